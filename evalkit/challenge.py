@@ -1,0 +1,272 @@
+"""A challenge: what a submission must look like, which numbers count and how, who rates what until when.
+
+A challenge is a YAML file. Presets are the YAML files in ``evalkit/presets``; there is no code per challenge.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from datetime import datetime
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from evalkit.clock import parse_time
+from evalkit.errors import ChallengeError, UsageError, did_you_mean
+from evalkit.yamlio import parse_yaml, read_text, validate_model
+
+TEMPLATE_FIELDS = ("id", "identity", "prompt", "index")
+_FIELD = re.compile(r"\{([a-z]+)\}")
+
+
+class Part(BaseModel):
+    """Base of everything in a challenge: unknown keys are errors, values don't change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+def _template(text: str) -> str:
+    fields = _FIELD.findall(text)
+    unknown = [name for name in fields if name not in TEMPLATE_FIELDS]
+    if unknown:
+        raise ValueError(f"unknown field {{{unknown[0]}}}; known: {', '.join(TEMPLATE_FIELDS)}")
+    if not fields:
+        raise ValueError("a layout needs at least one field such as {id}")
+    rest = _FIELD.sub("", text)
+    if "{" in rest or "}" in rest or "\\" in text or text.startswith("/") or ".." in text.split("/"):
+        raise ValueError("a layout is a relative path with forward slashes, such as {identity}/{prompt}.mp4")
+    return text
+
+
+def _moment(text: str) -> str:
+    parse_time(text)
+    return text
+
+
+Template = Annotated[str, AfterValidator(_template)]
+Moment = Annotated[str, AfterValidator(_moment)]
+PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class ArchiveRules(Part):
+    """Limits that a ZIP must keep before a single byte of it is decompressed."""
+
+    max_files: int = Field(10_000, ge=1, description="members in the archive, folders included")
+    max_total_bytes: int = Field(100 * 1024**3, ge=1, description="sum of the sizes after decompression")
+    max_file_bytes: int = Field(2 * 1024**3, ge=1, description="size of one member after decompression")
+    max_ratio: PositiveFloat = Field(50.0, description="decompressed size : compressed size of one member")
+
+
+class VideoRules(Part):
+    """What a video stream must be. ``None`` means: not checked."""
+
+    containers: tuple[str, ...] = ("mp4",)
+    codecs: tuple[str, ...] = ("h264",)
+    pixel_formats: tuple[str, ...] = ("yuv420p", "yuvj420p")
+    min_fps: PositiveFloat | None = 20.0
+    max_fps: PositiveFloat | None = 60.0
+    constant_frame_rate: bool = True
+    min_frames: int = Field(2, ge=1)
+    min_seconds: PositiveFloat | None = None
+    max_seconds: PositiveFloat | None = 600.0
+    min_width: int | None = Field(None, ge=1)
+    min_height: int | None = Field(None, ge=1)
+    max_width: int | None = Field(4096, ge=1)
+    max_height: int | None = Field(4096, ge=1)
+    match_reference_seconds: PositiveFloat | None = Field(
+        None, description="largest difference to the length of the sample's speech, in seconds"
+    )
+
+
+class AudioRules(Part):
+    """What the audio stream must be. ``None`` means: not checked."""
+
+    required: bool = True
+    codecs: tuple[str, ...] = ("aac", "mp3")
+    min_sample_rate: int | None = Field(16_000, ge=1)
+    max_start_difference: PositiveFloat | None = Field(0.1, description="start of audio against video, seconds")
+    max_length_difference: PositiveFloat | None = Field(0.5, description="audio shorter than video, seconds")
+
+
+class RunRules(Part):
+    """How many runs a team may hand in and how many of them compete."""
+
+    max: int = Field(1, ge=1)
+    primary: int = Field(1, ge=1)
+
+
+class SubmissionRules(Part):
+    """What a submission must look like."""
+
+    layouts: tuple[Template, ...] = Field(("{id}.mp4",), min_length=1)
+    archive: ArchiveRules = ArchiveRules()
+    video: VideoRules = VideoRules()
+    audio: AudioRules = AudioRules()
+    runs: RunRules = RunRules()
+    severities: dict[str, Literal["error", "warning", "info", "off"]] = Field(
+        default_factory=dict, description="rule id: severity that replaces the rule's own"
+    )
+
+
+class TestSetSpec(Part):
+    """The form of the test set and how many samples it holds."""
+
+    __test__ = False
+
+    format: Literal["native", "ipvg2025", "ipvg2026-facial", "ipvg2026-sequential"] = "native"
+    samples: int | None = Field(None, ge=1)
+    identities: int | None = Field(None, ge=1)
+    prompts: int | None = Field(None, ge=1)
+
+
+class MetricEntry(Part):
+    """One number of the challenge: which, how much it weighs, between which values it is normalised."""
+
+    id: str = Field(min_length=1)
+    published_as: str | None = None
+    group: Literal["objective", "speed", "diagnostic"] = "objective"
+    weight: float = Field(1.0, ge=0, allow_inf_nan=False)
+    direction: Literal["higher", "lower"] | None = None
+    range: tuple[float, float] | None = None
+    rank: bool = True
+
+    @field_validator("range")
+    @classmethod
+    def _ordered(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
+        if value is not None and not value[0] < value[1]:
+            raise ValueError("the range must be [low, high] with low < high")
+        return value
+
+
+class Dimension(Part):
+    """One question that people answer about a video."""
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    title: str
+    scale: tuple[int, int] = (1, 5)
+    weight: float = Field(1.0, ge=0, allow_inf_nan=False)
+
+
+class RatingRules(Part):
+    """How people judge: scores per dimension, or pairs."""
+
+    method: Literal["mos", "pairs", "none"] = "none"
+    dimensions: tuple[Dimension, ...] = ()
+    finalists: int | None = Field(None, ge=1, description="entries that go from the objective phase to the pairs")
+
+
+class Phase(Part):
+    """A span of time; both ends carry a zone, AoE is Anywhere on Earth (UTC-12)."""
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
+    opens: Moment | None = None
+    closes: Moment | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Phase:
+        start, end = self.opens_at(), self.closes_at()
+        if start and end and not start < end:
+            raise ValueError("a phase must close after it opens")
+        return self
+
+    def opens_at(self) -> datetime | None:
+        """Return when the phase opens, with its zone."""
+        return parse_time(self.opens) if self.opens else None
+
+    def closes_at(self) -> datetime | None:
+        """Return the last moment of the phase, with its zone."""
+        return parse_time(self.closes) if self.closes else None
+
+
+class Challenge(Part):
+    """A whole challenge. ``evalkit challenges show ID`` prints one, ``evalkit challenges init`` writes a new one."""
+
+    schema_: Literal[1] = Field(1, alias="schema")
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    title: str
+    url: str | None = None
+    submission: SubmissionRules = SubmissionRules()
+    testset: TestSetSpec = TestSetSpec()
+    metrics: tuple[MetricEntry, ...] = ()
+    coverage: float = Field(1.0, ge=0, le=1, description="share of the samples an entry needs to be ranked")
+    ranking: Literal["weighted-sum", "rank-sum", "mean-rank", "borda", "two-phase", "none"] = "none"
+    ratings: RatingRules = RatingRules()
+    schedule: tuple[Phase, ...] = ()
+    evalkit_defaults: tuple[str, ...] = Field(
+        (), description="dotted keys whose values are evalkit's own, because the organizer published none"
+    )
+    notes: str | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Challenge:
+        seen: set[str] = set()
+        for entry in self.metrics:
+            if entry.id in seen:
+                raise ValueError(f"the metric '{entry.id}' stands twice")
+            seen.add(entry.id)
+        for key in self.evalkit_defaults:
+            if not _key_exists(type(self), key.split(".")):
+                raise ValueError(f"evalkit_defaults names '{key}', which is no key of a challenge")
+        return self
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the challenge's content: comments and the order of keys don't change it."""
+        content = self.model_dump(mode="json", by_alias=True)
+        return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _key_exists(model: type[BaseModel], parts: list[str]) -> bool:
+    from evalkit.yamlio import _model_in
+
+    field = model.model_fields.get(parts[0])
+    if field is None:
+        return False
+    if len(parts) == 1:
+        return True
+    inner = _model_in(field.annotation)
+    return inner is not None and _key_exists(inner, parts[1:])
+
+
+def parse_challenge(text: str, source: str) -> Challenge:
+    """Return the challenge that the YAML ``text`` describes.
+
+    Raises:
+        ChallengeError: naming ``source``, the line and the key of every fault.
+    """
+    return validate_model(Challenge, parse_yaml(text, source, kind=ChallengeError), kind=ChallengeError)
+
+
+def preset_ids() -> list[str]:
+    """Return the ids of the built-in challenges, sorted."""
+    folder = resources.files("evalkit") / "presets"
+    return sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml"))
+
+
+def preset_text(preset: str) -> str:
+    """Return the YAML text of a built-in challenge, comments and all."""
+    return (resources.files("evalkit") / "presets" / f"{preset}.yaml").read_text(encoding="utf-8")
+
+
+def load_challenge(name: str | Path) -> Challenge:
+    """Return a challenge by preset id or by path of a YAML file.
+
+    Raises:
+        UsageError: when it is neither, with the nearest preset id.
+        ChallengeError: when the file does not describe a challenge.
+    """
+    known = preset_ids()
+    if str(name) in known:
+        return parse_challenge(preset_text(str(name)), f"preset {name}")
+    path = Path(name)
+    if path.exists() or path.suffix in {".yaml", ".yml"}:
+        return parse_challenge(read_text(path, kind=ChallengeError, what="The challenge file"), str(path))
+    raise UsageError(
+        f"There is no challenge '{name}'.{did_you_mean(str(name), known)}",
+        expected=f"the path of a YAML file, or one of {', '.join(known)}",
+        fix="'evalkit challenges list' shows them.",
+    )

@@ -1,0 +1,119 @@
+"""The exception tree. Every error says what happened, what was found or expected, and what to do.
+
+EvalkitError              exit code 4 unless a subclass says otherwise
+|-- UsageError            2   wrong words on the command line, unknown names
+|-- InputError            1   the submission, the test set or another input file is at fault
+|   |-- ChallengeError    2   the challenge file is at fault
+|   |-- TestSetError      1
+|   `-- SubmissionError   1
+|-- MediaError            1   a file can't be read as video, audio or image
+`-- MachineError          4   weights, disk, device, a broken installation
+    |-- WeightsError
+    |-- StorageError
+    `-- PluginError
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class EvalkitError(Exception):
+    """Base of all errors that evalkit raises on purpose.
+
+    Args:
+        what: one sentence that says what went wrong.
+        found: what was there instead, when that helps.
+        expected: what should have been there.
+        fix: what the reader can do about it.
+    """
+
+    exit_code = 4
+
+    def __init__(
+        self, what: str, *, found: str | None = None, expected: str | None = None, fix: str | None = None
+    ) -> None:
+        self.what = what
+        self.found = found
+        self.expected = expected
+        self.fix = fix
+        super().__init__(self._sentence())
+
+    def _sentence(self) -> str:
+        parts = [self.what]
+        facts = [
+            f"{label} {text}"
+            for label, text in (("found", self.found), ("expected", self.expected))
+            if text is not None
+        ]
+        if facts:
+            joined = "; ".join(facts)
+            parts.append(joined[0].upper() + joined[1:] + ".")
+        if self.fix:
+            parts.append(self.fix)
+        return " ".join(parts)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Keep the parts when the error crosses a process boundary."""
+        return _rebuild, (type(self), self.what, self.found, self.expected, self.fix)
+
+
+def _rebuild(
+    kind: type[EvalkitError], what: str, found: str | None, expected: str | None, fix: str | None
+) -> EvalkitError:
+    return kind(what, found=found, expected=expected, fix=fix)
+
+
+class UsageError(EvalkitError):
+    """The words of the call are wrong: an unknown name, two options that exclude each other."""
+
+    exit_code = 2
+
+
+class InputError(EvalkitError):
+    """Data that evalkit was given is at fault."""
+
+    exit_code = 1
+
+
+class ChallengeError(InputError):
+    """The challenge file does not say what a challenge must say."""
+
+    exit_code = 2
+
+
+class TestSetError(InputError):
+    """The test set is missing, empty or malformed."""
+
+    __test__ = False  # the name starts with "Test"; pytest must not collect it
+
+
+class SubmissionError(InputError):
+    """The submission as a whole can't be opened."""
+
+
+class MediaError(InputError):
+    """A file can't be read as the video, audio or image that it claims to be."""
+
+
+class MachineError(EvalkitError):
+    """This machine lacks something: weights, disk space, a device, a library."""
+
+
+class WeightsError(MachineError):
+    """A weights file is missing, unreadable or not the one that was pinned."""
+
+
+class StorageError(MachineError):
+    """A file can't be written: disk full, read-only folder, no permission."""
+
+
+class PluginError(MachineError):
+    """An installed plugin can't be loaded, or two register the same name."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ``" Did you mean 'x'?"`` for the known name nearest to ``word``, or an empty string."""
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f" Did you mean '{near[0]}'?" if near else ""

@@ -1,0 +1,1 @@
+"""Everything that touches media files: probing, decoding, sampling, audio, encoding. PyAV only."""

@@ -1,0 +1,51 @@
+"""Open a media file that a stranger wrote: local files only, known containers only, quiet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import av
+import av.logging
+from av.container import InputContainer
+
+from evalkit.errors import MediaError
+
+# The containers that the probe can name. Playlists (HLS, DASH, concat) are left out: they open other files.
+FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,mpeg,mpegts,mpegvideo,ogg,asf,wav,mp3,aac,flac,gif,apng,"
+    "jpeg_pipe,png_pipe,webp_pipe,bmp_pipe,h264,hevc,m4v,ivf,y4m,yuv4mpegpipe,swf,rm,dv"
+)
+MAX_PIXELS = 8192 * 8192
+
+av.logging.set_level(None)  # every fault is reported as a finding; FFmpeg's own lines would only repeat it
+
+
+@contextmanager
+def open_media(path: Path) -> Iterator[InputContainer]:
+    """Open ``path`` for reading.
+
+    Raises:
+        MediaError: when the file is no known container, is damaged at its head, or can't be read.
+    """
+    options = {"protocol_whitelist": "file", "format_whitelist": FORMATS, "max_streams": "64"}
+    try:
+        container = av.open(f"file:{path}", options=options, metadata_errors="replace")
+    except av.error.FFmpegError as error:
+        raise MediaError(
+            "This is not a media file that can be opened.", found=_reason(error), expected="an MP4 file"
+        ) from None
+    except OSError as error:
+        raise MediaError("The file can't be read.", found=str(error.strerror or error)) from None
+    except (ValueError, UnicodeError) as error:
+        raise MediaError("This is not a media file that can be opened.", found=str(error)) from None
+    try:
+        yield container
+    finally:
+        container.close()
+
+
+def _reason(error: Any) -> str:
+    return str(getattr(error, "strerror", None) or error)

@@ -1,0 +1,119 @@
+"""Which frames of a video are looked at. Every policy is a pure function of the frames' times (METRICS.md 0.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Times = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
+
+class Sampling(Protocol):
+    """A rule that picks frames."""
+
+    @property
+    def id(self) -> str:
+        """The name under which cache keys and protocol records know the rule."""
+
+    def select(self, times: Times) -> Indices:
+        """Return the indices of the frames to take, in order, repeats allowed.
+
+        Args:
+            times: (N,) float64 seconds, non-decreasing, the display time of every frame.
+        """
+
+
+@dataclass(frozen=True)
+class AllFrames:
+    """Every decoded frame at its native rate."""
+
+    id: str = "all"
+
+    def select(self, times: Times) -> Indices:
+        """Return 0..N-1."""
+        return np.arange(len(times), dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """``count`` frames spread over the whole video; short videos repeat frames.
+
+    ``floor``: ``linspace(0, N-1, count)`` cut to integers, as ConsisID does (METRICS.md 4.2).
+    ``round``: the same, rounded (METRICS.md 1.5 ``uniform_k``). ``step``: ``int(i*N/count)`` (METRICS.md 5.1).
+    """
+
+    count: int
+    rounding: Literal["floor", "round", "step"] = "floor"
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise ValueError(f"count must be at least 1, found {self.count}")
+
+    @property
+    def id(self) -> str:
+        """``uniform-16-floor`` and the like."""
+        return f"uniform-{self.count}-{self.rounding}"
+
+    def select(self, times: Times) -> Indices:
+        """Return ``count`` indices, or none of an empty video."""
+        total = len(times)
+        if total == 0:
+            return np.empty(0, dtype=np.int64)
+        if self.rounding == "step":
+            return np.array([i * total // self.count for i in range(self.count)], dtype=np.int64)
+        spread = np.linspace(0, total - 1, self.count)
+        return (np.round(spread) if self.rounding == "round" else spread).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class AtRate:
+    """The frame on display at ``k / fps`` for k = 0, 1, ..., as ffmpeg's ``-r`` re-times a video.
+
+    Frames are repeated when the video is slower than ``fps`` and left out when it is faster. The last sample is the
+    last multiple of ``1/fps`` before the end of the last frame, whose length is the median interval.
+    """
+
+    fps: float
+
+    def __post_init__(self) -> None:
+        if not self.fps > 0:
+            raise ValueError(f"fps must be positive, found {self.fps}")
+
+    @property
+    def id(self) -> str:
+        """``rate-25`` and the like."""
+        return f"rate-{self.fps:g}"
+
+    def select(self, times: Times) -> Indices:
+        """Return one index per tick of the clock."""
+        if len(times) == 0:
+            return np.empty(0, dtype=np.int64)
+        relative = times - times[0]
+        length = relative[-1] + frame_interval(times, default=1.0 / self.fps)
+        ticks = max(1, round(length * self.fps))
+        return at_times(times, times[0] + np.arange(ticks) / self.fps)
+
+
+def at_times(times: Times, wanted: Times) -> Indices:
+    """Return for every wanted time the index of the nearest frame; of two equally near ones the earlier.
+
+    Args:
+        times: (N,) seconds, non-decreasing, N >= 1.
+        wanted: (K,) seconds.
+    """
+    right = np.clip(np.searchsorted(times, wanted, side="left"), 0, len(times) - 1)
+    left = np.maximum(right - 1, 0)
+    # Half a microsecond of slack: time stamps are rounded to the container's clock.
+    nearer_left = np.abs(wanted - times[left]) <= np.abs(times[right] - wanted) + 5e-7
+    return np.where(nearer_left, left, right).astype(np.int64)
+
+
+def frame_interval(times: Times, default: float) -> float:
+    """Return the median interval between frames in seconds, or ``default`` for fewer than two frames."""
+    steps = np.diff(times)
+    steps = steps[steps > 0]
+    return float(np.median(steps)) if len(steps) else default

@@ -1,0 +1,1 @@
+"""Plan, extract, aggregate: from a validated submission to a scorecard."""

@@ -1,0 +1,226 @@
+"""The result of one scoring run, as a typed record with a versioned JSON form.
+
+Everything but ``timing`` is a function of the submission, the test set, the challenge, the backbones and the machine:
+two runs give the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from evalkit.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA = 1
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
+
+
+class MetricScore(_Part):
+    """One number of the whole submission.
+
+    Args:
+        value: the aggregate, or ``None`` with a ``reason``.
+        ci95: 95 % bootstrap interval over videos; ``None`` with fewer than two scored videos.
+        unit: what the value is measured in; an empty string for a pure number.
+        higher_is_better: ``None`` for a diagnostic, which has no better side.
+        n: videos that entered the aggregate.
+        coverage: ``n`` divided by the number of samples asked for, 0..1.
+        reason: machine-readable reason why there is no value.
+        protocol: version of the metric's definition.
+        title: the name people know it by.
+        range: smallest and largest possible value, ``None`` where unbounded.
+        role: ``ranked`` numbers may decide, ``secondary`` ones explain, ``diagnostic`` ones describe.
+    """
+
+    value: float | None
+    ci95: tuple[float, float] | None = None
+    unit: str = ""
+    higher_is_better: bool | None
+    n: int = Field(ge=0)
+    coverage: float = Field(ge=0, le=1)
+    reason: str | None = None
+    protocol: int
+    title: str = ""
+    range: tuple[float | None, float | None] = (None, None)
+    role: Literal["ranked", "secondary", "diagnostic"] = "ranked"
+    worst_sample: str | None = None
+    best_sample: str | None = None
+
+
+class Event(_Part):
+    """Something noteworthy about a video: no face, several faces, a video of another length than its reference."""
+
+    kind: str
+    detail: str = ""
+
+
+class VideoScore(_Part):
+    """One sample: the file that answers it, its values, and for each missing value the reason."""
+
+    sample: str
+    path: str | None
+    verdict: Literal["ok", "warning", "error", "missing"] = "ok"
+    values: dict[str, float | None]
+    reasons: dict[str, str] = Field(default_factory=dict)
+    events: tuple[Event, ...] = ()
+    findings: tuple[dict[str, Any], ...] = ()
+    groups: dict[str, str] = Field(default_factory=dict)
+
+
+class FeatureUse(_Part):
+    """How a feature was computed: its version, the digests of its weights, the options that change its result."""
+
+    version: int
+    weights: tuple[str, ...] = ()
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class SubmissionInfo(_Part):
+    """What was scored. ``layout`` is the path template that its files follow."""
+
+    name: str
+    sha256: str
+    layout: str | None = None
+
+
+class ChallengeInfo(_Part):
+    """For which challenge it was scored."""
+
+    id: str
+    sha256: str
+    title: str = ""
+
+
+class Scorecard(BaseModel):
+    """What one run scored: per video, per metric, with uncertainty, coverage, reasons and provenance.
+
+    Load one with `Scorecard.load`; in a notebook it shows itself as a table.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False, populate_by_name=True)
+
+    schema_: Literal[1] = Field(SCHEMA, alias="schema")
+    submission: SubmissionInfo
+    challenge: ChallengeInfo
+    backbones: str
+    metrics: dict[str, MetricScore]
+    videos: tuple[VideoScore, ...]
+    findings: tuple[dict[str, Any], ...] = ()
+    features: dict[str, FeatureUse] = Field(default_factory=dict)
+    provenance: dict[str, Any] = Field(default_factory=dict)
+    timing: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("videos")
+    @classmethod
+    def _reasons_for_gaps(cls, videos: tuple[VideoScore, ...]) -> tuple[VideoScore, ...]:
+        for video in videos:
+            silent = [name for name, value in video.values.items() if value is None and name not in video.reasons]
+            if silent:
+                raise ValueError(f"sample {video.sample}: no value and no reason for {silent[0]}")
+        return videos
+
+    @property
+    def complete(self) -> bool:
+        """Whether every asked metric has a value for every sample."""
+        return all(score.value is not None and score.coverage >= 1 for score in self.metrics.values())
+
+    @property
+    def scored_videos(self) -> int:
+        """Number of videos that could be read and scored at all."""
+        return sum(video.verdict in {"ok", "warning"} for video in self.videos)
+
+    def to_json(self) -> str:
+        """Return the JSON document, keys in a fixed order, floats with all their digits."""
+        document = self.model_dump(mode="json", by_alias=True)
+        return json.dumps(document, indent=1, ensure_ascii=True, allow_nan=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, source: str = "scorecard") -> Scorecard:
+        """Read the JSON form.
+
+        Raises:
+            InputError: when ``text`` is no scorecard, or of a schema that this version doesn't know.
+        """
+        try:
+            document = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{source} is not JSON.", found=str(error)) from None
+        schema = document.get("schema") if isinstance(document, dict) else None
+        if schema != SCHEMA:
+            raise InputError(
+                f"{source} is not a scorecard that this version reads.",
+                found=f"schema {schema!r}",
+                expected=f"schema {SCHEMA}",
+                fix="Score the submission again, or use a newer evalkit.",
+            )
+        try:
+            return cls.model_validate(document)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise InputError(f"{source} is damaged at '{place}'.", found=str(first["msg"])) from None
+
+    @classmethod
+    def load(cls, path: str | Path) -> Scorecard:
+        """Read ``scorecard.json``, or the one in the folder ``path``.
+
+        Raises:
+            InputError: when there is none, or it can't be read.
+        """
+        file = Path(path)
+        file = file / "scorecard.json" if file.is_dir() else file
+        try:
+            text = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"The scorecard {file} can't be read.", found=str(error)) from None
+        return cls.from_json(text, str(file))
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return one row per sample: ``sample``, ``path``, ``verdict``, groups as ``group.NAME``, a column per metric.
+
+        Missing values are NaN in the table; their reasons stand in ``reason.ID`` columns where there are any.
+        """
+        import pandas as pd
+
+        rows = []
+        for video in self.videos:
+            row: dict[str, Any] = {"sample": video.sample, "path": video.path, "verdict": video.verdict}
+            row |= {f"group.{name}": value for name, value in video.groups.items()}
+            row |= {name: math.nan if value is None else value for name, value in video.values.items()}
+            row |= {f"reason.{name}": reason for name, reason in video.reasons.items()}
+            rows.append(row)
+        frame = pd.DataFrame(rows)
+        reasons = sorted(column for column in frame.columns if column.startswith("reason."))
+        others = [column for column in frame.columns if not column.startswith("reason.")]
+        return frame[others + reasons]
+
+    def _repr_html_(self) -> str:
+        """Show the summary table in a notebook."""
+        from jinja2 import Environment
+
+        return Environment(autoescape=True).from_string(_NOTEBOOK).render(card=self)
+
+    def __str__(self) -> str:
+        lines = [f"{self.submission.name} in {self.challenge.id}, backbones {self.backbones}"]
+        for name, score in self.metrics.items():
+            value = f"{score.value:.6g}" if score.value is not None else f"unscored ({score.reason})"
+            lines.append(f"  {name:32} {value:>14}  n={score.n} coverage={score.coverage:.0%}")
+        return "\n".join(lines)
+
+
+_NOTEBOOK = """<table><caption>{{ card.submission.name }} &middot; {{ card.challenge.id }} &middot; backbones
+{{ card.backbones }}</caption><thead><tr><th>metric</th><th>value</th><th>95 % interval</th><th>n</th><th>coverage</th>
+</tr></thead><tbody>{% for name, score in card.metrics.items() %}<tr><td title="{{ name }}">{{ score.title or name }}</td>
+<td>{% if score.value is not none %}{{ '%.6g' % score.value }} {{ score.unit }}{% else %}unscored: {{ score.reason }}
+{% endif %}</td><td>{% if score.ci95 %}{{ '%.4g' % score.ci95[0] }} &ndash; {{ '%.4g' % score.ci95[1] }}{% endif %}</td>
+<td>{{ score.n }}</td><td>{{ '%.0f' % (100 * score.coverage) }} %</td></tr>{% endfor %}</tbody></table>"""

@@ -1,0 +1,108 @@
+"""What a rule finds, and how rules are declared.
+
+A rule is a small pure function over one kind of fact. It yields a `Violation` for every fault it sees; the id and the
+severity are the rule's, and a challenge may replace the severity (``submission.severities`` in its YAML).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Generic, Literal, TypeVar
+
+Severity = Literal["error", "warning", "info"]
+Verdict = Literal["ok", "warning", "error"]
+Scope = Literal["archive", "set", "file"]
+Facts = TypeVar("Facts")
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One fault as a rule saw it.
+
+    Args:
+        message: one sentence, without the path.
+        found: what is there.
+        expected: what should be there.
+        fix: the command or step that mends it; ``{path}`` stands for the file.
+        path: the member of the archive, when the rule's scope is not a single file.
+        sample: the sample's id, when the fault is about a sample that has no file.
+    """
+
+    message: str
+    found: str | None = None
+    expected: str | None = None
+    fix: str | None = None
+    path: str | None = None
+    sample: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A violation together with the rule that found it; this is what reports print."""
+
+    rule: str
+    severity: Severity
+    message: str
+    found: str | None = None
+    expected: str | None = None
+    fix: str | None = None
+    path: str | None = None
+    sample: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the finding with the keys that ``validate --json`` promises."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Rule(Generic[Facts]):
+    """A named check.
+
+    Args:
+        id: ``scope.name``, as in ``encoding.codec``.
+        scope: what ``check`` is called with: the archive's listing, the whole set, or one file's facts.
+        severity: what a violation means unless the challenge says otherwise.
+        title: a few words for tables and docs.
+        check: yields a `Violation` per fault.
+    """
+
+    id: str
+    scope: Scope
+    severity: Severity
+    title: str
+    check: Callable[[Facts], Iterable[Violation]]
+
+
+def run_rules(
+    rules: Sequence[Rule[Facts]], facts: Facts, severities: Mapping[str, str], path: str | None = None
+) -> list[Finding]:
+    """Apply ``rules`` to ``facts``, in order; ``severities`` overrides or switches off by rule id."""
+    findings = []
+    for rule in rules:
+        severity = severities.get(rule.id, rule.severity)
+        if severity == "off":
+            continue
+        for seen in rule.check(facts):
+            place = seen.path or path
+            findings.append(
+                Finding(
+                    rule=rule.id,
+                    severity=severity,  # type: ignore[arg-type]  # the challenge's model allows no other word
+                    message=seen.message,
+                    found=seen.found,
+                    expected=seen.expected,
+                    fix=seen.fix.replace("{path}", place or "FILE") if seen.fix else None,
+                    path=place,
+                    sample=seen.sample,
+                )
+            )
+    return findings
+
+
+def verdict_of(findings: Iterable[Finding]) -> Verdict:
+    """Return the worst of the findings' severities; ``info`` leaves a file ok."""
+    severities = {finding.severity for finding in findings}
+    if "error" in severities:
+        return "error"
+    return "warning" if "warning" in severities else "ok"
