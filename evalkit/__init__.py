@@ -1,0 +1,64 @@
+"""evalkit: evaluation and leaderboards for video-generation challenges.
+
+    import evalkit
+
+    report = evalkit.validate("team.zip", "talking-head", testset="testset/")
+    card = evalkit.score("team.zip", "talking-head", "testset/", backbones="published")
+    card.to_pandas()
+
+Importing this package loads no network library and no video library; each is loaded when first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from evalkit._version import __version__
+
+if TYPE_CHECKING:
+    from evalkit.api import score, validate
+    from evalkit.challenge import Challenge, load_challenge
+    from evalkit.errors import EvalkitError
+    from evalkit.scoring.intake import IntakeReport
+    from evalkit.scoring.scorecard import Scorecard
+    from evalkit.testset import TestSet, load_testset
+
+__all__ = [
+    "Challenge",
+    "EvalkitError",
+    "IntakeReport",
+    "Scorecard",
+    "TestSet",
+    "__version__",
+    "load_challenge",
+    "load_testset",
+    "score",
+    "validate",
+]
+
+_HOMES = {
+    "Challenge": "evalkit.challenge",
+    "EvalkitError": "evalkit.errors",
+    "IntakeReport": "evalkit.scoring.intake",
+    "Scorecard": "evalkit.scoring.scorecard",
+    "TestSet": "evalkit.testset",
+    "load_challenge": "evalkit.challenge",
+    "load_testset": "evalkit.testset",
+    "score": "evalkit.api",
+    "validate": "evalkit.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'evalkit' has no attribute '{name}'")
+    from importlib import import_module
+
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from evalkit.errors import InputError, did_you_mean
+from evalkit.errors import EvalkitError, InputError, did_you_mean
 
 MAX_BYTES = 4 * 1024 * 1024
 MAX_DEPTH = 40
@@ -33,13 +33,14 @@ class YamlDocument:
         return 1
 
 
-def read_text(path: Path, *, kind: type[InputError], what: str) -> str:
+def read_text(path: Path, *, kind: type[EvalkitError], what: str, limit: int = MAX_BYTES) -> str:
     """Return the UTF-8 text of ``path``; raise ``kind`` with one sentence when that can't be done."""
     try:
         if path.is_dir():
             raise kind(f"{what} {path} is a folder.", expected="a file")
-        if path.stat().st_size > MAX_BYTES:
-            raise kind(f"{what} {path} is too large.", found=f"{path.stat().st_size} bytes", expected="at most 4 MiB")
+        size = path.stat().st_size
+        if size > limit:
+            raise kind(f"{what} {path} is too large.", found=f"{size} bytes", expected=f"at most {limit} bytes")
         return path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         raise kind(f"{what} {path} does not exist.", fix="Check the path.") from None
@@ -72,8 +73,9 @@ def parse_yaml(text: str, source: str, *, kind: type[InputError] = InputError) -
 def _refuse_aliases(text: str, source: str, kind: type[InputError]) -> None:
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         if isinstance(event, yaml.AliasEvent):
+            line = event.start_mark.line + 1 if event.start_mark else 1
             raise kind(
-                f"{source}, line {event.start_mark.line + 1 if event.start_mark else '?'}: YAML aliases are not allowed here.",
+                f"{source}, line {line}: YAML aliases are not allowed here.",
                 found=f"*{event.anchor}",
                 fix="Write the value out.",
             )

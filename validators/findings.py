@@ -6,6 +6,7 @@ severity are the rule's, and a challenge may replace the severity (``submission.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Generic, Literal, TypeVar
@@ -92,7 +93,7 @@ def run_rules(
                     message=seen.message,
                     found=seen.found,
                     expected=seen.expected,
-                    fix=seen.fix.replace("{path}", place or "FILE") if seen.fix else None,
+                    fix=seen.fix.replace("{path}", shlex.quote(place or "FILE")) if seen.fix else None,
                     path=place,
                     sample=seen.sample,
                 )

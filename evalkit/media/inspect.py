@@ -46,11 +46,17 @@ class Limits:
 
 @dataclass
 class Inspection:
-    """The facts, the display time of every decoded frame, and whether sinks were sent every frame they planned."""
+    """The facts, the display time of every decoded frame, and how it went.
+
+    Args:
+        complete: whether the sinks were sent every frame they planned.
+        passes: how often the file was decoded: once, twice when its index was wrong, 0 when it could not be opened.
+    """
 
     facts: MediaFacts
     times: Times
     complete: bool
+    passes: int = 1
 
 
 def inspect_media(path: Path, sinks: Sequence[FrameSink] = (), limits: Limits | None = None) -> Inspection:
@@ -66,8 +72,9 @@ def inspect_media(path: Path, sinks: Sequence[FrameSink] = (), limits: Limits | 
         inspection = _read(path, size, sinks, planned, limits)
         if sinks and len(inspection.times) != len(planned) and len(inspection.times):
             inspection = _read(path, size, sinks, inspection.times, limits)
+            inspection.passes = 2
     except MediaError as error:
-        return Inspection(_unreadable(size, error), np.empty(0), complete=False)
+        return Inspection(_unreadable(size, error), np.empty(0), complete=False, passes=0)
     return inspection
 
 
@@ -327,7 +334,7 @@ class RgbConverter:
 
     def rgb(self, frame: Any) -> Picture:
         """Return (H, W, 3) uint8 RGB, turned as the rotation metadata says."""
-        picture: Picture = self._reformatter.reformat(frame, format="rgb24").to_ndarray()
+        picture = np.asarray(self._reformatter.reformat(frame, format="rgb24").to_ndarray(), dtype=np.uint8)
         turns = (int(frame.rotation) // 90) % 4
         return np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture
 

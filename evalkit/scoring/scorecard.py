@@ -109,7 +109,7 @@ class Scorecard(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False, populate_by_name=True)
 
-    schema_: Literal[1] = Field(SCHEMA, alias="schema")
+    schema_: Literal[1] = Field(1, alias="schema")
     submission: SubmissionInfo
     challenge: ChallengeInfo
     backbones: str
@@ -220,7 +220,10 @@ class Scorecard(BaseModel):
 
 _NOTEBOOK = """<table><caption>{{ card.submission.name }} &middot; {{ card.challenge.id }} &middot; backbones
 {{ card.backbones }}</caption><thead><tr><th>metric</th><th>value</th><th>95 % interval</th><th>n</th><th>coverage</th>
-</tr></thead><tbody>{% for name, score in card.metrics.items() %}<tr><td title="{{ name }}">{{ score.title or name }}</td>
+</tr></thead>
+<tbody>{% for name, score in card.metrics.items() %}
+<tr><td title="{{ name }}">{{ score.title or name }}</td>
 <td>{% if score.value is not none %}{{ '%.6g' % score.value }} {{ score.unit }}{% else %}unscored: {{ score.reason }}
-{% endif %}</td><td>{% if score.ci95 %}{{ '%.4g' % score.ci95[0] }} &ndash; {{ '%.4g' % score.ci95[1] }}{% endif %}</td>
+{% endif %}</td>
+<td>{% if score.ci95 %}{{ '%.4g' % score.ci95[0] }} &ndash; {{ '%.4g' % score.ci95[1] }}{% endif %}</td>
 <td>{{ score.n }}</td><td>{{ '%.0f' % (100 * score.coverage) }} %</td></tr>{% endfor %}</tbody></table>"""

@@ -1,0 +1,176 @@
+"""The Python interface; the command line calls exactly these functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from evalkit.challenge import Challenge, load_challenge
+from evalkit.errors import SubmissionError, TestSetError, UsageError
+from evalkit.scoring.cache import cache_folder
+from evalkit.scoring.engines.local import LocalEngine
+from evalkit.scoring.intake import IntakeReport
+from evalkit.scoring.journal import Journal
+from evalkit.scoring.plan import Plan, check_testset, make_plan
+from evalkit.scoring.progress import Progress, Silent
+from evalkit.scoring.run import Options, ScoreResult, score_run, validate_run
+from evalkit.scoring.scorecard import Scorecard
+from evalkit.submission import Submission
+from evalkit.testset import TestSet, load_testset
+from evalkit.text import neutralise
+from evalkit.weights.manifest import Backbones, load_backbones
+
+
+def validate(
+    submission: str | Path,
+    challenge: str | Path | Challenge,
+    testset: str | Path | TestSet | None = None,
+    *,
+    workers: int | None = None,
+    cache: str | Path | None = None,
+    fresh: bool = False,
+    progress: Progress | None = None,
+) -> IntakeReport:
+    """Check a submission against a challenge's rules; every video is decoded to its end.
+
+    Args:
+        submission: a ZIP, or a folder laid out like one.
+        challenge: a preset's id, the path of a YAML file, or a `Challenge`.
+        testset: the test set, to find missing files; without it every file of the right form is a sample.
+        workers: processes; ``None`` for one per core.
+        cache: folder of the feature cache; ``None`` for ``EVALKIT_CACHE`` or the platform's.
+        fresh: decode again what is cached.
+        progress: who is told how far it is.
+
+    Returns:
+        The findings by file. ``report.ok`` is false when any is an error.
+
+    Raises:
+        EvalkitError: when the submission, the challenge or the test set can't be opened.
+    """
+    rules = challenge if isinstance(challenge, Challenge) else load_challenge(challenge)
+    samples = testset if isinstance(testset, TestSet) or testset is None else load_testset(testset)
+    options = Options(
+        cache=Path(cache) if cache else cache_folder(),
+        engine=LocalEngine(workers),
+        fresh=fresh,
+        progress=progress or Silent(),
+    )
+    return validate_run(Submission.open(submission, rules.submission.archive), rules, samples, options)
+
+
+def score(
+    submission: str | Path,
+    challenge: str | Path | Challenge,
+    testset: str | Path | TestSet,
+    *,
+    out: str | Path | None = None,
+    metrics: Sequence[str] | None = None,
+    backbones: str | Path | Backbones = "published",
+    workers: int | None = None,
+    device: str = "cpu",
+    limit: int | None = None,
+    allow_missing: bool = False,
+    cache: str | Path | None = None,
+    fresh: bool = False,
+    progress: Progress | None = None,
+) -> Scorecard:
+    """Score a submission.
+
+    Args:
+        submission: a ZIP, or a folder laid out like one.
+        challenge: a preset's id, the path of a YAML file, or a `Challenge`.
+        testset: the test set's folder, its ``samples.jsonl`` or ``eval.json``, or a `TestSet`.
+        out: folder for ``scorecard.json``, ``per_video.parquet``, ``per_video.csv``, ``report.html``, ``log.jsonl``.
+        metrics: ids or aliases; ``None`` for the challenge's.
+        backbones: a set's name or file.
+        workers: processes; ``None`` for one per core. The scores don't depend on it.
+        device: ``cpu`` or ``cuda``.
+        limit: score the first samples only.
+        allow_missing: leave out metrics whose weights are not there, instead of stopping.
+        cache: folder of the feature cache; ``None`` for ``EVALKIT_CACHE`` or the platform's.
+        fresh: compute again what is cached.
+        progress: who is told how far it is.
+
+    Raises:
+        EvalkitError: when something can't be opened, the archive is refused, or weights are missing.
+    """
+    rules = challenge if isinstance(challenge, Challenge) else load_challenge(challenge)
+    samples = testset if isinstance(testset, TestSet) else load_testset(testset)
+    if limit is not None and limit < 1:
+        raise UsageError("The limit must be at least 1.", found=str(limit))
+    weights = backbones if isinstance(backbones, Backbones) else load_backbones(backbones)
+    plan = make_plan(rules, weights, names=metrics, allow_missing=allow_missing, device=device)
+    result = run_score(
+        Submission.open(submission, rules.submission.archive),
+        rules,
+        samples.limited(limit),
+        plan,
+        out=Path(out) if out else None,
+        options=Options(
+            cache=Path(cache) if cache else cache_folder(),
+            engine=LocalEngine(workers),
+            fresh=fresh,
+            progress=progress or Silent(),
+        ),
+    )
+    return result.scorecard
+
+
+def run_score(
+    submission: Submission, challenge: Challenge, testset: TestSet, plan: Plan, *, out: Path | None, options: Options
+) -> ScoreResult:
+    """Score what was already opened, and write the results to ``out``.
+
+    Raises:
+        SubmissionError: when the archive is refused or no file has an expected name.
+        TestSetError: when the test set is empty or lacks a file that a metric needs.
+    """
+    if not testset.samples:
+        raise TestSetError("The test set is empty.", expected="at least one sample")
+    check_testset(testset, plan)
+    if out is not None:
+        options.journal = Journal(out / "log.jsonl")
+    try:
+        result = score_run(submission, challenge, testset, plan, options)
+        require_scorable(result.intake)
+        if out is not None:
+            write_results(result, out)
+    finally:
+        options.journal.close()
+    return result
+
+
+def require_scorable(intake: IntakeReport) -> None:
+    """Raise when nothing could even be tried.
+
+    Raises:
+        SubmissionError: naming the first fault of the archive.
+    """
+    if not intake.refused and intake.layout is not None:
+        return
+    errors = [finding for finding in intake.findings if finding.severity == "error"]
+    first = errors[0]
+    more = f" ({len(errors)} faults in all; 'evalkit validate' lists them)" if len(errors) > 1 else ""
+    place = f" at '{neutralise(first.path)}'" if first.path else ""
+    raise SubmissionError(
+        f"The submission can't be scored: {first.rule}{place}: {first.message}{more}",
+        found=neutralise(first.found) if first.found else None,
+        expected=first.expected,
+        fix=neutralise(first.fix) if first.fix else None,
+    )
+
+
+def write_results(result: ScoreResult, out: Path) -> None:
+    """Write the files of DESIGN.md 4; each appears whole or not at all.
+
+    Raises:
+        StorageError: when the folder can't be written.
+    """
+    from evalkit.files import write_text
+    from evalkit.reports.scorecard_page import write_scorecard_page
+    from evalkit.reports.tables import write_per_video
+
+    write_per_video(result.scorecard, out)
+    write_scorecard_page(result.scorecard, result.filmstrip, out / "report.html")
+    write_text(out / "scorecard.json", result.scorecard.to_json())

@@ -1,0 +1,98 @@
+"""The command line. One module per command; each imports what it needs only when it runs."""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from evalkit._version import __version__
+from evalkit.cli.challenges import challenges
+from evalkit.cli.demo import demo
+from evalkit.cli.doctor import doctor
+from evalkit.cli.metrics import metrics
+from evalkit.cli.score import score
+from evalkit.cli.validate import validate
+
+if TYPE_CHECKING:
+    from evalkit.errors import EvalkitError
+
+INTERRUPTED = 130
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="""\b
+Example:
+  evalkit validate team.zip --challenge talking-head --testset testset/
+  evalkit score team.zip --challenge talking-head --testset testset/ -o team/
+
+\b
+Exit codes: 0 done and clean; 1 the submission or input is at fault; 2 usage;
+3 done but incomplete; 4 the environment is at fault; 130 interrupted.""",
+)
+@click.version_option(__version__, prog_name="evalkit")
+@click.option("--debug", is_flag=True, help="Show a traceback with every error.")
+def cli(debug: bool) -> None:
+    """Score submissions to video-generation challenges."""
+    del debug  # read from the arguments by `main`, which also sees errors raised before this runs
+
+
+for command in (validate, score, challenges, metrics, demo, doctor):
+    cli.add_command(command)
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run the command line and leave with its exit code."""
+    from evalkit.errors import EvalkitError
+
+    arguments = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in arguments
+    try:
+        cli.main(args=arguments, prog_name="evalkit", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("Interrupted. What is finished is kept: run the same command again to go on.", err=True)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        sys.exit(0)
+    except EvalkitError as error:
+        _show(error, as_json="--json" in arguments, debug=debug)
+        sys.exit(error.exit_code)
+    except Exception as error:
+        if debug:
+            raise
+        click.echo(f"error: evalkit itself failed: {type(error).__name__}: {error}", err=True)
+        click.echo("This is a bug. Run again with --debug and report what it prints.", err=True)
+        sys.exit(4)
+    sys.exit(0)
+
+
+def _show(error: EvalkitError, *, as_json: bool, debug: bool) -> None:
+    from evalkit.text import neutralise
+
+    if debug:
+        click.echo(traceback.format_exc(), err=True)
+    for line in str(error).splitlines():
+        click.echo(f"error: {neutralise(line, limit=2000)}", err=True)
+    if as_json:
+        document = {
+            "schema": 1,
+            "ok": False,
+            "error": {
+                "kind": type(error).__name__,
+                "message": error.what,
+                "found": error.found,
+                "expected": error.expected,
+                "fix": error.fix,
+                "exit_code": error.exit_code,
+            },
+        }
+        click.echo(json.dumps(document, indent=1))

@@ -1,0 +1,120 @@
+"""``evalkit doctor``: what works on this machine and what is missing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from evalkit.cli.options import as_json as json_option
+from evalkit.cli.options import example
+
+
+@click.command(epilog=example("evalkit doctor --backbones published"))
+@click.option(
+    "--backbones",
+    "-b",
+    default="published",
+    show_default=True,
+    envvar="EVALKIT_BACKBONES",
+    metavar="NAME|FILE",
+    help="Set of weights to look for.",
+)
+@json_option
+def doctor(backbones: str, as_json: bool) -> None:
+    """Say what works on this machine: libraries, codecs, plugins, cache and weights.
+
+    Exit code 0 when everything is there, 4 when something is missing.
+    """
+    checks = [*_libraries(), *_codecs(), *_plugins(), _cache(), *_weights(backbones)]
+    ok = all(check["ok"] for check in checks)
+    if as_json:
+        click.echo(json.dumps({"schema": 1, "ok": ok, "checks": checks}, indent=1))
+    else:
+        for check in checks:
+            click.echo(f"{'ok  ' if check['ok'] else 'MISS'}  {check['name']}: {check['detail']}")
+    if not ok:
+        raise click.exceptions.Exit(4)
+
+
+def _check(name: str, ok: bool, detail: str) -> dict[str, Any]:
+    return {"name": name, "ok": ok, "detail": detail}
+
+
+def _libraries() -> list[dict[str, Any]]:
+    from importlib import import_module
+
+    checks = []
+    for module in ("av", "numpy", "scipy", "pandas", "cv2", "onnxruntime", "PIL", "pyarrow", "pydantic"):
+        try:
+            version = getattr(import_module(module), "__version__", "?")
+            checks.append(_check(f"library {module}", True, str(version)))
+        except ImportError as error:
+            checks.append(_check(f"library {module}", False, str(error)))
+    return checks
+
+
+def _codecs() -> list[dict[str, Any]]:
+    import av
+
+    wanted = (("h264", "r"), ("libx264", "w"), ("aac", "r"), ("aac", "w"))
+    checks = []
+    for codec, mode in wanted:
+        name = f"codec {codec} ({'decode' if mode == 'r' else 'encode'})"
+        try:
+            av.codec.Codec(codec, mode)  # type: ignore[arg-type]
+            checks.append(_check(name, True, f"FFmpeg {av.ffmpeg_version_info}"))
+        except (ValueError, av.error.FFmpegError) as error:
+            checks.append(_check(name, False, str(error)))
+    return checks
+
+
+def _plugins() -> list[dict[str, Any]]:
+    from evalkit.errors import PluginError
+    from evalkit.metrics.base import metric_registry
+    from evalkit.metrics.features.base import feature_registry
+    from evalkit.validators.media_rules import rule_registry
+
+    checks = []
+    for kind, registry in (("metrics", metric_registry), ("features", feature_registry), ("rules", rule_registry)):
+        try:
+            checks.append(_check(f"plugins: {kind}", True, f"{len(registry())} registered"))
+        except PluginError as error:
+            checks.append(_check(f"plugins: {kind}", False, str(error)))
+    return checks
+
+
+def _cache() -> dict[str, Any]:
+    import shutil
+
+    from evalkit.errors import StorageError
+    from evalkit.files import write_text
+    from evalkit.scoring.cache import cache_folder
+
+    folder = cache_folder()
+    probe = folder / ".doctor"
+    try:
+        write_text(probe, "ok")
+        probe.unlink()
+    except (StorageError, OSError) as error:
+        return _check("cache", False, str(error))
+    return _check("cache", True, f"{folder}, {shutil.disk_usage(folder).free / 1e9:.1f} GB free")
+
+
+def _weights(backbones: str) -> list[dict[str, Any]]:
+    from evalkit.errors import WeightsError
+    from evalkit.weights.manifest import load_backbones
+    from evalkit.weights.store import find_weights
+
+    loaded = load_backbones(backbones)
+    checks = []
+    for role in sorted(loaded.roles):
+        name = f"weights {loaded.name}/{role}"
+        try:
+            path: Path = find_weights(loaded, role)
+            checks.append(_check(name, True, f"{path.name}, digest as pinned"))
+        except WeightsError as error:
+            checks.append(_check(name, False, str(error)))
+    return checks

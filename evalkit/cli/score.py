@@ -1,0 +1,149 @@
+"""``evalkit score``: from a submission to a scorecard and a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from evalkit.cli.options import as_json as json_option
+from evalkit.cli.options import (
+    cache_option,
+    challenge_option,
+    example,
+    progress_on,
+    quiet_option,
+    resume_option,
+    workers_option,
+)
+
+if TYPE_CHECKING:
+    from evalkit.scoring.scorecard import Scorecard
+
+INCOMPLETE = 3
+
+
+@click.command(
+    epilog=example(
+        "evalkit score team.zip --challenge talking-head --testset testset/ -o team/",
+        "evalkit score team.zip -c talking-head --testset testset/ --metrics psnr,ssim --limit 10",
+    )
+)
+@click.argument("submission", type=click.Path(path_type=Path))
+@challenge_option
+@click.option("--testset", required=True, type=click.Path(path_type=Path), help="The test set.")
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the results (default: NAME-scorecard).",
+)
+@click.option("--metrics", "-m", metavar="A,B", help="Metric ids or aliases (default: the challenge's).")
+@click.option(
+    "--backbones",
+    "-b",
+    default="published",
+    show_default=True,
+    envvar="EVALKIT_BACKBONES",
+    metavar="NAME|FILE",
+    help="Set of weights; also EVALKIT_BACKBONES.",
+)
+@click.option(
+    "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="Where networks run."
+)
+@click.option("--engine", type=click.Choice(["local"]), default="local", show_default=True, help="Who runs the videos.")
+@click.option("--limit", type=click.IntRange(min=1), help="Score the first samples only.")
+@click.option("--allow-missing", is_flag=True, help="Leave out metrics whose weights are missing.")
+@workers_option
+@cache_option
+@resume_option
+@quiet_option
+@json_option
+def score(
+    submission: Path,
+    challenge: str,
+    testset: Path,
+    output: Path | None,
+    metrics: str | None,
+    backbones: str,
+    device: str,
+    engine: str,
+    limit: int | None,
+    allow_missing: bool,
+    workers: int | None,
+    cache: Path | None,
+    resume: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Score SUBMISSION, a ZIP or a folder, against a test set.
+
+    Writes scorecard.json, per_video.parquet, per_video.csv, report.html and log.jsonl. A run that was interrupted goes
+    on where it stopped. Exit code 0 when everything was scored, 3 when something could not be.
+    """
+    from evalkit import api
+
+    del engine  # one choice so far
+    names = [name.strip() for name in metrics.split(",") if name.strip()] if metrics is not None else None
+    if names == []:
+        raise click.UsageError("--metrics names no metric.")
+    out = output or Path(f"{submission.resolve().stem}-scorecard")
+    card = api.score(
+        submission,
+        challenge,
+        testset,
+        out=out,
+        metrics=names,
+        backbones=backbones,
+        workers=workers,
+        device=device,
+        limit=limit,
+        allow_missing=allow_missing,
+        cache=cache,
+        fresh=not resume,
+        progress=progress_on(quiet),
+    )
+    if as_json:
+        click.echo(card.to_json(), nl=False)
+    else:
+        print_scorecard(card)
+        click.echo(f"Page: {out / 'report.html'}")
+    if not card.complete:
+        raise click.exceptions.Exit(INCOMPLETE)
+
+
+def print_scorecard(card: Scorecard) -> None:
+    """Print the summary table."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from evalkit.reports.tables import format_value
+    from evalkit.text import neutralise
+
+    table = Table(header_style="bold")
+    for title in ("metric", "value", "95 % interval", "n", "coverage"):
+        table.add_column(title, justify="left" if title == "metric" else "right", overflow="fold")
+    for name, entry in card.metrics.items():
+        value = f"unscored: {entry.reason}" if entry.value is None else format_value(entry.value, entry.unit)
+        interval = (
+            f"{format_value(entry.ci95[0], '')} .. {format_value(entry.ci95[1], '')}" if entry.ci95 is not None else ""
+        )
+        arrow = {True: " ↑", False: " ↓", None: ""}[entry.higher_is_better]
+        cells = (name + arrow, value, interval, str(entry.n), f"{entry.coverage:.0%}")
+        table.add_row(*(escape(neutralise(cell)) for cell in cells))
+    console = Console(highlight=False)
+    console.print(table)
+    unread = [video for video in card.videos if video.verdict in {"error", "missing"}]
+    for video in unread[:20]:
+        reason = next(iter(video.reasons.values()), "missing")
+        console.print(escape(f"  unscored {neutralise(video.sample)}: {neutralise(reason)}"))
+    if len(unread) > 20:
+        console.print(f"  ... and {len(unread) - 20} more")
+    console.print(
+        f"{card.scored_videos} of {len(card.videos)} videos scored with backbones "
+        f"'{escape(neutralise(card.backbones))}', {card.timing.get('videos_decoded', 0)} decoded now."
+    )
+    if card.backbones != "published":
+        console.print("These numbers are not comparable with published ones.", style="yellow")

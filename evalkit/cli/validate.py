@@ -1,0 +1,124 @@
+"""``evalkit validate``: is a submission what the challenge asks for?"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from evalkit.cli.options import as_json as json_option
+from evalkit.cli.options import (
+    cache_option,
+    challenge_option,
+    example,
+    progress_on,
+    quiet_option,
+    resume_option,
+    workers_option,
+)
+
+if TYPE_CHECKING:
+    from evalkit.scoring.intake import IntakeReport
+    from evalkit.validators.findings import Finding
+
+
+@click.command(epilog=example("evalkit validate team.zip --challenge talking-head --testset testset/"))
+@click.argument("submission", type=click.Path(path_type=Path))
+@challenge_option
+@click.option("--testset", type=click.Path(path_type=Path), help="The test set, to find missing files.")
+@click.option("--all", "show_all", is_flag=True, help="List the files without findings too.")
+@workers_option
+@cache_option
+@resume_option
+@quiet_option
+@json_option
+def validate(
+    submission: Path,
+    challenge: str,
+    testset: Path | None,
+    show_all: bool,
+    workers: int | None,
+    cache: Path | None,
+    resume: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Check SUBMISSION, a ZIP or a folder, by the rules of a challenge.
+
+    Every video is decoded to its end. Exit code 0 when no rule of severity error is broken, else 1.
+    """
+    from evalkit import api
+
+    report = api.validate(
+        submission, challenge, testset, workers=workers, cache=cache, fresh=not resume, progress=progress_on(quiet)
+    )
+    if as_json:
+        click.echo(json.dumps(report.to_json(), indent=1))
+    else:
+        print_report(report, show_all=show_all)
+    if not report.ok:
+        raise click.exceptions.Exit(1)
+
+
+def print_report(report: IntakeReport, *, show_all: bool = False) -> None:
+    """Print a table of the files with findings, and a summary in one line."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from evalkit.text import neutralise
+
+    console = Console(highlight=False)
+    table = Table(show_lines=False, header_style="bold")
+    for title in ("file", "verdict", "rule", "found", "expected"):
+        table.add_column(title, overflow="fold")
+
+    def add(place: str, verdict: str, finding: Finding | None) -> None:
+        cells = [place, verdict, "", "", ""]
+        if finding is not None:
+            cells[2:] = [finding.rule, finding.found or finding.message, finding.expected or ""]
+        table.add_row(*(_plain(neutralise(cell)) for cell in cells), style=_STYLE.get(verdict, ""))
+
+    for finding in report.findings:
+        add(finding.path or finding.sample or "the archive", finding.severity, finding)
+    for file in report.files:
+        if show_all and not file.findings:
+            add(file.path, "ok", None)
+        for finding in file.findings:
+            add(file.path, finding.severity, finding)
+    if table.row_count:
+        console.print(table)
+    fixes = dict.fromkeys(finding.fix for finding in report.all_findings() if finding.fix)
+    for fix in list(fixes)[:3]:
+        console.print(_plain(f"  fix: {neutralise(fix, limit=400)}"), soft_wrap=True)
+    if len(fixes) > 3:
+        console.print(f"  ... and {len(fixes) - 3} more fixes with --json")
+    console.print(_plain(summary(report)), soft_wrap=True)
+
+
+_STYLE = {"error": "red", "warning": "yellow", "info": "dim"}
+
+
+def _plain(text: str) -> str:
+    """Keep rich from reading markup in names."""
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def summary(report: IntakeReport) -> str:
+    """Return the outcome in one line."""
+    if report.refused:
+        return f"{report.submission}: refused; no file in it was opened."
+    counts = {verdict: sum(file.verdict == verdict for file in report.files) for verdict in ("ok", "warning", "error")}
+    missing = sum(finding.rule == "layout.missing" for finding in report.findings)
+    errors = sum(finding.severity == "error" for finding in report.all_findings())
+    parts = [
+        f"{len(report.files)} videos by layout {report.layout}",
+        f"{counts['ok']} ok",
+        f"{counts['warning']} with warnings",
+        f"{counts['error']} refused",
+        f"{missing} missing",
+    ]
+    return f"{'valid' if report.ok else f'NOT valid ({errors} errors)'}: " + ", ".join(parts) + "."

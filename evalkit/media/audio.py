@@ -1,0 +1,58 @@
+"""Speech and sound tracks as arrays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.errors import MediaError
+from evalkit.media.container import open_media
+
+
+def read_audio(path: Path, rate: int) -> NDArray[np.float32]:
+    """Return the first audio stream as mono samples at ``rate`` Hz: (N,) float32 in about -1..1.
+
+    Any codec, sample rate and number of channels; resampled by FFmpeg's swresample. Channels are averaged.
+
+    Raises:
+        MediaError: when there is no audio stream or it can't be decoded.
+    """
+    if rate < 1:
+        raise ValueError(f"rate must be positive, found {rate}")
+    with open_media(path) as container:
+        if not container.streams.audio:
+            raise MediaError(f"{path} has no audio stream.")
+        resampler = av.AudioResampler(format="fltp", layout="mono", rate=rate)
+        parts: list[NDArray[np.float32]] = []
+        try:
+            for frame in container.decode(container.streams.audio[0]):
+                parts += _samples(resampler, frame)
+            parts += _samples(resampler, None)
+        except av.error.FFmpegError as error:
+            raise MediaError(f"The audio of {path} can't be decoded.", found=str(error)) from None
+    return np.concatenate(parts) if parts else np.empty(0, dtype=np.float32)
+
+
+def _samples(resampler: Any, frame: Any) -> list[NDArray[np.float32]]:
+    return [np.asarray(part.to_ndarray()[0], dtype=np.float32) for part in resampler.resample(frame)]
+
+
+def audio_seconds(path: Path) -> float:
+    """Return the length of the first audio stream in seconds, by its decoded samples.
+
+    Raises:
+        MediaError: when there is no audio stream or it can't be decoded.
+    """
+    with open_media(path) as container:
+        if not container.streams.audio:
+            raise MediaError(f"{path} has no audio stream.")
+        stream = container.streams.audio[0]
+        try:
+            samples = sum(frame.samples for frame in container.decode(stream))
+        except av.error.FFmpegError as error:
+            raise MediaError(f"The audio of {path} can't be decoded.", found=str(error)) from None
+        return float(samples / stream.codec_context.sample_rate)

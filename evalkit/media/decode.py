@@ -1,0 +1,31 @@
+"""Frames of a trusted video (a reference, a test clip) one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+
+from evalkit.errors import MediaError
+from evalkit.media.container import open_media
+from evalkit.media.inspect import Picture, RgbConverter
+
+
+def iter_frames(path: Path) -> Iterator[Picture]:
+    """Yield every frame of the first video stream as (H, W, 3) uint8 RGB in display orientation.
+
+    Raises:
+        MediaError: when there is no video stream, or the data is damaged.
+    """
+    with open_media(path) as container:
+        if not container.streams.video:
+            raise MediaError(f"{path} has no video stream.")
+        stream = container.streams.video[0]
+        stream.codec_context.thread_count = 1
+        converter = RgbConverter()
+        try:
+            for frame in container.decode(stream):
+                yield converter.rgb(frame)
+        except av.error.FFmpegError as error:
+            raise MediaError(f"{path} can't be decoded to its end.", found=str(error)) from None

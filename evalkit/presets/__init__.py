@@ -1,0 +1,1 @@
+"""The built-in challenges, one YAML file each."""

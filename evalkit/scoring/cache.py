@@ -1,0 +1,119 @@
+"""The feature cache: what was once said of a video is never computed again.
+
+The key is the content, not the name: extractor, its version, the digests of its weights, the options that change the
+result, and the digests of the files that it looked at. An entry is one ``.npz`` file, written under a temporary name
+and then renamed; an entry that can't be read is treated as absent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import platformdirs
+from numpy.typing import NDArray
+
+from evalkit.files import atomic_write
+from evalkit.metrics.base import FeatureData
+from evalkit.metrics.features.base import FeatureRecord, WeightFile
+
+FORMAT = 1
+_KEY = "__key__"
+_UNAVAILABLE = "__unavailable__"
+_BROKEN = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError)
+
+
+def cache_folder() -> Path:
+    """Return where features are kept: ``EVALKIT_CACHE``, else the platform's cache folder."""
+    chosen = os.environ.get("EVALKIT_CACHE")
+    return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("evalkit")) / "features"
+
+
+def feature_key(
+    record: FeatureRecord, weights: Mapping[str, WeightFile], inputs: Mapping[str, Any], needs: Mapping[str, str]
+) -> str:
+    """Return the key of a feature of certain inputs.
+
+    Args:
+        record: gives name, version and options.
+        weights: the files in use; their digests and options count, their places don't.
+        inputs: digests of the files looked at, by their part in the item.
+        needs: keys of the features that this one reads.
+    """
+    content = {
+        "format": FORMAT,
+        "feature": record.name,
+        "version": record.version,
+        "options": dict(record.options),
+        "weights": {role: [file.sha256, dict(file.options)] for role, file in weights.items()},
+        "inputs": dict(inputs),
+        "needs": dict(needs),
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+class FeatureCache:
+    """A folder of features. Safe for several processes: the last writer of equal bytes wins."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, name: str, key: str) -> Path:
+        """Return the file that holds, or would hold, the entry."""
+        return self.root / name / key[:2] / f"{key}.npz"
+
+    def load(self, name: str, key: str) -> FeatureData | None:
+        """Return the entry, or ``None`` when there is none.
+
+        Raises:
+            CorruptEntryError: when there is one that can't be read.
+        """
+        path = self.path(name, key)
+        try:
+            stream = path.open("rb")
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise CorruptEntryError(path, str(error)) from None
+        try:
+            with stream, np.load(stream, allow_pickle=False) as archive:
+                arrays = {entry: archive[entry] for entry in archive.files}
+            if str(arrays.pop(_KEY)) != key:
+                raise ValueError("the entry belongs to another key")
+            told = arrays.pop(_UNAVAILABLE, None)
+            if told is not None:
+                reason, detail = json.loads(str(told))
+                return FeatureData(None, reason, detail)
+        except _BROKEN as error:
+            raise CorruptEntryError(path, f"{type(error).__name__}: {error}") from None
+        return FeatureData(arrays)
+
+    def store(self, name: str, key: str, data: FeatureData) -> None:
+        """Write an entry; a reader sees all of it or nothing.
+
+        Raises:
+            StorageError: when it can't be written.
+        """
+        content: dict[str, NDArray[Any]] = {_KEY: np.array(key)}
+        if data.arrays is None:
+            content[_UNAVAILABLE] = np.array(json.dumps([data.reason, data.detail]))
+        else:
+            content |= data.arrays
+        with atomic_write(self.path(name, key)) as stream:
+            np.savez(stream, allow_pickle=False, **content)
+
+
+class CorruptEntryError(Exception):
+    """A cache entry exists but can't be read; compute it again."""
+
+    def __init__(self, path: Path, detail: str) -> None:
+        self.path = path
+        self.detail = detail
+        super().__init__(f"{path}: {detail}")

@@ -1,0 +1,115 @@
+"""Everything after the map: cached features to values per video, values to the submission's numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from evalkit.media.facts import MediaFacts
+from evalkit.metrics.base import FeatureData, Outcome, SetMetric, VideoInputs, unscored
+from evalkit.scoring import aggregate
+from evalkit.scoring.cache import FeatureCache
+from evalkit.scoring.extract import Extraction
+from evalkit.scoring.intake import IntakeReport
+from evalkit.scoring.plan import FACTS, Plan
+from evalkit.scoring.scorecard import Event, MetricScore, VideoScore
+from evalkit.testset import Sample, TestSet
+
+
+class Fold:
+    """Everything after the map: features to values, values to numbers."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        cache: FeatureCache,
+        testset: TestSet,
+        intake: IntakeReport,
+        extractions: Mapping[str, Extraction],
+    ) -> None:
+        self._plan, self._cache, self._testset = plan, cache, testset
+        self._refused = intake.refused
+        self._files = {file.sample: file for file in intake.files}
+        self._extractions = extractions
+        self._outcomes = {sample.id: self._score(sample) for sample in testset}
+
+    def _score(self, sample: Sample) -> dict[str, Outcome]:
+        """Return metric -> outcome for one sample; only this sample's features are in memory."""
+        reason = self._unscored_reason(sample.id)
+        if reason is not None:
+            return {name: unscored(reason) for name in self._plan.metrics}
+        needed = {name for metric in self._plan.metrics.values() for name in metric.record.features}
+        inputs = self._inputs(sample, needed)
+        return {name: metric.score_video(inputs) for name, metric in self._plan.metrics.items()}
+
+    def _unscored_reason(self, sample: str) -> str | None:
+        if self._refused:
+            return "archive_refused"
+        report = self._files.get(sample)
+        if report is None:
+            return "missing"
+        errors = [finding.rule for finding in report.findings if finding.severity == "error"]
+        return f"invalid:{errors[0]}" if errors else None
+
+    def _inputs(self, sample: Sample, needed: Iterable[str]) -> VideoInputs:
+        extraction = self._extractions[sample.id]
+        features = {name: self._feature(extraction, name) for name in sorted(needed)}
+        return VideoInputs(sample.id, features, sample.groups)
+
+    def _feature(self, extraction: Extraction, name: str) -> FeatureData:
+        if name == FACTS:
+            return FeatureData(_facts_arrays(extraction.facts))
+        if name in extraction.errors:
+            return FeatureData(None, "extractor_error", extraction.errors[name].strip().splitlines()[-1])
+        key = extraction.keys.get(name)
+        data = self._cache.load(name, key) if key else None
+        return data or FeatureData(None, "feature_missing")
+
+    def metrics(self) -> dict[str, MetricScore]:
+        """Return the submission's numbers, then those asked for that could not be computed."""
+        scores = {}
+        for name, metric in self._plan.metrics.items():
+            outcomes = {sample: row[name] for sample, row in self._outcomes.items()}
+            if isinstance(metric, SetMetric):
+                scores[name] = aggregate.set_score(metric, self._readable(metric), len(outcomes))
+            else:
+                scores[name] = aggregate.mean_score(metric, outcomes)
+        for name, reason in self._plan.unavailable.items():
+            scores[name] = aggregate.unavailable(name, reason)
+        return scores
+
+    def _readable(self, metric: SetMetric) -> Iterator[VideoInputs]:
+        """Yield the inputs of every video that could be read, one in memory at a time."""
+        for sample in self._testset:
+            if self._unscored_reason(sample.id) is None:
+                yield self._inputs(sample, metric.record.features)
+
+    def videos(self) -> Iterator[VideoScore]:
+        """Yield a row per sample, in the order of the test set."""
+        for sample in self._testset:
+            outcomes = self._outcomes[sample.id]
+            report = self._files.get(sample.id)
+            events = {(event.kind, event.detail): None for o in outcomes.values() for event in o.events}
+            values: dict[str, float | None] = {name: outcome.value for name, outcome in outcomes.items()}
+            reasons = {name: outcome.reason for name, outcome in outcomes.items() if outcome.reason}
+            values |= dict.fromkeys(self._plan.unavailable)
+            reasons |= self._plan.unavailable
+            yield VideoScore(
+                sample=sample.id,
+                path=report.path if report else None,
+                verdict=report.verdict if report else "missing",
+                values=values,
+                reasons=reasons,
+                events=tuple(Event(kind=kind, detail=detail) for kind, detail in events),
+                findings=tuple(finding.to_json() for finding in report.findings) if report else (),
+                groups=dict(sample.groups),
+            )
+
+
+def _facts_arrays(facts: MediaFacts | None) -> dict[str, Any]:
+    if facts is None or facts.video is None:
+        return {}
+    numbers = facts.video.model_dump(include={"duration_seconds", "fps", "duplicate_share", "frames"})
+    return {name: np.asarray(value) for name, value in numbers.items() if value is not None}

@@ -1,0 +1,160 @@
+"""Intake: archive, layout and file rules over a whole submission. ``evalkit validate`` is this and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from evalkit.challenge import Challenge
+from evalkit.errors import MediaError
+from evalkit.media.audio import audio_seconds
+from evalkit.media.facts import MediaFacts
+from evalkit.scoring.extract import Extraction
+from evalkit.submission import Submission
+from evalkit.testset import Sample, TestSet
+from evalkit.validators.archive import blocks, check_archive, junk
+from evalkit.validators.findings import Finding, Verdict, run_rules, verdict_of
+from evalkit.validators.layout import Layout, match_layout
+from evalkit.validators.media_rules import file_findings, rule_registry
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class FileReport:
+    """One file: the sample it answers, what is known of it, what the rules found."""
+
+    path: str
+    sample: str
+    facts: MediaFacts | None
+    findings: tuple[Finding, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst severity among the findings."""
+        return verdict_of(self.findings)
+
+
+@dataclass(frozen=True)
+class IntakeReport:
+    """What validation says of a submission.
+
+    Args:
+        challenge: the challenge's id.
+        submission: the submission's name.
+        layout: the path template that the files follow, ``None`` when none does.
+        findings: about the archive and the set.
+        files: one per file that answers a sample, in the order of the test set.
+        refused: whether the archive was turned away before any file in it was opened.
+    """
+
+    challenge: str
+    submission: str
+    layout: str | None
+    findings: tuple[Finding, ...]
+    files: tuple[FileReport, ...] = ()
+    refused: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing of severity error was found anywhere."""
+        return verdict_of(self.all_findings()) != "error"
+
+    def all_findings(self) -> list[Finding]:
+        """Return the set's findings, then each file's."""
+        return [*self.findings, *(finding for file in self.files for finding in file.findings)]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the document of ``validate --json`` (schema 1)."""
+        return {
+            "schema": SCHEMA,
+            "ok": self.ok,
+            "challenge": self.challenge,
+            "submission": self.submission,
+            "layout": self.layout,
+            "refused": self.refused,
+            "files": [
+                {
+                    "path": file.path,
+                    "sample": file.sample,
+                    "verdict": file.verdict,
+                    "facts": file.facts.model_dump(mode="json") if file.facts else {},
+                    "findings": [finding.to_json() for finding in file.findings],
+                }
+                for file in self.files
+            ],
+            "findings": [finding.to_json() for finding in self.findings],
+        }
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What is known before any file is opened."""
+
+    findings: tuple[Finding, ...]
+    layout: Layout
+    refused: bool
+    samples: Mapping[str, Sample] = field(default_factory=dict)
+
+
+def open_gate(submission: Submission, challenge: Challenge, testset: TestSet | None) -> Gate:
+    """Judge the archive's table of contents and match names to samples; decompresses nothing."""
+    severities = challenge.submission.severities
+    findings = check_archive(submission, challenge.submission.archive, severities)
+    if blocks(findings):
+        return Gate(tuple(findings), Layout(None, {}), refused=True)
+    paths = [member.path for member in submission.members if member.kind == "file" and not junk(member.path)]
+    layout = match_layout(paths, challenge, testset)
+    rules = [rule for rule in rule_registry().values() if rule.scope == "set"]
+    findings += run_rules(rules, layout, severities)
+    samples = {sample.id: sample for sample in testset} if testset else {}
+    return Gate(tuple(findings), layout, refused=False, samples=samples)
+
+
+def file_report(extraction: Extraction, path: str, challenge: Challenge, speech_seconds: float | None) -> FileReport:
+    """Return what the rules find in one file, from what the worker says of it."""
+    if extraction.facts is None:
+        finding = Finding(
+            rule="archive.unreadable-member",
+            severity="error",
+            message="The file can't be taken out of the archive.",
+            found=extraction.problem,
+            fix="Make the ZIP again from the original files.",
+            path=path,
+            sample=extraction.sample,
+        )
+        return FileReport(path, extraction.sample, None, (finding,))
+    findings = file_findings(extraction.facts, challenge.submission, path, speech_seconds)
+    return FileReport(path, extraction.sample, extraction.facts, tuple(findings))
+
+
+def failed_report(sample: str, path: str, failure: str, detail: str) -> FileReport:
+    """Return the report for a file on which the worker crashed or ran out of time."""
+    finding = Finding(
+        rule=f"content.reading-{failure}",
+        severity="error",
+        message="Reading the file did not come to an end."
+        if failure == "timeout"
+        else "The process that read the file failed.",
+        found=detail.strip().splitlines()[-1] if detail.strip() else failure,
+        fix="Encode the video again.",
+        path=path,
+        sample=sample,
+    )
+    return FileReport(path, sample, None, (finding,))
+
+
+def speech_lengths(testset: TestSet | None, challenge: Challenge, samples: Iterable[str]) -> dict[str, float]:
+    """Return the length of each sample's speech in seconds, where a rule of the challenge asks for it."""
+    if testset is None or challenge.submission.video.match_reference_seconds is None:
+        return {}
+    wanted = set(samples)
+    lengths = {}
+    for sample in testset:
+        if sample.id in wanted and sample.audio is not None:
+            try:
+                lengths[sample.id] = audio_seconds(testset.path(sample.audio))
+            except (MediaError, OSError):
+                continue  # the test set's check reports a speech file that can't be read
+    return lengths

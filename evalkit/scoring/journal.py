@@ -1,0 +1,52 @@
+"""The run's log: one JSON object a line, in the order of events; not part of the result."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any, TextIO
+
+from evalkit.files import storage_error
+
+
+class Journal:
+    """Writes ``log.jsonl``; without a path it only counts.
+
+    Every line has ``event`` and ``at`` (seconds since the run began).
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path
+        self._started = time.monotonic()
+        self._stream: TextIO | None = None
+        self.decodes = 0
+        if path is not None:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._stream = path.open("w", encoding="utf-8")
+            except OSError as error:
+                raise storage_error(path, error) from error
+
+    def event(self, name: str, **facts: Any) -> None:
+        """Add a line.
+
+        Raises:
+            StorageError: when the disk is full.
+        """
+        if name == "video":
+            self.decodes += int(facts.get("decodes", 0))
+        if self._stream is None or self._path is None:
+            return
+        line = {"event": name, "at": round(time.monotonic() - self._started, 3), **facts}
+        try:
+            self._stream.write(json.dumps(line, default=str) + "\n")
+            self._stream.flush()
+        except OSError as error:
+            raise storage_error(self._path, error) from error
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None

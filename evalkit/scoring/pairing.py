@@ -1,0 +1,88 @@
+"""Show a reference video and a candidate side by side, frame by frame, without holding either in memory.
+
+The clock is the reference's: for each of its frames the candidate's frame nearest in time is taken (both counted from
+their first frame), up to the end of the shorter one. With equal frame rates this is frame n beside frame n.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.errors import MediaError
+from evalkit.media.decode import iter_frames
+from evalkit.media.inspect import Limits, scan_times
+from evalkit.media.sampling import Indices, Times, at_times, frame_interval
+from evalkit.metrics.features.base import FeatureUnavailableError, PairSession, Picture
+
+
+def pair_indices(candidate: Times, reference: Times) -> Indices:
+    """Return, for each reference frame that both videos reach, the index of the candidate frame shown at that time.
+
+    Args:
+        candidate: (N,) display times in seconds.
+        reference: (M,) display times in seconds.
+
+    Returns:
+        (K,) with K <= M, non-decreasing; element k belongs to reference frame k.
+    """
+    if len(candidate) == 0 or len(reference) == 0:
+        return np.empty(0, dtype=np.int64)
+    ours, theirs = candidate - candidate[0], reference - reference[0]
+    # Half an interval after the last candidate frame's time nothing is nearer than "past the end".
+    end = ours[-1] + 0.5 * frame_interval(candidate, default=0.04) + 1e-6
+    return at_times(ours, theirs[theirs <= end])
+
+
+class PairedSink:
+    """A frame sink for the candidate that reads the reference in step and feeds sessions with pairs."""
+
+    def __init__(self, reference: Path, sessions: Sequence[PairSession], limits: Limits) -> None:
+        self._reference = reference
+        self._sessions = sessions
+        self._limits = limits
+        self._problem: FeatureUnavailableError | None = None
+        self._matches: Indices = np.empty(0, dtype=np.int64)
+        self._next = 0
+        self._stream: Iterator[Picture] = iter(())
+
+    def plan(self, times: Times) -> NDArray[np.bool_]:
+        """Return which candidate frames some reference frame is paired with."""
+        mask = np.zeros(len(times), dtype=bool)
+        try:
+            reference = scan_times(self._reference, self._limits)
+        except (MediaError, OSError) as error:
+            self._problem = FeatureUnavailableError("reference_video_unreadable", str(error))
+            return mask
+        self._matches = pair_indices(times, reference)
+        self._next = 0
+        self._stream = iter_frames(self._reference)
+        mask[self._matches] = True
+        return mask
+
+    def frame(self, index: int, time: float, rgb: Picture) -> None:
+        """Pair ``rgb`` with every reference frame that it is shown beside."""
+        del time
+        while self._problem is None and self._next < len(self._matches) and self._matches[self._next] == index:
+            try:
+                other = next(self._stream)
+            except (StopIteration, MediaError) as error:
+                self._problem = FeatureUnavailableError(
+                    "reference_video_unreadable", str(error) or "it ends before its index says"
+                )
+                return
+            for session in self._sessions:
+                session.pair(self._next, rgb, other)
+            self._next += 1
+
+    def check(self) -> None:
+        """Raise what went wrong with the reference video, if anything did.
+
+        Raises:
+            FeatureUnavailableError: ``reference_video_unreadable``.
+        """
+        if self._problem is not None:
+            raise self._problem

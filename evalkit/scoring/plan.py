@@ -1,0 +1,176 @@
+"""Which metrics, hence which features, hence which weights: all settled before anything is decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from evalkit.challenge import Challenge
+from evalkit.errors import PluginError, TestSetError, WeightsError
+from evalkit.metrics.base import Metric, metric_registry, resolve_metric
+from evalkit.metrics.features.base import Extractor, FeatureRecord, WeightFile, feature_registry, in_order
+from evalkit.testset import TestSet
+from evalkit.weights.manifest import Backbones
+from evalkit.weights.store import find_weights
+
+FACTS = "facts"  # every video has them; no extractor makes them
+FILMSTRIP = "filmstrip"  # for the report only; no metric needs it
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will do.
+
+    Args:
+        metrics: id -> metric, in the order asked for.
+        unavailable: ids asked for that can't be computed, with the reason.
+        features: names, each after what it needs, without ``facts``.
+        records: feature -> its record.
+        weights: role -> checked file.
+        backbones: the set they come from.
+        device: ``cpu`` or ``cuda``.
+    """
+
+    metrics: Mapping[str, Metric]
+    unavailable: Mapping[str, str]
+    features: tuple[str, ...]
+    records: Mapping[str, FeatureRecord]
+    weights: Mapping[str, WeightFile]
+    backbones: Backbones
+    device: str = "cpu"
+    warnings: tuple[str, ...] = field(default=())
+
+
+def make_plan(
+    challenge: Challenge,
+    backbones: Backbones,
+    *,
+    names: Sequence[str] | None = None,
+    allow_missing: bool = False,
+    device: str = "cpu",
+) -> Plan:
+    """Resolve metric names to features and weights.
+
+    Args:
+        names: ids or aliases; ``None`` for all of the challenge.
+        allow_missing: go on without the metrics whose weights are not there.
+
+    Raises:
+        UsageError: a name in ``names`` that is no metric.
+        WeightsError: weights are missing and ``allow_missing`` is not set; all of them are named.
+        PluginError: a metric needs a feature that nobody registers.
+    """
+    metrics = metric_registry()
+    extractors = feature_registry()
+    asked, unavailable = _asked(challenge, names, metrics)
+    weights: dict[str, WeightFile] = {}
+    problems: dict[str, WeightsError] = {}
+    chosen: dict[str, Metric] = {}
+    for name in asked:
+        try:
+            needed = _closure(metrics[name], extractors)
+        except KeyError as error:
+            raise PluginError(
+                f"The metric '{name}' needs the feature {error}, which no installed package registers.",
+                fix="Install the package that has it.",
+            ) from None
+        faults = _resolve_weights(needed, extractors, backbones, weights, problems)
+        if faults:
+            unavailable[name] = f"weights_missing:{faults[0]}"
+        else:
+            chosen[name] = metrics[name]
+    if problems and not allow_missing:
+        raise WeightsError("\n".join(str(error) for error in problems.values()))
+    features = in_order((f for m in chosen.values() for f in m.record.features if f != FACTS), extractors)
+    if FILMSTRIP in extractors:
+        features.append(FILMSTRIP)
+    used = {role for name in features for role in _roles(extractors[name].record)}
+    return Plan(
+        metrics=chosen,
+        unavailable=unavailable,
+        features=tuple(features),
+        records={name: extractors[name].record for name in features},
+        weights={role: file for role, file in weights.items() if role in used},
+        backbones=backbones,
+        device=device,
+    )
+
+
+def _asked(
+    challenge: Challenge, names: Sequence[str] | None, metrics: Mapping[str, Metric]
+) -> tuple[list[str], dict[str, str]]:
+    """Return the ids to compute, and the challenge's metrics that this installation does not have."""
+    if names is not None:
+        return list(dict.fromkeys(resolve_metric(name, metrics) for name in names)), {}
+    if not challenge.metrics:
+        return sorted(metrics), {}
+    asked: list[str] = []
+    unavailable: dict[str, str] = {}
+    aliases = {alias: metric.record.id for metric in metrics.values() for alias in metric.record.aliases}
+    for entry in challenge.metrics:
+        name = entry.id if entry.id in metrics else aliases.get(entry.id)
+        if name is None:
+            unavailable[entry.id] = "metric_not_installed"
+        elif name not in asked:
+            asked.append(name)
+    return asked, unavailable
+
+
+def _closure(metric: Metric, extractors: Mapping[str, type[Extractor]]) -> list[str]:
+    return in_order((name for name in metric.record.features if name != FACTS), extractors)
+
+
+def _roles(record: FeatureRecord) -> tuple[str, ...]:
+    return (*record.weights, *record.optional_weights)
+
+
+def _resolve_weights(
+    features: Iterable[str],
+    extractors: Mapping[str, type[Extractor]],
+    backbones: Backbones,
+    weights: dict[str, WeightFile],
+    problems: dict[str, WeightsError],
+) -> list[str]:
+    """Add the files of ``features`` to ``weights``; return the roles that can't be filled."""
+    faults = []
+    for feature in features:
+        record = extractors[feature].record
+        for role in _roles(record):
+            optional = role in record.optional_weights
+            if role in weights or (optional and role not in backbones.roles):
+                continue
+            if role not in problems:
+                try:
+                    path = find_weights(backbones, role)
+                except WeightsError as error:
+                    problems[role] = error
+                else:
+                    entry = backbones.roles[role]
+                    weights[role] = WeightFile(role, path, entry.sha256, entry.options)
+                    continue
+            faults.append(role)
+    return faults
+
+
+def check_testset(testset: TestSet, plan: Plan) -> None:
+    """Make sure that every reference file that the plan reads is there.
+
+    Raises:
+        TestSetError: naming the sample and the file.
+    """
+    inputs = {part for record in plan.records.values() for part in record.inputs}
+    for sample in testset:
+        needed: list[str] = []
+        if "reference_images" in inputs:
+            needed += sample.reference_images
+        if "reference_video" in inputs and sample.reference_video:
+            needed.append(sample.reference_video)
+        if "audio" in inputs and sample.audio:
+            needed.append(sample.audio)
+        for relative in needed:
+            if not testset.path(relative).is_file():
+                raise TestSetError(
+                    f"The test set's sample '{sample.id}' names a file that is not there.",
+                    found=f"no {testset.path(relative)}",
+                    fix="Complete the test set, or choose metrics that don't need the file (--metrics).",
+                )

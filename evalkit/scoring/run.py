@@ -1,0 +1,232 @@
+"""One run: gate, extract, judge, aggregate.
+
+`validate_run` stops after the rules, `score_run` goes on to a scorecard.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from evalkit._version import __version__
+from evalkit.challenge import Challenge
+from evalkit.metrics.features.base import Item
+from evalkit.metrics.features.pictures import filmstrip_pictures
+from evalkit.pool import JobResult
+from evalkit.scoring import aggregate
+from evalkit.scoring.cache import FeatureCache
+from evalkit.scoring.engines.local import LocalEngine
+from evalkit.scoring.extract import Config, Extraction, Job
+from evalkit.scoring.fold import Fold
+from evalkit.scoring.intake import FileReport, Gate, IntakeReport, failed_report, file_report, open_gate, speech_lengths
+from evalkit.scoring.journal import Journal
+from evalkit.scoring.plan import FILMSTRIP, Plan
+from evalkit.scoring.progress import Progress, Silent, shown
+from evalkit.scoring.scorecard import (
+    ChallengeInfo,
+    FeatureUse,
+    Scorecard,
+    SubmissionInfo,
+)
+from evalkit.submission import Submission
+from evalkit.testset import TestSet
+
+
+class Engine(Protocol):
+    """Runs jobs somewhere."""
+
+    name: str
+
+    def run(self, config: Config, jobs: Sequence[Job]) -> Iterator[JobResult]:
+        """Yield one result per job, in any order."""
+
+
+@dataclass
+class Options:
+    """How to run; none of it changes a score."""
+
+    cache: Path
+    engine: Engine = field(default_factory=LocalEngine)
+    fresh: bool = False
+    progress: Progress = field(default_factory=Silent)
+    journal: Journal = field(default_factory=Journal)
+
+
+@dataclass
+class ScoreResult:
+    """A scorecard, the intake report behind it, and where the filmstrips lie."""
+
+    scorecard: Scorecard
+    intake: IntakeReport
+    _cache: FeatureCache
+    _strips: Mapping[str, str]
+
+    def filmstrip(self, sample: str) -> list[bytes] | None:
+        """Return the sample's pictures as JPEG files in time order, ``None`` where there are none."""
+        key = self._strips.get(sample)
+        data = self._cache.load(FILMSTRIP, key) if key else None
+        return filmstrip_pictures(data.arrays) if data is not None and data.arrays is not None else None
+
+
+def validate_run(
+    submission: Submission, challenge: Challenge, testset: TestSet | None, options: Options
+) -> IntakeReport:
+    """Judge a submission by the challenge's rules; every file is read to its end unless the archive is refused."""
+    gate = open_gate(submission, challenge, testset)
+    config = Config(cache=options.cache, fresh=options.fresh, rules=challenge.submission)
+    files, _ = _extract(_Run(submission, challenge, testset, gate), config, options, "validating")
+    return _intake(submission, challenge, gate, files)
+
+
+def score_run(
+    submission: Submission, challenge: Challenge, testset: TestSet, plan: Plan, options: Options
+) -> ScoreResult:
+    """Score a submission. Files that break a rule are unscored, with the rule as the reason; the others are scored."""
+    started = time.monotonic()
+    gate = open_gate(submission, challenge, testset)
+    config = Config(
+        cache=options.cache,
+        features=plan.features,
+        weights=plan.weights,
+        device=plan.device,
+        fresh=options.fresh,
+        rules=challenge.submission,
+    )
+    files, extractions = _extract(_Run(submission, challenge, testset, gate), config, options, "scoring")
+    intake = _intake(submission, challenge, gate, files)
+    cache = FeatureCache(options.cache)
+    fold = Fold(plan, cache, testset, intake, extractions)
+    scorecard = Scorecard(
+        submission=SubmissionInfo(name=submission.name, sha256=submission.sha256, layout=gate.layout.template),
+        challenge=ChallengeInfo(id=challenge.id, sha256=challenge.sha256, title=challenge.title),
+        backbones=plan.backbones.name,
+        metrics=fold.metrics(),
+        videos=tuple(fold.videos()),
+        findings=tuple(finding.to_json() for finding in gate.findings),
+        features={
+            name: FeatureUse(
+                version=record.version,
+                weights=tuple(
+                    plan.weights[role].sha256
+                    for role in (*record.weights, *record.optional_weights)
+                    if role in plan.weights
+                ),
+                options=dict(record.options),
+            )
+            for name, record in plan.records.items()
+        },
+        provenance=_provenance(plan, testset),
+        timing={
+            "seconds": round(time.monotonic() - started, 3),
+            "engine": options.engine.name,
+            "workers": getattr(options.engine, "workers", None),
+            "videos_decoded": options.journal.decodes,
+            "finished_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        },
+    )
+    strips = {sample: e.keys[FILMSTRIP] for sample, e in extractions.items() if FILMSTRIP in e.keys}
+    return ScoreResult(scorecard, intake, cache, strips)
+
+
+def _intake(submission: Submission, challenge: Challenge, gate: Gate, files: Mapping[str, FileReport]) -> IntakeReport:
+    return IntakeReport(
+        challenge=challenge.id,
+        submission=submission.name,
+        layout=gate.layout.template,
+        findings=gate.findings,
+        files=tuple(files.values()),
+        refused=gate.refused,
+    )
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What the jobs are made of."""
+
+    submission: Submission
+    challenge: Challenge
+    testset: TestSet | None
+    gate: Gate
+
+
+def _extract(
+    run: _Run, config: Config, options: Options, title: str
+) -> tuple[dict[str, FileReport], dict[str, Extraction]]:
+    """Run all jobs; return reports and extractions by sample, in the order of the layout's samples."""
+    paths = run.gate.layout.files
+    speech = speech_lengths(run.testset, run.challenge, paths)
+    jobs = [
+        Job(sample, run.submission.ref(path), _item(sample, run), speech.get(sample)) for sample, path in paths.items()
+    ]
+    reports: dict[str, FileReport] = {}
+    extractions: dict[str, Extraction] = {}
+    with shown(options.progress, title, len(jobs)) as progress:
+        for result in options.engine.run(config, jobs):
+            sample = jobs[result.index].sample
+            path = paths[sample]
+            if result.failure is not None:
+                reports[sample] = failed_report(sample, path, result.failure, result.detail)
+                options.journal.event("failure", sample=sample, path=path, kind=result.failure, detail=result.detail)
+            else:
+                extraction: Extraction = result.value
+                extractions[sample] = extraction
+                reports[sample] = file_report(extraction, path, run.challenge, speech.get(sample))
+                _log(options.journal, extraction, path)
+            progress.step(sample)
+    ordered = [job.sample for job in jobs]
+    return {s: reports[s] for s in ordered}, {s: extractions[s] for s in ordered if s in extractions}
+
+
+def _item(sample: str, run: _Run) -> Item:
+    found, testset = run.gate.samples.get(sample), run.testset
+    if found is None or testset is None:
+        return Item(sample, Path())
+    return Item(
+        sample=sample,
+        video=Path(),
+        reference_images=tuple(testset.path(image) for image in found.reference_images),
+        reference_video=testset.path(found.reference_video) if found.reference_video else None,
+        audio=testset.path(found.audio) if found.audio else None,
+        text=found.text,
+    )
+
+
+def _log(journal: Journal, extraction: Extraction, path: str) -> None:
+    journal.event(
+        "video",
+        sample=extraction.sample,
+        path=path,
+        sha256=extraction.sha256,
+        decodes=extraction.decodes,
+        computed=list(extraction.computed),
+        seconds={name: round(value, 3) for name, value in extraction.seconds.items()},
+    )
+    for note in extraction.notes:
+        journal.event("cache", sample=extraction.sample, note=note)
+    for feature, trace in extraction.errors.items():
+        journal.event("extractor-error", sample=extraction.sample, feature=feature, traceback=trace)
+
+
+def _provenance(plan: Plan, testset: TestSet) -> dict[str, Any]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    packages = {}
+    for name in ("av", "numpy", "scipy", "opencv-python-headless", "onnxruntime", "pillow"):
+        try:
+            packages[name] = version(name)
+        except PackageNotFoundError:
+            packages[name] = "unknown"
+    return {
+        "evalkit": __version__,
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "packages": packages,
+        "device": plan.device,
+        "testset": {"sha256": testset.sha256, "samples": len(testset), "format": testset.format},
+        "backbones": {"title": plan.backbones.title, "sha256": plan.backbones.sha256},
+        "confidence": {"method": "percentile bootstrap over videos", "draws": aggregate.BOOTSTRAP_DRAWS},
+    }

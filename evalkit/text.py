@@ -1,0 +1,76 @@
+"""Show strings that strangers wrote (names in a ZIP, CSV cells, metadata) without letting them act.
+
+A name can hold escape sequences that drive a terminal, bidirectional overrides that make ``gpm.exe`` read ``exe.mpg``,
+or characters that nobody sees. `neutralise` makes all of them visible; `csv_cell` also keeps spreadsheets from
+computing what a cell says. HTML has its own escaping (jinja2) on top of this.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+ELLIPSIS = "\u2026"
+EXCEL_CELL = 32_767  # characters that a spreadsheet's cell holds
+
+# Letters and marks by their Unicode category, yet drawn as nothing: joiners, fillers, variation selectors.
+_BLANK = frozenset(
+    "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
+    + "".join(map(chr, (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
+)
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_FORMULA = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")  # the last four are the full-width forms of =+-@
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+
+
+def hidden_characters(text: str) -> list[str]:
+    """Return the characters of ``text`` that act or hide instead of being seen, sorted, each once.
+
+    These are control characters (C0, C1, DEL), format characters (bidirectional overrides, zero-width, BOM, soft
+    hyphen), lone surrogates, line and paragraph separators, and letters that are drawn as nothing. Unusual spaces, as
+    in the names of macOS screenshots, are not among them.
+    """
+    if text.isascii() and text.isprintable():
+        return []
+    return sorted(char for char in set(text) if unicodedata.category(char) in _HIDDEN or char in _BLANK)
+
+
+def neutralise(text: str, limit: int = 200) -> str:
+    r"""Return ``text`` on one line, with everything invisible written out, at most ``limit`` characters long.
+
+    Escape becomes ``\x1b``, a right-to-left override ``\u202e``, a line feed ``\n``. Backslashes stay as they are, so
+    that a second call changes nothing; the result is for reading and can't be turned back. A longer text ends in an
+    ellipsis.
+
+    Raises:
+        ValueError: when ``limit`` is below 1.
+    """
+    if limit < 1:
+        raise ValueError(f"limit must be at least 1, not {limit}")
+    # Every character yields at least one, so that what follows the first `limit` characters never matters.
+    pieces = [_visible(char) for char in text[: limit + 1]]
+    shown = "".join(pieces)
+    if len(shown) <= limit:
+        return shown
+    while len(shown) > limit - 1:
+        shown = shown[: len(shown) - len(pieces.pop())]
+    return shown + ELLIPSIS
+
+
+def csv_cell(text: str, limit: int = EXCEL_CELL) -> str:
+    """Return ``text`` as a CSV cell that no spreadsheet takes for a formula.
+
+    Neutralised like all foreign text; an apostrophe goes before a text that starts, after any blanks, with ``= + - @``,
+    a tab or a line break. A plain number such as ``-0.25`` or ``+1e-3`` stays what it is. Quotes and commas are the
+    CSV writer's business.
+    """
+    shown = neutralise(text, limit)
+    if not (text[:1] in _FORMULA or text.lstrip()[:1] in _FORMULA) or not text or _NUMBER.fullmatch(text):
+        return shown
+    return "'" + neutralise(text, max(1, limit - 1))
+
+
+def _visible(char: str) -> str:
+    if char.isprintable() and char not in _BLANK:
+        return char
+    return char.encode("unicode_escape").decode("ascii")

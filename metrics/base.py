@@ -1,0 +1,164 @@
+"""What a metric is: cheap arithmetic over features, with one typed record that says what the number means."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.errors import UsageError, did_you_mean
+from evalkit.registry import index_by_name, load_group
+
+Role = Literal["ranked", "secondary", "diagnostic"]
+
+
+@dataclass(frozen=True)
+class MetricRecord:
+    """What a number means; docs, CLI help and report tooltips are made from it.
+
+    Args:
+        id: ``family.variant``.
+        title: the name in a table's header.
+        summary: one sentence: what is computed.
+        higher_is_better: ``None`` for a diagnostic without a better side.
+        unit: empty for a pure number.
+        range: smallest and largest possible value, ``None`` where unbounded.
+        features: names of the features that the arithmetic reads.
+        protocol: raised by one whenever the number changes for the same input.
+        citation: paper or file that defines it.
+        role: ``ranked`` may decide a ranking, ``secondary`` explains, ``diagnostic`` describes.
+        missing_policy: what happens when a video has no face, no audio and the like.
+        aliases: short names.
+        notes: pitfalls.
+    """
+
+    id: str
+    title: str
+    summary: str
+    higher_is_better: bool | None
+    unit: str
+    range: tuple[float | None, float | None]
+    features: tuple[str, ...]
+    protocol: int
+    citation: str
+    role: Role = "secondary"
+    missing_policy: str = "unscored"
+    aliases: tuple[str, ...] = ()
+    notes: str = ""
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to a video and that a reader should know."""
+
+    kind: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A metric's word on one video: a value, or a reason why there is none."""
+
+    value: float | None
+    reason: str | None = None
+    events: tuple[Event, ...] = ()
+
+    def __post_init__(self) -> None:
+        if (self.value is None) == (self.reason is None):
+            raise ValueError("an outcome has either a value or a reason")
+        if self.value is not None and not np.isfinite(self.value):
+            raise ValueError(f"an outcome's value is finite, found {self.value}; say a reason instead")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A number of a whole set: its value or a reason, how many videos it rests on, its 95 % interval."""
+
+    value: float | None
+    n: int
+    reason: str | None = None
+    ci95: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.value is None) == (self.reason is None):
+            raise ValueError("a summary has either a value or a reason")
+
+
+def unscored(reason: str, detail: str = "") -> Outcome:
+    """Return an outcome without a value."""
+    return Outcome(None, reason, (Event(reason, detail),) if detail else ())
+
+
+@dataclass(frozen=True)
+class FeatureData:
+    """A feature of one video: its arrays, or the reason why it is missing."""
+
+    arrays: Mapping[str, NDArray[Any]] | None
+    reason: str | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class VideoInputs:
+    """What a metric may read about one video."""
+
+    sample: str
+    features: Mapping[str, FeatureData]
+    groups: Mapping[str, str] = field(default_factory=dict)
+
+
+class Metric(ABC):
+    """A number per video; the submission's number is the mean over its scored videos."""
+
+    record: MetricRecord
+
+    def score_video(self, inputs: VideoInputs) -> Outcome:
+        """Return the video's value. A missing feature's reason becomes the reason here."""
+        arrays: dict[str, Mapping[str, NDArray[Any]]] = {}
+        for name in self.record.features:
+            data = inputs.features[name]
+            if data.arrays is None:
+                return unscored(data.reason or "feature_missing", data.detail)
+            arrays[name] = data.arrays
+        return self.compute(arrays)
+
+    @abstractmethod
+    def compute(self, features: Mapping[str, Mapping[str, NDArray[Any]]]) -> Outcome:
+        """Return the video's value from the arrays of the record's features."""
+
+
+class SetMetric(Metric):
+    """A number of the whole set (a distance of distributions); ``compute`` may still give a value per video."""
+
+    @abstractmethod
+    def score_set(self, videos: Iterable[VideoInputs]) -> Summary:
+        """Return the set's value from all videos that could be read, in the order of the test set.
+
+        The videos come one at a time; whoever keeps them all keeps all their features in memory.
+        """
+
+
+def metric_registry() -> dict[str, Metric]:
+    """Return every registered metric by id."""
+    return index_by_name(load_group("evalkit.metrics"), lambda metric: str(metric.record.id), "metric")
+
+
+def resolve_metric(name: str, registry: Mapping[str, Metric]) -> str:
+    """Return the id that ``name`` (an id or an alias) stands for.
+
+    Raises:
+        UsageError: with the nearest known name.
+    """
+    if name in registry:
+        return name
+    aliases = {alias: metric.record.id for metric in registry.values() for alias in metric.record.aliases}
+    if name in aliases:
+        return aliases[name]
+    raise UsageError(
+        f"There is no metric '{name}'.{did_you_mean(name, [*registry, *aliases])}",
+        fix="'evalkit metrics list' shows those that are installed.",
+    )

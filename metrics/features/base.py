@@ -1,0 +1,171 @@
+"""What a feature is: something expensive that is said once of each video and then cached.
+
+An `Extractor` is built once per worker process. For every video it opens a `Session`, which is a
+`evalkit.media.inspect.FrameSink`: it says which frames it wants, takes them as they are decoded, and at the end gives
+back named arrays. Sessions of different extractors share one decoding pass.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.registry import index_by_name, load_group
+
+Arrays = dict[str, NDArray[Any]]
+Picture = NDArray[np.uint8]
+Times = NDArray[np.float64]
+Input = Literal["video", "reference_video", "reference_images", "audio"]
+
+
+@dataclass(frozen=True)
+class FeatureRecord:
+    """What identifies a feature's result.
+
+    Args:
+        name: as metrics and cache know it.
+        version: raised by one whenever the arrays change for the same input.
+        title: one line for people.
+        inputs: the files whose content the result depends on.
+        weights: roles in the backbones manifest whose files are needed, in the order of the constructor's mapping.
+        optional_weights: roles that are used when the manifest has them.
+        needs: names of other features whose session (or cached result) this one reads.
+        options: everything else that changes the result; part of the cache key and of the scorecard.
+        arrays: name of each returned array: its shape, dtype and unit.
+    """
+
+    name: str
+    version: int
+    title: str
+    inputs: frozenset[Input] = frozenset({"video"})
+    weights: tuple[str, ...] = ()
+    optional_weights: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    arrays: Mapping[str, str] = field(default_factory=dict)
+
+
+class FeatureUnavailableError(Exception):
+    """The feature can't be had for this item, for a reason that lies in the item (cached like a result).
+
+    Args:
+        reason: machine-readable, as in ``no_reference_images``.
+        detail: one sentence for people.
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        self.reason = reason
+        self.detail = detail
+        super().__init__(reason, detail)
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """A weights file whose digest was checked.
+
+    Args:
+        role: the key in the manifest.
+        path: where it lies.
+        sha256: its digest.
+        options: input convention and thresholds from the manifest; they change the result, so they are in cache keys.
+    """
+
+    role: str
+    path: Path
+    sha256: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Item:
+    """One video to look at and what belongs to it."""
+
+    sample: str
+    video: Path
+    reference_images: tuple[Path, ...] = ()
+    reference_video: Path | None = None
+    audio: Path | None = None
+    text: str | None = None
+
+
+class Session(ABC):
+    """One extractor at work on one video. The base class wants no frames: override what is needed."""
+
+    def plan(self, times: Times) -> NDArray[np.bool_]:
+        """Return a mask of the wanted frames for the display ``times`` (N,) in seconds. May be called again."""
+        return np.zeros(len(times), dtype=bool)
+
+    def frame(self, index: int, time: float, rgb: Picture) -> None:  # noqa: B027 - wanting no frame is a valid choice
+        """Take a wanted frame: (H, W, 3) uint8 RGB; don't keep or change it."""
+
+    @abstractmethod
+    def finish(self) -> Arrays:
+        """Return the arrays after the last frame.
+
+        Raises:
+            FeatureUnavailableError: when there is nothing to return, with the reason.
+        """
+
+
+class PairSession(ABC):
+    """A session that sees each frame of the reference video together with the frame shown at the same time."""
+
+    @abstractmethod
+    def pair(self, index: int, candidate: Picture, reference: Picture) -> None:
+        """Take the pair at reference frame ``index``; both (H, W, 3) uint8 RGB, sizes may differ."""
+
+    @abstractmethod
+    def finish(self) -> Arrays:
+        """Return the arrays after the last pair."""
+
+
+class Extractor(ABC):
+    """Makes sessions. Built once per process, so networks are loaded once.
+
+    Args:
+        weights: role: checked file, for the roles of the record that the manifest has.
+        device: ``cpu`` or ``cuda``.
+    """
+
+    record: FeatureRecord
+
+    def __init__(self, weights: Mapping[str, WeightFile], device: str = "cpu") -> None:
+        self.weights = weights
+        self.device = device
+
+    @abstractmethod
+    def open(self, item: Item, upstream: Mapping[str, Any]) -> Session | PairSession:
+        """Start on ``item``. ``upstream`` has, for each name in ``record.needs``, its live session or its `view`."""
+
+    def view(self, arrays: Arrays) -> Any:
+        """Return what a dependent session may ask, rebuilt from cached ``arrays``; the arrays unless overridden."""
+        return arrays
+
+
+def feature_registry() -> dict[str, type[Extractor]]:
+    """Return every registered extractor class by the name of its feature."""
+    return index_by_name(load_group("evalkit.features"), lambda kind: str(kind.record.name), "feature")
+
+
+def in_order(names: Iterable[str], registry: Mapping[str, type[Extractor]]) -> list[str]:
+    """Return ``names`` and everything they need, each after what it needs."""
+    ordered: list[str] = []
+
+    def visit(name: str, path: Sequence[str]) -> None:
+        if name in path:
+            raise ValueError(f"features need each other in a circle: {' -> '.join([*path, name])}")
+        if name in ordered:
+            return
+        for needed in registry[name].record.needs:
+            visit(needed, [*path, name])
+        ordered.append(name)
+
+    for name in sorted(set(names)):
+        visit(name, [])
+    return ordered

@@ -1,0 +1,264 @@
+"""Is a file what the challenge asks for: container, codec, pictures, frame rate, audio stream."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from evalkit.challenge import SubmissionRules
+from evalkit.media.facts import AudioFacts, MediaFacts, VideoFacts
+from evalkit.validators.findings import Rule, Violation
+
+TRANSCODE = "ffmpeg -i {path} -c:v libx264 -pix_fmt yuv420p -crf 18 -c:a aac -movflags +faststart fixed.mp4"
+IRREGULAR_SHARE = 0.05
+
+
+@dataclass(frozen=True)
+class File:
+    """What the rules for one file look at.
+
+    Args:
+        facts: from reading the file to its end.
+        rules: the challenge's.
+        speech_seconds: length of the sample's official speech, when there is one.
+    """
+
+    facts: MediaFacts
+    rules: SubmissionRules
+    speech_seconds: float | None = None
+
+
+def _of_video(check: Callable[[VideoFacts, File], Iterable[Violation]]) -> Callable[[File], Iterable[Violation]]:
+    """Skip the check where there is no video in a container of the right kind: that is a finding of its own."""
+
+    def checked(file: File) -> Iterable[Violation]:
+        video = file.facts.video
+        return check(video, file) if video is not None and container_fits(file) else ()
+
+    return checked
+
+
+def of_audio(check: Callable[[AudioFacts, File], Iterable[Violation]]) -> Callable[[File], Iterable[Violation]]:
+    """Skip the check where there is no audio stream."""
+
+    def checked(file: File) -> Iterable[Violation]:
+        audio = file.facts.audio
+        return check(audio, file) if audio is not None and container_fits(file) else ()
+
+    return checked
+
+
+def container_fits(file: File) -> bool:
+    """Return whether the container is an allowed one, whatever the file's name says."""
+    names = (file.facts.container or "").split(",")
+    allowed = set(file.rules.video.containers)
+    if file.facts.brand is not None and file.facts.brand.strip() == "qt":
+        return "mov" in allowed
+    return bool(allowed.intersection(names))
+
+
+def _not_media(file: File) -> Iterable[Violation]:
+    if file.facts.open_error is not None:
+        yield Violation(
+            "The file can't be opened as a video.",
+            found=file.facts.open_error,
+            expected=" or ".join(file.rules.video.containers).upper(),
+            fix="Make the video again and check that it plays before zipping.",
+        )
+
+
+def _container(file: File) -> Iterable[Violation]:
+    if file.facts.open_error is None and not container_fits(file):
+        yield Violation(
+            "The container is not allowed.",
+            found=f"{file.facts.container}" + (f" (brand {file.facts.brand})" if file.facts.brand else ""),
+            expected=" or ".join(file.rules.video.containers),
+            fix=TRANSCODE,
+        )
+
+
+def _video_stream(file: File) -> Iterable[Violation]:
+    if file.facts.open_error is None and container_fits(file) and file.facts.video is None:
+        yield Violation("There is no video stream.", found="audio only", expected="one video stream")
+
+
+def _video_streams(file: File) -> Iterable[Violation]:
+    if file.facts.video_streams > 1 and container_fits(file):
+        yield Violation(
+            "There are several video streams; the first is scored.",
+            found=str(file.facts.video_streams),
+            expected="1",
+            fix="ffmpeg -i {path} -map 0:v:0 -map 0:a:0 -c copy fixed.mp4",
+        )
+
+
+def _codec(video: VideoFacts, file: File) -> Iterable[Violation]:
+    if video.codec not in file.rules.video.codecs:
+        yield Violation(
+            "The video codec is not allowed.",
+            found=video.codec,
+            expected=" or ".join(file.rules.video.codecs),
+            fix=TRANSCODE,
+        )
+
+
+def _pixel_format(video: VideoFacts, file: File) -> Iterable[Violation]:
+    allowed = file.rules.video.pixel_formats
+    if video.codec in file.rules.video.codecs and video.pixel_format not in allowed:
+        yield Violation(
+            "The pixel format is not allowed.",
+            found=f"{video.pixel_format} (profile {video.profile})",
+            expected=" or ".join(allowed),
+            fix=TRANSCODE,
+        )
+
+
+def _interlaced(video: VideoFacts, file: File) -> Iterable[Violation]:
+    del file
+    if video.interlaced_frames:
+        yield Violation(
+            "The video is interlaced.",
+            found=f"{video.interlaced_frames} of {video.frames} frames",
+            expected="progressive",
+            fix="ffmpeg -i {path} -vf yadif -c:v libx264 -pix_fmt yuv420p -c:a copy fixed.mp4",
+        )
+
+
+def _rotation(video: VideoFacts, file: File) -> Iterable[Violation]:
+    del file
+    if video.rotation % 360:
+        yield Violation(
+            "The video is turned by metadata.",
+            found=f"{video.rotation} degrees",
+            expected="pictures stored upright",
+            fix=TRANSCODE,
+        )
+
+
+def _aspect_ratio(video: VideoFacts, file: File) -> Iterable[Violation]:
+    del file
+    if video.sample_aspect_ratio not in {"1:1", "0:1"}:
+        yield Violation(
+            "The pixels are not square; they are scored as if they were.",
+            found=video.sample_aspect_ratio,
+            expected="1:1",
+            fix="ffmpeg -i {path} -vf scale=trunc(iw*sar/2)*2:ih,setsar=1 -c:v libx264 -c:a copy fixed.mp4",
+        )
+
+
+def _frame_rate(video: VideoFacts, file: File) -> Iterable[Violation]:
+    low, high = file.rules.video.min_fps, file.rules.video.max_fps
+    if video.fps is None:
+        return
+    if (low is not None and video.fps < low - 0.01) or (high is not None and video.fps > high + 0.01):
+        yield Violation(
+            "The frame rate is out of range.",
+            found=f"{video.fps:.3f} frames/s",
+            expected=_range(low, high, "frames/s"),
+            fix="ffmpeg -i {path} -r 25 -c:v libx264 -pix_fmt yuv420p -c:a copy fixed.mp4",
+        )
+
+
+def _variable_frame_rate(video: VideoFacts, file: File) -> Iterable[Violation]:
+    if file.rules.video.constant_frame_rate and video.irregular_share > IRREGULAR_SHARE and not video.decode_errors:
+        yield Violation(
+            "The frame rate is not constant.",
+            found=f"{video.irregular_share:.0%} of the frame intervals differ from the usual one",
+            expected=f"at most {IRREGULAR_SHARE:.0%}",
+            fix="ffmpeg -i {path} -fps_mode cfr -r 25 -c:v libx264 -pix_fmt yuv420p -c:a copy fixed.mp4",
+        )
+
+
+def _resolution(video: VideoFacts, file: File) -> Iterable[Violation]:
+    rules = file.rules.video
+    for name, value, low, high in (
+        ("width", video.width, rules.min_width, rules.max_width),
+        ("height", video.height, rules.min_height, rules.max_height),
+    ):
+        if (low is not None and value < low) or (high is not None and value > high):
+            yield Violation(
+                f"The {name} is out of range.", found=f"{value} pixels", expected=_range(low, high, "pixels")
+            )
+
+
+def _audio_missing(file: File) -> Iterable[Violation]:
+    readable = file.facts.video is not None and container_fits(file)
+    if file.rules.audio.required and readable and file.facts.audio is None:
+        yield Violation(
+            "There is no audio stream.",
+            found="video only",
+            expected="one audio stream with the speech",
+            fix="ffmpeg -i {path} -i SPEECH.wav -map 0:v -map 1:a -c:v copy -c:a aac -shortest fixed.mp4",
+        )
+
+
+def _audio_streams(file: File) -> Iterable[Violation]:
+    if file.facts.audio_streams > 1 and container_fits(file):
+        yield Violation(
+            "There are several audio streams; the first is used.",
+            found=str(file.facts.audio_streams),
+            expected="1",
+            fix="ffmpeg -i {path} -map 0:v:0 -map 0:a:0 -c copy fixed.mp4",
+        )
+
+
+def _audio_codec(audio: AudioFacts, file: File) -> Iterable[Violation]:
+    usable = file.facts.video is None or file.facts.video.codec in file.rules.video.codecs
+    if usable and audio.codec not in file.rules.audio.codecs:
+        yield Violation(
+            "The audio codec is not allowed.",
+            found=audio.codec,
+            expected=" or ".join(file.rules.audio.codecs),
+            fix="ffmpeg -i {path} -c:v copy -c:a aac fixed.mp4",
+        )
+
+
+def _sample_rate(audio: AudioFacts, file: File) -> Iterable[Violation]:
+    low = file.rules.audio.min_sample_rate
+    if low is not None and audio.sample_rate < low:
+        yield Violation(
+            "The audio's sample rate is low.", found=f"{audio.sample_rate} Hz", expected=f"at least {low} Hz"
+        )
+
+
+def _audio_start(audio: AudioFacts, file: File) -> Iterable[Violation]:
+    limit, video = file.rules.audio.max_start_difference, file.facts.video
+    if limit is None or video is None:
+        return
+    difference = audio.start_seconds - video.start_seconds
+    if abs(difference) > limit:
+        yield Violation(
+            "Audio and video do not start together.",
+            found=f"audio {abs(difference) * 1000:.0f} ms {'after' if difference > 0 else 'before'} video",
+            expected=f"at most {limit * 1000:.0f} ms apart",
+            fix="ffmpeg -i {path} -af aresample=async=1:first_pts=0 -c:v libx264 -c:a aac fixed.mp4",
+        )
+
+
+def _range(low: float | None, high: float | None, unit: str) -> str:
+    if low is None:
+        return f"at most {high:g} {unit}"
+    if high is None:
+        return f"at least {low:g} {unit}"
+    return f"{low:g} to {high:g} {unit}"
+
+
+RULES: tuple[Rule[File], ...] = (
+    Rule("encoding.not-media", "file", "error", "can't be opened", _not_media),
+    Rule("encoding.container", "file", "error", "container", _container),
+    Rule("encoding.no-video", "file", "error", "no video stream", _video_stream),
+    Rule("encoding.several-video-streams", "file", "warning", "several video streams", _video_streams),
+    Rule("encoding.codec", "file", "error", "video codec", _of_video(_codec)),
+    Rule("encoding.pixel-format", "file", "error", "pixel format", _of_video(_pixel_format)),
+    Rule("encoding.interlaced", "file", "error", "interlaced", _of_video(_interlaced)),
+    Rule("encoding.rotation", "file", "error", "turned by metadata", _of_video(_rotation)),
+    Rule("encoding.aspect-ratio", "file", "warning", "pixels not square", _of_video(_aspect_ratio)),
+    Rule("encoding.frame-rate", "file", "error", "frame rate", _of_video(_frame_rate)),
+    Rule("encoding.variable-frame-rate", "file", "error", "frame rate not constant", _of_video(_variable_frame_rate)),
+    Rule("encoding.resolution", "file", "error", "resolution", _of_video(_resolution)),
+    Rule("encoding.audio-missing", "file", "error", "no audio stream", _audio_missing),
+    Rule("encoding.several-audio-streams", "file", "warning", "several audio streams", _audio_streams),
+    Rule("encoding.audio-codec", "file", "error", "audio codec", of_audio(_audio_codec)),
+    Rule("encoding.audio-sample-rate", "file", "warning", "audio sample rate", of_audio(_sample_rate)),
+    Rule("encoding.audio-start", "file", "warning", "audio starts early or late", of_audio(_audio_start)),
+)
