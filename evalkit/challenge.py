@@ -8,19 +8,29 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterable
 from datetime import datetime
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from evalkit.clock import parse_time
 from evalkit.errors import ChallengeError, UsageError, did_you_mean
-from evalkit.yamlio import parse_yaml, read_text, validate_model
+from evalkit.yamlio import field_names, is_there, parse_yaml, read_text, validate_model
 
 TEMPLATE_FIELDS = ("id", "identity", "prompt", "index")
-_FIELD = re.compile(r"\{([a-z]+)\}")
+_FIELD = re.compile(r"\{([^{}]*)\}")
 
 
 class Part(BaseModel):
@@ -28,16 +38,30 @@ class Part(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _true_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse ``max_fps: true``, which would be read as 1."""
+        field = cls.model_fields[info.field_name or ""]
+        if isinstance(value, bool) and _asks_for_number(field.annotation):
+            raise PydanticCustomError("no_number", "must be a number")
+        return value
+
+
+def _asks_for_number(annotation: Any) -> bool:
+    return annotation in (int, float) or any(_asks_for_number(inner) for inner in get_args(annotation))
+
 
 def _template(text: str) -> str:
     fields = _FIELD.findall(text)
     unknown = [name for name in fields if name not in TEMPLATE_FIELDS]
     if unknown:
-        raise ValueError(f"unknown field {{{unknown[0]}}}; known: {', '.join(TEMPLATE_FIELDS)}")
+        hint = did_you_mean(unknown[0].lower(), TEMPLATE_FIELDS)
+        raise ValueError(f"unknown field {{{unknown[0]}}}; known: {', '.join(TEMPLATE_FIELDS)}.{hint}")
     if not fields:
         raise ValueError("a layout needs at least one field such as {id}")
     rest = _FIELD.sub("", text)
-    if "{" in rest or "}" in rest or "\\" in text or text.startswith("/") or ".." in text.split("/"):
+    if any(sign in rest for sign in "{}\\\n") or not {"", ".", ".."}.isdisjoint(text.split("/")):
         raise ValueError("a layout is a relative path with forward slashes, such as {identity}/{prompt}.mp4")
     return text
 
@@ -47,9 +71,30 @@ def _moment(text: str) -> str:
     return text
 
 
+def _dotted_key(text: str) -> str:
+    """Return ``text`` when it names a key of a challenge, through lists: ``metrics.weight``."""
+    where: list[str | int] = []
+    for part in text.split("."):
+        known = field_names(Challenge, where) or field_names(Challenge, [*where, 0])
+        if part not in known:
+            raise ValueError(f"'{text}' is no key of a challenge.{did_you_mean(part, known)}")
+        where += [part] if field_names(Challenge, where) else [0, part]
+    return text
+
+
+DottedKey = Annotated[str, AfterValidator(_dotted_key)]
 Template = Annotated[str, AfterValidator(_template)]
 Moment = Annotated[str, AfterValidator(_moment)]
+FiniteFloat = Annotated[float, Field(allow_inf_nan=False)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+def _refuse_twins(words: Iterable[str], what: str) -> None:
+    seen: set[str] = set()
+    for word in words:
+        if word in seen:
+            raise ValueError(f"the {what} '{word}' stands twice")
+        seen.add(word)
 
 
 class ArchiveRules(Part):
@@ -81,6 +126,14 @@ class VideoRules(Part):
         None, description="largest difference to the length of the sample's speech, in seconds"
     )
 
+    @model_validator(mode="after")
+    def _possible(self) -> VideoRules:
+        for what in ("fps", "seconds", "width", "height"):
+            low, high = getattr(self, f"min_{what}"), getattr(self, f"max_{what}")
+            if low is not None and high is not None and low > high:
+                raise ValueError(f"no video can have min_{what} {low} and max_{what} {high}")
+        return self
+
 
 class AudioRules(Part):
     """What the audio stream must be. ``None`` means: not checked."""
@@ -97,6 +150,12 @@ class RunRules(Part):
 
     max: int = Field(1, ge=1)
     primary: int = Field(1, ge=1)
+
+    @model_validator(mode="after")
+    def _possible(self) -> RunRules:
+        if self.primary > self.max:
+            raise ValueError(f"{self.primary} primary runs can't be chosen from {self.max}")
+        return self
 
 
 class SubmissionRules(Part):
@@ -131,7 +190,7 @@ class MetricEntry(Part):
     group: Literal["objective", "speed", "diagnostic"] = "objective"
     weight: float = Field(1.0, ge=0, allow_inf_nan=False)
     direction: Literal["higher", "lower"] | None = None
-    range: tuple[float, float] | None = None
+    range: tuple[FiniteFloat, FiniteFloat] | None = None
     rank: bool = True
 
     @field_validator("range")
@@ -150,6 +209,13 @@ class Dimension(Part):
     scale: tuple[int, int] = (1, 5)
     weight: float = Field(1.0, ge=0, allow_inf_nan=False)
 
+    @field_validator("scale")
+    @classmethod
+    def _ordered(cls, value: tuple[int, int]) -> tuple[int, int]:
+        if not value[0] < value[1]:
+            raise ValueError("the scale must be [lowest, highest] with lowest < highest")
+        return value
+
 
 class RatingRules(Part):
     """How people judge: scores per dimension, or pairs."""
@@ -157,6 +223,12 @@ class RatingRules(Part):
     method: Literal["mos", "pairs", "none"] = "none"
     dimensions: tuple[Dimension, ...] = ()
     finalists: int | None = Field(None, ge=1, description="entries that go from the objective phase to the pairs")
+
+    @field_validator("dimensions")
+    @classmethod
+    def _unique(cls, value: tuple[Dimension, ...]) -> tuple[Dimension, ...]:
+        _refuse_twins((dimension.id for dimension in value), "dimension")
+        return value
 
 
 class Phase(Part):
@@ -174,11 +246,11 @@ class Phase(Part):
         return self
 
     def opens_at(self) -> datetime | None:
-        """Return when the phase opens, with its zone."""
-        return parse_time(self.opens) if self.opens else None
+        """Return when the phase opens, with its zone; a bare date is the start of that day."""
+        return parse_time(self.opens, bare_date="start") if self.opens else None
 
     def closes_at(self) -> datetime | None:
-        """Return the last moment of the phase, with its zone."""
+        """Return the last moment of the phase, with its zone; a bare date is the end of that day."""
         return parse_time(self.closes) if self.closes else None
 
 
@@ -192,44 +264,34 @@ class Challenge(Part):
     submission: SubmissionRules = SubmissionRules()
     testset: TestSetSpec = TestSetSpec()
     metrics: tuple[MetricEntry, ...] = ()
-    coverage: float = Field(1.0, ge=0, le=1, description="share of the samples an entry needs to be ranked")
+    coverage: float = Field(
+        1.0, ge=0, le=1, allow_inf_nan=False, description="share of the samples an entry needs to be ranked"
+    )
     ranking: Literal["weighted-sum", "rank-sum", "mean-rank", "borda", "two-phase", "none"] = "none"
     ratings: RatingRules = RatingRules()
     schedule: tuple[Phase, ...] = ()
-    evalkit_defaults: tuple[str, ...] = Field(
+    evalkit_defaults: tuple[DottedKey, ...] = Field(
         (), description="dotted keys whose values are evalkit's own, because the organizer published none"
     )
     notes: str | None = None
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Challenge:
-        seen: set[str] = set()
-        for entry in self.metrics:
-            if entry.id in seen:
-                raise ValueError(f"the metric '{entry.id}' stands twice")
-            seen.add(entry.id)
-        for key in self.evalkit_defaults:
-            if not _key_exists(type(self), key.split(".")):
-                raise ValueError(f"evalkit_defaults names '{key}', which is no key of a challenge")
-        return self
+    @field_validator("metrics")
+    @classmethod
+    def _unique_metrics(cls, value: tuple[MetricEntry, ...]) -> tuple[MetricEntry, ...]:
+        _refuse_twins((entry.id for entry in value), "metric")
+        return value
+
+    @field_validator("schedule")
+    @classmethod
+    def _unique_phases(cls, value: tuple[Phase, ...]) -> tuple[Phase, ...]:
+        _refuse_twins((phase.id for phase in value), "phase")
+        return value
 
     @property
     def sha256(self) -> str:
         """Digest of the challenge's content: comments and the order of keys don't change it."""
         content = self.model_dump(mode="json", by_alias=True)
         return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
-def _key_exists(model: type[BaseModel], parts: list[str]) -> bool:
-    from evalkit.yamlio import _model_in
-
-    field = model.model_fields.get(parts[0])
-    if field is None:
-        return False
-    if len(parts) == 1:
-        return True
-    inner = _model_in(field.annotation)
-    return inner is not None and _key_exists(inner, parts[1:])
 
 
 def parse_challenge(text: str, source: str) -> Challenge:
@@ -263,7 +325,7 @@ def load_challenge(name: str | Path) -> Challenge:
     if str(name) in known:
         return parse_challenge(preset_text(str(name)), f"preset {name}")
     path = Path(name)
-    if path.exists() or path.suffix in {".yaml", ".yml"}:
+    if is_there(path) or path.suffix in {".yaml", ".yml"}:
         return parse_challenge(read_text(path, kind=ChallengeError, what="The challenge file"), str(path))
     raise UsageError(
         f"There is no challenge '{name}'.{did_you_mean(str(name), known)}",

@@ -2,33 +2,49 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from typing import Literal
 
 ANYWHERE_ON_EARTH = timezone(timedelta(hours=-12), "AoE")
 
 
-def parse_time(text: str) -> datetime:
+def parse_time(text: str, *, bare_date: Literal["start", "end"] = "end") -> datetime:
     """Return the time that ``text`` names, with its zone.
 
-    ``2026-03-01T23:59:59 AoE`` is UTC-12; a bare date with AoE means the end of that day anywhere on Earth,
+    ``2026-03-01T23:59:59 AoE`` is UTC-12; a bare date with AoE means the last moment of that day anywhere on Earth,
     which is how deadlines are announced.
 
+    Args:
+        text: ISO 8601 with a zone, or a time or date followed by "AoE".
+        bare_date: which end of the day a date without a time means; ``start`` for the opening of something.
+
     Raises:
-        ValueError: when ``text`` is no time, or names no zone.
+        ValueError: when ``text`` is no time, names no zone, or is so far away that UTC can't express it.
     """
     words = text.strip()
     if words.casefold().endswith("aoe"):
         bare = words[:-3].strip()
-        moment = _iso(bare)
+        day = _date(bare)
+        moment = _iso(bare) if day is None else datetime.combine(day, time.min if bare_date == "start" else time.max)
         if moment.tzinfo is not None:
             raise ValueError(f"'{text}' names two time zones")
-        if len(bare) == len("2026-03-01"):
-            moment = moment.replace(hour=23, minute=59, second=59)
-        return moment.replace(tzinfo=ANYWHERE_ON_EARTH)
-    moment = _iso(words)
+        moment = moment.replace(tzinfo=ANYWHERE_ON_EARTH)
+    else:
+        moment = _iso(words)
     if moment.tzinfo is None:
         raise ValueError(f"'{text}' names no time zone; write '2026-03-01T23:59:59+00:00' or '2026-03-01 AoE'")
+    try:
+        moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"'{text}' is too far away") from None
     return moment
+
+
+def _date(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def _iso(text: str) -> datetime:

@@ -40,13 +40,13 @@ def load_group(group: Group) -> tuple[tuple[str, Any], ...]:
         origin = _origin(point)
         try:
             loaded = point.load()
-        except Exception as error:
+            items = list(loaded) if isinstance(loaded, Iterable) and not isinstance(loaded, type) else [loaded]
+        except (Exception, SystemExit) as error:
             raise PluginError(
                 f"The plugin {origin} can't be loaded.",
                 found=f"{type(error).__name__}: {error}",
                 fix=f"Mend or uninstall the package '{_distribution(point)}'.",
             ) from error
-        items = loaded if isinstance(loaded, Iterable) and not isinstance(loaded, type) else (loaded,)
         objects += [(origin, item) for item in items]
     return tuple(objects)
 
@@ -62,8 +62,8 @@ def index_by_name(objects: Iterable[tuple[str, Any]], name: Callable[[Any], str]
     for origin, item in objects:
         try:
             key = name(item)
-        except AttributeError as error:
-            raise PluginError(f"The plugin {origin} is no {kind}.", found=str(error)) from None
+        except Exception as error:
+            raise PluginError(f"The plugin {origin} is no {kind}.", found=f"{type(error).__name__}: {error}") from error
         if key in named:
             raise PluginError(
                 f"Two plugins register the {kind} '{key}'.",

@@ -9,16 +9,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from evalkit.errors import TestSetError, did_you_mean
-from evalkit.yamlio import read_text
+from evalkit.errors import TestSetError
+from evalkit.text import hidden_characters, neutralise
+from evalkit.yamlio import fault_sentence, is_there, read_text
 
 Format = Literal["native", "ipvg2025", "ipvg2026-facial", "ipvg2026-sequential"]
 SAMPLES_FILE = "samples.jsonl"
@@ -40,21 +41,44 @@ class TimelineEvent(BaseModel):
         return self
 
 
-def _relative(value: Any) -> Any:
-    """Refuse paths that leave the test set's folder."""
-    if isinstance(value, str) and (Path(value).is_absolute() or ".." in Path(value).parts or "\x00" in value):
+def _relative(value: str) -> str:
+    """Refuse paths that leave the test set's folder, or name the folder itself."""
+    parts = Path(value).parts
+    if Path(value).is_absolute() or ".." in parts or "\x00" in value or not parts:
         raise ValueError("a path must be relative and stay inside the test set's folder")
     return value
 
 
-RelativePath = Annotated[str, BeforeValidator(_relative)]
+def _name(value: str) -> str:
+    """Refuse what is no name of a file: layouts put ids into paths, and reports use them as names."""
+    if not value or value in {".", ".."} or value != value.strip() or "\\" in value or hidden_characters(value):
+        raise ValueError("must be usable in a file's name: no backslash, no invisible character, not '.' or '..'")
+    return value
+
+
+def _name_part(value: str) -> str:
+    if "/" in value:
+        raise ValueError("must be the name of one file or folder, without '/'")
+    return _name(value)
+
+
+def _id(value: str) -> str:
+    """Refuse ids that would leave the folder they are put into; slashes between names are fine."""
+    for part in value.split("/"):
+        _name(part)
+    return value
+
+
+RelativePath = Annotated[str, AfterValidator(_relative)]
+Id = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_id)]
+NamePart = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_name_part)]
 
 
 class Sample(BaseModel):
     """One thing to generate: a reference face, speech, a prompt, and the truth where it is known.
 
     Args:
-        id: unique in the test set.
+        id: unique in the test set; a relative path in form, since layouts put it into paths.
         reference_images: paths of the faces to keep, one or several.
         audio: path of the speech (WAV), or ``None``.
         text: caption or prompt, or ``None``.
@@ -66,15 +90,15 @@ class Sample(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    id: str = Field(min_length=1, max_length=200)
+    id: Id
     reference_images: tuple[RelativePath, ...] = ()
     audio: RelativePath | None = None
     text: str | None = None
     timeline: tuple[TimelineEvent, ...] | None = None
     reference_video: RelativePath | None = None
     groups: dict[str, str] = Field(default_factory=dict)
-    identity: str | None = None
-    prompt: str | None = None
+    identity: NamePart | None = None
+    prompt: NamePart | None = None
 
 
 @dataclass(frozen=True)
@@ -117,7 +141,7 @@ def load_testset(path: str | Path) -> TestSet:
     from evalkit.testset_ipvg import read_eval_json, read_ipvg2025
 
     place = Path(path)
-    if not place.exists():
+    if not is_there(place):
         raise TestSetError(f"The test set {place} does not exist.", fix="Check --testset.")
     if place.is_file():
         testset = read_eval_json(place) if place.suffix == ".json" else _read_native(place)
@@ -136,20 +160,49 @@ def load_testset(path: str | Path) -> TestSet:
 def _read_native(file: Path) -> TestSet:
     text = read_text(file, kind=TestSetError, what="The test set", limit=256 * 1024 * 1024)
     samples = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    # Not splitlines(): JSON may hold U+2028 and its like, which that takes for ends of lines.
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         place = f"{file}, line {number}"
         try:
-            record = json.loads(line)
-        except (ValueError, RecursionError) as error:
+            record = parse_json(line)
+        except ValueError as error:
             raise TestSetError(f"{place}: not a JSON object.", found=str(error)) from None
         samples.append(make_sample(record, place))
     return TestSet(file.parent, tuple(samples))
 
 
-def make_sample(record: Any, place: str) -> Sample:
+def parse_json(text: str) -> Any:
+    """Return what strict JSON means: no NaN, no key twice.
+
+    Raises:
+        ValueError: with a sentence.
+    """
+
+    def refuse(word: str) -> None:
+        raise ValueError(f"{word} is no JSON value")
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        record = dict(pairs)
+        if len(record) < len(pairs):
+            twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
+            raise ValueError(f"the key '{neutralise(twice)}' stands twice")
+        return record
+
+    try:
+        return json.loads(text, parse_constant=refuse, object_pairs_hook=unique)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def make_sample(record: Any, place: str, names: Mapping[str, str] | None = None) -> Sample:
     """Return ``record`` as a `Sample`.
+
+    Args:
+        record: what should be an object with a sample's keys.
+        place: file and line or entry, for messages.
+        names: key of a sample -> what the file calls it, where it uses other words.
 
     Raises:
         TestSetError: naming ``place`` and the key at fault.
@@ -159,11 +212,10 @@ def make_sample(record: Any, place: str) -> Sample:
     try:
         return Sample.model_validate(record)
     except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in fault["loc"])
-        hint = did_you_mean(key, Sample.model_fields) if fault["type"] == "extra_forbidden" else ""
-        message = str(fault["msg"]).removeprefix("Value error, ")
-        raise TestSetError(f"{place}: '{key}': {message}.{hint}") from None
+        faults = error.errors(include_url=False)
+        # An unknown key explains the missing one better than the other way round.
+        first = next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])
+        raise TestSetError(f"{place}: {fault_sentence(Sample, dict(first), names)}") from None
 
 
 def _check_unique(samples: Sequence[Sample], place: Path) -> None:

@@ -1,29 +1,69 @@
-"""Read small YAML files that strangers may have written, and say on which line something is wrong."""
+"""Read small YAML files that strangers may have written, and say on which line something is wrong.
+
+Words are read as YAML 1.2 reads them, with one step towards caution: ``true`` and ``false`` are the only booleans
+(``yes``, ``no``, ``on`` and ``off`` are words), and what is not plainly a decimal number is text (``012``, ``0x1f``,
+``1:30``, ``1_000``, ``.nan``, dates). Where a model asks for text, a number or boolean is the text as it was written:
+``id: 2025`` is the id ``2025``, ``title: 1.50`` is ``1.50``.
+"""
 
 from __future__ import annotations
 
+import copy
+import math
+import re
+import types
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from yaml.reader import ReaderError
 
 from evalkit.errors import EvalkitError, InputError, did_you_mean
+from evalkit.text import neutralise
 
 MAX_BYTES = 4 * 1024 * 1024
 MAX_DEPTH = 40
+MAX_FAULTS = 20  # a file with more has one cause, and nobody reads on
 
 KeyPath = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)
 
+_WORDS = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")  # longer ones are ids, not counts
+_FLOAT = re.compile(r"(?=.*[.eE])[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
+_MESSAGES = {  # pydantic's own speak of Python
+    **dict.fromkeys(("tuple_type", "list_type"), "must be a list"),
+    **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "must be a set of keys with values"),
+    "string_type": "must be text",
+    "string_unicode": "must be text, without halves of characters",
+    "finite_number": "must be a finite number",
+}
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+
 
 class YamlDocument:
-    """Plain data (dict, list, str, int, float, bool, None) and the line on which every part of it stands."""
+    """Plain data (dict, list, str, int, float, bool, None), and where and how every part of it stands in the text.
 
-    def __init__(self, data: Any, lines: dict[KeyPath, int], source: str) -> None:
+    Args:
+        data: the values.
+        lines: the 1-based line of every part.
+        source: what messages call the file.
+        written: the text of the numbers and booleans, as it stands in the file.
+    """
+
+    def __init__(
+        self, data: Any, lines: dict[KeyPath, int], source: str, written: Mapping[KeyPath, str] | None = None
+    ) -> None:
         self.data = data
         self.lines = lines
         self.source = source
+        self.written = written or {}
 
     def line(self, where: KeyPath) -> int:
         """Return the 1-based line of ``where``, or of the nearest part around it that exists."""
@@ -33,138 +73,252 @@ class YamlDocument:
         return 1
 
 
+def is_there(path: Path) -> bool:
+    """Return whether ``path`` exists; ``False`` for words that can't be a path at all (too long, with NUL)."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
 def read_text(path: Path, *, kind: type[EvalkitError], what: str, limit: int = MAX_BYTES) -> str:
     """Return the UTF-8 text of ``path``; raise ``kind`` with one sentence when that can't be done."""
     try:
         if path.is_dir():
             raise kind(f"{what} {path} is a folder.", expected="a file")
-        size = path.stat().st_size
-        if size > limit:
+        with path.open("rb") as stream:
+            content = stream.read(limit + 1)  # a device has no size to ask for
+        if len(content) > limit:
+            size = max(path.stat().st_size, len(content))
             raise kind(f"{what} {path} is too large.", found=f"{size} bytes", expected=f"at most {limit} bytes")
-        return path.read_bytes().decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except FileNotFoundError:
         raise kind(f"{what} {path} does not exist.", fix="Check the path.") from None
     except UnicodeDecodeError as error:
         raise kind(f"{what} {path} is not UTF-8 text.", found=f"byte {error.start} is not UTF-8") from None
     except OSError as error:
         raise kind(f"{what} {path} can't be read.", found=str(error.strerror or error)) from None
+    except ValueError as error:  # NUL in the path
+        raise kind(f"{what} {neutralise(str(path))} can't be read.", found=str(error)) from None
 
 
 def parse_yaml(text: str, source: str, *, kind: type[InputError] = InputError) -> YamlDocument:
-    """Parse ``text`` with the safe subset of YAML: no tags, no anchors, no duplicate keys, at most 40 levels.
+    """Parse ``text`` with a safe subset of YAML: no tags, no anchors, no duplicate keys, at most 40 levels.
 
     Raises:
         InputError: (or the subclass ``kind``) naming ``source`` and the line.
     """
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        _refuse_aliases(text, source, kind)
+        node = _Composer(text, source, kind).get_single_node()
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
+        mark = error.problem_mark or error.context_mark
         place = f"{source}, line {mark.line + 1}" if mark else source
-        raise kind(f"{place}: not valid YAML.", found=str(error.problem), fix="Mend the line.") from None
-    except (yaml.YAMLError, RecursionError) as error:
-        raise kind(f"{source}: not valid YAML.", found=str(error).split("\n", maxsplit=1)[0]) from None
-    lines: dict[KeyPath, int] = {}
-    data = _construct(node, (), lines, source, kind) if node is not None else None
-    return YamlDocument(data, lines, source)
+        raise kind(f"{place}: not valid YAML.", found=neutralise(str(error.problem)), fix="Mend the line.") from None
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        found = neutralise(f"the character U+{error.character:04X}")
+        raise kind(f"{source}, line {line}: a character that may not stand in YAML.", found=found) from None
+    except (yaml.YAMLError, ValueError, OverflowError) as error:  # "\U99999999" and "%YAML 9...9" raise the last two
+        raise kind(f"{source}: not valid YAML.", found=neutralise(str(error))) from None
+    document = YamlDocument(None, {}, source, {})
+    if node is not None:
+        document.data = _Constructor(document, kind).construct(node, ())
+    return document
 
 
-def _refuse_aliases(text: str, source: str, kind: type[InputError]) -> None:
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        if isinstance(event, yaml.AliasEvent):
-            line = event.start_mark.line + 1 if event.start_mark else 1
-            raise kind(
-                f"{source}, line {line}: YAML aliases are not allowed here.",
-                found=f"*{event.anchor}",
+class _Composer(yaml.SafeLoader):
+    """Builds nodes, and stops at what could make them act or grow: tags, anchors, aliases, depth."""
+
+    def __init__(self, text: str, source: str, kind: type[InputError]) -> None:
+        super().__init__(text)
+        self._source = source
+        self._kind = kind
+        self._depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Return the next node, as the base class does, unless it is one that is not allowed."""
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        place = f"{self._source}, line {event.start_mark.line + 1}"
+        if getattr(event, "anchor", None) is not None:
+            sign = "*" if isinstance(event, yaml.AliasEvent) else "&"
+            raise self._kind(
+                f"{place}: YAML anchors and aliases are not allowed here.",
+                found=f"{sign}{neutralise(event.anchor)}",
                 fix="Write the value out.",
             )
+        if getattr(event, "tag", None) is not None:
+            raise self._kind(
+                f"{place}: YAML tags are not allowed here.",
+                found=neutralise(event.tag),
+                fix="Write the bare value; put quotes around text.",
+            )
+        if self._depth > MAX_DEPTH:
+            raise self._kind(f"{place}: nested too deeply.", expected=f"at most {MAX_DEPTH} levels")
+        self._depth += 1
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
 
-def _construct(node: yaml.Node, where: KeyPath, lines: dict[KeyPath, int], source: str, kind: type[InputError]) -> Any:
-    line = node.start_mark.line + 1
-    lines.setdefault(where, line)
-    if len(where) > MAX_DEPTH:
-        raise kind(f"{source}, line {line}: nested too deeply.", expected=f"at most {MAX_DEPTH} levels")
-    if isinstance(node, yaml.MappingNode):
-        return _construct_mapping(node, where, lines, source, kind)
-    if isinstance(node, yaml.SequenceNode):
-        return [_construct(child, (*where, i), lines, source, kind) for i, child in enumerate(node.value)]
-    try:
-        value = yaml.SafeLoader("").construct_object(node)
-    except (yaml.YAMLError, ValueError, OverflowError):
-        raise kind(f"{source}, line {line}: this value can't be read.", found=str(node.value)[:80]) from None
-    if value is None or isinstance(value, (str, int, float, bool)):
+class _Constructor:
+    """Turns nodes into plain data, and notes where and how each part stands."""
+
+    def __init__(self, document: YamlDocument, kind: type[InputError]) -> None:
+        self._lines = document.lines
+        self._written: dict[KeyPath, str] = {}
+        document.written = self._written
+        self._source = document.source
+        self._kind = kind
+
+    def construct(self, node: yaml.Node, where: KeyPath) -> Any:
+        self._lines.setdefault(where, node.start_mark.line + 1)
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, where)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.construct(child, (*where, i)) for i, child in enumerate(node.value)]
+        text = self._text(node)
+        value = _plain(text) if isinstance(node, yaml.ScalarNode) and node.style is None else text
+        if isinstance(value, (bool, int, float)):
+            self._written[where] = text
         return value
-    return str(node.value)  # dates and times: their own text, read with a time zone where they are used
+
+    def _mapping(self, node: yaml.MappingNode, where: KeyPath) -> dict[str, Any]:
+        mapping: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise self._kind(f"{self._source}, line {line}: a key must be a word.")
+            key = self._text(key_node)
+            if key in mapping:
+                raise self._kind(
+                    f"{self._source}, line {line}: the key '{neutralise(key)}' stands twice.",
+                    fix="Remove one of the two.",
+                )
+            self._lines[(*where, key)] = line
+            mapping[key] = self.construct(value_node, (*where, key))
+        return mapping
+
+    def _text(self, node: yaml.Node) -> str:
+        text = str(node.value)
+        bad = _UNPRINTABLE.search(text)
+        if bad:
+            raise self._kind(
+                f"{self._source}, line {node.start_mark.line + 1}: a control character stands in the text.",
+                found=f"the character U+{ord(bad.group()):04X}",
+                fix="Remove it.",
+            )
+        return text
 
 
-def _construct_mapping(
-    node: yaml.MappingNode, where: KeyPath, lines: dict[KeyPath, int], source: str, kind: type[InputError]
-) -> dict[str, Any]:
-    mapping: dict[str, Any] = {}
-    for key_node, value_node in node.value:
-        line = key_node.start_mark.line + 1
-        if not isinstance(key_node, yaml.ScalarNode):
-            raise kind(f"{source}, line {line}: a key must be a word.")
-        key = str(key_node.value)
-        if key in mapping:
-            raise kind(f"{source}, line {line}: the key '{key}' stands twice.", fix="Remove one of the two.")
-        lines[(*where, key)] = line
-        mapping[key] = _construct(value_node, (*where, key), lines, source, kind)
-    return mapping
+def _plain(text: str) -> str | int | float | bool | None:
+    """Return what a word without quotes means."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    if _FLOAT.fullmatch(text):
+        number = float(text)
+        return number if math.isfinite(number) and len(text) <= 40 else text
+    return text
 
 
 def validate_model(model: type[Model], document: YamlDocument, *, kind: type[InputError] = InputError) -> Model:
     """Return ``document`` as ``model``; every fault of it is named with its line.
 
     Raises:
-        InputError: (or ``kind``) with all faults, one a line.
+        InputError: (or ``kind``) with the faults, one a line.
     """
     if not isinstance(document.data, dict):
-        raise kind(f"{document.source}: not a set of 'key: value' lines.", found=type(document.data).__name__)
+        found = {list: "a list", type(None): "nothing"}.get(type(document.data), "a single value")
+        raise kind(f"{document.source}: not a set of 'key: value' lines.", found=found)
+    try:
+        return _validate(model, document)
+    except ValidationError as error:
+        items = _causes(error.errors(include_url=False))
+        faults = [_fault(document, model, dict(item)) for item in items[:MAX_FAULTS]]
+        if len(items) > MAX_FAULTS:
+            faults.append(f"{document.source}: and {len(items) - MAX_FAULTS} faults more.")
+        raise kind("\n".join(faults)) from None
+
+
+def _causes(items: Sequence[Any]) -> list[Any]:
+    """Leave out "has no element" where it has, but each element has a fault of its own."""
+    places = {item["loc"][:end] for item in items for end in range(len(item["loc"]))}
+    return [item for item in items if item["type"] != "too_short" or item["loc"] not in places]
+
+
+def _validate(model: type[Model], document: YamlDocument) -> Model:
     try:
         return model.model_validate(document.data)
     except ValidationError as error:
-        faults = [_fault(document, model, dict(item)) for item in error.errors(include_url=False)]
-        raise kind("\n".join(faults)) from None
-    except RecursionError:
-        raise kind(f"{document.source}: nested too deeply.") from None
+        wanted = [item["loc"] for item in error.errors(include_url=False) if item["type"] == "string_type"]
+        as_written = [where for where in wanted if where in document.written]
+        if not as_written:
+            raise
+    data = copy.deepcopy(document.data)
+    for where in as_written:
+        part = data
+        for step in where[:-1]:
+            part = part[step]
+        part[where[-1]] = document.written[where]
+    return model.model_validate(data)
 
 
 def _fault(document: YamlDocument, model: type[BaseModel], item: dict[str, Any]) -> str:
     where = tuple(part for part in item["loc"] if isinstance(part, (str, int)))
     place = f"{document.source}, line {document.line(where)}"
-    name = ".".join(str(part) for part in where) or "the file"
-    message = str(item["msg"]).removeprefix("Value error, ")
+    return f"{place}: {fault_sentence(model, item)}"
+
+
+def fault_sentence(model: type[BaseModel], item: Mapping[str, Any], names: Mapping[str, str] | None = None) -> str:
+    """Return one of pydantic's errors as a sentence that names the key and, for an unknown one, the nearest known.
+
+    Args:
+        model: what was validated.
+        item: an element of ``ValidationError.errors()``.
+        names: key of the model -> what the reader's file calls it.
+    """
+    where = tuple(part for part in item["loc"] if isinstance(part, (str, int)))
+    shown = [str((names or {}).get(str(part), part)) for part in where]
+    name = neutralise(".".join(shown))
     if item["type"] == "extra_forbidden":
-        known = _field_names(model, where[:-1])
-        return f"{place}: unknown key '{name}'.{did_you_mean(str(where[-1]), known)}"
+        return f"unknown key '{name}'.{did_you_mean(str(where[-1]), field_names(model, where[:-1]))}"
     if item["type"] == "missing":
-        return f"{place}: the key '{name}' is missing."
+        return f"the key '{name}' is missing."
+    message = _MESSAGES.get(item["type"]) or neutralise(str(item["msg"]).removeprefix("Value error, "), limit=500)
+    message += "" if message.endswith((".", "?")) else "."
     found = item.get("input")
-    shown = f" Found {found!r}." if isinstance(found, (str, int, float, bool)) else ""
-    return f"{place}: '{name}': {message}.{shown}"
+    if isinstance(found, str):
+        shown_value = f" Found '{neutralise(found, limit=80)}'."
+    elif isinstance(found, (int, float)):
+        shown_value = f" Found {str(found).lower() if isinstance(found, bool) else found}."
+    else:
+        shown_value = ""
+    return f"'{name}': {message}{shown_value}" if name else message
 
 
-def _field_names(model: type[BaseModel], where: KeyPath) -> list[str]:
-    """Return the keys allowed at ``where``, followed through the nested models' annotations."""
-    current: type[BaseModel] | None = model
+def field_names(model: type[BaseModel], where: Sequence[str | int]) -> list[str]:
+    """Return the keys allowed at ``where``, followed through the nested models, lists and dictionaries."""
+    annotation: Any = model
     for part in where:
-        if current is None:
-            return []
-        if isinstance(part, int):
-            continue
-        field = current.model_fields.get(part)
-        current = _model_in(field.annotation) if field else None
-    return list(current.model_fields) if current else []
+        if _is_model(annotation):
+            fields = {field.alias or name: field.annotation for name, field in annotation.model_fields.items()}
+            annotation = fields.get(str(part))
+        else:
+            inner = get_args(annotation)
+            annotation = (inner[1] if get_origin(annotation) is dict else inner[0]) if inner else None
+        annotation = _without_none(annotation)
+    if not _is_model(annotation):
+        return []
+    return [field.alias or name for name, field in annotation.model_fields.items()]
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for inner in getattr(annotation, "__args__", ()):
-        found = _model_in(inner)
-        if found:
-            return found
-    return None
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _without_none(annotation: Any) -> Any:
+    """Return ``X`` for ``X | None``."""
+    if get_origin(annotation) in {Union, types.UnionType}:
+        return next((inner for inner in get_args(annotation) if inner is not type(None)), None)
+    return annotation

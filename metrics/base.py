@@ -86,6 +86,8 @@ class Summary:
     def __post_init__(self) -> None:
         if (self.value is None) == (self.reason is None):
             raise ValueError("a summary has either a value or a reason")
+        if self.value is not None and not np.isfinite(self.value):
+            raise ValueError(f"a summary's value is finite, found {self.value}; say a reason instead")
 
 
 def unscored(reason: str, detail: str = "") -> Outcome:
@@ -143,8 +145,19 @@ class SetMetric(Metric):
 
 
 def metric_registry() -> dict[str, Metric]:
-    """Return every registered metric by id."""
-    return index_by_name(load_group("evalkit.metrics"), lambda metric: str(metric.record.id), "metric")
+    """Return every registered metric by id.
+
+    Raises:
+        PluginError: naming both owners, when two have the same id, or the alias of one is a name of the other.
+    """
+    registered = load_group("evalkit.metrics")
+    metrics: dict[str, Metric] = index_by_name(registered, lambda metric: str(metric.record.id), "metric")
+    index_by_name(
+        ((origin, name) for origin, metric in registered for name in {metric.record.id, *metric.record.aliases}),
+        str,
+        "metric name",
+    )
+    return metrics
 
 
 def resolve_metric(name: str, registry: Mapping[str, Metric]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,7 +23,8 @@ class FactMetric(Metric):
         facts = features["facts"]
         if self._key not in facts:
             return unscored("too_few_frames")
-        return Outcome(float(facts[self._key]))
+        value = float(facts[self._key])
+        return Outcome(value) if math.isfinite(value) else unscored("not_finite")
 
 
 def _record(name: str, title: str, summary: str, unit: str, high: float | None = None) -> MetricRecord:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -49,8 +50,10 @@ def largest_face_cosines(faces: Arrays, arcface: Arrays, reference: NDArray[np.f
 
 
 def cosine(a: NDArray[Any], b: NDArray[Any]) -> float:
-    """Return the cosine of two vectors in float64."""
+    """Return the cosine of two vectors in float64; NaN where one is zero or not finite."""
     a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    if not (np.isfinite(a).all() and np.isfinite(b).all() and a.any() and b.any()):
+        return math.nan
     return float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
 
 
@@ -99,17 +102,30 @@ class IdentityMetric(Metric):
         faces, arcface, reference = (features[name] for name in FEATURES)
         if len(faces["sampled"]) == 0:
             return unscored("no_frame")
+        target = self._target(reference)
+        if isinstance(target, Outcome):
+            return target
+        cosines = self._select(faces, arcface, target)
+        if any(value is not None and not math.isfinite(value) for value in cosines):
+            return unscored("embedding_not_finite")
+        value = self._statistic(cosines)
+        if value is None:
+            return unscored("too_few_frames")
+        return Outcome(value, events=face_events(faces))
+
+    def _target(self, reference: Arrays) -> NDArray[np.float64] | Outcome:
+        """Return the reference's embedding, or why there is none."""
         usable = reference["found"]
         if not self._all_references:
             first_detector = reference["attempt"] < WITHOUT_SECOND_DETECTOR
             usable = usable & first_detector & (np.arange(len(usable)) == 0)
-            if not usable.any():
-                return unscored("reference_no_face", "the first detector finds no face in the first reference image")
-        target = arithmetic.reference_embedding(reference["embedding"][usable])
-        value = self._statistic(self._select(faces, arcface, target))
-        if value is None:
-            return unscored("too_few_frames")
-        return Outcome(value, events=face_events(faces))
+        if not usable.any():
+            narrow = "" if self._all_references else "the first detector finds no face in the first reference image"
+            return unscored("reference_no_face", narrow)
+        try:
+            return arithmetic.reference_embedding(reference["embedding"][usable])
+        except ValueError as error:
+            return unscored("reference_embedding_unusable", str(error))
 
 
 _STRICT = MetricRecord(

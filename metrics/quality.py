@@ -24,9 +24,11 @@ class MeanOverPairs(Metric):
         """Return the mean; frames identical to the reference have an infinite PSNR and are counted apart."""
         values = features["paired_pixels"][self._column]
         finite = values[np.isfinite(values)]
-        if len(finite) == 0:
+        identical = int(np.isposinf(values).sum())
+        if len(finite) == 0 and identical:
             return unscored("infinite", f"all {len(values)} frames are identical to the reference")
-        identical = len(values) - len(finite)
+        if len(finite) == 0:
+            return unscored("not_finite" if len(values) else "no_common_frame")
         events = (Event("identical_frames", f"{identical} of {len(values)} frames left out"),) if identical else ()
         return Outcome(float(finite.mean()), events=events)
 

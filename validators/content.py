@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from evalkit.media.facts import AudioFacts, VideoFacts
-from evalkit.validators.encoding import File, container_fits, of_audio
+from evalkit.validators.encoding import IRREGULAR_SHARE, File, container_fits, of_audio
 from evalkit.validators.findings import Rule, Violation
 
 FROZEN_SHARE = 0.95
@@ -31,7 +31,18 @@ def _of_allowed_codec(
 
 def _is_truncated(video: VideoFacts) -> bool:
     """One packet of slack: the last one may be an end marker that the index counts."""
-    return video.missing_packets > 1
+    return video.missing_packets > 1 and not video.stopped_early
+
+
+def _is_damaged(video: VideoFacts) -> bool:
+    """Return whether a fault is reported that explains odd times, lengths and sizes."""
+    return bool(_is_truncated(video) or video.decode_errors or video.corrupt_frames or video.stopped_early)
+
+
+def _is_too_large(video: VideoFacts, file: File) -> bool:
+    """Return whether nothing was decoded of pictures that the challenge does not allow anyway."""
+    rules = file.rules.video
+    return not video.frames and (video.width > (rules.max_width or 1e9) or video.height > (rules.max_height or 1e9))
 
 
 def _truncated(video: VideoFacts, file: File) -> Iterable[Violation]:
@@ -46,8 +57,7 @@ def _truncated(video: VideoFacts, file: File) -> Iterable[Violation]:
 
 
 def _decode_errors(video: VideoFacts, file: File) -> Iterable[Violation]:
-    del file
-    if _is_truncated(video) or not (video.decode_errors or video.corrupt_frames):
+    if _is_truncated(video) or _is_too_large(video, file) or not (video.decode_errors or video.corrupt_frames):
         return
     yield Violation(
         "The decoder meets damaged data.",
@@ -61,11 +71,15 @@ def _decode_errors(video: VideoFacts, file: File) -> Iterable[Violation]:
 def _endless(video: VideoFacts, file: File) -> Iterable[Violation]:
     del file
     if video.stopped_early:
-        yield Violation("The video is too long to be read to its end.", found=f"more than {video.frames} frames")
+        yield Violation(
+            "The video is too long to be read to its end.",
+            found=f"more than {video.frames} frames",
+            expected=f"at most {video.frames} frames",
+        )
 
 
 def _too_few_frames(video: VideoFacts, file: File) -> Iterable[Violation]:
-    if video.frames < file.rules.video.min_frames and not _is_truncated(video) and not video.decode_errors:
+    if video.frames < file.rules.video.min_frames and not _is_damaged(video):
         yield Violation(
             "There are too few frames.", found=str(video.frames), expected=f"at least {file.rules.video.min_frames}"
         )
@@ -73,17 +87,20 @@ def _too_few_frames(video: VideoFacts, file: File) -> Iterable[Violation]:
 
 def _duration(video: VideoFacts, file: File) -> Iterable[Violation]:
     low, high = file.rules.video.min_seconds, file.rules.video.max_seconds
-    if _is_truncated(video) or video.stopped_early:
+    if _is_damaged(video) or video.backward_steps or video.frames < file.rules.video.min_frames:
         return
+    found = f"{video.duration_seconds:.2f} s"
     if low is not None and video.duration_seconds < low:
-        yield Violation("The video is too short.", found=f"{video.duration_seconds:.2f} s", expected=f"{low:g} s")
+        yield Violation("The video is too short.", found=found, expected=f"at least {low:g} s")
     if high is not None and video.duration_seconds > high:
-        yield Violation("The video is too long.", found=f"{video.duration_seconds:.2f} s", expected=f"{high:g} s")
+        yield Violation("The video is too long.", found=found, expected=f"at most {high:g} s")
 
 
 def _speech_length(video: VideoFacts, file: File) -> Iterable[Violation]:
     limit = file.rules.video.match_reference_seconds
-    if limit is None or file.speech_seconds is None or _is_truncated(video):
+    if limit is None or file.speech_seconds is None or _is_damaged(video) or video.backward_steps:
+        return
+    if video.frames < file.rules.video.min_frames:
         return
     difference = video.duration_seconds - file.speech_seconds
     if abs(difference) > limit:
@@ -96,13 +113,13 @@ def _speech_length(video: VideoFacts, file: File) -> Iterable[Violation]:
 
 def _size_changes(video: VideoFacts, file: File) -> Iterable[Violation]:
     del file
-    if video.size_changes:
+    if video.size_changes and not _is_damaged(video):
         yield Violation("The pictures change their size.", found=f"{video.size_changes} times", expected="one size")
 
 
 def _backward(video: VideoFacts, file: File) -> Iterable[Violation]:
     del file
-    if video.backward_steps and not video.decode_errors:
+    if video.backward_steps and not _is_damaged(video):
         yield Violation(
             "Time stamps do not increase.",
             found=f"{video.backward_steps} frames are not later than the one before",
@@ -113,10 +130,12 @@ def _backward(video: VideoFacts, file: File) -> Iterable[Violation]:
 
 def _gap(video: VideoFacts, file: File) -> Iterable[Violation]:
     del file
-    few = 0 < video.irregular_share <= 0.05
-    if few and not video.decode_errors and not _is_truncated(video):
+    few = 0 < video.irregular_share <= IRREGULAR_SHARE
+    if few and not _is_damaged(video) and not video.backward_steps:
         yield Violation(
-            "A few frame intervals differ from the usual one.", found=f"{video.irregular_share:.1%} of the intervals"
+            "A few frame intervals differ from the usual one.",
+            found=f"{video.irregular_share:.1%} of the intervals",
+            expected="one interval between all frames",
         )
 
 
@@ -155,18 +174,19 @@ def _silent(audio: AudioFacts, file: File) -> Iterable[Violation]:
 
 def _audio_damaged(audio: AudioFacts, file: File) -> Iterable[Violation]:
     video = file.facts.video
-    explained = video is not None and (_is_truncated(video) or video.decode_errors or video.corrupt_frames)
-    if audio.decode_errors and not explained:
+    explained = video is not None and (_is_damaged(video) or video.codec not in file.rules.video.codecs)
+    if audio.decode_errors and not explained and audio.codec in file.rules.audio.codecs:
         yield Violation(
             "The audio decoder meets damaged data.",
             found=f"{audio.decode_errors} packets refused",
+            expected="a stream that decodes to its end",
             fix="ffmpeg -i {path} -c:v copy -c:a aac fixed.mp4",
         )
 
 
 def _audio_short(audio: AudioFacts, file: File) -> Iterable[Violation]:
     limit, video = file.rules.audio.max_length_difference, file.facts.video
-    if limit is None or video is None or _is_truncated(video) or video.decode_errors or audio.decode_errors:
+    if limit is None or video is None or _is_damaged(video) or audio.decode_errors:
         return
     video_end = video.start_seconds + video.duration_seconds
     audio_end = audio.start_seconds + audio.duration_seconds

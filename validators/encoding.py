@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from evalkit.challenge import SubmissionRules
 from evalkit.media.facts import AudioFacts, MediaFacts, VideoFacts
+from evalkit.media.sniff import container_title
 from evalkit.validators.findings import Rule, Violation
 
-TRANSCODE = "ffmpeg -i {path} -c:v libx264 -pix_fmt yuv420p -crf 18 -c:a aac -movflags +faststart fixed.mp4"
 IRREGULAR_SHARE = 0.05
+_EVEN = " -vf 'crop=trunc(iw/2)*2:trunc(ih/2)*2'"
+_IMAGES = {"jpeg_pipe", "png_pipe", "webp_pipe", "bmp_pipe", "gif", "apng"}
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,21 @@ def container_fits(file: File) -> bool:
     return bool(allowed.intersection(names))
 
 
+def is_variable(video: VideoFacts, file: File) -> bool:
+    """Return whether the frame rate changes where it must not, and no other fault explains it."""
+    explained = video.decode_errors or video.backward_steps
+    return file.rules.video.constant_frame_rate and video.irregular_share > IRREGULAR_SHARE and not explained
+
+
+def _transcode(video: VideoFacts | None) -> str:
+    """Return the command that makes H.264, 4:2:0, upright, with AAC; 4:2:0 needs even sizes."""
+    odd = video is not None and (video.width % 2 or video.height % 2)
+    return (
+        f"ffmpeg -i {{path}}{_EVEN if odd else ''} -c:v libx264 -pix_fmt yuv420p -crf 18"
+        " -c:a aac -movflags +faststart fixed.mp4"
+    )
+
+
 def _not_media(file: File) -> Iterable[Violation]:
     if file.facts.open_error is not None:
         yield Violation(
@@ -69,17 +86,19 @@ def _not_media(file: File) -> Iterable[Violation]:
 
 def _container(file: File) -> Iterable[Violation]:
     if file.facts.open_error is None and not container_fits(file):
+        name = file.facts.container or "unknown"
         yield Violation(
             "The container is not allowed.",
-            found=f"{file.facts.container}" + (f" (brand {file.facts.brand})" if file.facts.brand else ""),
-            expected=" or ".join(file.rules.video.containers),
-            fix=TRANSCODE,
+            found=container_title(name) + (f" (brand {file.facts.brand.strip()})" if file.facts.brand else ""),
+            expected=" or ".join(file.rules.video.containers).upper(),
+            fix="Hand in a video, not a picture." if name in _IMAGES else _transcode(file.facts.video),
         )
 
 
 def _video_stream(file: File) -> Iterable[Violation]:
     if file.facts.open_error is None and container_fits(file) and file.facts.video is None:
-        yield Violation("There is no video stream.", found="audio only", expected="one video stream")
+        found = "audio only" if file.facts.audio_streams else "neither video nor audio"
+        yield Violation("There is no video stream.", found=found, expected="one video stream")
 
 
 def _video_streams(file: File) -> Iterable[Violation]:
@@ -88,7 +107,7 @@ def _video_streams(file: File) -> Iterable[Violation]:
             "There are several video streams; the first is scored.",
             found=str(file.facts.video_streams),
             expected="1",
-            fix="ffmpeg -i {path} -map 0:v:0 -map 0:a:0 -c copy fixed.mp4",
+            fix="ffmpeg -i {path} -map 0:v:0 -map '0:a:0?' -c copy fixed.mp4",
         )
 
 
@@ -98,7 +117,7 @@ def _codec(video: VideoFacts, file: File) -> Iterable[Violation]:
             "The video codec is not allowed.",
             found=video.codec,
             expected=" or ".join(file.rules.video.codecs),
-            fix=TRANSCODE,
+            fix=_transcode(video),
         )
 
 
@@ -109,7 +128,7 @@ def _pixel_format(video: VideoFacts, file: File) -> Iterable[Violation]:
             "The pixel format is not allowed.",
             found=f"{video.pixel_format} (profile {video.profile})",
             expected=" or ".join(allowed),
-            fix=TRANSCODE,
+            fix=_transcode(video),
         )
 
 
@@ -126,12 +145,12 @@ def _interlaced(video: VideoFacts, file: File) -> Iterable[Violation]:
 
 def _rotation(video: VideoFacts, file: File) -> Iterable[Violation]:
     del file
-    if video.rotation % 360:
+    if video.rotation % 360 or video.mirrored:
         yield Violation(
             "The video is turned by metadata.",
-            found=f"{video.rotation} degrees",
+            found="mirrored" if video.mirrored else f"{video.rotation} degrees",
             expected="pictures stored upright",
-            fix=TRANSCODE,
+            fix=_transcode(video),
         )
 
 
@@ -142,13 +161,14 @@ def _aspect_ratio(video: VideoFacts, file: File) -> Iterable[Violation]:
             "The pixels are not square; they are scored as if they were.",
             found=video.sample_aspect_ratio,
             expected="1:1",
-            fix="ffmpeg -i {path} -vf scale=trunc(iw*sar/2)*2:ih,setsar=1 -c:v libx264 -c:a copy fixed.mp4",
+            fix="ffmpeg -i {path} -vf 'scale=trunc(iw*sar/2)*2:trunc(ih/2)*2,setsar=1' -c:v libx264 -pix_fmt yuv420p"
+            " -c:a copy fixed.mp4",
         )
 
 
 def _frame_rate(video: VideoFacts, file: File) -> Iterable[Violation]:
     low, high = file.rules.video.min_fps, file.rules.video.max_fps
-    if video.fps is None:
+    if video.fps is None or is_variable(video, file):
         return
     if (low is not None and video.fps < low - 0.01) or (high is not None and video.fps > high + 0.01):
         yield Violation(
@@ -160,7 +180,7 @@ def _frame_rate(video: VideoFacts, file: File) -> Iterable[Violation]:
 
 
 def _variable_frame_rate(video: VideoFacts, file: File) -> Iterable[Violation]:
-    if file.rules.video.constant_frame_rate and video.irregular_share > IRREGULAR_SHARE and not video.decode_errors:
+    if is_variable(video, file):
         yield Violation(
             "The frame rate is not constant.",
             found=f"{video.irregular_share:.0%} of the frame intervals differ from the usual one",
@@ -198,7 +218,7 @@ def _audio_streams(file: File) -> Iterable[Violation]:
             "There are several audio streams; the first is used.",
             found=str(file.facts.audio_streams),
             expected="1",
-            fix="ffmpeg -i {path} -map 0:v:0 -map 0:a:0 -c copy fixed.mp4",
+            fix="ffmpeg -i {path} -map 0:v:0 -map '0:a:0?' -c copy fixed.mp4",
         )
 
 
@@ -223,7 +243,7 @@ def _sample_rate(audio: AudioFacts, file: File) -> Iterable[Violation]:
 
 def _audio_start(audio: AudioFacts, file: File) -> Iterable[Violation]:
     limit, video = file.rules.audio.max_start_difference, file.facts.video
-    if limit is None or video is None:
+    if limit is None or video is None or not video.frames or not audio.duration_seconds:
         return
     difference = audio.start_seconds - video.start_seconds
     if abs(difference) > limit:
@@ -231,7 +251,7 @@ def _audio_start(audio: AudioFacts, file: File) -> Iterable[Violation]:
             "Audio and video do not start together.",
             found=f"audio {abs(difference) * 1000:.0f} ms {'after' if difference > 0 else 'before'} video",
             expected=f"at most {limit * 1000:.0f} ms apart",
-            fix="ffmpeg -i {path} -af aresample=async=1:first_pts=0 -c:v libx264 -c:a aac fixed.mp4",
+            fix="ffmpeg -i {path} -af aresample=async=1:first_pts=0 -fps_mode cfr -c:v libx264 -c:a aac fixed.mp4",
         )
 
 

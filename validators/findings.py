@@ -25,7 +25,7 @@ class Violation:
         message: one sentence, without the path.
         found: what is there.
         expected: what should be there.
-        fix: the command or step that mends it; ``{path}`` stands for the file.
+        fix: the command or step that mends it; ``{path}`` stands for the file and becomes its name as a shell's word.
         path: the member of the archive, when the rule's scope is not a single file.
         sample: the sample's id, when the fault is about a sample that has no file.
     """
@@ -85,7 +85,7 @@ def run_rules(
         if severity == "off":
             continue
         for seen in rule.check(facts):
-            place = seen.path or path
+            place = seen.path if seen.path is not None else path
             findings.append(
                 Finding(
                     rule=rule.id,
@@ -93,12 +93,19 @@ def run_rules(
                     message=seen.message,
                     found=seen.found,
                     expected=seen.expected,
-                    fix=seen.fix.replace("{path}", shlex.quote(place or "FILE")) if seen.fix else None,
+                    fix=seen.fix.replace("{path}", _argument(place)) if seen.fix else None,
                     path=place,
                     sample=seen.sample,
                 )
             )
     return findings
+
+
+def _argument(path: str | None) -> str:
+    """Return ``path`` as one word of a shell command that no program takes for an option."""
+    if path is None:
+        return "FILE"
+    return shlex.quote(f"./{path}" if path.startswith("-") else path)
 
 
 def verdict_of(findings: Iterable[Finding]) -> Verdict:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from evalkit.challenge import Challenge
-from evalkit.testset import TestSet
+from evalkit.errors import TestSetError
+from evalkit.testset import Sample, TestSet
 from evalkit.validators.findings import Rule, Violation
 
-_FIELD = re.compile(r"\\\{([a-z]+)\\\}")
-_PATTERNS = {"index": r"[0-9]+", "id": r".+", "identity": r"[^/]+", "prompt": r"[^/]+"}
+_FIELD = re.compile(r"\{([a-z]+)\}")
+# Numbers are written without leading zeros: 001.mp4 and 1.mp4 would be two answers to one sample.
+_PATTERNS = {"index": r"[1-9][0-9]*", "id": r".+", "identity": r"[^/]+", "prompt": r"[^/]+"}
+_ZEROS = re.compile(r"(?<![0-9])0+(?=[0-9])")
+WRAPPER_DEPTH = 3
+CLOSE_MISSING, CLOSE_SPARE = 50, 200  # similar names are looked for up to these numbers: the search is a product
 
 
 @dataclass(frozen=True)
@@ -24,9 +30,11 @@ class Layout:
         files: sample id -> path in the archive.
         missing: (sample id, expected path) without a file.
         extra: paths that answer no sample.
-        prefix: folder that all files lie in although the template has none, with its slash.
+        prefix: folder that the files lie in although the template has none, with its slash.
         expected: number of samples the challenge or test set asks for, ``None`` when unknown.
         templates: what the challenge allows.
+        near: sample id -> the extra path that is probably meant, where case, extension, leading zeros or the folder
+            differ, or the name is similar.
     """
 
     template: str | None
@@ -36,6 +44,7 @@ class Layout:
     prefix: str = ""
     expected: int | None = None
     templates: tuple[str, ...] = field(default=())
+    near: Mapping[str, str] = field(default_factory=dict)
 
 
 def match_layout(paths: Sequence[str], challenge: Challenge, testset: TestSet | None) -> Layout:
@@ -43,77 +52,186 @@ def match_layout(paths: Sequence[str], challenge: Challenge, testset: TestSet | 
 
     With a test set the expected paths are known; without one every path that has a template's form is taken for a
     sample of its own. Of two templates that explain equally many, the one named first in the challenge wins.
+
+    Raises:
+        TestSetError: when no template can name the test set's samples, so that no submission could be right.
     """
     templates = challenge.submission.layouts
+    expected = _expected_by_template(templates, testset)
     best: Layout | None = None
-    for prefix in _prefixes(paths):
-        stripped = {path[len(prefix) :]: path for path in paths if path.startswith(prefix)}
-        for template in templates:
-            fit = _fit(template, stripped, challenge, testset)
-            if fit is not None and (best is None or len(fit.files) > len(best.files)):
-                best = Layout(**{**fit.__dict__, "prefix": prefix})
+    for template in templates:
+        for prefix in _prefixes(paths, template, testset):
+            stripped = {path[len(prefix) :]: path for path in paths if path.startswith(prefix)}
+            if testset is None:
+                fit = Layout(template, _files_of_form(template, stripped), expected=challenge.testset.samples)
+            elif template in expected:
+                fit = _fit(template, stripped, expected[template])
+            else:
+                continue
+            if best is None or len(fit.files) > len(best.files):
+                best = replace(fit, prefix=prefix, templates=templates)
     if best is None or not best.files:
-        samples = testset.samples if testset else ()
-        first = next((template for template in templates if _expected(template, testset)), templates[0])
-        named = _expected(first, testset) or {}
-        return Layout(
-            None,
-            {},
-            missing=tuple((sample.id, named.get(sample.id, "")) for sample in samples),
-            extra=tuple(paths),
-            expected=len(samples) or challenge.testset.samples,
-            templates=templates,
-        )
+        named = next(iter(expected.values()), {})
+        count = len(testset) if testset is not None else challenge.testset.samples
+        return Layout(None, {}, missing=tuple(named.items()), extra=tuple(paths), expected=count, templates=templates)
     taken = set(best.files.values())
-    return Layout(**{**best.__dict__, "extra": tuple(path for path in paths if path not in taken)})
+    extra = tuple(path for path in paths if path not in taken)
+    return replace(best, extra=extra, near=_near(best, extra))
 
 
-def _prefixes(paths: Sequence[str]) -> list[str]:
-    """Return the empty prefix, and the folder that all files share, if they do."""
+def _prefixes(paths: Sequence[str], template: str, testset: TestSet | None) -> list[str]:
+    """Return the folders that the template may start in: none, or the one that holds most files, up to 3 deep."""
     prefixes = [""]
-    heads = {path.split("/", 1)[0] for path in paths if "/" in path}
-    if len(heads) == 1 and all("/" in path for path in paths):
-        prefixes.append(heads.pop() + "/")
+    for _ in range(WRAPPER_DEPTH):
+        start = len(prefixes[-1])
+        inside = [path[start:] for path in paths if path.startswith(prefixes[-1])]
+        heads = Counter(path.split("/", 1)[0] for path in inside if "/" in path)
+        if not heads:
+            break
+        head, count = heads.most_common(1)[0]
+        if count * 2 <= len(inside):
+            break
+        prefixes.append(f"{prefixes[-1]}{head}/")
+    if testset is None and "/" not in template:
+        # {id} also matches folders. With nothing to compare, one folder around everything is a wrapper, no id.
+        prefixes.reverse()
     return prefixes
 
 
-def _expected(template: str, testset: TestSet | None) -> dict[str, str] | None:
-    """Return sample id -> path by ``template``; ``None`` when a sample lacks one of its fields."""
+def _expected_by_template(templates: Sequence[str], testset: TestSet | None) -> dict[str, dict[str, str]]:
+    """Return template -> sample id -> path, for the templates that name every sample by a path of its own."""
     if testset is None:
+        return {}
+    expected: dict[str, dict[str, str]] = {}
+    reasons: list[str] = []
+    for template in templates:
+        named = {}
+        owner: dict[str, str] = {}
+        for index, sample in enumerate(testset.samples, start=1):
+            path = _path(template, sample, index)
+            if path is None:
+                reasons.append(f"for '{template}' the sample '{sample.id}' lacks a field")
+                break
+            if path in owner:
+                reasons.append(f"by '{template}' the samples '{owner[path]}' and '{sample.id}' are both {path}")
+                break
+            owner[path] = sample.id
+            named[sample.id] = path
+        else:
+            expected[template] = named
+    if not expected:
+        raise TestSetError(
+            "The test set does not go with the challenge: none of its layouts names every sample.",
+            found="; ".join(reasons),
+            fix="Choose the test set of this challenge, or another layout in the challenge file.",
+        )
+    return expected
+
+
+def _path(template: str, sample: Sample, index: int) -> str | None:
+    """Return where ``template`` puts ``sample``; ``None`` when the sample lacks one of its fields."""
+    values = {"id": sample.id, "identity": sample.identity, "prompt": sample.prompt, "index": str(index)}
+    if any(values[name] is None for name in _FIELD.findall(template)):
         return None
-    named = {}
-    for index, sample in enumerate(testset.samples, start=1):
-        fields = {"id": sample.id, "identity": sample.identity, "prompt": sample.prompt, "index": str(index)}
-        path = template
-        for name, value in fields.items():
-            if f"{{{name}}}" in template:
-                if value is None:
-                    return None
-                path = path.replace(f"{{{name}}}", value)
-        named[sample.id] = path
-    return named
+    return _FIELD.sub(lambda match: str(values[match.group(1)]), template)
 
 
-def _fit(template: str, stripped: Mapping[str, str], challenge: Challenge, testset: TestSet | None) -> Layout | None:
-    if testset is not None:
-        named = _expected(template, testset)
-        if named is None:
-            return None
-        files = {sample: stripped[path] for sample, path in named.items() if path in stripped}
-        missing = tuple((sample, path) for sample, path in named.items() if path not in stripped)
-        return Layout(template, files, missing, expected=len(named), templates=challenge.submission.layouts)
-    pattern = re.compile(_FIELD.sub(lambda match: _PATTERNS[match.group(1)], re.escape(template)))
-    files = {short.rsplit(".", 1)[0]: path for short, path in sorted(stripped.items()) if pattern.fullmatch(short)}
-    return Layout(template, files, expected=challenge.testset.samples, templates=challenge.submission.layouts)
+def _fit(template: str, stripped: Mapping[str, str], named: Mapping[str, str]) -> Layout:
+    files = {sample: stripped[path] for sample, path in named.items() if path in stripped}
+    missing = tuple((sample, path) for sample, path in named.items() if path not in stripped)
+    return Layout(template, files, missing, expected=len(named))
+
+
+def _files_of_form(template: str, stripped: Mapping[str, str]) -> dict[str, str]:
+    """Return sample -> path for the paths of the template's form; a sample's name is made of the fields' values."""
+    pattern = re.compile(_pattern(template))
+    files: dict[str, str] = {}
+    for short, path in sorted(stripped.items()):
+        match = pattern.fullmatch(short)
+        if match:
+            files.setdefault("/".join(match.groups()), path)
+    return files
+
+
+def _pattern(template: str) -> str:
+    """Return the template as a regular expression; a field that stands twice must have the same value twice."""
+    parts = _FIELD.split(template)  # text, field, text, ...
+    seen: set[str] = set()
+    pattern = ""
+    for i, part in enumerate(parts):
+        if i % 2 == 0:
+            pattern += re.escape(part)
+        elif part in seen:
+            pattern += f"(?P={part})"
+        else:
+            seen.add(part)
+            pattern += f"(?P<{part}>{_PATTERNS[part]})"
+    return pattern
+
+
+def _loose(path: str) -> str:
+    """Return ``path`` without what people get wrong: case, extension, leading zeros."""
+    folder, _, name = path.rpartition("/")
+    stem = name.rsplit(".", 1)[0] or name
+    return _ZEROS.sub("", f"{folder}/{stem}".lower())
+
+
+def _unique(items: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return the pairs as a dictionary, without the keys that stand for several values."""
+    found: dict[str, str] = {}
+    double: set[str] = set()
+    for key, value in items:
+        if key in found:
+            double.add(key)
+        found[key] = value
+    return {key: value for key, value in found.items() if key not in double}
+
+
+def _near(layout: Layout, extra: Sequence[str]) -> dict[str, str]:
+    """Return sample id -> extra path that is probably meant; a path is named once.
+
+    A file in another folder counts when its name alone says which sample it is: ``prompt1.mp4`` of 200 people does not.
+    """
+    names = dict(layout.missing)
+    loose = _unique((_loose(path[len(layout.prefix) :]), path) for path in extra if path.startswith(layout.prefix))
+    near: dict[str, str] = {}
+    used: set[str] = set()
+
+    def claim(candidates: Mapping[str, str], wanted: Mapping[str, str]) -> None:
+        for key, sample in wanted.items():
+            path = candidates.get(key)
+            if path is not None and path not in used and sample not in near:
+                near[sample] = path
+                used.add(path)
+
+    claim(loose, _unique((_loose(path), sample) for sample, path in names.items()))
+    every = Counter(_base(path) for path in [*layout.files.values(), *names.values()])
+    claim(
+        _unique((_base(path), path) for path in extra),
+        _unique((_base(path), sample) for sample, path in names.items() if every[_base(path)] == 1),
+    )
+    rest = [(sample, path) for sample, path in names.items() if sample not in near]
+    spare = {_loose(path[len(layout.prefix) :]): path for path in extra if path not in used}
+    if len(rest) <= CLOSE_MISSING and len(spare) <= CLOSE_SPARE:
+        for sample, path in rest:
+            close = difflib.get_close_matches(_loose(path), spare, n=1, cutoff=0.85)
+            if close:
+                near[sample] = spare.pop(close[0])
+    return near
+
+
+def _base(path: str) -> str:
+    return _loose(path.rsplit("/", 1)[-1])
 
 
 def _no_layout(layout: Layout) -> Iterable[Violation]:
     if layout.template is None:
-        sample = layout.extra[0] if layout.extra else "no file at all"
         yield Violation(
             "No file is named as the challenge asks.",
-            found=sample,
-            expected=" or ".join(layout.templates),
+            found=layout.extra[0] if layout.extra else "no file at all",
+            expected=" or ".join(layout.templates)
+            + (f", as in {layout.missing[0][1]}" if layout.missing else "")
+            + (" ({index} is 1, 2, 3 ..., without leading zeros)" if "{index}" in "".join(layout.templates) else ""),
             fix="Name the files after the samples and zip them again.",
         )
 
@@ -121,19 +239,13 @@ def _no_layout(layout: Layout) -> Iterable[Violation]:
 def _missing(layout: Layout) -> Iterable[Violation]:
     if layout.template is None:
         return
-    spare = {path.rsplit("/", 1)[-1].lower(): path for path in layout.extra}
     for sample, path in layout.missing:
-        name = path.rsplit("/", 1)[-1].lower()
-        stems = {other.rsplit(".", 1)[0]: original for other, original in spare.items()}
-        near = spare.get(name) or stems.get(name.rsplit(".", 1)[0])
-        if near is None and len(layout.missing) <= 50:
-            close = difflib.get_close_matches(name, spare, n=1, cutoff=0.85)
-            near = spare[close[0]] if close else None
+        near = layout.near.get(sample)
         yield Violation(
             "The sample has no file.",
             found=f"a file named {near}" if near else "nothing",
             expected=layout.prefix + path,
-            fix=f"Rename {near} to {layout.prefix}{path}." if near else "Add the file.",
+            fix=f"If {near} is this sample's video, rename it to {layout.prefix}{path}." if near else "Add the file.",
             sample=sample,
         )
 
@@ -141,11 +253,14 @@ def _missing(layout: Layout) -> Iterable[Violation]:
 def _extra(layout: Layout) -> Iterable[Violation]:
     if layout.template is None:
         return
+    meant = {path: sample for sample, path in layout.near.items()}
+    expected = dict(layout.missing)
     for path in layout.extra:
+        sample = meant.get(path)
         yield Violation(
             "The file answers no sample and is ignored.",
-            expected=layout.prefix + layout.template,
-            fix="Remove it from the ZIP.",
+            expected=layout.prefix + (expected[sample] if sample is not None else layout.template),
+            fix="Remove it from the ZIP." if sample is None else "Rename it if it is that sample's video.",
             path=path,
         )
 
@@ -153,7 +268,7 @@ def _extra(layout: Layout) -> Iterable[Violation]:
 def _wrapper(layout: Layout) -> Iterable[Violation]:
     if layout.prefix:
         yield Violation(
-            "All files lie in a folder that the layout does not have; it is skipped.",
+            "The files lie in a folder that the layout does not have; it is skipped.",
             found=layout.prefix,
             expected=layout.template,
             fix="Zip the folder's content, not the folder.",

@@ -52,9 +52,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
     try:
-        cli.main(args=arguments, prog_name="evalkit", standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
+        # Without standalone mode click hands the code of an Exit back as the result.
+        code = cli.main(args=arguments, prog_name="evalkit", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -72,7 +71,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         click.echo(f"error: evalkit itself failed: {type(error).__name__}: {error}", err=True)
         click.echo("This is a bug. Run again with --debug and report what it prints.", err=True)
         sys.exit(4)
-    sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 def _show(error: EvalkitError, *, as_json: bool, debug: bool) -> None:

@@ -38,6 +38,8 @@ def list_(as_json: bool) -> None:
 def show(challenge: str, as_json: bool) -> None:
     """Print the YAML of CHALLENGE, a preset's id or a file."""
     from evalkit.challenge import load_challenge, preset_ids, preset_text
+    from evalkit.errors import ChallengeError
+    from evalkit.yamlio import read_text
 
     loaded = load_challenge(challenge)
     if as_json:
@@ -46,7 +48,7 @@ def show(challenge: str, as_json: bool) -> None:
     elif challenge in preset_ids():
         click.echo(preset_text(challenge), nl=False)
     else:
-        click.echo(Path(challenge).read_text(encoding="utf-8"), nl=False)
+        click.echo(read_text(Path(challenge), kind=ChallengeError, what="The challenge file"), nl=False)
 
 
 @challenges.command("check", epilog=example("evalkit challenges check mine.yaml"))
@@ -88,20 +90,25 @@ def check(file: Path, as_json: bool) -> None:
 
 @challenges.command("init", epilog=example("evalkit challenges init mine.yaml --from talking-head"))
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--from", "source", default="talking-head", show_default=True, help="Preset to start from.")
+@click.option("--from", "source", default="talking-head", show_default=True, help="Preset or file to start from.")
 @click.option("--force", is_flag=True, help="Overwrite FILE.")
 def init(file: Path, source: str, force: bool) -> None:
     """Write a new challenge FILE, starting from a preset."""
     import re
 
-    from evalkit.challenge import load_challenge, preset_text
-    from evalkit.errors import UsageError
+    from evalkit.challenge import load_challenge, preset_ids, preset_text
+    from evalkit.errors import ChallengeError, UsageError
     from evalkit.files import write_text
+    from evalkit.yamlio import read_text
 
     if file.exists() and not force:
         raise UsageError(f"{file} exists already.", fix="Choose another name, or pass --force.")
-    preset = load_challenge(source)
-    name = re.sub(r"[^a-z0-9]+", "-", file.stem.lower()).strip("-") or "my-challenge"
-    text = re.sub(rf"(?m)^id: {re.escape(preset.id)}$", f"id: {name}", preset_text(preset.id), count=1)
-    write_text(file, text)
+    load_challenge(source)  # a file may be the source too; a faulty one is refused here
+    if source in preset_ids():
+        text = preset_text(source)
+    else:
+        text = read_text(Path(source), kind=ChallengeError, what="The challenge file")
+    name = re.sub(r"[^a-z0-9]+", "-", file.stem.lower()).strip("-")
+    name = "my-challenge" if name in {"", "null"} else name  # in YAML both mean nothing
+    write_text(file, re.sub(r"(?m)^id:.*$", f"id: {name}", text, count=1))
     click.echo(f"Wrote {file}. Edit it, then run 'evalkit challenges check {file}'.")

@@ -115,6 +115,7 @@ def score(
 
 def print_scorecard(card: Scorecard) -> None:
     """Print the summary table."""
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -122,9 +123,10 @@ def print_scorecard(card: Scorecard) -> None:
     from evalkit.reports.tables import format_value
     from evalkit.text import neutralise
 
-    table = Table(header_style="bold")
+    table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
     for title in ("metric", "value", "95 % interval", "n", "coverage"):
-        table.add_column(title, justify="left" if title == "metric" else "right", overflow="fold")
+        first = title == "metric"
+        table.add_column(title, justify="left" if first else "right", no_wrap=first, overflow="fold")
     for name, entry in card.metrics.items():
         value = f"unscored: {entry.reason}" if entry.value is None else format_value(entry.value, entry.unit)
         interval = (

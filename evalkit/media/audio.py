@@ -10,13 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.errors import MediaError
-from evalkit.media.container import open_media
+from evalkit.media.container import open_media, reason
 
 
 def read_audio(path: Path, rate: int) -> NDArray[np.float32]:
     """Return the first audio stream as mono samples at ``rate`` Hz: (N,) float32 in about -1..1.
 
-    Any codec, sample rate and number of channels; resampled by FFmpeg's swresample. Channels are averaged.
+    Any codec, sample rate and number of channels; resampled by FFmpeg's swresample. Channels are averaged (FFmpeg's own
+    mix of stereo to mono is 3 dB louder for decoders that give floats, and may clip). The first sample is the first one
+    that the stream shows: the encoder's delay is cut off as the container says, the padding of the last block is not,
+    and a stream that starts later than the video is not moved.
 
     Raises:
         MediaError: when there is no audio stream or it can't be decoded.
@@ -26,19 +29,19 @@ def read_audio(path: Path, rate: int) -> NDArray[np.float32]:
     with open_media(path) as container:
         if not container.streams.audio:
             raise MediaError(f"{path} has no audio stream.")
-        resampler = av.AudioResampler(format="fltp", layout="mono", rate=rate)
+        resampler = av.AudioResampler(format="fltp", rate=rate)
         parts: list[NDArray[np.float32]] = []
         try:
             for frame in container.decode(container.streams.audio[0]):
                 parts += _samples(resampler, frame)
             parts += _samples(resampler, None)
-        except av.error.FFmpegError as error:
-            raise MediaError(f"The audio of {path} can't be decoded.", found=str(error)) from None
+        except (av.error.FFmpegError, ValueError) as error:  # ValueError: channels or rate change on the way
+            raise MediaError(f"The audio of {path} can't be decoded.", found=reason(error)) from None
     return np.concatenate(parts) if parts else np.empty(0, dtype=np.float32)
 
 
 def _samples(resampler: Any, frame: Any) -> list[NDArray[np.float32]]:
-    return [np.asarray(part.to_ndarray()[0], dtype=np.float32) for part in resampler.resample(frame)]
+    return [part.to_ndarray().mean(axis=0, dtype=np.float64).astype(np.float32) for part in resampler.resample(frame)]
 
 
 def audio_seconds(path: Path) -> float:
@@ -54,5 +57,5 @@ def audio_seconds(path: Path) -> float:
         try:
             samples = sum(frame.samples for frame in container.decode(stream))
         except av.error.FFmpegError as error:
-            raise MediaError(f"The audio of {path} can't be decoded.", found=str(error)) from None
+            raise MediaError(f"The audio of {path} can't be decoded.", found=reason(error)) from None
         return float(samples / stream.codec_context.sample_rate)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import av
 import av.logging
 from av.container import InputContainer
 
 from evalkit.errors import MediaError
+from evalkit.media.sniff import describe_file
 
 # The containers that the probe can name. Playlists (HLS, DASH, concat) are left out: they open other files.
 FORMATS = (
@@ -28,24 +28,23 @@ def open_media(path: Path) -> Iterator[InputContainer]:
     """Open ``path`` for reading.
 
     Raises:
-        MediaError: when the file is no known container, is damaged at its head, or can't be read.
+        MediaError: when the file is no known container, is damaged at its head, or can't be read; ``found`` says
+            what the file looks like.
     """
     options = {"protocol_whitelist": "file", "format_whitelist": FORMATS, "max_streams": "64"}
     try:
         container = av.open(f"file:{path}", options=options, metadata_errors="replace")
-    except av.error.FFmpegError as error:
-        raise MediaError(
-            "This is not a media file that can be opened.", found=_reason(error), expected="an MP4 file"
-        ) from None
-    except OSError as error:
-        raise MediaError("The file can't be read.", found=str(error.strerror or error)) from None
-    except (ValueError, UnicodeError) as error:
-        raise MediaError("This is not a media file that can be opened.", found=str(error)) from None
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        looks = describe_file(path)
+        if looks is None:
+            raise MediaError("The file can't be read.", found=reason(error)) from None
+        raise MediaError("This is not a media file that can be opened.", found=looks, expected="an MP4 file") from None
     try:
         yield container
     finally:
         container.close()
 
 
-def _reason(error: Any) -> str:
+def reason(error: BaseException) -> str:
+    """Return FFmpeg's or the system's words for ``error``, without the path and number that ``str`` adds."""
     return str(getattr(error, "strerror", None) or error)

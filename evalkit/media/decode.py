@@ -8,8 +8,8 @@ from pathlib import Path
 import av
 
 from evalkit.errors import MediaError
-from evalkit.media.container import open_media
-from evalkit.media.inspect import Picture, RgbConverter
+from evalkit.media.colour import Picture, RgbConverter
+from evalkit.media.container import open_media, reason
 
 
 def iter_frames(path: Path) -> Iterator[Picture]:
@@ -27,5 +27,5 @@ def iter_frames(path: Path) -> Iterator[Picture]:
         try:
             for frame in container.decode(stream):
                 yield converter.rgb(frame)
-        except av.error.FFmpegError as error:
-            raise MediaError(f"{path} can't be decoded to its end.", found=str(error)) from None
+        except (av.error.FFmpegError, ValueError, MemoryError) as error:
+            raise MediaError(f"{path} can't be decoded to its end.", found=reason(error)) from None

@@ -9,10 +9,21 @@ from typing import Any
 
 import av
 import numpy as np
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from evalkit.errors import StorageError
-from evalkit.media.inspect import Picture
+from evalkit.media.colour import Picture
+from evalkit.media.container import reason
+
+# Bicubic keeps more of the chroma's detail when it is halved than bilinear does; see `colour` for the other flags.
+TO_YUV = (
+    Interpolation.BICUBIC
+    | Interpolation.FULL_CHR_H_INT
+    | Interpolation.FULL_CHR_H_INP
+    | Interpolation.ACCURATE_RND
+    | Interpolation.BITEXACT
+)
 
 
 def write_video(
@@ -27,7 +38,9 @@ def write_video(
 ) -> int:
     """Encode ``frames`` as H.264 (yuv420p, BT.601 limited range) with AAC sound; return the number of frames.
 
-    The encoder runs on one thread and writes no time stamp, so the same input gives the same bytes.
+    The encoder runs on one thread and writes no time stamp, so the same input gives the same bytes. Chroma lies in the
+    middle of its four pixels; the stream is tagged with that, the matrix and the range. A file that can't be finished
+    is removed.
 
     Args:
         path: the MP4 file to write.
@@ -50,14 +63,16 @@ def write_video(
             writer = _Writer(container, rate, crf, preset, audio_rate if audio is not None else None)
             for frame in frames:
                 writer.picture(frame)
-            if audio is not None and writer.count:
+            writer.check()
+            if audio is not None:
                 writer.sound(audio)
             writer.flush()
-    except (av.error.FFmpegError, OSError) as error:
-        raise StorageError(f"The video {path} can't be written.", found=str(error)) from error
-    if writer.count == 0:
-        path.unlink(missing_ok=True)
-        raise ValueError("a video needs at least one frame")
+    except BaseException as error:
+        if path.is_file():  # and not /dev/full or a folder
+            path.unlink()
+        if isinstance(error, av.error.FFmpegError | OSError):
+            raise StorageError(f"The video {path} can't be written.", found=reason(error)) from error
+        raise
     return writer.count
 
 
@@ -67,7 +82,8 @@ class _Writer:
     def __init__(self, container: Any, rate: Fraction, crf: int, preset: str, audio_rate: int | None) -> None:
         self._container = container
         self._rate = rate
-        self._options = {"crf": str(crf), "preset": preset, "threads": "1"}
+        self._options = {"crf": str(crf), "preset": preset, "threads": "1", "x264-params": "chromaloc=1"}
+        self._reformatter = VideoReformatter()
         self._video: Any = None
         self._size: tuple[int, int] | None = None
         self._audio: Any = None
@@ -83,7 +99,14 @@ class _Writer:
             self._open(height, width)
         if (height, width) != self._size:
             raise ValueError(f"all frames have one size, found {(height, width)} after {self._size}")
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
+        frame = self._reformatter.reformat(
+            av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24"),
+            format="yuv420p",
+            interpolation=TO_YUV,
+            dst_colorspace=Colorspace.ITU601,
+            dst_color_range=ColorRange.MPEG,
+            threads=1,
+        )
         frame.pts = self.count
         frame.time_base = 1 / self._rate
         for packet in self._video.encode(frame):
@@ -96,6 +119,8 @@ class _Writer:
         self._size = (height, width)
         self._video = self._container.add_stream("libx264", rate=self._rate, options=self._options)
         self._video.width, self._video.height, self._video.pix_fmt = width, height, "yuv420p"
+        self._video.codec_context.colorspace = Colorspace.ITU601
+        self._video.codec_context.color_range = ColorRange.MPEG
         if self._audio_rate is not None:
             self._audio = self._container.add_stream("aac", rate=self._audio_rate, layout="mono")
 
@@ -112,6 +137,15 @@ class _Writer:
             frame.time_base = Fraction(1, self._audio_rate or 1)
             for packet in self._audio.encode(frame):
                 self._container.mux(packet)
+
+    def check(self) -> None:
+        """Refuse a video without pictures.
+
+        Raises:
+            ValueError: when no frame was encoded.
+        """
+        if self.count == 0:
+            raise ValueError("a video needs at least one frame")
 
     def flush(self) -> None:
         """Write what the encoders still hold."""

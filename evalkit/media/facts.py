@@ -13,6 +13,9 @@ class VideoFacts(_Facts):
     """The first video stream, as decoded; the container's word stands only in ``header_*``.
 
     Args:
+        rotation: degrees counterclockwise by which the metadata turns the pictures.
+        mirrored: whether the metadata shows the pictures as in a mirror.
+        header_frames: packets that the header promises (in an MP4: that its edit list leaves in), 0 when it is silent.
         fps: frames per second from the median interval of the decoded frames; ``None`` with fewer than two frames.
         duration_seconds: from the first frame's time to the end of the last frame.
         irregular_share: share of the intervals that differ from the median interval by more than a tenth of it.
@@ -49,6 +52,7 @@ class VideoFacts(_Facts):
     longest_still_seconds: float
     black_share: float
     stopped_early: bool
+    mirrored: bool = False
 
     @property
     def missing_packets(self) -> int:

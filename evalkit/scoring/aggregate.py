@@ -75,6 +75,8 @@ def unavailable(name: str, reason: str, record: object = None) -> MetricScore:
         reason=reason,
         protocol=getattr(record, "protocol", 0),
         title=title,
+        range=getattr(record, "range", (None, None)),
+        role=getattr(record, "role", "ranked"),
     )
 
 
@@ -88,7 +90,8 @@ def bootstrap_mean(values: np.ndarray[tuple[int], np.dtype[np.float64]], name: s
     if len(values) < 2:
         return None
     if np.ptp(values) == 0:
-        return float(values[0]), float(values[0])
+        middle = float(values.mean())  # what is reported as the value, to the last bit
+        return middle, middle
     seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
     result = bootstrap(
         (values,),

@@ -10,8 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,10 +22,9 @@ from evalkit.files import atomic_write
 from evalkit.metrics.base import FeatureData
 from evalkit.metrics.features.base import FeatureRecord, WeightFile
 
-FORMAT = 1
+FORMAT = 2
 _KEY = "__key__"
 _UNAVAILABLE = "__unavailable__"
-_BROKEN = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError)
 
 
 def cache_folder() -> Path:
@@ -85,13 +82,13 @@ class FeatureCache:
         try:
             with stream, np.load(stream, allow_pickle=False) as archive:
                 arrays = {entry: archive[entry] for entry in archive.files}
-            if str(arrays.pop(_KEY)) != key:
-                raise ValueError("the entry belongs to another key")
+            if arrays.pop(_KEY).tolist() != [key, *sorted(arrays)]:
+                raise ValueError("the entry belongs to another key, or lacks an array")  # noqa: TRY301
             told = arrays.pop(_UNAVAILABLE, None)
             if told is not None:
                 reason, detail = json.loads(str(told))
                 return FeatureData(None, reason, detail)
-        except _BROKEN as error:
+        except Exception as error:  # noqa: BLE001 - damaged bytes raise nearly anything in zipfile and numpy
             raise CorruptEntryError(path, f"{type(error).__name__}: {error}") from None
         return FeatureData(arrays)
 
@@ -101,11 +98,13 @@ class FeatureCache:
         Raises:
             StorageError: when it can't be written.
         """
-        content: dict[str, NDArray[Any]] = {_KEY: np.array(key)}
+        content: dict[str, NDArray[Any]] = {}
         if data.arrays is None:
             content[_UNAVAILABLE] = np.array(json.dumps([data.reason, data.detail]))
         else:
             content |= data.arrays
+        # The names too: damage to the ZIP's table of contents can hide an array, and no checksum notices.
+        content[_KEY] = np.array([key, *sorted(content)])
         with atomic_write(self.path(name, key)) as stream:
             np.savez(stream, allow_pickle=False, **content)
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
@@ -20,7 +19,7 @@ import cv2
 import numpy as np
 
 from evalkit.challenge import SubmissionRules
-from evalkit.errors import StorageError, SubmissionError
+from evalkit.errors import SubmissionError
 from evalkit.files import storage_error
 from evalkit.media.facts import MediaFacts
 from evalkit.media.inspect import FrameSink, Inspection, Limits, inspect_media
@@ -36,7 +35,7 @@ from evalkit.metrics.features.base import (
     feature_registry,
 )
 from evalkit.scoring.cache import CorruptEntryError, FeatureCache, feature_key
-from evalkit.scoring.pairing import PairedSink
+from evalkit.scoring.guard import Guard, GuardedPairs, GuardedSession
 from evalkit.submission import MemberRef
 from evalkit.validators.findings import verdict_of
 from evalkit.validators.media_rules import file_findings
@@ -188,7 +187,11 @@ class _Work:
         data = self._load("facts", key)
         if data is None or data.arrays is None:
             return None
-        return MediaFacts.model_validate_json(str(data.arrays["facts"]))
+        try:
+            return MediaFacts.model_validate_json(str(data.arrays["facts"]))
+        except (KeyError, ValueError):
+            self.notes.append("cache entry made again: its facts are not those of this version")
+            return None
 
     def _store_facts(self, key: str, inspection: Inspection) -> None:
         arrays = {"facts": np.array(inspection.facts.model_dump_json()), "times": inspection.times}
@@ -226,88 +229,46 @@ class _Work:
         self, missing: list[str], keys: Mapping[str, str], known: MediaFacts | None
     ) -> tuple[Inspection, dict[str, FeatureData]]:
         """Read the file once for all missing features; should it turn out to be refused, drop what they say."""
-        sessions: dict[str, Session | PairSession] = {}
-        failed: dict[str, FeatureData] = {}
+        guards: dict[str, Guard] = {}
         for name in missing:
             extractor = self.handler.extractors[name]
-            opened = self._guard(name, partial(self._open, extractor, sessions, keys))
-            if isinstance(opened, FeatureData):
-                failed[name] = opened
-            elif opened is not None:
-                sessions[name] = opened
-        pairs = {name: session for name, session in sessions.items() if isinstance(session, PairSession)}
-        paired = self._paired(pairs)
-        sinks: list[FrameSink] = [
-            _Guarded(self, name, session) for name, session in sessions.items() if isinstance(session, Session)
-        ]
-        sinks += [paired] if paired else []
+            guards[name] = Guard(partial(self._open, extractor, guards, keys))
+        pairs = [guard for guard in guards.values() if guard.paired]
+        sinks: list[FrameSink] = [GuardedSession(guard) for guard in guards.values() if not guard.paired]
+        together = None
+        if pairs and self.item.reference_video is not None:
+            together = GuardedPairs(pairs, self.item.reference_video, self.config.limits)
+            sinks.append(together)
         inspection = inspect_media(self.item.video, sinks, self.config.limits)
         self.decodes = inspection.passes
         if known is None and self._refused(inspection.facts):
             return inspection, {}
-        data = dict(failed)
-        for name, session in sessions.items():
-            value = self._guard(name, partial(self._finish, session, paired if name in pairs else None))
-            if isinstance(value, FeatureData):
-                data[name] = value
+        data: dict[str, FeatureData] = {}
+        for name, guard in guards.items():
+            needs = self.handler.extractors[name].record.needs
+            if guard.paired and together is not None:
+                guard.step(together.check)
+            result = guard.finish({need: data.get(need) for need in needs if need in guards})
+            if result is not None:
+                data[name] = result
+            else:
+                self.errors[name] = guard.error or ""
         return inspection, data
 
     def _open(
-        self, extractor: Extractor, sessions: Mapping[str, Session | PairSession], keys: Mapping[str, str]
+        self, extractor: Extractor, guards: Mapping[str, Guard], keys: Mapping[str, str]
     ) -> Session | PairSession:
-        return extractor.open(self.item, self._upstream(extractor, sessions, keys))
-
-    def _finish(self, session: Session | PairSession, paired: PairedSink | None) -> FeatureData:
-        if paired is not None:
-            paired.check()
-        return FeatureData(session.finish())
-
-    def _paired(self, sessions: Mapping[str, PairSession]) -> PairedSink | None:
-        if not sessions or self.item.reference_video is None:
-            return None
-        return PairedSink(self.item.reference_video, list(sessions.values()), self.config.limits)
-
-    def _upstream(
-        self, extractor: Extractor, sessions: Mapping[str, Session | PairSession], keys: Mapping[str, str]
-    ) -> dict[str, Any]:
         upstream: dict[str, Any] = {}
         for need in extractor.record.needs:
-            if need in sessions:
-                upstream[need] = sessions[need]
+            if need in guards:
+                upstream[need] = guards[need].live(need)
                 continue
             data = self._load(need, keys[need])
             if data is None or data.arrays is None:
-                raise FeatureUnavailableError((data.reason if data else None) or "feature_missing")
+                lost = data or FeatureData(None, "feature_missing")
+                raise FeatureUnavailableError(lost.reason or "feature_missing", lost.detail)
             upstream[need] = self.handler.extractors[need].view(dict(data.arrays))
-        return upstream
-
-    def _guard(self, name: str, step: Callable[[], Any]) -> Any:
-        """Run one step of one extractor; its failure is its own and leaves the others alone."""
-        if name in self.errors:
-            return None
-        try:
-            return step()
-        except FeatureUnavailableError as error:
-            return FeatureData(None, error.reason, error.detail)
-        except StorageError:
-            raise
-        except Exception:  # noqa: BLE001 - an extractor's bug must not cost the other features of this video
-            self.errors[name] = traceback.format_exc(limit=-6)
-            return None
-
-
-class _Guarded:
-    """A session whose exceptions are kept from the decoder and from the other sessions."""
-
-    def __init__(self, work: _Work, name: str, session: Session) -> None:
-        self.work, self.name, self.session = work, name, session
-
-    def plan(self, times: Any) -> Any:
-        mask = self.work._guard(self.name, lambda: self.session.plan(times))
-        return np.zeros(len(times), dtype=bool) if mask is None else mask
-
-    def frame(self, index: int, time: float, rgb: Any) -> None:
-        self.work._guard(self.name, lambda: self.session.frame(index, time, rgb))
+        return extractor.open(self.item, upstream)
 
 
 def refused(facts: MediaFacts, rules: SubmissionRules, speech_seconds: float | None) -> bool:

@@ -7,15 +7,18 @@ from typing import Any
 
 import numpy as np
 
+from evalkit.errors import EvalkitError
 from evalkit.media.facts import MediaFacts
-from evalkit.metrics.base import FeatureData, Outcome, SetMetric, VideoInputs, unscored
+from evalkit.metrics.base import FeatureData, Metric, Outcome, SetMetric, VideoInputs, metric_registry, unscored
 from evalkit.scoring import aggregate
-from evalkit.scoring.cache import FeatureCache
+from evalkit.scoring.cache import CorruptEntryError, FeatureCache
 from evalkit.scoring.extract import Extraction
 from evalkit.scoring.intake import IntakeReport
 from evalkit.scoring.plan import FACTS, Plan
 from evalkit.scoring.scorecard import Event, MetricScore, VideoScore
 from evalkit.testset import Sample, TestSet
+
+METRIC_ERROR = "metric_error"
 
 
 class Fold:
@@ -42,7 +45,7 @@ class Fold:
             return {name: unscored(reason) for name in self._plan.metrics}
         needed = {name for metric in self._plan.metrics.values() for name in metric.record.features}
         inputs = self._inputs(sample, needed)
-        return {name: metric.score_video(inputs) for name, metric in self._plan.metrics.items()}
+        return {name: _outcome(metric, inputs) for name, metric in self._plan.metrics.items()}
 
     def _unscored_reason(self, sample: str) -> str | None:
         if self._refused:
@@ -64,7 +67,10 @@ class Fold:
         if name in extraction.errors:
             return FeatureData(None, "extractor_error", extraction.errors[name].strip().splitlines()[-1])
         key = extraction.keys.get(name)
-        data = self._cache.load(name, key) if key else None
+        try:
+            data = self._cache.load(name, key) if key else None
+        except CorruptEntryError as error:
+            return FeatureData(None, "cache_entry_unreadable", error.detail)
         return data or FeatureData(None, "feature_missing")
 
     def metrics(self) -> dict[str, MetricScore]:
@@ -73,12 +79,23 @@ class Fold:
         for name, metric in self._plan.metrics.items():
             outcomes = {sample: row[name] for sample, row in self._outcomes.items()}
             if isinstance(metric, SetMetric):
-                scores[name] = aggregate.set_score(metric, self._readable(metric), len(outcomes))
+                scores[name] = self._set_score(metric, len(outcomes))
             else:
                 scores[name] = aggregate.mean_score(metric, outcomes)
+            role = self._plan.roles.get(name)
+            scores[name] = scores[name].model_copy(update={"role": role}) if role else scores[name]
         for name, reason in self._plan.unavailable.items():
-            scores[name] = aggregate.unavailable(name, reason)
+            known = metric_registry().get(name)
+            scores[name] = aggregate.unavailable(name, reason, known.record if known else None)
         return scores
+
+    def _set_score(self, metric: SetMetric, asked: int) -> MetricScore:
+        try:
+            return aggregate.set_score(metric, self._readable(metric), asked)
+        except EvalkitError:
+            raise
+        except Exception:  # noqa: BLE001 - a metric's bug must not cost the other metrics
+            return aggregate.unavailable(metric.record.id, METRIC_ERROR, metric.record)
 
     def _readable(self, metric: SetMetric) -> Iterator[VideoInputs]:
         """Yield the inputs of every video that could be read, one in memory at a time."""
@@ -106,6 +123,15 @@ class Fold:
                 findings=tuple(finding.to_json() for finding in report.findings) if report else (),
                 groups=dict(sample.groups),
             )
+
+
+def _outcome(metric: Metric, inputs: VideoInputs) -> Outcome:
+    try:
+        return metric.score_video(inputs)
+    except EvalkitError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a metric's bug must not cost the other metrics of this video
+        return unscored(METRIC_ERROR, f"{metric.record.id}: {type(error).__name__}: {error}")
 
 
 def _facts_arrays(facts: MediaFacts | None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from evalkit.challenge import Challenge
 from evalkit.errors import PluginError, TestSetError, WeightsError
-from evalkit.metrics.base import Metric, metric_registry, resolve_metric
+from evalkit.metrics.base import Metric, Role, metric_registry, resolve_metric
 from evalkit.metrics.features.base import Extractor, FeatureRecord, WeightFile, feature_registry, in_order
 from evalkit.testset import TestSet
 from evalkit.weights.manifest import Backbones
@@ -29,6 +29,7 @@ class Plan:
         weights: role -> checked file.
         backbones: the set they come from.
         device: ``cpu`` or ``cuda``.
+        roles: id -> what the challenge lets the metric do, where the challenge names it.
     """
 
     metrics: Mapping[str, Metric]
@@ -38,7 +39,7 @@ class Plan:
     weights: Mapping[str, WeightFile]
     backbones: Backbones
     device: str = "cpu"
-    warnings: tuple[str, ...] = field(default=())
+    roles: Mapping[str, Role] = field(default_factory=dict)
 
 
 def make_plan(
@@ -58,7 +59,7 @@ def make_plan(
     Raises:
         UsageError: a name in ``names`` that is no metric.
         WeightsError: weights are missing and ``allow_missing`` is not set; all of them are named.
-        PluginError: a metric needs a feature that nobody registers.
+        PluginError: a metric needs a feature that nobody registers, or features need each other in a circle.
     """
     metrics = metric_registry()
     extractors = feature_registry()
@@ -74,6 +75,12 @@ def make_plan(
                 f"The metric '{name}' needs the feature {error}, which no installed package registers.",
                 fix="Install the package that has it.",
             ) from None
+        except ValueError as error:
+            raise PluginError(
+                f"The metric '{name}' can't be computed.",
+                found=str(error),
+                fix="Mend or uninstall the package that registers the first of them.",
+            ) from None
         faults = _resolve_weights(needed, extractors, backbones, weights, problems)
         if faults:
             unavailable[name] = f"weights_missing:{faults[0]}"
@@ -82,7 +89,7 @@ def make_plan(
     if problems and not allow_missing:
         raise WeightsError("\n".join(str(error) for error in problems.values()))
     features = in_order((f for m in chosen.values() for f in m.record.features if f != FACTS), extractors)
-    if FILMSTRIP in extractors:
+    if FILMSTRIP in extractors and FILMSTRIP not in features:
         features.append(FILMSTRIP)
     used = {role for name in features for role in _roles(extractors[name].record)}
     return Plan(
@@ -93,6 +100,7 @@ def make_plan(
         weights={role: file for role, file in weights.items() if role in used},
         backbones=backbones,
         device=device,
+        roles=_challenge_roles(challenge, metrics),
     )
 
 
@@ -114,6 +122,15 @@ def _asked(
         elif name not in asked:
             asked.append(name)
     return asked, unavailable
+
+
+def _challenge_roles(challenge: Challenge, metrics: Mapping[str, Metric]) -> dict[str, Role]:
+    aliases = {alias: metric.record.id for metric in metrics.values() for alias in metric.record.aliases}
+    roles: dict[str, Role] = {}
+    for entry in challenge.metrics:
+        unranked: Role = "diagnostic" if entry.group == "diagnostic" else "secondary"
+        roles[aliases.get(entry.id, entry.id)] = "ranked" if entry.rank and challenge.ranking != "none" else unranked
+    return roles
 
 
 def _closure(metric: Metric, extractors: Mapping[str, type[Extractor]]) -> list[str]:

@@ -18,7 +18,7 @@ from evalkit.metrics.features.base import Item
 from evalkit.metrics.features.pictures import filmstrip_pictures
 from evalkit.pool import JobResult
 from evalkit.scoring import aggregate
-from evalkit.scoring.cache import FeatureCache
+from evalkit.scoring.cache import CorruptEntryError, FeatureCache
 from evalkit.scoring.engines.local import LocalEngine
 from evalkit.scoring.extract import Config, Extraction, Job
 from evalkit.scoring.fold import Fold
@@ -68,7 +68,10 @@ class ScoreResult:
     def filmstrip(self, sample: str) -> list[bytes] | None:
         """Return the sample's pictures as JPEG files in time order, ``None`` where there are none."""
         key = self._strips.get(sample)
-        data = self._cache.load(FILMSTRIP, key) if key else None
+        try:
+            data = self._cache.load(FILMSTRIP, key) if key else None
+        except CorruptEntryError:
+            return None
         return filmstrip_pictures(data.arrays) if data is not None and data.arrays is not None else None
 
 

@@ -11,9 +11,10 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from evalkit.errors import InputError
+from evalkit.text import neutralise
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,6 +56,12 @@ class MetricScore(_Part):
     role: Literal["ranked", "secondary", "diagnostic"] = "ranked"
     worst_sample: str | None = None
     best_sample: str | None = None
+
+    @model_validator(mode="after")
+    def _reason_for_gap(self) -> MetricScore:
+        if self.value is None and not self.reason:
+            raise ValueError("no value and no reason")
+        return self
 
 
 class Event(_Part):
@@ -199,7 +206,7 @@ class Scorecard(BaseModel):
             row |= {name: math.nan if value is None else value for name, value in video.values.items()}
             row |= {f"reason.{name}": reason for name, reason in video.reasons.items()}
             rows.append(row)
-        frame = pd.DataFrame(rows)
+        frame = pd.DataFrame(rows, columns=None if rows else ["sample", "path", "verdict"])
         reasons = sorted(column for column in frame.columns if column.startswith("reason."))
         others = [column for column in frame.columns if not column.startswith("reason.")]
         return frame[others + reasons]
@@ -208,22 +215,25 @@ class Scorecard(BaseModel):
         """Show the summary table in a notebook."""
         from jinja2 import Environment
 
-        return Environment(autoescape=True).from_string(_NOTEBOOK).render(card=self)
+        environment = Environment(autoescape=True)
+        environment.filters["plain"] = neutralise
+        return environment.from_string(_NOTEBOOK).render(card=self)
 
     def __str__(self) -> str:
-        lines = [f"{self.submission.name} in {self.challenge.id}, backbones {self.backbones}"]
+        lines = [neutralise(f"{self.submission.name} in {self.challenge.id}, backbones {self.backbones}")]
         for name, score in self.metrics.items():
             value = f"{score.value:.6g}" if score.value is not None else f"unscored ({score.reason})"
-            lines.append(f"  {name:32} {value:>14}  n={score.n} coverage={score.coverage:.0%}")
+            shown = f"{neutralise(name):32} {neutralise(value):>14}"
+            lines.append(f"  {shown}  n={score.n} coverage={score.coverage:.0%}")
         return "\n".join(lines)
 
 
-_NOTEBOOK = """<table><caption>{{ card.submission.name }} &middot; {{ card.challenge.id }} &middot; backbones
-{{ card.backbones }}</caption><thead><tr><th>metric</th><th>value</th><th>95 % interval</th><th>n</th><th>coverage</th>
-</tr></thead>
+_NOTEBOOK = """<table><caption>{{ card.submission.name | plain }} &middot; {{ card.challenge.id | plain }} &middot;
+backbones {{ card.backbones | plain }}</caption>
+<thead><tr><th>metric</th><th>value</th><th>95 % interval</th><th>n</th><th>coverage</th></tr></thead>
 <tbody>{% for name, score in card.metrics.items() %}
-<tr><td title="{{ name }}">{{ score.title or name }}</td>
-<td>{% if score.value is not none %}{{ '%.6g' % score.value }} {{ score.unit }}{% else %}unscored: {{ score.reason }}
-{% endif %}</td>
+<tr><td title="{{ name | plain }}">{{ (score.title or name) | plain }}</td>
+<td>{% if score.value is not none %}{{ '%.6g' % score.value }} {{ score.unit | plain }}
+{% else %}unscored: {{ score.reason | plain }}{% endif %}</td>
 <td>{% if score.ci95 %}{{ '%.4g' % score.ci95[0] }} &ndash; {{ '%.4g' % score.ci95[1] }}{% endif %}</td>
 <td>{{ score.n }}</td><td>{{ '%.0f' % (100 * score.coverage) }} %</td></tr>{% endfor %}</tbody></table>"""

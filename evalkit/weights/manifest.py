@@ -8,10 +8,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from evalkit.errors import UsageError, WeightsError, did_you_mean
-from evalkit.yamlio import parse_yaml, read_text, validate_model
+from evalkit.errors import InputError, UsageError, did_you_mean
+from evalkit.yamlio import is_there, parse_yaml, read_text, validate_model
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -51,6 +51,15 @@ class Backbones(_Part):
     title: str
     roles: dict[str, WeightEntry]
 
+    @field_validator("roles")
+    @classmethod
+    def _one_digest_per_file(cls, value: dict[str, WeightEntry]) -> dict[str, WeightEntry]:
+        digests: dict[str, str] = {}
+        for entry in value.values():
+            if digests.setdefault(entry.file, entry.sha256) != entry.sha256:
+                raise ValueError(f"the file '{entry.file}' is pinned to two digests")
+        return value
+
     @property
     def sha256(self) -> str:
         """Digest of what decides the numbers: each role's file digest and options."""
@@ -69,18 +78,18 @@ def load_backbones(name: str | Path) -> Backbones:
 
     Raises:
         UsageError: when there is no such set.
-        InputError: when the file does not describe one.
+        InputError: when the file does not describe one, or takes the name of a built-in one.
     """
     known = builtin_names()
     if str(name) in known:
         text = (resources.files("evalkit") / "weights" / f"{name}.yaml").read_text(encoding="utf-8")
         return validate_model(Backbones, parse_yaml(text, f"backbones {name}"))
     path = Path(name)
-    if path.exists() or path.suffix in {".yaml", ".yml"}:
+    if is_there(path) or path.suffix in {".yaml", ".yml"}:
         text = read_text(path, kind=UsageError, what="The backbones file")
         backbones = validate_model(Backbones, parse_yaml(text, str(path)))
         if backbones.name in known:
-            raise WeightsError(
+            raise InputError(
                 f"{path} calls itself '{backbones.name}', which is a built-in set.", fix="Give it a name of its own."
             )
         return backbones

@@ -31,8 +31,8 @@ def file_sha256(path: Path) -> str:
 
 
 @lru_cache(maxsize=64)
-def _known_digest(path: Path, size: int, modified: int) -> str:
-    del size, modified  # part of the key: a file that changed is hashed again
+def _known_digest(path: Path, *state: int) -> str:
+    del state  # part of the key: a file that changed, or that another one replaced, is hashed again
     return file_sha256(path)
 
 
@@ -52,11 +52,15 @@ def find_weights(backbones: Backbones, role: str) -> Path:
     path = weights_folder() / entry.file
     try:
         state = path.stat()
-        digest = _known_digest(path, state.st_size, state.st_mtime_ns)
+        digest = _known_digest(path, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
     except FileNotFoundError:
         raise missing_weights(backbones, role, entry, path) from None
     except OSError as error:
-        raise WeightsError(f"The weights file {path} can't be read.", found=str(error.strerror or error)) from None
+        raise WeightsError(
+            f"The weights file {path} can't be read.",
+            found=str(error.strerror or error),
+            fix="Make the file and its folder readable, or set EVALKIT_WEIGHTS to another folder.",
+        ) from None
     if digest != entry.sha256:
         raise WeightsError(
             f"The weights file {path} is not the pinned one.",

@@ -169,11 +169,17 @@ class ArcFaceReferenceExtractor(Extractor):
         """Return the arrays for one sample's reference images.
 
         Raises:
-            FeatureUnavailableError: ``reference_no_face`` when none of the images shows a face.
+            FeatureUnavailableError: ``reference_no_face`` when none of the images shows a face,
+                ``reference_image_unreadable`` when one is no image.
         """
-        embeddings, found, attempts = [], [], []
+        found: list[bool] = []
+        embeddings, attempts = [], []
         for image in images:
-            rgb = read_image(image)
+            try:
+                rgb = read_image(image)
+            except TestSetError:
+                detail = f"reference image {len(found) + 1} of {len(images)} can't be read"
+                raise FeatureUnavailableError("reference_image_unreadable", detail) from None
             detection = self._policy.detect(rgb)
             face = largest(detection.faces)
             crop = crop_faces(rgb, Detection((face,), detection.attempt, detection.margin))[0] if face else None

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from evalkit.media.sampling import Uniform
-from evalkit.metrics.brisque import BrisqueModel, FlatImageError, brisque_score, flat_fraction
 from evalkit.metrics.features.base import (
     Arrays,
     Extractor,
@@ -24,7 +23,8 @@ from evalkit.metrics.features.base import (
     Times,
     WeightFile,
 )
-from evalkit.metrics.pixels import matlab_gray, psnr, resize_to, ssim_gray, ssim_rgb
+from evalkit.metrics.features.brisque import BrisqueModel, FlatImageError, brisque_score, flat_fraction
+from evalkit.metrics.features.pixels import matlab_gray, psnr, resize_to, ssim_gray, ssim_rgb
 
 SMALLEST_SIDE = 11
 

@@ -1,0 +1,56 @@
+# What people run and what CI runs. Needs Python 3.11 and make; everything else is installed into .venv.
+PYTHON ?= python3.11
+EXTRAS ?= dev
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.stamp-$(EXTRAS)
+PYTEST_ARGS ?=
+export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help install test demo check format oracles wheel smoke bench clean
+
+help:
+	@echo "make test     run the tests                 make demo    score a small made-up challenge"
+	@echo "make check    ruff, mypy --strict           make format  let ruff rewrite the files"
+	@echo "make oracles  environment for parity tests  make smoke   build a wheel and try it elsewhere"
+	@echo "make bench    timings, as ratios in one run"
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -e '.[$(EXTRAS)]'
+	rm -f $(VENV)/.stamp-*
+	touch $@
+
+install: $(STAMP)
+
+test: $(STAMP)
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+demo: $(STAMP)
+	$(BIN)/evalkit demo -o demo
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+oracles:
+	scripts/make_oracles.sh
+
+wheel: $(STAMP)
+	rm -rf dist build
+	$(BIN)/python -m build --outdir dist .
+
+smoke: wheel
+	scripts/smoke_wheel.sh
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks.run
+
+clean:
+	rm -rf $(VENV) .venv-oracles .wheel-smoke build dist demo *.egg-info

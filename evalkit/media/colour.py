@@ -1,0 +1,92 @@
+"""From decoded frames to RGB and luma arrays, in display orientation.
+
+FFmpeg's fast path from 4:2:0 to RGB, which its command line, OpenCV and PyAV take unless told otherwise, repeats each
+chroma value over four pixels, is 0.9 levels too dark on average and up to 2.8 off, takes other code on other
+processors, and is left for another path when a size is odd or the format is not 4:2:0 with 8 bits: videos of different
+formats would differ by the path alone. So the slower path is asked for: chroma interpolated at the place where the
+stream says that it lies, rounding to nearest, the same bits on every processor. It is within one level of the exact
+arithmetic for every format. The matrix (BT.601, BT.709, BT.2020) and the range (limited, full) are those of the
+stream's tags; without tags BT.601 and limited range, as FFmpeg assumes.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+from av.sidedata.sidedata import Type as SideDataType
+from av.video.reformatter import Interpolation, VideoReformatter
+from numpy.typing import NDArray
+
+Picture = NDArray[np.uint8]
+CONVERSION = (
+    Interpolation.BILINEAR
+    | Interpolation.FULL_CHR_H_INT
+    | Interpolation.FULL_CHR_H_INP
+    | Interpolation.ACCURATE_RND
+    | Interpolation.BITEXACT
+)
+_LUMA_8 = re.compile(r"(yuv[ja]?4\d\dp|nv\d\d|gray)")
+_LUMA_16 = re.compile(r"(yuva?4\d\dp|gray)(9|10|12|14|16)le")
+
+
+class RgbConverter:
+    """Turns decoded frames into RGB; one scaler is kept for the whole video."""
+
+    def __init__(self) -> None:
+        self._reformatter = VideoReformatter()
+
+    def rgb(self, frame: Any) -> Picture:
+        """Return (H, W, 3) uint8 RGB, turned and mirrored as the metadata says."""
+        converted = self._reformatter.reformat(frame, format="rgb24", interpolation=CONVERSION, threads=1)
+        return upright(np.asarray(converted.to_ndarray(), dtype=np.uint8), display_matrix(frame))
+
+
+def display_matrix(frame: Any) -> tuple[int, int, int, int]:
+    """Return (a, b, c, d) of the frame's display matrix: pixel (x, y) is shown at (a x + c y, b x + d y).
+
+    Axis-aligned matrices only, in units of one; anything between is taken as the nearest of them.
+    """
+    data = frame.side_data.get(SideDataType.DISPLAYMATRIX)
+    if data is None:
+        return 1, 0, 0, 1
+    fields = np.frombuffer(bytes(data), dtype=np.int32)  # nine numbers in the machine's byte order, 16.16
+    if len(fields) != 9:
+        return 1, 0, 0, 1
+    a, b, c, d = (int(fields[index]) for index in (0, 1, 3, 4))
+    if abs(a) + abs(d) >= abs(b) + abs(c):
+        return (-1 if a < 0 else 1), 0, 0, (-1 if d < 0 else 1)
+    return 0, (-1 if b < 0 else 1), (-1 if c < 0 else 1), 0
+
+
+def is_mirrored(matrix: tuple[int, int, int, int]) -> bool:
+    """Return whether the matrix shows the picture as in a mirror (in any direction)."""
+    a, b, c, d = matrix
+    return a * d - b * c < 0
+
+
+def upright(picture: Picture, matrix: tuple[int, int, int, int]) -> Picture:
+    """Return (H, W, ...) ``picture`` as the display matrix shows it."""
+    a, b, c, d = matrix
+    if a == d == 1:
+        return picture
+    across, down = (a, d) if a else (c, b)
+    turned = picture if a else picture.swapaxes(0, 1)
+    return np.ascontiguousarray(turned[::down, ::across])
+
+
+def luma(frame: Any) -> Picture:
+    """Return the (H, W) luma plane of a decoded frame in 8 bits, as stored: no change of range, no rotation.
+
+    Formats without a luma plane (RGB, palettes) give FFmpeg's grey conversion.
+    """
+    wide = _LUMA_16.fullmatch(frame.format.name)
+    if wide is None and not _LUMA_8.fullmatch(frame.format.name):
+        frame = frame.reformat(format="gray", interpolation=CONVERSION, threads=1)
+    plane = frame.planes[0]
+    if wide is None:
+        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+        return rows[: frame.height, : frame.width].copy()
+    values = np.frombuffer(plane, "<u2").reshape(-1, plane.line_size // 2)[: frame.height, : frame.width]
+    return (values >> (int(wide.group(2)) - 8)).astype(np.uint8)

@@ -1,0 +1,261 @@
+"""Decode the streams of one file and measure them; the frames that someone wants go out as RGB."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.media.colour import Picture, RgbConverter, display_matrix, is_mirrored, luma
+from evalkit.media.container import MAX_PIXELS, reason
+from evalkit.media.facts import AudioFacts, VideoFacts
+from evalkit.media.sampling import Times
+
+STILL_GREY_LEVELS = 0.3
+BLACK_LUMA = 20.0
+LOUDEST = 1e6  # of full scale; damaged float audio may hold anything
+_DECODER_FAULTS = (av.error.FFmpegError, ValueError, OverflowError, MemoryError)
+
+
+class FrameSink(Protocol):
+    """Something that wants frames of a video."""
+
+    def plan(self, times: Times) -> NDArray[np.bool_]:
+        """Say which frames to send: a mask as long as ``times`` (seconds). A second call starts all over."""
+
+    def frame(self, index: int, time: float, rgb: Picture) -> None:
+        """Take frame ``index``: (H, W, 3) uint8 RGB in display orientation. The array must not be kept or changed."""
+
+
+@dataclass
+class Limits:
+    """When to stop reading a file that never ends."""
+
+    max_frames: int = 200_000
+
+
+@dataclass
+class Reader:
+    """One stream. What its decoder can't do is counted; nothing is raised."""
+
+    stream: Any
+    errors: int = 0
+    first_error: str | None = None
+    decodable: bool = True
+
+    def __post_init__(self) -> None:
+        if self.stream.codec_context is None:
+            self.decodable = False
+            self.fault("no decoder for this codec")
+
+    def fault(self, message: str) -> None:
+        """Count one error and keep the first one's words."""
+        self.errors += 1
+        self.first_error = self.first_error or message
+
+    def decode(self, packet: Any) -> Sequence[Any]:
+        """Return the packet's frames; none when the decoder refuses it."""
+        if not self.decodable:
+            return ()
+        try:
+            return list(packet.decode())
+        except _DECODER_FAULTS as error:
+            self.fault(reason(error))
+            return ()
+
+    def codec(self) -> str:
+        """Return the codec's name."""
+        context = self.stream.codec_context
+        return str(context.codec.canonical_name) if context is not None else "unknown"
+
+
+class VideoReader(Reader):
+    """Counts, times and compares every frame, and hands the wanted ones to the sinks as RGB."""
+
+    def __init__(
+        self, stream: Any, sinks: Sequence[FrameSink], masks: Sequence[NDArray[np.bool_]], limits: Limits
+    ) -> None:
+        super().__init__(stream)
+        self.sinks = list(zip(sinks, masks, strict=True))
+        self.limits = limits
+        self.converter = RgbConverter()
+        self.times: list[float] = []
+        self.packets = self.corrupt = self.interlaced = self.backward = self.size_changes = self.undelivered = 0
+        self.rotation = 0
+        self.mirrored = False
+        self.still: list[bool] = []
+        self.black = 0
+        self.previous: Picture | None = None
+        self.stopped_early = False
+        context = stream.codec_context
+        if context is not None:
+            # One thread per process: the result must not depend on the number of cores.
+            context.thread_count = 1
+            context.options = {"max_pixels": str(MAX_PIXELS)}  # the size may grow in the middle of the stream
+            if context.width * context.height > MAX_PIXELS:
+                self.decodable = False
+                self.fault(f"{context.width}x{context.height} pixels are too many to decode")
+
+    def packet(self, packet: Any) -> None:
+        """Take the next packet of the stream."""
+        if packet.size:
+            self.packets += 1
+        for frame in self.decode(packet):
+            if len(self.times) >= self.limits.max_frames:
+                self.stopped_early = True
+                return
+            self._frame(frame)
+
+    def _frame(self, frame: Any) -> None:
+        index = len(self.times)
+        time = float(frame.time) if frame.pts is not None else self._guess_time()
+        if self.times and time <= self.times[-1]:
+            self.backward += 1
+        self.times.append(time)
+        self.corrupt += bool(frame.is_corrupt)
+        self.interlaced += bool(frame.interlaced_frame)
+        self.rotation = self.rotation or int(frame.rotation)
+        self.mirrored = self.mirrored or is_mirrored(display_matrix(frame))
+        wanted = [sink for sink, mask in self.sinks if index < len(mask) and mask[index]]
+        rgb: Picture | None = None
+        try:
+            self._compare(luma(frame))
+            rgb = self.converter.rgb(frame) if wanted else None
+        except _DECODER_FAULTS as error:
+            self.fault(f"a {frame.format.name} picture can't be converted: {reason(error)}")
+            self.undelivered += bool(wanted)
+        if rgb is not None:
+            for sink in wanted:
+                sink.frame(index, time, rgb)
+
+    def _guess_time(self) -> float:
+        return self.times[-1] + 1 / nominal_rate(self.stream) if self.times else 0.0
+
+    def _compare(self, grey: Picture) -> None:
+        self.black += float(cv2.mean(grey)[0]) < BLACK_LUMA
+        if self.previous is not None:
+            if self.previous.shape != grey.shape:
+                self.size_changes += 1
+                self.still.append(False)
+            else:
+                difference = cv2.norm(grey, self.previous, cv2.NORM_L1) / grey.size
+                self.still.append(difference < STILL_GREY_LEVELS)
+        self.previous = grey
+
+    def _promised(self) -> int:
+        """Return how many packets the header promises.
+
+        An MP4's edit list may leave out the start or the end of what is stored; FFmpeg takes those packets out of its
+        index, so the index says how many should come.
+        """
+        promised, index = int(self.stream.frames), self.stream.index_entries
+        if promised and index is not None and len(index) and "mp4" in self.stream.container.format.name:
+            return min(promised, len(index))
+        return promised
+
+    def facts(self) -> VideoFacts:
+        """Return what was seen, after the last packet."""
+        context = self.stream.codec_context
+        aspect = self.stream.sample_aspect_ratio
+        times = np.array(self.times)
+        steps = np.diff(times)
+        typical = float(np.median(steps)) if len(steps) else 0.0
+        irregular = np.abs(steps - typical) > 0.1 * typical
+        count = len(times)
+        length = float(times[-1] - times[0] + typical) if count else 0.0
+        return VideoFacts(
+            codec=self.codec(),
+            profile=str(self.stream.profile) if context is not None and self.stream.profile else None,
+            pixel_format=context.pix_fmt if context is not None else None,
+            width=context.width if context is not None else 0,
+            height=context.height if context is not None else 0,
+            sample_aspect_ratio=f"{aspect.numerator}:{aspect.denominator}" if aspect else "1:1",
+            rotation=self.rotation,
+            mirrored=self.mirrored,
+            interlaced_frames=self.interlaced,
+            header_frames=self._promised(),
+            packets=self.packets,
+            frames=count,
+            decode_errors=self.errors,
+            corrupt_frames=self.corrupt,
+            first_error=self.first_error,
+            fps=round(1.0 / typical, 6) if typical > 0 else None,
+            start_seconds=float(times[0]) if count else 0.0,
+            duration_seconds=length,
+            irregular_share=float(irregular.mean()) if len(steps) else 0.0,
+            backward_steps=self.backward,
+            size_changes=self.size_changes,
+            duplicate_share=float(np.mean(self.still)) if self.still else 0.0,
+            longest_still_seconds=longest_run(self.still) * typical,
+            black_share=self.black / count if count else 0.0,
+            stopped_early=self.stopped_early,
+        )
+
+
+@dataclass
+class AudioReader(Reader):
+    """Counts the samples and measures how loud they are."""
+
+    samples: int = 0
+    energy: float = 0.0
+    values: int = 0
+    peak: float = 0.0
+    start: float | None = None
+    resampler: Any = field(default=None, repr=False)
+
+    def packet(self, packet: Any) -> None:
+        """Take the next packet of the stream."""
+        try:
+            for frame in self.decode(packet):
+                self._frame(frame)
+        except _DECODER_FAULTS as error:
+            self.fault(reason(error))
+
+    def _frame(self, frame: Any) -> None:
+        if self.start is None:
+            self.start = float(frame.time) if frame.pts is not None else 0.0
+        self.samples += int(frame.samples)
+        if self.resampler is None:
+            self.resampler = av.AudioResampler(format="fltp")
+        for part in self.resampler.resample(frame):
+            wave = np.nan_to_num(part.to_ndarray().astype(np.float64), posinf=LOUDEST, neginf=-LOUDEST)
+            wave = np.clip(wave, -LOUDEST, LOUDEST)
+            self.energy += float(np.square(wave).sum())
+            self.values += wave.size
+            self.peak = max(self.peak, float(np.abs(wave).max(initial=0.0)))
+
+    def facts(self) -> AudioFacts:
+        """Return what was heard, after the last packet."""
+        context = self.stream.codec_context
+        rate = int(context.sample_rate) if context is not None else 0
+        mean_square = self.energy / self.values if self.values else 0.0
+        return AudioFacts(
+            codec=self.codec(),
+            sample_rate=rate,
+            channels=int(context.channels) if context is not None else 0,
+            start_seconds=self.start or 0.0,
+            duration_seconds=self.samples / rate if rate else 0.0,
+            rms_dbfs=float(10 * np.log10(mean_square)) if mean_square > 0 else None,
+            peak=self.peak,
+            decode_errors=self.errors,
+        )
+
+
+def nominal_rate(stream: Any) -> float:
+    """Return the frame rate that the header announces; 25 when it announces none."""
+    rate = stream.average_rate or stream.base_rate
+    return float(rate) if rate else 25.0
+
+
+def longest_run(flags: Sequence[bool]) -> int:
+    """Return the length of the longest run of true values."""
+    best = run = 0
+    for flag in flags:
+        run = run + 1 if flag else 0
+        best = max(best, run)
+    return best

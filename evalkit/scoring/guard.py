@@ -1,0 +1,176 @@
+"""Extractors at work on one video, kept from each other: what one of them raises is its own."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.errors import StorageError
+from evalkit.media.inspect import Limits
+from evalkit.metrics.base import FeatureData
+from evalkit.metrics.features.base import FeatureUnavailableError, PairSession, Picture, Session, Times
+from evalkit.scoring.pairing import PairedSink
+
+
+class UpstreamFailedError(Exception):
+    """A feature that this one needs could not be computed; whether it can be is not known, so nothing is cached."""
+
+
+class Guard:
+    """One extractor's session, and what became of it.
+
+    Args:
+        start: opens a session.
+
+    Attributes:
+        session: ``None`` when it could not be opened.
+        error: traceback, when the extractor failed.
+        unavailable: what to cache, when the extractor said that the feature can't be had.
+    """
+
+    def __init__(self, start: Callable[[], Session | PairSession]) -> None:
+        self._start = start
+        self.session: Session | PairSession | None = None
+        self.error: str | None = None
+        self.unavailable: FeatureData | None = None
+        self.open()
+
+    def open(self) -> None:
+        """Open a session, in place of the one that was open."""
+        self.error, self.unavailable = None, None
+        self.session = None
+        self.session = self.step(self._start)
+
+    @property
+    def paired(self) -> bool:
+        """Whether the session wants pairs of frames."""
+        return isinstance(self.session, PairSession)
+
+    def step(self, action: Callable[[], Any]) -> Any:
+        """Return what ``action`` returns; ``None`` when it fails, or when an earlier step did."""
+        if self.error is not None or self.unavailable is not None:
+            return None
+        try:
+            return action()
+        except FeatureUnavailableError as reason:
+            self.unavailable = FeatureData(None, reason.reason, reason.detail)
+        except StorageError:
+            raise
+        except Exception:  # noqa: BLE001 - an extractor's bug must not cost the other features of this video
+            self.error = traceback.format_exc(limit=-6)
+        return None
+
+    def live(self, name: str) -> Session | PairSession:
+        """Return the session for a feature that needs this one.
+
+        Raises:
+            FeatureUnavailableError: this one can't be had.
+            UpstreamFailedError: this one failed.
+        """
+        if self.unavailable is not None:
+            raise FeatureUnavailableError(self.unavailable.reason or "feature_missing", self.unavailable.detail)
+        if self.session is None:
+            raise UpstreamFailedError(f"the feature '{name}', which this one needs, failed")
+        return self.session
+
+    def finish(self, needs: Mapping[str, FeatureData | None]) -> FeatureData | None:
+        """Return what to cache, ``None`` after an error.
+
+        Args:
+            needs: what the features that this one read live came to; ``None`` for one that failed. What such a feature
+                showed before it failed doesn't count: the result must be the same when it comes from the cache.
+        """
+        for name, data in needs.items():
+            if data is None:
+                self.error = f"UpstreamFailedError: the feature '{name}', which this one needs, failed"
+                return None
+            if data.arrays is None:
+                return data
+        arrays = self.step(lambda: FeatureData(_checked(self.session)))
+        return self.unavailable or arrays
+
+
+def _checked(session: Session | PairSession | None) -> dict[str, NDArray[Any]]:
+    if session is None:
+        raise TypeError("the extractor's open() returned no session")
+    return {name: np.asarray(array) for name, array in session.finish().items()}
+
+
+class GuardedSession:
+    """A frame sink for one session."""
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+        self._planned = False
+
+    def plan(self, times: Times) -> NDArray[np.bool_]:
+        """Return the frames that the session wants; none after a failure."""
+        if self._planned:  # the file's index was wrong, and what followed from it doesn't count
+            self._guard.open()
+        self._planned = True
+        session = self._guard.session
+        nothing = np.zeros(len(times), dtype=bool)
+        if not isinstance(session, Session):
+            return nothing
+        mask = self._guard.step(lambda: _mask(session.plan(times), len(times)))
+        return nothing if mask is None else np.asarray(mask, dtype=bool)
+
+    def frame(self, index: int, time: float, rgb: Picture) -> None:
+        """Hand a frame to the session."""
+        session = self._guard.session
+        if isinstance(session, Session):
+            self._guard.step(lambda: session.frame(index, time, rgb))
+
+
+class GuardedPairs:
+    """A frame sink for all sessions that want pairs; when the decoding starts over, so do they."""
+
+    def __init__(self, guards: Sequence[Guard], reference: Path, limits: Limits) -> None:
+        self._guards, self._reference, self._limits = guards, reference, limits
+        self._sink: PairedSink | None = None
+
+    def plan(self, times: Times) -> NDArray[np.bool_]:
+        """Return the frames that are paired."""
+        if self._sink is not None:
+            for guard in self._guards:
+                guard.open()
+        self._sink = PairedSink(self._reference, [_GuardedPair(guard) for guard in self._guards], self._limits)
+        return self._sink.plan(times)
+
+    def frame(self, index: int, time: float, rgb: Picture) -> None:
+        """Hand a frame to all sessions."""
+        if self._sink is not None:
+            self._sink.frame(index, time, rgb)
+
+    def check(self) -> None:
+        """Raise what went wrong with the reference video.
+
+        Raises:
+            FeatureUnavailableError: ``reference_video_unreadable``.
+        """
+        if self._sink is not None:
+            self._sink.check()
+
+
+class _GuardedPair(PairSession):
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+
+    def pair(self, index: int, candidate: Picture, reference: Picture) -> None:
+        session = self._guard.session
+        if isinstance(session, PairSession):
+            self._guard.step(lambda: session.pair(index, candidate, reference))
+
+    def finish(self) -> dict[str, NDArray[Any]]:
+        return {}
+
+
+def _mask(mask: NDArray[np.bool_], frames: int) -> NDArray[np.bool_]:
+    if mask.shape != (frames,) or mask.dtype != np.bool_:
+        raise TypeError(f"plan() returns a mask of shape ({frames},), found {mask.dtype} {mask.shape}")
+    return mask

@@ -1,0 +1,77 @@
+"""Write what a stranger's file holds to a new file: within a limit, as long as stated, and whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from evalkit.errors import StorageError, SubmissionError
+from evalkit.text import neutralise
+
+
+def write_checked(chunks: Iterable[bytes], destination: Path, *, size: int, limit: int, shown: str) -> str:
+    """Write ``chunks`` to the new file ``destination`` and return their SHA-256 as hex.
+
+    Args:
+        chunks: the contents; reading stops as soon as there is too much.
+        destination: must not exist.
+        size: bytes that the contents should have.
+        limit: most bytes that they may have.
+        shown: the member's name, fit to print.
+
+    Raises:
+        SubmissionError: when the contents are larger than ``limit`` or not ``size`` bytes long.
+        StorageError: when ``destination`` exists or can't be written. Whatever was raised, no partial file remains.
+    """
+    digest, total = hashlib.sha256(), 0
+    with _new_file(destination) as target:
+        for chunk in chunks:
+            total += len(chunk)
+            if total > limit:
+                raise too_large(shown, total, limit)
+            if total > size:
+                break
+            digest.update(chunk)
+            target.write(chunk)
+        if total != size:
+            more = "more than " if total > size else ""
+            raise SubmissionError(
+                f"The contents of '{shown}' are not as long as the archive states.",
+                found=f"{more}{min(total, size)} bytes",
+                expected=f"{size} bytes",
+                fix="Make the ZIP again.",
+            )
+    return digest.hexdigest()
+
+
+def too_large(shown: str, size: int, limit: int) -> SubmissionError:
+    """Return the error for contents above the limit, in bytes."""
+    return SubmissionError(f"'{shown}' is too large.", found=f"{size} bytes", expected=f"at most {limit} bytes")
+
+
+@contextmanager
+def _new_file(destination: Path) -> Iterator[BinaryIO]:
+    try:
+        target = destination.open("xb")
+    except OSError as error:
+        raise _unwritable(destination, error) from error
+    try:
+        with target:
+            yield target
+    except OSError as error:
+        destination.unlink(missing_ok=True)
+        raise _unwritable(destination, error) from error
+    except BaseException:
+        destination.unlink(missing_ok=True)
+        raise
+
+
+def _unwritable(destination: Path, error: OSError) -> StorageError:
+    return StorageError(
+        f"{neutralise(str(destination))} can't be written.",
+        found=error.strerror or str(error),
+        fix="Free some space or choose another folder.",
+    )

@@ -1,0 +1,113 @@
+"""One entry of a submission, as a ZIP or a folder states it."""
+
+from __future__ import annotations
+
+import os
+import stat
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+STORED, DEFLATED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
+# zipfile bounds what one read of these two can yield; its bzip2 and LZMA readers inflate a whole chunk into memory.
+READABLE_METHODS = frozenset({STORED, DEFLATED})
+
+_UTF8_FLAG = 0x800
+_ENCRYPTED_FLAGS = 0x1 | 0x40 | 0x2000  # the member, strong encryption, the table of contents itself
+
+Kind = Literal["file", "directory", "symlink", "device"]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One entry of a submission, as the archive states it. Nothing here was verified.
+
+    Args:
+        path: the name exactly as stated, decoded as UTF-8 where that works and as code page 437 where it does not.
+            Print it through `evalkit.text.neutralise`.
+        raw_name: the name's bytes.
+        size: bytes after decompression.
+        compressed_size: bytes in the archive; equal to ``size`` in a folder.
+        kind: "device" stands for everything that is no file, folder or symbolic link.
+        encrypted: the archive says that a password is needed.
+        method: the ZIP's number for the compression: 0 stored, 8 deflate.
+        utf8: ``raw_name`` is valid UTF-8.
+        crc: CRC-32 of the contents; ``None`` in a folder.
+        header_offset: byte of the archive at which the member's own header starts; ``None`` in a folder.
+    """
+
+    path: str
+    raw_name: bytes
+    size: int
+    compressed_size: int
+    kind: Kind
+    encrypted: bool = False
+    method: int = STORED
+    utf8: bool = True
+    crc: int | None = None
+    header_offset: int | None = None
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether the entry is a folder."""
+        return self.kind == "directory"
+
+
+def raw_name(info: zipfile.ZipInfo) -> bytes:
+    """Undo zipfile's decoding. ``filename`` won't do: zipfile cuts it at a NUL."""
+    return info.orig_filename.encode("utf-8" if info.flag_bits & _UTF8_FLAG else "cp437")
+
+
+def zip_member(info: zipfile.ZipInfo) -> Member:
+    """Return the member that an entry of a ZIP's table of contents describes."""
+    raw = raw_name(info)
+    path, utf8 = _decoded(raw)
+    return Member(
+        path=path,
+        raw_name=raw,
+        size=info.file_size,
+        compressed_size=info.compress_size,
+        kind=_kind(info.external_attr >> 16, folder=raw.endswith(b"/")),
+        encrypted=bool(info.flag_bits & _ENCRYPTED_FLAGS),
+        method=info.compress_type,
+        utf8=utf8,
+        crc=info.CRC,
+        header_offset=info.header_offset,
+    )
+
+
+def walk_folder(root: Path) -> Iterator[Member]:
+    """Yield what lies in ``root`` at any depth, in no particular order; symbolic links are listed, not followed."""
+    base = os.fsencode(root)
+    folders = [b""]
+    while folders:
+        prefix = folders.pop()
+        with os.scandir(os.path.join(base, prefix)) as entries:  # noqa: PTH118 - bytes: names need not be UTF-8
+            for entry in entries:
+                facts = entry.stat(follow_symlinks=False)
+                kind = _kind(facts.st_mode, folder=False)
+                raw = prefix + entry.name + (b"/" if kind == "directory" else b"")
+                if kind == "directory":
+                    folders.append(raw)
+                path, utf8 = _decoded(raw)
+                size = facts.st_size if kind == "file" else 0
+                yield Member(path, raw, size, size, kind, utf8=utf8)
+
+
+def _kind(mode: int, *, folder: bool) -> Kind:
+    """Classify by the Unix mode, whichever system the archive says it was made on; no mode means a plain file."""
+    kind = stat.S_IFMT(mode)
+    if kind == stat.S_IFLNK:
+        return "symlink"
+    if kind == stat.S_IFDIR or (folder and kind in {0, stat.S_IFREG}):
+        return "directory"
+    return "file" if kind in {0, stat.S_IFREG} else "device"
+
+
+def _decoded(raw: bytes) -> tuple[str, bool]:
+    try:
+        return raw.decode("utf-8"), True
+    except UnicodeDecodeError:
+        return raw.decode("cp437"), False

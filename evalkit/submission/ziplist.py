@@ -1,0 +1,70 @@
+"""List a ZIP through ``zipfile``, and keep it open for the members that are read from it later."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+from evalkit.errors import SubmissionError
+from evalkit.submission.members import Member, raw_name, zip_member
+from evalkit.submission.zipscan import DAMAGED, damaged, scan
+from evalkit.text import neutralise
+
+Stamp = tuple[int, int, int]  # inode, bytes, modification time in ns: an archive that is still the same
+
+
+class ZipListing(NamedTuple):
+    """A ZIP's entries in their stated order; ``members`` is empty when there are more than the limit allows."""
+
+    members: list[Member]
+    member_count: int
+    directory_offset: int | None
+
+
+def list_zip(path: Path, stamp: Stamp, limit: int, shown: str) -> ZipListing:
+    """List at most ``limit`` members and read none of them.
+
+    Args:
+        path: the ZIP.
+        stamp: its state, from `stamp_of`.
+        limit: most members that are listed.
+        shown: the path, fit to print.
+
+    Raises:
+        SubmissionError: when the file is no whole, sound ZIP.
+        OSError: when it can't be read.
+    """
+    try:
+        with path.open("rb") as file:
+            count, offset = scan(file, stamp[1], limit, shown)
+        if count > limit:
+            return ZipListing([], count, None)
+        archive, _ = opened(os.getpid(), path, stamp)
+    except UnicodeDecodeError as error:
+        raise SubmissionError(
+            f"{shown} holds a name that is marked as UTF-8 and is not.",
+            found=f"'{neutralise(error.object.decode('cp437'))}'",
+            fix="Rename the file with plain letters and digits and make the ZIP again.",
+        ) from None
+    except DAMAGED as error:
+        raise damaged(shown, str(error)) from None
+    members = [zip_member(info) for info in archive.infolist()]
+    if len(members) != count:
+        raise damaged(shown, f"{count} members by one count and {len(members)} by another")
+    return ZipListing(members, count, offset)
+
+
+def stamp_of(path: Path) -> Stamp:
+    """Return what tells whether the file at ``path`` was replaced or changed."""
+    facts = path.stat()
+    return facts.st_ino, facts.st_size, facts.st_mtime_ns
+
+
+@lru_cache(maxsize=8)
+def opened(pid: int, path: Path, stamp: Stamp) -> tuple[zipfile.ZipFile, dict[tuple[int, bytes], zipfile.ZipInfo]]:
+    """Keep an archive open per process. A forked child must not share its parent's file position, hence ``pid``."""
+    archive = zipfile.ZipFile(path)
+    return archive, {(info.header_offset, raw_name(info)): info for info in archive.infolist()}

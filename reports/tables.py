@@ -1,0 +1,177 @@
+"""The scorecard as tables: the summary, means by group, and the per-video files for pandas and spreadsheets."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from evalkit.files import write_bytes
+from evalkit.scoring.scorecard import Scorecard
+from evalkit.text import csv_cell
+
+NO_VALUE = "\u2013"
+SHOWN = 3  # videos at each end of a metric
+MAX_DEPTH = 4  # of the dotted names that `flatten` makes
+BETTER = {True: "higher", False: "lower", None: None}
+
+
+@dataclass(frozen=True)
+class GroupRow:
+    """The videos that share one value of a group: how many, and per metric the mean and the ``n`` behind it."""
+
+    value: str
+    videos: int
+    means: tuple[tuple[float | None, int], ...]
+
+
+@dataclass(frozen=True)
+class GroupTable:
+    """Means of every per-video metric for each value of the group ``name``; columns as in `video_metrics`."""
+
+    name: str
+    rows: tuple[GroupRow, ...]
+
+
+def format_value(value: float | None, unit: str = "") -> str:
+    """Return ``value`` with four significant digits (all those before the point), then a space and its unit.
+
+    0.81234 gives ``0.8123``, 12345.6 gives ``12346``, 0.0000123 gives ``1.230e-05``; ``None`` gives a dash.
+    """
+    if value is None:
+        return NO_VALUE
+    if value == 0:
+        text = "0"
+    else:
+        text = f"{value:#.4g}".removesuffix(".")
+        if "e" in text and 1 <= abs(value) < 1e15:
+            text = f"{value:.0f}"
+    return f"{text} {unit}" if unit else text
+
+
+def format_share(share: float) -> str:
+    """Round to a tenth of a percent, but never up to the whole nor down to nothing."""
+    return f"{min(max(round(100 * share, 1), 0.1), 99.9):.1f} %" if 0 < share < 1 else f"{share:.0%}".replace("%", " %")
+
+
+def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
+    """Return a sort key by which ``id2`` comes before ``id10``."""
+    parts = re.split(r"([0-9]+)", text)
+    return tuple((1, int(part[:18]), part) if part[:1].isdecimal() else (0, 0, part) for part in parts)
+
+
+def video_metrics(card: Scorecard) -> list[str]:
+    """Return the ids of metrics that are asked of single videos: those of the summary first, in its order.
+
+    FID and its kind are numbers of the whole set; they are not among them.
+    """
+    asked = {name for video in card.videos for name in video.values}
+    return [name for name in card.metrics if name in asked] + sorted(asked - card.metrics.keys())
+
+
+def summary_rows(card: Scorecard) -> list[dict[str, Any]]:
+    """Return one row per metric, in the scorecard's order, for the command line and other plain displays.
+
+    Keys: ``metric``, ``title``, ``value`` (number or ``None``), ``text`` (formatted, or ``unscored: REASON``),
+    ``unit``, ``ci95``, ``better`` (``higher``, ``lower`` or ``None``), ``n``, ``coverage``, ``reason``, ``role``.
+    """
+    return [
+        {
+            "metric": name,
+            "title": score.title or name,
+            "value": score.value,
+            "text": format_value(score.value) if score.value is not None else f"unscored: {score.reason or 'unknown'}",
+            "unit": score.unit,
+            "ci95": score.ci95,
+            "better": BETTER[score.higher_is_better],
+            "n": score.n,
+            "coverage": score.coverage,
+            "reason": score.reason,
+            "role": score.role,
+        }
+        for name, score in card.metrics.items()
+    ]
+
+
+def group_tables(card: Scorecard) -> list[GroupTable]:
+    """Return the breakdown by group: for each group name and value, the mean of each per-video metric.
+
+    Videos without a value stay out of that mean; with none at all the mean is ``None`` and ``n`` is 0.
+    """
+    metrics = video_metrics(card)
+    tables = []
+    for name in sorted({name for video in card.videos for name in video.groups}):
+        members: dict[str, list[dict[str, float | None]]] = {}
+        for video in card.videos:
+            if name in video.groups:
+                members.setdefault(video.groups[name], []).append(video.values)
+        rows = [
+            GroupRow(value, len(members[value]), tuple(_mean(members[value], metric) for metric in metrics))
+            for value in sorted(members, key=natural_key)
+        ]
+        tables.append(GroupTable(name, tuple(rows)))
+    return tables
+
+
+def write_per_video(card: Scorecard, folder: Path) -> None:
+    """Write ``per_video.parquet`` and ``per_video.csv`` into ``folder``, one row per sample.
+
+    The CSV holds floats with all their digits, an empty cell where there is no value, and text that no spreadsheet
+    takes for a formula; the Parquet file holds the text as it is.
+
+    Raises:
+        StorageError: when ``folder`` is missing or can't be written.
+    """
+    frame = card.to_pandas()
+    parquet = io.BytesIO()
+    frame.to_parquet(parquet, index=False)
+    safe = frame.rename(columns=csv_cell)
+    for column in safe.columns:
+        if not pd.api.types.is_numeric_dtype(safe[column]):
+            safe[column] = safe[column].map(csv_cell, na_action="ignore")
+    write_bytes(folder / "per_video.parquet", parquet.getvalue())
+    write_bytes(folder / "per_video.csv", safe.to_csv(index=False, lineterminator="\n").encode())
+
+
+def extremes(card: Scorecard, metric: str) -> tuple[list[int], list[int]]:
+    """Return the positions in ``card.videos`` of the worst and of the best videos, each from its end inwards.
+
+    A metric without a direction gives the lowest and the highest. Equal values keep the scorecard's order. With no more
+    than twice `SHOWN` scored videos all of them stand in the first list and the second is empty.
+    """
+    score = card.metrics.get(metric)
+    sign = -1.0 if score is not None and score.higher_is_better is False else 1.0
+    known = [
+        (sign * value, at) for at, video in enumerate(card.videos) if (value := video.values.get(metric)) is not None
+    ]
+    order = [at for _, at in sorted(known)]
+    if len(order) <= 2 * SHOWN:
+        return order, []
+    return order[:SHOWN], order[: -SHOWN - 1 : -1]
+
+
+def flatten(value: object, name: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
+    """Yield ``(dotted name, text)`` for every leaf of a JSON-like ``value``; deep parts stay in one piece, as JSON."""
+    if isinstance(value, dict) and (value or not depth) and depth < MAX_DEPTH:
+        for key in value:
+            yield from flatten(value[key], f"{name}.{key}" if name else str(key), depth + 1)
+    elif isinstance(value, float):
+        yield name, format_value(value) if math.isfinite(value) else str(value)
+    elif isinstance(value, list | tuple) and all(isinstance(item, str | int) for item in value):
+        yield name, ", ".join(map(str, value)) or "none"
+    elif isinstance(value, dict | list | tuple | bool) or value is None:
+        yield name, json.dumps(value, default=str)
+    else:
+        yield name, str(value)
+
+
+def _mean(values: Sequence[dict[str, float | None]], metric: str) -> tuple[float | None, int]:
+    known = [number for number in (row.get(metric) for row in values) if number is not None]
+    return (math.fsum(known) / len(known) if known else None), len(known)

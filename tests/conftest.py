@@ -1,0 +1,104 @@
+"""Fixtures for all tests, and the rule that CI has no excuse.
+
+What a test needs beyond Python packages is said by a marker: ``shared`` (real clips and networks), ``oracles`` (other
+people's implementations in an environment of their own), ``ffmpeg``, ``browser``. Without the thing the test skips with a
+reason; under ``EVALKIT_REQUIRE=all`` every skip is a failure.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+REQUIRE_ALL = os.environ.get("EVALKIT_REQUIRE") == "all"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+    """Turn a skip into a failure where everything must be there."""
+    report = yield
+    if REQUIRE_ALL and report.skipped:
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} skipped under EVALKIT_REQUIRE=all: {report.longrepr}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, Any, Any]:
+    """The same for a module that skips itself while it is collected."""
+    report = yield
+    if REQUIRE_ALL and report.skipped:
+        report.outcome = "failed"
+        report.longrepr = f"{collector.nodeid} skipped under EVALKIT_REQUIRE=all: {report.longrepr}"
+    return report
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip marked tests whose needs are not met."""
+    if item.get_closest_marker("shared") and not _shared_folder().is_dir():
+        pytest.skip(f"no shared data under {_shared_folder()}; set EVALKIT_SHARED")
+    if item.get_closest_marker("ffmpeg") and not (shutil.which("ffmpeg") and shutil.which("ffprobe")):
+        pytest.skip("ffmpeg and ffprobe are not installed")
+    if item.get_closest_marker("oracles") and not _oracle_python().exists():
+        pytest.skip("no oracle environment; run 'make oracles'")
+    if item.get_closest_marker("browser") and not _chromium():
+        pytest.skip("no Chromium; install it or set EVALKIT_CHROMIUM")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the tests out of the user's cache."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("EVALKIT_CACHE", str(tmp_path_factory.mktemp("cache")))
+    patch.delenv("EVALKIT_BACKBONES", raising=False)
+    yield
+    patch.undo()
+
+
+def _shared_folder() -> Path:
+    return Path(os.environ.get("EVALKIT_SHARED", ROOT.parent / "shared"))
+
+
+def _oracle_python() -> Path:
+    return Path(os.environ.get("EVALKIT_ORACLES", ROOT / ".venv-oracles")) / "bin" / "python"
+
+
+def _chromium() -> str | None:
+    return os.environ.get("EVALKIT_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Return the folder with the real clips and networks."""
+    folder = _shared_folder()
+    if not folder.is_dir():
+        pytest.skip(f"no shared data under {folder}; set EVALKIT_SHARED")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def oracle_python() -> Path:
+    """Return the interpreter that can import the other implementations."""
+    python = _oracle_python()
+    if not python.exists():
+        pytest.skip("no oracle environment; run 'make oracles'")
+    return python
+
+
+@pytest.fixture(scope="session")
+def backbones() -> Path:
+    """Return the manifest of the small real networks."""
+    return ROOT / "tests" / "backbones.yaml"
+
+
+@pytest.fixture
+def weights(shared: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let evalkit find the small real networks."""
+    monkeypatch.setenv("EVALKIT_WEIGHTS", str(shared / "weights"))
+    return shared / "weights"

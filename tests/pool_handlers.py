@@ -1,0 +1,156 @@
+"""What worker processes run in test_pool.py: each handler gets a config once and then jobs."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from evalkit.errors import InputError, StorageError, WeightsError
+
+Handle = Callable[[Any], Any]
+
+
+class UnpicklableError(InputError):
+    """Can't be rebuilt from its arguments in the other process."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        raise TypeError("not to be sent")
+
+
+class _Fragile:
+    """Travels to the parent and can't be unpacked there."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _refuse, ()
+
+
+def _refuse() -> None:
+    raise RuntimeError("not to be unpacked")
+
+
+def acts(config: Any) -> Handle:
+    """Do what the job says; the config is given back by the job ``("config",)``."""
+
+    def handle(job: tuple[Any, ...]) -> Any:
+        return _ACTS[job[0]](config, *job[1:])
+
+    return handle
+
+
+def _sleep(config: Any, seconds: float, value: Any) -> Any:
+    del config
+    time.sleep(seconds)
+    return value
+
+
+def _wait(config: Any, path: str) -> str:
+    del config
+    for _ in range(600):
+        if Path(path).exists():
+            return "waited"
+        time.sleep(0.1)
+    return "nobody came"
+
+
+def _segfault(config: Any) -> None:
+    del config
+    ctypes.string_at(0)
+
+
+def _raise(config: Any, message: str) -> None:
+    del config
+    raise ValueError(message)
+
+
+def _chatter(config: Any, value: Any) -> Any:
+    del config
+    print("a line from print")
+    sys.stdout.flush()
+    os.write(1, b"bytes from below\n")
+    subprocess.run(["echo", "a line from a program"], check=True)
+    assert sys.stdin.read() == ""
+    return value
+
+
+def _stop(config: Any, kind: str) -> None:
+    del config
+    if kind == "unpicklable":
+        raise UnpicklableError("The input is at fault.")
+    raise StorageError("There is no space left.", found="0 bytes", fix="Free some.")
+
+
+def _leave_file(config: Any, size: int, ending: str) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="job-"))
+    (folder / "big").write_bytes(bytes(size))
+    Path(config, f"{os.getpid()}.temp").write_text(str(folder))
+    if ending == "crash":
+        os._exit(3)
+    time.sleep(600)
+
+
+def _fork(config: Any) -> None:
+    """Leave a process behind that holds the pipe, and hang."""
+    child = os.fork()
+    if child:
+        Path(config, "grandchild").write_text(str(child))
+    time.sleep(600)
+
+
+def _pid(config: Any, seconds: float = 0.0) -> int:
+    (Path(config) / f"{os.getpid()}.pid").touch()
+    time.sleep(seconds)
+    return os.getpid()
+
+
+def _close_pipe(config: Any) -> None:
+    """Close every file, the answers' pipe among them, and live on."""
+    del config
+    os.closerange(3, 64)
+    time.sleep(600)
+
+
+_ACTS: dict[str, Callable[..., Any]] = {
+    "config": lambda config: config,
+    "echo": lambda config, value: value,
+    "double": lambda config, value: value + value,
+    "sleep": _sleep,
+    "wait": _wait,
+    "exit": lambda config, code: os._exit(code),
+    "sys.exit": lambda config: sys.exit(0),
+    "sigkill": lambda config: os.kill(os.getpid(), signal.SIGKILL),
+    "segfault": _segfault,
+    "raise": _raise,
+    "chatter": _chatter,
+    "stop": _stop,
+    "lambda": lambda config: lambda: None,
+    "fragile": lambda config: _Fragile(),
+    "leave": _leave_file,
+    "fork": _fork,
+    "pid": _pid,
+    "close pipe": _close_pipe,
+    "path": lambda config: list(sys.path),
+    "environment": lambda config, name: os.environ.get(name),
+}
+
+
+def weights_missing(config: Any) -> Handle:
+    """Fail at the start, as an extractor without its network does."""
+    raise WeightsError("The weights are missing.", expected=str(config), fix="Put them there.")
+
+
+def broken_start(config: Any) -> Handle:
+    """Fail at the start by a bug."""
+    raise RuntimeError(f"no start with {config}")
+
+
+def crash_at_start(config: Any) -> Handle:
+    """Die at the start."""
+    os._exit(7)

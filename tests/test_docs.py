@@ -1,0 +1,94 @@
+"""The documents say what the code does, and the reverse."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+import evalkit
+from evalkit.challenge import preset_ids
+from evalkit.cli import cli
+from evalkit.metrics.base import metric_registry
+from evalkit.validators.media_rules import rule_registry
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+RULES_PAGE = (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")
+METRICS_PAGE = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+
+
+def command_paths(group: click.Group, before: tuple[str, ...] = ()) -> dict[tuple[str, ...], click.Command]:
+    """Return every command by its words."""
+    found: dict[tuple[str, ...], click.Command] = {}
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            found |= command_paths(command, (*before, name))
+        else:
+            found[(*before, name)] = command
+    return found
+
+
+COMMANDS = command_paths(cli)
+
+
+def shown_commands(text: str) -> list[list[str]]:
+    """Return the words of every ``evalkit ...`` line in code blocks."""
+    blocks = re.findall(r"```(?:console|bash|text)?\n(.*?)```", text, flags=re.DOTALL)
+    lines = [line.removeprefix("$ ").split("#")[0] for block in blocks for line in block.splitlines()]
+    return [shlex.split(line)[1:] for line in lines if line.startswith("evalkit ")]
+
+
+def test_every_command_is_in_the_readme() -> None:
+    shown = {tuple(words[: len(path)]) for words in shown_commands(README) for path in COMMANDS}
+    missing = [" ".join(path) for path in COMMANDS if path not in shown and f"`evalkit {' '.join(path)}`" not in README]
+    assert missing == []
+
+
+@pytest.mark.parametrize("words", shown_commands(README), ids=" ".join)
+def test_every_command_in_the_readme_exists_with_its_options(words: list[str]) -> None:
+    path = next(path for path in sorted(COMMANDS, key=len, reverse=True) if tuple(words[: len(path)]) == path)
+    known = {option for parameter in COMMANDS[path].params for option in parameter.opts + parameter.secondary_opts}
+    assert {word for word in words if word.startswith("-")} <= known | {"-h", "--help"}
+
+
+@pytest.mark.parametrize(
+    ("path", "command"), COMMANDS.items(), ids=lambda value: " ".join(value) if isinstance(value, tuple) else ""
+)
+def test_every_command_has_help_and_an_example(path: tuple[str, ...], command: click.Command) -> None:
+    assert command.help
+    assert f"evalkit {' '.join(path)}" in (command.epilog or "")
+
+
+def ids_in(page: str) -> set[str]:
+    """Return what stands as `code` in the first column of a page's tables."""
+    return set(re.findall(r"^\| `([^`]+)`", page, flags=re.MULTILINE))
+
+
+def test_the_metrics_page_lists_exactly_the_registered_metrics() -> None:
+    assert ids_in(METRICS_PAGE) == set(metric_registry())
+
+
+def test_the_rules_page_lists_exactly_the_registered_rules() -> None:
+    assert ids_in(RULES_PAGE) == set(rule_registry())
+
+
+def test_the_readme_names_exactly_the_presets() -> None:
+    table = README.split("<!-- presets -->")[1]
+    assert ids_in(table) == set(preset_ids())
+
+
+def test_the_changelog_knows_this_version() -> None:
+    assert f"## {evalkit.__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_every_dependency_is_explained_in_the_readme() -> None:
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    names = [re.split(r"[<>=\[ ]", requirement)[0] for requirement in project["dependencies"]]
+    table = README.split("<!-- dependencies -->")[1].split("<!-- end -->")[0]
+    assert [name for name in names if f"`{name}`" not in table] == []

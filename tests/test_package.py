@@ -1,0 +1,97 @@
+"""What importing evalkit costs and shows."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import evalkit
+
+ROOT = Path(__file__).parents[1]
+HEAVY = (
+    "torch",
+    "numpy",
+    "pandas",
+    "scipy",
+    "cv2",
+    "av",
+    "onnxruntime",
+    "PIL",
+    "pyarrow",
+    "pydantic",
+    "jinja2",
+    "rich",
+)
+
+
+def loaded_by(code: str) -> set[str]:
+    """Return the heavy packages that a fresh interpreter has loaded after ``code``."""
+    program = f"{code}\nimport sys, json\nprint(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    return set(json.loads(done.stdout.splitlines()[-1])) & set(HEAVY)
+
+
+INVOKE = "from click.testing import CliRunner; from evalkit.cli import cli; CliRunner().invoke(cli, {words})"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import evalkit",
+        "import evalkit.cli",
+        INVOKE.format(words=["--help"]),
+        INVOKE.format(words=["score", "--help"]),
+    ],
+)
+def test_start_up_loads_nothing_heavy(code: str) -> None:
+    assert loaded_by(code) == set()
+
+
+def test_the_probe_sees_heavy_packages() -> None:
+    assert loaded_by("import numpy") == {"numpy"}
+
+
+def test_public_names_exist_and_are_documented() -> None:
+    for name in evalkit.__all__:
+        value = getattr(evalkit, name)
+        assert name == "__version__" or value.__doc__, f"{name} has no docstring"
+    assert set(evalkit.__all__) <= set(dir(evalkit))
+    with pytest.raises(AttributeError, match="nonsense"):
+        evalkit.nonsense  # noqa: B018
+
+
+def test_scoring_loads_no_torch() -> None:
+    assert "torch" not in loaded_by("import evalkit.api, evalkit.scoring.extract, evalkit.metrics.features.faces")
+
+
+def test_python_m_evalkit_works_from_the_root() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "evalkit", "--version"], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert done.stdout.strip() == f"evalkit, version {evalkit.__version__}"
+
+
+def test_every_installed_package_is_pinned() -> None:
+    """constraints.txt names everything in this environment, at its version."""
+    from importlib.metadata import distributions
+
+    pins = {}
+    for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            name, version = line.split("==")
+            pins[name.lower().replace("_", "-")] = version
+    ours = {"evalkit-video", "pip", "setuptools", "wheel"}
+    installed = {
+        item.name.lower().replace("_", "-"): item.version.split("+")[0]
+        for item in distributions()
+        if Path(str(item.locate_file(""))).is_relative_to(Path(sys.prefix))
+    }
+    wrong = {name: version for name, version in installed.items() if name not in ours and pins.get(name) != version}
+    if os.environ.get("EVALKIT_REQUIRE") != "all" and wrong:
+        pytest.skip(f"this environment was not installed with constraints.txt: {sorted(wrong)[:3]}")
+    assert wrong == {}

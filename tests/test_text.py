@@ -1,0 +1,113 @@
+import csv
+import io
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evalkit.text import ELLIPSIS, csv_cell, hidden_characters, neutralise
+
+# st.text() leaves lone surrogates out unless asked; everything else is in, this leans towards the nasty ones.
+anything = st.text(
+    st.one_of(
+        st.characters(),
+        st.characters(categories=["Cc", "Cf", "Cs", "Zl", "Zp", "Mn"]),
+        st.sampled_from("=+-@\t\r\n'\"\\\u3164\u2800\ufe0f"),
+    ),
+    max_size=300,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("s01.mp4", "s01.mp4"),
+        ("a\x1b[2Jb", r"a\x1b[2Jb"),
+        ("a\x9b31mb", r"a\x9b31mb"),  # C1: the one-character form of ESC [
+        ("s01\u202e4pm.exe", r"s01\u202e4pm.exe"),
+        ("a\u200bb\ufeffc", r"a\u200bb\ufeffc"),
+        ("a\udc80b", r"a\udc80b"),
+        ("a\nb\r\tc\u2028d", r"a\nb\r\tc\u2028d"),
+        ("a\0b\x7f", r"a\x00b\x7f"),
+        ("\U000e0041", r"\U000e0041"),  # a tag character
+        ("\u3164", r"\u3164"),  # a letter that is drawn as nothing
+        ("C:\\x1b", "C:\\x1b"),
+        ("\u8996\u983b caf\u00e9 \U0001f600", "\u8996\u983b caf\u00e9 \U0001f600"),
+    ],
+)
+def test_neutralise_writes_out_what_acts_or_hides(text: str, shown: str) -> None:
+    assert neutralise(text) == shown
+
+
+def test_neutralise_cuts_between_escapes() -> None:
+    # Room for 8: seven letters and the ellipsis. An escape of four does not fit into three.
+    assert neutralise("abcdefghi", 8) == "abcdefg" + ELLIPSIS
+    assert neutralise("abcd\x1bxyz", 8) == "abcd" + ELLIPSIS
+    assert neutralise("abcd\x1b", 8) == r"abcd\x1b"
+    assert neutralise("ab", 1) == ELLIPSIS
+    assert neutralise("x" * 10_000_000, 20) == "x" * 19 + ELLIPSIS
+    with pytest.raises(ValueError, match="at least 1"):
+        neutralise("a", 0)
+
+
+@given(anything, st.integers(1, 120))
+def test_neutralised_text_is_visible_bounded_and_stable(text: str, limit: int) -> None:
+    shown = neutralise(text, limit)
+    assert len(shown) <= limit
+    assert shown.isprintable()
+    assert not {unicodedata.category(char) for char in shown} & {"Cc", "Cf", "Cs", "Zl", "Zp"}
+    assert not hidden_characters(shown)
+    assert neutralise(shown, limit) == shown
+    shown.encode("utf-8")
+
+
+@given(st.text(st.characters(categories=["L", "N", "P", "S"], max_codepoint=0x24F), max_size=100))
+def test_ordinary_text_stays_as_it_is(text: str) -> None:
+    assert neutralise(text) == text
+    assert hidden_characters(text) == []
+
+
+def test_hidden_characters_are_named_once_each() -> None:
+    assert hidden_characters("a\u202eb\x1bc\x1b") == ["\x1b", "\u202e"]
+    assert hidden_characters("Screenshot at 3.45\u202fPM.png") == []
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "+2.5", "-0.25", "+1e-3", "-.5", "3.", "1E6"])
+def test_numbers_stay_numbers(text: str) -> None:
+    assert csv_cell(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("", ""),
+        ("team one", "team one"),
+        ("=1+1", "'=1+1"),
+        ("+cmd|' /C calc'!A0", "'+cmd|' /C calc'!A0"),
+        ("-2+3", "'-2+3"),
+        ("-inf", "'-inf"),
+        ("-\u0663", "'-\u0663"),  # an Arabic-Indic digit is no plain number
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("\t=1", "'\\t=1"),
+        ("\r=1", "'\\r=1"),
+        ("  =1", "'  =1"),
+        ("\uff1d1+1", "'\uff1d1+1"),
+        ("-1\n", "'-1\\n"),
+        ("a=b", "a=b"),
+    ],
+)
+def test_formulas_are_guarded(text: str, cell: str) -> None:
+    assert csv_cell(text) == cell
+
+
+@given(anything)
+def test_no_cell_starts_a_formula_and_all_come_back_from_a_csv_file(text: str) -> None:
+    cell = csv_cell(text)
+    stripped = cell.lstrip()
+    if stripped[:1] and stripped[0] in "=+-@":
+        assert float(cell) == float(text)
+    assert not hidden_characters(cell)
+    file = io.StringIO(newline="")
+    csv.writer(file).writerow([cell, "end"])
+    assert next(csv.reader(io.StringIO(file.getvalue(), newline=""))) == [cell, "end"]
