@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.errors import TestSetError
-from evalkit.testset import Sample, TestSet, make_sample, parse_json
+from evalkit.testset import Sample, TestSet, TimelineEvent, make_sample, parse_json
 from evalkit.yamlio import read_text
 
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp"}
@@ -133,12 +133,21 @@ def _facial(entry: Any, place: str, index: int) -> dict[str, Any]:
 
 def _sequential(entry: Any, place: str, index: int) -> dict[str, Any]:
     entry = _keys(entry, place, "img_paths", "global_prompt", "temporal_captions")
+    timeline = entry["temporal_captions"]
+    if isinstance(timeline, list):  # other keys of the organizers' objects are theirs, here as above
+        timeline = [_known(event) for event in timeline]
     labels = entry.get("class_label") or []
     labels = labels if isinstance(labels, list) else [labels]
     return {
         "id": str(index),
         "reference_images": entry["img_paths"],
         "text": entry["global_prompt"],
-        "timeline": entry["temporal_captions"],
+        "timeline": timeline,
         "groups": {"class": "+".join(sorted({str(label) for label in labels}))} if labels else {},
     }
+
+
+def _known(event: Any) -> Any:
+    if not isinstance(event, dict):
+        return event
+    return {key: event[key] for key in TimelineEvent.model_fields if key in event}

@@ -1,7 +1,7 @@
 """Fixtures for all tests, and the rule that CI has no excuse.
 
 What a test needs beyond Python packages is said by a marker: ``shared`` (real clips and networks), ``oracles`` (other
-people's implementations in an environment of their own), ``ffmpeg``, ``browser``. Without the thing the test skips with a
+people's implementations in an environment of their own), ``ffmpeg``, ``browser``. Without it the test skips with a
 reason; under ``EVALKIT_REQUIRE=all`` every skip is a failure.
 """
 

@@ -210,6 +210,14 @@ def test_comments_and_the_order_of_keys_do_not_change_the_digest() -> None:
     assert re.fullmatch("[0-9a-f]{64}", one.sha256)
 
 
+def test_the_order_of_severities_does_not_change_the_digest() -> None:
+    one, other = (
+        challenge(f"submission: {{severities: {{{words}}}}}")
+        for words in ("layout.extra: off, layout.count: info", "layout.count: info, layout.extra: off")
+    )
+    assert one.sha256 == other.sha256
+
+
 def test_writing_out_a_default_does_not_change_the_digest() -> None:
     assert challenge("ranking: none\nschema: 1\nsubmission: {runs: {max: 1}}").sha256 == challenge().sha256
 

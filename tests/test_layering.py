@@ -22,7 +22,6 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "evalkit.pool",
         "evalkit.challenge",
         "evalkit.presets",
-        "evalkit.submission.zipscan",
         "evalkit.submission",
         "evalkit.testset",
         "evalkit.testset_ipvg",

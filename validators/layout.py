@@ -211,7 +211,7 @@ def _near(layout: Layout, extra: Sequence[str]) -> dict[str, str]:
         _unique((_base(path), sample) for sample, path in names.items() if every[_base(path)] == 1),
     )
     rest = [(sample, path) for sample, path in names.items() if sample not in near]
-    spare = {_loose(path[len(layout.prefix) :]): path for path in extra if path not in used}
+    spare = _unique((_loose(path[len(layout.prefix) :]), path) for path in extra if path not in used)
     if len(rest) <= CLOSE_MISSING and len(spare) <= CLOSE_SPARE:
         for sample, path in rest:
             close = difflib.get_close_matches(_loose(path), spare, n=1, cutoff=0.85)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 Times = NDArray[np.float64]
 Indices = NDArray[np.int64]
+MAX_TICKS = 1_000_000  # eleven hours at 25 frames/s; a time stamp may lie years ahead
 
 
 class Sampling(Protocol):
@@ -71,10 +72,14 @@ class Uniform:
 
 @dataclass(frozen=True)
 class AtRate:
-    """The frame on display at ``k / fps`` for k = 0, 1, ..., as ffmpeg's ``-r`` re-times a video.
+    """The frame nearest to ``k / fps`` seconds after the first one, for k = 0, 1, ...
 
-    Frames are repeated when the video is slower than ``fps`` and left out when it is faster. The last sample is the
-    last multiple of ``1/fps`` before the end of the last frame, whose length is the median interval.
+    Frames are repeated when the video is slower than ``fps`` and left out when it is faster. There are as many samples
+    as the length, to the end of the last frame (which lasts the median interval), holds to the nearest whole number.
+
+    FFmpeg's ``fps`` filter makes the same number of frames but may show a neighbour of the nearest one (60 to 25: 1, 3,
+    5, 8 where this is 0, 2, 5, 7); ``-r 25`` moreover keeps the first frames and lags behind from then on, by an amount
+    that depends on the container. The nearest frame has no lag against the sound.
     """
 
     fps: float
@@ -94,7 +99,8 @@ class AtRate:
             return np.empty(0, dtype=np.int64)
         relative = times - times[0]
         length = relative[-1] + frame_interval(times, default=1.0 / self.fps)
-        ticks = max(1, round(length * self.fps))
+        whole = np.floor(length * self.fps + 0.5 + 1e-6)  # half a tick counts, however the times were rounded
+        ticks = int(min(max(1.0, whole), MAX_TICKS))
         return at_times(times, times[0] + np.arange(ticks) / self.fps)
 
 

@@ -4,7 +4,7 @@
 `Submission.copy` writes one member to a path that the caller chooses, within a limit, and checks it on the way. A
 `MemberRef` does the same in another process.
 
-The standard library's ``zipfile`` reads the ZIP's table of contents, but only after ``evalkit.submission.zipscan`` checked its
+The standard library's ``zipfile`` reads the table of contents, but only after `evalkit.submission.zipscan` checked its
 size.
 """
 

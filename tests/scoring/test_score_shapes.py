@@ -1,0 +1,428 @@
+"""Whole runs over a tiny world: the same numbers whatever the way, and bad files cost only themselves."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from evalkit import api
+from evalkit.errors import SubmissionError, TestSetError
+from evalkit.media.decode import iter_frames
+from evalkit.media.encode import write_video
+from evalkit.reference_models import shapes
+from evalkit.scoring.scorecard import Scorecard
+
+METRICS = ("psnr", "ssim", "ssim.rgb", "duration", "fps", "frozen_share")
+IDS = ("psnr.rgb", "ssim.gray", "ssim.rgb", "video.duration", "video.fps", "video.frozen_share")
+FILES = {"scorecard.json", "per_video.parquet", "per_video.csv", "report.html", "log.jsonl"}
+SIZE = 96
+
+
+def run(world: Any, out: Path, submission: Path | None = None, **options: Any) -> Scorecard:
+    """Score with a cache of its own, unless told otherwise."""
+    settings = {"metrics": METRICS, "workers": 1, "cache": out / "cache", **options}
+    return api.score(submission or world.zip, "talking-head", world.testset, out=out, **settings)
+
+
+def events(out: Path, kind: str = "video") -> dict[str, dict[str, Any]]:
+    lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    return {line["sample"]: line for line in lines if line["event"] == kind}
+
+
+def decodes(out: Path) -> dict[str, int]:
+    return {sample: line["decodes"] for sample, line in sorted(events(out).items())}
+
+
+def without_timing(out: Path) -> str:
+    """Return the text of scorecard.json without the block that may differ."""
+    text = (out / "scorecard.json").read_text()
+    document = json.loads(text)
+    assert list(document)[-1] == "timing"
+    return text[: text.index('\n "timing"')]
+
+
+def repacked(source: Path, target: Path, changes: dict[str, bytes | None], reverse: bool = False) -> Path:
+    """Write the ZIP again with some members replaced (``None``: left out)."""
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as new:
+        for name in sorted(old.namelist(), reverse=reverse):
+            data = changes.get(name, old.read(name))
+            if data is not None:
+                new.writestr(zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0)), data)
+    return target
+
+
+def video(path: Path, frames: Any, fps: float = 25, seconds: float = 1.0, crf: int = 23) -> bytes:
+    write_video(path, frames, fps, shapes.tone(1, seconds), shapes.RATE, crf=crf)
+    return path.read_bytes()
+
+
+def mpeg4_video(path: Path) -> bytes:
+    """Return a playable MP4 in a codec that the challenge doesn't allow."""
+    with av.open(str(path), "w", format="mp4") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width = stream.height = SIZE
+        stream.pix_fmt = "yuv420p"
+        for number, rgb in enumerate(shapes.shape_frames(2, 25, SIZE)):
+            frame = av.VideoFrame.from_ndarray(rgb, format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def straight(world, tmp_path_factory):
+    """Return the folder of an undisturbed run, and its scorecard."""
+    out = tmp_path_factory.mktemp("straight")
+    return out, run(world, out)
+
+
+def values(card: Scorecard) -> dict[str, dict[str, float | None]]:
+    return {video.sample: video.values for video in card.videos}
+
+
+def test_an_undisturbed_run(world, straight):
+    out, card = straight
+    assert {path.name for path in out.iterdir()} == FILES | {"cache"}
+    assert Scorecard.load(out) == card
+    assert tuple(card.metrics) == IDS
+    assert card.complete
+    assert [video.sample for video in card.videos] == ["d01", "d02", "d03", "d04"]
+    assert decodes(out) == dict.fromkeys(("d01", "d02", "d03", "d04"), 1)
+    for name in IDS[:3]:
+        score = card.metrics[name]
+        assert (score.n, score.coverage, score.reason) == (4, 1.0, None)
+        assert score.value == pytest.approx(np.mean([row[name] for row in values(card).values()]), rel=1e-12)
+        assert score.ci95[0] < score.value < score.ci95[1]
+    assert {row["video.duration"] for row in values(card).values()} == {1.0}
+    assert card.timing["videos_decoded"] == 4
+
+
+def test_the_second_run_decodes_nothing_and_writes_the_same_bytes(world, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    run(world, first, cache=tmp_path / "cache")
+    card = run(world, second, cache=tmp_path / "cache")
+    assert decodes(second) == dict.fromkeys(("d01", "d02", "d03", "d04"), 0)
+    assert all(line["computed"] == [] for line in events(second).values())
+    assert without_timing(second) == without_timing(first)
+    assert card.timing["videos_decoded"] == 0
+    for name in ("per_video.csv", "report.html"):
+        assert (second / name).exists()
+    assert (second / "per_video.csv").read_bytes() == (first / "per_video.csv").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "options", [{"workers": 2}, {"workers": 7}, {"fresh": True}, {"metrics": METRICS[::-1]}], ids=str
+)
+def test_how_it_is_run_does_not_change_a_number(world, straight, tmp_path, options):
+    card = run(world, tmp_path, **options)
+    assert values(card) == values(straight[1])
+    for name in IDS:
+        ours, theirs = card.metrics[name], straight[1].metrics[name]
+        assert (ours.value, ours.ci95, ours.n) == (theirs.value, theirs.ci95, theirs.n)
+    if "metrics" not in options:
+        assert without_timing(tmp_path) == without_timing(straight[0])
+
+
+def test_fresh_decodes_again(world, tmp_path):
+    run(world, tmp_path / "a", cache=tmp_path / "cache")
+    run(world, tmp_path / "b", cache=tmp_path / "cache", fresh=True)
+    assert set(decodes(tmp_path / "b").values()) == {1}
+    assert without_timing(tmp_path / "a") == without_timing(tmp_path / "b")
+
+
+def same_but_for_the_submission(first: Path, second: Path) -> None:
+    one, two = (json.loads((out / "scorecard.json").read_text()) for out in (first, second))
+    for document in (one, two):
+        del document["timing"], document["submission"]
+    assert one == two
+
+
+def test_the_order_of_the_files_in_the_zip_and_their_packing_do_not_matter(world, straight, tmp_path):
+    other = repacked(world.zip, tmp_path / "team.zip", {}, reverse=True)
+    run(world, tmp_path / "out", other)
+    same_but_for_the_submission(straight[0], tmp_path / "out")
+
+
+def test_a_folder_instead_of_a_zip(world, straight, tmp_path):
+    folder = tmp_path / "team"
+    with zipfile.ZipFile(world.zip) as archive:
+        archive.extractall(folder)
+    # The cache of the ZIP's run: the content is the same, so nothing is decoded.
+    run(world, tmp_path / "out", folder, cache=straight[0] / "cache")
+    assert set(decodes(tmp_path / "out").values()) == {0}
+    same_but_for_the_submission(straight[0], tmp_path / "out")
+
+
+def test_a_limit_scores_the_first_samples_with_the_same_values(world, straight, tmp_path):
+    card = run(world, tmp_path, limit=2)
+    assert [video.sample for video in card.videos] == ["d01", "d02"]
+    assert values(card) == {sample: values(straight[1])[sample] for sample in ("d01", "d02")}
+    assert set(decodes(tmp_path)) == {"d01", "d02"}
+    assert (card.metrics["psnr.rgb"].n, card.metrics["psnr.rgb"].coverage) == (2, 1.0)
+    assert card.provenance["testset"]["samples"] == 2
+
+
+def test_bad_files_cost_only_themselves(world, straight, tmp_path):
+    silent = tmp_path / "silent.mp4"
+    write_video(silent, shapes.shape_frames(1, 25, SIZE), 25)
+    spoiled = {
+        "no_audio": {"d01.mp4": silent.read_bytes()},
+        "codec": {"d02.mp4": mpeg4_video(tmp_path / "mpeg4.mp4")},
+        "noise": {"d03.mp4": np.random.default_rng(0).bytes(5000)},
+        "missing": {"d04.mp4": None},
+    }
+    for name, changes in spoiled.items():
+        team = repacked(world.zip, tmp_path / f"{name}.zip", changes)
+        out = tmp_path / name
+        card = run(world, out, team, cache=tmp_path / "cache")
+        (file,) = changes
+        lost = file.removesuffix(".mp4")
+        assert not card.complete
+        for row in card.videos:
+            if row.sample != lost:
+                assert row.values == values(straight[1])[row.sample]
+                continue
+            assert set(row.values.values()) == {None}
+            if name == "missing":
+                assert (row.verdict, row.path, set(row.reasons.values())) == ("missing", None, {"missing"})
+            else:
+                assert (row.verdict, row.path) == ("error", file)
+                assert all(reason.startswith("invalid:") for reason in row.reasons.values())
+                assert any(finding["severity"] == "error" for finding in row.findings)
+        for score in card.metrics.values():
+            assert (score.n, score.coverage) == (3, 0.75)
+        kept = [row["psnr.rgb"] for row in values(card).values() if row["psnr.rgb"] is not None]
+        assert card.metrics["psnr.rgb"].value == pytest.approx(np.mean(kept), rel=1e-12)
+
+
+def test_nothing_is_valid(world, tmp_path):
+    team = repacked(world.zip, tmp_path / "team.zip", {f"d0{n}.mp4": b"no video" for n in range(1, 5)})
+    card = run(world, tmp_path / "out", team)
+    assert {video.verdict for video in card.videos} == {"error"}
+    for score in card.metrics.values():
+        assert (score.value, score.n, score.coverage, score.ci95) == (None, 0, 0.0, None)
+        assert score.reason.startswith("invalid:")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == FILES | {"cache"}
+
+
+def test_no_file_is_named_as_asked(world, tmp_path):
+    team = tmp_path / "team.zip"
+    with zipfile.ZipFile(team, "w") as archive:
+        archive.writestr("other.mp4", b"x")
+    with pytest.raises(SubmissionError, match=r"layout\."):
+        run(world, tmp_path / "out", team)
+    assert not (tmp_path / "out" / "scorecard.json").exists()
+
+
+def test_a_reference_that_is_not_there_stops_before_anything_is_decoded(world, tmp_path):
+    testset = tmp_path / "testset"
+    testset.mkdir()
+    lines = (world.testset / "samples.jsonl").read_text()
+    (testset / "samples.jsonl").write_text(lines)
+    with pytest.raises(TestSetError, match="'d01'"):
+        api.score(world.zip, "talking-head", testset, metrics=["psnr"], cache=tmp_path / "cache", out=tmp_path / "out")
+    assert not (tmp_path / "cache").exists()
+    # Metrics that need no reference run.
+    api.score(world.zip, "talking-head", testset, metrics=["fps"], cache=tmp_path / "cache", workers=1)
+
+
+def test_frames_identical_to_the_reference_have_no_psnr(world, tmp_path):
+    """The reference videos handed in: every frame is identical, MSE 0, PSNR infinite, hence null; SSIM is 1."""
+    folder = tmp_path / "team"
+    folder.mkdir()
+    for file in (world.testset / "videos").iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    card = run(world, tmp_path / "out", folder)
+    score = card.metrics["psnr.rgb"]
+    assert (score.value, score.reason, score.n, score.ci95) == (None, "infinite", 0, None)
+    for row in card.videos:
+        assert (row.values["psnr.rgb"], row.reasons["psnr.rgb"]) == (None, "infinite")
+        assert row.values["ssim.gray"] == row.values["ssim.rgb"] == 1.0
+        assert [event.kind for event in row.events] == ["infinite"]
+        assert "25 frames" in row.events[0].detail
+    assert not card.complete
+
+
+def by_hand(ours: list[np.ndarray], theirs: list[np.ndarray], pairs: list[tuple[int, int]]) -> float:
+    """Return the mean PSNR of the (candidate, reference) pairs in five lines."""
+    found = []
+    for mine, other in pairs:
+        error = np.mean((ours[mine].astype(np.float64) - theirs[other].astype(np.float64)) ** 2)
+        found.append(10 * math.log10(255**2 / error))
+    return float(np.mean(found))
+
+
+@pytest.mark.parametrize(
+    ("frames", "fps", "seconds", "pair"),
+    [
+        (25, 25, 1.0, lambda k: k),  # the same clock: frame k beside frame k
+        (40, 25, 1.6, lambda k: k),  # longer: the reference's 25 frames count
+        (15, 25, 0.6, lambda k: k),  # shorter: 15 pairs
+        # 50 fps: reference frame k is shown at k/25 s, where the candidate shows frame 2k.
+        (50, 50, 1.0, lambda k: 2 * k),
+        # 30 fps: frame nearest to k/25 s is round(30 k / 25); k = 24 is at .96 s, frame 28.8 -> 29, the last.
+        (30, 30, 1.0, lambda k: round(1.2 * k)),
+        (20, 20, 1.0, lambda k: math.ceil(0.8 * k - 0.5)),  # 0.8 k; of two equally near the earlier
+    ],
+    ids=["equal", "longer", "shorter", "50 fps", "30 fps", "20 fps"],
+)
+def test_a_video_on_another_clock_than_its_reference(world, tmp_path, frames, fps, seconds, pair):
+    phase = shapes.shape_frames(1, frames, SIZE)
+    data = video(tmp_path / "v.mp4", (255 - frame for frame in phase), fps, seconds)
+    team = repacked(world.zip, tmp_path / "team.zip", {"d01.mp4": data})
+    card = run(world, tmp_path / "out", team, limit=1, metrics=["psnr", "duration", "fps"])
+    ours = list(iter_frames(tmp_path / "v.mp4"))
+    theirs = list(iter_frames(world.testset / "videos" / "d01.mp4"))
+    assert (len(ours), len(theirs)) == (frames, 25)
+    count = min(25, round(seconds * 25))
+    expected = by_hand(ours, theirs, [(pair(k), k) for k in range(count)])
+    row = card.videos[0]
+    assert row.values["psnr.rgb"] == pytest.approx(expected, rel=1e-9)
+    assert row.values["video.fps"] == pytest.approx(fps, rel=1e-6)
+    assert row.values["video.duration"] == pytest.approx(seconds, rel=1e-6)
+
+
+SLOW = """
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+
+from evalkit.metrics.base import Metric, MetricRecord, Outcome
+from evalkit.metrics.features.base import Extractor, FeatureRecord, Session
+
+
+class WaitingSession(Session):
+    def __init__(self, sample):
+        self.sample = sample
+
+    def finish(self):
+        while self.sample >= "d03" and not Path(os.environ["SLOW_GO"]).exists():
+            time.sleep(0.05)
+        return {"number": np.array(float(self.sample[1:]))}
+
+
+class WaitingExtractor(Extractor):
+    record = FeatureRecord("waiting", 1, "waits")
+
+    def open(self, item, upstream):
+        return WaitingSession(item.sample)
+
+
+class WaitingMetric(Metric):
+    record = MetricRecord("waiting.number", "N", "Waits.", True, "", (None, None), ("waiting",), 1, "none")
+
+    def compute(self, features):
+        return Outcome(float(features["waiting"]["number"]))
+
+
+METRICS = (WaitingMetric(),)
+"""
+
+
+@pytest.fixture
+def slow(tmp_path, monkeypatch):
+    """Install a plugin whose feature of d03 and d04 is ready only when somebody says so; return how to say so."""
+    site = tmp_path / "site"
+    info = site / "slow_plugin-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: slow-plugin\nVersion: 1.0\n")
+    (site / "slow_plugin.py").write_text(SLOW)
+    (info / "entry_points.txt").write_text(
+        "[evalkit.metrics]\nslow = slow_plugin:METRICS\n[evalkit.features]\nslow = slow_plugin:WaitingExtractor\n"
+    )
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setenv("SLOW_GO", str(tmp_path / "go"))
+    return tmp_path / "go"
+
+
+def command(world: Any, out: Path, cache: Path) -> list[str]:
+    words = ["-c", "talking-head", "--testset", str(world.testset), "-m", "psnr,ssim,waiting.number", "--workers", "1"]
+    words += ["-o", str(out), "--cache", str(cache), "--quiet"]
+    return [sys.executable, "-m", "evalkit", "score", str(world.zip), *words]
+
+
+def eventually(condition: Callable[[], bool]) -> bool:
+    for _ in range(100):
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_a_run_that_was_killed_goes_on_where_it_stopped(world, tmp_path, slow):
+    straight, broken = tmp_path / "straight", tmp_path / "broken"
+    process = subprocess.Popen(command(world, broken, tmp_path / "cache"), stderr=subprocess.PIPE)
+
+    def two_are_done() -> bool:
+        return (broken / "log.jsonl").exists() and len((broken / "log.jsonl").read_text().splitlines()) >= 2
+
+    try:
+        reached = eventually(two_are_done)
+        os.kill(process.pid, signal.SIGKILL)
+    finally:
+        process.kill()
+        _, error = process.communicate()
+    assert reached, error
+    assert {path.name for path in broken.iterdir()} == {"log.jsonl"}
+    assert decodes(broken) == {"d01": 1, "d02": 1}
+    assert eventually(lambda: list((tmp_path / "temporary").iterdir()) == []), list((tmp_path / "temporary").rglob("*"))
+
+    slow.touch()
+    again = subprocess.run(command(world, broken, tmp_path / "cache"), capture_output=True, check=False)
+    assert again.returncode == 0, again.stderr
+    assert decodes(broken) == {"d01": 0, "d02": 0, "d03": 1, "d04": 1}
+    undisturbed = subprocess.run(command(world, straight, tmp_path / "cache-2"), capture_output=True, check=False)
+    assert undisturbed.returncode == 0, undisturbed.stderr
+    assert set(decodes(straight).values()) == {1}
+    assert without_timing(broken) == without_timing(straight)
+    assert Scorecard.load(broken).metrics["waiting.number"].value == 2.5
+
+
+def test_a_worker_that_dies_costs_its_video(world, straight, tmp_path, monkeypatch):
+    """The worker is killed by a plugin in the middle of d02; the others are as ever."""
+    site = tmp_path / "site"
+    info = site / "deadly-1.0.dist-info"
+    info.mkdir(parents=True)
+    (site / "deadly.py").write_text(
+        SLOW.replace("while self.sample", "if self.sample == 'd02': os._exit(9)\n        while self.sample")
+    )
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: deadly\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[evalkit.metrics]\nslow = deadly:METRICS\n[evalkit.features]\nslow = deadly:WaitingExtractor\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    monkeypatch.setenv("SLOW_GO", str(site))
+    done = subprocess.run(command(world, tmp_path / "out", tmp_path / "cache"), capture_output=True, check=False)
+    assert done.returncode == 3, done.stderr
+    card = Scorecard.load(tmp_path / "out")
+    lost = card.videos[1]
+    assert (lost.sample, lost.verdict, set(lost.reasons.values())) == (
+        "d02",
+        "error",
+        {"invalid:content.reading-crashed"},
+    )
+    assert lost.findings[0]["found"] == "ended with code 9"
+    for row in card.videos:
+        if row.sample != "d02":
+            assert row.values["psnr.rgb"] == values(straight[1])[row.sample]["psnr.rgb"]
+    assert events(tmp_path / "out", "failure")["d02"]["kind"] == "crashed"

@@ -1,0 +1,357 @@
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from evalkit.errors import EvalkitError, InputError, UsageError, WeightsError
+from evalkit.weights import store
+from evalkit.weights.manifest import Backbones, WeightEntry, builtin_names, load_backbones
+from evalkit.weights.store import file_sha256, find_weights, weights_folder
+
+# SHA-256 of no bytes and of "abc": FIPS 180-4's examples.
+EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("EVALKIT_WEIGHTS", str(tmp_path))
+    store._known_digest.cache_clear()
+    return tmp_path
+
+
+def entry(**changes: Any) -> dict[str, Any]:
+    return {"file": "net.onnx", "sha256": ABC, "licence": "MIT", **changes}
+
+
+def backbones(**changes: Any) -> Backbones:
+    return Backbones(name="mine", title="Mine", roles={"face": WeightEntry.model_validate(entry(**changes))})
+
+
+def manifest(folder: Path, text: str) -> Path:
+    path = folder / "mine.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def refused(folder: Path, text: str) -> str:
+    with pytest.raises(InputError) as caught:
+        load_backbones(manifest(folder, text))
+    return str(caught.value)
+
+
+# The published set
+
+
+def test_published_is_built_in_and_loads_by_name() -> None:
+    assert "published" in builtin_names()
+    for name in builtin_names():
+        assert load_backbones(name).name == name
+
+
+# METRICS.md 12, classes C and P: file, bytes, SHA-256.
+PUBLISHED = {
+    "det_10g.onnx": (16_923_827, "5838f7fe053675b1c7a08b633df49e7af5495cee0493c7dcf6697200b85b5b91"),
+    "w600k_r50.onnx": (174_383_860, "4c06341c33c2ca1f86781dab0e829f88ad5b64be9fba56e56bc9ebdefc619e43"),
+    "allmodel": (353_497, "8b04d6045f1b27261610c8ab1730fdcc14ec80bfab0f1ab5f703bbc2927314de"),
+    "allrange": (741, "e47d753d96b631e1aa2dbac8c4e51ade767f2def8ce678c7130b6b3f90ee915f"),
+}
+
+
+def test_published_pins_the_digests_that_are_known() -> None:
+    entries = {entry.file: entry for entry in load_backbones("published").roles.values()}
+    assert PUBLISHED.keys() <= entries.keys()
+    for file, (size, digest) in PUBLISHED.items():
+        assert (entries[file].bytes, entries[file].sha256) == (size, digest), file
+
+
+def test_published_says_what_every_file_costs_and_where_it_is() -> None:
+    loaded = load_backbones("published")
+    for role, found in loaded.roles.items():
+        assert found.licence, role
+        assert found.citation, role
+        assert found.bytes, role
+        assert found.urls, role
+        assert all(url.startswith("https://") for url in found.urls), role
+    # METRICS.md 12, licence consequences: insightface's and LIVE's are for research only.
+    assert all(found.noncommercial for found in loaded.roles.values() if "insightface" in found.licence)
+    assert all(found.noncommercial for found in loaded.roles.values() if "LIVE" in found.licence)
+
+
+@pytest.mark.shared
+def test_every_published_digest_is_in_the_table_of_weights(shared: Path) -> None:
+    table = (shared / "METRICS.md").read_text(encoding="utf-8").split("## 12. ")[1].split("\n## 13. ")[0]
+    for found in load_backbones("published").roles.values():
+        (row,) = (line for line in table.splitlines() if found.sha256 in line)
+        assert found.file in row
+        assert f"{found.bytes:,}" in row
+
+
+@pytest.mark.shared
+def test_the_small_real_networks_are_the_pinned_ones(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EVALKIT_WEIGHTS", str(shared / "weights"))
+    loaded = load_backbones(Path(__file__).parent / "backbones.yaml")
+    for role, found in loaded.roles.items():
+        path = find_weights(loaded, role)
+        assert path.stat().st_size == found.bytes
+
+
+# Manifests
+
+
+def test_a_manifest(tmp_path: Path) -> None:
+    text = yaml.safe_dump({"name": "mine", "title": "Mine", "roles": {"face": entry(options={"size": [320, 0.50]})}})
+    loaded = load_backbones(manifest(tmp_path, text))
+    assert loaded.roles["face"].options == {"size": [320, 0.5]}
+    assert (loaded.roles["face"].bytes, loaded.roles["face"].urls, loaded.roles["face"].noncommercial) == (
+        None,
+        (),
+        False,
+    )
+    assert load_backbones(str(tmp_path / "mine.yaml")) == loaded
+
+
+TEXT = f"""name: mine
+title: Mine
+roles:
+  face:
+    file: net.onnx
+    sha256: {ABC}
+    licence: MIT
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ("title: Mine", "tittle: Mine", "line 2: unknown key 'tittle'. Did you mean 'title'?"),
+        ("    licence: MIT", "    license: MIT", "line 7: unknown key 'roles.face.license'. Did you mean 'licence'?"),
+        ("    licence: MIT", "", "line 4: the key 'roles.face.licence' is missing."),
+        (ABC, ABC[:-1], "line 6: 'roles.face.sha256': String should match pattern"),
+        (ABC, ABC.upper(), "line 6: 'roles.face.sha256': String should match pattern"),
+        ("net.onnx", "../net.onnx", "line 5: 'roles.face.file': String should match pattern"),
+        ("net.onnx", "a/net.onnx", "line 5: 'roles.face.file': String should match pattern"),
+        ("net.onnx", ".net", "line 5: 'roles.face.file': String should match pattern"),
+        ("net.onnx", "/etc/passwd", "line 5: 'roles.face.file': String should match pattern"),
+        ("net.onnx", '"net.onnx\\n"', "line 5: 'roles.face.file': String should match pattern"),
+        ("name: mine", "name: My Set", "line 1: 'name': String should match pattern"),
+        ("MIT", "MIT\n    bytes: 0", "line 8: 'roles.face.bytes': Input should be greater than or equal to 1"),
+        ("MIT", "MIT\n    file: other", "line 8: the key 'file' stands twice"),
+        ("MIT", "MIT\n    urls: https://x", "line 8: 'roles.face.urls': must be a list"),
+        ("MIT", "MIT\n    options: &a {b: 1}", "line 8: YAML anchors and aliases are not allowed"),
+        ("roles:\n", "roles: face\nx:\n", "line 3: 'roles': must be a set of keys with values. Found 'face'."),
+    ],
+)
+def test_faults_of_a_manifest_are_named_with_their_line(tmp_path: Path, old: str, new: str, fault: str) -> None:
+    assert TEXT.count(old) == 1
+    message = refused(tmp_path, TEXT.replace(old, new))
+    assert f"{tmp_path / 'mine.yaml'}, {fault}" in message
+
+
+def test_a_digest_of_digits_is_text(tmp_path: Path) -> None:
+    digits = "12" * 32
+    assert load_backbones(manifest(tmp_path, TEXT.replace(ABC, digits))).roles["face"].sha256 == digits
+
+
+def test_one_file_has_one_digest(tmp_path: Path) -> None:
+    text = yaml.safe_dump(
+        {"name": "mine", "title": "Mine", "roles": {"a": entry(), "b": entry(), "c": entry(sha256=EMPTY)}}
+    )
+    assert "'roles': the file 'net.onnx' is pinned to two digests." in refused(tmp_path, text)
+    text = yaml.safe_dump({"name": "mine", "title": "Mine", "roles": {"a": entry(), "b": dict(entry())}})
+    assert len(load_backbones(manifest(tmp_path, text)).roles) == 2
+
+
+def test_the_name_of_a_built_in_set_is_taken(tmp_path: Path) -> None:
+    message = refused(tmp_path, TEXT.replace("name: mine", "name: published"))
+    assert "mine.yaml calls itself 'published', which is a built-in set. Give it a name of its own." in message
+
+
+def test_an_unknown_set(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no set of backbones 'publishd'\. Did you mean 'published'\?") as caught:
+        load_backbones("publishd")
+    assert caught.value.exit_code == 2
+    with pytest.raises(UsageError, match=r"none\.yaml does not exist"):
+        load_backbones(tmp_path / "none.yaml")
+    with pytest.raises(UsageError, match="is a folder"):
+        load_backbones(tmp_path)
+    for name in ("a" * 5000, "a\0b"):
+        with pytest.raises(UsageError, match="There is no set of backbones"):
+            load_backbones(name)
+
+
+def test_the_digest_of_a_set_is_of_what_decides_the_numbers() -> None:
+    one = backbones().sha256
+    assert backbones(licence="other", urls=("https://x",), bytes=5, file="renamed.onnx").sha256 == one
+    assert backbones(sha256=EMPTY).sha256 != one
+    assert backbones(options={"size": 320}).sha256 != one
+    two = {"a": WeightEntry(**entry()), "b": WeightEntry(**entry(options={"x": 1, "y": 2}))}
+    forward = Backbones(name="x", title="x", roles=two)
+    backward = Backbones(name="y", title="y", roles=dict(reversed(two.items())))
+    assert forward.sha256 == backward.sha256
+
+
+# Files
+
+
+def test_the_pinned_file_is_found(folder: Path) -> None:
+    (folder / "net.onnx").write_bytes(b"abc")
+    assert find_weights(backbones(), "face") == folder / "net.onnx"
+
+
+def test_digests_are_those_of_the_standard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"")
+    assert file_sha256(path) == EMPTY
+    path.write_bytes(b"abc")
+    assert file_sha256(path) == ABC
+    monkeypatch.setattr(store, "CHUNK", 2)  # in pieces: "ab", "c"
+    assert file_sha256(path) == ABC
+
+
+def test_a_missing_file_says_what_it_is_and_what_to_do(folder: Path) -> None:
+    chosen = backbones(
+        bytes=174_383_860, licence="research only", urls=("https://example.org/net.zip", "https://example.org/b")
+    )
+    with pytest.raises(WeightsError) as caught:
+        find_weights(chosen, "face")
+    assert caught.value.exit_code == 4
+    message = str(caught.value)
+    # 174,383,860 bytes are 174.4 MB.
+    assert "The weights file 'net.onnx' (face of the backbones 'mine', 174.4 MB) is missing." in message
+    assert f"Expected {folder / 'net.onnx'} with SHA-256 {ABC}; licence: research only." in message
+    assert "Put it there, or set EVALKIT_WEIGHTS to the folder that holds it." in message
+    assert "It can be had at https://example.org/net.zip." in message
+    assert "--metrics" in message
+    assert "--allow-missing" in message
+
+
+def test_a_missing_file_of_unknown_size_and_origin(folder: Path) -> None:
+    with pytest.raises(WeightsError) as caught:
+        find_weights(backbones(), "face")
+    assert "(face of the backbones 'mine') is missing." in str(caught.value)
+    assert "can be had" not in str(caught.value)
+
+
+def test_a_folder_that_does_not_exist_is_a_missing_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EVALKIT_WEIGHTS", str(tmp_path / "none"))
+    with pytest.raises(WeightsError, match=r"none/net\.onnx with SHA-256"):
+        find_weights(backbones(), "face")
+
+
+def test_another_file_under_the_name_is_refused(folder: Path) -> None:
+    (folder / "net.onnx").write_bytes(b"")
+    with pytest.raises(WeightsError) as caught:
+        find_weights(backbones(), "face")
+    message = str(caught.value)
+    assert f"The weights file {folder / 'net.onnx'} is not the pinned one." in message
+    assert f"Found SHA-256 {EMPTY} (0 bytes); expected SHA-256 {ABC}." in message
+    assert "Remove it" in message
+
+
+def test_an_unknown_role_names_those_that_exist(folder: Path) -> None:
+    with pytest.raises(WeightsError, match=r"backbones 'mine' have no 'clip'\. Found roles face\."):
+        find_weights(backbones(), "clip")
+    with pytest.raises(WeightsError, match="Found roles none"):
+        find_weights(Backbones(name="x", title="x", roles={}), "clip")
+
+
+@pytest.mark.parametrize("kind", ["folder", "loop", "file as a folder"])
+def test_what_can_not_be_read_says_so(kind: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reasons = {
+        "folder": "Is a directory",
+        "loop": "Too many levels of symbolic links",
+        "file as a folder": "Not a directory",
+    }
+    if kind == "folder":
+        (folder / "net.onnx").mkdir()
+    elif kind == "loop":
+        (folder / "net.onnx").symlink_to("net.onnx")
+    else:
+        (folder / "weights").write_text("x")
+        monkeypatch.setenv("EVALKIT_WEIGHTS", str(folder / "weights"))
+    with pytest.raises(WeightsError, match=rf"net\.onnx can't be read\. Found {reasons[kind]}\. .* EVALKIT_WEIGHTS"):
+        find_weights(backbones(), "face")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_without_permission(folder: Path) -> None:
+    (folder / "net.onnx").write_bytes(b"abc")
+    folder.chmod(0)
+    try:
+        with pytest.raises(WeightsError, match=r"can't be read. Found Permission denied"):
+            find_weights(backbones(), "face")
+    finally:
+        folder.chmod(0o755)
+
+
+# Between runs of one process
+
+
+def _count_hashes(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    hashed: list[Path] = []
+
+    def counted(path: Path) -> str:
+        hashed.append(path)
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+
+    monkeypatch.setattr(store, "file_sha256", counted)
+    return hashed
+
+
+def test_an_unchanged_file_is_hashed_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed = _count_hashes(monkeypatch)
+    (folder / "net.onnx").write_bytes(b"abc")
+    for _ in range(3):
+        find_weights(backbones(), "face")
+    assert hashed == [folder / "net.onnx"]
+
+
+def test_a_file_that_was_swapped_is_hashed_again(folder: Path) -> None:
+    path = folder / "net.onnx"
+    path.write_bytes(b"abc")
+    find_weights(backbones(), "face")
+    path.write_bytes(b"abcd")
+    with pytest.raises(WeightsError, match="is not the pinned one"):
+        find_weights(backbones(), "face")
+    path.write_bytes(b"abc")
+    assert find_weights(backbones(), "face") == path
+    path.unlink()
+    with pytest.raises(WeightsError, match="is missing"):
+        find_weights(backbones(), "face")
+
+
+def test_a_swapped_file_of_the_same_size_and_time_is_hashed_again(folder: Path) -> None:
+    path = folder / "net.onnx"
+    path.write_bytes(b"abc")
+    before = path.stat()
+    find_weights(backbones(), "face")
+    other = folder / "other"
+    other.write_bytes(b"abd")
+    os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+    other.replace(path)
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    with pytest.raises(WeightsError, match="is not the pinned one"):
+        find_weights(backbones(), "face")
+
+
+def test_the_folder_of_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EVALKIT_WEIGHTS", str(tmp_path))
+    assert weights_folder() == tmp_path
+    monkeypatch.setenv("EVALKIT_WEIGHTS", "")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert weights_folder().parts[-2:] == ("evalkit", "weights")
+    monkeypatch.delenv("EVALKIT_WEIGHTS")
+    assert weights_folder().parts[-2:] == ("evalkit", "weights")
+
+
+def test_every_error_of_the_weights_ends_a_run_with_4() -> None:
+    assert issubclass(WeightsError, EvalkitError)
+    assert WeightsError.exit_code == 4
+    assert re.fullmatch("[0-9a-f]{64}", ABC)

@@ -1,0 +1,476 @@
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evalkit.challenge import Challenge
+from evalkit.errors import TestSetError
+from evalkit.testset import Sample, TestSet
+from evalkit.validators import layout as layout_module
+from evalkit.validators.findings import Finding, run_rules
+from evalkit.validators.layout import CLOSE_MISSING, CLOSE_SPARE, RULES, Layout, match_layout
+
+IDS = [f"s{n:02}" for n in range(1, 21)]
+
+
+def challenge(*layouts: str, samples: int | None = None, **severities: str) -> Challenge:
+    submission: dict[str, Any] = {"layouts": layouts or ("{id}.mp4",)}
+    if severities:
+        submission["severities"] = {f"layout.{rule.replace('_', '-')}": word for rule, word in severities.items()}
+    return Challenge.model_validate(
+        {"id": "mine", "title": "Mine", "submission": submission, "testset": {"samples": samples}}
+    )
+
+
+def samples_of(*samples: str | Sample) -> TestSet:
+    return TestSet(Path(), tuple(Sample(id=item) if isinstance(item, str) else item for item in samples))
+
+
+def person_set(people: int = 3, prompts: int = 2) -> TestSet:
+    return samples_of(
+        *(
+            Sample(id=f"id{i:03}/prompt{j}", identity=f"id{i:03}", prompt=f"prompt{j}")
+            for i in range(1, people + 1)
+            for j in range(1, prompts + 1)
+        )
+    )
+
+
+def found(layout: Layout, rules: Challenge | None = None) -> list[Finding]:
+    return run_rules(RULES, layout, rules.submission.severities if rules else {})
+
+
+def judge(paths: Sequence[str], rules: Challenge, testset: TestSet | None = None) -> tuple[Layout, list[Finding]]:
+    layout = match_layout(paths, rules, testset)
+    return layout, found(layout, rules)
+
+
+def one(findings: list[Finding], rule: str) -> Finding:
+    (finding,) = (finding for finding in findings if finding.rule == f"layout.{rule}")
+    return finding
+
+
+# The kinds of template
+
+
+def test_one_file_per_id() -> None:
+    layout, findings = judge([f"{name}.mp4" for name in reversed(IDS)], challenge(), samples_of(*IDS))
+    assert findings == []
+    assert layout.template == "{id}.mp4"
+    assert list(layout.files.items()) == [(name, f"{name}.mp4") for name in IDS]  # in the test set's order
+    assert (layout.prefix, layout.missing, layout.extra, layout.expected) == ("", (), (), 20)
+
+
+def test_a_folder_per_person() -> None:
+    paths = [f"id{i:03}/prompt{j}.mp4" for i in (1, 2, 3) for j in (1, 2)]
+    layout, findings = judge(paths, challenge("{identity}/{prompt}.mp4"), person_set())
+    assert findings == []
+    assert layout.files["id002/prompt1"] == "id002/prompt1.mp4"
+    assert len(layout.files) == 3 * 2
+
+
+def test_numbers_in_the_order_of_the_test_set() -> None:
+    layout, findings = judge(["2.mp4", "1.mp4", "3.mp4"], challenge("{index}.mp4"), samples_of("a", "b", "c"))
+    assert findings == []
+    assert dict(layout.files) == {"a": "1.mp4", "b": "2.mp4", "c": "3.mp4"}
+
+
+def test_text_around_the_fields_and_a_field_twice() -> None:
+    rules = challenge("videos/{id}/{id}_{index}.mp4")
+    layout, findings = judge(["videos/b/b_2.mp4", "videos/a/a_1.mp4"], rules, samples_of("a", "b"))
+    assert findings == []
+    assert dict(layout.files) == {"a": "videos/a/a_1.mp4", "b": "videos/b/b_2.mp4"}
+
+
+def test_ids_with_slashes_go_into_folders() -> None:
+    layout, findings = judge(["id001/prompt1.mp4"], challenge(), samples_of("id001/prompt1"))
+    assert findings == []
+    assert dict(layout.files) == {"id001/prompt1": "id001/prompt1.mp4"}
+
+
+@pytest.mark.parametrize("name", ["a.b", "a+b", "(a", "[a]", "a*", "a|b", "^a$", "a{2}", "{prompt}", "{index}", "$d"])
+def test_ids_are_text_not_patterns(name: str) -> None:
+    layout, findings = judge([f"{name}.mp4", "axb.mp4"], challenge(), samples_of(name))
+    assert dict(layout.files) == {name: f"{name}.mp4"}
+    assert [finding.rule for finding in findings] == ["layout.extra"]
+    # A field's name inside an id is not filled in again.
+    layout, findings = judge([f"{name}/1.mp4"], challenge("{id}/{index}.mp4"), samples_of(name))
+    assert dict(layout.files) == {name: f"{name}/1.mp4"}
+    assert findings == []
+
+
+@pytest.mark.parametrize("path", ["../s01.mp4", "/s01.mp4", "a/../s01.mp4", "..\\s01.mp4"])
+def test_names_that_climb_are_no_answers(path: str) -> None:
+    layout, _ = judge([path, "s02.mp4"], challenge(), samples_of("s01", "s02"))
+    assert dict(layout.files) == {"s02": "s02.mp4"}
+    assert path in layout.extra
+
+
+# Several templates
+
+BOTH = ("{identity}/{prompt}.mp4", "{index}.mp4")
+
+
+def test_the_template_in_use_is_detected() -> None:
+    folders = [f"id{i:03}/prompt{j}.mp4" for i in (1, 2, 3) for j in (1, 2)]
+    flat = [f"{n}.mp4" for n in range(1, 7)]
+    for paths, template in ((folders, BOTH[0]), (flat, BOTH[1])):
+        layout, findings = judge(paths, challenge(*BOTH), person_set())
+        assert (layout.template, len(layout.files), findings) == (template, 6, [])
+        assert layout.templates == BOTH
+
+
+def test_the_template_that_explains_most_files_wins() -> None:
+    paths = ["id001/prompt1.mp4", "id001/prompt2.mp4", "1.mp4", "2.mp4", "3.mp4"]
+    layout, findings = judge(paths, challenge(*BOTH), person_set())
+    assert layout.template == "{index}.mp4"
+    assert layout.extra == ("id001/prompt1.mp4", "id001/prompt2.mp4")
+    assert len([finding for finding in findings if finding.rule == "layout.missing"]) == 6 - 3
+
+
+def test_of_two_that_explain_equally_many_the_first_wins() -> None:
+    paths = ["id001/prompt1.mp4", "2.mp4"]
+    assert match_layout(paths, challenge(*BOTH), person_set()).template == BOTH[0]
+    assert match_layout(paths, challenge(*reversed(BOTH)), person_set()).template == BOTH[1]
+
+
+def test_a_template_whose_fields_the_test_set_lacks_is_passed_over() -> None:
+    layout, findings = judge(["1.mp4", "2.mp4"], challenge(*BOTH), samples_of("1", "2"))
+    assert (layout.template, findings) == ("{index}.mp4", [])
+
+
+def test_a_test_set_that_no_template_can_name_is_at_fault() -> None:
+    with pytest.raises(TestSetError) as caught:
+        match_layout(["a.mp4"], challenge("{identity}/{prompt}.mp4"), samples_of("a", "b"))
+    assert "does not go with the challenge" in str(caught.value)
+    assert "for '{identity}/{prompt}.mp4' the sample 'a' lacks a field" in str(caught.value)
+
+
+def test_one_file_can_not_answer_two_samples() -> None:
+    samples = [Sample(id=name, identity="id001") for name in ("a", "b")]
+    with pytest.raises(TestSetError, match=r"the samples 'a' and 'b' are both id001\.mp4"):
+        match_layout(["id001.mp4"], challenge("{identity}.mp4"), samples_of(*samples))
+    # Another template of the challenge may still tell them apart.
+    layout = match_layout(["a.mp4", "b.mp4"], challenge("{identity}.mp4", "{id}.mp4"), samples_of(*samples))
+    assert layout.template == "{id}.mp4"
+
+
+# A folder around everything
+
+
+@pytest.mark.parametrize("prefix", ["team/", "out/final/", "a/b/c/"])
+def test_a_wrapper_is_skipped_and_reported(prefix: str) -> None:
+    layout, findings = judge([f"{prefix}{name}.mp4" for name in IDS], challenge(), samples_of(*IDS))
+    assert layout.prefix == prefix
+    assert layout.files["s01"] == f"{prefix}s01.mp4"
+    assert len(layout.files) == 20
+    finding = one(findings, "wrapper-folder")
+    assert (finding.severity, finding.found, finding.expected) == ("warning", prefix, "{id}.mp4")
+    assert len(findings) == 1
+
+
+def test_a_wrapper_around_folders() -> None:
+    paths = [f"team/id{i:03}/prompt{j}.mp4" for i in (1, 2, 3) for j in (1, 2)]
+    layout, findings = judge(paths, challenge(*BOTH), person_set())
+    assert (layout.template, layout.prefix, len(layout.files)) == (BOTH[0], "team/", 6)
+    assert [finding.rule for finding in findings] == ["layout.wrapper-folder"]
+
+
+def test_a_stray_file_beside_the_wrapper_is_only_that() -> None:
+    paths = ["README.txt", *(f"team/{name}.mp4" for name in IDS)]
+    layout, findings = judge(paths, challenge(), samples_of(*IDS))
+    assert (layout.prefix, layout.extra) == ("team/", ("README.txt",))
+    assert sorted(finding.rule for finding in findings) == ["layout.extra", "layout.wrapper-folder"]
+
+
+def test_a_folder_of_the_layout_is_no_wrapper() -> None:
+    layout, findings = judge(
+        ["id001/prompt1.mp4", "id001/prompt2.mp4"], challenge("{identity}/{prompt}.mp4"), person_set(people=1)
+    )
+    assert (layout.prefix, findings) == ("", [])
+
+
+def test_what_is_missing_in_a_wrapper_is_expected_in_it() -> None:
+    _, findings = judge([f"team/{name}.mp4" for name in IDS[1:]], challenge(), samples_of(*IDS))
+    assert one(findings, "missing").expected == "team/s01.mp4"
+
+
+# Missing files and those that are meant
+
+
+def test_a_sample_without_a_file() -> None:
+    layout, findings = judge([f"{name}.mp4" for name in IDS if name != "s05"], challenge(), samples_of(*IDS))
+    assert layout.missing == (("s05", "s05.mp4"),)
+    finding = one(findings, "missing")
+    assert (finding.severity, finding.sample, finding.path) == ("error", "s05", None)
+    assert (finding.found, finding.expected, finding.fix) == ("nothing", "s05.mp4", "Add the file.")
+
+
+@pytest.mark.parametrize(
+    ("near", "template"),
+    [
+        ("S05.mp4", "{id}.mp4"),
+        ("s05.MP4", "{id}.mp4"),
+        ("s05.mov", "{id}.mp4"),
+        ("s05", "{id}.mp4"),
+        ("s5.mp4", "{id}.mp4"),
+        ("s005.webm", "{id}.mp4"),
+        ("videos/s05.mp4", "{id}.mp4"),
+        ("videos/S05.avi", "{id}.mp4"),
+        ("s05 .mp4", "{id}.mp4"),
+        ("s05_.mp4", "{id}.mp4"),
+        ("005.mp4", "{index}.mp4"),
+        ("05.mp4", "{index}.mp4"),
+        ("5.MOV", "{index}.mp4"),
+    ],
+)
+def test_a_name_that_is_nearly_right_does_not_count_but_is_named(near: str, template: str) -> None:
+    right = [template.format(id=name, index=n) for n, name in enumerate(IDS, 1) if name != "s05"]
+    wanted = template.format(id="s05", index=5)
+    layout, findings = judge([*right, near], challenge(template), samples_of(*IDS))
+    assert "s05" not in layout.files
+    missing = one(findings, "missing")
+    assert (missing.sample, missing.expected, missing.found) == ("s05", wanted, f"a file named {near}")
+    assert missing.fix == f"If {near} is this sample's video, rename it to {wanted}."
+    extra = one(findings, "extra")
+    assert (extra.path, extra.expected, extra.fix) == (near, wanted, "Rename it if it is that sample's video.")
+
+
+def test_files_in_upper_case_are_each_named_for_their_sample() -> None:
+    right, wrong = IDS[:10], IDS[10:]
+    paths = [f"{name}.mp4" for name in right] + [f"{name.upper()}.MP4" for name in wrong]
+    layout, findings = judge(paths, challenge(), samples_of(*IDS))
+    assert dict(layout.near) == {name: f"{name.upper()}.MP4" for name in wrong}
+    assert len(findings) == 10 + 10
+
+
+def test_a_prompt_of_another_person_is_not_named() -> None:
+    # prompt1.mp4 is a name of every person: id009's says nothing about who is meant.
+    paths = ["id001/prompt1.mp4", "id001/prompt2.mp4", "id002/prompt1.mp4", "id002/prompt2.mp4", "zz/prompt1.mp4"]
+    layout, findings = judge(paths, challenge("{identity}/{prompt}.mp4"), person_set())
+    assert [name for name, _ in layout.missing] == ["id003/prompt1", "id003/prompt2"]
+    assert dict(layout.near) == {}
+    assert {finding.found for finding in findings if finding.rule == "layout.missing"} == {"nothing"}
+
+
+def test_people_with_other_zeros_are_named_by_folder_and_prompt() -> None:
+    paths = ["id001/prompt1.mp4", "id001/prompt2.mp4", "id2/prompt1.mp4", "ID3/Prompt02.mp4"]
+    layout, _ = judge(paths, challenge("{identity}/{prompt}.mp4"), person_set())
+    assert dict(layout.near) == {"id002/prompt1": "id2/prompt1.mp4", "id003/prompt2": "ID3/Prompt02.mp4"}
+
+
+def test_a_file_is_named_for_one_sample_only() -> None:
+    # Both expected names are alike, and one file resembles both.
+    layout, _ = judge(["other.mp4", "abcdefghi.mp4"], challenge(), samples_of("other", "abcdefghj", "abcdefghk"))
+    assert list(layout.near.values()) == ["abcdefghi.mp4"]
+
+
+def test_two_files_that_could_be_meant_are_not_guessed_between() -> None:
+    layout, _ = judge(["other.mp4", "A.mp4", "a.mov"], challenge(), samples_of("other", "a"))
+    assert dict(layout.near) == {}
+
+
+def test_names_that_differ_too_much_are_not_named() -> None:
+    layout, _ = judge(["s01.mp4", "trailer.mp4"], challenge(), samples_of("s01", "s02"))
+    assert dict(layout.near) == {}
+
+
+def test_a_thousand_missing_among_a_thousand_strangers_compares_no_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    search = difflib.get_close_matches
+
+    def counted(word: str, known: Any, **options: Any) -> list[str]:
+        asked.append(len(known))
+        return search(word, known, **options)
+
+    monkeypatch.setattr(layout_module.difflib, "get_close_matches", counted)
+    names = [f"sample{n}" for n in range(1, 1002)]
+    layout, findings = judge(
+        ["sample1001.mp4", *(f"clip_{n}x.mp4" for n in range(1000))], challenge(), samples_of(*names)
+    )
+    assert (len(layout.missing), len(layout.extra)) == (1000, 1000)
+    assert len(findings) == 2000
+    assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("missing", "spare", "searched"),
+    [(CLOSE_MISSING, CLOSE_SPARE, True), (CLOSE_MISSING + 1, 1, False), (1, CLOSE_SPARE + 1, False)],
+)
+def test_similar_names_are_looked_for_up_to_a_limit(
+    missing: int, spare: int, searched: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def counted(word: str, known: Any, **options: Any) -> list[str]:
+        del word, options
+        asked.append(len(known))
+        return []
+
+    monkeypatch.setattr(layout_module.difflib, "get_close_matches", counted)
+    layout, _ = judge(
+        ["here.mp4", *(f"x{n}y.mp4" for n in range(spare))],
+        challenge(),
+        samples_of("here", *(f"sample{n}" for n in range(missing))),
+    )
+    assert (len(layout.missing), len(layout.extra)) == (missing, spare)
+    assert asked == ([spare] * missing if searched else [])
+
+
+# Extra files, nothing at all
+
+
+def test_files_that_answer_nothing_are_warned_of() -> None:
+    paths = ["s01.mp4", "notes.txt", "old/s01.mp4"]
+    layout, findings = judge(paths, challenge(), samples_of("s01"))
+    assert layout.extra == ("notes.txt", "old/s01.mp4")
+    assert [(f.rule, f.severity, f.path, f.fix) for f in findings] == [
+        ("layout.extra", "warning", "notes.txt", "Remove it from the ZIP."),
+        ("layout.extra", "warning", "old/s01.mp4", "Remove it from the ZIP."),
+    ]
+
+
+@pytest.mark.parametrize("paths", [[], ["readme.txt", "video.avi"], ["out.mp4.zip"]])
+@pytest.mark.parametrize("with_testset", [True, False])
+def test_when_nothing_fits_there_is_one_finding_that_says_what_would(paths: list[str], with_testset: bool) -> None:
+    testset = samples_of(*IDS) if with_testset else None
+    layout, findings = judge(paths, challenge(samples=20), testset)
+    assert layout.template is None
+    assert dict(layout.files) == {}
+    assert layout.extra == tuple(paths)
+    assert layout.expected == 20
+    (finding,) = findings
+    assert (finding.rule, finding.severity) == ("layout.no-match", "error")
+    assert finding.found == (paths[0] if paths else "no file at all")
+    assert finding.expected == ("{id}.mp4, as in s01.mp4" if with_testset else "{id}.mp4")
+
+
+def test_when_nothing_fits_all_templates_are_named() -> None:
+    _, findings = judge(["a.txt"], challenge(*BOTH), person_set())
+    assert one(findings, "no-match").expected == (
+        "{identity}/{prompt}.mp4 or {index}.mp4, as in id001/prompt1.mp4"
+        " ({index} is 1, 2, 3 ..., without leading zeros)"
+    )
+
+
+def test_numbers_with_leading_zeros_everywhere_do_not_match() -> None:
+    paths = [f"{n:03}.mp4" for n in range(1, 10)]
+    for testset in (samples_of(*map(str, range(1, 10))), None):
+        layout, findings = judge(paths, challenge("{index}.mp4"), testset)
+        assert layout.template is None
+        assert "without leading zeros" in (one(findings, "no-match").expected or "")
+
+
+# Without a test set
+
+
+def test_every_file_of_the_right_form_is_a_sample() -> None:
+    layout, findings = judge(["b.mp4", "a.mp4", "c.mov"], challenge())
+    assert dict(layout.files) == {"a": "a.mp4", "b": "b.mp4"}
+    assert layout.expected is None
+    assert [(finding.rule, finding.path) for finding in findings] == [("layout.extra", "c.mov")]
+
+
+def test_samples_are_named_by_their_fields() -> None:
+    assert dict(match_layout(["videos/a.mp4"], challenge("videos/{id}.mp4"), None).files) == {"a": "videos/a.mp4"}
+    layout = match_layout(["id001/prompt1.mp4"], challenge("{identity}/{prompt}.mp4"), None)
+    assert dict(layout.files) == {"id001/prompt1": "id001/prompt1.mp4"}
+    twice = match_layout(["a/a.mp4", "a/b.mp4"], challenge("{id}/{id}.mp4"), None)
+    assert dict(twice.files) == {"a": "a/a.mp4"}
+
+
+def test_no_file_is_lost_when_the_form_has_no_extension() -> None:
+    layout = match_layout(["a.mp4", "a.mov"], challenge("{id}"), None)
+    assert dict(layout.files) == {"a.mov": "a.mov", "a.mp4": "a.mp4"}
+
+
+def test_the_form_is_text_not_a_pattern() -> None:
+    layout = match_layout(["out.1/a.mp4", "outx1/b.mp4", "out.1/c_mp4"], challenge("out.1/{id}.mp4"), None)
+    assert dict(layout.files) == {"a": "out.1/a.mp4"}
+
+
+@pytest.mark.parametrize("name", ["0", "00", "01", "001", "-1", "+1", "1.0", "\u0661", "\u00b2", "x"])
+def test_a_number_is_written_in_one_way(name: str) -> None:
+    layout = match_layout([f"{name}.mp4", "7.mp4", "10.mp4"], challenge("{index}.mp4"), None)
+    assert dict(layout.files) == {"7": "7.mp4", "10": "10.mp4"}
+
+
+def test_the_number_of_videos_is_the_challenges() -> None:
+    rules = challenge("{index}.mp4", samples=3)
+    assert judge(["1.mp4", "2.mp4", "3.mp4"], rules)[1] == []
+    layout, findings = judge(["1.mp4", "2.mp4"], rules)
+    assert layout.expected == 3
+    finding = one(findings, "count")
+    assert (finding.severity, finding.found, finding.expected) == ("error", "2", "3")
+
+
+def test_the_test_set_decides_how_many_videos_there_are() -> None:
+    layout, findings = judge(["1.mp4", "2.mp4"], challenge("{index}.mp4", samples=200), samples_of("a", "b"))
+    assert (layout.expected, findings) == (2, [])
+
+
+def test_a_wrapper_without_a_test_set() -> None:
+    layout, findings = judge(["team/b.mp4", "team/a.mp4", "team/notes.txt"], challenge())
+    assert dict(layout.files) == {"a": "team/a.mp4", "b": "team/b.mp4"}
+    assert [finding.rule for finding in findings] == ["layout.extra", "layout.wrapper-folder"]
+    layout, findings = judge(["team/id001/prompt1.mp4"], challenge("{identity}/{prompt}.mp4"))
+    assert (layout.prefix, list(layout.files)) == ("team/", ["id001/prompt1"])
+    # One person alone is no wrapper, and neither is a folder among several.
+    assert match_layout(["id001/prompt1.mp4"], challenge(*BOTH), None).prefix == ""
+    assert match_layout(["a/1.mp4", "b/1.mp4"], challenge(), None).prefix == ""
+
+
+# Severities
+
+
+def test_the_challenge_may_soften_or_silence() -> None:
+    paths = ["s01.mp4", "x.txt"]
+    _, findings = judge(paths, challenge(missing="warning", extra="off"), samples_of("s01", "s02"))
+    assert [(finding.rule, finding.severity) for finding in findings] == [("layout.missing", "warning")]
+
+
+def test_every_rule_has_an_id_of_its_own_in_the_scope_of_the_set() -> None:
+    assert len({rule.id for rule in RULES}) == len(RULES)
+    assert {rule.scope for rule in RULES} == {"set"}
+    assert all(rule.id.startswith("layout.") for rule in RULES)
+
+
+# Whatever the names are
+
+names = st.text(st.sampled_from("ab01./{}*\u00e9"), min_size=1, max_size=8)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(names, unique=True, max_size=12),
+    st.sampled_from([("{id}.mp4",), ("{index}",), BOTH, ("{id}",), ("{identity}-{prompt}",), ("{id}/{id}", "{id}")]),
+    st.lists(st.sampled_from(["a", "b", "0", "a/b", "1"]), unique=True, min_size=1).map(
+        lambda ids: samples_of(*(Sample(id=i, identity=i.replace("/", ""), prompt=i[0]) for i in ids))
+    )
+    | st.none(),
+)
+def test_every_file_has_one_place(paths: list[str], layouts: tuple[str, ...], testset: TestSet | None) -> None:
+    paths = [*paths, *(f"{path}.mp4" for path in paths if f"{path}.mp4" not in paths)]
+    try:
+        layout, findings = judge(paths, challenge(*layouts), testset)
+    except TestSetError:
+        assert testset is not None
+        return
+    answers = list(layout.files.values())
+    assert len(set(answers)) == len(answers)
+    assert sorted([*answers, *layout.extra]) == sorted(paths)
+    assert set(layout.near.values()) <= set(layout.extra)
+    assert len(set(layout.near.values())) == len(layout.near)
+    if testset is not None:
+        ids = {sample.id for sample in testset}
+        assert {*layout.files, *(sample for sample, _ in layout.missing)} == ids
+        assert not set(layout.files) & {sample for sample, _ in layout.missing}
+    assert (layout.template is None) == (not layout.files)
+    if layout.template is not None:
+        assert len([f for f in findings if f.rule == "layout.extra"]) == len(layout.extra)
