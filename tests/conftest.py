@@ -102,3 +102,20 @@ def weights(shared: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Let evalkit find the small real networks."""
     monkeypatch.setenv("EVALKIT_WEIGHTS", str(shared / "weights"))
     return shared / "weights"
+
+
+@pytest.fixture
+def unprivileged(tmp_path: Path) -> Iterator[None]:
+    """Run the test as a user whom file permissions bind, also where the tests run as root."""
+    if os.geteuid() != 0:
+        yield
+        return
+    for folder in (tmp_path, *tmp_path.parents):
+        mode = folder.stat().st_mode
+        if folder.is_relative_to("/tmp") and folder != Path("/tmp") and mode & 0o777:
+            folder.chmod(mode | 0o055)
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)

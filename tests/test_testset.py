@@ -448,12 +448,11 @@ def test_wrong_files_and_folders(tmp_path: Path) -> None:
     assert "list.csv, line 1: not a JSON object" in refused(tmp_path / "list.csv")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_folder_that_can_not_be_read(people: Write) -> None:
+def test_a_folder_that_can_not_be_read(people: Write, request: pytest.FixtureRequest) -> None:
     folder = people(id001=["image.png", "prompt1.txt"])
     (folder / "id001").chmod(0)
+    request.getfixturevalue("unprivileged")
     assert "can't be read. Found Permission denied" in refused(folder)
-    (folder / "id001").chmod(0o755)
 
 
 def test_samples_jsonl_comes_before_the_other_forms(native: Write) -> None:

@@ -280,15 +280,12 @@ def test_what_can_not_be_read_says_so(kind: str, folder: Path, monkeypatch: pyte
         find_weights(backbones(), "face")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_folder_without_permission(folder: Path) -> None:
+def test_a_folder_without_permission(folder: Path, request: pytest.FixtureRequest) -> None:
     (folder / "net.onnx").write_bytes(b"abc")
     folder.chmod(0)
-    try:
-        with pytest.raises(WeightsError, match=r"can't be read. Found Permission denied"):
-            find_weights(backbones(), "face")
-    finally:
-        folder.chmod(0o755)
+    request.getfixturevalue("unprivileged")
+    with pytest.raises(WeightsError, match=r"can't be read. Found Permission denied"):
+        find_weights(backbones(), "face")
 
 
 # Between runs of one process

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -310,11 +309,11 @@ def test_read_text_of_what_is_no_file(tmp_path: Path) -> None:
         read_text(tmp_path / "loop", kind=InputError, what="The file")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_read_text_without_permission(tmp_path: Path) -> None:
+def test_read_text_without_permission(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     file = tmp_path / "a.yaml"
     file.write_text("a: 1")
     file.chmod(0)
+    request.getfixturevalue("unprivileged")
     with pytest.raises(InputError, match=r"can't be read. Found Permission denied"):
         read_text(file, kind=InputError, what="The file")
 

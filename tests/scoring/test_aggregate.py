@@ -22,9 +22,7 @@ class Planted(Metric):
 
 
 def scored(values: dict[str, float | None], higher: bool | None = True, reason: str = "no_face"):
-    outcomes = {
-        sample: unscored(reason) if value is None else Outcome(value) for sample, value in values.items()
-    }
+    outcomes = {sample: unscored(reason) if value is None else Outcome(value) for sample, value in values.items()}
     return mean_score(Planted(higher), outcomes)
 
 
@@ -71,9 +69,7 @@ def test_equal_values_have_an_interval_of_no_width_around_the_value(value, count
     assert score.value == pytest.approx(value, rel=1e-12)
 
 
-@pytest.mark.parametrize(
-    ("higher", "best", "worst"), [(True, "c", "b"), (False, "b", "c"), (None, "c", "b")]
-)
+@pytest.mark.parametrize(("higher", "best", "worst"), [(True, "c", "b"), (False, "b", "c"), (None, "c", "b")])
 def test_best_and_worst(higher, best, worst):
     score = scored({"a": 2.0, "b": 1.0, "c": 3.0, "d": None}, higher)
     assert (score.best_sample, score.worst_sample) == (best, worst)

@@ -112,9 +112,7 @@ def temporary(tmp_path, monkeypatch):
 @pytest.fixture
 def config(tmp_path, world):
     def make(*features: str, **changes: Any) -> Config:
-        return Config(
-            cache=tmp_path / "cache", features=features, **{"rules": world.challenge().submission, **changes}
-        )
+        return Config(cache=tmp_path / "cache", features=features, **{"rules": world.challenge().submission, **changes})
 
     return make
 
@@ -238,7 +236,9 @@ def test_facts_of_another_version_are_made_again(config, job):
     settings = config("filmstrip")
     first = Handler(settings)(job)
     (path,) = entries(settings, "facts")
-    FeatureCache(settings.cache).store("facts", path.stem, FeatureData({"facts": np.array('{"of": "another version"}')}))
+    FeatureCache(settings.cache).store(
+        "facts", path.stem, FeatureData({"facts": np.array('{"of": "another version"}')})
+    )
     second = Handler(settings)(job)
     assert (second.decodes, second.facts) == (1, first.facts)
     assert "facts" in second.notes[0]

@@ -97,7 +97,9 @@ def test_a_name_like_no_other_suggests_nothing():
 def test_all_missing_weights_are_named_at_once(tmp_path, monkeypatch, backbones):
     monkeypatch.setenv("EVALKIT_WEIGHTS", str(tmp_path))
     with pytest.raises(WeightsError) as caught:
-        make_plan(challenge(), load_backbones(backbones), names=["identity", "psnr", "identity.consisid.arc", "brisque"])
+        make_plan(
+            challenge(), load_backbones(backbones), names=["identity", "psnr", "identity.consisid.arc", "brisque"]
+        )
     assert caught.value.exit_code == 4
     told = str(caught.value)
     files = ["scrfd_500m_kps.onnx", "yunet_n_640_640.onnx", "face_embedder_mobilefacenet.onnx", "brisque_allmodel"]
@@ -109,9 +111,7 @@ def test_all_missing_weights_are_named_at_once(tmp_path, monkeypatch, backbones)
 
 def test_missing_weights_may_be_left_out(tmp_path, monkeypatch, backbones):
     monkeypatch.setenv("EVALKIT_WEIGHTS", str(tmp_path))
-    plan = make_plan(
-        challenge(), load_backbones(backbones), names=["identity", "psnr", "brisque"], allow_missing=True
-    )
+    plan = make_plan(challenge(), load_backbones(backbones), names=["identity", "psnr", "brisque"], allow_missing=True)
     assert list(plan.metrics) == ["psnr.rgb"]
     assert plan.unavailable == {
         "identity.strict.arc": "weights_missing:face_detector",

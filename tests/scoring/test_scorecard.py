@@ -169,7 +169,9 @@ def test_a_gap_without_a_reason_is_refused(document):
     assert Scorecard.from_json(json.dumps(document)).videos[-1].reasons == {"m.x": "missing"}
 
 
-@pytest.mark.parametrize("place", [(), ("submission",), ("metrics", "psnr.rgb"), ("videos", 0), ("videos", 0, "events")])
+@pytest.mark.parametrize(
+    "place", [(), ("submission",), ("metrics", "psnr.rgb"), ("videos", 0), ("videos", 0, "events")]
+)
 def test_keys_of_a_later_version_survive(document, place):
     part = document
     for step in place:

@@ -1,0 +1,415 @@
+"""What the rules for one file say: on real broken files, rule by rule, and whether the printed commands mend them."""
+
+from __future__ import annotations
+
+import csv
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+from clip_tools import needs_ffmpeg, patch_matrix, with_ffmpeg
+
+from evalkit.challenge import SubmissionRules, load_challenge
+from evalkit.media.facts import AudioFacts, MediaFacts, VideoFacts
+from evalkit.media.inspect import inspect_media
+from evalkit.validators.findings import verdict_of
+from evalkit.validators.media_rules import file_findings, file_rules, rule_registry
+
+RULES = load_challenge("talking-head").submission
+# What each of the files in nasty/ must be told, beside its verdict.
+NASTY = {
+    "audio_8k_mono": ["encoding.audio-sample-rate"],
+    "audio_early_400ms_startpts": ["encoding.audio-start"],
+    "audio_late_280ms_baked": [],
+    "audio_only": ["encoding.no-video"],
+    "audio_shorter_than_video": ["content.audio-short"],
+    "av1_aac": ["encoding.codec"],
+    "corrupt_mdat_bits": ["content.decode-errors"],
+    "fps60_dup": ["content.duplicate-frames"],
+    "fragmented": [],
+    "frozen_frame_with_speech": ["content.frozen"],
+    "h264_10bit": ["encoding.pixel-format"],
+    "h265_hvc1": ["encoding.codec"],
+    "jpeg_renamed": ["encoding.container"],
+    "mp3_audio": [],
+    "mpeg4part2": ["encoding.codec"],
+    "no_audio": ["encoding.audio-missing"],
+    "no_face_visible": [],
+    "odd_511": ["encoding.pixel-format"],
+    "one_frame": ["content.too-few-frames", "encoding.audio-missing"],  # two faults: it has no sound either
+    "random_bytes": ["encoding.not-media"],
+    "rotated90_metadata": ["encoding.rotation"],
+    "sar_4_3": ["encoding.aspect-ratio"],
+    "silent_audio": ["content.audio-silent"],
+    "swapped_audio": ["content.irregular-frames"],
+    "truncated_moov_ok": ["content.truncated"],
+    "truncated_no_moov": ["encoding.not-media"],
+    "two_audio_tracks": ["encoding.several-audio-streams"],
+    "vfr_drop": ["encoding.variable-frame-rate"],
+    "vp9_opus": ["encoding.codec"],
+    "webm_renamed": ["encoding.container"],
+    "zero_bytes": ["encoding.not-media"],
+}
+
+
+# --- real broken files ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.shared
+def test_table_of_broken_files_is_complete(shared):
+    with (shared / "data/nasty/expected.csv").open() as table:
+        assert {row["file"].removesuffix(".mp4") for row in csv.DictReader(table)} == set(NASTY)
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("name", NASTY)
+def test_broken_file_has_the_expected_verdict_and_no_second_finding(shared, name):
+    with (shared / "data/nasty/expected.csv").open() as table:
+        expected = {row["file"]: row["verdict"] for row in csv.DictReader(table)}
+    findings = file_findings(inspect_media(shared / f"data/nasty/{name}.mp4").facts, RULES, f"{name}.mp4")
+    assert sorted(finding.rule for finding in findings) == NASTY[name]
+    assert verdict_of(findings) == expected[f"{name}.mp4"]
+    for finding in findings:
+        assert finding.found and finding.expected and finding.path == f"{name}.mp4"
+        assert str(shared) not in str(finding.to_json())
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("jpeg_renamed", "a JPEG image"),
+        ("webm_renamed", "a WebM or Matroska file"),
+        ("truncated_no_moov", "an MP4 without its index (moov): it was cut off while being written or copied"),
+        ("random_bytes", "data of no known kind (it starts with the bytes e9 b2 99 1d)"),
+        ("zero_bytes", "an empty file"),
+    ],
+)
+def test_what_is_not_an_mp4_is_named(shared, name, words):
+    [finding] = file_findings(inspect_media(shared / f"data/nasty/{name}.mp4").facts, RULES)
+    assert finding.found == words
+    assert finding.expected == "MP4"
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("name", ["h265_hvc1", "mpeg4part2", "av1_aac", "vp9_opus"])
+def test_truncated_file_of_another_codec_is_told_about_the_codec_only(shared, tmp_path, name):
+    moved = subprocess.run  # silence: the index has to come first, or nothing can be read of the part
+    del moved
+    data = (shared / f"data/nasty/{name}.mp4").read_bytes()
+    if data.find(b"moov") > len(data) // 2:
+        pytest.skip("the index lies at the end")
+    (tmp_path / "cut.mp4").write_bytes(data[: len(data) * 2 // 3])
+    assert [finding.rule for finding in file_findings(inspect_media(tmp_path / "cut.mp4").facts, RULES)] == [
+        "encoding.codec"
+    ]
+
+
+# --- rule by rule -----------------------------------------------------------------------------------------------------
+
+VIDEO = VideoFacts(
+    codec="h264", profile="High", pixel_format="yuv420p", width=256, height=256, sample_aspect_ratio="1:1", rotation=0,
+    interlaced_frames=0, header_frames=125, packets=125, frames=125, decode_errors=0, corrupt_frames=0,
+    first_error=None, fps=25.0, start_seconds=0.0, duration_seconds=5.0, irregular_share=0.0, backward_steps=0,
+    size_changes=0, duplicate_share=0.0, longest_still_seconds=0.0, black_share=0.0, stopped_early=False,
+)  # fmt: skip
+AUDIO = AudioFacts(
+    codec="aac", sample_rate=16_000, channels=1, start_seconds=0.0, duration_seconds=5.0, rms_dbfs=-20.0, peak=0.5,
+    decode_errors=0,
+)  # fmt: skip
+GOOD = MediaFacts(
+    size_bytes=100_000, container="mov,mp4,m4a,3gp,3g2,mj2", brand="isom", video_streams=1, audio_streams=1,
+    other_streams=(), video=VIDEO, audio=AUDIO, open_error=None,
+)  # fmt: skip
+STRICT = RULES.model_copy(
+    update={
+        "video": RULES.video.model_copy(
+            update={"min_width": 128, "min_height": 128, "match_reference_seconds": 0.5, "min_seconds": 1.0}
+        )
+    }
+)
+
+
+def facts(video=None, audio=None, **whole) -> MediaFacts:
+    """Return the good file with some facts changed; ``video=False`` takes the stream out."""
+    streams = {}
+    for name, base, change in (("video", VIDEO, video), ("audio", AUDIO, audio)):
+        if change is False:
+            streams |= {name: None, f"{name}_streams": 0}
+        else:
+            streams[name] = base.model_copy(update=change or {})
+    return GOOD.model_copy(update={**streams, **whole})
+
+
+CASES = {  # rule: facts that break this rule and no other, and facts on the good side of its edge
+    "encoding.not-media": (
+        [facts(False, False, container=None, brand=None, open_error="a JPEG image")],
+        [GOOD],
+    ),
+    "encoding.container": (
+        [facts(container="matroska,webm", brand=None), facts(brand="qt  "), facts(False, container="wav", brand=None)],
+        [facts(brand="mp42"), facts(brand=None)],
+    ),
+    "encoding.no-video": ([facts(False), facts(False, False, other_streams=("data",))], [GOOD]),
+    "encoding.several-video-streams": ([facts(video_streams=2)], [GOOD]),
+    "encoding.codec": (
+        [
+            facts({"codec": "hevc"}),
+            facts({"codec": "hevc", "pixel_format": "yuv420p10le"}),
+            facts({"codec": "hevc", "packets": 60, "frames": 59, "decode_errors": 3, "duration_seconds": 2.3}),
+            facts({"codec": "vp9"}, {"codec": "opus"}),
+            facts({"codec": "unknown", "frames": 0, "decode_errors": 1, "fps": None}, {"decode_errors": 2}),
+        ],
+        [GOOD],
+    ),
+    "encoding.pixel-format": (
+        [facts({"pixel_format": "yuv444p"}), facts({"pixel_format": None})],
+        [facts({"pixel_format": "yuvj420p"})],
+    ),
+    "encoding.interlaced": ([facts({"interlaced_frames": 3})], [GOOD]),
+    "encoding.rotation": (
+        [facts({"rotation": 90}), facts({"rotation": -180}), facts({"mirrored": True})],
+        [facts({"rotation": 360})],
+    ),
+    "encoding.aspect-ratio": ([facts({"sample_aspect_ratio": "4:3"})], [facts({"sample_aspect_ratio": "0:1"})]),
+    "encoding.frame-rate": (
+        [facts({"fps": 19.9}), facts({"fps": 60.1})],
+        [facts({"fps": 20.0}), facts({"fps": 60.0}), facts({"fps": 19.995}), facts({"fps": 59.94006})],
+    ),
+    "encoding.variable-frame-rate": (
+        [facts({"irregular_share": 0.06}), facts({"irregular_share": 0.5, "fps": 12.0})],
+        [GOOD],
+    ),
+    "encoding.resolution": (
+        [facts({"width": 64}), facts({"height": 64}), facts({"width": 4098}), facts({"height": 5000})]
+        + [facts({"width": 9000, "frames": 0, "decode_errors": 1, "fps": None, "duration_seconds": 0.0})],
+        [facts({"width": 128, "height": 4096})],
+    ),
+    "encoding.audio-missing": ([facts(None, False)], [GOOD]),
+    "encoding.several-audio-streams": ([facts(audio_streams=2)], [GOOD]),
+    "encoding.audio-codec": (
+        [facts(None, {"codec": "opus"}), facts(None, {"codec": "unknown", "decode_errors": 1, "duration_seconds": 0})],
+        [facts(None, {"codec": "mp3"})],
+    ),
+    "encoding.audio-sample-rate": ([facts(None, {"sample_rate": 8000})], [facts(None, {"sample_rate": 48_000})]),
+    "encoding.audio-start": (
+        [facts(None, {"start_seconds": 0.11}), facts({"start_seconds": 0.4}, {"duration_seconds": 5.4})],
+        [facts(None, {"start_seconds": 0.1}), facts({"start_seconds": 3.0}, {"start_seconds": 3.05})],
+    ),
+    "content.truncated": (
+        [facts({"packets": 60, "frames": 60, "duration_seconds": 2.4}),
+         facts({"packets": 60, "frames": 59, "decode_errors": 1, "duration_seconds": 2.3, "irregular_share": 0.04,
+                "corrupt_frames": 1, "size_changes": 1, "backward_steps": 1}, {"decode_errors": 1}),
+         facts({"packets": 0, "frames": 0, "fps": None, "duration_seconds": 0.0}, {"duration_seconds": 0.0})],
+        [facts({"header_frames": 0}), facts({"packets": 124})],
+    ),
+    "content.decode-errors": (
+        [facts({"decode_errors": 1}), facts({"corrupt_frames": 1}),
+         facts({"decode_errors": 9, "frames": 1, "fps": None, "duration_seconds": 0.0, "irregular_share": 0.9}),
+         facts({"decode_errors": 2, "size_changes": 1, "backward_steps": 4}, {"decode_errors": 3})],
+        [GOOD],
+    ),
+    "content.endless": (
+        [facts({"stopped_early": True, "frames": 100, "packets": 100, "duration_seconds": 4.0})],
+        [GOOD],
+    ),
+    "content.too-few-frames": (
+        [facts({"frames": 1, "packets": 1, "header_frames": 1, "fps": None, "duration_seconds": 0.0})],
+        [facts({"frames": 2, "packets": 2, "header_frames": 2})],
+    ),
+    "content.duration": (
+        [facts({"duration_seconds": 0.9}), facts({"duration_seconds": 600.5}, {"duration_seconds": 600.5})],
+        [facts({"duration_seconds": 600.0}, {"duration_seconds": 600.0}), facts({"duration_seconds": 1.0})],
+    ),
+    "content.speech-length": (
+        [facts({"duration_seconds": 4.4}), facts({"duration_seconds": 5.6}, {"duration_seconds": 5.6})],
+        [facts({"duration_seconds": 4.6}), facts({"duration_seconds": 5.4}, {"duration_seconds": 5.4})],
+    ),
+    "content.size-change": ([facts({"size_changes": 1})], [GOOD]),
+    "content.timestamps": (
+        [facts({"backward_steps": 1}), facts({"backward_steps": 5, "irregular_share": 0.1, "duration_seconds": -3.0})],
+        [GOOD],
+    ),
+    "content.irregular-frames": ([facts({"irregular_share": 0.01}), facts({"irregular_share": 0.05})], [GOOD]),
+    "content.frozen": ([facts({"duplicate_share": 0.95}), facts({"duplicate_share": 1.0})], [GOOD]),
+    "content.duplicate-frames": (
+        [facts({"duplicate_share": 0.5}), facts({"duplicate_share": 0.94})],
+        [facts({"duplicate_share": 0.49})],
+    ),
+    "content.black": ([facts({"black_share": 0.5})], [facts({"black_share": 0.49})]),
+    "content.audio-silent": (
+        [facts(None, {"rms_dbfs": None}), facts(None, {"rms_dbfs": -60.1})],
+        [facts(None, {"rms_dbfs": -60.0})],
+    ),
+    "content.audio-damaged": ([facts(None, {"decode_errors": 1})], [GOOD]),
+    "content.audio-short": (
+        [facts(None, {"duration_seconds": 4.4})],
+        [facts(None, {"duration_seconds": 4.6}), facts(None, {"duration_seconds": 60.0})],
+    ),
+}  # fmt: skip
+
+
+def speech_of(rule: str) -> float | None:
+    return 5.0 if rule == "content.speech-length" else None
+
+
+def broken(rule: str, seen: MediaFacts, rules: SubmissionRules = STRICT):
+    return file_findings(seen, rules, "a.mp4", speech_of(rule))
+
+
+def test_every_rule_for_files_has_a_case():
+    assert set(CASES) == {rule.id for rule in file_rules()}
+
+
+def test_good_file_has_no_finding():
+    assert file_findings(GOOD, STRICT, "a.mp4", speech_seconds=5.0) == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "seen"), [pytest.param(rule, seen, id=f"{rule}-{n}") for rule in CASES for n, seen in enumerate(CASES[rule][0])]
+)  # fmt: skip
+def test_fault_breaks_exactly_its_rule(rule, seen):
+    findings = broken(rule, seen)
+    assert {finding.rule for finding in findings} == {rule}
+    for finding in findings:
+        assert finding.severity == next(known.severity for known in file_rules() if known.id == rule)
+        assert finding.message.endswith(".") and finding.found and finding.expected
+        assert finding.path == "a.mp4"
+        assert "{path}" not in (finding.fix or "")
+
+
+@pytest.mark.parametrize(
+    ("rule", "seen"), [pytest.param(rule, seen, id=f"{rule}-{n}") for rule in CASES for n, seen in enumerate(CASES[rule][1])]
+)  # fmt: skip
+def test_good_side_of_the_edge_is_no_fault(rule, seen):
+    assert rule not in {finding.rule for finding in broken(rule, seen)}
+    assert verdict_of(broken(rule, seen)) == "ok"
+
+
+def test_rules_that_are_switched_off_in_the_challenge_check_nothing():
+    video = RULES.video.model_copy(
+        update={"min_fps": None, "max_fps": None, "constant_frame_rate": False, "max_seconds": None,
+                "max_width": None, "max_height": None}
+    )  # fmt: skip
+    audio = RULES.audio.model_copy(
+        update={"required": False, "min_sample_rate": None, "max_start_difference": None, "max_length_difference": None}
+    )
+    lenient = RULES.model_copy(update={"video": video, "audio": audio})
+    seen = facts(
+        {"fps": 7.0, "irregular_share": 0.4, "duration_seconds": 9000.0, "width": 9000, "height": 9000},
+        {"sample_rate": 8000, "start_seconds": 2.0},
+    )
+    assert file_findings(seen, lenient) == []
+    assert file_findings(facts(None, False), lenient) == []
+
+
+@pytest.mark.parametrize("severity", ["error", "warning", "info"])
+def test_challenge_replaces_the_severity(severity):
+    rules = RULES.model_copy(update={"severities": {"encoding.codec": severity, "content.black": "off"}})
+    seen = facts({"codec": "hevc", "black_share": 0.9})
+    [finding] = file_findings(seen, rules)
+    assert (finding.rule, finding.severity) == ("encoding.codec", severity)
+    assert verdict_of([finding]) == {"error": "error", "warning": "warning", "info": "ok"}[severity]
+
+
+def test_two_faults_are_two_findings():
+    findings = file_findings(facts({"rotation": 90, "fps": 12.0}), RULES)
+    assert [finding.rule for finding in findings] == ["encoding.rotation", "encoding.frame-rate"]
+
+
+def test_rules_are_registered_once_with_a_scope_and_a_title():
+    for key, rule in rule_registry().items():
+        assert key == rule.id and rule.title and rule.scope in {"archive", "set", "file"}
+        assert key.split(".")[0] in {"archive", "layout", "encoding", "content"}
+
+
+def test_path_in_the_command_is_quoted():
+    [finding] = file_findings(facts({"codec": "hevc"}), RULES, "it's; rm -rf $HOME.mp4")
+    assert shlex.split(finding.fix)[:3] == ["ffmpeg", "-i", "it's; rm -rf $HOME.mp4"]
+
+
+# --- the commands -----------------------------------------------------------------------------------------------------
+
+MENDED = {
+    "webm_renamed": "encoding.container",
+    "h265_hvc1": "encoding.codec",
+    "mpeg4part2": "encoding.codec",
+    "vp9_opus": "encoding.codec",
+    "h264_10bit": "encoding.pixel-format",
+    "odd_511": "encoding.pixel-format",
+    "rotated90_metadata": "encoding.rotation",
+    "vfr_drop": "encoding.variable-frame-rate",
+    "sar_4_3": "encoding.aspect-ratio",
+    "audio_early_400ms_startpts": "encoding.audio-start",
+    "two_audio_tracks": "encoding.several-audio-streams",
+}
+
+
+def mend(path: Path, folder: Path, rule: str, rules: SubmissionRules = RULES) -> MediaFacts:
+    """Run the printed command in ``folder`` through the shell, as a reader would, and return the new file's facts."""
+    found = {finding.rule: finding for finding in file_findings(inspect_media(path).facts, rules, str(path))}
+    command = found[rule].fix.replace("ffmpeg ", "ffmpeg -nostdin -v error -y ", 1)
+    done = subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return inspect_media(folder / "fixed.mp4").facts
+
+
+@with_ffmpeg
+@pytest.mark.shared
+@pytest.mark.parametrize("name", MENDED)
+def test_printed_command_mends_the_file(shared, tmp_path, name):
+    path = shared / f"data/nasty/{name}.mp4"
+    before, after = inspect_media(path).facts, mend(path, tmp_path, MENDED[name])
+    assert file_findings(after, RULES) == []
+    assert after.audio_streams == 1
+    # Nothing was lost on the way: the sound is as long, and the pictures last to the same moment.
+    assert after.audio.duration_seconds == pytest.approx(before.audio.duration_seconds, abs=0.1)
+    end = before.video.start_seconds + before.video.duration_seconds
+    assert after.video.start_seconds + after.video.duration_seconds == pytest.approx(end, abs=0.1)
+
+
+@with_ffmpeg
+@pytest.mark.parametrize(
+    ("source", "rule"),
+    [
+        (["-f", "lavfi", "-i", "testsrc=s=64x64:r=25:d=2", "-vf", "interlace,setfield=tff", "-flags", "+ilme+ildct"],
+         "encoding.interlaced"),
+        (["-f", "lavfi", "-i", "testsrc=s=64x64:r=12:d=2"], "encoding.frame-rate"),
+        (["-f", "lavfi", "-i", "testsrc=s=63x65:r=25:d=2", "-pix_fmt", "yuv444p", "-vf", "setsar=4/3"],
+         "encoding.pixel-format"),
+        (["-f", "lavfi", "-i", "testsrc=s=64x64:r=25:d=2", "-map", "0:v", "-map", "0:v", "-map", "1:a"],
+         "encoding.several-video-streams"),
+    ],
+)  # fmt: skip
+def test_printed_command_mends_made_files(tmp_path, source, rule):
+    made = tmp_path / "made file's.mp4"
+    words = ["-f", "lavfi", "-i", "sine=440:d=2:sample_rate=16000"]
+    pixel = [] if "-pix_fmt" in source else ["-pix_fmt", "yuv420p"]
+    command = ["ffmpeg", "-nostdin", "-v", "error", *source[:4], *words, *source[4:], *pixel, "-c:v", "libx264",
+               "-c:a", "aac", str(made)]  # fmt: skip
+    subprocess.run(command, check=True)
+    assert rule not in {finding.rule for finding in file_findings(mend(made, tmp_path, rule), RULES)}
+
+
+@with_ffmpeg
+def test_printed_command_mends_an_audio_codec_late_audio_and_a_mirror(tmp_path):
+    def run(*words):
+        subprocess.run(["ffmpeg", "-nostdin", "-v", "error", "-y", *map(str, words)], check=True)
+
+    video = ["-f", "lavfi", "-i", "testsrc=s=64x64:r=25:d=2"]
+    sound = ["-f", "lavfi", "-i", "sine=440:d=2:sample_rate=48000"]
+    good = ["-pix_fmt", "yuv420p", "-c:v", "libx264"]
+    run(*video, *sound, *good, "-c:a", "ac3", tmp_path / "ac3.mp4")
+    assert file_findings(mend(tmp_path / "ac3.mp4", tmp_path, "encoding.audio-codec"), RULES) == []
+    run(*video, "-itsoffset", "0.4", *sound, *good, "-c:a", "aac", tmp_path / "late.mp4")
+    assert file_findings(mend(tmp_path / "late.mp4", tmp_path, "encoding.audio-start"), RULES) == []
+    run(*video, *sound, *good, "-c:a", "aac", tmp_path / "upright.mp4")
+    patch_matrix(tmp_path / "upright.mp4", tmp_path / "mirror.mp4", (1, 0, 0, -1))
+    after = mend(tmp_path / "mirror.mp4", tmp_path, "encoding.rotation")
+    assert (after.video.rotation, after.video.mirrored) == (0, False)
+
+
+def test_commands_stand_in_the_table_of_needs():
+    assert needs_ffmpeg  # the marker and the skip travel together
+    assert set(MENDED.values()) <= set(CASES)
