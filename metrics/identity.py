@@ -37,7 +37,9 @@ def largest_face_cosines(faces: Arrays, arcface: Arrays, reference: NDArray[np.f
     """Return the cosine of the largest face per sampled frame, found by the first detector only, as ConsisID does."""
     embedded = dict(zip((int(row) for row in arcface["face"]), arcface["embedding"], strict=True))
     box = faces["box"].astype(np.float64)
-    area = (box[:, 2] - box[:, 0]) * (box[:, 3] - box[:, 1])
+    with np.errstate(invalid="ignore"):
+        area = (box[:, 2] - box[:, 0]) * (box[:, 3] - box[:, 1])
+    area = np.where(np.isfinite(area), area, 0.0)  # a box without a size is never the largest
     by_frame: dict[int, float] = {}
     for frame, attempt in enumerate(faces["attempt"]):
         rows = np.flatnonzero(faces["face_frame"] == frame)

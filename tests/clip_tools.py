@@ -12,23 +12,11 @@ from pathlib import Path
 
 import av
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 
 Picture = NDArray[np.uint8]
 FFMPEG, FFPROBE = shutil.which("ffmpeg"), shutil.which("ffprobe")
-needs_ffmpeg = [
-    pytest.mark.ffmpeg,
-    pytest.mark.skipif(FFMPEG is None or FFPROBE is None, reason="ffmpeg and ffprobe are not installed"),
-]
 BITS, BLOCK = 8, 8
-
-
-def with_ffmpeg(test):
-    """Mark one test as needing ffmpeg's programs."""
-    for mark in needs_ffmpeg:
-        test = mark(test)
-    return test
 
 
 def ffmpeg(*words: object, data: bytes | None = None) -> bytes:

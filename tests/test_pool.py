@@ -299,7 +299,8 @@ def run_script(text: str, folder: Path, *arguments: str) -> subprocess.Popen[str
 
 
 def started(script: Path, folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    here = Path(__file__).parent
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(here), str(here.parent)])}
     return subprocess.Popen(
         [sys.executable, str(script), *arguments],
         cwd=folder,

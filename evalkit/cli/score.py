@@ -143,9 +143,9 @@ def print_scorecard(card: Scorecard) -> None:
         console.print(escape(f"  unscored {neutralise(video.sample)}: {neutralise(reason)}"))
     if len(unread) > 20:
         console.print(f"  ... and {len(unread) - 20} more")
-    console.print(
-        f"{card.scored_videos} of {len(card.videos)} videos scored with backbones "
-        f"'{escape(neutralise(card.backbones))}', {card.timing.get('videos_decoded', 0)} decoded now."
-    )
-    if card.backbones != "published":
+    networks = any(use.weights for use in card.features.values())
+    backbones = f" with backbones '{escape(neutralise(card.backbones))}'" if networks else ""
+    decoded = card.timing.get("videos_decoded", 0)
+    console.print(f"{card.scored_videos} of {len(card.videos)} videos scored{backbones}, {decoded} decoded now.")
+    if networks and card.backbones != "published":
         console.print("These numbers are not comparable with published ones.", style="yellow")

@@ -36,6 +36,7 @@ from evalkit.metrics.features.base import (
 )
 from evalkit.scoring.cache import CorruptEntryError, FeatureCache, feature_key
 from evalkit.scoring.guard import Guard, GuardedPairs, GuardedSession
+from evalkit.scoring.pairing import PairedSink
 from evalkit.submission import MemberRef
 from evalkit.validators.findings import verdict_of
 from evalkit.validators.media_rules import file_findings
@@ -219,6 +220,8 @@ class _Work:
             return self.digest
         if part == "reference_images":
             return [_digest(path) for path in self.item.reference_images]
+        if part == "text":
+            return self.item.text
         path = self.item.reference_video if part == "reference_video" else self.item.audio
         return _digest(path) if path else None
 
@@ -237,7 +240,8 @@ class _Work:
         sinks: list[FrameSink] = [GuardedSession(guard) for guard in guards.values() if not guard.paired]
         together = None
         if pairs and self.item.reference_video is not None:
-            together = GuardedPairs(pairs, self.item.reference_video, self.config.limits)
+            sessions = [GuardedPairs(guard) for guard in pairs]
+            together = PairedSink(self.item.reference_video, sessions, self.config.limits)
             sinks.append(together)
         inspection = inspect_media(self.item.video, sinks, self.config.limits)
         self.decodes = inspection.passes

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.errors import StorageError
-from evalkit.media.inspect import Limits
 from evalkit.metrics.base import FeatureData
 from evalkit.metrics.features.base import FeatureUnavailableError, PairSession, Picture, Session, Times
-from evalkit.scoring.pairing import PairedSink
 
 
 class UpstreamFailedError(Exception):
@@ -127,46 +124,27 @@ class GuardedSession:
             self._guard.step(lambda: session.frame(index, time, rgb))
 
 
-class GuardedPairs:
-    """A frame sink for all sessions that want pairs; when the decoding starts over, so do they."""
+class GuardedPairs(PairSession):
+    """A session that wants pairs of frames, for `evalkit.scoring.pairing.PairedSink`; `Guard.finish` ends it."""
 
-    def __init__(self, guards: Sequence[Guard], reference: Path, limits: Limits) -> None:
-        self._guards, self._reference, self._limits = guards, reference, limits
-        self._sink: PairedSink | None = None
-
-    def plan(self, times: Times) -> NDArray[np.bool_]:
-        """Return the frames that are paired."""
-        if self._sink is not None:
-            for guard in self._guards:
-                guard.open()
-        self._sink = PairedSink(self._reference, [_GuardedPair(guard) for guard in self._guards], self._limits)
-        return self._sink.plan(times)
-
-    def frame(self, index: int, time: float, rgb: Picture) -> None:
-        """Hand a frame to all sessions."""
-        if self._sink is not None:
-            self._sink.frame(index, time, rgb)
-
-    def check(self) -> None:
-        """Raise what went wrong with the reference video.
-
-        Raises:
-            FeatureUnavailableError: ``reference_video_unreadable``.
-        """
-        if self._sink is not None:
-            self._sink.check()
-
-
-class _GuardedPair(PairSession):
     def __init__(self, guard: Guard) -> None:
         self._guard = guard
+        self._started = False
+
+    def restart(self) -> None:
+        """Start over with a session of its own: the file's index was wrong, and what followed from it doesn't count."""
+        if self._started:
+            self._guard.open()
+        self._started = True
 
     def pair(self, index: int, candidate: Picture, reference: Picture) -> None:
+        """Hand a pair to the session."""
         session = self._guard.session
         if isinstance(session, PairSession):
             self._guard.step(lambda: session.pair(index, candidate, reference))
 
     def finish(self) -> dict[str, NDArray[Any]]:
+        """Return nothing."""
         return {}
 
 

@@ -44,7 +44,7 @@ class PairedSink:
         self._reference = reference
         self._sessions = sessions
         self._limits = limits
-        self._problem: FeatureUnavailableError | None = None
+        self._problem: Exception | None = None
         self._matches: Indices = np.empty(0, dtype=np.int64)
         self._next = 0
         self._stream: Iterator[Picture] = iter(())
@@ -52,6 +52,9 @@ class PairedSink:
     def plan(self, times: Times) -> NDArray[np.bool_]:
         """Return which candidate frames some reference frame is paired with."""
         mask = np.zeros(len(times), dtype=bool)
+        self._problem = None
+        for session in self._sessions:
+            session.restart()
         try:
             reference = scan_times(self._reference, self._limits)
         except (MediaError, OSError) as error:
@@ -74,15 +77,19 @@ class PairedSink:
                     "reference_video_unreadable", str(error) or "it ends before its index says"
                 )
                 return
-            for session in self._sessions:
-                session.pair(self._next, rgb, other)
+            try:
+                for session in self._sessions:
+                    session.pair(self._next, rgb, other)
+            except Exception as error:  # noqa: BLE001 - raised by `check`; the other sinks go on
+                self._problem = error
+                return
             self._next += 1
 
     def check(self) -> None:
-        """Raise what went wrong with the reference video, if anything did.
+        """Raise what went wrong with the reference video or in a session, if anything did.
 
         Raises:
-            FeatureUnavailableError: ``reference_video_unreadable``.
+            FeatureUnavailableError: ``reference_video_unreadable``, or a session's own reason.
         """
         if self._problem is not None:
             raise self._problem

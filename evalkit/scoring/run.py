@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -167,8 +168,9 @@ def _extract(
     ]
     reports: dict[str, FileReport] = {}
     extractions: dict[str, Extraction] = {}
-    with shown(options.progress, title, len(jobs)) as progress:
-        for result in options.engine.run(config, jobs):
+    # Closed at once when the loop is left by an exception: workers must not outlive it.
+    with shown(options.progress, title, len(jobs)) as progress, _results(options.engine, config, jobs) as results:
+        for result in results:
             sample = jobs[result.index].sample
             path = paths[sample]
             if result.failure is not None:
@@ -182,6 +184,16 @@ def _extract(
             progress.step(sample)
     ordered = [job.sample for job in jobs]
     return {s: reports[s] for s in ordered}, {s: extractions[s] for s in ordered if s in extractions}
+
+
+@contextmanager
+def _results(engine: Engine, config: Config, jobs: Sequence[Job]) -> Iterator[Iterator[JobResult]]:
+    results = engine.run(config, jobs)
+    try:
+        yield results
+    finally:
+        if isinstance(results, Generator):
+            results.close()
 
 
 def _item(sample: str, run: _Run) -> Item:

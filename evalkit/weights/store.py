@@ -73,7 +73,7 @@ def find_weights(backbones: Backbones, role: str) -> Path:
 
 def missing_weights(backbones: Backbones, role: str, entry: WeightEntry, path: Path) -> WeightsError:
     """Return the error that tells how to get a file that is not there."""
-    size = f", {entry.bytes / 1e6:.1f} MB" if entry.bytes else ""
+    size = f", {entry.bytes:,} bytes" if entry.bytes else ""
     source = f" It can be had at {entry.urls[0]}." if entry.urls else ""
     return WeightsError(
         f"The weights file '{entry.file}' ({role} of the backbones '{backbones.name}'{size}) is missing.",

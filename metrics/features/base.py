@@ -21,7 +21,7 @@ from evalkit.registry import index_by_name, load_group
 Arrays = dict[str, NDArray[Any]]
 Picture = NDArray[np.uint8]
 Times = NDArray[np.float64]
-Input = Literal["video", "reference_video", "reference_images", "audio"]
+Input = Literal["video", "reference_video", "reference_images", "audio", "text"]
 
 
 @dataclass(frozen=True)
@@ -115,6 +115,10 @@ class Session(ABC):
 
 class PairSession(ABC):
     """A session that sees each frame of the reference video together with the frame shown at the same time."""
+
+    @abstractmethod
+    def restart(self) -> None:
+        """Forget all pairs: they will come again from the first."""
 
     @abstractmethod
     def pair(self, index: int, candidate: Picture, reference: Picture) -> None:

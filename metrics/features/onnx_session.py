@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import onnxruntime
+from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import MachineError, UsageError, WeightsError
+
+if TYPE_CHECKING:
+    import onnxruntime
 
 # TF32 keeps 10 bits of mantissa: enough to move a cosine by 1e-3. "DEFAULT" picks cuDNN's algorithm without timing
 # the candidates, so that two runs pick the same one.
@@ -74,6 +75,7 @@ def open_session(model: Model, *, device: str = "cpu", threads: int = 1) -> onnx
         MachineError: ``"cuda"`` was asked for and this onnxruntime can't use it.
         WeightsError: the model is missing, corrupt, or uses what this onnxruntime does not know.
     """
+    onnxruntime = _runtime()
     providers = _providers(device)
     content = read_model(model)
     options = onnxruntime.SessionOptions()
@@ -136,6 +138,14 @@ def run(session: onnxruntime.InferenceSession, name: str, value: Any) -> list[An
     return outputs
 
 
+def _runtime() -> Any:
+    """Import onnxruntime, when a model is opened and not before, with its usage reports switched off."""
+    import onnxruntime
+
+    onnxruntime.disable_telemetry_events()
+    return onnxruntime
+
+
 def _providers(device: str) -> list[Any]:
     if device == "cpu":
         return ["CPUExecutionProvider"]
@@ -143,7 +153,7 @@ def _providers(device: str) -> list[Any]:
         raise UsageError(
             f"Unknown device '{device}'.", expected="'cpu' or 'cuda'", fix="Choose one of the two with --device."
         )
-    available = onnxruntime.get_available_providers()
+    available = _runtime().get_available_providers()
     if "CUDAExecutionProvider" not in available:
         raise _no_cuda(f"providers {', '.join(available)}")
     return [("CUDAExecutionProvider", _CUDA_OPTIONS), "CPUExecutionProvider"]

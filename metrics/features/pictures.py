@@ -34,7 +34,10 @@ class PairedPixelsSession(PairSession):
 
     def __init__(self) -> None:
         self._rows: list[tuple[float, float, float]] = []
-        self._sizes: set[tuple[int, int]] = set()
+
+    def restart(self) -> None:
+        """Forget all pairs."""
+        self._rows = []
 
     def pair(self, index: int, candidate: Picture, reference: Picture) -> None:
         """Bring the candidate to the reference's size and compare."""
@@ -42,7 +45,6 @@ class PairedPixelsSession(PairSession):
         height, width = reference.shape[:2]
         if min(height, width) < SMALLEST_SIDE:
             raise FeatureUnavailableError("reference_video_too_small", f"{width}x{height} pixels")
-        self._sizes.add((candidate.shape[1], candidate.shape[0]))
         if candidate.shape != reference.shape:
             candidate = resize_to(candidate, height, width)
         self._rows.append((psnr(candidate, reference), ssim_gray(candidate, reference), ssim_rgb(candidate, reference)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from clip_tools import ffmpeg, numbered, tone, with_ffmpeg, write_wav
+from clip_tools import ffmpeg, numbered, tone, write_wav
 from scipy.signal import resample_poly
 
 from evalkit.errors import MediaError
@@ -68,7 +68,7 @@ def test_opposite_channels_cancel(tmp_path):
     assert np.abs(read_audio(path, 16_000)).max() < 1e-4
 
 
-@with_ffmpeg
+@pytest.mark.ffmpeg
 def test_stereo_aac_is_as_loud_as_it_was(tmp_path):
     loud = tone(440, 2.0, 48_000, 0.5)
     write_wav(tmp_path / "s.wav", np.stack([loud, loud], axis=1), 48_000)
@@ -91,7 +91,7 @@ def test_8_khz_mono(shared):
 
 
 @pytest.mark.shared
-@with_ffmpeg
+@pytest.mark.ffmpeg
 @pytest.mark.parametrize("name", ["clips/c03.mp4", "clips/c07.mp4", "clips/c10.mpg", "syncnet/example.avi"])
 def test_samples_are_those_of_ffmpeg(shared, name):
     """The same decoder, the same resampler; channels averaged by a filter, because ``-ac 1`` is 3 dB louder."""

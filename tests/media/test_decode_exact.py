@@ -10,14 +10,14 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from clip_tools import ffmpeg, ffprobe, grey_planes, needs_ffmpeg, patch_edit, patch_matrix, write_raw
+from clip_tools import ffmpeg, ffprobe, grey_planes, patch_edit, patch_matrix, write_raw
 
 from evalkit.media.colour import luma
 from evalkit.media.container import open_media
 from evalkit.media.decode import iter_frames
 from evalkit.media.inspect import Limits, inspect_media, scan_times
 
-pytestmark = needs_ffmpeg
+pytestmark = pytest.mark.ffmpeg
 
 CLIPS = [f"clips/c{number:02d}.mp4" for number in range(1, 10)] + [f"clips/c{number}.mpg" for number in (10, 11, 12)]
 NASTY = [
@@ -42,7 +42,6 @@ LARGE = {"clips/c04.mp4", "clips/c05.mp4", "clips/c06.mp4", "clips/c08.mp4"}
 # METRICS.md 0.3. The arithmetic of BT.601 and BT.709: weights of red and blue in luma.
 WEIGHTS = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722)}
 # The flags that evalkit uses (evalkit.media.colour), for the scaler of ffmpeg's command line.
-ACCURATE = "bilinear+full_chroma_int+full_chroma_inp+accurate_rnd+bitexact"
 
 
 # --- planes and times -------------------------------------------------------------------------------------------------
@@ -214,13 +213,14 @@ def planes_420(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         ("clips/c10.mpg", "bt601", False),  # MPEG-1: chroma amid its four pixels
     ],
 )
-def test_rgb_of_real_frames_is_the_exact_arithmetic_within_one_level(shared, name, matrix, left):
+def test_rgb_of_real_frames_is_near_the_exact_arithmetic(shared, name, matrix, left):
     path = shared / "data" / name
     y, u, v = planes_420(path)
     expected = exact_rgb(y, upsampled(u, left=left), upsampled(v, left=left), matrix, full=False)
     difference = (next(iter_frames(path)).astype(float) - expected)[2:-2, 2:-2]
-    assert np.abs(difference).max() <= 1.0
-    assert abs(difference.mean()) < 0.05
+    # FFmpeg's path repeats chroma and rounds down: see evalkit.media.colour.
+    assert np.abs(difference).mean() < 2.0
+    assert -1.6 < difference.mean() < -0.5
 
 
 COLOURS = [
@@ -247,7 +247,7 @@ def test_matrix_follows_the_tag(tmp_path, form, space, matrix):
     ]
     path = write_raw(tmp_path / "c.mp4", frames, (16, 16), pixel_format=form, colorspace=space, color_range=1)
     for rgb, colour in zip(iter_frames(path), COLOURS, strict=True):
-        np.testing.assert_allclose(rgb[8, 8], exact_rgb(*colour, matrix, full=False), atol=1.0)
+        np.testing.assert_allclose(rgb[8, 8], exact_rgb(*colour, matrix, full=False), atol=3.0)
 
 
 @pytest.mark.parametrize(("form", "tag"), [("yuvj420p", 2), ("yuv420p", 2), ("yuvj420p", None)])
@@ -255,37 +255,45 @@ def test_full_range_is_not_stretched(tmp_path, form, tag):
     frames = [bytes([y]) * 256 + bytes([u]) * 64 + bytes([v]) * 64 for y, u, v in [(0, 128, 128), *COLOURS]]
     path = write_raw(tmp_path / "full.mp4", frames, (16, 16), pixel_format=form, colorspace=1, color_range=tag)
     for rgb, colour in zip(iter_frames(path), [(0, 128, 128), *COLOURS], strict=True):
-        np.testing.assert_allclose(rgb[8, 8], exact_rgb(*colour, "bt709", full=True), atol=1.0)
+        np.testing.assert_allclose(rgb[8, 8], exact_rgb(*colour, "bt709", full=True), atol=3.0)
+
+
+def test_full_range_is_told_by_the_tag_alone(tmp_path):
+    # VP9 has no pixel format of its own for full range, as H.264 has (yuvj420p).
+    frames = [bytes([y]) * 4096 + bytes([u]) * 1024 + bytes([v]) * 1024 for y, u, v in COLOURS]
+    path = write_raw(
+        tmp_path / "full.webm", frames, (64, 64), codec="libvpx-vp9", options={"lossless": "1"}, colorspace=1,
+        color_range=2,
+    )  # fmt: skip
+    assert inspect_media(path).facts.video.pixel_format == "yuv420p"
+    for rgb, colour in zip(iter_frames(path), COLOURS, strict=True):
+        np.testing.assert_allclose(rgb[8, 8], exact_rgb(*colour, "bt709", full=True), atol=3.0)
 
 
 @pytest.mark.shared
 @pytest.mark.parametrize(
     "name",
-    ["clips/c01.mp4", "clips/c03.mp4", "clips/c06.mp4", "clips/c09.mp4", "clips/c10.mpg", "nasty/h264_10bit.mp4"],
+    ["clips/c01.mp4", "clips/c03.mp4", "clips/c06.mp4", "clips/c09.mp4", "clips/c10.mpg"],
 )
-def test_distance_from_ffmpegs_default_conversion(shared, name):
-    """FFmpeg's command line (and OpenCV) repeats chroma and truncates: about one level darker, chroma edges apart.
-
-    Measured on these clips: 1.2 to 1.4 levels on average, of which 1.1 to 1.4 are a constant shift; 16 to 37 at the
-    worst chroma edge. With the flags of evalkit.media.colour the command line comes within 0.4 on average; what is left
-    is the place of chroma, which ffmpeg 5 does not take from the stream.
-    """
+def test_rgb_is_bit_identical_with_ffmpegs_default_conversion(shared, name):
     path = shared / "data" / name
-    ours = np.stack(list(islice(iter_frames(path), 4))).astype(int)
+    ours = np.stack(list(islice(iter_frames(path), 4)))
+    raw = ffmpeg(
+        "-i", path, "-map", "0:v:0", "-fps_mode", "passthrough", "-frames:v", 4,
+        "-f", "rawvideo", "-pix_fmt", "rgb24", "-",
+    )  # fmt: skip
+    np.testing.assert_array_equal(ours, np.frombuffer(raw, np.uint8).reshape(ours.shape))
 
-    def theirs(*flags):
-        raw = ffmpeg(
-            "-i", path, "-map", "0:v:0", "-fps_mode", "passthrough", "-frames:v", 4, *flags,
-            "-f", "rawvideo", "-pix_fmt", "rgb24", "-",
-        )  # fmt: skip
-        return np.frombuffer(raw, np.uint8).reshape(ours.shape)
 
-    default = ours - theirs()
-    assert np.abs(default).mean() < 1.6
-    assert 0.9 < default.mean() < 1.5
-    accurate = ours - theirs("-sws_flags", ACCURATE)
-    assert np.abs(accurate).mean() < 0.5
-    assert abs(accurate.mean()) < 0.05
+@pytest.mark.shared
+def test_rgb_is_bit_identical_with_opencv(shared):
+    import cv2
+
+    path = shared / "data" / "talking-heads" / "testset" / "videos" / "s01.mp4"
+    capture = cv2.VideoCapture(str(path))
+    for ours in islice(iter_frames(path), 5):
+        theirs = cv2.cvtColor(capture.read()[1], cv2.COLOR_BGR2RGB)
+        np.testing.assert_array_equal(ours, theirs)
 
 
 @pytest.mark.shared
@@ -307,7 +315,7 @@ def test_odd_sizes_in_420_keep_their_last_row_and_column(tmp_path):
     rgb = next(iter_frames(tmp_path / "odd.mkv"))
     expected = exact_rgb(ramp, np.full(ramp.shape, 128), np.full(ramp.shape, 128), "bt601", full=False)
     assert rgb.shape == (33, 35, 3)
-    np.testing.assert_allclose(rgb, expected, atol=1.0)
+    np.testing.assert_allclose(rgb, expected, atol=3.0)
 
 
 # --- orientation ------------------------------------------------------------------------------------------------------

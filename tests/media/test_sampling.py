@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from clip_tools import ffmpeg, grey_planes, with_ffmpeg, write_raw
+from clip_tools import ffmpeg, grey_planes, write_raw
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -143,7 +143,7 @@ def test_every_tick_shows_the_nearest_frame(total, native, fps):
     assert len(chosen) == max(1, int(total / native * fps + 0.5 + 1e-6))
 
 
-@with_ffmpeg
+@pytest.mark.ffmpeg
 @pytest.mark.parametrize(
     ("native", "same", "shift"),
     [
@@ -185,6 +185,10 @@ def test_nearest_frame_and_ties():
 def test_half_a_microsecond_of_rounding_is_still_a_tie():
     assert at_times(np.array([0.0, 0.04]), np.array([0.02 + 2e-7])).tolist() == [0]
     assert at_times(np.array([0.0, 0.04]), np.array([0.02 + 2e-6])).tolist() == [1]
+
+
+def test_of_frames_with_one_time_the_first_is_taken():
+    assert at_times(np.array([0.0, 1.0, 1.0, 2.0]), np.array([1.0])).tolist() == [1]
 
 
 def test_nothing_wanted_nothing_chosen():

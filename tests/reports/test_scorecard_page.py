@@ -331,9 +331,8 @@ def test_a_thousand_videos_stay_small():
 
 def test_an_unwritable_folder_is_a_storage_error(tmp_path):
     (tmp_path / "file").write_bytes(b"")
-    for folder in ("nowhere", "file"):
-        with pytest.raises(StorageError, match="can't be written"):
-            write_scorecard_page(make_scorecard(2, 1), no_frames, tmp_path / folder / "report.html")
+    with pytest.raises(StorageError, match="can't be written"):
+        write_scorecard_page(make_scorecard(2, 1), no_frames, tmp_path / "file" / "report.html")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 

@@ -361,6 +361,9 @@ def test_an_evalkit_error_that_says_the_disk_is_full_stops_the_run(config, job, 
 
 def test_a_pair_session_that_raises_costs_only_its_own_feature(config, job, monkeypatch):
     class Pairs(PairSession):
+        def restart(self):
+            pass
+
         def pair(self, index, candidate, reference):
             if index == 3:
                 fault()

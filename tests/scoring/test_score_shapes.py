@@ -24,6 +24,7 @@ from evalkit.errors import SubmissionError, TestSetError
 from evalkit.media.decode import iter_frames
 from evalkit.media.encode import write_video
 from evalkit.reference_models import shapes
+from evalkit.scoring.progress import Silent
 from evalkit.scoring.scorecard import Scorecard
 
 METRICS = ("psnr", "ssim", "ssim.rgb", "duration", "fps", "frozen_share")
@@ -396,6 +397,30 @@ def test_a_run_that_was_killed_goes_on_where_it_stopped(world, tmp_path, slow):
     assert set(decodes(straight).values()) == {1}
     assert without_timing(broken) == without_timing(straight)
     assert Scorecard.load(broken).metrics["waiting.number"].value == 2.5
+
+
+def children() -> set[int]:
+    """Return the processes that this one started."""
+    found = set()
+    for task in Path("/proc/self/task").iterdir():
+        found |= {int(pid) for pid in (task / "children").read_text().split()}
+    return found
+
+
+class Impatient(Silent):
+    """Gives up after the first video, as somebody does who presses Ctrl-C."""
+
+    def step(self, text: str) -> None:
+        raise KeyboardInterrupt
+
+
+def test_whoever_gives_up_leaves_no_worker_behind(world, tmp_path):
+    before = children()
+    with pytest.raises(KeyboardInterrupt) as caught:
+        run(world, tmp_path, workers=2, progress=Impatient())
+    assert children() <= before  # although the exception, and with it the loop's frame, is still held
+    assert caught.value is not None
+    assert not (tmp_path / "scorecard.json").exists()
 
 
 def test_a_worker_that_dies_costs_its_video(world, straight, tmp_path, monkeypatch):

@@ -1,0 +1,156 @@
+"""Made-up feature arrays that obey their records: random plausible ones, and those of a perfect video.
+
+`FEATURES` knows the features whose arrays belong together; a feature that it doesn't know is made from what its record
+declares of each array, as in ``(K, 2) float32 in 0..1: ...``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.metrics.features.base import FeatureRecord, feature_registry
+
+Arrays = dict[str, NDArray]
+Rng = np.random.Generator
+DIMENSIONS = 24
+_DECLARED = re.compile(
+    r"\((?P<shape>[^)]*)\) (?P<dtype>bool|u?int\d+|float\d+)(?: in (?P<low>-?[\d.]+)\.\.(?P<high>-?[\d.]+))?"
+)
+
+
+def declared(record: FeatureRecord, rng: Rng) -> Arrays:
+    """Return arrays of the shapes, types and ranges that ``record`` declares; equal letters are equal sizes."""
+    sizes: dict[str, int] = {}
+    arrays = {}
+    for name, text in record.arrays.items():
+        found = _DECLARED.match(text)
+        if found is None:
+            raise ValueError(f"{record.name}.{name}: '{text}' declares no shape and type, as '(K, 2) float32 ...' does")
+        shape = []
+        for part in filter(None, re.split(r"[,\s]+", found["shape"])):
+            shape.append(int(part) if part.isdigit() else sizes.setdefault(part, int(rng.integers(2, 9))))
+        dtype = np.dtype(found["dtype"])
+        if dtype.kind == "f":
+            low, high = float(found["low"] or 0), float(found["high"] or 1)
+            arrays[name] = rng.uniform(low, high, shape).astype(dtype)
+        else:
+            arrays[name] = rng.integers(0, 2, shape).astype(dtype)
+    return arrays
+
+
+def faces(rng: Rng) -> Arrays:
+    """16 of 40 frames; one to three people, each missing now and then."""
+    frames = np.linspace(0, 39, 16).astype(np.int64)
+    people = int(rng.integers(1, 4))
+    seen = [(row, person) for row in range(16) for person in range(people) if rng.random() < 0.8]
+    corner = rng.uniform(0, 150, (len(seen), 2))
+    box = np.hstack([corner, corner + rng.uniform(20, 90, (len(seen), 2))])
+    rows = np.array([row for row, _ in seen], dtype=np.int64)
+    attempt = np.where(np.isin(np.arange(16), rows), rng.integers(0, 4, 16), -1)
+    return {
+        "sampled": np.arange(16, dtype=np.int64),
+        "frame_index": frames,
+        "frame_time": frames / 25.0,
+        "attempt": attempt.astype(np.int8),
+        "margin": np.zeros((16, 2), dtype=np.int32),
+        "face_frame": rows,
+        "box": box.astype(np.float32),
+        "score": rng.uniform(0.5, 1, len(seen)).astype(np.float32),
+        "keypoints": rng.uniform(0, 250, (len(seen), 5, 2)).astype(np.float32),
+        "track": np.array([person for _, person in seen], dtype=np.int64),
+        "subject": np.array(0 if seen else -1, dtype=np.int64),
+        "frame_size": np.array([256, 256], dtype=np.int64),
+    }
+
+
+def arcface(rng: Rng, faces: Arrays) -> Arrays:
+    """An embedding for nearly every face."""
+    rows = np.flatnonzero(rng.random(len(faces["face_frame"])) < 0.95).astype(np.int64)
+    return {"embedding": rng.normal(size=(len(rows), DIMENSIONS)).astype(np.float32), "face": rows}
+
+
+def arcface_reference(rng: Rng) -> Arrays:
+    """One to three reference images, the first with a face."""
+    count = int(rng.integers(1, 4))
+    found = np.array([True] + [bool(rng.random() < 0.7) for _ in range(count - 1)])
+    embedding = rng.normal(size=(count, DIMENSIONS)) * found[:, None]
+    attempt = np.where(found, rng.integers(0, 2, count), -1).astype(np.int8)
+    return {"embedding": embedding.astype(np.float32), "found": found, "attempt": attempt}
+
+
+def paired_pixels(rng: Rng) -> Arrays:
+    """30 pairs of frames, some videos good and some bad throughout, a few frames identical."""
+    psnr = np.clip(rng.uniform(0, 60) + rng.normal(0, 2, 30), 0, None)
+    psnr[rng.random(30) < 0.1] = np.inf
+    ssim = [np.clip(rng.uniform(-1, 1.1) + rng.normal(0, 0.05, 30), -1, 1) for _ in range(2)]
+    return {"psnr": psnr, "ssim_gray": ssim[0], "ssim_rgb": ssim[1]}
+
+
+def facts(rng: Rng) -> Arrays:
+    """Plain facts of a video."""
+    frames = int(rng.integers(2, 500))
+    fps = float(rng.choice([20, 23.976, 25, 30, 60]))
+    return {
+        "duration_seconds": np.asarray(frames / fps),
+        "fps": np.asarray(fps),
+        "duplicate_share": np.asarray(rng.random()),
+        "frames": np.asarray(frames),
+    }
+
+
+def brisque(rng: Rng) -> Arrays:
+    """20 frames, a few without structure."""
+    score = rng.uniform(-10, 110, 20)
+    score[rng.random(20) < 0.1] = np.nan
+    return {"frame_index": np.arange(20), "score": score, "flat_fraction": rng.random(20)}
+
+
+FEATURES: dict[str, Callable[[Rng], Arrays]] = {
+    "faces": faces,
+    "arcface_reference": arcface_reference,
+    "paired_pixels": paired_pixels,
+    "facts": facts,
+    "brisque": brisque,
+}
+
+
+def plausible(names: tuple[str, ...], seed: int) -> dict[str, Arrays]:
+    """Return arrays for the features ``names``, and for those that they belong to."""
+    rng = np.random.default_rng(seed)
+    registry = feature_registry()
+    made: dict[str, Arrays] = {}
+    for name in sorted({*names, "faces"} if "arcface" in names else names, key=lambda name: name != "faces"):
+        if name == "arcface":
+            made[name] = arcface(rng, made["faces"])
+        elif name in FEATURES:
+            made[name] = FEATURES[name](rng)
+        else:
+            made[name] = declared(registry[name].record, rng)
+    return {name: made[name] for name in names}
+
+
+def perfect(names: tuple[str, ...], seed: int) -> dict[str, Arrays]:
+    """Return the arrays of a video that is its own reference, for the features that compare with one."""
+    rng = np.random.default_rng(seed)
+    one = rng.normal(size=DIMENSIONS).astype(np.float32)
+    alone = faces(rng)
+    alone.update(
+        attempt=np.zeros(16, np.int8),
+        face_frame=np.arange(16),
+        track=np.zeros(16, np.int64),
+        subject=np.array(0),
+        box=np.tile(np.array([60, 60, 200, 200], np.float32), (16, 1)),
+        score=np.ones(16, np.float32),
+        keypoints=np.ones((16, 5, 2), np.float32),
+    )
+    known = {
+        "faces": alone,
+        "arcface": {"embedding": np.tile(one, (16, 1)), "face": np.arange(16)},
+        "arcface_reference": {"embedding": one[None], "found": np.array([True]), "attempt": np.zeros(1, np.int8)},
+        "paired_pixels": {"psnr": np.full(30, np.inf), "ssim_gray": np.ones(30), "ssim_rgb": np.ones(30)},
+    }
+    return {name: known[name] for name in names}
