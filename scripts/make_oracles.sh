@@ -4,7 +4,8 @@
 #   scripts/make_oracles.sh [FOLDER]        default: .venv-oracles in the project's root
 #
 # Does nothing when FOLDER already holds exactly scripts/oracle-constraints.txt. PYTHON names the interpreter to build
-# with (default: .venv/bin/python, or python3). Nothing here downloads weights.
+# with (default: .venv/bin/python, or python3). Where pip's own choice for the pinned torch is not a CPU build, point it at
+# one (PIP_FIND_LINKS, PIP_EXTRA_INDEX_URL). Nothing here downloads weights.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -29,16 +30,66 @@ if [ -e "$venv" ]; then
 fi
 
 "$python" -m venv "$venv"
-# Without resolution: insightface asks for opencv-python, whose files overwrite those of opencv-python-headless.
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --requirement "$pins"
+pip=("$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-compile)
+# Without resolution: insightface and syncnet-python ask for other builds of OpenCV, whose files overwrite each other.
+# One package has no wheel and is built, with the pinned setuptools.
+source_only=$(grep '^python_speech_features==' "$pins")
+grep -v '^python_speech_features==' "$pins" >"$venv/wheels.txt"
+"${pip[@]}" --only-binary :all: --requirement "$venv/wheels.txt"
+rm "$venv/wheels.txt"
+"${pip[@]}" --no-build-isolation --use-pep517 "$source_only"
 
-# The list must be complete: nothing may be missing but the OpenCV that was replaced.
-missing=$("$venv/bin/python" -m pip check 2>&1 | grep -v -e 'requires opencv-python, which is not installed' \
+# The list must be complete: nothing may be missing but the builds of OpenCV that were replaced.
+missing=$("$venv/bin/python" -m pip check 2>&1 | grep -v -E -e 'requires opencv-(contrib-)?python, which is not installed' \
     -e '^No broken requirements found' || true)
 [ -z "$missing" ] || die "scripts/oracle-constraints.txt is incomplete: $missing"
 opencvs=$("$venv/bin/python" -m pip list --format freeze --disable-pip-version-check | grep -c -i '^opencv' || true)
 [ "$opencvs" = 1 ] || die "$opencvs packages of OpenCV in $venv, expected one"
-"$venv/bin/python" -c 'import ffprobe; from insightface.model_zoo import SCRFD, ArcFaceONNX' || die "the oracles don't import"
+"$venv/bin/python" -c 'import torch; assert torch.version.cuda is None' ||
+    die "torch in $venv is not a CPU build: point pip at one (PIP_FIND_LINKS, PIP_EXTRA_INDEX_URL)"
+
+# torchvision's wheel is made for a CUDA build of torch. Beside a CPU build its compiled operators don't load, and importing
+# its Python part then fails while it describes two of them. Declared first, they are described and never called: no oracle
+# uses an operator of torchvision.
+if ! "$venv/bin/python" -c 'import torchvision' 2>/dev/null; then
+    site=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+    cat >"$site/torchvision_operators.py" <<'END'
+"""Declare the operators that torchvision describes when it is imported, the moment it is imported."""
+
+import sys
+
+NAMES = ("nms", "qnms")
+
+
+class _Declare:
+    def find_spec(self, name, path=None, target=None):
+        if name == "torchvision":
+            sys.meta_path.remove(self)
+            import torch
+
+            self.library = torch.library.Library("torchvision", "DEF")
+            for operator in NAMES:
+                self.library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+            torch._evalkit_torchvision_operators = self.library  # they last as long as the library object
+        return None
+
+
+sys.meta_path.insert(0, _Declare())
+END
+    echo 'import torchvision_operators' >"$site/torchvision_operators.pth"
+fi
+"$venv/bin/python" - <<'END' || die "the oracles don't import"
+import ffprobe
+import pytorch_fid.fid_score
+import pytorch_fid.inception
+import torch_fidelity
+import torchmetrics.image.fid
+from cleanfid import fid, resize
+from insightface.model_zoo import SCRFD, ArcFaceONNX
+from syncnet_python import SyncNetInstance, SyncNetModel, SyncNetPipeline
+from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel
+import python_speech_features
+END
 
 printf '%s\n' "$stamp" >"$venv/.oracle-stamp"
 echo "$venv is ready"

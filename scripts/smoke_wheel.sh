@@ -18,5 +18,4 @@ venv/bin/evalkit demo -o demo --quiet >demo.log || { cat demo.log; exit 1; }
 test -s demo/scorecards/sharp/report.html
 venv/bin/python -c 'import evalkit, sys; card = evalkit.Scorecard.load("demo/scorecards/sharp"); print(card)
 assert card.complete and "torch" not in sys.modules and "/venv/" in evalkit.__file__'
-if venv/bin/python -c 'import torch' 2>/dev/null; then echo "the wheel pulls torch, which nothing uses yet"; exit 1; fi
 echo "wheel ok: $(du -h "$wheel" | cut -f1)"

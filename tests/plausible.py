@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 
 import numpy as np
+import plausible_sync
 from numpy.typing import NDArray
 
 from evalkit.metrics.features.base import FeatureRecord, feature_registry
@@ -115,6 +116,8 @@ FEATURES: dict[str, Callable[[Rng], Arrays]] = {
     "paired_pixels": paired_pixels,
     "facts": facts,
     "brisque": brisque,
+    "syncnet": plausible_sync.syncnet,
+    "syncnet_whole": plausible_sync.syncnet_whole,
 }
 
 

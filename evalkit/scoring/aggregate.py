@@ -48,13 +48,14 @@ def set_score(metric: SetMetric, videos: Iterable[VideoInputs], asked: int) -> M
 
 
 def _score(record: MetricRecord, summary: Summary, asked: int) -> MetricScore:
+    counted = 0 if summary.value is None else summary.n
     return MetricScore(
         value=summary.value,
         ci95=summary.ci95 if summary.value is not None else None,
         unit=record.unit,
         higher_is_better=record.higher_is_better,
-        n=summary.n,
-        coverage=summary.n / asked if asked else 0.0,
+        n=counted,
+        coverage=counted / asked if asked else 0.0,
         reason=summary.reason,
         protocol=record.protocol,
         title=record.title,

@@ -104,9 +104,14 @@ class Fold:
                 yield self._inputs(sample, metric.record.features)
 
     def videos(self) -> Iterator[VideoScore]:
-        """Yield a row per sample, in the order of the test set."""
+        """Yield a row per sample, in the order of the test set.
+
+        A number of the whole set has no place in a row, unless its metric says something of single videos too.
+        """
+        whole = {name for name, metric in self._plan.metrics.items() if isinstance(metric, SetMetric)}
+        silent = {name for name in whole if all(row[name].value is None for row in self._outcomes.values())}
         for sample in self._testset:
-            outcomes = self._outcomes[sample.id]
+            outcomes = {name: outcome for name, outcome in self._outcomes[sample.id].items() if name not in silent}
             report = self._files.get(sample.id)
             events = {(event.kind, event.detail): None for o in outcomes.values() for event in o.events}
             values: dict[str, float | None] = {name: outcome.value for name, outcome in outcomes.items()}

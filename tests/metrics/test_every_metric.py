@@ -146,7 +146,7 @@ def test_the_order_of_videos_does_not_matter(metric):
     for seed in range(3):
         mixed = [videos[at] for at in np.random.default_rng(seed).permutation(len(videos))]
         # T1: sums in another order differ in the last bits.
-        assert number(metric, mixed) == pytest.approx(straight, rel=1e-9)
+        assert number(metric, mixed) == (None if straight is None else pytest.approx(straight, rel=1e-9))
     # A metric keeps nothing between videos: each alone says what it says among the others.
     alone = [metric.score_video(video) for video in videos[::-1]][::-1]
     assert alone == [metric.score_video(video) for video in videos]

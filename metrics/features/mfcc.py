@@ -1,0 +1,80 @@
+"""Mel-frequency cepstral coefficients exactly as python_speech_features 0.6 makes them (METRICS.md 3.1, step 1).
+
+Its defaults, which are what SyncNet was trained on: pre-emphasis 0.97, frames of 25 ms every 10 ms without a window,
+512-point power spectrum, 26 mel filters from 0 to half the rate, logarithm, orthonormal DCT-II, 13 coefficients,
+sinusoidal lifter 22, and the logarithm of the frame's energy in place of the first coefficient.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.fft import dct
+
+COEFFICIENTS = 13
+FILTERS = 26
+FFT = 512
+PRE_EMPHASIS = 0.97
+LIFTER = 22
+FRAME_SECONDS, HOP_SECONDS = 0.025, 0.01
+SMALLEST = np.finfo(np.float64).eps  # stands for an energy of zero, whose logarithm does not exist
+
+
+def mfcc(samples: NDArray[np.int16], rate: int = 16000) -> NDArray[np.float64]:
+    """Return the coefficients of mono sound: (T, 13) float64, one row every 10 ms.
+
+    The last frame is filled up with zeros; sound shorter than one frame gives one row.
+
+    Args:
+        samples: (N,) int16, N >= 1. The scale matters: coefficient 0 is the logarithm of the energy.
+        rate: samples per second.
+
+    Raises:
+        ValueError: for sound without a sample, of more than one channel or of another type.
+    """
+    if samples.ndim != 1 or len(samples) == 0 or samples.dtype != np.int16:
+        raise ValueError(f"samples is a (N,) int16 array with N >= 1, found {samples.dtype} {samples.shape}")
+    signal = samples.astype(np.float64)
+    signal[1:] -= PRE_EMPHASIS * samples[:-1]
+    power = np.abs(np.fft.rfft(_frames(signal, rate), FFT)) ** 2 / FFT
+    energy = _positive(power.sum(axis=1))
+    bands = np.log(_positive(power @ mel_filters(rate).T))
+    cepstra = dct(bands, type=2, axis=1, norm="ortho")[:, :COEFFICIENTS]
+    cepstra = cepstra * (1 + LIFTER / 2 * np.sin(np.pi * np.arange(COEFFICIENTS) / LIFTER))
+    cepstra[:, 0] = np.log(energy)
+    return np.asarray(cepstra, dtype=np.float64)
+
+
+@lru_cache(maxsize=4)
+def mel_filters(rate: int) -> NDArray[np.float64]:
+    """Return the triangular filters over the bins of the power spectrum: (26, 257) float64.
+
+    Corners are equally spaced on the mel scale ``2595 log10(1 + f / 700)`` and moved down to whole bins.
+    """
+    highest = 2595 * np.log10(1 + rate / 2 / 700)
+    hertz = 700 * (10 ** (np.linspace(0, highest, FILTERS + 2) / 2595) - 1)
+    corners = np.floor((FFT + 1) * hertz / rate)
+    bins = np.arange(FFT // 2 + 1)
+    filters = np.zeros((FILTERS, len(bins)))
+    for row, (left, top, right) in enumerate(zip(corners, corners[1:], corners[2:], strict=False)):
+        rising = (bins >= left) & (bins < top)
+        falling = (bins >= top) & (bins < right)
+        filters[row, rising] = (bins[rising] - left) / (top - left)
+        filters[row, falling] = (right - bins[falling]) / (right - top)
+    filters.flags.writeable = False
+    return filters
+
+
+def _frames(signal: NDArray[np.float64], rate: int) -> NDArray[np.float64]:
+    """Return overlapping frames (T, 0.025 rate); lengths are rounded half up."""
+    length, hop = int(FRAME_SECONDS * rate + 0.5), int(HOP_SECONDS * rate + 0.5)
+    count = 1 if len(signal) <= length else 1 + -(-(len(signal) - length) // hop)
+    padded = np.zeros((count - 1) * hop + length)
+    padded[: len(signal)] = signal
+    return np.lib.stride_tricks.sliding_window_view(padded, length)[::hop]
+
+
+def _positive(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(values == 0, SMALLEST, values)

@@ -1,0 +1,152 @@
+"""Reading the weights of a network: tensors only, never code, and an account of what doesn't fit.
+
+A checkpoint from the internet is a pickle, and a pickle can run anything. PyTorch's restricted unpickler builds tensors
+and plain containers only; whatever else a file asks for, the file is refused before it happens.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import pickle
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from evalkit.errors import MachineError, WeightsError
+
+_SHOWN = 4
+_REPLACE = "Remove it and fetch the weights again, from the source that the manifest names."
+
+
+def load_state_dict(path: Path) -> dict[str, Tensor]:
+    """Return the named tensors of a checkpoint, on the CPU.
+
+    Args:
+        path: a file of safetensors when its suffix says so, else what ``torch.save`` wrote.
+
+    Raises:
+        WeightsError: the file is missing or damaged, holds anything but named tensors, or asks for code to run.
+    """
+    try:
+        content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
+    except FileNotFoundError:
+        raise WeightsError(f"The weights file {path} is missing.", fix="Fetch the weights.") from None
+    except pickle.UnpicklingError as error:
+        raise WeightsError(
+            f"The weights file {path} is refused: it asks for more than tensors, and could run code.",
+            found=_first_sentence(error),
+            expected="tensors, numbers, text and containers of them",
+            fix=_REPLACE,
+        ) from None
+    except Exception as error:  # noqa: BLE001 - a damaged file fails in as many ways as there are bytes
+        raise WeightsError(
+            f"The weights file {path} can't be read.",
+            found=_first_sentence(error),
+            expected="a state dict saved by PyTorch, or safetensors with that suffix",
+            fix=_REPLACE,
+        ) from None
+    if not isinstance(content, Mapping) or not content:
+        raise WeightsError(f"The weights file {path} holds no state dict.", found=_kind(content), fix=_REPLACE)
+    strange = [name for name, value in content.items() if not (isinstance(name, str) and isinstance(value, Tensor))]
+    if strange:
+        raise WeightsError(
+            f"The weights file {path} holds no state dict.",
+            found=f"{_listed([str(name) for name in strange])}, not a tensor with a name",
+            expected="names and tensors",
+            fix=_REPLACE,
+        )
+    return dict(content)
+
+
+def fill(module: nn.Module, state: Mapping[str, Tensor], path: Path, ignore: Sequence[str] = ()) -> None:
+    """Copy ``state`` into ``module``, each tensor into the parameter or buffer of its name.
+
+    Args:
+        module: the network.
+        state: names and tensors.
+        path: where they come from, for the message.
+        ignore: patterns (``fc.*``) of names that only one side may have: layers that are not used.
+
+    Raises:
+        WeightsError: names are missing or unknown, or shapes differ; with the first of each.
+    """
+    wanted = {name: tensor.shape for name, tensor in module.state_dict().items() if not _matches(name, ignore)}
+    given = {name: tensor.shape for name, tensor in state.items() if not _matches(name, ignore)}
+    missing = [name for name in wanted if name not in given]
+    unknown = [name for name in given if name not in wanted]
+    shapes = [
+        f"{name} {tuple(given[name])} instead of {tuple(wanted[name])}"
+        for name in wanted
+        if name in given and given[name] != wanted[name]
+    ]
+    groups = (("missing", missing), ("unknown", unknown), ("other shapes", shapes))
+    if missing or unknown or shapes:
+        raise WeightsError(
+            f"The weights file {path} doesn't fit the network {type(module).__name__}.",
+            found="; ".join(f"{len(names)} {label}: {_listed(names)}" for label, names in groups if names),
+            expected=f"the {len(wanted)} tensors of the network",
+            fix="The manifest names a file of another network: correct its entry.",
+        )
+    # What is ignored keeps the network's own value, so that every name is there.
+    module.load_state_dict({**module.state_dict(), **{name: state[name] for name in wanted}})
+
+
+def settle(device: str, threads: int = 1) -> torch.device:
+    """Make PyTorch compute the same numbers every time, and return the device.
+
+    Full float32 (no TF32), deterministic convolution algorithms, a fixed number of threads.
+
+    Args:
+        device: ``cpu`` or ``cuda``.
+        threads: of one operator on the CPU; the workers beside each other are what uses the other cores.
+
+    Raises:
+        MachineError: CUDA was asked for and is not there.
+    """
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise MachineError(
+            "CUDA was asked for, and PyTorch finds no CUDA device.",
+            found=f"torch {torch.__version__}",
+            fix="Choose --device cpu, or install a CUDA build of PyTorch and a driver for it.",
+        )
+    torch.set_num_threads(threads)
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+    return torch.device(device)
+
+
+def _read_safetensors(path: Path) -> Any:
+    from safetensors.torch import load_file
+
+    return load_file(path)
+
+
+def _read_pickle(path: Path) -> Any:
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+
+
+def _kind(content: Any) -> str:
+    return "nothing" if isinstance(content, Mapping) else f"a {type(content).__name__}"
+
+
+def _first_sentence(error: Exception) -> str:
+    """Return what the error says, without PyTorch's advice to load the file unsafely."""
+    text = str(error)
+    marker = "WeightsUnpickler error:"
+    if marker in text:
+        text = text[text.index(marker) + len(marker) :]
+    text = next((line.strip() for line in text.splitlines() if line.strip()), "") or type(error).__name__
+    return text.split(". ", maxsplit=1)[0].rstrip(".")

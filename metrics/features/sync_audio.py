@@ -1,0 +1,64 @@
+"""Sound for SyncNet: 16 kHz mono int16 that begins with the video's first frame."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.errors import MediaError
+from evalkit.media.audio import read_audio
+from evalkit.media.container import open_media
+from evalkit.metrics.features.base import FeatureUnavailableError
+
+RATE = 16000
+
+Samples = NDArray[np.int16]
+
+
+def official_sound(path: Path | None) -> Samples | None:
+    """Return the test set's speech (N,), whose start belongs to the video's start; ``None`` where there is none.
+
+    Raises:
+        FeatureUnavailableError: ``official_audio_unreadable``.
+    """
+    if path is None:
+        return None
+    try:
+        return to_int16(read_audio(path, RATE))
+    except MediaError as error:
+        raise FeatureUnavailableError("official_audio_unreadable", str(error)) from None
+
+
+def own_sound(path: Path, video_start: float) -> Samples | None:
+    """Return the video file's own sound (N,) as it plays beside the pictures; ``None`` without any that can be decoded.
+
+    Args:
+        video_start: time of the first frame in seconds. Sound that starts later is preceded by silence, sound that
+            starts earlier is cut.
+    """
+    try:
+        samples = to_int16(read_audio(path, RATE))
+        shift = round((_first_time(path) - video_start) * RATE)
+    except MediaError:
+        return None
+    return np.pad(samples, (shift, 0)) if shift > 0 else samples[-shift:]
+
+
+def to_int16(samples: NDArray[np.float32]) -> Samples:
+    """Return samples of about -1..1 as int16, rounded and clipped; those of a 16-bit file come back unchanged."""
+    return np.clip(np.rint(samples.astype(np.float64) * 32768), -32768, 32767).astype(np.int16)
+
+
+def _first_time(path: Path) -> float:
+    """Return when the first sound is heard, in seconds."""
+    with open_media(path) as container:
+        frames: Any = container.decode(container.streams.audio[0])
+        try:
+            frame = next(frames, None)
+        except (av.error.FFmpegError, ValueError):
+            frame = None
+        return float(frame.time) if frame is not None and frame.pts is not None else 0.0

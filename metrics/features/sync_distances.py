@@ -1,0 +1,59 @@
+"""How far SyncNet's lips lie from its sound at each shift (METRICS.md 3.1, steps 2 and 5), so that any cut can follow.
+
+Everything that confidence, distance and offset need is 31 distances a window and the length of the lip vector, 128
+bytes where the embeddings themselves take 8 kB.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+SHIFTS = 15  # frames of 40 ms to either side
+CURVE = 2 * SHIFTS + 1
+FRAMES_PER_WINDOW = 5
+SAMPLES_PER_FRAME = 640  # 16 kHz at 25 frames/s
+EPSILON = 1e-6  # PyTorch's pairwise_distance adds it to every component of the difference
+
+
+def window_count(frames: int, samples: int) -> int:
+    """Return the number of windows of ``frames`` at 25/s and ``samples`` at 16 kHz; never negative.
+
+    The last window that would fit is left out, as the reference does.
+    """
+    return max(0, min(frames, samples // SAMPLES_PER_FRAME) - FRAMES_PER_WINDOW)
+
+
+def shift_distances(lips: NDArray[Any], sound: NDArray[Any], shifts: int = SHIFTS) -> NDArray[np.float32]:
+    """Return ``D[i, k] = || lips[i] - padded[i + k] + 1e-6 ||``, where ``padded`` is sound between zero vectors.
+
+    Column ``k`` compares with the sound of ``k - shifts`` windows later.
+
+    Args:
+        lips, sound: (n, d) embeddings of the same windows.
+        shifts: zero vectors before and after ``sound``.
+
+    Returns:
+        (n, 2 shifts + 1) float32.
+
+    Raises:
+        ValueError: when the two differ in shape.
+    """
+    if lips.shape != sound.shape or lips.ndim != 2:
+        raise ValueError(f"lips and sound have one shape (n, d), found {lips.shape} and {sound.shape}")
+    count = len(lips)
+    padded = np.pad(sound.astype(np.float32), ((shifts, shifts), (0, 0)))
+    near = lips.astype(np.float32) + np.float32(EPSILON)
+    columns = [_norms(near - padded[k : k + count]) for k in range(2 * shifts + 1)]
+    return np.stack(columns, axis=1) if count else np.empty((0, 2 * shifts + 1), dtype=np.float32)
+
+
+def silent_distances(lips: NDArray[Any]) -> NDArray[np.float32]:
+    """Return the distance of each lip vector (n, d) to the zero vector, as `shift_distances` has it: (n,) float32."""
+    return _norms(lips.astype(np.float32) + np.float32(EPSILON))
+
+
+def _norms(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(np.sqrt(np.square(rows, dtype=np.float64).sum(axis=1)), dtype=np.float32)

@@ -1,0 +1,163 @@
+"""Face tracks and mouth pictures before SyncNet, as joonson/syncnet_python and LatentSync make them (METRICS.md 3.2).
+
+Every oddity of the reference is kept, since it decides which part of a video is scored; each is named where it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import medfilt
+
+OVERLAP = 0.5
+LONGEST_GAP = 25  # frames at 25/s
+SMALLEST_FACE = 100.0  # pixels of the video
+MEDIAN = 13
+MARGIN = 0.4
+GREY = 110
+SIZE = 224
+AfterMiss = Literal["go_on", "stop"]
+
+
+@dataclass(frozen=True)
+class FaceTrack:
+    """A face followed through a scene.
+
+    Args:
+        first: number of the first frame.
+        boxes: (N, 4) float64 x1, y1, x2, y2 in pixels, a row for every frame from the first to the last.
+        detections: how many of the rows were found; the others lie on lines between them.
+    """
+
+    first: int
+    boxes: NDArray[np.float64]
+    detections: int
+
+    @property
+    def last(self) -> int:
+        """Number of the last frame."""
+        return self.first + len(self.boxes) - 1
+
+
+def track_faces(
+    boxes: Sequence[NDArray[Any]],
+    first: int = 0,
+    *,
+    min_track: int = 50,
+    smallest_face: float = SMALLEST_FACE,
+    after_miss: AfterMiss = "go_on",
+) -> list[FaceTrack]:
+    """Return the tracks of one scene, in the order in which the reference finds them.
+
+    A track starts at the first face left and takes, frame by frame, faces that overlap its last one by more than half
+    if that is at most 25 frames back. Then the next track starts, until no face is left.
+
+    Oddities: taking a face removes it from the list that is being walked, so the face after it is passed over; a frame
+    may give a track two faces; and the walk of a frame is left at the first face that comes too late.
+
+    Args:
+        boxes: the faces of every frame, (n, >= 4): x1, y1, x2, y2, best score first.
+        first: number of the scene's first frame.
+        min_track: a track has more detections than this.
+        smallest_face: the larger of mean width and mean height is above this many pixels.
+        after_miss: what a face does that overlaps too little: ``go_on`` to the frame's next face (joonson, LatentSync),
+            or ``stop`` looking at the frame (MoChaBench, syncnet-python).
+    """
+    left = [[(first + number, box[:4]) for box in found] for number, found in enumerate(boxes)]
+    tracks = []
+    while taken := _follow(left, after_miss):
+        if len(taken) <= min_track:
+            continue
+        track = _joined(taken)
+        if max(np.mean(track.boxes[:, 2:] - track.boxes[:, :2], axis=0)) > smallest_face:
+            tracks.append(track)
+    return tracks
+
+
+def _follow(left: list[list[tuple[int, NDArray[Any]]]], after_miss: AfterMiss) -> list[tuple[int, NDArray[Any]]]:
+    """Take the next track out of ``left``."""
+    taken: list[tuple[int, NDArray[Any]]] = []
+    for faces in left:
+        place = 0
+        while place < len(faces):
+            frame, box = faces[place]
+            if taken:
+                if frame - taken[-1][0] > LONGEST_GAP:
+                    break
+                if not intersection_over_union(box, taken[-1][1]) > OVERLAP:
+                    if after_miss == "stop":
+                        break
+                    place += 1
+                    continue
+            taken.append(faces.pop(place))
+            place += 1  # the list has moved up: the face that followed is passed over
+    return taken
+
+
+def _joined(taken: Sequence[tuple[int, NDArray[Any]]]) -> FaceTrack:
+    """Return the track with straight lines between the detections."""
+    numbers = np.array([frame for frame, _ in taken], dtype=np.float64)
+    sides = np.array([box for _, box in taken], dtype=np.float64)
+    frames = np.arange(numbers[0], numbers[-1] + 1)
+    boxes = np.stack([np.interp(frames, numbers, side) for side in sides.T], axis=1)
+    return FaceTrack(int(numbers[0]), boxes, len(taken))
+
+
+def intersection_over_union(a: NDArray[Any], b: NDArray[Any]) -> float:
+    """Return the overlap of two boxes, 0..1; 0 for two boxes without area."""
+    width = max(0.0, float(min(a[2], b[2])) - float(max(a[0], b[0])))
+    height = max(0.0, float(min(a[3], b[3])) - float(max(a[1], b[1])))
+    shared = width * height
+    union = float(a[2] - a[0]) * float(a[3] - a[1]) + float(b[2] - b[0]) * float(b[3] - b[1]) - shared
+    return shared / union if union else 0.0
+
+
+def smooth(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return centre x, centre y and half the longer side of every box after a median over 13 frames: (N, 3).
+
+    Beyond the ends the median sees zeros, so the first and last values are the smallest of seven, as in the reference.
+    """
+    half = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]) / 2
+    columns = ((boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2, half)
+    return np.stack([medfilt(_odd_padded(column), MEDIAN)[: len(boxes)] for column in columns], axis=1)
+
+
+def _odd_padded(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the values with zeros up to the filter's length, which scipy warns about below."""
+    return np.pad(values, (0, max(0, MEDIAN - len(values))))
+
+
+def crop(picture: NDArray[np.uint8], x: float, y: float, half: float) -> NDArray[np.uint8]:
+    """Return what SyncNet sees of a face: (224, 224, 3) uint8, channels as in ``picture``.
+
+    From ``half`` above the centre to 1.8 times that below it, 1.4 times to either side, grey (110) outside the picture.
+    A face so far outside that the reference's indices turn negative makes it fail; here the region is cut at the border
+    of the padded picture, and is all grey when nothing is left.
+
+    Args:
+        picture: (H, W, 3) uint8.
+        x, y, half: a row of `smooth`.
+    """
+    pad = int(half * (1 + 2 * MARGIN))
+    rows = int(y + pad - half), int(y + pad + half * (1 + 2 * MARGIN))
+    columns = int(x + pad - half * (1 + MARGIN)), int(x + pad + half * (1 + MARGIN))
+    height, width = picture.shape[:2]
+    top, bottom = max(0, rows[0]), min(height + 2 * pad, rows[1])
+    start, stop = max(0, columns[0]), min(width + 2 * pad, columns[1])
+    if top >= bottom or start >= stop:
+        return np.full((SIZE, SIZE, 3), GREY, dtype=np.uint8)
+    region = np.full((bottom - top, stop - start, 3), GREY, dtype=np.uint8)
+    inside_rows = slice(max(top, pad), min(bottom, pad + height))
+    inside_columns = slice(max(start, pad), min(stop, pad + width))
+    if inside_rows.start < inside_rows.stop and inside_columns.start < inside_columns.stop:
+        region[
+            inside_rows.start - top : inside_rows.stop - top, inside_columns.start - start : inside_columns.stop - start
+        ] = picture[
+            inside_rows.start - pad : inside_rows.stop - pad, inside_columns.start - pad : inside_columns.stop - pad
+        ]
+    return np.asarray(cv2.resize(region, (SIZE, SIZE)), dtype=np.uint8)

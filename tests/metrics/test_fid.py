@@ -1,0 +1,321 @@
+"""FID and KID as metrics over a set, and the features that they read, with a planted network."""
+
+import errno
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evalkit.errors import StorageError
+from evalkit.media.encode import write_video
+from evalkit.media.inspect import inspect_media
+from evalkit.metrics import fid
+from evalkit.metrics.base import FeatureData, VideoInputs, unscored
+from evalkit.metrics.distributions import frechet_from_features, kid
+from evalkit.metrics.features import image_embeddings
+from evalkit.metrics.features.base import FeatureUnavailableError, Item, WeightFile
+from evalkit.metrics.features.image_embeddings import EXTRACTORS
+
+METRICS = {metric.record.id: metric for metric in fid.METRICS}
+FID, KID = METRICS["fid.pytorch"], METRICS["kid.torchfidelity"]
+D = 6
+
+
+# --- features ----------------------------------------------------------------------------------------------------
+
+
+class PlantedNetwork:
+    """Says the mean grey of a frame, and keeps account of its batches."""
+
+    def __init__(self):
+        self.batches = []
+
+    def prepare(self, rgb):
+        return rgb.mean(dtype=np.float32)
+
+    def embed(self, frames):
+        self.batches.append(len(frames))
+        return np.array([[grey, 2 * grey] for grey in frames], dtype=np.float32)
+
+
+@pytest.fixture
+def network(monkeypatch):
+    planted = PlantedNetwork()
+    monkeypatch.setattr(image_embeddings, "open_network", lambda *_: planted)
+    return planted
+
+
+def extractor(name):
+    kind = next(kind for kind in EXTRACTORS if kind.record.name == name)
+    return kind({"inception": WeightFile("inception", Path("x.pth"), "0" * 64)})
+
+
+def clip(path: Path, count: int, fps: float) -> Path:
+    """Write a video whose frames grow brighter."""
+    frames = (np.full((32, 48, 3), 40 + 3 * number, dtype=np.uint8) for number in range(count))
+    write_video(path, frames, fps, crf=0, preset="ultrafast")
+    return path
+
+
+def read(name, path, reference=None):
+    session = extractor(name).open(Item("s", path, reference_video=reference), {})
+    assert inspect_media(path, [session]).complete
+    return session.finish()
+
+
+def test_every_frame_at_25_a_second(network, tmp_path):
+    arrays = read("inception", clip(tmp_path / "a.mp4", 40, 25))
+    assert arrays["activation"].shape == (40, 2)
+    assert arrays["activation"].dtype == np.float32
+    assert arrays["row"].tolist() == list(range(40))
+    assert (np.diff(arrays["activation"][:, 0]) > 0).all()
+    assert network.batches == [16, 16, 8]
+
+
+@pytest.mark.parametrize(("fps", "count", "frames", "samples"), [(50, 40, 20, 20), (12.5, 20, 20, 40)])
+def test_other_rates_are_brought_to_25(network, tmp_path, fps, count, frames, samples):
+    """Frames left out are not looked at; frames shown twice are looked at once."""
+    arrays = read("inception", clip(tmp_path / "a.mp4", count, fps))
+    assert arrays["activation"].shape == (frames, 2)
+    assert len(arrays["row"]) == samples
+    assert (np.diff(arrays["row"]) >= 0).all()
+    assert sum(network.batches) == frames
+
+
+@pytest.mark.parametrize(("count", "frames"), [(40, 16), (10, 10)])
+def test_sixteen_frames(network, tmp_path, count, frames):
+    arrays = read("inception_uniform", clip(tmp_path / "a.mp4", count, 25))
+    assert arrays["activation"].shape == (frames, 2)
+    assert len(arrays["row"]) == 16
+    expected = np.round(np.linspace(0, count - 1, 16))
+    assert np.unique(expected, return_inverse=True)[1].tolist() == arrays["row"].tolist()
+    assert network.batches == [frames]
+
+
+@pytest.mark.parametrize("suffix", ["", "_uniform"])
+def test_the_reference_is_read_like_the_video(network, tmp_path, suffix):
+    video, reference = clip(tmp_path / "a.mp4", 30, 25), clip(tmp_path / "b.mp4", 35, 30)
+    own = read(f"inception{suffix}", reference)
+    arrays = read(f"inception{suffix}_reference", video, reference)
+    assert set(arrays) == set(own)
+    for name, array in own.items():
+        assert np.array_equal(arrays[name], array)
+
+
+def test_references_that_are_not_there_or_broken(network, tmp_path):
+    kind = extractor("inception_reference")
+    with pytest.raises(FeatureUnavailableError) as missing:
+        kind.open(Item("s", tmp_path / "a.mp4"), {})
+    assert missing.value.reason == "no_reference_video"
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(clip(tmp_path / "b.mp4", 30, 25).read_bytes()[:900])
+    for path in (broken, tmp_path / "none.mp4"):
+        with pytest.raises(FeatureUnavailableError) as unreadable:
+            kind.open(Item("s", tmp_path / "a.mp4", reference_video=path), {}).finish()
+        assert unreadable.value.reason == "reference_video_unreadable"
+
+
+def test_a_session_starts_over_and_an_empty_one_says_so(network):
+    session = extractor("inception").open(Item("s", Path("x")), {})
+    times = np.arange(3) / 25
+    frame = np.full((4, 4, 3), 9, dtype=np.uint8)
+    session.plan(times)
+    session.frame(0, 0.0, frame)
+    session.plan(times[:2])
+    session.frame(0, 0.0, frame)
+    session.frame(1, 0.04, frame)
+    assert len(session.finish()["activation"]) == 2
+    session.plan(np.empty(0))
+    with pytest.raises(FeatureUnavailableError) as empty:
+        session.finish()
+    assert empty.value.reason == "no_frame"
+
+
+def test_the_network_is_opened_once(monkeypatch):
+    image_embeddings.open_network.cache_clear()
+    from evalkit.metrics.features.networks import fid_inception
+
+    monkeypatch.setattr(fid_inception, "FidInception", lambda path, device: (path, device, object()))
+    first = image_embeddings.open_network(Path("a"), "0" * 64, "cpu")
+    assert image_embeddings.open_network(Path("a"), "0" * 64, "cpu") is first
+    assert image_embeddings.open_network(Path("a"), "1" * 64, "cpu") is not first
+    image_embeddings.open_network.cache_clear()
+
+
+def test_records_know_what_they_read():
+    by_name = {kind.record.name: kind.record for kind in EXTRACTORS}
+    for metric in fid.METRICS:
+        video, reference = (by_name[name] for name in metric.record.features)
+        assert video.inputs == {"video"}
+        assert reference.inputs == {"reference_video"}
+        assert video.options == reference.options
+        assert video.weights == reference.weights == ("inception",)
+
+
+def test_listing_metrics_does_not_load_torch():
+    code = (
+        "import sys; import evalkit.metrics.fid, evalkit.metrics.features.image_embeddings; "
+        "sys.exit(any(name in sys.modules for name in ('torch', 'scipy')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# --- metrics -----------------------------------------------------------------------------------------------------
+
+
+def activations(rng, frames, shift=0.0):
+    distinct = rng.normal(size=(frames, D)).astype(np.float32) + np.float32(shift)
+    return {"activation": distinct, "row": np.arange(frames)}
+
+
+def videos(count=12, frames=8, extra=0, shift=0.5, features=FID.record.features):
+    """Return videos whose reference has ``extra`` more frames."""
+    rng = np.random.default_rng(0)
+    made = []
+    for number in range(count):
+        own, reference = activations(rng, frames, shift), activations(rng, frames + extra)
+        data = dict(zip(features, (FeatureData(own), FeatureData(reference)), strict=True))
+        made.append(VideoInputs(f"s{number:02}", data))
+    return made
+
+
+def stacked(made, side):
+    name = FID.record.features[side]
+    return np.concatenate([v.features[name].arrays["activation"][v.features[name].arrays["row"]] for v in made])
+
+
+def test_fid_is_the_frechet_distance_of_all_frames():
+    made = videos()
+    summary = FID.score_set(iter(made))
+    assert summary.value == pytest.approx(frechet_from_features(stacked(made, 0), stacked(made, 1)), rel=1e-12)
+    assert (summary.n, summary.reason) == (12, None)
+    assert summary.ci95[0] < summary.value < summary.ci95[1]
+
+
+def test_fid_of_equal_sets_is_zero():
+    made = videos()
+    same = [VideoInputs(v.sample, dict.fromkeys(FID.record.features, v.features["inception"])) for v in made]
+    assert FID.score_set(same).value == pytest.approx(0, abs=1e-9)
+    # The references of other samples: the same set in another order.
+    swapped = [
+        VideoInputs(v.sample, {"inception": v.features["inception"], "inception_reference": w.features["inception"]})
+        for v, w in zip(made, made[::-1], strict=True)
+    ]
+    assert FID.score_set(swapped).value == pytest.approx(0, abs=1e-6)
+
+
+def test_both_sides_end_with_the_shorter_one():
+    longer = videos(extra=5)
+    for video in longer:
+        reference = video.features["inception_reference"].arrays
+        reference["activation"][8:] = 1e6  # would be seen
+    assert FID.score_set(longer).value < 100
+    shorter = videos(frames=8, extra=-3)
+    expected = frechet_from_features(
+        np.concatenate([v.features["inception"].arrays["activation"][:5] for v in shorter]), stacked(shorter, 1)
+    )
+    assert FID.score_set(shorter).value == pytest.approx(expected, rel=1e-12)
+
+
+def test_sixteen_frames_are_not_cut():
+    metric = METRICS["fid.pytorch.uniform16"]
+    made = videos(extra=5, features=metric.record.features)
+    own, reference = (
+        np.concatenate([v.features[name].arrays["activation"] for v in made]) for name in metric.record.features
+    )
+    assert metric.score_set(made).value == pytest.approx(frechet_from_features(own, reference), rel=1e-12)
+
+
+def test_a_frame_shown_twice_counts_twice():
+    made = videos()
+    for video in made:
+        video.features["inception"].arrays["row"] = np.array([0, 0, 1, 2, 2, 3, 4, 4])
+    assert FID.score_set(made).value == pytest.approx(
+        frechet_from_features(stacked(made, 0), stacked(made, 1)), rel=1e-12
+    )
+
+
+@pytest.fixture
+def small_subsets(monkeypatch):
+    monkeypatch.setattr(fid, "SUBSET_SIZE", 20)
+    monkeypatch.setattr(fid, "kid", lambda X, Y: kid(X, Y, subset_size=20, subsets=10))
+
+
+def test_kid_is_that_of_all_frames(small_subsets):
+    made = videos()
+    summary = KID.score_set(made)
+    expected = kid(stacked(made, 0), stacked(made, 1), subset_size=20, subsets=10)[0]
+    assert summary.value == pytest.approx(expected, rel=1e-12)
+    assert summary.ci95[0] < summary.value < summary.ci95[1]
+
+
+@pytest.mark.parametrize("metric", [FID, KID], ids=lambda metric: metric.record.id)
+def test_the_order_of_videos_does_not_matter(metric, small_subsets):
+    """KID draws frames by number; the numbers follow the samples' names."""
+    made = videos()
+    straight = metric.score_set(made)
+    for seed in range(3):
+        mixed = metric.score_set([made[at] for at in np.random.default_rng(seed).permutation(12)])
+        assert (mixed.value, mixed.ci95) == (straight.value, straight.ci95)
+
+
+def test_kid_of_few_frames_is_unscored():
+    summary = KID.score_set(videos())
+    assert (summary.value, summary.n, summary.reason) == (None, 12, "fewer_than_1000_frames")
+
+
+@pytest.mark.parametrize("metric", fid.METRICS, ids=lambda metric: metric.record.id)
+def test_one_video_has_no_number_of_its_own(metric):
+    (video,) = videos(1, features=metric.record.features)
+    assert metric.score_video(video) == unscored("number_of_the_set")
+
+
+def test_what_can_not_be_read_is_left_out_on_both_sides():
+    made = videos()
+    whole = FID.score_set(made[2:])
+    lost = VideoInputs("lost", {**made[0].features, "inception_reference": FeatureData(None, "no_reference_video")})
+    bad = made[1].features["inception"].arrays["activation"]
+    bad[3, 2] = np.nan
+    summary = FID.score_set([lost, *made[1:]])
+    assert summary.n == 10
+    assert summary.value == whole.value
+
+
+def test_reasons():
+    assert FID.score_set([]).reason == "no_video"
+    gone = [VideoInputs("s", dict.fromkeys(FID.record.features, FeatureData(None, "extractor_error")))] * 2
+    gone.append(VideoInputs("t", dict.fromkeys(FID.record.features, FeatureData(None))))
+    assert FID.score_set(gone).reason == "extractor_error"
+    assert FID.score_set(gone[2:]).reason == "feature_missing"
+    empty = FeatureData({"activation": np.ones((0, D), np.float32), "row": np.arange(0)})
+    assert FID.score_set([VideoInputs("s", dict.fromkeys(FID.record.features, empty))]).reason == "no_frame"
+    assert FID.score_set(videos(1, frames=1)).reason == "too_few_frames"
+    one = FID.score_set(videos(1))
+    assert one.value is not None
+    assert one.ci95 is None
+
+
+def test_a_full_disk_is_told(monkeypatch):
+    class Full:
+        def write(self, _):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: Full())
+    with pytest.raises(StorageError, match=r"full|space"):
+        FID.score_set(videos())
+
+
+def test_rows_of_another_length_are_refused():
+    with fid.RowFile() as file:
+        file.append(np.ones((2, 3), np.float32))
+        assert file.rows().tolist() == [[1, 1, 1]] * 2
+        file.append(np.zeros((1, 3), np.float32))
+        assert file.rows().shape == (3, 3)
+        with pytest.raises(ValueError, match="rows of 3 numbers"):
+            file.append(np.ones((2, 4), np.float32))

@@ -1,0 +1,360 @@
+"""The features ``syncnet`` and ``syncnet_whole`` from file to arrays, with planted networks, in every shape of file."""
+
+import shutil
+import subprocess
+import sys
+import wave as wavefile
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from clip_tools import ffmpeg
+from numpy.typing import NDArray
+from sync_networks import PlantedDetector, PlantedSyncNet, beeps, random_s3fd, random_syncnet
+
+from evalkit.errors import WeightsError
+from evalkit.media.audio import read_audio
+from evalkit.media.inspect import inspect_media
+from evalkit.metrics.base import FeatureData, VideoInputs
+from evalkit.metrics.features.base import FeatureUnavailableError, Item, WeightFile
+from evalkit.metrics.features.mfcc import mfcc
+from evalkit.metrics.features.sync import SyncExtractor, SyncSession, WholeFrameExtractor, WholeFrameSession
+from evalkit.metrics.features.sync_audio import own_sound, to_int16
+from evalkit.metrics.features.sync_frames import FrameStore, _SecondPass
+from evalkit.metrics.features.sync_windows import Comparison
+from evalkit.metrics.sync import METRICS
+
+BY_ID = {metric.record.id: metric for metric in METRICS}
+FRAMES = 80
+BOX = (20.0, 20.0, 170.0, 170.0)
+
+
+def write_wav(path: Path, samples: NDArray[np.int16], rate: int = 16000) -> Path:
+    with wavefile.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(samples.astype("<i2").tobytes())
+    return path
+
+
+def write_video(path: Path, numbers: list[int], rate: int = 25, size: int = 192) -> Path:
+    """A lossless video whose frame i has the grey level of number ``numbers[i]``."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264rgb", rate=rate, options={"qp": "0", "preset": "ultrafast"})
+        stream.width = stream.height = size
+        stream.pix_fmt = "rgb24"
+        stream.codec_context.time_base = Fraction(1, rate)
+        for place, number in enumerate(numbers):
+            frame = av.VideoFrame.from_ndarray(np.full((size, size, 3), PlantedSyncNet.grey(number), np.uint8), "rgb24")
+            frame.pts = place
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_video(tmp_path_factory.mktemp("sync") / "clip.mp4", list(range(FRAMES)))
+
+
+@pytest.fixture(scope="module")
+def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_wav(tmp_path_factory.mktemp("speech") / "speech.wav", beeps(FRAMES))
+
+
+def run(item: Item, box: tuple[float, float, float, float] | None = BOX, **options: int) -> dict[str, NDArray]:
+    session = SyncSession(PlantedDetector(box), PlantedSyncNet(), item, **options)  # type: ignore[arg-type]
+    inspect_media(item.video, [session])
+    return session.finish()
+
+
+def value(name: str, made: dict[str, NDArray]) -> float:
+    outcome = BY_ID[name].score_video(VideoInputs("s", {BY_ID[name].record.features[0]: FeatureData(made)}))
+    assert outcome.value is not None, outcome
+    return outcome.value
+
+
+def test_planted_video_and_sound_are_in_sync(clip: Path, speech: Path) -> None:
+    made = run(Item("s", clip, audio=speech))
+    assert made["faces"].tolist() == [1] * FRAMES
+    assert made["scene_start"].tolist() == [0]
+    assert (made["track_first"].tolist(), made["track_last"].tolist()) == ([0], [FRAMES - 1])
+    np.testing.assert_allclose(made["track_box"], [BOX])
+    assert made["official"].shape == (FRAMES - 5, 31)
+    assert made["official"].dtype == np.float32
+    assert np.isnan(made["own"]).all()
+    assert (bool(made["has_official"]), bool(made["has_own"])) == (True, False)
+    assert made["official"][20:50, 15].max() < 1e-3  # the same vectors
+    assert value("sync.latentsync.offset", made) == 0
+    assert value("sync.latentsync.dist", made) < 1e-3
+    assert value("sync.latentsync.conf", made) > 5
+    assert value("sync.coverage", made) == 1
+
+
+@pytest.mark.parametrize("shift", [-12, -5, -1, 1, 4, 12])
+def test_moved_sound_moves_the_offset(clip: Path, tmp_path: Path, shift: int) -> None:
+    """Sound that is ``shift`` frames late gives the offset -``shift``."""
+    sound = beeps(FRAMES + 20)
+    moved = np.concatenate([np.zeros(640 * shift, np.int16), sound]) if shift > 0 else sound[-640 * shift :]
+    made = run(Item("s", clip, audio=write_wav(tmp_path / "moved.wav", moved)))
+    assert value("sync.latentsync.offset", made) == -shift
+    assert value("sync.latentsync.conf", made) > 4
+
+
+def test_frames_that_don_t_fit_are_decoded_again(clip: Path, speech: Path) -> None:
+    item = Item("s", clip, audio=speech)
+    kept, again = run(item), run(item, memory=1)
+    assert kept.keys() == again.keys()
+    for name, array in kept.items():
+        np.testing.assert_array_equal(array, again[name])
+
+
+def test_second_pass_must_show_the_same_frames(clip: Path, speech: Path, tmp_path: Path) -> None:
+    other = tmp_path / "video.mp4"
+    shutil.copy(clip, other)
+    session = SyncSession(PlantedDetector(BOX), PlantedSyncNet(), Item("s", other, audio=speech), memory=1)  # type: ignore[arg-type]
+    inspect_media(other, [session])
+    write_video(other, list(range(FRAMES - 9)))
+    with pytest.raises(FeatureUnavailableError, match="not_decoded_twice"):
+        session.finish()
+
+
+@pytest.mark.parametrize(
+    ("rate", "numbers"), [(50, [i // 2 for i in range(2 * FRAMES)]), (5, list(range(0, FRAMES, 5)))]
+)
+def test_other_rates(tmp_path: Path, speech: Path, rate: int, numbers: list[int]) -> None:
+    """Of 50 frames a second every second one counts; of 5 each is shown five times, and looked at once."""
+    made = run(Item("s", write_video(tmp_path / "v.mp4", numbers, rate), audio=speech))
+    assert len(made["faces"]) == FRAMES
+    assert made["track_detections"].tolist() == [FRAMES]
+    if rate == 50:
+        assert value("sync.latentsync.offset", made) == 0
+        assert value("sync.latentsync.dist", made) < 1e-3
+
+
+def test_no_face(clip: Path, speech: Path) -> None:
+    made = run(Item("s", clip, audio=speech), box=None)
+    assert made["track_box"].shape == (0, 4)
+    assert made["official"].shape == (0, 31)
+    assert value("sync.strict.conf", made) == 0
+    assert value("sync.coverage", made) == 0
+
+
+def test_small_face(clip: Path, speech: Path) -> None:
+    made = run(Item("s", clip, audio=speech), box=(20.0, 20.0, 110.0, 110.0))
+    assert made["faces"].sum() == FRAMES
+    assert len(made["track_first"]) == 0
+
+
+def test_scenes_are_tracked_apart(tmp_path: Path, speech: Path) -> None:
+    """60 dark frames, then 60 bright ones: a cut, and a track in each scene."""
+    numbers = [0] * 60 + [31] * 60
+    assert (PlantedSyncNet.grey(31) - PlantedSyncNet.grey(0)) / 3 >= 27
+    made = run(Item("s", write_video(tmp_path / "v.mp4", numbers), audio=speech))
+    assert made["scene_start"].tolist() == [0, 60]
+    assert made["track_first"].tolist() == [0, 60]
+    # 80 frames of sound: the second track hears the first 20 of its 60 frames.
+    heard = ~np.isnan(made["official"][:, 0])
+    assert [int(heard[made["window_track"] == track].sum()) for track in (0, 1)] == [55, 15]
+
+
+def test_sound_that_is_too_short(clip: Path, tmp_path: Path) -> None:
+    made = run(Item("s", clip, audio=write_wav(tmp_path / "short.wav", beeps(5))))
+    assert made["official"].shape == (0, 31)  # no window hears anything: none is computed
+    metric = BY_ID["sync.latentsync.conf"]
+    assert metric.score_video(VideoInputs("s", {"syncnet": FeatureData(made)})).reason == "too_short"
+
+
+def test_unreadable_official_sound(clip: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.wav"
+    broken.write_bytes(b"RIFF")
+    with pytest.raises(FeatureUnavailableError, match="official_audio_unreadable"):
+        run(Item("s", clip, audio=broken))
+
+
+def test_whole_frames(clip: Path, speech: Path) -> None:
+    item = Item("s", clip, audio=speech)
+    session = WholeFrameSession(PlantedSyncNet(), item)  # type: ignore[arg-type]
+    inspect_media(clip, [session])
+    made = session.finish()
+    assert value("sync.wav2lip_lrs.offset", made) == 0
+    assert value("sync.wav2lip_lrs.dist", made) < 1e-3
+    tracked = run(item)
+    np.testing.assert_allclose(made["official"], tracked["official"])  # the pictures are plain grey
+
+
+@pytest.mark.ffmpeg
+@pytest.mark.parametrize(("delay", "offset"), [("0", 0), ("0.2", -5), ("-0.2", 5)])
+def test_own_sound_as_it_plays(clip: Path, tmp_path: Path, delay: str, offset: int) -> None:
+    """Sound muxed with a later start, or an earlier one, is heard where a player plays it."""
+    wav = write_wav(tmp_path / "s.wav", beeps(FRAMES + 10))
+    file = tmp_path / "v.mkv"
+    ffmpeg("-i", clip, "-itsoffset", delay, "-i", wav, "-map", "0:v", "-map", "1:a", "-c", "copy", file)
+    made = run(Item("s", file))
+    assert (bool(made["has_official"]), bool(made["has_own"])) == (False, True)
+    assert value("sync.own.offset", made) == offset
+    assert value("sync.own.conf", made) > 4
+
+
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, WeightFile]:
+    folder = tmp_path_factory.mktemp("checkpoints")
+    files = {
+        "sync_detector": random_s3fd(folder / "sfd_face.pth"),
+        "syncnet": random_syncnet(folder / "syncnet_v2.model"),
+    }
+    return {role: WeightFile(role, path, "0" * 64) for role, path in files.items()}
+
+
+def test_extractors_with_checkpoints_of_the_published_shapes(
+    checkpoints: dict[str, WeightFile], tmp_path: Path, speech: Path
+) -> None:
+    item = Item("s", write_video(tmp_path / "v.mp4", list(range(30))), audio=speech)
+    for extractor in (SyncExtractor(checkpoints), WholeFrameExtractor(checkpoints)):
+        session = extractor.open(item, {})
+        inspect_media(item.video, [session])
+        made = session.finish()
+        assert made.keys() == extractor.record.arrays.keys()
+        assert len(made["faces"]) == 30
+    assert made["official"].shape == (25, 31)
+    assert np.isfinite(made["official"]).all()
+
+
+def test_checkpoints_of_another_network_are_refused(checkpoints: dict[str, WeightFile]) -> None:
+    crossed = {"sync_detector": checkpoints["syncnet"], "syncnet": checkpoints["sync_detector"]}
+    with pytest.raises(WeightsError, match="doesn't fit"):
+        SyncExtractor(crossed)
+    with pytest.raises(WeightsError, match="doesn't fit"):
+        WholeFrameExtractor(crossed)
+
+
+def test_networks_refuse_other_inputs(checkpoints: dict[str, WeightFile]) -> None:
+    network = SyncExtractor(checkpoints)._network
+    with pytest.raises(ValueError, match="crops"):
+        network.lips(np.zeros((6, 112, 112, 3), np.uint8))
+    with pytest.raises(ValueError, match="too few"):
+        network.sound(np.zeros((23, 13)), 2)
+    assert network.sound(np.zeros((24, 13)), 2).shape == (2, 1024)
+
+
+def test_tiny_frames_have_no_face(checkpoints: dict[str, WeightFile]) -> None:
+    detector = SyncExtractor(checkpoints)._detector
+    smalls = [np.zeros((27, 80, 3), np.uint8), np.zeros((28, 80, 3), np.uint8)]
+    assert [faces.shape[1] for faces in detector.detect(smalls, [(320, 108), (320, 112)])] == [5, 5]
+
+
+def test_torch_is_loaded_only_when_it_runs() -> None:
+    code = "import sys, evalkit.metrics.sync, evalkit.metrics.features.sync; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_sounds_of_different_length_share_the_lips(clip: Path, speech: Path) -> None:
+    comparison = Comparison(PlantedSyncNet(), Item("s", clip, audio=speech), 0.0)  # type: ignore[arg-type]
+    comparison.sounds["own"] = beeps(40)
+    assert comparison.windows(0, FRAMES) == FRAMES - 5
+    crops = np.stack([np.full((224, 224, 3), PlantedSyncNet.grey(i), np.uint8) for i in range(FRAMES - 1)])
+    made = comparison.distances([PlantedSyncNet().lips(crops)], [(0, FRAMES)])
+    assert int((~np.isnan(made["own"][:, 0])).sum()) == 35
+    np.testing.assert_array_equal(made["own"][:20], made["official"][:20])
+
+
+class WatchingSyncNet(PlantedSyncNet):
+    """Remembers the crops."""
+
+    seen: NDArray[np.uint8]
+
+    def lips(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        self.seen = crops
+        return super().lips(crops)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_crops_are_bgr(clip: Path, speech: Path, whole: bool) -> None:
+    network, item = WatchingSyncNet(), Item("s", clip, audio=speech)
+    session = (
+        WholeFrameSession(network, item)  # type: ignore[arg-type]
+        if whole
+        else SyncSession(PlantedDetector(BOX), network, item)  # type: ignore[arg-type]
+    )
+    times = np.arange(60) / 25
+    assert session.plan(times).all()
+    for index, time in enumerate(times):
+        session.frame(index, time, np.full((192, 192, 3), (200, 100, 50), np.uint8))
+    session.finish()
+    assert network.seen[0, 112, 112].tolist() == [50, 100, 200]
+
+
+def test_a_frame_that_stays_is_one_cut_and_many_pictures(tmp_path: Path, speech: Path) -> None:
+    """Three frames a second apart: the last one is a cut when it appears (after 1.5 s), not 15 frames later again."""
+    file = write_video(tmp_path / "v.mp4", [0, 0, 31], rate=1)
+    assert run(Item("s", file, audio=speech))["scene_start"].tolist() == [0, 38]
+    session = WholeFrameSession(PlantedSyncNet(), Item("s", file, audio=speech))  # type: ignore[arg-type]
+    inspect_media(file, [session])
+    assert session.finish()["official"].shape == (70, 31)
+
+
+def test_missing_frames_are_a_reason(clip: Path, speech: Path) -> None:
+    session = SyncSession(PlantedDetector(BOX), PlantedSyncNet(), Item("s", clip, audio=speech))  # type: ignore[arg-type]
+    session.plan(np.arange(60) / 25)
+    session.frame(0, 0.0, np.zeros((192, 192, 3), np.uint8))
+    with pytest.raises(FeatureUnavailableError, match="59 frames"):
+        session.finish()
+    empty = WholeFrameSession(PlantedSyncNet(), Item("s", clip, audio=speech))  # type: ignore[arg-type]
+    empty.plan(np.empty(0))
+    with pytest.raises(FeatureUnavailableError, match="no_frame"):
+        empty.finish()
+
+
+def test_kept_frames_are_copies(clip: Path) -> None:
+    store, seen = FrameStore(clip), {}
+    picture = np.zeros((4, 4, 3), np.uint8)
+    store.add(3, picture)
+    picture[:] = 9
+    store.visit([3], lambda index, rgb: seen.update({index: int(rgb.max())}))
+    assert seen == {3: 0}
+
+
+def test_second_pass_over_a_file_whose_index_is_wrong() -> None:
+    """The first plan knows two frames only; the second one asks for those that are still missing."""
+    seen: list[int] = []
+    sink = _SecondPass([0, 1, 3], lambda index, rgb: seen.append(index))
+    assert sink.plan(np.arange(2.0)).tolist() == [True, True]
+    for index in (0, 1):
+        sink.frame(index, 0.0, np.zeros((1, 1, 3), np.uint8))
+    assert sink.plan(np.arange(5.0)).tolist() == [False, False, False, True, False]
+
+
+def test_own_sound_of_a_file_without_any(clip: Path) -> None:
+    assert own_sound(clip, 0.0) is None
+
+
+def test_16_bit_sound_comes_back_unchanged(tmp_path: Path) -> None:
+    samples = np.random.default_rng(0).integers(-32768, 32768, 5000).astype(np.int16)
+    np.testing.assert_array_equal(to_int16(read_audio(write_wav(tmp_path / "s.wav", samples), 16000)), samples)
+    np.testing.assert_array_equal(to_int16(np.array([2.0, -2.0], np.float32)), [32767, -32768])
+
+
+def test_scale_of_the_samples_moves_only_the_first_coefficient() -> None:
+    """METRICS.md 3.1: dividing by 2^k moves coefficient 0 by -2 k ln 2 (here k = 3)."""
+    samples = (np.random.default_rng(0).integers(-3000, 3000, 16000) * 8).astype(np.int16)
+    difference = mfcc((samples // 8).astype(np.int16)) - mfcc(samples)
+    np.testing.assert_allclose(difference[:, 0], -2 * 3 * np.log(2), atol=1e-9)
+    np.testing.assert_allclose(difference[:, 1:], 0, atol=1e-9)
+
+
+@pytest.mark.parametrize(("samples", "rows"), [(1, 1), (400, 1), (401, 2), (560, 2), (561, 3), (16000, 99)])
+def test_number_of_rows(samples: int, rows: int) -> None:
+    assert mfcc(np.ones(samples, np.int16)).shape == (rows, 13)
+
+
+def test_mfcc_refuses_other_samples() -> None:
+    for samples in (np.empty(0, np.int16), np.ones(500), np.ones((500, 1), np.int16)):
+        with pytest.raises(ValueError, match="int16"):
+            mfcc(samples)  # type: ignore[arg-type]
+
+
+def test_silence_has_finite_coefficients() -> None:
+    assert np.isfinite(mfcc(np.zeros(16000, np.int16))).all()

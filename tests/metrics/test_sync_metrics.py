@@ -1,0 +1,155 @@
+"""The sync metrics over made-up distances: several tracks, none, too short ones, two sounds."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from evalkit.metrics.base import FeatureData, Outcome, VideoInputs
+from evalkit.metrics.sync import METRICS
+
+BY_ID = {metric.record.id: metric for metric in METRICS}
+Arrays = dict[str, NDArray]
+
+
+def curve(best: float, offset: int, rest: float = 10.0) -> NDArray[np.float32]:
+    row = np.full(31, rest, dtype=np.float32)
+    row[15 - offset] = best
+    return row
+
+
+def arrays(*tracks: tuple[int, float, int], own: tuple[float, int] | None = None, frames: int = 200) -> Arrays:
+    """Tracks of (windows, distance, offset) one after the other from frame 0 on; ``own`` is that of every track."""
+    lengths = [windows + 5 for windows, _, _ in tracks]
+    first = np.concatenate([[0], np.cumsum(lengths)])[: len(tracks)].astype(np.int64)
+    official = [np.tile(curve(best, offset), (windows, 1)) for windows, best, offset in tracks]
+    count = sum(windows for windows, _, _ in tracks)
+    empty = np.full((count, 31), np.nan, dtype=np.float32)
+    return {
+        "faces": np.ones(frames, dtype=np.int64),
+        "scene_start": np.zeros(1, dtype=np.int64),
+        "track_first": first,
+        "track_last": first + np.array(lengths, dtype=np.int64) - 1,
+        "track_detections": np.array(lengths, dtype=np.int64),
+        "track_box": np.ones((len(tracks), 4), dtype=np.float32),
+        "window_track": np.repeat(np.arange(len(tracks)), [windows for windows, _, _ in tracks]),
+        "official": np.concatenate([*official, np.empty((0, 31), np.float32)]),
+        "own": empty if own is None else np.tile(curve(*own), (count, 1)),
+        "silent": np.full(count, 7.0, dtype=np.float32),
+        "has_official": np.array(True),
+        "has_own": np.array(own is not None),
+    }
+
+
+def score(name: str, made: Arrays) -> Outcome:
+    feature = BY_ID[name].record.features[0]
+    return BY_ID[name].score_video(VideoInputs("s01", {feature: FeatureData(made)}))
+
+
+def test_one_track() -> None:
+    made = arrays((95, 6.5, -5), own=(8.0, 2))
+    assert score("sync.latentsync.conf", made) == Outcome(3.5)
+    assert score("sync.latentsync.dist", made) == Outcome(6.5)
+    assert score("sync.latentsync.offset", made) == Outcome(-5.0)
+    assert score("sync.strict.conf", made) == Outcome(3.5)
+    assert score("sync.own.conf", made) == Outcome(2.0)
+    assert score("sync.own.dist", made) == Outcome(8.0)
+    assert score("sync.own.offset", made) == Outcome(2.0)
+    assert score("sync.coverage", made) == Outcome(0.5)  # 100 of 200 frames
+
+
+def test_mean_of_tracks_whatever_their_length() -> None:
+    """Offsets 1 and -4 have the mean -1.5, which is cut to -1."""
+    made = arrays((140, 6.0, 1), (46, 8.0, -4))
+    assert score("sync.latentsync.conf", made).value == 3.0
+    assert score("sync.latentsync.dist", made).value == 7.0
+    outcome = score("sync.latentsync.offset", made)
+    assert outcome.value == -1.0
+    (event,) = outcome.events
+    assert event.kind == "several_tracks"
+    assert event.detail == ("2 tracks against the official sound: C 4.000 D 6.000 offset 1; C 2.000 D 8.000 offset -4")
+    assert score("sync.coverage", made).value == pytest.approx((145 + 51) / 200)
+
+
+def test_no_track() -> None:
+    made = arrays()
+    for name in ("sync.latentsync.conf", "sync.latentsync.dist", "sync.latentsync.offset", "sync.common.conf"):
+        outcome = score(name, made)
+        assert (outcome.value, outcome.reason) == (None, "no_track")
+        assert outcome.events[0].detail == "a face in 200 of 200 frames"
+    strict = score("sync.strict.conf", made)
+    assert strict.value == 0.0
+    assert [event.kind for event in strict.events] == ["no_track"]
+    assert score("sync.coverage", made).value == 0.0
+
+
+def test_track_that_the_sound_does_not_reach() -> None:
+    made = arrays((60, 6.0, 0))
+    made["official"][:] = np.nan
+    assert score("sync.latentsync.conf", made).reason == "too_short"
+    assert score("sync.strict.conf", made).value == 0.0
+    half = arrays((60, 6.0, 0), (60, 8.0, 0))
+    half["official"][60:] = np.nan
+    assert score("sync.latentsync.dist", half).value == 6.0
+
+
+def test_no_sound() -> None:
+    made = arrays((60, 6.0, 0))
+    assert score("sync.own.conf", made).reason == "no_own_audio"
+    made["has_official"] = np.array(False)
+    for name in ("sync.latentsync.conf", "sync.strict.conf", "sync.wav2lip_lrs.conf"):
+        assert score(name, made).reason == "no_official_audio"
+
+
+def test_broken_network_is_not_scored() -> None:
+    made = arrays((60, 6.0, 0))
+    made["official"][3, 4] = np.nan
+    assert score("sync.latentsync.conf", made).reason == "distance_not_finite"
+
+
+def test_common_length_leaves_short_tracks_out() -> None:
+    made = arrays((100, 6.0, 0), (94, 1.0, 0), frames=300)
+    assert score("sync.common.dist", made).value == 6.0
+    assert score("sync.common.dist", arrays((95, 1.0, 0))).value == 1.0
+    alone = score("sync.common.dist", arrays((94, 1.0, 0)))
+    assert (alone.reason, alone.events[0].detail) == ("track_too_short", "the longest has 94 windows")
+
+
+def test_common_length_is_that_of_a_cut_track() -> None:
+    """Of 95 windows, k = 15 + j compares the last j with silence, 7 away: its mean falls from 10 to 10 - 3 j / 95.
+
+    Sorted: 6 at k = 15, then j = 15, 14, ... 1, then fifteen times 10. The 16th of the 31 is j = 1.
+    """
+    made = arrays((200, 6.0, 0), frames=300)
+    assert score("sync.latentsync.conf", made).value == 4.0
+    assert score("sync.common.conf", made).value == pytest.approx(4 - 3 / 95)
+    assert score("sync.common.dist", made).value == pytest.approx(6.0)
+
+
+def test_joonson_wants_more_than_100_detections() -> None:
+    made = arrays((96, 6.0, 0), (95, 1.0, 0), frames=300)
+    assert list(made["track_detections"]) == [101, 100]
+    assert score("sync.joonson.dist", made).value == 6.0
+    assert score("sync.joonson.dist", arrays((95, 1.0, 0))).reason == "track_too_short"
+
+
+def test_whole_frames_are_one_track() -> None:
+    made = arrays((60, 6.0, 3))
+    whole = {name: made[name] for name in ("window_track", "official", "own", "silent", "has_official", "has_own")}
+    whole["faces"] = np.full(65, -1)
+    assert score("sync.wav2lip_lrs.conf", whole).value == 4.0
+    assert score("sync.wav2lip_lrs.offset", whole).value == 3.0
+    whole["official"][:] = np.nan
+    assert score("sync.wav2lip_lrs.dist", whole).reason == "too_short"
+
+
+def test_aliases_and_directions() -> None:
+    assert BY_ID["sync.latentsync.conf"].record.aliases == ("lse_c",)
+    assert BY_ID["sync.latentsync.dist"].record.aliases == ("lse_d",)
+    assert {name for name, metric in BY_ID.items() if metric.record.role == "ranked"} == {
+        "sync.latentsync.dist",
+        "sync.strict.conf",
+    }
+    for name, metric in BY_ID.items():
+        better = {"conf": True, "dist": False}.get(name.rsplit(".", 1)[1])
+        assert metric.record.higher_is_better is better
+    assert len(BY_ID) == len(METRICS)

@@ -1,0 +1,45 @@
+"""Made-up arrays of the features ``syncnet`` and ``syncnet_whole``."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Arrays = dict[str, NDArray]
+
+
+def syncnet(rng: np.random.Generator) -> Arrays:
+    """One or two tracks of 101 to 140 detections, all heard, now and then without the file's own sound."""
+    lengths = rng.integers(101, 140, int(rng.integers(1, 3)))
+    first = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+    frames = int(lengths.sum() + rng.integers(0, 30))
+    arrays = _windows(rng, [int(length) - 5 for length in lengths])
+    return {
+        "faces": rng.integers(0, 3, frames),
+        "scene_start": np.zeros(1, dtype=np.int64),
+        "track_first": first.astype(np.int64),
+        "track_last": (first + lengths - 1).astype(np.int64),
+        "track_detections": lengths.astype(np.int64),
+        "track_box": rng.uniform(100, 300, (len(lengths), 4)).astype(np.float32),
+        **arrays,
+    }
+
+
+def syncnet_whole(rng: np.random.Generator) -> Arrays:
+    """One stretch of 20 to 100 windows."""
+    windows = int(rng.integers(20, 100))
+    return {"faces": np.full(windows + 5, -1, dtype=np.int64), **_windows(rng, [windows])}
+
+
+def _windows(rng: np.random.Generator, windows: list[int]) -> Arrays:
+    count = sum(windows)
+    has_own = bool(rng.random() < 0.9)
+    curves = rng.uniform(5, 15, (2, count, 31)).astype(np.float32)
+    return {
+        "window_track": np.repeat(np.arange(len(windows)), windows),
+        "official": curves[0],
+        "own": curves[1] if has_own else np.full((count, 31), np.nan, dtype=np.float32),
+        "silent": rng.uniform(5, 15, count).astype(np.float32),
+        "has_official": np.array(True),
+        "has_own": np.array(has_own),
+    }
