@@ -7,6 +7,7 @@
 # with (default: .venv/bin/python, or python3). Where pip's own choice for the pinned torch is not a CPU build, point it at
 # one (PIP_FIND_LINKS, PIP_EXTRA_INDEX_URL). Nothing here downloads weights.
 set -euo pipefail
+unset PIP_CONSTRAINT  # the product's pins are not the oracles': their list is complete in itself
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 pins=$root/scripts/oracle-constraints.txt
