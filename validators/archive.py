@@ -50,7 +50,7 @@ RULES: tuple[Rule[Listing], ...] = (
 )
 
 # Faults of one member that leave the others readable: `Submission.copy` refuses that member alone.
-_ONLY_THAT_MEMBER = frozenset({"archive.encrypted", "archive.nested-archive", "archive.unsupported-method"})
+_ONLY_THAT_MEMBER = frozenset({"archive.nested-archive", "archive.unsupported-method"})
 
 
 def check_archive(submission: Submission, rules: ArchiveRules, severities: Mapping[str, str]) -> list[Finding]:
@@ -67,8 +67,8 @@ def check_archive(submission: Submission, rules: ArchiveRules, severities: Mappi
 def blocks(findings: Iterable[Finding]) -> bool:
     """Return whether the archive must not be read any further.
 
-    Every error of an archive rule does, but for those about a single member that can't be read anyway (encrypted, a
-    nested archive, unusual compression): one bad file never stops the rest.
+    Every error of an archive rule does, but for those about a single member that can't be read anyway (a nested
+    archive, unusual compression): one bad file never stops the rest. A password is no accident of one file.
     """
     return any(
         finding.severity == "error" and finding.rule.startswith("archive.") and finding.rule not in _ONLY_THAT_MEMBER

@@ -10,6 +10,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import hostile_zips
 import pytest
 
 from evalkit.cli import main
@@ -310,3 +311,18 @@ def test_usage_errors_are_exit_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "score")[0] == 2
     assert run(capsys, "nonsense")[0] == 2
     assert run(capsys, "score", "x.zip", "-c", "talking-head", "--testset", "t", "--workers", "0")[0] == 2
+
+
+@pytest.mark.parametrize("kind", ["traversal", "absolute", "symlink", "bomb", "duplicate", "encrypted"])
+def test_the_six_hostile_kinds_are_refused_before_any_file_is_opened(
+    capsys: pytest.CaptureFixture[str], world: Path, tmp_path: Path, kind: str
+) -> None:
+    archive = getattr(hostile_zips, kind)(tmp_path / f"{kind}.zip")
+    words = ("validate", archive, "-c", "talking-head", "--testset", world / "testset", "--quiet", "--json")
+    code, out, _ = run(capsys, *words)
+    report = json.loads(out)
+    assert (code, report["ok"], report["refused"], report["files"]) == (1, False, True, [])
+    code, _, err = score(capsys, world, tmp_path, submission=archive)
+    assert code == 1
+    assert "archive." in one_sentence(err)
+    assert '"video"' not in (tmp_path / "out" / "log.jsonl").read_text()
