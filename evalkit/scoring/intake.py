@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from evalkit.challenge import Challenge
-from evalkit.errors import MediaError
+from evalkit.errors import MediaError, TestSetError
 from evalkit.media.audio import audio_seconds
 from evalkit.media.facts import MediaFacts
 from evalkit.scoring.extract import Extraction
@@ -146,7 +146,11 @@ def failed_report(sample: str, path: str, failure: str, detail: str) -> FileRepo
 
 
 def speech_lengths(testset: TestSet | None, challenge: Challenge, samples: Iterable[str]) -> dict[str, float]:
-    """Return the length of each sample's speech in seconds, where a rule of the challenge asks for it."""
+    """Return the length of each sample's speech in seconds, where a rule of the challenge asks for it.
+
+    Raises:
+        TestSetError: when a speech file can't be read; without its length the rule would pass everything.
+    """
     if testset is None or challenge.submission.video.match_reference_seconds is None:
         return {}
     wanted = set(samples)
@@ -155,6 +159,10 @@ def speech_lengths(testset: TestSet | None, challenge: Challenge, samples: Itera
         if sample.id in wanted and sample.audio is not None:
             try:
                 lengths[sample.id] = audio_seconds(testset.path(sample.audio))
-            except (MediaError, OSError):
-                continue  # the test set's check reports a speech file that can't be read
+            except (MediaError, OSError) as error:
+                raise TestSetError(
+                    f"The speech of the test set's sample '{sample.id}' can't be read.",
+                    found=str(error),
+                    fix="Mend the test set: the challenge compares each video's length with its speech.",
+                ) from None
     return lengths

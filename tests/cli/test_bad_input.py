@@ -146,6 +146,19 @@ def test_a_test_set_that_lacks_a_file(capsys: pytest.CaptureFixture[str], world:
     assert "d02" in one_sentence(err)
 
 
+def test_speech_that_can_not_be_read_does_not_switch_its_rule_off(
+    capsys: pytest.CaptureFixture[str], world: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(world / "testset", tmp_path / "testset")
+    (tmp_path / "testset" / "audio" / "d02.wav").write_bytes(b"no sound")
+    (tmp_path / "mine.yaml").write_text("id: mine\ntitle: Mine\nsubmission: {video: {match_reference_seconds: 0.5}}\n")
+    code, _, err = score(
+        capsys, world, tmp_path, **{"--testset": tmp_path / "testset", "--challenge": tmp_path / "mine.yaml"}
+    )
+    assert code == 1
+    assert "d02" in one_sentence(err)
+
+
 @pytest.mark.shared
 @pytest.mark.usefixtures("weights")
 def test_sample_without_a_reference_image(
