@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +13,18 @@ import pytest
 import yaml
 
 from evalkit.errors import EvalkitError, InputError, UsageError, WeightsError
+from evalkit.weights import manifest as manifest_module
 from evalkit.weights import store
 from evalkit.weights.manifest import Backbones, WeightEntry, builtin_names, load_backbones
-from evalkit.weights.store import file_sha256, find_weights, weights_folder
+from evalkit.weights.store import (
+    CheckedFile,
+    check_weights,
+    file_sha256,
+    file_state,
+    find_weights,
+    weights_folder,
+)
+from evalkit.weights.trust import trust
 
 # SHA-256 of no bytes and of "abc": FIPS 180-4's examples.
 EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -73,27 +85,44 @@ def test_published_pins_the_digests_that_are_known() -> None:
 
 def test_published_says_what_every_file_costs_and_where_it_is() -> None:
     loaded = load_backbones("published")
+    written = yaml.safe_load((Path(manifest_module.__file__).parent / "published.yaml").read_text())["roles"]
     for role, found in loaded.roles.items():
         assert found.licence, role
         assert found.citation, role
-        assert found.bytes, role
-        assert found.urls, role
-        assert all(url.startswith("https://") for url in found.urls), role
+        assert "digest" in written[role], role
+        urls = (*found.urls, *(loaded.archives[found.archive].urls if found.archive else ()))
+        assert urls, role
+        assert all(url.startswith("https://") for url in urls), role
     # METRICS.md 12, licence consequences: insightface's and LIVE's are for research only.
     assert all(found.noncommercial for found in loaded.roles.values() if "insightface" in found.licence)
     assert all(found.noncommercial for found in loaded.roles.values() if "LIVE" in found.licence)
 
 
+NOT_IN_THE_TABLE = {"yunet_n_640_640.onnx", "bpe_simple_vocab_16e6.txt.gz"}
+
+
 @pytest.mark.shared
 def test_every_published_digest_is_in_the_table_of_weights(shared: Path) -> None:
     table = (shared / "METRICS.md").read_text(encoding="utf-8").split("## 12. ")[1].split("\n## 13. ")[0]
+    letters = {"computed": "C", "published": "P", "single": "S", "prefix": "F", "none": "N"}
+    checked = 0
     for found in load_backbones("published").roles.values():
-        if found.file.startswith("yunet"):  # not in the table: the file itself is there to be hashed
-            assert file_sha256(shared / "weights" / found.file) == found.sha256
+        if found.file in NOT_IN_THE_TABLE:
+            if (shared / "weights" / found.file).exists():  # then the file itself can be hashed
+                assert file_sha256(shared / "weights" / found.file) == found.sha256
             continue
-        (row,) = (line for line in table.splitlines() if found.sha256 in line)
-        assert found.file in row
-        assert f"{found.bytes:,}" in row
+        column, key = (3, found.sha256) if found.sha256 else (1, found.file)
+        (row,) = (line for line in table.splitlines() if line.count("|") > 5 and key in line.split("|")[column])
+        name, size, digest, known = row.split("|")[1:5]
+        assert found.file in name
+        assert (found.sha256 or found.sha256_prefix or "not found") in digest
+        assert letters[found.digest] in re.findall("[A-Z]", known.split("(")[0]), found.file
+        assert found.bytes is None or f"{found.bytes:,}" in size
+        checked += 1
+    archive = load_backbones("published").archives["buffalo_l.zip"]
+    (row,) = (line for line in table.splitlines() if archive.sha256 in line)
+    assert f"{archive.bytes:,}" in row
+    assert checked >= 8
 
 
 @pytest.mark.shared
@@ -147,6 +176,25 @@ roles:
         ("MIT", "MIT\n    bytes: 0", "line 8: 'roles.face.bytes': Input should be greater than or equal to 1"),
         ("MIT", "MIT\n    file: other", "line 8: the key 'file' stands twice"),
         ("MIT", "MIT\n    urls: https://x", "line 8: 'roles.face.urls': must be a list"),
+        ("MIT", "MIT\n    urls: [file:///etc/passwd]", "line 8: 'roles.face.urls.0': String should match pattern"),
+        ("MIT", "MIT\n    urls: [ftp://x/y]", "line 8: 'roles.face.urls.0': String should match pattern"),
+        ("MIT", "MIT\n    digest: guessed", "line 8: 'roles.face.digest': Input should be"),
+        ("MIT", "MIT\n    digest: none", "line 4: 'roles.face': the digest class 'none' goes with neither"),
+        (
+            "MIT",
+            "MIT\n    digest: prefix",
+            "line 4: 'roles.face': the digest class 'prefix' goes with 'sha256_prefix' and no 'sha256'",
+        ),
+        (
+            "MIT",
+            "MIT\n    sha256_prefix: '01234567'",
+            "line 4: 'roles.face': the digest class 'computed' goes with 'sha256' and no",
+        ),
+        (
+            "MIT",
+            "MIT\n    archive: pack.zip",
+            "line 1: 'face' comes out of 'pack.zip', which is not among the archives",
+        ),
         ("MIT", "MIT\n    options: &a {b: 1}", "line 8: YAML anchors and aliases are not allowed"),
         ("roles:\n", "roles: face\nx:\n", "line 3: 'roles': must be a set of keys with values. Found 'face'."),
     ],
@@ -155,6 +203,22 @@ def test_faults_of_a_manifest_are_named_with_their_line(tmp_path: Path, old: str
     assert TEXT.count(old) == 1
     message = refused(tmp_path, TEXT.replace(old, new))
     assert f"{tmp_path / 'mine.yaml'}, {fault}" in message
+
+
+@pytest.mark.parametrize(
+    ("changes", "known", "first_use"),
+    [
+        ({}, "computed", False),
+        ({"digest": "published"}, "published", False),
+        ({"digest": "single"}, "single", False),
+        ({"sha256": None, "sha256_prefix": "ba7816bf"}, "prefix", True),
+        ({"sha256": None}, "none", True),
+        ({"sha256": None, "digest": "none"}, "none", True),
+    ],
+)
+def test_how_a_digest_is_known(changes: dict[str, Any], known: str, first_use: bool) -> None:
+    found = WeightEntry.model_validate(entry(**changes))
+    assert (found.digest, found.first_use) == (known, first_use)
 
 
 def test_a_digest_of_digits_is_text(tmp_path: Path) -> None:
@@ -228,7 +292,9 @@ def test_a_missing_file_says_what_it_is_and_what_to_do(folder: Path) -> None:
     message = str(caught.value)
     assert "The weights file 'net.onnx' (face of the backbones 'mine', 174,383,860 bytes) is missing." in message
     assert f"Expected {folder / 'net.onnx'} with SHA-256 {ABC}; licence: research only." in message
-    assert "Put it there, or set EVALKIT_WEIGHTS to the folder that holds it." in message
+    assert "Fetch it with 'evalkit weights pull face --backbones mine'." in message
+    assert "'evalkit weights import FOLDER --backbones mine' with a folder or ZIP" in message
+    assert "put it there yourself, or set EVALKIT_WEIGHTS to the folder that holds it." in message
     assert "It can be had at https://example.org/net.zip." in message
     assert "--metrics" in message
     assert "--allow-missing" in message
@@ -239,6 +305,26 @@ def test_a_missing_file_of_unknown_size_and_origin(folder: Path) -> None:
         find_weights(backbones(), "face")
     assert "(face of the backbones 'mine') is missing." in str(caught.value)
     assert "can be had" not in str(caught.value)
+    assert "weights pull" not in str(caught.value)
+    assert "'evalkit weights import FOLDER --backbones mine'" in str(caught.value)
+
+
+def test_the_commands_name_the_set_as_it_was_given(folder: Path) -> None:
+    published = load_backbones("published")
+    with pytest.raises(WeightsError, match=r"'evalkit weights pull arcface'.*'evalkit weights import FOLDER'"):
+        find_weights(published, "arcface")
+    loaded = load_backbones(manifest(folder, TEXT + "    urls: [https://x/y]\n"))
+    with pytest.raises(WeightsError, match=f"pull face --backbones {folder}/mine.yaml'"):
+        find_weights(loaded, "face")
+    spaced = folder / "my sets"
+    spaced.mkdir()
+    with pytest.raises(WeightsError, match=f"pull face --backbones '{spaced}/mine.yaml''"):
+        find_weights(load_backbones(manifest(spaced, TEXT + "    urls: [https://x/y]\n")), "face")
+
+
+def test_non_commercial_is_said_plainly(folder: Path) -> None:
+    with pytest.raises(WeightsError, match=r"licence: LIVE research licence \(non-commercial use only\)\."):
+        find_weights(backbones(licence="LIVE research licence", noncommercial=True), "face")
 
 
 def test_a_folder_that_does_not_exist_is_a_missing_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -288,6 +374,124 @@ def test_a_folder_without_permission(folder: Path, request: pytest.FixtureReques
     request.getfixturevalue("unprivileged")
     with pytest.raises(WeightsError, match=r"can't be read. Found Permission denied"):
         find_weights(backbones(), "face")
+
+
+# Trust on first use
+
+
+def unknown(**changes: Any) -> Backbones:
+    return backbones(**{"sha256": None, "digest": "none", **changes})
+
+
+def test_the_first_file_of_unknown_digest_is_trusted_and_another_one_refused(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (folder / "net.onnx").write_bytes(b"abc")
+    assert check_weights(unknown(), "face") == CheckedFile(folder / "net.onnx", ABC)
+    assert len(caplog.messages) == 1
+    assert ABC in caplog.messages[0]
+    check_weights(unknown(), "face")
+    assert len(caplog.messages) == 1
+    (folder / "net.onnx").write_bytes(b"abd")
+    with pytest.raises(WeightsError, match=f"expected SHA-256 {ABC}, trusted when the file was first seen"):
+        find_weights(unknown(), "face")
+    (folder / "trusted.json").unlink()
+    assert check_weights(unknown(), "face").sha256 == hashlib.sha256(b"abd").hexdigest()
+
+
+def test_what_only_looks_does_not_trust(folder: Path) -> None:
+    (folder / "net.onnx").write_bytes(b"abc")
+    assert file_state(unknown().roles["face"]).state == "there"
+    assert not (folder / "trusted.json").exists()
+
+
+def test_a_prefix_must_fit(folder: Path) -> None:
+    (folder / "net.onnx").write_bytes(b"abc")
+    assert check_weights(unknown(digest="prefix", sha256_prefix=ABC[:8]), "face").sha256 == ABC
+    (folder / "trusted.json").unlink()
+    with pytest.raises(WeightsError, match=r"is not the pinned one.*expected SHA-256 00000000\.\.\."):
+        find_weights(unknown(digest="prefix", sha256_prefix="00000000"), "face")
+    assert not (folder / "trusted.json").exists()
+
+
+def test_a_page_is_no_weights(folder: Path) -> None:
+    (folder / "net.onnx").write_bytes(b"<!DOCTYPE html>")
+    with pytest.raises(WeightsError, match="a web page"):
+        find_weights(unknown(), "face")
+
+
+def test_a_single_source_is_pinned_and_warned_about_once(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (folder / "net.onnx").write_bytes(b"abc")
+    for _ in range(2):
+        find_weights(backbones(digest="single"), "face")
+    assert len(caplog.messages) == 1
+    assert "one source" in caplog.messages[0]
+    (folder / "net.onnx").write_bytes(b"abd")
+    with pytest.raises(WeightsError, match=r"expected SHA-256 .* \(published by one source\)"):
+        find_weights(backbones(digest="single"), "face")
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"files": ', "\x00"])
+def test_a_damaged_record_is_an_error_and_no_trust(folder: Path, text: str) -> None:
+    (folder / "net.onnx").write_bytes(b"abc")
+    (folder / "trusted.json").write_text(text)
+    with pytest.raises(WeightsError, match=r"trusted\.json can't be read"):
+        find_weights(unknown(), "face")
+
+
+def test_a_read_only_folder_still_scores_and_warns_each_time(
+    folder: Path, caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest
+) -> None:
+    (folder / "net.onnx").write_bytes(b"abc")
+    folder.chmod(0o555)
+    request.getfixturevalue("unprivileged")
+    folder_is_writable = os.access(folder, os.W_OK, effective_ids=True)
+    assert not folder_is_writable
+    for times in (1, 2):
+        assert check_weights(unknown(), "face").sha256 == ABC
+        assert len(caplog.messages) == times
+        assert "could not be recorded" in caplog.messages[-1]
+
+
+def test_the_trusted_digest_counts_in_the_digest_of_the_set() -> None:
+    """Two machines that trusted different files share no leaderboard; what was not trusted changes nothing."""
+    chosen = unknown()
+    assert chosen.pinned({}).sha256 == chosen.sha256
+    assert chosen.pinned({"face": ABC}).sha256 != chosen.sha256
+    assert chosen.pinned({"face": ABC}).sha256 != chosen.pinned({"face": EMPTY}).sha256
+    assert chosen.pinned({"face": ABC}).roles["face"].digest == "none"
+    pinned = backbones()
+    assert pinned.pinned({"face": EMPTY}).sha256 == pinned.sha256
+    prefixed = unknown(digest="prefix", sha256_prefix=ABC[:8])
+    assert prefixed.sha256 != chosen.sha256
+
+
+def test_of_two_who_see_a_first_file_at_once_one_is_refused(folder: Path) -> None:
+    """Both looked before either recorded; the record decides."""
+    chosen = unknown().roles["face"]
+    assert trust(folder, chosen, ABC, "here") is not None
+    assert trust(folder, chosen, ABC, "there") is None
+    with pytest.raises(WeightsError, match=f"Found SHA-256 {EMPTY}; expected SHA-256 {ABC}"):
+        trust(folder, chosen, EMPTY, "there")
+    assert json.loads((folder / "trusted.json").read_text())["files"]["net.onnx"]["source"] == "here"
+
+
+TRUST = """
+import sys
+from pathlib import Path
+from evalkit.weights.manifest import WeightEntry
+from evalkit.weights.trust import trust
+for index in range(20):
+    entry = WeightEntry(file=f"{sys.argv[2]}-{index}", licence="MIT")
+    assert trust(Path(sys.argv[1]), entry, "ab" * 32, "test")
+"""
+
+
+def test_several_processes_may_trust_at_once(folder: Path) -> None:
+    running = [subprocess.Popen([sys.executable, "-c", TRUST, str(folder), f"p{index}"]) for index in range(3)]
+    assert [process.wait(timeout=120) for process in running] == [0, 0, 0]
+    recorded = json.loads((folder / "trusted.json").read_text())["files"]
+    assert sorted(recorded) == sorted(f"p{p}-{i}" for p in range(3) for i in range(20))
 
 
 # Between runs of one process

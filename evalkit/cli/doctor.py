@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import click
@@ -45,13 +44,20 @@ def _check(name: str, ok: bool, detail: str) -> dict[str, Any]:
 
 def _libraries() -> list[dict[str, Any]]:
     from importlib import import_module
+    from importlib.metadata import PackageNotFoundError, version
+    from importlib.util import find_spec
 
     checks = []
-    for module in ("av", "numpy", "scipy", "pandas", "cv2", "onnxruntime", "PIL", "pyarrow", "pydantic"):
+    for module in ("av", "numpy", "scipy", "pandas", "cv2", "onnxruntime", "PIL", "pyarrow", "pydantic", "requests"):
         try:
-            version = getattr(import_module(module), "__version__", "?")
-            checks.append(_check(f"library {module}", True, str(version)))
+            found = getattr(import_module(module), "__version__", "?")
+            checks.append(_check(f"library {module}", True, str(found)))
         except ImportError as error:
+            checks.append(_check(f"library {module}", False, str(error)))
+    for module in ("torch", "safetensors"):  # importing PyTorch takes seconds: that it is installed must do
+        try:
+            checks.append(_check(f"library {module}", find_spec(module) is not None, version(module)))
+        except PackageNotFoundError as error:
             checks.append(_check(f"library {module}", False, str(error)))
     return checks
 
@@ -105,16 +111,35 @@ def _cache() -> dict[str, Any]:
 
 def _weights(backbones: str) -> list[dict[str, Any]]:
     from evalkit.errors import WeightsError
-    from evalkit.weights.manifest import load_backbones
-    from evalkit.weights.store import find_weights
+    from evalkit.weights.manifest import DIGEST_WORDS, load_backbones
+    from evalkit.weights.store import file_state, weights_folder, wrong_weights
+    from evalkit.weights.trust import trusted_digest
 
     loaded = load_backbones(backbones)
-    checks = []
-    for role in sorted(loaded.roles):
+    checks, absent = [], []
+    for role, entry in sorted(loaded.roles.items()):
         name = f"weights {loaded.name}/{role}"
         try:
-            path: Path = find_weights(loaded, role)
-            checks.append(_check(name, True, f"{path.name}, digest as pinned"))
+            found = file_state(entry)
         except WeightsError as error:
             checks.append(_check(name, False, str(error)))
+            continue
+        if found.state == "there":
+            known = "as pinned" if entry.sha256 else f"{DIGEST_WORDS[entry.digest]}"
+            if entry.first_use and trusted_digest(weights_folder(), entry.file):
+                known += ", as trusted on first use"
+            checks.append(_check(name, True, f"{entry.file}, digest {known}"))
+            continue
+        absent.append(role)
+        if found.state == "missing":
+            size = f"{entry.bytes:,} bytes, " if entry.bytes else ""
+            detail = f"{entry.file} is missing ({size}{entry.licence_text}); '{loaded.command('pull', role)}'"
+        else:
+            detail = str(wrong_weights(loaded, role, found)) if found.state == "wrong" else str(found.error)
+        checks.append(_check(name, False, detail))
+    if absent:
+        fix = (
+            f"'{loaded.command('pull', '')}' fetches them, '{loaded.command('import', 'FOLDER')}' takes them from disk"
+        )
+        checks.append(_check(f"weights {loaded.name}", False, f"{len(absent)} of {len(loaded.roles)} missing; {fix}"))
     return checks

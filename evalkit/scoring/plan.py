@@ -11,7 +11,7 @@ from evalkit.metrics.base import Metric, Role, metric_registry, resolve_metric
 from evalkit.metrics.features.base import Extractor, FeatureRecord, WeightFile, feature_registry, in_order
 from evalkit.testset import TestSet
 from evalkit.weights.manifest import Backbones
-from evalkit.weights.store import find_weights
+from evalkit.weights.store import check_weights
 
 FACTS = "facts"  # every video has them; no extractor makes them
 FILMSTRIP = "filmstrip"  # for the report only; no metric needs it
@@ -27,7 +27,7 @@ class Plan:
         features: names, each after what it needs, without ``facts``.
         records: feature -> its record.
         weights: role -> checked file.
-        backbones: the set they come from.
+        backbones: the set they come from, with the digests of the files that are trusted on first use.
         device: ``cpu`` or ``cuda``.
         roles: id -> what the challenge lets the metric do, where the challenge names it.
     """
@@ -92,13 +92,14 @@ def make_plan(
     if FILMSTRIP in extractors and FILMSTRIP not in features:
         features.append(FILMSTRIP)
     used = {role for name in features for role in _roles(extractors[name].record)}
+    weights = {role: file for role, file in weights.items() if role in used}
     return Plan(
         metrics=chosen,
         unavailable=unavailable,
         features=tuple(features),
-        records={name: extractors[name].record for name in features},
-        weights={role: file for role, file in weights.items() if role in used},
-        backbones=backbones,
+        records={name: extractors[name].on_this_machine() for name in features},
+        weights=weights,
+        backbones=backbones.pinned({role: file.sha256 for role, file in weights.items()}),
         device=device,
         roles=_challenge_roles(challenge, metrics),
     )
@@ -158,12 +159,11 @@ def _resolve_weights(
                 continue
             if role not in problems:
                 try:
-                    path = find_weights(backbones, role)
+                    found = check_weights(backbones, role)
                 except WeightsError as error:
                     problems[role] = error
                 else:
-                    entry = backbones.roles[role]
-                    weights[role] = WeightFile(role, path, entry.sha256, entry.options)
+                    weights[role] = WeightFile(role, found.path, found.sha256, backbones.roles[role].options)
                     continue
             faults.append(role)
     return faults

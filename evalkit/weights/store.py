@@ -1,18 +1,53 @@
-"""Find weights files on this machine and check that they are the pinned ones."""
+"""Find weights files on this machine and check that they are the right ones."""
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
+import stat
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 import platformdirs
 
-from evalkit.errors import WeightsError
-from evalkit.weights.manifest import Backbones, WeightEntry
+from evalkit.errors import StorageError, WeightsError
+from evalkit.weights.manifest import DIGEST_WORDS, Backbones, WeightEntry
+from evalkit.weights.trust import expected_digest, fits, foreign_content, trust, warning
 
 CHUNK = 1024 * 1024
+State = Literal["there", "missing", "wrong", "unreadable"]
+
+_log = logging.getLogger("evalkit.weights")
+
+
+@dataclass(frozen=True)
+class FileState:
+    """How a weights file is.
+
+    Args:
+        path: where it lies or should lie.
+        state: ``there`` means that it has the right digest, or that nothing more is known of it than it fits.
+        bytes: its size, when it is a file that can be read.
+        sha256: its digest, when it could be read.
+        error: why it can't be read.
+    """
+
+    path: Path
+    state: State
+    bytes: int | None = None
+    sha256: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class CheckedFile:
+    """A weights file that may be used, with the digest it has."""
+
+    path: Path
+    sha256: str
 
 
 def weights_folder() -> Path:
@@ -36,8 +71,37 @@ def _known_digest(path: Path, *state: int) -> str:
     return file_sha256(path)
 
 
-def find_weights(backbones: Backbones, role: str) -> Path:
-    """Return the checked file that plays ``role``.
+def file_state(entry: WeightEntry, folder: Path | None = None) -> FileState:
+    """Say how the entry's file is, without changing anything.
+
+    Args:
+        entry: which file.
+        folder: where to look; `weights_folder` when it is ``None``.
+
+    Raises:
+        WeightsError: when the record of trusted digests is damaged.
+    """
+    folder = folder or weights_folder()
+    path = folder / entry.file
+    try:
+        facts = path.stat()
+        if not stat.S_ISREG(facts.st_mode):
+            kind = "Is a directory" if stat.S_ISDIR(facts.st_mode) else "Not a regular file"
+            return FileState(path, "unreadable", error=kind)
+        digest = _known_digest(path, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+        right = fits(folder, entry, digest) and not (entry.first_use and foreign_content(path))
+    except FileNotFoundError:
+        return FileState(path, "missing")
+    except OSError as error:
+        return FileState(path, "unreadable", error=str(error.strerror or error))
+    return FileState(path, "there" if right else "wrong", facts.st_size, digest)
+
+
+def check_weights(backbones: Backbones, role: str) -> CheckedFile:
+    """Return the file that plays ``role``, and its digest.
+
+    A file whose digest is not known in full is trusted when it is seen first (see `evalkit.weights.trust`), with a
+    warning to the logger ``evalkit.weights``; so is one whose digest has a single source.
 
     Raises:
         WeightsError: when the set has no such role, or the file is missing, unreadable or another one.
@@ -49,35 +113,64 @@ def find_weights(backbones: Backbones, role: str) -> Path:
             found=f"roles {', '.join(sorted(backbones.roles)) or 'none'}",
             fix="Choose other metrics (--metrics), other backbones (--backbones), or --allow-missing.",
         )
-    path = weights_folder() / entry.file
-    try:
-        state = path.stat()
-        digest = _known_digest(path, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
-    except FileNotFoundError:
-        raise missing_weights(backbones, role, entry, path) from None
-    except OSError as error:
+    found = file_state(entry)
+    if found.state == "missing":
+        raise missing_weights(backbones, role, entry, found.path)
+    if found.state == "unreadable" or found.sha256 is None:
         raise WeightsError(
-            f"The weights file {path} can't be read.",
-            found=str(error.strerror or error),
+            f"The weights file {found.path} can't be read.",
+            found=found.error,
             fix="Make the file and its folder readable, or set EVALKIT_WEIGHTS to another folder.",
-        ) from None
-    if digest != entry.sha256:
-        raise WeightsError(
-            f"The weights file {path} is not the pinned one.",
-            found=f"SHA-256 {digest} ({state.st_size} bytes)",
-            expected=f"SHA-256 {entry.sha256}",
-            fix="Remove it and put the right file in its place; a wrong file would give wrong numbers.",
         )
-    return path
+    if found.state == "wrong":
+        raise wrong_weights(backbones, role, found)
+    try:
+        notice = trust(found.path.parent, entry, found.sha256, "found in the weights folder")
+    except StorageError as error:  # a read-only folder: the scorecard names the digest all the same
+        notice = f"{warning(entry, found.sha256)} This could not be recorded: {error.found or error.what}."
+    if notice:
+        _log.warning("warning: %s", notice)
+    return CheckedFile(found.path, found.sha256)
+
+
+def find_weights(backbones: Backbones, role: str) -> Path:
+    """Return the checked file that plays ``role``.
+
+    Raises:
+        WeightsError: see `check_weights`.
+    """
+    return check_weights(backbones, role).path
 
 
 def missing_weights(backbones: Backbones, role: str, entry: WeightEntry, path: Path) -> WeightsError:
     """Return the error that tells how to get a file that is not there."""
     size = f", {entry.bytes:,} bytes" if entry.bytes else ""
-    source = f" It can be had at {entry.urls[0]}." if entry.urls else ""
+    urls = (*(backbones.archives[entry.archive].urls if entry.archive else ()), *entry.urls)
+    pull = f"Fetch it with '{backbones.command('pull', role)}'." if urls else "No address of it is known."
+    source = f" It can be had at {urls[0]}." if urls else ""
     return WeightsError(
         f"The weights file '{entry.file}' ({role} of the backbones '{backbones.name}'{size}) is missing.",
-        expected=f"{path} with SHA-256 {entry.sha256}; licence: {entry.licence}",
-        fix=f"Put it there, or set EVALKIT_WEIGHTS to the folder that holds it.{source}"
+        expected=f"{path} with {entry.digest_text}; licence: {entry.licence_text}",
+        fix=f"{pull} Without a network: '{backbones.command('import', 'FOLDER')}' with a folder or ZIP that holds it. "
+        f"Or put it there yourself, or set EVALKIT_WEIGHTS to the folder that holds it.{source}"
         " Without it: choose other metrics (--metrics) or pass --allow-missing.",
+    )
+
+
+def wrong_weights(backbones: Backbones, role: str, found: FileState) -> WeightsError:
+    """Return the error for a file of the right name and other content."""
+    entry = backbones.roles[role]
+    expected = expected_digest(found.path.parent, entry)
+    known = f"SHA-256 {expected}" if expected else entry.digest_text
+    if expected and not entry.sha256:
+        known += ", trusted when the file was first seen"
+    elif entry.digest == "single":
+        known += f" ({DIGEST_WORDS[entry.digest]})"
+    foreign = foreign_content(found.path) if found.bytes else None
+    return WeightsError(
+        f"The weights file {found.path} is not the pinned one.",
+        found=f"SHA-256 {found.sha256} ({found.bytes} bytes{f', {foreign}' if foreign else ''})",
+        expected=known,
+        fix="Remove it and put the right file in its place; a wrong file would give wrong numbers. "
+        f"'{backbones.command('pull', role)}' fetches the right one.",
     )

@@ -1,0 +1,333 @@
+"""``evalkit weights``: which networks there are, and how they come onto this machine."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from evalkit.cli.options import as_json as json_option
+from evalkit.cli.options import example, quiet_option
+
+if TYPE_CHECKING:
+    from evalkit.weights.manifest import Backbones, WeightEntry
+
+MACHINE = 4
+INPUT = 1
+
+backbones_option = click.option(
+    "--backbones",
+    "-b",
+    default="published",
+    show_default=True,
+    envvar="EVALKIT_BACKBONES",
+    metavar="NAME|FILE",
+    help="Set of weights; also EVALKIT_BACKBONES.",
+)
+for_option = click.option("--for", "metrics", metavar="A,B", help="Only what these metrics need (ids or aliases).")
+challenge_option = click.option("--challenge", "-c", metavar="ID|FILE", help="Only what this challenge's metrics need.")
+
+
+@click.group(
+    epilog=example(
+        "evalkit weights list",
+        "evalkit weights pull --for identity,fid",
+        "evalkit weights import /media/stick",
+        "evalkit weights verify",
+    )
+)
+def weights() -> None:
+    """List, fetch, import and verify the networks that metrics need.
+
+    They lie in EVALKIT_WEIGHTS, else in the user's cache folder.
+    """
+
+
+@weights.command("list", epilog=example("evalkit weights list --json"))
+@backbones_option
+@json_option
+def list_(backbones: str, as_json: bool) -> None:
+    """List the files of a set: size, licence, how the digest is known, state, and the features that use them."""
+    from evalkit.weights.manifest import load_backbones
+    from evalkit.weights.store import weights_folder
+
+    loaded = load_backbones(backbones)
+    rows = _rows(loaded, loaded.roles)
+    if as_json:
+        document = {"schema": 1, "backbones": loaded.name, "folder": str(weights_folder()), "files": rows}
+        click.echo(json.dumps(document, indent=1))
+        return
+    _print_rows(rows)
+    there = sum(row["state"] == "there" for row in rows)
+    click.echo(f"{there} of {len(rows)} there, in {weights_folder()}. 'evalkit weights pull' fetches the others.")
+
+
+@weights.command(
+    "pull",
+    epilog=example(
+        "evalkit weights pull --for identity",
+        "evalkit weights pull inception syncnet --accept-licence",
+    ),
+)
+@click.argument("names", nargs=-1, metavar="[ROLE|FILE]...")
+@backbones_option
+@for_option
+@challenge_option
+@click.option("--accept-licence", is_flag=True, help="Accept the licences without being asked.")
+@quiet_option
+@json_option
+def pull(
+    names: tuple[str, ...],
+    backbones: str,
+    metrics: str | None,
+    challenge: str | None,
+    accept_licence: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Fetch weights from their addresses: all of the set, or the ones named by role or file.
+
+    A fetch that was interrupted goes on where it stopped. Nothing gets its name before its digest was checked. Exit
+    code 4 when a file could not be had or a licence was not accepted.
+    """
+    from evalkit.cli.weights_progress import watch_on
+    from evalkit.weights import pull as pulling
+    from evalkit.weights.manifest import load_backbones
+    from evalkit.weights.store import file_state, weights_folder
+
+    loaded = load_backbones(backbones)
+    chosen = _chosen(loaded, names, metrics, challenge)
+    folder = weights_folder()
+    absent = [entry for entry in chosen.values() if file_state(entry, folder).state != "there"]
+    siblings = pulling.with_siblings(loaded, absent)
+    to_fetch = {file: entry for file, entry in siblings.items() if file_state(entry, folder).state != "there"}
+    _settle_licences(folder, list(to_fetch.values()), accept_licence)
+    with watch_on(sys.stderr, quiet=quiet) as watch:
+        results = pulling.pull(loaded, [*to_fetch.values(), *chosen.values()], folder, watch)
+    failed = [result for result in results if result.result == "failed"]
+    if as_json:
+        files = [
+            {"file": result.file, "result": result.result, "source": result.source, "error": result.error}
+            for result in results
+        ]
+        click.echo(json.dumps({"schema": 1, "ok": not failed, "folder": str(folder), "files": files}, indent=1))
+    else:
+        for result in results:
+            detail = result.error or (f"from {result.source}" if result.source else "")
+            click.echo(f"{result.result:8} {result.file}  {detail}".rstrip())
+        click.echo(f"{len(results) - len(failed)} of {len(results)} files are in {folder}.")
+    if failed:
+        raise click.exceptions.Exit(MACHINE)
+
+
+@weights.command(
+    "import", epilog=example("evalkit weights import /media/stick", "evalkit weights import buffalo_l.zip")
+)
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@backbones_option
+@quiet_option
+@json_option
+def import_(paths: tuple[Path, ...], backbones: str, quiet: bool, as_json: bool) -> None:
+    """Copy weights from PATHS (folders, ZIPs or files), told by their digests whatever they are called.
+
+    For machines without a network. Exit code 1 when a file has a known name and other content, or when nothing of the
+    set was found.
+    """
+    from evalkit.cli.weights_progress import watch_on
+    from evalkit.text import neutralise
+    from evalkit.weights.imports import import_weights
+    from evalkit.weights.licences import licence_lines
+    from evalkit.weights.manifest import load_backbones
+    from evalkit.weights.store import weights_folder
+
+    loaded = load_backbones(backbones)
+    folder = weights_folder()
+    with watch_on(sys.stderr, quiet=quiet) as watch:
+        report = import_weights(loaded, paths, folder, watch)
+    wrong = report.of("wrong")
+    ok = not wrong and bool(report.of("imported") or report.of("there"))
+    new = {file for seen in report.of("imported") for file in seen.files}
+    if as_json:
+        seen = [
+            {"path": seen.path, "verdict": seen.verdict, "files": list(seen.files), "detail": seen.detail}
+            for seen in report.seen
+        ]
+        document = {"schema": 1, "ok": ok, "folder": str(folder), "seen": seen, "missing": report.missing}
+        click.echo(json.dumps(document, indent=1))
+    else:
+        for item in report.seen:
+            if item.verdict != "extra":
+                detail = f": {neutralise(item.detail, 500)}" if item.detail else ""
+                click.echo(f"{item.verdict:8} {', '.join(item.files)}  from {neutralise(item.path, 500)}{detail}")
+        extra = len(report.of("extra"))
+        click.echo(f"{len(new)} imported, {len(wrong)} wrong, {extra} others ignored; folder {folder}.")
+        if report.missing:
+            click.echo(f"Still missing: {', '.join(report.missing)}.")
+        questions: dict[str, list[WeightEntry]] = {}
+        for entry in {entry.file: entry for entry in loaded.roles.values() if entry.file in new}.values():
+            questions.setdefault(entry.licence_text, []).append(entry)
+        for line in licence_lines(questions):
+            click.echo(line, err=True)
+    if not ok:
+        raise click.exceptions.Exit(INPUT)
+
+
+@weights.command("verify", epilog=example("evalkit weights verify", "evalkit weights verify --for fid --json"))
+@click.argument("names", nargs=-1, metavar="[ROLE|FILE]...")
+@backbones_option
+@for_option
+@challenge_option
+@json_option
+def verify(names: tuple[str, ...], backbones: str, metrics: str | None, challenge: str | None, as_json: bool) -> None:
+    """Hash the files of a set, or the ones named, and compare. Exit code 4 when one is wrong or missing."""
+    from evalkit.cli.weights_progress import watch_on
+    from evalkit.errors import StorageError
+    from evalkit.weights.manifest import load_backbones
+    from evalkit.weights.store import weights_folder
+    from evalkit.weights.trust import trust
+
+    loaded = load_backbones(backbones)
+    files = _chosen(loaded, names, metrics, challenge)
+    rows = _rows(loaded, {role: entry for role, entry in loaded.roles.items() if entry.file in files})
+    ok = all(row["state"] == "there" for row in rows)
+    with watch_on(sys.stderr) as watch:
+        for row in rows:
+            if row["state"] == "there":
+                try:
+                    notice = trust(weights_folder(), files[row["file"]], row["sha256"], "found in the weights folder")
+                except StorageError as error:
+                    notice = str(error)
+                if notice:
+                    watch.warn(notice)
+    if as_json:
+        click.echo(json.dumps({"schema": 1, "ok": ok, "backbones": loaded.name, "files": rows}, indent=1))
+    else:
+        for row in rows:
+            detail = row["sha256"] or row["error"] or ""
+            expected = (
+                f" and not {row['expected'] or row['expected_prefix'] + '...'}" if row["state"] == "wrong" else ""
+            )
+            click.echo(f"{row['state']:10} {row['role']}: {row['file']}  {detail}{expected}".rstrip())
+        right = sum(row["state"] == "there" for row in rows)
+        click.echo(f"{right} of {len(rows)} right, in {weights_folder()}.")
+    if not ok:
+        raise click.exceptions.Exit(MACHINE)
+
+
+def _chosen(
+    loaded: Backbones, names: Sequence[str], metrics: str | None, challenge: str | None
+) -> dict[str, WeightEntry]:
+    """Return file -> entry for what the words and options ask for; several of them narrow nothing, they add up."""
+    from evalkit.cli.weights_roles import roles_for_challenge, roles_for_metrics
+    from evalkit.weights.pull import select
+
+    roles: list[str] = []
+    if metrics is not None:
+        roles += roles_for_metrics([name.strip() for name in metrics.split(",") if name.strip()])
+    if challenge is not None:
+        found, unknown = roles_for_challenge(challenge)
+        roles += found
+        if unknown:
+            click.echo(f"not installed, so not counted: {', '.join(unknown)}", err=True)
+    absent = sorted({role for role in roles if role not in loaded.roles})
+    if absent:
+        click.echo(f"the backbones '{loaded.name}' have no {', '.join(absent)}", err=True)
+    words = [*names, *(role for role in roles if role in loaded.roles)]
+    if not words and (metrics is not None or challenge is not None):
+        return {}
+    return select(loaded, words)
+
+
+def _rows(loaded: Backbones, roles: dict[str, WeightEntry]) -> list[dict[str, Any]]:
+    from evalkit.cli.weights_roles import features_by_role
+    from evalkit.weights.manifest import DIGEST_WORDS
+    from evalkit.weights.store import file_state, weights_folder
+    from evalkit.weights.trust import trusted_digest
+
+    folder = weights_folder()
+    users = features_by_role()
+    rows = []
+    for role, entry in roles.items():
+        found = file_state(entry, folder)
+        trusted = trusted_digest(folder, entry.file) if entry.first_use else None
+        rows.append(
+            {
+                "role": role,
+                "file": entry.file,
+                "bytes": entry.bytes,
+                "licence": entry.licence,
+                "noncommercial": entry.noncommercial,
+                "citation": entry.citation,
+                "digest": entry.digest,
+                "digest_is": DIGEST_WORDS[entry.digest],
+                "expected": entry.sha256 or trusted,
+                "expected_prefix": entry.sha256_prefix or "",
+                "trusted_on_first_use": trusted is not None,
+                "state": found.state,
+                "sha256": found.sha256,
+                "error": found.error,
+                "features": users.get(role, []),
+                "urls": [*(loaded.archives[entry.archive].urls if entry.archive else ()), *entry.urls],
+            }
+        )
+    return rows
+
+
+def _print_rows(rows: Sequence[dict[str, Any]]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    for title in ("role", "file", "size", "state", "licence", "digest", "features"):
+        table.add_column(title, justify="right" if title == "size" else "left", overflow="fold")
+    for row in rows:
+        mark = " (NON-COMMERCIAL)" if row["noncommercial"] else ""
+        trusted = f", trusted {row['expected'][:8]}" if row["trusted_on_first_use"] else ""
+        cells = (
+            row["role"],
+            row["file"],
+            f"{row['bytes']:,}" if row["bytes"] else "?",
+            row["state"],
+            row["licence"] + mark,
+            row["digest"] + trusted,
+            ", ".join(row["features"]) or "none yet",
+        )
+        table.add_row(*(escape(str(cell)) for cell in cells))
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=200)
+    console.print(table)
+
+
+def _settle_licences(folder: Path, entries: Sequence[WeightEntry], accepted: bool) -> None:
+    """Show the licences that are new to this folder, and ask.
+
+    Raises:
+        MachineError: when they were not accepted.
+    """
+    from evalkit.errors import MachineError
+    from evalkit.weights.licences import accept, licence_lines, open_questions
+
+    questions = open_questions(folder, entries)
+    if not questions:
+        return
+    click.echo("These files have licences of their own:", err=True)
+    for line in licence_lines(questions):
+        click.echo(f"  {line}", err=True)
+    if not accepted and sys.stdin.isatty() and sys.stderr.isatty():
+        accepted = click.confirm("Do you accept them?", default=False, err=True)
+    elif not accepted:
+        raise MachineError(
+            f"{len(questions)} licences were not accepted, and there is no terminal to ask on.",
+            found=", ".join(f"'{licence}'" for licence in sorted(questions)),
+            fix="Read them, then run the same command with --accept-licence.",
+        )
+    if not accepted:
+        raise MachineError("The licences were not accepted, so nothing was fetched.")
+    accept(folder, questions)

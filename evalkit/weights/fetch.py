@@ -1,0 +1,246 @@
+"""Get one file from the first of its mirrors that has it, going on where an earlier try stopped.
+
+The bytes that came lie in ``.parts`` of the weights folder, with a note of where they are from. Whoever calls holds the
+file's lock, checks nothing before, and gets a path whose content has the digest asked for; only then may the file get
+its name.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evalkit.errors import WeightsError
+from evalkit.text import neutralise
+from evalkit.weights.records import read_record, unwritable, write_record
+from evalkit.weights.store import file_sha256
+from evalkit.weights.transfer import (
+    CutError,
+    MirrorError,
+    Policy,
+    StalePartError,
+    Transfer,
+    Wanted,
+    open_session,
+)
+from evalkit.weights.trust import foreign_content
+from evalkit.weights.watch import Watch
+
+if TYPE_CHECKING:
+    import requests
+
+PARTS = ".parts"
+_MOST_TRIES = 200  # of one mirror, however little each of them brings
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file to get.
+
+    Args:
+        name: its name in the weights folder.
+        urls: where it can be had, in the order to try.
+        size: bytes, where known.
+        sha256: the digest it must have, where that is known in full.
+        prefix: the first digits of its digest otherwise.
+    """
+
+    name: str
+    urls: Sequence[str]
+    size: int | None
+    sha256: str | None
+    prefix: str = ""
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A file that came: where it lies for now, its digest, and the address that had it."""
+
+    part: Path
+    sha256: str
+    url: str
+
+
+def parts_folder(folder: Path) -> Path:
+    """Return the folder of unfinished files, made when it is not there.
+
+    Raises:
+        StorageError: when it can't be made.
+    """
+    try:
+        (folder / PARTS).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    return folder / PARTS
+
+
+def note_of(part: Path) -> Path:
+    """Return the place of the note that says where an unfinished file is from."""
+    return part.with_name(f"{part.name}.json")
+
+
+def discard_part(part: Path) -> None:
+    """Forget an unfinished file and its note; only the note when the file has got its name."""
+    part.unlink(missing_ok=True)
+    note_of(part).unlink(missing_ok=True)
+
+
+def fetch(source: Source, folder: Path, watch: Watch, policy: Policy) -> Fetched:
+    """Get ``source`` from the first mirror that has it.
+
+    Raises:
+        WeightsError: when no mirror has it, naming each with its reason.
+        StorageError: when the disk is full or the folder can't be written; what came is kept.
+        KeyboardInterrupt: what came is kept, and ``watch`` is told how to go on.
+    """
+    part = parts_folder(folder) / source.name
+    failures: list[str] = []
+    with open_session(policy) as session:
+        for url in source.urls:
+            mirror = _Mirror(session, url, source, part, watch, policy)
+            try:
+                return Fetched(part, mirror.get(), url)
+            except MirrorError as error:
+                failures.append(f"{url}: {error}")
+                watch.say(f"{source.name}: {neutralise(failures[-1], limit=500)}")
+            except KeyboardInterrupt:
+                kept = _size(part)
+                watch.say(f"{source.name}: stopped, {kept:,} bytes are kept; the same command goes on from there.")
+                raise
+    what = f"The weights file '{source.name}' could not be fetched"
+    if not failures:
+        raise WeightsError(f"{what}: no address is known.", fix="Bring it with 'evalkit weights import FOLDER'.")
+    raise WeightsError(
+        f"{what} from any of its {len(failures)} addresses.",
+        found=neutralise("; ".join(failures), limit=2000),
+        fix="Try again later, or bring the file from another machine with 'evalkit weights import FOLDER'.",
+    )
+
+
+@dataclass
+class _Mirror:
+    """One address and the part of the file that is on disk."""
+
+    session: requests.Session
+    url: str
+    source: Source
+    part: Path
+    watch: Watch
+    policy: Policy
+
+    def get(self) -> str:
+        """Bring the whole file to ``part`` and return its digest, which is right.
+
+        Raises:
+            MirrorError: when this address can't give it; ``part`` is removed when its content is wrong.
+        """
+        continued = self._bring()
+        digest = file_sha256(self.part)
+        fault = self._fault(digest)
+        if fault is None:
+            return digest
+        self._discard()
+        if continued:  # the bytes of two versions, perhaps
+            self.watch.say(f"{self.source.name}: {fault}; it is fetched again from the start.")
+            self._bring()
+            digest = file_sha256(self.part)
+            fault = self._fault(digest)
+            if fault is None:
+                return digest
+            self._discard()
+        raise MirrorError(f"{fault}; it was removed")
+
+    def _fault(self, digest: str) -> str | None:
+        if self.source.sha256 is not None:
+            right, expected = digest == self.source.sha256, self.source.sha256
+        else:
+            right, expected = digest.startswith(self.source.prefix), f"{self.source.prefix}..."
+        if not right:
+            return f"what came has the SHA-256 {digest} and not {expected}"
+        foreign = None if self.source.sha256 else foreign_content(self.part)
+        return f"what came is {foreign}" if foreign else None
+
+    def _bring(self) -> bool:
+        """Fetch until ``part`` is whole; return whether it holds bytes from before."""
+        have = self._usable()
+        continued = have > 0
+        cuts = 0
+        for _ in range(_MOST_TRIES):
+            if have and have == self.source.size:
+                return continued
+            try:
+                continued = self._transfer(have)
+            except StalePartError as error:
+                if not have:
+                    raise
+                self.watch.say(f"{self.source.name}: {error}; it is fetched again from the start.")
+                self._discard()
+            except CutError as error:
+                cuts = 0 if _size(self.part) > have else cuts + 1
+                if cuts >= self.policy.cuts:
+                    raise MirrorError(str(error)) from None
+                self.watch.say(f"{self.source.name}: {error}; going on.")
+                time.sleep(self.policy.pause * 2**cuts)
+            else:
+                return continued
+            have, continued = self._usable(), True
+        raise MirrorError(f"it broke off {_MOST_TRIES} times")
+
+    def _transfer(self, have: int) -> bool:
+        """Write one answer to ``part``; return whether it was the rest of the file and not all of it."""
+        name, validator = self.source.name, self._note().get("validator")
+        wanted = Wanted(name, self.url, self.source.size, validator if self._same_address() else None)
+        with Transfer(self.session, wanted, have, self.policy) as transfer:
+            started = transfer.started
+            if have and not started.start:
+                self.watch.say(f"{name}: the server starts from the beginning.")
+            note = {"url": self.url, "validator": started.validator, "sha256": self.source.sha256}
+            write_record(note_of(self.part), note)
+            self.watch.begin(name, started.total, started.start)
+            try:
+                transfer.save(self.part, self.watch)
+            except MirrorError:
+                self._discard()
+                raise
+            finally:
+                self.watch.end()
+            return started.start > 0
+
+    def _usable(self) -> int:
+        """Return how many bytes on disk can be gone on from; remove them when there is no telling what they are.
+
+        With a pinned digest any address may go on, because the end decides. Without one only the same version of the
+        same address may.
+        """
+        have = _size(self.part)
+        note = self._note()
+        if self.source.sha256 is not None:
+            known = note.get("sha256") == self.source.sha256
+        else:
+            known = self._same_address() and bool(note.get("validator"))
+        if have and known and (self.source.size is None or have <= self.source.size):
+            return have
+        self._discard()
+        return 0
+
+    def _note(self) -> dict[str, str | None]:
+        try:
+            return read_record(note_of(self.part))
+        except WeightsError:
+            return {}
+
+    def _same_address(self) -> bool:
+        return self._note().get("url") == self.url
+
+    def _discard(self) -> None:
+        discard_part(self.part)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

@@ -1,0 +1,122 @@
+"""Small JSON files in the weights folder that several processes may change, and the locks that let them.
+
+A lock is the operating system's own (``flock``), so that a process that was killed leaves none behind; the empty file
+under ``.locks`` that stays means nothing.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from evalkit.errors import StorageError, WeightsError
+from evalkit.files import write_text
+
+LOCKS = ".locks"
+
+
+def unwritable(folder: Path, error: OSError) -> StorageError:
+    """Return what to tell a person when the weights folder can't be written."""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return StorageError(
+            f"There is no space left for the weights in {folder}.",
+            fix="Free some disk space, or set EVALKIT_WEIGHTS to a folder on another disk. "
+            "What has come is kept; the same command goes on from there.",
+        )
+    return StorageError(
+        f"The weights folder {folder} can't be written.",
+        found=str(error.strerror or error),
+        fix="Set EVALKIT_WEIGHTS to a folder that you may write to.",
+    )
+
+
+@contextmanager
+def locked(folder: Path, name: str, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+    """Hold the lock ``name`` of the weights folder; only one process does at a time.
+
+    Args:
+        folder: the weights folder; made when it is not there.
+        name: a file name without folders.
+        waiting: called once when another process holds the lock, before waiting for it without end.
+
+    Raises:
+        StorageError: when the folder can't be written.
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        (folder / LOCKS).mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / LOCKS / f"{name}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if waiting is not None:
+                waiting()
+            lock.acquire()
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Return the object in a JSON file, an empty one when there is no file.
+
+    Raises:
+        WeightsError: when the file can't be read or holds something else.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (OSError, ValueError, RecursionError) as error:
+        raise _damaged(path, str(error)) from None
+    if not isinstance(document, dict):
+        raise _damaged(path, "something else")
+    return document
+
+
+def _damaged(path: Path, found: str) -> WeightsError:
+    return WeightsError(
+        f"The record {path} can't be read.",
+        found=found,
+        expected="a JSON object",
+        fix="Make it readable, or remove it: digests that were trusted and licences that were accepted are then asked "
+        "for again.",
+    )
+
+
+def update_record(path: Path, change: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """Let ``change`` edit the record in place, and write it whole or not at all; return what it became.
+
+    Raises:
+        StorageError: when the folder can't be written.
+        WeightsError: see `read_record`.
+    """
+    with locked(path.parent, path.name):
+        document = read_record(path)
+        before = json.dumps(document, sort_keys=True)
+        change(document)
+        if json.dumps(document, sort_keys=True) != before:
+            write_record(path, document)
+        return document
+
+
+def write_record(path: Path, document: dict[str, Any]) -> None:
+    """Write a record, whole or not at all.
+
+    Raises:
+        StorageError: when the folder can't be written.
+    """
+    try:
+        write_text(path, json.dumps(document, indent=1, sort_keys=True) + "\n")
+    except StorageError as error:
+        if isinstance(error.__cause__, OSError):
+            raise unwritable(path.parent, error.__cause__) from error.__cause__
+        raise
