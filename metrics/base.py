@@ -34,6 +34,7 @@ class MetricRecord:
         missing_policy: what happens when a video has no face, no audio and the like.
         aliases: short names.
         notes: pitfalls.
+        definition: the steps from files to number, in Markdown.
     """
 
     id: str
@@ -49,6 +50,7 @@ class MetricRecord:
     missing_policy: str = "unscored"
     aliases: tuple[str, ...] = ()
     notes: str = ""
+    definition: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,12 +78,23 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Summary:
-    """A number of a whole set: its value or a reason, how many videos it rests on, its 95 % interval."""
+    """A number of a whole set.
+
+    Args:
+        value: the number, or ``None`` with a reason.
+        n: how many videos it rests on.
+        reason: machine-readable reason why there is none.
+        ci95: its 95 % interval.
+        details: what belongs to it by name: counts, deviations, the bias to be expected.
+        notes: what a reader should know before comparing it.
+    """
 
     value: float | None
     n: int
     reason: str | None = None
     ci95: tuple[float, float] | None = None
+    details: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[Event, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.value is None) == (self.reason is None):

@@ -279,6 +279,34 @@ def kid(
     return float(estimates.mean()), float(estimates.std())
 
 
+def whole_kernel_distance(X: Features, Y: Features) -> float:
+    """Return the unbiased kernel distance of all vectors, without subsets: KVD, where a set has too few for them.
+
+    Kernel values are summed in blocks, so memory doesn't grow with the square of the set.
+
+    Args:
+        X: (n, d) real, n >= 2.
+        Y: (m, d) real, m >= 2.
+
+    Raises:
+        ValueError: a side with fewer than two vectors, or shapes that don't belong together.
+    """
+    if X.ndim != 2 or Y.ndim != 2 or X.shape[1] != Y.shape[1] or min(len(X), len(Y)) < 2:
+        raise ValueError(f"two sets of at least two vectors (n, d) and (m, d) are needed, not {X.shape} and {Y.shape}")
+    within = [(_kernel_sum(rows, rows) - _kernel_diagonal(rows)) / (len(rows) * (len(rows) - 1)) for rows in (X, Y)]
+    return float(sum(within) - 2.0 * _kernel_sum(X, Y) / (len(X) * len(Y)))
+
+
+def _kernel_sum(X: Features, Y: Features) -> float:
+    blocks = [(x, y) for x in range(0, len(X), _BLOCK) for y in range(0, len(Y), _BLOCK)]
+    return float(sum(polynomial_kernel(X[x : x + _BLOCK], Y[y : y + _BLOCK]).sum() for x, y in blocks))
+
+
+def _kernel_diagonal(X: Features) -> float:
+    squares = np.square(np.asarray(X, dtype=np.float64)).sum(axis=1)
+    return float(((squares / X.shape[1] + 1.0) ** 3).sum())
+
+
 def _subset_estimates(X: Features, Y: Features, size: int, subsets: int, seed: int) -> Iterator[float]:
     random = np.random.RandomState(seed)
     whole = max(len(X), len(Y)) <= _WHOLE
