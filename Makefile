@@ -8,13 +8,14 @@ PYTEST_ARGS ?=
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install test demo check format oracles wheel smoke bench clean
+.PHONY: help install test demo check docs format oracles wheel smoke bench bench-networks clean
 
 help:
 	@echo "make test     run the tests                 make demo    score a small made-up challenge"
-	@echo "make check    ruff, mypy --strict           make format  let ruff rewrite the files"
+	@echo "make check    ruff, mypy, generated pages   make format  let ruff rewrite the files"
+	@echo "make docs     pages about metrics and rules, from the records"
 	@echo "make oracles  environment for parity tests  make smoke   build a wheel and try it elsewhere"
-	@echo "make bench    timings, as ratios in one run"
+	@echo "make bench    timings, as ratios in one run (bench-networks: the five neural metrics on real clips)"
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -34,6 +35,10 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python scripts/make_docs.py --check
+
+docs: $(STAMP)
+	$(BIN)/python scripts/make_docs.py
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
@@ -51,6 +56,9 @@ smoke: wheel
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.run
+
+bench-networks: $(STAMP)
+	$(BIN)/python -m benchmarks.five_metrics
 
 clean:
 	rm -rf $(VENV) .venv-oracles .wheel-smoke build dist demo *.egg-info

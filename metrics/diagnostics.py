@@ -9,6 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from evalkit.metrics.base import Metric, MetricRecord, Outcome, unscored
+from evalkit.metrics.definition_texts import definition_text
 
 
 class FactMetric(Metric):
@@ -39,6 +40,7 @@ def _record(name: str, title: str, summary: str, unit: str, high: float | None =
         protocol=1,
         citation="decoded frames, not the container's header",
         role="diagnostic",
+        definition=definition_text("video_facts"),
         aliases=(name,),
     )
 

@@ -1,54 +1,31 @@
-"""Identity: does the face of the video stay the face of the reference (METRICS.md 4)."""
+"""Identity: does the face of the video stay the face of the reference (METRICS.md 4).
+
+The same arithmetic for each face network (`NETWORKS`): one metric per network and statistic.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.metrics import identity_arithmetic as arithmetic
-from evalkit.metrics.base import Event, Metric, MetricRecord, Outcome, unscored
+from evalkit.metrics.base import Metric, MetricRecord, Outcome, unscored
+from evalkit.metrics.definition_texts import definition_text
+from evalkit.metrics.face_frames import (
+    Arrays,
+    Selection,
+    face_events,
+    largest_face_vectors,
+    subject_vectors,
+    usable_references,
+)
 
-Arrays = Mapping[str, NDArray[Any]]
-Cosines = list[float | None]
-FEATURES = ("faces", "arcface", "arcface_reference")
-WITHOUT_SECOND_DETECTOR = 2  # attempts 0 and 1 use the first detector only
-SECOND_FACE_SHARE = 0.2
-
-
-def subject_cosines(faces: Arrays, arcface: Arrays, reference: NDArray[np.float64]) -> Cosines:
-    """Return, for each of the sampled frames, the cosine of the subject's face to ``reference``.
-
-    ``None`` where the subject's track has no face. Frames sampled twice (short videos) count twice.
-    """
-    subject = int(faces["subject"])
-    by_frame: dict[int, float] = {}
-    for row, embedding in zip(arcface["face"], arcface["embedding"], strict=True):
-        if faces["track"][row] == subject:
-            by_frame[int(faces["face_frame"][row])] = cosine(embedding, reference)
-    return [by_frame.get(int(frame)) for frame in faces["sampled"]]
-
-
-def largest_face_cosines(faces: Arrays, arcface: Arrays, reference: NDArray[np.float64]) -> Cosines:
-    """Return the cosine of the largest face per sampled frame, found by the first detector only, as ConsisID does."""
-    embedded = dict(zip((int(row) for row in arcface["face"]), arcface["embedding"], strict=True))
-    box = faces["box"].astype(np.float64)
-    with np.errstate(invalid="ignore"):
-        area = (box[:, 2] - box[:, 0]) * (box[:, 3] - box[:, 1])
-    area = np.where(np.isfinite(area), area, 0.0)  # a box without a size is never the largest
-    by_frame: dict[int, float] = {}
-    for frame, attempt in enumerate(faces["attempt"]):
-        rows = np.flatnonzero(faces["face_frame"] == frame)
-        if len(rows) == 0 or not 0 <= attempt < WITHOUT_SECOND_DETECTOR:
-            continue
-        row = int(rows[np.argmax(area[rows])])
-        if row in embedded:
-            by_frame[frame] = cosine(embedded[row], reference)
-    return [by_frame.get(int(frame)) for frame in faces["sampled"]]
+Statistic = Callable[[Sequence[float | None]], float | None]
 
 
 def cosine(a: NDArray[Any], b: NDArray[Any]) -> float:
@@ -59,41 +36,17 @@ def cosine(a: NDArray[Any], b: NDArray[Any]) -> float:
     return float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
 
 
-def face_events(faces: Arrays) -> tuple[Event, ...]:
-    """Return what a reader should know about the faces of a video."""
-    events = []
-    sampled = len(faces["sampled"])
-    if int(faces["subject"]) < 0:
-        return (Event("no_face", f"no face in any of {sampled} frames"),)
-    subject = int(faces["subject"])
-    others = [track for track in np.unique(faces["track"]) if track != subject]
-    longest = max((int((faces["track"] == track).sum()) for track in others), default=0)
-    if longest >= max(2, SECOND_FACE_SHARE * len(faces["frame_index"])):
-        events.append(Event("several_faces", f"{len(others) + 1} tracks; the longest is the subject"))
-    helped = int((faces["attempt"] > 0).sum())
-    if helped:
-        events.append(Event("face_found_on_retry", f"{helped} of {len(faces['attempt'])} frames needed a retry"))
-    return tuple(events)
-
-
 class IdentityMetric(Metric):
     """One statistic of the per-frame cosines.
 
     Args:
-        record: what it means.
-        select: cosines per sampled frame from faces, embeddings and the reference's embedding.
+        record: what it means; its features are the faces, their vectors, and those of the reference images.
+        select: vector per sampled frame.
         statistic: the number from the cosines; ``None`` where it is undefined.
         all_references: average several reference images, or take the first only.
     """
 
-    def __init__(
-        self,
-        record: MetricRecord,
-        select: Callable[[Arrays, Arrays, NDArray[np.float64]], Cosines],
-        statistic: Callable[[Sequence[float | None]], float | None],
-        *,
-        all_references: bool,
-    ) -> None:
+    def __init__(self, record: MetricRecord, select: Selection, statistic: Statistic, *, all_references: bool) -> None:
         self.record = record
         self._select = select
         self._statistic = statistic
@@ -101,13 +54,13 @@ class IdentityMetric(Metric):
 
     def compute(self, features: Mapping[str, Arrays]) -> Outcome:
         """Return the statistic; a video without a face is scored, with an event."""
-        faces, arcface, reference = (features[name] for name in FEATURES)
+        faces, embedded, reference = (features[name] for name in self.record.features)
         if len(faces["sampled"]) == 0:
             return unscored("no_frame")
         target = self._target(reference)
         if isinstance(target, Outcome):
             return target
-        cosines = self._select(faces, arcface, target)
+        cosines = [None if vector is None else cosine(vector, target) for vector in self._select(faces, embedded)]
         if any(value is not None and not math.isfinite(value) for value in cosines):
             return unscored("embedding_not_finite")
         value = self._statistic(cosines)
@@ -117,96 +70,140 @@ class IdentityMetric(Metric):
 
     def _target(self, reference: Arrays) -> NDArray[np.float64] | Outcome:
         """Return the reference's embedding, or why there is none."""
-        usable = reference["found"]
-        if not self._all_references:
-            first_detector = reference["attempt"] < WITHOUT_SECOND_DETECTOR
-            usable = usable & first_detector & (np.arange(len(usable)) == 0)
-        if not usable.any():
-            narrow = "" if self._all_references else "the first detector finds no face in the first reference image"
-            return unscored("reference_no_face", narrow)
+        usable, why = usable_references(reference, all_references=self._all_references)
+        if len(usable) == 0:
+            return unscored("reference_no_face", why)
         try:
-            return arithmetic.reference_embedding(reference["embedding"][usable])
+            return arithmetic.reference_embedding(usable)
         except ValueError as error:
             return unscored("reference_embedding_unusable", str(error))
 
 
-_STRICT = MetricRecord(
-    id="identity.strict.arc",
-    title="Identity (ArcFace)",
-    summary="Mean cosine of the subject's face to the reference over 16 frames; a frame without the face counts 0.",
-    higher_is_better=True,
-    unit="cosine",
-    range=(0.0, 1.0),
-    features=FEATURES,
-    protocol=1,
-    citation="Deng et al., ArcFace, CVPR 2019; frames and clamping as ConsisID, arXiv 2411.17440",
-    role="ranked",
-    missing_policy="a frame without a face counts as 0, the worst value",
-    aliases=("identity",),
-    notes="Several reference images: mean of their normalised embeddings. The subject is the longest face track. "
-    "Numbers of different face networks are not comparable.",
+@dataclass(frozen=True)
+class FaceNetwork:
+    """A face network as the metrics know it.
+
+    Args:
+        suffix: the end of its metrics' ids.
+        name: for titles.
+        feature: the name of its feature; that of the reference images is named after it.
+        citation: whom to cite.
+        alias: short name of its strict number, for the default network.
+        consisid_alias: short name of its number as ConsisID computes it.
+        note: how its crops differ from what the definition says.
+    """
+
+    suffix: str
+    name: str
+    feature: str
+    citation: str
+    alias: str | None
+    consisid_alias: str
+    note: str = ""
+
+    @property
+    def features(self) -> tuple[str, str, str]:
+        """The features that its metrics read."""
+        return ("faces", self.feature, f"{self.feature}_reference")
+
+
+NETWORKS = (
+    FaceNetwork("arc", "ArcFace", "arcface", "Deng et al., ArcFace, CVPR 2019", "identity", "face_arc"),
+    FaceNetwork(
+        "cur",
+        "CurricularFace",
+        "curricularface",
+        "Huang et al., CurricularFace, CVPR 2020",
+        None,
+        "face_cur",
+        " Crops are aligned at 224 and halved, and cut from the image itself also where a grey margin helped to find "
+        "the face.",
+    ),
 )
 
 
-def _strict(suffix: str, title: str, summary: str, **changes: Any) -> MetricRecord:
-    changes = {"role": "secondary", "aliases": (), "notes": "", **changes}
-    return replace(_STRICT, id=f"{_STRICT.id}.{suffix}", title=title, summary=summary, **changes)
+def _strict(network: FaceNetwork) -> MetricRecord:
+    return MetricRecord(
+        id=f"identity.strict.{network.suffix}",
+        title=f"Identity ({network.name})",
+        summary="Mean cosine of the subject's face to the reference over 16 frames; a frame without the face counts 0.",
+        higher_is_better=True,
+        unit="cosine",
+        range=(0.0, 1.0),
+        features=network.features,
+        protocol=1,
+        citation=f"{network.citation}; frames and clamping as ConsisID, arXiv 2411.17440",
+        role="ranked",
+        missing_policy="a frame without a face counts as 0, the worst value",
+        aliases=(network.alias,) if network.alias else (),
+        notes="Several reference images: mean of their normalised embeddings. The subject is the longest face track. "
+        f"Numbers of different face networks are not comparable.{network.note}",
+        definition=definition_text("identity"),
+    )
 
 
-METRICS: tuple[Metric, ...] = (
-    IdentityMetric(_STRICT, subject_cosines, arithmetic.strict_mean, all_references=True),
-    IdentityMetric(
-        _strict("worst", "Identity, worst frame", "Smallest per-frame value of identity.strict.arc."),
-        subject_cosines,
-        arithmetic.worst,
-        all_references=True,
-    ),
-    IdentityMetric(
-        _strict("p05", "Identity, 5th percentile", "5th percentile of the per-frame values of identity.strict.arc."),
-        subject_cosines,
-        arithmetic.percentile_5,
-        all_references=True,
-    ),
-    IdentityMetric(
-        _strict(
-            "drift",
-            "Identity drift",
-            "How much identity is lost from first to last frame: fall of the least-squares line through the values.",
-            higher_is_better=False,
-            range=(-1.5, 1.5),
-            missing_policy="a frame without a face counts as 0",
+def _consisid(network: FaceNetwork) -> MetricRecord:
+    return replace(
+        _strict(network),
+        id=f"identity.consisid.{network.suffix}",
+        title=f"Identity ({network.name}, ConsisID)",
+        summary="Mean cosine of the largest face over those of 16 frames that have one; 0 when none has.",
+        citation="PKU-YuanGroup/ConsisID, evaluation code; arXiv 2411.17440",
+        role="secondary",
+        missing_policy="as the reference implementation: frames without a face are skipped, no face at all is 0",
+        aliases=(network.consisid_alias,),
+        notes="Uses the first reference image and the first detector only. It rewards hiding a bad face; rank on "
+        f"identity.strict.{network.suffix}.{network.note}",
+        definition=definition_text("identity_consisid"),
+    )
+
+
+def _parts(network: FaceNetwork) -> list[tuple[MetricRecord, Statistic]]:
+    """Return what is read beside the mean of the strict values, with its statistic."""
+    strict = _strict(network)
+    title = "Identity" if network.alias else f"Identity ({network.name})"
+
+    def part(suffix: str, ending: str, summary: str, **changes: Any) -> MetricRecord:
+        changes = {"role": "secondary", "aliases": (), "notes": "", **changes}
+        return replace(strict, id=f"{strict.id}.{suffix}", title=f"{title}{ending}", summary=summary, **changes)
+
+    parts: list[tuple[MetricRecord, Statistic]] = [
+        (part("worst", ", worst frame", f"Smallest per-frame value of {strict.id}."), arithmetic.worst),
+        (
+            part("p05", ", 5th percentile", f"5th percentile of the per-frame values of {strict.id}."),
+            arithmetic.percentile_5,
         ),
-        subject_cosines,
-        arithmetic.drift,
-        all_references=True,
-    ),
-    IdentityMetric(
-        _strict(
+        (
+            part(
+                "drift",
+                " drift",
+                "How much identity is lost from first to last frame: fall of the least-squares line through the "
+                "values.",
+                higher_is_better=False,
+                range=(-1.5, 1.5),
+                missing_policy="a frame without a face counts as 0",
+            ),
+            arithmetic.drift,
+        ),
+    ]
+    if network.alias:  # the default network stands for all: the faces found are the same
+        detection = part(
             "detection",
-            "Face detection rate",
+            "",
             "Share of the 16 frames in which the subject's face is found.",
             unit="share",
             missing_policy="no face is 0",
-        ),
-        subject_cosines,
-        arithmetic.detection_rate,
-        all_references=True,
-    ),
-    IdentityMetric(
-        replace(
-            _STRICT,
-            id="identity.consisid.arc",
-            title="Identity (ArcFace, ConsisID)",
-            summary="Mean cosine of the largest face over those of 16 frames that have one; 0 when none has.",
-            citation="PKU-YuanGroup/ConsisID, evaluation code; arXiv 2411.17440",
-            role="secondary",
-            missing_policy="as the reference implementation: frames without a face are skipped, no face at all is 0",
-            aliases=("face_arc",),
-            notes="Uses the first reference image and the first detector only. It rewards hiding a bad face; rank on "
-            "identity.strict.arc.",
-        ),
-        largest_face_cosines,
-        arithmetic.consisid_mean,
-        all_references=False,
-    ),
-)
+        )
+        parts.append((replace(detection, title="Face detection rate"), arithmetic.detection_rate))
+    return parts
+
+
+def _metrics(network: FaceNetwork) -> list[Metric]:
+    strict: list[tuple[MetricRecord, Statistic]] = [(_strict(network), arithmetic.strict_mean), *_parts(network)]
+    return [
+        *(IdentityMetric(record, subject_vectors, number, all_references=True) for record, number in strict),
+        IdentityMetric(_consisid(network), largest_face_vectors, arithmetic.consisid_mean, all_references=False),
+    ]
+
+
+METRICS: tuple[Metric, ...] = tuple(metric for network in NETWORKS for metric in _metrics(network))

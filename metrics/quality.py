@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.metrics.base import Event, Metric, MetricRecord, Outcome, unscored
+from evalkit.metrics.definition_texts import definition_text
 
 FLAT_SHARE = 0.05
 
@@ -49,6 +50,7 @@ class MeanBrisque(Metric):
         role="diagnostic",
         missing_policy="frames without any structure are left out; unscored when all are",
         aliases=("brisque",),
+        definition=definition_text("brisque"),
         notes="Unclamped: values below 0 and above 100 occur. OpenCV's and MATLAB's BRISQUE are other models. "
         "Ill-conditioned on pictures with many flat pixels (event flat_pictures).",
     )
@@ -82,6 +84,7 @@ METRICS: tuple[Metric, ...] = (
             citation="10 log10(255^2 / MSE); mean over frames, not PSNR of the mean error",
             missing_policy=_PAIRED_POLICY,
             aliases=("psnr",),
+            definition=definition_text("psnr"),
             notes="Frames identical to the reference are infinite; they are left out and counted in an event.",
         ),
         "psnr",
@@ -99,6 +102,7 @@ METRICS: tuple[Metric, ...] = (
             citation="Wang, Bovik, Sheikh, Simoncelli, IEEE TIP 13(4), 2004",
             missing_policy=_PAIRED_POLICY,
             aliases=("ssim",),
+            definition=definition_text("ssim"),
             notes="Valid region, population covariance, MATLAB grey. skimage's default (7x7 uniform) differs.",
         ),
         "ssim_gray",
@@ -115,6 +119,7 @@ METRICS: tuple[Metric, ...] = (
             protocol=1,
             citation="Wang, Bovik, Sheikh, Simoncelli, IEEE TIP 13(4), 2004",
             missing_policy=_PAIRED_POLICY,
+            definition=definition_text("ssim"),
         ),
         "ssim_rgb",
     ),

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.metrics.base import Event, Metric, MetricRecord, Outcome, unscored
+from evalkit.metrics.definition_texts import definition_text
 from evalkit.metrics.sync_arithmetic import Sync, cut_to, summarise
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -19,23 +20,26 @@ COMMON_WINDOWS = 95  # the windows of 100 frames, 4 s
 JOONSON_DETECTIONS = 100
 
 
-def track_syncs(arrays: Arrays, sound: Sound, windows: int | None = None, detections: int = 0) -> list[Sync]:
+def track_syncs(
+    arrays: Arrays, sound: Sound, windows: int | None = None, detections: int = 0, tracks: str = "latentsync"
+) -> list[Sync]:
     """Return the numbers of every track that the sound reaches.
 
     Args:
-        arrays: the feature ``syncnet`` or ``syncnet_whole``.
+        arrays: the feature ``syncnet``, ``syncnet_whole`` or ``syncnet_replicate``.
         sound: which sound to compare with.
         windows: cut every track to its first so many windows, and leave out those that have fewer.
         detections: leave out tracks with no more detections than this.
+        tracks: whose rules make the tracks, where the feature has those of several.
 
     Raises:
         ValueError: when a distance is not finite.
     """
-    tracks = len(arrays["track_first"]) if "track_first" in arrays else 1
+    wanted = _rows(arrays, tracks)
     distances, silent = arrays[sound], arrays["silent"]
     heard = ~np.isnan(distances).all(axis=1)
     syncs = []
-    for track in range(tracks):
+    for track in wanted:
         if "track_detections" in arrays and arrays["track_detections"][track] <= detections:
             continue
         rows = (arrays["window_track"] == track) & heard
@@ -50,14 +54,22 @@ def track_syncs(arrays: Arrays, sound: Sound, windows: int | None = None, detect
     return syncs
 
 
+def _rows(arrays: Arrays, tracks: str) -> list[int]:
+    """Return the rows of the tracks that the rules ``tracks`` make."""
+    if "track_first" not in arrays:
+        return [0]
+    every = np.ones(len(arrays["track_first"]), dtype=bool)
+    return [int(row) for row in np.flatnonzero(arrays.get(f"track_{tracks}", every))]
+
+
 def track_coverage(arrays: Arrays) -> float | None:
-    """Return the share of the frames at 25/s that lie in a track; ``None`` without a frame."""
+    """Return the share of the frames at 25/s that lie in a track of LatentSync's; ``None`` without a frame."""
     frames = len(arrays["faces"])
     if frames == 0:
         return None
     covered = np.zeros(frames, dtype=bool)
-    for first, last in zip(arrays["track_first"], arrays["track_last"], strict=True):
-        covered[first : last + 1] = True
+    for row in _rows(arrays, "latentsync"):
+        covered[arrays["track_first"][row] : arrays["track_last"][row] + 1] = True
     return float(covered.mean())
 
 
@@ -69,6 +81,21 @@ def mean_confidence(syncs: Sequence[Sync]) -> float:
 def mean_distance(syncs: Sequence[Sync]) -> float:
     """Return the mean distance of the tracks."""
     return fmean(sync.distance for sync in syncs)
+
+
+def best_confidence(syncs: Sequence[Sync]) -> float:
+    """Return the largest confidence of the tracks."""
+    return max(sync.confidence for sync in syncs)
+
+
+def best_distance(syncs: Sequence[Sync]) -> float:
+    """Return the smallest distance of the tracks, which may be another track's than the largest confidence."""
+    return min(sync.distance for sync in syncs)
+
+
+def best_offset(syncs: Sequence[Sync]) -> float:
+    """Return the offset of the track with the largest confidence; the first of equal ones."""
+    return float(max(syncs, key=lambda sync: sync.confidence).offset)
 
 
 def mean_offset(syncs: Sequence[Sync]) -> float:
@@ -84,7 +111,7 @@ class SyncMetric(Metric):
         statistic: the number of a video's tracks, at least one.
         sound: the test set's speech or the file's own sound.
         worst: the value of a video without a track that can be scored; ``None`` leaves it unscored.
-        windows, detections: as in `track_syncs`.
+        windows, detections, tracks: as in `track_syncs`.
     """
 
     def __init__(
@@ -96,6 +123,7 @@ class SyncMetric(Metric):
         worst: float | None = None,
         windows: int | None = None,
         detections: int = 0,
+        tracks: str = "latentsync",
     ) -> None:
         self.record = record
         self._statistic = statistic
@@ -103,6 +131,7 @@ class SyncMetric(Metric):
         self._worst = worst
         self._windows = windows
         self._detections = detections
+        self._tracks = tracks
 
     def compute(self, features: Mapping[str, Arrays]) -> Outcome:
         """Return the number, or why there is none: ``no_official_audio``, ``no_own_audio``, ``no_track``, ..."""
@@ -110,8 +139,8 @@ class SyncMetric(Metric):
         if not arrays[f"has_{self._sound}"]:
             return unscored(f"no_{self._sound}_audio")
         try:
-            syncs = track_syncs(arrays, self._sound, self._windows, self._detections)
-            every = track_syncs(arrays, self._sound)
+            syncs = track_syncs(arrays, self._sound, self._windows, self._detections, self._tracks)
+            every = track_syncs(arrays, self._sound, tracks=self._tracks)
         except ValueError as error:
             return unscored("distance_not_finite", str(error))
         if not syncs:
@@ -120,7 +149,7 @@ class SyncMetric(Metric):
 
     def _without_track(self, arrays: Arrays, every: Sequence[Sync]) -> Outcome:
         """Return the declared value of a video without a track, or the reason."""
-        if "track_first" in arrays and len(arrays["track_first"]) == 0:
+        if not _rows(arrays, self._tracks):
             reason, detail = (
                 "no_track",
                 f"a face in {int((arrays['faces'] > 0).sum())} of {len(arrays['faces'])} frames",
@@ -171,6 +200,7 @@ _CONF = MetricRecord(
     role="secondary",
     missing_policy="as the reference implementation: a video without a track is left out",
     aliases=("lse_c",),
+    definition=definition_text("sync"),
     notes=_PIPELINE,
 )
 _DIST = replace(
@@ -209,12 +239,42 @@ def _variant(base: MetricRecord, family: str, title: str, what: str, **changes: 
 _OWN = "Here with the file's own sound in place of the test set's."
 _OWN_NOTES = "An entrant can shift it by remuxing; never rank on it. It shows sound that was muxed late or early."
 _COMMON = "Here of each track's first 4 s; tracks that are shorter don't count."
+_COMMON_NOTES = (
+    "The one to compare clips of different length by: the zero padding lifts the confidence of a long track (8.4 at 20 "
+    "windows, 9.7 at 250, same features). Every track counts with its first 95 windows (100 frames), exactly as if "
+    "video and sound had been cut there before."
+)
 _JOONSON = "Here of tracks with more than 100 detections."
+_JOONSON_NOTES = (
+    "Only the length of the tracks is run_pipeline.py's. Its cuts are not reproduced: it asks for PySceneDetect 0.5.1, "
+    "whose threshold is 30, while cuts here are those of 0.6.1 with 27, so a change between 27 and 30 ends a track "
+    "here and not there. Neither is its AVI with MP3 sound, which delays the sound by 23 to 69 ms and so lowers its "
+    "offsets by 0.6 to 1.7 frames, nor its habit to print each track: here they are averaged."
+)
+_MOCHA_CHANGES = {
+    "citation": "MoChaBench, eval-lipsync; syncnet-python 0.2.3, SyncNetPipeline.inference",
+    "missing_policy": "as the reference implementation: a video without a track is left out",
+    "definition": definition_text("sync_mocha"),
+    "notes": "Scenes as PySceneDetect 0.6.7 finds them (it scales to 256 pixels and merges flicker by default; the "
+    "package sets neither), a frame's faces are left at the first that overlaps too little, more than 50 detections. "
+    "Confidence and distance may be those of different tracks. In memory: the package goes through AVI and JPEG. A "
+    "video without a track is 0.0 there, a perfect distance, and is left out of its averages.",
+}
+_FILES_CHANGES = {
+    "features": ("syncnet_replicate",),
+    "citation": "bytedance/LatentSync, eval/eval_sync_conf.py and eval/syncnet_detect.py",
+    "missing_policy": "as the script: a video without a track or without sound is left out; no_ffmpeg without ffmpeg",
+    "definition": definition_text("sync_replicate"),
+    "notes": "To reproduce a published number, with the video's own sound as the script has it; never rank on it. "
+    "Depends on the ffmpeg program, whose version is in the feature's options. The script prints two decimals.",
+}
+_FILES = "Here with the file's own sound, through ffmpeg's MP4, JPEG and AAC files as LatentSync's script does."
 _WHOLE = "Here of whole frames resized to 224 x 224 in place of tracked faces."
 _WHOLE_CHANGES = {
     "features": ("syncnet_whole",),
     "citation": "Prajwal et al., A Lip Sync Expert Is All You Need, ACM MM 2020; Rudrabha/Wav2Lip, evaluation scripts",
     "missing_policy": "unscored",
+    "definition": definition_text("sync_whole"),
     "notes": "For videos that are face crops at 25 frames/s already.",
 }
 
@@ -247,15 +307,42 @@ METRICS: tuple[Metric, ...] = (
             citation="this project; METRICS.md 3.5",
             role="diagnostic",
             missing_policy="no track is 0",
+            definition=definition_text("track_coverage"),
         )
     ),
     SyncMetric(_variant(_CONF, "own", "own sound", _OWN, notes=_OWN_NOTES), mean_confidence, sound="own"),
     SyncMetric(_variant(_DIST, "own", "own sound", _OWN, notes=_OWN_NOTES), mean_distance, sound="own"),
     SyncMetric(_variant(_OFFSET, "own", "own sound", _OWN, notes=_OWN_NOTES), mean_offset, sound="own"),
-    SyncMetric(_variant(_CONF, "common", "4 s", _COMMON), mean_confidence, windows=COMMON_WINDOWS),
-    SyncMetric(_variant(_DIST, "common", "4 s", _COMMON), mean_distance, windows=COMMON_WINDOWS),
-    SyncMetric(_variant(_CONF, "joonson", "long tracks", _JOONSON), mean_confidence, detections=JOONSON_DETECTIONS),
-    SyncMetric(_variant(_DIST, "joonson", "long tracks", _JOONSON), mean_distance, detections=JOONSON_DETECTIONS),
+    SyncMetric(_variant(_CONF, "common", "4 s", _COMMON, notes=_COMMON_NOTES), mean_confidence, windows=COMMON_WINDOWS),
+    SyncMetric(_variant(_DIST, "common", "4 s", _COMMON, notes=_COMMON_NOTES), mean_distance, windows=COMMON_WINDOWS),
+    SyncMetric(
+        _variant(_CONF, "joonson", "long tracks", _JOONSON, notes=_JOONSON_NOTES),
+        mean_confidence,
+        detections=JOONSON_DETECTIONS,
+    ),
+    SyncMetric(
+        _variant(_DIST, "joonson", "long tracks", _JOONSON, notes=_JOONSON_NOTES),
+        mean_distance,
+        detections=JOONSON_DETECTIONS,
+    ),
+    SyncMetric(
+        _variant(_CONF, "mocha", "MoCha", "Here the largest of MoChaBench's tracks.", **_MOCHA_CHANGES),
+        best_confidence,
+        tracks="mocha",
+    ),
+    SyncMetric(
+        _variant(_DIST, "mocha", "MoCha", "Here the smallest of MoChaBench's tracks.", **_MOCHA_CHANGES),
+        best_distance,
+        tracks="mocha",
+    ),
+    SyncMetric(
+        _variant(_OFFSET, "mocha", "MoCha", "Here of the track with the largest confidence.", **_MOCHA_CHANGES),
+        best_offset,
+        tracks="mocha",
+    ),
+    SyncMetric(_variant(_CONF, "replicate", "through files", _FILES, **_FILES_CHANGES), mean_confidence, sound="own"),
+    SyncMetric(_variant(_DIST, "replicate", "through files", _FILES, **_FILES_CHANGES), mean_distance, sound="own"),
+    SyncMetric(_variant(_OFFSET, "replicate", "through files", _FILES, **_FILES_CHANGES), mean_offset, sound="own"),
     SyncMetric(_variant(_CONF, "wav2lip_lrs", "whole frame", _WHOLE, **_WHOLE_CHANGES), mean_confidence),
     SyncMetric(_variant(_DIST, "wav2lip_lrs", "whole frame", _WHOLE, **_WHOLE_CHANGES), mean_distance),
     SyncMetric(_variant(_OFFSET, "wav2lip_lrs", "whole frame", _WHOLE, **_WHOLE_CHANGES), mean_offset),

@@ -140,7 +140,13 @@ def _template() -> jinja2.Template:
         lstrip_blocks=True,
         loader=jinja2.FunctionLoader(_resource),
     )
-    environment.filters |= {"number": format_value, "short": "{:g}".format, "percent": format_share, "flat": flatten}
+    environment.filters |= {
+        "number": format_value,
+        "amount": _amount,
+        "short": "{:g}".format,
+        "percent": format_share,
+        "flat": flatten,
+    }
     return environment.get_template("scorecard.html")
 
 
@@ -185,6 +191,11 @@ def _gaps(card: Scorecard, metric: str) -> list[tuple[str, int]]:
     ranked = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
     rest = sum(count for _, count in ranked[REASONS:])
     return ranked[:REASONS] + ([("other reasons", rest)] if rest else [])
+
+
+def _amount(value: float) -> str:
+    """Return a count as a count, anything else as a value."""
+    return f"{value:,.0f}" if value == int(value) else format_value(value)
 
 
 def _reason(video: VideoScore, metric: str) -> str:

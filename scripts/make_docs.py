@@ -1,39 +1,46 @@
-"""Write docs/metrics.md and docs/rules.md from the records in the code; ``--check`` only compares."""
+"""Write the pages about metrics and rules, and README's metric table, from the records; ``--check`` only compares."""
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
-from evalkit.metrics.base import MetricRecord, metric_registry
+from evalkit.metrics.base import Metric, MetricRecord, SetMetric, metric_registry
+from evalkit.metrics.features.base import feature_registry, in_order
 from evalkit.validators.media_rules import rule_registry
+from evalkit.weights.manifest import load_backbones
 
-DOCS = Path(__file__).parents[1] / "docs"
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
 BETTER = {True: "higher", False: "lower", None: "neither"}
+README_TABLE = re.compile(r"(?<=<!-- metrics -->\n).*?(?=<!-- end -->)", re.DOTALL)
+BUILTIN = "evalkit."
 
 
-def metrics_page() -> str:
-    """Return the page about metrics."""
-    records = [metric.record for _, metric in sorted(metric_registry().items())]
+def metrics() -> dict[str, Metric]:
+    """Return evalkit's own metrics by id, sorted."""
+    found = sorted(metric_registry().items())
+    return {name: metric for name, metric in found if type(metric).__module__.startswith(BUILTIN)}
+
+
+def index_page() -> str:
+    """Return the page that lists all metrics."""
     lines = [
         "# Metrics",
         "",
-        "Made by `make docs` from the records in the code; `evalkit metrics show ID` prints the same.",
+        "Made by `make docs` from the records in the code; `evalkit metrics show ID` prints the same. Each id leads to",
+        "its page: definition, networks, pitfalls, variants, how to cite.",
         "",
         "| id | title | better | unit | range | aliases |",
         "|---|---|---|---|---|---|",
     ]
-    for record in records:
-        aliases = ", ".join(f"`{alias}`" for alias in record.aliases)
+    for name, metric in metrics().items():
+        record = metric.record
         lines.append(
-            f"| `{record.id}` | {record.title} | {BETTER[record.higher_is_better]} | {record.unit or '-'} "
-            f"| {span(record)} | {aliases} |"
+            f"| [`{name}`](metrics/{name}.md) | {record.title} | {BETTER[record.higher_is_better]} "
+            f"| {record.unit or '-'} | {span(record)} | {aliases(record)} |"
         )
-    for record in records:
-        lines += ["", f"## {record.id}", "", record.summary, ""]
-        lines += [f"- **Definition from**: {record.citation}", f"- **Protocol**: {record.protocol}"]
-        lines += [f"- **Reads**: {', '.join(record.features)}", f"- **What is missing**: {record.missing_policy}"]
-        lines += [f"- **Mind**: {record.notes}"] if record.notes else []
     return "\n".join(lines) + "\n"
 
 
@@ -42,7 +49,97 @@ def span(record: MetricRecord) -> str:
     low, high = record.range
     if low is None and high is None:
         return "unbounded"
-    return f"{'' if low is None else f'{low:g}'} .. {'' if high is None else f'{high:g}'}"
+    return f"{'' if low is None else f'{low:g}'} .. {'' if high is None else f'{high:g}'}".strip()
+
+
+def aliases(record: MetricRecord) -> str:
+    """Return the short names as code."""
+    return ", ".join(f"`{alias}`" for alias in record.aliases)
+
+
+def metric_page(metric: Metric) -> str:
+    """Return the page of one metric."""
+    record = metric.record
+    facts = {
+        "id": f"`{record.id}`",
+        "short name": aliases(record),
+        "better": BETTER[record.higher_is_better],
+        "unit": record.unit,
+        "range": span(record),
+        "one number per": "submission" if isinstance(metric, SetMetric) else "video; the submission's is their mean",
+        "role": record.role,
+        "what is missing": record.missing_policy,
+        "protocol": str(record.protocol),
+    }
+    lines = [f"# {record.title}", "", "Made by `make docs` from the record in the code.", "", record.summary, ""]
+    lines += ["| | |", "|---|---|", *(f"| {label} | {text} |" for label, text in facts.items() if text)]
+    lines += ["", "## Definition", "", record.definition]
+    lines += ["", "## Mind", "", record.notes] if record.notes else []
+    lines += networks(record)
+    lines += variants(record)
+    lines += [
+        "",
+        "## How to cite",
+        "",
+        f"Source: {record.citation}.",
+        "",
+        f"With a number, say: evalkit's version, `{record.id}`, protocol {record.protocol}, the backbones' name and",
+        "digest, how many videos it rests on. All of it stands in the scorecard.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def networks(record: MetricRecord) -> list[str]:
+    """Return what the metric reads: its features and the networks behind them."""
+    registry = feature_registry()
+    names = in_order([name for name in record.features if name in registry], registry)  # `facts` is no extractor's
+    if not names:
+        return []
+    roles = load_backbones("published").roles
+    lines = ["", "## Reads", ""]
+    used: list[str] = []
+    for feature in (registry[name].record for name in names):
+        lines.append(f"- `{feature.name}` (version {feature.version}): {feature.title}")
+        used += [role for role in (*feature.weights, *feature.optional_weights) if role not in used]
+    if used:
+        lines += ["", "| network | file | licence | source |", "|---|---|---|---|"]
+    for role in used:
+        if role in roles:
+            entry = roles[role]
+            bar = " (**non-commercial**)" if entry.noncommercial else ""
+            lines.append(f"| `{role}` | `{entry.file}` | {entry.licence}{bar} | {entry.citation} |")
+    return lines
+
+
+def variants(record: MetricRecord) -> list[str]:
+    """Return the metrics of the same family, which are other numbers."""
+    family = record.id.split(".", maxsplit=1)[0]
+    others = [metric.record for name, metric in metrics().items() if name.split(".")[0] == family and name != record.id]
+    if not others:
+        return []
+    lines = [
+        "",
+        "## Variants",
+        "",
+        "Numbers of different ids are never compared.",
+        "",
+        "| id | what differs |",
+        "|---|---|",
+    ]
+    return lines + [f"| [`{other.id}`]({other.id}.md) | {other.summary} |" for other in others]
+
+
+def readme(text: str) -> str:
+    """Return README with its metric table made anew: the metrics that have a short name."""
+    lines = ["| metric | short | better | what |", "|---|---|---|---|"]
+    for name, metric in metrics().items():
+        record = metric.record
+        if record.aliases:
+            lines.append(
+                f"| [`{name}`](docs/metrics/{name}.md) | {aliases(record)} | {BETTER[record.higher_is_better]} "
+                f"| {record.summary} |"
+            )
+    return README_TABLE.sub(lambda _: "\n" + "\n".join(lines) + "\n\n", text)
 
 
 def rules_page() -> str:
@@ -67,18 +164,29 @@ def rules_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def pages() -> dict[Path, str]:
+    """Return every page's text by its path."""
+    found = {DOCS / "metrics.md": index_page(), DOCS / "rules.md": rules_page()}
+    found |= {DOCS / "metrics" / f"{name}.md": metric_page(metric) for name, metric in metrics().items()}
+    path = ROOT / "README.md"
+    return found | {path: readme(path.read_text(encoding="utf-8"))}
+
+
 def main() -> int:
     """Write the pages, or say which differ."""
-    stale = []
-    for name, text in (("metrics.md", metrics_page()), ("rules.md", rules_page())):
-        page = DOCS / name
-        if "--check" in sys.argv:
-            stale += [] if page.exists() and page.read_text(encoding="utf-8") == text else [name]
-        else:
-            page.write_text(text, encoding="utf-8")
-    for name in stale:
-        print(f"docs/{name} is stale; run 'make docs'")
-    return 1 if stale else 0
+    made = pages()
+    orphans = [path for path in sorted((DOCS / "metrics").glob("*.md")) if path not in made]
+    if "--check" in sys.argv:
+        stale = [path for path, text in made.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+        for path in [*stale, *orphans]:
+            print(f"{path.relative_to(ROOT)} is stale; run 'make docs'")
+        return 1 if stale or orphans else 0
+    (DOCS / "metrics").mkdir(exist_ok=True)
+    for path, text in made.items():
+        path.write_text(text, encoding="utf-8")
+    for path in orphans:
+        path.unlink()
+    return 0
 
 
 if __name__ == "__main__":

@@ -33,12 +33,13 @@ fi
 "$python" -m venv "$venv"
 pip=("$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-compile)
 # Without resolution: insightface and syncnet-python ask for other builds of OpenCV, whose files overwrite each other.
-# One package has no wheel and is built, with the pinned setuptools.
-source_only=$(grep '^python_speech_features==' "$pins")
-grep -v '^python_speech_features==' "$pins" >"$venv/wheels.txt"
+# Two packages have no wheel and are built, with the pinned setuptools.
+source_only='^(cd-fvd|python_speech_features)=='
+grep -v -E "$source_only" "$pins" >"$venv/wheels.txt"
+grep -E "$source_only" "$pins" >"$venv/sources.txt"
 "${pip[@]}" --only-binary :all: --requirement "$venv/wheels.txt"
-rm "$venv/wheels.txt"
-"${pip[@]}" --no-build-isolation --use-pep517 "$source_only"
+"${pip[@]}" --no-build-isolation --use-pep517 --requirement "$venv/sources.txt"
+rm "$venv/wheels.txt" "$venv/sources.txt"
 
 # The list must be complete: nothing may be missing but the builds of OpenCV that were replaced.
 missing=$("$venv/bin/python" -m pip check 2>&1 | grep -v -E -e 'requires opencv-(contrib-)?python, which is not installed' \
@@ -80,6 +81,7 @@ END
     echo 'import torchvision_operators' >"$site/torchvision_operators.pth"
 fi
 "$venv/bin/python" - <<'END' || die "the oracles don't import"
+import cdfvd.fvd
 import ffprobe
 import pytorch_fid.fid_score
 import pytorch_fid.inception

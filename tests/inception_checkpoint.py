@@ -1,4 +1,4 @@
-"""A random checkpoint with the names and shapes of pt_inception-2015-12-05-6726825d.pth."""
+"""Random checkpoints with the names and shapes of the published Inception files."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ import torch
 from torch import nn
 
 from evalkit.metrics.features.networks.fid_inception import InceptionV3
+from evalkit.metrics.features.networks.imagenet_inception import ImageNetInceptionV3
+from evalkit.metrics.features.networks.inception import Inception
 
 
-def random_inception(frames: torch.Tensor | None = None) -> InceptionV3:
+def random_inception(frames: torch.Tensor | None = None, kind: type[Inception] = InceptionV3) -> Inception:
     """Return a network whose layers neither fade nor burst: He's initialisation, statistics of ``frames``.
 
     Args:
         frames: (N, 3, 299, 299) in -1..1 to take the stored means and variances from.
+        kind: which network.
     """
     generator = torch.Generator().manual_seed(0)
-    network = InceptionV3()
+    network = kind()  # type: ignore[call-arg]
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, generator=generator)
@@ -31,13 +34,21 @@ def random_inception(frames: torch.Tensor | None = None) -> InceptionV3:
     return network.eval()
 
 
-def state_of(network: InceptionV3) -> dict[str, torch.Tensor]:
-    """Return the tensors as the published file has them: with the classifier, without counters of training."""
+def state_of(network: Inception) -> dict[str, torch.Tensor]:
+    """Return the tensors as the published file has them: with the classifiers, without counters of training."""
     state = {name: value for name, value in network.state_dict().items() if "num_batches_tracked" not in name}
-    return {**state, "fc.weight": torch.zeros(1008, 2048), "fc.bias": torch.zeros(1008)}
+    if not isinstance(network, ImageNetInceptionV3):
+        return {**state, "fc.weight": torch.zeros(1008, 2048), "fc.bias": torch.zeros(1008)}
+    shapes = {"conv0.conv": (128, 768, 1, 1), "conv1.conv": (768, 128, 5, 5), "fc": (1000, 768)}
+    auxiliary = {f"AuxLogits.{name}.weight": torch.zeros(shape) for name, shape in shapes.items()}
+    auxiliary["AuxLogits.fc.bias"] = torch.zeros(1000)
+    for name, channels in (("conv0.bn", 128), ("conv1.bn", 768)):
+        for part in ("weight", "bias", "running_mean", "running_var"):
+            auxiliary[f"AuxLogits.{name}.{part}"] = torch.ones(channels)
+    return {**state, **auxiliary, "fc.weight": torch.zeros(1000, 2048), "fc.bias": torch.zeros(1000)}
 
 
-def write_checkpoint(path: Path, network: InceptionV3) -> Path:
+def write_checkpoint(path: Path, network: Inception) -> Path:
     """Save ``network`` as PyTorch does."""
     torch.save(state_of(network), path)
     return path

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 
 import numpy as np
+import plausible_clip
 import plausible_sync
 from numpy.typing import NDArray
 
@@ -68,13 +69,16 @@ def faces(rng: Rng) -> Arrays:
     }
 
 
-def arcface(rng: Rng, faces: Arrays) -> Arrays:
-    """An embedding for nearly every face."""
+FACE_VECTORS = ("arcface", "curricularface", "face_inception")  # a vector for each face of the feature faces
+
+
+def face_vectors(rng: Rng, faces: Arrays) -> Arrays:
+    """A vector for nearly every face."""
     rows = np.flatnonzero(rng.random(len(faces["face_frame"])) < 0.95).astype(np.int64)
     return {"embedding": rng.normal(size=(len(rows), DIMENSIONS)).astype(np.float32), "face": rows}
 
 
-def arcface_reference(rng: Rng) -> Arrays:
+def reference_vectors(rng: Rng) -> Arrays:
     """One to three reference images, the first with a face."""
     count = int(rng.integers(1, 4))
     found = np.array([True] + [bool(rng.random() < 0.7) for _ in range(count - 1)])
@@ -112,11 +116,18 @@ def brisque(rng: Rng) -> Arrays:
 
 FEATURES: dict[str, Callable[[Rng], Arrays]] = {
     "faces": faces,
-    "arcface_reference": arcface_reference,
+    **{f"{name}_reference": reference_vectors for name in FACE_VECTORS},
     "paired_pixels": paired_pixels,
     "facts": facts,
     "brisque": brisque,
+    "clip_frames": plausible_clip.frames,
+    "clip_frames_consisid": plausible_clip.frames,
+    "clip_frames_l14": plausible_clip.frames,
+    "clip_reference": plausible_clip.reference,
+    "clip_text": plausible_clip.text,
+    "clip_text_l14": plausible_clip.text_large,
     "syncnet": plausible_sync.syncnet,
+    "syncnet_replicate": plausible_sync.syncnet_replicate,
     "syncnet_whole": plausible_sync.syncnet_whole,
 }
 
@@ -126,9 +137,10 @@ def plausible(names: tuple[str, ...], seed: int) -> dict[str, Arrays]:
     rng = np.random.default_rng(seed)
     registry = feature_registry()
     made: dict[str, Arrays] = {}
-    for name in sorted({*names, "faces"} if "arcface" in names else names, key=lambda name: name != "faces"):
-        if name == "arcface":
-            made[name] = arcface(rng, made["faces"])
+    needed = {*names, "faces"} if set(FACE_VECTORS) & set(names) else names
+    for name in sorted(needed, key=lambda name: name != "faces"):
+        if name in FACE_VECTORS:
+            made[name] = face_vectors(rng, made["faces"])
         elif name in FEATURES:
             made[name] = FEATURES[name](rng)
         else:
@@ -151,9 +163,13 @@ def perfect(names: tuple[str, ...], seed: int) -> dict[str, Arrays]:
         keypoints=np.ones((16, 5, 2), np.float32),
     )
     known = {
+        **plausible_clip.perfect(rng),
         "faces": alone,
-        "arcface": {"embedding": np.tile(one, (16, 1)), "face": np.arange(16)},
-        "arcface_reference": {"embedding": one[None], "found": np.array([True]), "attempt": np.zeros(1, np.int8)},
+        **{name: {"embedding": np.tile(one, (16, 1)), "face": np.arange(16)} for name in FACE_VECTORS},
+        **{
+            f"{name}_reference": {"embedding": one[None], "found": np.array([True]), "attempt": np.zeros(1, np.int8)}
+            for name in FACE_VECTORS
+        },
         "paired_pixels": {"psnr": np.full(30, np.inf), "ssim_gray": np.ones(30), "ssim_rgb": np.ones(30)},
     }
     return {name: known[name] for name in names}

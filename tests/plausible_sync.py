@@ -21,7 +21,21 @@ def syncnet(rng: np.random.Generator) -> Arrays:
         "track_last": (first + lengths - 1).astype(np.int64),
         "track_detections": lengths.astype(np.int64),
         "track_box": rng.uniform(100, 300, (len(lengths), 4)).astype(np.float32),
+        "scene_start_mocha": np.zeros(1, dtype=np.int64),
+        "track_latentsync": np.ones(len(lengths), dtype=bool),
+        "track_mocha": np.arange(len(lengths)) >= rng.integers(0, len(lengths)),
         **arrays,
+    }
+
+
+def syncnet_replicate(rng: np.random.Generator) -> Arrays:
+    """The same from files, with their own sound only."""
+    made = syncnet(rng)
+    curves = rng.uniform(5, 15, (len(made["window_track"]), 31)).astype(np.float32)
+    dropped = ("scene_start_mocha", "track_latentsync", "track_mocha", "official", "has_official")
+    return {name: array for name, array in made.items() if name not in dropped} | {
+        "own": curves,
+        "has_own": np.array(True),
     }
 
 

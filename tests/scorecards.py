@@ -107,6 +107,8 @@ def make_scorecard(n_videos: int, seed: int, hostile: bool = False, n_metrics: i
             "title": name(title),
             "range": bounds,
             "role": role,
+            "details": {} if per_video else {name("n_reference"): 12345.0, "expected_bias": 0.25},
+            "notes": [] if per_video else [{"kind": "small_sample", "detail": name("12 frames of 2,048 numbers")}],
         }
     metrics["ssim.gray"] = {
         "value": None,

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import wave as wavefile
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,6 +15,8 @@ from torch import nn
 
 from evalkit.metrics.features.networks.s3fd import build_s3fd
 from evalkit.metrics.features.networks.syncnet import build_syncnet
+
+BOX = (20.0, 20.0, 170.0, 170.0)  # a face that PlantedDetector finds in a video of write_video
 
 
 def random_syncnet(path: Path, seed: int = 0) -> Path:
@@ -59,6 +65,45 @@ def random_s3fd(path: Path, seed: int = 0) -> Path:
         for head in network["loc"]:
             head.weight *= 0.2
     torch.save(network.state_dict(), path)
+    return path
+
+
+def planted_s3fd(path: Path, box: tuple[float, float, float, float] = (0.2, 0.15, 0.8, 0.85)) -> Path:
+    """Write an S3FD that finds one face, at ``box``, in every picture of up to 512 pixels.
+
+    All weights are zero, so only the biases of the heads speak. The last feature map of such a picture (a quarter of
+    its size goes in) is one cell with one anchor of 512 pixels around (64, 64); the other maps are sure of no face.
+
+    Args:
+        box: x1, y1, x2, y2 as shares of a picture of 256 x 256.
+    """
+    network = build_s3fd()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.zero_()
+        for level, head in enumerate(network["conf"]):
+            if level == 5:
+                head.bias.copy_(torch.tensor([0.0, 9.0]))
+            else:
+                head.bias[-1] = -9.0
+        x1, y1, x2, y2 = box
+        centre = [((x1 + x2) / 2 - 1.0) / (0.1 * 8), ((y1 + y2) / 2 - 1.0) / (0.1 * 8)]
+        size = [np.log((x2 - x1) / 8) / 0.2, np.log((y2 - y1) / 8) / 0.2]
+        network["loc"][5].bias.copy_(torch.tensor([*centre, *size]))
+    torch.save(network.state_dict(), path)
+    return path
+
+
+def manifest(folder: Path, **options: str) -> Path:
+    """Write a backbones file for checkpoints ``sfd_face.pth`` and ``syncnet_v2.model`` that lie in ``folder``."""
+    lines = ["name: planted", "title: a planted detector and a random network", "roles:"]
+    for role, name in (("sync_detector", "sfd_face.pth"), ("syncnet", "syncnet_v2.model")):
+        digest = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        lines += [f"  {role}:", f"    file: {name}", f"    sha256: {digest}", "    licence: none"]
+        if options:
+            lines += ["    options: {" + ", ".join(f"{key}: {value}" for key, value in options.items()) + "}"]
+    path = folder / "backbones.yaml"
+    path.write_text("\n".join(lines) + "\n")
     return path
 
 
@@ -136,3 +181,27 @@ def beeps(frames: int) -> NDArray[np.int16]:
     """Sound for ``frames`` frames at 25/s: 40 ms of every frame's loudness."""
     loudness = np.repeat([PlantedSyncNet.loudness(number) for number in range(frames)], 640)
     return np.rint(loudness * wave(len(loudness))).astype(np.int16)
+
+
+def write_wav(path: Path, samples: NDArray[np.int16], rate: int = 16000) -> Path:
+    with wavefile.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(samples.astype("<i2").tobytes())
+    return path
+
+
+def write_video(path: Path, numbers: list[int], rate: int = 25, size: int = 192) -> Path:
+    """A lossless video whose frame i has the grey level of number ``numbers[i]``."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264rgb", rate=rate, options={"qp": "0", "preset": "ultrafast"})
+        stream.width = stream.height = size
+        stream.pix_fmt = "rgb24"
+        stream.codec_context.time_base = Fraction(1, rate)
+        for place, number in enumerate(numbers):
+            frame = av.VideoFrame.from_ndarray(np.full((size, size, 3), PlantedSyncNet.grey(number), np.uint8), "rgb24")
+            frame.pts = place
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path

@@ -65,11 +65,36 @@ def test_every_command_has_help_and_an_example(path: tuple[str, ...], command: c
 
 def ids_in(page: str) -> set[str]:
     """Return what stands as `code` in the first column of a page's tables."""
-    return set(re.findall(r"^\| `([^`]+)`", page, flags=re.MULTILINE))
+    return set(re.findall(r"^\| \[?`([^`]+)`", page, flags=re.MULTILINE))
 
 
 def test_the_metrics_page_lists_exactly_the_registered_metrics() -> None:
     assert ids_in(METRICS_PAGE) == set(metric_registry())
+
+
+@pytest.mark.parametrize("name", sorted(metric_registry()))
+def test_every_metric_has_a_page_with_its_definition(name: str) -> None:
+    record = metric_registry()[name].record
+    page = (ROOT / "docs" / "metrics" / f"{name}.md").read_text(encoding="utf-8")
+    assert len(record.definition) > 60
+    for words in (record.definition, record.summary, record.citation, record.notes):
+        assert words in page
+    assert f"](metrics/{name}.md)" in METRICS_PAGE
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "design").glob("*.md")]
+    links = [
+        (page, link) for page in pages for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8"))
+    ]
+    assert len(links) > 20
+    assert [(page.name, link) for page, link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_readme_table_has_every_short_name() -> None:
+    table = README.split("<!-- metrics -->")[1].split("<!-- end -->")[0]
+    named = {name for name, metric in metric_registry().items() if metric.record.aliases}
+    assert ids_in(table) == named
 
 
 def test_the_rules_page_lists_exactly_the_registered_rules() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from evalkit.errors import EvalkitError, InputError, UsageError, WeightsError
 from evalkit.weights import manifest as manifest_module
@@ -219,6 +220,14 @@ def test_faults_of_a_manifest_are_named_with_their_line(tmp_path: Path, old: str
 def test_how_a_digest_is_known(changes: dict[str, Any], known: str, first_use: bool) -> None:
     found = WeightEntry.model_validate(entry(**changes))
     assert (found.digest, found.first_use) == (known, first_use)
+
+
+@pytest.mark.parametrize("known", [{"sha256_prefix": "ba78"}, {}], ids=["prefix", "none"])
+def test_a_program_needs_a_whole_digest(known: dict[str, str]) -> None:
+    made = {key: value for key, value in entry(options={"format": "torchscript"}).items() if key != "sha256"}
+    with pytest.raises(ValidationError, match="TorchScript"):
+        WeightEntry.model_validate(made | known)
+    assert WeightEntry.model_validate(made | {"sha256": ABC}).options == {"format": "torchscript"}
 
 
 def test_a_digest_of_digits_is_text(tmp_path: Path) -> None:

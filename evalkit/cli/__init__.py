@@ -11,11 +11,13 @@ import click
 
 from evalkit._version import __version__
 from evalkit.cli.challenges import challenges
+from evalkit.cli.crosscheck import crosscheck
 from evalkit.cli.demo import demo
 from evalkit.cli.doctor import doctor
 from evalkit.cli.metrics import metrics
 from evalkit.cli.score import score
 from evalkit.cli.validate import validate
+from evalkit.cli.weights import weights
 
 if TYPE_CHECKING:
     from evalkit.errors import EvalkitError
@@ -41,7 +43,7 @@ def cli(debug: bool) -> None:
     del debug  # read from the arguments by `main`, which also sees errors raised before this runs
 
 
-for command in (validate, score, challenges, metrics, demo, doctor):
+for command in (validate, score, challenges, metrics, demo, doctor, weights, crosscheck):
     cli.add_command(command)
 
 

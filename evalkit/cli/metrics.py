@@ -49,10 +49,13 @@ def show(name: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"schema": 1, "metric": document}, indent=1))
         return
+    definition = document.pop("definition")
     for key, value in document.items():
         shown = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else value
         if shown not in {None, ""}:
             click.echo(f"{key:17} {shown}")
+    if definition:
+        click.echo(f"\n{definition}")
 
 
 def record_json(record: MetricRecord) -> dict[str, Any]:

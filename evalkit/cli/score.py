@@ -104,6 +104,7 @@ def score(
         fresh=not resume,
         progress=progress_on(quiet),
     )
+    warn_of_trust(card)
     if as_json:
         click.echo(card.to_json(), nl=False)
     else:
@@ -111,6 +112,19 @@ def score(
         click.echo(f"Page: {out / 'report.html'}")
     if not card.complete:
         raise click.exceptions.Exit(INCOMPLETE)
+
+
+def warn_of_trust(card: Scorecard) -> None:
+    """Say on standard error which weights are those only that this machine saw first."""
+    from evalkit.text import neutralise
+
+    for role, use in sorted(card.provenance.get("weights", {}).items()):
+        if use.get("trusted_on_first_use"):
+            line = (
+                f"warning: {role}: '{use['file']}' is trusted on first use (its digest is {use['digest']}), with "
+                f"SHA-256 {use['sha256']}. Compare it before you publish numbers."
+            )
+            click.echo(neutralise(line, limit=500), err=True)
 
 
 def print_scorecard(card: Scorecard) -> None:
@@ -137,6 +151,9 @@ def print_scorecard(card: Scorecard) -> None:
         table.add_row(*(escape(neutralise(cell)) for cell in cells))
     console = Console(highlight=False)
     console.print(table)
+    for name, entry in card.metrics.items():
+        for note in entry.notes:
+            console.print(escape(f"  {neutralise(name)}: {neutralise(note.detail or note.kind, 400)}"), style="yellow")
     unread = [video for video in card.videos if video.verdict in {"error", "missing"}]
     for video in unread[:20]:
         reason = next(iter(video.reasons.values()), "missing")

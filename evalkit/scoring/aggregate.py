@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from evalkit.metrics.base import Metric, MetricRecord, Outcome, SetMetric, Summary, VideoInputs
+from evalkit.scoring.scorecard import Event as ScoreEvent
 from evalkit.scoring.scorecard import MetricScore
 
 BOOTSTRAP_DRAWS = 2000
@@ -61,6 +62,8 @@ def _score(record: MetricRecord, summary: Summary, asked: int) -> MetricScore:
         title=record.title,
         range=record.range,
         role=record.role,
+        details=dict(summary.details),
+        notes=tuple(ScoreEvent(kind=note.kind, detail=note.detail) for note in summary.notes),
     )
 
 

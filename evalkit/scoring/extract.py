@@ -1,4 +1,4 @@
-"""One video in one worker: copy it out of the archive, look into the cache, decode it at most once.
+"""One video in one worker: copy it out of the archive, look into the cache, decode it once for all features.
 
 `Handler` is what a worker process runs. It gets a `Config` once and then one `Job` per sample; it writes features to
 the cache and returns their keys, so that nothing large travels between processes.
@@ -24,6 +24,7 @@ from evalkit.files import storage_error
 from evalkit.media.facts import MediaFacts
 from evalkit.media.inspect import FrameSink, Inspection, Limits, inspect_media
 from evalkit.metrics.base import FeatureData
+from evalkit.metrics.features import stopwatch
 from evalkit.metrics.features.base import (
     Extractor,
     FeatureRecord,
@@ -87,11 +88,14 @@ class Extraction:
         facts: ``None`` in the same case.
         problem: why it could not be copied.
         keys: feature -> cache key, for every feature asked for unless the file was refused.
-        decodes: how often the file was decoded: 0 from the cache, 1, or 2 when its index was wrong.
+        decodes: how often the file was decoded: 0 from the cache, 1, or 2 when its index was wrong; and once more for
+            every feature that had to read it itself.
         computed: features computed now; the others came from the cache.
         errors: feature -> traceback, for extractors that failed.
         notes: cache entries that had to be made again.
         seconds: wall time by stage.
+        features: seconds that each extractor was at work; what it spent on its networks is in it.
+        networks: seconds of forward passes by network.
     """
 
     sample: str
@@ -104,6 +108,8 @@ class Extraction:
     errors: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
+    features: Mapping[str, float] = field(default_factory=dict)
+    networks: Mapping[str, float] = field(default_factory=dict)
 
 
 class Handler:
@@ -122,6 +128,7 @@ class Handler:
     def __call__(self, job: Job) -> Extraction:
         """Do one job."""
         started = time.perf_counter()
+        stopwatch.take()
         try:
             folder = Path(tempfile.mkdtemp(prefix="evalkit-"))
         except OSError as error:
@@ -138,7 +145,7 @@ class Handler:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         seconds = {"copy": copied - started, "total": time.perf_counter() - started}
-        return Extraction(**{**result.__dict__, "seconds": seconds})
+        return Extraction(**{**result.__dict__, "seconds": seconds, "networks": stopwatch.take()})
 
 
 class _Work:
@@ -152,6 +159,7 @@ class _Work:
         self.notes: list[str] = []
         self.errors: dict[str, str] = {}
         self.computed: list[str] = []
+        self.seconds: dict[str, float] = {}
         self.decodes = 0
 
     def run(self) -> Extraction:
@@ -179,6 +187,7 @@ class _Work:
             computed=tuple(self.computed),
             errors=self.errors,
             notes=tuple(self.notes),
+            features=self.seconds,
         )
 
     def _refused(self, facts: MediaFacts) -> bool:
@@ -253,10 +262,12 @@ class _Work:
             if guard.paired and together is not None:
                 guard.step(together.check)
             result = guard.finish({need: data.get(need) for need in needs if need in guards})
+            self.seconds[name] = guard.seconds
             if result is not None:
                 data[name] = result
             else:
                 self.errors[name] = guard.error or ""
+        self.decodes += sum(guard.decodes for guard in guards.values())
         return inspection, data
 
     def _open(

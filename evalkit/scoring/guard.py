@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -28,6 +29,7 @@ class Guard:
         session: ``None`` when it could not be opened.
         error: traceback, when the extractor failed.
         unavailable: what to cache, when the extractor said that the feature can't be had.
+        seconds: how long the extractor was at work.
     """
 
     def __init__(self, start: Callable[[], Session | PairSession]) -> None:
@@ -35,6 +37,7 @@ class Guard:
         self.session: Session | PairSession | None = None
         self.error: str | None = None
         self.unavailable: FeatureData | None = None
+        self.seconds = 0.0
         self.open()
 
     def open(self) -> None:
@@ -52,6 +55,7 @@ class Guard:
         """Return what ``action`` returns; ``None`` when it fails, or when an earlier step did."""
         if self.error is not None or self.unavailable is not None:
             return None
+        started = time.perf_counter()
         try:
             return action()
         except FeatureUnavailableError as reason:
@@ -60,7 +64,14 @@ class Guard:
             raise
         except Exception:  # noqa: BLE001 - an extractor's bug must not cost the other features of this video
             self.error = traceback.format_exc(limit=-6)
+        finally:
+            self.seconds += time.perf_counter() - started
         return None
+
+    @property
+    def decodes(self) -> int:
+        """How often the session read the video itself, besides the pass that all sessions share."""
+        return self.session.decodes if isinstance(self.session, Session) else 0
 
     def live(self, name: str) -> Session | PairSession:
         """Return the session for a feature that needs this one.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from evalkit._version import __version__
 from evalkit.challenge import Challenge
-from evalkit.metrics.features.base import Item
+from evalkit.metrics.features.base import FeatureRecord, Item
 from evalkit.metrics.features.pictures import filmstrip_pictures
 from evalkit.pool import JobResult
 from evalkit.scoring import aggregate
@@ -35,6 +35,7 @@ from evalkit.scoring.scorecard import (
 )
 from evalkit.submission import Submission
 from evalkit.testset import TestSet
+from evalkit.weights.manifest import DIGEST_WORDS
 
 
 class Engine(Protocol):
@@ -100,7 +101,9 @@ def score_run(
         fresh=options.fresh,
         rules=challenge.submission,
     )
+    extracting = time.monotonic()
     files, extractions = _extract(_Run(submission, challenge, testset, gate), config, options, "scoring")
+    extracted = time.monotonic()
     intake = _intake(submission, challenge, gate, files)
     cache = FeatureCache(options.cache)
     fold = Fold(plan, cache, testset, intake, extractions)
@@ -119,7 +122,7 @@ def score_run(
                     for role in (*record.weights, *record.optional_weights)
                     if role in plan.weights
                 ),
-                options=dict(record.options),
+                options={**record.options, **_precisions(record, plan)},
             )
             for name, record in plan.records.items()
         },
@@ -129,11 +132,31 @@ def score_run(
             "engine": options.engine.name,
             "workers": getattr(options.engine, "workers", None),
             "videos_decoded": options.journal.decodes,
+            "extracting_seconds": round(extracted - extracting, 3),
+            "extractors": _sums(extraction.features for extraction in extractions.values()),
+            "networks": _sums(extraction.networks for extraction in extractions.values()),
             "finished_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         },
     )
     strips = {sample: e.keys[FILMSTRIP] for sample, e in extractions.items() if FILMSTRIP in e.keys}
     return ScoreResult(scorecard, intake, cache, strips)
+
+
+def _sums(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """Return the seconds of all videos by name, over all workers, the longest first."""
+    total: dict[str, float] = {}
+    for part in parts:
+        for name, seconds in part.items():
+            total[name] = total.get(name, 0.0) + seconds
+    return {name: round(seconds, 3) for name, seconds in sorted(total.items(), key=lambda item: (-item[1], item[0]))}
+
+
+def _precisions(record: FeatureRecord, plan: Plan) -> dict[str, Any]:
+    """Return ``precision_of_roles`` where the backbones ask for one: role -> float32, bfloat16, float16."""
+    roles = [role for role in (*record.weights, *record.optional_weights) if role in plan.weights]
+    options = {role: plan.weights[role].options for role in roles}
+    asked = {role: chosen["precision"] for role, chosen in options.items() if "precision" in chosen}
+    return {"precision_of_roles": asked} if asked else {}
 
 
 def _intake(submission: Submission, challenge: Challenge, gate: Gate, files: Mapping[str, FileReport]) -> IntakeReport:
@@ -243,5 +266,17 @@ def _provenance(plan: Plan, testset: TestSet) -> dict[str, Any]:
         "device": plan.device,
         "testset": {"sha256": testset.sha256, "samples": len(testset), "format": testset.format},
         "backbones": {"title": plan.backbones.title, "sha256": plan.backbones.sha256},
+        "weights": {role: _weights_used(plan, role) for role in sorted(plan.weights)},
         "confidence": {"method": "percentile bootstrap over videos", "draws": aggregate.BOOTSTRAP_DRAWS},
+    }
+
+
+def _weights_used(plan: Plan, role: str) -> dict[str, Any]:
+    """Say which file played a role, and how far its digest is known to be the published one's."""
+    entry = plan.backbones.roles[role]
+    return {
+        "file": entry.file,
+        "sha256": plan.weights[role].sha256,
+        "digest": DIGEST_WORDS[entry.digest],
+        "trusted_on_first_use": entry.first_use,
     }

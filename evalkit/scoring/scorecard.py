@@ -26,6 +26,13 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
 
 
+class Event(_Part):
+    """Something noteworthy about a video or a number: no face, several faces, a small sample."""
+
+    kind: str
+    detail: str = ""
+
+
 class MetricScore(_Part):
     """One number of the whole submission.
 
@@ -41,6 +48,8 @@ class MetricScore(_Part):
         title: the name people know it by.
         range: smallest and largest possible value, ``None`` where unbounded.
         role: ``ranked`` numbers may decide, ``secondary`` ones explain, ``diagnostic`` ones describe.
+        details: what belongs to the number by name: how many frames a side, the bias to be expected.
+        notes: what a reader should know before comparing it.
     """
 
     value: float | None
@@ -54,6 +63,8 @@ class MetricScore(_Part):
     title: str = ""
     range: tuple[float | None, float | None] = (None, None)
     role: Literal["ranked", "secondary", "diagnostic"] = "ranked"
+    details: dict[str, float] = Field(default_factory=dict)
+    notes: tuple[Event, ...] = ()
     worst_sample: str | None = None
     best_sample: str | None = None
 
@@ -62,13 +73,6 @@ class MetricScore(_Part):
         if self.value is None and not self.reason:
             raise ValueError("no value and no reason")
         return self
-
-
-class Event(_Part):
-    """Something noteworthy about a video: no face, several faces, a video of another length than its reference."""
-
-    kind: str
-    detail: str = ""
 
 
 class VideoScore(_Part):

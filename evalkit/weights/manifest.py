@@ -97,6 +97,12 @@ class WeightEntry(_Part):
             raise ValueError(f"the digest class '{self.digest}' goes with {wanted}")
         return self
 
+    @model_validator(mode="after")
+    def _programs_are_pinned(self) -> WeightEntry:
+        if self.options.get("format") == "torchscript" and self.sha256 is None:
+            raise ValueError("a TorchScript file is a program: it needs its 'sha256'")
+        return self
+
     @property
     def first_use(self) -> bool:
         """Whether the first file seen is trusted, because the digest is not known in full."""

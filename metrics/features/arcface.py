@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from evalkit.errors import WeightsError
 from evalkit.metrics.features.onnx_session import Model, model_label, open_session, run, single_input
+from evalkit.metrics.features.stopwatch import running
 
 _SIDE = 112
 _LARGEST_BATCH = 16
@@ -78,7 +79,8 @@ class ArcFace:
         if self._fixed_batch:
             images += [np.zeros((_SIDE, _SIDE, 3), np.uint8)] * (self._batch - len(images))
         blob = cv2.dnn.blobFromImages(images, 1.0 / self._std, (_SIDE, _SIDE), (self._mean,) * 3, swapRB=False)
-        (output, *_) = run(self._session, self._input_name, blob)
+        with running("arcface"):
+            (output, *_) = run(self._session, self._input_name, blob)
         return np.asarray(output, dtype=np.float32)[: len(crops)]
 
 

@@ -95,7 +95,13 @@ class Item:
 
 
 class Session(ABC):
-    """One extractor at work on one video. The base class wants no frames: override what is needed."""
+    """One extractor at work on one video. The base class wants no frames: override what is needed.
+
+    Attributes:
+        decodes: how often the session has read the video itself, besides the pass that all sessions share.
+    """
+
+    decodes: int = 0
 
     def plan(self, times: Times) -> NDArray[np.bool_]:
         """Return a mask of the wanted frames for the display ``times`` (N,) in seconds. May be called again."""
@@ -142,6 +148,15 @@ class Extractor(ABC):
     def __init__(self, weights: Mapping[str, WeightFile], device: str = "cpu") -> None:
         self.weights = weights
         self.device = device
+
+    @classmethod
+    def on_this_machine(cls) -> FeatureRecord:
+        """Return the record with the options that only the machine knows, as the version of a program.
+
+        The record itself unless overridden. An extractor that overrides it sets its own ``record`` to the result, so
+        that the cache key has them.
+        """
+        return cls.record
 
     @abstractmethod
     def open(self, item: Item, upstream: Mapping[str, Any]) -> Session | PairSession:

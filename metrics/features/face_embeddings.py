@@ -1,16 +1,21 @@
-"""The features ``arcface`` (faces of the video) and ``arcface_reference`` (faces of the reference images)."""
+"""Embeddings of aligned faces: one extractor for the faces of a video, one for those of the reference images.
+
+Which network, and how its crops are cut, is said by each extractor (`CropRule`). The features ``arcface`` and
+``arcface_reference`` are here; others stand beside (``curricularface``, ``face_inception``). All of them read the same
+detections, so no face is looked for twice.
+"""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
-from evalkit.errors import TestSetError
 from evalkit.metrics.features.align import norm_crop
 from evalkit.metrics.features.arcface import ArcFace
 from evalkit.metrics.features.base import (
@@ -24,50 +29,68 @@ from evalkit.metrics.features.base import (
     Times,
     WeightFile,
 )
-from evalkit.metrics.features.face_policy import Detection, add_margin, largest
+from evalkit.metrics.features.face_policy import Detection, add_margin
 from evalkit.metrics.features.face_types import Face
-from evalkit.metrics.features.faces import (
-    ATTEMPTS,
-    DETECTOR,
-    MARGIN,
-    SECOND_DETECTOR,
-    FacesExtractor,
-    FacesSession,
-    FacesView,
-    make_policy,
+from evalkit.metrics.features.faces import MARGIN, FacesExtractor, FacesSession, FacesView, attempt_number
+from evalkit.metrics.features.reference_faces import (
+    ReferenceFacesExtractor,
+    ReferenceFacesSession,
+    ReferenceFacesView,
+    read_images,
 )
 
 EMBEDDER = "arcface"
-CROP = {"align": "5 points, similarity, 112", "crop_from": "the image that the detector saw"}
 
 
-def make_embedder(weights: Mapping[str, WeightFile], device: str) -> ArcFace:
-    """Return the network that the manifest's options describe: ``{mean, std}``."""
-    weight = weights[EMBEDDER]
-    return ArcFace(weight.path, device=device, **weight.options)
+class FaceNetwork(Protocol):
+    """Turns aligned crops into vectors."""
+
+    dimension: int
+
+    def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return (N, D) of (N, side, side, 3) uint8 RGB."""
+        ...
 
 
-def crop_faces(rgb: Picture, detection: Detection) -> list[NDArray[np.uint8] | None]:
-    """Return an aligned 112x112 crop per face, ``None`` where the keypoints are degenerate.
+@dataclass(frozen=True)
+class CropRule:
+    """How a face is cut out.
 
-    A face found with a grey margin is cropped from the image with the margin, as ConsisID does (METRICS.md 4.2).
+    Args:
+        side: of the crop, in pixels.
+        with_margin: whether a face that was found with a grey margin is cut from the image with the margin, as ConsisID
+            does for ArcFace; else from the image itself, black outside, as it does for its 224 crops (METRICS.md 4.2).
     """
-    source, offset = rgb, (0, 0)
-    if detection.margin != (0, 0):
-        source, offset = add_margin(rgb, MARGIN)
-    return [norm_crop(source, _shift(face, offset), 112) for face in detection.faces]
+
+    side: int
+    with_margin: bool
+
+    @property
+    def options(self) -> dict[str, str]:
+        """What the record says of it."""
+        source = "the image that the detector saw" if self.with_margin else "the image without a margin"
+        return {"align": f"5 points, similarity, {self.side}", "crop_from": source}
+
+    def cut(self, rgb: Picture, detection: Detection) -> list[NDArray[np.uint8] | None]:
+        """Return an aligned (side, side, 3) crop per face, ``None`` where the keypoints are degenerate."""
+        source, offset = rgb, (0, 0)
+        if self.with_margin and detection.margin != (0, 0):
+            source, offset = add_margin(rgb, MARGIN)
+        return [norm_crop(source, _shift(face, offset), self.side) for face in detection.faces]
 
 
 def _shift(face: Face, offset: tuple[int, int]) -> NDArray[np.float32]:
     return (face.keypoints + np.array(offset, dtype=np.float32)).astype(np.float32)
 
 
-class ArcFaceSession(Session):
+ARCFACE_CROP = CropRule(112, with_margin=True)
+
+
+class FaceEmbeddingSession(Session):
     """Crops while the video is decoded; one batched run of the network at the end."""
 
-    def __init__(self, network: ArcFace, faces: FacesSession | FacesView) -> None:
-        self._network = network
-        self._faces = faces
+    def __init__(self, network: FaceNetwork, rule: CropRule, faces: FacesSession | FacesView) -> None:
+        self._network, self._rule, self._faces = network, rule, faces
         self._crops: dict[int, list[NDArray[np.uint8] | None]] = {}
 
     def plan(self, times: Times) -> NDArray[np.bool_]:
@@ -80,133 +103,137 @@ class ArcFaceSession(Session):
     def frame(self, index: int, time: float, rgb: Picture) -> None:
         """Cut out the faces."""
         del time
-        self._crops[index] = crop_faces(rgb, self._faces.detection(index))
+        self._crops[index] = self._rule.cut(rgb, self._faces.detection(index))
 
     def finish(self) -> Arrays:
         """Embed all crops."""
         crops = [crop for index in sorted(self._crops) for crop in self._crops[index]]
         usable = [crop for crop in crops if crop is not None]
-        stack = np.stack(usable) if usable else np.empty((0, 112, 112, 3), dtype=np.uint8)
+        side = self._rule.side
+        stack = np.stack(usable) if usable else np.empty((0, side, side, 3), dtype=np.uint8)
         return {
             "embedding": self._network.embed(stack),
             "face": np.array([row for row, crop in enumerate(crops) if crop is not None], dtype=np.int64),
         }
 
 
-class ArcFaceExtractor(Extractor):
-    """ArcFace embeddings of every face that ``faces`` found (METRICS.md 4.1)."""
+class FaceEmbeddingExtractor(Extractor):
+    """A vector of every face that ``faces`` found. A subclass says which network, and how its crops are cut."""
 
-    record = FeatureRecord(
-        name="arcface",
-        version=1,
-        title="face embeddings of the video",
-        weights=(EMBEDDER,),
-        needs=("faces",),
-        options=CROP,
-        arrays={
-            "embedding": "(E, D) float32, not normalised",
-            "face": "(E,) int64: row of the faces feature's box array",
-        },
-    )
+    rule: CropRule
 
     def __init__(self, weights: Mapping[str, WeightFile], device: str = "cpu") -> None:
         super().__init__(weights, device)
-        self._network = make_embedder(weights, device)
+        self._network = self.make_network(weights, device)
 
-    def open(self, item: Item, upstream: Mapping[str, Any]) -> ArcFaceSession:
+    @staticmethod
+    @abstractmethod
+    def make_network(weights: Mapping[str, WeightFile], device: str) -> FaceNetwork:
+        """Return the network that the manifest describes."""
+
+    def open(self, item: Item, upstream: Mapping[str, Any]) -> Session:
         """Start on a video whose faces are being, or were, detected."""
         del item
-        return ArcFaceSession(self._network, upstream["faces"])
+        return FaceEmbeddingSession(self._network, self.rule, upstream["faces"])
 
 
-class ReferenceSession(Session):
+class ReferenceEmbeddingSession(Session):
     """Wants no frame of the video: it reads the reference images."""
 
-    def __init__(self, extractor: ArcFaceReferenceExtractor, images: tuple[Path, ...]) -> None:
-        self._extractor = extractor
-        self._images = images
+    def __init__(
+        self,
+        network: FaceNetwork,
+        rule: CropRule,
+        faces: ReferenceFacesSession | ReferenceFacesView,
+        images: tuple[Path, ...],
+    ) -> None:
+        self._network, self._rule, self._faces, self._images = network, rule, faces, images
 
     def finish(self) -> Arrays:
-        """Embed the largest face of every reference image."""
-        return self._extractor.embed_images(self._images)
+        """Embed the largest face of every reference image.
+
+        Raises:
+            FeatureUnavailableError: ``reference_no_face`` when none of the images shows a face that can be cut out,
+                ``reference_image_unreadable`` when one is no image.
+        """
+        detections = self._faces.detections()
+        pictures = read_images(self._images)
+        cut = [self._rule.cut(rgb, found) for rgb, found in zip(pictures, detections, strict=True)]
+        crops = [faces[0] if faces else None for faces in cut]
+        usable = [crop for crop in crops if crop is not None]
+        if not usable:
+            raise FeatureUnavailableError("reference_no_face", "no reference image shows a face that is found")
+        found = np.array([crop is not None for crop in crops])
+        embedding = np.zeros((len(crops), self._network.dimension), dtype=np.float32)
+        embedding[found] = self._network.embed(np.stack(usable))
+        return {
+            "embedding": embedding,
+            "found": found,
+            "attempt": np.array([attempt_number(detection) for detection in detections], dtype=np.int8),
+        }
 
 
-class ArcFaceReferenceExtractor(Extractor):
-    """ArcFace embedding of the largest face in each reference image; computed once per image set, not per team."""
+class ReferenceEmbeddingExtractor(FaceEmbeddingExtractor):
+    """A vector of the largest face in each reference image; computed once per image set, not per team."""
 
-    record = FeatureRecord(
-        name="arcface_reference",
+    def open(self, item: Item, upstream: Mapping[str, Any]) -> Session:
+        """Start on a sample whose reference faces are being, or were, detected."""
+        return ReferenceEmbeddingSession(self._network, self.rule, upstream["faces_reference"], item.reference_images)
+
+
+def video_record(name: str, role: str, title: str, embedding: str, options: Mapping[str, Any]) -> FeatureRecord:
+    """Return the record of an extractor for the faces of a video; ``embedding`` declares its array."""
+    return FeatureRecord(
+        name=name,
         version=1,
-        title="face embeddings of the reference images",
+        title=title,
+        weights=(role,),
+        needs=("faces",),
+        options=options,
+        arrays={"embedding": f"(E, {embedding}", "face": "(E,) int64: row of the faces feature's box array"},
+    )
+
+
+def reference_record(name: str, role: str, title: str, embedding: str, options: Mapping[str, Any]) -> FeatureRecord:
+    """Return the record of an extractor for the faces of the reference images."""
+    return FeatureRecord(
+        name=name,
+        version=1,
+        title=title,
         inputs=frozenset({"reference_images"}),
-        weights=(DETECTOR, EMBEDDER),
-        optional_weights=(SECOND_DETECTOR,),
-        options={**CROP, "face": "largest area", "attempts": list(ATTEMPTS), "margin": MARGIN},
+        weights=(role,),
+        needs=("faces_reference",),
+        options=options,
         arrays={
-            "embedding": "(R, D) float32, zeros where no face was found",
+            "embedding": f"(R, {embedding}, zeros where no face was found",
             "found": "(R,) bool",
             "attempt": "(R,) int8, as in faces",
         },
     )
 
-    def __init__(self, weights: Mapping[str, WeightFile], device: str = "cpu") -> None:
-        super().__init__(weights, device)
-        self._policy = make_policy(weights, device)
-        self._network = make_embedder(weights, device)
 
-    def open(self, item: Item, upstream: Mapping[str, Any]) -> ReferenceSession:
-        """Start on a sample.
-
-        Raises:
-            FeatureUnavailableError: ``no_reference_image``.
-        """
-        del upstream
-        if not item.reference_images:
-            raise FeatureUnavailableError("no_reference_image", "the sample has no reference image")
-        return ReferenceSession(self, item.reference_images)
-
-    def embed_images(self, images: tuple[Path, ...]) -> Arrays:
-        """Return the arrays for one sample's reference images.
-
-        Raises:
-            FeatureUnavailableError: ``reference_no_face`` when none of the images shows a face,
-                ``reference_image_unreadable`` when one is no image.
-        """
-        found: list[bool] = []
-        embeddings, attempts = [], []
-        for image in images:
-            try:
-                rgb = read_image(image)
-            except TestSetError:
-                detail = f"reference image {len(found) + 1} of {len(images)} can't be read"
-                raise FeatureUnavailableError("reference_image_unreadable", detail) from None
-            detection = self._policy.detect(rgb)
-            face = largest(detection.faces)
-            crop = crop_faces(rgb, Detection((face,), detection.attempt, detection.margin))[0] if face else None
-            found.append(crop is not None)
-            attempts.append(ATTEMPTS.index(detection.attempt) if detection.attempt else -1)
-            vector = self._network.embed(crop[None])[0] if crop is not None else np.zeros(self._network.dimension)
-            embeddings.append(vector)
-        if not any(found):
-            raise FeatureUnavailableError("reference_no_face", "no reference image shows a face that is found")
-        return {
-            "embedding": np.array(embeddings, dtype=np.float32),
-            "found": np.array(found),
-            "attempt": np.array(attempts, dtype=np.int8),
-        }
+_DECLARED = "D) float32, not normalised"
 
 
-def read_image(path: Path) -> Picture:
-    """Return an image file as (H, W, 3) uint8 RGB.
+class ArcFaceExtractor(FaceEmbeddingExtractor):
+    """ArcFace embeddings of every face that ``faces`` found (METRICS.md 4.1)."""
 
-    Raises:
-        TestSetError: when it is no image.
-    """
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"), dtype=np.uint8)
-    except (OSError, UnidentifiedImageError, ValueError, Image.DecompressionBombError) as error:
-        raise TestSetError(f"The reference image {path} can't be read.", found=str(error)) from None
+    rule = ARCFACE_CROP
+    record = video_record("arcface", EMBEDDER, "face embeddings of the video", _DECLARED, ARCFACE_CROP.options)
+
+    @staticmethod
+    def make_network(weights: Mapping[str, WeightFile], device: str) -> ArcFace:
+        """Return the network that the manifest's options describe: ``{mean, std}``."""
+        weight = weights[EMBEDDER]
+        return ArcFace(weight.path, device=device, **weight.options)
 
 
-EXTRACTORS = (FacesExtractor, ArcFaceExtractor, ArcFaceReferenceExtractor)
+class ArcFaceReferenceExtractor(ReferenceEmbeddingExtractor, ArcFaceExtractor):
+    """ArcFace embedding of the largest face in each reference image."""
+
+    record = reference_record(
+        "arcface_reference", EMBEDDER, "face embeddings of the reference images", _DECLARED, ARCFACE_CROP.options
+    )
+
+
+EXTRACTORS = (FacesExtractor, ReferenceFacesExtractor, ArcFaceExtractor, ArcFaceReferenceExtractor)

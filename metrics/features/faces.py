@@ -85,7 +85,7 @@ class FacesSession(Session):
             "sampled": np.searchsorted(np.array(frames, dtype=np.int64), self._wanted).astype(np.int64),
             "frame_index": np.array(frames, dtype=np.int64),
             "frame_time": np.array([self._times[index] for index in frames], dtype=np.float64),
-            "attempt": np.array([_attempt(detection) for detection in detections], dtype=np.int8),
+            "attempt": np.array([attempt_number(detection) for detection in detections], dtype=np.int8),
             "margin": np.array([detection.margin for detection in detections], dtype=np.int32).reshape(-1, 2),
             "face_frame": np.array([row for row, _ in faces], dtype=np.int64),
             "box": np.array([face.box for _, face in faces], dtype=np.float32).reshape(-1, 4),
@@ -166,7 +166,8 @@ class FacesExtractor(Extractor):
         return FacesView(arrays)
 
 
-def _attempt(detection: Detection) -> int:
+def attempt_number(detection: Detection) -> int:
+    """Return which attempt found the faces, as an index into `ATTEMPTS`; -1 for none."""
     return ATTEMPTS.index(detection.attempt) if detection.attempt else -1
 
 

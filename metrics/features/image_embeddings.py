@@ -6,10 +6,10 @@ for sets with a reference video per sample; ``inception_uniform`` takes 16 frame
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,18 @@ _ARRAYS = {
 }
 
 
+class FrameNetwork(Protocol):
+    """Turns frames into vectors; `FidInception` and its like."""
+
+    def prepare(self, rgb: Picture) -> Tensor:
+        """Return a frame as the network takes it."""
+        ...
+
+    def embed(self, frames: Sequence[Tensor]) -> NDArray[np.float32]:
+        """Return (N, D) of N prepared frames."""
+        ...
+
+
 @lru_cache(maxsize=2)
 def open_network(path: Path, sha256: str, device: str) -> FidInception:
     """Return the network, built once per process however many features use it; loads PyTorch."""
@@ -57,7 +69,7 @@ def open_network(path: Path, sha256: str, device: str) -> FidInception:
 class _Embedder:
     """Takes the wanted frames one by one and runs the network on 16 at a time."""
 
-    def __init__(self, network: FidInception) -> None:
+    def __init__(self, network: FrameNetwork) -> None:
         self._network = network
         self._pending: list[Tensor] = []
         self._parts: list[NDArray[np.float32]] = []
@@ -88,7 +100,7 @@ class _Embedder:
 class InceptionSession(Session):
     """Embeds frames while the video is decoded."""
 
-    def __init__(self, network: FidInception, sampling: Sampling) -> None:
+    def __init__(self, network: FrameNetwork, sampling: Sampling) -> None:
         self._network, self._sampling = network, sampling
         self._start(np.empty(0, dtype=np.int64))
 
@@ -116,7 +128,7 @@ class InceptionSession(Session):
 class ReferenceInceptionSession(Session):
     """Wants no frame of the video: it reads the reference video."""
 
-    def __init__(self, network: FidInception, sampling: Sampling, reference: Path) -> None:
+    def __init__(self, network: FrameNetwork, sampling: Sampling, reference: Path) -> None:
         self._network, self._sampling, self._reference = network, sampling, reference
 
     def finish(self) -> Arrays:
@@ -141,23 +153,30 @@ class ReferenceInceptionSession(Session):
         return session.finish()
 
 
-def _record(name: str, title: str, sampling: Sampling, *, reference: bool) -> FeatureRecord:
+def activation_record(
+    name: str, title: str, sampling: Sampling, role: str, options: Mapping[str, str], *, reference: bool = False
+) -> FeatureRecord:
+    """Return the record of a feature that runs the network of ``role`` on the frames that ``sampling`` selects."""
     return FeatureRecord(
         name=name,
         version=1,
         title=title,
         inputs=frozenset({"reference_video"} if reference else {"video"}),
-        weights=(NETWORK,),
-        options={
-            "sampling": sampling.id,
-            "resize": "torch_bilinear 299x299, aspect ratio not kept",
-            "range": "-1..1",
-            "layer": "pool3, 2048",
-            "precision": "float32, no TF32",
-            "network": "normalisation folded into the convolutions, channels-last, batches of 16",
-        },
+        weights=(role,),
+        options={"sampling": sampling.id, **options},
         arrays=_ARRAYS,
     )
+
+
+def _record(name: str, title: str, sampling: Sampling, *, reference: bool) -> FeatureRecord:
+    options = {
+        "resize": "torch_bilinear 299x299, aspect ratio not kept",
+        "range": "-1..1",
+        "layer": "pool3, 2048",
+        "precision": "float32, no TF32",
+        "network": "normalisation folded into the convolutions, channels-last, batches of 16",
+    }
+    return activation_record(name, title, sampling, NETWORK, options, reference=reference)
 
 
 class InceptionExtractor(Extractor):
@@ -168,8 +187,13 @@ class InceptionExtractor(Extractor):
 
     def __init__(self, weights: Mapping[str, WeightFile], device: str = "cpu") -> None:
         super().__init__(weights, device)
+        self._network = self.make_network(weights, device)
+
+    @staticmethod
+    def make_network(weights: Mapping[str, WeightFile], device: str) -> FrameNetwork:
+        """Return the network that the manifest describes."""
         file = weights[NETWORK]
-        self._network = open_network(file.path, file.sha256, device)
+        return open_network(file.path, file.sha256, device)
 
     def open(self, item: Item, upstream: Mapping[str, Any]) -> Session:
         """Start on a video."""

@@ -1,14 +1,19 @@
-"""Hard cuts between scenes as PySceneDetect 0.6.1's ContentDetector finds them by default (METRICS.md 3.2).
+"""Hard cuts between scenes as PySceneDetect's ContentDetector finds them by default (METRICS.md 3.2), in two versions.
 
-Frames are made smaller by a whole number to a width of 256 to 511 pixels. The score of a frame is the mean over hue,
-saturation and value of the mean absolute difference to the frame before; 27 or more is a cut, unless the last one is
-fewer than 15 frames back.
+The score of a frame is the mean over hue, saturation and value of the mean absolute difference to the frame before; 27
+or more is a cut (30 in 0.5.x). What else differs:
+
+- 0.6.1, which LatentSync asks for: frames are made smaller by a whole number to a width of 256 to 511 pixels, and a cut
+  fewer than 15 frames after the last one is none.
+- 0.6.7, the last one that syncnet-python 0.2.3 accepts: frames are scaled to 256 pixels on the longer side, and
+  cuts that follow each other within 15 frames are merged into one at the end of the flicker. syncnet-python sets no
+  scale itself; it is the library's default.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
@@ -18,18 +23,36 @@ THRESHOLD = 27.0
 SHORTEST = 15  # frames
 WIDTH = 256  # pixels
 
+Size = tuple[int, int]
+
+
+def size_by_width(width: int, height: int) -> Size:
+    """Return the size that 0.6.1 looks at: divided by the whole number that leaves a width of at least 256."""
+    factor = max(1, width // WIDTH)
+    return round(width / factor), max(1, round(height / factor))
+
+
+def size_by_longer_side(width: int, height: int) -> Size:
+    """Return the size that 0.6.7 looks at: 256 pixels on the longer side, if that is smaller."""
+    factor = max(1.0, max(width, height) / WIDTH)
+    return max(1, round(width / factor)), max(1, round(height / factor))
+
 
 class ContentScore:
-    """Says how much each frame differs from the one before."""
+    """Says how much each frame differs from the one before.
 
-    def __init__(self) -> None:
+    Args:
+        size: gives the size, width and height, at which frames of a size are compared.
+    """
+
+    def __init__(self, size: Callable[[int, int], Size] = size_by_width) -> None:
+        self._size = size
         self._before: NDArray[np.uint8] | None = None
 
     def __call__(self, rgb: NDArray[np.uint8]) -> float:
         """Return the score, 0..255, of the next frame (H, W, 3) uint8 RGB: 0 for the first, inf after another size."""
-        factor = max(1, rgb.shape[1] // WIDTH)
-        if factor > 1:
-            size = (round(rgb.shape[1] / factor), max(1, round(rgb.shape[0] / factor)))
+        size = self._size(rgb.shape[1], rgb.shape[0])
+        if size != (rgb.shape[1], rgb.shape[0]):
             rgb = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
         hsv = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2HSV), dtype=np.uint8)
         before, self._before = self._before, hsv
@@ -41,13 +64,38 @@ class ContentScore:
 
 
 def find_cuts(scores: Sequence[float]) -> list[int]:
-    """Return the frames that begin a new scene, from the score of every frame."""
+    """Return the frames that begin a new scene, from the score of every frame, as 0.6.1 does."""
     cuts: list[int] = []
     last = 0
     for frame, score in enumerate(scores):
         if score >= THRESHOLD and frame - last >= SHORTEST:
             cuts.append(frame)
             last = frame
+    return cuts
+
+
+def find_merged_cuts(scores: Sequence[float]) -> list[int]:
+    """Return the frames that begin a new scene as 0.6.7 does.
+
+    A score of 27 or more is a cut when none of the 15 frames before had one. After the first cut, one that comes
+    earlier opens a flicker: it ends, with one cut at its last strong frame, when 15 frames are quiet and it lasted for
+    15 frames itself. A shorter flicker stays open and swallows the cuts that follow, until it is that long.
+    """
+    cuts: list[int] = []
+    last = 0  # the last strong frame; the first frame counts as one
+    flicker: int | None = None
+    for frame, score in enumerate(scores):
+        strong = score >= THRESHOLD
+        quiet = frame - last >= SHORTEST
+        last = frame if strong else last
+        if flicker is not None:
+            if quiet and not strong and last - flicker >= SHORTEST:
+                cuts.append(last)
+                flicker = None
+        elif strong and quiet:
+            cuts.append(frame)
+        elif strong and cuts:
+            flicker = frame
     return cuts
 
 

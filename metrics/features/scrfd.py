@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from evalkit.errors import WeightsError
 from evalkit.metrics.features.face_types import Face, check_image
 from evalkit.metrics.features.onnx_session import Model, model_label, open_session, run, single_input
+from evalkit.metrics.features.stopwatch import running
 
 # Number of outputs (score, box, five points per level) -> strides of the levels.
 _STRIDES = {9: (8, 16, 32), 15: (8, 16, 32, 64, 128)}
@@ -97,7 +98,8 @@ class Scrfd:
         if self._fixed_batch:
             canvases += [np.zeros_like(canvases[0])] * (self.batch_size - len(canvases))
         blob = cv2.dnn.blobFromImages(canvases, 1.0 / _STD, self.input_size, (_MEAN, _MEAN, _MEAN), swapRB=False)
-        outputs = [np.asarray(output) for output in run(self._session, self._input_name, blob)]
+        with running("face_detector"):
+            outputs = [np.asarray(output) for output in run(self._session, self._input_name, blob)]
         return [
             self._faces([output[index] if output.ndim == 3 else output for output in outputs], scale)
             for index, (_, scale) in enumerate(boxed)

@@ -6,14 +6,13 @@ what those cost). What is kept of a window is its 31 distances, so metrics can c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.errors import MachineError
 from evalkit.media.sampling import AtRate
 from evalkit.metrics.features import scene_cuts, sync_tracks
 from evalkit.metrics.features.base import (
@@ -28,16 +27,24 @@ from evalkit.metrics.features.base import (
     WeightFile,
 )
 from evalkit.metrics.features.sync_frames import MEMORY, FrameStore
+from evalkit.metrics.features.sync_protocols import MIN_TRACK, PROTOCOLS, united
+from evalkit.metrics.features.sync_weights import DETECTOR, NETWORK, PRECISION, open_detector, open_syncnet
 from evalkit.metrics.features.sync_windows import SOUND_OPTIONS, WINDOW_ARRAYS, Comparison, LipStream
 
 if TYPE_CHECKING:
     from evalkit.metrics.features.networks.s3fd import S3fd
     from evalkit.metrics.features.networks.syncnet import SyncNet
 
-DETECTOR = "sync_detector"
-NETWORK = "syncnet"
 SAMPLING = AtRate(25)
-MIN_TRACK = 50
+DETECTION = {"scale": 0.25, "confidence": 0.9, "nms": [0.3, 0.1]}
+CROP = {"median": 13, "margin": 0.4, "grey": 110, "size": 224}
+TRACK_ARRAYS = {
+    "scene_start": "(S,) int64: first frame of each scene",
+    "track_first": "(T,) int64: first frame of each track",
+    "track_last": "(T,) int64: its last frame",
+    "track_detections": "(T,) int64: frames of the track in which the face was found",
+    "track_box": "(T, 4) float32: mean x1, y1, x2, y2 in pixels",
+}
 
 
 class SyncSession(Session):
@@ -47,8 +54,8 @@ class SyncSession(Session):
         self._detector, self._network, self._item = detector, network, item
         self._ticks: NDArray[np.int64] = np.empty(0, dtype=np.int64)
         self._start = 0.0
-        self._score = scene_cuts.ContentScore()
-        self._scores: dict[int, float] = {}
+        self._score = [scene_cuts.ContentScore(protocol.size) for protocol in PROTOCOLS]
+        self._scores: dict[int, list[float]] = {}
         self._waiting: list[tuple[int, Picture, tuple[int, int]]] = []
         self._faces: dict[int, NDArray[np.float64]] = {}
         self._store = FrameStore(item.video, memory)
@@ -62,7 +69,7 @@ class SyncSession(Session):
     def frame(self, index: int, time: float, rgb: Picture) -> None:
         """Look for a cut and, in batches, for faces."""
         del time
-        self._scores[index] = self._score(rgb)
+        self._scores[index] = [score(rgb) for score in self._score]
         small = self._detector.small(rgb)
         self._waiting.append((index, small, (rgb.shape[1], rgb.shape[0])))
         if len(self._waiting) >= self._detector.batch_size(small):
@@ -84,31 +91,27 @@ class SyncSession(Session):
         self._detect()
         _check_complete(self._ticks, self._faces)
         faces = [self._faces[int(index)] for index in self._ticks]
-        scenes = scene_cuts.scenes(scene_cuts.find_cuts(self._tick_scores()), len(self._ticks))
-        tracks = [
-            track
-            for first, end in scenes
-            if end - first >= MIN_TRACK
-            for track in sync_tracks.track_faces(faces[first:end], first, min_track=MIN_TRACK)
-        ]
+        found = [protocol.tracks(faces, self._tick_scores(row)) for row, protocol in enumerate(PROTOCOLS)]
+        scenes = [[first for first, _ in scenes] for scenes, _ in found]
+        tracks, members = united([tracks for _, tracks in found])
         comparison = Comparison(self._network, self._item, self._start)
         spans = [(track.first, len(track.boxes)) for track in tracks]
         streams = [LipStream(self._network, comparison.windows(*span)) for span in spans]
         self._crop(tracks, streams)
         return {
-            "faces": np.array([len(found) for found in faces], dtype=np.int64),
-            "scene_start": np.array([first for first, _ in scenes], dtype=np.int64),
-            "track_first": np.array([track.first for track in tracks], dtype=np.int64),
-            "track_last": np.array([track.last for track in tracks], dtype=np.int64),
-            "track_detections": np.array([track.detections for track in tracks], dtype=np.int64),
-            "track_box": np.array([track.boxes.mean(axis=0) for track in tracks], dtype=np.float32).reshape(-1, 4),
+            "faces": np.array([len(seen) for seen in faces], dtype=np.int64),
+            **track_arrays(scenes[0], tracks),
+            "scene_start_mocha": np.array(scenes[1], dtype=np.int64),
+            **{f"track_{protocol.name}": row for protocol, row in zip(PROTOCOLS, members, strict=True)},
             **comparison.distances([stream.finish() for stream in streams], spans),
         }
 
-    def _tick_scores(self) -> list[float]:
-        """Return the content score of every tick; a frame that is shown again has not changed."""
+    def _tick_scores(self, row: int) -> list[float]:
+        """Return a protocol's content score of every tick; a frame that is shown again has not changed."""
         repeated = np.diff(self._ticks, prepend=-1) == 0
-        return [0.0 if again else self._scores[int(index)] for index, again in zip(self._ticks, repeated, strict=True)]
+        return [
+            0.0 if again else self._scores[int(index)][row] for index, again in zip(self._ticks, repeated, strict=True)
+        ]
 
     def _crop(self, tracks: list[sync_tracks.FaceTrack], streams: list[LipStream]) -> None:
         """Send every track's crops, in order, to its stream."""
@@ -122,7 +125,10 @@ class SyncSession(Session):
             for stream, (x, y, half) in places[index]:
                 stream.add(sync_tracks.crop(bgr, x, y, half))
 
-        self._store.visit(places, take)
+        try:
+            self._store.visit(places, take)
+        finally:
+            self.decodes = self._store.decodes
 
 
 class WholeFrameSession(Session):
@@ -165,11 +171,11 @@ class WholeFrameSession(Session):
 
 
 class SyncExtractor(Extractor):
-    """Tracks as LatentSync makes them (METRICS.md 3.2), scored against the official and the own sound."""
+    """Tracks as LatentSync and as MoChaBench make them (METRICS.md 3.2), against the official and the own sound."""
 
     record = FeatureRecord(
         name="syncnet",
-        version=1,
+        version=2,
         title="SyncNet distances of lips and sound at 31 shifts",
         inputs=frozenset({"video", "audio"}),
         weights=(DETECTOR, NETWORK),
@@ -177,29 +183,26 @@ class SyncExtractor(Extractor):
             "sampling": SAMPLING.id,
             "sound": SOUND_OPTIONS,
             "files": "none: frames, crops and sound stay in memory",
-            "detector": {"scale": 0.25, "confidence": 0.9, "nms": [0.3, 0.1]},
-            "scenes": {"detector": "content", "threshold": scene_cuts.THRESHOLD, "shortest": scene_cuts.SHORTEST},
-            "tracks": {"min_track": MIN_TRACK, "iou": 0.5, "gap": 25, "smallest_face": 100, "after_miss": "go_on"},
-            "crop": {"median": 13, "margin": 0.4, "grey": 110, "size": 224},
+            "detector": DETECTION,
+            "tracks": {"min_track": MIN_TRACK, "iou": 0.5, "gap": 25, "smallest_face": 100},
+            "protocols": {protocol.name: dict(protocol.options) for protocol in PROTOCOLS},
+            "crop": CROP,
+            "precision": PRECISION,
         },
         arrays={
             "faces": "(N,) int64: faces found in each frame at 25 frames/s",
-            "scene_start": "(S,) int64: first frame of each scene",
-            "track_first": "(T,) int64: first frame of each track",
-            "track_last": "(T,) int64: its last frame",
-            "track_detections": "(T,) int64: frames of the track in which the face was found",
-            "track_box": "(T, 4) float32: mean x1, y1, x2, y2 in pixels",
+            **TRACK_ARRAYS,
+            "scene_start_mocha": "(S2,) int64: first frame of each scene under MoChaBench's rule",
+            "track_latentsync": "(T,) bool: whether LatentSync's rules make the track",
+            "track_mocha": "(T,) bool: whether MoChaBench's rules make the track",
             **WINDOW_ARRAYS,
         },
     )
 
     def __init__(self, weights: Mapping[str, WeightFile], device: str = "cpu") -> None:
         super().__init__(weights, device)
-        _need_torch()
-        from evalkit.metrics.features.networks.s3fd import S3fd
-
-        self._detector = S3fd(weights[DETECTOR].path, device)
-        self._network = _load_syncnet(weights, device)
+        self._detector = open_detector(weights[DETECTOR], device)
+        self._network = open_syncnet(weights[NETWORK], device)
 
     def open(self, item: Item, upstream: Mapping[str, Any]) -> SyncSession:
         """Start on a video."""
@@ -216,14 +219,18 @@ class WholeFrameExtractor(Extractor):
         title="SyncNet distances of whole frames and sound at 31 shifts",
         inputs=frozenset({"video", "audio"}),
         weights=(NETWORK,),
-        options={"sampling": SAMPLING.id, "sound": SOUND_OPTIONS, "frame": "resized to 224, linear"},
+        options={
+            "sampling": SAMPLING.id,
+            "sound": SOUND_OPTIONS,
+            "frame": "resized to 224, linear",
+            "precision": PRECISION,
+        },
         arrays={"faces": "(N,) int64: -1 for each frame at 25 frames/s, as faces are not looked for", **WINDOW_ARRAYS},
     )
 
     def __init__(self, weights: Mapping[str, WeightFile], device: str = "cpu") -> None:
         super().__init__(weights, device)
-        _need_torch()
-        self._network = _load_syncnet(weights, device)
+        self._network = open_syncnet(weights[NETWORK], device)
 
     def open(self, item: Item, upstream: Mapping[str, Any]) -> WholeFrameSession:
         """Start on a video."""
@@ -231,18 +238,15 @@ class WholeFrameExtractor(Extractor):
         return WholeFrameSession(self._network, item)
 
 
-def _load_syncnet(weights: Mapping[str, WeightFile], device: str) -> SyncNet:
-    from evalkit.metrics.features.networks.syncnet import SyncNet
-
-    return SyncNet(weights[NETWORK].path, device)
-
-
-def _need_torch() -> None:
-    """Raise MachineError when PyTorch can't be imported."""
-    try:
-        import torch  # noqa: F401
-    except ImportError as error:
-        raise MachineError("SyncNet needs PyTorch.", found=str(error), fix="Install torch 2.") from None
+def track_arrays(scene_starts: Sequence[int], tracks: Sequence[sync_tracks.FaceTrack]) -> Arrays:
+    """Return the arrays that `TRACK_ARRAYS` describes."""
+    return {
+        "scene_start": np.array(scene_starts, dtype=np.int64),
+        "track_first": np.array([track.first for track in tracks], dtype=np.int64),
+        "track_last": np.array([track.last for track in tracks], dtype=np.int64),
+        "track_detections": np.array([track.detections for track in tracks], dtype=np.int64),
+        "track_box": np.array([track.boxes.mean(axis=0) for track in tracks], dtype=np.float32).reshape(-1, 4),
+    }
 
 
 def _check_complete(ticks: NDArray[np.int64], seen: Any) -> None:

@@ -22,6 +22,9 @@ class FrameStore:
     Args:
         path: the file that the frames come from.
         limit: bytes.
+
+    Attributes:
+        decodes: how often the file was decoded once more.
     """
 
     def __init__(self, path: Path, limit: int = MEMORY) -> None:
@@ -29,6 +32,7 @@ class FrameStore:
         self._frames: dict[int, Picture] = {}
         self._bytes = 0
         self.overflowed = False
+        self.decodes = 0
 
     def add(self, index: int, rgb: Picture) -> None:
         """Keep a copy of frame ``index``, or forget all frames when there are too many."""
@@ -50,7 +54,7 @@ class FrameStore:
         numbers = sorted(set(wanted))
         if self.overflowed:
             again = _SecondPass(numbers, take)
-            inspect_media(self._path, [again])
+            self.decodes += inspect_media(self._path, [again]).passes
             if again.seen != len(numbers):
                 detail = f"{again.seen} of {len(numbers)} frames came back in a second pass"
                 raise FeatureUnavailableError("not_decoded_twice", detail)

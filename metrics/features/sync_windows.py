@@ -102,12 +102,23 @@ class Comparison:
         return sound[first * SAMPLES_PER_FRAME : (first + frames) * SAMPLES_PER_FRAME]
 
     def _compare(self, name: str, lips: NDArray[np.float32], first: int, frames: int) -> NDArray[np.float32]:
-        sound = self._cut(name, first, frames)
-        count = window_count(frames, len(sound))
-        result = _nothing(len(lips))
-        if count:
-            result[:count] = shift_distances(lips[:count], self._network.sound(mfcc(sound), count))
-        return result
+        return compare(self._network, lips, self._cut(name, first, frames), frames)
+
+
+def compare(network: SyncNet, lips: NDArray[np.float32], sound: Samples, frames: int) -> NDArray[np.float32]:
+    """Return the distances (n, 31) of a track's lips (n, 1024) to its sound; NaN for windows that it doesn't reach.
+
+    Args:
+        network: SyncNet.
+        lips: embeddings of the first n windows.
+        sound: at 16 kHz, from the track's first frame on.
+        frames: of the track.
+    """
+    count = window_count(frames, len(sound))
+    result = _nothing(len(lips))
+    if count:
+        result[:count] = shift_distances(lips[:count], network.sound(mfcc(sound), count))
+    return result
 
 
 def _nothing(windows: int) -> NDArray[np.float32]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from evalkit.errors import WeightsError
 from evalkit.metrics.features.face_types import Face, check_image
 from evalkit.metrics.features.onnx_session import Model, model_label, read_model
+from evalkit.metrics.features.stopwatch import running
 
 _KEYPOINTS = slice(4, 14)
 _SCORE = 14
@@ -78,7 +79,8 @@ class YuNet:
             bgr = cv2.resize(bgr, size, interpolation=cv2.INTER_LINEAR)
         scale = np.array([width / bgr.shape[1], height / bgr.shape[0]], dtype=np.float32)
         self._net.setInputSize((bgr.shape[1], bgr.shape[0]))
-        _, rows = self._net.detect(bgr)
+        with running("face_detector_second"):
+            _, rows = self._net.detect(bgr)
         if rows is None:
             return []
         return [_face(row, scale) for row in rows[np.argsort(-rows[:, _SCORE], kind="stable")]]

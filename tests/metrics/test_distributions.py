@@ -192,6 +192,20 @@ def test_kid_without_all_kernel_values_in_memory(monkeypatch):
     assert kid(X, Y, subset_size=120, subsets=20) == pytest.approx(whole, rel=1e-12)
 
 
+@pytest.mark.parametrize("block", [3, 7, 4096])
+def test_the_whole_kernel_distance_is_one_subset_of_everything(block, monkeypatch):
+    monkeypatch.setattr(distributions, "_BLOCK", block)
+    r = np.random.RandomState(4)
+    X, Y = r.randn(20, 5), r.randn(31, 5) + 0.3
+    k = distributions.polynomial_kernel
+    assert distributions.whole_kernel_distance(X, Y) == pytest.approx(
+        distributions.unbiased_mmd(k(X, X), k(X, Y), k(Y, Y)), rel=1e-11
+    )
+    for short in (X[:1], X[:, :4]):
+        with pytest.raises(ValueError, match="two vectors"):
+            distributions.whole_kernel_distance(short, Y)
+
+
 def test_kid_of_too_few_says_so():
     X, Y = sides(999, 1000, 4)
     with pytest.raises(ValueError, match="a subset takes 1000 vectors of each side, found 999 and 1000"):

@@ -4,6 +4,7 @@ import errno
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,13 @@ import pytest
 from evalkit.errors import StorageError
 from evalkit.media.encode import write_video
 from evalkit.media.inspect import inspect_media
-from evalkit.metrics import fid
+from evalkit.metrics import fid, row_file, set_distance
 from evalkit.metrics.base import FeatureData, VideoInputs, unscored
-from evalkit.metrics.distributions import frechet_from_features, kid
+from evalkit.metrics.distributions import frechet_bias, frechet_from_features, kid
 from evalkit.metrics.features import image_embeddings
 from evalkit.metrics.features.base import FeatureUnavailableError, Item, WeightFile
 from evalkit.metrics.features.image_embeddings import EXTRACTORS
+from evalkit.metrics.set_distance import KernelDistance
 
 METRICS = {metric.record.id: metric for metric in fid.METRICS}
 FID, KID = METRICS["fid.pytorch"], METRICS["kid.torchfidelity"]
@@ -147,7 +149,9 @@ def test_the_network_is_opened_once(monkeypatch):
 
 def test_records_know_what_they_read():
     by_name = {kind.record.name: kind.record for kind in EXTRACTORS}
-    for metric in fid.METRICS:
+    on_the_same_network = [metric for metric in fid.METRICS if metric.record.id != "fid.clean"]
+    assert len(on_the_same_network) >= 4
+    for metric in on_the_same_network:
         video, reference = (by_name[name] for name in metric.record.features)
         assert video.inputs == {"video"}
         assert reference.inputs == {"reference_video"}
@@ -240,8 +244,8 @@ def test_a_frame_shown_twice_counts_twice():
 
 @pytest.fixture
 def small_subsets(monkeypatch):
-    monkeypatch.setattr(fid, "SUBSET_SIZE", 20)
-    monkeypatch.setattr(fid, "kid", lambda X, Y: kid(X, Y, subset_size=20, subsets=10))
+    monkeypatch.setattr(set_distance, "SUBSET_SIZE", 20)
+    monkeypatch.setattr(set_distance, "kid", lambda X, Y: kid(X, Y, subset_size=20, subsets=10))
 
 
 def test_kid_is_that_of_all_frames(small_subsets):
@@ -265,6 +269,66 @@ def test_the_order_of_videos_does_not_matter(metric, small_subsets):
 def test_kid_of_few_frames_is_unscored():
     summary = KID.score_set(videos())
     assert (summary.value, summary.n, summary.reason) == (None, 12, "fewer_than_1000_frames")
+
+
+def test_the_bias_of_many_frames_is_that_of_the_formula():
+    made = videos()
+    summary = FID.score_set(made)
+    references = stacked(made, 1)
+    assert len(references) >= 2 * D
+    expected = frechet_bias(np.cov(references.T.astype(float)), len(stacked(made, 0)), len(references))
+    assert summary.details["expected_bias"] == pytest.approx(expected, rel=1e-9)
+    assert (summary.details["n"], summary.details["n_reference"]) == (len(stacked(made, 0)), len(references))
+    assert summary.details["dimension"] == D
+    assert "halves_of_references" not in summary.details
+
+
+def test_a_bias_that_does_not_matter_needs_no_note():
+    """Sides far apart: the bias is a small share of the value. Sides alike: it is most of it."""
+    far, near = videos(), videos()
+    for video in far:
+        video.features["inception"].arrays["activation"] += 100
+    for video in near:
+        video.features["inception"].arrays["activation"][:] = video.features["inception_reference"].arrays["activation"]
+        video.features["inception"].arrays["activation"] += 1e-3
+    assert FID.score_set(far).notes == ()
+    (note,) = FID.score_set(near).notes
+    assert note.kind == "small_sample"
+    assert f"of {D} numbers" in note.detail
+
+
+def test_with_few_frames_the_halves_of_the_references_tell_the_bias():
+    made = videos(4, frames=2)
+    summary = FID.score_set(made)
+    references = [video.features["inception_reference"].arrays for video in made]
+    rows = [arrays["activation"][arrays["row"]][:2] for arrays in references]
+    expected = frechet_from_features(np.concatenate(rows[1::2]), np.concatenate(rows[::2]))
+    assert summary.details["halves_of_references"] == pytest.approx(expected, rel=1e-9)
+    (note,) = summary.notes
+    assert note.detail.startswith(f"8 frames of {D} numbers: biased upwards, two halves of the references are")
+
+
+def test_with_one_video_nothing_tells_the_bias():
+    summary = FID.score_set(videos(1, frames=3))
+    assert set(summary.details) == {"n", "n_reference", "dimension"}
+    assert "too few to tell" in summary.notes[0].detail
+
+
+def test_kid_says_how_its_subsets_spread(small_subsets):
+    made = videos()
+    expected = kid(stacked(made, 0), stacked(made, 1), subset_size=20, subsets=10)[1]
+    assert KID.score_set(made).details["deviation_of_subsets"] == pytest.approx(expected, rel=1e-12)
+
+
+def test_kernel_distance_of_everything():
+    record = replace(KID.record, id="kid.whole")
+    made = videos()
+    whole = KernelDistance(record, paired=True, subsets=False)
+    X, Y = stacked(made, 0), stacked(made, 1)
+    expected = kid(X, Y, subset_size=len(X), subsets=1)[0]
+    assert len(X) == len(Y)
+    assert whole.score_set(made).value == pytest.approx(expected, rel=1e-9)
+    assert whole.score_set(videos(1, frames=1)).reason == "fewer_than_2_frames"
 
 
 @pytest.mark.parametrize("metric", fid.METRICS, ids=lambda metric: metric.record.id)
@@ -312,7 +376,7 @@ def test_a_full_disk_is_told(monkeypatch):
 
 
 def test_rows_of_another_length_are_refused():
-    with fid.RowFile() as file:
+    with row_file.RowFile() as file:
         file.append(np.ones((2, 3), np.float32))
         assert file.rows().tolist() == [[1, 1, 1]] * 2
         file.append(np.zeros((1, 3), np.float32))

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from evalkit.metrics.base import FeatureData, Metric, Outcome, VideoInputs, metric_registry
+from evalkit.metrics.face_frames import face_events
 from evalkit.metrics.features.face_policy import Detection
 from evalkit.metrics.features.face_types import Face
 from evalkit.metrics.features.faces import FacesSession, FacesView
-from evalkit.metrics.identity import METRICS, cosine, face_events
+from evalkit.metrics.identity import METRICS, NETWORKS, cosine
 
 BY_ID = {metric.record.id: metric for metric in METRICS}
 STRICT, CONSISID = "identity.strict.arc", "identity.consisid.arc"
@@ -58,8 +59,11 @@ def features(frames, attempts=None, reference=REFERENCE, size=(256, 256)) -> dic
     vectors = [vector for found in looked_at for _, vector in found]
     embedding = np.array(vectors, np.float32).reshape(-1, 3)
     usable = np.flatnonzero(np.isfinite(embedding).all(axis=1) & (np.abs(embedding).sum(axis=1) > 0))
-    arcface = {"embedding": embedding[usable], "face": usable}
-    return {"faces": faces, "arcface": arcface, "arcface_reference": reference}
+    vectors_of_faces = {"embedding": embedding[usable], "face": usable}
+    planted: dict[str, dict[str, np.ndarray]] = {"faces": faces}
+    for network in NETWORKS:
+        planted |= {network.feature: vectors_of_faces, f"{network.feature}_reference": reference}
+    return planted
 
 
 def score(name: str, *planted, **options) -> Outcome:
@@ -205,7 +209,7 @@ def test_no_face_in_the_reference_is_a_reason(name):
     metric = BY_ID[name]
     arrays = features(alone(*[0.9] * 16))
     inputs = {part: FeatureData(content) for part, content in arrays.items()}
-    inputs["arcface_reference"] = FeatureData(None, "reference_no_face", "no reference image shows a face")
+    inputs[metric.record.features[2]] = FeatureData(None, "reference_no_face", "no reference image shows a face")
     outcome = metric.score_video(VideoInputs("s", inputs))
     assert (outcome.value, outcome.reason) == (None, "reference_no_face")
     nobody = {"embedding": np.zeros((2, 3), np.float32), "found": np.zeros(2, bool), "attempt": np.full(2, -1, np.int8)}
@@ -248,18 +252,18 @@ def test_a_face_that_could_not_be_cropped_counts_as_missing():
 def test_vectors_without_a_direction_are_a_reason(name, fault):
     arrays = features(alone(*[0.9] * 16))
     if fault == "opposite references":
-        arrays["arcface_reference"] = {
+        arrays[BY_ID[name].record.features[2]] = {
             "embedding": np.array([[1, 0, 0], [-2, 0, 0]], np.float32),
             "found": np.array([True, True]),
             "attempt": np.zeros(2, np.int8),
         }
         reason = "reference_embedding_unusable"
     else:
-        arrays["arcface"]["embedding"][2] = math.nan if fault == "nan embedding" else 0
+        arrays[BY_ID[name].record.features[1]]["embedding"][2] = math.nan if fault == "nan embedding" else 0
         reason = "embedding_not_finite"
     metric: Metric = BY_ID[name]
     outcome = metric.score_video(VideoInputs("s", {part: FeatureData(content) for part, content in arrays.items()}))
-    if fault == "opposite references" and name == CONSISID:
+    if fault == "opposite references" and name.startswith("identity.consisid"):
         assert outcome.value == pytest.approx(0.9, abs=1e-6)  # it looks at the first image only
     else:
         assert (outcome.value, outcome.reason) == (None, reason)
@@ -292,6 +296,35 @@ def test_a_view_of_cached_faces_says_what_the_session_said():
 
 def test_events_of_a_subject_alone():
     assert face_events(features(alone(*[0.9] * 16))["faces"]) == ()
+
+
+def test_each_network_reads_its_own_features():
+    """The same planted faces under one network's features, others under the other's."""
+    frames = alone(*[0.8] * 16)
+    arrays = features(frames)
+    other = features(alone(*[0.3] * 16))
+    mixed = {name: FeatureData((other if name.startswith("curricularface") else arrays)[name]) for name in arrays}
+    values = {name: metric.score_video(VideoInputs("s", mixed)).value for name, metric in BY_ID.items()}
+    for kind in ("strict", "consisid"):
+        assert values[f"identity.{kind}.arc"] == pytest.approx(0.8, abs=1e-6)
+        assert values[f"identity.{kind}.cur"] == pytest.approx(0.3, abs=1e-6)
+    assert values["identity.strict.cur.worst"] == pytest.approx(0.3, abs=1e-6)
+
+
+def test_both_networks_have_the_same_arithmetic():
+    """One record per network and number, alike but for the network; the faces found need one number only."""
+    frames = repeated(0.8, None, 0.6, -0.1)
+    ids = {name.replace(".cur", ".arc"): name for name in IDS if ".cur" in name}
+    assert set(ids) == {name for name in IDS if ".arc" in name} - {f"{STRICT}.detection"}
+    for name, other in ids.items():
+        assert score(name, frames) == score(other, frames)
+        one, two = BY_ID[name].record, BY_ID[other].record
+        assert (one.range, one.higher_is_better, one.role, one.unit) == (
+            two.range,
+            two.higher_is_better,
+            two.role,
+            two.unit,
+        )
 
 
 def test_all_are_registered():

@@ -3,16 +3,22 @@
 import shutil
 import subprocess
 import sys
-import wave as wavefile
-from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 from clip_tools import ffmpeg
 from numpy.typing import NDArray
-from sync_networks import PlantedDetector, PlantedSyncNet, beeps, random_s3fd, random_syncnet
+from sync_networks import (
+    BOX,
+    PlantedDetector,
+    PlantedSyncNet,
+    beeps,
+    random_s3fd,
+    random_syncnet,
+    write_video,
+    write_wav,
+)
 
 from evalkit.errors import WeightsError
 from evalkit.media.audio import read_audio
@@ -28,31 +34,6 @@ from evalkit.metrics.sync import METRICS
 
 BY_ID = {metric.record.id: metric for metric in METRICS}
 FRAMES = 80
-BOX = (20.0, 20.0, 170.0, 170.0)
-
-
-def write_wav(path: Path, samples: NDArray[np.int16], rate: int = 16000) -> Path:
-    with wavefile.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes(samples.astype("<i2").tobytes())
-    return path
-
-
-def write_video(path: Path, numbers: list[int], rate: int = 25, size: int = 192) -> Path:
-    """A lossless video whose frame i has the grey level of number ``numbers[i]``."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264rgb", rate=rate, options={"qp": "0", "preset": "ultrafast"})
-        stream.width = stream.height = size
-        stream.pix_fmt = "rgb24"
-        stream.codec_context.time_base = Fraction(1, rate)
-        for place, number in enumerate(numbers):
-            frame = av.VideoFrame.from_ndarray(np.full((size, size, 3), PlantedSyncNet.grey(number), np.uint8), "rgb24")
-            frame.pts = place
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +63,7 @@ def test_planted_video_and_sound_are_in_sync(clip: Path, speech: Path) -> None:
     assert made["faces"].tolist() == [1] * FRAMES
     assert made["scene_start"].tolist() == [0]
     assert (made["track_first"].tolist(), made["track_last"].tolist()) == ([0], [FRAMES - 1])
+    assert (made["track_latentsync"].tolist(), made["track_mocha"].tolist()) == ([True], [True])
     np.testing.assert_allclose(made["track_box"], [BOX])
     assert made["official"].shape == (FRAMES - 5, 31)
     assert made["official"].dtype == np.float32
@@ -94,7 +76,52 @@ def test_planted_video_and_sound_are_in_sync(clip: Path, speech: Path) -> None:
     assert value("sync.coverage", made) == 1
 
 
-@pytest.mark.parametrize("shift", [-12, -5, -1, 1, 4, 12])
+class CountingSyncNet(PlantedSyncNet):
+    """Counts the crops that it embeds."""
+
+    crops = 0
+
+    def lips(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        self.crops += len(crops) - 4
+        return super().lips(crops)
+
+
+def test_a_track_of_two_protocols_is_embedded_once(clip: Path, speech: Path) -> None:
+    network = CountingSyncNet()
+    session = SyncSession(PlantedDetector(BOX), network, Item("s", clip, audio=speech))  # type: ignore[arg-type]
+    inspect_media(clip, [session])
+    made = session.finish()
+    assert network.crops == FRAMES - 5
+    assert value("sync.mocha.conf", made) == value("sync.latentsync.conf", made) > 5
+
+
+class SwappingDetector(PlantedDetector):
+    """One face in the first frame; later another one stands before it in the list."""
+
+    def __init__(self) -> None:
+        super().__init__(BOX)
+        self._seen = 0
+
+    def detect(self, smalls: list, frame_sizes: list) -> list[NDArray[np.float64]]:
+        found = []
+        for (face,) in super().detect(smalls, frame_sizes):
+            other = face + np.array([300, 0, 300, 0, 0])
+            found.append(np.stack([other, face] if self._seen else [face]))
+            self._seen += 1
+        return found
+
+
+def test_tracks_of_one_protocol_only(clip: Path, speech: Path) -> None:
+    session = SyncSession(SwappingDetector(), PlantedSyncNet(), Item("s", clip, audio=speech))  # type: ignore[arg-type]
+    inspect_media(clip, [session])
+    made = session.finish()
+    assert made["track_first"].tolist() == [0, 1, 1]
+    assert made["track_latentsync"].tolist() == [True, True, False]
+    assert made["track_mocha"].tolist() == [False, True, True]
+    assert value("sync.mocha.dist", made) < 1e-3
+
+
+@pytest.mark.parametrize("shift", [*range(-10, 11), -12, 12])
 def test_moved_sound_moves_the_offset(clip: Path, tmp_path: Path, shift: int) -> None:
     """Sound that is ``shift`` frames late gives the offset -``shift``."""
     sound = beeps(FRAMES + 20)
@@ -106,7 +133,14 @@ def test_moved_sound_moves_the_offset(clip: Path, tmp_path: Path, shift: int) ->
 
 def test_frames_that_don_t_fit_are_decoded_again(clip: Path, speech: Path) -> None:
     item = Item("s", clip, audio=speech)
-    kept, again = run(item), run(item, memory=1)
+    sessions, results = [], []
+    for options in ({}, {"memory": 1}):
+        session = SyncSession(PlantedDetector(BOX), PlantedSyncNet(), item, **options)  # type: ignore[arg-type]
+        inspect_media(clip, [session])
+        results.append(session.finish())
+        sessions.append(session)
+    assert [session.decodes for session in sessions] == [0, 1]
+    kept, again = results
     assert kept.keys() == again.keys()
     for name, array in kept.items():
         np.testing.assert_array_equal(array, again[name])

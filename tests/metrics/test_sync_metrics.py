@@ -5,7 +5,9 @@ import pytest
 from numpy.typing import NDArray
 
 from evalkit.metrics.base import FeatureData, Outcome, VideoInputs
-from evalkit.metrics.sync import METRICS
+from evalkit.metrics.features.sync_distances import shift_distances, silent_distances
+from evalkit.metrics.sync import METRICS, track_syncs
+from evalkit.metrics.sync_arithmetic import Sync, sync_core
 
 BY_ID = {metric.record.id: metric for metric in METRICS}
 Arrays = dict[str, NDArray]
@@ -140,6 +142,78 @@ def test_whole_frames_are_one_track() -> None:
     assert score("sync.wav2lip_lrs.offset", whole).value == 3.0
     whole["official"][:] = np.nan
     assert score("sync.wav2lip_lrs.dist", whole).reason == "too_short"
+
+
+@pytest.mark.parametrize("shift", range(-10, 11))
+def test_sound_that_is_k_frames_late_moves_every_offset_by_minus_k(shift: int) -> None:
+    """Planted embeddings; a track of 150 windows and its first 95, in every family that reads tracks."""
+    base = np.random.RandomState(7).randn(200, 64)
+    lips, sound = base[25:175], base[25 - shift : 175 - shift]
+    made = arrays((150, 1.0, 0), own=(1.0, 0), frames=200)
+    made["official"] = made["own"] = shift_distances(lips, sound)
+    made["silent"] = silent_distances(lips)
+    for family in ("latentsync", "mocha", "own"):
+        assert score(f"sync.{family}.offset", made).value == -shift
+    files = {name: array for name, array in made.items() if "official" not in name}
+    assert score("sync.replicate.offset", files).value == -shift
+    (common,) = track_syncs(made, "official", windows=95)
+    assert (common.offset, common.windows) == (-shift, 95)
+    alone = sync_core(lips[:95], sound[:95])
+    assert isinstance(alone, Sync)
+    assert score("sync.common.conf", made).value == pytest.approx(alone.confidence, rel=1e-6)
+    assert score("sync.common.dist", made).value == pytest.approx(alone.distance, rel=1e-6)
+
+
+def test_common_length_is_the_same_for_clips_of_different_length() -> None:
+    """The same lips and sound, 120 and 240 windows long: confidence of the whole grows, that of 4 s does not."""
+    base = np.random.RandomState(1).randn(240, 1024).astype(np.float32) * np.float32(0.25)
+    sound = base + np.float32(0.05) * np.random.RandomState(2).randn(240, 1024).astype(np.float32)
+    values = {}
+    for windows in (120, 240):
+        made = arrays((windows, 1.0, 0), frames=300)
+        made["official"] = shift_distances(base[:windows], sound[:windows])
+        made["silent"] = silent_distances(base[:windows])
+        values[windows] = [score(f"sync.{family}.conf", made).value for family in ("latentsync", "common")]
+    assert values[240][0] > values[120][0] + 0.1
+    assert values[240][1] == pytest.approx(values[120][1], rel=1e-6)
+
+
+def test_mocha_takes_the_best_of_its_own_tracks() -> None:
+    """C 4 D 6 offset 3; C 7 D 9 offset -2 (its other distances are 16); and one that only LatentSync has, better."""
+    made = arrays((60, 6.0, 3), (60, 9.0, -2), (60, 1.0, 9), frames=300)
+    made["official"][60:120] = curve(9.0, -2, rest=16.0)
+    made["track_latentsync"] = np.array([True, False, True])
+    made["track_mocha"] = np.array([True, True, False])
+    assert score("sync.mocha.conf", made).value == 7.0
+    assert score("sync.mocha.dist", made).value == 6.0
+    assert score("sync.mocha.offset", made).value == -2.0
+    (event,) = score("sync.mocha.conf", made).events
+    assert event.detail.startswith("2 tracks against the official sound: C 4.000 D 6.000 offset 3; C 7.000")
+    assert score("sync.latentsync.conf", made).value == pytest.approx((4 + 9) / 2)
+    assert score("sync.latentsync.offset", made).value == 6.0
+    assert score("sync.coverage", made).value == pytest.approx(2 * 65 / 300)
+
+
+def test_no_track_of_its_own_is_no_track() -> None:
+    made = arrays((60, 6.0, 0))
+    made["track_latentsync"], made["track_mocha"] = np.array([False]), np.array([True])
+    assert score("sync.latentsync.dist", made).reason == "no_track"
+    assert score("sync.strict.conf", made).value == 0.0
+    assert score("sync.coverage", made).value == 0.0
+    assert score("sync.mocha.dist", made).value == 6.0
+
+
+def test_replicate_reads_the_sound_of_the_file() -> None:
+    made = arrays((60, 6.0, 0), (60, 6.0, 0), own=(8.0, 2), frames=300)
+    files = {name: array for name, array in made.items() if "official" not in name}
+    assert score("sync.replicate.conf", files).value == 2.0
+    assert score("sync.replicate.dist", files).value == 8.0
+    assert score("sync.replicate.offset", files).value == 2.0
+
+
+def test_joonson_says_what_it_does_not_reproduce() -> None:
+    notes = BY_ID["sync.joonson.conf"].record.notes
+    assert all(word in notes for word in ("threshold is 30", "27", "MP3"))
 
 
 def test_aliases_and_directions() -> None:

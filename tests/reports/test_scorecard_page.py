@@ -174,6 +174,13 @@ def test_incomplete_coverage_is_never_rounded_up_to_the_whole():
     assert 'class="cov low"' in html
 
 
+def test_numbers_of_the_set_show_notes_and_counts():
+    page = render_scorecard(make_scorecard(10, 1), no_frames)
+    assert "12 frames of 2,048 numbers" in page
+    assert "n reference</bdi> 12,345" in page
+    assert "expected bias</bdi> 0.25" in page
+
+
 def test_findings_show_their_fix():
     page = Page(render_scorecard(make_scorecard(20, 1), no_frames))
     codes = [item["text"] for item in page.find("code")]

@@ -558,7 +558,7 @@ def face_weights(weights, backbones) -> dict[str, WeightFile]:
 def test_embeddings_from_cached_faces_equal_the_live_ones(shared, tmp_path, face_weights, clip):
     folder = shared / "data" / "talking-heads" / "testset"
     job = own_job(tmp_path, folder / "videos" / f"{clip}.mp4", reference_images=(folder / "images" / f"{clip}.png",))
-    settings = Config(tmp_path / "cache", ("faces", "arcface", "arcface_reference"), face_weights)
+    settings = Config(tmp_path / "cache", ("faces", "arcface", "faces_reference", "arcface_reference"), face_weights)
     first = Handler(settings)(job)
     assert dict(first.errors) == {}
     live = stored(settings, first)
@@ -575,7 +575,7 @@ def test_a_reference_image_that_is_no_image_is_a_reason(shared, tmp_path, face_w
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"no image")
     clip = shared / "data" / "talking-heads" / "testset" / "videos" / "s01.mp4"
-    settings = Config(tmp_path / "cache", ("arcface_reference",), face_weights)
+    settings = Config(tmp_path / "cache", ("faces_reference", "arcface_reference"), face_weights)
     found = Handler(settings)(own_job(tmp_path, clip, reference_images=(broken,)))
     assert dict(found.errors) == {}
     assert stored(settings, found)["arcface_reference"].reason == "reference_image_unreadable"

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import fnmatch
 import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from evalkit.errors import MachineError, WeightsError
+from evalkit.errors import InputError, MachineError, WeightsError
 
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _SHOWN = 4
 _REPLACE = "Remove it and fetch the weights again, from the source that the manifest names."
 
@@ -92,6 +94,43 @@ def fill(module: nn.Module, state: Mapping[str, Tensor], path: Path, ignore: Seq
         )
     # What is ignored keeps the network's own value, so that every name is there.
     module.load_state_dict({**module.state_dict(), **{name: state[name] for name in wanted}})
+
+
+def filled(module: nn.Module, path: Path, device: str, ignore: Sequence[str] = ()) -> torch.device:
+    """Fill ``module`` with the checkpoint at ``path`` (`load_state_dict`, `fill`) and return the device (`settle`)."""
+    fill(module, load_state_dict(path), path, ignore)
+    return settle(device)
+
+
+def precision_of(options: Mapping[str, Any]) -> torch.dtype:
+    """Return the type of numbers that a role's options in the manifest ask for: ``precision``, float32 without it.
+
+    float32 is the reference. The options are part of every cache key, so results of two precisions never mix.
+
+    Raises:
+        InputError: for another word.
+    """
+    name = options.get("precision", "float32")
+    if not isinstance(name, str) or name not in PRECISIONS:
+        raise InputError(
+            "The backbones ask for an unknown precision.",
+            found=f"precision: {name}",
+            expected=", ".join(PRECISIONS),
+            fix="Correct the role's options in the backbones file.",
+        )
+    return PRECISIONS[name]
+
+
+@contextmanager
+def inference(device: torch.device, precision: torch.dtype = torch.float32) -> Iterator[None]:
+    """Run what is inside without gradients; convolutions and products in ``precision``.
+
+    Weights stay float32 and are converted where an operator takes them (``torch.autocast``). What comes out may be of
+    the lower type: call ``.float()`` on it, and on whatever is squared and summed, which leaves the range of float16.
+    """
+    lower = precision != torch.float32
+    with torch.inference_mode(), torch.autocast(device.type, dtype=precision if lower else None, enabled=lower):
+        yield
 
 
 def settle(device: str, threads: int = 1) -> torch.device:

@@ -1,7 +1,8 @@
 """S3FD, the face detector in front of SyncNet, with the parameter names of the published ``sfd_face.pth``.
 
 Zhang et al., "S3FD: Single Shot Scale-invariant Face Detector", ICCV 2017; METRICS.md 3.2, "S3FD detail". Frames are
-scaled to a quarter first. Frames of one size run in batches: on small inputs more than twice as fast as one by one.
+scaled to a quarter first. Frames of one size run in batches, channels last: on inputs of 64 x 64 more than twice as
+fast as one by one.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from evalkit.metrics.features.networks.checkpoints import fill, load_state_dict, settle
+from evalkit.metrics.features.networks.checkpoints import filled, inference
 from evalkit.metrics.features.s3fd_boxes import faces
+from evalkit.metrics.features.stopwatch import running
 
 SCALE = 0.25
 CONFIDENCE = 0.9
@@ -65,16 +67,20 @@ class S3fd:
     Args:
         path: the published checkpoint, or one of the same shapes.
         device: ``cpu`` or ``cuda``.
+        precision: of the convolutions.
 
     Raises:
         WeightsError: when the file can't be read, or a parameter is missing, unknown or of another shape.
     """
 
-    def __init__(self, path: Path, device: str = "cpu") -> None:
+    def __init__(self, path: Path, device: str = "cpu", precision: torch.dtype = torch.float32) -> None:
         network = build_s3fd()
-        fill(network, load_state_dict(path), path)
-        self._device = settle(device)
+        self._device = filled(network, path, device)
+        self._precision = precision
         self._network = network.to(self._device).requires_grad_(requires_grad=False)
+        for parameter in self._network.parameters():
+            if parameter.ndim == 4:
+                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
     def small(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return the frame (H, W, 3) uint8 RGB as the network sees it, a quarter of the size."""
@@ -123,13 +129,13 @@ class S3fd:
         Args:
             smalls: (B, h, w, 3) uint8 RGB.
         """
-        with torch.inference_mode():
+        with running("sync_detector"), inference(self._device, self._precision):
             x = torch.from_numpy(smalls).to(self._device).float() - torch.tensor(MEANS_RGB, device=self._device)
             sources = self._sources(x.permute(0, 3, 1, 2))
             offsets, logits = [], []
             for level, source in enumerate(sources):
-                offsets.append(self._run("loc", level, source).permute(0, 2, 3, 1).flatten(1, 2))
-                both = self._run("conf", level, source)
+                offsets.append(self._run("loc", level, source).permute(0, 2, 3, 1).flatten(1, 2).float())
+                both = self._run("conf", level, source).float()
                 if level == 0:  # the smallest anchors choose the strongest of three backgrounds
                     both = torch.cat([both[:, :3].amax(dim=1, keepdim=True), both[:, 3:]], dim=1)
                 logits.append(both.permute(0, 2, 3, 1).flatten(1, 2))
@@ -146,8 +152,9 @@ class S3fd:
             x = layer(x)
             if index in norms:
                 scale = self._network[norms[index]].get_parameter("weight")
-                length = x.pow(2).sum(dim=1, keepdim=True).sqrt() + 1e-10
-                sources.append(scale[None, :, None, None] * (x / length))
+                taken = x.float()
+                length = taken.pow(2).sum(dim=1, keepdim=True).sqrt() + 1e-10
+                sources.append(scale[None, :, None, None] * (taken / length))
         sources.append(x)
         for index, layer in enumerate(extras):
             x = torch.relu(layer(x))

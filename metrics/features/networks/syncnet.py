@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from evalkit.metrics.features.networks.checkpoints import fill, load_state_dict, settle
+from evalkit.metrics.features.networks.checkpoints import filled, inference
+from evalkit.metrics.features.stopwatch import running
 
 SIZE = 224
 FRAMES = 5
@@ -91,15 +92,16 @@ class SyncNet:
     Args:
         path: the published checkpoint, or one of the same shapes.
         device: ``cpu`` or ``cuda``.
+        precision: of convolutions and products.
 
     Raises:
         WeightsError: when the file can't be read, or a parameter is missing, unknown or of another shape.
     """
 
-    def __init__(self, path: Path, device: str = "cpu") -> None:
+    def __init__(self, path: Path, device: str = "cpu", precision: torch.dtype = torch.float32) -> None:
         network = build_syncnet()
-        fill(network, load_state_dict(path), path, ignore=UNUSED)
-        self._device = settle(device)
+        self._device = filled(network, path, device, ignore=UNUSED)
+        self._precision = precision
         parameters = {name: value.double() for name, value in network.state_dict().items()}
         self._lips = self._fold_tower(parameters, "netcnnlip", _LIPS)
         self._sound = self._fold_tower(parameters, "netcnnaud", _SOUND)
@@ -142,7 +144,7 @@ class SyncNet:
 
     def _run_lips(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the embeddings of one batch of windows that follow on each other."""
-        with torch.inference_mode():
+        with running("syncnet"), inference(self._device, self._precision):
             frames = torch.from_numpy(np.ascontiguousarray(crops)).to(self._device)
             clip = frames.permute(3, 0, 1, 2)[None].float().contiguous(memory_format=torch.channels_last_3d)
             (weight, bias), first = self._lips[0], _LIPS[0]
@@ -153,7 +155,7 @@ class SyncNet:
             return self._head(x, self._lip_head)
 
     def _run_sound(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
-        with torch.inference_mode():
+        with running("syncnet"), inference(self._device, self._precision):
             x = torch.from_numpy(windows).to(self._device).contiguous(memory_format=torch.channels_last)
             return self._head(self._tower(x, self._sound, _SOUND), self._sound_head)
 
@@ -169,7 +171,7 @@ class SyncNet:
     def _head(self, x: Tensor, parameters: list[Any]) -> NDArray[np.float32]:
         (w1, b1), (w2, b2) = parameters
         x = functional.linear(functional.relu_(functional.linear(x.flatten(1), w1, b1)), w2, b2)
-        return np.asarray(x.cpu().numpy(), dtype=np.float32)
+        return np.asarray(x.float().cpu().numpy(), dtype=np.float32)
 
     def _fold_tower(self, parameters: Mapping[str, Tensor], name: str, layers: Sequence[_Layer]) -> list[Any]:
         """Return weight and bias per layer with the batch norm inside; kernels of one frame become 2-D."""

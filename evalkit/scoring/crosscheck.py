@@ -1,0 +1,280 @@
+"""Lip sync of one video by every way at hand, side by side: in memory, through files, and the reference package.
+
+Four rows: ``sync.latentsync`` and ``sync.mocha`` as evalkit scores them, ``sync.replicate`` through LatentSync's files,
+and syncnet-python itself, run in an environment of its own with the same weights. Each of the first two stands beside
+the one that it should be near to.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from evalkit.errors import InputError, MediaError
+from evalkit.media.audio import read_audio
+from evalkit.media.inspect import inspect_media
+from evalkit.metrics.base import FeatureData, VideoInputs
+from evalkit.metrics.features.base import Extractor, Item, WeightFile
+from evalkit.metrics.features.ffmpeg_program import find_ffmpeg
+from evalkit.metrics.features.sync import SyncExtractor
+from evalkit.metrics.features.sync_audio import RATE
+from evalkit.metrics.features.sync_replicate import ReplicateExtractor
+from evalkit.metrics.features.sync_weights import DETECTOR, NETWORK
+from evalkit.metrics.sync import (
+    METRICS,
+    SyncMetric,
+    best_confidence,
+    best_distance,
+    best_offset,
+    mean_confidence,
+    mean_distance,
+    mean_offset,
+    track_syncs,
+)
+from evalkit.metrics.sync_arithmetic import Sync
+from evalkit.scoring.guard import Guard, GuardedSession
+from evalkit.scoring.progress import Progress, Silent, shown
+from evalkit.weights.manifest import Backbones
+from evalkit.weights.store import file_sha256, find_weights
+
+REFERENCE = "syncnet-python"
+REFERENCE_SECONDS = 3600
+Sound = Literal["official", "own"]
+_MEANS = (mean_confidence, mean_distance, mean_offset)
+_BESTS = (best_confidence, best_distance, best_offset)
+_NO_ORACLES = (
+    "the reference package runs in an environment of its own: build it with 'make oracles' in evalkit's source folder, "
+    "and name its interpreter with --oracles or its folder with EVALKIT_ORACLES"
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one implementation says.
+
+    Args:
+        id: the family of metrics, or the package.
+        sound: ``given`` or ``own``, the video's.
+        confidence, distance, offset: of the video; ``None`` with a ``reason``. The package gives no offset of a video:
+            it is that of its most confident track.
+        tracks: the same of each track.
+        reason: machine-readable reason for no number.
+        detail: one sentence for people.
+        beside: id of the row that ``difference`` (this row less that one) is taken from.
+        versions: of what computed it, where that is not evalkit.
+    """
+
+    id: str
+    sound: str
+    confidence: float | None = None
+    distance: float | None = None
+    offset: float | None = None
+    tracks: tuple[Mapping[str, float], ...] = ()
+    reason: str | None = None
+    detail: str = ""
+    beside: str | None = None
+    difference: Mapping[str, float] | None = None
+    versions: Mapping[str, str] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the row as JSON has it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Crosscheck:
+    """The rows, and what they were made with."""
+
+    rows: tuple[Row, ...]
+    backbones: str
+    weights: Mapping[str, str]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every row has its numbers."""
+        return all(row.reason is None for row in self.rows)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON document."""
+        rows = [row.to_json() for row in self.rows]
+        return {
+            "schema": 1,
+            "ok": self.complete,
+            "backbones": self.backbones,
+            "weights": dict(self.weights),
+            "rows": rows,
+        }
+
+
+def crosscheck(
+    video: Path,
+    backbones: Backbones,
+    *,
+    audio: Path | None = None,
+    oracles: Path | None = None,
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> Crosscheck:
+    """Score one video by all ways.
+
+    Args:
+        video: the file.
+        backbones: have the roles ``sync_detector`` and ``syncnet``.
+        audio: speech that belongs to the video; without it the video's own sound is used everywhere. The files of
+            ``sync.replicate`` have the video's own sound in any case, as the script knows no other.
+        oracles: interpreter that can import syncnet-python.
+        device: ``cpu`` or ``cuda``, of evalkit's own rows.
+        progress: told of every finished way.
+
+    Raises:
+        WeightsError: a weights file is missing or another one.
+        InputError: the video or the speech can't be read.
+    """
+    weights = {role: _weight(backbones, role) for role in (DETECTOR, NETWORK)}
+    if not video.is_file():
+        raise InputError(f"There is no video {video}.", fix="Name a file.")
+    if audio is not None:
+        _check_audio(audio)
+    sound: Sound = "own" if audio is None else "official"
+    item = Item(video.stem, video, audio=audio)
+    with shown(progress or Silent(), "crosscheck", 3) as steps:
+        guards: dict[str, Guard] = {}
+        for kind in (SyncExtractor, ReplicateExtractor):
+            extractor: Extractor = kind(weights, device)
+            guards[extractor.record.name] = Guard(partial(extractor.open, item, {}))
+        facts = inspect_media(video, [GuardedSession(guard) for guard in guards.values()]).facts
+        if facts.video is None or facts.video.frames == 0:
+            raise MediaError(f"{video} is no video that can be read.", found=facts.open_error or "no frame")
+        data = _finished(guards["syncnet"])
+        rows = [_row("sync.latentsync", data, sound, _MEANS), _row("sync.mocha", data, sound, _BESTS)]
+        steps.step("in memory")
+        rows.append(_row("sync.replicate", _finished(guards["syncnet_replicate"]), "own", _MEANS))
+        steps.step("through files")
+        rows.append(_reference(video, audio, weights, oracles))
+        steps.step(REFERENCE)
+    rows[0] = _beside(rows[0], rows[2])
+    rows[1] = _beside(rows[1], rows[3])
+    return Crosscheck(tuple(rows), backbones.name, {role: file.sha256 for role, file in weights.items()})
+
+
+def find_oracles(chosen: Path | None = None) -> Path | None:
+    """Return the interpreter of the oracles: ``chosen``, that of ``EVALKIT_ORACLES``, or what ``make oracles`` built.
+
+    Args:
+        chosen: an interpreter, or the folder of an environment.
+
+    Raises:
+        InputError: ``chosen`` is not there.
+    """
+    text = os.environ.get("EVALKIT_ORACLES")
+    built = Path(__file__).resolve().parents[2] / ".venv-oracles"  # beside evalkit/ in a source folder
+    named = chosen or (Path(text) if text else built)
+    python = named / "bin" / "python" if named.is_dir() else named
+    if python.is_file():
+        return python.absolute()
+    if chosen is not None:
+        raise InputError(f"There is no interpreter {python}.", fix="Build the environment with 'make oracles'.")
+    return None
+
+
+def _weight(backbones: Backbones, role: str) -> WeightFile:
+    path = find_weights(backbones, role)
+    entry = backbones.roles[role]
+    return WeightFile(role, path, entry.sha256 or file_sha256(path), entry.options)
+
+
+def _check_audio(audio: Path) -> None:
+    if not audio.is_file():
+        raise InputError(f"There is no sound {audio}.", fix="Name a file, or leave out --audio.")
+    read_audio(audio, RATE)
+
+
+def _finished(guard: Guard) -> FeatureData:
+    found = guard.finish({})
+    if found is not None:
+        return found
+    lines = (guard.error or "").strip().splitlines()
+    return FeatureData(None, "failed", lines[-1] if lines else "")
+
+
+def _row(name: str, data: FeatureData, sound: Sound, statistics: Sequence[Callable[[Sequence[Sync]], float]]) -> Row:
+    """Return a row of evalkit's own arrays."""
+    family = name.removeprefix("sync.")
+    heard = "given" if sound == "official" else "own"
+    records = {metric.record.id: metric.record for metric in METRICS}
+    values: dict[str, float] = {}
+    for part, statistic in zip(("conf", "dist", "offset"), statistics, strict=True):
+        record = records[f"{name}.{part}"]
+        metric = SyncMetric(record, statistic, sound=sound, tracks=family)
+        outcome = metric.score_video(VideoInputs("", {record.features[0]: data}))
+        if outcome.value is None:
+            detail = outcome.events[0].detail if outcome.events else ""
+            return Row(name, heard, reason=outcome.reason, detail=detail)
+        values[part] = outcome.value
+    syncs = track_syncs(data.arrays or {}, sound, tracks=family)
+    tracks = tuple(_track(sync.confidence, sync.distance, sync.offset) for sync in syncs)
+    return Row(name, heard, values["conf"], values["dist"], values["offset"], tracks)
+
+
+def _track(confidence: float, distance: float, offset: float) -> Mapping[str, float]:
+    return {"confidence": confidence, "distance": distance, "offset": offset}
+
+
+def _beside(row: Row, other: Row) -> Row:
+    """Return ``row`` with its difference to ``other``, where both have numbers."""
+    if row.reason is not None or other.reason is not None:
+        return replace(row, beside=other.id)
+    pairs = {name: (getattr(row, name), getattr(other, name)) for name in ("confidence", "distance", "offset")}
+    return replace(row, beside=other.id, difference={name: ours - theirs for name, (ours, theirs) in pairs.items()})
+
+
+def _reference(video: Path, audio: Path | None, weights: Mapping[str, WeightFile], python: Path | None) -> Row:
+    """Return what syncnet-python says."""
+    row = Row(REFERENCE, "own" if audio is None else "given")
+    if python is None:
+        return replace(row, reason="no_oracles", detail=_NO_ORACLES)
+    if find_ffmpeg() is None:
+        return replace(row, reason="no_ffmpeg", detail="the package calls the program ffmpeg, which is not installed")
+    with tempfile.TemporaryDirectory(prefix="evalkit-crosscheck-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        job = {
+            "video": str(video.absolute()),
+            "audio": str(audio.absolute()) if audio else None,
+            "detector": str(weights[DETECTOR].path.absolute()),
+            "network": str(weights[NETWORK].path.absolute()),
+            "folder": str(folder / "work"),
+        }
+        (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
+        script = Path(__file__).with_name("reference_syncnet.py")
+        words = [str(python), "-I", str(script), str(folder / "job.json"), str(folder / "result.json")]
+        try:
+            done = subprocess.run(  # noqa: S603 - the interpreter that the user named
+                words, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=REFERENCE_SECONDS, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return replace(row, reason="reference_failed", detail=str(error))
+        if done.returncode:
+            lines = done.stderr.decode("utf-8", errors="replace").strip().splitlines()
+            return replace(
+                row, reason="reference_failed", detail=lines[-1] if lines else f"exit code {done.returncode}"
+            )
+        told = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    if not told["offsets"]:
+        return replace(row, reason="no_track", detail="the package found no track", versions=told["versions"])
+    tracks = tuple(map(_track, told["confidences"], told["distances"], told["offsets"]))
+    best = max(tracks, key=lambda track: track["confidence"])
+    return replace(
+        row,
+        confidence=told["confidence"],
+        distance=told["distance"],
+        offset=best["offset"],
+        tracks=tracks,
+        versions=told["versions"],
+    )

@@ -1,0 +1,26 @@
+"""How long networks ran, so that a scorecard tells what its wall time was spent on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_seconds: dict[str, float] = {}
+
+
+@contextmanager
+def running(network: str) -> Iterator[None]:
+    """Count the time of the block as forward time of ``network``, in this process."""
+    started = time.perf_counter()
+    try:
+        yield
+    finally:
+        _seconds[network] = _seconds.get(network, 0.0) + time.perf_counter() - started
+
+
+def take() -> dict[str, float]:
+    """Return the seconds by network since the last call, and begin anew."""
+    taken = dict(_seconds)
+    _seconds.clear()
+    return taken
