@@ -163,7 +163,9 @@ def _resolve_weights(
                 except WeightsError as error:
                     problems[role] = error
                 else:
-                    weights[role] = WeightFile(role, found.path, found.sha256, backbones.roles[role].options)
+                    entry = backbones.roles[role]
+                    pinned = entry.sha256 is not None
+                    weights[role] = WeightFile(role, found.path, found.sha256, entry.options, pinned)
                     continue
             faults.append(role)
     return faults

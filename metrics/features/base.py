@@ -74,12 +74,19 @@ class WeightFile:
         path: where it lies.
         sha256: its digest.
         options: input convention and thresholds from the manifest; they change the result, so they are in cache keys.
+        pinned: whether the manifest says the digest; ``False`` when it was trusted on first use.
     """
 
     role: str
     path: Path
     sha256: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    pinned: bool = True
+
+    @property
+    def pin(self) -> str | None:
+        """The pinned digest, without which no program is loaded; ``None`` when there is none."""
+        return self.sha256 if self.pinned else None
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,9 @@ _OPTIONS = {
 
 
 @lru_cache(maxsize=2)
-def _network(path: Path, sha256: str, device: str, form: str, precision: str) -> CleanInception | CleanFidInception:
+def _network(
+    path: Path, sha256: str | None, device: str, form: str, precision: str
+) -> CleanInception | CleanFidInception:
     from evalkit.metrics.features.networks.checkpoints import precision_of
     from evalkit.metrics.features.networks.clean_inception import CleanFidInception, CleanInception
 
@@ -59,7 +61,7 @@ def open_network(file: WeightFile, device: str) -> CleanInception | CleanFidInce
             expected=" or ".join(FORMATS),
             fix="Correct the role's options in the backbones file.",
         )
-    return _network(file.path, file.sha256, device, form, str(file.options.get("precision", "float32")))
+    return _network(file.path, file.pin, device, form, str(file.options.get("precision", "float32")))
 
 
 class CleanExtractor(InceptionExtractor):

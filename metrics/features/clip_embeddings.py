@@ -41,7 +41,7 @@ _RESIZE = "Pillow bicubic, antialiased, uint8; shorter side, then the middle squ
 
 
 @lru_cache(maxsize=2)
-def _network(path: Path, sha256: str, device: str, precision: str) -> Clip:
+def _network(path: Path, sha256: str | None, device: str, precision: str) -> Clip:
     from evalkit.metrics.features.networks.checkpoints import precision_of
     from evalkit.metrics.features.networks.clip import Clip
 
@@ -50,7 +50,7 @@ def _network(path: Path, sha256: str, device: str, precision: str) -> Clip:
 
 def open_network(file: WeightFile, device: str) -> Clip:
     """Return the network, built once per process however many features use it; loads PyTorch."""
-    return _network(file.path, file.sha256, device, file.options.get("precision", "float32"))
+    return _network(file.path, file.pin, device, file.options.get("precision", "float32"))
 
 
 @dataclass(frozen=True)

@@ -82,11 +82,11 @@ def open_network(file: WeightFile, device: str) -> ClipNetwork:
     if not isinstance(epsilon, float) or not 0 < epsilon < 1:
         raise _bad_option(file.role, f"epsilon: {epsilon}", "a number between 0 and 1, as 0.001")
     precision = str(file.options.get("precision", "float32"))
-    return _network(file.path, file.sha256, device, form=form, epsilon=epsilon, precision=precision)
+    return _network(file.path, file.pin, device, form=form, epsilon=epsilon, precision=precision)
 
 
 @lru_cache(maxsize=2)
-def _network(path: Path, sha256: str, device: str, *, form: str, epsilon: float, precision: str) -> ClipNetwork:
+def _network(path: Path, sha256: str | None, device: str, *, form: str, epsilon: float, precision: str) -> ClipNetwork:
     from evalkit.metrics.features.networks.checkpoints import precision_of
     from evalkit.metrics.features.networks.i3d_clips import StateDictI3D, TorchScriptI3D
 

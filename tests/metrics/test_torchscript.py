@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from evalkit.errors import WeightsError
+from evalkit.metrics.features.base import WeightFile
 from evalkit.metrics.features.networks.checkpoints import load_state_dict
 from evalkit.metrics.features.networks.torchscript import is_torchscript, load_torchscript, load_torchscript_state
 
@@ -91,6 +92,14 @@ def test_a_wrong_digest_is_never_loaded(path, content, loads, load):
             load(path, pinned)
         assert digest(content) in str(refused.value)
     assert loads == []
+
+
+def test_without_a_pinned_digest_nothing_is_loaded(path, loads):
+    trusted = WeightFile("i3d", path, digest(path.read_bytes()), pinned=False)
+    with pytest.raises(WeightsError, match="pinned digest only"):
+        load_torchscript(path, trusted.pin)
+    assert loads == []
+    assert WeightFile("i3d", path, trusted.sha256).pin == trusted.sha256
 
 
 def test_one_changed_byte_is_another_file(path, content, loads):

@@ -158,6 +158,17 @@ def test_the_weights_of_the_features_and_no_others(plant, tmp_path, monkeypatch)
         make_plan(challenge(), backbones, names=["x.y"])
 
 
+def test_what_is_trusted_on_first_use_is_not_pinned(plant, tmp_path, monkeypatch):
+    """TorchScript is loaded from a pinned digest only, so the plan says which digests the manifest pins."""
+    monkeypatch.setenv("EVALKIT_WEIGHTS", str(tmp_path))
+    backbones = own_weights(tmp_path, {"one": {}, "two": {"sha256": None}})
+    plant([Planted("x.y", "base")], [extractor("base", weights=("one", "two"))])
+    weights = make_plan(challenge(), backbones, names=["x.y"]).weights
+    assert weights["one"].pin == hashlib.sha256(b"one").hexdigest()
+    assert weights["two"].sha256 == hashlib.sha256(b"two").hexdigest()
+    assert weights["two"].pin is None
+
+
 def test_a_wrong_weights_file_stops_the_run(plant, tmp_path, monkeypatch):
     monkeypatch.setenv("EVALKIT_WEIGHTS", str(tmp_path))
     backbones = own_weights(tmp_path, {"one": {}})

@@ -68,7 +68,9 @@ class CleanInception:
         MachineError: CUDA was asked for and is not there.
     """
 
-    def __init__(self, path: Path, sha256: str, device: str = "cpu", precision: torch.dtype = torch.float32) -> None:
+    def __init__(
+        self, path: Path, sha256: str | None, device: str = "cpu", precision: torch.dtype = torch.float32
+    ) -> None:
         self._device, self._precision = settle(device), precision
         module = load_torchscript(path, sha256).to(self._device)
         layers = getattr(module, "layers", None)

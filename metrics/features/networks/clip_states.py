@@ -89,15 +89,7 @@ def load_clip_state(path: Path, sha256: str | None = None) -> dict[str, Tensor]:
         WeightsError: the file is missing or damaged, asks for code to run, is TorchScript without the pinned digest, or
             lacks a part of a layer.
     """
-    if is_torchscript(path):
-        if sha256 is None:
-            raise WeightsError(
-                f"The weights file {path} is TorchScript, which is loaded from a pinned digest only.",
-                fix="Name the file with its SHA-256 in a backbones file.",
-            )
-        state = load_torchscript_state(path, sha256)
-    else:
-        state = load_state_dict(path)
+    state = load_torchscript_state(path, sha256) if is_torchscript(path) else load_state_dict(path)
     state = {name: tensor.float() for name, tensor in state.items() if name not in _NOT_WEIGHTS}
     if any(name.startswith(("vision_model.", "text_model.")) for name in state):
         return openai_names(state, path)

@@ -93,7 +93,9 @@ class TorchScriptI3D:
         MachineError: CUDA was asked for and is not there.
     """
 
-    def __init__(self, path: Path, sha256: str, device: str = "cpu", precision: torch.dtype = torch.float32) -> None:
+    def __init__(
+        self, path: Path, sha256: str | None, device: str = "cpu", precision: torch.dtype = torch.float32
+    ) -> None:
         self._device, self._precision = settle(device), precision
         self._path = path
         self._network = load_torchscript(path, sha256).to(self._device)

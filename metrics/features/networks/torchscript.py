@@ -30,16 +30,22 @@ def is_torchscript(path: Path) -> bool:
         return False
 
 
-def load_torchscript(path: Path, sha256: str) -> torch.jit.ScriptModule:
+def load_torchscript(path: Path, sha256: str | None) -> torch.jit.ScriptModule:
     """Return the network of a TorchScript archive, on the CPU, ready to evaluate.
 
     Args:
         path: the file.
-        sha256: the digest that the manifest pins, 64 hexadecimal digits.
+        sha256: the digest that the manifest pins, 64 hexadecimal digits; ``None`` when it pins none.
 
     Raises:
-        WeightsError: the file is missing, has another digest (then nothing of it was loaded), or is no TorchScript.
+        WeightsError: the file is missing, has no pinned or another digest (then nothing of it was loaded), or is no
+            TorchScript.
     """
+    if sha256 is None:
+        raise WeightsError(
+            f"The weights file {path} is TorchScript, which is loaded from a pinned digest only.",
+            fix="Name the file with its SHA-256 in a backbones file.",
+        )
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -69,7 +75,7 @@ def load_torchscript(path: Path, sha256: str) -> torch.jit.ScriptModule:
     return module.eval()
 
 
-def load_torchscript_state(path: Path, sha256: str) -> dict[str, Tensor]:
+def load_torchscript_state(path: Path, sha256: str | None) -> dict[str, Tensor]:
     """Return the named tensors of a TorchScript archive, on the CPU; nothing of its code runs as a network.
 
     Raises:
