@@ -68,8 +68,8 @@ def kinds(outcome: Outcome) -> list[str]:
 def test_a_squared_distance():
     # (3, 4) - (0, 1): 9 + 9 = 18
     assert squared_distances([np.array([3, 4], np.float32)], np.array([0, 1])) == [18.0]
-    # float32 alone would lose this: 1e-4 squared beside 1e4.
-    assert squared_distances([np.array([1e4 + 1.0])], np.array([1e4])) == [1.0]
+    # float32 knows seven digits: a mean of references 1e-9 away would be no distance away.
+    assert squared_distances([np.array([1], np.float32)], np.array([1 + 1e-9])) == pytest.approx([1e-18], rel=1e-6, abs=0)
 
 
 @both
