@@ -69,7 +69,9 @@ def test_a_squared_distance():
     # (3, 4) - (0, 1): 9 + 9 = 18
     assert squared_distances([np.array([3, 4], np.float32)], np.array([0, 1])) == [18.0]
     # float32 knows seven digits: a mean of references 1e-9 away would be no distance away.
-    assert squared_distances([np.array([1], np.float32)], np.array([1 + 1e-9])) == pytest.approx([1e-18], rel=1e-6, abs=0)
+    assert squared_distances([np.array([1], np.float32)], np.array([1 + 1e-9])) == pytest.approx(
+        [1e-18], rel=1e-6, abs=0
+    )
 
 
 @both
