@@ -58,6 +58,7 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks.run
 
 bench-networks: $(STAMP)
+	$(BIN)/python -m benchmarks.networks
 	$(BIN)/python -m benchmarks.five_metrics
 
 clean:
