@@ -58,12 +58,13 @@ class FrameNetwork(Protocol):
 
 
 @lru_cache(maxsize=2)
-def open_network(path: Path, sha256: str, device: str) -> FidInception:
+def open_network(path: Path, sha256: str, device: str, precision: str = "float32") -> FidInception:
     """Return the network, built once per process however many features use it; loads PyTorch."""
+    from evalkit.metrics.features.networks.checkpoints import precision_of
     from evalkit.metrics.features.networks.fid_inception import FidInception
 
     del sha256  # part of the key: another file under the same name is another network
-    return FidInception(path, device)
+    return FidInception(path, device, precision_of({"precision": precision}))
 
 
 class _Embedder:
@@ -173,7 +174,7 @@ def _record(name: str, title: str, sampling: Sampling, *, reference: bool) -> Fe
         "resize": "torch_bilinear 299x299, aspect ratio not kept",
         "range": "-1..1",
         "layer": "pool3, 2048",
-        "precision": "float32, no TF32",
+        "precision": "float32 without TF32, unless the role's options say otherwise",
         "network": "normalisation folded into the convolutions, channels-last, batches of 16",
     }
     return activation_record(name, title, sampling, NETWORK, options, reference=reference)
@@ -193,7 +194,7 @@ class InceptionExtractor(Extractor):
     def make_network(weights: Mapping[str, WeightFile], device: str) -> FrameNetwork:
         """Return the network that the manifest describes."""
         file = weights[NETWORK]
-        return open_network(file.path, file.sha256, device)
+        return open_network(file.path, file.sha256, device, str(file.options.get("precision", "float32")))
 
     def open(self, item: Item, upstream: Mapping[str, Any]) -> Session:
         """Start on a video."""

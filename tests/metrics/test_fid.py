@@ -140,7 +140,7 @@ def test_the_network_is_opened_once(monkeypatch):
     image_embeddings.open_network.cache_clear()
     from evalkit.metrics.features.networks import fid_inception
 
-    monkeypatch.setattr(fid_inception, "FidInception", lambda path, device: (path, device, object()))
+    monkeypatch.setattr(fid_inception, "FidInception", lambda *arguments: (*arguments, object()))
     first = image_embeddings.open_network(Path("a"), "0" * 64, "cpu")
     assert image_embeddings.open_network(Path("a"), "0" * 64, "cpu") is first
     assert image_embeddings.open_network(Path("a"), "1" * 64, "cpu") is not first

@@ -7,9 +7,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from inception_checkpoint import random_inception, write_checkpoint
 from sync_networks import planted_s3fd, random_s3fd, random_syncnet
 
 from evalkit.errors import InputError
+from evalkit.metrics.features import image_embeddings
 from evalkit.metrics.features.base import WeightFile
 from evalkit.metrics.features.mfcc import mfcc
 from evalkit.metrics.features.networks.checkpoints import PRECISIONS, inference, precision_of
@@ -111,3 +113,20 @@ def test_the_option_is_in_the_cache_key_and_on_the_scorecard(folder: Path) -> No
     assert _precisions(record, SimpleNamespace(weights=mixed)) == {"precision_of_roles": {"syncnet": "bfloat16"}}  # type: ignore[arg-type]
     other = replace(record, weights=("sync_detector",))
     assert _precisions(other, SimpleNamespace(weights=mixed)) == {}  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", TOLERANCES)
+def test_inception_stays_near_float32(tmp_path: Path, name: str) -> None:
+    """Measured: bfloat16 0.4 %, float16 0.05 %."""
+    path = write_checkpoint(tmp_path / "inception.pth", random_inception())
+    image_embeddings.open_network.cache_clear()
+    kind = image_embeddings.InceptionUniformExtractor
+    full, lower = (
+        kind({"inception": WeightFile("inception", path, "0" * 64, options)})._network
+        for options in ({}, {"precision": name})
+    )
+    image_embeddings.open_network.cache_clear()
+    frames = [full.prepare(picture) for picture in pictures(2, 96)]
+    ours, reference = lower.embed(frames), full.embed(frames)
+    assert ours.dtype == np.float32
+    assert 0 < moved(ours, reference) < TOLERANCES[name]
