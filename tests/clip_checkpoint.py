@@ -118,5 +118,5 @@ def transformers_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def write_vocabulary(path: Path, merges: Sequence[tuple[str, str]] = SMALL_MERGES) -> Path:
     """Save a list of merges in the form of ``bpe_simple_vocab_16e6.txt.gz``."""
     lines = ["#version: 0.2", *(" ".join(merge) for merge in merges), ""]
-    path.write_bytes(gzip.compress("\n".join(lines).encode()))
+    path.write_bytes(gzip.compress("\n".join(lines).encode(), mtime=0))
     return path
