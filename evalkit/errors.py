@@ -9,6 +9,7 @@ EvalkitError              exit code 4 unless a subclass says otherwise
 |-- MediaError            1   a file can't be read as video, audio or image
 `-- MachineError          4   weights, disk, device, a broken installation
     |-- WeightsError
+    |   `-- MissingWeightsError
     |-- StorageError
     `-- PluginError
 """
@@ -52,7 +53,7 @@ class EvalkitError(Exception):
             parts.append(joined[0].upper() + joined[1:] + ".")
         if self.fix:
             parts.append(self.fix)
-        return " ".join(parts)
+        return ("\n" if "\n" in self.what else " ").join(parts)  # a list stands on lines of its own
 
     def __reduce__(self) -> tuple[object, ...]:
         """Keep the parts when the error crosses a process boundary."""
@@ -103,6 +104,10 @@ class MachineError(EvalkitError):
 
 class WeightsError(MachineError):
     """A weights file is missing, unreadable or not the one that was pinned."""
+
+
+class MissingWeightsError(WeightsError):
+    """A weights file is not there; it can be fetched or imported."""
 
 
 class StorageError(MachineError):

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from evalkit.challenge import Challenge
-from evalkit.errors import PluginError, TestSetError, WeightsError
+from evalkit.errors import MissingWeightsError, PluginError, TestSetError, WeightsError
 from evalkit.metrics.base import Metric, Role, metric_registry, resolve_metric
 from evalkit.metrics.features.base import Extractor, FeatureRecord, WeightFile, feature_registry, in_order
 from evalkit.testset import TestSet
 from evalkit.weights.manifest import Backbones
-from evalkit.weights.store import check_weights
+from evalkit.weights.store import check_weights, several_missing
 
 FACTS = "facts"  # every video has them; no extractor makes them
 FILMSTRIP = "filmstrip"  # for the report only; no metric needs it
@@ -87,7 +87,7 @@ def make_plan(
         else:
             chosen[name] = metrics[name]
     if problems and not allow_missing:
-        raise WeightsError("\n".join(str(error) for error in problems.values()))
+        raise _all_problems(backbones, problems)
     features = in_order((f for m in chosen.values() for f in m.record.features if f != FACTS), extractors)
     if FILMSTRIP in extractors and FILMSTRIP not in features:
         features.append(FILMSTRIP)
@@ -103,6 +103,15 @@ def make_plan(
         device=device,
         roles=_challenge_roles(challenge, metrics),
     )
+
+
+def _all_problems(backbones: Backbones, problems: Mapping[str, WeightsError]) -> WeightsError:
+    """Return one error that names every file: those that are not there together, others each with its own words."""
+    missing = [role for role, error in problems.items() if isinstance(error, MissingWeightsError)]
+    errors = [error for role, error in problems.items() if len(missing) < 2 or role not in missing]
+    if len(missing) > 1:
+        errors.append(several_missing(backbones, missing))
+    return errors[0] if len(errors) == 1 else WeightsError("\n".join(str(error) for error in errors))
 
 
 def _asked(

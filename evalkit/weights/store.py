@@ -6,6 +6,7 @@ import hashlib
 import logging
 import os
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Literal
 
 import platformdirs
 
-from evalkit.errors import StorageError, WeightsError
+from evalkit.errors import MissingWeightsError, StorageError, WeightsError
 from evalkit.weights.manifest import DIGEST_WORDS, Backbones, WeightEntry
 from evalkit.weights.trust import expected_digest, fits, foreign_content, trust, warning
 
@@ -142,13 +143,30 @@ def find_weights(backbones: Backbones, role: str) -> Path:
     return check_weights(backbones, role).path
 
 
+def several_missing(backbones: Backbones, roles: Sequence[str]) -> MissingWeightsError:
+    """Return one error for all files that are not there: a line for each, then what to do."""
+    entries = [(role, backbones.roles[role]) for role in roles]
+    lines = [
+        f"  '{entry.file}' ({role}{f', {entry.bytes:,} bytes' if entry.bytes else ''}); licence: {entry.licence_text}"
+        for role, entry in entries
+    ]
+    return MissingWeightsError(
+        "\n".join(
+            [f"{len(lines)} weights files of the backbones '{backbones.name}' are not in {weights_folder()}:", *lines]
+        ),
+        fix=f"Fetch them with '{backbones.command('pull', ' '.join(roles))}'. Without a network: "
+        f"'{backbones.command('import', 'FOLDER')}' with a folder or ZIP that holds them. "
+        "Without them: choose other metrics (--metrics) or pass --allow-missing.",
+    )
+
+
 def missing_weights(backbones: Backbones, role: str, entry: WeightEntry, path: Path) -> WeightsError:
     """Return the error that tells how to get a file that is not there."""
     size = f", {entry.bytes:,} bytes" if entry.bytes else ""
     urls = (*(backbones.archives[entry.archive].urls if entry.archive else ()), *entry.urls)
     pull = f"Fetch it with '{backbones.command('pull', role)}'." if urls else "No address of it is known."
     source = f" It can be had at {urls[0]}." if urls else ""
-    return WeightsError(
+    return MissingWeightsError(
         f"The weights file '{entry.file}' ({role} of the backbones '{backbones.name}'{size}) is missing.",
         expected=f"{path} with {entry.digest_text}; licence: {entry.licence_text}",
         fix=f"{pull} Without a network: '{backbones.command('import', 'FOLDER')}' with a folder or ZIP that holds it. "

@@ -105,8 +105,31 @@ def test_all_missing_weights_are_named_at_once(tmp_path, monkeypatch, backbones)
     files = ["scrfd_500m_kps.onnx", "yunet_n_640_640.onnx", "face_embedder_mobilefacenet.onnx", "brisque_allmodel"]
     for file in [*files, "brisque_allrange"]:
         assert told.count(f"'{file}'") == 1
-    assert len(told.splitlines()) == 5
-    assert "--allow-missing" in told
+    first, *lines, last = told.splitlines()
+    assert str(tmp_path) in first
+    assert len(lines) == 5
+    assert all("licence: " in line for line in lines)
+    pull = "evalkit weights pull face_detector face_detector_second arcface brisque_model brisque_range -"
+    assert pull in last
+    assert "evalkit weights import FOLDER" in last
+    assert "--allow-missing" in last
+
+
+def test_a_wrong_file_is_told_beside_the_missing_ones(plant, tmp_path, monkeypatch):
+    monkeypatch.setenv("EVALKIT_WEIGHTS", str(tmp_path))
+    backbones = own_weights(tmp_path, {"one": {}, "two": {}, "three": {}})
+    plant([Planted("x.y", "base")], [extractor("base", weights=("one", "two", "three"))])
+    (tmp_path / "one").write_bytes(b"something else")
+    (tmp_path / "two").unlink()
+    with pytest.raises(WeightsError) as one_of_each:
+        make_plan(challenge(), backbones, names=["x.y"])
+    assert "not the pinned one" in str(one_of_each.value)
+    assert "'two' (two of the backbones 'own')" in str(one_of_each.value)
+    (tmp_path / "three").unlink()
+    with pytest.raises(WeightsError) as several:
+        make_plan(challenge(), backbones, names=["x.y"])
+    assert "not the pinned one" in str(several.value)
+    assert "2 weights files of the backbones 'own'" in str(several.value)
 
 
 def test_missing_weights_may_be_left_out(tmp_path, monkeypatch, backbones):
