@@ -16,6 +16,7 @@ from evalkit.cli.demo import demo
 from evalkit.cli.doctor import doctor
 from evalkit.cli.metrics import metrics
 from evalkit.cli.score import score
+from evalkit.cli.testset import testset
 from evalkit.cli.validate import validate
 from evalkit.cli.weights import weights
 
@@ -43,7 +44,7 @@ def cli(debug: bool) -> None:
     del debug  # read from the arguments by `main`, which also sees errors raised before this runs
 
 
-for command in (validate, score, challenges, metrics, demo, doctor, weights, crosscheck):
+for command in (validate, score, challenges, metrics, testset, demo, doctor, weights, crosscheck):
     cli.add_command(command)
 
 

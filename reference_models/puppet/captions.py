@@ -1,0 +1,67 @@
+"""What can be seen and what happens, in words and as groups."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from evalkit.reference_models.puppet.look import TONE_WORDS, Look
+from evalkit.reference_models.puppet.motion import ACTIONS, Action
+
+_HAIR = {
+    "bald": "no hair",
+    "short": "short {} hair",
+    "curly": "curly {} hair",
+    "long": "long {} hair",
+    "bun": "{} hair in a bun",
+    "bob": "a {} bob",
+}
+_BEARD = {"stubble": "stubble", "moustache": "a moustache", "goatee": "a goatee", "full beard": "a full beard"}
+_MOOD = {"neutral": "calm", "happy": "happy", "sad": "sad", "angry": "angry", "surprised": "surprised"}
+
+
+def age_word(look: Look) -> str:
+    """Return ``young``, ``middle-aged`` or ``old``."""
+    return "young" if look.age < 0.4 else "middle-aged" if look.age < 0.72 else "old"
+
+
+def skin_word(look: Look) -> str:
+    """Return the word for the skin's tone."""
+    return TONE_WORDS[min(int(look.tone), len(TONE_WORDS) - 1)]
+
+
+def caption(look: Look, mood: str = "neutral", actions: Sequence[Action] = ()) -> str:
+    """Return one or two sentences: the attributes, the mood, and in order what is done."""
+    has = [f"{skin_word(look)} skin", _HAIR[look.hair].format(look.hair_colour)]
+    if look.beard != "none":
+        has.append(_BEARD[look.beard])
+    if look.glasses != "none":
+        has.append(f"{look.glasses} glasses")
+    article = "An" if age_word(look)[0] in "aeiou" else "A"
+    who = f"{article} {age_word(look)} person with {', '.join(has[:-1])} and {has[-1]}"
+    where = f"in {_article(look.clothes)} {look.collar}, in front of {_article(look.background)} wall"
+    told = f"{who}, {where}, speaks and looks {_MOOD[mood]}."
+    if actions:
+        told += f" The person {', then '.join(ACTIONS[action.name] for action in actions)}."
+    return told
+
+
+def timeline(actions: Sequence[Action]) -> list[dict[str, object]]:
+    """Return the actions in the form of a test set's timeline."""
+    return [
+        {"start": action.start, "end": action.end, "description": f"the person {ACTIONS[action.name]}"}
+        for action in actions
+    ]
+
+
+def groups(look: Look, mood: str) -> dict[str, str]:
+    """Return the attributes by which results can be broken down."""
+    return {
+        "age": age_word(look),
+        "glasses": "no" if look.glasses == "none" else "yes",
+        "mood": mood,
+        "skin": skin_word(look),
+    }
+
+
+def _article(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"

@@ -1,0 +1,94 @@
+"""One clip: a puppet, what it says and does, as pictures, sound and words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.reference_models.puppet import captions
+from evalkit.reference_models.puppet.brush import Picture
+from evalkit.reference_models.puppet.look import Look, make_look
+from evalkit.reference_models.puppet.motion import ACTIONS, MOODS, Action, performance
+from evalkit.reference_models.puppet.painter import Painter
+from evalkit.reference_models.puppet.phonemes import Spoken, utterance
+from evalkit.reference_models.puppet.pose import Pose
+from evalkit.reference_models.puppet.voice import make_voice, synthesize
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A clip, told by numbers; everything else follows from them.
+
+    Args:
+        puppet: seed of the looks and the voice: the same number is the same person.
+        take: seed of what is said and how the head moves.
+        seconds: length; a whole number of frames at 25 a second.
+        size: of the square pictures in pixels.
+        mood: one of `motion.MOODS`.
+        actions: what is asked for, in time order.
+    """
+
+    puppet: int
+    take: int
+    seconds: float = 4.0
+    size: int = 256
+    mood: str = "neutral"
+    actions: tuple[Action, ...] = ()
+
+    @cached_property
+    def look(self) -> Look:
+        """Who it is."""
+        return make_look(self.puppet)
+
+    @cached_property
+    def spoken(self) -> list[Spoken]:
+        """What is said."""
+        return utterance(self.take, self.seconds)
+
+    @cached_property
+    def poses(self) -> list[Pose]:
+        """A pose per frame at 25 frames/s."""
+        return performance(self.take, self.spoken, self.seconds, self.mood, self.actions)
+
+    @cached_property
+    def sound(self) -> NDArray[np.float32]:
+        """The voice: (N,) float32 mono at 16 kHz."""
+        return synthesize(self.spoken, make_voice(self.puppet), self.take)
+
+    @property
+    def caption(self) -> str:
+        """What is seen, in words."""
+        return captions.caption(self.look, self.mood, self.actions)
+
+    def frames(self) -> Iterator[Picture]:
+        """Yield the pictures (size, size, 3) uint8 RGB."""
+        painter = Painter(self.look, self.size)
+        for pose in self.poses:
+            yield painter.paint(pose)
+
+
+def draw_scene(
+    seed: int, number: int, take: int = 0, *, seconds: float = 4.0, size: int = 256, actions: int = 0
+) -> Scene:
+    """Return scene ``take`` of person ``number`` of the world ``seed``, its mood and actions drawn at random.
+
+    Args:
+        seed: of the world: other seeds have other people.
+        number: of the person, below a million.
+        take: of the person, below a thousand.
+        seconds, size: as in `Scene`.
+        actions: how many are asked for, one after the other, of equal length.
+    """
+    puppet = seed * 1_000_000 + number
+    rng = np.random.Generator(np.random.PCG64([puppet, take, 0x5CE7E]))
+    moods, names = list(MOODS), list(ACTIONS)
+    mood = moods[int(rng.random() * len(moods))]
+    asked = []
+    for at in range(actions):
+        name = names.pop(int(rng.random() * len(names)))
+        asked.append(Action(round(at * seconds / actions, 3), round((at + 1) * seconds / actions, 3), name))
+    return Scene(puppet, puppet * 1000 + take, seconds, size, "neutral" if actions else mood, tuple(asked))

@@ -1,0 +1,156 @@
+"""A test set of puppets, with ground truth: reference image, speech, caption, timeline, groups and the real video."""
+
+from __future__ import annotations
+
+import json
+import wave
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from evalkit.errors import MachineError, UsageError
+from evalkit.files import atomic_write, write_text
+from evalkit.media.encode import write_video
+from evalkit.pool import Workers
+from evalkit.reference_models.puppet import captions
+from evalkit.reference_models.puppet.motion import FPS
+from evalkit.reference_models.puppet.scene import Scene, draw_scene
+from evalkit.reference_models.puppet.voice import RATE
+from evalkit.testset import SAMPLES_FILE
+
+HANDLER = "evalkit.reference_models.puppet.worldmaker:Maker"
+SAMPLE_SECONDS = 600.0  # that one sample may take
+
+
+@dataclass(frozen=True)
+class World:
+    """What a test set is made of.
+
+    Args:
+        folder: where to write.
+        seed: other seeds have other people.
+        identities: how many people.
+        takes: clips of each.
+        seconds: length of a clip; a whole number of frames at 25 a second.
+        size: of the pictures in pixels, a multiple of 4.
+        actions: asked for in each clip; above 0 the samples have timelines.
+
+    Raises:
+        UsageError: a number that makes no test set.
+    """
+
+    folder: Path
+    seed: int = 0
+    identities: int = 12
+    takes: int = 1
+    seconds: float = 4.0
+    size: int = 256
+    actions: int = 0
+
+    def __post_init__(self) -> None:
+        limits = {
+            "seed": (self.seed, 0, 1_000_000),
+            "identities": (self.identities, 1, 999_999),
+            "takes": (self.takes, 1, 999),
+            "seconds": (self.seconds, 0.4, 600),
+            "size": (self.size, 64, 2048),
+            "actions": (self.actions, 0, 10),
+        }
+        for name, (value, low, high) in limits.items():
+            if not low <= value <= high:
+                raise UsageError(f"A world can't have that {name}.", found=f"{value}", expected=f"{low} to {high}")
+        if self.size % 4:
+            raise UsageError("A picture's size is a multiple of 4.", found=f"{self.size}")
+        if abs(self.seconds * FPS - round(self.seconds * FPS)) > 1e-6:
+            raise UsageError(f"A clip is a whole number of frames at {FPS} a second.", found=f"{self.seconds} s")
+
+    def scenes(self) -> dict[str, Scene]:
+        """Return every sample's scene by its id, in order."""
+        return {
+            f"p{number:03}" + (f"t{take}" if self.takes > 1 else ""): draw_scene(
+                self.seed, number, take, seconds=self.seconds, size=self.size, actions=self.actions
+            )
+            for number in range(1, self.identities + 1)
+            for take in range(self.takes)
+        }
+
+
+class Maker:
+    """Writes the files of one sample in a worker process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self, job: tuple[str, Scene]) -> str:
+        """Write reference image, speech and video; return the sample's line for the index."""
+        name, scene = job
+        image, audio, video = (f"images/{name}.png", f"audio/{name}.wav", f"videos/{name}.mp4")
+        frames = scene.frames()
+        first = next(frames)
+        with atomic_write(self.folder / image) as stream:
+            Image.fromarray(first).save(stream, format="PNG")
+        write_wav(self.folder / audio, scene.sound)
+        write_video(self.folder / video, chain([first], frames), FPS, scene.sound, RATE, crf=12)
+        return json.dumps(
+            {
+                "id": name,
+                "reference_images": [image],
+                "audio": audio,
+                "text": scene.caption,
+                **({"timeline": captions.timeline(scene.actions)} if scene.actions else {}),
+                "reference_video": video,
+                "groups": captions.groups(scene.look, scene.mood),
+            }
+        )
+
+
+def make_world(world: World, workers: int = 1, progress: Callable[[str], None] | None = None) -> Path:
+    """Write a native test set and return its folder; equal bytes with any number of workers.
+
+    Args:
+        world: what to make.
+        workers: processes.
+        progress: called with the id of each sample that is done.
+
+    Raises:
+        UsageError: the folder holds something else already.
+        StorageError: it can't be written.
+    """
+    index = world.folder / SAMPLES_FILE
+    if world.folder.exists() and any(world.folder.iterdir()) and not index.exists():
+        raise UsageError(f"{world.folder} is not empty and holds no test set.", fix="Name a new folder.")
+    for part in ("images", "audio", "videos"):
+        (world.folder / part).mkdir(parents=True, exist_ok=True)
+    index.unlink(missing_ok=True)  # written last: a folder with an index is whole
+    jobs = list(world.scenes().items())
+    lines: dict[int, str] = {}
+    for result in Workers(HANDLER, world.folder, workers, SAMPLE_SECONDS).run(jobs):
+        if result.failure is not None:
+            raise MachineError(
+                f"The sample '{jobs[result.index][0]}' could not be made.",
+                found=f"{result.failure}: {result.detail}",
+                fix="Run the command again; if it fails again, report it.",
+            )
+        lines[result.index] = result.value
+        if progress:
+            progress(jobs[result.index][0])
+    write_text(index, "".join(f"{lines[number]}\n" for number in range(len(jobs))))
+    return world.folder
+
+
+def write_wav(path: Path, samples: NDArray[np.float32], rate: int = RATE) -> None:
+    """Write mono 16-bit sound of (N,) float32 in -1..1.
+
+    Raises:
+        StorageError: the file can't be written.
+    """
+    with atomic_write(path) as stream, wave.open(stream, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes((np.clip(samples, -1, 1) * 32767).round().astype("<i2").tobytes())
