@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Generator, Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +104,28 @@ def weights(shared: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Let evalkit find the small real networks."""
     monkeypatch.setenv("EVALKIT_WEIGHTS", str(shared / "weights"))
     return shared / "weights"
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
+    """Return a function that mounts a file system of so many KiB and returns its folder; root on Linux only."""
+    mounted: list[Path] = []
+
+    def mount(kibibytes: int) -> Path:
+        if os.geteuid() != 0 or sys.platform != "linux":
+            pytest.skip("mounting a tiny file system needs root on Linux")
+        place = tmp_path / f"disk{len(mounted)}"
+        place.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={kibibytes}k", "tmpfs", str(place)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            pytest.skip(f"can't mount a file system here: {done.stderr.strip()}")
+        mounted.append(place)
+        return place
+
+    yield mount
+    for place in mounted:
+        subprocess.run(["umount", place], check=True)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -11,7 +10,7 @@ import sys
 import threading
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -516,19 +515,9 @@ def test_a_read_only_folder(
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def small_disk(tiny_disk: Callable[[int], Path]) -> Path:
     """A file system of 256 KiB."""
-    if os.geteuid() != 0 or sys.platform != "linux":
-        pytest.skip("mounting a tiny file system needs root on Linux")
-    place = tmp_path / "small"
-    place.mkdir()
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", place], capture_output=True, text=True, check=False
-    )
-    if done.returncode != 0:
-        pytest.skip(f"can't mount a file system here: {done.stderr.strip()}")
-    yield place
-    subprocess.run(["umount", place], check=True)
+    return tiny_disk(256)
 
 
 def test_a_disk_that_is_too_small_is_seen_before(

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import hostile_zips
@@ -250,29 +248,19 @@ def test_output_that_can_not_be_written(capsys: pytest.CaptureFixture[str], worl
     assert "can't be written" in one_sentence(err)
 
 
-@pytest.mark.skipif(
-    os.geteuid() != 0 or sys.platform != "linux", reason="mounting a tiny file system needs root on Linux"
-)
-def test_full_disk(capsys: pytest.CaptureFixture[str], world: Path, tmp_path: Path) -> None:
+def test_full_disk(
+    capsys: pytest.CaptureFixture[str], world: Path, tmp_path: Path, tiny_disk: Callable[[int], Path]
+) -> None:
     """The cache lies on a file system of 64 KiB; the run stops with a sentence and leaves no half entry."""
-    small = tmp_path / "small"
-    small.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", small], capture_output=True, check=False
-    )
-    if mounted.returncode != 0:
-        pytest.skip(f"can't mount a file system here: {mounted.stderr.decode().strip()}")
-    try:
-        (small / "filler").write_bytes(bytes(60_000))
-        code, _, err = score(capsys, world, tmp_path, **{"--cache": small / "cache"})
-        assert code == 4
-        assert "no space left" in one_sentence(err)
-        assert not list(small.rglob("*.part"))
-        # Room again: the same command goes on.
-        (small / "filler").unlink()
-        assert score(capsys, world, tmp_path, **{"--cache": tmp_path / "roomy"})[0] == 0
-    finally:
-        subprocess.run(["umount", small], check=True)
+    small = tiny_disk(64)
+    (small / "filler").write_bytes(bytes(60_000))
+    code, _, err = score(capsys, world, tmp_path, **{"--cache": small / "cache"})
+    assert code == 4
+    assert "no space left" in one_sentence(err)
+    assert not list(small.rglob("*.part"))
+    # Room again: the same command goes on.
+    (small / "filler").unlink()
+    assert score(capsys, world, tmp_path, **{"--cache": tmp_path / "roomy"})[0] == 0
 
 
 def test_refused_archive_is_exit_1_and_opens_no_file(

@@ -27,6 +27,7 @@ def is_torchscript(path: Path) -> bool:
         with zipfile.ZipFile(path) as archive:
             return any(name.split("/", 1)[-1] == "constants.pkl" for name in archive.namelist())
     except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError):
+        # What can't be read is for the restricted loader to tell: it says why, and takes no TorchScript.
         return False
 
 
