@@ -112,7 +112,7 @@ def _cache() -> dict[str, Any]:
 def _weights(backbones: str) -> list[dict[str, Any]]:
     from evalkit.errors import WeightsError
     from evalkit.weights.manifest import DIGEST_WORDS, load_backbones
-    from evalkit.weights.store import file_state, weights_folder, wrong_weights
+    from evalkit.weights.store import file_state, folder_of, weights_folder, wrong_weights
     from evalkit.weights.trust import trusted_digest
 
     loaded = load_backbones(backbones)
@@ -120,7 +120,7 @@ def _weights(backbones: str) -> list[dict[str, Any]]:
     for role, entry in sorted(loaded.roles.items()):
         name = f"weights {loaded.name}/{role}"
         try:
-            found = file_state(entry)
+            found = file_state(entry, folder_of(loaded))
         except WeightsError as error:
             checks.append(_check(name, False, str(error)))
             continue

@@ -53,17 +53,19 @@ def weights() -> None:
 def list_(backbones: str, as_json: bool) -> None:
     """List the files of a set: size, licence, how the digest is known, state, and the features that use them."""
     from evalkit.weights.manifest import load_backbones
-    from evalkit.weights.store import weights_folder
+    from evalkit.weights.store import folder_of
 
     loaded = load_backbones(backbones)
+    folder = folder_of(loaded)
     rows = _rows(loaded, loaded.roles)
     if as_json:
-        document = {"schema": 1, "backbones": loaded.name, "folder": str(weights_folder()), "files": rows}
+        document = {"schema": 1, "backbones": loaded.name, "folder": str(folder), "files": rows}
         click.echo(json.dumps(document, indent=1))
         return
     _print_rows(rows)
     there = sum(row["state"] == "there" for row in rows)
-    click.echo(f"{there} of {len(rows)} there, in {weights_folder()}. 'evalkit weights pull' fetches the others.")
+    others = "" if there == len(rows) else " 'evalkit weights pull' fetches the others."
+    click.echo(f"{there} of {len(rows)} there, in {folder}.{others}")
 
 
 @weights.command(
@@ -99,7 +101,7 @@ def pull(
     from evalkit.weights.manifest import load_backbones
     from evalkit.weights.store import file_state, weights_folder
 
-    loaded = load_backbones(backbones)
+    loaded = _fetched(load_backbones(backbones))
     chosen = _chosen(loaded, names, metrics, challenge)
     folder = weights_folder()
     absent = [entry for entry in chosen.values() if file_state(entry, folder).state != "there"]
@@ -144,7 +146,7 @@ def import_(paths: tuple[Path, ...], backbones: str, quiet: bool, as_json: bool)
     from evalkit.weights.manifest import load_backbones
     from evalkit.weights.store import weights_folder
 
-    loaded = load_backbones(backbones)
+    loaded = _fetched(load_backbones(backbones))
     folder = weights_folder()
     with watch_on(sys.stderr, quiet=quiet) as watch:
         report = import_weights(loaded, paths, folder, watch)
@@ -187,18 +189,19 @@ def verify(names: tuple[str, ...], backbones: str, metrics: str | None, challeng
     from evalkit.cli.weights_progress import watch_on
     from evalkit.errors import StorageError
     from evalkit.weights.manifest import load_backbones
-    from evalkit.weights.store import weights_folder
+    from evalkit.weights.store import folder_of
     from evalkit.weights.trust import trust
 
     loaded = load_backbones(backbones)
     files = _chosen(loaded, names, metrics, challenge)
     rows = _rows(loaded, {role: entry for role, entry in loaded.roles.items() if entry.file in files})
     ok = all(row["state"] == "there" for row in rows)
+    folder = folder_of(loaded)
     with watch_on(sys.stderr) as watch:
         for row in rows:
             if row["state"] == "there":
                 try:
-                    notice = trust(weights_folder(), files[row["file"]], row["sha256"], "found in the weights folder")
+                    notice = trust(folder, files[row["file"]], row["sha256"], "found in the weights folder")
                 except StorageError as error:
                     notice = str(error)
                 if notice:
@@ -213,9 +216,21 @@ def verify(names: tuple[str, ...], backbones: str, metrics: str | None, challeng
             )
             click.echo(f"{row['state']:10} {row['role']}: {row['file']}  {detail}{expected}".rstrip())
         right = sum(row["state"] == "there" for row in rows)
-        click.echo(f"{right} of {len(rows)} right, in {weights_folder()}.")
+        click.echo(f"{right} of {len(rows)} right, in {folder}.")
     if not ok:
         raise click.exceptions.Exit(MACHINE)
+
+
+def _fetched(loaded: Backbones) -> Backbones:
+    """Return the set, unless its files come with evalkit: then there is nothing to fetch or import."""
+    from evalkit.errors import UsageError
+
+    if loaded.packaged:
+        raise UsageError(
+            f"The backbones '{loaded.name}' come with evalkit: there is nothing to fetch.",
+            fix="'evalkit weights verify --backbones bundled' checks them.",
+        )
+    return loaded
 
 
 def _chosen(
@@ -245,10 +260,10 @@ def _chosen(
 def _rows(loaded: Backbones, roles: dict[str, WeightEntry]) -> list[dict[str, Any]]:
     from evalkit.cli.weights_roles import features_by_role
     from evalkit.weights.manifest import DIGEST_WORDS
-    from evalkit.weights.store import file_state, weights_folder
+    from evalkit.weights.store import file_state, folder_of
     from evalkit.weights.trust import trusted_digest
 
-    folder = weights_folder()
+    folder = folder_of(loaded)
     users = features_by_role()
     rows = []
     for role, entry in roles.items():

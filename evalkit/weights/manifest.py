@@ -124,10 +124,18 @@ class WeightEntry(_Part):
 
 
 class Backbones(_Part):
-    """A named set of backbones; scorecards of different sets never meet on one leaderboard."""
+    """A named set of backbones; scorecards of different sets never meet on one leaderboard.
+
+    Args:
+        name, title: of the set.
+        packaged: whether its files come with evalkit itself; of built-in sets only.
+        archives: ZIPs that hold several of the files.
+        roles: role -> file.
+    """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     title: str
+    packaged: bool = False
     archives: dict[FileName, ArchiveEntry] = Field(default_factory=dict)
     roles: dict[str, WeightEntry]
 
@@ -208,6 +216,8 @@ def load_backbones(name: str | Path) -> Backbones:
     if is_there(path) or path.suffix in {".yaml", ".yml"}:
         text = read_text(path, kind=UsageError, what="The backbones file")
         backbones = validate_model(Backbones, parse_yaml(text, str(path)))
+        if backbones.packaged:
+            raise InputError(f"{path} says 'packaged', which is for sets that come with evalkit.", fix="Leave it out.")
         if backbones.name in known:
             raise InputError(
                 f"{path} calls itself '{backbones.name}', which is a built-in set.", fix="Give it a name of its own."

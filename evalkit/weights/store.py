@@ -9,6 +9,7 @@ import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import resources
 from pathlib import Path
 from typing import Literal
 
@@ -55,6 +56,13 @@ def weights_folder() -> Path:
     """Return the folder that holds weights: ``EVALKIT_WEIGHTS``, else the platform's cache folder."""
     chosen = os.environ.get("EVALKIT_WEIGHTS")
     return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("evalkit")) / "weights"
+
+
+def folder_of(backbones: Backbones) -> Path:
+    """Return the folder that holds the files of a set: evalkit's own for one that comes with it."""
+    if backbones.packaged:
+        return Path(str(resources.files("evalkit"))) / "reference_models" / "bundled" / "weights"
+    return weights_folder()
 
 
 def file_sha256(path: Path) -> str:
@@ -114,7 +122,14 @@ def check_weights(backbones: Backbones, role: str) -> CheckedFile:
             found=f"roles {', '.join(sorted(backbones.roles)) or 'none'}",
             fix="Choose other metrics (--metrics), other backbones (--backbones), or --allow-missing.",
         )
-    found = file_state(entry)
+    found = file_state(entry, folder_of(backbones))
+    if backbones.packaged and found.state != "there":
+        raise WeightsError(
+            f"The file '{found.path.name}' of the backbones '{backbones.name}', which come with evalkit, is damaged.",
+            found=found.state if found.sha256 is None else f"SHA-256 {found.sha256}",
+            expected=entry.digest_text,
+            fix="Install evalkit again.",
+        )
     if found.state == "missing":
         raise missing_weights(backbones, role, entry, found.path)
     if found.state == "unreadable" or found.sha256 is None:
@@ -156,7 +171,8 @@ def several_missing(backbones: Backbones, roles: Sequence[str]) -> MissingWeight
         ),
         fix=f"Fetch them with '{backbones.command('pull', ' '.join(roles))}'. Without a network: "
         f"'{backbones.command('import', 'FOLDER')}' with a folder or ZIP that holds them. "
-        "Without them: choose other metrics (--metrics) or pass --allow-missing.",
+        "Without them: choose other metrics (--metrics), small networks that come with evalkit, whose numbers can't be "
+        "compared with published ones (--backbones bundled), or pass --allow-missing.",
     )
 
 
@@ -171,7 +187,8 @@ def missing_weights(backbones: Backbones, role: str, entry: WeightEntry, path: P
         expected=f"{path} with {entry.digest_text}; licence: {entry.licence_text}",
         fix=f"{pull} Without a network: '{backbones.command('import', 'FOLDER')}' with a folder or ZIP that holds it. "
         f"Or put it there yourself, or set EVALKIT_WEIGHTS to the folder that holds it.{source}"
-        " Without it: choose other metrics (--metrics) or pass --allow-missing.",
+        " Without it: choose other metrics (--metrics), small networks that come with evalkit, whose numbers can't be "
+        "compared with published ones (--backbones bundled), or pass --allow-missing.",
     )
 
 

@@ -84,6 +84,11 @@ class WeightFile:
     pinned: bool = True
 
     @property
+    def bundled(self) -> bool:
+        """Whether it holds one of the small networks that evalkit trains itself (``format: bundled``)."""
+        return self.options.get("format") == "bundled"
+
+    @property
     def pin(self) -> str | None:
         """The pinned digest, without which no program is loaded; ``None`` when there is none."""
         return self.sha256 if self.pinned else None

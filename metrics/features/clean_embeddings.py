@@ -18,6 +18,7 @@ from evalkit.metrics.features.image_embeddings import (
     InceptionExtractor,
     InceptionReferenceExtractor,
     activation_record,
+    bundled_frames,
 )
 
 if TYPE_CHECKING:
@@ -73,7 +74,9 @@ class CleanExtractor(InceptionExtractor):
 
     @staticmethod
     def make_network(weights: Mapping[str, WeightFile], device: str) -> FrameNetwork:
-        """Return the network that the manifest's options describe: ``{format: torchscript|state_dict}``."""
+        """Return the network that the manifest's options describe: ``{format: torchscript|state_dict|bundled}``."""
+        if weights[ROLE].bundled:
+            return bundled_frames(weights[ROLE], device)
         return open_network(weights[ROLE], device)
 
 

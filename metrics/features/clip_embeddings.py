@@ -6,11 +6,11 @@ transformers does, and those that ConsisID picks, with red and blue exchanged.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,37 @@ PRECISION = "float32, no TF32"
 _RESIZE = "Pillow bicubic, antialiased, uint8; shorter side, then the middle square"
 
 
+class Sizes(Protocol):
+    """What a network for pictures and texts takes and gives."""
+
+    @property
+    def side(self) -> int:
+        """Of its square pictures, in pixels."""
+        ...
+
+    @property
+    def vocabulary(self) -> int:
+        """How many token numbers there are."""
+        ...
+
+
+class PictureTextNetwork(Protocol):
+    """Turns pictures and texts into vectors whose angle says how well they go together."""
+
+    @property
+    def sizes(self) -> Sizes:
+        """Sides of its pictures, size of its vocabulary."""
+        ...
+
+    def embed_images(self, squares: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Return (N, D) of squares (side, side, 3) uint8 RGB, not normalised."""
+        ...
+
+    def embed_texts(self, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return (N, D) of token numbers (N, context), not normalised."""
+        ...
+
+
 @lru_cache(maxsize=2)
 def _network(path: Path, sha256: str | None, device: str, precision: str) -> Clip:
     from evalkit.metrics.features.networks.checkpoints import precision_of
@@ -48,8 +79,12 @@ def _network(path: Path, sha256: str | None, device: str, precision: str) -> Cli
     return Clip(path, device, sha256, precision_of({"precision": precision}))
 
 
-def open_network(file: WeightFile, device: str) -> Clip:
+def open_network(file: WeightFile, device: str) -> PictureTextNetwork:
     """Return the network, built once per process however many features use it; loads PyTorch."""
+    if file.bundled:
+        from evalkit.metrics.features.networks.small_runners import SmallText
+
+        return SmallText(file.path, file.sha256, device)
     return _network(file.path, file.pin, device, file.options.get("precision", "float32"))
 
 
@@ -76,7 +111,7 @@ class Frames:
 class ClipFramesSession(Session):
     """Takes the wanted frames while the video is decoded; one batched run of the network at the end."""
 
-    def __init__(self, network: Clip, frames: Frames, name: str) -> None:
+    def __init__(self, network: PictureTextNetwork, frames: Frames, name: str) -> None:
         self._network, self._frames, self._name = network, frames, name
         self._selection = np.empty(0, dtype=np.int64)
         self._squares: list[NDArray[np.uint8]] = []
@@ -164,7 +199,7 @@ class ClipFramesLargeExtractor(_FramesExtractor):
 class ClipReferenceSession(Session):
     """Wants no frame of the video: it reads the reference images."""
 
-    def __init__(self, network: Clip, images: tuple[Path, ...]) -> None:
+    def __init__(self, network: PictureTextNetwork, images: tuple[Path, ...]) -> None:
         self._network, self._images = network, images
 
     def finish(self) -> Arrays:
@@ -214,7 +249,7 @@ class ClipReferenceExtractor(Extractor):
         return ClipReferenceSession(self._network, item.reference_images)
 
 
-def _square(network: Clip, rgb: Picture, frames: Frames) -> NDArray[np.uint8]:
+def _square(network: PictureTextNetwork, rgb: Picture, frames: Frames) -> NDArray[np.uint8]:
     from evalkit.metrics.features.networks.clip import middle_square
 
     return middle_square(rgb[:, :, ::-1] if frames.bgr else rgb, network.sizes.side, frames.crop)

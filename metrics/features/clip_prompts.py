@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from evalkit.errors import WeightsError
 from evalkit.metrics.features.base import (
@@ -17,15 +17,33 @@ from evalkit.metrics.features.base import (
     Session,
     WeightFile,
 )
-from evalkit.metrics.features.clip_embeddings import BASE, LARGE, PRECISION, open_network
+from evalkit.metrics.features.clip_embeddings import BASE, LARGE, PRECISION, PictureTextNetwork, open_network
 from evalkit.metrics.features.stopwatch import running
 
 if TYPE_CHECKING:
-    from evalkit.metrics.features.clip_text import Tokenizer
-    from evalkit.metrics.features.networks.clip import Clip
+    from evalkit.metrics.features.clip_text import Tokenizer, Tokens
 
 VOCABULARY = "clip_vocabulary"
 RAW, DEPICTS = "{}", "A photo depicts {}"
+
+
+class Splitter(Protocol):
+    """Turns texts into token numbers."""
+
+    size: int
+
+    def tokens(self, texts: Sequence[str]) -> Tokens:
+        """Return the numbers of each text's tokens."""
+        ...
+
+
+def open_splitter(file: WeightFile) -> Splitter:
+    """Return what splits texts for the network: OpenAI's tokenizer, or the one of evalkit's own network."""
+    if file.bundled:
+        from evalkit.metrics.features.networks.small_inputs import WordNumbers
+
+        return WordNumbers()
+    return open_tokenizer(file.path, file.sha256)
 
 
 @lru_cache(maxsize=1)
@@ -40,7 +58,7 @@ def open_tokenizer(path: Path, sha256: str) -> Tokenizer:
 class ClipTextSession(Session):
     """Wants no frame: it reads the sample's text."""
 
-    def __init__(self, network: Clip, tokenizer: Tokenizer, texts: list[str], name: str) -> None:
+    def __init__(self, network: PictureTextNetwork, tokenizer: Splitter, texts: list[str], name: str) -> None:
         self._network, self._tokenizer, self._texts, self._name = network, tokenizer, texts, name
 
     def finish(self) -> Arrays:
@@ -60,7 +78,7 @@ class _TextExtractor(Extractor):
         super().__init__(weights, device)
         file, vocabulary = (weights[role] for role in self.record.weights)
         self._network = open_network(file, device)
-        self._tokenizer = open_tokenizer(vocabulary.path, vocabulary.sha256)
+        self._tokenizer = open_splitter(vocabulary)
         known = self._network.sizes.vocabulary
         if self._tokenizer.size != known:
             raise WeightsError(

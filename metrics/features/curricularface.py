@@ -15,7 +15,9 @@ from evalkit.metrics.features.base import WeightFile
 from evalkit.metrics.features.face_embeddings import (
     CropRule,
     FaceEmbeddingExtractor,
+    FaceNetwork,
     ReferenceEmbeddingExtractor,
+    bundled_faces,
     reference_record,
     video_record,
 )
@@ -44,8 +46,10 @@ def _network(path: Path, sha256: str, device: str, precision: str) -> Curricular
     return CurricularFace(path, device, precision_of({"precision": precision}))
 
 
-def open_network(file: WeightFile, device: str) -> CurricularFace:
+def open_network(file: WeightFile, device: str) -> FaceNetwork:
     """Return the network, built once per process however many features use it; loads PyTorch."""
+    if file.bundled:
+        return bundled_faces(file, device)
     return _network(file.path, file.sha256, device, str(file.options.get("precision", "float32")))
 
 
@@ -56,7 +60,7 @@ class CurricularFaceExtractor(FaceEmbeddingExtractor):
     record = video_record("curricularface", ROLE, "CurricularFace embeddings of the video's faces", _DECLARED, _OPTIONS)
 
     @staticmethod
-    def make_network(weights: Mapping[str, WeightFile], device: str) -> CurricularFace:
+    def make_network(weights: Mapping[str, WeightFile], device: str) -> FaceNetwork:
         """Return the network; loads PyTorch."""
         return open_network(weights[ROLE], device)
 

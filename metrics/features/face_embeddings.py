@@ -215,6 +215,13 @@ def reference_record(name: str, role: str, title: str, embedding: str, options: 
 _DECLARED = "D) float32, not normalised"
 
 
+def bundled_faces(file: WeightFile, device: str) -> FaceNetwork:
+    """Return evalkit's own small network for faces; loads PyTorch."""
+    from evalkit.metrics.features.networks.small_runners import SmallFaces
+
+    return SmallFaces(file.path, file.sha256, device)
+
+
 class ArcFaceExtractor(FaceEmbeddingExtractor):
     """ArcFace embeddings of every face that ``faces`` found (METRICS.md 4.1)."""
 
@@ -222,9 +229,11 @@ class ArcFaceExtractor(FaceEmbeddingExtractor):
     record = video_record("arcface", EMBEDDER, "face embeddings of the video", _DECLARED, ARCFACE_CROP.options)
 
     @staticmethod
-    def make_network(weights: Mapping[str, WeightFile], device: str) -> ArcFace:
-        """Return the network that the manifest's options describe: ``{mean, std}``."""
+    def make_network(weights: Mapping[str, WeightFile], device: str) -> FaceNetwork:
+        """Return the network that the manifest's options describe: ``{mean, std}``, or ``{format: bundled}``."""
         weight = weights[EMBEDDER]
+        if weight.bundled:
+            return bundled_faces(weight, device)
         return ArcFace(weight.path, device=device, **weight.options)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +20,7 @@ from evalkit.metrics.features.face_embeddings import (
     reference_record,
     video_record,
 )
-
-if TYPE_CHECKING:
-    from evalkit.metrics.features.networks.imagenet_inception import ImageNetInception
+from evalkit.metrics.features.image_embeddings import FrameNetwork, bundled_frames
 
 ROLE = "inception_torchvision"
 DIMENSION = 2048
@@ -44,7 +41,7 @@ class FaceInception:
 
     dimension = DIMENSION
 
-    def __init__(self, network: ImageNetInception) -> None:
+    def __init__(self, network: FrameNetwork) -> None:
         self._network = network
 
     def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -53,7 +50,7 @@ class FaceInception:
             self._network.embed([self._network.prepare(crop) for crop in crops[start : start + BATCH]])
             for start in range(0, len(crops), BATCH)
         ]
-        return np.concatenate(parts) if parts else np.zeros((0, DIMENSION), dtype=np.float32)
+        return np.concatenate(parts) if parts else np.zeros((0, self.dimension), dtype=np.float32)
 
 
 @lru_cache(maxsize=2)
@@ -67,6 +64,8 @@ def _network(path: Path, sha256: str, device: str, precision: str) -> FaceIncept
 
 def open_network(file: WeightFile, device: str) -> FaceInception:
     """Return the network, built once per process however many features use it; loads PyTorch."""
+    if file.bundled:
+        return FaceInception(bundled_frames(file, device))
     return _network(file.path, file.sha256, device, str(file.options.get("precision", "float32")))
 
 

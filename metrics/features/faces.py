@@ -25,8 +25,16 @@ TRACK_IOU = 0.3
 
 
 def make_detector(weight: WeightFile, device: str) -> Detector:
-    """Return the detector that the manifest's options describe: ``{family: scrfd|yunet, input_size, threshold}``."""
+    """Return the detector that the manifest's options describe.
+
+    ``{family: scrfd|yunet, input_size, threshold}``, or ``{format: bundled, threshold}``.
+    """
     options = dict(weight.options)
+    if weight.bundled:
+        from evalkit.metrics.features.networks.small_runners import SmallDetector
+
+        del options["format"]
+        return SmallDetector(weight.path, weight.sha256, device, **options)
     family = options.pop("family", "scrfd")
     if family == "yunet":
         return YuNet(weight.path, **options)

@@ -67,6 +67,13 @@ def open_network(path: Path, sha256: str, device: str, precision: str = "float32
     return FidInception(path, device, precision_of({"precision": precision}))
 
 
+def bundled_frames(file: WeightFile, device: str) -> FrameNetwork:
+    """Return evalkit's own small network for frames; loads PyTorch."""
+    from evalkit.metrics.features.networks.small_runners import SmallFrames
+
+    return SmallFrames(file.path, file.sha256, device)
+
+
 class _Embedder:
     """Takes the wanted frames one by one and runs the network on 16 at a time."""
 
@@ -194,6 +201,8 @@ class InceptionExtractor(Extractor):
     def make_network(weights: Mapping[str, WeightFile], device: str) -> FrameNetwork:
         """Return the network that the manifest describes."""
         file = weights[NETWORK]
+        if file.bundled:
+            return bundled_frames(file, device)
         return open_network(file.path, file.sha256, device, str(file.options.get("precision", "float32")))
 
     def open(self, item: Item, upstream: Mapping[str, Any]) -> Session:

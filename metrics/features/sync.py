@@ -7,7 +7,7 @@ what those cost). What is kept of a window is its 31 distances, so metrics can c
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
@@ -28,12 +28,16 @@ from evalkit.metrics.features.base import (
 )
 from evalkit.metrics.features.sync_frames import MEMORY, FrameStore
 from evalkit.metrics.features.sync_protocols import MIN_TRACK, PROTOCOLS, united
-from evalkit.metrics.features.sync_weights import DETECTOR, NETWORK, PRECISION, open_detector, open_syncnet
+from evalkit.metrics.features.sync_weights import (
+    DETECTOR,
+    NETWORK,
+    PRECISION,
+    BoxDetector,
+    SyncNetwork,
+    open_detector,
+    open_syncnet,
+)
 from evalkit.metrics.features.sync_windows import SOUND_OPTIONS, WINDOW_ARRAYS, Comparison, LipStream
-
-if TYPE_CHECKING:
-    from evalkit.metrics.features.networks.s3fd import S3fd
-    from evalkit.metrics.features.networks.syncnet import SyncNet
 
 SAMPLING = AtRate(25)
 DETECTION = {"scale": 0.25, "confidence": 0.9, "nms": [0.3, 0.1]}
@@ -50,7 +54,7 @@ TRACK_ARRAYS = {
 class SyncSession(Session):
     """Finds faces and cuts while the video is decoded; tracks, crops and SyncNet follow at the end."""
 
-    def __init__(self, detector: S3fd, network: SyncNet, item: Item, memory: int = MEMORY) -> None:
+    def __init__(self, detector: BoxDetector, network: SyncNetwork, item: Item, memory: int = MEMORY) -> None:
         self._detector, self._network, self._item = detector, network, item
         self._ticks: NDArray[np.int64] = np.empty(0, dtype=np.int64)
         self._start = 0.0
@@ -134,7 +138,7 @@ class SyncSession(Session):
 class WholeFrameSession(Session):
     """Every frame, whole, is the mouth picture: nothing is kept but a few frames."""
 
-    def __init__(self, network: SyncNet, item: Item) -> None:
+    def __init__(self, network: SyncNetwork, item: Item) -> None:
         self._network, self._item = network, item
         self._ticks: NDArray[np.int64] = np.empty(0, dtype=np.int64)
         self._seen: set[int] = set()

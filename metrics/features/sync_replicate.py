@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
@@ -41,12 +41,16 @@ from evalkit.metrics.features.sync import CROP, DETECTION, TRACK_ARRAYS, track_a
 from evalkit.metrics.features.sync_audio import RATE, Samples, to_int16
 from evalkit.metrics.features.sync_distances import CURVE, silent_distances, window_count
 from evalkit.metrics.features.sync_protocols import LATENTSYNC, MIN_TRACK
-from evalkit.metrics.features.sync_weights import DETECTOR, NETWORK, PRECISION, open_detector, open_syncnet
+from evalkit.metrics.features.sync_weights import (
+    DETECTOR,
+    NETWORK,
+    PRECISION,
+    BoxDetector,
+    SyncNetwork,
+    open_detector,
+    open_syncnet,
+)
 from evalkit.metrics.features.sync_windows import WINDOW_ARRAYS, LipStream, compare
-
-if TYPE_CHECKING:
-    from evalkit.metrics.features.networks.s3fd import S3fd
-    from evalkit.metrics.features.networks.syncnet import SyncNet
 
 FPS = 25
 LONGEST = 600.0  # seconds
@@ -61,7 +65,7 @@ CROP_SOUND = ("-async", "1", *SOUND)
 class ReplicateSession(Session):
     """Wants no frame: ffmpeg reads the file at the end. Its files lie in a temporary folder that is always removed."""
 
-    def __init__(self, detector: S3fd, network: SyncNet, ffmpeg: Ffmpeg, item: Item) -> None:
+    def __init__(self, detector: BoxDetector, network: SyncNetwork, ffmpeg: Ffmpeg, item: Item) -> None:
         self._detector, self._network, self._ffmpeg, self._item = detector, network, ffmpeg, item
         self._seconds = 0.0
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from evalkit.errors import MachineError
 from evalkit.metrics.features.base import WeightFile
@@ -18,13 +22,51 @@ NETWORK = "syncnet"
 PRECISION = "float32 without TF32, unless the backbones' option 'precision' of a role says otherwise"
 
 
-def open_detector(file: WeightFile, device: str) -> S3fd:
-    """Return S3FD with the file's weights, in the precision that its options ask for."""
+class BoxDetector(Protocol):
+    """Finds faces in frames; `networks.s3fd.S3fd` and its like."""
+
+    def small(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return a frame as `detect` takes it."""
+        ...
+
+    def batch_size(self, small: NDArray[np.uint8]) -> int:
+        """Return how many of such frames run at once."""
+        ...
+
+    def detect(
+        self, smalls: Sequence[NDArray[np.uint8]], frame_sizes: Sequence[tuple[int, int]]
+    ) -> list[NDArray[np.float64]]:
+        """Return the boxes (n, 5) of each frame: x1, y1, x2, y2 in pixels of the frame, score."""
+        ...
+
+
+class SyncNetwork(Protocol):
+    """Turns lips and sound into vectors; `networks.syncnet.SyncNet` and its like."""
+
+    def lips(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return (N - 4, D) of crops (N, 224, 224, 3) BGR."""
+        ...
+
+    def sound(self, coefficients: NDArray[np.float64], windows: int) -> NDArray[np.float32]:
+        """Return (windows, D) of coefficients (T, 13)."""
+        ...
+
+
+def open_detector(file: WeightFile, device: str) -> BoxDetector:
+    """Return S3FD with the file's weights, in the precision that its options ask for; or evalkit's own detector."""
+    if file.bundled:
+        from evalkit.metrics.features.networks.small_runners import SmallBoxes
+
+        return SmallBoxes(file.path, file.sha256, device)
     return _detector(file.path, file.sha256, device, _precision(file))
 
 
-def open_syncnet(file: WeightFile, device: str) -> SyncNet:
-    """Return SyncNet with the file's weights, in the precision that its options ask for."""
+def open_syncnet(file: WeightFile, device: str) -> SyncNetwork:
+    """Return SyncNet with the file's weights, in the precision that its options ask for; or evalkit's own network."""
+    if file.bundled:
+        from evalkit.metrics.features.networks.small_runners import SmallSync
+
+        return SmallSync(file.path, file.sha256, device)
     return _syncnet(file.path, file.sha256, device, _precision(file))
 
 

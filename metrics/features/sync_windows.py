@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,7 @@ from evalkit.metrics.features.sync_distances import (
     silent_distances,
     window_count,
 )
-
-if TYPE_CHECKING:
-    from evalkit.metrics.features.networks.syncnet import SyncNet
+from evalkit.metrics.features.sync_weights import SyncNetwork
 
 SOUNDS = ("official", "own")
 _CHUNK = 12  # crops that are embedded at once: eight windows
@@ -39,11 +37,11 @@ class LipStream:
     """Embeds the lips of one track while its crops come in, a few crops in memory.
 
     Args:
-        network: SyncNet.
+        network: SyncNetwork.
         windows: no more than this many are embedded.
     """
 
-    def __init__(self, network: SyncNet, windows: int) -> None:
+    def __init__(self, network: SyncNetwork, windows: int) -> None:
         self._network, self._left = network, windows
         self._crops: list[Picture] = []
         self._parts: list[NDArray[np.float32]] = []
@@ -69,7 +67,7 @@ class LipStream:
 class Comparison:
     """The sounds of one video, and the distances of its tracks to them."""
 
-    def __init__(self, network: SyncNet, item: Item, video_start: float) -> None:
+    def __init__(self, network: SyncNetwork, item: Item, video_start: float) -> None:
         self._network = network
         self.sounds: dict[str, Samples | None] = {
             "official": official_sound(item.audio),
@@ -105,11 +103,11 @@ class Comparison:
         return compare(self._network, lips, self._cut(name, first, frames), frames)
 
 
-def compare(network: SyncNet, lips: NDArray[np.float32], sound: Samples, frames: int) -> NDArray[np.float32]:
+def compare(network: SyncNetwork, lips: NDArray[np.float32], sound: Samples, frames: int) -> NDArray[np.float32]:
     """Return the distances (n, 31) of a track's lips (n, 1024) to its sound; NaN for windows that it doesn't reach.
 
     Args:
-        network: SyncNet.
+        network: SyncNetwork.
         lips: embeddings of the first n windows.
         sound: at 16 kHz, from the track's first frame on.
         frames: of the track.

@@ -67,13 +67,17 @@ class ClipNetwork(Protocol):
 def open_network(file: WeightFile, device: str) -> ClipNetwork:
     """Return the network, built once per process however many features use it; loads PyTorch.
 
-    The manifest's options of the role: ``format``, ``torchscript`` or ``state_dict``; ``epsilon`` of the batch
-    normalisation, for a state dict, 0.001 without it; ``precision``.
+    The manifest's options of the role: ``format``, ``torchscript``, ``state_dict`` or ``bundled``; ``epsilon`` of the
+    batch normalisation, for a state dict, 0.001 without it; ``precision``.
 
     Raises:
         InputError: an option that can't be.
         WeightsError: the file is not what the manifest says, or unsafe.
     """
+    if file.bundled:
+        from evalkit.metrics.features.networks.small_runners import SmallClips
+
+        return SmallClips(file.path, file.sha256, device)
     forms = FORMATS[file.role]
     form = file.options.get("format", forms[0])
     if form not in forms:

@@ -33,6 +33,16 @@ FACE = 0.285  # half the face's height as a share of the picture's
 BLACK: Colour = (24, 22, 24)
 
 
+def unit_of(size: int) -> float:
+    """Return how many pixels half the face's height has in a picture of ``size``."""
+    return FACE * size
+
+
+def centre_of(size: int) -> tuple[float, float]:
+    """Return the pixel where the head's origin rests in a picture of ``size``."""
+    return 0.5 * size, 0.47 * size
+
+
 class Painter:
     """Paints one puppet.
 
@@ -43,8 +53,8 @@ class Painter:
 
     def __init__(self, look: Look, size: int = 256) -> None:
         self.look, self.size = look, size
-        self._unit = FACE * size
-        self._centre = (0.5 * size, 0.47 * size)
+        self._unit = unit_of(size)
+        self._centre = centre_of(size)
         self._still = still_shapes(look).frozen()
         self._backdrop = paint_backdrop(look, size, self._unit, self._centre)
         self._lamp = lamp(look, size, self._unit)

@@ -105,6 +105,7 @@ class Maker:
                 **({"timeline": captions.timeline(scene.actions)} if scene.actions else {}),
                 "reference_video": video,
                 "groups": captions.groups(scene.look, scene.mood),
+                "identity": name.partition("t")[0],
             }
         )
 

@@ -15,6 +15,7 @@ from evalkit.metrics.features.yunet import YuNet
 from evalkit.reference_models.puppet import captions
 from evalkit.reference_models.puppet.features import IRIS, moving_shapes
 from evalkit.reference_models.puppet.geometry import Camera, jaw_share, on_face, ring
+from evalkit.reference_models.puppet.landmarks import landmarks
 from evalkit.reference_models.puppet.look import EYE_COLOURS, SKIN_TONES, make_look
 from evalkit.reference_models.puppet.motion import ACTIONS, FPS, MOODS, Action, performance
 from evalkit.reference_models.puppet.painter import FACE, Painter
@@ -259,16 +260,6 @@ def test_the_jaw_takes_the_chin_along() -> None:
     assert jaw_share(np.array([[0.0, -0.5], [0.0, 0.3], [0.0, 0.6], [0.0, 1.0]])).tolist() == [0, 0, 0.5, 1]
 
 
-def spots(look: object, pose: Pose) -> np.ndarray:
-    """Return where eyes, nose tip and mouth corners are, in the order of a detector: (5, 2) pixels."""
-    camera = Camera(FACE * 256, (128, 0.47 * 256), pose)
-    shapes = moving_shapes(look, pose)
-    nose = on_face(np.array([[0.0, 0.33 * look.nose_length - 0.06]]), 0.2)
-    lips = shapes["lips"]
-    points = [shapes["eye-1"].mean(axis=0), shapes["eye1"].mean(axis=0), nose[0], lips[0], lips[10]]
-    return camera.project(np.array(points))
-
-
 @pytest.mark.shared
 def test_a_detector_finds_faces_and_features(shared: Path) -> None:
     """YuNet, which never saw a puppet: in at least 99 % of 400 frames of 80 people, key points on the features."""
@@ -283,7 +274,7 @@ def test_a_detector_finds_faces_and_features(shared: Path) -> None:
             faces = detector.detect(painter.paint(pose))
             found += bool(faces)
             if faces:
-                truth = spots(scene.look, pose)
+                truth = landmarks(scene.look, pose, 256).keypoints
                 apart = np.linalg.norm(truth[1] - truth[0])
                 points = np.asarray(faces[0].keypoints)
                 distances.append(np.linalg.norm(points - truth, axis=1) / apart)

@@ -1,0 +1,177 @@
+"""The lessons of the face detector and of lips and sound."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from evalkit.metrics.features.networks.small import (
+    DETECTOR_SIDE,
+    DETECTOR_STRIDE,
+    LIP_FRAMES,
+    SOUND_ROWS,
+    DetectorNet,
+    SyncNets,
+    last_channels,
+)
+from evalkit.metrics.features.networks.small_inputs import GREY
+from evalkit.reference_models.bundled.data import WHOLE_SIDE, load_data
+from evalkit.reference_models.bundled.fit import begin, fit, planes, recoloured
+from evalkit.reference_models.bundled.lessons import Figures, Lesson
+
+CELLS = DETECTOR_SIDE // DETECTOR_STRIDE
+TAKES, WINDOWS, REACH = 12, 16, 15
+_ROWS_PER_FRAME = 4
+
+
+def learn_detector(lesson: Lesson) -> tuple[nn.Module, Figures]:
+    """Where the face is, in pictures that are moved, shrunk, cut, mirrored and recoloured; some have none."""
+    rng = begin(lesson.seed * 10 + 5)
+    wholes, boxes, points = load_data(lesson.folder, "pictures", "whole", "box", "points")
+    network = DetectorNet()
+    last_channels(network)
+
+    def loss_of(rng: np.random.Generator) -> Tensor:
+        rows = rng.integers(0, len(wholes), 48)
+        drawn = [placed(wholes[row], boxes[row], points[row], rng) for row in rows]
+        x = recoloured(planes(np.stack([picture for picture, _, _ in drawn])), rng, 0.3)
+        maps = network(x)
+        score = torch.from_numpy(np.stack([heat for _, heat, _ in drawn]))
+        wanted = torch.from_numpy(np.stack([values for _, _, values in drawn]))
+        face = score > 0.99
+        hit = functional.binary_cross_entropy_with_logits(maps[:, 0], score, reduction="none")
+        weight = torch.where(face, 6.0, 1.0)
+        where = functional.smooth_l1_loss(maps[:, 1:], wanted, beta=0.1, reduction="none").mean(dim=1)
+        return (hit * weight).mean() * 4 + 2 * (where * face).sum() / face.sum().clamp(min=1)
+
+    last = fit([network], loss_of, rng, steps=lesson.steps(1000), tell=lesson.tell)
+    return network, {"loss": last}
+
+
+def placed(
+    whole: NDArray[np.uint8], box: NDArray[np.float64], points: NDArray[np.float64], rng: np.random.Generator
+) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]:
+    """Return a picture (128, 128, 3), in which cells a face is (16, 16), and what each should say (14, 16, 16)."""
+    side = DETECTOR_SIDE
+    scale = side / WHOLE_SIDE * float(np.exp(rng.uniform(np.log(0.35), np.log(1.7))))
+    turn = np.deg2rad(12.0 * rng.standard_normal())
+    flip = -1.0 if rng.random() < 0.5 else 1.0
+    middle = np.array([box[0] + box[2], box[1] + box[3]]) / 2
+    spin = scale * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) @ np.diag([flip, 1.0])
+    reach = (box[2:] - box[:2]) * scale / 2
+    free = np.maximum(side - 2 * reach, 0.15 * side)
+    goal = side / 2 + free * rng.uniform(-0.5, 0.5, 2)
+    matrix = np.column_stack([spin, goal - spin @ middle])
+    fill = tuple(int(v) for v in rng.integers(0, 256, 3)) if rng.random() < 0.5 else (GREY, GREY, GREY)
+    if scale < 0.75:  # no pixel is left out when the picture shrinks
+        whole = np.asarray(cv2.GaussianBlur(whole, (0, 0), 0.4 / scale), dtype=np.uint8)
+    picture: NDArray[np.uint8] = np.asarray(
+        cv2.warpAffine(whole, matrix, (side, side), borderMode=cv2.BORDER_CONSTANT, borderValue=fill), dtype=np.uint8
+    )
+    heat = np.zeros((CELLS, CELLS), dtype=np.float32)
+    values = np.zeros((14, CELLS, CELLS), dtype=np.float32)
+    if rng.random() < 0.06:  # no face: the place where it was is covered by noise
+        x1, y1, x2, y2 = (int(v) for v in np.clip([*(goal - 1.4 * reach), *(goal + 1.4 * reach)], 0, side))
+        noise = rng.integers(0, 256, (6, 6, 3), dtype=np.uint8)
+        if x2 > x1 and y2 > y1:
+            picture[y1:y2, x1:x2] = cv2.resize(noise, (x2 - x1, y2 - y1))
+        return picture, heat, values
+    spots = points @ spin.T + matrix[:, 2]
+    if flip < 0:
+        spots = spots[[1, 0, 2, 4, 3]]
+    centre = np.stack(np.meshgrid(np.arange(CELLS), np.arange(CELLS)), axis=0) + 0.5
+    sides = 2 * reach / DETECTOR_STRIDE
+    away = (goal[:, None, None] / DETECTOR_STRIDE - centre) / np.maximum(sides, 2)[:, None, None]
+    heat[(np.abs(away) < 0.22).all(axis=0)] = 1.0
+    values[0:2] = goal[:, None, None] / DETECTOR_STRIDE - centre
+    values[2:4] = np.log(sides)[:, None, None]
+    values[4:] = (spots[:, :, None, None] / DETECTOR_STRIDE - centre[None]).reshape(10, CELLS, CELLS)
+    return picture, heat, values
+
+
+def learn_sync(lesson: Lesson) -> tuple[nn.Module, Figures]:
+    """Which of 31 shifts of the sound belongs to five mouth pictures, and that other people's sound does not."""
+    rng = begin(lesson.seed * 10 + 6)
+    mouths, sound = load_data(lesson.folder, "clips", "mouths", "sound")
+    network = SyncNets()
+    flat = torch.from_numpy(sound.reshape(-1, sound.shape[2]))
+    network.level.get_buffer("mean").copy_(flat.mean(dim=0))
+    network.level.get_buffer("scale").copy_(1.0 / flat.std(dim=0))
+    temperature = nn.Parameter(torch.tensor(-2.0))
+    holder = nn.ParameterList([temperature])
+    frames = mouths.shape[1]
+    windows = frames - LIP_FRAMES + 1
+
+    def loss_of(rng: np.random.Generator) -> Tensor:
+        takes = rng.permutation(len(mouths))[:TAKES]
+        starts = rng.integers(0, windows - WINDOWS + 1, TAKES)
+        pictures = np.concatenate(
+            [_runs(_shaken(mouths[take, at : at + WINDOWS + LIP_FRAMES - 1], rng)) for take, at in
+             zip(takes, starts, strict=True)]
+        )  # fmt: skip
+        gain = np.repeat(rng.uniform(0.75, 1.25, TAKES), WINDOWS).astype(np.float32)
+        lips = network.embed_lips((planes(pictures) * torch.from_numpy(gain)[:, None, None, None]).clamp_(0, 1))
+        rows = _sounds(sound, takes, starts, rng)
+        heard = network.embed_sound(torch.from_numpy(rows[0])).reshape(TAKES, WINDOWS + 2 * REACH, -1)
+        there = torch.from_numpy(rows[1])
+        return _shift_loss(lips.reshape(TAKES, WINDOWS, -1), heard, there, temperature.exp())
+
+    last = fit([network, holder], loss_of, rng, steps=lesson.steps(900), rate=3e-3, tell=lesson.tell)
+    return network, {"loss": last}
+
+
+def _shaken(mouths: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Return the mouth pictures of one take (N, 40, 40, 3), all shifted and mirrored alike."""
+    y, x = rng.integers(-2, 3, 2)
+    moved = np.roll(mouths, (y, x), axis=(1, 2))
+    if rng.random() < 0.5:
+        moved = moved[:, :, ::-1]
+    if rng.random() < 0.2:
+        moved = np.repeat(moved.mean(axis=3, keepdims=True), 3, axis=3).astype(np.uint8)
+    return moved
+
+
+def _runs(mouths: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.concatenate([mouths[i : i + WINDOWS] for i in range(LIP_FRAMES)], axis=3)
+
+
+def _sounds(
+    sound: NDArray[np.float32],
+    takes: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    rng: np.random.Generator,
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return the sound windows (T * 46, 20, 13) around each block of windows, and which of them exist (T, 46)."""
+    count = WINDOWS + 2 * REACH
+    rows = np.zeros((len(takes) * count, SOUND_ROWS, sound.shape[2]), dtype=np.float32)
+    there = np.zeros((len(takes), count), dtype=bool)
+    for i, (take, at) in enumerate(zip(takes, starts, strict=True)):
+        louder = np.zeros(sound.shape[2], dtype=np.float32)
+        louder[0] = 2.0 * rng.standard_normal()
+        for j in range(count):
+            first = _ROWS_PER_FRAME * (int(at) - REACH + j)
+            if first >= 0 and first + SOUND_ROWS <= sound.shape[1]:
+                rows[i * count + j] = sound[take, first : first + SOUND_ROWS] + louder
+                there[i, j] = True
+    return rows, there
+
+
+def _shift_loss(lips: Tensor, heard: Tensor, there: Tensor, scale: Tensor) -> Tensor:
+    """Return how badly the right shift is told from 30 others and from other takes, per window and per block."""
+    takes, windows, _ = lips.shape
+    distance = torch.cdist(lips, heard)  # (T, W, W + 30)
+    place = torch.arange(windows)[:, None] + torch.arange(2 * REACH + 1)[None]
+    curve = distance.gather(2, place[None].expand(takes, -1, -1))
+    known = there[:, None, :].expand(-1, windows, -1).gather(2, place[None].expand(takes, -1, -1))
+    others = torch.cdist(lips, heard[:, REACH : REACH + windows].roll(1, dims=0)).diagonal(dim1=1, dim2=2)[..., None]
+    far = -1e4
+    single = torch.cat([(-scale * curve**2).masked_fill(~known, far), -scale * others**2], dim=2)
+    target = torch.full((takes * windows,), REACH)
+    loss = functional.cross_entropy(single.flatten(0, 1), target)
+    mean = (curve * known).sum(dim=1) / known.sum(dim=1).clamp(min=1)
+    block = (-8 * scale * mean**2).masked_fill(known.sum(dim=1) < windows // 2, far)
+    return loss + 0.5 * functional.cross_entropy(block, target[:takes])

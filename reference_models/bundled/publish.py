@@ -1,0 +1,89 @@
+"""Trained networks as a set of backbones: which file plays which role.
+
+python -m evalkit.reference_models.bundled.publish FOLDER            # the manifest of that folder, on stdout
+python -m evalkit.reference_models.bundled.publish FOLDER --ship     # into the checkout: files and manifest
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+import click
+
+from evalkit.files import atomic_write, write_text
+from evalkit.weights.store import file_sha256
+
+# role -> network, options besides the format
+ROLES: dict[str, tuple[str, dict[str, float]]] = {
+    "face_detector": ("detector", {"threshold": 0.5}),
+    "sync_detector": ("detector", {}),
+    "arcface": ("faces", {}),
+    "curricularface": ("faces", {}),
+    "inception": ("frames", {}),
+    "inception_clean": ("frames", {}),
+    "inception_torchvision": ("frames", {}),
+    "i3d": ("clips", {}),
+    "i3d_state": ("clips", {}),
+    "syncnet": ("sync", {}),
+    "clip_vit_b32": ("text", {}),
+    "clip_vit_l14": ("text", {}),
+    "clip_vocabulary": ("text", {}),
+}
+_LICENCE = "Apache-2.0, as evalkit"
+_CITATION = "evalkit, reference_models/bundled/MODEL_CARD.md"
+
+
+def manifest(folder: Path, name: str = "bundled", *, packaged: bool = False) -> str:
+    """Return the YAML of the networks in ``folder``.
+
+    Raises:
+        OSError: a file is missing.
+    """
+    lines = [
+        "# Small networks that evalkit trains itself on puppets (make train-bundled). Written by",
+        "# evalkit.reference_models.bundled.publish. Their numbers can't be compared with published ones.",
+        f"name: {name}",
+        "title: evalkit's own small networks, trained on puppets; not comparable with published numbers",
+        *(["packaged: true"] if packaged else []),
+        "roles:",
+    ]
+    for role, (network, options) in ROLES.items():
+        path = folder / f"{network}.safetensors"
+        given = ", ".join(["format: bundled", *(f"{key}: {value}" for key, value in options.items())])
+        lines += [
+            f"  {role}:",
+            f"    file: {path.name}",
+            f"    sha256: {file_sha256(path)}",
+            f"    bytes: {path.stat().st_size}",
+            f"    options: {{{given}}}",
+            f"    licence: {_LICENCE}",
+            f"    citation: {_CITATION}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def ship(folder: Path) -> None:
+    """Copy the networks and the record of their training into the checkout, and write the built-in manifest."""
+    package = Path(str(resources.files("evalkit")))
+    weights = package / "reference_models" / "bundled" / "weights"
+    for name in (*sorted({f"{network}.safetensors" for network, _ in ROLES.values()}), "training.json"):
+        with atomic_write(weights / name) as stream:
+            stream.write((folder / name).read_bytes())
+    write_text(package / "weights" / "bundled.yaml", manifest(weights, packaged=True))
+
+
+@click.command()
+@click.argument("folder", type=click.Path(exists=True, path_type=Path))
+@click.option("--name", default="retrained", show_default=True, help="Of the set.")
+@click.option("--ship", "shipped", is_flag=True, help="Make them the bundled networks of this checkout.")
+def main(folder: Path, name: str, shipped: bool) -> None:
+    """Print the manifest of trained networks, or ship them."""
+    if shipped:
+        ship(folder)
+    else:
+        click.echo(manifest(folder, name), nl=False)
+
+
+if __name__ == "__main__":
+    main()

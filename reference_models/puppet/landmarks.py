@@ -1,0 +1,44 @@
+"""Where the features of a painted face are: the truth that detectors are trained and tested with."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.reference_models.puppet.features import moving_shapes
+from evalkit.reference_models.puppet.geometry import Camera, flat, on_face
+from evalkit.reference_models.puppet.look import Look
+from evalkit.reference_models.puppet.painter import centre_of, unit_of
+from evalkit.reference_models.puppet.pose import Pose
+from evalkit.reference_models.puppet.still import outline
+
+BROW = -0.42  # face coordinate of the box's upper edge: above the brows, as face detectors draw it
+_LEFT_CORNER, _RIGHT_CORNER = 0, 10  # of the lips' outline
+
+
+class Landmarks(NamedTuple):
+    """Pixels in a picture.
+
+    Args:
+        box: (4,) x1, y1, x2, y2: the head's sides, above the brows, the chin with a closed mouth.
+        keypoints: (5, 2) eyes, tip of the nose, corners of the mouth; left in the picture first.
+    """
+
+    box: NDArray[np.float64]
+    keypoints: NDArray[np.float64]
+
+
+def landmarks(look: Look, pose: Pose, size: int) -> Landmarks:
+    """Return where a painter of ``size`` puts the features of ``look`` in ``pose``."""
+    camera = Camera(unit_of(size), centre_of(size), pose)
+    shapes = moving_shapes(look, pose)
+    nose = on_face(np.array([[0.0, 0.33 * look.nose_length - 0.06]]), 0.2)[0]
+    lips = shapes["lips"]
+    eyes = [shapes["eye-1"].mean(axis=0), shapes["eye1"].mean(axis=0)]
+    edge = outline(look)
+    edge = edge[edge[:, 1] >= BROW]
+    sides = camera.project(flat(edge, 0.02))
+    points = camera.project(np.array([*eyes, nose, lips[_LEFT_CORNER], lips[_RIGHT_CORNER]]))
+    return Landmarks(np.concatenate([sides.min(axis=0), sides.max(axis=0)]), points)
