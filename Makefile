@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .PHONY: help install test demo check docs format oracles wheel smoke bench bench-networks clean
 
 help:
-	@echo "make test     run the tests                 make demo    score a small made-up challenge"
+	@echo "make test     run the tests                 make demo    a made-up challenge, from nothing to one page"
 	@echo "make check    ruff, mypy, generated pages   make format  let ruff rewrite the files"
 	@echo "make docs     pages about metrics and rules, from the records"
 	@echo "make oracles  environment for parity tests  make smoke   build a wheel and try it elsewhere"

@@ -6,6 +6,7 @@ import io
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +15,13 @@ from typing import Any
 import pandas as pd
 
 from evalkit.files import write_bytes
-from evalkit.scoring.scorecard import Scorecard
-from evalkit.text import csv_cell
+from evalkit.scoring.scorecard import Scorecard, VideoScore
+from evalkit.text import csv_cell, neutralise
 
 NO_VALUE = "\u2013"
 SHOWN = 3  # videos at each end of a metric
+CELL_LIMIT = 100  # characters of foreign text in a table
+REASONS = 6  # reasons counted beside one metric
 MAX_DEPTH = 4  # of the dotted names that `flatten` makes
 BETTER = {True: "higher", False: "lower", None: None}
 
@@ -98,6 +101,23 @@ def summary_rows(card: Scorecard) -> list[dict[str, Any]]:
         }
         for name, score in card.metrics.items()
     ]
+
+
+def missing_reasons(card: Scorecard, metric: str) -> list[tuple[str, int]]:
+    """Return why videos have no value for ``metric`` and how many, the most frequent reason first, rare ones in one."""
+    reasons = Counter(
+        missing_reason(video, metric)
+        for video in card.videos
+        if metric in video.values and video.values[metric] is None
+    )
+    ranked = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+    rest = sum(count for _, count in ranked[REASONS:])
+    return ranked[:REASONS] + ([("other reasons", rest)] if rest else [])
+
+
+def missing_reason(video: VideoScore, metric: str) -> str:
+    """Return why ``video`` has no value for ``metric``."""
+    return neutralise(video.reasons.get(metric) or "not_computed", CELL_LIMIT)
 
 
 def group_tables(card: Scorecard) -> list[GroupTable]:

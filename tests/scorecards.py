@@ -172,3 +172,64 @@ def jpeg(shade: int, width: int = 72, height: int = 72) -> bytes:
 def strips_for(card: Scorecard, frames: int = 4) -> dict[str, list[bytes]]:
     """Return a filmstrip for every sample, each frame of its own colour."""
     return {video.sample: [jpeg(at * frames + step) for step in range(frames)] for at, video in enumerate(card.videos)}
+
+
+def small_card(
+    name: str,
+    values: dict[str, list[float | None]],
+    *,
+    better: dict[str, bool | None] | None = None,
+    groups: list[dict[str, str]] | None = None,
+    whole: dict[str, float | None] | None = None,
+    protocol: int = 1,
+    **changes: object,
+) -> Scorecard:
+    """Return a scorecard with these values per sample ``s1``, ``s2``, ...; a missing one has the reason ``no_face``.
+
+    Args:
+        name: of the submission.
+        values: metric -> a value per sample.
+        better: metric -> whether higher is better; true where it isn't said.
+        groups: of each sample.
+        whole: numbers of the whole set, lower is better.
+        protocol: of every metric.
+        changes: other fields of the scorecard.
+    """
+    count = len(next(iter(values.values())))
+    metrics = {}
+    for metric, column in values.items():
+        known = [value for value in column if value is not None]
+        metrics[metric] = {
+            "value": sum(known) / len(known) if known else None,
+            "ci95": (min(known), max(known)) if len(known) > 1 else None,
+            "higher_is_better": (better or {}).get(metric, True),
+            "n": len(known),
+            "coverage": len(known) / count,
+            "reason": None if known else "no_face",
+            "protocol": protocol,
+            "title": metric.upper(),
+        }
+    for metric, value in (whole or {}).items():
+        share = {"n": count, "coverage": 1.0} if value is not None else {"n": 0, "coverage": 0.0, "reason": "too_few"}
+        metrics[metric] = {"value": value, "higher_is_better": False, "protocol": protocol, "title": metric.upper()}
+        metrics[metric] |= share
+    videos = [
+        {
+            "sample": f"s{at + 1}",
+            "path": f"s{at + 1}.mp4",
+            "values": {metric: column[at] for metric, column in values.items()},
+            "reasons": {metric: "no_face" for metric, column in values.items() if column[at] is None},
+            "groups": groups[at] if groups else {},
+        }
+        for at in range(count)
+    ]
+    document = {
+        "schema": 1,
+        "submission": {"name": name, "sha256": f"{len(name):02x}" * 32},
+        "challenge": {"id": "c", "sha256": "01" * 32, "title": "The challenge"},
+        "backbones": "published",
+        "metrics": metrics,
+        "videos": videos,
+        "provenance": {"testset": {"sha256": "ab" * 32}, "backbones": {"sha256": "cd" * 32}},
+    }
+    return Scorecard.model_validate({**document, **changes})

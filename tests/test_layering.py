@@ -118,6 +118,7 @@ def test_every_folder_with_code_is_packaged() -> None:
     setup = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
     with_code = {name if file.name == "__init__.py" else name.rpartition(".")[0] for name, file in modules()}
     with_data = {"evalkit.metrics.definitions", "evalkit.presets", "evalkit.weights", "evalkit.reports.templates"}
+    with_data |= {"evalkit.reference_models.bundled.weights"}
     assert sorted(setup["packages"]) == sorted(with_code | with_data)
 
 

@@ -18,6 +18,7 @@ _FIELD = re.compile(r"\{([a-z]+)\}")
 _PATTERNS = {"index": r"[1-9][0-9]*", "id": r".+", "identity": r"[^/]+", "prompt": r"[^/]+"}
 _ZEROS = re.compile(r"(?<![0-9])0+(?=[0-9])")
 WRAPPER_DEPTH = 3
+SPEED_FILE = "speed.json"  # what a generator measured of itself; beside the videos, and no answer to any sample
 CLOSE_MISSING, CLOSE_SPARE = 50, 200  # similar names are looked for up to these numbers: the search is a product
 
 
@@ -35,6 +36,7 @@ class Layout:
         templates: what the challenge allows.
         near: sample id -> the extra path that is probably meant, where case, extension, leading zeros or the folder
             differ, or the name is similar.
+        speed: path of the ``speed.json`` beside the videos, ``None`` without one.
     """
 
     template: str | None
@@ -45,6 +47,7 @@ class Layout:
     expected: int | None = None
     templates: tuple[str, ...] = field(default=())
     near: Mapping[str, str] = field(default_factory=dict)
+    speed: str | None = None
 
 
 def match_layout(paths: Sequence[str], challenge: Challenge, testset: TestSet | None) -> Layout:
@@ -75,8 +78,18 @@ def match_layout(paths: Sequence[str], challenge: Challenge, testset: TestSet | 
         count = len(testset) if testset is not None else challenge.testset.samples
         return Layout(None, {}, missing=tuple(named.items()), extra=tuple(paths), expected=count, templates=templates)
     taken = set(best.files.values())
-    extra = tuple(path for path in paths if path not in taken)
-    return replace(best, extra=extra, near=_near(best, extra))
+    speed = next((path for path in (SPEED_FILE, best.prefix + SPEED_FILE) if path in set(paths) - taken), None)
+    extra = tuple(path for path in paths if path not in taken and path != speed)
+    return replace(best, extra=extra, near=_near(best, extra), speed=speed)
+
+
+def expected_paths(challenge: Challenge, testset: TestSet) -> dict[str, str]:
+    """Return sample id -> path by the first of the challenge's layouts that names every sample.
+
+    Raises:
+        TestSetError: when none does.
+    """
+    return next(iter(_expected_by_template(challenge.submission.layouts, testset).values()))
 
 
 def _prefixes(paths: Sequence[str], template: str, testset: TestSet | None) -> list[str]:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from evalkit._version import __version__
+from evalkit.cli.baseline import baseline
 from evalkit.cli.challenges import challenges
+from evalkit.cli.compare import compare
 from evalkit.cli.crosscheck import crosscheck
 from evalkit.cli.demo import demo
 from evalkit.cli.doctor import doctor
@@ -44,7 +46,7 @@ def cli(debug: bool) -> None:
     del debug  # read from the arguments by `main`, which also sees errors raised before this runs
 
 
-for command in (validate, score, challenges, metrics, testset, demo, doctor, weights, crosscheck):
+for command in (validate, score, compare, challenges, metrics, testset, baseline, demo, doctor, weights, crosscheck):
     cli.add_command(command)
 
 

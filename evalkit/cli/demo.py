@@ -1,61 +1,232 @@
-"""``evalkit demo``: a small challenge from nothing to scorecards, on videos made on the spot."""
+"""``evalkit demo``: a whole challenge from nothing to one page, on talking puppets made on the spot."""
 
 from __future__ import annotations
 
+import json
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from evalkit.cli.options import as_json as json_option
 from evalkit.cli.options import example, progress_on, quiet_option, workers_option
 
-SAMPLES = 6
-SECONDS = 2.0
-METRICS = ("psnr", "ssim", "ssim.rgb", "duration", "fps", "frozen_share")
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from evalkit.challenge import Challenge
+    from evalkit.reference_models.showcase import Showcase, Team
+    from evalkit.reports.comparison import Comparison
+    from evalkit.scoring.progress import Progress
+    from evalkit.scoring.scorecard import Scorecard
+    from evalkit.testset import TestSet
+
+PAGE = "compare.html"
+Result = TypeVar("Result")
 
 
-@click.command(epilog=example("evalkit demo -o demo/"))
+@click.command(epilog=example("evalkit demo -o demo/", "evalkit demo -o small/ --samples 4 --seed 7 --open"))
 @click.option(
     "--output",
     "-o",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("demo"),
     show_default=True,
-    help="Folder for the demo.",
+    help="Folder for the demo; what is in it already is not made again.",
 )
+@click.option(
+    "--seed", "-s", type=click.IntRange(0, 1_000_000), default=0, show_default=True, help="Other seeds: other people."
+)
+@click.option("--samples", "-n", type=click.IntRange(3, 1000), default=12, show_default=True, help="Of the test set.")
+@click.option("--seconds", type=float, default=3.0, show_default=True, help="Length of a clip.")
+@click.option("--size", type=int, default=256, show_default=True, help="Width and height in pixels.")
+@click.option("--open/--no-open", "open_page", default=False, help="Open the page in the browser at the end.")
 @workers_option
 @quiet_option
-def demo(output: Path, workers: int | None, quiet: bool) -> None:
-    """Make a test set of moving shapes and three submissions, validate them and score two.
+@json_option
+def demo(
+    output: Path,
+    seed: int,
+    samples: int,
+    seconds: float,
+    size: int,
+    open_page: bool,
+    workers: int | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Make a test set of talking puppets, let baselines and controls compete, score all, and put them on one page.
 
-    Needs no weights and no network: only metrics without a backbone are used.
+    Two more submissions are broken: one is scored as far as it goes, one is refused. Needs no network connection.
     """
-    from evalkit import api
-    from evalkit.cli.score import print_scorecard
-    from evalkit.cli.validate import print_report
-    from evalkit.reference_models import shapes
+    from evalkit.cli.compare import print_comparison
+    from evalkit.reference_models.showcase import Showcase
+    from evalkit.scoring.engines.local import default_workers
 
-    progress = progress_on(quiet)
-    click.echo(f"Making a test set of {SAMPLES} videos and three submissions in {output} ...")
-    testset = shapes.write_testset(output / "testset", SAMPLES, SECONDS)
-    teams = output / "submissions"
-    sharp = shapes.write_submission(teams / "sharp.zip", SAMPLES, SECONDS, shapes.unchanged)
-    blurred = shapes.write_submission(teams / "blurred.zip", SAMPLES, SECONDS, shapes.blur(2.0))
-    short = shapes.write_submission(teams / "incomplete.zip", SAMPLES - 1, SECONDS, shapes.unchanged)
-    for team in (sharp, blurred):
-        click.echo(f"\nevalkit score {team} --challenge talking-head --testset {testset} --metrics {','.join(METRICS)}")
-        card = api.score(
-            team,
-            "talking-head",
-            testset,
-            out=output / "scorecards" / team.stem,
-            metrics=METRICS,
-            workers=workers,
-            cache=output / "cache",
-            progress=progress,
+    started = time.monotonic()
+    show = Showcase(output, seed, samples, seconds, size)
+    run = _Run(show, workers or default_workers(), progress_on(quiet or as_json), quiet=quiet or as_json)
+    comparison = run.everything()
+    page = output / PAGE
+    took = round(time.monotonic() - started, 1)
+    if as_json:
+        document = {**comparison.to_json(), "folder": str(output), "page": str(page), "seconds": took}
+        click.echo(json.dumps({**document, "failures": run.failures}, indent=1))
+    else:
+        print_comparison(comparison)
+        click.echo(f"Page: {page}   (made in {took:.0f} s)")
+    if open_page:
+        click.launch(page.resolve().as_uri())
+
+
+class _Run:
+    """The steps of one demo."""
+
+    def __init__(self, show: Showcase, workers: int, progress: Progress, *, quiet: bool) -> None:
+        self._show = show
+        self._workers = workers
+        self._progress = progress
+        self._quiet = quiet
+        self.failures: dict[str, dict[str, str]] = {}
+
+    def everything(self) -> Comparison:
+        """Make what is missing and write the page."""
+        from evalkit.reference_models.showcase import DAMAGED, REFUSED, TEAMS
+
+        show = self._show
+        show.claim()
+        challenge = show.challenge()
+        self._say(f"Challenge    {show.challenge_file}")
+        testset = self._steps("test set", show.samples, lambda tick: show.testset(self._workers, tick))
+        self._say(f"Test set     {show.testset_folder}: {len(testset)} samples")
+        for team in TEAMS:
+            self._submit(team, testset)
+        show.damaged(testset)
+        show.refused(testset)
+        self._say(f"Submissions  {show.submission_file(TEAMS[0]).parent}: {len(TEAMS)} good ones, 2 broken ones")
+        cards = {team.name: self._score(team, challenge, testset) for team in (*TEAMS, DAMAGED)}
+        self._say(f"Scorecards   {show.folder / 'scorecards'}: {len(cards)}")
+        return self._compare(cards, self._refuse(REFUSED, challenge, testset))
+
+    def _submit(self, team: Team, testset: TestSet) -> None:
+        if self._show.submission_file(team).is_file():
+            return
+        failed = self._steps(
+            f"submission {team.name}",
+            len(testset),
+            lambda tick: self._show.submission(team, testset, self._workers, tick),
         )
-        print_scorecard(card)
-        click.echo(f"Page: {output / 'scorecards' / team.stem / 'report.html'}")
-    click.echo(f"\nevalkit validate {short} --challenge talking-head --testset {testset}")
-    print_report(
-        api.validate(short, "talking-head", testset, workers=workers, cache=output / "cache", progress=progress)
+        if failed:
+            self.failures[team.name] = dict(failed)
+            sample, reason = next(iter(failed.items()))
+            self._say(f"  {team.name}: {len(failed)} of {len(testset)} samples failed; {sample}: {reason}")
+
+    def _score(self, team: Team, challenge: Challenge, testset: TestSet) -> Scorecard:
+        from evalkit import api
+        from evalkit.reference_models.showcase import BACKBONES
+
+        path, out = self._show.submission_file(team), self._show.folder / "scorecards" / team.name
+        found = _fitting(out, path, challenge, testset)
+        if found is not None:
+            return found
+        return api.score(
+            path,
+            challenge,
+            testset,
+            out=out,
+            backbones=BACKBONES,
+            workers=self._workers,
+            cache=self._cache,
+            progress=_Titled(self._progress, f"scoring {team.name}"),
+        )
+
+    def _refuse(self, team: Team, challenge: Challenge, testset: TestSet) -> Path:
+        """Validate the submission that is refused; return the file with what was found."""
+        from evalkit import api
+        from evalkit.files import write_text
+
+        report = api.validate(
+            self._show.submission_file(team), challenge, testset, workers=self._workers, cache=self._cache
+        )
+        place = self._show.folder / "reports" / f"{team.name}.json"
+        write_text(place, json.dumps(report.to_json(), indent=1) + "\n")
+        return place
+
+    def _compare(self, cards: dict[str, Scorecard], refused: Path) -> Comparison:
+        from evalkit.reference_models.showcase import DAMAGED, REFUSED, TEAMS
+        from evalkit.reports.comparison import make_comparison
+        from evalkit.reports.comparison_inputs import Entry, load_inputs
+        from evalkit.reports.comparison_media import Media, read_pictures
+        from evalkit.reports.comparison_page import shown_samples, write_comparison_page
+
+        teams = (*TEAMS, DAMAGED)
+        entries = [Entry(team.name, cards[team.name], team.note) for team in teams]
+        _, unscored = load_inputs([refused], notes={REFUSED.name: REFUSED.note})
+        comparison = make_comparison(entries, unscored)
+        media = Media(
+            {team.name: self._show.submission_file(team) for team in teams}, self._cache, self._workers, self._progress
+        )
+        pictures = read_pictures(entries, shown_samples(comparison), media)
+        write_comparison_page(comparison, self._show.folder / PAGE, pictures)
+        return comparison
+
+    @property
+    def _cache(self) -> Path:
+        return self._show.folder / "cache"
+
+    def _steps(self, title: str, total: int, work: Callable[[Callable[[str], None]], Result]) -> Result:
+        from evalkit.scoring.progress import shown
+
+        with shown(self._progress, title, total) as progress:
+            return work(progress.step)
+
+    def _say(self, line: str) -> None:
+        from evalkit.text import neutralise
+
+        if not self._quiet:
+            click.echo(neutralise(line, 500))
+
+
+class _Titled:
+    """A progress whose stages all have one title."""
+
+    def __init__(self, progress: Progress, title: str) -> None:
+        self._progress, self._title = progress, title
+
+    def start(self, title: str, total: int) -> None:
+        """Start the stage under the title."""
+        del title
+        self._progress.start(self._title, total)
+
+    def step(self, text: str) -> None:
+        """Hand the step on."""
+        self._progress.step(text)
+
+    def finish(self) -> None:
+        """Hand the end on."""
+        self._progress.finish()
+
+
+def _fitting(folder: Path, submission: Path, challenge: Challenge, testset: TestSet) -> Scorecard | None:
+    """Return the scorecard in ``folder`` when it is of this submission, challenge, test set and set of backbones."""
+    from evalkit._version import __version__
+    from evalkit.errors import InputError
+    from evalkit.reference_models.showcase import BACKBONES
+    from evalkit.scoring.scorecard import Scorecard
+    from evalkit.submission import Submission
+
+    try:
+        card = Scorecard.load(folder)
+    except InputError:
+        return None
+    recorded = card.provenance.get("testset")
+    found = (
+        card.submission.sha256,
+        card.challenge.sha256,
+        card.backbones,
+        recorded.get("sha256") if isinstance(recorded, dict) else None,
+        card.provenance.get("evalkit"),
     )
+    wanted = (Submission.open(submission).sha256, challenge.sha256, BACKBONES, testset.sha256, __version__)
+    return card if found == wanted else None

@@ -194,7 +194,7 @@ class FilmstripExtractor(Extractor):
 def filmstrip_pictures(arrays: Mapping[str, NDArray[Any]]) -> list[bytes]:
     """Return the JPEG files of a cached filmstrip, in time order."""
     data, ends = arrays["jpeg"].tobytes(), [int(end) for end in arrays["end"]]
-    return [data[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+    return [data[start:end] for start, end in zip([0, *ends][:-1], ends, strict=True)]
 
 
 EXTRACTORS = (PairedPixelsExtractor, BrisqueExtractor, FilmstripExtractor)

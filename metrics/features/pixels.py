@@ -114,8 +114,8 @@ def matlab_gray(rgb: UInt8Image) -> UInt8Image:
         ValueError: the shape or dtype is wrong.
     """
     require_rgb(rgb, "rgb")
-    red, green, blue = (rgb[..., channel] * weight for channel, weight in enumerate(_GRAY_WEIGHTS))
-    return cast(UInt8Image, np.rint(red + green + blue).astype(np.uint8))
+    grey = cv2.transform(rgb.astype(np.float64), np.array([_GRAY_WEIGHTS]))
+    return cast(UInt8Image, np.rint(grey, out=grey).astype(np.uint8).reshape(rgb.shape[:2]))
 
 
 def _ssim_plane(x: UInt8Image, y: UInt8Image) -> float:
@@ -126,14 +126,29 @@ def _ssim_plane(x: UInt8Image, y: UInt8Image) -> float:
     def blurred(plane: FloatImage) -> FloatImage:
         return cast(FloatImage, cv2.sepFilter2D(plane, cv2.CV_64F, _SSIM_TAPS, _SSIM_TAPS))[inside]
 
+    # In place wherever a plane is not needed again: fresh memory costs more than the arithmetic.
     a, b = x.astype(np.float64), y.astype(np.float64)
-    mean_a, mean_b, product = blurred(a), blurred(b), blurred(a * b)
-    square_sum = blurred(a * a + b * b)  # the two variances occur only as their sum: one blur instead of two
+    mean_a, mean_b, covariance = blurred(a), blurred(b), blurred(a * b)
+    a *= a
+    b *= b
+    a += b
+    variances = blurred(a)  # the two occur only as their sum: one blur instead of two
     mean_product = mean_a * mean_b
-    mean_square_sum = mean_a * mean_a + mean_b * mean_b
-    numerator = (2.0 * mean_product + SSIM_C1) * (2.0 * (product - mean_product) + SSIM_C2)
-    denominator = (mean_square_sum + SSIM_C1) * (square_sum - mean_square_sum + SSIM_C2)
-    return float(np.mean(numerator / denominator))
+    mean_a *= mean_a
+    mean_b *= mean_b
+    mean_a += mean_b
+    covariance -= mean_product
+    variances -= mean_a
+    mean_product *= 2.0
+    mean_product += SSIM_C1
+    covariance *= 2.0
+    covariance += SSIM_C2
+    covariance *= mean_product
+    mean_a += SSIM_C1
+    variances += SSIM_C2
+    variances *= mean_a
+    covariance /= variances
+    return float(np.mean(covariance))
 
 
 def ssim_gray(candidate: UInt8Image, reference: UInt8Image) -> float:

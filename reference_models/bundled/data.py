@@ -40,7 +40,7 @@ SHARE = 20  # people per unit of work
 LOOKS, POSES = 4, 2  # pictures of each person: changes of clothes, room and light, times poses
 CLIPS = 3  # of 16 frames from each take
 SHARE_SECONDS = 1800.0
-_PEOPLE = 900_000_000_000  # worlds of test sets are below: seed * 1e6 + number, with a seed of at most a million
+_PEOPLE = 2_000_000_000_000  # above those of every test set: seed * 1e6 + number, with a seed of at most a million
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ def spoil(rgb: Picture, faults: Faults, rng: np.random.Generator) -> Picture:
         rgb = rgb.copy()
         rgb[y : y + side, x : x + side] = (rng.random((side, side, 3)) * 255).astype(np.uint8)
     if faults.shift_x or faults.shift_y:
-        move = np.array([[1, 0, faults.shift_x], [0, 1, faults.shift_y]])
+        move = np.array([[1, 0, faults.shift_x], [0, 1, faults.shift_y]], dtype=np.float64)
         rgb = _picture(cv2.warpAffine(rgb, move, (width, height), borderMode=cv2.BORDER_REFLECT))
     if faults.blur:
         rgb = _picture(cv2.GaussianBlur(rgb, (0, 0), faults.blur))

@@ -60,7 +60,7 @@ def fit(
         torch.nn.utils.clip_grad_norm_(parameters, 5.0)
         optimizer.step()
         value = float(loss.detach())
-        if step >= 0.9 * steps:
+        if step >= min(0.9 * steps, steps - 1):
             last.append(value)
         if tell:
             tell(step, value)
@@ -73,17 +73,21 @@ def _schedule(share: float) -> float:
     return min(1.0, (share + 1e-3) / WARM_UP) * (0.5 + 0.5 * math.cos(math.pi * share))
 
 
+def tensor(array: NDArray[Any]) -> Tensor:
+    """Return a copy in PyTorch's own memory, which starts where vector units like it: sums keep their order."""
+    return torch.from_numpy(np.ascontiguousarray(array)).clone()
+
+
 def planes(pictures: NDArray[np.uint8]) -> Tensor:
     """Return (N, C, H, W) float32 of 0..1, channels last in memory, of (N, H, W, C) uint8."""
-    tensor = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).to(torch.float32)
-    return tensor.div_(255.0)
+    return tensor(pictures).permute(0, 3, 1, 2).to(torch.float32).div_(255.0)
 
 
 def recoloured(x: Tensor, rng: np.random.Generator, strength: float = 0.25) -> Tensor:
     """Return pictures (N, C, H, W) in other light: a gain and an offset for each, some of them grey."""
     count = len(x)
-    gain = torch.from_numpy((1 + strength * rng.uniform(-1, 1, (count, 1, 1, 1))).astype(np.float32))
-    lift = torch.from_numpy((0.4 * strength * rng.uniform(-1, 1, (count, 1, 1, 1))).astype(np.float32))
+    gain = tensor((1 + strength * rng.uniform(-1, 1, (count, 1, 1, 1))).astype(np.float32))
+    lift = tensor((0.4 * strength * rng.uniform(-1, 1, (count, 1, 1, 1))).astype(np.float32))
     return (x * gain + lift).clamp_(0, 1)
 
 

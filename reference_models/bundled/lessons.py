@@ -25,7 +25,7 @@ from evalkit.metrics.features.networks.small import (
 from evalkit.metrics.features.networks.small_inputs import WordNumbers, shrunk
 from evalkit.reference_models.bundled.data import load_data
 from evalkit.reference_models.bundled.degrade import COUNT, KINDS
-from evalkit.reference_models.bundled.fit import begin, fit, moved, planes, recoloured, set_standard
+from evalkit.reference_models.bundled.fit import begin, fit, moved, planes, recoloured, set_standard, tensor
 
 Tell = Callable[[int, float], None]
 Figures = dict[str, float]
@@ -52,7 +52,7 @@ def learn_frames(lesson: Lesson) -> tuple[nn.Module, Figures]:
     network = FrameNet()
     last_channels(network)
     heads = nn.Linear(FRAME_DIMENSION, COUNT + looks.shape[1])
-    targets = torch.from_numpy(np.concatenate([np.abs(faults), looks], axis=1))
+    targets = tensor(np.concatenate([np.abs(faults), looks], axis=1))
 
     def loss_of(rng: np.random.Generator) -> Tensor:
         rows = rng.integers(0, len(frames), 48)
@@ -72,17 +72,17 @@ def learn_clips(lesson: Lesson) -> tuple[nn.Module, Figures]:
     clips, kinds, faults, looks = load_data(lesson.folder, "clips", "clip", "kind", "clip_faults", "clip_looks")
     network = ClipNet()
     heads = nn.Linear(CLIP_DIMENSION, len(KINDS) + faults.shape[1] + looks.shape[1])
-    answers, numbers = torch.from_numpy(kinds), torch.from_numpy(np.concatenate([faults, looks], axis=1))
+    answers, numbers = tensor(kinds), tensor(np.concatenate([faults, looks], axis=1))
 
     def volume(rows: NDArray[np.int64]) -> Tensor:
-        return torch.from_numpy(clips[rows]).permute(0, 4, 1, 2, 3).to(torch.float32).div_(255.0).contiguous()
+        return tensor(clips[rows]).permute(0, 4, 1, 2, 3).to(torch.float32).div_(255.0).contiguous()
 
     def loss_of(rng: np.random.Generator) -> Tensor:
         rows = rng.integers(0, len(clips), 12)
         x = volume(rows)
         if rng.random() < 0.5:
             x = x.flip(4)
-        gain = torch.from_numpy(rng.uniform(0.8, 1.2, (len(rows), 1, 1, 1, 1)).astype(np.float32))
+        gain = tensor(rng.uniform(0.8, 1.2, (len(rows), 1, 1, 1, 1)).astype(np.float32))
         told = heads(network((x * gain).clamp_(0, 1)))
         kind = functional.cross_entropy(told[:, : len(KINDS)], answers[rows])
         return kind + 5 * functional.smooth_l1_loss(told[:, len(KINDS) :], numbers[rows], beta=0.2)
@@ -98,7 +98,7 @@ def learn_faces(lesson: Lesson) -> tuple[nn.Module, Figures]:
     """Who it is: cosines to one vector per person, with a margin (Wang et al., CosFace, CVPR 2018)."""
     rng = begin(lesson.seed * 10 + 3)
     faces, people = load_data(lesson.folder, "pictures", "face", "person")
-    labels = torch.from_numpy(people)
+    labels = tensor(people)
     network = FaceNet()
     last_channels(network)
     centres = nn.Linear(FACE_DIMENSION, int(people.max()) + 1, bias=False)
@@ -120,7 +120,7 @@ def learn_text(lesson: Lesson) -> tuple[nn.Module, Figures]:
     rng = begin(lesson.seed * 10 + 4)
     wholes, captions = load_data(lesson.folder, "pictures", "whole", "caption")
     small = np.stack([shrunk(whole, 96) for whole in wholes])
-    numbers = torch.from_numpy(WordNumbers().tokens([str(text) for text in captions]).numbers)
+    numbers = tensor(WordNumbers().tokens([str(text) for text in captions]).numbers)
     longest = int((numbers > 0).sum(dim=1).max())
     numbers = numbers[:, : longest + 2]
     network = TextNets()
@@ -133,7 +133,7 @@ def learn_text(lesson: Lesson) -> tuple[nn.Module, Figures]:
         seen = network.embed_pictures(x)
         cosine = functional.normalize(seen) @ functional.normalize(told).T
         logits = network.logit_scale.exp().clamp(max=100) * cosine
-        same = torch.from_numpy(captions[rows][:, None] == captions[rows][None, :])
+        same = tensor(captions[rows][:, None] == captions[rows][None, :])
         target = same.float() / same.sum(dim=1, keepdim=True)
         return (functional.cross_entropy(logits, target) + functional.cross_entropy(logits.T, target)) / 2
 

@@ -20,7 +20,7 @@ from evalkit.metrics.features.networks.small import (
 )
 from evalkit.metrics.features.networks.small_inputs import GREY
 from evalkit.reference_models.bundled.data import WHOLE_SIDE, load_data
-from evalkit.reference_models.bundled.fit import begin, fit, planes, recoloured
+from evalkit.reference_models.bundled.fit import begin, fit, planes, recoloured, tensor
 from evalkit.reference_models.bundled.lessons import Figures, Lesson
 
 CELLS = DETECTOR_SIDE // DETECTOR_STRIDE
@@ -40,8 +40,8 @@ def learn_detector(lesson: Lesson) -> tuple[nn.Module, Figures]:
         drawn = [placed(wholes[row], boxes[row], points[row], rng) for row in rows]
         x = recoloured(planes(np.stack([picture for picture, _, _ in drawn])), rng, 0.3)
         maps = network(x)
-        score = torch.from_numpy(np.stack([heat for _, heat, _ in drawn]))
-        wanted = torch.from_numpy(np.stack([values for _, _, values in drawn]))
+        score = tensor(np.stack([heat for _, heat, _ in drawn]))
+        wanted = tensor(np.stack([values for _, _, values in drawn]))
         face = score > 0.99
         hit = functional.binary_cross_entropy_with_logits(maps[:, 0], score, reduction="none")
         weight = torch.where(face, 6.0, 1.0)
@@ -98,13 +98,12 @@ def learn_sync(lesson: Lesson) -> tuple[nn.Module, Figures]:
     rng = begin(lesson.seed * 10 + 6)
     mouths, sound = load_data(lesson.folder, "clips", "mouths", "sound")
     network = SyncNets()
-    flat = torch.from_numpy(sound.reshape(-1, sound.shape[2]))
+    flat = tensor(sound.reshape(-1, sound.shape[2]))
     network.level.get_buffer("mean").copy_(flat.mean(dim=0))
     network.level.get_buffer("scale").copy_(1.0 / flat.std(dim=0))
-    temperature = nn.Parameter(torch.tensor(-2.0))
+    temperature = nn.Parameter(torch.tensor(-3.0))
     holder = nn.ParameterList([temperature])
-    frames = mouths.shape[1]
-    windows = frames - LIP_FRAMES + 1
+    windows = min(mouths.shape[1] - LIP_FRAMES, (sound.shape[1] - SOUND_ROWS) // _ROWS_PER_FRAME) + 1
 
     def loss_of(rng: np.random.Generator) -> Tensor:
         takes = rng.permutation(len(mouths))[:TAKES]
@@ -114,13 +113,13 @@ def learn_sync(lesson: Lesson) -> tuple[nn.Module, Figures]:
              zip(takes, starts, strict=True)]
         )  # fmt: skip
         gain = np.repeat(rng.uniform(0.75, 1.25, TAKES), WINDOWS).astype(np.float32)
-        lips = network.embed_lips((planes(pictures) * torch.from_numpy(gain)[:, None, None, None]).clamp_(0, 1))
+        lips = network.embed_lips((planes(pictures) * tensor(gain)[:, None, None, None]).clamp_(0, 1))
         rows = _sounds(sound, takes, starts, rng)
-        heard = network.embed_sound(torch.from_numpy(rows[0])).reshape(TAKES, WINDOWS + 2 * REACH, -1)
-        there = torch.from_numpy(rows[1])
-        return _shift_loss(lips.reshape(TAKES, WINDOWS, -1), heard, there, temperature.exp())
+        heard = network.embed_sound(tensor(rows[0])).reshape(TAKES, WINDOWS + 2 * REACH, -1)
+        there = tensor(rows[1])
+        return _shift_loss(lips.reshape(TAKES, WINDOWS, -1), heard, there, temperature.exp().clamp(max=0.25))
 
-    last = fit([network, holder], loss_of, rng, steps=lesson.steps(900), rate=3e-3, tell=lesson.tell)
+    last = fit([network, holder], loss_of, rng, steps=lesson.steps(1000), rate=1.5e-3, tell=lesson.tell)
     return network, {"loss": last}
 
 
@@ -173,5 +172,5 @@ def _shift_loss(lips: Tensor, heard: Tensor, there: Tensor, scale: Tensor) -> Te
     target = torch.full((takes * windows,), REACH)
     loss = functional.cross_entropy(single.flatten(0, 1), target)
     mean = (curve * known).sum(dim=1) / known.sum(dim=1).clamp(min=1)
-    block = (-8 * scale * mean**2).masked_fill(known.sum(dim=1) < windows // 2, far)
+    block = (-3 * scale * mean**2).masked_fill(known.sum(dim=1) < windows // 2, far)
     return loss + 0.5 * functional.cross_entropy(block, target[:takes])

@@ -14,7 +14,7 @@ from evalkit.reference_models.puppet.painter import centre_of, unit_of
 from evalkit.reference_models.puppet.pose import Pose
 from evalkit.reference_models.puppet.still import outline
 
-BROW = -0.42  # face coordinate of the box's upper edge: above the brows, as face detectors draw it
+FOREHEAD = -0.62  # face coordinate of the box's upper edge: in the middle of the forehead, as face detectors draw it
 _LEFT_CORNER, _RIGHT_CORNER = 0, 10  # of the lips' outline
 
 
@@ -22,7 +22,7 @@ class Landmarks(NamedTuple):
     """Pixels in a picture.
 
     Args:
-        box: (4,) x1, y1, x2, y2: the head's sides, above the brows, the chin with a closed mouth.
+        box: (4,) x1, y1, x2, y2: the head's sides, the middle of the forehead, the chin with a closed mouth.
         keypoints: (5, 2) eyes, tip of the nose, corners of the mouth; left in the picture first.
     """
 
@@ -38,7 +38,7 @@ def landmarks(look: Look, pose: Pose, size: int) -> Landmarks:
     lips = shapes["lips"]
     eyes = [shapes["eye-1"].mean(axis=0), shapes["eye1"].mean(axis=0)]
     edge = outline(look)
-    edge = edge[edge[:, 1] >= BROW]
+    edge = edge[edge[:, 1] >= FOREHEAD]
     sides = camera.project(flat(edge, 0.02))
     points = camera.project(np.array([*eyes, nose, lips[_LEFT_CORNER], lips[_RIGHT_CORNER]]))
     return Landmarks(np.concatenate([sides.min(axis=0), sides.max(axis=0)]), points)

@@ -4,9 +4,9 @@ import base64
 import hashlib
 import re
 from collections import Counter
-from html.parser import HTMLParser
 
 import pytest
+from pages import Page
 from scorecards import HOSTILE, jpeg, make_scorecard, strips_for
 
 from evalkit.errors import StorageError
@@ -24,48 +24,6 @@ ALLOWED_ATTRIBUTES = re.compile(
     r"|autocomplete|colspan|focusable|height|width|x|y|viewbox|preserveaspectratio|hidden|open|placeholder|role|scope"
     r"|spellcheck|tabindex"
 )
-VOID = {"meta", "link", "input"}
-
-
-class Page(HTMLParser):
-    """The elements of a page: ``(tag, attributes, text inside, tags around)``; fails on unbalanced tags."""
-
-    def __init__(self, text):
-        super().__init__(convert_charrefs=True)
-        self.elements = []
-        self.open = []
-        self.feed(text)
-        self.close()
-        assert not self.open
-
-    def handle_starttag(self, tag, attrs):
-        element = {"tag": tag, "attrs": dict(attrs), "text": "", "in": [other["tag"] for other in self.open]}
-        assert len(attrs) == len(dict(attrs))
-        self.elements.append(element)
-        if tag not in VOID:
-            self.open.append(element)
-
-    def handle_startendtag(self, tag, attrs):
-        self.handle_starttag(tag, attrs)
-        if tag not in VOID:
-            self.open.pop()
-
-    def handle_endtag(self, tag):
-        assert self.open.pop()["tag"] == tag
-
-    def handle_data(self, data):
-        for element in self.open:
-            element["text"] += data
-
-    def handle_comment(self, data):
-        raise AssertionError(f"a comment: {data[:80]}")
-
-    def find(self, tag, **attrs):
-        return [
-            item
-            for item in self.elements
-            if item["tag"] == tag and all(item["attrs"].get(key.rstrip("_")) == want for key, want in attrs.items())
-        ]
 
 
 def no_frames(_sample):

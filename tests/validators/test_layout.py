@@ -14,7 +14,7 @@ from evalkit.errors import TestSetError
 from evalkit.testset import Sample, TestSet
 from evalkit.validators import layout as layout_module
 from evalkit.validators.findings import Finding, run_rules
-from evalkit.validators.layout import CLOSE_MISSING, CLOSE_SPARE, RULES, Layout, match_layout
+from evalkit.validators.layout import CLOSE_MISSING, CLOSE_SPARE, RULES, Layout, expected_paths, match_layout
 
 IDS = [f"s{n:02}" for n in range(1, 21)]
 
@@ -439,6 +439,40 @@ def test_every_rule_has_an_id_of_its_own_in_the_scope_of_the_set() -> None:
     assert len({rule.id for rule in RULES}) == len(RULES)
     assert {rule.scope for rule in RULES} == {"set"}
     assert all(rule.id.startswith("layout.") for rule in RULES)
+
+
+# What a generator measured of itself
+
+
+@pytest.mark.parametrize("testset", [samples_of("a", "b"), None])
+@pytest.mark.parametrize("folder", ["", "team/"])
+def test_speed_json_beside_the_videos_is_no_finding(testset: TestSet | None, folder: str) -> None:
+    paths = [f"{folder}{name}" for name in ("a.mp4", "b.mp4", "speed.json")]
+    layout, findings = judge(paths, challenge(), testset)
+    assert layout.speed == f"{folder}speed.json"
+    assert layout.extra == ()
+    assert {finding.rule for finding in findings} <= {"layout.wrapper-folder"}
+
+
+@pytest.mark.parametrize("path", ["Speed.json", "speed.JSON", "other/speed.json", "speed.json.bak"])
+def test_other_files_of_a_like_name_are_extra(path: str) -> None:
+    layout, findings = judge(["a.mp4", "b.mp4", "c.mp4", path], challenge(), samples_of("a", "b", "c"))
+    assert layout.speed is None
+    assert [finding.path for finding in findings] == [path]
+
+
+def test_a_sample_may_be_called_speed_json() -> None:
+    layout, findings = judge(["a", "speed.json"], challenge("{id}"), samples_of("a", "speed.json"))
+    assert (layout.files["speed.json"], layout.speed, findings) == ("speed.json", None, [])
+
+
+def test_the_expected_paths_are_those_of_the_first_layout_that_names_every_sample() -> None:
+    assert expected_paths(challenge("{identity}.mp4", "x/{index}.mp4"), samples_of("a", "b")) == {
+        "a": "x/1.mp4",
+        "b": "x/2.mp4",
+    }
+    with pytest.raises(TestSetError, match="does not go with the challenge"):
+        expected_paths(challenge("{identity}.mp4"), samples_of("a"))
 
 
 # Whatever the names are

@@ -1,0 +1,214 @@
+"""``evalkit baseline``: submissions from generators: the bundled baselines and controls, or your own model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from evalkit.cli.options import as_json as json_option
+from evalkit.cli.options import example, progress_on, quiet_option, workers_option
+
+if TYPE_CHECKING:
+    from evalkit.reference_models.generators.base import GeneratorRecord
+    from evalkit.reference_models.generators.run import Run
+
+INCOMPLETE = 3
+
+
+@click.group(
+    epilog=example(
+        "evalkit baseline list",
+        "evalkit baseline run warp --testset testset/ -o warp.zip",
+    )
+)
+def baseline() -> None:
+    """Make submissions with baselines, controls, or your own model."""
+
+
+@baseline.command("list", epilog=example("evalkit baseline list --json"))
+@json_option
+def list_(as_json: bool) -> None:
+    """List the installed generators and their options."""
+    from evalkit.reference_models.generators.base import generator_registry
+
+    records = [kind.record for _, kind in sorted(generator_registry().items())]
+    if as_json:
+        click.echo(json.dumps({"schema": 1, "generators": [record_json(record) for record in records]}, indent=1))
+        return
+    width = max(len(record.name) for record in records)
+    for record in records:
+        kind = "control" if record.control else "generator"
+        click.echo(f"{record.name:{width}}  {kind:9}  {record.title}")
+        for option in record.options:
+            click.echo(
+                f"{'':{width}}             --set {option.name}={option.default}  {option.help}; {option.range_text}"
+            )
+
+
+def record_json(record: GeneratorRecord) -> dict[str, Any]:
+    """Return the record as plain data."""
+    return {
+        "name": record.name,
+        "title": record.title,
+        "needs": sorted(record.needs),
+        "control": record.control,
+        "options": [
+            {
+                "name": option.name,
+                "default": option.default,
+                "help": option.help,
+                "low": option.low,
+                "high": option.high,
+                "choices": list(option.choices),
+            }
+            for option in record.options
+        ],
+    }
+
+
+@baseline.command(
+    "run",
+    epilog=example(
+        "evalkit baseline run warp --testset testset/ -o warp.zip",
+        "evalkit baseline run late --testset testset/ -o late.zip --set frames=-6",
+        "evalkit baseline run --testset testset/ -o mine.zip --command \\",
+        "    'python my.py --image {image} --audio {audio} --text {text} --output {output}'",
+        "evalkit baseline run --testset testset/ -o mine.zip --callable mymodel:generate",
+    ),
+)
+@click.argument("name", required=False)
+@click.option("--testset", required=True, type=click.Path(path_type=Path), help="The test set.")
+@click.option("--output", "-o", required=True, type=click.Path(path_type=Path), help="The ZIP to write.")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="An option of the generator; repeatable.")
+@click.option("--seed", "-s", type=int, default=0, show_default=True, help="Other seeds, other blinks and jitter.")
+@click.option("--challenge", "-c", metavar="ID|FILE", help="Whose layout and rules to keep (default: {id}.mp4).")
+@click.option("--limit", type=click.IntRange(min=1), help="Make the first samples only.")
+@click.option(
+    "--backbones",
+    "-b",
+    default="published",
+    show_default=True,
+    envvar="EVALKIT_BACKBONES",
+    metavar="NAME|FILE",
+    help="Weights for generators that use networks.",
+)
+@click.option(
+    "--command", metavar="LINE", help="Run this program for each sample; {output} and other fields are filled in."
+)
+@click.option("--callable", "function", metavar="MODULE:FUNCTION", help="Call this Python function for each sample.")
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(min=0, min_open=True),
+    default=600.0,
+    show_default=True,
+    help="Seconds a sample.",
+)
+@click.option("--no-speed", is_flag=True, help="Leave speed.json out: the ZIP is then the same bytes every time.")
+@workers_option
+@quiet_option
+@json_option
+def run(
+    name: str | None,
+    testset: Path,
+    output: Path,
+    settings: tuple[str, ...],
+    seed: int,
+    challenge: str | None,
+    limit: int | None,
+    backbones: str,
+    command: str | None,
+    function: str | None,
+    time_limit: float,
+    no_speed: bool,
+    workers: int | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Run the generator NAME over a test set and write a submission.
+
+    A sample that can't be made is left out and named; exit code 3 then. speed.json in the ZIP says how fast it was:
+    measure with --workers 1 on an idle machine.
+    """
+    from evalkit.reference_models.generators.run import make_submission
+    from evalkit.scoring.engines.local import default_workers
+    from evalkit.scoring.progress import shown
+    from evalkit.testset import load_testset
+
+    chosen, options = _generator(name, command, function, settings)
+    samples = load_testset(testset).limited(limit)
+    with shown(progress_on(quiet or as_json), "generating", len(samples)) as progress:
+        done = make_submission(
+            chosen,
+            samples,
+            output,
+            options=options,
+            seed=seed,
+            workers=workers or default_workers(),
+            backbones=backbones,
+            challenge=challenge,
+            progress=progress.step,
+            sample_seconds=time_limit,
+            with_speed=not no_speed,
+        )
+    if as_json:
+        click.echo(json.dumps(run_json(done, chosen), indent=1))
+    else:
+        _print(done, len(samples))
+    if done.failures:
+        raise click.exceptions.Exit(INCOMPLETE)
+
+
+def run_json(done: Run, name: str) -> dict[str, Any]:
+    """Return what came of a run as plain data."""
+    return {
+        "schema": 1,
+        "ok": not done.failures,
+        "generator": name,
+        "submission": str(done.path),
+        "made": list(done.made),
+        "failures": dict(done.failures),
+        "speed": done.speed,
+    }
+
+
+def _generator(
+    name: str | None, command: str | None, function: str | None, settings: tuple[str, ...]
+) -> tuple[str, dict[str, str]]:
+    """Return which generator is meant, and its options as they were typed."""
+    options: dict[str, str] = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals or not key:
+            raise click.UsageError(f"--set wants NAME=VALUE, found '{setting}'.")
+        if key in options:
+            raise click.UsageError(f"--set names '{key}' twice.")
+        options[key] = value
+    if sum(word is not None for word in (name, command, function)) != 1:
+        raise click.UsageError("Name one generator, or give --command, or --callable.")
+    if command is not None:
+        return "command", {**options, "line": command}
+    if function is not None:
+        return "callable", {**options, "function": function}
+    return str(name), options
+
+
+def _print(done: Run, total: int) -> None:
+    from evalkit.text import neutralise
+
+    for sample, reason in list(done.failures.items())[:20]:
+        click.echo(f"not made {neutralise(sample)}: {neutralise(reason, limit=600)}", err=True)
+    if len(done.failures) > 20:
+        click.echo(f"... and {len(done.failures) - 20} more", err=True)
+    summary = done.speed["summary"]
+    speed = f"{_number(summary['fps'])} frames/s, real-time factor {_number(summary['rtf'])}"
+    first = _number(summary["time_to_first_frame"])
+    click.echo(f"{len(done.made)} of {total} samples in {done.path}.")
+    click.echo(f"Medians: {speed}, first frame after {first} s ({done.speed['workers']} at a time).")
+
+
+def _number(spread: dict[str, float | None]) -> str:
+    median = spread["median"]
+    return "not measured" if median is None else f"{median:.3g}"

@@ -1,0 +1,162 @@
+"""``evalkit compare``: scorecards side by side in one page."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from evalkit.cli.options import as_json as json_option
+from evalkit.cli.options import cache_option, example, progress_on, quiet_option, workers_option
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from evalkit.reports.comparison import Comparison
+
+
+SHOWN_COLUMNS = 6  # metrics on the terminal
+
+
+class NamedPath(click.ParamType):
+    """``NAME=PATH``."""
+
+    name = "NAME=PATH"
+
+    def convert(
+        self, value: str | tuple[str, Path], param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, Path]:
+        """Split at the first equals sign."""
+        if isinstance(value, tuple):
+            return value
+        name, sign, path = value.partition("=")
+        if not (name and sign and path):
+            self.fail(f"'{value}' is not NAME=PATH.", param, ctx)
+        return name, Path(path)
+
+
+@click.command(
+    epilog=example(
+        "evalkit compare lumen-scorecard/ atlas-scorecard/ -o compare.html",
+        "evalkit compare */scorecard.json --name Lumen=runs/7/ --media lumen=lumen.zip --media atlas=atlas.zip",
+        "evalkit validate broken.zip -c talking-head --json > broken.json; evalkit compare lumen/ broken.json",
+    )
+)
+@click.argument("scorecards", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("compare.html"),
+    show_default=True,
+    help="The page.",
+)
+@click.option("--name", "names", type=NamedPath(), multiple=True, help="What to call the scorecard at PATH.")
+@click.option(
+    "--media", type=NamedPath(), multiple=True, help="The submission (ZIP or folder) of entry NAME, for its pictures."
+)
+@click.option("--metric", "-m", help="Metric of single videos to show first (default: the first ranked one).")
+@click.option(
+    "--sample", "samples", multiple=True, help="Show pictures of this sample (default: where entries differ most)."
+)
+@workers_option
+@cache_option
+@quiet_option
+@json_option
+def compare(
+    scorecards: tuple[Path, ...],
+    output: Path,
+    names: tuple[tuple[str, Path], ...],
+    media: tuple[tuple[str, Path], ...],
+    metric: str | None,
+    samples: tuple[str, ...],
+    workers: int | None,
+    cache: Path | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Put SCORECARDS side by side in one HTML file.
+
+    Each is a folder that 'evalkit score' wrote, or its scorecard.json. What 'evalkit validate --json' printed is taken
+    too, for submissions that were refused. All must be of one challenge, test set and set of backbones; exit code 1
+    otherwise. Nothing is ranked.
+    """
+    from evalkit.errors import UsageError, did_you_mean
+    from evalkit.reports.comparison import make_comparison
+    from evalkit.reports.comparison_inputs import load_inputs
+    from evalkit.reports.comparison_media import Media, read_pictures
+    from evalkit.reports.comparison_page import shown_samples, write_comparison_page
+    from evalkit.scoring.cache import cache_folder
+
+    places = list({place.resolve(): place for place in (*scorecards, *(path for _, path in names))}.values())
+    if not places:
+        raise click.UsageError("Name at least one scorecard.")
+    entries, unscored = load_inputs(places, {path: name for name, path in names})
+    comparison = make_comparison(entries, unscored, metric=metric)
+    for sample in samples:
+        if sample not in comparison.samples:
+            raise UsageError(f"There is no sample '{sample}'.{did_you_mean(sample, comparison.samples)}")
+    pictures = None
+    if media:
+        where = Media(dict(media), cache or cache_folder(), workers, progress_on(quiet))
+        pictures = read_pictures(comparison.entries, shown_samples(comparison, samples), where)
+    write_comparison_page(comparison, output, pictures, samples)
+    if as_json:
+        click.echo(json.dumps({**comparison.to_json(), "page": str(output)}, indent=1))
+    else:
+        print_comparison(comparison)
+        click.echo(f"Page: {output}")
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """Print a row per entry with the first metrics, and under it what was not scored."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    from evalkit.reports.tables import NO_VALUE, format_value
+
+    columns = comparison.columns[:SHOWN_COLUMNS]
+    table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("entry", overflow="fold")
+    for column in columns:
+        arrow = {"higher": " ↑", "lower": " ↓", None: ""}[column.better]
+        table.add_column(_plain(column.title) + arrow, justify="right", overflow="fold")
+    for entry in comparison.entries:
+        cells = [entry.name]
+        for column in columns:
+            score = comparison.cell(entry, column).score
+            value = format_value(score.value) if score is not None and score.value is not None else NO_VALUE
+            cells.append(f"{value}*" if entry.name in column.best else f"{value} ")
+        table.add_row(*map(_plain, cells))
+    console = Console(highlight=False)
+    console.print(table)
+    more = len(comparison.columns) - len(columns)
+    rest = f" {more} more metrics are on the page." if more else ""
+    console.print(f"* the best of its column, among the entries that cover most samples.{rest}")
+    for line in _remarks(comparison):
+        console.print(_plain(line), soft_wrap=True)
+    if not comparison.comparable_with_published:
+        console.print("These numbers are not comparable with published ones.", style="yellow")
+
+
+def _remarks(comparison: Comparison) -> Iterable[str]:
+    """Yield a line for every entry that lacks videos, and for every submission without a scorecard."""
+    asked = len(comparison.samples)
+    for entry in comparison.entries:
+        if entry.card.scored_videos < asked:
+            yield f"{entry.name}: {entry.card.scored_videos} of {asked} videos scored"
+    for report in comparison.unscored:
+        first = report.findings[0]["rule"] if report.findings else "no findings"
+        yield f"{report.name}: {report.state}, not scored ({first})"
+
+
+def _plain(text: str) -> str:
+    """Keep a name from acting, on the terminal or in rich's markup."""
+    from rich.markup import escape
+
+    from evalkit.text import neutralise
+
+    return escape(neutralise(text))

@@ -1,0 +1,152 @@
+"""Moves the mouth of a picture: the lower lip and the jaw go down, the upper lip a little up, a dark inside appears.
+
+Everything is an inverse map: for each pixel of the result, where on the picture it comes from. Distances fall off as
+Gaussians, so nothing tears but the line between the lips. The upper teeth are fixed to the skull: what the picture
+shows between the lips stays where it is, and the lower lip moves over it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from evalkit.reference_models.generators.base import Picture
+from evalkit.reference_models.generators.mouth import Floats, Mouth
+
+OPEN = 0.31  # widest opening, in widths of the mouth
+LOWER = 0.8  # share of an opening that the lower lip takes
+JAW = 0.45  # how far the chin follows the lower lip
+ROUND, SPREAD = 0.16, 0.07  # how much narrower and wider the mouth gets
+SHAPE = 0.7  # of an open mouth: (1 - x^2) to this power
+STIFF = 0.15  # a gap wider than this on the picture can't be shut by moving lips; it closes to a quarter
+
+
+@dataclass(frozen=True)
+class Box:
+    """A part of the picture: rows and columns."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    @classmethod
+    def around(cls, picture: Picture, x: Floats, y: Floats) -> Box:
+        """Return the part that holds the points, cut at the border."""
+        rows, columns = picture.shape[:2]
+        left, right = max(0, int(x.min())), min(columns, int(x.max()) + 2)
+        top, bottom = max(0, int(y.min())), min(rows, int(y.max()) + 2)
+        return cls(top, max(bottom, top + 1), left, max(right, left + 1))
+
+    def grid(self) -> tuple[Floats, Floats]:
+        """Return the x (1, columns) and y (rows, 1) of its pixels."""
+        x = np.arange(self.left, self.right, dtype=np.float64)[None, :]
+        return x, np.arange(self.top, self.bottom, dtype=np.float64)[:, None]
+
+    def of(self, picture: Picture) -> Picture:
+        """Return the part as a view."""
+        return picture[self.top : self.bottom, self.left : self.right]
+
+
+class MouthWarp:
+    """One picture's mouth, ready to be moved.
+
+    Args:
+        picture: (H, W, 3) uint8 RGB.
+        mouth: as measured on it.
+    """
+
+    def __init__(self, picture: Picture, mouth: Mouth) -> None:
+        self._picture = picture
+        self._mouth = mouth
+        w = mouth.width
+        reach_x = np.array([-1.9, 1.9, -1.9, 1.9]) * w
+        reach_y = np.array([-0.9, -0.9, 2.1, 2.1]) * w
+        self._box = Box.around(picture, *mouth.axes.to_image(reach_x, reach_y))
+        self._x, self._y = mouth.axes.to_local(*self._box.grid())
+        self._near = np.exp(-((self._x / (0.75 * w)) ** 2) - (self._y / (0.6 * w)) ** 2)
+        self._jaw = np.exp(-((self._x / (0.9 * w)) ** 2)) * (1 - _smooth((self._y - 0.7 * w) / (1.2 * w)))
+        self._noise = cv2.GaussianBlur(np.random.default_rng(0).normal(0, 1, self._x.shape), (0, 0), 1.2)[..., None] * 3
+
+    def opened(self, opening: float, width: float) -> Picture:
+        """Return the picture with another mouth.
+
+        Args:
+            opening: 0 shut to 1 wide open.
+            width: -1 rounded to 1 spread.
+        """
+        mouth, w = self._mouth, self._mouth.width
+        gap = self.gap(opening)
+        change = gap - mouth.gap
+        x = self._x * (1 - (SPREAD if width > 0 else ROUND) * width * self._near)
+        y = self._y
+        shape = np.clip(1 - (x / (0.47 * w)) ** 2, 0, 1) ** SHAPE
+        seam = np.polyval(mouth.seam, np.clip(x, -0.55 * w, 0.55 * w))
+        upper, lower = seam - mouth.above * shape, seam + mouth.below * shape
+        up, down = (1 - LOWER) * change * shape, LOWER * change * shape
+        top, bottom = upper - up, np.maximum(lower + down, upper - up)
+        below = np.maximum(y - bottom, 0)
+        fall = np.exp(-((below / (0.55 * w)) ** 2))
+        jaw = JAW * LOWER * change * self._jaw * (1 - np.exp(-((below / (0.4 * w)) ** 2)))
+        from_below = y - down * fall - jaw
+        from_above = y + up * np.exp(-((np.maximum(top - y, 0) / (0.3 * w)) ** 2))
+        depth = y - top
+        source_y = np.where(y > bottom, from_below, np.where(y < top, from_above, upper + depth))
+        lips = self._sample(x, source_y)
+        inside = np.clip(np.minimum(depth, bottom - y) + 0.5, 0, 1) * (shape > 0)
+        if not inside.any():
+            return self._pasted(lips)
+        # What the picture shows between the lips, as deep as it reaches; behind it the dark.
+        known = np.clip((mouth.gap * shape - depth) / 2.0, 0, 1) if mouth.gap > 3 else np.zeros_like(depth)
+        hidden = self._inside(depth, bottom - top, x / (0.47 * w))
+        colour = lips * known[..., None] + hidden * (1 - known[..., None])
+        return self._pasted(lips * (1 - inside[..., None]) + colour * inside[..., None])
+
+    def gap(self, opening: float) -> float:
+        """Return how far the lips are apart for an ``opening`` of 0..1, in pixels."""
+        rest, w = self._mouth.gap, self._mouth.width
+        least = rest / 4 if rest > STIFF * w else 0.0
+        most = max(OPEN * w, min(1.1 * rest, 0.5 * w))
+        return least + (most - least) * float(np.clip(opening, 0, 1))
+
+    def _sample(self, x: Floats, y: Floats) -> Floats:
+        source_x, source_y = self._mouth.axes.to_image(x, y)
+        taken = cv2.remap(
+            self._picture,
+            source_x.astype(np.float32),
+            source_y.astype(np.float32),
+            cv2.INTER_CUBIC,
+            borderMode=cv2.BORDER_REFLECT_101,
+        )
+        return np.asarray(taken, dtype=np.float64)
+
+    def _inside(self, depth: Floats, gap: Floats, across: Floats) -> Floats:
+        """Return (rows, columns, 3) of a mouth's inside: dark, a hint of upper teeth, a hint of the tongue."""
+        mouth, w = self._mouth, self._mouth.width
+        light = float(np.clip(mouth.skin.max() / 255, 0.25, 1))
+        colour = np.broadcast_to(mouth.inside, (*depth.shape, 3)).copy()
+        tongue = mouth.skin * np.array([0.62, 0.36, 0.36])
+        low = _smooth((depth / np.maximum(gap, 1e-6) - 0.55) / 0.45) * _smooth((gap / w - 0.12) / 0.15)
+        low = low * np.clip(1 - across**2, 0, 1)
+        colour += (tongue - colour) * (0.75 * low)[..., None]
+        if mouth.gap < 0.05 * w:
+            tall = np.minimum(0.34 * gap, 0.1 * w)
+            teeth = np.clip((tall - depth) / 1.5 + 0.5, 0, 1) * _smooth((gap / w - 0.04) / 0.1)
+            teeth = teeth * np.clip(1.15 - across**2 * 1.2, 0, 1)
+            white = np.array([226.0, 216.0, 200.0]) * (0.3 + 0.6 * light)
+            shade = 0.55 + 0.45 * np.clip(depth / np.maximum(tall, 1e-6), 0, 1)
+            colour += (white * shade[..., None] - colour) * (0.85 * teeth)[..., None]
+        return colour + self._noise * light
+
+    def _pasted(self, part: Floats) -> Picture:
+        result = self._picture.copy()
+        self._box.of(result)[...] = np.clip(np.rint(part), 0, 255).astype(np.uint8)
+        return result
+
+
+def _smooth(value: Floats) -> Floats:
+    """Return 0 below 0, 1 above 1, and a smooth step between."""
+    t = np.clip(value, 0, 1)
+    return np.asarray(t * t * (3 - 2 * t))

@@ -1,0 +1,153 @@
+"""Reading what generators start from: reference videos at a constant rate, reference images, speech."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from evalkit.errors import MediaError
+from evalkit.media.audio import read_audio
+from evalkit.media.decode import iter_frames
+from evalkit.media.inspect import Limits, scan_times
+from evalkit.media.sampling import AtRate, frame_interval
+from evalkit.reference_models.generators.base import GenerationError, Picture, Request
+
+_COMMON_RATES = tuple(Fraction(n) for n in (5, 8, 10, 12, 15, 16, 20, 24, 25, 30, 48, 50, 60)) + tuple(
+    Fraction(n * 1000, 1001) for n in (24, 30, 60)
+)
+
+
+@dataclass(frozen=True)
+class ReferenceVideo:
+    """A video to be read as one with a constant frame rate.
+
+    Args:
+        path: the file.
+        fps: frames per second of what `frames` gives.
+        order: (N,) indices of the file's frames, non-decreasing.
+    """
+
+    path: Path
+    fps: Fraction
+    order: NDArray[np.int64]
+
+    def frames(self) -> Iterator[Picture]:
+        """Yield the frames in order, repeated or left out where the file's rate is not `fps`."""
+        wanted = iter(self.order.tolist())
+        index = next(wanted, None)
+        for number, frame in enumerate(iter_frames(self.path)):
+            while index == number:
+                yield frame
+                index = next(wanted, None)
+            if index is None:
+                return
+        raise MediaError(f"{self.path} has fewer frames than it announces.")
+
+
+def open_reference(path: Path, least_fps: float = 0.0, most_fps: float = float("inf")) -> ReferenceVideo:
+    """Return a reference video at its own rate, or at the nearest rate that is allowed.
+
+    Raises:
+        MediaError: no video, or no frame in it.
+    """
+    times = scan_times(path, Limits())
+    if not len(times):
+        raise MediaError(f"{path} has no video frames.")
+    own = nominal(1.0 / frame_interval(times, default=1 / 25))
+    fps = min(
+        max(own, Fraction(least_fps).limit_denominator(1001)), Fraction(min(most_fps, 1000.0)).limit_denominator(1001)
+    )
+    steps = np.diff(times)
+    steady = len(steps) == 0 or bool(np.all(np.abs(steps - 1 / float(own)) < 0.5 / float(own)))
+    if fps == own and steady:
+        return ReferenceVideo(path, fps, np.arange(len(times), dtype=np.int64))
+    return ReferenceVideo(path, fps, AtRate(float(fps)).select(times))
+
+
+def nominal(rate: float) -> Fraction:
+    """Return the common frame rate within 0.1 % of ``rate``, else ``rate`` itself as a short fraction."""
+    near = min(_COMMON_RATES, key=lambda common: abs(float(common) - rate))
+    return near if abs(float(near) - rate) <= 1e-3 * rate else Fraction(rate).limit_denominator(1001)
+
+
+def read_picture(path: Path) -> Picture:
+    """Return an image file as (H, W, 3) uint8 RGB, upright.
+
+    Raises:
+        MediaError: it is no image.
+    """
+    try:
+        with Image.open(path) as image:
+            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"), dtype=np.uint8)
+    except (OSError, UnidentifiedImageError, ValueError, Image.DecompressionBombError) as error:
+        raise MediaError(f"The image {path} can't be read.", found=str(error)) from None
+
+
+def reference_picture(request: Request) -> Picture:
+    """Return the first reference image at the target's size.
+
+    An image of another shape is scaled until it covers the target, and cut around its middle.
+
+    Raises:
+        GenerationError: the sample has none.
+        MediaError: it can't be read.
+    """
+    if not request.reference_images:
+        raise GenerationError("The sample has no reference image.")
+    return cover(read_picture(request.reference_images[0]), request.target.width, request.target.height)
+
+
+def cover(picture: Picture, width: int, height: int) -> Picture:
+    """Return ``picture`` scaled until it covers (height, width), and cut around its middle."""
+    rows, columns = picture.shape[:2]
+    if (columns, rows) == (width, height):
+        return picture
+    scale = max(width / columns, height / rows)
+    size = (max(width, round(columns * scale)), max(height, round(rows * scale)))
+    scaled = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    left, top = (size[0] - width) // 2, (size[1] - height) // 2
+    return np.ascontiguousarray(scaled[top : top + height, left : left + width])
+
+
+def speech_of(request: Request, seconds: float) -> NDArray[np.float32] | None:
+    """Return the sample's speech at the target's rate: (N,) float32.
+
+    Without any: the reference video's sound; without that, silence of ``seconds`` where the challenge asks for a sound
+    track, else ``None``.
+
+    Raises:
+        MediaError: the speech can't be read.
+    """
+    rate = request.target.sound_rate
+    if request.audio is not None:
+        return read_audio(request.audio, rate)
+    if request.reference_video is not None:
+        try:
+            return read_audio(request.reference_video, rate)
+        except MediaError:
+            pass
+    return np.zeros(round(seconds * rate), dtype=np.float32) if request.target.sound_required else None
+
+
+def reordered(frames: Iterable[Picture], order: Sequence[int] | NDArray[np.int64]) -> Iterator[Picture]:
+    """Yield frames in any order; they wait in a temporary file, so that memory does not grow with the clip."""
+    source = iter(frames)
+    first = next(source, None)
+    if first is None:
+        return
+    with tempfile.TemporaryFile() as store:
+        for frame in chain([first], source):
+            store.write(np.ascontiguousarray(frame).tobytes())
+        size = first.nbytes
+        for index in order:
+            store.seek(int(index) * size)
+            yield np.frombuffer(store.read(size), dtype=np.uint8).reshape(first.shape)

@@ -1,0 +1,154 @@
+"""How fast a generator was: what is timed, and the document ``speed.json`` (METRICS.md 10)."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evalkit._version import __version__
+from evalkit.reference_models.generators.base import Picture
+
+SPEED_SCHEMA = 1
+FRAMES_INCLUDE = ["reading the sample's files", "everything up to the last RGB frame in memory"]
+FRAMES_EXCLUDE = ["starting the process", "loading models", "encoding the video"]
+FILE_INCLUDE = ["the whole call", "starting a command's process and loading its models", "encoding the video"]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One sample's times.
+
+    Args:
+        frames: number of frames.
+        width, height: in pixels.
+        clip_seconds: length of the video.
+        seconds: wall time of generation.
+        first_frame: wall time until the first frame was there; for a finished file ``None``, since nobody saw one.
+        end_to_end: whether encoding is in ``seconds``.
+    """
+
+    frames: int
+    width: int
+    height: int
+    clip_seconds: float
+    seconds: float
+    first_frame: float | None
+    end_to_end: bool = False
+
+    def row(self, sample: str) -> dict[str, Any]:
+        """Return the sample's row."""
+        return {
+            "sample": sample,
+            "frames": self.frames,
+            "width": self.width,
+            "height": self.height,
+            "clip_seconds": _rounded(self.clip_seconds),
+            "generation_seconds": _rounded(self.seconds),
+            "time_to_first_frame": _rounded(self.first_frame),
+            "fps": _rounded(self.frames / self.seconds),
+            "rtf": _rounded(self.seconds / self.clip_seconds),
+        }
+
+
+class Stopwatch:
+    """Counts the time inside a generator's code and none of what happens to its frames between."""
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock = clock
+        self.seconds = 0.0
+        self.first_frame: float | None = None
+
+    def call(self, function: Any, *arguments: Any) -> Any:
+        """Return ``function(*arguments)``, timed."""
+        start = self._clock()
+        try:
+            return function(*arguments)
+        finally:
+            self.seconds += self._clock() - start
+
+    def watch(self, frames: Iterable[Picture]) -> Iterator[Picture]:
+        """Yield the frames and count the time that each takes to come."""
+        source = self.call(iter, frames)
+        while True:
+            frame = self.call(next, source, None)
+            if frame is None:
+                return
+            if self.first_frame is None:
+                self.first_frame = self.seconds
+            yield frame
+
+
+def document(
+    generator: Mapping[str, Any], timings: Mapping[str, Timing], setups: Sequence[float], workers: int
+) -> dict[str, Any]:
+    """Return what ``speed.json`` says.
+
+    Args:
+        generator: name and options.
+        timings: sample -> its times, in the order of the test set.
+        setups: seconds that each worker spent making the generator (models).
+        workers: processes that ran at the same time on this machine.
+    """
+    rows = [timing.row(sample) for sample, timing in timings.items()]
+    end_to_end = any(timing.end_to_end for timing in timings.values())
+    return {
+        "schema": SPEED_SCHEMA,
+        "generator": dict(generator),
+        "evalkit": __version__,
+        "machine": machine(),
+        "device": "as the program chose" if end_to_end else "cpu",
+        "workers": workers,
+        "protocol": {
+            "clock": "wall time, one sample at a time in each worker, no warm-up left out",
+            "included": FILE_INCLUDE if end_to_end else FRAMES_INCLUDE,
+            "excluded": [] if end_to_end else FRAMES_EXCLUDE,
+            "batch": 1,
+        },
+        "summary": {
+            "samples": len(rows),
+            "frames": sum(timing.frames for timing in timings.values()),
+            "setup_seconds": _rounded(max(setups, default=0.0)),
+            **{name: _spread([row[name] for row in rows]) for name in ("fps", "rtf", "time_to_first_frame")},
+        },
+        "samples": rows,
+    }
+
+
+def machine() -> dict[str, Any]:
+    """Return what decides speed here, without the machine's name."""
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "system": platform.system(),
+        "architecture": platform.machine(),
+        "python": platform.python_version(),
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    named = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name") and ":" in line)
+    return next(named, platform.processor() or "unknown")
+
+
+def _spread(values: Sequence[float | None]) -> dict[str, float | None]:
+    """Return the median and the quartiles; ``None`` where nothing was measured."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return {"median": None, "q25": None, "q75": None}
+    q25, median, q75 = np.percentile(known, [25, 50, 75])
+    return {"median": _rounded(float(median)), "q25": _rounded(float(q25)), "q75": _rounded(float(q75))}
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.6g}")

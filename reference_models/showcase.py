@@ -1,0 +1,237 @@
+"""The demo's challenge: puppets that talk, teams with known strengths and faults, and two submissions that are broken.
+
+Every part is made once; what is there already is left as it is, so that a run that was interrupted goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from evalkit._version import __version__
+from evalkit.challenge import Challenge, load_challenge
+from evalkit.errors import UsageError
+from evalkit.files import atomic_write, write_text
+from evalkit.reference_models.faults import half_size, truncated
+from evalkit.reference_models.generators.run import make_submission
+from evalkit.reference_models.puppet.worldmaker import World, make_world
+from evalkit.testset import SAMPLES_FILE, TestSet, load_testset
+
+SIZE = 256
+SECONDS = 3.0
+MARKER = "demo.json"
+HOSTILE_NAME = "<img src=x onerror=alert(1)>.mp4"
+OUTSIDE_NAME = "../../outside.mp4"
+
+# One switch: numbers from the bundled networks, or those that need no network.
+WITH_NETWORKS = False
+BACKBONES = "bundled" if WITH_NETWORKS else "published"
+NETWORK_METRICS = {
+    "ranked": (
+        "identity.strict.arc",
+        "fid.pytorch",
+        "fvd.styleganv",
+        "sync.latentsync.conf",
+        "sync.latentsync.dist",
+        "clipscore.logits100",
+    ),
+    # KVD and not KID: KID wants 1000 frames a side, KVD is the number for few videos.
+    "explaining": ("kvd.styleganv", "psnr.rgb", "ssim.gray"),
+    "diagnostic": ("sync.latentsync.offset", "video.frozen_share"),
+}
+PLAIN_METRICS = {
+    "ranked": ("psnr.rgb", "ssim.gray"),
+    "explaining": ("ssim.rgb",),
+    "diagnostic": ("video.duration", "video.frozen_share"),
+}
+METRICS: Mapping[str, tuple[str, ...]] = NETWORK_METRICS if WITH_NETWORKS else PLAIN_METRICS
+
+CHALLENGE = """\
+# The challenge of 'evalkit demo': what a challenge looks like. Change it, and see what 'evalkit challenges check' says.
+schema: 1
+id: demo
+title: "Talking puppets: a photo and speech become a video"
+submission:
+  layouts: ["{{id}}.mp4"]              # one video per sample of the test set
+  video:
+    min_fps: 25
+    max_fps: 25
+    min_width: {size}
+    min_height: {size}
+    max_width: {size}
+    max_height: {size}
+    match_reference_seconds: 0.2     # as long as the speech
+  audio: {{required: true}}
+metrics:                             # 'evalkit metrics show ID' says what each means
+{metrics}
+coverage: 1.0                        # an entry must answer every sample to be ranked
+ranking: rank-sum
+"""
+
+
+@dataclass(frozen=True)
+class Team:
+    """One entry: a generator with its options, and a note for readers."""
+
+    name: str
+    generator: str
+    note: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+TEAMS = (
+    Team("truth", "truth", "upper end: the real videos, encoded again"),
+    Team("warp", "warp", "baseline: the photo's mouth follows the speech"),
+    Team("still", "still", "baseline: the photo, nothing moves"),
+    Team("late", "late", "control: sound 20 frames late", {"frames": 20}),
+    Team("swap", "swap", "control: another person's pictures"),
+    Team("blur", "blur", "control: blurred, sigma 2 pixels", {"sigma": 2.0}),
+    Team("jitter", "jitter", "control: trembles by 2 pixels", {"sigma": 2.0}),
+    Team("frozen", "frozen", "control: the first frame held"),
+    Team("mute", "mute", "control: silence for speech"),
+    Team("shuffle", "shuffle", "control: frames in random order"),
+)
+DAMAGED = Team("damaged", "truth", "broken: a video missing, one cut off, one of half the size")
+REFUSED = Team("refused", "truth", "broken: a name that climbs out of the archive")
+
+
+@dataclass(frozen=True)
+class Showcase:
+    """The demo's folder and what is in it.
+
+    Args:
+        folder: where everything goes.
+        seed: other seeds have other people.
+        samples: how many; one person each.
+        seconds: length of a clip.
+        size: of the pictures in pixels.
+
+    Raises:
+        UsageError: fewer than three samples.
+    """
+
+    folder: Path
+    seed: int = 0
+    samples: int = 12
+    seconds: float = SECONDS
+    size: int = SIZE
+
+    def __post_init__(self) -> None:
+        if self.samples < 3:
+            raise UsageError("The demo needs more samples.", found=str(self.samples), expected="at least 3")
+
+    @property
+    def challenge_file(self) -> Path:
+        """The challenge's YAML."""
+        return self.folder / "challenge.yaml"
+
+    @property
+    def testset_folder(self) -> Path:
+        """The test set."""
+        return self.folder / "testset"
+
+    def submission_file(self, team: Team) -> Path:
+        """Return the team's ZIP."""
+        return self.folder / "submissions" / f"{team.name}.zip"
+
+    def claim(self) -> None:
+        """Make sure that what is in the folder was made with the same options, and say so in it.
+
+        Raises:
+            UsageError: it was made with others.
+            StorageError: the folder can't be written.
+        """
+        options = {"evalkit": __version__, "seed": self.seed, "samples": self.samples}
+        options |= {"seconds": self.seconds, "size": self.size, "backbones": BACKBONES}
+        marker = self.folder / MARKER
+        text = json.dumps(options, indent=1) + "\n"
+        if marker.is_file():
+            found = marker.read_text(encoding="utf-8", errors="replace")
+            if found != text:
+                raise UsageError(
+                    f"{self.folder} holds a demo that was made with other options.",
+                    found=" ".join(found.split()),
+                    expected=" ".join(text.split()),
+                    fix="Name a new folder with -o, or delete this one.",
+                )
+            return
+        write_text(marker, text)
+
+    def challenge(self) -> Challenge:
+        """Write the challenge unless somebody changed it, and return it."""
+        if not self.challenge_file.exists():
+            write_text(self.challenge_file, challenge_text(self.size))
+        return load_challenge(self.challenge_file)
+
+    def testset(self, workers: int = 1, progress: Callable[[str], None] | None = None) -> TestSet:
+        """Make the test set, or return the one that is there."""
+        if not (self.testset_folder / SAMPLES_FILE).is_file():
+            world = World(self.testset_folder, self.seed, self.samples, seconds=self.seconds, size=self.size)
+            make_world(world, workers, progress)
+        return load_testset(self.testset_folder)
+
+    def submission(
+        self, team: Team, testset: TestSet, workers: int = 1, progress: Callable[[str], None] | None = None
+    ) -> Mapping[str, str]:
+        """Make a team's ZIP unless it is there; return why samples failed.
+
+        No ``speed.json`` goes into it: the same options give the same bytes.
+        """
+        path = self.submission_file(team)
+        if path.is_file():
+            return {}
+        run = make_submission(
+            team.generator,
+            testset,
+            path,
+            options=team.options,
+            seed=self.seed,
+            workers=workers,
+            backbones=BACKBONES,
+            challenge=self.challenge(),
+            progress=progress,
+            with_speed=False,
+        )
+        return run.failures
+
+    def damaged(self, testset: TestSet) -> None:
+        """Make the submission that can be scored in part: a video missing, one cut off, one of half the size.
+
+        It also holds a file with a name that pages and terminals must not act on.
+        """
+        files = self._truth(testset)
+        names = sorted(files)
+        del files[names[0]]
+        files[names[1]] = truncated(files[names[1]])
+        files[names[2]] = half_size(files[names[2]])
+        files[HOSTILE_NAME] = b"not a video"
+        self._write(DAMAGED, files)
+
+    def refused(self, testset: TestSet) -> None:
+        """Make the submission that is turned away before a file in it is opened."""
+        self._write(REFUSED, {**self._truth(testset), OUTSIDE_NAME: b"not a video"})
+
+    def _truth(self, testset: TestSet) -> dict[str, bytes]:
+        self.submission(TEAMS[0], testset)
+        with zipfile.ZipFile(self.submission_file(TEAMS[0])) as archive:
+            return {name: archive.read(name) for name in archive.namelist()}
+
+    def _write(self, team: Team, files: Mapping[str, bytes]) -> None:
+        path = self.submission_file(team)
+        if path.is_file():
+            return
+        with atomic_write(path) as stream, zipfile.ZipFile(stream, "w") as archive:
+            for name, data in files.items():
+                archive.writestr(zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0)), data)
+
+
+def challenge_text(size: int = SIZE) -> str:
+    """Return the demo's challenge as YAML, for videos of ``size`` x ``size`` pixels."""
+    lines = [f"  - {{id: {name}, weight: 1}}" for name in METRICS["ranked"]]
+    lines += [f"  - {{id: {name}, rank: false}}" for name in METRICS["explaining"]]
+    lines += [f"  - {{id: {name}, rank: false, group: diagnostic}}" for name in METRICS["diagnostic"]]
+    return CHALLENGE.format(size=size, metrics="\n".join(lines))

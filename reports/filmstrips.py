@@ -1,0 +1,77 @@
+"""Filmstrips on a page: each picture embedded once, strips that refer to them, within a budget of bytes."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from markupsafe import Markup
+from PIL import Image
+
+Key = TypeVar("Key", bound=Hashable)
+
+STRIP_FRAMES = 8
+STRIP_HEIGHT = 72
+IMAGE_BUDGET = 3_000_000  # bytes of JPEG in one page; base64 makes a third more of them
+
+
+@dataclass(frozen=True)
+class Strip:
+    """A filmstrip: the numbers of its images, where each lies, and the size of the whole, in SVG units."""
+
+    frames: tuple[tuple[int, float, float], ...]  # image number, x, width
+    width: float
+
+
+def make_strips(
+    given: Iterable[tuple[Key, Sequence[bytes] | None]],
+) -> tuple[list[tuple[Markup, float]], dict[Key, Strip | str]]:
+    """Return the images, each once, as ``(base64, width)``, and per key its strip, or the words why there is none.
+
+    Args:
+        given: key -> small JPEG images in time order, in the order in which they may use the budget.
+    """
+    numbers: dict[bytes, int] = {}
+    images: list[tuple[Markup, float]] = []
+    strips: dict[Key, Strip | str] = {}
+    spent = 0
+    for key, at_hand in given:
+        pictures = at_hand or ()
+        count = min(len(pictures), STRIP_FRAMES)
+        frames = [pictures[len(pictures) * step // count] for step in range(count)]
+        widths = [_width(frame) for frame in frames]
+        cost = sum(len(frame) for frame in set(frames) if frame not in numbers)
+        if not frames or None in widths:
+            strips[key] = "frames can't be shown" if frames else "no frames at hand"
+        elif spent + cost > IMAGE_BUDGET:
+            strips[key] = "frames left out, to keep the page small"
+        else:
+            spent += cost
+            strips[key] = _lay_out(frames, [width or 0.0 for width in widths], numbers, images)
+    return images, strips
+
+
+def _lay_out(
+    frames: Sequence[bytes], widths: Sequence[float], numbers: dict[bytes, int], images: list[tuple[Markup, float]]
+) -> Strip:
+    placed = []
+    x = 0.0
+    for frame, width in zip(frames, widths, strict=True):
+        if frame not in numbers:
+            numbers[frame] = len(images)
+            images.append((Markup(base64.b64encode(frame).decode()), width))  # noqa: S704  (base64)
+        placed.append((numbers[frame], x, width))
+        x = round(x + width + 2, 1)
+    return Strip(tuple(placed), round(x - 2, 1))
+
+
+def _width(frame: bytes) -> float | None:
+    """Return the drawn width of a JPEG at `STRIP_HEIGHT`; ``None`` when it is none."""
+    try:
+        with Image.open(io.BytesIO(frame), formats=["JPEG"]) as image:
+            return round(min(max(STRIP_HEIGHT * image.width / image.height, 24), 160), 1)
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return None

@@ -1,0 +1,15 @@
+"""A small world of puppets for the tests of generators."""
+
+from __future__ import annotations
+
+import pytest
+
+from evalkit.reference_models.puppet.worldmaker import World, make_world
+from evalkit.testset import TestSet, load_testset
+
+
+@pytest.fixture(scope="session")
+def puppets(tmp_path_factory: pytest.TempPathFactory) -> TestSet:
+    """Return three people with two takes each, 30 frames at 256 pixels."""
+    folder = tmp_path_factory.mktemp("puppets") / "w"
+    return load_testset(make_world(World(folder, seed=0, identities=3, takes=2, seconds=1.2)))
