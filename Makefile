@@ -8,13 +8,14 @@ PYTEST_ARGS ?=
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install test demo check docs format oracles wheel smoke bench bench-networks clean
+.PHONY: help install test demo check docs format oracles wheel smoke bench bench-networks train-bundled clean
 
 help:
 	@echo "make test     run the tests                 make demo    a made-up challenge, from nothing to one page"
 	@echo "make check    ruff, mypy, generated pages   make format  let ruff rewrite the files"
 	@echo "make docs     pages about metrics and rules, from the records"
 	@echo "make oracles  environment for parity tests  make smoke   build a wheel and try it elsewhere"
+	@echo "make train-bundled  train evalkit's own small networks again (about 20 minutes on two cores)"
 	@echo "make bench    timings, as ratios in one run (bench-networks: the five neural metrics on real clips)"
 
 $(STAMP): pyproject.toml constraints.txt
@@ -60,6 +61,11 @@ bench: $(STAMP)
 bench-networks: $(STAMP)
 	$(BIN)/python -m benchmarks.networks
 	$(BIN)/python -m benchmarks.five_metrics
+
+# The networks go to build/bundled; evalkit.reference_models.bundled.publish makes them the ones of this checkout.
+train-bundled: $(STAMP)
+	$(BIN)/python -m evalkit.reference_models.bundled.train --seed 1 --work build/bundled-data --output build/bundled
+	$(BIN)/python -m benchmarks.bundled --weights build/bundled -o build/bundled/figures.json
 
 clean:
 	rm -rf $(VENV) .venv-oracles .wheel-smoke build dist demo *.egg-info

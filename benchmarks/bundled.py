@@ -1,6 +1,6 @@
 """What the bundled networks tell apart, on a world of puppets that no training saw: the table of their model card.
 
-    python -m benchmarks.bundled --weights FOLDER... [--identities 24] [--takes 2] [-o OUT.json]
+    python -m benchmarks.bundled --weights FOLDER... [--identities 20] [--takes 2] [-o OUT.json]
 
 Every control is a submission made by the baseline generators and scored as any other is.
 """
@@ -54,6 +54,7 @@ CONTROLS: dict[str, tuple[str, dict[str, Any]]] = {
     "jitter 4": ("jitter", {"sigma": 4.0}),
     "frozen": ("frozen", {}),
     "shuffle": ("shuffle", {}),
+    "warp shuffled": ("shuffle", {"base": "warp"}),
 }
 METRICS = ("fid", "kid", "fvd", "lse_c", "lse_d", "sync.latentsync.offset", "identity", "clipscore")
 SHIFTS = range(-10, 11)
@@ -233,9 +234,9 @@ def _short(value: Any) -> str:
 
 @click.command()
 @click.option("--weights", multiple=True, required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("--identities", type=int, default=24, show_default=True)
+@click.option("--identities", type=int, default=20, show_default=True)
 @click.option("--takes", type=int, default=2, show_default=True)
-@click.option("--seconds", type=float, default=4.0, show_default=True)
+@click.option("--seconds", type=float, default=3.0, show_default=True)
 @click.option("--workers", type=int, default=2, show_default=True)
 @click.option("--work", type=click.Path(path_type=Path), help="Keep the work here, and go on from it.")
 @click.option("--look-only", is_flag=True, help="Only what needs no submission.")

@@ -54,7 +54,8 @@ def make_plan(
 
     Args:
         names: ids or aliases; ``None`` for all of the challenge.
-        allow_missing: go on without the metrics whose weights are not there.
+        allow_missing: go on without the metrics whose weights are not there. Roles that a set lacks which comes with
+            evalkit are always gone on without.
 
     Raises:
         UsageError: a name in ``names`` that is no metric.
@@ -86,8 +87,10 @@ def make_plan(
             unavailable[name] = f"weights_missing:{faults[0]}"
         else:
             chosen[name] = metrics[name]
-    if problems and not allow_missing:
-        raise _all_problems(backbones, problems)
+    # A set that comes with evalkit has no file for some roles, and nothing can be done about it: that stops no run.
+    stopping = {role: error for role, error in problems.items() if not backbones.packaged or role in backbones.roles}
+    if stopping and not allow_missing:
+        raise _all_problems(backbones, stopping)
     features = in_order((f for m in chosen.values() for f in m.record.features if f != FACTS), extractors)
     if FILMSTRIP in extractors and FILMSTRIP not in features:
         features.append(FILMSTRIP)

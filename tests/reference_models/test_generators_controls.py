@@ -215,7 +215,7 @@ def test_a_video_of_another_rate_is_read_at_an_allowed_one(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("name", "options", "words"),
     [
-        ("late", {"frames": 26}, "whole number from -25 to 25"),
+        ("late", {"frames": 51}, "whole number from -50 to 50"),
         ("late", {"frames": "1.5"}, "whole number"),
         ("late", {"frame": 1}, "Did you mean 'frames'"),
         ("blur", {"sigma": "nan"}, "from 0 to 50"),

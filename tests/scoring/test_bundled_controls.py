@@ -1,0 +1,223 @@
+"""The bundled networks on puppets with known faults, through the whole of ``score``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import evalkit
+from evalkit.challenge import load_challenge
+from evalkit.cli import main as command_line
+from evalkit.errors import InputError, UsageError, WeightsError
+from evalkit.reference_models.generators.run import make_submission
+from evalkit.reference_models.puppet.worldmaker import World, make_world
+from evalkit.scoring.scorecard import Scorecard
+from evalkit.testset import load_testset
+from evalkit.weights import store
+from evalkit.weights.manifest import load_backbones
+
+PEOPLE, SECONDS = 6, 2.4
+METRICS = ("fid", "fvd", "lse_c", "lse_d", "sync.latentsync.offset", "sync.own.offset", "identity", "clipscore")
+CONTROLS = {
+    "truth": ("truth", {}),
+    "warp": ("warp", {}),
+    "still": ("still", {}),
+    "late 4": ("late", {"frames": 4}),
+    "early 7": ("late", {"frames": -7}),
+    "swap": ("swap", {}),
+    "blur 1": ("blur", {"sigma": 1.0}),
+    "blur 4": ("blur", {"sigma": 4.0}),
+    "jitter 1": ("jitter", {"sigma": 1.0}),
+    "jitter 4": ("jitter", {"sigma": 4.0}),
+    "shuffle": ("shuffle", {}),
+}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_world(World(tmp_path_factory.mktemp("world") / "testset", 4711, PEOPLE, seconds=SECONDS), 2)
+
+
+@pytest.fixture(scope="module")
+def cards(world: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Scorecard]:
+    folder = tmp_path_factory.mktemp("controls")
+    found = {}
+    for name, (generator, options) in CONTROLS.items():
+        path = folder / f"{name.replace(' ', '-')}.zip"
+        run = make_submission(generator, world, path, options=options, workers=2, backbones="bundled", with_speed=False)
+        assert run.failures == {}
+        found[name] = evalkit.score(
+            path, "talking-head", world, metrics=METRICS, backbones="bundled", workers=2, cache=folder / "cache"
+        )
+    return found
+
+
+def values(card: Scorecard, metric: str) -> list[float]:
+    """Return the metric of every video, all of which must have one."""
+    found = [video.values[metric] for video in card.videos]
+    assert None not in found
+    return [float(value) for value in found]
+
+
+def total(card: Scorecard, metric: str) -> float:
+    value = card.metrics[metric].value
+    assert value is not None, card.metrics[metric].reason
+    return value
+
+
+@pytest.mark.parametrize("metric", ["fid.pytorch", "fvd.styleganv"])
+@pytest.mark.parametrize("fault", ["blur", "jitter"])
+def test_more_of_a_fault_is_farther_from_the_truth(cards: dict[str, Scorecard], metric: str, fault: str) -> None:
+    truth, little, much = (total(cards[name], metric) for name in ("truth", f"{fault} 1", f"{fault} 4"))
+    assert truth < little
+    assert 4 * little < much
+
+
+def test_order_in_time_is_seen_by_fvd_and_not_by_fid(cards: dict[str, Scorecard]) -> None:
+    assert total(cards["shuffle"], "fvd.styleganv") > 5 * total(cards["truth"], "fvd.styleganv")
+    moved = abs(total(cards["shuffle"], "fid.pytorch") - total(cards["truth"], "fid.pytorch"))
+    assert moved < 0.05 * total(cards["blur 1"], "fid.pytorch")
+
+
+def test_another_person_is_seen_in_every_video(cards: dict[str, Scorecard]) -> None:
+    truth, swapped = (values(cards[name], "identity.strict.arc") for name in ("truth", "swap"))
+    assert min(truth) > 0.7
+    assert max(swapped) < 0.6
+    assert np.mean(swapped) < 0.3
+    lowest = min(cards, key=lambda name: total(cards[name], "identity.strict.arc"))
+    assert lowest == "swap"
+
+
+def test_lips_that_move_with_the_sound_are_told_from_lips_that_do_not(cards: dict[str, Scorecard]) -> None:
+    truth, warp, still = (total(cards[name], "sync.latentsync.conf") for name in ("truth", "warp", "still"))
+    assert truth > warp > still
+    assert still < 0.5 * truth
+    assert total(cards["truth"], "sync.latentsync.dist") < total(cards["still"], "sync.latentsync.dist")
+
+
+@pytest.mark.parametrize(("name", "frames"), [("truth", 0), ("late 4", 4), ("early 7", -7)])
+def test_the_offset_is_the_planted_shift(cards: dict[str, Scorecard], name: str, frames: int) -> None:
+    """LSE's offset is where the sound must be looked for: sound that is late by k is found at -k or k, always alike."""
+    for metric in ("sync.latentsync.offset", "sync.own.offset"):
+        found = values(cards[name], metric)
+        assert np.abs(np.abs(found) - abs(frames)).max() <= 1
+        assert len({np.sign(value) for value in found if value}) <= 1
+    if frames:
+        signs = [np.sign(np.median(values(cards[other], "sync.latentsync.offset"))) for other in ("late 4", "early 7")]
+        assert signs[0] == -signs[1]
+
+
+def test_captions_of_others_fit_less(world: Path, cards: dict[str, Scorecard], tmp_path: Path) -> None:
+    testset = load_testset(world)
+    texts = [sample.text for sample in testset.samples]
+    moved = tuple(
+        sample.model_copy(update={"text": text})
+        for sample, text in zip(testset.samples, texts[1:] + texts[:1], strict=True)
+    )
+    path = tmp_path / "truth.zip"
+    make_submission("truth", world, path, with_speed=False)
+    card = evalkit.score(
+        path, "talking-head", replace(testset, samples=moved), metrics=["clipscore"], backbones="bundled", workers=2
+    )
+    right, wrong = (values(one, "clipscore.logits100") for one in (cards["truth"], card))
+    assert np.mean(wrong) < 0.6 * np.mean(right)
+    assert sum(w < r for w, r in zip(wrong, right, strict=True)) >= PEOPLE - 1
+
+
+def test_everything_made_with_them_says_that_it_cannot_be_compared(
+    cards: dict[str, Scorecard], world: Path, tmp_path: Path
+) -> None:
+    from click.testing import CliRunner
+
+    assert {card.backbones for card in cards.values()} == {"bundled"}
+    path = tmp_path / "truth.zip"
+    make_submission("truth", world, path, with_speed=False)
+    arguments = [
+        "score",
+        str(path),
+        "-c",
+        "talking-head",
+        "-t",
+        str(world),
+        "-b",
+        "bundled",
+        "-o",
+        str(tmp_path / "out"),
+    ]
+    result = CliRunner().invoke(command_line, arguments, env={"EVALKIT_CACHE": str(tmp_path / "cache")})
+    assert result.exit_code == 3, result.output
+    assert "not comparable with published" in " ".join(result.output.split())
+    assert "weights_missing:brisque_model" in (tmp_path / "out" / "scorecard.json").read_text()
+    assert "not comparable with published" in " ".join((tmp_path / "out" / "report.html").read_text().split())
+
+
+# --- the set -----------------------------------------------------------------------------------------------------
+
+
+def test_the_set_is_whole_and_small() -> None:
+    backbones = load_backbones("bundled")
+    files = {store.find_weights(backbones, role) for role in backbones.roles}
+    assert len(files) == 6
+    assert sum(path.stat().st_size for path in files) <= 6_000_000
+    assert all(entry.digest == "computed" for entry in backbones.roles.values())
+
+
+def test_every_network_of_the_presets_is_in_the_set_but_brisque() -> None:
+    from evalkit.cli.weights_roles import roles_for_challenge
+    from evalkit.challenge import preset_ids
+
+    have = set(load_backbones("bundled").roles) | {"face_detector_second"}
+    assert {role for name in preset_ids() for role in roles_for_challenge(name)[0]} - have == {
+        "brisque_model",
+        "brisque_range",
+    }
+
+
+def test_the_model_card_names_the_files_that_are_shipped() -> None:
+    card = (Path(str(resources.files("evalkit"))) / "reference_models" / "bundled" / "MODEL_CARD.md").read_text("utf-8")
+    for entry in load_backbones("bundled").roles.values():
+        assert f"`{entry.file}`" in card
+        assert str(entry.sha256)[:16] in card
+    assert re.search(r"not comparable", card)
+
+
+def test_a_damaged_file_of_the_set_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for file in Path(store.folder_of(load_backbones("bundled"))).glob("*.safetensors"):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "faces.safetensors").write_bytes(b"something else")
+    monkeypatch.setattr(store, "folder_of", lambda backbones: tmp_path)
+    with pytest.raises(WeightsError, match="come with evalkit, is damaged"):
+        store.find_weights(load_backbones("bundled"), "arcface")
+    assert store.find_weights(load_backbones("bundled"), "syncnet") == tmp_path / "sync.safetensors"
+
+
+def test_only_built_in_sets_come_with_evalkit(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("name: mine\ntitle: mine\npackaged: true\nroles: {}\n", encoding="utf-8")
+    with pytest.raises(InputError, match="packaged"):
+        load_backbones(file)
+
+
+def test_there_is_nothing_to_fetch() -> None:
+    from click.testing import CliRunner
+
+    for command in (["weights", "pull", "-b", "bundled"], ["weights", "import", "x", "-b", "bundled"]):
+        result = CliRunner().invoke(command_line, command)
+        assert isinstance(result.exception, UsageError) or result.exit_code == 2
+    result = CliRunner().invoke(command_line, ["weights", "verify", "-b", "bundled"])
+    assert result.exit_code == 0, result.output
+    assert "13 of 13 right" in result.output
+
+
+def test_a_preset_runs_with_what_the_set_has(world: Path) -> None:
+    from evalkit.scoring.plan import make_plan
+
+    plan = make_plan(load_challenge("talking-head"), load_backbones("bundled"))
+    assert plan.unavailable == {"iqa.brisque": "weights_missing:brisque_model"}
+    with pytest.raises(WeightsError, match="brisque_model"):
+        make_plan(load_challenge("talking-head"), load_backbones("bundled").model_copy(update={"packaged": False}))
