@@ -1,6 +1,7 @@
 """What the bundled networks tell apart, on a world of puppets that no training saw: the table of their model card.
 
     python -m benchmarks.bundled --weights FOLDER... [--identities 20] [--takes 2] [-o OUT.json]
+    python -m benchmarks.bundled --weights FOLDER --real DIR     # a folder with testset/ and submissions/ of real clips
 
 Every control is a submission made by the baseline generators and scored as any other is.
 """
@@ -69,6 +70,11 @@ def submissions(testset: Path, folder: Path, workers: int) -> dict[str, Path]:
             make_submission(generator, testset, path, options=options, seed=1, workers=workers, backbones="bundled")
         made[name] = path
     return made
+
+
+def real_submissions(folder: Path) -> dict[str, Path]:
+    """Return the submissions that come with real clips, but those with broken files."""
+    return {path.stem: path for path in sorted((folder / "submissions").glob("*.zip")) if path.stem != "broken"}
 
 
 def table(paths: dict[str, Path], testset: Path, backbones: Path, work: Path, workers: int) -> dict[str, Any]:
@@ -151,10 +157,17 @@ class Looker:
         return found
 
 
-def looked(folder: Path, testset: TestSet, root: Path) -> dict[str, Any]:
-    """Return what the networks say of the truth: faces told apart, offsets found, captions found."""
+def looked(folder: Path, testset: TestSet, *, takes: bool) -> dict[str, Any]:
+    """Return what the networks say of the truth: faces told apart, offsets found, captions found.
+
+    Args:
+        folder: of the networks.
+        testset: with reference videos.
+        takes: whether ids are a person and a take: then faces are compared over takes, else within the video.
+    """
     looker = Looker(folder)
-    people = [sample.id.split("t")[0] for sample in testset.samples]
+    root = testset.root
+    people = [sample.id.split("t")[0] if takes else sample.id for sample in testset.samples]
     references = [looker.face(read_image(root / sample.reference_images[0])) for sample in testset.samples]
     pictures, vectors, owners, detected, frames_seen, right, shown = [], [], [], 0, 0, [], []
     for sample, person in zip(testset.samples, people, strict=True):
@@ -178,7 +191,7 @@ def looked(folder: Path, testset: TestSet, root: Path) -> dict[str, Any]:
     same, different = [], []
     for reference, sample, person in zip(references, testset.samples, people, strict=True):
         for vector, (other_sample, owner) in zip(vectors, owners, strict=True):
-            if reference is None or other_sample == sample.id:
+            if reference is None or (takes and other_sample == sample.id):
                 continue
             (same if owner == person else different).append(float(reference @ vector))
     return {
@@ -239,33 +252,37 @@ def _short(value: Any) -> str:
 @click.option("--seconds", type=float, default=3.0, show_default=True)
 @click.option("--workers", type=int, default=2, show_default=True)
 @click.option("--work", type=click.Path(path_type=Path), help="Keep the work here, and go on from it.")
+@click.option("--real", type=click.Path(exists=True, path_type=Path), help="Real clips in place of puppets.")
 @click.option("--look-only", is_flag=True, help="Only what needs no submission.")
 @click.option("-o", "--output", type=click.Path(path_type=Path))
 def main(  # noqa: PLR0917 - click passes options by name
     weights: tuple[Path, ...], identities: int, takes: int, seconds: float, workers: int, work: Path | None,
-    look_only: bool, output: Path | None,
+    real: Path | None, look_only: bool, output: Path | None,
 ) -> None:  # fmt: skip
     """Measure the networks of each folder."""
     with tempfile.TemporaryDirectory() as temporary:
         place = work or Path(temporary)
-        world = place / "testset"
+        world = real / "testset" if real else place / "testset"
         if not (world / "samples.jsonl").exists():
             make_world(World(world, HELD_OUT, identities, takes, seconds), workers)
         testset = load_testset(world)
         result: dict[str, Any] = {}
         for folder in weights:
             click.echo(f"== {folder.name}", err=True)
-            result[folder.name] = looked(folder, testset, world)
+            result[folder.name] = looked(folder, testset, takes=real is None)
             click.echo(json.dumps(result[folder.name]), err=True)
-        paths = {} if look_only else submissions(world, place / "submissions", workers)
+        paths = (
+            {} if look_only else real_submissions(real) if real else submissions(world, place / "submissions", workers)
+        )
         for folder in [] if look_only else weights:
             os.environ["EVALKIT_WEIGHTS"] = str(folder)
             backbones = place / f"{folder.name}.yaml"
             backbones.write_text(manifest(folder, "retrained"), encoding="utf-8")
             result[folder.name]["controls"] = table(paths, world, backbones, place / folder.name, workers)
-            result[folder.name]["clipscore_shuffled_captions"] = shuffled_captions(
-                paths, testset, backbones, place / folder.name, workers
-            )
+            if real is None:
+                result[folder.name]["clipscore_shuffled_captions"] = shuffled_captions(
+                    paths, testset, backbones, place / folder.name, workers
+                )
         text = json.dumps(result, indent=1)
         if output:
             output.write_text(text + "\n", encoding="utf-8")

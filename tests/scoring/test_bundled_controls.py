@@ -12,7 +12,7 @@ import pytest
 
 import evalkit
 from evalkit.challenge import load_challenge
-from evalkit.cli import main as command_line
+from evalkit.cli import cli as command_line
 from evalkit.errors import InputError, UsageError, WeightsError
 from evalkit.reference_models.generators.run import make_submission
 from evalkit.reference_models.puppet.worldmaker import World, make_world
@@ -168,8 +168,8 @@ def test_the_set_is_whole_and_small() -> None:
 
 
 def test_every_network_of_the_presets_is_in_the_set_but_brisque() -> None:
-    from evalkit.cli.weights_roles import roles_for_challenge
     from evalkit.challenge import preset_ids
+    from evalkit.cli.weights_roles import roles_for_challenge
 
     have = set(load_backbones("bundled").roles) | {"face_detector_second"}
     assert {role for name in preset_ids() for role in roles_for_challenge(name)[0]} - have == {
