@@ -39,7 +39,7 @@ Result = TypeVar("Result")
     "--seed", "-s", type=click.IntRange(0, 1_000_000), default=0, show_default=True, help="Other seeds: other people."
 )
 @click.option("--samples", "-n", type=click.IntRange(3, 1000), default=12, show_default=True, help="Of the test set.")
-@click.option("--seconds", type=float, default=3.0, show_default=True, help="Length of a clip.")
+@click.option("--seconds", type=float, default=2.4, show_default=True, help="Length of a clip.")
 @click.option("--size", type=int, default=256, show_default=True, help="Width and height in pixels.")
 @click.option("--open/--no-open", "open_page", default=False, help="Open the page in the browser at the end.")
 @workers_option
