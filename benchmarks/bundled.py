@@ -262,6 +262,7 @@ def main(  # noqa: PLR0917 - click passes options by name
     """Measure the networks of each folder."""
     with tempfile.TemporaryDirectory() as temporary:
         place = work or Path(temporary)
+        place.mkdir(parents=True, exist_ok=True)
         world = real / "testset" if real else place / "testset"
         if not (world / "samples.jsonl").exists():
             make_world(World(world, HELD_OUT, identities, takes, seconds), workers)
