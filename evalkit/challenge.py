@@ -8,48 +8,19 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable
-from datetime import datetime
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from evalkit.clock import parse_time
+from evalkit.challenge_parts import FiniteFloat, Part, PositiveFloat, Window, refuse_twins
 from evalkit.errors import ChallengeError, UsageError, did_you_mean
+from evalkit.rating_rules import LATER_RULES, RatingRules
 from evalkit.yamlio import field_names, is_there, parse_yaml, read_text, validate_model
 
 TEMPLATE_FIELDS = ("id", "identity", "prompt", "index")
 _FIELD = re.compile(r"\{([^{}]*)\}")
-
-
-class Part(BaseModel):
-    """Base of everything in a challenge: unknown keys are errors, values don't change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _true_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
-        """Refuse ``max_fps: true``, which would be read as 1."""
-        field = cls.model_fields[info.field_name or ""]
-        if isinstance(value, bool) and _asks_for_number(field.annotation):
-            raise PydanticCustomError("no_number", "must be a number")
-        return value
-
-
-def _asks_for_number(annotation: Any) -> bool:
-    return annotation in (int, float) or any(_asks_for_number(inner) for inner in get_args(annotation))
 
 
 def _template(text: str) -> str:
@@ -66,11 +37,6 @@ def _template(text: str) -> str:
     return text
 
 
-def _moment(text: str) -> str:
-    parse_time(text)
-    return text
-
-
 def _dotted_key(text: str) -> str:
     """Return ``text`` when it names a key of a challenge, through lists: ``metrics.weight``."""
     where: list[str | int] = []
@@ -84,17 +50,6 @@ def _dotted_key(text: str) -> str:
 
 DottedKey = Annotated[str, AfterValidator(_dotted_key)]
 Template = Annotated[str, AfterValidator(_template)]
-Moment = Annotated[str, AfterValidator(_moment)]
-FiniteFloat = Annotated[float, Field(allow_inf_nan=False)]
-PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
-
-def _refuse_twins(words: Iterable[str], what: str) -> None:
-    seen: set[str] = set()
-    for word in words:
-        if word in seen:
-            raise ValueError(f"the {what} '{word}' stands twice")
-        seen.add(word)
 
 
 class ArchiveRules(Part):
@@ -201,57 +156,44 @@ class MetricEntry(Part):
         return value
 
 
-class Dimension(Part):
-    """One question that people answer about a video."""
+class GroupWeights(Part):
+    """How much each group of numbers weighs as a whole, however many numbers it holds."""
 
-    id: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    title: str
-    scale: tuple[int, int] = (1, 5)
-    weight: float = Field(1.0, ge=0, allow_inf_nan=False)
-
-    @field_validator("scale")
-    @classmethod
-    def _ordered(cls, value: tuple[int, int]) -> tuple[int, int]:
-        if not value[0] < value[1]:
-            raise ValueError("the scale must be [lowest, highest] with lowest < highest")
-        return value
-
-
-class RatingRules(Part):
-    """How people judge: scores per dimension, or pairs."""
-
-    method: Literal["mos", "pairs", "none"] = "none"
-    dimensions: tuple[Dimension, ...] = ()
-    finalists: int | None = Field(None, ge=1, description="entries that go from the objective phase to the pairs")
-
-    @field_validator("dimensions")
-    @classmethod
-    def _unique(cls, value: tuple[Dimension, ...]) -> tuple[Dimension, ...]:
-        _refuse_twins((dimension.id for dimension in value), "dimension")
-        return value
-
-
-class Phase(Part):
-    """A span of time; both ends carry a zone, AoE is Anywhere on Earth (UTC-12)."""
-
-    id: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
-    opens: Moment | None = None
-    closes: Moment | None = None
+    objective: float = Field(1.0, ge=0, allow_inf_nan=False)
+    subjective: float = Field(1.0, ge=0, allow_inf_nan=False)
+    speed: float = Field(1.0, ge=0, allow_inf_nan=False)
 
     @model_validator(mode="after")
-    def _in_order(self) -> Phase:
-        start, end = self.opens_at(), self.closes_at()
-        if start and end and not start < end:
-            raise ValueError("a phase must close after it opens")
+    def _something_counts(self) -> GroupWeights:
+        if self.objective + self.subjective + self.speed == 0:
+            raise ValueError("at least one group must weigh more than 0")
         return self
 
-    def opens_at(self) -> datetime | None:
-        """Return when the phase opens, with its zone; a bare date is the start of that day."""
-        return parse_time(self.opens, bare_date="start") if self.opens else None
 
-    def closes_at(self) -> datetime | None:
-        """Return the last moment of the phase, with its zone; a bare date is the end of that day."""
-        return parse_time(self.closes) if self.closes else None
+class RankingRules(Part):
+    """What a ranking needs to know beyond its name."""
+
+    group_weights: GroupWeights | None = Field(
+        None, description="None: every metric and dimension counts with its own weight, groups have none"
+    )
+    tie_breaks: tuple[str, ...] = Field(
+        (), description="metrics, dimensions or 'pairs' that decide between equal entries, first to last"
+    )
+    shortlist: Literal["weighted-sum", "rank-sum", "mean-rank", "borda"] = Field(
+        "rank-sum", description="the rule of the objective phase of two-phase"
+    )
+
+    @field_validator("tie_breaks")
+    @classmethod
+    def _unique(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        refuse_twins(value, "tie break")
+        return value
+
+
+class Phase(Window):
+    """A part of the challenge's schedule."""
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
 
 
 class Challenge(Part):
@@ -268,6 +210,7 @@ class Challenge(Part):
         1.0, ge=0, le=1, allow_inf_nan=False, description="share of the samples an entry needs to be ranked"
     )
     ranking: Literal["weighted-sum", "rank-sum", "mean-rank", "borda", "two-phase", "none"] = "none"
+    ranking_rules: RankingRules = RankingRules()
     ratings: RatingRules = RatingRules()
     schedule: tuple[Phase, ...] = ()
     evalkit_defaults: tuple[DottedKey, ...] = Field(
@@ -278,19 +221,33 @@ class Challenge(Part):
     @field_validator("metrics")
     @classmethod
     def _unique_metrics(cls, value: tuple[MetricEntry, ...]) -> tuple[MetricEntry, ...]:
-        _refuse_twins((entry.id for entry in value), "metric")
+        refuse_twins((entry.id for entry in value), "metric")
         return value
 
     @field_validator("schedule")
     @classmethod
     def _unique_phases(cls, value: tuple[Phase, ...]) -> tuple[Phase, ...]:
-        _refuse_twins((phase.id for phase in value), "phase")
+        refuse_twins((phase.id for phase in value), "phase")
         return value
+
+    @model_validator(mode="after")
+    def _tie_breaks_exist(self) -> Challenge:
+        known = [entry.id for entry in self.metrics] + [dimension.id for dimension in self.ratings.dimensions]
+        known += ["pairs"] if self.ratings.method == "pairs" and not self.ratings.dimensions else []
+        for name in self.ranking_rules.tie_breaks:
+            if name not in known:
+                raise ValueError(f"the tie break '{name}' is no metric or dimension here.{did_you_mean(name, known)}")
+        return self
 
     @property
     def sha256(self) -> str:
         """Digest of the challenge's content: comments and the order of keys don't change it."""
         content = self.model_dump(mode="json", by_alias=True)
+        for name in LATER_RULES:
+            if getattr(self.ratings, name) == RatingRules.model_fields[name].default:
+                del content["ratings"][name]
+        if self.ranking_rules == RankingRules():
+            del content["ranking_rules"]  # younger than the digests that scorecards carry
         return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 

@@ -1,0 +1,208 @@
+"""Turn cells of strangers' files into ids, numbers and times; what can't be turned is a fault with its place."""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
+from functools import lru_cache
+
+from evalkit.rating_rules import Dimension
+from evalkit.ratings.faults import Faults, shown
+from evalkit.ratings.mapping import RatingMapping
+from evalkit.ratings.times import parse_moment
+from evalkit.text import hidden_characters, neutralise
+
+MAX_ID = 200  # characters of a rater, an item or a dimension
+MAX_NUMBER = 40
+MAX_TIME = 80
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_NOT_ALPHANUMERIC = re.compile(r"[\W_]+")
+# What platforms call an answer that nobody refused. Every other word is kept, and the rules look at it.
+ACCEPTED = frozenset(
+    {
+        "",
+        "accepted",
+        "approved",
+        "awaiting review",
+        "complete",
+        "completed",
+        "imported",
+        "ip address",
+        "ok",
+        "submitted",
+    }
+)
+
+
+@lru_cache(maxsize=65_536)
+def normalised(text: str) -> str:
+    """Return ``text`` as names are compared: lower case, every run of other signs one underscore."""
+    return _NOT_ALPHANUMERIC.sub("_", unicodedata.normalize("NFC", text).casefold()).strip("_")
+
+
+class Dimensions:
+    """What a file's words for the questions mean.
+
+    Args:
+        known: the challenge's dimensions; their ids and titles are understood.
+        names: word in the file -> dimension id, from a mapping; they go first.
+    """
+
+    def __init__(self, known: Sequence[Dimension] = (), names: dict[str, str] | None = None) -> None:
+        self._ids: dict[str, str] = {}
+        for dimension in known:
+            self._ids[normalised(dimension.title)] = dimension.id
+        for dimension in known:
+            self._ids[normalised(dimension.id)] = dimension.id
+        for target in (names or {}).values():
+            self._ids.setdefault(normalised(target), target)
+        for word, target in (names or {}).items():
+            self._ids[normalised(word)] = target
+        self._longest_first = sorted(self._ids, key=len, reverse=True)
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def find(self, words: str) -> str | None:
+        """Return the dimension that ``words`` name, or ``None``."""
+        return self._ids.get(normalised(words))
+
+    def resolve(self, words: str) -> str:
+        """Return the dimension that ``words`` name; words that name none stay as they are."""
+        return self.find(words) or words
+
+    def split(self, header: str) -> tuple[str, str] | None:
+        """Return (the rest, dimension) of a header that begins or ends with a dimension's words, else ``None``."""
+        for words in self._longest_first:
+            match = _ends(words).fullmatch(header)
+            if match:
+                rest = match["before"] or match["after"]
+                return (rest, self._ids[words]) if rest else None
+        return None
+
+
+@lru_cache(maxsize=1024)
+def _ends(words: str) -> re.Pattern[str]:
+    """Return what matches ``item 3 - lip sync`` and ``lip_sync_3`` for the words ``lip_sync``."""
+    signs = r"[\W_]+"
+    body = signs.join(re.escape(part) for part in words.split("_"))
+    return re.compile(rf"(?:(?P<before>.*?[^\W_]){signs}{body}\W*|{body}{signs}(?P<after>[^\W_].*?)\W*)", re.IGNORECASE)
+
+
+@dataclass
+class Context:
+    """What a reader needs besides the file: its name, the mapping, the dimensions, and where faults go."""
+
+    file: str
+    mapping: RatingMapping = field(default_factory=RatingMapping)
+    dimensions: Dimensions = field(default_factory=Dimensions)
+    faults: Faults = field(default_factory=lambda: Faults("ratings"))
+    zone: tzinfo | None = None
+    unread: tuple[str, ...] = ()
+
+    def is_missing(self, cell: object) -> bool:
+        """Whether a cell holds no answer."""
+        return cell is None or (isinstance(cell, str) and (not cell.strip() or cell.strip() in self.mapping.missing))
+
+    def name(self, row: int, column: str, cell: object, what: str) -> str | None:
+        """Return a cell as an id (spaces at its ends gone, Unicode NFC), or ``None`` after a fault."""
+        if isinstance(cell, bool) or not isinstance(cell, (str, int, float)):
+            found = "nothing" if cell is None else "no text"
+            self.faults.add(row, column, f"the {what} is missing: the cell holds {found}.")
+            return None
+        try:
+            text = _clean(str(cell))
+        except ValueError as error:  # an integer of thousands of digits, too
+            self.faults.add(row, column, f"the {what} can't be read: {error}.")
+            return None
+        if not text:
+            self.faults.add(row, column, f"the {what} is missing.")
+            return None
+        return text
+
+    def number(self, row: int, column: str, cell: object) -> float | None:
+        """Return a cell as a finite number, through the mapping's labels, or ``None`` after a fault."""
+        if isinstance(cell, str):
+            label = self.mapping.values.get(cell.strip())
+            if label is not None:
+                return label
+            text = cell.strip()
+            value = float(text) if len(text) <= MAX_NUMBER and _NUMBER.fullmatch(text) else math.nan
+        elif isinstance(cell, (int, float)) and not isinstance(cell, bool):
+            value = _as_float(cell)
+        else:
+            value = math.nan
+        if not math.isfinite(value):
+            hint = " Name the labels in the mapping's 'values'." if isinstance(cell, str) else ""
+            self.faults.add(row, column, f"{_brief(cell)} is not a number.{hint}")
+            return None
+        return value
+
+    def moment(self, row: int, column: str, cell: object) -> datetime | None:
+        """Return a cell as a moment in UTC; ``None`` for an empty one, or after a fault."""
+        if self.is_missing(cell):
+            return None
+        if isinstance(cell, bool) or not isinstance(cell, (str, int, float)):
+            self.faults.add(row, column, f"{_brief(cell)} is not a time.")
+            return None
+        text = _brief(cell, quotes=False) if not isinstance(cell, str) else cell.strip()
+        if len(text) > MAX_TIME:
+            self.faults.add(row, column, f"{shown(text)} is not a time.")
+            return None
+        try:
+            return parse_moment(text, self.zone, self.mapping.time_format)
+        except ValueError as error:
+            message = neutralise(str(error), limit=160)
+            fix = " Write it with its offset, or name the 'zone' in the mapping." if "no time zone" in message else ""
+            form = "" if fix or self.mapping.time_format else " Another form needs 'time_format' in the mapping."
+            self.faults.add(row, column, f"{message}.{fix or form}")
+            return None
+
+    def duration(self, row: int, column: str, cell: object) -> float | None:
+        """Return a cell as seconds, at least 0; ``None`` for an empty one, or after a fault."""
+        if self.is_missing(cell):
+            return None
+        seconds = self.number(row, column, cell)
+        if seconds is not None and seconds < 0:
+            self.faults.add(row, column, f"{_brief(cell)} is no time spent; it can't be below 0 seconds.")
+            return None
+        return seconds
+
+    def status(self, cell: object) -> str:
+        """Return the platform's word for a refused answer; empty when nobody refused it."""
+        word = neutralise(" ".join(str(cell).split()), limit=40).casefold() if isinstance(cell, str) else ""
+        return "" if word in ACCEPTED else word
+
+
+@lru_cache(maxsize=4096)
+def _clean(text: str) -> str:
+    words = unicodedata.normalize("NFC", text.strip())
+    if len(words) > MAX_ID:
+        raise ValueError(f"it has {len(words)} characters, at most {MAX_ID} are allowed")
+    if "\ufffd" in words:
+        raise ValueError(f"{shown(words)} is not valid UTF-8")
+    hidden = hidden_characters(words)
+    if hidden:
+        raise ValueError(f"{shown(words)} has characters that nobody sees")
+    return sys.intern(words)
+
+
+def _as_float(number: float) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf
+
+
+def _brief(cell: object, *, quotes: bool = True) -> str:
+    """Return a cell for a message; numbers of any length and nested values, too."""
+    try:
+        text = str(cell) if isinstance(cell, (str, int, float, type(None))) else type(cell).__name__
+    except ValueError:  # an integer of thousands of digits
+        text = "a very long number"
+    return shown(text) if quotes else text

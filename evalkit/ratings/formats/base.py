@@ -1,0 +1,76 @@
+"""What a form of rating files is, and what it sees of a file when it is asked whether the file is its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from evalkit.errors import InputError
+from evalkit.ratings.cells import Context
+from evalkit.ratings.faults import Faults
+from evalkit.ratings.jsonfile import first_sign, read_objects
+from evalkit.ratings.mapping import FormatName
+from evalkit.ratings.model import Rating
+from evalkit.ratings.table import raw_rows
+
+HEAD_ROWS = 3
+
+
+@dataclass(frozen=True)
+class Head:
+    """The beginning of a file.
+
+    Args:
+        kind: a table (CSV), a JSON array, or JSON Lines.
+        rows: a table's first three rows that are not blank.
+        record: the first object of a JSON file; ``None`` for a table, or when there is none.
+    """
+
+    kind: Literal["table", "array", "lines"]
+    rows: tuple[tuple[str, ...], ...] = ()
+    record: dict[str, Any] | None = None
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        """A table's first row; empty for JSON."""
+        return self.rows[0] if self.rows else ()
+
+
+@dataclass(frozen=True)
+class Format:
+    """A form of rating files.
+
+    Args:
+        name: its name on the command line.
+        detect: whether a file with this head has the form.
+        read: looks at the file's header (and raises when it lacks a column), then yields the ratings.
+    """
+
+    name: FormatName
+    detect: Callable[[Head, Context], bool]
+    read: Callable[[Path, Context], Iterator[Rating]]
+
+
+def look(path: Path) -> Head:
+    """Return the head of ``path``.
+
+    Raises:
+        InputError: when it can't be read.
+    """
+    sign = first_sign(path)
+    unheeded = Faults(path.name)  # whoever reads the file for good reports them
+    if sign in {"[", "{"}:
+        objects = read_objects(path, unheeded)
+        return Head("array" if sign == "[" else "lines", record=next((record for _, record in objects), None))
+    rows = []
+    for _, cells in raw_rows(path, unheeded):
+        rows.append(tuple(cells))
+        if len(rows) == HEAD_ROWS:
+            break
+    if not rows and not unheeded.count:
+        raise InputError(
+            f"The rating file {path} is empty.", expected="a row with the columns' names, then the ratings"
+        )
+    return Head("table", rows=tuple(rows))

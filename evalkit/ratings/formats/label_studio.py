@@ -1,0 +1,103 @@
+"""Label Studio's JSON: an array of tasks, each with its data and its annotations.
+
+Read are ratings, numbers and single choices. The item is ``data.item`` (or another usual name), the rater is
+``completed_by``, the time is ``updated_at``: since then the answer is what it is. ``lead_time`` is the time spent on
+the task. Cancelled annotations are kept with that status.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from evalkit.errors import InputError
+from evalkit.ratings.cells import Context
+from evalkit.ratings.formats.base import Format, Head
+from evalkit.ratings.jsonfile import flatten, read_objects
+from evalkit.ratings.layout import USUAL, Field, Layout, ValueCell, find_columns, need_columns, note_record, ratings_of
+from evalkit.ratings.model import Rating
+
+_USUAL: dict[Field, tuple[str, ...]] = {
+    "rater": ("completed_by", "completed_by_id"),
+    "item": tuple(f"data_{word}" for word in USUAL["item"]),
+    "at": ("updated_at", "created_at"),
+    "seconds": ("lead_time",),
+    "status": ("status",),
+}
+_ANSWER = "answer."
+_KINDS = ("rating", "number", "choices")
+
+
+def detect(head: Head, context: Context) -> bool:
+    """Whether the array's first object is a task with annotations."""
+    return head.kind == "array" and isinstance((head.record or {}).get("annotations"), list)
+
+
+def read(path: Path, context: Context) -> Iterator[Rating]:
+    """Yield the ratings of the file, task by task; a rating's row is the task's place in the array."""
+    for row, task in read_objects(path, context.faults):
+        annotations = task.get("annotations")
+        if not isinstance(annotations, list):
+            context.faults.add(row, "annotations", "the task has no list of annotations.")
+            continue
+        for annotation in annotations:
+            if not isinstance(annotation, dict):
+                context.faults.add(row, "annotations", "an annotation is no JSON object.")
+                continue
+            record = _record(task, annotation, row, context)
+            try:
+                layout = _layout(record, context)
+            except InputError as error:
+                note_record(context, row, error)
+                continue
+            yield from ratings_of(context, layout, row, record)
+
+
+def _record(task: Mapping[str, Any], annotation: Mapping[str, Any], row: int, context: Context) -> dict[str, Any]:
+    """Return one annotation as a flat record: the task's data, who and when, and its answers."""
+    data = task.get("data")
+    record = flatten({"data": data}) if isinstance(data, dict) else {}
+    about = {name: value for name, value in annotation.items() if name not in {"result", "prediction"}}
+    record.update(flatten(about))
+    record["status"] = "cancelled" if annotation.get("was_cancelled") is True else ""
+    results = annotation.get("result")
+    if not isinstance(results, list):
+        context.faults.add(row, "result", "the annotation has no list of results.")
+        return record
+    for result in results:
+        question: Any = result if isinstance(result, dict) else {}
+        name, value = question.get("from_name"), question.get("value")
+        if not isinstance(name, str) or not isinstance(value, dict):
+            continue
+        kind = next((kind for kind in _KINDS if kind in value), None)
+        wanted = not len(context.dimensions) or context.dimensions.find(name) is not None
+        if kind is not None and wanted and name not in context.mapping.ignore:
+            if _ANSWER + name in record:
+                context.faults.add(row, name, "the annotation answers this question twice, so neither answer is taken.")
+                record[_ANSWER + name] = None
+            else:
+                record[_ANSWER + name] = _single(value[kind])
+    return record
+
+
+def _single(value: Any) -> Any:
+    """Return the only element of a list of one; anything else as it is."""
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
+
+
+def _layout(record: Mapping[str, Any], context: Context) -> Layout:
+    mapping = context.mapping
+    names = tuple(record)
+    found = find_columns(names, mapping, _USUAL)
+    need_columns(context.file, names, mapping, found, ("rater", "item"))
+    cells = [
+        ValueCell(name, dimension=context.dimensions.resolve(name.removeprefix(_ANSWER)))
+        for name in names
+        if name.startswith(_ANSWER)
+    ]
+    columns = {field: name for field, name in found.items() if field not in {"dimension", "value"}}
+    return Layout(columns, tuple(cells), mapping.seconds_cover or "item")
+
+
+FORMAT = Format("label-studio", detect, read)

@@ -1,0 +1,166 @@
+"""MTurk batch results: ``Input.*`` says what was shown, ``Answer.*`` what was answered, a row per assignment.
+
+Understood are answers by name (``Answer.lip_sync``), one column per radio button (``Answer.lip_sync.4`` = true),
+answers as JSON (``Answer.taskAnswers``), and several items in one assignment: ``Answer.item2_lip_sync`` or
+``Answer.lip_sync_2`` is about the item in ``Input.item2``. ``WorkTimeInSeconds`` is the whole assignment's; its items
+share it equally.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from evalkit.errors import InputError
+from evalkit.ratings.cells import Context, normalised
+from evalkit.ratings.formats.base import Format, Head
+from evalkit.ratings.jsonfile import flatten
+from evalkit.ratings.layout import (
+    USUAL,
+    Field,
+    Layout,
+    ValueCell,
+    find_columns,
+    need_columns,
+    note_record,
+    ratings_of,
+    settle_columns,
+    split_header,
+)
+from evalkit.ratings.model import Rating
+from evalkit.ratings.table import Row, read_table
+from evalkit.text import neutralise
+
+_USUAL: dict[Field, tuple[str, ...]] = {
+    "rater": ("workerid",),
+    "item": tuple(f"input_{word}" for word in USUAL["item"]),
+    "at": ("submittime",),
+    "seconds": ("worktimeinseconds",),
+    "status": ("assignmentstatus",),
+}
+_ANSWER, _INPUT, _JSON = "Answer.", "Input.", "Answer.taskAnswers"
+_NEEDED = frozenset({"workerid", "assignmentstatus"})
+
+
+def detect(head: Head, context: Context) -> bool:
+    """Whether the table has the columns of a batch and at least one answer."""
+    words = {normalised(name) for name in head.header}
+    return head.kind == "table" and words >= _NEEDED and any(name.startswith(_ANSWER) for name in head.header)
+
+
+def read(path: Path, context: Context) -> Iterator[Rating]:
+    """Yield the ratings of the file, assignment by assignment."""
+    (header,), rows = read_table(path, context.faults)
+    names = tuple(name for name in header if name)
+    found = find_columns(names, context.mapping, _USUAL)
+    need_columns(context.file, names, context.mapping, found, ("rater",))
+
+    @lru_cache(maxsize=64)
+    def layout_for(answers: tuple[str, ...]) -> Layout:
+        return _layout(names, answers, found, context)
+
+    plain = tuple(name for name in names if name.startswith(_ANSWER))
+    if _JSON not in plain:
+        settle_columns(context, header, layout_for(tuple(dict.fromkeys(map(_without_button, plain)))))
+        context.unread = tuple(name for name in context.unread if _without_button(name) == name)
+    return chain.from_iterable(_row(row, context, layout_for) for row in rows)
+
+
+def _row(row: Row, context: Context, layout_for: Callable[[tuple[str, ...]], Layout]) -> Iterator[Rating]:
+    answers = _answers(row, context)
+    if answers is None:
+        return iter(())
+    record = {**{name: cell for name, cell in row.cells.items() if not name.startswith(_ANSWER)}, **answers}
+    try:
+        layout = layout_for(tuple(answers))
+    except InputError as error:
+        note_record(context, row.number, error)
+        return iter(())
+    return ratings_of(context, layout, row.number, record)
+
+
+def _answers(row: Row, context: Context) -> dict[str, Any] | None:
+    """Return the answers of a row, radio buttons and JSON made plain; ``None`` after a fault."""
+    cells: dict[str, Any] = {name: cell for name, cell in row.cells.items() if name.startswith(_ANSWER)}
+    text = cells.pop(_JSON, "")
+    if text:
+        try:
+            parts = json.loads(text)
+            parts = parts if isinstance(parts, list) else [parts]
+            for part in parts:
+                cells.update({_ANSWER + name: cell for name, cell in flatten(part).items()})
+        except (ValueError, RecursionError, AttributeError):
+            context.faults.add(row.number, _JSON, "the cell is no JSON object.")
+            return None
+    answers: dict[str, Any] = {}
+    for name, cell in cells.items():
+        question = _without_button(name)
+        if question == name:
+            answers[name] = cell
+        elif not _is_pressed(cell):
+            answers.setdefault(question, "")
+        elif answers.get(question):
+            context.faults.add(row.number, name, "two answers are chosen for one question.")
+            return None
+        else:
+            answers[question] = name[len(question) + 1 :]
+    return answers
+
+
+def _without_button(name: str) -> str:
+    """Return ``Answer.lip_sync`` for ``Answer.lip_sync.4``, and any other name as it is."""
+    question, dot, button = name.rpartition(".")
+    return question if dot and button.isdecimal() and question.startswith(_ANSWER) else name
+
+
+def _is_pressed(cell: Any) -> bool:
+    return cell is True or (isinstance(cell, str) and cell.casefold() in {"true", "on", "1"})
+
+
+def _layout(names: tuple[str, ...], answers: tuple[str, ...], found: Mapping[Field, str], context: Context) -> Layout:
+    cells = []
+    for name in answers:
+        words = name.removeprefix(_ANSWER)
+        if name in context.mapping.ignore or words in context.mapping.ignore:
+            continue
+        dimension = context.dimensions.find(words)
+        split = split_header(words, context)
+        if dimension is not None and context.mapping.pattern is None:
+            cells.append(ValueCell(name, dimension=dimension))
+        elif split is not None:
+            shown_by = _input_column(split[0], names, found) if split[0] is not None else None
+            item = None if shown_by is not None else split[0]
+            cells.append(ValueCell(name, item=item, dimension=split[1], item_column=shown_by))
+        elif not len(context.dimensions) and context.mapping.pattern is None:
+            cells.append(ValueCell(name, dimension=words))
+    columns = {field: name for field, name in found.items() if field not in {"dimension", "value"}}
+    if all(cell.item is not None or cell.item_column is not None for cell in cells):
+        columns.pop("item", None)
+    else:
+        need_columns(context.file, names, context.mapping, found, ("item",))
+    fixed = context.mapping.constants.dimension
+    if not cells or (fixed is None and any(cell.dimension is None for cell in cells)):
+        raise InputError(
+            f"{neutralise(context.file)}: no answer's name says which dimension it is about.",
+            found=neutralise(", ".join(answers), limit=300) or "no answers",
+            fix="Name them in a mapping: 'dimensions: {Answer name: ID}', or 'pattern'.",
+        )
+    return Layout(columns, tuple(cells), context.mapping.seconds_cover or "row")
+
+
+def _input_column(part: str, names: tuple[str, ...], found: Mapping[Field, str]) -> str | None:
+    """Return the ``Input`` column that ``item2``, or the bare number ``2``, stands for."""
+    inputs = {normalised(name): name for name in names if name.startswith(_INPUT)}
+    hit = inputs.get(normalised(_INPUT + part))
+    if hit is not None or not part.isdecimal():
+        return hit
+    stems = [normalised(found["item"])] if "item" in found else []
+    stems += list(_USUAL["item"])
+    return next((inputs[word] for stem in stems for word in (stem + part, f"{stem}_{part}") if word in inputs), None)
+
+
+FORMAT = Format("mturk", detect, read)

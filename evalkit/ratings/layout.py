@@ -1,0 +1,240 @@
+"""Which column of a record is what, and the ratings in a record: one engine under all formats.
+
+A record is a row of a table or an object of a JSON file: column name -> cell.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from evalkit.errors import InputError, did_you_mean
+from evalkit.ratings.cells import Context, normalised
+from evalkit.ratings.mapping import Constants, RatingMapping
+from evalkit.ratings.model import Rating
+from evalkit.text import neutralise
+
+Field = Literal["rater", "item", "dimension", "value", "at", "started_at", "seconds", "status"]
+FIELDS: tuple[Field, ...] = ("rater", "item", "dimension", "value", "at", "started_at", "seconds", "status")
+
+# The usual names, normalised; the first that is there is taken.
+USUAL: dict[Field, tuple[str, ...]] = {
+    "rater": (
+        *("rater_id", "rater", "your_rater_code", "rater_code", "your_rater_id", "worker_id", "workerid", "worker"),
+        *("participant_id", "participant", "prolific_pid", "prolific_id", "subject_id", "subject", "observer"),
+        *("annotator_id", "annotator", "user_id", "user"),
+    ),
+    "item": ("item_id", "item", "stimulus_id", "stimulus", "clip_id", "clip", "video_id", "video"),
+    "dimension": ("dimension", "aspect", "question", "criterion"),
+    "value": ("value", "score", "rating", "answer"),
+    "at": (
+        "submitted_at",
+        "submit_time",
+        "completed_at",
+        "ended_at",
+        "end_time",
+        "at",
+        "created_at",
+        "timestamp",
+        "time",
+    ),
+    "started_at": ("started_at", "start_time", "accepted_at"),
+    "seconds": (
+        "seconds",
+        "seconds_spent",
+        "duration_seconds",
+        "duration_in_seconds",
+        "work_time_in_seconds",
+        "lead_time",
+    ),
+    "status": ("status", "assignment_status", "submission_status"),
+}
+_BRACKETS = re.compile(r"(?P<item>[^\[\]]*[^\[\]\s])\s*\[(?P<dimension>[^\[\]]+)\]")
+_UNDERSCORES = re.compile(r"(?P<item>.*[^_])__(?P<dimension>[^_].*)")
+MAX_HEADER = 1000  # characters of a header that a pattern looks at
+
+
+@dataclass(frozen=True, slots=True)
+class ValueCell:
+    """A column that holds ratings.
+
+    Args:
+        column: its name.
+        item: the item it is about; ``None`` when another column says.
+        dimension: the same for the dimension.
+        item_column: the column that names the item of this one, where a row holds several.
+    """
+
+    column: str
+    item: str | None = None
+    dimension: str | None = None
+    item_column: str | None = None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where each field of a rating stands in a record.
+
+    Args:
+        columns: field -> column.
+        cells: the columns with ratings.
+        seconds_cover: whether the time spent is one item's or the whole row's.
+    """
+
+    columns: Mapping[Field, str]
+    cells: tuple[ValueCell, ...]
+    seconds_cover: Literal["item", "row"] = "item"
+
+
+def find_columns(
+    names: Collection[str], mapping: RatingMapping, usual: Mapping[Field, tuple[str, ...]] = USUAL
+) -> dict[Field, str]:
+    """Return field -> column, as the mapping says, else by the usual names."""
+    by_usual_name: dict[str, str] = {}
+    for name in names:
+        by_usual_name.setdefault(normalised(name), name)
+    found: dict[Field, str] = {}
+    for field in FIELDS:
+        told = getattr(mapping, field)
+        if told is not None:
+            column = told if told in names else by_usual_name.get(normalised(told))
+            if column is not None:
+                found[field] = column
+        elif getattr(mapping.constants, field, None) is None:
+            hit = next((by_usual_name[word] for word in usual.get(field, ()) if word in by_usual_name), None)
+            if hit is not None and hit not in mapping.ignore:
+                found[field] = hit
+    return found
+
+
+def need_columns(
+    file: str, names: Collection[str], mapping: RatingMapping, found: Mapping[Field, str], needed: Iterable[Field]
+) -> None:
+    """Raise when the mapping names a column that is not there, or a field that is needed has none.
+
+    Raises:
+        InputError: with the nearest column's name, or with what to write into a mapping.
+    """
+    listed = neutralise(", ".join(names), limit=300)
+    for field in FIELDS:
+        told = getattr(mapping, field)
+        if told is not None and field not in found:
+            hint = did_you_mean(told, names)
+            raise InputError(
+                f"{neutralise(file)}: the mapping's column '{neutralise(told)}' for '{field}' is not there.{hint}",
+                found=f"the columns {listed}",
+                fix="Mend the mapping; names are compared without case.",
+            )
+    for field in needed:
+        if field not in found and getattr(mapping.constants, field, None) is None:
+            raise InputError(
+                f"{neutralise(file)}: no column names the {field} of a rating.",
+                found=f"the columns {listed}",
+                expected=f"a column such as '{USUAL[field][0]}'",
+                fix=f"Say in a mapping which one it is ('{field}: NAME')"
+                + (", or what it is everywhere ('constants')." if field in Constants.model_fields else "."),
+            )
+
+
+def settle_columns(context: Context, header: Sequence[str], layout: Layout) -> None:
+    """Note which columns of a table nobody reads, and raise when one that is read shares its name with another.
+
+    Raises:
+        InputError: with the places of the columns.
+    """
+    used = {*layout.columns.values(), *(cell.column for cell in layout.cells)}
+    for name, times in Counter(header).items():
+        if times > 1 and name in used:
+            places = [str(place) for place, other in enumerate(header, start=1) if other == name]
+            raise InputError(
+                f"{neutralise(context.file)}: {times} columns are called '{neutralise(name, limit=80)}'.",
+                found=f"columns {neutralise(', '.join(places))}",
+                fix="Give each a name of its own, or leave all but one out of the file.",
+            )
+    context.unread = tuple(name for name in header if name and name not in used)
+
+
+def note_record(context: Context, row: int, error: InputError) -> None:
+    """Turn a record without a layout into a fault, for files whose records differ in their keys."""
+    what = error.what.removeprefix(f"{neutralise(context.file)}: ")
+    context.faults.add(row, None, f"{what} {error.fix}" if error.fix else what)
+
+
+def split_header(header: str, context: Context, *, guess: bool = True) -> tuple[str | None, str | None] | None:
+    """Return (item, dimension) of a rating column's header, ``None`` for what it does not say, or ``None`` for another.
+
+    The mapping's pattern decides alone when there is one. Otherwise the header ends or begins with a dimension that is
+    known, or, with ``guess``, has the form ``item [dimension]`` or ``item__dimension``.
+    """
+    mapping = context.mapping
+    if header in mapping.ignore or len(header) > MAX_HEADER:
+        return None
+    if mapping.pattern is not None:
+        match = re.fullmatch(mapping.pattern, header)
+        if not match:
+            return None
+        groups = match.groupdict()
+        words = groups.get("dimension")
+        return groups.get("item"), None if words is None else context.dimensions.resolve(words.strip())
+    known = context.dimensions.split(header)
+    if known is not None:
+        return known
+    match = (_BRACKETS.fullmatch(header) or _UNDERSCORES.fullmatch(header)) if guess else None
+    return (match["item"].strip(), context.dimensions.resolve(match["dimension"].strip())) if match else None
+
+
+def ratings_of(context: Context, layout: Layout, row: int, record: Mapping[str, Any]) -> Iterator[Rating]:
+    """Yield the ratings of one record; a fault in who, when or how long spoils all of them, one in a cell that one."""
+    before = context.faults.count
+    fixed, columns = context.mapping.constants, layout.columns
+
+    def named(field: Literal["rater", "item", "dimension"]) -> str | None:
+        constant: str | None = getattr(fixed, field)
+        column = columns.get(field)
+        return constant if column is None else context.name(row, column, record.get(column), field)
+
+    rater, item, dimension = named("rater"), named("item"), named("dimension")
+    at, seconds = _when(context, columns, row, record)
+    spoilt = context.faults.count != before
+    single = len(layout.cells) == 1 and layout.cells[0].item is None and layout.cells[0].dimension is None
+    answers: list[tuple[str, str, float]] = []
+    for cell in layout.cells:
+        content = record.get(cell.column)
+        if context.is_missing(content):
+            if single:
+                context.faults.add(row, cell.column, "the rating is missing.")
+            continue
+        value = context.number(row, cell.column, content)
+        about = cell.item or item
+        if cell.item_column is not None:
+            about = context.name(row, cell.item_column, record.get(cell.item_column), "item")
+        question = cell.dimension or dimension
+        if value is not None and about is not None and question is not None:
+            answers.append((about, context.dimensions.resolve(question), value))
+    if spoilt or rater is None:
+        return
+    if seconds is not None and layout.seconds_cover == "row" and answers:
+        seconds /= len({about for about, _, _ in answers})
+    status = context.status(record.get(columns["status"])) if "status" in columns else ""
+    for about, question, value in answers:
+        yield Rating(rater, about, question, value, at, seconds, row, status)
+
+
+def _when(context: Context, columns: Mapping[Field, str], row: int, record: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Return when a record was handed in, and the seconds spent on it: as noted, else since it was started."""
+    at = started = seconds = None
+    before = context.faults.count
+    if "at" in columns:
+        at = context.moment(row, columns["at"], record.get(columns["at"]))
+    if "started_at" in columns:
+        started = context.moment(row, columns["started_at"], record.get(columns["started_at"]))
+    if "seconds" in columns:
+        seconds = context.duration(row, columns["seconds"], record.get(columns["seconds"]))
+    if seconds is None and at is not None and started is not None and context.faults.count == before:
+        seconds = (at - started).total_seconds()
+        if seconds < 0:
+            context.faults.add(row, columns["at"], "the answer was handed in before it was started.")
+    return at, seconds

@@ -1,0 +1,148 @@
+"""A mapping: the small YAML file that says which column of a rating file is what.
+
+Nothing in it is needed for a file whose form is recognised::
+
+    format: wide
+    rater: Your code
+    at: Timestamp
+    zone: Europe/Berlin
+    pattern: 'Clip (?P<item>[0-9]+): (?P<dimension>.+)'
+    dimensions: {Lip sync: lip_sync}
+    values: {Excellent: 5, Bad: 1}
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, tzinfo
+from pathlib import Path
+from typing import Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from evalkit.errors import InputError
+from evalkit.ratings.times import parse_zone
+from evalkit.yamlio import parse_yaml, read_text, validate_model
+
+FormatName = Literal["long", "wide", "forms", "qualtrics", "mturk", "prolific", "label-studio", "jsonl"]
+FORMAT_NAMES: tuple[FormatName, ...] = get_args(FormatName)
+GROUPS = frozenset({"item", "dimension"})
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class Constants(_Part):
+    """What is the same in every row, for a file that does not say it."""
+
+    rater: str | None = Field(None, min_length=1)
+    item: str | None = Field(None, min_length=1)
+    dimension: str | None = Field(None, min_length=1)
+
+
+class RatingMapping(_Part):
+    """Which column is what. ``None``: evalkit looks for the usual names.
+
+    Args:
+        format: the file's form, when it is not to be recognised.
+        rater, item, dimension, value: columns (in JSON: keys, with dots into nested objects).
+        at, started_at: columns of times; ``at`` is when the answer was handed in.
+        seconds: column of the time spent, in seconds.
+        seconds_cover: whether that time is one item's or one row's; a row's is shared equally among its items.
+        status: column of the platform's word for the answer, such as ``Approved``.
+        zone: where the times were, for times that don't say.
+        time_format: directives of ``strptime``, for times in another form.
+        constants: values for columns that the file lacks.
+        dimensions: a name in the file (cell, column, or part of a header) -> the challenge's dimension.
+        pattern: regular expression that a header of a rating column matches as a whole, with the named groups
+            ``item`` and ``dimension`` (one of them is enough where the other is a column or a constant).
+        values: label -> number.
+        missing: cells that mean "no answer", besides the empty one.
+        ignore: columns that are not ratings.
+    """
+
+    format: FormatName | None = None
+    rater: str | None = Field(None, min_length=1)
+    item: str | None = Field(None, min_length=1)
+    dimension: str | None = Field(None, min_length=1)
+    value: str | None = Field(None, min_length=1)
+    at: str | None = Field(None, min_length=1)
+    started_at: str | None = Field(None, min_length=1)
+    seconds: str | None = Field(None, min_length=1)
+    seconds_cover: Literal["item", "row"] | None = None
+    status: str | None = Field(None, min_length=1)
+    zone: str | None = None
+    time_format: str | None = None
+    constants: Constants = Constants()
+    dimensions: dict[str, str] = Field(default_factory=dict)
+    pattern: str | None = None
+    values: dict[str, float] = Field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+
+    @field_validator("zone")
+    @classmethod
+    def _a_zone(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_zone(value)
+        return value
+
+    @field_validator("time_format")
+    @classmethod
+    def _reads_what_it_writes(cls, value: str | None) -> str | None:
+        example = datetime(2026, 11, 23, 17, 48)
+        if value is not None:
+            try:
+                back = datetime.strptime(example.strftime(value), value)
+            except (ValueError, re.error) as error:
+                raise ValueError(f"no time can be read with it: {error}") from None
+            if back.replace(tzinfo=None) != example:
+                raise ValueError("it must name year, month, day, hour and minute, such as '%d/%m/%Y %H:%M:%S'")
+        return value
+
+    @field_validator("pattern")
+    @classmethod
+    def _a_pattern(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                groups = set(re.compile(value).groupindex)
+            except re.error as error:
+                raise ValueError(f"no regular expression: {error}") from None
+            if not groups or not groups <= GROUPS:
+                raise ValueError("it needs the named groups (?P<item>...) and (?P<dimension>...), and no others")
+        return value
+
+    @field_validator("values")
+    @classmethod
+    def _finite(cls, value: dict[str, float]) -> dict[str, float]:
+        for label, number in value.items():
+            if not abs(number) < float("inf"):
+                raise ValueError(f"the value of '{label}' must be a finite number")
+        return value
+
+    @model_validator(mode="after")
+    def _once(self) -> RatingMapping:
+        columns = [getattr(self, name) for name in ("rater", "item", "dimension", "value")]
+        named = [column for column in columns if column is not None]
+        if len(set(named)) != len(named):
+            raise ValueError("rater, item, dimension and value must be different columns")
+        for name in ("rater", "item", "dimension"):
+            if getattr(self, name) is not None and getattr(self.constants, name) is not None:
+                raise ValueError(f"'{name}' is a column and a constant; keep one of the two")
+        return self
+
+    @property
+    def tzinfo(self) -> tzinfo | None:
+        """The zone of times that don't say theirs."""
+        return None if self.zone is None else parse_zone(self.zone)
+
+
+def load_mapping(path: Path) -> RatingMapping:
+    """Return the mapping in the YAML file ``path``.
+
+    Raises:
+        InputError: naming the line and the key of every fault.
+    """
+    text = read_text(path, kind=InputError, what="The mapping")
+    return validate_model(RatingMapping, parse_yaml(text, str(path)))

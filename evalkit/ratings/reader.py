@@ -1,0 +1,175 @@
+"""Read a rating file of any known form: recognised, named, or described by a mapping."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+from evalkit.errors import InputError, UsageError, did_you_mean
+from evalkit.rating_rules import Dimension
+from evalkit.ratings.cells import Context, Dimensions, normalised
+from evalkit.ratings.faults import MAX_FAULTS, Fault, Faults
+from evalkit.ratings.formats import FORMATS
+from evalkit.ratings.formats.base import Format, Head, look
+from evalkit.ratings.formats.prolific import Participant, is_export, join, read_participants
+from evalkit.ratings.layout import find_columns, need_columns
+from evalkit.ratings.mapping import FORMAT_NAMES, FormatName, RatingMapping, load_mapping
+from evalkit.ratings.model import Rating
+from evalkit.text import neutralise
+
+
+class RatingFile:
+    """The ratings in a file, read while they are asked for: ``for rating in file``.
+
+    What is at fault in the file is complete once all ratings were asked for. Asking again reads the file again.
+
+    Args:
+        path: the file.
+        format: its form.
+        reader: what reads it.
+        mapping: which column is what.
+        dimensions: what the file's words for the questions mean.
+        participants: the platform's export, for the form ``prolific``.
+        limit: how many faults are kept.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        format: FormatName,
+        reader: Format,
+        *,
+        mapping: RatingMapping,
+        dimensions: Dimensions,
+        participants: Path | None,
+        limit: int,
+    ) -> None:
+        self.path = path
+        self.format = format
+        self.mapping = mapping
+        self._reader = reader
+        self._dimensions = dimensions
+        self._limit = limit
+        self._participants: dict[str, Participant] | None = None
+        self._participants_faults: tuple[Faults, ...] = ()
+        if participants is not None:
+            context = self._new_context(participants)
+            self._participants = read_participants(participants, context)
+            self._participants_faults = (context.faults,)
+        self._context = self._new_context(path)
+        self._reader.read(path, self._context)  # a column that is missing is said before the first rating
+
+    def __iter__(self) -> Iterator[Rating]:
+        self._context = self._new_context(self.path)
+        ratings = self._reader.read(self.path, self._context)
+        return ratings if self._participants is None else join(ratings, self._participants)
+
+    @property
+    def _faults(self) -> tuple[Faults, ...]:
+        return (*self._participants_faults, self._context.faults)
+
+    def _new_context(self, path: Path) -> Context:
+        return Context(path.name, self.mapping, self._dimensions, Faults(path.name, self._limit), self.mapping.tzinfo)
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """The first faults met while reading, with file, row and column."""
+        return tuple(fault for faults in self._faults for fault in faults.kept)
+
+    @property
+    def fault_count(self) -> int:
+        """How many faults were met, kept or not."""
+        return sum(faults.count for faults in self._faults)
+
+    @property
+    def fault_sentences(self) -> list[str]:
+        """The faults as sentences, and how many more there are."""
+        return [sentence for faults in self._faults for sentence in faults.sentences()]
+
+    @property
+    def unread_columns(self) -> tuple[str, ...]:
+        """Columns of a table that were taken for nothing: a comment, or a misspelt dimension."""
+        return self._context.unread
+
+
+def read_ratings(
+    path: Path,
+    format: FormatName | Literal["auto"] = "auto",
+    mapping: RatingMapping | Path | None = None,
+    *,
+    dimensions: Sequence[Dimension] = (),
+    participants: Path | None = None,
+    limit: int = MAX_FAULTS,
+) -> RatingFile:
+    """Return the ratings in ``path``, to be iterated over.
+
+    Args:
+        path: CSV, JSON Lines or JSON.
+        format: its form; ``auto`` recognises it, unless the mapping names it.
+        mapping: which column is what, or the YAML file that says so.
+        dimensions: the challenge's; their ids and titles are recognised.
+        participants: Prolific's export, to be joined by participant id.
+        limit: how many faults are kept; all are counted.
+
+    Raises:
+        UsageError: for an unknown format, or participants that are missing or out of place.
+        InputError: when the file can't be read, its form is not recognised, or a column is missing.
+    """
+    if format != "auto" and format not in FORMAT_NAMES:
+        raise UsageError(
+            f"There is no rating format '{neutralise(format)}'.{did_you_mean(format, FORMAT_NAMES)}",
+            expected=f"auto, {', '.join(FORMAT_NAMES)}",
+        )
+    mapped = load_mapping(mapping) if isinstance(mapping, Path) else mapping or RatingMapping()
+    name = mapped.format or "auto" if format == "auto" else format
+    if name == "prolific" and participants is None:
+        raise UsageError(
+            "The format 'prolific' joins two files, and there is only one.",
+            expected="the ratings, and Prolific's export of the participants",
+            fix="Give the export as the participants' file.",
+        )
+    words = Dimensions(dimensions, mapped.dimensions)
+    head = look(path)
+    if name in {"auto", "prolific"}:
+        reader = _recognise(path, head, Context(path.name, mapped, words))
+    else:
+        reader = next(known for known in FORMATS if known.name == name)
+        _same_kind(path, head, reader)
+    told: FormatName = reader.name if participants is None else "prolific"
+    return RatingFile(path, told, reader, mapping=mapped, dimensions=words, participants=participants, limit=limit)
+
+
+def _recognise(path: Path, head: Head, context: Context) -> Format:
+    fits = next((known for known in FORMATS if known.detect(head, context)), None)
+    if fits is not None:
+        return fits
+    if head.header:
+        need_columns(context.file, head.header, context.mapping, find_columns(head.header, context.mapping), ())
+    shown = neutralise(", ".join(head.header or tuple(head.record or ())), limit=300)
+    words = {normalised(name) for name in head.header}
+    if {"left", "right"} <= words:
+        what, fix = "holds comparisons of pairs, not ratings of single items.", "Import it as pairs."
+    elif is_export(head):
+        what, fix = "is Prolific's export and holds no ratings.", "Give it as the participants' file of the ratings."
+    else:
+        what = "has no form that evalkit knows."
+        fix = "Name the form with --format, or describe the columns in a mapping."
+    raise InputError(
+        f"{neutralise(path.name)} {what}",
+        found=f"the columns {shown}" if shown else "nothing that can be read",
+        expected="columns for rater, item, dimension and value, or a column per item",
+        fix=fix,
+    )
+
+
+def _same_kind(path: Path, head: Head, reader: Format) -> None:
+    """Raise when a table is to be read as JSON or the reverse."""
+    table = reader.name not in {"jsonl", "label-studio"}
+    if table != (head.kind == "table"):
+        raise InputError(
+            f"{neutralise(path.name)} can't be read as '{reader.name}'.",
+            found="a table" if head.kind == "table" else "JSON",
+            expected="a table" if table else "JSON",
+            fix="Leave the format to 'auto', or choose another.",
+        )

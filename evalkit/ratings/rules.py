@@ -1,0 +1,270 @@
+"""Which ratings count. Nothing is thrown away: what does not count keeps every reason why.
+
+The rules are the challenge's (`evalkit.rating_rules.RatingRules`), asked in this order:
+
+1. each rating by itself: refused by the platform, outside the window, too quick or too slow, unknown dimension, off the
+   scale, unknown item, own team;
+2. the same rating again (`evalkit.ratings.model.identity`), as from overlapping files: only the first counts;
+3. another rating of the same item and dimension by the same rater: the earliest that passed so far counts;
+4. required dimensions: all ratings of an item by a rater count, or none;
+5. items beyond the number allowed: a rater's earliest ones count. An item without a counted rating uses up none.
+
+"Earliest" is by the time of the rating, those without a time last, and the order of the input between equals. The
+window is held to the second: closing at 23:59:59 takes in all of that second, and 00:00:00 is late. Who spent how long
+is only judged where it is known.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from evalkit.errors import InputError
+from evalkit.rating_rules import RatingRules
+from evalkit.ratings.model import Entry, Key, Rating, Reason, ReasonCode, Verdict, identity
+from evalkit.text import neutralise
+
+_FAR = datetime.max.replace(tzinfo=UTC)
+_TITLES: dict[ReasonCode, str] = {
+    "early": "before the rating window",
+    "late": "after the rating window",
+    "no-time": "without a time, so not known to be in the window",
+    "too-quick": "quicker than the least time per item",
+    "too-slow": "slower than the longest time per item",
+    "off-scale": "off the scale",
+    "unknown-dimension": "in a dimension that the challenge does not ask for",
+    "unknown-item": "of an item that the key does not know",
+    "own-team": "of the rater's own team",
+    "rejected": "refused by the platform",
+    "repeated": "the same as one before",
+    "duplicate": "a second answer to the same question",
+    "incomplete": "of an item without all required dimensions",
+    "over-limit": "beyond the number of items per rater",
+}
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How many ratings count, and why the others don't.
+
+    Args:
+        total: ratings that were judged.
+        counted: those that count.
+        reasons: reason -> ratings that have it, in the order of the rules; one rating may have several.
+        raters: rater -> (ratings that count, ratings), sorted by rater.
+        items: items with at least one rating that counts.
+        without_seconds: ratings whose time spent is unknown, so that no rule on it could be asked.
+    """
+
+    total: int
+    counted: int
+    reasons: dict[ReasonCode, int]
+    raters: dict[str, tuple[int, int]]
+    items: int
+    without_seconds: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as plain data for JSON."""
+        return {
+            "total": self.total,
+            "counted": self.counted,
+            "not_counted": self.total - self.counted,
+            "reasons": dict(self.reasons),
+            "raters": {rater: {"counted": counted, "total": total} for rater, (counted, total) in self.raters.items()},
+            "items": self.items,
+            "without_seconds": self.without_seconds,
+        }
+
+    def lines(self) -> list[str]:
+        """Return it as lines for a terminal."""
+        raters = sum(counted > 0 for counted, _ in self.raters.values())
+        lines = [f"{self.counted} of {self.total} ratings count: {raters} raters, {self.items} items."]
+        lines += [f"  {number:>7} {_TITLES[code]} ({code})" for code, number in self.reasons.items()]
+        return lines
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The verdicts on a set of ratings, in the order in which these came."""
+
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def counted(self) -> tuple[Verdict, ...]:
+        """The verdicts on the ratings that count."""
+        return tuple(verdict for verdict in self.verdicts if verdict.counted)
+
+    @property
+    def not_counted(self) -> tuple[Verdict, ...]:
+        """The verdicts on the others."""
+        return tuple(verdict for verdict in self.verdicts if not verdict.counted)
+
+    def summary(self) -> Summary:
+        """Return the numbers for a dry run."""
+        found = Counter(code for verdict in self.verdicts for code in verdict.codes)
+        every = Counter(verdict.rating.rater for verdict in self.verdicts)
+        good = Counter(verdict.rating.rater for verdict in self.counted)
+        return Summary(
+            total=len(self.verdicts),
+            counted=len(self.counted),
+            reasons={code: found[code] for code in _TITLES if found[code]},
+            raters={rater: (good[rater], every[rater]) for rater in sorted(every)},
+            items=len({verdict.rating.item for verdict in self.counted}),
+            without_seconds=sum(verdict.rating.seconds is None for verdict in self.verdicts),
+        )
+
+
+def judge(
+    ratings: Iterable[Rating],
+    rules: RatingRules,
+    *,
+    key: Key | None = None,
+    teams: Mapping[str, str] | None = None,
+) -> Judgement:
+    """Return the verdict on each of ``ratings``.
+
+    Args:
+        ratings: all ratings of the challenge, not one file's: duplicates and limits are about all of them.
+        rules: the challenge's.
+        key: what the items are; needed when the challenge is blind or own-team ratings are to be found.
+        teams: rater -> their own team, for raters who have one.
+
+    Raises:
+        InputError: when the rules can't be asked without a key.
+    """
+    if key is None and rules.blind:
+        raise InputError(
+            "The ratings are blind and there is no key.", fix="Give the key file: item_id, team, sample_id."
+        )
+    if key is None and rules.exclude_own_team and teams:
+        raise InputError(
+            "Without a key nobody knows which ratings are of a rater's own team.",
+            fix="Give the key file, or set 'exclude_own_team: false' in the challenge's ratings.",
+        )
+    judged = _Judged(list(ratings), rules)
+    alone = _Alone(rules, key)
+    own = teams if teams is not None and rules.exclude_own_team else {}
+    entries = [key.get(rating.item) if key is not None else None for rating in judged.ratings]
+    for rating, entry, reasons in zip(judged.ratings, entries, judged.reasons, strict=True):
+        reasons.extend(alone.reasons(rating, entry, own.get(rating.rater)))
+    judged.refuse_repeated()
+    judged.refuse_duplicates()
+    judged.refuse_incomplete()
+    judged.refuse_over_limit()
+    rows = zip(judged.ratings, judged.reasons, entries, strict=True)
+    return Judgement(tuple(Verdict(rating, tuple(reasons), entry) for rating, reasons, entry in rows))
+
+
+class _Alone:
+    """The rules that look at one rating by itself."""
+
+    def __init__(self, rules: RatingRules, key: Key | None) -> None:
+        self._opens = rules.window.opens_at() if rules.window else None
+        self._closes = rules.window.closes_at() if rules.window else None
+        self._least, self._most = rules.min_seconds_per_item, rules.max_seconds_per_item
+        self._scales = {dimension.id: dimension.scale for dimension in rules.dimensions}
+        self._key = key
+
+    def reasons(self, rating: Rating, entry: Entry | None, own_team: str | None) -> list[Reason]:
+        """Return what speaks against ``rating``; ``own_team`` is the rater's, where it must not be rated."""
+        reasons = []
+        if rating.status:
+            reasons.append(Reason("rejected", f"The platform says '{neutralise(rating.status)}'."))
+        reasons += self._about_time(rating)
+        scale = self._scales.get(rating.dimension)
+        if scale is None:
+            words = neutralise(rating.dimension, limit=60)
+            reasons.append(Reason("unknown-dimension", f"The challenge has no dimension '{words}'."))
+        elif not scale[0] <= rating.value <= scale[1]:
+            reasons.append(Reason("off-scale", f"{rating.value:g} is not on the scale from {scale[0]} to {scale[1]}."))
+        if self._key is not None and entry is None:
+            item, source = neutralise(rating.item, limit=60), neutralise(self._key.source)
+            reasons.append(Reason("unknown-item", f"'{item}' is not in {source}."))
+        if entry is not None and own_team is not None and entry.team == own_team:
+            words = neutralise(own_team, limit=60)
+            reasons.append(Reason("own-team", f"The item is of the rater's own team, '{words}'."))
+        return reasons
+
+    def _about_time(self, rating: Rating) -> list[Reason]:
+        reasons = []
+        opens, closes, least, most = self._opens, self._closes, self._least, self._most
+        if rating.at is None:
+            if opens or closes:
+                reasons.append(Reason("no-time", "It has no time, and the challenge has a rating window."))
+        else:
+            if opens and rating.at < opens:
+                reasons.append(Reason("early", f"Rated at {_utc(rating.at)}; the window opens at {_utc(opens)}."))
+            if closes and rating.at.replace(microsecond=0) > closes:
+                reasons.append(Reason("late", f"Rated at {_utc(rating.at)}; the window closes at {_utc(closes)}."))
+        if rating.seconds is not None and least is not None and rating.seconds < least:
+            reasons.append(Reason("too-quick", f"{rating.seconds:.6g} s for the item; {least:g} s is the least."))
+        if rating.seconds is not None and most is not None and rating.seconds > most:
+            reasons.append(Reason("too-slow", f"{rating.seconds:.6g} s for the item; {most:g} s is the most."))
+        return reasons
+
+
+def _utc(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(sep=" ", timespec="milliseconds").removesuffix("+00:00") + " UTC"
+
+
+class _Judged:
+    """Ratings with their reasons so far; the rules that look at several ratings at once."""
+
+    def __init__(self, ratings: list[Rating], rules: RatingRules) -> None:
+        self.ratings = ratings
+        self.reasons: list[list[Reason]] = [[] for _ in ratings]
+        self._rules = rules
+        self._by_time = sorted(range(len(ratings)), key=lambda number: ratings[number].at or _FAR)
+
+    def refuse_repeated(self) -> None:
+        seen: dict[str, int] = {}
+        for number, rating in enumerate(self.ratings):
+            first = seen.setdefault(identity(rating), number)
+            if first != number:
+                row = self.ratings[first].row
+                self.reasons[number].append(Reason("repeated", f"It is the same as the one in row {row}."))
+
+    def refuse_duplicates(self) -> None:
+        first: dict[tuple[str, str, str], int] = {}
+        for number in self._by_time:
+            rating = self.ratings[number]
+            if self.reasons[number]:
+                continue
+            earliest = first.setdefault((rating.rater, rating.item, rating.dimension), number)
+            if earliest != number:
+                kept = self.ratings[earliest]
+                when = f", given at {_utc(kept.at)}" if kept.at else ""
+                self.reasons[number].append(
+                    Reason("duplicate", f"The answer in row {kept.row}{when}, counts: {kept.value:g}.")
+                )
+
+    def refuse_incomplete(self) -> None:
+        required = set(self._rules.required_dimensions)
+        answered: dict[tuple[str, str], set[str]] = {}
+        for number, rating in enumerate(self.ratings):
+            if not self.reasons[number]:
+                answered.setdefault((rating.rater, rating.item), set()).add(rating.dimension)
+        for number, rating in enumerate(self.ratings):
+            if not self.reasons[number]:
+                missing = sorted(required - answered[rating.rater, rating.item])
+                if missing:
+                    sentence = f"No rating that counts in {', '.join(missing)} from this rater for this item."
+                    self.reasons[number].append(Reason("incomplete", sentence))
+
+    def refuse_over_limit(self) -> None:
+        limit = self._rules.max_items_per_rater
+        if limit is None:
+            return
+        taken: dict[str, set[str]] = {}
+        for number in self._by_time:
+            rating = self.ratings[number]
+            if self.reasons[number]:
+                continue
+            items = taken.setdefault(rating.rater, set())
+            if len(items) < limit or rating.item in items:
+                items.add(rating.item)
+            else:
+                self.reasons[number].append(Reason("over-limit", f"The rater has rated {limit} items before this one."))

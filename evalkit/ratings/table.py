@@ -1,0 +1,178 @@
+"""Read CSV files that strangers made, row by row, in memory that does not grow with the file.
+
+Comma, semicolon or tab; UTF-8 or UTF-16, with or without a byte order mark. A row that can't be read is a fault with
+its number, and reading goes on behind it.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from evalkit.errors import InputError
+from evalkit.ratings.faults import Faults
+from evalkit.text import neutralise
+
+MAX_ROW = 4 * 1024 * 1024  # characters; 4,000 columns with long names are a tenth of it
+MAX_COLUMNS = 20_000
+MAX_UNREADABLE = 1_000  # rows; a file with more is no table, and ends there
+_CHUNK = 64 * 1024
+_DELIMITERS = ",;\t"
+_BOM = "\ufeff"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table.
+
+    Args:
+        number: 1 is the file's first row.
+        cells: column name -> text, stripped. Columns without a name are left out.
+    """
+
+    number: int
+    cells: dict[str, str]
+
+
+class _TooLong(Exception):  # noqa: N818 - control flow inside this module
+    """A row has more characters than `MAX_ROW`."""
+
+
+class _Lines:
+    """The lines of a stream; a row that grows beyond `MAX_ROW` raises, and the next call goes on behind the line."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.count = 0
+        self.taken = 0
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        line = self._stream.readline(MAX_ROW + 1)
+        if not line:
+            raise StopIteration
+        self.count += 1
+        self.taken += len(line)
+        if self.taken > MAX_ROW:
+            while line and line[-1] not in "\r\n":
+                line = self._stream.readline(_CHUNK)
+            raise _TooLong
+        return line
+
+
+def open_text(path: Path, what: str = "The rating file") -> TextIO:
+    """Open ``path`` as text in its own encoding; bytes that are no text become U+FFFD.
+
+    Raises:
+        InputError: when the file is missing, a folder, or can't be read.
+    """
+    try:
+        if path.exists() and not path.is_dir() and not path.is_file():
+            raise InputError(f"{what} {neutralise(str(path))} is no regular file.", expected="a file on a disk")
+        with path.open("rb") as stream:
+            start = stream.read(4)
+        wide = start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        return path.open("r", encoding="utf-16" if wide else "utf-8-sig", errors="replace", newline="")
+    except FileNotFoundError:
+        raise InputError(f"{what} {neutralise(str(path))} does not exist.", fix="Check the path.") from None
+    except IsADirectoryError:
+        raise InputError(f"{what} {neutralise(str(path))} is a folder.", expected="a file") from None
+    except OSError as error:
+        raise InputError(f"{what} {neutralise(str(path))} can't be read.", found=str(error.strerror or error)) from None
+    except ValueError as error:  # NUL in the path
+        raise InputError(f"{what} {neutralise(str(path))} can't be read.", found=str(error)) from None
+
+
+def raw_rows(path: Path, faults: Faults, what: str = "The rating file") -> Iterator[tuple[int, list[str]]]:
+    """Yield (row number, cells) of every row that is not blank; cells are stripped and free of byte order marks."""
+    with open_text(path, what) as stream:
+        first = stream.readline(MAX_ROW + 1)
+        delimiter = max(_DELIMITERS, key=_outside_quotes(first).count)
+        stream.seek(0)
+        lines = _Lines(stream)
+        reader = csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=True)
+        number = unreadable = 0
+        while unreadable < MAX_UNREADABLE:
+            lines.taken, before = 0, lines.count
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except (csv.Error, _TooLong) as error:
+                swallowed = max(1, lines.count - before)
+                faults.add(number + 1, None, _unreadable(error, swallowed))
+                number += swallowed
+                unreadable += 1
+                continue
+            number += 1
+            stripped = [cell.strip().lstrip(_BOM).strip() for cell in cells]
+            if any(stripped):
+                yield number, stripped
+        raise InputError(
+            f"{what} {neutralise(str(path))} is no table: {unreadable} rows up to row {number} can't be read.",
+            found=faults.kept[-1].message if faults.kept else None,
+            fix="Export it again as CSV.",
+        )
+
+
+def read_table(
+    path: Path, faults: Faults, *, header_rows: int = 1, what: str = "The rating file"
+) -> tuple[list[tuple[str, ...]], Iterator[Row]]:
+    """Return the header rows of a CSV file, and its other rows as they are asked for.
+
+    A row that repeats the header (two exports put together) is skipped. One with too few or too many cells is a fault.
+
+    Raises:
+        InputError: when the file can't be read, is empty, or its first row can't be a header.
+    """
+    rows = raw_rows(path, faults, what)
+    headers: list[tuple[str, ...]] = []
+    for _, cells in rows:
+        headers.append(tuple(cells))
+        if len(headers) == header_rows:
+            break
+    if len(headers) < header_rows:
+        if faults.count:
+            raise faults.error()
+        raise InputError(
+            f"{what} {neutralise(str(path))} is empty."
+            if not headers
+            else f"{neutralise(str(path))} ends in its header.",
+            expected=f"{header_rows} row{'s' * (header_rows > 1)} with the columns' names, then the ratings",
+        )
+    names = headers[0]
+    if len(names) > MAX_COLUMNS:
+        raise InputError(
+            f"{what} {neutralise(str(path))} has too many columns.",
+            found=f"{len(names)} columns",
+            expected=f"at most {MAX_COLUMNS}",
+        )
+    return headers, _records(rows, headers, faults)
+
+
+def _records(rows: Iterator[tuple[int, list[str]]], headers: list[tuple[str, ...]], faults: Faults) -> Iterator[Row]:
+    names, repeated = headers[0], [list(header) for header in headers]
+    width = len(names)
+    for number, cells in rows:
+        if cells in repeated:
+            continue
+        if len(cells) < width or any(cells[width:]):
+            faults.add(number, None, f"the row has {len(cells)} cells, the header {width}. Look for a stray delimiter.")
+            continue
+        yield Row(number, {name: cell for name, cell in zip(names, cells, strict=False) if name})
+
+
+def _outside_quotes(line: str) -> str:
+    return "".join(line.split('"')[::2])
+
+
+def _unreadable(error: Exception, lines: int) -> str:
+    cause = f"it is longer than {MAX_ROW} characters" if isinstance(error, _TooLong) else neutralise(str(error))
+    more = f", and {lines - 1} lines with it" if lines > 1 else ""
+    return f"the row can't be read{more}: {cause}. Look for a quote that is opened and never closed."

@@ -1,0 +1,86 @@
+"""The part of a challenge that says which ratings count, and that older challenges keep their digest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from evalkit.challenge import Challenge, load_challenge, parse_challenge
+from evalkit.errors import ChallengeError
+from evalkit.rating_rules import LATER_RULES, RatingRules
+
+# Digests from before the rules existed; scorecards carry them.
+DIGESTS = {
+    "facevid1k-i2v": "55bfe836ee3ea9e7f9741cc4262d8e96f4f1ca581a9827fa91256d540306a055",
+    "ipvg2025-facial": "d8201ea28fe749b5f589d2fe58a891135a95aa5dd905727e99344331b2f92410",
+    "ipvg2026-sequential": "1504b340ed795d2cca5e247b035e06a3a53c78425626599867727ac12e4636ae",
+    "mmasia2025-talking-head": "f1717610620cfe8640afa4d186cd41e3885d0a0ca66fadb54b61a34edc29113c",
+    "talking-head": "c32be8aabbf61fe1fd75ea6d79c457671c204c17cab37c34cbf527d2a5883000",
+}
+DIMENSIONS = "dimensions: [{id: lips, title: Lips}]"
+
+
+def challenge(ratings: str) -> Challenge:
+    return parse_challenge(f"id: a\ntitle: b\nratings: {{{ratings}}}", "c.yaml")
+
+
+@pytest.mark.parametrize("preset", DIGESTS)
+def test_presets_keep_their_digests(preset: str) -> None:
+    assert load_challenge(preset).sha256 == DIGESTS[preset]
+
+
+RULES = {
+    "window": "{closes: 2026-03-05 AoE}",
+    "min_seconds_per_item": "4",
+    "max_seconds_per_item": "400",
+    "max_items_per_rater": "40",
+    "required_dimensions": "[lips]",
+    "blind": "true",
+    "exclude_own_team": "false",
+}
+
+
+def test_all_later_rules_are_tried() -> None:
+    assert set(RULES) == set(LATER_RULES)
+    first = {"method", "dimensions", "finalists"}
+    assert set(RatingRules.model_fields) == first | set(LATER_RULES)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_rule_that_is_set_changes_the_digest(name: str) -> None:
+    assert challenge(f"{DIMENSIONS}, {name}: {RULES[name]}").sha256 != challenge(DIMENSIONS).sha256
+
+
+@pytest.mark.parametrize(("name", "default"), [("blind", "false"), ("exclude_own_team", "true"), ("window", "null")])
+def test_a_rule_written_out_as_it_is_anyway_does_not(name: str, default: str) -> None:
+    assert challenge(f"{name}: {default}").sha256 == challenge("").sha256
+
+
+def test_a_window_is_read_as_deadlines_are() -> None:
+    window = challenge("window: {opens: 2026-03-01 AoE, closes: 2026-03-05 AoE}").ratings.window
+    assert window is not None
+    opens: Any = window.opens_at()
+    closes: Any = window.closes_at()
+    assert opens.isoformat() == "2026-03-01T00:00:00-12:00"
+    assert closes.isoformat() == "2026-03-05T23:59:59.999999-12:00"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("window: {opens: 2026-03-05 AoE, closes: 2026-03-01 AoE}", "a window must close after it opens"),
+        ("window: {closes: '2026-03-05T12:00'}", "names no time zone"),
+        ("window: {shuts: 2026-03-05 AoE}", "unknown key 'ratings.window.shuts'"),
+        ("min_seconds_per_item: 0", "ratings.min_seconds_per_item"),
+        ("min_seconds_per_item: 9, max_seconds_per_item: 4", "no rating can have"),
+        ("max_items_per_rater: 0", "ratings.max_items_per_rater"),
+        ("required_dimensions: [lips]", "the required dimension 'lips' is none of dimensions"),
+        (f"{DIMENSIONS}, required_dimensions: [lip]", "Did you mean 'lips'?"),
+        ("blind: 3", "ratings.blind"),
+    ],
+)
+def test_faults_are_named(text: str, words: str) -> None:
+    with pytest.raises(ChallengeError) as error:
+        challenge(text)
+    assert words in str(error.value)
