@@ -142,7 +142,7 @@ def test_everything_made_with_them_says_that_it_cannot_be_compared(
         str(path),
         "-c",
         "talking-head",
-        "-t",
+        "--testset",
         str(world),
         "-b",
         "bundled",
