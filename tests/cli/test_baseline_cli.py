@@ -32,7 +32,7 @@ def test_the_list_has_every_generator_with_its_options(capsys: pytest.CaptureFix
         *("command", "callable"),
     }
     frames = listed["late"]["options"][0]
-    assert (frames["name"], frames["default"], frames["low"], frames["high"]) == ("frames", 6, -25, 25)
+    assert (frames["name"], frames["default"], frames["low"], frames["high"]) == ("frames", 6, -50, 50)
     assert listed["late"]["control"]
     assert not listed["warp"]["control"]
     assert listed["warp"]["needs"] == ["reference_images"]
