@@ -38,7 +38,7 @@ def test_the_list_has_every_generator_with_its_options(capsys: pytest.CaptureFix
     assert listed["warp"]["needs"] == ["reference_images"]
     assert call("baseline", "list") == 0
     text = capsys.readouterr().out
-    assert "a whole number from -25 to 25" in text
+    assert "a whole number from -50 to 50" in text
 
 
 def test_a_run_writes_a_submission_and_says_how_fast(
