@@ -101,7 +101,8 @@ def shuffled_captions(paths: dict[str, Path], testset: TestSet, backbones: Path,
         paths["truth"], load_challenge("talking-head"), replace(testset, samples=samples), metrics=["clipscore"],
         backbones=backbones, workers=workers, cache=work / "cache",
     )  # fmt: skip
-    return float(next(iter(card.metrics.values())).value or np.nan)
+    value = next(iter(card.metrics.values())).value
+    return np.nan if value is None else value
 
 
 def replace_text(sample: Any, text: str | None) -> Any:

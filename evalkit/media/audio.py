@@ -13,6 +13,10 @@ from evalkit.errors import MediaError
 from evalkit.media.container import open_media, reason
 
 
+class NoSoundError(MediaError):
+    """A file without an audio stream, which need not be a fault."""
+
+
 def read_audio(path: Path, rate: int) -> NDArray[np.float32]:
     """Return the first audio stream as mono samples at ``rate`` Hz: (N,) float32 in about -1..1.
 
@@ -28,7 +32,7 @@ def read_audio(path: Path, rate: int) -> NDArray[np.float32]:
         raise ValueError(f"rate must be positive, found {rate}")
     with open_media(path) as container:
         if not container.streams.audio:
-            raise MediaError(f"{path} has no audio stream.")
+            raise NoSoundError(f"{path} has no audio stream.")
         resampler = av.AudioResampler(format="fltp", rate=rate)
         parts: list[NDArray[np.float32]] = []
         try:
@@ -52,7 +56,7 @@ def audio_seconds(path: Path) -> float:
     """
     with open_media(path) as container:
         if not container.streams.audio:
-            raise MediaError(f"{path} has no audio stream.")
+            raise NoSoundError(f"{path} has no audio stream.")
         stream = container.streams.audio[0]
         try:
             samples = sum(frame.samples for frame in container.decode(stream))

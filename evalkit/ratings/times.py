@@ -54,7 +54,7 @@ def parse_zone(text: str) -> tzinfo:
         try:
             return ZoneInfo(words)
         except (ZoneInfoNotFoundError, ValueError, OSError):
-            pass
+            pass  # the error below says what a zone looks like
     raise ValueError(f"'{text}' is no time zone; write AoE, UTC, an offset such as +08:00 or a place as Europe/Berlin")
 
 
@@ -120,13 +120,13 @@ def _read(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text)
     except ValueError:
-        pass
+        pass  # not ISO 8601: the next form is tried
     match = _WITH_ZONE.fullmatch(text)
     if match:
         try:
             local = datetime.fromisoformat(match[1].strip())
         except ValueError:
-            pass
+            pass  # the error below says what a time looks like
         else:
             return local.replace(tzinfo=parse_zone(match[2]))
     raise ValueError(f"'{text}' is no time such as 2026-03-01T23:59:59+00:00")

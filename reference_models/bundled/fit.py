@@ -74,7 +74,7 @@ def _schedule(share: float) -> float:
 
 
 def tensor(array: NDArray[Any]) -> Tensor:
-    """Return a copy in PyTorch's own memory, which starts where vector units like it: sums keep their order."""
+    """Return a copy in PyTorch's own memory, aligned alike in every run."""
     return torch.from_numpy(np.ascontiguousarray(array)).clone()
 
 

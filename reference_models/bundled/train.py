@@ -2,9 +2,10 @@
 
     python -m evalkit.reference_models.bundled.train --seed 1 --output FOLDER
 
-The same seed gives the same files on the same kind of machine: every network is trained by one thread of a process of
-its own, and MKL is told not to let the place of an array in memory choose the order of a sum. Processors with other
-vector units add in another order; that moves the last digits and with them the digest.
+The same seed gives the same files on the same kind of machine; tests see it in short trainings. Every network is
+trained by one thread of a process of its own. As a precaution MKL is told not to let the place of an array in memory
+choose the order of a sum. Processors with other vector units add in another order; that moves the last digits and with
+them the digest.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ class Teacher:
 
 
 def _taught(setting: tuple[Path, Path, int, float], name: str) -> dict[str, Any]:
-    """Train one network in a process of its own: what ran before in a process decides where arrays lie in memory."""
+    """Train one network in a process of its own, so that nothing that ran before it can matter."""
     (result,) = Workers(HANDLER, setting, 1, LESSON_SECONDS).run([name])
     if result.failure is not None:
         raise MachineError(f"'{name}' could not be trained.", found=f"{result.failure}: {result.detail}")

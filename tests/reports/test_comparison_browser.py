@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-
 import pytest
 from scorecards import HOSTILE, make_scorecard, strips_for
 
@@ -13,19 +10,7 @@ from evalkit.reports.comparison_inputs import Entry, Unscored
 from evalkit.reports.comparison_page import write_comparison_page
 
 pytestmark = pytest.mark.browser
-CHROMIUM = os.environ.get("EVALKIT_CHROMIUM") or shutil.which("chromium")
 ENTRIES = "#entries tbody tr"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium: set EVALKIT_CHROMIUM to its path")
-    with playwright.sync_playwright() as tool:
-        running = tool.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield running
-        running.close()
 
 
 def write(path, entries, n_metrics, hostile=False):

@@ -1,26 +1,11 @@
 from __future__ import annotations
 
-import os
-import shutil
-
 import pytest
 from scorecards import make_scorecard, strips_for
 
 from evalkit.reports.scorecard_page import write_scorecard_page
 
 pytestmark = pytest.mark.browser
-CHROMIUM = os.environ.get("EVALKIT_CHROMIUM") or shutil.which("chromium")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium: set EVALKIT_CHROMIUM to its path")
-    with playwright.sync_playwright() as tool:
-        running = tool.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield running
-        running.close()
 
 
 @pytest.fixture(scope="module")
