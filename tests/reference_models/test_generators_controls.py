@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,20 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from evalkit.errors import UsageError
+from evalkit.errors import MediaError, UsageError
 from evalkit.media.audio import read_audio
 from evalkit.media.decode import iter_frames
 from evalkit.media.encode import write_video
-from evalkit.reference_models.generators.base import Clip, GenerationError, Picture, Request, find_generator
+from evalkit.reference_models.generators.base import (
+    Clip,
+    GenerationError,
+    Picture,
+    Request,
+    Target,
+    find_generator,
+)
 from evalkit.reference_models.generators.controls import shifted
-from evalkit.reference_models.generators.pictures import open_reference
+from evalkit.reference_models.generators.pictures import open_reference, speech_of
 from evalkit.reference_models.generators.requests import Requests
 from evalkit.testset import Sample, TestSet
 
@@ -232,3 +240,14 @@ def test_wrong_options_are_told(name: str, options: dict[str, Any], words: str) 
 def test_an_unknown_generator_is_told() -> None:
     with pytest.raises(UsageError, match="Did you mean 'still'"):
         find_generator("stil")
+
+
+def test_a_silent_reference_video_gives_silence_and_a_damaged_one_an_error(tmp_path: Path) -> None:
+    silent, damaged = tmp_path / "silent.mp4", tmp_path / "damaged.mp4"
+    write_video(silent, [np.full((32, 32, 3), 20 * n, np.uint8) for n in range(5)], 25, crf=20)
+    damaged.write_bytes(b"no video")
+    target = Target(Fraction(25), 0.2, 5, 32, 32, sound_required=True)
+    asked = Request("s", 0, target, tmp_path / "out.mp4", reference_video=silent)
+    assert speech_of(asked, 0.2).tolist() == [0.0] * 3200
+    with pytest.raises(MediaError):
+        speech_of(Request("s", 0, target, tmp_path / "out.mp4", reference_video=damaged), 0.2)
