@@ -18,7 +18,9 @@ LATER_RULES = (
     "required_dimensions",
     "blind",
     "exclude_own_team",
+    "estimator",
 )
+Estimator = Literal["mos.plain", "mos.bias-removed", "mos.bt500", "mos.p913", "mos.zscore", "mos.ap"]
 
 
 class Dimension(Part):
@@ -51,6 +53,7 @@ class RatingRules(Part):
     required_dimensions: tuple[str, ...] = Field((), description="a rater's item counts once it has all of these")
     blind: bool = Field(False, description="ratings refer to anonymous items, which only a key file resolves")
     exclude_own_team: bool = Field(True, description="what raters say about their own team doesn't count")
+    estimator: Estimator = Field("mos.plain", description="how a video's opinion score is made of its ratings")
 
     @field_validator("dimensions")
     @classmethod

@@ -56,7 +56,7 @@ class Ranking:
         refused: column id -> why it ranks nobody here.
         weights: column id -> its weight in the score, group weights included.
         lower_wins: whether the lowest score is the best.
-        provisional: why the ranking is not final yet: the final phase has no results.
+        provisional: why the ranking is not final yet: a column, or the final phase, has no results.
     """
 
     rule: Rule
@@ -111,8 +111,9 @@ def rank_entries(
     """Return who is where and why.
 
     Only primary runs with a value in every column that counts, resting on enough samples, are ranked; ranks and
-    Borda points are among those alone. A column whose values rest on sets of unequal size ranks nobody; the others
-    decide then, and the ranking says so.
+    Borda points are among those alone. A column whose values rest on sets of unequal size ranks nobody, nor does one
+    in which no competing entry has a value; the others decide then, and the ranking says so. While a column that
+    nobody has may still get values, ratings that are not in yet, say, the ranking is provisional.
 
     Two-phase: the objective and speed columns make a shortlist by the rule ``shortlist``; its first ``finalists`` (and
     whoever is equal to the last of them) are ordered by the subjective columns alone; the rest follow in the order of
@@ -144,13 +145,16 @@ def rank_entries(
         return Ranking(rule, _in_order([_unranked(entry, (reason,)) for entry in entries]))
     phases = _phases(table, rule, shortlist)
     out = [_unranked(entry, (_other_run(entry, entries),)) for entry in entries if not entry.primary]
+    competing = [entry for entry in entries if entry.primary]
+    refused = {c.id: why for c in phases[0].columns if (why := _nobody_has(c, competing))}
+    asked = [column for column in phases[0].columns if column.id not in refused]
+    pending = _pending(refused, asked)
     complete: list[Entry] = []
-    for entry in entries:
-        if entry.primary:
-            gaps = table.gaps(entry, phases[0].columns)
-            out += [_unranked(entry, gaps)] if gaps else []
-            complete += [] if gaps else [entry]
-    refused = {c.id: why for c in phases[0].columns if (why := uneven_counts(c, complete))}
+    for entry in competing:
+        gaps = table.gaps(entry, asked)
+        out += [_unranked(entry, gaps)] if gaps else []
+        complete += [] if gaps else [entry]
+    refused |= {c.id: why for c in asked if (why := uneven_counts(c, complete))}
     first = _without(phases[0], refused)
     if first is None:
         why = Reason("nothing_to_rank_by", "Every number that would rank is refused.")
@@ -159,11 +163,11 @@ def rank_entries(
     placed = table.order(complete, first)
     weights = dict(zip((c.id for c in first.columns), map(float, first.weights), strict=True))
     if len(phases) == 1:
-        return Ranking(rule, _in_order([*placed, *out]), refused, weights, first.lower_wins)
+        return Ranking(rule, _in_order([*placed, *out]), refused, weights, first.lower_wins, pending)
     final = phases[1]
     decided, provisional = _final_phase(table, final, complete, placed, finalists)
     weights = dict(zip((c.id for c in final.columns), map(float, final.weights), strict=True))
-    return Ranking(rule, _in_order([*decided, *out]), refused, weights, final.lower_wins, provisional)
+    return Ranking(rule, _in_order([*decided, *out]), refused, weights, final.lower_wins, provisional or pending)
 
 
 @dataclass(frozen=True)
@@ -290,6 +294,22 @@ def _final_phase(
 def _without(plan: Plan, refused: Mapping[str, Reason]) -> Plan | None:
     kept = tuple(column for column in plan.columns if column.id not in refused)
     return replace(plan, columns=kept) if kept else None
+
+
+def _nobody_has(column: Column, entries: Sequence[Entry]) -> Reason | None:
+    """Return why ``column`` ranks nobody: no competing entry has a value in it."""
+    cells = [entry.cells.get(column.id, MISSING) for entry in entries]
+    if not cells or any(cell.value is not None for cell in cells):
+        return None
+    why = ", ".join(sorted({neutralise(str(cell.reason)) for cell in cells})[:4])
+    return Reason("nobody_scored", f"No entry has a value in {column.id}: {why}.")
+
+
+def _pending(refused: Mapping[str, Reason], asked: Sequence[Column]) -> Reason | None:
+    """Return why a ranking without the columns that nobody has is not final."""
+    if not refused or not asked:
+        return None
+    return Reason("columns_missing", f"No entry has a value yet in {', '.join(refused)}; the other columns decide.")
 
 
 def _value(entry: Entry, column: Column) -> float:

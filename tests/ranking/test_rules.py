@@ -261,6 +261,29 @@ def test_nothing_is_left_to_rank_by():
     assert why(ranking, "a") == ["unequal_n", "nothing_to_rank_by"]
 
 
+def test_a_column_that_nobody_has_decides_nothing_and_the_ranking_is_provisional():
+    columns = (Column("id", True), Column("lips", True, "subjective"))
+    entries = [entry("a", id=0.5, lips=None), entry("b", id=0.7), entry("c", lips=4.0, primary=False)]
+    ranking = rank_entries(entries, columns, "rank-sum")
+    assert ranks(ranking) == {"a": 2, "b": 1, "c": None}
+    assert ranking.refused["lips"].code == "nobody_scored"
+    assert ranking.provisional is not None
+    assert (ranking.provisional.code, "lips" in ranking.provisional.sentence) == ("columns_missing", True)
+    assert set(ranking.weights) == {"id"}
+
+
+def test_a_column_that_one_entry_has_asks_everybody():
+    columns = (Column("id", True), Column("lips", True, "subjective"))
+    ranking = rank_entries([entry("a", id=0.5, lips=3.0), entry("b", id=0.7, lips=None)], columns, "rank-sum")
+    assert ranks(ranking) == {"a": 1, "b": None}
+    assert (ranking.refused, ranking.provisional) == ({}, None)
+
+
+def test_when_nobody_has_anything_nothing_is_ranked():
+    ranking = rank_entries([entry("a", id=None), entry("b", id=None)], (Column("id", True),), "rank-sum")
+    assert why(ranking, "a") == ["nobody_scored", "nothing_to_rank_by"]
+
+
 def test_no_ranking_no_entries():
     assert why(rank_entries(THREE, [UP], "none"), "a") == ["no_ranking"]
     assert rank_entries([], [UP], "borda").placings == ()
