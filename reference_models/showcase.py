@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from evalkit.files import atomic_write, write_text
 from evalkit.reference_models.faults import half_size, truncated
 from evalkit.reference_models.generators.run import make_submission
 from evalkit.reference_models.puppet.worldmaker import World, make_world
+from evalkit.reference_models.raters import Panel, Sheet, simulate
 from evalkit.testset import SAMPLES_FILE, TestSet, load_testset
 
 SIZE = 256
@@ -42,6 +43,9 @@ METRICS: Mapping[str, tuple[str, ...]] = {
     "diagnostic": ("sync.latentsync.offset", "video.frozen_share"),
 }
 
+DIMENSIONS = ("identity_consistency", "video_quality", "lip_sync")
+RATERS, RATED = 14, 50  # raters, and videos that each of them rates
+
 CHALLENGE = """\
 # The challenge of 'evalkit demo': what a challenge looks like. Change it, and see what 'evalkit challenges check' says.
 schema: 1
@@ -62,31 +66,49 @@ metrics:                             # 'evalkit metrics show ID' says what each 
 {metrics}
 coverage: 1.0                        # an entry must answer every sample to be ranked
 ranking: rank-sum
+ranking_rules:
+  group_weights: {{objective: 1, subjective: 1, speed: 0}}   # people count as much as all metrics together
+  tie_breaks: [lip_sync]
+ratings:
+  method: mos
+  blind: true                        # raters see item ids, which only the key resolves
+  window: {{opens: 2026-03-01 AoE, closes: 2026-03-05 AoE}}
+  dimensions:
+    - {{id: identity_consistency, title: Identity consistency}}
+    - {{id: video_quality, title: Video quality}}
+    - {{id: lip_sync, title: Lip synchronization}}
+  required_dimensions: [identity_consistency, video_quality, lip_sync]
 """
 
 
 @dataclass(frozen=True)
 class Team:
-    """One entry: a generator with its options, and a note for readers."""
+    """One entry: a generator with its options, a note for readers, and how good simulated raters find it.
+
+    ``quality`` is the mean score for identity, video quality and lip sync, in the order of `DIMENSIONS`.
+    """
 
     name: str
     generator: str
     note: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    quality: tuple[float, float, float] = (3.0, 3.0, 3.0)
 
 
 TEAMS = (
-    Team("truth", "truth", "upper end: the real videos, encoded again"),
-    Team("warp", "warp", "baseline: the photo's mouth follows the speech"),
-    Team("still", "still", "baseline: the photo, nothing moves"),
-    Team("late", "late", "control: sound 20 frames late", {"frames": 20}),
-    Team("swap", "swap", "control: another person's pictures"),
-    Team("blur", "blur", "control: blurred, sigma 2 pixels", {"sigma": 2.0}),
-    Team("jitter", "jitter", "control: trembles by 2 pixels", {"sigma": 2.0}),
-    Team("mute", "mute", "control: silence for speech"),
-    Team("shuffle", "shuffle", "control: frames in random order"),
+    Team("truth", "truth", "upper end: the real videos, encoded again", quality=(4.6, 4.6, 4.6)),
+    Team("warp", "warp", "baseline: the photo's mouth follows the speech", quality=(4.3, 3.8, 3.0)),
+    Team("still", "still", "baseline: the photo, nothing moves", quality=(4.4, 3.9, 1.2)),
+    Team("late", "late", "control: sound 20 frames late", {"frames": 20}, quality=(4.5, 4.4, 2.0)),
+    Team("swap", "swap", "control: another person's pictures", quality=(1.3, 4.4, 2.1)),
+    Team("blur", "blur", "control: blurred, sigma 2 pixels", {"sigma": 2.0}, quality=(4.0, 2.0, 4.2)),
+    Team("jitter", "jitter", "control: trembles by 2 pixels", {"sigma": 2.0}, quality=(4.3, 1.8, 3.9)),
+    Team("mute", "mute", "control: silence for speech", quality=(4.5, 4.4, 1.2)),
+    Team("shuffle", "shuffle", "control: frames in random order", quality=(4.3, 1.4, 1.5)),
 )
-DAMAGED = Team("damaged", "truth", "broken: a video missing, one cut off, one of half the size")
+DAMAGED = Team(
+    "damaged", "truth", "broken: a video missing, one cut off, one of half the size", quality=(4.6, 4.4, 4.4)
+)
 REFUSED = Team("refused", "truth", "broken: a name that climbs out of the archive")
 
 
@@ -205,6 +227,28 @@ class Showcase:
     def refused(self, testset: TestSet) -> None:
         """Make the submission that is turned away before a file in it is opened."""
         self._write(REFUSED, {**self._truth(testset), OUTSIDE_NAME: b"not a video"})
+
+    @property
+    def ratings_file(self) -> Path:
+        """What the simulated raters handed in."""
+        return self.folder / "ratings" / "ratings.csv"
+
+    @property
+    def key_file(self) -> Path:
+        """Which team's video of which sample the raters' items are."""
+        return self.folder / "ratings" / "key.csv"
+
+    def ratings(self, videos: Sequence[tuple[str, str]]) -> Sheet:
+        """Let simulated raters judge ``videos``, (team, sample) each, and write their sheet and its key."""
+        window = self.challenge().ratings.window
+        opens, closes = (window.opens_at(), window.closes_at()) if window else (None, None)
+        if opens is None or closes is None:
+            raise UsageError("The demo's raters need to know when they rate.", fix="Give 'ratings.window' both ends.")
+        quality = {team.name: dict(zip(DIMENSIONS, team.quality, strict=True)) for team in (*TEAMS, DAMAGED)}
+        sheet = simulate(videos, quality, Panel(opens, closes, RATERS, RATED, self.seed))
+        write_text(self.ratings_file, sheet.ratings_csv())
+        write_text(self.key_file, sheet.key_csv())
+        return sheet
 
     def _truth(self, testset: TestSet) -> dict[str, bytes]:
         self.submission(TEAMS[0], testset)
