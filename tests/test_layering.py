@@ -36,6 +36,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("evalkit.metrics.features",),
     ("evalkit.metrics", "evalkit.validators"),
     ("evalkit.scoring",),
+    ("evalkit.board",),
+    ("evalkit.standings",),
     ("evalkit.reports", "evalkit.reference_models"),
     ("evalkit.api",),
     ("evalkit.cli",),

@@ -1,0 +1,216 @@
+"""What a board holds at one moment, as plain values: rankings and pages are made from a `Snapshot` and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from evalkit.challenge import Challenge
+from evalkit.ratings.model import Key, Rating
+from evalkit.ratings.pairs import Comparison
+from evalkit.scoring.scorecard import Scorecard
+
+Target = Literal["rater", "rating", "pair", "run", "team"]
+
+
+@dataclass(frozen=True)
+class Team:
+    """Who takes part.
+
+    Args:
+        name: unique on the board.
+        members: ids of its people, sorted; nobody is in two teams.
+    """
+
+    name: str
+    members: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Run:
+    """One submission of a team, with what it scored.
+
+    Args:
+        team: whose.
+        name: unique within the team.
+        primary: whether it competes.
+        card: the scorecard that counts, the last one that was added.
+        card_sha256: digest of the scorecard's JSON as it was added.
+        strips: sample id -> small JPEG images in time order.
+    """
+
+    team: str
+    name: str
+    primary: bool
+    card: Scorecard
+    card_sha256: str
+    strips: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StoredRating:
+    """A rating on the board.
+
+    Args:
+        id: `evalkit.ratings.model.identity` of it; no two ratings of a board share one.
+        rating: what was read.
+        source: name of the file it came from first.
+    """
+
+    id: str
+    rating: Rating
+    source: str
+
+
+@dataclass(frozen=True)
+class StoredPair:
+    """A comparison on the board; as `StoredRating`."""
+
+    id: str
+    comparison: Comparison
+    source: str
+
+
+@dataclass(frozen=True)
+class GoldItem:
+    """An item whose right answer is known: ``low`` to ``high`` in ``dimension``."""
+
+    item: str
+    dimension: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Somebody's decision that something does not count. Decisions are never deleted: they are revoked.
+
+    Args:
+        number: counts up from 1, over the whole board.
+        target: kind of what it is about.
+        subject: rater id, identity of a rating or a pair, ``team/run``, or team.
+        code: a word for machines, such as ``speeder``, ``straight-liner``, ``manual``.
+        reason: a sentence for people.
+        by: who decided.
+        at: when.
+        revoked_at: when it was taken back; ``None`` while it holds.
+        revoked_by: who took it back.
+        revoked_why: why.
+    """
+
+    number: int
+    target: Target
+    subject: str
+    code: str
+    reason: str
+    by: str
+    at: datetime
+    revoked_at: datetime | None = None
+    revoked_by: str | None = None
+    revoked_why: str | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Whether it has not been taken back."""
+        return self.revoked_at is None
+
+
+@dataclass(frozen=True)
+class Import:
+    """One file of ratings or comparisons that was imported.
+
+    Args:
+        file: its name, without folders.
+        sha256: its digest.
+        kind: ``ratings`` or ``pairs``.
+        form: the format it was read as.
+        new: entries that it added.
+        known: entries that were on the board before.
+        by: who imported it.
+        at: when.
+    """
+
+    file: str
+    sha256: str
+    kind: Literal["ratings", "pairs"]
+    form: str
+    new: int
+    known: int
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class AuditEntry:
+    """One line of the board's log: who did what, when.
+
+    Args:
+        number: counts up from 1 without gaps.
+        at: when, in UTC; never earlier than the entry before.
+        by: who.
+        action: a word such as ``add-run``.
+        subject: what it was done to.
+        details: more, as plain data.
+        digest: SHA-256 over the entry and the digest before it, so that a changed log shows.
+    """
+
+    number: int
+    at: datetime
+    by: str
+    action: str
+    subject: str
+    details: Mapping[str, Any]
+    digest: str
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The board as it was after its ``number``-th log entry. Equal boards at equal moments give equal snapshots.
+
+    Everything is in a fixed order: teams and runs by name, ratings and pairs by their number on the board, decisions
+    and imports as they came.
+
+    Args:
+        challenge: the rules that held then.
+        number: of the last log entry that it knows.
+        at: time of that entry.
+        log: all entries up to it.
+        as_of: the moment that was asked for; ``None`` for the newest state.
+        teams: who takes part.
+        runs: live runs; of a live team.
+        ratings: all ratings, those that don't count included.
+        pairs: all comparisons.
+        key: what anonymous items are; ``None`` when no key was given.
+        raters: rater -> own team, for raters who are known to have one.
+        gold: items with a known answer.
+        decisions: all, revoked ones included.
+        imports: all.
+        reference: sample id -> small JPEG of the reference picture or strip of the reference video.
+    """
+
+    challenge: Challenge
+    number: int
+    at: datetime
+    log: tuple[AuditEntry, ...]
+    as_of: datetime | None = None
+    teams: tuple[Team, ...] = ()
+    runs: tuple[Run, ...] = ()
+    ratings: tuple[StoredRating, ...] = ()
+    pairs: tuple[StoredPair, ...] = ()
+    key: Key | None = None
+    raters: Mapping[str, str] = field(default_factory=dict)
+    gold: tuple[GoldItem, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+    imports: tuple[Import, ...] = ()
+    reference: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """Digest of the last log entry: it stands for everything that happened up to then."""
+        return self.log[-1].digest if self.log else ""
+
+    def excluded(self, target: Target) -> dict[str, Decision]:
+        """Return subject -> the decision that holds, the newest one, for one kind of target."""
+        return {one.subject: one for one in self.decisions if one.holds and one.target == target}
