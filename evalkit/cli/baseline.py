@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evalkit.cli.options import as_json as json_option
-from evalkit.cli.options import example, progress_on, quiet_option, workers_option
+from evalkit.cli.options import backbones_option, example, progress_on, quiet_option, workers_option
 
 if TYPE_CHECKING:
     from evalkit.reference_models.generators.base import GeneratorRecord
@@ -86,15 +86,7 @@ def record_json(record: GeneratorRecord) -> dict[str, Any]:
 @click.option("--seed", "-s", type=int, default=0, show_default=True, help="Other seeds, other blinks and jitter.")
 @click.option("--challenge", "-c", metavar="ID|FILE", help="Whose layout and rules to keep (default: {id}.mp4).")
 @click.option("--limit", type=click.IntRange(min=1), help="Make the first samples only.")
-@click.option(
-    "--backbones",
-    "-b",
-    default="published",
-    show_default=True,
-    envvar="EVALKIT_BACKBONES",
-    metavar="NAME|FILE",
-    help="Weights for generators that use networks.",
-)
+@backbones_option
 @click.option(
     "--command", metavar="LINE", help="Run this program for each sample; {output} and other fields are filled in."
 )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from evalkit.cli.options import as_json as json_option
-from evalkit.cli.options import example, progress_on, quiet_option
+from evalkit.cli.options import backbones_option, example, progress_on, quiet_option
 
 if TYPE_CHECKING:
     from evalkit.scoring.crosscheck import Crosscheck, Row
@@ -29,15 +29,7 @@ INCOMPLETE = 3
     type=click.Path(dir_okay=False, path_type=Path),
     help="Speech that belongs to it (default: its own sound).",
 )
-@click.option(
-    "--backbones",
-    "-b",
-    default="published",
-    show_default=True,
-    envvar="EVALKIT_BACKBONES",
-    metavar="NAME|FILE",
-    help="Set of weights; also EVALKIT_BACKBONES.",
-)
+@backbones_option
 @click.option(
     "--oracles",
     type=click.Path(path_type=Path),

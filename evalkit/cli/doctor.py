@@ -8,19 +8,11 @@ from typing import Any
 import click
 
 from evalkit.cli.options import as_json as json_option
-from evalkit.cli.options import example
+from evalkit.cli.options import backbones_option, example
 
 
 @click.command(epilog=example("evalkit doctor --backbones published"))
-@click.option(
-    "--backbones",
-    "-b",
-    default="published",
-    show_default=True,
-    envvar="EVALKIT_BACKBONES",
-    metavar="NAME|FILE",
-    help="Set of weights to look for.",
-)
+@backbones_option
 @json_option
 def doctor(backbones: str, as_json: bool) -> None:
     """Say what works on this machine: libraries, codecs, plugins, cache and weights.

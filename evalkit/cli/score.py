@@ -9,6 +9,7 @@ import click
 
 from evalkit.cli.options import as_json as json_option
 from evalkit.cli.options import (
+    backbones_option,
     cache_option,
     challenge_option,
     example,
@@ -40,15 +41,7 @@ INCOMPLETE = 3
     help="Folder for the results (default: NAME-scorecard).",
 )
 @click.option("--metrics", "-m", metavar="A,B", help="Metric ids or aliases (default: the challenge's).")
-@click.option(
-    "--backbones",
-    "-b",
-    default="published",
-    show_default=True,
-    envvar="EVALKIT_BACKBONES",
-    metavar="NAME|FILE",
-    help="Set of weights; also EVALKIT_BACKBONES.",
-)
+@backbones_option
 @click.option(
     "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="Where networks run."
 )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evalkit.cli.options import as_json as json_option
-from evalkit.cli.options import example, quiet_option
+from evalkit.cli.options import backbones_option, example, quiet_option
 
 if TYPE_CHECKING:
     from evalkit.weights.manifest import Backbones, WeightEntry
@@ -19,15 +19,6 @@ if TYPE_CHECKING:
 MACHINE = 4
 INPUT = 1
 
-backbones_option = click.option(
-    "--backbones",
-    "-b",
-    default="published",
-    show_default=True,
-    envvar="EVALKIT_BACKBONES",
-    metavar="NAME|FILE",
-    help="Set of weights; also EVALKIT_BACKBONES.",
-)
 for_option = click.option("--for", "metrics", metavar="A,B", help="Only what these metrics need (ids or aliases).")
 challenge_option = click.option("--challenge", "-c", metavar="ID|FILE", help="Only what this challenge's metrics need.")
 

@@ -18,7 +18,7 @@ from evalkit.metrics.features.networks.small import NETWORKS
 from evalkit.reference_models.bundled import data
 from evalkit.reference_models.bundled.degrade import COUNT, KINDS, Faults, draw_faults, order, spoil
 from evalkit.reference_models.bundled.fit import begin, fit, moved, planes, set_standard
-from evalkit.reference_models.bundled.lessons_faces_sync import placed
+from evalkit.reference_models.bundled.lesson_detector import placed
 from evalkit.reference_models.bundled.publish import ROLES, manifest
 from evalkit.reference_models.bundled.train import LESSONS, main
 from evalkit.reference_models.puppet.scene import draw_scene
