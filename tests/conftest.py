@@ -1,12 +1,13 @@
 """Fixtures for all tests, and the rule that CI has no excuse.
 
 What a test needs beyond Python packages is said by a marker: ``shared`` (real clips and networks), ``oracles`` (other
-people's implementations in an environment of their own), ``ffmpeg``, ``browser``. Without it the test skips with a
-reason; under ``EVALKIT_REQUIRE=all`` every skip is a failure.
+people's implementations in an environment of their own), ``ffmpeg``, ``browser``, ``postgres`` (a server's programs).
+Without it the test skips with a reason; under ``EVALKIT_REQUIRE=all`` every skip is a failure.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -51,6 +52,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip("no oracle environment; run 'make oracles'")
     if item.get_closest_marker("browser") and not _chromium():
         pytest.skip("no Chromium; install it or set EVALKIT_CHROMIUM")
+    if item.get_closest_marker("postgres") and not _has_postgres():
+        pytest.skip("no PostgreSQL server programs (Debian: postgresql) or no psycopg")
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -69,6 +72,11 @@ def _shared_folder() -> Path:
 
 def _oracle_python() -> Path:
     return Path(os.environ.get("EVALKIT_ORACLES", ROOT / ".venv-oracles")) / "bin" / "python"
+
+
+def _has_postgres() -> bool:
+    bundled = any(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    return importlib.util.find_spec("psycopg") is not None and (bundled or shutil.which("initdb") is not None)
 
 
 def _chromium() -> str | None:

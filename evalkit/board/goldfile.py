@@ -18,8 +18,8 @@ def read_gold(path: Path) -> list[GoldItem]:
     """Return the items in a CSV file, in its order.
 
     Raises:
-        InputError: with every fault of the first 20: a cell that is empty, ``low`` above ``high``, an answer that stands
-            twice. A gold file is whole or it is none.
+        InputError: with every fault of the first 20: a cell that is empty, ``low`` above ``high``, an answer that
+            stands twice. A gold file is whole or it is none.
     """
     faults = Faults(path.name)
     context = Context(path.name, faults=faults)

@@ -1,0 +1,286 @@
+"""The board of one challenge: who takes part, what they scored, what people said, and who decided what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import NoResultFound
+
+from evalkit.board import decisions, intake, runs, teams
+from evalkit.board.audit import read_log
+from evalkit.board.faults import told
+from evalkit.board.intake import Imported, Source
+from evalkit.board.lifecycle import make, open_engine
+from evalkit.board.model import AuditEntry, GoldItem, Snapshot, Target
+from evalkit.board.places import Place, read_place
+from evalkit.board.reading import read_challenge, read_snapshot, read_teams
+from evalkit.board.rulebook import set_challenge
+from evalkit.board.runs import Outcome, Strips, set_primary
+from evalkit.board.verify import problems
+from evalkit.board.words import clean_name, file_name
+from evalkit.board.writing import Write, writing
+from evalkit.challenge import Challenge
+from evalkit.errors import StorageError
+from evalkit.ratings.model import Key, Rating
+from evalkit.ratings.pairs import Comparison
+from evalkit.scoring.scorecard import Scorecard
+
+
+def utc_now() -> datetime:
+    """Return the time."""
+    return datetime.now(UTC)
+
+
+class Board:
+    """The database of one challenge. Nothing in it is ever deleted or overwritten.
+
+    Every method that changes something is one transaction and writes one entry to the log, or none when there was
+    nothing to change; several processes may write at once. ``by`` says who does it. All of them raise `InputError` for
+    what is wrong with the request, and `StorageError` when the database can't be written, also when another process
+    does not stop writing for 30 seconds.
+
+    Open one with `Board.create` or `Board.open`.
+    """
+
+    def __init__(self, place: Place, engine: Engine, now: Callable[[], datetime]) -> None:
+        self._place = place
+        self._engine = engine
+        self._now = now
+
+    @classmethod
+    def create(
+        cls, place: str | Path, challenge: Challenge, text: str, *, by: str, now: Callable[[], datetime] = utc_now
+    ) -> Board:
+        """Make a board for ``challenge`` and return it.
+
+        Args:
+            place: path of a new SQLite file, ``sqlite:///PATH``, or ``postgresql://...`` of an empty database.
+            challenge: the rules.
+            text: the YAML that says them, kept as it is.
+            by: who makes it.
+            now: the clock.
+
+        Raises:
+            InputError: when there is a board or something else already, or ``text`` does not say ``challenge``.
+            UsageError: when ``place`` names no place.
+            StorageError: when it can't be written.
+        """
+        found = read_place(place)
+        return cls(found, make(found, challenge, text, clean_name(by, "person"), now), now)
+
+    @classmethod
+    def open(cls, place: str | Path, *, now: Callable[[], datetime] = utc_now) -> Board:
+        """Open a board; one that an older evalkit made is brought up to date first, which the log tells.
+
+        Raises:
+            InputError: when there is none, when it is something else, or when a newer evalkit made it.
+            UsageError: when ``place`` names no place.
+            StorageError: when it can't be opened.
+        """
+        found = read_place(place)
+        return cls(found, open_engine(found, now), now)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+    @property
+    def place(self) -> str:
+        """Where it is, safe to show: without passwords and hidden characters."""
+        return self._place.shown
+
+    def set_challenge(self, challenge: Challenge, text: str, *, by: str) -> bool:
+        """Let other rules hold from now on; return whether they are others. Comments alone change nothing."""
+        with self._write(by) as write:
+            return set_challenge(write, challenge, text)
+
+    def add_team(self, name: str, members: Sequence[str] = (), *, by: str) -> None:
+        """Add a team. Names are unique whatever their case, and nobody is in two teams."""
+        with self._write(by) as write:
+            teams.add_team(write, name, members)
+
+    def remove_team(self, name: str, *, by: str, why: str) -> None:
+        """Let a team take part no longer, its runs included; its people may join another."""
+        with self._write(by) as write:
+            teams.remove_team(write, name, why)
+
+    def add_members(self, team: str, people: Sequence[str], *, by: str) -> None:
+        """Add people to a team; those who are in it already change nothing."""
+        with self._write(by) as write:
+            teams.add_members(write, team, people)
+
+    def remove_member(self, team: str, person: str, *, by: str, why: str | None = None) -> None:
+        """Take a person out of a team."""
+        with self._write(by) as write:
+            teams.remove_member(write, team, person, why)
+
+    def add_run(
+        self,
+        team: str,
+        run: str,
+        card: Scorecard,
+        *,
+        by: str,
+        primary: bool | None = None,
+        strips: Strips | None = None,
+    ) -> Outcome:
+        """Add a run of a team, or a newer scorecard of a run that is there.
+
+        The scorecard must be of this challenge, of a version of the rules that the board has had, and of the same
+        backbones as all other runs on the board.
+
+        Args:
+            team: of which team.
+            run: its name, unique within the team.
+            card: what it scored.
+            by: who adds it.
+            primary: whether it competes; ``None`` leaves that as it is, and lets the first run of a team compete. Where
+                only one run may, it takes the other's place.
+            strips: sample id -> small JPEG images. ``None`` leaves them as they are, unless the scorecard is of another
+                submission: then the old ones go.
+        """
+        with self._write(by) as write:
+            return runs.add_run(write, team, run, card, primary=primary, pictures=strips)
+
+    def remove_run(self, team: str, run: str, *, by: str, why: str) -> None:
+        """Take a run off the board. No other run takes its place unless `set_primary` says so."""
+        with self._write(by) as write:
+            runs.remove_run(write, team, run, why)
+
+    def set_primary(self, team: str, runs: Sequence[str], *, by: str) -> None:
+        """Let exactly these runs of a team compete."""
+        with self._write(by) as write:
+            set_primary(write, team, runs)
+
+    def set_reference(self, strips: Strips, *, by: str) -> None:
+        """Set the reference pictures, sample id -> small JPEG images; those of before that are not among them go."""
+        with self._write(by) as write:
+            runs.set_reference(write, strips)
+
+    def set_key(self, key: Key, *, by: str) -> tuple[int, int]:
+        """Add what anonymous items are; return how many were new, and known. An item never changes its meaning."""
+        with self._write(by) as write:
+            return intake.set_key(write, key)
+
+    def set_gold(self, items: Sequence[GoldItem], *, by: str) -> None:
+        """Set the items whose right answer is known; those of before that are not among them go."""
+        with self._write(by) as write:
+            intake.set_gold(write, items)
+
+    def set_rater_team(self, rater: str, team: str | None, *, by: str) -> None:
+        """Say which team a rater belongs to; ``None`` takes that back. Members of a team need no such note."""
+        with self._write(by) as write:
+            teams.set_rater_team(write, rater, team)
+
+    def import_ratings(
+        self,
+        ratings: Iterable[Rating],
+        *,
+        source: str,
+        sha256: str,
+        form: str,
+        by: str,
+        key: Key | None = None,
+    ) -> Imported:
+        """Add the ratings that the board does not hold; all of them or, after an error, none.
+
+        Args:
+            ratings: as a file was read; taken one by one.
+            source: name of the file.
+            sha256: its digest.
+            form: the format it was read as.
+            by: who imports it.
+            key: what its anonymous items are, added in the same transaction.
+        """
+        with self._write(by) as write:
+            return intake.import_ratings(write, ratings, Source(file_name(source), sha256, file_name(form)), key)
+
+    def import_pairs(
+        self, comparisons: Iterable[Comparison], *, source: str, sha256: str, form: str, by: str
+    ) -> Imported:
+        """Add the comparisons that the board does not hold; see `import_ratings`."""
+        with self._write(by) as write:
+            return intake.import_pairs(write, comparisons, Source(file_name(source), sha256, file_name(form)))
+
+    def exclude(self, target: Target, subjects: Sequence[tuple[str, str, str]], *, by: str) -> list[int]:
+        """Decide that something does not count; return the numbers of the new decisions.
+
+        Args:
+            target: kind of the subjects.
+            subjects: (subject, code, reason): what, a word for machines, a sentence for people. The subject is a rater
+                id, the identity of a rating or a comparison, ``team/run``, or a team. Those that are left out already
+                are passed over.
+            by: who decides.
+        """
+        with self._write(by) as write:
+            return decisions.exclude(write, target, subjects)
+
+    def include(self, numbers: Sequence[int], *, by: str, why: str) -> None:
+        """Take decisions back by their numbers; those that were taken back already are passed over."""
+        with self._write(by) as write:
+            decisions.include(write, numbers, why)
+
+    def challenge(self) -> Challenge:
+        """Return the rules that hold now."""
+        with self._read() as connection:
+            return read_challenge(connection)
+
+    def team_names(self) -> list[str]:
+        """Return the names of the teams that take part now, sorted."""
+        with self._read() as connection:
+            return [team.name for team in read_teams(connection)]
+
+    def log(self, limit: int | None = None) -> list[AuditEntry]:
+        """Return the log, the oldest entry first; with ``limit`` only the last so many entries."""
+        with self._read() as connection:
+            return read_log(connection, limit=limit)
+
+    def verify(self) -> list[str]:
+        """Return a sentence for everything that was changed behind the board's back; empty when it is whole."""
+        with self._read() as connection:
+            return problems(connection)
+
+    def snapshot(self, as_of: datetime | None = None) -> Snapshot:
+        """Return all that the board holds, or held at ``as_of``.
+
+        Raises:
+            InputError: when the board did not exist then, or ``as_of`` names no time zone.
+            StorageError: when what it holds can't be read; `verify` says more.
+        """
+        with self._read() as connection:
+            try:
+                return read_snapshot(connection, as_of)
+            except (LookupError, ValueError, TypeError, NoResultFound) as error:
+                raise StorageError(
+                    f"What the board {self.place} holds was changed and can't be read.",
+                    found=type(error).__name__,
+                    fix="'evalkit board verify' says what.",
+                ) from error
+
+    @contextmanager
+    def _write(self, by: str) -> Iterator[Write]:
+        who = clean_name(by, "person")
+        with told(self._place), writing(self._engine, who, self._now) as write:
+            yield write
+
+    @contextmanager
+    def _read(self) -> Iterator[Connection]:
+        with told(self._place), self._engine.connect() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execution_options(isolation_level="REPEATABLE READ")
+            with connection.begin():
+                yield connection

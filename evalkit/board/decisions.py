@@ -1,0 +1,81 @@
+"""Decisions that something does not count, and their revocation."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import get_args
+
+from sqlalchemy import Column, func, select
+
+from evalkit.board.audit import names
+from evalkit.board.model import Target
+from evalkit.board.tables import alive, decisions, pairs, raters, ratings, runs, teams
+from evalkit.board.words import check_ids, clean_code, clean_reason
+from evalkit.board.writing import Write, chunks
+from evalkit.errors import InputError, UsageError, did_you_mean
+from evalkit.text import neutralise
+
+_SUBJECT = 201  # characters: two names and a slash
+_TITLES = {"rater": "rater", "rating": "rating", "pair": "comparison", "run": "run", "team": "team"}
+
+
+def exclude(write: Write, target: Target, subjects: Sequence[tuple[str, str, str]]) -> list[int]:
+    """Decide that subjects don't count; see `evalkit.board.Board.exclude`."""
+    if target not in get_args(Target):
+        raise UsageError(f"'{neutralise(target)}' can't be excluded.", expected=" or ".join(get_args(Target)))
+    wanted: dict[str, tuple[str, str]] = {}
+    for subject, code, reason in subjects:
+        wanted.setdefault(subject, (clean_code(code), clean_reason(reason, "Leaving something out")))
+    check_ids(wanted, f"The {_TITLES[target]}", limit=_SUBJECT)
+    _check_known(write, target, list(wanted))
+    query = select(decisions.c.subject).where(alive(decisions), decisions.c.target == target)
+    held = set(write.connection.execute(query).scalars())
+    rows = [
+        {"target": target, "subject": subject, "code": code, "reason": reason}
+        for subject, (code, reason) in wanted.items()
+        if subject not in held
+    ]
+    numbers = write.add(decisions, rows)
+    if numbers:
+        codes = Counter(row["code"] for row in rows)
+        details = {"target": target, "numbers": numbers, "codes": dict(codes)}
+        write.log("exclude", names([row["subject"] for row in rows], 3), details)
+    return numbers
+
+
+def include(write: Write, numbers: Sequence[int], why: str) -> None:
+    """Revoke decisions; see `evalkit.board.Board.include`."""
+    why = clean_reason(why, "Taking a decision back")
+    wanted = sorted(set(numbers))
+    most = write.connection.execute(select(func.max(decisions.c.id))).scalar() or 0  # numbers have no gaps
+    unknown = [number for number in wanted if not 1 <= number <= most]
+    if unknown:
+        found = f"decisions 1 to {most}" if most else "no decision on the board"
+        raise InputError(f"There is no decision {unknown[0]}.", found=found)
+    for some in chunks(wanted):
+        write.end(decisions, decisions.c.id.in_(some))
+    if write.changed:
+        write.log("include", f"decision {names([str(number) for number in wanted], 3)}", {"why": why})
+
+
+def _check_known(write: Write, target: Target, subjects: list[str]) -> None:
+    known: set[str] = set()
+    if target == "rater":
+        columns: Iterable[Column[str]] = (ratings.c.rater, pairs.c.rater, raters.c.rater)
+        for column in columns:
+            known.update(write.connection.execute(select(column).distinct()).scalars())
+    elif target == "team":
+        known.update(write.connection.execute(select(teams.c.name).where(alive(teams))).scalars())
+    elif target == "run":
+        query = select(teams.c.name, runs.c.name).join(runs, runs.c.team_id == teams.c.id).where(alive(runs))
+        known.update(f"{team}/{run}" for team, run in write.connection.execute(query))
+    else:
+        column = (ratings if target == "rating" else pairs).c.identity
+        for some in chunks(subjects):
+            known.update(write.connection.execute(select(column).where(column.in_(some))).scalars())
+    unknown = [subject for subject in subjects if subject not in known]
+    if unknown:
+        more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
+        hint = neutralise(did_you_mean(unknown[0], known)) if target not in {"rating", "pair"} else ""
+        raise InputError(f"The board has no {_TITLES[target]} '{neutralise(unknown[0])}'{more}.{hint}")

@@ -1,0 +1,133 @@
+"""Make a board, or open one that is there: what it is, how old it is, and whether it needs an upgrade."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+from io import BytesIO
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, inspect
+
+from evalkit._version import __version__
+from evalkit.board.faults import missing, no_board, told
+from evalkit.board.places import WRITES, Place, make_engine
+from evalkit.board.rulebook import check_text
+from evalkit.board.schema import known_revisions, revision_of, upgrade
+from evalkit.board.tables import rules
+from evalkit.board.writing import Write
+from evalkit.challenge import Challenge
+from evalkit.errors import InputError
+from evalkit.files import storage_error
+from evalkit.text import neutralise
+
+_SQLITE = b"SQLite format 3\0"  # how its files begin
+EVALKIT = "evalkit"  # who brings boards up to date
+
+
+def make(place: Place, challenge: Challenge, text: str, by: str, now: Callable[[], datetime]) -> Engine:
+    """Make a board at ``place`` in one transaction and return its engine.
+
+    Raises:
+        InputError, StorageError: see `evalkit.board.Board.create`.
+    """
+    check_text(challenge, text)
+    if place.path is not None:
+        _make_room(place, place.path)
+    engine = make_engine(place, new=True)
+    with told(place):
+        _refuse_filled(place, engine)
+        if place.path is not None:
+            _write_ahead(engine)
+        with engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
+            _refuse_taken(place, connection)  # again: another process may have been quicker
+            upgrade(connection)
+            write = Write(connection, by, now)
+            write.add(rules, [{"sha256": challenge.sha256, "text": text}])
+            details = {"sha256": challenge.sha256, "title": challenge.title, "evalkit": __version__}
+            write.log("init", challenge.id, details)
+    return make_engine(place)
+
+
+def open_engine(place: Place, now: Callable[[], datetime]) -> Engine:
+    """Return the engine of the board at ``place``, brought up to date.
+
+    Raises:
+        InputError, StorageError: see `evalkit.board.Board.open`.
+    """
+    if place.path is not None:
+        if place.path.is_dir():
+            raise no_board(place, "a folder")
+        if not place.path.exists():
+            raise missing(place)
+    engine = make_engine(place)
+    with told(place):
+        with engine.connect() as connection, connection.begin():
+            revision = _checked(place, connection)
+        if revision != known_revisions()[0]:
+            _bring_up_to_date(place, engine, now)
+    return engine
+
+
+def _bring_up_to_date(place: Place, engine: Engine, now: Callable[[], datetime]) -> None:
+    with engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
+        revision = _checked(place, connection)  # another process may have done it
+        newest = known_revisions()[0]
+        if revision != newest:
+            upgrade(connection)
+            write = Write(connection, EVALKIT, now)
+            write.log("upgrade", "schema", {"from": revision, "to": newest, "evalkit": __version__})
+
+
+def _checked(place: Place, connection: Connection) -> str:
+    """Return the revision of the board behind ``connection``, which this evalkit knows."""
+    revision = revision_of(connection)
+    if revision is None:
+        if place.path is None and not inspect(connection).get_table_names():
+            raise missing(place)
+        raise no_board(place, "a database without the tables of a board")
+    if revision not in known_revisions():
+        raise InputError(
+            f"The board {place.shown} was made by a newer evalkit.",
+            found=f"form {neutralise(revision)}",
+            expected=f"form {known_revisions()[0]} or older",
+            fix="Use that version of evalkit, or a newer one.",
+        )
+    return revision
+
+
+def _make_room(place: Place, path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("rb") if path.exists() else BytesIO() as stream:
+            begin = stream.read(len(_SQLITE))
+    except OSError as error:
+        raise storage_error(path, error) from error
+    if begin not in {b"", _SQLITE}:
+        raise InputError(f"{place.shown} is there already and is no board.", fix="Choose another place.")
+
+
+def _refuse_filled(place: Place, engine: Engine) -> None:
+    with engine.connect() as connection, connection.begin():
+        _refuse_taken(place, connection)
+
+
+def _refuse_taken(place: Place, connection: Connection) -> None:
+    if revision_of(connection) is not None:
+        raise InputError(f"There is a board {place.shown} already.", fix="Choose another place, or use this one.")
+    if inspect(connection).get_table_names():
+        raise InputError(
+            f"{place.shown} holds other tables already.", fix="A board needs a file or a database of its own."
+        )
+
+
+def _write_ahead(engine: Engine) -> None:
+    """Let readers read while another process writes, where the file system can do that."""
+    raw = engine.raw_connection()
+    try:
+        with suppress(sqlite3.OperationalError):  # the board works without it, or says so when it is written
+            raw.cursor().execute("PRAGMA journal_mode = WAL")
+    finally:
+        raw.close()

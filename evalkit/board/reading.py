@@ -1,0 +1,237 @@
+"""Read a board as it was after one of its log entries, as one `Snapshot`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from sqlalchemy import Connection, Row, Select, Table, func, select
+
+from evalkit.board.audit import read_log, stored_time
+from evalkit.board.model import (
+    AuditEntry,
+    Decision,
+    GoldItem,
+    Import,
+    Run,
+    Snapshot,
+    StoredPair,
+    StoredRating,
+    Team,
+)
+from evalkit.board.tables import (
+    alive,
+    audit,
+    cards,
+    choices,
+    decisions,
+    gold,
+    imports,
+    keys,
+    members,
+    pairs,
+    raters,
+    ratings,
+    reference,
+    rules,
+    runs,
+    strips,
+    teams,
+)
+from evalkit.board.words import folded
+from evalkit.board.writing import streamed
+from evalkit.challenge import Challenge, parse_challenge
+from evalkit.errors import InputError, StorageError
+from evalkit.ratings.model import Entry, Key, Rating
+from evalkit.ratings.pairs import Comparison
+from evalkit.scoring.scorecard import Scorecard
+from evalkit.text import neutralise
+
+
+def read_snapshot(connection: Connection, as_of: datetime | None) -> Snapshot:
+    """Return the board as of a moment, or as it is; the connection must see one state all along.
+
+    Raises:
+        InputError: when the board did not exist at ``as_of``, or ``as_of`` names no zone.
+    """
+    number = _number_at(connection, as_of)
+    log = read_log(connection, number)
+    said = _ratings(connection, number)
+    compared = _pairs(connection, number)
+    everyone = {one.rating.rater for one in said} | {one.comparison.rater for one in compared}
+    return Snapshot(
+        challenge=read_challenge(connection, number),
+        number=number,
+        at=log[-1].at,
+        log=tuple(log),
+        as_of=None if as_of is None else as_of.astimezone(UTC),
+        teams=_teams(connection, number),
+        runs=_runs(connection, number),
+        ratings=said,
+        pairs=compared,
+        key=_key(connection, number),
+        raters=_raters(connection, number, everyone),
+        gold=_gold(connection, number),
+        decisions=_decisions(connection, number, log),
+        imports=_imports(connection, log),
+        reference=_pictures(connection, reference, number).get(0, {}),
+    )
+
+
+def read_challenge(connection: Connection, number: int | None = None) -> Challenge:
+    """Return the rules that hold, or that held after log entry ``number``."""
+    row = connection.execute(select(rules).where(alive(rules, number))).one()
+    return parse_challenge(row.text, "the challenge on the board")
+
+
+def _number_at(connection: Connection, as_of: datetime | None) -> int:
+    query = select(func.max(audit.c.number))
+    if as_of is not None:
+        if as_of.tzinfo is None:
+            raise InputError(f"The time {as_of} names no time zone.", fix="Write '2026-03-01T23:59:59+00:00' or AoE.")
+        query = query.where(audit.c.at <= stored_time(as_of))
+    number = connection.execute(query).scalar()
+    if number is None:
+        first = connection.execute(select(audit.c.at).where(audit.c.number == 1)).scalar()
+        if first is None or as_of is None:
+            raise StorageError("The board has lost its log.", fix="Take the last copy of it.")
+        raise InputError(
+            "The board did not exist then.",
+            found=as_of.astimezone(UTC).isoformat(),
+            expected=f"a time from {first} on",
+        )
+    return int(number)
+
+
+def _living(table: Table, number: int) -> Select[Any]:
+    return select(table).where(alive(table, number)).order_by(table.c.id)
+
+
+def read_teams(connection: Connection) -> tuple[Team, ...]:
+    """Return the teams that take part now, by name."""
+    return _teams(connection, _number_at(connection, None))
+
+
+def _teams(connection: Connection, number: int) -> tuple[Team, ...]:
+    people: dict[int, list[str]] = {}
+    for row in connection.execute(_living(members, number)):
+        people.setdefault(row.team_id, []).append(row.person)
+    rows = connection.execute(_living(teams, number))
+    found = [Team(row.name, tuple(sorted(people.get(row.id, ())))) for row in rows]
+    return tuple(sorted(found, key=lambda team: team.name))
+
+
+def _runs(connection: Connection, number: int) -> tuple[Run, ...]:
+    names = {row.id: row.name for row in connection.execute(_living(teams, number))}
+    chosen = {row.run_id for row in connection.execute(_living(choices, number))}
+    scored = {row.run_id: (row.text, row.sha256) for row in connection.execute(_living(cards, number))}
+    pictures = _pictures(connection, strips, number)
+    found = []
+    for row in connection.execute(_living(runs, number)):
+        text, digest = scored[row.id]
+        card = Scorecard.from_json(text, neutralise(f"the scorecard of {names[row.team_id]}/{row.name}"))
+        found.append(Run(names[row.team_id], row.name, row.id in chosen, card, digest, pictures.get(row.id, {})))
+    return tuple(sorted(found, key=lambda run: (run.team, run.name)))
+
+
+def _pictures(connection: Connection, table: Table, number: int) -> dict[int, dict[str, tuple[bytes, ...]]]:
+    """Return owner (0 where the table has none) -> sample -> images, samples in the order of their ids."""
+    images: dict[tuple[int, str], dict[int, bytes]] = {}
+    for row in connection.execute(_living(table, number)):
+        owner = row.run_id if table is strips else 0
+        images.setdefault((owner, row.sample), {})[row.position] = bytes(row.image)
+    found: dict[int, dict[str, tuple[bytes, ...]]] = {}
+    for (owner, sample), by_position in sorted(images.items(), key=lambda one: one[0]):
+        found.setdefault(owner, {})[sample] = tuple(image for _, image in sorted(by_position.items()))
+    return found
+
+
+def _at(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def _from_files(connection: Connection, table: Table, number: int) -> Any:
+    query = select(table, imports.c.file).join(imports, table.c.import_id == imports.c.id)
+    return streamed(connection, query.where(alive(table, number)).order_by(table.c.id))
+
+
+def _ratings(connection: Connection, number: int) -> tuple[StoredRating, ...]:
+    return tuple(
+        StoredRating(row.identity, rating_of(row), row.file) for row in _from_files(connection, ratings, number)
+    )
+
+
+def _pairs(connection: Connection, number: int) -> tuple[StoredPair, ...]:
+    return tuple(StoredPair(row.identity, pair_of(row), row.file) for row in _from_files(connection, pairs, number))
+
+
+def rating_of(row: Row[Any]) -> Rating:
+    """Return the rating that a row of ``ratings`` holds."""
+    return Rating(row.rater, row.item, row.dimension, row.value, _at(row.at), row.seconds, row.row_number, row.status)
+
+
+def pair_of(row: Row[Any]) -> Comparison:
+    """Return the comparison that a row of ``pairs`` holds."""
+    sides = (row.left_team, row.right_team, row.outcome)
+    return Comparison(
+        row.rater, row.sample, *sides, row.dimension, _at(row.at), row.seconds, row.row_number, row.status
+    )
+
+
+def _key(connection: Connection, number: int) -> Key | None:
+    rows = connection.execute(_living(keys, number))
+    entries = {row.item: Entry(row.team, row.sample, row.run) for row in rows}
+    return Key(entries) if entries else None
+
+
+def _raters(connection: Connection, number: int, everyone: set[str]) -> Mapping[str, str]:
+    people = {
+        row.folded: row.name
+        for row in connection.execute(
+            select(members.c.folded, teams.c.name)
+            .join(teams, members.c.team_id == teams.c.id)
+            .where(alive(members, number))
+        )
+    }
+    found = {rater: people[folded(rater)] for rater in everyone if folded(rater) in people}
+    noted = select(raters.c.rater, teams.c.name).join(teams, raters.c.team_id == teams.c.id)
+    found |= {row.rater: row.name for row in connection.execute(noted.where(alive(raters, number)))}
+    return dict(sorted(found.items()))
+
+
+def _gold(connection: Connection, number: int) -> tuple[GoldItem, ...]:
+    found = [GoldItem(row.item, row.dimension, row.low, row.high) for row in connection.execute(_living(gold, number))]
+    return tuple(sorted(found, key=lambda item: (item.item, item.dimension)))
+
+
+def _decisions(connection: Connection, number: int, log: list[AuditEntry]) -> tuple[Decision, ...]:
+    query = select(decisions).where(decisions.c.since <= number).order_by(decisions.c.id)
+    found = []
+    for row in connection.execute(query):
+        made = log[row.since - 1]
+        ended = log[row.until - 1] if row.until is not None and row.until <= number else None
+        found.append(
+            Decision(
+                row.id,
+                cast(Any, row.target),
+                row.subject,
+                row.code,
+                row.reason,
+                made.by,
+                made.at,
+                ended.at if ended else None,
+                ended.by if ended else None,
+                str(ended.details.get("why", "")) if ended else None,
+            )
+        )
+    return tuple(found)
+
+
+def _imports(connection: Connection, log: list[AuditEntry]) -> tuple[Import, ...]:
+    found = []
+    for row in connection.execute(_living(imports, len(log))):
+        made = log[row.since - 1]
+        kind = cast(Any, row.kind)
+        found.append(Import(row.file, row.sha256, kind, row.form, row.new, row.known, made.by, made.at))
+    return tuple(found)

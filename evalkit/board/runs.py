@@ -1,0 +1,226 @@
+"""Runs of a team: their scorecards, their pictures, and which of them compete."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, Table, select
+
+from evalkit.board.audit import names, sha256
+from evalkit.board.reading import read_challenge
+from evalkit.board.tables import alive, cards, choices, reference, rules, runs, strips
+from evalkit.board.teams import Found, find_team
+from evalkit.board.words import check_ids, clean_reason, clean_run, folded
+from evalkit.board.writing import Write
+from evalkit.challenge import Challenge
+from evalkit.errors import InputError, did_you_mean
+from evalkit.scoring.scorecard import Scorecard
+from evalkit.text import neutralise
+
+Strips = Mapping[str, Sequence[bytes]]
+Outcome = Literal["added", "updated", "unchanged"]
+_JPEG = b"\xff\xd8\xff"
+_DIGITS = 12
+_SAMPLE = 400  # characters of a sample's id
+
+
+def add_run(
+    write: Write,
+    team_name: str,
+    run_name: str,
+    card: Scorecard,
+    *,
+    primary: bool | None,
+    pictures: Strips | None,
+) -> Outcome:
+    """Add a run, or put a newer scorecard in the place of its last one; see `evalkit.board.Board.add_run`."""
+    challenge = read_challenge(write.connection)
+    team, name = find_team(write, team_name), clean_run(run_name)
+    of_team = _runs_of(write, team)
+    run = next((one for one in of_team if folded(one.name) == folded(name)), None)
+    _check_challenge(write, challenge, card)
+    _check_backbones(write, card, run)
+    outcome: Outcome = "updated"
+    if run is None:
+        most = challenge.submission.runs.max
+        if len(of_team) >= most:
+            raise InputError(
+                f"The team '{neutralise(team.name)}' has {len(of_team)} runs already.",
+                expected=f"at most {most} (submission.runs.max of the challenge)",
+                fix="Remove one of them first: 'evalkit board remove-run'.",
+            )
+        (number,) = write.add(runs, [{"team_id": team.id, "name": name, "folded": folded(name)}])
+        run, outcome = Found(number, name), "added"
+        primary = not of_team if primary is None else primary
+    text = card.to_json()
+    digest = sha256(text)
+    last = write.connection.execute(select(cards).where(alive(cards), cards.c.run_id == run.id)).first()
+    if last is None or last.sha256 != digest:
+        if pictures is None and last is not None and last.submission_sha256 != card.submission.sha256:
+            pictures = {}  # the old ones show other videos
+        write.end(cards, cards.c.run_id == run.id)
+        write.add(cards, [_card_row(run, card, text, digest)])
+    if pictures is not None:
+        _set_pictures(write, strips, {"run_id": run.id}, pictures)
+    _choose(write, challenge, team, run, primary)
+    if not write.changed:
+        return "unchanged"
+    details = {"outcome": outcome, "scorecard": digest, "submission": card.submission.sha256}
+    write.log("add-run", f"{team.name}/{run.name}", details | {"primary": _chosen(write, team)})
+    return outcome
+
+
+def remove_run(write: Write, team_name: str, run_name: str, why: str) -> None:
+    """End a run; see `evalkit.board.Board.remove_run`."""
+    why = clean_reason(why, "Removing a run")
+    team = find_team(write, team_name)
+    run = _find_run(write, team, run_name)
+    for table in (choices, cards, strips):
+        write.end(table, table.c.run_id == run.id)
+    write.end(runs, runs.c.id == run.id)
+    write.log("remove-run", f"{team.name}/{run.name}", {"why": why})
+
+
+def set_primary(write: Write, team_name: str, run_names: Sequence[str]) -> None:
+    """Say which runs compete; see `evalkit.board.Board.set_primary`."""
+    team = find_team(write, team_name)
+    asked = {run.id: run for run in (_find_run(write, team, name) for name in run_names)}
+    most = read_challenge(write.connection).submission.runs.primary
+    if not 1 <= len(asked) <= most:
+        raise InputError(
+            f"Of the team '{neutralise(team.name)}', {len(asked)} runs were chosen to compete.",
+            expected=f"1 to {most} (submission.runs.primary of the challenge)" if most > 1 else "1",
+        )
+    of_team = [run.id for run in _runs_of(write, team)]
+    write.end(choices, choices.c.run_id.in_(of_team) & choices.c.run_id.not_in(list(asked)))
+    held = set(write.connection.execute(select(choices.c.run_id).where(alive(choices))).scalars())
+    write.add(choices, [{"run_id": number} for number in asked if number not in held])
+    if write.changed:
+        write.log("set-primary", team.name, {"primary": _chosen(write, team)})
+
+
+def set_reference(write: Write, pictures: Strips) -> None:
+    """Set the reference pictures; see `evalkit.board.Board.set_reference`."""
+    _set_pictures(write, reference, {}, pictures)
+    if write.changed:
+        write.log("set-reference", names(sorted(pictures), 3), {"samples": len(pictures)})
+
+
+def backbones_digest(card: Scorecard) -> str:
+    """Return the digest over the backbones that a scorecard records; empty when it records none."""
+    recorded = card.provenance.get("backbones")
+    value = recorded.get("sha256") if isinstance(recorded, Mapping) else None
+    return "" if value is None else str(value)
+
+
+def _check_challenge(write: Write, challenge: Challenge, card: Scorecard) -> None:
+    if card.challenge.id != challenge.id:
+        raise InputError(
+            "The scorecard is of another challenge.",
+            found=neutralise(card.challenge.id),
+            expected=challenge.id,
+            fix="One board holds one challenge: score the submission for this one.",
+        )
+    known = list(write.connection.execute(select(rules.c.sha256).order_by(rules.c.id)).scalars())
+    if card.challenge.sha256 not in known:
+        raise InputError(
+            f"The scorecard was made with rules of {challenge.id} that the board has never had.",
+            found=neutralise(card.challenge.sha256[:_DIGITS]),
+            expected=" or ".join(digest[:_DIGITS] for digest in known),
+            fix="Score the submission again with the board's rules, or give the board that version of the rules.",
+        )
+
+
+def _check_backbones(write: Write, card: Scorecard, run: Found | None) -> None:
+    mine = (card.backbones, backbones_digest(card))
+    check_ids(mine, "The scorecard's backbones")
+    query = select(cards.c.backbones, cards.c.backbones_sha256, runs.c.name).join(runs, cards.c.run_id == runs.c.id)
+    query = query.where(alive(cards)).order_by(cards.c.id)
+    if run is not None:
+        query = query.where(cards.c.run_id != run.id)
+    other = write.connection.execute(query.limit(1)).first()
+    if other is None or (other.backbones, other.backbones_sha256) == mine:
+        return
+    shown = [f"{name} {digest[:_DIGITS] or '(no digest recorded)'}" for name, digest in (mine, tuple(other)[:2])]
+    raise InputError(
+        "The scorecard was made with other backbones than the runs on the board.",
+        found=neutralise(shown[0]),
+        expected=neutralise(shown[1]),
+        fix="Scorecards of different sets never meet: score it with the same --backbones, --metrics and weights files.",
+    )
+
+
+def _card_row(run: Found, card: Scorecard, text: str, digest: str) -> dict[str, Any]:
+    check_ids([card.submission.sha256], "The scorecard's submission")
+    return {
+        "run_id": run.id,
+        "sha256": digest,
+        "submission_sha256": card.submission.sha256,
+        "backbones": card.backbones,
+        "backbones_sha256": backbones_digest(card),
+        "text": text,
+    }
+
+
+def _choose(write: Write, challenge: Challenge, team: Found, run: Found, primary: bool | None) -> None:
+    if primary is None:
+        return
+    if not primary:
+        write.end(choices, choices.c.run_id == run.id)
+        return
+    of_team = [one.id for one in _runs_of(write, team)]
+    query = select(choices.c.run_id).where(alive(choices), choices.c.run_id.in_(of_team))
+    chosen = set(write.connection.execute(query).scalars())
+    if run.id in chosen:
+        return
+    most = challenge.submission.runs.primary
+    if most == 1:
+        write.end(choices, choices.c.run_id.in_(list(chosen)))
+    elif len(chosen) >= most:
+        raise InputError(
+            f"The team '{neutralise(team.name)}' has {len(chosen)} runs that compete already.",
+            expected=f"at most {most} (submission.runs.primary of the challenge)",
+            fix="Say which ones do: 'evalkit board set-primary'.",
+        )
+    write.add(choices, [{"run_id": run.id}])
+
+
+def _chosen(write: Write, team: Found) -> list[str]:
+    query = select(runs.c.name).join(choices, choices.c.run_id == runs.c.id)
+    query = query.where(alive(choices), runs.c.team_id == team.id)
+    return sorted(write.connection.execute(query).scalars())
+
+
+def _runs_of(write: Write, team: Found) -> list[Found]:
+    rows = write.connection.execute(select(runs).where(alive(runs), runs.c.team_id == team.id).order_by(runs.c.id))
+    return [Found(row.id, row.name) for row in rows]
+
+
+def _find_run(write: Write, team: Found, name: str) -> Found:
+    of_team = _runs_of(write, team)
+    found = next((run for run in of_team if folded(run.name) == folded(name)), None)
+    if found is None:
+        hint = neutralise(did_you_mean(name, [run.name for run in of_team]))
+        raise InputError(f"The team '{neutralise(team.name)}' has no run '{neutralise(name)}'.{hint}")
+    return found
+
+
+def _set_pictures(write: Write, table: Table, owner: Mapping[str, int], pictures: Strips) -> None:
+    """Make the living pictures of ``owner`` be ``pictures``; what stays the same stays untouched."""
+    check_ids(pictures, "The sample", limit=_SAMPLE)
+    condition: list[ColumnElement[bool]] = [table.c[name] == value for name, value in owner.items()]
+    wanted = {(sample, at): image for sample, images in pictures.items() for at, image in enumerate(images)}
+    for (sample, _), image in wanted.items():
+        if not image.startswith(_JPEG):
+            raise InputError(f"A picture of sample '{neutralise(sample)}' is no JPEG.", fix="Give small JPEG images.")
+    stale = []
+    for row in write.connection.execute(select(table).where(alive(table), *condition)):
+        if wanted.get((row.sample, row.position)) == bytes(row.image):
+            del wanted[row.sample, row.position]
+        else:
+            stale.append(row.id)
+    if stale:
+        write.end(table, table.c.id.in_(stale))
+    rows = [{**owner, "sample": sample, "position": at, "image": image} for (sample, at), image in wanted.items()]
+    write.add(table, rows)

@@ -1,0 +1,48 @@
+"""Make the tables of a board, and bring those of an older evalkit up to date: Alembic, run from the program."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from threading import Lock
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect
+
+from evalkit.board.tables import VERSION_TABLE
+
+_ONE_AT_A_TIME = Lock()  # Alembic's environment is one per process
+
+
+def migrations_folder() -> Path:
+    """Return the folder with the migrations, where the package is installed."""
+    return Path(str(resources.files("evalkit.board") / "migrations"))
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
+    return config
+
+
+def known_revisions() -> list[str]:
+    """Return the revisions that this evalkit knows, the newest first."""
+    return [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()]
+
+
+def revision_of(connection: Connection) -> str | None:
+    """Return the revision of the board behind ``connection``; ``None`` when there is no board."""
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return None
+    return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
+
+
+def upgrade(connection: Connection) -> None:
+    """Bring the tables to the newest revision, inside the transaction that ``connection`` is in."""
+    config = _config()
+    config.attributes["connection"] = connection
+    with _ONE_AT_A_TIME:
+        command.upgrade(config, "head")

@@ -1,0 +1,143 @@
+"""Find what was changed behind a board's back: a log line, a fact, a scorecard, a missing trigger."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, Row, Table, select, text
+
+from evalkit.board.audit import Seal, canonical, entry_digest, sha256
+from evalkit.board.reading import pair_of, rating_of
+from evalkit.board.tables import FACTS, audit, cards, pairs, ratings, rules
+from evalkit.board.writing import streamed
+from evalkit.challenge import parse_challenge
+from evalkit.errors import EvalkitError
+from evalkit.ratings.model import identity
+from evalkit.ratings.pairs import pair_identity
+from evalkit.text import neutralise
+
+_MOST = 20  # sentences of one kind
+
+
+@dataclass
+class _Entry:
+    """What verification needs of a log entry: what messages call it, and the seals that it carries."""
+
+    title: str
+    seals: dict[str, Any] = field(default_factory=dict)
+
+
+def problems(connection: Connection) -> list[str]:
+    """Return a sentence for everything that is not as it was written; empty when the board is whole.
+
+    The last entries of the log, cut off together with all that they wrote, leave no trace on the board: compare the
+    digest of the last entry with one that was published.
+    """
+    entries: dict[int, _Entry] = {}
+    found = _short(_log(connection, entries), "the log")
+    for table in FACTS:
+        found += _short(_facts(connection, table, entries), f"'{table.name}'")
+    found += _short(_contents(connection), "single rows")
+    return found + list(_triggers(connection))
+
+
+def _short(sentences: Iterator[str], where: str) -> list[str]:
+    found = list(sentences)
+    more = [f"And {len(found) - _MOST} problems more in {where}."] if len(found) > _MOST else []
+    return found[:_MOST] + more
+
+
+def _log(connection: Connection, entries: dict[int, _Entry]) -> Iterator[str]:
+    previous, at, expected = "", "", 1
+    for row in streamed(connection, select(audit).order_by(audit.c.number)):
+        entry = _Entry(f"Log entry {row.number} ({neutralise(row.action)} {neutralise(row.subject, limit=80)})")
+        entries[row.number] = entry
+        if row.number != expected:
+            yield f"The log has a gap: entry {expected} is missing before entry {row.number}."
+        try:
+            details = json.loads(row.details)
+            whole = canonical(details) == row.details
+            entry.seals = dict(details["facts"])
+        except (ValueError, TypeError, KeyError, RecursionError):
+            yield f"{entry.title} has details that can't be read."
+            whole, details = False, None
+        digest = entry_digest(previous, row._mapping, details)
+        if not whole or digest != row.digest:
+            yield f"{entry.title} was changed, or the one before it: its digest is not the one that it carries."
+        if row.at <= at:
+            yield f"{entry.title} is not later than the one before it."
+        previous, at, expected = row.digest, row.at, row.number + 1
+    if not entries:
+        yield "The log is empty."
+
+
+def _facts(connection: Connection, table: Table, entries: dict[int, _Entry]) -> Iterator[str]:
+    """Compare what every entry sealed in ``table`` with what stands there."""
+    seals: dict[int, Seal] = {}
+    for row in streamed(connection, select(table).order_by(table.c.id)):
+        seals.setdefault(row.since, Seal(table)).add(row)
+    ended: dict[int, list[int]] = {}
+    for row in streamed(connection, select(table.c.id, table.c.until).where(table.c.until.is_not(None))):
+        ended.setdefault(row.until, []).append(row.id)
+    for number, ids in ended.items():
+        seals.setdefault(number, Seal(table)).end(ids)
+    for number in sorted({*seals, *entries}):
+        there = seals.get(number, Seal(table)).as_dict()
+        entry = entries.get(number)
+        if entry is None:
+            yield f"'{table.name}' holds {there['added']} rows of log entry {number}, which does not exist."
+            continue
+        sealed = entry.seals.get(table.name) or Seal(table).as_dict()
+        if there != sealed:
+            yield f"{entry.title}: what it wrote to '{table.name}' is not what stands there: {_apart(sealed, there)}."
+
+
+def _apart(sealed: Any, there: dict[str, Any]) -> str:
+    counts = [(word, sealed.get(word), there[word]) for word in ("added", "ended")]
+    apart = [f"{before} rows {word}, now {after}" for word, before, after in counts if before != after]
+    return "; ".join(apart) or "a value was changed"
+
+
+def _contents(connection: Connection) -> Iterator[str]:
+    """Compare rows that carry a digest of their own with it."""
+    for row in streamed(connection, select(cards).order_by(cards.c.id)):
+        if sha256(row.text) != row.sha256:
+            yield f"Scorecard {row.id}, added by log entry {row.since}, is not the one whose digest it carries."
+    for row in connection.execute(select(rules).order_by(rules.c.id)):
+        try:
+            whole = parse_challenge(row.text, "the challenge").sha256 == row.sha256
+        except EvalkitError:
+            whole = False
+        if not whole:
+            yield f"The rules of log entry {row.since} are not the ones whose digest they carry."
+    yield from _identities(connection, ratings, "Rating", lambda row: identity(rating_of(row)))
+    yield from _identities(connection, pairs, "Comparison", lambda row: pair_identity(pair_of(row)))
+
+
+def _identities(connection: Connection, table: Table, what: str, made: Callable[[Row[Any]], str]) -> Iterator[str]:
+    for row in streamed(connection, select(table).order_by(table.c.id)):
+        try:
+            whole = made(row) == row.identity
+        except (ValueError, TypeError, OverflowError):
+            whole = False
+        if not whole:
+            yield f"{what} {row.id}, added by log entry {row.since}, was changed: its identity is of other values."
+
+
+def _triggers(connection: Connection) -> Iterator[str]:
+    on_sqlite = connection.dialect.name == "sqlite"
+    query = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+    if not on_sqlite:
+        query = (
+            "SELECT tgname FROM pg_trigger JOIN pg_class ON tgrelid = pg_class.oid "
+            "WHERE relnamespace = current_schema()::regnamespace AND NOT tgisinternal AND tgenabled <> 'D'"
+        )
+    there = set(connection.execute(text(query)).scalars())
+    kinds = ("insert", "update", "delete") if on_sqlite else ("insert", "update", "delete", "truncate")
+    wanted = {f"{table.name}_{kind}" for table in (audit, *FACTS) for kind in kinds}
+    missing = sorted(wanted - there)
+    if missing:
+        yield f"{len(missing)} triggers that keep rows from being changed are missing: {', '.join(missing[:5])}."

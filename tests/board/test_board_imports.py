@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from board_tools import START, Database, card, comparisons, finished, ratings, take_ratings, worker
+from scorecards import jpeg
+
+from evalkit.board import Board
+from evalkit.board.model import GoldItem
+from evalkit.errors import InputError
+from evalkit.ratings.model import Entry, Key, Rating, identity
+from evalkit.ratings.pairs import Comparison, pair_identity
+
+KEY = Key({"item00000": Entry("alpha", "s1"), "item00001": Entry("beta", "s1", "main")}, "key.csv")
+
+
+def take_pairs(board: Board, count: int, start: int = 0) -> tuple[int, int]:
+    done = board.import_pairs(comparisons(count, start), source="p.csv", sha256="ef" * 32, form="pairs", by="olga")
+    return done.new, done.known
+
+
+def test_ratings_come_back_as_they_were_read(board: Board) -> None:
+    zone = timezone(timedelta(hours=5, minutes=30))
+    odd = [
+        Rating("r\u00e9n\u00e9", "item '; --", "overall", 1 / 3, START.astimezone(zone), 1e-3, 7, "rejected"),
+        Rating("=cmd|' /C calc'!A1", "i", "<b>words of the file</b>", -0.0, None, None, 0),
+        Rating("r", "i", "overall", 5, datetime.max.replace(tzinfo=zone), 0.0, 9),
+    ]
+    board.import_ratings(odd, source="C:\\data\\my ratings.csv", sha256="ab" * 32, form="long", by="olga")
+    stored = board.snapshot().ratings
+    assert [one.rating for one in stored] == odd
+    assert [one.id for one in stored] == [identity(one) for one in odd]
+    assert {one.source for one in stored} == {"my ratings.csv"}
+    assert stored[0].rating.at is not None
+    assert stored[0].rating.at.utcoffset() == timedelta(0)
+
+
+def test_an_import_is_recorded(board: Board) -> None:
+    assert take_ratings(board, 7) == (7, 0)
+    (done,) = board.snapshot().imports
+    assert (done.file, done.sha256, done.kind, done.form) == ("r.csv", "ab" * 32, "ratings", "long")
+    assert (done.new, done.known, done.by, done.at) == (7, 0, "olga", START + timedelta(seconds=2))
+    entry = board.log()[-1]
+    assert (entry.action, entry.subject, entry.details["new"]) == ("import-ratings", "r.csv", 7)
+    assert entry.details["facts"]["ratings"]["added"] == 7
+
+
+def test_importing_again_changes_nothing(board: Board) -> None:
+    take_ratings(board, 2500)  # several batches
+    take_pairs(board, 30)
+    before = board.snapshot()
+    assert take_ratings(board, 2500) == (0, 2500)
+    assert take_ratings(board, 300, start=900) == (0, 300)
+    assert take_pairs(board, 30) == (0, 30)
+    assert board.snapshot() == before
+    assert board.log() == list(before.log)
+
+
+def test_files_that_overlap_add_what_is_new(board: Board) -> None:
+    assert take_ratings(board, 1500) == (1500, 0)
+    assert take_ratings(board, 1500, start=1000) == (1000, 500)
+    stored = board.snapshot().ratings
+    assert [one.rating for one in stored] == list(ratings(2500))
+    assert [(one.new, one.known) for one in board.snapshot().imports] == [(1500, 0), (1000, 500)]
+
+
+def test_twins_within_a_file_are_taken_once(board: Board) -> None:
+    first, second = ratings(2)
+    twin = replace(first, row=99, seconds=77.0)
+    done = board.import_ratings([first, second, twin], source="r", sha256="", form="", by="olga")
+    assert (done.new, done.known) == (2, 1)
+    assert [one.rating for one in board.snapshot().ratings] == [first, second]
+    many = [*ratings(1500, 100), *ratings(1500, 100)]  # twins in different batches
+    done = board.import_ratings(many, source="r", sha256="", form="", by="olga")
+    assert (done.new, done.known) == (1500, 1500)
+
+
+def test_nothing_is_taken_when_a_row_is_at_fault(board: Board) -> None:
+    before = board.snapshot()
+
+    def broken() -> Iterator[Rating]:
+        yield from ratings(2200)
+        raise InputError("row 2202 is at fault")
+
+    with pytest.raises(InputError, match="row 2202"):
+        board.import_ratings(broken(), source="r", sha256="", form="", by="olga", key=KEY)
+    with pytest.raises(KeyboardInterrupt):
+        board.import_ratings(_interrupted(), source="r", sha256="", form="", by="olga")
+    assert board.snapshot() == before
+
+
+def _interrupted() -> Iterator[Rating]:
+    yield from ratings(1200)
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"rater": "a\0b"}, "a character that no database keeps"),
+        ({"item": "\ud800"}, "a character that no database keeps"),
+        ({"dimension": "d" * 201}, "201 characters"),
+        ({"status": "s" * 201}, "201 characters"),
+        ({"value": float("nan")}, "infinite or none"),
+        ({"seconds": float("inf")}, "infinite or none"),
+        ({"row": 2**31}, "no such row"),
+    ],
+)
+def test_what_no_database_keeps_is_refused_with_its_row(board: Board, change: dict[str, object], message: str) -> None:
+    (good,) = ratings(1)
+    with pytest.raises(InputError, match=rf"r\.csv, row \d+.*{message}"):
+        board.import_ratings([replace(good, **change)], source="r.csv", sha256="", form="", by="olga")  # type: ignore[arg-type]
+    assert board.snapshot().ratings == ()
+
+
+def test_names_of_files_may_be_anything(board: Board) -> None:
+    for source in ("bad\udcffname.csv", "/some/where/\u202egpm.csv", "x" * 500, "/"):
+        (one,) = ratings(1, start=len(board.log()))
+        board.import_ratings([one], source=source, sha256="", form="", by="olga")
+    files = [one.file for one in board.snapshot().imports]
+    assert files == [r"bad\udcffname.csv", "\u202egpm.csv", "x" * 200, "/"]
+    assert board.verify() == []
+
+
+def test_comparisons_come_back_as_they_were_read(board: Board) -> None:
+    given = [
+        Comparison("r1", "s1", "alpha", "beta", 0.5, "overall", START, 3.5, 4, "rejected"),
+        Comparison("r1", "s1", "beta", "alpha", 0.5, "", None, None, 5),
+        Comparison("r2", "s1", "alpha", "beta", 1, "", START, None, 6),
+    ]
+    done = board.import_pairs(given, source="pairs.csv", sha256="ef" * 32, form="pairs", by="pia")
+    assert (done.new, done.known) == (3, 0)
+    stored = board.snapshot().pairs
+    assert [one.comparison for one in stored] == given
+    assert [one.id for one in stored] == [pair_identity(one) for one in given]
+    assert board.snapshot().imports[0].kind == "pairs"
+    assert board.log()[-1].action == "import-pairs"
+
+
+def test_the_key_comes_with_the_ratings_or_alone(board: Board) -> None:
+    assert board.snapshot().key is None
+    given = list(ratings(10))
+    board.import_ratings(given, source="r", sha256="", form="", by="olga", key=KEY)
+    assert len(board.log()) == 2
+    assert board.log()[-1].details["key"] == {"new": 2, "known": 0}
+    held = board.snapshot().key
+    assert held is not None
+    assert held.entries == KEY.entries
+    number = board.snapshot().number
+    assert board.set_key(KEY, by="olga") == (0, 2)
+    board.import_ratings(given, source="r", sha256="", form="", by="olga", key=KEY)
+    assert board.snapshot().number == number
+    more = Key({"item00000": Entry("alpha", "s1"), "new": Entry("beta", "s2")})
+    assert board.set_key(more, by="olga") == (1, 1)
+    assert len(board.snapshot().key or ()) == 3
+
+
+@pytest.mark.parametrize("entry", [Entry("beta", "s1"), Entry("alpha", "s2"), Entry("alpha", "s1", "main")])
+def test_an_item_never_changes_its_meaning(board: Board, entry: Entry) -> None:
+    board.set_key(KEY, by="olga")
+    before = board.snapshot()
+    wrong = Key({"other": Entry("alpha", "s9"), "item00000": entry}, "wrong.csv")
+    with pytest.raises(InputError, match=r"wrong\.csv gives the item 'item00000' another meaning"):
+        board.set_key(wrong, by="olga")
+    with pytest.raises(InputError, match="item00000"):
+        board.import_ratings(ratings(5), source="r", sha256="", form="", by="olga", key=wrong)
+    assert board.snapshot() == before
+
+
+def test_a_large_key(board: Board) -> None:
+    big = Key({f"item{at}": Entry("alpha", f"s{at}") for at in range(1700)})
+    assert board.set_key(big, by="olga") == (1700, 0)
+    assert board.set_key(big, by="olga") == (0, 1700)
+
+
+def test_gold_items_are_set_as_a_whole(board: Board) -> None:
+    one, two = GoldItem("g1", "overall", 1, 2), GoldItem("g2", "overall", 4.5, 5)
+    board.set_gold([two, one], by="olga")
+    assert board.snapshot().gold == (one, two)
+    number = board.snapshot().number
+    board.set_gold([one, two], by="olga")
+    assert board.snapshot().number == number
+    changed = GoldItem("g1", "overall", 1, 3)
+    board.set_gold([changed], by="olga")
+    assert board.snapshot().gold == (changed,)
+    assert board.snapshot(board.log()[-2].at).gold == (one, two)
+    for wrong in ([GoldItem("g", "d", 3, 2)], [GoldItem("g", "d", 1, float("nan"))], [one, one]):
+        with pytest.raises(InputError):
+            board.set_gold(wrong, by="olga")
+
+
+def test_a_hundred_thousand_ratings_need_no_more_memory(database: Database) -> None:
+    database.make().close()
+    # The first import warms everything up; the second is ten times as large and must not grow with its rows, which
+    # would be some 100 MB of objects.
+    grown = finished(worker(database.place, "grow", 10_000, 90_000))
+    assert grown < 12_000_000
+    with Board.open(database.place) as board:
+        assert [(one.new, one.known) for one in board.snapshot().imports] == [(10_000, 0), (90_000, 0)]
+    assert database.sql("SELECT count(DISTINCT identity), max(id) FROM ratings") == [(100_000, 100_000)]
+    (last,) = ratings(1, start=99_999)
+    assert database.sql("SELECT identity FROM ratings WHERE id = 100000") == [(identity(last),)]
+
+
+@pytest.mark.postgres
+def test_digests_of_both_databases_are_equal(tmp_path: Path, new_database: str) -> None:
+    """The same deeds at the same times leave the same log and the same snapshot on SQLite and on PostgreSQL."""
+    places = (Database("sqlite", str(tmp_path / "board.sqlite")), Database("postgres", new_database))
+    found = []
+    for database in places:
+        with database.make() as board:
+            board.add_team("alpha", ["p1"], by="olga")
+            board.add_run("alpha", "main", card(), by="olga", strips={"s1": [jpeg(1)]})
+            take_ratings(board, 1100)
+            take_ratings(board, 200, start=1000)
+            take_pairs(board, 20)
+            board.set_gold([GoldItem("g", "d", 0.1, 1 / 3)], by="olga")
+            subjects = [(one.id, "manual", "because") for one in board.snapshot().ratings[:3]]
+            board.exclude("rating", subjects, by="olga")
+            found.append(board.snapshot())
+    assert found[0] == found[1]
+    assert found[0].log[-1].digest == found[1].log[-1].digest
