@@ -100,11 +100,8 @@ def p913_correlation(
     final: dict[int, RaterVerdict] = {}
     remaining = table
     for number in range(1, table.raters + 1):
-        figures = {
-            rater: _p913_figures(remaining, rater, condition, min_items)
-            for rater in range(table.raters)
-            if rater not in final
-        }
+        found = _p913_figures(remaining, condition, min_items)
+        figures = {rater: found[rater] for rater in range(table.raters) if rater not in final}
         worst, depth = None, 0.0
         for rater, (r1, r2, _) in figures.items():
             if r1 is None or (condition is not None and r2 is None):
@@ -116,9 +113,8 @@ def p913_correlation(
             break
         final[worst] = _p913_verdict(table, worst, figures[worst], (item_threshold, condition_threshold), number)
         remaining = remaining.without([worst])
-    for rater in range(table.raters):
+    for rater, figure in enumerate(_p913_figures(remaining, condition, min_items)):
         if rater not in final:
-            figure = _p913_figures(remaining, rater, condition, min_items)
             final[rater] = _p913_verdict(table, rater, figure, (item_threshold, condition_threshold), None)
     return [final[rater] for rater in range(table.raters)]
 
@@ -142,21 +138,44 @@ def _constant(x: Vector) -> bool:
 _Figures = tuple[float | None, float | None, int]
 
 
-def _p913_figures(table: OpinionTable, rater: int, condition: Vector | None, min_items: int) -> _Figures:
-    rows = table.rater == rater
-    items = int(rows.sum())
-    if items < min_items:
-        return None, None, items
+def _p913_figures(table: OpinionTable, condition: Vector | None, min_items: int) -> list[_Figures]:
+    """Return r1, r2 and the number of items of every rater; no correlations below ``min_items``."""
     means = mean_scores(table).score
+    items = table.per_rater()
+    found: list[_Figures] = []
+    for rater, r1 in enumerate(_correlations(table, means[table.item])):
+        enough = items[rater] >= min_items
+        r2 = _over_conditions(table, rater, means, condition) if enough and condition is not None else None
+        known = enough and bool(np.isfinite(r1))
+        found.append((float(r1) if known else None, r2, int(items[rater])))
+    return found
+
+
+def _correlations(table: OpinionTable, y: Vector) -> Vector:
+    """Return (raters,) Pearson's correlation of each rater's scores with ``y`` (n,); NaN without variation."""
+    n = table.per_rater()
+    with np.errstate(invalid="ignore", divide="ignore"):
+        centred = []
+        flat = n < 2
+        for numbers in (table.value, y):
+            mean = table.per_rater(numbers) / n
+            gap = numbers - mean[table.rater]
+            flat |= is_rounding(np.sqrt(table.per_rater(gap**2) / n), mean)
+            centred.append(gap)
+        mine, theirs = centred
+        scale = np.sqrt(table.per_rater(mine**2) * table.per_rater(theirs**2))
+        return np.where(flat, np.nan, np.clip(table.per_rater(mine * theirs) / scale, -1.0, 1.0))
+
+
+def _over_conditions(table: OpinionTable, rater: int, means: Vector, condition: Vector) -> float | None:
+    """Return the correlation of a rater's mean scores per condition with those of all."""
+    rows = table.rater == rater
     own, mine = table.item[rows], table.value[rows]
-    r1 = correlation(mine, means[own])
-    if condition is None:
-        return r1, None, items
     where = condition[own].astype(np.int64)
     seen = np.unique(where)
     mine_per = np.array([mine[where == one].mean() for one in seen])
     theirs_per = np.array([means[own][where == one].mean() for one in seen])
-    return r1, correlation(mine_per, theirs_per), items
+    return correlation(mine_per, theirs_per)
 
 
 def _p913_verdict(

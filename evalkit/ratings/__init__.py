@@ -4,18 +4,33 @@ from __future__ import annotations
 
 from evalkit.ratings.faults import Fault
 from evalkit.ratings.keyfile import read_key
-from evalkit.ratings.mapping import FORMAT_NAMES, FormatName, RatingMapping, load_mapping
+from evalkit.ratings.mapping import (
+    FORMAT_NAMES,
+    FormatName,
+    PairMapping,
+    RatingMapping,
+    load_mapping,
+    load_pair_mapping,
+)
 from evalkit.ratings.model import Entry, Key, Rating, Reason, Verdict, identity
+from evalkit.ratings.pair_reader import PairFile, read_pairs
+from evalkit.ratings.pair_rules import judge_pairs, summarise_pairs
+from evalkit.ratings.pairs import Comparison, PairVerdict, pair_identity
 from evalkit.ratings.reader import RatingFile, read_ratings
-from evalkit.ratings.rules import Judgement, Summary, judge
+from evalkit.ratings.rules import REASON_TITLES, Judgement, Summary, judge
 
 __all__ = [
     "FORMAT_NAMES",
+    "REASON_TITLES",
+    "Comparison",
     "Entry",
     "Fault",
     "FormatName",
     "Judgement",
     "Key",
+    "PairFile",
+    "PairMapping",
+    "PairVerdict",
     "Rating",
     "RatingFile",
     "RatingMapping",
@@ -24,7 +39,12 @@ __all__ = [
     "Verdict",
     "identity",
     "judge",
+    "judge_pairs",
     "load_mapping",
+    "load_pair_mapping",
+    "pair_identity",
     "read_key",
+    "read_pairs",
     "read_ratings",
+    "summarise_pairs",
 ]

@@ -58,6 +58,29 @@ class Faults:
         return InputError("\n".join(self.sentences()), fix="Mend these places and try again; nothing was taken.")
 
 
+class FileWithFaults:
+    """A file that is read while its entries are asked for, and what was at fault in it so far."""
+
+    @property
+    def _faults(self) -> tuple[Faults, ...]:
+        raise NotImplementedError
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """The first faults met while reading, with file, row and column."""
+        return tuple(fault for faults in self._faults for fault in faults.kept)
+
+    @property
+    def fault_count(self) -> int:
+        """How many faults were met, kept or not."""
+        return sum(faults.count for faults in self._faults)
+
+    @property
+    def fault_sentences(self) -> list[str]:
+        """The faults as sentences, and how many more there are."""
+        return [sentence for faults in self._faults for sentence in faults.sentences()]
+
+
 def shown(value: object) -> str:
     """Return a cell as a message shows it: in quotes, on one line, short, harmless."""
     return f"'{neutralise(str(value) if not isinstance(value, str) else value, limit=60)}'"

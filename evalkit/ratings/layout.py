@@ -9,15 +9,29 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 from evalkit.errors import InputError, did_you_mean
 from evalkit.ratings.cells import Context, normalised
-from evalkit.ratings.mapping import Constants, RatingMapping
+from evalkit.ratings.mapping import CommonMapping, Constants
 from evalkit.ratings.model import Rating
 from evalkit.text import neutralise
 
-Field = Literal["rater", "item", "dimension", "value", "at", "started_at", "seconds", "status"]
+Field = Literal[
+    "rater",
+    "item",
+    "dimension",
+    "value",
+    "at",
+    "started_at",
+    "seconds",
+    "status",
+    "sample",
+    "left",
+    "right",
+    "winner",
+]
 FIELDS: tuple[Field, ...] = ("rater", "item", "dimension", "value", "at", "started_at", "seconds", "status")
 
 # The usual names, normalised; the first that is there is taken.
@@ -90,14 +104,17 @@ class Layout:
 
 
 def find_columns(
-    names: Collection[str], mapping: RatingMapping, usual: Mapping[Field, tuple[str, ...]] = USUAL
+    names: Collection[str],
+    mapping: CommonMapping,
+    usual: Mapping[Field, tuple[str, ...]] = USUAL,
+    fields: Sequence[Field] = FIELDS,
 ) -> dict[Field, str]:
     """Return field -> column, as the mapping says, else by the usual names."""
     by_usual_name: dict[str, str] = {}
     for name in names:
         by_usual_name.setdefault(normalised(name), name)
     found: dict[Field, str] = {}
-    for field in FIELDS:
+    for field in fields:
         told = getattr(mapping, field)
         if told is not None:
             column = told if told in names else by_usual_name.get(normalised(told))
@@ -111,7 +128,15 @@ def find_columns(
 
 
 def need_columns(
-    file: str, names: Collection[str], mapping: RatingMapping, found: Mapping[Field, str], needed: Iterable[Field]
+    file: str,
+    names: Collection[str],
+    mapping: CommonMapping,
+    found: Mapping[Field, str],
+    needed: Iterable[Field],
+    *,
+    usual: Mapping[Field, tuple[str, ...]] = USUAL,
+    fields: Sequence[Field] = FIELDS,
+    what: str = "rating",
 ) -> None:
     """Raise when the mapping names a column that is not there, or a field that is needed has none.
 
@@ -119,7 +144,7 @@ def need_columns(
         InputError: with the nearest column's name, or with what to write into a mapping.
     """
     listed = neutralise(", ".join(names), limit=300)
-    for field in FIELDS:
+    for field in fields:
         told = getattr(mapping, field)
         if told is not None and field not in found:
             hint = did_you_mean(told, names)
@@ -131,9 +156,9 @@ def need_columns(
     for field in needed:
         if field not in found and getattr(mapping.constants, field, None) is None:
             raise InputError(
-                f"{neutralise(file)}: no column names the {field} of a rating.",
+                f"{neutralise(file)}: no column names the {field} of a {what}.",
                 found=f"the columns {listed}",
-                expected=f"a column such as '{USUAL[field][0]}'",
+                expected=f"a column such as '{usual[field][0]}'",
                 fix=f"Say in a mapping which one it is ('{field}: NAME')"
                 + (", or what it is everywhere ('constants')." if field in Constants.model_fields else "."),
             )
@@ -197,7 +222,7 @@ def ratings_of(context: Context, layout: Layout, row: int, record: Mapping[str, 
         return constant if column is None else context.name(row, column, record.get(column), field)
 
     rater, item, dimension = named("rater"), named("item"), named("dimension")
-    at, seconds = _when(context, columns, row, record)
+    at, seconds = times_of(context, columns, row, record)
     spoilt = context.faults.count != before
     single = len(layout.cells) == 1 and layout.cells[0].item is None and layout.cells[0].dimension is None
     answers: list[tuple[str, str, float]] = []
@@ -223,7 +248,9 @@ def ratings_of(context: Context, layout: Layout, row: int, record: Mapping[str, 
         yield Rating(rater, about, question, value, at, seconds, row, status)
 
 
-def _when(context: Context, columns: Mapping[Field, str], row: int, record: Mapping[str, Any]) -> tuple[Any, Any]:
+def times_of(
+    context: Context, columns: Mapping[Field, str], row: int, record: Mapping[str, Any]
+) -> tuple[datetime | None, float | None]:
     """Return when a record was handed in, and the seconds spent on it: as noted, else since it was started."""
     at = started = seconds = None
     before = context.faults.count

@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, tzinfo
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -41,42 +41,19 @@ class Constants(_Part):
     dimension: str | None = Field(None, min_length=1)
 
 
-class RatingMapping(_Part):
-    """Which column is what. ``None``: evalkit looks for the usual names.
+class CommonMapping(_Part):
+    """What the mappings of ratings and of comparisons have in common; `RatingMapping` explains the keys."""
 
-    Args:
-        format: the file's form, when it is not to be recognised.
-        rater, item, dimension, value: columns (in JSON: keys, with dots into nested objects).
-        at, started_at: columns of times; ``at`` is when the answer was handed in.
-        seconds: column of the time spent, in seconds.
-        seconds_cover: whether that time is one item's or one row's; a row's is shared equally among its items.
-        status: column of the platform's word for the answer, such as ``Approved``.
-        zone: where the times were, for times that don't say.
-        time_format: directives of ``strptime``, for times in another form.
-        constants: values for columns that the file lacks.
-        dimensions: a name in the file (cell, column, or part of a header) -> the challenge's dimension.
-        pattern: regular expression that a header of a rating column matches as a whole, with the named groups
-            ``item`` and ``dimension`` (one of them is enough where the other is a column or a constant).
-        values: label -> number.
-        missing: cells that mean "no answer", besides the empty one.
-        ignore: columns that are not ratings.
-    """
-
-    format: FormatName | None = None
     rater: str | None = Field(None, min_length=1)
-    item: str | None = Field(None, min_length=1)
     dimension: str | None = Field(None, min_length=1)
-    value: str | None = Field(None, min_length=1)
     at: str | None = Field(None, min_length=1)
     started_at: str | None = Field(None, min_length=1)
     seconds: str | None = Field(None, min_length=1)
-    seconds_cover: Literal["item", "row"] | None = None
     status: str | None = Field(None, min_length=1)
     zone: str | None = None
     time_format: str | None = None
     constants: Constants = Constants()
     dimensions: dict[str, str] = Field(default_factory=dict)
-    pattern: str | None = None
     values: dict[str, float] = Field(default_factory=dict)
     missing: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
@@ -101,6 +78,54 @@ class RatingMapping(_Part):
                 raise ValueError("it must name year, month, day, hour and minute, such as '%d/%m/%Y %H:%M:%S'")
         return value
 
+    @field_validator("values")
+    @classmethod
+    def _finite(cls, value: dict[str, float]) -> dict[str, float]:
+        for label, number in value.items():
+            if not abs(number) < float("inf"):
+                raise ValueError(f"the value of '{label}' must be a finite number")
+        return value
+
+    @model_validator(mode="after")
+    def _column_or_constant(self) -> Self:
+        for name in Constants.model_fields:
+            if getattr(self, name, None) is not None and getattr(self.constants, name) is not None:
+                raise ValueError(f"'{name}' is a column and a constant; keep one of the two")
+        return self
+
+    @property
+    def tzinfo(self) -> tzinfo | None:
+        """The zone of times that don't say theirs."""
+        return None if self.zone is None else parse_zone(self.zone)
+
+
+class RatingMapping(CommonMapping):
+    """Which column is what. ``None``: evalkit looks for the usual names.
+
+    Args:
+        format: the file's form, when it is not to be recognised.
+        rater, item, dimension, value: columns (in JSON: keys, with dots into nested objects).
+        at, started_at: columns of times; ``at`` is when the answer was handed in.
+        seconds: column of the time spent, in seconds.
+        seconds_cover: whether that time is one item's or one row's; a row's is shared equally among its items.
+        status: column of the platform's word for the answer, such as ``Approved``.
+        zone: where the times were, for times that don't say.
+        time_format: directives of ``strptime``, for times in another form.
+        constants: values for columns that the file lacks.
+        dimensions: a name in the file (cell, column, or part of a header) -> the challenge's dimension.
+        pattern: regular expression that a header of a rating column matches as a whole, with the named groups
+            ``item`` and ``dimension`` (one of them is enough where the other is a column or a constant).
+        values: label -> number.
+        missing: cells that mean "no answer", besides the empty one.
+        ignore: columns that are not ratings.
+    """
+
+    format: FormatName | None = None
+    item: str | None = Field(None, min_length=1)
+    value: str | None = Field(None, min_length=1)
+    seconds_cover: Literal["item", "row"] | None = None
+    pattern: str | None = None
+
     @field_validator("pattern")
     @classmethod
     def _a_pattern(cls, value: str | None) -> str | None:
@@ -113,29 +138,43 @@ class RatingMapping(_Part):
                 raise ValueError("it needs the named groups (?P<item>...) and (?P<dimension>...), and no others")
         return value
 
-    @field_validator("values")
-    @classmethod
-    def _finite(cls, value: dict[str, float]) -> dict[str, float]:
-        for label, number in value.items():
-            if not abs(number) < float("inf"):
-                raise ValueError(f"the value of '{label}' must be a finite number")
-        return value
-
     @model_validator(mode="after")
     def _once(self) -> RatingMapping:
         columns = [getattr(self, name) for name in ("rater", "item", "dimension", "value")]
         named = [column for column in columns if column is not None]
         if len(set(named)) != len(named):
             raise ValueError("rater, item, dimension and value must be different columns")
-        for name in ("rater", "item", "dimension"):
-            if getattr(self, name) is not None and getattr(self.constants, name) is not None:
-                raise ValueError(f"'{name}' is a column and a constant; keep one of the two")
         return self
 
-    @property
-    def tzinfo(self) -> tzinfo | None:
-        """The zone of times that don't say theirs."""
-        return None if self.zone is None else parse_zone(self.zone)
+
+class PairMapping(CommonMapping):
+    """Which column of a file of comparisons is what; the other keys are those of `RatingMapping`.
+
+    Args:
+        rater, sample, left, right, winner, dimension: columns; ``left`` and ``right`` are the two teams'.
+        values: label in the column of the winner -> points of the left side: 1, 0.5 or 0.
+    """
+
+    sample: str | None = Field(None, min_length=1)
+    left: str | None = Field(None, min_length=1)
+    right: str | None = Field(None, min_length=1)
+    winner: str | None = Field(None, min_length=1)
+
+    @model_validator(mode="after")
+    def _possible(self) -> PairMapping:
+        named = [column for column in (self.rater, self.sample, self.left, self.right, self.winner) if column]
+        if len(set(named)) != len(named):
+            raise ValueError("rater, sample, left, right and winner must be different columns")
+        for label, points in self.values.items():
+            if points not in {0.0, 0.5, 1.0}:
+                raise ValueError(f"the value of '{label}' must be the points of the left side: 1, 0.5 or 0")
+        if self.constants.item is not None:
+            raise ValueError("a comparison has a sample and no item")
+        return self
+
+    def of_cells(self) -> RatingMapping:
+        """Return what is said here about cells: zone, form of times, what is missing; the labels are the winner's."""
+        return RatingMapping(**{name: getattr(self, name) for name in CommonMapping.model_fields if name != "values"})
 
 
 def load_mapping(path: Path) -> RatingMapping:
@@ -146,3 +185,13 @@ def load_mapping(path: Path) -> RatingMapping:
     """
     text = read_text(path, kind=InputError, what="The mapping")
     return validate_model(RatingMapping, parse_yaml(text, str(path)))
+
+
+def load_pair_mapping(path: Path) -> PairMapping:
+    """Return the mapping of comparisons in the YAML file ``path``.
+
+    Raises:
+        InputError: naming the line and the key of every fault.
+    """
+    text = read_text(path, kind=InputError, what="The mapping")
+    return validate_model(PairMapping, parse_yaml(text, str(path)))

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Literal
 
+_encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode  # made once: large imports call it often
+
 ReasonCode = Literal[
     "early",
     "late",
@@ -25,6 +27,9 @@ ReasonCode = Literal[
     "duplicate",
     "incomplete",
     "over-limit",
+    "unknown-team",
+    "unknown-sample",
+    "excluded",
 ]
 
 
@@ -66,10 +71,18 @@ def identity(rating: Rating) -> str:
     The row, the platform's verdict and the time spent don't belong to it, so a file that overlaps another, or a later
     export of the same survey, adds nothing. Two time stamps that mean the same moment are the same.
     """
-    at = None if rating.at is None else rating.at.astimezone(UTC).isoformat(timespec="microseconds")
-    value = repr(float(rating.value) + 0.0)  # -0.0 is 0.0
-    content = ["rating/1", rating.rater, rating.item, rating.dimension, value, at]
-    return hashlib.sha256(json.dumps(content, ensure_ascii=True, separators=(",", ":")).encode()).hexdigest()
+    return digest_of("rating/1", rating.rater, rating.item, rating.dimension, float(rating.value), rating.at)
+
+
+def digest_of(*parts: str | float | datetime | None) -> str:
+    """Return the SHA-256 of an answer's parts; equal numbers and equal moments are written in one way."""
+    return hashlib.sha256(_encode([_written(part) for part in parts]).encode()).hexdigest()
+
+
+def _written(part: str | float | datetime | None) -> str | None:
+    if isinstance(part, datetime):
+        return part.astimezone(UTC).isoformat(timespec="microseconds")
+    return repr(part + 0.0) if isinstance(part, float) else part  # -0.0 is 0.0
 
 
 @dataclass(frozen=True, slots=True)

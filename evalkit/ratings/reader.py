@@ -9,7 +9,7 @@ from typing import Literal
 from evalkit.errors import InputError, UsageError, did_you_mean
 from evalkit.rating_rules import Dimension
 from evalkit.ratings.cells import Context, Dimensions, normalised
-from evalkit.ratings.faults import MAX_FAULTS, Fault, Faults
+from evalkit.ratings.faults import MAX_FAULTS, Faults, FileWithFaults
 from evalkit.ratings.formats import FORMATS
 from evalkit.ratings.formats.base import Format, Head, look
 from evalkit.ratings.formats.prolific import Participant, is_export, join, read_participants
@@ -19,7 +19,7 @@ from evalkit.ratings.model import Rating
 from evalkit.text import neutralise
 
 
-class RatingFile:
+class RatingFile(FileWithFaults):
     """The ratings in a file, read while they are asked for: ``for rating in file``.
 
     What is at fault in the file is complete once all ratings were asked for. Asking again reads the file again.
@@ -71,21 +71,6 @@ class RatingFile:
 
     def _new_context(self, path: Path) -> Context:
         return Context(path.name, self.mapping, self._dimensions, Faults(path.name, self._limit), self.mapping.tzinfo)
-
-    @property
-    def faults(self) -> tuple[Fault, ...]:
-        """The first faults met while reading, with file, row and column."""
-        return tuple(fault for faults in self._faults for fault in faults.kept)
-
-    @property
-    def fault_count(self) -> int:
-        """How many faults were met, kept or not."""
-        return sum(faults.count for faults in self._faults)
-
-    @property
-    def fault_sentences(self) -> list[str]:
-        """The faults as sentences, and how many more there are."""
-        return [sentence for faults in self._faults for sentence in faults.sentences()]
 
     @property
     def unread_columns(self) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 The rules are the challenge's (`evalkit.rating_rules.RatingRules`), asked in this order:
 
 1. each rating by itself: refused by the platform, outside the window, too quick or too slow, unknown dimension, off the
-   scale, unknown item, own team;
+   scale, unknown item, unknown team, own team;
 2. the same rating again (`evalkit.ratings.model.identity`), as from overlapping files: only the first counts;
 3. another rating of the same item and dimension by the same rater: the earliest that passed so far counts;
 4. required dimensions: all ratings of an item by a rater count, or none;
@@ -17,18 +17,17 @@ is only judged where it is known.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from evalkit.errors import InputError
 from evalkit.rating_rules import RatingRules
 from evalkit.ratings.model import Entry, Key, Rating, Reason, ReasonCode, Verdict, identity
+from evalkit.ratings.time_rules import TimeRules, earliest_first, repeats, utc_text
 from evalkit.text import neutralise
 
-_FAR = datetime.max.replace(tzinfo=UTC)
-_TITLES: dict[ReasonCode, str] = {
+REASON_TITLES: dict[ReasonCode, str] = {
     "early": "before the rating window",
     "late": "after the rating window",
     "no-time": "without a time, so not known to be in the window",
@@ -43,6 +42,9 @@ _TITLES: dict[ReasonCode, str] = {
     "duplicate": "a second answer to the same question",
     "incomplete": "of an item without all required dimensions",
     "over-limit": "beyond the number of items per rater",
+    "unknown-team": "of a team that does not take part",
+    "unknown-sample": "of a sample that no run answers",
+    "excluded": "left out by a decision",
 }
 
 
@@ -57,6 +59,7 @@ class Summary:
         raters: rater -> (ratings that count, ratings), sorted by rater.
         items: items with at least one rating that counts.
         without_seconds: ratings whose time spent is unknown, so that no rule on it could be asked.
+        words: what the answers and the items are called: comparisons are of samples.
     """
 
     total: int
@@ -65,6 +68,7 @@ class Summary:
     raters: dict[str, tuple[int, int]]
     items: int
     without_seconds: int
+    words: tuple[str, str] = ("ratings", "items")
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain data for JSON."""
@@ -81,9 +85,37 @@ class Summary:
     def lines(self) -> list[str]:
         """Return it as lines for a terminal."""
         raters = sum(counted > 0 for counted, _ in self.raters.values())
-        lines = [f"{self.counted} of {self.total} ratings count: {raters} raters, {self.items} items."]
-        lines += [f"  {number:>7} {_TITLES[code]} ({code})" for code, number in self.reasons.items()]
+        answers, items = self.words
+        lines = [f"{self.counted} of {self.total} {answers} count: {raters} raters, {self.items} {items}."]
+        lines += [f"  {number:>7} {REASON_TITLES[code]} ({code})" for code, number in self.reasons.items()]
         return lines
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer as a summary sees it: who gave it, on what, why it does not count, and the seconds it took."""
+
+    rater: str
+    item: str
+    codes: tuple[ReasonCode, ...]
+    seconds: float | None
+
+
+def summarise(answers: Iterable[Answer], words: tuple[str, str] = ("ratings", "items")) -> Summary:
+    """Return how many of the answers count, and why the others don't."""
+    rows = list(answers)
+    good = [row for row in rows if not row.codes]
+    found = Counter(code for row in rows for code in row.codes)
+    every, counted = Counter(row.rater for row in rows), Counter(row.rater for row in good)
+    return Summary(
+        total=len(rows),
+        counted=len(good),
+        reasons={code: found[code] for code in REASON_TITLES if found[code]},
+        raters={rater: (counted[rater], every[rater]) for rater in sorted(every)},
+        items=len({row.item for row in good}),
+        without_seconds=sum(row.seconds is None for row in rows),
+        words=words,
+    )
 
 
 @dataclass(frozen=True)
@@ -104,16 +136,9 @@ class Judgement:
 
     def summary(self) -> Summary:
         """Return the numbers for a dry run."""
-        found = Counter(code for verdict in self.verdicts for code in verdict.codes)
-        every = Counter(verdict.rating.rater for verdict in self.verdicts)
-        good = Counter(verdict.rating.rater for verdict in self.counted)
-        return Summary(
-            total=len(self.verdicts),
-            counted=len(self.counted),
-            reasons={code: found[code] for code in _TITLES if found[code]},
-            raters={rater: (good[rater], every[rater]) for rater in sorted(every)},
-            items=len({verdict.rating.item for verdict in self.counted}),
-            without_seconds=sum(verdict.rating.seconds is None for verdict in self.verdicts),
+        return summarise(
+            Answer(verdict.rating.rater, verdict.rating.item, verdict.codes, verdict.rating.seconds)
+            for verdict in self.verdicts
         )
 
 
@@ -123,6 +148,7 @@ def judge(
     *,
     key: Key | None = None,
     teams: Mapping[str, str] | None = None,
+    known_teams: Collection[str] | None = None,
 ) -> Judgement:
     """Return the verdict on each of ``ratings``.
 
@@ -131,6 +157,7 @@ def judge(
         rules: the challenge's.
         key: what the items are; needed when the challenge is blind or own-team ratings are to be found.
         teams: rater -> their own team, for raters who have one.
+        known_teams: who takes part; ratings of other teams' items don't count. ``None``: all whom the key names.
 
     Raises:
         InputError: when the rules can't be asked without a key.
@@ -144,8 +171,8 @@ def judge(
             "Without a key nobody knows which ratings are of a rater's own team.",
             fix="Give the key file, or set 'exclude_own_team: false' in the challenge's ratings.",
         )
-    judged = _Judged(list(ratings), rules)
-    alone = _Alone(rules, key)
+    judged = _Several(list(ratings), rules)
+    alone = _Alone(rules, key, known_teams)
     own = teams if teams is not None and rules.exclude_own_team else {}
     entries = [key.get(rating.item) if key is not None else None for rating in judged.ratings]
     for rating, entry, reasons in zip(judged.ratings, entries, judged.reasons, strict=True):
@@ -161,19 +188,18 @@ def judge(
 class _Alone:
     """The rules that look at one rating by itself."""
 
-    def __init__(self, rules: RatingRules, key: Key | None) -> None:
-        self._opens = rules.window.opens_at() if rules.window else None
-        self._closes = rules.window.closes_at() if rules.window else None
-        self._least, self._most = rules.min_seconds_per_item, rules.max_seconds_per_item
+    def __init__(self, rules: RatingRules, key: Key | None, known_teams: Collection[str] | None) -> None:
+        self._time = TimeRules(rules)
         self._scales = {dimension.id: dimension.scale for dimension in rules.dimensions}
         self._key = key
+        self._known_teams = None if known_teams is None else frozenset(known_teams)
 
     def reasons(self, rating: Rating, entry: Entry | None, own_team: str | None) -> list[Reason]:
         """Return what speaks against ``rating``; ``own_team`` is the rater's, where it must not be rated."""
         reasons = []
         if rating.status:
             reasons.append(Reason("rejected", f"The platform says '{neutralise(rating.status)}'."))
-        reasons += self._about_time(rating)
+        reasons += self._time.reasons(rating.at, rating.seconds)
         scale = self._scales.get(rating.dimension)
         if scale is None:
             words = neutralise(rating.dimension, limit=60)
@@ -183,49 +209,28 @@ class _Alone:
         if self._key is not None and entry is None:
             item, source = neutralise(rating.item, limit=60), neutralise(self._key.source)
             reasons.append(Reason("unknown-item", f"'{item}' is not in {source}."))
+        if entry is not None and self._known_teams is not None and entry.team not in self._known_teams:
+            words = neutralise(entry.team, limit=60)
+            reasons.append(Reason("unknown-team", f"The item is of '{words}', who does not take part."))
         if entry is not None and own_team is not None and entry.team == own_team:
             words = neutralise(own_team, limit=60)
             reasons.append(Reason("own-team", f"The item is of the rater's own team, '{words}'."))
         return reasons
 
-    def _about_time(self, rating: Rating) -> list[Reason]:
-        reasons = []
-        opens, closes, least, most = self._opens, self._closes, self._least, self._most
-        if rating.at is None:
-            if opens or closes:
-                reasons.append(Reason("no-time", "It has no time, and the challenge has a rating window."))
-        else:
-            if opens and rating.at < opens:
-                reasons.append(Reason("early", f"Rated at {_utc(rating.at)}; the window opens at {_utc(opens)}."))
-            if closes and rating.at.replace(microsecond=0) > closes:
-                reasons.append(Reason("late", f"Rated at {_utc(rating.at)}; the window closes at {_utc(closes)}."))
-        if rating.seconds is not None and least is not None and rating.seconds < least:
-            reasons.append(Reason("too-quick", f"{rating.seconds:.6g} s for the item; {least:g} s is the least."))
-        if rating.seconds is not None and most is not None and rating.seconds > most:
-            reasons.append(Reason("too-slow", f"{rating.seconds:.6g} s for the item; {most:g} s is the most."))
-        return reasons
 
-
-def _utc(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(sep=" ", timespec="milliseconds").removesuffix("+00:00") + " UTC"
-
-
-class _Judged:
+class _Several:
     """Ratings with their reasons so far; the rules that look at several ratings at once."""
 
     def __init__(self, ratings: list[Rating], rules: RatingRules) -> None:
         self.ratings = ratings
         self.reasons: list[list[Reason]] = [[] for _ in ratings]
         self._rules = rules
-        self._by_time = sorted(range(len(ratings)), key=lambda number: ratings[number].at or _FAR)
+        self._by_time = earliest_first(rating.at for rating in ratings)
 
     def refuse_repeated(self) -> None:
-        seen: dict[str, int] = {}
-        for number, rating in enumerate(self.ratings):
-            first = seen.setdefault(identity(rating), number)
-            if first != number:
-                row = self.ratings[first].row
-                self.reasons[number].append(Reason("repeated", f"It is the same as the one in row {row}."))
+        for number, first in repeats([identity(rating) for rating in self.ratings]).items():
+            row = self.ratings[first].row
+            self.reasons[number].append(Reason("repeated", f"It is the same as the one in row {row}."))
 
     def refuse_duplicates(self) -> None:
         first: dict[tuple[str, str, str], int] = {}
@@ -236,7 +241,7 @@ class _Judged:
             earliest = first.setdefault((rating.rater, rating.item, rating.dimension), number)
             if earliest != number:
                 kept = self.ratings[earliest]
-                when = f", given at {_utc(kept.at)}" if kept.at else ""
+                when = f", given at {utc_text(kept.at)}" if kept.at else ""
                 self.reasons[number].append(
                     Reason("duplicate", f"The answer in row {kept.row}{when}, counts: {kept.value:g}.")
                 )
