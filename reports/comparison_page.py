@@ -12,7 +12,7 @@ from evalkit.reports.comparison import Breakdown, Column, Comparison
 from evalkit.reports.comparison_inputs import Entry
 from evalkit.reports.filmstrips import STRIP_HEIGHT, make_strips
 from evalkit.reports.page import ROLES, count, render_page, write_page
-from evalkit.reports.tables import flatten
+from evalkit.reports.tables import machine_of
 
 Gaps = tuple[tuple[str, int], ...]  # reason, number of videos
 Pictures = Mapping[str, Mapping[str, Sequence[bytes]]]  # entry -> sample -> small JPEGs in time order
@@ -66,7 +66,7 @@ def render_comparison(
         images=images,
         strips={numbered[key]: strip for key, strip in strips.items()},
         strip_height=STRIP_HEIGHT,
-        machines=[(entry.name, _machine(entry)) for entry in comparison.entries],
+        machines=[(entry.name, machine_of(entry.card)) for entry in comparison.entries],
     )
 
 
@@ -149,7 +149,7 @@ def _detail(comparison: Comparison, column: Column) -> dict[str, Any]:
     shade = _shading([value for row in values for value, _ in row if value is not None], column)
     return {
         "column": column,
-        "breakdowns": [_cut(breakdown) for breakdown in comparison.breakdowns(column)],
+        "breakdowns": [_cut(comparison, breakdown) for breakdown in comparison.breakdowns(column)],
         "rows": [
             (sample, [(value, reason, shade(value) if value is not None else None) for value, reason in row])
             for sample, row in zip(comparison.samples, values, strict=True)
@@ -157,9 +157,13 @@ def _detail(comparison: Comparison, column: Column) -> dict[str, Any]:
     }
 
 
-def _cut(breakdown: Breakdown) -> tuple[Breakdown, int]:
-    """Return the breakdown with the number of its columns that are not shown."""
-    return breakdown, max(0, len(breakdown.values) - GROUP_VALUES)
+def _cut(comparison: Comparison, breakdown: Breakdown) -> tuple[Breakdown, int, list[tuple[Any, ...]]]:
+    """Return the breakdown, the number of its columns that are not shown, and its rows."""
+    lines = [
+        (entry.name, line.means[:GROUP_VALUES], line.worst, line.gap)
+        for entry, line in zip(comparison.entries, breakdown.lines, strict=True)
+    ]
+    return breakdown, max(0, len(breakdown.values) - GROUP_VALUES), lines
 
 
 def _shading(known: Sequence[float], column: Column) -> Callable[[float], int]:
@@ -181,11 +185,3 @@ def _pictured(comparison: Comparison, at: int) -> list[tuple[int, Entry, float |
     chosen = comparison.chosen
     row = comparison.values(chosen)[at] if chosen is not None else ((None, None),) * len(comparison.entries)
     return [(number, entry, *row[number]) for number, entry in enumerate(comparison.entries)]
-
-
-def _machine(entry: Entry) -> str:
-    """Return what the provenance says of versions and machine, without what all entries share by necessity."""
-    own = {
-        key: value for key, value in entry.card.provenance.items() if key in {"evalkit", "python", "platform", "device"}
-    }
-    return ", ".join(f"{name} {value}" for name, value in flatten(own)) or "not recorded"

@@ -21,6 +21,7 @@ from evalkit.reports.tables import (
     BETTER,
     CELL_LIMIT,
     extremes,
+    findings_by_rule,
     flatten,
     format_value,
     group_tables,
@@ -39,7 +40,6 @@ RULE_DETAILS = 100  # findings listed under one rule
 GROUP_VALUES = 50  # rows of one group's table
 NOTES = 6  # events and findings named in one row
 VERDICTS = {"missing": "missing", "error": "invalid", "warning": "warning", "ok": "ok"}
-SEVERITIES = ("error", "warning", "info")
 
 
 def render_scorecard(card: Scorecard, filmstrips: Filmstrips) -> str:
@@ -65,7 +65,7 @@ def render_scorecard(card: Scorecard, filmstrips: Filmstrips) -> str:
             for role, title, words in ROLES
             if (members := [(name, score) for name, score in card.metrics.items() if score.role == role])
         ],
-        rules=_rules(card),
+        rules=findings_by_rule(card),
         rule_details=RULE_DETAILS,
         shown=[(name, _title(card, name), _better(card, name)) for name in shown],
         whole_set=[
@@ -150,24 +150,6 @@ def _round_up(number: float) -> float:
         return 0.0
     power = 10.0 ** math.floor(math.log10(number))
     return next((step * power for step in (1, 2, 5) if step * power >= number), 10 * power)
-
-
-def _rules(card: Scorecard) -> list[tuple[str, Counter[str], list[dict[str, str]]]]:
-    """Return the findings by rule, the gravest and most frequent rules first; foreign values become text."""
-    found = [("", finding) for finding in card.findings]
-    found += [(video.sample, finding) for video in card.videos for finding in video.findings]
-    rules: dict[str, list[dict[str, str]]] = {}
-    for sample, finding in found:
-        text = {key: str(value) for key, value in finding.items() if value is not None}
-        entry = {key: text.get(key, "") for key in ("rule", "severity", "message", "found", "expected", "fix")}
-        entry["sample"] = sample or text.get("sample", "")
-        rules.setdefault(entry["rule"], []).append(entry)
-    table = [(rule, Counter(entry["severity"] for entry in entries), entries) for rule, entries in rules.items()]
-    return sorted(table, key=lambda row: (min(map(_severity, row[1])), -len(row[2]), row[0]))
-
-
-def _severity(word: str) -> int:
-    return SEVERITIES.index(word) if word in SEVERITIES else len(SEVERITIES)
 
 
 def _rows(card: Scorecard, shown: Sequence[str], ends: dict[str, tuple[list[int], list[int]]]) -> list[dict[str, Any]]:

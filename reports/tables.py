@@ -23,6 +23,7 @@ SHOWN = 3  # videos at each end of a metric
 CELL_LIMIT = 100  # characters of foreign text in a table
 REASONS = 6  # reasons counted beside one metric
 MAX_DEPTH = 4  # of the dotted names that `flatten` makes
+SEVERITIES = ("error", "warning", "info")
 BETTER = {True: "higher", False: "lower", None: None}
 
 
@@ -177,6 +178,26 @@ def extremes(card: Scorecard, metric: str) -> tuple[list[int], list[int]]:
     return order[:SHOWN], order[: -SHOWN - 1 : -1]
 
 
+def findings_by_rule(card: Scorecard) -> list[tuple[str, Counter[str], list[dict[str, str]]]]:
+    """Return the findings by rule, the gravest and most frequent rules first; foreign values become text."""
+    found = [("", finding) for finding in card.findings]
+    found += [(video.sample, finding) for video in card.videos for finding in video.findings]
+    rules: dict[str, list[dict[str, str]]] = {}
+    for sample, finding in found:
+        text = {key: str(value) for key, value in finding.items() if value is not None}
+        entry = {key: text.get(key, "") for key in ("rule", "severity", "message", "found", "expected", "fix")}
+        entry["sample"] = sample or text.get("sample", "")
+        rules.setdefault(entry["rule"], []).append(entry)
+    table = [(rule, Counter(entry["severity"] for entry in entries), entries) for rule, entries in rules.items()]
+    return sorted(table, key=lambda row: (min(map(_severity, row[1])), -len(row[2]), row[0]))
+
+
+def machine_of(card: Scorecard) -> str:
+    """Return what the provenance says of versions and machine, without what entries of one board share."""
+    own = {key: value for key, value in card.provenance.items() if key in {"evalkit", "python", "platform", "device"}}
+    return ", ".join(f"{name} {value}" for name, value in flatten(own)) or "not recorded"
+
+
 def flatten(value: object, name: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
     """Yield ``(dotted name, text)`` for every leaf of a JSON-like ``value``; deep parts stay in one piece, as JSON."""
     if isinstance(value, dict) and (value or not depth) and depth < MAX_DEPTH:
@@ -195,3 +216,7 @@ def flatten(value: object, name: str = "", depth: int = 0) -> Iterator[tuple[str
 def _mean(values: Sequence[dict[str, float | None]], metric: str) -> tuple[float | None, int]:
     known = [number for number in (row.get(metric) for row in values) if number is not None]
     return (math.fsum(known) / len(known) if known else None), len(known)
+
+
+def _severity(word: str) -> int:
+    return SEVERITIES.index(word) if word in SEVERITIES else len(SEVERITIES)

@@ -1,5 +1,5 @@
 {
-  const rows = makeSortable(document.getElementById("table")).map((row) => ({ row, text: row.textContent.toLowerCase() }));
+  const rows = makeSortable(document.getElementById("table")).rows.map((row) => ({ row, text: row.textContent.toLowerCase() }));
   const filter = document.getElementById("filter");
   const problems = document.getElementById("problems");
   const count = document.getElementById("count");

@@ -1,0 +1,240 @@
+"""The leaderboard as CSV, JSON, LaTeX and Markdown: the numbers are there, and nothing that a stranger wrote acts."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import re
+from dataclasses import replace
+
+import pytest
+from builders.leaderboards import COLUMNS, NASTY, empty, hostile, make_row, many, plain, realistic, realistic_standings
+
+from evalkit.ranking.table import Reason
+from evalkit.reports.leaderboard_tables import (
+    latex_text,
+    leaderboard_csv,
+    leaderboard_json,
+    leaderboard_latex,
+    leaderboard_markdown,
+    markdown_text,
+)
+from evalkit.standings.model import CellInfo, Certainty, PeopleInfo
+
+ALL = (leaderboard_csv, leaderboard_json, leaderboard_latex, leaderboard_markdown)
+
+
+def rows_of(text):
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def unescaped_braces(text):
+    depth = 0
+    for found in re.finditer(r"\\.|[{}]", text, re.DOTALL):
+        depth += {"{": 1, "}": -1}.get(found.group(), 0)
+        assert depth >= 0
+    return depth
+
+
+# --- numbers ----------------------------------------------------------------------------------------------------------
+
+
+def test_csv_has_a_line_per_run_with_all_digits():
+    snapshot, standings = plain(("alpha", "beta", "gamma"))
+    first, second, third = rows_of(leaderboard_csv(snapshot, standings))
+    assert [first[name] for name in ("rank", "rank_low", "rank_high", "team", "run", "primary")] == [
+        "1", "1", "2", "alpha", "main", "yes",
+    ]  # fmt: skip
+    assert float(second["score"]) == 1 - 1 / 3
+    assert float(second["m.err"]) == 10 * (1 - (1 - 1 / 3))
+    assert float(second["m.err.lo"]) == 9 * (1 - (1 - 1 / 3))
+    assert float(second["m.err.hi"]) == 10.5 * (1 - (1 - 1 / 3))
+    assert (second["m.err.n"], second["m.err.coverage"], second["m.err.reason"]) == ("4", "1.0", "")
+    assert (third["m.diag"], third["m.diag.reason"]) == ("", "no_face")
+    assert (first["tied_with"], second["tied_with"], third["tied_with"]) == ("beta", "alpha", "")
+
+
+def test_csv_shows_the_unranked_and_other_runs():
+    out = Reason("coverage", "Too few samples.")
+    rows = (
+        make_row("alpha", 0, 1),
+        make_row("beta", 1, 2, rank=None, score=None, interval=None, probability=(), reasons=(out,)),
+        make_row("alpha", 1, 2, run="second", primary=False, rank=None, score=None, interval=None, cells={}),
+    )
+    lines = rows_of(leaderboard_csv(*plain(("alpha", "beta"), rows=rows)))
+    assert [(one["team"], one["run"], one["rank"], one["primary"]) for one in lines] == [
+        ("alpha", "main", "1", "yes"),
+        ("beta", "main", "", "yes"),
+        ("alpha", "second", "", "no"),
+    ]
+    assert lines[1]["reasons"] == "Too few samples."
+    assert lines[2]["m.id.reason"] == "not_scored"
+
+
+def test_json_holds_everything_and_no_nan():
+    snapshot, standings = plain(("alpha", "beta"))
+    odd = make_row("alpha", 0, 2)
+    odd = replace(odd, cells={**odd.cells, "m.err": CellInfo(math.nan, (math.inf, 1.0))})
+    standings = replace(standings, rows=(odd, *standings.rows[1:]))
+    text = leaderboard_json(snapshot, standings)
+    assert not re.search(r"NaN|Infinity", text)
+    found = json.loads(text)
+    assert found["schema"] == 1
+    assert found["board"]["digest"] == snapshot.digest
+    assert found["board"]["number"] == 3
+    parts = found["standings"]
+    assert parts["rows"][0]["cells"]["m.err"] | {"ci": None} == {
+        "value": None, "ci": None, "reason": None, "n": 0, "coverage": 1.0, "points": None, "best": False,
+    }  # fmt: skip
+    assert [one["id"] for one in parts["columns"]] == [one.id for one in COLUMNS]
+    assert parts["sensitivity"]["random"]["wins"] == [1.0, 0.0]
+    for part in ("certainty", "people", "points", "distributions", "breakdowns", "strengths"):
+        assert parts[part], part
+    default = {one["name"]: one["evalkit_default"] for one in found["rules"]}
+    assert default["metrics[m.id].range"] is True
+    assert default["metrics[m.id].weight"] is False
+    assert default["coverage"] is True
+
+
+def test_latex_has_booktabs_bold_best_intervals_and_arrows():
+    text = leaderboard_latex(*plain(("alpha", "beta")))
+    for rule in (r"\toprule", r"\midrule", r"\bottomrule"):
+        assert text.count(rule) == 1
+    assert r"Identity $\uparrow$ & ERR $\downarrow$ & Look $\uparrow$" in text
+    (first,) = [line for line in text.splitlines() if "alpha" in line]
+    assert first == (
+        r"1 {\scriptsize [1, 2]} & alpha & $1.000$ & $\mathbf{1.000}$ {\scriptsize [$0.9900$, $1.010$]} & "
+        r"$\mathbf{0}$ {\scriptsize [$0$, $0$]} & $\mathbf{5.000}$ \\"
+    )
+    body = [line for line in text.splitlines() if line.endswith(r"\\")]
+    assert {line.count(" & ") for line in body} == {5}
+
+
+def test_latex_writes_powers_of_ten():
+    tiny = replace(make_row("alpha", 0, 1), score=1.23e-5)
+    assert r"$1.230 \times 10^{-5}$" in leaderboard_latex(*plain(("alpha",), rows=(tiny,)))
+
+
+def test_markdown_has_one_table_with_equal_columns():
+    text = leaderboard_markdown(*plain(("alpha", "beta", "gamma")))
+    table = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(table) == 5
+    assert {line.count("|") for line in table} == {8}
+    assert "| 1 | 1 to 2 | alpha | 1.000 | **1.000** (0.9900 to 1.010) |" in table[2]
+    assert "40093ead2c5f" in text
+
+
+def test_the_realistic_board():
+    snapshot, standings = realistic(), realistic_standings()
+    lines = rows_of(leaderboard_csv(snapshot, standings))
+    assert len(lines) == 10
+    assert "theta" in leaderboard_markdown(snapshot, standings).split("Not ranked")[1]
+    assert leaderboard_latex(snapshot, standings).count(r"\\") == 8  # the head and seven teams
+
+
+@pytest.mark.parametrize("make", ALL)
+@pytest.mark.parametrize("board", [empty, many, hostile], ids=["empty", "many", "hostile"])
+def test_same_input_same_text(make, board):
+    assert make(*board()) == make(*board())
+
+
+# --- people -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", ALL)
+def test_no_id_of_a_person_gets_out(make):
+    text = make(realistic(), realistic_standings())
+    assert "example.org" not in text
+
+
+def test_raters_are_numbers_in_json():
+    found = json.loads(leaderboard_json(realistic(), realistic_standings()))
+    raters = found["standings"]["people"]["raters"]
+    assert [one["rater"] for one in raters] == [f"rater {at}" for at in range(1, 15)]
+    assert found["decisions"][0]["about"] == "rater 14"
+    assert found["decisions"][0]["reason"] == "rater 14 gave the same answer 168 times."
+    assert [one["holds"] for one in found["decisions"]] == [True, False]
+
+
+def test_no_people():
+    found = json.loads(leaderboard_json(*plain(("alpha",), people=None)))
+    assert found["standings"]["people"] is None
+    kept = json.loads(leaderboard_json(*plain(("alpha",), people=PeopleInfo(3, 2))))
+    assert kept["standings"]["people"]["counted"] == 2
+
+
+# --- foreign text -----------------------------------------------------------------------------------------------------
+
+
+def test_no_spreadsheet_computes_a_cell():
+    text = leaderboard_csv(*hostile())
+    cells = [cell for line in csv.reader(io.StringIO(text)) for cell in line]
+    bad = [cell for cell in cells if cell.lstrip()[:1] in {"=", "@", "+", "\t"}]
+    bad += [cell for cell in cells if cell.startswith("-") and not re.fullmatch(r"-[0-9.e-]+", cell)]
+    assert bad == []
+    assert "'=cmd|' /C calc'!A1 13" in cells
+    assert len({len(line) for line in csv.reader(io.StringIO(text))}) == 1
+    assert not set(text) & {"\u202e", "\x1b", "\u200b"}
+
+
+def test_json_keeps_names_as_they_are():
+    found = json.loads(leaderboard_json(*hostile()))
+    assert [row["team"] for row in found["standings"]["rows"]] == [f"{text} {at}" for at, text in enumerate(NASTY)]
+
+
+@pytest.mark.parametrize("text", [*NASTY, "a$b%c_d^e~f#g&h{i}j\\k", "^^41", "\\end{tabular}", "%", "\\\\", "é ü ß 漢"])
+def test_latex_commands_are_dead(text):
+    shown = latex_text(text)
+    assert unescaped_braces(shown) == 0
+    rest = re.sub(r"\\(?:text[a-z]+\{\}|ldots\{\}|char\d\d\{\}|[{}$&%#_])", "", shown)
+    assert not set(rest) & set('\\$&%#_^~<>|"`'), shown
+
+
+def test_latex_of_hostile_names_is_one_balanced_table():
+    text = leaderboard_latex(*hostile())
+    assert unescaped_braces(text) == 0
+    assert text.count(r"\begin{") == text.count(r"\end{") == 1
+    assert r"\input" not in text
+    assert r"\textbackslash{}input\{/etc/passwd\} 12" in text
+    assert all(line.count(" & ") == 5 for line in text.splitlines() if line.endswith(r"\\"))
+    comments = [line for line in text.splitlines() if line.startswith("%")]
+    assert len(comments) == 2
+
+
+@pytest.mark.parametrize(
+    "text", [*NASTY, "https://x.example", "www.x.example", "@team #12", "a\nb", "![i](x)", "~~s~~"]
+)
+def test_markdown_has_no_markup_from_names(text):
+    shown = markdown_text(text)
+    assert "\n" not in shown
+    bare = re.sub(r"\\[\\!-/:-@\[-`{-~]|&#[0-9]+;", "", shown)
+    assert not set(bare) & set("`*_[]<>|#@~:!&\\"), shown
+
+
+def test_markdown_of_hostile_names_is_one_table():
+    text = leaderboard_markdown(*hostile())
+    table = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(table) == 2 + 16
+    assert {line.count("|") for line in table} == {8}
+    assert "<" not in text
+
+
+# --- gaps -------------------------------------------------------------------------------------------------------------
+
+
+def test_empty_boards_have_tables():
+    snapshot, standings = empty()
+    assert rows_of(leaderboard_csv(snapshot, standings)) == []
+    assert json.loads(leaderboard_json(snapshot, standings))["standings"]["rows"] == []
+    assert r"\midrule" in leaderboard_latex(snapshot, standings)
+    assert "Nobody is ranked yet" in leaderboard_markdown(snapshot, standings).replace("\\", "")
+
+
+def test_a_gap_is_a_dash_with_its_reason():
+    row = make_row("alpha", 0, 1)
+    row = replace(row, cells={**row.cells, "m.err": CellInfo(None, None, "too_few_frames")}, interval=None)
+    snapshot, standings = plain(("alpha",), rows=(row,), certainty=Certainty(0.95, 10, 0, 0, (), ()))
+    assert " & -- & " in leaderboard_latex(snapshot, standings)
+    assert "\u2013 too\\_few\\_frames" in leaderboard_markdown(snapshot, standings)
