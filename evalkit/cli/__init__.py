@@ -11,12 +11,15 @@ import click
 
 from evalkit._version import __version__
 from evalkit.cli.baseline import baseline
+from evalkit.cli.board import board
 from evalkit.cli.challenges import challenges
 from evalkit.cli.compare import compare
 from evalkit.cli.crosscheck import crosscheck
 from evalkit.cli.demo import demo
 from evalkit.cli.doctor import doctor
+from evalkit.cli.leaderboard import leaderboard
 from evalkit.cli.metrics import metrics
+from evalkit.cli.ratings import ratings
 from evalkit.cli.score import score
 from evalkit.cli.testset import testset
 from evalkit.cli.validate import validate
@@ -34,6 +37,7 @@ INTERRUPTED = 130
 Example:
   evalkit validate team.zip --challenge talking-head --testset testset/
   evalkit score team.zip --challenge talking-head --testset testset/ -o team/
+  evalkit leaderboard --board board.sqlite -o leaderboard.html
 
 \b
 Exit codes: 0 done and clean; 1 the submission or input is at fault; 2 usage;
@@ -42,11 +46,27 @@ Exit codes: 0 done and clean; 1 the submission or input is at fault; 2 usage;
 @click.version_option(__version__, prog_name="evalkit")
 @click.option("--debug", is_flag=True, help="Show a traceback with every error.")
 def cli(debug: bool) -> None:
-    """Score submissions to video-generation challenges."""
+    """Score submissions to video-generation challenges, import human ratings, publish the leaderboard."""
     del debug  # read from the arguments by `main`, which also sees errors raised before this runs
 
 
-for command in (validate, score, compare, challenges, metrics, testset, baseline, demo, doctor, weights, crosscheck):
+COMMANDS = (
+    validate,
+    score,
+    compare,
+    board,
+    ratings,
+    leaderboard,
+    challenges,
+    metrics,
+    testset,
+    baseline,
+    demo,
+    doctor,
+    weights,
+    crosscheck,
+)
+for command in COMMANDS:
     cli.add_command(command)
 
 

@@ -1,4 +1,4 @@
-"""``evalkit demo``: a whole challenge from nothing to one page, on talking puppets made on the spot."""
+"""``evalkit demo``: a whole challenge from nothing to its leaderboard, on talking puppets made on the spot."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from evalkit.challenge import Challenge
+    from evalkit.cli.demo_board import Published
     from evalkit.reference_models.showcase import Showcase, Team
     from evalkit.reports.comparison import Comparison
     from evalkit.scoring.progress import Progress
@@ -56,28 +57,32 @@ def demo(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Make a test set of talking puppets, let baselines and controls compete, score all, and put them on one page.
+    """Make a test set of talking puppets, let baselines and controls compete, score and rate all, and rank them.
 
-    Two more submissions are broken: one is scored as far as it goes, one is refused. Needs no network connection.
+    Two more submissions are broken: one is scored as far as it goes, one is refused. The raters are simulated; some of
+    them are bad. Ends with leaderboard.html, beside compare.html and ratings.html. Needs no network connection.
     """
-    from evalkit.cli.compare import print_comparison
+    from evalkit.cli.leaderboard import print_standings
     from evalkit.reference_models.showcase import Showcase
     from evalkit.scoring.engines.local import default_workers
+    from evalkit.standings.as_dict import as_dict
 
     started = time.monotonic()
     show = Showcase(output, seed, samples, seconds, size)
     run = _Run(show, workers or default_workers(), progress_on(quiet or as_json), quiet=quiet or as_json)
-    comparison = run.everything()
-    page = output / PAGE
+    comparison, published = run.everything()
     took = round(time.monotonic() - started, 1)
     if as_json:
-        document = {**comparison.to_json(), "folder": str(output), "page": str(page), "seconds": took}
-        click.echo(json.dumps({**document, "failures": run.failures}, indent=1))
+        pages = {"page": str(published.page), "comparison": str(output / PAGE), "ratings": str(published.ratings_page)}
+        document = {**comparison.to_json(), "folder": str(output), "board": str(published.board), **pages}
+        more = {"standings": as_dict(published.standings), "seconds": took, "failures": run.failures}
+        click.echo(json.dumps({**document, **more}, indent=1))
     else:
-        print_comparison(comparison)
-        click.echo(f"Page: {page}   (made in {took:.0f} s)")
+        print_standings(published.standings)
+        click.echo(f"Side by side: {output / PAGE}   Ratings: {published.ratings_page}   Board: {published.board}")
+        click.echo(f"Page: {published.page}   (made in {took:.0f} s)")
     if open_page:
-        click.launch(page.resolve().as_uri())
+        click.launch(published.page.resolve().as_uri())
 
 
 class _Run:
@@ -90,8 +95,9 @@ class _Run:
         self._quiet = quiet
         self.failures: dict[str, dict[str, str]] = {}
 
-    def everything(self) -> Comparison:
-        """Make what is missing and write the page."""
+    def everything(self) -> tuple[Comparison, Published]:
+        """Make what is missing and write the pages."""
+        from evalkit.cli.demo_board import publish
         from evalkit.reference_models.showcase import DAMAGED, REFUSED, TEAMS
 
         show = self._show
@@ -107,7 +113,12 @@ class _Run:
         self._say(f"Submissions  {show.submission_file(TEAMS[0]).parent}: {len(TEAMS)} good ones, 2 broken ones")
         cards = {team.name: self._score(team, challenge, testset) for team in (*TEAMS, DAMAGED)}
         self._say(f"Scorecards   {show.folder / 'scorecards'}: {len(cards)}")
-        return self._compare(cards, self._refuse(REFUSED, challenge, testset))
+        comparison = self._compare(cards, self._refuse(REFUSED, challenge, testset))
+        submissions = {team.name: show.submission_file(team) for team in (*TEAMS, DAMAGED)}
+        self._say(f"Ratings      {show.ratings_file}: simulated")
+        self._say(f"Board        {show.folder / 'board.sqlite'}")
+        published = publish(show, challenge, testset, cards, submissions, self._cache, self._workers, self._progress)
+        return comparison, published
 
     def _submit(self, team: Team, testset: TestSet) -> None:
         if self._show.submission_file(team).is_file():

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from evalkit.scoring.progress import Progress
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -17,6 +19,15 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
 challenge_option = click.option(
     "--challenge", "-c", required=True, metavar="ID|FILE", help="A preset ('evalkit challenges list') or a YAML file."
+)
+backbones_option = click.option(
+    "--backbones",
+    "-b",
+    default="published",
+    show_default=True,
+    envvar="EVALKIT_BACKBONES",
+    metavar="NAME|FILE",
+    help="Set of weights ('bundled' needs no download); also EVALKIT_BACKBONES.",
 )
 workers_option = click.option(
     "--workers", "-w", type=click.IntRange(min=1), help="Worker processes (default: one per core)."
@@ -32,6 +43,41 @@ resume_option = click.option(
     default=True,
     help="Use what earlier runs left in the cache (default), or compute everything again.",
 )
+
+board_option = click.option(
+    "--board",
+    "-b",
+    required=True,
+    envvar="EVALKIT_BOARD",
+    metavar="FILE|URL",
+    help="The board: an SQLite file or a postgresql:// URL (default: EVALKIT_BOARD).",
+)
+by_option = click.option("--by", envvar="EVALKIT_BY", metavar="NAME", help="Who does it, for the log (default: you).")
+as_of_option = click.option("--as-of", metavar="TIME", help="The board as it was then, '2026-03-05 AoE' for example.")
+
+
+def who(by: str | None) -> str:
+    """Return the name for the board's log: what was given, or the user's."""
+    import getpass
+
+    if by is not None:
+        return by
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        raise click.UsageError("Say with --by who does this; this machine does not know your name.") from None
+
+
+def moment(text: str | None) -> datetime | None:
+    """Return the moment that ``--as-of`` names."""
+    from evalkit.clock import parse_time
+
+    if text is None:
+        return None
+    try:
+        return parse_time(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}.", param_hint="--as-of") from None
 
 
 def progress_on(quiet: bool) -> Progress:

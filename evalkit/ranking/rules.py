@@ -191,12 +191,9 @@ class _Table:
             if cell.value is None:
                 found.append(Reason("unscored", f"{column.id} has no value: {neutralise(str(cell.reason))}."))
             elif self.thin(column, cell):
-                found.append(
-                    Reason(
-                        "coverage",
-                        f"{column.id} rests on {cell.coverage:.4%} of the samples, {self.coverage:.4%} are needed.",
-                    )
-                )
+                share, needed = 100 * cell.coverage, 100 * self.coverage
+                sentence = f"{column.id} rests on {share:.6g} % of the samples, {needed:.6g} % are needed."
+                found.append(Reason("coverage", sentence))
         return tuple(found)
 
     def thin(self, column: Column, cell: Cell) -> bool:

@@ -1,0 +1,75 @@
+"""What a board keeps besides numbers: the text of its rules, and a few frames to look at."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from evalkit.scoring.progress import Progress
+    from evalkit.scoring.scorecard import Scorecard
+    from evalkit.testset import TestSet
+
+CHOSEN = 6  # samples whose frames a board keeps
+HEIGHT = 144
+
+
+def challenge_text(name: str) -> str:
+    """Return the YAML of a challenge, by preset id or path."""
+    from evalkit.challenge import preset_ids, preset_text
+    from evalkit.errors import ChallengeError
+    from evalkit.yamlio import read_text
+
+    if name in preset_ids():
+        return preset_text(name)
+    return read_text(Path(name), kind=ChallengeError, what="The challenge file")
+
+
+def chosen_samples(samples: Iterable[str], count: int = CHOSEN) -> list[str]:
+    """Return ``count`` samples spread evenly over all, in natural order: the same ones for every team."""
+    from evalkit.reports.tables import natural_key
+
+    ordered = sorted(samples, key=natural_key)
+    count = min(count, len(ordered))
+    return [ordered[(2 * step + 1) * len(ordered) // (2 * count)] for step in range(count)]
+
+
+def submission_strips(
+    card: Scorecard, submission: Path, cache: Path, workers: int | None, progress: Progress
+) -> dict[str, list[bytes]]:
+    """Return frames of the chosen samples; the submission must be the one that was scored."""
+    from evalkit.reports.comparison_inputs import Entry
+    from evalkit.reports.comparison_media import Media, read_pictures
+
+    name = card.submission.name
+    samples = chosen_samples(video.sample for video in card.videos)
+    media = Media({name: submission}, cache, workers, progress)
+    return read_pictures([Entry(name, card)], samples, media).get(name, {})
+
+
+def reference_strips(testset: TestSet) -> dict[str, Sequence[bytes]]:
+    """Return the first reference picture of the chosen samples as small JPEG."""
+    found: dict[str, Sequence[bytes]] = {}
+    wanted = set(chosen_samples(sample.id for sample in testset.samples))
+    for sample in testset.samples:
+        if sample.id in wanted and sample.reference_images:
+            picture = _small(testset.root / sample.reference_images[0])
+            if picture is not None:
+                found[sample.id] = [picture]
+    return found
+
+
+def _small(path: Path) -> bytes | None:
+    """Return the picture at ``path`` no higher than `HEIGHT`, or ``None`` when it can't be read."""
+    from PIL import Image
+
+    try:
+        with Image.open(path, formats=["JPEG", "PNG", "WEBP"]) as image:
+            image.thumbnail((4 * HEIGHT, HEIGHT))
+            stream = io.BytesIO()
+            image.convert("RGB").save(stream, "JPEG", quality=85)
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return None
+    return stream.getvalue()

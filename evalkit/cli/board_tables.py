@@ -1,0 +1,95 @@
+"""What ``evalkit board list`` and ``evalkit board log`` print."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from evalkit.text import neutralise
+
+if TYPE_CHECKING:
+    from evalkit.board.model import AuditEntry, Snapshot
+
+COUNTED = ("ratings", "pairs", "imports", "decisions")
+
+
+def board_document(snapshot: Snapshot) -> dict[str, Any]:
+    """Return the state of a board as plain data."""
+    runs: dict[str, list[dict[str, Any]]] = {}
+    for run in snapshot.runs:
+        row = {"run": run.name, "primary": run.primary, "scorecard": run.card_sha256}
+        runs.setdefault(run.team, []).append(row | {"submission": run.card.submission.name})
+    return {
+        "schema": 1,
+        "challenge": {"id": snapshot.challenge.id, "sha256": snapshot.challenge.sha256},
+        "entry": snapshot.number,
+        "at": snapshot.at.isoformat(),
+        "seal": snapshot.digest,
+        "teams": [
+            {"team": team.name, "members": list(team.members), "runs": runs.get(team.name, [])}
+            for team in snapshot.teams
+        ],
+        "items_in_key": len(snapshot.key) if snapshot.key is not None else 0,
+        **{name: len(getattr(snapshot, name)) for name in COUNTED},
+        "excluded": [
+            {"number": one.number, "target": one.target, "subject": one.subject, "code": one.code, "reason": one.reason}
+            for one in snapshot.decisions
+            if one.holds
+        ],
+    }
+
+
+def print_board(snapshot: Snapshot) -> None:
+    """Print teams and runs as a table, and what people handed in."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    for title in ("team", "run", "", "submission", "scorecard"):
+        table.add_column(title, overflow="fold")
+    runs: dict[str, list[tuple[str, str, str, str]]] = {}
+    for run in snapshot.runs:
+        mark = "primary" if run.primary else ""
+        runs.setdefault(run.team, []).append((run.name, mark, run.card.submission.name, run.card_sha256[:12]))
+    for team in snapshot.teams:
+        for at, cells in enumerate(runs.get(team.name, [("no run", "", "", "")])):
+            table.add_row(*(escape(neutralise(cell)) for cell in ("" if at else team.name, *cells)))
+    console.print(table)
+    rules = f"{snapshot.challenge.id} ({snapshot.challenge.sha256[:12]})"
+    console.print(escape(f"Challenge {rules}; log entry {snapshot.number} of {snapshot.at:%Y-%m-%d %H:%M:%S} UTC."))
+    items = len(snapshot.key) if snapshot.key is not None else 0
+    console.print(f"{len(snapshot.ratings)} ratings, {len(snapshot.pairs)} comparisons, {items} items in the key.")
+    for one in snapshot.decisions:
+        if one.holds:
+            words = f"Decision {one.number}: {one.target} {one.subject} does not count ({one.code}): {one.reason}"
+            console.print(escape(neutralise(words, 400)), soft_wrap=True)
+
+
+def log_document(entries: Sequence[AuditEntry]) -> list[dict[str, Any]]:
+    """Return log entries as plain data."""
+    return [
+        {
+            "entry": entry.number,
+            "at": entry.at.isoformat(),
+            "by": entry.by,
+            "action": entry.action,
+            "subject": entry.subject,
+            "details": dict(entry.details),
+            "digest": entry.digest,
+        }
+        for entry in entries
+    ]
+
+
+def print_log(entries: Sequence[AuditEntry]) -> None:
+    """Print log entries, a line each."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    console = Console(highlight=False)
+    for entry in entries:
+        words = f"{entry.number:>5}  {entry.at:%Y-%m-%d %H:%M:%S}  {entry.by}  {entry.action}  {entry.subject}"
+        console.print(escape(neutralise(words, 300)), soft_wrap=True)

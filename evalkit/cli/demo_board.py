@@ -1,0 +1,111 @@
+"""The demo's second half: simulated raters judge the teams, everything goes on a board, the board becomes a page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from evalkit.board import Board
+    from evalkit.challenge import Challenge
+    from evalkit.reference_models.showcase import Showcase
+    from evalkit.scoring.progress import Progress
+    from evalkit.scoring.scorecard import Scorecard
+    from evalkit.standings.model import Standings
+    from evalkit.testset import TestSet
+
+BY = "demo"
+SCREENED = ("speeders", "straight-liners")
+
+
+@dataclass(frozen=True)
+class Published:
+    """What came out: the leaderboard and the files."""
+
+    standings: Standings
+    board: Path
+    page: Path
+    ratings_page: Path
+
+
+def publish(
+    show: Showcase,
+    challenge: Challenge,
+    testset: TestSet,
+    cards: Mapping[str, Scorecard],
+    submissions: Mapping[str, Path],
+    cache: Path,
+    workers: int,
+    progress: Progress,
+) -> Published:
+    """Fill the demo's board with what it lacks, and write the leaderboard, its tables and the report on the ratings."""
+    from evalkit.cli.leaderboard import TABLES, write_table
+    from evalkit.cli.ratings_import import Source, bring_in
+    from evalkit.reports.leaderboard_page import render_leaderboard
+    from evalkit.reports.page import write_page
+    from evalkit.reports.ratings_page import render_ratings_report
+    from evalkit.standings.make import make_standings
+    from evalkit.standings.panel import make_panel, propose_exclusions
+
+    place = show.folder / "board.sqlite"
+    with _opened(place, challenge, show, testset) as board:
+        _add_runs(board, cards, submissions, cache, workers, progress)
+        if not show.ratings_file.is_file():
+            show.ratings(
+                [(name, video.sample) for name, card in cards.items() for video in card.videos if _seen(video.verdict)]
+            )
+        bring_in(board, Source(show.ratings_file, key=show.key_file), by=BY)
+        found = propose_exclusions(board.snapshot(), SCREENED)
+        if found:
+            board.exclude("rater", found, by=BY)
+        snapshot = board.snapshot()
+    page, ratings_page = show.folder / "leaderboard.html", show.folder / "ratings.html"
+    write_page(render_ratings_report(snapshot, make_panel(snapshot)), ratings_page)
+    standings = make_standings(snapshot)
+    write_page(render_leaderboard(snapshot, standings), page)
+    for name in TABLES:
+        write_table(name, snapshot, standings, page)
+    return Published(standings, place, page, ratings_page)
+
+
+def _opened(place: Path, challenge: Challenge, show: Showcase, testset: TestSet) -> Board:
+    from evalkit.board import Board
+    from evalkit.cli.board_media import challenge_text, reference_strips
+
+    text = challenge_text(str(show.challenge_file))
+    if place.is_file():
+        board = Board.open(place)
+        board.set_challenge(challenge, text, by=BY)
+        return board
+    board = Board.create(place, challenge, text, by=BY)
+    board.set_reference(reference_strips(testset), by=BY)
+    return board
+
+
+def _add_runs(
+    board: Board,
+    cards: Mapping[str, Scorecard],
+    submissions: Mapping[str, Path],
+    cache: Path,
+    workers: int,
+    progress: Progress,
+) -> None:
+    from evalkit.cli.board_media import chosen_samples
+    from evalkit.reports.comparison_inputs import Entry
+    from evalkit.reports.comparison_media import Media, read_pictures
+
+    samples = chosen_samples({video.sample for card in cards.values() for video in card.videos})
+    entries = [Entry(name, card) for name, card in cards.items()]
+    strips = read_pictures(entries, samples, Media(dict(submissions), cache, workers, progress))
+    there = board.team_names()
+    for name, card in cards.items():
+        if name not in there:
+            board.add_team(name, by=BY)
+        board.add_run(name, "1", card, by=BY, strips=strips.get(name))
+
+
+def _seen(verdict: str) -> bool:
+    """Whether there is a video that people can watch."""
+    return verdict in {"ok", "warning"}

@@ -1,0 +1,123 @@
+"""``evalkit leaderboard``: a board as one page, and as tables."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from evalkit.cli.options import as_json as json_option
+from evalkit.cli.options import as_of_option, board_option, example, moment
+
+if TYPE_CHECKING:
+    from evalkit.board.model import Snapshot
+    from evalkit.standings.model import Standings
+
+TABLES = {"csv": ".csv", "json": ".json", "latex": ".tex", "markdown": ".md"}
+
+
+@click.command(
+    epilog=example(
+        "evalkit leaderboard --board board.sqlite -o leaderboard.html",
+        "evalkit leaderboard --board board.sqlite -o final.html --as-of '2026-03-05 AoE' --also csv --also latex",
+    )
+)
+@board_option
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("leaderboard.html"),
+    show_default=True,
+    help="The page.",
+)
+@as_of_option
+@click.option("--also", type=click.Choice(list(TABLES)), multiple=True, help="Write this table beside the page, too.")
+@click.option(
+    "--draws",
+    type=click.IntRange(min=100, max=100_000),
+    default=2000,
+    show_default=True,
+    help="Resampled challenges behind rank intervals.",
+)
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of the resampling.")
+@json_option
+def leaderboard(
+    board: str, output: Path, as_of: str | None, also: tuple[str, ...], draws: int, seed: int, as_json: bool
+) -> None:
+    """Rank the teams of a board and publish them as one HTML file that needs no network.
+
+    The same board, moment, draws and seed give the same bytes.
+    """
+    from evalkit.board import Board
+    from evalkit.reports.leaderboard_page import render_leaderboard
+    from evalkit.reports.leaderboard_tables import leaderboard_json
+    from evalkit.reports.page import write_page
+    from evalkit.standings.make import make_standings
+
+    with Board.open(board) as opened:
+        snapshot = opened.snapshot(moment(as_of))
+    standings = make_standings(snapshot, draws=draws, seed=seed)
+    write_page(render_leaderboard(snapshot, standings), output)
+    others = [write_table(name, snapshot, standings, output) for name in dict.fromkeys(also)]
+    if as_json:
+        document = json.loads(leaderboard_json(snapshot, standings))
+        click.echo(json.dumps({**document, "page": str(output)}, indent=1))
+        return
+    print_standings(standings)
+    click.echo(f"Page: {output}   (log entry {snapshot.number}, seal {snapshot.digest[:12]})")
+    for path in others:
+        click.echo(f"Table: {path}")
+
+
+def write_table(name: str, snapshot: Snapshot, standings: Standings, page: Path) -> Path:
+    """Write one of `TABLES` beside the page; return where."""
+    from evalkit.files import write_text
+    from evalkit.reports import leaderboard_tables as tables
+
+    makers = {
+        "csv": tables.leaderboard_csv,
+        "json": tables.leaderboard_json,
+        "latex": tables.leaderboard_latex,
+        "markdown": tables.leaderboard_markdown,
+    }
+    path = page.with_suffix(TABLES[name])
+    write_text(path, makers[name](snapshot, standings))
+    return path
+
+
+def print_standings(standings: Standings) -> None:
+    """Print the ranks with their intervals, and who is not ranked and why."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from evalkit.reports.tables import format_value
+    from evalkit.text import neutralise
+
+    console = Console(highlight=False)
+    table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    for title in ("rank", "could be", "team", "run", "score"):
+        table.add_column(title, justify="left" if title in {"team", "run"} else "right", overflow="fold")
+    for row in standings.rows:
+        if row.rank is not None:
+            low, high = row.interval or (row.rank, row.rank)
+            interval = "" if row.interval is None else str(low) if low == high else f"{low} to {high}"
+            cells = (str(row.rank), interval, row.team, row.run, format_value(row.score))
+            table.add_row(*(escape(neutralise(cell)) for cell in cells))
+    if table.rows:
+        console.print(table)
+    lines = [standings.problem or "", standings.provisional.sentence if standings.provisional else ""]
+    lines += [standings.no_certainty or ""]
+    for row in standings.rows:
+        if row.rank is None and row.primary:
+            why = " ".join(reason.sentence for reason in row.reasons)
+            lines.append(f"not ranked: {row.team}: {why}")
+    if standings.certainty is not None:
+        lines += [f"The data can't tell apart: {', '.join(group)}." for group in standings.certainty.groups]
+    for line in lines:
+        if line:
+            console.print(escape(neutralise(line, 500)), soft_wrap=True)

@@ -1,0 +1,166 @@
+"""``evalkit ratings``: bring people's answers onto a board, look for bad raters, report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from evalkit.cli.options import as_json as json_option
+from evalkit.cli.options import as_of_option, board_option, by_option, example, moment, who
+
+FORMATS = ("auto", "long", "wide", "forms", "qualtrics", "mturk", "prolific", "label-studio", "jsonl")
+RULES = ("speeders", "straight-liners", "gold", "rest-correlation", "p913", "bt500")
+
+
+@click.group()
+def ratings() -> None:
+    """Import people's ratings and comparisons, screen raters, report."""
+
+
+@ratings.command(
+    "import",
+    epilog=example(
+        "evalkit ratings import long.csv --board board.sqlite --key key.csv",
+        "evalkit ratings import export.csv --board board.sqlite --mapping columns.yaml --dry-run",
+        "evalkit ratings import answers.csv --board board.sqlite --format prolific --participants prolific.csv",
+        "evalkit ratings import pairs.csv --board board.sqlite --pairs",
+    ),
+)
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@board_option
+@click.option("--challenge", "-c", metavar="ID|FILE", help="Make sure that the board is this challenge's.")
+@click.option(
+    "--format", "-f", "form", type=click.Choice(FORMATS), default="auto", show_default=True, help="Form of FILE."
+)
+@click.option(
+    "--mapping",
+    "-m",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="YAML that says which column is what.",
+)
+@click.option(
+    "--key",
+    "-k",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Which team's video of which sample an anonymous item is.",
+)
+@click.option(
+    "--participants",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Prolific's export, with who was approved.",
+)
+@click.option("--pairs", is_flag=True, help="FILE holds comparisons of two teams, not ratings of one.")
+@click.option("--dry-run", is_flag=True, help="Show what would count and why not; change nothing.")
+@click.option("--skip-bad-rows", is_flag=True, help="Import the other rows of a file in which some can't be read.")
+@by_option
+@json_option
+def import_(
+    file: Path,
+    board: str,
+    challenge: str | None,
+    form: str,
+    mapping: Path | None,
+    key: Path | None,
+    participants: Path | None,
+    pairs: bool,
+    dry_run: bool,
+    skip_bad_rows: bool,
+    by: str | None,
+    as_json: bool,
+) -> None:
+    """Import the ratings in FILE, in one step: all of them, or none.
+
+    What the challenge's rules don't allow is kept, marked and not counted. Importing the same file again, or one that
+    overlaps it, adds nothing twice. A file in which rows can't be read is refused with the rows, unless
+    --skip-bad-rows; then the exit code is 3.
+    """
+    from evalkit.board import Board
+    from evalkit.cli.ratings_import import Source, bring_in, print_result, require_challenge
+
+    source = Source(file, form, mapping, key, participants, pairs=pairs, skip_bad_rows=skip_bad_rows)
+    with Board.open(board) as opened:
+        if challenge is not None:
+            require_challenge(opened, challenge)
+        result = bring_in(opened, source, by=who(by), dry_run=dry_run)
+    if as_json:
+        click.echo(json.dumps(result.as_dict(), indent=1))
+    else:
+        print_result(result)
+    if result.faults:
+        raise click.exceptions.Exit(3)
+
+
+@ratings.command(
+    epilog=example(
+        "evalkit ratings screen --board board.sqlite",
+        "evalkit ratings screen --board board.sqlite --rule speeders --rule straight-liners --apply",
+    )
+)
+@board_option
+@click.option("--rule", "-r", "rules", type=click.Choice(RULES), multiple=True, help="Ask this rule (default: all).")
+@click.option("--apply", is_flag=True, help="Exclude the raters found, a decision each; needs --rule.")
+@by_option
+@json_option
+def screen(board: str, rules: tuple[str, ...], apply: bool, by: str | None, as_json: bool) -> None:
+    """Look for raters who are too quick, say always the same, or agree with nobody.
+
+    Screen before you look at who leads. Every exclusion is a decision with its reason in the log, and
+    'evalkit board include' takes it back.
+    """
+    from evalkit.board import Board
+    from evalkit.standings.panel import propose_exclusions
+    from evalkit.text import neutralise
+
+    if apply and not rules:
+        raise click.UsageError("--apply needs the rules to apply: --rule speeders, for example.")
+    with Board.open(board) as opened:
+        found = propose_exclusions(opened.snapshot(), rules or RULES)
+        numbers = opened.exclude("rater", found, by=who(by)) if apply and found else []
+    if as_json:
+        rows = [{"rater": rater, "code": code, "reason": reason} for rater, code, reason in found]
+        click.echo(json.dumps({"schema": 1, "found": rows, "decisions": numbers}, indent=1))
+        return
+    for _, code, reason in found:
+        click.echo(neutralise(f"{code}: {reason}", 400))
+    if not found:
+        click.echo("No rater stands out.")
+    elif apply:
+        click.echo(f"Excluded, decisions {', '.join(map(str, numbers))}." if numbers else "Excluded already.")
+    else:
+        click.echo("Nothing was changed; --rule NAME --apply excludes them.")
+
+
+@ratings.command(
+    epilog=example(
+        "evalkit ratings report --board board.sqlite -o ratings.html",
+        "evalkit ratings report --board board.sqlite --json",
+    )
+)
+@board_option
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("ratings.html"),
+    show_default=True,
+    help="The page. It names raters by their ids: not for publication.",
+)
+@as_of_option
+@json_option
+def report(board: str, output: Path, as_of: str | None, as_json: bool) -> None:
+    """Say what the ratings are worth: who rated, what counts, estimates side by side, agreement, raters needed."""
+    from evalkit.board import Board
+    from evalkit.reports.page import write_page
+    from evalkit.reports.ratings_page import render_ratings_report
+    from evalkit.standings.panel import make_panel
+
+    with Board.open(board) as opened:
+        snapshot = opened.snapshot(moment(as_of))
+    panel = make_panel(snapshot)
+    write_page(render_ratings_report(snapshot, panel), output)
+    if as_json:
+        click.echo(json.dumps({"schema": 1, "page": str(output), **panel.as_dict()}, indent=1))
+    else:
+        click.echo(f"Page: {output}")
