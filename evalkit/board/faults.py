@@ -64,13 +64,11 @@ def _postgres(place: Place, error: DBAPIError) -> EvalkitError:
         return StorageError(
             f"The board {place.shown} can't be written.", found=said, fix="Ask for the rights to write this database."
         )
-    if state == "3D000":
-        return InputError(
-            f"There is no database {place.shown}.", found=said, fix=f"Make it with 'createdb'; then {_INIT}"
-        )
     if not state or state.startswith(("08", "28", "57P")):
         return StorageError(
-            f"The board {place.shown} can't be reached.", found=said, fix="Check host, port, user and password."
+            f"The board {place.shown} can't be reached.",
+            found=said,
+            fix="Check host, port, user, password and the name of the database.",
         )
     return _other(place, said)
 

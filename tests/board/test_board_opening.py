@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -34,7 +34,7 @@ def test_the_first_entry_says_what_the_board_is(board: Board) -> None:
 
 def test_a_second_board_at_the_same_place_is_refused(database: Database) -> None:
     database.make().close()
-    with pytest.raises(InputError, match="a board .* already"):
+    with pytest.raises(InputError, match=r"a board .* already"):
         database.make()
     with Board.open(database.place) as board:
         assert len(board.log()) == 1
@@ -43,7 +43,7 @@ def test_a_second_board_at_the_same_place_is_refused(database: Database) -> None
 def test_text_and_rules_must_agree(database: Database) -> None:
     with pytest.raises(InputError, match="something else"):
         Board.create(database.place, rules(), OTHER_YAML, by="olga")
-    with pytest.raises(InputError, match="did you mean|Did you mean"):
+    with pytest.raises(InputError, match="Did you mean"):
         Board.open(database.place)
 
 
@@ -51,7 +51,7 @@ def test_a_database_with_other_tables_is_refused(database: Database) -> None:
     database.sql("CREATE TABLE customers (id INTEGER)")
     with pytest.raises(InputError, match="holds other tables"):
         database.make()
-    with pytest.raises(InputError, match="is no board.*evalkit board init"):
+    with pytest.raises(InputError, match=r"is no board.*evalkit board init"):
         Board.open(database.place)
     assert database.sql("SELECT * FROM customers") == []
 
@@ -67,7 +67,7 @@ def test_a_missing_board_is_told_with_what_to_type(tmp_path: Path) -> None:
 def test_a_file_that_is_no_database_is_refused_and_untouched(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "results.csv"
     path.write_bytes(content)
-    with pytest.raises(InputError, match="is no board.*evalkit board init"):
+    with pytest.raises(InputError, match=r"is no board.*evalkit board init"):
         Board.open(path)
     with pytest.raises(InputError, match="is there already and is no board"):
         Board.create(path, rules(), YAML, by="olga")
@@ -75,7 +75,7 @@ def test_a_file_that_is_no_database_is_refused_and_untouched(tmp_path: Path, con
 
 
 def test_a_folder_and_an_empty_file(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is no board.*a folder"):
+    with pytest.raises(InputError, match=r"is no board.*a folder"):
         Board.open(tmp_path)
     with pytest.raises(StorageError):
         Board.create(tmp_path, rules(), YAML, by="olga")
@@ -135,7 +135,7 @@ def test_readers_read_while_somebody_writes(database: Database) -> None:
         before = reader.snapshot()
         seen = []
 
-        def given():  # type: ignore[no-untyped-def]
+        def given() -> Iterator[Rating]:
             for rating in ratings(1500):
                 if rating.row == 1400:
                     seen.append(reader.snapshot())
@@ -151,7 +151,7 @@ def test_a_writer_that_does_not_end_is_told(database: Database, monkeypatch: pyt
     with database.make() as board, Board.open(database.place) as other:
         refused: list[str] = []
 
-        def given():  # type: ignore[no-untyped-def]
+        def given() -> Iterator[Rating]:
             for rating in ratings(3):
                 with pytest.raises(StorageError, match="Another process writes to the board") as told:
                     other.add_team("beta", by="pia")
@@ -165,14 +165,12 @@ def test_a_writer_that_does_not_end_is_told(database: Database, monkeypatch: pyt
         assert [entry.by for entry in other.log()] == ["olga", "olga", "pia"]
 
 
-@pytest.mark.usefixtures("unprivileged")
-def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
+def test_a_folder_that_may_not_be_written(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     place = tmp_path / "in" / "board.sqlite"
-    tmp_path.chmod(0o777) if os.geteuid() == 0 else None
-    place.parent.mkdir()
     Board.create(place, rules(), YAML, by="olga").close()
     place.chmod(0o444)
     place.parent.chmod(0o555)
+    request.getfixturevalue("unprivileged")
     try:
         with pytest.raises(StorageError, match="choose a folder that you may write to"), Board.open(place) as board:
             board.add_team("alpha", by="olga")
@@ -181,6 +179,7 @@ def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
         with pytest.raises(StorageError, match="can't be written"):
             Board.create(place.parent / "new" / "new.sqlite", rules(), YAML, by="olga")
     finally:
+        os.seteuid(os.getuid())
         place.parent.chmod(0o755)
 
 
@@ -226,7 +225,7 @@ def test_a_server_that_is_not_there_and_a_database_that_is_not_there(postgres_se
     with pytest.raises(StorageError, match="can't be reached") as told:
         Board.open(f"postgresql://evalkit:{secret}@/postgres?host={tmp_path}")
     assert "secret" not in str(told.value)
-    with pytest.raises(InputError, match=r"no database.*createdb") as missing:
+    with pytest.raises(StorageError, match=r"can't be reached.*nowhere.*name of the database") as missing:
         Board.open(f"postgresql://evalkit:{secret}@/nowhere?host={postgres_server}")
     assert "secret" not in str(missing.value)
     assert "***" in str(missing.value)
@@ -276,14 +275,14 @@ def test_without_psycopg_the_message_says_what_to_install(monkeypatch: pytest.Mo
 
 
 def test_errors_of_the_caller_pass_as_they_are(board: Board) -> None:
-    class Odd(Exception):
+    class OddError(Exception):
         pass
 
-    def given():  # type: ignore[no-untyped-def]
+    def given() -> Iterator[Rating]:
         yield Rating("r", "i", "d", 1, None, None, 2)
-        raise Odd
+        raise OddError
 
-    with pytest.raises(Odd):
+    with pytest.raises(OddError):
         board.import_ratings(given(), source="r", sha256="", form="", by="olga")
     assert issubclass(StorageError, EvalkitError)
 

@@ -23,7 +23,11 @@ def test_two_processes_write_at_once(database: Database) -> None:
     # Each import overlaps the one before it by half, and the two writers' ranges overlap by half as well.
     each = ROWS // 2 * (TIMES + 1)  # ratings that one writer hands in
     starts = (0, each // 2)
-    done = [finished(one) for one in [worker(database.place, "imports", TIMES, ROWS, start) for start in starts]]
+    processes = [worker(database.place, "imports", TIMES, ROWS, start, stdin=True) for start in starts]
+    for one in processes:
+        assert one.stdout is not None
+        assert one.stdout.readline() == "ready\n"
+    done = [finished(one) for one in [_let_go(one) for one in processes]]
     with Board.open(database.place) as board:
         assert board.verify() == []
         snapshot = board.snapshot()
@@ -39,6 +43,13 @@ def test_two_processes_write_at_once(database: Database) -> None:
         assert logged == [new for new, _ in one if new]
     times = [entry.at for entry in snapshot.log]
     assert times == sorted(set(times))
+
+
+def _let_go(process: Popen[str]) -> Popen[str]:
+    assert process.stdin is not None
+    process.stdin.write("go\n")
+    process.stdin.flush()
+    return process
 
 
 def test_two_processes_open_a_new_place_at_once(database: Database) -> None:

@@ -38,6 +38,8 @@ def main(place: str, what: str, *words: str) -> None:
     with Board.open(place) as board:
         if what == "imports":  # times, rows each, offset of the first: each import overlaps the one before by half
             times, rows, start = numbers
+            print("ready", flush=True)
+            sys.stdin.readline()
             done = [take_ratings(board, rows, start + at * rows // 2, by=f"writer{start}") for at in range(times)]
             print(json.dumps(done))
         elif what == "stop":  # rows, stop after

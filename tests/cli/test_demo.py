@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import zipfile
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 import yaml
 from pages import Page
 
+from evalkit.board import Board
 from evalkit.challenge import Challenge, load_challenge
 from evalkit.cli import main
 from evalkit.reference_models import showcase
+from evalkit.reference_models.raters import Panel
 from evalkit.scoring.scorecard import Scorecard
 from evalkit.testset import load_testset
 
@@ -39,9 +43,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def stamps(folder: Path) -> dict[str, int]:
-    """Return when each file but the page was written."""
+    """Return when each file was written, but for the pages, the tables beside them, and the board."""
     return {
-        str(path): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file() and path.suffix != ".html"
+        str(path): path.stat().st_mtime_ns
+        for path in folder.rglob("*")
+        if path.is_file() and path.suffix != ".html" and path.stem not in {"leaderboard", "board"}
     }
 
 
@@ -105,16 +111,46 @@ def test_the_refused_one_is_refused(folder: Path) -> None:
     assert [finding["rule"] for finding in report["findings"]] == ["archive.path-traversal"]
 
 
+def test_people_and_metrics_end_in_a_leaderboard(folder: Path) -> None:
+    with Board.open(folder / "board.sqlite") as board:
+        snapshot = board.snapshot()
+        assert board.verify() == []
+    assert [team.name for team in snapshot.teams] == sorted(NAMES)
+    assert all(run.strips for run in snapshot.runs)
+    panel = Panel(*window(snapshot.challenge), showcase.RATERS, showcase.RATED, 5)
+    assert snapshot.excluded("rater").keys() == {panel.speeder, panel.straight_liner}
+    table = Page((folder / "leaderboard.html").read_text(encoding="utf-8")).find("main")[0]["text"]
+    assert all(name in table for name in NAMES)
+    with (folder / "leaderboard.csv").open(encoding="utf-8") as stream:
+        rows = {row["team"]: row for row in csv.DictReader(stream)}
+    assert rows["truth"]["rank"] == "1"
+    assert rows["damaged"]["rank"] == ""
+    assert r"\toprule" in (folder / "leaderboard.tex").read_text(encoding="utf-8")
+    raters = (folder / "ratings.html").read_text(encoding="utf-8")
+    assert panel.speeder in raters
+    assert panel.speeder not in table
+
+
+def window(challenge: Challenge) -> tuple[datetime, datetime]:
+    """Return when the raters rate."""
+    assert challenge.ratings.window is not None
+    opens, closes = challenge.ratings.window.opens_at(), challenge.ratings.window.closes_at()
+    assert opens is not None
+    assert closes is not None
+    return opens, closes
+
+
 def test_a_second_run_makes_nothing_again(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
     before = stamps(folder)
-    page = (folder / "compare.html").read_bytes()
+    pages = [folder / name for name in ("compare.html", "leaderboard.html", "ratings.html", "leaderboard.csv")]
+    texts = [page.read_bytes() for page in pages]
     code, out, err = run(capsys, "-o", folder, "-q", *OPTIONS)
     assert (code, err) == (0, "")
-    assert f"Page: {folder / 'compare.html'}" in out
-    assert "* the best of its column" in out
+    assert f"Page: {folder / 'leaderboard.html'}" in out
+    assert "not ranked: damaged" in out
     changed = {path for path, stamp in stamps(folder).items() if before.get(path) != stamp}
     assert changed <= {str(folder / "reports" / "refused.json")}
-    assert (folder / "compare.html").read_bytes() == page
+    assert [page.read_bytes() for page in pages] == texts
 
 
 def test_it_goes_on_where_it_stopped(capsys: pytest.CaptureFixture[str], folder: Path) -> None:

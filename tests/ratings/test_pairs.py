@@ -109,7 +109,7 @@ def test_the_dimension_is_one_of_the_challenge_and_empty_where_it_has_none() -> 
 
 def test_teams_samples_and_own_team() -> None:
     given = [pair(), pair(right="omega"), pair("omega", "psi"), pair(sample="s9"), pair(rater="r02")]
-    known = {"teams": {"alpha", "beta"}, "samples": {"s1"}, "own": {"r02": "beta", "r01": "gamma"}}
+    known: dict[str, Any] = {"teams": {"alpha", "beta"}, "samples": {"s1"}, "own": {"r02": "beta", "r01": "gamma"}}
     assert codes(*given, **known) == [(), ("unknown-team",), ("unknown-team",), ("unknown-sample",), ("own-team",)]
     assert codes(*given) == [()] * 5
     assert codes(given[4], using=rules(exclude_own_team=False), **known) == [()]

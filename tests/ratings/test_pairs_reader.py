@@ -71,7 +71,7 @@ def test_all_columns(write: Write) -> None:
     ("row", "column", "words"),
     [
         ("r01,s1,alpha,alpha,left", "right", "'alpha' is compared with itself"),
-        ("r01,s1,Alpha,alpha,tie", "right", "'alpha' is compared with itself"),
+        ("r01,s1,Alpha,alpha,tie", "right", "'Alpha' is compared with itself"),
         ("r01,s1,alpha,beta,gamma", "winner", "'gamma' names no winner"),
         ("r01,s1,alpha,beta,2", "winner", "'2' names no winner"),
         ("r01,s1,alpha,beta,nan", "winner", "'nan' names no winner"),

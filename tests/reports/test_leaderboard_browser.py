@@ -370,9 +370,17 @@ def test_a_hostile_address_is_harmless(visit, view):
 # --- people who read otherwise ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1440])
-@pytest.mark.parametrize(("name", "opened"), [("small", True), ("real", False)])
+@pytest.mark.parametrize(
+    ("name", "opened", "width", "scheme"),
+    [
+        ("small", True, 390, "light"),
+        ("small", True, 390, "dark"),
+        ("small", True, 1440, "light"),
+        ("small", True, 1440, "dark"),
+        ("real", False, 390, "dark"),
+        ("real", False, 1440, "light"),
+    ],
+)
 def test_axe_finds_nothing(visit, name, opened, width, scheme):
     """A small board with every section open, each of them filled; and a realistic one as it is first seen."""
     check_axe(visit(name, width=width, color_scheme=scheme), opened)

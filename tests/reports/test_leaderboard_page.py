@@ -31,6 +31,7 @@ from evalkit.challenge import parse_challenge
 from evalkit.errors import StorageError
 from evalkit.ranking.table import Reason
 from evalkit.reports.leaderboard_page import render_leaderboard, write_leaderboard_page
+from evalkit.reports.leaderboard_rules import rule_rows
 from evalkit.reports.tables import NO_VALUE
 from evalkit.standings.make import make_standings
 from evalkit.standings.model import CellInfo, Certainty, PeopleInfo
@@ -166,7 +167,7 @@ def test_table_of_ranks_scores_and_values():
     ]  # fmt: skip
     assert rows[2][:5] == [
         "1", "alphamaincan't be told from beta", "1.000", "1 to 2 of 3",
-        "place 1: 50.0 %, place 2: 50.0 %place 1: 50.0 %",
+        "place 1: 50.0 %",
     ]  # fmt: skip
     assert rows[2][5:] == ["best, 1.0000.9900 to 1.010", "best, 00 to 0", "best, 5.000", "0", f"{NO_VALUE}no face"]
     assert rows[3][5] == "0.66670.6567 to 0.6767"
@@ -623,3 +624,11 @@ def test_a_decision_about_a_team_or_an_answer_keeps_its_name():
     text = section(page_of((replace(snapshot, decisions=decisions), standings)), "provenance")
     assert "rating abababababab" in text
     assert "run alpha/main" in text
+
+
+def test_a_default_covers_its_own_keys_and_no_others():
+    rules = parse_challenge(PLAIN.replace("[metrics.range, coverage]", "[ranking, submission]"), "test")
+    own = {name for name, _, default in rule_rows(rules) if default}
+    assert "ranking" in own
+    assert "submission.runs.max" in own
+    assert not any(name.startswith(("ranking_rules", "metrics", "coverage")) for name in own)
