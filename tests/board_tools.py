@@ -98,7 +98,7 @@ class Database:
 
         with psycopg.connect(self.place) as server:
             for statement in statements:
-                cursor = server.execute(statement)  # type: ignore[call-overload]
+                cursor = server.execute(statement)
             return list(cursor.fetchall()) if cursor.description else []
 
     def tamper(self, *statements: str) -> None:

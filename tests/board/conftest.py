@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from board_tools import Database
@@ -28,7 +29,7 @@ def _program(name: str) -> str:
     return path
 
 
-def _who() -> dict[str, int]:
+def _who() -> dict[str, Any]:
     """Return as whom to start the server: PostgreSQL refuses root."""
     if os.geteuid() != 0:
         return {}

@@ -53,9 +53,9 @@ def test_many_at_once_are_one_entry_and_known_ones_are_passed_over(board: Board)
     assert board.snapshot().number == number + 1
 
 
-@pytest.mark.parametrize(
-    ("target", "subject", "message"),
-    [
+def test_unknown_subjects_are_errors(board: Board) -> None:
+    before = board.snapshot()
+    wrong: list[tuple[Any, str, str]] = [
         ("rater", "r0l", "no rater 'r0l'.*Did you mean 'r0"),
         ("rating", "ab" * 32, "no rating"),
         ("pair", "ab" * 32, "no comparison"),
@@ -63,14 +63,12 @@ def test_many_at_once_are_one_entry_and_known_ones_are_passed_over(board: Board)
         ("run", "alpha", "no run"),
         ("team", "alfa", "Did you mean 'alpha'"),
         ("team", "x" * 300, "300 characters"),
-    ],
-)
-def test_unknown_subjects_are_errors(board: Board, target: Any, subject: str, message: str) -> None:
-    before = board.snapshot()
-    known = {"rater": "r00", "run": "alpha/main", "team": "alpha"}.get(target)
-    subjects = manual(*([known] if known else []), subject)
-    with pytest.raises(InputError, match=message):
-        board.exclude(target, subjects, by="pia")
+    ]
+    for target, subject, message in wrong:
+        known = {"rater": "r00", "run": "alpha/main", "team": "alpha"}.get(target)
+        subjects = manual(*([known] if known else []), subject)
+        with pytest.raises(InputError, match=message):
+            board.exclude(target, subjects, by="pia")
     assert board.snapshot() == before
 
 

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import sqlite3
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -39,7 +40,7 @@ FACTS = (
 
 def fill(board: Board) -> list[Snapshot]:
     """Do everything that a board can do; return what it was after each deed."""
-    deeds = (
+    deeds: tuple[Callable[[], object], ...] = (
         lambda: board.add_team("alpha", ["p1", "p2"], by="olga"),
         lambda: board.add_run("alpha", "one", card("one"), by="olga", strips={"s1": [jpeg(1)]}),
         lambda: board.add_run("alpha", "two", card("two"), by="olga", primary=True),

@@ -53,11 +53,10 @@ def _let_go(process: Popen[str]) -> Popen[str]:
 
 
 def test_two_processes_open_a_new_place_at_once(database: Database) -> None:
-    """Only one of many boards comes into being."""
-    command = "create"
-    processes = [worker(database.place, command) for _ in range(3)]
+    """Only one of two boards comes into being."""
+    processes = [worker(database.place, "create") for _ in range(2)]
     found = sorted(finished(one) for one in processes)
-    assert found == ["made", "refused", "refused"]
+    assert found == ["made", "refused"]
     with Board.open(database.place) as board:
         assert len(board.log()) == 1
         assert board.verify() == []
@@ -76,7 +75,7 @@ def killed(process: Popen[str]) -> Iterator[None]:
     assert process.returncode == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("after", [0, 1500, 4999])
+@pytest.mark.parametrize("after", [0, 4999])
 def test_a_process_killed_inside_an_import_leaves_the_board_as_it_was(database: Database, after: int) -> None:
     with database.make() as board:
         take_ratings(board, 10, start=100_000)
@@ -93,7 +92,7 @@ def test_a_process_killed_at_any_time_leaves_whole_imports(database: Database) -
     rng = random.Random(7)
     with database.make(now=Clock()) as board:
         seen: list[Snapshot] = [board.snapshot()]
-        for _ in range(3):
+        for _ in range(2):
             with killed(worker(database.place, "loop", rows)):
                 time.sleep(rng.uniform(0.05, 0.6))
             now = board.snapshot()

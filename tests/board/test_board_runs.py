@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from board_tools import OTHER_YAML, YAML, Database, card, rules
@@ -161,7 +162,7 @@ def test_scorecards_of_rules_that_the_board_never_had_are_refused(board: Board) 
         {"provenance": {}},
     ],
 )
-def test_scorecards_of_different_backbones_never_meet(board: Board, changes: dict[str, object]) -> None:
+def test_scorecards_of_different_backbones_never_meet(board: Board, changes: dict[str, Any]) -> None:
     board.add_run("alpha", "one", card(), by="olga")
     with pytest.raises(InputError, match=r"other backbones.*different sets never meet"):
         board.add_run("beta", "one", card(**changes), by="olga")

@@ -29,11 +29,11 @@ def test_members_who_are_there_change_nothing(board: Board) -> None:
     assert board.snapshot() == before
 
 
-@pytest.mark.parametrize("name", ["alpha", "ALPHA", " Alpha\n", "alpha "])
-def test_names_of_teams_are_unique_whatever_their_case(board: Board, name: str) -> None:
+def test_names_of_teams_are_unique_whatever_their_case(board: Board) -> None:
     board.add_team("Alpha", by="olga")
-    with pytest.raises(InputError, match="'Alpha' is on the board already"):
-        board.add_team(name, by="olga")
+    for name in ("alpha", "ALPHA", " Alpha\n", "alpha "):
+        with pytest.raises(InputError, match="'Alpha' is on the board already"):
+            board.add_team(name, by="olga")
 
 
 def test_names_are_the_same_however_their_accents_are_written(board: Board) -> None:
@@ -43,9 +43,8 @@ def test_names_are_the_same_however_their_accents_are_written(board: Board) -> N
     assert board.snapshot().teams[0].name == "Zo\u00eb"
 
 
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
+def test_names_are_refused(board: Board) -> None:
+    for name, message in (
         ("", "empty"),
         (" \t ", "empty"),
         ("x" * 101, "101 characters"),
@@ -53,15 +52,13 @@ def test_names_are_the_same_however_their_accents_are_written(board: Board) -> N
         ("a\0b", r"\\x00"),
         ("a\ud800b", r"\\ud800"),
         ("a\u200bb", r"\\u200b"),
-    ],
-)
-def test_names_are_refused(board: Board, name: str, message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        board.add_team(name, by="olga")
-    with pytest.raises(InputError, match=message):
-        board.add_team("alpha", [name], by="olga")
-    with pytest.raises(InputError, match=message):
-        board.add_team("alpha", by=name)
+    ):
+        with pytest.raises(InputError, match=message):
+            board.add_team(name, by="olga")
+        with pytest.raises(InputError, match=message):
+            board.add_team("alpha", [name], by="olga")
+        with pytest.raises(InputError, match=message):
+            board.add_team("alpha", by=name)
     assert actions(board) == ["init"]
 
 
@@ -108,11 +105,11 @@ def test_removing_a_team_frees_its_people_and_its_name(board: Board) -> None:
     assert board.snapshot().teams == (Team("ALPHA"), Team("beta", ("p1",)))
 
 
-@pytest.mark.parametrize("why", ["", "  ", "x" * 2001, "a\0b"])
-def test_removing_a_team_needs_a_reason(board: Board, why: str) -> None:
+def test_removing_a_team_needs_a_reason(board: Board) -> None:
     board.add_team("alpha", by="olga")
-    with pytest.raises(InputError, match="reason"):
-        board.remove_team("alpha", by="olga", why=why)
+    for why in ("", "  ", "x" * 2001, "a\0b"):
+        with pytest.raises(InputError, match="reason"):
+            board.remove_team("alpha", by="olga", why=why)
     assert len(board.snapshot().teams) == 1
 
 
