@@ -15,7 +15,7 @@ from sqlalchemy.exc import NoResultFound
 from evalkit.board import decisions, intake, runs, teams
 from evalkit.board.audit import read_log
 from evalkit.board.faults import told
-from evalkit.board.intake import Imported, Source
+from evalkit.board.intake import Imported, make_source
 from evalkit.board.lifecycle import make, open_engine
 from evalkit.board.model import AuditEntry, GoldItem, Snapshot, Target
 from evalkit.board.places import Place, read_place
@@ -23,7 +23,7 @@ from evalkit.board.reading import read_challenge, read_snapshot, read_teams
 from evalkit.board.rulebook import set_challenge
 from evalkit.board.runs import Outcome, Strips, set_primary
 from evalkit.board.verify import problems
-from evalkit.board.words import clean_name, file_name
+from evalkit.board.words import clean_name
 from evalkit.board.writing import Write, writing
 from evalkit.challenge import Challenge
 from evalkit.errors import StorageError
@@ -207,14 +207,14 @@ class Board:
             key: what its anonymous items are, added in the same transaction.
         """
         with self._write(by) as write:
-            return intake.import_ratings(write, ratings, Source(file_name(source), sha256, file_name(form)), key)
+            return intake.import_ratings(write, ratings, make_source(source, sha256, form), key)
 
     def import_pairs(
         self, comparisons: Iterable[Comparison], *, source: str, sha256: str, form: str, by: str
     ) -> Imported:
         """Add the comparisons that the board does not hold; see `import_ratings`."""
         with self._write(by) as write:
-            return intake.import_pairs(write, comparisons, Source(file_name(source), sha256, file_name(form)))
+            return intake.import_pairs(write, comparisons, make_source(source, sha256, form))
 
     def exclude(self, target: Target, subjects: Sequence[tuple[str, str, str]], *, by: str) -> list[int]:
         """Decide that something does not count; return the numbers of the new decisions.

@@ -80,7 +80,7 @@ def no_board(place: Place, found: str) -> InputError:
 
 def missing(place: Place) -> InputError:
     """Return the error for a board that is not there."""
-    return InputError(f"There is no board {place.shown}.", fix=f"Did you mean 'evalkit board init'? {_INIT}")
+    return InputError(f"There is no board {place.shown}.", fix=f"Check the path, or make one: {_INIT}")
 
 
 def _busy(place: Place) -> StorageError:

@@ -44,6 +44,11 @@ class Source:
     form: str
 
 
+def make_source(source: str, sha256: str, form: str) -> Source:
+    """Return where entries come from, as a database keeps it: a file's name without folders, nothing that acts."""
+    return Source(file_name(source), neutralise(sha256, limit=64), neutralise(form, limit=60))
+
+
 def import_ratings(write: Write, given: Iterable[Rating], source: Source, key: Key | None) -> Imported:
     """Add ratings; see `evalkit.board.Board.import_ratings`."""
     added = None if key is None else _merge_key(write, key)

@@ -134,7 +134,8 @@ def bring_in(board: Board, source: Source, *, by: str, dry_run: bool = False) ->
         else:
             done = board.import_ratings(_whole(cast("RatingFile", rows), source), key=key, **where)
         new, known, after = done.new, done.known, board.snapshot()
-    counts = judge_snapshot(after).summary()
+    judged = judge_snapshot(after)
+    counts = judged.pair_summary() if source.pairs else judged.summary()
     return Result(
         source.file.name, str(rows.format), new, known, counts, rows.fault_sentences, rows.unread_columns, dry_run
     )

@@ -125,10 +125,10 @@ class Context:
             return None
         return text
 
-    def number(self, row: int, column: str, cell: object) -> float | None:
-        """Return a cell as a finite number, through the mapping's labels, or ``None`` after a fault."""
+    def number(self, row: int, column: str, cell: object, *, labels: bool = True) -> float | None:
+        """Return a cell as a finite number, through the mapping's labels if it is a score, or ``None`` after a fault."""
         if isinstance(cell, str):
-            label = self.mapping.values.get(cell.strip())
+            label = self.mapping.values.get(cell.strip()) if labels else None
             if label is not None:
                 return label
             text = cell.strip()
@@ -138,7 +138,7 @@ class Context:
         else:
             value = math.nan
         if not math.isfinite(value):
-            hint = " Name the labels in the mapping's 'values'." if isinstance(cell, str) else ""
+            hint = " Name the labels in the mapping's 'values'." if isinstance(cell, str) and labels else ""
             self.faults.add(row, column, f"{_brief(cell)} is not a number.{hint}")
             return None
         return value
@@ -167,7 +167,7 @@ class Context:
         """Return a cell as seconds, at least 0; ``None`` for an empty one, or after a fault."""
         if self.is_missing(cell):
             return None
-        seconds = self.number(row, column, cell)
+        seconds = self.number(row, column, cell, labels=False)
         if seconds is not None and seconds < 0:
             self.faults.add(row, column, f"{_brief(cell)} is no time spent; it can't be below 0 seconds.")
             return None

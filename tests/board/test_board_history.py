@@ -339,6 +339,9 @@ def test_a_missing_log_line_and_a_missing_trigger_are_found(database: Database) 
     database.sql(f"DROP TRIGGER audit_update{on}")
     with Board.open(database.place) as board:
         assert any("1 triggers" in sentence and "audit_update" in sentence for sentence in board.verify())
+        if database.kind == "postgres":
+            database.sql("ALTER TABLE ratings DISABLE TRIGGER ratings_delete")
+            assert any("audit_update, ratings_delete" in sentence for sentence in board.verify())
 
 
 def test_a_broken_board_is_told_and_not_read(database: Database) -> None:

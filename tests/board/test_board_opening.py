@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from board_tools import OTHER_YAML, YAML, Clock, Database, ratings, rules, take_ratings
+from sqlalchemy import event
 
 from evalkit.board import Board, places
 from evalkit.board.places import read_place
@@ -58,7 +59,7 @@ def test_a_database_with_other_tables_is_refused(database: Database) -> None:
 
 def test_a_missing_board_is_told_with_what_to_type(tmp_path: Path) -> None:
     for place in (tmp_path / "none.sqlite", f"sqlite:///{tmp_path}/none.sqlite", str(tmp_path / "no" / "folder")):
-        with pytest.raises(InputError, match="Did you mean 'evalkit board init'"):
+        with pytest.raises(InputError, match="'evalkit board init' makes a board"):
             Board.open(place)
     assert list(tmp_path.iterdir()) == []  # looking makes nothing
 
@@ -233,7 +234,7 @@ def test_a_server_that_is_not_there_and_a_database_that_is_not_there(postgres_se
 
 @pytest.mark.postgres
 def test_an_empty_postgresql_database_is_no_board_yet(new_database: str) -> None:
-    with pytest.raises(InputError, match="Did you mean 'evalkit board init'"):
+    with pytest.raises(InputError, match="'evalkit board init' makes a board"):
         Board.open(new_database)
 
 
@@ -295,3 +296,21 @@ def test_the_file_is_sqlite_and_ready_for_readers(tmp_path: Path) -> None:
     raw.close()
     assert database.sql("PRAGMA integrity_check") == [("ok",)]
     assert database.sql("PRAGMA foreign_key_check") == []
+
+
+def test_a_reader_sees_one_state_though_others_write_meanwhile(database: Database) -> None:
+    with database.make() as board, Board.open(database.place) as other:
+        board.add_team("alpha", ["p1"], by="olga")
+        before = board.snapshot()
+        deeds = [lambda: other.remove_team("alpha", by="pia", why="w"), lambda: other.add_team("beta", by="pia")]
+
+        def meanwhile(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+            if deeds and statement.startswith("SELECT"):  # the reader's first query and the next
+                deeds.pop(0)()
+
+        event.listen(board._engine, "after_cursor_execute", meanwhile)
+        assert board.verify() == []
+        deeds.append(lambda: other.add_team("gamma", by="pia"))
+        assert [team.name for team in board.snapshot().teams] == ["beta"]
+        assert [team.name for team in board.snapshot().teams] == ["beta", "gamma"]
+        assert board.snapshot(before.at).teams == before.teams

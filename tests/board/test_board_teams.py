@@ -6,6 +6,7 @@ from board_tools import take_ratings
 from evalkit.board import Board
 from evalkit.board.model import Team
 from evalkit.errors import InputError
+from evalkit.ratings.model import Rating
 
 
 def actions(board: Board) -> list[str]:
@@ -116,16 +117,19 @@ def test_removing_a_team_needs_a_reason(board: Board) -> None:
 def test_raters_of_teams(board: Board) -> None:
     board.add_team("alpha", ["R01", "someone"], by="olga")
     board.add_team("beta", by="olga")
+    board.add_members("beta", ["shouter"], by="olga")
     take_ratings(board, 10)  # by r00 to r04
+    shouted = [Rating("SHOUTER", "i", "overall", 5, None, None, 2)]
+    board.import_ratings(shouted, source="r", sha256="", form="", by="olga")
     board.set_rater_team("r02", "beta", by="olga")
     board.set_rater_team("r02", "beta", by="olga")
     # r01 is a member of alpha whatever the case; the member who never rated is no rater.
-    assert board.snapshot().raters == {"r01": "alpha", "r02": "beta"}
+    assert board.snapshot().raters == {"SHOUTER": "beta", "r01": "alpha", "r02": "beta"}
     board.set_rater_team("r02", "alpha", by="olga")
-    assert board.snapshot().raters == {"r01": "alpha", "r02": "alpha"}
+    assert board.snapshot().raters == {"SHOUTER": "beta", "r01": "alpha", "r02": "alpha"}
     board.set_rater_team("r02", None, by="olga")
     board.set_rater_team("r02", None, by="olga")
-    assert board.snapshot().raters == {"r01": "alpha"}
+    assert board.snapshot().raters == {"SHOUTER": "beta", "r01": "alpha"}
     assert actions(board).count("set-rater-team") == 3
 
 

@@ -154,6 +154,12 @@ def test_faults_name_row_and_column(write: Write, cells: dict[str, str], column:
     assert words in fault.message
 
 
+def test_labels_are_scores_and_never_times(write):
+    rows = table(("rater", "item", "dimension", "value", "seconds"), ("r01", "i", "lip_sync", "5", "5"))
+    (rating,) = read_ratings(write(rows), mapping=RatingMapping(values={"5": 1}), dimensions=DIMENSIONS)
+    assert (rating.value, rating.seconds) == (1, 5)
+
+
 def test_a_negative_duration_is_a_fault(write: Write) -> None:
     file = read_ratings(write(table(("rater", "item", "dimension", "value", "seconds"), ("r01", "i", "d", 3, "-1"))))
     assert list(file) == []

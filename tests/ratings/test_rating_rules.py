@@ -51,7 +51,10 @@ def test_a_rule_that_is_set_changes_the_digest(name: str) -> None:
     assert challenge(f"{DIMENSIONS}, {name}: {RULES[name]}").sha256 != challenge(DIMENSIONS).sha256
 
 
-@pytest.mark.parametrize(("name", "default"), [("blind", "false"), ("exclude_own_team", "true"), ("window", "null"), ("estimator", "mos.plain")])
+@pytest.mark.parametrize(
+    ("name", "default"),
+    [("blind", "false"), ("exclude_own_team", "true"), ("window", "null"), ("estimator", "mos.plain")],
+)
 def test_a_rule_written_out_as_it_is_anyway_does_not(name: str, default: str) -> None:
     assert challenge(f"{name}: {default}").sha256 == challenge("").sha256
 

@@ -275,7 +275,7 @@ def state(page):
     return {
         "rows": [*zip(shown(page), shown(page, "run"), strict=True)],
         "columns": page.eval_on_selector_all(
-            "#board th[data-key]", "heads => heads.filter(h => h.offsetParent).length"
+            "#board th[data-key]", "heads => heads.filter(h => h.offsetParent).map(h => h.dataset.key)"
         ),
         "search": page.input_value("#search"),
         "show": page.input_value("#show"),

@@ -227,6 +227,16 @@ def test_a_rule_speaks_by_more_than_half_of_the_dimensions(flat: tuple[str, ...]
     assert [finding.rejected for finding in screening.findings] == [dimension in flat for dimension in "abc"]
 
 
+def test_half_of_the_dimensions_is_not_enough() -> None:
+    snapshot = liner_board(("a",))
+    two = snapshot.challenge.ratings.model_copy(update={"dimensions": snapshot.challenge.ratings.dimensions[:2]})
+    fewer = replace(snapshot, challenge=snapshot.challenge.model_copy(update={"ratings": two}))
+    (screening,) = screened(fewer, "straight-liners")["r9"]
+    assert [finding.rejected for finding in screening.findings] == [True, False]
+    assert not screening.rejected
+    assert screening.sentence.startswith("Against the rater in 1 of 2 dimensions.")
+
+
 def test_who_is_left_out_is_judged_and_not_proposed_again() -> None:
     decision = Decision(1, "rater", "r9", "manual", "Known.", "organizer", NOW)
     snapshot = liner_board(("a", "b", "c"), decisions=[decision])
