@@ -126,7 +126,7 @@ class Context:
         return text
 
     def number(self, row: int, column: str, cell: object, *, labels: bool = True) -> float | None:
-        """Return a cell as a finite number, through the mapping's labels if it is a score, or ``None`` after a fault."""
+        """Return a cell as a finite number, through the mapping's labels for a score, or ``None`` after a fault."""
         if isinstance(cell, str):
             label = self.mapping.values.get(cell.strip()) if labels else None
             if label is not None:

@@ -44,7 +44,7 @@ def test_a_second_board_at_the_same_place_is_refused(database: Database) -> None
 def test_text_and_rules_must_agree(database: Database) -> None:
     with pytest.raises(InputError, match="something else"):
         Board.create(database.place, rules(), OTHER_YAML, by="olga")
-    with pytest.raises(InputError, match="Did you mean"):
+    with pytest.raises(InputError, match="There is no board"):
         Board.open(database.place)
 
 
