@@ -114,8 +114,8 @@ def print_standings(standings: Standings) -> None:
     lines += [standings.no_certainty or ""]
     for row in standings.rows:
         if row.rank is None and row.primary:
-            why = " ".join(reason.sentence for reason in row.reasons)
-            lines.append(f"not ranked: {row.team}: {why}")
+            first, more = row.reasons[0].sentence if row.reasons else "", len(row.reasons) - 1
+            lines.append(f"not ranked: {row.team}: {first}{f' And {more} more reasons.' if more > 0 else ''}")
     if standings.certainty is not None:
         lines += [f"The data can't tell apart: {', '.join(group)}." for group in standings.certainty.groups]
     for line in lines:
