@@ -165,39 +165,41 @@ def test_a_bracket_reaches_from_its_first_team_to_its_last(visit):
 def test_two_hundred_teams_sort_quickly(visit):
     """The bound is the issue's: a 200-team board stays under 200 ms per sort, layout included.
 
-    Counted is the time of the page's own thread (script, style, layout), so that a busy machine makes no difference.
+    Counted is the time of the page's own thread (script, style, layout), the best of three for each column: a busy
+    machine slows a sort down, but makes none quicker.
     """
     page = visit("many")
     assert len(shown(page)) == 200
     tool = page.context.new_cdp_session(page)
     tool.send("Performance.enable", {"timeDomain": "threadTicks"})
     parts = ("ScriptDuration", "RecalcStyleDuration", "LayoutDuration")
+    keys = ("team", "score", "c:m.id", "c:m.err", "c:m.speed", "interval", "rank")
 
     def spent():
         found = {item["name"]: item["value"] for item in tool.send("Performance.getMetrics")["metrics"]}
         return 1000 * sum(found[part] for part in parts)
 
-    times, walls = [], []
-    for key in ("team", "score", "c:m.id", "c:m.err", "c:m.speed", "interval", "rank"):
+    def timed_sort(key):
+        """Milliseconds of the thread, and by the clock."""
         before = spent()
-        walls.append(
-            page.evaluate(
-                """(key) => {
-                    const table = document.getElementById('board');
-                    const button = document.querySelector(`#board th[data-key="${key}"] button`);
-                    const start = performance.now();
-                    button.click();
-                    table.getBoundingClientRect();
-                    return performance.now() - start;
-                }""",
-                key,
-            )
+        clock = page.evaluate(
+            """(key) => {
+                const table = document.getElementById('board');
+                const button = document.querySelector(`#board th[data-key="${key}"] button`);
+                const start = performance.now();
+                button.click();
+                table.getBoundingClientRect();
+                return performance.now() - start;
+            }""",
+            key,
         )
-        times.append(spent() - before)
-    print(
-        f"sorts of 200 teams, ms of the thread: {[round(t) for t in times]}, by the clock: {[round(t) for t in walls]}"
-    )
-    assert sorted(times)[len(times) // 2] < SORT_BOUND_MS
+        return spent() - before, clock
+
+    rounds = [[timed_sort(key) for key in keys] for _ in range(3)]
+    best = [tuple(min(times) for times in zip(*column, strict=True)) for column in zip(*rounds, strict=True)]
+    thread, clock = (sorted(times)[len(keys) // 2] for times in zip(*best, strict=True))
+    print(f"a sort of 200 teams: {thread:.0f} ms of the thread, {clock:.0f} ms by the clock")
+    assert thread < SORT_BOUND_MS
     sort(page, "c:m.speed")
     numbers = [float(value) for value in values(page, "c:m.speed")]
     assert numbers == sorted(numbers, reverse=True)
