@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -41,6 +42,7 @@ def add_run(
     run = next((one for one in of_team if folded(one.name) == folded(name)), None)
     _check_challenge(write, challenge, card)
     _check_backbones(write, card, run)
+    _check_testset(write, card, run)
     outcome: Outcome = "updated"
     if run is None:
         most = challenge.submission.runs.max
@@ -48,7 +50,7 @@ def add_run(
             raise InputError(
                 f"The team '{neutralise(team.name)}' has {len(of_team)} runs already.",
                 expected=f"at most {most} (submission.runs.max of the challenge)",
-                fix="Remove one of them first: 'evalkit board remove-run'.",
+                fix="Remove one of them first: 'evalkit board remove TEAM --run RUN'.",
             )
         (number,) = write.add(runs, [{"team_id": team.id, "name": name, "folded": folded(name)}])
         run, outcome = Found(number, name), "added"
@@ -109,9 +111,7 @@ def set_reference(write: Write, pictures: Strips) -> None:
 
 def backbones_digest(card: Scorecard) -> str:
     """Return the digest over the backbones that a scorecard records; empty when it records none."""
-    recorded = card.provenance.get("backbones")
-    value = recorded.get("sha256") if isinstance(recorded, Mapping) else None
-    return "" if value is None else str(value)
+    return _recorded(card.provenance, "backbones")
 
 
 def _check_challenge(write: Write, challenge: Challenge, card: Scorecard) -> None:
@@ -128,7 +128,8 @@ def _check_challenge(write: Write, challenge: Challenge, card: Scorecard) -> Non
             f"The scorecard was made with rules of {challenge.id} that the board has never had.",
             found=neutralise(card.challenge.sha256[:_DIGITS]),
             expected=" or ".join(digest[:_DIGITS] for digest in known),
-            fix="Score the submission again with the board's rules, or give the board that version of the rules.",
+            fix="Score the submission again with the board's rules, or put the other version there: "
+            "'evalkit board rules'.",
         )
 
 
@@ -149,6 +150,30 @@ def _check_backbones(write: Write, card: Scorecard, run: Found | None) -> None:
         expected=neutralise(shown[1]),
         fix="Scorecards of different sets never meet: score it with the same --backbones, --metrics and weights files.",
     )
+
+
+def _check_testset(write: Write, card: Scorecard, run: Found | None) -> None:
+    """Refuse a scorecard of another test set than that of the runs on the board, where both say which it was."""
+    mine = _recorded(card.provenance, "testset")
+    query = select(cards.c.text).where(alive(cards)).order_by(cards.c.id)
+    if run is not None:
+        query = query.where(cards.c.run_id != run.id)
+    other = write.connection.execute(query.limit(1)).scalar()
+    theirs = "" if other is None else _recorded(json.loads(other).get("provenance", {}), "testset")
+    if mine and theirs and mine != theirs:
+        raise InputError(
+            "The scorecard is of another test set than the runs on the board.",
+            found=f"test set {neutralise(mine[:_DIGITS])}",
+            expected=f"test set {neutralise(theirs[:_DIGITS])}",
+            fix="Score the submission on the challenge's test set.",
+        )
+
+
+def _recorded(provenance: Mapping[str, Any], what: str) -> str:
+    """Return the digest that a scorecard's provenance records of ``what``; empty when it records none."""
+    part = provenance.get(what)
+    value = part.get("sha256") if isinstance(part, Mapping) else None
+    return "" if value is None else str(value)
 
 
 def _card_row(run: Found, card: Scorecard, text: str, digest: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from threading import Lock
@@ -22,15 +23,20 @@ def migrations_folder() -> Path:
     return Path(str(resources.files("evalkit.board") / "migrations"))
 
 
-def _config() -> Config:
+def _config(folder: Path) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
     return config
 
 
 def known_revisions() -> list[str]:
     """Return the revisions that this evalkit knows, the newest first."""
-    return [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()]
+    return list(_revisions(migrations_folder()))
+
+
+@lru_cache(maxsize=8)
+def _revisions(folder: Path) -> tuple[str, ...]:
+    return tuple(script.revision for script in ScriptDirectory.from_config(_config(folder)).walk_revisions())
 
 
 def revision_of(connection: Connection) -> str | None:
@@ -42,7 +48,7 @@ def revision_of(connection: Connection) -> str | None:
 
 def upgrade(connection: Connection) -> None:
     """Bring the tables to the newest revision, inside the transaction that ``connection`` is in."""
-    config = _config()
+    config = _config(migrations_folder())
     config.attributes["connection"] = connection
     with _ONE_AT_A_TIME:
         command.upgrade(config, "head")

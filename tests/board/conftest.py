@@ -96,12 +96,49 @@ def new_database(postgres_server: str) -> Iterator[str]:
         admin.execute(f"DROP SCHEMA {name} CASCADE")
 
 
+@pytest.fixture(scope="session")
+def made_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a board that nothing has happened to yet."""
+    place = tmp_path_factory.mktemp("made") / "board.sqlite"
+    Database("sqlite", str(place)).make().close()
+    return place
+
+
+@pytest.fixture(scope="session")
+def made_postgres(postgres_server: str) -> str:
+    """Return the URL of a database with such a board."""
+    import psycopg
+
+    with psycopg.connect(f"postgresql://evalkit@/postgres?host={postgres_server}", autocommit=True) as admin:
+        admin.execute("CREATE DATABASE made")
+    place = f"postgresql://evalkit@/made?host={postgres_server}"
+    Database("postgres", place).make().close()
+    return place
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """Return a place where there is no board yet, on either kind of database."""
     if request.param == "sqlite":
-        return Database("sqlite", str(tmp_path / "board.sqlite"))
-    return Database("postgres", request.getfixturevalue("new_database"))
+        place = tmp_path / "board.sqlite"
+        made: Path = request.getfixturevalue("made_sqlite")
+        yield Database("sqlite", str(place), lambda: str(shutil.copy(made, place)))
+        return
+    import psycopg
+
+    empty: str = request.getfixturevalue("new_database")
+    template: str = request.getfixturevalue("made_postgres")
+    name = f"clone{next(_numbers)}"
+
+    def clone() -> str:
+        with psycopg.connect(empty, autocommit=True) as admin:
+            admin.execute(f"CREATE DATABASE {name} TEMPLATE made")
+        return template.replace("/made?", f"/{name}?")
+
+    yield Database("postgres", empty, clone)
+    with psycopg.connect(empty, autocommit=True) as admin:
+        admin.execute("SET client_min_messages = error")
+        admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
 @pytest.fixture

@@ -193,16 +193,17 @@ def test_gold_items_are_set_as_a_whole(board: Board) -> None:
 
 
 def test_a_hundred_thousand_ratings_need_no_more_memory(database: Database) -> None:
+    """The server's part of the work is the same for each batch, so that fewer of them show it."""
     database.make().close()
-    # The first import warms everything up; the second is ten times as large and must not grow with its rows, which
-    # would be some 100 MB of objects.
-    grown = finished(worker(database.place, "grow", 10_000, 90_000))
-    assert grown < 12_000_000
-    with Board.open(database.place) as board:
-        assert [(one.new, one.known) for one in board.snapshot().imports] == [(10_000, 0), (90_000, 0)]
-    assert database.sql("SELECT count(DISTINCT identity), max(id) FROM ratings") == [(100_000, 100_000)]
-    (last,) = ratings(1, start=99_999)
-    assert database.sql("SELECT identity FROM ratings WHERE id = 100000") == [(identity(last),)]
+    many = 100_000 if database.kind == "sqlite" else 25_000
+    # The first import warms everything up; the second is nine times as large and must not grow with its rows, which
+    # would be 1 KB each.
+    grown = finished(worker(database.place, "grow", many // 10, many - many // 10))
+    assert grown < many * 120
+    assert database.sql("SELECT new, known FROM imports ORDER BY id") == [(many // 10, 0), (many - many // 10, 0)]
+    assert database.sql("SELECT count(DISTINCT identity), max(id) FROM ratings") == [(many, many)]
+    (last,) = ratings(1, start=many - 1)
+    assert database.sql(f"SELECT identity FROM ratings WHERE id = {many}") == [(identity(last),)]
 
 
 @pytest.mark.postgres

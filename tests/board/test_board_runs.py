@@ -10,6 +10,7 @@ from scorecards import jpeg
 
 from evalkit.board import Board
 from evalkit.errors import InputError
+from evalkit.scoring.scorecard import Scorecard
 
 
 @pytest.fixture
@@ -147,7 +148,7 @@ def test_scorecards_of_another_challenge_are_refused(board: Board) -> None:
 
 def test_scorecards_of_rules_that_the_board_never_had_are_refused(board: Board) -> None:
     newer = card(text=OTHER_YAML)
-    with pytest.raises(InputError, match=r"never had.*Score the submission again.*version of the rules"):
+    with pytest.raises(InputError, match=r"never had.*Score the submission again.*evalkit board rules"):
         board.add_run("alpha", "one", newer, by="olga")
     assert board.set_challenge(rules(OTHER_YAML), OTHER_YAML, by="olga")
     assert board.add_run("alpha", "one", newer, by="olga") == "added"
@@ -182,3 +183,15 @@ def test_reference_pictures(board: Board) -> None:
     assert before.reference == {"s1": (jpeg(1),), "s2": (jpeg(2), jpeg(3))}
     assert board.snapshot().reference == {"s2": (jpeg(2),)}
     assert board.snapshot(before.at) == replace(before, as_of=before.at)
+
+
+def test_scorecards_of_different_test_sets_never_meet(board: Board) -> None:
+    def on(testset: str, name: str) -> Scorecard:
+        return card(name, provenance={"testset": {"sha256": testset * 32}})
+
+    board.add_run("alpha", "one", on("aa", "one"), by="olga")
+    with pytest.raises(InputError, match=r"another test set.*aaaaaaaaaaaa"):
+        board.add_run("beta", "one", on("bb", "two"), by="olga")
+    assert board.add_run("beta", "one", on("aa", "two"), by="olga") == "added"
+    board.remove_run("beta", "one", by="olga", why="made again")
+    assert board.add_run("alpha", "one", on("bb", "one"), by="olga") == "updated"  # nobody else is there
