@@ -55,6 +55,25 @@ def test_every_command_in_the_readme_exists_with_its_options(words: list[str]) -
     assert {word for word in words if word.startswith("-")} <= known | {"-h", "--help"}
 
 
+def named_in_messages() -> set[tuple[str, ...]]:
+    """Return the commands that messages and docstrings of the product name in quotes, such as 'evalkit board init'."""
+    found = set()
+    for room in ("evalkit", "metrics", "validators", "reports", "reference_models"):
+        for file in (ROOT / room).rglob("*.py"):
+            for words in re.findall(r"'evalkit((?: [a-z][a-z-]*)+)[^']*'", file.read_text(encoding="utf-8")):
+                found.add(tuple(words.split()))
+    return found
+
+
+@pytest.mark.parametrize("words", sorted(named_in_messages()), ids=" ".join)
+def test_every_command_that_a_message_names_exists(words: tuple[str, ...]) -> None:
+    groups = {path[:1] for path in COMMANDS if len(path) == 2}
+    if words[:1] in groups:
+        assert len(words) == 1 or words[:2] in COMMANDS
+    else:
+        assert words[:1] in COMMANDS
+
+
 @pytest.mark.parametrize(
     ("path", "command"), COMMANDS.items(), ids=lambda value: " ".join(value) if isinstance(value, tuple) else ""
 )

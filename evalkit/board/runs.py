@@ -206,7 +206,7 @@ def _choose(write: Write, challenge: Challenge, team: Found, run: Found, primary
         raise InputError(
             f"The team '{neutralise(team.name)}' has {len(chosen)} runs that compete already.",
             expected=f"at most {most} (submission.runs.primary of the challenge)",
-            fix="Say which ones do: 'evalkit board set-primary'.",
+            fix="Say which ones do: 'evalkit board primary'.",
         )
     write.add(choices, [{"run_id": run.id}])
 

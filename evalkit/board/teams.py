@@ -35,7 +35,7 @@ def find_team(write: Write, name: str) -> Found:
         hint = did_you_mean(name, [team.name for team in known.values()])
         raise InputError(
             f"There is no team '{neutralise(name, limit=120)}' on the board.{neutralise(hint)}",
-            fix="Add it: 'evalkit board add-team'." if not hint else None,
+            fix="Add it: 'evalkit board team'." if not hint else None,
         )
     return found
 
@@ -139,5 +139,5 @@ def _refuse_noted_raters(write: Write, team: Found, people: dict[str, str]) -> N
         raise InputError(
             f"The rater '{neutralise(wrong[0].rater)}' is noted as one of the team '{neutralise(wrong[0].name)}'.",
             found=neutralise(names([row.rater for row in wrong])) if len(wrong) > 1 else None,
-            fix="Nobody is in two teams: take that note back first ('evalkit board set-rater-team').",
+            fix="Nobody is in two teams: take that note back first ('evalkit board rater').",
         )
