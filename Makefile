@@ -5,10 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp-$(EXTRAS)
 PYTEST_ARGS ?=
+FUZZ_ARGS ?=
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install test demo check docs format oracles wheel smoke bench bench-networks train-bundled clean
+.PHONY: help install test demo check docs format oracles wheel smoke fuzz bench bench-networks train-bundled clean
 
 help:
 	@echo "make test     run the tests                 make demo    a made-up challenge, from nothing to one page"
@@ -16,6 +17,7 @@ help:
 	@echo "make docs     pages about metrics and rules, from the records"
 	@echo "make oracles  environment for parity tests  make smoke   build a wheel and try it elsewhere"
 	@echo "make train-bundled  train evalkit's own small networks again (about 20 minutes on two cores)"
+	@echo "make fuzz     mutated archives, tables, YAML and JSON against every reader (FUZZ_ARGS='--inputs 1000')"
 	@echo "make bench    timings, as ratios in one run (bench-networks: the five neural metrics on real clips)"
 
 $(STAMP): pyproject.toml constraints.txt
@@ -47,6 +49,9 @@ format: $(STAMP)
 
 oracles:
 	scripts/make_oracles.sh
+
+fuzz: $(STAMP)
+	PYTHONPATH=tests $(BIN)/python -m fuzz $(FUZZ_ARGS)
 
 wheel: $(STAMP)
 	rm -rf dist build

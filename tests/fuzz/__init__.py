@@ -1,0 +1,1 @@
+"""Fuzzing: mutated archives, tables, YAML and JSON against everything that reads what strangers send."""

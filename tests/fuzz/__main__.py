@@ -1,0 +1,30 @@
+"""``make fuzz``: run the campaigns and print their figures; exit code 1 when anything went wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from fuzz.campaign import run_campaign
+from fuzz.targets import TARGETS
+
+
+@click.command()
+@click.option("--inputs", "-n", type=click.IntRange(min=1), default=10_000, show_default=True, help="For each target.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--target", "-t", "names", type=click.Choice([target.name for target in TARGETS]), multiple=True)
+@click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Folder for inputs that went wrong.")
+def main(inputs: int, seed: int, names: tuple[str, ...], keep: Path | None) -> None:
+    """Fuzz what reads strangers' files."""
+    clean = True
+    for target in TARGETS:
+        if not names or target.name in names:
+            figures = run_campaign(target, inputs, seed, keep=keep)
+            click.echo(json.dumps(figures.as_dict()))
+            clean &= figures.clean
+    raise SystemExit(0 if clean else 1)
+
+
+main()

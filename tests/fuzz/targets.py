@@ -1,0 +1,157 @@
+"""What is fuzzed: a maker of inputs, and a reader that must take them, or refuse them with an `EvalkitError`."""
+
+from __future__ import annotations
+
+import json
+import random
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from scorecards import make_scorecard
+
+from evalkit.board.goldfile import read_gold
+from evalkit.challenge import ArchiveRules, load_challenge, parse_challenge, preset_ids, preset_text
+from evalkit.errors import SubmissionError
+from evalkit.ratings import load_mapping, read_key, read_pairs, read_ratings
+from evalkit.scoring.scorecard import Scorecard
+from evalkit.submission import Submission
+from evalkit.testset import load_testset
+from evalkit.validators.archive import blocks, check_archive
+from fuzz.mutations import made_zip, mutated_text, mutated_zip
+
+RULES = ArchiveRules()
+DIMENSIONS = load_challenge("mmasia2025-talking-head").ratings.dimensions
+LONG = """rater_id,item_id,dimension,score,started_at,submitted_at
+r01,item034,lip_sync,5,2026-03-01T12:51:55.038-12:00,2026-03-01T12:52:10.466-12:00
+r02,item035,video_quality,3,2026-03-02T12:51:55Z,2026-03-02T12:52:10 AoE
+"""
+WIDE = """Timestamp,Your rater code,item001 [Lip synchronization],item001 [Video quality],item002 [Lip synchronization]
+2026/03/02 02:26:34 AM GMT-12,r01,5,,3
+"""
+LABELS = [
+    {
+        "id": 1,
+        "data": {"item": "item001"},
+        "annotations": [
+            {
+                "completed_by": 1,
+                "created_at": "2026-03-01T00:00:00Z",
+                "lead_time": 3.2,
+                "result": [{"from_name": "lip_sync", "type": "rating", "value": {"rating": 3}}],
+            }
+        ],
+    }
+]
+MAPPING = """format: wide
+rater: Your code
+at: Timestamp
+zone: Europe/Berlin
+dimensions: {Lip sync: lip_sync}
+values: {Good: 4}
+"""
+SAMPLES = """{"id": "s01", "reference_images": ["a.png"], "audio": "a.wav", "text": "words", "groups": {"age": "old"}}
+{"id": "s02", "timeline": [{"start": 0, "end": 1.5, "description": "nods"}]}
+"""
+
+
+class WrongAcceptError(AssertionError):
+    """Something was taken that must not be."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """One reader.
+
+    Args:
+        name: for people.
+        make: returns one input.
+        read: takes the file it lies in; raises `EvalkitError` to refuse it, `WrongAcceptError` when the reader took it
+            wrongly.
+        file: name of the file.
+    """
+
+    name: str
+    make: Callable[[random.Random], bytes]
+    read: Callable[[Path], object]
+    file: str = "input.dat"
+
+
+def text_target(name: str, seeds: Sequence[str], read: Callable[[Path], object], file: str = "input.dat") -> Target:
+    """Return a target whose inputs are changed from ``seeds``."""
+    return Target(name, lambda random: mutated_text(random.choice(seeds), random), read, file)
+
+
+def read_archive(path: Path) -> None:
+    """Open an archive, and unpack it when no rule blocks it; hold what comes out against what was promised."""
+    submission = Submission.open(path, RULES)
+    if blocks(check_archive(submission, RULES, {})):
+        raise SubmissionError("The archive is blocked.")
+    with tempfile.TemporaryDirectory() as folder:
+        for number, member in enumerate(submission.members):
+            parts = PurePosixPath(member.path).parts
+            if member.path.startswith("/") or ".." in parts or "\\" in member.path or "\0" in member.path:
+                raise WrongAcceptError(f"the name {member.path!r} was taken")
+            if member.is_directory:
+                continue
+            place = Path(folder) / str(number)
+            try:
+                submission.copy(member.path, place, RULES.max_file_bytes)
+            except SubmissionError:
+                if place.exists():
+                    raise WrongAcceptError("half a file was left behind") from None
+                continue
+            if place.stat().st_size != member.size:
+                raise WrongAcceptError(f"{place.stat().st_size} bytes came out, {member.size} were declared")
+
+
+def read_challenge(path: Path) -> object:
+    """Read a challenge's YAML."""
+    return parse_challenge(path.read_text(encoding="utf-8", errors="replace"), "challenge.yaml")
+
+
+def read_rating_file(path: Path) -> object:
+    """Read ratings, and judge whether what was read can be a rating at all."""
+    for rating in read_ratings(path, dimensions=DIMENSIONS):
+        if not (rating.rater and rating.item) or abs(rating.value) == float("inf") or rating.value != rating.value:
+            raise WrongAcceptError(f"{rating} was taken")
+    return None
+
+
+def read_pair_file(path: Path) -> object:
+    """Read comparisons, and judge whether what was read can be one."""
+    for pair in read_pairs(path):
+        if pair.left == pair.right or pair.outcome not in {0, 0.5, 1}:
+            raise WrongAcceptError(f"{pair} was taken")
+    return None
+
+
+TARGETS = (
+    Target("zip", lambda random: mutated_zip(made_zip(random), random), read_archive, "input.zip"),
+    text_target(
+        "ratings",
+        [LONG, WIDE, json.dumps(LABELS), '{"rater": "r1", "item": "i", "dimension": "lip_sync", "value": 3}\n'],
+        read_rating_file,
+    ),
+    text_target(
+        "pairs",
+        ["rater_id,sample_id,left,right,winner,submitted_at\nr04,s06,alpha,beta,right,2026-03-04T11:52:10-12:00\n"],
+        read_pair_file,
+    ),
+    text_target(
+        "key",
+        ["item_id,team,sample_id\nitem001,alpha,s20\n", '{"item001": {"team": "alpha", "sample": "s1"}}'],
+        read_key,
+    ),
+    text_target("gold", ["item_id,dimension,low,high\nitem001,lip_sync,1,3\n"], read_gold),
+    text_target(
+        "mapping",
+        [MAPPING],
+        load_mapping,
+        "input.yaml",
+    ),
+    text_target("challenge", [preset_text(name) for name in preset_ids()], read_challenge, "input.yaml"),
+    text_target("scorecard", [make_scorecard(4, 1).to_json()], Scorecard.load, "scorecard.json"),
+    text_target("testset", [SAMPLES], lambda path: load_testset(path.parent), "samples.jsonl"),
+)
