@@ -227,7 +227,9 @@ def test_a_failed_pull_names_every_address_and_is_exit_4(
 def test_ctrl_c_keeps_what_came_and_says_how_to_go_on(folder: Path, server: Server, mine: Path) -> None:
     release = threading.Event()
     server.paths["a.bin"].gate = lambda: release.wait(60) and None
-    words = [sys.executable, "-c", RUN, "weights", "pull", "face_detector", "--accept-licence", "-b", str(mine)]
+    # Whoever runs the tests in the background may have left SIGINT ignored, which children inherit.
+    heard = f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler); {RUN}"
+    words = [sys.executable, "-c", heard, "weights", "pull", "face_detector", "--accept-licence", "-b", str(mine)]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     part = folder / PARTS / "a.bin"
     end = time.monotonic() + 60
