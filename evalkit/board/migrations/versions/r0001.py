@@ -37,7 +37,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Refuse: a board is never taken back."""
+    """Refuse: an older evalkit can't read what a newer one wrote, and a board only grows; restore a copy instead."""
     raise NotImplementedError("boards are not taken back to an older form")
 
 
