@@ -12,14 +12,14 @@ from typing import Self
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import NoResultFound
 
-from evalkit.board import decisions, intake, runs, teams
+from evalkit.board import decisions, intake, runs, tables, teams
 from evalkit.board.audit import read_log
 from evalkit.board.faults import told
 from evalkit.board.intake import Imported, make_source
 from evalkit.board.lifecycle import make, open_engine
 from evalkit.board.model import AuditEntry, GoldItem, Snapshot, Target
 from evalkit.board.places import Place, read_place
-from evalkit.board.reading import read_challenge, read_snapshot, read_teams
+from evalkit.board.reading import read_by_rater, read_challenge, read_snapshot, read_teams
 from evalkit.board.rulebook import set_challenge
 from evalkit.board.runs import Outcome, Strips, set_primary
 from evalkit.board.verify import problems
@@ -261,15 +261,31 @@ class Board:
             InputError: when the board did not exist then, or ``as_of`` names no time zone.
             StorageError: when what it holds can't be read; `verify` says more.
         """
-        with self._read() as connection:
-            try:
-                return read_snapshot(connection, as_of)
-            except (LookupError, ValueError, TypeError, NoResultFound) as error:
-                raise StorageError(
-                    f"What the board {self.place} holds was changed and can't be read.",
-                    found=type(error).__name__,
-                    fix="'evalkit board verify' says what.",
-                ) from error
+        with self._read() as connection, self._sound():
+            return read_snapshot(connection, as_of)
+
+    def by_rater(self, *, pairs: bool = False) -> Iterator[Snapshot]:
+        """Yield the board as it is with one rater's answers at a time, and without pictures; little memory is held.
+
+        Args:
+            pairs: whether to yield the comparisons (and the runs that they are held against) instead of the ratings.
+
+        Raises:
+            StorageError: when what it holds can't be read.
+        """
+        with self._read() as connection, self._sound():
+            yield from read_by_rater(connection, tables.pairs if pairs else tables.ratings)
+
+    @contextmanager
+    def _sound(self) -> Iterator[None]:
+        try:
+            yield
+        except (LookupError, ValueError, TypeError, NoResultFound) as error:
+            raise StorageError(
+                f"What the board {self.place} holds was changed and can't be read.",
+                found=type(error).__name__,
+                fix="'evalkit board verify' says what.",
+            ) from error
 
     @contextmanager
     def _write(self, by: str) -> Iterator[Write]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, cast
 
-from sqlalchemy import Connection, Row, Select, Table, func, select
+from sqlalchemy import Column, Connection, Row, Select, Table, func, select
 
 from evalkit.board.audit import read_log, stored_time
 from evalkit.board.model import (
@@ -56,26 +59,49 @@ def read_snapshot(connection: Connection, as_of: datetime | None) -> Snapshot:
         InputError: when the board did not exist at ``as_of``, or ``as_of`` names no zone.
     """
     number = _number_at(connection, as_of)
+    frame = _frame(connection, number)
+    said, compared = _from_files(connection, ratings, number), _from_files(connection, pairs, number)
+    return replace(
+        frame,
+        as_of=None if as_of is None else as_of.astimezone(UTC),
+        runs=_runs(connection, number, _pictures(connection, strips, number)),
+        ratings=tuple(map(_stored_rating, said)),
+        pairs=tuple(map(_stored_pair, compared)),
+        reference=_pictures(connection, reference, number).get(0, {}),
+    )
+
+
+def read_by_rater(connection: Connection, table: Table) -> Iterator[Snapshot]:
+    """Yield the board as it is with the answers of one person at a time, those in ``table``, and without pictures."""
+    number = _number_at(connection, None)
+    frame = _frame(connection, number)
+    if table is pairs:
+        frame = replace(frame, runs=_runs(connection, number, {}))
+    rows = _from_files(connection, table, number, table.c.rater, table.c.id)
+    for _, answers in groupby(rows, key=attrgetter("rater")):
+        if table is pairs:
+            yield replace(frame, pairs=tuple(map(_stored_pair, answers)))
+        else:
+            yield replace(frame, ratings=tuple(map(_stored_rating, answers)))
+
+
+def _frame(connection: Connection, number: int) -> Snapshot:
+    """Return the board without runs, answers and pictures: what stays small however much is on it."""
     log = read_log(connection, number)
-    said = _ratings(connection, number)
-    compared = _pairs(connection, number)
-    everyone = {one.rating.rater for one in said} | {one.comparison.rater for one in compared}
+    everyone: set[str] = set()
+    for table in (ratings, pairs):
+        everyone.update(connection.execute(select(table.c.rater).where(alive(table, number)).distinct()).scalars())
     return Snapshot(
         challenge=read_challenge(connection, number),
         number=number,
         at=log[-1].at,
         log=tuple(log),
-        as_of=None if as_of is None else as_of.astimezone(UTC),
         teams=_teams(connection, number),
-        runs=_runs(connection, number),
-        ratings=said,
-        pairs=compared,
         key=_key(connection, number),
         raters=_raters(connection, number, everyone),
         gold=_gold(connection, number),
         decisions=_decisions(connection, number, log),
         imports=_imports(connection, log),
-        reference=_pictures(connection, reference, number).get(0, {}),
     )
 
 
@@ -122,11 +148,10 @@ def _teams(connection: Connection, number: int) -> tuple[Team, ...]:
     return tuple(sorted(found, key=lambda team: team.name))
 
 
-def _runs(connection: Connection, number: int) -> tuple[Run, ...]:
+def _runs(connection: Connection, number: int, pictures: Mapping[int, dict[str, tuple[bytes, ...]]]) -> tuple[Run, ...]:
     names = {row.id: row.name for row in connection.execute(_living(teams, number))}
     chosen = {row.run_id for row in connection.execute(_living(choices, number))}
     scored = {row.run_id: (row.text, row.sha256) for row in connection.execute(_living(cards, number))}
-    pictures = _pictures(connection, strips, number)
     found = []
     for row in connection.execute(_living(runs, number)):
         text, digest = scored[row.id]
@@ -151,19 +176,17 @@ def _at(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
-def _from_files(connection: Connection, table: Table, number: int) -> Any:
+def _from_files(connection: Connection, table: Table, number: int, *order: Column[Any]) -> Iterator[Row[Any]]:
     query = select(table, imports.c.file).join(imports, table.c.import_id == imports.c.id)
-    return streamed(connection, query.where(alive(table, number)).order_by(table.c.id))
+    yield from streamed(connection, query.where(alive(table, number)).order_by(*(order or (table.c.id,))))
 
 
-def _ratings(connection: Connection, number: int) -> tuple[StoredRating, ...]:
-    return tuple(
-        StoredRating(row.identity, rating_of(row), row.file) for row in _from_files(connection, ratings, number)
-    )
+def _stored_rating(row: Row[Any]) -> StoredRating:
+    return StoredRating(row.identity, rating_of(row), row.file)
 
 
-def _pairs(connection: Connection, number: int) -> tuple[StoredPair, ...]:
-    return tuple(StoredPair(row.identity, pair_of(row), row.file) for row in _from_files(connection, pairs, number))
+def _stored_pair(row: Row[Any]) -> StoredPair:
+    return StoredPair(row.identity, pair_of(row), row.file)
 
 
 def rating_of(row: Row[Any]) -> Rating:

@@ -107,7 +107,7 @@ def bring_in(board: Board, source: Source, *, by: str, dry_run: bool = False) ->
     Raises:
         InputError: rows that can't be read, and ``skip_bad_rows`` is off: nothing is imported.
     """
-    from evalkit.standings.judged import judge_snapshot
+    from evalkit.standings.judged import judge_snapshot, summarise_parts
 
     key = read_key(source.key) if source.key is not None else None
     dimensions = board.challenge().ratings.dimensions
@@ -127,15 +127,16 @@ def bring_in(board: Board, source: Source, *, by: str, dry_run: bool = False) ->
         after = _with(before, rows, source, key)
         new = len(after.ratings) + len(after.pairs) - len(before.ratings) - len(before.pairs)
         known = sum(1 for _ in rows) - new
+        judged = judge_snapshot(after)
+        counts = judged.pair_summary() if source.pairs else judged.summary()
     else:
         where = {"source": source.file.name, "sha256": _digest(source.file), "form": str(rows.format), "by": by}
         if source.pairs:
             done = board.import_pairs(_whole(cast("PairFile", rows), source), **where)
         else:
             done = board.import_ratings(_whole(cast("RatingFile", rows), source), key=key, **where)
-        new, known, after = done.new, done.known, board.snapshot()
-    judged = judge_snapshot(after)
-    counts = judged.pair_summary() if source.pairs else judged.summary()
+        new, known = done.new, done.known
+        counts = summarise_parts(board.by_rater(pairs=source.pairs), pairs=source.pairs)
     return Result(
         source.file.name, str(rows.format), new, known, counts, rows.fault_sentences, rows.unread_columns, dry_run
     )

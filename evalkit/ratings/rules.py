@@ -103,19 +103,33 @@ class Answer:
 
 def summarise(answers: Iterable[Answer], words: tuple[str, str] = ("ratings", "items")) -> Summary:
     """Return how many of the answers count, and why the others don't."""
-    rows = list(answers)
-    good = [row for row in rows if not row.codes]
-    found = Counter(code for row in rows for code in row.codes)
-    every, counted = Counter(row.rater for row in rows), Counter(row.rater for row in good)
+    found: Counter[ReasonCode] = Counter()
+    every: Counter[str] = Counter()
+    counted: Counter[str] = Counter()
+    items: set[str] = set()
+    without_seconds = 0
+    for answer in answers:  # seen once: they may be more than fit into memory
+        every[answer.rater] += 1
+        found.update(answer.codes)
+        without_seconds += answer.seconds is None
+        if not answer.codes:
+            counted[answer.rater] += 1
+            items.add(answer.item)
     return Summary(
-        total=len(rows),
-        counted=len(good),
+        total=every.total(),
+        counted=counted.total(),
         reasons={code: found[code] for code in REASON_TITLES if found[code]},
         raters={rater: (counted[rater], every[rater]) for rater in sorted(every)},
-        items=len({row.item for row in good}),
-        without_seconds=sum(row.seconds is None for row in rows),
+        items=len(items),
+        without_seconds=without_seconds,
         words=words,
     )
+
+
+def summarise_ratings(verdicts: Iterable[Verdict]) -> Summary:
+    """Return how many ratings count, and why the others don't."""
+    rows = ((verdict.rating, verdict.codes) for verdict in verdicts)
+    return summarise(Answer(rating.rater, rating.item, codes, rating.seconds) for rating, codes in rows)
 
 
 @dataclass(frozen=True)
@@ -136,10 +150,7 @@ class Judgement:
 
     def summary(self) -> Summary:
         """Return the numbers for a dry run."""
-        return summarise(
-            Answer(verdict.rating.rater, verdict.rating.item, verdict.codes, verdict.rating.seconds)
-            for verdict in self.verdicts
-        )
+        return summarise_ratings(self.verdicts)
 
 
 def judge(

@@ -6,7 +6,7 @@ so that revoking one restores exactly what was.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -14,7 +14,7 @@ from evalkit.board.model import Decision, Snapshot, StoredPair, StoredRating
 from evalkit.ratings.model import Key, Reason, Verdict
 from evalkit.ratings.pair_rules import judge_pairs, summarise_pairs
 from evalkit.ratings.pairs import PairVerdict
-from evalkit.ratings.rules import Judgement, Summary, judge
+from evalkit.ratings.rules import Summary, judge, summarise_ratings
 from evalkit.text import neutralise
 
 _NO_KEY = Key({}, "the board's key: none was given yet")
@@ -46,7 +46,7 @@ class Judged:
 
     def summary(self) -> Summary:
         """Return how many ratings count, and why the others don't."""
-        return Judgement(self.verdicts).summary()
+        return summarise_ratings(self.verdicts)
 
     def pair_summary(self) -> Summary:
         """Return how many comparisons count, and why the others don't."""
@@ -60,12 +60,42 @@ def judge_snapshot(snapshot: Snapshot) -> Judged:
     key, nobody knows whose video an item is: the verdicts have no entry, and own-team ratings can't be found.
     Comparisons are held against the samples of the board's runs, once there are any.
     """
+    return _judge(snapshot, _samples(snapshot))
+
+
+def summarise_parts(parts: Iterable[Snapshot], *, pairs: bool = False) -> Summary:
+    """Return what counts on a board that comes in parts, one per rater (`evalkit.board.Board.by_rater`).
+
+    No rule looks at two raters at once, so the summary is that of the whole board, and only one rater's answers are
+    held at a time.
+
+    Args:
+        parts: the same board with another rater's answers each time.
+        pairs: whether to sum up the comparisons instead of the ratings.
+    """
+    if pairs:
+        return summarise_pairs(verdict for judged in _judged_parts(parts) for verdict in judged.pair_verdicts)
+    return summarise_ratings(verdict for judged in _judged_parts(parts) for verdict in judged.verdicts)
+
+
+def _judged_parts(parts: Iterable[Snapshot]) -> Iterator[Judged]:
+    samples: frozenset[str] | None = None
+    for part in parts:
+        if samples is None:
+            samples = _samples(part)
+        yield _judge(part, samples)
+
+
+def _samples(snapshot: Snapshot) -> frozenset[str]:
+    return frozenset(video.sample for run in snapshot.runs for video in run.card.videos)
+
+
+def _judge(snapshot: Snapshot, samples: frozenset[str]) -> Judged:
     rules = snapshot.challenge.ratings
     key = snapshot.key if snapshot.key is not None or not rules.blind else _NO_KEY
     teams = frozenset(team.name for team in snapshot.teams)
     own = snapshot.raters if key is not None else None
     judgement = judge([stored.rating for stored in snapshot.ratings], rules, key=key, teams=own, known_teams=teams)
-    samples = {video.sample for run in snapshot.runs for video in run.card.videos}
     pairs = judge_pairs(
         [stored.comparison for stored in snapshot.pairs],
         rules,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import resource
 import sys
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from board_tools import Database, ratings, take_ratings
 from evalkit.board import Board
 from evalkit.errors import InputError
 from evalkit.ratings.model import Rating
+from evalkit.standings.judged import summarise_parts
 
 
 def stopping(count: int, after: int) -> Iterator[Rating]:
@@ -56,6 +58,10 @@ def main(place: str, what: str, *words: str) -> None:
             take_ratings(board, numbers[1], numbers[0])
             after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
             print(json.dumps((after - before) * (1 if sys.platform == "darwin" else 1024)))
+        elif what == "sum":  # rows: how many count, and the most memory that counting them held
+            tracemalloc.start()
+            counted = summarise_parts(board.by_rater()).counted
+            print(json.dumps([counted, tracemalloc.get_traced_memory()[1]]))
 
 
 main(*sys.argv[1:])
