@@ -7,6 +7,7 @@ from pathlib import Path
 
 from evalkit.challenge import Challenge, load_challenge
 from evalkit.errors import SubmissionError, TestSetError, UsageError
+from evalkit.sandbox import Level
 from evalkit.scoring.cache import cache_folder
 from evalkit.scoring.engines.local import LocalEngine
 from evalkit.scoring.intake import IntakeReport
@@ -30,6 +31,8 @@ def validate(
     cache: str | Path | None = None,
     fresh: bool = False,
     progress: Progress | None = None,
+    timeout: float | None = None,
+    sandbox: Level | None = None,
 ) -> IntakeReport:
     """Check a submission against a challenge's rules; every video is decoded to its end.
 
@@ -41,6 +44,9 @@ def validate(
         cache: folder of the feature cache; ``None`` for ``EVALKIT_CACHE`` or the platform's.
         fresh: decode again what is cached.
         progress: who is told how far it is.
+        timeout: seconds that one video may take; ``None`` for 1800.
+        sandbox: ``full``, ``limits`` or ``off``: what the processes that read the videos are held to (SECURITY.md);
+            ``None`` for ``EVALKIT_SANDBOX`` or ``full``.
 
     Returns:
         The findings by file. ``report.ok`` is false when any is an error.
@@ -52,7 +58,7 @@ def validate(
     samples = testset if isinstance(testset, TestSet) or testset is None else load_testset(testset)
     options = Options(
         cache=Path(cache) if cache else cache_folder(),
-        engine=LocalEngine(workers),
+        engine=LocalEngine(workers, timeout, sandbox),
         fresh=fresh,
         progress=progress or Silent(),
     )
@@ -74,6 +80,8 @@ def score(
     cache: str | Path | None = None,
     fresh: bool = False,
     progress: Progress | None = None,
+    timeout: float | None = None,
+    sandbox: Level | None = None,
 ) -> Scorecard:
     """Score a submission.
 
@@ -91,6 +99,9 @@ def score(
         cache: folder of the feature cache; ``None`` for ``EVALKIT_CACHE`` or the platform's.
         fresh: compute again what is cached.
         progress: who is told how far it is.
+        timeout: seconds that one video may take; ``None`` for 1800.
+        sandbox: ``full``, ``limits`` or ``off``: what the processes that read the videos are held to (SECURITY.md);
+            ``None`` for ``EVALKIT_SANDBOX`` or ``full``.
 
     Raises:
         EvalkitError: when something can't be opened, the archive is refused, or weights are missing.
@@ -109,7 +120,7 @@ def score(
         out=Path(out) if out else None,
         options=Options(
             cache=Path(cache) if cache else cache_folder(),
-            engine=LocalEngine(workers),
+            engine=LocalEngine(workers, timeout, sandbox),
             fresh=fresh,
             progress=progress or Silent(),
         ),

@@ -3,8 +3,8 @@
 Each worker is a fresh interpreter started with ``python -c``, so a script that calls evalkit needs no
 ``if __name__ == "__main__"``. Parent and worker speak length-prefixed pickles over the worker's standard input and
 output, which nobody else can write to; what libraries print goes to standard error. Each worker has a folder of its own
-for temporary files, which the parent removes with it: a worker that is killed can't tidy up. Limits on memory, CPU and
-system calls belong into `child_main`.
+for temporary files, in which it works and which the parent removes with it: a worker that is killed can't tidy up. With
+`evalkit.sandbox.Limits` a worker is confined before its first job, and replaced when it has served long enough.
 """
 
 from __future__ import annotations
@@ -30,10 +30,13 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal, NoReturn
 
 from evalkit.errors import EvalkitError, MachineError
+from evalkit.sandbox import Confined, Limits, enter
 
 _HEADER = struct.Struct("<Q")
 _STARTUP_SECONDS = 300.0
 _GRACE_SECONDS = 5.0
+_JOBS_PER_WORKER = 250  # of a confined one: what a file may have broken in it doesn't last
+_Answer = tuple[Literal["ok", "stop", "error", "memory"], Any, bool]  # what it is, it, whether the worker is worn out
 _PROGRAM = "import sys; from evalkit.pool import child_main; child_main(sys.argv[1])"
 
 
@@ -44,13 +47,14 @@ class JobResult:
     Args:
         index: its place in the list of jobs.
         value: what the handler returned, when ``failure`` is ``None``.
-        failure: ``crashed`` (the process died), ``timeout``, or ``error`` (the handler raised).
+        failure: ``crashed`` (the process died), ``timeout``, ``memory`` (it asked for more than it may have), or
+            ``error`` (the handler raised).
         detail: for people: the exception, the signal.
     """
 
     index: int
     value: Any = None
-    failure: Literal["crashed", "timeout", "error"] | None = None
+    failure: Literal["crashed", "timeout", "memory", "error"] | None = None
     detail: str = ""
 
 
@@ -63,12 +67,16 @@ class Workers:
         config: what the handler gets; pickled.
         count: number of processes.
         timeout: seconds that one job may take, ``None`` for no limit.
+        limits: what a worker is held to from its first job on; ``None`` for nothing. Confined workers work in their own
+            temporary folder, so paths in jobs must be absolute.
     """
 
-    def __init__(self, handler: str, config: Any, count: int, timeout: float | None = None) -> None:
+    def __init__(
+        self, handler: str, config: Any, count: int, timeout: float | None = None, limits: Limits | None = None
+    ) -> None:
         if count < 1:
             raise ValueError(f"count must be at least 1, found {count}")
-        self._start = (handler, config)
+        self._start = (handler, config, limits)
         self._count = count
         self._timeout = timeout
 
@@ -122,8 +130,9 @@ def _serve(
 class _Child:
     """One worker process, started when first needed and again after it died."""
 
-    def __init__(self, start: tuple[str, Any], timeout: float | None) -> None:
+    def __init__(self, start: tuple[str, Any, Limits | None], timeout: float | None) -> None:
         self._start = start
+        self._served = 0
         self._timeout = timeout
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: str | None = None
@@ -133,15 +142,18 @@ class _Child:
     def call(self, index: int, job: Any) -> JobResult:
         process = self._ready()
         try:
-            kind, value = self._exchange(process, job, self._timeout)
-        except _TookTooLongError:
-            return JobResult(index, failure="timeout", detail=f"more than {self._timeout:g} s")
+            kind, value, worn = self._exchange(process, job, self._timeout)
+        except _TookTooLongError as late:
+            return JobResult(index, failure="timeout", detail=str(late))
         except _LostError as lost:
             return JobResult(index, failure="crashed", detail=str(lost))
+        self._served += 1
+        if worn or (self._start[2] is not None and self._served >= _JOBS_PER_WORKER):
+            self.stop()  # the next job finds a fresh one
         if kind == "stop":
             raise value
-        if kind == "error":
-            return JobResult(index, failure="error", detail=value)
+        if kind in ("error", "memory"):
+            return JobResult(index, failure=kind, detail=value)
         return JobResult(index, value=value)
 
     def _ready(self) -> subprocess.Popen[bytes]:
@@ -153,8 +165,9 @@ class _Child:
                 return process
             self.stop()
             process = self._process = self._spawn()
+            self._served = 0
         try:
-            kind, value = self._exchange(process, self._start, _STARTUP_SECONDS)
+            kind, value, _ = self._exchange(process, self._start, _STARTUP_SECONDS)
         except _TookTooLongError:
             raise MachineError(
                 "A worker process could not start.", found=f"no sign in {_STARTUP_SECONDS:g} s"
@@ -163,7 +176,7 @@ class _Child:
             raise MachineError("A worker process could not start.", found=f"it {lost}") from None
         if kind == "stop":
             raise value
-        if kind == "error":
+        if kind in ("error", "memory"):
             raise MachineError("A worker process could not start.", found=value)
         return process
 
@@ -182,7 +195,7 @@ class _Child:
         except OSError as error:
             raise MachineError("A worker process could not start.", found=str(error)) from None
 
-    def _exchange(self, process: subprocess.Popen[bytes], message: Any, timeout: float | None) -> tuple[str, Any]:
+    def _exchange(self, process: subprocess.Popen[bytes], message: Any, timeout: float | None) -> _Answer:
         """Send ``message`` and return the answer; a worker that gives none is ended."""
         guard = threading.Lock()
         late = answered = False
@@ -200,7 +213,7 @@ class _Child:
             timer.start()
         try:
             _send(_pipe(process.stdin), message)
-            answer: tuple[str, Any] = _receive(_pipe(process.stdout))
+            answer: _Answer = _receive(_pipe(process.stdout))
             with guard:
                 answered = True
         except (EOFError, OSError, pickle.UnpicklingError) as error:
@@ -210,7 +223,9 @@ class _Child:
             code = process.poll()
             self.stop()
             if late:
-                raise _TookTooLongError from None
+                raise _TookTooLongError(f"more than {timeout:g} s") from None
+            if code == -signal.SIGXCPU:
+                raise _TookTooLongError("more processor time than one job may take") from None
             raise _LostError(_death(code) if code is not None else f"gave no answer: {error}") from None
         finally:
             if timer:
@@ -313,37 +328,53 @@ def child_main(folder: str) -> None:
     os.dup2(null, 0)
     threading.Thread(target=_end_with_parent, args=(questions.fileno(), folder), daemon=True).start()
     try:
-        _answer_all(questions, answers)
+        _answer_all(questions, answers, folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _answer_all(questions: BinaryIO, answers: BinaryIO) -> None:
+def _answer_all(questions: BinaryIO, answers: BinaryIO, folder: str) -> None:
     handle: Callable[[Any], Any] | None = None
+    confined: Confined | None = None
     while True:
         try:
             message = _receive(questions)
         except (EOFError, OSError):
             return
+        answer: _Answer
         try:
             if handle is None:
-                module, _, name = message[0].partition(":")
-                handle = getattr(importlib.import_module(module), name)(message[1])
-                answer: tuple[str, Any] = ("ok", None)
+                handle, confined = _begin(message, folder)
+                answer = ("ok", None, False)
             else:
-                answer = ("ok", handle(message))
+                if confined is not None:
+                    confined.before_job()
+                answer = ("ok", handle(message), confined is not None and confined.worn())
         except EvalkitError as error:
-            answer = ("stop", error)
+            answer = ("stop", error, False)
+        except MemoryError:
+            answer = ("memory", "The memory that one file may take is used up.", True)
         except Exception:  # noqa: BLE001 - reported to the parent, which goes on with the next job
-            answer = ("error", traceback.format_exc(limit=-8))
+            answer = ("error", traceback.format_exc(limit=-8), False)
         try:
             body = pickle.dumps(answer, protocol=pickle.HIGHEST_PROTOCOL)
         except Exception as error:  # noqa: BLE001 - what the job returned is at fault, not the worker
-            body = pickle.dumps(("error", f"The answer can't be sent: {type(error).__name__}: {error}"))
+            body = pickle.dumps(("error", f"The answer can't be sent: {type(error).__name__}: {error}", True))
         try:
             _write(answers, body)
         except OSError:
             return
+
+
+def _begin(start: tuple[str, Any, Limits | None], folder: str) -> tuple[Callable[[Any], Any], Confined | None]:
+    """Make the handler ready and confine the process, in this order: libraries load what they need before."""
+    handler, config, limits = start
+    module, _, name = handler.partition(":")
+    handle: Callable[[Any], Any] = getattr(importlib.import_module(module), name)(config)
+    if limits is None or limits.level == "off":
+        return handle, None
+    os.chdir(folder)
+    return handle, enter(limits)
 
 
 def _leave(number: int, frame: Any) -> NoReturn:

@@ -19,7 +19,7 @@ def doctor(backbones: str, as_json: bool) -> None:
 
     Exit code 0 when everything is there, 4 when something is missing.
     """
-    checks = [*_libraries(), *_codecs(), *_plugins(), _cache(), *_weights(backbones)]
+    checks = [*_libraries(), *_codecs(), *_plugins(), *_sandbox(), _cache(), *_weights(backbones)]
     ok = all(check["ok"] for check in checks)
     if as_json:
         click.echo(json.dumps({"schema": 1, "ok": ok, "checks": checks}, indent=1))
@@ -82,6 +82,30 @@ def _plugins() -> list[dict[str, Any]]:
         except PluginError as error:
             checks.append(_check(f"plugins: {kind}", False, str(error)))
     return checks
+
+
+def _sandbox() -> list[dict[str, Any]]:
+    """Start a confined worker and let it try; a level that was chosen is no fault of the machine."""
+    from evalkit.errors import EvalkitError
+    from evalkit.pool import Workers
+    from evalkit.sandbox import Limits
+    from evalkit.scoring.engines.local import default_sandbox
+
+    try:
+        level = default_sandbox()
+        (result,) = Workers("evalkit.sandbox:probe", None, 1, 60.0, Limits(level, job_cpu_seconds=60.0)).run([None])
+    except EvalkitError as error:
+        return [_check("sandbox", False, str(error))]
+    if result.value is None:
+        return [_check("sandbox", False, f"the process that tries it failed: {result.detail}")]
+    held = [part for part, holds in result.value.items() if holds]
+    words = f"level {level}; in force for processes that read videos: {', '.join(held) or 'nothing'}"
+    lost = [part for part, holds in result.value.items() if not holds]
+    if lost:
+        words += f"; not: {', '.join(lost)}"
+    if level == "full" and lost:
+        words += " (Debian: apt install libseccomp2)" if {"no network", "no programs"} & set(lost) else ""
+    return [_check("sandbox", level != "full" or not lost, words)]
 
 
 def _cache() -> dict[str, Any]:

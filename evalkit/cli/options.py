@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from evalkit.sandbox import LEVELS
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -37,6 +39,17 @@ cache_option = click.option(
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder of the feature cache (default: EVALKIT_CACHE or the user's cache folder).",
 )
+timeout_option = click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Most that one video may take (1800).",
+)
+sandbox_option = click.option(
+    "--sandbox",
+    type=click.Choice(LEVELS),
+    help="What processes that read videos are held to (default: EVALKIT_SANDBOX or full; see 'evalkit doctor').",
+)
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress on standard error.")
 resume_option = click.option(
     "--resume/--fresh",
@@ -54,6 +67,13 @@ board_option = click.option(
 )
 by_option = click.option("--by", envvar="EVALKIT_BY", metavar="NAME", help="Who does it, for the log (default: you).")
 as_of_option = click.option("--as-of", metavar="TIME", help="The board as it was then, '2026-03-05 AoE' for example.")
+
+
+def say(line: str, *, err: bool = False) -> None:
+    """Print one line; paths and names in it can't drive the terminal."""
+    from evalkit.text import neutralise
+
+    click.echo(neutralise(line, limit=4000), err=err)
 
 
 def who(by: str | None) -> str:

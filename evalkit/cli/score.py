@@ -16,10 +16,14 @@ from evalkit.cli.options import (
     progress_on,
     quiet_option,
     resume_option,
+    sandbox_option,
+    say,
+    timeout_option,
     workers_option,
 )
 
 if TYPE_CHECKING:
+    from evalkit.sandbox import Level
     from evalkit.scoring.scorecard import Scorecard
 
 INCOMPLETE = 3
@@ -51,6 +55,8 @@ INCOMPLETE = 3
 @workers_option
 @cache_option
 @resume_option
+@timeout_option
+@sandbox_option
 @quiet_option
 @json_option
 def score(
@@ -67,6 +73,8 @@ def score(
     workers: int | None,
     cache: Path | None,
     resume: bool,
+    timeout: float | None,
+    sandbox: Level | None,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -96,13 +104,15 @@ def score(
         cache=cache,
         fresh=not resume,
         progress=progress_on(quiet),
+        timeout=timeout,
+        sandbox=sandbox,
     )
     warn_of_trust(card)
     if as_json:
         click.echo(card.to_json(), nl=False)
     else:
         print_scorecard(card)
-        click.echo(f"Page: {out / 'report.html'}")
+        say(f"Page: {out / 'report.html'}")
     if not card.complete:
         raise click.exceptions.Exit(INCOMPLETE)
 

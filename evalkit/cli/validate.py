@@ -16,10 +16,13 @@ from evalkit.cli.options import (
     progress_on,
     quiet_option,
     resume_option,
+    sandbox_option,
+    timeout_option,
     workers_option,
 )
 
 if TYPE_CHECKING:
+    from evalkit.sandbox import Level
     from evalkit.scoring.intake import IntakeReport
     from evalkit.validators.findings import Finding
 
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
 @workers_option
 @cache_option
 @resume_option
+@timeout_option
+@sandbox_option
 @quiet_option
 @json_option
 def validate(
@@ -42,6 +47,8 @@ def validate(
     workers: int | None,
     cache: Path | None,
     resume: bool,
+    timeout: float | None,
+    sandbox: Level | None,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -52,7 +59,15 @@ def validate(
     from evalkit import api
 
     report = api.validate(
-        submission, challenge, testset, workers=workers, cache=cache, fresh=not resume, progress=progress_on(quiet)
+        submission,
+        challenge,
+        testset,
+        workers=workers,
+        cache=cache,
+        fresh=not resume,
+        progress=progress_on(quiet),
+        timeout=timeout,
+        sandbox=sandbox,
     )
     if as_json:
         click.echo(json.dumps(report.to_json(), indent=1))

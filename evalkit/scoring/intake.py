@@ -129,14 +129,18 @@ def file_report(extraction: Extraction, path: str, challenge: Challenge, speech_
     return FileReport(path, extraction.sample, extraction.facts, tuple(findings))
 
 
+_FAILURES = {
+    "timeout": "Reading the file did not come to an end.",
+    "memory": "Reading the file takes more memory than a file may.",
+}
+
+
 def failed_report(sample: str, path: str, failure: str, detail: str) -> FileReport:
-    """Return the report for a file on which the worker crashed or ran out of time."""
+    """Return the report for a file on which the worker crashed, ran out of time, or took too much memory."""
     finding = Finding(
         rule=f"content.reading-{failure}",
         severity="error",
-        message="Reading the file did not come to an end."
-        if failure == "timeout"
-        else "The process that read the file failed.",
+        message=_FAILURES.get(failure, "The process that read the file failed."),
         found=detail.strip().splitlines()[-1] if detail.strip() else failure,
         fix="Encode the video again.",
         path=path,

@@ -1,0 +1,236 @@
+"""Limits on a worker process that reads strangers' files: what it may use, and what it may ask of the kernel.
+
+`enter` is called in the worker once it is ready (its libraries and networks are loaded) and before it is given the
+first file. The limits on memory, files and processor time are POSIX's (``setrlimit``). On Linux a seccomp filter
+(libseccomp) refuses, for all threads and for good: sockets, new programs and processes, and what reaches into other
+processes or the system's settings. Where a part can't be had, the others hold; ``evalkit doctor`` tries each (`probe`).
+
+A filter is no wall around the file system: a worker reads and writes what its user may.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+Level = Literal["full", "limits", "off"]
+LEVELS: tuple[Level, ...] = ("full", "limits", "off")
+
+_CLONE_THREAD = 0x00010000
+_REFUSED = (
+    # programs and processes
+    "execve", "execveat", "fork", "vfork",
+    # other processes
+    "ptrace", "process_vm_readv", "process_vm_writev", "pidfd_getfd", "kcmp",
+    # sockets made in another way
+    "io_uring_setup", "io_uring_enter", "io_uring_register",
+    # the system's settings
+    "mount", "umount2", "move_mount", "fsopen", "open_tree", "pivot_root", "chroot", "setns", "unshare", "bpf",
+    "perf_event_open", "userfaultfd", "keyctl", "add_key", "request_key", "init_module", "finit_module",
+    "delete_module", "kexec_load", "kexec_file_load", "reboot", "swapon", "swapoff", "acct", "quotactl", "settimeofday",
+    "clock_settime", "clock_adjtime", "adjtimex", "sethostname", "setdomainname", "iopl", "ioperm", "syslog",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a worker may use.
+
+    Args:
+        level: ``full``, ``limits`` (no seccomp filter) or ``off``.
+        memory_bytes: address space (with ``graphics``: private memory) beyond what the worker holds when it is ready.
+        job_cpu_seconds: processor time of one job; ``None`` for no limit.
+        open_files: files open at once.
+        file_bytes: size of a file that it writes.
+        graphics: whether a graphics driver is at work. It maps the card's memory into the address space, so private
+            memory is limited instead, and it needs sockets on this machine.
+    """
+
+    level: Level = "full"
+    memory_bytes: int = 4 << 30
+    job_cpu_seconds: float | None = None
+    open_files: int = 512
+    file_bytes: int = 16 << 30
+    graphics: bool = False
+
+
+class Confined:
+    """The limits in force in this process.
+
+    Attributes:
+        parts: words for what is in force: ``memory``, ``processor time``, ``open files``, ``file size``,
+            ``no network``, ``no programs``.
+    """
+
+    def __init__(self, limits: Limits, parts: tuple[str, ...], baseline: int) -> None:
+        self.limits = limits
+        self.parts = parts
+        self._baseline = baseline
+
+    def before_job(self) -> None:
+        """Give the next job its processor time."""
+        if self.limits.level == "off" or self.limits.job_cpu_seconds is None or not _has_resource():
+            return
+        import resource
+
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        seconds = int(used.ru_utime + used.ru_stime + self.limits.job_cpu_seconds) + 1
+        _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+        resource.setrlimit(resource.RLIMIT_CPU, (_at_most(seconds, hard), hard))
+
+    def worn(self) -> bool:
+        """Return whether so much memory was not given back that the next job should have a fresh process."""
+        return bool(self._baseline) and _held(self.limits) - self._baseline > self.limits.memory_bytes // 2
+
+
+def enter(limits: Limits) -> Confined:
+    """Put the limits on this process, all of its threads, and for good.
+
+    Raises:
+        OSError: never for a part that this system lacks; only when the kernel refuses what it should grant.
+    """
+    if limits.level == "off":
+        return Confined(limits, (), 0)
+    baseline = _held(limits)
+    parts = _set_limits(limits, baseline)
+    if limits.level == "full":
+        parts += _filter_calls(limits)
+    return Confined(limits, parts, baseline)
+
+
+def _has_resource() -> bool:
+    return os.name == "posix"
+
+
+def _set_limits(limits: Limits, baseline: int) -> tuple[str, ...]:
+    if not _has_resource():
+        return ()
+    import resource
+
+    wanted = [
+        ("open files", resource.RLIMIT_NOFILE, limits.open_files),
+        ("file size", resource.RLIMIT_FSIZE, limits.file_bytes),
+        ("core dumps", resource.RLIMIT_CORE, 0),
+    ]
+    if baseline:
+        kind = resource.RLIMIT_DATA if limits.graphics else resource.RLIMIT_AS
+        wanted.append(("memory", kind, baseline + limits.memory_bytes))
+    parts = ["processor time"] if limits.job_cpu_seconds is not None else []
+    for name, kind, most in wanted:
+        _, hard = resource.getrlimit(kind)
+        try:
+            resource.setrlimit(kind, (_at_most(most, hard), _at_most(most, hard)))
+        except (OSError, ValueError):  # macOS refuses some
+            continue
+        if name != "core dumps":
+            parts.append(name)
+    return tuple(parts)
+
+
+def _at_most(wanted: int, hard: int) -> int:
+    import resource
+
+    return wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+
+
+def _held(limits: Limits) -> int:
+    """Return the bytes that this process holds of what is limited; 0 where the system does not say."""
+    try:
+        pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[5 if limits.graphics else 0]
+    except (OSError, IndexError):
+        return 0
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _filter_calls(limits: Limits) -> tuple[str, ...]:
+    seccomp = _seccomp()
+    if seccomp is None:
+        return ()
+    refuse = seccomp.ERRNO(errno.EPERM)
+    calls = seccomp.SyscallFilter(defaction=seccomp.ALLOW)
+    calls.set_attr(seccomp.Attr.CTL_TSYNC, 1)  # the threads that libraries have started are held too
+    for name in _REFUSED:
+        _rule(calls, refuse, name)
+    # A thread is made with CLONE_THREAD; a process is not. What clone3 is asked lies in memory that a filter can't
+    # read: told that there is no such call, the C library takes clone.
+    _rule(calls, refuse, "clone", seccomp.Arg(0, seccomp.MASKED_EQ, _CLONE_THREAD, 0))
+    _rule(calls, seccomp.ERRNO(errno.ENOSYS), "clone3")
+    if limits.graphics:
+        import socket
+
+        _rule(calls, refuse, "socket", seccomp.Arg(0, seccomp.NE, int(socket.AF_UNIX)))
+    else:
+        _rule(calls, refuse, "socket")
+    try:
+        calls.load()
+    except OSError:
+        return ()
+    return ("no network", "no programs")
+
+
+def _rule(calls: Any, action: Any, name: str, *arguments: Any) -> None:
+    try:
+        calls.add_rule(action, name, *arguments)
+    except (OSError, ValueError):  # the system's libseccomp does not know the call, nor does its kernel offer it
+        return
+
+
+def _seccomp() -> Any:
+    """Return the binding of libseccomp, or ``None`` where there is none."""
+    if not sys.platform.startswith("linux"):
+        return None
+    try:
+        import pyseccomp
+    except (ImportError, OSError, RuntimeError):
+        return None
+    return pyseccomp
+
+
+def probe(config: Any) -> Callable[[Any], dict[str, bool]]:
+    """Be a worker's handler that tries what it should not be able to, and says what was refused or limited."""
+    del config
+
+    def handle(job: Any) -> dict[str, bool]:
+        del job
+        import resource
+
+        def limited(kind: int) -> bool:
+            return resource.getrlimit(kind)[0] != resource.RLIM_INFINITY
+
+        return {
+            "memory": limited(resource.RLIMIT_AS),
+            "processor time": limited(resource.RLIMIT_CPU),
+            "open files": limited(resource.RLIMIT_NOFILE),
+            "file size": limited(resource.RLIMIT_FSIZE),
+            "no network": _is_refused(_open_socket),
+            "no programs": _is_refused(_start_program),
+        }
+
+    return handle
+
+
+def _is_refused(act: Callable[[], object]) -> bool:
+    try:
+        act()
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _open_socket() -> None:
+    import socket
+
+    socket.socket(socket.AF_INET, socket.SOCK_STREAM).close()
+
+
+def _start_program() -> None:
+    import subprocess
+
+    subprocess.run([sys.executable, "-c", ""], check=True)

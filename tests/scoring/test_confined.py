@@ -1,0 +1,85 @@
+"""Scoring with confined workers: paths, the clock, and the level that somebody chose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evalkit import api
+from evalkit.challenge import ArchiveRules
+from evalkit.errors import UsageError
+from evalkit.metrics.features.base import Item, WeightFile
+from evalkit.scoring.engines.local import LocalEngine, absolute, default_sandbox
+from evalkit.scoring.extract import Config, Job
+from evalkit.submission import MemberRef
+from evalkit.submission.members import Member
+
+
+@pytest.mark.parametrize("level", ["full", "off"])
+def test_relative_paths_are_those_of_whoever_called(
+    world: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, level: Any
+) -> None:
+    submission, samples = world.submission().path, world.samples().root
+    monkeypatch.chdir(tmp_path)
+    for name, target in (("team.zip", submission), ("samples", samples)):
+        (tmp_path / name).symlink_to(target)
+    card = api.score(
+        "team.zip", world.challenge(), "samples", metrics=["psnr", "duration"], cache="cache", sandbox=level, workers=1
+    )
+    assert card.scored_videos == len(card.videos) > 0
+    assert (tmp_path / "cache").is_dir()
+
+
+def test_a_video_that_takes_too_long_is_a_finding(world: Any, tmp_path: Path) -> None:
+    rules = world.challenge()
+    report = api.validate(world.submission().path, rules, world.samples(), cache=tmp_path, timeout=0.001, workers=1)
+    assert [[finding.rule for finding in file.findings] for file in report.files] == [
+        ["content.reading-timeout"] for _ in world.samples()
+    ]
+    assert report.files[0].findings[0].found == "more than 0.001 s"
+
+
+def test_every_path_of_a_job_is_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    item = Item("s1", Path(), reference_images=(Path("a.png"), Path("/b.png")), audio=Path("a.wav"))
+    job = Job("s1", MemberRef(Path("t.zip"), Member("s1.mp4", b"s1.mp4", 1, 1, "file"), (1, 2, 3)), item, 2.5)
+    placed = absolute(job)
+    assert placed.member.archive == tmp_path / "t.zip"
+    assert placed.member.member == job.member.member
+    assert placed.member.stamp == (1, 2, 3)
+    assert placed.item.video == Path()
+    assert placed.item.reference_images == (tmp_path / "a.png", Path("/b.png"))
+    assert (placed.item.audio, placed.item.reference_video) == (tmp_path / "a.wav", None)
+    config = Config(Path("c"), ("facts",), {"r": WeightFile("r", Path("w"), "ab", {"size": [1, 2]})})
+    assert absolute(config).cache == tmp_path / "c"
+    assert absolute(config).weights["r"] == WeightFile("r", tmp_path / "w", "ab", {"size": [1, 2]})
+
+
+def test_the_level_comes_from_the_environment_unless_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("EVALKIT_SANDBOX", raising=False)
+    assert LocalEngine(1).sandbox == default_sandbox() == "full"
+    monkeypatch.setenv("EVALKIT_SANDBOX", "limits")
+    assert LocalEngine(1).sandbox == "limits"
+    assert LocalEngine(1, sandbox="off").sandbox == "off"
+    monkeypatch.setenv("EVALKIT_SANDBOX", "none\x1b")
+    with pytest.raises(UsageError, match=r"expected full, limits, off"):
+        LocalEngine(1)
+
+
+def test_a_worker_may_write_whatever_the_challenge_allows(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+    monkeypatch.setattr("evalkit.scoring.engines.local.Workers", lambda *words: seen.append(words[-1]) or NoWork())
+    large = ArchiveRules(max_file_bytes=100 << 30)
+    rules = world.challenge().submission.model_copy(update={"archive": large})
+    job = Job("s1", MemberRef(Path("t.zip"), Member("s1.mp4", b"s1.mp4", 1, 1, "file"), None), Item("s1", Path()))
+    LocalEngine(1, timeout=10).run(Config(Path("c"), rules=rules, device="cuda"), [job])
+    assert (seen[0].file_bytes, seen[0].job_cpu_seconds, seen[0].graphics) == (200 << 30, 20, True)
+
+
+class NoWork:
+    """Workers that are not started."""
+
+    def run(self, jobs: Any) -> Any:
+        return iter(())
