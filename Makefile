@@ -6,10 +6,11 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp-$(EXTRAS)
 PYTEST_ARGS ?=
 FUZZ_ARGS ?=
+SOAK_ARGS ?=
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install test demo check docs format oracles wheel smoke fuzz bench bench-networks train-bundled clean
+.PHONY: help install test demo check docs format oracles wheel smoke fuzz soak bench bench-networks bench-sandbox train-bundled clean
 
 help:
 	@echo "make test     run the tests                 make demo    a made-up challenge, from nothing to one page"
@@ -18,7 +19,9 @@ help:
 	@echo "make oracles  environment for parity tests  make smoke   build a wheel and try it elsewhere"
 	@echo "make train-bundled  train evalkit's own small networks again (about 20 minutes on two cores)"
 	@echo "make fuzz     mutated archives, tables, YAML and JSON against every reader (FUZZ_ARGS='--inputs 1000')"
-	@echo "make bench    timings, as ratios in one run (bench-networks: the five neural metrics on real clips)"
+	@echo "make soak     kill -9 at random moments of five commands, and what is left then (SOAK_ARGS='--kills 5')"
+	@echo "make bench    timings, as ratios in one run (bench-networks: the five neural metrics on
+	@echo "              real clips; bench-sandbox: what confined workers cost)"
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -53,6 +56,9 @@ oracles:
 fuzz: $(STAMP)
 	PYTHONPATH=tests $(BIN)/python -m fuzz $(FUZZ_ARGS)
 
+soak: $(STAMP)
+	PYTHONPATH=tests $(BIN)/python -m soak $(SOAK_ARGS)
+
 wheel: $(STAMP)
 	rm -rf dist build
 	$(BIN)/python -m build --outdir dist .
@@ -66,6 +72,9 @@ bench: $(STAMP)
 bench-networks: $(STAMP)
 	$(BIN)/python -m benchmarks.networks
 	$(BIN)/python -m benchmarks.five_metrics
+
+bench-sandbox: $(STAMP)
+	$(BIN)/python -m benchmarks.sandbox
 
 # The networks go to build/bundled; evalkit.reference_models.bundled.publish makes them the ones of this checkout.
 train-bundled: $(STAMP)
