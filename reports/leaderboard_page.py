@@ -40,6 +40,7 @@ from evalkit.reports.tables import machine_of
 from evalkit.standings.model import Standings
 
 ERRORS_SHOWN = 10  # findings of one rule of one run
+SHARED_SHOWN = 20  # pairs of runs
 
 
 def render_leaderboard(snapshot: Snapshot, standings: Standings) -> str:
@@ -92,6 +93,7 @@ def render_leaderboard(snapshot: Snapshot, standings: Standings) -> str:
         invalid=invalid_runs(snapshot, board),
         thin=thin_cells(snapshot.challenge, standings),
         errors_shown=ERRORS_SHOWN,
+        shared_shown=SHARED_SHOWN,
         rules=rules_in_words(snapshot.challenge),
         rule_rows=rule_rows(snapshot.challenge),
         own_default=OWN_DEFAULT,

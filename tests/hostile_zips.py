@@ -9,8 +9,8 @@ import os
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 STORED, DEFLATED = 0, 8
@@ -21,7 +21,11 @@ DESCRIPTOR = 0x8
 
 @dataclass(frozen=True)
 class Entry:
-    """A member as it will stand in the archive; what is ``None`` follows from ``data``, the rest is written as is."""
+    """A member as it will stand in the archive; what is ``None`` follows from ``data``, the rest is written as is.
+
+    ``local`` and ``central`` replace single numbers in the member's own header and in the table of contents: flags,
+    method, crc, packed (compressed size), size; ``central`` also offset and disk. ``gap`` stands before the header.
+    """
 
     name: str | bytes
     data: bytes = b"not really a video"
@@ -35,6 +39,12 @@ class Entry:
     local_name: bytes | None = None
     body: bytes | None = None
     version: int = 20
+    extra: bytes = b""
+    local_extra: bytes = b""
+    local: Mapping[str, int] = field(default_factory=dict)
+    central: Mapping[str, int] = field(default_factory=dict)
+    descriptor: bytes | None = None
+    gap: bytes = b""
 
     @property
     def raw_name(self) -> bytes:
@@ -51,37 +61,83 @@ def deflated(data: bytes) -> bytes:
 
 
 def raw_zip(
-    path: Path, *entries: Entry, prefix: bytes = b"", claimed: int | None = None, disk: int = 0, comment: bytes = b""
+    path: Path,
+    *entries: Entry,
+    prefix: bytes = b"",
+    claimed: int | None = None,
+    here: int | None = None,
+    disk: int = 0,
+    gap: bytes = b"",
+    comment: bytes = b"",
+    suffix: bytes = b"",
 ) -> Path:
     """Write ``entries`` one after the other, then the table of contents; offsets don't count ``prefix``."""
     body, table = bytearray(), bytearray()
     for entry in entries:
+        body += entry.gap
         content = entry.body
         if content is None:
             content = deflated(entry.data) if entry.method == DEFLATED else entry.data
-        size = len(entry.data) if entry.size is None else entry.size
-        packed = len(content) if entry.compressed_size is None else entry.compressed_size
-        crc = zlib.crc32(entry.data) if entry.crc is None else entry.crc
+        stated = {
+            "flags": entry.flag_bits,
+            "method": entry.method,
+            "crc": zlib.crc32(entry.data) if entry.crc is None else entry.crc,
+            "packed": len(content) if entry.compressed_size is None else entry.compressed_size,
+            "size": len(entry.data) if entry.size is None else entry.size,
+            "offset": len(body) if entry.offset is None else entry.offset,
+            "disk": 0,
+        }
         late = bool(entry.flag_bits & DESCRIPTOR)
-        local_name = entry.raw_name if entry.local_name is None else entry.local_name
-        offset = len(body) if entry.offset is None else entry.offset
         if entry.offset is None:
-            numbers = (0, 0, 0) if late else (crc, packed, size)
-            body += struct.pack(
-                "<4s5H3L2H", b"PK\3\4", entry.version, entry.flag_bits, entry.method, 0, 0x21, *numbers,
-                len(local_name), 0,
-            )  # fmt: skip
-            body += local_name + content
+            body += local_header(
+                entry, stated | ({"crc": 0, "packed": 0, "size": 0} if late else {}) | dict(entry.local)
+            )
+            body += content
             if late:
-                body += struct.pack("<4s3L", b"PK\7\x08", crc, packed, size)
-        table += struct.pack(
-            "<4sBBHHHHHLLLHHHHHLL", b"PK\1\2", 20, 3, entry.version, entry.flag_bits, entry.method, 0, 0x21,
-            crc, packed, size, len(entry.raw_name), 0, 0, 0, 0, (entry.mode & 0xFFFF) << 16, offset,
-        )  # fmt: skip
-        table += entry.raw_name
+                numbers = (stated["crc"], stated["packed"], stated["size"])
+                body += struct.pack("<4s3L", b"PK\7\x08", *numbers) if entry.descriptor is None else entry.descriptor
+        table += central_entry(entry, stated | dict(entry.central))
+    body += gap
     count = len(entries) if claimed is None else claimed
-    end = struct.pack("<4s4H2LH", b"PK\5\6", disk, disk, count, count, len(table), len(body), len(comment))
-    path.write_bytes(prefix + body + table + end + comment)
+    end = struct.pack(
+        "<4s4H2LH", b"PK\5\6", disk, disk, count if here is None else here, count, len(table), len(body), len(comment)
+    )
+    path.write_bytes(prefix + body + table + end + comment + suffix)
+    return path
+
+
+def local_header(entry: Entry, numbers: Mapping[str, int]) -> bytes:
+    name = entry.raw_name if entry.local_name is None else entry.local_name
+    return struct.pack(
+        "<4s5H3L2H", b"PK\3\4", entry.version, numbers["flags"], numbers["method"], 0, 0x21,
+        numbers["crc"], numbers["packed"], numbers["size"], len(name), len(entry.local_extra),
+    ) + name + entry.local_extra  # fmt: skip
+
+
+def central_entry(entry: Entry, numbers: Mapping[str, int]) -> bytes:
+    return struct.pack(
+        "<4sBBHHHHHLLLHHHHHLL", b"PK\1\2", 20, 3, entry.version, numbers["flags"], numbers["method"], 0, 0x21,
+        numbers["crc"], numbers["packed"], numbers["size"], len(entry.raw_name), len(entry.extra), 0,
+        numbers["disk"], 0, (entry.mode & 0xFFFF) << 16, numbers["offset"],
+    ) + entry.raw_name + entry.extra  # fmt: skip
+
+
+def with_zip64_end(
+    path: Path, *, small: bool = False, place: int | None = None, length: int = 44, **large: int
+) -> Path:
+    """Put a Zip64 end record and its locator before the end record of the archive at ``path``.
+
+    ``large`` replaces numbers in the record (here, claimed, length, offset), ``place`` what the locator says. The end
+    record keeps its own numbers when ``small``, and else refers to the new one.
+    """
+    data = path.read_bytes()
+    body, end = data[:-22], data[-22:]
+    here, claimed, table, offset = struct.unpack_from("<2H2L", end, 8)
+    numbers = {"here": here, "claimed": claimed, "table": table, "offset": offset} | large
+    record = struct.pack("<4sQ2H2L4Q", b"PK\6\6", length, 45, 45, 0, 0, *numbers.values())
+    locator = struct.pack("<4sLQL", b"PK\6\7", 0, len(body) if place is None else place, 1)
+    full = struct.pack("<4s4H2LH", b"PK\5\6", 0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+    path.write_bytes(body + record + locator + (end if small else full))
     return path
 
 
@@ -235,13 +291,7 @@ def garbled_table(path: Path) -> Path:
 
 def claims_million(path: Path) -> Path:
     """A Zip64 record that claims a million members where there is one."""
-    data = raw_zip(path, Entry("s01.mp4")).read_bytes()
-    body, end = data[:-22], data[-22:]
-    length, offset = struct.unpack_from("<2L", end, 12)
-    record = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, 1_000_000, 1_000_000, length, offset)
-    locator = struct.pack("<4sLQL", b"PK\6\7", 0, len(body), 1)
-    path.write_bytes(body + record + locator + end)
-    return path
+    return with_zip64_end(raw_zip(path, Entry("s01.mp4")), small=True, here=1_000_000, claimed=1_000_000)
 
 
 def understates_count(path: Path, members: int = 50) -> Path:
@@ -269,14 +319,7 @@ def zip64(path: Path) -> Path:
     """A small file in the 64-bit format, as tools write it when they don't know the size beforehand."""
     with zipfile.ZipFile(path, "w") as archive, archive.open("s01.mp4", "w", force_zip64=True) as member:
         member.write(b"small")
-    data = path.read_bytes()
-    body, end = data[:-22], data[-22:]
-    length, offset = struct.unpack_from("<2L", end, 12)
-    record = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, 1, 1, length, offset)
-    locator = struct.pack("<4sLQL", b"PK\6\7", 0, len(body), 1)
-    unknown = struct.pack("<4s4H2LH", b"PK\5\6", 0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
-    path.write_bytes(body + record + locator + unknown)
-    return path
+    return with_zip64_end(path)
 
 
 def data_descriptor(path: Path) -> Path:

@@ -14,6 +14,7 @@ from evalkit.submission import Submission
 from evalkit.validators import archive_collisions as collisions
 from evalkit.validators import archive_limits as limits
 from evalkit.validators import archive_names as names
+from evalkit.validators import archive_structure as structure
 from evalkit.validators.archive_names import junk
 from evalkit.validators.findings import Finding, Rule, run_rules
 from evalkit.validators.listing import Listing
@@ -43,14 +44,20 @@ RULES: tuple[Rule[Listing], ...] = (
     Rule("archive.too-many-files", "archive", "error", "number of members", limits.too_many_files),
     Rule("archive.name-not-utf8", "archive", "error", "names that are not UTF-8", names.name_not_utf8),
     Rule("archive.control-characters", "archive", "error", "invisible characters in names", names.control_characters),
+    Rule("archive.end-record", "archive", "error", "end records that disagree", structure.end_record),
+    Rule("archive.hidden-member", "archive", "error", "members that are not listed", structure.hidden_member),
     Rule("archive.overlap", "archive", "error", "members that share data", limits.overlap),
+    Rule("archive.long-name", "archive", "error", "names too long or too deep to store", names.long_name),
+    Rule("archive.sparse-file", "archive", "warning", "files that are mostly holes", limits.sparse_file),
+    Rule("archive.header-mismatch", "archive", "error", "members described in two ways", structure.header_mismatch),
     Rule("archive.unsupported-method", "archive", "error", "unusual compression", limits.unsupported_method),
+    Rule("archive.unlisted-data", "archive", "warning", "bytes outside the members", structure.unlisted_data),
     Rule("archive.windows-reserved", "archive", "warning", "names that Windows can't store", names.windows_reserved),
     Rule("archive.junk", "archive", "info", "files that desktops add", names.desktop_files),
 )
 
 # Faults of one member that leave the others readable: `Submission.copy` refuses that member alone.
-_ONLY_THAT_MEMBER = frozenset({"archive.nested-archive", "archive.unsupported-method"})
+_ONLY_THAT_MEMBER = frozenset({"archive.nested-archive", "archive.unsupported-method", "archive.header-mismatch"})
 
 
 def check_archive(submission: Submission, rules: ArchiveRules, severities: Mapping[str, str]) -> list[Finding]:
@@ -68,7 +75,8 @@ def blocks(findings: Iterable[Finding]) -> bool:
     """Return whether the archive must not be read any further.
 
     Every error of an archive rule does, but for those about a single member that can't be read anyway (a nested
-    archive, unusual compression): one bad file never stops the rest. A password is no accident of one file.
+    archive, unusual compression, headers that disagree): one bad file never stops the rest. A password is no accident
+    of one file.
     """
     return any(
         finding.severity == "error" and finding.rule.startswith("archive.") and finding.rule not in _ONLY_THAT_MEMBER

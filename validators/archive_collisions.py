@@ -25,13 +25,13 @@ def duplicate_name(listing: Listing) -> Iterator[Violation]:
 
 
 def case_collision(listing: Listing) -> Iterator[Violation]:
-    """Find names, and folders in names, that differ only in case or in the encoding of accents."""
+    """Find names, and folders in names, that differ only in case, in accents' encoding, or in what Windows drops."""
     found: dict[str, Violation] = {}
     for members in _groups(zip(listing.folded_names, listing.members, strict=True)):
         first = members[0].path
         for other in {member.path: None for member in members if member.path != first}:
             found[other] = Violation(
-                "On a system that ignores case or the encoding of accents, the name is the same as another one.",
+                "Where case, accents' encoding or a dot at the end is ignored, the name is the same as another one.",
                 found=f"also '{neutralise(first)}'",
                 expected="names that differ in more than that",
                 fix=_RENAME,
@@ -40,7 +40,7 @@ def case_collision(listing: Listing) -> Iterator[Violation]:
     for member, folder, first in _respelled_folders(listing):
         if member.path not in found:
             found[member.path] = Violation(
-                "On a system that ignores case or the encoding of accents, the folder is the same as another one.",
+                "Where case, accents' encoding or a dot at the end is ignored, the folder is the same as another one.",
                 found=f"folder '{neutralise(folder)}' beside '{neutralise(first)}'",
                 expected="one spelling of every folder",
                 fix="Rename the folder and make the ZIP again.",

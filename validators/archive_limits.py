@@ -106,14 +106,32 @@ def too_many_files(listing: Listing) -> Iterator[Violation]:
         )
 
 
+def sparse_file(listing: Listing) -> Iterator[Violation]:
+    """Find files of a folder that are mostly holes: they take much more room as a copy than where they lie."""
+    for member in listing.members:
+        if member.stored is not None and member.size > max(HARMLESS_BYTES, listing.rules.max_ratio * member.stored):
+            yield Violation(
+                "The file is mostly holes: the file system keeps much less of it than it is long.",
+                found=f"{member.stored} bytes on the disk, {member.size} when it is read",
+                expected=f"at most {listing.rules.max_ratio:g} times as much",
+                fix="Hand in the videos as they were encoded.",
+                path=member.path,
+            )
+
+
 def overlap(listing: Listing) -> Iterator[Violation]:
-    """Compare each member's least possible end with the next one's start: members of a sound ZIP stand side by side."""
+    """Compare each member's end with the next one's start: members of a sound ZIP stand side by side.
+
+    The end is the one that its own header states; of a member without a header, the least possible one.
+    """
     if listing.directory_offset is None:
         return
     reach, holder = 0, ""
     for member in sorted(listing.members, key=lambda member: member.header_offset or 0):
         start = member.header_offset or 0
-        end = start + LOCAL_HEADER_BYTES + len(member.raw_name) + member.compressed_size
+        end = member.end
+        if end is None:
+            end = start + LOCAL_HEADER_BYTES + len(member.raw_name) + member.compressed_size
         if start < reach or end > listing.directory_offset:
             other = "the table of contents" if start >= reach else f"'{neutralise(holder)}'" if holder else "nothing"
             yield Violation(

@@ -11,6 +11,7 @@ from evalkit.validators.listing import Listing, parts
 
 _REZIP = "Make the ZIP again from regular files with relative names."
 _RENAME = "Rename the file and make the ZIP again."
+LONGEST_PART, LONGEST_PATH, DEEPEST = 255, 4096, 64  # bytes of UTF-8 (what common file systems store), folders
 _DRIVE = re.compile(r"[A-Za-z]:")
 _ARCHIVES = re.compile(
     r"\.(?:zip|zipx|jar|rar|7z|tar|tgz|tbz2?|txz|gz|bz2|xz|zst|lzma|lz4|lz|z|cab|arj|ace|iso|dmg|[zr][0-9]{2}|00[1-9])$",
@@ -113,6 +114,22 @@ def control_characters(listing: Listing) -> Iterator[Violation]:
                 "The name holds characters that can't be seen or that change how it is shown.",
                 found=neutralise(" ".join(map(neutralise, hidden))),
                 expected="visible characters",
+                fix=_RENAME,
+                path=member.path,
+            )
+
+
+def long_name(listing: Listing) -> Iterator[Violation]:
+    """Find names that hardly any system can store: too long a part, too long a path, too many folders."""
+    for member in listing.members:
+        name = member.path.encode("utf-8", "surrogatepass")
+        depth = len(parts(member.path))
+        longest = max(map(len, name.replace(b"\\", b"/").split(b"/")))
+        if len(name) > LONGEST_PATH or depth > DEEPEST or longest > LONGEST_PART:
+            yield Violation(
+                "The name is too long or lies too deep to be stored.",
+                found=f"{len(name)} bytes, the longest part {longest}, {depth} parts",
+                expected=f"at most {LONGEST_PATH} bytes, {LONGEST_PART} a part, {DEEPEST} parts",
                 fix=_RENAME,
                 path=member.path,
             )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from evalkit.media.facts import AudioFacts, VideoFacts
-from evalkit.validators.encoding import IRREGULAR_SHARE, File, container_fits, of_audio
+from evalkit.validators.encoding import IRREGULAR_SHARE
+from evalkit.validators.file import File, is_damaged, is_truncated, of_allowed_codec, of_audio
 from evalkit.validators.findings import Rule, Violation
 
 FROZEN_SHARE = 0.95
@@ -13,30 +14,6 @@ DUPLICATE_SHARE = 0.5
 BLACK_SHARE = 0.5
 SILENCE_DBFS = -60.0
 SHORTER_THAN_SPEECH = 0.5
-
-
-def _of_allowed_codec(
-    check: Callable[[VideoFacts, File], Iterable[Violation]],
-) -> Callable[[File], Iterable[Violation]]:
-    """Skip the check where another fault already explains what it would see."""
-
-    def checked(file: File) -> Iterable[Violation]:
-        video = file.facts.video
-        if video is None or not container_fits(file) or video.codec not in file.rules.video.codecs:
-            return ()
-        return check(video, file)
-
-    return checked
-
-
-def _is_truncated(video: VideoFacts) -> bool:
-    """One packet of slack: the last one may be an end marker that the index counts."""
-    return video.missing_packets > 1 and not video.stopped_early
-
-
-def _is_damaged(video: VideoFacts) -> bool:
-    """Return whether a fault is reported that explains odd times, lengths and sizes."""
-    return bool(_is_truncated(video) or video.decode_errors or video.corrupt_frames or video.stopped_early)
 
 
 def _is_too_large(video: VideoFacts, file: File) -> bool:
@@ -47,7 +24,7 @@ def _is_too_large(video: VideoFacts, file: File) -> bool:
 
 def _truncated(video: VideoFacts, file: File) -> Iterable[Violation]:
     del file
-    if _is_truncated(video):
+    if is_truncated(video):
         yield Violation(
             "The file ends before its header says.",
             found=f"{video.packets} frames",
@@ -57,7 +34,7 @@ def _truncated(video: VideoFacts, file: File) -> Iterable[Violation]:
 
 
 def _decode_errors(video: VideoFacts, file: File) -> Iterable[Violation]:
-    if _is_truncated(video) or _is_too_large(video, file) or not (video.decode_errors or video.corrupt_frames):
+    if is_truncated(video) or _is_too_large(video, file) or not (video.decode_errors or video.corrupt_frames):
         return
     yield Violation(
         "The decoder meets damaged data.",
@@ -79,7 +56,7 @@ def _endless(video: VideoFacts, file: File) -> Iterable[Violation]:
 
 
 def _too_few_frames(video: VideoFacts, file: File) -> Iterable[Violation]:
-    if video.frames < file.rules.video.min_frames and not _is_damaged(video):
+    if video.frames < file.rules.video.min_frames and not is_damaged(video):
         yield Violation(
             "There are too few frames.", found=str(video.frames), expected=f"at least {file.rules.video.min_frames}"
         )
@@ -87,7 +64,7 @@ def _too_few_frames(video: VideoFacts, file: File) -> Iterable[Violation]:
 
 def _duration(video: VideoFacts, file: File) -> Iterable[Violation]:
     low, high = file.rules.video.min_seconds, file.rules.video.max_seconds
-    if _is_damaged(video) or video.backward_steps or video.frames < file.rules.video.min_frames:
+    if is_damaged(video) or video.backward_steps or video.frames < file.rules.video.min_frames:
         return
     found = f"{video.duration_seconds:.2f} s"
     if low is not None and video.duration_seconds < low:
@@ -98,7 +75,7 @@ def _duration(video: VideoFacts, file: File) -> Iterable[Violation]:
 
 def _speech_length(video: VideoFacts, file: File) -> Iterable[Violation]:
     limit = file.rules.video.match_reference_seconds
-    if limit is None or file.speech_seconds is None or _is_damaged(video) or video.backward_steps:
+    if limit is None or file.speech_seconds is None or is_damaged(video) or video.backward_steps:
         return
     if video.frames < file.rules.video.min_frames:
         return
@@ -113,13 +90,13 @@ def _speech_length(video: VideoFacts, file: File) -> Iterable[Violation]:
 
 def _size_changes(video: VideoFacts, file: File) -> Iterable[Violation]:
     del file
-    if video.size_changes and not _is_damaged(video):
+    if video.size_changes and not is_damaged(video):
         yield Violation("The pictures change their size.", found=f"{video.size_changes} times", expected="one size")
 
 
 def _backward(video: VideoFacts, file: File) -> Iterable[Violation]:
     del file
-    if video.backward_steps and not _is_damaged(video):
+    if video.backward_steps and not is_damaged(video):
         yield Violation(
             "Time stamps do not increase.",
             found=f"{video.backward_steps} frames are not later than the one before",
@@ -131,7 +108,7 @@ def _backward(video: VideoFacts, file: File) -> Iterable[Violation]:
 def _gap(video: VideoFacts, file: File) -> Iterable[Violation]:
     del file
     few = 0 < video.irregular_share <= IRREGULAR_SHARE
-    if few and not _is_damaged(video) and not video.backward_steps:
+    if few and not is_damaged(video) and not video.backward_steps:
         yield Violation(
             "A few frame intervals differ from the usual one.",
             found=f"{video.irregular_share:.1%} of the intervals",
@@ -174,7 +151,7 @@ def _silent(audio: AudioFacts, file: File) -> Iterable[Violation]:
 
 def _audio_damaged(audio: AudioFacts, file: File) -> Iterable[Violation]:
     video = file.facts.video
-    explained = video is not None and (_is_damaged(video) or video.codec not in file.rules.video.codecs)
+    explained = video is not None and (is_damaged(video) or video.codec not in file.rules.video.codecs)
     if audio.decode_errors and not explained and audio.codec in file.rules.audio.codecs:
         yield Violation(
             "The audio decoder meets damaged data.",
@@ -184,9 +161,45 @@ def _audio_damaged(audio: AudioFacts, file: File) -> Iterable[Violation]:
         )
 
 
+def _audio_empty(audio: AudioFacts, file: File) -> Iterable[Violation]:
+    video = file.facts.video
+    explained = audio.decode_errors or (video is not None and is_damaged(video))
+    if not audio.duration_seconds and not explained:
+        yield Violation(
+            "The audio stream holds no sound at all.",
+            found="no samples",
+            expected="sound as long as the video",
+            fix="ffmpeg -i {path} -i SPEECH.wav -map 0:v -map 1:a -c:v copy -c:a aac -shortest fixed.mp4",
+        )
+
+
+def _audio_cut(audio: AudioFacts, file: File) -> Iterable[Violation]:
+    video = file.facts.video
+    explained = audio.decode_errors or (video is not None and is_damaged(video))
+    if audio.missing_packets > 1 and audio.duration_seconds and not explained:
+        yield Violation(
+            "A part of the sound that the index lists is not in the file.",
+            found=f"{audio.missing_packets} packets missing",
+            expected="every packet that the index lists",
+            fix="Copy or encode the file again; a part of it is lost.",
+        )
+
+
+def _audio_change(audio: AudioFacts, file: File) -> Iterable[Violation]:
+    if audio.format_changes and audio.codec in file.rules.audio.codecs:
+        yield Violation(
+            "The sound changes its sample rate or its channels on the way.",
+            found=f"{audio.format_changes} times",
+            expected="one sample rate and one number of channels",
+            fix="ffmpeg -i {path} -c:v copy -c:a aac -ar 48000 -ac 1 fixed.mp4",
+        )
+
+
 def _audio_short(audio: AudioFacts, file: File) -> Iterable[Violation]:
     limit, video = file.rules.audio.max_length_difference, file.facts.video
-    if limit is None or video is None or _is_damaged(video) or audio.decode_errors:
+    if limit is None or video is None or is_damaged(video) or audio.decode_errors:
+        return
+    if not audio.duration_seconds or audio.missing_packets > 1:
         return
     video_end = video.start_seconds + video.duration_seconds
     audio_end = audio.start_seconds + audio.duration_seconds
@@ -199,19 +212,22 @@ def _audio_short(audio: AudioFacts, file: File) -> Iterable[Violation]:
 
 
 RULES: tuple[Rule[File], ...] = (
-    Rule("content.truncated", "file", "error", "shorter than its header says", _of_allowed_codec(_truncated)),
-    Rule("content.decode-errors", "file", "error", "damaged video data", _of_allowed_codec(_decode_errors)),
-    Rule("content.endless", "file", "error", "too many frames", _of_allowed_codec(_endless)),
-    Rule("content.too-few-frames", "file", "error", "too few frames", _of_allowed_codec(_too_few_frames)),
-    Rule("content.duration", "file", "error", "too short or too long", _of_allowed_codec(_duration)),
-    Rule("content.speech-length", "file", "error", "not as long as the speech", _of_allowed_codec(_speech_length)),
-    Rule("content.size-change", "file", "error", "pictures change size", _of_allowed_codec(_size_changes)),
-    Rule("content.timestamps", "file", "error", "time stamps go backward", _of_allowed_codec(_backward)),
-    Rule("content.irregular-frames", "file", "info", "a few irregular intervals", _of_allowed_codec(_gap)),
-    Rule("content.frozen", "file", "warning", "frozen video", _of_allowed_codec(_frozen)),
-    Rule("content.duplicate-frames", "file", "warning", "most frames repeated", _of_allowed_codec(_duplicates)),
-    Rule("content.black", "file", "warning", "black video", _of_allowed_codec(_black)),
+    Rule("content.truncated", "file", "error", "shorter than its header says", of_allowed_codec(_truncated)),
+    Rule("content.decode-errors", "file", "error", "damaged video data", of_allowed_codec(_decode_errors)),
+    Rule("content.endless", "file", "error", "too many frames", of_allowed_codec(_endless)),
+    Rule("content.too-few-frames", "file", "error", "too few frames", of_allowed_codec(_too_few_frames)),
+    Rule("content.duration", "file", "error", "too short or too long", of_allowed_codec(_duration)),
+    Rule("content.speech-length", "file", "error", "not as long as the speech", of_allowed_codec(_speech_length)),
+    Rule("content.size-change", "file", "error", "pictures change size", of_allowed_codec(_size_changes)),
+    Rule("content.timestamps", "file", "error", "time stamps go backward", of_allowed_codec(_backward)),
+    Rule("content.irregular-frames", "file", "info", "a few irregular intervals", of_allowed_codec(_gap)),
+    Rule("content.frozen", "file", "warning", "frozen video", of_allowed_codec(_frozen)),
+    Rule("content.duplicate-frames", "file", "warning", "most frames repeated", of_allowed_codec(_duplicates)),
+    Rule("content.black", "file", "warning", "black video", of_allowed_codec(_black)),
     Rule("content.audio-silent", "file", "warning", "silent audio", of_audio(_silent)),
     Rule("content.audio-damaged", "file", "error", "damaged audio data", of_audio(_audio_damaged)),
+    Rule("content.audio-empty", "file", "error", "audio stream without sound", of_audio(_audio_empty)),
+    Rule("content.audio-cut", "file", "error", "sound missing from the file", of_audio(_audio_cut)),
+    Rule("content.audio-change", "file", "error", "sample rate or channels change", of_audio(_audio_change)),
     Rule("content.audio-short", "file", "warning", "audio shorter than video", of_audio(_audio_short)),
 )

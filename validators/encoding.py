@@ -2,76 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 
-from evalkit.challenge import SubmissionRules
-from evalkit.media.facts import AudioFacts, MediaFacts, VideoFacts
+from evalkit.media.facts import UPRIGHT, AudioFacts, VideoFacts
 from evalkit.media.sniff import container_title
+from evalkit.validators.file import File, container_fits, of_audio, of_video, transcode, video_track
 from evalkit.validators.findings import Rule, Violation
+from evalkit.validators.playback import RULES as PLAYBACK
+from evalkit.validators.structure import RULES as STRUCTURE
+
+__all__ = ["IRREGULAR_SHARE", "RULES", "File", "is_variable"]
 
 IRREGULAR_SHARE = 0.05
-_EVEN = " -vf 'crop=trunc(iw/2)*2:trunc(ih/2)*2'"
 _IMAGES = {"jpeg_pipe", "png_pipe", "webp_pipe", "bmp_pipe", "gif", "apng"}
-
-
-@dataclass(frozen=True)
-class File:
-    """What the rules for one file look at.
-
-    Args:
-        facts: from reading the file to its end.
-        rules: the challenge's.
-        speech_seconds: length of the sample's official speech, when there is one.
-    """
-
-    facts: MediaFacts
-    rules: SubmissionRules
-    speech_seconds: float | None = None
-
-
-def _of_video(check: Callable[[VideoFacts, File], Iterable[Violation]]) -> Callable[[File], Iterable[Violation]]:
-    """Skip the check where there is no video in a container of the right kind: that is a finding of its own."""
-
-    def checked(file: File) -> Iterable[Violation]:
-        video = file.facts.video
-        return check(video, file) if video is not None and container_fits(file) else ()
-
-    return checked
-
-
-def of_audio(check: Callable[[AudioFacts, File], Iterable[Violation]]) -> Callable[[File], Iterable[Violation]]:
-    """Skip the check where there is no audio stream."""
-
-    def checked(file: File) -> Iterable[Violation]:
-        audio = file.facts.audio
-        return check(audio, file) if audio is not None and container_fits(file) else ()
-
-    return checked
-
-
-def container_fits(file: File) -> bool:
-    """Return whether the container is an allowed one, whatever the file's name says."""
-    names = (file.facts.container or "").split(",")
-    allowed = set(file.rules.video.containers)
-    if file.facts.brand is not None and file.facts.brand.strip() == "qt":
-        return "mov" in allowed
-    return bool(allowed.intersection(names))
 
 
 def is_variable(video: VideoFacts, file: File) -> bool:
     """Return whether the frame rate changes where it must not, and no other fault explains it."""
     explained = video.decode_errors or video.backward_steps
     return file.rules.video.constant_frame_rate and video.irregular_share > IRREGULAR_SHARE and not explained
-
-
-def _transcode(video: VideoFacts | None) -> str:
-    """Return the command that makes H.264, 4:2:0, upright, with AAC; 4:2:0 needs even sizes."""
-    odd = video is not None and (video.width % 2 or video.height % 2)
-    return (
-        f"ffmpeg -i {{path}}{_EVEN if odd else ''} -c:v libx264 -pix_fmt yuv420p -crf 18"
-        " -c:a aac -movflags +faststart fixed.mp4"
-    )
 
 
 def _not_media(file: File) -> Iterable[Violation]:
@@ -91,20 +40,21 @@ def _container(file: File) -> Iterable[Violation]:
             "The container is not allowed.",
             found=container_title(name) + (f" (brand {file.facts.brand.strip()})" if file.facts.brand else ""),
             expected=" or ".join(file.rules.video.containers).upper(),
-            fix="Hand in a video, not a picture." if name in _IMAGES else _transcode(file.facts.video),
+            fix="Hand in a video, not a picture." if name in _IMAGES else transcode(file.facts.video),
         )
 
 
 def _video_stream(file: File) -> Iterable[Violation]:
     if file.facts.open_error is None and container_fits(file) and file.facts.video is None:
         found = "audio only" if file.facts.audio_streams else "neither video nor audio"
+        found += " (and a cover picture)" if file.facts.cover_pictures else ""
         yield Violation("There is no video stream.", found=found, expected="one video stream")
 
 
 def _video_streams(file: File) -> Iterable[Violation]:
     if file.facts.video_streams > 1 and container_fits(file):
         yield Violation(
-            "There are several video streams; the first is scored.",
+            "There are several video streams, and programs differ in which one they show.",
             found=str(file.facts.video_streams),
             expected="1",
             fix="ffmpeg -i {path} -map 0:v:0 -map '0:a:0?' -c copy fixed.mp4",
@@ -117,18 +67,22 @@ def _codec(video: VideoFacts, file: File) -> Iterable[Violation]:
             "The video codec is not allowed.",
             found=video.codec,
             expected=" or ".join(file.rules.video.codecs),
-            fix=_transcode(video),
+            fix=transcode(video),
         )
 
 
 def _pixel_format(video: VideoFacts, file: File) -> Iterable[Violation]:
     allowed = file.rules.video.pixel_formats
-    if video.codec in file.rules.video.codecs and video.pixel_format not in allowed:
+    if video.codec not in file.rules.video.codecs or (video.pixel_format is None and not video.frames):
+        return  # of pictures that nobody decoded nothing is known
+    others = [name for name in video.pixel_formats if name not in allowed and name != video.pixel_format]
+    if video.pixel_format not in allowed or others:
+        found = f"{video.pixel_format} (profile {video.profile})"
         yield Violation(
             "The pixel format is not allowed.",
-            found=f"{video.pixel_format} (profile {video.profile})",
+            found=", ".join([found, *(f"{name} in a part of the frames" for name in others)]),
             expected=" or ".join(allowed),
-            fix=_transcode(video),
+            fix=transcode(video),
         )
 
 
@@ -143,14 +97,32 @@ def _interlaced(video: VideoFacts, file: File) -> Iterable[Violation]:
         )
 
 
+def _is_plain(matrix: tuple[float, ...]) -> bool:
+    """Return whether the matrix turns by right angles and mirrors, and does nothing else."""
+    a, b, c, d = (abs(value) for value in matrix)
+    whole, none = ((a, d), (b, c)) if a > b else ((b, c), (a, d))
+    return all(abs(value - 1) < 0.01 for value in whole) and all(value < 0.01 for value in none)
+
+
 def _rotation(video: VideoFacts, file: File) -> Iterable[Violation]:
-    del file
-    if video.rotation % 360 or video.mirrored:
+    track, mp4 = video_track(file), file.facts.mp4
+    matrices = [part.matrix for part in (track, mp4) if part is not None]
+    odd = next((matrix for matrix in matrices if not _is_plain(matrix)), None)
+    if odd is None and mp4 is not None and mp4.matrix != UPRIGHT and not (video.rotation % 360 or video.mirrored):
+        odd = mp4.matrix  # the track's turns it back, for programs that read both
+    if odd is not None:
+        yield Violation(
+            "The video is turned, stretched or sheared by metadata.",
+            found=f"a display matrix of {' '.join(f'{value:g}' for value in odd)}",
+            expected="pictures stored upright",
+            fix=transcode(video),
+        )
+    elif video.rotation % 360 or video.mirrored:
         yield Violation(
             "The video is turned by metadata.",
             found="mirrored" if video.mirrored else f"{video.rotation} degrees",
             expected="pictures stored upright",
-            fix=_transcode(video),
+            fix=transcode(video),
         )
 
 
@@ -267,18 +239,20 @@ RULES: tuple[Rule[File], ...] = (
     Rule("encoding.not-media", "file", "error", "can't be opened", _not_media),
     Rule("encoding.container", "file", "error", "container", _container),
     Rule("encoding.no-video", "file", "error", "no video stream", _video_stream),
-    Rule("encoding.several-video-streams", "file", "warning", "several video streams", _video_streams),
-    Rule("encoding.codec", "file", "error", "video codec", _of_video(_codec)),
-    Rule("encoding.pixel-format", "file", "error", "pixel format", _of_video(_pixel_format)),
-    Rule("encoding.interlaced", "file", "error", "interlaced", _of_video(_interlaced)),
-    Rule("encoding.rotation", "file", "error", "turned by metadata", _of_video(_rotation)),
-    Rule("encoding.aspect-ratio", "file", "warning", "pixels not square", _of_video(_aspect_ratio)),
-    Rule("encoding.frame-rate", "file", "error", "frame rate", _of_video(_frame_rate)),
-    Rule("encoding.variable-frame-rate", "file", "error", "frame rate not constant", _of_video(_variable_frame_rate)),
-    Rule("encoding.resolution", "file", "error", "resolution", _of_video(_resolution)),
+    Rule("encoding.several-video-streams", "file", "error", "several video streams", _video_streams),
+    Rule("encoding.codec", "file", "error", "video codec", of_video(_codec)),
+    Rule("encoding.pixel-format", "file", "error", "pixel format", of_video(_pixel_format)),
+    Rule("encoding.interlaced", "file", "error", "interlaced", of_video(_interlaced)),
+    Rule("encoding.rotation", "file", "error", "turned by metadata", of_video(_rotation)),
+    Rule("encoding.aspect-ratio", "file", "warning", "pixels not square", of_video(_aspect_ratio)),
+    Rule("encoding.frame-rate", "file", "error", "frame rate", of_video(_frame_rate)),
+    Rule("encoding.variable-frame-rate", "file", "error", "frame rate not constant", of_video(_variable_frame_rate)),
+    Rule("encoding.resolution", "file", "error", "resolution", of_video(_resolution)),
     Rule("encoding.audio-missing", "file", "error", "no audio stream", _audio_missing),
     Rule("encoding.several-audio-streams", "file", "warning", "several audio streams", _audio_streams),
     Rule("encoding.audio-codec", "file", "error", "audio codec", of_audio(_audio_codec)),
     Rule("encoding.audio-sample-rate", "file", "warning", "audio sample rate", of_audio(_sample_rate)),
     Rule("encoding.audio-start", "file", "warning", "audio starts early or late", of_audio(_audio_start)),
+    *STRUCTURE,
+    *PLAYBACK,
 )

@@ -13,7 +13,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 Severity = Literal["error", "warning", "info"]
 Verdict = Literal["ok", "warning", "error"]
-Scope = Literal["archive", "set", "file"]
+Scope = Literal["archive", "set", "file", "gaming", "board"]
 Facts = TypeVar("Facts")
 
 
@@ -62,7 +62,8 @@ class Rule(Generic[Facts]):
 
     Args:
         id: ``scope.name``, as in ``encoding.codec``.
-        scope: what ``check`` is called with: the archive's listing, the whole set, or one file's facts.
+        scope: what ``check`` is called with: the archive's listing, the whole set, one file's facts, or what is
+            known of one video beside all others (`evalkit.validators.gaming.Case`), or what runs of two teams share.
         severity: what a violation means unless the challenge says otherwise.
         title: a few words for tables and docs.
         check: yields a `Violation` per fault.

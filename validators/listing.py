@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from evalkit.challenge import ArchiveRules
-from evalkit.submission import Member, Submission
+from evalkit.submission import Member, Oddity, Submission
 
 # Letters by their class, yet marks by what they decompose to (Tibetan vowel signs), so they take part in the order.
 _HIDDEN_MARKS = {"\u0f73": "\u0f71\u0f72", "\u0f75": "\u0f71\u0f74", "\u0f81": "\u0f71\u0f80"}
@@ -26,6 +26,7 @@ class Listing:
         member_count: how many entries there are, also when they were too many to be listed.
         complete: whether ``members`` holds all of them.
         directory_offset: where the ZIP's table of contents starts, in bytes; ``None`` for a folder.
+        oddities: what about the ZIP as a whole makes programs see different archives.
     """
 
     members: tuple[Member, ...]
@@ -34,6 +35,7 @@ class Listing:
     member_count: int
     complete: bool = True
     directory_offset: int | None = None
+    oddities: tuple[Oddity, ...] = ()
 
     @classmethod
     def of(cls, submission: Submission, rules: ArchiveRules) -> Listing:
@@ -45,6 +47,7 @@ class Listing:
             member_count=submission.member_count,
             complete=submission.complete,
             directory_offset=submission.directory_offset,
+            oddities=submission.oddities,
         )
 
     @cached_property
@@ -54,13 +57,21 @@ class Listing:
 
     @cached_property
     def folded_names(self) -> tuple[str, ...]:
-        """The plain names without case and in one form of accents (`folded`)."""
-        return tuple(map(folded, self.plain_names))
+        """The plain names without case, in one form of accents (`folded`), and as Windows stores them."""
+        return tuple(folded("/".join(map(stored_name, name.split("/")))) for name in self.plain_names)
 
 
 def parts(path: str) -> list[str]:
     """Split at both kinds of slashes, as the most generous system would; ``a//./b`` is ``a/b``."""
     return [part for part in path.replace("\\", "/").split("/") if part not in {"", "."}]
+
+
+def stored_name(part: str) -> str:
+    """Return the name under which Windows stores a part of a path: no stream after a colon, no dots or blanks last.
+
+    Of a part that is nothing else, such as ``...``, all is kept.
+    """
+    return part.partition(":")[0].rstrip(". ") or part
 
 
 def folded(text: str) -> str:

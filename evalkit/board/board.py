@@ -55,9 +55,16 @@ class Board:
 
     @classmethod
     def create(
-        cls, place: str | Path, challenge: Challenge, text: str, *, by: str, now: Callable[[], datetime] = utc_now
+        cls,
+        place: str | Path,
+        challenge: Challenge,
+        text: str,
+        *,
+        by: str,
+        now: Callable[[], datetime] = utc_now,
+        reference: Strips | None = None,
     ) -> Board:
-        """Make a board for ``challenge`` and return it.
+        """Make a board for ``challenge`` and return it; it is there as a whole or not at all.
 
         Args:
             place: path of a new SQLite file, ``sqlite:///PATH``, or ``postgresql://...`` of an empty database.
@@ -65,14 +72,20 @@ class Board:
             text: the YAML that says them, kept as it is.
             by: who makes it.
             now: the clock.
+            reference: the reference pictures, as for `set_reference`.
 
         Raises:
             InputError: when there is a board or something else already, or ``text`` does not say ``challenge``.
             UsageError: when ``place`` names no place.
             StorageError: when it can't be written.
         """
-        found = read_place(place)
-        return cls(found, make(found, challenge, text, clean_name(by, "person"), now), now)
+        found, who = read_place(place), clean_name(by, "person")
+
+        def fill(connection: Connection) -> None:
+            if reference:
+                runs.set_reference(Write(connection, who, now), reference)
+
+        return cls(found, make(found, challenge, text, who, now, fill=fill), now)
 
     @classmethod
     def open(cls, place: str | Path, *, now: Callable[[], datetime] = utc_now) -> Board:
@@ -125,8 +138,12 @@ class Board:
 
     def remove_member(self, team: str, person: str, *, by: str, why: str | None = None) -> None:
         """Take a person out of a team."""
+        self.remove_members(team, [person], by=by, why=why)
+
+    def remove_members(self, team: str, people: Sequence[str], *, by: str, why: str | None = None) -> None:
+        """Take people out of a team, all of them or, after an error, nobody."""
         with self._write(by) as write:
-            teams.remove_member(write, team, person, why)
+            teams.remove_members(write, team, people, why)
 
     def add_run(
         self,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
-from io import BytesIO
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect
@@ -20,35 +20,81 @@ from evalkit.board.tables import rules
 from evalkit.board.writing import Write
 from evalkit.challenge import Challenge
 from evalkit.errors import InputError
-from evalkit.files import storage_error
+from evalkit.files import part_beside, storage_error
 from evalkit.text import neutralise
 
 _SQLITE = b"SQLite format 3\0"  # how its files begin
 EVALKIT = "evalkit"  # who brings boards up to date
 
 
-def make(place: Place, challenge: Challenge, text: str, by: str, now: Callable[[], datetime]) -> Engine:
-    """Make a board at ``place`` in one transaction and return its engine.
+def make(
+    place: Place,
+    challenge: Challenge,
+    text: str,
+    by: str,
+    now: Callable[[], datetime],
+    *,
+    fill: Callable[[Connection], None] | None = None,
+) -> Engine:
+    """Make a board at ``place`` in one transaction and return its engine; a new file gets its name when it is whole.
+
+    Args:
+        place, challenge, text, by, now: see `evalkit.board.Board.create`.
+        fill: writes what else belongs to a new board, in the same transaction.
 
     Raises:
         InputError, StorageError: see `evalkit.board.Board.create`.
     """
     check_text(challenge, text)
-    if place.path is not None:
-        _make_room(place, place.path)
-    engine = make_engine(place, new=True)
-    with told(place):
-        _refuse_filled(place, engine)
-        if place.path is not None:
-            _write_ahead(engine)
-        with engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
-            _refuse_taken(place, connection)  # again: another process may have been quicker
-            upgrade(connection)
-            write = Write(connection, by, now)
-            write.add(rules, [{"sha256": challenge.sha256, "text": text}])
-            details = {"sha256": challenge.sha256, "title": challenge.title, "evalkit": __version__}
-            write.log("init", challenge.id, details)
+
+    def build(where: Place) -> None:
+        engine = make_engine(where, new=True)
+        with told(place):
+            _refuse_filled(place, engine)
+            if where.path is not None:
+                _write_ahead(engine)
+            with engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
+                _refuse_taken(place, connection)  # again: another process may have been quicker
+                upgrade(connection)
+                write = Write(connection, by, now)
+                write.add(rules, [{"sha256": challenge.sha256, "text": text}])
+                details = {"sha256": challenge.sha256, "title": challenge.title, "evalkit": __version__}
+                write.log("init", challenge.id, details)
+                if fill is not None:
+                    fill(connection)
+
+    if place.path is None:
+        build(place)
+        return make_engine(place)
+    try:
+        if os.path.lexists(place.path):
+            _refuse_other(place, place.path)
+            build(place)
+        else:
+            with part_beside(place.path) as part:
+                build(Place(place.shown, path=part))
+                _name(part, place.path)
+    except FileExistsError:
+        raise _taken(place) from None
+    except OSError as error:
+        raise storage_error(place.path, error) from error
     return make_engine(place)
+
+
+def _name(part: Path, path: Path) -> None:
+    """Give ``part`` its name, unless there is something of that name.
+
+    Raises:
+        FileExistsError: when there is.
+    """
+    try:
+        path.hardlink_to(part)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        if os.path.lexists(path):
+            raise FileExistsError(str(path)) from None
+        part.rename(path)
 
 
 def open_engine(place: Place, now: Callable[[], datetime]) -> Engine:
@@ -98,15 +144,15 @@ def _checked(place: Place, connection: Connection) -> str:
     return revision
 
 
-def _make_room(place: Place, path: Path) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("rb") if path.exists() else BytesIO() as stream:
-            begin = stream.read(len(_SQLITE))
-    except OSError as error:
-        raise storage_error(path, error) from error
+def _refuse_other(place: Place, path: Path) -> None:
+    with path.open("rb") as stream:
+        begin = stream.read(len(_SQLITE))
     if begin not in {b"", _SQLITE}:
         raise InputError(f"{place.shown} is there already and is no board.", fix="Choose another place.")
+
+
+def _taken(place: Place) -> InputError:
+    return InputError(f"There is a board {place.shown} already.", fix="Choose another place, or use this one.")
 
 
 def _refuse_filled(place: Place, engine: Engine) -> None:
@@ -116,7 +162,7 @@ def _refuse_filled(place: Place, engine: Engine) -> None:
 
 def _refuse_taken(place: Place, connection: Connection) -> None:
     if revision_of(connection) is not None:
-        raise InputError(f"There is a board {place.shown} already.", fix="Choose another place, or use this one.")
+        raise _taken(place)
     if inspect(connection).get_table_names():
         raise InputError(
             f"{place.shown} holds other tables already.", fix="A board needs a file or a database of its own."

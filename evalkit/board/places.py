@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,16 +12,19 @@ from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.pool import NullPool
 
 from evalkit.errors import MachineError, UsageError
 from evalkit.text import neutralise
 
 BUSY_SECONDS = 30.0  # how long a writer waits for another one
+_MOMENT = 0.2
 WRITES = "evalkit_writes"  # execution option of a connection whose transaction will write
 _LOCK = int.from_bytes(b"evalkit")  # one number for all boards: a database holds one
 _FORM = "postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
+_SCHEME = re.compile(r"[a-z0-9+.-]{1,40}", re.IGNORECASE)
+_PASSWORD = re.compile(r"(?<=:)(?!/)[^@]*(?=@)|(?<=password=)[^&]*")
 _SECRETS = ("password", "sslpassword", "passfile")
 
 
@@ -71,13 +76,18 @@ def read_place(place: str | Path) -> Place:
     if scheme in {"postgresql", "postgres", "postgresql+psycopg"}:
         return _server(scheme, rest)
     raise UsageError(
-        f"Boards don't lie in '{neutralise(scheme, limit=40)}' databases.",
+        f"Boards don't lie in {_database(scheme)}.",
         expected=f"the path of a SQLite file, or {_FORM}",
     )
 
 
+def _database(scheme: str) -> str:
+    return f"'{scheme}' databases" if _SCHEME.fullmatch(scheme) else "such places"
+
+
 def _file(path: Path) -> Place:
-    return Place(neutralise(str(path), limit=400), path=path)
+    # A URL with a slash too few is taken for a path: what looks like a password in it stays unseen all the same.
+    return Place(neutralise(_PASSWORD.sub("***", str(path)), limit=400), path=path)
 
 
 def _server(scheme: str, rest: str) -> Place:
@@ -149,8 +159,25 @@ def _opener(path: Path, mode: str) -> Callable[[], sqlite3.Connection]:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get(WRITES, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    if not connection.get_execution_options().get(WRITES, False):
+        connection.exec_driver_sql("BEGIN")
+        return
+    # SQLite waits for another writer without hearing Ctrl-C: let it wait for moments, and see to the rest here.
+    end = time.monotonic() + BUSY_SECONDS
+    _wait_at_most(connection, _MOMENT)
+    while True:
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            break
+        except OperationalError as error:
+            busy = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+            if not busy or time.monotonic() > end:
+                raise
+    _wait_at_most(connection, BUSY_SECONDS)
+
+
+def _wait_at_most(connection: Connection, seconds: float) -> None:
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {round(seconds * 1000)}")
 
 
 def _begin_postgres(connection: Connection) -> None:

@@ -72,17 +72,21 @@ def add_members(write: Write, name: str, people: Sequence[str]) -> None:
         write.log("add-members", team.name, {"members": added})
 
 
-def remove_member(write: Write, name: str, person: str, why: str | None) -> None:
-    """End a person's membership; see `evalkit.board.Board.remove_member`."""
+def remove_members(write: Write, name: str, asked: Sequence[str], why: str | None) -> None:
+    """End people's membership; see `evalkit.board.Board.remove_members`."""
     team = find_team(write, name)
     rows = write.connection.execute(select(members).where(alive(members), members.c.team_id == team.id))
     people = {row.folded: Found(row.id, row.person) for row in rows}
-    found = people.get(folded(person))
-    if found is None:
-        hint = neutralise(did_you_mean(person, [one.name for one in people.values()]))
-        raise InputError(f"'{neutralise(person)}' is not in the team '{neutralise(team.name)}'.{hint}")
-    write.end(members, members.c.id == found.id)
-    write.log("remove-member", team.name, {"member": found.name} | ({"why": why} if why else {}))
+    gone: dict[int, str] = {}
+    for person in asked:
+        found = people.get(folded(person))
+        if found is None:
+            hint = neutralise(did_you_mean(person, [one.name for one in people.values()]))
+            raise InputError(f"'{neutralise(person)}' is not in the team '{neutralise(team.name)}'.{hint}")
+        gone[found.id] = found.name
+    write.end(members, members.c.id.in_(list(gone)))
+    who = {"member": next(iter(gone.values()))} if len(gone) == 1 else {"members": list(gone.values())}
+    write.log("remove-member", team.name, who | ({"why": why} if why else {}))
 
 
 def set_rater_team(write: Write, rater: str, name: str | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 import traceback
@@ -21,6 +22,7 @@ from evalkit.cli.leaderboard import leaderboard
 from evalkit.cli.metrics import metrics
 from evalkit.cli.ratings import ratings
 from evalkit.cli.score import score
+from evalkit.cli.stopping import heard, words_for
 from evalkit.cli.testset import testset
 from evalkit.cli.validate import validate
 from evalkit.cli.weights import weights
@@ -73,17 +75,19 @@ for command in COMMANDS:
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and leave with its exit code."""
     from evalkit.errors import EvalkitError
+    from evalkit.text import neutralise
 
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
     try:
-        # Without standalone mode click hands the code of an Exit back as the result.
-        code = cli.main(args=arguments, prog_name="evalkit", standalone_mode=False)
+        with heard():
+            # Without standalone mode click hands the code of an Exit back as the result.
+            code = cli.main(args=arguments, prog_name="evalkit", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        _show_usage(error)
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("Interrupted. What is finished is kept: run the same command again to go on.", err=True)
+        click.echo(words_for(arguments), err=True)
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         sys.exit(0)
@@ -93,17 +97,28 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except Exception as error:
         if debug:
             raise
-        click.echo(f"error: evalkit itself failed: {type(error).__name__}: {error}", err=True)
+        click.echo(f"error: evalkit itself failed: {type(error).__name__}: {neutralise(str(error), 2000)}", err=True)
         click.echo("This is a bug. Run again with --debug and report what it prints.", err=True)
         sys.exit(4)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _show_usage(error: click.ClickException) -> None:
+    """Show what click says; it quotes the words of the call, and those may be file names that strangers chose."""
+    from evalkit.text import neutralise
+
+    shown = io.StringIO()
+    error.show(file=shown)
+    for line in shown.getvalue().rstrip().split("\n"):
+        click.echo(neutralise(line, limit=2000), err=True)
 
 
 def _show(error: EvalkitError, *, as_json: bool, debug: bool) -> None:
     from evalkit.text import neutralise
 
     if debug:
-        click.echo(traceback.format_exc(), err=True)
+        for line in traceback.format_exc().splitlines():
+            click.echo(neutralise(line, limit=2000), err=True)
     for line in str(error).splitlines():
         click.echo(f"error: {neutralise(line, limit=2000)}", err=True)
     if as_json:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evalkit.cli.options import as_json as json_option
-from evalkit.cli.options import backbones_option, example, progress_on, quiet_option, workers_option
+from evalkit.cli.options import backbones_option, example, progress_on, quiet_option, say, workers_option
 
 if TYPE_CHECKING:
     from evalkit.reference_models.generators.base import GeneratorRecord
@@ -197,7 +197,7 @@ def _print(done: Run, total: int) -> None:
     summary = done.speed["summary"]
     speed = f"{_number(summary['fps'])} frames/s, real-time factor {_number(summary['rtf'])}"
     first = _number(summary["time_to_first_frame"])
-    click.echo(f"{len(done.made)} of {total} samples in {done.path}.")
+    say(f"{len(done.made)} of {total} samples in {done.path}.")
     click.echo(f"Medians: {speed}, first frame after {first} s ({done.speed['workers']} at a time).")
 
 

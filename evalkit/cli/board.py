@@ -44,9 +44,7 @@ def init(board: str, challenge: str, testset: Path | None, by: str | None) -> No
 
     rules = load_challenge(challenge)
     strips = reference_strips(load_testset(testset)) if testset is not None else {}
-    with Board.create(board, rules, challenge_text(challenge), by=who(by)) as made:
-        if strips:
-            made.set_reference(strips, by=who(by))
+    with Board.create(board, rules, challenge_text(challenge), by=who(by), reference=strips) as made:
         click.echo(f"Board: {made.place}, challenge {rules.id} ({rules.sha256[:12]})")
 
 

@@ -151,8 +151,7 @@ def member(team: str, people: tuple[str, ...], board: str, gone: bool, by: str |
 
     with Board.open(board) as opened:
         if gone:
-            for person in people:
-                opened.remove_member(team, person, by=who(by))
+            opened.remove_members(team, people, by=who(by))
         else:
             opened.add_members(team, people, by=who(by))
     click.echo(neutralise(f"{', '.join(people)} {'left' if gone else 'joined'} {team}."))

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from evalkit.cli.options import as_json as json_option
-from evalkit.cli.options import example
+from evalkit.cli.options import example, say
 
 
 @click.group(epilog=example("evalkit challenges list", "evalkit challenges init mine.yaml --from talking-head"))
@@ -29,7 +29,7 @@ def list_(as_json: bool) -> None:
         return
     width = max(len(challenge.id) for challenge in known)
     for challenge in known:
-        click.echo(f"{challenge.id:{width}}  {challenge.title}")
+        say(f"{challenge.id:{width}}  {challenge.title}")
 
 
 @challenges.command("show", epilog=example("evalkit challenges show talking-head"))
@@ -83,9 +83,9 @@ def check(file: Path, as_json: bool) -> None:
             )
         )
         return
-    click.echo(f"{file}: a valid challenge, id {challenge.id}, {len(challenge.metrics)} metrics.")
+    say(f"{file}: a valid challenge, id {challenge.id}, {len(challenge.metrics)} metrics.")
     for note in notes:
-        click.echo(f"  note: {note}")
+        say(f"  note: {note}")
 
 
 @challenges.command("init", epilog=example("evalkit challenges init mine.yaml --from talking-head"))
@@ -111,4 +111,4 @@ def init(file: Path, source: str, force: bool) -> None:
     name = re.sub(r"[^a-z0-9]+", "-", file.stem.lower()).strip("-")
     name = "my-challenge" if name in {"", "null"} else name  # in YAML both mean nothing
     write_text(file, re.sub(r"(?m)^id:.*$", f"id: {name}", text, count=1))
-    click.echo(f"Wrote {file}. Edit it, then run 'evalkit challenges check {file}'.")
+    say(f"Wrote {file}. Edit it, then run 'evalkit challenges check {file}'.")

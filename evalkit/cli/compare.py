@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from evalkit.cli.options import as_json as json_option
-from evalkit.cli.options import cache_option, example, progress_on, quiet_option, workers_option
+from evalkit.cli.options import cache_option, example, progress_on, quiet_option, say, workers_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -107,7 +107,7 @@ def compare(
         click.echo(json.dumps({**comparison.to_json(), "page": str(output)}, indent=1))
     else:
         print_comparison(comparison)
-        click.echo(f"Page: {output}")
+        say(f"Page: {output}")
 
 
 def print_comparison(comparison: Comparison) -> None:

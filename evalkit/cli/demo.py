@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from evalkit.cli.options import as_json as json_option
-from evalkit.cli.options import example, progress_on, quiet_option, workers_option
+from evalkit.cli.options import example, progress_on, quiet_option, say, workers_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,8 +79,8 @@ def demo(
         click.echo(json.dumps({**document, **more}, indent=1))
     else:
         print_standings(published.standings)
-        click.echo(f"Side by side: {output / PAGE}   Ratings: {published.ratings_page}   Board: {published.board}")
-        click.echo(f"Page: {published.page}   (made in {took:.0f} s)")
+        say(f"Side by side: {output / PAGE}   Ratings: {published.ratings_page}   Board: {published.board}")
+        say(f"Page: {published.page}   (made in {took:.0f} s)")
     if open_page:
         click.launch(published.page.resolve().as_uri())
 

@@ -79,9 +79,7 @@ def _opened(place: Path, challenge: Challenge, show: Showcase, testset: TestSet)
         board = Board.open(place)
         board.set_challenge(challenge, text, by=BY)
         return board
-    board = Board.create(place, challenge, text, by=BY)
-    board.set_reference(reference_strips(testset), by=BY)
-    return board
+    return Board.create(place, challenge, text, by=BY, reference=reference_strips(testset))
 
 
 def _add_runs(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from evalkit.cli.options import as_json as json_option
-from evalkit.cli.options import as_of_option, board_option, example, moment
+from evalkit.cli.options import as_of_option, board_option, example, moment, say
 
 if TYPE_CHECKING:
     from evalkit.board.model import Snapshot
@@ -67,9 +67,9 @@ def leaderboard(
         click.echo(json.dumps({**document, "page": str(output)}, indent=1))
         return
     print_standings(standings)
-    click.echo(f"Page: {output}   (log entry {snapshot.number}, seal {snapshot.digest[:12]})")
+    say(f"Page: {output}   (log entry {snapshot.number}, seal {snapshot.digest[:12]})")
     for path in others:
-        click.echo(f"Table: {path}")
+        say(f"Table: {path}")
 
 
 def write_table(name: str, snapshot: Snapshot, standings: Standings, page: Path) -> Path:

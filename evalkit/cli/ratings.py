@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from evalkit.cli.options import as_json as json_option
-from evalkit.cli.options import as_of_option, board_option, by_option, example, moment, who
+from evalkit.cli.options import as_of_option, board_option, by_option, example, moment, say, who
 
 FORMATS = ("auto", "long", "wide", "forms", "qualtrics", "mturk", "prolific", "label-studio", "jsonl")
 RULES = ("speeders", "straight-liners", "gold", "rest-correlation", "p913", "bt500")
@@ -163,4 +163,4 @@ def report(board: str, output: Path, as_of: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"schema": 1, "page": str(output), **panel.as_dict()}, indent=1))
     else:
-        click.echo(f"Page: {output}")
+        say(f"Page: {output}")

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from evalkit.cli.options import as_json as json_option
-from evalkit.cli.options import example, progress_on, quiet_option, workers_option
+from evalkit.cli.options import example, progress_on, quiet_option, say, workers_option
 
 
 @click.group(epilog=example("evalkit testset make world/ --seed 1 --identities 12"))
@@ -54,4 +54,4 @@ def make(
     if as_json:
         click.echo(json.dumps({"schema": 1, "ok": True, "testset": str(folder), "samples": count}, indent=1))
     else:
-        click.echo(f"{count} samples of {seconds:g} s in {folder}.")
+        say(f"{count} samples of {seconds:g} s in {folder}.")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evalkit.cli.options import as_json as json_option
-from evalkit.cli.options import backbones_option, example, quiet_option
+from evalkit.cli.options import backbones_option, example, quiet_option, say
 
 if TYPE_CHECKING:
     from evalkit.weights.manifest import Backbones, WeightEntry
@@ -56,7 +56,7 @@ def list_(backbones: str, as_json: bool) -> None:
     _print_rows(rows)
     there = sum(row["state"] == "there" for row in rows)
     others = "" if there == len(rows) else " 'evalkit weights pull' fetches the others."
-    click.echo(f"{there} of {len(rows)} there, in {folder}.{others}")
+    say(f"{there} of {len(rows)} there, in {folder}.{others}")
 
 
 @weights.command(
@@ -111,8 +111,8 @@ def pull(
     else:
         for result in results:
             detail = result.error or (f"from {result.source}" if result.source else "")
-            click.echo(f"{result.result:8} {result.file}  {detail}".rstrip())
-        click.echo(f"{len(results) - len(failed)} of {len(results)} files are in {folder}.")
+            say(f"{result.result:8} {result.file}  {detail}".rstrip())
+        say(f"{len(results) - len(failed)} of {len(results)} files are in {folder}.")
     if failed:
         raise click.exceptions.Exit(MACHINE)
 
@@ -155,16 +155,16 @@ def import_(paths: tuple[Path, ...], backbones: str, quiet: bool, as_json: bool)
         for item in report.seen:
             if item.verdict != "extra":
                 detail = f": {neutralise(item.detail, 500)}" if item.detail else ""
-                click.echo(f"{item.verdict:8} {', '.join(item.files)}  from {neutralise(item.path, 500)}{detail}")
+                say(f"{item.verdict:8} {', '.join(item.files)}  from {neutralise(item.path, 500)}{detail}")
         extra = len(report.of("extra"))
-        click.echo(f"{len(new)} imported, {len(wrong)} wrong, {extra} others ignored; folder {folder}.")
+        say(f"{len(new)} imported, {len(wrong)} wrong, {extra} others ignored; folder {folder}.")
         if report.missing:
-            click.echo(f"Still missing: {', '.join(report.missing)}.")
+            say(f"Still missing: {', '.join(report.missing)}.")
         questions: dict[str, list[WeightEntry]] = {}
         for entry in {entry.file: entry for entry in loaded.roles.values() if entry.file in new}.values():
             questions.setdefault(entry.licence_text, []).append(entry)
         for line in licence_lines(questions):
-            click.echo(line, err=True)
+            say(line, err=True)
     if not ok:
         raise click.exceptions.Exit(INPUT)
 
@@ -205,9 +205,9 @@ def verify(names: tuple[str, ...], backbones: str, metrics: str | None, challeng
             expected = (
                 f" and not {row['expected'] or row['expected_prefix'] + '...'}" if row["state"] == "wrong" else ""
             )
-            click.echo(f"{row['state']:10} {row['role']}: {row['file']}  {detail}{expected}".rstrip())
+            say(f"{row['state']:10} {row['role']}: {row['file']}  {detail}{expected}".rstrip())
         right = sum(row["state"] == "there" for row in rows)
-        click.echo(f"{right} of {len(rows)} right, in {folder}.")
+        say(f"{right} of {len(rows)} right, in {folder}.")
     if not ok:
         raise click.exceptions.Exit(MACHINE)
 
@@ -238,10 +238,10 @@ def _chosen(
         found, unknown = roles_for_challenge(challenge)
         roles += found
         if unknown:
-            click.echo(f"not installed, so not counted: {', '.join(unknown)}", err=True)
+            say(f"not installed, so not counted: {', '.join(unknown)}", err=True)
     absent = sorted({role for role in roles if role not in loaded.roles})
     if absent:
-        click.echo(f"the backbones '{loaded.name}' have no {', '.join(absent)}", err=True)
+        say(f"the backbones '{loaded.name}' have no {', '.join(absent)}", err=True)
     words = [*names, *(role for role in roles if role in loaded.roles)]
     if not words and (metrics is not None or challenge is not None):
         return {}
@@ -289,6 +289,8 @@ def _print_rows(rows: Sequence[dict[str, Any]]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
+    from evalkit.text import neutralise
+
     table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
     for title in ("role", "file", "size", "state", "licence", "digest", "features"):
         table.add_column(title, justify="right" if title == "size" else "left", overflow="fold")
@@ -304,7 +306,7 @@ def _print_rows(rows: Sequence[dict[str, Any]]) -> None:
             row["digest"] + trusted,
             ", ".join(row["features"]) or "none yet",
         )
-        table.add_row(*(escape(str(cell)) for cell in cells))
+        table.add_row(*(escape(neutralise(str(cell))) for cell in cells))
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=200)
@@ -325,7 +327,7 @@ def _settle_licences(folder: Path, entries: Sequence[WeightEntry], accepted: boo
         return
     click.echo("These files have licences of their own:", err=True)
     for line in licence_lines(questions):
-        click.echo(f"  {line}", err=True)
+        say(f"  {line}", err=True)
     if not accepted and sys.stdin.isatty() and sys.stderr.isatty():
         accepted = click.confirm("Do you accept them?", default=False, err=True)
     elif not accepted:

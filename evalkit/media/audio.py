@@ -33,7 +33,7 @@ def read_audio(path: Path, rate: int) -> NDArray[np.float32]:
     with open_media(path) as container:
         if not container.streams.audio:
             raise NoSoundError(f"{path} has no audio stream.")
-        resampler = av.AudioResampler(format="fltp", rate=rate)
+        resampler = av.AudioResampler(format="flt", rate=rate)
         parts: list[NDArray[np.float32]] = []
         try:
             for frame in container.decode(container.streams.audio[0]):
@@ -45,7 +45,18 @@ def read_audio(path: Path, rate: int) -> NDArray[np.float32]:
 
 
 def _samples(resampler: Any, frame: Any) -> list[NDArray[np.float32]]:
-    return [part.to_ndarray().mean(axis=0, dtype=np.float64).astype(np.float32) for part in resampler.resample(frame)]
+    return [channels_of(part).mean(axis=0, dtype=np.float64).astype(np.float32) for part in resampler.resample(frame)]
+
+
+def channels_of(frame: Any) -> NDArray[np.float32]:
+    """Return (channels, N) of a frame whose samples are packed floats (``flt``).
+
+    Planar frames are never asked for their samples: PyAV counts their planes up to a null pointer, which nothing puts
+    behind the eighth.
+    """
+    count = len(frame.layout.channels)
+    packed: NDArray[np.float32] = frame.to_ndarray()
+    return packed.reshape(-1, count).T
 
 
 def audio_seconds(path: Path) -> float:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import av
 import av.logging
 from av.container import InputContainer
+from av.stream import Disposition
 
 from evalkit.errors import MediaError
 from evalkit.media.sniff import describe_file
@@ -43,6 +45,16 @@ def open_media(path: Path) -> Iterator[InputContainer]:
         yield container
     finally:
         container.close()
+
+
+def is_cover(stream: Any) -> bool:
+    """Return whether the video stream is a picture that stands for the file, and no video."""
+    return bool(stream.disposition & Disposition.attached_pic)
+
+
+def first_video(container: InputContainer) -> Any | None:
+    """Return the first video stream that is no cover picture; ``None`` when there is none."""
+    return next((stream for stream in container.streams.video if not is_cover(stream)), None)
 
 
 def reason(error: BaseException) -> str:

@@ -9,7 +9,7 @@ import av
 
 from evalkit.errors import MediaError
 from evalkit.media.colour import Picture, RgbConverter
-from evalkit.media.container import open_media, reason
+from evalkit.media.container import first_video, open_media, reason
 
 
 def iter_frames(path: Path) -> Iterator[Picture]:
@@ -19,9 +19,9 @@ def iter_frames(path: Path) -> Iterator[Picture]:
         MediaError: when there is no video stream, or the data is damaged.
     """
     with open_media(path) as container:
-        if not container.streams.video:
+        stream = first_video(container)
+        if stream is None:
             raise MediaError(f"{path} has no video stream.")
-        stream = container.streams.video[0]
         stream.codec_context.thread_count = 1
         converter = RgbConverter()
         try:

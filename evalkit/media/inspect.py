@@ -15,10 +15,11 @@ import numpy as np
 
 from evalkit.errors import MediaError
 from evalkit.media.colour import Picture, RgbConverter, luma
-from evalkit.media.container import open_media, reason
-from evalkit.media.facts import MediaFacts
-from evalkit.media.readers import AudioReader, FrameSink, Limits, VideoReader, nominal_rate
+from evalkit.media.container import first_video, is_cover, open_media, reason
+from evalkit.media.facts import MediaFacts, Mp4Facts
+from evalkit.media.readers import AudioReader, FrameSink, Limits, Reader, VideoReader, nominal_rate
 from evalkit.media.sampling import Times
+from evalkit.media.structure import read_structure
 
 __all__ = [
     "FrameSink",
@@ -57,11 +58,12 @@ def inspect_media(path: Path, sinks: Sequence[FrameSink] = (), limits: Limits | 
     limits = limits or Limits()
     size = path.stat().st_size
     try:
+        index = read_structure(path)
         planned = scan_times(path, limits)
-        inspection = _read(path, size, sinks, planned, limits)
+        inspection = _read(path, index, sinks, planned, limits)
         if sinks and len(inspection.times) != len(planned) and len(inspection.times):
             # Sinks count on times that don't go back, whatever the file says.
-            inspection = _read(path, size, sinks, np.maximum.accumulate(inspection.times), limits)
+            inspection = _read(path, index, sinks, np.maximum.accumulate(inspection.times), limits)
             inspection.passes = 2
     except MediaError as error:
         return Inspection(_unreadable(size, error), np.empty(0), complete=False, passes=0)
@@ -76,9 +78,9 @@ def scan_times(path: Path, limits: Limits) -> Times:
     """
     stamps: list[float] = []
     with open_media(path) as container:
-        if not container.streams.video:
+        stream = first_video(container)
+        if stream is None:
             return np.empty(0)
-        stream = container.streams.video[0]
         base = float(stream.time_base or 0)
         try:
             for packet in container.demux(stream):
@@ -109,11 +111,18 @@ def _unreadable(size: int, error: MediaError) -> MediaFacts:
     )
 
 
-def _read(path: Path, size: int, sinks: Sequence[FrameSink], planned: Times, limits: Limits) -> Inspection:
+def _listed(index: Mp4Facts | None, kind: str, reader: Reader) -> int:
+    """Return how many packets the fragments of an MP4 list for the stream; FFmpeg counts them only as it reads."""
+    track = index.track(kind, reader.stream.id) if index is not None else None
+    return track.fragment_samples if track is not None else 0
+
+
+def _read(path: Path, index: Mp4Facts | None, sinks: Sequence[FrameSink], planned: Times, limits: Limits) -> Inspection:
     masks = [sink.plan(planned) for sink in sinks]
     with open_media(path) as container:
-        videos, audios = container.streams.video, container.streams.audio
-        pictures = VideoReader(videos[0], sinks, masks, limits) if videos else None
+        covers, audios = sum(map(is_cover, container.streams.video)), container.streams.audio
+        video = first_video(container)
+        pictures = VideoReader(video, sinks, masks, limits) if video is not None else None
         sound = AudioReader(audios[0]) if audios else None
         readers = {reader.stream.index: reader for reader in (pictures, sound) if reader is not None}
         if readers:
@@ -125,15 +134,17 @@ def _read(path: Path, size: int, sinks: Sequence[FrameSink], planned: Times, lim
             except (av.error.FFmpegError, OSError, ValueError) as error:
                 (pictures or readers[next(iter(readers))]).fault(reason(error))
         facts = MediaFacts(
-            size_bytes=size,
+            size_bytes=path.stat().st_size,
             container=container.format.name,
             brand=container.metadata.get("major_brand"),
-            video_streams=len(videos),
+            video_streams=len(container.streams.video) - covers,
             audio_streams=len(audios),
             other_streams=tuple(s.type for s in container.streams if s.type not in {"video", "audio"}),
-            video=pictures.facts() if pictures else None,
-            audio=sound.facts() if sound else None,
+            video=pictures.facts(_listed(index, "video", pictures)) if pictures else None,
+            audio=sound.facts(_listed(index, "audio", sound)) if sound else None,
             open_error=None,
+            cover_pictures=covers,
+            mp4=index,
         )
     times = np.array(pictures.times) if pictures else np.empty(0)
     complete = (

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from evalkit.media.audio import channels_of
 from evalkit.media.colour import Picture, RgbConverter, display_matrix, is_mirrored, luma
 from evalkit.media.container import MAX_PIXELS, reason
 from evalkit.media.facts import AudioFacts, VideoFacts
@@ -19,6 +20,11 @@ from evalkit.media.sampling import Times
 STILL_GREY_LEVELS = 0.3
 BLACK_LUMA = 20.0
 LOUDEST = 1e6  # of full scale; damaged float audio may hold anything
+# Tags that the rules name, by their code points (ITU-T H.273); others are left out.
+PRIMARIES = {1: "bt709", 4: "bt470m", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "film", 9: "bt2020",
+             10: "smpte428", 11: "smpte431", 12: "smpte432", 22: "ebu3213"}  # fmt: skip
+TRANSFERS = {1: "bt709", 4: "gamma22", 5: "gamma28", 6: "smpte170m", 7: "smpte240m", 8: "linear", 13: "srgb",
+             14: "bt2020-10", 15: "bt2020-12", 16: "smpte2084", 17: "smpte428", 18: "arib-std-b67"}  # fmt: skip
 _DECODER_FAULTS = (av.error.FFmpegError, ValueError, OverflowError, MemoryError)
 
 
@@ -45,6 +51,7 @@ class Reader:
 
     stream: Any
     errors: int = 0
+    packets: int = 0
     first_error: str | None = None
     decodable: bool = True
 
@@ -73,6 +80,17 @@ class Reader:
         context = self.stream.codec_context
         return str(context.codec.canonical_name) if context is not None else "unknown"
 
+    def promised(self) -> int:
+        """Return how many packets the header promises.
+
+        An MP4's edit list may leave out the start or the end of what is stored; FFmpeg takes those packets out of its
+        index, so the index says how many should come.
+        """
+        promised, index = int(self.stream.frames), self.stream.index_entries
+        if promised and index is not None and len(index) and "mp4" in self.stream.container.format.name:
+            return min(promised, len(index))
+        return promised
+
 
 class VideoReader(Reader):
     """Counts, times and compares every frame, and hands the wanted ones to the sinks as RGB."""
@@ -85,9 +103,12 @@ class VideoReader(Reader):
         self.limits = limits
         self.converter = RgbConverter()
         self.times: list[float] = []
-        self.packets = self.corrupt = self.interlaced = self.backward = self.size_changes = self.undelivered = 0
+        self.corrupt = self.interlaced = self.backward = self.size_changes = self.undelivered = 0
         self.rotation = 0
         self.mirrored = False
+        self.formats: dict[str, None] = {}
+        self.primaries: str | None = None
+        self.transfer: str | None = None
         self.still: list[bool] = []
         self.black = 0
         self.previous: Picture | None = None
@@ -119,7 +140,10 @@ class VideoReader(Reader):
         self.times.append(time)
         self.corrupt += bool(frame.is_corrupt)
         self.interlaced += bool(frame.interlaced_frame)
-        self.rotation = self.rotation or int(frame.rotation)
+        self.formats[frame.format.name] = None
+        self.primaries = self.primaries or PRIMARIES.get(int(frame.color_primaries or 0))
+        self.transfer = self.transfer or TRANSFERS.get(int(frame.color_trc or 0))
+        self.rotation = self.rotation or _degrees(frame.rotation)
         self.mirrored = self.mirrored or is_mirrored(display_matrix(frame))
         wanted = [sink for sink, mask in self.sinks if index < len(mask) and mask[index]]
         rgb: Picture | None = None
@@ -147,19 +171,8 @@ class VideoReader(Reader):
                 self.still.append(difference < STILL_GREY_LEVELS)
         self.previous = grey
 
-    def _promised(self) -> int:
-        """Return how many packets the header promises.
-
-        An MP4's edit list may leave out the start or the end of what is stored; FFmpeg takes those packets out of its
-        index, so the index says how many should come.
-        """
-        promised, index = int(self.stream.frames), self.stream.index_entries
-        if promised and index is not None and len(index) and "mp4" in self.stream.container.format.name:
-            return min(promised, len(index))
-        return promised
-
-    def facts(self) -> VideoFacts:
-        """Return what was seen, after the last packet."""
+    def facts(self, listed: int = 0) -> VideoFacts:
+        """Return what was seen, after the last packet; ``listed`` packets are promised where FFmpeg can't know."""
         context = self.stream.codec_context
         aspect = self.stream.sample_aspect_ratio
         times = np.array(self.times)
@@ -178,7 +191,7 @@ class VideoReader(Reader):
             rotation=self.rotation,
             mirrored=self.mirrored,
             interlaced_frames=self.interlaced,
-            header_frames=self._promised(),
+            header_frames=self.promised() + listed,
             packets=self.packets,
             frames=count,
             decode_errors=self.errors,
@@ -194,6 +207,10 @@ class VideoReader(Reader):
             longest_still_seconds=longest_run(self.still) * typical,
             black_share=self.black / count if count else 0.0,
             stopped_early=self.stopped_early,
+            stream_id=int(self.stream.id),
+            pixel_formats=tuple(self.formats),
+            primaries=self.primaries,
+            transfer=self.transfer,
         )
 
 
@@ -206,10 +223,14 @@ class AudioReader(Reader):
     values: int = 0
     peak: float = 0.0
     start: float | None = None
+    seconds: float = 0.0
+    form: tuple[int, int] | None = None
+    changes: int = 0
     resampler: Any = field(default=None, repr=False)
 
     def packet(self, packet: Any) -> None:
         """Take the next packet of the stream."""
+        self.packets += bool(packet.size)
         try:
             for frame in self.decode(packet):
                 self._frame(frame)
@@ -220,17 +241,20 @@ class AudioReader(Reader):
         if self.start is None:
             self.start = float(frame.time) if frame.pts is not None else 0.0
         self.samples += int(frame.samples)
-        if self.resampler is None:
-            self.resampler = av.AudioResampler(format="fltp")
+        form = int(frame.sample_rate), len(frame.layout.channels)
+        if form != self.form:
+            self.changes += self.form is not None
+            self.form, self.resampler = form, av.AudioResampler(format="flt")
+        self.seconds += frame.samples / form[0] if form[0] else 0.0
         for part in self.resampler.resample(frame):
-            wave = np.nan_to_num(part.to_ndarray().astype(np.float64), posinf=LOUDEST, neginf=-LOUDEST)
+            wave = np.nan_to_num(channels_of(part).astype(np.float64), posinf=LOUDEST, neginf=-LOUDEST)
             wave = np.clip(wave, -LOUDEST, LOUDEST)
             self.energy += float(np.square(wave).sum())
             self.values += wave.size
             self.peak = max(self.peak, float(np.abs(wave).max(initial=0.0)))
 
-    def facts(self) -> AudioFacts:
-        """Return what was heard, after the last packet."""
+    def facts(self, listed: int = 0) -> AudioFacts:
+        """Return what was heard, after the last packet; ``listed`` packets are promised where FFmpeg can't know."""
         context = self.stream.codec_context
         rate = int(context.sample_rate) if context is not None else 0
         mean_square = self.energy / self.values if self.values else 0.0
@@ -239,11 +263,20 @@ class AudioReader(Reader):
             sample_rate=rate,
             channels=int(context.channels) if context is not None else 0,
             start_seconds=self.start or 0.0,
-            duration_seconds=self.samples / rate if rate else 0.0,
+            duration_seconds=self.seconds if self.changes else (self.samples / rate if rate else 0.0),
             rms_dbfs=float(10 * np.log10(mean_square)) if mean_square > 0 else None,
             peak=self.peak,
             decode_errors=self.errors,
+            stream_id=int(self.stream.id),
+            format_changes=self.changes,
+            # PCM is stored in chunks: its samples are no packets.
+            missing_packets=max(0, self.promised() + listed - self.packets) if self.codec() in {"aac", "mp3"} else 0,
         )
+
+
+def _degrees(rotation: float) -> int:
+    """Return a rotation that makes sense as whole degrees; a matrix of zeros has none."""
+    return int(rotation) if abs(rotation) <= 360 else 0
 
 
 def nominal_rate(stream: Any) -> float:

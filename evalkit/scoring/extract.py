@@ -43,7 +43,7 @@ from evalkit.validators.findings import verdict_of
 from evalkit.validators.media_rules import file_findings
 from evalkit.weights.store import file_sha256
 
-FACTS = FeatureRecord(name="facts", version=1, title="what reading the file to its end shows")
+FACTS = FeatureRecord(name="facts", version=2, title="what reading the file to its end shows")
 
 
 @dataclass(frozen=True)
@@ -232,7 +232,7 @@ class _Work:
         if part == "text":
             return self.item.text
         path = self.item.reference_video if part == "reference_video" else self.item.audio
-        return _digest(path) if path else None
+        return _digest(path) if path and path.exists() else None
 
     def _missing(self, keys: Mapping[str, str]) -> list[str]:
         return [name for name, key in keys.items() if self._load(name, key) is None]

@@ -9,7 +9,9 @@ from evalkit.challenge import Challenge
 from evalkit.errors import MissingWeightsError, PluginError, TestSetError, WeightsError
 from evalkit.metrics.base import Metric, Role, metric_registry, resolve_metric
 from evalkit.metrics.features.base import Extractor, FeatureRecord, WeightFile, feature_registry, in_order
+from evalkit.metrics.features.fingerprint import FINGERPRINT
 from evalkit.testset import TestSet
+from evalkit.validators.gaming import all_off
 from evalkit.weights.manifest import Backbones
 from evalkit.weights.store import check_weights, several_missing
 
@@ -94,6 +96,8 @@ def make_plan(
     features = in_order((f for m in chosen.values() for f in m.record.features if f != FACTS), extractors)
     if FILMSTRIP in extractors and FILMSTRIP not in features:
         features.append(FILMSTRIP)
+    if FINGERPRINT in extractors and FINGERPRINT not in features and not all_off(challenge.submission.severities):
+        features.append(FINGERPRINT)
     used = {role for name in features for role in _roles(extractors[name].record)}
     weights = {role: file for role, file in weights.items() if role in used}
     return Plan(
@@ -189,7 +193,8 @@ def check_testset(testset: TestSet, plan: Plan) -> None:
     Raises:
         TestSetError: naming the sample and the file.
     """
-    inputs = {part for record in plan.records.values() for part in record.inputs}
+    # The fingerprint looks for nothing in what is not there.
+    inputs = {part for name, record in plan.records.items() if name != FINGERPRINT for part in record.inputs}
     for sample in testset:
         needed: list[str] = []
         if "reference_images" in inputs:

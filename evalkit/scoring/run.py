@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from evalkit._version import __version__
 from evalkit.challenge import Challenge
 from evalkit.metrics.features.base import FeatureRecord, Item
+from evalkit.metrics.features.fingerprint import FINGERPRINT
 from evalkit.metrics.features.pictures import filmstrip_pictures
 from evalkit.pool import JobResult
 from evalkit.scoring import aggregate
@@ -23,16 +24,12 @@ from evalkit.scoring.cache import CorruptEntryError, FeatureCache
 from evalkit.scoring.engines.local import LocalEngine
 from evalkit.scoring.extract import Config, Extraction, Job
 from evalkit.scoring.fold import Fold
+from evalkit.scoring.gaming import mark_videos, read_references
 from evalkit.scoring.intake import FileReport, Gate, IntakeReport, failed_report, file_report, open_gate, speech_lengths
 from evalkit.scoring.journal import Journal
 from evalkit.scoring.plan import FILMSTRIP, Plan
 from evalkit.scoring.progress import Progress, Silent, shown
-from evalkit.scoring.scorecard import (
-    ChallengeInfo,
-    FeatureUse,
-    Scorecard,
-    SubmissionInfo,
-)
+from evalkit.scoring.scorecard import ChallengeInfo, FeatureUse, Scorecard, SubmissionInfo, VideoScore
 from evalkit.submission import Submission
 from evalkit.testset import TestSet
 from evalkit.weights.manifest import DIGEST_WORDS
@@ -107,12 +104,16 @@ def score_run(
     intake = _intake(submission, challenge, gate, files)
     cache = FeatureCache(options.cache)
     fold = Fold(plan, cache, testset, intake, extractions)
+    videos: Iterable[VideoScore] = fold.videos()
+    if FINGERPRINT in plan.features:
+        known = read_references(testset, options.cache, options.engine.run, options.journal, fresh=options.fresh)
+        videos = mark_videos(videos, extractions, known, testset, cache, challenge.submission.severities)
     scorecard = Scorecard(
         submission=SubmissionInfo(name=submission.name, sha256=submission.sha256, layout=gate.layout.template),
         challenge=ChallengeInfo(id=challenge.id, sha256=challenge.sha256, title=challenge.title),
         backbones=plan.backbones.name,
         metrics=fold.metrics(),
-        videos=tuple(fold.videos()),
+        videos=tuple(videos),
         findings=tuple(finding.to_json() for finding in gate.findings),
         features={
             name: FeatureUse(

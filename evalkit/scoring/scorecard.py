@@ -75,8 +75,28 @@ class MetricScore(_Part):
         return self
 
 
+class Fingerprint(_Part):
+    """What a copy of the video is known by, without the video (`evalkit.metrics.features.signature`).
+
+    Args:
+        sha256: digest of the file.
+        motion: how much moves, in grey levels.
+        picture: 63 bits of the mean picture in hexadecimal.
+        bits: 24 bits for every tenth of a second of what moves in the first 6.4 s, in hexadecimal; empty of a video
+            that hardly moves.
+    """
+
+    sha256: str
+    motion: float
+    picture: str
+    bits: str = ""
+
+
 class VideoScore(_Part):
-    """One sample: the file that answers it, its values, and for each missing value the reason."""
+    """One sample: the file that answers it, its values, and for each missing value the reason.
+
+    ``fingerprint`` is ``None`` for a video that could not be read, and in scorecards made without gaming rules.
+    """
 
     sample: str
     path: str | None
@@ -86,6 +106,7 @@ class VideoScore(_Part):
     events: tuple[Event, ...] = ()
     findings: tuple[dict[str, Any], ...] = ()
     groups: dict[str, str] = Field(default_factory=dict)
+    fingerprint: Fingerprint | None = None
 
 
 class FeatureUse(_Part):

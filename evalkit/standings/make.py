@@ -19,6 +19,7 @@ from evalkit.standings.field import RunKey, read_field
 from evalkit.standings.judged import judge_snapshot
 from evalkit.standings.model import ColumnInfo, Row, Sensitivity, Standings
 from evalkit.standings.people import people_info, read_people
+from evalkit.standings.shared import shared_videos
 
 
 def make_standings(
@@ -71,6 +72,7 @@ def make_standings(
         distributions=distributions(infos, field, values),
         breakdowns=breakdowns(infos, field, values),
         strengths=people.strengths,
+        shared=shared_videos(snapshot),
     )
 
 

@@ -259,6 +259,27 @@ class Strength:
 
 
 @dataclass(frozen=True)
+class SharedVideos:
+    """Runs of two teams that show the same moving pictures (`evalkit.standings.shared`).
+
+    Args:
+        teams: both.
+        runs: the run of each.
+        severity: what the challenge takes it for.
+        message: a sentence.
+        found: the first of the videos, and how they are alike.
+        samples: of the first run, in the order of its scorecard.
+    """
+
+    teams: tuple[str, str]
+    runs: tuple[str, str]
+    severity: str
+    message: str
+    found: str
+    samples: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Standings:
     """Everything a leaderboard says.
 
@@ -278,6 +299,7 @@ class Standings:
         distributions: per column and team.
         breakdowns: per group, column and team.
         strengths: of comparisons in pairs.
+        shared: what runs of two teams have in common; findings to look at, which no rank depends on.
     """
 
     rule: str
@@ -295,3 +317,4 @@ class Standings:
     distributions: tuple[Distribution, ...] = ()
     breakdowns: tuple[Breakdown, ...] = ()
     strengths: tuple[Strength, ...] = ()
+    shared: tuple[SharedVideos, ...] = ()

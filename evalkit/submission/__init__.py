@@ -10,7 +10,6 @@ size.
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import os
 import stat
@@ -23,13 +22,14 @@ from typing import IO, Literal
 from evalkit.challenge import ArchiveRules
 from evalkit.errors import SubmissionError
 from evalkit.submission.copying import too_large, write_checked
-from evalkit.submission.members import READABLE_METHODS, Member, walk_folder
+from evalkit.submission.inflating import open_strictly
+from evalkit.submission.members import READABLE_METHODS, Fault, Member, Oddity, walk_folder
 from evalkit.submission.ziplist import Stamp, list_zip, stamp_of
 from evalkit.submission.ziplist import opened as _opened
 from evalkit.submission.zipscan import DAMAGED, LEAST_TABLE_CAP
 from evalkit.text import neutralise
 
-__all__ = ["CHUNK", "LEAST_TABLE_CAP", "READABLE_METHODS", "Member", "MemberRef", "Submission"]
+__all__ = ["CHUNK", "LEAST_TABLE_CAP", "READABLE_METHODS", "Fault", "Member", "MemberRef", "Oddity", "Submission"]
 
 CHUNK = 1 << 20  # bytes read at once
 
@@ -46,16 +46,24 @@ class MemberRef:
     stamp: Stamp | None
 
     def open(self) -> IO[bytes]:
-        """Return a stream of the member's contents. Its end raises ``zipfile.BadZipFile`` when the checksum is wrong.
+        """Return a stream of the member's contents. Its end raises ``zipfile.BadZipFile`` when they are not whole.
 
         Raises:
-            SubmissionError: when the member is no readable file or the archive changed.
+            SubmissionError: when the member is no readable file, the archive says two things of it, or it changed.
         """
         shown = neutralise(self.member.path)
         if self.member.kind != "file":
             raise SubmissionError(f"'{shown}' is not a file.", found=self.member.kind, expected="a regular file")
         if self.member.encrypted:
             raise SubmissionError(f"'{shown}' is encrypted.", fix="Make the ZIP without a password.")
+        if self.member.faults:
+            fault = self.member.faults[0]
+            raise SubmissionError(
+                f"The archive says different things about '{shown}'.",
+                found=fault.found,
+                expected=fault.expected,
+                fix="Make the ZIP again from the original files.",
+            )
         if self.member.method not in READABLE_METHODS:
             raise SubmissionError(
                 f"'{shown}' is compressed in a way that is not read here.",
@@ -91,9 +99,7 @@ class MemberRef:
         if stamp_of(self.archive) != stamp:
             raise SubmissionError(f"{neutralise(str(self.archive))} changed while it was being read.", fix="Run again.")
         archive, listed = _opened(os.getpid(), self.archive, stamp)
-        info = copy.copy(listed[self.member.header_offset or 0, self.member.raw_name])
-        info.file_size += 1  # zipfile cuts silently at the stated size; one byte more makes excess visible
-        return archive.open(info)
+        return open_strictly(archive, listed[self.member.header_offset or 0, self.member.raw_name])
 
     def _open_in_folder(self) -> IO[bytes]:
         place = os.path.join(os.fsencode(self.archive), self.member.raw_name)  # noqa: PTH118 - bytes, as listed
@@ -116,6 +122,7 @@ class Submission:
         member_count: how many entries there are. Above the limit that `open` was given, ``members`` is empty and
             ``complete`` is false: the rule ``archive.too-many-files`` reports it, and nothing was read into memory.
         directory_offset: byte at which the ZIP's table of contents starts; ``None`` for a folder.
+        oddities: what about the ZIP as a whole makes programs see different archives.
     """
 
     def __init__(
@@ -127,6 +134,7 @@ class Submission:
         size: int,
         stamp: Stamp | None = None,
         directory_offset: int | None = None,
+        oddities: tuple[Oddity, ...] = (),
     ) -> None:
         self.path = path
         self.kind: Literal["zip", "directory"] = "directory" if stamp is None else "zip"
@@ -136,6 +144,7 @@ class Submission:
         self.member_count = member_count
         self.complete = len(members) == member_count
         self.directory_offset = directory_offset
+        self.oddities = oddities
         self._stamp = stamp
 
     @classmethod
@@ -179,8 +188,16 @@ class Submission:
     @classmethod
     def _open_zip(cls, place: Path, limit: int, shown: str) -> Submission:
         stamp = stamp_of(place)
-        members, count, offset = list_zip(place, stamp, limit, shown)
-        return cls(place, members, member_count=count, size=stamp[1], stamp=stamp, directory_offset=offset)
+        members, count, offset, oddities = list_zip(place, stamp, limit, shown)
+        return cls(
+            place,
+            members,
+            member_count=count,
+            size=stamp[1],
+            stamp=stamp,
+            directory_offset=offset,
+            oddities=oddities,
+        )
 
     def ref(self, member_path: str) -> MemberRef:
         """Return the handle with which another process reads the member.

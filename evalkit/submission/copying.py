@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import BinaryIO
 
 from evalkit.errors import StorageError, SubmissionError
 from evalkit.text import neutralise
+
+MARGIN = 16 << 20  # bytes that stay free on the disk beside what is copied
 
 
 def write_checked(chunks: Iterable[bytes], destination: Path, *, size: int, limit: int, shown: str) -> str:
@@ -24,8 +27,10 @@ def write_checked(chunks: Iterable[bytes], destination: Path, *, size: int, limi
 
     Raises:
         SubmissionError: when the contents are larger than ``limit`` or not ``size`` bytes long.
-        StorageError: when ``destination`` exists or can't be written. Whatever was raised, no partial file remains.
+        StorageError: when ``destination`` exists or can't be written, or the disk has no room for ``size`` bytes and
+            `MARGIN` before a single one is read. Whatever was raised, no partial file remains.
     """
+    _refuse_without_room(destination, min(size, limit), shown)
     digest, total = hashlib.sha256(), 0
     with _new_file(destination) as target:
         for chunk in chunks:
@@ -50,6 +55,20 @@ def write_checked(chunks: Iterable[bytes], destination: Path, *, size: int, limi
 def too_large(shown: str, size: int, limit: int) -> SubmissionError:
     """Return the error for contents above the limit, in bytes."""
     return SubmissionError(f"'{shown}' is too large.", found=f"{size} bytes", expected=f"at most {limit} bytes")
+
+
+def _refuse_without_room(destination: Path, size: int, shown: str) -> None:
+    try:
+        free = shutil.disk_usage(destination.parent).free
+    except OSError as error:
+        raise _unwritable(destination, error) from error
+    if free < size + MARGIN:
+        raise StorageError(
+            f"The disk has no room to take '{shown}' out of the submission.",
+            found=f"{free} bytes free in {neutralise(str(destination.parent))}",
+            expected=f"{size} bytes for the file and {MARGIN} to spare",
+            fix="Free some space, or set TMPDIR to a folder on a larger disk.",
+        )
 
 
 @contextmanager

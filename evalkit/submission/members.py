@@ -14,10 +14,36 @@ STORED, DEFLATED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
 # zipfile bounds what one read of these two can yield; its bzip2 and LZMA readers inflate a whole chunk into memory.
 READABLE_METHODS = frozenset({STORED, DEFLATED})
 
-_UTF8_FLAG = 0x800
-_ENCRYPTED_FLAGS = 0x1 | 0x40 | 0x2000  # the member, strong encryption, the table of contents itself
+_BLOCK = 512  # bytes: the unit of ``st_blocks``
+UTF8_FLAG = 0x800
+ENCRYPTED_FLAGS = 0x1 | 0x40 | 0x2000  # the member, strong encryption, the table of contents itself
 
 Kind = Literal["file", "directory", "symlink", "device"]
+OddityKind = Literal["end", "hidden", "unlisted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Two places of an archive that say different things about one member; both texts are fit to print."""
+
+    found: str
+    expected: str
+
+
+@dataclass(frozen=True, slots=True)
+class Oddity:
+    """Something about a ZIP as a whole that makes programs see different archives; both texts are fit to print.
+
+    Args:
+        kind: "end": the records at the end disagree; "hidden": a member lies where the table of contents lists none;
+            "unlisted": other bytes lie there.
+        found: what is there.
+        expected: what should be.
+    """
+
+    kind: OddityKind
+    found: str
+    expected: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +62,10 @@ class Member:
         utf8: ``raw_name`` is valid UTF-8.
         crc: CRC-32 of the contents; ``None`` in a folder.
         header_offset: byte of the archive at which the member's own header starts; ``None`` in a folder.
+        flags: the ZIP's general purpose bits; 0 in a folder.
+        end: the byte after everything of the member, as its own header states; ``None`` without one and in a folder.
+        faults: what the archive says differently in several places. Such a member is not read.
+        stored: bytes that a folder's file takes on the disk; ``None`` in a ZIP.
     """
 
     path: str
@@ -48,6 +78,10 @@ class Member:
     utf8: bool = True
     crc: int | None = None
     header_offset: int | None = None
+    flags: int = 0
+    end: int | None = None
+    faults: tuple[Fault, ...] = ()
+    stored: int | None = None
 
     @property
     def is_directory(self) -> bool:
@@ -57,7 +91,7 @@ class Member:
 
 def raw_name(info: zipfile.ZipInfo) -> bytes:
     """Undo zipfile's decoding. ``filename`` won't do: zipfile cuts it at a NUL."""
-    return info.orig_filename.encode("utf-8" if info.flag_bits & _UTF8_FLAG else "cp437")
+    return info.orig_filename.encode("utf-8" if info.flag_bits & UTF8_FLAG else "cp437")
 
 
 def zip_member(info: zipfile.ZipInfo) -> Member:
@@ -70,11 +104,12 @@ def zip_member(info: zipfile.ZipInfo) -> Member:
         size=info.file_size,
         compressed_size=info.compress_size,
         kind=_kind(info.external_attr >> 16, folder=raw.endswith(b"/")),
-        encrypted=bool(info.flag_bits & _ENCRYPTED_FLAGS),
+        encrypted=bool(info.flag_bits & ENCRYPTED_FLAGS),
         method=info.compress_type,
         utf8=utf8,
         crc=info.CRC,
         header_offset=info.header_offset,
+        flags=info.flag_bits,
     )
 
 
@@ -92,8 +127,8 @@ def walk_folder(root: Path) -> Iterator[Member]:
                 if kind == "directory":
                     folders.append(raw)
                 path, utf8 = _decoded(raw)
-                size = facts.st_size if kind == "file" else 0
-                yield Member(path, raw, size, size, kind, utf8=utf8)
+                size, stored = (facts.st_size, facts.st_blocks * _BLOCK) if kind == "file" else (0, 0)
+                yield Member(path, raw, size, size, kind, utf8=utf8, stored=stored)
 
 
 def _kind(mode: int, *, folder: bool) -> Kind:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import zipfile
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 from evalkit.errors import SubmissionError
-from evalkit.submission.members import Member, raw_name, zip_member
-from evalkit.submission.zipscan import DAMAGED, damaged, scan
+from evalkit.submission.members import Member, Oddity, raw_name, zip_member
+from evalkit.submission.zipend import damaged
+from evalkit.submission.ziplocal import compare_headers
+from evalkit.submission.zipscan import DAMAGED, Scan, scan
 from evalkit.text import neutralise
 
 Stamp = tuple[int, int, int]  # inode, bytes, modification time in ns: an archive that is still the same
@@ -22,6 +25,7 @@ class ZipListing(NamedTuple):
     members: list[Member]
     member_count: int
     directory_offset: int | None
+    oddities: tuple[Oddity, ...] = ()
 
 
 def list_zip(path: Path, stamp: Stamp, limit: int, shown: str) -> ZipListing:
@@ -39,10 +43,12 @@ def list_zip(path: Path, stamp: Stamp, limit: int, shown: str) -> ZipListing:
     """
     try:
         with path.open("rb") as file:
-            count, offset = scan(file, stamp[1], limit, shown)
-        if count > limit:
-            return ZipListing([], count, None)
-        archive, _ = opened(os.getpid(), path, stamp)
+            seen = scan(file, stamp[1], limit, shown)
+            if seen.count > limit:
+                return ZipListing([], seen.count, None)
+            archive, _ = opened(os.getpid(), path, stamp)
+            members = _members(archive.infolist(), seen, shown)
+            compared = compare_headers(file, members, seen.start, seen.shift)
     except UnicodeDecodeError as error:
         raise SubmissionError(
             f"{shown} holds a name that is marked as UTF-8 and is not.",
@@ -51,10 +57,20 @@ def list_zip(path: Path, stamp: Stamp, limit: int, shown: str) -> ZipListing:
         ) from None
     except DAMAGED as error:
         raise damaged(shown, str(error)) from None
-    members = [zip_member(info) for info in archive.infolist()]
-    if len(members) != count:
-        raise damaged(shown, f"{count} members by one count and {len(members)} by another")
-    return ZipListing(members, count, offset)
+    return ZipListing(compared.members, seen.count, seen.start, (*seen.oddities, *compared.oddities))
+
+
+def _members(listed: list[zipfile.ZipInfo], seen: Scan, shown: str) -> list[Member]:
+    """Return the members as ``zipfile`` read them, which must be as they were counted before."""
+    if len(listed) != seen.count:
+        raise damaged(shown, f"{seen.count} members by one count and {len(listed)} by another")
+    members = []
+    for index, (info, numbers) in enumerate(zip(listed, seen.numbers, strict=True)):
+        member = replace(zip_member(info), faults=seen.faults.get(index, ()))
+        if not member.faults and numbers != (info.file_size, info.compress_size, info.header_offset - seen.shift):
+            raise damaged(shown, f"an entry that reads differently twice: '{neutralise(member.path)}'")
+        members.append(member)
+    return members
 
 
 def stamp_of(path: Path) -> Stamp:

@@ -7,15 +7,16 @@ gets its name only after its digest was checked.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from evalkit.errors import StorageError, SubmissionError, UsageError, WeightsError, did_you_mean
 from evalkit.submission import Submission
-from evalkit.weights.fetch import Fetched, Source, discard_part, fetch, parts_folder
+from evalkit.weights.fetch import PARTS, Fetched, Source, discard_part, fetch, note_of, parts_folder
 from evalkit.weights.manifest import ArchiveEntry, Backbones, WeightEntry
-from evalkit.weights.records import locked, unwritable
+from evalkit.weights.records import locked, locked_if_free, unwritable
 from evalkit.weights.store import file_state
 from evalkit.weights.transfer import Policy, require_space
 from evalkit.weights.trust import expected_digest, trust
@@ -110,6 +111,7 @@ class _Job:
         missing = [entry for entry in members if not self._there(entry)]
         yield from (Pulled(entry.file, "there") for entry in members if entry not in missing)
         if not missing:
+            self._tidy(name, members)
             return
         with locked(self.folder, name, lambda: self.watch.say(f"{name}: another process is fetching it; waiting.")):
             # What another process fetched meanwhile is there now.
@@ -122,6 +124,15 @@ class _Job:
                     yield Pulled(entry.file, "fetched", source=f"{name} of {archive.urls[0]}")
                 else:
                     yield self._from_mirrors(entry, faults.get(entry.file))
+
+    def _tidy(self, name: str, members: Sequence[WeightEntry]) -> None:
+        """Remove what a process that was killed left of files that are there now."""
+        parts = [self.folder / PARTS / file for file in dict.fromkeys((name, *(entry.file for entry in members)))]
+        if not any(place.exists() for part in parts for place in (part, note_of(part))):
+            return
+        with locked_if_free(self.folder, name) as ours, suppress(OSError):
+            for part in parts if ours else ():
+                discard_part(part)
 
     def _there(self, entry: WeightEntry) -> bool:
         found = file_state(entry, self.folder)

@@ -65,6 +65,23 @@ def locked(folder: Path, name: str, waiting: Callable[[], None] | None = None) -
         lock.release()
 
 
+@contextmanager
+def locked_if_free(folder: Path, name: str) -> Iterator[bool]:
+    """Hold the lock ``name`` as `locked` does when nobody else holds it and the folder can be written; say whether."""
+    from filelock import FileLock
+
+    lock = FileLock(folder / LOCKS / f"{name}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except OSError:  # filelock's Timeout is one
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
 def read_record(path: Path) -> dict[str, Any]:
     """Return the object in a JSON file, an empty one when there is no file.
 

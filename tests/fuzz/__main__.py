@@ -8,15 +8,21 @@ from pathlib import Path
 import click
 
 from fuzz.campaign import run_campaign
+from fuzz.mp4_campaign import run_mp4_campaign
 from fuzz.targets import TARGETS
+
+MP4_INPUTS = 5_000  # at most; each is decoded, some by two programs
 
 
 @click.command()
 @click.option("--inputs", "-n", type=click.IntRange(min=1), default=10_000, show_default=True, help="For each target.")
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--target", "-t", "names", type=click.Choice([target.name for target in TARGETS]), multiple=True)
+@click.option(
+    "--target", "-t", "names", type=click.Choice([*(target.name for target in TARGETS), "mp4"]), multiple=True
+)
 @click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Folder for inputs that went wrong.")
-def main(inputs: int, seed: int, names: tuple[str, ...], keep: Path | None) -> None:
+@click.option("--shared", type=click.Path(exists=True, file_okay=False, path_type=Path), help="For real clips, too.")
+def main(inputs: int, seed: int, names: tuple[str, ...], keep: Path | None, shared: Path | None) -> None:
     """Fuzz what reads strangers' files."""
     clean = True
     for target in TARGETS:
@@ -24,6 +30,10 @@ def main(inputs: int, seed: int, names: tuple[str, ...], keep: Path | None) -> N
             figures = run_campaign(target, inputs, seed, keep=keep)
             click.echo(json.dumps(figures.as_dict()))
             clean &= figures.clean
+    if not names or "mp4" in names:
+        figures = run_mp4_campaign(min(inputs, MP4_INPUTS), seed, keep=keep, shared=shared)
+        click.echo(json.dumps(figures.as_dict()))
+        clean &= figures.clean
     raise SystemExit(0 if clean else 1)
 
 

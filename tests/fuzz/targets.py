@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import random
+import struct
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -20,6 +23,8 @@ from evalkit.submission import Submission
 from evalkit.testset import load_testset
 from evalkit.validators.archive import blocks, check_archive
 from fuzz.mutations import made_zip, mutated_text, mutated_zip
+from fuzz.zip_readers import by_stream, by_unzip
+from fuzz.zip_structure import structured_zip
 
 RULES = ArchiveRules()
 DIMENSIONS = load_challenge("mmasia2025-talking-head").ratings.dimensions
@@ -84,10 +89,16 @@ def text_target(name: str, seeds: Sequence[str], read: Callable[[Path], object],
 
 
 def read_archive(path: Path) -> None:
-    """Open an archive, and unpack it when no rule blocks it; hold what comes out against what was promised."""
+    """Open an archive, and unpack it when no rule blocks it; hold what comes out against what was promised.
+
+    It is also held against what other programs read: ``zipfile`` always, and where no rule says anything, ``unzip`` and
+    a reader from the start.
+    """
     submission = Submission.open(path, RULES)
-    if blocks(check_archive(submission, RULES, {})):
+    findings = check_archive(submission, RULES, {})
+    if blocks(findings):
         raise SubmissionError("The archive is blocked.")
+    copied: dict[int, bytes] = {}
     with tempfile.TemporaryDirectory() as folder:
         for number, member in enumerate(submission.members):
             parts = PurePosixPath(member.path).parts
@@ -104,6 +115,41 @@ def read_archive(path: Path) -> None:
                 continue
             if place.stat().st_size != member.size:
                 raise WrongAcceptError(f"{place.stat().st_size} bytes came out, {member.size} were declared")
+            copied[member.header_offset or 0] = place.read_bytes()
+        if len(list(Path(folder).iterdir())) != len(copied):
+            raise WrongAcceptError("something else was written")
+    _compare_readers(path, submission, copied, silent=not findings)
+
+
+def _compare_readers(path: Path, submission: Submission, copied: dict[int, bytes], *, silent: bool) -> None:
+    """Hold what was copied, by its place in the archive, against other readers."""
+    with zipfile.ZipFile(path) as archive:
+        order = [info.header_offset for info in archive.infolist()]
+        for info in archive.infolist():
+            if info.header_offset in copied and archive.open(info).read() != copied[info.header_offset]:
+                raise WrongAcceptError(f"zipfile reads {info.orig_filename!r} differently")
+    files = [member for member in submission.members if not member.is_directory]
+    # A folder that is said to be deflated into nothing holds nothing, and nothing of it is taken; others stumble there.
+    hollow = any(member.is_directory and member.method and not member.compressed_size for member in submission.members)
+    if not silent or hollow or len(copied) != len(files):
+        return
+    try:
+        streamed, unzipped = by_stream(path), by_unzip(path)
+    except (ValueError, zlib.error, struct.error) as error:
+        raise WrongAcceptError(f"another reader refuses it: {error}") from None
+    ours = {member.raw_name: copied.get(member.header_offset or 0, b"") for member in submission.members}
+    if streamed is not None and dict(streamed) != ours:
+        raise WrongAcceptError(f"a reader from the start sees {dict(streamed)!r:.200}")
+    if unzipped is not None and unzipped != b"".join(copied.get(offset, b"") for offset in order):
+        raise WrongAcceptError("unzip reads other bytes")
+
+
+def make_zip(dice: random.Random) -> bytes:
+    """Return an archive changed in its structure, in its bytes, or in both."""
+    kind = dice.random()
+    if kind < 0.5:
+        return structured_zip(dice)
+    return mutated_zip(structured_zip(dice) if kind < 0.65 else made_zip(dice), dice)
 
 
 def read_challenge(path: Path) -> object:
@@ -128,7 +174,7 @@ def read_pair_file(path: Path) -> object:
 
 
 TARGETS = (
-    Target("zip", lambda random: mutated_zip(made_zip(random), random), read_archive, "input.zip"),
+    Target("zip", make_zip, read_archive, "input.zip"),
     text_target(
         "ratings",
         [LONG, WIDE, json.dumps(LABELS), '{"rater": "r1", "item": "i", "dimension": "lip_sync", "value": 3}\n'],

@@ -14,6 +14,7 @@ from evalkit.metrics.features.base import Extractor, FeatureRecord, feature_regi
 from evalkit.scoring import plan as planning
 from evalkit.scoring.plan import check_testset, make_plan
 from evalkit.testset import Sample, TestSet
+from evalkit.validators import gaming
 from evalkit.weights.manifest import Backbones, load_backbones
 
 NOTHING = Backbones(name="nothing", title="no weights at all", roles={})
@@ -62,14 +63,14 @@ def plant(monkeypatch):
 def test_names_and_aliases_in_the_order_asked_for():
     plan = make_plan(challenge(), NOTHING, names=["ssim", "psnr.rgb", "psnr", "duration", "ssim.gray"])
     assert list(plan.metrics) == ["ssim.gray", "psnr.rgb", "video.duration"]
-    assert plan.features == ("paired_pixels", "filmstrip")
+    assert plan.features == ("paired_pixels", "filmstrip", "fingerprint")
     assert plan.unavailable == {}
     assert plan.weights == {}
     assert set(plan.records) == set(plan.features)
 
 
 def test_facts_are_no_feature_to_extract():
-    assert make_plan(challenge(), NOTHING, names=["fps"]).features == ("filmstrip",)
+    assert make_plan(challenge(), NOTHING, names=["fps"]).features == ("filmstrip", "fingerprint")
 
 
 def test_every_alias_means_one_metric():
@@ -140,7 +141,7 @@ def test_missing_weights_may_be_left_out(tmp_path, monkeypatch, backbones):
         "identity.strict.arc": "weights_missing:face_detector",
         "iqa.brisque": "weights_missing:brisque_model",
     }
-    assert plan.features == ("paired_pixels", "filmstrip")
+    assert plan.features == ("paired_pixels", "filmstrip", "fingerprint")
     assert plan.weights == {}
 
 
@@ -171,7 +172,7 @@ def test_the_weights_of_the_features_and_no_others(plant, tmp_path, monkeypatch)
         ],
     )
     plan = make_plan(challenge(), backbones, names=["x.y"])
-    assert plan.features == ("base", "deep", "filmstrip")
+    assert plan.features == ("base", "deep", "filmstrip", "fingerprint")
     assert sorted(plan.weights) == ["one", "spare", "two"]
     assert plan.weights["one"].options == {"size": 7}
     assert plan.weights["one"].sha256 == hashlib.sha256(b"one").hexdigest()
@@ -262,7 +263,7 @@ def test_features_come_after_what_they_need():
 
 def test_the_filmstrip_is_planned_once(plant):
     plant([Planted("x.y", "filmstrip")], [])
-    assert make_plan(challenge(), NOTHING, names=["x.y"]).features == ("filmstrip",)
+    assert make_plan(challenge(), NOTHING, names=["x.y"]).features == ("filmstrip", "fingerprint")
 
 
 def plan_for(plant: Any, *inputs: str) -> planning.Plan:
@@ -328,3 +329,15 @@ def test_device_and_backbones_are_kept():
     plan = make_plan(challenge("psnr.rgb"), NOTHING, device="cuda")
     assert plan.device == "cuda"
     assert plan.backbones is NOTHING
+
+
+def test_the_fingerprint_is_left_out_when_every_rule_that_reads_it_is_off():
+    def rules(**severities: str) -> Challenge:
+        return challenge().model_copy(
+            update={"submission": challenge().submission.model_copy(update={"severities": severities})}
+        )
+
+    off = {rule.id: "off" for rule in gaming.RULES}
+    assert make_plan(rules(**off), NOTHING, names=["fps"]).features == ("filmstrip",)
+    one_left = {**off, "gaming.overlay": "info"}
+    assert make_plan(rules(**one_left), NOTHING, names=["fps"]).features == ("filmstrip", "fingerprint")

@@ -11,7 +11,7 @@ import pytest
 from clip_tools import ffmpeg, patch_matrix
 
 from evalkit.challenge import SubmissionRules, load_challenge
-from evalkit.media.facts import AudioFacts, MediaFacts, VideoFacts
+from evalkit.media.facts import AudioFacts, Edit, MediaFacts, Mp4Facts, TrackFacts, VideoFacts
 from evalkit.media.inspect import inspect_media
 from evalkit.validators.findings import verdict_of
 from evalkit.validators.media_rules import file_findings, file_rules, rule_registry
@@ -120,6 +120,7 @@ AUDIO = AudioFacts(
 GOOD = MediaFacts(
     size_bytes=100_000, container="mov,mp4,m4a,3gp,3g2,mj2", brand="isom", video_streams=1, audio_streams=1,
     other_streams=(), video=VIDEO, audio=AUDIO, open_error=None,
+    mp4=Mp4Facts(tracks=(TrackFacts(kind="video"), TrackFacts(kind="audio")), fragmented=False, claimed_seconds=None),
 )  # fmt: skip
 STRICT = RULES.model_copy(
     update={
@@ -128,6 +129,30 @@ STRICT = RULES.model_copy(
         )
     }
 )
+
+
+TRACK = TrackFacts(
+    id=0, kind="video", shown_size=(256.0, 256.0), entries=("avc1",),
+    edits=(Edit(seconds=5.0, start_seconds=0.08, rate=1),),
+    time_scale=12800, claimed_seconds=5.0, media_seconds=5.0, samples=125, timed_samples=125, chunk_samples=125,
+    largest_sample=9000, sample_seconds=5.0, first_offset_seconds=0.08,
+)  # fmt: skip
+SOUND = TRACK.model_copy(
+    update={"kind": "audio", "shown_size": (0.0, 0.0), "entries": ("mp4a",), "edits": (), "first_offset_seconds": None}
+)
+DATA = SOUND.model_copy(update={"kind": "other", "entries": ("tmcd",), "id": 3})
+
+
+def edit(seconds: float, start: float | None, rate: float = 1) -> Edit:
+    return Edit(seconds=seconds, start_seconds=start, rate=rate)
+
+
+def index(video=None, audio=None, other=None, **movie) -> MediaFacts:
+    """Return the good file with an index in which some facts of a track are changed."""
+    whole = {"fragmented": False, "claimed_seconds": 5.0, **movie}
+    changed = ((TRACK, video), (SOUND, audio), (DATA, other))
+    tracks = tuple(base.model_copy(update=change or {}) for base, change in changed)
+    return facts(mp4=Mp4Facts(tracks=tracks, **whole))
 
 
 def facts(video=None, audio=None, **whole) -> MediaFacts:
@@ -150,7 +175,9 @@ CASES = {  # rule: facts that break this rule and no other, and facts on the goo
         [facts(container="matroska,webm", brand=None), facts(brand="qt  "), facts(False, container="wav", brand=None)],
         [facts(brand="mp42"), facts(brand=None)],
     ),
-    "encoding.no-video": ([facts(False), facts(False, False, other_streams=("data",))], [GOOD]),
+    "encoding.no-video": (
+        [facts(False), facts(False, False, other_streams=("data",)), facts(False, cover_pictures=1)], [GOOD]
+    ),
     "encoding.several-video-streams": ([facts(video_streams=2)], [GOOD]),
     "encoding.codec": (
         [
@@ -163,13 +190,17 @@ CASES = {  # rule: facts that break this rule and no other, and facts on the goo
         [GOOD],
     ),
     "encoding.pixel-format": (
-        [facts({"pixel_format": "yuv444p"}), facts({"pixel_format": None})],
-        [facts({"pixel_format": "yuvj420p"})],
+        [facts({"pixel_format": "yuv444p"}), facts({"pixel_format": None}),
+         facts({"pixel_formats": ("yuv420p", "yuv444p")}), facts({"pixel_formats": ("yuv420p10le", "yuv420p")})],
+        [facts({"pixel_format": "yuvj420p"}), facts({"pixel_formats": ("yuvj420p", "yuv420p")})],
     ),
     "encoding.interlaced": ([facts({"interlaced_frames": 3})], [GOOD]),
     "encoding.rotation": (
-        [facts({"rotation": 90}), facts({"rotation": -180}), facts({"mirrored": True})],
-        [facts({"rotation": 360})],
+        [facts({"rotation": 90}), facts({"rotation": -180}), facts({"mirrored": True}),
+         index({"matrix": (2.0, 0.0, 0.0, 2.0)}), index({"matrix": (0.0, 0.0, 0.0, 0.0)}),
+         index({"matrix": (1.0, 0.02, 0.0, 1.0)}), index(matrix=(0.0, 1.0, -1.0, 0.0)),
+         index({"matrix": (-1.0, 0.0, 0.0, -1.0)}, matrix=(-1.0, 0.0, 0.0, -1.0))],
+        [facts({"rotation": 360}), index({"matrix": (1.0, 0.005, 0.0, 1.0)})],
     ),
     "encoding.aspect-ratio": ([facts({"sample_aspect_ratio": "4:3"})], [facts({"sample_aspect_ratio": "0:1"})]),
     "encoding.frame-rate": (
@@ -244,6 +275,95 @@ CASES = {  # rule: facts that break this rule and no other, and facts on the goo
         [facts(None, {"rms_dbfs": -60.0})],
     ),
     "content.audio-damaged": ([facts(None, {"decode_errors": 1})], [GOOD]),
+    "content.audio-empty": (
+        [facts(None, {"duration_seconds": 0.0, "rms_dbfs": None})],
+        [GOOD],
+    ),
+    "content.audio-cut": (
+        [facts(None, {"missing_packets": 2}), facts(None, {"missing_packets": 90, "duration_seconds": 1.0})],
+        [facts(None, {"missing_packets": 1})],
+    ),
+    "content.audio-change": ([facts(None, {"format_changes": 1})], [GOOD]),
+    "encoding.index": (
+        [index({"twice": ("elst",)}), index(None, {"lacking": ("stts",)}), index({"id": 7}), index({"kind": "other"}),
+         index({"samples": 123}), index({"timed_samples": 200}), index({"chunk_samples": 124}),
+         index(None, {"samples": 90}), index(None, None, {"largest_sample": 100_001}), index({"time_scale": 0}),
+         index({"time_scale": 1 << 31}), index({"shown_size": (256.0, 65534.0), "clean_aperture": (256.0, 256.0)}),
+         index(misplaced=("mdat",)), facts(mp4=None)],
+        [index(), index({"timed_samples": 126}), index({"largest_sample": 100_000}), index(None, None, {"samples": 3})],
+    ),
+    "encoding.encrypted": (
+        [index({"encrypted": True, "entries": ("encv",)}), index(None, {"encrypted": True, "entries": ("enca",)}),
+         index({"encrypted": True}).model_copy(update={"video": VIDEO.model_copy(update={"decode_errors": 9})})],
+        [index(None, None, {"encrypted": True})],
+    ),
+    "encoding.external-data": (
+        [index({"external": ("url http://a/b",)}), index(None, {"external": ("alis",)}),
+         index({"external": ("alis",)}).model_copy(
+             update={"video": VIDEO.model_copy(update={"packets": 0, "frames": 0, "pixel_format": None})})],
+        [index(None, None, {"external": ("alis",)})],
+    ),
+    "encoding.track-disabled": (
+        [index({"enabled": False}), index(None, {"enabled": False})], [index(None, None, {"enabled": False})]
+    ),
+    "encoding.edit-list": (
+        [index({"edits": edits}) for edits in (
+            (edit(2, 0), edit(2, 2)), (edit(1, 0), edit(1, None)), (edit(1, None), edit(1, None), edit(5, 0)),
+            (edit(5, None),), (edit(5, 0, 0.5),), (edit(5, 0, 0),), (edit(5, -0.1),), (edit(5, 5.09),))]
+        + [index(None, {"edits": (edit(5, 0, 2),)})],
+        [index({"edits": edits}) for edits in (
+            (), (edit(5, 0.08),), (edit(0.2, None), edit(5, 0.08)), (edit(0, 0.08),))],
+    ),
+    "encoding.hidden-frames": (
+        [index({"edits": (edit(4.8, 0.28),)}), index({"edits": (edit(4.85, 0.08),)}),
+         index({"edits": (edit(1.0, None), edit(4.8, 0.28))})],
+        [index({"edits": (edit(5.0, 0.17),)}), index({"edits": (edit(4.91, 0.08),)}),
+         index({"edits": (edit(9, 0.08),)})],
+    ),
+    "encoding.claimed-length": (
+        [index(claimed_seconds=36000.0), index({"claimed_seconds": 5.51}), index({"media_seconds": 3600.0}),
+         index(claimed_seconds=4.4), index({"sample_seconds": 3600.0, "edits": ()}),
+         index({"claimed_seconds": 0.0}, claimed_seconds=99.0, fragmented=True)],
+        [index(claimed_seconds=5.49), index({"claimed_seconds": 4.6}), index({"media_seconds": None}),
+         index(claimed_seconds=0.0), index(claimed_seconds=1.0, fragmented=True)],
+    ),
+    "encoding.crop": (
+        [index({"clean_aperture": (128.0, 256.0)}), index({"clean_aperture": (256.0, 254.0)})],
+        [index({"clean_aperture": (256.0, 256.0)}), index({"clean_aperture": (255.5, 256.0)})],
+    ),
+    "encoding.display-size": (
+        [index({"shown_size": (512.0, 256.0)}), index({"shown_size": (256.0, 240.0)})],
+        [index({"shown_size": (512.0, 512.0)}), index({"shown_size": (0.0, 0.0)}),
+         index({"shown_size": (256.0, 255.0)})],
+    ),
+    "encoding.hdr": (
+        [facts({"transfer": "smpte2084", "primaries": "bt2020"}), facts({"transfer": "arib-std-b67"})],
+        [facts({"transfer": "bt709"}), facts({"transfer": "srgb"})],
+    ),
+    "encoding.primaries": (
+        [facts({"primaries": "bt2020"}), facts({"primaries": "smpte432", "transfer": "bt709"})],
+        [facts({"primaries": "bt709"}), facts({"primaries": "smpte170m"})],
+    ),
+    "encoding.profile": (
+        [facts({"profile": "High 4:4:4 Predictive"}), facts({"profile": "Extended"})],
+        [facts({"profile": name}) for name in ("Main", "Constrained Baseline", None)],
+    ),
+    "encoding.negative-start": (
+        [facts({"start_seconds": -0.03}, {"start_seconds": -0.03}),
+         facts({"start_seconds": -9.0}, {"start_seconds": -9.0})],
+        [facts({"start_seconds": -0.019})],
+    ),
+    "encoding.late-start": (
+        [facts({"start_seconds": 0.51}, {"start_seconds": 0.51})],
+        [facts({"start_seconds": 0.5}, {"start_seconds": 0.5})],
+    ),
+    "encoding.other-streams": (
+        [facts(other_streams=("data", "subtitle")), facts(cover_pictures=1), facts(other_streams=("data",) * 60)],
+        [GOOD],
+    ),
+    "encoding.audio-channels": (
+        [facts(None, {"channels": 3}), facts(None, {"channels": 8})], [facts(None, {"channels": 2})]
+    ),
     "content.audio-short": (
         [facts(None, {"duration_seconds": 4.4})],
         [facts(None, {"duration_seconds": 4.6}), facts(None, {"duration_seconds": 60.0})],
@@ -322,8 +442,8 @@ def test_two_faults_are_two_findings():
 
 def test_rules_are_registered_once_with_a_scope_and_a_title():
     for key, rule in rule_registry().items():
-        assert key == rule.id and rule.title and rule.scope in {"archive", "set", "file"}
-        assert key.split(".")[0] in {"archive", "layout", "encoding", "content"}
+        assert key == rule.id and rule.title and rule.scope in {"archive", "set", "file", "gaming", "board"}
+        assert key.split(".")[0] in {"archive", "layout", "encoding", "content", "gaming"}
 
 
 def test_path_in_the_command_is_quoted():

@@ -1,0 +1,61 @@
+"""What Ctrl-C, an end asked for by the system, and a closed terminal do: the command stops and says how to go on."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
+
+_AGAIN = "Run the same command again to go on"
+_CHANGE = (
+    "A change of the board is there as a whole or not at all, and 'evalkit board log' shows the last one. "
+    "Run the same command again if it is not there."
+)
+# The words of a command -> what is true after it was stopped. The longest that fits counts.
+_WORDS: dict[tuple[str, ...], str] = {
+    (): f"What is finished is kept. {_AGAIN}.",
+    ("score",): f"The videos that are done are kept in the cache and not read again. {_AGAIN}.",
+    ("validate",): f"The videos that are done are kept in the cache and not read again. {_AGAIN}.",
+    ("demo",): f"What the folder holds is kept and not made again. {_AGAIN}.",
+    ("weights", "pull"): f"The bytes that came are kept. {_AGAIN}.",
+    ("ratings", "import"): "All ratings of the file are on the board, or none. Run the same command again: nothing is "
+    "added twice.",
+    ("ratings", "report"): "The page is the one of before, or the new one. Run the same command again.",
+    ("leaderboard",): "Every file is the one of before, or the new one. Run the same command again.",
+    ("board",): _CHANGE,
+    ("ratings", "screen"): _CHANGE,
+}
+
+
+@contextmanager
+def heard() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP do what Ctrl-C does, unless somebody wants them ignored (``nohup``)."""
+    # SQLAlchemy tells its log when it is interrupted while it closes a connection; the command says it better.
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL + 1)
+    before = {}
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        try:
+            if signal.getsignal(number) is signal.SIG_DFL:
+                before[number] = signal.signal(number, _interrupt)
+        except ValueError:  # not the main thread: signals are somebody else's business
+            break
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def words_for(arguments: Sequence[str]) -> str:
+    """Return the sentence for somebody whose command, called with ``arguments``, was stopped."""
+    words = tuple(word for word in arguments if not word.startswith("-"))
+    fits = [key for key in _WORDS if words[: len(key)] == key]
+    return f"Interrupted. {_WORDS[max(fits, key=len)]}"
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    del number, frame
+    raise KeyboardInterrupt

@@ -1,0 +1,230 @@
+"""From fingerprints to findings: every video beside its references, its official sound and the other videos of the run.
+
+Nothing here changes a number: findings and fingerprints are added to rows that are done.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.challenge import ArchiveRules, SubmissionRules
+from evalkit.metrics.features import signature, stillness
+from evalkit.metrics.features.base import Item
+from evalkit.metrics.features.fingerprint import FINGERPRINT, square
+from evalkit.metrics.features.overlay import Island, small_grey
+from evalkit.metrics.features.sound_match import SoundMatch
+from evalkit.pool import JobResult
+from evalkit.scoring.cache import CorruptEntryError, FeatureCache
+from evalkit.scoring.extract import Config, Extraction, Job
+from evalkit.scoring.journal import Journal
+from evalkit.scoring.scorecard import Fingerprint, VideoScore
+from evalkit.submission import Member, MemberRef
+from evalkit.testset import Sample, TestSet
+from evalkit.validators.content import FROZEN_SHARE
+from evalkit.validators.findings import run_rules
+from evalkit.validators.gaming import Case, Copy, made_of_few
+from evalkit.validators.media_rules import gaming_rules, rule_registry
+
+Arrays = Mapping[str, NDArray[Any]]
+Run = Callable[[Config, Sequence[Job]], Iterable[JobResult]]
+LARGEST_REFERENCE = 1 << 40  # bytes
+HASH_BITS = 3  # of 63 that two equal stills may differ in
+MOST_TWINS = 100  # equal files or stills that are listed for one video
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A video with its fingerprint."""
+
+    sample: str
+    sha256: str
+    arrays: Arrays
+
+    @property
+    def bits(self) -> signature.Bits:
+        """What moves (K, 24); none of a video that hardly moves, where they would be noise."""
+        bits = cast("signature.Bits", self.arrays["bits"])
+        return bits if float(self.arrays["motion"]) >= signature.MOVES else bits[:0]
+
+    @property
+    def few(self) -> bool:
+        """Whether it is one picture or a few."""
+        return made_of_few(*self._counts())
+
+    def _counts(self) -> tuple[int, int, float]:
+        return int(self.arrays["ticks"]), int(self.arrays["distinct"]), float(self.arrays["warped"])
+
+    def fingerprint(self) -> Fingerprint:
+        """Return what the scorecard keeps."""
+        return Fingerprint(
+            sha256=self.sha256,
+            motion=round(float(self.arrays["motion"]), 4),
+            picture=signature.to_hex(np.asarray(self.arrays["hash"])),
+            bits=signature.to_hex(self.bits),
+        )
+
+    def case(self, extraction: Extraction, sample: Sample | None, testset: TestSet, **others: Any) -> Case:
+        """Return the facts that the rules look at."""
+        ticks, distinct, warped = self._counts()
+        facts = extraction.facts.video if extraction.facts else None
+        match, offset, share = (float(value) for value in self.arrays["sound"])
+        images = [testset.path(image) for image in sample.reference_images] if sample and self.few else []
+        return Case(
+            sample=self.sample,
+            ticks=ticks,
+            distinct=distinct,
+            warped=warped,
+            frozen=facts is not None and facts.duplicate_share >= FROZEN_SHARE,
+            reference_picture=_nearest(np.asarray(self.arrays["picture"], np.float32), images),
+            sound=SoundMatch(cast(Any, str(self.arrays["sound_state"])), match, offset, share),
+            islands=tuple(Island(*(float(value) for value in row)) for row in self.arrays["islands"]),
+            **others,
+        )
+
+
+def mark_videos(  # noqa: PLR0917
+    videos: Iterable[VideoScore],
+    extractions: Mapping[str, Extraction],
+    references: Mapping[str, Seen],
+    testset: TestSet,
+    cache: FeatureCache,
+    severities: Mapping[str, str],
+) -> Iterator[VideoScore]:
+    """Yield the rows with their fingerprints and with what the gaming rules find; values and reasons stay."""
+    rows = list(videos)
+    seen = {row.sample: one for row in rows if (one := _seen(row.sample, extractions.get(row.sample), cache))}
+    samples = {sample.id: sample for sample in testset}
+    copies = _copies(list(seen.values()), list(references.values()))
+    twins = _twins(list(seen.values()))
+    for row in rows:
+        one = seen.get(row.sample)
+        if one is None:
+            yield row
+            continue
+        case = one.case(
+            extractions[row.sample],
+            samples.get(row.sample),
+            testset,
+            references=copies.get(row.sample, ()),
+            twins=twins.get(row.sample, ()),
+        )
+        findings = [finding.to_json() for finding in run_rules(gaming_rules(), case, severities, row.path)]
+        marked = row.verdict == "ok" and any(finding["severity"] != "info" for finding in findings)
+        yield row.model_copy(
+            update={
+                "verdict": "warning" if marked else row.verdict,
+                "findings": (*row.findings, *findings),
+                "fingerprint": one.fingerprint(),
+            }
+        )
+
+
+def read_references(testset: TestSet, cache: Path, run: Run, journal: Journal, *, fresh: bool) -> dict[str, Seen]:
+    """Return sample -> its reference video's fingerprint; what is in the cache is not decoded again.
+
+    A reference video that can't be read has none: the journal says so, and nothing is compared with it.
+    """
+    names = [sample.id for sample in testset if sample.reference_video]
+    places = [testset.path(str(sample.reference_video)) for sample in testset if sample.reference_video]
+    there = [(name, place.resolve()) for name, place in zip(names, places, strict=True) if place.is_file()]
+    jobs = [Job(name, MemberRef(place.parent, _member(place), None), Item(name, Path())) for name, place in there]
+    # No rule keeps a reference from being compared.
+    rules = SubmissionRules(
+        severities=dict.fromkeys(rule_registry(), "off"), archive=ArchiveRules(max_file_bytes=LARGEST_REFERENCE)
+    )
+    found: dict[str, Seen] = {}
+    for result in run(Config(cache=cache, features=(FINGERPRINT,), fresh=fresh, rules=rules), jobs):
+        name = jobs[result.index].sample
+        one = _seen(name, result.value, FeatureCache(cache)) if result.failure is None else None
+        if one is None:
+            journal.event("reference-unread", sample=name, detail=result.detail)
+        else:
+            found[name] = one
+    return {name: found[name] for name in names if name in found}
+
+
+def _member(place: Path) -> Member:
+    size = place.stat().st_size
+    return Member(place.name, os.fsencode(place.name), size, size, "file")
+
+
+def _seen(sample: str, extraction: Extraction | None, cache: FeatureCache) -> Seen | None:
+    key = extraction.keys.get(FINGERPRINT) if extraction else None
+    if extraction is None or extraction.sha256 is None or key is None:
+        return None
+    try:
+        data = cache.load(FINGERPRINT, key)
+    except CorruptEntryError:
+        return None
+    return Seen(sample, extraction.sha256, data.arrays) if data is not None and data.arrays is not None else None
+
+
+def _copies(videos: Sequence[Seen], references: Sequence[Seen]) -> dict[str, tuple[Copy, ...]]:
+    """Return sample -> the reference videos that its video shows, the best first."""
+    found: dict[str, list[Copy]] = {}
+    alike = signature.matches([one.bits for one in references], [one.bits for one in videos])
+    for (at, number), match in alike.items():
+        one, other = videos[number], references[at]
+        found.setdefault(one.sample, []).append(Copy(other.sample, None if one.sha256 == other.sha256 else match))
+    return {sample: tuple(sorted(copies, key=_closeness)) for sample, copies in found.items()}
+
+
+def _twins(videos: Sequence[Seen]) -> dict[str, tuple[Copy, ...]]:
+    """Return sample -> the other videos that show the same: equal files, the same moving pictures, the same still."""
+    alike: dict[tuple[int, int], signature.Match | None] = dict(
+        signature.matches([one.bits for one in videos], [one.bits for one in videos])
+    )
+    digests: dict[str, list[int]] = {}
+    for at, one in enumerate(videos):
+        digests.setdefault(one.sha256, []).append(at)
+    for equal in digests.values():
+        alike |= {(i, j): None for i in equal for j in equal[:MOST_TWINS]}
+    for pair, still in _equal_stills(videos).items():
+        alike.setdefault(pair, still)
+    found: dict[str, list[Copy]] = {}
+    for (i, j), match in sorted(alike.items(), key=lambda pair: pair[0]):
+        if i != j:
+            found.setdefault(videos[i].sample, []).append(Copy(videos[j].sample, match))
+    return {sample: tuple(sorted(copies, key=_closeness)) for sample, copies in found.items()}
+
+
+def _equal_stills(videos: Sequence[Seen]) -> dict[tuple[int, int], signature.Match]:
+    """Return the pairs of videos that are stills of the same picture, at most `MOST_TWINS` of each video."""
+    stills = [at for at, one in enumerate(videos) if one.few]
+    if not stills:
+        return {}
+    hashes = np.stack([videos[at].arrays["hash"] for at in stills])
+    found = {}
+    for i, own in zip(stills, hashes, strict=True):
+        apart = np.count_nonzero(hashes != own, axis=1)
+        for at in np.flatnonzero(apart <= HASH_BITS)[:MOST_TWINS]:
+            share = 1 - float(apart[at]) / hashes.shape[1]
+            found[i, stills[int(at)]] = signature.Match(share, 0.0, mirrored=False)
+    return found
+
+
+def _closeness(copy: Copy) -> tuple[float, str]:
+    return (-2.0 if copy.match is None else -copy.match.share), copy.sample
+
+
+def _nearest(picture: NDArray[np.float32], images: Sequence[Path]) -> float | None:
+    """Return what the best of the images leaves unexplained of a picture (64, 64); ``None`` when none can be read."""
+    from PIL import Image
+
+    found = []
+    shown = stillness.smoothed(picture)
+    for path in images:
+        try:
+            with Image.open(path) as image:
+                pixels = np.asarray(image.convert("RGB"), np.uint8)
+        except (OSError, ValueError, Image.DecompressionBombError):
+            continue
+        found.append(stillness.residual(stillness.smoothed(square(small_grey(pixels))), shown, warp=True))
+    return min(found, default=None)

@@ -1,0 +1,153 @@
+"""What tells one moving picture from another in a few bytes, and how two of them are compared.
+
+Ten pictures a second are reduced to the lowest 5 by 5 coefficients of a discrete cosine transform; the mean over time
+is taken away, so that what stays is what moves, and of every coefficient but the constant one a bit is kept: whether
+it is above its mean. Transform and signs are those of `pHash` (C. Zauner, "Implementation and Benchmarking of
+Perceptual Image Hash Functions", 2010); the mean over time in place of the median over coefficients is this module's
+own. Two videos of one photo with different speech share background and face, but not the bits; a copy that was encoded
+again, scaled, blurred or cropped by a few percent keeps most of them. Mirroring turns the odd horizontal coefficients
+around, so a mirrored copy is found by turning their bits.
+
+What it can't see: copies whose pictures were cropped by more than about 8 %, turned, played faster or backwards, or
+whose copied part does not lie in the first `TICKS` tenths of a second; and anything about videos that hardly move.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Bits = NDArray[np.bool_]
+Pictures = NDArray[np.float32]
+
+RATE = 10  # pictures a second
+TICKS = 64  # pictures that the bits are about: 6.4 s
+ORDER = 5
+BITS = ORDER * ORDER - 1
+SAME = 0.82  # share of equal bits from which two videos show the same moving pictures
+LEAST_TICKS = 20  # pictures in common, and
+LEAST_SHARE = 0.6  # their share of the shorter video, without which nothing is said
+MAX_SHIFT = 10
+MOVES = 0.06  # grey levels of the moving part's coefficients, below which bits are noise
+HASH_ORDER = 8
+
+
+@dataclass(frozen=True)
+class Match:
+    """The best way to lay one video over another.
+
+    Args:
+        share: of equal bits, 0..1; unrelated videos are near 0.5.
+        shift: seconds by which the second video is later than the first.
+        mirrored: whether the second is the first in a mirror.
+    """
+
+    share: float
+    shift: float
+    mirrored: bool
+
+
+def cosine_basis(size: int, order: int) -> NDArray[np.float64]:
+    """Return the first ``order`` rows of the orthonormal DCT-II of ``size`` points: (order, size)."""
+    rows = np.cos(np.pi * np.outer(np.arange(order), np.arange(size) + 0.5) / size) * np.sqrt(2.0 / size)
+    rows[0] /= np.sqrt(2.0)
+    return np.asarray(rows)
+
+
+def coefficients(pictures: Pictures, order: int) -> NDArray[np.float64]:
+    """Return the low DCT coefficients (K, order * order - 1) of pictures (K, S, S), the constant one left out.
+
+    They are divided by S, so that their unit is a grey level.
+    """
+    size = pictures.shape[1]
+    basis = cosine_basis(size, order)
+    transformed = np.einsum("vi,tij,uj->tvu", basis, pictures.astype(np.float64), basis, optimize=True)
+    return np.asarray(transformed.reshape(len(pictures), -1)[:, 1:] / size)
+
+
+def motion_bits(pictures: Pictures) -> tuple[Bits, float]:
+    """Return the bits (K, 24) of what moves in the first `TICKS` pictures, and how much it does (grey levels)."""
+    found = coefficients(pictures[:TICKS], ORDER)
+    moving = found - found.mean(axis=0)
+    return moving > 0, float(np.sqrt(np.mean(np.square(moving)))) if moving.size else 0.0
+
+
+def picture_hash(picture: NDArray[np.floating]) -> Bits:
+    """Return 63 bits of one picture (S, S): its low DCT coefficients against their median (`pHash`)."""
+    found = coefficients(np.asarray(picture, np.float32)[None], HASH_ORDER)[0]
+    return np.asarray(found > np.median(found))
+
+
+def to_hex(bits: Bits) -> str:
+    """Return bits of any shape as hexadecimal text, in C order, padded with zeros to whole bytes."""
+    return np.packbits(bits.reshape(-1)).tobytes().hex()
+
+
+def from_hex(text: str) -> Bits:
+    """Return the motion bits (K, 24) that `to_hex` wrote.
+
+    Raises:
+        ValueError: when ``text`` is no hexadecimal text of whole pictures, or of more than `TICKS` of them.
+    """
+    data = np.frombuffer(bytes.fromhex(text), np.uint8)
+    if data.size % (BITS // 8) or data.size > TICKS * BITS // 8:
+        raise ValueError(f"{data.size} bytes are no motion bits")
+    return np.unpackbits(data).reshape(-1, BITS).astype(bool)
+
+
+def matches(first: Sequence[Bits], second: Sequence[Bits]) -> dict[tuple[int, int], Match]:
+    """Return the pairs (i, j) of videos of two lists that show the same moving pictures, each with its best match.
+
+    Every pair is tried at shifts of up to a second, as it is and in a mirror. All numbers are counts, so the result
+    does not depend on the machine.
+
+    Args:
+        first: (K, 24) each, K up to `TICKS`; K of 0 for a video that does not move.
+        second: the same.
+    """
+    if not first or not second:
+        return {}
+    mirror = np.array([-1.0 if at % ORDER % 2 else 1.0 for at in range(1, ORDER * ORDER)], np.float32)
+    left, left_there = _signs(first)
+    right, right_there = _signs(second)
+    shortest = np.minimum.outer(left_there.sum(1), right_there.sum(1))
+    needed = np.maximum(LEAST_TICKS, np.ceil(LEAST_SHARE * shortest))
+    found: dict[tuple[int, int], Match] = {}
+    for mirrored, turned in ((False, right), (True, right * mirror)):
+        for shift in range(-MAX_SHIFT, MAX_SHIFT + 1):
+            ours, theirs = _overlap(left, turned, shift)
+            both = np.matmul(*_flat(*_overlap(left_there, right_there, shift)))
+            dot = np.matmul(*_flat(ours, theirs))
+            share = np.where(both >= needed, 0.5 + 0.5 * dot / np.maximum(both * BITS, 1), 0.0)
+            for i, j in zip(*np.nonzero(share >= SAME), strict=True):
+                key, value = (int(i), int(j)), float(share[i, j])
+                known = found.get(key)
+                if known is None or (value, -abs(shift)) > (known.share, -abs(known.shift) * RATE):
+                    found[key] = Match(value, shift / RATE, mirrored)
+    return dict(sorted(found.items()))
+
+
+def _signs(videos: Sequence[Bits]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return bits as -1 and 1, 0 after a video's end (N, TICKS, 24), and where there are any (N, TICKS)."""
+    signs = np.zeros((len(videos), TICKS, BITS), np.float32)
+    there = np.zeros((len(videos), TICKS), np.float32)
+    for at, bits in enumerate(videos):
+        signs[at, : len(bits)] = np.where(bits, 1.0, -1.0)
+        there[at, : len(bits)] = 1.0
+    return signs, there
+
+
+def _overlap(
+    left: NDArray[np.float32], right: NDArray[np.float32], shift: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the pictures that lie over each other when the right-hand videos are ``shift`` ticks late."""
+    if shift >= 0:
+        return left[:, : TICKS - shift], right[:, shift:]
+    return left[:, -shift:], right[:, : TICKS + shift]
+
+
+def _flat(left: NDArray[np.float32], right: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    return left.reshape(len(left), -1), right.reshape(len(right), -1).T

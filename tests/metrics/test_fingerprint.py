@@ -1,0 +1,346 @@
+"""The fingerprint: copies keep their signature, stills are known, sounds are matched, honest clips pass."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from gaming_clips import AAC, COPIES, fingerprint, refilmed, resounded, still
+from scipy.fft import dctn
+
+from evalkit.metrics.features import overlay, signature, sound_match, stillness
+from evalkit.metrics.features.signature import SAME, matches, motion_bits
+
+
+def moving(seed: int, count: int = 60) -> np.ndarray:
+    """Return pictures (count, 64, 64) of soft blobs that wander over a background."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:64, :64]
+    background = cv2.GaussianBlur(rng.uniform(60, 200, (64, 64)).astype(np.float32), (0, 0), 4)
+    phases, speeds = rng.uniform(0, 6, (3, 2)), rng.uniform(0.05, 0.35, (3, 2))
+    pictures = []
+    for at in range(count):
+        picture = background.copy()
+        for phase, speed in zip(phases, speeds, strict=True):
+            cx, cy = 32 + 18 * np.sin(phase + speed * at)
+            picture += 60 * np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / 60).astype(np.float32)
+        pictures.append(picture)
+    return np.float32(pictures)
+
+
+def bits(pictures: np.ndarray) -> np.ndarray:
+    return motion_bits(pictures)[0]
+
+
+# signature
+
+
+def test_coefficients_are_those_of_scipy():
+    pictures = moving(1, 3)
+    wanted = np.stack([dctn(p.astype(np.float64), norm="ortho")[:5, :5].reshape(-1)[1:] / 64 for p in pictures])
+    assert np.allclose(signature.coefficients(pictures, 5), wanted)
+
+
+def test_bits_by_hand():
+    """One cosine across that grows: its coefficient, and no other, is below its mean first and above it then."""
+    wave = np.cos(np.pi * (np.arange(64) + 0.5) / 64)
+    pictures = np.float32([128 + amount * np.tile(wave, (64, 1)) for amount in (10, 20, 30, 40)])
+    found, motion = motion_bits(pictures)
+    assert found[:, 0].tolist() == [False, False, True, True]
+    # sqrt(64 * 32) / 64 grey levels of coefficient per level of amplitude, spread over 24 coefficients
+    spread = np.std([10, 20, 30, 40]) * np.sqrt(0.5) / np.sqrt(24)
+    assert motion == pytest.approx(spread, rel=1e-5)
+
+
+def test_bits_travel_as_text():
+    found = bits(moving(2, 37))
+    text = signature.to_hex(found)
+    assert len(text) == 37 * 6
+    assert np.array_equal(signature.from_hex(text), found)
+    assert signature.from_hex("").shape == (0, 24)
+
+
+@pytest.mark.parametrize("text", ["zz", "abcd", "00" * 3 * 65, "<b>"])
+def test_foreign_text_is_no_signature(text):
+    with pytest.raises(ValueError):
+        signature.from_hex(text)
+
+
+def test_copies_of_moving_pictures_match():
+    one = moving(3)
+    brighter = np.float32(0.7 * one + 30)
+    other = moving(4)
+    found = matches([bits(one)], [bits(one), bits(brighter), bits(other)])
+    assert set(found) == {(0, 0), (0, 1)}
+    assert found[0, 0] == signature.Match(1.0, 0.0, mirrored=False)
+    assert found[0, 1].share == 1.0
+
+
+def test_mirrored_and_shifted_copies_match():
+    one = moving(5)
+    found = matches([bits(one)], [bits(one[:, :, ::-1]), bits(one[7:]), bits(np.concatenate([one[:1]] * 6 + [one]))])
+    assert found[0, 0].mirrored and found[0, 0].share == 1.0 and found[0, 0].shift == 0.0
+    assert not found[0, 1].mirrored and found[0, 1].shift == pytest.approx(-0.7)
+    assert found[0, 2].shift == pytest.approx(0.6)
+
+
+def test_little_in_common_says_nothing():
+    one = bits(moving(6))
+    assert matches([one], [one[: signature.LEAST_TICKS - 1]]) == {}
+    assert (0, 0) in matches([one], [one[: signature.LEAST_TICKS]])
+    assert matches([one[:0]], [one]) == {} and matches([], [one]) == {}
+
+
+def test_the_share_is_that_of_equal_bits():
+    one = bits(moving(7))
+    other = one.copy()
+    other[::10] ^= True  # a tenth of the pictures turned around
+    assert matches([one], [other])[0, 0].share == pytest.approx(0.9)
+
+
+# stills
+
+
+def test_one_picture_and_many():
+    rng = np.random.default_rng(0)
+    many = moving(8)
+    noisy = np.float32([many[0] + rng.normal(0, 1, (64, 64)) for _ in range(30)])
+    alternating = np.float32([many[0 if at % 2 else 20] for at in range(30)])
+    assert stillness.distinct_pictures(many) == stillness.MANY
+    assert stillness.distinct_pictures(noisy) == 1
+    assert stillness.distinct_pictures(alternating) == 2
+    assert stillness.one_picture_residual(many) > stillness.ONE_PICTURE
+
+
+def test_a_zoom_is_one_picture():
+    source = cv2.resize(np.random.default_rng(1).uniform(0, 255, (6, 6)).astype(np.float32), (64, 64))
+    zooms = []
+    for at in range(30):
+        factor = 1 + 0.006 * at
+        matrix = np.float32([[factor, 0, 32 * (1 - factor) + 0.1 * at], [0, factor, 32 * (1 - factor)]])
+        zooms.append(cv2.warpAffine(source, matrix, (64, 64), borderMode=cv2.BORDER_REPLICATE))
+    zoomed = np.float32(zooms)
+    assert stillness.distinct_pictures(zoomed) > stillness.FEW
+    assert stillness.one_picture_residual(zoomed) < stillness.ONE_PICTURE
+    mouth = zoomed.copy()
+    for at, picture in enumerate(mouth):  # a part that moves by itself is not explained
+        cv2.circle(picture, (32, 44), 3 + at % 3, float(255 * (at % 2)), -1)
+    assert stillness.one_picture_residual(mouth) > stillness.ONE_PICTURE
+
+
+def test_the_residual_ignores_brightness_and_contrast():
+    one = stillness.smoothed(moving(9, 1)[0])
+    assert stillness.residual(one, np.float32(0.5 * one + 20), warp=False) == pytest.approx(0, abs=1e-3)
+    assert stillness.residual(one, np.float32(-one + 255), warp=False) == pytest.approx(0, abs=1e-3)  # a negative
+    flat = np.full((64, 64), 90, np.float32)
+    assert stillness.residual(flat, one, warp=False) > stillness.ONE_PICTURE
+
+
+# sound
+
+
+def speech(seed: int, seconds: float = 6) -> np.ndarray:
+    """Return noise whose bands change their loudness as syllables do."""
+    rng = np.random.default_rng(seed)
+    count = int(seconds * 16000)
+    total = np.zeros(count)
+    spectrum = np.fft.rfft(rng.normal(0, 1, count))
+    frequency = np.fft.rfftfreq(count, 1 / 16000)
+    for low, high in ((100, 500), (500, 1200), (1200, 2200), (2200, 3400)):
+        band = np.fft.irfft(np.where((frequency >= low) & (frequency < high), spectrum, 0), count)
+        steps = np.repeat(rng.uniform(0, 1, int(seconds * 8) + 1), 2000)[:count]
+        total += band * np.convolve(steps, np.hanning(800) / 400, "same")
+    return np.int16(8000 * total / np.abs(total).max())
+
+
+def test_sound_is_found_again_with_its_offset():
+    official = speech(1)
+    late = np.concatenate([np.zeros(3200, np.int16), official])[: len(official)]
+    same = sound_match.match_sounds(official, official)
+    assert (same.state, same.share) == ("compared", 1.0) and same.match == pytest.approx(1) and abs(same.offset) < 1e-6
+    found = sound_match.match_sounds(np.int16(0.25 * late), official)
+    assert found.offset == pytest.approx(0.2, abs=0.003) and found.match > 0.95 and found.share == 1.0
+    assert sound_match.match_sounds(official[4800:], official).offset == pytest.approx(-0.3, abs=0.003)
+
+
+def test_other_sound_and_half_of_it():
+    official, other = speech(2), speech(3)
+    assert sound_match.match_sounds(other, official).match < 0.5
+    assert sound_match.match_sounds(other, official).share < 0.2
+    half = np.concatenate([official[:48000], other[48000:]])
+    assert 0.3 < sound_match.match_sounds(half, official).share < 0.7
+
+
+@pytest.mark.parametrize(
+    ("own", "official", "state"),
+    [
+        (speech(4), None, "no_official_sound"),
+        (None, speech(4), "no_sound"),
+        (np.zeros(0, np.int16), speech(4), "no_sound"),
+        (np.zeros(96000, np.int16), speech(4), "silent"),
+        (speech(4), np.zeros(96000, np.int16), "official_silent"),
+        (speech(4)[:9000], speech(4), "too_short"),
+    ],
+)
+def test_why_sounds_are_not_compared(own, official, state):
+    assert sound_match.match_sounds(own, official).state == state
+
+
+# overlays
+
+
+def scene(paste: tuple[int, int, int, int] | None, *, still_background: bool = False) -> list[overlay.Island]:
+    """Return the islands of 30 frames of a wandering texture with a striped box at (top, left, height, width)."""
+    texture = np.random.default_rng(5).integers(20, 235, (30, 30), dtype=np.uint8)
+    big = cv2.resize(texture, (400, 400), interpolation=cv2.INTER_CUBIC)
+    sums = overlay.OverlaySums()
+    for at in range(30):
+        step = 0 if still_background else 5 * at
+        frame = big[step : step + 128, step : step + 160].copy()
+        if paste:
+            top, left, height, width = paste
+            frame[top : top + height, left : left + width] = 230
+            frame[top : top + height : 2, left : left + width] = 20
+        sums.add(frame)
+    return sums.islands()
+
+
+def test_a_pasted_box_is_an_island():
+    (island,) = scene((60, 50, 16, 40))
+    assert (island.top, island.left) == pytest.approx((60 / 128, 50 / 160), abs=0.01)
+    assert (island.height, island.width) == pytest.approx((16 / 128, 40 / 160), abs=0.01)
+
+
+def test_no_island():
+    assert scene(None) == []
+    assert scene(None, still_background=True) == []
+    assert scene((60, 50, 16, 40), still_background=True) == []  # said in the module's docstring
+    assert scene((112, 50, 16, 40)) == []  # at the border, the same
+
+
+# real clips
+
+
+@pytest.fixture(scope="module")
+def real(shared) -> dict[str, Path]:
+    videos = sorted((shared / "data/talking-heads/testset/videos").glob("*.mp4"))
+    return {path.stem: path for path in videos}
+
+
+@pytest.mark.parametrize(("moving_from", "found"), [(0, 1), (50, 0), (30, 1), (55, 0)])
+def test_an_island_is_surrounded_by_what_moves(moving_from, found):
+    """A striped box of 20 by 40 points; what moves begins at a column, and left of it the scene only trembles."""
+    mean = np.full((100, 100), 120, np.float32)
+    mean[40:60:2, 30:70] = 20
+    spread = np.full((100, 100), 5, np.float32)
+    spread[:, moving_from:] = 20
+    spread[40:60, 30:70] = 0
+    assert len(overlay.find_islands(mean, spread)) == found
+
+
+@functools.cache
+def bits_of(clip: Path) -> np.ndarray:
+    return fingerprint(clip)["bits"]
+
+
+@pytest.mark.shared
+def test_honest_clips_are_no_stills_no_copies_and_have_nothing_pasted(real, shared):
+    clips = [*real.values(), *(shared / f"data/clips/c{at:02}.mp4" for at in (2, 7, 9))]
+    clips += [shared / f"data/clips/c{at}.mpg" for at in (10, 11, 12)]
+    found = [fingerprint(clip) for clip in clips]
+    for clip, arrays in zip(clips, found, strict=True):
+        assert arrays["distinct"] > stillness.FEW, clip.name
+        assert arrays["warped"] > stillness.ONE_PICTURE, clip.name
+        assert arrays["motion"] > signature.MOVES, clip.name
+        assert len(arrays["islands"]) == 0, clip.name
+    same = matches([one["bits"] for one in found], [one["bits"] for one in found])
+    assert set(same) == {(at, at) for at in range(len(clips))}
+
+
+@pytest.mark.shared
+def test_two_parts_of_one_clip_are_not_the_same_pictures(real):
+    """The nearest honest thing to another speech of the same person before the same background."""
+    for name, clip in list(real.items())[::2]:
+        assert matches([bits_of(clip)[:25]], [bits_of(clip)[25:]]) == {}, name
+
+
+@pytest.mark.shared
+@pytest.mark.ffmpeg
+@pytest.mark.parametrize("name", ["s04", "s10"])
+def test_copies_of_a_real_clip(real, tmp_path, name):
+    source = bits_of(real[name])
+    for attack, pictures in COPIES.items():
+        copy = fingerprint(refilmed(real[name], tmp_path / f"{attack}.mp4", pictures))
+        found = matches([source], [copy["bits"]])
+        assert (0, 0) in found, attack
+        assert found[0, 0].mirrored == (attack == "mirrored"), attack
+        assert found[0, 0].shift == pytest.approx(-0.7 if attack == "trimmed" else 0.0, abs=0.11), attack
+        assert found[0, 0].share > SAME
+
+
+STILLS = {
+    "noise": "noise=alls=14:allf=t",
+    "zoom": "scale=512:512,zoompan=z='1+0.002*on':x='iw/2-iw/zoom/2':y='ih/2-ih/zoom/2':d=1:s=256x256:fps=25",
+    "pan": "crop=220:220:x='n/3':y='n/6'",
+    "flicker": "eq=brightness='0.05*sin(n)':eval=frame",
+}
+
+
+@pytest.mark.shared
+@pytest.mark.ffmpeg
+@pytest.mark.parametrize("attack", STILLS)
+def test_stills_of_real_photos(shared, tmp_path, attack):
+    for name in ("s12",):
+        image = shared / f"data/talking-heads/testset/images/{name}.png"
+        arrays = fingerprint(still(image, tmp_path / f"{name}.mp4", STILLS[attack]))
+        few = arrays["distinct"] <= stillness.FEW
+        assert few or arrays["warped"] < stillness.ONE_PICTURE, (name, int(arrays["distinct"]), float(arrays["warped"]))
+
+
+SOUNDS = {
+    "mp3": ("-c:a", "libmp3lame", "-b:a", "48k"),
+    "telephone": ("-ar", "8000", "-ac", "1", *AAC, "-b:a", "24k"),
+    "soft_stereo": ("-af", "volume=-18dB", "-ac", "2", "-ar", "48000", *AAC),
+    "opus": ("-c:a", "libopus", "-b:a", "24k"),
+}
+
+
+@pytest.mark.shared
+@pytest.mark.ffmpeg
+def test_the_sound_of_a_real_clip(real, shared, tmp_path):
+    official, other = (shared / f"data/talking-heads/testset/audio/{name}.wav" for name in ("s03", "s08"))
+    clip = real["s03"]
+    for name, words in SOUNDS.items():
+        state = str(fingerprint(path := resounded(clip, tmp_path / f"{name}.mp4", *words), official)["sound_state"])
+        match, offset, share = fingerprint(path, official)["sound"]
+        assert state == "compared" and match > 0.95 and share > 0.95 and abs(offset) < 0.03, name
+    late = resounded(clip, tmp_path / "late.mp4", "-af", "adelay=300:all=1", "-shortest", *AAC)
+    assert fingerprint(late, official)["sound"][1] == pytest.approx(0.3, abs=0.02)
+    replaced = resounded(clip, tmp_path / "other.mp4", "-shortest", *AAC, audio=other)
+    assert fingerprint(replaced, official)["sound"][0] < 0.5
+    silent = resounded(clip, tmp_path / "silent.mp4", "-af", "volume=0", *AAC)
+    assert fingerprint(silent, official)["sound_state"] == "silent"
+
+
+@pytest.mark.shared
+def test_the_planted_sounds(shared):
+    nasty = shared / "data/nasty"
+    official = nasty / "h264_10bit.mp4"
+    assert fingerprint(nasty / "audio_late_280ms_baked.mp4", official)["sound"][1] == pytest.approx(0.28, abs=0.01)
+    assert fingerprint(nasty / "audio_early_400ms_startpts.mp4", official)["sound"][1] == pytest.approx(-0.4, abs=0.01)
+    assert fingerprint(nasty / "swapped_audio.mp4", official)["sound"][0] < 0.5
+    assert fingerprint(nasty / "silent_audio.mp4", official)["sound_state"] == "silent"
+
+
+@pytest.mark.shared
+@pytest.mark.ffmpeg
+def test_a_logo_over_a_real_clip(real, tmp_path):
+    """A chequered box over the moving head of the clip whose camera moves most."""
+    logo = "geq=lum='if(between(X,110,150)*between(Y,120,150),if(mod(floor(X/5)+floor(Y/5),2),235,20),lum(X,Y))'"
+    pasted = refilmed(real["s05"], tmp_path / "logo.mp4", f"{logo}:cb='cb(X,Y)':cr='cr(X,Y)'", crf=20)
+    islands = fingerprint(pasted)["islands"]
+    assert len(islands) == 1
+    assert islands[0] == pytest.approx([110 / 256, 120 / 256, 41 / 256, 31 / 256], abs=0.03)

@@ -1,0 +1,1 @@
+"""Soak: commands that are killed at any moment, looked at, and run again."""

@@ -1,0 +1,113 @@
+"""The gaming rules, each on made-up facts at both sides of its limit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from evalkit.metrics.features.overlay import Island
+from evalkit.metrics.features.signature import Match
+from evalkit.metrics.features.sound_match import SoundMatch
+from evalkit.validators.findings import run_rules
+from evalkit.validators.gaming import BOARD_RULES, RULES, Case, Copy, Shared, all_off
+from evalkit.validators.media_rules import board_rules, gaming_rules, rule_registry
+
+HONEST = Case("s01", ticks=50, distinct=13, warped=30.0, sound=SoundMatch("compared", 0.99, 0.02, 1.0))
+
+
+def rules_of(case: Case, **severities: str) -> dict[str, str]:
+    """Return rule -> what it found."""
+    told = {name.replace("_", "-"): word for name, word in severities.items()}
+    found = run_rules(RULES, case, {f"gaming.{name}": word for name, word in told.items()})
+    assert all(finding.severity in {"warning", "info"} for finding in found) or severities
+    assert all(finding.message and finding.found and finding.expected for finding in found)
+    return {finding.rule.removeprefix("gaming."): str(finding.found) for finding in found}
+
+
+def sound(match: float, offset: float, share: float) -> Case:
+    return replace(HONEST, sound=SoundMatch("compared", match, offset, share))
+
+
+def test_an_honest_video_has_no_finding():
+    assert rules_of(HONEST) == {}
+    assert rules_of(Case("s01")) == {}
+
+
+@pytest.mark.parametrize(
+    ("case", "rules"),
+    [
+        (replace(HONEST, distinct=4), {"nearly-frozen"}),
+        (replace(HONEST, distinct=5), set()),
+        (replace(HONEST, warped=10.9), {"nearly-frozen"}),
+        (replace(HONEST, warped=11.0), set()),
+        (replace(HONEST, distinct=1, ticks=14), set()),  # too short to say
+        (replace(HONEST, distinct=1, frozen=True), set()),  # content.frozen says it
+        (replace(HONEST, distinct=1, frozen=True, reference_picture=0.9), {"reference-image"}),
+        (replace(HONEST, distinct=1, frozen=True, reference_picture=11.0), set()),
+        (replace(HONEST, references=(Copy("s01", None),)), {"reference-video"}),
+        (replace(HONEST, twins=(Copy("s02", None),)), {"duplicate"}),
+        (sound(0.69, 0.0, 1.0), {"audio-replaced"}),
+        (sound(0.70, 0.0, 1.0), set()),
+        (sound(0.95, 0.0, 0.79), {"audio-replaced"}),
+        (sound(0.95, 0.0, 0.80), set()),
+        (sound(0.95, 0.081, 1.0), {"audio-shifted"}),
+        (sound(0.95, -0.081, 1.0), {"audio-shifted"}),
+        (sound(0.95, 0.08, 1.0), set()),
+        (sound(0.5, 0.5, 0.0), {"audio-replaced"}),  # the offset of another sound means nothing
+        (replace(HONEST, sound=SoundMatch("silent")), {"audio-replaced"}),
+        (replace(HONEST, sound=SoundMatch("no_sound")), set()),  # encoding.audio-missing says it
+        (replace(HONEST, sound=SoundMatch("official_silent")), set()),
+        (replace(HONEST, islands=(Island(0.1, 0.2, 0.3, 0.1),)), {"overlay"}),
+        (replace(HONEST, islands=(Island(0.1, 0.2, 0.3, 0.1),), distinct=1, frozen=True), set()),
+    ],
+)
+def test_each_rule_at_its_limit(case, rules):
+    assert set(rules_of(case)) == rules
+
+
+def test_numbers_are_in_the_words():
+    match = Match(0.913, -0.7, mirrored=True)
+    found = rules_of(replace(HONEST, references=(Copy("s04", match), Copy("s01", None))))
+    assert found == {"reference-video": "equal files"}  # its own, though another one is first
+    found = rules_of(replace(HONEST, references=(Copy("s04", match),)))
+    assert found == {"reference-video": "sample s04: 91.3% of the signature equal, 0.7 s apart, mirrored"}
+    twins = tuple(Copy(f"s{at:02}", None) for at in range(2, 7))
+    assert rules_of(replace(HONEST, twins=twins))["duplicate"].endswith("sample s04: equal files; and 2 more")
+    assert rules_of(sound(0.98, 0.2, 1.0))["audio-shifted"] == "+200 ms, correlation 0.98"
+    assert rules_of(sound(0.31, 0.2, 0.1))["audio-replaced"] == "correlation 0.31, 10% of the seconds found again"
+
+
+def test_foreign_names_are_neutral():
+    twin = Copy("\x1b[31ms\u202e02", None)
+    found = rules_of(replace(HONEST, twins=(twin,)))["duplicate"]
+    assert "\x1b" not in found and "\u202e" not in found
+
+
+def test_a_challenge_may_change_or_switch_off_each_rule():
+    case = replace(HONEST, islands=(Island(0.1, 0.2, 0.3, 0.1),), twins=(Copy("s02", None),))
+    assert set(rules_of(case, overlay="off")) == {"duplicate"}
+    changed = run_rules(RULES, case, {"gaming.overlay": "error"})
+    assert {finding.rule: finding.severity for finding in changed}["gaming.overlay"] == "error"
+    everything = {rule.id: "off" for rule in RULES}
+    assert all_off(everything) and not all_off({**everything, "gaming.overlay": "info"}) and not all_off({})
+
+
+def test_the_rules_are_registered_and_of_no_file():
+    registered = rule_registry()
+    assert {rule.id for rule in (*RULES, *BOARD_RULES)} <= set(registered)
+    assert gaming_rules() == RULES and board_rules() == BOARD_RULES
+    assert {rule.severity for rule in (*RULES, *BOARD_RULES)} == {"warning", "info"}
+
+
+def test_what_two_teams_share():
+    one = Shared(("alpha", "beta"), ("main", "late"), (("s01", Copy("s01", Match(0.95, 0.0, mirrored=False))),))
+    (finding,) = run_rules(BOARD_RULES, one, {})
+    assert finding.rule == "gaming.across-teams" and finding.severity == "warning"
+    assert finding.message == "Two teams show the same moving pictures in 1 video."
+    assert finding.found == "sample s01: 95.0% of the signature equal"
+    two = replace(one, copies=(*one.copies, ("s02", Copy("s05", None))))
+    (finding,) = run_rules(BOARD_RULES, two, {})
+    assert finding.message.endswith("in 2 videos.") and str(finding.found).endswith("sample s02 as s05: equal files")
+    assert run_rules(BOARD_RULES, replace(one, copies=()), {}) == []
+    assert run_rules(BOARD_RULES, one, {"gaming.across-teams": "off"}) == []

@@ -1,0 +1,114 @@
+"""What the rules for one file look at, and when a check is skipped because another rule tells the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from evalkit.challenge import SubmissionRules
+from evalkit.media.facts import AudioFacts, MediaFacts, TrackFacts, VideoFacts
+from evalkit.validators.edits import odd_edits
+from evalkit.validators.findings import Violation
+
+_EVEN = " -vf 'crop=trunc(iw/2)*2:trunc(ih/2)*2'"
+
+
+@dataclass(frozen=True)
+class File:
+    """What the rules for one file look at.
+
+    Args:
+        facts: from reading the file to its end.
+        rules: the challenge's.
+        speech_seconds: length of the sample's official speech, when there is one.
+    """
+
+    facts: MediaFacts
+    rules: SubmissionRules
+    speech_seconds: float | None = None
+
+
+def of_video(check: Callable[[VideoFacts, File], Iterable[Violation]]) -> Callable[[File], Iterable[Violation]]:
+    """Skip the check where no video in a container of the right kind can be read: that is a finding of its own."""
+
+    def checked(file: File) -> Iterable[Violation]:
+        video = file.facts.video
+        return check(video, file) if video is not None and container_fits(file) and not is_locked(file) else ()
+
+    return checked
+
+
+def of_audio(check: Callable[[AudioFacts, File], Iterable[Violation]]) -> Callable[[File], Iterable[Violation]]:
+    """Skip the check where there is no audio stream that can be read."""
+
+    def checked(file: File) -> Iterable[Violation]:
+        audio = file.facts.audio
+        return check(audio, file) if audio is not None and container_fits(file) and not is_locked(file) else ()
+
+    return checked
+
+
+def container_fits(file: File) -> bool:
+    """Return whether the container is an allowed one, whatever the file's name says."""
+    names = (file.facts.container or "").split(",")
+    allowed = set(file.rules.video.containers)
+    if file.facts.brand is not None and file.facts.brand.strip() == "qt":
+        return "mov" in allowed
+    return bool(allowed.intersection(names))
+
+
+def of_allowed_codec(
+    check: Callable[[VideoFacts, File], Iterable[Violation]],
+) -> Callable[[File], Iterable[Violation]]:
+    """Skip the check where another fault already explains what it would see."""
+
+    def checked(file: File) -> Iterable[Violation]:
+        video = file.facts.video
+        if video is None or not container_fits(file) or is_locked(file) or video.codec not in file.rules.video.codecs:
+            return ()
+        return check(video, file)
+
+    return checked
+
+
+def is_truncated(video: VideoFacts) -> bool:
+    """One packet of slack: the last one may be an end marker that the index counts."""
+    return video.missing_packets > 1 and not video.stopped_early
+
+
+def is_damaged(video: VideoFacts) -> bool:
+    """Return whether a fault is reported that explains odd times, lengths and sizes."""
+    return bool(is_truncated(video) or video.decode_errors or video.corrupt_frames or video.stopped_early)
+
+
+def video_track(file: File) -> TrackFacts | None:
+    """Return what the MP4's index says of the scored video stream."""
+    facts = file.facts
+    return facts.mp4.track("video", facts.video.stream_id) if facts.mp4 is not None and facts.video else None
+
+
+def audio_track(file: File) -> TrackFacts | None:
+    """Return what the MP4's index says of the audio stream that is used."""
+    facts = file.facts
+    return facts.mp4.track("audio", facts.audio.stream_id) if facts.mp4 is not None and facts.audio else None
+
+
+def used_tracks(file: File) -> list[TrackFacts]:
+    """Return the tracks of an MP4 that are read, pictures first."""
+    return [track for track in (video_track(file), audio_track(file)) if track is not None]
+
+
+def is_locked(file: File) -> bool:
+    """Return whether the data are encrypted, lie elsewhere or are cut away, so that nothing can be said of them."""
+    tracks = used_tracks(file)
+    empty = file.facts.video is not None and not file.facts.video.frames
+    return any(track.encrypted or track.external or (empty and odd_edits(track) is not None) for track in tracks)
+
+
+def transcode(video: VideoFacts | None) -> str:
+    """Return the command that makes H.264, 4:2:0, upright, with AAC; 4:2:0 needs even sizes."""
+    odd = video is not None and (video.width % 2 or video.height % 2)
+    return (
+        f"ffmpeg -i {{path}}{_EVEN if odd else ''} -c:v libx264 -pix_fmt yuv420p -crf 18"
+        " -c:a aac -movflags +faststart fixed.mp4"
+    )
