@@ -436,6 +436,29 @@ def large_sample() -> bytes:
     return write(tree)
 
 
+@hard("places-end-early")
+def places_end_early() -> bytes:
+    """In the time code's track: its list of places claims 4e9 and holds one; some programs refuse the file."""
+    tree = parse(HARD["timecode-track"]())
+    patch(table(tracks(tree)[2], b"stco"), 4, "I", MANY)
+    return write(tree)
+
+
+@hard("sps-cut-short")
+def sps_cut_short() -> bytes:
+    """The last byte of the sequence's parameters is gone: decoders complain and go on."""
+    tree, video, _ = tree_of(plain())
+    entry = table(video, b"stsd").children[0]
+    at = entry.body.index(b"avcC") - 4
+    size, sps = (int.from_bytes(entry.body[place:end], "big") for place, end in ((at, at + 4), (at + 14, at + 16)))
+    end = at + 16 + sps
+    entry.body = b"".join((
+        entry.body[:at], (size - 1).to_bytes(4, "big"), entry.body[at + 4 : at + 14], (sps - 1).to_bytes(2, "big"),
+        entry.body[at + 16 : end - 1], entry.body[end:],
+    ))  # fmt: skip
+    return write(tree)
+
+
 @hard("chunks-hold-too-much")
 def chunks_hold_too_much() -> bytes:
     """By the list of chunks there are more samples than the list of sizes has."""

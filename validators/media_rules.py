@@ -7,7 +7,6 @@ from functools import cache
 from evalkit.challenge import SubmissionRules
 from evalkit.media.facts import MediaFacts
 from evalkit.registry import index_by_name, load_group
-from evalkit.validators import gaming
 from evalkit.validators.file import File
 from evalkit.validators.findings import Finding, Rule, run_rules
 from evalkit.validators.gaming import Case, Shared
@@ -16,8 +15,7 @@ from evalkit.validators.gaming import Case, Shared
 @cache
 def rule_registry() -> dict[str, Rule[object]]:
     """Return every registered rule by id, in the order of registration."""
-    own = (("evalkit.validators.gaming", rule) for rule in (*gaming.RULES, *gaming.BOARD_RULES))
-    return index_by_name([*load_group("evalkit.validators"), *own], lambda rule: str(rule.id), "rule")
+    return index_by_name(load_group("evalkit.validators"), lambda rule: str(rule.id), "rule")
 
 
 @cache

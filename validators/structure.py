@@ -84,9 +84,25 @@ def _wrong_list(track: TrackFacts, facts: MediaFacts) -> str | None:
             f"{sizes} and {track.timed_samples} in that of times",
         ),
         (played and track.samples != track.chunk_samples, f"{sizes} and {track.chunk_samples} in that of chunks"),
+        (bool(track.short), "lists that end early: " + ", ".join(track.short)),
         (played and bool(track.lacking), "a track without " + ", ".join(track.lacking)),
     )
     return next((words for wrong, words in claims if wrong), None)
+
+
+def _complaints(file: File) -> Iterable[Violation]:
+    """Speak where nothing else does: the decoder hides damage, for instance with a copy of an earlier picture."""
+    facts = file.facts
+    told = facts.video is None or is_damaged(facts.video) or facts.video.codec not in file.rules.video.codecs
+    told |= not container_fits(file) or bool(facts.audio and facts.audio.decode_errors) or any(_index(file))
+    if facts.complaint_count and not told:
+        more = facts.complaint_count - len(facts.complaints)
+        yield Violation(
+            "FFmpeg complains about the file; what it can't read it replaces or leaves out.",
+            found="; ".join(facts.complaints) + (f"; and {more} more" if more > 0 else ""),
+            expected="a file that is read without a word",
+            fix="ffmpeg -i {path} -c:v libx264 -pix_fmt yuv420p -crf 18 -c:a aac fixed.mp4",
+        )
 
 
 def _encrypted(file: File) -> Iterable[Violation]:
@@ -206,6 +222,7 @@ def _display_size(video: VideoFacts, track: TrackFacts, mp4: Mp4Facts, file: Fil
 
 RULES: tuple[Rule[File], ...] = (
     Rule("encoding.index", "file", "error", "index not as the standard asks", _index),
+    Rule("encoding.complaints", "file", "warning", "FFmpeg complains", _complaints),
     Rule("encoding.encrypted", "file", "error", "encrypted", _encrypted),
     Rule("encoding.external-data", "file", "error", "data in another file", _external),
     Rule("encoding.track-disabled", "file", "error", "track switched off", _disabled),

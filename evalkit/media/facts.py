@@ -53,6 +53,7 @@ class TrackFacts(_Facts):
         first_offset_seconds: how much later than decoded the first sample is shown.
         twice: boxes that may stand once and stand more often, or stand in the track and belong beside the index.
         lacking: boxes that must stand and do not.
+        short: lists that claim more entries than they have room for.
     """
 
     id: int = 0
@@ -77,6 +78,7 @@ class TrackFacts(_Facts):
     first_offset_seconds: float | None = None
     twice: tuple[str, ...] = ()
     lacking: tuple[str, ...] = ()
+    short: tuple[str, ...] = ()
 
 
 class Mp4Facts(_Facts):
@@ -184,7 +186,8 @@ class AudioFacts(_Facts):
 class MediaFacts(_Facts):
     """One file. ``open_error`` is set when no container could be opened, and then nothing else is known.
 
-    ``video_streams`` leaves out cover pictures; ``mp4`` is what an MP4's own index says.
+    ``video_streams`` leaves out cover pictures; ``mp4`` is what an MP4's own index says; ``complaints`` are the first
+    different ones of FFmpeg's while it read the file, of ``complaint_count``.
     """
 
     size_bytes: int
@@ -198,3 +201,5 @@ class MediaFacts(_Facts):
     open_error: str | None
     cover_pictures: int = 0
     mp4: Mp4Facts | None = None
+    complaints: tuple[str, ...] = ()
+    complaint_count: int = 0

@@ -6,15 +6,19 @@ that nobody asked for are decoded (they must be: the next frames refer to them) 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
+from av.container import InputContainer
 
 from evalkit.errors import MediaError
 from evalkit.media.colour import Picture, RgbConverter, luma
+from evalkit.media.complaints import Complaints
 from evalkit.media.container import first_video, is_cover, open_media, reason
 from evalkit.media.facts import MediaFacts, Mp4Facts
 from evalkit.media.readers import AudioReader, FrameSink, Limits, Reader, VideoReader, nominal_rate
@@ -117,17 +121,30 @@ def _listed(index: Mp4Facts | None, kind: str, reader: Reader) -> int:
     return track.fragment_samples if track is not None else 0
 
 
+def _packets(container: InputContainer, readers: Sequence[Reader], complaints: Complaints) -> Iterator[Any]:
+    packets = container.demux([reader.stream for reader in readers])
+    while True:
+        with complaints.listening():
+            packet = next(packets, None)
+        if packet is None:
+            return
+        yield packet
+
+
 def _read(path: Path, index: Mp4Facts | None, sinks: Sequence[FrameSink], planned: Times, limits: Limits) -> Inspection:
     masks = [sink.plan(planned) for sink in sinks]
-    with open_media(path) as container:
+    complaints = Complaints()
+    with ExitStack() as stack:
+        with complaints.listening():
+            container = stack.enter_context(open_media(path))
         covers, audios = sum(map(is_cover, container.streams.video)), container.streams.audio
         video = first_video(container)
-        pictures = VideoReader(video, sinks, masks, limits) if video is not None else None
-        sound = AudioReader(audios[0]) if audios else None
+        pictures = VideoReader(video, complaints, sinks, masks, limits) if video is not None else None
+        sound = AudioReader(audios[0], complaints) if audios else None
         readers = {reader.stream.index: reader for reader in (pictures, sound) if reader is not None}
         if readers:
             try:
-                for packet in container.demux([reader.stream for reader in readers.values()]):
+                for packet in _packets(container, list(readers.values()), complaints):
                     readers[packet.stream.index].packet(packet)
                     if pictures is not None and pictures.stopped_early:
                         break
@@ -145,6 +162,8 @@ def _read(path: Path, index: Mp4Facts | None, sinks: Sequence[FrameSink], planne
             open_error=None,
             cover_pictures=covers,
             mp4=index,
+            complaints=tuple(complaints.words),
+            complaint_count=complaints.count,
         )
     times = np.array(pictures.times) if pictures else np.empty(0)
     complete = (

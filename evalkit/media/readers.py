@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from evalkit.media.audio import channels_of
 from evalkit.media.colour import Picture, RgbConverter, display_matrix, is_mirrored, luma
+from evalkit.media.complaints import Complaints
 from evalkit.media.container import MAX_PIXELS, reason
 from evalkit.media.facts import AudioFacts, VideoFacts
 from evalkit.media.sampling import Times
@@ -50,6 +51,7 @@ class Reader:
     """One stream. What its decoder can't do is counted; nothing is raised."""
 
     stream: Any
+    complaints: Complaints
     errors: int = 0
     packets: int = 0
     first_error: str | None = None
@@ -70,7 +72,8 @@ class Reader:
         if not self.decodable:
             return ()
         try:
-            return list(packet.decode())
+            with self.complaints.listening():
+                return list(packet.decode())
         except _DECODER_FAULTS as error:
             self.fault(reason(error))
             return ()
@@ -96,9 +99,14 @@ class VideoReader(Reader):
     """Counts, times and compares every frame, and hands the wanted ones to the sinks as RGB."""
 
     def __init__(
-        self, stream: Any, sinks: Sequence[FrameSink], masks: Sequence[NDArray[np.bool_]], limits: Limits
+        self,
+        stream: Any,
+        complaints: Complaints,
+        sinks: Sequence[FrameSink],
+        masks: Sequence[NDArray[np.bool_]],
+        limits: Limits,
     ) -> None:
-        super().__init__(stream)
+        super().__init__(stream, complaints)
         self.sinks = list(zip(sinks, masks, strict=True))
         self.limits = limits
         self.converter = RgbConverter()

@@ -24,6 +24,8 @@ MAX_INDEX_BYTES = 16 << 20  # 200,000 frames need 4 MiB
 _READ_WHOLE = {b"moov", b"moof", b"meta", b"udta", b"uuid"}  # into memory, by a decoder
 _ENCRYPTED = {"encv", "enca", "encs", "enct", "drmi", "drms"}
 _KINDS = {b"vide": "video", b"soun": "audio"}
+# List -> where its number of entries stands, and an entry's bytes.
+_LISTS = {b"stsz": (8, 4), b"stts": (4, 8), b"ctts": (4, 8), b"stsc": (4, 12), b"stco": (4, 4), b"co64": (4, 8)}
 _PICTURE_FIELDS = 78  # of a sample entry, before its own boxes
 _MAX_ENTRIES = 16
 
@@ -122,6 +124,7 @@ def _track(reader: BoxReader, trak: Box, movie_scale: int, fragments: Mapping[in
     kind = _KINDS.get(handler, "other")
     known |= {"kind": kind, "time_scale": scale, "media_seconds": _seconds(length, scale)}
     known |= _samples(reader, boxes, scale)
+    known["short"] = tuple(_short(reader, boxes))
     if b"elst" in boxes:
         known["edits"] = _edits(reader, boxes[b"elst"], movie_scale, scale)
     if b"dref" in boxes:
@@ -205,6 +208,17 @@ def _samples(reader: BoxReader, boxes: Mapping[bytes, Box], scale: int) -> dict[
         _check_claim(reader, int((pairs[:, 0] & 0xFFFFFFFF).sum()))
         known["first_offset_seconds"] = _seconds(int(pairs[0, 1]), scale) if len(pairs) else 0.0
     return known
+
+
+def _short(reader: BoxReader, boxes: Mapping[bytes, Box]) -> Iterator[str]:
+    """Yield the lists that claim more entries than they have room for; programs read on in whatever follows."""
+    for kind, (at, size) in _LISTS.items():
+        box = boxes.get(kind)
+        claimed = (reader.numbers(box, "I", at) or (0,))[0] if box is not None else 0
+        if box is None or (kind == b"stsz" and (reader.numbers(box, "I", 4) or (0,))[0]):
+            continue  # all samples are of one size, so there is no list
+        if claimed * size > box.end - box.start - at - 4:
+            yield f"{text(kind)} of {claimed}"
 
 
 def _chunk_samples(reader: BoxReader, boxes: Mapping[bytes, Box]) -> int:

@@ -124,3 +124,6 @@ class FingerprintExtractor(Extractor):
         """Start on a video."""
         del upstream
         return FingerprintSession(item)
+
+
+EXTRACTORS = (FingerprintExtractor,)

@@ -1,4 +1,4 @@
-"""Features that need no network: comparison with the reference video, BRISQUE, a filmstrip, a fingerprint."""
+"""Features that need no network: comparison with the reference video, BRISQUE statistics, a filmstrip."""
 
 from __future__ import annotations
 
@@ -24,7 +24,6 @@ from evalkit.metrics.features.base import (
     WeightFile,
 )
 from evalkit.metrics.features.brisque import BrisqueModel, FlatImageError, brisque_score, flat_fraction
-from evalkit.metrics.features.fingerprint import FingerprintExtractor
 from evalkit.metrics.features.pixels import matlab_gray, psnr, resize_to, ssim_gray, ssim_rgb
 
 SMALLEST_SIDE = 11
@@ -198,4 +197,4 @@ def filmstrip_pictures(arrays: Mapping[str, NDArray[Any]]) -> list[bytes]:
     return [data[start:end] for start, end in zip([0, *ends][:-1], ends, strict=True)]
 
 
-EXTRACTORS = (PairedPixelsExtractor, BrisqueExtractor, FilmstripExtractor, FingerprintExtractor)
+EXTRACTORS = (PairedPixelsExtractor, BrisqueExtractor, FilmstripExtractor)

@@ -50,12 +50,12 @@ def test_a_campaign_counts_what_it_sees(tmp_path: Path) -> None:
     figures, path = Figures("mp4"), tmp_path / "a.mp4"
     path.write_bytes(seeds()[0])
     judge = mp4_campaign._judge
-    assert judge(JobResult(0, Seen("ok", 15, 1.0)), path, figures) is None
-    assert judge(JobResult(0, Seen("error", 3, 1.0)), path, figures) is None
-    assert "ffmpeg: 15 frames" in str(judge(JobResult(0, Seen("warning", 14, 1.0)), path, figures))
+    assert judge(JobResult(0, Seen("ok", False, 15, 1.0)), path, figures) is None
+    assert judge(JobResult(0, Seen("error", False, 3, 1.0)), path, figures) is None
+    assert "ffmpeg: 15 frames" in str(judge(JobResult(0, Seen("warning", False, 14, 1.0)), path, figures))
     assert judge(JobResult(0, None, "timeout", "more than 10 s"), path, figures) == "took more than 10 s"
     assert judge(JobResult(0, None, "crashed", "ended by SIGSEGV"), path, figures) == "crashed: ended by SIGSEGV"
-    assert judge(JobResult(0, Seen("error", 0, 999.0)), path, figures) == "the worker grew by 999 MiB"
+    assert judge(JobResult(0, Seen("error", False, 0, 999.0)), path, figures) == "the worker grew by 999 MiB"
     counts = figures.accepted, figures.refused, figures.wrong_accepts, figures.hangs, figures.crashes
     assert counts == (2, 1, 1, 1, 2)
     assert (figures.growth_mib, figures.clean) == (999.0, False)

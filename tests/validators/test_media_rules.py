@@ -288,9 +288,14 @@ CASES = {  # rule: facts that break this rule and no other, and facts on the goo
         [index({"twice": ("elst",)}), index(None, {"lacking": ("stts",)}), index({"id": 7}), index({"kind": "other"}),
          index({"samples": 123}), index({"timed_samples": 200}), index({"chunk_samples": 124}),
          index(None, {"samples": 90}), index(None, None, {"largest_sample": 100_001}), index({"time_scale": 0}),
+         index({"short": ("stts of 9",)}), index(None, None, {"short": ("stco of 9",)}),
          index({"time_scale": 1 << 31}), index({"shown_size": (256.0, 65534.0), "clean_aperture": (256.0, 256.0)}),
          index(misplaced=("mdat",)), facts(mp4=None)],
         [index(), index({"timed_samples": 126}), index({"largest_sample": 100_000}), index(None, None, {"samples": 3})],
+    ),
+    "encoding.complaints": (
+        [facts(complaints=("h264: Overread VUI by 8 bits",), complaint_count=1)],
+        [GOOD],
     ),
     "encoding.encrypted": (
         [index({"encrypted": True, "entries": ("encv",)}), index(None, {"encrypted": True, "entries": ("enca",)}),
@@ -525,3 +530,26 @@ def test_printed_command_mends_an_audio_codec_late_audio_and_a_mirror(tmp_path):
     patch_matrix(tmp_path / "upright.mp4", tmp_path / "mirror.mp4", (1, 0, 0, -1))
     after = mend(tmp_path / "mirror.mp4", tmp_path, "encoding.rotation")
     assert (after.video.rotation, after.video.mirrored) == (0, False)
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        facts({"decode_errors": 1}),
+        facts({"codec": "hevc"}),
+        facts(None, {"decode_errors": 1}),
+        facts(brand="qt  "),
+        facts(False),
+        index({"id": 7}),
+    ],
+)
+def test_complaints_are_not_told_beside_what_explains_them(seen):
+    noisy = seen.model_copy(update={"complaints": ("h264: oh", "aac: ah"), "complaint_count": 9})
+    assert {finding.rule for finding in file_findings(noisy, RULES)} == {
+        finding.rule for finding in file_findings(seen, RULES)
+    }
+
+
+def test_complaints_are_counted():
+    [finding] = file_findings(facts(complaints=("h264: oh", "aac: ah"), complaint_count=9), RULES)
+    assert (finding.severity, finding.found) == ("warning", "h264: oh; aac: ah; and 7 more")

@@ -127,6 +127,8 @@ EXPECTED = {
     "fewer-sizes-than-times": ("error", ["encoding.index"]),
     "sample-larger-than-file": ("error", ["encoding.index", "encoding.other-streams"]),
     "chunks-hold-too-much": ("error", ["content.decode-errors", "encoding.index"]),
+    "places-end-early": ("error", ["encoding.index", "encoding.other-streams"]),
+    "sps-cut-short": ("warning", ["encoding.complaints"]),
     "sizes-cut-off": ("error", ["content.audio-empty", "encoding.index"]),
     "samples-in-a-track": ("error", ["encoding.index"]),
     "fragmented-and-cut": ("error", ["content.truncated"]),
