@@ -133,9 +133,9 @@ class OwnFolder:
     def remove(self) -> None:
         """Remove it with everything in it; what can't be removed stays for a later sweep."""
         shutil.rmtree(self.path, ignore_errors=True)
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 def sweep_folders(prefix: str) -> None:

@@ -3,8 +3,10 @@
 Each worker is a fresh interpreter started with ``python -c``, so a script that calls evalkit needs no
 ``if __name__ == "__main__"``. Parent and worker speak length-prefixed pickles over the worker's standard input and
 output, which nobody else can write to; what libraries print goes to standard error. Each worker has a folder of its own
-for temporary files, in which it works and which the parent removes with it: a worker that is killed can't tidy up. With
-`evalkit.sandbox.Limits` a worker is confined before its first job, and replaced when it has served long enough.
+for temporary files, in which it works and which the parent removes with it: a worker that is killed can't tidy up. What
+a parent that was killed leaves, the next run removes. A run that is stopped gives workers in the middle of a job a
+moment to tidy up, and then kills them. With `evalkit.sandbox.Limits` a worker is confined before its first job, and
+replaced when it has served long enough.
 """
 
 from __future__ import annotations
@@ -17,10 +19,8 @@ import queue
 import select
 import shutil
 import signal
-import struct
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import traceback
@@ -30,11 +30,14 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal, NoReturn
 
 from evalkit.errors import EvalkitError, MachineError
+from evalkit.files import OwnFolder, sweep_folders
+from evalkit.pool_messages import receive, send, send_bytes
 from evalkit.sandbox import Confined, Limits, enter
 
-_HEADER = struct.Struct("<Q")
+FOLDERS = "evalkit-worker-"  # how the names of the workers' temporary folders begin
 _STARTUP_SECONDS = 300.0
 _GRACE_SECONDS = 5.0
+_STOP_SECONDS = 0.5  # in which workers that are stopped in the middle of a job may tidy up, all of them together
 _JOBS_PER_WORKER = 250  # of a confined one: what a file may have broken in it doesn't last
 _Answer = tuple[Literal["ok", "stop", "error", "memory"], Any, bool]  # what it is, it, whether the worker is worn out
 _PROGRAM = "import sys; from evalkit.pool import child_main; child_main(sys.argv[1])"
@@ -90,6 +93,7 @@ class Workers:
         for index in range(len(jobs)):
             waiting.put(index)
         done: queue.SimpleQueue[JobResult | BaseException] = queue.SimpleQueue()
+        sweep_folders(FOLDERS)
         children = [_Child(self._start, self._timeout) for _ in range(min(self._count, len(jobs)))]
         threads = [
             threading.Thread(target=_serve, args=(child, jobs, waiting, done), daemon=True) for child in children
@@ -104,7 +108,10 @@ class Workers:
                 yield result
         finally:
             for child in children:
-                child.close()
+                child.ask()
+            until = time.monotonic() + _STOP_SECONDS
+            for child in children:
+                child.close(until)
             for thread in threads:
                 thread.join(_GRACE_SECONDS)
 
@@ -135,18 +142,22 @@ class _Child:
         self._served = 0
         self._timeout = timeout
         self._process: subprocess.Popen[bytes] | None = None
-        self._folder: str | None = None
-        self._lock = threading.Lock()
+        self._folder: OwnFolder | None = None
+        self._lock = threading.RLock()
+        self._busy = False  # in the middle of a job
         self.closed = False
 
     def call(self, index: int, job: Any) -> JobResult:
         process = self._ready()
         try:
+            self._busy = True
             kind, value, worn = self._exchange(process, job, self._timeout)
         except _TookTooLongError as late:
             return JobResult(index, failure="timeout", detail=str(late))
         except _LostError as lost:
             return JobResult(index, failure="crashed", detail=str(lost))
+        finally:
+            self._busy = False
         self._served += 1
         if worn or (self._start[2] is not None and self._served >= _JOBS_PER_WORKER):
             self.stop()  # the next job finds a fresh one
@@ -182,14 +193,14 @@ class _Child:
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         try:
-            self._folder = tempfile.mkdtemp(prefix="evalkit-")
+            self._folder = OwnFolder(FOLDERS)
             # A session of its own: Ctrl-C reaches the parent only, and what a job starts can be ended with it.
             # -P: the folder that somebody works in must not lend its random.py to the worker.
             return subprocess.Popen(  # noqa: S603 - this interpreter and this module
-                [sys.executable, "-P", "-c", _PROGRAM, self._folder],
+                [sys.executable, "-P", "-c", _PROGRAM, str(self._folder.path)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                env={**_environment(), "TMPDIR": self._folder},
+                env={**_environment(), "TMPDIR": str(self._folder.path)},
                 start_new_session=True,
             )
         except OSError as error:
@@ -212,8 +223,8 @@ class _Child:
             timer.daemon = True
             timer.start()
         try:
-            _send(_pipe(process.stdin), message)
-            answer: _Answer = _receive(_pipe(process.stdout))
+            send(_pipe(process.stdin), message)
+            answer: _Answer = receive(_pipe(process.stdout))
             with guard:
                 answered = True
         except (EOFError, OSError, pickle.UnpicklingError) as error:
@@ -236,23 +247,33 @@ class _Child:
 
     def stop(self) -> None:
         """End the process; a later call starts a new one."""
-        process, self._process = self._process, None
-        folder, self._folder = self._folder, None
+        with self._lock:
+            process, self._process = self._process, None
+            folder, self._folder = self._folder, None
         if process is not None:
             _kill(process)
             process.wait()
             for pipe in (process.stdin, process.stdout):
-                if pipe:
+                if pipe and not sys.is_finalizing():  # then a thread that waits for it holds it for good
                     with contextlib.suppress(OSError):
                         pipe.close()
         if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+            folder.remove()
 
-    def close(self) -> None:
-        """End the process for good."""
+    def ask(self) -> None:
+        """Begin no further job, and ask a worker that is in the middle of one to leave in good order."""
         self.closed = True
-        with self._lock:
-            self.stop()
+        with self._lock:  # nothing is started from here on
+            if self._busy and self._process is not None:
+                self._process.terminate()
+
+    def close(self, until: float) -> None:
+        """End the process for good; one that was asked to leave may take until ``until`` (``time.monotonic``)."""
+        process = self._process
+        if self._busy and process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.0, until - time.monotonic()))
+        self.stop()
 
 
 class _TookTooLongError(Exception):
@@ -294,29 +315,6 @@ def _pipe(stream: Any) -> BinaryIO:
     return stream  # type: ignore[no-any-return]
 
 
-def _send(stream: BinaryIO, message: Any) -> None:
-    _write(stream, pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL))
-
-
-def _write(stream: BinaryIO, body: bytes) -> None:
-    stream.write(_HEADER.pack(len(body)) + body)
-    stream.flush()
-
-
-def _receive(stream: BinaryIO) -> Any:
-    header = stream.read(_HEADER.size)
-    if len(header) < _HEADER.size:
-        raise EOFError
-    (length,) = _HEADER.unpack(header)
-    body = stream.read(length)
-    if len(body) < length:
-        raise EOFError
-    try:
-        return pickle.loads(body)  # noqa: S301 - written by this program's own other half
-    except Exception as error:
-        raise pickle.UnpicklingError(f"{type(error).__name__}: {error}") from error
-
-
 def child_main(folder: str) -> None:
     """Serve jobs until the parent closes the pipe; remove ``folder`` at the end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
@@ -338,7 +336,7 @@ def _answer_all(questions: BinaryIO, answers: BinaryIO, folder: str) -> None:
     confined: Confined | None = None
     while True:
         try:
-            message = _receive(questions)
+            message = receive(questions)
         except (EOFError, OSError):
             return
         answer: _Answer
@@ -361,7 +359,7 @@ def _answer_all(questions: BinaryIO, answers: BinaryIO, folder: str) -> None:
         except Exception as error:  # noqa: BLE001 - what the job returned is at fault, not the worker
             body = pickle.dumps(("error", f"The answer can't be sent: {type(error).__name__}: {error}", True))
         try:
-            _write(answers, body)
+            send_bytes(answers, body)
         except OSError:
             return
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.errors import InputError, StorageError, WeightsError
+from evalkit.files import atomic_write
 
 Handle = Callable[[Any], Any]
 
@@ -117,6 +118,20 @@ def _close_pipe(config: Any) -> None:
     time.sleep(600)
 
 
+def _write_half(config: Any) -> None:
+    """Write a file as the cache does, and hang in the middle of it."""
+    with atomic_write(Path(config, "whole")) as stream:
+        stream.write(b"half")
+        stream.flush()
+        time.sleep(600)
+
+
+def _stubborn(config: Any) -> None:
+    """Be deaf to what asks it to leave."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _pid(config, 600)
+
+
 _ACTS: dict[str, Callable[..., Any]] = {
     "config": lambda config: config,
     "echo": lambda config, value: value,
@@ -136,6 +151,8 @@ _ACTS: dict[str, Callable[..., Any]] = {
     "fork": _fork,
     "pid": _pid,
     "close pipe": _close_pipe,
+    "write half": _write_half,
+    "stubborn": _stubborn,
     "path": lambda config: list(sys.path),
     "environment": lambda config, name: os.environ.get(name),
 }

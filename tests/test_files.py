@@ -182,3 +182,12 @@ def test_the_words_for_each_fault(code, words):
     assert words in error.what
     assert "place" in error.what
     assert error.fix
+
+
+def test_who_reads_the_old_file_reads_it_to_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "card.json"
+    write_text(path, "old")
+    with path.open() as reader:
+        write_text(path, "new, and longer")
+        assert reader.read() == "old"
+    assert path.read_text() == "new, and longer"

@@ -20,6 +20,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "evalkit.yamlio",
         "evalkit.registry",
         "evalkit.pool",
+        "evalkit.pool_messages",
         "evalkit.sandbox",
         "evalkit.challenge",
         "evalkit.challenge_parts",

@@ -45,8 +45,8 @@ def alive(pid: int) -> bool:
     return state not in {"Z", "X"}
 
 
-def children() -> set[int]:
-    """Return the processes that this one started and that are still there, zombies included."""
+def children(of: int) -> set[int]:
+    """Return the processes that ``of`` started and that are still there, zombies included."""
     found = set()
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -54,7 +54,7 @@ def children() -> set[int]:
                 parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
             except (OSError, ValueError):
                 continue
-            if parent == os.getpid():
+            if parent == of:
                 found.add(int(entry.name))
     return found
 
@@ -65,9 +65,9 @@ def nothing_left_behind(tmp_path, monkeypatch):
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
-    before = children()
+    before = children(os.getpid())
     yield
-    assert children() <= before
+    assert children(os.getpid()) <= before
     assert list(temporary.iterdir()) == []
 
 
@@ -227,6 +227,23 @@ def test_an_exception_in_the_callers_loop_ends_all_workers(tmp_path):
     assert not any(alive(int(path.stem)) for path in tmp_path.glob("*.pid"))
 
 
+def test_a_worker_that_is_stopped_in_the_middle_of_a_job_tidies_up(tmp_path):
+    written = tmp_path / "written"
+    run = Workers(ACTS, str(written), 2).run([("echo", 1), ("write half",), ("write half",)])
+    next(run)
+    assert eventually(lambda: written.is_dir() and len(list(written.iterdir())) == 2)
+    run.close()
+    assert list(written.iterdir()) == []
+
+
+def test_workers_that_do_not_leave_when_asked_are_killed(tmp_path):
+    run = Workers(ACTS, str(tmp_path), 2).run([("echo", 1), ("stubborn",), ("stubborn",)])
+    next(run)
+    assert eventually(lambda: len(list(tmp_path.glob("*.pid"))) == 2)
+    run.close()
+    assert not any(alive(int(path.stem)) for path in tmp_path.glob("*.pid"))
+
+
 def test_what_a_job_prints_goes_to_standard_error(capfd):
     found = results([("chatter", 1), ("chatter", 2)], 1)
     assert [found[0].value, found[1].value] == [1, 2]
@@ -352,3 +369,31 @@ def test_workers_of_a_killed_parent_leave_in_the_middle_of_their_jobs(tmp_path, 
     pids = {int(path.stem) for path in told.iterdir()}
     assert eventually(lambda: not any(alive(pid) for pid in pids))
     assert eventually(lambda: list(temporary.iterdir()) == [])  # also what the jobs had written
+
+
+def test_folders_of_a_killed_run_are_removed_by_the_next_one_and_no_others(tmp_path, monkeypatch):
+    temporary, told = tmp_path / "scratch", tmp_path / "told"
+    for folder in (temporary, told):
+        folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    (temporary / f"{pool.FOLDERS}note").touch()
+    parent = run_script(ORPHANING, tmp_path, str(told))
+    try:
+        assert eventually(lambda: len({path.stem for path in told.iterdir()}) == 3)
+        held = sorted(temporary.iterdir())
+        assert len(held) == 4
+        assert results([("echo", 1)])[0].value == 1
+        assert sorted(temporary.iterdir()) == held
+        workers = children(parent.pid)
+        for pid in (*workers, parent.pid):
+            os.kill(pid, signal.SIGSTOP)  # none of them notices the end of another
+        for pid in (*workers, parent.pid):
+            os.kill(pid, signal.SIGKILL)
+    finally:
+        parent.kill()
+        parent.communicate()
+    assert eventually(lambda: not any(alive(pid) for pid in workers))
+    assert sorted(temporary.iterdir()) == held
+    assert results([("echo", 1)])[0].value == 1
+    assert [path.name for path in temporary.iterdir()] == [f"{pool.FOLDERS}note"]

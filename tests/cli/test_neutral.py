@@ -3,174 +3,29 @@
 from __future__ import annotations
 
 import csv
-import html.parser
-import io
 import json
-import re
 import shutil
-import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from board_tools import YAML, card, rules
+from hostile_text import (
+    FEW,
+    HOSTILE,
+    PLAIN,
+    Terminal,
+    check_csv,
+    check_json,
+    check_latex,
+    check_markdown,
+    check_page,
+)
 from hostile_zips import Entry, raw_zip
 
 from evalkit.board import Board
-from evalkit.cli import main
 from evalkit.reference_models import shapes
-
-HOSTILE = (
-    "\x1b[31mred\x1b[0m",
-    "\x1b]8;;http://evil.example\x07link\x1b]8;;\x07",
-    "\x1b]52;c;ZXZpbA==\x07",
-    "\x9b31mred",
-    "gpm\u202eexe.mp4",
-    "\u2066isolated\u2069 \u200bzero \ufeffbom",
-    "over\rwritten",
-    "two\nlines\u2028three\u2029four",
-    "back\x08space\x7f",
-    "=cmd|' /C calc'!A1",
-    "+1+cmd|'x'!A1",
-    "-2+3+cmd|'x'!A1",
-    "@SUM(A1)",
-    "\t=1+1",
-    "\uff1d1+1",
-    "<script>alert(1)</script>",
-    "</script><img src=x onerror=alert(1)>",
-    "\"' onmouseover='alert(1)",
-    "]]><!-- --><![CDATA[",
-    "${7*7} {{ 7*7 }} {% raw %}",
-    "\\input{/etc/passwd} \\write18{x}",
-    "100 % & 5_000 # $x^2$ ~ { }",
-    "| a | b |",
-    "`code` *bold* [x](javascript:alert(1)) ![y](http://evil.example/y.png)",
-    "javascript:alert(1)",
-    "lone \udce9 surrogate",
-    "x" * 10_000,
-)
-PLAIN = tuple(text for text in HOSTILE if "\udce9" not in text)  # what UTF-8 can hold
-FEW = (HOSTILE[0], HOSTILE[4], HOSTILE[9], HOSTILE[16], HOSTILE[20], HOSTILE[23], HOSTILE[26])  # where calls are slow
-_HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-_VOID = {"meta", "link", "img", "br", "input", "hr", "col", "path", "circle", "line", "rect", "polyline"}
-_NUMBER = re.compile(r"[+-]?[0-9.]+([eE][+-]?[0-9]+)?")
-
-
-def acting(text: str, allowed: str = "\n") -> set[str]:
-    """Return the characters that drive a terminal or change what is seen."""
-    return {char for char in text if char not in allowed and unicodedata.category(char) in _HIDDEN}
-
-
-class Page(html.parser.HTMLParser):
-    """What a browser would make of a page: its elements, and the text between them."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.comments: list[str] = []
-        self.text: list[str] = []
-        self.inside = ""
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        self.inside = tag
-
-    def handle_endtag(self, tag: str) -> None:
-        self.inside = ""
-
-    def handle_comment(self, data: str) -> None:
-        self.comments.append(data)
-
-    def handle_data(self, data: str) -> None:
-        if self.inside not in {"script", "style"}:
-            self.text.append(data)
-
-    unknown_decl = handle_comment
-
-    @property
-    def scripts(self) -> int:
-        return sum(tag == "script" for tag, _ in self.elements)
-
-
-def check_page(path: Path) -> None:
-    page = Page(path.read_text(encoding="utf-8"))
-    assert page.scripts <= 1, path.name
-    assert page.comments == []
-    for tag, attributes in page.elements:
-        assert tag not in {"iframe", "object", "embed", "base", "form"}
-        for name, value in attributes.items():
-            assert not name.startswith("on"), (tag, name)
-            assert not acting(value or "", "\n "), (tag, name, value)
-            if name in {"src", "href", "xlink:href", "action"}:
-                assert re.match(r"data:(image/|,$)|#|https://", value or ""), (tag, name, value)
-    assert not acting("".join(page.text), "\n\t\xad"), path.name  # soft hyphens are our own
-
-
-def check_csv(path: Path, *, least: int = 1) -> None:
-    text = path.read_text(encoding="utf-8-sig")
-    assert not acting(text, "\r\n")
-    rows = list(csv.reader(io.StringIO(text, newline="")))
-    assert len(rows) > least
-    assert len({len(row) for row in rows}) == 1
-    for cell in (cell for row in rows for cell in row):
-        first = cell.lstrip()[:1]
-        assert first not in set("=+-@\uff1d\uff0b\uff0d\uff20") or _NUMBER.fullmatch(cell), cell
-
-
-def check_json(text: str) -> Any:
-    assert not acting(text, "\n\x7f"), acting(text)
-    assert text.isascii()
-    return json.loads(text)
-
-
-def check_latex(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert not acting(text)
-    assert not re.search(r"\\(input|write|catcode|def|csname)", text)
-    body = [line for line in text.split("\n") if line.rstrip().endswith(r"\\")]
-    assert body
-    assert len({len(re.findall(r"(?<!\\)&", line)) for line in body}) == 1
-    for line in body:
-        assert not re.search(r"(?<!\\)[%#]", line), line
-        assert not re.search(r"(?<![\\$])_", re.sub(r"\$[^$]*\$", "", line)), line
-
-
-def check_markdown(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert not acting(text)
-    rows = [line for line in text.split("\n") if line.startswith("|")]
-    assert len(rows) >= 2
-    assert len({len(re.findall(r"(?<!\\)\|", line)) for line in rows}) == 1
-    for line in rows:
-        assert not re.search(r"(?<!\\)(`|<[a-zA-Z/!]|\[[^\]]*[^\\]\]\()", line), line
-
-
-class Terminal:
-    """Calls evalkit and looks at all that it prints."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-        self.codes: set[int] = set()
-
-    def __call__(self, *words: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as stop:
-            main([str(word) for word in words])
-        out, err = self._capsys.readouterr()
-        code = int(stop.value.code or 0)
-        self.codes.add(code)
-        if "--json" in words and out:
-            check_json(out)
-        else:
-            assert not acting(out), (words, acting(out))
-        assert not acting(err), (words, acting(err))
-        assert "Traceback" not in err
-        assert "evalkit itself failed" not in err, err
-        if "--json" not in words:
-            assert max(map(len, (out + err).split("\n"))) < 9_000  # 10,000 characters are cut
-        return code, out, err
 
 
 @pytest.fixture
@@ -309,7 +164,7 @@ def test_everything_on_a_board(evalkit: Terminal, board: Path, tmp_path: Path) -
     head = ("rater_id", "item_id", "dimension", "value", "submitted_at", *PLAIN[:3])
     rest = ("overall", "3", "2026-03-01T12:00:00Z")
     rows = [(text[:150], f"i{at}", *rest, text, "", "") for text in PLAIN for at in range(len(teams))]
-    tables = {
+    tables: dict[str, list[tuple[str, ...]]] = {
         "r.csv": [head, *rows],
         "key.csv": [("item_id", "team", "sample"), *((f"i{at}", team, "s1") for at, team in enumerate(teams))],
         "hostile.csv": [("item_id", "team", "sample"), *((text[:150], text, text) for text in PLAIN)],
@@ -345,53 +200,6 @@ def test_everything_on_a_board(evalkit: Terminal, board: Path, tmp_path: Path) -
     check_json(page.with_suffix(".json").read_text(encoding="utf-8"))
     check_latex(page.with_suffix(".tex"))
     check_markdown(page.with_suffix(".md"))
-
-
-SECRET = "hunter2-and-more"
-PLACES = (
-    f"postgresql://olga:{SECRET}@127.0.0.1:1/db",
-    f"postgresql://olga@127.0.0.1:1/db?password={SECRET}",
-    f"postgresql:/olga:{SECRET}@127.0.0.1/db",
-    f"postgresql//olga:{SECRET}@127.0.0.1/db",
-    f"olga:{SECRET}@127.0.0.1/db",
-    f"mysql://olga:{SECRET}@127.0.0.1/db",
-    f"olga:{SECRET}@postgresql://127.0.0.1/db",
-    f"postgresql://olga:{SECRET}@x@127.0.0.1:1/db",
-    f"postgresql://olga:{SECRET}@[::1/db",
-)
-
-
-@pytest.mark.parametrize("place", PLACES)
-def test_a_password_in_the_boards_place_is_never_shown(evalkit: Terminal, place: str, tmp_path: Path) -> None:
-    for words in (
-        ("board", "list", "--board", place),
-        ("board", "list", "--board", place, "--json"),
-        ("--debug", "board", "list", "--board", place),
-        ("leaderboard", "--board", place),
-    ):
-        with pytest.raises(SystemExit) as stop:
-            main(list(words))
-        out, err = evalkit._capsys.readouterr()
-        assert stop.value.code in {1, 2, 4}
-        assert err
-        assert SECRET not in out + err
-    assert not any(SECRET in path.name for path in tmp_path.rglob("*"))
-
-
-def test_nothing_of_the_environment_is_written(
-    evalkit: Terminal, world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("DATABASE_URL", "API_TOKEN", "EVALKIT_BOARD", "USER", "HOSTNAME", "HOME"):
-        monkeypatch.setenv(name, f"/{SECRET}" if name == "HOME" else SECRET)
-    out = tmp_path / "out"
-    words = ("score", world / "team.zip", "-c", "talking-head", "--testset", world / "testset", "-m", "psnr", "-o", out)
-    assert evalkit(*words, "-q", "-w", "1")[0] == 0
-    written = [path for path in out.rglob("*") if path.is_file()]
-    assert len(written) == 5
-    for path in written:
-        data = path.read_bytes()
-        assert SECRET.encode() not in data
-        assert str(world).encode() not in data, path.name  # nor where things lie on this machine
 
 
 def test_tables_of_a_board_on_which_everything_is_hostile(tmp_path: Path) -> None:

@@ -25,11 +25,9 @@ def main(kills: int, seed: int, names: tuple[str, ...]) -> None:
         click.echo(f"| command | {' | '.join(COLUMNS)} |")
         click.echo(f"|---|{'---|' * len(COLUMNS)}")
         for command in chosen:
-            figures = run_campaign(made, command, kills, seed)
+            figures = run_campaign(made, command, kills, seed, lambda line: click.echo(line, err=True))
             numbers = figures.as_dict()
             click.echo(f"| {command} | {' | '.join(str(numbers[name]) for name in COLUMNS)} |")
-            for line in figures.failures:
-                click.echo(line, err=True)
             clean &= figures.clean
     raise SystemExit(0 if clean else 1)
 

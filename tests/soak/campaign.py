@@ -5,8 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 import subprocess
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -143,7 +142,7 @@ def _disturb(world: World, kill: Kill, place: Path, mark: str) -> bool:
             processes.wait_until(
                 lambda: process.poll() is not None or any(path not in known for path in place.glob(pattern)), 60
             )
-        time.sleep(kill.seconds)
+        processes.wait_until(lambda: process.poll() is not None, kill.seconds)
         if kill.target == "worker":
             processes.wait_until(lambda: process.poll() is not None or len(processes.alive(mark)) > 1, 60)
         hit = processes.kill(process, kill.target, mark)
@@ -200,11 +199,17 @@ def _redone(world: World, step: Step, place: Path, first: dict[str, int], in_wor
     return twice + min(in_work, sum(1 for count in again.values() if count) - twice)
 
 
-def run_campaign(world: World, command: str, count: int, seed: int) -> Figures:
-    """Kill a command ``count`` times; equal seeds plan equal kills."""
+def run_campaign(
+    world: World, command: str, count: int, seed: int, tell: Callable[[str], object] = lambda line: None
+) -> Figures:
+    """Kill a command ``count`` times and ``tell`` a line about each; equal seeds plan equal kills."""
     rng = random.Random(f"{seed} {command}")
     total = Figures()
     steps = [step for step in world.steps if step.command == command]
     for number, kill in enumerate(plan(steps, count, rng)):
-        total.add(run_kill(world, kill, f"{command}-{seed}-{number}"))
+        figures = run_kill(world, kill, f"{command}-{seed}-{number}")
+        tell(f"{number + 1}/{count} {kill}: {'hit' if figures.running else 'too late'}")
+        for line in figures.failures:
+            tell(f"WRONG: {line}")
+        total.add(figures)
     return total
