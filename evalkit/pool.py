@@ -98,9 +98,9 @@ class Workers:
         threads = [
             threading.Thread(target=_serve, args=(child, jobs, waiting, done), daemon=True) for child in children
         ]
-        for thread in threads:
-            thread.start()
-        try:
+        try:  # from here on: whoever stops the run while the workers start must not leave one behind
+            for thread in threads:
+                thread.start()
             for _ in range(len(jobs)):
                 result = done.get()
                 if isinstance(result, BaseException):
@@ -113,7 +113,8 @@ class Workers:
             for child in children:
                 child.close(until)
             for thread in threads:
-                thread.join(_GRACE_SECONDS)
+                if thread.ident is not None:
+                    thread.join(_GRACE_SECONDS)
 
 
 def _serve(

@@ -20,7 +20,7 @@ Arrays = dict[str, NDArray]
 Rng = np.random.Generator
 DIMENSIONS = 24
 _DECLARED = re.compile(
-    r"\((?P<shape>[^)]*)\) (?P<dtype>bool|u?int\d+|float\d+)(?: in (?P<low>-?[\d.]+)\.\.(?P<high>-?[\d.]+))?"
+    r"\((?P<shape>[^)]*)\) (?P<dtype>bool|str|u?int\d+|float\d+)(?: in (?P<low>-?[\d.]+)\.\.(?P<high>-?[\d.]+))?"
 )
 
 
@@ -39,6 +39,8 @@ def declared(record: FeatureRecord, rng: Rng) -> Arrays:
         if dtype.kind == "f":
             low, high = float(found["low"] or 0), float(found["high"] or 1)
             arrays[name] = rng.uniform(low, high, shape).astype(dtype)
+        elif dtype.kind == "U":
+            arrays[name] = np.full(shape, "a word")
         else:
             arrays[name] = rng.integers(0, 2, shape).astype(dtype)
     return arrays

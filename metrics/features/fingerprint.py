@@ -116,7 +116,7 @@ class FingerprintExtractor(Extractor):
             "warped": "() float64 in 0..100: what the middle picture can't explain of the others",
             "islands": "(N, 4) float64: left, top, width, height of what looks pasted, as shares",
             "sound": "(3,) float64: correlation with the official sound, seconds later, share of seconds found again",
-            "sound_state": "() text: compared, or why not",
+            "sound_state": "() str: compared, or why not",
         },
     )
 
