@@ -22,9 +22,9 @@ Level = Literal["full", "limits", "off"]
 LEVELS: tuple[Level, ...] = ("full", "limits", "off")
 
 _CLONE_THREAD = 0x00010000
+_PROGRAMS = ("execve", "execveat")
 _REFUSED = (
-    # programs and processes
-    "execve", "execveat", "fork", "vfork",
+    "fork", "vfork",  # some processors have clone only
     # other processes
     "ptrace", "process_vm_readv", "process_vm_writev", "pidfd_getfd", "kcmp",
     # sockets made in another way
@@ -91,8 +91,7 @@ class Confined:
 def enter(limits: Limits) -> Confined:
     """Put the limits on this process, all of its threads, and for good.
 
-    Raises:
-        OSError: never for a part that this system lacks; only when the kernel refuses what it should grant.
+    A part that this system can't put in force is left out of `Confined.parts`; the others hold.
     """
     if limits.level == "off":
         return Confined(limits, (), 0)
@@ -154,30 +153,35 @@ def _filter_calls(limits: Limits) -> tuple[str, ...]:
     refuse = seccomp.ERRNO(errno.EPERM)
     calls = seccomp.SyscallFilter(defaction=seccomp.ALLOW)
     calls.set_attr(seccomp.Attr.CTL_TSYNC, 1)  # the threads that libraries have started are held too
-    for name in _REFUSED:
+    whole = True
+    for name in _PROGRAMS:
+        whole &= _rule(calls, refuse, name)
+    for name in _REFUSED:  # what this kernel doesn't offer needs no rule
         _rule(calls, refuse, name)
     # A thread is made with CLONE_THREAD; a process is not. What clone3 is asked lies in memory that a filter can't
     # read: told that there is no such call, the C library takes clone.
-    _rule(calls, refuse, "clone", seccomp.Arg(0, seccomp.MASKED_EQ, _CLONE_THREAD, 0))
+    whole &= _rule(calls, refuse, "clone", seccomp.Arg(0, seccomp.MASKED_EQ, _CLONE_THREAD, 0))
     _rule(calls, seccomp.ERRNO(errno.ENOSYS), "clone3")
     if limits.graphics:
         import socket
 
-        _rule(calls, refuse, "socket", seccomp.Arg(0, seccomp.NE, int(socket.AF_UNIX)))
+        network = _rule(calls, refuse, "socket", seccomp.Arg(0, seccomp.NE, int(socket.AF_UNIX)))
     else:
-        _rule(calls, refuse, "socket")
+        network = _rule(calls, refuse, "socket")
     try:
         calls.load()
-    except OSError:
+    except OSError:  # the kernel has no filters, or an outer sandbox forbids them: not in `parts`, and doctor says so
         return ()
-    return ("no network", "no programs")
+    return ("no network",) * network + ("no programs",) * whole
 
 
-def _rule(calls: Any, action: Any, name: str, *arguments: Any) -> None:
+def _rule(calls: Any, action: Any, name: str, *arguments: Any) -> bool:
+    """Add a rule; return whether libseccomp knows the call."""
     try:
         calls.add_rule(action, name, *arguments)
-    except (OSError, ValueError):  # the system's libseccomp does not know the call, nor does its kernel offer it
-        return
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _seccomp() -> Any:
