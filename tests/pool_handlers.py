@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -120,9 +121,9 @@ def _close_pipe(config: Any) -> None:
 
 def _write_half(config: Any) -> None:
     """Write a file as the cache does, and hang in the middle of it."""
-    with atomic_write(Path(config, "whole")) as stream:
-        stream.write(b"half")
-        stream.flush()
+    with atomic_write(Path(config, "whole")) as stream, zipfile.ZipFile(stream, "w") as archive:
+        member = archive.open("array.npy", "w")
+        member.write(b"half")
         time.sleep(600)
 
 

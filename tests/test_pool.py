@@ -227,13 +227,14 @@ def test_an_exception_in_the_callers_loop_ends_all_workers(tmp_path):
     assert not any(alive(int(path.stem)) for path in tmp_path.glob("*.pid"))
 
 
-def test_a_worker_that_is_stopped_in_the_middle_of_a_job_tidies_up(tmp_path):
+def test_a_worker_that_is_stopped_in_the_middle_of_a_job_tidies_up_in_silence(tmp_path, capfd):
     written = tmp_path / "written"
     run = Workers(ACTS, str(written), 2).run([("echo", 1), ("write half",), ("write half",)])
     next(run)
     assert eventually(lambda: written.is_dir() and len(list(written.iterdir())) == 2)
     run.close()
     assert list(written.iterdir()) == []
+    assert capfd.readouterr() == ("", "")
 
 
 def test_workers_that_do_not_leave_when_asked_are_killed(tmp_path):

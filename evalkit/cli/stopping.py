@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
@@ -32,13 +33,17 @@ _WORDS: dict[tuple[str, ...], str] = {
 
 @contextmanager
 def heard() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP do what Ctrl-C does, unless somebody wants them ignored (``nohup``)."""
+    """Let SIGTERM and SIGHUP do what Ctrl-C does, unless somebody wants them ignored (``nohup``).
+
+    What is torn down half-way by any of them stays silent: the command says what became of it.
+    """
     # SQLAlchemy tells its log when it is interrupted while it closes a connection; the command says it better.
     logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL + 1)
     before = {}
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    complain = sys.unraisablehook
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         try:
-            if signal.getsignal(number) is signal.SIG_DFL:
+            if signal.getsignal(number) in {signal.SIG_DFL, signal.default_int_handler}:
                 before[number] = signal.signal(number, _interrupt)
         except ValueError:  # not the main thread: signals are somebody else's business
             break
@@ -47,6 +52,7 @@ def heard() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        sys.unraisablehook = complain
 
 
 def words_for(arguments: Sequence[str]) -> str:
@@ -58,4 +64,6 @@ def words_for(arguments: Sequence[str]) -> str:
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
     del number, frame
+    # A half-written ZIP complains of it when it is collected, which may be anywhere below this frame.
+    sys.unraisablehook = lambda _: None
     raise KeyboardInterrupt

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sqlite3
@@ -215,11 +216,32 @@ def test_nohup_is_heeded(tmp_path: Path, slow: Path, release: threading.Event) -
         process.communicate()
 
 
-def test_signals_are_given_back() -> None:
+@pytest.mark.parametrize("number", SIGNALS)
+def test_what_is_torn_down_half_way_is_silent_and_signals_are_given_back(
+    number: signal.Signals, capsys: pytest.CaptureFixture[str]
+) -> None:
     from evalkit.cli.stopping import heard
 
-    before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(KeyboardInterrupt), heard():
-        os.kill(os.getpid(), signal.SIGTERM)
+    class Half:
+        def __del__(self) -> None:
+            raise ValueError("a half-written ZIP")
+
+    def torn() -> None:
+        half = Half()
+        os.kill(os.getpid(), number)
         time.sleep(5)
-    assert signal.getsignal(signal.SIGTERM) is before
+        del half
+
+    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
+    before = [signal.getsignal(each) for each in SIGNALS]
+    complain = sys.unraisablehook
+    try:
+        with heard():
+            with pytest.raises(KeyboardInterrupt):
+                torn()
+            gc.collect()
+        assert [signal.getsignal(each) for each in SIGNALS] == before
+        assert sys.unraisablehook is complain
+        assert capsys.readouterr().err == ""
+    finally:
+        signal.signal(signal.SIGINT, inherited)
