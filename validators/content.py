@@ -91,7 +91,11 @@ def _speech_length(video: VideoFacts, file: File) -> Iterable[Violation]:
 def _size_changes(video: VideoFacts, file: File) -> Iterable[Violation]:
     del file
     if video.size_changes and not is_damaged(video):
-        yield Violation("The pictures change their size.", found=f"{video.size_changes} times", expected="one size")
+        yield Violation("The pictures change their size.", found=_changes(video.size_changes), expected="one size")
+
+
+def _changes(count: int) -> str:
+    return "1 change" if count == 1 else f"{count} changes"
 
 
 def _backward(video: VideoFacts, file: File) -> Iterable[Violation]:
@@ -189,7 +193,7 @@ def _audio_change(audio: AudioFacts, file: File) -> Iterable[Violation]:
     if audio.format_changes and audio.codec in file.rules.audio.codecs:
         yield Violation(
             "The sound changes its sample rate or its channels on the way.",
-            found=f"{audio.format_changes} times",
+            found=_changes(audio.format_changes),
             expected="one sample rate and one number of channels",
             fix="ffmpeg -i {path} -c:v copy -c:a aac -ar 48000 -ac 1 fixed.mp4",
         )

@@ -138,7 +138,7 @@ class Handler:
             try:
                 digest = job.member.copy(file, self.config.rules.archive.max_file_bytes)
             except SubmissionError as error:
-                return Extraction(job.sample, None, None, problem=str(error))
+                return Extraction(job.sample, None, None, problem=_in_one_sentence(error))
             copied = time.perf_counter()
             work = _Work(self, job, file, digest)
             result = work.run()
@@ -306,3 +306,10 @@ def _known(path: Path, size: int, modified: int) -> str:
 def _digest(path: Path) -> str:
     state = path.stat()
     return _known(path, state.st_size, state.st_mtime_ns)
+
+
+def _in_one_sentence(error: SubmissionError) -> str:
+    """Return what happened and what was found, without the remedy: the finding has one of its own."""
+    facts = (("found", error.found), ("expected", error.expected))
+    told = ", ".join(f"{word} {text}" for word, text in facts if text is not None)
+    return f"{error.what.rstrip('.')}: {told}" if told else error.what.rstrip(".")

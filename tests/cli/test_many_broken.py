@@ -53,6 +53,13 @@ def test_forty_findings_and_a_hundred_and_sixty_scores(
     for finding in [*card["findings"], *(one for video in videos.values() for one in video["findings"])]:
         if finding["severity"] == "error":
             found[finding["sample"] or Path(finding["path"]).stem].add(finding["rule"])
+    told_once = [
+        finding["found"]
+        for video in videos.values()
+        for finding in video["findings"]
+        if finding["rule"] == "archive.unreadable-member"
+    ]
+    assert [found.partition(": ")[2] for found in told_once] == ["found a wrong checksum (CRC-32)"] * 2
     assert {sample: WAYS[way][1] for sample, way in broken.items() if WAYS[way][1] not in found[sample]} == {}
     assert [sample for sample in videos if bool(found[sample]) != (sample in broken)] == []
     for sample, video in videos.items():

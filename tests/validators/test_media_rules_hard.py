@@ -211,7 +211,7 @@ def test_hard_clip_is_told_what_it_is(clips, name):
         ("edit-list-twice", "encoding.index", "more than one elst"),
         ("fewer-sizes-than-times", "encoding.index", "40 samples in the list of sizes and 50 in that of times"),
         ("audio-8-channels", "encoding.audio-channels", "8 channels"),
-        ("audio-rate-change", "content.audio-change", "1 times"),
+        ("audio-rate-change", "content.audio-change", "1 change"),
     ],
 )  # fmt: skip
 def test_what_was_found_is_said_in_words(clips, name, rule, words):
