@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ from evalkit.cli.options import (
 if TYPE_CHECKING:
     from evalkit.sandbox import Level
     from evalkit.scoring.intake import IntakeReport
-    from evalkit.validators.findings import Finding
+    from evalkit.validators.findings import Finding, Severity
 
 
 @click.command(epilog=example("evalkit validate team.zip --challenge talking-head --testset testset/"))
@@ -77,8 +78,14 @@ def validate(
         raise click.exceptions.Exit(1)
 
 
+MOST_ROWS, MOST_ROWS_OF_A_RULE = 200, 20  # more nobody reads, and a table of 40,000 rows takes half a minute
+
+
 def print_report(report: IntakeReport, *, show_all: bool = False) -> None:
-    """Print a table of the files with findings, and a summary in one line."""
+    """Print a table of findings, errors first and not too many of a kind, and a summary in one line.
+
+    With ``show_all`` the files without findings follow, however many they are.
+    """
     from rich.console import Console
     from rich.table import Table
 
@@ -95,16 +102,18 @@ def print_report(report: IntakeReport, *, show_all: bool = False) -> None:
             cells[2:] = [finding.rule, finding.found or finding.message, finding.expected or ""]
         table.add_row(*(_plain(neutralise(cell)) for cell in cells), style=_STYLE.get(verdict, ""))
 
-    for finding in report.findings:
+    findings = sorted(report.all_findings(), key=lambda finding: _ORDER[finding.severity])
+    shown = _first_of_each_rule(findings)
+    for finding in shown:
         add(finding.path or finding.sample or "the archive", finding.severity, finding)
-    for file in report.files:
-        if show_all and not file.findings:
+    for file in report.files if show_all else ():
+        if not file.findings:
             add(file.path, "ok", None)
-        for finding in file.findings:
-            add(file.path, finding.severity, finding)
     if table.row_count:
         console.print(table)
-    fixes = dict.fromkeys(finding.fix for finding in report.all_findings() if finding.fix)
+    if len(shown) < len(findings):
+        console.print(f"  ... and {len(findings) - len(shown)} more findings with --json")
+    fixes = dict.fromkeys(finding.fix for finding in findings if finding.fix)
     for fix in list(fixes)[:3]:
         console.print(_plain(f"  fix: {neutralise(fix, limit=400)}"), soft_wrap=True)
     if len(fixes) > 3:
@@ -112,7 +121,19 @@ def print_report(report: IntakeReport, *, show_all: bool = False) -> None:
     console.print(_plain(summary(report)), soft_wrap=True)
 
 
+_ORDER: dict[Severity, int] = {"error": 0, "warning": 1, "info": 2}
 _STYLE = {"error": "red", "warning": "yellow", "info": "dim"}
+
+
+def _first_of_each_rule(findings: list[Finding]) -> list[Finding]:
+    """Return the findings that the table shows: so many of each rule, and so many in all."""
+    seen: Counter[str] = Counter()
+    shown = []
+    for finding in findings:
+        seen[finding.rule] += 1
+        if seen[finding.rule] <= MOST_ROWS_OF_A_RULE:
+            shown.append(finding)
+    return shown[:MOST_ROWS]
 
 
 def _plain(text: str) -> str:
@@ -123,14 +144,16 @@ def _plain(text: str) -> str:
 
 
 def summary(report: IntakeReport) -> str:
-    """Return the outcome in one line."""
+    """Return the outcome in one line, fit to print."""
+    from evalkit.text import neutralise
+
     if report.refused:
-        return f"{report.submission}: refused; no file in it was opened."
+        return f"{neutralise(report.submission)}: refused; no file in it was opened."
     counts = {verdict: sum(file.verdict == verdict for file in report.files) for verdict in ("ok", "warning", "error")}
     missing = sum(finding.rule == "layout.missing" for finding in report.findings)
     errors = sum(finding.severity == "error" for finding in report.all_findings())
     parts = [
-        f"{len(report.files)} videos by layout {report.layout}",
+        f"{len(report.files)} videos by layout {neutralise(str(report.layout))}",
         f"{counts['ok']} ok",
         f"{counts['warning']} with warnings",
         f"{counts['error']} refused",

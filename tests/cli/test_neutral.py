@@ -96,6 +96,15 @@ def test_the_name_of_the_submission_and_words_of_the_call(
     assert evalkit("compare", text)[0] in {1, 2}
 
 
+@pytest.mark.parametrize("text", [*HOSTILE[:9], "lone \udce9 byte"])
+def test_the_name_of_a_refused_archive(evalkit: Terminal, tmp_path: Path, text: str) -> None:
+    archive = raw_zip(tmp_path / f"{text.replace('/', '')}.zip", Entry("../x.mp4"))
+    for more in ((), ("--all",), ("--json",)):
+        code, out, _ = evalkit("validate", archive, "-c", "talking-head", "-q", *more)
+        assert code == 1
+        assert "refused" in out
+
+
 def test_text_of_the_test_set_and_of_the_rules(evalkit: Terminal, world: Path, tmp_path: Path) -> None:
     shutil.copytree(world / "testset", tmp_path / "testset")
     lines = (world / "testset" / "samples.jsonl").read_text().splitlines()

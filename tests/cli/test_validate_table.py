@@ -1,0 +1,50 @@
+"""The table of ``evalkit validate``: the worst first, and no more of it than somebody reads."""
+
+from __future__ import annotations
+
+import pytest
+
+from evalkit.cli.validate import MOST_ROWS, MOST_ROWS_OF_A_RULE, print_report
+from evalkit.scoring.intake import FileReport, IntakeReport
+from evalkit.validators.findings import Finding, Severity
+
+
+def finding(rule: str, severity: Severity, number: int) -> Finding:
+    return Finding(rule=rule, severity=severity, message="Something.", path=f"{severity}{number:05d}.mp4")
+
+
+def printed(capsys: pytest.CaptureFixture[str], report: IntakeReport, *, show_all: bool = False) -> str:
+    print_report(report, show_all=show_all)
+    return capsys.readouterr().out
+
+
+def report(*findings: Finding, files: tuple[FileReport, ...] = ()) -> IntakeReport:
+    return IntakeReport("c", "team", "{id}.mp4", findings, files)
+
+
+def test_so_many_rows_of_a_rule_and_the_number_of_the_rest(capsys: pytest.CaptureFixture[str]) -> None:
+    out = printed(capsys, report(*(finding("a.many", "warning", number) for number in range(5000))))
+    assert out.count("warning0") == MOST_ROWS_OF_A_RULE
+    assert f"... and {5000 - MOST_ROWS_OF_A_RULE} more findings with --json" in out
+
+
+def test_so_many_rows_in_all(capsys: pytest.CaptureFixture[str]) -> None:
+    rules = MOST_ROWS // MOST_ROWS_OF_A_RULE + 3
+    many = [finding(f"a.r{rule}", "error", number) for rule in range(rules) for number in range(MOST_ROWS_OF_A_RULE)]
+    out = printed(capsys, report(*many))
+    assert out.count("error0") == MOST_ROWS
+    assert f"... and {3 * MOST_ROWS_OF_A_RULE} more findings with --json" in out
+
+
+def test_errors_come_first_whichever_part_of_the_report_they_stand_in(capsys: pytest.CaptureFixture[str]) -> None:
+    warnings = [finding("a.many", "warning", number) for number in range(MOST_ROWS * 2)]
+    file = FileReport("x.mp4", "x", None, (finding("b.one", "info", 7), finding("c.one", "error", 7)))
+    out = printed(capsys, report(*warnings, files=(file,)))
+    assert out.index("error00007.mp4") < out.index("warning00000.mp4") < out.index("info00007.mp4")
+
+
+def test_few_findings_are_all_there_and_files_without_any_follow(capsys: pytest.CaptureFixture[str]) -> None:
+    few = [finding("a.few", "warning", number) for number in range(MOST_ROWS_OF_A_RULE)]
+    out = printed(capsys, report(*few, files=(FileReport("fine.mp4", "x", None, ()),)), show_all=True)
+    assert "more findings" not in out
+    assert out.index("warning00019.mp4") < out.index("fine.mp4")
