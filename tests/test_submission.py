@@ -186,6 +186,58 @@ def test_a_link_put_in_a_files_place_is_not_followed(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_a_file_that_can_not_be_read_leaves_a_mark_in_the_folders_digest(tmp_path: Path) -> None:
+    folder = tmp_path / "team"
+    folder.mkdir()
+    for name in ("a.mp4", "gone.txt", "folder.txt"):
+        (folder / name).write_bytes(b"x")
+    opened = Submission.open(folder)
+    (folder / "gone.txt").unlink()
+    (folder / "folder.txt").unlink()
+    (folder / "folder.txt").mkdir()
+    expected = hashlib.sha256(b"a.mp4\0" + hashlib.sha256(b"x").digest())
+    expected.update(b"folder.txt\0" + bytes(32) + b"gone.txt\0" + bytes(32))
+    assert opened.sha256 == expected.hexdigest()
+    for name in ("gone.txt", "folder.txt"):
+        with pytest.raises(SubmissionError, match=r"can't be read.*Make the file readable\."):
+            opened.copy(name, tmp_path / "out", LIMIT)
+
+
+def test_a_link_put_in_a_folders_place_is_not_followed(tmp_path: Path) -> None:
+    folder, outside = tmp_path / "team", tmp_path / "outside"
+    for place, data in ((folder / "id1" / "deep", b"video"), (outside / "deep", b"other")):
+        place.mkdir(parents=True)
+        (place / "a.mp4").write_bytes(data)
+    opened = Submission.open(folder)
+    assert opened.copy("id1/deep/a.mp4", tmp_path / "out", LIMIT) == sha256(b"video")
+    (folder / "id1").rename(tmp_path / "id1")
+    (folder / "id1").symlink_to(outside)
+    with pytest.raises(SubmissionError, match="can't be read"):
+        opened.copy("id1/deep/a.mp4", tmp_path / "other", LIMIT)
+    assert not (tmp_path / "other").exists()
+
+
+def test_the_submission_itself_may_be_a_link(tmp_path: Path) -> None:
+    (tmp_path / "team").mkdir()
+    (tmp_path / "team" / "a.mp4").write_bytes(b"video")
+    (tmp_path / "link").symlink_to(tmp_path / "team")
+    assert Submission.open(tmp_path / "link").copy("a.mp4", tmp_path / "out", LIMIT) == sha256(b"video")
+
+
+def test_a_folder_that_vanishes_while_it_is_listed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "team" / "sub").mkdir(parents=True)
+    scandir = os.scandir
+
+    def vanish(place: bytes) -> object:
+        if place.rstrip(b"/").endswith(b"sub"):
+            (tmp_path / "team" / "sub").rmdir()
+        return scandir(place)
+
+    monkeypatch.setattr(os, "scandir", vanish)
+    with pytest.raises(SubmissionError, match=r"sub/? vanished while the folder was being listed"):
+        Submission.open(tmp_path / "team")
+
+
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     names=st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8), unique=True, max_size=8),

@@ -112,15 +112,17 @@ def open_gate(submission: Submission, challenge: Challenge, testset: TestSet | N
     return Gate(tuple(findings), layout, refused=False, samples=samples)
 
 
-def file_report(extraction: Extraction, path: str, challenge: Challenge, speech_seconds: float | None) -> FileReport:
-    """Return what the rules find in one file, from what the worker says of it."""
+def file_report(
+    extraction: Extraction, path: str, challenge: Challenge, speech_seconds: float | None, *, in_folder: bool = False
+) -> FileReport:
+    """Return what the rules find in one file, from what the worker says of it; ``in_folder`` chooses the advice."""
     if extraction.facts is None:
         finding = Finding(
             rule="archive.unreadable-member",
             severity="error",
-            message="The file can't be taken out of the archive.",
+            message="The file can't be read." if in_folder else "The file can't be taken out of the archive.",
             found=extraction.problem,
-            fix="Make the ZIP again from the original files.",
+            fix="Make the file readable." if in_folder else "Make the ZIP again from the original files.",
             path=path,
             sample=extraction.sample,
         )

@@ -203,7 +203,8 @@ def _extract(
             else:
                 extraction: Extraction = result.value
                 extractions[sample] = extraction
-                reports[sample] = file_report(extraction, path, run.challenge, speech.get(sample))
+                in_folder = run.submission.kind == "directory"
+                reports[sample] = file_report(extraction, path, run.challenge, speech.get(sample), in_folder=in_folder)
                 _log(options.journal, extraction, path)
             progress.step(sample)
     ordered = [job.sample for job in jobs]

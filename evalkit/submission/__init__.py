@@ -74,7 +74,11 @@ class MemberRef:
         try:
             return self._open_in_folder() if self.stamp is None else self._open_in_zip(self.stamp)
         except (*DAMAGED, OSError) as error:
-            raise _unreadable(shown, error) from None
+            raise _unreadable(shown, error, self._fix) from None
+
+    @property
+    def _fix(self) -> str:
+        return _FIX_FILE if self.stamp is None else _FIX_ZIP
 
     def copy(self, destination: Path, limit: int) -> str:
         """Write the contents to the new file ``destination`` and return their SHA-256 as hex.
@@ -93,7 +97,8 @@ class MemberRef:
         if self.member.size > limit:
             raise too_large(shown, self.member.size, limit)
         with self.open() as source:
-            return write_checked(_chunks(source, shown), destination, size=self.member.size, limit=limit, shown=shown)
+            chunks = _chunks(source, shown, self._fix)
+            return write_checked(chunks, destination, size=self.member.size, limit=limit, shown=shown)
 
     def _open_in_zip(self, stamp: Stamp) -> IO[bytes]:
         if stamp_of(self.archive) != stamp:
@@ -102,8 +107,17 @@ class MemberRef:
         return open_strictly(archive, listed[self.member.header_offset or 0, self.member.raw_name])
 
     def _open_in_folder(self) -> IO[bytes]:
-        place = os.path.join(os.fsencode(self.archive), self.member.raw_name)  # noqa: PTH118 - bytes, as listed
-        handle = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        *folders, name = self.member.raw_name.split(b"/")
+        # Step by step, because O_NOFOLLOW guards a path's last part alone: a folder may be a link by now.
+        at = os.open(self.archive, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            for folder in folders:
+                inner = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=at)
+                os.close(at)
+                at = inner
+            handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=at)
+        finally:
+            os.close(at)
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             os.close(handle)
             raise ValueError("no longer a regular file")
@@ -168,8 +182,12 @@ class Submission:
             if not stat.S_ISREG(facts.st_mode):
                 raise SubmissionError(f"{shown} is neither a ZIP nor a folder.", fix="Give the path of a ZIP.")
             return cls._open_zip(place, limit, shown)
-        except FileNotFoundError:
-            raise SubmissionError(f"The submission {shown} does not exist.", fix="Check the path.") from None
+        except FileNotFoundError as error:
+            gone = os.fsencode(error.filename or place)
+            if gone.rstrip(b"/") == os.fsencode(place).rstrip(b"/"):
+                raise SubmissionError(f"The submission {shown} does not exist.", fix="Check the path.") from None
+            where = neutralise(os.fsdecode(gone))
+            raise SubmissionError(f"{where} vanished while the folder was being listed.", fix="Run again.") from None
         except PermissionError as error:
             where = neutralise(os.fsdecode(error.filename or str(place)))
             raise SubmissionError(f"There is no permission to read {where}.", fix="Change its permissions.") from None
@@ -221,25 +239,25 @@ class Submission:
 
     @cached_property
     def sha256(self) -> str:
-        """SHA-256 as hex: of the ZIP's bytes, or of a folder's sorted paths and file digests.
+        """SHA-256 as hex: of the ZIP's bytes, or of a folder's files in the order of their paths.
+
+        Each file of a folder adds its path, a NUL, and the 32 bytes of its own SHA-256; one that can't be read, 32
+        NULs in their place, so that a file nobody asked for does not stop a run.
 
         Raises:
-            SubmissionError: when a file can't be read.
+            SubmissionError: when the ZIP can't be read.
         """
         if self.kind == "zip":
             try:
                 with self.path.open("rb") as file:
                     return hashlib.file_digest(file, "sha256").hexdigest()
             except OSError as error:
-                raise _unreadable(neutralise(str(self.path)), error) from None
+                raise _unreadable(neutralise(str(self.path)), error, _FIX_ZIP) from None
         whole = hashlib.sha256()
         for member in self.members:
             if member.kind == "file":
-                part = hashlib.sha256()
-                with MemberRef(self.path, member, None).open() as stream:
-                    for chunk in _chunks(stream, neutralise(member.path)):
-                        part.update(chunk)
-                whole.update(member.raw_name + b"\0" + part.digest())  # a file's name holds no NUL
+                # A file's name holds no NUL.
+                whole.update(member.raw_name + b"\0" + _digest(MemberRef(self.path, member, None)))
         return whole.hexdigest()
 
     @cached_property
@@ -250,21 +268,34 @@ class Submission:
         return places
 
 
-def _chunks(source: IO[bytes], shown: str) -> Iterator[bytes]:
-    while chunk := _read(source, shown):
+_FIX_ZIP = "Make the ZIP again and test it with 'unzip -t'."
+_FIX_FILE = "Make the file readable."
+
+
+def _digest(ref: MemberRef) -> bytes:
+    """Return the SHA-256 of a file's contents, or as many NULs when it can't be read."""
+    part = hashlib.sha256()
+    try:
+        with ref.open() as stream:
+            for chunk in _chunks(stream, neutralise(ref.member.path), _FIX_FILE):
+                part.update(chunk)
+    except SubmissionError:
+        return bytes(part.digest_size)
+    return part.digest()
+
+
+def _chunks(source: IO[bytes], shown: str, fix: str) -> Iterator[bytes]:
+    while chunk := _read(source, shown, fix):
         yield chunk
 
 
-def _read(source: IO[bytes], shown: str) -> bytes:
+def _read(source: IO[bytes], shown: str, fix: str) -> bytes:
     try:
         return source.read(CHUNK)
     except (*DAMAGED, OSError) as error:
-        raise _unreadable(shown, error) from None
+        raise _unreadable(shown, error, fix) from None
 
 
-def _unreadable(shown: str, error: BaseException) -> SubmissionError:
-    return SubmissionError(
-        f"'{shown}' can't be read.",
-        found=neutralise(str(error)) or type(error).__name__,
-        fix="Make the ZIP again and test it with 'unzip -t'.",
-    )
+def _unreadable(shown: str, error: BaseException, fix: str) -> SubmissionError:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return SubmissionError(f"'{shown}' can't be read.", found=neutralise(reason) or type(error).__name__, fix=fix)

@@ -451,3 +451,32 @@ def test_a_worker_that_dies_costs_its_video(world, straight, tmp_path, monkeypat
         if row.sample != "d02":
             assert row.values["psnr.rgb"] == values(straight[1])[row.sample]["psnr.rgb"]
     assert events(tmp_path / "out", "failure")["d02"]["kind"] == "crashed"
+
+
+class Gone(Silent):
+    """Removes files once they are listed: to whoever reads them later, they are unreadable, root or not."""
+
+    def __init__(self, *paths: Path) -> None:
+        self.paths = paths
+
+    def start(self, title: str, total: int) -> None:
+        for path in self.paths:
+            path.unlink(missing_ok=True)
+
+
+def test_a_file_of_a_folder_that_can_not_be_read_costs_only_itself(world, tmp_path):
+    folder = tmp_path / "team"
+    with zipfile.ZipFile(world.zip) as archive:
+        archive.extractall(folder)
+    (folder / "notes.txt").write_text("x")
+    card = run(world, tmp_path / "a", folder, progress=Gone(folder / "notes.txt"))
+    assert not any(finding["severity"] == "error" for finding in card.findings)
+    assert all(video.verdict == "ok" for video in card.videos)
+    gone, *others = sorted(folder.glob("*.mp4"))
+    card = run(world, tmp_path / "b", folder, progress=Gone(gone))
+    by_path = {video.path: video for video in card.videos}
+    (finding,) = by_path.pop(gone.name).findings
+    assert (finding["rule"], finding["fix"]) == ("archive.unreadable-member", "Make the file readable.")
+    assert "ZIP" not in str(finding)
+    assert sorted(by_path) == [path.name for path in others]
+    assert all(video.verdict == "ok" for video in by_path.values())
