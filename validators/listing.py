@@ -57,8 +57,12 @@ class Listing:
 
     @cached_property
     def folded_names(self) -> tuple[str, ...]:
-        """The plain names without case, in one form of accents (`folded`), and as Windows stores them."""
-        return tuple(folded("/".join(map(stored_name, name.split("/")))) for name in self.plain_names)
+        """The plain names without case, in one form of accents (`folded`), and as Windows stores them.
+
+        To Windows ``a:x`` is a stream of the file ``a``, so it becomes ``a`` where the archive holds an ``a`` too.
+        """
+        names = [folded("/".join(map(stored_name, name.split("/")))) for name in self.plain_names]
+        return tuple(_without_streams(names) if any(":" in name for name in names) else names)
 
 
 def parts(path: str) -> list[str]:
@@ -67,11 +71,35 @@ def parts(path: str) -> list[str]:
 
 
 def stored_name(part: str) -> str:
-    """Return the name under which Windows stores a part of a path: no stream after a colon, no dots or blanks last.
+    """Return the name under which Windows stores a part of a path: no dots or blanks last, nor before a stream.
 
-    Of a part that is nothing else, such as ``...``, all is kept.
+    ``a:x:$DATA`` is ``a:x``, and ``a::$DATA`` is ``a``. Of a part that is nothing else, such as ``...``, all is kept.
     """
-    return part.partition(":")[0].rstrip(". ") or part
+    file, colon, stream = part.rstrip(". ").partition(":")
+    if not colon:
+        return file or part
+    stream = stream.removesuffix(":") if stream[-6:].lower() != ":$data" else stream[:-6]
+    return file.rstrip(". ") + (f":{stream}" if stream else "") or part
+
+
+def _without_streams(names: list[str]) -> list[str]:
+    """Return the folded names with every ``a:x`` cut to ``a`` that stands beside an ``a``."""
+    tree: dict[tuple[int, str], int] = {}  # a folder's number and a name in it: that name's own number
+    result = list(names)
+    # Names without streams first; of the others, a folder before what it holds.
+    for index in sorted(range(len(names)), key=lambda index: (":" in names[index], names[index])):
+        result[index] = _enter(tree, names[index])
+    return result
+
+
+def _enter(tree: dict[tuple[int, str], int], name: str) -> str:
+    """Put a name's parts into the tree, streams cut where the file is in it, and return the name of these parts."""
+    at, kept = 0, []
+    for part in name.split("/"):
+        file = part.partition(":")[0].rstrip(". ")
+        kept.append(file if (at, file) in tree else part)
+        at = tree.setdefault((at, kept[-1]), len(tree) + 1)
+    return "/".join(kept)
 
 
 def folded(text: str) -> str:
@@ -81,7 +109,12 @@ def folded(text: str) -> str:
     """
     if text.isascii():
         return text.lower()
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", _ordered(text)).casefold())
+    return unicodedata.normalize("NFC", composed(text).casefold())
+
+
+def composed(text: str) -> str:
+    """Return the text in NFC, in time that is linear in its length."""
+    return text if text.isascii() else unicodedata.normalize("NFC", _ordered(text))
 
 
 def _ordered(text: str) -> str:

@@ -226,6 +226,29 @@ def test_a_link_where_others_need_a_folder(tmp_path: Path) -> None:
     assert [finding.rule for finding in check(archive)] == ["archive.symlink", "archive.file-is-folder"]
 
 
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["id1:0001.mp4", "id1:0002.mp4"], []),
+        (["x:1/a", "x:2/b"], []),
+        (["b/a", "a:x", "a:y"], []),  # that "a" lies elsewhere
+        ([":x", ":y"], []),
+        (["a", "a:x"], ["a:x"]),
+        (["a", "a:x", "a:y"], ["a:x", "a:y"]),
+        (["a.", "A:x"], ["a."]),
+        (["a::$DATA", "a"], ["a::$DATA"]),
+        (["a:x", "A:X:$data"], ["a:x"]),
+        (["a :x", "a:x"], ["a:x"]),
+        (["d:1/B:s", "D:1/b"], ["d:1/B:s"]),
+        (["a/b", "a:x/c"], ["a:x/c"]),
+    ],
+)
+def test_a_stream_falls_together_with_its_file_and_with_no_other_stream(names: list[str], expected: list[str]) -> None:
+    listed = tuple(Member(name, name.encode(), 1, 1, "file") for name in sorted(names))
+    findings = run_rules(RULES, Listing(listed, LIMITS, 1, len(listed)), {})
+    assert [finding.path for finding in findings if finding.rule == "archive.case-collision"] == expected
+
+
 @given(st.lists(st.text("aA\u00e9\u00c9b/-.", min_size=1, max_size=8), max_size=8, unique=True))
 def test_collisions_are_those_that_comparing_all_pairs_finds(names: list[str]) -> None:
     """Slowly: two folders fall together when some leading parts are equal without case and differ with it."""
