@@ -12,6 +12,7 @@ from evalkit.challenge import Challenge
 from evalkit.errors import TestSetError
 from evalkit.testset import Sample, TestSet
 from evalkit.validators.findings import Rule, Violation
+from evalkit.validators.listing import composed
 
 _FIELD = re.compile(r"\{([a-z]+)\}")
 # Numbers are written without leading zeros: 001.mp4 and 1.mp4 would be two answers to one sample.
@@ -150,9 +151,19 @@ def _path(template: str, sample: Sample, index: int) -> str | None:
 
 
 def _fit(template: str, stripped: Mapping[str, str], named: Mapping[str, str]) -> Layout:
-    files = {sample: stripped[path] for sample, path in named.items() if path in stripped}
-    missing = tuple((sample, path) for sample, path in named.items() if path not in stripped)
+    alike = _by_accents(stripped) if any(not path.isascii() for path in named.values()) else {}
+    files = {}
+    for sample, path in named.items():
+        place = stripped.get(path) or alike.get(composed(path))
+        if place is not None:
+            files[sample] = place
+    missing = tuple((sample, path) for sample, path in named.items() if sample not in files)
     return Layout(template, files, missing, expected=len(named))
+
+
+def _by_accents(stripped: Mapping[str, str]) -> dict[str, str]:
+    """Return the paths by their names in one form of accents: macOS writes an e and an accent for a letter with one."""
+    return _unique((composed(short), path) for short, path in stripped.items() if not short.isascii())
 
 
 def _files_of_form(template: str, stripped: Mapping[str, str]) -> dict[str, str]:
@@ -183,10 +194,10 @@ def _pattern(template: str) -> str:
 
 
 def _loose(path: str) -> str:
-    """Return ``path`` without what people get wrong: case, extension, leading zeros."""
+    """Return ``path`` without what people get wrong: case, extension, leading zeros, form of accents."""
     folder, _, name = path.rpartition("/")
     stem = name.rsplit(".", 1)[0] or name
-    return _ZEROS.sub("", f"{folder}/{stem}".lower())
+    return _ZEROS.sub("", composed(f"{folder}/{stem}").lower())
 
 
 def _unique(items: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given, settings
@@ -54,6 +55,26 @@ def judge(paths: Sequence[str], rules: Challenge, testset: TestSet | None = None
 def one(findings: list[Finding], rule: str) -> Finding:
     (finding,) = (finding for finding in findings if finding.rule == f"layout.{rule}")
     return finding
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@pytest.mark.parametrize("other", ["NFC", "NFD"])
+def test_accents_match_in_either_form(form: Literal["NFC", "NFD"], other: Literal["NFC", "NFD"]) -> None:
+    ids = [unicodedata.normalize(form, name) for name in ("m\u00fcller", "jos\u00e9", "plain")]
+    paths = [unicodedata.normalize(other, f"{name}.mp4") for name in ids]
+    layout, findings = judge(paths, challenge(), samples_of(*ids))
+    assert (dict(layout.files), findings) == (dict(zip(ids, paths, strict=True)), [])
+
+
+def test_of_two_forms_of_accents_the_exact_one_counts() -> None:
+    exact, other = "jos\u00e9.mp4", "jose\u0301.mp4"
+    layout, _ = judge([other, exact], challenge(), samples_of("jos\u00e9"))
+    assert (layout.files, layout.extra) == ({"jos\u00e9": exact}, (other,))
+
+
+def test_a_name_that_is_meant_is_known_in_either_form_of_accents() -> None:
+    layout, _ = judge(["JOSE\u0301.MOV", "s2.mp4"], challenge(), samples_of("jos\u00e9", "s2"))
+    assert layout.near == {"jos\u00e9": "JOSE\u0301.MOV"}
 
 
 # The kinds of template
