@@ -31,7 +31,7 @@ def case_collision(listing: Listing) -> Iterator[Violation]:
         first = members[0].path
         for other in {member.path: None for member in members if member.path != first}:
             found[other] = Violation(
-                "Without case, accents' encoding, a last dot and a colon's rest, the name is the same as another one.",
+                "Without case, accents' encoding, a last dot and a colon's rest, the name is another one as well.",
                 found=f"also '{neutralise(first)}'",
                 expected="names that differ in more than that",
                 fix=_RENAME,
@@ -40,7 +40,7 @@ def case_collision(listing: Listing) -> Iterator[Violation]:
     for member, folder, first in _respelled_folders(listing):
         if member.path not in found:
             found[member.path] = Violation(
-                "Without case, accents' encoding, a last dot and a colon's rest, the folder is the same as another one.",
+                "Without case, accents' encoding, a last dot and a colon's rest, the folder is another one as well.",
                 found=f"folder '{neutralise(folder)}' beside '{neutralise(first)}'",
                 expected="one spelling of every folder",
                 fix="Rename the folder and make the ZIP again.",

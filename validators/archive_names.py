@@ -28,9 +28,10 @@ _WINDOWS = (
 )
 _JUNK = re.compile(
     r"[/\\](?:(?:__MACOSX|\.AppleDouble|\.Spotlight-V100|\.Trashes|\.fseventsd)(?:[/\\]|$)"
-    r"|(?:\.DS_Store|Thumbs\.db|desktop\.ini|\._[^/\\]*)$)",
+    r"|(?:\.DS_Store|Thumbs\.db|desktop\.ini|\._[^/\\]*)$|Icon\r\Z)",
     re.IGNORECASE,
 )
+_ICON = re.compile(r"/(?:\._)?Icon\r\Z")  # macOS keeps a folder's picture in a file of this very name
 
 
 def junk(member_path: str) -> bool:
@@ -106,9 +107,9 @@ def name_not_utf8(listing: Listing) -> Iterator[Violation]:
 
 
 def control_characters(listing: Listing) -> Iterator[Violation]:
-    """Find names with characters that can't be seen."""
+    """Find names with characters that can't be seen; the carriage return of a folder's icon on macOS is none."""
     for member in listing.members:
-        hidden = hidden_characters(member.path)
+        hidden = hidden_characters(member.path[:-1] if _ICON.search("/" + member.path) else member.path)
         if hidden:
             yield Violation(
                 "The name holds characters that can't be seen or that change how it is shown.",

@@ -249,6 +249,28 @@ def test_a_stream_falls_together_with_its_file_and_with_no_other_stream(names: l
     assert [finding.path for finding in findings if finding.rule == "archive.case-collision"] == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        ("Icon\r", "junk"),
+        ("a/Icon\r", "junk"),
+        ("__MACOSX/a/._Icon\r", "junk"),
+        ("._Icon\r", "junk"),
+        ("xIcon\r", "control-characters"),
+        ("Icon\r/a", "control-characters"),
+        ("Icon\r\r", "control-characters"),
+        ("Icon\r\n", "control-characters"),
+        ("\x1b/Icon\r", "control-characters"),
+        ("s01\r", "control-characters"),
+    ],
+)
+def test_a_folders_icon_of_macos_is_junk_and_no_other_carriage_return(name: str, rule: str) -> None:
+    listed = (Member(name, name.encode(), 0, 0, "file"),)
+    findings = run_rules(RULES, Listing(listed, LIMITS, 1, 1), {})
+    assert {finding.rule for finding in findings} - {"archive.junk"} == {f"archive.{rule}"} - {"archive.junk"}
+    assert junk(name) or rule != "junk"
+
+
 @given(st.lists(st.text("aA\u00e9\u00c9b/-.", min_size=1, max_size=8), max_size=8, unique=True))
 def test_collisions_are_those_that_comparing_all_pairs_finds(names: list[str]) -> None:
     """Slowly: two folders fall together when some leading parts are equal without case and differ with it."""
