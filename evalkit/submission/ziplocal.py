@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import struct
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import BinaryIO, NamedTuple
 
@@ -22,13 +22,13 @@ from evalkit.submission.zipextra import FULL, extra_fields, other_names, zip64_n
 from evalkit.text import neutralise
 
 LOCAL_HEADER = struct.Struct("<4s5H3L2H")
-SEARCHED = 1 << 20  # bytes at the archive's start in which a hidden member is looked for
-SEARCHED_GAP = 4096  # the same between members
+SEARCHED = 64 << 20  # bytes that belong to no member in which a hidden one is looked for, in the whole archive
 
 _LATE = 0x8  # sizes and checksum stand behind the data
 _MASKED = 0x2000  # the table of contents is encrypted, and the headers hide what they say
 _SIGNED = b"PK\7\x08"
 _DESCRIPTOR = 16  # bytes of the usual record behind the data
+_CHUNK = 1 << 20  # bytes of a gap read at once
 _LATER = (0, FULL)  # what a header may say when the numbers follow later
 
 
@@ -61,6 +61,7 @@ def compare_headers(file: BinaryIO, members: Sequence[Member], table: int, shift
     """
     compared = list(members)
     oddities: list[Oddity] = []
+    budget = SEARCHED
     reach = 0  # the byte up to which everything belongs to a member
     for index in sorted(range(len(members)), key=lambda index: members[index].header_offset or 0):
         member = members[index]
@@ -71,7 +72,8 @@ def compare_headers(file: BinaryIO, members: Sequence[Member], table: int, shift
             compared[index] = replace(member, faults=(*member.faults, fault))
             continue
         if start > reach:
-            oddities += _gap(file, reach, start)
+            oddities.append(_gap(file, reach, start, budget))
+            budget -= min(budget, start - reach)
         faults: list[Fault] = []
         if start < reach:  # shared data is refused as a whole; only where it ends matters
             end = header.data + member.compressed_size
@@ -82,7 +84,7 @@ def compare_headers(file: BinaryIO, members: Sequence[Member], table: int, shift
         compared[index] = replace(member, end=end, faults=(*member.faults, *faults))
         reach = max(reach, end)
     if reach < table:
-        oddities += _gap(file, reach, table)
+        oddities.append(_gap(file, reach, table, budget))
     return Compared(compared, oddities)
 
 
@@ -155,15 +157,31 @@ def _descriptor(file: BinaryIO, member: Member, end: int) -> tuple[bool, int]:
     return False, _DESCRIPTOR if there.startswith(_SIGNED) else 0
 
 
-def _gap(file: BinaryIO, start: int, end: int) -> Iterator[Oddity]:
+def _gap(file: BinaryIO, start: int, end: int, budget: int) -> Oddity:
+    """Judge bytes that belong to no member, of which at most ``budget`` are searched."""
+    searched = min(end - start, budget)
+    hidden = _find_header(file, start, start + searched)
+    if hidden is not None:
+        return Oddity("hidden", f"the header of a member at byte {hidden}", "members that the contents list")
+    place = "before the first member" if start == 0 else f"at byte {start}"
+    rest = f", of which {searched} were searched for a hidden member" if searched < end - start else ""
+    return Oddity("unlisted", f"{end - start} bytes {place}{rest}", "members side by side")
+
+
+def _find_header(file: BinaryIO, start: int, end: int) -> int | None:
+    """Return where a header's signature first lies whole between two places, reading a chunk at a time."""
     file.seek(start)
-    searched = min(end - start, SEARCHED if start == 0 else SEARCHED_GAP)
-    hidden = file.read(searched).find(LOCAL)
-    if hidden >= 0:
-        yield Oddity("hidden", f"the header of a member at byte {start + hidden}", "members that the contents list")
-    else:
-        place = "before the first member" if start == 0 else f"at byte {start}"
-        yield Oddity("unlisted", f"{end - start} bytes {place}", "members side by side")
+    kept = b""  # what the chunk before ended in, for a signature that lies on the border
+    while start < end:
+        chunk = file.read(min(_CHUNK, end - start))
+        if not chunk:
+            return None
+        at = (kept + chunk).find(LOCAL)
+        if at >= 0:
+            return start - len(kept) + at
+        start += len(chunk)
+        kept = (kept + chunk)[1 - len(LOCAL) :]
+    return None
 
 
 def _is_header(file: BinaryIO, start: int) -> bool:

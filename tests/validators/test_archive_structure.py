@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 import struct
+import tracemalloc
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -222,12 +223,36 @@ def test_what_no_program_should_read_is_damaged(
         Submission.open(build(tmp_path / "in.zip"))
 
 
-def test_most_of_what_is_searched_is_bounded(tmp_path: Path) -> None:
-    """A header far inside a gap is no member that a program reading from the start would meet."""
-    near = Entry("s02.mp4", gap=bytes(4092) + b"PK\3\4")
-    far = Entry("s02.mp4", gap=bytes(4093) + b"PK\3\4")
-    assert [f.rule for f in check(raw_zip(tmp_path / "near.zip", GOOD, near))] == ["archive.hidden-member"]
-    assert [f.rule for f in check(raw_zip(tmp_path / "far.zip", GOOD, far))] == ["archive.unlisted-data"]
+MIB = 1 << 20
+
+
+@pytest.mark.parametrize("before", [0, 4093, 5000, MIB - 4, MIB - 3, MIB - 2, MIB - 1, MIB, 3 * MIB + 5])
+def test_a_hidden_member_is_found_wherever_it_lies_in_a_gap(tmp_path: Path, before: int) -> None:
+    gap = bytes(before) + b"PK\3\4"
+    for name, entries in {"first": (), "between": (GOOD,)}.items():
+        start = 55 * len(entries) + before
+        (finding,) = check(raw_zip(tmp_path / f"{name}.zip", *entries, Entry("s02.mp4", gap=gap)))
+        assert (finding.rule, finding.found) == ("archive.hidden-member", f"the header of a member at byte {start}")
+    (finding,) = check(raw_zip(tmp_path / "last.zip", GOOD, gap=gap))
+    assert finding.rule == "archive.hidden-member"
+
+
+def test_most_of_what_is_searched_is_bounded_over_all_gaps_and_said(tmp_path: Path) -> None:
+    first = Entry("s02.mp4", gap=bytes(40 * MIB))
+    near = Entry("s03.mp4", gap=bytes(24 * MIB - 4) + b"PK\3\4")
+    far = Entry("s03.mp4", gap=bytes(24 * MIB - 3) + b"PK\3\4")
+    near_zip, far_zip = (
+        raw_zip(tmp_path / f"{name}.zip", GOOD, first, second) for name, second in (("near", near), ("far", far))
+    )
+    tracemalloc.start()
+    try:
+        assert [f.rule for f in check(near_zip)] == ["archive.hidden-member", "archive.unlisted-data"]
+        (finding,) = check(far_zip)
+        assert tracemalloc.get_traced_memory()[1] < 8 * MIB
+    finally:
+        tracemalloc.stop()
+    assert finding.rule == "archive.unlisted-data"
+    assert str(finding.found).endswith(f", of which {24 * MIB} were searched for a hidden member")
 
 
 PACKED = hostile_zips.deflated(DATA)
