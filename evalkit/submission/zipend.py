@@ -20,6 +20,8 @@ LOCAL, ENTRY, END = b"PK\3\4", b"PK\1\2", b"PK\5\6"
 _END = struct.Struct("<4s4H2LH")
 _LOCATOR = struct.Struct("<4sLQL")
 _END64 = struct.Struct("<4sQ2H2L4Q")
+_ENTRY_OFFSET = 42  # where in an entry of the table its member's place stands
+_WRAP = 1 << 32  # what a number of 32 bits loses
 _LONGEST_COMMENT = 0xFFFF
 _FOREIGN = (
     (0, b"Rar!", "a RAR archive"),
@@ -101,6 +103,13 @@ def find_table(file: BinaryIO, size: int, limit: int, shown: str) -> TableEnd:
     shift = start - offset
     if shift < 0:
         raise damaged(shown, f"a table of contents at byte {start}, said to be at byte {offset}")
+    if record is None and shift and shift % _WRAP == 0 and _first_is_unshifted(file, start):
+        raise SubmissionError(
+            f"{shown} is larger than 4 GB and written without Zip64, as the macOS Finder does.",
+            found=f"a table of contents at byte {start}, said to be at byte {offset}",
+            expected="numbers of 64 bits",
+            fix="Make the ZIP with 'zip -r' in a terminal.",
+        )
     if record is not None and place not in {record, record - shift}:
         oddities.append(_odd_end(f"a Zip64 record that is said to be at byte {place}", f"byte {record}"))
     oddities += _second_ends(tail, base, at)
@@ -172,6 +181,12 @@ def _second_ends(tail: bytes, base: int, chosen: int) -> list[Oddity]:
 
 def _odd_end(found: str, expected: str) -> Oddity:
     return Oddity("end", found, expected)
+
+
+def _first_is_unshifted(file: BinaryIO, start: int) -> bool:
+    """Return whether the first entry of the table at ``start`` names the place of a header as it stands."""
+    file.seek(start + _ENTRY_OFFSET)
+    return _signature(file, int.from_bytes(padded(file, 4), "little")) == LOCAL
 
 
 def _signature(file: BinaryIO, offset: int) -> bytes:

@@ -55,6 +55,12 @@ def list_zip(path: Path, stamp: Stamp, limit: int, shown: str) -> ZipListing:
             found=f"'{neutralise(error.object.decode('cp437'))}'",
             fix="Rename the file with plain letters and digits and make the ZIP again.",
         ) from None
+    except NotImplementedError as error:  # what zipfile says of a version above its own
+        raise SubmissionError(
+            f"{shown} needs a newer ZIP version than is read here.",
+            found=neutralise(str(error)),
+            fix="Make the ZIP again with plain deflate, as 'zip' does.",
+        ) from None
     except DAMAGED as error:
         raise damaged(shown, str(error)) from None
     return ZipListing(compared.members, seen.count, seen.start, (*seen.oddities, *compared.oddities))
