@@ -402,6 +402,38 @@ def test_mturk_with_answers_in_json(write: Write) -> None:
     assert "no answer's name says which dimension" in file.faults[1].message
 
 
+@pytest.mark.parametrize("widget", [".label", ".slider", ".value", "_rating"])
+def test_mturk_with_the_word_of_a_widget(write: Write, widget: str) -> None:
+    text = table(
+        (*BATCH, "Input.item", f"Answer.lip_sync{widget}", "Approve"),
+        (*batch("r01"), "item001", "4", ""),
+        (*batch("r02"), "item002", "2", ""),
+    )
+    file = read_ratings(write(text), dimensions=DIMENSIONS)
+    assert short(file) == [("r01", "item001", "lip_sync", 4), ("r02", "item002", "lip_sync", 2)]
+    in_json = table(
+        (*BATCH, "Input.item", "Answer.taskAnswers"),
+        (*batch("r01"), "item001", json.dumps([{f"lip_sync{widget}": "4"}])),
+    )
+    assert short(read_ratings(write(in_json), dimensions=DIMENSIONS)) == [("r01", "item001", "lip_sync", 4)]
+
+
+def test_mturk_with_a_comment_on_a_dimension(write: Write) -> None:
+    text = table(
+        (*BATCH, "Input.item", "Answer.lip_sync", "Answer.lip_sync_comment", "Answer.remark__more"),
+        (*batch("r01"), "item001", "4", "ok", "none"),
+    )
+    file = read_ratings(write(text), dimensions=DIMENSIONS)
+    assert short(file) == [("r01", "item001", "lip_sync", 4)]
+    assert {"Answer.lip_sync_comment", "Answer.remark__more"} <= set(file.unread_columns)
+    # A pattern, or a file without a column for the item, still says the item in the name.
+    told = RatingMapping(pattern="(?P<dimension>lip_sync)_(?P<item>.+)", ignore=("Answer.lip_sync_comment",))
+    named = text.replace("lip_sync_comment", "lip_sync_item7").replace("ok", "3")
+    assert short(read_ratings(write(named), mapping=told)) == [("r01", "item7", "lip_sync", 3)]
+    bare = table((*BATCH, "Answer.item7_lip_sync"), (*batch("r01"), "3"))
+    assert short(read_ratings(write(bare), dimensions=DIMENSIONS)) == [("r01", "item7", "lip_sync", 3)]
+
+
 def test_mturk_by_a_mapping(write: Write) -> None:
     text = table((*BATCH, "Input.clip_url", "Answer.Q1"), (*batch("r01"), "item001", "4"))
     mapping = RatingMapping.model_validate({"item": "Input.clip_url", "dimensions": {"Q1": "lip_sync"}})

@@ -1,9 +1,10 @@
 """MTurk batch results: ``Input.*`` says what was shown, ``Answer.*`` what was answered, a row per assignment.
 
 Understood are answers by name (``Answer.lip_sync``), one column per radio button (``Answer.lip_sync.4`` = true),
-answers as JSON (``Answer.taskAnswers``), and several items in one assignment: ``Answer.item2_lip_sync`` or
-``Answer.lip_sync_2`` is about the item in ``Input.item2``. ``WorkTimeInSeconds`` is the whole assignment's; its items
-share it equally.
+answers as JSON (``Answer.taskAnswers``), a widget's word behind the name (``Answer.lip_sync.label``), and several items
+in one assignment: ``Answer.item2_lip_sync`` or ``Answer.lip_sync_2`` is about the item in ``Input.item2``. Where one
+column names the item, other words beside a dimension (``Answer.lip_sync_comment``) make a column that nobody reads.
+``WorkTimeInSeconds`` is the whole assignment's; its items share it equally.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ _USUAL: dict[Field, tuple[str, ...]] = {
 }
 _ANSWER, _INPUT, _JSON = "Answer.", "Input.", "Answer.taskAnswers"
 _NEEDED = frozenset({"workerid", "assignmentstatus"})
+# What the platform's form elements put behind the name of a question.
+_WIDGETS = frozenset({"label", "rating", "slider", "value"})
 
 
 def detect(head: Head, context: Context) -> bool:
@@ -123,6 +126,7 @@ def _is_pressed(cell: Any) -> bool:
 
 def _layout(names: tuple[str, ...], answers: tuple[str, ...], found: Mapping[Field, str], context: Context) -> Layout:
     cells = []
+    item_told = "item" in found or context.mapping.constants.item is not None
     for name in answers:
         words = name.removeprefix(_ANSWER)
         if name in context.mapping.ignore or words in context.mapping.ignore:
@@ -133,8 +137,12 @@ def _layout(names: tuple[str, ...], answers: tuple[str, ...], found: Mapping[Fie
             cells.append(ValueCell(name, dimension=dimension))
         elif split is not None:
             shown_by = _input_column(split[0], names, found) if split[0] is not None else None
-            item = None if shown_by is not None else split[0]
-            cells.append(ValueCell(name, item=item, dimension=split[1], item_column=shown_by))
+            if shown_by is not None:
+                cells.append(ValueCell(name, dimension=split[1], item_column=shown_by))
+            elif context.mapping.pattern is not None or not item_told:
+                cells.append(ValueCell(name, item=split[0], dimension=split[1]))
+            elif split[0] is not None and normalised(split[0]) in _WIDGETS:
+                cells.append(ValueCell(name, dimension=split[1]))
         elif not len(context.dimensions) and context.mapping.pattern is None:
             cells.append(ValueCell(name, dimension=words))
     columns = {field: name for field, name in found.items() if field not in {"dimension", "value"}}
