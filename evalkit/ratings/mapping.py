@@ -14,7 +14,7 @@ Nothing in it is needed for a file whose form is recognised::
 from __future__ import annotations
 
 import re
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Literal, Self, get_args
 
@@ -70,8 +70,13 @@ class CommonMapping(_Part):
     def _reads_what_it_writes(cls, value: str | None) -> str | None:
         example = datetime(2026, 11, 23, 17, 48)
         if value is not None:
+            if "%Z" in re.findall("%.", value, re.DOTALL):
+                raise ValueError(
+                    "%Z takes no notice of the zone that it reads. Use %z for an offset such as +0100, or write the "
+                    "abbreviation as it stands in the times, and name the 'zone'"
+                )
             try:
-                back = datetime.strptime(example.strftime(value), value)
+                back = datetime.strptime(example.replace(tzinfo=UTC).strftime(value), value)  # %z has no word for none
             except (ValueError, re.error) as error:
                 raise ValueError(f"no time can be read with it: {error}") from None
             if back.replace(tzinfo=None) != example:
@@ -110,7 +115,7 @@ class RatingMapping(CommonMapping):
         seconds_cover: whether that time is one item's or one row's; a row's is shared equally among its items.
         status: column of the platform's word for the answer, such as ``Approved``.
         zone: where the times were, for times that don't say.
-        time_format: directives of ``strptime``, for times in another form.
+        time_format: directives of ``strptime``, for times in another form; ``%z`` reads an offset.
         constants: values for columns that the file lacks.
         dimensions: a name in the file (cell, column, or part of a header) -> the challenge's dimension.
         pattern: regular expression that a header of a rating column matches as a whole, with the named groups

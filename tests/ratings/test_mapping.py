@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,8 @@ def test_every_key_is_explained() -> None:
         ("time_format: '%d.%m.%Y'", 1, "must name year, month, day, hour and minute"),
         ("time_format: '%q'", 1, "no time can be read with it"),
         ("time_format: '%d/%m/%y %I:%M'", 1, "must name year"),  # 5 PM comes back as 5 AM
+        ("time_format: '%d/%m/%Y %H:%M %Z'", 1, "Use %z for an offset such as +0100"),
+        ("time_format: '%d/%m/%Y %z'", 1, "must name year"),
         ("pattern: '('", 1, "no regular expression"),
         ("pattern: '.*'", 1, "needs the named groups"),
         ("pattern: '(?P<thing>.*)'", 1, "needs the named groups"),
@@ -62,6 +65,18 @@ def test_faults_name_line_and_key(tmp_path: Path, text: str, line: int, words: s
     assert "map.yaml" in str(error.value)
     if "list" not in words:
         assert f"line {line}" in str(error.value)
+
+
+@pytest.mark.parametrize("form", ["%d/%m/%Y %H:%M:%S %z", "%d/%m/%Y %H:%M%z", "%d/%m/%Y %H:%M %%Z"])
+def test_a_form_of_times_may_read_an_offset(tmp_path: Path, form: str) -> None:
+    mapping = load(tmp_path, f"time_format: '{form}'\nzone: Europe/Berlin")
+    assert mapping.time_format == form
+    if "%z" in form:
+        table = tmp_path / "r.csv"
+        written = datetime(2026, 3, 2, 14, 26, tzinfo=timezone(timedelta(hours=5.5))).strftime(form)
+        table.write_text(f"rater,item,dimension,value,submitted_at\nr01,i,d,3,{written}\n")
+        (rating,) = read_ratings(table, mapping=tmp_path / "map.yaml")
+        assert rating.at == datetime(2026, 3, 2, 8, 56, tzinfo=UTC)
 
 
 def test_a_mapping_that_is_not_there(tmp_path: Path) -> None:
