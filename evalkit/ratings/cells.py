@@ -14,7 +14,7 @@ from functools import lru_cache
 from evalkit.rating_rules import Dimension
 from evalkit.ratings.faults import Faults, shown
 from evalkit.ratings.mapping import RatingMapping
-from evalkit.ratings.times import parse_moment
+from evalkit.ratings.times import ZoneError, parse_moment
 from evalkit.text import hidden_characters, neutralise
 
 MAX_ID = 200  # characters of a rater, an item or a dimension
@@ -96,7 +96,10 @@ def _ends(words: str) -> re.Pattern[str]:
 
 @dataclass
 class Context:
-    """What a reader needs besides the file: its name, the mapping, the dimensions, and where faults go."""
+    """What a reader needs besides the file: its name, the mapping, the dimensions, and where faults go.
+
+    ``form_of_times`` is whether the mapping's ``time_format`` is for this file, and may be advised.
+    """
 
     file: str
     mapping: RatingMapping = field(default_factory=RatingMapping)
@@ -104,6 +107,7 @@ class Context:
     faults: Faults = field(default_factory=lambda: Faults("ratings"))
     zone: tzinfo | None = None
     unread: tuple[str, ...] = ()
+    form_of_times: bool = True
 
     def is_missing(self, cell: object) -> bool:
         """Whether a cell holds no answer."""
@@ -157,11 +161,16 @@ class Context:
         try:
             return parse_moment(text, self.zone, self.mapping.time_format)
         except ValueError as error:
-            message = neutralise(str(error), limit=160)
-            fix = " Write it with its offset, or name the 'zone' in the mapping." if "no time zone" in message else ""
-            form = "" if fix or self.mapping.time_format else " Another form needs 'time_format' in the mapping."
-            self.faults.add(row, column, f"{message}.{fix or form}")
+            fix = self._fix(error)
+            self.faults.add(row, column, f"{neutralise(str(error), limit=160)}.{fix and ' '}{fix}")
             return None
+
+    def _fix(self, error: ValueError) -> str:
+        """Return what helps against a text that is no moment; empty where nothing in the mapping does."""
+        if isinstance(error, ZoneError):
+            return error.fix
+        told = self.mapping.time_format is not None or not self.form_of_times
+        return "" if told else "Another form needs 'time_format' in the mapping."
 
     def duration(self, row: int, column: str, cell: object) -> float | None:
         """Return a cell as seconds, at least 0; ``None`` for an empty one, or after a fault."""

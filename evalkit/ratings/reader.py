@@ -55,6 +55,8 @@ class RatingFile(FileWithFaults):
         self._participants_faults: tuple[Faults, ...] = ()
         if participants is not None:
             context = self._new_context(participants)
+            # What the mapping says of cells is the survey's; the export is the platform's.
+            context.mapping, context.form_of_times = RatingMapping(zone=mapping.zone), False
             self._participants = read_participants(participants, context)
             self._participants_faults = (context.faults,)
         self._context = self._new_context(path)

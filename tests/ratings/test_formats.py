@@ -260,6 +260,20 @@ def test_forms_from_a_sheet_need_zone_and_form_of_the_time(write: Write) -> None
     assert [rating.at for rating in read_ratings(write(text), mapping=american)] == [utc(2026, 3, 3, 2, 26, 34)]
 
 
+def test_forms_in_a_zone_with_an_abbreviation(write: Write) -> None:
+    rows = [("2026/03/02 02:26:34 PM CET", "r01", "5"), ("2026/03/02 02:26:34 PM EET", "r02", "4")]
+    path = write(table(("Timestamp", "Rater ID", "item001 [Lip synchronization]"), *rows))
+    file = read_ratings(path, dimensions=DIMENSIONS)
+    assert list(file) == []
+    assert file.fault_sentences[0].endswith("Write it with its offset, or name the 'zone' in the mapping.")
+    named = read_ratings(path, dimensions=DIMENSIONS, mapping=RatingMapping(zone="Europe/Berlin"))
+    assert [rating.at for rating in named] == [utc(2026, 3, 2, 13, 26, 34)]
+    assert named.fault_sentences == [
+        "ratings.txt, row 3, column 'Timestamp': clocks in Europe/Berlin showed CET at that time, not 'EET'. "
+        "Mend the mapping's 'zone', or the time."
+    ]
+
+
 def test_forms_with_two_questions_for_the_rater_or_none(write: Write) -> None:
     text = table(("Timestamp", "Worker no.", "Observer name", "a [b]"), ("2026/03/02 1:00:00 AM GMT", "1", "2", "3"))
     with pytest.raises(InputError, match=r"ratings.txt: more than one question asks for the rater"):
@@ -489,6 +503,29 @@ def test_prolific_with_a_wide_survey_and_faults_in_the_export(write: Write, tmp_
     file = read_ratings(write(text), participants=export)
     assert [(rating.rater, rating.item, rating.at) for rating in file] == [("r01", "item001", None)]
     assert [(fault.file, fault.row, fault.column) for fault in file.faults] == [("prolific.csv", 2, "Completed at")]
+
+
+def test_prolific_export_has_its_own_form(write: Write, tmp_path: Path) -> None:
+    """What a mapping says of the survey's cells is not the export's; only the zone is."""
+    export = tmp_path / "prolific.csv"
+    export.write_text(EXPORT.replace("2026-03-01T12:30:00Z", "2026-03-01 12:30:00"))
+    text = table(
+        ("Participant ID", "item", "dimension", "value", "submitted_at"),
+        ("r01", "item001", "lip_sync", "4", ""),
+        ("r01", "item002", "lip_sync", "Gut", "3/1/2026 14:26:34"),
+    )
+    mapping = RatingMapping(zone="Europe/Berlin", time_format="%m/%d/%Y %H:%M:%S", values={"Gut": 5})
+    file = read_ratings(write(text), participants=export, mapping=mapping)
+    assert [(rating.value, rating.at) for rating in file] == [
+        (4, utc(2026, 3, 1, 11, 30)),
+        (5, utc(2026, 3, 1, 13, 26, 34)),
+    ]
+    assert file.fault_sentences == []
+    export.write_text(EXPORT.replace("2026-03-01T12:30:00Z", "1/3/2026"))
+    file = read_ratings(write(text), participants=export, mapping=mapping)
+    (fault,) = file.faults
+    assert (fault.file, fault.column) == ("prolific.csv", "Completed at")
+    assert "time_format" not in fault.message
 
 
 def test_prolific_needs_both_files_the_right_way_round(write: Write, tmp_path: Path) -> None:

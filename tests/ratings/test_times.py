@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.clock import ANYWHERE_ON_EARTH, parse_time
-from evalkit.ratings.times import parse_moment, parse_zone
+from evalkit.ratings.times import ZoneError, parse_moment, parse_zone
 
 
 def utc(*parts: int) -> datetime:
@@ -92,6 +92,38 @@ def test_when_the_clocks_change() -> None:
     assert parse_moment("2026-10-25 02:30:00", berlin) == utc(2026, 10, 25, 0, 30)
 
 
+@pytest.mark.parametrize(
+    ("text", "place", "moment"),
+    [
+        ("2026/03/01 10:22:33 PM CET", "Europe/Berlin", utc(2026, 3, 1, 21, 22, 33)),
+        ("2026/07/01 10:22:33 PM CEST", "Europe/Berlin", utc(2026, 7, 1, 20, 22, 33)),
+        ("2026/03/01 10:22:33 PM EET", "Europe/Helsinki", utc(2026, 3, 1, 20, 22, 33)),
+        ("2026-07-01 22:22:33 CEST", "Europe/Berlin", utc(2026, 7, 1, 20, 22, 33)),
+        ("Mon Mar 02 02:26:34 IST 2026", "Asia/Kolkata", utc(2026, 3, 1, 20, 56, 34)),
+        ("2026/03/01 10:22:33 PM CST", "Asia/Shanghai", utc(2026, 3, 1, 14, 22, 33)),  # China's, not Chicago's
+        ("2026/03/01 10:22:33 PM CST", "Europe/Berlin", utc(2026, 3, 2, 4, 22, 33)),
+        ("2026/03/01 10:22:33 PM GMT", "Europe/Berlin", utc(2026, 3, 1, 22, 22, 33)),
+        # The hour that is there twice has two names.
+        ("2026/10/25 2:30:00 AM CEST", "Europe/Berlin", utc(2026, 10, 25, 0, 30)),
+        ("2026/10/25 2:30:00 AM CET", "Europe/Berlin", utc(2026, 10, 25, 1, 30)),
+    ],
+)
+def test_an_abbreviation_means_what_it_means_in_the_zone_that_is_named(text: str, place: str, moment: datetime) -> None:
+    assert parse_moment(text, ZoneInfo(place)) == moment
+
+
+def test_an_abbreviation_that_means_nothing_there_says_what_helps() -> None:
+    with pytest.raises(ZoneError, match="'CET' is no time zone") as none_named:
+        parse_moment("2026/03/01 10:22:33 PM CET")
+    assert "name the 'zone'" in none_named.value.fix
+    berlin = ZoneInfo("Europe/Berlin")
+    with pytest.raises(ZoneError, match="clocks in Europe/Berlin showed CET at that time, not 'CEST'") as another:
+        parse_moment("2026/03/01 10:22:33 PM CEST", berlin)
+    assert another.value.fix == "Mend the mapping's 'zone', or the time."
+    with pytest.raises(ValueError, match="clocks went forward"):
+        parse_moment("2026-03-29 02:30:00 CET", berlin)
+
+
 def test_a_form_of_ones_own() -> None:
     found = parse_moment("2/3/2026 14:26", ANYWHERE_ON_EARTH, "%d/%m/%Y %H:%M")
     assert found == utc(2026, 3, 3, 2, 26)
@@ -125,10 +157,13 @@ def test_iso_with_an_offset_is_what_the_clock_of_the_challenge_reads(moment: dat
     assert parse_moment(text) == parse_time(text)
 
 
-@given(st.text(max_size=40))
-def test_any_text_is_a_moment_in_utc_or_a_value_error(text: str) -> None:
+@given(
+    st.text(max_size=40) | st.from_regex(r"[0-9]{4}/[0-9]{2}/[0-9]{2} [0-9]{2}:[0-9]{2} [A-Z]{3,4}", fullmatch=True),
+    st.sampled_from([None, ANYWHERE_ON_EARTH, ZoneInfo("Europe/Berlin")]),
+)
+def test_any_text_is_a_moment_in_utc_or_a_value_error(text: str, zone: tzinfo | None) -> None:
     try:
-        found = parse_moment(text)
+        found = parse_moment(text, zone)
     except ValueError:
         return
     assert found.tzinfo is UTC
