@@ -182,6 +182,29 @@ def settle_columns(context: Context, header: Sequence[str], layout: Layout) -> N
     context.unread = tuple(name for name in header if name and name not in used)
 
 
+def refuse_twins(context: Context, cells: Iterable[ValueCell]) -> None:
+    """Raise when two columns are about the same item and dimension: which of their answers counts is not guessed.
+
+    Raises:
+        InputError: with the columns' names.
+    """
+    columns: dict[tuple[str | None, str | None, str | None], list[str]] = {}
+    for cell in cells:
+        columns.setdefault((cell.item, cell.item_column, cell.dimension), []).append(cell.column)
+    for (item, _, dimension), names in columns.items():
+        if len(names) > 1:
+            about = [
+                f"{what} '{word}'" for what, word in (("item", item), ("dimension", dimension)) if word is not None
+            ]
+            raise InputError(
+                f"{neutralise(context.file)}: {len(names)} columns mean the same"
+                f"{neutralise(', ' + ' and '.join(about) if about else '', limit=200)}.",
+                found=f"the columns {neutralise(', '.join(names), limit=300)}",
+                expected="one column for each item and dimension",
+                fix="Say with 'pattern' in a mapping what tells them apart, or name all but one in 'ignore'.",
+            )
+
+
 def note_record(context: Context, row: int, error: InputError) -> None:
     """Turn a record without a layout into a fault, for files whose records differ in their keys."""
     what = error.what.removeprefix(f"{neutralise(context.file)}: ")

@@ -224,6 +224,37 @@ def test_a_pattern_of_items_alone_needs_a_dimension(write: Write) -> None:
     assert short(read_ratings(write(text), "wide", told)) == [("r01", "1", "lip_sync", 5), ("r01", "2", "lip_sync", 4)]
 
 
+def test_columns_that_mean_the_same_are_refused(write: Write) -> None:
+    header = ("rater", "Clip 1 [Lip synchronization]", "Clip 1 - lip_sync", "Clip 2 [Lip synchronization]")
+    path = write(table(header, ("r01", "5", "1", "4")))
+    with pytest.raises(InputError, match="2 columns mean the same, item 'Clip 1' and dimension 'lip_sync'") as error:
+        read_ratings(path, dimensions=DIMENSIONS)
+    assert header[1] in str(error.value)
+    assert header[2] in str(error.value)
+    assert "'pattern'" in str(error.value)
+    one = RatingMapping(ignore=(header[2],))
+    assert short(read_ratings(path, mapping=one, dimensions=DIMENSIONS)) == [
+        ("r01", "Clip 1", "lip_sync", 5),
+        ("r01", "Clip 2", "lip_sync", 4),
+    ]
+    batches = table((*BATCH, "Input.item", "Answer.lip_sync.label", "Answer.lip_sync"), (*batch("r01"), "i", "4", "2"))
+    with pytest.raises(InputError, match="2 columns mean the same, dimension 'lip_sync'"):
+        read_ratings(write(batches), dimensions=DIMENSIONS)
+
+
+def test_a_question_text_that_every_column_has_names_no_item(write: Write) -> None:
+    """Qualtrics repeats a question's text for every clip when the survey shows the clip beside it."""
+    row = ("2026-03-01 12:00:00", "2026-03-01 12:01:00", "0", "60", "R_1", "r01", "5", "4", "")
+    asked = "Rate the video - Lip synchronization"
+    text = qualtrics("Z", row).replace("How are the lips?", asked).replace("item002 - Lip synchronization", asked)
+    text = text.replace("item001_lip_sync", "Q1_1")
+    with pytest.raises(InputError, match="the columns Q1_1, Q2_1"):
+        read_ratings(write(text), dimensions=DIMENSIONS)
+    told = RatingMapping.model_validate({"pattern": r"(?P<item>Q\d)_1", "constants": {"dimension": "lip_sync"}})
+    found = short(read_ratings(write(text), mapping=told, dimensions=DIMENSIONS))
+    assert found == [("r01", "Q1", "lip_sync", 5), ("r01", "Q2", "lip_sync", 4)]
+
+
 def test_a_faulty_cell_costs_one_rating_and_a_faulty_rater_the_row(write: Write) -> None:
     text = table(("rater", "a [q]", "b [q]"), ("r01", "5", "x"), ("", "5", "4"), ("r03", "1", "2"))
     file = read_ratings(write(text))

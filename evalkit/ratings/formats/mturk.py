@@ -29,6 +29,7 @@ from evalkit.ratings.layout import (
     need_columns,
     note_record,
     ratings_of,
+    refuse_twins,
     settle_columns,
     split_header,
 )
@@ -157,6 +158,7 @@ def _layout(names: tuple[str, ...], answers: tuple[str, ...], found: Mapping[Fie
             found=neutralise(", ".join(answers), limit=300) or "no answers",
             fix="Name them in a mapping: 'dimensions: {Answer name: ID}', or 'pattern'.",
         )
+    refuse_twins(context, cells)
     return Layout(columns, tuple(cells), context.mapping.seconds_cover or "row")
 
 

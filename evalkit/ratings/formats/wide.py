@@ -16,6 +16,7 @@ from evalkit.ratings.layout import (
     find_columns,
     need_columns,
     ratings_of,
+    refuse_twins,
     settle_columns,
     split_header,
 )
@@ -57,7 +58,7 @@ def wide_layout(
     """Return the layout of a table whose headers say which item and dimension a column is about.
 
     Raises:
-        InputError: when no column does, or one says only half of it and nothing says the rest.
+        InputError: when no column does, one says only half of it and nothing says the rest, or two say the same.
     """
     mapping = context.mapping
     told: set[Field] = {field for field in ("item", "dimension") if getattr(mapping, field) is not None}
@@ -77,6 +78,7 @@ def wide_layout(
                 fix="Describe them in a mapping: 'pattern' with the groups item and dimension, or "
                 "'constants: {dimension: ID}' where every column is an item.",
             )
+    refuse_twins(context, cells)
     return Layout(columns, cells, mapping.seconds_cover or "row")
 
 
