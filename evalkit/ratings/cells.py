@@ -21,6 +21,7 @@ MAX_ID = 200  # characters of a rater, an item or a dimension
 MAX_NUMBER = 40
 MAX_TIME = 80
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_COMMA = re.compile(r"[+-]?[0-9]*,([0-9]+)")
 _NOT_ALPHANUMERIC = re.compile(r"[\W_]+")
 # What platforms call an answer that nobody refused. Every other word is kept, and the rules look at it.
 ACCEPTED = frozenset(
@@ -98,6 +99,7 @@ def _ends(words: str) -> re.Pattern[str]:
 class Context:
     """What a reader needs besides the file: its name, the mapping, the dimensions, and where faults go.
 
+    ``delimiter`` is what stands between a table's cells; where that is no comma, one in a number is a decimal comma.
     ``form_of_times`` is whether the mapping's ``time_format`` is for this file, and may be advised.
     """
 
@@ -108,6 +110,7 @@ class Context:
     zone: tzinfo | None = None
     unread: tuple[str, ...] = ()
     form_of_times: bool = True
+    delimiter: str | None = None
 
     def is_missing(self, cell: object) -> bool:
         """Whether a cell holds no answer."""
@@ -135,7 +138,7 @@ class Context:
             label = self.mapping.values.get(cell.strip()) if labels else None
             if label is not None:
                 return label
-            text = cell.strip()
+            text = self.pointed(cell.strip())
             value = float(text) if len(text) <= MAX_NUMBER and _NUMBER.fullmatch(text) else math.nan
         elif isinstance(cell, (int, float)) and not isinstance(cell, bool):
             value = _as_float(cell)
@@ -146,6 +149,14 @@ class Context:
             self.faults.add(row, column, f"{_brief(cell)} is not a number.{hint}")
             return None
         return value
+
+    def pointed(self, text: str) -> str:
+        """Return a number with a decimal comma with a point, where the table's cells are not parted by commas."""
+        known = _COMMA.fullmatch(text) if self.delimiter not in {None, ","} else None
+        # Semicolons come from places that write decimal commas; with tabs, 1,234 may be a thousand and more.
+        if known is None or (self.delimiter != ";" and len(known[1]) == 3):
+            return text
+        return text.replace(",", ".")
 
     def moment(self, row: int, column: str, cell: object) -> datetime | None:
         """Return a cell as a moment in UTC; ``None`` for an empty one, or after a fault."""

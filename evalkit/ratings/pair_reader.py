@@ -30,7 +30,7 @@ from evalkit.ratings.layout import (
 )
 from evalkit.ratings.mapping import PairMapping, load_pair_mapping
 from evalkit.ratings.pairs import Comparison
-from evalkit.ratings.table import read_table
+from evalkit.ratings.table import delimiter_of, read_table
 from evalkit.text import neutralise
 
 PairForm = Literal["pairs", "pairs-jsonl"]
@@ -79,6 +79,7 @@ class PairFile(FileWithFaults):
         self.mapping = mapping
         self._dimensions = dimensions
         self._limit = limit
+        self._delimiter = delimiter_of(path) if head.kind == "table" else None
         self._context = self._new_context()
         self._read()  # a column that is missing is said before the first comparison
 
@@ -97,7 +98,9 @@ class PairFile(FileWithFaults):
 
     def _new_context(self) -> Context:
         name = self.path.name
-        return Context(name, self.mapping.of_cells(), self._dimensions, Faults(name, self._limit), self.mapping.tzinfo)
+        faults = Faults(name, self._limit)
+        zone = self.mapping.tzinfo
+        return Context(name, self.mapping.of_cells(), self._dimensions, faults, zone, delimiter=self._delimiter)
 
     def _read(self) -> Iterator[Comparison]:
         context = self._context
@@ -235,7 +238,7 @@ class _Winners:
             return None
         if words in self._labels:
             return self._labels[words]
-        meant = self._meanings(words, teams)
+        meant = self._meanings(words, context.pointed(words), teams)
         if len(meant) == 1:
             return meant.pop()
         if meant:
@@ -248,12 +251,12 @@ class _Winners:
         return None
 
     @staticmethod
-    def _meanings(words: str, teams: tuple[str, str]) -> set[float]:
+    def _meanings(words: str, number: str, teams: tuple[str, str]) -> set[float]:
         """Return the points of the left side that ``words`` can mean: more than one when a team is called 'right'."""
         known = words.casefold()
         meant = {points for team, points in zip(teams, (LEFT, RIGHT), strict=True) if team.casefold() == known}
         if known in _WORDS:
             meant.add(_WORDS[known])
-        if _NUMBER.fullmatch(words) and float(words) in {LEFT, TIE, RIGHT}:
-            meant.add(float(words))
+        if _NUMBER.fullmatch(number) and float(number) in {LEFT, TIE, RIGHT}:
+            meant.add(float(number))
         return meant

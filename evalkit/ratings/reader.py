@@ -16,7 +16,10 @@ from evalkit.ratings.formats.prolific import Participant, is_export, join, read_
 from evalkit.ratings.layout import find_columns, need_columns
 from evalkit.ratings.mapping import FORMAT_NAMES, FormatName, RatingMapping, load_mapping
 from evalkit.ratings.model import Rating
+from evalkit.ratings.table import delimiter_of
 from evalkit.text import neutralise
+
+_JSON = frozenset({"jsonl", "label-studio"})
 
 
 class RatingFile(FileWithFaults):
@@ -51,6 +54,7 @@ class RatingFile(FileWithFaults):
         self._reader = reader
         self._dimensions = dimensions
         self._limit = limit
+        self._delimiter = None if reader.name in _JSON else delimiter_of(path)
         self._participants: dict[str, Participant] | None = None
         self._participants_faults: tuple[Faults, ...] = ()
         if participants is not None:
@@ -72,7 +76,9 @@ class RatingFile(FileWithFaults):
         return (*self._participants_faults, self._context.faults)
 
     def _new_context(self, path: Path) -> Context:
-        return Context(path.name, self.mapping, self._dimensions, Faults(path.name, self._limit), self.mapping.tzinfo)
+        faults = Faults(path.name, self._limit)
+        zone = self.mapping.tzinfo
+        return Context(path.name, self.mapping, self._dimensions, faults, zone, delimiter=self._delimiter)
 
     @property
     def unread_columns(self) -> tuple[str, ...]:
@@ -152,7 +158,7 @@ def _recognise(path: Path, head: Head, context: Context) -> Format:
 
 def _same_kind(path: Path, head: Head, reader: Format) -> None:
     """Raise when a table is to be read as JSON or the reverse."""
-    table = reader.name not in {"jsonl", "label-studio"}
+    table = reader.name not in _JSON
     if table != (head.kind == "table"):
         raise InputError(
             f"{neutralise(path.name)} can't be read as '{reader.name}'.",

@@ -1,13 +1,15 @@
 """Read CSV files that strangers made, row by row, in memory that does not grow with the file.
 
-Comma, semicolon or tab; UTF-8 or UTF-16, with or without a byte order mark. A row that can't be read is a fault with
-its number, and reading goes on behind it.
+Comma, semicolon or tab, as the first line that is not blank says, by itself or as a spreadsheet's ``sep=;``; UTF-8 or
+UTF-16, with or without a byte order mark. A row that can't be read is a fault with its number, and reading goes on
+behind it.
 """
 
 from __future__ import annotations
 
 import codecs
 import csv
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,7 @@ MAX_COLUMNS = 20_000
 MAX_UNREADABLE = 1_000  # rows; a file with more is no table, and ends there
 _CHUNK = 64 * 1024
 _DELIMITERS = ",;\t"
+_TOLD = re.compile(r'"?sep=([,;\t])"?[\r\n]*', re.IGNORECASE)
 _BOM = "\ufeff"
 
 
@@ -89,11 +92,29 @@ def open_text(path: Path, what: str = "The rating file") -> TextIO:
         raise InputError(f"{what} {neutralise(str(path))} can't be read.", found=str(error)) from None
 
 
+def delimiter_of(path: Path, what: str = "The rating file") -> str:
+    """Return what stands between the cells of a CSV file.
+
+    Raises:
+        InputError: when the file can't be read.
+    """
+    with open_text(path, what) as stream:
+        return _delimiter(stream)[0]
+
+
+def _delimiter(stream: TextIO) -> tuple[str, bool]:
+    """Return the delimiter, and whether the first line that is not blank is there only to name it."""
+    line = stream.readline(MAX_ROW + 1)
+    while line and not line.strip().strip(_BOM):
+        line = stream.readline(MAX_ROW + 1)
+    told = _TOLD.fullmatch(line.lstrip(_BOM))
+    return (told[1], True) if told else (max(_DELIMITERS, key=_outside_quotes(line).count), False)
+
+
 def raw_rows(path: Path, faults: Faults, what: str = "The rating file") -> Iterator[tuple[int, list[str]]]:
     """Yield (row number, cells) of every row that is not blank; cells are stripped and free of byte order marks."""
     with open_text(path, what) as stream:
-        first = stream.readline(MAX_ROW + 1)
-        delimiter = max(_DELIMITERS, key=_outside_quotes(first).count)
+        delimiter, told = _delimiter(stream)
         stream.seek(0)
         lines = _Lines(stream)
         reader = csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=True)
@@ -112,7 +133,9 @@ def raw_rows(path: Path, faults: Faults, what: str = "The rating file") -> Itera
                 continue
             number += 1
             stripped = [cell.strip().lstrip(_BOM).strip() for cell in cells]
-            if any(stripped):
+            if told and any(stripped):
+                told = False  # the row counts, as in a spreadsheet, and says no more
+            elif any(stripped):
                 yield number, stripped
         raise InputError(
             f"{what} {neutralise(str(path))} is no table: {unreadable} rows up to row {number} can't be read.",

@@ -676,6 +676,7 @@ def test_jsonl(write: Write) -> None:
         ('{"rater": "r01", "item": "i", "dimension": "d", "value": ' + "9" * 400 + "}", "is not a number"),
         ('{"rater": "r\\u0000", "item": "i", "dimension": "d", "value": 3}', "characters that nobody sees"),
         ('{"rater": "\\ud800", "item": "i", "dimension": "d", "value": 3}', "characters that nobody sees"),
+        ('{"rater": "r01", "item": "i", "dimension": "d", "value": "4,5"}', "is not a number"),
         ("x" * (4 * 1024 * 1024 + 5), "the line is longer"),
     ],
 )

@@ -50,6 +50,12 @@ def test_every_way_to_write_a_winner(write: Write, winner: str, points: float) -
     assert one == Comparison("r01", "s1", "alpha", "beta", points, "", None, None, 2)
 
 
+def test_decimal_commas_where_cells_are_not_parted_by_commas(write: Write) -> None:
+    header = HEADER.replace("\n", ",seconds\n").replace(",", ";")
+    (one,) = clean(read_pairs(write(f"{header}r01;s1;alpha;beta;0,5;12,5\n")))
+    assert (one.outcome, one.seconds) == (0.5, 12.5)
+
+
 def test_all_columns(write: Write) -> None:
     text = (
         "Rater;Sample;Team A;Team B;Result;Question;Started at;Submitted at;Status;Remark\n"

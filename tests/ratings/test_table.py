@@ -69,6 +69,59 @@ def test_row_numbers_are_those_of_a_spreadsheet(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("start", ["\n", "\r\n \r\n", "\ufeff\n"])
+@pytest.mark.parametrize("delimiter", [";", "\t", ","])
+def test_blank_lines_before_the_header_hide_no_delimiter(tmp_path: Path, start: str, delimiter: str) -> None:
+    found, faults = values(tmp_path, start + (HEADER + GOOD).replace(",", delimiter))
+    assert found == [(2 + start.count("\n"), 3.0)]
+    assert faults == []
+
+
+@pytest.mark.parametrize("line", ["sep=;", "sep=;\r", '"sep=;"', "\ufeffSEP=;", "\nsep=;"])
+def test_a_spreadsheets_line_about_the_delimiter_is_heeded(tmp_path: Path, line: str) -> None:
+    rows = ["r01;item001;x;lip_sync;3", "r01;item002;x;lip_sync;three"]
+    text = "\n".join([line, "rater_id;item_id;a, b, c, d, e;dimension;score", *rows])
+    found, faults = values(tmp_path, text)
+    shift = text.splitlines().index(rows[0]) + 1
+    assert found == [(shift, 3.0)]
+    assert faults[0].startswith(f"t.csv, row {shift + 1}, column 'score'")
+
+
+def test_a_tab_can_be_told_and_no_line_is_taken_for_one(tmp_path: Path) -> None:
+    found, _ = values(tmp_path, "sep=\t\n" + (HEADER + GOOD).replace(",", "\t"))
+    assert found == [(3, 3.0)]
+    rows, faults = read(tmp_path, "sep=;,b\n1,2\n")
+    assert (rows, faults.count) == ([{"sep=;": "1", "b": "2"}], 0)
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "cell", "value"),
+    [
+        (";", "4,5", 4.5),
+        (";", "-,25", -0.25),
+        (";", "3,125", 3.125),
+        (";", "4.5", 4.5),
+        ("\t", "4,5", 4.5),
+        ("\t", "3,125", None),  # or three thousand
+        (";", "1.234,5", None),
+        (";", "1,2,3", None),
+        (";", "4,", None),
+        (",", '"4,5"', None),
+    ],
+)
+def test_decimal_commas_where_cells_are_not_parted_by_commas(
+    tmp_path: Path, delimiter: str, cell: str, value: float | None
+) -> None:
+    text = (HEADER + "r01,item001,lip_sync,").replace(",", delimiter) + cell + "\n"
+    found, faults = values(tmp_path, text)
+    if value is None:
+        assert found == []
+        assert f"{cell.strip(chr(34))}' is not a number" in faults[0]
+    else:
+        assert found == [(2, value)]
+        assert faults == []
+
+
 def test_two_files_put_together_are_one(tmp_path: Path) -> None:
     found, faults = values(tmp_path, "\ufeff" + HEADER + GOOD + "\ufeff" + HEADER + GOOD)
     assert found == [(2, 3.0), (4, 3.0)]
