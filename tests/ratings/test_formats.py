@@ -617,6 +617,31 @@ def test_label_studio(write: Write) -> None:
     assert next(iter(by_creation)).item == "/data/item001.mp4"
 
 
+def test_label_studio_counts_the_last_state_of_an_annotation(write: Write) -> None:
+    def state(value: int, hour: int, **more: Any) -> dict[str, Any]:
+        times = {"updated_at": f"2026-03-01T{hour:02d}:00:00Z"}
+        return annotation(3, answer("lip_sync", "rating", value), **{**times, **more})
+
+    tasks = [
+        task("item001", state(4, 9), state(1, 12), state(5, 10)),
+        task("item002", state(2, 9)),  # another task with the same numbers
+        task("item001", state(3, 11), state(2, 8, id=8)),
+        task("item003", state(2, 9, id=None), state(4, 10, id=None)),
+    ]
+    file = read_ratings(write(json.dumps(tasks)), dimensions=DIMENSIONS)
+    assert [(rating.item, rating.value, rating.row) for rating in file] == [
+        ("item001", 1, 1),
+        ("item002", 2, 2),
+        ("item001", 2, 3),
+        ("item003", 2, 4),
+        ("item003", 4, 4),
+    ]
+    assert file.fault_sentences == []
+    # Without a time that can be read, the last one in the file.
+    unknown = [task("item001", state(4, 9, updated_at=None), state(1, 9, updated_at=""))]
+    assert [rating.value for rating in read_ratings(write(json.dumps(unknown)))] == [1]
+
+
 def test_label_studio_goes_on_behind_a_bad_task(write: Write) -> None:
     tasks: list[Any] = [
         task("item001", annotation(3, answer("lip_sync", "rating", 4))),

@@ -2,21 +2,28 @@
 
 Read are ratings, numbers and single choices. The item is ``data.item`` (or another usual name), the rater is
 ``completed_by``, the time is ``updated_at``: since then the answer is what it is. ``lead_time`` is the time spent on
-the task. Cancelled annotations are kept with that status.
+the task. Cancelled annotations are kept with that status. Of an annotation that the file holds more than once, the
+state that was updated last counts. Across files nobody looks for that: an answer that was changed after its export is a
+second answer in the next one.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 from evalkit.errors import InputError
-from evalkit.ratings.cells import Context
+from evalkit.ratings.cells import MAX_TIME, Context
+from evalkit.ratings.faults import Faults
 from evalkit.ratings.formats.base import Format, Head
 from evalkit.ratings.jsonfile import flatten, read_objects
 from evalkit.ratings.layout import USUAL, Field, Layout, ValueCell, find_columns, need_columns, note_record, ratings_of
 from evalkit.ratings.model import Rating
+from evalkit.ratings.times import parse_moment
 
 _USUAL: dict[Field, tuple[str, ...]] = {
     "rater": ("completed_by", "completed_by_id"),
@@ -36,12 +43,15 @@ def detect(head: Head, context: Context) -> bool:
 
 def read(path: Path, context: Context) -> Iterator[Rating]:
     """Yield the ratings of the file, task by task; a rating's row is the task's place in the array."""
+    outdated = _outdated(path)
     for row, task in read_objects(path, context.faults):
         annotations = task.get("annotations")
         if not isinstance(annotations, list):
             context.faults.add(row, "annotations", "the task has no list of annotations.")
             continue
-        for annotation in annotations:
+        for place, annotation in enumerate(annotations):
+            if (row, place) in outdated:
+                continue
             if not isinstance(annotation, dict):
                 context.faults.add(row, "annotations", "an annotation is no JSON object.")
                 continue
@@ -52,6 +62,46 @@ def read(path: Path, context: Context) -> Iterator[Rating]:
                 note_record(context, row, error)
                 continue
             yield from ratings_of(context, layout, row, record)
+
+
+def _outdated(path: Path) -> set[tuple[int, int]]:
+    """Return the places (task, annotation in it) of annotations that the file also holds in a later state."""
+    newest: dict[bytes, tuple[datetime, tuple[int, int]]] = {}
+    outdated = set()
+    for row, task in read_objects(path, Faults(path.name)):  # the faults are noted when the file is read for good
+        annotations = task.get("annotations")
+        for place, annotation in enumerate(annotations if isinstance(annotations, list) else ()):
+            key = _identity(task, annotation) if isinstance(annotation, dict) else None
+            if key is None:
+                continue
+            found = (_updated(annotation), (row, place))
+            if key in newest:
+                older, found = sorted((newest[key], found))
+                outdated.add(older[1])
+            newest[key] = found
+    return outdated
+
+
+def _identity(task: Mapping[str, Any], annotation: Mapping[str, Any]) -> bytes | None:
+    """Return what an annotation is known by; its id alone is another one's in files from two places."""
+    if annotation.get("id") is None:
+        return None
+    who = annotation.get("completed_by")
+    who = who.get("id", who) if isinstance(who, dict) else who
+    try:
+        text = json.dumps([annotation["id"], who, task.get("id"), task.get("data")], sort_keys=True)
+    except (ValueError, RecursionError):
+        return None
+    return blake2b(text.encode(), digest_size=16).digest()
+
+
+def _updated(annotation: Mapping[str, Any]) -> datetime:
+    """Return when an annotation was updated; long ago, where that can't be read."""
+    text = annotation.get("updated_at")
+    try:
+        return parse_moment(text if isinstance(text, str) and len(text) <= MAX_TIME else "")
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)
 
 
 def _record(task: Mapping[str, Any], annotation: Mapping[str, Any], row: int, context: Context) -> dict[str, Any]:
