@@ -31,6 +31,7 @@ _DATE_ONLY = re.compile(r"[0-9]{4}-?[0-9]{2}-?[0-9]{2}|[0-9]{4}-?W[0-9]{2}-?[0-9
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _WEST, _EAST = timedelta(hours=-12), timedelta(hours=14)
 _NAME_IT = "Write it with its offset, or name the 'zone' in the mapping."
+_MEND = "Mend the 'zone' in the mapping, or the time."
 
 
 class ZoneError(ValueError):
@@ -81,8 +82,8 @@ def parse_moment(text: str, zone: tzinfo | None = None, time_format: str | None 
         time_format: directives of ``datetime.strptime`` that replace the forms.
 
     Raises:
-        ZoneError: when it has no zone, or an abbreviation that means nothing there.
-        ValueError: with a sentence, when it is no time, or never was in that zone.
+        ZoneError: when it has no zone, or an abbreviation that means nothing there, or never was in that zone.
+        ValueError: with a sentence, when it is no time.
     """
     words = " ".join(text.split())  # some exports put narrow spaces before AM
     local = _by_format(words, time_format) if time_format else _read(words, zone)
@@ -98,7 +99,7 @@ def parse_moment(text: str, zone: tzinfo | None = None, time_format: str | None 
     try:
         moment = aware.astimezone(UTC)
         if aware.tzinfo is zone and moment.astimezone(zone).replace(tzinfo=None) != local.replace(tzinfo=None):
-            raise ValueError(f"'{text}' never was in {zone}: the clocks went forward over it")
+            raise ZoneError(f"'{text}' never was in {zone}: the clocks went forward over it", _MEND)
     except OverflowError:
         raise ValueError(f"'{text}' is too far away") from None
     return moment
@@ -125,9 +126,7 @@ def _in_zone(local: datetime, words: str, zone: tzinfo | None) -> datetime:
         if not here:
             raise ZoneError(str(error), _NAME_IT) from None
         name = " or ".join(dict.fromkeys(str(aware.tzname()) for aware in here))
-        raise ZoneError(
-            f"clocks in {zone} showed {name} at that time, not '{words}'", "Mend the mapping's 'zone', or the time."
-        ) from None
+        raise ZoneError(f"clocks in {zone} showed {name} at that time, not '{words}'", _MEND) from None
 
 
 def _read(text: str, zone: tzinfo | None) -> datetime:
