@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import NoResultFound
@@ -215,6 +215,8 @@ class Board:
     ) -> Imported:
         """Add the ratings that the board does not hold; all of them or, after an error, none.
 
+        One that it holds with another word of the platform (``status``) is ended and written anew, in the same entry.
+
         Args:
             ratings: as a file was read; taken one by one.
             source: name of the file.
@@ -232,6 +234,37 @@ class Board:
         """Add the comparisons that the board does not hold; see `import_ratings`."""
         with self._write(by) as write:
             return intake.import_pairs(write, comparisons, make_source(source, sha256, form))
+
+    def rehearse(
+        self,
+        given: Iterable[Rating] | Iterable[Comparison],
+        *,
+        source: str,
+        form: str,
+        by: str,
+        key: Key | None = None,
+        pairs: bool = False,
+    ) -> tuple[Imported, Snapshot]:
+        """Do all that `import_ratings` or `import_pairs` does, and undo it; return what it did and what the board was.
+
+        Everything that an import refuses is refused here too.
+
+        Args:
+            given: ratings or comparisons, as a file was read.
+            source: name of the file.
+            form: the format it was read as.
+            by: who asks.
+            key: what the anonymous items of ratings are.
+            pairs: whether ``given`` are comparisons.
+        """
+        with self._write(by, keep=False) as write:
+            where = make_source(source, "", form)
+            if pairs:
+                done = intake.import_pairs(write, cast(Iterable[Comparison], given), where)
+            else:
+                done = intake.import_ratings(write, cast(Iterable[Rating], given), where, key)
+            with self._sound():
+                return done, read_snapshot(write.connection, None)
 
     def exclude(self, target: Target, subjects: Sequence[tuple[str, str, str]], *, by: str) -> list[int]:
         """Decide that something does not count; return the numbers of the new decisions.
@@ -305,9 +338,9 @@ class Board:
             ) from error
 
     @contextmanager
-    def _write(self, by: str) -> Iterator[Write]:
+    def _write(self, by: str, *, keep: bool = True) -> Iterator[Write]:
         who = clean_name(by, "person")
-        with told(self._place), writing(self._engine, who, self._now) as write:
+        with told(self._place), writing(self._engine, who, self._now, keep=keep) as write:
             yield write
 
     @contextmanager

@@ -29,10 +29,12 @@ class Imported:
     Args:
         new: entries that were added.
         known: entries that the board held already, those that stand twice in the file included.
+        changed: entries that the board held with another word of the platform; the file's word holds from now on.
     """
 
     new: int
     known: int
+    changed: int = 0
 
 
 @dataclass(frozen=True)
@@ -104,16 +106,16 @@ def _import(
     *,
     key: tuple[int, int] | None = None,
 ) -> Imported:
-    new, known = write.add_unknown(table, rows)
+    new, changed, known = write.add_unknown(table, rows)
     if write.changed:
         counts = {"new": new, "known": known}
         file = {"file": source.file, "sha256": source.sha256, "kind": table.name, "form": source.form}
         write.add(imports, [file | counts])
-        details = {"sha256": source.sha256, "form": source.form, **counts}
+        details = {"sha256": source.sha256, "form": source.form, **counts, **({"changed": changed} if changed else {})}
         if key is not None:
             details["key"] = {"new": key[0], "known": key[1]}
         write.log(f"import-{table.name}", source.file, details)
-    return Imported(new, known)
+    return Imported(new, known, changed)
 
 
 def _next_import(write: Write) -> int:

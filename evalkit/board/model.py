@@ -54,9 +54,9 @@ class StoredRating:
     """A rating on the board.
 
     Args:
-        id: `evalkit.ratings.model.identity` of it; no two ratings of a board share one.
+        id: `evalkit.ratings.model.identity` of it; no two ratings of a snapshot share one.
         rating: what was read.
-        source: name of the file it came from first.
+        source: name of the file it came from, or that last changed the platform's word on it.
     """
 
     id: str

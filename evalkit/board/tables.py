@@ -165,7 +165,7 @@ ratings = _facts(
     Column("row_number", Integer, nullable=False),
     Column("status", Text, nullable=False),
 )
-Index("one_ratings", ratings.c.identity, unique=True)
+_one_alive(ratings, "identity")
 
 pairs = _facts(
     "pairs",
@@ -182,7 +182,7 @@ pairs = _facts(
     Column("row_number", Integer, nullable=False),
     Column("status", Text, nullable=False),
 )
-Index("one_pairs", pairs.c.identity, unique=True)
+_one_alive(pairs, "identity")
 
 decisions = _facts(
     "decisions",

@@ -56,27 +56,48 @@ class Write:
             self._added.add(table.name)
         return [row["id"] for row in values]
 
-    def add_unknown(self, table: Table, rows: Iterable[Mapping[str, Any]]) -> tuple[int, int]:
-        """Add facts whose ``identity`` the table does not hold yet, in batches; return how many were new, and known."""
-        new = read = 0
+    def add_unknown(self, table: Table, rows: Iterable[Mapping[str, Any]]) -> tuple[int, int, int]:
+        """Add facts whose ``identity`` the table does not hold yet, in batches.
+
+        A known one that comes with another ``status`` is ended, and the new one takes its place. Of twins among
+        ``rows`` the first speaks, so that the same rows again change nothing.
+
+        Returns:
+            How many were new, how many took the place of one with another status, and how many were known.
+        """
+        new = changed = read = 0
+        met = bytearray()  # by number: the known facts that came already
         stream = iter(rows)
         while batch := list(islice(stream, BATCH)):
             read += len(batch)
             first = {row["identity"]: row for row in reversed(batch)}  # of twins, the first
-            query = select(table.c.identity).where(table.c.identity.in_(list(first)))
-            known = set(self.connection.execute(query).scalars())
+            query = select(table.c.id, table.c.identity, table.c.status, table.c.since)
+            query = query.where(alive(table), table.c.identity.in_(list(first)))
+            known, stale = set(), []
+            for held in self.connection.execute(query):
+                known.add(held.identity)
+                if held.since == self.number:
+                    continue  # it came with these rows
+                met.extend(bytes(max(0, held.id + 1 - len(met))))
+                if not met[held.id] and held.status != first[held.identity]["status"]:
+                    stale.append(held.id)
+                    known.discard(held.identity)
+                met[held.id] = 1
+            for some in chunks(stale):
+                self.end(table, table.c.id.in_(some))
             fresh = [row for row in batch if row["identity"] not in known and first[row["identity"]] is row]
             if fresh:
                 self._insert_unknown(table, [self._row(table, row) for row in fresh])
-                new += len(fresh)
-        if new:
+                new += len(fresh) - len(stale)
+                changed += len(stale)
+        if new or changed:
             self._added.add(table.name)
-        return new, read - new
+        return new, changed, read - new - changed
 
     def _insert_unknown(self, table: Table, rows: list[dict[str, Any]]) -> None:
         # Nobody else writes now, so nothing conflicts; were it otherwise, what is there would stay as it is.
         if self.connection.dialect.name == "sqlite":
-            self.connection.execute(sqlite.insert(table).on_conflict_do_nothing(index_elements=["identity"]), rows)
+            self.connection.execute(sqlite.insert(table).on_conflict_do_nothing(["identity"], alive(table)), rows)
             return
         # One statement per batch with an array per column: a tenth of the time of one statement per row.
         columns = [table.c[name] for name in rows[0]]
@@ -139,8 +160,10 @@ def chunks(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
 
 
 @contextmanager
-def writing(engine: Engine, by: str, now: Callable[[], datetime]) -> Iterator[Write]:
+def writing(engine: Engine, by: str, now: Callable[[], datetime], *, keep: bool = True) -> Iterator[Write]:
     """Open a writing transaction; it is committed when the block ends well and something was logged.
+
+    With ``keep`` off it is a rehearsal: all is done and checked, and in the end undone.
 
     Raises:
         RuntimeError: when facts were written and no entry says so.
@@ -148,9 +171,9 @@ def writing(engine: Engine, by: str, now: Callable[[], datetime]) -> Iterator[Wr
     with engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin() as transaction:
         write = Write(connection, by, now)
         yield write
-        if write.logged:
+        if write.logged and keep:
             transaction.commit()
-        elif write.changed:
+        elif write.changed and not write.logged:
             raise RuntimeError("facts were written and no log entry says so")
         else:
             transaction.rollback()

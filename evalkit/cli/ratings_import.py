@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from evalkit.board.model import Snapshot, StoredPair, StoredRating
+from evalkit.cli.ratings_rows import Row, print_rows, rows_of
 from evalkit.errors import InputError, UsageError
 from evalkit.ratings import (
     Key,
-    Rating,
     RatingFile,
     Summary,
     identity,
@@ -27,11 +26,13 @@ from evalkit.text import neutralise
 
 if TYPE_CHECKING:
     from evalkit.board import Board
-    from evalkit.ratings import Comparison, FormatName, PairFile
+    from evalkit.board.intake import Imported
+    from evalkit.ratings import FormatName, PairFile
+    from evalkit.standings.judged import Judged
 
-Row = TypeVar("Row")
 CHUNK = 1024 * 1024
 SHOWN_FAULTS = 20
+SHOWN_ROWS = 10
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,8 @@ class Result:
         file: name of the file.
         form: as what it was read.
         new, known: rows that were not on the board, and those that were.
+        changed: rows that were on the board with another word of the platform, which is replaced.
+        left_out: after a dry run, the file's rows that would not count.
         counts: what counts of everything on the board afterwards, and why not.
         faults: what could not be read, as sentences.
         unread: columns that were taken for nothing.
@@ -69,9 +72,12 @@ class Result:
     faults: list[str] = field(default_factory=list)
     unread: tuple[str, ...] = ()
     dry_run: bool = False
+    changed: int = 0
+    left_out: list[Row] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain data for JSON."""
+        rows = {"not_counted_rows": [row.as_dict() for row in self.left_out]} if self.dry_run else {}
         return {
             "schema": 1,
             "file": self.file,
@@ -79,9 +85,11 @@ class Result:
             "dry_run": self.dry_run,
             "new": self.new,
             "known": self.known,
+            "changed": self.changed,
             "on_the_board": self.counts.as_dict(),
             "faults": self.faults,
             "unread_columns": list(self.unread),
+            **rows,
         }
 
 
@@ -107,7 +115,7 @@ def bring_in(board: Board, source: Source, *, by: str, dry_run: bool = False) ->
     Raises:
         InputError: rows that can't be read, and ``skip_bad_rows`` is off: nothing is imported.
     """
-    from evalkit.standings.judged import judge_snapshot, summarise_parts
+    from evalkit.standings.judged import summarise_parts
 
     key = read_key(source.key) if source.key is not None else None
     dimensions = board.challenge().ratings.dimensions
@@ -122,57 +130,65 @@ def bring_in(board: Board, source: Source, *, by: str, dry_run: bool = False) ->
             dimensions=dimensions,
             participants=source.participants,
         )
+    name, form = source.file.name, str(rows.format)
+    left_out: list[Row] = []
     if dry_run:
-        before = board.snapshot()
-        after = _with(before, rows, source, key)
-        new = len(after.ratings) + len(after.pairs) - len(before.ratings) - len(before.pairs)
-        known = sum(1 for _ in rows) - new
-        judged = judge_snapshot(after)
+        done, judged, left_out = _rehearsed(board, rows, source, key, by)
         counts = judged.pair_summary() if source.pairs else judged.summary()
     else:
-        where = {"source": source.file.name, "sha256": _digest(source.file), "form": str(rows.format), "by": by}
+        where = {"source": name, "sha256": _digest(source.file), "form": form, "by": by}
         if source.pairs:
             done = board.import_pairs(_whole(cast("PairFile", rows), source), **where)
         else:
             done = board.import_ratings(_whole(cast("RatingFile", rows), source), key=key, **where)
-        new, known = done.new, done.known
         counts = summarise_parts(board.by_rater(pairs=source.pairs), pairs=source.pairs)
-    return Result(
-        source.file.name, str(rows.format), new, known, counts, rows.fault_sentences, rows.unread_columns, dry_run
-    )
+    result = Result(name, form, done.new, done.known, counts, rows.fault_sentences, rows.unread_columns, dry_run)
+    return replace(result, changed=done.changed, left_out=left_out)
 
 
-def _whole(rows: RatingFile | PairFile, source: Source) -> Iterator[Any]:
+def _rehearsed(
+    board: Board, rows: RatingFile | PairFile, source: Source, key: Key | None, by: str
+) -> tuple[Imported, Judged, list[Row]]:
+    """Return what the import would do, the verdicts on all that the board would hold, and the file's refused rows.
+
+    Raises:
+        InputError: when the import would be refused.
+    """
+    from evalkit.standings.judged import judge_snapshot
+
+    places: dict[str, int] = {}
+    name = source.file.name
+    given = _noted(_whole(rows, source, dry_run=True), places, pairs=source.pairs)
+    try:
+        done, after = board.rehearse(given, source=name, form=str(rows.format), by=by, key=key, pairs=source.pairs)
+    except InputError as error:
+        what = f"The import would be refused. {error.what}"
+        raise InputError(what, found=error.found, expected=error.expected, fix=error.fix) from None
+    judged = judge_snapshot(after)
+    found = rows_of(after, judged, pairs=source.pairs)
+    mine = [replace(row, file=name, row=places[row.identity]) for row in found if row.codes and row.identity in places]
+    return done, judged, sorted(mine, key=lambda row: row.row)
+
+
+def _noted(rows: Iterator[Any], places: dict[str, int], *, pairs: bool) -> Iterator[Any]:
+    """Yield the rows, and keep where in the file each stands first."""
+    name: Callable[[Any], str] = pair_identity if pairs else identity
+    for row in rows:
+        places.setdefault(name(row), row.row)
+        yield row
+
+
+def _whole(rows: RatingFile | PairFile, source: Source, *, dry_run: bool = False) -> Iterator[Any]:
     """Yield the rows; raise at the end when some could not be read, so that the transaction is undone."""
     yield from rows
     if rows.fault_count and not source.skip_bad_rows:
         shown = rows.fault_sentences[:SHOWN_FAULTS]
+        end = "" if dry_run else "; nothing was imported"
         raise InputError(
-            f"{rows.fault_count} cells or rows of {neutralise(source.file.name)} can't be read; nothing was imported.",
+            f"{rows.fault_count} cells or rows of {neutralise(source.file.name)} can't be read{end}.",
             found=" ".join(shown),
             fix="Mend them, or import the other rows with --skip-bad-rows.",
         )
-
-
-def _with(snapshot: Snapshot, rows: RatingFile | PairFile, source: Source, key: Key | None) -> Snapshot:
-    """Return the snapshot as it would be after the import."""
-    if key is not None and snapshot.key is not None:
-        key = Key({**snapshot.key.entries, **key.entries}, key.source)
-    snapshot = replace(snapshot, key=key or snapshot.key)
-    name = source.file.name
-    if source.pairs:
-        known = {one.id for one in snapshot.pairs}
-        found: dict[str, Comparison] = {}
-        for row in cast("PairFile", rows):
-            found.setdefault(pair_identity(row), row)
-        pairs = (StoredPair(id_, row, name) for id_, row in found.items() if id_ not in known)
-        return replace(snapshot, pairs=(*snapshot.pairs, *pairs))
-    known = {one.id for one in snapshot.ratings}
-    read: dict[str, Rating] = {}
-    for rating in cast("RatingFile", rows):
-        read.setdefault(identity(rating), rating)
-    ratings = (StoredRating(id_, row, name) for id_, row in read.items() if id_ not in known)
-    return replace(snapshot, ratings=(*snapshot.ratings, *ratings))
 
 
 def _digest(path: Path) -> str:
@@ -185,11 +201,16 @@ def _digest(path: Path) -> str:
 
 def print_result(result: Result) -> None:
     """Print what was done and what counts now."""
-    verb = "Would import" if result.dry_run else "Imported"
+    verb, becomes = ("Would import", "would be") if result.dry_run else ("Imported", "was")
     words = f"{verb} {result.new} new rows of {result.file} ({result.form}); {result.known} were on the board before."
     click.echo(neutralise(words, 400))
+    if result.changed:
+        click.echo(
+            f"changed: {result.changed} (the platform's word on them is another; the earlier one {becomes} ended)"
+        )
     for line in result.counts.lines():
         click.echo(neutralise(line, 400))
+    print_rows(result.left_out[:SHOWN_ROWS], len(result.left_out))
     if result.unread:
         click.echo(neutralise(f"Columns that say nothing here: {', '.join(result.unread)}", 400), err=True)
     for fault in result.faults[:SHOWN_FAULTS]:

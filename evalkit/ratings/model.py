@@ -69,7 +69,8 @@ def identity(rating: Rating) -> str:
     """Return the SHA-256 of what makes a rating this rating: who, which item, which question, which answer, when.
 
     The row, the platform's verdict and the time spent don't belong to it, so a file that overlaps another, or a later
-    export of the same survey, adds nothing. Two time stamps that mean the same moment are the same.
+    export of the same survey, adds nothing; where the platform's verdict is another by then, the later one holds. Two
+    time stamps that mean the same moment are the same.
     """
     return digest_of("rating/1", rating.rater, rating.item, rating.dimension, float(rating.value), rating.at)
 

@@ -224,3 +224,63 @@ def test_digests_of_both_databases_are_equal(tmp_path: Path, new_database: str) 
             found.append(board.snapshot())
     assert found[0] == found[1]
     assert found[0].log[-1].digest == found[1].log[-1].digest
+
+
+def marked(count: int, status: str) -> Iterator[Rating]:
+    """Yield ratings with a word of the platform."""
+    return (replace(one, status=status) for one in ratings(count))
+
+
+def take(board: Board, given: Any) -> tuple[int, int, int]:
+    done = board.import_ratings(given, source="r.csv", sha256="ab" * 32, form="prolific", by="olga")
+    return done.new, done.changed, done.known
+
+
+def statuses(board: Board, **more: Any) -> list[str]:
+    return sorted(one.rating.status for one in board.snapshot(**more).ratings)
+
+
+def test_a_later_word_of_the_platform_takes_the_place_of_the_earlier_one(board: Board) -> None:
+    assert take(board, marked(1500, "")) == (1500, 0, 0)
+    before = board.log()[-1].at
+    assert take(board, marked(1200, "rejected")) == (0, 1200, 0)
+    assert statuses(board) == [""] * 300 + ["rejected"] * 1200
+    assert statuses(board, as_of=before) == [""] * 1500
+    entry = board.log()[-1]
+    assert (entry.details["new"], entry.details["changed"]) == (0, 1200)
+    seal = entry.details["facts"]["ratings"]
+    assert (seal["added"], seal["ended"]) == (1200, 1200)
+    assert take(board, marked(1200, "rejected")) == (0, 0, 1200)
+    assert board.log()[-1] == entry
+    assert take(board, marked(1200, "")) == (0, 1200, 0)  # accepted after all
+    assert statuses(board) == [""] * 1500
+    assert board.verify() == []
+
+
+def test_of_twins_in_a_file_the_first_speaks_every_time(board: Board) -> None:
+    twins = [*marked(1500, ""), *marked(1500, "rejected")]
+    assert take(board, twins) == (1500, 0, 1500)
+    assert take(board, twins) == (0, 0, 3000)
+    assert take(board, twins[::-1]) == (0, 1500, 1500)
+    assert take(board, twins[::-1]) == (0, 0, 3000)
+    assert board.verify() == []
+
+
+def test_a_comparison_that_is_rejected_later_is_replaced(board: Board) -> None:
+    assert take_pairs(board, 4) == (4, 0)
+    rejected = [replace(one, status="rejected") for one in comparisons(2)]
+    done = board.import_pairs(rejected, source="p.csv", sha256="ef" * 32, form="pairs", by="olga")
+    assert (done.new, done.changed, done.known) == (0, 2, 0)
+    assert sorted(one.comparison.status for one in board.snapshot().pairs) == ["", "", "rejected", "rejected"]
+    assert board.verify() == []
+
+
+def test_a_rehearsal_does_all_and_keeps_nothing(board: Board) -> None:
+    take(board, marked(5, ""))
+    before = board.snapshot()
+    again = [*marked(3, "rejected"), *ratings(2, start=5)]
+    done, after = board.rehearse(again, source="r.csv", form="long", by="olga")
+    assert (done.new, done.changed, done.known) == (2, 3, 0)
+    assert sorted(one.rating.status for one in after.ratings) == [""] * 4 + ["rejected"] * 3
+    assert board.snapshot() == before
+    assert board.verify() == []

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from board_tools import Database, take_ratings
+from board_tools import Database, ratings, take_ratings
 from sqlalchemy import Column, Integer, MetaData, inspect
 
 from evalkit.board import Board, schema
@@ -19,8 +20,8 @@ NEXT = '''
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 
@@ -83,7 +84,7 @@ def newer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "migrations"
     shutil.copytree(schema.migrations_folder(), folder, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(schema, "migrations_folder", lambda: folder)
-    step = folder / "versions" / "r0002.py"
+    step = folder / "versions" / "r0003.py"
     step.write_text(NEXT.format(more=""), encoding="utf-8")
     return step
 
@@ -102,7 +103,7 @@ def test_an_older_board_is_brought_up_to_date_when_it_is_opened(old: Database, n
     with Board.open(old.place) as board:
         entry = board.log()[-1]
         assert (entry.number, entry.by, entry.action) == (4, "evalkit", "upgrade")
-        assert (entry.details["from"], entry.details["to"]) == ("0001", "0002")
+        assert (entry.details["from"], entry.details["to"]) == ("0002", "0003")
         assert board.verify() == []  # a column that was added changes no seal
         assert board.snapshot().teams[0].name == "alpha"
         board.add_team("beta", by="olga")
@@ -119,7 +120,7 @@ def test_a_step_that_fails_leaves_the_old_board(old: Database, newer: Path, monk
     with Board.open(old.place) as board:
         assert len(board.log()) == 3
         assert board.verify() == []
-    assert old.sql("SELECT version_num FROM board_version") == [("0001",)]
+    assert old.sql("SELECT version_num FROM board_version") == [("0002",)]
     assert len(old.sql("SELECT * FROM teams")[0]) == 5
 
 
@@ -136,4 +137,25 @@ def test_a_board_that_was_brought_up_to_date_is_newer_for_the_old_evalkit(
 def test_the_migrations_come_with_the_package() -> None:
     folder = schema.migrations_folder()
     assert (folder / "env.py").is_file()
-    assert schema.known_revisions() == ["0001"]
+    assert schema.known_revisions() == ["0002", "0001"]
+
+
+def test_a_board_of_the_first_form_learns_that_the_platform_may_change_its_word(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "first"
+    shutil.copytree(schema.migrations_folder(), folder, ignore=shutil.ignore_patterns("__pycache__", "r0002.py"))
+    database.clone = None
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "migrations_folder", lambda: folder)
+        with database.make() as board:
+            take_ratings(board, 5)
+    assert database.sql("SELECT version_num FROM board_version") == [("0001",)]
+    with Board.open(database.place) as board:
+        assert take_ratings(board, 5) == (0, 5)
+        rejected = [replace(one, status="rejected") for one in ratings(5)]
+        done = board.import_ratings(rejected, source="r.csv", sha256="ab" * 32, form="long", by="olga")
+        assert (done.new, done.changed) == (0, 5)
+        assert {one.rating.status for one in board.snapshot().ratings} == {"rejected"}
+        assert board.verify() == []
+    assert differences(database, metadata) == []

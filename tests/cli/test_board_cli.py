@@ -328,3 +328,61 @@ def test_the_real_ratings_in_parts_and_whole(shell: Shell, shared: Path) -> None
     pairs = json.loads(shell("ratings", "import", folder / "pairs.csv", "--board", board, "--pairs", "--json"))
     assert pairs["new"] > 0
     assert pairs["faults"] == []
+
+
+def test_an_answer_that_the_platform_rejects_later_counts_no_longer(shell: Shell) -> None:
+    add_teams(shell)
+    key_file = shell.write("key.csv", key())
+    head, *rows = rating_rows().splitlines()
+    path = shell.write("long.csv", "\n".join([f"{head},status", *(f"{row},Submitted" for row in rows)]) + "\n")
+    shell("ratings", "import", path, "--key", key_file)
+    path.write_text(path.read_text().replace("Submitted", "Rejected", 9))
+    out = json.loads(shell("ratings", "import", path, "--dry-run", "--json"))
+    assert (out["new"], out["changed"], out["known"], out["on_the_board"]["counted"]) == (0, 9, 27, 27)
+    assert "changed: 9 (the platform's word on them is another; the earlier one would be ended)" in shell(
+        "ratings", "import", path, "--dry-run"
+    )
+    assert json.loads(shell("ratings", "import", path, "--json"))["changed"] == 9
+    out = json.loads(shell("ratings", "import", path, "--json"))
+    assert (out["new"], out["changed"], out["known"], out["on_the_board"]["counted"]) == (0, 0, 36, 27)
+    path.write_text(path.read_text().replace("Rejected", "Approved"))
+    assert json.loads(shell("ratings", "import", path, "--json"))["on_the_board"]["counted"] == 36
+    assert shell("board", "verify").startswith("Everything")
+
+
+def test_a_dry_run_refuses_what_the_import_refuses(shell: Shell) -> None:
+    add_teams(shell)
+    key_file = shell.write("key.csv", key())
+    path = shell.write("long.csv", rating_rows())
+    bad = shell.write("bad.csv", rating_rows() + "r05,as1,lip_sync,five,2026-03-03T10:00:00+00:00\n")
+    shell("ratings", "import", bad, "--key", key_file, "--dry-run", code=1)
+    assert "would be refused" in shell.err
+    assert "row 38" in shell.err
+    shell("ratings", "import", bad, "--key", key_file, "--dry-run", "--skip-bad-rows", code=3)
+    shell("ratings", "import", path, "--key", key_file)
+    first, second, *others = key().splitlines()[1:]
+    swapped = [f"{first.split(',')[0]},{second.partition(',')[2]}", f"{second.split(',')[0]},{first.partition(',')[2]}"]
+    other = shell.write("other.csv", "\n".join([key().splitlines()[0], *swapped, *others]) + "\n")
+    shell("ratings", "import", path, "--key", other, code=1)
+    assert "another meaning" in shell.err
+    shell("ratings", "import", path, "--key", other, "--dry-run", code=1)
+    assert "would be refused" in shell.err
+    assert "another meaning" in shell.err
+
+
+def test_a_dry_run_names_the_rows_that_would_not_count(shell: Shell) -> None:
+    add_teams(shell)
+    late = rating_rows(day="2026-03-07T10:00:00+00:00")
+    path = shell.write("long.csv", late + "r09,as1,lip_sync,9,2026-03-03T10:00:00+00:00\n")
+    key_file = shell.write("key.csv", key())
+    out = json.loads(shell("ratings", "import", path, "--key", key_file, "--dry-run", "--json"))
+    rows = out["not_counted_rows"]
+    assert [row["row"] for row in rows] == list(range(2, 39))
+    assert (rows[-1]["file"], rows[-1]["rater"], rows[-1]["item"]) == ("long.csv", "r09", "as1")
+    assert (rows[-1]["dimension"], rows[-1]["codes"]) == ("lip_sync", ["off-scale"])
+    assert rows[-1]["sentence"] == "9 is not on the scale from 1 to 5."
+    assert len(rows[-1]["identity"]) == 64
+    text = shell("ratings", "import", path, "--key", key_file, "--dry-run")
+    assert "... and 27 more with --json." in text
+    assert "long.csv, row 11:" in text
+    assert "long.csv, row 12:" not in text
