@@ -308,11 +308,11 @@ class Board:
         """Return all that the board holds, or held at ``as_of``.
 
         Raises:
-            InputError: when the board did not exist then, or ``as_of`` names no time zone.
+            InputError: when the board did not exist then, when ``as_of`` is yet to come, or when it names no time zone.
             StorageError: when what it holds can't be read; `verify` says more.
         """
         with self._read() as connection, self._sound():
-            return read_snapshot(connection, as_of)
+            return read_snapshot(connection, as_of, None if as_of is None else self._now())
 
     def by_rater(self, *, pairs: bool = False) -> Iterator[Snapshot]:
         """Yield the board as it is with one rater's answers at a time, and without pictures; little memory is held.

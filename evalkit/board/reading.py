@@ -52,13 +52,14 @@ from evalkit.scoring.scorecard import Scorecard
 from evalkit.text import neutralise
 
 
-def read_snapshot(connection: Connection, as_of: datetime | None) -> Snapshot:
+def read_snapshot(connection: Connection, as_of: datetime | None, now: datetime | None = None) -> Snapshot:
     """Return the board as of a moment, or as it is; the connection must see one state all along.
 
     Raises:
-        InputError: when the board did not exist at ``as_of``, or ``as_of`` names no zone.
+        InputError: when the board did not exist at ``as_of``, when that is later than ``now`` and the last log entry,
+            or when it names no zone.
     """
-    number = _number_at(connection, as_of)
+    number = _number_at(connection, as_of, now)
     frame = _frame(connection, number)
     said, compared = _from_files(connection, ratings, number), _from_files(connection, pairs, number)
     return replace(
@@ -111,11 +112,20 @@ def read_challenge(connection: Connection, number: int | None = None) -> Challen
     return parse_challenge(row.text, "the challenge on the board")
 
 
-def _number_at(connection: Connection, as_of: datetime | None) -> int:
+def _number_at(connection: Connection, as_of: datetime | None, now: datetime | None = None) -> int:
     query = select(func.max(audit.c.number))
     if as_of is not None:
         if as_of.tzinfo is None:
             raise InputError(f"The time {as_of} names no time zone.", fix="Write '2026-03-01T23:59:59+00:00' or AoE.")
+        last = connection.execute(select(func.max(audit.c.at))).scalar() or ""
+        if now is not None and stored_time(as_of) > max(stored_time(now), last):
+            # What is yet to come would change what was shown; up to the last entry nothing can change any more.
+            raise InputError(
+                "The board can't be shown as of a time that is yet to come.",
+                found=as_of.astimezone(UTC).isoformat(),
+                expected=f"a time up to now, {now.astimezone(UTC).isoformat(timespec='seconds')}",
+                fix="Wait until then, or leave --as-of out.",
+            )
         query = query.where(audit.c.at <= stored_time(as_of))
     number = connection.execute(query).scalar()
     if number is None:

@@ -386,3 +386,12 @@ def test_a_dry_run_names_the_rows_that_would_not_count(shell: Shell) -> None:
     assert "... and 27 more with --json." in text
     assert "long.csv, row 11:" in text
     assert "long.csv, row 12:" not in text
+
+
+@pytest.mark.parametrize("command", [("leaderboard",), ("ratings", "report"), ("board", "list")])
+def test_a_time_that_is_yet_to_come_is_refused(shell: Shell, command: tuple[str, ...]) -> None:
+    filled(shell)
+    page = () if command[0] == "board" else ("-o", shell.folder / "page.html")
+    shell(*command, *page, "--as-of", "2999-01-01 AoE", code=1)
+    assert "yet to come" in shell.err
+    assert not (shell.folder / "page.html").exists()
