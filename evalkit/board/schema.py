@@ -10,6 +10,7 @@ from threading import Lock
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect
 
@@ -52,3 +53,29 @@ def upgrade(connection: Connection) -> None:
     config.attributes["connection"] = connection
     with _ONE_AT_A_TIME:
         command.upgrade(config, "head")
+
+
+def statements(dialect: str) -> tuple[str, ...]:
+    """Return the SQL of all migrations, the first one's first, as they would be run on a database of this kind."""
+    return _statements(migrations_folder(), dialect)
+
+
+class _Statements(list[str]):
+    """What Alembic writes its SQL to: it writes one statement at a time."""
+
+    def write(self, text: str) -> None:
+        self.append(text.strip().removesuffix(";"))
+
+    def flush(self) -> None:
+        """Do nothing: all is here already."""
+
+
+@lru_cache(maxsize=8)
+def _statements(folder: Path, dialect: str) -> tuple[str, ...]:
+    found = _Statements()
+    context = MigrationContext.configure(dialect_name=dialect, opts={"as_sql": True, "output_buffer": found})
+    scripts = list(ScriptDirectory.from_config(_config(folder)).walk_revisions())
+    with _ONE_AT_A_TIME, Operations.context(context):
+        for script in reversed(scripts):
+            script.module.upgrade()
+    return tuple(found)

@@ -1,4 +1,4 @@
-"""Find what was changed behind a board's back: a log line, a fact, a scorecard, a missing trigger."""
+"""Find what was changed behind a board's back: a log line, a fact, a scorecard, a trigger."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, select, text
+from sqlalchemy import Connection, Row, Table, select
 
 from evalkit.board.audit import Seal, canonical, entry_digest, sha256
 from evalkit.board.reading import pair_of, rating_of
 from evalkit.board.tables import FACTS, audit, cards, pairs, ratings, rules
+from evalkit.board.triggers import trigger_problems
 from evalkit.board.writing import streamed
 from evalkit.challenge import parse_challenge
 from evalkit.errors import EvalkitError
@@ -41,7 +42,7 @@ def problems(connection: Connection) -> list[str]:
     for table in FACTS:
         found += _short(_facts(connection, table, entries), f"'{table.name}'")
     found += _short(_contents(connection), "single rows")
-    return found + list(_triggers(connection))
+    return found + list(trigger_problems(connection))
 
 
 def _short(sentences: Iterator[str], where: str) -> list[str]:
@@ -125,19 +126,3 @@ def _identities(connection: Connection, table: Table, what: str, made: Callable[
             whole = False
         if not whole:
             yield f"{what} {row.id}, added by log entry {row.since}, was changed: its identity is of other values."
-
-
-def _triggers(connection: Connection) -> Iterator[str]:
-    on_sqlite = connection.dialect.name == "sqlite"
-    query = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
-    if not on_sqlite:
-        query = (
-            "SELECT tgname FROM pg_trigger JOIN pg_class ON tgrelid = pg_class.oid "
-            "WHERE relnamespace = current_schema()::regnamespace AND NOT tgisinternal AND tgenabled <> 'D'"
-        )
-    there = set(connection.execute(text(query)).scalars())
-    kinds = ("insert", "update", "delete") if on_sqlite else ("insert", "update", "delete", "truncate")
-    wanted = {f"{table.name}_{kind}" for table in (audit, *FACTS) for kind in kinds}
-    missing = sorted(wanted - there)
-    if missing:
-        yield f"{len(missing)} triggers that keep rows from being changed are missing: {', '.join(missing[:5])}."

@@ -352,3 +352,24 @@ def test_a_broken_board_is_told_and_not_read(database: Database) -> None:
         with pytest.raises(StorageError, match="evalkit board verify"):
             board.snapshot()
         assert any("'cards'" in sentence for sentence in board.verify())
+
+
+def test_a_trigger_that_was_changed_or_added_is_found(database: Database) -> None:
+    database.make().close()
+    if database.kind == "sqlite":
+        harmless = "CREATE TRIGGER teams_update BEFORE UPDATE ON teams WHEN 0 BEGIN SELECT 1; END"
+        extra = "CREATE TRIGGER sly AFTER INSERT ON teams BEGIN SELECT 1; END"
+        database.sql("DROP TRIGGER teams_update", harmless, extra)
+    else:
+        body = "LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$"
+        harmless = "CREATE TRIGGER teams_update BEFORE UPDATE ON teams FOR EACH ROW WHEN (false) EXECUTE FUNCTION sly()"
+        extra = "CREATE TRIGGER sly AFTER INSERT ON teams FOR EACH ROW EXECUTE FUNCTION sly()"
+        made = f"CREATE FUNCTION sly() RETURNS trigger {body}"
+        changed = f"CREATE OR REPLACE FUNCTION board_fact_stays() RETURNS trigger {body}"
+        database.sql(made, "DROP TRIGGER teams_update ON teams", harmless, extra, changed)
+    with Board.open(database.place) as board:
+        found = board.verify()
+    assert "1 triggers that keep rows from being changed were changed: teams_update." in found
+    assert "1 triggers are there that evalkit did not make: sly." in found
+    functions = ["1 functions of such triggers were changed: board_fact_stays."]
+    assert [one for one in found if "functions" in one] == (functions if database.kind != "sqlite" else [])
