@@ -272,7 +272,8 @@ class Board:
         Args:
             target: kind of the subjects.
             subjects: (subject, code, reason): what, a word for machines, a sentence for people. The subject is a rater
-                id, the identity of a rating or a comparison, ``team/run``, or a team. Those that are left out already
+                id, the identity of a rating or a comparison (or its first digits, where no other begins with them),
+                ``team/run``, or a team. Those that are left out already
                 are passed over.
             by: who decides.
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import get_args
@@ -16,6 +17,7 @@ from evalkit.board.writing import Write, chunks
 from evalkit.errors import InputError, UsageError, did_you_mean
 from evalkit.text import neutralise
 
+_BEGIN = re.compile(r"[0-9a-f]{4,63}")  # of an identity
 _SUBJECT = 201  # characters: two names and a slash
 _TITLES = {"rater": "rater", "rating": "rating", "pair": "comparison", "run": "run", "team": "team"}
 
@@ -25,6 +27,8 @@ def exclude(write: Write, target: Target, subjects: Sequence[tuple[str, str, str
     if target not in get_args(Target):
         raise UsageError(f"'{neutralise(target)}' can't be excluded.", expected=" or ".join(get_args(Target)))
     wanted: dict[str, tuple[str, str]] = {}
+    if target in {"rating", "pair"}:
+        subjects = [(_whole(write, target, begin), code, reason) for begin, code, reason in subjects]
     for subject, code, reason in subjects:
         wanted.setdefault(subject, (clean_code(code), clean_reason(reason, "Leaving something out")))
     check_ids(wanted, f"The {_TITLES[target]}", limit=_SUBJECT)
@@ -57,6 +61,21 @@ def include(write: Write, numbers: Sequence[int], why: str) -> None:
         write.end(decisions, decisions.c.id.in_(some))
     if write.changed:
         write.log("include", f"decision {names([str(number) for number in wanted], 3)}", {"why": why})
+
+
+def _whole(write: Write, target: Target, begin: str) -> str:
+    """Return the identity that begins so; what is no beginning of one on the board stays as it is."""
+    if not _BEGIN.fullmatch(begin):
+        return begin
+    column = (ratings if target == "rating" else pairs).c.identity
+    found = list(write.connection.execute(select(column).where(column.startswith(begin)).distinct().limit(2)).scalars())
+    if len(found) > 1:
+        raise InputError(
+            f"More than one {_TITLES[target]} begins with '{begin}'.",
+            found=f"{found[0][:16]} and {found[1][:16]} among them",
+            fix="Give more digits: 'evalkit ratings list --json' shows them all.",
+        )
+    return found[0] if found else begin
 
 
 def _check_known(write: Write, target: Target, subjects: list[str]) -> None:

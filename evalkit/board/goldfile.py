@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from evalkit.board.model import GoldItem
 from evalkit.errors import InputError
-from evalkit.ratings.cells import Context, normalised
-from evalkit.ratings.faults import Faults
+from evalkit.rating_rules import Dimension
+from evalkit.ratings.cells import Context, Dimensions, normalised
+from evalkit.ratings.faults import Faults, shown
 from evalkit.ratings.table import read_table
 from evalkit.text import neutralise
 
 COLUMNS = {"item": ("item_id", "item"), "dimension": ("dimension",), "low": ("low",), "high": ("high",)}
 
 
-def read_gold(path: Path) -> list[GoldItem]:
+def read_gold(path: Path, known: Sequence[Dimension]) -> list[GoldItem]:
     """Return the items in a CSV file, in its order.
 
+    Args:
+        path: the file.
+        known: the challenge's dimensions, which the file calls by their ids or titles.
+
     Raises:
-        InputError: with every fault of the first 20: a cell that is empty, ``low`` above ``high``, an answer that
-            stands twice. A gold file is whole or it is none.
+        InputError: with every fault of the first 20: a cell that is empty, a dimension that the challenge does not
+            have, ``low`` above ``high``, an answer that is off the scale or stands twice. A gold file is whole or it
+            is none.
     """
     faults = Faults(path.name)
-    context = Context(path.name, faults=faults)
+    context = Context(path.name, dimensions=Dimensions(known), faults=faults)
+    scales = {dimension.id: dimension.scale for dimension in known}
     (header,), rows = read_table(path, faults, what="The gold file")
     by_word = {normalised(name): name for name in header if name}
     columns = {}
@@ -39,12 +47,20 @@ def read_gold(path: Path) -> list[GoldItem]:
     for row in rows:
         before = faults.count
         item = context.name(row.number, columns["item"], row.cells[columns["item"]], "item")
-        dimension = context.name(row.number, columns["dimension"], row.cells[columns["dimension"]], "dimension")
+        words = context.name(row.number, columns["dimension"], row.cells[columns["dimension"]], "dimension")
         low = context.number(row.number, columns["low"], row.cells[columns["low"]])
         high = context.number(row.number, columns["high"], row.cells[columns["high"]])
-        if item is None or dimension is None or low is None or high is None or faults.count != before:
+        if item is None or words is None or low is None or high is None or faults.count != before:
             continue
-        if low > high:
+        dimension = context.dimensions.resolve(words)
+        scale = scales.get(dimension)
+        if scale is None:
+            told = f"the challenge has no dimension {shown(words)}; it has {', '.join(scales) or 'none'}."
+            faults.add(row.number, columns["dimension"], told)
+        elif not (scale[0] <= low and high <= scale[1]):
+            column = columns["high" if scale[0] <= low else "low"]
+            faults.add(row.number, column, f"{low:g} to {high:g} is not on the scale from {scale[0]} to {scale[1]}.")
+        elif low > high:
             faults.add(row.number, columns["low"], f"the lowest right answer {low:g} is above the highest, {high:g}.")
         elif (item, dimension) in found:
             faults.add(row.number, columns["item"], "the answer to this item and dimension stands twice.")

@@ -44,12 +44,15 @@ def rater(rater: str, board: str, team: str | None, no_team: bool, by: str | Non
 @board_option
 @by_option
 def gold(file: Path, board: str, by: str | None) -> None:
-    """Put items with known answers on the board: a CSV with item_id, dimension, low, high."""
+    """Put items with known answers on the board: a CSV with item_id, dimension, low, high.
+
+    A dimension is called by its id or its title, and the answers are on its scale.
+    """
     from evalkit.board import Board
     from evalkit.board.goldfile import read_gold
 
-    items = read_gold(file)
     with Board.open(board) as opened:
+        items = read_gold(file, opened.challenge().ratings.dimensions)
         opened.set_gold(items, by=who(by))
     click.echo(f"{len(items)} answers are known.")
 
@@ -58,6 +61,7 @@ def gold(file: Path, board: str, by: str | None) -> None:
     epilog=example(
         "evalkit board exclude rater r13 --board board.sqlite --why 'median 1.1 s for an item'",
         "evalkit board exclude run lumen/second --board board.sqlite --why 'contains the reference video'",
+        "evalkit board exclude rating 5f0c2a9e71d4 --board board.sqlite --why 'the page froze, says the rater'",
     )
 )
 @click.argument("target", type=click.Choice(TARGETS))
@@ -67,7 +71,10 @@ def gold(file: Path, board: str, by: str | None) -> None:
 @click.option("--code", default="manual", show_default=True, help="A word for machines.")
 @by_option
 def exclude(target: str, subjects: tuple[str, ...], board: str, why: str, code: str, by: str | None) -> None:
-    """Decide that SUBJECTS don't count. Nothing is deleted, and 'evalkit board include' takes it back."""
+    """Decide that SUBJECTS don't count. Nothing is deleted, and 'evalkit board include' takes it back.
+
+    A rating or a pair is named by its identity or the first digits of it: 'evalkit ratings list' shows them.
+    """
     from evalkit.board import Board
 
     rows = [(subject, code, why) for subject in subjects]

@@ -93,6 +93,39 @@ def import_(
 
 
 @ratings.command(
+    "list",
+    epilog=example(
+        "evalkit ratings list --not-counted --board board.sqlite",
+        "evalkit ratings list --rater r07 --board board.sqlite --json",
+    ),
+)
+@board_option
+@click.option("--not-counted", is_flag=True, help="Only those that don't count.")
+@click.option("--rater", "-r", help="Only those of this rater.")
+@click.option("--pairs", is_flag=True, help="Comparisons of two teams, not ratings of one.")
+@json_option
+def list_ratings(board: str, not_counted: bool, rater: str | None, pairs: bool, as_json: bool) -> None:
+    """List the ratings on the board: their identities, and why those don't count that don't.
+
+    The digits at a line's start are what 'evalkit board exclude rating' takes ('exclude pair' with --pairs).
+    """
+    from evalkit.board import Board
+    from evalkit.cli.ratings_rows import print_rows, rows_of
+    from evalkit.standings.judged import judge_snapshot
+
+    with Board.open(board) as opened:
+        snapshot = opened.snapshot()
+    every = rows_of(snapshot, judge_snapshot(snapshot), pairs=pairs)
+    rows = [row for row in every if (row.codes or not not_counted) and rater in {None, row.rater}]
+    if as_json:
+        click.echo(json.dumps({"schema": 1, "rows": [row.as_dict() for row in rows]}, indent=1))
+    else:
+        print_rows(rows, len(rows))
+        if not rows:
+            click.echo("None.")
+
+
+@ratings.command(
     epilog=example(
         "evalkit ratings screen --board board.sqlite",
         "evalkit ratings screen --board board.sqlite --rule speeders --rule straight-liners --apply",

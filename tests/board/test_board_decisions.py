@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import pairwise, takewhile
 from typing import Any
 
 import pytest
@@ -117,3 +118,22 @@ def test_thousands_of_ratings(board: Board) -> None:
     board.include(range(1, 1200), by="pia", why="too many")
     assert sum(one.holds for one in board.snapshot().decisions) == len(ids) - 1199
     assert board.verify() == []
+
+
+def common(one: str, other: str) -> str:
+    """Return how both begin."""
+    return "".join(left for left, _ in takewhile(lambda two: two[0] == two[1], zip(one, other, strict=True)))
+
+
+def test_first_digits_that_several_identities_share_name_none(board: Board) -> None:
+    take_ratings(board, 1200)
+    names = sorted(one.id for one in board.snapshot().ratings)
+    pair = max(pairwise(names), key=lambda two: len(common(*two)))
+    shared = common(*pair)
+    assert len(shared) >= 4
+    before = len(board.log())
+    with pytest.raises(InputError, match="More than one rating begins"):
+        board.exclude("rating", [(shared, "manual", "no")], by="olga")
+    assert len(board.log()) == before
+    board.exclude("rating", [(pair[0][: len(shared) + 1], "manual", "no")], by="olga")
+    assert list(board.snapshot().excluded("rating")) == [pair[0]]

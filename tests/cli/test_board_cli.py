@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from builders.boards import make_card
 
+from evalkit.board import Board
 from evalkit.challenge import load_challenge
 from evalkit.cli import main
 
@@ -395,3 +396,50 @@ def test_a_time_that_is_yet_to_come_is_refused(shell: Shell, command: tuple[str,
     shell(*command, *page, "--as-of", "2999-01-01 AoE", code=1)
     assert "yet to come" in shell.err
     assert not (shell.folder / "page.html").exists()
+
+
+def test_a_rating_is_listed_and_excluded_by_the_first_digits_of_its_identity(shell: Shell) -> None:
+    filled(shell)
+    rows = json.loads(shell("ratings", "list", "--rater", "r02", "--json"))["rows"]
+    assert len(rows) == 9
+    assert {row["rater"] for row in rows} == {"r02"}
+    assert shell("ratings", "list", "--not-counted") == "None.\n"
+    line = shell("ratings", "list", "--rater", "r02").splitlines()[0]
+    begin = line.split()[0]
+    assert (len(begin), begin) == (12, rows[0]["identity"][:12])
+    assert "long.csv, row 11: r02, as1, lip_sync, 4" in line
+    shell("board", "exclude", "rating", begin, "--why", "the page froze")
+    (out,) = json.loads(shell("ratings", "list", "--not-counted", "--json"))["rows"]
+    assert (out["identity"], out["codes"], out["sentence"]) == (rows[0]["identity"], ["excluded"], "the page froze")
+    assert "(excluded) the page froze" in shell("ratings", "list", "--not-counted")
+    assert "already" in shell("board", "exclude", "rating", out["identity"], "--why", "again")
+    shell("board", "exclude", "rating", "0000000", "--why", "nothing begins so", code=1)
+    assert "no rating '0000000'" in shell.err
+
+
+def test_comparisons_are_listed_too(shell: Shell) -> None:
+    add_teams(shell)
+    text = "rater_id,sample_id,left,right,winner,submitted_at\nr01,s1,alpha,beta,left,2026-03-03T10:00:00+00:00\n"
+    shell("ratings", "import", shell.write("pairs.csv", text), "--pairs")
+    (row,) = json.loads(shell("ratings", "list", "--pairs", "--json"))["rows"]
+    assert (row["item"], row["value"], row["file"], row["row"]) == ("s1: alpha / beta", 1.0, "pairs.csv", 2)
+    shell("board", "exclude", "pair", row["identity"][:12], "--why", "the page froze")
+    (row,) = json.loads(shell("ratings", "list", "--pairs", "--not-counted", "--json"))["rows"]
+    assert "excluded" in row["codes"]
+
+
+def test_gold_items_are_of_the_challenges_dimensions_and_on_their_scales(shell: Shell) -> None:
+    filled(shell)
+    head = "item_id,dimension,low,high\n"
+    shell("board", "gold", shell.write("gold.csv", f"{head}as1,Lip sync,4,5\nbs1,lip_sync,1,1\n"))
+    with Board.open(shell.board) as board:
+        held = board.snapshot().gold
+    assert [(one.item, one.dimension) for one in held] == [("as1", "lip_sync"), ("bs1", "lip_sync")]
+    twice = shell.write("twice.csv", f"{head}as1,Lip sync,4,5\nas1,lip_sync,4,5\n")
+    shell("board", "gold", twice, code=1)
+    assert "stands twice" in shell.err
+    bad = f"{head}as1,sharpness,4,5\nas1,lip_sync,4,6\nbs1,lip_sync,0,4\n"
+    shell("board", "gold", shell.write("bad.csv", bad), code=1)
+    assert "row 2" in shell.err and "no dimension 'sharpness'" in shell.err
+    assert "row 3" in shell.err and "not on the scale from 1 to 5" in shell.err
+    assert "row 4" in shell.err

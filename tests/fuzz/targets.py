@@ -173,6 +173,11 @@ def read_pair_file(path: Path) -> object:
     return None
 
 
+def read_gold_file(path: Path) -> object:
+    """Read items whose answers are known."""
+    return read_gold(path, DIMENSIONS)
+
+
 TARGETS = (
     Target("zip", make_zip, read_archive, "input.zip"),
     text_target(
@@ -190,7 +195,7 @@ TARGETS = (
         ["item_id,team,sample_id\nitem001,alpha,s20\n", '{"item001": {"team": "alpha", "sample": "s1"}}'],
         read_key,
     ),
-    text_target("gold", ["item_id,dimension,low,high\nitem001,lip_sync,1,3\n"], read_gold),
+    text_target("gold", ["item_id,dimension,low,high\nitem001,lip_sync,1,3\n"], read_gold_file),
     text_target(
         "mapping",
         [MAPPING],
