@@ -46,9 +46,8 @@ def tie_groups(standings: Standings) -> list[tuple[str, ...]]:
     """Return the groups that the table joins by brackets; teams behind the finalists have those of the shortlist."""
     groups = list(standings.certainty.groups) if standings.certainty else []
     if standings.shortlist:
-        final = {row.team for row in standings.rows if row.finalist}
-        if standings.certainty is None:
-            final = set()
+        waiting = standings.provisional is not None and standings.provisional.code == "no_final_phase"
+        final = set() if waiting else {row.team for row in standings.rows if row.finalist}
         rest = [tuple(team for team in group if team not in final) for group in standings.shortlist.groups]
         groups += [group for group in rest if len(group) > 1]
     return groups
@@ -90,7 +89,15 @@ def _lead(standings: Standings, ranked: Sequence[Row]) -> str:
         return f"{leaders[0]} is first; how sure that is can't be said{why}."
     whom = "all other finalists" if standings.certainty.scope == "finalists" else "all others"
     share = percent(standings.certainty.confidence)
-    return f"{leaders[0]} is first, and the data tell {leaders[0]} from {whom} ({share} confidence)."
+    fixed = standings.certainty.held_fixed
+    given = f", taking {listed(_titles(standings, fixed))} as certain" if fixed else ""
+    return f"{leaders[0]} is first, and the data tell {leaders[0]} from {whom} ({share} confidence{given})."
+
+
+def _titles(standings: Standings, ids: Sequence[str]) -> list[str]:
+    """Return what the table calls the columns."""
+    named = {column.id: column.published_as or column.title or column.id for column in standings.columns}
+    return [named.get(name, name) for name in ids]
 
 
 def chances(row: Row) -> str:
@@ -120,7 +127,11 @@ def certainty_words(certainty: Certainty, lower_wins: bool) -> list[str]:
     if certainty.lost:
         words.append(f"{count(certainty.lost, 'draw')} gave no ranking and were left out.")
     if certainty.held_fixed:
-        words.append(f"Taken as certain, because nothing says how far they move: {', '.join(certainty.held_fixed)}.")
+        named = [
+            f"{name} ({certainty.why_fixed[name]})" if name in certainty.why_fixed else name
+            for name in certainty.held_fixed
+        ]
+        words.append(f"Taken as certain, because nothing says how far they move: {', '.join(named)}.")
     return words
 
 

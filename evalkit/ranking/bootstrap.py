@@ -8,7 +8,8 @@ paired in both. Work goes in blocks of draws: memory does not grow with their nu
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from evalkit.ranking.table import Column
 
 Integers = NDArray[np.int64]
 BLOCK = 1_000_000  # numbers in the largest array of a block
+FEWEST = 2  # videos, or raters, that show how much they differ
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ class Evidence:
         if np.shape(self.values) != shape or not np.isfinite(self.values).all():
             raise InputError("The evidence needs a finite value per team and column.", expected=str(shape))
         known = [column.id for column in self.columns]
-        rated = set() if self.ratings is None else {known[i] for i in np.unique(self.ratings.column) if i < len(known)}
+        rated = {known[i] for i in self._rated if i < len(known)}
         sources = [*self.videos, *self.errors, *rated]
         if len(set(sources)) < len(sources) or not set(sources) <= set(known):
             raise InputError("Every column has one source of evidence at most, and is known.", found=str(sources))
@@ -134,11 +136,63 @@ class Evidence:
         """How many raters are drawn from."""
         return 0 if self.ratings is None else len(np.unique(self.ratings.rater))
 
+    @cached_property
+    def fixed(self) -> dict[str, str]:
+        """The columns whose values count as certain, each with the reason: nothing shows how far they move.
+
+        A mean over one video, or of one rater's answers, is no better off than a number without any evidence: a draw
+        from one is always that one.
+        """
+        found = {}
+        for number, column in enumerate(self.columns):
+            if column.id in self.videos:
+                few = (np.isfinite(self.videos[column.id]).sum(axis=1) < FEWEST).any()
+                why = "one video" if few else None
+            elif column.id in self.errors:
+                why = None
+            else:
+                why = "no interval" if self.ratings is None else self._too_few(self.ratings, number)
+            if why is not None:
+                found[column.id] = why
+        return found
+
     @property
     def held_fixed(self) -> tuple[str, ...]:
-        """The columns without evidence: their values count as certain."""
-        rated = set() if self.ratings is None else {self.columns[i].id for i in np.unique(self.ratings.column)}
-        return tuple(c.id for c in self.columns if c.id not in {*self.videos, *self.errors, *rated})
+        """The columns whose values count as certain."""
+        return tuple(self.fixed)
+
+    def _too_few(self, ratings: Ratings, number: int) -> str | None:
+        """Return why the ratings of a column can't show how far its values move."""
+        here = ratings.column == number
+        if not here.any():
+            return "no interval"
+        for why, unit in (("one video", ratings.video), ("one rater", ratings.rater)):
+            pairs = np.unique(np.stack([ratings.team[here], unit[here]]), axis=1)
+            if (np.bincount(pairs[0], minlength=len(self.teams)) < FEWEST).any():
+                return why
+        return None
+
+    def moving(self) -> Evidence:
+        """Return the same without what the fixed columns rest on, so that only what moves is drawn from."""
+        if not self.fixed.keys() & {*self.videos, *(self.columns[i].id for i in self._rated)}:
+            return self
+        videos = {name: array for name, array in self.videos.items() if name not in self.fixed}
+        ratings = self.ratings
+        if ratings is not None:
+            kept = ~np.isin(ratings.column, [i for i, column in enumerate(self.columns) if column.id in self.fixed])
+            names = ("team", "video", "rater", "column", "value")
+            ratings = Ratings(*(getattr(ratings, name)[kept] for name in names)) if kept.any() else None
+        used = np.zeros(self.video_count, dtype=bool)
+        for array in videos.values():
+            used |= np.isfinite(array).any(axis=0)
+        if ratings is not None:
+            used[ratings.video] = True
+            ratings = replace(ratings, video=(np.cumsum(used) - 1)[ratings.video])
+        return replace(self, videos={name: array[:, used] for name, array in videos.items()}, ratings=ratings)
+
+    @property
+    def _rated(self) -> list[int]:
+        return [] if self.ratings is None else [int(number) for number in np.unique(self.ratings.column)]
 
 
 @dataclass(frozen=True)
@@ -183,6 +237,7 @@ def draw_scores(evidence: Evidence, plan: Plan, *, draws: int = 2000, seed: int 
         raise InputError("The evidence and the rule name different columns.")
     if draws < 100:
         raise InputError("A bootstrap needs more draws.", found=str(draws), expected="at least 100")
+    evidence = evidence.moving()
     sampler = _Sampler(evidence, plan)
     scores, lost = sampler.run(draws, seed, videos=True, raters=True, spread=spread)
     if len(scores) * 2 < draws:
@@ -201,7 +256,8 @@ def _freedom(evidence: Evidence, sampler: _Sampler, draws: int, seed: int) -> Fl
     teams = len(evidence.teams)
     videos, raters = evidence.video_count, evidence.rater_count
     counts = {"videos": videos - 1, "raters": raters - 1}
-    present = {name: max(1, count) for name, count in counts.items() if count >= 0}
+    # Only what moves is drawn from (`Evidence.moving`), so there are two of each or none.
+    present = {name: count for name, count in counts.items() if count > 0}
     if not present:
         return np.full((teams, teams), np.inf)
     if len(present) == 1:

@@ -10,7 +10,8 @@ close to ties they miss the true rank too often.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
@@ -44,7 +45,7 @@ class Uncertainty:
         draws: how many draws were used.
         lost: how many were left out.
         seed: of the draws.
-        held_fixed: columns that counted as certain.
+        fixed: columns that counted as certain, each with the reason.
     """
 
     teams: tuple[str, ...]
@@ -60,7 +61,12 @@ class Uncertainty:
     draws: int
     lost: int
     seed: int
-    held_fixed: tuple[str, ...] = ()
+    fixed: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def held_fixed(self) -> tuple[str, ...]:
+        """The columns that counted as certain."""
+        return tuple(self.fixed)
 
 
 def rank_uncertainty(
@@ -110,7 +116,7 @@ def rank_uncertainty(
         draws=len(made.scores),
         lost=made.lost,
         seed=seed,
-        held_fixed=evidence.held_fixed,
+        fixed=evidence.fixed,
     )
 
 

@@ -19,6 +19,10 @@ from evalkit.standings.model import CellInfo, Certainty
 from evalkit.text import neutralise
 
 NORMAL = 1.959964  # half widths of a 95 % interval per standard error
+FEW = {
+    "one video": "Taken as certain: a team has one video in it, which can't show how far the value moves.",
+    "one rater": "Taken as certain: a team has one rater in it, who can't show how far the value moves.",
+}
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,8 @@ def rank_certainty(
         return RankCertainty(why_not="Nobody is ranked.")
     try:
         evidence, notes = evidence_of(keys, plan, table)
+        if len(evidence.fixed) == len(plan.columns):
+            return RankCertainty(why_not="Nothing says how far any deciding value moves.", notes=notes)
         found = rank_uncertainty(evidence, plan, draws=options.draws, seed=options.seed, confidence=options.confidence)
     except InputError as error:
         return RankCertainty(why_not=str(error))
@@ -77,6 +83,7 @@ def rank_certainty(
         groups=tuple(tuple(named[first - 1 : last]) for first, last in found.groups if last > first),
         tiers=tuple(tuple(named[first - 1 : last]) for first, last in found.tiers),
         held_fixed=found.held_fixed,
+        why_fixed=dict(found.fixed),
         scope=scope,
     )
     return RankCertainty(
@@ -93,7 +100,7 @@ def evidence_of(keys: Sequence[RunKey], plan: Plan, table: Table) -> tuple[Evide
 
     A number that is the mean over its videos in every run brings its videos, aligned by sample; any other its standard
     error, from half of its 95 % interval. A run without an interval counts as uncertain as the most uncertain of the
-    others; a column in which no run has one is held fixed.
+    others; a column in which no run has one is held fixed, as is one in which a run has one video or one rater.
     """
     field = table.field
     rows = [field.position[key] for key in keys]
@@ -115,6 +122,9 @@ def evidence_of(keys: Sequence[RunKey], plan: Plan, table: Table) -> tuple[Evide
             notes[column.id] = (f"Without an interval, taken as uncertain as the most uncertain other: {names}.",)
     videos, ratings = _answered(videos, ratings_of(plan.columns, table.people, rows), len(field.samples))
     evidence = Evidence(tuple(table.labels(keys)), plan.columns, table.values(keys, plan), videos, ratings, errors)
+    for name, why in evidence.fixed.items():
+        if why in FEW:
+            notes[name] = (*notes.get(name, ()), FEW[why])
     return evidence, notes
 
 

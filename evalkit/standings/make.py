@@ -122,7 +122,9 @@ def _rows(
     for key in ranked.order:
         placing = ranked.placings[key]
         points = ranked.points.get(key, {})
-        source = certainty if key in certainty.intervals or shortlist is None else shortlist
+        # What the shortlist allowed says nothing of an order that the final phase has made.
+        judged = placing.finalist and _waiting(ranked) is None
+        source = certainty if judged or shortlist is None else shortlist
         listed = placing.rank is not None
         probability = source.probability.get(key, ()) if listed else ()
         # Finalists' probabilities end with the last finalist; nobody of them comes behind.

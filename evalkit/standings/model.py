@@ -117,6 +117,7 @@ class Certainty:
             overlap.
         tiers: the ranking in levels: every team of a level is surely better than all of the levels below.
         held_fixed: columns that counted as certain.
+        why_fixed: each of them -> why: ``no interval``, ``one video`` or ``one rater`` of a team.
         scope: what it is about: ``all`` ranked teams, or the ``finalists`` of a two-phase ranking.
     """
 
@@ -128,6 +129,7 @@ class Certainty:
     tiers: tuple[tuple[str, ...], ...]
     held_fixed: tuple[str, ...] = ()
     scope: Literal["all", "finalists"] = "all"
+    why_fixed: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

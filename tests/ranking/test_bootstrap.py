@@ -188,22 +188,46 @@ def test_comparisons_give_shares_of_points():
 
 
 def test_draws_that_lose_a_team_are_left_out_and_counted():
-    """Team b was rated by one of three raters: (2/3)^3 = 8/27 of the draws lose it."""
-    team, rater = np.array([0, 0, 0, 1]), np.array([0, 1, 2, 0])
-    ratings = Ratings(team, np.zeros(4, dtype=int), rater, np.zeros(4, dtype=int), np.array([3.0, 4, 5, 2]))
+    """Team b was rated by two of four raters: (2/4)^4 = 1/16 of the draws lose it."""
+    team, rater = np.array([0, 0, 0, 0, 1, 1] * 2), np.array([0, 1, 2, 3, 0, 1] * 2)
+    ratings = Ratings(team, np.repeat([0, 1], 6), rater, np.zeros(12, dtype=int), np.array([3.0, 4, 5, 4, 2, 2] * 2))
     evidence = Evidence(("a", "b"), (PEOPLE,), np.array([[4.0], [2.0]]), ratings=ratings)
     made = draw_scores(evidence, Plan("value", (PEOPLE,)), draws=3000)
-    assert made.lost / 3000 == pytest.approx(8 / 27, abs=0.03)
+    assert made.lost / 3000 == pytest.approx(1 / 16, abs=0.02)
     assert len(made.scores) == 3000 - made.lost
     assert np.isfinite(made.scores).all()
 
 
 def test_too_few_raters_are_an_error():
-    index = np.arange(5)  # every team has a rater of its own: nearly every draw loses one
-    ratings = Ratings(index, 0 * index, index, 0 * index, index.astype(float))
-    evidence = Evidence(tuple("abcde"), (PEOPLE,), index[:, None].astype(float), ratings=ratings)
+    team, video, rater = (part.ravel() for part in np.indices((8, 2, 2)))
+    rater = rater + 2 * team  # every team has two raters of its own: most draws lose one
+    ratings = Ratings(team, video, rater, 0 * team, team.astype(float))
+    evidence = Evidence(tuple("abcdefgh"), (PEOPLE,), np.arange(8.0)[:, None], ratings=ratings)
     with pytest.raises(InputError, match="leave a team without ratings"):
         draw_scores(evidence, Plan("value", (PEOPLE,)))
+
+
+@pytest.mark.parametrize(("videos", "raters", "why"), [(1, 5, "one video"), (5, 1, "one rater"), (2, 2, None)])
+def test_one_video_or_one_rater_shows_nothing(videos, raters, why):
+    """A draw from one unit is always that one: it would seem that the value can't move at all."""
+    team, video, rater = (part.ravel() for part in np.indices((2, videos, raters)))
+    ratings = Ratings(team, video, rater, np.ones(len(team), dtype=int), np.sin(np.arange(len(team))))
+    values = np.column_stack([[1.0, 2.0], [plain_mean(ratings, 0), plain_mean(ratings, 1)]])
+    array = np.array([[0.0, 1.0, 2.0], [1.0, 2.0, 3.5]])
+    evidence = Evidence(("a", "b"), (METRIC, PEOPLE), values, {"metric": np.pad(array, ((0, 0), (0, 4)))}, ratings)
+    assert evidence.fixed == ({"people": why} if why else {})
+    made = draw_scores(evidence, Plan("weighted-sum", (METRIC, PEOPLE)), draws=100)
+    assert np.isfinite(made.freedom).all()
+    alone = Evidence(("a", "b"), (METRIC, PEOPLE), values, {"metric": np.pad(array, ((0, 0), (0, 4)))})
+    same = draw_scores(alone, Plan("weighted-sum", (METRIC, PEOPLE)), draws=100)
+    assert np.array_equal(made.scores, same.scores) == (why is not None)
+
+
+def test_a_team_with_one_scored_video_fixes_the_column():
+    array = np.array([[0.0, 1.0, 2.0], [1.0, np.nan, np.nan]])
+    evidence = Evidence(("a", "b"), (METRIC,), np.ones((2, 1)), {"metric": array})
+    assert evidence.fixed == {"metric": "one video"}
+    assert evidence.held_fixed == ("metric",)
 
 
 def test_what_has_no_evidence_is_named():

@@ -12,6 +12,7 @@ from builders.boards import make_run, make_snapshot
 from evalkit.board.model import Snapshot
 from evalkit.ranking.bootstrap import Evidence
 from evalkit.ranking.uncertainty import rank_uncertainty
+from evalkit.reports.leaderboard_words import summary, tie_groups
 from evalkit.standings.certainty import evidence_of
 from evalkit.standings.columns import read_columns
 from evalkit.standings.entries import Ranked, Table, make_table, rank_field
@@ -204,17 +205,78 @@ def test_samples_of_runs_that_do_not_compete_are_not_drawn() -> None:
 
 
 def test_too_few_ratings_leave_the_ranking_without_certainty() -> None:
-    """One rating each, by different raters: most draws leave a team without any."""
+    """Two raters each, others for every team: most draws leave a team without any."""
     challenge = "schema: 1\nid: c\ntitle: C\nranking: mean-rank\n"
     challenge += "ratings: {method: mos, dimensions: [{id: sync, title: Sync}]}\n"
-    teams = {f"t{at}": {"psnr": [1.0] * 5} for at in range(5)}
-    ratings = [(f"r{at}", f"t{at}", f"s{at + 1}", "sync", 5 - at) for at in range(5)]
+    teams = {f"t{at}": {"psnr": [1.0] * 2} for at in range(8)}
+    ratings = [
+        (f"r{at}-{rater}", f"t{at}", sample, "sync", 5 - at // 2)
+        for at in range(8)
+        for rater in (0, 1)
+        for sample in ("s1", "s2")
+    ]
     standings = make_standings(make_snapshot(challenge, teams, ratings=ratings), draws=200)
-    assert [row.rank for row in standings.rows] == [1, 2, 3, 4, 5]
+    assert [row.rank for row in standings.rows] == [1, 1, 3, 3, 5, 5, 7, 7]
     assert standings.certainty is None
     assert standings.no_certainty is not None
     assert "leave a team without ratings" in standings.no_certainty
     assert all(row.interval is None and row.probability == () for row in standings.rows)
+
+
+SMALL = "schema: 1\nid: c\ntitle: C\nmetrics:\n  - {id: psnr, direction: higher}\n  - {id: fid, direction: lower}\n"
+
+
+@pytest.mark.parametrize(
+    ("values", "ratings", "note"),
+    [
+        ({"a": {"psnr": [30.1], "fid": 9.0}, "b": {"psnr": [30.0], "fid": 9.5}}, (), "one video"),
+        (
+            {"a": {"psnr": [1.0] * 8, "fid": 9.0}, "b": {"psnr": [1.0] * 8, "fid": 9.5}},
+            [("r", team, f"s{at}", "sync", 4 - (team == "b")) for at in range(1, 9) for team in "ab"],
+            "one rater",
+        ),
+        ({"a": {"psnr": None, "fid": 9.0}, "b": {"psnr": None, "fid": 9.5}}, (), ""),
+    ],
+)
+def test_what_nothing_moves_is_not_certain(values: Any, ratings: Any, note: str) -> None:
+    challenge = SMALL + "ranking: rank-sum\n"
+    if ratings:
+        challenge = "schema: 1\nid: c\ntitle: C\nranking: mean-rank\n"
+        challenge += "ratings: {method: mos, dimensions: [{id: sync, title: Sync}]}\n"
+    snapshot = make_snapshot(challenge, values, ratings=ratings, better={"fid": False})
+    standings = make_standings(snapshot, draws=200)
+    assert [(row.team, row.rank) for row in standings.rows] == [("a", 1), ("b", 2)]
+    assert standings.certainty is None
+    assert standings.no_certainty == "Nothing says how far any deciding value moves."
+    assert all(row.interval is None and row.probability == () for row in standings.rows)
+    assert any(note in said for column in standings.columns for said in column.notes) == bool(note)
+    assert "how sure that is can't be said" in summary(snapshot, standings)
+
+
+def test_the_lead_names_what_it_takes_as_certain() -> None:
+    values = {"a": {"psnr": [40.0, 41.0, 40.5], "fid": 9.0}, "b": {"psnr": [30.0, 31.5, 30.2], "fid": 9.5}}
+    snapshot = make_snapshot(SMALL + "ranking: borda\n", values, better={"fid": False})
+    standings = make_standings(snapshot, draws=200)
+    assert standings.certainty is not None
+    assert standings.certainty.why_fixed == {"fid": "no interval"}
+    assert "(95 % confidence, taking FID as certain)" in summary(snapshot, standings)
+
+
+def test_a_final_phase_without_certainty_has_no_intervals_of_the_shortlist() -> None:
+    """Three finalists judged by one rater: the objective phase's intervals say nothing of the final order."""
+    challenge = SMALL.replace("  - {id: fid, direction: lower}\n", "")
+    challenge += "ranking: two-phase\nratings: {method: pairs, finalists: 3}\n"
+    random = np.random.default_rng(0)
+    values = {f"t{at}": {"psnr": list(random.normal(30 - at / 10, 1, 6))} for at in range(5)}
+    first = make_standings(make_snapshot(challenge, values), draws=200)
+    one, two, three = (row.team for row in first.rows if row.finalist)
+    assert all(row.interval for row in first.rows)
+    pairs = [("r", f"s{at}", *pair, 1.0) for at in range(1, 7) for pair in ((one, two), (two, three), (one, three))]
+    snapshot = make_snapshot(challenge, values, pairs=pairs)
+    standings = make_standings(snapshot, draws=200)
+    assert standings.no_certainty == "Nothing says how far any deciding value moves."
+    assert [bool(row.interval) for row in standings.rows] == [False] * 3 + [True] * 2
+    assert not {team for group in tie_groups(standings) for team in group} & {one, two, three}
 
 
 def test_one_team_is_certain() -> None:
