@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from evalkit.board.model import Snapshot
 from evalkit.reports.leaderboard_plots import LOOKS, Bar, Tile, heat_tiles, lay_rails, rank_bar
-from evalkit.reports.leaderboard_words import chances, listed, tie_groups, tied_with
+from evalkit.reports.leaderboard_words import chances, listed, named, tie_groups, tied_with
 from evalkit.reports.tables import BETTER
 from evalkit.standings.model import CellInfo, ColumnInfo, Row, Standings
 
@@ -27,6 +27,7 @@ class Line:
 
     Args:
         row: what is known.
+        name: what a table or picture without a place for the run calls it.
         anchor: id of the team's section.
         part: `RANKED`, `UNRANKED` or `OTHER` (a run that doesn't compete).
         rail: a mark per lane of brackets.
@@ -39,6 +40,7 @@ class Line:
     """
 
     row: Row
+    name: str
     anchor: str
     part: int
     rail: tuple[str, ...]
@@ -60,8 +62,9 @@ class Board:
         lanes: brackets beside each other.
         hidden_groups: tie groups that are not drawn.
         ranked: how many are ranked.
-        looks: team -> colour and shape; teams beyond the first few share one.
+        looks: label -> colour and shape; labels beyond the first few share one.
         anchors: team -> id of its section.
+        teams: label -> team.
         two_phase: whether there are finalists.
     """
 
@@ -73,6 +76,7 @@ class Board:
     looks: Mapping[str, int] = field(default_factory=dict)
     anchors: Mapping[str, str] = field(default_factory=dict)
     two_phase: bool = False
+    teams: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def columns(self) -> tuple[ColumnInfo, ...]:
@@ -94,7 +98,7 @@ def make_board(snapshot: Snapshot, standings: Standings) -> Board:
     names = [team.name for team in snapshot.teams]
     names += sorted({row.team for row in standings.rows} - set(names))
     anchors = {name: f"team-{at}" for at, name in enumerate(names)}
-    order = [row.team for row in standings.rows if row.rank is not None]
+    order = [row.label for row in standings.rows if row.rank is not None]
     tied = tie_groups(standings)
     rails, lanes, hidden = lay_rails(tied, order)
     columns = [column for *_, members, _ in groups for column in members]
@@ -104,10 +108,11 @@ def make_board(snapshot: Snapshot, standings: Standings) -> Board:
         lines.append(
             Line(
                 row,
+                named(row, standings),
                 anchors[row.team],
                 RANKED if ranked else UNRANKED if row.primary else OTHER,
-                rails[row.team] if ranked else ("",) * lanes,
-                listed(tied_with(tied, row.team)) if ranked else "",
+                rails[row.label] if ranked else ("",) * lanes,
+                listed(tied_with(tied, row.label)) if ranked else "",
                 rank_bar(row.interval, row.rank, len(order)) if row.interval and row.rank is not None else None,
                 heat_tiles(row.probability),
                 chances(row),
@@ -116,16 +121,20 @@ def make_board(snapshot: Snapshot, standings: Standings) -> Board:
             )
         )
     lines.sort(key=lambda line: line.part)
-    shown = list(dict.fromkeys([*order, *(row.team for row in standings.rows), *names]))
+    there = {row.team for row in standings.rows}
+    shown = list(
+        dict.fromkeys([*order, *(line.name for line in lines), *(name for name in names if name not in there)])
+    )
     return Board(
         groups,
         tuple(lines),
         lanes,
         hidden,
         len(order),
-        {team: at for at, team in enumerate(shown[:LOOKS])},
+        {label: at for at, label in enumerate(shown[:LOOKS])},
         anchors,
         any(row.finalist is not None for row in standings.rows),
+        {row.label: row.team for row in standings.rows},
     )
 
 
@@ -147,6 +156,8 @@ def column_title(column: ColumnInfo) -> str:
 
 
 def team_order(board: Board, teams: Sequence[str]) -> list[str]:
-    """Return ``teams`` as the table has them: by rank, then as they come."""
-    place = {line.row.team: at for at, line in reversed(list(enumerate(board.lines)))}
-    return sorted(teams, key=lambda team: (place.get(team, len(place)), team))
+    """Return ``teams``, names or labels, as the table has them: by rank, then as they come."""
+    lines = list(reversed(list(enumerate(board.lines))))
+    # No label is another team's name.
+    place = {line.row.label: at for at, line in lines} | {line.row.team: at for at, line in lines}
+    return sorted(teams, key=lambda team: (place.get(team, len(lines)), team))

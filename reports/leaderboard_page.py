@@ -75,7 +75,7 @@ def render_leaderboard(snapshot: Snapshot, standings: Standings) -> str:
         summary=summary(snapshot, standings),
         certainties=_certainties(standings),
         teams=team_sections(snapshot, standings, board),
-        legend=[(team, look, mark_path(look)) for team, look in board.looks.items()],
+        legend=[(label, look, mark_path(look), board.teams.get(label, label)) for label, look in board.looks.items()],
         others=(LOOKS, mark_path(LOOKS)),
         beyond=any(cloud.look == LOOKS for one in scatters for cloud in one.clouds),
         scatters=_by_metric(board, scatters),

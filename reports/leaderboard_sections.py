@@ -260,19 +260,20 @@ def leave_out_rows(
     ranked = [row for row in standings.rows if row.rank is not None][:TEAMS_LEFT_OUT]
     known = {column.id: column for column in standings.columns}
     return ranked, [
-        (known[name], [ranks.get(row.team) for row in ranked])
+        (known[name], [ranks.get(row.label) for row in ranked])
         for name, ranks in sensitivity.without.items()
         if name in known
     ]
 
 
 def strip_samples(snapshot: Snapshot, board: Board) -> tuple[list[str], list[tuple[str, Run]]]:
-    """Return the samples to show pictures of and the competing runs that have any, by rank.
+    """Return the samples to show pictures of and the competing runs that have any, by rank, each with its label.
 
     Samples that most runs have pictures of come first.
     """
-    competing = {run.team: run for run in snapshot.runs if run.primary and run.strips}
-    runs = [(team, competing[team]) for team in team_order(board, list(competing))][:STRIP_TEAMS]
+    shown = {(line.row.team, line.row.run): line.name for line in board.lines}
+    competing = {shown.get((run.team, run.name), run.team): run for run in snapshot.runs if run.primary and run.strips}
+    runs = [(label, competing[label]) for label in team_order(board, list(competing))][:STRIP_TEAMS]
     have = Counter(sample for _, run in runs for sample in run.strips)
     chosen = sorted(have, key=lambda sample: (-have[sample], natural_key(sample)))[:STRIP_SAMPLES]
     return sorted(chosen, key=natural_key), runs

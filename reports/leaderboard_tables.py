@@ -19,7 +19,7 @@ from evalkit.board.model import Snapshot
 from evalkit.reports.leaderboard_board import NO_CELL, better, column_title
 from evalkit.reports.leaderboard_people import Pseudonyms, decision_subject
 from evalkit.reports.leaderboard_rules import rule_rows
-from evalkit.reports.leaderboard_words import summary, tie_groups, tied_with, utc
+from evalkit.reports.leaderboard_words import named, summary, tie_groups, tied_with, utc
 from evalkit.reports.tables import NO_VALUE, format_value
 from evalkit.standings.as_dict import as_dict
 from evalkit.standings.model import CellInfo, ColumnInfo, Row, Standings
@@ -68,7 +68,7 @@ def leaderboard_csv(snapshot: Snapshot, standings: Standings) -> str:
     groups = tie_groups(standings)
     for row in standings.rows:
         low, high = row.interval or (None, None)
-        tied = "; ".join(tied_with(groups, row.team)) if row.rank is not None else ""
+        tied = "; ".join(tied_with(groups, row.label)) if row.rank is not None else ""
         reasons = " ".join(reason.sentence for reason in row.reasons)
         line = [row.rank, low, high, csv_cell(row.team), csv_cell(row.run), _yes(row.primary), _exact(row.score)]
         line += [_yes(row.finalist), row.shortlist_rank, _exact(row.shortlist_score), csv_cell(tied), csv_cell(reasons)]
@@ -147,7 +147,7 @@ def leaderboard_latex(snapshot: Snapshot, standings: Standings) -> str:
     for row in _ranked(standings):
         values = [_latex_value(row.cells.get(column.id, NO_CELL)) for column in columns]
         total = f"${_latex_number(row.score)}$" if row.score is not None else "--"
-        lines.append(" & ".join([_latex_rank(row), latex_text(row.team), total, *values]) + r" \\")
+        lines.append(" & ".join([_latex_rank(row), latex_text(named(row, standings)), total, *values]) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
 
@@ -165,12 +165,15 @@ def leaderboard_markdown(snapshot: Snapshot, standings: Standings) -> str:
     for row in _ranked(standings):
         span = _span(row) or NO_VALUE
         values = [_markdown_value(row.cells.get(column.id, NO_CELL)) for column in columns]
-        lines.append(_line([str(row.rank), span, markdown_text(row.team), format_value(row.score), *values]))
+        lines.append(
+            _line([str(row.rank), span, markdown_text(named(row, standings)), format_value(row.score), *values])
+        )
     others = [row for row in standings.rows if row.rank is None and row.primary]
     if others:
         lines += ["", "Not ranked:", ""]
         lines += [
-            f"- {markdown_text(row.team)}: " + markdown_text(" ".join(one.sentence for one in row.reasons), 600)
+            f"- {markdown_text(named(row, standings))}: "
+            + markdown_text(" ".join(one.sentence for one in row.reasons), 600)
             for row in others
         ]
     state = f"State after log entry {snapshot.number}, {utc(snapshot.as_of or snapshot.at)}"

@@ -43,19 +43,25 @@ def percent(share: float) -> str:
 
 
 def tie_groups(standings: Standings) -> list[tuple[str, ...]]:
-    """Return the groups that the table joins by brackets; teams behind the finalists have those of the shortlist."""
+    """Return the groups that the table joins by brackets, as labels; behind the finalists, those of the shortlist."""
     groups = list(standings.certainty.groups) if standings.certainty else []
     if standings.shortlist:
         waiting = standings.provisional is not None and standings.provisional.code == "no_final_phase"
-        final = set() if waiting else {row.team for row in standings.rows if row.finalist}
-        rest = [tuple(team for team in group if team not in final) for group in standings.shortlist.groups]
+        final = set() if waiting else {row.label for row in standings.rows if row.finalist}
+        rest = [tuple(label for label in group if label not in final) for group in standings.shortlist.groups]
         groups += [group for group in rest if len(group) > 1]
     return groups
 
 
-def tied_with(groups: Sequence[Sequence[str]], team: str) -> list[str]:
-    """Return the teams from which the data can't tell ``team``."""
-    return list(dict.fromkeys(other for group in groups if team in group for other in group if other != team))
+def tied_with(groups: Sequence[Sequence[str]], label: str) -> list[str]:
+    """Return the labels of those from which the data can't tell the run ``label``."""
+    return list(dict.fromkeys(other for group in groups if label in group for other in group if other != label))
+
+
+def named(row: Row, standings: Standings) -> str:
+    """Return what a table without a column of runs calls ``row``: the label if its team has several primary ones."""
+    several = sum(other.team == row.team and other.primary for other in standings.rows) > 1
+    return row.label if row.primary and several else row.team
 
 
 def summary(snapshot: Snapshot, standings: Standings) -> str:
@@ -67,19 +73,22 @@ def summary(snapshot: Snapshot, standings: Standings) -> str:
     if not ranked:
         return f"Nobody is ranked yet. {teams} on the board, {count(len(snapshot.runs), 'run')}."
     with_run = {row.team for row in standings.rows}
-    left_out = len(with_run - {row.team for row in ranked})
+    placed = {row.team for row in ranked}
+    left_out = len(with_run - placed)
     idle = len({team.name for team in snapshot.teams} - with_run)
-    size = f"{count(len(ranked), 'team')} ranked" + (f", {left_out} not ranked" if left_out else "")
+    size = f"{count(len(placed), 'team')} ranked"
+    size += f" with {count(len(ranked), 'run')}" if len(ranked) > len(placed) else ""
+    size += f", {left_out} not ranked" if left_out else ""
     size += (f", {idle} without a run" if idle else "") + "."
     return f"{_lead(standings, ranked)} {size}"
 
 
 def _lead(standings: Standings, ranked: Sequence[Row]) -> str:
-    leaders = [row.team for row in ranked if row.rank == ranked[0].rank]
+    leaders = [row.label for row in ranked if row.rank == ranked[0].rank]
     groups = tie_groups(standings)
-    doubtful = [team for team in tied_with(groups, leaders[0]) if team not in leaders]
+    doubtful = [label for label in tied_with(groups, leaders[0]) if label not in leaders]
     if len(ranked) == 1:
-        return f"{leaders[0]} is the only team ranked so far."
+        return f"{ranked[0].team} is the only team ranked so far."
     if len(leaders) > 1:
         return f"{listed(leaders)} share the first place."
     if doubtful:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -25,7 +25,8 @@ class Entrant:
 
     Args:
         run: as on the board.
-        label: what uncertainty calls it: the team, or ``team/run`` where several runs of a team compete.
+        label: what uncertainty calls it: the team, or ``team/run`` where several runs of a team compete or this one
+            does not. Never the name of another team.
         decision: why it is left out, newest first: the run's own decision before the team's.
     """
 
@@ -126,14 +127,23 @@ def read_field(snapshot: Snapshot) -> Field:
     runs, teams = snapshot.excluded("run"), snapshot.excluded("team")
     decisions = [runs.get(f"{run.team}/{run.name}") or teams.get(run.team) for run in snapshot.runs]
     competing = Counter(run.team for run, why in zip(snapshot.runs, decisions, strict=True) if run.primary and not why)
-    alone = [
-        run.team if run.primary and why is None and competing[run.team] == 1 else f"{run.team}/{run.name}"
-        for run, why in zip(snapshot.runs, decisions, strict=True)
-    ]
-    labels = unique(alone)
+    takes_part = [run.primary and why is None for run, why in zip(snapshot.runs, decisions, strict=True)]
+    labels = _labels(snapshot, takes_part, competing)
     return Field(
         tuple(Entrant(run, label, why) for run, label, why in zip(snapshot.runs, labels, decisions, strict=True))
     )
+
+
+def _labels(snapshot: Snapshot, takes_part: Sequence[bool], competing: Mapping[str, int]) -> list[str]:
+    """Return a label per run. Team names are taken before any ``team/run``, competing runs come before the others."""
+    runs = list(zip(snapshot.runs, takes_part, strict=True))
+    alone = [competes and competing[run.team] == 1 for run, competes in runs]
+    others = [at for at in range(len(runs)) if not alone[at]]
+    others.sort(key=lambda at: not takes_part[at])
+    teams = list(dict.fromkeys([*(team.name for team in snapshot.teams), *(run.team for run, _ in runs)]))
+    shown = unique([*teams, *(f"{runs[at][0].team}/{runs[at][0].name}" for at in others)])[len(teams) :]
+    named = dict(zip(others, shown, strict=True))
+    return [run.team if alone[at] else named[at] for at, (run, _) in enumerate(runs)]
 
 
 def unique(names: Iterable[str]) -> tuple[str, ...]:

@@ -147,6 +147,7 @@ def _rows(
                 finalist=placing.finalist,
                 shortlist_rank=placing.shortlist_rank,
                 shortlist_score=placing.shortlist_score,
+                label=field.entrants[field.position[key]].label,
             )
         )
     return tuple(rows)

@@ -89,6 +89,7 @@ class Row:
         tie_break: the column that told it from an entry with the same score.
         finalist: in the final phase; ``None`` when there is none.
         shortlist_rank, shortlist_score: of the objective phase of a two-phase ranking.
+        label: what uncertainty, sensitivity and samples call it: the team where one run of it competes.
     """
 
     team: str
@@ -104,6 +105,11 @@ class Row:
     finalist: bool | None = None
     shortlist_rank: int | None = None
     shortlist_score: float | None = None
+    label: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.label:
+            object.__setattr__(self, "label", self.team)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 from builders.boards import make_run, make_snapshot
 from builders.leaderboards import (
@@ -30,8 +31,12 @@ from evalkit.board.model import Decision, Team
 from evalkit.challenge import parse_challenge
 from evalkit.errors import StorageError
 from evalkit.ranking.table import Reason
+from evalkit.reports.leaderboard_board import make_board
 from evalkit.reports.leaderboard_page import render_leaderboard, write_leaderboard_page
 from evalkit.reports.leaderboard_rules import rule_rows
+from evalkit.reports.leaderboard_sections import leave_out_rows
+from evalkit.reports.leaderboard_tables import leaderboard_csv, leaderboard_latex, leaderboard_markdown
+from evalkit.reports.leaderboard_words import summary
 from evalkit.reports.tables import NO_VALUE
 from evalkit.standings.make import make_standings
 from evalkit.standings.model import CellInfo, Certainty, PeopleInfo
@@ -632,3 +637,60 @@ def test_a_default_covers_its_own_keys_and_no_others():
     assert "ranking" in own
     assert "submission.runs.max" in own
     assert not any(name.startswith(("ranking_rules", "metrics", "coverage")) for name in own)
+
+
+SLASHES = """
+schema: 1
+id: c
+title: C
+submission: {runs: {max: 3, primary: PRIMARY}}
+metrics: [{id: a.b, direction: higher, range: [0, 1]}, {id: c.d, direction: higher, range: [0, 1]}]
+ranking: weighted-sum
+"""
+
+
+def test_competing_runs_of_one_team_are_matched_by_their_labels():
+    """Six runs of three teams that nothing tells apart: the page must not call the first sure."""
+    random = np.random.default_rng(0)
+    teams = {
+        team: [
+            make_run(team, {name: list(random.normal(0.5, 0.1, 8)) for name in ("a.b", "c.d")}, name=run)
+            for run in ("r1", "r2")
+        ]
+        for team in ("alpha", "beta", "gamma")
+    }
+    snapshot = make_snapshot(SLASHES.replace("PRIMARY", "2"), teams)
+    standings = make_standings(snapshot, draws=200)
+    first = standings.rows[0]
+    assert first.interval is not None and first.interval[1] > 1
+    said = summary(snapshot, standings)
+    assert said.startswith(f"{first.label} is first; the data can't tell {first.label} from ")
+    assert said.endswith("3 teams ranked with 6 runs.")
+    assert {row.label for row in standings.rows} == {f"{team}/r{at}" for team in teams for at in (1, 2)}
+    board = make_board(snapshot, standings)
+    assert all(line.tied and any(line.rail) for line in board.lines)
+    assert next(iter(board.looks)) == first.label
+    assert standings.sensitivity is not None
+    assert all(None not in ranks for _, ranks in leave_out_rows(standings.sensitivity, standings)[1])
+    page = Page(render_leaderboard(snapshot, standings))
+    assert {one["attrs"]["data-team"] for one in page.elements if "data-team" in one["attrs"]} == set(teams)
+    for text in (leaderboard_markdown(snapshot, standings), leaderboard_latex(snapshot, standings)):
+        assert "beta/r2" in text
+    lines = leaderboard_csv(snapshot, standings).splitlines()
+    assert "/r1" in lines[1].split(",")[10] or "/r2" in lines[1].split(",")[10]
+
+
+def test_a_run_that_does_not_compete_renames_no_team():
+    """Team a has a run called b, and there is a team called a/b."""
+    values = {"a.b": [0.5, 0.6, 0.4, 0.5], "c.d": [0.5, 0.6, 0.4, 0.5]}
+    teams = {
+        "a": [make_run("a", values, name="b", primary=False), make_run("a", values, name="main")],
+        "a/b": [make_run("a/b", values, name="main")],
+    }
+    snapshot = make_snapshot(SLASHES.replace("PRIMARY", "1"), teams)
+    standings = make_standings(snapshot, draws=200)
+    labels = {(row.team, row.run): row.label for row in standings.rows}
+    assert labels == {("a", "main"): "a", ("a/b", "main"): "a/b", ("a", "b"): "a/b (2)"}
+    assert standings.certainty is not None
+    assert standings.certainty.groups == (("a", "a/b"),)
+    assert "a/b (2)" not in render_leaderboard(snapshot, standings)
