@@ -194,7 +194,10 @@ def _interval(name: str, weight: float, fixed: Floats, slope: Floats, who: Seque
         if abs(steep) <= EQUAL:
             continue
         edge = -float(start) / float(steep)
-        if abs(edge - weight) <= EQUAL * max(1.0, weight):
+        size = EQUAL * max(1.0, weight)
+        if abs(edge) <= size:  # where weights cancel each other out, but for rounding
+            edge = 0.0
+        if abs(edge - weight) <= size:
             edge = weight
         if steep > 0 and edge > low:
             low, below = edge, pair

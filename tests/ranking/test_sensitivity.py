@@ -30,6 +30,20 @@ def test_two_columns_by_hand():
     assert y.high == pytest.approx(1.5, rel=1e-12)
 
 
+def test_an_edge_at_nothing_is_exactly_nothing():
+    """a wins .4 and .1 of the weights, b .2 and .3: the edge of .1 is at .1, of a weight that could be 0 at 0."""
+    columns = tuple(
+        Column(name, True, weight=weight) for name, weight in zip("abcd", (0.1, 0.2, 0.3, 0.4), strict=True)
+    )
+    for flips in np.ndindex(2, 2, 2, 2):
+        values = np.array([flips, [1 - flip for flip in flips]], dtype=float)
+        plan = Plan("rank-sum", columns)
+        order = np.argsort(plan.scores(values), kind="stable")
+        for one in weight_intervals("ab", values, plan, order):
+            assert one.low == 0 or one.low > 1e-9
+            assert one.below is None or one.low > 0
+
+
 def test_random_weights_by_hand():
     """The same three teams: x has the share s, evenly from 0 to 1. c wins below 3/8 + ..., by the lines crossing.
 
