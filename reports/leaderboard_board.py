@@ -62,6 +62,7 @@ class Board:
         lanes: brackets beside each other.
         hidden_groups: tie groups that are not drawn.
         ranked: how many are ranked.
+        last: the last place of any rank or interval: more than are ranked while a finalist waits for results.
         looks: label -> colour and shape; labels beyond the first few share one.
         anchors: team -> id of its section.
         teams: label -> team.
@@ -77,6 +78,7 @@ class Board:
     anchors: Mapping[str, str] = field(default_factory=dict)
     two_phase: bool = False
     teams: Mapping[str, str] = field(default_factory=dict)
+    last: int = 0
 
     @property
     def columns(self) -> tuple[ColumnInfo, ...]:
@@ -101,6 +103,8 @@ def make_board(snapshot: Snapshot, standings: Standings) -> Board:
     order = [row.label for row in standings.rows if row.rank is not None]
     tied = tie_groups(standings)
     rails, lanes, hidden = lay_rails(tied, order)
+    ends = [max(row.rank, *(row.interval or (0,))) for row in standings.rows if row.rank is not None]
+    last = max([len(order), *ends])
     columns = [column for *_, members, _ in groups for column in members]
     lines = []
     for row in standings.rows:
@@ -113,7 +117,7 @@ def make_board(snapshot: Snapshot, standings: Standings) -> Board:
                 RANKED if ranked else UNRANKED if row.primary else OTHER,
                 rails[row.label] if ranked else ("",) * lanes,
                 listed(tied_with(tied, row.label)) if ranked else "",
-                rank_bar(row.interval, row.rank, len(order)) if row.interval and row.rank is not None else None,
+                rank_bar(row.interval, row.rank, last) if row.interval and row.rank is not None else None,
                 heat_tiles(row.probability),
                 chances(row),
                 _likeliest(row),
@@ -135,6 +139,7 @@ def make_board(snapshot: Snapshot, standings: Standings) -> Board:
         anchors,
         any(row.finalist is not None for row in standings.rows),
         {row.label: row.team for row in standings.rows},
+        last,
     )
 
 

@@ -25,7 +25,7 @@ class Placing:
     Args:
         team, run: whose.
         rank: place, 1 is best; equals share the better one. ``None`` when not ranked.
-        score: in the unit of the rule (see `Plan`); of the final phase for a finalist.
+        score: in the unit of the rule (see `Plan`); once there is a final phase, that of finalists alone.
         points: column id -> what entered the score, before weights.
         reasons: why it is not ranked; empty when it is.
         tie_break: the column that told it from an entry with the same score.
@@ -285,7 +285,9 @@ def _final_phase(
         for placing in table.order(judged, plan)
     ]
     waiting = [replace(chosen[run], rank=None, score=None, reasons=why) for run, why in gaps.items() if why]
-    return [*decided, *waiting, *(placing for placing in first if not placing.finalist)], None
+    # Points of the final phase and sums of ranks are no one quantity: the others keep their shortlist's score as that.
+    others = [replace(placing, score=None) for placing in first if not placing.finalist]
+    return [*decided, *waiting, *others], None
 
 
 def _without(plan: Plan, refused: Mapping[str, Reason]) -> Plan | None:

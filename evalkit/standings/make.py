@@ -118,6 +118,8 @@ def _rows(
     certainty, shortlist = certain
     field, cells = table.field, table.cells
     best = _best(infos, ranked, table)
+    # A finalist without results yet has no rank, and those behind the finalists keep theirs.
+    last = max([len(ranked.ranked), *(placing.rank for placing in ranked.ranked if placing.rank is not None)])
     rows = []
     for key in ranked.order:
         placing = ranked.placings[key]
@@ -128,7 +130,7 @@ def _rows(
         listed = placing.rank is not None
         probability = source.probability.get(key, ()) if listed else ()
         # Finalists' probabilities end with the last finalist; nobody of them comes behind.
-        places = len(ranked.ranked) if probability else 0
+        places = last if probability else 0
         rows.append(
             Row(
                 team=placing.team,

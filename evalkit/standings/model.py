@@ -82,7 +82,7 @@ class Row:
         primary: whether it competes.
         cells: column id -> value.
         rank: place, 1 is best, equals share it; ``None`` when not ranked.
-        score: in the unit of the rule.
+        score: in the unit of the rule; ``None`` behind the finalists of a final phase.
         interval: best and worst rank that the data allow, for all teams together.
         probability: probability of place 1, 2, ...; empty without uncertainty.
         reasons: why it is not ranked.

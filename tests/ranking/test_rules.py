@@ -379,9 +379,10 @@ def test_the_shortlist_advances_and_people_decide():
         (True, 2, 9.0),
         (True, 3, 5.0),
         (True, 1, 3.0),
-        (False, 4, 4.0),
-        (False, 5, 5.0),
+        (False, 4, None),
+        (False, 5, None),
     ]
+    assert [p.shortlist_score for p in ranking.placings] == [2.0, 3.0, 1.0, 4.0, 5.0]
     assert ranking.provisional is None
 
 

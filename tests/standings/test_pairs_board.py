@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 from typing import Any
 
@@ -11,6 +13,9 @@ from builders.boards import make_run, make_snapshot
 
 from evalkit.board.model import Snapshot
 from evalkit.opinion.pairs import bradley_terry
+from evalkit.reports.leaderboard_board import make_board
+from evalkit.reports.leaderboard_page import render_leaderboard
+from evalkit.reports.leaderboard_tables import leaderboard_csv
 from evalkit.standings.comparisons import read_comparisons
 from evalkit.standings.field import read_field
 from evalkit.standings.judged import judge_snapshot
@@ -287,3 +292,28 @@ def test_influences_move_as_the_refitted_strengths_do() -> None:
         moved += list(bradley_terry(wins).theta - np.array(full, dtype=float))
     assert np.corrcoef(moved, expected)[0, 1] > 0.98
     assert np.polyfit(expected, moved, 1)[0] == pytest.approx(1, abs=0.2)
+
+
+def test_a_finalist_who_waits_leaves_everyone_a_place_on_the_axis() -> None:
+    """Three finalists, one without comparisons: rank 5 of 4 ranked teams is rank 5 of 5 places."""
+    challenge = "schema: 1\nid: c\ntitle: C\nmetrics: [{id: psnr, direction: higher}]\n"
+    challenge += "ranking: two-phase\nratings: {method: pairs, finalists: 3}\n"
+    random = np.random.default_rng(0)
+    values = {f"t{at}": {"psnr": list(random.normal(40 - at, 0.2, 6))} for at in range(5)}
+    pairs = [(f"r{rater}", f"s{at}", "t0", "t1", float(at % 2)) for rater in range(3) for at in range(1, 7)]
+    snapshot = make_snapshot(challenge, values, pairs=pairs)
+    made = make_standings(snapshot, draws=100)
+    ranks = {row.team: row.rank for row in made.rows}
+    assert (ranks["t2"], ranks["t3"], ranks["t4"]) == (None, 4, 5)
+    assert all(len(row.probability) == 5 for row in made.rows if row.rank)
+    board = make_board(snapshot, made)
+    assert (board.ranked, board.last) == (4, 5)
+    assert all(line.bar.at <= 100 and line.bar.x + line.bar.width <= 100 for line in board.lines if line.bar)
+    # Shares of points and sums of ranks are not one quantity: no score behind the finalists.
+    assert all(row.score is None and row.shortlist_score is not None for row in made.rows if row.finalist is False)
+    lines = list(csv.DictReader(io.StringIO(leaderboard_csv(snapshot, made))))
+    assert [(line["score"], line["shortlist_score"]) for line in lines if line["finalist"] == "no"] == [
+        ("", "4.0"),
+        ("", "5.0"),
+    ]
+    assert "no finalist" in render_leaderboard(snapshot, made)
