@@ -170,6 +170,18 @@ def rank_entries(
     return Ranking(rule, _in_order([*decided, *out]), refused, weights, final.lower_wins, provisional or pending)
 
 
+def split_equals(
+    challenge: Challenge,
+    entries: Sequence[Entry],
+    equal: Sequence[int],
+    higher_is_better: Mapping[str, bool | None] | None = None,
+) -> list[list[int]]:
+    """Return the entries ``equal`` (indices), whose scores agree, as groups by its tie breaks, best first."""
+    breaks = challenge.ranking_rules.tie_breaks
+    table = _Table(columns_of(challenge, higher_is_better), None, tuple(breaks), challenge.coverage)
+    return [group for group, _ in table.split(entries, list(equal), breaks, None)]
+
+
 @dataclass(frozen=True)
 class _Table:
     columns: tuple[Column, ...]

@@ -6,7 +6,7 @@ in any one weight, also when groups share out their weight (after multiplying by
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from evalkit.ranking.points import Floats, Plan, places
 
 EQUAL = 1e-12  # differences of scores below this are rounding
 BLOCK = 2_000_000
+Split = Callable[[Sequence[int]], Sequence[Sequence[int]]]
 
 
 @dataclass(frozen=True)
@@ -128,8 +129,16 @@ def random_weights(
     return RandomWeights(tuple(teams), wins / draws, float(same / draws), draws, seed)
 
 
-def leave_one_out(teams: Sequence[str], values: NDArray[Any], plan: Plan) -> Mapping[str, Mapping[str, int]]:
-    """Return the ranks without each column in turn: column id -> team -> rank; a lone column is not left out."""
+def leave_one_out(
+    teams: Sequence[str], values: NDArray[Any], plan: Plan, split: Split | None = None
+) -> Mapping[str, Mapping[str, int]]:
+    """Return the ranks without each column in turn: column id -> team -> rank; a lone column is not left out.
+
+    Args:
+        teams, values, plan: as in `weight_intervals`.
+        split: the rule's tie breaks: indices of teams with equal scores -> the same as groups, best first. A column
+            that is left out of the score still breaks ties, as one of weight 0 does.
+    """
     out: dict[str, dict[str, int]] = {}
     values = np.asarray(values, dtype=np.float64)
     for index, column in enumerate(plan.columns):
@@ -139,7 +148,19 @@ def leave_one_out(teams: Sequence[str], values: NDArray[Any], plan: Plan) -> Map
             continue
         rest = replace(plan, columns=tuple(plan.columns[position] for position in kept))
         ranks = places(rest.scores(values[:, kept]), lower_wins=rest.lower_wins)
+        ranks = ranks if split is None else _split_ranks(ranks, split)
         out[column.id] = dict(zip(teams, (int(rank) for rank in ranks), strict=True))
+    return out
+
+
+def _split_ranks(ranks: NDArray[np.int64], split: Split) -> NDArray[np.int64]:
+    """Return the ranks after ties are broken."""
+    out = ranks.copy()
+    for rank in np.unique(ranks):
+        place = int(rank)
+        for group in split([int(index) for index in np.flatnonzero(ranks == rank)]):
+            out[list(group)] = place
+            place += len(group)
     return out
 
 

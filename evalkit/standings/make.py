@@ -8,13 +8,14 @@ from dataclasses import replace
 from evalkit.board.model import Snapshot
 from evalkit.errors import InputError
 from evalkit.ranking.points import Plan
+from evalkit.ranking.rules import split_equals
 from evalkit.ranking.sensitivity import leave_one_out, random_weights, weight_intervals
 from evalkit.standings.agreement import distributions, metric_points, sample_values
 from evalkit.standings.answers import People
 from evalkit.standings.breakdown import breakdowns
 from evalkit.standings.certainty import Options, RankCertainty, rank_certainty
-from evalkit.standings.columns import ranked_columns, read_columns
-from evalkit.standings.entries import Ranked, Table, make_table, rank_field
+from evalkit.standings.columns import Columns, ranked_columns, read_columns
+from evalkit.standings.entries import Ranked, Table, entry_of, make_table, rank_field
 from evalkit.standings.field import RunKey, read_field
 from evalkit.standings.judged import judge_snapshot
 from evalkit.standings.model import ColumnInfo, Row, Sensitivity, Standings
@@ -66,7 +67,7 @@ def make_standings(
         certainty=certainty.certainty,
         no_certainty=certainty.why_not,
         shortlist=shortlist.certainty if shortlist is not None else None,
-        sensitivity=_sensitivity(ranked, table, seed=seed, podium=podium),
+        sensitivity=_sensitivity(columns, ranked, table, seed=seed, podium=podium),
         people=people_info(snapshot, judged, people),
         points=metric_points(infos, field, values, seed=seed),
         distributions=distributions(infos, field, values),
@@ -168,7 +169,7 @@ def _best(infos: Sequence[ColumnInfo], ranked: Ranked, table: Table) -> set[tupl
     return found
 
 
-def _sensitivity(ranked: Ranked, table: Table, *, seed: int, podium: int) -> Sensitivity | None:
+def _sensitivity(columns: Columns, ranked: Ranked, table: Table, *, seed: int, podium: int) -> Sensitivity | None:
     """Return what other weights would do; ``None`` for fewer than two teams or a rule with nothing to weigh.
 
     In a two-phase ranking it is about the finalists, where several dimensions decide among them.
@@ -185,4 +186,9 @@ def _sensitivity(ranked: Ranked, table: Table, *, seed: int, podium: int) -> Sen
         random = random_weights(teams, values, plan, order, seed=seed, podium=podium)
     except InputError:  # equal but for rounding: no weight can be said to keep that order
         return None
-    return Sensitivity(podium, intervals, random, leave_one_out(teams, values, plan))
+    entries = [entry_of(table.field.entrants[table.field.position[key]], table.cells[key]) for key in keys]
+
+    def split(equal: Sequence[int]) -> list[list[int]]:
+        return split_equals(columns.challenge, entries, equal, columns.directions)
+
+    return Sensitivity(podium, intervals, random, leave_one_out(teams, values, plan, split))

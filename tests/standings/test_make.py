@@ -463,3 +463,30 @@ def test_the_same_board_gives_the_same_standings_whatever_the_order_of_the_ratin
     assert text(make_standings(snapshot, draws=300)) == first
     assert text(make_standings(shuffled, draws=300)) == first
     assert text(make_standings(snapshot, draws=300, seed=1)) != first
+
+
+def test_ranks_without_a_column_keep_the_tie_breaks() -> None:
+    """Without y, a and b are equal in x and share nothing: z, which doesn't rank, tells b before a.
+
+    Without x, y puts a first; c is last in both.
+    """
+    challenge = """
+schema: 1
+id: c
+title: C
+metrics:
+  - {id: m.x, direction: higher}
+  - {id: m.y, direction: higher}
+  - {id: m.z, direction: lower, rank: false}
+ranking: rank-sum
+ranking_rules: {tie_breaks: [m.z]}
+"""
+    values = {
+        "a": {"m.x": [0.5, 0.6], "m.y": [0.9, 0.8], "m.z": [0.3, 0.4]},
+        "b": {"m.x": [0.5, 0.6], "m.y": [0.7, 0.6], "m.z": [0.1, 0.2]},
+        "c": {"m.x": [0.1, 0.2], "m.y": [0.1, 0.2], "m.z": [0.0, 0.1]},
+    }
+    made = make_standings(make_snapshot(challenge, values, better={"m.z": False}), draws=100)
+    assert made.sensitivity is not None
+    assert made.sensitivity.without["m.y"] == {"b": 1, "a": 2, "c": 3}
+    assert made.sensitivity.without["m.x"] == {"a": 1, "b": 2, "c": 3}
