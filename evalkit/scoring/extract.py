@@ -36,7 +36,7 @@ from evalkit.metrics.features.base import (
     feature_registry,
 )
 from evalkit.scoring.cache import CorruptEntryError, FeatureCache, feature_key
-from evalkit.scoring.guard import Guard, GuardedPairs, GuardedSession
+from evalkit.scoring.guard import Guard, GuardedPairs, GuardedSession, UpstreamFailedError
 from evalkit.scoring.pairing import PairedSink
 from evalkit.submission import MemberRef
 from evalkit.validators.findings import verdict_of
@@ -279,9 +279,10 @@ class _Work:
                 upstream[need] = guards[need].live(need)
                 continue
             data = self._load(need, keys[need])
-            if data is None or data.arrays is None:
-                lost = data or FeatureData(None, "feature_missing")
-                raise FeatureUnavailableError(lost.reason or "feature_missing", lost.detail)
+            if data is None:  # the cache lost it after `_missing` looked: the next run computes both
+                raise UpstreamFailedError(f"the feature '{need}', which this one needs, left the cache during the run")
+            if data.arrays is None:
+                raise FeatureUnavailableError(data.reason or "feature_missing", data.detail)
             upstream[need] = self.handler.extractors[need].view(dict(data.arrays))
         return extractor.open(self.item, upstream)
 

@@ -325,6 +325,29 @@ def test_a_dependent_feature_is_the_same_live_and_from_the_cache(config, job, pl
     same(stored(settings, again)["b"], live)
 
 
+def test_an_upstream_entry_that_goes_during_the_run_is_no_lasting_reason(config, job, planted):
+    settings = config("a", "b")
+    before = stored(settings, Handler(settings)(job))["b"]
+    (kept,), (own,) = entries(settings, "a"), entries(settings, "b")
+    own.unlink()
+    handler = Handler(settings)
+    load = handler.cache.load
+
+    def load_and_lose(name, key):
+        found = load(name, key)
+        if name == "a":  # somebody tidies the cache right after it was looked at
+            kept.unlink(missing_ok=True)
+        return found
+
+    handler.cache.load = load_and_lose
+    lost = handler(job)
+    assert (list(lost.errors), lost.computed, entries(settings, "b")) == (["b"], (), [])
+    assert "'a'" in lost.errors["b"].strip().splitlines()[-1]
+    again = Handler(settings)(job)
+    assert (sorted(again.computed), dict(again.errors)) == (["a", "b"], {})
+    same(stored(settings, again)["b"], before)
+
+
 def test_an_upstream_of_another_version_changes_the_key(config, job, planted, monkeypatch):
     first = Handler(config("a", "b"))(job)
     kind = extract.feature_registry()["a"]
