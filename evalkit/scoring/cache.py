@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 
-from evalkit.files import atomic_write
+from evalkit.files import atomic_write, storage_error
 from evalkit.metrics.base import FeatureData
 from evalkit.metrics.features.base import FeatureRecord, WeightFile
 
@@ -105,8 +106,19 @@ class FeatureCache:
             content |= data.arrays
         # The names too: damage to the ZIP's table of contents can hide an array, and no checksum notices.
         content[_KEY] = np.array([key, *sorted(content)])
-        with atomic_write(self.path(name, key)) as stream:
+        path = self.path(name, key)
+        _clear(path)
+        with atomic_write(path) as stream:
             np.savez(stream, allow_pickle=False, **content)
+
+
+def _clear(path: Path) -> None:
+    """Remove a folder that stands where an entry belongs: no file can be renamed over it."""
+    if path.is_dir() and not path.is_symlink():
+        try:
+            shutil.rmtree(path)
+        except OSError as error:
+            raise storage_error(path, error) from error
 
 
 class CorruptEntryError(Exception):

@@ -301,3 +301,13 @@ def test_a_key_needs_plain_options():
     with pytest.raises(TypeError):
         feature_key(replace(RECORD, options={"a": object()}), {}, {}, {})
     assert json.loads(json.dumps(dict(RECORD.options))) == RECORD.options
+
+
+def test_a_folder_in_the_place_of_an_entry_gives_way(cache):
+    place = cache.path("f", KEY)
+    place.mkdir(parents=True)
+    (place / "something").write_text("x")
+    with pytest.raises(CorruptEntryError):
+        cache.load("f", KEY)
+    cache.store("f", KEY, FeatureData({"a": np.arange(3)}))
+    assert cache.load("f", KEY).arrays["a"].tolist() == [0, 1, 2]
