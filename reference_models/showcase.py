@@ -246,8 +246,8 @@ class Showcase:
             raise UsageError("The demo's raters need to know when they rate.", fix="Give 'ratings.window' both ends.")
         quality = {team.name: dict(zip(DIMENSIONS, team.quality, strict=True)) for team in (*TEAMS, DAMAGED)}
         sheet = simulate(videos, quality, Panel(opens, closes, RATERS, RATED, self.seed))
+        write_text(self.key_file, sheet.key_csv())  # first: ratings without a key are of no use
         write_text(self.ratings_file, sheet.ratings_csv())
-        write_text(self.key_file, sheet.key_csv())
         return sheet
 
     def _truth(self, testset: TestSet) -> dict[str, bytes]:

@@ -52,7 +52,7 @@ def publish(
     place = show.folder / "board.sqlite"
     with _opened(place, challenge, show, testset) as board:
         _add_runs(board, cards, submissions, cache, workers, progress)
-        if not show.ratings_file.is_file():
+        if not (show.ratings_file.is_file() and show.key_file.is_file()):
             show.ratings(
                 [(name, video.sample) for name, card in cards.items() for video in card.videos if _seen(video.verdict)]
             )
