@@ -24,6 +24,7 @@ def testset() -> None:
 @click.option("--seconds", type=float, default=4.0, show_default=True, help="Length of a clip.")
 @click.option("--size", type=int, default=256, show_default=True, help="Width and height in pixels.")
 @click.option("--actions", type=int, default=0, show_default=True, help="Actions asked for in each clip, with times.")
+@click.option("--force", is_flag=True, help="Write over a test set that was made here with other options.")
 @workers_option
 @quiet_option
 @json_option
@@ -35,13 +36,14 @@ def make(
     seconds: float,
     size: int,
     actions: int,
+    force: bool,
     workers: int | None,
     quiet: bool,
     as_json: bool,
 ) -> None:
     """Write talking puppets to FOLDER: reference image, speech, caption, groups and the real video of each.
 
-    Lips and sound agree by construction. The same options give the same bytes.
+    Lips and sound agree by construction. The same options give the same bytes; a run that was stopped goes on.
     """
     from evalkit.reference_models.puppet.worldmaker import World, make_world
     from evalkit.scoring.engines.local import default_workers
@@ -50,7 +52,7 @@ def make(
     world = World(folder, seed, identities, takes, seconds, size, actions)
     count = len(world.scenes())
     with shown(progress_on(quiet or as_json), "making", count) as progress:
-        make_world(world, workers or default_workers(), progress.step)
+        make_world(world, workers or default_workers(), progress.step, force=force)
     if as_json:
         click.echo(json.dumps({"schema": 1, "ok": True, "testset": str(folder), "samples": count}, indent=1))
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import wave
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from evalkit.errors import MachineError, UsageError
-from evalkit.files import atomic_write, write_text
+from evalkit.files import atomic_write, storage_error, sweep_parts, write_text
 from evalkit.media.encode import write_video
 from evalkit.pool import Workers
 from evalkit.reference_models.puppet import captions
@@ -24,6 +24,7 @@ from evalkit.reference_models.puppet.voice import RATE
 from evalkit.testset import SAMPLES_FILE
 
 HANDLER = "evalkit.reference_models.puppet.worldmaker:Maker"
+MARKER_FILE = ".world.json"  # the first file in the folder: what is made here, and that it is a world's
 SAMPLE_SECONDS = 600.0  # that one sample may take
 
 
@@ -69,15 +70,24 @@ class World:
         if abs(self.seconds * FPS - round(self.seconds * FPS)) > 1e-6:
             raise UsageError(f"A clip is a whole number of frames at {FPS} a second.", found=f"{self.seconds} s")
 
-    def scenes(self) -> dict[str, Scene]:
-        """Return every sample's scene by its id, in order."""
+    def names(self) -> dict[str, tuple[int, int]]:
+        """Return every sample's person and take by its id, in order."""
         return {
-            f"p{number:03}" + (f"t{take}" if self.takes > 1 else ""): draw_scene(
-                self.seed, number, take, seconds=self.seconds, size=self.size, actions=self.actions
-            )
+            f"p{number:03}" + (f"t{take}" if self.takes > 1 else ""): (number, take)
             for number in range(1, self.identities + 1)
             for take in range(self.takes)
         }
+
+    def scenes(self) -> dict[str, Scene]:
+        """Return every sample's scene by its id, in order."""
+        return {
+            name: draw_scene(self.seed, number, take, seconds=self.seconds, size=self.size, actions=self.actions)
+            for name, (number, take) in self.names().items()
+        }
+
+    def options(self) -> dict[str, int | float]:
+        """Return what decides the bytes: everything but the folder."""
+        return {name: value for name, value in asdict(self).items() if name != "folder"}
 
 
 class Maker:
@@ -89,7 +99,7 @@ class Maker:
     def __call__(self, job: tuple[str, Scene]) -> str:
         """Write reference image, speech and video; return the sample's line for the index."""
         name, scene = job
-        image, audio, video = (f"images/{name}.png", f"audio/{name}.wav", f"videos/{name}.mp4")
+        image, audio, video = _files(name)
         frames = scene.frames()
         first = next(frames)
         with atomic_write(self.folder / image) as stream:
@@ -110,24 +120,31 @@ class Maker:
         )
 
 
-def make_world(world: World, workers: int = 1, progress: Callable[[str], None] | None = None) -> Path:
+def make_world(
+    world: World, workers: int = 1, progress: Callable[[str], None] | None = None, *, force: bool = False
+) -> Path:
     """Write a native test set and return its folder; equal bytes with any number of workers.
+
+    A folder that holds a world of the same options, finished or not, is made whole.
 
     Args:
         world: what to make.
         workers: processes.
         progress: called with the id of each sample that is done.
+        force: write over a world of other options too.
 
     Raises:
         UsageError: the folder holds something else already.
         StorageError: it can't be written.
     """
     index = world.folder / SAMPLES_FILE
-    if world.folder.exists() and any(world.folder.iterdir()) and not index.exists():
-        raise UsageError(f"{world.folder} is not empty and holds no test set.", fix="Name a new folder.")
-    for part in ("images", "audio", "videos"):
-        (world.folder / part).mkdir(parents=True, exist_ok=True)
-    index.unlink(missing_ok=True)  # written last: a folder with an index is whole
+    _claim(world, force=force)
+    try:
+        for part in ("images", "audio", "videos"):
+            (world.folder / part).mkdir(parents=True, exist_ok=True)
+        index.unlink(missing_ok=True)  # written last: a folder with an index is whole
+    except OSError as error:
+        raise storage_error(world.folder, error) from error
     jobs = list(world.scenes().items())
     lines: dict[int, str] = {}
     for result in Workers(HANDLER, world.folder, workers, SAMPLE_SECONDS).run(jobs):
@@ -142,6 +159,55 @@ def make_world(world: World, workers: int = 1, progress: Callable[[str], None] |
             progress(jobs[result.index][0])
     write_text(index, "".join(f"{lines[number]}\n" for number in range(len(jobs))))
     return world.folder
+
+
+def _claim(world: World, *, force: bool) -> None:
+    """Make sure that the folder is this world's to write, and say so in it before anything else is written."""
+    folder, marker = world.folder, world.folder / MARKER_FILE
+    sweep_parts(marker)
+    there = _world_in(folder)
+    if there is None and folder.exists() and any(folder.iterdir()):
+        if (folder / SAMPLES_FILE).exists():
+            raise UsageError(
+                f"{folder} holds a test set that 'testset make' doesn't know as its own.",
+                expected=f"an empty folder, or one with the file {MARKER_FILE}",
+                fix="Name a new folder, or delete this one if you don't need it.",
+            )
+        raise UsageError(f"{folder} is not empty and holds no test set.", fix="Name a new folder.")
+    if there is not None and there.options() != world.options():
+        if not force:
+            raise UsageError(
+                f"{folder} holds a test set that was made with other options.",
+                found=json.dumps(there.options()),
+                expected=json.dumps(world.options()),
+                fix="Name a new folder, or write over this one ('evalkit testset make' with --force).",
+            )
+        _remove(there)
+    write_text(marker, json.dumps(world.options(), indent=1) + "\n")
+
+
+def _world_in(folder: Path) -> World | None:
+    """Return what the folder says it is; ``None`` when it doesn't say, or nothing that makes a world."""
+    try:
+        world = World(folder, **json.loads((folder / MARKER_FILE).read_text(encoding="utf-8")))
+        world.names()
+    except (OSError, ValueError, TypeError, UsageError):
+        return None
+    return world
+
+
+def _remove(world: World) -> None:
+    """Remove a world's own files: the index first, so that no reader takes half of it for a test set."""
+    try:
+        for file in (SAMPLES_FILE, *chain.from_iterable(map(_files, world.names()))):
+            (world.folder / file).unlink(missing_ok=True)
+    except OSError as error:
+        raise storage_error(world.folder, error) from error
+
+
+def _files(name: str) -> tuple[str, str, str]:
+    """Return where a sample's image, sound and video lie."""
+    return f"images/{name}.png", f"audio/{name}.wav", f"videos/{name}.mp4"
 
 
 def write_wav(path: Path, samples: NDArray[np.float32], rate: int = RATE) -> None:

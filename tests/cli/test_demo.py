@@ -174,6 +174,38 @@ def test_it_goes_on_where_it_stopped(capsys: pytest.CaptureFixture[str], folder:
     )
 
 
+def test_a_test_set_that_was_stopped_half_way_is_made_whole(tmp_path: Path) -> None:
+    whole = showcase.Showcase(tmp_path / "whole", samples=3, seconds=0.4, size=64)
+    stopped = showcase.Showcase(tmp_path / "stopped", samples=3, seconds=0.4, size=64)
+
+    def stop(name: str) -> None:
+        raise KeyboardInterrupt(name)
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped.testset(progress=stop)
+    assert not (stopped.testset_folder / "samples.jsonl").exists()
+    assert stopped.testset().sha256 == whole.testset().sha256
+    assert len(list((stopped.testset_folder / "videos").iterdir())) == 3
+
+
+def test_a_finished_test_set_without_the_marker_of_newer_versions_is_taken(tmp_path: Path) -> None:
+    show = showcase.Showcase(tmp_path, samples=3, seconds=0.4, size=64)
+    made = show.testset()
+    (show.testset_folder / ".world.json").unlink()
+    assert show.testset().sha256 == made.sha256
+
+
+def test_the_key_is_written_before_the_ratings(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    """Whoever finds the ratings finds the key too, however the run before ended."""
+    ratings, key = folder / "ratings" / "ratings.csv", folder / "ratings" / "key.csv"
+    texts = ratings.read_bytes(), key.read_bytes()
+    assert key.stat().st_mtime_ns <= ratings.stat().st_mtime_ns
+    key.unlink()  # as older versions were killed between the two
+    (folder / "board.sqlite").unlink()
+    assert run(capsys, "-o", folder, "-q", *OPTIONS)[0] == 0
+    assert (ratings.read_bytes(), key.read_bytes()) == texts
+
+
 def test_a_scorecard_of_another_file_is_not_taken(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
     place = folder / "scorecards" / "still" / "scorecard.json"
     card = Scorecard.load(place)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from evalkit.cli import cli
+from evalkit.cli import cli, main
 from evalkit.errors import UsageError
 from evalkit.media.audio import audio_seconds
 from evalkit.media.decode import iter_frames
@@ -96,6 +99,82 @@ def test_a_folder_with_other_things_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not empty"):
         make_world(World(tmp_path, identities=1, seconds=0.4, size=64))
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def small(folder: Path, seed: int = 3, identities: int = 2) -> World:
+    return World(folder, seed=seed, identities=identities, seconds=0.4, size=64)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    return digests(make_world(small(tmp_path_factory.mktemp("small") / "w")))
+
+
+STAGES = (".world.json", "images/p001.png", "audio/p001.wav", "videos/p001.mp4", "videos/p002.mp4")
+
+
+@pytest.mark.parametrize("last", STAGES)
+def test_a_world_that_was_stopped_at_any_stage_is_made_whole(
+    tmp_path: Path, whole: dict[str, bytes], last: str
+) -> None:
+    starts = [f"{part}/{name}" for name in ("p001", "p002") for part in ("images", "audio", "videos")]
+    order = [next(file for file in whole if file.startswith(start)) for start in (".world.json", *starts)]
+    for file in order[: order.index(last) + 1]:
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_bytes(whole[file])
+    assert digests(make_world(small(tmp_path))) == whole
+
+
+def test_a_run_that_is_killed_between_two_samples_goes_on(tmp_path: Path, whole: dict[str, bytes]) -> None:
+    program = (
+        "import os, signal, sys; from pathlib import Path;"
+        "from evalkit.reference_models.puppet.worldmaker import World, make_world;"
+        "world = World(Path(sys.argv[1]), seed=3, identities=2, seconds=0.4, size=64);"
+        "make_world(world, progress=lambda name: os.kill(os.getpid(), signal.SIGKILL))"
+    )
+    killed = subprocess.run([sys.executable, "-c", program, str(tmp_path / "w")], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert not (tmp_path / "w" / "samples.jsonl").exists()
+    assert (tmp_path / "w" / "videos" / "p001.mp4").exists()
+    assert digests(make_world(small(tmp_path / "w"))) == whole
+
+
+def test_a_kill_while_the_marker_is_written_leaves_no_obstacle(tmp_path: Path, whole: dict[str, bytes]) -> None:
+    (tmp_path / "..world.json.0123abcd.part").write_text("{")
+    assert digests(make_world(small(tmp_path))) == whole
+
+
+@pytest.mark.parametrize("marker", [None, "{", "[]", '{"seed": -1}', '{"more": 1}', '{"takes": 1.5}'])
+@pytest.mark.parametrize("force", [False, True])
+def test_a_test_set_of_somebody_else_is_left_alone(tmp_path: Path, marker: str | None, force: bool) -> None:
+    (tmp_path / "samples.jsonl").write_text('{"id": "mine"}\n')
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos" / "p001.mp4").write_bytes(b"mine")
+    if marker is not None:
+        (tmp_path / ".world.json").write_text(marker)
+    before = digests(tmp_path)
+    with pytest.raises(UsageError, match="Name a new folder"):
+        make_world(small(tmp_path), force=force)
+    assert digests(tmp_path) == before
+
+
+def test_other_options_need_another_folder_or_force(tmp_path: Path, whole: dict[str, bytes]) -> None:
+    make_world(small(tmp_path, seed=4, identities=3))
+    (tmp_path / "notes.txt").write_text("mine")
+    before = digests(tmp_path)
+    with pytest.raises(UsageError, match="other options"):
+        make_world(small(tmp_path))
+    assert digests(tmp_path) == before
+    assert digests(make_world(small(tmp_path), force=True)) == {**whole, "notes.txt": b"mine"}
+
+
+def test_the_command_refuses_a_real_test_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "samples.jsonl").write_text('{"id": "mine"}\n')
+    with pytest.raises(SystemExit) as stop:
+        main(["testset", "make", str(tmp_path), "-n", "1", "--seconds", "0.4", "--size", "64", "-w", "1", "-q"])
+    assert stop.value.code == 2
+    assert "Name a new folder" in capsys.readouterr().err
+    assert (tmp_path / "samples.jsonl").read_text() == '{"id": "mine"}\n'
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
