@@ -20,6 +20,7 @@ class Journal:
         self._path = path
         self._started = time.monotonic()
         self._stream: TextIO | None = None
+        self._failed = False
         self.decodes = 0
         if path is not None:
             try:
@@ -43,10 +44,20 @@ class Journal:
             self._stream.write(json.dumps(line, default=str) + "\n")
             self._stream.flush()
         except OSError as error:
+            self._failed = True
             raise storage_error(self._path, error) from error
 
     def close(self) -> None:
-        """Close the file."""
-        if self._stream is not None:
-            self._stream.close()
-            self._stream = None
+        """Close the file.
+
+        Raises:
+            StorageError: when the disk is full, unless `event` said so already.
+        """
+        stream, self._stream = self._stream, None
+        if stream is None or self._path is None:
+            return
+        try:
+            stream.close()
+        except OSError as error:
+            if not self._failed:
+                raise storage_error(self._path, error) from error

@@ -18,7 +18,9 @@ from weights_server import Behaviour, manifest, noise, role, serving
 
 from evalkit.board import Board
 from evalkit.cli import main
+from evalkit.errors import StorageError
 from evalkit.reference_models import shapes
+from evalkit.scoring.journal import Journal
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,28 @@ def test_scoring(world: Path, tmp_path: Path, tiny_disk: Callable[[int], Path], 
     subprocess.run(["mount", "-o", "remount,size=4m", str(disk)], check=True)
     assert evalkit(tmp_path, *score(world), "-o", "out", "--cache", "cache").returncode == 0
     assert states.finals(tmp_path / "out") == states.finals(world / "good")
+
+
+def test_the_log_alone(world: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "log.jsonl").symlink_to("/dev/full")
+    refused(
+        evalkit(tmp_path, *score(world), "-o", "out"), "no space left to write", "log.jsonl", "Free some disk space"
+    )
+
+
+def test_closing_the_log_says_what_no_event_said(tmp_path: Path) -> None:
+    (tmp_path / "log.jsonl").symlink_to("/dev/full")
+    journal = Journal(tmp_path / "log.jsonl")
+    with pytest.raises(StorageError, match="no space left"):
+        journal.event("video")
+    journal.close()
+    journal = Journal(tmp_path / "log.jsonl")
+    assert journal._stream is not None
+    journal._stream.write("still in memory")
+    with pytest.raises(StorageError, match="no space left"):
+        journal.close()
+    journal.close()
 
 
 def test_no_room_for_temporary_files(world: Path, tmp_path: Path, tiny_disk: Callable[[int], Path]) -> None:
