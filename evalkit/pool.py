@@ -1,8 +1,9 @@
 """Worker processes that survive their work: a crash or a hang costs one job, not the run.
 
 Each worker is a fresh interpreter started with ``python -c``, so a script that calls evalkit needs no
-``if __name__ == "__main__"``. Parent and worker speak length-prefixed pickles over the worker's standard input and
-output, which nobody else can write to; what libraries print goes to standard error. Each worker has a folder of its own
+``if __name__ == "__main__"``. Parent and worker speak over the worker's standard input and output, which nobody
+else can write to; what libraries print goes to standard error. Questions are pickles, answers are plain data
+(`evalkit.pool_answers`): a worker may have been taken over by what it read. Each worker has a folder of its own
 for temporary files, in which it works and which the parent removes with it: a worker that is killed can't tidy up. What
 a parent that was killed leaves, the next run removes. A run that is stopped gives workers in the middle of a job a
 moment to tidy up, and then kills them. With `evalkit.sandbox.Limits` a worker is confined before its first job, and
@@ -14,7 +15,6 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
-import pickle
 import queue
 import select
 import shutil
@@ -31,7 +31,8 @@ from typing import Any, BinaryIO, Literal, NoReturn
 
 from evalkit.errors import EvalkitError, MachineError
 from evalkit.files import OwnFolder, sweep_folders
-from evalkit.pool_messages import receive, send, send_bytes
+from evalkit.pool_answers import Answer, encode
+from evalkit.pool_messages import BadAnswerError, receive, receive_answer, send, send_bytes
 from evalkit.sandbox import Confined, Limits, enter
 
 FOLDERS = "evalkit-worker-"  # how the names of the workers' temporary folders begin
@@ -39,7 +40,6 @@ _STARTUP_SECONDS = 300.0
 _GRACE_SECONDS = 5.0
 _STOP_SECONDS = 0.5  # in which workers that are stopped in the middle of a job may tidy up, all of them together
 _JOBS_PER_WORKER = 250  # of a confined one: what a file may have broken in it doesn't last
-_Answer = tuple[Literal["ok", "stop", "error", "memory"], Any, bool]  # what it is, it, whether the worker is worn out
 _PROGRAM = "import sys; from evalkit.pool import child_main; child_main(sys.argv[1])"
 
 
@@ -66,7 +66,8 @@ class Workers:
 
     Args:
         handler: ``module:name`` of a callable; it is called with ``config`` once per worker and returns the function
-            that is called with each job.
+            that is called with each job and returns plain values, or records announced with
+            `evalkit.pool_answers.answer_record`.
         config: what the handler gets; pickled.
         count: number of processes.
         timeout: seconds that one job may take, ``None`` for no limit.
@@ -207,7 +208,7 @@ class _Child:
         except OSError as error:
             raise MachineError("A worker process could not start.", found=str(error)) from None
 
-    def _exchange(self, process: subprocess.Popen[bytes], message: Any, timeout: float | None) -> _Answer:
+    def _exchange(self, process: subprocess.Popen[bytes], message: Any, timeout: float | None) -> Answer:
         """Send ``message`` and return the answer; a worker that gives none is ended."""
         guard = threading.Lock()
         late = answered = False
@@ -225,10 +226,10 @@ class _Child:
             timer.start()
         try:
             send(_pipe(process.stdin), message)
-            answer: _Answer = receive(_pipe(process.stdout))
+            answer = receive_answer(_pipe(process.stdout))
             with guard:
                 answered = True
-        except (EOFError, OSError, pickle.UnpicklingError) as error:
+        except (EOFError, OSError, BadAnswerError) as error:
             # It is dying, or it has closed the pipe and lives on.
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(_GRACE_SECONDS if isinstance(error, EOFError | OSError) else 0)
@@ -340,7 +341,7 @@ def _answer_all(questions: BinaryIO, answers: BinaryIO, folder: str) -> None:
             message = receive(questions)
         except (EOFError, OSError):
             return
-        answer: _Answer
+        answer: Answer
         try:
             if handle is None:
                 handle, confined = _begin(message, folder)
@@ -356,9 +357,9 @@ def _answer_all(questions: BinaryIO, answers: BinaryIO, folder: str) -> None:
         except Exception:  # noqa: BLE001 - reported to the parent, which goes on with the next job
             answer = ("error", traceback.format_exc(limit=-8), False)
         try:
-            body = pickle.dumps(answer, protocol=pickle.HIGHEST_PROTOCOL)
+            body = encode(answer)
         except Exception as error:  # noqa: BLE001 - what the job returned is at fault, not the worker
-            body = pickle.dumps(("error", f"The answer can't be sent: {type(error).__name__}: {error}", True))
+            body = encode(("error", f"The answer can't be sent: {type(error).__name__}: {error}", True))
         try:
             send_bytes(answers, body)
         except OSError:

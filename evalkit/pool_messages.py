@@ -1,4 +1,7 @@
-"""How parent and worker of `evalkit.pool` speak: pickles, each after its length in eight bytes, little end first."""
+"""How parent and worker of `evalkit.pool` speak: each message after its length in eight bytes, little end first.
+
+The parent's questions are pickles; the worker's answers are not, see `evalkit.pool_answers`.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,14 @@ import pickle
 import struct
 from typing import Any, BinaryIO
 
+from evalkit.pool_answers import Answer, decode
+
+MOST_ANSWER_BYTES = 1 << 30  # what travels is facts and digests, some kilobytes; a worker may claim any length
 _HEADER = struct.Struct("<Q")
+
+
+class BadAnswerError(Exception):
+    """The worker sent what is no answer."""
 
 
 def send(stream: BinaryIO, message: Any) -> None:
@@ -20,7 +30,7 @@ def send(stream: BinaryIO, message: Any) -> None:
 
 
 def send_bytes(stream: BinaryIO, body: bytes) -> None:
-    """Send what is pickled already.
+    """Send what is bytes already.
 
     Raises:
         OSError: when the other side is gone.
@@ -30,20 +40,40 @@ def send_bytes(stream: BinaryIO, body: bytes) -> None:
 
 
 def receive(stream: BinaryIO) -> Any:
-    """Return the next message; it must come from this program's own other half.
+    """Return the next question; it must come from the parent, which nobody else can pretend to be.
 
     Raises:
         EOFError: when the other side is gone, also in the middle of a message.
         pickle.UnpicklingError: when it can't be rebuilt here.
     """
+    body = _body(stream, None)
+    try:
+        return pickle.loads(body)  # noqa: S301 - written by the parent
+    except Exception as error:
+        raise pickle.UnpicklingError(f"{type(error).__name__}: {error}") from error
+
+
+def receive_answer(stream: BinaryIO) -> Answer:
+    """Return the worker's next answer, whatever the worker has become.
+
+    Raises:
+        EOFError: when the other side is gone, also in the middle of a message.
+        BadAnswerError: when it is no answer.
+    """
+    try:
+        return decode(_body(stream, MOST_ANSWER_BYTES))
+    except ValueError as error:
+        raise BadAnswerError(str(error)) from error
+
+
+def _body(stream: BinaryIO, most: int | None) -> bytes:
     header = stream.read(_HEADER.size)
     if len(header) < _HEADER.size:
         raise EOFError
     (length,) = _HEADER.unpack(header)
+    if most is not None and length > most:
+        raise BadAnswerError(f"it claims {length} bytes, at most {most} are read")
     body = stream.read(length)
     if len(body) < length:
         raise EOFError
-    try:
-        return pickle.loads(body)  # noqa: S301 - written by this program's own other half
-    except Exception as error:
-        raise pickle.UnpicklingError(f"{type(error).__name__}: {error}") from error
+    return body

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -14,28 +16,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from evalkit.errors import InputError, StorageError, WeightsError
+from evalkit.errors import StorageError, WeightsError
 from evalkit.files import atomic_write
 
 Handle = Callable[[Any], Any]
 
 
-class UnpicklableError(InputError):
-    """Can't be rebuilt from its arguments in the other process."""
-
-    def __reduce__(self) -> tuple[object, ...]:
-        raise TypeError("not to be sent")
-
-
 class _Fragile:
-    """Travels to the parent and can't be unpacked there."""
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return _refuse, ()
-
-
-def _refuse() -> None:
-    raise RuntimeError("not to be unpacked")
+    """Is no plain value."""
 
 
 def acts(config: Any) -> Handle:
@@ -83,9 +71,7 @@ def _chatter(config: Any, value: Any) -> Any:
 
 
 def _stop(config: Any, kind: str) -> None:
-    del config
-    if kind == "unpicklable":
-        raise UnpicklableError("The input is at fault.")
+    del config, kind
     raise StorageError("There is no space left.", found="0 bytes", fix="Free some.")
 
 
@@ -127,6 +113,23 @@ def _write_half(config: Any) -> None:
         time.sleep(600)
 
 
+def _forge(config: Any, body: bytes, length: int | None) -> None:
+    """Write to every pipe what a decoder that was taken over might."""
+    del config
+    for entry in range(3, 64):
+        with contextlib.suppress(OSError):
+            if str(Path(f"/proc/self/fd/{entry}").readlink()).startswith("pipe:"):
+                os.write(entry, struct.pack("<Q", len(body) if length is None else length) + body)
+    time.sleep(600)
+
+
+def _extraction(config: Any) -> Any:
+    del config
+    from evalkit.scoring.extract import Extraction
+
+    return Extraction("s", None, None, problem="lost", keys={"f": "k"}, computed=("f",))
+
+
 def _stubborn(config: Any) -> None:
     """Be deaf to what asks it to leave."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -154,6 +157,8 @@ _ACTS: dict[str, Callable[..., Any]] = {
     "close pipe": _close_pipe,
     "write half": _write_half,
     "stubborn": _stubborn,
+    "forge": _forge,
+    "extraction": _extraction,
     "path": lambda config: list(sys.path),
     "environment": lambda config, name: os.environ.get(name),
 }

@@ -21,6 +21,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "evalkit.registry",
         "evalkit.pool",
         "evalkit.pool_messages",
+        "evalkit.pool_answers",
         "evalkit.sandbox",
         "evalkit.challenge",
         "evalkit.challenge_parts",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -16,8 +17,16 @@ import pytest
 from evalkit import pool
 from evalkit.errors import MachineError, StorageError, WeightsError
 from evalkit.pool import JobResult, Workers
+from evalkit.scoring.extract import Extraction
 
 ACTS = "pool_handlers:acts"
+
+
+class _Runs:
+    """A pickle that runs something where it is read."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return print, ("runs here",)
 
 
 def results(jobs: list[tuple[object, ...]], count: int = 2, timeout: float | None = 60.0, **options: object):
@@ -157,13 +166,44 @@ def test_an_exception_costs_one_job_and_tells_its_traceback():
 
 
 def test_an_answer_that_cannot_be_sent_costs_one_job():
-    found = results([("lambda",), ("fragile",), ("stop", "unpicklable"), ("echo", 3)], 1)
+    found = results([("lambda",), ("fragile",), ("echo", 2)], 1)
     assert found[0].failure == "error"
     assert "The answer can't be sent" in found[0].detail
-    assert found[1].failure == "crashed"
-    assert "not to be unpacked" in found[1].detail
-    assert found[2].failure == "error"
-    assert found[3].value == 3
+    assert found[1].failure == "error"
+    assert "The answer can't be sent" in found[1].detail
+    assert found[2].value == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "length", "word"),
+    [
+        (pickle.dumps(_Runs()), None, "gave no answer"),
+        (b"", (1 << 63) - 1, "claims"),
+        (b'["ok", 1]', None, "gave no answer"),
+        (b'"ok"', None, "gave no answer"),
+        (b'["fine", 1, false]', None, "it is no answer"),
+        (b'["stop", "words", false]', None, "it is no answer"),
+        (b'["error", 7, false]', None, "it is no answer"),
+        (b'["ok", {"record": ["os:system", {"command": "true"}]}, false]', None, "KeyError"),
+        (b'["ok", {"record": ["evalkit.scoring.extract:Extraction", {"sample": 7}]}, false]', None, "gave no answer"),
+        (b'["ok", {}, false]', None, "gave no answer"),
+        (b"[" * 100_000, None, "RecursionError"),
+    ],
+    ids=["pickle", "length", "short", "word", "kind", "stop", "error", "function", "record", "empty", "deep"],
+)
+def test_a_worker_that_was_taken_over_costs_its_job_and_runs_nothing_here(body, length, word, capfd):
+    found = results([("forge", body, length), ("echo", 2)], 1)
+    assert found[0].failure == "crashed"
+    assert word in found[0].detail
+    assert found[1].value == 2
+    assert "runs here" not in capfd.readouterr().out
+
+
+def test_records_and_plain_values_arrive_as_they_were_sent(tmp_path):
+    value = {"a": [1, (2.5, None), True], 3: b"\x00", (1, 2): {"x"}, "p": tmp_path, "n": float("inf")}
+    found = results([("echo", value), ("extraction",)], 1)
+    assert found[0].value == value
+    assert found[1].value == Extraction("s", None, None, problem="lost", keys={"f": "k"}, computed=("f",))
 
 
 def test_an_evalkit_error_stops_the_run(tmp_path):

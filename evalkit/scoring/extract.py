@@ -35,6 +35,7 @@ from evalkit.metrics.features.base import (
     WeightFile,
     feature_registry,
 )
+from evalkit.pool_answers import answer_record
 from evalkit.scoring.cache import CorruptEntryError, FeatureCache, feature_key
 from evalkit.scoring.guard import Guard, GuardedPairs, GuardedSession, UpstreamFailedError
 from evalkit.scoring.pairing import PairedSink
@@ -79,6 +80,7 @@ class Job:
     speech_seconds: float | None = None
 
 
+@answer_record
 @dataclass(frozen=True)
 class Extraction:
     """What the worker says about one file.

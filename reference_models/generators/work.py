@@ -17,6 +17,7 @@ from evalkit.challenge import SubmissionRules
 from evalkit.errors import InputError
 from evalkit.media.encode import write_video
 from evalkit.media.inspect import inspect_media
+from evalkit.pool_answers import answer_record
 from evalkit.reference_models.generators.base import Clip, GenerationError, Generator, Picture, Request, find_generator
 from evalkit.reference_models.generators.pictures import cover
 from evalkit.reference_models.generators.requests import Requests, allowed_size
@@ -45,6 +46,7 @@ class Work:
     search: str
 
 
+@answer_record
 @dataclass(frozen=True)
 class Made:
     """One sample: the finished file and its times, or why there is none."""

@@ -1,0 +1,137 @@
+"""What a worker may answer, as JSON: nothing in an answer can make the parent run anything.
+
+A worker that reads strangers' files may have been taken over, so its answers are never pickles. Plain values, lists,
+tuples, dictionaries, sets, bytes and paths travel, and records that were announced with `answer_record`, which are
+validated as they are rebuilt. Arrays do not travel: features go through the cache.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from functools import lru_cache
+from pathlib import Path, PurePath
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, TypeAdapter
+
+from evalkit.errors import EvalkitError, MachineError
+
+Answer = tuple[Literal["ok", "stop", "error", "memory"], Any, bool]  # what it is, it, whether the worker is worn out
+_PLAIN = {bool, int, float, str}
+_KINDS = ("ok", "stop", "error", "memory")
+_RECORDS: dict[str, type[Any]] = {}
+_Record = TypeVar("_Record", bound=type[Any])
+
+
+def answer_record(kind: _Record) -> _Record:
+    """Announce a dataclass that handlers of workers return; a decorator. Calling it must do nothing but hold values."""
+    _RECORDS[_name(kind)] = kind
+    return kind
+
+
+def encode(answer: Answer) -> bytes:
+    """Return the answer as bytes.
+
+    Raises:
+        TypeError: when something in it may not travel.
+    """
+    return json.dumps([answer[0], _packed(answer[1]), answer[2]]).encode("ascii")
+
+
+def decode(body: bytes) -> Answer:
+    """Return the answer that `encode` made.
+
+    Raises:
+        ValueError: when it is something else.
+    """
+    try:
+        kind, value, worn = json.loads(body)
+        value = _unpacked(value)
+    except (ValueError, TypeError, KeyError, RecursionError, MemoryError) as error:
+        raise ValueError(f"{type(error).__name__}: {str(error)[:200]}") from error
+    wanted = {"ok": object, "stop": EvalkitError}.get(kind, str) if isinstance(kind, str) else None
+    if kind not in _KINDS or wanted is None or not isinstance(value, wanted) or not isinstance(worn, bool):
+        raise ValueError("it is no answer")
+    return kind, value, worn
+
+
+def _name(kind: type[Any]) -> str:
+    return f"{kind.__module__}:{kind.__qualname__}"
+
+
+def _packed(value: Any) -> Any:  # noqa: PLR0911 - one case after the other
+    if isinstance(value, EvalkitError):
+        return {"fault": [_name(type(value)), value.what, value.found, value.expected, value.fix]}
+    if value is None or type(value) in _PLAIN:
+        return value
+    if type(value).__module__ == "numpy" and hasattr(value, "item") and not getattr(value, "shape", True):
+        return _packed(value.item())
+    if isinstance(value, bytes):
+        return {"bytes": base64.b64encode(value).decode("ascii")}
+    if isinstance(value, PurePath):
+        return {"path": str(value)}
+    if is_dataclass(value) and _RECORDS.get(_name(type(value))) is type(value):
+        parts = {field.name: _parts(getattr(value, field.name)) for field in fields(value)}
+        return {"record": [_name(type(value)), parts]}
+    for word, kind in (("tuple", tuple), ("set", frozenset | set)):
+        if isinstance(value, kind):
+            return {word: [_packed(part) for part in value]}
+    if isinstance(value, list):
+        return [_packed(part) for part in value]
+    if isinstance(value, dict):
+        return {"dict": [[_packed(key), _packed(part)] for key, part in value.items()]}
+    raise TypeError(f"{_name(type(value))} may not travel; return plain values")
+
+
+def _parts(value: Any) -> Any:
+    """Pack a field of a record; what the record's own annotations name is rebuilt from its fields."""
+    if isinstance(value, BaseModel):
+        return _packed(value.model_dump())
+    if is_dataclass(value) and not isinstance(value, type):
+        return {"dict": [[field.name, _parts(getattr(value, field.name))] for field in fields(value)]}
+    return _packed(value)
+
+
+def _unpacked(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_unpacked(part) for part in value]
+    if isinstance(value, dict):
+        ((word, content),) = value.items()
+        return _BUILT[word](content)
+    return value
+
+
+def _record(content: Any) -> Any:
+    name, parts = content
+    return _adapter(name).validate_python({field: _unpacked(part) for field, part in parts.items()})
+
+
+@lru_cache
+def _adapter(name: str) -> TypeAdapter[Any]:
+    return TypeAdapter(_RECORDS[name])
+
+
+def _fault(content: Any) -> EvalkitError:
+    name, what, found, expected, fix = content
+    if not isinstance(what, str) or not all(part is None or isinstance(part, str) for part in (found, expected, fix)):
+        raise ValueError("it is no error")
+    kind = next((kind for kind in _faults(EvalkitError) if _name(kind) == name), MachineError)
+    return kind(what, found=found, expected=expected, fix=fix)
+
+
+def _faults(kind: type[EvalkitError]) -> list[type[EvalkitError]]:
+    return [kind, *(below for child in kind.__subclasses__() for below in _faults(child))]
+
+
+_BUILT: dict[str, Callable[[Any], Any]] = {
+    "bytes": lambda content: base64.b64decode(content, validate=True),
+    "path": Path,
+    "tuple": lambda content: tuple(_unpacked(content)),
+    "set": lambda content: frozenset(_unpacked(content)),
+    "dict": lambda content: {_unpacked(key): _unpacked(part) for key, part in content},
+    "record": _record,
+    "fault": _fault,
+}
