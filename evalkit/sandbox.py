@@ -2,10 +2,14 @@
 
 `enter` is called in the worker once it is ready (its libraries and networks are loaded) and before it is given the
 first file. The limits on memory, files and processor time are POSIX's (``setrlimit``). On Linux a seccomp filter
-(libseccomp) refuses, for all threads and for good: sockets, new programs and processes, and what reaches into other
-processes or the system's settings. Where a part can't be had, the others hold; ``evalkit doctor`` tries each (`probe`).
+(libseccomp) refuses, for all threads and for good: sockets, new programs and processes, the calls that reach into other
+processes, and the system's settings. Where a part can't be had, the others hold; ``evalkit doctor`` tries each
+(`probe`).
 
-A filter is no wall around the file system: a worker reads and writes what its user may.
+A filter is no wall around the file system: a worker reads and writes what its user may. ``/proc`` is a part of it: as
+root, or where the kernel has no Yama, the memory of the parent can be opened there (`PARENT` in `probe`). The limit on
+processor time is a soft one, raised for every job, so a worker that was taken over can lift it; the parent's clock ends
+the job all the same.
 """
 
 from __future__ import annotations
@@ -21,6 +25,7 @@ from typing import Any, Literal
 Level = Literal["full", "limits", "off"]
 LEVELS: tuple[Level, ...] = ("full", "limits", "off")
 
+PARENT = "parent's memory out of reach"  # in what `probe` says
 _CLONE_THREAD = 0x00010000
 _PROGRAMS = ("execve", "execveat")
 _REFUSED = (
@@ -168,6 +173,7 @@ def _filter_calls(limits: Limits) -> tuple[str, ...]:
         network = _rule(calls, refuse, "socket", seccomp.Arg(0, seccomp.NE, int(socket.AF_UNIX)))
     else:
         network = _rule(calls, refuse, "socket")
+        network &= _rule(calls, refuse, "socketpair")
     try:
         calls.load()
     except OSError:  # the kernel has no filters, or an outer sandbox forbids them: not in `parts`, and doctor says so
@@ -213,6 +219,7 @@ def probe(config: Any) -> Callable[[Any], dict[str, bool]]:
             "file size": limited(resource.RLIMIT_FSIZE),
             "no network": _is_refused(_open_socket),
             "no programs": _is_refused(_start_program),
+            PARENT: not _opens(Path(f"/proc/{os.getppid()}/mem")),
         }
 
     return handle
@@ -226,6 +233,14 @@ def _is_refused(act: Callable[[], object]) -> bool:
     except OSError:
         return False
     return False
+
+
+def _opens(path: Path) -> bool:
+    try:
+        path.open("r+b", buffering=0).close()
+    except OSError:
+        return False
+    return True
 
 
 def _open_socket() -> None:

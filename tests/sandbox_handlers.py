@@ -66,6 +66,12 @@ def _socket(family: int) -> str:
     return "open"
 
 
+def _socketpair() -> str:
+    for end in socket.socketpair():
+        end.close()
+    return "open"
+
+
 def _run() -> str:
     subprocess.run([sys.executable, "-c", ""], check=True)
     return "ran"
@@ -143,6 +149,7 @@ def _burn() -> None:
 
 _ACTS: dict[str, Callable[..., Any]] = {
     "socket": _socket,
+    "socketpair": _socketpair,
     "run": _run,
     "fork": _fork,
     "thread": _thread,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -12,8 +13,9 @@ from typing import Any
 import pytest
 
 from evalkit import pool
+from evalkit.cli.doctor import _sandbox
 from evalkit.pool import JobResult, Workers
-from evalkit.sandbox import Limits, enter
+from evalkit.sandbox import PARENT, Limits, enter
 
 TRIES = "sandbox_handlers:tries"
 MIB = 1 << 20
@@ -36,7 +38,14 @@ def values(*jobs: tuple[Any, ...], **more: Any) -> list[Any]:
 @pytest.mark.parametrize("thread", [(), ("in early thread",)], ids=["main thread", "a thread from before"])
 @pytest.mark.parametrize(
     "act",
-    [("socket", socket.AF_INET), ("socket", socket.AF_INET6), ("socket", socket.AF_UNIX), ("socket", 16), ("run",)],
+    [
+        ("socket", socket.AF_INET),
+        ("socket", socket.AF_INET6),
+        ("socket", socket.AF_UNIX),
+        ("socket", 16),
+        ("socketpair",),
+        ("run",),
+    ],
     ids=str,
 )
 def test_no_network_and_no_programs(thread: tuple[str, ...], act: tuple[Any, ...]) -> None:
@@ -54,6 +63,17 @@ def test_sockets_of_this_machine_where_a_driver_needs_them() -> None:
     limits = Limits(graphics=True)
     found = values(("socket", socket.AF_UNIX), ("socket", socket.AF_INET), limits=limits)
     assert found == ["open", "refused: Operation not permitted"]
+
+
+@linux
+def test_the_probe_says_whether_the_memory_of_the_parent_can_be_opened() -> None:
+    """As root it can, elsewhere Yama may forbid it: what a process like the worker finds counts."""
+    program = "import os; open(f'/proc/{os.getppid()}/mem', 'r+b', buffering=0)"
+    opened = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True).returncode == 0
+    (result,) = Workers("evalkit.sandbox:probe", None, 1, 60.0, Limits(job_cpu_seconds=60.0)).run([None])
+    assert result.value[PARENT] is not opened
+    (check,) = _sandbox()
+    assert ("/proc shows" in check["detail"]) is opened
 
 
 @pytest.mark.parametrize("level", ["limits", "off"])

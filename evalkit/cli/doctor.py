@@ -88,7 +88,7 @@ def _sandbox() -> list[dict[str, Any]]:
     """Start a confined worker and let it try; a level that was chosen is no fault of the machine."""
     from evalkit.errors import EvalkitError
     from evalkit.pool import Workers
-    from evalkit.sandbox import Limits
+    from evalkit.sandbox import PARENT, Limits
     from evalkit.scoring.engines.local import default_sandbox
 
     try:
@@ -98,6 +98,7 @@ def _sandbox() -> list[dict[str, Any]]:
         return [_check("sandbox", False, str(error))]
     if result.value is None:
         return [_check("sandbox", False, f"the process that tries it failed: {result.detail}")]
+    hidden = result.value.pop(PARENT)
     held = [part for part, holds in result.value.items() if holds]
     words = f"level {level}; in force for processes that read videos: {', '.join(held) or 'nothing'}"
     lost = [part for part, holds in result.value.items() if not holds]
@@ -105,6 +106,8 @@ def _sandbox() -> list[dict[str, Any]]:
         words += f"; not: {', '.join(lost)}"
     if level == "full" and lost:
         words += " (Debian: apt install libseccomp2)" if {"no network", "no programs"} & set(lost) else ""
+    if not hidden:  # so it is for root, whatever the filter refuses
+        words += "; /proc shows them the memory of evalkit itself: score strangers' files as a user of its own"
     return [_check("sandbox", level != "full" or not lost, words)]
 
 
