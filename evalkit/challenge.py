@@ -276,16 +276,36 @@ def load_challenge(name: str | Path) -> Challenge:
 
     Raises:
         UsageError: when it is neither, with the nearest preset id.
-        ChallengeError: when the file does not describe a challenge.
+        ChallengeError: when the file does not describe a challenge, or one whose rule can never rank anybody.
     """
     known = preset_ids()
     if str(name) in known:
         return parse_challenge(preset_text(str(name)), f"preset {name}")
     path = Path(name)
     if is_there(path) or path.suffix in {".yaml", ".yml"}:
-        return parse_challenge(read_text(path, kind=ChallengeError, what="The challenge file"), str(path))
+        challenge = parse_challenge(read_text(path, kind=ChallengeError, what="The challenge file"), str(path))
+        _refuse_unrankable(challenge, str(path))
+        return challenge
     raise UsageError(
         f"There is no challenge '{name}'.{did_you_mean(str(name), known)}",
         expected=f"the path of a YAML file, or one of {', '.join(known)}",
         fix="'evalkit challenges list' shows them.",
     )
+
+
+def _refuse_unrankable(challenge: Challenge, source: str) -> None:
+    """Raise for rules that can't rank whatever is handed in. Boards that hold such rules stay readable."""
+    ratings, groups = challenge.ratings, challenge.ranking_rules.group_weights
+    if challenge.ranking == "two-phase" and ratings.method == "none":
+        raise ChallengeError(
+            f"{source}: a two-phase ranking needs people for its second phase.",
+            found="ratings.method: none",
+            fix="Write 'ratings: {method: pairs}', or choose another ranking.",
+        )
+    counts = any(one.weight > 0 for one in ratings.dimensions) and (groups is None or groups.subjective > 0)
+    if challenge.ranking == "weighted-sum" and ratings.method == "pairs" and counts:
+        raise ChallengeError(
+            f"{source}: a weighted sum needs a range for every number, and dimensions judged in pairs have none.",
+            found="ranking: weighted-sum, ratings.method: pairs with dimensions",
+            fix="Rank by rank-sum, mean-rank or borda, compare without dimensions, or rate by 'method: mos'.",
+        )

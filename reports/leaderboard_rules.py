@@ -61,6 +61,9 @@ def rules_in_words(challenge: Challenge) -> list[Said]:
     if challenge.ranking == "two-phase":
         last = f"The first {ratings.finalists} are finalists." if ratings.finalists else "Everyone is a finalist."
         said.append(("Shortlist", f"{RULES[ranking.shortlist]} {last}", "ranking_rules.shortlist"))
+        if sum(one.weight > 0 for one in ratings.dimensions) > 1:
+            final = "mean-rank" if ratings.method == "pairs" else "weighted-sum"
+            said.append(("Finalists", f"By people's dimensions. {RULES[final]}", "ratings.dimensions"))
     if ranking.group_weights is not None:
         shares = ", ".join(f"{name} {weight:g}" for name, weight in ranking.group_weights.model_dump().items())
         words = f"Each group weighs as a whole, shared by its columns: {shares}."

@@ -10,7 +10,7 @@ from typing import Any
 
 from evalkit.board.model import Run, Snapshot
 from evalkit.challenge import Challenge
-from evalkit.ranking.points import Method, effective_weights, group_weights_of
+from evalkit.ranking.points import Method, effective_weights, final_method, group_weights_of
 from evalkit.ranking.table import Column
 from evalkit.reports.leaderboard_board import NO_CELL, Board, better, column_title, team_order
 from evalkit.reports.leaderboard_plots import Bar, Box, Tick, make_boxes
@@ -137,7 +137,7 @@ def _method(
         return ("weighted-sum" if rule == "none" else rule), "", row.score  # type: ignore[return-value]
     people = [column for column in columns if column.group == "subjective"]
     if row.finalist and people:
-        return ("weighted-sum" if len(people) > 1 else "value"), "final phase", row.score
+        return final_method([column.range for column in people]), "final phase", row.score
     score = row.shortlist_score if row.shortlist_score is not None else row.score
     return challenge.ranking_rules.shortlist, "objective phase", score
 

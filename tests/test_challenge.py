@@ -659,3 +659,32 @@ def test_list_and_show(tmp_path: Path, run: Run) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("# caf\u00e9\nid: mine\ntitle: Mine\n", encoding="utf-8-sig")
     assert run("show", str(file))[1] == "# caf\u00e9\nid: mine\ntitle: Mine\n"
+
+
+TWO = "[{id: q, title: Quality}, {id: m, title: Motion}]"
+METRIC_LINE = "metrics: [{id: fid.pytorch, direction: lower, range: [0, 100]}]\n"
+
+
+@pytest.mark.parametrize(
+    ("rules", "fault"),
+    [
+        ("ranking: two-phase\nratings: {method: none}\n", "needs people for its second phase"),
+        (f"ranking: weighted-sum\nratings: {{method: pairs, dimensions: {TWO}}}\n", "judged in pairs have none"),
+        ("ranking: weighted-sum\nratings: {method: pairs, dimensions: [{id: q, title: Q}]}\n", "judged in pairs"),
+        (f"ranking: two-phase\nratings: {{method: pairs, dimensions: {TWO}}}\n", None),
+        ("ranking: weighted-sum\nratings: {method: pairs}\n", None),
+        (f"ranking: rank-sum\nratings: {{method: pairs, dimensions: {TWO}}}\n", None),
+        (f"ranking: weighted-sum\nratings: {{method: mos, dimensions: {TWO}}}\n", None),
+    ],
+)
+def test_a_rule_that_can_never_rank_is_refused(tmp_path: Path, rules: str, fault: str | None) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(f"schema: 1\nid: c\ntitle: C\n{METRIC_LINE}{rules}", encoding="utf-8")
+    if fault is None:
+        assert load_challenge(path).id == "c"
+        return
+    with pytest.raises(ChallengeError, match=fault) as caught:
+        load_challenge(path)
+    assert str(path) in str(caught.value)
+    # A board that was opened with such rules can still be read.
+    assert parse_challenge(path.read_text(encoding="utf-8"), "board").id == "c"

@@ -118,6 +118,17 @@ def effective_weights(method: Method, columns: Sequence[Column], groups: Mapping
     return weights
 
 
+def final_method(ranges: Sequence[object | None]) -> Method:
+    """Return the rule of the final phase of two-phase, from the ranges of the columns that people make.
+
+    One column orders the finalists by its own values. Several opinion scores are weighed by their scales; strengths of
+    comparisons have no scale, so their ranks are averaged.
+    """
+    if len(ranges) == 1:
+        return "value"
+    return "mean-rank" if None in ranges else "weighted-sum"
+
+
 def group_weights_of(declared: GroupWeights | None) -> dict[str, float] | None:
     """Return a challenge's group weights as a mapping."""
     return None if declared is None else dict(declared.model_dump())

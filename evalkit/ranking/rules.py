@@ -10,7 +10,7 @@ import numpy as np
 
 from evalkit.challenge import Challenge
 from evalkit.errors import ChallengeError
-from evalkit.ranking.points import Floats, Method, Plan, effective_weights, group_weights_of, places
+from evalkit.ranking.points import Floats, Method, Plan, effective_weights, final_method, group_weights_of, places
 from evalkit.ranking.table import Cell, Column, Entry, Reason, columns_of, refuse_twins, uneven_counts
 from evalkit.text import neutralise
 
@@ -263,7 +263,7 @@ def _phases(table: _Table, rule: Rule, shortlist: Method) -> tuple[Plan, ...]:
             "A two-phase ranking needs people's judgement for its second phase.",
             fix="Set 'ratings: {method: pairs}' in the challenge, or another ranking.",
         )
-    final = Plan("weighted-sum" if len(human) > 1 else "value", human)
+    final = Plan(final_method([column.range for column in human]), human)
     return Plan(shortlist, table.counting(shortlist, subjective=False), table.group_weights), final
 
 

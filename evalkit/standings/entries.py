@@ -9,7 +9,7 @@ import numpy as np
 
 from evalkit.challenge import Challenge
 from evalkit.errors import ChallengeError, InputError
-from evalkit.ranking.points import Floats, Plan, effective_weights, group_weights_of
+from evalkit.ranking.points import Floats, Plan, effective_weights, final_method, group_weights_of
 from evalkit.ranking.rules import Placing, Ranking, rank_challenge
 from evalkit.ranking.table import Cell, Column, Entry, Reason, columns_of
 from evalkit.scoring.scorecard import MetricScore
@@ -167,7 +167,8 @@ def plans_of(challenge: Challenge, columns: Sequence[Column], ranking: Ranking) 
     first = _weighty(effective_weights(rules.shortlist, machine, groups), machine, ranking)
     if not first:
         return ()
-    return Plan(rules.shortlist, first, groups), Plan("weighted-sum" if len(human) > 1 else "value", tuple(human))
+    final = final_method([column.range for column in human])
+    return Plan(rules.shortlist, first, groups), Plan(final, tuple(human))
 
 
 def _weighty(weights: Floats, columns: Sequence[Column], ranking: Ranking) -> tuple[Column, ...]:

@@ -15,6 +15,7 @@ from evalkit.board.model import Snapshot
 from evalkit.opinion.pairs import bradley_terry
 from evalkit.reports.leaderboard_board import make_board
 from evalkit.reports.leaderboard_page import render_leaderboard
+from evalkit.reports.leaderboard_sections import score_made
 from evalkit.reports.leaderboard_tables import leaderboard_csv
 from evalkit.standings.comparisons import read_comparisons
 from evalkit.standings.field import read_field
@@ -249,6 +250,28 @@ def test_dimensions_hold_log_strengths() -> None:
     assert [row.team for row in standings.rows] == ["a", "b", "c"]
     assert standings.certainty is not None
     assert standings.certainty.held_fixed == ()
+
+
+def test_dimensions_of_a_final_phase_are_ranked_by_mean_rank() -> None:
+    """Strengths have no range to be summed by: sync says a b c, look says b a c and weighs twice as much."""
+    challenge = DIMENSIONS.replace(", rank: false", "").replace("mean-rank", "two-phase")
+    challenge = challenge.replace("title: Look", "title: Look, weight: 2")
+    pairs = some_pairs(200, "sync")
+    turned = {"a": "b", "b": "a", "c": "c"}
+    pairs += [(r, s, turned[one], turned[two], won, "look") for r, s, one, two, won, _ in pairs]
+    snapshot = make_snapshot(challenge, {team: {"psnr": [1.0, 2.0] * 5} for team in "abc"}, pairs=pairs)
+    made = make_standings(snapshot, draws=200)
+    assert made.problem is None
+    assert [(row.team, row.score) for row in made.rows] == [
+        ("b", pytest.approx(4 / 3)),
+        ("a", pytest.approx(5 / 3)),
+        ("c", 3),
+    ]
+    assert made.lower_wins
+    assert made.certainty is not None
+    page = render_leaderboard(snapshot, made)
+    assert "the weighted mean of the ranks, the lowest is the best." in page
+    assert score_made(snapshot.challenge, made, made.rows[0]).exact
 
 
 def test_who_never_lost_has_no_strength_and_shares_stand_in() -> None:
