@@ -6,11 +6,13 @@ import io
 import json
 import sys
 import traceback
+from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from evalkit._version import __version__
+from evalkit.cli import output
 from evalkit.cli.baseline import baseline
 from evalkit.cli.board import board
 from evalkit.cli.challenges import challenges
@@ -74,36 +76,69 @@ for command in COMMANDS:
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and leave with its exit code."""
-    from evalkit.errors import EvalkitError
-    from evalkit.text import neutralise
-
     arguments = sys.argv[1:] if arguments is None else arguments
-    debug = "--debug" in arguments
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    debug = "--debug" in options
+    rest = arguments[len(options) :]
+    output.prepare()
+    code = _run([word for word in options if word != "--debug"] + rest, as_json="--json" in options, debug=debug)
+    problem = output.failure()
+    if problem is not None:
+        code = code or _unwritable(problem)
+        output.abandon()
+    sys.exit(code)
+
+
+def _run(arguments: list[str], *, as_json: bool, debug: bool) -> int:
+    """Return the exit code; what is still in standard output's memory is `main`'s business."""
+    from evalkit.errors import EvalkitError
+
     try:
         with heard():
             # Without standalone mode click hands the code of an Exit back as the result.
             code = cli.main(args=arguments, prog_name="evalkit", standalone_mode=False)
     except click.ClickException as error:
-        _show_usage(error)
-        sys.exit(error.exit_code)
+        _show_usage(error, as_json=as_json)
+        return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo(words_for(arguments), err=True)
-        sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        sys.exit(0)
-    except EvalkitError as error:
-        _show(error, as_json="--json" in arguments, debug=debug)
-        sys.exit(error.exit_code)
-    except Exception as error:
-        if debug:
+        return INTERRUPTED
+    except SystemExit as stop:
+        if not isinstance(stop.__context__, BrokenPipeError):
             raise
-        click.echo(f"error: evalkit itself failed: {type(error).__name__}: {neutralise(str(error), 2000)}", err=True)
-        click.echo("This is a bug. Run again with --debug and report what it prints.", err=True)
-        sys.exit(4)
-    sys.exit(code if isinstance(code, int) else 0)
+        output.abandon()  # click's way to say that the reader of the output is gone
+        return 0
+    except EvalkitError as error:
+        _show(error, as_json=as_json, debug=debug)
+        return error.exit_code
+    except Exception as error:  # noqa: BLE001 - told as a bug, or raised again with --debug
+        return _failed(error, debug=debug)
+    return code if isinstance(code, int) else 0
 
 
-def _show_usage(error: click.ClickException) -> None:
+def _failed(error: Exception, *, debug: bool) -> int:
+    """Say what became of the command when nobody expected it; return the exit code."""
+    from evalkit.text import neutralise
+
+    if isinstance(error, OSError) and error.filename is None and output.failure(probe=True) is not None:
+        return _unwritable(error)
+    if debug:
+        raise error
+    click.echo(f"error: evalkit itself failed: {type(error).__name__}: {neutralise(str(error), 2000)}", err=True)
+    click.echo("This is a bug. Run again with --debug and report what it prints.", err=True)
+    return 4
+
+
+def _unwritable(problem: OSError) -> int:
+    """Give up standard output and return the exit code; a reader that has seen enough is no fault."""
+    output.abandon()
+    if isinstance(problem, BrokenPipeError):
+        return 0
+    click.echo(f"error: The output can't be written. Found: {problem.strerror}.", err=True)
+    return 4
+
+
+def _show_usage(error: click.ClickException, *, as_json: bool) -> None:
     """Show what click says; it quotes the words of the call, and those may be file names that strangers chose."""
     from evalkit.text import neutralise
 
@@ -111,6 +146,8 @@ def _show_usage(error: click.ClickException) -> None:
     error.show(file=shown)
     for line in shown.getvalue().rstrip().split("\n"):
         click.echo(neutralise(line, limit=2000), err=True)
+    if as_json:
+        _print_error({"kind": "UsageError", "message": error.format_message()}, error.exit_code)
 
 
 def _show(error: EvalkitError, *, as_json: bool, debug: bool) -> None:
@@ -122,16 +159,13 @@ def _show(error: EvalkitError, *, as_json: bool, debug: bool) -> None:
     for line in str(error).splitlines():
         click.echo(f"error: {neutralise(line, limit=2000)}", err=True)
     if as_json:
-        document = {
-            "schema": 1,
-            "ok": False,
-            "error": {
-                "kind": type(error).__name__,
-                "message": error.what,
-                "found": error.found,
-                "expected": error.expected,
-                "fix": error.fix,
-                "exit_code": error.exit_code,
-            },
-        }
+        told = {"kind": type(error).__name__, "message": error.what, "found": error.found, "expected": error.expected}
+        _print_error({**told, "fix": error.fix}, error.exit_code)
+
+
+def _print_error(told: dict[str, str | None], exit_code: int) -> None:
+    """Print the document that stands in the place of a result."""
+    whole = {"kind": None, "message": None, "found": None, "expected": None, "fix": None, **told}
+    document = {"schema": 1, "ok": False, "error": {**whole, "exit_code": exit_code}}
+    with suppress(OSError):  # `main` tells of an output that can't be written
         click.echo(json.dumps(document, indent=1))

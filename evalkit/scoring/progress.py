@@ -127,8 +127,13 @@ class shown:  # noqa: N801 - used as a context manager, like contextlib.closing
 
 
 def progress_for(stream: TextIO | None = None) -> Progress:
-    """Return a bar when ``stream`` (standard error by default) is a terminal, else plain lines."""
+    """Return a bar when ``stream`` (standard error by default) is a terminal, else plain lines.
+
+    Nothing is shown when there is no standard error (``2>&-``).
+    """
     stream = stream or sys.stderr
+    if stream is None:
+        return Silent()
     return Bar(stream) if stream.isatty() else Lines(stream)
 
 
