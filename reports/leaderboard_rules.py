@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evalkit.board.model import Snapshot
-from evalkit.challenge import Challenge
+from evalkit.challenge import Challenge, RunRules
 from evalkit.challenge_parts import Window
 from evalkit.reports.leaderboard_words import listed, percent, utc
 from evalkit.reports.page import count
@@ -73,11 +73,19 @@ def rules_in_words(challenge: Challenge) -> list[Said]:
         said.append(("Tie breaks", words, "ranking_rules.tie_breaks"))
     share = percent(challenge.coverage)
     said.append(("Coverage", f"Each measured value must rest on at least {share} of the samples.", "coverage"))
-    words = f"A team may hand in {count(runs.max, 'run')}; {count(runs.primary, 'primary run')} of them competes."
-    said.append(("Runs", words, "submission.runs"))
+    said.append(("Runs", _about_runs(runs), "submission.runs"))
     said += _about_people(challenge)
     said += [(f"Phase {phase.id}", _span(phase), "schedule") for phase in challenge.schedule]
     return [Said(name, words, is_default(challenge, key)) for name, words, key in said]
+
+
+def _about_runs(runs: RunRules) -> str:
+    handed_in = f"A team may hand in {count(runs.max, 'run')}"
+    if runs.max == runs.primary:
+        return f"{handed_in}, {'which competes' if runs.max == 1 else 'which all compete'}."
+    return (
+        f"{handed_in}; {count(runs.primary, 'primary run')} of them {'competes' if runs.primary == 1 else 'compete'}."
+    )
 
 
 def _about_people(challenge: Challenge) -> Iterator[tuple[str, str, str]]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from urllib.parse import quote, urlencode
 
 import pytest
+from builders.boards import make_snapshot
 from builders.leaderboards import (
     NASTY,
     empty,
@@ -19,6 +20,7 @@ from builders.leaderboards import (
 
 from evalkit.ranking.table import Reason
 from evalkit.reports.leaderboard_page import write_leaderboard_page
+from evalkit.standings.make import make_standings
 
 pytestmark = pytest.mark.browser
 SORT_BOUND_MS = 200  # the longest that a sort of 200 teams may take
@@ -35,10 +37,23 @@ def phases():
     return plain(("a", "b", "c", "d"), rows=rows, rule="two-phase")
 
 
+def long_names():
+    """Columns with names that have no space to break at."""
+    names = {"a.b": "identity_consistency", "c.d": "text_video_alignment", "e.f": "subject_consistency_people"}
+    columns = [
+        f"  - {{id: {id_}, published_as: {name}, direction: higher, range: [0, 1]}}" for id_, name in names.items()
+    ]
+    rules = "\n".join(["schema: 1", "id: c", "title: Names", "ranking: weighted-sum", "metrics:", *columns])
+    teams = {f"t{at}": {metric: [0.5 + 0.1 * at, 0.6, 0.7] for metric in names} for at in range(3)}
+    snapshot = make_snapshot(rules, teams)
+    return snapshot, make_standings(snapshot, draws=50)
+
+
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
     boards = {"hostile": hostile, "many": many, "empty": empty, "phases": phases, "small": lambda: hostile(3)}
+    boards["names"] = long_names
     boards["real"] = lambda: (realistic(), realistic_standings())
     for name, board in boards.items():
         write_leaderboard_page(*board(), folder / f"{name}.html")
@@ -445,6 +460,55 @@ def test_theme_toggle(visit, scheme):
 
 
 # --- paper, small screens, no script ----------------------------------------------------------------------------------
+
+
+def style(page, place, key):
+    return page.evaluate("([place, key]) => getComputedStyle(document.querySelector(place))[key]", [place, key])
+
+
+def test_on_paper_the_first_rank_is_not_under_the_heads(visit):
+    page = visit("phases", width=1017)
+    page.emulate_media(media="print")
+    heads = page.locator("#board thead tr:last-child th")
+    ranks = heads.first.bounding_box()
+    teams = heads.nth(1).bounding_box()
+    first = page.locator("#board tbody td.rank").first.bounding_box()
+    assert ranks["y"] == pytest.approx(teams["y"], abs=1)
+    assert ranks["y"] + ranks["height"] <= first["y"] + 1
+    assert style(page, "#board tbody td:not(.rank)", "fontSize") == style(page, "#board", "fontSize")
+
+
+def test_on_paper_a_wide_board_keeps_its_form_whatever_was_hidden(visit):
+    page = visit("real", width=1017, view="#search=beta")
+    page.emulate_media(media="print")
+    assert page.locator("#board.wide").count() == 1
+    forms = page.eval_on_selector_all("#board tbody tr", "rows => rows.map(row => getComputedStyle(row).display)")
+    assert set(forms) == {"block"}
+    cells = "cells => cells.map(cell => getComputedStyle(cell).display)"
+    assert set(page.eval_on_selector_all('#board tbody td[class*="g-"]', cells)) == {"inline-block"}
+
+
+def test_on_paper_another_order_has_no_brackets(visit):
+    page = visit("real", width=1017)
+    sort(page, "team")
+    page.emulate_media(media="print")
+    assert page.locator("#board .rail").count() > 0
+    assert style(page, "#board .rail", "visibility") == "hidden"
+
+
+def test_names_of_columns_stay_in_their_cells(visit):
+    page = visit("names")
+    over = """() => [...document.querySelectorAll('#board thead tr:last-child th')].filter((head) => {
+        const cell = head.getBoundingClientRect();
+        const word = (head.querySelector('bdi') ?? head.querySelector('span')).getBoundingClientRect();
+        return word.left < cell.left - 1 || word.right > cell.right + 1;
+    }).map((head) => head.textContent)"""
+    assert page.evaluate(over) == []
+
+
+def test_the_ends_of_an_axis_are_not_cut(visit):
+    page = visit("real")
+    assert style(page, ".dist .ticks svg", "overflow") == "visible"
 
 
 @pytest.mark.parametrize("name", ["real", "phases", "hostile", "many"])

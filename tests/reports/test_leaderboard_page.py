@@ -28,12 +28,12 @@ from builders.leaderboards import (
 from pages import Page
 
 from evalkit.board.model import Decision, Team
-from evalkit.challenge import parse_challenge
+from evalkit.challenge import RunRules, parse_challenge
 from evalkit.errors import StorageError
 from evalkit.ranking.table import Reason
 from evalkit.reports.leaderboard_board import make_board
 from evalkit.reports.leaderboard_page import render_leaderboard, write_leaderboard_page
-from evalkit.reports.leaderboard_rules import rule_rows
+from evalkit.reports.leaderboard_rules import rule_rows, rules_in_words
 from evalkit.reports.leaderboard_sections import leave_out_rows
 from evalkit.reports.leaderboard_tables import leaderboard_csv, leaderboard_latex, leaderboard_markdown
 from evalkit.reports.leaderboard_words import summary
@@ -212,7 +212,9 @@ def test_too_many_overlapping_groups_are_named_not_drawn():
     groups = tuple(teams[at : at + 6] for at in range(3)) + tuple(teams[at : at + 5] for at in range(4))
     html = render_leaderboard(*plain(teams, certainty=Certainty(0.95, 10, 0, 0, groups, ())))
     assert {len(lane) for lane in lanes_of(html)} == {4}
-    assert "3 more such groups are not drawn" in html
+    assert "3 more such groups are not drawn, the rank intervals show them" in html
+    html = render_leaderboard(*plain(teams, certainty=Certainty(0.95, 10, 0, 0, groups[:5], ())))
+    assert "1 more such group is not drawn, the rank intervals show it" in html
 
 
 def test_unranked_stand_below_with_their_reasons_and_other_runs_last():
@@ -694,3 +696,25 @@ def test_a_run_that_does_not_compete_renames_no_team():
     assert standings.certainty is not None
     assert standings.certainty.groups == (("a", "a/b"),)
     assert "a/b (2)" not in render_leaderboard(snapshot, standings)
+
+
+@pytest.mark.parametrize(
+    ("most", "primary", "words"),
+    [
+        (1, 1, "A team may hand in 1 run, which competes."),
+        (3, 1, "A team may hand in 3 runs; 1 primary run of them competes."),
+        (3, 2, "A team may hand in 3 runs; 2 primary runs of them compete."),
+        (2, 2, "A team may hand in 2 runs, which all compete."),
+    ],
+)
+def test_how_many_runs_compete_in_words(most, primary, words):
+    snapshot, _ = plain(("a", "b"))
+    rules = snapshot.challenge.submission.model_copy(update={"runs": RunRules(max=most, primary=primary)})
+    challenge = snapshot.challenge.model_copy(update={"submission": rules})
+    assert words in [said.words for said in rules_in_words(challenge)]
+
+
+def test_a_log_of_one_entry():
+    snapshot = realistic()
+    one = replace(snapshot, log=snapshot.log[:1])
+    assert "Log 1 entry" in " ".join(section(page_of((one, realistic_standings())), "provenance").split())
