@@ -17,6 +17,7 @@ from clip_tools import FFMPEG
 from evalkit.challenge import load_challenge
 from evalkit.media.inspect import inspect_media
 from evalkit.pool import JobResult, Workers
+from evalkit.pool_answers import answer_record
 from evalkit.validators.findings import verdict_of
 from evalkit.validators.media_rules import file_findings
 from fuzz.campaign import Figures
@@ -36,6 +37,7 @@ STRICTER = r"illegal aspect ratio"
 COMPLAINTS = "encoding.complaints"  # who is told of damage has not been told that all is well
 
 
+@answer_record
 @dataclass(frozen=True)
 class Seen:
     """What the worker saw: the verdict, whether it says that FFmpeg complains, the frames delivered, and how much the
