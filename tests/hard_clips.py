@@ -221,6 +221,30 @@ HARD["cover-and-video"] = lambda: with_cover(video=True)
 HARD["cover-without-video"] = lambda: with_cover(video=False)
 
 
+@hard("chapters-and-cover")
+def chapters_and_cover() -> bytes:
+    with TemporaryDirectory() as folder:
+        words = ";FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=1000\ntitle=a\n"
+        (Path(folder) / "c.txt").write_text(words)
+        chapters = ("-i", f"{folder}/c.txt", "-map", "0", "-map_chapters", "1", "-c", "copy")
+        return remuxed(with_cover(video=True), *chapters)
+
+
+@hard("audio-gap", 0.4, 4)
+@hard("audio-gap-at-end", 0.4, 60)
+@hard("audio-gap-too-short-to-hear", 0.03, 40)
+def audio_gap(seconds: float, packet: int) -> bytes:
+    """From one packet on, the sound's time stamps are later."""
+    times = f"setts=ts=if(gte(N\\,{packet})\\,TS+{seconds}/TB\\,TS)"
+    return remuxed(plain(), "-c", "copy", "-bsf:a", times)
+
+
+@hard("index-twice")
+def index_twice() -> bytes:
+    tree = parse(encoded(*X264, *AAC, "-movflags", "+faststart"))
+    return write(tree) + tree.find(b"moov").to_bytes()
+
+
 @hard("cover-before-video")
 def cover_before_video() -> bytes:
     """The metadata stand before the tracks, so that the cover becomes the first stream."""
@@ -272,6 +296,33 @@ HARD["hdr-hlg-8-bit"] = lambda: encoded(*X264, *AAC, *HLG)
 HARD["wide-gamut-8-bit"] = lambda: encoded(
     *X264, *AAC, "-color_primaries", "bt2020", "-color_trc", "bt709", "-colorspace", "bt2020nc"
 )
+
+
+HARD["hdr-pq-lone-tag"] = lambda: encoded(*X264, *AAC, "-color_trc", "smpte2084")
+HARD["wide-gamut-lone-tag"] = lambda: encoded(*X264, *AAC, "-color_primaries", "bt2020")
+HARD["film-primaries"] = lambda: encoded(*X264, *AAC, "-color_primaries", "film")
+
+
+PLAIN_TAGS = "transfer_characteristics=1:colour_primaries=1:matrix_coefficients=1"
+
+
+def retold(*changes: str) -> bytes:
+    """Two streams in one, the second one with other words in its header."""
+    with TemporaryDirectory() as folder:
+        parts = []
+        for number, change in enumerate((PLAIN_TAGS, *changes)):
+            part = Path(folder) / f"{number}.h264"
+            ffmpeg("-f", "lavfi", "-i", PICTURES, *X264, "-bf", "0", "-bsf:v", f"h264_metadata={change}", part)
+            parts.append(part.read_bytes())
+        (Path(folder) / "all.h264").write_bytes(b"".join(parts))
+        made = Path(folder) / "made.mp4"
+        sound = ("-f", "lavfi", "-i", TONE.replace("d=2", "d=4"))
+        ffmpeg("-r", "25", "-i", f"{folder}/all.h264", *sound, "-c:v", "copy", *AAC, made)
+        return made.read_bytes()
+
+
+HARD["hdr-after-sdr"] = lambda: retold("transfer_characteristics=16:colour_primaries=9:matrix_coefficients=9")
+HARD["wide-pixels-after-square"] = lambda: retold("sample_aspect_ratio=2/1")
 
 
 @hard("hdr-by-container-only")

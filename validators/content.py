@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from evalkit.media.facts import AudioFacts, VideoFacts
+from evalkit.validators.edits import odd_edits
 from evalkit.validators.encoding import IRREGULAR_SHARE
-from evalkit.validators.file import File, is_damaged, is_truncated, of_allowed_codec, of_audio
+from evalkit.validators.file import File, audio_track, is_damaged, is_truncated, of_allowed_codec, of_audio, sound_end
 from evalkit.validators.findings import Rule, Violation
 
 FROZEN_SHARE = 0.95
@@ -14,6 +15,7 @@ DUPLICATE_SHARE = 0.5
 BLACK_SHARE = 0.5
 SILENCE_DBFS = -60.0
 SHORTER_THAN_SPEECH = 0.5
+AUDIO_TIME_SECONDS = 0.05
 
 
 def _is_too_large(video: VideoFacts, file: File) -> bool:
@@ -91,11 +93,13 @@ def _speech_length(video: VideoFacts, file: File) -> Iterable[Violation]:
 def _size_changes(video: VideoFacts, file: File) -> Iterable[Violation]:
     del file
     if video.size_changes and not is_damaged(video):
-        yield Violation("The pictures change their size.", found=_changes(video.size_changes), expected="one size")
+        yield Violation(
+            "The pictures change their size.", found=_counted(video.size_changes, "change"), expected="one size"
+        )
 
 
-def _changes(count: int) -> str:
-    return "1 change" if count == 1 else f"{count} changes"
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _backward(video: VideoFacts, file: File) -> Iterable[Violation]:
@@ -193,9 +197,25 @@ def _audio_change(audio: AudioFacts, file: File) -> Iterable[Violation]:
     if audio.format_changes and audio.codec in file.rules.audio.codecs:
         yield Violation(
             "The sound changes its sample rate or its channels on the way.",
-            found=_changes(audio.format_changes),
+            found=_counted(audio.format_changes, "change"),
             expected="one sample rate and one number of channels",
             fix="ffmpeg -i {path} -c:v copy -c:a aac -ar 48000 -ac 1 fixed.mp4",
+        )
+
+
+def _audio_timestamps(audio: AudioFacts, file: File) -> Iterable[Violation]:
+    """Players follow the time stamps; what is scored is one sample after the other."""
+    video, track = file.facts.video, audio_track(file)
+    explained = audio.decode_errors or audio.missing_packets > 1 or audio.format_changes
+    explained = explained or (video is not None and is_damaged(video))
+    explained = explained or (track is not None and odd_edits(track) is not None)
+    if abs(audio.time_error_seconds) > AUDIO_TIME_SECONDS and not explained:
+        late = "late" if audio.time_error_seconds > 0 else "early"
+        yield Violation(
+            "The sound's time stamps leave gaps or overlap; it is played at other times than it is scored.",
+            found=f"up to {abs(audio.time_error_seconds):.2f} s {late}, after {_counted(audio.time_jumps, 'jump')}",
+            expected=f"every sample after the one before, at most {AUDIO_TIME_SECONDS:g} s off",
+            fix="ffmpeg -i {path} -af aresample=async=1:first_pts=0 -c:v copy -c:a aac fixed.mp4",
         )
 
 
@@ -206,7 +226,7 @@ def _audio_short(audio: AudioFacts, file: File) -> Iterable[Violation]:
     if not audio.duration_seconds or audio.missing_packets > 1:
         return
     video_end = video.start_seconds + video.duration_seconds
-    audio_end = audio.start_seconds + audio.duration_seconds
+    audio_end = sound_end(audio)
     if video_end - audio_end > limit:
         yield Violation(
             "The audio ends well before the video.",
@@ -233,5 +253,6 @@ RULES: tuple[Rule[File], ...] = (
     Rule("content.audio-empty", "file", "error", "audio stream without sound", of_audio(_audio_empty)),
     Rule("content.audio-cut", "file", "error", "sound missing from the file", of_audio(_audio_cut)),
     Rule("content.audio-change", "file", "error", "sample rate or channels change", of_audio(_audio_change)),
+    Rule("content.audio-timestamps", "file", "warning", "gaps in the sound's times", of_audio(_audio_timestamps)),
     Rule("content.audio-short", "file", "warning", "audio shorter than video", of_audio(_audio_short)),
 )

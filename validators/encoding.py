@@ -57,7 +57,7 @@ def _video_streams(file: File) -> Iterable[Violation]:
             "There are several video streams, and programs differ in which one they show.",
             found=str(file.facts.video_streams),
             expected="1",
-            fix="ffmpeg -i {path} -map 0:v:0 -map '0:a:0?' -c copy fixed.mp4",
+            fix="ffmpeg -i {path} -map 0:V:0 -map '0:a:0?' -c copy fixed.mp4",
         )
 
 
@@ -128,10 +128,11 @@ def _rotation(video: VideoFacts, file: File) -> Iterable[Violation]:
 
 def _aspect_ratio(video: VideoFacts, file: File) -> Iterable[Violation]:
     del file
-    if video.sample_aspect_ratio not in {"1:1", "0:1"}:
+    if video.odd_pixels is not None:
+        part = "" if video.odd_pixels == video.sample_aspect_ratio else " in a part of the frames"
         yield Violation(
             "The pixels are not square; they are scored as if they were.",
-            found=video.sample_aspect_ratio,
+            found=video.odd_pixels + part,
             expected="1:1",
             fix="ffmpeg -i {path} -vf 'scale=trunc(iw*sar/2)*2:trunc(ih/2)*2,setsar=1' -c:v libx264 -pix_fmt yuv420p"
             " -c:a copy fixed.mp4",
@@ -190,7 +191,7 @@ def _audio_streams(file: File) -> Iterable[Violation]:
             "There are several audio streams; the first is used.",
             found=str(file.facts.audio_streams),
             expected="1",
-            fix="ffmpeg -i {path} -map 0:v:0 -map '0:a:0?' -c copy fixed.mp4",
+            fix="ffmpeg -i {path} -map 0:V:0 -map '0:a:0?' -c copy fixed.mp4",
         )
 
 

@@ -105,6 +105,11 @@ def is_locked(file: File) -> bool:
     return any(track.encrypted or track.external or (empty and odd_edits(track) is not None) for track in tracks)
 
 
+def sound_end(audio: AudioFacts) -> float:
+    """Return when the sound ends for players, which follow the time stamps."""
+    return max(audio.start_seconds + audio.duration_seconds, audio.end_seconds or 0.0)
+
+
 def transcode(video: VideoFacts | None) -> str:
     """Return the command that makes H.264, 4:2:0, upright, with AAC; 4:2:0 needs even sizes."""
     odd = video is not None and (video.width % 2 or video.height % 2)

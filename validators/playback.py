@@ -21,26 +21,48 @@ _TONE_MAP = (
 )
 
 
+_OTHER_NAMES = {"gamma22": "bt470m", "gamma28": "bt470bg", "srgb": "iec61966-2-1", "ebu3213": "jedec-p22"}
+
+
+def _tagged(video: VideoFacts, transfer: str, primaries: str) -> str:
+    """Return the filter that says what the file leaves open; zscale refuses pictures whose colours it can't know."""
+    primaries, transfer = video.primaries or primaries, video.transfer or transfer
+    matrix = video.matrix or ("bt2020nc" if primaries == "bt2020" else "bt709")
+    named = [_OTHER_NAMES.get(name, name) for name in (primaries, transfer, matrix)]
+    return "setparams=color_primaries={}:color_trc={}:colorspace={}".format(*named)
+
+
 def _hdr(video: VideoFacts, file: File) -> Iterable[Violation]:
     del file
-    if video.transfer in HDR:
+    seen = dict.fromkeys([*([video.transfer] if video.transfer else []), *video.transfers])
+    high = next((name for name in seen if name in HDR), None)
+    if high is not None:
+        part = " in a part of the frames" if len(seen) > 1 else ""
         yield Violation(
             "The colours are those of high dynamic range; programs without it show and score them grey.",
-            found=f"{HDR[video.transfer]} ({video.transfer})",
+            found=f"{HDR[high]} ({high}){part}",
             expected="standard dynamic range (bt709)",
-            fix=f"ffmpeg -i {{path}} -vf '{_TONE_MAP}' -c:v libx264 -crf 18 -c:a copy fixed.mp4",
+            fix="Make the video again, all of it of one dynamic range."
+            if part
+            else f"ffmpeg -i {{path}} -vf '{_tagged(video, high, 'bt2020')},{_TONE_MAP}' -c:v libx264 -crf 18"
+            " -c:a copy fixed.mp4",
         )
 
 
 def _primaries(video: VideoFacts, file: File) -> Iterable[Violation]:
     del file
-    if video.primaries is not None and video.primaries not in COMMON_PRIMARIES and video.transfer not in HDR:
+    seen = dict.fromkeys([*([video.primaries] if video.primaries else []), *video.all_primaries])
+    odd = next((name for name in seen if name not in COMMON_PRIMARIES), None)
+    if odd is not None and not HDR.keys() & {video.transfer, *video.transfers}:
+        part = " in a part of the frames" if len(seen) > 1 else ""
         yield Violation(
             "The colours have unusual primaries; they are scored as if they were a screen's.",
-            found=video.primaries,
+            found=odd + part,
             expected="bt709",
-            fix="ffmpeg -i {path} -vf 'zscale=p=bt709:t=bt709:m=bt709:r=tv,format=yuv420p' -c:v libx264 -crf 18"
-            " -c:a copy fixed.mp4",
+            fix="Make the video again, all of it with the same primaries."
+            if part
+            else f"ffmpeg -i {{path}} -vf '{_tagged(video, 'bt709', odd)},zscale=p=bt709:t=bt709:m=bt709:r=tv,"
+            "format=yuv420p' -c:v libx264 -crf 18 -c:a copy fixed.mp4",
         )
 
 
@@ -87,7 +109,7 @@ def _other_streams(file: File) -> Iterable[Violation]:
             "There are streams beside pictures and sound; they are not looked at.",
             found=", ".join(streams[:5]) + (f" and {len(streams) - 5} more" if len(streams) > 5 else ""),
             expected="one video and one audio stream",
-            fix="ffmpeg -i {path} -map 0:v:0 -map '0:a:0?' -c copy -write_tmcd 0 fixed.mp4",
+            fix="ffmpeg -i {path} -map 0:V:0 -map '0:a:0?' -map_chapters -1 -c copy -write_tmcd 0 fixed.mp4",
         )
 
 

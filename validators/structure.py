@@ -13,6 +13,7 @@ from evalkit.validators.file import (
     is_damaged,
     is_truncated,
     of_video,
+    sound_end,
     transcode,
     used_tracks,
     video_track,
@@ -53,6 +54,8 @@ def _index(file: File) -> Iterable[Violation]:
         odd = ", ".join(facts.mp4.misplaced) + " inside the index"
     if facts.video is not None and "-" in facts.video.sample_aspect_ratio:
         odd = f"pixels of the shape {facts.video.sample_aspect_ratio}"
+    if facts.mp4 is not None and facts.mp4.indexes > 1:
+        odd = f"{facts.mp4.indexes} indexes (moov)"
     if twice:
         odd = "more than one " + ", ".join(twice)
     if odd is not None:
@@ -60,7 +63,7 @@ def _index(file: File) -> Iterable[Violation]:
             "The index is not built as the standard asks; programs differ in what they read from it.",
             found=odd,
             expected="one sound description of every track",
-            fix="ffmpeg -i {path} -map 0:v:0 -map '0:a:0?' -c copy fixed.mp4",
+            fix="ffmpeg -i {path} -map 0:V:0 -map '0:a:0?' -c copy fixed.mp4",
         )
 
 
@@ -134,7 +137,7 @@ def _disabled(file: File) -> Iterable[Violation]:
             "A track that is scored is marked as not to be played.",
             found=f"the {' and the '.join(off)} track switched off",
             expected="tracks that are switched on",
-            fix="ffmpeg -i {path} -map 0:v:0 -map '0:a:0?' -c copy -disposition:v:0 default"
+            fix="ffmpeg -i {path} -map 0:V:0 -map '0:a:0?' -c copy -disposition:v:0 default"
             " -disposition:a:0 default fixed.mp4",
         )
 
@@ -169,7 +172,7 @@ def _length(video: VideoFacts, track: TrackFacts, mp4: Mp4Facts, file: File) -> 
         return
     audio = file.facts.audio
     end = video.start_seconds + video.duration_seconds
-    last = max(end, audio.start_seconds + audio.duration_seconds) if audio is not None else end
+    last = max(end, sound_end(audio)) if audio is not None else end
     stored = hidden_seconds(track, mp4) + video.duration_seconds
     for place, claimed, real in (
         ("movie header", mp4.claimed_seconds, last),

@@ -90,6 +90,7 @@ class Mp4Facts(_Facts):
         claimed_seconds: the movie header's word.
         matrix: the movie's own, applied after a track's.
         misplaced: boxes in the index that belong beside it.
+        indexes: how many there are; FFmpeg reads the first.
     """
 
     tracks: tuple[TrackFacts, ...]
@@ -97,6 +98,7 @@ class Mp4Facts(_Facts):
     claimed_seconds: float | None
     matrix: Matrix = UPRIGHT
     misplaced: tuple[str, ...] = ()
+    indexes: int = 1
 
     def track(self, kind: str, number: int) -> TrackFacts | None:
         """Return the track of this kind (``video``, ``audio``) and id; ``None`` unless there is exactly one."""
@@ -124,7 +126,12 @@ class VideoFacts(_Facts):
         missing_packets: packets that the container's index promises but the file does not hold.
         stream_id: the container's number of the stream.
         pixel_formats: of the decoded frames, in the order in which they came up.
-        primaries, transfer: colour as the decoded frames are tagged (``bt709``, ``smpte2084``); ``None`` without a tag.
+        primaries, transfer, matrix: colour as the first tagged frame says (``bt709``, ``smpte2084``); ``None`` without
+            a tag.
+        transfers: all that the decoded frames are tagged with, in the order in which they came up.
+        all_primaries: the same of the primaries.
+        pixel_shapes: width to height of a pixel as the stream says for each decoded frame, in the order in which they
+            came up.
     """
 
     codec: str
@@ -156,6 +163,16 @@ class VideoFacts(_Facts):
     pixel_formats: tuple[str, ...] = ()
     primaries: str | None = None
     transfer: str | None = None
+    matrix: str | None = None
+    transfers: tuple[str, ...] = ()
+    all_primaries: tuple[str, ...] = ()
+    pixel_shapes: tuple[str, ...] = ()
+
+    @property
+    def odd_pixels(self) -> str | None:
+        """The first shape of pixels that is not square, by the container or by a decoded frame."""
+        shapes = (self.sample_aspect_ratio, *self.pixel_shapes)
+        return next((shape for shape in shapes if shape not in {"1:1", "0:1"}), None)
 
     @property
     def missing_packets(self) -> int:
@@ -168,6 +185,8 @@ class AudioFacts(_Facts):
 
     ``format_changes`` counts how often the sample rate or the number of channels changes on the way;
     ``missing_packets`` how many packets the container's index promises and the file does not hold.
+    ``time_error_seconds`` is how much later (earlier: below 0) than the samples before it a frame's time stamp is at
+    most, ``time_jumps`` how often that changes at once; ``end_seconds`` the last frame's end by its own time stamp.
     """
 
     codec: str
@@ -181,6 +200,9 @@ class AudioFacts(_Facts):
     stream_id: int = 0
     format_changes: int = 0
     missing_packets: int = 0
+    time_error_seconds: float = 0.0
+    time_jumps: int = 0
+    end_seconds: float | None = None
 
 
 class MediaFacts(_Facts):

@@ -26,6 +26,11 @@ PRIMARIES = {1: "bt709", 4: "bt470m", 5: "bt470bg", 6: "smpte170m", 7: "smpte240
              10: "smpte428", 11: "smpte431", 12: "smpte432", 22: "ebu3213"}  # fmt: skip
 TRANSFERS = {1: "bt709", 4: "gamma22", 5: "gamma28", 6: "smpte170m", 7: "smpte240m", 8: "linear", 13: "srgb",
              14: "bt2020-10", 15: "bt2020-12", 16: "smpte2084", 17: "smpte428", 18: "arib-std-b67"}  # fmt: skip
+MATRICES = {1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 9: "bt2020nc", 10: "bt2020c"}
+_MOST_SHAPES = 16
+# Without an edit list FFmpeg's muxer makes the first packet longer, by as much as it delays the pictures.
+_FIRST_LONGER_SECONDS = 0.1
+_JUMP_SECONDS = 0.01  # by which a time stamp differs from the end of the frame before; rounding costs a millisecond
 _DECODER_FAULTS = (av.error.FFmpegError, ValueError, OverflowError, MemoryError)
 
 
@@ -115,8 +120,10 @@ class VideoReader(Reader):
         self.rotation = 0
         self.mirrored = False
         self.formats: dict[str, None] = {}
-        self.primaries: str | None = None
-        self.transfer: str | None = None
+        self.primaries: dict[str, None] = {}
+        self.transfers: dict[str, None] = {}
+        self.matrix: str | None = None
+        self.shapes: dict[str, None] = {}
         self.still: list[bool] = []
         self.black = 0
         self.previous: Picture | None = None
@@ -149,8 +156,7 @@ class VideoReader(Reader):
         self.corrupt += bool(frame.is_corrupt)
         self.interlaced += bool(frame.interlaced_frame)
         self.formats[frame.format.name] = None
-        self.primaries = self.primaries or PRIMARIES.get(int(frame.color_primaries or 0))
-        self.transfer = self.transfer or TRANSFERS.get(int(frame.color_trc or 0))
+        self._colours(frame)
         self.rotation = self.rotation or _degrees(frame.rotation)
         self.mirrored = self.mirrored or is_mirrored(display_matrix(frame))
         wanted = [sink for sink, mask in self.sinks if index < len(mask) and mask[index]]
@@ -164,6 +170,20 @@ class VideoReader(Reader):
         if rgb is not None:
             for sink in wanted:
                 sink.frame(index, time, rgb)
+
+    def _colours(self, frame: Any) -> None:
+        for known, seen, tag in (
+            (PRIMARIES, self.primaries, frame.color_primaries),
+            (TRANSFERS, self.transfers, frame.color_trc),
+        ):
+            name = known.get(int(tag or 0))
+            if name is not None:
+                seen[name] = None
+        self.matrix = self.matrix or MATRICES.get(int(frame.colorspace or 0))
+        # A frame does not say it here; the decoder knows what its latest frames have.
+        shape = self.stream.codec_context.sample_aspect_ratio
+        if shape:
+            self.shapes[f"{shape.numerator}:{shape.denominator}"] = None
 
     def _guess_time(self) -> float:
         return self.times[-1] + 1 / nominal_rate(self.stream) if self.times else 0.0
@@ -217,14 +237,18 @@ class VideoReader(Reader):
             stopped_early=self.stopped_early,
             stream_id=int(self.stream.id),
             pixel_formats=tuple(self.formats),
-            primaries=self.primaries,
-            transfer=self.transfer,
+            primaries=next(iter(self.primaries), None),
+            transfer=next(iter(self.transfers), None),
+            matrix=self.matrix,
+            transfers=tuple(self.transfers),
+            all_primaries=tuple(self.primaries),
+            pixel_shapes=tuple(self.shapes)[:_MOST_SHAPES],
         )
 
 
 @dataclass
 class AudioReader(Reader):
-    """Counts the samples and measures how loud they are."""
+    """Counts the samples, follows their time stamps and measures how loud they are."""
 
     samples: int = 0
     energy: float = 0.0
@@ -234,6 +258,12 @@ class AudioReader(Reader):
     seconds: float = 0.0
     form: tuple[int, int] | None = None
     changes: int = 0
+    frames: int = 0
+    first_longer: float = 0.0
+    error: float = 0.0
+    worst: float = 0.0
+    jumps: int = 0
+    end: float | None = None
     resampler: Any = field(default=None, repr=False)
 
     def packet(self, packet: Any) -> None:
@@ -248,6 +278,7 @@ class AudioReader(Reader):
     def _frame(self, frame: Any) -> None:
         if self.start is None:
             self.start = float(frame.time) if frame.pts is not None else 0.0
+        self._time(frame)
         self.samples += int(frame.samples)
         form = int(frame.sample_rate), len(frame.layout.channels)
         if form != self.form:
@@ -260,6 +291,20 @@ class AudioReader(Reader):
             self.energy += float(np.square(wave).sum())
             self.values += wave.size
             self.peak = max(self.peak, float(np.abs(wave).max(initial=0.0)))
+
+    def _time(self, frame: Any) -> None:
+        """Compare the frame's time with where the samples before it end; players follow the time."""
+        if frame.pts is None or self.start is None:
+            return
+        error = float(frame.time) - self.start - self.seconds
+        self.frames += 1
+        if self.frames == 2 and 0 < error <= _FIRST_LONGER_SECONDS:
+            self.first_longer = error
+        error -= self.first_longer
+        self.jumps += abs(error - self.error) > _JUMP_SECONDS
+        self.error = error
+        self.worst = max(self.worst, error, key=abs)
+        self.end = float(frame.time) + (frame.samples / frame.sample_rate if frame.sample_rate else 0.0)
 
     def facts(self, listed: int = 0) -> AudioFacts:
         """Return what was heard, after the last packet; ``listed`` packets are promised where FFmpeg can't know."""
@@ -277,6 +322,9 @@ class AudioReader(Reader):
             decode_errors=self.errors,
             stream_id=int(self.stream.id),
             format_changes=self.changes,
+            time_error_seconds=self.worst,
+            time_jumps=self.jumps,
+            end_seconds=self.end,
             # PCM is stored in chunks: its samples are no packets.
             missing_packets=max(0, self.promised() + listed - self.packets) if self.codec() in {"aac", "mp3"} else 0,
         )

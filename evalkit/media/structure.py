@@ -41,16 +41,18 @@ def read_structure(path: Path) -> Mp4Facts | None:
     with path.open("rb") as stream:
         reader = BoxReader(stream, path.stat().st_size)
         moov: Box | None = None
+        indexes = 0
         fragments: Counter[int] = Counter()
         for box in reader.top():
             if box.kind in _READ_WHOLE and box.end - box.start > MAX_INDEX_BYTES:
                 raise refused(f"an MP4 with an index of {(box.end - box.start) / 2**20:.0f} MiB")
-            if box.kind == b"moov" and moov is None:
-                moov = box
+            if box.kind == b"moov":
+                indexes += 1
+                moov = moov or box
             elif box.kind == b"moof":
                 fragments += _fragment_samples(reader, box)
                 _check_claim(reader, fragments.total())
-        return _movie(reader, moov, fragments) if moov is not None else None
+        return _movie(reader, moov, fragments, indexes) if moov is not None else None
 
 
 def _fragment_samples(reader: BoxReader, moof: Box) -> Counter[int]:
@@ -72,7 +74,7 @@ def _check_claim(reader: BoxReader, samples: int) -> None:
         raise refused(f"an MP4 whose index claims {samples} samples in {reader.size} bytes")
 
 
-def _movie(reader: BoxReader, moov: Box, fragments: Counter[int]) -> Mp4Facts:
+def _movie(reader: BoxReader, moov: Box, fragments: Counter[int], indexes: int) -> Mp4Facts:
     scale, claimed, matrix, fragmented = 0, None, UPRIGHT, bool(fragments)
     tracks: list[Box] = []
     misplaced: dict[str, None] = {}
@@ -99,6 +101,7 @@ def _movie(reader: BoxReader, moov: Box, fragments: Counter[int]) -> Mp4Facts:
         claimed_seconds=claimed,
         matrix=matrix,
         misplaced=tuple(misplaced),
+        indexes=indexes,
     )
 
 

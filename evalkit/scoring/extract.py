@@ -44,7 +44,7 @@ from evalkit.validators.findings import verdict_of
 from evalkit.validators.media_rules import file_findings
 from evalkit.weights.store import file_sha256
 
-FACTS = FeatureRecord(name="facts", version=2, title="what reading the file to its end shows")
+FACTS = FeatureRecord(name="facts", version=3, title="what reading the file to its end shows")
 
 
 @dataclass(frozen=True)

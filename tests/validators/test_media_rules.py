@@ -369,9 +369,14 @@ CASES = {  # rule: facts that break this rule and no other, and facts on the goo
     "encoding.audio-channels": (
         [facts(None, {"channels": 3}), facts(None, {"channels": 8})], [facts(None, {"channels": 2})]
     ),
+    "content.audio-timestamps": (
+        [facts(None, {"time_error_seconds": 0.4, "time_jumps": 1}), facts(None, {"time_error_seconds": -0.06})],
+        [facts(None, {"time_error_seconds": 0.05})],
+    ),
     "content.audio-short": (
         [facts(None, {"duration_seconds": 4.4})],
-        [facts(None, {"duration_seconds": 4.6}), facts(None, {"duration_seconds": 60.0})],
+        [facts(None, {"duration_seconds": 4.6}), facts(None, {"duration_seconds": 4.4, "end_seconds": 4.8}),
+         facts(None, {"duration_seconds": 60.0})],
     ),
 }  # fmt: skip
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from clip_tools import ffmpeg, tone
+from fuzz.mp4_campaign import open_inspector
 from hard_clips import HARD, external, make, plain
 from mp4_boxes import parse, table, tracks
 
@@ -85,6 +86,16 @@ EXPECTED = {
     "hdr-pq-8-bit": ("error", ["encoding.hdr"]),
     "hdr-hlg-8-bit": ("error", ["encoding.hdr"]),
     "hdr-by-container-only": ("error", ["encoding.hdr"]),
+    "hdr-pq-lone-tag": ("error", ["encoding.hdr"]),
+    "wide-gamut-lone-tag": ("warning", ["encoding.primaries"]),
+    "film-primaries": ("warning", ["encoding.primaries"]),
+    "hdr-after-sdr": ("error", ["encoding.hdr"]),
+    "wide-pixels-after-square": ("warning", ["encoding.aspect-ratio"]),
+    "audio-gap": ("warning", ["content.audio-timestamps"]),
+    "audio-gap-at-end": ("warning", ["content.audio-timestamps"]),
+    "audio-gap-too-short-to-hear": ("ok", []),
+    "index-twice": ("error", ["encoding.index"]),
+    "chapters-and-cover": ("ok", ["encoding.other-streams"]),
     "wide-gamut-8-bit": ("warning", ["encoding.primaries"]),
     "alpha-vp9": ("error", ["encoding.codec"]),
     "hevc": ("error", ["encoding.codec"]),
@@ -212,6 +223,10 @@ def test_hard_clip_is_told_what_it_is(clips, name):
         ("fewer-sizes-than-times", "encoding.index", "40 samples in the list of sizes and 50 in that of times"),
         ("audio-8-channels", "encoding.audio-channels", "8 channels"),
         ("audio-rate-change", "content.audio-change", "1 change"),
+        ("audio-gap", "content.audio-timestamps", "up to 0.40 s late, after 1 jump"),
+        ("index-twice", "encoding.index", "2 indexes (moov)"),
+        ("hdr-after-sdr", "encoding.hdr", "PQ (smpte2084) in a part of the frames"),
+        ("wide-pixels-after-square", "encoding.aspect-ratio", "2:1 in a part of the frames"),
     ],
 )  # fmt: skip
 def test_what_was_found_is_said_in_words(clips, name, rule, words):
@@ -308,7 +323,7 @@ LIES = (
 def test_lies_cost_neither_memory_nor_time(clips):
     """All in one worker, as a run has it, each within ten seconds; it must not grow by what they claim."""
     paths = [str(clips(name)) for name in ("plain", *LIES)]
-    results = list(Workers("fuzz.mp4_campaign:open_inspector", None, 1, timeout=10.0).run(paths))
+    results = list(Workers(f"{open_inspector.__module__}:open_inspector", None, 1, timeout=10.0).run(paths))
     assert [(result.failure, result.detail) for result in results] == [(None, "")] * len(paths)
     grown = {Path(paths[result.index]).stem: result.value.grown for result in results[1:]}
     assert max(grown.values()) < MAX_GROWTH_MIB, grown
@@ -397,6 +412,14 @@ MENDED = {
     "subtitles": "encoding.other-streams",
     "timecode-track": "encoding.other-streams",
     "cover-and-video": "encoding.other-streams",
+    "cover-before-video": "encoding.other-streams",
+    "chapters-and-cover": "encoding.other-streams",
+    "audio-gap": "content.audio-timestamps",
+    "index-twice": "encoding.index",
+    "hdr-pq-lone-tag": "encoding.hdr",
+    "wide-gamut-lone-tag": "encoding.primaries",
+    "film-primaries": "encoding.primaries",
+    "wide-pixels-after-square": "encoding.aspect-ratio",
     "two-videos": "encoding.several-video-streams",
     "format-change-from-444": "encoding.pixel-format",
     "hdr-pq-8-bit": "encoding.hdr",
