@@ -25,8 +25,12 @@ from evalkit.board import Board
 from evalkit.reference_models import shapes
 
 GUARD = 10.0  # seconds until a command counts as hanging; on an idle machine all of them need less than one
-# Whoever runs the tests in the background may have left SIGINT ignored, which children inherit.
-RUN = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from evalkit.cli import main; main()"
+# Whoever runs the tests in the background may have left SIGINT or SIGHUP ignored, which children inherit.
+HEARD = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "signal.signal(signal.SIGHUP, signal.SIG_DFL); "
+)
+CALL = "from evalkit.cli import main; main()"
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
@@ -51,7 +55,7 @@ def stop(
     mark = f"{place.name}-{number.name}"
     more = {"TMPDIR": str(temporary), "EVALKIT_CACHE": "cache", "EVALKIT_WEIGHTS": "weights", "EVALKIT_SOAK": mark}
     process = subprocess.Popen(
-        [sys.executable, "-c", RUN, *words], cwd=place, env={**os.environ, **more, "EVALKIT_BY": "olga"},
+        [sys.executable, "-c", HEARD + CALL, *words], cwd=place, env={**os.environ, **more, "EVALKIT_BY": "olga"},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     try:
@@ -199,7 +203,7 @@ def test_nohup_is_heeded(tmp_path: Path, slow: Path, release: threading.Event) -
     """Who ignores SIGHUP wants the command to outlive the terminal."""
     part = tmp_path / "weights" / ".parts" / "a.bin"
     words = ["weights", "pull", "-b", str(slow), "--accept-licence"]
-    program = f"import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN); {RUN}"
+    program = f"{HEARD}signal.signal(signal.SIGHUP, signal.SIG_IGN); {CALL}"
     process = subprocess.Popen(
         [sys.executable, "-c", program, *words], cwd=tmp_path, env={**os.environ, "EVALKIT_WEIGHTS": "weights"},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -232,7 +236,8 @@ def test_what_is_torn_down_half_way_is_silent_and_signals_are_given_back(
         time.sleep(5)
         del half
 
-    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
+    usual = (signal.default_int_handler, signal.SIG_DFL, signal.SIG_DFL)
+    inherited = [signal.signal(each, handler) for each, handler in zip(SIGNALS, usual, strict=True)]
     before = [signal.getsignal(each) for each in SIGNALS]
     complain = sys.unraisablehook
     try:
@@ -244,4 +249,5 @@ def test_what_is_torn_down_half_way_is_silent_and_signals_are_given_back(
         assert sys.unraisablehook is complain
         assert capsys.readouterr().err == ""
     finally:
-        signal.signal(signal.SIGINT, inherited)
+        for each, handler in zip(SIGNALS, inherited, strict=True):
+            signal.signal(each, handler)
