@@ -22,6 +22,7 @@ from typing import BinaryIO
 from evalkit.errors import StorageError
 
 _TRIES = 20
+_begun: set[Path] = set()  # the parts of this process
 
 
 @contextmanager
@@ -45,8 +46,18 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
                 temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+            _begun.discard(temporary)
     except OSError as error:
         raise storage_error(path, error) from error
+
+
+def abandon_parts() -> None:
+    """Remove every part that this process has begun and not finished, because it leaves at once.
+
+    A signal may come between the making of a part and the block that removes it.
+    """
+    while _begun:
+        _remove_part(_begun.pop())
 
 
 def part_name(path: Path) -> Path:
@@ -92,22 +103,29 @@ def _remove_part(part: Path) -> None:
     with suppress(OSError):
         for path in (*part.parent.glob(f"{glob.escape(part.name)}-*"), part):
             path.unlink(missing_ok=True)
+    _begun.discard(part)
 
 
 def _new_part(path: Path) -> tuple[Path, BinaryIO]:
     """Return a new file that this process holds the lock of, and its name."""
     for _ in range(_TRIES):
         part = part_name(path)
-        stream = part.open("xb")
+        _begun.add(part)
+        try:
+            stream = part.open("xb")
+        except OSError:
+            _begun.discard(part)
+            raise
         try:
             held = _hold(stream.fileno(), part)
         except BaseException:
             stream.close()
-            part.unlink(missing_ok=True)
+            _remove_part(part)
             raise
         if held:
             return part, stream
         stream.close()  # somebody who swept was quicker, and removes it
+        _begun.discard(part)
     raise OSError(errno.EAGAIN, "another process removes what this one writes")
 
 

@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal, NoReturn
 
 from evalkit.errors import EvalkitError, MachineError
-from evalkit.files import OwnFolder, sweep_folders
+from evalkit.files import OwnFolder, abandon_parts, sweep_folders
 from evalkit.pool_answers import Answer, encode
 from evalkit.pool_messages import BadAnswerError, receive, receive_answer, send, send_bytes
 from evalkit.sandbox import Confined, Limits, enter
@@ -38,7 +38,7 @@ from evalkit.sandbox import Confined, Limits, enter
 FOLDERS = "evalkit-worker-"  # how the names of the workers' temporary folders begin
 _STARTUP_SECONDS = 300.0
 _GRACE_SECONDS = 5.0
-_STOP_SECONDS = 0.5  # in which workers that are stopped in the middle of a job may tidy up, all of them together
+_STOP_SECONDS = 1.0  # in which workers that are stopped in the middle of a job may tidy up, all of them together
 _JOBS_PER_WORKER = 250  # of a confined one: what a file may have broken in it doesn't last
 _PROGRAM = "import sys; from evalkit.pool import child_main; child_main(sys.argv[1])"
 
@@ -330,6 +330,7 @@ def child_main(folder: str) -> None:
     try:
         _answer_all(questions, answers, folder)
     finally:
+        abandon_parts()
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from evalkit import files
 from evalkit.errors import StorageError
-from evalkit.files import atomic_write, storage_error, write_text
+from evalkit.files import abandon_parts, atomic_write, storage_error, write_text
 
 
 def names(folder: Path) -> list[str]:
@@ -191,3 +192,18 @@ def test_who_reads_the_old_file_reads_it_to_its_end(tmp_path: Path) -> None:
         write_text(path, "new, and longer")
         assert reader.read() == "old"
     assert path.read_text() == "new, and longer"
+
+
+def test_a_part_whose_block_was_never_entered_is_abandoned(tmp_path: Path) -> None:
+    """As when a signal comes right after the part was made."""
+    (tmp_path / "other.part").touch()
+    _, stream = files._new_part(tmp_path / "file.bin")
+    stream.close()
+    with atomic_write(tmp_path / "whole.bin") as whole:
+        whole.write(b"all of it")
+    with pytest.raises(OSError, match="No such file"):
+        files._new_part(tmp_path / "nowhere" / "file.bin")
+    assert len(names(tmp_path)) == 3
+    abandon_parts()
+    assert names(tmp_path) == ["other.part", "whole.bin"]
+    assert not files._begun
