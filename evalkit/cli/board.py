@@ -15,7 +15,13 @@ from evalkit.cli.options import as_of_option, board_option, by_option, challenge
 SHOWN_LOG = 20
 
 
-@click.group(invoke_without_command=False)
+@click.group(
+    epilog=example(
+        "evalkit board init --board board.sqlite --challenge mine.yaml --testset testset/",
+        "evalkit board add lumen lumen-scorecard/ --new-team --submission lumen.zip",
+        "evalkit board verify",
+    )
+)
 def board() -> None:
     """Keep the board of a challenge: teams, runs, ratings, decisions, and a log that only grows."""
 

@@ -14,7 +14,12 @@ FORMATS = ("auto", "long", "wide", "forms", "qualtrics", "mturk", "prolific", "l
 RULES = ("speeders", "straight-liners", "gold", "rest-correlation", "p913", "bt500")
 
 
-@click.group()
+@click.group(
+    epilog=example(
+        "evalkit ratings import long.csv --board board.sqlite --key key.csv --dry-run",
+        "evalkit ratings report --board board.sqlite -o ratings.html",
+    )
+)
 def ratings() -> None:
     """Import people's ratings and comparisons, screen raters, report."""
 
