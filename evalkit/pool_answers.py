@@ -50,7 +50,7 @@ def decode(body: bytes) -> Answer:
     try:
         kind, value, worn = json.loads(body)
         value = _unpacked(value)
-    except (ValueError, TypeError, KeyError, RecursionError, MemoryError) as error:
+    except Exception as error:  # whatever a forged answer raises costs its job, not the run
         raise ValueError(f"{type(error).__name__}: {str(error)[:200]}") from error
     wanted = {"ok": object, "stop": EvalkitError}.get(kind, str) if isinstance(kind, str) else None
     if kind not in _KINDS or wanted is None or not isinstance(value, wanted) or not isinstance(worn, bool):
