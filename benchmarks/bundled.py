@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import evalkit
-from evalkit.challenge import load_challenge
+from evalkit.challenges.model import load_challenge
 from evalkit.media.decode import iter_frames
 from evalkit.metrics.features.align import norm_crop
 from evalkit.metrics.features.mfcc import mfcc
@@ -36,7 +36,7 @@ from evalkit.metrics.sync_arithmetic import summarise
 from evalkit.reference_models.bundled.publish import manifest
 from evalkit.reference_models.generators.run import make_submission
 from evalkit.reference_models.puppet.worldmaker import World, make_world
-from evalkit.testset import TestSet, load_testset
+from evalkit.testsets.model import TestSet, load_testset
 from evalkit.weights.store import file_sha256
 
 HELD_OUT = 90210

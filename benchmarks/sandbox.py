@@ -15,7 +15,7 @@ from typing import Any
 
 from evalkit import api
 from evalkit.reference_models import shapes
-from evalkit.sandbox import Level
+from evalkit.workers.sandbox import Level
 
 LEVELS: tuple[Level, ...] = ("off", "full")
 

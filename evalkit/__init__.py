@@ -17,18 +17,18 @@ from evalkit._version import __version__
 
 if TYPE_CHECKING:
     from evalkit.api import score, validate
-    from evalkit.challenge import Challenge, load_challenge
+    from evalkit.challenges.model import Challenge, load_challenge
     from evalkit.errors import EvalkitError
-    from evalkit.scoring.intake import IntakeReport
+    from evalkit.scoring.intake import ValidationReport
     from evalkit.scoring.scorecard import Scorecard
-    from evalkit.testset import TestSet, load_testset
+    from evalkit.testsets.model import TestSet, load_testset
 
 __all__ = [
     "Challenge",
     "EvalkitError",
-    "IntakeReport",
     "Scorecard",
     "TestSet",
+    "ValidationReport",
     "__version__",
     "load_challenge",
     "load_testset",
@@ -37,13 +37,13 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Challenge": "evalkit.challenge",
+    "Challenge": "evalkit.challenges.model",
     "EvalkitError": "evalkit.errors",
-    "IntakeReport": "evalkit.scoring.intake",
+    "ValidationReport": "evalkit.scoring.intake",
     "Scorecard": "evalkit.scoring.scorecard",
-    "TestSet": "evalkit.testset",
-    "load_challenge": "evalkit.challenge",
-    "load_testset": "evalkit.testset",
+    "TestSet": "evalkit.testsets.model",
+    "load_challenge": "evalkit.challenges.model",
+    "load_testset": "evalkit.testsets.model",
     "score": "evalkit.api",
     "validate": "evalkit.api",
 }

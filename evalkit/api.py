@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from evalkit.challenge import Challenge, load_challenge
+from evalkit.challenges.model import Challenge, load_challenge
 from evalkit.errors import SubmissionError, TestSetError, UsageError
-from evalkit.sandbox import Level
 from evalkit.scoring.cache import cache_folder
 from evalkit.scoring.engines.local import LocalEngine
-from evalkit.scoring.intake import IntakeReport
+from evalkit.scoring.intake import ValidationReport
 from evalkit.scoring.journal import Journal
 from evalkit.scoring.plan import Plan, check_testset, make_plan
 from evalkit.scoring.progress import Progress, Silent
 from evalkit.scoring.run import Options, ScoreResult, score_run, validate_run
 from evalkit.scoring.scorecard import Scorecard
 from evalkit.submission import Submission
-from evalkit.testset import TestSet, load_testset
-from evalkit.text import neutralise
+from evalkit.testsets.model import TestSet, load_testset
+from evalkit.text import escape_for_display
 from evalkit.weights.manifest import Backbones, load_backbones
+from evalkit.workers.sandbox import Level
 
 
 def validate(
@@ -33,7 +33,7 @@ def validate(
     progress: Progress | None = None,
     timeout: float | None = None,
     sandbox: Level | None = None,
-) -> IntakeReport:
+) -> ValidationReport:
     """Check a submission against a challenge's rules; every video is decoded to its end.
 
     Args:
@@ -152,7 +152,7 @@ def run_score(
     return result
 
 
-def require_scorable(intake: IntakeReport) -> None:
+def require_scorable(intake: ValidationReport) -> None:
     """Raise when nothing could even be tried.
 
     Raises:
@@ -163,12 +163,12 @@ def require_scorable(intake: IntakeReport) -> None:
     errors = [finding for finding in intake.findings if finding.severity == "error"]
     first = errors[0]
     more = f" ({len(errors)} faults in all; 'evalkit validate' lists them)" if len(errors) > 1 else ""
-    place = f" at '{neutralise(first.path)}'" if first.path else ""
+    place = f" at '{escape_for_display(first.path)}'" if first.path else ""
     raise SubmissionError(
         f"The submission can't be scored: {first.rule}{place}: {first.message}{more}",
-        found=neutralise(first.found) if first.found else None,
+        found=escape_for_display(first.found) if first.found else None,
         expected=first.expected,
-        fix=neutralise(first.fix) if first.fix else None,
+        fix=escape_for_display(first.fix) if first.fix else None,
     )
 
 

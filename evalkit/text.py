@@ -1,7 +1,7 @@
 """Show strings that strangers wrote (names in a ZIP, CSV cells, metadata) without letting them act.
 
 A name can hold escape sequences that drive a terminal, bidirectional overrides that make ``gpm.exe`` read ``exe.mpg``,
-or characters that nobody sees. `neutralise` makes all of them visible; `csv_cell` also keeps spreadsheets from
+or characters that nobody sees. `escape_for_display` makes all of them visible; `csv_cell` also keeps spreadsheets from
 computing what a cell says. HTML has its own escaping (jinja2) on top of this.
 """
 
@@ -35,7 +35,7 @@ def hidden_characters(text: str) -> list[str]:
     return sorted(char for char in set(text) if unicodedata.category(char) in _HIDDEN or char in _BLANK)
 
 
-def neutralise(text: str, limit: int = 200) -> str:
+def escape_for_display(text: str, limit: int = 200) -> str:
     r"""Return ``text`` on one line, with everything invisible written out, at most ``limit`` characters long.
 
     Escape becomes ``\x1b``, a right-to-left override ``\u202e``, a line feed ``\n``. Backslashes stay as they are, so
@@ -60,14 +60,14 @@ def neutralise(text: str, limit: int = 200) -> str:
 def csv_cell(text: str, limit: int = EXCEL_CELL) -> str:
     """Return ``text`` as a CSV cell that no spreadsheet takes for a formula.
 
-    Neutralised like all foreign text; an apostrophe goes before a text that starts, after any blanks, with ``= + - @``,
+    Escaped like all foreign text; an apostrophe goes before a text that starts, after any blanks, with ``= + - @``,
     a tab or a line break. A plain number such as ``-0.25`` or ``+1e-3`` stays what it is. Quotes and commas are the
     CSV writer's business.
     """
-    shown = neutralise(text, limit)
+    shown = escape_for_display(text, limit)
     if not (text[:1] in _FORMULA or text.lstrip()[:1] in _FORMULA) or not text or _NUMBER.fullmatch(text):
         return shown
-    return "'" + neutralise(text, max(1, limit - 1))
+    return "'" + escape_for_display(text, max(1, limit - 1))
 
 
 def _visible(char: str) -> str:

@@ -1,7 +1,7 @@
 """What every page shares: the template environment, escaping, and style and script allowed by their digests.
 
 A page is one HTML file that needs nothing else: no network, no second file, no script to be readable. What a submission
-brought in is foreign text: every string passes `evalkit.text.neutralise` on its way out and jinja2's escaping after it.
+brought in is foreign text: every string passes `escape_for_display` on its way out and jinja2's escaping after it.
 The page's own style and script are allowed by their digests; the content security policy refuses anything else.
 """
 
@@ -20,7 +20,7 @@ from markupsafe import Markup
 
 from evalkit.files import write_bytes
 from evalkit.reports.tables import flatten, format_share, format_value
-from evalkit.text import neutralise
+from evalkit.text import escape_for_display
 
 TEXT_LIMIT = 600
 ROLES = (
@@ -64,7 +64,7 @@ def _template(name: str) -> jinja2.Template:
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         finalize=lambda value: (
-            neutralise(value, TEXT_LIMIT) if isinstance(value, str) and not isinstance(value, Markup) else value
+            escape_for_display(value, TEXT_LIMIT) if isinstance(value, str) and not isinstance(value, Markup) else value
         ),
         trim_blocks=True,
         lstrip_blocks=True,

@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from evalkit.board.model import Decision, Snapshot
+from evalkit.rating_report.model import DimensionPanel, Figure, RaterPanel, RatingReport, TeamScore
 from evalkit.ratings import REASON_TITLES
 from evalkit.reports.page import count, render_page
-from evalkit.standings.panel_model import DimensionPanel, Figure, Panel, RaterPanel, TeamScore
-from evalkit.text import neutralise
+from evalkit.text import escape_for_display
 
 ITEM_ROWS = 300  # videos of one dimension
 DAY_ROWS = 60
@@ -48,12 +48,12 @@ class _State:
     what: str
 
 
-def render_ratings_report(snapshot: Snapshot, panel: Panel) -> str:
+def render_ratings_report(snapshot: Snapshot, panel: RatingReport) -> str:
     """Return the page; the same board gives the same text.
 
     Args:
         snapshot: the board.
-        panel: what `evalkit.standings.panel.make_panel` says of it.
+        panel: what `evalkit.rating_report.compute.compute_rating_report` says of it.
     """
     return render_page(
         "ratings.html",
@@ -83,7 +83,7 @@ def render_ratings_report(snapshot: Snapshot, panel: Panel) -> str:
     )
 
 
-def _summary(panel: Panel) -> str:
+def _summary(panel: RatingReport) -> str:
     parts = []
     ratings, pairs = panel.summary, panel.pair_summary
     if ratings.total:
@@ -103,7 +103,7 @@ def _summary(panel: Panel) -> str:
     doubted = [rater.rater for rater in panel.raters if rater.rejected_by and not rater.decisions]
     left_out = sum(bool(rater.decisions) for rater in panel.raters)
     if doubted:
-        names = ", ".join(neutralise(name, 40) for name in doubted[:NAMED])
+        names = ", ".join(escape_for_display(name, 40) for name in doubted[:NAMED])
         more = f" and {len(doubted) - NAMED} more" if len(doubted) > NAMED else ""
         parts.append(f"Screening speaks against {names}{more}, about whom nobody has decided.")
     elif panel.raters:
@@ -113,7 +113,7 @@ def _summary(panel: Panel) -> str:
     return " ".join(parts)
 
 
-def _reasons(panel: Panel) -> list[tuple[str, str, int, int]]:
+def _reasons(panel: RatingReport) -> list[tuple[str, str, int, int]]:
     """Return (code, words, ratings, comparisons) of every reason that some answer has."""
     ratings, pairs = panel.summary.reasons, panel.pair_summary.reasons
     return [

@@ -1,7 +1,7 @@
 """The scorecard as one HTML file that needs nothing else: no network, no second file, no script to be readable.
 
 What a submission brought in (sample names, paths, findings, events) is foreign text: every string passes
-`evalkit.text.neutralise` on its way out and jinja2's escaping after it; the page's own style and script are allowed by
+`escape_for_display` on its way out and jinja2's escaping after it; the page's own style and script are allowed by
 their digests, anything else is refused by the page's content security policy.
 """
 
@@ -30,7 +30,7 @@ from evalkit.reports.tables import (
     video_metrics,
 )
 from evalkit.scoring.scorecard import MetricScore, Scorecard
-from evalkit.text import neutralise
+from evalkit.text import escape_for_display
 
 __all__ = ["IMAGE_BUDGET", "STRIP_FRAMES", "render_scorecard", "write_scorecard_page"]
 
@@ -167,7 +167,7 @@ def _rows(card: Scorecard, shown: Sequence[str], ends: dict[str, tuple[list[int]
         notes += dict.fromkeys(str(finding.get("rule", "finding")) for finding in video.findings)
         problem = video.verdict != "ok" or bool(notes) or any(cell[3] is not None for cell in cells)
         more = [f"and {len(notes) - NOTES} more"] if len(notes) > NOTES else []
-        notes = [neutralise(note, CELL_LIMIT) for note in notes[:NOTES]] + more
+        notes = [escape_for_display(note, CELL_LIMIT) for note in notes[:NOTES]] + more
         rows.append({"video": video, "cells": cells, "notes": notes, "problem": problem})
     return rows
 

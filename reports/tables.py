@@ -16,7 +16,7 @@ import pandas as pd
 
 from evalkit.files import write_bytes
 from evalkit.scoring.scorecard import Scorecard, VideoScore
-from evalkit.text import csv_cell, neutralise
+from evalkit.text import csv_cell, escape_for_display
 
 NO_VALUE = "\u2013"
 SHOWN = 3  # videos at each end of a metric
@@ -118,7 +118,7 @@ def missing_reasons(card: Scorecard, metric: str) -> list[tuple[str, int]]:
 
 def missing_reason(video: VideoScore, metric: str) -> str:
     """Return why ``video`` has no value for ``metric``."""
-    return neutralise(video.reasons.get(metric) or "not_computed", CELL_LIMIT)
+    return escape_for_display(video.reasons.get(metric) or "not_computed", CELL_LIMIT)
 
 
 def group_tables(card: Scorecard) -> list[GroupTable]:

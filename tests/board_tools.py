@@ -15,7 +15,7 @@ from typing import Any
 from scorecards import small_card
 
 from evalkit.board import Board
-from evalkit.challenge import Challenge, parse_challenge
+from evalkit.challenges.model import Challenge, parse_challenge
 from evalkit.ratings.model import Rating
 from evalkit.ratings.pairs import Comparison
 from evalkit.scoring.scorecard import Scorecard

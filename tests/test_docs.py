@@ -10,7 +10,7 @@ import click
 import pytest
 
 import evalkit
-from evalkit.challenge import preset_ids
+from evalkit.challenges.model import preset_ids
 from evalkit.cli import cli
 from evalkit.metrics.base import metric_registry
 from evalkit.validators.media_rules import rule_registry

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.text import ELLIPSIS, csv_cell, hidden_characters, neutralise
+from evalkit.text import ELLIPSIS, csv_cell, escape_for_display, hidden_characters
 
 # st.text() leaves lone surrogates out unless asked; everything else is in, this leans towards the nasty ones.
 anything = st.text(
@@ -37,34 +37,34 @@ anything = st.text(
     ],
 )
 def test_neutralise_writes_out_what_acts_or_hides(text: str, shown: str) -> None:
-    assert neutralise(text) == shown
+    assert escape_for_display(text) == shown
 
 
 def test_neutralise_cuts_between_escapes() -> None:
     # Room for 8: seven letters and the ellipsis. An escape of four does not fit into three.
-    assert neutralise("abcdefghi", 8) == "abcdefg" + ELLIPSIS
-    assert neutralise("abcd\x1bxyz", 8) == "abcd" + ELLIPSIS
-    assert neutralise("abcd\x1b", 8) == r"abcd\x1b"
-    assert neutralise("ab", 1) == ELLIPSIS
-    assert neutralise("x" * 10_000_000, 20) == "x" * 19 + ELLIPSIS
+    assert escape_for_display("abcdefghi", 8) == "abcdefg" + ELLIPSIS
+    assert escape_for_display("abcd\x1bxyz", 8) == "abcd" + ELLIPSIS
+    assert escape_for_display("abcd\x1b", 8) == r"abcd\x1b"
+    assert escape_for_display("ab", 1) == ELLIPSIS
+    assert escape_for_display("x" * 10_000_000, 20) == "x" * 19 + ELLIPSIS
     with pytest.raises(ValueError, match="at least 1"):
-        neutralise("a", 0)
+        escape_for_display("a", 0)
 
 
 @given(anything, st.integers(1, 120))
 def test_neutralised_text_is_visible_bounded_and_stable(text: str, limit: int) -> None:
-    shown = neutralise(text, limit)
+    shown = escape_for_display(text, limit)
     assert len(shown) <= limit
     assert shown.isprintable()
     assert not {unicodedata.category(char) for char in shown} & {"Cc", "Cf", "Cs", "Zl", "Zp"}
     assert not hidden_characters(shown)
-    assert neutralise(shown, limit) == shown
+    assert escape_for_display(shown, limit) == shown
     shown.encode("utf-8")
 
 
 @given(st.text(st.characters(categories=["L", "N", "P", "S"], max_codepoint=0x24F), max_size=100))
 def test_ordinary_text_stays_as_it_is(text: str) -> None:
-    assert neutralise(text) == text
+    assert escape_for_display(text) == text
     assert hidden_characters(text) == []
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from evalkit.challenge import SubmissionRules
+from evalkit.challenges.model import SubmissionRules
 from evalkit.media.facts import AudioFacts, MediaFacts, TrackFacts, VideoFacts
 from evalkit.validators.edits import odd_edits
 from evalkit.validators.findings import Violation

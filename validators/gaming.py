@@ -14,7 +14,7 @@ from evalkit.metrics.features.overlay import Island
 from evalkit.metrics.features.signature import SAME, Match
 from evalkit.metrics.features.sound_match import ALIKE, SoundMatch
 from evalkit.metrics.features.stillness import FEW, ONE_PICTURE
-from evalkit.text import neutralise
+from evalkit.text import escape_for_display
 from evalkit.validators.findings import Rule, Violation
 
 LEAST_PICTURES = 15  # tenths of a second
@@ -126,14 +126,14 @@ def _reference_video(case: Case) -> Iterable[Violation]:
         first = case.references[0]
         yield Violation(
             "The video shows the moving pictures of another sample's reference video.",
-            found=f"sample {neutralise(first.sample)}: {likeness(first)}",
+            found=f"sample {escape_for_display(first.sample)}: {likeness(first)}",
             expected=f"less than {SAME:.0%} equal",
         )
 
 
 def _duplicate(case: Case) -> Iterable[Violation]:
     if case.twins:
-        named = "; ".join(f"sample {neutralise(twin.sample)}: {likeness(twin)}" for twin in case.twins[:NAMED])
+        named = "; ".join(f"sample {escape_for_display(twin.sample)}: {likeness(twin)}" for twin in case.twins[:NAMED])
         more = len(case.twins) - NAMED
         yield Violation(
             "Another video of the submission shows the same moving pictures.",
@@ -156,7 +156,8 @@ def _across_teams(shared: Shared) -> Iterable[Violation]:
     if not shared.copies:
         return
     named = "; ".join(
-        f"sample {neutralise(sample)}{'' if copy.sample == sample else f' as {neutralise(copy.sample)}'}"
+        f"sample {escape_for_display(sample)}"
+        f"{'' if copy.sample == sample else f' as {escape_for_display(copy.sample)}'}"
         f": {likeness(copy)}"
         for sample, copy in shared.copies[:NAMED]
     )

@@ -8,11 +8,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from evalkit.challenge import Challenge
+from evalkit.challenges.model import Challenge
 from evalkit.errors import TestSetError
-from evalkit.testset import Sample, TestSet
+from evalkit.testsets.model import Sample, TestSet
+from evalkit.validators.archive.listing import composed
 from evalkit.validators.findings import Rule, Violation
-from evalkit.validators.listing import composed
 
 _FIELD = re.compile(r"\{([a-z]+)\}")
 # Numbers are written without leading zeros: 001.mp4 and 1.mp4 would be two answers to one sample.

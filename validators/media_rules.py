@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from evalkit.challenge import SubmissionRules
+from evalkit.challenges.model import SubmissionRules
 from evalkit.media.facts import MediaFacts
 from evalkit.registry import index_by_name, load_group
 from evalkit.validators.file import File

@@ -25,7 +25,7 @@ from evalkit.board.runs import Outcome, Strips, set_primary
 from evalkit.board.verify import problems
 from evalkit.board.words import clean_name
 from evalkit.board.writing import Write, writing
-from evalkit.challenge import Challenge
+from evalkit.challenges.model import Challenge
 from evalkit.errors import StorageError
 from evalkit.ratings.model import Key, Rating
 from evalkit.ratings.pairs import Comparison

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from evalkit.board.places import Place
 from evalkit.errors import EvalkitError, InputError, StorageError
-from evalkit.text import neutralise
+from evalkit.text import escape_for_display
 
 _INIT = "'evalkit board init' makes a board."
 
@@ -34,7 +34,7 @@ def told(place: Place) -> Iterator[None]:
 
 def _sqlite(place: Place, error: sqlite3.Error) -> EvalkitError:
     name = getattr(error, "sqlite_errorname", "") or ""
-    said = neutralise(str(error))
+    said = escape_for_display(str(error))
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return _busy(place)
     if name.startswith("SQLITE_NOTADB"):
@@ -105,4 +105,4 @@ def _other(place: Place, said: str) -> StorageError:
 def _scrubbed(place: Place, text: str) -> str:
     for word in sorted(place.passwords, key=len, reverse=True):
         text = text.replace(word, "***")
-    return neutralise(text, limit=300)
+    return escape_for_display(text, limit=300)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evalkit.board.model import GoldItem
+from evalkit.challenges.rating_rules import Dimension
 from evalkit.errors import InputError
-from evalkit.rating_rules import Dimension
 from evalkit.ratings.cells import Context, Dimensions, normalised
 from evalkit.ratings.faults import Faults, shown
 from evalkit.ratings.table import read_table
-from evalkit.text import neutralise
+from evalkit.text import escape_for_display
 
 COLUMNS = {"item": ("item_id", "item"), "dimension": ("dimension",), "low": ("low",), "high": ("high",)}
 
@@ -38,8 +38,8 @@ def read_gold(path: Path, known: Sequence[Dimension]) -> list[GoldItem]:
         name = next((by_word[other] for other in usual if other in by_word), None)
         if name is None:
             raise InputError(
-                f"{neutralise(path.name)}: the gold file has no column '{usual[0]}'.",
-                found=f"the columns {neutralise(', '.join(name for name in header if name), limit=300)}",
+                f"{escape_for_display(path.name)}: the gold file has no column '{usual[0]}'.",
+                found=f"the columns {escape_for_display(', '.join(name for name in header if name), limit=300)}",
                 expected="the columns item_id, dimension, low and high",
             )
         columns[word] = name

@@ -17,7 +17,7 @@ from evalkit.board.writing import Write, chunks
 from evalkit.errors import InputError
 from evalkit.ratings.model import Key, Rating, identity
 from evalkit.ratings.pairs import Comparison, pair_identity
-from evalkit.text import neutralise
+from evalkit.text import escape_for_display
 
 _MAX_ROW = 2**31 - 1
 
@@ -48,7 +48,7 @@ class Source:
 
 def make_source(source: str, sha256: str, form: str) -> Source:
     """Return where entries come from, as a database keeps it: a file's name without folders, nothing that acts."""
-    return Source(file_name(source), neutralise(sha256, limit=64), neutralise(form, limit=60))
+    return Source(file_name(source), escape_for_display(sha256, limit=64), escape_for_display(form, limit=60))
 
 
 def import_ratings(write: Write, given: Iterable[Rating], source: Source, key: Key | None) -> Imported:
@@ -79,7 +79,7 @@ def set_gold(write: Write, items: Sequence[GoldItem]) -> None:
     wanted: dict[tuple[str, str], GoldItem] = {}
     for item in items:
         check_ids((item.item, item.dimension), "The gold item")
-        shown = f"'{neutralise(item.item, limit=60)}' in '{neutralise(item.dimension, limit=60)}'"
+        shown = f"'{escape_for_display(item.item, limit=60)}' in '{escape_for_display(item.dimension, limit=60)}'"
         if not (math.isfinite(item.low) and math.isfinite(item.high) and item.low <= item.high):
             raise InputError(f"The answer to the gold item {shown} can't be from {item.low} to {item.high}.")
         if (item.item, item.dimension) in wanted:
@@ -166,7 +166,7 @@ def _check_numbers(value: float, seconds: float | None, row: int, source: Source
 
 
 def _place(source: Source, row: int) -> str:
-    return f"{neutralise(source.file)}, row {row}"
+    return f"{escape_for_display(source.file)}, row {row}"
 
 
 def _gold_row(item: GoldItem) -> dict[str, Any]:
@@ -175,7 +175,7 @@ def _gold_row(item: GoldItem) -> dict[str, Any]:
 
 def _merge_key(write: Write, key: Key) -> tuple[int, int]:
     """Add the entries of ``key`` that the board does not hold; return how many were new, and known."""
-    where = f"The key {neutralise(key.source)}"
+    where = f"The key {escape_for_display(key.source)}"
     known: dict[str, tuple[str, str, str | None]] = {}
     for items in chunks(list(key)):
         for row in write.connection.execute(select(keys).where(alive(keys), keys.c.item.in_(items))):
@@ -188,7 +188,7 @@ def _merge_key(write: Write, key: Key) -> tuple[int, int]:
             new.append({"item": item, "team": entry.team, "sample": entry.sample, "run": entry.run})
         elif known[item] != meaning:
             raise InputError(
-                f"{where} gives the item '{neutralise(item, limit=60)}' another meaning than the board.",
+                f"{where} gives the item '{escape_for_display(item, limit=60)}' another meaning than the board.",
                 found=_meaning(meaning),
                 expected=_meaning(known[item]),
                 fix="An item never changes what it shows: mend the key, or use new item ids.",
@@ -198,5 +198,5 @@ def _merge_key(write: Write, key: Key) -> tuple[int, int]:
 
 
 def _meaning(entry: tuple[str, str, str | None]) -> str:
-    team, sample, run = (None if word is None else neutralise(word, limit=60) for word in entry)
+    team, sample, run = (None if word is None else escape_for_display(word, limit=60) for word in entry)
     return f"sample '{sample}' of '{team}'" + (f", run '{run}'" if run is not None else "")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from evalkit.challenge import Challenge
+from evalkit.challenges.model import Challenge
 from evalkit.ratings.model import Key, Rating
 from evalkit.ratings.pairs import Comparison
 from evalkit.scoring.scorecard import Scorecard

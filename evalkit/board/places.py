@@ -16,7 +16,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.pool import NullPool
 
 from evalkit.errors import MachineError, UsageError
-from evalkit.text import neutralise
+from evalkit.text import escape_for_display
 
 BUSY_SECONDS = 30.0  # how long a writer waits for another one
 _MOMENT = 0.2
@@ -33,7 +33,7 @@ class Place:
     """Where a board is.
 
     Args:
-        shown: for people, without passwords, neutralised.
+        shown: for people, without passwords, escaped.
         path: of the SQLite file, else ``None``.
         url: of the PostgreSQL database, else ``None``.
     """
@@ -87,7 +87,7 @@ def _database(scheme: str) -> str:
 
 def _file(path: Path) -> Place:
     # A URL with a slash too few is taken for a path: what looks like a password in it stays unseen all the same.
-    return Place(neutralise(_PASSWORD.sub("***", str(path)), limit=400), path=path)
+    return Place(escape_for_display(_PASSWORD.sub("***", str(path)), limit=400), path=path)
 
 
 def _server(scheme: str, rest: str) -> Place:
@@ -107,7 +107,7 @@ def _server(scheme: str, rest: str) -> Place:
     except ImportError as error:
         raise MachineError(
             "Boards in PostgreSQL need the package psycopg, which is not installed.",
-            found=neutralise(str(error)),
+            found=escape_for_display(str(error)),
             fix="pip install 'evalkit-video[postgres]'",
         ) from None
     url = url.set(drivername="postgresql+psycopg")
@@ -115,7 +115,7 @@ def _server(scheme: str, rest: str) -> Place:
         raise UsageError("The PostgreSQL URL names no database.", expected=_FORM)
     hidden = {name: "***" for name in _SECRETS if name in url.query}
     shown = url.set(drivername="postgresql").update_query_dict(hidden).render_as_string(hide_password=True)
-    return Place(neutralise(shown, limit=400), url=url)
+    return Place(escape_for_display(shown, limit=400), url=url)
 
 
 def make_engine(place: Place, *, new: bool = False) -> Engine:

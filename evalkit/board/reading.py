@@ -44,12 +44,12 @@ from evalkit.board.tables import (
 )
 from evalkit.board.words import folded
 from evalkit.board.writing import streamed
-from evalkit.challenge import Challenge, parse_challenge
+from evalkit.challenges.model import Challenge, parse_challenge
 from evalkit.errors import InputError, StorageError
 from evalkit.ratings.model import Entry, Key, Rating
 from evalkit.ratings.pairs import Comparison
 from evalkit.scoring.scorecard import Scorecard
-from evalkit.text import neutralise
+from evalkit.text import escape_for_display
 
 
 def read_snapshot(connection: Connection, as_of: datetime | None, now: datetime | None = None) -> Snapshot:
@@ -165,7 +165,7 @@ def _runs(connection: Connection, number: int, pictures: Mapping[int, dict[str, 
     found = []
     for row in connection.execute(_living(runs, number)):
         text, digest = scored[row.id]
-        card = Scorecard.from_json(text, neutralise(f"the scorecard of {names[row.team_id]}/{row.name}"))
+        card = Scorecard.from_json(text, escape_for_display(f"the scorecard of {names[row.team_id]}/{row.name}"))
         found.append(Run(names[row.team_id], row.name, row.id in chosen, card, digest, pictures.get(row.id, {})))
     return tuple(sorted(found, key=lambda run: (run.team, run.name)))
 

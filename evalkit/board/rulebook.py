@@ -7,7 +7,7 @@ from sqlalchemy import select, true
 from evalkit.board.reading import read_challenge
 from evalkit.board.tables import alive, rules
 from evalkit.board.writing import Write
-from evalkit.challenge import Challenge, parse_challenge
+from evalkit.challenges.model import Challenge, parse_challenge
 from evalkit.errors import InputError
 
 

@@ -14,10 +14,10 @@ from evalkit.board.tables import alive, cards, choices, reference, rules, runs, 
 from evalkit.board.teams import Found, find_team
 from evalkit.board.words import check_ids, clean_reason, clean_run, folded
 from evalkit.board.writing import Write
-from evalkit.challenge import Challenge
+from evalkit.challenges.model import Challenge
 from evalkit.errors import InputError, did_you_mean
 from evalkit.scoring.scorecard import Scorecard
-from evalkit.text import neutralise
+from evalkit.text import escape_for_display
 
 Strips = Mapping[str, Sequence[bytes]]
 Outcome = Literal["added", "updated", "unchanged"]
@@ -48,7 +48,7 @@ def add_run(
         most = challenge.submission.runs.max
         if len(of_team) >= most:
             raise InputError(
-                f"The team '{neutralise(team.name)}' has {len(of_team)} runs already.",
+                f"The team '{escape_for_display(team.name)}' has {len(of_team)} runs already.",
                 expected=f"at most {most} (submission.runs.max of the challenge)",
                 fix="Remove one of them first: 'evalkit board remove TEAM --run RUN'.",
             )
@@ -91,7 +91,7 @@ def set_primary(write: Write, team_name: str, run_names: Sequence[str]) -> None:
     most = read_challenge(write.connection).submission.runs.primary
     if not 1 <= len(asked) <= most:
         raise InputError(
-            f"Of the team '{neutralise(team.name)}', {len(asked)} runs were chosen to compete.",
+            f"Of the team '{escape_for_display(team.name)}', {len(asked)} runs were chosen to compete.",
             expected=f"1 to {most} (submission.runs.primary of the challenge)" if most > 1 else "1",
         )
     of_team = [run.id for run in _runs_of(write, team)]
@@ -118,7 +118,7 @@ def _check_challenge(write: Write, challenge: Challenge, card: Scorecard) -> Non
     if card.challenge.id != challenge.id:
         raise InputError(
             "The scorecard is of another challenge.",
-            found=neutralise(card.challenge.id),
+            found=escape_for_display(card.challenge.id),
             expected=challenge.id,
             fix="One board holds one challenge: score the submission for this one.",
         )
@@ -126,7 +126,7 @@ def _check_challenge(write: Write, challenge: Challenge, card: Scorecard) -> Non
     if card.challenge.sha256 not in known:
         raise InputError(
             f"The scorecard was made with rules of {challenge.id} that the board has never had.",
-            found=neutralise(card.challenge.sha256[:_DIGITS]),
+            found=escape_for_display(card.challenge.sha256[:_DIGITS]),
             expected=" or ".join(digest[:_DIGITS] for digest in known),
             fix="Score the submission again with the board's rules, or put the other version there: "
             "'evalkit board rules'.",
@@ -146,8 +146,8 @@ def _check_backbones(write: Write, card: Scorecard, run: Found | None) -> None:
     shown = [f"{name} {digest[:_DIGITS] or '(no digest recorded)'}" for name, digest in (mine, tuple(other)[:2])]
     raise InputError(
         "The scorecard was made with other backbones than the runs on the board.",
-        found=neutralise(shown[0]),
-        expected=neutralise(shown[1]),
+        found=escape_for_display(shown[0]),
+        expected=escape_for_display(shown[1]),
         fix="Scorecards of different sets never meet: score it with the same --backbones, --metrics and weights files.",
     )
 
@@ -163,8 +163,8 @@ def _check_testset(write: Write, card: Scorecard, run: Found | None) -> None:
     if mine and theirs and mine != theirs:
         raise InputError(
             "The scorecard is of another test set than the runs on the board.",
-            found=f"test set {neutralise(mine[:_DIGITS])}",
-            expected=f"test set {neutralise(theirs[:_DIGITS])}",
+            found=f"test set {escape_for_display(mine[:_DIGITS])}",
+            expected=f"test set {escape_for_display(theirs[:_DIGITS])}",
             fix="Score the submission on the challenge's test set.",
         )
 
@@ -204,7 +204,7 @@ def _choose(write: Write, challenge: Challenge, team: Found, run: Found, primary
         write.end(choices, choices.c.run_id.in_(list(chosen)))
     elif len(chosen) >= most:
         raise InputError(
-            f"The team '{neutralise(team.name)}' has {len(chosen)} runs that compete already.",
+            f"The team '{escape_for_display(team.name)}' has {len(chosen)} runs that compete already.",
             expected=f"at most {most} (submission.runs.primary of the challenge)",
             fix="Say which ones do: 'evalkit board primary'.",
         )
@@ -226,8 +226,8 @@ def _find_run(write: Write, team: Found, name: str) -> Found:
     of_team = _runs_of(write, team)
     found = next((run for run in of_team if folded(run.name) == folded(name)), None)
     if found is None:
-        hint = neutralise(did_you_mean(name, [run.name for run in of_team]))
-        raise InputError(f"The team '{neutralise(team.name)}' has no run '{neutralise(name)}'.{hint}")
+        hint = escape_for_display(did_you_mean(name, [run.name for run in of_team]))
+        raise InputError(f"The team '{escape_for_display(team.name)}' has no run '{escape_for_display(name)}'.{hint}")
     return found
 
 
@@ -238,7 +238,9 @@ def _set_pictures(write: Write, table: Table, owner: Mapping[str, int], pictures
     wanted = {(sample, at): image for sample, images in pictures.items() for at, image in enumerate(images)}
     for (sample, _), image in wanted.items():
         if not image.startswith(_JPEG):
-            raise InputError(f"A picture of sample '{neutralise(sample)}' is no JPEG.", fix="Give small JPEG images.")
+            raise InputError(
+                f"A picture of sample '{escape_for_display(sample)}' is no JPEG.", fix="Give small JPEG images."
+            )
     stale = []
     for row in write.connection.execute(select(table).where(alive(table), *condition)):
         if wanted.get((row.sample, row.position)) == bytes(row.image):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, text
 
 from evalkit.board.schema import statements
-from evalkit.text import neutralise
+from evalkit.text import escape_for_display
 
 _SHOWN = 5
 _MADE = re.compile(r"CREATE TRIGGER (\w+) ")
@@ -68,4 +68,4 @@ def _apart(wanted: dict[str, str], there: dict[str, str], what: str) -> Iterator
 
 def _names(found: list[str]) -> str:
     more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    return ", ".join(neutralise(name, limit=80) for name in found[:_SHOWN]) + more
+    return ", ".join(escape_for_display(name, limit=80) for name in found[:_SHOWN]) + more

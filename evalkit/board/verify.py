@@ -14,11 +14,11 @@ from evalkit.board.reading import pair_of, rating_of
 from evalkit.board.tables import FACTS, audit, cards, pairs, ratings, rules
 from evalkit.board.triggers import trigger_problems
 from evalkit.board.writing import streamed
-from evalkit.challenge import parse_challenge
+from evalkit.challenges.model import parse_challenge
 from evalkit.errors import EvalkitError
 from evalkit.ratings.model import identity
 from evalkit.ratings.pairs import pair_identity
-from evalkit.text import neutralise
+from evalkit.text import escape_for_display
 
 _MOST = 20  # sentences of one kind
 
@@ -54,7 +54,9 @@ def _short(sentences: Iterator[str], where: str) -> list[str]:
 def _log(connection: Connection, entries: dict[int, _Entry]) -> Iterator[str]:
     previous, at, expected = "", "", 1
     for row in streamed(connection, select(audit).order_by(audit.c.number)):
-        entry = _Entry(f"Log entry {row.number} ({neutralise(row.action)} {neutralise(row.subject, limit=80)})")
+        entry = _Entry(
+            f"Log entry {row.number} ({escape_for_display(row.action)} {escape_for_display(row.subject, limit=80)})"
+        )
         entries[row.number] = entry
         if row.number != expected:
             yield f"The log has a gap: entry {expected} is missing before entry {row.number}."

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from evalkit.errors import InputError
 from evalkit.ratings.cells import MAX_ID
-from evalkit.text import hidden_characters, neutralise
+from evalkit.text import escape_for_display, hidden_characters
 
 MAX_NAME = 100  # characters
 MAX_REASON = 2000
@@ -31,15 +31,15 @@ def clean_name(text: str, what: str) -> str:
         raise InputError(f"The name of a {what} is empty.", fix=f"Give 1 to {MAX_NAME} characters.")
     if len(name) > MAX_NAME:
         raise InputError(
-            f"The name of a {what} is too long: '{neutralise(name, limit=60)}'.",
+            f"The name of a {what} is too long: '{escape_for_display(name, limit=60)}'.",
             found=f"{len(name)} characters",
             expected=f"at most {MAX_NAME}",
         )
     hidden = hidden_characters(name)
     if hidden:
         raise InputError(
-            f"The name of a {what} holds characters that nobody sees: '{neutralise(name)}'.",
-            found=", ".join(neutralise(char) for char in hidden[:5]),
+            f"The name of a {what} holds characters that nobody sees: '{escape_for_display(name)}'.",
+            found=", ".join(escape_for_display(char) for char in hidden[:5]),
             fix="Leave them out.",
         )
     return name
@@ -53,7 +53,7 @@ def clean_run(text: str) -> str:
     """
     name = clean_name(text, "run")
     if "/" in name:
-        raise InputError(f"The name of a run holds a slash: '{neutralise(name)}'.", fix="Write '-' instead.")
+        raise InputError(f"The name of a run holds a slash: '{escape_for_display(name)}'.", fix="Write '-' instead.")
     return name
 
 
@@ -73,7 +73,7 @@ def clean_reason(text: str, what: str) -> str:
         raise InputError(f"{what} needs a reason, for those who ask later.", fix="Say why in a sentence.")
     if len(reason) > MAX_REASON or not _storable(reason):
         fix = f"Give at most {MAX_REASON} characters of plain text."
-        raise InputError(f"The reason '{neutralise(reason, limit=60)}' can't be kept.", fix=fix)
+        raise InputError(f"The reason '{escape_for_display(reason, limit=60)}' can't be kept.", fix=fix)
     return reason
 
 
@@ -85,7 +85,7 @@ def clean_code(text: str) -> str:
     """
     if not _CODE.fullmatch(text):
         expected = "lower-case letters, digits and hyphens"
-        raise InputError(f"'{neutralise(text, limit=60)}' is no code of a reason.", expected=expected)
+        raise InputError(f"'{escape_for_display(text, limit=60)}' is no code of a reason.", expected=expected)
     return text
 
 
@@ -104,7 +104,7 @@ def check_ids(ids: Iterable[str], where: str, *, limit: int = MAX_ID) -> None:
         if len(word) > limit or not _storable(word):
             found = f"{len(word)} characters" if len(word) > limit else "a character that no database keeps"
             raise InputError(
-                f"{where}: '{neutralise(word, limit=60)}' can't be kept.",
+                f"{where}: '{escape_for_display(word, limit=60)}' can't be kept.",
                 found=found,
                 expected=f"at most {limit} characters",
             )
@@ -113,7 +113,7 @@ def check_ids(ids: Iterable[str], where: str, *, limit: int = MAX_ID) -> None:
 def file_name(source: str) -> str:
     """Return the name of a file without its folders, as a database keeps it."""
     name = PurePosixPath(source.replace("\\", "/")).name or source
-    return name[:MAX_ID] if _storable(name) else neutralise(name, limit=MAX_ID)
+    return name[:MAX_ID] if _storable(name) else escape_for_display(name, limit=MAX_ID)
 
 
 def _storable(text: str) -> bool:

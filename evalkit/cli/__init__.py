@@ -118,13 +118,15 @@ def _run(arguments: list[str], *, as_json: bool, debug: bool) -> int:
 
 def _failed(error: Exception, *, debug: bool) -> int:
     """Say what became of the command when nobody expected it; return the exit code."""
-    from evalkit.text import neutralise
+    from evalkit.text import escape_for_display
 
     if isinstance(error, OSError) and error.filename is None and output.failure(probe=True) is not None:
         return _unwritable(error)
     if debug:
         raise error
-    click.echo(f"error: evalkit itself failed: {type(error).__name__}: {neutralise(str(error), 2000)}", err=True)
+    click.echo(
+        f"error: evalkit itself failed: {type(error).__name__}: {escape_for_display(str(error), 2000)}", err=True
+    )
     click.echo("This is a bug. Run again with --debug and report what it prints.", err=True)
     return 4
 
@@ -140,24 +142,24 @@ def _unwritable(problem: OSError) -> int:
 
 def _show_usage(error: click.ClickException, *, as_json: bool) -> None:
     """Show what click says; it quotes the words of the call, and those may be file names that strangers chose."""
-    from evalkit.text import neutralise
+    from evalkit.text import escape_for_display
 
     shown = io.StringIO()
     error.show(file=shown)
     for line in shown.getvalue().rstrip().split("\n"):
-        click.echo(neutralise(line, limit=2000), err=True)
+        click.echo(escape_for_display(line, limit=2000), err=True)
     if as_json:
         _print_error({"kind": "UsageError", "message": error.format_message()}, error.exit_code)
 
 
 def _show(error: EvalkitError, *, as_json: bool, debug: bool) -> None:
-    from evalkit.text import neutralise
+    from evalkit.text import escape_for_display
 
     if debug:
         for line in traceback.format_exc().splitlines():
-            click.echo(neutralise(line, limit=2000), err=True)
+            click.echo(escape_for_display(line, limit=2000), err=True)
     for line in str(error).splitlines():
-        click.echo(f"error: {neutralise(line, limit=2000)}", err=True)
+        click.echo(f"error: {escape_for_display(line, limit=2000)}", err=True)
     if as_json:
         told = {"kind": type(error).__name__, "message": error.what, "found": error.found, "expected": error.expected}
         _print_error({**told, "fix": error.fix}, error.exit_code)

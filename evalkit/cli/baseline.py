@@ -127,7 +127,7 @@ def run(
     from evalkit.reference_models.generators.run import make_submission
     from evalkit.scoring.engines.local import default_workers
     from evalkit.scoring.progress import shown
-    from evalkit.testset import load_testset
+    from evalkit.testsets.model import load_testset
 
     chosen, options = _generator(name, command, function, settings)
     samples = load_testset(testset).limited(limit)
@@ -188,10 +188,10 @@ def _generator(
 
 
 def _print(done: Run, total: int) -> None:
-    from evalkit.text import neutralise
+    from evalkit.text import escape_for_display
 
     for sample, reason in list(done.failures.items())[:20]:
-        click.echo(f"not made {neutralise(sample)}: {neutralise(reason, limit=600)}", err=True)
+        click.echo(f"not made {escape_for_display(sample)}: {escape_for_display(reason, limit=600)}", err=True)
     if len(done.failures) > 20:
         click.echo(f"... and {len(done.failures) - 20} more", err=True)
     summary = done.speed["summary"]

@@ -44,9 +44,9 @@ def board() -> None:
 def init(board: str, challenge: str, testset: Path | None, by: str | None) -> None:
     """Make an empty board for one challenge."""
     from evalkit.board import Board
-    from evalkit.challenge import load_challenge
+    from evalkit.challenges.model import load_challenge
     from evalkit.cli.board_media import challenge_text, reference_strips
-    from evalkit.testset import load_testset
+    from evalkit.testsets.model import load_testset
 
     rules = load_challenge(challenge)
     strips = reference_strips(load_testset(testset)) if testset is not None else {}
@@ -61,7 +61,7 @@ def init(board: str, challenge: str, testset: Path | None, by: str | None) -> No
 def rules(board: str, challenge: str, by: str | None) -> None:
     """Put a new version of the challenge's rules on the board; earlier leaderboards keep the earlier ones."""
     from evalkit.board import Board
-    from evalkit.challenge import load_challenge
+    from evalkit.challenges.model import load_challenge
     from evalkit.cli.board_media import challenge_text
 
     loaded = load_challenge(challenge)
@@ -117,7 +117,7 @@ def verify(board: str, as_json: bool) -> None:
     Exit code 1 when something was changed behind the log's back.
     """
     from evalkit.board import Board
-    from evalkit.text import neutralise
+    from evalkit.text import escape_for_display
 
     with Board.open(board) as opened:
         problems = opened.verify()
@@ -127,7 +127,7 @@ def verify(board: str, as_json: bool) -> None:
         click.echo(json.dumps({"schema": 1, "ok": not problems, "seal": seal, "problems": problems}, indent=1))
     else:
         for problem in problems:
-            click.echo(f"error: {neutralise(problem, 500)}", err=True)
+            click.echo(f"error: {escape_for_display(problem, 500)}", err=True)
         if not problems:
             click.echo(f"Everything is as it was written. Seal: {seal}")
     if problems:

@@ -30,13 +30,13 @@ TARGETS = ("rater", "rating", "pair", "run", "team")
 def rater(rater: str, board: str, team: str | None, no_team: bool, by: str | None) -> None:
     """Say to which team RATER belongs."""
     from evalkit.board import Board
-    from evalkit.text import neutralise
+    from evalkit.text import escape_for_display
 
     if (team is None) != no_team:
         raise click.UsageError("Say either --team NAME or --no-team.")
     with Board.open(board) as opened:
         opened.set_rater_team(rater, team, by=who(by))
-    click.echo(neutralise(f"{rater} belongs to {team if team is not None else 'no team'}."))
+    click.echo(escape_for_display(f"{rater} belongs to {team if team is not None else 'no team'}."))
 
 
 @click.command(epilog=example("evalkit board gold gold.csv --board board.sqlite"))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from evalkit.scoring.progress import Progress
     from evalkit.scoring.scorecard import Scorecard
-    from evalkit.testset import TestSet
+    from evalkit.testsets.model import TestSet
 
 CHOSEN = 6  # samples whose frames a board keeps
 HEIGHT = 144
@@ -18,7 +18,7 @@ HEIGHT = 144
 
 def challenge_text(name: str) -> str:
     """Return the YAML of a challenge, by preset id or path."""
-    from evalkit.challenge import preset_ids, preset_text
+    from evalkit.challenges.model import preset_ids, preset_text
     from evalkit.errors import ChallengeError
     from evalkit.yamlio import read_text
 
@@ -40,8 +40,8 @@ def submission_strips(
     card: Scorecard, submission: Path, cache: Path, workers: int | None, progress: Progress
 ) -> dict[str, list[bytes]]:
     """Return frames of the chosen samples; the submission must be the one that was scored."""
-    from evalkit.reports.comparison_inputs import Entry
-    from evalkit.reports.comparison_media import Media, read_pictures
+    from evalkit.reports.comparison.inputs import Entry
+    from evalkit.reports.comparison.media import Media, read_pictures
 
     name = card.submission.name
     samples = chosen_samples(video.sample for video in card.videos)

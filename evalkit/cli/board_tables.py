@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from evalkit.text import neutralise
+from evalkit.text import escape_for_display
 
 if TYPE_CHECKING:
     from evalkit.board.model import AuditEntry, Snapshot
@@ -56,7 +56,7 @@ def print_board(snapshot: Snapshot) -> None:
         runs.setdefault(run.team, []).append((run.name, mark, run.card.submission.name, run.card_sha256[:12]))
     for team in snapshot.teams:
         for at, cells in enumerate(runs.get(team.name, [("no run", "", "", "")])):
-            table.add_row(*(escape(neutralise(cell)) for cell in ("" if at else team.name, *cells)))
+            table.add_row(*(escape(escape_for_display(cell)) for cell in ("" if at else team.name, *cells)))
     console.print(table)
     rules = f"{snapshot.challenge.id} ({snapshot.challenge.sha256[:12]})"
     console.print(escape(f"Challenge {rules}; log entry {snapshot.number} of {snapshot.at:%Y-%m-%d %H:%M:%S} UTC."))
@@ -65,7 +65,7 @@ def print_board(snapshot: Snapshot) -> None:
     for one in snapshot.decisions:
         if one.holds:
             words = f"Decision {one.number}: {one.target} {one.subject} does not count ({one.code}): {one.reason}"
-            console.print(escape(neutralise(words, 400)), soft_wrap=True)
+            console.print(escape(escape_for_display(words, 400)), soft_wrap=True)
 
 
 def log_document(entries: Sequence[AuditEntry]) -> list[dict[str, Any]]:
@@ -92,4 +92,4 @@ def print_log(entries: Sequence[AuditEntry]) -> None:
     console = Console(highlight=False)
     for entry in entries:
         words = f"{entry.number:>5}  {entry.at:%Y-%m-%d %H:%M:%S}  {entry.by}  {entry.action}  {entry.subject}"
-        console.print(escape(neutralise(words, 300)), soft_wrap=True)
+        console.print(escape(escape_for_display(words, 300)), soft_wrap=True)

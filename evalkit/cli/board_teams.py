@@ -32,11 +32,11 @@ why_option = click.option("--why", required=True, metavar="TEXT", help="The reas
 def team(name: str, board: str, members: tuple[str, ...], by: str | None) -> None:
     """Add the team NAME. Nobody can be a member of two teams."""
     from evalkit.board import Board
-    from evalkit.text import neutralise
+    from evalkit.text import escape_for_display
 
     with Board.open(board) as opened:
         opened.add_team(name, members, by=who(by))
-    click.echo(neutralise(f"Added {name}."))
+    click.echo(escape_for_display(f"Added {name}."))
 
 
 @click.command(
@@ -82,7 +82,7 @@ def add(
     from evalkit.cli.board_media import submission_strips
     from evalkit.scoring.cache import cache_folder
     from evalkit.scoring.scorecard import Scorecard
-    from evalkit.text import neutralise
+    from evalkit.text import escape_for_display
 
     card = Scorecard.load(scorecard)
     strips = None
@@ -92,7 +92,7 @@ def add(
         if new_team and team not in opened.team_names():
             opened.add_team(team, by=who(by))
         done = opened.add_run(team, run, card, by=who(by), primary=primary, strips=strips)
-    click.echo(neutralise(f"{team}, run {run}: {done}."))
+    click.echo(escape_for_display(f"{team}, run {run}: {done}."))
 
 
 @click.command(
@@ -108,14 +108,14 @@ def add(
 def remove(team: str, board: str, run: str | None, why: str, by: str | None) -> None:
     """Take a team, or one of its runs, off the board. The board's past keeps it."""
     from evalkit.board import Board
-    from evalkit.text import neutralise
+    from evalkit.text import escape_for_display
 
     with Board.open(board) as opened:
         if run is None:
             opened.remove_team(team, by=who(by), why=why)
         else:
             opened.remove_run(team, run, by=who(by), why=why)
-    click.echo(neutralise(f"Removed {team}{'' if run is None else f', run {run}'}."))
+    click.echo(escape_for_display(f"Removed {team}{'' if run is None else f', run {run}'}."))
 
 
 @click.command(epilog=example("evalkit board primary lumen second --board board.sqlite"))
@@ -126,11 +126,11 @@ def remove(team: str, board: str, run: str | None, why: str, by: str | None) -> 
 def primary(team: str, runs: tuple[str, ...], board: str, by: str | None) -> None:
     """Choose which RUNS of TEAM compete."""
     from evalkit.board import Board
-    from evalkit.text import neutralise
+    from evalkit.text import escape_for_display
 
     with Board.open(board) as opened:
         opened.set_primary(team, runs, by=who(by))
-    click.echo(neutralise(f"{team} competes with {', '.join(runs)}."))
+    click.echo(escape_for_display(f"{team} competes with {', '.join(runs)}."))
 
 
 @click.command(
@@ -147,11 +147,11 @@ def primary(team: str, runs: tuple[str, ...], board: str, by: str | None) -> Non
 def member(team: str, people: tuple[str, ...], board: str, gone: bool, by: str | None) -> None:
     """Add PEOPLE to TEAM, or take them out. Ratings of their own team don't count."""
     from evalkit.board import Board
-    from evalkit.text import neutralise
+    from evalkit.text import escape_for_display
 
     with Board.open(board) as opened:
         if gone:
             opened.remove_members(team, people, by=who(by))
         else:
             opened.add_members(team, people, by=who(by))
-    click.echo(neutralise(f"{', '.join(people)} {'left' if gone else 'joined'} {team}."))
+    click.echo(escape_for_display(f"{', '.join(people)} {'left' if gone else 'joined'} {team}."))

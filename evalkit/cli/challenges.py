@@ -20,7 +20,7 @@ def challenges() -> None:
 @json_option
 def list_(as_json: bool) -> None:
     """List the built-in challenges."""
-    from evalkit.challenge import load_challenge, preset_ids
+    from evalkit.challenges.model import load_challenge, preset_ids
 
     known = [load_challenge(preset) for preset in preset_ids()]
     if as_json:
@@ -37,7 +37,7 @@ def list_(as_json: bool) -> None:
 @json_option
 def show(challenge: str, as_json: bool) -> None:
     """Print the YAML of CHALLENGE, a preset's id or a file."""
-    from evalkit.challenge import load_challenge, preset_ids, preset_text
+    from evalkit.challenges.model import load_challenge, preset_ids, preset_text
     from evalkit.errors import ChallengeError
     from evalkit.yamlio import read_text
 
@@ -56,7 +56,7 @@ def show(challenge: str, as_json: bool) -> None:
 @json_option
 def check(file: Path, as_json: bool) -> None:
     """Check a challenge FILE: every key, every value, every metric's name."""
-    from evalkit.challenge import load_challenge
+    from evalkit.challenges.model import load_challenge
     from evalkit.errors import ChallengeError, did_you_mean
     from evalkit.metrics.base import metric_registry
     from evalkit.validators.media_rules import rule_registry
@@ -96,7 +96,7 @@ def init(file: Path, source: str, force: bool) -> None:
     """Write a new challenge FILE, starting from a preset."""
     import re
 
-    from evalkit.challenge import load_challenge, preset_ids, preset_text
+    from evalkit.challenges.model import load_challenge, preset_ids, preset_text
     from evalkit.errors import ChallengeError, UsageError
     from evalkit.files import write_text
     from evalkit.yamlio import read_text

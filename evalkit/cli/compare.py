@@ -14,7 +14,7 @@ from evalkit.cli.options import cache_option, example, progress_on, quiet_option
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from evalkit.reports.comparison import Comparison
+    from evalkit.reports.comparison.model import Comparison
 
 
 SHOWN_COLUMNS = 6  # metrics on the terminal
@@ -84,10 +84,10 @@ def compare(
     otherwise. Nothing is ranked.
     """
     from evalkit.errors import UsageError, did_you_mean
-    from evalkit.reports.comparison import make_comparison
-    from evalkit.reports.comparison_inputs import load_inputs
-    from evalkit.reports.comparison_media import Media, read_pictures
-    from evalkit.reports.comparison_page import shown_samples, write_comparison_page
+    from evalkit.reports.comparison.inputs import load_inputs
+    from evalkit.reports.comparison.media import Media, read_pictures
+    from evalkit.reports.comparison.model import make_comparison
+    from evalkit.reports.comparison.page import shown_samples, write_comparison_page
     from evalkit.scoring.cache import cache_folder
 
     places = list({place.resolve(): place for place in (*scorecards, *(path for _, path in names))}.values())
@@ -157,6 +157,6 @@ def _plain(text: str) -> str:
     """Keep a name from acting, on the terminal or in rich's markup."""
     from rich.markup import escape
 
-    from evalkit.text import neutralise
+    from evalkit.text import escape_for_display
 
-    return escape(neutralise(text))
+    return escape(escape_for_display(text))

@@ -76,7 +76,7 @@ def print_rows(result: Crosscheck) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from evalkit.text import neutralise
+    from evalkit.text import escape_for_display
 
     table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
     for title in ("way", "sound", "confidence", "distance", "offset", "tracks"):
@@ -90,8 +90,10 @@ def print_rows(result: Crosscheck) -> None:
             parts = ", ".join(f"{name} {value:+.3f}" for name, value in row.difference.items())
             console.print(f"{row.id} less {row.beside}: {parts}", soft_wrap=True)
         if row.reason is not None:
-            console.print(escape(neutralise(f"{row.id}: {row.reason}. {row.detail}", limit=500)), soft_wrap=True)
-    console.print(f"Backbones '{escape(neutralise(result.backbones))}'. Offsets in frames of 25 a second.")
+            console.print(
+                escape(escape_for_display(f"{row.id}: {row.reason}. {row.detail}", limit=500)), soft_wrap=True
+            )
+    console.print(f"Backbones '{escape(escape_for_display(result.backbones))}'. Offsets in frames of 25 a second.")
 
 
 def _cells(row: Row) -> tuple[str, ...]:

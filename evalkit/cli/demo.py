@@ -15,13 +15,13 @@ from evalkit.cli.options import example, progress_on, quiet_option, say, workers
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from evalkit.challenge import Challenge
+    from evalkit.challenges.model import Challenge
     from evalkit.cli.demo_board import Published
     from evalkit.reference_models.showcase import Showcase, Team
-    from evalkit.reports.comparison import Comparison
+    from evalkit.reports.comparison.model import Comparison
     from evalkit.scoring.progress import Progress
     from evalkit.scoring.scorecard import Scorecard
-    from evalkit.testset import TestSet
+    from evalkit.testsets.model import TestSet
 
 PAGE = "compare.html"
 Result = TypeVar("Result")
@@ -63,9 +63,9 @@ def demo(
     them are bad. Ends with leaderboard.html, beside compare.html and ratings.html. Needs no network connection.
     """
     from evalkit.cli.leaderboard import print_standings
+    from evalkit.leaderboard.serialise import as_dict
     from evalkit.reference_models.showcase import Showcase
     from evalkit.scoring.engines.local import default_workers
-    from evalkit.standings.as_dict import as_dict
 
     started = time.monotonic()
     show = Showcase(output, seed, samples, seconds, size)
@@ -166,10 +166,10 @@ class _Run:
 
     def _compare(self, cards: dict[str, Scorecard], refused: Path) -> Comparison:
         from evalkit.reference_models.showcase import DAMAGED, REFUSED, TEAMS
-        from evalkit.reports.comparison import make_comparison
-        from evalkit.reports.comparison_inputs import Entry, load_inputs
-        from evalkit.reports.comparison_media import Media, read_pictures
-        from evalkit.reports.comparison_page import shown_samples, write_comparison_page
+        from evalkit.reports.comparison.inputs import Entry, load_inputs
+        from evalkit.reports.comparison.media import Media, read_pictures
+        from evalkit.reports.comparison.model import make_comparison
+        from evalkit.reports.comparison.page import shown_samples, write_comparison_page
 
         teams = (*TEAMS, DAMAGED)
         entries = [Entry(team.name, cards[team.name], team.note) for team in teams]
@@ -193,10 +193,10 @@ class _Run:
             return work(progress.step)
 
     def _say(self, line: str) -> None:
-        from evalkit.text import neutralise
+        from evalkit.text import escape_for_display
 
         if not self._quiet:
-            click.echo(neutralise(line, 500))
+            click.echo(escape_for_display(line, 500))
 
 
 class _Titled:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from evalkit.board import Board
-    from evalkit.challenge import Challenge
+    from evalkit.challenges.model import Challenge
+    from evalkit.leaderboard.model import Leaderboard
     from evalkit.reference_models.showcase import Showcase
     from evalkit.scoring.progress import Progress
     from evalkit.scoring.scorecard import Scorecard
-    from evalkit.standings.model import Standings
-    from evalkit.testset import TestSet
+    from evalkit.testsets.model import TestSet
 
 BY = "demo"
 SCREENED = ("speeders", "straight-liners")
@@ -24,7 +24,7 @@ SCREENED = ("speeders", "straight-liners")
 class Published:
     """What came out: the leaderboard and the files."""
 
-    standings: Standings
+    standings: Leaderboard
     board: Path
     page: Path
     ratings_page: Path
@@ -42,12 +42,12 @@ def publish(
 ) -> Published:
     """Fill the demo's board with what it lacks, and write the leaderboard, its tables and the report on the ratings."""
     from evalkit.cli.leaderboard import TABLES, write_table
-    from evalkit.cli.ratings_import import Source, bring_in
-    from evalkit.reports.leaderboard_page import render_leaderboard
+    from evalkit.cli.ratings_import import Source, import_ratings
+    from evalkit.leaderboard.compute import compute_leaderboard
+    from evalkit.rating_report.compute import compute_rating_report, propose_exclusions
+    from evalkit.reports.leaderboard.page import render_leaderboard
     from evalkit.reports.page import write_page
     from evalkit.reports.ratings_page import render_ratings_report
-    from evalkit.standings.make import make_standings
-    from evalkit.standings.panel import make_panel, propose_exclusions
 
     place = show.folder / "board.sqlite"
     with _opened(place, challenge, show, testset) as board:
@@ -56,14 +56,14 @@ def publish(
             show.ratings(
                 [(name, video.sample) for name, card in cards.items() for video in card.videos if _seen(video.verdict)]
             )
-        bring_in(board, Source(show.ratings_file, key=show.key_file), by=BY)
+        import_ratings(board, Source(show.ratings_file, key=show.key_file), by=BY)
         found = propose_exclusions(board.snapshot(), SCREENED)
         if found:
             board.exclude("rater", found, by=BY)
         snapshot = board.snapshot()
     page, ratings_page = show.folder / "leaderboard.html", show.folder / "ratings.html"
-    write_page(render_ratings_report(snapshot, make_panel(snapshot)), ratings_page)
-    standings = make_standings(snapshot)
+    write_page(render_ratings_report(snapshot, compute_rating_report(snapshot)), ratings_page)
+    standings = compute_leaderboard(snapshot)
     write_page(render_leaderboard(snapshot, standings), page)
     for name in TABLES:
         write_table(name, snapshot, standings, page)
@@ -91,8 +91,8 @@ def _add_runs(
     progress: Progress,
 ) -> None:
     from evalkit.cli.board_media import chosen_samples
-    from evalkit.reports.comparison_inputs import Entry
-    from evalkit.reports.comparison_media import Media, read_pictures
+    from evalkit.reports.comparison.inputs import Entry
+    from evalkit.reports.comparison.media import Media, read_pictures
 
     samples = chosen_samples({video.sample for card in cards.values() for video in card.videos})
     entries = [Entry(name, card) for name, card in cards.items()]

@@ -87,13 +87,15 @@ def _plugins() -> list[dict[str, Any]]:
 def _sandbox() -> list[dict[str, Any]]:
     """Start a confined worker and let it try; a level that was chosen is no fault of the machine."""
     from evalkit.errors import EvalkitError
-    from evalkit.pool import Workers
-    from evalkit.sandbox import PARENT, Limits
     from evalkit.scoring.engines.local import default_sandbox
+    from evalkit.workers.pool import Workers
+    from evalkit.workers.sandbox import PARENT, Limits
 
     try:
         level = default_sandbox()
-        (result,) = Workers("evalkit.sandbox:probe", None, 1, 60.0, Limits(level, job_cpu_seconds=60.0)).run([None])
+        (result,) = Workers("evalkit.workers.sandbox:probe", None, 1, 60.0, Limits(level, job_cpu_seconds=60.0)).run(
+            [None]
+        )
     except EvalkitError as error:
         return [_check("sandbox", False, str(error))]
     if result.value is None:

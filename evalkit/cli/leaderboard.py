@@ -13,7 +13,7 @@ from evalkit.cli.options import as_of_option, board_option, example, moment, say
 
 if TYPE_CHECKING:
     from evalkit.board.model import Snapshot
-    from evalkit.standings.model import Standings
+    from evalkit.leaderboard.model import Leaderboard
 
 TABLES = {"csv": ".csv", "json": ".json", "latex": ".tex", "markdown": ".md"}
 
@@ -52,14 +52,14 @@ def leaderboard(
     The same board, moment, draws and seed give the same bytes.
     """
     from evalkit.board import Board
-    from evalkit.reports.leaderboard_page import render_leaderboard
-    from evalkit.reports.leaderboard_tables import leaderboard_json
+    from evalkit.leaderboard.compute import compute_leaderboard
+    from evalkit.reports.leaderboard.page import render_leaderboard
+    from evalkit.reports.leaderboard.tables import leaderboard_json
     from evalkit.reports.page import write_page
-    from evalkit.standings.make import make_standings
 
     with Board.open(board) as opened:
         snapshot = opened.snapshot(moment(as_of))
-    standings = make_standings(snapshot, draws=draws, seed=seed)
+    standings = compute_leaderboard(snapshot, draws=draws, seed=seed)
     write_page(render_leaderboard(snapshot, standings), output)
     others = [write_table(name, snapshot, standings, output) for name in dict.fromkeys(also)]
     if as_json:
@@ -72,10 +72,10 @@ def leaderboard(
         say(f"Table: {path}")
 
 
-def write_table(name: str, snapshot: Snapshot, standings: Standings, page: Path) -> Path:
+def write_table(name: str, snapshot: Snapshot, standings: Leaderboard, page: Path) -> Path:
     """Write one of `TABLES` beside the page; return where."""
     from evalkit.files import write_text
-    from evalkit.reports import leaderboard_tables as tables
+    from evalkit.reports.leaderboard import tables
 
     makers = {
         "csv": tables.leaderboard_csv,
@@ -88,7 +88,7 @@ def write_table(name: str, snapshot: Snapshot, standings: Standings, page: Path)
     return path
 
 
-def print_standings(standings: Standings) -> None:
+def print_standings(standings: Leaderboard) -> None:
     """Print the ranks with their intervals, and who is not ranked and why."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
@@ -96,7 +96,7 @@ def print_standings(standings: Standings) -> None:
     from rich.table import Table
 
     from evalkit.reports.tables import format_value
-    from evalkit.text import neutralise
+    from evalkit.text import escape_for_display
 
     console = Console(highlight=False)
     table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
@@ -107,7 +107,7 @@ def print_standings(standings: Standings) -> None:
             low, high = row.interval or (row.rank, row.rank)
             interval = "" if row.interval is None else str(low) if low == high else f"{low} to {high}"
             cells = (str(row.rank), interval, row.team, row.run, format_value(row.score))
-            table.add_row(*(escape(neutralise(cell)) for cell in cells))
+            table.add_row(*(escape(escape_for_display(cell)) for cell in cells))
     if table.rows:
         console.print(table)
     lines = [standings.problem or "", standings.provisional.sentence if standings.provisional else ""]
@@ -120,4 +120,4 @@ def print_standings(standings: Standings) -> None:
         lines += [f"The data can't tell apart: {', '.join(group)}." for group in standings.certainty.groups]
     for line in lines:
         if line:
-            console.print(escape(neutralise(line, 500)), soft_wrap=True)
+            console.print(escape(escape_for_display(line, 500)), soft_wrap=True)

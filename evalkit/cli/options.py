@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from evalkit.sandbox import LEVELS
+from evalkit.workers.sandbox import LEVELS
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -71,9 +71,9 @@ as_of_option = click.option("--as-of", metavar="TIME", help="The board as it was
 
 def say(line: str, *, err: bool = False) -> None:
     """Print one line; paths and names in it can't drive the terminal."""
-    from evalkit.text import neutralise
+    from evalkit.text import escape_for_display
 
-    click.echo(neutralise(line, limit=4000), err=err)
+    click.echo(escape_for_display(line, limit=4000), err=err)
 
 
 def who(by: str | None) -> str:

@@ -82,13 +82,13 @@ def import_(
     --skip-bad-rows; then the exit code is 3.
     """
     from evalkit.board import Board
-    from evalkit.cli.ratings_import import Source, bring_in, print_result, require_challenge
+    from evalkit.cli.ratings_import import Source, import_ratings, print_result, require_challenge
 
     source = Source(file, form, mapping, key, participants, pairs=pairs, skip_bad_rows=skip_bad_rows)
     with Board.open(board) as opened:
         if challenge is not None:
             require_challenge(opened, challenge)
-        result = bring_in(opened, source, by=who(by), dry_run=dry_run)
+        result = import_ratings(opened, source, by=who(by), dry_run=dry_run)
     if as_json:
         click.echo(json.dumps(result.as_dict(), indent=1))
     else:
@@ -115,12 +115,12 @@ def list_ratings(board: str, not_counted: bool, rater: str | None, pairs: bool, 
     The digits at a line's start are what 'evalkit board exclude rating' takes ('exclude pair' with --pairs).
     """
     from evalkit.board import Board
+    from evalkit.board.filtering import filter_ratings
     from evalkit.cli.ratings_rows import print_rows, rows_of
-    from evalkit.standings.judged import judge_snapshot
 
     with Board.open(board) as opened:
         snapshot = opened.snapshot()
-    every = rows_of(snapshot, judge_snapshot(snapshot), pairs=pairs)
+    every = rows_of(snapshot, filter_ratings(snapshot), pairs=pairs)
     rows = [row for row in every if (row.codes or not not_counted) and rater in {None, row.rater}]
     if as_json:
         click.echo(json.dumps({"schema": 1, "rows": [row.as_dict() for row in rows]}, indent=1))
@@ -148,8 +148,8 @@ def screen(board: str, rules: tuple[str, ...], apply: bool, by: str | None, as_j
     'evalkit board include' takes it back.
     """
     from evalkit.board import Board
-    from evalkit.standings.panel import propose_exclusions
-    from evalkit.text import neutralise
+    from evalkit.rating_report.compute import propose_exclusions
+    from evalkit.text import escape_for_display
 
     if apply and not rules:
         raise click.UsageError("--apply needs the rules to apply: --rule speeders, for example.")
@@ -161,7 +161,7 @@ def screen(board: str, rules: tuple[str, ...], apply: bool, by: str | None, as_j
         click.echo(json.dumps({"schema": 1, "found": rows, "decisions": numbers}, indent=1))
         return
     for _, code, reason in found:
-        click.echo(neutralise(f"{code}: {reason}", 400))
+        click.echo(escape_for_display(f"{code}: {reason}", 400))
     if not found:
         click.echo("No rater stands out.")
     elif apply:
@@ -190,13 +190,13 @@ def screen(board: str, rules: tuple[str, ...], apply: bool, by: str | None, as_j
 def report(board: str, output: Path, as_of: str | None, as_json: bool) -> None:
     """Say what the ratings are worth: who rated, what counts, estimates side by side, agreement, raters needed."""
     from evalkit.board import Board
+    from evalkit.rating_report.compute import compute_rating_report
     from evalkit.reports.page import write_page
     from evalkit.reports.ratings_page import render_ratings_report
-    from evalkit.standings.panel import make_panel
 
     with Board.open(board) as opened:
         snapshot = opened.snapshot(moment(as_of))
-    panel = make_panel(snapshot)
+    panel = compute_rating_report(snapshot)
     write_page(render_ratings_report(snapshot, panel), output)
     if as_json:
         click.echo(json.dumps({"schema": 1, "page": str(output), **panel.as_dict()}, indent=1))

@@ -22,13 +22,13 @@ from evalkit.ratings import (
     read_pairs,
     read_ratings,
 )
-from evalkit.text import neutralise
+from evalkit.text import escape_for_display
 
 if TYPE_CHECKING:
     from evalkit.board import Board
+    from evalkit.board.filtering import Judged
     from evalkit.board.intake import Imported
     from evalkit.ratings import FormatName, PairFile
-    from evalkit.standings.judged import Judged
 
 CHUNK = 1024 * 1024
 SHOWN_FAULTS = 20
@@ -95,27 +95,27 @@ class Result:
 
 def require_challenge(board: Board, name: str) -> None:
     """Raise `UsageError` unless the board is of the challenge ``name`` and holds its rules as they are there."""
-    from evalkit.challenge import load_challenge
+    from evalkit.challenges.model import load_challenge
 
     asked, there = load_challenge(name), board.challenge()
     if asked.id != there.id:
         raise UsageError(f"The board is of the challenge '{there.id}', not of '{asked.id}'.")
     if asked.sha256 != there.sha256:
         raise UsageError(
-            f"The board holds other rules of '{there.id}' than {neutralise(name)}.",
+            f"The board holds other rules of '{there.id}' than {escape_for_display(name)}.",
             found=there.sha256[:12],
             expected=asked.sha256[:12],
             fix="Put the new rules on the board with 'evalkit board rules', or leave --challenge out.",
         )
 
 
-def bring_in(board: Board, source: Source, *, by: str, dry_run: bool = False) -> Result:
+def import_ratings(board: Board, source: Source, *, by: str, dry_run: bool = False) -> Result:
     """Import ``source`` in one transaction, unless ``dry_run``.
 
     Raises:
         InputError: rows that can't be read, and ``skip_bad_rows`` is off: nothing is imported.
     """
-    from evalkit.standings.judged import summarise_parts
+    from evalkit.board.filtering import summarise_parts
 
     key = read_key(source.key) if source.key is not None else None
     dimensions = board.challenge().ratings.dimensions
@@ -154,7 +154,7 @@ def _rehearsed(
     Raises:
         InputError: when the import would be refused.
     """
-    from evalkit.standings.judged import judge_snapshot
+    from evalkit.board.filtering import filter_ratings
 
     places: dict[str, int] = {}
     name = source.file.name
@@ -164,7 +164,7 @@ def _rehearsed(
     except InputError as error:
         what = f"The import would be refused. {error.what}"
         raise InputError(what, found=error.found, expected=error.expected, fix=error.fix) from None
-    judged = judge_snapshot(after)
+    judged = filter_ratings(after)
     found = rows_of(after, judged, pairs=source.pairs)
     mine = [replace(row, file=name, row=places[row.identity]) for row in found if row.codes and row.identity in places]
     return done, judged, sorted(mine, key=lambda row: row.row)
@@ -185,7 +185,7 @@ def _whole(rows: RatingFile | PairFile, source: Source, *, dry_run: bool = False
         shown = rows.fault_sentences[:SHOWN_FAULTS]
         end = "" if dry_run else "; nothing was imported"
         raise InputError(
-            f"{rows.fault_count} cells or rows of {neutralise(source.file.name)} can't be read{end}.",
+            f"{rows.fault_count} cells or rows of {escape_for_display(source.file.name)} can't be read{end}.",
             found=" ".join(shown),
             fix="Mend them, or import the other rows with --skip-bad-rows.",
         )
@@ -203,17 +203,17 @@ def print_result(result: Result) -> None:
     """Print what was done and what counts now."""
     verb, becomes = ("Would import", "would be") if result.dry_run else ("Imported", "was")
     words = f"{verb} {result.new} new rows of {result.file} ({result.form}); {result.known} were on the board before."
-    click.echo(neutralise(words, 400))
+    click.echo(escape_for_display(words, 400))
     if result.changed:
         click.echo(
             f"changed: {result.changed} (the platform's word on them is another; the earlier one {becomes} ended)"
         )
     for line in result.counts.lines():
-        click.echo(neutralise(line, 400))
+        click.echo(escape_for_display(line, 400))
     print_rows(result.left_out[:SHOWN_ROWS], len(result.left_out))
     if result.unread:
-        click.echo(neutralise(f"Columns that say nothing here: {', '.join(result.unread)}", 400), err=True)
+        click.echo(escape_for_display(f"Columns that say nothing here: {', '.join(result.unread)}", 400), err=True)
     for fault in result.faults[:SHOWN_FAULTS]:
-        click.echo(neutralise(f"warning: {fault}", 400), err=True)
+        click.echo(escape_for_display(f"warning: {fault}", 400), err=True)
     if len(result.faults) > SHOWN_FAULTS:
         click.echo(f"warning: and {len(result.faults) - SHOWN_FAULTS} more.", err=True)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from evalkit.text import neutralise
+from evalkit.text import escape_for_display
 
 if TYPE_CHECKING:
+    from evalkit.board.filtering import Judged
     from evalkit.board.model import Snapshot
-    from evalkit.standings.judged import Judged
 
 PREFIX = 12  # digits of an identity in text
 
@@ -68,6 +68,6 @@ def print_rows(rows: Sequence[Row], total: int) -> None:
     for row in rows:
         codes = f" ({', '.join(row.codes)}) {row.sentence}" if row.codes else ""
         place = f"{row.file}, row {row.row}: {row.rater}, {row.item}, {row.dimension or '-'}, {row.value:g}"
-        click.echo(neutralise(f"{row.identity[:PREFIX]} {place}{codes}", 500))
+        click.echo(escape_for_display(f"{row.identity[:PREFIX]} {place}{codes}", 500))
     if total > len(rows):
         click.echo(f"... and {total - len(rows)} more with --json.")

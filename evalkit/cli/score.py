@@ -23,8 +23,8 @@ from evalkit.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from evalkit.sandbox import Level
     from evalkit.scoring.scorecard import Scorecard
+    from evalkit.workers.sandbox import Level
 
 INCOMPLETE = 3
 
@@ -119,7 +119,7 @@ def score(
 
 def warn_of_trust(card: Scorecard) -> None:
     """Say on standard error which weights are those only that this machine saw first."""
-    from evalkit.text import neutralise
+    from evalkit.text import escape_for_display
 
     for role, use in sorted(card.provenance.get("weights", {}).items()):
         if use.get("trusted_on_first_use"):
@@ -127,7 +127,7 @@ def warn_of_trust(card: Scorecard) -> None:
                 f"warning: {role}: '{use['file']}' is trusted on first use (its digest is {use['digest']}), with "
                 f"SHA-256 {use['sha256']}. Compare it before you publish numbers."
             )
-            click.echo(neutralise(line, limit=500), err=True)
+            click.echo(escape_for_display(line, limit=500), err=True)
 
 
 def print_scorecard(card: Scorecard) -> None:
@@ -138,7 +138,7 @@ def print_scorecard(card: Scorecard) -> None:
     from rich.table import Table
 
     from evalkit.reports.tables import format_value
-    from evalkit.text import neutralise
+    from evalkit.text import escape_for_display
 
     table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
     for title in ("metric", "value", "95 % interval", "n", "coverage"):
@@ -151,20 +151,23 @@ def print_scorecard(card: Scorecard) -> None:
         )
         arrow = {True: " ↑", False: " ↓", None: ""}[entry.higher_is_better]
         cells = (name + arrow, value, interval, str(entry.n), f"{entry.coverage:.0%}")
-        table.add_row(*(escape(neutralise(cell)) for cell in cells))
+        table.add_row(*(escape(escape_for_display(cell)) for cell in cells))
     console = Console(highlight=False)
     console.print(table)
     for name, entry in card.metrics.items():
         for note in entry.notes:
-            console.print(escape(f"  {neutralise(name)}: {neutralise(note.detail or note.kind, 400)}"), style="yellow")
+            console.print(
+                escape(f"  {escape_for_display(name)}: {escape_for_display(note.detail or note.kind, 400)}"),
+                style="yellow",
+            )
     unread = [video for video in card.videos if video.verdict in {"error", "missing"}]
     for video in unread[:20]:
         reason = next(iter(video.reasons.values()), "missing")
-        console.print(escape(f"  unscored {neutralise(video.sample)}: {neutralise(reason)}"))
+        console.print(escape(f"  unscored {escape_for_display(video.sample)}: {escape_for_display(reason)}"))
     if len(unread) > 20:
         console.print(f"  ... and {len(unread) - 20} more")
     networks = any(use.weights for use in card.features.values())
-    backbones = f" with backbones '{escape(neutralise(card.backbones))}'" if networks else ""
+    backbones = f" with backbones '{escape(escape_for_display(card.backbones))}'" if networks else ""
     decoded = card.timing.get("videos_decoded", 0)
     console.print(f"{card.scored_videos} of {len(card.videos)} videos scored{backbones}, {decoded} decoded now.")
     if networks and card.backbones != "published":

@@ -23,9 +23,9 @@ from evalkit.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from evalkit.sandbox import Level
-    from evalkit.scoring.intake import IntakeReport
+    from evalkit.scoring.intake import ValidationReport
     from evalkit.validators.findings import Finding, Severity
+    from evalkit.workers.sandbox import Level
 
 
 @click.command(epilog=example("evalkit validate team.zip --challenge talking-head --testset testset/"))
@@ -81,7 +81,7 @@ def validate(
 MOST_ROWS, MOST_ROWS_OF_A_RULE = 200, 20  # more nobody reads, and a table of 40,000 rows takes half a minute
 
 
-def print_report(report: IntakeReport, *, show_all: bool = False) -> None:
+def print_report(report: ValidationReport, *, show_all: bool = False) -> None:
     """Print a table of findings, errors first and not too many of a kind, and a summary in one line.
 
     With ``show_all`` the files without findings follow, however many they are.
@@ -89,7 +89,7 @@ def print_report(report: IntakeReport, *, show_all: bool = False) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from evalkit.text import neutralise
+    from evalkit.text import escape_for_display
 
     console = Console(highlight=False)
     table = Table(show_lines=False, header_style="bold")
@@ -100,7 +100,7 @@ def print_report(report: IntakeReport, *, show_all: bool = False) -> None:
         cells = [place, verdict, "", "", ""]
         if finding is not None:
             cells[2:] = [finding.rule, finding.found or finding.message, finding.expected or ""]
-        table.add_row(*(_plain(neutralise(cell)) for cell in cells), style=_STYLE.get(verdict, ""))
+        table.add_row(*(_plain(escape_for_display(cell)) for cell in cells), style=_STYLE.get(verdict, ""))
 
     findings = sorted(report.all_findings(), key=lambda finding: _ORDER[finding.severity])
     shown = _first_of_each_rule(findings)
@@ -115,7 +115,7 @@ def print_report(report: IntakeReport, *, show_all: bool = False) -> None:
         console.print(f"  ... and {len(findings) - len(shown)} more findings with --json")
     fixes = dict.fromkeys(finding.fix for finding in findings if finding.fix)
     for fix in list(fixes)[:3]:
-        console.print(_plain(f"  fix: {neutralise(fix, limit=400)}"), soft_wrap=True)
+        console.print(_plain(f"  fix: {escape_for_display(fix, limit=400)}"), soft_wrap=True)
     if len(fixes) > 3:
         console.print(f"  ... and {len(fixes) - 3} more fixes with --json")
     console.print(_plain(summary(report)), soft_wrap=True)
@@ -143,17 +143,17 @@ def _plain(text: str) -> str:
     return escape(text)
 
 
-def summary(report: IntakeReport) -> str:
+def summary(report: ValidationReport) -> str:
     """Return the outcome in one line, fit to print."""
-    from evalkit.text import neutralise
+    from evalkit.text import escape_for_display
 
     if report.refused:
-        return f"{neutralise(report.submission)}: refused; no file in it was opened."
+        return f"{escape_for_display(report.submission)}: refused; no file in it was opened."
     counts = {verdict: sum(file.verdict == verdict for file in report.files) for verdict in ("ok", "warning", "error")}
     missing = sum(finding.rule == "layout.missing" for finding in report.findings)
     errors = sum(finding.severity == "error" for finding in report.all_findings())
     parts = [
-        f"{len(report.files)} videos by layout {neutralise(str(report.layout))}",
+        f"{len(report.files)} videos by layout {escape_for_display(str(report.layout))}",
         f"{counts['ok']} ok",
         f"{counts['warning']} with warnings",
         f"{counts['error']} refused",

@@ -131,7 +131,7 @@ def import_(paths: tuple[Path, ...], backbones: str, quiet: bool, as_json: bool)
     set was found.
     """
     from evalkit.cli.weights_progress import watch_on
-    from evalkit.text import neutralise
+    from evalkit.text import escape_for_display
     from evalkit.weights.imports import import_weights
     from evalkit.weights.licences import licence_lines
     from evalkit.weights.manifest import load_backbones
@@ -154,8 +154,8 @@ def import_(paths: tuple[Path, ...], backbones: str, quiet: bool, as_json: bool)
     else:
         for item in report.seen:
             if item.verdict != "extra":
-                detail = f": {neutralise(item.detail, 500)}" if item.detail else ""
-                say(f"{item.verdict:8} {', '.join(item.files)}  from {neutralise(item.path, 500)}{detail}")
+                detail = f": {escape_for_display(item.detail, 500)}" if item.detail else ""
+                say(f"{item.verdict:8} {', '.join(item.files)}  from {escape_for_display(item.path, 500)}{detail}")
         extra = len(report.of("extra"))
         say(f"{len(new)} imported, {len(wrong)} wrong, {extra} others ignored; folder {folder}.")
         if report.missing:
@@ -289,7 +289,7 @@ def _print_rows(rows: Sequence[dict[str, Any]]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from evalkit.text import neutralise
+    from evalkit.text import escape_for_display
 
     table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
     for title in ("role", "file", "size", "state", "licence", "digest", "features"):
@@ -306,7 +306,7 @@ def _print_rows(rows: Sequence[dict[str, Any]]) -> None:
             row["digest"] + trusted,
             ", ".join(row["features"]) or "none yet",
         )
-        table.add_row(*(escape(neutralise(str(cell))) for cell in cells))
+        table.add_row(*(escape(escape_for_display(str(cell))) for cell in cells))
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=200)

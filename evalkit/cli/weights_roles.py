@@ -34,7 +34,7 @@ def roles_for_challenge(challenge: str) -> tuple[list[str], list[str]]:
     Raises:
         ChallengeError, UsageError: when there is no such challenge, or its file is at fault.
     """
-    from evalkit.challenge import load_challenge
+    from evalkit.challenges.model import load_challenge
     from evalkit.metrics.base import metric_registry
 
     registry = metric_registry()

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import av.logging
 
-from evalkit.text import neutralise
+from evalkit.text import escape_for_display
 
 KEPT = 5
 _MOST = 1000  # looked at, of what one packet can cause
@@ -43,6 +43,6 @@ class Complaints:
         for _, name, message in logs[:_MOST]:
             if len(self.words) == KEPT:
                 break
-            words = neutralise(f"{name}: {message.strip()}", limit=160)
+            words = escape_for_display(f"{name}: {message.strip()}", limit=160)
             if words not in self.words:
                 self.words.append(words)

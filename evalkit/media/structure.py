@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from evalkit.media.boxes import Box, BoxReader, refused
 from evalkit.media.facts import UPRIGHT, Edit, Mp4Facts, TrackFacts
-from evalkit.text import neutralise
+from evalkit.text import escape_for_display
 
 MAX_TRACKS = 64
 MAX_EDITS = 64
@@ -324,4 +324,4 @@ def _seconds(ticks: int, scale: int) -> float | None:
 
 def text(kind: bytes) -> str:
     """Return four letters of a box, or an address, as text that is safe to store."""
-    return neutralise(kind.decode("latin-1"))
+    return escape_for_display(kind.decode("latin-1"))

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from functools import lru_cache
 
-from evalkit.rating_rules import Dimension
+from evalkit.challenges.rating_rules import Dimension
 from evalkit.ratings.faults import Faults, shown
 from evalkit.ratings.mapping import RatingMapping
 from evalkit.ratings.times import ZoneError, parse_moment
-from evalkit.text import hidden_characters, neutralise
+from evalkit.text import escape_for_display, hidden_characters
 
 MAX_ID = 200  # characters of a rater, an item or a dimension
 MAX_NUMBER = 40
@@ -173,7 +173,7 @@ class Context:
             return parse_moment(text, self.zone, self.mapping.time_format)
         except ValueError as error:
             fix = self._fix(error)
-            self.faults.add(row, column, f"{neutralise(str(error), limit=160)}.{fix and ' '}{fix}")
+            self.faults.add(row, column, f"{escape_for_display(str(error), limit=160)}.{fix and ' '}{fix}")
             return None
 
     def _fix(self, error: ValueError) -> str:
@@ -195,7 +195,7 @@ class Context:
 
     def status(self, cell: object) -> str:
         """Return the platform's word for a refused answer; empty when nobody refused it."""
-        word = neutralise(" ".join(str(cell).split()), limit=40).casefold() if isinstance(cell, str) else ""
+        word = escape_for_display(" ".join(str(cell).split()), limit=40).casefold() if isinstance(cell, str) else ""
         return "" if word in ACCEPTED else word
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from evalkit.errors import InputError
-from evalkit.text import neutralise
+from evalkit.text import escape_for_display
 
 MAX_FAULTS = 20  # a file with more has one cause, and nobody reads on
 
@@ -20,9 +20,9 @@ class Fault:
     message: str
 
     def __str__(self) -> str:
-        place = f"{neutralise(self.file)}, row {self.row}"
+        place = f"{escape_for_display(self.file)}, row {self.row}"
         if self.column is not None:
-            place += f", column '{neutralise(self.column, limit=80)}'"
+            place += f", column '{escape_for_display(self.column, limit=80)}'"
         return f"{place}: {self.message}"
 
 
@@ -41,7 +41,7 @@ class Faults:
         self.count = 0
 
     def add(self, row: int, column: str | None, message: str) -> None:
-        """Note a fault; ``message`` is a sentence in which foreign text is neutralised already."""
+        """Note a fault; ``message`` is a sentence in which foreign text is escaped already."""
         self.count += 1
         if len(self.kept) < self.limit:
             self.kept.append(Fault(self.file, row, column, message))
@@ -50,7 +50,7 @@ class Faults:
         """Return the kept faults as sentences, and how many more there are."""
         lines = [str(fault) for fault in self.kept]
         if self.count > len(self.kept):
-            lines.append(f"{neutralise(self.file)}: and {self.count - len(self.kept)} faults more.")
+            lines.append(f"{escape_for_display(self.file)}: and {self.count - len(self.kept)} faults more.")
         return lines
 
     def error(self) -> InputError:
@@ -83,4 +83,4 @@ class FileWithFaults:
 
 def shown(value: object) -> str:
     """Return a cell as a message shows it: in quotes, on one line, short, harmless."""
-    return f"'{neutralise(str(value) if not isinstance(value, str) else value, limit=60)}'"
+    return f"'{escape_for_display(str(value) if not isinstance(value, str) else value, limit=60)}'"

@@ -9,7 +9,7 @@ from typing import Any, TextIO
 
 from evalkit.ratings.faults import Faults
 from evalkit.ratings.table import open_text
-from evalkit.text import neutralise
+from evalkit.text import escape_for_display
 
 MAX_OBJECT = 4 * 1024 * 1024  # characters of one object
 MAX_DEPTH = 6  # of keys joined with dots
@@ -95,7 +95,7 @@ def _array(path: Path, faults: Faults) -> Iterator[tuple[int, Any]]:
             if (sign == "]" and number + 1 > 1) or (sign == "]" and allowed != "["):
                 return
             if sign != allowed:
-                found = f"'{neutralise(sign)}'" if sign else "the end of the file"
+                found = f"'{escape_for_display(sign)}'" if sign else "the end of the file"
                 faults.add(number + 1, None, f"the array breaks off: '{allowed}' or ']' expected, {found} found.")
                 return
             buffer.at += 1
@@ -129,7 +129,7 @@ def _value(buffer: _Buffer) -> Any:
 def _cause(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "nested too deeply"
-    return neutralise(error.msg if isinstance(error, json.JSONDecodeError) else str(error), limit=100)
+    return escape_for_display(error.msg if isinstance(error, json.JSONDecodeError) else str(error), limit=100)
 
 
 def flatten(record: Mapping[str, Any], depth: int = MAX_DEPTH) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from evalkit.ratings.faults import Faults, shown
 from evalkit.ratings.jsonfile import first_sign
 from evalkit.ratings.model import Entry, Key
 from evalkit.ratings.table import read_table
-from evalkit.text import neutralise
+from evalkit.text import escape_for_display
 from evalkit.yamlio import read_text
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -53,7 +53,7 @@ def read_key(path: Path) -> Key:
     if faults.count:
         raise faults.error()
     if not entries:
-        raise InputError(f"The key {neutralise(str(path))} names no item.")
+        raise InputError(f"The key {escape_for_display(str(path))} names no item.")
     return Key(entries, path.name)
 
 
@@ -69,7 +69,7 @@ def _columns(path: Path, header: Iterable[str]) -> dict[str, str]:
     by_word: dict[str, str] = {}
     for name in names:
         if normalised(name) in by_word:
-            raise InputError(f"{neutralise(path.name)}: two columns are called {shown(name)}.")
+            raise InputError(f"{escape_for_display(path.name)}: two columns are called {shown(name)}.")
         by_word[normalised(name)] = name
     found = {}
     for word, usual in _WORDS.items():
@@ -78,8 +78,8 @@ def _columns(path: Path, header: Iterable[str]) -> dict[str, str]:
             found[word] = hit
         elif word in _NEEDED:
             raise InputError(
-                f"{neutralise(path.name)}: the key has no column '{usual[0]}'.",
-                found=f"the columns {neutralise(', '.join(names), limit=300)}",
+                f"{escape_for_display(path.name)}: the key has no column '{usual[0]}'.",
+                found=f"the columns {escape_for_display(', '.join(names), limit=300)}",
                 expected="the columns item_id, team and sample_id",
             )
     return found
@@ -91,7 +91,7 @@ def _json(path: Path, faults: Faults) -> Iterator[tuple[int, Mapping[str, Any]]]
         content = json.loads(text, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise InputError(
-            f"The key {neutralise(str(path))} can't be read as JSON.", found=neutralise(str(error))
+            f"The key {escape_for_display(str(path))} can't be read as JSON.", found=escape_for_display(str(error))
         ) from None
     if isinstance(content, dict):
         content = [{"item": item, **entry} if isinstance(entry, dict) else entry for item, entry in content.items()]

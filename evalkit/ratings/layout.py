@@ -16,7 +16,7 @@ from evalkit.errors import InputError, did_you_mean
 from evalkit.ratings.cells import Context, normalised
 from evalkit.ratings.mapping import CommonMapping, Constants
 from evalkit.ratings.model import Rating
-from evalkit.text import neutralise
+from evalkit.text import escape_for_display
 
 Field = Literal[
     "rater",
@@ -143,20 +143,21 @@ def need_columns(
     Raises:
         InputError: with the nearest column's name, or with what to write into a mapping.
     """
-    listed = neutralise(", ".join(names), limit=300)
+    listed = escape_for_display(", ".join(names), limit=300)
     for field in fields:
         told = getattr(mapping, field)
         if told is not None and field not in found:
             hint = did_you_mean(told, names)
             raise InputError(
-                f"{neutralise(file)}: the mapping's column '{neutralise(told)}' for '{field}' is not there.{hint}",
+                f"{escape_for_display(file)}: "
+                f"the mapping's column '{escape_for_display(told)}' for '{field}' is not there.{hint}",
                 found=f"the columns {listed}",
                 fix="Mend the mapping; names are compared without case.",
             )
     for field in needed:
         if field not in found and getattr(mapping.constants, field, None) is None:
             raise InputError(
-                f"{neutralise(file)}: no column names the {field} of a {what}.",
+                f"{escape_for_display(file)}: no column names the {field} of a {what}.",
                 found=f"the columns {listed}",
                 expected=f"a column such as '{usual[field][0]}'",
                 fix=f"Say in a mapping which one it is ('{field}: NAME')"
@@ -175,14 +176,15 @@ def settle_columns(context: Context, header: Sequence[str], layout: Layout) -> N
         if times > 1 and name in used:
             places = [str(place) for place, other in enumerate(header, start=1) if other == name]
             raise InputError(
-                f"{neutralise(context.file)}: {times} columns are called '{neutralise(name, limit=80)}'.",
-                found=f"columns {neutralise(', '.join(places))}",
+                f"{escape_for_display(context.file)}: "
+                f"{times} columns are called '{escape_for_display(name, limit=80)}'.",
+                found=f"columns {escape_for_display(', '.join(places))}",
                 fix="Give each a name of its own, or leave all but one out of the file.",
             )
     context.unread = tuple(name for name in header if name and name not in used)
 
 
-def refuse_twins(context: Context, cells: Iterable[ValueCell]) -> None:
+def reject_duplicates(context: Context, cells: Iterable[ValueCell]) -> None:
     """Raise when two columns are about the same item and dimension: which of their answers counts is not guessed.
 
     Raises:
@@ -197,9 +199,9 @@ def refuse_twins(context: Context, cells: Iterable[ValueCell]) -> None:
                 f"{what} '{word}'" for what, word in (("item", item), ("dimension", dimension)) if word is not None
             ]
             raise InputError(
-                f"{neutralise(context.file)}: {len(names)} columns mean the same"
-                f"{neutralise(', ' + ' and '.join(about) if about else '', limit=200)}.",
-                found=f"the columns {neutralise(', '.join(names), limit=300)}",
+                f"{escape_for_display(context.file)}: {len(names)} columns mean the same"
+                f"{escape_for_display(', ' + ' and '.join(about) if about else '', limit=200)}.",
+                found=f"the columns {escape_for_display(', '.join(names), limit=300)}",
                 expected="one column for each item and dimension",
                 fix="Say with 'pattern' in a mapping what tells them apart, or name all but one in 'ignore'.",
             )
@@ -207,7 +209,7 @@ def refuse_twins(context: Context, cells: Iterable[ValueCell]) -> None:
 
 def note_record(context: Context, row: int, error: InputError) -> None:
     """Turn a record without a layout into a fault, for files whose records differ in their keys."""
-    what = error.what.removeprefix(f"{neutralise(context.file)}: ")
+    what = error.what.removeprefix(f"{escape_for_display(context.file)}: ")
     context.faults.add(row, None, f"{what} {error.fix}" if error.fix else what)
 
 

@@ -12,8 +12,8 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
+from evalkit.challenges.rating_rules import Dimension
 from evalkit.errors import InputError
-from evalkit.rating_rules import Dimension
 from evalkit.ratings.cells import Context, Dimensions, normalised
 from evalkit.ratings.faults import MAX_FAULTS, Faults, FileWithFaults, shown
 from evalkit.ratings.formats.base import Head, look
@@ -31,7 +31,7 @@ from evalkit.ratings.layout import (
 from evalkit.ratings.mapping import PairMapping, load_pair_mapping
 from evalkit.ratings.pairs import Comparison
 from evalkit.ratings.table import delimiter_of, read_table
-from evalkit.text import neutralise
+from evalkit.text import escape_for_display
 
 PairForm = Literal["pairs", "pairs-jsonl"]
 LEFT, TIE, RIGHT = 1.0, 0.5, 0.0
@@ -142,8 +142,8 @@ def read_pairs(
         sides = {normalised(word) for word in (mapped.left, mapped.right) if word} or {"left", "right"}
         if not sides & {normalised(name) for name in head.header}:
             raise InputError(
-                f"{neutralise(path.name)} holds ratings of single items, not comparisons of pairs.",
-                found=f"the columns {neutralise(', '.join(head.header), limit=300)}",
+                f"{escape_for_display(path.name)} holds ratings of single items, not comparisons of pairs.",
+                found=f"the columns {escape_for_display(', '.join(head.header), limit=300)}",
                 expected="columns for rater, sample, left, right and winner",
                 fix="Import it as ratings.",
             )

@@ -13,12 +13,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from evalkit.rating_rules import RatingRules
+from evalkit.challenges.rating_rules import RatingRules
 from evalkit.ratings.model import Reason
 from evalkit.ratings.pairs import Comparison, PairVerdict, pair_identity
 from evalkit.ratings.rules import Answer, Summary, summarise
 from evalkit.ratings.time_rules import TimeRules, earliest_first, repeats, utc_text
-from evalkit.text import neutralise
+from evalkit.text import escape_for_display
 
 
 def judge_pairs(
@@ -77,7 +77,7 @@ class _Alone:
         """Return what speaks against ``one``."""
         reasons = []
         if one.status:
-            reasons.append(Reason("rejected", f"The platform says '{neutralise(one.status)}'."))
+            reasons.append(Reason("rejected", f"The platform says '{escape_for_display(one.status)}'."))
         reasons += self._time.reasons(one.at, one.seconds)
         if one.dimension not in self._dimensions:
             reasons.append(Reason("unknown-dimension", self._about_dimension(one.dimension)))
@@ -129,4 +129,4 @@ def _refuse_over_limit(
 
 
 def _short(words: str) -> str:
-    return neutralise(words, limit=60)
+    return escape_for_display(words, limit=60)

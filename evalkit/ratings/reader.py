@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
+from evalkit.challenges.rating_rules import Dimension
 from evalkit.errors import InputError, UsageError, did_you_mean
-from evalkit.rating_rules import Dimension
 from evalkit.ratings.cells import Context, Dimensions, normalised
 from evalkit.ratings.faults import MAX_FAULTS, Faults, FileWithFaults
 from evalkit.ratings.formats import FORMATS
@@ -17,7 +17,7 @@ from evalkit.ratings.layout import find_columns, need_columns
 from evalkit.ratings.mapping import FORMAT_NAMES, FormatName, RatingMapping, load_mapping
 from evalkit.ratings.model import Rating
 from evalkit.ratings.table import delimiter_of
-from evalkit.text import neutralise
+from evalkit.text import escape_for_display
 
 _JSON = frozenset({"jsonl", "label-studio"})
 
@@ -111,7 +111,7 @@ def read_ratings(
     """
     if format != "auto" and format not in FORMAT_NAMES:
         raise UsageError(
-            f"There is no rating format '{neutralise(format)}'.{did_you_mean(format, FORMAT_NAMES)}",
+            f"There is no rating format '{escape_for_display(format)}'.{did_you_mean(format, FORMAT_NAMES)}",
             expected=f"auto, {', '.join(FORMAT_NAMES)}",
         )
     mapped = load_mapping(mapping) if isinstance(mapping, Path) else mapping or RatingMapping()
@@ -139,7 +139,7 @@ def _recognise(path: Path, head: Head, context: Context) -> Format:
         return fits
     if head.header:
         need_columns(context.file, head.header, context.mapping, find_columns(head.header, context.mapping), ())
-    shown = neutralise(", ".join(head.header or tuple(head.record or ())), limit=300)
+    shown = escape_for_display(", ".join(head.header or tuple(head.record or ())), limit=300)
     words = {normalised(name) for name in head.header}
     if {"left", "right"} <= words:
         what, fix = "holds comparisons of pairs, not ratings of single items.", "Import it as pairs."
@@ -149,7 +149,7 @@ def _recognise(path: Path, head: Head, context: Context) -> Format:
         what = "has no form that evalkit knows."
         fix = "Name the form with --format, or describe the columns in a mapping."
     raise InputError(
-        f"{neutralise(path.name)} {what}",
+        f"{escape_for_display(path.name)} {what}",
         found=f"the columns {shown}" if shown else "nothing that can be read",
         expected="columns for rater, item, dimension and value, or a column per item",
         fix=fix,
@@ -161,7 +161,7 @@ def _same_kind(path: Path, head: Head, reader: Format) -> None:
     table = reader.name not in _JSON
     if table != (head.kind == "table"):
         raise InputError(
-            f"{neutralise(path.name)} can't be read as '{reader.name}'.",
+            f"{escape_for_display(path.name)} can't be read as '{reader.name}'.",
             found="a table" if head.kind == "table" else "JSON",
             expected="a table" if table else "JSON",
             fix="Leave the format to 'auto', or choose another.",

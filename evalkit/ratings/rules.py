@@ -1,6 +1,6 @@
 """Which ratings count. Nothing is thrown away: what does not count keeps every reason why.
 
-The rules are the challenge's (`evalkit.rating_rules.RatingRules`), asked in this order:
+The rules are the challenge's (`evalkit.challenges.rating_rules.RatingRules`), asked in this order:
 
 1. each rating by itself: refused by the platform, outside the window, too quick or too slow, unknown dimension, off the
    scale, unknown item, unknown team, own team;
@@ -21,11 +21,11 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from evalkit.challenges.rating_rules import RatingRules
 from evalkit.errors import InputError
-from evalkit.rating_rules import RatingRules
 from evalkit.ratings.model import Entry, Key, Rating, Reason, ReasonCode, Verdict, identity
 from evalkit.ratings.time_rules import TimeRules, earliest_first, repeats, utc_text
-from evalkit.text import neutralise
+from evalkit.text import escape_for_display
 
 REASON_TITLES: dict[ReasonCode, str] = {
     "early": "before the rating window",
@@ -209,22 +209,22 @@ class _Alone:
         """Return what speaks against ``rating``; ``own_team`` is the rater's, where it must not be rated."""
         reasons = []
         if rating.status:
-            reasons.append(Reason("rejected", f"The platform says '{neutralise(rating.status)}'."))
+            reasons.append(Reason("rejected", f"The platform says '{escape_for_display(rating.status)}'."))
         reasons += self._time.reasons(rating.at, rating.seconds)
         scale = self._scales.get(rating.dimension)
         if scale is None:
-            words = neutralise(rating.dimension, limit=60)
+            words = escape_for_display(rating.dimension, limit=60)
             reasons.append(Reason("unknown-dimension", f"The challenge has no dimension '{words}'."))
         elif not scale[0] <= rating.value <= scale[1]:
             reasons.append(Reason("off-scale", f"{rating.value:g} is not on the scale from {scale[0]} to {scale[1]}."))
         if self._key is not None and entry is None:
-            item, source = neutralise(rating.item, limit=60), neutralise(self._key.source)
+            item, source = escape_for_display(rating.item, limit=60), escape_for_display(self._key.source)
             reasons.append(Reason("unknown-item", f"'{item}' is not in {source}."))
         if entry is not None and self._known_teams is not None and entry.team not in self._known_teams:
-            words = neutralise(entry.team, limit=60)
+            words = escape_for_display(entry.team, limit=60)
             reasons.append(Reason("unknown-team", f"The item is of '{words}', who does not take part."))
         if entry is not None and own_team is not None and entry.team == own_team:
-            words = neutralise(own_team, limit=60)
+            words = escape_for_display(own_team, limit=60)
             reasons.append(Reason("own-team", f"The item is of the rater's own team, '{words}'."))
         return reasons
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from evalkit.rating_rules import RatingRules
+from evalkit.challenges.rating_rules import RatingRules
 from evalkit.ratings.model import Reason
 
 _FAR = datetime.max.replace(tzinfo=UTC)

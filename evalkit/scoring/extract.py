@@ -18,7 +18,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from evalkit.challenge import SubmissionRules
+from evalkit.challenges.model import SubmissionRules
 from evalkit.errors import SubmissionError
 from evalkit.files import storage_error
 from evalkit.media.facts import MediaFacts
@@ -35,7 +35,6 @@ from evalkit.metrics.features.base import (
     WeightFile,
     feature_registry,
 )
-from evalkit.pool_answers import answer_record
 from evalkit.scoring.cache import CorruptEntryError, FeatureCache, feature_key
 from evalkit.scoring.guard import Guard, GuardedPairs, GuardedSession, UpstreamFailedError
 from evalkit.scoring.pairing import PairedSink
@@ -43,6 +42,7 @@ from evalkit.submission import MemberRef
 from evalkit.validators.findings import verdict_of
 from evalkit.validators.media_rules import file_findings
 from evalkit.weights.store import file_sha256
+from evalkit.workers.answers import answer_record
 
 FACTS = FeatureRecord(name="facts", version=3, title="what reading the file to its end shows")
 
@@ -115,7 +115,7 @@ class Extraction:
 
 
 class Handler:
-    """Runs in a worker process; see `evalkit.pool`."""
+    """Runs in a worker process; see `evalkit.workers.pool`."""
 
     def __init__(self, config: Config) -> None:
         cv2.setNumThreads(1)

@@ -14,23 +14,23 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.challenge import ArchiveRules, SubmissionRules
+from evalkit.challenges.model import ArchiveRules, SubmissionRules
 from evalkit.metrics.features import signature, stillness
 from evalkit.metrics.features.base import Item
 from evalkit.metrics.features.fingerprint import FINGERPRINT, square
 from evalkit.metrics.features.overlay import Island, small_grey
 from evalkit.metrics.features.sound_match import SoundMatch
-from evalkit.pool import JobResult
 from evalkit.scoring.cache import CorruptEntryError, FeatureCache
 from evalkit.scoring.extract import Config, Extraction, Job
 from evalkit.scoring.journal import Journal
 from evalkit.scoring.scorecard import Fingerprint, VideoScore
 from evalkit.submission import Member, MemberRef
-from evalkit.testset import Sample, TestSet
+from evalkit.testsets.model import Sample, TestSet
 from evalkit.validators.content import FROZEN_SHARE
 from evalkit.validators.findings import run_rules
 from evalkit.validators.gaming import Case, Copy, made_of_few
 from evalkit.validators.media_rules import gaming_rules, rule_registry
+from evalkit.workers.pool import JobResult
 
 Arrays = Mapping[str, NDArray[Any]]
 Run = Callable[[Config, Sequence[Job]], Iterable[JobResult]]

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from evalkit.challenge import Challenge
+from evalkit.challenges.model import Challenge
 from evalkit.errors import MediaError, TestSetError
 from evalkit.media.audio import audio_seconds
 from evalkit.media.facts import MediaFacts
 from evalkit.scoring.extract import Extraction
 from evalkit.submission import Submission
-from evalkit.testset import Sample, TestSet
-from evalkit.validators.archive import blocks, check_archive, junk
+from evalkit.testsets.model import Sample, TestSet
+from evalkit.validators.archive.rules import blocks, check_archive, junk
 from evalkit.validators.findings import Finding, Verdict, run_rules, verdict_of
 from evalkit.validators.layout import Layout, match_layout
 from evalkit.validators.media_rules import file_findings, rule_registry
@@ -37,7 +37,7 @@ class FileReport:
 
 
 @dataclass(frozen=True)
-class IntakeReport:
+class ValidationReport:
     """What validation says of a submission.
 
     Args:

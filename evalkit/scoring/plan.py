@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from evalkit.challenge import Challenge
+from evalkit.challenges.model import Challenge
 from evalkit.errors import MissingWeightsError, PluginError, TestSetError, WeightsError
 from evalkit.metrics.base import Metric, Role, metric_registry, resolve_metric
 from evalkit.metrics.features.base import Extractor, FeatureRecord, WeightFile, feature_registry, in_order
 from evalkit.metrics.features.fingerprint import FINGERPRINT
-from evalkit.testset import TestSet
+from evalkit.testsets.model import TestSet
 from evalkit.validators.gaming import all_off
 from evalkit.weights.manifest import Backbones
 from evalkit.weights.store import check_weights, several_missing
@@ -104,7 +104,7 @@ def make_plan(
         metrics=chosen,
         unavailable=unavailable,
         features=tuple(features),
-        records={name: extractors[name].on_this_machine() for name in features},
+        records={name: extractors[name].resolved_record() for name in features},
         weights=weights,
         backbones=backbones.pinned({role: file.sha256 for role, file in weights.items()}),
         device=device,

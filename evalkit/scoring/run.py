@@ -14,25 +14,33 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from evalkit._version import __version__
-from evalkit.challenge import Challenge
+from evalkit.challenges.model import Challenge
 from evalkit.metrics.features.base import FeatureRecord, Item
 from evalkit.metrics.features.fingerprint import FINGERPRINT
 from evalkit.metrics.features.pictures import filmstrip_pictures
-from evalkit.pool import JobResult
 from evalkit.scoring import aggregate
 from evalkit.scoring.cache import CorruptEntryError, FeatureCache
 from evalkit.scoring.engines.local import LocalEngine
 from evalkit.scoring.extract import Config, Extraction, Job
-from evalkit.scoring.fold import Fold
 from evalkit.scoring.gaming import mark_videos, read_references
-from evalkit.scoring.intake import FileReport, Gate, IntakeReport, failed_report, file_report, open_gate, speech_lengths
+from evalkit.scoring.intake import (
+    FileReport,
+    Gate,
+    ValidationReport,
+    failed_report,
+    file_report,
+    open_gate,
+    speech_lengths,
+)
 from evalkit.scoring.journal import Journal
 from evalkit.scoring.plan import FILMSTRIP, Plan
 from evalkit.scoring.progress import Progress, Silent, shown
 from evalkit.scoring.scorecard import ChallengeInfo, FeatureUse, Scorecard, SubmissionInfo, VideoScore
+from evalkit.scoring.scorecard_builder import ScorecardBuilder
 from evalkit.submission import Submission
-from evalkit.testset import TestSet
+from evalkit.testsets.model import TestSet
 from evalkit.weights.manifest import DIGEST_WORDS
+from evalkit.workers.pool import JobResult
 
 
 class Engine(Protocol):
@@ -60,7 +68,7 @@ class ScoreResult:
     """A scorecard, the intake report behind it, and where the filmstrips lie."""
 
     scorecard: Scorecard
-    intake: IntakeReport
+    intake: ValidationReport
     _cache: FeatureCache
     _strips: Mapping[str, str]
 
@@ -76,7 +84,7 @@ class ScoreResult:
 
 def validate_run(
     submission: Submission, challenge: Challenge, testset: TestSet | None, options: Options
-) -> IntakeReport:
+) -> ValidationReport:
     """Judge a submission by the challenge's rules; every file is read to its end unless the archive is refused."""
     gate = open_gate(submission, challenge, testset)
     config = Config(cache=options.cache, fresh=options.fresh, rules=challenge.submission)
@@ -103,7 +111,7 @@ def score_run(
     extracted = time.monotonic()
     intake = _intake(submission, challenge, gate, files)
     cache = FeatureCache(options.cache)
-    fold = Fold(plan, cache, testset, intake, extractions)
+    fold = ScorecardBuilder(plan, cache, testset, intake, extractions)
     videos: Iterable[VideoScore] = fold.videos()
     if FINGERPRINT in plan.features:
         known = read_references(testset, options.cache, options.engine.run, options.journal, fresh=options.fresh)
@@ -160,8 +168,10 @@ def _precisions(record: FeatureRecord, plan: Plan) -> dict[str, Any]:
     return {"precision_of_roles": asked} if asked else {}
 
 
-def _intake(submission: Submission, challenge: Challenge, gate: Gate, files: Mapping[str, FileReport]) -> IntakeReport:
-    return IntakeReport(
+def _intake(
+    submission: Submission, challenge: Challenge, gate: Gate, files: Mapping[str, FileReport]
+) -> ValidationReport:
+    return ValidationReport(
         challenge=challenge.id,
         submission=submission.name,
         layout=gate.layout.template,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from evalkit.errors import InputError
-from evalkit.text import neutralise
+from evalkit.text import escape_for_display
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -241,14 +241,14 @@ class Scorecard(BaseModel):
         from jinja2 import Environment
 
         environment = Environment(autoescape=True)
-        environment.filters["plain"] = neutralise
+        environment.filters["plain"] = escape_for_display
         return environment.from_string(_NOTEBOOK).render(card=self)
 
     def __str__(self) -> str:
-        lines = [neutralise(f"{self.submission.name} in {self.challenge.id}, backbones {self.backbones}")]
+        lines = [escape_for_display(f"{self.submission.name} in {self.challenge.id}, backbones {self.backbones}")]
         for name, score in self.metrics.items():
             value = f"{score.value:.6g}" if score.value is not None else f"unscored ({score.reason})"
-            shown = f"{neutralise(name):32} {neutralise(value):>14}"
+            shown = f"{escape_for_display(name):32} {escape_for_display(value):>14}"
             lines.append(f"  {shown}  n={score.n} coverage={score.coverage:.0%}")
         return "\n".join(lines)
 

@@ -1,10 +1,10 @@
 """Open what a team handed in: a ZIP from the internet, or a folder. Names in it are data, never places to write to.
 
-`Submission.open` lists the members and reads none of them; the rules in ``evalkit.validators.archive`` judge the list.
+`Submission.open` lists the members and reads none of them; `evalkit.validators.archive.rules` judges the list.
 `Submission.copy` writes one member to a path that the caller chooses, within a limit, and checks it on the way. A
 `MemberRef` does the same in another process.
 
-The standard library's ``zipfile`` reads the table of contents, but only after `evalkit.submission.zipscan` checked its
+The standard library's ``zipfile`` reads the table of contents, but only after `evalkit.submission.zip.scan` checked its
 size.
 """
 
@@ -19,17 +19,26 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, Literal
 
-from evalkit.challenge import ArchiveRules
+from evalkit.challenges.model import ArchiveRules
 from evalkit.errors import SubmissionError
 from evalkit.submission.copying import too_large, write_checked
 from evalkit.submission.inflating import open_strictly
-from evalkit.submission.members import READABLE_METHODS, Fault, Member, Oddity, walk_folder
-from evalkit.submission.ziplist import Stamp, list_zip, stamp_of
-from evalkit.submission.ziplist import opened as _opened
-from evalkit.submission.zipscan import DAMAGED, LEAST_TABLE_CAP
-from evalkit.text import neutralise
+from evalkit.submission.members import READABLE_METHODS, Fault, Inconsistency, Member, walk_folder
+from evalkit.submission.zip.directory import Stamp, list_zip, stamp_of
+from evalkit.submission.zip.directory import opened as _opened
+from evalkit.submission.zip.scan import DAMAGED, LEAST_TABLE_CAP
+from evalkit.text import escape_for_display
 
-__all__ = ["CHUNK", "LEAST_TABLE_CAP", "READABLE_METHODS", "Fault", "Member", "MemberRef", "Oddity", "Submission"]
+__all__ = [
+    "CHUNK",
+    "LEAST_TABLE_CAP",
+    "READABLE_METHODS",
+    "Fault",
+    "Inconsistency",
+    "Member",
+    "MemberRef",
+    "Submission",
+]
 
 CHUNK = 1 << 20  # bytes read at once
 
@@ -51,7 +60,7 @@ class MemberRef:
         Raises:
             SubmissionError: when the member is no readable file, the archive says two things of it, or it changed.
         """
-        shown = neutralise(self.member.path)
+        shown = escape_for_display(self.member.path)
         if self.member.kind != "file":
             raise SubmissionError(f"'{shown}' is not a file.", found=self.member.kind, expected="a regular file")
         if self.member.encrypted:
@@ -93,7 +102,7 @@ class MemberRef:
             StorageError: when ``destination`` exists or can't be written, for instance because the disk is full.
                 Whatever was raised, no partial file remains.
         """
-        shown = neutralise(self.member.path)
+        shown = escape_for_display(self.member.path)
         if self.member.size > limit:
             raise too_large(shown, self.member.size, limit)
         with self.open() as source:
@@ -102,7 +111,9 @@ class MemberRef:
 
     def _open_in_zip(self, stamp: Stamp) -> IO[bytes]:
         if stamp_of(self.archive) != stamp:
-            raise SubmissionError(f"{neutralise(str(self.archive))} changed while it was being read.", fix="Run again.")
+            raise SubmissionError(
+                f"{escape_for_display(str(self.archive))} changed while it was being read.", fix="Run again."
+            )
         archive, listed = _opened(os.getpid(), self.archive, stamp)
         return open_strictly(archive, listed[self.member.header_offset or 0, self.member.raw_name])
 
@@ -148,7 +159,7 @@ class Submission:
         size: int,
         stamp: Stamp | None = None,
         directory_offset: int | None = None,
-        oddities: tuple[Oddity, ...] = (),
+        oddities: tuple[Inconsistency, ...] = (),
     ) -> None:
         self.path = path
         self.kind: Literal["zip", "directory"] = "directory" if stamp is None else "zip"
@@ -174,7 +185,7 @@ class Submission:
                 one part of several.
         """
         place, limit = Path(path), (rules or ArchiveRules()).max_files
-        shown = neutralise(str(place))
+        shown = escape_for_display(str(place))
         try:
             facts = place.stat()
             if stat.S_ISDIR(facts.st_mode):
@@ -186,13 +197,13 @@ class Submission:
             gone = os.fsencode(error.filename or place)
             if gone.rstrip(b"/") == os.fsencode(place).rstrip(b"/"):
                 raise SubmissionError(f"The submission {shown} does not exist.", fix="Check the path.") from None
-            where = neutralise(os.fsdecode(gone))
+            where = escape_for_display(os.fsdecode(gone))
             raise SubmissionError(f"{where} vanished while the folder was being listed.", fix="Run again.") from None
         except PermissionError as error:
-            where = neutralise(os.fsdecode(error.filename or str(place)))
+            where = escape_for_display(os.fsdecode(error.filename or str(place)))
             raise SubmissionError(f"There is no permission to read {where}.", fix="Change its permissions.") from None
         except (OSError, ValueError) as error:
-            raise SubmissionError(f"{shown} can't be read.", found=neutralise(str(error))) from None
+            raise SubmissionError(f"{shown} can't be read.", found=escape_for_display(str(error))) from None
 
     @classmethod
     def _open_folder(cls, place: Path, limit: int) -> Submission:
@@ -226,7 +237,9 @@ class Submission:
         found = self._by_path.get(member_path, [])
         if len(found) != 1:
             times = "no member" if not found else f"{len(found)} members"
-            raise SubmissionError(f"The submission has {times} named '{neutralise(member_path)}'.", expected="one")
+            raise SubmissionError(
+                f"The submission has {times} named '{escape_for_display(member_path)}'.", expected="one"
+            )
         return MemberRef(self.path, found[0], self._stamp)
 
     def open_member(self, member_path: str) -> IO[bytes]:
@@ -252,7 +265,7 @@ class Submission:
                 with self.path.open("rb") as file:
                     return hashlib.file_digest(file, "sha256").hexdigest()
             except OSError as error:
-                raise _unreadable(neutralise(str(self.path)), error, _FIX_ZIP) from None
+                raise _unreadable(escape_for_display(str(self.path)), error, _FIX_ZIP) from None
         whole = hashlib.sha256()
         for member in self.members:
             if member.kind == "file":
@@ -277,7 +290,7 @@ def _digest(ref: MemberRef) -> bytes:
     part = hashlib.sha256()
     try:
         with ref.open() as stream:
-            for chunk in _chunks(stream, neutralise(ref.member.path), _FIX_FILE):
+            for chunk in _chunks(stream, escape_for_display(ref.member.path), _FIX_FILE):
                 part.update(chunk)
     except SubmissionError:
         return bytes(part.digest_size)
@@ -298,4 +311,6 @@ def _read(source: IO[bytes], shown: str, fix: str) -> bytes:
 
 def _unreadable(shown: str, error: BaseException, fix: str) -> SubmissionError:
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return SubmissionError(f"'{shown}' can't be read.", found=neutralise(reason) or type(error).__name__, fix=fix)
+    return SubmissionError(
+        f"'{shown}' can't be read.", found=escape_for_display(reason) or type(error).__name__, fix=fix
+    )

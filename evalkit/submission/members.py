@@ -31,7 +31,7 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class Oddity:
+class Inconsistency:
     """Something about a ZIP as a whole that makes programs see different archives; both texts are fit to print.
 
     Args:
@@ -52,7 +52,7 @@ class Member:
 
     Args:
         path: the name exactly as stated, decoded as UTF-8 where that works and as code page 437 where it does not.
-            Print it through `evalkit.text.neutralise`.
+            Print it through `evalkit.text.escape_for_display`.
         raw_name: the name's bytes.
         size: bytes after decompression.
         compressed_size: bytes in the archive; equal to ``size`` in a folder.

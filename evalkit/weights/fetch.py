@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evalkit.errors import WeightsError
-from evalkit.text import neutralise
+from evalkit.text import escape_for_display
 from evalkit.weights.records import read_record, unwritable, write_record
 from evalkit.weights.store import file_sha256
 from evalkit.weights.transfer import (
@@ -105,7 +105,7 @@ def fetch(source: Source, folder: Path, watch: Watch, policy: Policy) -> Fetched
                 return Fetched(part, mirror.get(), url)
             except MirrorError as error:
                 failures.append(f"{url}: {error}")
-                watch.say(f"{source.name}: {neutralise(failures[-1], limit=500)}")
+                watch.say(f"{source.name}: {escape_for_display(failures[-1], limit=500)}")
             except KeyboardInterrupt:
                 kept = _size(part)
                 watch.say(f"{source.name}: stopped, {kept:,} bytes are kept; the same command goes on from there.")
@@ -115,7 +115,7 @@ def fetch(source: Source, folder: Path, watch: Watch, policy: Policy) -> Fetched
         raise WeightsError(f"{what}: no address is known.", fix="Bring it with 'evalkit weights import FOLDER'.")
     raise WeightsError(
         f"{what} from any of its {len(failures)} addresses.",
-        found=neutralise("; ".join(failures), limit=2000),
+        found=escape_for_display("; ".join(failures), limit=2000),
         fix="Try again later, or bring the file from another machine with 'evalkit weights import FOLDER'.",
     )
 

@@ -34,7 +34,7 @@ class Seen:
     """What became of one file that was looked at.
 
     Args:
-        path: where it is, as given; inside a ZIP after a colon. Print it through `evalkit.text.neutralise`.
+        path: where it is, as given; inside a ZIP after a colon. Print it through `evalkit.text.escape_for_display`.
         verdict: ``imported``; ``there`` when the weights folder had it; ``wrong`` for other content under a known
             name; ``extra`` when it is none of the set's files.
         files: names in the weights folder that it plays.

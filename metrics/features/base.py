@@ -162,7 +162,7 @@ class Extractor(ABC):
         self.device = device
 
     @classmethod
-    def on_this_machine(cls) -> FeatureRecord:
+    def resolved_record(cls) -> FeatureRecord:
         """Return the record with the options that only the machine knows, as the version of a program.
 
         The record itself unless overridden. An extractor that overrides it sets its own ``record`` to the result, so

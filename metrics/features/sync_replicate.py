@@ -230,13 +230,13 @@ class ReplicateExtractor(Extractor):
 
     def __init__(self, weights: Mapping[str, WeightFile], device: str = "cpu") -> None:
         super().__init__(weights, device)
-        self.record = self.on_this_machine()
+        self.record = self.resolved_record()
         self._ffmpeg = find_ffmpeg()
         self._detector = open_detector(weights[DETECTOR], device)
         self._network = open_syncnet(weights[NETWORK], device)
 
     @classmethod
-    def on_this_machine(cls) -> FeatureRecord:
+    def resolved_record(cls) -> FeatureRecord:
         """Return the record with ffmpeg's version and build, and OpenCV's version."""
         found = find_ffmpeg()
         program = {"version": found.version, "build": found.build} if found else None

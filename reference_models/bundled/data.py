@@ -22,7 +22,6 @@ from evalkit.metrics.features.mfcc import mfcc
 from evalkit.metrics.features.networks.small import CLIP_FRAMES, CLIP_SIDE, FACE_SIDE, FRAME_SIDE
 from evalkit.metrics.features.networks.small_inputs import mouth, shrunk
 from evalkit.metrics.features.sync_tracks import crop
-from evalkit.pool import Workers
 from evalkit.reference_models.bundled.degrade import KINDS, Faults, draw_faults, order, spoil
 from evalkit.reference_models.puppet import captions
 from evalkit.reference_models.puppet.landmarks import landmarks
@@ -32,6 +31,7 @@ from evalkit.reference_models.puppet.painter import Painter
 from evalkit.reference_models.puppet.phonemes import utterance
 from evalkit.reference_models.puppet.scene import Scene
 from evalkit.reference_models.puppet.voice import make_voice, synthesize
+from evalkit.workers.pool import Workers
 
 HANDLER = "evalkit.reference_models.bundled.data:Maker"
 SIZE = 256

@@ -26,11 +26,11 @@ from safetensors.torch import save
 from evalkit.errors import MachineError
 from evalkit.files import atomic_write, write_text
 from evalkit.metrics.features.networks.small import fused
-from evalkit.pool import Workers
 from evalkit.reference_models.bundled.data import make_data
 from evalkit.reference_models.bundled.lesson_detector import learn_detector
 from evalkit.reference_models.bundled.lesson_sync import learn_sync
 from evalkit.reference_models.bundled.lessons import Lesson, learn_clips, learn_faces, learn_frames, learn_text
+from evalkit.workers.pool import Workers
 
 HANDLER = "evalkit.reference_models.bundled.train:Teacher"
 PEOPLE, TAKES = 1600, 600

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from evalkit.errors import InputError, UsageError, did_you_mean
 from evalkit.registry import index_by_name, load_group
-from evalkit.testset import TimelineEvent
+from evalkit.testsets.model import TimelineEvent
 
 Picture = NDArray[np.uint8]
 Value = int | float | str

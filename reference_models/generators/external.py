@@ -20,7 +20,7 @@ from evalkit.reference_models.generators.base import (
     Option,
     Request,
 )
-from evalkit.text import neutralise
+from evalkit.text import escape_for_display
 
 _FIELD = re.compile(r"\{([a-z_]+)\}")
 TAIL_BYTES = 4000
@@ -92,7 +92,7 @@ def last_words(output: Path) -> str:
         text = said_file(output).read_bytes()[-TAIL_BYTES:].decode("utf-8", "replace")
     except OSError:
         return "no message"
-    lines = [neutralise(line.strip(), limit=WORDS_SHOWN) for line in text.splitlines() if line.strip()]
+    lines = [escape_for_display(line.strip(), limit=WORDS_SHOWN) for line in text.splitlines() if line.strip()]
     return " | ".join(lines)[-WORDS_SHOWN:] or "no message"
 
 

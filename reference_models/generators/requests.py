@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from evalkit.challenge import Challenge, SubmissionRules
+from evalkit.challenges.model import Challenge, SubmissionRules
 from evalkit.errors import MediaError
 from evalkit.media.audio import audio_seconds
 from evalkit.media.container import open_media
@@ -14,7 +14,7 @@ from evalkit.media.inspect import Limits, scan_times
 from evalkit.media.sampling import frame_interval
 from evalkit.reference_models.generators.base import GenerationError, Request, Target, sample_seed
 from evalkit.reference_models.generators.pictures import read_picture
-from evalkit.testset import Sample, TestSet
+from evalkit.testsets.model import Sample, TestSet
 
 USUAL_FPS = 25
 LONGEST_SIDE = 512  # of what is made from an image alone

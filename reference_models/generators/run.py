@@ -11,17 +11,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from evalkit.challenge import Challenge, load_challenge
+from evalkit.challenges.model import Challenge, load_challenge
 from evalkit.errors import InputError, UsageError
 from evalkit.files import atomic_write, storage_error
-from evalkit.pool import JobResult, Workers
 from evalkit.reference_models.generators.base import find_generator
 from evalkit.reference_models.generators.external import last_words
 from evalkit.reference_models.generators.requests import Requests
 from evalkit.reference_models.generators.speed import Timing, document
 from evalkit.reference_models.generators.work import HANDLER, Made, Work, output_place
-from evalkit.testset import TestSet, load_testset
+from evalkit.testsets.model import TestSet, load_testset
 from evalkit.validators.layout import SPEED_FILE, expected_paths
+from evalkit.workers.pool import JobResult, Workers
 
 SAMPLE_SECONDS = 600.0
 _DATE = (2026, 1, 1, 0, 0, 0)  # of every member: the same content makes the same bytes

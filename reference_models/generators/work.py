@@ -13,15 +13,15 @@ from typing import Any
 import cv2
 import numpy as np
 
-from evalkit.challenge import SubmissionRules
+from evalkit.challenges.model import SubmissionRules
 from evalkit.errors import InputError
 from evalkit.media.encode import write_video
 from evalkit.media.inspect import inspect_media
-from evalkit.pool_answers import answer_record
 from evalkit.reference_models.generators.base import Clip, GenerationError, Generator, Picture, Request, find_generator
 from evalkit.reference_models.generators.pictures import cover
 from evalkit.reference_models.generators.requests import Requests, allowed_size
 from evalkit.reference_models.generators.speed import Stopwatch, Timing
+from evalkit.workers.answers import answer_record
 
 HANDLER = "evalkit.reference_models.generators.work:Worker"
 CRF, PRESET = 18, "medium"

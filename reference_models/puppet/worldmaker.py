@@ -16,12 +16,12 @@ from PIL import Image
 from evalkit.errors import MachineError, UsageError
 from evalkit.files import atomic_write, storage_error, sweep_parts, write_text
 from evalkit.media.encode import write_video
-from evalkit.pool import Workers
 from evalkit.reference_models.puppet import captions
 from evalkit.reference_models.puppet.motion import FPS
 from evalkit.reference_models.puppet.scene import Scene, draw_scene
 from evalkit.reference_models.puppet.voice import RATE
-from evalkit.testset import SAMPLES_FILE
+from evalkit.testsets.model import SAMPLES_FILE
+from evalkit.workers.pool import Workers
 
 HANDLER = "evalkit.reference_models.puppet.worldmaker:Maker"
 MARKER_FILE = ".world.json"  # the first file in the folder: what is made here, and that it is a world's

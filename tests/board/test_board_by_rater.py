@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from board_tools import START, YAML, Database, card, comparisons, finished, rules, worker
 
+from evalkit.board.filtering import filter_ratings, summarise_parts
 from evalkit.ratings.model import Rating
-from evalkit.standings.judged import judge_snapshot, summarise_parts
 
 LIMITED = YAML.replace("method: mos,", "method: mos, max_items_per_rater: 3, min_seconds_per_item: 2,")
 
@@ -29,7 +29,7 @@ def test_the_summary_of_the_parts_is_that_of_the_whole(database: Database) -> No
         board.exclude("rater", [("r00003", "manual", "because")], by="olga")
         some = [(one.id, "manual", "because") for one in board.snapshot().ratings[:2]]
         board.exclude("rating", some, by="olga")
-        whole = judge_snapshot(board.snapshot())
+        whole = filter_ratings(board.snapshot())
         assert summarise_parts(board.by_rater()) == whole.summary()
         assert summarise_parts(board.by_rater(pairs=True), pairs=True) == whole.pair_summary()
         assert {"too-quick", "off-scale", "over-limit", "excluded"} <= set(whole.summary().reasons)

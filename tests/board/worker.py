@@ -14,9 +14,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from board_tools import Database, ratings, take_ratings
 
 from evalkit.board import Board
+from evalkit.board.filtering import summarise_parts
 from evalkit.errors import InputError
 from evalkit.ratings.model import Rating
-from evalkit.standings.judged import summarise_parts
 
 
 def stopping(count: int, after: int) -> Iterator[Rating]:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from evalkit.board.model import AuditEntry, Decision, GoldItem, Run, Snapshot, StoredPair, StoredRating, Target, Team
-from evalkit.challenge import Challenge, load_challenge, parse_challenge
+from evalkit.challenges.model import Challenge, load_challenge, parse_challenge
 from evalkit.ratings.model import Entry, Key, Rating, identity
 from evalkit.ratings.pairs import Comparison, pair_identity
 from evalkit.scoring.scorecard import Scorecard

@@ -12,27 +12,27 @@ from builders.boards import make_card, make_run, make_snapshot
 from scorecards import HOSTILE, jpeg
 
 from evalkit.board.model import AuditEntry, Decision, Import, Snapshot, Team
-from evalkit.challenge import Challenge, parse_challenge
-from evalkit.ranking.correlation import agreement
-from evalkit.ranking.sensitivity import RandomWeights, WeightInterval
-from evalkit.ranking.table import Reason
-from evalkit.scoring.scorecard import Scorecard
-from evalkit.standings.make import make_standings
-from evalkit.standings.model import (
+from evalkit.challenges.model import Challenge, parse_challenge
+from evalkit.leaderboard.compute import compute_leaderboard
+from evalkit.leaderboard.model import (
     Breakdown,
     CellInfo,
     Certainty,
     ColumnInfo,
     Distribution,
     GroupValue,
+    Leaderboard,
     PeopleInfo,
     Points,
     RaterInfo,
     Row,
     Sensitivity,
-    Standings,
     Strength,
 )
+from evalkit.leaderboard.sensitivity import RandomWeights, WeightInterval
+from evalkit.leaderboard.table import Reason
+from evalkit.scoring.scorecard import Scorecard
+from evalkit.statistics.correlation import agreement
 
 TEAMS = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta")
 EXTRA = (
@@ -245,9 +245,9 @@ def realistic() -> Snapshot:
 
 
 @functools.cache
-def realistic_standings() -> Standings:
+def realistic_standings() -> Leaderboard:
     """What the realistic board's data say."""
-    return make_standings(realistic(), draws=400)
+    return compute_leaderboard(realistic(), draws=400)
 
 
 COLUMNS = (
@@ -291,7 +291,7 @@ def make_row(team: str, at: int, teams: int, **changes: object) -> Row:
     return replace(row, **changes)  # type: ignore[arg-type]
 
 
-def plain(names: tuple[str, ...], **changes: object) -> tuple[Snapshot, Standings]:
+def plain(names: tuple[str, ...], **changes: object) -> tuple[Snapshot, Leaderboard]:
     """A board of ``names``, best first, with every section filled; ``changes`` are fields of the standings."""
     teams = {name: [make_run(name, plain_card(name, at))] for at, name in enumerate(names)}
     snapshot = make_snapshot(parse_challenge(PLAIN, "test"), teams, log=log(3))
@@ -313,7 +313,7 @@ def plain(names: tuple[str, ...], **changes: object) -> tuple[Snapshot, Standing
         RandomWeights(names, wins, 0.75, 1000, 0),
         {"m.err": {name: at + 1 for at, name in enumerate(names)}},
     )
-    standings = Standings(
+    standings = Leaderboard(
         "weighted-sum",
         lower_wins=False,
         columns=COLUMNS,
@@ -346,7 +346,7 @@ def plain_card(name: str, at: int) -> Scorecard:
     return make_card(f"{name}.zip", {"m.id": [0.5, 0.6, 0.4 + at / 1000, 0.7], "m.err": 3.0 + at}, challenge="small")
 
 
-def hostile(teams: int = len(NASTY)) -> tuple[Snapshot, Standings]:
+def hostile(teams: int = len(NASTY)) -> tuple[Snapshot, Leaderboard]:
     """Every string that strangers write is hostile: teams, runs, samples, raters, reasons, findings, files, groups."""
     names = tuple(f"{text} {at}" for at, text in enumerate(NASTY[:teams]))
     snapshot, standings = plain(names)
@@ -415,11 +415,13 @@ def hostile(teams: int = len(NASTY)) -> tuple[Snapshot, Standings]:
     )
 
 
-def many(count: int = 200) -> tuple[Snapshot, Standings]:
+def many(count: int = 200) -> tuple[Snapshot, Leaderboard]:
     """A board of many teams."""
     return plain(tuple(f"team {at:03d}" for at in range(count)))
 
 
-def empty() -> tuple[Snapshot, Standings]:
+def empty() -> tuple[Snapshot, Leaderboard]:
     """A board right after it was made."""
-    return make_snapshot(parse_challenge(PLAIN, "test"), {}, log=log(1)), Standings("weighted-sum", False, COLUMNS, ())
+    return make_snapshot(parse_challenge(PLAIN, "test"), {}, log=log(1)), Leaderboard(
+        "weighted-sum", False, COLUMNS, ()
+    )

@@ -290,12 +290,12 @@ def test_names_from_the_archive_reach_the_terminal_harmless(
 
 
 def test_a_bug_is_said_to_be_one(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    import evalkit.challenge
+    import evalkit.challenges.model
 
     def broken() -> list[str]:
         raise ZeroDivisionError("planted")
 
-    monkeypatch.setattr(evalkit.challenge, "preset_ids", broken)
+    monkeypatch.setattr(evalkit.challenges.model, "preset_ids", broken)
     code, _, err = run(capsys, "challenges", "list")
     assert code == 4
     assert "This is a bug" in err

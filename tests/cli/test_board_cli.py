@@ -13,7 +13,7 @@ import pytest
 from builders.boards import make_card
 
 from evalkit.board import Board
-from evalkit.challenge import load_challenge
+from evalkit.challenges.model import load_challenge
 from evalkit.cli import main
 
 RULES = """\

@@ -13,12 +13,12 @@ import yaml
 from pages import Page
 
 from evalkit.board import Board
-from evalkit.challenge import Challenge, load_challenge
+from evalkit.challenges.model import Challenge, load_challenge
 from evalkit.cli import main
 from evalkit.reference_models import showcase
 from evalkit.reference_models.raters import Panel
 from evalkit.scoring.scorecard import Scorecard
-from evalkit.testset import load_testset
+from evalkit.testsets.model import load_testset
 
 OPTIONS = ("--samples", "4", "--seconds", "0.8", "--size", "128", "--seed", "5", "--workers", "2")
 NAMES = [team.name for team in (*showcase.TEAMS, showcase.DAMAGED)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from evalkit.cli.validate import MOST_ROWS, MOST_ROWS_OF_A_RULE, print_report
-from evalkit.scoring.intake import FileReport, IntakeReport
+from evalkit.scoring.intake import FileReport, ValidationReport
 from evalkit.validators.findings import Finding, Severity
 
 
@@ -13,13 +13,13 @@ def finding(rule: str, severity: Severity, number: int) -> Finding:
     return Finding(rule=rule, severity=severity, message="Something.", path=f"{severity}{number:05d}.mp4")
 
 
-def printed(capsys: pytest.CaptureFixture[str], report: IntakeReport, *, show_all: bool = False) -> str:
+def printed(capsys: pytest.CaptureFixture[str], report: ValidationReport, *, show_all: bool = False) -> str:
     print_report(report, show_all=show_all)
     return capsys.readouterr().out
 
 
-def report(*findings: Finding, files: tuple[FileReport, ...] = ()) -> IntakeReport:
-    return IntakeReport("c", "team", "{id}.mp4", findings, files)
+def report(*findings: Finding, files: tuple[FileReport, ...] = ()) -> ValidationReport:
+    return ValidationReport("c", "team", "{id}.mp4", findings, files)
 
 
 def test_so_many_rows_of_a_rule_and_the_number_of_the_rest(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,12 +14,12 @@ from tempfile import TemporaryDirectory
 
 from clip_tools import FFMPEG
 
-from evalkit.challenge import load_challenge
+from evalkit.challenges.model import load_challenge
 from evalkit.media.inspect import inspect_media
-from evalkit.pool import JobResult, Workers
-from evalkit.pool_answers import answer_record
 from evalkit.validators.findings import verdict_of
 from evalkit.validators.media_rules import file_findings
+from evalkit.workers.answers import answer_record
+from evalkit.workers.pool import JobResult, Workers
 from fuzz.campaign import Figures
 from fuzz.mp4 import mutated, real_seeds, seeds
 

@@ -15,13 +15,13 @@ from pathlib import Path, PurePosixPath
 from scorecards import make_scorecard
 
 from evalkit.board.goldfile import read_gold
-from evalkit.challenge import ArchiveRules, load_challenge, parse_challenge, preset_ids, preset_text
+from evalkit.challenges.model import ArchiveRules, load_challenge, parse_challenge, preset_ids, preset_text
 from evalkit.errors import SubmissionError
 from evalkit.ratings import load_mapping, read_key, read_pairs, read_ratings
 from evalkit.scoring.scorecard import Scorecard
 from evalkit.submission import Submission
-from evalkit.testset import load_testset
-from evalkit.validators.archive import blocks, check_archive
+from evalkit.testsets.model import load_testset
+from evalkit.validators.archive.rules import blocks, check_archive
 from fuzz.mutations import made_zip, mutated_text, mutated_zip
 from fuzz.zip_readers import by_stream, by_unzip
 from fuzz.zip_structure import structured_zip

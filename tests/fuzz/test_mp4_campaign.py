@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from mp4_boxes import parse, write
 
-from evalkit.pool import JobResult
+from evalkit.workers.pool import JobResult
 from fuzz import mp4_campaign
 from fuzz.campaign import Figures
 from fuzz.mp4 import mutated, samples, seeds

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from evalkit import api
-from evalkit.challenge import load_challenge, preset_ids
+from evalkit.challenges.model import load_challenge, preset_ids
 from evalkit.errors import WeightsError
 from evalkit.media.encode import write_video
 from evalkit.media.inspect import inspect_media

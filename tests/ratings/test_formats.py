@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from evalkit.challenges.rating_rules import Dimension
 from evalkit.errors import EvalkitError, InputError, UsageError
-from evalkit.rating_rules import Dimension
 from evalkit.ratings import FORMAT_NAMES, RatingFile, RatingMapping, jsonfile, read_ratings
 from evalkit.ratings.formats import FORMATS
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from evalkit.rating_rules import RatingRules
+from evalkit.challenges.rating_rules import RatingRules
 from evalkit.ratings import Comparison, judge_pairs, pair_identity, summarise_pairs
 
 NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)

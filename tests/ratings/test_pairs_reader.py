@@ -13,8 +13,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from evalkit.challenges.rating_rules import Dimension, RatingRules
 from evalkit.errors import InputError
-from evalkit.rating_rules import Dimension, RatingRules
 from evalkit.ratings import Comparison, PairFile, PairMapping, judge_pairs, pair_identity, read_pairs
 
 HEADER = "rater_id,sample_id,left,right,winner\n"

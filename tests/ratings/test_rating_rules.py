@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from evalkit.challenge import Challenge, load_challenge, parse_challenge
+from evalkit.challenges.model import Challenge, load_challenge, parse_challenge
+from evalkit.challenges.rating_rules import LATER_RULES, RatingRules
 from evalkit.errors import ChallengeError
-from evalkit.rating_rules import LATER_RULES, RatingRules
 
 # Digests from before the rules existed; scorecards carry them.
 DIGESTS = {

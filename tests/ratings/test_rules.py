@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from evalkit.challenges.rating_rules import RatingRules
 from evalkit.errors import InputError
-from evalkit.rating_rules import RatingRules
 from evalkit.ratings import Entry, Judgement, Key, Rating, judge
 
 NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)

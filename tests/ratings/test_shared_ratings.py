@@ -10,9 +10,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from evalkit.challenge import load_challenge
+from evalkit.challenges.model import load_challenge
+from evalkit.challenges.rating_rules import RatingRules
 from evalkit.errors import InputError
-from evalkit.rating_rules import RatingRules
 from evalkit.ratings import Key, Rating, identity, judge, read_key, read_ratings
 
 pytestmark = pytest.mark.shared

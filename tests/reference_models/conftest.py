@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from evalkit.reference_models.puppet.worldmaker import World, make_world
-from evalkit.testset import TestSet, load_testset
+from evalkit.testsets.model import TestSet, load_testset
 
 
 @pytest.fixture(scope="session")

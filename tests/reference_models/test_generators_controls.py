@@ -26,7 +26,7 @@ from evalkit.reference_models.generators.base import (
 from evalkit.reference_models.generators.controls import shifted
 from evalkit.reference_models.generators.pictures import open_reference, speech_of
 from evalkit.reference_models.generators.requests import Requests
-from evalkit.testset import Sample, TestSet
+from evalkit.testsets.model import Sample, TestSet
 
 CONTROLS = ("late", "swap", "blur", "frozen", "jitter", "mute", "shuffle")
 ZERO = {

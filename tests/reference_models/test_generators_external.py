@@ -12,7 +12,7 @@ import pytest
 from evalkit.errors import InputError, UsageError
 from evalkit.reference_models.generators.base import find_generator
 from evalkit.reference_models.generators.run import Run, make_submission
-from evalkit.testset import TestSet
+from evalkit.testsets.model import TestSet
 
 PROGRAM = """
 import argparse, json, sys

@@ -13,14 +13,14 @@ import pytest
 from PIL import Image
 
 from evalkit import api
-from evalkit.challenge import Challenge, SubmissionRules
+from evalkit.challenges.model import Challenge, SubmissionRules
 from evalkit.errors import InputError, UsageError
 from evalkit.media.audio import read_audio
 from evalkit.media.decode import iter_frames
 from evalkit.reference_models.generators.requests import allowed_size
 from evalkit.reference_models.generators.run import make_submission
 from evalkit.reference_models.generators.speed import Stopwatch, Timing, document
-from evalkit.testset import Sample, TestSet
+from evalkit.testsets.model import Sample, TestSet
 
 
 def members(path: Path) -> dict[str, bytes]:

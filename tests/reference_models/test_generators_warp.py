@@ -24,7 +24,7 @@ from evalkit.reference_models.generators.requests import Requests
 from evalkit.reference_models.generators.run import make_submission
 from evalkit.reference_models.generators.speech import RATE, lips_of
 from evalkit.reference_models.generators.warp import Warp
-from evalkit.testset import TestSet, load_testset
+from evalkit.testsets.model import TestSet, load_testset
 
 FPS = 25
 

@@ -8,8 +8,8 @@ import pytest
 from scorecards import make_scorecard, small_card
 
 from evalkit.errors import InputError, UsageError
-from evalkit.reports.comparison import NOT_ASKED, best_entries, make_comparison
-from evalkit.reports.comparison_inputs import Entry, Unscored, load_inputs
+from evalkit.reports.comparison.inputs import Entry, Unscored, load_inputs
+from evalkit.reports.comparison.model import NOT_ASKED, best_entries, make_comparison
 from evalkit.scoring.scorecard import FeatureUse
 
 

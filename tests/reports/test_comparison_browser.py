@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from scorecards import HOSTILE, make_scorecard, strips_for
 
-from evalkit.reports.comparison import make_comparison
-from evalkit.reports.comparison_inputs import Entry, Unscored
-from evalkit.reports.comparison_page import write_comparison_page
+from evalkit.reports.comparison.inputs import Entry, Unscored
+from evalkit.reports.comparison.model import make_comparison
+from evalkit.reports.comparison.page import write_comparison_page
 
 pytestmark = pytest.mark.browser
 ENTRIES = "#entries tbody tr"

@@ -11,10 +11,10 @@ from pages import Page
 from scorecards import HOSTILE, jpeg, make_scorecard, small_card
 
 from evalkit.errors import StorageError
-from evalkit.reports import comparison_page
-from evalkit.reports.comparison import make_comparison
-from evalkit.reports.comparison_inputs import Entry, Unscored
-from evalkit.reports.comparison_page import render_comparison, shown_samples, write_comparison_page
+from evalkit.reports.comparison import page as comparison_page
+from evalkit.reports.comparison.inputs import Entry, Unscored
+from evalkit.reports.comparison.model import make_comparison
+from evalkit.reports.comparison.page import render_comparison, shown_samples, write_comparison_page
 from evalkit.reports.tables import NO_VALUE
 
 ALLOWED_ATTRIBUTES = re.compile(

@@ -18,9 +18,9 @@ from builders.leaderboards import (
     realistic_standings,
 )
 
-from evalkit.ranking.table import Reason
-from evalkit.reports.leaderboard_page import write_leaderboard_page
-from evalkit.standings.make import make_standings
+from evalkit.leaderboard.compute import compute_leaderboard
+from evalkit.leaderboard.table import Reason
+from evalkit.reports.leaderboard.page import write_leaderboard_page
 
 pytestmark = pytest.mark.browser
 SORT_BOUND_MS = 200  # the longest that a sort of 200 teams may take
@@ -46,7 +46,7 @@ def long_names():
     rules = "\n".join(["schema: 1", "id: c", "title: Names", "ranking: weighted-sum", "metrics:", *columns])
     teams = {f"t{at}": {metric: [0.5 + 0.1 * at, 0.6, 0.7] for metric in names} for at in range(3)}
     snapshot = make_snapshot(rules, teams)
-    return snapshot, make_standings(snapshot, draws=50)
+    return snapshot, compute_leaderboard(snapshot, draws=50)
 
 
 @pytest.fixture(scope="module")

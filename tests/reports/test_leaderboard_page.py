@@ -28,18 +28,18 @@ from builders.leaderboards import (
 from pages import Page
 
 from evalkit.board.model import Decision, Team
-from evalkit.challenge import RunRules, parse_challenge
+from evalkit.challenges.model import RunRules, parse_challenge
 from evalkit.errors import StorageError
-from evalkit.ranking.table import Reason
-from evalkit.reports.leaderboard_board import make_board
-from evalkit.reports.leaderboard_page import render_leaderboard, write_leaderboard_page
-from evalkit.reports.leaderboard_rules import rule_rows, rules_in_words
-from evalkit.reports.leaderboard_sections import leave_out_rows
-from evalkit.reports.leaderboard_tables import leaderboard_csv, leaderboard_latex, leaderboard_markdown
-from evalkit.reports.leaderboard_words import summary
+from evalkit.leaderboard.compute import compute_leaderboard
+from evalkit.leaderboard.model import CellInfo, Certainty, PeopleInfo
+from evalkit.leaderboard.table import Reason
+from evalkit.reports.leaderboard.page import render_leaderboard, write_leaderboard_page
+from evalkit.reports.leaderboard.rules import rule_rows, rules_in_words
+from evalkit.reports.leaderboard.sections import leave_out_rows
+from evalkit.reports.leaderboard.table_view import make_board
+from evalkit.reports.leaderboard.tables import leaderboard_csv, leaderboard_latex, leaderboard_markdown
+from evalkit.reports.leaderboard.words import summary
 from evalkit.reports.tables import NO_VALUE
-from evalkit.standings.make import make_standings
-from evalkit.standings.model import CellInfo, Certainty, PeopleInfo
 
 ALLOWED_ATTRIBUTES = re.compile(
     r"aria-(hidden|label|labelledby|pressed)|data-(first|finalist|key|m|part|run|sort|team|v)|charset|content|http-equiv"
@@ -273,7 +273,7 @@ def test_ipvg_2025_with_comparisons():
     }  # fmt: skip
     worse = {name: [0.4, 0.3] if isinstance(value, list) else 120.0 for name, value in values.items()}
     snapshot = make_snapshot("ipvg2025-facial", {"alpha": values, "beta": worse}, pairs=pairs)
-    page = page_of((snapshot, make_standings(snapshot, draws=50)))
+    page = page_of((snapshot, compute_leaderboard(snapshot, draws=50)))
     assert "3 of 3 comparisons count" in section(page, "people")
     assert "People say which of two teams' videos is better" in section(page, "rules")
     assert "The first 3 are finalists" in section(page, "rules")
@@ -662,7 +662,7 @@ def test_competing_runs_of_one_team_are_matched_by_their_labels():
         for team in ("alpha", "beta", "gamma")
     }
     snapshot = make_snapshot(SLASHES.replace("PRIMARY", "2"), teams)
-    standings = make_standings(snapshot, draws=200)
+    standings = compute_leaderboard(snapshot, draws=200)
     first = standings.rows[0]
     assert first.interval is not None and first.interval[1] > 1
     said = summary(snapshot, standings)
@@ -690,7 +690,7 @@ def test_a_run_that_does_not_compete_renames_no_team():
         "a/b": [make_run("a/b", values, name="main")],
     }
     snapshot = make_snapshot(SLASHES.replace("PRIMARY", "1"), teams)
-    standings = make_standings(snapshot, draws=200)
+    standings = compute_leaderboard(snapshot, draws=200)
     labels = {(row.team, row.run): row.label for row in standings.rows}
     assert labels == {("a", "main"): "a", ("a/b", "main"): "a/b", ("a", "b"): "a/b (2)"}
     assert standings.certainty is not None

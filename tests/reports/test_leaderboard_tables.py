@@ -12,8 +12,9 @@ from dataclasses import replace
 import pytest
 from builders.leaderboards import COLUMNS, NASTY, empty, hostile, make_row, many, plain, realistic, realistic_standings
 
-from evalkit.ranking.table import Reason
-from evalkit.reports.leaderboard_tables import (
+from evalkit.leaderboard.model import CellInfo, Certainty, PeopleInfo
+from evalkit.leaderboard.table import Reason
+from evalkit.reports.leaderboard.tables import (
     latex_text,
     leaderboard_csv,
     leaderboard_json,
@@ -21,7 +22,6 @@ from evalkit.reports.leaderboard_tables import (
     leaderboard_markdown,
     markdown_text,
 )
-from evalkit.standings.model import CellInfo, Certainty, PeopleInfo
 
 ALL = (leaderboard_csv, leaderboard_json, leaderboard_latex, leaderboard_markdown)
 

@@ -13,10 +13,10 @@ from pages import Page
 from scorecards import HOSTILE
 
 from evalkit.board.model import Decision, GoldItem, Import
+from evalkit.rating_report.compute import compute_rating_report
 from evalkit.reports.page import write_page
 from evalkit.reports.ratings_page import render_ratings_report
 from evalkit.reports.tables import NO_VALUE
-from evalkit.standings.panel import make_panel
 
 DRAWS = 200
 PAIRS = "id: c\ntitle: The challenge\nratings: {method: pairs}\n"
@@ -77,7 +77,7 @@ def pairs_board():
 
 
 def render(snapshot):
-    return render_ratings_report(snapshot, make_panel(snapshot, draws=DRAWS))
+    return render_ratings_report(snapshot, compute_rating_report(snapshot, draws=DRAWS))
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,7 @@ def test_the_summary_and_what_counts(page):
 
 
 def test_scores_by_every_estimator(page):
-    panel = make_panel(board(), draws=DRAWS)
+    panel = compute_rating_report(board(), draws=DRAWS)
     for dimension in panel.dimensions:
         rows = cells(page, f"Opinion scores, {dimension.title}")
         usable = [scores for scores in dimension.estimators if scores.reason is None]

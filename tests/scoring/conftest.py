@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from evalkit.challenge import Challenge, load_challenge
+from evalkit.challenges.model import Challenge, load_challenge
 from evalkit.reference_models import shapes
 from evalkit.submission import Submission
-from evalkit.testset import TestSet, load_testset
+from evalkit.testsets.model import TestSet, load_testset
 
 SAMPLES, SECONDS, SIZE = 4, 1.0, 96
 

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 import evalkit
-from evalkit.challenge import load_challenge
+from evalkit.challenges.model import load_challenge
 from evalkit.cli import cli as command_line
 from evalkit.errors import InputError, UsageError, WeightsError
 from evalkit.reference_models.generators.run import make_submission
 from evalkit.reference_models.puppet.worldmaker import World, make_world
 from evalkit.scoring.scorecard import Scorecard
-from evalkit.testset import load_testset
+from evalkit.testsets.model import load_testset
 from evalkit.weights import store
 from evalkit.weights.manifest import load_backbones
 
@@ -168,7 +168,7 @@ def test_the_set_is_whole_and_small() -> None:
 
 
 def test_every_network_of_the_presets_is_in_the_set_but_brisque() -> None:
-    from evalkit.challenge import preset_ids
+    from evalkit.challenges.model import preset_ids
     from evalkit.cli.weights_roles import roles_for_challenge
 
     have = set(load_backbones("bundled").roles) | {"face_detector_second"}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from evalkit import api
-from evalkit.challenge import ArchiveRules
+from evalkit.challenges.model import ArchiveRules
 from evalkit.errors import UsageError
 from evalkit.metrics.features.base import Item, WeightFile
 from evalkit.scoring.engines.local import LocalEngine, absolute, default_sandbox

@@ -11,7 +11,7 @@ import pytest
 from gaming_clips import AAC, refilmed, resounded
 
 from evalkit import api
-from evalkit.challenge import parse_challenge
+from evalkit.challenges.model import parse_challenge
 from evalkit.reference_models import shapes
 from evalkit.scoring.scorecard import Scorecard
 from evalkit.validators.gaming import RULES

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from evalkit.challenge import Challenge
+from evalkit.challenges.model import Challenge
 from evalkit.errors import PluginError, TestSetError, UsageError, WeightsError
 from evalkit.metrics.base import Metric, MetricRecord, Outcome, metric_registry, resolve_metric
 from evalkit.metrics.features.base import Extractor, FeatureRecord, feature_registry, in_order
 from evalkit.scoring import plan as planning
 from evalkit.scoring.plan import check_testset, make_plan
-from evalkit.testset import Sample, TestSet
+from evalkit.testsets.model import Sample, TestSet
 from evalkit.validators import gaming
 from evalkit.weights.manifest import Backbones, load_backbones
 

@@ -15,11 +15,11 @@ from hostile_zips import Entry, raw_zip
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.challenge import ArchiveRules
+from evalkit.challenges.model import ArchiveRules
 from evalkit.submission import Member, Submission
-from evalkit.validators.archive import RULES, Listing, blocks, check_archive, junk
+from evalkit.validators.archive.listing import folded, parts
+from evalkit.validators.archive.rules import RULES, Listing, blocks, check_archive, junk
 from evalkit.validators.findings import Finding, run_rules
-from evalkit.validators.listing import folded, parts
 
 LIMITS = ArchiveRules()
 

@@ -12,7 +12,7 @@ import pytest
 from hostile_zips import Entry, raw_zip, wrong_crc
 
 from evalkit import submission as reading
-from evalkit.challenge import ArchiveRules
+from evalkit.challenges.model import ArchiveRules
 from evalkit.errors import StorageError, SubmissionError
 from evalkit.submission import Submission, copying
 

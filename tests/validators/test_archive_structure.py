@@ -20,10 +20,10 @@ from hostile_bombs import FULL, extra, zip64_extra
 from hostile_structures import CRC, DATA, GOOD, unicode_name
 from hostile_zips import DEFLATED, DESCRIPTOR, UTF8, Entry, raw_zip, with_zip64_end
 
-from evalkit.challenge import ArchiveRules
+from evalkit.challenges.model import ArchiveRules
 from evalkit.errors import SubmissionError
 from evalkit.submission import Submission
-from evalkit.validators.archive import blocks, check_archive
+from evalkit.validators.archive.rules import blocks, check_archive
 from evalkit.validators.findings import Finding
 
 LIMITS = ArchiveRules()

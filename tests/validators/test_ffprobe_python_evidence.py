@@ -12,7 +12,7 @@ import subprocess
 import pytest
 from clip_tools import ffmpeg, numbered, tone, write_wav
 
-from evalkit.challenge import load_challenge
+from evalkit.challenges.model import load_challenge
 from evalkit.media.encode import write_video
 from evalkit.media.inspect import inspect_media
 from evalkit.validators.media_rules import file_findings

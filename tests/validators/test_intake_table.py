@@ -17,12 +17,12 @@ import hostile_zips as zips
 import pytest
 
 import evalkit
-from evalkit.challenge import load_challenge
+from evalkit.challenges.model import load_challenge
 from evalkit.errors import SubmissionError
 from evalkit.scoring.extract import Extraction
 from evalkit.scoring.intake import file_report, open_gate
 from evalkit.submission import Submission
-from evalkit.text import neutralise
+from evalkit.text import escape_for_display
 from evalkit.validators.findings import Finding, verdict_of
 
 CHALLENGE = load_challenge("talking-head")
@@ -202,7 +202,7 @@ def _written(table: list[str], tmp_path_factory: pytest.TempPathFactory) -> obje
 
 
 def row(name: str, verdict: str, rules: set[str], words: str) -> str:
-    cells = (name, verdict, " ".join(f"`{rule}`" for rule in sorted(rules)), neutralise(words, 160))
+    cells = (name, verdict, " ".join(f"`{rule}`" for rule in sorted(rules)), escape_for_display(words, 160))
     return "| " + " | ".join(cell.replace("\\", "\\\\").replace("|", "\\|") for cell in cells) + " |"
 
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evalkit.challenge import Challenge
+from evalkit.challenges.model import Challenge
 from evalkit.errors import TestSetError
-from evalkit.testset import Sample, TestSet
+from evalkit.testsets.model import Sample, TestSet
 from evalkit.validators import layout as layout_module
 from evalkit.validators.findings import Finding, run_rules
 from evalkit.validators.layout import CLOSE_MISSING, CLOSE_SPARE, RULES, Layout, expected_paths, match_layout

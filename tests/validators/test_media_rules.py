@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from clip_tools import ffmpeg, patch_matrix
 
-from evalkit.challenge import SubmissionRules, load_challenge
+from evalkit.challenges.model import SubmissionRules, load_challenge
 from evalkit.media.facts import AudioFacts, Edit, MediaFacts, Mp4Facts, TrackFacts, VideoFacts
 from evalkit.media.inspect import inspect_media
 from evalkit.validators.findings import verdict_of

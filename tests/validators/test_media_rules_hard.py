@@ -16,13 +16,13 @@ from fuzz.mp4_campaign import open_inspector
 from hard_clips import HARD, external, make, plain
 from mp4_boxes import parse, table, tracks
 
-from evalkit.challenge import load_challenge
+from evalkit.challenges.model import load_challenge
 from evalkit.media.audio import read_audio
 from evalkit.media.decode import iter_frames
 from evalkit.media.inspect import inspect_media
-from evalkit.pool import Workers
 from evalkit.validators.findings import verdict_of
 from evalkit.validators.media_rules import file_findings
+from evalkit.workers.pool import Workers
 
 pytestmark = pytest.mark.ffmpeg
 RULES = load_challenge("talking-head").submission

@@ -29,13 +29,13 @@ from evalkit.ratings.layout import (
     need_columns,
     note_record,
     ratings_of,
-    refuse_twins,
+    reject_duplicates,
     settle_columns,
     split_header,
 )
 from evalkit.ratings.model import Rating
 from evalkit.ratings.table import Row, read_table
-from evalkit.text import neutralise
+from evalkit.text import escape_for_display
 
 _USUAL: dict[Field, tuple[str, ...]] = {
     "rater": ("workerid",),
@@ -154,11 +154,11 @@ def _layout(names: tuple[str, ...], answers: tuple[str, ...], found: Mapping[Fie
     fixed = context.mapping.constants.dimension
     if not cells or (fixed is None and any(cell.dimension is None for cell in cells)):
         raise InputError(
-            f"{neutralise(context.file)}: no answer's name says which dimension it is about.",
-            found=neutralise(", ".join(answers), limit=300) or "no answers",
+            f"{escape_for_display(context.file)}: no answer's name says which dimension it is about.",
+            found=escape_for_display(", ".join(answers), limit=300) or "no answers",
             fix="Name them in a mapping: 'dimensions: {Answer name: ID}', or 'pattern'.",
         )
-    refuse_twins(context, cells)
+    reject_duplicates(context, cells)
     return Layout(columns, tuple(cells), context.mapping.seconds_cover or "row")
 
 

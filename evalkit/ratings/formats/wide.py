@@ -16,13 +16,13 @@ from evalkit.ratings.layout import (
     find_columns,
     need_columns,
     ratings_of,
-    refuse_twins,
+    reject_duplicates,
     settle_columns,
     split_header,
 )
 from evalkit.ratings.model import Rating
 from evalkit.ratings.table import read_table
-from evalkit.text import neutralise
+from evalkit.text import escape_for_display
 
 
 def value_cells(
@@ -72,13 +72,13 @@ def wide_layout(
         there = half in columns or getattr(mapping.constants, half) is not None
         if not cells or (not there and any(getattr(cell, half) is None for cell in cells)):
             raise InputError(
-                f"{neutralise(context.file)}: no column's header says which item and which dimension it is about.",
-                found=f"the columns {neutralise(', '.join(names), limit=300)}",
+                f"{escape_for_display(context.file)}: no column's header says which item and dimension it is about.",
+                found=f"the columns {escape_for_display(', '.join(names), limit=300)}",
                 expected="headers such as 'item001 [Lip synchronization]'",
                 fix="Describe them in a mapping: 'pattern' with the groups item and dimension, or "
                 "'constants: {dimension: ID}' where every column is an item.",
             )
-    refuse_twins(context, cells)
+    reject_duplicates(context, cells)
     return Layout(columns, cells, mapping.seconds_cover or "row")
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from evalkit.errors import UsageError
-from evalkit.pool import JobResult, Workers
-from evalkit.sandbox import LEVELS, Level, Limits
 from evalkit.scoring.extract import Config, Job
-from evalkit.text import neutralise
+from evalkit.text import escape_for_display
+from evalkit.workers.pool import JobResult, Workers
+from evalkit.workers.sandbox import LEVELS, Level, Limits
 
 HANDLER = "evalkit.scoring.extract:Handler"
 JOB_SECONDS = 1800.0
@@ -38,7 +38,7 @@ def default_sandbox() -> Level:
         if level == asked:
             return level
     raise UsageError(
-        f"{SANDBOX_VARIABLE} names no level.", found=neutralise(asked, limit=80), expected=", ".join(LEVELS)
+        f"{SANDBOX_VARIABLE} names no level.", found=escape_for_display(asked, limit=80), expected=", ".join(LEVELS)
     )
 
 
@@ -48,7 +48,7 @@ class LocalEngine:
     Args:
         workers: how many; ``None`` for one per core.
         timeout: seconds that one video may take.
-        sandbox: what the workers are held to, see `evalkit.sandbox`; ``None`` for what ``EVALKIT_SANDBOX`` says.
+        sandbox: what the workers are held to, see `evalkit.workers.sandbox`; ``None`` for ``EVALKIT_SANDBOX``.
     """
 
     name = "local"

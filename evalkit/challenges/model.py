@@ -1,0 +1,311 @@
+"""A challenge: what a submission must look like, which numbers count and how, who rates what until when.
+
+A challenge is a YAML file. Presets are the YAML files in ``evalkit/presets``; there is no code per challenge.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from evalkit.challenges.parts import FiniteFloat, Part, PositiveFloat, Window, reject_duplicates
+from evalkit.challenges.rating_rules import LATER_RULES, RatingRules
+from evalkit.errors import ChallengeError, UsageError, did_you_mean
+from evalkit.yamlio import field_names, is_there, parse_yaml, read_text, validate_model
+
+TEMPLATE_FIELDS = ("id", "identity", "prompt", "index")
+_FIELD = re.compile(r"\{([^{}]*)\}")
+
+
+def _template(text: str) -> str:
+    fields = _FIELD.findall(text)
+    unknown = [name for name in fields if name not in TEMPLATE_FIELDS]
+    if unknown:
+        hint = did_you_mean(unknown[0].lower(), TEMPLATE_FIELDS)
+        raise ValueError(f"unknown field {{{unknown[0]}}}; known: {', '.join(TEMPLATE_FIELDS)}.{hint}")
+    if not fields:
+        raise ValueError("a layout needs at least one field such as {id}")
+    rest = _FIELD.sub("", text)
+    if any(sign in rest for sign in "{}\\\n") or not {"", ".", ".."}.isdisjoint(text.split("/")):
+        raise ValueError("a layout is a relative path with forward slashes, such as {identity}/{prompt}.mp4")
+    return text
+
+
+def _dotted_key(text: str) -> str:
+    """Return ``text`` when it names a key of a challenge, through lists: ``metrics.weight``."""
+    where: list[str | int] = []
+    for part in text.split("."):
+        known = field_names(Challenge, where) or field_names(Challenge, [*where, 0])
+        if part not in known:
+            raise ValueError(f"'{text}' is no key of a challenge.{did_you_mean(part, known)}")
+        where += [part] if field_names(Challenge, where) else [0, part]
+    return text
+
+
+DottedKey = Annotated[str, AfterValidator(_dotted_key)]
+Template = Annotated[str, AfterValidator(_template)]
+
+
+class ArchiveRules(Part):
+    """Limits that a ZIP must keep before a single byte of it is decompressed."""
+
+    max_files: int = Field(10_000, ge=1, description="members in the archive, folders included")
+    max_total_bytes: int = Field(100 * 1024**3, ge=1, description="sum of the sizes after decompression")
+    max_file_bytes: int = Field(2 * 1024**3, ge=1, description="size of one member after decompression")
+    max_ratio: PositiveFloat = Field(50.0, description="decompressed size : compressed size of one member")
+
+
+class VideoRules(Part):
+    """What a video stream must be. ``None`` means: not checked."""
+
+    containers: tuple[str, ...] = ("mp4",)
+    codecs: tuple[str, ...] = ("h264",)
+    pixel_formats: tuple[str, ...] = ("yuv420p", "yuvj420p")
+    min_fps: PositiveFloat | None = 20.0
+    max_fps: PositiveFloat | None = 60.0
+    constant_frame_rate: bool = True
+    min_frames: int = Field(2, ge=1)
+    min_seconds: PositiveFloat | None = None
+    max_seconds: PositiveFloat | None = 600.0
+    min_width: int | None = Field(None, ge=1)
+    min_height: int | None = Field(None, ge=1)
+    max_width: int | None = Field(4096, ge=1)
+    max_height: int | None = Field(4096, ge=1)
+    match_reference_seconds: PositiveFloat | None = Field(
+        None, description="largest difference to the length of the sample's speech, in seconds"
+    )
+
+    @model_validator(mode="after")
+    def _possible(self) -> VideoRules:
+        for what in ("fps", "seconds", "width", "height"):
+            low, high = getattr(self, f"min_{what}"), getattr(self, f"max_{what}")
+            if low is not None and high is not None and low > high:
+                raise ValueError(f"no video can have min_{what} {low} and max_{what} {high}")
+        return self
+
+
+class AudioRules(Part):
+    """What the audio stream must be. ``None`` means: not checked."""
+
+    required: bool = True
+    codecs: tuple[str, ...] = ("aac", "mp3")
+    min_sample_rate: int | None = Field(16_000, ge=1)
+    max_start_difference: PositiveFloat | None = Field(0.1, description="start of audio against video, seconds")
+    max_length_difference: PositiveFloat | None = Field(0.5, description="audio shorter than video, seconds")
+
+
+class RunRules(Part):
+    """How many runs a team may hand in and how many of them compete."""
+
+    max: int = Field(1, ge=1)
+    primary: int = Field(1, ge=1)
+
+    @model_validator(mode="after")
+    def _possible(self) -> RunRules:
+        if self.primary > self.max:
+            raise ValueError(f"{self.primary} primary runs can't be chosen from {self.max}")
+        return self
+
+
+class SubmissionRules(Part):
+    """What a submission must look like."""
+
+    layouts: tuple[Template, ...] = Field(("{id}.mp4",), min_length=1)
+    archive: ArchiveRules = ArchiveRules()
+    video: VideoRules = VideoRules()
+    audio: AudioRules = AudioRules()
+    runs: RunRules = RunRules()
+    severities: dict[str, Literal["error", "warning", "info", "off"]] = Field(
+        default_factory=dict, description="rule id: severity that replaces the rule's own"
+    )
+
+
+class TestSetSpec(Part):
+    """The form of the test set and how many samples it holds."""
+
+    __test__ = False
+
+    format: Literal["native", "ipvg2025", "ipvg2026-facial", "ipvg2026-sequential"] = "native"
+    samples: int | None = Field(None, ge=1)
+    identities: int | None = Field(None, ge=1)
+    prompts: int | None = Field(None, ge=1)
+
+
+class MetricEntry(Part):
+    """One number of the challenge: which, how much it weighs, between which values it is normalised."""
+
+    id: str = Field(min_length=1)
+    published_as: str | None = None
+    group: Literal["objective", "speed", "diagnostic"] = "objective"
+    weight: float = Field(1.0, ge=0, allow_inf_nan=False)
+    direction: Literal["higher", "lower"] | None = None
+    range: tuple[FiniteFloat, FiniteFloat] | None = None
+    rank: bool = True
+
+    @field_validator("range")
+    @classmethod
+    def _ordered(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
+        if value is not None and not value[0] < value[1]:
+            raise ValueError("the range must be [low, high] with low < high")
+        return value
+
+
+class GroupWeights(Part):
+    """How much each group of numbers weighs as a whole, however many numbers it holds."""
+
+    objective: float = Field(1.0, ge=0, allow_inf_nan=False)
+    subjective: float = Field(1.0, ge=0, allow_inf_nan=False)
+    speed: float = Field(1.0, ge=0, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _something_counts(self) -> GroupWeights:
+        if self.objective + self.subjective + self.speed == 0:
+            raise ValueError("at least one group must weigh more than 0")
+        return self
+
+
+class RankingRules(Part):
+    """What a ranking needs to know beyond its name."""
+
+    group_weights: GroupWeights | None = Field(
+        None, description="None: every metric and dimension counts with its own weight, groups have none"
+    )
+    tie_breaks: tuple[str, ...] = Field(
+        (), description="metrics, dimensions or 'pairs' that decide between equal entries, first to last"
+    )
+    shortlist: Literal["weighted-sum", "rank-sum", "mean-rank", "borda"] = Field(
+        "rank-sum", description="the rule of the objective phase of two-phase"
+    )
+
+    @field_validator("tie_breaks")
+    @classmethod
+    def _unique(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        reject_duplicates(value, "tie break")
+        return value
+
+
+class Phase(Window):
+    """A part of the challenge's schedule."""
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
+
+
+class Challenge(Part):
+    """A whole challenge. ``evalkit challenges show ID`` prints one, ``evalkit challenges init`` writes a new one."""
+
+    schema_: Literal[1] = Field(1, alias="schema")
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    title: str
+    url: str | None = None
+    submission: SubmissionRules = SubmissionRules()
+    testset: TestSetSpec = TestSetSpec()
+    metrics: tuple[MetricEntry, ...] = ()
+    coverage: float = Field(
+        1.0, ge=0, le=1, allow_inf_nan=False, description="share of the samples an entry needs to be ranked"
+    )
+    ranking: Literal["weighted-sum", "rank-sum", "mean-rank", "borda", "two-phase", "none"] = "none"
+    ranking_rules: RankingRules = RankingRules()
+    ratings: RatingRules = RatingRules()
+    schedule: tuple[Phase, ...] = ()
+    evalkit_defaults: tuple[DottedKey, ...] = Field(
+        (), description="dotted keys whose values are evalkit's own, because the organizer published none"
+    )
+    notes: str | None = None
+
+    @field_validator("metrics")
+    @classmethod
+    def _unique_metrics(cls, value: tuple[MetricEntry, ...]) -> tuple[MetricEntry, ...]:
+        reject_duplicates((entry.id for entry in value), "metric")
+        return value
+
+    @field_validator("schedule")
+    @classmethod
+    def _unique_phases(cls, value: tuple[Phase, ...]) -> tuple[Phase, ...]:
+        reject_duplicates((phase.id for phase in value), "phase")
+        return value
+
+    @model_validator(mode="after")
+    def _tie_breaks_exist(self) -> Challenge:
+        known = [entry.id for entry in self.metrics] + [dimension.id for dimension in self.ratings.dimensions]
+        known += ["pairs"] if self.ratings.method == "pairs" and not self.ratings.dimensions else []
+        for name in self.ranking_rules.tie_breaks:
+            if name not in known:
+                raise ValueError(f"the tie break '{name}' is no metric or dimension here.{did_you_mean(name, known)}")
+        return self
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the challenge's content: comments and the order of keys don't change it."""
+        content = self.model_dump(mode="json", by_alias=True)
+        for name in LATER_RULES:
+            if getattr(self.ratings, name) == RatingRules.model_fields[name].default:
+                del content["ratings"][name]
+        if self.ranking_rules == RankingRules():
+            del content["ranking_rules"]  # younger than the digests that scorecards carry
+        return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def parse_challenge(text: str, source: str) -> Challenge:
+    """Return the challenge that the YAML ``text`` describes.
+
+    Raises:
+        ChallengeError: naming ``source``, the line and the key of every fault.
+    """
+    return validate_model(Challenge, parse_yaml(text, source, kind=ChallengeError), kind=ChallengeError)
+
+
+def preset_ids() -> list[str]:
+    """Return the ids of the built-in challenges, sorted."""
+    folder = resources.files("evalkit.challenges") / "presets"
+    return sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml"))
+
+
+def preset_text(preset: str) -> str:
+    """Return the YAML text of a built-in challenge, comments and all."""
+    return (resources.files("evalkit.challenges") / "presets" / f"{preset}.yaml").read_text(encoding="utf-8")
+
+
+def load_challenge(name: str | Path) -> Challenge:
+    """Return a challenge by preset id or by path of a YAML file.
+
+    Raises:
+        UsageError: when it is neither, with the nearest preset id.
+        ChallengeError: when the file does not describe a challenge, or one whose rule can never rank anybody.
+    """
+    known = preset_ids()
+    if str(name) in known:
+        return parse_challenge(preset_text(str(name)), f"preset {name}")
+    path = Path(name)
+    if is_there(path) or path.suffix in {".yaml", ".yml"}:
+        challenge = parse_challenge(read_text(path, kind=ChallengeError, what="The challenge file"), str(path))
+        _refuse_unrankable(challenge, str(path))
+        return challenge
+    raise UsageError(
+        f"There is no challenge '{name}'.{did_you_mean(str(name), known)}",
+        expected=f"the path of a YAML file, or one of {', '.join(known)}",
+        fix="'evalkit challenges list' shows them.",
+    )
+
+
+def _refuse_unrankable(challenge: Challenge, source: str) -> None:
+    """Raise for rules that can't rank whatever is handed in. Boards that hold such rules stay readable."""
+    ratings, groups = challenge.ratings, challenge.ranking_rules.group_weights
+    if challenge.ranking == "two-phase" and ratings.method == "none":
+        raise ChallengeError(
+            f"{source}: a two-phase ranking needs people for its second phase.",
+            found="ratings.method: none",
+            fix="Write 'ratings: {method: pairs}', or choose another ranking.",
+        )
+    counts = any(one.weight > 0 for one in ratings.dimensions) and (groups is None or groups.subjective > 0)
+    if challenge.ranking == "weighted-sum" and ratings.method == "pairs" and counts:
+        raise ChallengeError(
+            f"{source}: a weighted sum needs a range for every number, and dimensions judged in pairs have none.",
+            found="ranking: weighted-sum, ratings.method: pairs with dimensions",
+            fix="Rank by rank-sum, mean-rank or borda, compare without dimensions, or rate by 'method: mos'.",
+        )

@@ -1,0 +1,124 @@
+"""What people said in one column, as arrays that a bootstrap can draw from, and the interval of one run's value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from evalkit.errors import InputError
+from evalkit.leaderboard.bootstrap import Evidence, Integers, Ratings, draw_scores
+from evalkit.leaderboard.model import CellInfo, Strength
+from evalkit.leaderboard.runs import RunKey
+from evalkit.leaderboard.scoring_rules import Floats, Plan
+from evalkit.leaderboard.table import Column
+
+TAIL = 0.025
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """Numbers whose mean over a run's samples (of the mean over raters) moves as the run's value does; one length.
+
+    Args:
+        run, sample, rater: indices into the field's runs and samples and into the raters.
+        value: what was answered.
+    """
+
+    run: Integers
+    sample: Integers
+    rater: Integers
+    value: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class PeopleColumn:
+    """One column that people's answers make.
+
+    Args:
+        id: of the column.
+        cells: run -> value; every run has one.
+        answers: what the values rest on.
+        items: (run, sample) -> opinion score of that video; empty for comparisons.
+        unit: of the values.
+    """
+
+    id: str
+    cells: Mapping[RunKey, CellInfo]
+    answers: Answers
+    items: Mapping[tuple[RunKey, str], float] = field(default_factory=dict)
+    unit: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class People:
+    """All columns that people make.
+
+    Args:
+        columns: in the challenge's order.
+        estimator: how values are made of answers.
+        notes: what a reader should know.
+        strengths: of comparisons.
+        items: distinct (team, sample) that were rated or compared.
+    """
+
+    columns: tuple[PeopleColumn, ...] = ()
+    estimator: str = ""
+    notes: tuple[str, ...] = ()
+    strengths: tuple[Strength, ...] = ()
+    items: int = 0
+
+    @property
+    def by_id(self) -> dict[str, PeopleColumn]:
+        """Column id -> column."""
+        return {column.id: column for column in self.columns}
+
+
+def ratings_of(columns: Sequence[Column], people: Mapping[str, PeopleColumn], rows: Sequence[int]) -> Ratings | None:
+    """Return the answers of the runs ``rows`` (indices into the field) in ``columns``, numbered as these are."""
+    place = {run: at for at, run in enumerate(rows)}
+    parts: list[Ratings] = []
+    for number, column in enumerate(columns):
+        if column.id not in people:
+            continue
+        answers = people[column.id].answers
+        kept = np.isin(answers.run, np.asarray(rows, dtype=np.int64))
+        team = np.array([place[int(run)] for run in answers.run[kept]], dtype=np.int64)
+        parts.append(
+            Ratings(
+                team,
+                answers.sample[kept],
+                answers.rater[kept],
+                np.full(len(team), number, dtype=np.int64),
+                answers.value[kept],
+            )
+        )
+    if not parts:
+        return None
+    names = ("team", "video", "rater", "column", "value")
+    return Ratings(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+
+def interval(answers: Answers, run: int, value: float, *, draws: int, seed: int) -> tuple[float, float] | None:
+    """Return the 95 % interval of a run's value: percentiles of the two-way bootstrap over samples and raters.
+
+    The same samples and raters are drawn as for the ranking's uncertainty (`evalkit.leaderboard.bootstrap`), among
+    those of this run alone. ``None`` with fewer than two samples or two raters, which can't show how much they differ,
+    and where most draws leave nothing.
+    """
+    kept = answers.run == run
+    samples, sample = np.unique(answers.sample[kept], return_inverse=True)
+    raters, rater = np.unique(answers.rater[kept], return_inverse=True)
+    if len(samples) < 2 or len(raters) < 2:
+        return None
+    zeros = np.zeros(len(sample), dtype=np.int64)
+    column = Column("value", higher_is_better=True, group="subjective")
+    rated = Ratings(zeros, sample, rater, zeros, answers.value[kept])
+    evidence = Evidence(("run",), (column,), np.array([[value]]), ratings=rated)
+    try:
+        made = draw_scores(evidence, Plan("value", (column,)), draws=draws, seed=seed)
+    except InputError:
+        return None
+    low, high = np.quantile(made.scores[:, 0], (TAIL, 1 - TAIL))
+    return float(low), float(high)

@@ -1,0 +1,138 @@
+"""Ratings into scores: an opinion score per video, and per run the mean over its samples."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+
+from evalkit.challenges.model import Challenge
+from evalkit.leaderboard.answers import Answers, People, PeopleColumn, interval
+from evalkit.leaderboard.model import CellInfo
+from evalkit.leaderboard.runs import Entrant, RunKey, Runs
+from evalkit.ratings.model import Verdict
+from evalkit.statistics.estimators import Estimate, estimate
+from evalkit.statistics.opinion_table import OpinionTable, opinion_table
+
+Item = tuple[int, int]  # (run, sample) as indices into the field
+
+
+def read_opinions(challenge: Challenge, field: Runs, counted: Sequence[Verdict], *, draws: int, seed: int) -> People:
+    """Return the columns of a challenge that is judged by ratings.
+
+    A video that was shown under several anonymous ids is one item: a rater's answers to them are averaged first. A
+    rating whose key entry names a run is of that run, otherwise of the team's only primary run. A run's value is the
+    mean over its rated samples of the opinion score by ``ratings.estimator``. Raters' biases and screening rest on all
+    that counts, what they said of runs that don't compete included.
+
+    Args:
+        challenge: the rules.
+        field: the runs.
+        counted: the verdicts on the ratings that count.
+        draws, seed: of the intervals.
+    """
+    gathered, lost = _gather(field, counted)
+    raters = tuple(sorted({verdict.rating.rater for verdict in counted}))
+    number = {rater: at for at, rater in enumerate(raters)}
+    notes = [f"{count} ratings enter no score: {why}." for why, count in sorted(lost.items())]
+    columns = []
+    items: set[tuple[str, int]] = set()
+    for dimension in challenge.ratings.dimensions:
+        answered = gathered.get(dimension.id, {})
+        rated, table = _table(answered, number)
+        items |= {(field.entrants[at].run.team, sample) for at, sample in rated}
+        found = estimate(table, challenge.ratings.estimator) if rated else Estimate(np.zeros(0), table, "mos.plain")
+        notes += [f"{dimension.id}: {note}" for note in found.notes]
+        columns.append(_column(dimension.id, field, rated, found, draws=draws, seed=seed))
+    return People(tuple(columns), challenge.ratings.estimator, tuple(notes), items=len(items))
+
+
+def run_of(field: Runs, team: str, run: str | None) -> Entrant | str:
+    """Return the run that an answer about ``team`` is about, or why none is known."""
+    if run is not None:
+        at = field.position.get((team, run))
+        return "the key names a run that is not on the board" if at is None else field.entrants[at]
+    primary = field.primary_of.get(team, ())
+    if len(primary) == 1:
+        return primary[0]
+    if primary:
+        return "the team has several primary runs, and the key does not say which is meant"
+    return "the team has no primary run"
+
+
+def _gather(
+    field: Runs, counted: Sequence[Verdict]
+) -> tuple[dict[str, dict[Item, dict[str, list[float]]]], Counter[str]]:
+    """Return dimension -> item -> rater -> answers, and why how many ratings belong to none."""
+    gathered: dict[str, dict[Item, dict[str, list[float]]]] = defaultdict(lambda: defaultdict(dict))
+    lost: Counter[str] = Counter()
+    answered = [{video.sample for video in one.run.card.videos} for one in field.entrants]
+    known: dict[tuple[str, str | None], Entrant | str] = {}
+    for verdict in counted:
+        entry, rating = verdict.entry, verdict.rating
+        if entry is None:
+            lost["there is no key, so nobody knows whose video they are of"] += 1
+            continue
+        whose = (entry.team, entry.run)
+        if whose not in known:
+            known[whose] = run_of(field, *whose)
+        run = known[whose]
+        if isinstance(run, str):
+            lost[run] += 1
+            continue
+        at = field.position[run.key]
+        if entry.sample not in answered[at]:
+            lost["the run's scorecard does not have the sample"] += 1
+            continue
+        item = (at, field.sample_index[entry.sample])
+        gathered[rating.dimension][item].setdefault(rating.rater, []).append(rating.value)
+    return gathered, lost
+
+
+def _table(answered: dict[Item, dict[str, list[float]]], number: dict[str, int]) -> tuple[list[Item], OpinionTable]:
+    """Return the rated items, sorted, and the table over them: one answer per rater and item."""
+    rated = sorted(answered)
+    who, what, value = [], [], []
+    for at, item in enumerate(rated):
+        for rater, given in answered[item].items():
+            who.append(number[rater])
+            what.append(at)
+            value.append(math.fsum(given) / len(given))
+    names = tuple(number)
+    table = opinion_table(
+        np.array(who, dtype=np.int64),
+        np.array(what, dtype=np.int64),
+        np.array(value, dtype=np.float64),
+        items=len(rated),
+        rater_names=names,
+    )
+    return rated, table
+
+
+def _column(name: str, field: Runs, rated: Sequence[Item], found: Estimate, *, draws: int, seed: int) -> PeopleColumn:
+    run = np.array([item[0] for item in rated], dtype=np.int64)
+    sample = np.array([item[1] for item in rated], dtype=np.int64)
+    table = found.table
+    answers = Answers(run[table.item], sample[table.item], table.rater, table.value)
+    known = np.isfinite(found.score)
+    cells: dict[RunKey, CellInfo] = {}
+    for at, one in enumerate(field.entrants):
+        own = known & (run == at)
+        if not own.any():
+            cells[one.key] = CellInfo(None, reason="no_ratings", coverage=0.0)
+            continue
+        value = float(found.score[own].mean())
+        cells[one.key] = CellInfo(
+            value,
+            ci=interval(answers, at, value, draws=draws, seed=seed),
+            n=int((answers.run == at).sum()),
+            coverage=int(own.sum()) / len(one.run.card.videos),
+        )
+    items = {
+        (field.entrants[at].key, field.samples[where]): float(score)
+        for (at, where), score in zip(rated, found.score, strict=True)
+        if math.isfinite(score)
+    }
+    return PeopleColumn(name, cells, answers, items)

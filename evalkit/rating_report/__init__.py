@@ -1,0 +1,1 @@
+"""What the ratings on a board say: who rated what, which ratings count, estimates, agreement, screening of raters."""

@@ -1,0 +1,176 @@
+"""One dimension of a report about ratings: estimates side by side, agreement, and raters needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import get_args
+
+import numpy as np
+
+from evalkit.challenges.rating_rules import Dimension, Estimator
+from evalkit.errors import EvalkitError, InputError
+from evalkit.leaderboard.answers import Answers, interval
+from evalkit.rating_report.model import (
+    DimensionPanel,
+    EstimatorScores,
+    Figure,
+    ItemScore,
+    RatersNeeded,
+    TeamScore,
+)
+from evalkit.rating_report.tables import VideoTable
+from evalkit.statistics.agreement import (
+    Agreement,
+    IccForm,
+    Scale,
+    intraclass_correlation,
+    krippendorff_alpha,
+    pooled_deviation,
+    raters_needed,
+)
+from evalkit.statistics.estimators import estimate
+from evalkit.statistics.mos import mean_scores
+from evalkit.statistics.opinion_table import OpinionTable, Vector
+from evalkit.statistics.subject_model import projected_scores
+
+ESTIMATORS: tuple[Estimator, ...] = get_args(Estimator)
+HALF_WIDTHS = (0.5, 0.25)
+ALPHA_DRAWS = 500
+
+
+def dimension_panel(
+    dimension: Dimension, found: VideoTable, declared: Estimator, *, draws: int, seed: int
+) -> DimensionPanel:
+    """Return what is said of one dimension.
+
+    Args:
+        dimension: of the challenge.
+        found: its ratings that count.
+        declared: the challenge's estimator.
+        draws: resamples for the intervals of teams' scores by ``mos.plain`` and by the declared estimator.
+        seed: of all resamples.
+    """
+    table = found.table
+    deviation = pooled_deviation(table)
+    return DimensionPanel(
+        id=dimension.id,
+        title=dimension.title,
+        scale=dimension.scale,
+        ratings=len(table),
+        raters=len(np.unique(table.rater)),
+        items=len(found.videos),
+        declared=declared,
+        estimators=tuple(
+            _scores(name, found, draws=draws if name in {"mos.plain", declared} else 0, seed=seed)
+            for name in ESTIMATORS
+        ),
+        alpha_ordinal=_alpha(table, "ordinal", seed),
+        alpha_interval=_alpha(table, "interval", seed),
+        icc_single=_icc(table, "2,1"),
+        icc_panel=_icc(table, "2,k"),
+        deviation=deviation,
+        needed=tuple(_needed(deviation, half) for half in HALF_WIDTHS),
+        no_inconsistency=rater_model(table)[2],
+    )
+
+
+def rater_model(table: OpinionTable) -> tuple[Vector, Vector, str | None]:
+    """Return the raters' biases and inconsistencies (raters,), and why there are no inconsistencies.
+
+    Both by the model of `projected_scores`. Where that can't be computed, the bias is the mean difference to the items'
+    mean scores, and NaN stands for the inconsistencies.
+    """
+    try:
+        model = projected_scores(table)
+    except InputError as error:
+        score = mean_scores(table).score
+        with np.errstate(invalid="ignore", divide="ignore"):
+            bias = table.per_rater(table.value - score[table.item]) / table.per_rater()
+        return bias, np.full(table.raters, np.nan), str(error)
+    return model.bias, model.inconsistency, None
+
+
+def _scores(name: Estimator, found: VideoTable, *, draws: int, seed: int) -> EstimatorScores:
+    if not len(found.table):
+        return EstimatorScores(name, "there are no ratings")
+    made = estimate(found.table, name)
+    if made.used != name:
+        return EstimatorScores(name, made.notes[0])
+    table = made.table
+    if name == "mos.ap":
+        model = projected_scores(found.table)
+        low, high = model.low, model.high
+    else:
+        means = mean_scores(table)
+        low, high = means.low, means.high
+    ratings = table.per_item().astype(int)
+    items = tuple(
+        ItemScore(
+            video.team,
+            video.run,
+            video.sample,
+            _figure(made.score[at], low[at], high[at], "fewer than two ratings"),
+            int(ratings[at]),
+        )
+        for at, video in enumerate(found.videos)
+    )
+    return EstimatorScores(name, None, made.notes, _teams(found, made.score, table, draws=draws, seed=seed), items)
+
+
+def _teams(found: VideoTable, score: Vector, table: OpinionTable, *, draws: int, seed: int) -> tuple[TeamScore, ...]:
+    """Return the mean over items of every run; nothing where nobody knows whose the items are."""
+    whose = [(video.team, video.run) for video in found.videos]
+    runs = sorted({run for run in whose if run[0]})
+    samples = {sample: at for at, sample in enumerate(sorted({video.sample for video in found.videos}))}
+    run_number = {run: at for at, run in enumerate(runs)}
+    run_of = np.array([run_number.get(run, -1) for run in whose], dtype=np.int64)
+    sample_of = np.array([samples[video.sample] for video in found.videos], dtype=np.int64)
+    answers = Answers(run_of[table.item], sample_of[table.item], table.rater, table.value)
+    known = np.isfinite(score)
+    rows = []
+    for at, (team, run) in enumerate(runs):
+        own = known & (run_of == at)
+        behind = int((answers.run == at).sum())
+        if not own.any():
+            rows.append(TeamScore(team, run, Figure(None, reason="no rating is left"), 0, behind))
+            continue
+        value = float(score[own].mean())
+        ends = interval(answers, at, value, draws=draws, seed=seed) if draws else None
+        why = "fewer than two samples or two raters" if draws else "not asked for"
+        figure = Figure(value, *ends) if ends else Figure(value, reason=why)
+        rows.append(TeamScore(team, run, figure, int(own.sum()), behind))
+    return tuple(rows)
+
+
+def _alpha(table: OpinionTable, scale: Scale, seed: int) -> Figure:
+    rng = np.random.default_rng(seed)
+    return _agreement(lambda: krippendorff_alpha(table, scale, draws=ALPHA_DRAWS, rng=rng))
+
+
+def _icc(table: OpinionTable, form: IccForm) -> Figure:
+    return _agreement(lambda: intraclass_correlation(table, form))
+
+
+def _agreement(compute: Callable[[], Agreement]) -> Figure:
+    try:
+        found = compute()
+    except EvalkitError as error:
+        return Figure(None, reason=str(error))
+    return Figure(found.value, found.low, found.high, found.reason)
+
+
+def _needed(deviation: float | None, half_width: float) -> RatersNeeded:
+    if deviation is None:
+        return RatersNeeded(half_width, None, "no item has two ratings")
+    try:
+        return RatersNeeded(half_width, raters_needed(deviation, half_width))
+    except EvalkitError as error:
+        return RatersNeeded(half_width, None, str(error))
+
+
+def _figure(value: float, low: float, high: float, reason: str) -> Figure:
+    if not np.isfinite(value):
+        return Figure(None, reason="no rating is left")
+    if not (np.isfinite(low) and np.isfinite(high)):
+        return Figure(float(value), reason=reason)
+    return Figure(float(value), float(low), float(high))

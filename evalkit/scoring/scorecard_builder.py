@@ -1,0 +1,146 @@
+"""Everything after the map: cached features to values per video, values to the submission's numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from evalkit.errors import EvalkitError
+from evalkit.media.facts import MediaFacts
+from evalkit.metrics.base import FeatureData, Metric, Outcome, SetMetric, VideoInputs, metric_registry, unscored
+from evalkit.scoring import aggregate
+from evalkit.scoring.cache import CorruptEntryError, FeatureCache
+from evalkit.scoring.extract import Extraction
+from evalkit.scoring.intake import ValidationReport
+from evalkit.scoring.plan import FACTS, Plan
+from evalkit.scoring.scorecard import Event, MetricScore, VideoScore
+from evalkit.testsets.model import Sample, TestSet
+
+METRIC_ERROR = "metric_error"
+
+
+class ScorecardBuilder:
+    """Everything after the map: features to values, values to numbers."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        cache: FeatureCache,
+        testset: TestSet,
+        intake: ValidationReport,
+        extractions: Mapping[str, Extraction],
+    ) -> None:
+        self._plan, self._cache, self._testset = plan, cache, testset
+        self._refused = intake.refused
+        self._files = {file.sample: file for file in intake.files}
+        self._extractions = extractions
+        self._outcomes = {sample.id: self._score(sample) for sample in testset}
+
+    def _score(self, sample: Sample) -> dict[str, Outcome]:
+        """Return metric -> outcome for one sample; only this sample's features are in memory."""
+        reason = self._unscored_reason(sample.id)
+        if reason is not None:
+            return {name: unscored(reason) for name in self._plan.metrics}
+        needed = {name for metric in self._plan.metrics.values() for name in metric.record.features}
+        inputs = self._inputs(sample, needed)
+        return {name: _outcome(metric, inputs) for name, metric in self._plan.metrics.items()}
+
+    def _unscored_reason(self, sample: str) -> str | None:
+        if self._refused:
+            return "archive_refused"
+        report = self._files.get(sample)
+        if report is None:
+            return "missing"
+        errors = [finding.rule for finding in report.findings if finding.severity == "error"]
+        return f"invalid:{errors[0]}" if errors else None
+
+    def _inputs(self, sample: Sample, needed: Iterable[str]) -> VideoInputs:
+        extraction = self._extractions[sample.id]
+        features = {name: self._feature(extraction, name) for name in sorted(needed)}
+        return VideoInputs(sample.id, features, sample.groups)
+
+    def _feature(self, extraction: Extraction, name: str) -> FeatureData:
+        if name == FACTS:
+            return FeatureData(_facts_arrays(extraction.facts))
+        if name in extraction.errors:
+            return FeatureData(None, "extractor_error", extraction.errors[name].strip().splitlines()[-1])
+        key = extraction.keys.get(name)
+        try:
+            data = self._cache.load(name, key) if key else None
+        except CorruptEntryError as error:
+            return FeatureData(None, "cache_entry_unreadable", error.detail)
+        return data or FeatureData(None, "feature_missing")
+
+    def metrics(self) -> dict[str, MetricScore]:
+        """Return the submission's numbers, then those asked for that could not be computed."""
+        scores = {}
+        for name, metric in self._plan.metrics.items():
+            outcomes = {sample: row[name] for sample, row in self._outcomes.items()}
+            if isinstance(metric, SetMetric):
+                scores[name] = self._set_score(metric, len(outcomes))
+            else:
+                scores[name] = aggregate.mean_score(metric, outcomes)
+            role = self._plan.roles.get(name)
+            scores[name] = scores[name].model_copy(update={"role": role}) if role else scores[name]
+        for name, reason in self._plan.unavailable.items():
+            known = metric_registry().get(name)
+            scores[name] = aggregate.unavailable(name, reason, known.record if known else None)
+        return scores
+
+    def _set_score(self, metric: SetMetric, asked: int) -> MetricScore:
+        try:
+            return aggregate.set_score(metric, self._readable(metric), asked)
+        except EvalkitError:
+            raise
+        except Exception:  # noqa: BLE001 - a metric's bug must not cost the other metrics
+            return aggregate.unavailable(metric.record.id, METRIC_ERROR, metric.record)
+
+    def _readable(self, metric: SetMetric) -> Iterator[VideoInputs]:
+        """Yield the inputs of every video that could be read, one in memory at a time."""
+        for sample in self._testset:
+            if self._unscored_reason(sample.id) is None:
+                yield self._inputs(sample, metric.record.features)
+
+    def videos(self) -> Iterator[VideoScore]:
+        """Yield a row per sample, in the order of the test set.
+
+        A number of the whole set has no place in a row, unless its metric says something of single videos too.
+        """
+        whole = {name for name, metric in self._plan.metrics.items() if isinstance(metric, SetMetric)}
+        silent = {name for name in whole if all(row[name].value is None for row in self._outcomes.values())}
+        for sample in self._testset:
+            outcomes = {name: outcome for name, outcome in self._outcomes[sample.id].items() if name not in silent}
+            report = self._files.get(sample.id)
+            events = {(event.kind, event.detail): None for o in outcomes.values() for event in o.events}
+            values: dict[str, float | None] = {name: outcome.value for name, outcome in outcomes.items()}
+            reasons = {name: outcome.reason for name, outcome in outcomes.items() if outcome.reason}
+            values |= dict.fromkeys(self._plan.unavailable)
+            reasons |= self._plan.unavailable
+            yield VideoScore(
+                sample=sample.id,
+                path=report.path if report else None,
+                verdict=report.verdict if report else "missing",
+                values=values,
+                reasons=reasons,
+                events=tuple(Event(kind=kind, detail=detail) for kind, detail in events),
+                findings=tuple(finding.to_json() for finding in report.findings) if report else (),
+                groups=dict(sample.groups),
+            )
+
+
+def _outcome(metric: Metric, inputs: VideoInputs) -> Outcome:
+    try:
+        return metric.score_video(inputs)
+    except EvalkitError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a metric's bug must not cost the other metrics of this video
+        return unscored(METRIC_ERROR, f"{metric.record.id}: {type(error).__name__}: {error}")
+
+
+def _facts_arrays(facts: MediaFacts | None) -> dict[str, Any]:
+    if facts is None or facts.video is None:
+        return {}
+    numbers = facts.video.model_dump(include={"duration_seconds", "fps", "duplicate_share", "frames"})
+    return {name: np.asarray(value) for name, value in numbers.items() if value is not None}

@@ -1,0 +1,1 @@
+"""Statistics of ratings: mean opinion scores, rater models, Bradley-Terry, agreement; pure functions over arrays."""

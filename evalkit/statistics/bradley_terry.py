@@ -1,0 +1,264 @@
+"""Strengths from pair comparisons: the Bradley-Terry model, its errors, and what comparisons it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+from scipy.sparse import csgraph
+
+from evalkit.errors import InputError, UsageError
+from evalkit.statistics.opinion_table import SHOWN_NAMES, Vector, check_level, listed, show_name
+
+ROUNDS = 200
+SETTLED = 1e-9
+RESULTS = (0.0, 0.5, 1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Strengths:
+    """The fitted model: ``P(i beats j) = 1 / (1 + exp(theta[j] - theta[i]))``.
+
+    Attributes:
+        theta: (n,) log strengths, zero on average.
+        error: (n,) their standard errors, with the average held at zero.
+        low: (n,) lower end of the confidence interval of theta.
+        high: (n,) upper end.
+        covariance: (n, n) of theta; every row sums to zero.
+        strength: (n,) ``exp(theta)``, scaled to sum to 1.
+        points: (n,) wins, and half the ties.
+        comparisons: (n,) how often each was compared.
+        prior: standard deviation of the normal prior of theta; ``None`` for plain maximum likelihood.
+    """
+
+    theta: Vector
+    error: Vector
+    low: Vector
+    high: Vector
+    covariance: Vector
+    strength: Vector
+    points: Vector
+    comparisons: Vector
+    prior: float | None
+
+    def win_probability(self, i: int, j: int) -> float:
+        """Return the probability that ``i`` is preferred to ``j``."""
+        return float(_logistic(self.theta[i] - self.theta[j]))
+
+    def difference(self, i: int, j: int) -> tuple[float, float]:
+        """Return ``theta[i] - theta[j]`` and its standard error, which the errors of the two alone don't give."""
+        C = self.covariance
+        return float(self.theta[i] - self.theta[j]), float(np.sqrt(max(C[i, i] + C[j, j] - 2 * C[i, j], 0.0)))
+
+
+def points_table(first: ArrayLike, second: ArrayLike, result: ArrayLike, entrants: int) -> Vector:
+    """Return (n, n) points: row over column, 1 for a win, one half to each side for a tie.
+
+    Args:
+        first: (m,) number of one side of each comparison, from 0.
+        second: (m,) of the other side.
+        result: (m,) 1 when the first was preferred, 0 when the second was, 0.5 for a tie.
+        entrants: how many there are.
+
+    Raises:
+        UsageError: when the arrays don't fit each other.
+        InputError: when somebody is compared with themselves, or a result is something else.
+    """
+    one, other, won = np.asarray(first), np.asarray(second), np.asarray(result, dtype=np.float64)
+    whole = all(side.size == 0 or np.issubdtype(side.dtype, np.integer) for side in (one, other))
+    if not (one.shape == other.shape == won.shape) or one.ndim != 1 or not whole:
+        raise UsageError(
+            "The columns of the comparisons don't fit each other.",
+            found=f"{one.dtype} {one.shape}, {other.dtype} {other.shape}, {won.shape}",
+            expected="two whole numbers and a result per comparison",
+        )
+    if one.size and (min(one.min(), other.min()) < 0 or max(one.max(), other.max()) >= entrants):
+        raise UsageError(
+            "A comparison names an entrant that is not there.",
+            found=f"numbers {min(one.min(), other.min())} to {max(one.max(), other.max())}",
+            expected=f"0 to {entrants - 1}",
+        )
+    strange = np.flatnonzero(~np.isin(won, RESULTS) | (one == other))
+    if strange.size:
+        row = int(strange[0])
+        raise InputError(
+            f"Comparison {row + 1} is none.",
+            found=f"entrant {one[row]} against {other[row]} with the result {won[row]:g}",
+            expected="two different entrants and a result of 1, 0.5 or 0",
+        )
+    points = np.zeros((entrants, entrants))
+    np.add.at(points, (one.astype(np.int64), other.astype(np.int64)), won)
+    np.add.at(points, (other.astype(np.int64), one.astype(np.int64)), 1 - won)
+    return points
+
+
+def bradley_terry(
+    points: ArrayLike, *, names: Sequence[str] = (), level: float = 0.95, prior: float | None = None
+) -> Strengths:
+    """Return the strengths of maximum likelihood (Bradley & Terry 1952; Hunter 2004), by Newton's method.
+
+    A tie is half a win for both sides. The covariance is the pseudo-inverse of the Fisher information of the log
+    strengths, whose one direction without information is a shift of all of them; so it holds for strengths that are
+    zero on average. It takes comparisons for independent, and a tie for a whole comparison, so with many ties it is on
+    the safe side; for several comparisons per rater, resample raters.
+
+    Args:
+        points: (n, n) what the row scored against the column, from `points_table`; the diagonal is zero.
+        names: one per entrant, for errors.
+        level: coverage of the intervals, normal.
+        prior: standard deviation of a normal prior of each log strength, which makes them finite where the comparisons
+            don't connect all entrants. A result with a prior must say so.
+
+    Raises:
+        UsageError: when ``points`` is no such table.
+        InputError: when no finite strengths fit: some entrants were never compared with the rest, or only ever won or
+            only ever lost against them. The error names the groups.
+    """
+    W = _checked(points, names, level, prior)
+    if prior is None:
+        _require_strongly_connected(W, names)
+    played = W + W.T
+    precision = 0.0 if prior is None else 1 / prior**2
+    theta = _maximise(W, played, precision)
+    fisher = _fisher(theta, played)
+    n = len(W)
+    flat = np.full((n, n), 1 / n)
+    covariance = np.linalg.inv(fisher + precision * (np.eye(n) - flat) + flat) - flat
+    error = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    half = error * float(stats.norm.ppf(0.5 + level / 2))
+    strength = np.exp(theta - theta.max())
+    return Strengths(
+        theta=theta,
+        error=error,
+        low=theta - half,
+        high=theta + half,
+        covariance=covariance,
+        strength=strength / strength.sum(),
+        points=W.sum(axis=1),
+        comparisons=played.sum(axis=1),
+        prior=prior,
+    )
+
+
+def bradley_terry_by_dimension(
+    first: ArrayLike,
+    second: ArrayLike,
+    result: ArrayLike,
+    dimension: Sequence[str],
+    *,
+    entrants: int,
+    names: Sequence[str] = (),
+    level: float = 0.95,
+    prior: float | None = None,
+) -> dict[str, Strengths | InputError]:
+    """Return the strengths in each dimension that was asked, sorted by its name, or why there are none.
+
+    Args:
+        first: as for `points_table`.
+        second: as for `points_table`.
+        result: as for `points_table`.
+        dimension: (m,) which question each comparison answers.
+        entrants: how many there are.
+        names: one per entrant, for errors.
+        level: coverage of the intervals.
+        prior: as for `bradley_terry`.
+    """
+    one, other, won, asked = np.asarray(first), np.asarray(second), np.asarray(result), np.asarray(dimension)
+    if asked.shape != one.shape:
+        raise UsageError("Every comparison has one dimension.", found=f"{asked.shape} for {one.shape}")
+    found: dict[str, Strengths | InputError] = {}
+    for name in sorted(set(asked.tolist())):
+        rows = asked == name
+        points = points_table(one[rows], other[rows], won[rows], entrants)
+        try:
+            found[name] = bradley_terry(points, names=names, level=level, prior=prior)
+        except InputError as error:
+            found[name] = error
+    return found
+
+
+def _logistic(x: Vector) -> Vector:
+    return np.asarray(0.5 * (1 + np.tanh(0.5 * np.asarray(x))))
+
+
+def _fisher(theta: Vector, played: Vector) -> Vector:
+    """Return the Fisher information of the log strengths (n, n); its rows sum to zero."""
+    chance = _logistic(theta[:, None] - theta[None, :])
+    off = played * chance * (1 - chance)
+    np.fill_diagonal(off, 0.0)
+    return np.asarray(np.diag(off.sum(axis=1)) - off)
+
+
+def _log_likelihood(theta: Vector, W: Vector, precision: float) -> float:
+    gaps = theta[:, None] - theta[None, :]
+    return float(-(W * np.logaddexp(0.0, -gaps)).sum() - 0.5 * precision * (theta @ theta))
+
+
+def _maximise(W: Vector, played: Vector, precision: float) -> Vector:
+    """Return the log strengths, zero on average: Newton's steps, halved until the concave likelihood grows."""
+    n = len(W)
+    theta = np.zeros(n)
+    flat = np.full((n, n), 1 / n)
+    best = _log_likelihood(theta, W, precision)
+    for _ in range(ROUNDS):
+        chance = _logistic(theta[:, None] - theta[None, :])
+        slope = (W - played * chance).sum(axis=1) - precision * theta
+        step = np.linalg.solve(_fisher(theta, played) + precision * np.eye(n) + flat, slope)
+        step -= step.mean()
+        size = 1.0
+        while _log_likelihood(theta + size * step, W, precision) < best - 1e-12 * abs(best) and size > 1e-10:
+            size /= 2
+        theta = theta + size * step
+        best = _log_likelihood(theta, W, precision)
+        if float(np.abs(size * step).max()) < SETTLED * max(1.0, float(np.abs(theta).max())):
+            centred: Vector = theta - theta.mean()
+            return centred
+    raise InputError(
+        f"The strengths did not settle in {ROUNDS} rounds.",
+        found=f"log strengths up to {np.abs(theta).max():.3g}",
+        fix="Use a prior.",
+    )
+
+
+def _checked(points: ArrayLike, names: Sequence[str], level: float, prior: float | None) -> Vector:
+    check_level(level)
+    W = np.asarray(points, dtype=np.float64)
+    square = W.ndim == 2 and W.shape[0] == W.shape[1] and len(W) >= 2
+    if not square or not np.isfinite(W).all() or bool(np.any(W < 0)) or bool(np.any(np.diag(W) != 0)):
+        raise UsageError(
+            "This is no table of points.",
+            found=f"{W.shape}",
+            expected="(n, n) finite numbers from 0 up, for at least two entrants, with a diagonal of zeros",
+        )
+    if names and len(names) != len(W):
+        raise UsageError("The names don't fit the entrants.", found=f"{len(names)} names", expected=f"{len(W)}")
+    if prior is not None and not prior > 0:
+        raise UsageError("The deviation of a prior must be above 0.", found=str(prior))
+    return W
+
+
+def _require_strongly_connected(W: Vector, names: Sequence[str]) -> None:
+    """Refuse points under which some group never scored against the rest: its strength has no finite estimate."""
+    graph = (W > 0).astype(np.float64)
+    count, group = csgraph.connected_components(graph, directed=True, connection="strong")
+    if count == 1:
+        return
+    groups = [[show_name(names, int(i), "entrant") for i in np.flatnonzero(group == number)] for number in range(count)]
+    groups.sort(key=lambda members: (len(members), members))
+    parts, _ = csgraph.connected_components(graph, directed=False)
+    why = (
+        "some entrants were never compared with the others, directly or through a chain"
+        if parts > 1
+        else "between groups, one side won every comparison"
+    )
+    shown = [f"{{{listed(members)}}}" for members in groups[:SHOWN_NAMES]]
+    rest = count - SHOWN_NAMES
+    raise InputError(
+        f"No finite strengths fit these comparisons: {why}.",
+        found=f"{count} groups: {', '.join(shown)}" + (f" and {rest} more" if rest > 0 else ""),
+        expected="one group, in which a chain of points leads from each entrant to every other and back",
+        fix="Compare across the groups, leave some out, or use a prior and say so.",
+    )

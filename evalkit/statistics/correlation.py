@@ -1,0 +1,260 @@
+"""Whether a metric agrees with people: rank and linear correlation with bootstrap intervals.
+
+SRCC (Spearman), PLCC (Pearson, as it is or after a four-parameter logistic, as the Video Quality Experts Group does it:
+VQEG, "Final report from FR-TV Phase II", 2003) and KRCC (Kendall's tau-b, which allows for ties). All are turned so
+that +1 is full agreement, whichever side of the metric is better.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import curve_fit
+from scipy.special import expit
+from scipy.stats import kendalltau, rankdata, spearmanr
+from scipy.stats import pearsonr as pearson
+
+from evalkit.errors import InputError
+from evalkit.leaderboard.scoring_rules import Floats
+
+FEWEST = 3  # two points lie on a line whatever they are
+FEWEST_FOR_INTERVAL = 5
+FEWEST_FOR_LOGISTIC = 8  # twice its parameters
+BLOCK = 1_000_000  # numbers in a block of resamples
+COEFFICIENTS = ("srcc", "plcc", "krcc")
+
+
+@dataclass(frozen=True)
+class Coefficient:
+    """A correlation, -1..1, or the reason why there is none.
+
+    Args:
+        value: the coefficient.
+        ci: bootstrap percentile interval; ``None`` where resamples can't carry one.
+        reason: machine-readable reason of a gap.
+    """
+
+    value: float | None
+    ci: tuple[float, float] | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How one metric agrees with people in one dimension.
+
+    Args:
+        n: pairs of values that both exist.
+        clusters: independent units among them, such as videos that every team answered.
+        srcc, plcc, krcc: the coefficients.
+        logistic: whether PLCC was taken after the logistic.
+    """
+
+    n: int
+    clusters: int
+    srcc: Coefficient
+    plcc: Coefficient
+    krcc: Coefficient
+    logistic: bool = False
+
+
+def agreement(
+    metric: NDArray[Any],
+    people: NDArray[Any],
+    *,
+    higher_is_better: bool = True,
+    logistic: bool = False,
+    clusters: NDArray[Any] | None = None,
+    draws: int = 1000,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> Agreement:
+    """Return the correlations of a metric with people's scores, NaN meaning that a value is missing.
+
+    Args:
+        metric: (n,) one value per item.
+        people: (n,) people's score of the same items, higher being better.
+        higher_is_better: better side of the metric.
+        logistic: fit ``people`` by a four-parameter logistic of ``metric`` before PLCC.
+        clusters: (n,) which items belong together (the same video, the same team) and are resampled together.
+        draws: resamples of the interval.
+        seed: the same seed gives the same interval.
+        confidence: of the interval.
+
+    Raises:
+        InputError: for arrays of unequal length or with infinite values.
+    """
+    x, y = np.asarray(metric, dtype=np.float64), np.asarray(people, dtype=np.float64)
+    unit = np.arange(len(x)) if clusters is None else np.asarray(clusters)
+    if x.ndim != 1 or x.shape != y.shape or unit.shape != x.shape:
+        raise InputError("A correlation needs two lists of one length.", found=f"{x.shape}, {y.shape}, {unit.shape}")
+    if np.isinf(x).any() or np.isinf(y).any():
+        raise InputError("A correlation needs finite values.", fix="Leave out what is missing as NaN.")
+    both = np.isfinite(x) & np.isfinite(y)
+    x, y = (x if higher_is_better else -x)[both], y[both]
+    members = np.unique(unit[both], return_inverse=True)[1]
+    count = int(members.max()) + 1 if len(members) else 0
+    reason = _why_not(x, y)
+    if reason:
+        gap = Coefficient(None, None, reason)
+        return Agreement(len(x), count, gap, gap, gap, logistic)
+    plain = {
+        "srcc": float(spearmanr(x, y).statistic),
+        "plcc": _pearson(x, y, logistic=logistic),
+        "krcc": float(kendalltau(x, y).statistic),
+    }
+    intervals: dict[str, tuple[float, float] | None] = dict.fromkeys(COEFFICIENTS)
+    if count >= FEWEST_FOR_INTERVAL and draws > 0:
+        intervals = _intervals(x, y, members, logistic=logistic, draws=draws, seed=seed, confidence=confidence)
+    found = {}
+    for name, value in plain.items():
+        missing = None if value is not None else _why_no_logistic(len(x))
+        found[name] = Coefficient(value, intervals[name] if value is not None else None, missing)
+    return Agreement(len(x), count, found["srcc"], found["plcc"], found["krcc"], logistic)
+
+
+def agreement_table(
+    metrics: Mapping[str, NDArray[Any]],
+    people: Mapping[str, NDArray[Any]],
+    higher_is_better: Mapping[str, bool],
+    *,
+    logistic: bool = False,
+    clusters: NDArray[Any] | None = None,
+    draws: int = 1000,
+    seed: int = 0,
+) -> dict[str, dict[str, Agreement]]:
+    """Return the agreement of every metric with people in every dimension: metric id -> dimension id -> agreement.
+
+    Args:
+        metrics: metric id -> (items,) values.
+        people: dimension id -> (items,) scores of the same items.
+        higher_is_better: metric id -> its better side.
+        logistic, clusters, draws, seed: as in `agreement`.
+    """
+    return {
+        name: {
+            dimension: agreement(
+                values,
+                scores,
+                higher_is_better=higher_is_better[name],
+                logistic=logistic,
+                clusters=clusters,
+                draws=draws,
+                seed=seed,
+            )
+            for dimension, scores in people.items()
+        }
+        for name, values in metrics.items()
+    }
+
+
+def logistic4(x: NDArray[Any], top: float, bottom: float, middle: float, width: float) -> Floats:
+    """Return ``bottom + (top - bottom) / (1 + exp(-(x - middle) / |width|))`` for every ``x``."""
+    curve: Floats = bottom + (top - bottom) * expit((np.asarray(x, dtype=np.float64) - middle) / abs(width))
+    return curve
+
+
+def fit_logistic4(x: NDArray[Any], y: NDArray[Any]) -> tuple[float, float, float, float] | None:
+    """Return (top, bottom, middle, width) of the least-squares logistic, or ``None`` where none is found.
+
+    The fit is made on ``x`` with mean 0 and deviation 1, so that the unit of a metric doesn't matter.
+    """
+    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    centre, scale = float(x.mean()), float(x.std())
+    if len(x) < FEWEST_FOR_LOGISTIC or scale == 0:
+        return None
+    start = (float(y.max()), float(y.min()), 0.0, 1.0)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the covariance, which is not used, may not exist
+            found, _ = curve_fit(logistic4, (x - centre) / scale, y, p0=start, maxfev=4000)
+    except RuntimeError:
+        return None
+    if not np.isfinite(found).all() or found[3] == 0:
+        return None
+    top, bottom, middle, width = map(float, found)
+    return top, bottom, centre + scale * middle, scale * abs(width)
+
+
+def _why_not(x: Floats, y: Floats) -> str | None:
+    if len(x) < FEWEST:
+        return f"fewer_than_{FEWEST}"
+    if _flat(x):
+        return "metric_constant"
+    return "people_constant" if _flat(y) else None
+
+
+def _flat(values: Floats) -> bool:
+    """Whether values are equal but for rounding: a correlation of rounding errors would be noise."""
+    return bool(np.ptp(values) <= 1e-13 * np.abs(values).max())
+
+
+def _why_no_logistic(count: int) -> str:
+    return f"logistic_needs_{FEWEST_FOR_LOGISTIC}" if count < FEWEST_FOR_LOGISTIC else "logistic_not_fitted"
+
+
+def _pearson(x: Floats, y: Floats, *, logistic: bool) -> float | None:
+    if logistic:
+        found = fit_logistic4(x, y)
+        if found is None:
+            return None
+        x = logistic4(x, *found)
+        if _flat(x):
+            return None
+    return float(pearson(x, y).statistic)
+
+
+def _intervals(
+    x: Floats, y: Floats, members: NDArray[np.int64], *, logistic: bool, draws: int, seed: int, confidence: float
+) -> dict[str, tuple[float, float] | None]:
+    """Return the percentile interval of every coefficient, from the resamples that have one."""
+    drawn: dict[str, list[float]] = {name: [] for name in COEFFICIENTS}
+    for u, v in _resampled(x, y, members, draws, seed):
+        drawn["srcc"] += _rows_pearson(rankdata(u, axis=1), rankdata(v, axis=1))
+        if not logistic:
+            drawn["plcc"] += _rows_pearson(u, v)
+        for one, other in zip(u, v, strict=True):
+            # The coefficient is the same either way; the exact method would spend its time on a p-value.
+            drawn["krcc"].append(float(kendalltau(one, other, method="asymptotic").statistic))
+            linear = _pearson(one, other, logistic=True) if logistic else None
+            if linear is not None:
+                drawn["plcc"].append(linear)
+    out: dict[str, tuple[float, float] | None] = {}
+    tail = (1.0 - confidence) / 2.0
+    for name, values in drawn.items():
+        enough = len(values) * 2 >= draws
+        low, high = np.quantile(values, (tail, 1.0 - tail)) if enough else (np.nan, np.nan)
+        out[name] = (float(low), float(high)) if enough else None
+    return out
+
+
+def _rows_pearson(u: Floats, v: Floats) -> list[float]:
+    """Return Pearson's coefficient of every row of ``u`` with the same row of ``v`` (draws, items)."""
+    u, v = u - u.mean(axis=1, keepdims=True), v - v.mean(axis=1, keepdims=True)
+    below = np.sqrt((u**2).sum(axis=1) * (v**2).sum(axis=1))
+    return [float(value) for value in (u * v).sum(axis=1) / below]
+
+
+def _resampled(
+    x: Floats, y: Floats, members: NDArray[np.int64], draws: int, seed: int
+) -> Iterator[tuple[Floats, Floats]]:
+    """Yield resamples as rows (some draws, items), without those in which one side is constant.
+
+    Whole clusters are drawn, with replacement; where they differ in size every block is a single draw.
+    """
+    random = np.random.default_rng(seed)
+    sizes = np.bincount(members)
+    parts = np.split(np.argsort(members, kind="stable"), np.cumsum(sizes)[:-1])
+    block = max(1, BLOCK // len(x)) if np.ptp(sizes) == 0 else 1
+    for start in range(0, draws, block):
+        chosen = random.integers(0, len(sizes), size=(min(block, draws - start), len(sizes)))
+        index = np.array([np.concatenate([parts[cluster] for cluster in row]) for row in chosen])
+        u, v = x[index], y[index]
+        whole = np.array([not (_flat(one) or _flat(other)) for one, other in zip(u, v, strict=True)])
+        if whole.any():
+            yield u[whole], v[whole]

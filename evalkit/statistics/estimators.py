@@ -1,0 +1,114 @@
+"""From the ratings of one dimension to a score per item, by the challenge's estimator (METRICS.md 11.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from evalkit.challenges.rating_rules import Estimator
+from evalkit.errors import InputError
+from evalkit.statistics.mos import mean_scores, rater_moments, remove_bias, standardised_scores
+from evalkit.statistics.opinion_table import OpinionTable, Vector
+from evalkit.statistics.screening import bt500, rejected_raters
+from evalkit.statistics.subject_model import projected_scores
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """Scores of items, and the ratings that they are means of.
+
+    Args:
+        score: (items,) NaN where nothing can be said.
+        table: the ratings as they entered: without the raters who were left out, without bias or standardised where the
+            estimator does so.
+        used: the estimator; ``mos.plain`` where the declared one could not be computed.
+        notes: sentences on what was left out, and why another estimator was used.
+    """
+
+    score: Vector
+    table: OpinionTable
+    used: Estimator
+    notes: tuple[str, ...] = ()
+
+
+def estimate(table: OpinionTable, estimator: Estimator) -> Estimate:
+    """Return the items' scores; plain means with a note where ``estimator`` can't be computed.
+
+    - ``mos.plain``: the mean over raters.
+    - ``mos.bias-removed``: the mean of ratings less each rater's bias.
+    - ``mos.bt500``: the mean without the raters whom ITU-R BT.500 rejects.
+    - ``mos.p913``: the bias removed, raters rejected by BT.500 on what remains, the mean (ITU-T P.913, 12.4).
+    - ``mos.zscore``: the mean of standardised ratings; in standard deviations, not on the scale.
+    - ``mos.ap``: the model of raters, solved by alternating projection.
+
+    Args:
+        table: ratings of one dimension.
+        estimator: as the challenge declares it.
+    """
+    try:
+        return _ESTIMATORS[estimator](table)
+    except InputError as error:
+        plain = _plain(table)
+        note = f"{estimator} could not be computed, plain means are used: {error}"
+        return Estimate(plain.score, plain.table, plain.used, (note,))
+
+
+def _plain(table: OpinionTable) -> Estimate:
+    return Estimate(mean_scores(table).score, table, "mos.plain")
+
+
+def _bias_removed(table: OpinionTable) -> Estimate:
+    clean, _ = remove_bias(table)
+    return Estimate(mean_scores(clean).score, clean, "mos.bias-removed")
+
+
+def _bt500(table: OpinionTable) -> Estimate:
+    return _screened(table, "mos.bt500")
+
+
+def _p913(table: OpinionTable) -> Estimate:
+    return _screened(remove_bias(table)[0], "mos.p913")
+
+
+def _screened(table: OpinionTable, used: Estimator) -> Estimate:
+    rejected = rejected_raters(bt500(table))
+    kept = table.without(rejected)
+    notes = (f"The screening of {used} left out {len(rejected)} of {_active(table)} raters.",) if rejected else ()
+    return Estimate(mean_scores(kept).score, kept, used, notes)
+
+
+def _zscore(table: OpinionTable) -> Estimate:
+    found = standardised_scores(table, to_hundred=False)
+    mean, deviation = rater_moments(table)
+    kept = table.without(found.left_out)
+    standard = kept.with_values((kept.value - mean[kept.rater]) / deviation[kept.rater])
+    notes: tuple[str, ...] = ()
+    if found.left_out:
+        notes = (f"{len(found.left_out)} of {_active(table)} raters have no spread to be standardised by.",)
+    return Estimate(found.score, standard, "mos.zscore", notes)
+
+
+def _ap(table: OpinionTable) -> Estimate:
+    found = projected_scores(table)
+    notes: tuple[str, ...] = ()
+    if found.floored:
+        notes = (
+            f"{len(found.floored)} of {_active(table)} raters reached the least inconsistency of mos.ap: the scores "
+            "are close to those raters' own.",
+        )
+    return Estimate(found.score, table.with_values(table.value - found.bias[table.rater]), "mos.ap", notes)
+
+
+def _active(table: OpinionTable) -> int:
+    return len(np.unique(table.rater))
+
+
+_ESTIMATORS = {
+    "mos.plain": _plain,
+    "mos.bias-removed": _bias_removed,
+    "mos.bt500": _bt500,
+    "mos.p913": _p913,
+    "mos.zscore": _zscore,
+    "mos.ap": _ap,
+}

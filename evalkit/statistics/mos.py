@@ -1,0 +1,122 @@
+"""Mean opinion scores: plain, without the raters' biases, and of standardised scores, each with its uncertainty.
+
+Model-based scores, which also weigh raters by their consistency, are in `evalkit.statistics.subject_model`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.statistics.opinion_table import Index, OpinionTable, Vector, half_widths, require_connected
+
+Interval = Literal["t", "normal"]
+_SAME = 1e-12  # a deviation this small, relative to the scores, is rounding
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """A mean opinion score per item. NaN means: can't be said, because there are too few ratings.
+
+    Attributes:
+        score: (items,) NaN for an item that nobody rated.
+        n: (items,) ratings behind it.
+        deviation: (items,) standard deviation over the raters, divided by n - 1; NaN below two ratings.
+        error: (items,) standard error of the score; NaN below two ratings.
+        low: (items,) lower end of the confidence interval; it is not cut to the scale.
+        high: (items,) upper end.
+        left_out: raters whose ratings could not be used, and did not count.
+    """
+
+    score: Vector
+    n: Index
+    deviation: Vector
+    error: Vector
+    low: Vector
+    high: Vector
+    left_out: tuple[int, ...] = ()
+
+
+def mean_scores(table: OpinionTable, *, level: float = 0.95, interval: Interval = "t") -> Scores:
+    """Return the mean over raters of each item, with a confidence interval of that mean.
+
+    ``score -+ q * deviation / sqrt(n)``, where q is the quantile of Student's t with n - 1 degrees of freedom, or of
+    the normal distribution, as ITU-R BT.500-15 (2023) writes it (1.96). When all raters of an item agree, the interval
+    has no width: that is what the formula says, not that the score is certain.
+
+    Args:
+        table: ratings of one dimension.
+        level: coverage of the interval.
+        interval: ``t``, or ``normal``, which is too narrow for few raters.
+    """
+    n = table.per_item()
+    with np.errstate(invalid="ignore", divide="ignore"):
+        score = table.per_item(table.value) / n
+        squares = table.per_item((table.value - score[table.item]) ** 2)
+        deviation = np.where(n >= 2, np.sqrt(squares / (n - 1)), np.nan)
+        error = deviation / np.sqrt(n)
+    half = half_widths(error, n, level, interval)
+    return Scores(score, n.astype(np.int64), deviation, error, score - half, score + half)
+
+
+def remove_bias(table: OpinionTable) -> tuple[OpinionTable, Vector]:
+    """Return the ratings without each rater's bias, and the biases (raters,); NaN for a rater without ratings.
+
+    The bias is the mean difference between the rater's scores and the items' mean scores (ITU-T P.913 (2021), 12.4).
+
+    Raises:
+        InputError: when the raters are not linked by items that they have in common.
+    """
+    require_connected(table, "the removal of biases")
+    score = mean_scores(table).score
+    with np.errstate(invalid="ignore"):
+        bias = table.per_rater(table.value - score[table.item]) / table.per_rater()
+    return table.with_values(table.value - bias[table.rater]), bias
+
+
+def standardised_scores(
+    table: OpinionTable, *, level: float = 0.95, interval: Interval = "t", to_hundred: bool = False
+) -> Scores:
+    """Return the mean of standardised scores: each rater's scores minus their mean, divided by their deviation (n - 1).
+
+    Raters with one rating, or with the same score for everything, have no deviation: they are named in ``left_out``.
+    This is fair only where all raters saw comparable items, since it takes everybody's mean item for equally good.
+
+    Args:
+        table: ratings of one dimension.
+        level: coverage of the interval.
+        interval: as for `mean_scores`.
+        to_hundred: map -3..3 to 0..100 by ``100 (z + 3) / 6``, as in LIVE's studies (Sheikh, Sabir & Bovik 2006).
+    """
+    n = table.per_rater()
+    mean, deviation = rater_moments(table)
+    usable = (n >= 2) & (deviation > 0)
+    kept = table.keep(usable[table.rater])
+    z = (kept.value - mean[kept.rater]) / deviation[kept.rater]
+    if to_hundred:
+        z = 100 * (z + 3) / 6
+    found = mean_scores(kept.with_values(z), level=level, interval=interval)
+    left_out = tuple(int(rater) for rater in np.flatnonzero((n > 0) & ~usable))
+    return Scores(found.score, found.n, found.deviation, found.error, found.low, found.high, left_out)
+
+
+def rater_moments(table: OpinionTable) -> tuple[Vector, Vector]:
+    """Return each rater's mean score and deviation (divided by n - 1), both (raters,); NaN where there are too few.
+
+    A deviation that is only rounding comes back as 0.
+    """
+    n = table.per_rater()
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = table.per_rater(table.value) / n
+        squares = table.per_rater((table.value - mean[table.rater]) ** 2)
+        deviation = np.where(n >= 2, np.sqrt(squares / (n - 1)), np.nan)
+    return mean, np.where(is_rounding(deviation, mean), 0.0, deviation)
+
+
+def is_rounding(deviation: Vector, mean: Vector) -> NDArray[np.bool_]:
+    """Return where a deviation is so small beside the mean that the values are in truth equal."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(deviation <= _SAME * np.maximum(1.0, np.abs(mean)))

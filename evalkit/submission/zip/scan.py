@@ -1,0 +1,128 @@
+"""Go through a ZIP's table of contents before ``zipfile`` reads it: count it in constant memory, and look at oddities.
+
+The number of members that a ZIP states is a claim, and ``zipfile`` ignores it and reads as many as there are. So the
+entries are counted here first. The format is PKWARE's APPNOTE.TXT, 4.3.12.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import zipfile
+import zlib
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from evalkit.errors import SubmissionError
+from evalkit.submission.members import Fault, Inconsistency
+from evalkit.submission.zip.end import ENTRY, TableEnd, damaged, find_table, padded
+from evalkit.submission.zip.extra import extra_fields, other_names, zip64_numbers
+
+LEAST_TABLE_CAP = 16 << 20  # bytes that a ZIP's table of contents may have, however few members are allowed
+
+_ENTRY = struct.Struct("<4s24x3H12x")
+_NUMBERS = struct.Struct("<20x2L6xH6xL")  # compressed size, size, first disk, offset
+# What zipfile raises on bytes that are no sound ZIP.
+DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    OverflowError,
+)
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What going through the table of contents showed.
+
+    Args:
+        count: members; above the limit it is only known to be above it, and the rest means nothing.
+        start: the table's first byte.
+        end: the byte after it.
+        shift: see `evalkit.submission.zip.end.TableEnd`.
+        oddities: of the archive as a whole.
+        faults: of single members, by their place in the table.
+        numbers: size, compressed size and offset of each member as stated, without the shift.
+    """
+
+    count: int
+    start: int = 0
+    end: int = 0
+    shift: int = 0
+    oddities: tuple[Inconsistency, ...] = ()
+    faults: dict[int, tuple[Fault, ...]] = field(default_factory=dict)
+    numbers: tuple[tuple[int, int, int], ...] = ()
+
+
+def scan(file: BinaryIO, size: int, limit: int, shown: str) -> Scan:
+    """Go through the table of contents, reading at most ``limit`` + 1 of its entries.
+
+    Args:
+        file: the ZIP, opened for reading.
+        size: its bytes.
+        limit: a count above it is returned as soon as it is known.
+        shown: the file's name, fit to print.
+
+    Raises:
+        SubmissionError: when the file is empty, no ZIP, cut off, damaged, one part of several, or its table too large.
+        zipfile.BadZipFile: when an entry is garbled.
+    """
+    table = find_table(file, size, limit, shown)
+    if table.claimed > limit:
+        return Scan(table.claimed)
+    count = _count_entries(file, table, limit)
+    if count > limit:
+        return Scan(count)
+    if count & 0xFFFF != table.claimed & 0xFFFF:  # some writers let the 16-bit count run over
+        raise damaged(shown, f"a table of contents that states {table.claimed} members and lists {count}")
+    cap, length = max(LEAST_TABLE_CAP, limit * 1024), table.end - table.start
+    if length > cap:
+        raise SubmissionError(
+            f"The table of contents of {shown} is too large.",
+            found=f"{length} bytes for {count} members",
+            expected=f"at most {cap} bytes",
+            fix="Shorten the names and leave out comments.",
+        )
+    faults, numbers = {}, []
+    file.seek(table.start)
+    for index in range(count):
+        seen, found = _entry(file)
+        numbers.append(seen)
+        if found:
+            faults[index] = found
+    return Scan(count, table.start, table.end, table.shift, table.oddities, faults, tuple(numbers))
+
+
+def _count_entries(file: BinaryIO, table: TableEnd, limit: int) -> int:
+    start, count = table.start, 0
+    file.seek(start)
+    while start < table.end and count <= limit:
+        signature, *lengths = _ENTRY.unpack(padded(file, _ENTRY.size))
+        if signature != ENTRY:
+            raise zipfile.BadZipFile("the table of contents is garbled")
+        start += _ENTRY.size + sum(lengths)
+        file.seek(sum(lengths), os.SEEK_CUR)
+        count += 1
+    if start > table.end and count <= limit:
+        raise zipfile.BadZipFile("the last entry of the table of contents reaches beyond it")
+    return count
+
+
+def _entry(file: BinaryIO) -> tuple[tuple[int, int, int], tuple[Fault, ...]]:
+    """Read one entry: size, compressed size and offset, and what its fields disagree about."""
+    head = padded(file, _ENTRY.size)
+    _, name_length, extra_length, comment_length = _ENTRY.unpack(head)
+    packed, size, disk, offset = _NUMBERS.unpack(head)
+    name, extra = file.read(name_length), file.read(extra_length)
+    file.seek(comment_length, os.SEEK_CUR)
+    fields = extra_fields(extra)
+    numbers, faults = zip64_numbers(fields, (size, packed, offset))
+    faults += other_names(fields, name)
+    if disk not in {0, 0xFFFF}:
+        faults.append(Fault(f"the member starts on disk {disk}", "disk 0"))
+    size, packed, offset = numbers
+    return (size, packed, offset), tuple(faults)

@@ -1,0 +1,1 @@
+"""Test sets: the samples that every submission must answer, with their references."""

@@ -1,0 +1,224 @@
+"""A test set: the samples that every submission must answer, with their references.
+
+The native form is ``samples.jsonl``, one JSON object a line, paths relative to the file. `load_testset` also reads the
+directory of IPVG 2025 and the ``eval.json`` of IPVG 2026 (see `evalkit.testsets.ipvg`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from evalkit.errors import TestSetError
+from evalkit.text import escape_for_display, hidden_characters
+from evalkit.yamlio import fault_sentence, is_there, read_text
+
+Format = Literal["native", "ipvg2025", "ipvg2026-facial", "ipvg2026-sequential"]
+SAMPLES_FILE = "samples.jsonl"
+
+
+class TimelineEvent(BaseModel):
+    """One action of a sequential prompt, from ``start`` to ``end`` seconds."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    start: float = Field(ge=0)
+    end: float
+    description: str
+
+    @model_validator(mode="after")
+    def _forward(self) -> TimelineEvent:
+        if not self.end > self.start:
+            raise ValueError(f"an event must end after it starts, found {self.start} to {self.end}")
+        return self
+
+
+def _relative(value: str) -> str:
+    """Refuse paths that leave the test set's folder, or name the folder itself."""
+    parts = Path(value).parts
+    if Path(value).is_absolute() or ".." in parts or "\x00" in value or not parts:
+        raise ValueError("a path must be relative and stay inside the test set's folder")
+    return value
+
+
+def _name(value: str) -> str:
+    """Refuse what is no name of a file: layouts put ids into paths, and reports use them as names."""
+    if not value or value in {".", ".."} or value != value.strip() or "\\" in value or hidden_characters(value):
+        raise ValueError("must be usable in a file's name: no backslash, no invisible character, not '.' or '..'")
+    return value
+
+
+def _name_part(value: str) -> str:
+    if "/" in value:
+        raise ValueError("must be the name of one file or folder, without '/'")
+    return _name(value)
+
+
+def _id(value: str) -> str:
+    """Refuse ids that would leave the folder they are put into; slashes between names are fine."""
+    for part in value.split("/"):
+        _name(part)
+    return value
+
+
+RelativePath = Annotated[str, AfterValidator(_relative)]
+Id = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_id)]
+NamePart = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_name_part)]
+
+
+class Sample(BaseModel):
+    """One thing to generate: a reference face, speech, a prompt, and the truth where it is known.
+
+    Args:
+        id: unique in the test set; a relative path in form, since layouts put it into paths.
+        reference_images: paths of the faces to keep, one or several.
+        audio: path of the speech (WAV), or ``None``.
+        text: caption or prompt, or ``None``.
+        timeline: actions with their times, or ``None``.
+        reference_video: path of the real video, or ``None``.
+        groups: attributes for breakdowns, as in ``{"ethnicity": ...}``.
+        identity, prompt: parts of the id, for layouts that put them in folders.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: Id
+    reference_images: tuple[RelativePath, ...] = ()
+    audio: RelativePath | None = None
+    text: str | None = None
+    timeline: tuple[TimelineEvent, ...] | None = None
+    reference_video: RelativePath | None = None
+    groups: dict[str, str] = Field(default_factory=dict)
+    identity: NamePart | None = None
+    prompt: NamePart | None = None
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """Samples in their published order, and the folder that their paths start from."""
+
+    __test__ = False
+
+    root: Path
+    samples: tuple[Sample, ...]
+    format: Format = "native"
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __iter__(self) -> Iterator[Sample]:
+        return iter(self.samples)
+
+    def path(self, relative: str) -> Path:
+        """Return where a sample's file lies."""
+        return self.root / relative
+
+    def limited(self, count: int | None) -> TestSet:
+        """Return the test set with its first ``count`` samples only."""
+        return self if count is None else TestSet(self.root, self.samples[:count], self.format)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Digest of the samples' records (not of the media: features carry the digests of what they read)."""
+        records = [sample.model_dump(mode="json") for sample in self.samples]
+        return hashlib.sha256(json.dumps(records, sort_keys=True).encode()).hexdigest()
+
+
+def load_testset(path: str | Path) -> TestSet:
+    """Return the test set in a folder, or of its ``samples.jsonl`` or ``eval.json``.
+
+    Raises:
+        TestSetError: when nothing is there, when it is empty, or naming the line that is malformed.
+    """
+    from evalkit.testsets.ipvg import read_eval_json, read_ipvg2025
+
+    place = Path(path)
+    if not is_there(place):
+        raise TestSetError(f"The test set {place} does not exist.", fix="Check --testset.")
+    if place.is_file():
+        testset = read_eval_json(place) if place.suffix == ".json" else _read_native(place)
+    elif (place / SAMPLES_FILE).is_file():
+        testset = _read_native(place / SAMPLES_FILE)
+    elif (place / "eval.json").is_file():
+        testset = read_eval_json(place / "eval.json")
+    else:
+        testset = read_ipvg2025(place)
+    if not testset.samples:
+        raise TestSetError(f"The test set {place} is empty.", expected="at least one sample")
+    _check_unique(testset.samples, place)
+    return testset
+
+
+def _read_native(file: Path) -> TestSet:
+    text = read_text(file, kind=TestSetError, what="The test set", limit=256 * 1024 * 1024)
+    samples = []
+    # Not splitlines(): JSON may hold U+2028 and its like, which that takes for ends of lines.
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        place = f"{file}, line {number}"
+        try:
+            record = parse_json(line)
+        except ValueError as error:
+            raise TestSetError(f"{place}: not a JSON object.", found=str(error)) from None
+        samples.append(make_sample(record, place))
+    return TestSet(file.parent, tuple(samples))
+
+
+def parse_json(text: str) -> Any:
+    """Return what strict JSON means: no NaN, no key twice.
+
+    Raises:
+        ValueError: with a sentence.
+    """
+
+    def refuse(word: str) -> None:
+        raise ValueError(f"{word} is no JSON value")
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        record = dict(pairs)
+        if len(record) < len(pairs):
+            twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
+            raise ValueError(f"the key '{escape_for_display(twice)}' stands twice")
+        return record
+
+    try:
+        return json.loads(text, parse_constant=refuse, object_pairs_hook=unique)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def make_sample(record: Any, place: str, names: Mapping[str, str] | None = None) -> Sample:
+    """Return ``record`` as a `Sample`.
+
+    Args:
+        record: what should be an object with a sample's keys.
+        place: file and line or entry, for messages.
+        names: key of a sample -> what the file calls it, where it uses other words.
+
+    Raises:
+        TestSetError: naming ``place`` and the key at fault.
+    """
+    if not isinstance(record, dict):
+        raise TestSetError(f"{place}: not a JSON object.", found=type(record).__name__)
+    try:
+        return Sample.model_validate(record)
+    except ValidationError as error:
+        faults = error.errors(include_url=False)
+        # An unknown key explains the missing one better than the other way round.
+        first = next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])
+        raise TestSetError(f"{place}: {fault_sentence(Sample, dict(first), names)}") from None
+
+
+def _check_unique(samples: Sequence[Sample], place: Path) -> None:
+    name, count = Counter(sample.id for sample in samples).most_common(1)[0]
+    if count > 1:
+        raise TestSetError(f"The test set {place} has the sample '{name}' {count} times.", expected="unique ids")

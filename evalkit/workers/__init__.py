@@ -1,0 +1,1 @@
+"""Confined worker processes: a crash or a hang costs one job, not the run."""

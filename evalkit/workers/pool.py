@@ -1,0 +1,395 @@
+"""Worker processes that survive their work: a crash or a hang costs one job, not the run.
+
+Each worker is a fresh interpreter started with ``python -c``, so a script that calls evalkit needs no
+``if __name__ == "__main__"``. Parent and worker speak over the worker's standard input and output, which nobody
+else can write to; what libraries print goes to standard error. Questions are pickles, answers are plain data
+(`evalkit.workers.answers`): a worker may have been taken over by what it read. Each worker has a folder of its own
+for temporary files, in which it works and which the parent removes with it: a worker that is killed can't tidy up. What
+a parent that was killed leaves, the next run removes. A run that is stopped gives workers in the middle of a job a
+moment to tidy up, and then kills them. With `evalkit.workers.sandbox.Limits` a worker is confined before its first
+job, and replaced when it has served long enough.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import queue
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Literal, NoReturn
+
+from evalkit.errors import EvalkitError, MachineError
+from evalkit.files import OwnFolder, abandon_parts, sweep_folders
+from evalkit.workers.answers import Answer, encode
+from evalkit.workers.messages import BadAnswerError, receive, receive_answer, send, send_bytes
+from evalkit.workers.sandbox import Confined, Limits, enter
+
+FOLDERS = "evalkit-worker-"  # how the names of the workers' temporary folders begin
+_STARTUP_SECONDS = 300.0
+_GRACE_SECONDS = 5.0
+_STOP_SECONDS = 1.0  # in which workers that are stopped in the middle of a job may tidy up, all of them together
+_JOBS_PER_WORKER = 250  # of a confined one: what a file may have broken in it doesn't last
+_PROGRAM = "import sys; from evalkit.workers.pool import child_main; child_main(sys.argv[1])"
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """What became of one job.
+
+    Args:
+        index: its place in the list of jobs.
+        value: what the handler returned, when ``failure`` is ``None``.
+        failure: ``crashed`` (the process died), ``timeout``, ``memory`` (it asked for more than it may have), or
+            ``error`` (the handler raised).
+        detail: for people: the exception, the signal.
+    """
+
+    index: int
+    value: Any = None
+    failure: Literal["crashed", "timeout", "memory", "error"] | None = None
+    detail: str = ""
+
+
+class Workers:
+    """A fixed number of worker processes that share a list of jobs.
+
+    Args:
+        handler: ``module:name`` of a callable; it is called with ``config`` once per worker and returns the function
+            that is called with each job and returns plain values, or records announced with
+            `evalkit.workers.answers.answer_record`.
+        config: what the handler gets; pickled.
+        count: number of processes.
+        timeout: seconds that one job may take, ``None`` for no limit.
+        limits: what a worker is held to from its first job on; ``None`` for nothing. Confined workers work in their own
+            temporary folder, so paths in jobs must be absolute.
+    """
+
+    def __init__(
+        self, handler: str, config: Any, count: int, timeout: float | None = None, limits: Limits | None = None
+    ) -> None:
+        if count < 1:
+            raise ValueError(f"count must be at least 1, found {count}")
+        self._start = (handler, config, limits)
+        self._count = count
+        self._timeout = timeout
+
+    def run(self, jobs: Sequence[Any]) -> Iterator[JobResult]:
+        """Yield a result per job, in the order in which they finish. Leaving the loop ends all workers.
+
+        Raises:
+            EvalkitError: when a worker can't start, or a job raises one (the disk is full): the run can't go on.
+        """
+        waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
+        for index in range(len(jobs)):
+            waiting.put(index)
+        done: queue.SimpleQueue[JobResult | BaseException] = queue.SimpleQueue()
+        sweep_folders(FOLDERS)
+        children = [_Child(self._start, self._timeout) for _ in range(min(self._count, len(jobs)))]
+        threads = [
+            threading.Thread(target=_serve, args=(child, jobs, waiting, done), daemon=True) for child in children
+        ]
+        try:  # from here on: whoever stops the run while the workers start must not leave one behind
+            for thread in threads:
+                thread.start()
+            for _ in range(len(jobs)):
+                result = done.get()
+                if isinstance(result, BaseException):
+                    raise result
+                yield result
+        finally:
+            for child in children:
+                child.ask()
+            until = time.monotonic() + _STOP_SECONDS
+            for child in children:
+                child.close(until)
+            for thread in threads:
+                if thread.ident is not None:
+                    thread.join(_GRACE_SECONDS)
+
+
+def _serve(
+    child: _Child,
+    jobs: Sequence[Any],
+    waiting: queue.SimpleQueue[int],
+    done: queue.SimpleQueue[JobResult | BaseException],
+) -> None:
+    while not child.closed:
+        try:
+            index = waiting.get_nowait()
+        except queue.Empty:
+            return
+        try:
+            done.put(child.call(index, jobs[index]))
+        except BaseException as error:  # noqa: BLE001 - handed to the caller's thread, which raises it
+            done.put(error)
+            return
+
+
+class _Child:
+    """One worker process, started when first needed and again after it died."""
+
+    def __init__(self, start: tuple[str, Any, Limits | None], timeout: float | None) -> None:
+        self._start = start
+        self._served = 0
+        self._timeout = timeout
+        self._process: subprocess.Popen[bytes] | None = None
+        self._folder: OwnFolder | None = None
+        self._lock = threading.RLock()
+        self._busy = False  # in the middle of a job
+        self.closed = False
+
+    def call(self, index: int, job: Any) -> JobResult:
+        process = self._ready()
+        try:
+            self._busy = True
+            kind, value, worn = self._exchange(process, job, self._timeout)
+        except _TookTooLongError as late:
+            return JobResult(index, failure="timeout", detail=str(late))
+        except _LostError as lost:
+            return JobResult(index, failure="crashed", detail=str(lost))
+        finally:
+            self._busy = False
+        self._served += 1
+        if worn or (self._start[2] is not None and self._served >= _JOBS_PER_WORKER):
+            self.stop()  # the next job finds a fresh one
+        if kind == "stop":
+            raise value
+        if kind in ("error", "memory"):
+            return JobResult(index, failure=kind, detail=value)
+        return JobResult(index, value=value)
+
+    def _ready(self) -> subprocess.Popen[bytes]:
+        with self._lock:
+            if self.closed:
+                raise MachineError("The run was stopped.")
+            process = self._process
+            if process is not None and process.poll() is None:
+                return process
+            self.stop()
+            process = self._process = self._spawn()
+            self._served = 0
+        try:
+            kind, value, _ = self._exchange(process, self._start, _STARTUP_SECONDS)
+        except _TookTooLongError:
+            raise MachineError(
+                "A worker process could not start.", found=f"no sign in {_STARTUP_SECONDS:g} s"
+            ) from None
+        except _LostError as lost:
+            raise MachineError("A worker process could not start.", found=f"it {lost}") from None
+        if kind == "stop":
+            raise value
+        if kind in ("error", "memory"):
+            raise MachineError("A worker process could not start.", found=value)
+        return process
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        try:
+            self._folder = OwnFolder(FOLDERS)
+            # A session of its own: Ctrl-C reaches the parent only, and what a job starts can be ended with it.
+            # -P: the folder that somebody works in must not lend its random.py to the worker.
+            return subprocess.Popen(  # noqa: S603 - this interpreter and this module
+                [sys.executable, "-P", "-c", _PROGRAM, str(self._folder.path)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env={**_environment(), "TMPDIR": str(self._folder.path)},
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise MachineError("A worker process could not start.", found=str(error)) from None
+
+    def _exchange(self, process: subprocess.Popen[bytes], message: Any, timeout: float | None) -> Answer:
+        """Send ``message`` and return the answer; a worker that gives none is ended."""
+        guard = threading.Lock()
+        late = answered = False
+
+        def expire() -> None:
+            nonlocal late
+            with guard:
+                if not answered:
+                    late = True
+                    _kill(process)
+
+        timer = threading.Timer(timeout, expire) if timeout else None
+        if timer:
+            timer.daemon = True
+            timer.start()
+        try:
+            send(_pipe(process.stdin), message)
+            answer = receive_answer(_pipe(process.stdout))
+            with guard:
+                answered = True
+        except (EOFError, OSError, BadAnswerError) as error:
+            # It is dying, or it has closed the pipe and lives on.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_GRACE_SECONDS if isinstance(error, EOFError | OSError) else 0)
+            code = process.poll()
+            self.stop()
+            if late:
+                raise _TookTooLongError(f"more than {timeout:g} s") from None
+            if code == -signal.SIGXCPU:
+                raise _TookTooLongError("more processor time than one job may take") from None
+            raise _LostError(_death(code) if code is not None else f"gave no answer: {error}") from None
+        finally:
+            if timer:
+                timer.cancel()
+        if late:
+            self.stop()  # the answer came as the time ran out: it counts, but the worker is lost
+        return answer
+
+    def stop(self) -> None:
+        """End the process; a later call starts a new one."""
+        with self._lock:
+            process, self._process = self._process, None
+            folder, self._folder = self._folder, None
+        if process is not None:
+            _kill(process)
+            process.wait()
+            for pipe in (process.stdin, process.stdout):
+                if pipe and not sys.is_finalizing():  # then a thread that waits for it holds it for good
+                    with contextlib.suppress(OSError):
+                        pipe.close()
+        if folder is not None:
+            folder.remove()
+
+    def ask(self) -> None:
+        """Begin no further job, and ask a worker that is in the middle of one to leave in good order."""
+        self.closed = True
+        with self._lock:  # nothing is started from here on
+            if self._busy and self._process is not None:
+                self._process.terminate()
+
+    def close(self, until: float) -> None:
+        """End the process for good; one that was asked to leave may take until ``until`` (``time.monotonic``)."""
+        process = self._process
+        if self._busy and process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.0, until - time.monotonic()))
+        self.stop()
+
+
+class _TookTooLongError(Exception):
+    pass
+
+
+class _LostError(Exception):
+    pass
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End the process and whatever it started, unless its number may already belong to another."""
+    if process.returncode is not None:
+        return
+    with contextlib.suppress(OSError):
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(OSError):
+        process.kill()
+
+
+def _death(code: int | None) -> str:
+    if code is not None and code < 0:
+        with contextlib.suppress(ValueError):
+            return f"ended by {signal.Signals(-code).name}"
+    return f"ended with code {code}"
+
+
+def _environment() -> dict[str, str]:
+    """One thread per library and process: results must not depend on the number of cores."""
+    single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
+    paths = [path or str(Path.cwd()) for path in sys.path]
+    return {**os.environ, **single, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
+
+
+def _pipe(stream: Any) -> BinaryIO:
+    if stream is None:
+        raise OSError("no pipe")
+    return stream  # type: ignore[no-any-return]
+
+
+def child_main(folder: str) -> None:
+    """Serve jobs until the parent closes the pipe; remove ``folder`` at the end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
+    signal.signal(signal.SIGTERM, _leave)
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever a library prints must not get between the messages
+    questions = os.fdopen(os.dup(0), "rb")
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    threading.Thread(target=_end_with_parent, args=(questions.fileno(), folder), daemon=True).start()
+    try:
+        _answer_all(questions, answers, folder)
+    finally:
+        abandon_parts()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _answer_all(questions: BinaryIO, answers: BinaryIO, folder: str) -> None:
+    handle: Callable[[Any], Any] | None = None
+    confined: Confined | None = None
+    while True:
+        try:
+            message = receive(questions)
+        except (EOFError, OSError):
+            return
+        answer: Answer
+        try:
+            if handle is None:
+                handle, confined = _begin(message, folder)
+                answer = ("ok", None, False)
+            else:
+                if confined is not None:
+                    confined.before_job()
+                answer = ("ok", handle(message), confined is not None and confined.worn())
+        except EvalkitError as error:
+            answer = ("stop", error, False)
+        except MemoryError:
+            answer = ("memory", "The memory that one file may take is used up.", True)
+        except Exception:  # noqa: BLE001 - reported to the parent, which goes on with the next job
+            answer = ("error", traceback.format_exc(limit=-8), False)
+        try:
+            body = encode(answer)
+        except Exception as error:  # noqa: BLE001 - what the job returned is at fault, not the worker
+            body = encode(("error", f"The answer can't be sent: {type(error).__name__}: {error}", True))
+        try:
+            send_bytes(answers, body)
+        except OSError:
+            return
+
+
+def _begin(start: tuple[str, Any, Limits | None], folder: str) -> tuple[Callable[[Any], Any], Confined | None]:
+    """Make the handler ready and confine the process, in this order: libraries load what they need before."""
+    handler, config, limits = start
+    module, _, name = handler.partition(":")
+    handle: Callable[[Any], Any] = getattr(importlib.import_module(module), name)(config)
+    if limits is None or limits.level == "off":
+        return handle, None
+    os.chdir(folder)
+    return handle, enter(limits)
+
+
+def _leave(number: int, frame: Any) -> NoReturn:
+    del frame
+    sys.unraisablehook = lambda _: None  # what is torn down half-way, as a ZIP that is being written, complains of it
+    raise SystemExit(128 + number)
+
+
+def _end_with_parent(pipe: int, folder: str) -> None:
+    """Leave when the parent is gone, also in the middle of a job: first in good order, then at once."""
+    watch = select.poll()
+    watch.register(pipe, 0)  # asks for nothing, so that only the pipe's end is reported
+    watch.poll()
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+    time.sleep(_GRACE_SECONDS)
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(1)

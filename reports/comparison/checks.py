@@ -1,0 +1,154 @@
+"""May these scorecards stand on one page? Only if challenge, test set, backbones and definitions are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from evalkit.errors import InputError
+from evalkit.reports.comparison.inputs import Entry, Unscored
+from evalkit.scoring.scorecard import FeatureUse, MetricScore, Scorecard
+from evalkit.text import escape_for_display
+
+PICTURES_ONLY = frozenset({"filmstrip"})  # features that no number depends on
+DIGITS = 12
+NAMED = 3  # differences told in one error
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing in which two scorecards are not alike: what, what each says, what to do."""
+
+    what: str
+    first: str
+    second: str
+    fix: str
+
+
+def check_comparable(entries: Sequence[Entry], unscored: Sequence[Unscored] = ()) -> None:
+    """Make sure that all numbers mean the same.
+
+    Raises:
+        InputError: naming the first two entries that don't go together, and in what they differ.
+    """
+    if not entries:
+        raise InputError(
+            "There is no scorecard to show.",
+            found="reports of submissions that were not scored" if unscored else "nothing",
+            fix="Give at least one folder that 'evalkit score' wrote.",
+        )
+    first = entries[0]
+    for at, other in enumerate(entries[1:], start=1):
+        # What the first scorecard lacks still has to mean the same in all others.
+        for earlier in entries[:at]:
+            found = list(differences(earlier.card, other.card))
+            if found:
+                raise _refusal(earlier.name, other.name, found)
+    for report in unscored:
+        if report.challenge is not None and report.challenge != first.card.challenge.id:
+            fix = "Compare submissions to one challenge only."
+            difference = Difference("challenge", first.card.challenge.id, report.challenge, fix)
+            raise _refusal(first.name, report.name, [difference])
+
+
+def differences(first: Scorecard, second: Scorecard) -> Iterator[Difference]:
+    """Yield what keeps two scorecards from being compared, the gravest first."""
+    one, two = first.challenge, second.challenge
+    if (one.id, one.sha256) != (two.id, two.sha256):
+        if one.id != two.id:
+            yield Difference("challenge", one.id, two.id, "Compare submissions to one challenge only.")
+        else:
+            yield Difference(
+                "challenge file",
+                f"{one.id} {one.sha256[:DIGITS]}",
+                f"{two.id} {two.sha256[:DIGITS]}",
+                "The challenge changed between the runs: score both with one file.",
+            )
+    yield from _backbones(first, second)
+    yield from _testset(first, second)
+    yield from _metric_differences(first, second)
+    yield from _features(first, second)
+
+
+def _backbones(first: Scorecard, second: Scorecard) -> Iterator[Difference]:
+    if first.backbones != second.backbones:
+        fix = "Scorecards of different backbones never meet on one board: score both with the same --backbones."
+        yield Difference("backbones", first.backbones, second.backbones, fix)
+        return
+    one, two = (_text(card.provenance, "backbones", "sha256") for card in (first, second))
+    if one != two:
+        yield Difference(
+            "backbones' digest",
+            f"{first.backbones} {one[:DIGITS]}",
+            f"{second.backbones} {two[:DIGITS]}",
+            "Score both with the same weights files and the same --metrics.",
+        )
+
+
+def _testset(first: Scorecard, second: Scorecard) -> Iterator[Difference]:
+    one, two = ([video.sample for video in card.videos] for card in (first, second))
+    digests = [_text(card.provenance, "testset", "sha256") for card in (first, second)]
+    if one == two and digests[0] == digests[1]:
+        return
+    texts = [f"{len(samples)} samples, {digest[:DIGITS]}" for samples, digest in zip((one, two), digests, strict=True)]
+    if texts[0] == texts[1]:
+        at = next(at for at, pair in enumerate(zip(one, two, strict=True)) if pair[0] != pair[1])
+        texts = [f"sample {at + 1} is '{samples[at]}'" for samples in (one, two)]
+    yield Difference("test set", texts[0], texts[1], "Score both on one test set, with the same --limit.")
+
+
+def _metric_differences(first: Scorecard, second: Scorecard) -> Iterator[Difference]:
+    for name, one in first.metrics.items():
+        two = second.metrics.get(name)
+        # What could not be computed may come from an installation that doesn't know the metric.
+        if two is None or one.value is None or two.value is None:
+            continue
+        if _meaning(one) != _meaning(two):
+            fix = "The metric's definition changed between the runs: score both with one version of evalkit."
+            yield Difference(f"definition of {name}", _told(one), _told(two), fix)
+
+
+def _meaning(score: MetricScore) -> tuple[object, ...]:
+    return score.protocol, score.unit, score.higher_is_better
+
+
+def _told(score: MetricScore) -> str:
+    better = {True: "higher is better", False: "lower is better", None: "no better side"}[score.higher_is_better]
+    return f"protocol {score.protocol}, {better}" + (f", {score.unit}" if score.unit else "")
+
+
+def _features(first: Scorecard, second: Scorecard) -> Iterator[Difference]:
+    for name, one in first.features.items():
+        two = second.features.get(name)
+        if two is not None and name not in PICTURES_ONLY and one != two:
+            parts = [part for part in ("version", "weights", "options") if getattr(one, part) != getattr(two, part)]
+            texts = [_use(use, parts) for use in (one, two)]
+            fix = "Score both with one version of evalkit and the same weights files."
+            yield Difference(f"feature '{name}'", texts[0], texts[1], fix)
+
+
+def _use(use: FeatureUse, parts: Sequence[str]) -> str:
+    values: dict[str, Any] = {
+        "version": use.version,
+        "weights": [digest[:DIGITS] for digest in use.weights],
+        "options": dict(use.options),
+    }
+    return ", ".join(f"{part} {values[part]}" for part in parts) or "other fields"
+
+
+def _text(provenance: Mapping[str, Any], *keys: str) -> str:
+    value: Any = provenance
+    for key in keys:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return str(value) if value is not None else "not recorded"
+
+
+def _refusal(first: str, second: str, found: Sequence[Difference]) -> InputError:
+    named = escape_for_display(", ".join(difference.what for difference in found[:NAMED]))
+    named += f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
+    return InputError(
+        f"'{escape_for_display(first)}' and '{escape_for_display(second)}' can't be compared: they differ in {named}.",
+        found=f"'{escape_for_display(found[0].first)}' and '{escape_for_display(found[0].second)}'",
+        fix=found[0].fix,
+    )

@@ -1,0 +1,105 @@
+"""Filmstrips of entries, taken from their submissions; what was decoded while scoring comes from the feature cache."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from evalkit.challenges.model import SubmissionRules
+from evalkit.errors import InputError, UsageError, did_you_mean
+from evalkit.metrics.features.base import Item
+from evalkit.metrics.features.pictures import filmstrip_pictures
+from evalkit.reports.comparison.inputs import Entry
+from evalkit.scoring.cache import CorruptEntryError, FeatureCache
+from evalkit.scoring.engines.local import LocalEngine
+from evalkit.scoring.extract import Config, Extraction, Job
+from evalkit.scoring.plan import FILMSTRIP
+from evalkit.scoring.progress import Progress, Silent, shown
+from evalkit.submission import Submission
+from evalkit.text import escape_for_display
+from evalkit.validators.media_rules import rule_registry
+
+DIGITS = 12
+
+
+@dataclass
+class Media:
+    """Where the submissions lie, and how to read them.
+
+    Args:
+        places: entry -> its ZIP or folder.
+        cache: folder of the feature cache.
+        workers: processes; ``None`` for one per core.
+        progress: who is told how far it is.
+    """
+
+    places: Mapping[str, Path]
+    cache: Path
+    workers: int | None = None
+    progress: Progress = field(default_factory=Silent)
+
+
+def read_pictures(entries: Sequence[Entry], samples: Sequence[str], media: Media) -> dict[str, dict[str, list[bytes]]]:
+    """Return small JPEG images by entry and sample; a video that can't be read has none.
+
+    Files are decoded in worker processes, as when they are scored.
+
+    Raises:
+        UsageError: media of an entry that is not there.
+        SubmissionError: a submission that can't be opened.
+        InputError: a submission that is not the one that was scored.
+    """
+    named = {entry.name: entry for entry in entries}
+    for name in media.places:
+        if name not in named:
+            raise UsageError(
+                f"There is no entry '{escape_for_display(name)}' to show pictures of.{did_you_mean(name, named)}",
+                expected=f"one of {escape_for_display(', '.join(named), 400)}",
+            )
+    owners: list[tuple[str, str]] = []
+    jobs: list[Job] = []
+    for name, place in media.places.items():
+        submission = _opened(named[name], place)
+        paths = {video.sample: video.path for video in named[name].card.videos}
+        for sample in samples:
+            path = paths.get(sample)
+            if path is not None:
+                owners.append((name, sample))
+                jobs.append(Job(sample, submission.ref(path), Item(sample, Path())))
+    return _strips(owners, jobs, media)
+
+
+def _opened(entry: Entry, place: Path) -> Submission:
+    submission = Submission.open(place)
+    scored = entry.card.submission.sha256
+    if submission.sha256 != scored:
+        raise InputError(
+            f"{escape_for_display(str(place))} is not the submission "
+            f"that '{escape_for_display(entry.name)}' was scored from.",
+            found=f"SHA-256 {submission.sha256[:DIGITS]}",
+            expected=f"SHA-256 {scored[:DIGITS]}",
+            fix="Give the file that was scored, or score this one.",
+        )
+    return submission
+
+
+def _strips(owners: Sequence[tuple[str, str]], jobs: Sequence[Job], media: Media) -> dict[str, dict[str, list[bytes]]]:
+    found: dict[str, dict[str, list[bytes]]] = {}
+    cache = FeatureCache(media.cache)
+    # No rule keeps a video from being shown; what can't be decoded has no pictures anyway.
+    rules = SubmissionRules(severities=dict.fromkeys(rule_registry(), "off"))
+    config = Config(cache=media.cache, features=(FILMSTRIP,), rules=rules)
+    with shown(media.progress, "pictures", len(jobs)) as progress:
+        for result in LocalEngine(media.workers).run(config, jobs):
+            name, sample = owners[result.index]
+            progress.step(sample)
+            extraction: Extraction | None = result.value
+            key = extraction.keys.get(FILMSTRIP) if extraction is not None else None
+            try:
+                data = cache.load(FILMSTRIP, key) if key else None
+            except CorruptEntryError:
+                data = None
+            if data is not None and data.arrays is not None:
+                found.setdefault(name, {})[sample] = filmstrip_pictures(data.arrays)
+    return found

@@ -1,0 +1,187 @@
+"""The comparison as one HTML file; see `evalkit.reports.page` for what holds of every page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evalkit.reports.comparison.inputs import Entry
+from evalkit.reports.comparison.model import Breakdown, Column, Comparison
+from evalkit.reports.filmstrips import STRIP_HEIGHT, make_strips
+from evalkit.reports.page import ROLES, count, render_page, write_page
+from evalkit.reports.tables import machine_of
+
+Gaps = tuple[tuple[str, int], ...]  # reason, number of videos
+Pictures = Mapping[str, Mapping[str, Sequence[bytes]]]  # entry -> sample -> small JPEGs in time order
+
+SHOWN_SAMPLES = 4
+CELL_BUDGET = 60_000  # values of single videos in one page
+GROUP_VALUES = 20  # columns of one group's table
+FINDINGS = 100  # of one submission
+SHADES = 6
+PAPER_COLUMNS = 10  # metrics that fit beside each other on paper
+
+
+def render_comparison(
+    comparison: Comparison, pictures: Pictures | None = None, samples: Sequence[str] | None = None
+) -> str:
+    """Return the page; the same scorecards and pictures give the same text.
+
+    Args:
+        comparison: what to show.
+        pictures: small JPEG images by entry and sample; without any, no filmstrips are shown.
+        samples: whose pictures; by default those on which the entries differ most.
+    """
+    card = comparison.entries[0].card
+    places = {sample: at for at, sample in enumerate(comparison.samples)}
+    picked = _picked(comparison, samples, places) if pictures else []
+    images, strips = make_strips(
+        ((at, number), (pictures or {}).get(entry.name, {}).get(comparison.samples[at]))
+        for at in picked
+        for number, entry in enumerate(comparison.entries)
+    )
+    numbered = {key: f"{key[0]}-{key[1]}" for key in strips}
+    detailed, left_out = _within_budget(comparison)
+    return render_page(
+        "comparison.html",
+        styles=["style.css", "comparison.css"],
+        scripts=["page.js", "comparison.js"],
+        comparison=comparison,
+        card=card,
+        testset=_digest_of(card.provenance.get("testset")),
+        summary=_summary(comparison),
+        roles=_roles(comparison),
+        cell=comparison.cell,
+        gaps=_gaps(comparison),
+        details=[_detail(comparison, column) for column in detailed],
+        left_out=left_out,
+        group_values=GROUP_VALUES,
+        shades=range(SHADES),
+        paper_columns=PAPER_COLUMNS,
+        findings_shown=FINDINGS,
+        pictured=[(at, comparison.samples[at], _pictured(comparison, at)) for at in picked],
+        images=images,
+        strips={numbered[key]: strip for key, strip in strips.items()},
+        strip_height=STRIP_HEIGHT,
+        machines=[(entry.name, machine_of(entry.card)) for entry in comparison.entries],
+    )
+
+
+def write_comparison_page(
+    comparison: Comparison, path: Path, pictures: Pictures | None = None, samples: Sequence[str] | None = None
+) -> None:
+    """Write the page to ``path`` in one step.
+
+    Raises:
+        StorageError: when the folder is missing, read-only or full.
+    """
+    write_page(render_comparison(comparison, pictures, samples), path)
+
+
+def shown_samples(comparison: Comparison, samples: Sequence[str] | None = None) -> list[str]:
+    """Return the samples whose pictures the page shows: those asked for, else the most telling ones."""
+    places = {sample: at for at, sample in enumerate(comparison.samples)}
+    return [comparison.samples[at] for at in _picked(comparison, samples, places)]
+
+
+def _picked(comparison: Comparison, samples: Sequence[str] | None, places: Mapping[str, int]) -> list[int]:
+    if samples:
+        return [places[sample] for sample in dict.fromkeys(samples)]
+    return comparison.telling_samples(SHOWN_SAMPLES)
+
+
+def _digest_of(testset: object) -> str:
+    """Return the test set's digest; an empty text where the scorecard doesn't record it."""
+    return str(testset.get("sha256") or "") if isinstance(testset, dict) else ""
+
+
+def _summary(comparison: Comparison) -> str:
+    parts = [count(len(comparison.entries), "entry", "entries") + f" on {count(len(comparison.samples), 'sample')}"]
+    partial = sum(entry.card.scored_videos < len(comparison.samples) for entry in comparison.entries)
+    if partial:
+        parts.append(f"{partial} with videos that could not be scored")
+    if comparison.unscored:
+        parts.append(f"{count(len(comparison.unscored), 'more submission')} without a scorecard")
+    return ", ".join(parts) + ". The numbers stand side by side; nothing here ranks."
+
+
+def _roles(comparison: Comparison) -> list[tuple[str, str, list[Column]]]:
+    """Return the columns by role, where there are any."""
+    return [
+        (title, words, members)
+        for role, title, words in ROLES
+        if (members := [column for column in comparison.columns if column.score.role == role])
+    ]
+
+
+def _gaps(comparison: Comparison) -> list[tuple[str, list[tuple[list[str] | None, Gaps]]]]:
+    """Return per incomplete entry why its videos lack values: metrics with equal reasons in one row, ``None`` for all.
+
+    A number of the whole set that is missing says so in its cell.
+    """
+    shown = [column for column in comparison.columns if column.per_video]
+    found = []
+    for entry in comparison.entries:
+        rows: dict[Gaps, list[str]] = {}
+        for column in shown:
+            if gaps := comparison.cell(entry, column).gaps:
+                rows.setdefault(gaps, []).append(column.title)
+        if rows:
+            told = [(titles if len(titles) < len(shown) else None, gaps) for gaps, titles in rows.items()]
+            found.append((entry.name, told))
+    return found
+
+
+def _within_budget(comparison: Comparison) -> tuple[list[Column], list[Column]]:
+    """Return the metrics of single videos, the chosen one first, and those that would make the page too large."""
+    chosen = comparison.chosen
+    columns = sorted((c for c in comparison.columns if c.per_video), key=lambda column: column != chosen)
+    cells = max(1, len(comparison.samples) * len(comparison.entries))
+    fitting = max(1, CELL_BUDGET // cells)
+    return columns[:fitting], columns[fitting:]
+
+
+def _detail(comparison: Comparison, column: Column) -> dict[str, Any]:
+    values = comparison.values(column)
+    shade = _shading([value for row in values for value, _ in row if value is not None], column)
+    return {
+        "column": column,
+        "breakdowns": [_cut(comparison, breakdown) for breakdown in comparison.breakdowns(column)],
+        "rows": [
+            (sample, [(value, reason, shade(value) if value is not None else None) for value, reason in row])
+            for sample, row in zip(comparison.samples, values, strict=True)
+        ],
+    }
+
+
+def _cut(comparison: Comparison, breakdown: Breakdown) -> tuple[Breakdown, int, list[tuple[Any, ...]]]:
+    """Return the breakdown, the number of its columns that are not shown, and its rows."""
+    lines = [
+        (entry.name, line.means[:GROUP_VALUES], line.worst, line.gap)
+        for entry, line in zip(comparison.entries, breakdown.lines, strict=True)
+    ]
+    return breakdown, max(0, len(breakdown.values) - GROUP_VALUES), lines
+
+
+def _shading(known: Sequence[float], column: Column) -> Callable[[float], int]:
+    """Return the shade of a value, 0 to `SHADES` - 1: even steps from the 5th to the 95th percentile, better darker."""
+    low, high = np.percentile(known, [5, 95]).tolist() if known else (0.0, 0.0)
+    span = high - low
+
+    def shade(value: float) -> int:
+        share = min(max((value - low) / span, 0.0), 1.0) if span > 0 else 0.0
+        if span > 0 and column.better == "lower":
+            share = 1 - share
+        return min(int(share * SHADES), SHADES - 1)
+
+    return shade
+
+
+def _pictured(comparison: Comparison, at: int) -> list[tuple[int, Entry, float | None, str | None]]:
+    """Return for each entry its number, itself, and the chosen metric's value, or why there is none."""
+    chosen = comparison.chosen
+    row = comparison.values(chosen)[at] if chosen is not None else ((None, None),) * len(comparison.entries)
+    return [(number, entry, *row[number]) for number, entry in enumerate(comparison.entries)]

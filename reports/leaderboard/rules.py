@@ -1,0 +1,173 @@
+"""The challenge's rules for the leaderboard: in words and as a table, each with where it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from evalkit.board.model import Snapshot
+from evalkit.challenges.model import Challenge, RunRules
+from evalkit.challenges.parts import Window
+from evalkit.leaderboard.model import ColumnInfo
+from evalkit.reports.leaderboard.words import listed, percent, utc
+from evalkit.reports.page import count
+from evalkit.reports.tables import flatten
+from evalkit.scoring.scorecard import FeatureUse
+
+OWN_DEFAULT = "evalkit's default, not published by the organizers"
+RULES = {
+    "weighted-sum": "Weighted sum: each value is turned into 0 to 1 by its declared range, 1 being better and values "
+    "outside cut off; the score is the weighted mean. It doesn't depend on who else takes part.",
+    "rank-sum": "Rank sum: in each column the teams get ranks, equals sharing the mean of their places; the score is "
+    "the weighted sum of the ranks, the lowest is the best.",
+    "mean-rank": "Mean rank: in each column the teams get ranks, equals sharing the mean of their places; the score is "
+    "the weighted mean of the ranks, the lowest is the best.",
+    "borda": "Borda count: in each column a team gets a point for every team that it beats and half a point for every "
+    "equal; the score is the weighted sum, the highest is the best.",
+    "two-phase": "Two phases: what is measured makes a shortlist, people's judgement alone orders the finalists; the "
+    "rest follow in the order of the shortlist.",
+    "none": "The challenge declares no ranking.",
+}
+ESTIMATORS = {
+    "mos.plain": "the mean of its ratings",
+    "mos.bias-removed": "the mean of its ratings after each rater's own bias is taken off",
+    "mos.bt500": "the mean of its ratings without raters that the screening of BT.500 rejects",
+    "mos.p913": "the mean of its ratings without bias and without raters that the screening of BT.500 rejects (P.913)",
+    "mos.zscore": "the mean of its ratings in standard scores of each rater",
+    "mos.ap": "the estimate that weighs raters by their consistency (alternating projection)",
+    "pairs.bradley-terry": "strengths after Bradley and Terry",
+}
+
+
+@dataclass(frozen=True)
+class Said:
+    """One rule: its name, what it says, and whether the organizers published it."""
+
+    name: str
+    words: str
+    default: bool
+
+
+def is_default(challenge: Challenge, key: str) -> bool:
+    """Whether the value of the dotted ``key`` is evalkit's own, because the organizers published none."""
+    return any(key == own or key.startswith(f"{own}.") for own in challenge.evalkit_defaults)
+
+
+def rules_in_words(challenge: Challenge) -> list[Said]:
+    """Return the rules that decide, in plain sentences."""
+    runs, ratings, ranking = challenge.submission.runs, challenge.ratings, challenge.ranking_rules
+    said = [("Ranking", RULES[challenge.ranking], "ranking")]
+    if challenge.ranking == "two-phase":
+        last = f"The first {ratings.finalists} are finalists." if ratings.finalists else "Everyone is a finalist."
+        said.append(("Shortlist", f"{RULES[ranking.shortlist]} {last}", "ranking_rules.shortlist"))
+        if sum(one.weight > 0 for one in ratings.dimensions) > 1:
+            final = "mean-rank" if ratings.method == "pairs" else "weighted-sum"
+            said.append(("Finalists", f"By people's dimensions. {RULES[final]}", "ratings.dimensions"))
+    if ranking.group_weights is not None:
+        shares = ", ".join(f"{name} {weight:g}" for name, weight in ranking.group_weights.model_dump().items())
+        words = f"Each group weighs as a whole, shared by its columns: {shares}."
+        said.append(("Group weights", words, "ranking_rules.group_weights"))
+    if ranking.tie_breaks:
+        words = f"Between equal scores decide, in this order: {', '.join(ranking.tie_breaks)}."
+        said.append(("Tie breaks", words, "ranking_rules.tie_breaks"))
+    share = percent(challenge.coverage)
+    said.append(("Coverage", f"Each measured value must rest on at least {share} of the samples.", "coverage"))
+    said.append(("Runs", _about_runs(runs), "submission.runs"))
+    said += _about_people(challenge)
+    said += [(f"Phase {phase.id}", _span(phase), "schedule") for phase in challenge.schedule]
+    return [Said(name, words, is_default(challenge, key)) for name, words, key in said]
+
+
+def _about_runs(runs: RunRules) -> str:
+    handed_in = f"A team may hand in {count(runs.max, 'run')}"
+    if runs.max == runs.primary:
+        return f"{handed_in}, {'which competes' if runs.max == 1 else 'which all compete'}."
+    return (
+        f"{handed_in}; {count(runs.primary, 'primary run')} of them {'competes' if runs.primary == 1 else 'compete'}."
+    )
+
+
+def _about_people(challenge: Challenge) -> Iterator[tuple[str, str, str]]:
+    rules = challenge.ratings
+    titles = listed([f"{one.title} ({one.scale[0]} to {one.scale[1]})" for one in rules.dimensions], 20)
+    if rules.method == "none":
+        yield "People", "Nobody rates.", "ratings.method"
+        return
+    if rules.method == "pairs":
+        about = ", ".join(one.title for one in rules.dimensions)
+        words = "People say which of two teams' videos is better: win 1, draw 0.5, loss 0."
+        yield "People", words + (f" Asked separately: {about}." if about else ""), "ratings.method"
+    else:
+        yield "People", f"People rate every video in {count(len(rules.dimensions), 'dimension')}: {titles}.", "ratings"
+        yield "Opinion score", f"The score of a video is {ESTIMATORS[rules.estimator]}.", "ratings.estimator"
+    if rules.window:
+        words = f"{_span(rules.window)} What is rated outside is kept and does not count."
+        yield "Rating window", words, "ratings.window"
+    for name, value, words in (
+        ("Least time", rules.min_seconds_per_item, "An answer in less than {:g} seconds does not count."),
+        ("Longest time", rules.max_seconds_per_item, "An answer that took more than {:g} seconds does not count."),
+        ("Items per rater", rules.max_items_per_rater, "At most {:g} items of one rater count, the earliest."),
+    ):
+        if value is not None:
+            key = {"Least time": "min_seconds_per_item", "Longest time": "max_seconds_per_item"}
+            yield name, words.format(value), f"ratings.{key.get(name, 'max_items_per_rater')}"
+    if rules.required_dimensions:
+        words = f"A rater's item counts once it is rated in {', '.join(rules.required_dimensions)}."
+        yield "Required", words, "ratings.required_dimensions"
+    if rules.blind:
+        yield "Blind", "Raters saw anonymous items; a key says whose they are.", "ratings.blind"
+    if rules.exclude_own_team:
+        yield "Own team", "What raters say about their own team does not count.", "ratings.exclude_own_team"
+
+
+def _span(window: Window) -> str:
+    """Return a window as declared, with the same in UTC."""
+    opens, closes = window.opens_at(), window.closes_at()
+    said = []
+    if opens:
+        said.append(f"opens {window.opens} ({utc(opens)})")
+    if closes:
+        said.append(f"closes {window.closes} ({utc(closes)})")
+    words = ", ".join(said) or "always open"
+    return f"{words[0].upper()}{words[1:]}."
+
+
+def rule_rows(challenge: Challenge) -> list[tuple[str, str, bool]]:
+    """Return every rule as (dotted name, value, whether it is evalkit's own default)."""
+    content = challenge.model_dump(mode="json", by_alias=True, exclude={"evalkit_defaults"})
+    return [(name, text, is_default(challenge, key)) for name, text, key in _leaves(content, "", "")]
+
+
+def _leaves(value: Any, name: str, key: str) -> Iterator[tuple[str, str, str]]:
+    """Yield (name, text, key) per leaf; members of a list stand under their id, which is no part of the key."""
+    if isinstance(value, list) and value and all(isinstance(one, dict) and "id" in one for one in value):
+        for one in value:
+            rest = {inner: what for inner, what in one.items() if inner != "id"}
+            yield from _leaves(rest, f"{name}[{one['id']}]", key)
+    elif isinstance(value, dict) and value:
+        for inner, what in value.items():
+            yield from _leaves(what, f"{name}.{inner}" if name else inner, f"{key}.{inner}" if key else inner)
+    else:
+        (leaf,) = flatten({name: value}, depth=3)
+        yield name, leaf[1], key
+
+
+def weight_source(challenge: Challenge, column: ColumnInfo) -> tuple[bool, bool]:
+    """Return whether the weight and the range of a column are evalkit's own."""
+    if column.kind == "metric":
+        return is_default(challenge, "metrics.weight"), is_default(challenge, "metrics.range")
+    return is_default(challenge, "ratings.dimensions.weight"), is_default(challenge, "ratings.dimensions.scale")
+
+
+def features_used(snapshot: Snapshot) -> list[tuple[str, FeatureUse]]:
+    """Return every feature as the runs used it; where they differ, each way with the runs that used it so."""
+    uses: dict[str, dict[str, tuple[FeatureUse, list[str]]]] = {}
+    for run in snapshot.runs:
+        for name, use in run.card.features.items():
+            uses.setdefault(name, {}).setdefault(use.model_dump_json(), (use, []))[1].append(f"{run.team}/{run.name}")
+    return [
+        (name if len(ways) == 1 else f"{name} ({listed(runs, 3)})", use)
+        for name, ways in sorted(uses.items())
+        for use, runs in ways.values()
+    ]

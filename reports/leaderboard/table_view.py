@@ -1,0 +1,168 @@
+"""The ranked table as the template draws it: columns by group, and a line per run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from evalkit.board.model import Snapshot
+from evalkit.leaderboard.model import CellInfo, ColumnInfo, Leaderboard, Row
+from evalkit.reports.leaderboard.plots import LOOKS, Bar, Tile, assign_bracket_lanes, heat_tiles, rank_bar
+from evalkit.reports.leaderboard.words import chances, listed, named, tie_groups, tied_with
+from evalkit.reports.tables import BETTER
+
+GROUPS = (
+    ("objective", "Objective", "measured on the videos"),
+    ("subjective", "People", "judged by people"),
+    ("speed", "Speed", "time that it takes"),
+    ("diagnostic", "Diagnostic", "describe, never rank"),
+)
+NO_CELL = CellInfo(None, reason="not_scored")
+RANKED, UNRANKED, OTHER = 0, 1, 2  # parts of the table, from the top
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of the table.
+
+    Args:
+        row: what is known.
+        name: what a table or picture without a place for the run calls it.
+        anchor: id of the team's section.
+        part: `RANKED`, `UNRANKED` or `OTHER` (a run that doesn't compete).
+        rail: a mark per lane of brackets.
+        tied: who can't be told from the team, in words.
+        bar: the rank interval on the axis of all ranks.
+        tiles: probability of every place.
+        chances: the same in words.
+        likeliest: the likeliest place and its probability.
+        cells: a cell per column.
+    """
+
+    row: Row
+    name: str
+    anchor: str
+    part: int
+    rail: tuple[str, ...]
+    tied: str
+    bar: Bar | None
+    tiles: tuple[Tile, ...]
+    chances: str
+    likeliest: tuple[int, float] | None
+    cells: tuple[tuple[ColumnInfo, CellInfo], ...]
+
+
+@dataclass(frozen=True)
+class Board:
+    """The whole table.
+
+    Args:
+        groups: (id, title, words, columns, share of the score) of each group that has columns.
+        lines: all rows, those of the ranked teams first.
+        lanes: brackets beside each other.
+        hidden_groups: tie groups that are not drawn.
+        ranked: how many are ranked.
+        last: the last place of any rank or interval: more than are ranked while a finalist waits for results.
+        looks: label -> colour and shape; labels beyond the first few share one.
+        anchors: team -> id of its section.
+        teams: label -> team.
+        two_phase: whether there are finalists.
+    """
+
+    groups: tuple[tuple[str, str, str, tuple[ColumnInfo, ...], float], ...]
+    lines: tuple[Line, ...]
+    lanes: int
+    hidden_groups: int
+    ranked: int
+    looks: Mapping[str, int] = field(default_factory=dict)
+    anchors: Mapping[str, str] = field(default_factory=dict)
+    two_phase: bool = False
+    teams: Mapping[str, str] = field(default_factory=dict)
+    last: int = 0
+
+    @property
+    def columns(self) -> tuple[ColumnInfo, ...]:
+        """The columns in the order in which they stand."""
+        return tuple(column for *_, columns, _ in self.groups for column in columns)
+
+    def part(self, which: int) -> list[Line]:
+        """Return the lines of one part."""
+        return [line for line in self.lines if line.part == which]
+
+
+def make_board(snapshot: Snapshot, standings: Leaderboard) -> Board:
+    """Return the table."""
+    groups = tuple(
+        (name, title, words, members, sum(column.share for column in members))
+        for name, title, words in GROUPS
+        if (members := tuple(column for column in standings.columns if column.group == name))
+    )
+    names = [team.name for team in snapshot.teams]
+    names += sorted({row.team for row in standings.rows} - set(names))
+    anchors = {name: f"team-{at}" for at, name in enumerate(names)}
+    order = [row.label for row in standings.rows if row.rank is not None]
+    tied = tie_groups(standings)
+    rails, lanes, hidden = assign_bracket_lanes(tied, order)
+    ends = [max(row.rank, *(row.interval or (0,))) for row in standings.rows if row.rank is not None]
+    last = max([len(order), *ends])
+    columns = [column for *_, members, _ in groups for column in members]
+    lines = []
+    for row in standings.rows:
+        ranked = row.rank is not None
+        lines.append(
+            Line(
+                row,
+                named(row, standings),
+                anchors[row.team],
+                RANKED if ranked else UNRANKED if row.primary else OTHER,
+                rails[row.label] if ranked else ("",) * lanes,
+                listed(tied_with(tied, row.label)) if ranked else "",
+                rank_bar(row.interval, row.rank, last) if row.interval and row.rank is not None else None,
+                heat_tiles(row.probability),
+                chances(row),
+                _likeliest(row),
+                tuple((column, row.cells.get(column.id, NO_CELL)) for column in columns),
+            )
+        )
+    lines.sort(key=lambda line: line.part)
+    there = {row.team for row in standings.rows}
+    shown = list(
+        dict.fromkeys([*order, *(line.name for line in lines), *(name for name in names if name not in there)])
+    )
+    return Board(
+        groups,
+        tuple(lines),
+        lanes,
+        hidden,
+        len(order),
+        {label: at for at, label in enumerate(shown[:LOOKS])},
+        anchors,
+        any(row.finalist is not None for row in standings.rows),
+        {row.label: row.team for row in standings.rows},
+        last,
+    )
+
+
+def _likeliest(row: Row) -> tuple[int, float] | None:
+    if not row.probability:
+        return None
+    share, place = max((share, -place) for place, share in enumerate(row.probability, start=1))
+    return -place, share
+
+
+def better(column: ColumnInfo) -> str | None:
+    """Return ``higher``, ``lower``, or ``None`` for a diagnostic."""
+    return BETTER[column.higher_is_better]
+
+
+def column_title(column: ColumnInfo) -> str:
+    """Return what the organizers call a column, else its title."""
+    return column.published_as or column.title or column.id
+
+
+def team_order(board: Board, teams: Sequence[str]) -> list[str]:
+    """Return ``teams``, names or labels, as the table has them: by rank, then as they come."""
+    lines = list(reversed(list(enumerate(board.lines))))
+    # No label is another team's name.
+    place = {line.row.label: at for at, line in lines} | {line.row.team: at for at, line in lines}
+    return sorted(teams, key=lambda team: (place.get(team, len(lines)), team))

@@ -1,0 +1,262 @@
+"""The leaderboard as CSV, JSON, LaTeX and Markdown; the same snapshot and standings give the same text.
+
+Each form escapes foreign text by its own rules: no spreadsheet computes a name, no LaTeX command or Markdown link comes
+from one. JSON holds the names as they are. Raters are numbers in all of them (`evalkit.reports.leaderboard.people`).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from evalkit.board.model import Snapshot
+from evalkit.leaderboard.model import CellInfo, ColumnInfo, Leaderboard, Row
+from evalkit.leaderboard.serialise import as_dict
+from evalkit.reports.leaderboard.people import Pseudonyms, decision_subject
+from evalkit.reports.leaderboard.rules import rule_rows
+from evalkit.reports.leaderboard.table_view import NO_CELL, better, column_title
+from evalkit.reports.leaderboard.words import named, summary, tie_groups, tied_with, utc
+from evalkit.reports.tables import NO_VALUE, format_value
+from evalkit.text import csv_cell, escape_for_display
+
+SCHEMA = 1
+NAME_LIMIT = 100  # characters of a name in LaTeX and Markdown
+ARROWS = {"higher": "\u2191", "lower": "\u2193", None: ""}
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "%": r"\%",
+    "#": r"\#",
+    "_": r"\_",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\char34{}",
+    "`": r"\char96{}",
+    "[": "{[}",
+    "]": "{]}",
+    "*": "{*}",
+    "-": "{-}",
+    "\u2026": r"\ldots{}",
+}
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+.!|~<>&@:$^=-])")
+
+
+def leaderboard_csv(snapshot: Snapshot, standings: Leaderboard) -> str:
+    """Return one line per run, best first: place, names, score, and per column value, interval, n, coverage, reason.
+
+    Numbers have all their digits; an empty cell is a gap, with its reason beside it.
+    """
+    del snapshot
+    parts = ("", ".lo", ".hi", ".n", ".coverage", ".reason")
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    head = ["rank", "rank_low", "rank_high", "team", "run", "primary", "score", "finalist", "shortlist_rank"]
+    head += ["shortlist_score", "tied_with", "reasons"]
+    writer.writerow([*head, *(csv_cell(column.id) + part for column in standings.columns for part in parts)])
+    groups = tie_groups(standings)
+    for row in standings.rows:
+        low, high = row.interval or (None, None)
+        tied = "; ".join(tied_with(groups, row.label)) if row.rank is not None else ""
+        reasons = " ".join(reason.sentence for reason in row.reasons)
+        line = [row.rank, low, high, csv_cell(row.team), csv_cell(row.run), _yes(row.primary), _exact(row.score)]
+        line += [_yes(row.finalist), row.shortlist_rank, _exact(row.shortlist_score), csv_cell(tied), csv_cell(reasons)]
+        for column in standings.columns:
+            cell = row.cells.get(column.id, NO_CELL)
+            ends = cell.ci or (None, None)
+            line += [_exact(cell.value), *map(_exact, ends), cell.n, _exact(cell.coverage), csv_cell(cell.reason or "")]
+        writer.writerow(line)
+    return stream.getvalue()
+
+
+def leaderboard_json(snapshot: Snapshot, standings: Leaderboard) -> str:
+    """Return everything that the page says as JSON (schema 1): finite numbers, gaps ``null``, names as they are."""
+    names = Pseudonyms(snapshot, standings)
+    if standings.people is not None:
+        standings = replace(standings, people=names.people(standings.people))
+    challenge = snapshot.challenge
+    document: dict[str, Any] = {
+        "schema": SCHEMA,
+        "challenge": {"id": challenge.id, "title": challenge.title, "sha256": challenge.sha256},
+        "board": {
+            "number": snapshot.number,
+            "at": snapshot.at.isoformat(),
+            "as_of": snapshot.as_of.isoformat() if snapshot.as_of else None,
+            "digest": snapshot.digest,
+        },
+        "backbones": sorted({run.card.backbones for run in snapshot.runs}),
+        "summary": summary(snapshot, standings),
+        "standings": as_dict(standings),
+        "runs": [
+            {
+                "team": run.team,
+                "run": run.name,
+                "primary": run.primary,
+                "submission_sha256": run.card.submission.sha256,
+                "scorecard_sha256": run.card_sha256,
+            }
+            for run in snapshot.runs
+        ],
+        "rules": [
+            {"name": name, "value": value, "evalkit_default": default} for name, value, default in rule_rows(challenge)
+        ],
+        "decisions": [
+            {
+                "number": one.number,
+                "about": decision_subject(one, names),
+                "code": one.code,
+                "reason": names.mask(one.reason),
+                "by": one.by,
+                "at": one.at.isoformat(),
+                "holds": one.holds,
+            }
+            for one in snapshot.decisions
+        ],
+    }
+    return json.dumps(document, indent=1, ensure_ascii=True, allow_nan=False) + "\n"
+
+
+def leaderboard_latex(snapshot: Snapshot, standings: Leaderboard) -> str:
+    """Return the ranked teams as a table for booktabs: values with 95 % intervals, the best in bold, arrows.
+
+    Names pass as they are but for the characters that mean something to TeX. Letters outside ASCII stay, for engines
+    that read UTF-8.
+    """
+    columns = _shown(standings)
+    score = r"Score " + _latex_arrow("lower" if standings.lower_wins else "higher")
+    heads = [f"{latex_text(column_title(column))} {_latex_arrow(better(column))}".strip() for column in columns]
+    lines = [
+        f"% {_comment(snapshot)}",
+        r"% \usepackage{booktabs}",
+        r"\begin{tabular}{rl" + "r" * (len(columns) + 1) + "}",
+        r"\toprule",
+        " & ".join(["Rank", "Team", score, *heads]) + r" \\",
+        r"\midrule",
+    ]
+    for row in _ranked(standings):
+        values = [_latex_value(row.cells.get(column.id, NO_CELL)) for column in columns]
+        total = f"${_latex_number(row.score)}$" if row.score is not None else "--"
+        lines.append(" & ".join([_latex_rank(row), latex_text(named(row, standings)), total, *values]) + r" \\")
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
+
+
+def leaderboard_markdown(snapshot: Snapshot, standings: Leaderboard) -> str:
+    """Return the ranked teams as a Markdown table, the best in bold, and below it who is not ranked and why."""
+    columns = _shown(standings)
+    heads = [f"{markdown_text(column_title(column))} {ARROWS[better(column)]}".strip() for column in columns]
+    score = f"Score {ARROWS['lower' if standings.lower_wins else 'higher']}"
+    lines = [
+        f"**{markdown_text(snapshot.challenge.title)}**, {markdown_text(summary(snapshot, standings), 400)}",
+        "",
+        _line(["Rank", "Ranks the data allow", "Team", score, *heads]),
+        _line(["---:", ":---:", ":---", "---:", *["---:"] * len(columns)]),
+    ]
+    for row in _ranked(standings):
+        span = _span(row) or NO_VALUE
+        values = [_markdown_value(row.cells.get(column.id, NO_CELL)) for column in columns]
+        lines.append(
+            _line([str(row.rank), span, markdown_text(named(row, standings)), format_value(row.score), *values])
+        )
+    others = [row for row in standings.rows if row.rank is None and row.primary]
+    if others:
+        lines += ["", "Not ranked:", ""]
+        lines += [
+            f"- {markdown_text(named(row, standings))}: "
+            + markdown_text(" ".join(one.sentence for one in row.reasons), 600)
+            for row in others
+        ]
+    state = f"State after log entry {snapshot.number}, {utc(snapshot.as_of or snapshot.at)}"
+    lines += ["", f"{state}, digest `{escape_for_display(snapshot.digest[:12]).replace('`', '')}`."]
+    return "\n".join(lines) + "\n"
+
+
+def latex_text(text: str) -> str:
+    """Return foreign ``text`` for LaTeX: nothing in it is a command, braces balance; combining marks are composed."""
+    shown = escape_for_display(unicodedata.normalize("NFC", text), NAME_LIMIT)
+    return "".join(_LATEX.get(char, char) for char in shown)
+
+
+def markdown_text(text: str, limit: int = NAME_LIMIT) -> str:
+    """Return foreign ``text`` for Markdown: no link, no code, no HTML, no new cell comes from it."""
+    return _MARKDOWN.sub(_escaped, escape_for_display(text, limit))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    # Character references for what GitHub acts on even after a backslash: HTML, mentions, bare addresses, cells.
+    char = found.group()
+    return f"&#{ord(char)};" if char in "<>&@:|$^~`" else f"\\{char}"
+
+
+def _shown(standings: Leaderboard) -> list[ColumnInfo]:
+    return [column for column in standings.columns if column.ranks]
+
+
+def _ranked(standings: Leaderboard) -> list[Row]:
+    return [row for row in standings.rows if row.rank is not None]
+
+
+def _span(row: Row) -> str:
+    """Return the rank interval as ``1 to 3``, or the rank it is sure of; empty without one."""
+    if row.interval is None:
+        return ""
+    low, high = row.interval
+    return str(low) if low == high else f"{low} to {high}"
+
+
+def _latex_rank(row: Row) -> str:
+    span = _span(row)
+    return f"{row.rank}" + (f" {{\\scriptsize [{span.replace(' to ', ', ')}]}}" if " " in span else "")
+
+
+def _latex_value(cell: CellInfo) -> str:
+    if cell.value is None:
+        return "--"
+    value = _latex_number(cell.value)
+    shown = rf"$\mathbf{{{value}}}$" if cell.best else f"${value}$"
+    interval = rf" {{\scriptsize [${_latex_number(cell.ci[0])}$, ${_latex_number(cell.ci[1])}$]}}" if cell.ci else ""
+    return shown + interval
+
+
+def _latex_number(value: float) -> str:
+    digits, power, exponent = format_value(value).partition("e")
+    return rf"{digits} \times 10^{{{int(exponent)}}}" if power else digits
+
+
+def _latex_arrow(side: str | None) -> str:
+    return {"higher": r"$\uparrow$", "lower": r"$\downarrow$", None: ""}[side]
+
+
+def _comment(snapshot: Snapshot) -> str:
+    """Return a line for a comment: escaped text has no line break that could end it."""
+    state = f"state after log entry {snapshot.number}, {utc(snapshot.as_of or snapshot.at)}"
+    return escape_for_display(f"{snapshot.challenge.id}, {state}, digest {snapshot.digest[:12]}")
+
+
+def _markdown_value(cell: CellInfo) -> str:
+    if cell.value is None:
+        return f"{NO_VALUE} {markdown_text(cell.reason or 'unknown')}"
+    value = f"**{format_value(cell.value)}**" if cell.best else format_value(cell.value)
+    return value + (f" ({format_value(cell.ci[0])} to {format_value(cell.ci[1])})" if cell.ci else "")
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _yes(flag: bool | None) -> str:
+    return "" if flag is None else "yes" if flag else "no"
+
+
+def _exact(number: float | None) -> str:
+    return "" if number is None else repr(float(number))

@@ -1,0 +1,690 @@
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from evalkit.challenges.model import Challenge, load_challenge, parse_challenge, preset_ids, preset_text
+from evalkit.cli import main
+from evalkit.errors import ChallengeError, EvalkitError, UsageError
+from evalkit.validators.findings import Rule, Violation, run_rules, verdict_of
+
+PRESETS = [
+    "facevid1k-i2v",
+    "facevid1k-t2v",
+    "facevid1k-uncond",
+    "ipvg2025-facial",
+    "ipvg2025-fullbody",
+    "ipvg2026-facial",
+    "ipvg2026-sequential",
+    "mmasia2025-talking-head",
+    "talking-head",
+]
+
+
+def challenge(text: str = "") -> Challenge:
+    return parse_challenge("id: mine\ntitle: Mine\n" + text, "mine.yaml")
+
+
+def faults(text: str) -> list[str]:
+    with pytest.raises(ChallengeError) as caught:
+        challenge(text)
+    return str(caught.value).splitlines()
+
+
+# The presets, against DESIGN.md 1 and METRICS.md 9.1 and 13
+
+
+def test_the_presets_are_those_of_the_design() -> None:
+    assert preset_ids() == PRESETS
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_loads_under_its_own_name(preset: str) -> None:
+    loaded = load_challenge(preset)
+    assert loaded.id == preset
+    assert loaded.title
+    assert len({entry.id for entry in loaded.metrics}) == len(loaded.metrics) > 0
+
+
+@pytest.mark.parametrize(
+    ("preset", "layouts"),
+    [
+        ("mmasia2025-talking-head", ("{id}.mp4",)),
+        ("ipvg2025-facial", ("{identity}/{prompt}.mp4",)),
+        ("ipvg2025-fullbody", ("{identity}/{prompt}.mp4",)),
+        ("ipvg2026-facial", ("{identity}/{prompt}.mp4", "{index}.mp4")),
+        ("ipvg2026-sequential", ("{identity}/{prompt}.mp4", "{index}.mp4")),
+        ("facevid1k-t2v", ("{id}.mp4",)),
+        ("facevid1k-i2v", ("{id}.mp4",)),
+        ("facevid1k-uncond", ("{id}.mp4",)),
+        ("talking-head", ("{id}.mp4",)),
+    ],
+)
+def test_layouts_are_the_challenges(preset: str, layouts: tuple[str, ...]) -> None:
+    assert load_challenge(preset).submission.layouts == layouts
+
+
+@pytest.mark.parametrize("preset", ["ipvg2025-facial", "ipvg2025-fullbody"])
+def test_ipvg_2025_has_200_people_with_5_prompts(preset: str) -> None:
+    spec = load_challenge(preset).testset
+    assert (spec.format, spec.identities, spec.prompts) == ("ipvg2025", 200, 5)
+    assert spec.samples == 200 * 5
+
+
+def test_ipvg_2026_allows_three_runs_of_which_one_competes() -> None:
+    for preset in ("ipvg2026-facial", "ipvg2026-sequential"):
+        loaded = load_challenge(preset)
+        assert (loaded.submission.runs.max, loaded.submission.runs.primary) == (3, 1)
+        assert loaded.testset.format == preset
+    assert load_challenge("ipvg2026-sequential").testset.samples == 200  # 1.mp4 ... 200.mp4, METRICS.md 9.1
+
+
+@pytest.mark.parametrize("preset", ["ipvg2025-facial", "ipvg2025-fullbody"])
+def test_ipvg_2025_ranks_by_four_numbers_then_by_pairs_of_three(preset: str) -> None:
+    loaded = load_challenge(preset)
+    ranked = {entry.published_as: entry.id for entry in loaded.metrics if entry.rank}
+    assert ranked == {
+        "Face-Arc": "identity.consisid.arc",
+        "Face-Cur": "identity.consisid.cur",
+        "FID": "facefid.consisid",
+        "ClipScore": "clipscore.logits100",
+    }
+    assert loaded.ranking == "two-phase"
+    assert (loaded.ratings.method, loaded.ratings.finalists) == ("pairs", 3)
+
+
+def test_mm_asia_publishes_eight_numbers_and_asks_four_questions() -> None:
+    loaded = load_challenge("mmasia2025-talking-head")
+    published = {entry.published_as: entry.id for entry in loaded.metrics if entry.published_as}
+    assert published == {
+        "FID": "fid.pytorch",
+        "FVD": "fvd.styleganv",
+        "Sync-C": "sync.latentsync.conf",
+        "Sync-D": "sync.latentsync.dist",
+        "AKD": "landmark.organiser_akd",
+        "F-LMD": "landmark.organiser_flmd",
+        "CLIPScore": "clipscore.logits100",
+        "FPS": "speed.fps",
+    }
+    directions = {entry.id: entry.direction for entry in loaded.metrics}
+    assert [directions[name] for name in published.values()] == [
+        *("lower", "lower", "higher", "lower", "lower", "lower", "higher", "higher")
+    ]
+    assert "identity.strict.arc" in directions
+    assert [dimension.id for dimension in loaded.ratings.dimensions] == [
+        *("identity_consistency", "video_quality", "lip_sync", "style_control")
+    ]
+    assert {dimension.scale for dimension in loaded.ratings.dimensions} == {(1, 5)}
+    assert loaded.submission.audio.required
+
+
+@pytest.mark.parametrize(
+    ("preset", "published"),
+    [
+        ("facevid1k-t2v", ["FID", "FVD", "CLIPScore", "BRISQUE"]),
+        ("facevid1k-i2v", ["FID", "FVD", "CLIPScore", "BRISQUE"]),
+        ("facevid1k-uncond", ["FID", "FVD", "BRISQUE"]),  # no text to compare with
+    ],
+)
+def test_facevid_is_a_benchmark_without_people_or_ranks(preset: str, published: list[str]) -> None:
+    loaded = load_challenge(preset)
+    assert [entry.published_as for entry in loaded.metrics] == published
+    assert loaded.ranking == loaded.ratings.method == "none"
+
+
+def test_the_sequential_track_scores_the_timeline() -> None:
+    facial = {entry.id for entry in load_challenge("ipvg2026-facial").metrics}
+    sequential = {entry.id for entry in load_challenge("ipvg2026-sequential").metrics}
+    assert sequential - facial == {"timeline.v1.nacc", "timeline.v1.tiou"}
+    assert facial <= sequential
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_metric_ids_are_family_dot_variant(preset: str) -> None:
+    for entry in load_challenge(preset).metrics:
+        assert re.fullmatch(r"[a-z][a-z0-9]*(\.[a-z0-9_]+)+", entry.id), entry.id
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_numbers_that_are_for_information_do_not_rank(preset: str) -> None:
+    for entry in load_challenge(preset).metrics:
+        assert entry.rank is False or entry.group != "diagnostic", entry.id
+
+
+# What the organizers left open (METRICS.md 13: [U] and the questions of 16); talking-head has no organizer.
+UNPUBLISHED = {
+    "mmasia2025-talking-head": {"metrics.weight", "metrics.range", "ranking"},
+    "ipvg2025-facial": set(),
+    "ipvg2025-fullbody": set(),
+    "ipvg2026-facial": {"metrics", "ranking", "ratings"},
+    "ipvg2026-sequential": {"metrics", "ranking", "ratings"},
+    "facevid1k-t2v": {"submission", "ranking"},
+    "facevid1k-i2v": {"submission", "ranking"},
+    "facevid1k-uncond": {"submission", "ranking"},
+    "talking-head": {"submission", "metrics", "ranking", "ratings"},
+}
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_marks_what_its_organizer_did_not_publish(preset: str) -> None:
+    loaded = load_challenge(preset)
+    marked = set(loaded.evalkit_defaults)
+    assert marked >= UNPUBLISHED[preset]
+    # Nobody published limits of the archive, frame rates, sound or a coverage rule.
+    assert "coverage" in marked
+    if "submission" not in marked:
+        assert marked >= {"submission.archive", "submission.video", "submission.audio"}
+    if loaded.submission.runs.max > 1:
+        assert "submission" not in marked  # the number of runs is published
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_range_and_weight_of_a_published_challenge_is_marked(preset: str) -> None:
+    loaded = load_challenge(preset)
+    marked = set(loaded.evalkit_defaults)
+    for entry in loaded.metrics:
+        assert entry.range is None or marked & {"metrics", "metrics.range"}
+    weighted = loaded.ranking == "weighted-sum"
+    assert not weighted or marked & {"metrics", "metrics.weight"}
+
+
+# The digest
+
+
+def test_comments_and_the_order_of_keys_do_not_change_the_digest() -> None:
+    one = parse_challenge("id: a\ntitle: b\nmetrics: [{id: x.y, weight: 1, rank: true}]\ncoverage: 1", "f")
+    other = parse_challenge(
+        "# why\ncoverage: 1.0  # all\nmetrics:\n  - rank: true\n    id: 'x.y'\n    weight: 1.0\ntitle: \"b\"\nid: a\n",
+        "f",
+    )
+    assert one.sha256 == other.sha256
+    assert re.fullmatch("[0-9a-f]{64}", one.sha256)
+
+
+def test_the_order_of_severities_does_not_change_the_digest() -> None:
+    one, other = (
+        challenge(f"submission: {{severities: {{{words}}}}}")
+        for words in ("layout.extra: off, layout.count: info", "layout.count: info, layout.extra: off")
+    )
+    assert one.sha256 == other.sha256
+
+
+def test_writing_out_a_default_does_not_change_the_digest() -> None:
+    assert challenge("ranking: none\nschema: 1\nsubmission: {runs: {max: 1}}").sha256 == challenge().sha256
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "coverage: 0.99",
+        "notes: x",
+        "url: x",
+        "ranking: borda",
+        "submission: {video: {max_fps: 60.5}}",
+        "submission: {severities: {layout.extra: off}}",
+        "submission: {layouts: ['{index}.mp4']}",
+        "metrics: [{id: x.y}]",
+        "evalkit_defaults: [coverage]",
+        "schedule: [{id: a, closes: 2026-03-01 AoE}]",
+    ],
+)
+def test_every_value_changes_the_digest(text: str) -> None:
+    assert challenge(text).sha256 != challenge().sha256
+
+
+def test_presets_have_digests_of_their_own() -> None:
+    assert len({load_challenge(preset).sha256 for preset in PRESETS}) == len(PRESETS)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_digest_survives_another_writer_of_yaml(preset: str) -> None:
+    loaded = load_challenge(preset)
+    again = yaml.safe_dump(loaded.model_dump(mode="json", by_alias=True), sort_keys=False)
+    assert parse_challenge(again, "again.yaml").sha256 == loaded.sha256
+    backwards = yaml.safe_dump(dict(reversed(yaml.safe_load(preset_text(preset)).items())), sort_keys=False)
+    assert parse_challenge(backwards, "backwards.yaml").sha256 == loaded.sha256
+
+
+# What people type
+
+
+def test_an_unknown_preset_gets_the_nearest_one() -> None:
+    with pytest.raises(UsageError, match=r"no challenge 'talkinghead'\. Did you mean 'talking-head'\?") as caught:
+        load_challenge("talkinghead")
+    assert caught.value.exit_code == 2
+    assert "ipvg2025-facial" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a" * 5000, "a\0b", "../none", "x\ud800y"])
+def test_words_that_are_no_path_are_no_challenge(name: str) -> None:
+    with pytest.raises(UsageError, match="There is no challenge"):
+        load_challenge(name)
+
+
+def test_a_path_must_lead_to_a_file(tmp_path: Path) -> None:
+    with pytest.raises(ChallengeError, match=r"none\.yaml does not exist"):
+        load_challenge(tmp_path / "none.yaml")
+    with pytest.raises(ChallengeError, match="is a folder"):
+        load_challenge(tmp_path)
+    with pytest.raises(ChallengeError, match=r"a+\.yaml can't be read"):
+        load_challenge("a" * 5000 + ".yaml")
+
+
+def test_a_file_is_named_in_its_faults(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("id: mine\ntitle: Mine\ncovrage: 1\n")
+    with pytest.raises(ChallengeError) as caught:
+        load_challenge(file)
+    assert str(caught.value) == f"{file}, line 3: unknown key 'covrage'. Did you mean 'coverage'?"
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("submision: {}", "line 3: unknown key 'submision'. Did you mean 'submission'?"),
+        ("shema: 1", "line 3: unknown key 'shema'. Did you mean 'schema'?"),
+        (
+            "submission:\n  video:\n    max_fsp: 30",
+            "line 5: unknown key 'submission.video.max_fsp'. Did you mean 'max_fps'?",
+        ),
+        (
+            "metrics:\n  - {id: a.b}\n  - {id: c.d, wieght: 2}",
+            "line 5: unknown key 'metrics.1.wieght'. Did you mean 'weight'?",
+        ),
+        ("metrics:\n  - {weight: 2}", "line 4: the key 'metrics.0.id' is missing."),
+        ("ratings:\n  dimensions:\n    - {id: a}", "line 5: the key 'ratings.dimensions.0.title' is missing."),
+        ("schema: 2", "line 3: 'schema': Input should be 1. Found 2."),
+        ("metrics: {id: a.b}", "line 3: 'metrics': must be a list."),
+        ("submission: flat", "line 3: 'submission': must be a set of keys with values. Found 'flat'."),
+        ("evalkit_defaults:\n  - coverage\n  - metrics.wait", "line 5: 'evalkit_defaults.1': 'metrics.wait' is no key"),
+    ],
+)
+def test_typing_errors_are_named_with_their_line(text: str, fault: str) -> None:
+    assert any(line.startswith(f"mine.yaml, {fault}") for line in faults(text)), faults(text)
+
+
+def test_a_challenge_needs_an_id_and_a_title() -> None:
+    with pytest.raises(ChallengeError) as caught:
+        parse_challenge("schema: 1", "f")
+    assert str(caught.value).splitlines() == [
+        "f, line 1: the key 'id' is missing.",
+        "f, line 1: the key 'title' is missing.",
+    ]
+
+
+def test_an_id_of_digits_is_taken_as_written() -> None:
+    for text in ("2025", "012", "no", "1e3", "0x1f"):
+        assert parse_challenge(f"id: {text}\ntitle: {text}", "f").id == text
+
+
+@pytest.mark.parametrize("text", ["My Challenge", "../x", "a/b", "-a", "'a\n\nb'", "caf\u00e9"])
+def test_an_id_is_made_of_small_letters_digits_and_dashes(text: str) -> None:
+    with pytest.raises(ChallengeError, match=r"line 1: 'id': String should match pattern"):
+        parse_challenge(f"id: {text}\ntitle: x", "f")
+
+
+# Values
+
+
+@pytest.mark.parametrize("template", ["{id}.mp4", "videos/{id}.mp4", "{identity}/{prompt}.mp4", "{index}.mp4", "{id}"])
+def test_layouts_that_are_right(template: str) -> None:
+    assert challenge(f"submission: {{layouts: ['{template}']}}").submission.layouts == (template,)
+
+
+@pytest.mark.parametrize(
+    ("template", "words"),
+    [
+        ("{name}.mp4", "unknown field {name}; known: id, identity, prompt, index."),
+        ("{ID}.mp4", "unknown field {ID}; known: id, identity, prompt, index. Did you mean 'id'?"),
+        ("{promt}.mp4", "Did you mean 'prompt'?"),
+        ("{id!r}.mp4", "unknown field {id!r}"),
+        ("{}.mp4", "unknown field {}"),
+        ("video.mp4", "a layout needs at least one field such as {id}"),
+        ("", "a layout needs at least one field such as {id}"),
+        ("{{id}}.mp4", "a layout is a relative path"),
+        ("{id}}.mp4", "a layout is a relative path"),
+        ("/{id}.mp4", "a layout is a relative path"),
+        ("../{id}.mp4", "a layout is a relative path"),
+        ("a/../{id}.mp4", "a layout is a relative path"),
+        ("./{id}.mp4", "a layout is a relative path"),
+        ("a//{id}.mp4", "a layout is a relative path"),
+        ("{id}.mp4/", "a layout is a relative path"),
+        ("a\\{id}.mp4", "a layout is a relative path"),
+    ],
+)
+def test_layouts_that_are_wrong(template: str, words: str) -> None:
+    (fault,) = faults(f"submission:\n  layouts:\n    - '{template}'")
+    assert fault.startswith("mine.yaml, line 5: 'submission.layouts.0': ")
+    assert words in fault
+
+
+def test_a_challenge_has_at_least_one_layout() -> None:
+    (fault,) = faults("submission: {layouts: []}")
+    assert "'submission.layouts': Tuple should have at least 1 item" in fault
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("coverage: 1.01", "'coverage': Input should be less than or equal to 1"),
+        ("coverage: -0.1", "'coverage': Input should be greater than or equal to 0"),
+        ("coverage: nan", "'coverage'"),
+        ("coverage: yes", "'coverage': Input should be a valid number"),
+        ("coverage: true", "'coverage': must be a number. Found true."),
+        ("metrics: [{id: a.b, weight: -1}]", "'metrics.0.weight'"),
+        ("metrics: [{id: a.b, weight: .inf}]", "'metrics.0.weight'"),
+        ("metrics: [{id: a.b, weight: nan}]", "'metrics.0.weight'"),
+        ("metrics: [{id: a.b, weight: false}]", "'metrics.0.weight': must be a number. Found false."),
+        ("metrics: [{id: a.b, range: [1, 0]}]", "the range must be [low, high] with low < high"),
+        ("metrics: [{id: a.b, range: [1, 1]}]", "the range must be [low, high] with low < high"),
+        ("metrics: [{id: a.b, range: [0, inf]}]", "'metrics.0.range.1': must be a finite number"),
+        ("metrics: [{id: a.b, range: [nan, 1]}]", "'metrics.0.range.0': must be a finite number"),
+        ("metrics: [{id: a.b, range: [0]}]", "'metrics.0.range.1' is missing"),
+        ("metrics: [{id: a.b, direction: up}]", "Input should be 'higher' or 'lower'. Found 'up'"),
+        ("metrics: [{id: a.b}, {id: c.d}, {id: a.b}]", "'metrics': the metric 'a.b' stands twice."),
+        ("metrics: [{id: ''}]", "'metrics.0.id'"),
+        ("submission: {video: {max_fps: 0}}", "'submission.video.max_fps'"),
+        ("submission: {video: {min_fps: 30, max_fps: 25}}", "no video can have min_fps 30.0 and max_fps 25.0"),
+        ("submission: {video: {min_seconds: 601}}", "no video can have min_seconds 601.0 and max_seconds 600.0"),
+        ("submission: {video: {min_width: 2, max_width: 1}}", "no video can have min_width 2 and max_width 1"),
+        ("submission: {video: {min_height: 5000}}", "no video can have min_height 5000 and max_height 4096"),
+        ("submission: {video: {min_frames: 1.5}}", "'submission.video.min_frames'"),
+        ("submission: {archive: {max_files: 0}}", "'submission.archive.max_files'"),
+        ("submission: {runs: {max: 2, primary: 3}}", "3 primary runs can't be chosen from 2"),
+        ("submission: {severities: {layout.extra: fatal}}", "'submission.severities.layout.extra'"),
+        ("submission: {severities: {layout.extra: false}}", "'submission.severities.layout.extra'"),
+        ("testset: {samples: 0}", "'testset.samples'"),
+        ("testset: {samples: true}", "'testset.samples': must be a number. Found true."),
+        ("testset: {format: ipvg}", "'testset.format'"),
+        ("ratings: {dimensions: [{id: a, title: A, scale: [5, 1]}]}", "the scale must be [lowest, highest]"),
+        ("ratings: {dimensions: [{id: A b, title: A}]}", "'ratings.dimensions.0.id'"),
+        ("ratings: {dimensions: [{id: a, title: A}, {id: a, title: B}]}", "the dimension 'a' stands twice"),
+        ("ratings: {finalists: 0}", "'ratings.finalists'"),
+        ("schedule: [{id: a}, {id: a}]", "the phase 'a' stands twice"),
+        ("schedule: [{id: a, closes: 2026-03-01}]", "'schedule.0.closes': '2026-03-01' names no time zone"),
+        ("schedule: [{id: a, closes: 2026}]", "'schedule.0.closes': '2026' is not a date or time"),
+        (
+            "schedule: [{id: a, opens: 2026-03-02 AoE, closes: 2026-03-01 AoE}]",
+            "'schedule.0': a phase must close after it opens.",
+        ),
+    ],
+)
+def test_values_that_are_wrong(text: str, words: str) -> None:
+    (fault,) = faults(text)
+    assert fault.startswith("mine.yaml, line 3: ")
+    assert words in fault
+
+
+def test_equal_limits_are_possible() -> None:
+    video = challenge(
+        "submission: {video: {min_fps: 25, max_fps: 25, min_width: 512, max_width: 512}}"
+    ).submission.video
+    assert (video.min_fps, video.max_fps, video.min_width, video.max_width) == (25.0, 25.0, 512, 512)
+
+
+def test_null_means_not_checked() -> None:
+    video = challenge("submission: {video: {min_fps: null, max_fps: ~, max_width: }}").submission.video
+    assert (video.min_fps, video.max_fps, video.max_width) == (None, None, None)
+
+
+def test_a_phase_of_one_day_lasts_that_day_anywhere_on_earth() -> None:
+    (phase,) = challenge("schedule: [{id: final, opens: 2026-03-01 AoE, closes: 2026-03-01 AoE}]").schedule
+    opens, closes = phase.opens_at(), phase.closes_at()
+    assert opens is not None
+    assert closes is not None
+    assert closes - opens == timedelta(hours=24) - timedelta(microseconds=1)
+    (open_end,) = challenge("schedule: [{id: final}]").schedule
+    assert open_end.opens_at() is open_end.closes_at() is None
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("id", "schema", "submission", "submission.video.max_fps", "submission.runs.max", "metrics.weight"),
+        *("metrics.range", "ratings.dimensions.scale", "schedule.closes", "testset.samples", "submission.severities"),
+    ],
+)
+def test_defaults_may_name_every_key_through_lists(key: str) -> None:
+    assert challenge(f"evalkit_defaults: [{key}]").evalkit_defaults == (key,)
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        ("submission.video.max_fsp", " Did you mean 'max_fps'?"),
+        ("metrics.wieght", " Did you mean 'weight'?"),
+        ("schema_", " Did you mean 'schema'?"),
+        ("submission.severities.layout", ""),
+        ("coverage.x", ""),
+        ("submission.", ""),
+        (".", ""),
+        ("metrics.0.weight", ""),
+        ("model_config", ""),
+    ],
+)
+def test_defaults_may_name_nothing_else(key: str, hint: str) -> None:
+    assert faults(f"evalkit_defaults: ['{key}']") == [
+        f"mine.yaml, line 3: 'evalkit_defaults.0': '{key}' is no key of a challenge.{hint} Found '{key}'."
+    ]
+
+
+def test_a_challenge_does_not_change() -> None:
+    loaded = challenge()
+    with pytest.raises(ValueError, match="frozen"):
+        loaded.title = "other"
+
+
+leaves = st.sampled_from(
+    [None, True, False, 0, 1, -1, 3.5, 1e300, 10**30, "", "a", "x.y", "{id}.mp4", "off", "a\nb", "\u8996"]
+)
+nested = st.recursive(
+    leaves,
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(
+            st.sampled_from(["id", "layouts", "video", "max_fps", "severities", "range"]), inner, max_size=2
+        )
+    ),
+    max_leaves=4,
+)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.dictionaries(
+        st.sampled_from(["id", "submission", "metrics", "coverage", "ratings", "schedule", "evalkit_defaults", "x"]),
+        nested,
+        max_size=4,
+    )
+)
+def test_any_data_is_a_challenge_or_a_challenge_error(data: dict[str, Any]) -> None:
+    text = yaml.safe_dump({"id": "a", "title": "b", **data}, allow_unicode=True)
+    try:
+        loaded = parse_challenge(text, "f")
+    except EvalkitError as error:
+        assert isinstance(error, ChallengeError)
+        assert all(line.startswith("f") for line in str(error).splitlines())
+    else:
+        assert parse_challenge(json.dumps(loaded.model_dump(mode="json", by_alias=True)), "g").sha256 == loaded.sha256
+
+
+# Severities
+
+
+def _rule(name: str, severity: Any) -> Rule[None]:
+    return Rule(name, "set", severity, name, lambda facts: [Violation("It is wrong.")])
+
+
+def test_a_challenge_may_replace_a_severity_or_switch_a_rule_off() -> None:
+    severities = challenge(
+        "submission: {severities: {a.one: warning, a.two: off, a.three: info}}"
+    ).submission.severities
+    assert severities == {"a.one": "warning", "a.two": "off", "a.three": "info"}
+    rules = [_rule(f"a.{name}", "error") for name in ("one", "two", "three", "four")]
+    found = run_rules(rules, None, severities)
+    assert [(finding.rule, finding.severity) for finding in found] == [
+        ("a.one", "warning"),
+        ("a.three", "info"),
+        ("a.four", "error"),
+    ]
+    assert verdict_of(found) == "error"
+    assert verdict_of(found[:2]) == "warning"
+    assert verdict_of(found[1:2]) == verdict_of([]) == "ok"
+
+
+# The command line
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def call(*words: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as stop:
+            main(["challenges", *words])
+        captured = capsys.readouterr()
+        return int(stop.value.code or 0), captured.out, captured.err
+
+    return call
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_what_init_writes_passes_check(preset: str, tmp_path: Path, run: Run) -> None:
+    file = tmp_path / "My Challenge (2026).yaml"
+    assert run("init", str(file), "--from", preset)[0] == 0
+    code, out, _ = run("check", str(file))
+    assert code == 0
+    assert out.startswith(f"{file}: a valid challenge, id my-challenge-2026, ")
+    own, source = load_challenge(file), load_challenge(preset)
+    assert own.id == "my-challenge-2026"
+    assert own.model_copy(update={"id": preset}) == source
+
+
+@pytest.mark.parametrize(
+    ("name", "id_"),
+    [
+        ("2025", "2025"),
+        ("007", "007"),
+        ("no", "no"),
+        ("null", "my-challenge"),
+        ("---", "my-challenge"),
+        ("\u8996", "my-challenge"),
+    ],
+)
+def test_init_makes_an_id_from_any_name(name: str, id_: str, tmp_path: Path, run: Run) -> None:
+    file = tmp_path / f"{name}.yaml"
+    assert run("init", str(file))[0] == 0
+    assert run("check", str(file))[0] == 0
+    assert load_challenge(file).id == id_
+
+
+def test_init_can_start_from_a_file(tmp_path: Path, run: Run) -> None:
+    source = tmp_path / "source.yaml"
+    # The id of a preset, but another content: the file's is what counts.
+    source.write_text("# mine\nid: talking-head   # a comment\ntitle: My own\nnotes: |\n  id: not this one\n")
+    assert run("init", str(tmp_path / "new.yaml"), "--from", str(source))[0] == 0
+    text = (tmp_path / "new.yaml").read_text()
+    assert text == "# mine\nid: new\ntitle: My own\nnotes: |\n  id: not this one\n"
+
+
+def test_init_does_not_overwrite(tmp_path: Path, run: Run) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("precious")
+    code, out, err = run("init", str(file))
+    assert (code, out) == (2, "")
+    assert "exists already" in err
+    assert "--force" in err
+    assert file.read_text() == "precious"
+    assert run("init", str(file), "--force")[0] == 0
+    assert load_challenge(file).id == "mine"
+
+
+def test_init_from_nothing_known(tmp_path: Path, run: Run) -> None:
+    code, _, err = run("init", str(tmp_path / "mine.yaml"), "--from", "talkinghead")
+    assert code == 2
+    assert "Did you mean 'talking-head'?" in err
+    assert not (tmp_path / "mine.yaml").exists()
+
+
+def test_check_names_a_rule_that_does_not_exist(tmp_path: Path, run: Run) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("id: mine\ntitle: Mine\nsubmission: {severities: {layout.extras: off}}\n")
+    code, _, err = run("check", str(file))
+    assert code == 2
+    assert "names a rule that does not exist: 'layout.extras'. Did you mean 'layout.extra'?" in err
+    file.write_text("id: mine\ntitle: Mine\nsubmission: {severities: {layout.extra: off}}\n")
+    assert run("check", str(file))[0] == 0
+
+
+def test_check_notes_a_metric_that_is_not_installed(tmp_path: Path, run: Run) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("id: mine\ntitle: Mine\nmetrics: [{id: psnr.rgbb}]\n")
+    code, out, _ = run("check", str(file), "--json")
+    document = json.loads(out)
+    assert code == 0
+    assert document["ok"] is True
+    (note,) = document["notes"]
+    assert note.startswith(
+        "the metric 'psnr.rgbb' is not installed here and would be unscored. Did you mean 'psnr.rgb'"
+    )
+
+
+def test_check_as_json_of_a_fault_is_one_document(tmp_path: Path, run: Run) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("id: mine\n")
+    code, out, err = run("check", str(file), "--json")
+    assert code == 2
+    assert json.loads(out)["error"]["message"] == f"{file}, line 1: the key 'title' is missing."
+    assert "Traceback" not in err
+
+
+def test_list_and_show(tmp_path: Path, run: Run) -> None:
+    code, out, _ = run("list")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()] == PRESETS
+    assert [row["id"] for row in json.loads(run("list", "--json")[1])["challenges"]] == PRESETS
+    assert run("show", "talking-head")[1] == preset_text("talking-head")
+    shown = json.loads(run("show", "talking-head", "--json")[1])
+    assert shown["sha256"] == load_challenge("talking-head").sha256
+    file = tmp_path / "mine.yaml"
+    file.write_text("# caf\u00e9\nid: mine\ntitle: Mine\n", encoding="utf-8-sig")
+    assert run("show", str(file))[1] == "# caf\u00e9\nid: mine\ntitle: Mine\n"
+
+
+TWO = "[{id: q, title: Quality}, {id: m, title: Motion}]"
+METRIC_LINE = "metrics: [{id: fid.pytorch, direction: lower, range: [0, 100]}]\n"
+
+
+@pytest.mark.parametrize(
+    ("rules", "fault"),
+    [
+        ("ranking: two-phase\nratings: {method: none}\n", "needs people for its second phase"),
+        (f"ranking: weighted-sum\nratings: {{method: pairs, dimensions: {TWO}}}\n", "judged in pairs have none"),
+        ("ranking: weighted-sum\nratings: {method: pairs, dimensions: [{id: q, title: Q}]}\n", "judged in pairs"),
+        (f"ranking: two-phase\nratings: {{method: pairs, dimensions: {TWO}}}\n", None),
+        ("ranking: weighted-sum\nratings: {method: pairs}\n", None),
+        (f"ranking: rank-sum\nratings: {{method: pairs, dimensions: {TWO}}}\n", None),
+        (f"ranking: weighted-sum\nratings: {{method: mos, dimensions: {TWO}}}\n", None),
+    ],
+)
+def test_a_rule_that_can_never_rank_is_refused(tmp_path: Path, rules: str, fault: str | None) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(f"schema: 1\nid: c\ntitle: C\n{METRIC_LINE}{rules}", encoding="utf-8")
+    if fault is None:
+        assert load_challenge(path).id == "c"
+        return
+    with pytest.raises(ChallengeError, match=fault) as caught:
+        load_challenge(path)
+    assert str(path) in str(caught.value)
+    # A board that was opened with such rules can still be read.
+    assert parse_challenge(path.read_text(encoding="utf-8"), "board").id == "c"

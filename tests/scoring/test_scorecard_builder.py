@@ -1,0 +1,143 @@
+"""After the map: a metric with a bug, or an entry that got lost on the way, costs one number and not the run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evalkit import api
+from evalkit.errors import InputError
+from evalkit.metrics.base import Metric, MetricRecord, Outcome, SetMetric, Summary
+from evalkit.scoring.engines.local import LocalEngine
+from evalkit.scoring.extract import Config, Job
+from evalkit.scoring.plan import make_plan
+from evalkit.scoring.progress import Silent
+from evalkit.scoring.run import Options, validate_run
+from evalkit.scoring.scorecard import Scorecard
+from evalkit.weights.manifest import Backbones
+from evalkit.workers.pool import JobResult
+
+NOTHING = Backbones(name="nothing", title="no weights at all", roles={})
+RECORD = MetricRecord("planted.x", "P", "Planted.", True, "dB", (0, 1), ("facts",), 4, "none", role="diagnostic")
+
+
+class Planted(Metric):
+    record = RECORD
+
+    def __init__(self, act: Callable[[], Any]) -> None:
+        self.act = act
+
+    def compute(self, features):
+        return Outcome(self.act())
+
+
+class PlantedSet(SetMetric):
+    record = RECORD
+
+    def __init__(self, act: Callable[[], Any]) -> None:
+        self.act = act
+
+    def compute(self, features):
+        return Outcome(0.5)
+
+    def score_set(self, videos):
+        return Summary(self.act(), sum(1 for _ in videos))
+
+
+def run(world: Any, folder: Path, *planted: Metric, progress: Silent | None = None) -> Scorecard:
+    plan = make_plan(world.challenge(), NOTHING, names=["psnr", "duration"])
+    plan = replace(plan, metrics={**{metric.record.id: metric for metric in planted}, **plan.metrics})
+    options = Options(cache=folder / "cache", engine=LocalEngine(1), progress=progress or Silent())
+    return api.run_score(
+        world.submission(), world.challenge(), world.samples(), plan, out=None, options=options
+    ).scorecard
+
+
+def bug() -> float:
+    raise KeyError("a planted bug")
+
+
+@pytest.mark.parametrize(
+    ("act", "told"),
+    [(bug, "KeyError: 'a planted bug'"), (lambda: math.nan, "ValueError: an outcome's value is finite")],
+)
+def test_a_metric_with_a_bug_costs_its_own_number(world, tmp_path, act, told):
+    card = run(world, tmp_path, Planted(act))
+    score = card.metrics["planted.x"]
+    assert (score.value, score.reason, score.n, score.coverage) == (None, "metric_error", 0, 0.0)
+    for video in card.videos:
+        assert (video.values["planted.x"], video.reasons) == (None, {"planted.x": "metric_error"})
+        assert [event.kind for event in video.events] == ["metric_error"]
+        assert f"planted.x: {told}" in video.events[0].detail
+    assert card.metrics["psnr.rgb"].n == card.metrics["video.duration"].n == 4
+    assert not card.complete
+
+
+@pytest.mark.parametrize("act", [bug, lambda: math.nan, lambda: math.inf])
+def test_a_metric_of_the_set_with_a_bug_costs_its_own_number(world, tmp_path, act):
+    card = run(world, tmp_path, PlantedSet(act))
+    score = card.metrics["planted.x"]
+    assert (score.value, score.reason, score.unit, score.protocol, score.role) == (
+        None,
+        "metric_error",
+        "dB",
+        4,
+        "diagnostic",
+    )
+    assert {video.values["planted.x"] for video in card.videos} == {0.5}
+    assert card.metrics["psnr.rgb"].n == 4
+
+
+@pytest.mark.parametrize("kind", [Planted, PlantedSet])
+def test_what_a_metric_says_on_purpose_stops_the_run(world, tmp_path, kind):
+    def refuse() -> float:
+        raise InputError("The test set is not for this metric.")
+
+    with pytest.raises(InputError, match="not for this metric"):
+        run(world, tmp_path, kind(refuse))
+
+
+class Spoiler(Silent):
+    """Damages cache entries after the map, before the fold."""
+
+    def __init__(self, cache: Path, how: str) -> None:
+        self.cache, self.how = cache, how
+
+    def finish(self) -> None:
+        first = sorted(self.cache.rglob("paired_pixels/**/*.npz"))[0]
+        if self.how == "removed":
+            first.unlink()
+        else:
+            first.write_bytes(b"damaged")
+
+
+@pytest.mark.parametrize(("how", "reason"), [("removed", "feature_missing"), ("damaged", "cache_entry_unreadable")])
+def test_an_entry_lost_between_map_and_fold_is_a_reason(world, tmp_path, how, reason):
+    card = run(world, tmp_path, progress=Spoiler(tmp_path / "cache", how))
+    lost = [video for video in card.videos if video.values["psnr.rgb"] is None]
+    assert [video.reasons["psnr.rgb"] for video in lost] == [reason]
+    assert lost[0].values["video.duration"] == 1.0
+    assert card.metrics["psnr.rgb"].n == 3
+
+
+class Backwards:
+    """An engine whose answers come in the opposite order."""
+
+    name = "backwards"
+
+    def run(self, config: Config, jobs: Sequence[Job]) -> Iterator[JobResult]:
+        return reversed(list(LocalEngine(1).run(config, jobs)))
+
+
+def test_the_order_of_the_answers_does_not_show(world, tmp_path):
+    report = validate_run(
+        world.submission(), world.challenge(), world.samples(), Options(cache=tmp_path, engine=Backwards())
+    )
+    assert [file.sample for file in report.files] == ["d01", "d02", "d03", "d04"]
+    straight = api.validate(world.zip, "talking-head", world.testset, workers=2, cache=tmp_path)
+    assert report.to_json() == straight.to_json()

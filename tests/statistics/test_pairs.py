@@ -1,0 +1,200 @@
+"""Bradley-Terry: two players by hand, published figures, independent fits, coverage, and what can't be fitted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import optimize
+
+from evalkit.errors import InputError, UsageError
+from evalkit.statistics.bradley_terry import Strengths, bradley_terry, bradley_terry_by_dimension, points_table
+
+# Row beats column.
+FOUR = np.array([[0, 3, 2, 7], [1, 0, 6, 3], [4, 3, 0, 0], [1, 2, 5, 0]], dtype=float)
+
+
+def test_two_players_by_hand() -> None:
+    # 3 to 1: P = 3/4, theta = -+ log(3) / 2. Information 4 * 3/4 * 1/4 = 3/4 times [[1, -1], [-1, 1]], whose eigenvalue
+    # is 3/2, so covariance (2/3) / 2 = 1/3 times the same matrix: errors sqrt(1/3), of the difference sqrt(4/3).
+    found = bradley_terry([[0, 3], [1, 0]])
+    np.testing.assert_allclose(found.theta, [np.log(3) / 2, -np.log(3) / 2], atol=1e-12)
+    np.testing.assert_allclose(found.covariance, np.array([[1, -1], [-1, 1]]) / 3, atol=1e-12)
+    np.testing.assert_allclose(found.error, np.sqrt(1 / 3), atol=1e-12)
+    assert found.difference(0, 1) == pytest.approx((np.log(3), np.sqrt(4 / 3)))
+    assert found.win_probability(0, 1) == pytest.approx(0.75)
+    np.testing.assert_allclose(found.strength, [0.75, 0.25])
+    np.testing.assert_allclose(found.high - found.theta, 1.959964 * np.sqrt(1 / 3), rtol=1e-6)
+    assert (found.points.tolist(), found.comparisons.tolist()) == ([3, 1], [4, 4])
+
+
+def test_published_figures() -> None:
+    found = bradley_terry(FOUR)
+    np.testing.assert_allclose(found.strength, [0.39092801, 0.25280436, 0.14667577, 0.20959186], atol=5e-9)
+    np.testing.assert_allclose(found.error, [0.38042456, 0.36801425, 0.35803048, 0.36512323], atol=5e-9)
+    logs = np.array([-0.93923186, -1.37513939, -1.91953075, -1.56259315])
+    np.testing.assert_allclose(found.theta, logs - logs.mean(), atol=1e-8)
+    np.testing.assert_allclose(found.covariance.sum(axis=1), 0, atol=1e-12)
+
+
+def random_points(entrants=9, games=300, seed=0, ties=0.2):
+    rng = np.random.default_rng(seed)
+    theta = rng.normal(0, 0.8, entrants)
+    first = rng.integers(0, entrants, games)
+    second = (first + rng.integers(1, entrants, games)) % entrants
+    won = (rng.random(games) < 1 / (1 + np.exp(theta[second] - theta[first]))).astype(float)
+    won[rng.random(games) < ties] = 0.5
+    return first, second, won, theta - theta.mean()
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("prior", [None, 1.0])
+def test_against_an_independent_optimizer(seed, prior) -> None:
+    first, second, won, _ = random_points(seed=seed)
+
+    def loss(free):
+        theta = np.append(free, -free.sum())
+        gap = theta[first] - theta[second]
+        fit = won * np.log1p(np.exp(-gap)) + (1 - won) * np.log1p(np.exp(gap))
+        return fit.sum() + (0 if prior is None else 0.5 * (theta**2).sum() / prior**2)
+
+    fit = optimize.minimize(loss, np.zeros(8), method="BFGS", options={"gtol": 1e-9})
+    found = bradley_terry(points_table(first, second, won, 9), prior=prior)
+    np.testing.assert_allclose(found.theta, np.append(fit.x, -fit.x.sum()), atol=2e-6)
+
+    # Errors: the second derivatives by differences of the loss, in the 8 free strengths, then for all nine.
+    step = 1e-3
+    eye = np.eye(8) * step
+    second_derivatives = np.array(
+        [
+            [loss(fit.x + a + b) - loss(fit.x + a - b) - loss(fit.x - a + b) + loss(fit.x - a - b) for b in eye]
+            for a in eye
+        ]
+    ) / (4 * step**2)
+    spread = np.vstack([np.eye(8), -np.ones(8)])
+    covariance = spread @ np.linalg.inv(second_derivatives) @ spread.T
+    np.testing.assert_allclose(found.covariance, covariance, atol=1e-5)
+
+
+def test_against_minorisation() -> None:
+    # Hunter's iteration: p <- points / sum of comparisons / (p + p').
+    points = points_table(*random_points(seed=7)[:3], 9)
+    p = np.ones(9)
+    for _ in range(3000):
+        p = points.sum(axis=1) / ((points + points.T) / (p[:, None] + p)).sum(axis=1)
+        p /= p.sum()
+    np.testing.assert_allclose(bradley_terry(points).strength, p, atol=1e-10)
+
+
+def test_the_pseudo_inverse_of_the_information() -> None:
+    found = bradley_terry(FOUR)
+    chance = 1 / (1 + np.exp(found.theta[None, :] - found.theta[:, None]))
+    information = -(FOUR + FOUR.T) * chance * chance.T
+    np.fill_diagonal(information, 0)
+    np.fill_diagonal(information, -information.sum(axis=1))
+    np.testing.assert_allclose(found.covariance, np.linalg.pinv(information), atol=1e-12)
+
+
+def test_the_intervals_of_differences_cover() -> None:
+    rng = np.random.default_rng(5)
+    theta = np.array([0.8, 0.3, 0.0, -0.3, -0.8])
+    chance = 1 / (1 + np.exp(theta[None, :] - theta[:, None]))
+    inside = []
+    for _ in range(200):
+        upper = np.triu(rng.binomial(30, chance), 1).astype(float)
+        points = upper + np.tril((30 - upper).T, -1)
+        found = bradley_terry(points)
+        for i, j in ((0, 1), (1, 3), (0, 4)):
+            value, error = found.difference(i, j)
+            inside.append(abs(value - (theta[i] - theta[j])) <= 1.96 * error)
+    assert 0.92 <= np.mean(inside) <= 0.98
+
+
+def test_a_tie_is_half_a_win_for_both() -> None:
+    ties = points_table([0, 0, 1], [1, 1, 0], [0.5, 1, 1], 2)
+    np.testing.assert_array_equal(ties, [[0, 1.5], [1.5, 0]])
+    twice = points_table([0] * 4 + [1] * 2, [1] * 4 + [0] * 2, [1, 0, 1, 1, 1, 1], 2)
+    np.testing.assert_array_equal(twice, [[0, 3], [3, 0]])
+    np.testing.assert_allclose(bradley_terry(ties).theta, 0, atol=1e-12)
+    np.testing.assert_allclose(bradley_terry(ties).error, np.sqrt(2) * bradley_terry(twice).error)
+
+
+def test_the_order_of_sides_and_rows_does_not_matter() -> None:
+    first, second, won, _ = random_points()
+    points = points_table(first, second, won, 9)
+    np.testing.assert_array_equal(points, points_table(second, first, 1 - won, 9))
+    order = np.random.default_rng(1).permutation(len(won))
+    np.testing.assert_array_equal(points, points_table(first[order], second[order], won[order], 9))
+
+
+def test_scores_far_apart_are_still_solved() -> None:
+    points = np.array([[0, 1e6, 0], [1, 0, 1e6], [0, 1, 0]], dtype=float)
+    found = bradley_terry(points)
+    np.testing.assert_allclose(found.theta, [np.log(1e6), 0, -np.log(1e6)], atol=1e-9)
+
+
+def test_who_only_won_is_named() -> None:
+    points = [[0, 2, 1, 0], [1, 0, 1, 0], [0, 0, 0, 1], [0, 0, 1, 0]]
+    with pytest.raises(InputError, match=r"one side won every.*2 groups: \{a, b\}, \{c, d\}"):
+        bradley_terry(points, names=["a", "b", "c", "d"])
+
+
+def test_who_was_never_compared_is_named() -> None:
+    with pytest.raises(InputError, match=r"never compared.*2 groups: \{c\}, \{a, b\}"):
+        bradley_terry([[0, 1, 0], [1, 0, 0], [0, 0, 0]], names=["a", "b", "c"])
+
+
+def test_one_tie_connects() -> None:
+    points = points_table([0, 0, 1, 1], [1, 1, 2, 2], [1, 0.5, 1, 0.5], 3)
+    assert bradley_terry(points).theta.argmax() == 0
+
+
+def test_a_prior_makes_strengths_finite_and_is_told() -> None:
+    won_all = [[0, 3], [0, 0]]
+    with pytest.raises(InputError):
+        bradley_terry(won_all)
+    found = bradley_terry(won_all, prior=1.0)
+    # At the maximum, with theta = -+ x: 3 / (1 + exp(2 x)) = x.
+    x = optimize.brentq(lambda x: 3 / (1 + np.exp(2 * x)) - x, 0, 3)
+    np.testing.assert_allclose(found.theta, [x, -x], atol=1e-12)
+    assert found.prior == 1.0
+    assert bradley_terry(FOUR).prior is None
+    np.testing.assert_allclose(bradley_terry(FOUR, prior=1e6).error, bradley_terry(FOUR).error, rtol=1e-9)
+
+
+def test_every_dimension_on_its_own() -> None:
+    first, second, won, _ = random_points(entrants=4, games=200)
+    question = np.where(np.arange(200) % 2 == 0, "lip_sync", "identity")
+    found = bradley_terry_by_dimension(
+        [*first, 0], [*second, 1], [*won, 1.0], [*question, "style"], entrants=4, names=["a", "b", "c", "d"]
+    )
+    assert list(found) == ["identity", "lip_sync", "style"]
+    for name in ("identity", "lip_sync"):
+        rows = question == name
+        alone = bradley_terry(points_table(first[rows], second[rows], won[rows], 4))
+        assert isinstance(found[name], Strengths)
+        np.testing.assert_array_equal(found[name].theta, alone.theta)
+    assert isinstance(found["style"], InputError)
+    assert "{a}, {b}, {c}, {d}" in str(found["style"])
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "won", "error"),
+    [
+        ([0], [0], [1], InputError),
+        ([0], [1], [0.7], InputError),
+        ([0], [1], [np.nan], InputError),
+        ([0], [2], [1], UsageError),
+        ([-1], [1], [1], UsageError),
+        ([0, 1], [1], [1], UsageError),
+        ([0.0], [1.0], [1], UsageError),
+    ],
+)
+def test_strange_comparisons_are_refused(first, second, won, error) -> None:
+    with pytest.raises(error):
+        points_table(first, second, won, 2)
+
+
+@pytest.mark.parametrize("points", [[[0]], [[0, 1, 2]], [[0, -1], [1, 0]], [[1, 1], [1, 0]], [[0, np.inf], [1, 0]]])
+def test_strange_points_are_refused(points) -> None:
+    with pytest.raises(UsageError, match="no table of points"):
+        bradley_terry(points)

@@ -1,0 +1,538 @@
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evalkit.errors import TestSetError
+from evalkit.testsets.model import Sample, TestSet, load_testset, make_sample, parse_json
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def native(tmp_path: Path) -> Write:
+    def write(*lines: str | dict[str, Any], end: str = "\n", encoding: str = "utf-8") -> Path:
+        text = end.join(line if isinstance(line, str) else json.dumps(line, ensure_ascii=False) for line in lines) + end
+        (tmp_path / "samples.jsonl").write_bytes(text.encode(encoding))
+        return tmp_path
+
+    return write
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> Write:
+    """Write the folder of IPVG 2025: name of a person -> its files."""
+
+    def write(**files: list[str]) -> Path:
+        for person, names in files.items():
+            (tmp_path / person).mkdir()
+            for name in names:
+                (tmp_path / person / name).write_text(f"{person} {name}")
+        return tmp_path
+
+    return write
+
+
+def refused(path: Path) -> str:
+    with pytest.raises(TestSetError) as caught:
+        load_testset(path)
+    assert caught.value.exit_code == 1
+    return str(caught.value)
+
+
+# samples.jsonl
+
+
+def test_a_native_test_set(native: Write) -> None:
+    folder = native(
+        {"id": "s02", "reference_images": ["images/a.png", "images/b.png"], "audio": "audio/s02.wav", "text": "hello"},
+        {"id": "s01", "timeline": [{"start": 0, "end": 1.5, "description": "waves"}], "groups": {"age": "old"}},
+        {"id": "p1/q1", "identity": "p1", "prompt": "q1", "reference_video": "videos/x.mp4"},
+    )
+    testset = load_testset(folder)
+    assert [sample.id for sample in testset] == ["s02", "s01", "p1/q1"]  # the published order
+    assert len(testset) == 3
+    assert testset.format == "native"
+    assert testset.path(testset.samples[0].reference_images[1]) == folder / "images" / "b.png"
+    assert testset.samples[1].timeline is not None
+    assert testset.samples[1].timeline[0].end == 1.5
+    assert load_testset(folder / "samples.jsonl").sha256 == testset.sha256
+    assert load_testset(str(folder)).root == folder
+
+
+def test_blank_lines_carriage_returns_and_a_byte_order_mark_are_fine(native: Write) -> None:
+    folder = native("", '{"id": "a"}', "   ", '{"id": "b"}', "\t", end="\r\n", encoding="utf-8-sig")
+    assert [sample.id for sample in load_testset(folder)] == ["a", "b"]
+    assert "line 7" in refused(native("", '{"id": "a"}', "", "", "", "", '{"id": 1}', end="\r\n"))
+
+
+def test_the_last_line_needs_no_end(tmp_path: Path) -> None:
+    (tmp_path / "samples.jsonl").write_text('{"id": "a"}\n{"id": "b"}')
+    assert len(load_testset(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85"])
+def test_json_may_hold_what_other_formats_take_for_the_end_of_a_line(native: Write, separator: str) -> None:
+    folder = native({"id": "a", "text": f"one{separator}two"}, {"id": "b"})
+    assert [sample.text for sample in load_testset(folder)] == [f"one{separator}two", None]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("[1]", "not a JSON object. Found list"),
+        ('"s01"', "not a JSON object. Found str"),
+        ("null", "not a JSON object. Found NoneType"),
+        ("s01.mp4", "not a JSON object. Found Expecting value"),
+        ('{"id": "a"', "not a JSON object. Found Expecting"),
+        ('{"id": "a"} {"id": "b"}', "not a JSON object. Found Extra data"),
+        ('{"id": "a", "id": "b"}', "not a JSON object. Found the key 'id' stands twice"),
+        ('{"id": "a", "groups": {"x": "1", "x": "2"}}', "the key 'x' stands twice"),
+        ('{"id": "a", "timeline": [{"start": NaN, "end": 1, "description": "x"}]}', "NaN is no JSON value"),
+        ('{"id": "a", "timeline": [{"start": 0, "end": Infinity, "description": "x"}]}', "Infinity is no JSON value"),
+        ('{"id": "a", "x": ' + "[" * 100_000 + "]" * 100_000 + "}", "nested too deeply"),
+        ('{"id": ' + "9" * 5000 + "}", "not a JSON object. Found Exceeds the limit"),
+        ("{}", "the key 'id' is missing."),
+        ('{"ID": "a"}', "unknown key 'ID'."),
+        ('{"id": "a", "adio": "x.wav"}', "unknown key 'adio'. Did you mean 'audio'?"),
+        ('{"id": "a", "reference_image": "x.png"}', "unknown key 'reference_image'. Did you mean 'reference_images'?"),
+        ('{"id": 5}', "'id': must be text. Found 5."),
+        ('{"id": null}', "'id': must be text."),
+        ('{"id": "\\ud800"}', "'id': must be text, without halves of characters."),
+        ('{"id": ""}', "'id'"),
+        ('{"id": "' + "a" * 201 + '"}', "'id': String should have at most 200 characters"),
+        ('{"id": "a", "text": 5}', "'text': must be text. Found 5."),
+        ('{"id": "a", "reference_images": "x.png"}', "'reference_images': must be a list. Found 'x.png'."),
+        ('{"id": "a", "reference_images": ["x.png", 5]}', "'reference_images.1': must be text. Found 5."),
+        ('{"id": "a", "groups": {"age": 5}}', "'groups.age': must be text. Found 5."),
+        ('{"id": "a", "groups": []}', "'groups': must be a set of keys with values."),
+    ],
+)
+def test_a_fault_names_the_file_the_line_and_the_key(native: Write, line: str, words: str) -> None:
+    folder = native({"id": "first"}, line, {"id": "last"})
+    message = refused(folder)
+    assert message.startswith(f"{folder / 'samples.jsonl'}, line 2: ")
+    assert words in message
+    assert len(message) < 600
+
+
+def test_an_unknown_key_is_named_before_the_missing_one_it_explains(native: Write) -> None:
+    assert "unknown key 'idd'. Did you mean 'id'?" in refused(native({"idd": "a"}))
+
+
+@pytest.mark.parametrize("key", ["audio", "reference_video"])
+@pytest.mark.parametrize(
+    "path", ["../x.wav", "a/../../x.wav", "a/..", "/etc/passwd", "//x", "..", "", ".", "a\0b"], ids=repr
+)
+def test_paths_stay_inside_the_folder(native: Write, key: str, path: str) -> None:
+    message = refused(native({"id": "a", key: path}))
+    assert f"line 1: '{key}': a path must be relative and stay inside the test set's folder." in message
+
+
+def test_every_reference_image_stays_inside_the_folder(native: Write) -> None:
+    message = refused(native({"id": "a", "reference_images": ["ok.png", "/x.png"]}))
+    assert "'reference_images.1': a path must be relative" in message
+    assert "Found '/x.png'." in message
+
+
+@pytest.mark.parametrize("path", ["a.wav", "a/b.wav", "./a.wav", "a..b/c.wav", "..a/b", "~/a.wav", "a b\u00e9.wav"])
+def test_ordinary_paths_are_fine(path: str) -> None:
+    assert make_sample({"id": "a", "audio": path}, "here").audio == path
+
+
+@pytest.mark.parametrize(
+    "id_",
+    [
+        *("../x", "..", ".", "a/../b", "a/./b", "/a", "a/", "a//b", "/", " a", "a ", "a /b", "a\\b", "..\\x"),
+        *("a\nb", "a\0b", "a\x1b[2J", "a\u202eb", "a\u200bb"),
+    ],
+    ids=repr,
+)
+def test_an_id_can_not_leave_the_folder_it_is_put_into(id_: str) -> None:
+    with pytest.raises(TestSetError, match=r"^line 3: 'id': must be usable in a file's name: no backslash"):
+        make_sample({"id": id_}, "line 3")
+    with pytest.raises(ValueError, match="must be usable in a file's name"):
+        Sample(id=id_)
+
+
+@pytest.mark.parametrize(
+    "id_", ["s01", "id001/prompt1", "a.b+c", "a (1)", "...", "..a", "\u8996\u983b", "a{b}", "$(x)", "-x"]
+)
+def test_other_ids_are_fine(id_: str) -> None:
+    assert make_sample({"id": id_}, "here").id == id_
+
+
+@pytest.mark.parametrize("key", ["identity", "prompt"])
+def test_parts_of_an_id_are_one_name_each(key: str) -> None:
+    assert make_sample({"id": "a", key: "id001"}, "here").model_dump()[key] == "id001"
+    with pytest.raises(TestSetError, match=f"'{key}': must be the name of one file or folder, without '/'"):
+        make_sample({"id": "a", key: "a/b"}, "here")
+    for value in ("..", ".", "", "a\\b", "a\nb"):
+        with pytest.raises(TestSetError, match=f"'{key}'"):
+            make_sample({"id": "a", key: value}, "here")
+
+
+def test_ids_are_unique(native: Write) -> None:
+    message = refused(native({"id": "a"}, {"id": "b"}, {"id": "a"}))
+    assert "has the sample 'a' 2 times. Expected unique ids" in message
+
+
+@pytest.mark.parametrize("lines", [[], [""], ["", " ", ""]])
+def test_an_empty_test_set(native: Write, lines: list[str]) -> None:
+    assert "is empty. Expected at least one sample" in refused(native(*lines))
+
+
+# Timelines
+
+
+def _event(**changes: Any) -> dict[str, Any]:
+    return {"start": 0, "end": 2.5, "description": "waves", **changes}
+
+
+@pytest.mark.parametrize(
+    ("event", "words"),
+    [
+        (_event(start=-0.1), "'timeline.1.start': Input should be greater than or equal to 0. Found -0.1."),
+        (_event(end=0), "'timeline.1': an event must end after it starts, found 0.0 to 0.0."),
+        (_event(start=3), "'timeline.1': an event must end after it starts, found 3.0 to 2.5."),
+        (_event(end=float("nan")), "'timeline.1.end': must be a finite number."),
+        (_event(end=float("inf")), "'timeline.1.end': must be a finite number."),
+        (_event(start="soon"), "'timeline.1.start': Input should be a valid number"),
+        (_event(description=5), "'timeline.1.description': must be text. Found 5."),
+        ({"start": 0, "end": 1}, "the key 'timeline.1.description' is missing."),
+        (_event(strat=1), "unknown key 'timeline.1.strat'. Did you mean 'start'?"),
+        ("waves", "'timeline.1': must be a set of keys with values. Found 'waves'."),
+    ],
+)
+def test_a_timeline_is_made_of_events_that_go_forward(event: Any, words: str) -> None:
+    with pytest.raises(TestSetError) as caught:
+        make_sample({"id": "a", "timeline": [_event(), event]}, "here")
+    assert str(caught.value).startswith("here: ")
+    assert words in str(caught.value)
+
+
+def test_events_may_overlap_and_leave_gaps() -> None:
+    sample = make_sample({"id": "a", "timeline": [_event(), _event(start=1), _event(start=9, end=10)]}, "here")
+    assert [(event.start, event.end) for event in sample.timeline or ()] == [(0, 2.5), (1, 2.5), (9, 10)]
+
+
+def test_a_number_too_large_for_a_double_is_no_time(native: Write) -> None:
+    folder = native('{"id": "a", "timeline": [{"start": 0, "end": 1e999, "description": "x"}]}')
+    assert "'timeline.0.end': must be a finite number" in refused(folder)
+
+
+# IPVG 2025
+
+
+def test_the_folder_of_ipvg_2025(people: Write) -> None:
+    prompts = [f"prompt{n}.txt" for n in range(1, 11)]
+    folder = people(
+        id010=["image.jpg", *prompts], id002=["image.PNG", "prompt1.txt"], id1=["image.webp", "prompt1.txt"]
+    )
+    testset = load_testset(folder)
+    assert testset.format == "ipvg2025"
+    # By number, not by letter: id1, id002, id010, and prompt2 before prompt10.
+    assert [sample.id for sample in testset] == [
+        *("id1/prompt1", "id002/prompt1"),
+        *(f"id010/prompt{n}" for n in range(1, 11)),
+    ]
+    last = testset.samples[-1]
+    assert (last.identity, last.prompt, last.text) == ("id010", "prompt10", "id010 prompt10.txt")
+    assert last.reference_images == ("id010/image.jpg",)
+    assert testset.path(last.reference_images[0]).is_file()
+
+
+def test_200_people_with_5_prompts_are_1000_samples(people: Write) -> None:
+    names = ["image.png", *(f"prompt{n}.txt" for n in range(1, 6))]
+    testset = load_testset(people(**{f"id{n:03}": names for n in range(1, 201)}))
+    assert len(testset) == 200 * 5
+    assert testset.samples[0].id == "id001/prompt1"
+    assert testset.samples[-1].id == "id200/prompt5"
+
+
+def test_several_images_of_one_person_are_all_references(people: Write) -> None:
+    (sample,) = load_testset(people(id001=["image10.png", "image2.png", "image1.jpeg", "prompt1.txt"]))
+    assert sample.reference_images == ("id001/image1.jpeg", "id001/image2.png", "id001/image10.png")
+
+
+def test_what_is_no_person_is_left_out(people: Write) -> None:
+    folder = people(
+        id001=["image.png", "prompt1.txt", "._image.png", ".prompt2.txt", "notes.txt", "prompts.txt", "prompt_old.txt"],
+        empty=[],
+        docs=["read.me"],
+        _cache=["x.npz"],
+    )
+    (folder / ".hidden").mkdir()
+    (folder / ".hidden" / "image.png").write_text("x")
+    (folder / "README.txt").write_text("x")
+    (folder / "id001" / "image.jpg").mkdir()
+    (sample,) = load_testset(folder)
+    assert sample.id == "id001/prompt1"
+    assert sample.reference_images == ("id001/image.png",)
+
+
+def test_folders_with_strange_digits_are_read_too(people: Write) -> None:
+    names = ["image.png", "prompt1.txt"]
+    folder = people(**{"\u00b2": names, "\u0663": names, "id1": names, "id01": names, "id": names, "7": names})
+    ids = [sample.identity for sample in load_testset(folder)]
+    # Digits are 0-9: 7 stands at the start; id has none; id01 and id1 are equal numbers, in the order of their letters.
+    assert ids == ["7", "id", "id01", "id1", "\u00b2", "\u0663"]
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        (["prompt1.txt"], "id002 has no image.*. Expected image.* and prompt1.txt, prompt2.txt ..."),
+        (["prompt1.txt", "image.gif"], "id002 has no image.*."),
+        (["image.png"], "id002 has no prompt1.txt."),
+        (["image.png", "Prompt1.TXT"], "id002 has no prompt1.txt."),
+        (["image.png", "prompt1.txt", "prompt3.txt"], "Found prompt1.txt, prompt3.txt; expected prompt2.txt."),
+        (["image.png", "prompt2.txt"], "Found prompt2.txt; expected prompt1.txt."),
+        (["image.png", "prompt0.txt", "prompt1.txt"], "Found prompt0.txt, prompt1.txt; expected prompt1.txt."),
+        (["image.png", "prompt1.txt", "prompt01.txt"], "are not numbered 1, 2, 3 ..."),
+    ],
+)
+def test_a_person_without_an_image_or_with_lost_prompts(people: Write, files: list[str], words: str) -> None:
+    assert words in refused(people(id001=["image.png", "prompt1.txt"], id002=files))
+
+
+def test_prompts_have_text(people: Write) -> None:
+    folder = people(id001=["image.png", "prompt1.txt"])
+    prompt = folder / "id001" / "prompt1.txt"
+    prompt.write_bytes(b"\xef\xbb\xbf  A man waves.\r\n")
+    assert load_testset(folder).samples[0].text == "A man waves."
+    prompt.write_text(" \n")
+    assert f"The prompt {prompt} is empty." in refused(folder)
+    prompt.write_bytes(b"caf\xe9")
+    assert f"The prompt {prompt} is not UTF-8 text" in refused(folder)
+
+
+# eval.json of IPVG 2026
+
+
+def _json(folder: Path, content: Any, name: str = "eval.json") -> Path:
+    (folder / name).write_text(json.dumps(content), encoding="utf-8")
+    return folder / name
+
+
+FACIAL = [{"img": f"images/{n}.png", "prompt": f"prompt {n}", "more": 1} for n in range(1, 12)]
+SEQUENTIAL = [
+    {
+        "img_paths": ["a.png", "b.png"],
+        "class_label": ["person", "dog"],
+        "global_prompt": "A man and his dog",
+        "temporal_captions": [_event(), _event(start=2.5, end=5, description="walks", index=1)],
+    },
+    {"img_paths": ["c.png"], "class_label": "cat", "global_prompt": "A cat", "temporal_captions": [_event()]},
+    {"img_paths": ["d.png"], "global_prompt": "A cup", "temporal_captions": [_event()]},
+]
+
+
+def test_the_facial_track(tmp_path: Path) -> None:
+    file = _json(tmp_path, FACIAL)
+    testset = load_testset(tmp_path)
+    assert testset.format == "ipvg2026-facial"
+    assert [sample.id for sample in testset] == [str(n) for n in range(1, 12)]
+    assert testset.samples[9].text == "prompt 10"
+    assert testset.samples[9].reference_images == ("images/10.png",)
+    assert load_testset(file).sha256 == testset.sha256
+    assert testset.root == load_testset(file).root == tmp_path
+
+
+def test_the_sequential_track(tmp_path: Path) -> None:
+    testset = load_testset(_json(tmp_path, SEQUENTIAL, "test.json"))
+    assert testset.format == "ipvg2026-sequential"
+    first, second, third = testset
+    assert first.reference_images == ("a.png", "b.png")
+    assert [(e.start, e.end, e.description) for e in first.timeline or ()] == [(0, 2.5, "waves"), (2.5, 5, "walks")]
+    assert (first.groups, second.groups, third.groups) == ({"class": "dog+person"}, {"class": "cat"}, {})
+    assert third.text == "A cup"
+
+
+def test_an_object_of_entries_is_read_in_the_order_of_its_numbers(tmp_path: Path) -> None:
+    entries = {str(n): FACIAL[n - 1] for n in (10, 2, 1)}
+    assert [sample.text for sample in load_testset(_json(tmp_path, entries))] == ["prompt 1", "prompt 2", "prompt 10"]
+    entries = {"b": FACIAL[1], "a": FACIAL[0]}
+    assert [sample.text for sample in load_testset(_json(tmp_path, entries))] == ["prompt 2", "prompt 1"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ("x", "not an object. Found str"),
+        ({"img": "a.png"}, "the key 'prompt' is missing. Expected img, prompt"),
+        ({"prompt": "x"}, "the key 'img' is missing. Expected img, prompt"),
+        ({"img": 5, "prompt": "x"}, "'img.0': must be text. Found 5."),
+        ({"img": ["a.png"], "prompt": "x"}, "'img.0': must be text."),
+        ({"img": "../a.png", "prompt": "x"}, "'img.0': a path must be relative"),
+        ({"img": "/a.png", "prompt": "x"}, "'img.0': a path must be relative"),
+        ({"img": "a.png", "prompt": 5}, "'prompt': must be text. Found 5."),
+    ],
+)
+def test_faults_of_the_facial_track_name_the_entry_and_its_own_keys(tmp_path: Path, entry: Any, words: str) -> None:
+    file = _json(tmp_path, [FACIAL[0], entry])
+    assert f"{file}, entry 2: {words}" in refused(file)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"img_paths": "a.png"}, "'img_paths': must be a list. Found 'a.png'."),
+        ({"img_paths": ["a.png", "../b"]}, "'img_paths.1': a path must be relative"),
+        ({"global_prompt": 5}, "'global_prompt': must be text. Found 5."),
+        ({"temporal_captions": [_event(), _event(end=0)]}, "'temporal_captions.1': an event must end after it starts"),
+        ({"temporal_captions": [{"start": 0, "end": 1}]}, "the key 'temporal_captions.0.description' is missing."),
+        ({"temporal_captions": "waves"}, "'temporal_captions': must be a list. Found 'waves'."),
+        ({"temporal_captions": ["waves"]}, "'temporal_captions.0': must be a set of keys"),
+    ],
+)
+def test_faults_of_the_sequential_track_name_the_entry_and_its_own_keys(
+    tmp_path: Path, changes: dict[str, Any], words: str
+) -> None:
+    file = _json(tmp_path, [SEQUENTIAL[0], {**SEQUENTIAL[1], **changes}])
+    assert f"{file}, entry 2: {words}" in refused(file)
+
+
+def test_an_entry_of_the_other_track_lacks_keys(tmp_path: Path) -> None:
+    file = _json(tmp_path, [FACIAL[0], SEQUENTIAL[0]])
+    assert f"{file}, entry 1: the key 'img_paths' is missing." in refused(file)
+
+
+@pytest.mark.parametrize("labels", [5, {"a": 1}, [5, None], True])
+def test_strange_class_labels_are_only_labels(tmp_path: Path, labels: Any) -> None:
+    (sample,) = load_testset(_json(tmp_path, [{**SEQUENTIAL[0], "class_label": labels}]))
+    assert set(sample.groups) == {"class"}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "is not JSON. Found Expecting value"),
+        ("[", "is not JSON"),
+        ("5", "is no test set. Found int; expected a list of entries"),
+        ('"x"', "is no test set. Found str"),
+        ("[" * 100_000, "is not JSON. Found nested too deeply"),
+        ("[NaN]", "is not JSON. Found NaN is no JSON value"),
+        ("[]", "is empty. Expected at least one sample"),
+        ("{}", "is empty. Expected at least one sample"),
+        ('{"data": [1]}', "entry 1: not an object. Found list"),
+    ],
+)
+def test_files_that_are_no_eval_json(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "eval.json").write_text(text)
+    assert words in refused(tmp_path)
+
+
+# Wrong places
+
+
+def test_wrong_files_and_folders(tmp_path: Path) -> None:
+    assert "does not exist. Check --testset." in refused(tmp_path / "none")
+    assert "does not exist" in refused(Path("a" * 5000))
+    assert "does not exist" in refused(Path("a\0b"))
+    empty = refused(tmp_path)
+    assert "is no test set. Found 0 folders, none with an image and prompts" in empty
+    assert "expected samples.jsonl, eval.json, or folders idNNN with image.* and prompt1.txt" in empty
+    (tmp_path / "videos").mkdir()
+    assert "Found 1 folders, none with" in refused(tmp_path)
+    (tmp_path / "team.zip").write_bytes(b"PK\x03\x04\xff\xfe")
+    assert "team.zip is not UTF-8 text" in refused(tmp_path / "team.zip")
+    (tmp_path / "list.csv").write_text("id,audio\ns01,a.wav\n")
+    assert "list.csv, line 1: not a JSON object" in refused(tmp_path / "list.csv")
+
+
+def test_a_folder_that_can_not_be_read(people: Write, request: pytest.FixtureRequest) -> None:
+    folder = people(id001=["image.png", "prompt1.txt"])
+    (folder / "id001").chmod(0)
+    request.getfixturevalue("unprivileged")
+    assert "can't be read. Found Permission denied" in refused(folder)
+
+
+def test_samples_jsonl_comes_before_the_other_forms(native: Write) -> None:
+    folder = native({"id": "a"})
+    _json(folder, FACIAL)
+    assert load_testset(folder).format == "native"
+    assert load_testset(folder / "eval.json").format == "ipvg2026-facial"
+
+
+# The record
+
+
+def test_a_limit_takes_the_first_samples(native: Write) -> None:
+    testset = load_testset(native(*({"id": f"s{n}"} for n in range(5))))
+    assert [sample.id for sample in testset.limited(2)] == ["s0", "s1"]
+    assert testset.limited(2).root == testset.root
+    assert len(testset.limited(99)) == 5
+    assert testset.limited(None) is testset
+
+
+def test_the_digest_is_of_the_records_not_of_their_writing(native: Write) -> None:
+    one = load_testset(native('{"id": "a", "text": "x"}', '{"id": "b"}')).sha256
+    assert load_testset(native("", '{"text":"\\u0078","id":"a"}', '{"id": "b", "audio": null}')).sha256 == one
+    assert load_testset(native('{"id": "b"}', '{"id": "a", "text": "x"}')).sha256 != one
+    assert load_testset(native('{"id": "a", "text": "y"}', '{"id": "b"}')).sha256 != one
+
+
+@settings(deadline=None)
+@given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(max_size=9), lambda x: st.lists(x, max_size=3)))
+def test_strict_json_reads_what_json_writes(data: Any) -> None:
+    text = json.dumps(data)
+    if "NaN" in text or "Infinity" in text:
+        try:
+            parse_json(text)
+        except ValueError as error:
+            assert "no JSON value" in str(error)
+        return
+    assert parse_json(text) == data
+
+
+@settings(deadline=None)
+@given(st.text(st.one_of(st.characters(), st.sampled_from("/.\\ ab")), max_size=30))
+def test_no_id_leads_out_of_a_folder(text: str) -> None:
+    try:
+        sample = make_sample({"id": text}, "here")
+    except TestSetError as error:
+        assert str(error).startswith("here: 'id'")
+        return
+    assert os.path.normpath(f"/answers/{sample.id}.mp4") == f"/answers/{text}.mp4"
+
+
+@settings(deadline=None)
+@given(
+    st.dictionaries(
+        st.sampled_from([*Sample.model_fields, "x"]), st.none() | st.integers() | st.text() | st.lists(st.text())
+    )
+)
+def test_any_record_is_a_sample_or_a_test_set_error(record: dict[str, Any]) -> None:
+    try:
+        sample = make_sample(record, "here")
+    except TestSetError as error:
+        assert str(error).startswith("here: ")
+        assert "\n" not in str(error)
+    else:
+        assert isinstance(TestSet(Path(), (sample,)).sha256, str)
+
+
+# The real ones
+
+
+@pytest.mark.shared
+def test_the_shared_test_sets_load(shared: Path) -> None:
+    heads = load_testset(shared / "data" / "talking-heads" / "testset")
+    generated = load_testset(shared / "data" / "generated" / "testset" / "samples.jsonl")
+    assert [sample.id for sample in heads] == [f"s{n:02}" for n in range(1, 21)]  # DATA.md: 20 clips
+    assert [sample.id for sample in generated] == [f"g{n:02}" for n in range(1, 8)]  # DATA.md: 7 samples
+    for testset in (heads, generated):
+        for sample in testset:
+            named = [*sample.reference_images, *filter(None, (sample.audio, sample.reference_video))]
+            assert named
+            assert all(testset.path(relative).is_file() for relative in named)
+    assert all(sample.reference_video for sample in heads)
+    assert not any(sample.reference_video for sample in generated)  # no ground truth exists

@@ -1,0 +1,443 @@
+"""Workers that crash, hang, raise, chatter and outlive nobody."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from evalkit.errors import MachineError, StorageError, WeightsError
+from evalkit.scoring.extract import Extraction
+from evalkit.workers import pool
+from evalkit.workers.pool import JobResult, Workers
+
+ACTS = "pool_handlers:acts"
+
+
+class _Runs:
+    """A pickle that runs something where it is read."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return print, ("runs here",)
+
+
+def results(jobs: list[tuple[object, ...]], count: int = 2, timeout: float | None = 60.0, **options: object):
+    """Return the results of all jobs by index; every job must have exactly one."""
+    found = list(Workers(options.pop("handler", ACTS), options.pop("config", None), count, timeout).run(jobs))
+    assert sorted(result.index for result in found) == list(range(len(jobs)))
+    return {result.index: result for result in found}
+
+
+def eventually(condition: Callable[[], bool]) -> bool:
+    """Wait until ``condition`` holds; give up after a minute."""
+    for _ in range(600):
+        if condition():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def alive(pid: int) -> bool:
+    """Return whether the process runs; one that only waits to be collected doesn't."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in {"Z", "X"}
+
+
+def children(of: int) -> set[int]:
+    """Return the processes that ``of`` started and that are still there, zombies included."""
+    found = set()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            except (OSError, ValueError):
+                continue
+            if parent == of:
+                found.add(int(entry.name))
+    return found
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind(tmp_path, monkeypatch):
+    """After every test: no child process and no temporary folder of a worker."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    before = children(os.getpid())
+    yield
+    assert children(os.getpid()) <= before
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_every_job_is_answered_whatever_the_order(count):
+    # The first job takes longest, so with two workers the answers come in another order than the jobs.
+    jobs = [("sleep", 0.3, "slow"), *(("echo", number) for number in range(6))]
+    found = results(jobs, count)
+    assert {index: result.value for index, result in found.items()} == {0: "slow"} | {n + 1: n for n in range(6)}
+    assert all(result.failure is None and result.detail == "" for result in found.values())
+
+
+def test_answers_come_as_they_are_ready(tmp_path):
+    signal_file = tmp_path / "go"
+    run = Workers(ACTS, None, 2).run([("wait", str(signal_file)), ("echo", 1), ("echo", 2)])
+    assert [next(run).value, next(run).value] == [1, 2]
+    signal_file.touch()
+    assert [result.value for result in run] == ["waited"]
+
+
+def test_the_config_reaches_every_worker():
+    assert results([("config",)] * 4, config={"a": [1, None]})[3].value == {"a": [1, None]}
+
+
+def test_no_jobs():
+    assert list(Workers(ACTS, None, 3).run([])) == []
+
+
+def test_more_workers_than_jobs(tmp_path):
+    assert set(results([("echo", 1), ("echo", 2)], 8)) == {0, 1}
+    results([("pid",)] * 2, 8, config=str(tmp_path))
+    assert 1 <= len(list(tmp_path.glob("*.pid"))) <= 2
+
+
+@pytest.mark.parametrize("count", [0, -1])
+def test_no_worker_is_refused(count):
+    with pytest.raises(ValueError, match="at least 1"):
+        Workers(ACTS, None, count)
+
+
+@pytest.mark.parametrize(
+    ("job", "detail"),
+    [
+        (("exit", 5), "ended with code 5"),
+        (("sys.exit",), "ended with code 0"),
+        (("sigkill",), "ended by SIGKILL"),
+        (("segfault",), "ended by SIGSEGV"),
+    ],
+)
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_crash_costs_one_job(job, detail, count):
+    found = results([("echo", 0), job, ("echo", 2), ("echo", 3)], count)
+    assert found.pop(1) == JobResult(1, failure="crashed", detail=detail)
+    assert {index: result.value for index, result in found.items()} == {0: 0, 2: 2, 3: 3}
+
+
+def test_only_crashes():
+    assert {result.failure for result in results([("exit", 1)] * 4).values()} == {"crashed"}
+
+
+def test_a_hang_costs_one_job():
+    found = results([("echo", 0), ("sleep", 600, None), ("echo", 2)], 1, timeout=2.0)
+    assert found.pop(1) == JobResult(1, failure="timeout", detail="more than 2 s")
+    assert {index: result.value for index, result in found.items()} == {0: 0, 2: 2}
+
+
+def test_a_hang_whose_child_process_holds_the_pipe_costs_one_job(tmp_path):
+    found = results([("fork",), ("echo", 2)], 1, timeout=2.0, config=str(tmp_path))
+    assert (found[0].failure, found[1].value) == ("timeout", 2)
+    grandchild = int((tmp_path / "grandchild").read_text())
+    assert eventually(lambda: not alive(grandchild))
+
+
+def test_a_worker_that_closes_its_pipe_and_lives_on_costs_one_job(monkeypatch):
+    monkeypatch.setattr(pool, "_GRACE_SECONDS", 0.5)
+    found = results([("close pipe",), ("echo", 2)], 1, timeout=None)
+    assert (found[0].failure, found[1].value) == ("crashed", 2)
+
+
+def test_an_exception_costs_one_job_and_tells_its_traceback():
+    found = results([("raise", "a planted fault"), ("echo", 2)], 1)
+    assert found[0].failure == "error"
+    assert found[0].detail.startswith("Traceback")
+    assert "in _raise" in found[0].detail
+    assert found[0].detail.rstrip().endswith("ValueError: a planted fault")
+    assert found[1].value == 2
+
+
+def test_an_answer_that_cannot_be_sent_costs_one_job():
+    found = results([("lambda",), ("fragile",), ("echo", 2)], 1)
+    assert found[0].failure == "error"
+    assert "The answer can't be sent" in found[0].detail
+    assert found[1].failure == "error"
+    assert "The answer can't be sent" in found[1].detail
+    assert found[2].value == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "length", "word"),
+    [
+        (pickle.dumps(_Runs()), None, "gave no answer"),
+        (b"", (1 << 63) - 1, "claims"),
+        (b'["ok", 1]', None, "gave no answer"),
+        (b'"ok"', None, "gave no answer"),
+        (b'["fine", 1, false]', None, "it is no answer"),
+        (b'["stop", "words", false]', None, "it is no answer"),
+        (b'["error", 7, false]', None, "it is no answer"),
+        (b'["ok", {"record": ["os:system", {"command": "true"}]}, false]', None, "KeyError"),
+        (b'["ok", {"record": ["evalkit.scoring.extract:Extraction", {"sample": 7}]}, false]', None, "gave no answer"),
+        (b'["ok", {"record": ["evalkit.scoring.extract:Extraction", []]}, false]', None, "AttributeError"),
+        (b'["ok", {}, false]', None, "gave no answer"),
+        (b"[" * 100_000, None, "RecursionError"),
+    ],
+    ids=["pickle", "length", "short", "word", "kind", "stop", "error", "function", "record", "parts", "empty", "deep"],
+)
+def test_a_worker_that_was_taken_over_costs_its_job_and_runs_nothing_here(body, length, word, capfd):
+    importlib.import_module("evalkit.scoring.extract")  # announces its record
+    found = results([("forge", body, length), ("echo", 2)], 1)
+    assert found[0].failure == "crashed"
+    assert word in found[0].detail
+    assert found[1].value == 2
+    assert "runs here" not in capfd.readouterr().out
+
+
+def test_records_and_plain_values_arrive_as_they_were_sent(tmp_path):
+    value = {"a": [1, (2.5, None), True], 3: b"\x00", (1, 2): {"x"}, "p": tmp_path, "n": float("inf")}
+    found = results([("echo", value), ("extraction",)], 1)
+    assert found[0].value == value
+    assert found[1].value == Extraction("s", None, None, problem="lost", keys={"f": "k"}, computed=("f",))
+
+
+def test_an_evalkit_error_stops_the_run(tmp_path):
+    jobs = [("pid", 0.2)] * 3 + [("stop", "full disk")] + [("pid", 0.2)] * 50
+    with pytest.raises(StorageError) as caught:
+        list(Workers(ACTS, str(tmp_path), 2).run(jobs))
+    assert (caught.value.what, caught.value.found, caught.value.fix) == (
+        "There is no space left.",
+        "0 bytes",
+        "Free some.",
+    )
+    pids = [int(path.stem) for path in tmp_path.glob("*.pid")]
+    assert pids
+    assert not any(alive(pid) for pid in pids)
+
+
+def test_an_evalkit_error_at_the_start_is_raised():
+    with pytest.raises(WeightsError, match="The weights are missing") as caught:
+        list(Workers("pool_handlers:weights_missing", "here", 2).run([("echo", 1)] * 5))
+    assert caught.value.expected == "here"
+
+
+@pytest.mark.parametrize(
+    ("handler", "found"),
+    [
+        ("pool_handlers:broken_start", "RuntimeError: no start with 7"),
+        ("pool_handlers:crash_at_start", "it ended with code 7"),
+        ("pool_handlers:no_such_name", "AttributeError"),
+        ("no_such_module:acts", "ModuleNotFoundError"),
+    ],
+)
+def test_a_worker_that_cannot_start_is_the_machines_fault(handler, found):
+    with pytest.raises(MachineError, match="A worker process could not start") as caught:
+        list(Workers(handler, 7, 2).run([("echo", 1)] * 5))
+    assert found in (caught.value.found or "")
+
+
+def test_a_worker_that_hangs_at_the_start_is_the_machines_fault(monkeypatch):
+    monkeypatch.setattr(pool, "_STARTUP_SECONDS", 0.01)
+    with pytest.raises(MachineError, match="could not start"):
+        list(Workers(ACTS, None, 1).run([("echo", 1)]))
+
+
+def test_leaving_the_loop_ends_all_workers(tmp_path):
+    run = Workers(ACTS, str(tmp_path), 2).run([("pid",), ("pid", 600), *[("pid", 600)] * 4])
+    first = next(run)
+    assert eventually(lambda: len(list(tmp_path.glob("*.pid"))) == 2)
+    run.close()
+    pids = {int(path.stem) for path in tmp_path.glob("*.pid")}
+    assert first.value in pids
+    assert not any(alive(pid) for pid in pids)
+
+
+def test_an_exception_in_the_callers_loop_ends_all_workers(tmp_path):
+    def loop() -> None:
+        for _ in Workers(ACTS, str(tmp_path), 2).run([("pid",), *[("pid", 600)] * 3]):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        loop()
+    assert not any(alive(int(path.stem)) for path in tmp_path.glob("*.pid"))
+
+
+def test_a_worker_that_is_stopped_in_the_middle_of_a_job_tidies_up_in_silence(tmp_path, capfd):
+    written = tmp_path / "written"
+    run = Workers(ACTS, str(written), 2).run([("echo", 1), ("write half",), ("write half",)])
+    next(run)
+    assert eventually(lambda: written.is_dir() and len(list(written.iterdir())) == 2)
+    run.close()
+    assert list(written.iterdir()) == []
+    assert capfd.readouterr() == ("", "")
+
+
+def test_workers_that_do_not_leave_when_asked_are_killed(tmp_path):
+    run = Workers(ACTS, str(tmp_path), 2).run([("echo", 1), ("stubborn",), ("stubborn",)])
+    next(run)
+    assert eventually(lambda: len(list(tmp_path.glob("*.pid"))) == 2)
+    run.close()
+    assert not any(alive(int(path.stem)) for path in tmp_path.glob("*.pid"))
+
+
+def test_what_a_job_prints_goes_to_standard_error(capfd):
+    found = results([("chatter", 1), ("chatter", 2)], 1)
+    assert [found[0].value, found[1].value] == [1, 2]
+    out, error = capfd.readouterr()
+    assert out == ""
+    for line in ("a line from print", "bytes from below", "a line from a program"):
+        assert error.count(line) == 2
+
+
+def test_payloads_larger_than_a_pipe():
+    # A pipe holds 64 KiB. 20 MB travel in both directions.
+    load = os.urandom(1 << 20) * 20
+    found = results([("double", load), ("double", load[::-1])], 2)
+    assert found[0].value == load + load
+    assert found[1].value == load[::-1] * 2
+
+
+def test_a_job_that_cannot_be_sent_is_the_callers_mistake():
+    with pytest.raises((AttributeError, TypeError, EOFError), match="pickle"):
+        list(Workers(ACTS, None, 1).run([("echo", threading.Lock())]))
+
+
+@pytest.mark.parametrize(("ending", "failure"), [("crash", "crashed"), ("hang", "timeout")])
+def test_temporary_files_of_a_lost_worker_are_removed(tmp_path, ending, failure):
+    found = results([("leave", 1 << 20, ending), ("echo", 1)], 1, timeout=3.0, config=str(tmp_path))
+    assert (found[0].failure, found[1].value) == (failure, 1)
+    (told,) = tmp_path.glob("*.temp")
+    assert not Path(told.read_text()).exists()
+
+
+def test_workers_compute_on_one_thread():
+    assert results([("environment", "OMP_NUM_THREADS")], 1)[0].value == "1"
+
+
+def test_fifty_runs_leak_no_file_and_no_thread(tmp_path):
+    def held() -> tuple[int, int]:
+        return len(list(Path("/proc/self/fd").iterdir())), threading.active_count()
+
+    handler = "pool_handlers_light:echo"
+    # A worker that imports nothing heavy, so that fifty are quickly started.
+    (tmp_path / "pool_handlers_light.py").write_text("def echo(config):\n    return lambda job: job\n")
+    sys.path.insert(0, str(tmp_path))
+    try:
+        list(Workers(handler, None, 2, 60.0).run([1, 2]))
+        before = held()
+        for turn in range(50):
+            run = Workers(handler, None, 1 + turn % 2, 60.0).run([1, 2, 3])
+            if turn % 3 == 0:
+                next(run)
+                run.close()
+            else:
+                assert sorted(result.value for result in run) == [1, 2, 3]
+    finally:
+        sys.path.remove(str(tmp_path))
+    assert held() == before
+
+
+SCRIPT = """
+import sys
+from evalkit.workers.pool import Workers
+run = Workers("pool_handlers:acts", None, 2).run([("echo", n) for n in range(4)])
+sys.stdout.write(repr(sorted(result.value for result in run)))
+"""
+
+
+def run_script(text: str, folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    script = folder / "script.py"
+    script.write_text(text)
+    return started(script, folder, *arguments)
+
+
+def started(script: Path, folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    here = Path(__file__).parent
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(here), str(here.parent)])}
+    return subprocess.Popen(
+        [sys.executable, str(script), *arguments],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_script_without_a_main_guard(tmp_path):
+    out, error = run_script(SCRIPT, tmp_path).communicate(timeout=120)
+    assert (out, error) == ("[0, 1, 2, 3]", "")
+
+
+def test_files_in_the_working_folder_do_not_shadow_modules(tmp_path):
+    folder = tmp_path / "work"
+    folder.mkdir()
+    (folder / "pickle.py").write_text("raise RuntimeError('shadowed')")
+    (folder / "struct.py").write_text("raise RuntimeError('shadowed')")
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    assert started(script, folder).communicate(timeout=120) == ("[0, 1, 2, 3]", "")
+
+
+ORPHANING = """
+import sys
+from evalkit.workers.pool import Workers
+jobs = [("pid",), ("pid", 600), ("leave", 10, "hang"), ("pid", 600)]
+for result in Workers("pool_handlers:acts", sys.argv[1], 3).run(jobs):
+    pass
+"""
+
+
+def test_workers_of_a_killed_parent_leave_in_the_middle_of_their_jobs(tmp_path, monkeypatch):
+    temporary = tmp_path / "scratch"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    told = tmp_path / "told"
+    told.mkdir()
+    parent = run_script(ORPHANING, tmp_path, str(told))
+    try:
+        ready = eventually(lambda: len(list(told.glob("*.pid"))) >= 2 and len(list(told.glob("*.temp"))) == 1)
+        assert ready
+        os.kill(parent.pid, signal.SIGKILL)
+    finally:
+        parent.kill()
+        parent.communicate()
+    pids = {int(path.stem) for path in told.iterdir()}
+    assert eventually(lambda: not any(alive(pid) for pid in pids))
+    assert eventually(lambda: list(temporary.iterdir()) == [])  # also what the jobs had written
+
+
+def test_folders_of_a_killed_run_are_removed_by_the_next_one_and_no_others(tmp_path, monkeypatch):
+    temporary, told = tmp_path / "scratch", tmp_path / "told"
+    for folder in (temporary, told):
+        folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    (temporary / f"{pool.FOLDERS}note").touch()
+    parent = run_script(ORPHANING, tmp_path, str(told))
+    try:
+        assert eventually(lambda: len({path.stem for path in told.iterdir()}) == 3)
+        held = sorted(temporary.iterdir())
+        assert len(held) == 4
+        assert results([("echo", 1)])[0].value == 1
+        assert sorted(temporary.iterdir()) == held
+        workers = children(parent.pid)
+        for pid in (*workers, parent.pid):
+            os.kill(pid, signal.SIGSTOP)  # none of them notices the end of another
+        for pid in (*workers, parent.pid):
+            os.kill(pid, signal.SIGKILL)
+    finally:
+        parent.kill()
+        parent.communicate()
+    assert eventually(lambda: not any(alive(pid) for pid in workers))
+    assert sorted(temporary.iterdir()) == held
+    assert results([("echo", 1)])[0].value == 1
+    assert [path.name for path in temporary.iterdir()] == [f"{pool.FOLDERS}note"]

@@ -1,0 +1,124 @@
+"""Archive rules about names that get in each other's way: twice the same, alike to some systems, file and folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from evalkit.submission import Member
+from evalkit.text import escape_for_display
+from evalkit.validators.archive.listing import Listing
+from evalkit.validators.findings import Violation
+
+_RENAME = "Rename the file and make the ZIP again."
+
+
+def duplicate_name(listing: Listing) -> Iterator[Violation]:
+    """Find names that stand more than once."""
+    for members in _groups((member.path, member) for member in listing.members):
+        yield Violation(
+            "The name stands more than once in the archive; programs differ in which one they read.",
+            found=f"{len(members)} members of this name",
+            expected="one",
+            fix="Make a new ZIP instead of adding to an old one.",
+            path=members[0].path,
+        )
+
+
+def case_collision(listing: Listing) -> Iterator[Violation]:
+    """Find names, and folders in names, that differ only in case, in accents' encoding, or in what Windows drops."""
+    found: dict[str, Violation] = {}
+    for members in _groups(zip(listing.folded_names, listing.members, strict=True)):
+        first = members[0].path
+        for other in {member.path: None for member in members if member.path != first}:
+            found[other] = Violation(
+                "Without case, accents' encoding, a last dot and a colon's rest, the name is another one as well.",
+                found=f"also '{escape_for_display(first)}'",
+                expected="names that differ in more than that",
+                fix=_RENAME,
+                path=other,
+            )
+    for member, folder, first in _respelled_folders(listing):
+        if member.path not in found:
+            found[member.path] = Violation(
+                "Without case, accents' encoding, a last dot and a colon's rest, the folder is another one as well.",
+                found=f"folder '{escape_for_display(folder)}' beside '{escape_for_display(first)}'",
+                expected="one spelling of every folder",
+                fix="Rename the folder and make the ZIP again.",
+                path=member.path,
+            )
+    yield from (found[path] for path in sorted(found))
+
+
+def file_is_folder(listing: Listing) -> Iterator[Violation]:
+    """Find members that are no folders and yet hold others: ``a`` beside ``a/b``, in any spelling of ``a``."""
+    found: dict[str, Violation] = {}
+    around: list[tuple[str, list[Member]]] = []  # the files so far that could hold the name at hand, outermost first
+    # With a slash at its end, every name stands right before the names that it holds.
+    for name, member in sorted(
+        zip((f"{name}/" for name in listing.folded_names), listing.members, strict=True), key=lambda pair: pair[0]
+    ):
+        while around and not name.startswith(around[-1][0]):
+            around.pop()
+        if around and around[-1][0] != name:
+            for file in around[-1][1]:
+                found[file.path] = Violation(
+                    "The archive holds a file, and other files in a folder of the same name.",
+                    found=f"also '{escape_for_display(member.path)}'",
+                    expected="either a file or a folder",
+                    fix=_RENAME,
+                    path=file.path,
+                )
+            around[-1][1].clear()
+        if not _is_folder(member):
+            if around and around[-1][0] == name:
+                around[-1][1].append(member)
+            else:
+                around.append((name, [member]))
+    yield from (found[path] for path in sorted(found))
+
+
+def _groups(pairs: Iterable[tuple[str, Member]]) -> Iterator[list[Member]]:
+    """Yield the members that share a key with another one, unless all of them are folders, which may repeat."""
+    groups: dict[str, list[Member]] = {}
+    for key, member in pairs:
+        groups.setdefault(key, []).append(member)
+    for members in groups.values():
+        if len(members) > 1 and not all(member.is_directory for member in members):
+            yield members
+
+
+def _is_folder(member: Member) -> bool:
+    """Old programs on Windows mark a folder by a backslash at its end."""
+    return member.is_directory or member.path.endswith("\\")
+
+
+def _respelled_folders(listing: Listing) -> Iterator[tuple[Member, str, str]]:
+    """Yield, once for each other spelling of a folder: a member in it, that spelling, and the first one.
+
+    Within a name only the outermost such folder counts, so that there are never more of them than members.
+    """
+    folders: dict[str, tuple[str, Member]] = {}  # as stated: as folded, and the first member in it
+    for member, plain, name in zip(listing.members, listing.plain_names, listing.folded_names, strict=True):
+        inside = _is_folder(member)
+        stated = plain if inside else plain.rpartition("/")[0]
+        if stated:
+            folders.setdefault(stated, (f"{name if inside else name.rpartition('/')[0]}/", member))
+    if all(f"{stated}/" == key for stated, (key, _) in folders.items()):
+        return
+    # The folders around the one at hand, outermost first: folded, spelled as met first, and as met later, by depth.
+    above: list[str] = []
+    firsts: list[str] = []
+    others: dict[int, set[str]] = {}
+    for stated, (key, member) in sorted(folders.items(), key=lambda item: item[1][0]):
+        spellings, names = stated.split("/"), key[:-1].split("/")
+        pairs = enumerate(zip(above, names, strict=False))
+        shared = next((depth for depth, (one, other) in pairs if one != other), min(len(above), len(names)))
+        firsts[shared:] = spellings[shared:]
+        above = names
+        others = {depth: seen for depth, seen in others.items() if depth < shared}
+        # Below the depth that both share, the spellings are this folder's own.
+        differing = (depth for depth, pair in enumerate(zip(firsts, spellings, strict=True)) if pair[0] != pair[1])
+        depth = next(differing, None)
+        if depth is not None and spellings[depth] not in others.setdefault(depth, set()):
+            others[depth].add(spellings[depth])
+            yield member, spellings[depth], firsts[depth]

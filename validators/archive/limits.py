@@ -1,0 +1,165 @@
+"""Archive rules about what the members are, how much of it there is, and where in the archive it lies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from evalkit.submission import READABLE_METHODS
+from evalkit.text import escape_for_display
+from evalkit.validators.archive.listing import Listing
+from evalkit.validators.findings import Violation
+
+# Below this no ratio is suspicious: a .DS_Store of 6 kB is mostly zeros and shrinks fifty-fold.
+HARMLESS_BYTES = 64 * 1024
+LOCAL_HEADER_BYTES = 30  # the fixed part; the name follows
+
+_METHODS = {1: "shrink", 6: "implode", 9: "deflate64", 12: "bzip2", 14: "LZMA", 93: "Zstandard", 95: "xz", 99: "AES"}
+
+
+def symlink(listing: Listing) -> Iterator[Violation]:
+    """Find symbolic links."""
+    for member in listing.members:
+        if member.kind == "symlink":
+            yield Violation(
+                "The member is a symbolic link.",
+                found="symbolic link",
+                expected="a regular file",
+                fix="Put the file itself in its place.",
+                path=member.path,
+            )
+
+
+def device(listing: Listing) -> Iterator[Violation]:
+    """Find devices, pipes and sockets."""
+    for member in listing.members:
+        if member.kind == "device":
+            yield Violation(
+                "The member is a device, a pipe or a socket.",
+                found="special file",
+                expected="a regular file",
+                fix="Remove it and make the ZIP again.",
+                path=member.path,
+            )
+
+
+def encrypted(listing: Listing) -> Iterator[Violation]:
+    """Find members that need a password."""
+    for member in listing.members:
+        if member.encrypted:
+            yield Violation(
+                "The member is encrypted.",
+                found="a password is needed",
+                expected="no encryption",
+                fix="Make the ZIP without a password.",
+                path=member.path,
+            )
+
+
+def bomb_ratio(listing: Listing) -> Iterator[Violation]:
+    """Find members that grow more than the limit allows."""
+    for member in listing.members:
+        ratio = member.size / max(member.compressed_size, 1)
+        if member.size > HARMLESS_BYTES and ratio > listing.rules.max_ratio:
+            yield Violation(
+                "The member grows suspiciously when it is decompressed.",
+                found=f"{ratio:.0f} : 1 ({member.compressed_size} to {member.size} bytes)",
+                expected=f"at most {listing.rules.max_ratio:g} : 1",
+                fix="Hand in compressed video; uncompressed or empty files don't belong in a submission.",
+                path=member.path,
+            )
+
+
+def too_large_total(listing: Listing) -> Iterator[Violation]:
+    """Compare the size of everything with the limit."""
+    total = sum(member.size for member in listing.members)
+    if total > listing.rules.max_total_bytes:
+        yield Violation(
+            "The archive is too large when it is decompressed.",
+            found=f"{total} bytes",
+            expected=f"at most {listing.rules.max_total_bytes} bytes",
+            fix="Encode the videos with a lower bit rate.",
+        )
+
+
+def too_large_file(listing: Listing) -> Iterator[Violation]:
+    """Find members above the limit."""
+    for member in listing.members:
+        if member.size > listing.rules.max_file_bytes:
+            yield Violation(
+                "The member is too large when it is decompressed.",
+                found=f"{member.size} bytes",
+                expected=f"at most {listing.rules.max_file_bytes} bytes",
+                fix="Encode the video with a lower bit rate.",
+                path=member.path,
+            )
+
+
+def too_many_files(listing: Listing) -> Iterator[Violation]:
+    """Compare the number of members with the limit."""
+    if listing.member_count > listing.rules.max_files or not listing.complete:
+        unread = "" if listing.complete else "; none of them was read"
+        yield Violation(
+            "The archive has too many members.",
+            found=f"{listing.member_count} or more{unread}" if unread else f"{listing.member_count}",
+            expected=f"at most {listing.rules.max_files}, folders included",
+            fix="Hand in the asked-for videos and nothing else.",
+        )
+
+
+def sparse_file(listing: Listing) -> Iterator[Violation]:
+    """Find files of a folder that are mostly holes: they take much more room as a copy than where they lie."""
+    for member in listing.members:
+        if member.stored is not None and member.size > max(HARMLESS_BYTES, listing.rules.max_ratio * member.stored):
+            yield Violation(
+                "The file is mostly holes: the file system keeps much less of it than it is long.",
+                found=f"{member.stored} bytes on the disk, {member.size} when it is read",
+                expected=f"at most {listing.rules.max_ratio:g} times as much",
+                fix="Hand in the videos as they were encoded.",
+                path=member.path,
+            )
+
+
+def overlap(listing: Listing) -> Iterator[Violation]:
+    """Compare each member's end with the next one's start: members of a sound ZIP stand side by side.
+
+    The end is the one that its own header states; of a member without a header, the least possible one.
+    """
+    if listing.directory_offset is None:
+        return
+    reach, holder = 0, ""
+    for member in sorted(listing.members, key=lambda member: member.header_offset or 0):
+        start = member.header_offset or 0
+        end = member.end
+        if end is None:
+            end = start + LOCAL_HEADER_BYTES + len(member.raw_name) + member.compressed_size
+        if start < reach or end > listing.directory_offset:
+            other = (
+                "the table of contents"
+                if start >= reach
+                else f"'{escape_for_display(holder)}'"
+                if holder
+                else "nothing"
+            )
+            yield Violation(
+                "The member's data overlaps other data in the archive.",
+                found=f"bytes {start} to {end} overlap {other}",
+                expected="every member in a place of its own",
+                fix="Make the ZIP again with an ordinary program.",
+                path=member.path,
+            )
+        if end > reach:
+            reach, holder = end, member.path
+
+
+def unsupported_method(listing: Listing) -> Iterator[Violation]:
+    """Find members in a compression that is not read here."""
+    for member in listing.members:
+        if member.method not in READABLE_METHODS and not (member.encrypted and member.method == 99):
+            name = _METHODS.get(member.method)
+            yield Violation(
+                "The member is compressed in a way that is not read here.",
+                found=f"ZIP method {member.method}" + (f" ({name})" if name else ""),
+                expected="stored or deflate",
+                fix="Make the ZIP again with plain deflate; Windows Explorer writes deflate64 above 2 GB.",
+                path=member.path,
+            )

@@ -1,0 +1,162 @@
+"""Archive rules about single names: where they lead, what they hide, what they give away."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from evalkit.text import escape_for_display, hidden_characters
+from evalkit.validators.archive.listing import Listing, parts
+from evalkit.validators.findings import Violation
+
+_REZIP = "Make the ZIP again from regular files with relative names."
+_RENAME = "Rename the file and make the ZIP again."
+LONGEST_PART, LONGEST_PATH, DEEPEST = 255, 4096, 64  # bytes of UTF-8 (what common file systems store), folders
+_DRIVE = re.compile(r"[A-Za-z]:")
+_ARCHIVES = re.compile(
+    r"\.(?:zip|zipx|jar|rar|7z|tar|tgz|tbz2?|txz|gz|bz2|xz|zst|lzma|lz4|lz|z|cab|arj|ace|iso|dmg|[zr][0-9]{2}|00[1-9])$",
+    re.IGNORECASE,
+)
+_LONGEST_SUFFIX = 6  # with the line feed that "$" tolerates; looking no further spares names full of dots
+# The patterns below meet names with a slash put before them: one that starts with a set of characters is found fast.
+_WINDOWS = (
+    re.compile(r'[<>:"|?*]'),
+    re.compile(r"(?<=[^/\\. ])[ .]+(?=[/\\]|$)"),  # a part that ends in a blank or a dot
+    re.compile(  # a part that is a device's name with any suffix
+        r"[/\\](?:CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(?:COM|LPT)[0-9\u00b9\u00b2\u00b3])(?=[./\\]|$)", re.IGNORECASE
+    ),
+)
+_JUNK = re.compile(
+    r"[/\\](?:(?:__MACOSX|\.AppleDouble|\.Spotlight-V100|\.Trashes|\.fseventsd)(?:[/\\]|$)"
+    r"|(?:\.DS_Store|Thumbs\.db|desktop\.ini|\._[^/\\]*)$|Icon\r\Z)",
+    re.IGNORECASE,
+)
+_ICON = re.compile(r"/(?:\._)?Icon\r\Z")  # macOS keeps a folder's picture in a file of this very name
+
+
+def junk(member_path: str) -> bool:
+    """Return whether a desktop put the member there (``__MACOSX``, ``.DS_Store``, ``Thumbs.db``); layouts ignore it."""
+    return _JUNK.search("/" + member_path) is not None
+
+
+def path_traversal(listing: Listing) -> Iterator[Violation]:
+    """Find names that climb out of the archive's folder."""
+    for member in listing.members:
+        # Windows drops blanks at the end of a name: '.. ' is '..' there.
+        if ".." in member.path and any(part.strip() == ".." for part in parts(member.path)):
+            yield Violation(
+                "The name climbs out of the archive's folder.",
+                found=escape_for_display(member.path),
+                expected="a relative name without '..'",
+                fix=_REZIP,
+                path=member.path,
+            )
+
+
+def absolute_path(listing: Listing) -> Iterator[Violation]:
+    """Find names that start at a root, a drive or a server."""
+    for member in listing.members:
+        if member.path.startswith(("/", "\\")) or _DRIVE.match(member.path):
+            yield Violation(
+                "The name is absolute.",
+                found=escape_for_display(member.path),
+                expected="a relative name, without a leading slash, a drive letter or a server's name",
+                fix=_REZIP,
+                path=member.path,
+            )
+
+
+def backslash(listing: Listing) -> Iterator[Violation]:
+    """Find names with backslashes."""
+    for member in listing.members:
+        if "\\" in member.path:
+            yield Violation(
+                "The name holds a backslash, which is a folder's separator on some systems and a letter on others.",
+                found=escape_for_display(member.path),
+                expected="forward slashes between folders",
+                fix="Make the ZIP with a program that writes forward slashes, as the ZIP format demands.",
+                path=member.path,
+            )
+
+
+def nested_archive(listing: Listing) -> Iterator[Violation]:
+    """Find members whose names are those of archives."""
+    for member in listing.members:
+        suffix = _ARCHIVES.search(member.path[-_LONGEST_SUFFIX:])
+        if suffix and not member.is_directory:
+            yield Violation(
+                "The member is itself an archive; archives in archives are not opened.",
+                found=escape_for_display(suffix.group()),
+                expected="the files themselves",
+                fix="Unpack it and make one flat ZIP.",
+                path=member.path,
+            )
+
+
+def name_not_utf8(listing: Listing) -> Iterator[Violation]:
+    """Find names in an unknown encoding."""
+    for member in listing.members:
+        if not member.utf8:
+            yield Violation(
+                "The name is not UTF-8, so that nobody knows how it reads.",
+                found=escape_for_display(str(member.raw_name)),
+                expected="UTF-8, best plain letters and digits",
+                fix=_RENAME,
+                path=member.path,
+            )
+
+
+def control_characters(listing: Listing) -> Iterator[Violation]:
+    """Find names with characters that can't be seen; the carriage return of a folder's icon on macOS is none."""
+    for member in listing.members:
+        hidden = hidden_characters(member.path[:-1] if _ICON.search("/" + member.path) else member.path)
+        if hidden:
+            yield Violation(
+                "The name holds characters that can't be seen or that change how it is shown.",
+                found=escape_for_display(" ".join(map(escape_for_display, hidden))),
+                expected="visible characters",
+                fix=_RENAME,
+                path=member.path,
+            )
+
+
+def long_name(listing: Listing) -> Iterator[Violation]:
+    """Find names that hardly any system can store: too long a part, too long a path, too many folders."""
+    for member in listing.members:
+        name = member.path.encode("utf-8", "surrogatepass")
+        depth = len(parts(member.path))
+        longest = max(map(len, name.replace(b"\\", b"/").split(b"/")))
+        if len(name) > LONGEST_PATH or depth > DEEPEST or longest > LONGEST_PART:
+            yield Violation(
+                "The name is too long or lies too deep to be stored.",
+                found=f"{len(name)} bytes, the longest part {longest}, {depth} parts",
+                expected=f"at most {LONGEST_PATH} bytes, {LONGEST_PART} a part, {DEEPEST} parts",
+                fix=_RENAME,
+                path=member.path,
+            )
+
+
+def windows_reserved(listing: Listing) -> Iterator[Violation]:
+    """Find names that Windows can't store."""
+    for member in listing.members:
+        faults = [fault for pattern in _WINDOWS if (fault := pattern.search("/" + member.path))]
+        if faults:
+            fault = min(faults, key=lambda fault: fault.start())
+            yield Violation(
+                "Windows can't store a file of this name.",
+                found=f"'{escape_for_display(fault.group().lstrip('/'))}' in the name",
+                expected='no <>:"|?*, no dot or blank at the end of a name, no name of a device such as con or nul',
+                fix=_RENAME,
+                path=member.path,
+            )
+
+
+def desktop_files(listing: Listing) -> Iterator[Violation]:
+    """Find what desktops add."""
+    for member in listing.members:
+        if junk(member.path):
+            yield Violation(
+                "A desktop put this file there; it is ignored.",
+                fix="On macOS: zip -X -r submission.zip . -x '*.DS_Store' -x '__MACOSX/*'",
+                path=member.path,
+            )
