@@ -39,7 +39,6 @@ def cut(flags: str) -> Break:
 
 def scrambled(good: bytes, folder: Path) -> bytes:
     """Overwrite a stretch in the middle of the media data."""
-    del folder
     at = good.index(b"mdat") + 4
     middle, noise = at + (len(good) - at) // 4, np.random.default_rng(0).bytes(len(good) // 3)
     return good[:middle] + noise + good[middle + len(noise) :]

@@ -36,13 +36,11 @@ def acts(config: Any) -> Handle:
 
 
 def _sleep(config: Any, seconds: float, value: Any) -> Any:
-    del config
     time.sleep(seconds)
     return value
 
 
 def _wait(config: Any, path: str) -> str:
-    del config
     for _ in range(600):
         if Path(path).exists():
             return "waited"
@@ -51,17 +49,14 @@ def _wait(config: Any, path: str) -> str:
 
 
 def _segfault(config: Any) -> None:
-    del config
     ctypes.string_at(0)
 
 
 def _raise(config: Any, message: str) -> None:
-    del config
     raise ValueError(message)
 
 
 def _chatter(config: Any, value: Any) -> Any:
-    del config
     print("a line from print")
     sys.stdout.flush()
     os.write(1, b"bytes from below\n")
@@ -71,7 +66,6 @@ def _chatter(config: Any, value: Any) -> Any:
 
 
 def _stop(config: Any, kind: str) -> None:
-    del config, kind
     raise StorageError("There is no space left.", found="0 bytes", fix="Free some.")
 
 
@@ -100,7 +94,6 @@ def _pid(config: Any, seconds: float = 0.0) -> int:
 
 def _close_pipe(config: Any) -> None:
     """Close every file, the answers' pipe among them, and live on."""
-    del config
     os.closerange(3, 64)
     time.sleep(600)
 
@@ -115,7 +108,6 @@ def _write_half(config: Any) -> None:
 
 def _forge(config: Any, body: bytes, length: int | None) -> None:
     """Write to every pipe what a decoder that was taken over might."""
-    del config
     for entry in range(3, 64):
         with contextlib.suppress(OSError):
             if str(Path(f"/proc/self/fd/{entry}").readlink()).startswith("pipe:"):
@@ -124,7 +116,6 @@ def _forge(config: Any, body: bytes, length: int | None) -> None:
 
 
 def _extraction(config: Any) -> Any:
-    del config
     from evalkit.scoring.extract import Extraction
 
     return Extraction("s", None, None, problem="lost", keys={"f": "k"}, computed=("f",))

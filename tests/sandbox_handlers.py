@@ -20,7 +20,6 @@ import numpy as np
 
 def tries(config: Any) -> Callable[[Any], Any]:
     """Return what is asked for, or the system's refusal as a word; a thread runs since before the confinement."""
-    del config
     early = _EarlyThread()
 
     def handle(job: tuple[Any, ...]) -> Any:

@@ -25,7 +25,6 @@ def _is_too_large(video: VideoFacts, file: File) -> bool:
 
 
 def _truncated(video: VideoFacts, file: File) -> Iterable[Violation]:
-    del file
     if is_truncated(video):
         yield Violation(
             "The file ends before its header says.",
@@ -48,7 +47,6 @@ def _decode_errors(video: VideoFacts, file: File) -> Iterable[Violation]:
 
 
 def _endless(video: VideoFacts, file: File) -> Iterable[Violation]:
-    del file
     if video.stopped_early:
         yield Violation(
             "The video is too long to be read to its end.",
@@ -91,7 +89,6 @@ def _speech_length(video: VideoFacts, file: File) -> Iterable[Violation]:
 
 
 def _size_changes(video: VideoFacts, file: File) -> Iterable[Violation]:
-    del file
     if video.size_changes and not is_damaged(video):
         yield Violation(
             "The pictures change their size.", found=_counted(video.size_changes, "change"), expected="one size"
@@ -103,7 +100,6 @@ def _counted(count: int, what: str) -> str:
 
 
 def _backward(video: VideoFacts, file: File) -> Iterable[Violation]:
-    del file
     if video.backward_steps and not is_damaged(video):
         yield Violation(
             "Time stamps do not increase.",
@@ -114,7 +110,6 @@ def _backward(video: VideoFacts, file: File) -> Iterable[Violation]:
 
 
 def _gap(video: VideoFacts, file: File) -> Iterable[Violation]:
-    del file
     few = 0 < video.irregular_share <= IRREGULAR_SHARE
     if few and not is_damaged(video) and not video.backward_steps:
         yield Violation(
@@ -125,7 +120,6 @@ def _gap(video: VideoFacts, file: File) -> Iterable[Violation]:
 
 
 def _frozen(video: VideoFacts, file: File) -> Iterable[Violation]:
-    del file
     if video.frames > 1 and video.duplicate_share >= FROZEN_SHARE:
         yield Violation(
             "The video is frozen.",
@@ -135,7 +129,6 @@ def _frozen(video: VideoFacts, file: File) -> Iterable[Violation]:
 
 
 def _duplicates(video: VideoFacts, file: File) -> Iterable[Violation]:
-    del file
     if video.frames > 1 and DUPLICATE_SHARE <= video.duplicate_share < FROZEN_SHARE:
         yield Violation(
             "Most frames repeat the one before; the true frame rate is lower than the file's.",
@@ -145,13 +138,11 @@ def _duplicates(video: VideoFacts, file: File) -> Iterable[Violation]:
 
 
 def _black(video: VideoFacts, file: File) -> Iterable[Violation]:
-    del file
     if video.black_share >= BLACK_SHARE:
         yield Violation("Most frames are black.", found=f"{video.black_share:.0%}", expected=f"below {BLACK_SHARE:.0%}")
 
 
 def _silent(audio: AudioFacts, file: File) -> Iterable[Violation]:
-    del file
     if audio.duration_seconds > 0 and (audio.rms_dbfs is None or audio.rms_dbfs < SILENCE_DBFS):
         level = "digital silence" if audio.rms_dbfs is None else f"{audio.rms_dbfs:.0f} dBFS"
         yield Violation("The audio is silent.", found=level, expected=f"above {SILENCE_DBFS:.0f} dBFS")

@@ -87,7 +87,6 @@ def _pixel_format(video: VideoFacts, file: File) -> Iterable[Violation]:
 
 
 def _interlaced(video: VideoFacts, file: File) -> Iterable[Violation]:
-    del file
     if video.interlaced_frames:
         yield Violation(
             "The video is interlaced.",
@@ -127,7 +126,6 @@ def _rotation(video: VideoFacts, file: File) -> Iterable[Violation]:
 
 
 def _aspect_ratio(video: VideoFacts, file: File) -> Iterable[Violation]:
-    del file
     if video.odd_pixels is not None:
         part = "" if video.odd_pixels == video.sample_aspect_ratio else " in a part of the frames"
         yield Violation(

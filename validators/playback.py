@@ -33,7 +33,6 @@ def _tagged(video: VideoFacts, transfer: str, primaries: str) -> str:
 
 
 def _hdr(video: VideoFacts, file: File) -> Iterable[Violation]:
-    del file
     seen = dict.fromkeys([*([video.transfer] if video.transfer else []), *video.transfers])
     high = next((name for name in seen if name in HDR), None)
     if high is not None:
@@ -50,7 +49,6 @@ def _hdr(video: VideoFacts, file: File) -> Iterable[Violation]:
 
 
 def _primaries(video: VideoFacts, file: File) -> Iterable[Violation]:
-    del file
     seen = dict.fromkeys([*([video.primaries] if video.primaries else []), *video.all_primaries])
     odd = next((name for name in seen if name not in COMMON_PRIMARIES), None)
     if odd is not None and not HDR.keys() & {video.transfer, *video.transfers}:
@@ -78,7 +76,6 @@ def _profile(video: VideoFacts, file: File) -> Iterable[Violation]:
 
 
 def _negative_start(video: VideoFacts, file: File) -> Iterable[Violation]:
-    del file
     step = 1 / video.fps if video.fps else 0.04
     if video.frames and video.start_seconds < -step / 2:
         yield Violation(
@@ -91,7 +88,6 @@ def _negative_start(video: VideoFacts, file: File) -> Iterable[Violation]:
 
 
 def _late_start(video: VideoFacts, file: File) -> Iterable[Violation]:
-    del file
     if video.frames and video.start_seconds > LATE_SECONDS:
         yield Violation(
             "Nothing is shown at the start; scores count from the first frame.",

@@ -156,7 +156,6 @@ def _edit_list(file: File) -> Iterable[Violation]:
 
 
 def _hidden(video: VideoFacts, track: TrackFacts, mp4: Mp4Facts, file: File) -> Iterable[Violation]:
-    del video, file
     hidden = hidden_seconds(track, mp4)
     if hidden > HIDDEN_SECONDS and odd_edits(track) is None:
         yield Violation(
@@ -193,7 +192,6 @@ def _length(video: VideoFacts, track: TrackFacts, mp4: Mp4Facts, file: File) -> 
 
 
 def _crop(video: VideoFacts, track: TrackFacts, mp4: Mp4Facts, file: File) -> Iterable[Violation]:
-    del mp4, file
     part = track.clean_aperture
     if part is not None and video.frames and (abs(part[0] - video.width) > 1 or abs(part[1] - video.height) > 1):
         yield Violation(
@@ -205,7 +203,6 @@ def _crop(video: VideoFacts, track: TrackFacts, mp4: Mp4Facts, file: File) -> It
 
 
 def _display_size(video: VideoFacts, track: TrackFacts, mp4: Mp4Facts, file: File) -> Iterable[Violation]:
-    del mp4, file
     (shown_width, shown_height), part = track.shown_size, track.clean_aperture
     across, _, down = video.sample_aspect_ratio.partition(":")
     square = float(across) / float(down) if float(across) and float(down) else 1.0

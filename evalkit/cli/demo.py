@@ -207,7 +207,6 @@ class _Titled:
 
     def start(self, title: str, total: int) -> None:
         """Start the stage under the title."""
-        del title
         self._progress.start(self._title, total)
 
     def step(self, text: str) -> None:

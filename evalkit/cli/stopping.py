@@ -63,7 +63,6 @@ def words_for(arguments: Sequence[str]) -> str:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    del number, frame
     # A half-written ZIP complains of it when it is collected, which may be anywhere below this frame.
     sys.unraisablehook = lambda _: None
     raise KeyboardInterrupt

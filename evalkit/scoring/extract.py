@@ -302,7 +302,6 @@ def weights_of(record: FeatureRecord, weights: Mapping[str, WeightFile]) -> dict
 
 @lru_cache(maxsize=4096)
 def _known(path: Path, size: int, modified: int) -> str:
-    del size, modified
     return file_sha256(path)
 
 

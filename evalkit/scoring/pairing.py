@@ -68,7 +68,6 @@ class PairedSink:
 
     def frame(self, index: int, time: float, rgb: Picture) -> None:
         """Pair ``rgb`` with every reference frame that it is shown beside."""
-        del time
         while self._problem is None and self._next < len(self._matches) and self._matches[self._next] == index:
             try:
                 other = next(self._stream)

@@ -55,7 +55,6 @@ class Lines:
 
     def step(self, text: str) -> None:
         """Print how far it is, if the last line is old."""
-        del text
         self._done += 1
         now = self._clock()
         if now - self._told >= LINE_SECONDS and self._done < self._total:
@@ -100,7 +99,6 @@ class Bar:
 
     def step(self, text: str) -> None:
         """Move the bar."""
-        del text
         self._bar.advance(self._task)
 
     def finish(self) -> None:

@@ -76,7 +76,6 @@ def file_sha256(path: Path) -> str:
 
 @lru_cache(maxsize=64)
 def _known_digest(path: Path, *state: int) -> str:
-    del state  # part of the key: a file that changed, or that another one replaced, is hashed again
     return file_sha256(path)
 
 

@@ -379,7 +379,6 @@ def _begin(start: tuple[str, Any, Limits | None], folder: str) -> tuple[Callable
 
 
 def _leave(number: int, frame: Any) -> NoReturn:
-    del frame
     sys.unraisablehook = lambda _: None  # what is torn down half-way, as a ZIP that is being written, complains of it
     raise SystemExit(128 + number)
 

@@ -203,10 +203,8 @@ def _seccomp() -> Any:
 
 def probe(config: Any) -> Callable[[Any], dict[str, bool]]:
     """Be a worker's handler that tries what it should not be able to, and says what was refused or limited."""
-    del config
 
     def handle(job: Any) -> dict[str, bool]:
-        del job
         import resource
 
         def limited(kind: int) -> bool:

@@ -126,7 +126,6 @@ class ClipFramesSession(Session):
 
     def frame(self, index: int, time: float, rgb: Picture) -> None:
         """Keep the frame's middle square."""
-        del index, time
         self._squares.append(_square(self._network, rgb, self._frames))
 
     def finish(self) -> Arrays:
@@ -155,7 +154,6 @@ class _FramesExtractor(Extractor):
 
     def open(self, item: Item, upstream: Mapping[str, Any]) -> ClipFramesSession:
         """Start on a video."""
-        del item, upstream
         return ClipFramesSession(self._network, self.frames, self.record.weights[0])
 
 
@@ -243,7 +241,6 @@ class ClipReferenceExtractor(Extractor):
         Raises:
             FeatureUnavailableError: ``no_reference_image``.
         """
-        del upstream
         if not item.reference_images:
             raise FeatureUnavailableError("no_reference_image", "the sample has no reference image")
         return ClipReferenceSession(self._network, item.reference_images)

@@ -94,7 +94,6 @@ class _TextExtractor(Extractor):
         Raises:
             FeatureUnavailableError: ``no_text``.
         """
-        del upstream
         if item.text is None or not item.text.strip():
             raise FeatureUnavailableError("no_text", "the sample has no text")
         texts = [form.format(item.text) for form in self.forms]

@@ -102,7 +102,6 @@ class FaceEmbeddingSession(Session):
 
     def frame(self, index: int, time: float, rgb: Picture) -> None:
         """Cut out the faces."""
-        del time
         self._crops[index] = self._rule.cut(rgb, self._faces.detection(index))
 
     def finish(self) -> Arrays:
@@ -133,7 +132,6 @@ class FaceEmbeddingExtractor(Extractor):
 
     def open(self, item: Item, upstream: Mapping[str, Any]) -> Session:
         """Start on a video whose faces are being, or were, detected."""
-        del item
         return FaceEmbeddingSession(self._network, self.rule, upstream["faces"])
 
 

@@ -166,7 +166,6 @@ class FacesExtractor(Extractor):
 
     def open(self, item: Item, upstream: Mapping[str, Any]) -> FacesSession:
         """Start on a video."""
-        del item, upstream
         return FacesSession(self._policy)
 
     def view(self, arrays: Arrays) -> FacesView:

@@ -110,7 +110,6 @@ def find_ffmpeg() -> Ffmpeg | None:
 
 @lru_cache(maxsize=4)
 def _described(path: str, modified: int) -> Ffmpeg | None:
-    del modified  # part of the key: another program under the same name is asked again
     try:
         done = subprocess.run(  # noqa: S603
             [path, "-version"], capture_output=True, stdin=subprocess.DEVNULL, timeout=60, check=True

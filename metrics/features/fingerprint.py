@@ -48,7 +48,6 @@ class FingerprintSession(Session):
 
     def frame(self, index: int, time: float, rgb: Picture) -> None:
         """Shrink the frame; one that several ticks show counts as often."""
-        del time
         grey = overlay.small_grey(rgb)
         self._sums.add(grey)
         small = square(grey)
@@ -122,7 +121,6 @@ class FingerprintExtractor(Extractor):
 
     def open(self, item: Item, upstream: Mapping[str, Any]) -> FingerprintSession:
         """Start on a video."""
-        del upstream
         return FingerprintSession(item)
 
 

@@ -125,7 +125,6 @@ class InceptionSession(Session):
 
     def frame(self, index: int, time: float, rgb: Picture) -> None:
         """Resize the frame and, with the sixteenth, run the network."""
-        del index, time
         self._embedder.add(rgb)
 
     def finish(self) -> Arrays:
@@ -207,7 +206,6 @@ class InceptionExtractor(Extractor):
 
     def open(self, item: Item, upstream: Mapping[str, Any]) -> Session:
         """Start on a video."""
-        del item, upstream
         return InceptionSession(self._network, self.sampling)
 
 
@@ -227,7 +225,6 @@ class InceptionReferenceExtractor(InceptionExtractor):
         Raises:
             FeatureUnavailableError: ``no_reference_video``.
         """
-        del upstream
         if item.reference_video is None:
             raise FeatureUnavailableError("no_reference_video", "the sample has no reference video")
         return ReferenceInceptionSession(self._network, self.sampling, item.reference_video)

@@ -41,7 +41,6 @@ class PairedPixelsSession(PairSession):
 
     def pair(self, index: int, candidate: Picture, reference: Picture) -> None:
         """Bring the candidate to the reference's size and compare."""
-        del index
         height, width = reference.shape[:2]
         if min(height, width) < SMALLEST_SIDE:
             raise FeatureUnavailableError("reference_video_too_small", f"{width}x{height} pixels")
@@ -82,7 +81,6 @@ class PairedPixelsExtractor(Extractor):
         Raises:
             FeatureUnavailableError: ``no_reference_video``.
         """
-        del upstream
         if item.reference_video is None:
             raise FeatureUnavailableError("no_reference_video", "the sample has no reference video")
         return PairedPixelsSession()
@@ -104,7 +102,6 @@ class BrisqueSession(Session):
 
     def frame(self, index: int, time: float, rgb: Picture) -> None:
         """Score the frame; a frame without any structure has no score."""
-        del time
         try:
             score = brisque_score(rgb, self._model)
         except FlatImageError:
@@ -140,7 +137,6 @@ class BrisqueExtractor(Extractor):
 
     def open(self, item: Item, upstream: Mapping[str, Any]) -> BrisqueSession:
         """Start on a video."""
-        del item, upstream
         return BrisqueSession(self._model)
 
 
@@ -159,7 +155,6 @@ class FilmstripSession(Session):
 
     def frame(self, index: int, time: float, rgb: Picture) -> None:
         """Shrink and compress the frame."""
-        del index, time
         image = Image.fromarray(rgb)
         image.thumbnail((4 * FilmstripExtractor.height, FilmstripExtractor.height), Image.Resampling.LANCZOS)
         stream = io.BytesIO()
@@ -187,7 +182,6 @@ class FilmstripExtractor(Extractor):
 
     def open(self, item: Item, upstream: Mapping[str, Any]) -> FilmstripSession:
         """Start on a video."""
-        del item, upstream
         return FilmstripSession()
 
 

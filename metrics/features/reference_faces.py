@@ -118,7 +118,6 @@ class ReferenceFacesExtractor(Extractor):
         Raises:
             FeatureUnavailableError: ``no_reference_image``.
         """
-        del upstream
         if not item.reference_images:
             raise FeatureUnavailableError("no_reference_image", "the sample has no reference image")
         return ReferenceFacesSession(self._policy, item.reference_images)

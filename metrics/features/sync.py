@@ -72,7 +72,6 @@ class SyncSession(Session):
 
     def frame(self, index: int, time: float, rgb: Picture) -> None:
         """Look for a cut and, in batches, for faces."""
-        del time
         self._scores[index] = [score(rgb) for score in self._score]
         small = self._detector.small(rgb)
         self._waiting.append((index, small, (rgb.shape[1], rgb.shape[0])))
@@ -153,7 +152,6 @@ class WholeFrameSession(Session):
 
     def frame(self, index: int, time: float, rgb: Picture) -> None:
         """Make the frame 224 x 224, without regard to its proportions, and pass it on as often as it is shown."""
-        del time
         self._seen.add(index)
         size = (sync_tracks.SIZE, sync_tracks.SIZE)
         small = np.asarray(cv2.resize(np.ascontiguousarray(rgb[:, :, ::-1]), size), dtype=np.uint8)
@@ -210,7 +208,6 @@ class SyncExtractor(Extractor):
 
     def open(self, item: Item, upstream: Mapping[str, Any]) -> SyncSession:
         """Start on a video."""
-        del upstream
         return SyncSession(self._detector, self._network, item)
 
 
@@ -238,7 +235,6 @@ class WholeFrameExtractor(Extractor):
 
     def open(self, item: Item, upstream: Mapping[str, Any]) -> WholeFrameSession:
         """Start on a video."""
-        del upstream
         return WholeFrameSession(self._network, item)
 
 

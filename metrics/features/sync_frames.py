@@ -79,6 +79,5 @@ class _SecondPass:
 
     def frame(self, index: int, time: float, rgb: Picture) -> None:
         """Hand the frame on."""
-        del time
         self.seen += 1
         self._take(index, rgb)

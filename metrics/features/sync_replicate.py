@@ -248,7 +248,6 @@ class ReplicateExtractor(Extractor):
         Raises:
             FeatureUnavailableError: ``no_ffmpeg``.
         """
-        del upstream
         if self._ffmpeg is None:
             raise FeatureUnavailableError("no_ffmpeg", "the program ffmpeg is not installed")
         return ReplicateSession(self._detector, self._network, self._ffmpeg, item)

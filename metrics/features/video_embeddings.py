@@ -164,7 +164,6 @@ class I3DSession(Session):
 
     def frame(self, index: int, time: float, rgb: Picture) -> None:
         """Prepare the frame and, with the sixteenth, run the network."""
-        del index, time
         self._embedder.add(rgb)
 
     def finish(self) -> Arrays:
@@ -233,7 +232,6 @@ class I3DExtractor(Extractor):
 
     def open(self, item: Item, upstream: Mapping[str, Any]) -> Session:
         """Start on a video."""
-        del item, upstream
         return I3DSession(self._network, every_clip=self.every_clip)
 
 
@@ -248,7 +246,6 @@ class I3DReferenceExtractor(I3DExtractor):
         Raises:
             FeatureUnavailableError: ``no_reference_video``.
         """
-        del upstream
         if item.reference_video is None:
             raise FeatureUnavailableError("no_reference_video", "the sample has no reference video")
         return ReferenceI3DSession(self._network, item.reference_video, every_clip=self.every_clip)

@@ -77,7 +77,6 @@ class Late(Control):
 
     def change(self, clip: Clip, request: Request) -> Clip:
         """Show at time t what belongs to t + frames/25; the first or last frame fills the gap."""
-        del request
         steps = round(int(self.options["frames"]) * float(clip.fps) / SHIFT_RATE)
         return replace(clip, frames=shifted(clip.frames, steps))
 
@@ -133,7 +132,6 @@ class Swap(Control):
 
     def change(self, clip: Clip, request: Request) -> Clip:
         """Leave the sample's own clip as it is."""
-        del request
         return clip
 
 
@@ -160,7 +158,6 @@ class Blur(Control):
 
     def change(self, clip: Clip, request: Request) -> Clip:
         """Blur every frame."""
-        del request
         sigma = float(self.options["sigma"])
         return clip if sigma == 0 else replace(clip, frames=map(_blurred(sigma), clip.frames))
 
@@ -180,7 +177,6 @@ class Frozen(Control):
 
     def change(self, clip: Clip, request: Request) -> Clip:
         """Hold the frame at which the standing part begins."""
-        del request
         start = round((1 - float(self.options["share"])) * _count(clip))
         return replace(clip, frames=_held(clip.frames, start))
 
@@ -230,7 +226,6 @@ class Mute(Control):
 
     def change(self, clip: Clip, request: Request) -> Clip:
         """Scale the sound down, or drop it."""
-        del request
         amount = float(self.options["amount"])
         if amount == 0 or clip.sound is None:
             return clip

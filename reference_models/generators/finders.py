@@ -169,7 +169,6 @@ def backbone_finders(backbones: str) -> list[Finder]:
 
 def cascade_finders(backbones: str) -> list[Finder]:
     """Return the finder that every machine has."""
-    del backbones
     return [CascadeFinder()]
 
 

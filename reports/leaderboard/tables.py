@@ -58,7 +58,6 @@ def leaderboard_csv(snapshot: Snapshot, standings: Leaderboard) -> str:
 
     Numbers have all their digits; an empty cell is a gap, with its reason beside it.
     """
-    del snapshot
     parts = ("", ".lo", ".hi", ".n", ".coverage", ".reason")
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")

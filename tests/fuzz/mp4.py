@@ -105,7 +105,6 @@ def _resized(data: bytes, box: Box, dice: random.Random) -> bytes:
 
 
 def _fields(data: bytes, dice: random.Random, sources: tuple[bytes, ...]) -> bytes:
-    del sources
     tree = parse(data)
     boxes = [box for box in tree.walk() if box.kind in TABLES and box.body]
     if not boxes:
@@ -181,7 +180,6 @@ def _parameters(data: bytes, dice: random.Random, sources: tuple[bytes, ...]) ->
 
 
 def _bytes(data: bytes, dice: random.Random, sources: tuple[bytes, ...]) -> bytes:
-    del sources
     out = bytearray(data)
     for _ in range(dice.choice((1, 4, 30))):
         if out:
@@ -190,7 +188,6 @@ def _bytes(data: bytes, dice: random.Random, sources: tuple[bytes, ...]) -> byte
 
 
 def _cut(data: bytes, dice: random.Random, sources: tuple[bytes, ...]) -> bytes:
-    del sources
     return data[: dice.randrange(1, len(data) + 1)] if data else data
 
 

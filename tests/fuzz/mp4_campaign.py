@@ -52,7 +52,6 @@ class Seen:
 
 def open_inspector(config: object) -> Callable[[str], Seen]:
     """Return what a worker does with each file."""
-    del config
     rules = load_challenge("talking-head").submission
 
     def inspect(path: str) -> Seen:

@@ -330,7 +330,6 @@ def test_similar_names_are_looked_for_up_to_a_limit(
     asked: list[int] = []
 
     def counted(word: str, known: Any, **options: Any) -> list[str]:
-        del word, options
         asked.append(len(known))
         return []
 

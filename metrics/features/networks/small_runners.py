@@ -45,7 +45,6 @@ def open_small(kind: str, path: Path, sha256: str, device: str) -> nn.Module:
     Raises:
         WeightsError: the file holds another network.
     """
-    del sha256  # part of the key: another file under the same name is another network
     network = fused(NETWORKS[kind]())
     place = filled(network, path, device)
     last_channels(network)
@@ -171,7 +170,6 @@ class SmallBoxes(_FaceMaps):
 
     def batch_size(self, small: NDArray[np.uint8]) -> int:
         """Return how many frames run at once."""
-        del small
         return BATCH
 
     def detect(
