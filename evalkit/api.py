@@ -173,7 +173,7 @@ def require_scorable(intake: ValidationReport) -> None:
 
 
 def write_results(result: ScoreResult, out: Path) -> None:
-    """Write the files of DESIGN.md 4; each appears whole or not at all.
+    """Write the files of a run (docs/architecture.md#files); each appears whole or not at all.
 
     Raises:
         StorageError: when the folder can't be written.

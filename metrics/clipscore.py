@@ -1,4 +1,6 @@
-"""CLIPScore: how well frames go with the prompt, with each other and with the reference image (METRICS.md 5).
+"""CLIPScore: how well frames go with the prompt, with each other and with the reference image.
+
+See docs/definitions/clipscore.md.
 
 Four public scores carry nearly the same name and differ in network, frames, factor and clamping; each has an id of its
 own here.
@@ -188,7 +190,7 @@ _CONSISTENCY = MetricRecord(
     range=(-1.0, 1.0),
     features=("clip_frames",),
     protocol=1,
-    citation="Radford et al., CLIP, ICML 2021; consecutive frames as in text-to-video papers (METRICS.md 5.1)",
+    citation="Radford et al., CLIP, ICML 2021; consecutive frames as in text-to-video papers",
     missing_policy="a video with fewer than two frames is unscored",
     notes="Typically 0.9 to 0.99. A still picture is perfect: read it beside a measure of motion. A long video's "
     "frames lie farther apart. A frame that a short video would show twice counts once.",
@@ -203,7 +205,7 @@ _IMAGE = MetricRecord(
     range=(-1.0, 1.0),
     features=("clip_frames", "clip_reference"),
     protocol=1,
-    citation="Radford et al., CLIP, ICML 2021; frames against reference images (METRICS.md 5.1)",
+    citation="Radford et al., CLIP, ICML 2021; frames against reference images",
     missing_policy="a sample without a reference image is unscored",
     notes="Typically 0.8 to 0.97. Background and framing weigh as much as the face: it is no measure of identity. "
     "Several reference images: the mean over all pairs.",

@@ -2,8 +2,8 @@
 
 Fréchet distance: Heusel et al., NeurIPS 2017; for Gaussians, Dowson and Landau, Journal of Multivariate Analysis 12,
 1982. Kernel distance: Binkowski, Sutherland, Arbel and Gretton, "Demystifying MMD GANs", ICLR 2018. Numerics:
-METRICS.md 1.3 and 1.4. Moments merge by Chan, Golub and LeVeque, "Updating Formulae and a Pairwise Algorithm for
-Computing Sample Variances", COMPSTAT 1982.
+docs/definitions/fid-kid.md#numerics. Moments merge by Chan, Golub and LeVeque, "Updating Formulae and a Pairwise
+Algorithm for Computing Sample Variances", COMPSTAT 1982.
 """
 
 from __future__ import annotations
@@ -210,7 +210,8 @@ def frechet_bias(cov: Matrix, n: int, m: int) -> float:
 
     ``(1/n + 1/m) (tr C + 1/2 sum_ij (1 + [i = j]) l_i l_j / (l_i + l_j))`` with the eigenvalues l of C: the mean's
     noise, and the noise of the sample covariance in the metric of the distance. Valid for n and m well above d; below
-    d the truth is smaller, at most twice the trace of C, and the distance is mostly bias (METRICS.md 1.4).
+    d the truth is smaller, at most twice the trace of C, and the distance is mostly bias
+    (docs/definitions/fid-kid.md#small-samples).
 
     Args:
         cov: (d, d) covariance.

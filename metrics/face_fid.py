@@ -1,4 +1,6 @@
-"""The "FID" of ConsisID and of the IPVG leaderboard: a squared distance of two faces' activations (METRICS.md 1.6).
+"""The "FID" of ConsisID and of the IPVG leaderboard: a squared distance of two faces' activations.
+
+See docs/definitions/face-fid.md.
 
 It is no distance of distributions, and its best value, 0, is what the published script gives to a video without a face.
 So there are two ids: the script's number, and one that leaves such a video unscored.

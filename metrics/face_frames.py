@@ -1,4 +1,4 @@
-"""Which face of a video counts in each sampled frame, and what a reader should know of it (METRICS.md 4.2, 4.4).
+"""Which face of a video counts in each sampled frame, and what a reader should know of it.
 
 What the metrics of faces share. They read ``faces``, a feature with a vector per face, and that of the references.
 """

@@ -1,4 +1,7 @@
-"""FID and KID: how far the frames of a submission lie from those of the reference videos (METRICS.md 1)."""
+"""FID and KID: how far the frames of a submission lie from those of the reference videos.
+
+See docs/definitions/fid-kid.md.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""FVD and KVD: how far the motion of a submission lies from that of the reference videos (METRICS.md 2)."""
+"""FVD and KVD: how far the motion of a submission lies from that of the reference videos.
+
+See docs/definitions/fvd-kvd.md.
+"""
 
 from __future__ import annotations
 

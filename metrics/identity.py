@@ -1,4 +1,4 @@
-"""Identity: does the face of the video stay the face of the reference (METRICS.md 4).
+"""Identity: does the face of the video stay the face of the reference (docs/definitions/identity.md).
 
 The same arithmetic for each face network (`NETWORKS`): one metric per network and statistic.
 """

@@ -1,4 +1,4 @@
-"""Identity similarity of one video from the cosines of its sampled frames (METRICS.md 4).
+"""Identity similarity of one video from the cosines of its sampled frames (docs/definitions/identity.md).
 
 A list of cosines has one entry per sampled frame, in time order: the cosine between the reference's and the frame's
 face embedding, or ``None`` where no face was found. "Strict" values count a missing face as 0 and a negative cosine as
@@ -29,12 +29,14 @@ def strict_values(cosines: Cosines) -> NDArray[np.float64]:
 
 
 def strict_mean(cosines: Cosines) -> float:
-    """Mean over *all* sampled frames, 0..1, higher is better: ``identity.strict`` of METRICS.md 4.4."""
+    """Mean over *all* sampled frames, 0..1, higher is better: docs/definitions/identity.md#strict."""
     return float(strict_values(cosines).mean())
 
 
 def consisid_mean(cosines: Cosines) -> float:
-    """Mean over the frames with a face, 0..1, higher is better: the rule of ConsisID (METRICS.md 4.2).
+    """Mean over the frames with a face, 0..1, higher is better: the rule of ConsisID.
+
+    See docs/definitions/identity.md#consisid.
 
     0.0 when no frame has a face, as in the reference implementation. A video that shows a good face once and hides it
     otherwise scores high: display it, rank on :func:`strict_mean`.
@@ -75,7 +77,7 @@ def detection_rate(cosines: Cosines) -> float:
 
 
 def reference_embedding(embeddings: ArrayLike) -> NDArray[np.float64]:
-    """One embedding for several reference images of a person: mean of the normalised ones, normalised (METRICS.md 4.4).
+    """One embedding for several reference images of a person: mean of the normalised ones, normalised.
 
     Args:
         embeddings: (K, D), K >= 1, of any length but zero.

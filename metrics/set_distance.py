@@ -1,4 +1,4 @@
-"""Distances between what a network says of the videos and of their references, as distributions (METRICS.md 1, 2)."""
+"""Distances between what a network says of the videos and of their references, as distributions."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ class FrechetDistance(DistributionDistance):
         return {"halves_of_references": frechet_from_features(sides.theirs[odd], sides.theirs[~odd], ddof=self._ddof)}
 
     def _small(self, value: float, details: Mapping[str, float]) -> tuple[Event, ...]:
-        """Say it when the distance may be mostly bias (METRICS.md 1.4)."""
+        """Say it when the distance may be mostly bias (docs/definitions/fid-kid.md#small-samples)."""
         few, many = int(min(details["n"], details["n_reference"])), int(details["dimension"])
         if "expected_bias" in details:
             if details["expected_bias"] < BIAS_SHARE * value:

@@ -1,4 +1,4 @@
-"""Lip sync: how well the lips of a video fit the sound, by SyncNet (METRICS.md 3)."""
+"""Lip sync: how well the lips of a video fit the sound, by SyncNet (docs/definitions/lip-sync.md)."""
 
 from __future__ import annotations
 
@@ -304,7 +304,7 @@ METRICS: tuple[Metric, ...] = (
             range=(0.0, 1.0),
             features=("syncnet",),
             protocol=1,
-            citation="this project; METRICS.md 3.5",
+            citation="this project",
             role="diagnostic",
             missing_policy="no track is 0",
             definition=definition_text("track_coverage"),

@@ -1,4 +1,4 @@
-"""SyncNet's numbers from distances (METRICS.md 3.1 ``sync.core``, steps 5 and 6). Pure functions over arrays.
+"""SyncNet's numbers from distances (docs/definitions/lip-sync.md#syncnet). Pure functions over arrays.
 
 Chung and Zisserman, "Out of time: automated lip sync in the wild", ACCV workshops 2016; joonson/syncnet_python.
 """
@@ -37,7 +37,7 @@ def summarise(distances: NDArray[Any]) -> Sync | TooShort:
     """Return the numbers of one stretch from its distances (n, 2 v + 1), or ``"too_short"`` when n is 0.
 
     Defined for every n >= 1, but the zero vectors at the ends weigh more the shorter the stretch: compare equal
-    lengths only (METRICS.md 3.1, trap 1). The first of several equal minima counts.
+    lengths only (docs/definitions/lip-sync.md#equal-lengths). The first of several equal minima counts.
 
     Raises:
         ValueError: when a distance is not finite, or the number of shifts is even.

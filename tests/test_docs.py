@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import click
@@ -136,3 +137,62 @@ def test_every_dependency_is_explained_in_the_readme() -> None:
     names = [re.split(r"[<>=\[ ]", requirement)[0] for requirement in project["dependencies"]]
     table = README.split("<!-- dependencies -->")[1].split("<!-- end -->")[0]
     assert [name for name in names if f"`{name}`" not in table] == []
+
+
+# Citations: every document that a tracked file names is in the repository
+
+
+def tracked() -> dict[str, str]:
+    """Return the text of every tracked text file, by its path; symbolic links are left out."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+    names = [name for name in listed.stdout.split("\0") if name]
+    if not names:
+        pytest.skip("not a checkout of git")
+    found = {}
+    for name in names:
+        path = ROOT / name
+        if path.suffix in TEXT and path.is_file() and not path.is_symlink():
+            found[name] = path.read_text(encoding="utf-8")
+    return found
+
+
+TEXT = {".md", ".py", ".yaml", ".yml", ".toml", ".html", ".js", ".css", ".txt", ".cfg", ".sh", ""}
+ELSEWHERE = re.compile(r"(?:METRICS|METRICS_PAPERS|DESIGN|STYLE|DATA)\." + "md")
+CITED = re.compile(r"(?<![\w/.-])docs/([\w./-]+\.md)(?:#([\w-]+))?")
+LINK = re.compile(r"\]\(([^)\s#:]*)(?:#([^)\s]+))?\)")
+
+
+def anchors(text: str) -> set[str]:
+    """Return the fragments of a page's headings, as GitHub makes them."""
+    found: set[str] = set()
+    for heading in re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), flags=re.MULTILINE):
+        plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).strip().lower()
+        found.add(re.sub(r"[^\w\- ]", "", plain).replace(" ", "-"))
+    return found
+
+
+def test_no_file_cites_a_document_that_is_not_here() -> None:
+    files = {name: text for name, text in tracked().items() if name != "CHANGELOG.md"}
+    assert {name: ELSEWHERE.findall(text) for name, text in files.items() if ELSEWHERE.search(text)} == {}
+
+
+def test_every_page_of_docs_that_a_file_names_exists_with_its_section() -> None:
+    broken = []
+    for name, text in tracked().items():
+        for page, section in CITED.findall(text):
+            path = ROOT / "docs" / page
+            if not path.is_file() or (section and section not in anchors(path.read_text(encoding="utf-8"))):
+                broken.append(f"{name}: docs/{page}#{section}")
+    assert broken == []
+
+
+def test_sections_that_links_name_exist() -> None:
+    broken = []
+    for name, text in tracked().items():
+        if not name.endswith(".md"):
+            continue
+        for link, section in LINK.findall(text):
+            path = (ROOT / name).parent / link if link else ROOT / name
+            if section and path.suffix == ".md" and section not in anchors(path.read_text(encoding="utf-8")):
+                broken.append(f"{name}: {link}#{section}")
+    assert broken == []

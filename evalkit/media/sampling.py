@@ -1,4 +1,4 @@
-"""Which frames of a video are looked at. Every policy is a pure function of the frames' times (METRICS.md 0.3)."""
+"""Which frames of a video are looked at. Every policy is a pure function of the frames' times."""
 
 from __future__ import annotations
 
@@ -43,8 +43,9 @@ class AllFrames:
 class Uniform:
     """``count`` frames spread over the whole video; short videos repeat frames.
 
-    ``floor``: ``linspace(0, N-1, count)`` cut to integers, as ConsisID does (METRICS.md 4.2).
-    ``round``: the same, rounded (METRICS.md 1.5 ``uniform_k``). ``step``: ``int(i*N/count)`` (METRICS.md 5.1).
+    ``floor``: ``linspace(0, N-1, count)`` cut to integers, as ConsisID does for faces. ``round``: the same, rounded
+    (``fid.pytorch.uniform16``). ``step``: ``int(i*N/count)``, as ConsisID does for CLIPScore. See
+    docs/definitions/frames-and-audio.md#which-frames.
     """
 
     count: int

@@ -1,4 +1,7 @@
-"""From the ratings of one dimension to a score per item, by the challenge's estimator (METRICS.md 11.2)."""
+"""From the ratings of one dimension to a score per item, by the challenge's estimator.
+
+See docs/definitions/ratings-statistics.md.
+"""
 
 from __future__ import annotations
 

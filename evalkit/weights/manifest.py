@@ -19,7 +19,7 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Url = Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
 
-# How a digest is known (METRICS.md 12: C, P, S, F, N).
+# How a digest is known (docs/definitions/weights.md#how-a-digest-is-known).
 DigestClass = Literal["computed", "published", "single", "prefix", "none"]
 DIGEST_WORDS: Mapping[str, str] = {
     "computed": "computed from the file",
@@ -55,7 +55,7 @@ class WeightEntry(_Part):
         file: its name in the weights folder.
         sha256: its pinned digest; absent for the digest classes ``prefix`` and ``none``.
         sha256_prefix: the first digits of its digest, when no more is known.
-        digest: how the digest is known (METRICS.md 12). Where it is not said: ``computed`` with a digest, ``prefix``
+        digest: how the digest is known. Where it is not said: ``computed`` with a digest, ``prefix``
             with its first digits, else ``none``.
         bytes: its size.
         options: what the extractor must know of it (input size, thresholds); changes the result.

@@ -1,4 +1,4 @@
-"""Trust on first use (METRICS.md 12): what a file's digest must be when nobody published it in full.
+"""Trust on first use (docs/definitions/weights.md): what a file's digest must be when nobody published it in full.
 
 The digest of the file first seen under a name is kept in ``trusted.json`` of the weights folder, and from then on no
 other one is taken. A digest that one source published is pinned from the start; it is kept too, so that the warning

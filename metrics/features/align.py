@@ -1,7 +1,7 @@
 """Aligned face crops: five keypoints onto the ArcFace template by a similarity transform.
 
 Umeyama, "Least-squares estimation of transformation parameters between two point patterns" (PAMI 1991); template of
-insightface's ``face_align`` (METRICS.md 4.1).
+insightface's ``face_align``.
 """
 
 from __future__ import annotations

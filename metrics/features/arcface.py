@@ -1,7 +1,7 @@
 """Face embeddings by a network with ArcFace's interface, and their cosine.
 
 Deng et al., "ArcFace: Additive Angular Margin Loss for Deep Face Recognition" (CVPR 2019); input convention of
-insightface's ArcFaceONNX class (METRICS.md 4.1).
+insightface's ArcFaceONNX class.
 """
 
 from __future__ import annotations

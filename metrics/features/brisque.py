@@ -1,4 +1,4 @@
-"""BRISQUE, the no-reference quality score of the LIVE release (``iqa.brisque``, METRICS.md 6.1).
+"""BRISQUE, the no-reference quality score of the LIVE release (``iqa.brisque``, docs/definitions/brisque.md).
 
 Mittal, Moorthy and Bovik, "No-reference image quality assessment in the spatial domain", IEEE TIP 21(12), 2012, as the
 authors' release (utlive/BRISQUE) computes it: ``brisque_feature.m`` for the features, libsvm with the released
@@ -183,7 +183,7 @@ def flat_fraction(gray: GrayImage) -> float:
     """Share of pixels equal to the Gaussian mean of their 7x7 surroundings, ``|Y - mu| < 1e-9``, at full size.
 
     There the normalised values are rounding noise whose sign enters the features, so with more than 0.05 of them a
-    score is not comparable across implementations (METRICS.md 6.1).
+    score is not comparable across implementations (docs/definitions/brisque.md#flat-areas).
 
     Args:
         gray: grey image (H, W), uint8 or float64 on the scale 0..255, at least 14 pixels on both sides.

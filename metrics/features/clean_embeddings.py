@@ -1,6 +1,6 @@
 """The features ``inception_clean`` and ``inception_clean_reference``: activations as clean-fid computes them.
 
-Frames are those of ``inception`` (every frame at 25/s); resize and network are clean-fid's (METRICS.md 1.2).
+Frames are those of ``inception`` (every frame at 25/s); resize and network are clean-fid's.
 """
 
 from __future__ import annotations

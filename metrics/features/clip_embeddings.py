@@ -1,4 +1,4 @@
-"""CLIP embeddings of frames and of reference images (METRICS.md 5); those of the prompt are in `clip_prompts`.
+"""CLIP embeddings of frames and of reference images; those of the prompt are in `clip_prompts`.
 
 Two networks (ViT-B/32, ViT-L/14) and three ways to pick and prepare frames: 16 spread evenly, prepared as OpenAI or as
 transformers does, and those that ConsisID picks, with red and blue exchanged.
@@ -172,14 +172,14 @@ def _frames_record(name: str, title: str, role: str, frames: Frames) -> FeatureR
 
 
 class ClipFramesExtractor(_FramesExtractor):
-    """ViT-B/32 of 16 frames, prepared as OpenAI does (METRICS.md 5.3)."""
+    """ViT-B/32 of 16 frames, prepared as OpenAI does."""
 
     frames = Frames(LINSPACE_16, "openai")
     record = _frames_record("clip_frames", "CLIP ViT-B/32 embeddings of 16 frames", BASE, frames)
 
 
 class ClipFramesConsisidExtractor(_FramesExtractor):
-    """ViT-B/32 of the frames int(i*N/16), red and blue exchanged, prepared as transformers does (METRICS.md 5.1)."""
+    """ViT-B/32 of the frames int(i*N/16), red and blue exchanged, prepared as transformers does."""
 
     frames = Frames(STEP_16, "transformers", bgr=True)
     record = _frames_record(
@@ -188,7 +188,7 @@ class ClipFramesConsisidExtractor(_FramesExtractor):
 
 
 class ClipFramesLargeExtractor(_FramesExtractor):
-    """ViT-L/14 of 16 frames, prepared as transformers does (METRICS.md 5.1)."""
+    """ViT-L/14 of 16 frames, prepared as transformers does."""
 
     frames = Frames(LINSPACE_16, "transformers")
     record = _frames_record("clip_frames_l14", "CLIP ViT-L/14 embeddings of 16 frames", LARGE, frames)

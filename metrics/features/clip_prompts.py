@@ -1,4 +1,4 @@
-"""CLIP embeddings of a sample's prompt (METRICS.md 5): made once per sample, not per team."""
+"""CLIP embeddings of a sample's prompt: made once per sample, not per team."""
 
 from __future__ import annotations
 

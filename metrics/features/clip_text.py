@@ -1,4 +1,4 @@
-"""CLIP's tokens: a text as the numbers that the text network takes (METRICS.md 5.1).
+"""CLIP's tokens: a text as the numbers that the text network takes.
 
 Byte-pair encoding of Sennrich et al. (ACL 2016) over bytes, with the vocabulary and the cleaning of OpenAI's CLIP: text
 mended by ftfy, HTML entities resolved twice, white space joined, lower case. Why this is written here:

@@ -1,7 +1,7 @@
-"""The features ``curricularface`` and ``curricularface_reference``: face embeddings by CurricularFace (METRICS.md 4.1).
+"""The features ``curricularface`` and ``curricularface_reference``: face embeddings by CurricularFace.
 
 The faces are those of ``arcface``. The crop is aligned at 224 and halved. It is cut from the image itself, also where
-the face was found with a grey margin, as ConsisID does (METRICS.md 4.2).
+the face was found with a grey margin, as ConsisID does (docs/definitions/identity.md#consisid).
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ class CropRule:
     Args:
         side: of the crop, in pixels.
         with_margin: whether a face that was found with a grey margin is cut from the image with the margin, as ConsisID
-            does for ArcFace; else from the image itself, black outside, as it does for its 224 crops (METRICS.md 4.2).
+            does for ArcFace; else from the image itself, black outside, as it does for its 224 crops.
     """
 
     side: int
@@ -221,7 +221,7 @@ def bundled_faces(file: WeightFile, device: str) -> FaceNetwork:
 
 
 class ArcFaceExtractor(FaceEmbeddingExtractor):
-    """ArcFace embeddings of every face that ``faces`` found (METRICS.md 4.1)."""
+    """ArcFace embeddings of every face that ``faces`` found (docs/definitions/identity.md#embeddings)."""
 
     rule = ARCFACE_CROP
     record = video_record("arcface", EMBEDDER, "face embeddings of the video", _DECLARED, ARCFACE_CROP.options)

@@ -1,4 +1,4 @@
-"""The features ``face_inception`` and ``face_inception_reference``: ImageNet activations of faces (METRICS.md 1.6).
+"""The features ``face_inception`` and ``face_inception_reference``: ImageNet activations of faces.
 
 The faces are those of ``arcface``, the crops those of ``curricularface``: what ConsisID's "FID" compares.
 """

@@ -1,4 +1,6 @@
-"""How faces are looked for: a declared list of attempts instead of one call (DESIGN.md 4, "Faces").
+"""How faces are looked for: a declared list of attempts instead of one call.
+
+See docs/definitions/face-detection.md#attempts.
 
 SCRFD finds no face in frames that a face fills: 9 of 40 real clips of DH-FaceVid-1K. A grey margin around the image
 brings all of them back.
@@ -28,7 +30,7 @@ class Detection:
         faces: in the pixels of the image itself, also where a margin was used; best score first.
         attempt: the attempt that found them; ``None`` when all failed and ``faces`` is empty.
         margin: columns and rows of grey on each side in the successful attempt, ``(0, 0)`` without one. ConsisID
-            takes its ArcFace crop from the padded image (METRICS.md 4.2): ``add_margin`` with the same fraction gives
+            takes its ArcFace crop from the padded image: ``add_margin`` with the same fraction gives
             it, and ``face.shifted(*margin)`` the face in it.
     """
 

@@ -129,7 +129,10 @@ class FacesView:
 
 
 class FacesExtractor(Extractor):
-    """Faces by the declared policy (DESIGN.md 4): as is, with a grey margin, with the second detector."""
+    """Faces by the declared policy: as is, with a grey margin, with the second detector.
+
+    See docs/definitions/face-detection.md#attempts.
+    """
 
     record = FeatureRecord(
         name="faces",

@@ -1,7 +1,8 @@
 """Inception activations of frames: of the video, and of the reference video.
 
-Two ways to pick frames (METRICS.md 1.5): ``inception`` takes every frame after the video is brought to 25 frames/s,
-for sets with a reference video per sample; ``inception_uniform`` takes 16 frames spread over the video.
+Two ways to pick frames (docs/definitions/fid-kid.md#which-frames): ``inception`` takes every frame after the video is
+brought to 25 frames/s, for sets with a reference video per sample; ``inception_uniform`` takes 16 frames spread over
+the video.
 """
 
 from __future__ import annotations
@@ -187,7 +188,7 @@ def _record(name: str, title: str, sampling: Sampling, *, reference: bool) -> Fe
 
 
 class InceptionExtractor(Extractor):
-    """FID-Inception activations of every frame at 25 frames/s (METRICS.md 1.1, 1.5)."""
+    """FID-Inception activations of every frame at 25 frames/s."""
 
     sampling: Sampling = EVERY_FRAME
     record = _record("inception", "Inception activations of every frame at 25 frames/s", EVERY_FRAME, reference=False)
@@ -231,7 +232,7 @@ class InceptionReferenceExtractor(InceptionExtractor):
 
 
 class InceptionUniformExtractor(InceptionExtractor):
-    """FID-Inception activations of 16 frames spread over the video (METRICS.md 1.5 ``uniform_k``)."""
+    """FID-Inception activations of 16 frames spread over the video."""
 
     sampling = UNIFORM_16
     record = _record("inception_uniform", "Inception activations of 16 frames", UNIFORM_16, reference=False)

@@ -1,4 +1,4 @@
-"""Mel-frequency cepstral coefficients exactly as python_speech_features 0.6 makes them (METRICS.md 3.1, step 1).
+"""Mel-frequency cepstral coefficients exactly as python_speech_features 0.6 makes them.
 
 Its defaults, which are what SyncNet was trained on: pre-emphasis 0.97, frames of 25 ms every 10 ms without a window,
 512-point power spectrum, 26 mel filters from 0 to half the rate, logarithm, orthonormal DCT-II, 13 coefficients,

@@ -67,7 +67,7 @@ def open_session(model: Model, *, device: str = "cpu", threads: int = 1) -> onnx
     Args:
         model: a file or its bytes. Models with external data are not supported.
         device: ``"cpu"`` or ``"cuda"``. The provider is part of a result: one published pair of images differs by
-            2e-4..4e-4 in ArcFace cosine between the two (METRICS.md 0.2), so there is no silent fall-back.
+            2e-4..4e-4 in ArcFace cosine between the two, so there is no silent fall-back.
         threads: threads within one operator; operators never run in parallel. Scoring parallelises over videos.
 
     Raises:

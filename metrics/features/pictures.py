@@ -57,7 +57,7 @@ class PairedPixelsSession(PairSession):
 
 
 class PairedPixelsExtractor(Extractor):
-    """PSNR and SSIM against the reference video (METRICS.md 8.3, protocol ``paired``)."""
+    """PSNR and SSIM against the reference video (docs/definitions/psnr-ssim.md)."""
 
     record = FeatureRecord(
         name="paired_pixels",
@@ -94,7 +94,7 @@ class BrisqueSession(Session):
         self._rows: list[tuple[int, float, float]] = []
 
     def plan(self, times: Times) -> NDArray[np.bool_]:
-        """Want every frame up to 64, else 64 spread evenly (METRICS.md 6.4)."""
+        """Want every frame up to 64, else 64 spread evenly."""
         self._rows = []
         mask = np.zeros(len(times), dtype=bool)
         mask[BrisqueExtractor.sampling.select(times)] = True
@@ -115,7 +115,7 @@ class BrisqueSession(Session):
 
 
 class BrisqueExtractor(Extractor):
-    """BRISQUE of the LIVE release, native size, full frame (METRICS.md 6.1 and 6.4)."""
+    """BRISQUE of the LIVE release, native size, full frame (docs/definitions/brisque.md)."""
 
     sampling = Uniform(64, "round")
     record = FeatureRecord(

@@ -1,8 +1,9 @@
 """Paired pixel metrics on single frames: PSNR, SSIM, and the resize that may come before them.
 
-Definitions: METRICS.md 8.3. SSIM is Wang, Bovik, Sheikh and Simoncelli, "Image quality assessment: from error
-visibility to structural similarity", IEEE TIP 13(4), 2004, with the constants and the valid region of the authors'
-``ssim_index.m``. Frames are uint8 RGB in (height, width, 3). Means over frames and clips are the caller's business.
+Definitions: docs/definitions/psnr-ssim.md. SSIM is Wang, Bovik, Sheikh and Simoncelli, "Image quality assessment: from
+error visibility to structural similarity", IEEE TIP 13(4), 2004, with the constants and the valid region of the
+authors' ``ssim_index.m``. Frames are uint8 RGB in (height, width, 3). Means over frames and clips are the caller's
+business.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ def psnr(candidate: UInt8Image, reference: UInt8Image, data_range: float = 255.0
     """Peak signal-to-noise ratio of one frame, ``10 log10(data_range^2 / MSE)``, MSE over all R, G and B values.
 
     The squared error is summed in integers, so the result does not depend on summation order and is the same when the
-    arguments are exchanged. For a clip, average the values of the frames (METRICS.md 8.3); that is not the PSNR of the
+    arguments are exchanged. For a clip, average the values of the frames; that is not the PSNR of the
     averaged MSE.
 
     Args:
@@ -99,7 +100,7 @@ def psnr(candidate: UInt8Image, reference: UInt8Image, data_range: float = 255.0
 
 
 def matlab_gray(rgb: UInt8Image) -> UInt8Image:
-    """Grey values as MATLAB's ``rgb2gray`` gives them for uint8 input (METRICS.md 6.1 step 1).
+    """Grey values as MATLAB's ``rgb2gray`` gives them for uint8 input.
 
     ``round(0.298936021293775 R + 0.587043074451121 G + 0.114020904255103 B)``. No 8-bit colour comes within 1e-6 of a
     tie, so the rounding mode does not matter.
@@ -152,7 +153,7 @@ def _ssim_plane(x: UInt8Image, y: UInt8Image) -> float:
 
 
 def ssim_gray(candidate: UInt8Image, reference: UInt8Image) -> float:
-    """Structural similarity of one frame on MATLAB grey (``ssim.gray`` in METRICS.md 8.3).
+    """Structural similarity of one frame on MATLAB grey (``ssim.gray``).
 
     Gaussian window 11x11 with sigma 1.5, population covariance, C1 = (0.01*255)^2, C2 = (0.03*255)^2, mean over the
     valid region ((H-10) x (W-10) windows), float64. Chroma distortions do not show here; see :func:`ssim_rgb`.
@@ -172,7 +173,7 @@ def ssim_gray(candidate: UInt8Image, reference: UInt8Image) -> float:
 
 
 def ssim_rgb(candidate: UInt8Image, reference: UInt8Image) -> float:
-    """Structural similarity of one frame, mean over the R, G and B channels (``ssim.rgb`` in METRICS.md 8.3).
+    """Structural similarity of one frame, mean over the R, G and B channels (``ssim.rgb``).
 
     The same window, constants and valid region as :func:`ssim_gray`, on each channel alone.
 
@@ -191,7 +192,7 @@ def ssim_rgb(candidate: UInt8Image, reference: UInt8Image) -> float:
 
 
 def resize_to(candidate: UInt8Image, height: int, width: int) -> UInt8Image:
-    """Bring a frame to the size of its reference (METRICS.md 8.3 and 0.4).
+    """Bring a frame to the size of its reference (docs/definitions/psnr-ssim.md#sizes).
 
     The rule: no side grows - OpenCV ``INTER_AREA`` (``cv_area``); at least one side grows - Pillow bicubic on uint8
     (``pil_bicubic_u8``) for both sides, also when the other one shrinks. INTER_AREA silently becomes bilinear as soon

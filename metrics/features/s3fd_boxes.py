@@ -1,4 +1,4 @@
-"""From S3FD's raw outputs to boxes: anchors, decoding, suppression. Numpy only (METRICS.md 3.2, "S3FD detail").
+"""From S3FD's raw outputs to boxes: anchors, decoding, suppression. Numpy only.
 
 Zhang et al., "S3FD: Single Shot Scale-invariant Face Detector", ICCV 2017; as run by joonson/syncnet_python.
 """

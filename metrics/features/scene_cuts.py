@@ -1,4 +1,6 @@
-"""Hard cuts between scenes as PySceneDetect's ContentDetector finds them by default (METRICS.md 3.2), in two versions.
+"""Hard cuts between scenes as PySceneDetect's ContentDetector finds them by default, in two versions.
+
+See docs/definitions/lip-sync.md#scenes.
 
 The score of a frame is the mean over hue, saturation and value of the mean absolute difference to the frame before; 27
 or more is a cut (30 in 0.5.x). What else differs:

@@ -1,7 +1,7 @@
 """SCRFD, the face detector of buffalo_l and its relatives, through onnxruntime.
 
 Guo et al., "Sample and Computation Redistribution for Efficient Face Detection" (ICLR 2022). The numbers (letterbox,
-normalisation, thresholds) are those of insightface's SCRFD class (METRICS.md 4.1), which the parity tests run.
+normalisation, thresholds) are those of insightface's SCRFD class, which the parity tests run.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Scrfd:
 
     Args:
         model: an ONNX file or its bytes, with one input N x 3 x H x W and 9 (or 15) outputs.
-        input_size: width and height of the network's canvas. ConsisID and OpenS2V use 320 x 320 (METRICS.md 4.1).
+        input_size: width and height of the network's canvas. ConsisID and OpenS2V use 320 x 320.
             Where the model fixes its size, the model's wins: see the attribute ``input_size``.
         threshold: smallest score that counts, 0..1.
         nms: largest IoU at which two boxes are still two faces, 0..1.

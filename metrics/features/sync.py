@@ -1,7 +1,8 @@
 """The features ``syncnet`` (lips of tracked faces against sound) and ``syncnet_whole`` (whole frames against sound).
 
-Frames, crops and sound stay in memory: no JPEG, AVI or MP3 comes between the video and the network (METRICS.md 3.3 says
-what those cost). What is kept of a window is its 31 distances, so metrics can cut and average as they define.
+Frames, crops and sound stay in memory: no JPEG, AVI or MP3 comes between the video and the network
+(docs/definitions/lip-sync.md#what-moves-the-values says what those cost). What is kept of a window is its 31 distances,
+so metrics can cut and average as they define.
 """
 
 from __future__ import annotations
@@ -173,7 +174,7 @@ class WholeFrameSession(Session):
 
 
 class SyncExtractor(Extractor):
-    """Tracks as LatentSync and as MoChaBench make them (METRICS.md 3.2), against the official and the own sound."""
+    """Tracks as LatentSync and as MoChaBench make them, against the official and the own sound."""
 
     record = FeatureRecord(
         name="syncnet",
@@ -212,7 +213,7 @@ class SyncExtractor(Extractor):
 
 
 class WholeFrameExtractor(Extractor):
-    """Whole frames, for videos that are face crops already (METRICS.md 3.2, ``sync.wav2lip_lrs``)."""
+    """Whole frames, for videos that are face crops already (``sync.wav2lip_lrs``)."""
 
     record = FeatureRecord(
         name="syncnet_whole",

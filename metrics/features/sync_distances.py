@@ -1,4 +1,6 @@
-"""How far SyncNet's lips lie from its sound at each shift (METRICS.md 3.1, steps 2 and 5), so that any cut can follow.
+"""How far SyncNet's lips lie from its sound at each shift, so that any cut can follow.
+
+See docs/definitions/lip-sync.md#syncnet.
 
 Everything that confidence, distance and offset need is 31 distances a window and the length of the lip vector, 128
 bytes where the embeddings themselves take 8 kB.

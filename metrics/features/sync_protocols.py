@@ -1,4 +1,6 @@
-"""Which faces make a track: the rules of LatentSync and of MoChaBench over the same detections (METRICS.md 3.2).
+"""Which faces make a track: the rules of LatentSync and of MoChaBench over the same detections.
+
+See docs/definitions/lip-sync.md#tracks.
 
 Nearly always both find the same tracks. Equal tracks are kept once, so that their crops are embedded once.
 """

@@ -1,9 +1,9 @@
 """The feature ``syncnet_replicate``: SyncNet through the files that LatentSync's evaluation script writes.
 
-The steps and ffmpeg's options are those of bytedance/LatentSync, eval/syncnet_detect.py and syncnet/syncnet_eval.py
-(METRICS.md 3.2): re-time to MP4, sound and JPEG frames from that, crops from the JPEG frames into an MP4 with AAC
-sound, and JPEG frames and sound from that. METRICS.md 3.3 says what each costs. Values depend on ffmpeg's version and
-build.
+The steps and ffmpeg's options are those of bytedance/LatentSync, eval/syncnet_detect.py and syncnet/syncnet_eval.py:
+re-time to MP4, sound and JPEG frames from that, crops from the JPEG frames into an MP4 with AAC sound, and JPEG frames
+and sound from that. docs/definitions/lip-sync.md#what-moves-the-values says what each costs. Values depend on ffmpeg's
+version and build.
 
 Not the script's: the re-timed MP4 is read by PyAV when cuts are looked for (the script reads it with OpenCV), a file
 that ffmpeg gives up on is unscored (the script goes on with what is there), and so is a video of more than ten minutes.

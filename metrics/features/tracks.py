@@ -58,7 +58,7 @@ def build_tracks(
         indices: the frame number of each, strictly ascending.
         iou: smallest IoU that links, 0 < iou <= 1.
         max_gap: sampled frames in a row that a track may miss before it is closed. 25, the value of SyncNet's
-            pipeline (METRICS.md 3.2), is a second at 25 fps, and bridges nearly everything where frames are sampled
+            pipeline, is a second at 25 fps, and bridges nearly everything where frames are sampled
             sparsely.
 
     Returns:

@@ -1,4 +1,4 @@
-"""I3D logits of clips: of the video, and of the reference video (METRICS.md 2).
+"""I3D logits of clips: of the video, and of the reference video (docs/definitions/fvd-kvd.md).
 
 A clip is 16 consecutive frames at the video's own frame rate. ``i3d`` and ``i3d_state`` look at the first clip, with
 the network file of StyleGAN-V and of VideoGPT; ``i3d_clips`` looks at all clips that don't overlap, for small sets.
@@ -221,7 +221,7 @@ def _record(name: str, title: str, role: str, *, every_clip: bool = False, refer
 
 
 class I3DExtractor(Extractor):
-    """Logits of the first clip, by the network file of StyleGAN-V (METRICS.md 2.2)."""
+    """Logits of the first clip, by the network file of StyleGAN-V."""
 
     every_clip = False
     record = _record("i3d", "I3D logits of the first 16 frames", NETWORK)
@@ -266,7 +266,7 @@ class I3DClipsReferenceExtractor(I3DReferenceExtractor):
 
 
 class I3DStateExtractor(I3DExtractor):
-    """Logits of the first clip, by the network file of VideoGPT (METRICS.md 2.1)."""
+    """Logits of the first clip, by the network file of VideoGPT."""
 
     record = _record("i3d_state", "I3D logits of the first 16 frames, VideoGPT's network", STATE_NETWORK)
 

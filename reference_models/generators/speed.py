@@ -1,4 +1,4 @@
-"""How fast a generator was: what is timed, and the document ``speed.json`` (METRICS.md 10)."""
+"""How fast a generator was: what is timed, and the document ``speed.json`` (docs/definitions/speed.md)."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def faults(text: str) -> list[str]:
     return str(caught.value).splitlines()
 
 
-# The presets, against DESIGN.md 1 and METRICS.md 9.1 and 13
+# The presets, against docs/definitions/challenges.md
 
 
 def test_the_presets_are_those_of_the_design() -> None:
@@ -85,7 +85,7 @@ def test_ipvg_2026_allows_three_runs_of_which_one_competes() -> None:
         loaded = load_challenge(preset)
         assert (loaded.submission.runs.max, loaded.submission.runs.primary) == (3, 1)
         assert loaded.testset.format == preset
-    assert load_challenge("ipvg2026-sequential").testset.samples == 200  # 1.mp4 ... 200.mp4, METRICS.md 9.1
+    assert load_challenge("ipvg2026-sequential").testset.samples == 200  # 1.mp4 ... 200.mp4
 
 
 @pytest.mark.parametrize("preset", ["ipvg2025-facial", "ipvg2025-fullbody"])
@@ -160,7 +160,7 @@ def test_numbers_that_are_for_information_do_not_rank(preset: str) -> None:
         assert entry.rank is False or entry.group != "diagnostic", entry.id
 
 
-# What the organizers left open (METRICS.md 13: [U] and the questions of 16); talking-head has no organizer.
+# What the organizers left open (docs/definitions/challenges.md); talking-head has no organizer.
 UNPUBLISHED = {
     "mmasia2025-talking-head": {"metrics.weight", "metrics.range", "ranking"},
     "ipvg2025-facial": set(),

@@ -69,7 +69,7 @@ def table_of(given: Grid) -> OpinionTable:
 
 
 def expected(estimator: str, given: Grid) -> Grid:
-    """Return the teams' scores by the steps of METRICS.md 11.2, on one table."""
+    """Return the teams' scores by the steps of docs/definitions/ratings-statistics.md, on one table."""
     table = table_of(given)
     if estimator == "mos.plain":
         return np.asarray(np.nanmean(given, axis=2).mean(axis=1))

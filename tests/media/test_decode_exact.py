@@ -39,7 +39,7 @@ NASTY = [
     )
 ]
 LARGE = {"clips/c04.mp4", "clips/c05.mp4", "clips/c06.mp4", "clips/c08.mp4"}
-# METRICS.md 0.3. The arithmetic of BT.601 and BT.709: weights of red and blue in luma.
+# docs/definitions/frames-and-audio.md#colour. The arithmetic of BT.601 and BT.709: weights of red and blue in luma.
 WEIGHTS = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722)}
 # The flags that evalkit uses (evalkit.media.colour), for the scaler of ffmpeg's command line.
 

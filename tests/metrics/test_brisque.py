@@ -168,7 +168,7 @@ def test_regression_equals_libsvm(model, fraction):
 
 @pytest.mark.shared
 def test_the_released_model_has_its_published_size(model):
-    # METRICS.md 6.1: gamma 0.05, 774 support vectors, rho -153.591
+    # docs/definitions/brisque.md#the-model: gamma 0.05, 774 support vectors, rho -153.591
     assert (model.gamma, model.rho, model.vectors.shape) == (0.05, -153.591, (774, 36))
     assert model.coefficients.shape == (774,)
     assert model.minimum[[0, 35]].tolist() == [0.338, 0.001118]
@@ -345,7 +345,7 @@ def test_half_equals_its_definition(shape):
 
 
 def test_half_antialiases():
-    """METRICS.md 0.4: a 1-pixel checkerboard becomes mid-grey; exactly so where no mirrored pixel is in reach."""
+    """A 1-pixel checkerboard becomes mid-grey; exactly so where no mirrored pixel is in reach."""
     board = (np.indices((16, 16)).sum(axis=0) % 2) * 255.0
     assert np.all(matlab_half(board)[2:-2, 2:-2] == 127.5)
 

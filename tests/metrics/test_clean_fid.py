@@ -181,7 +181,7 @@ def test_the_number_is_clean_fids(comparison):
     value = frechet_from_features(ours[:SPLIT], ours[SPLIT:])
     print(f"own features: {value:.6f}, clean-fid {float(theirs['fid']):.6f}")
     assert float(theirs["fid"]) > 1
-    # Measured 8e-7: sqrtm of a product of rank 5 in 2048 dimensions is itself no better (METRICS.md 1.3).
+    # Measured 8e-7: sqrtm of a product of rank 5 in 2048 dimensions is itself no better.
     assert value == pytest.approx(float(theirs["fid"]), rel=1e-5)
     sides = [as_videos(part) for part in (ours[:SPLIT], ours[SPLIT : 2 * SPLIT])]
     videos = [

@@ -95,7 +95,7 @@ def same(ours: NDArray, expected: NDArray, rel: float = 1e-5) -> bool:
 @pytest.mark.parametrize("count", [1, 5, 16, 40])
 @pytest.mark.parametrize("name", FRAME_FEATURES)
 def test_the_frames_are_those_of_the_definition(clip_weights, tmp_path, name, count):
-    """METRICS.md 5.3: linspace, or int(i*N/16); each frame looked at once, prepared as its reference does."""
+    """linspace, or int(i*N/16); each frame looked at once, prepared as its reference does."""
     seen: list[NDArray[np.uint8]] = []
     path = write_numbered(tmp_path / "v.mp4", count)
     session = clip_weights.extractor(name).open(Item("s", path), {})

@@ -1,4 +1,4 @@
-"""CLIPScore's arithmetic on planted cosines (METRICS.md 5 and 14.3)."""
+"""CLIPScore's arithmetic on planted cosines (docs/definitions/clipscore.md#check-values)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from evalkit.metrics.base import FeatureData, Metric, Outcome, VideoInputs, metr
 from evalkit.metrics.clipscore import METRICS, clamped_mean, hessel, logits100, truncation, unit_rows
 
 BY_ID: dict[str, Metric] = {metric.record.id: metric for metric in METRICS}
-COSINES = np.array([0.30, 0.34, -0.02])  # METRICS.md 14.3
+COSINES = np.array([0.30, 0.34, -0.02])  # docs/definitions/clipscore.md#check-values
 TEXT = ("clipscore.logits100", "clipscore.hessel", "clip.torchmetrics")
 
 

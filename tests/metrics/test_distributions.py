@@ -1,4 +1,7 @@
-"""Fréchet and kernel distances: the vectors of METRICS.md 14.2, other formulas, arithmetic by hand."""
+"""Fréchet and kernel distances: the published vectors, other formulas, arithmetic by hand.
+
+The vectors are those of docs/definitions/fid-kid.md#check-values.
+"""
 
 import numpy as np
 import pytest

@@ -101,7 +101,7 @@ def image(path: Path, seed: int = 0) -> Path:
 
 
 def test_arcface_cuts_from_the_margin_and_curricularface_from_the_image():
-    """METRICS.md 4.2: ArcFace's vector is taken from the padded image, the 224 crop from the image itself."""
+    """ArcFace's vector is taken from the padded image, the 224 crop from the image itself."""
     rgb, near_the_border = picture(), face(shift=(-30.0, 0.0))
     margin = (40, 37)  # a quarter of 160 and of 150
     detection = Detection((near_the_border,), "margin", margin)

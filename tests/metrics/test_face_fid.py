@@ -90,7 +90,7 @@ def test_the_reference_itself_is_best(metric):
 
 
 def test_no_face_is_zero_for_the_script_and_no_value_for_us():
-    """METRICS.md 1.6, step 5: the script's 0.0 would be the best value."""
+    """The script's 0.0 would be the best value."""
     parity = score(CONSISID, alone(None, None, None))
     assert (parity.value, kinds(parity)) == (0.0, ["no_face"])
     assert "published script gives 0, its best value" in parity.events[0].detail

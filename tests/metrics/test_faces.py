@@ -448,7 +448,7 @@ def references(shared: Path) -> dict[str, NDArray[np.uint8]]:
 def test_policy_finds_every_reference_face(networks: SimpleNamespace, references: dict[str, NDArray[np.uint8]]) -> None:
     attempts = {name: networks.policy.detect(image).attempt for name, image in references.items()}
     assert len(attempts) == 20
-    # The three faces fill the frame, and the model's canvas is fixed at 640: DATA.md, "A finding to build on".
+    # The three faces fill the frame, and the model's canvas is fixed at 640.
     assert {name: how for name, how in attempts.items() if how != "as_is"} == dict.fromkeys(
         ("s06", "s09", "s11"), "margin"
     )

@@ -285,7 +285,7 @@ def stacked(made, metric, clips=1):
 
 
 def by_scipy(X, Y, ddof):
-    """METRICS.md 1.1 step 6, with the covariance of 2.1."""
+    """The distance by SciPy's matrix square root (docs/definitions/fid-kid.md#numerics), with the given covariance."""
     S, T = np.cov(X, rowvar=False, ddof=ddof), np.cov(Y, rowvar=False, ddof=ddof)
     return np.square(X.mean(0) - Y.mean(0)).sum() + np.trace(S) + np.trace(T) - 2 * np.trace(sqrtm(S @ T).real)
 

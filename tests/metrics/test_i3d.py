@@ -183,7 +183,7 @@ BAD = {
 
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
 def test_what_is_no_frame_in_0_to_255_is_refused(network, program, bad):
-    """METRICS.md 2.5, trap 1: 0..1 would give a plausible number."""
+    """0..1 would give a plausible number."""
     for kind in (network, TorchScriptI3D(*program)):
         with pytest.raises(ValueError, match=r"a frame is uint8 \(H, W, 3\) in 0\.\.255, not"):
             kind.prepare(bad)

@@ -54,7 +54,7 @@ def first_frames(path: Path) -> Clip:
 
 
 def as_input(clip: Clip) -> torch.Tensor:
-    """METRICS.md 2.1, written out once more: (1, 3, T, 224, 224) in -1..1."""
+    """The network's input, written out once more: (1, 3, T, 224, 224) in -1..1."""
     frames = functional.interpolate(torch.tensor(clip).permute(0, 3, 1, 2).float(), (224, 224), mode="bilinear")
     return (frames / 127.5 - 1).permute(1, 0, 2, 3)[None]
 

@@ -86,7 +86,8 @@ def repeated(*cosines: float | None):
 
 
 def test_the_published_vector():
-    # METRICS.md 14.3: .8, missing, .6, -.1. ConsisID skips the missing: (.8 + .6 + 0) / 3; strict doesn't: 1.4 / 4.
+    # docs/definitions/identity.md#check-values: .8, missing, .6, -.1. ConsisID skips the missing:
+    # (.8 + .6 + 0) / 3; strict doesn't: 1.4 / 4.
     frames = repeated(0.8, None, 0.6, -0.1)
     assert value(CONSISID, frames) == pytest.approx(0.466667, abs=5e-7)
     assert value(STRICT, frames) == pytest.approx(0.35, abs=1e-7)

@@ -1,4 +1,4 @@
-"""Identity values of a video, against METRICS.md 14.3 and arithmetic done by hand."""
+"""Identity values of a video, against docs/definitions/identity.md#check-values and arithmetic done by hand."""
 
 import math
 
@@ -7,7 +7,7 @@ import pytest
 
 from evalkit.metrics import identity_arithmetic as identity
 
-PUBLISHED = [0.8, None, 0.6, -0.1]  # METRICS.md 14.3
+PUBLISHED = [0.8, None, 0.6, -0.1]  # docs/definitions/identity.md#check-values
 
 
 def test_published_vector() -> None:

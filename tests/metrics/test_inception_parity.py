@@ -76,7 +76,7 @@ def real_frames(shared: Path) -> Pictures:
 
 
 def as_input(pictures: Pictures) -> torch.Tensor:
-    """Steps 1 and 2 of METRICS.md 1.1, written out once more."""
+    """The resize and range of docs/definitions/fid-kid.md#fid, written out once more."""
     sized = [
         functional.interpolate(torch.tensor(p).permute(2, 0, 1)[None] / 255, (299, 299), mode="bilinear")
         for p in pictures

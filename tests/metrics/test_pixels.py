@@ -225,7 +225,7 @@ def test_shrinking_averages_areas():
 
 
 def test_checkerboard_is_gray_when_halved():
-    """METRICS.md 0.4: with antialiasing a 1-pixel checkerboard becomes mid-grey, also where only one side shrinks."""
+    """With antialiasing a 1-pixel checkerboard becomes mid-grey, also where only one side shrinks."""
     board = np.repeat(((np.indices((32, 32)).sum(axis=0) % 2) * 255).astype(np.uint8)[..., np.newaxis], 3, axis=2)
     assert np.all(np.abs(resize_to(board, 16, 16).astype(int) - 128) <= 1)
     mixed = resize_to(board, 16, 64)

@@ -1,4 +1,7 @@
-"""Confidence, distance and offset from embeddings: the vectors of METRICS.md 3.1 and 14.1, cuts, edges."""
+"""Confidence, distance and offset from embeddings: published vectors, cuts, edges.
+
+The vectors are those of docs/definitions/lip-sync.md#check-values.
+"""
 
 import numpy as np
 import pytest
@@ -13,7 +16,7 @@ TABLE = ((0, 0, 1.599068, 9.574638), (3, -3, 1.752399, 9.443763), (-2, 2, 1.7077
 
 
 def planted(shift: int, random: np.random.RandomState) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """METRICS.md 14.1; call with shift 0, 3, -2 in this order and the same state."""
+    """docs/definitions/lip-sync.md#check-values; call with shift 0, 3, -2 in this order and the same state."""
     base = np.random.RandomState(0).randn(160, 1024).astype(np.float32) * np.float32(0.25)
     sound = base[20 - shift : 140 - shift] + 0.05 * random.randn(120, 1024)
     return base[20:140], sound.astype(np.float32)

@@ -372,7 +372,7 @@ def test_16_bit_sound_comes_back_unchanged(tmp_path: Path) -> None:
 
 
 def test_scale_of_the_samples_moves_only_the_first_coefficient() -> None:
-    """METRICS.md 3.1: dividing by 2^k moves coefficient 0 by -2 k ln 2 (here k = 3)."""
+    """Dividing by 2^k moves coefficient 0 by -2 k ln 2 (here k = 3)."""
     samples = (np.random.default_rng(0).integers(-3000, 3000, 16000) * 8).astype(np.int16)
     difference = mfcc((samples // 8).astype(np.int16)) - mfcc(samples)
     np.testing.assert_allclose(difference[:, 0], -2 * 3 * np.log(2), atol=1e-9)

@@ -42,7 +42,7 @@ def backbone() -> type[torch.nn.Module]:
 
 
 def curricular(path: str, crops: np.ndarray) -> np.ndarray:
-    """Steps of METRICS.md 4.1, one crop at a time."""
+    """CurricularFace's steps (docs/definitions/identity.md#embeddings), one crop at a time."""
     network = backbone()((112, 112))
     network.load_state_dict(torch.load(path, weights_only=True))
     network.eval()
@@ -57,7 +57,7 @@ def curricular(path: str, crops: np.ndarray) -> np.ndarray:
 
 
 def face_fid(path: str, crops: np.ndarray, *, transform_input: bool) -> np.ndarray:
-    """Steps of METRICS.md 1.6."""
+    """Steps of docs/definitions/face-fid.md."""
     network = inception_v3(weights=None, init_weights=False, aux_logits=True, transform_input=transform_input)
     network.load_state_dict(torch.load(path, weights_only=True))
     network.fc = torch.nn.Identity()

@@ -1,4 +1,4 @@
-"""The real talking heads of EVALKIT_SHARED, each ZIP spoiled in a known way (DATA.md), scored with real networks.
+"""The real talking heads of EVALKIT_SHARED, each ZIP spoiled in a known way, scored with real networks.
 
 One world for all tests: every ZIP is scored once, with a cache that they share.
 """
@@ -85,7 +85,7 @@ def test_every_one_of_the_twenty_faces_is_found(world: World) -> None:
 
 
 def test_the_log_of_retries_shows_why_a_policy_is_needed(world: World) -> None:
-    """SCRFD alone finds no face in the reference frames of s06, s09 and s11 (DATA.md); the frozen ZIP repeats them."""
+    """SCRFD alone finds no face in the reference frames of s06, s09 and s11; the frozen ZIP repeats them."""
     retried = {
         video.sample
         for video in world.card("frozen").videos
@@ -121,7 +121,7 @@ def test_frozen_keeps_the_face_and_is_found_out(world: World) -> None:
 
 
 def test_broken_is_scored_where_it_can_be(world: World) -> None:
-    """DATA.md: s01 s09 s17 HEVC; s02 s10 s18 no audio; s03 s11 s19 cut; s04 s12 s20 MPEG-4; s05 missing; s06 noise."""
+    """s01 s09 s17 HEVC; s02 s10 s18 no audio; s03 s11 s19 cut; s04 s12 s20 MPEG-4; s05 missing; s06 noise."""
     expected = dict.fromkeys(["s01", "s09", "s17", "s04", "s12", "s20"], "invalid:encoding.codec")
     expected |= dict.fromkeys(["s02", "s10", "s18"], "invalid:encoding.audio-missing")
     expected |= dict.fromkeys(["s03", "s11", "s19", "s06"], "invalid:encoding.not-media")

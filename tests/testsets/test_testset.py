@@ -527,8 +527,8 @@ def test_any_record_is_a_sample_or_a_test_set_error(record: dict[str, Any]) -> N
 def test_the_shared_test_sets_load(shared: Path) -> None:
     heads = load_testset(shared / "data" / "talking-heads" / "testset")
     generated = load_testset(shared / "data" / "generated" / "testset" / "samples.jsonl")
-    assert [sample.id for sample in heads] == [f"s{n:02}" for n in range(1, 21)]  # DATA.md: 20 clips
-    assert [sample.id for sample in generated] == [f"g{n:02}" for n in range(1, 8)]  # DATA.md: 7 samples
+    assert [sample.id for sample in heads] == [f"s{n:02}" for n in range(1, 21)]  # the clips of the data set
+    assert [sample.id for sample in generated] == [f"g{n:02}" for n in range(1, 8)]
     for testset in (heads, generated):
         for sample in testset:
             named = [*sample.reference_images, *filter(None, (sample.audio, sample.reference_video))]

@@ -1,4 +1,6 @@
-"""Why codecs are not read with ffprobe-python: a stream's name can rewrite what it reports (DESIGN.md 5).
+"""Why codecs are not read with ffprobe-python: a stream's name can rewrite what it reports.
+
+See docs/dependencies.md#not-used.
 
 The package reads ffprobe's plain text line by line, and ffprobe prints a stream's handler name as it stands in the
 file. A name with a line break in it therefore adds lines of its own, and the last ``codec_name`` wins.

@@ -68,7 +68,7 @@ def test_published_is_built_in_and_loads_by_name() -> None:
         assert load_backbones(name).name == name
 
 
-# METRICS.md 12, classes C and P: file, bytes, SHA-256.
+# docs/definitions/weights.md, digests computed or published: file, bytes, SHA-256.
 PUBLISHED = {
     "det_10g.onnx": (16_923_827, "5838f7fe053675b1c7a08b633df49e7af5495cee0493c7dcf6697200b85b5b91"),
     "w600k_r50.onnx": (174_383_860, "4c06341c33c2ca1f86781dab0e829f88ad5b64be9fba56e56bc9ebdefc619e43"),
@@ -94,42 +94,30 @@ def test_published_says_what_every_file_costs_and_where_it_is() -> None:
         urls = (*found.urls, *(loaded.archives[found.archive].urls if found.archive else ()))
         assert urls, role
         assert all(url.startswith("https://") for url in urls), role
-    # METRICS.md 12, licence consequences: insightface's and LIVE's are for research only.
+    # docs/definitions/weights.md#licences: insightface's and LIVE's are for research only.
     assert all(found.noncommercial for found in loaded.roles.values() if "insightface" in found.licence)
     assert all(found.noncommercial for found in loaded.roles.values() if "LIVE" in found.licence)
 
 
-NOT_IN_THE_TABLE = {"yunet_n_640_640.onnx", "bpe_simple_vocab_16e6.txt.gz"}
-
-
-@pytest.mark.shared
-def test_every_published_digest_is_in_the_table_of_weights(shared: Path) -> None:
-    table = (shared / "METRICS.md").read_text(encoding="utf-8").split("## 12. ")[1].split("\n## 13. ")[0]
-    letters = {"computed": "C", "published": "P", "single": "S", "prefix": "F", "none": "N"}
-    checked = 0
-    for found in load_backbones("published").roles.values():
-        if found.file in NOT_IN_THE_TABLE:
-            if (shared / "weights" / found.file).exists():  # then the file itself can be hashed
-                assert file_sha256(shared / "weights" / found.file) == found.sha256
-            continue
-        column, key = (3, found.sha256) if found.sha256 else (1, found.file)
-        (row,) = (line for line in table.splitlines() if line.count("|") > 5 and key in line.split("|")[column])
-        name, size, digest, known = row.split("|")[1:5]
-        assert found.file in name
-        assert (found.sha256 or found.sha256_prefix or "not found") in digest
-        assert letters[found.digest] in re.findall("[A-Z]", known.split("(")[0]), found.file
-        assert found.bytes is None or f"{found.bytes:,}" in size
-        checked += 1
-    archive = load_backbones("published").archives["buffalo_l.zip"]
-    (row,) = (line for line in table.splitlines() if archive.sha256 in line)
-    assert f"{archive.bytes:,}" in row
-    assert checked >= 8
+def test_the_table_of_weights_says_what_the_manifest_says() -> None:
+    page = Path(__file__).parents[2] / "docs" / "definitions" / "weights.md"
+    table = page.read_text(encoding="utf-8")
+    rows = {cells[1].strip("` "): cells for line in table.splitlines() if len(cells := line.split("|")) == 8}
+    loaded = load_backbones("published")
+    assert rows.keys() - {"role", "---"} == loaded.roles.keys()
+    for role, found in loaded.roles.items():
+        digest = found.sha256 or (f"{found.sha256_prefix}..." if found.sha256_prefix else "not known")
+        size = f"{found.bytes:,}" if found.bytes else "not known"
+        assert [cell.strip() for cell in rows[role][2:6]] == [found.file, size, digest, found.digest]
+    archive = loaded.archives["buffalo_l.zip"]
+    assert archive.sha256 in table
+    assert f"{archive.bytes:,}" in table
 
 
 @pytest.mark.shared
 def test_the_small_real_networks_are_the_pinned_ones(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EVALKIT_WEIGHTS", str(shared / "weights"))
-    loaded = load_backbones(Path(__file__).parent / "backbones.yaml")
+    loaded = load_backbones(Path(__file__).parents[1] / "backbones.yaml")
     for role, found in loaded.roles.items():
         path = find_weights(loaded, role)
         assert path.stat().st_size == found.bytes

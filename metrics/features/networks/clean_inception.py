@@ -1,4 +1,4 @@
-"""The Inception of clean-fid: frames in, 2048 numbers of the last pooling layer out (METRICS.md 1.2 ``fid.clean``).
+"""The Inception of clean-fid: frames in, 2048 numbers of the last pooling layer out (``fid.clean``).
 
 Parmar, Zhang and Zhu, "On Aliased Resizing and Surprising Subtleties in GAN Evaluation" (CVPR 2022). The network is the
 FID's, in NVIDIA's TorchScript file ``inception-2015-12-05.pt``; what is new is the resize, which low-pass filters and
@@ -26,7 +26,7 @@ from evalkit.metrics.features.stopwatch import running
 
 
 def clean_resize(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return a frame in 299x299, as clean-fid resizes it (``pil_bicubic_f32``, METRICS.md 0.4).
+    """Return a frame in 299x299, as clean-fid resizes it (docs/definitions/frames-and-audio.md#resizing).
 
     Args:
         rgb: (H, W, 3) uint8.

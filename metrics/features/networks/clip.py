@@ -230,7 +230,7 @@ def build(state: Mapping[str, Tensor], sizes: Sizes, path: Path) -> ClipModel:
 def middle_square(rgb: NDArray[np.uint8], side: int, crop: Crop) -> NDArray[np.uint8]:
     """Return (side, side, 3) uint8: shorter side to ``side`` by Pillow's antialiased bicubic, then the middle.
 
-    The longer side is cut down to a whole number of pixels (METRICS.md 0.4 ``pil_*_u8``).
+    The longer side is cut down to a whole number of pixels (docs/definitions/frames-and-audio.md#resizing).
 
     Args:
         rgb: (H, W, 3) uint8.

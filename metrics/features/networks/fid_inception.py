@@ -1,9 +1,9 @@
 """The Inception network of the FID: frames in, 2048 numbers of the last pooling layer out.
 
 The form of the TensorFlow graph of 2015-12-05 that Heusel et al., "GANs Trained by a Two Time-Scale Update Rule
-Converge to a Local Nash Equilibrium" (NeurIPS 2017) measured with (METRICS.md 1.1). It differs from the Inception of
-torchvision: padding doesn't count in average pools, and the last block pools by maximum. The names of parameters are
-those of ``pt_inception-2015-12-05-6726825d.pth``.
+Converge to a Local Nash Equilibrium" (NeurIPS 2017) measured with (docs/definitions/fid-kid.md#fid). It differs from
+the Inception of torchvision: padding doesn't count in average pools, and the last block pools by maximum. The names of
+parameters are those of ``pt_inception-2015-12-05-6726825d.pth``.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class FidInception(InceptionRunner):
         super().__init__(InceptionV3(), path, device, precision)
 
     def prepare(self, rgb: NDArray[np.uint8]) -> Tensor:
-        """Return one frame as the network takes it (METRICS.md 1.1 steps 1 and 2).
+        """Return one frame as the network takes it.
 
         Args:
             rgb: (H, W, 3) uint8.

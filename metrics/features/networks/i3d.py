@@ -1,7 +1,7 @@
 """The I3D network of the FVD: a clip in, 400 numbers before the softmax out.
 
 Carreira and Zisserman, "Quo Vadis, Action Recognition? A New Model and the Kinetics Dataset" (CVPR 2017), the stream of
-colour frames, trained on Kinetics-400 (METRICS.md 2.1). Convolutions and pools pad as TensorFlow's ``SAME``: as much as
+colour frames, trained on Kinetics-400. Convolutions and pools pad as TensorFlow's ``SAME``: as much as
 the stride needs, an odd element behind. The names of parameters are those of ``i3d_pretrained_400.pt``.
 """
 
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 SIDE = 224
 DIMENSION = 400
-FEWEST_FRAMES = 10  # as in the published scripts (METRICS.md 2.1)
+FEWEST_FRAMES = 10  # as in the published scripts
 EPSILON = 1e-3  # of the batch normalisation in the TensorFlow graph; ports differ
 UNUSED = ("*.num_batches_tracked",)  # a counter of training
 
@@ -218,7 +218,9 @@ class I3D(nn.Module):
 
 
 def check_clips(x: Tensor) -> None:
-    """Refuse what the network was not trained on (METRICS.md 2.5, trap 1: a wrong range gives a plausible number).
+    """Refuse what the network was not trained on (a wrong range gives a plausible number).
+
+    See docs/definitions/fvd-kvd.md#traps.
 
     Raises:
         ValueError: not (N, 3, T >= 10, 224, 224), or numbers outside -1..1.

@@ -1,6 +1,6 @@
 """I3D ready to run on clips of 8-bit frames: from the published TorchScript program, or from a state dict.
 
-Both forms do the same (METRICS.md 2.1): frames to 224x224 by ``torch_bilinear``, the aspect ratio not kept, then
+Both forms do the same: frames to 224x224 by ``torch_bilinear``, the aspect ratio not kept, then
 ``2 x / 255 - 1``, then the network. The published program does the first two itself when it is asked to. A clip is a
 call of its own, so no clip's numbers hang on its neighbours in a batch.
 """
@@ -80,7 +80,7 @@ class StateDictI3D:
 
 
 class TorchScriptI3D:
-    """The published program ``i3d_torchscript.pt``, called as StyleGAN-V does (METRICS.md 2.2).
+    """The published program ``i3d_torchscript.pt``, called as StyleGAN-V does.
 
     Args:
         path: the file.
@@ -116,7 +116,7 @@ class TorchScriptI3D:
         """Return the logits (400,) float32 of one clip: its prepared frames in order and of one size, at least 10."""
         check_length(frames)
         # Without the profiling executor, which would compile the program anew after the first clips and for each size
-        # of frames (METRICS.md 2.5, trap 2).
+        # of frames.
         plain = torch.jit.optimized_execution(False)  # type: ignore[attr-defined]
         with running(_STOPWATCH), inference(self._device, self._precision), plain:
             clip = torch.stack(list(frames)).permute(3, 0, 1, 2)[None].to(self._device)
@@ -137,7 +137,7 @@ class TorchScriptI3D:
 
 
 def check_frame(rgb: NDArray[np.uint8]) -> None:
-    """Refuse what is no frame in 0..255 (METRICS.md 2.5, trap 1: 0..1 gives a plausible number).
+    """Refuse what is no frame in 0..255 (docs/definitions/fvd-kvd.md#traps: 0..1 gives a plausible number).
 
     Raises:
         ValueError: it is not uint8 (H, W, 3) with at least one pixel.

@@ -1,7 +1,8 @@
 """The Inception of torchvision, trained on ImageNet: face crops in, 2048 numbers of the last pooling layer out.
 
-This is the network of ConsisID's "FID" of faces (METRICS.md 1.6). Zeros of the border count in its average pools. The
-names of parameters are those of ``inception_v3_google-0cc3c7bd.pth``; its two classifiers are not used.
+This is the network of ConsisID's "FID" of faces (docs/definitions/face-fid.md). Zeros of the border count in its
+average pools. The names of parameters are those of ``inception_v3_google-0cc3c7bd.pth``; its two classifiers are not
+used.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class ImageNetInception(InceptionRunner):
         super().__init__(ImageNetInceptionV3(), path, device, precision)
 
     def prepare(self, rgb: NDArray[np.uint8]) -> Tensor:
-        """Return one picture as the network takes it (METRICS.md 1.6 steps 2 and 3).
+        """Return one picture as the network takes it.
 
         Args:
             rgb: (H, W, 3) uint8.

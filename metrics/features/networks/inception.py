@@ -2,7 +2,7 @@
 
 Szegedy, Vanhoucke, Ioffe, Shlens and Wojna, "Rethinking the Inception Architecture for Computer Vision" (CVPR 2016).
 The TensorFlow graph of 2015-12-05 and torchvision's network have the same convolutions under the same names and differ
-in how they pool, so that is a parameter (METRICS.md 1.1, step 3).
+in how they pool, so that is a parameter.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""IR-101, the network of CurricularFace: aligned face crops in, 512 numbers out (METRICS.md 4.1).
+"""IR-101, the network of CurricularFace: aligned face crops in, 512 numbers out.
 
 Huang et al., "CurricularFace: Adaptive Curriculum Learning Loss for Deep Face Recognition" (CVPR 2020); the residual
 network with 49 units of Deng et al., "ArcFace" (CVPR 2019), section 3.2. The names of parameters are those of

@@ -1,6 +1,6 @@
 """S3FD, the face detector in front of SyncNet, with the parameter names of the published ``sfd_face.pth``.
 
-Zhang et al., "S3FD: Single Shot Scale-invariant Face Detector", ICCV 2017; METRICS.md 3.2, "S3FD detail". Frames are
+Zhang et al., "S3FD: Single Shot Scale-invariant Face Detector", ICCV 2017. Frames are
 scaled to a quarter first. Frames of one size run in batches, channels last: on inputs of 64 x 64 more than twice as
 fast as one by one.
 """

@@ -1,4 +1,4 @@
-"""SyncNet v2: one network for five mouth pictures, one for the 0.2 s of sound beside them (METRICS.md 3.1, step 4).
+"""SyncNet v2: one network for five mouth pictures, one for the 0.2 s of sound beside them.
 
 The layers carry the parameter names of the published ``syncnet_v2.model``. For inference each batch norm is folded into
 the convolution before it (in float64), and the picture tower runs the five-frame convolution once over a run of frames,

@@ -1,4 +1,4 @@
-"""Reading TorchScript: programs, so only from files whose digest is pinned (DESIGN.md 4).
+"""Reading TorchScript: programs, so only from files whose digest is pinned.
 
 A TorchScript archive holds a network's code beside its weights, and loading it runs an unpickler and a compiler on
 what the file says. So nothing of the file is loaded before its bytes are known to be the pinned ones; and the bytes
