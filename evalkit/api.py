@@ -166,9 +166,9 @@ def require_scorable(intake: ValidationReport) -> None:
     place = f" at '{escape_for_display(first.path)}'" if first.path else ""
     raise SubmissionError(
         f"The submission can't be scored: {first.rule}{place}: {first.message}{more}",
-        found=escape_for_display(first.found) if first.found else None,
+        found=first.found,
         expected=first.expected,
-        fix=escape_for_display(first.fix) if first.fix else None,
+        fix=first.fix,
     )
 
 

@@ -19,26 +19,40 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from evalkit.text import escape_message
+
 
 class EvalkitError(Exception):
     """Base of all errors that evalkit raises on purpose.
 
+    The texts may quote what strangers wrote: each is escaped and shortened here (`evalkit.text.escape_message`), so no
+    name can forge a line or drive a terminal.
+
     Args:
-        what: one sentence that says what went wrong.
+        what: one sentence that says what went wrong; a list or tuple of sentences stands on lines of their own.
         found: what was there instead, when that helps.
         expected: what should have been there.
         fix: what the reader can do about it.
+
+    Attributes:
+        lines: the sentences of ``what``, one for each line.
     """
 
     exit_code = 4
 
     def __init__(
-        self, what: str, *, found: str | None = None, expected: str | None = None, fix: str | None = None
+        self,
+        what: str | list[str] | tuple[str, ...],
+        *,
+        found: str | None = None,
+        expected: str | None = None,
+        fix: str | None = None,
     ) -> None:
-        self.what = what
-        self.found = found
-        self.expected = expected
-        self.fix = fix
+        self.lines = tuple(map(escape_message, (what,) if isinstance(what, str) else what))
+        self.what = "\n".join(self.lines)
+        self.found, self.expected, self.fix = (
+            None if text is None else escape_message(text) for text in (found, expected, fix)
+        )
         super().__init__(self._sentence())
 
     def _sentence(self) -> str:
@@ -53,17 +67,17 @@ class EvalkitError(Exception):
             parts.append(joined[0].upper() + joined[1:] + ".")
         if self.fix:
             parts.append(self.fix)
-        return ("\n" if "\n" in self.what else " ").join(parts)  # a list stands on lines of its own
+        return ("\n" if len(self.lines) > 1 else " ").join(parts)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Keep the parts when the error crosses a process boundary."""
-        return _rebuild, (type(self), self.what, self.found, self.expected, self.fix)
+        return _rebuild, (type(self), self.lines, self.found, self.expected, self.fix)
 
 
 def _rebuild(
-    kind: type[EvalkitError], what: str, found: str | None, expected: str | None, fix: str | None
+    kind: type[EvalkitError], lines: tuple[str, ...], found: str | None, expected: str | None, fix: str | None
 ) -> EvalkitError:
-    return kind(what, found=found, expected=expected, fix=fix)
+    return kind(lines, found=found, expected=expected, fix=fix)
 
 
 class UsageError(EvalkitError):

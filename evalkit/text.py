@@ -1,8 +1,10 @@
 """Show strings that strangers wrote (names in a ZIP, CSV cells, metadata) without letting them act.
 
 A name can hold escape sequences that drive a terminal, bidirectional overrides that make ``gpm.exe`` read ``exe.mpg``,
-or characters that nobody sees. `escape_for_display` makes all of them visible; `csv_cell` also keeps spreadsheets from
-computing what a cell says. HTML has its own escaping (jinja2) on top of this.
+or characters that nobody sees. `escape_for_display` makes all of them visible. Errors and findings escape their texts
+when they are made (`escape_message`), so that the code that words them passes names as they are; everything else is
+escaped where it is printed or written. `csv_cell` also keeps spreadsheets from computing what a cell says. HTML has
+its own escaping (jinja2) on top of this.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import re
 import unicodedata
 
 ELLIPSIS = "\u2026"
+MESSAGE_LENGTH = 1_000  # characters of one part of an error or a finding
 EXCEL_CELL = 32_767  # characters that a spreadsheet's cell holds
 
 # Letters and marks by their Unicode category, yet drawn as nothing: joiners, fillers, variation selectors.
@@ -57,6 +60,16 @@ def escape_for_display(text: str, limit: int = 200) -> str:
     return shown + ELLIPSIS
 
 
+def escape_message(text: str, limit: int = MESSAGE_LENGTH) -> str:
+    """Return a sentence as `escape_for_display` does; a longer one loses its middle.
+
+    So a long name that a sentence quotes can't cut off what the sentence says after it. A second call changes nothing.
+    """
+    if text.isascii() and text.isprintable() and len(text) <= limit:
+        return text
+    return _without_middle("".join(map(_visible, _without_middle(text, limit))), limit)
+
+
 def csv_cell(text: str, limit: int = EXCEL_CELL) -> str:
     """Return ``text`` as a CSV cell that no spreadsheet takes for a formula.
 
@@ -68,6 +81,13 @@ def csv_cell(text: str, limit: int = EXCEL_CELL) -> str:
     if not (text[:1] in _FORMULA or text.lstrip()[:1] in _FORMULA) or not text or _NUMBER.fullmatch(text):
         return shown
     return "'" + escape_for_display(text, max(1, limit - 1))
+
+
+def _without_middle(text: str, limit: int) -> str:
+    if len(text) <= limit:
+        return text
+    head = limit // 2
+    return text[:head] + ELLIPSIS + text[len(text) - (limit - head - 1) :]
 
 
 def _visible(char: str) -> str:

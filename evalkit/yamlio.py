@@ -99,7 +99,7 @@ def read_text(path: Path, *, kind: type[EvalkitError], what: str, limit: int = M
     except OSError as error:
         raise kind(f"{what} {path} can't be read.", found=str(error.strerror or error)) from None
     except ValueError as error:  # NUL in the path
-        raise kind(f"{what} {escape_for_display(str(path))} can't be read.", found=str(error)) from None
+        raise kind(f"{what} {path} can't be read.", found=str(error)) from None
 
 
 def parse_yaml(text: str, source: str, *, kind: type[InputError] = InputError) -> YamlDocument:
@@ -113,15 +113,13 @@ def parse_yaml(text: str, source: str, *, kind: type[InputError] = InputError) -
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{source}, line {mark.line + 1}" if mark else source
-        raise kind(
-            f"{place}: not valid YAML.", found=escape_for_display(str(error.problem)), fix="Mend the line."
-        ) from None
+        raise kind(f"{place}: not valid YAML.", found=str(error.problem), fix="Mend the line.") from None
     except ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        found = escape_for_display(f"the character U+{error.character:04X}")
+        found = f"the character U+{error.character:04X}"
         raise kind(f"{source}, line {line}: a character that may not stand in YAML.", found=found) from None
     except (yaml.YAMLError, ValueError, OverflowError) as error:  # "\U99999999" and "%YAML 9...9" raise the last two
-        raise kind(f"{source}: not valid YAML.", found=escape_for_display(str(error))) from None
+        raise kind(f"{source}: not valid YAML.", found=str(error)) from None
     document = YamlDocument(None, {}, source, {})
     if node is not None:
         document.data = _Constructor(document, kind).construct(node, ())
@@ -145,13 +143,13 @@ class _Composer(yaml.SafeLoader):
             sign = "*" if isinstance(event, yaml.AliasEvent) else "&"
             raise self._kind(
                 f"{place}: YAML anchors and aliases are not allowed here.",
-                found=f"{sign}{escape_for_display(event.anchor)}",
+                found=f"{sign}{event.anchor}",
                 fix="Write the value out.",
             )
         if getattr(event, "tag", None) is not None:
             raise self._kind(
                 f"{place}: YAML tags are not allowed here.",
-                found=escape_for_display(event.tag),
+                found=event.tag,
                 fix="Write the bare value; put quotes around text.",
             )
         if self._depth > MAX_DEPTH:
@@ -193,7 +191,7 @@ class _Constructor:
             key = self._text(key_node)
             if key in mapping:
                 raise self._kind(
-                    f"{self._source}, line {line}: the key '{escape_for_display(key)}' stands twice.",
+                    f"{self._source}, line {line}: the key '{key}' stands twice.",
                     fix="Remove one of the two.",
                 )
             self._lines[(*where, key)] = line
@@ -240,7 +238,7 @@ def validate_model(model: type[Model], document: YamlDocument, *, kind: type[Inp
         faults = [_fault(document, model, dict(item)) for item in items[:MAX_FAULTS]]
         if len(items) > MAX_FAULTS:
             faults.append(f"{document.source}: and {len(items) - MAX_FAULTS} faults more.")
-        raise kind("\n".join(faults)) from None
+        raise kind(faults) from None
 
 
 def _causes(items: Sequence[Any]) -> list[Any]:
@@ -282,14 +280,12 @@ def fault_sentence(model: type[BaseModel], item: Mapping[str, Any], names: Mappi
     """
     where = tuple(part for part in item["loc"] if isinstance(part, (str, int)))
     shown = [str((names or {}).get(str(part), part)) for part in where]
-    name = escape_for_display(".".join(shown))
+    name = ".".join(shown)
     if item["type"] == "extra_forbidden":
         return f"unknown key '{name}'.{did_you_mean(str(where[-1]), field_names(model, where[:-1]))}"
     if item["type"] == "missing":
         return f"the key '{name}' is missing."
-    message = _MESSAGES.get(item["type"]) or escape_for_display(
-        str(item["msg"]).removeprefix("Value error, "), limit=500
-    )
+    message = _MESSAGES.get(item["type"]) or str(item["msg"]).removeprefix("Value error, ")
     message += "" if message.endswith((".", "?")) else "."
     found = item.get("input")
     if isinstance(found, str):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.text import ELLIPSIS, csv_cell, escape_for_display, hidden_characters
+from evalkit.text import ELLIPSIS, csv_cell, escape_for_display, escape_message, hidden_characters
 
 # st.text() leaves lone surrogates out unless asked; everything else is in, this leans towards the nasty ones.
 anything = st.text(
@@ -36,11 +36,11 @@ anything = st.text(
         ("\u8996\u983b caf\u00e9 \U0001f600", "\u8996\u983b caf\u00e9 \U0001f600"),
     ],
 )
-def test_neutralise_writes_out_what_acts_or_hides(text: str, shown: str) -> None:
+def test_escape_writes_out_what_acts_or_hides(text: str, shown: str) -> None:
     assert escape_for_display(text) == shown
 
 
-def test_neutralise_cuts_between_escapes() -> None:
+def test_escape_cuts_between_escapes() -> None:
     # Room for 8: seven letters and the ellipsis. An escape of four does not fit into three.
     assert escape_for_display("abcdefghi", 8) == "abcdefg" + ELLIPSIS
     assert escape_for_display("abcd\x1bxyz", 8) == "abcd" + ELLIPSIS
@@ -51,8 +51,21 @@ def test_neutralise_cuts_between_escapes() -> None:
         escape_for_display("a", 0)
 
 
+@given(anything, st.integers(8, 60))
+def test_an_escaped_message_is_visible_bounded_and_stable(text: str, limit: int) -> None:
+    shown = escape_message(text, limit)
+    assert len(shown) <= limit
+    assert not hidden_characters(shown)
+    assert shown.isprintable()
+    assert escape_message(shown, limit) == shown
+
+
+def test_a_long_message_loses_its_middle() -> None:
+    assert escape_message("'" + "x" * 5000 + "' is not a file.", 20) == "'xxxxxxxxx" + ELLIPSIS + "t a file."
+
+
 @given(anything, st.integers(1, 120))
-def test_neutralised_text_is_visible_bounded_and_stable(text: str, limit: int) -> None:
+def test_escaped_text_is_visible_bounded_and_stable(text: str, limit: int) -> None:
     shown = escape_for_display(text, limit)
     assert len(shown) <= limit
     assert shown.isprintable()

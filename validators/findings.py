@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Generic, Literal, TypeVar
 
+from evalkit.text import escape_message
+
 Severity = Literal["error", "warning", "info"]
 Verdict = Literal["ok", "warning", "error"]
 Scope = Literal["archive", "set", "file", "gaming", "board"]
@@ -40,7 +42,12 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A violation together with the rule that found it; this is what reports print."""
+    """A violation together with the rule that found it; this is what reports print.
+
+    Its sentences may quote names and metadata that strangers wrote: they are escaped and shortened here. ``path``,
+    ``sample`` and the path inside ``fix`` stay as they are, for programs and shells; printing them needs
+    `escape_for_display`.
+    """
 
     rule: str
     severity: Severity
@@ -50,6 +57,12 @@ class Finding:
     fix: str | None = None
     path: str | None = None
     sample: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("message", "found", "expected"):
+            text = getattr(self, name)
+            if text is not None:
+                object.__setattr__(self, name, escape_message(text))
 
     def to_json(self) -> dict[str, Any]:
         """Return the finding with the keys that ``validate --json`` promises."""
@@ -94,7 +107,7 @@ def run_rules(
                     message=seen.message,
                     found=seen.found,
                     expected=seen.expected,
-                    fix=seen.fix.replace("{path}", _argument(place)) if seen.fix else None,
+                    fix=escape_message(seen.fix).replace("{path}", _argument(place)) if seen.fix else None,
                     path=place,
                     sample=seen.sample,
                 )

@@ -14,7 +14,6 @@ from evalkit.metrics.features.overlay import Island
 from evalkit.metrics.features.signature import SAME, Match
 from evalkit.metrics.features.sound_match import ALIKE, SoundMatch
 from evalkit.metrics.features.stillness import FEW, ONE_PICTURE
-from evalkit.text import escape_for_display
 from evalkit.validators.findings import Rule, Violation
 
 LEAST_PICTURES = 15  # tenths of a second
@@ -126,14 +125,14 @@ def _reference_video(case: Case) -> Iterable[Violation]:
         first = case.references[0]
         yield Violation(
             "The video shows the moving pictures of another sample's reference video.",
-            found=f"sample {escape_for_display(first.sample)}: {likeness(first)}",
+            found=f"sample {first.sample}: {likeness(first)}",
             expected=f"less than {SAME:.0%} equal",
         )
 
 
 def _duplicate(case: Case) -> Iterable[Violation]:
     if case.twins:
-        named = "; ".join(f"sample {escape_for_display(twin.sample)}: {likeness(twin)}" for twin in case.twins[:NAMED])
+        named = "; ".join(f"sample {twin.sample}: {likeness(twin)}" for twin in case.twins[:NAMED])
         more = len(case.twins) - NAMED
         yield Violation(
             "Another video of the submission shows the same moving pictures.",
@@ -156,9 +155,7 @@ def _across_teams(shared: Shared) -> Iterable[Violation]:
     if not shared.copies:
         return
     named = "; ".join(
-        f"sample {escape_for_display(sample)}"
-        f"{'' if copy.sample == sample else f' as {escape_for_display(copy.sample)}'}"
-        f": {likeness(copy)}"
+        f"sample {sample}{'' if copy.sample == sample else f' as {copy.sample}'}: {likeness(copy)}"
         for sample, copy in shared.copies[:NAMED]
     )
     count, more = len(shared.copies), len(shared.copies) - NAMED

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from evalkit.media.facts import MediaFacts, Mp4Facts, TrackFacts, VideoFacts
-from evalkit.text import escape_for_display
 from evalkit.validators.edits import hidden_seconds, odd_edits
 from evalkit.validators.file import (
     File,
@@ -124,7 +123,7 @@ def _external(file: File) -> Iterable[Violation]:
     if places and container_fits(file):
         yield Violation(
             "The index points to data outside of the file; nothing outside is opened.",
-            found=escape_for_display(places[0]),
+            found=places[0],
             expected="all data in the file",
             fix=_ONE_FILE,
         )

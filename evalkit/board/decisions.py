@@ -15,7 +15,6 @@ from evalkit.board.tables import alive, decisions, pairs, raters, ratings, runs,
 from evalkit.board.words import check_ids, clean_code, clean_reason
 from evalkit.board.writing import Write, chunks
 from evalkit.errors import InputError, UsageError, did_you_mean
-from evalkit.text import escape_for_display
 
 _BEGIN = re.compile(r"[0-9a-f]{4,63}")  # of an identity
 _SUBJECT = 201  # characters: two names and a slash
@@ -25,7 +24,7 @@ _TITLES = {"rater": "rater", "rating": "rating", "pair": "comparison", "run": "r
 def exclude(write: Write, target: Target, subjects: Sequence[tuple[str, str, str]]) -> list[int]:
     """Decide that subjects don't count; see `evalkit.board.Board.exclude`."""
     if target not in get_args(Target):
-        raise UsageError(f"'{escape_for_display(target)}' can't be excluded.", expected=" or ".join(get_args(Target)))
+        raise UsageError(f"'{target}' can't be excluded.", expected=" or ".join(get_args(Target)))
     wanted: dict[str, tuple[str, str]] = {}
     if target in {"rating", "pair"}:
         subjects = [(_whole(write, target, begin), code, reason) for begin, code, reason in subjects]
@@ -96,5 +95,5 @@ def _check_known(write: Write, target: Target, subjects: list[str]) -> None:
     unknown = [subject for subject in subjects if subject not in known]
     if unknown:
         more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
-        hint = escape_for_display(did_you_mean(unknown[0], known)) if target not in {"rating", "pair"} else ""
-        raise InputError(f"The board has no {_TITLES[target]} '{escape_for_display(unknown[0])}'{more}.{hint}")
+        hint = did_you_mean(unknown[0], known) if target not in {"rating", "pair"} else ""
+        raise InputError(f"The board has no {_TITLES[target]} '{unknown[0]}'{more}.{hint}")

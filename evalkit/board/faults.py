@@ -34,7 +34,7 @@ def told(place: Place) -> Iterator[None]:
 
 def _sqlite(place: Place, error: sqlite3.Error) -> EvalkitError:
     name = getattr(error, "sqlite_errorname", "") or ""
-    said = escape_for_display(str(error))
+    said = str(error)
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return _busy(place)
     if name.startswith("SQLITE_NOTADB"):

@@ -15,7 +15,6 @@ from evalkit.ratings.model import Key, Reason, Verdict
 from evalkit.ratings.pair_rules import judge_pairs, summarise_pairs
 from evalkit.ratings.pairs import PairVerdict
 from evalkit.ratings.rules import Summary, judge, summarise_ratings
-from evalkit.text import escape_for_display
 
 _NO_KEY = Key({}, "the board's key: none was given yet")
 _Stored = TypeVar("_Stored", StoredRating, StoredPair)
@@ -129,6 +128,4 @@ def _decided(
 
 
 def _reasons(*decisions: Decision | None) -> tuple[Reason, ...]:
-    return tuple(
-        Reason("excluded", escape_for_display(decision.reason)) for decision in decisions if decision is not None
-    )
+    return tuple(Reason("excluded", decision.reason) for decision in decisions if decision is not None)

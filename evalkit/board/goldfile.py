@@ -11,7 +11,6 @@ from evalkit.errors import InputError
 from evalkit.ratings.cells import Context, Dimensions, normalised
 from evalkit.ratings.faults import Faults, shown
 from evalkit.ratings.table import read_table
-from evalkit.text import escape_for_display
 
 COLUMNS = {"item": ("item_id", "item"), "dimension": ("dimension",), "low": ("low",), "high": ("high",)}
 
@@ -38,8 +37,8 @@ def read_gold(path: Path, known: Sequence[Dimension]) -> list[GoldItem]:
         name = next((by_word[other] for other in usual if other in by_word), None)
         if name is None:
             raise InputError(
-                f"{escape_for_display(path.name)}: the gold file has no column '{usual[0]}'.",
-                found=f"the columns {escape_for_display(', '.join(name for name in header if name), limit=300)}",
+                f"{path.name}: the gold file has no column '{usual[0]}'.",
+                found=f"the columns {', '.join(name for name in header if name)}",
                 expected="the columns item_id, dimension, low and high",
             )
         columns[word] = name

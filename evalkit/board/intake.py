@@ -166,7 +166,7 @@ def _check_numbers(value: float, seconds: float | None, row: int, source: Source
 
 
 def _place(source: Source, row: int) -> str:
-    return f"{escape_for_display(source.file)}, row {row}"
+    return f"{source.file}, row {row}"
 
 
 def _gold_row(item: GoldItem) -> dict[str, Any]:
@@ -175,7 +175,7 @@ def _gold_row(item: GoldItem) -> dict[str, Any]:
 
 def _merge_key(write: Write, key: Key) -> tuple[int, int]:
     """Add the entries of ``key`` that the board does not hold; return how many were new, and known."""
-    where = f"The key {escape_for_display(key.source)}"
+    where = f"The key {key.source}"
     known: dict[str, tuple[str, str, str | None]] = {}
     for items in chunks(list(key)):
         for row in write.connection.execute(select(keys).where(alive(keys), keys.c.item.in_(items))):

@@ -21,7 +21,6 @@ from evalkit.board.writing import Write
 from evalkit.challenges.model import Challenge
 from evalkit.errors import InputError
 from evalkit.files import part_beside, storage_error
-from evalkit.text import escape_for_display
 
 _SQLITE = b"SQLite format 3\0"  # how its files begin
 EVALKIT = "evalkit"  # who brings boards up to date
@@ -137,7 +136,7 @@ def _checked(place: Place, connection: Connection) -> str:
     if revision not in known_revisions():
         raise InputError(
             f"The board {place.shown} was made by a newer evalkit.",
-            found=f"form {escape_for_display(revision)}",
+            found=f"form {revision}",
             expected=f"form {known_revisions()[0]} or older",
             fix="Use that version of evalkit, or a newer one.",
         )

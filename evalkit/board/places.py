@@ -107,7 +107,7 @@ def _server(scheme: str, rest: str) -> Place:
     except ImportError as error:
         raise MachineError(
             "Boards in PostgreSQL need the package psycopg, which is not installed.",
-            found=escape_for_display(str(error)),
+            found=str(error),
             fix="pip install 'evalkit-video[postgres]'",
         ) from None
     url = url.set(drivername="postgresql+psycopg")

@@ -17,7 +17,6 @@ from evalkit.board.writing import Write
 from evalkit.challenges.model import Challenge
 from evalkit.errors import InputError, did_you_mean
 from evalkit.scoring.scorecard import Scorecard
-from evalkit.text import escape_for_display
 
 Strips = Mapping[str, Sequence[bytes]]
 Outcome = Literal["added", "updated", "unchanged"]
@@ -48,7 +47,7 @@ def add_run(
         most = challenge.submission.runs.max
         if len(of_team) >= most:
             raise InputError(
-                f"The team '{escape_for_display(team.name)}' has {len(of_team)} runs already.",
+                f"The team '{team.name}' has {len(of_team)} runs already.",
                 expected=f"at most {most} (submission.runs.max of the challenge)",
                 fix="Remove one of them first: 'evalkit board remove TEAM --run RUN'.",
             )
@@ -91,7 +90,7 @@ def set_primary(write: Write, team_name: str, run_names: Sequence[str]) -> None:
     most = read_challenge(write.connection).submission.runs.primary
     if not 1 <= len(asked) <= most:
         raise InputError(
-            f"Of the team '{escape_for_display(team.name)}', {len(asked)} runs were chosen to compete.",
+            f"Of the team '{team.name}', {len(asked)} runs were chosen to compete.",
             expected=f"1 to {most} (submission.runs.primary of the challenge)" if most > 1 else "1",
         )
     of_team = [run.id for run in _runs_of(write, team)]
@@ -118,7 +117,7 @@ def _check_challenge(write: Write, challenge: Challenge, card: Scorecard) -> Non
     if card.challenge.id != challenge.id:
         raise InputError(
             "The scorecard is of another challenge.",
-            found=escape_for_display(card.challenge.id),
+            found=card.challenge.id,
             expected=challenge.id,
             fix="One board holds one challenge: score the submission for this one.",
         )
@@ -126,7 +125,7 @@ def _check_challenge(write: Write, challenge: Challenge, card: Scorecard) -> Non
     if card.challenge.sha256 not in known:
         raise InputError(
             f"The scorecard was made with rules of {challenge.id} that the board has never had.",
-            found=escape_for_display(card.challenge.sha256[:_DIGITS]),
+            found=card.challenge.sha256[:_DIGITS],
             expected=" or ".join(digest[:_DIGITS] for digest in known),
             fix="Score the submission again with the board's rules, or put the other version there: "
             "'evalkit board rules'.",
@@ -146,8 +145,8 @@ def _check_backbones(write: Write, card: Scorecard, run: Found | None) -> None:
     shown = [f"{name} {digest[:_DIGITS] or '(no digest recorded)'}" for name, digest in (mine, tuple(other)[:2])]
     raise InputError(
         "The scorecard was made with other backbones than the runs on the board.",
-        found=escape_for_display(shown[0]),
-        expected=escape_for_display(shown[1]),
+        found=shown[0],
+        expected=shown[1],
         fix="Scorecards of different sets never meet: score it with the same --backbones, --metrics and weights files.",
     )
 
@@ -163,8 +162,8 @@ def _check_testset(write: Write, card: Scorecard, run: Found | None) -> None:
     if mine and theirs and mine != theirs:
         raise InputError(
             "The scorecard is of another test set than the runs on the board.",
-            found=f"test set {escape_for_display(mine[:_DIGITS])}",
-            expected=f"test set {escape_for_display(theirs[:_DIGITS])}",
+            found=f"test set {mine[:_DIGITS]}",
+            expected=f"test set {theirs[:_DIGITS]}",
             fix="Score the submission on the challenge's test set.",
         )
 
@@ -204,7 +203,7 @@ def _choose(write: Write, challenge: Challenge, team: Found, run: Found, primary
         write.end(choices, choices.c.run_id.in_(list(chosen)))
     elif len(chosen) >= most:
         raise InputError(
-            f"The team '{escape_for_display(team.name)}' has {len(chosen)} runs that compete already.",
+            f"The team '{team.name}' has {len(chosen)} runs that compete already.",
             expected=f"at most {most} (submission.runs.primary of the challenge)",
             fix="Say which ones do: 'evalkit board primary'.",
         )
@@ -226,8 +225,8 @@ def _find_run(write: Write, team: Found, name: str) -> Found:
     of_team = _runs_of(write, team)
     found = next((run for run in of_team if folded(run.name) == folded(name)), None)
     if found is None:
-        hint = escape_for_display(did_you_mean(name, [run.name for run in of_team]))
-        raise InputError(f"The team '{escape_for_display(team.name)}' has no run '{escape_for_display(name)}'.{hint}")
+        hint = did_you_mean(name, [run.name for run in of_team])
+        raise InputError(f"The team '{team.name}' has no run '{name}'.{hint}")
     return found
 
 
@@ -238,9 +237,7 @@ def _set_pictures(write: Write, table: Table, owner: Mapping[str, int], pictures
     wanted = {(sample, at): image for sample, images in pictures.items() for at, image in enumerate(images)}
     for (sample, _), image in wanted.items():
         if not image.startswith(_JPEG):
-            raise InputError(
-                f"A picture of sample '{escape_for_display(sample)}' is no JPEG.", fix="Give small JPEG images."
-            )
+            raise InputError(f"A picture of sample '{sample}' is no JPEG.", fix="Give small JPEG images.")
     stale = []
     for row in write.connection.execute(select(table).where(alive(table), *condition)):
         if wanted.get((row.sample, row.position)) == bytes(row.image):

@@ -34,7 +34,7 @@ def find_team(write: Write, name: str) -> Found:
     if found is None:
         hint = did_you_mean(name, [team.name for team in known.values()])
         raise InputError(
-            f"There is no team '{escape_for_display(name, limit=120)}' on the board.{escape_for_display(hint)}",
+            f"There is no team '{escape_for_display(name, limit=120)}' on the board.{hint}",
             fix="Add it: 'evalkit board team'." if not hint else None,
         )
     return found
@@ -45,7 +45,7 @@ def add_team(write: Write, name: str, people: Sequence[str]) -> None:
     name = clean_name(name, "team")
     row = write.connection.execute(select(teams).where(alive(teams), teams.c.folded == folded(name))).first()
     if row is not None:
-        raise InputError(f"The team '{escape_for_display(row.name)}' is on the board already.")
+        raise InputError(f"The team '{row.name}' is on the board already.")
     (team,) = write.add(teams, [{"name": name, "folded": folded(name)}])
     added = _join(write, Found(team, name), people)
     write.log("add-team", name, {"members": added})
@@ -81,10 +81,8 @@ def remove_members(write: Write, name: str, asked: Sequence[str], why: str | Non
     for person in asked:
         found = people.get(folded(person))
         if found is None:
-            hint = escape_for_display(did_you_mean(person, [one.name for one in people.values()]))
-            raise InputError(
-                f"'{escape_for_display(person)}' is not in the team '{escape_for_display(team.name)}'.{hint}"
-            )
+            hint = did_you_mean(person, [one.name for one in people.values()])
+            raise InputError(f"'{person}' is not in the team '{team.name}'.{hint}")
         gone[found.id] = found.name
     write.end(members, members.c.id.in_(list(gone)))
     who = {"member": next(iter(gone.values()))} if len(gone) == 1 else {"members": list(gone.values())}
@@ -104,7 +102,7 @@ def set_rater_team(write: Write, rater: str, name: str | None) -> None:
         other = _team_of(write, folded(rater))
         if other is not None and other.id != team.id:
             raise InputError(
-                f"The rater '{escape_for_display(rater)}' is in the team '{escape_for_display(other.name)}'.",
+                f"The rater '{rater}' is in the team '{other.name}'.",
                 fix="Nobody is in two teams: remove the member from that one first.",
             )
     write.end(raters, raters.c.rater == rater)
@@ -121,7 +119,7 @@ def _join(write: Write, team: Found, people: Sequence[str]) -> list[str]:
         other = _team_of(write, folded(name))
         if other is not None and other.id != team.id:
             raise InputError(
-                f"'{escape_for_display(name)}' is in the team '{escape_for_display(other.name)}' already.",
+                f"'{name}' is in the team '{other.name}' already.",
                 fix="Nobody is in two teams: remove them from that one first.",
             )
         if other is None:
@@ -143,8 +141,7 @@ def _refuse_noted_raters(write: Write, team: Found, people: dict[str, str]) -> N
     wrong = [row for row in rows if folded(row.rater) in people and row.id != team.id]
     if wrong:
         raise InputError(
-            f"The rater '{escape_for_display(wrong[0].rater)}' "
-            f"is noted as one of the team '{escape_for_display(wrong[0].name)}'.",
-            found=escape_for_display(names([row.rater for row in wrong])) if len(wrong) > 1 else None,
+            f"The rater '{wrong[0].rater}' is noted as one of the team '{wrong[0].name}'.",
+            found=names([row.rater for row in wrong]) if len(wrong) > 1 else None,
             fix="Nobody is in two teams: take that note back first ('evalkit board rater').",
         )

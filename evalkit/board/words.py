@@ -38,8 +38,8 @@ def clean_name(text: str, what: str) -> str:
     hidden = hidden_characters(name)
     if hidden:
         raise InputError(
-            f"The name of a {what} holds characters that nobody sees: '{escape_for_display(name)}'.",
-            found=", ".join(escape_for_display(char) for char in hidden[:5]),
+            f"The name of a {what} holds characters that nobody sees: '{name}'.",
+            found=", ".join(hidden[:5]),
             fix="Leave them out.",
         )
     return name
@@ -53,7 +53,7 @@ def clean_run(text: str) -> str:
     """
     name = clean_name(text, "run")
     if "/" in name:
-        raise InputError(f"The name of a run holds a slash: '{escape_for_display(name)}'.", fix="Write '-' instead.")
+        raise InputError(f"The name of a run holds a slash: '{name}'.", fix="Write '-' instead.")
     return name
 
 

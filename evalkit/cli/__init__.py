@@ -125,7 +125,7 @@ def _failed(error: Exception, *, debug: bool) -> int:
     if debug:
         raise error
     click.echo(
-        f"error: evalkit itself failed: {type(error).__name__}: {escape_for_display(str(error), 2000)}", err=True
+        f"error: evalkit itself failed: {type(error).__name__}: {escape_for_display(str(error), 5000)}", err=True
     )
     click.echo("This is a bug. Run again with --debug and report what it prints.", err=True)
     return 4
@@ -147,7 +147,7 @@ def _show_usage(error: click.ClickException, *, as_json: bool) -> None:
     shown = io.StringIO()
     error.show(file=shown)
     for line in shown.getvalue().rstrip().split("\n"):
-        click.echo(escape_for_display(line, limit=2000), err=True)
+        click.echo(escape_for_display(line, limit=5000), err=True)
     if as_json:
         _print_error({"kind": "UsageError", "message": error.format_message()}, error.exit_code)
 
@@ -157,9 +157,9 @@ def _show(error: EvalkitError, *, as_json: bool, debug: bool) -> None:
 
     if debug:
         for line in traceback.format_exc().splitlines():
-            click.echo(escape_for_display(line, limit=2000), err=True)
+            click.echo(escape_for_display(line, limit=5000), err=True)
     for line in str(error).splitlines():
-        click.echo(f"error: {escape_for_display(line, limit=2000)}", err=True)
+        click.echo(f"error: {escape_for_display(line, limit=5000)}", err=True)
     if as_json:
         told = {"kind": type(error).__name__, "message": error.what, "found": error.found, "expected": error.expected}
         _print_error({**told, "fix": error.fix}, error.exit_code)

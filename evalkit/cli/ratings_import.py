@@ -102,7 +102,7 @@ def require_challenge(board: Board, name: str) -> None:
         raise UsageError(f"The board is of the challenge '{there.id}', not of '{asked.id}'.")
     if asked.sha256 != there.sha256:
         raise UsageError(
-            f"The board holds other rules of '{there.id}' than {escape_for_display(name)}.",
+            f"The board holds other rules of '{there.id}' than {name}.",
             found=there.sha256[:12],
             expected=asked.sha256[:12],
             fix="Put the new rules on the board with 'evalkit board rules', or leave --challenge out.",
@@ -162,7 +162,8 @@ def _rehearsed(
     try:
         done, after = board.rehearse(given, source=name, form=str(rows.format), by=by, key=key, pairs=source.pairs)
     except InputError as error:
-        what = f"The import would be refused. {error.what}"
+        first, *others = error.lines
+        what = [f"The import would be refused. {first}", *others]
         raise InputError(what, found=error.found, expected=error.expected, fix=error.fix) from None
     judged = filter_ratings(after)
     found = rows_of(after, judged, pairs=source.pairs)
@@ -185,7 +186,7 @@ def _whole(rows: RatingFile | PairFile, source: Source, *, dry_run: bool = False
         shown = rows.fault_sentences[:SHOWN_FAULTS]
         end = "" if dry_run else "; nothing was imported"
         raise InputError(
-            f"{rows.fault_count} cells or rows of {escape_for_display(source.file.name)} can't be read{end}.",
+            f"{rows.fault_count} cells or rows of {source.file.name} can't be read{end}.",
             found=" ".join(shown),
             fix="Mend them, or import the other rows with --skip-bad-rows.",
         )

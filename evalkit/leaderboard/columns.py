@@ -164,9 +164,7 @@ def _disagreement(metric: str, scored: Sequence[tuple[Entrant, MetricScore]]) ->
             score.higher_is_better
         ]
         told += f", {escape_for_display(score.unit, limit=40)}" if score.unit else ""
-        kinds.setdefault(
-            (score.protocol, score.unit, score.higher_is_better), f"{told} ({escape_for_display(one.label)})"
-        )
+        kinds.setdefault((score.protocol, score.unit, score.higher_is_better), f"{told} ({one.label})")
     if len(kinds) < 2:
         return None
     return f"{metric} does not mean the same in all scorecards: {', '.join(kinds.values())}. Score all runs anew."

@@ -17,7 +17,6 @@ from evalkit.leaderboard.runs import Entrant, RunKey, Runs
 from evalkit.leaderboard.scoring_rules import Floats, Plan, effective_weights, final_method, group_weights_of
 from evalkit.leaderboard.table import Cell, Column, Entry, Reason, columns_of
 from evalkit.scoring.scorecard import MetricScore
-from evalkit.text import escape_for_display
 
 SIZES = ("n", "n_reference")  # of the sets that a distance of distributions compares
 
@@ -193,9 +192,7 @@ def _refuse_impossible(challenge: Challenge, columns: Columns) -> None:
     names = [info.id for info in columns.infos]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ChallengeError(
-            f"Two columns of the challenge are called '{escape_for_display(twice[0])}'.", fix="Rename the dimension."
-        )
+        raise ChallengeError(f"Two columns of the challenge are called '{twice[0]}'.", fix="Rename the dimension.")
     rules = challenge.ratings
     scored = [dimension for dimension in rules.dimensions if dimension.weight > 0]
     by_scale = challenge.ranking == "weighted-sum" or (challenge.ranking == "two-phase" and len(scored) > 1)
@@ -223,6 +220,6 @@ def _without_primary(one: Entrant, field: Runs) -> Placing:
     chosen = field.primary_of.get(one.run.team, ())
     if not chosen:
         return Placing(*one.key, reasons=(Reason("no_primary", "The team has chosen no primary run."),))
-    names = ", ".join(escape_for_display(other.run.name) for other in chosen)
+    names = ", ".join(other.run.name for other in chosen)
     sentence = f"Only primary runs compete; the team's is {names}, which is left out by a decision."
     return Placing(*one.key, reasons=(Reason("not_primary", sentence),))

@@ -146,7 +146,7 @@ def rank_entries(
     reject_duplicates(entries, primary)
     for name in tie_breaks:
         if name not in {column.id for column in columns}:
-            raise ChallengeError(f"The tie break '{escape_for_display(name)}' is no column of the ranking.")
+            raise ChallengeError(f"The tie break '{name}' is no column of the ranking.")
     table = _Table(tuple(columns), group_weights, tuple(tie_breaks), coverage)
     if rule == "none":
         reason = Reason("no_ranking", "The challenge declares no ranking.")
@@ -209,7 +209,7 @@ class _Table:
         for column in columns:
             cell = entry.cells.get(column.id, MISSING)
             if cell.value is None:
-                found.append(Reason("unscored", f"{column.id} has no value: {escape_for_display(str(cell.reason))}."))
+                found.append(Reason("unscored", f"{column.id} has no value: {cell.reason}."))
             elif self.thin(column, cell):
                 share, needed = 100 * cell.coverage, 100 * self.coverage
                 sentence = f"{column.id} rests on {share:.6g} % of the samples, {needed:.6g} % are needed."
@@ -320,7 +320,7 @@ def _nobody_has(column: Column, entries: Sequence[Entry]) -> Reason | None:
     cells = [entry.cells.get(column.id, MISSING) for entry in entries]
     if not cells or any(cell.value is not None for cell in cells):
         return None
-    why = ", ".join(sorted({escape_for_display(str(cell.reason)) for cell in cells})[:4])
+    why = ", ".join(sorted({str(cell.reason) for cell in cells})[:4])
     return Reason("nobody_scored", f"No entry has a value in {column.id}: {why}.")
 
 

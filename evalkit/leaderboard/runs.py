@@ -13,7 +13,6 @@ from evalkit.board.model import Decision, Run, Snapshot
 from evalkit.leaderboard.scoring_rules import Floats
 from evalkit.leaderboard.table import Reason
 from evalkit.scoring.scorecard import MetricScore
-from evalkit.text import escape_for_display
 
 RunKey = tuple[str, str]
 SAME_MEAN = 1e-6  # relative: a number that differs more from the mean of its videos is not that mean
@@ -47,7 +46,7 @@ class Entrant:
     @property
     def why_excluded(self) -> tuple[Reason, ...]:
         """The decision that leaves it out, as a reason."""
-        return () if self.decision is None else (Reason("excluded", escape_for_display(self.decision.reason)),)
+        return () if self.decision is None else (Reason("excluded", self.decision.reason),)
 
     def score(self, metric: str) -> MetricScore | None:
         """Return the number of the whole run, ``None`` when the scorecard does not hold the metric."""

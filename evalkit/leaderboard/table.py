@@ -9,7 +9,7 @@ from typing import Literal
 
 from evalkit.challenges.model import Challenge
 from evalkit.errors import ChallengeError, InputError
-from evalkit.text import escape_for_display
+from evalkit.text import escape_message
 
 Group = Literal["objective", "subjective", "speed", "diagnostic"]
 PAIRS = "pairs"  # the column of a challenge that is decided by pairs and names no dimensions
@@ -21,6 +21,9 @@ class Reason:
 
     code: str
     sentence: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sentence", escape_message(self.sentence))
 
 
 @dataclass(frozen=True)
@@ -137,16 +140,13 @@ def reject_duplicates(entries: Iterable[Entry], primary: int) -> None:
     competing: dict[str, int] = {}
     for entry in entries:
         if (entry.team, entry.run) in seen:
-            raise InputError(
-                f"The run '{escape_for_display(entry.run)}' of team '{escape_for_display(entry.team)}' "
-                "stands twice in the ranking."
-            )
+            raise InputError(f"The run '{entry.run}' of team '{entry.team}' stands twice in the ranking.")
         seen.add((entry.team, entry.run))
         competing[entry.team] = competing.get(entry.team, 0) + entry.primary
     for team, count in competing.items():
         if count > primary:
             raise InputError(
-                f"Team '{escape_for_display(team)}' has too many primary runs.",
+                f"Team '{team}' has too many primary runs.",
                 found=str(count),
                 expected=f"at most {primary}",
                 fix="Choose which of them competes.",
@@ -165,7 +165,7 @@ def uneven_counts(column: Column, entries: Iterable[Entry]) -> Reason | None:
         for entry, counts in sized:
             sizes.setdefault(counts.get(name), entry.team)
         if len(sizes) > 1:
-            shown = ", ".join(f"{_size(size)} ({escape_for_display(team)})" for size, team in list(sizes.items())[:4])
+            shown = ", ".join(f"{_size(size)} ({team})" for size, team in list(sizes.items())[:4])
             return Reason(
                 "unequal_n",
                 f"{column.id} compares sets, and its bias depends on their size: {name} differs, {shown}.",

@@ -73,7 +73,7 @@ def screen(snapshot: Snapshot, judged: Judged, rules: Sequence[str] = tuple(RULE
     for rule in rules:
         if rule not in RULES:
             raise UsageError(
-                f"There is no screening rule '{escape_for_display(rule)}'.{did_you_mean(rule, RULES)}",
+                f"There is no screening rule '{rule}'.{did_you_mean(rule, RULES)}",
                 expected=", ".join(RULES),
             )
     board = _Board(

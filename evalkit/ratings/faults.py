@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from evalkit.errors import InputError
-from evalkit.text import escape_for_display
+from evalkit.text import escape_for_display, escape_message
 
 MAX_FAULTS = 20  # a file with more has one cause, and nobody reads on
 
@@ -20,10 +20,10 @@ class Fault:
     message: str
 
     def __str__(self) -> str:
-        place = f"{escape_for_display(self.file)}, row {self.row}"
+        place = f"{self.file}, row {self.row}"
         if self.column is not None:
             place += f", column '{escape_for_display(self.column, limit=80)}'"
-        return f"{place}: {self.message}"
+        return escape_message(f"{place}: {self.message}")
 
 
 class Faults:
@@ -41,7 +41,7 @@ class Faults:
         self.count = 0
 
     def add(self, row: int, column: str | None, message: str) -> None:
-        """Note a fault; ``message`` is a sentence in which foreign text is escaped already."""
+        """Note a fault; ``message`` is a sentence."""
         self.count += 1
         if len(self.kept) < self.limit:
             self.kept.append(Fault(self.file, row, column, message))
@@ -50,12 +50,12 @@ class Faults:
         """Return the kept faults as sentences, and how many more there are."""
         lines = [str(fault) for fault in self.kept]
         if self.count > len(self.kept):
-            lines.append(f"{escape_for_display(self.file)}: and {self.count - len(self.kept)} faults more.")
+            lines.append(f"{self.file}: and {self.count - len(self.kept)} faults more.")
         return lines
 
     def error(self) -> InputError:
         """Return all of them as one error."""
-        return InputError("\n".join(self.sentences()), fix="Mend these places and try again; nothing was taken.")
+        return InputError(self.sentences(), fix="Mend these places and try again; nothing was taken.")
 
 
 class FileWithFaults:

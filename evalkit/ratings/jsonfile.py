@@ -95,7 +95,7 @@ def _array(path: Path, faults: Faults) -> Iterator[tuple[int, Any]]:
             if (sign == "]" and number + 1 > 1) or (sign == "]" and allowed != "["):
                 return
             if sign != allowed:
-                found = f"'{escape_for_display(sign)}'" if sign else "the end of the file"
+                found = f"'{sign}'" if sign else "the end of the file"
                 faults.add(number + 1, None, f"the array breaks off: '{allowed}' or ']' expected, {found} found.")
                 return
             buffer.at += 1

@@ -13,7 +13,6 @@ from evalkit.ratings.faults import Faults, shown
 from evalkit.ratings.jsonfile import first_sign
 from evalkit.ratings.model import Entry, Key
 from evalkit.ratings.table import read_table
-from evalkit.text import escape_for_display
 from evalkit.yamlio import read_text
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -53,7 +52,7 @@ def read_key(path: Path) -> Key:
     if faults.count:
         raise faults.error()
     if not entries:
-        raise InputError(f"The key {escape_for_display(str(path))} names no item.")
+        raise InputError(f"The key {path} names no item.")
     return Key(entries, path.name)
 
 
@@ -69,7 +68,7 @@ def _columns(path: Path, header: Iterable[str]) -> dict[str, str]:
     by_word: dict[str, str] = {}
     for name in names:
         if normalised(name) in by_word:
-            raise InputError(f"{escape_for_display(path.name)}: two columns are called {shown(name)}.")
+            raise InputError(f"{path.name}: two columns are called {shown(name)}.")
         by_word[normalised(name)] = name
     found = {}
     for word, usual in _WORDS.items():
@@ -78,8 +77,8 @@ def _columns(path: Path, header: Iterable[str]) -> dict[str, str]:
             found[word] = hit
         elif word in _NEEDED:
             raise InputError(
-                f"{escape_for_display(path.name)}: the key has no column '{usual[0]}'.",
-                found=f"the columns {escape_for_display(', '.join(names), limit=300)}",
+                f"{path.name}: the key has no column '{usual[0]}'.",
+                found=f"the columns {', '.join(names)}",
                 expected="the columns item_id, team and sample_id",
             )
     return found
@@ -90,9 +89,7 @@ def _json(path: Path, faults: Faults) -> Iterator[tuple[int, Mapping[str, Any]]]
     try:
         content = json.loads(text, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
-        raise InputError(
-            f"The key {escape_for_display(str(path))} can't be read as JSON.", found=escape_for_display(str(error))
-        ) from None
+        raise InputError(f"The key {path} can't be read as JSON.", found=str(error)) from None
     if isinstance(content, dict):
         content = [{"item": item, **entry} if isinstance(entry, dict) else entry for item, entry in content.items()]
     for row, record in enumerate(content, start=1):

@@ -149,15 +149,14 @@ def need_columns(
         if told is not None and field not in found:
             hint = did_you_mean(told, names)
             raise InputError(
-                f"{escape_for_display(file)}: "
-                f"the mapping's column '{escape_for_display(told)}' for '{field}' is not there.{hint}",
+                f"{file}: the mapping's column '{told}' for '{field}' is not there.{hint}",
                 found=f"the columns {listed}",
                 fix="Mend the mapping; names are compared without case.",
             )
     for field in needed:
         if field not in found and getattr(mapping.constants, field, None) is None:
             raise InputError(
-                f"{escape_for_display(file)}: no column names the {field} of a {what}.",
+                f"{file}: no column names the {field} of a {what}.",
                 found=f"the columns {listed}",
                 expected=f"a column such as '{usual[field][0]}'",
                 fix=f"Say in a mapping which one it is ('{field}: NAME')"
@@ -176,9 +175,8 @@ def settle_columns(context: Context, header: Sequence[str], layout: Layout) -> N
         if times > 1 and name in used:
             places = [str(place) for place, other in enumerate(header, start=1) if other == name]
             raise InputError(
-                f"{escape_for_display(context.file)}: "
-                f"{times} columns are called '{escape_for_display(name, limit=80)}'.",
-                found=f"columns {escape_for_display(', '.join(places))}",
+                f"{context.file}: {times} columns are called '{escape_for_display(name, limit=80)}'.",
+                found=f"columns {', '.join(places)}",
                 fix="Give each a name of its own, or leave all but one out of the file.",
             )
     context.unread = tuple(name for name in header if name and name not in used)
@@ -199,9 +197,8 @@ def reject_duplicates(context: Context, cells: Iterable[ValueCell]) -> None:
                 f"{what} '{word}'" for what, word in (("item", item), ("dimension", dimension)) if word is not None
             ]
             raise InputError(
-                f"{escape_for_display(context.file)}: {len(names)} columns mean the same"
-                f"{escape_for_display(', ' + ' and '.join(about) if about else '', limit=200)}.",
-                found=f"the columns {escape_for_display(', '.join(names), limit=300)}",
+                f"{context.file}: {len(names)} columns mean the same{', ' + ' and '.join(about) if about else ''}.",
+                found=f"the columns {', '.join(names)}",
                 expected="one column for each item and dimension",
                 fix="Say with 'pattern' in a mapping what tells them apart, or name all but one in 'ignore'.",
             )

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Literal
 
+from evalkit.text import escape_message
+
 _encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode  # made once: large imports call it often
 
 ReasonCode = Literal[
@@ -127,6 +129,9 @@ class Reason:
 
     code: ReasonCode
     sentence: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sentence", escape_message(self.sentence))
 
 
 @dataclass(frozen=True, slots=True)

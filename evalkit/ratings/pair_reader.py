@@ -31,7 +31,6 @@ from evalkit.ratings.layout import (
 from evalkit.ratings.mapping import PairMapping, load_pair_mapping
 from evalkit.ratings.pairs import Comparison
 from evalkit.ratings.table import delimiter_of, read_table
-from evalkit.text import escape_for_display
 
 PairForm = Literal["pairs", "pairs-jsonl"]
 LEFT, TIE, RIGHT = 1.0, 0.5, 0.0
@@ -142,8 +141,8 @@ def read_pairs(
         sides = {normalised(word) for word in (mapped.left, mapped.right) if word} or {"left", "right"}
         if not sides & {normalised(name) for name in head.header}:
             raise InputError(
-                f"{escape_for_display(path.name)} holds ratings of single items, not comparisons of pairs.",
-                found=f"the columns {escape_for_display(', '.join(head.header), limit=300)}",
+                f"{path.name} holds ratings of single items, not comparisons of pairs.",
+                found=f"the columns {', '.join(head.header)}",
                 expected="columns for rater, sample, left, right and winner",
                 fix="Import it as ratings.",
             )

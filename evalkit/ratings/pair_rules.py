@@ -77,7 +77,7 @@ class _Alone:
         """Return what speaks against ``one``."""
         reasons = []
         if one.status:
-            reasons.append(Reason("rejected", f"The platform says '{escape_for_display(one.status)}'."))
+            reasons.append(Reason("rejected", f"The platform says '{one.status}'."))
         reasons += self._time.reasons(one.at, one.seconds)
         if one.dimension not in self._dimensions:
             reasons.append(Reason("unknown-dimension", self._about_dimension(one.dimension)))

@@ -111,7 +111,7 @@ def read_ratings(
     """
     if format != "auto" and format not in FORMAT_NAMES:
         raise UsageError(
-            f"There is no rating format '{escape_for_display(format)}'.{did_you_mean(format, FORMAT_NAMES)}",
+            f"There is no rating format '{format}'.{did_you_mean(format, FORMAT_NAMES)}",
             expected=f"auto, {', '.join(FORMAT_NAMES)}",
         )
     mapped = load_mapping(mapping) if isinstance(mapping, Path) else mapping or RatingMapping()
@@ -149,7 +149,7 @@ def _recognise(path: Path, head: Head, context: Context) -> Format:
         what = "has no form that evalkit knows."
         fix = "Name the form with --format, or describe the columns in a mapping."
     raise InputError(
-        f"{escape_for_display(path.name)} {what}",
+        f"{path.name} {what}",
         found=f"the columns {shown}" if shown else "nothing that can be read",
         expected="columns for rater, item, dimension and value, or a column per item",
         fix=fix,
@@ -161,7 +161,7 @@ def _same_kind(path: Path, head: Head, reader: Format) -> None:
     table = reader.name not in _JSON
     if table != (head.kind == "table"):
         raise InputError(
-            f"{escape_for_display(path.name)} can't be read as '{reader.name}'.",
+            f"{path.name} can't be read as '{reader.name}'.",
             found="a table" if head.kind == "table" else "JSON",
             expected="a table" if table else "JSON",
             fix="Leave the format to 'auto', or choose another.",

@@ -209,7 +209,7 @@ class _Alone:
         """Return what speaks against ``rating``; ``own_team`` is the rater's, where it must not be rated."""
         reasons = []
         if rating.status:
-            reasons.append(Reason("rejected", f"The platform says '{escape_for_display(rating.status)}'."))
+            reasons.append(Reason("rejected", f"The platform says '{rating.status}'."))
         reasons += self._time.reasons(rating.at, rating.seconds)
         scale = self._scales.get(rating.dimension)
         if scale is None:

@@ -17,7 +17,6 @@ from typing import TextIO
 
 from evalkit.errors import InputError
 from evalkit.ratings.faults import Faults
-from evalkit.text import escape_for_display
 
 MAX_ROW = 4 * 1024 * 1024  # characters; 4,000 columns with long names are a tenth of it
 MAX_COLUMNS = 20_000
@@ -77,21 +76,19 @@ def open_text(path: Path, what: str = "The rating file") -> TextIO:
     """
     try:
         if path.exists() and not path.is_dir() and not path.is_file():
-            raise InputError(f"{what} {escape_for_display(str(path))} is no regular file.", expected="a file on a disk")
+            raise InputError(f"{what} {path} is no regular file.", expected="a file on a disk")
         with path.open("rb") as stream:
             start = stream.read(4)
         wide = start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
         return path.open("r", encoding="utf-16" if wide else "utf-8-sig", errors="replace", newline="")
     except FileNotFoundError:
-        raise InputError(f"{what} {escape_for_display(str(path))} does not exist.", fix="Check the path.") from None
+        raise InputError(f"{what} {path} does not exist.", fix="Check the path.") from None
     except IsADirectoryError:
-        raise InputError(f"{what} {escape_for_display(str(path))} is a folder.", expected="a file") from None
+        raise InputError(f"{what} {path} is a folder.", expected="a file") from None
     except OSError as error:
-        raise InputError(
-            f"{what} {escape_for_display(str(path))} can't be read.", found=str(error.strerror or error)
-        ) from None
+        raise InputError(f"{what} {path} can't be read.", found=str(error.strerror or error)) from None
     except ValueError as error:  # NUL in the path
-        raise InputError(f"{what} {escape_for_display(str(path))} can't be read.", found=str(error)) from None
+        raise InputError(f"{what} {path} can't be read.", found=str(error)) from None
 
 
 def delimiter_of(path: Path, what: str = "The rating file") -> str:
@@ -140,7 +137,7 @@ def raw_rows(path: Path, faults: Faults, what: str = "The rating file") -> Itera
             elif any(stripped):
                 yield number, stripped
         raise InputError(
-            f"{what} {escape_for_display(str(path))} is no table: {unreadable} rows up to row {number} can't be read.",
+            f"{what} {path} is no table: {unreadable} rows up to row {number} can't be read.",
             found=faults.kept[-1].message if faults.kept else None,
             fix="Export it again as CSV.",
         )
@@ -166,15 +163,13 @@ def read_table(
         if faults.count:
             raise faults.error()
         raise InputError(
-            f"{what} {escape_for_display(str(path))} is empty."
-            if not headers
-            else f"{escape_for_display(str(path))} ends in its header.",
+            f"{what} {path} is empty." if not headers else f"{path} ends in its header.",
             expected=f"{header_rows} row{'s' * (header_rows > 1)} with the columns' names, then the ratings",
         )
     names = headers[0]
     if len(names) > MAX_COLUMNS:
         raise InputError(
-            f"{what} {escape_for_display(str(path))} has too many columns.",
+            f"{what} {path} has too many columns.",
             found=f"{len(names)} columns",
             expected=f"at most {MAX_COLUMNS}",
         )
@@ -198,6 +193,6 @@ def _outside_quotes(line: str) -> str:
 
 
 def _unreadable(error: Exception, lines: int) -> str:
-    cause = f"it is longer than {MAX_ROW} characters" if isinstance(error, _TooLong) else escape_for_display(str(error))
+    cause = f"it is longer than {MAX_ROW} characters" if isinstance(error, _TooLong) else str(error)
     more = f", and {lines - 1} lines with it" if lines > 1 else ""
     return f"the row can't be read{more}: {cause}. Look for a quote that is opened and never closed."

@@ -118,7 +118,9 @@ def _all_problems(backbones: Backbones, problems: Mapping[str, WeightsError]) ->
     errors = [error for role, error in problems.items() if len(missing) < 2 or role not in missing]
     if len(missing) > 1:
         errors.append(several_missing(backbones, missing))
-    return errors[0] if len(errors) == 1 else WeightsError("\n".join(str(error) for error in errors))
+    if len(errors) == 1:
+        return errors[0]
+    return WeightsError([line for error in errors for line in str(error).split("\n")])
 
 
 def _asked(

@@ -27,7 +27,6 @@ from evalkit.submission.members import READABLE_METHODS, Fault, Inconsistency, M
 from evalkit.submission.zip.directory import Stamp, list_zip, stamp_of
 from evalkit.submission.zip.directory import opened as _opened
 from evalkit.submission.zip.scan import DAMAGED, LEAST_TABLE_CAP
-from evalkit.text import escape_for_display
 
 __all__ = [
     "CHUNK",
@@ -60,7 +59,7 @@ class MemberRef:
         Raises:
             SubmissionError: when the member is no readable file, the archive says two things of it, or it changed.
         """
-        shown = escape_for_display(self.member.path)
+        shown = self.member.path
         if self.member.kind != "file":
             raise SubmissionError(f"'{shown}' is not a file.", found=self.member.kind, expected="a regular file")
         if self.member.encrypted:
@@ -102,7 +101,7 @@ class MemberRef:
             StorageError: when ``destination`` exists or can't be written, for instance because the disk is full.
                 Whatever was raised, no partial file remains.
         """
-        shown = escape_for_display(self.member.path)
+        shown = self.member.path
         if self.member.size > limit:
             raise too_large(shown, self.member.size, limit)
         with self.open() as source:
@@ -111,9 +110,7 @@ class MemberRef:
 
     def _open_in_zip(self, stamp: Stamp) -> IO[bytes]:
         if stamp_of(self.archive) != stamp:
-            raise SubmissionError(
-                f"{escape_for_display(str(self.archive))} changed while it was being read.", fix="Run again."
-            )
+            raise SubmissionError(f"{self.archive} changed while it was being read.", fix="Run again.")
         archive, listed = _opened(os.getpid(), self.archive, stamp)
         return open_strictly(archive, listed[self.member.header_offset or 0, self.member.raw_name])
 
@@ -185,7 +182,7 @@ class Submission:
                 one part of several.
         """
         place, limit = Path(path), (rules or ArchiveRules()).max_files
-        shown = escape_for_display(str(place))
+        shown = str(place)
         try:
             facts = place.stat()
             if stat.S_ISDIR(facts.st_mode):
@@ -197,13 +194,13 @@ class Submission:
             gone = os.fsencode(error.filename or place)
             if gone.rstrip(b"/") == os.fsencode(place).rstrip(b"/"):
                 raise SubmissionError(f"The submission {shown} does not exist.", fix="Check the path.") from None
-            where = escape_for_display(os.fsdecode(gone))
+            where = os.fsdecode(gone)
             raise SubmissionError(f"{where} vanished while the folder was being listed.", fix="Run again.") from None
         except PermissionError as error:
-            where = escape_for_display(os.fsdecode(error.filename or str(place)))
+            where = os.fsdecode(error.filename or str(place))
             raise SubmissionError(f"There is no permission to read {where}.", fix="Change its permissions.") from None
         except (OSError, ValueError) as error:
-            raise SubmissionError(f"{shown} can't be read.", found=escape_for_display(str(error))) from None
+            raise SubmissionError(f"{shown} can't be read.", found=str(error)) from None
 
     @classmethod
     def _open_folder(cls, place: Path, limit: int) -> Submission:
@@ -237,9 +234,7 @@ class Submission:
         found = self._by_path.get(member_path, [])
         if len(found) != 1:
             times = "no member" if not found else f"{len(found)} members"
-            raise SubmissionError(
-                f"The submission has {times} named '{escape_for_display(member_path)}'.", expected="one"
-            )
+            raise SubmissionError(f"The submission has {times} named '{member_path}'.", expected="one")
         return MemberRef(self.path, found[0], self._stamp)
 
     def open_member(self, member_path: str) -> IO[bytes]:
@@ -265,7 +260,7 @@ class Submission:
                 with self.path.open("rb") as file:
                     return hashlib.file_digest(file, "sha256").hexdigest()
             except OSError as error:
-                raise _unreadable(escape_for_display(str(self.path)), error, _FIX_ZIP) from None
+                raise _unreadable(str(self.path), error, _FIX_ZIP) from None
         whole = hashlib.sha256()
         for member in self.members:
             if member.kind == "file":
@@ -290,7 +285,7 @@ def _digest(ref: MemberRef) -> bytes:
     part = hashlib.sha256()
     try:
         with ref.open() as stream:
-            for chunk in _chunks(stream, escape_for_display(ref.member.path), _FIX_FILE):
+            for chunk in _chunks(stream, ref.member.path, _FIX_FILE):
                 part.update(chunk)
     except SubmissionError:
         return bytes(part.digest_size)
@@ -311,6 +306,4 @@ def _read(source: IO[bytes], shown: str, fix: str) -> bytes:
 
 def _unreadable(shown: str, error: BaseException, fix: str) -> SubmissionError:
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return SubmissionError(
-        f"'{shown}' can't be read.", found=escape_for_display(reason) or type(error).__name__, fix=fix
-    )
+    return SubmissionError(f"'{shown}' can't be read.", found=reason or type(error).__name__, fix=fix)

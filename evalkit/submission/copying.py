@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 from evalkit.errors import StorageError, SubmissionError
-from evalkit.text import escape_for_display
 
 MARGIN = 16 << 20  # bytes that stay free on the disk beside what is copied
 
@@ -65,7 +64,7 @@ def _refuse_without_room(destination: Path, size: int, shown: str) -> None:
     if free < size + MARGIN:
         raise StorageError(
             f"The disk has no room to take '{shown}' out of the submission.",
-            found=f"{free} bytes free in {escape_for_display(str(destination.parent))}",
+            found=f"{free} bytes free in {destination.parent}",
             expected=f"{size} bytes for the file and {MARGIN} to spare",
             fix="Free some space, or set TMPDIR to a folder on a larger disk.",
         )
@@ -90,7 +89,7 @@ def _new_file(destination: Path) -> Iterator[BinaryIO]:
 
 def _unwritable(destination: Path, error: OSError) -> StorageError:
     return StorageError(
-        f"{escape_for_display(str(destination))} can't be written.",
+        f"{destination} can't be written.",
         found=error.strerror or str(error),
         fix="Free some space or choose another folder.",
     )

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from evalkit.errors import TestSetError
-from evalkit.text import escape_for_display, hidden_characters
+from evalkit.text import hidden_characters
 from evalkit.yamlio import fault_sentence, is_there, read_text
 
 Format = Literal["native", "ipvg2025", "ipvg2026-facial", "ipvg2026-sequential"]
@@ -187,7 +187,7 @@ def parse_json(text: str) -> Any:
         record = dict(pairs)
         if len(record) < len(pairs):
             twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
-            raise ValueError(f"the key '{escape_for_display(twice)}' stands twice")
+            raise ValueError(f"the key '{twice}' stands twice")
         return record
 
     try:

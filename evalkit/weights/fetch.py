@@ -115,7 +115,7 @@ def fetch(source: Source, folder: Path, watch: Watch, policy: Policy) -> Fetched
         raise WeightsError(f"{what}: no address is known.", fix="Bring it with 'evalkit weights import FOLDER'.")
     raise WeightsError(
         f"{what} from any of its {len(failures)} addresses.",
-        found=escape_for_display("; ".join(failures), limit=2000),
+        found="; ".join(failures),
         fix="Try again later, or bring the file from another machine with 'evalkit weights import FOLDER'.",
     )
 

@@ -11,7 +11,6 @@ from pathlib import Path, PurePosixPath
 
 from evalkit.errors import InputError, StorageError, SubmissionError
 from evalkit.submission import Submission
-from evalkit.text import escape_for_display
 
 CHUNK = 1024 * 1024
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
@@ -50,7 +49,7 @@ def offers(path: Path, is_file: Callable[[Path], bool], is_archive: Callable[[Pa
     Raises:
         InputError: when ``path`` does not exist or can't be read, or is a broken ZIP.
     """
-    shown = escape_for_display(str(path))
+    shown = str(path)
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
@@ -61,7 +60,7 @@ def offers(path: Path, is_file: Callable[[Path], bool], is_archive: Callable[[Pa
             raise InputError(f"{shown} is neither a folder nor a file.")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(f"{shown} can't be read.", found=escape_for_display(reason), fix="Check the path.") from None
+        raise InputError(f"{shown} can't be read.", found=reason, fix="Check the path.") from None
     if stat.S_ISREG(mode):
         yield from _members(path) if opens else [_plain(path)]
         return
@@ -93,9 +92,9 @@ def _members(path: Path) -> Iterator[Offer]:
     try:
         archive = Submission.open(path)
     except SubmissionError as error:
-        raise InputError(f"{escape_for_display(str(path))} can't be opened as a ZIP.", found=str(error)) from None
+        raise InputError(f"{path} can't be opened as a ZIP.", found=str(error)) from None
     if not archive.complete:
-        raise InputError(f"{escape_for_display(str(path))} has too many members.", found=f"{archive.member_count:,}")
+        raise InputError(f"{path} has too many members.", found=f"{archive.member_count:,}")
     for member in archive.members:
         if member.kind == "file":
             name = PurePosixPath(member.path).name

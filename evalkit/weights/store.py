@@ -165,9 +165,7 @@ def several_missing(backbones: Backbones, roles: Sequence[str]) -> MissingWeight
         for role, entry in entries
     ]
     return MissingWeightsError(
-        "\n".join(
-            [f"{len(lines)} weights files of the backbones '{backbones.name}' are not in {weights_folder()}:", *lines]
-        ),
+        [f"{len(lines)} weights files of the backbones '{backbones.name}' are not in {weights_folder()}:", *lines],
         fix=f"Fetch them with '{backbones.command('pull', ' '.join(roles))}'. Without a network: "
         f"'{backbones.command('import', 'FOLDER')}' with a folder or ZIP that holds them. "
         "Without them: choose other metrics (--metrics), small networks that come with evalkit, whose numbers can't be "

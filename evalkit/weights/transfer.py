@@ -73,11 +73,9 @@ class _Session(requests.Session):
             return None
         to = urljoin(resp.url, target)
         if urlsplit(to).scheme not in {"http", "https"}:
-            raise MirrorError(f"it redirects to {escape_for_display(to)}, which is neither http nor https")
+            raise MirrorError(f"it redirects to {to}, which is neither http nor https")
         if urlsplit(resp.url).scheme == "https" and urlsplit(to).scheme != "https":
-            raise MirrorError(
-                f"it redirects from https to {escape_for_display(to)}, where anybody could change the file"
-            )
+            raise MirrorError(f"it redirects from https to {to}, where anybody could change the file")
         return target
 
 
@@ -158,18 +156,16 @@ class Transfer:
         if response.status_code == 416 and have:
             raise StalePartError("its file ends before the bytes on disk do")
         if response.status_code not in {200, 206}:
-            raise MirrorError(f"HTTP {response.status_code} {escape_for_display(response.reason or '')}".strip())
+            raise MirrorError(f"HTTP {response.status_code} {response.reason or ''}".strip())
         if headers.get("Content-Type", "").lower().startswith(_PAGES):
             raise MirrorError("it answers with a web page, not with a file")
         if headers.get("Content-Encoding", "identity").lower() not in {"identity", ""}:
-            raise MirrorError(f"it sends the file as {escape_for_display(headers['Content-Encoding'])}")
+            raise MirrorError(f"it sends the file as {headers['Content-Encoding']}")
         start, total = 0, _number(headers.get("Content-Length"))
         if response.status_code == 206:
             found = _RANGE.fullmatch(headers.get("Content-Range", ""))
             if not have or found is None or int(found[1]) != have:
-                raise StalePartError(
-                    f"it sends another range: {escape_for_display(headers.get('Content-Range', 'none'))}"
-                )
+                raise StalePartError(f"it sends another range: {headers.get('Content-Range', 'none')}")
             start, total = have, _number(found[3])
         self._fits(total)
         return Started(start, total if self._wanted.size is None else self._wanted.size, _validator(headers))

@@ -64,7 +64,7 @@ def _name(kind: type[Any]) -> str:
 
 def _packed(value: Any) -> Any:  # noqa: PLR0911 - one case after the other
     if isinstance(value, EvalkitError):
-        return {"fault": [_name(type(value)), value.what, value.found, value.expected, value.fix]}
+        return {"fault": [_name(type(value)), list(value.lines), value.found, value.expected, value.fix]}
     if value is None or type(value) in _PLAIN:
         return value
     if type(value).__module__ == "numpy" and hasattr(value, "item") and not getattr(value, "shape", True):
@@ -115,11 +115,12 @@ def _adapter(name: str) -> TypeAdapter[Any]:
 
 
 def _fault(content: Any) -> EvalkitError:
-    name, what, found, expected, fix = content
-    if not isinstance(what, str) or not all(part is None or isinstance(part, str) for part in (found, expected, fix)):
-        raise ValueError("it is no error")
+    name, lines, found, expected, fix = content
+    texts = all(part is None or isinstance(part, str) for part in (found, expected, fix))
+    if not texts or not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
+        raise ValueError("it is not an error")
     kind = next((kind for kind in _faults(EvalkitError) if _name(kind) == name), MachineError)
-    return kind(what, found=found, expected=expected, fix=fix)
+    return kind(lines, found=found, expected=expected, fix=fix)
 
 
 def _faults(kind: type[EvalkitError]) -> list[type[EvalkitError]]:

@@ -148,7 +148,7 @@ def _refusal(first: str, second: str, found: Sequence[Difference]) -> InputError
     named = escape_for_display(", ".join(difference.what for difference in found[:NAMED]))
     named += f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
     return InputError(
-        f"'{escape_for_display(first)}' and '{escape_for_display(second)}' can't be compared: they differ in {named}.",
-        found=f"'{escape_for_display(found[0].first)}' and '{escape_for_display(found[0].second)}'",
+        f"'{first}' and '{second}' can't be compared: they differ in {named}.",
+        found=f"'{found[0].first}' and '{found[0].second}'",
         fix=found[0].fix,
     )

@@ -128,9 +128,9 @@ def load_inputs(
         found = _load(place, chosen.get(place.resolve()), notes or {})
         if found.name in taken:
             raise InputError(
-                f"Two submissions are called '{escape_for_display(found.name)}'.",
-                found=f"{escape_for_display(str(taken[found.name]))} and {escape_for_display(str(place))}",
-                fix=f"Give one of them another name: --name other={escape_for_display(str(place))}",
+                f"Two submissions are called '{found.name}'.",
+                found=f"{taken[found.name]} and {place}",
+                fix=f"Give one of them another name: --name other={place}",
             )
         taken[found.name] = place
         if isinstance(found, Entry):

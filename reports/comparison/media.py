@@ -17,7 +17,6 @@ from evalkit.scoring.extract import Config, Extraction, Job
 from evalkit.scoring.plan import FILMSTRIP
 from evalkit.scoring.progress import Progress, Silent, shown
 from evalkit.submission import Submission
-from evalkit.text import escape_for_display
 from evalkit.validators.media_rules import rule_registry
 
 DIGITS = 12
@@ -54,8 +53,8 @@ def read_pictures(entries: Sequence[Entry], samples: Sequence[str], media: Media
     for name in media.places:
         if name not in named:
             raise UsageError(
-                f"There is no entry '{escape_for_display(name)}' to show pictures of.{did_you_mean(name, named)}",
-                expected=f"one of {escape_for_display(', '.join(named), 400)}",
+                f"There is no entry '{name}' to show pictures of.{did_you_mean(name, named)}",
+                expected=f"one of {', '.join(named)}",
             )
     owners: list[tuple[str, str]] = []
     jobs: list[Job] = []
@@ -75,8 +74,7 @@ def _opened(entry: Entry, place: Path) -> Submission:
     scored = entry.card.submission.sha256
     if submission.sha256 != scored:
         raise InputError(
-            f"{escape_for_display(str(place))} is not the submission "
-            f"that '{escape_for_display(entry.name)}' was scored from.",
+            f"{place} is not the submission that '{entry.name}' was scored from.",
             found=f"SHA-256 {submission.sha256[:DIGITS]}",
             expected=f"SHA-256 {scored[:DIGITS]}",
             fix="Give the file that was scored, or score this one.",

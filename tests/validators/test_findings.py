@@ -55,6 +55,13 @@ def test_a_finding_is_the_violation_with_its_rule_and_place() -> None:
     assert run_rules(RULES, [1], {}) == []
 
 
+def test_what_a_rule_quotes_is_escaped_and_its_place_is_not() -> None:
+    foreign, shown = "a\nb\x1b[2J", r"a\nb\x1b[2J"
+    (seen,) = run_rules([telling(Violation(foreign, foreign, foreign, foreign, foreign, foreign))], None, {})
+    assert seen == Finding("numbers.told", "error", shown, shown, shown, shown, foreign, foreign)
+    assert Finding("numbers.told", "error", "x" * 2000).message == f"{'x' * 500}\u2026{'x' * 499}"
+
+
 def test_findings_stand_in_the_order_of_the_rules() -> None:
     told, other = telling(Violation("It is so.")), RULES[0]
     assert [seen.rule for seen in run_rules([told, other], [-1], {})] == ["numbers.told", "numbers.negative"]
@@ -111,8 +118,7 @@ def test_a_shell_sees_the_name_and_nothing_else(tmp_path: Path, path: str) -> No
     assert list(tmp_path.iterdir()) == []
 
 
-def test_texts_and_paths_reach_json_as_they_are() -> None:
-    """JSON escapes what it must; whoever prints a text neutralises it."""
+def test_paths_and_commands_reach_json_as_they_are() -> None:
     path = "\x1b[2J\u202e.mp4"
     (seen,) = run_rules([telling(Violation("It is so.", found=path, fix="cat {path}"))], None, {}, path)
     document = json.loads(json.dumps(seen.to_json()))
@@ -120,7 +126,7 @@ def test_texts_and_paths_reach_json_as_they_are() -> None:
         "rule": "numbers.told",
         "severity": "error",
         "message": "It is so.",
-        "found": path,
+        "found": r"\x1b[2J\u202e.mp4",
         "expected": None,
         "fix": f"cat '{path}'",
         "path": path,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from evalkit.submission import Member
-from evalkit.text import escape_for_display
 from evalkit.validators.archive.listing import Listing
 from evalkit.validators.findings import Violation
 
@@ -32,7 +31,7 @@ def case_collision(listing: Listing) -> Iterator[Violation]:
         for other in {member.path: None for member in members if member.path != first}:
             found[other] = Violation(
                 "Without case, accents' encoding, a last dot and a colon's rest, the name is another one as well.",
-                found=f"also '{escape_for_display(first)}'",
+                found=f"also '{first}'",
                 expected="names that differ in more than that",
                 fix=_RENAME,
                 path=other,
@@ -41,7 +40,7 @@ def case_collision(listing: Listing) -> Iterator[Violation]:
         if member.path not in found:
             found[member.path] = Violation(
                 "Without case, accents' encoding, a last dot and a colon's rest, the folder is another one as well.",
-                found=f"folder '{escape_for_display(folder)}' beside '{escape_for_display(first)}'",
+                found=f"folder '{folder}' beside '{first}'",
                 expected="one spelling of every folder",
                 fix="Rename the folder and make the ZIP again.",
                 path=member.path,
@@ -63,7 +62,7 @@ def file_is_folder(listing: Listing) -> Iterator[Violation]:
             for file in around[-1][1]:
                 found[file.path] = Violation(
                     "The archive holds a file, and other files in a folder of the same name.",
-                    found=f"also '{escape_for_display(member.path)}'",
+                    found=f"also '{member.path}'",
                     expected="either a file or a folder",
                     fix=_RENAME,
                     path=file.path,

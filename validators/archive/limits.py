@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from evalkit.submission import READABLE_METHODS
-from evalkit.text import escape_for_display
 from evalkit.validators.archive.listing import Listing
 from evalkit.validators.findings import Violation
 
@@ -133,13 +132,7 @@ def overlap(listing: Listing) -> Iterator[Violation]:
         if end is None:
             end = start + LOCAL_HEADER_BYTES + len(member.raw_name) + member.compressed_size
         if start < reach or end > listing.directory_offset:
-            other = (
-                "the table of contents"
-                if start >= reach
-                else f"'{escape_for_display(holder)}'"
-                if holder
-                else "nothing"
-            )
+            other = "the table of contents" if start >= reach else f"'{holder}'" if holder else "nothing"
             yield Violation(
                 "The member's data overlaps other data in the archive.",
                 found=f"bytes {start} to {end} overlap {other}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from evalkit.text import escape_for_display, hidden_characters
+from evalkit.text import hidden_characters
 from evalkit.validators.archive.listing import Listing, parts
 from evalkit.validators.findings import Violation
 
@@ -46,7 +46,7 @@ def path_traversal(listing: Listing) -> Iterator[Violation]:
         if ".." in member.path and any(part.strip() == ".." for part in parts(member.path)):
             yield Violation(
                 "The name climbs out of the archive's folder.",
-                found=escape_for_display(member.path),
+                found=member.path,
                 expected="a relative name without '..'",
                 fix=_REZIP,
                 path=member.path,
@@ -59,7 +59,7 @@ def absolute_path(listing: Listing) -> Iterator[Violation]:
         if member.path.startswith(("/", "\\")) or _DRIVE.match(member.path):
             yield Violation(
                 "The name is absolute.",
-                found=escape_for_display(member.path),
+                found=member.path,
                 expected="a relative name, without a leading slash, a drive letter or a server's name",
                 fix=_REZIP,
                 path=member.path,
@@ -72,7 +72,7 @@ def backslash(listing: Listing) -> Iterator[Violation]:
         if "\\" in member.path:
             yield Violation(
                 "The name holds a backslash, which is a folder's separator on some systems and a letter on others.",
-                found=escape_for_display(member.path),
+                found=member.path,
                 expected="forward slashes between folders",
                 fix="Make the ZIP with a program that writes forward slashes, as the ZIP format demands.",
                 path=member.path,
@@ -86,7 +86,7 @@ def nested_archive(listing: Listing) -> Iterator[Violation]:
         if suffix and not member.is_directory:
             yield Violation(
                 "The member is itself an archive; archives in archives are not opened.",
-                found=escape_for_display(suffix.group()),
+                found=suffix.group(),
                 expected="the files themselves",
                 fix="Unpack it and make one flat ZIP.",
                 path=member.path,
@@ -99,7 +99,7 @@ def name_not_utf8(listing: Listing) -> Iterator[Violation]:
         if not member.utf8:
             yield Violation(
                 "The name is not UTF-8, so that nobody knows how it reads.",
-                found=escape_for_display(str(member.raw_name)),
+                found=str(member.raw_name),
                 expected="UTF-8, best plain letters and digits",
                 fix=_RENAME,
                 path=member.path,
@@ -113,7 +113,7 @@ def control_characters(listing: Listing) -> Iterator[Violation]:
         if hidden:
             yield Violation(
                 "The name holds characters that can't be seen or that change how it is shown.",
-                found=escape_for_display(" ".join(map(escape_for_display, hidden))),
+                found=" ".join(hidden),
                 expected="visible characters",
                 fix=_RENAME,
                 path=member.path,
@@ -144,7 +144,7 @@ def windows_reserved(listing: Listing) -> Iterator[Violation]:
             fault = min(faults, key=lambda fault: fault.start())
             yield Violation(
                 "Windows can't store a file of this name.",
-                found=f"'{escape_for_display(fault.group().lstrip('/'))}' in the name",
+                found=f"'{fault.group().lstrip('/')}' in the name",
                 expected='no <>:"|?*, no dot or blank at the end of a name, no name of a device such as con or nul',
                 fix=_RENAME,
                 path=member.path,

@@ -14,7 +14,6 @@ from evalkit.ratings.layout import Field, find_columns, ratings_of, settle_colum
 from evalkit.ratings.mapping import RatingMapping
 from evalkit.ratings.model import Rating
 from evalkit.ratings.table import read_table
-from evalkit.text import escape_for_display
 
 # Words that a question for the rater's code holds; e-mail addresses are not taken unless a mapping says so.
 _ASKS_FOR_RATER = frozenset({"rater", "annotator", "participant", "prolific", "worker", "observer"})
@@ -32,8 +31,8 @@ def _columns(file: str, header: Sequence[str], mapping: RatingMapping) -> dict[F
             found["rater"] = asking[0]
         elif asking:
             raise InputError(
-                f"{escape_for_display(file)}: more than one question asks for the rater.",
-                found=escape_for_display(", ".join(asking), limit=300),
+                f"{file}: more than one question asks for the rater.",
+                found=", ".join(asking),
                 fix="Say in a mapping which one counts ('rater: NAME').",
             )
     return found

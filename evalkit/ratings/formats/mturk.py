@@ -35,7 +35,6 @@ from evalkit.ratings.layout import (
 )
 from evalkit.ratings.model import Rating
 from evalkit.ratings.table import Row, read_table
-from evalkit.text import escape_for_display
 
 _USUAL: dict[Field, tuple[str, ...]] = {
     "rater": ("workerid",),
@@ -154,8 +153,8 @@ def _layout(names: tuple[str, ...], answers: tuple[str, ...], found: Mapping[Fie
     fixed = context.mapping.constants.dimension
     if not cells or (fixed is None and any(cell.dimension is None for cell in cells)):
         raise InputError(
-            f"{escape_for_display(context.file)}: no answer's name says which dimension it is about.",
-            found=escape_for_display(", ".join(answers), limit=300) or "no answers",
+            f"{context.file}: no answer's name says which dimension it is about.",
+            found=", ".join(answers) or "no answers",
             fix="Name them in a mapping: 'dimensions: {Answer name: ID}', or 'pattern'.",
         )
     reject_duplicates(context, cells)

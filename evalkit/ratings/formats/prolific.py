@@ -16,7 +16,6 @@ from evalkit.ratings.cells import Context, normalised
 from evalkit.ratings.formats.base import Head
 from evalkit.ratings.model import Rating
 from evalkit.ratings.table import read_table
-from evalkit.text import escape_for_display
 
 NOT_A_PARTICIPANT = "no participant"
 _ID = ("participant_id", "prolific_id", "prolific_pid")
@@ -60,8 +59,8 @@ def read_participants(path: Path, context: Context) -> dict[str, Participant]:
     who, verdict, completed = columns
     if who is None or verdict is None:
         raise InputError(
-            f"{escape_for_display(path.name)} is no export of participants.",
-            found=f"the columns {escape_for_display(', '.join(header), limit=300)}",
+            f"{path.name} is no export of participants.",
+            found=f"the columns {', '.join(header)}",
             expected="the columns 'Participant id' and 'Status'",
         )
     participants: dict[str, Participant] = {}

@@ -22,7 +22,6 @@ from evalkit.ratings.layout import (
 )
 from evalkit.ratings.model import Rating
 from evalkit.ratings.table import read_table
-from evalkit.text import escape_for_display
 
 
 def value_cells(
@@ -72,8 +71,8 @@ def wide_layout(
         there = half in columns or getattr(mapping.constants, half) is not None
         if not cells or (not there and any(getattr(cell, half) is None for cell in cells)):
             raise InputError(
-                f"{escape_for_display(context.file)}: no column's header says which item and dimension it is about.",
-                found=f"the columns {escape_for_display(', '.join(names), limit=300)}",
+                f"{context.file}: no column's header says which item and dimension it is about.",
+                found=f"the columns {', '.join(names)}",
                 expected="headers such as 'item001 [Lip synchronization]'",
                 fix="Describe them in a mapping: 'pattern' with the groups item and dimension, or "
                 "'constants: {dimension: ID}' where every column is an item.",

@@ -14,7 +14,6 @@ from evalkit.submission.members import Inconsistency, Member, raw_name, zip_memb
 from evalkit.submission.zip.end import damaged
 from evalkit.submission.zip.local import compare_headers
 from evalkit.submission.zip.scan import DAMAGED, Scan, scan
-from evalkit.text import escape_for_display
 
 Stamp = tuple[int, int, int]  # inode, bytes, modification time in ns: an archive that is still the same
 
@@ -52,13 +51,13 @@ def list_zip(path: Path, stamp: Stamp, limit: int, shown: str) -> ZipListing:
     except UnicodeDecodeError as error:
         raise SubmissionError(
             f"{shown} holds a name that is marked as UTF-8 and is not.",
-            found=f"'{escape_for_display(error.object.decode('cp437'))}'",
+            found=f"'{error.object.decode('cp437')}'",
             fix="Rename the file with plain letters and digits and make the ZIP again.",
         ) from None
     except NotImplementedError as error:  # what zipfile says of a version above its own
         raise SubmissionError(
             f"{shown} needs a newer ZIP version than is read here.",
-            found=escape_for_display(str(error)),
+            found=str(error),
             fix="Make the ZIP again with plain deflate, as 'zip' does.",
         ) from None
     except DAMAGED as error:
@@ -74,7 +73,7 @@ def _members(listed: list[zipfile.ZipInfo], seen: Scan, shown: str) -> list[Memb
     for index, (info, numbers) in enumerate(zip(listed, seen.numbers, strict=True)):
         member = replace(zip_member(info), faults=seen.faults.get(index, ()))
         if not member.faults and numbers != (info.file_size, info.compress_size, info.header_offset - seen.shift):
-            raise damaged(shown, f"an entry that reads differently twice: '{escape_for_display(member.path)}'")
+            raise damaged(shown, f"an entry that reads differently twice: '{member.path}'")
         members.append(member)
     return members
 

@@ -13,7 +13,6 @@ from typing import BinaryIO
 
 from evalkit.errors import SubmissionError
 from evalkit.submission.members import Inconsistency, OddityKind
-from evalkit.text import escape_for_display
 
 LOCAL, ENTRY, END = b"PK\3\4", b"PK\1\2", b"PK\5\6"
 
@@ -120,9 +119,7 @@ def find_table(file: BinaryIO, size: int, limit: int, shown: str) -> TableEnd:
 
 def damaged(shown: str, found: str) -> SubmissionError:
     """Return the error for a ZIP that is cut off or damaged; ``found`` says how."""
-    return SubmissionError(
-        f"{shown} is cut off or damaged.", found=escape_for_display(found), fix="Compare its size and upload it again."
-    )
+    return SubmissionError(f"{shown} is cut off or damaged.", found=found, fix="Compare its size and upload it again.")
 
 
 def padded(file: BinaryIO, count: int) -> bytes:

@@ -11,7 +11,6 @@ import zipfile
 from collections.abc import Iterator, Sequence
 
 from evalkit.submission.members import Fault
-from evalkit.text import escape_for_display
 
 MOST_FIELDS = 64  # in one header; `zipfile` takes time that is quadratic in their number
 FULL = 0xFFFFFFFF  # in a 32-bit number: see the Zip64 field
@@ -75,5 +74,5 @@ def other_names(fields: Sequence[tuple[int, bytes]], name: bytes) -> Iterator[Fa
     """Yield a fault for each Unicode name (Info-ZIP's field 0x7075) that is not the name of the header itself."""
     for number, content in fields:
         if number == _UNICODE_NAME and content[5:] != name:
-            other = escape_for_display(content[5:].decode("utf-8", "replace"))
+            other = content[5:].decode("utf-8", "replace")
             yield Fault(f"also the Unicode name '{other}'", "one name")

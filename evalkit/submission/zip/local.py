@@ -19,7 +19,6 @@ from typing import BinaryIO, NamedTuple
 from evalkit.submission.members import ENCRYPTED_FLAGS, STORED, UTF8_FLAG, Fault, Inconsistency, Member
 from evalkit.submission.zip.end import LOCAL
 from evalkit.submission.zip.extra import FULL, extra_fields, other_names, zip64_numbers
-from evalkit.text import escape_for_display
 
 LOCAL_HEADER = struct.Struct("<4s5H3L2H")
 SEARCHED = 64 << 20  # bytes that belong to no member in which a hidden one is looked for, in the whole archive
@@ -196,4 +195,4 @@ def _fault(what: str, one: object, other: object) -> Fault:
 
 
 def _shown(name: bytes) -> str:
-    return escape_for_display(name.decode("utf-8", "backslashreplace"))
+    return name.decode("utf-8", "backslashreplace")
