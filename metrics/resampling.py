@@ -6,23 +6,16 @@ spread of the resampled distances is taken, not where they lie.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.metrics.distributions import Features, Vector, frechet_from_features, polynomial_kernel
+from evalkit.statistics.bootstrap import percentile_interval, resample_counts
 
 FRECHET_DRAWS = 30
 KERNEL_DRAWS = 2000
 KERNEL_ROWS = 2048
 _NORMAL_95 = 1.959963984540054
-
-
-def draw_videos(videos: int, draws: int, rng: np.random.Generator) -> Iterator[Vector]:
-    """Yield, for each draw, how often each of (videos,) is in a set of as many drawn with replacement."""
-    for _ in range(draws):
-        yield np.bincount(rng.integers(0, videos, videos), minlength=videos).astype(np.float64)
 
 
 def frechet_interval(
@@ -57,7 +50,7 @@ def frechet_interval(
     if videos < 2:
         return None
     found = []
-    for weights in draw_videos(videos, draws, np.random.default_rng(seed)):
+    for weights in resample_counts(np.random.default_rng(seed), videos, draws):
         x_weights, y_weights = weights[x_video], weights[y_video]
         if x_weights.any() and y_weights.any():
             found.append(frechet_from_features(X, Y, ddof, x_weights=x_weights, y_weights=y_weights))
@@ -99,16 +92,14 @@ def kernel_interval(
     keep_x, keep_y = _spread(len(X)), _spread(len(Y))
     x, y = np.asarray(X[keep_x], dtype=np.float64), np.asarray(Y[keep_y], dtype=np.float64)
     in_x, in_y = _membership(x_video[keep_x], videos), _membership(y_video[keep_y], videos)
-    weights = np.stack(list(draw_videos(videos, draws, np.random.default_rng(seed))))
+    weights = np.stack(list(resample_counts(np.random.default_rng(seed), videos, draws)))
     with np.errstate(invalid="ignore", divide="ignore"):  # a draw may leave a side with fewer than two vectors
         found = _within(polynomial_kernel(x, x), in_x, weights) + _within(polynomial_kernel(y, y), in_y, weights)
         across = _form(weights, in_x.T @ polynomial_kernel(x, y) @ in_y)
         found -= 2.0 * across / ((weights @ in_x.sum(axis=0)) * (weights @ in_y.sum(axis=0)))
     found = found[np.isfinite(found)]
-    if len(found) < draws // 2:
-        return None
-    low, high = np.percentile(found - found.mean(), [2.5, 97.5])
-    return float(value + low), float(value + high)
+    ends = percentile_interval(found - found.mean() if len(found) else found, draws=draws)
+    return None if ends is None else (float(value + ends[0]), float(value + ends[1]))
 
 
 def _spread(rows: int) -> NDArray[np.int64]:

@@ -7,14 +7,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from evalkit.errors import InputError
-from evalkit.leaderboard.bootstrap import Evidence, Integers, Ratings, draw_scores
+from evalkit.leaderboard.bootstrap import Integers, Ratings
 from evalkit.leaderboard.model import CellInfo, Strength
 from evalkit.leaderboard.runs import RunKey
-from evalkit.leaderboard.scoring_rules import Floats, Plan
+from evalkit.leaderboard.scoring_rules import Floats
 from evalkit.leaderboard.table import Column
-
-TAIL = 0.025
+from evalkit.statistics.bootstrap import two_way_interval
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,17 +106,6 @@ def interval(answers: Answers, run: int, value: float, *, draws: int, seed: int)
     and where most draws leave nothing.
     """
     kept = answers.run == run
-    samples, sample = np.unique(answers.sample[kept], return_inverse=True)
-    raters, rater = np.unique(answers.rater[kept], return_inverse=True)
-    if len(samples) < 2 or len(raters) < 2:
-        return None
-    zeros = np.zeros(len(sample), dtype=np.int64)
-    column = Column("value", higher_is_better=True, group="subjective")
-    rated = Ratings(zeros, sample, rater, zeros, answers.value[kept])
-    evidence = Evidence(("run",), (column,), np.array([[value]]), ratings=rated)
-    try:
-        made = draw_scores(evidence, Plan("value", (column,)), draws=draws, seed=seed)
-    except InputError:
-        return None
-    low, high = np.quantile(made.scores[:, 0], (TAIL, 1 - TAIL))
-    return float(low), float(high)
+    return two_way_interval(
+        answers.sample[kept], answers.rater[kept], answers.value[kept], value, draws=draws, seed=seed
+    )

@@ -14,15 +14,21 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from evalkit.errors import InputError
 from evalkit.leaderboard.scoring_rules import Floats, Plan
 from evalkit.leaderboard.table import Column
+from evalkit.statistics.bootstrap import (
+    FEWEST_DRAWS,
+    FEWEST_UNITS,
+    RatingMeans,
+    block_sizes,
+    independent_streams,
+    multinomial_counts,
+    ratio,
+)
 
 Integers = NDArray[np.int64]
-BLOCK = 1_000_000  # numbers in the largest array of a block
-FEWEST = 2  # videos, or raters, that show how much they differ
 
 
 @dataclass(frozen=True)
@@ -146,7 +152,7 @@ class Evidence:
         found = {}
         for number, column in enumerate(self.columns):
             if column.id in self.videos:
-                few = (np.isfinite(self.videos[column.id]).sum(axis=1) < FEWEST).any()
+                few = (np.isfinite(self.videos[column.id]).sum(axis=1) < FEWEST_UNITS).any()
                 why = "one video" if few else None
             elif column.id in self.errors:
                 why = None
@@ -168,7 +174,7 @@ class Evidence:
             return "no interval"
         for why, unit in (("one video", ratings.video), ("one rater", ratings.rater)):
             pairs = np.unique(np.stack([ratings.team[here], unit[here]]), axis=1)
-            if (np.bincount(pairs[0], minlength=len(self.teams)) < FEWEST).any():
+            if (np.bincount(pairs[0], minlength=len(self.teams)) < FEWEST_UNITS).any():
                 return why
         return None
 
@@ -235,8 +241,8 @@ def draw_scores(evidence: Evidence, plan: Plan, *, draws: int = 2000, seed: int 
     """
     if [column.id for column in evidence.columns] != [column.id for column in plan.columns]:
         raise InputError("The evidence and the rule name different columns.")
-    if draws < 100:
-        raise InputError("A bootstrap needs more draws.", found=str(draws), expected="at least 100")
+    if draws < FEWEST_DRAWS:
+        raise InputError("A bootstrap needs more draws.", found=str(draws), expected=f"at least {FEWEST_DRAWS}")
     evidence = evidence.moving()
     sampler = _Sampler(evidence, plan)
     scores, lost = sampler.run(draws, seed, videos=True, raters=True, spread=spread)
@@ -262,14 +268,14 @@ def _freedom(evidence: Evidence, sampler: _Sampler, draws: int, seed: int) -> Fl
         return np.full((teams, teams), np.inf)
     if len(present) == 1:
         return np.full((teams, teams), float(*present.values()))
-    few = max(100, draws // 4)
+    few = max(FEWEST_DRAWS, draws // 4)
     total, parts = np.zeros((teams, teams)), np.zeros((teams, teams))
     for name, freedom in present.items():
         scores, _ = sampler.run(few, seed + 1, videos=name == "videos", raters=name == "raters")
         variance = difference_variance(scores)
         total += variance
         parts += variance**2 / freedom
-    return _ratio(total**2, parts, otherwise=float(max(present.values())))
+    return ratio(total**2, parts, otherwise=float(max(present.values())))
 
 
 def difference_variance(scores: Floats) -> Floats:
@@ -286,8 +292,11 @@ class _Sampler:
     def __init__(self, evidence: Evidence, plan: Plan) -> None:
         self._evidence, self._plan = evidence, plan
         self._index = {column.id: position for position, column in enumerate(evidence.columns)}
-        self._items = None if evidence.rater_count == 0 or evidence.ratings is None else _Items(evidence)
-        self._rows = self._items.rows if self._items else 0
+        self._ratings: RatingMeans | None = None
+        if evidence.ratings is not None and len(evidence.ratings.value):
+            ratings = evidence.ratings
+            cell = ratings.team * len(evidence.columns) + ratings.column
+            self._ratings = RatingMeans(cell, ratings.video, ratings.rater, ratings.value, videos=evidence.video_count)
 
     def run(self, draws: int, seed: int, *, videos: bool, raters: bool, spread: float = 1.0) -> tuple[Floats, int]:
         """Return the scores of the draws that kept every team, and how many did not."""
@@ -302,19 +311,18 @@ class _Sampler:
     def _shifts(self, draws: int, seed: int, *, videos: bool, raters: bool) -> Iterator[Floats]:
         """Yield how far the values move in blocks (some draws, teams, columns), NaN where a team lost everything."""
         evidence = self._evidence
-        # One stream each, read row by row: blocks of any size give the same draws.
-        for_videos, for_raters, for_errors = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(3))
-        size = len(evidence.teams) * len(evidence.columns)
-        block = max(1, BLOCK // max(1, size, self._rows, evidence.video_count, evidence.rater_count))
-        for start in range(0, draws, block):
-            count = min(block, draws - start)
-            seen = _counts(for_videos, evidence.video_count, count, draw=videos)
-            heard = _counts(for_raters, evidence.rater_count, count, draw=raters)
-            values = np.zeros((count, len(evidence.teams), len(evidence.columns)))
+        shape = (len(evidence.teams), len(evidence.columns))
+        units = (evidence.video_count, evidence.rater_count)
+        rows = self._ratings.rows if self._ratings else 0
+        for_videos, for_raters, for_errors = independent_streams(seed, 3)
+        for count in block_sizes(draws, max(shape[0] * shape[1], rows, *units)):
+            video_counts = _counts(for_videos, units[0], count, draw=videos)
+            rater_counts = _counts(for_raters, units[1], count, draw=raters)
+            values = np.zeros((count, *shape))
             for name, array in evidence.videos.items():
-                values[:, :, self._index[name]] += _shifted_means(array, seen)
-            if self._items:
-                values += self._items.shifts(seen, heard)
+                values[:, :, self._index[name]] += _shifted_means(array, video_counts)
+            if self._ratings:
+                values.reshape(count, -1)[:, self._ratings.cells] += self._ratings.shifts(video_counts, rater_counts)
             noise = for_errors.standard_normal((count, len(evidence.errors), len(evidence.teams)))
             if videos:
                 for position, (name, error) in enumerate(evidence.errors.items()):
@@ -322,11 +330,9 @@ class _Sampler:
             yield values
 
 
-def _counts(random: np.random.Generator, things: int, draws: int, *, draw: bool) -> Floats:
-    """Return how often each thing was drawn (draws, things)."""
-    if things == 0 or not draw:
-        return np.ones((draws, things))
-    return random.multinomial(things, np.full(things, 1.0 / things), size=draws).astype(np.float64)
+def _counts(random: np.random.Generator, units: int, draws: int, *, draw: bool) -> Floats:
+    """Return how often each unit was drawn (draws, units): once each where nothing is to be drawn."""
+    return multinomial_counts(random, units, draws) if units and draw else np.ones((draws, units))
 
 
 def _shifted_means(array: NDArray[Any], seen: Floats) -> Floats:
@@ -336,46 +342,4 @@ def _shifted_means(array: NDArray[Any], seen: Floats) -> Floats:
     middle = filled.sum(axis=1) / there.sum(axis=1)
     filled = np.where(there, array - middle[:, None], 0.0)
     weight = seen @ there.T.astype(np.float64)
-    return _ratio(seen @ filled.T, weight)
-
-
-def _ratio(above: Floats, below: Floats, otherwise: float = np.nan) -> Floats:
-    """Return ``above / below``, ``otherwise`` where ``below`` is 0."""
-    out = np.full(below.shape, otherwise, dtype=np.float64)
-    np.divide(above, below, out=out, where=below > 0)
-    return out
-
-
-class _Items:
-    """Ratings gathered by item: a row per rated video of a team in a dimension."""
-
-    def __init__(self, evidence: Evidence) -> None:
-        ratings = evidence.ratings
-        assert ratings is not None  # noqa: S101  # the caller has looked
-        raters, rater = np.unique(ratings.rater, return_inverse=True)
-        self._shape = (len(evidence.teams), len(evidence.columns))
-        videos = max(evidence.video_count, 1)
-        cell = ratings.team * len(evidence.columns) + ratings.column
-        items, item = np.unique(cell * videos + ratings.video, return_inverse=True)
-        self.rows = len(items)
-        self._video = items % videos
-        self._cells, self._starts = np.unique(items // videos, return_index=True)
-        shape = (self.rows, len(raters))
-        self._sums = csr_array((ratings.value, (item, rater)), shape=shape)
-        self._numbers = csr_array((np.ones(len(item)), (item, rater)), shape=shape)
-        self._middle = self._means(np.ones((1, videos)), np.ones((1, len(raters))))
-
-    def _means(self, seen: Floats, heard: Floats) -> Floats:
-        """Return the mean over drawn items of the mean over drawn raters (draws, rated cells)."""
-        number = self._numbers @ heard.T
-        mean = _ratio(self._sums @ heard.T, number, otherwise=0.0)
-        weight = seen.T[self._video] * (number > 0)
-        total = np.add.reduceat(weight, self._starts, axis=0)
-        summed = np.add.reduceat(weight * mean, self._starts, axis=0)
-        return _ratio(summed, total).T
-
-    def shifts(self, seen: Floats, heard: Floats) -> Floats:
-        """Return how far the means move (draws, teams, columns), 0 where nothing is rated."""
-        out = np.zeros((len(seen), self._shape[0] * self._shape[1]))
-        out[:, self._cells] = self._means(seen, heard) - self._middle
-        return out.reshape(-1, *self._shape)
+    return ratio(seen @ filled.T, weight)

@@ -9,7 +9,7 @@ import numpy as np
 from evalkit.leaderboard.answers import PeopleColumn
 from evalkit.leaderboard.model import ColumnInfo, Distribution, Points
 from evalkit.leaderboard.runs import Runs
-from evalkit.statistics.correlation import agreement
+from evalkit.statistics.correlation import correlate
 
 DRAWS = 200  # resamples of a correlation's interval; Kendall's is slow
 Samples = Mapping[str, float]
@@ -78,7 +78,7 @@ def _points(metric: ColumnInfo, dimension: ColumnInfo, field: Runs, values: Samp
         samples=tuple(point[1] for point in found),
         x=tuple(point[2] for point in found),
         y=tuple(point[3] for point in found),
-        agreement=agreement(
+        agreement=correlate(
             x, y, higher_is_better=bool(metric.higher_is_better), clusters=clusters, draws=DRAWS, seed=seed
         ),
     )

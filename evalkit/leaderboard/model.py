@@ -8,7 +8,7 @@ from typing import Literal
 
 from evalkit.leaderboard.sensitivity import RandomWeights, WeightInterval
 from evalkit.leaderboard.table import Group, Reason
-from evalkit.statistics.correlation import Agreement
+from evalkit.statistics.correlation import Correlations
 
 Kind = Literal["metric", "dimension", "pairs"]
 
@@ -172,7 +172,7 @@ class Points:
     samples: tuple[str, ...]
     x: tuple[float, ...]
     y: tuple[float, ...]
-    agreement: Agreement
+    agreement: Correlations
 
 
 @dataclass(frozen=True)

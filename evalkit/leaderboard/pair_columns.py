@@ -12,12 +12,12 @@ from evalkit.errors import InputError
 from evalkit.leaderboard.answers import Answers, People, PeopleColumn, interval
 from evalkit.leaderboard.bootstrap import Integers, comparisons_as_ratings
 from evalkit.leaderboard.model import CellInfo, Strength
-from evalkit.leaderboard.pair_points import PairPoints, pair_points, win_matrix
 from evalkit.leaderboard.runs import RunKey, Runs
 from evalkit.leaderboard.scoring_rules import Floats
 from evalkit.leaderboard.table import PAIRS
 from evalkit.ratings.pairs import Comparison, PairVerdict
 from evalkit.statistics.bradley_terry import Strengths, bradley_terry
+from evalkit.statistics.pair_points import PairPoints, pair_points, win_matrix
 from evalkit.text import escape_for_display
 
 ESTIMATOR = "pairs.bradley-terry"

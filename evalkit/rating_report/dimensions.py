@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import get_args
 
 import numpy as np
 
-from evalkit.challenges.rating_rules import Dimension, Estimator
+from evalkit.challenges.rating_rules import Dimension
 from evalkit.errors import EvalkitError, InputError
 from evalkit.leaderboard.answers import Answers, interval
 from evalkit.rating_report.model import (
@@ -28,19 +27,17 @@ from evalkit.statistics.agreement import (
     pooled_deviation,
     raters_needed,
 )
-from evalkit.statistics.estimators import estimate
+from evalkit.statistics.arrays import Vector
+from evalkit.statistics.estimators import ESTIMATORS, estimate
 from evalkit.statistics.mos import mean_scores
-from evalkit.statistics.opinion_table import OpinionTable, Vector
+from evalkit.statistics.opinion_table import OpinionTable
 from evalkit.statistics.subject_model import projected_scores
 
-ESTIMATORS: tuple[Estimator, ...] = get_args(Estimator)
 HALF_WIDTHS = (0.5, 0.25)
 ALPHA_DRAWS = 500
 
 
-def dimension_panel(
-    dimension: Dimension, found: VideoTable, declared: Estimator, *, draws: int, seed: int
-) -> DimensionPanel:
+def dimension_panel(dimension: Dimension, found: VideoTable, declared: str, *, draws: int, seed: int) -> DimensionPanel:
     """Return what is said of one dimension.
 
     Args:
@@ -90,7 +87,7 @@ def rater_model(table: OpinionTable) -> tuple[Vector, Vector, str | None]:
     return model.bias, model.inconsistency, None
 
 
-def _scores(name: Estimator, found: VideoTable, *, draws: int, seed: int) -> EstimatorScores:
+def _scores(name: str, found: VideoTable, *, draws: int, seed: int) -> EstimatorScores:
     if not len(found.table):
         return EstimatorScores(name, "there are no ratings")
     made = estimate(found.table, name)

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from evalkit.errors import InputError
-from evalkit.leaderboard.pair_points import pair_points
 from evalkit.rating_report.model import Figure, PairPanel, PairTeam
 from evalkit.ratings.pairs import Comparison, PairVerdict
-from evalkit.statistics.bradley_terry import Strengths, bradley_terry, points_table
+from evalkit.statistics.bradley_terry import Strengths, bradley_terry
+from evalkit.statistics.pair_points import pair_points, win_matrix
 
 
 def pair_panels(counted: Sequence[PairVerdict]) -> tuple[PairPanel, ...]:
@@ -24,7 +24,7 @@ def pair_panels(counted: Sequence[PairVerdict]) -> tuple[PairPanel, ...]:
 def _panel(dimension: str, compared: Sequence[Comparison]) -> PairPanel:
     teams = sorted({team for one in compared for team in (one.left, one.right)})
     number = {team: at for at, team in enumerate(teams)}
-    table = points_table(
+    table = win_matrix(
         np.array([number[one.left] for one in compared], dtype=np.int64),
         np.array([number[one.right] for one in compared], dtype=np.int64),
         np.array([one.outcome for one in compared], dtype=np.float64),

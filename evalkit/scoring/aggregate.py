@@ -11,6 +11,7 @@ import numpy as np
 from evalkit.metrics.base import Metric, MetricRecord, Outcome, SetMetric, Summary, VideoInputs
 from evalkit.scoring.scorecard import Event as ScoreEvent
 from evalkit.scoring.scorecard import MetricScore
+from evalkit.statistics.bootstrap import mean_interval
 
 BOOTSTRAP_DRAWS = 2000
 CONFIDENCE = 0.95
@@ -89,25 +90,13 @@ def bootstrap_mean(values: np.ndarray[tuple[int], np.dtype[np.float64]], name: s
 
     Seeded by the metric's name, so that the same values give the same interval on every run.
     """
-    from scipy.stats import bootstrap
-
     if len(values) < 2:
         return None
     if np.ptp(values) == 0:
         middle = float(values.mean())  # what is reported as the value, to the last bit
         return middle, middle
     seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
-    result = bootstrap(
-        (values,),
-        np.mean,
-        n_resamples=BOOTSTRAP_DRAWS,
-        confidence_level=CONFIDENCE,
-        method="percentile",
-        vectorized=True,
-        batch=200,
-        rng=np.random.default_rng(seed),
-    )
-    return float(result.confidence_interval.low), float(result.confidence_interval.high)
+    return mean_interval(values, np.random.default_rng(seed), draws=BOOTSTRAP_DRAWS, level=CONFIDENCE)
 
 
 def _commonest(reasons: Counter[str]) -> str | None:

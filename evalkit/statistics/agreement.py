@@ -10,8 +10,10 @@ import numpy as np
 from scipy import sparse, stats
 
 from evalkit.errors import InputError, UsageError
+from evalkit.statistics.arrays import Vector
+from evalkit.statistics.bootstrap import percentile_interval, resample_counts
 from evalkit.statistics.mos import mean_scores
-from evalkit.statistics.opinion_table import OpinionTable, Vector, check_level
+from evalkit.statistics.opinion_table import OpinionTable, check_level
 
 Scale = Literal["nominal", "ordinal", "interval", "ratio"]
 IccForm = Literal["1,1", "2,1", "3,1", "1,k", "2,k", "3,k"]
@@ -94,17 +96,13 @@ def krippendorff_alpha(
         return Agreement(None, None, None, len(rated), raters, "all scores are the same")
     if not draws or rng is None:
         return Agreement(value, None, None, len(rated), raters)
-    resampled = []
-    for _ in range(draws):
-        weight = np.bincount(rng.integers(0, len(rated), len(rated)), minlength=len(rated)).astype(np.float64)
-        drawn = _alpha(counts, values, scale, weight)
-        if drawn is not None:
-            resampled.append(drawn)
-    if len(resampled) < draws:
+    drawn = [_alpha(counts, values, scale, weight) for weight in resample_counts(rng, len(rated), draws)]
+    resampled = [one for one in drawn if one is not None]
+    ends = percentile_interval(resampled, draws=draws, tail=0.5 - level / 2, least=1.0)
+    if ends is None:
         reason = f"in {draws - len(resampled)} of {draws} resamples all scores are the same"
         return Agreement(value, None, None, len(rated), raters, reason)
-    low, high = np.quantile(resampled, [0.5 - level / 2, 0.5 + level / 2])
-    return Agreement(value, float(low), float(high), len(rated), raters)
+    return Agreement(value, *ends, len(rated), raters)
 
 
 def _alpha(counts: sparse.csr_array, values: Vector, scale: Scale, weight: Vector) -> float | None:

@@ -11,11 +11,11 @@ from scipy import stats
 from scipy.sparse import csgraph
 
 from evalkit.errors import InputError, UsageError
-from evalkit.statistics.opinion_table import SHOWN_NAMES, Vector, check_level, listed, show_name
+from evalkit.statistics.arrays import Vector
+from evalkit.statistics.opinion_table import SHOWN_NAMES, check_level, listed, show_name
 
 ROUNDS = 200
 SETTLED = 1e-9
-RESULTS = (0.0, 0.5, 1.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,47 +54,6 @@ class Strengths:
         return float(self.theta[i] - self.theta[j]), float(np.sqrt(max(C[i, i] + C[j, j] - 2 * C[i, j], 0.0)))
 
 
-def points_table(first: ArrayLike, second: ArrayLike, result: ArrayLike, entrants: int) -> Vector:
-    """Return (n, n) points: row over column, 1 for a win, one half to each side for a tie.
-
-    Args:
-        first: (m,) number of one side of each comparison, from 0.
-        second: (m,) of the other side.
-        result: (m,) 1 when the first was preferred, 0 when the second was, 0.5 for a tie.
-        entrants: how many there are.
-
-    Raises:
-        UsageError: when the arrays don't fit each other.
-        InputError: when somebody is compared with themselves, or a result is something else.
-    """
-    one, other, won = np.asarray(first), np.asarray(second), np.asarray(result, dtype=np.float64)
-    whole = all(side.size == 0 or np.issubdtype(side.dtype, np.integer) for side in (one, other))
-    if not (one.shape == other.shape == won.shape) or one.ndim != 1 or not whole:
-        raise UsageError(
-            "The columns of the comparisons don't fit each other.",
-            found=f"{one.dtype} {one.shape}, {other.dtype} {other.shape}, {won.shape}",
-            expected="two whole numbers and a result per comparison",
-        )
-    if one.size and (min(one.min(), other.min()) < 0 or max(one.max(), other.max()) >= entrants):
-        raise UsageError(
-            "A comparison names an entrant that is not there.",
-            found=f"numbers {min(one.min(), other.min())} to {max(one.max(), other.max())}",
-            expected=f"0 to {entrants - 1}",
-        )
-    strange = np.flatnonzero(~np.isin(won, RESULTS) | (one == other))
-    if strange.size:
-        row = int(strange[0])
-        raise InputError(
-            f"Comparison {row + 1} is none.",
-            found=f"entrant {one[row]} against {other[row]} with the result {won[row]:g}",
-            expected="two different entrants and a result of 1, 0.5 or 0",
-        )
-    points = np.zeros((entrants, entrants))
-    np.add.at(points, (one.astype(np.int64), other.astype(np.int64)), won)
-    np.add.at(points, (other.astype(np.int64), one.astype(np.int64)), 1 - won)
-    return points
-
-
 def bradley_terry(
     points: ArrayLike, *, names: Sequence[str] = (), level: float = 0.95, prior: float | None = None
 ) -> Strengths:
@@ -106,7 +65,7 @@ def bradley_terry(
     the safe side; for several comparisons per rater, resample raters.
 
     Args:
-        points: (n, n) what the row scored against the column, from `points_table`; the diagonal is zero.
+        points: (n, n) what the row scored against the column, from `win_matrix`; the diagonal is zero.
         names: one per entrant, for errors.
         level: coverage of the intervals, normal.
         prior: standard deviation of a normal prior of each log strength, which makes them finite where the comparisons
@@ -141,43 +100,6 @@ def bradley_terry(
         comparisons=played.sum(axis=1),
         prior=prior,
     )
-
-
-def bradley_terry_by_dimension(
-    first: ArrayLike,
-    second: ArrayLike,
-    result: ArrayLike,
-    dimension: Sequence[str],
-    *,
-    entrants: int,
-    names: Sequence[str] = (),
-    level: float = 0.95,
-    prior: float | None = None,
-) -> dict[str, Strengths | InputError]:
-    """Return the strengths in each dimension that was asked, sorted by its name, or why there are none.
-
-    Args:
-        first: as for `points_table`.
-        second: as for `points_table`.
-        result: as for `points_table`.
-        dimension: (m,) which question each comparison answers.
-        entrants: how many there are.
-        names: one per entrant, for errors.
-        level: coverage of the intervals.
-        prior: as for `bradley_terry`.
-    """
-    one, other, won, asked = np.asarray(first), np.asarray(second), np.asarray(result), np.asarray(dimension)
-    if asked.shape != one.shape:
-        raise UsageError("Every comparison has one dimension.", found=f"{asked.shape} for {one.shape}")
-    found: dict[str, Strengths | InputError] = {}
-    for name in sorted(set(asked.tolist())):
-        rows = asked == name
-        points = points_table(one[rows], other[rows], won[rows], entrants)
-        try:
-            found[name] = bradley_terry(points, names=names, level=level, prior=prior)
-        except InputError as error:
-            found[name] = error
-    return found
 
 
 def _logistic(x: Vector) -> Vector:

@@ -9,8 +9,9 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from evalkit.errors import UsageError
+from evalkit.statistics.arrays import Vector
 from evalkit.statistics.mos import is_rounding, mean_scores
-from evalkit.statistics.opinion_table import OpinionTable, Vector
+from evalkit.statistics.opinion_table import OpinionTable
 from evalkit.statistics.screening import RaterVerdict
 
 P913_ITEM = 0.75

@@ -8,7 +8,7 @@ that +1 is full agreement, whichever side of the metric is better.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,12 +20,12 @@ from scipy.stats import kendalltau, rankdata, spearmanr
 from scipy.stats import pearsonr as pearson
 
 from evalkit.errors import InputError
-from evalkit.leaderboard.scoring_rules import Floats
+from evalkit.statistics.arrays import Index, Vector
+from evalkit.statistics.bootstrap import BLOCK, percentile_interval, resample_indices
 
 FEWEST = 3  # two points lie on a line whatever they are
 FEWEST_FOR_INTERVAL = 5
 FEWEST_FOR_LOGISTIC = 8  # twice its parameters
-BLOCK = 1_000_000  # numbers in a block of resamples
 COEFFICIENTS = ("srcc", "plcc", "krcc")
 
 
@@ -45,7 +45,7 @@ class Coefficient:
 
 
 @dataclass(frozen=True)
-class Agreement:
+class Correlations:
     """How one metric agrees with people in one dimension.
 
     Args:
@@ -63,7 +63,7 @@ class Agreement:
     logistic: bool = False
 
 
-def agreement(
+def correlate(
     metric: NDArray[Any],
     people: NDArray[Any],
     *,
@@ -73,7 +73,7 @@ def agreement(
     draws: int = 1000,
     seed: int = 0,
     confidence: float = 0.95,
-) -> Agreement:
+) -> Correlations:
     """Return the correlations of a metric with people's scores, NaN meaning that a value is missing.
 
     Args:
@@ -102,7 +102,7 @@ def agreement(
     reason = _why_not(x, y)
     if reason:
         gap = Coefficient(None, None, reason)
-        return Agreement(len(x), count, gap, gap, gap, logistic)
+        return Correlations(len(x), count, gap, gap, gap, logistic)
     plain = {
         "srcc": float(spearmanr(x, y).statistic),
         "plcc": _pearson(x, y, logistic=logistic),
@@ -115,47 +115,12 @@ def agreement(
     for name, value in plain.items():
         missing = None if value is not None else _why_no_logistic(len(x))
         found[name] = Coefficient(value, intervals[name] if value is not None else None, missing)
-    return Agreement(len(x), count, found["srcc"], found["plcc"], found["krcc"], logistic)
+    return Correlations(len(x), count, found["srcc"], found["plcc"], found["krcc"], logistic)
 
 
-def agreement_table(
-    metrics: Mapping[str, NDArray[Any]],
-    people: Mapping[str, NDArray[Any]],
-    higher_is_better: Mapping[str, bool],
-    *,
-    logistic: bool = False,
-    clusters: NDArray[Any] | None = None,
-    draws: int = 1000,
-    seed: int = 0,
-) -> dict[str, dict[str, Agreement]]:
-    """Return the agreement of every metric with people in every dimension: metric id -> dimension id -> agreement.
-
-    Args:
-        metrics: metric id -> (items,) values.
-        people: dimension id -> (items,) scores of the same items.
-        higher_is_better: metric id -> its better side.
-        logistic, clusters, draws, seed: as in `agreement`.
-    """
-    return {
-        name: {
-            dimension: agreement(
-                values,
-                scores,
-                higher_is_better=higher_is_better[name],
-                logistic=logistic,
-                clusters=clusters,
-                draws=draws,
-                seed=seed,
-            )
-            for dimension, scores in people.items()
-        }
-        for name, values in metrics.items()
-    }
-
-
-def logistic4(x: NDArray[Any], top: float, bottom: float, middle: float, width: float) -> Floats:
+def logistic4(x: NDArray[Any], top: float, bottom: float, middle: float, width: float) -> Vector:
     """Return ``bottom + (top - bottom) / (1 + exp(-(x - middle) / |width|))`` for every ``x``."""
-    curve: Floats = bottom + (top - bottom) * expit((np.asarray(x, dtype=np.float64) - middle) / abs(width))
+    curve: Vector = bottom + (top - bottom) * expit((np.asarray(x, dtype=np.float64) - middle) / abs(width))
     return curve
 
 
@@ -181,7 +146,7 @@ def fit_logistic4(x: NDArray[Any], y: NDArray[Any]) -> tuple[float, float, float
     return top, bottom, centre + scale * middle, scale * abs(width)
 
 
-def _why_not(x: Floats, y: Floats) -> str | None:
+def _why_not(x: Vector, y: Vector) -> str | None:
     if len(x) < FEWEST:
         return f"fewer_than_{FEWEST}"
     if _flat(x):
@@ -189,7 +154,7 @@ def _why_not(x: Floats, y: Floats) -> str | None:
     return "people_constant" if _flat(y) else None
 
 
-def _flat(values: Floats) -> bool:
+def _flat(values: Vector) -> bool:
     """Whether values are equal but for rounding: a correlation of rounding errors would be noise."""
     return bool(np.ptp(values) <= 1e-13 * np.abs(values).max())
 
@@ -198,7 +163,7 @@ def _why_no_logistic(count: int) -> str:
     return f"logistic_needs_{FEWEST_FOR_LOGISTIC}" if count < FEWEST_FOR_LOGISTIC else "logistic_not_fitted"
 
 
-def _pearson(x: Floats, y: Floats, *, logistic: bool) -> float | None:
+def _pearson(x: Vector, y: Vector, *, logistic: bool) -> float | None:
     if logistic:
         found = fit_logistic4(x, y)
         if found is None:
@@ -210,7 +175,7 @@ def _pearson(x: Floats, y: Floats, *, logistic: bool) -> float | None:
 
 
 def _intervals(
-    x: Floats, y: Floats, members: NDArray[np.int64], *, logistic: bool, draws: int, seed: int, confidence: float
+    x: Vector, y: Vector, members: Index, *, logistic: bool, draws: int, seed: int, confidence: float
 ) -> dict[str, tuple[float, float] | None]:
     """Return the percentile interval of every coefficient, from the resamples that have one."""
     drawn: dict[str, list[float]] = {name: [] for name in COEFFICIENTS}
@@ -224,35 +189,26 @@ def _intervals(
             linear = _pearson(one, other, logistic=True) if logistic else None
             if linear is not None:
                 drawn["plcc"].append(linear)
-    out: dict[str, tuple[float, float] | None] = {}
     tail = (1.0 - confidence) / 2.0
-    for name, values in drawn.items():
-        enough = len(values) * 2 >= draws
-        low, high = np.quantile(values, (tail, 1.0 - tail)) if enough else (np.nan, np.nan)
-        out[name] = (float(low), float(high)) if enough else None
-    return out
+    return {name: percentile_interval(values, draws=draws, tail=tail) for name, values in drawn.items()}
 
 
-def _rows_pearson(u: Floats, v: Floats) -> list[float]:
+def _rows_pearson(u: Vector, v: Vector) -> list[float]:
     """Return Pearson's coefficient of every row of ``u`` with the same row of ``v`` (draws, items)."""
     u, v = u - u.mean(axis=1, keepdims=True), v - v.mean(axis=1, keepdims=True)
     below = np.sqrt((u**2).sum(axis=1) * (v**2).sum(axis=1))
     return [float(value) for value in (u * v).sum(axis=1) / below]
 
 
-def _resampled(
-    x: Floats, y: Floats, members: NDArray[np.int64], draws: int, seed: int
-) -> Iterator[tuple[Floats, Floats]]:
+def _resampled(x: Vector, y: Vector, members: Index, draws: int, seed: int) -> Iterator[tuple[Vector, Vector]]:
     """Yield resamples as rows (some draws, items), without those in which one side is constant.
 
     Whole clusters are drawn, with replacement; where they differ in size every block is a single draw.
     """
-    random = np.random.default_rng(seed)
     sizes = np.bincount(members)
     parts = np.split(np.argsort(members, kind="stable"), np.cumsum(sizes)[:-1])
-    block = max(1, BLOCK // len(x)) if np.ptp(sizes) == 0 else 1
-    for start in range(0, draws, block):
-        chosen = random.integers(0, len(sizes), size=(min(block, draws - start), len(sizes)))
+    width = len(x) if np.ptp(sizes) == 0 else BLOCK
+    for chosen in resample_indices(np.random.default_rng(seed), len(sizes), draws, width=width):
         index = np.array([np.concatenate([parts[cluster] for cluster in row]) for row in chosen])
         u, v = x[index], y[index]
         whole = np.array([not (_flat(one) or _flat(other)) for one, other in zip(u, v, strict=True)])

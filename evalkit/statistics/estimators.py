@@ -5,14 +5,15 @@ See docs/definitions/ratings-statistics.md.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from evalkit.challenges.rating_rules import Estimator
 from evalkit.errors import InputError
+from evalkit.statistics.arrays import Vector
 from evalkit.statistics.mos import mean_scores, rater_moments, remove_bias, standardised_scores
-from evalkit.statistics.opinion_table import OpinionTable, Vector
+from evalkit.statistics.opinion_table import OpinionTable
 from evalkit.statistics.screening import bt500, rejected_raters
 from evalkit.statistics.subject_model import projected_scores
 
@@ -31,11 +32,11 @@ class Estimate:
 
     score: Vector
     table: OpinionTable
-    used: Estimator
+    used: str
     notes: tuple[str, ...] = ()
 
 
-def estimate(table: OpinionTable, estimator: Estimator) -> Estimate:
+def estimate(table: OpinionTable, estimator: str) -> Estimate:
     """Return the items' scores; plain means with a note where ``estimator`` can't be computed.
 
     - ``mos.plain``: the mean over raters.
@@ -50,7 +51,7 @@ def estimate(table: OpinionTable, estimator: Estimator) -> Estimate:
         estimator: as the challenge declares it.
     """
     try:
-        return _ESTIMATORS[estimator](table)
+        return ESTIMATORS[estimator](table)
     except InputError as error:
         plain = _plain(table)
         note = f"{estimator} could not be computed, plain means are used: {error}"
@@ -74,7 +75,7 @@ def _p913(table: OpinionTable) -> Estimate:
     return _screened(remove_bias(table)[0], "mos.p913")
 
 
-def _screened(table: OpinionTable, used: Estimator) -> Estimate:
+def _screened(table: OpinionTable, used: str) -> Estimate:
     rejected = rejected_raters(bt500(table))
     kept = table.without(rejected)
     notes = (f"The screening of {used} left out {len(rejected)} of {_active(table)} raters.",) if rejected else ()
@@ -107,7 +108,7 @@ def _active(table: OpinionTable) -> int:
     return len(np.unique(table.rater))
 
 
-_ESTIMATORS = {
+ESTIMATORS: dict[str, Callable[[OpinionTable], Estimate]] = {
     "mos.plain": _plain,
     "mos.bias-removed": _bias_removed,
     "mos.bt500": _bt500,

@@ -11,7 +11,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.statistics.opinion_table import Index, OpinionTable, Vector, half_widths, require_connected
+from evalkit.statistics.arrays import Index, Vector
+from evalkit.statistics.opinion_table import OpinionTable, half_widths, require_connected
 
 Interval = Literal["t", "normal"]
 _SAME = 1e-12  # a deviation this small, relative to the scores, is rounding

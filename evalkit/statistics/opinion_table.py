@@ -10,10 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse, stats
 
 from evalkit.errors import InputError, UsageError
+from evalkit.statistics.arrays import Index, Vector
 from evalkit.text import escape_for_display
 
-Vector = NDArray[np.float64]
-Index = NDArray[np.int64]
 SHOWN_NAMES = 8
 NAME_LENGTH = 80
 

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from evalkit.errors import UsageError
+from evalkit.statistics.arrays import Vector
 from evalkit.statistics.mos import is_rounding
-from evalkit.statistics.opinion_table import OpinionTable, Vector, show_name
+from evalkit.statistics.opinion_table import OpinionTable, show_name
 
 _EDGE = 1e-9  # relative: a score that lies on a limit is on it, whatever rounding says
 

@@ -25,8 +25,9 @@ from numpy.typing import ArrayLike
 from scipy import optimize, stats
 
 from evalkit.errors import InputError, UsageError
+from evalkit.statistics.arrays import Index, Vector
 from evalkit.statistics.mos import mean_scores
-from evalkit.statistics.opinion_table import Index, OpinionTable, Vector, check_level, listed, require_connected
+from evalkit.statistics.opinion_table import OpinionTable, check_level, listed, require_connected
 
 ROUNDS = 5000
 SETTLED = 1e-8

@@ -32,7 +32,7 @@ from evalkit.leaderboard.model import (
 from evalkit.leaderboard.sensitivity import RandomWeights, WeightInterval
 from evalkit.leaderboard.table import Reason
 from evalkit.scoring.scorecard import Scorecard
-from evalkit.statistics.correlation import agreement
+from evalkit.statistics.correlation import correlate
 
 TEAMS = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta")
 EXTRA = (
@@ -303,7 +303,7 @@ def plain(names: tuple[str, ...], **changes: object) -> tuple[Snapshot, Leaderbo
     y = np.clip(3 + x, 1, 5)
     owners = tuple(name for name in names for _ in range(4))
     points = Points(
-        "m.id", "look", owners, ("s1", "s2", "s3", "s4") * len(names), tuple(x), tuple(y), agreement(x, y, draws=50)
+        "m.id", "look", owners, ("s1", "s2", "s3", "s4") * len(names), tuple(x), tuple(y), correlate(x, y, draws=50)
     )
     wins = np.zeros(len(names))
     wins[:1] = 1.0

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from evalkit.errors import InputError
-from evalkit.leaderboard import bootstrap
 from evalkit.leaderboard.bootstrap import (
     Evidence,
     Ratings,
@@ -16,9 +15,10 @@ from evalkit.leaderboard.bootstrap import (
     difference_variance,
     draw_scores,
 )
-from evalkit.leaderboard.pair_points import pair_points, win_matrix
 from evalkit.leaderboard.scoring_rules import Plan
 from evalkit.leaderboard.table import Column
+from evalkit.statistics import bootstrap as engine
+from evalkit.statistics.pair_points import pair_points, win_matrix
 
 WIDE = (-1000.0, 1000.0)
 METRIC = Column("metric", True, range=WIDE)
@@ -111,7 +111,7 @@ def test_blocks_do_not_matter(monkeypatch, block):
     )
     plan = Plan("weighted-sum", evidence.columns)
     whole = draw_scores(evidence, plan, draws=120, seed=2)
-    monkeypatch.setattr(bootstrap, "BLOCK", block)
+    monkeypatch.setattr(engine, "BLOCK", block)
     parts = draw_scores(evidence, plan, draws=120, seed=2)
     assert np.allclose(whole.scores, parts.scores, rtol=0, atol=1e-11)
     assert np.allclose(whole.freedom, parts.freedom, rtol=1e-6)

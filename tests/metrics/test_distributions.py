@@ -18,7 +18,8 @@ from evalkit.metrics.distributions import (
     polynomial_kernel,
     unbiased_mmd,
 )
-from evalkit.metrics.resampling import draw_videos, frechet_interval, kernel_interval
+from evalkit.metrics.resampling import frechet_interval, kernel_interval
+from evalkit.statistics.bootstrap import resample_counts
 
 
 def published_vectors():
@@ -273,7 +274,7 @@ def test_copies_of_a_video_are_not_compared():
     """A draw that has a video twice, against the sum over all pairs of frames written out."""
     X, x_video = videos(3, 2, 4)
     Y, y_video = videos(3, 2, 4, seed=1)
-    weights = next(iter(draw_videos(3, 1, np.random.default_rng(0))))
+    weights = next(iter(resample_counts(np.random.default_rng(0), 3, 1)))
     assert sorted(weights) != [1, 1, 1], "the draw repeats a video"
 
     def within(rows, video):
@@ -289,7 +290,7 @@ def test_copies_of_a_video_are_not_compared():
     repeat_x, repeat_y = (np.repeat(s, weights[v].astype(int), axis=0) for s, v in ((X, x_video), (Y, y_video)))
     expected = within(X, x_video) + within(Y, y_video) - 2 * polynomial_kernel(repeat_x, repeat_y).mean()
     # With draws=2 the interval about 0 is +-95 % of half the difference of the two draws.
-    second = list(draw_videos(3, 2, np.random.default_rng(0)))[1]
+    second = list(resample_counts(np.random.default_rng(0), 3, 2))[1]
     assert second.tolist() != weights.tolist()
     low, high = kernel_interval(0.0, X, Y, x_video, y_video, draws=2)
     weights = second

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -14,13 +14,13 @@ from scipy import optimize, stats
 
 from evalkit.board.filtering import filter_ratings
 from evalkit.board.model import Decision, GoldItem, Snapshot
-from evalkit.challenges.rating_rules import RatingRules
+from evalkit.challenges.rating_rules import Estimator, RatingRules
 from evalkit.errors import UsageError
 from evalkit.rating_report.compute import RatingReport, compute_rating_report, propose_exclusions
-from evalkit.rating_report.dimensions import ESTIMATORS
 from evalkit.rating_report.model import EstimatorScores, RaterPanel, Screening
 from evalkit.rating_report.screening import RULES, screen
 from evalkit.ratings import Comparison, Rating
+from evalkit.statistics.estimators import ESTIMATORS
 
 CHALLENGE = """
 id: c
@@ -441,6 +441,10 @@ def test_every_estimator_puts_the_faithful_first(real_panel: RatingReport) -> No
             assert max(scores.teams, key=lambda team: team.score.value or 0).team == "faithful"
         assert dimension.alpha_ordinal.value is not None
         assert 0.4 < dimension.alpha_ordinal.value < 0.9
+
+
+def test_every_estimator_of_a_challenge_can_be_computed() -> None:
+    assert tuple(ESTIMATORS) == get_args(Estimator)
 
 
 @pytest.mark.shared

@@ -1,4 +1,4 @@
-"""Agreement of metrics with people: hand arithmetic, scipy, and intervals that hold."""
+"""Correlations of metrics with people: hand arithmetic, scipy, and intervals that hold."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from scipy.optimize import least_squares
 from scipy.stats import kendalltau, pearsonr, spearmanr
 
 from evalkit.errors import InputError
-from evalkit.statistics.correlation import agreement, agreement_table, fit_logistic4, logistic4
+from evalkit.statistics.correlation import correlate, fit_logistic4, logistic4
 
 
 def test_five_items_by_hand():
@@ -17,7 +17,7 @@ def test_five_items_by_hand():
     Spearman 1 - 6 * 4 / (5 * 24) = 0.8; Pearson the same, for both are ranks; Kendall: of ten pairs two are turned,
     (8 - 2) / 10 = 0.6.
     """
-    made = agreement(np.arange(1, 6), np.array([2, 1, 4, 3, 5]))
+    made = correlate(np.arange(1, 6), np.array([2, 1, 4, 3, 5]))
     assert (made.n, made.clusters) == (5, 5)
     assert made.srcc.value == pytest.approx(0.8)
     assert made.plcc.value == pytest.approx(0.8)
@@ -30,7 +30,7 @@ def test_against_scipy_with_gaps_and_ties():
     y += x
     x[[3, 7]], y[[7, 20]] = np.nan, np.nan
     kept = np.isfinite(x) & np.isfinite(y)
-    made = agreement(x, y, draws=200)
+    made = correlate(x, y, draws=200)
     assert made.n == 57
     assert made.srcc.value == pytest.approx(spearmanr(x[kept], y[kept]).statistic, abs=1e-12)
     assert made.plcc.value == pytest.approx(pearsonr(x[kept], y[kept]).statistic, abs=1e-12)
@@ -42,7 +42,7 @@ def test_against_scipy_with_gaps_and_ties():
 
 def test_a_metric_whose_lower_side_is_better_is_turned():
     x, y = np.array([1.0, 2, 3, 4, 7, 8]), np.array([5.0, 4, 4.5, 2, 1, 0])
-    up, down = agreement(-x, y, draws=100), agreement(x, y, higher_is_better=False, draws=100)
+    up, down = correlate(-x, y, draws=100), correlate(x, y, higher_is_better=False, draws=100)
     assert up == down
     assert down.plcc.value == pytest.approx(-pearsonr(x, y).statistic)
 
@@ -60,12 +60,12 @@ def test_a_metric_whose_lower_side_is_better_is_turned():
     ],
 )
 def test_reasons_instead_of_numbers(x, y, reason):
-    made = agreement(np.array(x, dtype=float), np.array(y, dtype=float))
+    made = correlate(np.array(x, dtype=float), np.array(y, dtype=float))
     assert [(c.value, c.ci, c.reason) for c in (made.srcc, made.plcc, made.krcc)] == [(None, None, reason)] * 3
 
 
 def test_too_few_for_an_interval():
-    made = agreement(np.arange(4.0), np.array([1.0, 3, 2, 5]))
+    made = correlate(np.arange(4.0), np.array([1.0, 3, 2, 5]))
     assert made.srcc.value == pytest.approx(0.8)
     assert made.srcc.ci is None
 
@@ -90,7 +90,7 @@ def test_the_logistic_is_the_least_squares_one():
     assert ours == pytest.approx(min(2 * other.cost for other in others), rel=1e-6)
     assert found[:2] == pytest.approx((5, 1), abs=0.15)
     assert found[2:] == pytest.approx((600, 500), rel=0.1)
-    curved, straight = agreement(x, y, logistic=True, draws=50), agreement(x, y, draws=50)
+    curved, straight = correlate(x, y, logistic=True, draws=50), correlate(x, y, draws=50)
     assert curved.plcc.value == pytest.approx(pearsonr(logistic4(x, *found), y).statistic, abs=1e-9)
     assert curved.plcc.value > straight.plcc.value + 0.01
     assert curved.srcc.value == straight.srcc.value
@@ -101,21 +101,21 @@ def test_the_logistic_does_not_depend_on_the_unit():
     random = np.random.default_rng(5)
     x = random.normal(size=40)
     y = np.tanh(x) + random.normal(scale=0.1, size=40)
-    one, other = (agreement(scale * x + shift, y, logistic=True, draws=0) for scale, shift in ((1, 0), (1e4, -3e5)))
+    one, other = (correlate(scale * x + shift, y, logistic=True, draws=0) for scale, shift in ((1, 0), (1e4, -3e5)))
     assert one.plcc.value == pytest.approx(other.plcc.value, abs=1e-9)
 
 
 def test_every_coefficient_has_its_own_interval():
     """Where people follow the metric in order but not in a line, rank correlations are 1 in every resample."""
     x = np.linspace(0, 3, 30)
-    made = agreement(x, np.exp(3 * x), draws=100)
+    made = correlate(x, np.exp(3 * x), draws=100)
     assert made.srcc.ci == pytest.approx((1, 1))
     assert made.krcc.ci == pytest.approx((1, 1))
     assert 0.4 < made.plcc.ci[0] < made.plcc.value < made.plcc.ci[1] < 0.95
 
 
 def test_a_logistic_that_cannot_be_fitted_is_a_reason():
-    made = agreement(np.arange(7.0), np.arange(7.0) ** 2, logistic=True)
+    made = correlate(np.arange(7.0), np.arange(7.0) ** 2, logistic=True)
     assert (made.plcc.value, made.plcc.reason) == (None, "logistic_needs_8")
     assert made.srcc.value == pytest.approx(1)
 
@@ -127,14 +127,14 @@ def test_clusters_are_resampled_whole():
     y = x + random.normal(size=10)
     video = np.repeat(np.arange(10), 20)
     far = random.normal(scale=1e-6, size=200)
-    naive = agreement(x[video] + far, y[video], draws=200)
-    honest = agreement(x[video] + far, y[video], clusters=video, draws=200)
-    small = agreement(x, y, draws=200)
+    naive = correlate(x[video] + far, y[video], draws=200)
+    honest = correlate(x[video] + far, y[video], clusters=video, draws=200)
+    small = correlate(x, y, draws=200)
     width = {name: one.plcc.ci[1] - one.plcc.ci[0] for name, one in (("n", naive), ("h", honest), ("s", small))}
     assert (naive.clusters, honest.clusters, honest.n) == (200, 10, 200)
     assert width["h"] == pytest.approx(width["s"], rel=0.25)
     assert width["n"] < 0.5 * width["h"]
-    ragged = agreement(x[video][7:], y[video][7:], clusters=video[7:], draws=50)
+    ragged = correlate(x[video][7:], y[video][7:], clusters=video[7:], draws=50)
     assert ragged.clusters == 10
 
 
@@ -145,29 +145,12 @@ def test_intervals_hold_the_truth():
     for seed in range(60):
         x = random.normal(size=60)
         y = 0.6 * x + 0.8 * random.normal(size=60)
-        low, high = agreement(x, y, draws=50, seed=seed).plcc.ci
+        low, high = correlate(x, y, draws=50, seed=seed).plcc.ci
         held += low <= 0.6 <= high
     assert 52 <= held < 60
-
-
-def test_a_table_per_metric_and_dimension():
-    random = np.random.default_rng(8)
-    items = random.normal(size=30)
-    made = agreement_table(
-        {"good": items, "distance": -items, "flat": np.zeros(30)},
-        {"sync": items + 0.1 * random.normal(size=30), "quality": random.normal(size=30)},
-        {"good": True, "distance": False, "flat": True},
-        draws=50,
-    )
-    assert made["good"]["sync"].srcc.value > 0.95
-    assert made["distance"]["sync"] == made["good"]["sync"]
-    assert abs(made["good"]["quality"].srcc.value) < 0.5
-    assert made["flat"]["sync"].krcc.reason == "metric_constant"
-    again = agreement(items, random.normal(size=30), draws=50, seed=1)
-    assert again.srcc.ci is not None
 
 
 @pytest.mark.parametrize(("x", "y"), [([1, 2], [1]), ([1, 2, np.inf], [1, 2, 3]), ([[1, 2]], [[1, 2]])])
 def test_faulty_lists(x, y):
     with pytest.raises(InputError, match="A correlation needs"):
-        agreement(np.array(x, dtype=float), np.array(y, dtype=float))
+        correlate(np.array(x, dtype=float), np.array(y, dtype=float))

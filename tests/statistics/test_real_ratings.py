@@ -8,10 +8,11 @@ from datetime import datetime
 import numpy as np
 import pytest
 
-from evalkit.statistics.bradley_terry import bradley_terry, points_table
+from evalkit.statistics.bradley_terry import bradley_terry
 from evalkit.statistics.consistency import p913_correlation, rest_correlation
 from evalkit.statistics.mos import mean_scores
 from evalkit.statistics.opinion_table import OpinionTable, opinion_table
+from evalkit.statistics.pair_points import win_matrix
 from evalkit.statistics.screening import bt500, rejected_raters, speeders, straight_liners
 from evalkit.statistics.subject_model import projected_scores
 
@@ -95,7 +96,7 @@ def test_pairs_put_the_faithful_first(shared) -> None:
     rows = rows_of(shared / "data" / "talking-heads" / "ratings" / "pairs.csv")
     teams = sorted({row[side] for row in rows for side in ("left", "right")})
     results = {"left": 1.0, "tie": 0.5, "right": 0.0}
-    points = points_table(
+    points = win_matrix(
         [teams.index(row["left"]) for row in rows],
         [teams.index(row["right"]) for row in rows],
         [results[row["winner"]] for row in rows],

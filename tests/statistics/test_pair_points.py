@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from evalkit.errors import InputError
-from evalkit.leaderboard.pair_points import pair_points, win_matrix
+from evalkit.statistics.pair_points import pair_points, win_matrix
 
 # 0 beats 1, 0 beats 1, 1 and 2 draw, 2 beats 1, 0 and 2: each wins once
 FIRST, SECOND = np.array([0, 1, 1, 2, 0, 2]), np.array([1, 0, 2, 1, 2, 0])
@@ -45,6 +45,7 @@ def test_unequal_meetings_are_said():
         ([-1], [1], [1], "unknown team"),
         ([1], [1], [1], "with itself"),
         ([0, 1], [1], [1], "two teams and an outcome"),
+        ([0.0], [1.0], [1], "two whole numbers"),
     ],
 )
 def test_faulty_comparisons(first, second, outcome, words):

@@ -1,16 +1,15 @@
-"""Points of head-to-head comparisons: a win 1, a draw 0.5, a loss 0 (the user study of IPVG 2025)."""
+"""Points of pair comparisons: a win 1, a tie 0.5, a loss 0 (the user study of IPVG 2025)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
 from evalkit.errors import InputError
-from evalkit.leaderboard.scoring_rules import Floats
+from evalkit.statistics.arrays import Index, Vector
 
 
 @dataclass(frozen=True)
@@ -18,47 +17,52 @@ class PairPoints:
     """Points per team.
 
     Args:
-        points: (teams,) wins plus half the draws.
+        points: (teams,) wins plus half the ties.
         comparisons: (teams,) how often each was compared.
         share: (teams,) points per comparison, 0..1; NaN for a team that was never compared.
         balanced: whether every two teams met equally often, without which points measure the opponents too.
     """
 
-    points: Floats
-    comparisons: NDArray[np.int64]
-    share: Floats
+    points: Vector
+    comparisons: Index
+    share: Vector
     balanced: bool
 
 
-def win_matrix(first: NDArray[Any], second: NDArray[Any], outcome: NDArray[Any], teams: int) -> Floats:
-    """Return the points of every team against every other (teams, teams): row over column.
+def win_matrix(first: ArrayLike, second: ArrayLike, outcome: ArrayLike, teams: int) -> Vector:
+    """Return the points of every team against every other (teams, teams): row over column, half to each for a tie.
 
     Args:
-        first, second: (comparisons,) indices of the two teams.
+        first, second: (comparisons,) whole numbers of the two teams, from 0.
         outcome: (comparisons,) points of the first: 1, 0.5 or 0.
         teams: how many there are.
 
     Raises:
         InputError: for another outcome, an unknown index, or a team against itself.
     """
-    first, second = np.asarray(first, dtype=np.int64), np.asarray(second, dtype=np.int64)
-    outcome = np.asarray(outcome, dtype=np.float64)
-    if not (first.shape == second.shape == outcome.shape) or first.ndim != 1:
-        raise InputError("Comparisons need two teams and an outcome each.", found=f"{first.shape}, {outcome.shape}")
-    if not np.isin(outcome, (0.0, 0.5, 1.0)).all():
+    one, other, won = np.asarray(first), np.asarray(second), np.asarray(outcome, dtype=np.float64)
+    whole = all(side.size == 0 or np.issubdtype(side.dtype, np.integer) for side in (one, other))
+    if not (one.shape == other.shape == won.shape) or one.ndim != 1 or not whole:
+        raise InputError(
+            "Comparisons need two teams and an outcome each.",
+            found=f"{one.dtype} {one.shape}, {other.dtype} {other.shape}, {won.shape}",
+            expected="two whole numbers and an outcome per comparison",
+        )
+    one, other = one.astype(np.int64), other.astype(np.int64)
+    if not np.isin(won, (0.0, 0.5, 1.0)).all():
         raise InputError("A comparison has an unknown outcome.", expected="1, 0.5 or 0")
-    if first.size and (min(first.min(), second.min()) < 0 or max(first.max(), second.max()) >= teams):
+    if one.size and (min(one.min(), other.min()) < 0 or max(one.max(), other.max()) >= teams):
         raise InputError("A comparison names an unknown team.", expected=f"0 to {teams - 1}")
-    if (first == second).any():
-        raise InputError("A team was compared with itself.", found=f"team {first[first == second][0]}")
+    if (one == other).any():
+        raise InputError("A team was compared with itself.", found=f"team {one[one == other][0]}")
     matrix = np.zeros((teams, teams))
-    np.add.at(matrix, (first, second), outcome)
-    np.add.at(matrix, (second, first), 1.0 - outcome)
+    np.add.at(matrix, (one, other), won)
+    np.add.at(matrix, (other, one), 1.0 - won)
     return matrix
 
 
-def pair_points(wins: NDArray[Any], finalists: Sequence[int] | None = None) -> PairPoints:
-    """Return the points of a matrix of wins, draws counted half to both sides.
+def pair_points(wins: ArrayLike, finalists: Sequence[int] | None = None) -> PairPoints:
+    """Return the points of a matrix of wins, ties counted half to both sides.
 
     Args:
         wins: (teams, teams) points of row over column, diagonal 0.

@@ -7,7 +7,8 @@ import pytest
 from scipy import optimize
 
 from evalkit.errors import InputError, UsageError
-from evalkit.statistics.bradley_terry import Strengths, bradley_terry, bradley_terry_by_dimension, points_table
+from evalkit.statistics.bradley_terry import bradley_terry
+from evalkit.statistics.pair_points import win_matrix
 
 # Row beats column.
 FOUR = np.array([[0, 3, 2, 7], [1, 0, 6, 3], [4, 3, 0, 0], [1, 2, 5, 0]], dtype=float)
@@ -58,7 +59,7 @@ def test_against_an_independent_optimizer(seed, prior) -> None:
         return fit.sum() + (0 if prior is None else 0.5 * (theta**2).sum() / prior**2)
 
     fit = optimize.minimize(loss, np.zeros(8), method="BFGS", options={"gtol": 1e-9})
-    found = bradley_terry(points_table(first, second, won, 9), prior=prior)
+    found = bradley_terry(win_matrix(first, second, won, 9), prior=prior)
     np.testing.assert_allclose(found.theta, np.append(fit.x, -fit.x.sum()), atol=2e-6)
 
     # Errors: the second derivatives by differences of the loss, in the 8 free strengths, then for all nine.
@@ -77,7 +78,7 @@ def test_against_an_independent_optimizer(seed, prior) -> None:
 
 def test_against_minorisation() -> None:
     # Hunter's iteration: p <- points / sum of comparisons / (p + p').
-    points = points_table(*random_points(seed=7)[:3], 9)
+    points = win_matrix(*random_points(seed=7)[:3], 9)
     p = np.ones(9)
     for _ in range(3000):
         p = points.sum(axis=1) / ((points + points.T) / (p[:, None] + p)).sum(axis=1)
@@ -110,9 +111,9 @@ def test_the_intervals_of_differences_cover() -> None:
 
 
 def test_a_tie_is_half_a_win_for_both() -> None:
-    ties = points_table([0, 0, 1], [1, 1, 0], [0.5, 1, 1], 2)
+    ties = win_matrix([0, 0, 1], [1, 1, 0], [0.5, 1, 1], 2)
     np.testing.assert_array_equal(ties, [[0, 1.5], [1.5, 0]])
-    twice = points_table([0] * 4 + [1] * 2, [1] * 4 + [0] * 2, [1, 0, 1, 1, 1, 1], 2)
+    twice = win_matrix([0] * 4 + [1] * 2, [1] * 4 + [0] * 2, [1, 0, 1, 1, 1, 1], 2)
     np.testing.assert_array_equal(twice, [[0, 3], [3, 0]])
     np.testing.assert_allclose(bradley_terry(ties).theta, 0, atol=1e-12)
     np.testing.assert_allclose(bradley_terry(ties).error, np.sqrt(2) * bradley_terry(twice).error)
@@ -120,10 +121,10 @@ def test_a_tie_is_half_a_win_for_both() -> None:
 
 def test_the_order_of_sides_and_rows_does_not_matter() -> None:
     first, second, won, _ = random_points()
-    points = points_table(first, second, won, 9)
-    np.testing.assert_array_equal(points, points_table(second, first, 1 - won, 9))
+    points = win_matrix(first, second, won, 9)
+    np.testing.assert_array_equal(points, win_matrix(second, first, 1 - won, 9))
     order = np.random.default_rng(1).permutation(len(won))
-    np.testing.assert_array_equal(points, points_table(first[order], second[order], won[order], 9))
+    np.testing.assert_array_equal(points, win_matrix(first[order], second[order], won[order], 9))
 
 
 def test_scores_far_apart_are_still_solved() -> None:
@@ -144,7 +145,7 @@ def test_who_was_never_compared_is_named() -> None:
 
 
 def test_one_tie_connects() -> None:
-    points = points_table([0, 0, 1, 1], [1, 1, 2, 2], [1, 0.5, 1, 0.5], 3)
+    points = win_matrix([0, 0, 1, 1], [1, 1, 2, 2], [1, 0.5, 1, 0.5], 3)
     assert bradley_terry(points).theta.argmax() == 0
 
 
@@ -159,39 +160,6 @@ def test_a_prior_makes_strengths_finite_and_is_told() -> None:
     assert found.prior == 1.0
     assert bradley_terry(FOUR).prior is None
     np.testing.assert_allclose(bradley_terry(FOUR, prior=1e6).error, bradley_terry(FOUR).error, rtol=1e-9)
-
-
-def test_every_dimension_on_its_own() -> None:
-    first, second, won, _ = random_points(entrants=4, games=200)
-    question = np.where(np.arange(200) % 2 == 0, "lip_sync", "identity")
-    found = bradley_terry_by_dimension(
-        [*first, 0], [*second, 1], [*won, 1.0], [*question, "style"], entrants=4, names=["a", "b", "c", "d"]
-    )
-    assert list(found) == ["identity", "lip_sync", "style"]
-    for name in ("identity", "lip_sync"):
-        rows = question == name
-        alone = bradley_terry(points_table(first[rows], second[rows], won[rows], 4))
-        assert isinstance(found[name], Strengths)
-        np.testing.assert_array_equal(found[name].theta, alone.theta)
-    assert isinstance(found["style"], InputError)
-    assert "{a}, {b}, {c}, {d}" in str(found["style"])
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "won", "error"),
-    [
-        ([0], [0], [1], InputError),
-        ([0], [1], [0.7], InputError),
-        ([0], [1], [np.nan], InputError),
-        ([0], [2], [1], UsageError),
-        ([-1], [1], [1], UsageError),
-        ([0, 1], [1], [1], UsageError),
-        ([0.0], [1.0], [1], UsageError),
-    ],
-)
-def test_strange_comparisons_are_refused(first, second, won, error) -> None:
-    with pytest.raises(error):
-        points_table(first, second, won, 2)
 
 
 @pytest.mark.parametrize("points", [[[0]], [[0, 1, 2]], [[0, -1], [1, 0]], [[1, 1], [1, 0]], [[0, np.inf], [1, 0]]])
