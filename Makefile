@@ -17,7 +17,7 @@ help:
 	@echo "make check    ruff, mypy, generated pages   make format  let ruff rewrite the files"
 	@echo "make docs     pages about metrics and rules, from the records"
 	@echo "make oracles  environment for parity tests  make smoke   build a wheel and try it elsewhere"
-	@echo "make train-bundled  train evalkit's own small networks again (about 20 minutes on two cores)"
+	@echo "make train-bundled  train the bundled small networks again (about 20 minutes on two cores)"
 	@echo "make fuzz     mutated archives, tables, YAML, JSON and MP4s against every reader (FUZZ_ARGS='--inputs 1000')"
 	@echo "make soak     kill -9 at random moments of five commands, and what is left then (SOAK_ARGS='--kills 5')"
 	@echo "make bench    timings, as ratios in one run (bench-networks: the five neural metrics on"
@@ -76,9 +76,9 @@ bench-networks: $(STAMP)
 bench-sandbox: $(STAMP)
 	$(BIN)/python -m benchmarks.sandbox
 
-# The networks go to build/bundled; evalkit.reference_models.bundled.publish makes them the ones of this checkout.
+# The networks go to build/bundled; 'python -m training.publish build/bundled --install' makes them the bundled ones.
 train-bundled: $(STAMP)
-	$(BIN)/python -m evalkit.reference_models.bundled.train --seed 1 --work build/bundled-data --output build/bundled
+	$(BIN)/python -m training.train --seed 1 --work build/bundled-data --output build/bundled
 	$(BIN)/python -m benchmarks.bundled --weights build/bundled -o build/bundled/figures.json
 
 clean:

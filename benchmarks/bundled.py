@@ -33,11 +33,11 @@ from evalkit.metrics.features.sync_audio import official_sound
 from evalkit.metrics.features.sync_distances import shift_distances, window_count
 from evalkit.metrics.features.sync_tracks import crop, smooth, track_faces
 from evalkit.metrics.sync_arithmetic import summarise
-from evalkit.reference_models.bundled.publish import manifest
 from evalkit.reference_models.generators.run import make_submission
 from evalkit.reference_models.puppet.worldmaker import World, make_world
 from evalkit.testsets.model import TestSet, load_testset
 from evalkit.weights.store import file_sha256
+from training.publish import manifest
 
 HELD_OUT = 90210
 CONTROLS: dict[str, tuple[str, dict[str, Any]]] = {

@@ -1,8 +1,8 @@
-"""The model card of the bundled networks, written from what was measured.
+"""Write the model card of the bundled networks from measurements.
 
-    python -m evalkit.reference_models.bundled.card FIGURES.json... --real REAL.json --date 2026-11-20
+    python -m training.model_card FIGURES.json... --real REAL.json --date 2026-11-20
 
-The files are what ``benchmarks.bundled`` wrote; the first is of the networks that are shipped.
+The files are output of ``benchmarks.bundled``; the first one is of the bundled networks, the others of other seeds.
 """
 
 from __future__ import annotations
@@ -16,17 +16,18 @@ from typing import Any
 import click
 
 from evalkit.files import write_text
-from evalkit.reference_models.bundled.publish import ROLES
 from evalkit.weights.store import file_sha256
+from training.publish import ROLES
 
+TEMPLATE = Path(__file__).with_name("model_card_template.md")
 FOLDER = Path(str(resources.files("evalkit"))) / "reference_models" / "bundled"
-WHAT = {
+INPUTS = {
     "frames": ("frames (FID, KID)", "3 x 128 x 128; 64 numbers"),
     "clips": ("16 frames (FVD, KVD)", "3 x 16 x 64 x 64; 64 numbers"),
     "faces": ("aligned faces (identity)", "3 x 64 x 64; 128 numbers"),
     "detector": ("faces and five points", "3 x 128 x 128; 16 x 16 cells"),
-    "sync": ("lips and sound (LSE)", "5 mouths of 40 x 40 and 20 x 13 MFCC; 65 numbers each"),
-    "text": ("pictures and captions (CLIPScore)", "3 x 96 x 96 and up to 77 words; 64 numbers each"),
+    "sync": ("mouth crops and audio (LSE)", "5 mouths of 40 x 40 and 20 x 13 MFCC; 65 numbers each"),
+    "text": ("images and captions (CLIPScore)", "3 x 96 x 96 and up to 77 words; 64 numbers each"),
 }
 COLUMNS = {
     "fid.pytorch": "FID",
@@ -37,23 +38,23 @@ COLUMNS = {
     "identity.strict.arc": "identity",
     "clipscore.logits100": "CLIPScore",
 }
-LOOKED = {
+MEASURES = {
     "detection_rate": "faces found, share of frames",
     "identity_auc": "identity, AUC of same against different people",
     "identity_same_mean": "cosine, same person",
     "identity_different_mean": "cosine, different people",
     "offset_within_1": "offset within 1 frame of a planted shift of -10..10, share of videos and shifts",
-    "retrieval_top1_of_16": "right caption first among 16, share of pictures and draws",
-    "clipscore_shuffled_captions": "CLIPScore of the truth with other people's captions",
+    "retrieval_top1_of_16": "right caption first among 16, share of images and draws",
+    "clipscore_shuffled_captions": "CLIPScore of the reference videos with other people's captions",
 }
 
 
-def card(figures: Mapping[str, Any], real: Mapping[str, Any] | None, date: str) -> str:
+def render_card(figures: Mapping[str, Any], real: Mapping[str, Any] | None, date: str) -> str:
     """Return the card as Markdown.
 
     Args:
-        figures: heading -> what `benchmarks.bundled` measured on puppets; the first is of the networks shipped.
-        real: the same of the shipped ones on real clips.
+        figures: heading -> measurements of `benchmarks.bundled` on puppets; the first one is of the bundled networks.
+        real: measurements of the bundled networks on real clips.
         date: of the training.
     """
     import jinja2
@@ -61,9 +62,15 @@ def card(figures: Mapping[str, Any], real: Mapping[str, Any] | None, date: str) 
     training = json.loads((FOLDER / "weights" / "training.json").read_text(encoding="utf-8"))
     environment = jinja2.Environment(undefined=jinja2.ChainableUndefined, keep_trailing_newline=True, autoescape=False)  # noqa: S701 - Markdown, from our own figures
     environment.filters["number"] = _number
-    template = environment.from_string((FOLDER / "card_template.md").read_text(encoding="utf-8"))
+    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     return template.render(
-        date=date, training=training, files=_files(training), figures=figures, real=real, columns=COLUMNS, looked=LOOKED
+        date=date,
+        training=training,
+        files=_files(training),
+        figures=figures,
+        real=real,
+        columns=COLUMNS,
+        measures=MEASURES,
     )
 
 
@@ -72,9 +79,9 @@ def _files(training: Mapping[str, Any]) -> list[dict[str, Any]]:
     rows = []
     for name in sorted({network for network, _ in ROLES.values()}):
         path = FOLDER / "weights" / f"{name}.safetensors"
-        what, shape = WHAT[name]
-        facts = {"parameters": parameters[name], "bytes": path.stat().st_size, "sha256": file_sha256(path)}
-        rows.append({"file": path.name, "what": what, "shape": shape, **facts})
+        inputs, shape = INPUTS[name]
+        size = {"parameters": parameters[name], "bytes": path.stat().st_size, "sha256": file_sha256(path)}
+        rows.append({"file": path.name, "inputs": inputs, "shape": shape, **size})
     return rows
 
 
@@ -86,16 +93,16 @@ def _number(value: Any) -> str:
 
 @click.command()
 @click.argument("figures", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("--real", type=click.Path(exists=True, path_type=Path), help="Figures on real clips.")
-@click.option("--date", required=True, help="Of the training.")
+@click.option("--real", type=click.Path(exists=True, path_type=Path), help="Measurements on real clips.")
+@click.option("--date", required=True, help="Date of the training.")
 def main(figures: tuple[Path, ...], real: Path | None, date: str) -> None:
-    """Write MODEL_CARD.md of this checkout."""
+    """Write reference_models/bundled/MODEL_CARD.md."""
     found: dict[str, Any] = {}
     for path in figures:
         for values in json.loads(path.read_text(encoding="utf-8")).values():
             found[f"Seed {len(found) + 1}"] = values
     others = next(iter(json.loads(real.read_text(encoding="utf-8")).values())) if real else None
-    write_text(FOLDER / "MODEL_CARD.md", card(found, others, date))
+    write_text(FOLDER / "MODEL_CARD.md", render_card(found, others, date))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Trained networks as a set of backbones: which file plays which role.
+"""The manifest of trained networks: which file has which role.
 
-python -m evalkit.reference_models.bundled.publish FOLDER            # the manifest of that folder, on stdout
-python -m evalkit.reference_models.bundled.publish FOLDER --ship     # into the checkout: files and manifest
+python -m training.publish FOLDER            # print the manifest of that folder
+python -m training.publish FOLDER --install  # make them the bundled networks of this checkout
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def manifest(folder: Path, name: str = "bundled", *, packaged: bool = False) -> 
         OSError: a file is missing.
     """
     lines = [
-        "# Small networks that evalkit trains itself on puppets (make train-bundled). Written by",
-        "# evalkit.reference_models.bundled.publish. Their numbers can't be compared with published ones.",
+        "# Small networks that evalkit trains on rendered puppets (make train-bundled). training/publish.py writes",
+        "# this file. Their numbers can't be compared with published ones.",
         f"name: {name}",
         "title: evalkit's own small networks, trained on puppets; not comparable with published numbers",
         *(["packaged: true"] if packaged else []),
@@ -50,20 +50,20 @@ def manifest(folder: Path, name: str = "bundled", *, packaged: bool = False) -> 
     ]
     for role, (network, options) in ROLES.items():
         path = folder / f"{network}.safetensors"
-        given = ", ".join(["format: bundled", *(f"{key}: {value}" for key, value in options.items())])
+        text = ", ".join(["format: bundled", *(f"{key}: {value}" for key, value in options.items())])
         lines += [
             f"  {role}:",
             f"    file: {path.name}",
             f"    sha256: {file_sha256(path)}",
             f"    bytes: {path.stat().st_size}",
-            f"    options: {{{given}}}",
+            f"    options: {{{text}}}",
             f"    licence: {_LICENCE}",
             f"    citation: {_CITATION}",
         ]
     return "\n".join(lines) + "\n"
 
 
-def ship(folder: Path) -> None:
+def install(folder: Path) -> None:
     """Copy the networks and the record of their training into the checkout, and write the built-in manifest."""
     package = Path(str(resources.files("evalkit")))
     weights = package / "reference_models" / "bundled" / "weights"
@@ -75,12 +75,12 @@ def ship(folder: Path) -> None:
 
 @click.command()
 @click.argument("folder", type=click.Path(exists=True, path_type=Path))
-@click.option("--name", default="retrained", show_default=True, help="Of the set.")
-@click.option("--ship", "shipped", is_flag=True, help="Make them the bundled networks of this checkout.")
-def main(folder: Path, name: str, shipped: bool) -> None:
-    """Print the manifest of trained networks, or ship them."""
-    if shipped:
-        ship(folder)
+@click.option("--name", default="retrained", show_default=True, help="Name of the set of backbones.")
+@click.option("--install", "installed", is_flag=True, help="Make them the bundled networks of this checkout.")
+def main(folder: Path, name: str, installed: bool) -> None:
+    """Print the manifest of trained networks, or install them."""
+    if installed:
+        install(folder)
     else:
         click.echo(manifest(folder, name), nl=False)
 

@@ -1,4 +1,4 @@
-"""How the bundled networks are trained: the data, the faults, the loop, the files."""
+"""Training of the bundled networks: dataset, degradations, loop, files."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from safetensors import safe_open
 from torch import nn
 
 from evalkit.metrics.features.networks.small import NETWORKS
-from evalkit.reference_models.bundled import data
-from evalkit.reference_models.bundled.degrade import COUNT, KINDS, Faults, draw_faults, order, spoil
-from evalkit.reference_models.bundled.fit import begin, fit, moved, planes, set_standard
-from evalkit.reference_models.bundled.lesson_detector import placed
-from evalkit.reference_models.bundled.publish import ROLES, manifest
-from evalkit.reference_models.bundled.train import LESSONS, main
 from evalkit.reference_models.puppet.scene import draw_scene
 from evalkit.weights.manifest import load_backbones
+from training import dataset
+from training.degrade import FAULT_COUNT, TEMPORAL_FAULTS, ImageFaults, degrade, draw_faults, frame_order
+from training.loop import fit, image_batch, set_standardisation, shift_and_mirror, start_training
+from training.publish import ROLES, manifest
+from training.tasks.detector import place_face
+from training.train import TASKS, main
 
 PEOPLE = TAKES = 20
 SEED = 7
@@ -44,25 +44,25 @@ def sharpness(rgb: np.ndarray) -> float:
     return float(cv2.Laplacian(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), cv2.CV_64F).var())
 
 
-def test_every_fault_does_what_it_is_called(puppet_face: np.ndarray) -> None:
+def test_each_image_fault_has_its_effect(puppet_face: np.ndarray) -> None:
     plain = puppet_face.astype(float)
-    assert np.array_equal(spoil(puppet_face, Faults(), rng()), puppet_face)
-    assert sharpness(spoil(puppet_face, Faults(blur=2), rng())) < 0.2 * sharpness(puppet_face)
-    noisy = spoil(puppet_face, Faults(noise=10), rng()).astype(float) - plain
+    assert np.array_equal(degrade(puppet_face, ImageFaults(), rng()), puppet_face)
+    assert sharpness(degrade(puppet_face, ImageFaults(blur=2), rng())) < 0.2 * sharpness(puppet_face)
+    noisy = degrade(puppet_face, ImageFaults(noise=10), rng()).astype(float) - plain
     assert noisy[40:200, 40:200].std() == pytest.approx(10, rel=0.15)
-    moved_by = spoil(puppet_face, Faults(shift_x=3, shift_y=-2), rng())
+    moved_by = degrade(puppet_face, ImageFaults(shift_x=3, shift_y=-2), rng())
     assert np.abs(moved_by[10:-10, 10:-10].astype(float) - plain[12:-8, 7:-13]).max() <= 1
-    assert np.ptp(spoil(puppet_face, Faults(grey=1), rng()), axis=2).max() <= 1
-    assert spoil(puppet_face, Faults(dark=0.5), rng()).mean() == pytest.approx(plain.mean() / 2, abs=1)
-    patched = np.abs(spoil(puppet_face, Faults(patch=0.25), rng()).astype(float) - plain).max(axis=2) > 0
+    assert np.ptp(degrade(puppet_face, ImageFaults(grey=1), rng()), axis=2).max() <= 1
+    assert degrade(puppet_face, ImageFaults(dark=0.5), rng()).mean() == pytest.approx(plain.mean() / 2, abs=1)
+    patched = np.abs(degrade(puppet_face, ImageFaults(patch=0.25), rng()).astype(float) - plain).max(axis=2) > 0
     assert 0.9 * 64**2 < patched.sum() <= 64**2
-    assert 0 < np.abs(spoil(puppet_face, Faults(blocks=80), rng()).astype(float) - plain).mean() < 8
+    assert 0 < np.abs(degrade(puppet_face, ImageFaults(blocks=80), rng()).astype(float) - plain).mean() < 8
 
 
-def test_faults_are_told_in_strengths_of_about_one() -> None:
+def test_fault_strengths_are_scaled_to_about_one() -> None:
     drawn = [draw_faults(rng(seed)) for seed in range(400)]
     vectors = np.array([one.vector() for one in drawn])
-    assert vectors.shape == (400, COUNT)
+    assert vectors.shape == (400, FAULT_COUNT)
     assert np.abs(vectors).max() <= 1.01
     assert np.abs(vectors).max(axis=0).min() > 0.8, "every fault is drawn, also in full"
     untouched = float((vectors == 0).all(axis=1).mean())
@@ -70,36 +70,36 @@ def test_faults_are_told_in_strengths_of_about_one() -> None:
     assert draw_faults(rng(5)) == draw_faults(rng(5))
 
 
-def test_the_order_of_frames_is_spoiled_as_its_name_says() -> None:
-    assert order("none", 16, 5, 60, rng()).tolist() == list(range(5, 21))
-    shuffled = order("shuffled", 16, 5, 60, rng())
+def test_each_temporal_fault_changes_the_order_of_frames() -> None:
+    assert frame_order("none", 16, 5, 60, rng()).tolist() == list(range(5, 21))
+    shuffled = frame_order("shuffled", 16, 5, 60, rng())
     assert sorted(shuffled) == list(range(5, 21))
     assert shuffled.tolist() != sorted(shuffled)
-    frozen = [order("frozen", 16, 5, 60, rng(seed)) for seed in range(20)]
+    frozen = [frame_order("frozen", 16, 5, 60, rng(seed)) for seed in range(20)]
     assert all(len(set(one.tolist())) <= 17 for one in frozen)
     assert min(len(set(one.tolist())) for one in frozen) < 8
-    dropped = order("dropped", 16, 40, 60, rng())
+    dropped = frame_order("dropped", 16, 40, 60, rng())
     assert set(np.diff(dropped).tolist()) <= {0, 1, 2, 3}
     assert np.diff(dropped)[:4].min() >= 2
     assert dropped.max() == 59
-    assert order("jitter", 16, 0, 60, rng()).tolist() == list(range(16))
-    assert len(KINDS) == 5
+    assert frame_order("jitter", 16, 0, 60, rng()).tolist() == list(range(16))
+    assert len(TEMPORAL_FAULTS) == 5
 
 
-def test_pictures_are_moved_and_mirrored_within_reach() -> None:
-    pictures = np.zeros((200, 9, 9, 3), np.uint8)
-    pictures[:, 4, 3] = 255
-    places = {tuple(np.argwhere(one[..., 0])[0].tolist()) for one in moved(pictures, rng(), 1)}
+def test_images_are_shifted_by_few_pixels_and_mirrored() -> None:
+    images = np.zeros((200, 9, 9, 3), np.uint8)
+    images[:, 4, 3] = 255
+    places = {tuple(np.argwhere(one[..., 0])[0].tolist()) for one in shift_and_mirror(images, rng(), 1)}
     assert places == {(y, x) for y in (3, 4, 5) for x in (2, 3, 4, 5, 6)}, "column 3 or, mirrored, 5; one either way"
 
 
-def test_a_placed_face_is_where_its_cell_says(puppet_face: np.ndarray) -> None:
-    """The points that a cell tells lie on the same colours as the points of the picture they come from."""
+def test_the_targets_of_a_cell_point_at_the_face(puppet_face: np.ndarray) -> None:
+    """The landmarks of a cell have the same colours as the landmarks of the source image."""
     whole = cv2.GaussianBlur(cv2.resize(puppet_face, (160, 160), interpolation=cv2.INTER_AREA), (0, 0), 2)
     box, points = np.array([45.0, 40, 115, 130]), np.array([[62.0, 75], [98, 75], [80, 92], [68, 108], [92, 108]])
     checked = 0
     for seed in range(40):
-        picture, heat, values = placed(whole, box, points, rng(seed))
+        picture, heat, values = place_face(whole, box, points, rng(seed))
         for row, column in np.argwhere(heat > 0.99)[:1]:
             spots = (values[4:, row, column].reshape(5, 2) + np.array([column + 0.5, row + 0.5])) * 8
             centre = (values[0:2, row, column] + np.array([column + 0.5, row + 0.5])) * 8
@@ -122,9 +122,9 @@ def test_a_placed_face_is_where_its_cell_says(puppet_face: np.ndarray) -> None:
 # --- the loop ----------------------------------------------------------------------------------------------------
 
 
-def test_the_loop_learns_a_line_and_repeats_itself() -> None:
+def test_the_loop_fits_a_line_and_is_deterministic() -> None:
     def trained() -> tuple[torch.Tensor, float]:
-        begin(1)
+        start_training(1)
         line = nn.Linear(2, 1)
 
         def loss_of(draw: np.random.Generator) -> torch.Tensor:
@@ -132,7 +132,7 @@ def test_the_loop_learns_a_line_and_repeats_itself() -> None:
             wanted = x @ torch.tensor([[2.0], [-1.0]]) + 0.5
             return ((line(x) - wanted) ** 2).mean()
 
-        last = fit([line], loss_of, rng(1), steps=600, rate=0.05, decay=0.0)
+        last = fit([line], loss_of, rng(1), steps=600, learning_rate=0.05, weight_decay=0.0)
         return torch.cat([line.weight.flatten(), line.bias]).detach(), last
 
     try:
@@ -144,20 +144,20 @@ def test_the_loop_learns_a_line_and_repeats_itself() -> None:
     assert torch.equal(first, again)
 
 
-def test_a_standard_network_has_mean_0_and_deviation_1() -> None:
+def test_standardised_embeddings_have_mean_0_and_deviation_1() -> None:
     network = NETWORKS["frames"]().eval()
     for module in network.modules():
         if isinstance(module, nn.Conv2d):  # so that what goes in still shows at the end
             nn.init.kaiming_normal_(module.weight)
-    x = planes(np.random.default_rng(0).integers(0, 256, (12, 128, 128, 3), dtype=np.uint8))
+    x = image_batch(np.random.default_rng(0).integers(0, 256, (12, 128, 128, 3), dtype=np.uint8))
     with torch.no_grad():
-        set_standard(network, network(x) * 1.0)
+        set_standardisation(network, network(x) * 1.0)
         y = network(x)
     assert y.mean(dim=0).abs().max() < 1e-3
     assert (y.std(dim=0) - 1).abs().max() < 1e-2
 
 
-# --- everything --------------------------------------------------------------------------------------------------
+# --- whole trainings --------------------------------------------------------------------------------------------------
 
 
 def train(folder: Path, workers: int) -> Path:
@@ -180,17 +180,17 @@ def test_the_same_seed_gives_the_same_networks(trained: tuple[Path, Path]) -> No
         for folder in trained
     )
     assert one == two
-    assert set(one) == {f"{name}.safetensors" for name in LESSONS}
-    assert len(set(one.values())) == len(LESSONS)
+    assert set(one) == {f"{name}.safetensors" for name in TASKS}
+    assert len(set(one.values())) == len(TASKS)
 
 
-def test_a_trained_file_says_what_it_is_and_ships_in_half_precision(trained: tuple[Path, Path]) -> None:
-    for name in LESSONS:
+def test_a_trained_file_has_metadata_and_half_precision(trained: tuple[Path, Path]) -> None:
+    for name in TASKS:
         with safe_open(trained[0] / f"{name}.safetensors", "pt") as file:
             assert file.metadata() == {"evalkit": f"{name}, seed {SEED}"}
             assert {file.get_tensor(key).dtype for key in file.keys()} == {torch.float16}  # noqa: SIM118
     record = json.loads((trained[0] / "training.json").read_text())
-    assert [one["network"] for one in record["networks"]] == sorted(LESSONS)
+    assert [one["network"] for one in record["networks"]] == sorted(TASKS)
 
 
 def test_the_manifest_of_a_folder_is_a_set_of_backbones(
@@ -209,23 +209,23 @@ def test_the_manifest_of_a_folder_is_a_set_of_backbones(
 
 def test_training_people_are_in_no_test_set() -> None:
     highest = 1_000_000 * 1_000_000 + 999_999  # seed and number at their limits
-    assert data.puppet_number(0, 0) > highest
-    numbers = {data.puppet_number(seed, number) for seed in range(4) for number in (0, 1, 1999)}
+    assert dataset.puppet_number(0, 0) > highest
+    numbers = {dataset.puppet_number(seed, number) for seed in range(4) for number in (0, 1, 1999)}
     scenes = {draw_scene(seed, number).puppet for seed in (0, 1, 500, 90210) for number in (0, 1, 12, 1999)}
     assert not numbers & scenes
 
 
-def test_a_share_of_data_is_what_it_says(trained: tuple[Path, Path]) -> None:
-    folder = trained[0].parent / f"data-{SEED}-{PEOPLE}-{TAKES}"
-    whole, points, captions, people = data.load_data(folder, "pictures", "whole", "points", "caption", "person")
+def test_the_arrays_of_the_dataset_fit_together(trained: tuple[Path, Path]) -> None:
+    folder = trained[0].parent / f"dataset-{SEED}-{PEOPLE}-{TAKES}"
+    whole, points, captions, people = dataset.load_arrays(folder, "images", "whole", "points", "caption", "person")
     assert whole.shape == (PEOPLE * 8, 160, 160, 3)
     assert sorted(set(people.tolist())) == list(range(PEOPLE))
     assert len(set(captions.tolist())) > PEOPLE
     eyes = points[:, :2].mean(axis=1)
     assert (eyes[:, 1] < points[:, 3:].mean(axis=1)[:, 1]).all(), "eyes above the mouth"
-    mouths, sound, clip, kinds = data.load_data(folder, "clips", "mouths", "sound", "clip", "kind")
+    mouths, audio, clip, kinds = dataset.load_arrays(folder, "clips", "mouths", "audio", "clip", "temporal_fault")
     assert mouths.shape == (TAKES, 60, 40, 40, 3)
-    assert sound.shape[0] == TAKES
-    assert sound.shape[1] >= 4 * 54 + 20, "enough for 55 windows"
+    assert audio.shape[0] == TAKES
+    assert audio.shape[1] >= 4 * 54 + 20, "enough for 55 windows"
     assert clip.shape == (3 * TAKES, 16, 64, 64, 3)
-    assert set(kinds.tolist()) == set(range(len(KINDS)))
+    assert set(kinds.tolist()) == set(range(len(TEMPORAL_FAULTS)))
