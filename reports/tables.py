@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import math
@@ -11,8 +12,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import pandas as pd
 
 from evalkit.files import write_bytes
 from evalkit.scoring.scorecard import Scorecard, VideoScore
@@ -150,15 +149,41 @@ def write_per_video(card: Scorecard, folder: Path) -> None:
     Raises:
         StorageError: when ``folder`` is missing or can't be written.
     """
-    frame = card.to_pandas()
-    parquet = io.BytesIO()
-    frame.to_parquet(parquet, index=False)
-    safe = frame.rename(columns=csv_cell)
-    for column in safe.columns:
-        if not pd.api.types.is_numeric_dtype(safe[column]):
-            safe[column] = safe[column].map(csv_cell, na_action="ignore")
-    write_bytes(folder / "per_video.parquet", parquet.getvalue())
-    write_bytes(folder / "per_video.csv", safe.to_csv(index=False, lineterminator="\n").encode())
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    columns = per_video_columns(card)
+    types = [pa.float64() if numeric else pa.string() for numeric, _ in columns.values()]
+    arrays = [pa.array(cells, kind) for (_, cells), kind in zip(columns.values(), types, strict=True)]
+    binary = io.BytesIO()
+    parquet.write_table(pa.Table.from_arrays(arrays, names=list(columns)), binary)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(map(csv_cell, columns))
+    for row in zip(*(cells for _, cells in columns.values()), strict=True):
+        writer.writerow(csv_cell(cell) if isinstance(cell, str) else cell for cell in row)
+    write_bytes(folder / "per_video.parquet", binary.getvalue())
+    write_bytes(folder / "per_video.csv", text.getvalue().encode())
+
+
+def per_video_columns(card: Scorecard) -> dict[str, tuple[bool, list[str | float | None]]]:
+    """Return the per-video table by column: whether it holds numbers, and a cell per video.
+
+    ``sample``, ``path``, ``verdict``, a column ``group.NAME`` per group, one per metric, and last ``reason.ID`` for
+    every metric that some video lacks, in alphabetical order.
+    """
+    rows: list[dict[str, str | float | None]] = []
+    numeric: dict[str, bool] = dict.fromkeys(("sample", "path", "verdict"), False)
+    for video in card.videos:
+        groups = {f"group.{name}": value for name, value in video.groups.items()}
+        reasons = {f"reason.{name}": reason for name, reason in video.reasons.items()}
+        rows.append(
+            {"sample": video.sample, "path": video.path, "verdict": video.verdict, **groups, **video.values, **reasons}
+        )
+        numeric |= dict.fromkeys(groups, False) | dict.fromkeys(video.values, True) | dict.fromkeys(reasons, False)
+    names = [name for name in numeric if not name.startswith("reason.")]
+    names += sorted(name for name in numeric if name.startswith("reason."))
+    return {name: (numeric[name], [row.get(name) for row in rows]) for name in names}
 
 
 def extremes(card: Scorecard, metric: str) -> tuple[list[int], list[int]]:

@@ -17,6 +17,7 @@ from evalkit.reports.tables import (
     video_metrics,
     write_per_video,
 )
+from evalkit.text import csv_cell
 
 
 @pytest.mark.parametrize(
@@ -113,6 +114,23 @@ def test_per_video_files_hold_all_digits(tmp_path):
                 assert row[f"reason.{name}"] == video.reasons[name]
             else:
                 assert float(row[name]) == stored[name] == value
+
+
+@pytest.mark.parametrize("hostile", [False, True])
+def test_per_video_files_hold_what_pandas_would_write(tmp_path, hostile):
+    card = make_scorecard(20, 1, hostile=hostile)
+    write_per_video(card, tmp_path)
+    frame = card.to_pandas()
+    stored = pd.read_parquet(tmp_path / "per_video.parquet")
+    assert list(stored.columns) == list(frame.columns)
+    for name in frame.columns:
+        assert stored[name].isna().tolist() == frame[name].isna().tolist()
+        assert stored[name].dropna().tolist() == frame[name].dropna().tolist()
+    safe = frame.rename(columns=csv_cell)
+    for column in safe.columns:
+        if not pd.api.types.is_numeric_dtype(safe[column]):
+            safe[column] = safe[column].map(csv_cell, na_action="ignore")
+    assert (tmp_path / "per_video.csv").read_bytes() == safe.to_csv(index=False, lineterminator="\n").encode()
 
 
 def test_no_cell_is_a_formula(tmp_path):
