@@ -1,8 +1,7 @@
-"""Write the pages about metrics and rules, and README's metric table, from the records; ``--check`` only compares."""
+"""Write the pages about metrics and rules from the records; ``--check`` only compares."""
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from evalkit.weights.manifest import load_backbones
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 BETTER = {True: "higher", False: "lower", None: "neither"}
-README_TABLE = re.compile(r"(?<=<!-- metrics -->\n).*?(?=<!-- end -->)", re.DOTALL)
 BUILTIN = "evalkit."
 
 
@@ -129,19 +127,6 @@ def variants(record: MetricRecord) -> list[str]:
     return lines + [f"| [`{other.id}`]({other.id}.md) | {other.summary} |" for other in others]
 
 
-def readme(text: str) -> str:
-    """Return README with its metric table made anew: the metrics that have a short name."""
-    lines = ["| metric | short | better | what |", "|---|---|---|---|"]
-    for name, metric in metrics().items():
-        record = metric.record
-        if record.aliases:
-            lines.append(
-                f"| [`{name}`](docs/metrics/{name}.md) | {aliases(record)} | {BETTER[record.higher_is_better]} "
-                f"| {record.summary} |"
-            )
-    return README_TABLE.sub(lambda _: "\n" + "\n".join(lines) + "\n\n", text)
-
-
 def rules_page() -> str:
     """Return the page about validation rules."""
     lines = [
@@ -168,8 +153,7 @@ def pages() -> dict[Path, str]:
     """Return every page's text by its path."""
     found = {DOCS / "metrics.md": index_page(), DOCS / "rules.md": rules_page()}
     found |= {DOCS / "metrics" / f"{name}.md": metric_page(metric) for name, metric in metrics().items()}
-    path = ROOT / "README.md"
-    return found | {path: readme(path.read_text(encoding="utf-8"))}
+    return found
 
 
 def main() -> int:

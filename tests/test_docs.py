@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import importlib.util
 import re
 import shlex
 import subprocess
@@ -17,7 +19,10 @@ from evalkit.metrics.base import metric_registry
 from evalkit.validators.media_rules import rule_registry
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+GUIDES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SHOWN = "\n".join(path.read_text(encoding="utf-8") for path in GUIDES)
+ORGANIZERS = (ROOT / "docs" / "organizers.md").read_text(encoding="utf-8")
+DEPENDENCIES = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
 RULES_PAGE = (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")
 METRICS_PAGE = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
 
@@ -43,14 +48,14 @@ def shown_commands(text: str) -> list[list[str]]:
     return [shlex.split(line)[1:] for line in lines if line.startswith("evalkit ")]
 
 
-def test_every_command_is_in_the_readme() -> None:
-    shown = {tuple(words[: len(path)]) for words in shown_commands(README) for path in COMMANDS}
-    missing = [" ".join(path) for path in COMMANDS if path not in shown and f"`evalkit {' '.join(path)}`" not in README]
-    assert missing == []
+def test_every_command_is_on_the_page_of_commands() -> None:
+    page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    shown = {tuple(words[: len(path)]) for words in shown_commands(page) for path in COMMANDS}
+    assert [" ".join(path) for path in COMMANDS if path not in shown] == []
 
 
-@pytest.mark.parametrize("words", shown_commands(README), ids=" ".join)
-def test_every_command_in_the_readme_exists_with_its_options(words: list[str]) -> None:
+@pytest.mark.parametrize("words", shown_commands(SHOWN), ids=" ".join)
+def test_every_command_in_the_readme_and_docs_exists_with_its_options(words: list[str]) -> None:
     path = next(path for path in sorted(COMMANDS, key=len, reverse=True) if tuple(words[: len(path)]) == path)
     known = {option for parameter in COMMANDS[path].params for option in parameter.opts + parameter.secondary_opts}
     assert {word for word in words if word.startswith("-")} <= known | {"-h", "--help"}
@@ -103,26 +108,44 @@ def test_every_metric_has_a_page_with_its_definition(name: str) -> None:
 
 
 def test_links_between_pages_lead_somewhere() -> None:
-    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "design").glob("*.md")]
-    links = [
-        (page, link) for page in pages for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8"))
+    folders = [
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "design").glob("*.md"),
+        *(ROOT / "reference_models").rglob("*.md"),
     ]
-    assert len(links) > 20
+    pages = [*ROOT.glob("*.md"), *folders]
+    links = [
+        (page, link)
+        for page in pages
+        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    ]
+    assert len(links) > 100
     assert [(page.name, link) for page, link in links if not (page.parent / link).exists()] == []
 
 
-def test_the_readme_table_has_every_short_name() -> None:
-    table = README.split("<!-- metrics -->")[1].split("<!-- end -->")[0]
-    named = {name for name, metric in metric_registry().items() if metric.record.aliases}
-    assert ids_in(table) == named
+@pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.name)
+def test_names_that_examples_import_exist(page: Path) -> None:
+    for block in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("evalkit"):
+                spec = importlib.util.find_spec(node.module or "")
+                assert spec is not None
+                assert spec.origin is not None
+                source = Path(spec.origin).read_text(encoding="utf-8")
+                assert [alias.name for alias in node.names if not re.search(rf"\b{alias.name}\b", source)] == []
+
+
+def test_the_metrics_page_has_every_short_name() -> None:
+    aliases = [alias for metric in metric_registry().values() for alias in metric.record.aliases]
+    assert [alias for alias in aliases if f"`{alias}`" not in METRICS_PAGE] == []
 
 
 def test_the_rules_page_lists_exactly_the_registered_rules() -> None:
     assert ids_in(RULES_PAGE) == set(rule_registry())
 
 
-def test_the_readme_names_exactly_the_presets() -> None:
-    table = README.split("<!-- presets -->")[1].split("<!-- end -->")[0]
+def test_the_guide_for_organizers_names_exactly_the_presets() -> None:
+    table = ORGANIZERS.split("<!-- presets -->")[1].split("<!-- end -->")[0]
     assert ids_in(table) == set(preset_ids())
 
 
@@ -130,12 +153,12 @@ def test_the_changelog_knows_this_version() -> None:
     assert f"## {evalkit.__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
-def test_every_dependency_is_explained_in_the_readme() -> None:
+def test_every_dependency_is_explained() -> None:
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     names = [re.split(r"[<>=\[ ]", requirement)[0] for requirement in project["dependencies"]]
-    table = README.split("<!-- dependencies -->")[1].split("<!-- end -->")[0]
+    table = DEPENDENCIES.split("<!-- dependencies -->")[1].split("<!-- end -->")[0]
     assert [name for name in names if f"`{name}`" not in table] == []
 
 
