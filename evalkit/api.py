@@ -15,7 +15,7 @@ from evalkit.scoring.plan import Plan, check_testset, make_plan
 from evalkit.scoring.progress import Progress, Silent
 from evalkit.scoring.run import Options, ScoreResult, score_run, validate_run
 from evalkit.scoring.scorecard import Scorecard
-from evalkit.submission import Submission
+from evalkit.submission.model import Submission
 from evalkit.testsets.model import TestSet, load_testset
 from evalkit.text import escape_for_display
 from evalkit.weights.manifest import Backbones, load_backbones

@@ -131,7 +131,7 @@ def descriptor_missing(path: Path) -> Path:
 
 
 def descriptor_with_sizes_before(path: Path) -> Path:
-    """The header states a size of its own although the record behind the data is to state it."""
+    """The header states a size of its own although the record after the data is to state it."""
     return raw_zip(path, replace(GOOD, flags=UTF8 | DESCRIPTOR, local={"size": 17}))
 
 

@@ -224,7 +224,7 @@ def _fitting(folder: Path, submission: Path, challenge: Challenge, testset: Test
     from evalkit.errors import InputError
     from evalkit.reference_models.showcase import BACKBONES
     from evalkit.scoring.scorecard import Scorecard
-    from evalkit.submission import Submission
+    from evalkit.submission.model import Submission
 
     try:
         card = Scorecard.load(folder)

@@ -38,7 +38,7 @@ from evalkit.metrics.features.base import (
 from evalkit.scoring.cache import CorruptEntryError, FeatureCache, feature_key
 from evalkit.scoring.guard import Guard, GuardedPairs, GuardedSession, UpstreamFailedError
 from evalkit.scoring.pairing import PairedSink
-from evalkit.submission import MemberRef
+from evalkit.submission.references import MemberRef
 from evalkit.validators.findings import verdict_of
 from evalkit.validators.media_rules import file_findings
 from evalkit.weights.store import file_sha256

@@ -24,7 +24,8 @@ from evalkit.scoring.cache import CorruptEntryError, FeatureCache
 from evalkit.scoring.extract import Config, Extraction, Job
 from evalkit.scoring.journal import Journal
 from evalkit.scoring.scorecard import Fingerprint, VideoScore
-from evalkit.submission import Member, MemberRef
+from evalkit.submission.members import Member
+from evalkit.submission.references import MemberRef
 from evalkit.testsets.model import Sample, TestSet
 from evalkit.validators.content import FROZEN_SHARE
 from evalkit.validators.findings import run_rules

@@ -11,7 +11,7 @@ from evalkit.errors import MediaError, TestSetError
 from evalkit.media.audio import audio_seconds
 from evalkit.media.facts import MediaFacts
 from evalkit.scoring.extract import Extraction
-from evalkit.submission import Submission
+from evalkit.submission.model import Submission
 from evalkit.testsets.model import Sample, TestSet
 from evalkit.validators.archive.rules import blocks, check_archive, junk
 from evalkit.validators.findings import Finding, Verdict, run_rules, verdict_of

@@ -37,7 +37,7 @@ from evalkit.scoring.plan import FILMSTRIP, Plan
 from evalkit.scoring.progress import Progress, Silent, shown
 from evalkit.scoring.scorecard import ChallengeInfo, FeatureUse, Scorecard, SubmissionInfo, VideoScore
 from evalkit.scoring.scorecard_builder import ScorecardBuilder
-from evalkit.submission import Submission
+from evalkit.submission.model import Submission
 from evalkit.testsets.model import TestSet
 from evalkit.weights.manifest import DIGEST_WORDS
 from evalkit.workers.pool import JobResult

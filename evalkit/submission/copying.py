@@ -1,4 +1,4 @@
-"""Write what a stranger's file holds to a new file: within a limit, as long as stated, and whole or not at all."""
+"""Write the contents of a member to a new file: within a limit, of the stated length, completely or not at all."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from evalkit.errors import StorageError, SubmissionError
 
-MARGIN = 16 << 20  # bytes that stay free on the disk beside what is copied
+MARGIN = 16 << 20  # bytes that must stay free on the disk after the copy
 
 
 def write_checked(chunks: Iterable[bytes], destination: Path, *, size: int, limit: int, shown: str) -> str:
@@ -22,12 +22,12 @@ def write_checked(chunks: Iterable[bytes], destination: Path, *, size: int, limi
         destination: must not exist.
         size: bytes that the contents should have.
         limit: most bytes that they may have.
-        shown: the member's name, fit to print.
+        shown: the member's name, for errors.
 
     Raises:
         SubmissionError: when the contents are larger than ``limit`` or not ``size`` bytes long.
         StorageError: when ``destination`` exists or can't be written, or the disk has no room for ``size`` bytes and
-            `MARGIN` before a single one is read. Whatever was raised, no partial file remains.
+            `MARGIN`, which is checked before reading. After any error no partial file remains.
     """
     _refuse_without_room(destination, min(size, limit), shown)
     digest, total = hashlib.sha256(), 0
@@ -63,9 +63,9 @@ def _refuse_without_room(destination: Path, size: int, shown: str) -> None:
         raise _unwritable(destination, error) from error
     if free < size + MARGIN:
         raise StorageError(
-            f"The disk has no room to take '{shown}' out of the submission.",
+            f"The disk has no room to extract '{shown}' from the submission.",
             found=f"{free} bytes free in {destination.parent}",
-            expected=f"{size} bytes for the file and {MARGIN} to spare",
+            expected=f"{size} bytes for the file and {MARGIN} more",
             fix="Free some space, or set TMPDIR to a folder on a larger disk.",
         )
 

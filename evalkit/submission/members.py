@@ -1,4 +1,4 @@
-"""One entry of a submission, as a ZIP or a folder states it."""
+"""One entry of a submission, as the ZIP's table of contents or the folder states it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ UTF8_FLAG = 0x800
 ENCRYPTED_FLAGS = 0x1 | 0x40 | 0x2000  # the member, strong encryption, the table of contents itself
 
 Kind = Literal["file", "directory", "symlink", "device"]
-OddityKind = Literal["end", "hidden", "unlisted"]
+InconsistencyKind = Literal["end", "hidden", "unlisted"]
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """Two places of an archive that say different things about one member; both texts are fit to print."""
+class MemberFault:
+    """Two places of an archive that contradict each other about one member."""
 
     found: str
     expected: str
@@ -32,16 +32,16 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Inconsistency:
-    """Something about a ZIP as a whole that makes programs see different archives; both texts are fit to print.
+    """Something that makes programs see different archives in one ZIP.
 
     Args:
-        kind: "end": the records at the end disagree; "hidden": a member lies where the table of contents lists none;
-            "unlisted": other bytes lie there.
+        kind: "end": the records at the end disagree; "hidden": there is a member that the table of contents does not
+            list; "unlisted": there are other bytes that belong to no member.
         found: what is there.
         expected: what should be.
     """
 
-    kind: OddityKind
+    kind: InconsistencyKind
     found: str
     expected: str
 
@@ -56,7 +56,7 @@ class Member:
         raw_name: the name's bytes.
         size: bytes after decompression.
         compressed_size: bytes in the archive; equal to ``size`` in a folder.
-        kind: "device" stands for everything that is no file, folder or symbolic link.
+        kind: "device" means anything but a file, a folder or a symbolic link.
         encrypted: the archive says that a password is needed.
         method: the ZIP's number for the compression: 0 stored, 8 deflate.
         utf8: ``raw_name`` is valid UTF-8.
@@ -64,8 +64,8 @@ class Member:
         header_offset: byte of the archive at which the member's own header starts; ``None`` in a folder.
         flags: the ZIP's general purpose bits; 0 in a folder.
         end: the byte after everything of the member, as its own header states; ``None`` without one and in a folder.
-        faults: what the archive says differently in several places. Such a member is not read.
-        stored: bytes that a folder's file takes on the disk; ``None`` in a ZIP.
+        faults: what the archive contradicts itself about. Such a member is not read.
+        stored: bytes that a file in a folder takes on the disk; ``None`` in a ZIP.
     """
 
     path: str
@@ -80,7 +80,7 @@ class Member:
     header_offset: int | None = None
     flags: int = 0
     end: int | None = None
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[MemberFault, ...] = ()
     stored: int | None = None
 
     @property
@@ -90,7 +90,7 @@ class Member:
 
 
 def raw_name(info: zipfile.ZipInfo) -> bytes:
-    """Undo zipfile's decoding. ``filename`` won't do: zipfile cuts it at a NUL."""
+    """Return the name's bytes by undoing zipfile's decoding; its ``filename`` is cut at a NUL."""
     return info.orig_filename.encode("utf-8" if info.flag_bits & UTF8_FLAG else "cp437")
 
 
@@ -114,7 +114,7 @@ def zip_member(info: zipfile.ZipInfo) -> Member:
 
 
 def walk_folder(root: Path) -> Iterator[Member]:
-    """Yield what lies in ``root`` at any depth, in no particular order; symbolic links are listed, not followed."""
+    """Yield the entries of ``root`` at any depth, in no particular order; symbolic links are listed, not followed."""
     base = os.fsencode(root)
     folders = [b""]
     while folders:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from evalkit.errors import InputError, StorageError, SubmissionError
-from evalkit.submission import Submission
+from evalkit.submission.model import Submission
 
 CHUNK = 1024 * 1024
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from evalkit.errors import StorageError, SubmissionError, UsageError, WeightsError, did_you_mean
-from evalkit.submission import Submission
+from evalkit.submission.model import Submission
 from evalkit.weights.fetch import PARTS, Fetched, Source, discard_part, fetch, note_of, parts_folder
 from evalkit.weights.manifest import ArchiveEntry, Backbones, WeightEntry
 from evalkit.weights.records import locked, locked_if_free, unwritable

@@ -16,7 +16,7 @@ from evalkit.scoring.engines.local import LocalEngine
 from evalkit.scoring.extract import Config, Extraction, Job
 from evalkit.scoring.plan import FILMSTRIP
 from evalkit.scoring.progress import Progress, Silent, shown
-from evalkit.submission import Submission
+from evalkit.submission.model import Submission
 from evalkit.validators.media_rules import rule_registry
 
 DIGITS = 12

@@ -19,7 +19,7 @@ from evalkit.challenges.model import ArchiveRules, load_challenge, parse_challen
 from evalkit.errors import SubmissionError
 from evalkit.ratings import load_mapping, read_key, read_pairs, read_ratings
 from evalkit.scoring.scorecard import Scorecard
-from evalkit.submission import Submission
+from evalkit.submission.model import Submission
 from evalkit.testsets.model import load_testset
 from evalkit.validators.archive.rules import blocks, check_archive
 from fuzz.mutations import made_zip, mutated_text, mutated_zip

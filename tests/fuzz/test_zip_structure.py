@@ -15,7 +15,7 @@ import hostile_zips
 import pytest
 
 from evalkit.errors import SubmissionError
-from evalkit.submission import Submission
+from evalkit.submission.model import Submission
 from evalkit.validators.archive.rules import check_archive
 from fuzz.campaign import run_campaign
 from fuzz.targets import RULES, TARGETS, WrongAcceptError, _compare_readers, make_zip

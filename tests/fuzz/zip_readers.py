@@ -76,7 +76,7 @@ def _packed(extra: bytes, size: int, packed: int) -> int:
 
 
 def _behind(data: bytes, at: int, crc: int) -> int:
-    """Skip the record behind the data: try the four forms until the next thing is a known signature."""
+    """Skip the record after the data: try the four forms until the next thing is a known signature."""
     for signed in (4, 0):
         if signed and data[at : at + 4] != b"PK\7\x08":
             continue
@@ -84,4 +84,4 @@ def _behind(data: bytes, at: int, crc: int) -> int:
             end = at + signed + length
             if data[at + signed : at + signed + 4] == struct.pack("<L", crc) and data[end : end + 2] == b"PK":
                 return end
-    raise ValueError("no record behind the data")
+    raise ValueError("no record after the data")

@@ -112,7 +112,7 @@ def _record(name: str, dice: random.Random) -> Record:
 
 
 def _described(record: Record, dice: random.Random) -> None:
-    """Put the sizes behind the data, in one of the four forms."""
+    """Put the sizes after the data, in one of the four forms."""
     numbers = [record.central["crc"], record.central["packed"], record.central["size"]]
     record.behind = dice.choice((b"PK\7\x08", b"")) + struct.pack(dice.choice(("<3L", "<L2Q")), *numbers)
     for place in (record.local, record.central):

@@ -9,7 +9,7 @@ import pytest
 
 from evalkit.challenges.model import Challenge, load_challenge
 from evalkit.reference_models import shapes
-from evalkit.submission import Submission
+from evalkit.submission.model import Submission
 from evalkit.testsets.model import TestSet, load_testset
 
 SAMPLES, SECONDS, SIZE = 4, 1.0, 96

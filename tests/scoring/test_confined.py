@@ -13,8 +13,8 @@ from evalkit.errors import UsageError
 from evalkit.metrics.features.base import Item, WeightFile
 from evalkit.scoring.engines.local import LocalEngine, absolute, default_sandbox
 from evalkit.scoring.extract import Config, Job
-from evalkit.submission import MemberRef
 from evalkit.submission.members import Member
+from evalkit.submission.references import MemberRef
 
 
 @pytest.mark.parametrize("level", ["full", "off"])

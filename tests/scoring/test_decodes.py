@@ -11,7 +11,7 @@ from evalkit.challenges.model import SubmissionRules
 from evalkit.metrics.features.base import Extractor, FeatureRecord, FeatureUnavailableError, Item, Session
 from evalkit.scoring import extract
 from evalkit.scoring.extract import Config, Handler, Job
-from evalkit.submission import Submission
+from evalkit.submission.model import Submission
 
 
 def extractor(name: str, decodes: int, *, lost: bool = False) -> type[Extractor]:

@@ -28,7 +28,7 @@ from evalkit.reference_models import shapes
 from evalkit.scoring import extract
 from evalkit.scoring.cache import FeatureCache
 from evalkit.scoring.extract import Config, Extraction, Handler, Job
-from evalkit.submission import Submission
+from evalkit.submission.model import Submission
 
 BUILT_IN = ("paired_pixels", "filmstrip")
 

@@ -19,11 +19,12 @@ from hostile_zips import Entry, raw_zip
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from evalkit import submission as module
 from evalkit.challenges.model import ArchiveRules
 from evalkit.errors import StorageError, SubmissionError
-from evalkit.submission import MemberRef, Submission
-from evalkit.submission.zip.directory import opened as opened_archive
+from evalkit.submission import references as module
+from evalkit.submission.model import Submission
+from evalkit.submission.references import MemberRef
+from evalkit.submission.zip.listing import opened as opened_archive
 
 LIMIT = 1 << 30
 
@@ -67,7 +68,7 @@ def test_what_is_no_zip_is_called_by_its_name(tmp_path: Path, data: bytes, words
         (hostile_zips.huge_table, "cut off or damaged"),
         (hostile_zips.understates_count, "states 1 members and lists 50"),
         (hostile_zips.split_part, "one part of a split ZIP"),
-        (hostile_zips.false_utf8_name, "marked as UTF-8 and is not"),
+        (hostile_zips.false_utf8_name, "marked as UTF-8 but is not"),
         (lambda path: raw_zip(path, Entry("a", version=99)), "needs a newer ZIP version"),
     ],
 )
@@ -250,7 +251,7 @@ def test_a_folder_that_vanishes_while_it_is_listed_is_named(tmp_path: Path, monk
         return scandir(place)
 
     monkeypatch.setattr(os, "scandir", vanish)
-    with pytest.raises(SubmissionError, match=r"sub/? vanished while the folder was being listed"):
+    with pytest.raises(SubmissionError, match=r"sub/? disappeared while the folder was being listed"):
         Submission.open(tmp_path / "team")
 
 
@@ -288,7 +289,8 @@ def test_copies_are_what_zipfile_reads(tmp_path: Path, build: Callable[[Path], P
 
 @pytest.mark.shared
 def test_copies_of_real_submissions_are_what_zipfile_reads(shared: Path, tmp_path: Path) -> None:
-    for path in sorted((shared / "data").rglob("*.zip")):
+    # data/cases holds submissions that something is wrong with.
+    for path in sorted(path for path in (shared / "data").rglob("*.zip") if "cases" not in path.parts):
         opened = Submission.open(path)
         with zipfile.ZipFile(path) as archive:
             for member in opened.members:
@@ -302,7 +304,7 @@ def test_copies_of_real_submissions_are_what_zipfile_reads(shared: Path, tmp_pat
     [
         (hostile_zips.wrong_crc, "s01.mp4", "CRC"),
         (hostile_zips.garbled_deflate, "s01.mp4", "can't be read"),
-        (hostile_zips.two_names, "s01.mp4", "says different things"),
+        (hostile_zips.two_names, "s01.mp4", "contradicts itself"),
         (hostile_zips.understated, "s01.mp4", "CRC|not as long"),
         (hostile_zips.overstated, "s01.mp4", "not as long"),
         (hostile_zips.encrypted, "s02.mp4", r"^'s02\.mp4' is encrypted\."),

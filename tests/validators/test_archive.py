@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.challenges.model import ArchiveRules
-from evalkit.submission import Member, Submission
+from evalkit.submission.members import Member
+from evalkit.submission.model import Submission
 from evalkit.validators.archive.listing import folded, parts
 from evalkit.validators.archive.rules import RULES, Listing, blocks, check_archive, junk
 from evalkit.validators.findings import Finding, run_rules
@@ -105,7 +106,8 @@ def test_sound_archives_give_no_error(tmp_path: Path, build: Callable[[Path], Pa
 
 @pytest.mark.shared
 def test_real_submissions_give_no_finding(shared: Path) -> None:
-    archives = sorted((shared / "data").rglob("*.zip"))
+    # data/cases holds submissions that something is wrong with.
+    archives = sorted(path for path in (shared / "data").rglob("*.zip") if "cases" not in path.parts)
     assert len(archives) >= 7
     for archive in archives:
         assert check(archive) == []

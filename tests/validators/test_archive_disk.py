@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from hostile_zips import Entry, raw_zip, wrong_crc
 
-from evalkit import submission as reading
 from evalkit.challenges.model import ArchiveRules
 from evalkit.errors import StorageError, SubmissionError
-from evalkit.submission import Submission, copying
+from evalkit.submission import copying
+from evalkit.submission import references as reading
+from evalkit.submission.model import Submission
 
 MIB = 1 << 20
 LIMIT = ArchiveRules().max_file_bytes
@@ -26,7 +27,7 @@ def test_no_room_is_said_before_anything_is_read(
     disk = tiny_disk(20 * 1024)
     opened = Submission.open(raw_zip(tmp_path / "in.zip", Entry("s01.mp4", data=os.urandom(5 * MIB))))
     monkeypatch.setattr(reading, "_read", lambda *_: pytest.fail("something was read"))
-    with pytest.raises(StorageError, match=r"no room to take 's01\.mp4' out") as caught:
+    with pytest.raises(StorageError, match=r"no room to extract 's01\.mp4' from") as caught:
         opened.copy("s01.mp4", disk / "out", LIMIT)
     assert caught.value.expected == f"{5 * MIB} bytes for the file and {16 * MIB} to spare"
     assert caught.value.exit_code == 4
@@ -103,6 +104,6 @@ def test_validate_on_a_full_disk_is_one_sentence_and_leaves_nothing(
         timeout=120,
     )
     assert done.returncode == 4, done.stderr
-    assert "no room to take 's01.mp4' out" in " ".join(done.stderr.split())
+    assert "no room to extract 's01.mp4'" in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
     assert list(disk.iterdir()) == []

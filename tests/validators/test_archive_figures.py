@@ -92,7 +92,7 @@ def test_bombs_are_refused_in_flat_memory(name: str, plain: Run, tmp_path: Path)
 def test_a_large_member_is_copied_in_flat_memory(tmp_path: Path) -> None:
     """192 MiB of zeros out of 190 kB, beside 1 kB: streamed, not held."""
     code = (
-        "import sys; from pathlib import Path; from evalkit.submission import Submission; "
+        "import sys; from pathlib import Path; from evalkit.submission.model import Submission; "
         "Submission.open(sys.argv[1]).copy('s01.mp4', Path(sys.argv[2]), 1 << 30)"
     )
     peaks = []

@@ -22,7 +22,7 @@ from hostile_zips import DEFLATED, DESCRIPTOR, UTF8, Entry, raw_zip, with_zip64_
 
 from evalkit.challenges.model import ArchiveRules
 from evalkit.errors import SubmissionError
-from evalkit.submission import Submission
+from evalkit.submission.model import Submission
 from evalkit.validators.archive.rules import blocks, check_archive
 from evalkit.validators.findings import Finding
 
@@ -89,7 +89,7 @@ def test_what_is_seen_in_two_ways_is_not_read_and_the_rest_is(tmp_path: Path) ->
     assert findings[0].expected == f"{CRC}, as in the table of contents"
     assert not blocks(findings)
     opened = Submission.open(path)
-    with pytest.raises(SubmissionError, match=r"says different things about 's01\.mp4'"):
+    with pytest.raises(SubmissionError, match=r"contradicts itself about 's01\.mp4'"):
         opened.copy("s01.mp4", tmp_path / "out", 100)
     assert not (tmp_path / "out").exists()
     opened.copy("s02.mp4", tmp_path / "out", 100)
@@ -103,7 +103,7 @@ def test_an_archive_that_is_two_is_not_read_at_all(tmp_path: Path, rule: str) ->
 
 
 def streamed(path: Path) -> Path:
-    """As Python writes to a pipe: sizes behind the data."""
+    """As Python writes to a pipe: sizes after the data."""
 
     class Pipe(io.BytesIO):
         def seekable(self) -> bool:
@@ -190,7 +190,7 @@ def test_ends_are_exact(tmp_path: Path) -> None:
     opened = Submission.open(raw_zip(tmp_path / "in.zip", first, Entry("s02.mp4")))
     assert [(member.header_offset, member.end) for member in opened.members] == [(0, 76), (76, 131)]
     assert opened.directory_offset == 131
-    assert opened.oddities == ()
+    assert opened.inconsistencies == ()
 
 
 def test_a_bombs_members_are_real(tmp_path: Path) -> None:
@@ -263,8 +263,8 @@ PACKED = hostile_zips.deflated(DATA)
     [
         (Entry("s01.mp4", data=b"", method=DEFLATED, body=b""), "ends too early"),
         (replace(GOOD, method=DEFLATED, body=PACKED[:-1]), "ends too early"),
-        (replace(GOOD, method=DEFLATED, body=PACKED + b"?"), "other bytes behind the compressed data"),
-        (replace(GOOD, method=DEFLATED, body=PACKED + bytes(70_000)), "other bytes behind the compressed data"),
+        (replace(GOOD, method=DEFLATED, body=PACKED + b"?"), "other bytes after the compressed data"),
+        (replace(GOOD, method=DEFLATED, body=PACKED + bytes(70_000)), "other bytes after the compressed data"),
         (replace(GOOD, method=DEFLATED, crc=CRC ^ 1), r"a wrong checksum \(CRC-32\)"),
         (replace(GOOD, crc=CRC ^ 1), r"a wrong checksum \(CRC-32\)"),
         (replace(GOOD, size=19), "18 bytes; expected 19 bytes"),
@@ -311,7 +311,7 @@ def test_severities_are_the_challenges_but_the_member_stays_unread(tmp_path: Pat
     path = hostile_structures.local_size(tmp_path / "in.zip")
     opened = Submission.open(path)
     assert check_archive(opened, LIMITS, {"archive.header-mismatch": "off"}) == []
-    with pytest.raises(SubmissionError, match="says different things"):
+    with pytest.raises(SubmissionError, match="contradicts itself"):
         opened.open_member("s01.mp4")
     path = hostile_structures.hidden_last(tmp_path / "hidden.zip")
     (finding,) = check_archive(Submission.open(path), LIMITS, {"archive.hidden-member": "warning"})

@@ -212,9 +212,7 @@ def test_a_bomb_is_not_unpacked(tmp_path: Path, folder: Path, heard: Heard) -> N
             data[at : at + 4] = len(B).to_bytes(4, "little")
     bomb.write_bytes(data)
     offered = {Path(offer.shown).name: offer for offer in offers(bomb, lambda path: False, lambda path: False)}
-    with pytest.raises(
-        UnreadableError, match=r"CRC|not as long as the archive states|The archive says different things"
-    ):
+    with pytest.raises(UnreadableError, match=r"CRC|not as long as the archive states|The archive contradicts itself"):
         offered["bomb.zip:b.pth"].copy(tmp_path / "copy", len(B))
     assert not (tmp_path / "copy").exists()
     report = import_weights(backbones(tmp_path), [bomb], folder, heard)

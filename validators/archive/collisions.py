@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from evalkit.submission import Member
+from evalkit.submission.members import Member
 from evalkit.validators.archive.listing import Listing
 from evalkit.validators.findings import Violation
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from evalkit.submission import READABLE_METHODS
+from evalkit.submission.members import READABLE_METHODS
 from evalkit.validators.archive.listing import Listing
 from evalkit.validators.findings import Violation
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from evalkit.challenges.model import ArchiveRules
-from evalkit.submission import Inconsistency, Member, Submission
+from evalkit.submission.members import Inconsistency, Member
+from evalkit.submission.model import Submission
 
 # Letters by their class, yet marks by what they decompose to (Tibetan vowel signs), so they take part in the order.
 _HIDDEN_MARKS = {"\u0f73": "\u0f71\u0f72", "\u0f75": "\u0f71\u0f74", "\u0f81": "\u0f71\u0f80"}
@@ -26,7 +27,7 @@ class Listing:
         member_count: how many entries there are, also when they were too many to be listed.
         complete: whether ``members`` holds all of them.
         directory_offset: where the ZIP's table of contents starts, in bytes; ``None`` for a folder.
-        oddities: what about the ZIP as a whole makes programs see different archives.
+        inconsistencies: what about the ZIP as a whole makes programs see different archives.
     """
 
     members: tuple[Member, ...]
@@ -35,7 +36,7 @@ class Listing:
     member_count: int
     complete: bool = True
     directory_offset: int | None = None
-    oddities: tuple[Inconsistency, ...] = ()
+    inconsistencies: tuple[Inconsistency, ...] = ()
 
     @classmethod
     def of(cls, submission: Submission, rules: ArchiveRules) -> Listing:
@@ -47,7 +48,7 @@ class Listing:
             member_count=submission.member_count,
             complete=submission.complete,
             directory_offset=submission.directory_offset,
-            oddities=submission.oddities,
+            inconsistencies=submission.inconsistencies,
         )
 
     @cached_property

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from evalkit.challenges.model import ArchiveRules
-from evalkit.submission import Submission
+from evalkit.submission.model import Submission
 from evalkit.validators.archive import collisions, limits, names, structure
 from evalkit.validators.archive.listing import Listing
 from evalkit.validators.archive.names import junk

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from evalkit.submission.members import OddityKind
+from evalkit.submission.members import InconsistencyKind
 from evalkit.validators.archive.listing import Listing
 from evalkit.validators.findings import Violation
 
@@ -48,8 +48,8 @@ def unlisted_data(listing: Listing) -> Iterator[Violation]:
     yield from _odd(listing, "unlisted", "The archive holds bytes that belong to no member; nothing reads them here.")
 
 
-def _odd(listing: Listing, kind: OddityKind, message: str) -> Iterator[Violation]:
-    odd = [oddity for oddity in listing.oddities if oddity.kind == kind]
+def _odd(listing: Listing, kind: InconsistencyKind, message: str) -> Iterator[Violation]:
+    odd = [oddity for oddity in listing.inconsistencies if oddity.kind == kind]
     if odd:
         found = [oddity.found for oddity in odd[:_SHOWN]] + [f"and {len(odd) - _SHOWN} more"] * (len(odd) > _SHOWN)
         expected = dict.fromkeys(oddity.expected for oddity in odd[:_SHOWN])

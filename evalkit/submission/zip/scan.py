@@ -1,7 +1,7 @@
-"""Go through a ZIP's table of contents before ``zipfile`` reads it: count it in constant memory, and look at oddities.
+"""Scan a ZIP's table of contents before ``zipfile`` reads it: count in constant memory, and look for contradictions.
 
-The number of members that a ZIP states is a claim, and ``zipfile`` ignores it and reads as many as there are. So the
-entries are counted here first. The format is PKWARE's APPNOTE.TXT, 4.3.12.
+``zipfile`` ignores the stated number of members and reads as many as there are, so the entries are counted here first.
+The format is PKWARE's APPNOTE.TXT, 4.3.12.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from evalkit.errors import SubmissionError
-from evalkit.submission.members import Fault, Inconsistency
-from evalkit.submission.zip.end import ENTRY, TableEnd, damaged, find_table, padded
-from evalkit.submission.zip.extra import extra_fields, other_names, zip64_numbers
+from evalkit.submission.members import Inconsistency, MemberFault
+from evalkit.submission.zip.end_records import ENTRY, TableEnd, damaged, find_table, read_padded
+from evalkit.submission.zip.extra_fields import extra_fields, other_names, zip64_numbers
 
 LEAST_TABLE_CAP = 16 << 20  # bytes that a ZIP's table of contents may have, however few members are allowed
 
 _ENTRY = struct.Struct("<4s24x3H12x")
 _NUMBERS = struct.Struct("<20x2L6xH6xL")  # compressed size, size, first disk, offset
-# What zipfile raises on bytes that are no sound ZIP.
-DAMAGED = (
+# What zipfile raises on bytes that are not a valid ZIP.
+DAMAGE_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,
     struct.error,
@@ -37,15 +37,15 @@ DAMAGED = (
 
 @dataclass(frozen=True)
 class Scan:
-    """What going through the table of contents showed.
+    """The result of a scan of the table of contents.
 
     Args:
-        count: members; above the limit it is only known to be above it, and the rest means nothing.
+        count: members; when it is above the limit, counting stopped there and the rest is not filled in.
         start: the table's first byte.
         end: the byte after it.
-        shift: see `evalkit.submission.zip.end.TableEnd`.
-        oddities: of the archive as a whole.
-        faults: of single members, by their place in the table.
+        shift: see `evalkit.submission.zip.end_records.TableEnd`.
+        inconsistencies: of the archive as a whole.
+        faults: of single members, by their index in the table.
         numbers: size, compressed size and offset of each member as stated, without the shift.
     """
 
@@ -53,23 +53,24 @@ class Scan:
     start: int = 0
     end: int = 0
     shift: int = 0
-    oddities: tuple[Inconsistency, ...] = ()
-    faults: dict[int, tuple[Fault, ...]] = field(default_factory=dict)
+    inconsistencies: tuple[Inconsistency, ...] = ()
+    faults: dict[int, tuple[MemberFault, ...]] = field(default_factory=dict)
     numbers: tuple[tuple[int, int, int], ...] = ()
 
 
 def scan(file: BinaryIO, size: int, limit: int, shown: str) -> Scan:
-    """Go through the table of contents, reading at most ``limit`` + 1 of its entries.
+    """Scan the table of contents, reading at most ``limit`` + 1 of its entries.
 
     Args:
         file: the ZIP, opened for reading.
         size: its bytes.
-        limit: a count above it is returned as soon as it is known.
-        shown: the file's name, fit to print.
+        limit: counting stops as soon as the count is above it.
+        shown: the file's name, for errors.
 
     Raises:
-        SubmissionError: when the file is empty, no ZIP, cut off, damaged, one part of several, or its table too large.
-        zipfile.BadZipFile: when an entry is garbled.
+        SubmissionError: when the file is empty, not a ZIP, cut off, damaged, one part of several,
+            or its table is too large.
+        zipfile.BadZipFile: when an entry is corrupt.
     """
     table = find_table(file, size, limit, shown)
     if table.claimed > limit:
@@ -94,16 +95,16 @@ def scan(file: BinaryIO, size: int, limit: int, shown: str) -> Scan:
         numbers.append(seen)
         if found:
             faults[index] = found
-    return Scan(count, table.start, table.end, table.shift, table.oddities, faults, tuple(numbers))
+    return Scan(count, table.start, table.end, table.shift, table.inconsistencies, faults, tuple(numbers))
 
 
 def _count_entries(file: BinaryIO, table: TableEnd, limit: int) -> int:
     start, count = table.start, 0
     file.seek(start)
     while start < table.end and count <= limit:
-        signature, *lengths = _ENTRY.unpack(padded(file, _ENTRY.size))
+        signature, *lengths = _ENTRY.unpack(read_padded(file, _ENTRY.size))
         if signature != ENTRY:
-            raise zipfile.BadZipFile("the table of contents is garbled")
+            raise zipfile.BadZipFile("the table of contents is corrupt")
         start += _ENTRY.size + sum(lengths)
         file.seek(sum(lengths), os.SEEK_CUR)
         count += 1
@@ -112,9 +113,9 @@ def _count_entries(file: BinaryIO, table: TableEnd, limit: int) -> int:
     return count
 
 
-def _entry(file: BinaryIO) -> tuple[tuple[int, int, int], tuple[Fault, ...]]:
-    """Read one entry: size, compressed size and offset, and what its fields disagree about."""
-    head = padded(file, _ENTRY.size)
+def _entry(file: BinaryIO) -> tuple[tuple[int, int, int], tuple[MemberFault, ...]]:
+    """Read one entry: size, compressed size and offset, and what its fields contradict each other about."""
+    head = read_padded(file, _ENTRY.size)
     _, name_length, extra_length, comment_length = _ENTRY.unpack(head)
     packed, size, disk, offset = _NUMBERS.unpack(head)
     name, extra = file.read(name_length), file.read(extra_length)
@@ -123,6 +124,6 @@ def _entry(file: BinaryIO) -> tuple[tuple[int, int, int], tuple[Fault, ...]]:
     numbers, faults = zip64_numbers(fields, (size, packed, offset))
     faults += other_names(fields, name)
     if disk not in {0, 0xFFFF}:
-        faults.append(Fault(f"the member starts on disk {disk}", "disk 0"))
+        faults.append(MemberFault(f"the member starts on disk {disk}", "disk 0"))
     size, packed, offset = numbers
     return (size, packed, offset), tuple(faults)

@@ -1,7 +1,7 @@
-"""Read the extra fields of a ZIP's headers: Zip64 numbers, and a second name for the same member.
+"""Read the extra fields of a ZIP's headers: Zip64 numbers, and a second name of the same member.
 
-The format is PKWARE's APPNOTE.TXT, 4.5. ``zipfile`` takes what it needs and passes over the rest; a program that reads
-the rest sees another archive. What is found here therefore counts as a fault of the member.
+The format is PKWARE's APPNOTE.TXT, 4.5. ``zipfile`` reads what it needs and ignores the rest; a program that reads
+the rest sees another archive. A contradiction found here is therefore a fault of the member.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import struct
 import zipfile
 from collections.abc import Iterator, Sequence
 
-from evalkit.submission.members import Fault
+from evalkit.submission.members import MemberFault
 
 MOST_FIELDS = 64  # in one header; `zipfile` takes time that is quadratic in their number
 FULL = 0xFFFFFFFF  # in a 32-bit number: see the Zip64 field
@@ -43,36 +43,38 @@ def extra_fields(extra: bytes) -> list[tuple[int, bytes]]:
 
 def zip64_numbers(
     fields: Sequence[tuple[int, bytes]], stated: Sequence[int], *, late: bool = False
-) -> tuple[list[int], list[Fault]]:
+) -> tuple[list[int], list[MemberFault]]:
     """Return the numbers with those of the Zip64 field in place of the full ones, and what is wrong with that field.
 
     Args:
         fields: the header's extra fields.
         stated: its 32-bit numbers in the order of the Zip64 field: size, compressed size, offset.
-        late: the numbers follow behind the data; zeros here say nothing.
+        late: the numbers follow after the data; zeros here mean nothing.
     """
     contents = [content for number, content in fields if number == _ZIP64]
     full = [index for index, number in enumerate(stated) if number == FULL]
     numbers = list(stated)
     if len(contents) > 1:
-        return numbers, [Fault(f"{len(contents)} Zip64 fields", "one")]
+        return numbers, [MemberFault(f"{len(contents)} Zip64 fields", "one")]
     if not contents:
-        return numbers, [Fault("no Zip64 field", "one, as its header promises")] if full else []
+        return numbers, [MemberFault("no Zip64 field", "one, as its header promises")] if full else []
     content = contents[0]
     if len(content) < 8 * len(full):
-        return numbers, [Fault(f"a Zip64 field of {len(content)} bytes", f"at least {8 * len(full)} bytes")]
+        return numbers, [MemberFault(f"a Zip64 field of {len(content)} bytes", f"at least {8 * len(full)} bytes")]
     for place, index in enumerate(full):
         (numbers[index],) = struct.unpack_from("<Q", content, 8 * place)
     if len(content) not in {8 * len(full), 8 * len(full) + 4} or (not full and content):
         every = [struct.unpack_from("<Q", content, at)[0] for at in range(0, len(content) // 8 * 8, 8)][: len(numbers)]
         if every != numbers[: len(every)] and not (late and not any(every)):
-            return numbers, [Fault(f"a Zip64 field with {every}", f"what its header states: {numbers[: len(every)]}")]
+            return numbers, [
+                MemberFault(f"a Zip64 field with {every}", f"what its header states: {numbers[: len(every)]}")
+            ]
     return numbers, []
 
 
-def other_names(fields: Sequence[tuple[int, bytes]], name: bytes) -> Iterator[Fault]:
+def other_names(fields: Sequence[tuple[int, bytes]], name: bytes) -> Iterator[MemberFault]:
     """Yield a fault for each Unicode name (Info-ZIP's field 0x7075) that is not the name of the header itself."""
     for number, content in fields:
         if number == _UNICODE_NAME and content[5:] != name:
             other = content[5:].decode("utf-8", "replace")
-            yield Fault(f"also the Unicode name '{other}'", "one name")
+            yield MemberFault(f"also the Unicode name '{other}'", "one name")

@@ -1,7 +1,7 @@
-"""Read one member's contents strictly: whole compressed data, nothing behind it, and the right checksum.
+"""Read one member's contents strictly: complete compressed data, nothing after it, and the right checksum.
 
-``zipfile`` cuts contents at the stated size, and takes compressed data that ends too early or is followed by other
-bytes, which other programs refuse. So ``zipfile`` only hands over the bytes as they lie in the archive.
+``zipfile`` cuts contents at the stated size, and accepts compressed data that ends too early or is followed by other
+bytes, which other programs refuse. So ``zipfile`` is used only to read the stored bytes of the member.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _PIECE = 1 << 16  # compressed bytes read at once
 def open_strictly(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> io.BufferedReader:
     """Return a stream of a stored or deflated member's contents, however long they are.
 
-    Its end raises ``zipfile.BadZipFile`` when the data is not whole, when bytes follow it, or when the checksum is
-    wrong; garbled data raises ``zlib.error``. No read takes more memory than was asked for and some 100 kB.
+    At its end it raises ``zipfile.BadZipFile`` when the data is incomplete, when bytes follow it, or when the checksum
+    is wrong; corrupt data raises ``zlib.error``. A read takes about 100 kB of memory more than it returns.
     """
     raw = copy.copy(info)
     raw.compress_type, raw.file_size = zipfile.ZIP_STORED, info.compress_size
-    del raw.CRC  # of the contents; zipfile would compare it with the bytes as they lie there
+    del raw.CRC  # it is the checksum of the contents; zipfile would compare it with the compressed bytes
     return io.BufferedReader(_Contents(archive.open(raw), info))
 
 
@@ -54,12 +54,12 @@ class _Contents(io.RawIOBase):
         """Return up to ``most`` bytes; none at the end."""
         while not inflate.eof:
             piece = self._rest or self._source.read(_PIECE)
-            data = inflate.decompress(piece, most)  # without a piece: what zlib still holds
+            data = inflate.decompress(piece, most)  # with an empty piece: what zlib still buffers
             self._rest = inflate.unconsumed_tail
             if data:
                 return data
             if not piece and not inflate.eof:
                 raise zipfile.BadZipFile("compressed data that ends too early")
         if inflate.unused_data or self._source.read(1):
-            raise zipfile.BadZipFile("other bytes behind the compressed data")
+            raise zipfile.BadZipFile("other bytes after the compressed data")
         return b""

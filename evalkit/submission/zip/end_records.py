@@ -1,4 +1,4 @@
-"""Find where a ZIP's table of contents lies, from the records at the archive's end, and whether they agree.
+"""Find a ZIP's table of contents from the records at the archive's end, and check whether they agree.
 
 There are up to three such records: the end record, and in large archives the Zip64 record with its locator. Programs
 differ in which one they believe. The table is found as ``zipfile`` finds it; what would lead another program elsewhere
@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from evalkit.errors import SubmissionError
-from evalkit.submission.members import Inconsistency, OddityKind
+from evalkit.submission.members import Inconsistency, InconsistencyKind
 
 LOCAL, ENTRY, END = b"PK\3\4", b"PK\1\2", b"PK\5\6"
 
 _END = struct.Struct("<4s4H2LH")
 _LOCATOR = struct.Struct("<4sLQL")
 _END64 = struct.Struct("<4sQ2H2L4Q")
-_ENTRY_OFFSET = 42  # where in an entry of the table its member's place stands
-_WRAP = 1 << 32  # what a number of 32 bits loses
+_ENTRY_OFFSET = 42  # where in an entry of the table the offset of its member is
+_WRAP = 1 << 32  # the error of a 32-bit number that has overflowed
 _LONGEST_COMMENT = 0xFFFF
 _FOREIGN = (
     (0, b"Rar!", "a RAR archive"),
@@ -32,39 +32,39 @@ _FOREIGN = (
     (257, b"ustar", "a tar archive"),
     (4, b"ftyp", "an MP4 video"),
 )
-_HAND_IN = "Hand in a ZIP."
+_FIX_FORMAT = "Submit a ZIP."
 
 
 @dataclass(frozen=True)
 class TableEnd:
-    """Where the table of contents is said to lie.
+    """Where the table of contents is, according to the end records.
 
     Args:
         start: its first byte.
         end: the byte after it.
-        claimed: how many members it is said to hold.
-        shift: bytes by which everything lies further back than the archive states (a program was put before it).
-        oddities: what the records disagree about.
+        claimed: the stated number of members.
+        shift: bytes by which everything is further back than the archive states (a program was put before it).
+        inconsistencies: what the records contradict each other about.
     """
 
     start: int
     end: int
     claimed: int
     shift: int
-    oddities: tuple[Inconsistency, ...]
+    inconsistencies: tuple[Inconsistency, ...]
 
 
 def find_table(file: BinaryIO, size: int, limit: int, shown: str) -> TableEnd:
-    """Return where the table of contents lies.
+    """Return where the table of contents is.
 
     Args:
         file: the ZIP, opened for reading.
         size: its bytes.
-        limit: a claim above it is returned with places that mean nothing.
-        shown: the file's name, fit to print.
+        limit: when the claim is above it, the positions are not looked up.
+        shown: the file's name, for errors.
 
     Raises:
-        SubmissionError: when the file is empty, no ZIP, cut off, damaged or one part of several.
+        SubmissionError: when the file is empty, not a ZIP, cut off, damaged or one part of several.
     """
     head = file.read(512)
     _refuse_foreign(head, size, shown)
@@ -74,28 +74,30 @@ def find_table(file: BinaryIO, size: int, limit: int, shown: str) -> TableEnd:
     at = _find_end(head, tail, shown)
     _, disk, first_disk, here, claimed, length, offset, comment = _END.unpack_from(tail, at)
     end, disks = base + at, {disk, first_disk} - {0xFFFF}
-    oddities = list(_after(tail[at + _END.size :], comment, shown))
+    inconsistencies = list(_after(tail[at + _END.size :], comment, shown))
     file.seek(max(0, end - _LOCATOR.size))
-    signature, locator_disk, place, locator_disks = _LOCATOR.unpack(padded(file, _LOCATOR.size))
+    signature, locator_disk, place, locator_disks = _LOCATOR.unpack(read_padded(file, _LOCATOR.size))
     record = None
     if signature == b"PK\6\7":
         small = (here, claimed, length, offset)
         record = end - _LOCATOR.size - _END64.size
         file.seek(max(0, record))
         signature, rest, _, _, disk, first_disk, here, claimed, length, offset = _END64.unpack(
-            padded(file, _END64.size)
+            read_padded(file, _END64.size)
         )
         if signature != b"PK\6\6":
             raise damaged(shown, "the 64-bit table of contents is not where it should be")
         disks = {disk, first_disk, locator_disk, max(0, locator_disks - 1)}
-        oddities += _against_zip64(small, (here, claimed, length, offset), rest)
+        inconsistencies += _against_zip64(small, (here, claimed, length, offset), rest)
         end = record
     if disks - {0}:
         raise _one_part(shown)
     if claimed > limit:
         return TableEnd(0, 0, claimed, 0, ())
     if here != claimed:
-        oddities.append(_odd_end(f"{here} members in one number and {claimed} in another", "one number of members"))
+        inconsistencies.append(
+            _end_mismatch(f"{here} members in one number and {claimed} in another", "one number of members")
+        )
     start = end - length
     if start < 0:
         raise damaged(shown, f"a table of contents of {length} bytes in a file of {size} bytes")
@@ -110,11 +112,11 @@ def find_table(file: BinaryIO, size: int, limit: int, shown: str) -> TableEnd:
             fix="Make the ZIP with 'zip -r' in a terminal.",
         )
     if record is not None and place not in {record, record - shift}:
-        oddities.append(_odd_end(f"a Zip64 record that is said to be at byte {place}", f"byte {record}"))
-    oddities += _second_ends(tail, base, at)
+        inconsistencies.append(_end_mismatch(f"a Zip64 record said to be at byte {place}", f"byte {record}"))
+    inconsistencies += _second_ends(tail, base, at)
     if shift and _signature(file, offset) == ENTRY:
-        oddities.append(_odd_end(f"a table of contents at byte {offset}, and one at byte {start}", "one"))
-    return TableEnd(start, end, claimed, shift, tuple(oddities))
+        inconsistencies.append(_end_mismatch(f"a table of contents at byte {offset}, and one at byte {start}", "one"))
+    return TableEnd(start, end, claimed, shift, tuple(inconsistencies))
 
 
 def damaged(shown: str, found: str) -> SubmissionError:
@@ -122,8 +124,8 @@ def damaged(shown: str, found: str) -> SubmissionError:
     return SubmissionError(f"{shown} is cut off or damaged.", found=found, fix="Compare its size and upload it again.")
 
 
-def padded(file: BinaryIO, count: int) -> bytes:
-    """Read ``count`` bytes; what a cut file lacks reads as zeros, which are no signature."""
+def read_padded(file: BinaryIO, count: int) -> bytes:
+    """Read ``count`` bytes; past the end of the file it returns zeros, which match no signature."""
     return file.read(count).ljust(count, b"\0")
 
 
@@ -138,30 +140,30 @@ def _find_end(head: bytes, tail: bytes, shown: str) -> int:
         raise _one_part(shown)
     if head[:2] == b"PK":
         raise damaged(shown, "no table of contents at its end")
-    raise SubmissionError(f"{shown} is not a ZIP.", found=f"a file that starts with {head[:8]!r}", fix=_HAND_IN)
+    raise SubmissionError(f"{shown} is not a ZIP.", found=f"a file that starts with {head[:8]!r}", fix=_FIX_FORMAT)
 
 
 def _after(rest: bytes, comment: int, shown: str) -> list[Inconsistency]:
-    """Judge what follows the end record: a comment of the stated length, and nothing else."""
+    """Check what follows the end record: a comment of the stated length, and nothing else."""
     if len(rest) < comment:
         raise damaged(shown, f"a comment of {comment} bytes, of which {len(rest)} are there")
     beyond = rest[comment:]
     if not beyond:
         return []
-    kind: OddityKind = "hidden" if LOCAL in beyond else "unlisted"
+    kind: InconsistencyKind = "hidden" if LOCAL in beyond else "unlisted"
     return [Inconsistency(kind, f"{len(beyond)} bytes after the archive's end", "nothing after its end")]
 
 
 def _against_zip64(small: tuple[int, ...], large: tuple[int, ...], rest: int) -> list[Inconsistency]:
-    """Compare the end record's numbers with the Zip64 record's; a full one refers to the latter."""
-    words = ("members", "members in all", "bytes of contents", "as the contents' place")
+    """Compare the end record's numbers with the Zip64 record's; one with all bits set refers to the latter."""
+    words = ("members", "members in all", "bytes of the table", "as the table's offset")
     found = [
-        _odd_end(f"{one} {word} in the end record, {other} in its Zip64 form", "the same numbers")
+        _end_mismatch(f"{one} {word} in the end record, {other} in the Zip64 record", "the same numbers")
         for word, one, other, full in zip(words, small, large, (0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF), strict=True)
         if one not in {full, other}
     ]
     if rest != _END64.size - 12:
-        found.append(_odd_end(f"a Zip64 record of {rest + 12} bytes", f"{_END64.size} bytes"))
+        found.append(_end_mismatch(f"a Zip64 record of {rest + 12} bytes", f"{_END64.size} bytes"))
     return found
 
 
@@ -171,19 +173,19 @@ def _second_ends(tail: bytes, base: int, chosen: int) -> list[Inconsistency]:
     while 0 <= at < chosen:
         comment = int.from_bytes(tail[at + _END.size - 2 : at + _END.size], "little")
         if at + _END.size + comment == len(tail):
-            return [_odd_end(f"end records at bytes {base + at} and {base + chosen}", "one end record")]
+            return [_end_mismatch(f"end records at bytes {base + at} and {base + chosen}", "one end record")]
         at = tail.find(END, at + 1)
     return []
 
 
-def _odd_end(found: str, expected: str) -> Inconsistency:
+def _end_mismatch(found: str, expected: str) -> Inconsistency:
     return Inconsistency("end", found, expected)
 
 
 def _first_is_unshifted(file: BinaryIO, start: int) -> bool:
-    """Return whether the first entry of the table at ``start`` names the place of a header as it stands."""
+    """Return whether the first entry of the table at ``start`` states an offset that is right without a shift."""
     file.seek(start + _ENTRY_OFFSET)
-    return _signature(file, int.from_bytes(padded(file, 4), "little")) == LOCAL
+    return _signature(file, int.from_bytes(read_padded(file, 4), "little")) == LOCAL
 
 
 def _signature(file: BinaryIO, offset: int) -> bytes:
@@ -198,7 +200,7 @@ def _refuse_foreign(head: bytes, size: int, shown: str) -> None:
     if head.lstrip()[:9].lower().startswith((b"<!doctype", b"<html", b"<?xml")):
         looks = "a web page, perhaps a log-in or download page saved under the ZIP's name"
     if looks:
-        raise SubmissionError(f"{shown} is not a ZIP.", found=looks, fix=_HAND_IN)
+        raise SubmissionError(f"{shown} is not a ZIP.", found=looks, fix=_FIX_FORMAT)
 
 
 def _one_part(shown: str) -> SubmissionError:

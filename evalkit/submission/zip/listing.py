@@ -1,4 +1,4 @@
-"""List a ZIP through ``zipfile``, and keep it open for the members that are read from it later."""
+"""List a ZIP through ``zipfile``, and keep it open for later reads of its members."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 from evalkit.errors import SubmissionError
 from evalkit.submission.members import Inconsistency, Member, raw_name, zip_member
-from evalkit.submission.zip.end import damaged
-from evalkit.submission.zip.local import compare_headers
-from evalkit.submission.zip.scan import DAMAGED, Scan, scan
+from evalkit.submission.zip.end_records import damaged
+from evalkit.submission.zip.local_headers import compare_headers
+from evalkit.submission.zip.scan import DAMAGE_ERRORS, Scan, scan
 
-Stamp = tuple[int, int, int]  # inode, bytes, modification time in ns: an archive that is still the same
+Stamp = tuple[int, int, int]  # inode, bytes, modification time in ns: they differ when an archive has changed
 
 
 class ZipListing(NamedTuple):
@@ -24,7 +24,7 @@ class ZipListing(NamedTuple):
     members: list[Member]
     member_count: int
     directory_offset: int | None
-    oddities: tuple[Inconsistency, ...] = ()
+    inconsistencies: tuple[Inconsistency, ...] = ()
 
 
 def list_zip(path: Path, stamp: Stamp, limit: int, shown: str) -> ZipListing:
@@ -34,10 +34,10 @@ def list_zip(path: Path, stamp: Stamp, limit: int, shown: str) -> ZipListing:
         path: the ZIP.
         stamp: its state, from `stamp_of`.
         limit: most members that are listed.
-        shown: the path, fit to print.
+        shown: the path, for errors.
 
     Raises:
-        SubmissionError: when the file is no whole, sound ZIP.
+        SubmissionError: when the file is not a complete, valid ZIP.
         OSError: when it can't be read.
     """
     try:
@@ -50,36 +50,36 @@ def list_zip(path: Path, stamp: Stamp, limit: int, shown: str) -> ZipListing:
             compared = compare_headers(file, members, seen.start, seen.shift)
     except UnicodeDecodeError as error:
         raise SubmissionError(
-            f"{shown} holds a name that is marked as UTF-8 and is not.",
+            f"{shown} has a name that is marked as UTF-8 but is not.",
             found=f"'{error.object.decode('cp437')}'",
             fix="Rename the file with plain letters and digits and make the ZIP again.",
         ) from None
-    except NotImplementedError as error:  # what zipfile says of a version above its own
+    except NotImplementedError as error:  # zipfile raises it for versions it does not know
         raise SubmissionError(
-            f"{shown} needs a newer ZIP version than is read here.",
+            f"{shown} needs a newer ZIP version than evalkit reads.",
             found=str(error),
             fix="Make the ZIP again with plain deflate, as 'zip' does.",
         ) from None
-    except DAMAGED as error:
+    except DAMAGE_ERRORS as error:
         raise damaged(shown, str(error)) from None
-    return ZipListing(compared.members, seen.count, seen.start, (*seen.oddities, *compared.oddities))
+    return ZipListing(compared.members, seen.count, seen.start, (*seen.inconsistencies, *compared.inconsistencies))
 
 
 def _members(listed: list[zipfile.ZipInfo], seen: Scan, shown: str) -> list[Member]:
-    """Return the members as ``zipfile`` read them, which must be as they were counted before."""
+    """Return the members as ``zipfile`` read them, which must agree with the scan."""
     if len(listed) != seen.count:
-        raise damaged(shown, f"{seen.count} members by one count and {len(listed)} by another")
+        raise damaged(shown, f"{seen.count} members counted and {len(listed)} read")
     members = []
     for index, (info, numbers) in enumerate(zip(listed, seen.numbers, strict=True)):
         member = replace(zip_member(info), faults=seen.faults.get(index, ()))
         if not member.faults and numbers != (info.file_size, info.compress_size, info.header_offset - seen.shift):
-            raise damaged(shown, f"an entry that reads differently twice: '{member.path}'")
+            raise damaged(shown, f"an entry that zipfile reads differently: '{member.path}'")
         members.append(member)
     return members
 
 
 def stamp_of(path: Path) -> Stamp:
-    """Return what tells whether the file at ``path`` was replaced or changed."""
+    """Return the state of the file at ``path``; it differs when the file was replaced or changed."""
     facts = path.stat()
     return facts.st_ino, facts.st_size, facts.st_mtime_ns
 

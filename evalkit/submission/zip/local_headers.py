@@ -1,9 +1,9 @@
 """Compare every member's own header with the table of contents, in one pass over the archive.
 
-The table of contents is what ``zipfile`` goes by. A program that reads an archive from its start, such as one at the
-end of a pipe, never sees the table: it goes by the headers that stand before the members, and takes what it meets.
-Both must see the same archive. All members are compared, not only those that are read, because a report on an archive
-must not depend on what the challenge asks for; it takes one short read a member, in the order of their places.
+``zipfile`` uses the table of contents. A program that reads an archive from its start, such as one at the end of a
+pipe, never sees the table: it uses the header before each member. Both must see the same archive. All members are
+compared, not only those that are read, because a report on an archive must not depend on what the challenge asks for;
+it takes one short read per member, in the order of the file.
 
 The format is PKWARE's APPNOTE.TXT, 4.3.7 to 4.3.9.
 """
@@ -16,26 +16,26 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import BinaryIO, NamedTuple
 
-from evalkit.submission.members import ENCRYPTED_FLAGS, STORED, UTF8_FLAG, Fault, Inconsistency, Member
-from evalkit.submission.zip.end import LOCAL
-from evalkit.submission.zip.extra import FULL, extra_fields, other_names, zip64_numbers
+from evalkit.submission.members import ENCRYPTED_FLAGS, STORED, UTF8_FLAG, Inconsistency, Member, MemberFault
+from evalkit.submission.zip.end_records import LOCAL
+from evalkit.submission.zip.extra_fields import FULL, extra_fields, other_names, zip64_numbers
 
 LOCAL_HEADER = struct.Struct("<4s5H3L2H")
-SEARCHED = 64 << 20  # bytes that belong to no member in which a hidden one is looked for, in the whole archive
+SEARCHED = 64 << 20  # bytes between members that are searched for a hidden one, in the whole archive
 
-_LATE = 0x8  # sizes and checksum stand behind the data
-_MASKED = 0x2000  # the table of contents is encrypted, and the headers hide what they say
+_LATE = 0x8  # sizes and checksum follow after the data
+_MASKED = 0x2000  # the table of contents is encrypted, and the local headers are masked
 _SIGNED = b"PK\7\x08"
-_DESCRIPTOR = 16  # bytes of the usual record behind the data
+_DESCRIPTOR = 16  # bytes of the usual record after the data
 _CHUNK = 1 << 20  # bytes of a gap read at once
-_LATER = (0, FULL)  # what a header may say when the numbers follow later
+_LATER = (0, FULL)  # what a header may state when the numbers follow later
 
 
 class Compared(NamedTuple):
-    """The members with ``end`` and ``faults`` filled in, in the order given, and what is odd about the archive."""
+    """The members with ``end`` and ``faults`` filled in, in the given order, and the inconsistencies of the archive."""
 
     members: list[Member]
-    oddities: list[Inconsistency]
+    inconsistencies: list[Inconsistency]
 
 
 class _Header(NamedTuple):
@@ -50,16 +50,16 @@ class _Header(NamedTuple):
 
 
 def compare_headers(file: BinaryIO, members: Sequence[Member], table: int, shift: int) -> Compared:
-    """Look at each member's own header, and at what lies between the members.
+    """Compare each member's own header with the table of contents, and check the bytes between the members.
 
     Args:
         file: the ZIP, opened for reading.
         members: as the table of contents states them, faults found there included.
         table: the byte at which the table of contents starts.
-        shift: bytes by which the members lie further back than stated.
+        shift: bytes by which the members are further back than stated.
     """
     compared = list(members)
-    oddities: list[Inconsistency] = []
+    inconsistencies: list[Inconsistency] = []
     budget = SEARCHED
     reach = 0  # the byte up to which everything belongs to a member
     for index in sorted(range(len(members)), key=lambda index: members[index].header_offset or 0):
@@ -67,24 +67,24 @@ def compare_headers(file: BinaryIO, members: Sequence[Member], table: int, shift
         start = member.header_offset or 0
         header = _header(file, start, table)
         if header is None:
-            fault = Fault(f"no header of its own at byte {start}", "one before its contents")
+            fault = MemberFault(f"no header of its own at byte {start}", "one before its contents")
             compared[index] = replace(member, faults=(*member.faults, fault))
             continue
         if start > reach:
-            oddities.append(_gap(file, reach, start, budget))
+            inconsistencies.append(_gap(file, reach, start, budget))
             budget -= min(budget, start - reach)
-        faults: list[Fault] = []
+        faults: list[MemberFault] = []
         if start < reach:  # shared data is refused as a whole; only where it ends matters
             end = header.data + member.compressed_size
         else:
             end, faults = _compare(file, member, header, table)
         if shift and _is_header(file, start - shift):
-            faults.append(Fault(f"headers at bytes {start - shift} and {start}", "one"))
+            faults.append(MemberFault(f"headers at bytes {start - shift} and {start}", "one"))
         compared[index] = replace(member, end=end, faults=(*member.faults, *faults))
         reach = max(reach, end)
     if reach < table:
-        oddities.append(_gap(file, reach, table, budget))
-    return Compared(compared, oddities)
+        inconsistencies.append(_gap(file, reach, table, budget))
+    return Compared(compared, inconsistencies)
 
 
 def _header(file: BinaryIO, start: int, table: int) -> _Header | None:
@@ -99,8 +99,8 @@ def _header(file: BinaryIO, start: int, table: int) -> _Header | None:
     return _Header(flags, method, crc, packed, size, name, extra, start + len(head) + name_length + extra_length)
 
 
-def _compare(file: BinaryIO, member: Member, header: _Header, table: int) -> tuple[int, list[Fault]]:
-    """Return where the member ends, and what its header says differently."""
+def _compare(file: BinaryIO, member: Member, header: _Header, table: int) -> tuple[int, list[MemberFault]]:
+    """Return where the member ends, and where its header contradicts the table of contents."""
     end = header.data + member.compressed_size
     if member.flags & header.flags & _MASKED:
         return end, []
@@ -111,18 +111,20 @@ def _compare(file: BinaryIO, member: Member, header: _Header, table: int) -> tup
         faults.append(_fault("ZIP method", header.method, member.method))
     if (header.flags ^ member.flags) & ENCRYPTED_FLAGS:
         words = ["encrypted" if flags & ENCRYPTED_FLAGS else "not encrypted" for flags in (header.flags, member.flags)]
-        faults.append(Fault(f"'{words[0]}' in the member's own header", f"'{words[1]}', as in the table of contents"))
+        faults.append(
+            MemberFault(f"'{words[0]}' in the member's own header", f"'{words[1]}', as in the table of contents")
+        )
     if (header.flags ^ member.flags) & UTF8_FLAG and not member.raw_name.isascii():
-        faults.append(Fault("a name that is marked as UTF-8 in one place alone", "the same mark in both"))
+        faults.append(MemberFault("a name that is marked as UTF-8 in one place alone", "the same mark in both"))
     if member.is_directory and (member.size or member.crc or (member.method == STORED and member.compressed_size)):
         found = f"a folder with contents of its own: {member.size} bytes, CRC-32 {member.crc}"
-        faults.append(Fault(found, "an empty entry"))
+        faults.append(MemberFault(found, "an empty entry"))
     late = bool(header.flags & _LATE)
     try:
         fields = extra_fields(header.extra)
     except zipfile.BadZipFile as error:
         fields = []
-        faults.append(Fault(f"in the member's own header: {error}", "extra fields that can be read"))
+        faults.append(MemberFault(f"in the member's own header: {error}", "extra fields that can be read"))
     faults += other_names(fields, member.raw_name)
     (size, packed), wrong = zip64_numbers(fields, (header.size, header.packed), late=late)
     faults += wrong
@@ -135,14 +137,14 @@ def _compare(file: BinaryIO, member: Member, header: _Header, table: int) -> tup
     if late and end <= table:
         agrees, length = _descriptor(file, member, end)
         if not agrees:
-            found = "another checksum or size behind the data" if length else "no checksum and sizes behind the data"
-            faults.append(Fault(found, "those of the table of contents once more"))
+            found = "another checksum or size after the data" if length else "no checksum and sizes after the data"
+            faults.append(MemberFault(found, "those of the table of contents again"))
         end += length
     return end, faults
 
 
 def _descriptor(file: BinaryIO, member: Member, end: int) -> tuple[bool, int]:
-    """Return whether the record behind the data agrees, and its length: with a signature or not, 32 or 64 bits."""
+    """Return whether the record after the data agrees, and its length: with a signature or not, 32 or 64 bits."""
     file.seek(end)
     there = file.read(24)
     numbers = (member.compressed_size, member.size)
@@ -157,20 +159,22 @@ def _descriptor(file: BinaryIO, member: Member, end: int) -> tuple[bool, int]:
 
 
 def _gap(file: BinaryIO, start: int, end: int, budget: int) -> Inconsistency:
-    """Judge bytes that belong to no member, of which at most ``budget`` are searched."""
+    """Describe bytes that belong to no member; at most ``budget`` of them are searched for a hidden one."""
     searched = min(end - start, budget)
     hidden = _find_header(file, start, start + searched)
     if hidden is not None:
-        return Inconsistency("hidden", f"the header of a member at byte {hidden}", "members that the contents list")
+        return Inconsistency(
+            "hidden", f"the header of a member at byte {hidden}", "only members that the table of contents lists"
+        )
     place = "before the first member" if start == 0 else f"at byte {start}"
     rest = f", of which {searched} were searched for a hidden member" if searched < end - start else ""
-    return Inconsistency("unlisted", f"{end - start} bytes {place}{rest}", "members side by side")
+    return Inconsistency("unlisted", f"{end - start} bytes {place}{rest}", "no bytes between the members")
 
 
 def _find_header(file: BinaryIO, start: int, end: int) -> int | None:
-    """Return where a header's signature first lies whole between two places, reading a chunk at a time."""
+    """Return the offset of the first header signature between two offsets, reading a chunk at a time."""
     file.seek(start)
-    kept = b""  # what the chunk before ended in, for a signature that lies on the border
+    kept = b""  # the end of the chunk before, for a signature across the border
     while start < end:
         chunk = file.read(min(_CHUNK, end - start))
         if not chunk:
@@ -190,8 +194,8 @@ def _is_header(file: BinaryIO, start: int) -> bool:
     return file.read(4) == LOCAL
 
 
-def _fault(what: str, one: object, other: object) -> Fault:
-    return Fault(f"{what} {one} in the member's own header", f"{other}, as in the table of contents")
+def _fault(what: str, one: object, other: object) -> MemberFault:
+    return MemberFault(f"{what} {one} in the member's own header", f"{other}, as in the table of contents")
 
 
 def _shown(name: bytes) -> str:

@@ -1,0 +1,135 @@
+"""Read one member of a submission, from any process that was handed its `MemberRef`."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from evalkit.errors import SubmissionError
+from evalkit.submission.copying import too_large, write_checked
+from evalkit.submission.members import READABLE_METHODS, Member
+from evalkit.submission.zip.contents import open_strictly
+from evalkit.submission.zip.listing import Stamp, opened, stamp_of
+from evalkit.submission.zip.scan import DAMAGE_ERRORS
+
+CHUNK = 1 << 20  # bytes read at once
+FIX_ZIP = "Make the ZIP again and test it with 'unzip -t'."
+FIX_FILE = "Make the file readable."
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRef:
+    """A member and the path of its archive: small, picklable, readable from any process.
+
+    ``stamp`` is the archive's state when it was listed; an archive that has changed since is refused. It is ``None``
+    for a folder.
+    """
+
+    archive: Path
+    member: Member
+    stamp: Stamp | None
+
+    def open(self) -> IO[bytes]:
+        """Return a stream of the contents; reading damaged contents to their end raises ``zipfile.BadZipFile``.
+
+        Raises:
+            SubmissionError: when the member is not readable, or the archive changed or contradicts itself about it.
+        """
+        shown = self.member.path
+        if self.member.kind != "file":
+            raise SubmissionError(f"'{shown}' is not a file.", found=self.member.kind, expected="a regular file")
+        if self.member.encrypted:
+            raise SubmissionError(f"'{shown}' is encrypted.", fix="Make the ZIP without a password.")
+        if self.member.faults:
+            fault = self.member.faults[0]
+            raise SubmissionError(
+                f"The archive contradicts itself about '{shown}'.",
+                found=fault.found,
+                expected=fault.expected,
+                fix="Make the ZIP again from the original files.",
+            )
+        if self.member.method not in READABLE_METHODS:
+            raise SubmissionError(
+                f"'{shown}' is compressed with a method that evalkit does not read.",
+                found=f"ZIP method {self.member.method}",
+                expected="stored or deflate",
+                fix="Make the ZIP again with plain deflate, as 'zip' does.",
+            )
+        try:
+            return self._open_in_folder() if self.stamp is None else self._open_in_zip(self.stamp)
+        except (*DAMAGE_ERRORS, OSError) as error:
+            raise unreadable(shown, error, self._fix) from None
+
+    @property
+    def _fix(self) -> str:
+        return FIX_FILE if self.stamp is None else FIX_ZIP
+
+    def copy(self, destination: Path, limit: int) -> str:
+        """Write the contents to the new file ``destination`` and return their SHA-256 as hex.
+
+        Args:
+            destination: a path that the caller chose, not one from the archive; it must not exist.
+            limit: most bytes that the contents may have.
+
+        Raises:
+            SubmissionError: when the contents are larger than ``limit``, not as long as stated, damaged, encrypted or
+                compressed with a method that evalkit does not read.
+            StorageError: when ``destination`` exists or can't be written, for instance because the disk is full.
+                After any error no partial file remains.
+        """
+        shown = self.member.path
+        if self.member.size > limit:
+            raise too_large(shown, self.member.size, limit)
+        with self.open() as source:
+            chunks = read_chunks(source, shown, self._fix)
+            return write_checked(chunks, destination, size=self.member.size, limit=limit, shown=shown)
+
+    def _open_in_zip(self, stamp: Stamp) -> IO[bytes]:
+        if stamp_of(self.archive) != stamp:
+            raise SubmissionError(f"{self.archive} changed while it was being read.", fix="Run again.")
+        archive, listed = opened(os.getpid(), self.archive, stamp)
+        return open_strictly(archive, listed[self.member.header_offset or 0, self.member.raw_name])
+
+    def _open_in_folder(self) -> IO[bytes]:
+        *folders, name = self.member.raw_name.split(b"/")
+        # One folder at a time, because O_NOFOLLOW checks only the last part: a folder may have become a link.
+        at = os.open(self.archive, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            for folder in folders:
+                inner = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=at)
+                os.close(at)
+                at = inner
+            handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=at)
+        finally:
+            os.close(at)
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            os.close(handle)
+            raise ValueError("no longer a regular file")
+        return os.fdopen(handle, "rb")
+
+
+def read_chunks(source: IO[bytes], shown: str, fix: str) -> Iterator[bytes]:
+    """Yield the contents of a member in pieces of `CHUNK` bytes; ``shown`` is the name that errors call it.
+
+    Raises:
+        SubmissionError: when the contents are damaged or can't be read.
+    """
+    while chunk := _read(source, shown, fix):
+        yield chunk
+
+
+def _read(source: IO[bytes], shown: str, fix: str) -> bytes:
+    try:
+        return source.read(CHUNK)
+    except (*DAMAGE_ERRORS, OSError) as error:
+        raise unreadable(shown, error, fix) from None
+
+
+def unreadable(shown: str, error: BaseException, fix: str) -> SubmissionError:
+    """Return the error for a file or member that can't be read."""
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return SubmissionError(f"'{shown}' can't be read.", found=reason or type(error).__name__, fix=fix)
