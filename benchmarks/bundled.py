@@ -24,15 +24,15 @@ from numpy.typing import NDArray
 import evalkit
 from evalkit.challenges.model import load_challenge
 from evalkit.media.decode import iter_frames
-from evalkit.metrics.features.align import norm_crop
-from evalkit.metrics.features.mfcc import mfcc
-from evalkit.metrics.features.networks.small_inputs import WordNumbers
-from evalkit.metrics.features.networks.small_runners import SmallBoxes, SmallDetector, SmallFaces, SmallSync, SmallText
-from evalkit.metrics.features.reference_faces import read_image
-from evalkit.metrics.features.sync_audio import official_sound
-from evalkit.metrics.features.sync_distances import shift_distances, window_count
-from evalkit.metrics.features.sync_tracks import crop, smooth, track_faces
-from evalkit.metrics.sync_arithmetic import summarise
+from evalkit.metrics.faces.align import norm_crop
+from evalkit.metrics.features.audio import official_sound
+from evalkit.metrics.features.images import read_image
+from evalkit.metrics.networks.small.inputs import WordNumbers
+from evalkit.metrics.networks.small.runners import SmallBoxes, SmallDetector, SmallFaces, SmallSync, SmallText
+from evalkit.metrics.sync.arithmetic import summarise
+from evalkit.metrics.sync.distances import shift_distances, window_count
+from evalkit.metrics.sync.mfcc import mfcc
+from evalkit.metrics.sync.tracks import crop, smooth, track_faces
 from evalkit.reference_models.generators.run import make_submission
 from evalkit.reference_models.puppet.worldmaker import World, make_world
 from evalkit.testsets.model import TestSet, load_testset

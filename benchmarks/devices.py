@@ -49,7 +49,7 @@ def pictures(count: int, side: int) -> NDArray[np.uint8]:
 
 def inception(folder: Path) -> Make:
     """FID's Inception, 48 frames."""
-    from evalkit.metrics.features.networks.fid_inception import FidInception
+    from evalkit.metrics.networks.fid_inception import FidInception
 
     path = inception_checkpoint.write_checkpoint(folder / "inception.pth", inception_checkpoint.random_inception())
 
@@ -63,7 +63,7 @@ def inception(folder: Path) -> Make:
 
 def i3d(folder: Path) -> Make:
     """FVD's I3D, 4 clips of 16 frames."""
-    from evalkit.metrics.features.networks.i3d_clips import StateDictI3D
+    from evalkit.metrics.networks.i3d_clips import StateDictI3D
 
     path = i3d_checkpoint.write_checkpoint(folder / "i3d.pt", i3d_checkpoint.random_i3d())
 
@@ -77,7 +77,7 @@ def i3d(folder: Path) -> Make:
 
 def syncnet(folder: Path) -> Make:
     """SyncNet's lips, 48 windows."""
-    from evalkit.metrics.features.networks.syncnet import SyncNet
+    from evalkit.metrics.sync.syncnet import SyncNet
 
     path = sync_networks.random_syncnet(folder / "syncnet.model")
 
@@ -90,7 +90,7 @@ def syncnet(folder: Path) -> Make:
 
 def s3fd(folder: Path) -> Make:
     """S3FD's confidences and boxes of the first level, 16 frames of 256 pixels."""
-    from evalkit.metrics.features.networks.s3fd import S3fd
+    from evalkit.metrics.sync.s3fd import S3fd
 
     path = sync_networks.random_s3fd(folder / "s3fd.pth")
 
@@ -109,7 +109,7 @@ def s3fd(folder: Path) -> Make:
 
 def clip(folder: Path) -> Make:
     """CLIP ViT-B/32, 64 pictures."""
-    from evalkit.metrics.features.networks.clip import Clip
+    from evalkit.metrics.networks.clip import Clip
 
     state = clip_checkpoint.random_state(clip_checkpoint.BASE)
     path = folder / "clip.pt"
@@ -124,7 +124,7 @@ def clip(folder: Path) -> Make:
 
 def curricularface(folder: Path) -> Make:
     """CurricularFace's IR-101, 32 crops."""
-    from evalkit.metrics.features.networks.ir101 import CurricularFace
+    from evalkit.metrics.networks.ir101 import CurricularFace
 
     crops = pictures(32, 224)
     network = face_checkpoints.random_ir101(face_checkpoints.as_pixels(crops, 112))

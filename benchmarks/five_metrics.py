@@ -18,7 +18,7 @@ from types import TracebackType
 import yaml
 
 from evalkit import api
-from evalkit.metrics.features.clip_text import MERGES, byte_letters
+from evalkit.metrics.networks.tokenizer import MERGES, byte_letters
 from evalkit.scoring.scorecard import Scorecard
 from evalkit.weights.store import file_sha256
 

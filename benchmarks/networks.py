@@ -16,11 +16,11 @@ import scipy.linalg
 import torch
 from torch.nn import functional
 
-from evalkit.metrics.distributions import frechet, frechet_from_features
-from evalkit.metrics.features.networks import i3d as i3d_network
-from evalkit.metrics.features.networks.fid_inception import FidInception
-from evalkit.metrics.features.networks.i3d_clips import StateDictI3D
-from evalkit.metrics.features.networks.s3fd import S3fd, build_s3fd
+from evalkit.metrics.distances.distributions import frechet, frechet_from_features
+from evalkit.metrics.networks import i3d as i3d_network
+from evalkit.metrics.networks.fid_inception import FidInception
+from evalkit.metrics.networks.i3d_clips import StateDictI3D
+from evalkit.metrics.sync.s3fd import S3fd, build_s3fd
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import i3d_checkpoint

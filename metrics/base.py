@@ -5,13 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.errors import UsageError, did_you_mean
-from evalkit.registry import index_by_name, load_group
+from evalkit.registry import METRICS, index_by_name, load_group
 
 Role = Literal["ranked", "secondary", "diagnostic"]
 
@@ -51,6 +52,11 @@ class MetricRecord:
     aliases: tuple[str, ...] = ()
     notes: str = ""
     definition: str = ""
+
+
+def definition_beside(module: str, name: str) -> str:
+    """Return the Markdown file ``name`` beside the module whose ``__file__`` is given: a metric's definition."""
+    return Path(module).with_name(name).read_text(encoding="utf-8").strip()
 
 
 @dataclass(frozen=True)
@@ -163,7 +169,7 @@ def metric_registry() -> dict[str, Metric]:
     Raises:
         PluginError: naming both owners, when two have the same id, or the alias of one is a name of the other.
     """
-    registered = load_group("evalkit.metrics")
+    registered = load_group(METRICS)
     metrics: dict[str, Metric] = index_by_name(registered, lambda metric: str(metric.record.id), "metric")
     index_by_name(
         ((origin, name) for origin, metric in registered for name in {metric.record.id, *metric.record.aliases}),

@@ -8,8 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from evalkit.metrics.base import Metric, MetricRecord, Outcome, unscored
-from evalkit.metrics.definition_texts import definition_text
+from evalkit.metrics.base import Metric, MetricRecord, Outcome, definition_beside, unscored
 
 
 class FactMetric(Metric):
@@ -40,7 +39,7 @@ def _record(name: str, title: str, summary: str, unit: str, high: float | None =
         protocol=1,
         citation="decoded frames, not the container's header",
         role="diagnostic",
-        definition=definition_text("video_facts"),
+        definition=definition_beside(__file__, "video_facts.md"),
         aliases=(name,),
     )
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from evalkit.metrics.features.networks.clip import ClipModel
-from evalkit.metrics.features.networks.clip_states import Sizes
+from evalkit.metrics.networks.clip import ClipModel
+from evalkit.metrics.networks.clip_states import Sizes
 
 BASE = Sizes(768, 12, 32, 7, 512, 12, 77, 49408, 512)  # ViT-B/32
 LARGE = Sizes(1024, 24, 14, 16, 768, 12, 77, 49408, 768)  # ViT-L/14

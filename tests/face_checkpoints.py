@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
-from evalkit.metrics.features.align import norm_crop
-from evalkit.metrics.features.face_policy import FacePolicy, largest
-from evalkit.metrics.features.networks.ir101 import IR101
-from evalkit.metrics.features.scrfd import Scrfd
-from evalkit.metrics.features.yunet import YuNet
+from evalkit.metrics.faces.align import norm_crop
+from evalkit.metrics.faces.policy import FacePolicy, largest
+from evalkit.metrics.faces.scrfd import Scrfd
+from evalkit.metrics.faces.yunet import YuNet
+from evalkit.metrics.networks.ir101 import IR101
 
 
 def random_ir101(pixels: torch.Tensor | None = None) -> IR101:

@@ -10,7 +10,7 @@ from clip_tools import ffmpeg
 
 from evalkit.media.inspect import inspect_media
 from evalkit.metrics.features.base import Item
-from evalkit.metrics.features.fingerprint import FingerprintExtractor
+from evalkit.metrics.gaming.fingerprint import FingerprintExtractor
 from evalkit.scoring.guard import Guard, GuardedSession
 
 X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from evalkit.metrics.features.networks.i3d import I3D
+from evalkit.metrics.networks.i3d import I3D
 
 
 def random_i3d(clips: Tensor | None = None, epsilon: float = 1e-3) -> I3D:

@@ -7,9 +7,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from evalkit.metrics.features.networks.fid_inception import InceptionV3
-from evalkit.metrics.features.networks.imagenet_inception import ImageNetInceptionV3
-from evalkit.metrics.features.networks.inception import Inception
+from evalkit.metrics.networks.fid_inception import InceptionV3
+from evalkit.metrics.networks.imagenet_inception import ImageNetInceptionV3
+from evalkit.metrics.networks.inception import Inception
 
 
 def random_inception(frames: torch.Tensor | None = None, kind: type[Inception] = InceptionV3) -> Inception:

@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from evalkit.metrics.features.networks.s3fd import build_s3fd
-from evalkit.metrics.features.networks.syncnet import build_syncnet
+from evalkit.metrics.sync.s3fd import build_s3fd
+from evalkit.metrics.sync.syncnet import build_syncnet
 
 BOX = (20.0, 20.0, 170.0, 170.0)  # a face that PlantedDetector finds in a video of write_video
 
@@ -167,7 +167,7 @@ class PlantedSyncNet:
     @staticmethod
     def _unit() -> float:
         """Energy of `beep` at loudness 1, measured by the product's own coefficients."""
-        from evalkit.metrics.features.mfcc import mfcc
+        from evalkit.metrics.sync.mfcc import mfcc
 
         return float(np.exp(mfcc((1000 * wave(1600)).astype(np.int16))[2, 0])) / 1000**2
 

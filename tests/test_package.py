@@ -66,7 +66,7 @@ def test_public_names_exist_and_are_documented() -> None:
 
 
 def test_scoring_loads_no_torch() -> None:
-    assert "torch" not in loaded_by("import evalkit.api, evalkit.scoring.extract, evalkit.metrics.features.faces")
+    assert "torch" not in loaded_by("import evalkit.api, evalkit.scoring.extract, evalkit.metrics.faces.features")
 
 
 def test_python_m_evalkit_works_from_the_root() -> None:

@@ -11,9 +11,18 @@ import pytest
 
 from evalkit import registry
 from evalkit.errors import PluginError
-from evalkit.registry import index_by_name, load_group
+from evalkit.registry import (
+    FEATURES,
+    GENERATORS,
+    METRICS,
+    VALIDATORS,
+    PluginGroup,
+    built_in_modules,
+    index_by_name,
+    load_group,
+)
 
-GROUP = "evalkit.metrics"
+GROUP = PluginGroup("evalkit.metrics", "METRICS", None)
 Install = Callable[..., None]
 
 
@@ -35,7 +44,7 @@ class Installed(Distribution):
         return Path(path)
 
 
-def point(name: str, value: str, owner: str | None = "thirdparty", group: str = GROUP) -> EntryPoint:
+def point(name: str, value: str, owner: str | None = "thirdparty", group: str = GROUP.name) -> EntryPoint:
     found = EntryPoint(name, value, group)
     return found._for(Installed(owner)) if owner else found  # type: ignore[attr-defined]
 
@@ -94,7 +103,7 @@ def test_only_the_group_that_is_asked_for_is_imported(install: Install) -> None:
     )
     assert names(load_group(GROUP)) == ["one"]
     with pytest.raises(PluginError, match="broken = no_such_module:X"):
-        load_group("evalkit.validators")
+        load_group(PluginGroup("evalkit.validators", "RULES", None))
 
 
 def test_nothing_registered_is_said_in_a_sentence(install: Install) -> None:
@@ -124,7 +133,7 @@ def test_a_broken_plugin_is_named_with_its_package(
         load_group(GROUP)
     assert str(caught.value) == (
         f"The plugin 'bad = {value}' of acme-metrics can't be loaded. Found {reason}. "
-        "Mend or uninstall the package 'acme-metrics'."
+        "Fix or uninstall the package 'acme-metrics'."
     )
     assert caught.value.__cause__ is not None  # --debug shows where
 
@@ -213,7 +222,7 @@ def test_one_plugin_can_not_register_a_name_twice_either(install: Install) -> No
 def test_an_object_of_another_kind_is_named_with_its_owner(install: Install, item: Any) -> None:
     install(point("a", "plugin_under_test:ITEM"), ITEM=item)
     with pytest.raises(
-        PluginError, match=r"^The plugin 'a = plugin_under_test:ITEM' of thirdparty is no metric\. Found"
+        PluginError, match=r"^The plugin 'a = plugin_under_test:ITEM' of thirdparty is not a metric\. Found"
     ):
         index_by_name(load_group(GROUP), lambda thing: str(thing.record.id), "metric")
 
@@ -225,13 +234,71 @@ def test_a_name_that_fails_is_the_plugins_fault(install: Install) -> None:
             raise KeyError("weights")
 
     install(point("a", "plugin_under_test:ITEM"), ITEM=Odd())
-    with pytest.raises(PluginError, match=r"is no metric\. Found KeyError: 'weights'"):
+    with pytest.raises(PluginError, match=r"is not a metric\. Found KeyError: 'weights'"):
         index_by_name(load_group(GROUP), lambda thing: str(thing.name), "metric")
 
 
-@pytest.mark.parametrize("group", ["evalkit.metrics", "evalkit.features", "evalkit.validators"])
-def test_the_built_in_plugins_load(group: Any) -> None:
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Return the folder of a package ``scanned_package`` whose plugins are built in."""
+    root = tmp_path / "scanned_package"
+    (root / "inner").mkdir(parents=True)
+    (root / "one.py").write_text("METRICS = ('one',)")
+    (root / "inner" / "two.py").write_text("from __future__ import annotations\nMETRICS: tuple[str, ...] = ('two',)")
+    (root / "network.py").write_text("raise RuntimeError('loaded without need')")
+    (root / "mentions.py").write_text("raise RuntimeError('# METRICS = ')\nif True:\n    METRICS = ()")
+    monkeypatch.syspath_prepend(tmp_path)
     load_group.cache_clear()
-    loaded = load_group(group)
-    assert loaded
-    assert any("of evalkit-video" in origin for origin, _ in loaded)
+    yield root
+    load_group.cache_clear()
+    for name in [name for name in sys.modules if name.partition(".")[0] == "scanned_package"]:
+        del sys.modules[name]
+
+
+SCANNED = PluginGroup("evalkit.scanned", "METRICS", "scanned_package")
+
+
+def test_a_new_file_in_the_package_is_enough(package: Path) -> None:
+    assert [item for _, item in load_group(SCANNED)] == ["two", "one"]  # by the modules' names
+    load_group.cache_clear()
+    (package / "three.py").write_text("METRICS = 'three',")
+    assert [item for _, item in load_group(SCANNED)] == ["two", "one", "three"]
+    assert load_group(SCANNED)[2][0] == "'scanned_package.three:METRICS' of evalkit-video"
+
+
+def test_only_modules_that_assign_the_attribute_are_imported(package: Path) -> None:
+    load_group(SCANNED)
+    loaded = {name for name in sys.modules if name.startswith("scanned_package.")}
+    assert loaded == {"scanned_package.one", "scanned_package.inner", "scanned_package.inner.two"}
+
+
+def test_a_broken_built_in_module_is_named(package: Path) -> None:
+    (package / "broken.py").write_text("METRICS = (1 / 0,)")
+    with pytest.raises(PluginError, match=r"'scanned_package\.broken:METRICS' of evalkit-video can't be loaded"):
+        load_group(SCANNED)
+
+
+def test_others_add_to_the_built_in_plugins(package: Path, install: Install) -> None:
+    install(
+        point("theirs", "plugin_under_test:ONE", "acme-metrics", SCANNED.name),
+        point("stale", "a_module_that_was_moved:METRICS", "evalkit-video", SCANNED.name),
+        ONE=("third",),
+    )
+    assert [item for _, item in load_group(SCANNED)] == ["two", "one", "third"]
+
+
+def test_a_built_in_name_and_another_packages_are_both_named(package: Path, install: Install) -> None:
+    install(point("theirs", "plugin_under_test:ONE", "acme-metrics", SCANNED.name), ONE=("one",))
+    with pytest.raises(PluginError, match="Two plugins register the metric 'one'") as caught:
+        index_by_name(load_group(SCANNED), str, "metric")
+    assert "'scanned_package.one:METRICS' of evalkit-video" in str(caught.value)
+    assert "of acme-metrics" in str(caught.value)
+
+
+@pytest.mark.parametrize("group", [METRICS, FEATURES, VALIDATORS, GENERATORS], ids=lambda group: group.name)
+def test_the_built_in_plugins_load(group: PluginGroup) -> None:
+    load_group.cache_clear()
+    assert len(built_in_modules(group)) > 2
+    assert {origin for origin, _ in load_group(group)} >= {
+        f"'{module}:{group.attribute}' of evalkit-video" for module in built_in_modules(group)
+    }

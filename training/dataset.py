@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from evalkit.errors import MachineError
 from evalkit.files import atomic_write
-from evalkit.metrics.features.align import norm_crop
-from evalkit.metrics.features.mfcc import mfcc
-from evalkit.metrics.features.networks.small import CLIP_FRAMES, CLIP_SIDE, FACE_SIDE, FRAME_SIDE
-from evalkit.metrics.features.networks.small_inputs import mouth, shrunk
-from evalkit.metrics.features.sync_tracks import crop
+from evalkit.metrics.faces.align import norm_crop
+from evalkit.metrics.networks.small.inputs import mouth, shrunk
+from evalkit.metrics.networks.small.models import CLIP_FRAMES, CLIP_SIDE, FACE_SIDE, FRAME_SIDE
+from evalkit.metrics.sync.mfcc import mfcc
+from evalkit.metrics.sync.tracks import crop
 from evalkit.reference_models.puppet import captions
 from evalkit.reference_models.puppet.landmarks import landmarks
 from evalkit.reference_models.puppet.look import BACKGROUNDS, CLOTHES, COLLARS, ROOMS, Look, make_look

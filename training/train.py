@@ -24,7 +24,7 @@ from safetensors.torch import save
 
 from evalkit.errors import MachineError
 from evalkit.files import atomic_write, write_text
-from evalkit.metrics.features.networks.small import fused
+from evalkit.metrics.networks.small.models import fused
 from evalkit.workers.pool import Workers
 from training.dataset import make_dataset
 from training.tasks.base import TrainingOptions, TrainingTask

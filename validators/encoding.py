@@ -8,8 +8,8 @@ from evalkit.media.facts import UPRIGHT, AudioFacts, VideoFacts
 from evalkit.media.sniff import container_title
 from evalkit.validators.file import File, container_fits, of_audio, of_video, transcode, video_track
 from evalkit.validators.findings import Rule, Violation
-from evalkit.validators.playback import RULES as PLAYBACK
-from evalkit.validators.structure import RULES as STRUCTURE
+from evalkit.validators.playback import PLAYBACK_RULES
+from evalkit.validators.structure import STRUCTURE_RULES
 
 __all__ = ["IRREGULAR_SHARE", "RULES", "File", "is_variable"]
 
@@ -252,6 +252,6 @@ RULES: tuple[Rule[File], ...] = (
     Rule("encoding.audio-codec", "file", "error", "audio codec", of_audio(_audio_codec)),
     Rule("encoding.audio-sample-rate", "file", "warning", "audio sample rate", of_audio(_sample_rate)),
     Rule("encoding.audio-start", "file", "warning", "audio starts early or late", of_audio(_audio_start)),
-    *STRUCTURE,
-    *PLAYBACK,
+    *STRUCTURE_RULES,
+    *PLAYBACK_RULES,
 )

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from evalkit.metrics.features.overlay import Island
-from evalkit.metrics.features.signature import SAME, Match
-from evalkit.metrics.features.sound_match import ALIKE, SoundMatch
-from evalkit.metrics.features.stillness import FEW, ONE_PICTURE
+from evalkit.metrics.gaming.overlay import Island
+from evalkit.metrics.gaming.signature import SAME, Match
+from evalkit.metrics.gaming.sound_match import ALIKE, SoundMatch
+from evalkit.metrics.gaming.stillness import FEW, ONE_PICTURE
 from evalkit.validators.findings import Rule, Violation
 
 LEAST_PICTURES = 15  # tenths of a second
-REFERENCE_PICTURE = 11.0  # unit of `evalkit.metrics.features.stillness.residual`
+REFERENCE_PICTURE = 11.0  # unit of `evalkit.metrics.gaming.stillness.residual`
 SHIFTED = 0.08  # seconds: two frames at 25 a second, and more than any encoder's delay
 FOUND_AGAIN = 0.8
 NAMED = 3
@@ -203,7 +204,7 @@ def _overlay(case: Case) -> Iterable[Violation]:
         )
 
 
-RULES: tuple[Rule[Case], ...] = (
+CASE_RULES: tuple[Rule[Case], ...] = (
     Rule("gaming.nearly-frozen", "gaming", "warning", "one picture or a few, moved or not", _nearly_frozen),
     Rule("gaming.reference-image", "gaming", "warning", "the reference image, still or moved", _reference_image),
     Rule("gaming.reference-video", "gaming", "warning", "a copy of a reference video", _reference_video),
@@ -217,7 +218,9 @@ BOARD_RULES: tuple[Rule[Shared], ...] = (
     Rule("gaming.across-teams", "board", "warning", "two teams, one video", _across_teams),
 )
 
+RULES: tuple[Rule[Any], ...] = (*CASE_RULES, *BOARD_RULES)
+
 
 def all_off(severities: Mapping[str, str]) -> bool:
     """Return whether a challenge switches every one of these rules off."""
-    return all(severities.get(rule.id) == "off" for rule in RULES)
+    return all(severities.get(rule.id) == "off" for rule in CASE_RULES)

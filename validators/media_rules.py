@@ -6,7 +6,7 @@ from functools import cache
 
 from evalkit.challenges.model import SubmissionRules
 from evalkit.media.facts import MediaFacts
-from evalkit.registry import index_by_name, load_group
+from evalkit.registry import VALIDATORS, index_by_name, load_group
 from evalkit.validators.file import File
 from evalkit.validators.findings import Finding, Rule, run_rules
 from evalkit.validators.gaming import Case, Shared
@@ -15,7 +15,7 @@ from evalkit.validators.gaming import Case, Shared
 @cache
 def rule_registry() -> dict[str, Rule[object]]:
     """Return every registered rule by id, in the order of registration."""
-    return index_by_name(load_group("evalkit.validators"), lambda rule: str(rule.id), "rule")
+    return index_by_name(load_group(VALIDATORS), lambda rule: str(rule.id), "rule")
 
 
 @cache

@@ -119,7 +119,7 @@ def _channels(audio: AudioFacts, file: File) -> Iterable[Violation]:
         )
 
 
-RULES: tuple[Rule[File], ...] = (
+PLAYBACK_RULES: tuple[Rule[File], ...] = (
     Rule("encoding.hdr", "file", "error", "high dynamic range", of_allowed_codec(_hdr)),
     Rule("encoding.primaries", "file", "warning", "unusual colours", of_allowed_codec(_primaries)),
     Rule("encoding.profile", "file", "warning", "profile that browsers can't play", of_allowed_codec(_profile)),

@@ -219,7 +219,7 @@ def _display_size(video: VideoFacts, track: TrackFacts, mp4: Mp4Facts, file: Fil
         )
 
 
-RULES: tuple[Rule[File], ...] = (
+STRUCTURE_RULES: tuple[Rule[File], ...] = (
     Rule("encoding.index", "file", "error", "index not as the standard asks", _index),
     Rule("encoding.complaints", "file", "warning", "FFmpeg complains", _complaints),
     Rule("encoding.encrypted", "file", "error", "encrypted", _encrypted),

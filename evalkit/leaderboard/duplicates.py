@@ -11,7 +11,7 @@ from itertools import combinations
 
 from evalkit.board.model import Run, Snapshot
 from evalkit.leaderboard.model import SharedVideos
-from evalkit.metrics.features import signature
+from evalkit.metrics.gaming import signature
 from evalkit.validators.findings import run_rules
 from evalkit.validators.gaming import Copy, Shared
 from evalkit.validators.media_rules import board_rules

@@ -21,13 +21,12 @@ from evalkit.errors import InputError, MediaError
 from evalkit.media.audio import read_audio
 from evalkit.media.inspect import inspect_media
 from evalkit.metrics.base import FeatureData, VideoInputs
+from evalkit.metrics.features.audio import RATE
 from evalkit.metrics.features.base import Extractor, Item, WeightFile
 from evalkit.metrics.features.ffmpeg_program import find_ffmpeg
-from evalkit.metrics.features.sync import SyncExtractor
-from evalkit.metrics.features.sync_audio import RATE
-from evalkit.metrics.features.sync_replicate import ReplicateExtractor
-from evalkit.metrics.features.sync_weights import DETECTOR, NETWORK
-from evalkit.metrics.sync import (
+from evalkit.metrics.sync.arithmetic import Sync
+from evalkit.metrics.sync.features import SyncExtractor
+from evalkit.metrics.sync.metrics import (
     METRICS,
     SyncMetric,
     best_confidence,
@@ -38,7 +37,8 @@ from evalkit.metrics.sync import (
     mean_offset,
     track_syncs,
 )
-from evalkit.metrics.sync_arithmetic import Sync
+from evalkit.metrics.sync.networks import DETECTOR, NETWORK
+from evalkit.metrics.sync.replicate import ReplicateExtractor
 from evalkit.scoring.guard import Guard, GuardedSession
 from evalkit.scoring.progress import Progress, Silent, shown
 from evalkit.weights.manifest import Backbones

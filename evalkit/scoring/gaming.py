@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.challenges.model import ArchiveRules, SubmissionRules
-from evalkit.metrics.features import signature, stillness
 from evalkit.metrics.features.base import Item
-from evalkit.metrics.features.fingerprint import FINGERPRINT, square
-from evalkit.metrics.features.overlay import Island, small_grey
-from evalkit.metrics.features.sound_match import SoundMatch
+from evalkit.metrics.gaming import signature, stillness
+from evalkit.metrics.gaming.fingerprint import FINGERPRINT, square
+from evalkit.metrics.gaming.overlay import Island, small_grey
+from evalkit.metrics.gaming.sound_match import SoundMatch
 from evalkit.scoring.cache import CorruptEntryError, FeatureCache
 from evalkit.scoring.extract import Config, Extraction, Job
 from evalkit.scoring.journal import Journal

@@ -9,7 +9,7 @@ from evalkit.challenges.model import Challenge
 from evalkit.errors import MissingWeightsError, PluginError, TestSetError, WeightsError
 from evalkit.metrics.base import Metric, Role, metric_registry, resolve_metric
 from evalkit.metrics.features.base import Extractor, FeatureRecord, WeightFile, feature_registry, in_order
-from evalkit.metrics.features.fingerprint import FINGERPRINT
+from evalkit.metrics.gaming.fingerprint import FINGERPRINT
 from evalkit.testsets.model import TestSet
 from evalkit.validators.gaming import all_off
 from evalkit.weights.manifest import Backbones

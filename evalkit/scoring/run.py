@@ -16,8 +16,8 @@ from typing import Any, Protocol
 from evalkit._version import __version__
 from evalkit.challenges.model import Challenge
 from evalkit.metrics.features.base import FeatureRecord, Item
-from evalkit.metrics.features.fingerprint import FINGERPRINT
-from evalkit.metrics.features.pictures import filmstrip_pictures
+from evalkit.metrics.gaming.fingerprint import FINGERPRINT
+from evalkit.metrics.quality.features import filmstrip_pictures
 from evalkit.scoring import aggregate
 from evalkit.scoring.cache import CorruptEntryError, FeatureCache
 from evalkit.scoring.engines.local import LocalEngine

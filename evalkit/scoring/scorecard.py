@@ -76,7 +76,7 @@ class MetricScore(_Part):
 
 
 class Fingerprint(_Part):
-    """What a copy of the video is known by, without the video (`evalkit.metrics.features.signature`).
+    """What a copy of the video is known by, without the video (`evalkit.metrics.gaming.signature`).
 
     Args:
         sha256: digest of the file.

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.registry import index_by_name, load_group
+from evalkit.registry import FEATURES, index_by_name, load_group
 
 Arrays = dict[str, NDArray[Any]]
 Picture = NDArray[np.uint8]
@@ -181,7 +181,7 @@ class Extractor(ABC):
 
 def feature_registry() -> dict[str, type[Extractor]]:
     """Return every registered extractor class by the name of its feature."""
-    return index_by_name(load_group("evalkit.features"), lambda kind: str(kind.record.name), "feature")
+    return index_by_name(load_group(FEATURES), lambda kind: str(kind.record.name), "feature")
 
 
 def in_order(names: Iterable[str], registry: Mapping[str, type[Extractor]]) -> list[str]:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.errors import InputError, UsageError, did_you_mean
-from evalkit.registry import index_by_name, load_group
+from evalkit.registry import GENERATORS, index_by_name, load_group
 from evalkit.testsets.model import TimelineEvent
 
 Picture = NDArray[np.uint8]
@@ -247,7 +247,7 @@ def generator_registry() -> dict[str, type[Generator]]:
     Raises:
         PluginError: naming both owners, when two have the same name.
     """
-    return index_by_name(load_group("evalkit.generators"), lambda kind: str(kind.record.name), "generator")
+    return index_by_name(load_group(GENERATORS), lambda kind: str(kind.record.name), "generator")
 
 
 def find_generator(name: str) -> type[Generator]:

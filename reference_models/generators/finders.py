@@ -18,10 +18,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from evalkit.metrics.faces.features import DETECTOR, SECOND_DETECTOR, make_detector
+from evalkit.metrics.faces.policy import FacePolicy, add_margin
 from evalkit.metrics.features.base import WeightFile
-from evalkit.metrics.features.face_policy import FacePolicy, add_margin
-from evalkit.metrics.features.face_types import Face
-from evalkit.metrics.features.faces import DETECTOR, SECOND_DETECTOR, make_detector
+from evalkit.metrics.features.face import Face
 from evalkit.reference_models.generators.base import GenerationError, Picture
 from evalkit.weights.manifest import load_backbones
 from evalkit.weights.store import file_state, folder_of

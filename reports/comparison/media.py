@@ -9,7 +9,7 @@ from pathlib import Path
 from evalkit.challenges.model import SubmissionRules
 from evalkit.errors import InputError, UsageError, did_you_mean
 from evalkit.metrics.features.base import Item
-from evalkit.metrics.features.pictures import filmstrip_pictures
+from evalkit.metrics.quality.features import filmstrip_pictures
 from evalkit.reports.comparison.inputs import Entry
 from evalkit.scoring.cache import CorruptEntryError, FeatureCache
 from evalkit.scoring.engines.local import LocalEngine

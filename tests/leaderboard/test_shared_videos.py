@@ -13,7 +13,7 @@ from evalkit.board.model import Snapshot
 from evalkit.challenges.model import Challenge, parse_challenge
 from evalkit.leaderboard.compute import compute_leaderboard
 from evalkit.leaderboard.duplicates import shared_videos
-from evalkit.metrics.features.signature import to_hex
+from evalkit.metrics.gaming.signature import to_hex
 from evalkit.reports.leaderboard.page import render_leaderboard
 from evalkit.reports.leaderboard.tables import leaderboard_json
 from evalkit.scoring.scorecard import Fingerprint, Scorecard

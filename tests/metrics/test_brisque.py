@@ -11,7 +11,7 @@ from scipy.signal import correlate2d
 from scipy.special import gamma
 
 from evalkit.errors import WeightsError
-from evalkit.metrics.features.brisque import (
+from evalkit.metrics.quality.brisque import (
     BrisqueModel,
     FlatImageError,
     brisque_features,
@@ -19,7 +19,7 @@ from evalkit.metrics.features.brisque import (
     flat_fraction,
     matlab_half,
 )
-from evalkit.metrics.features.pixels import matlab_gray
+from evalkit.metrics.quality.pixels import matlab_gray
 
 # The release (utlive/BRISQUE 2e2a5ac, MATLAB/brisquescore.m, unchanged) run once under GNU Octave 7.3.0 with
 # octave-image 2.14.0 and the programs svm-scale and svm-predict of libsvm 3.24, on the RGB pixels of these images.

@@ -19,15 +19,15 @@ from PIL import Image
 from torch import nn
 
 from evalkit.errors import InputError, WeightsError
-from evalkit.metrics import fid
 from evalkit.metrics.base import FeatureData, VideoInputs
-from evalkit.metrics.distributions import frechet_from_features
-from evalkit.metrics.features import clean_embeddings
+from evalkit.metrics.distances import fid
+from evalkit.metrics.distances.distributions import frechet_from_features
+from evalkit.metrics.embeddings import clean as clean_embeddings
+from evalkit.metrics.embeddings.clean import FEATURES
+from evalkit.metrics.embeddings.images import FEATURES as IMAGE_EXTRACTORS
 from evalkit.metrics.features.base import Item, WeightFile
-from evalkit.metrics.features.clean_embeddings import EXTRACTORS
-from evalkit.metrics.features.image_embeddings import EXTRACTORS as IMAGE_EXTRACTORS
-from evalkit.metrics.features.networks.clean_inception import CleanInception, clean_resize, prepare
-from evalkit.metrics.features.networks.fid_inception import FidInception
+from evalkit.metrics.networks.clean_inception import CleanInception, clean_resize, prepare
+from evalkit.metrics.networks.fid_inception import FidInception
 
 ORACLE = Path(__file__).parent.parent / "oracles" / "clean_fid.py"
 METRIC = next(metric for metric in fid.METRICS if metric.record.id == "fid.clean")
@@ -354,7 +354,7 @@ def test_the_features_look_at_the_frames_of_fid(monkeypatch, tmp_path):
         kind({"inception_clean": WeightFile("inception_clean", Path("x.pt"), "0" * 64)}).open(
             Item("s", path, reference_video=path), {}
         )
-        for kind in EXTRACTORS
+        for kind in FEATURES
     )
     assert inspect_media(path, [video]).complete
     arrays = copy.deepcopy(video.finish())
@@ -366,7 +366,7 @@ def test_the_features_look_at_the_frames_of_fid(monkeypatch, tmp_path):
 
 
 def test_records_agree_with_fid():
-    records = {kind.record.name: kind.record for kind in (*EXTRACTORS, *IMAGE_EXTRACTORS)}
+    records = {kind.record.name: kind.record for kind in (*FEATURES, *IMAGE_EXTRACTORS)}
     ours, theirs = records["inception_clean"], records["inception_clean_reference"]
     assert METRIC.record.features == (ours.name, theirs.name)
     assert ours.options == theirs.options

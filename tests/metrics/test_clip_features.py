@@ -22,18 +22,20 @@ from evalkit.challenges.model import load_challenge, preset_ids
 from evalkit.errors import WeightsError
 from evalkit.media.encode import write_video
 from evalkit.media.inspect import inspect_media
-from evalkit.metrics.clipscore import METRICS
-from evalkit.metrics.features import clip_embeddings, clip_prompts, stopwatch
+from evalkit.metrics.clip import embeddings as clip_embeddings
+from evalkit.metrics.clip import prompts as clip_prompts
+from evalkit.metrics.clip.embeddings import BASE, LARGE
+from evalkit.metrics.clip.metrics import METRICS
+from evalkit.metrics.clip.prompts import VOCABULARY
+from evalkit.metrics.features import stopwatch
 from evalkit.metrics.features.base import Extractor, FeatureUnavailableError, Item, WeightFile
-from evalkit.metrics.features.clip_embeddings import BASE, LARGE
-from evalkit.metrics.features.clip_prompts import VOCABULARY
-from evalkit.metrics.features.clip_text import Tokenizer
-from evalkit.metrics.features.networks.clip import Clip, middle_square
+from evalkit.metrics.networks.clip import Clip, middle_square
+from evalkit.metrics.networks.tokenizer import Tokenizer
 from evalkit.reference_models import shapes
 from evalkit.weights.manifest import load_backbones
 
-EXTRACTORS = (*clip_embeddings.EXTRACTORS, *clip_prompts.EXTRACTORS)
-BY_NAME = {kind.record.name: kind for kind in EXTRACTORS}
+FEATURES = (*clip_embeddings.FEATURES, *clip_prompts.FEATURES)
+BY_NAME = {kind.record.name: kind for kind in FEATURES}
 FRAME_FEATURES = ("clip_frames", "clip_frames_consisid", "clip_frames_l14")
 Arrays = dict[str, NDArray]
 
@@ -252,14 +254,14 @@ def test_records_know_what_they_read():
         **{name: {"video"} for name in FRAME_FEATURES},
     }
     roles = load_backbones("published").roles
-    assert all(role in roles for kind in EXTRACTORS for role in kind.record.weights)
+    assert all(role in roles for kind in FEATURES for role in kind.record.weights)
     options = [json.dumps(BY_NAME[name].record.options, sort_keys=True) for name in FRAME_FEATURES]
     assert len(set(options)) == 3
 
 
 def test_listing_metrics_does_not_load_torch():
     code = (
-        "import sys; import evalkit.metrics.clipscore, evalkit.metrics.features.clip_prompts; "
+        "import sys; import evalkit.metrics.clip.metrics, evalkit.metrics.clip.prompts; "
         "sys.exit(any(name in sys.modules for name in ('torch', 'ftfy', 'regex')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

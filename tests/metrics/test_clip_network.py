@@ -16,8 +16,8 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from evalkit.errors import WeightsError
-from evalkit.metrics.features.networks.clip import Clip, middle_square
-from evalkit.metrics.features.networks.clip_states import load_clip_state
+from evalkit.metrics.networks.clip import Clip, middle_square
+from evalkit.metrics.networks.clip_states import load_clip_state
 
 SIDE = TINY.side
 END = TINY.vocabulary - 1

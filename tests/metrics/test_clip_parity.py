@@ -19,9 +19,9 @@ from clip_checkpoint import BASE, LARGE, as_published, random_state, write_archi
 from numpy.typing import NDArray
 from PIL import Image
 
-from evalkit.metrics.features.clip_text import Tokenizer
-from evalkit.metrics.features.networks.clip import MEAN, STD, Clip, ClipModel, middle_square
-from evalkit.metrics.features.networks.clip_states import Sizes
+from evalkit.metrics.networks.clip import MEAN, STD, Clip, ClipModel, middle_square
+from evalkit.metrics.networks.clip_states import Sizes
+from evalkit.metrics.networks.tokenizer import Tokenizer
 from evalkit.weights.manifest import load_backbones
 
 pytestmark = [pytest.mark.oracles]

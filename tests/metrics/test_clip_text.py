@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.errors import WeightsError
-from evalkit.metrics.features.clip_text import CONTEXT, Tokenizer, byte_letters, clean
+from evalkit.metrics.networks.tokenizer import CONTEXT, Tokenizer, byte_letters, clean
 
 # 256 letters, 256 letters that end a word, the merges in their order, start, end.
 HE, LL, HELL, HELLO, AB, BA = (512 + n for n in range(6))

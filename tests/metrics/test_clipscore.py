@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from evalkit.metrics.base import FeatureData, Metric, Outcome, VideoInputs, metric_registry
-from evalkit.metrics.clipscore import METRICS, clamped_mean, hessel, logits100, truncation, unit_rows
+from evalkit.metrics.clip.metrics import METRICS, clamped_mean, hessel, logits100, truncation, unit_rows
 
 BY_ID: dict[str, Metric] = {metric.record.id: metric for metric in METRICS}
 COSINES = np.array([0.30, 0.34, -0.02])  # docs/definitions/clipscore.md#check-values

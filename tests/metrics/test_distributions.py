@@ -8,8 +8,8 @@ import pytest
 import scipy.linalg
 from numpy.testing import assert_allclose
 
-from evalkit.metrics import distributions
-from evalkit.metrics.distributions import (
+from evalkit.metrics.distances import distributions
+from evalkit.metrics.distances.distributions import (
     Moments,
     frechet,
     frechet_bias,
@@ -18,7 +18,7 @@ from evalkit.metrics.distributions import (
     polynomial_kernel,
     unbiased_mmd,
 )
-from evalkit.metrics.resampling import frechet_interval, kernel_interval
+from evalkit.metrics.distances.resampling import frechet_interval, kernel_interval
 from evalkit.statistics.bootstrap import resample_counts
 
 

@@ -14,19 +14,16 @@ from PIL import Image
 
 from evalkit.media.encode import write_video
 from evalkit.media.inspect import inspect_media
-from evalkit.metrics.features import (
-    arcface,
-    curricularface,
-    face_embeddings,
-    face_inception,
-    faces,
-    reference_faces,
-)
-from evalkit.metrics.features.align import ARCFACE_TEMPLATE, norm_crop
+from evalkit.metrics.faces import arcface, curricularface
+from evalkit.metrics.faces import embeddings as face_embeddings
+from evalkit.metrics.faces import features as faces
+from evalkit.metrics.faces import inception as face_inception
+from evalkit.metrics.faces import references as reference_faces
+from evalkit.metrics.faces.align import ARCFACE_TEMPLATE, norm_crop
+from evalkit.metrics.faces.features import FacesExtractor, FacesView
+from evalkit.metrics.faces.policy import Detection, FacePolicy, add_margin
 from evalkit.metrics.features.base import Extractor, FeatureUnavailableError, Item, WeightFile
-from evalkit.metrics.features.face_policy import Detection, FacePolicy, add_margin
-from evalkit.metrics.features.face_types import Face
-from evalkit.metrics.features.faces import FacesExtractor, FacesView
+from evalkit.metrics.features.face import Face
 
 NETWORKS = (
     (face_embeddings.ArcFaceExtractor, face_embeddings.ArcFaceReferenceExtractor),
@@ -285,7 +282,7 @@ def test_a_face_that_can_not_be_cut_out_is_no_face(planted, tmp_path, kinds):
 
 
 def test_a_network_is_opened_once_for_video_and_references(monkeypatch):
-    from evalkit.metrics.features.networks import ir101
+    from evalkit.metrics.networks import ir101
 
     monkeypatch.setattr(ir101, "CurricularFace", lambda path, device, precision: (path, device, precision, object()))
     curricularface._network.cache_clear()
@@ -301,5 +298,5 @@ def test_a_network_is_opened_once_for_video_and_references(monkeypatch):
 
 def test_listing_features_does_not_load_torch():
     modules = ", ".join(module.__name__ for module in (curricularface, face_inception, arcface))
-    code = f"import sys; import {modules}, evalkit.metrics.features.clean_embeddings; sys.exit('torch' in sys.modules)"
+    code = f"import sys; import {modules}, evalkit.metrics.embeddings.clean; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 
 from evalkit.errors import WeightsError
-from evalkit.metrics.face_fid import squared_distances
-from evalkit.metrics.features.face_inception import FaceInception
-from evalkit.metrics.features.networks.imagenet_inception import ImageNetInception, ImageNetInceptionV3
-from evalkit.metrics.features.networks.ir101 import IR101, CurricularFace
+from evalkit.metrics.distances.face_fid import squared_distances
+from evalkit.metrics.faces.inception import FaceInception
+from evalkit.metrics.networks.imagenet_inception import ImageNetInception, ImageNetInceptionV3
+from evalkit.metrics.networks.ir101 import IR101, CurricularFace
 
 ORACLE = Path(__file__).parent.parent / "oracles" / "face_networks.py"
 

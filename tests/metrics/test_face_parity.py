@@ -13,10 +13,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from evalkit.metrics.features.align import ARCFACE_TEMPLATE, norm_crop, similarity_transform
-from evalkit.metrics.features.arcface import ArcFace, cosine
-from evalkit.metrics.features.face_types import Face
-from evalkit.metrics.features.scrfd import Scrfd
+from evalkit.metrics.faces.align import ARCFACE_TEMPLATE, norm_crop, similarity_transform
+from evalkit.metrics.faces.arcface import ArcFace, cosine
+from evalkit.metrics.faces.scrfd import Scrfd
+from evalkit.metrics.features.face import Face
 
 pytestmark = [pytest.mark.shared, pytest.mark.oracles]
 

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from evalkit.errors import MachineError, UsageError, WeightsError
-from evalkit.metrics.features import scrfd as scrfd_module
-from evalkit.metrics.features.align import ARCFACE_TEMPLATE, norm_crop, similarity_transform
-from evalkit.metrics.features.arcface import ArcFace, cosine
-from evalkit.metrics.features.face_policy import FacePolicy, add_margin, largest
-from evalkit.metrics.features.face_types import Face
+from evalkit.metrics.faces import scrfd as scrfd_module
+from evalkit.metrics.faces.align import ARCFACE_TEMPLATE, norm_crop, similarity_transform
+from evalkit.metrics.faces.arcface import ArcFace, cosine
+from evalkit.metrics.faces.policy import FacePolicy, add_margin, largest
+from evalkit.metrics.faces.scrfd import Scrfd, suppress
+from evalkit.metrics.faces.yunet import YuNet
+from evalkit.metrics.features.face import Face
 from evalkit.metrics.features.onnx_session import open_session
-from evalkit.metrics.features.scrfd import Scrfd, suppress
-from evalkit.metrics.features.yunet import YuNet
 
 SHAPES = ((1, 4, 10), (8, 16, 32))  # widths of SCRFD's outputs, strides of its levels
 

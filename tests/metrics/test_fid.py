@@ -13,13 +13,13 @@ import pytest
 from evalkit.errors import StorageError
 from evalkit.media.encode import write_video
 from evalkit.media.inspect import inspect_media
-from evalkit.metrics import fid, row_file, set_distance
 from evalkit.metrics.base import FeatureData, VideoInputs, unscored
-from evalkit.metrics.distributions import frechet_bias, frechet_from_features, kid
-from evalkit.metrics.features import image_embeddings
+from evalkit.metrics.distances import fid, row_file, set_distance
+from evalkit.metrics.distances.distributions import frechet_bias, frechet_from_features, kid
+from evalkit.metrics.distances.set_distance import KernelDistance
+from evalkit.metrics.embeddings import images as image_embeddings
+from evalkit.metrics.embeddings.images import FEATURES
 from evalkit.metrics.features.base import FeatureUnavailableError, Item, WeightFile
-from evalkit.metrics.features.image_embeddings import EXTRACTORS
-from evalkit.metrics.set_distance import KernelDistance
 
 METRICS = {metric.record.id: metric for metric in fid.METRICS}
 FID, KID = METRICS["fid.pytorch"], METRICS["kid.torchfidelity"]
@@ -51,7 +51,7 @@ def network(monkeypatch):
 
 
 def extractor(name):
-    kind = next(kind for kind in EXTRACTORS if kind.record.name == name)
+    kind = next(kind for kind in FEATURES if kind.record.name == name)
     return kind({"inception": WeightFile("inception", Path("x.pth"), "0" * 64)})
 
 
@@ -138,7 +138,7 @@ def test_a_session_starts_over_and_an_empty_one_says_so(network):
 
 def test_the_network_is_opened_once(monkeypatch):
     image_embeddings.open_network.cache_clear()
-    from evalkit.metrics.features.networks import fid_inception
+    from evalkit.metrics.networks import fid_inception
 
     monkeypatch.setattr(fid_inception, "FidInception", lambda *arguments: (*arguments, object()))
     first = image_embeddings.open_network(Path("a"), "0" * 64, "cpu")
@@ -148,7 +148,7 @@ def test_the_network_is_opened_once(monkeypatch):
 
 
 def test_records_know_what_they_read():
-    by_name = {kind.record.name: kind.record for kind in EXTRACTORS}
+    by_name = {kind.record.name: kind.record for kind in FEATURES}
     on_the_same_network = [metric for metric in fid.METRICS if metric.record.id != "fid.clean"]
     assert len(on_the_same_network) >= 4
     for metric in on_the_same_network:
@@ -161,7 +161,7 @@ def test_records_know_what_they_read():
 
 def test_listing_metrics_does_not_load_torch():
     code = (
-        "import sys; import evalkit.metrics.fid, evalkit.metrics.features.image_embeddings; "
+        "import sys; import evalkit.metrics.distances.fid, evalkit.metrics.embeddings.images; "
         "sys.exit(any(name in sys.modules for name in ('torch', 'scipy')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

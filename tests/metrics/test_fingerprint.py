@@ -11,8 +11,8 @@ import pytest
 from gaming_clips import AAC, COPIES, fingerprint, refilmed, resounded, still
 from scipy.fft import dctn
 
-from evalkit.metrics.features import overlay, signature, sound_match, stillness
-from evalkit.metrics.features.signature import SAME, matches, motion_bits
+from evalkit.metrics.gaming import overlay, signature, sound_match, stillness
+from evalkit.metrics.gaming.signature import SAME, matches, motion_bits
 
 
 def moving(seed: int, count: int = 60) -> np.ndarray:

@@ -11,11 +11,11 @@ from scipy.linalg import sqrtm
 from evalkit.errors import InputError
 from evalkit.media.encode import write_video
 from evalkit.media.inspect import inspect_media
-from evalkit.metrics import fvd
 from evalkit.metrics.base import FeatureData, VideoInputs, metric_registry, resolve_metric, unscored
-from evalkit.metrics.features import video_embeddings
+from evalkit.metrics.distances import fvd
+from evalkit.metrics.embeddings import clips as video_embeddings
+from evalkit.metrics.embeddings.clips import FEATURES, open_network
 from evalkit.metrics.features.base import FeatureUnavailableError, Item, WeightFile
-from evalkit.metrics.features.video_embeddings import EXTRACTORS, open_network
 
 METRICS = {metric.record.id: metric for metric in fvd.METRICS}
 FVD, UNBIASED, CLIPS = (METRICS[name] for name in ("fvd.styleganv", "fvd.styleganv.ddof1", "fvd.styleganv.clips"))
@@ -43,7 +43,7 @@ def network(monkeypatch):
 
 
 def extractor(name):
-    kind = next(kind for kind in EXTRACTORS if kind.record.name == name)
+    kind = next(kind for kind in FEATURES if kind.record.name == name)
     return kind({role: WeightFile(role, Path("x.pt"), "0" * 64) for role in kind.record.weights})
 
 
@@ -179,7 +179,7 @@ class Opened:
 
 @pytest.fixture
 def opened(monkeypatch):
-    from evalkit.metrics.features.networks import i3d_clips
+    from evalkit.metrics.networks import i3d_clips
 
     class Program(Opened):
         pass
@@ -237,7 +237,7 @@ def test_options_that_can_not_be_are_told(opened, file, found):
 
 
 def test_records_know_what_they_read():
-    by_name = {kind.record.name: kind.record for kind in EXTRACTORS}
+    by_name = {kind.record.name: kind.record for kind in FEATURES}
     for metric in fvd.METRICS:
         video, reference = (by_name[name] for name in metric.record.features)
         assert video.inputs == {"video"}
@@ -253,7 +253,7 @@ def test_records_know_what_they_read():
 
 def test_listing_metrics_does_not_load_torch():
     code = (
-        "import sys; import evalkit.metrics.fvd, evalkit.metrics.features.video_embeddings; "
+        "import sys; import evalkit.metrics.distances.fvd, evalkit.metrics.embeddings.clips; "
         "sys.exit(any(name in sys.modules for name in ('torch', 'scipy')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from i3d_checkpoint import random_i3d, write_checkpoint, write_program
 
-from evalkit.metrics.distributions import frechet_from_features, whole_kernel_distance
-from evalkit.metrics.features.networks.i3d_clips import StateDictI3D
+from evalkit.metrics.distances.distributions import frechet_from_features, whole_kernel_distance
+from evalkit.metrics.networks.i3d_clips import StateDictI3D
 from evalkit.scoring.scorecard import Scorecard
 
 pytestmark = pytest.mark.shared

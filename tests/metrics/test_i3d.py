@@ -17,8 +17,8 @@ from safetensors.torch import save_file
 from torch.nn import functional
 
 from evalkit.errors import MachineError, WeightsError
-from evalkit.metrics.features.networks.i3d import I3D, LAYERS, Pool, max_pool, same_padding
-from evalkit.metrics.features.networks.i3d_clips import StateDictI3D, TorchScriptI3D
+from evalkit.metrics.networks.i3d import I3D, LAYERS, Pool, max_pool, same_padding
+from evalkit.metrics.networks.i3d_clips import StateDictI3D, TorchScriptI3D
 
 Clip = NDArray[np.uint8]
 

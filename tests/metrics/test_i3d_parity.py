@@ -14,9 +14,9 @@ from i3d_checkpoint import random_i3d, write_checkpoint
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from evalkit.metrics.distributions import frechet_from_features
-from evalkit.metrics.features.networks.i3d import I3D
-from evalkit.metrics.features.networks.i3d_clips import StateDictI3D, TorchScriptI3D
+from evalkit.metrics.distances.distributions import frechet_from_features
+from evalkit.metrics.networks.i3d import I3D
+from evalkit.metrics.networks.i3d_clips import StateDictI3D, TorchScriptI3D
 
 ORACLE = Path(__file__).parent.parent / "oracles" / "i3d_cdfvd.py"
 CLIPS = ("c01.mp4", "c02.mp4", "c06.mp4", "c07.mp4", "c10.mpg")  # 360x288 to 1280x720

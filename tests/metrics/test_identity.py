@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from evalkit.metrics.base import FeatureData, Metric, Outcome, VideoInputs, metric_registry
-from evalkit.metrics.face_frames import face_events
-from evalkit.metrics.features.face_policy import Detection
-from evalkit.metrics.features.face_types import Face
-from evalkit.metrics.features.faces import FacesSession, FacesView
-from evalkit.metrics.identity import METRICS, NETWORKS, cosine
+from evalkit.metrics.faces.features import FacesSession, FacesView
+from evalkit.metrics.faces.policy import Detection
+from evalkit.metrics.features.face import Face
+from evalkit.metrics.identity.face_frames import face_events
+from evalkit.metrics.identity.metrics import METRICS, NETWORKS, cosine
 
 BY_ID = {metric.record.id: metric for metric in METRICS}
 STRICT, CONSISID = "identity.strict.arc", "identity.consisid.arc"

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from evalkit.metrics import identity_arithmetic as identity
+from evalkit.metrics.identity import arithmetic as identity
 
 PUBLISHED = [0.8, None, 0.6, -0.1]  # docs/definitions/identity.md#check-values
 

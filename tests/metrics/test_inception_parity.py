@@ -17,9 +17,9 @@ from safetensors.torch import save_file
 from torch.nn import functional
 
 from evalkit.errors import MachineError, WeightsError
-from evalkit.metrics.distributions import frechet_from_features, kid
-from evalkit.metrics.features.networks.checkpoints import fill, load_state_dict, settle
-from evalkit.metrics.features.networks.fid_inception import FidInception, InceptionV3
+from evalkit.metrics.distances.distributions import frechet_from_features, kid
+from evalkit.metrics.networks.checkpoints import fill, load_state_dict, settle
+from evalkit.metrics.networks.fid_inception import FidInception, InceptionV3
 
 ORACLE = Path(__file__).parent.parent / "oracles" / "inception_pytorch_fid.py"
 Pictures = list[NDArray[np.uint8]]

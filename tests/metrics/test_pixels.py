@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evalkit.metrics.features.pixels import matlab_gray, psnr, resize_to, ssim_gray, ssim_rgb
+from evalkit.metrics.quality.pixels import matlab_gray, psnr, resize_to, ssim_gray, ssim_rgb
 
 
 def load(path):

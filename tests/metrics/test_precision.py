@@ -11,13 +11,13 @@ from inception_checkpoint import random_inception, write_checkpoint
 from sync_networks import planted_s3fd, random_s3fd, random_syncnet
 
 from evalkit.errors import InputError
-from evalkit.metrics.features import image_embeddings
+from evalkit.metrics.embeddings import images as image_embeddings
 from evalkit.metrics.features.base import WeightFile
-from evalkit.metrics.features.mfcc import mfcc
-from evalkit.metrics.features.networks.checkpoints import PRECISIONS, inference, precision_of
-from evalkit.metrics.features.networks.s3fd import S3fd
-from evalkit.metrics.features.networks.syncnet import SyncNet
-from evalkit.metrics.features.sync import SyncExtractor, WholeFrameExtractor
+from evalkit.metrics.networks.checkpoints import PRECISIONS, inference, precision_of
+from evalkit.metrics.sync.features import SyncExtractor, WholeFrameExtractor
+from evalkit.metrics.sync.mfcc import mfcc
+from evalkit.metrics.sync.s3fd import S3fd
+from evalkit.metrics.sync.syncnet import SyncNet
 from evalkit.scoring.cache import feature_key
 from evalkit.scoring.run import _precisions
 

@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import save_file
 
 from evalkit.errors import WeightsError
-from evalkit.metrics.features.networks import small
-from evalkit.metrics.features.networks.small_inputs import (
+from evalkit.metrics.networks import small
+from evalkit.metrics.networks.small.inputs import (
     WordNumbers,
     face,
     letterbox,
@@ -20,7 +20,7 @@ from evalkit.metrics.features.networks.small_inputs import (
     runs_of_five,
     shrunk,
 )
-from evalkit.metrics.features.networks.small_runners import (
+from evalkit.metrics.networks.small.runners import (
     SmallBoxes,
     SmallClips,
     SmallDetector,

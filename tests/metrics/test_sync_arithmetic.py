@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from evalkit.metrics.features.sync_distances import shift_distances, silent_distances, window_count
-from evalkit.metrics.sync_arithmetic import Sync, cut_to, summarise, sync_core
+from evalkit.metrics.sync.arithmetic import Sync, cut_to, summarise, sync_core
+from evalkit.metrics.sync.distances import shift_distances, silent_distances, window_count
 
 TABLE = ((0, 0, 1.599068, 9.574638), (3, -3, 1.752399, 9.443763), (-2, 2, 1.707777, 9.463310))
 

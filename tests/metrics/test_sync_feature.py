@@ -24,13 +24,13 @@ from evalkit.errors import WeightsError
 from evalkit.media.audio import read_audio
 from evalkit.media.inspect import inspect_media
 from evalkit.metrics.base import FeatureData, VideoInputs
+from evalkit.metrics.features.audio import own_sound, to_int16
 from evalkit.metrics.features.base import FeatureUnavailableError, Item, WeightFile
-from evalkit.metrics.features.mfcc import mfcc
-from evalkit.metrics.features.sync import SyncExtractor, SyncSession, WholeFrameExtractor, WholeFrameSession
-from evalkit.metrics.features.sync_audio import own_sound, to_int16
-from evalkit.metrics.features.sync_frames import FrameStore, _SecondPass
-from evalkit.metrics.features.sync_windows import Comparison
-from evalkit.metrics.sync import METRICS
+from evalkit.metrics.sync.features import SyncExtractor, SyncSession, WholeFrameExtractor, WholeFrameSession
+from evalkit.metrics.sync.frame_store import FrameStore, _SecondPass
+from evalkit.metrics.sync.metrics import METRICS
+from evalkit.metrics.sync.mfcc import mfcc
+from evalkit.metrics.sync.windows import Comparison
 
 BY_ID = {metric.record.id: metric for metric in METRICS}
 FRAMES = 80
@@ -281,7 +281,7 @@ def test_tiny_frames_have_no_face(checkpoints: dict[str, WeightFile]) -> None:
 
 
 def test_torch_is_loaded_only_when_it_runs() -> None:
-    code = "import sys, evalkit.metrics.sync, evalkit.metrics.features.sync; sys.exit('torch' in sys.modules)"
+    code = "import sys, evalkit.metrics.sync.metrics, evalkit.metrics.sync.features; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 

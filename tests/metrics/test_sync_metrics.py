@@ -5,9 +5,9 @@ import pytest
 from numpy.typing import NDArray
 
 from evalkit.metrics.base import FeatureData, Outcome, VideoInputs
-from evalkit.metrics.features.sync_distances import shift_distances, silent_distances
-from evalkit.metrics.sync import METRICS, track_syncs
-from evalkit.metrics.sync_arithmetic import Sync, sync_core
+from evalkit.metrics.sync.arithmetic import Sync, sync_core
+from evalkit.metrics.sync.distances import shift_distances, silent_distances
+from evalkit.metrics.sync.metrics import METRICS, track_syncs
 
 BY_ID = {metric.record.id: metric for metric in METRICS}
 Arrays = dict[str, NDArray]

@@ -19,14 +19,15 @@ from sync_networks import random_s3fd, random_syncnet
 
 from evalkit.media.audio import read_audio
 from evalkit.media.decode import iter_frames
-from evalkit.metrics.features import s3fd_boxes, scene_cuts, sync_tracks
-from evalkit.metrics.features.mfcc import mfcc
-from evalkit.metrics.features.networks.s3fd import S3fd
-from evalkit.metrics.features.networks.syncnet import SyncNet
-from evalkit.metrics.features.scrfd import Scrfd
-from evalkit.metrics.features.sync_audio import to_int16
-from evalkit.metrics.features.sync_distances import window_count
-from evalkit.metrics.sync_arithmetic import Sync, sync_core
+from evalkit.metrics.faces.scrfd import Scrfd
+from evalkit.metrics.features.audio import to_int16
+from evalkit.metrics.sync import s3fd_boxes, scene_cuts
+from evalkit.metrics.sync import tracks as sync_tracks
+from evalkit.metrics.sync.arithmetic import Sync, sync_core
+from evalkit.metrics.sync.distances import window_count
+from evalkit.metrics.sync.mfcc import mfcc
+from evalkit.metrics.sync.s3fd import S3fd
+from evalkit.metrics.sync.syncnet import SyncNet
 
 pytestmark = [pytest.mark.shared, pytest.mark.oracles]
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from evalkit.metrics.features import scene_cuts
-from evalkit.metrics.features.sync_protocols import LATENTSYNC, MOCHA, united
-from evalkit.metrics.features.sync_tracks import FaceTrack
+from evalkit.metrics.sync import scene_cuts
+from evalkit.metrics.sync.protocols import LATENTSYNC, MOCHA, united
+from evalkit.metrics.sync.tracks import FaceTrack
 
 HERE = (100.0, 100.0, 260.0, 260.0)
 THERE = (400.0, 100.0, 560.0, 260.0)

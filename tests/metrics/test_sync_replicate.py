@@ -28,9 +28,9 @@ from evalkit.metrics.base import FeatureData, VideoInputs
 from evalkit.metrics.features import ffmpeg_program
 from evalkit.metrics.features.base import FeatureUnavailableError, Item, WeightFile
 from evalkit.metrics.features.ffmpeg_program import Ffmpeg, find_ffmpeg
-from evalkit.metrics.features.sync import SyncExtractor
-from evalkit.metrics.features.sync_replicate import ReplicateExtractor, ReplicateSession
-from evalkit.metrics.sync import METRICS
+from evalkit.metrics.sync.features import SyncExtractor
+from evalkit.metrics.sync.metrics import METRICS
+from evalkit.metrics.sync.replicate import ReplicateExtractor, ReplicateSession
 from evalkit.scoring.cache import feature_key
 
 BY_ID = {metric.record.id: metric for metric in METRICS}

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from evalkit.metrics.features import s3fd_boxes, scene_cuts
-from evalkit.metrics.features.sync_tracks import AfterMiss, crop, intersection_over_union, smooth, track_faces
+from evalkit.metrics.sync import s3fd_boxes, scene_cuts
+from evalkit.metrics.sync.tracks import AfterMiss, crop, intersection_over_union, smooth, track_faces
 
 HERE = (100.0, 100.0, 260.0, 260.0)
 THERE = (400.0, 100.0, 560.0, 260.0)

@@ -15,8 +15,8 @@ import torch
 
 from evalkit.errors import WeightsError
 from evalkit.metrics.features.base import WeightFile
-from evalkit.metrics.features.networks.checkpoints import load_state_dict
-from evalkit.metrics.features.networks.torchscript import is_torchscript, load_torchscript, load_torchscript_state
+from evalkit.metrics.networks.checkpoints import load_state_dict
+from evalkit.metrics.networks.torchscript import is_torchscript, load_torchscript, load_torchscript_state
 
 WRONG = "0" * 64
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evalkit.metrics.features.face_types import Face
-from evalkit.metrics.features.tracks import Track, box_iou, build_tracks, subject_track
+from evalkit.metrics.faces.tracks import Track, box_iou, build_tracks, subject_track
+from evalkit.metrics.features.face import Face
 
 
 def face(x: float, y: float, side: float = 40.0, score: float = 0.9) -> Face:

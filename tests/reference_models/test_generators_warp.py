@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from evalkit import api
 from evalkit.media.audio import read_audio
 from evalkit.media.decode import iter_frames
-from evalkit.metrics.features.yunet import YuNet
+from evalkit.metrics.faces.yunet import YuNet
 from evalkit.reference_models.generators.base import Clip, GenerationError, Picture, Request
 from evalkit.reference_models.generators.face_motion import blinks, sway
 from evalkit.reference_models.generators.finders import CascadeFinder, FaceParts, find_face, finders, plausible

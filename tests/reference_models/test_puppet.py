@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from evalkit.metrics.features.mfcc import mfcc
-from evalkit.metrics.features.yunet import YuNet
+from evalkit.metrics.faces.yunet import YuNet
+from evalkit.metrics.sync.mfcc import mfcc
 from evalkit.reference_models.puppet import captions
 from evalkit.reference_models.puppet.features import IRIS, moving_shapes
 from evalkit.reference_models.puppet.geometry import Camera, jaw_share, on_face, ring

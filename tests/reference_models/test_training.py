@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from safetensors import safe_open
 from torch import nn
 
-from evalkit.metrics.features.networks.small import NETWORKS
+from evalkit.metrics.networks.small.models import NETWORKS
 from evalkit.reference_models.puppet.scene import draw_scene
 from evalkit.weights.manifest import load_backbones
 from training import dataset

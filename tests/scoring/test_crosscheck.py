@@ -15,15 +15,15 @@ from sync_networks import manifest, planted_s3fd, random_syncnet, write_video
 from evalkit.cli import cli
 from evalkit.media.audio import read_audio
 from evalkit.media.decode import iter_frames
+from evalkit.metrics.features.audio import to_int16
 from evalkit.metrics.features.base import Item
-from evalkit.metrics.features.mfcc import mfcc
-from evalkit.metrics.features.networks.s3fd import S3fd
-from evalkit.metrics.features.networks.syncnet import SyncNet
-from evalkit.metrics.features.sync import SyncSession
-from evalkit.metrics.features.sync_audio import to_int16
-from evalkit.metrics.features.sync_distances import window_count
-from evalkit.metrics.sync import best_confidence, best_distance, track_syncs
-from evalkit.metrics.sync_arithmetic import Sync, sync_core
+from evalkit.metrics.sync.arithmetic import Sync, sync_core
+from evalkit.metrics.sync.distances import window_count
+from evalkit.metrics.sync.features import SyncSession
+from evalkit.metrics.sync.metrics import best_confidence, best_distance, track_syncs
+from evalkit.metrics.sync.mfcc import mfcc
+from evalkit.metrics.sync.s3fd import S3fd
+from evalkit.metrics.sync.syncnet import SyncNet
 from evalkit.scoring import crosscheck as module
 from evalkit.scoring.crosscheck import Row, find_oracles
 

@@ -14,10 +14,10 @@ from evalkit import api
 from evalkit.challenges.model import parse_challenge
 from evalkit.reference_models import shapes
 from evalkit.scoring.scorecard import Scorecard
-from evalkit.validators.gaming import RULES
+from evalkit.validators.gaming import CASE_RULES
 
 TALKING = "schema: 1\nid: t\ntitle: T\nsubmission: {layouts: ['{id}.mp4'], severities: {%s}}\n"
-OFF = ", ".join(f'{rule.id}: "off"' for rule in RULES)
+OFF = ", ".join(f'{rule.id}: "off"' for rule in CASE_RULES)
 SAMPLES = ("s02", "s03", "s04", "s05", "s06", "s07")
 
 

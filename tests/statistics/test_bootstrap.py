@@ -8,7 +8,7 @@ import pytest
 from evalkit.leaderboard.bootstrap import Evidence, Ratings, draw_scores
 from evalkit.leaderboard.scoring_rules import Plan
 from evalkit.leaderboard.table import Column
-from evalkit.metrics.resampling import frechet_interval, kernel_interval
+from evalkit.metrics.distances.resampling import frechet_interval, kernel_interval
 from evalkit.scoring.aggregate import bootstrap_mean
 from evalkit.statistics import bootstrap
 from evalkit.statistics.agreement import krippendorff_alpha

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from evalkit.metrics.features.overlay import Island
-from evalkit.metrics.features.signature import Match
-from evalkit.metrics.features.sound_match import SoundMatch
+from evalkit.metrics.gaming.overlay import Island
+from evalkit.metrics.gaming.signature import Match
+from evalkit.metrics.gaming.sound_match import SoundMatch
 from evalkit.validators.findings import run_rules
-from evalkit.validators.gaming import BOARD_RULES, RULES, Case, Copy, Shared, all_off
+from evalkit.validators.gaming import BOARD_RULES, CASE_RULES, Case, Copy, Shared, all_off
 from evalkit.validators.media_rules import board_rules, gaming_rules, rule_registry
 
 HONEST = Case("s01", ticks=50, distinct=13, warped=30.0, sound=SoundMatch("compared", 0.99, 0.02, 1.0))
@@ -19,7 +19,7 @@ HONEST = Case("s01", ticks=50, distinct=13, warped=30.0, sound=SoundMatch("compa
 def rules_of(case: Case, **severities: str) -> dict[str, str]:
     """Return rule -> what it found."""
     told = {name.replace("_", "-"): word for name, word in severities.items()}
-    found = run_rules(RULES, case, {f"gaming.{name}": word for name, word in told.items()})
+    found = run_rules(CASE_RULES, case, {f"gaming.{name}": word for name, word in told.items()})
     assert all(finding.severity in {"warning", "info"} for finding in found) or severities
     assert all(finding.message and finding.found and finding.expected for finding in found)
     return {finding.rule.removeprefix("gaming."): str(finding.found) for finding in found}
@@ -87,17 +87,17 @@ def test_foreign_names_are_neutral():
 def test_a_challenge_may_change_or_switch_off_each_rule():
     case = replace(HONEST, islands=(Island(0.1, 0.2, 0.3, 0.1),), twins=(Copy("s02", None),))
     assert set(rules_of(case, overlay="off")) == {"duplicate"}
-    changed = run_rules(RULES, case, {"gaming.overlay": "error"})
+    changed = run_rules(CASE_RULES, case, {"gaming.overlay": "error"})
     assert {finding.rule: finding.severity for finding in changed}["gaming.overlay"] == "error"
-    everything = {rule.id: "off" for rule in RULES}
+    everything = {rule.id: "off" for rule in CASE_RULES}
     assert all_off(everything) and not all_off({**everything, "gaming.overlay": "info"}) and not all_off({})
 
 
 def test_the_rules_are_registered_and_of_no_file():
     registered = rule_registry()
-    assert {rule.id for rule in (*RULES, *BOARD_RULES)} <= set(registered)
-    assert gaming_rules() == RULES and board_rules() == BOARD_RULES
-    assert {rule.severity for rule in (*RULES, *BOARD_RULES)} == {"warning", "info"}
+    assert {rule.id for rule in (*CASE_RULES, *BOARD_RULES)} <= set(registered)
+    assert gaming_rules() == CASE_RULES and board_rules() == BOARD_RULES
+    assert {rule.severity for rule in (*CASE_RULES, *BOARD_RULES)} == {"warning", "info"}
 
 
 def test_what_two_teams_share():

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from evalkit.metrics.features.networks.small import DETECTOR_SIDE, DETECTOR_STRIDE, DetectorNet, last_channels
-from evalkit.metrics.features.networks.small_inputs import GREY
+from evalkit.metrics.networks.small.inputs import GREY
+from evalkit.metrics.networks.small.models import DETECTOR_SIDE, DETECTOR_STRIDE, DetectorNet, last_channels
 from training.dataset import WHOLE_SIDE, load_arrays
 from training.loop import fit, image_batch, jitter_colours, start_training, to_tensor
 from training.tasks.base import Figures, TrainingOptions

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from evalkit.metrics.features.networks.small import (
+from evalkit.metrics.networks.small.inputs import WordNumbers, shrunk
+from evalkit.metrics.networks.small.models import (
     CLIP_DIMENSION,
     FACE_DIMENSION,
     FRAME_DIMENSION,
@@ -18,7 +19,6 @@ from evalkit.metrics.features.networks.small import (
     TextNets,
     last_channels,
 )
-from evalkit.metrics.features.networks.small_inputs import WordNumbers, shrunk
 from training.dataset import load_arrays
 from training.degrade import FAULT_COUNT, TEMPORAL_FAULTS
 from training.loop import (

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from evalkit.metrics.features.networks.small import LIP_FRAMES, SOUND_ROWS, SyncNets
+from evalkit.metrics.networks.small.models import LIP_FRAMES, SOUND_ROWS, SyncNets
 from training.dataset import load_arrays
 from training.loop import fit, image_batch, start_training, to_tensor
 from training.tasks.base import Figures, TrainingOptions

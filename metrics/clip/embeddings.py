@@ -1,0 +1,260 @@
+"""CLIP embeddings of frames and of reference images; those of the prompt are in `clip_prompts`.
+
+Two networks (ViT-B/32, ViT-L/14) and three ways to pick and prepare frames: 16 spread evenly, prepared as OpenAI or as
+transformers does, and those that ConsisID picks, with red and blue exchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.errors import TestSetError
+from evalkit.media.sampling import Uniform
+from evalkit.metrics.features.base import (
+    Arrays,
+    Extractor,
+    FeatureRecord,
+    FeatureUnavailableError,
+    Item,
+    Picture,
+    Session,
+    Times,
+    WeightFile,
+)
+from evalkit.metrics.features.images import read_image
+from evalkit.metrics.features.stopwatch import running
+
+if TYPE_CHECKING:
+    from evalkit.metrics.networks.clip import Clip, Crop
+
+BASE, LARGE = "clip_vit_b32", "clip_vit_l14"
+LINSPACE_16, STEP_16 = Uniform(16, "round"), Uniform(16, "step")
+PRECISION = "float32, no TF32"
+_RESIZE = "Pillow bicubic, antialiased, uint8; shorter side, then the middle square"
+
+
+class Sizes(Protocol):
+    """What a network for pictures and texts takes and gives."""
+
+    @property
+    def side(self) -> int:
+        """Of its square pictures, in pixels."""
+        ...
+
+    @property
+    def vocabulary(self) -> int:
+        """How many token numbers there are."""
+        ...
+
+
+class PictureTextNetwork(Protocol):
+    """Turns pictures and texts into vectors whose angle says how well they go together."""
+
+    @property
+    def sizes(self) -> Sizes:
+        """Sides of its pictures, size of its vocabulary."""
+        ...
+
+    def embed_images(self, squares: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Return (N, D) of squares (side, side, 3) uint8 RGB, not normalised."""
+        ...
+
+    def embed_texts(self, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return (N, D) of token numbers (N, context), not normalised."""
+        ...
+
+
+@lru_cache(maxsize=2)
+def _network(path: Path, sha256: str | None, device: str, precision: str) -> Clip:
+    from evalkit.metrics.networks.checkpoints import precision_of
+    from evalkit.metrics.networks.clip import Clip
+
+    return Clip(path, device, sha256, precision_of({"precision": precision}))
+
+
+def open_network(file: WeightFile, device: str) -> PictureTextNetwork:
+    """Return the network, built once per process however many features use it; loads PyTorch."""
+    if file.bundled:
+        from evalkit.metrics.networks.small.runners import SmallText
+
+        return SmallText(file.path, file.sha256, device)
+    return _network(file.path, file.pin, device, file.options.get("precision", "float32"))
+
+
+@dataclass(frozen=True)
+class Frames:
+    """How frames are picked and prepared.
+
+    Args:
+        sampling: which.
+        crop: whose middle square.
+        bgr: whether the network gets blue where it expects red, as in ConsisID's script.
+    """
+
+    sampling: Uniform
+    crop: Crop
+    bgr: bool = False
+
+    def options(self) -> dict[str, Any]:
+        """Return what of it belongs into cache keys and scorecards."""
+        channels = "BGR" if self.bgr else "RGB"
+        return {"sampling": self.sampling.id, "resize": _RESIZE, "crop": self.crop, "channels": channels}
+
+
+class ClipFramesSession(Session):
+    """Takes the wanted frames while the video is decoded; one batched run of the network at the end."""
+
+    def __init__(self, network: PictureTextNetwork, frames: Frames, name: str) -> None:
+        self._network, self._frames, self._name = network, frames, name
+        self._selection = np.empty(0, dtype=np.int64)
+        self._squares: list[NDArray[np.uint8]] = []
+
+    def plan(self, times: Times) -> NDArray[np.bool_]:
+        """Want the frames that the sampling selects, each once."""
+        self._selection = self._frames.sampling.select(times)
+        self._squares = []
+        mask = np.zeros(len(times), dtype=bool)
+        mask[self._selection] = True
+        return mask
+
+    def frame(self, index: int, time: float, rgb: Picture) -> None:
+        """Keep the frame's middle square."""
+        self._squares.append(_square(self._network, rgb, self._frames))
+
+    def finish(self) -> Arrays:
+        """Return the embeddings.
+
+        Raises:
+            FeatureUnavailableError: ``no_frame``.
+        """
+        if not self._squares:
+            raise FeatureUnavailableError("no_frame", "the video has no frame")
+        rows = np.unique(self._selection, return_inverse=True)[1]
+        with running(self._name):
+            embedding = self._network.embed_images(self._squares)
+        return {"embedding": embedding, "row": rows.astype(np.int64)}
+
+
+class _FramesExtractor(Extractor):
+    """Embeddings of frames; a subclass says of which and by which network."""
+
+    frames: ClassVar[Frames]
+
+    def __init__(self, weights: Mapping[str, WeightFile], device: str = "cpu") -> None:
+        super().__init__(weights, device)
+        file = weights[self.record.weights[0]]
+        self._network = open_network(file, device)
+
+    def open(self, item: Item, upstream: Mapping[str, Any]) -> ClipFramesSession:
+        """Start on a video."""
+        return ClipFramesSession(self._network, self.frames, self.record.weights[0])
+
+
+def _frames_record(name: str, title: str, role: str, frames: Frames) -> FeatureRecord:
+    return FeatureRecord(
+        name=name,
+        version=1,
+        title=title,
+        weights=(role,),
+        options={**frames.options(), "precision": PRECISION},
+        arrays={
+            "embedding": "(F, D) float32: one row per frame looked at, not normalised",
+            "row": "(K,) int64: which row of embedding each of the 16 picks shows; a short video shows one twice",
+        },
+    )
+
+
+class ClipFramesExtractor(_FramesExtractor):
+    """ViT-B/32 of 16 frames, prepared as OpenAI does."""
+
+    frames = Frames(LINSPACE_16, "openai")
+    record = _frames_record("clip_frames", "CLIP ViT-B/32 embeddings of 16 frames", BASE, frames)
+
+
+class ClipFramesConsisidExtractor(_FramesExtractor):
+    """ViT-B/32 of the frames int(i*N/16), red and blue exchanged, prepared as transformers does."""
+
+    frames = Frames(STEP_16, "transformers", bgr=True)
+    record = _frames_record(
+        "clip_frames_consisid", "CLIP ViT-B/32 embeddings of 16 frames, as ConsisID picks and feeds them", BASE, frames
+    )
+
+
+class ClipFramesLargeExtractor(_FramesExtractor):
+    """ViT-L/14 of 16 frames, prepared as transformers does."""
+
+    frames = Frames(LINSPACE_16, "transformers")
+    record = _frames_record("clip_frames_l14", "CLIP ViT-L/14 embeddings of 16 frames", LARGE, frames)
+
+
+class ClipReferenceSession(Session):
+    """Wants no frame of the video: it reads the reference images."""
+
+    def __init__(self, network: PictureTextNetwork, images: tuple[Path, ...]) -> None:
+        self._network, self._images = network, images
+
+    def finish(self) -> Arrays:
+        """Return the embeddings.
+
+        Raises:
+            FeatureUnavailableError: ``reference_image_unreadable``.
+        """
+        squares = []
+        for number, image in enumerate(self._images, start=1):
+            try:
+                squares.append(_square(self._network, read_image(image), ClipFramesExtractor.frames))
+            except TestSetError:
+                detail = f"reference image {number} of {len(self._images)} can't be read"
+                raise FeatureUnavailableError("reference_image_unreadable", detail) from None
+        with running(BASE):
+            return {"embedding": self._network.embed_images(squares)}
+
+
+class ClipReferenceExtractor(Extractor):
+    """ViT-B/32 of every reference image, prepared as OpenAI does; once per image set, not per team."""
+
+    record = FeatureRecord(
+        name="clip_reference",
+        version=1,
+        title="CLIP ViT-B/32 embeddings of the reference images",
+        inputs=frozenset({"reference_images"}),
+        weights=(BASE,),
+        options={"resize": _RESIZE, "crop": "openai", "precision": PRECISION},
+        arrays={"embedding": "(R, D) float32: one row per reference image, not normalised"},
+    )
+
+    def __init__(self, weights: Mapping[str, WeightFile], device: str = "cpu") -> None:
+        super().__init__(weights, device)
+        file = weights[BASE]
+        self._network = open_network(file, device)
+
+    def open(self, item: Item, upstream: Mapping[str, Any]) -> ClipReferenceSession:
+        """Start on a sample.
+
+        Raises:
+            FeatureUnavailableError: ``no_reference_image``.
+        """
+        if not item.reference_images:
+            raise FeatureUnavailableError("no_reference_image", "the sample has no reference image")
+        return ClipReferenceSession(self._network, item.reference_images)
+
+
+def _square(network: PictureTextNetwork, rgb: Picture, frames: Frames) -> NDArray[np.uint8]:
+    from evalkit.metrics.networks.clip import middle_square
+
+    return middle_square(rgb[:, :, ::-1] if frames.bgr else rgb, network.sizes.side, frames.crop)
+
+
+FEATURES = (
+    ClipFramesExtractor,
+    ClipFramesConsisidExtractor,
+    ClipFramesLargeExtractor,
+    ClipReferenceExtractor,
+)

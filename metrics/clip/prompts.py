@@ -1,0 +1,132 @@
+"""CLIP embeddings of a sample's prompt: made once per sample, not per team."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from evalkit.errors import WeightsError
+from evalkit.metrics.clip.embeddings import BASE, LARGE, PRECISION, PictureTextNetwork, open_network
+from evalkit.metrics.features.base import (
+    Arrays,
+    Extractor,
+    FeatureRecord,
+    FeatureUnavailableError,
+    Item,
+    Session,
+    WeightFile,
+)
+from evalkit.metrics.features.stopwatch import running
+
+if TYPE_CHECKING:
+    from evalkit.metrics.networks.tokenizer import Tokenizer, Tokens
+
+VOCABULARY = "clip_vocabulary"
+RAW, DEPICTS = "{}", "A photo depicts {}"
+
+
+class Splitter(Protocol):
+    """Turns texts into token numbers."""
+
+    size: int
+
+    def tokens(self, texts: Sequence[str]) -> Tokens:
+        """Return the numbers of each text's tokens."""
+        ...
+
+
+def open_splitter(file: WeightFile) -> Splitter:
+    """Return what splits texts for the network: OpenAI's tokenizer, or the one of evalkit's own network."""
+    if file.bundled:
+        from evalkit.metrics.networks.small.inputs import WordNumbers
+
+        return WordNumbers()
+    return open_tokenizer(file.path, file.sha256)
+
+
+@lru_cache(maxsize=1)
+def open_tokenizer(path: Path, sha256: str) -> Tokenizer:
+    """Return the tokenizer, built once per process."""
+    from evalkit.metrics.networks.tokenizer import Tokenizer
+
+    del sha256  # part of the key: another file under the same name is another vocabulary
+    return Tokenizer(path)
+
+
+class ClipTextSession(Session):
+    """Wants no frame: it reads the sample's text."""
+
+    def __init__(self, network: PictureTextNetwork, tokenizer: Splitter, texts: list[str], name: str) -> None:
+        self._network, self._tokenizer, self._texts, self._name = network, tokenizer, texts, name
+
+    def finish(self) -> Arrays:
+        """Return the embeddings and the numbers of tokens."""
+        tokens = self._tokenizer.tokens(self._texts)
+        with running(self._name):
+            embedding = self._network.embed_texts(tokens.numbers)
+        return {"embedding": embedding, "tokens": tokens.counts}
+
+
+class _TextExtractor(Extractor):
+    """Embeddings of a sample's text; a subclass says in which forms and by which network."""
+
+    forms: ClassVar[tuple[str, ...]]
+
+    def __init__(self, weights: Mapping[str, WeightFile], device: str = "cpu") -> None:
+        super().__init__(weights, device)
+        file, vocabulary = (weights[role] for role in self.record.weights)
+        self._network = open_network(file, device)
+        self._tokenizer = open_splitter(vocabulary)
+        known = self._network.sizes.vocabulary
+        if self._tokenizer.size != known:
+            raise WeightsError(
+                f"The vocabulary {vocabulary.path} is not that of {file.path}.",
+                found=f"{self._tokenizer.size} tokens",
+                expected=f"{known} tokens",
+                fix="Correct their entries in the backbones file.",
+            )
+
+    def open(self, item: Item, upstream: Mapping[str, Any]) -> ClipTextSession:
+        """Start on a sample.
+
+        Raises:
+            FeatureUnavailableError: ``no_text``.
+        """
+        if item.text is None or not item.text.strip():
+            raise FeatureUnavailableError("no_text", "the sample has no text")
+        texts = [form.format(item.text) for form in self.forms]
+        return ClipTextSession(self._network, self._tokenizer, texts, self.record.weights[0])
+
+
+def _text_record(name: str, title: str, role: str, forms: tuple[str, ...]) -> FeatureRecord:
+    return FeatureRecord(
+        name=name,
+        version=1,
+        title=title,
+        inputs=frozenset({"text"}),
+        weights=(role, VOCABULARY),
+        options={"forms": list(forms), "context": 77, "precision": PRECISION},
+        arrays={
+            "embedding": "(P, D) float32: one row per form of the text, not normalised",
+            "tokens": "(P,) int64: tokens of each form, both end marks included; the network sees the first 77",
+        },
+    )
+
+
+class ClipTextExtractor(_TextExtractor):
+    """ViT-B/32 of the prompt, as it is and after "A photo depicts"."""
+
+    forms = (RAW, DEPICTS)
+    record = _text_record("clip_text", "CLIP ViT-B/32 embeddings of the prompt", BASE, forms)
+
+
+class ClipTextLargeExtractor(_TextExtractor):
+    """ViT-L/14 of the prompt as it is."""
+
+    forms = (RAW,)
+    record = _text_record("clip_text_l14", "CLIP ViT-L/14 embedding of the prompt", LARGE, forms)
+
+
+FEATURES = (ClipTextExtractor, ClipTextLargeExtractor)

@@ -1,0 +1,131 @@
+"""How sure a distance between two sets is: resampling videos, with the features that are there.
+
+A resampled set repeats videos, and repeats look like a narrower distribution: its distance is biased upwards. So the
+spread of the resampled distances is taken, not where they lie.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.metrics.distances.distributions import Features, Vector, frechet_from_features, polynomial_kernel
+from evalkit.statistics.bootstrap import percentile_interval, resample_counts
+
+FRECHET_DRAWS = 30
+KERNEL_DRAWS = 2000
+KERNEL_ROWS = 2048
+_NORMAL_95 = 1.959963984540054
+
+
+def frechet_interval(
+    value: float,
+    X: Features,
+    Y: Features,
+    x_video: NDArray[np.int64],
+    y_video: NDArray[np.int64],
+    *,
+    ddof: int = 1,
+    seed: int = 0,
+    draws: int = FRECHET_DRAWS,
+) -> tuple[float, float] | None:
+    """Return the 95 % interval of a Fréchet distance over the choice of videos: value -+ 1.96 bootstrap deviations.
+
+    A sample is drawn with both its sides. At 2048 dimensions and more vectors than that, a draw costs a second or two.
+
+    Args:
+        value: the distance of the whole sets.
+        X: (n, d).
+        Y: (m, d).
+        x_video: (n,) the number of the video that each vector of X belongs to, from 0.
+        y_video: (m,) of Y.
+        ddof: as for the value.
+        seed: of the draws.
+        draws: how many.
+
+    Returns:
+        Low, not below 0, and high; ``None`` with fewer than two videos.
+    """
+    videos = int(max(x_video.max(initial=-1), y_video.max(initial=-1))) + 1
+    if videos < 2:
+        return None
+    found = []
+    for weights in resample_counts(np.random.default_rng(seed), videos, draws):
+        x_weights, y_weights = weights[x_video], weights[y_video]
+        if x_weights.any() and y_weights.any():
+            found.append(frechet_from_features(X, Y, ddof, x_weights=x_weights, y_weights=y_weights))
+    if len(found) < 2:
+        return None
+    half = _NORMAL_95 * float(np.std(found, ddof=1))
+    return max(0.0, value - half), value + half
+
+
+def kernel_interval(
+    value: float,
+    X: Features,
+    Y: Features,
+    x_video: NDArray[np.int64],
+    y_video: NDArray[np.int64],
+    *,
+    seed: int = 0,
+    draws: int = KERNEL_DRAWS,
+) -> tuple[float, float] | None:
+    """Return the 95 % interval of a kernel distance over the choice of videos: bootstrap percentiles about the value.
+
+    Two copies of a video are never compared with each other. Of many vectors 2048 a side, spread evenly, stand for all.
+
+    Args:
+        value: the distance of the whole sets.
+        X: (n, d), the vectors of a video one after the other.
+        Y: (m, d), likewise.
+        x_video: (n,) the number of the video that each vector of X belongs to, non-decreasing from 0.
+        y_video: (m,) of Y.
+        seed: of the draws.
+        draws: how many.
+
+    Returns:
+        Low and high; ``None`` with fewer than two videos a side.
+    """
+    videos = int(max(x_video.max(initial=-1), y_video.max(initial=-1))) + 1
+    if videos < 2:
+        return None
+    keep_x, keep_y = _spread(len(X)), _spread(len(Y))
+    x, y = np.asarray(X[keep_x], dtype=np.float64), np.asarray(Y[keep_y], dtype=np.float64)
+    in_x, in_y = _membership(x_video[keep_x], videos), _membership(y_video[keep_y], videos)
+    weights = np.stack(list(resample_counts(np.random.default_rng(seed), videos, draws)))
+    with np.errstate(invalid="ignore", divide="ignore"):  # a draw may leave a side with fewer than two vectors
+        found = _within(polynomial_kernel(x, x), in_x, weights) + _within(polynomial_kernel(y, y), in_y, weights)
+        across = _form(weights, in_x.T @ polynomial_kernel(x, y) @ in_y)
+        found -= 2.0 * across / ((weights @ in_x.sum(axis=0)) * (weights @ in_y.sum(axis=0)))
+    found = found[np.isfinite(found)]
+    ends = percentile_interval(found - found.mean() if len(found) else found, draws=draws)
+    return None if ends is None else (float(value + ends[0]), float(value + ends[1]))
+
+
+def _spread(rows: int) -> NDArray[np.int64]:
+    """Return up to `KERNEL_ROWS` of ``rows`` indices, evenly spread."""
+    return np.unique(np.linspace(0, rows - 1, min(rows, KERNEL_ROWS)).round().astype(np.int64))
+
+
+def _membership(video: NDArray[np.int64], videos: int) -> NDArray[np.float64]:
+    """Return (n, videos): 1 where the vector belongs to the video."""
+    return np.asarray(video[:, None] == np.arange(videos), dtype=np.float64)
+
+
+def _form(weights: NDArray[np.float64], blocks: NDArray[np.float64]) -> Vector:
+    """Return ``w' B w`` for each row w of ``weights``."""
+    return np.asarray(((weights @ blocks) * weights).sum(axis=1))
+
+
+def _within(
+    kernel: NDArray[np.float64], member: NDArray[np.float64], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return, per draw, the mean kernel value of two different vectors of one side, copies never paired."""
+    blocks = member.T @ kernel @ member
+    own = np.diag(blocks) - np.diag(kernel) @ member
+    count = member.sum(axis=0)
+    pairs = np.outer(count, count)
+    np.fill_diagonal(blocks, 0.0)
+    np.fill_diagonal(pairs, 0.0)
+    total = _form(weights, blocks) + weights @ own
+    return np.asarray(total / (_form(weights, pairs) + weights @ (count * (count - 1.0))))

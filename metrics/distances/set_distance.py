@@ -1,0 +1,216 @@
+"""Distances between what a network says of the videos and of their references, as distributions."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.metrics.base import Event, FeatureData, MetricRecord, Outcome, SetMetric, Summary, VideoInputs, unscored
+from evalkit.metrics.distances.distributions import (
+    SUBSET_SIZE,
+    Moments,
+    frechet_bias,
+    frechet_from_features,
+    kid,
+    whole_kernel_distance,
+)
+from evalkit.metrics.distances.resampling import frechet_interval, kernel_interval
+from evalkit.metrics.distances.row_file import RowFile, Rows
+
+Numbers = NDArray[np.int64]
+BIAS_SHARE = 0.1  # of the value, from which on a reader is told
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The vectors of both sides, those of a video one after the other, and the number of the video of each."""
+
+    ours: Rows
+    theirs: Rows
+    our_video: Numbers
+    their_video: Numbers
+
+
+class DistributionDistance(SetMetric):
+    """A distance of the frames of all videos from the frames of their references.
+
+    Args:
+        record: what it means; its features are the video's and the reference's.
+        paired: keep as many frames of each video as of its reference: the first, up to the shorter one's end.
+    """
+
+    def __init__(self, record: MetricRecord, *, paired: bool) -> None:
+        self.record = record
+        self._paired = paired
+
+    def compute(self, features: Mapping[str, Mapping[str, NDArray[Any]]]) -> Outcome:
+        """Say that a single video has none."""
+        return unscored("number_of_the_set")
+
+    def score_set(self, videos: Iterable[VideoInputs]) -> Summary:
+        """Return the distance of the videos whose features are all there, in the byte-wise order of their samples."""
+        lost: Counter[str] = Counter()
+        with ExitStack() as stack:
+            files = [stack.enter_context(RowFile()) for _ in self.record.features]
+            counts: dict[str, tuple[int, int]] = {}
+            for video in videos:
+                sides = self._frames(video)
+                if isinstance(sides, str):
+                    lost[sides] += 1
+                    continue
+                for file, rows in zip(files, sides, strict=True):
+                    file.append(rows)
+                counts[video.sample] = (len(sides[0]), len(sides[1]))
+            if not counts:
+                return Summary(None, 0, min(lost, key=lambda name: (-lost[name], name)) if lost else "no_video")
+            (ours, our_video), (theirs, their_video) = (
+                _sorted(
+                    file.rows(), {name: count[side] for name, count in counts.items()}, stack.enter_context(RowFile())
+                )
+                for side, file in enumerate(files)
+            )
+            return self._measure(Sides(ours, theirs, our_video, their_video), len(counts))
+
+    def _frames(self, video: VideoInputs) -> tuple[Rows, Rows] | str:
+        """Return the vectors of both sides, or why there are none."""
+        sides = []
+        for name in self.record.features:
+            rows = _activations(video.features[name])
+            if isinstance(rows, str):
+                return rows
+            sides.append(rows)
+        if self._paired:
+            common = min(len(rows) for rows in sides)
+            sides = [rows[:common] for rows in sides]
+        return (sides[0], sides[1])
+
+    @abstractmethod
+    def _measure(self, sides: Sides, videos: int) -> Summary: ...
+
+    @property
+    def _seed(self) -> int:
+        return int.from_bytes(hashlib.sha256(self.record.id.encode()).digest()[:8], "big")
+
+
+class FrechetDistance(DistributionDistance):
+    """The squared distance of the Gaussians with the moments of both sides.
+
+    Args:
+        record, paired: as in `DistributionDistance`.
+        ddof: of the covariance: 1 as in pytorch-fid, 0 as in StyleGAN-V's FVD.
+        word: what one vector stands for, in messages.
+    """
+
+    def __init__(self, record: MetricRecord, *, paired: bool, ddof: int = 1, word: str = "frames") -> None:
+        super().__init__(record, paired=paired)
+        self._ddof, self._word = ddof, word
+
+    def _measure(self, sides: Sides, videos: int) -> Summary:
+        if min(len(sides.ours), len(sides.theirs)) < 2:
+            return Summary(None, videos, f"too_few_{self._word}")
+        value = frechet_from_features(sides.ours, sides.theirs, ddof=self._ddof)
+        interval = frechet_interval(
+            value, sides.ours, sides.theirs, sides.our_video, sides.their_video, ddof=self._ddof, seed=self._seed
+        )
+        details = _counts(sides)
+        details |= self._bias(sides)
+        return Summary(value, videos, ci95=interval, details=details, notes=self._small(value, details))
+
+    def _bias(self, sides: Sides) -> dict[str, float]:
+        """Return how far two sets of these sizes from one and the same distribution would seem to be apart.
+
+        With well more vectors than dimensions by the first-order formula; below that no formula holds, and the
+        distance of two halves of the references (every other video) is what can be measured.
+        """
+        n, m = len(sides.ours), len(sides.theirs)
+        if min(n, m) >= 2 * sides.theirs.shape[1]:
+            moments = Moments(sides.theirs.shape[1])
+            moments.add(sides.theirs)
+            return {"expected_bias": frechet_bias(moments.covariance(self._ddof), n, m)}
+        odd = sides.their_video % 2 == 1
+        if min(odd.sum(), (~odd).sum()) < 2:
+            return {}
+        return {"halves_of_references": frechet_from_features(sides.theirs[odd], sides.theirs[~odd], ddof=self._ddof)}
+
+    def _small(self, value: float, details: Mapping[str, float]) -> tuple[Event, ...]:
+        """Say it when the distance may be mostly bias (docs/definitions/fid-kid.md#small-samples)."""
+        few, many = int(min(details["n"], details["n_reference"])), int(details["dimension"])
+        if "expected_bias" in details:
+            if details["expected_bias"] < BIAS_SHARE * value:
+                return ()
+            told = f"two such sets of one distribution would be about {details['expected_bias']:.4g} apart"
+        elif "halves_of_references" in details:
+            told = f"two halves of the references are {details['halves_of_references']:.4g} apart"
+        else:
+            told = "the references are too few to tell how much"
+        return (
+            Event(
+                "small_sample",
+                f"{few:,} {self._word} of {many:,} numbers: biased upwards, {told}. "
+                f"Compare with sets of equally many {self._word} only.",
+            ),
+        )
+
+
+class KernelDistance(DistributionDistance):
+    """The unbiased kernel distance (cubic), over random subsets as torch-fidelity or over everything at once.
+
+    Args:
+        record, paired: as in `DistributionDistance`.
+        subsets: whether the mean over 100 subsets of 1000 is meant; fewer vectors are unscored then.
+        word: what one vector stands for, in reasons.
+    """
+
+    def __init__(self, record: MetricRecord, *, paired: bool, subsets: bool = True, word: str = "frames") -> None:
+        super().__init__(record, paired=paired)
+        self._subsets, self._word = subsets, word
+
+    def _measure(self, sides: Sides, videos: int) -> Summary:
+        needed = SUBSET_SIZE if self._subsets else 2
+        if min(len(sides.ours), len(sides.theirs)) < needed:
+            return Summary(None, videos, f"fewer_than_{needed}_{self._word}")
+        details = _counts(sides)
+        if self._subsets:
+            value, details["deviation_of_subsets"] = kid(sides.ours, sides.theirs)
+        else:
+            value = whole_kernel_distance(sides.ours, sides.theirs)
+        interval = kernel_interval(value, sides.ours, sides.theirs, sides.our_video, sides.their_video, seed=self._seed)
+        return Summary(value, videos, ci95=interval, details=details)
+
+
+def _counts(sides: Sides) -> dict[str, float]:
+    """Return how many vectors of how many numbers there are; who compares two entries needs equal ones."""
+    return {"n": len(sides.ours), "n_reference": len(sides.theirs), "dimension": sides.ours.shape[1]}
+
+
+def _activations(data: FeatureData) -> Rows | str:
+    """Return a video's vectors (N, d), a frame that is shown twice twice; or why there are none."""
+    if data.arrays is None:
+        return data.reason or "feature_missing"
+    rows = np.asarray(data.arrays["activation"], dtype=np.float32)[data.arrays["row"]]
+    if len(rows) == 0:
+        return "no_frame"
+    return rows if np.isfinite(rows).all() else "activation_not_finite"
+
+
+def _sorted(rows: Rows, counts: Mapping[str, int], room: RowFile) -> tuple[Rows, Numbers]:
+    """Return the vectors with the videos in the byte-wise order of their samples, and the video of each.
+
+    KID draws vectors by number: the number must not hang on the order in which the videos came.
+    """
+    names = sorted(counts, key=lambda name: name.encode())
+    video = np.repeat(np.arange(len(names)), [counts[name] for name in names])
+    if names == list(counts):
+        return rows, video
+    ends = dict(zip(counts, np.cumsum(list(counts.values())), strict=True))
+    for name in names:
+        room.append(rows[ends[name] - counts[name] : ends[name]])
+    return room.rows(), video

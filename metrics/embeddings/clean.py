@@ -1,0 +1,96 @@
+"""The features ``inception_clean`` and ``inception_clean_reference``: activations as clean-fid computes them.
+
+Frames are those of ``inception`` (every frame at 25/s); resize and network are clean-fid's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evalkit.errors import InputError
+from evalkit.metrics.embeddings.images import (
+    EVERY_FRAME,
+    FrameNetwork,
+    InceptionExtractor,
+    InceptionReferenceExtractor,
+    activation_record,
+    bundled_frames,
+)
+from evalkit.metrics.features.base import WeightFile
+
+if TYPE_CHECKING:
+    from evalkit.metrics.networks.clean_inception import CleanFidInception, CleanInception
+
+ROLE = "inception_clean"
+FORMATS = ("torchscript", "state_dict")
+_OPTIONS = {
+    "resize": "pil_bicubic_f32 299x299, aspect ratio not kept, clipped, not rounded",
+    "range": "(x - 128) / 128",
+    "layer": "pool3, 2048",
+    "precision": "float32, no TF32, unless the role's options say otherwise",
+    "network": "the file's program, its layers without its resize, channels-last, batches of 16",
+}
+
+
+@lru_cache(maxsize=2)
+def _network(
+    path: Path, sha256: str | None, device: str, form: str, precision: str
+) -> CleanInception | CleanFidInception:
+    from evalkit.metrics.networks.checkpoints import precision_of
+    from evalkit.metrics.networks.clean_inception import CleanFidInception, CleanInception
+
+    numbers = precision_of({"precision": precision})
+    if form == "state_dict":
+        return CleanFidInception(path, device, numbers)
+    return CleanInception(path, sha256, device, numbers)
+
+
+def open_network(file: WeightFile, device: str) -> CleanInception | CleanFidInception:
+    """Return the network, built once per process however many features use it; loads PyTorch.
+
+    Raises:
+        InputError: for a ``format`` in the manifest's options that is neither ``torchscript`` nor ``state_dict``.
+    """
+    form = file.options.get("format", FORMATS[0])
+    if form not in FORMATS:
+        raise InputError(
+            f"The backbones give '{ROLE}' an unknown format.",
+            found=f"format: {form}",
+            expected=" or ".join(FORMATS),
+            fix="Correct the role's options in the backbones file.",
+        )
+    return _network(file.path, file.pin, device, form, str(file.options.get("precision", "float32")))
+
+
+class CleanExtractor(InceptionExtractor):
+    """clean-fid's activations of every frame at 25 frames/s."""
+
+    record = activation_record(
+        "inception_clean", "clean-fid's activations of every frame at 25 frames/s", EVERY_FRAME, ROLE, _OPTIONS
+    )
+
+    @staticmethod
+    def make_network(weights: Mapping[str, WeightFile], device: str) -> FrameNetwork:
+        """Return the network that the manifest's options describe: ``{format: torchscript|state_dict|bundled}``."""
+        if weights[ROLE].bundled:
+            return bundled_frames(weights[ROLE], device)
+        return open_network(weights[ROLE], device)
+
+
+class CleanReferenceExtractor(CleanExtractor, InceptionReferenceExtractor):
+    """The same of the reference video; computed once per test set, not per team."""
+
+    record = activation_record(
+        "inception_clean_reference",
+        "clean-fid's activations of every frame of the reference video at 25 frames/s",
+        EVERY_FRAME,
+        ROLE,
+        _OPTIONS,
+        reference=True,
+    )
+
+
+FEATURES = (CleanExtractor, CleanReferenceExtractor)

@@ -1,0 +1,80 @@
+"""The features ``curricularface`` and ``curricularface_reference``: face embeddings by CurricularFace.
+
+The faces are those of ``arcface``. The crop is aligned at 224 and halved. It is cut from the image itself, also where
+the face was found with a grey margin, as ConsisID does (docs/definitions/identity.md#consisid).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evalkit.metrics.faces.embeddings import (
+    CropRule,
+    FaceEmbeddingExtractor,
+    FaceNetwork,
+    ReferenceEmbeddingExtractor,
+    bundled_faces,
+    reference_record,
+    video_record,
+)
+from evalkit.metrics.features.base import WeightFile
+
+if TYPE_CHECKING:
+    from evalkit.metrics.networks.ir101 import CurricularFace
+
+ROLE = "curricularface"
+CROP = CropRule(224, with_margin=False)
+_OPTIONS = {
+    **CROP.options,
+    "resize": "cv_linear 112x112",
+    "range": "-1..1, RGB",
+    "network": "IR-101; normalisation folded into the convolutions, channels-last, batches of 16",
+    "precision": "float32, no TF32, unless the role's options say otherwise",
+}
+_DECLARED = "512) float32 in -1..1: of length 1"
+
+
+@lru_cache(maxsize=2)
+def _network(path: Path, sha256: str, device: str, precision: str) -> CurricularFace:
+    from evalkit.metrics.networks.checkpoints import precision_of
+    from evalkit.metrics.networks.ir101 import CurricularFace
+
+    del sha256  # part of the key: another file under the same name is another network
+    return CurricularFace(path, device, precision_of({"precision": precision}))
+
+
+def open_network(file: WeightFile, device: str) -> FaceNetwork:
+    """Return the network, built once per process however many features use it; loads PyTorch."""
+    if file.bundled:
+        return bundled_faces(file, device)
+    return _network(file.path, file.sha256, device, str(file.options.get("precision", "float32")))
+
+
+class CurricularFaceExtractor(FaceEmbeddingExtractor):
+    """CurricularFace embeddings of every face that ``faces`` found."""
+
+    rule = CROP
+    record = video_record("curricularface", ROLE, "CurricularFace embeddings of the video's faces", _DECLARED, _OPTIONS)
+
+    @staticmethod
+    def make_network(weights: Mapping[str, WeightFile], device: str) -> FaceNetwork:
+        """Return the network; loads PyTorch."""
+        return open_network(weights[ROLE], device)
+
+
+class CurricularFaceReferenceExtractor(ReferenceEmbeddingExtractor, CurricularFaceExtractor):
+    """CurricularFace embedding of the largest face in each reference image."""
+
+    record = reference_record(
+        "curricularface_reference",
+        ROLE,
+        "CurricularFace embeddings of the reference images' faces",
+        _DECLARED,
+        _OPTIONS,
+    )
+
+
+FEATURES = (CurricularFaceExtractor, CurricularFaceReferenceExtractor)

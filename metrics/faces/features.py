@@ -1,0 +1,187 @@
+"""The feature ``faces``: every face in 16 frames of a video, linked into tracks, one of them the subject."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.media.sampling import Uniform
+from evalkit.metrics.faces.policy import Detection, FacePolicy
+from evalkit.metrics.faces.scrfd import Scrfd
+from evalkit.metrics.faces.tracks import build_tracks, subject_track
+from evalkit.metrics.faces.yunet import YuNet
+from evalkit.metrics.features.base import Arrays, Extractor, FeatureRecord, Item, Picture, Session, Times, WeightFile
+from evalkit.metrics.features.face import Detector, Face
+
+DETECTOR = "face_detector"
+SECOND_DETECTOR = "face_detector_second"
+SAMPLING = Uniform(16, "floor")
+ATTEMPTS = ("as_is", "margin", "second", "second_margin")
+MARGIN = 0.25
+TRACK_IOU = 0.3
+
+
+def make_detector(weight: WeightFile, device: str) -> Detector:
+    """Return the detector that the manifest's options describe.
+
+    ``{family: scrfd|yunet, input_size, threshold}``, or ``{format: bundled, threshold}``.
+    """
+    options = dict(weight.options)
+    if weight.bundled:
+        from evalkit.metrics.networks.small.runners import SmallDetector
+
+        del options["format"]
+        return SmallDetector(weight.path, weight.sha256, device, **options)
+    family = options.pop("family", "scrfd")
+    if family == "yunet":
+        return YuNet(weight.path, **options)
+    if "input_size" in options:
+        options["input_size"] = tuple(options["input_size"])
+    return Scrfd(weight.path, device=device, **options)
+
+
+def make_policy(weights: Mapping[str, WeightFile], device: str) -> FacePolicy:
+    """Return the declared detection policy with the detectors that the backbones have."""
+    second = weights.get(SECOND_DETECTOR)
+    return FacePolicy(
+        make_detector(weights[DETECTOR], device), make_detector(second, device) if second else None, MARGIN
+    )
+
+
+class FacesSession(Session):
+    """Detects while the video is decoded; `detection` tells dependents what was found in a frame."""
+
+    def __init__(self, policy: FacePolicy) -> None:
+        self._policy = policy
+        self._wanted: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+        self._found: dict[int, Detection] = {}
+        self._times: dict[int, float] = {}
+        self._size = (0, 0)
+
+    def plan(self, times: Times) -> NDArray[np.bool_]:
+        """Want 16 frames spread over the video."""
+        self._wanted = SAMPLING.select(times)
+        self._found, self._times = {}, {}
+        return _mask(self._wanted, len(times))
+
+    def frame(self, index: int, time: float, rgb: Picture) -> None:
+        """Look for faces."""
+        self._found[index] = self._policy.detect(rgb)
+        self._times[index] = time
+        self._size = (rgb.shape[1], rgb.shape[0])
+
+    def sampled(self) -> NDArray[np.int64]:
+        """Return the sampled frame numbers (16,), repeats included."""
+        return self._wanted
+
+    def detection(self, index: int) -> Detection:
+        """Return what was found in frame ``index``."""
+        return self._found[index]
+
+    def finish(self) -> Arrays:
+        """Link the faces into tracks and flatten everything into arrays."""
+        frames = sorted(self._found)
+        detections = [self._found[index] for index in frames]
+        faces = [(row, face) for row, detection in enumerate(detections) for face in detection.faces]
+        tracks = build_tracks([d.faces for d in detections], frames, iou=TRACK_IOU)
+        owner = {id(face): number for number, track in enumerate(tracks) for face in track.faces}
+        subject = subject_track(tracks, self._size)
+        return {
+            "sampled": np.searchsorted(np.array(frames, dtype=np.int64), self._wanted).astype(np.int64),
+            "frame_index": np.array(frames, dtype=np.int64),
+            "frame_time": np.array([self._times[index] for index in frames], dtype=np.float64),
+            "attempt": np.array([attempt_number(detection) for detection in detections], dtype=np.int8),
+            "margin": np.array([detection.margin for detection in detections], dtype=np.int32).reshape(-1, 2),
+            "face_frame": np.array([row for row, _ in faces], dtype=np.int64),
+            "box": np.array([face.box for _, face in faces], dtype=np.float32).reshape(-1, 4),
+            "score": np.array([face.score for _, face in faces], dtype=np.float32),
+            "keypoints": np.array([face.keypoints for _, face in faces], dtype=np.float32).reshape(-1, 5, 2),
+            "track": np.array([owner[id(face)] for _, face in faces], dtype=np.int64),
+            "subject": np.array(tracks.index(subject) if subject else -1, dtype=np.int64),
+            "frame_size": np.array(self._size, dtype=np.int64),
+        }
+
+
+class FacesView:
+    """The same answers as a live session, from cached arrays."""
+
+    def __init__(self, arrays: Arrays) -> None:
+        self._arrays = arrays
+        self._row = {int(index): row for row, index in enumerate(arrays["frame_index"])}
+
+    def sampled(self) -> NDArray[np.int64]:
+        """Return the sampled frame numbers (16,), repeats included."""
+        indices: NDArray[np.int64] = self._arrays["frame_index"][self._arrays["sampled"]]
+        return indices
+
+    def detection(self, index: int) -> Detection:
+        """Return what was found in frame ``index``."""
+        a, row = self._arrays, self._row[index]
+        faces = [
+            Face(a["box"][i], float(a["score"][i]), a["keypoints"][i]) for i in np.flatnonzero(a["face_frame"] == row)
+        ]
+        code = int(a["attempt"][row])
+        left, top = (int(value) for value in a["margin"][row])
+        return Detection(tuple(faces), ATTEMPTS[code] if code >= 0 else None, (left, top))  # type: ignore[arg-type]
+
+
+class FacesExtractor(Extractor):
+    """Faces by the declared policy: as is, with a grey margin, with the second detector.
+
+    See docs/definitions/face-detection.md#attempts.
+    """
+
+    record = FeatureRecord(
+        name="faces",
+        version=1,
+        title="faces, five keypoints and tracks in 16 frames",
+        weights=(DETECTOR,),
+        optional_weights=(SECOND_DETECTOR,),
+        options={
+            "sampling": SAMPLING.id,
+            "attempts": list(ATTEMPTS),
+            "margin": MARGIN,
+            "track_iou": TRACK_IOU,
+            "subject": "most frames, then largest area, then nearest the centre",
+        },
+        arrays={
+            "sampled": "(16,) int64: rows of frame_index, repeated in videos shorter than 16 frames",
+            "frame_index": "(K,) int64: frame numbers looked at, ascending",
+            "frame_time": "(K,) float64 seconds",
+            "attempt": "(K,) int8: which attempt found faces (index into options.attempts), -1 for none",
+            "margin": "(K, 2) int32: columns and rows of grey that the attempt added",
+            "face_frame": "(F,) int64: row of frame_index that the face is in",
+            "box": "(F, 4) float32: x1, y1, x2, y2 in pixels",
+            "score": "(F,) float32 in 0..1",
+            "keypoints": "(F, 5, 2) float32: eyes, nose, mouth corners in pixels",
+            "track": "(F,) int64: track number",
+            "subject": "() int64: number of the subject's track, -1 without any face",
+            "frame_size": "(2,) int64: width, height in pixels",
+        },
+    )
+
+    def __init__(self, weights: Mapping[str, WeightFile], device: str = "cpu") -> None:
+        super().__init__(weights, device)
+        self._policy = make_policy(weights, device)
+
+    def open(self, item: Item, upstream: Mapping[str, Any]) -> FacesSession:
+        """Start on a video."""
+        return FacesSession(self._policy)
+
+    def view(self, arrays: Arrays) -> FacesView:
+        """Return the cached detections."""
+        return FacesView(arrays)
+
+
+def attempt_number(detection: Detection) -> int:
+    """Return which attempt found the faces, as an index into `ATTEMPTS`; -1 for none."""
+    return ATTEMPTS.index(detection.attempt) if detection.attempt else -1
+
+
+def _mask(indices: NDArray[np.int64], count: int) -> NDArray[np.bool_]:
+    mask = np.zeros(count, dtype=bool)
+    mask[indices] = True
+    return mask

@@ -1,0 +1,92 @@
+"""The features ``face_inception`` and ``face_inception_reference``: ImageNet activations of faces.
+
+The faces are those of ``arcface``, the crops those of ``curricularface``: what ConsisID's "FID" compares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.metrics.embeddings.images import FrameNetwork, bundled_frames
+from evalkit.metrics.faces.curricularface import CROP
+from evalkit.metrics.faces.embeddings import (
+    FaceEmbeddingExtractor,
+    ReferenceEmbeddingExtractor,
+    reference_record,
+    video_record,
+)
+from evalkit.metrics.features.base import WeightFile
+
+ROLE = "inception_torchvision"
+DIMENSION = 2048
+BATCH = 16
+_OPTIONS = {
+    **CROP.options,
+    "resize": "pil_bilinear_u8 299x299",
+    "range": "0..1, then torchvision's transform_input",
+    "layer": "average pool, 2048",
+    "network": "normalisation folded into the convolutions, channels-last, batches of 16",
+    "precision": "float32, no TF32, unless the role's options say otherwise",
+}
+_DECLARED = "2048) float32"
+
+
+class FaceInception:
+    """The network as one for crops."""
+
+    dimension = DIMENSION
+
+    def __init__(self, network: FrameNetwork) -> None:
+        self._network = network
+
+    def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the activations (N, 2048) of crops (N, 224, 224, 3) uint8 RGB."""
+        parts = [
+            self._network.embed([self._network.prepare(crop) for crop in crops[start : start + BATCH]])
+            for start in range(0, len(crops), BATCH)
+        ]
+        return np.concatenate(parts) if parts else np.zeros((0, self.dimension), dtype=np.float32)
+
+
+@lru_cache(maxsize=2)
+def _network(path: Path, sha256: str, device: str, precision: str) -> FaceInception:
+    from evalkit.metrics.networks.checkpoints import precision_of
+    from evalkit.metrics.networks.imagenet_inception import ImageNetInception
+
+    del sha256  # part of the key: another file under the same name is another network
+    return FaceInception(ImageNetInception(path, device, precision_of({"precision": precision})))
+
+
+def open_network(file: WeightFile, device: str) -> FaceInception:
+    """Return the network, built once per process however many features use it; loads PyTorch."""
+    if file.bundled:
+        return FaceInception(bundled_frames(file, device))
+    return _network(file.path, file.sha256, device, str(file.options.get("precision", "float32")))
+
+
+class FaceInceptionExtractor(FaceEmbeddingExtractor):
+    """ImageNet activations of every face that ``faces`` found."""
+
+    rule = CROP
+    record = video_record("face_inception", ROLE, "ImageNet activations of the video's faces", _DECLARED, _OPTIONS)
+
+    @staticmethod
+    def make_network(weights: Mapping[str, WeightFile], device: str) -> FaceInception:
+        """Return the network; loads PyTorch."""
+        return open_network(weights[ROLE], device)
+
+
+class FaceInceptionReferenceExtractor(ReferenceEmbeddingExtractor, FaceInceptionExtractor):
+    """ImageNet activations of the largest face in each reference image."""
+
+    record = reference_record(
+        "face_inception_reference", ROLE, "ImageNet activations of the reference images' faces", _DECLARED, _OPTIONS
+    )
+
+
+FEATURES = (FaceInceptionExtractor, FaceInceptionReferenceExtractor)

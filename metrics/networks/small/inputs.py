@@ -1,0 +1,89 @@
+"""How pictures, crops and texts become the inputs of the bundled networks: the same in training and in use."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+import zlib
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.metrics.networks.small.models import (
+    DETECTOR_SIDE,
+    FACE_SIDE,
+    LIP_FRAMES,
+    LIP_SIDE,
+    TEXT_CONTEXT,
+    TEXT_VOCABULARY,
+)
+from evalkit.metrics.networks.tokenizer import Tokens
+
+Picture = NDArray[np.uint8]
+GREY = 110
+MOUTH_ROWS, MOUTH_COLUMNS = slice(74, 162), slice(68, 156)  # of a crop of 224, as `sync_tracks.crop` makes them
+_WORD = re.compile(r"[\w']+|[^\w\s]")
+
+
+def shrunk(rgb: Picture, side: int) -> Picture:
+    """Return (side, side, 3) uint8: area averages, linear where the picture is smaller; proportions not kept."""
+    height, width = rgb.shape[:2]
+    if (height, width) == (side, side):
+        return rgb
+    method = cv2.INTER_AREA if min(height, width) >= side else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(rgb, (side, side), interpolation=method), dtype=np.uint8)
+
+
+def letterbox(rgb: Picture) -> tuple[Picture, float]:
+    """Return (128, 128, 3) uint8 with the picture in the upper left corner, grey beside it, and how far it shrank."""
+    height, width = rgb.shape[:2]
+    scale = DETECTOR_SIDE / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    canvas = np.full((DETECTOR_SIDE, DETECTOR_SIDE, 3), GREY, dtype=np.uint8)
+    canvas[: size[1], : size[0]] = cv2.resize(rgb, size, interpolation=method)
+    return canvas, scale
+
+
+def mouth(crop: Picture) -> Picture:
+    """Return (40, 40, 3) uint8 of a face crop (224, 224, 3) of `sync_tracks.crop`, channels as they are."""
+    return shrunk(np.ascontiguousarray(crop[MOUTH_ROWS, MOUTH_COLUMNS]), LIP_SIDE)
+
+
+def runs_of_five(mouths: Picture) -> Picture:
+    """Return (N - 4, 40, 40, 15) uint8 of (N, 40, 40, 3): every run of five pictures, colours behind each other."""
+    count = max(0, len(mouths) - LIP_FRAMES + 1)
+    return np.concatenate([mouths[i : i + count] for i in range(LIP_FRAMES)], axis=3)
+
+
+def face(crop: Picture) -> Picture:
+    """Return (64, 64, 3) uint8 of an aligned crop of any size."""
+    return shrunk(crop, FACE_SIDE)
+
+
+class WordNumbers:
+    """Turns texts into numbers of words: a digest of each, so that no vocabulary is needed.
+
+    Attributes:
+        size: of the vocabulary, 0 for "no word" included.
+    """
+
+    size = TEXT_VOCABULARY
+
+    def encode(self, text: str) -> list[int]:
+        """Return the numbers of the words and marks of a text."""
+        plain = unicodedata.normalize("NFKC", text).casefold()
+        return [1 + zlib.crc32(word.encode("utf-8")) % (self.size - 1) for word in _WORD.findall(plain)]
+
+    def tokens(self, texts: Sequence[str]) -> Tokens:
+        """Return texts as `networks.small.TextNets` takes them; a longer text loses its end."""
+        numbers = np.zeros((len(texts), TEXT_CONTEXT), dtype=np.int64)
+        counts = np.zeros(len(texts), dtype=np.int64)
+        for row, text in enumerate(texts):
+            found = self.encode(text)
+            counts[row] = len(found)
+            kept = found[:TEXT_CONTEXT] or [1]
+            numbers[row, : len(kept)] = kept
+        return Tokens(numbers, counts)

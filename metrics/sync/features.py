@@ -1,0 +1,268 @@
+"""The features ``syncnet`` (lips of tracked faces against sound) and ``syncnet_whole`` (whole frames against sound).
+
+Frames, crops and sound stay in memory: no JPEG, AVI or MP3 comes between the video and the network
+(docs/definitions/lip-sync.md#what-moves-the-values says what those cost). What is kept of a window is its 31 distances,
+so metrics can cut and average as they define.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.media.sampling import AtRate
+from evalkit.metrics.features.base import (
+    Arrays,
+    Extractor,
+    FeatureRecord,
+    FeatureUnavailableError,
+    Item,
+    Picture,
+    Session,
+    Times,
+    WeightFile,
+)
+from evalkit.metrics.sync import scene_cuts
+from evalkit.metrics.sync import tracks as sync_tracks
+from evalkit.metrics.sync.frame_store import MEMORY, FrameStore
+from evalkit.metrics.sync.networks import (
+    DETECTOR,
+    NETWORK,
+    PRECISION,
+    BoxDetector,
+    SyncNetwork,
+    open_detector,
+    open_syncnet,
+)
+from evalkit.metrics.sync.protocols import MIN_TRACK, PROTOCOLS, united
+from evalkit.metrics.sync.windows import SOUND_OPTIONS, WINDOW_ARRAYS, Comparison, LipStream
+
+SAMPLING = AtRate(25)
+DETECTION = {"scale": 0.25, "confidence": 0.9, "nms": [0.3, 0.1]}
+CROP = {"median": 13, "margin": 0.4, "grey": 110, "size": 224}
+TRACK_ARRAYS = {
+    "scene_start": "(S,) int64: first frame of each scene",
+    "track_first": "(T,) int64: first frame of each track",
+    "track_last": "(T,) int64: its last frame",
+    "track_detections": "(T,) int64: frames of the track in which the face was found",
+    "track_box": "(T, 4) float32: mean x1, y1, x2, y2 in pixels",
+}
+
+
+class SyncSession(Session):
+    """Finds faces and cuts while the video is decoded; tracks, crops and SyncNet follow at the end."""
+
+    def __init__(self, detector: BoxDetector, network: SyncNetwork, item: Item, memory: int = MEMORY) -> None:
+        self._detector, self._network, self._item = detector, network, item
+        self._ticks: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+        self._start = 0.0
+        self._score = [scene_cuts.ContentScore(protocol.size) for protocol in PROTOCOLS]
+        self._scores: dict[int, list[float]] = {}
+        self._waiting: list[tuple[int, Picture, tuple[int, int]]] = []
+        self._faces: dict[int, NDArray[np.float64]] = {}
+        self._store = FrameStore(item.video, memory)
+
+    def plan(self, times: Times) -> NDArray[np.bool_]:
+        """Want the frames shown at 25 ticks a second."""
+        self._ticks = SAMPLING.select(times)
+        self._start = float(times[0]) if len(times) else 0.0
+        return _mask(self._ticks, len(times))
+
+    def frame(self, index: int, time: float, rgb: Picture) -> None:
+        """Look for a cut and, in batches, for faces."""
+        self._scores[index] = [score(rgb) for score in self._score]
+        small = self._detector.small(rgb)
+        self._waiting.append((index, small, (rgb.shape[1], rgb.shape[0])))
+        if len(self._waiting) >= self._detector.batch_size(small):
+            self._detect()
+        self._store.add(index, rgb)
+
+    def _detect(self) -> None:
+        if self._waiting:
+            indices, smalls, sizes = zip(*self._waiting, strict=True)
+            self._faces.update(zip(indices, self._detector.detect(smalls, sizes), strict=True))
+            self._waiting.clear()
+
+    def finish(self) -> Arrays:
+        """Return tracks and distances.
+
+        Raises:
+            FeatureUnavailableError: ``no_frame``, ``frames_missing``, ``official_audio_unreadable``.
+        """
+        self._detect()
+        _check_complete(self._ticks, self._faces)
+        faces = [self._faces[int(index)] for index in self._ticks]
+        found = [protocol.tracks(faces, self._tick_scores(row)) for row, protocol in enumerate(PROTOCOLS)]
+        scenes = [[first for first, _ in scenes] for scenes, _ in found]
+        tracks, members = united([tracks for _, tracks in found])
+        comparison = Comparison(self._network, self._item, self._start)
+        spans = [(track.first, len(track.boxes)) for track in tracks]
+        streams = [LipStream(self._network, comparison.windows(*span)) for span in spans]
+        self._crop(tracks, streams)
+        return {
+            "faces": np.array([len(seen) for seen in faces], dtype=np.int64),
+            **track_arrays(scenes[0], tracks),
+            "scene_start_mocha": np.array(scenes[1], dtype=np.int64),
+            **{f"track_{protocol.name}": row for protocol, row in zip(PROTOCOLS, members, strict=True)},
+            **comparison.distances([stream.finish() for stream in streams], spans),
+        }
+
+    def _tick_scores(self, row: int) -> list[float]:
+        """Return a protocol's content score of every tick; a frame that is shown again has not changed."""
+        repeated = np.diff(self._ticks, prepend=-1) == 0
+        return [
+            0.0 if again else self._scores[int(index)][row] for index, again in zip(self._ticks, repeated, strict=True)
+        ]
+
+    def _crop(self, tracks: list[sync_tracks.FaceTrack], streams: list[LipStream]) -> None:
+        """Send every track's crops, in order, to its stream."""
+        places: dict[int, list[tuple[LipStream, NDArray[np.float64]]]] = {}
+        for track, stream in zip(tracks, streams, strict=True):
+            for tick, place in enumerate(sync_tracks.smooth(track.boxes), start=track.first):
+                places.setdefault(int(self._ticks[tick]), []).append((stream, place))
+
+        def take(index: int, rgb: Picture) -> None:
+            bgr = np.ascontiguousarray(rgb[:, :, ::-1])
+            for stream, (x, y, half) in places[index]:
+                stream.add(sync_tracks.crop(bgr, x, y, half))
+
+        try:
+            self._store.visit(places, take)
+        finally:
+            self.decodes = self._store.decodes
+
+
+class WholeFrameSession(Session):
+    """Every frame, whole, is the mouth picture: nothing is kept but a few frames."""
+
+    def __init__(self, network: SyncNetwork, item: Item) -> None:
+        self._network, self._item = network, item
+        self._ticks: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+        self._seen: set[int] = set()
+
+    def plan(self, times: Times) -> NDArray[np.bool_]:
+        """Want the frames shown at 25 ticks a second."""
+        self._ticks = SAMPLING.select(times)
+        self._seen = set()
+        self._comparison = Comparison(self._network, self._item, float(times[0]) if len(times) else 0.0)
+        self._stream = LipStream(self._network, self._comparison.windows(0, len(self._ticks)))
+        return _mask(self._ticks, len(times))
+
+    def frame(self, index: int, time: float, rgb: Picture) -> None:
+        """Make the frame 224 x 224, without regard to its proportions, and pass it on as often as it is shown."""
+        self._seen.add(index)
+        size = (sync_tracks.SIZE, sync_tracks.SIZE)
+        small = np.asarray(cv2.resize(np.ascontiguousarray(rgb[:, :, ::-1]), size), dtype=np.uint8)
+        for _ in range(int((self._ticks == index).sum())):
+            self._stream.add(small)
+
+    def finish(self) -> Arrays:
+        """Return the distances.
+
+        Raises:
+            FeatureUnavailableError: ``no_frame``, ``frames_missing``.
+        """
+        _check_complete(self._ticks, self._seen)
+        span = (0, len(self._ticks))
+        return {
+            "faces": np.full(span[1], -1, dtype=np.int64),
+            **self._comparison.distances([self._stream.finish()], [span]),
+        }
+
+
+class SyncExtractor(Extractor):
+    """Tracks as LatentSync and as MoChaBench make them, against the official and the own sound."""
+
+    record = FeatureRecord(
+        name="syncnet",
+        version=2,
+        title="SyncNet distances of lips and sound at 31 shifts",
+        inputs=frozenset({"video", "audio"}),
+        weights=(DETECTOR, NETWORK),
+        options={
+            "sampling": SAMPLING.id,
+            "sound": SOUND_OPTIONS,
+            "files": "none: frames, crops and sound stay in memory",
+            "detector": DETECTION,
+            "tracks": {"min_track": MIN_TRACK, "iou": 0.5, "gap": 25, "smallest_face": 100},
+            "protocols": {protocol.name: dict(protocol.options) for protocol in PROTOCOLS},
+            "crop": CROP,
+            "precision": PRECISION,
+        },
+        arrays={
+            "faces": "(N,) int64: faces found in each frame at 25 frames/s",
+            **TRACK_ARRAYS,
+            "scene_start_mocha": "(S2,) int64: first frame of each scene under MoChaBench's rule",
+            "track_latentsync": "(T,) bool: whether LatentSync's rules make the track",
+            "track_mocha": "(T,) bool: whether MoChaBench's rules make the track",
+            **WINDOW_ARRAYS,
+        },
+    )
+
+    def __init__(self, weights: Mapping[str, WeightFile], device: str = "cpu") -> None:
+        super().__init__(weights, device)
+        self._detector = open_detector(weights[DETECTOR], device)
+        self._network = open_syncnet(weights[NETWORK], device)
+
+    def open(self, item: Item, upstream: Mapping[str, Any]) -> SyncSession:
+        """Start on a video."""
+        return SyncSession(self._detector, self._network, item)
+
+
+class WholeFrameExtractor(Extractor):
+    """Whole frames, for videos that are face crops already (``sync.wav2lip_lrs``)."""
+
+    record = FeatureRecord(
+        name="syncnet_whole",
+        version=1,
+        title="SyncNet distances of whole frames and sound at 31 shifts",
+        inputs=frozenset({"video", "audio"}),
+        weights=(NETWORK,),
+        options={
+            "sampling": SAMPLING.id,
+            "sound": SOUND_OPTIONS,
+            "frame": "resized to 224, linear",
+            "precision": PRECISION,
+        },
+        arrays={"faces": "(N,) int64: -1 for each frame at 25 frames/s, as faces are not looked for", **WINDOW_ARRAYS},
+    )
+
+    def __init__(self, weights: Mapping[str, WeightFile], device: str = "cpu") -> None:
+        super().__init__(weights, device)
+        self._network = open_syncnet(weights[NETWORK], device)
+
+    def open(self, item: Item, upstream: Mapping[str, Any]) -> WholeFrameSession:
+        """Start on a video."""
+        return WholeFrameSession(self._network, item)
+
+
+def track_arrays(scene_starts: Sequence[int], tracks: Sequence[sync_tracks.FaceTrack]) -> Arrays:
+    """Return the arrays that `TRACK_ARRAYS` describes."""
+    return {
+        "scene_start": np.array(scene_starts, dtype=np.int64),
+        "track_first": np.array([track.first for track in tracks], dtype=np.int64),
+        "track_last": np.array([track.last for track in tracks], dtype=np.int64),
+        "track_detections": np.array([track.detections for track in tracks], dtype=np.int64),
+        "track_box": np.array([track.boxes.mean(axis=0) for track in tracks], dtype=np.float32).reshape(-1, 4),
+    }
+
+
+def _check_complete(ticks: NDArray[np.int64], seen: Any) -> None:
+    if len(ticks) == 0:
+        raise FeatureUnavailableError("no_frame")
+    lost = {int(index) for index in ticks} - set(seen)
+    if lost:
+        raise FeatureUnavailableError("frames_missing", f"{len(lost)} frames could not be converted")
+
+
+def _mask(indices: NDArray[np.int64], count: int) -> NDArray[np.bool_]:
+    mask = np.zeros(count, dtype=bool)
+    mask[indices] = True
+    return mask
+
+
+FEATURES = (SyncExtractor, WholeFrameExtractor)

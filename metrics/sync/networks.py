@@ -1,0 +1,94 @@
+"""S3FD and SyncNet, built once per process however many features use them; loads PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.errors import MachineError
+from evalkit.metrics.features.base import WeightFile
+
+if TYPE_CHECKING:
+    from evalkit.metrics.sync.s3fd import S3fd
+    from evalkit.metrics.sync.syncnet import SyncNet
+
+DETECTOR = "sync_detector"
+NETWORK = "syncnet"
+PRECISION = "float32 without TF32, unless the backbones' option 'precision' of a role says otherwise"
+
+
+class BoxDetector(Protocol):
+    """Finds faces in frames; `networks.s3fd.S3fd` and its like."""
+
+    def small(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return a frame as `detect` takes it."""
+        ...
+
+    def batch_size(self, small: NDArray[np.uint8]) -> int:
+        """Return how many of such frames run at once."""
+        ...
+
+    def detect(
+        self, smalls: Sequence[NDArray[np.uint8]], frame_sizes: Sequence[tuple[int, int]]
+    ) -> list[NDArray[np.float64]]:
+        """Return the boxes (n, 5) of each frame: x1, y1, x2, y2 in pixels of the frame, score."""
+        ...
+
+
+class SyncNetwork(Protocol):
+    """Turns lips and sound into vectors; `networks.syncnet.SyncNet` and its like."""
+
+    def lips(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return (N - 4, D) of crops (N, 224, 224, 3) BGR."""
+        ...
+
+    def sound(self, coefficients: NDArray[np.float64], windows: int) -> NDArray[np.float32]:
+        """Return (windows, D) of coefficients (T, 13)."""
+        ...
+
+
+def open_detector(file: WeightFile, device: str) -> BoxDetector:
+    """Return S3FD with the file's weights, in the precision that its options ask for; or evalkit's own detector."""
+    if file.bundled:
+        from evalkit.metrics.networks.small.runners import SmallBoxes
+
+        return SmallBoxes(file.path, file.sha256, device)
+    return _detector(file.path, file.sha256, device, _precision(file))
+
+
+def open_syncnet(file: WeightFile, device: str) -> SyncNetwork:
+    """Return SyncNet with the file's weights, in the precision that its options ask for; or evalkit's own network."""
+    if file.bundled:
+        from evalkit.metrics.networks.small.runners import SmallSync
+
+        return SmallSync(file.path, file.sha256, device)
+    return _syncnet(file.path, file.sha256, device, _precision(file))
+
+
+def _precision(file: WeightFile) -> Any:
+    try:
+        from evalkit.metrics.networks.checkpoints import precision_of
+    except ImportError as error:
+        raise MachineError("SyncNet needs PyTorch.", found=str(error), fix="Install torch 2.") from None
+    return precision_of(file.options)
+
+
+@lru_cache(maxsize=2)
+def _detector(path: Path, sha256: str, device: str, precision: Any) -> S3fd:
+    from evalkit.metrics.sync.s3fd import S3fd
+
+    del sha256  # part of the key: another file under the same name is another network
+    return S3fd(path, device, precision)
+
+
+@lru_cache(maxsize=2)
+def _syncnet(path: Path, sha256: str, device: str, precision: Any) -> SyncNet:
+    from evalkit.metrics.sync.syncnet import SyncNet
+
+    del sha256
+    return SyncNet(path, device, precision)

@@ -1,0 +1,257 @@
+"""The feature ``syncnet_replicate``: SyncNet through the files that LatentSync's evaluation script writes.
+
+The steps and ffmpeg's options are those of bytedance/LatentSync, eval/syncnet_detect.py and syncnet/syncnet_eval.py:
+re-time to MP4, sound and JPEG frames from that, crops from the JPEG frames into an MP4 with AAC sound, and JPEG frames
+and sound from that. docs/definitions/lip-sync.md#what-moves-the-values says what each costs. Values depend on ffmpeg's
+version and build.
+
+Not the script's: the re-timed MP4 is read by PyAV when cuts are looked for (the script reads it with OpenCV), a file
+that ffmpeg gives up on is unscored (the script goes on with what is there), and so is a video of more than ten minutes.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.errors import MachineError, MediaError
+from evalkit.media.audio import read_audio
+from evalkit.media.decode import iter_frames
+from evalkit.metrics.features.audio import RATE, Samples, to_int16
+from evalkit.metrics.features.base import (
+    Arrays,
+    Extractor,
+    FeatureRecord,
+    FeatureUnavailableError,
+    Item,
+    Picture,
+    Session,
+    Times,
+    WeightFile,
+)
+from evalkit.metrics.features.ffmpeg_program import Ffmpeg, FfmpegError, find_ffmpeg
+from evalkit.metrics.sync import scene_cuts
+from evalkit.metrics.sync import tracks as sync_tracks
+from evalkit.metrics.sync.distances import CURVE, silent_distances, window_count
+from evalkit.metrics.sync.features import CROP, DETECTION, TRACK_ARRAYS, track_arrays
+from evalkit.metrics.sync.networks import (
+    DETECTOR,
+    NETWORK,
+    PRECISION,
+    BoxDetector,
+    SyncNetwork,
+    open_detector,
+    open_syncnet,
+)
+from evalkit.metrics.sync.protocols import LATENTSYNC, MIN_TRACK
+from evalkit.metrics.sync.windows import WINDOW_ARRAYS, LipStream, compare
+
+FPS = 25
+LONGEST = 600.0  # seconds
+RETIME = ("-qscale:v", "2", "-async", "1", "-r", str(FPS))
+FRAMES = ("-qscale:v", "2", "-f", "image2")
+SOUND = ("-ac", "1", "-vn", "-acodec", "pcm_s16le", "-ar", str(RATE))
+JOIN = ("-c:v", "copy", "-c:a", "aac")
+CROP_FRAMES = ("-f", "image2")
+CROP_SOUND = ("-async", "1", *SOUND)
+
+
+class ReplicateSession(Session):
+    """Wants no frame: ffmpeg reads the file at the end. Its files lie in a temporary folder that is always removed."""
+
+    def __init__(self, detector: BoxDetector, network: SyncNetwork, ffmpeg: Ffmpeg, item: Item) -> None:
+        self._detector, self._network, self._ffmpeg, self._item = detector, network, ffmpeg, item
+        self._seconds = 0.0
+
+    def plan(self, times: Times) -> NDArray[np.bool_]:
+        """Note how long the video is."""
+        self._seconds = float(times[-1] - times[0]) if len(times) else 0.0
+        return super().plan(times)
+
+    def finish(self) -> Arrays:
+        """Return tracks and distances.
+
+        Raises:
+            FeatureUnavailableError: ``too_long``, ``no_own_audio``, ``no_frame``, ``ffmpeg_failed``, or
+                ``ffmpeg_too_new`` when the program no longer knows the script's options.
+        """
+        if self._seconds > LONGEST:
+            raise FeatureUnavailableError("too_long", f"{self._seconds:.0f} s of at most {LONGEST:.0f}")
+        with tempfile.TemporaryDirectory(prefix="evalkit-replicate-", ignore_cleanup_errors=True) as name:
+            return self._run(Path(name))
+
+    def _convert(self, folder: Path, inputs: Sequence[Path | str], words: Sequence[str], output: str) -> None:
+        try:
+            self._ffmpeg.run(folder, inputs, words, output)
+        except FfmpegError as error:
+            said = str(error).replace(str(folder), "").replace(str(self._item.video), "video")
+            if "does not contain any stream" in said and "-vn" in words:
+                raise FeatureUnavailableError("no_own_audio", "the file has no sound") from None
+            if "async" in said:
+                detail = f"ffmpeg {self._ffmpeg.version} refuses '-async 1': {said}"
+                raise FeatureUnavailableError("ffmpeg_too_new", detail) from None
+            raise FeatureUnavailableError("ffmpeg_failed", said) from None
+
+    def _run(self, folder: Path) -> Arrays:
+        self.decodes = 1
+        self._convert(folder, [self._item.video.resolve()], RETIME, "video.mp4")
+        (folder / "frames").mkdir()
+        self._convert(folder, ["video.mp4"], FRAMES, "frames/%06d.jpg")
+        self._convert(folder, ["video.mp4"], SOUND, "audio.wav")
+        pictures = sorted((folder / "frames").glob("*.jpg"))
+        if not pictures:
+            raise FeatureUnavailableError("no_frame", "ffmpeg wrote no frame")
+        faces = list(self._faces(pictures))
+        scenes, tracks = LATENTSYNC.tracks(faces, content_scores(folder / "video.mp4", len(pictures)))
+        parts = [self._track(folder, number, track, pictures) for number, track in enumerate(tracks)]
+        lips, distances = [part[0] for part in parts], [part[1] for part in parts]
+        return {
+            "faces": np.array([len(found) for found in faces], dtype=np.int64),
+            **track_arrays([first for first, _ in scenes], tracks),
+            "window_track": np.repeat(np.arange(len(tracks)), [len(part) for part in lips]).astype(np.int64),
+            "own": np.concatenate([np.empty((0, CURVE), np.float32), *distances]),
+            "silent": np.concatenate([np.empty(0, np.float32), *map(silent_distances, lips)]),
+            "has_own": np.array(True),
+        }
+
+    def _faces(self, pictures: Sequence[Path]) -> Iterator[NDArray[np.float64]]:
+        """Yield the faces of every JPEG frame; batches as large as the detector likes."""
+        waiting: list[tuple[Picture, tuple[int, int]]] = []
+        for number, path in enumerate(pictures, start=1):
+            rgb = np.ascontiguousarray(read_bgr(path)[:, :, ::-1])
+            waiting.append((self._detector.small(rgb), (rgb.shape[1], rgb.shape[0])))
+            if number == len(pictures) or len(waiting) >= self._detector.batch_size(waiting[0][0]):
+                yield from self._detector.detect([small for small, _ in waiting], [size for _, size in waiting])
+                waiting.clear()
+
+    def _track(
+        self, folder: Path, number: int, track: sync_tracks.FaceTrack, pictures: Sequence[Path]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Write the track's files and return the embedded lips (n, 1024) and their distances (n, 31)."""
+        inner = folder / f"{number:05d}"
+        inner.mkdir()
+        write_crops(inner / "t.mp4", track, pictures)
+        first, end = track.first / FPS, (track.last + 1) / FPS
+        self._convert(inner, [folder / "audio.wav"], ("-ss", f"{first:.3f}", "-to", f"{end:.3f}"), "audio.wav")
+        self._convert(inner, ["t.mp4", "audio.wav"], JOIN, "crop.mp4")
+        (inner / "frames").mkdir()
+        self._convert(inner, ["crop.mp4"], CROP_FRAMES, "frames/%06d.jpg")
+        self._convert(inner, ["crop.mp4"], CROP_SOUND, "heard.wav")
+        sound = wav_samples(inner / "heard.wav")
+        crops = sorted((inner / "frames").glob("*.jpg"))
+        stream = LipStream(self._network, window_count(len(crops), len(sound)))
+        for path in crops:
+            stream.add(np.asarray(cv2.resize(read_bgr(path), (sync_tracks.SIZE, sync_tracks.SIZE)), dtype=np.uint8))
+        lips = stream.finish()
+        return lips, compare(self._network, lips, sound, len(crops))
+
+
+def content_scores(video: Path, frames: int) -> list[float]:
+    """Return for each of ``frames`` frames how much it differs from the one before; 0 beyond the video's end."""
+    score = scene_cuts.ContentScore(LATENTSYNC.size)
+    try:
+        scores = [score(rgb) for rgb in iter_frames(video)][:frames]
+    except MediaError as error:
+        raise FeatureUnavailableError("ffmpeg_failed", f"its MP4 can't be read: {error}") from None
+    return scores + [0.0] * (frames - len(scores))
+
+
+def write_crops(path: Path, track: sync_tracks.FaceTrack, pictures: Sequence[Path]) -> None:
+    """Write the track's crops of the JPEG frames as MPEG-4 part 2 in MP4, as OpenCV's writer makes it.
+
+    Raises:
+        MachineError: OpenCV can't write such a file.
+    """
+    size = (sync_tracks.SIZE, sync_tracks.SIZE)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), FPS, size)
+    if not writer.isOpened():
+        raise MachineError("OpenCV can't write MPEG-4 into MP4.", found=f"opencv {cv2.__version__}")
+    for offset, (x, y, half) in enumerate(sync_tracks.smooth(track.boxes)):
+        writer.write(sync_tracks.crop(read_bgr(pictures[track.first + offset]), x, y, half))
+    writer.release()
+
+
+def read_bgr(path: Path) -> Picture:
+    """Return a JPEG file that ffmpeg wrote as (H, W, 3) uint8 BGR, decoded by OpenCV as the script does.
+
+    Raises:
+        FeatureUnavailableError: ``ffmpeg_failed``.
+    """
+    picture = cv2.imread(str(path))
+    if picture is None:
+        raise FeatureUnavailableError("ffmpeg_failed", f"{path.name} is no picture")
+    return np.asarray(picture, dtype=np.uint8)
+
+
+def wav_samples(path: Path) -> Samples:
+    """Return the samples of a 16 kHz mono 16-bit WAV file, unchanged; none when it is empty."""
+    try:
+        return to_int16(read_audio(path, RATE))
+    except MediaError:
+        return np.empty(0, dtype=np.int16)
+
+
+class ReplicateExtractor(Extractor):
+    """LatentSync's evaluation through files, with the ffmpeg program and the file's own sound."""
+
+    record = FeatureRecord(
+        name="syncnet_replicate",
+        version=1,
+        title="SyncNet distances through the files that LatentSync's script writes",
+        weights=(DETECTOR, NETWORK),
+        options={
+            "files": {
+                "retime": " ".join(RETIME),
+                "frames": " ".join(FRAMES),
+                "sound": " ".join(SOUND),
+                "crops": f"mp4v, then {' '.join(JOIN)}",
+                "crop_frames": " ".join(CROP_FRAMES),
+                "crop_sound": " ".join(CROP_SOUND),
+            },
+            "detector": DETECTION,
+            "tracks": {"min_track": MIN_TRACK, "iou": 0.5, "gap": 25, "smallest_face": 100},
+            "protocol": {LATENTSYNC.name: dict(LATENTSYNC.options)},
+            "crop": CROP,
+            "precision": PRECISION,
+        },
+        arrays={
+            "faces": "(N,) int64: faces found in each JPEG frame",
+            **TRACK_ARRAYS,
+            **{name: WINDOW_ARRAYS[name] for name in ("window_track", "own", "silent")},
+            "has_own": "() bool: true",
+        },
+    )
+
+    def __init__(self, weights: Mapping[str, WeightFile], device: str = "cpu") -> None:
+        super().__init__(weights, device)
+        self.record = self.resolved_record()
+        self._ffmpeg = find_ffmpeg()
+        self._detector = open_detector(weights[DETECTOR], device)
+        self._network = open_syncnet(weights[NETWORK], device)
+
+    @classmethod
+    def resolved_record(cls) -> FeatureRecord:
+        """Return the record with ffmpeg's version and build, and OpenCV's version."""
+        found = find_ffmpeg()
+        program = {"version": found.version, "build": found.build} if found else None
+        return replace(cls.record, options={**cls.record.options, "ffmpeg": program, "opencv": cv2.__version__})
+
+    def open(self, item: Item, upstream: Mapping[str, Any]) -> ReplicateSession:
+        """Start on a video.
+
+        Raises:
+            FeatureUnavailableError: ``no_ffmpeg``.
+        """
+        if self._ffmpeg is None:
+            raise FeatureUnavailableError("no_ffmpeg", "the program ffmpeg is not installed")
+        return ReplicateSession(self._detector, self._network, self._ffmpeg, item)
+
+
+FEATURES = (ReplicateExtractor,)
