@@ -19,7 +19,11 @@ from evalkit.metrics.base import metric_registry
 from evalkit.validators.media_rules import rule_registry
 
 ROOT = Path(__file__).parents[1]
-GUIDES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+GUIDES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs" / "definitions").glob("*.md")),
+]
 SHOWN = "\n".join(path.read_text(encoding="utf-8") for path in GUIDES)
 ORGANIZERS = (ROOT / "docs" / "organizers.md").read_text(encoding="utf-8")
 DEPENDENCIES = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
