@@ -1,7 +1,7 @@
 """The report about a board's ratings as one HTML file: what counts, who rated how, estimates, agreement.
 
-It is for the organizers and names raters by their ids, unlike the leaderboard. Everything that people wrote is foreign
-text and goes through `evalkit.reports.page`.
+It is for the organizers and names raters by their ids, unlike the leaderboard. Names, reasons and notes are foreign
+text; `evalkit.reports.page` escapes them.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from datetime import UTC, datetime
 from typing import Any
 
 from evalkit.board.model import Decision, Snapshot
-from evalkit.rating_report.model import DimensionPanel, Figure, RaterPanel, RatingReport, TeamScore
+from evalkit.rating_report.model import DimensionReport, IntervalEstimate, RaterReport, RatingReport, TeamScore
 from evalkit.ratings import REASON_TITLES
 from evalkit.reports.page import count, render_page
 from evalkit.text import escape_for_display
 
 ITEM_ROWS = 300  # videos of one dimension
 DAY_ROWS = 60
-LISTED = 200  # imports, decisions, gold items
-NAMED = 8  # raters in a sentence
+TABLE_ROWS = 200  # imports, decisions, gold items
+NAMED_RATERS = 8  # in a sentence
 ESTIMATOR_WORDS = {
     "mos.plain": "plain mean",
-    "mos.bias-removed": "without biases",
+    "mos.bias-removed": "bias removed",
     "mos.bt500": "BT.500 screening",
-    "mos.p913": "P.913: biases, then screening",
-    "mos.zscore": "standardised (in deviations)",
-    "mos.ap": "model of raters",
+    "mos.p913": "P.913: bias removed, then screening",
+    "mos.zscore": "z-scores (in standard deviations)",
+    "mos.ap": "rater model",
 }
 TARGET_WORDS = {
     "rater": "rater",
@@ -39,21 +39,21 @@ TARGET_WORDS = {
 
 
 @dataclass(frozen=True)
-class _State:
-    """What is to be done about a rater: a word, the class of its tag, and what would happen."""
+class _RaterState:
+    """The state of a rater: a word, the CSS class of its tag, its sorting order, and what a decision would change."""
 
     word: str
     tag: str
     order: int
-    what: str
+    effect: str
 
 
-def render_ratings_report(snapshot: Snapshot, panel: RatingReport) -> str:
+def render_ratings_report(snapshot: Snapshot, report: RatingReport) -> str:
     """Return the page; the same board gives the same text.
 
     Args:
         snapshot: the board.
-        panel: what `evalkit.rating_report.compute.compute_rating_report` says of it.
+        report: from `evalkit.rating_report.compute.compute_rating_report`.
     """
     return render_page(
         "ratings.html",
@@ -68,24 +68,24 @@ def render_ratings_report(snapshot: Snapshot, panel: RatingReport) -> str:
         digest=snapshot.digest,
         at=_utc(snapshot.at),
         as_of=None if snapshot.as_of is None else _utc(snapshot.as_of),
-        panel=panel,
-        summary=_summary(panel),
-        reasons=_reasons(panel),
-        raters=[(rater, _state(rater)) for rater in panel.raters],
-        dimensions=[_dimension(one) for one in panel.dimensions],
+        report=report,
+        summary=_summary(report),
+        reasons=_reasons(report),
+        raters=[(rater, _state(rater)) for rater in report.raters],
+        dimensions=[_dimension(one) for one in report.dimensions],
         estimator_words=ESTIMATOR_WORDS,
         day_rows=DAY_ROWS,
-        most_answers=max((day.answers for day in panel.days), default=0),
-        listed=LISTED,
+        most_answers=max((day.answers for day in report.days), default=0),
+        table_rows=TABLE_ROWS,
         imports=[(one, _utc(one.at)) for one in snapshot.imports],
         decisions=[_decision(one) for one in snapshot.decisions],
-        pair_rows=[(pair, _pair_axis([team.strength for team in pair.teams])) for pair in panel.pairs],
+        pair_rows=[(pair, _pair_axis([team.strength for team in pair.teams])) for pair in report.comparisons],
     )
 
 
-def _summary(panel: RatingReport) -> str:
+def _summary(report: RatingReport) -> str:
     parts = []
-    ratings, pairs = panel.summary, panel.pair_summary
+    ratings, pairs = report.summary, report.comparison_summary
     if ratings.total:
         raters = sum(counted > 0 for counted, _ in ratings.raters.values())
         parts.append(
@@ -99,23 +99,23 @@ def _summary(panel: RatingReport) -> str:
             f"{count(pairs.items, 'sample')}."
         )
     if not parts:
-        return "There is no rating on the board."
-    doubted = [rater.rater for rater in panel.raters if rater.rejected_by and not rater.decisions]
-    left_out = sum(bool(rater.decisions) for rater in panel.raters)
-    if doubted:
-        names = ", ".join(escape_for_display(name, 40) for name in doubted[:NAMED])
-        more = f" and {len(doubted) - NAMED} more" if len(doubted) > NAMED else ""
-        parts.append(f"Screening speaks against {names}{more}, about whom nobody has decided.")
-    elif panel.raters:
-        parts.append("Screening speaks against nobody about whom nothing has been decided.")
-    if left_out:
-        parts.append(f"{count(left_out, 'rater')} left out by a decision.")
+        return "There are no ratings on the board."
+    flagged = [rater.rater for rater in report.raters if rater.rejected_by and not rater.decisions]
+    excluded = sum(bool(rater.decisions) for rater in report.raters)
+    if flagged:
+        names = ", ".join(escape_for_display(name, 40) for name in flagged[:NAMED_RATERS])
+        more = f" and {len(flagged) - NAMED_RATERS} more" if len(flagged) > NAMED_RATERS else ""
+        parts.append(f"Screening rejects {names}{more}; no decision has been made yet.")
+    elif report.raters:
+        parts.append("Screening rejects no rater who is not yet excluded.")
+    if excluded:
+        parts.append(f"{count(excluded, 'rater')} excluded by a decision.")
     return " ".join(parts)
 
 
-def _reasons(panel: RatingReport) -> list[tuple[str, str, int, int]]:
-    """Return (code, words, ratings, comparisons) of every reason that some answer has."""
-    ratings, pairs = panel.summary.reasons, panel.pair_summary.reasons
+def _reasons(report: RatingReport) -> list[tuple[str, str, int, int]]:
+    """Return (code, words, ratings, comparisons) of every reason why answers don't count."""
+    ratings, pairs = report.summary.reasons, report.comparison_summary.reasons
     return [
         (code, words, ratings.get(code, 0), pairs.get(code, 0))
         for code, words in REASON_TITLES.items()
@@ -123,22 +123,22 @@ def _reasons(panel: RatingReport) -> list[tuple[str, str, int, int]]:
     ]
 
 
-def _state(rater: RaterPanel) -> _State:
+def _state(rater: RaterReport) -> _RaterState:
     if rater.decisions:
-        return _State("left out", "error", 0, f"Decision {rater.decisions[0].number} holds; it can be taken back.")
+        return _RaterState("excluded", "error", 0, f"Decision {rater.decisions[0].number} holds; it can be revoked.")
     if rater.rejected_by:
-        what = (
-            f"would take out {count(rater.counted, 'rating')} that count" if rater.counted else "would change nothing"
-        )
-        why = "" if rater.counted else ": none of the ratings counts anyway"
-        return _State("doubted", "warning", 1, f"A decision {what}{why}.")
+        if rater.counted:
+            effect = f"A decision would exclude {count(rater.counted, 'rating')} that count."
+        else:
+            effect = "A decision would change nothing: none of the ratings counts anyway."
+        return _RaterState("flagged", "warning", 1, effect)
     if not rater.counted:
-        return _State("nothing counts", "", 2, "The challenge's rules let none of the ratings count.")
-    return _State("counts", "ok", 3, "Nothing.")
+        return _RaterState("nothing counts", "", 2, "No rating counts by the challenge's rules.")
+    return _RaterState("counts", "ok", 3, "Nothing to do.")
 
 
-def _dimension(one: DimensionPanel) -> dict[str, Any]:
-    """Return a dimension with its estimators' figures in rows: per team and run, and per video."""
+def _dimension(one: DimensionReport) -> dict[str, Any]:
+    """Return a dimension with the scores of its estimators in rows: per team and run, and per video."""
     usable = [scores for scores in one.estimators if scores.reason is None]
     by_team = [{(team.team, team.run): team for team in scores.teams} for scores in usable]
     by_item = [{(item.team, item.run, item.sample): item for item in scores.items} for scores in usable]
@@ -148,10 +148,10 @@ def _dimension(one: DimensionPanel) -> dict[str, Any]:
     videos = sorted({key for found in by_item for key in found})
     team_rows = [(key, [found.get(key) for found in by_team]) for key in runs]
     if usable:  # best first, by the estimator that the challenge declares
-        team_rows.sort(key=lambda row: _worst_last(row[1][declared]))
+        team_rows.sort(key=lambda row: _best_first(row[1][declared]))
     several = len({team for team, _ in runs}) < len(runs)
     return {
-        "panel": one,
+        "report": one,
         "usable": usable,
         "unusable": [scores for scores in one.estimators if scores.reason is not None],
         "notes": [(scores.estimator, note) for scores in usable for note in scores.notes],
@@ -159,7 +159,7 @@ def _dimension(one: DimensionPanel) -> dict[str, Any]:
             (team, run if several else "", _axis(cells[declared], one, usable[declared].estimator), cells)
             for (team, run), cells in team_rows
         ],
-        "drawn": usable[declared].estimator if usable else None,
+        "shown": usable[declared].estimator if usable else None,
         "videos": [
             (team, run if several else "", sample, [found.get((team, run, sample)) for found in by_item])
             for team, run, sample in videos[:ITEM_ROWS]
@@ -169,51 +169,51 @@ def _dimension(one: DimensionPanel) -> dict[str, Any]:
     }
 
 
-def _agreement(one: DimensionPanel) -> list[tuple[str, Figure]]:
+def _agreement(one: DimensionReport) -> list[tuple[str, IntervalEstimate]]:
     rows = [
         ("Krippendorff's alpha, ordinal", one.alpha_ordinal),
         ("Krippendorff's alpha, interval", one.alpha_interval),
     ]
-    if one.icc_single == one.icc_panel:  # the same reason why there is none
+    if one.icc_single == one.icc_mean:  # the same reason why there is none
         return [*rows, ("ICC(2,1) and ICC(2,k)", one.icc_single)]
-    return [*rows, ("ICC(2,1), one rater", one.icc_single), ("ICC(2,k), mean of the panel", one.icc_panel)]
+    return [*rows, ("ICC(2,1), one rater", one.icc_single), ("ICC(2,k), mean of all raters", one.icc_mean)]
 
 
-def _worst_last(cell: TeamScore | None) -> tuple[bool, float]:
+def _best_first(cell: TeamScore | None) -> tuple[bool, float]:
     value = None if cell is None else cell.score.value
     return (value is None, -(value or 0.0))
 
 
-def _axis(cell: TeamScore | None, one: DimensionPanel, estimator: str) -> dict[str, float] | None:
+def _axis(cell: TeamScore | None, one: DimensionReport, estimator: str) -> dict[str, float] | None:
     """Return where a score and its interval lie on the scale, in percent; none for standardised scores."""
     if cell is None or estimator == "mos.zscore":
         return None
-    return _places(cell.score, *map(float, one.scale))
+    return _axis_positions(cell.score, *map(float, one.scale))
 
 
-def _pair_axis(strengths: Sequence[Figure]) -> list[dict[str, float] | None]:
+def _pair_axis(strengths: Sequence[IntervalEstimate]) -> list[dict[str, float] | None]:
     """Return the same for log strengths, on an axis that all of them share."""
     ends = [abs(end) for one in strengths for end in (one.low, one.high) if end is not None]
     reach = max(ends, default=0.0) or 1.0
-    return [_places(one, -reach, reach) for one in strengths]
+    return [_axis_positions(one, -reach, reach) for one in strengths]
 
 
-def _places(figure: Figure, left: float, right: float) -> dict[str, float] | None:
+def _axis_positions(figure: IntervalEstimate, left: float, right: float) -> dict[str, float] | None:
     if figure.value is None:
         return None
 
-    def place(number: float) -> float:
+    def position(number: float) -> float:
         return round(100 * min(max((number - left) / (right - left), 0.0), 1.0), 2)
 
-    at = place(figure.value)
-    low, high = (place(end) if end is not None else at for end in (figure.low, figure.high))
+    at = position(figure.value)
+    low, high = (position(end) if end is not None else at for end in (figure.low, figure.high))
     return {"at": min(max(at - 0.5, 0.0), 99.0), "from": low, "width": max(high - low, 0.6)}
 
 
 def _decision(one: Decision) -> dict[str, Any]:
     state = "holds"
     if one.revoked_at is not None:
-        state = f"taken back at {_utc(one.revoked_at)} by {one.revoked_by or 'somebody'}"
+        state = f"revoked at {_utc(one.revoked_at)} by {one.revoked_by or 'an unknown person'}"
         state += f": {one.revoked_why}" if one.revoked_why else ""
     return {"one": one, "target": TARGET_WORDS[one.target], "at": _utc(one.at), "state": state, "holds": one.holds}
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from evalkit.board.model import Decision, Snapshot, StoredPair, StoredRating
+from evalkit.board.model import Decision, Run, Snapshot, StoredPair, StoredRating
 from evalkit.ratings.model import Key, Reason, Verdict
 from evalkit.ratings.pair_rules import judge_pairs, summarise_pairs
 from evalkit.ratings.pairs import PairVerdict
@@ -60,6 +60,24 @@ def filter_ratings(snapshot: Snapshot) -> Judged:
     Comparisons are held against the samples of the board's runs, once there are any.
     """
     return _judge(snapshot, _samples(snapshot))
+
+
+def rated_run(runs: Sequence[Run], team: str, run: str | None) -> Run | str:
+    """Return the run that an answer about ``team`` is about, or why none is known.
+
+    Args:
+        runs: of the board.
+        team, run: as the key has them; where it names no run, the team's only primary run is meant.
+    """
+    if run is not None:
+        named = next((one for one in runs if (one.team, one.name) == (team, run)), None)
+        return named or "the key names a run that is not on the board"
+    primary = [one for one in runs if one.team == team and one.primary]
+    if len(primary) == 1:
+        return primary[0]
+    if primary:
+        return "the team has several primary runs, and the key does not say which is meant"
+    return "the team has no primary run"
 
 
 def summarise_parts(parts: Iterable[Snapshot], *, pairs: bool = False) -> Summary:

@@ -44,7 +44,8 @@ def publish(
     from evalkit.cli.leaderboard import TABLES, write_table
     from evalkit.cli.ratings_import import Source, import_ratings
     from evalkit.leaderboard.compute import compute_leaderboard
-    from evalkit.rating_report.compute import compute_rating_report, propose_exclusions
+    from evalkit.rating_report.compute import compute_rating_report
+    from evalkit.rating_report.screening import propose_exclusions
     from evalkit.reports.leaderboard.page import render_leaderboard
     from evalkit.reports.page import write_page
     from evalkit.reports.ratings_page import render_ratings_report

@@ -148,7 +148,7 @@ def screen(board: str, rules: tuple[str, ...], apply: bool, by: str | None, as_j
     'evalkit board include' takes it back.
     """
     from evalkit.board import Board
-    from evalkit.rating_report.compute import propose_exclusions
+    from evalkit.rating_report.screening import propose_exclusions
     from evalkit.text import escape_for_display
 
     if apply and not rules:
@@ -196,9 +196,9 @@ def report(board: str, output: Path, as_of: str | None, as_json: bool) -> None:
 
     with Board.open(board) as opened:
         snapshot = opened.snapshot(moment(as_of))
-    panel = compute_rating_report(snapshot)
-    write_page(render_ratings_report(snapshot, panel), output)
+    made = compute_rating_report(snapshot)
+    write_page(render_ratings_report(snapshot, made), output)
     if as_json:
-        click.echo(json.dumps({"schema": 1, "page": str(output), **panel.as_dict()}, indent=1))
+        click.echo(json.dumps({"schema": 1, "page": str(output), **made.as_dict()}, indent=1))
     else:
         say(f"Page: {output}")

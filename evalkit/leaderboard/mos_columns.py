@@ -8,12 +8,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from evalkit.board.filtering import rated_run
+from evalkit.board.model import Run
 from evalkit.challenges.model import Challenge
 from evalkit.leaderboard.answers import Answers, People, PeopleColumn, interval
 from evalkit.leaderboard.model import CellInfo
-from evalkit.leaderboard.runs import Entrant, RunKey, Runs
+from evalkit.leaderboard.runs import RunKey, Runs
 from evalkit.ratings.model import Verdict
-from evalkit.statistics.estimators import Estimate, estimate
+from evalkit.statistics.estimators import EstimatedScores, estimate
 from evalkit.statistics.opinion_table import OpinionTable, opinion_table
 
 Item = tuple[int, int]  # (run, sample) as indices into the field
@@ -43,23 +45,12 @@ def read_opinions(challenge: Challenge, field: Runs, counted: Sequence[Verdict],
         answered = gathered.get(dimension.id, {})
         rated, table = _table(answered, number)
         items |= {(field.entrants[at].run.team, sample) for at, sample in rated}
-        found = estimate(table, challenge.ratings.estimator) if rated else Estimate(np.zeros(0), table, "mos.plain")
+        found = (
+            estimate(table, challenge.ratings.estimator) if rated else EstimatedScores(np.zeros(0), table, "mos.plain")
+        )
         notes += [f"{dimension.id}: {note}" for note in found.notes]
         columns.append(_column(dimension.id, field, rated, found, draws=draws, seed=seed))
     return People(tuple(columns), challenge.ratings.estimator, tuple(notes), items=len(items))
-
-
-def run_of(field: Runs, team: str, run: str | None) -> Entrant | str:
-    """Return the run that an answer about ``team`` is about, or why none is known."""
-    if run is not None:
-        at = field.position.get((team, run))
-        return "the key names a run that is not on the board" if at is None else field.entrants[at]
-    primary = field.primary_of.get(team, ())
-    if len(primary) == 1:
-        return primary[0]
-    if primary:
-        return "the team has several primary runs, and the key does not say which is meant"
-    return "the team has no primary run"
 
 
 def _gather(
@@ -69,7 +60,8 @@ def _gather(
     gathered: dict[str, dict[Item, dict[str, list[float]]]] = defaultdict(lambda: defaultdict(dict))
     lost: Counter[str] = Counter()
     answered = [{video.sample for video in one.run.card.videos} for one in field.entrants]
-    known: dict[tuple[str, str | None], Entrant | str] = {}
+    runs = [one.run for one in field.entrants]
+    known: dict[tuple[str, str | None], Run | str] = {}
     for verdict in counted:
         entry, rating = verdict.entry, verdict.rating
         if entry is None:
@@ -77,12 +69,12 @@ def _gather(
             continue
         whose = (entry.team, entry.run)
         if whose not in known:
-            known[whose] = run_of(field, *whose)
+            known[whose] = rated_run(runs, *whose)
         run = known[whose]
         if isinstance(run, str):
             lost[run] += 1
             continue
-        at = field.position[run.key]
+        at = field.position[run.team, run.name]
         if entry.sample not in answered[at]:
             lost["the run's scorecard does not have the sample"] += 1
             continue
@@ -111,7 +103,9 @@ def _table(answered: dict[Item, dict[str, list[float]]], number: dict[str, int])
     return rated, table
 
 
-def _column(name: str, field: Runs, rated: Sequence[Item], found: Estimate, *, draws: int, seed: int) -> PeopleColumn:
+def _column(
+    name: str, field: Runs, rated: Sequence[Item], found: EstimatedScores, *, draws: int, seed: int
+) -> PeopleColumn:
     run = np.array([item[0] for item in rated], dtype=np.int64)
     sample = np.array([item[1] for item in rated], dtype=np.int64)
     table = found.table

@@ -8,11 +8,10 @@ import numpy as np
 
 from evalkit.challenges.rating_rules import Dimension
 from evalkit.errors import EvalkitError, InputError
-from evalkit.leaderboard.answers import Answers, interval
 from evalkit.rating_report.model import (
-    DimensionPanel,
+    DimensionReport,
     EstimatorScores,
-    Figure,
+    IntervalEstimate,
     ItemScore,
     RatersNeeded,
     TeamScore,
@@ -28,6 +27,7 @@ from evalkit.statistics.agreement import (
     raters_needed,
 )
 from evalkit.statistics.arrays import Vector
+from evalkit.statistics.bootstrap import two_way_interval
 from evalkit.statistics.estimators import ESTIMATORS, estimate
 from evalkit.statistics.mos import mean_scores
 from evalkit.statistics.opinion_table import OpinionTable
@@ -37,8 +37,10 @@ HALF_WIDTHS = (0.5, 0.25)
 ALPHA_DRAWS = 500
 
 
-def dimension_panel(dimension: Dimension, found: VideoTable, declared: str, *, draws: int, seed: int) -> DimensionPanel:
-    """Return what is said of one dimension.
+def dimension_report(
+    dimension: Dimension, found: VideoTable, declared: str, *, draws: int, seed: int
+) -> DimensionReport:
+    """Return the report of one dimension.
 
     Args:
         dimension: of the challenge.
@@ -49,7 +51,7 @@ def dimension_panel(dimension: Dimension, found: VideoTable, declared: str, *, d
     """
     table = found.table
     deviation = pooled_deviation(table)
-    return DimensionPanel(
+    return DimensionReport(
         id=dimension.id,
         title=dimension.title,
         scale=dimension.scale,
@@ -64,7 +66,7 @@ def dimension_panel(dimension: Dimension, found: VideoTable, declared: str, *, d
         alpha_ordinal=_alpha(table, "ordinal", seed),
         alpha_interval=_alpha(table, "interval", seed),
         icc_single=_icc(table, "2,1"),
-        icc_panel=_icc(table, "2,k"),
+        icc_mean=_icc(table, "2,k"),
         deviation=deviation,
         needed=tuple(_needed(deviation, half) for half in HALF_WIDTHS),
         no_inconsistency=rater_model(table)[2],
@@ -115,45 +117,49 @@ def _scores(name: str, found: VideoTable, *, draws: int, seed: int) -> Estimator
 
 
 def _teams(found: VideoTable, score: Vector, table: OpinionTable, *, draws: int, seed: int) -> tuple[TeamScore, ...]:
-    """Return the mean over items of every run; nothing where nobody knows whose the items are."""
+    """Return the mean over items of every run; nothing where the items' teams are unknown."""
     whose = [(video.team, video.run) for video in found.videos]
     runs = sorted({run for run in whose if run[0]})
     samples = {sample: at for at, sample in enumerate(sorted({video.sample for video in found.videos}))}
     run_number = {run: at for at, run in enumerate(runs)}
     run_of = np.array([run_number.get(run, -1) for run in whose], dtype=np.int64)
     sample_of = np.array([samples[video.sample] for video in found.videos], dtype=np.int64)
-    answers = Answers(run_of[table.item], sample_of[table.item], table.rater, table.value)
+    rated_run = run_of[table.item]
     known = np.isfinite(score)
     rows = []
     for at, (team, run) in enumerate(runs):
         own = known & (run_of == at)
-        behind = int((answers.run == at).sum())
+        rated = rated_run == at
+        ratings = int(rated.sum())
         if not own.any():
-            rows.append(TeamScore(team, run, Figure(None, reason="no rating is left"), 0, behind))
+            rows.append(TeamScore(team, run, IntervalEstimate(None, reason="no rating is left"), 0, ratings))
             continue
         value = float(score[own].mean())
-        ends = interval(answers, at, value, draws=draws, seed=seed) if draws else None
+        ends = None
+        if draws:
+            of = table.keep(rated)
+            ends = two_way_interval(sample_of[of.item], of.rater, of.value, value, draws=draws, seed=seed)
         why = "fewer than two samples or two raters" if draws else "not asked for"
-        figure = Figure(value, *ends) if ends else Figure(value, reason=why)
-        rows.append(TeamScore(team, run, figure, int(own.sum()), behind))
+        figure = IntervalEstimate(value, *ends) if ends else IntervalEstimate(value, reason=why)
+        rows.append(TeamScore(team, run, figure, int(own.sum()), ratings))
     return tuple(rows)
 
 
-def _alpha(table: OpinionTable, scale: Scale, seed: int) -> Figure:
+def _alpha(table: OpinionTable, scale: Scale, seed: int) -> IntervalEstimate:
     rng = np.random.default_rng(seed)
     return _agreement(lambda: krippendorff_alpha(table, scale, draws=ALPHA_DRAWS, rng=rng))
 
 
-def _icc(table: OpinionTable, form: IccForm) -> Figure:
+def _icc(table: OpinionTable, form: IccForm) -> IntervalEstimate:
     return _agreement(lambda: intraclass_correlation(table, form))
 
 
-def _agreement(compute: Callable[[], Agreement]) -> Figure:
+def _agreement(compute: Callable[[], Agreement]) -> IntervalEstimate:
     try:
         found = compute()
     except EvalkitError as error:
-        return Figure(None, reason=str(error))
-    return Figure(found.value, found.low, found.high, found.reason)
+        return IntervalEstimate(None, reason=str(error))
+    return IntervalEstimate(found.value, found.low, found.high, found.reason)
 
 
 def _needed(deviation: float | None, half_width: float) -> RatersNeeded:
@@ -165,9 +171,9 @@ def _needed(deviation: float | None, half_width: float) -> RatersNeeded:
         return RatersNeeded(half_width, None, str(error))
 
 
-def _figure(value: float, low: float, high: float, reason: str) -> Figure:
+def _figure(value: float, low: float, high: float, reason: str) -> IntervalEstimate:
     if not np.isfinite(value):
-        return Figure(None, reason="no rating is left")
+        return IntervalEstimate(None, reason="no rating is left")
     if not (np.isfinite(low) and np.isfinite(high)):
-        return Figure(float(value), reason=reason)
-    return Figure(float(value), float(low), float(high))
+        return IntervalEstimate(float(value), reason=reason)
+    return IntervalEstimate(float(value), float(low), float(high))

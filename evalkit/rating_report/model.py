@@ -1,18 +1,21 @@
-"""What a report about the ratings says, as plain values."""
+"""The report on a board's ratings as plain values: `RatingReport` and its parts."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
 from typing import Any
 
+from evalkit.board.model import Decision
 from evalkit.ratings.rules import Summary
+from evalkit.statistics.screening import RaterVerdict
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A number with its interval, or the reason why there is none.
+class IntervalEstimate:
+    """A number with its confidence interval, or the reason why there is none.
 
     Args:
         value: the number, ``None`` with a ``reason``.
@@ -28,17 +31,17 @@ class Figure:
 
 @dataclass(frozen=True)
 class TeamScore:
-    """A run's opinion score in one dimension by one estimator.
+    """A run's mean opinion score in one dimension by one estimator.
 
     Args:
         team, run: whose; ``run`` is empty where neither the key nor the board names one.
-        score: mean over the items; interval by the two-way bootstrap over samples and raters.
-        items, ratings: behind it.
+        score: mean over the videos; interval by the two-way bootstrap over samples and raters.
+        items, ratings: how many videos and ratings the score comes from.
     """
 
     team: str
     run: str
-    score: Figure
+    score: IntervalEstimate
     items: int
     ratings: int
 
@@ -50,19 +53,19 @@ class ItemScore:
     team: str
     run: str
     sample: str
-    score: Figure
+    score: IntervalEstimate
     ratings: int
 
 
 @dataclass(frozen=True)
 class EstimatorScores:
-    """What one estimator makes of a dimension.
+    """The scores of one dimension by one estimator.
 
     Args:
         estimator: such as ``mos.plain``.
         reason: why it can't be computed; ``None`` when it can.
         notes: what it left out.
-        teams, items: in the order of their names.
+        teams, items: sorted by name.
     """
 
     estimator: str
@@ -74,7 +77,7 @@ class EstimatorScores:
 
 @dataclass(frozen=True)
 class RatersNeeded:
-    """How many raters an item takes for an interval of score -+ ``half_width``, or the reason why nobody knows."""
+    """How many raters a video needs for an interval of score -+ ``half_width``, or why that can't be computed."""
 
     half_width: float
     raters: int | None
@@ -82,16 +85,16 @@ class RatersNeeded:
 
 
 @dataclass(frozen=True)
-class DimensionPanel:
-    """One question.
+class DimensionReport:
+    """One dimension, such as lip synchrony.
 
     Args:
         id, title, scale: as the challenge has them.
-        ratings, raters, items: that count.
+        ratings, raters, items: those that count.
         declared: the challenge's estimator.
         estimators: all of them, side by side.
         alpha_ordinal, alpha_interval: Krippendorff's alpha; intervals by resampled items.
-        icc_single, icc_panel: ICC(2,1) for one rater and ICC(2,k) for the mean of all.
+        icc_single, icc_mean: ICC(2,1) for one rater and ICC(2,k) for the mean of all.
         deviation: of ratings within items, in units of the scale; ``None`` when no item has two.
         needed: raters for given half widths.
         no_inconsistency: why raters have no inconsistency here; ``None`` when they have.
@@ -105,48 +108,32 @@ class DimensionPanel:
     items: int
     declared: str
     estimators: tuple[EstimatorScores, ...]
-    alpha_ordinal: Figure
-    alpha_interval: Figure
-    icc_single: Figure
-    icc_panel: Figure
+    alpha_ordinal: IntervalEstimate
+    alpha_interval: IntervalEstimate
+    icc_single: IntervalEstimate
+    icc_mean: IntervalEstimate
     deviation: float | None
     needed: tuple[RatersNeeded, ...]
     no_inconsistency: str | None = None
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What one rule says of one rater in one dimension; ``dimension`` is empty for a rule over all of them."""
-
-    dimension: str
-    statistic: float | None
-    threshold: float | None
-    rejected: bool
-    sentence: str
-
-
-@dataclass(frozen=True)
-class Screening:
-    """What one rule says of one rater.
+class ScreeningResult:
+    """The result of one screening rule for one rater.
 
     Args:
         rule: the rule's name on the command line, such as ``straight-liners``.
         code: the word in a decision, such as ``straight-liner``.
-        rejected: whether it speaks against the rater: in more than half of the dimensions in which it can tell.
+        rejected: whether it rejects the rater: in more than half of the dimensions in which it can decide.
         sentence: the same for people.
-        findings: per dimension.
+        by_dimension: dimension -> verdict; the key is empty for a rule that looks at all dimensions together.
     """
 
     rule: str
     code: str
     rejected: bool
     sentence: str
-    findings: tuple[Finding, ...]
-
-    @property
-    def known(self) -> bool:
-        """Whether the rule could tell anything."""
-        return any(finding.statistic is not None for finding in self.findings)
+    by_dimension: Mapping[str, RaterVerdict]
 
 
 @dataclass(frozen=True)
@@ -158,25 +145,25 @@ class RaterInDimension:
         ratings: that count.
         bias: how much higher than the others the rater scores, in units of the scale.
         inconsistency: deviation of the rater's noise, in units of the scale.
-        rest: correlation with the mean scores of the others.
-        p913: correlation with all mean scores, as ITU-T P.913 has it.
+        rest_correlation: with the mean scores of the others.
+        p913_correlation: with all mean scores, as ITU-T P.913 has it.
     """
 
     dimension: str
     ratings: int
     bias: float | None
     inconsistency: float | None
-    rest: float | None
-    p913: float | None
+    rest_correlation: float | None
+    p913_correlation: float | None
 
 
 @dataclass(frozen=True)
-class Repeats:
-    """Videos that a rater saw under several ids: how many answers are repeated, and how far they lie apart on average.
+class RepeatedAnswers:
+    """Answers of one rater to the same video under several ids.
 
     Args:
-        answers: pairs of answers (video, dimension) that were given twice or more.
-        mean_difference: mean distance between the smallest and the largest of them, in units of the scale.
+        answers: (video, dimension) that the rater answered twice or more.
+        mean_difference: mean distance between the smallest and the largest answer, in units of the scale.
     """
 
     answers: int
@@ -184,20 +171,7 @@ class Repeats:
 
 
 @dataclass(frozen=True)
-class DecisionInfo:
-    """A decision that holds."""
-
-    number: int
-    target: str
-    subject: str
-    code: str
-    reason: str
-    by: str
-    at: datetime
-
-
-@dataclass(frozen=True)
-class RaterPanel:
+class RaterReport:
     """One rater.
 
     Args:
@@ -205,13 +179,13 @@ class RaterPanel:
         own_team: the rater's, when known.
         ratings, counted: on the board, and those that count.
         median_seconds: time for an item; ``None`` where no time is known.
-        bias, inconsistency, rest, p913: means over the dimensions in which they are known.
-        most_common: share of the rater's most frequent answer, over all answers; ``None`` without any.
+        bias, inconsistency, rest_correlation, p913_correlation: means over the dimensions in which they are known.
+        most_common_share: share of the rater's most frequent answer, over all answers; ``None`` without any.
         repeats: self-consistency; ``None`` when nothing was shown twice.
         dimensions: the figures per dimension.
-        screenings: what every rule says.
-        decisions: that hold on the rater.
-        excluded_ratings: ratings of the rater that decisions leave out one by one.
+        screenings: the result of every rule.
+        decisions: on the rater, those that hold.
+        excluded_ratings: ratings of the rater that decisions exclude one by one.
     """
 
     rater: str
@@ -221,66 +195,66 @@ class RaterPanel:
     median_seconds: float | None
     bias: float | None
     inconsistency: float | None
-    rest: float | None
-    p913: float | None
-    most_common: float | None
-    repeats: Repeats | None
+    rest_correlation: float | None
+    p913_correlation: float | None
+    most_common_share: float | None
+    repeats: RepeatedAnswers | None
     dimensions: tuple[RaterInDimension, ...]
-    screenings: tuple[Screening, ...]
-    decisions: tuple[DecisionInfo, ...]
+    screenings: tuple[ScreeningResult, ...]
+    decisions: tuple[Decision, ...]
     excluded_ratings: int = 0
 
     @property
     def rejected_by(self) -> tuple[str, ...]:
-        """The rules that speak against the rater."""
+        """The rules that reject the rater."""
         return tuple(screening.rule for screening in self.screenings if screening.rejected)
 
 
 @dataclass(frozen=True)
-class PairTeam:
+class ComparedTeam:
     """A team in comparisons.
 
     Args:
         team: name.
-        points: wins and half the draws.
+        points: wins and half the ties.
         comparisons: of the team.
-        strength: Bradley-Terry log strength, zero on average, with its interval; why there is none.
+        strength: Bradley-Terry log strength, zero on average, with its interval; or why there is none.
         error: standard error of the log strength.
     """
 
     team: str
     points: float
     comparisons: int
-    strength: Figure
+    strength: IntervalEstimate
     error: float | None
 
 
 @dataclass(frozen=True)
-class PairPanel:
+class ComparisonReport:
     """The comparisons in one dimension.
 
     Args:
         dimension: id; empty where the challenge asks only one question.
-        comparisons, raters: that count.
-        draws: comparisons without a winner.
-        balanced: whether every two teams met equally often, without which points measure the opponents too.
+        comparisons, raters: those that count.
+        ties: comparisons without a winner.
+        balanced: whether every two teams met equally often, without which points depend on the opponents too.
         teams: most points first.
         reason: why there are no strengths; ``None`` when there are.
-        left_wins: share of the points that the left side got, 0..1; far from one half, the side decides.
+        left_share: share of the points that the left side got, 0..1; far from one half, the side decides.
     """
 
     dimension: str
     comparisons: int
     raters: int
-    draws: int
+    ties: int
     balanced: bool
-    teams: tuple[PairTeam, ...]
+    teams: tuple[ComparedTeam, ...]
     reason: str | None
-    left_wins: float
+    left_share: float
 
 
 @dataclass(frozen=True)
-class Day:
+class AnswersOfDay:
     """One day in UTC: answers on it, and those that count."""
 
     day: str
@@ -289,8 +263,8 @@ class Day:
 
 
 @dataclass(frozen=True)
-class GoldPanel:
-    """A gold item: what is right, and how many answers were."""
+class GoldItemReport:
+    """An item with a known answer: the correct scores, ``low`` to ``high``, and how many answers were wrong."""
 
     item: str
     dimension: str
@@ -302,27 +276,27 @@ class GoldPanel:
 
 @dataclass(frozen=True)
 class RatingReport:
-    """Everything that a report about the ratings says.
+    """Everything that the report on ratings shows.
 
     Args:
-        summary: of the ratings; of comparisons in ``pair_summary``.
+        summary: of the ratings; of comparisons in ``comparison_summary``.
         raters: sorted by id.
         dimensions: in the challenge's order; those with ratings on the board.
-        pairs: per dimension of the comparisons.
-        days: time coverage, ratings and comparisons together.
+        comparisons: per dimension of the comparisons.
+        days: ratings and comparisons together.
         undated: answers without a time.
         gold: the items with a known answer.
         notes: what a reader should know.
     """
 
     summary: Summary
-    pair_summary: Summary
-    raters: tuple[RaterPanel, ...]
-    dimensions: tuple[DimensionPanel, ...]
-    pairs: tuple[PairPanel, ...]
-    days: tuple[Day, ...]
+    comparison_summary: Summary
+    raters: tuple[RaterReport, ...]
+    dimensions: tuple[DimensionReport, ...]
+    comparisons: tuple[ComparisonReport, ...]
+    days: tuple[AnswersOfDay, ...]
     undated: int
-    gold: tuple[GoldPanel, ...]
+    gold: tuple[GoldItemReport, ...]
     notes: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
@@ -335,11 +309,13 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Summary):
         return value.as_dict()
     if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        value = {field.name: getattr(value, field.name) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {name: _plain(one) for name, one in value.items()}
     if isinstance(value, (tuple, list)):
         return [_plain(one) for one in value]
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None  # numpy's are floats, too
+        return float(value) if math.isfinite(value) else None  # NumPy's floats included
     return value

@@ -1,13 +1,13 @@
-"""Which raters the screening rules speak against, over all dimensions of a board, and what to propose.
+"""The screening rules over all dimensions of a board, and the exclusions that they propose.
 
-How long raters take is looked at in all of their answers, the late and the quick ones included. What they answer is
-looked at where the challenge's rules let it count. Who counts is held against those who count; who is left out by a
-decision is held against everybody, their own answers included, so that the report shows what would be said of them.
+The time that raters take is tested over all of their answers, those outside the rules included; their scores only where
+the challenge's rules let them count. A rater whose answers count is compared with the others that count. A rater who is
+excluded by a decision is compared with everybody, the own answers included, so that the report shows their figures.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from evalkit.board.filtering import Judged, filter_ratings
 from evalkit.board.model import Snapshot
 from evalkit.errors import UsageError, did_you_mean
-from evalkit.rating_report.model import Finding, Screening
+from evalkit.rating_report.model import ScreeningResult
 from evalkit.rating_report.tables import by_item
 from evalkit.ratings.model import ReasonCode, Verdict
 from evalkit.statistics.consistency import p913_correlation, rest_correlation
@@ -43,8 +43,8 @@ _NO_SCORE: frozenset[ReasonCode] = _NO_ANSWER | {"off-scale", "unknown-dimension
 
 
 @dataclass(frozen=True)
-class _Board:
-    """What the rules look at.
+class _ScreenedBoard:
+    """The ratings that the rules look at.
 
     Args:
         snapshot: the board.
@@ -61,14 +61,16 @@ class _Board:
     counted: tuple[Verdict, ...]
 
 
-def screen(snapshot: Snapshot, judged: Judged, rules: Sequence[str] = tuple(RULES)) -> dict[str, tuple[Screening, ...]]:
-    """Return rater -> what each of ``rules`` says, in their order, for everybody who rated.
+def screen(
+    snapshot: Snapshot, judged: Judged, rules: Sequence[str] = tuple(RULES)
+) -> dict[str, tuple[ScreeningResult, ...]]:
+    """Return rater -> the result of each of ``rules``, in their order, for everybody who rated.
 
-    A rule that is asked per dimension speaks against a rater when it does so in more than half of the dimensions in
-    which it can tell.
+    A rule that works per dimension rejects a rater when it does so in more than half of the dimensions in which it has
+    a statistic.
 
     Raises:
-        UsageError: for a rule that is not there.
+        UsageError: for an unknown rule.
     """
     for rule in rules:
         if rule not in RULES:
@@ -76,39 +78,39 @@ def screen(snapshot: Snapshot, judged: Judged, rules: Sequence[str] = tuple(RULE
                 f"There is no screening rule '{rule}'.{did_you_mean(rule, RULES)}",
                 expected=", ".join(RULES),
             )
-    board = _Board(
+    board = _ScreenedBoard(
         snapshot,
         tuple(sorted({verdict.rating.rater for verdict in judged.verdicts})),
         judged.verdicts,
         tuple(verdict for verdict in judged.verdicts if set(verdict.codes) <= {"excluded"}),
         judged.counted,
     )
-    found: dict[str, list[Screening]] = {rater: [] for rater in board.raters}
+    found: dict[str, list[ScreeningResult]] = {rater: [] for rater in board.raters}
     for rule in dict.fromkeys(rules):
-        for rater, findings in _ask(rule, board).items():
-            found[rater].append(_screening(rule, rater, findings))
+        for rater, by_dimension in _ask(rule, board).items():
+            found[rater].append(_result(rule, rater, by_dimension))
     return {rater: tuple(screenings) for rater, screenings in found.items()}
 
 
 def propose_exclusions(snapshot: Snapshot, rules: Sequence[str]) -> list[tuple[str, str, str]]:
-    """Return (rater, code, sentence) for everybody whom one of ``rules`` speaks against and no decision has left out.
+    """Return (rater, code, sentence) for every rater whom one of ``rules`` rejects and no decision excludes.
 
-    A rater stands once, with the code of the first rule, in the order given, and the sentences of all. Sorted by
+    A rater appears once, with the code of the first rule, in the order given, and the sentences of all. Sorted by
     rater. Nothing is changed.
 
     Raises:
-        UsageError: for a rule that is not there.
+        UsageError: for an unknown rule.
     """
-    gone = snapshot.excluded("rater")
+    excluded = snapshot.excluded("rater")
     proposed = []
     for rater, screenings in screen(snapshot, filter_ratings(snapshot), rules).items():
         against = [screening for screening in screenings if screening.rejected]
-        if against and rater not in gone:
+        if against and rater not in excluded:
             proposed.append((rater, against[0].code, " ".join(screening.sentence for screening in against)))
     return proposed
 
 
-def _ask(rule: str, board: _Board) -> dict[str, list[Finding]]:
+def _ask(rule: str, board: _ScreenedBoard) -> dict[str, dict[str, RaterVerdict]]:
     if rule == "speeders":
         return _speeders(board)
     if rule == "gold":
@@ -116,8 +118,8 @@ def _ask(rule: str, board: _Board) -> dict[str, list[Finding]]:
     return _by_dimension(_BY_DIMENSION[rule], board)
 
 
-def _speeders(board: _Board) -> dict[str, list[Finding]]:
-    """Ask how long an item took; the several questions of one item are one screen, with one time."""
+def _speeders(board: _ScreenedBoard) -> dict[str, dict[str, RaterVerdict]]:
+    """Test the time per item; the questions of one item are one screen, with one time."""
     screens: dict[tuple[str, str], float] = {}
     for verdict in board.every:
         rating = verdict.rating
@@ -130,11 +132,11 @@ def _speeders(board: _Board) -> dict[str, list[Finding]]:
         board.raters,
         least=board.snapshot.challenge.ratings.min_seconds_per_item,
     )
-    return {board.raters[one.rater]: [_finding("", one)] for one in verdicts}
+    return {rater: {"": verdict} for rater, verdict in zip(board.raters, verdicts, strict=True)}
 
 
-def _gold(board: _Board) -> dict[str, list[Finding]]:
-    """Ask about the items with a known answer, all dimensions together; whether they are of a team does not matter."""
+def _gold(board: _ScreenedBoard) -> dict[str, dict[str, RaterVerdict]]:
+    """Test the items with a known answer, all dimensions together; they may belong to a team or not."""
     limits = {(gold.item, gold.dimension): (gold.low, gold.high) for gold in board.snapshot.gold}
     answers: dict[tuple[str, str, str], float] = {}
     for verdict in board.every:
@@ -152,11 +154,13 @@ def _gold(board: _Board) -> dict[str, list[Finding]]:
         board.raters,
     )
     verdicts = gold_items(table, [low for low, _ in limits.values()], [high for _, high in limits.values()])
-    return {board.raters[one.rater]: [_finding("", one)] for one in verdicts}
+    return {rater: {"": verdict} for rater, verdict in zip(board.raters, verdicts, strict=True)}
 
 
-def _by_dimension(rule: Callable[[OpinionTable], list[RaterVerdict]], board: _Board) -> dict[str, list[Finding]]:
-    found: dict[str, list[Finding]] = {rater: [] for rater in board.raters}
+def _by_dimension(
+    rule: Callable[[OpinionTable], list[RaterVerdict]], board: _ScreenedBoard
+) -> dict[str, dict[str, RaterVerdict]]:
+    found: dict[str, dict[str, RaterVerdict]] = {rater: {} for rater in board.raters}
     for dimension in board.snapshot.challenge.ratings.dimensions:
         valid = [verdict for verdict in board.valid if verdict.rating.dimension == dimension.id]
         counted = [verdict for verdict in board.counted if verdict.rating.dimension == dimension.id]
@@ -165,41 +169,25 @@ def _by_dimension(rule: Callable[[OpinionTable], list[RaterVerdict]], board: _Bo
         for verdicts, raters in ((counted, active), (valid, others)):
             if raters:
                 table, _ = by_item(verdicts, board.raters)
-                for one in rule(table):
-                    if board.raters[one.rater] in raters:
-                        found[board.raters[one.rater]].append(_finding(dimension.id, one))
+                for rater, verdict in zip(board.raters, rule(table), strict=True):
+                    if rater in raters:
+                        found[rater][dimension.id] = verdict
     return found
 
 
-def _finding(dimension: str, one: RaterVerdict) -> Finding:
-    return Finding(dimension, one.statistic, one.threshold, one.rejected, one.sentence)
-
-
-def _screening(rule: str, rater: str, findings: Sequence[Finding]) -> Screening:
-    """Return the rule's word on a rater: that of more than half of the dimensions in which it can tell."""
-    known = [finding for finding in findings if finding.statistic is not None]
-    against = [finding for finding in known if finding.rejected]
+def _result(rule: str, rater: str, by_dimension: dict[str, RaterVerdict]) -> ScreeningResult:
+    """Return the result over all dimensions: that of more than half of those with a statistic."""
+    known = {name: verdict for name, verdict in by_dimension.items() if verdict.statistic is not None}
+    against = {name: verdict for name, verdict in known.items() if verdict.rejected}
     rejected = 2 * len(against) > len(known)
-    if not findings:
-        sentence = (
-            f"{escape_for_display(rater, 80)} has no rating that the challenge's rules let count, so nothing is said."
-        )
-    elif len(findings) == 1 and not findings[0].dimension:
-        sentence = findings[0].sentence
+    first = next(iter((against or known or by_dimension).values()), None)
+    if first is None:
+        sentence = f"{escape_for_display(rater, 80)} has no rating that counts by the challenge's rules: not tested."
+    elif "" in by_dimension or not known:
+        sentence = first.sentence
     elif rejected:
-        sentence = f"In {len(against)} of {len(known)} dimensions, first in {against[0].dimension}: "
-        sentence += against[0].sentence
-    elif not known:
-        sentence = findings[0].sentence
+        name = next(iter(against))
+        sentence = f"In {len(against)} of {len(known)} dimensions, first in {name}: {first.sentence}"
     else:
-        sentence = f"Against the rater in {len(against)} of {len(known)} dimensions. {_worst(known).sentence}"
-    return Screening(rule, RULES[rule], rejected, sentence, tuple(findings))
-
-
-def _worst(known: Sequence[Finding]) -> Finding:
-    return next((finding for finding in known if finding.rejected), known[0])
-
-
-def findings_of(screenings: Sequence[Screening], rule: str) -> Mapping[str, Finding]:
-    """Return dimension -> what ``rule`` says there."""
-    return {finding.dimension: finding for one in screenings if one.rule == rule for finding in one.findings}
+        sentence = f"Against the rater in {len(against)} of {len(known)} dimensions. {first.sentence}"
+    return ScreeningResult(rule, RULES[rule], rejected, sentence, by_dimension)

@@ -1,4 +1,4 @@
-"""Verdicts on ratings as tables of opinions: by anonymous item for the screening, by video for the estimates."""
+"""Ratings as tables: by anonymous item for the screening, by video for the estimates."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from typing import TypeVar
 
 import numpy as np
 
-from evalkit.board.model import Snapshot
-from evalkit.leaderboard.mos_columns import run_of
-from evalkit.leaderboard.runs import Entrant, read_runs
+from evalkit.board.filtering import rated_run
+from evalkit.board.model import Run, Snapshot
 from evalkit.ratings.model import Verdict
 from evalkit.statistics.opinion_table import OpinionTable, opinion_table
 
 
 @dataclass(frozen=True, order=True)
-class Video:
+class RatedVideo:
     """What was rated; without a key only ``sample`` is known, which is then the item's id."""
 
     team: str
@@ -37,38 +36,34 @@ class VideoTable:
     """
 
     table: OpinionTable
-    videos: tuple[Video, ...]
+    videos: tuple[RatedVideo, ...]
     raters: tuple[str, ...]
-    spans: dict[tuple[str, Video], float]
+    spans: dict[tuple[str, RatedVideo], float]
 
 
-Thing = TypeVar("Thing", str, Video)
+Rated = TypeVar("Rated", str, RatedVideo)
 
 
-def video_finder(snapshot: Snapshot) -> Callable[[Verdict], Video]:
-    """Return the function that says which video a rating is of, by the rule of the leaderboard where runs are there.
-
-    An item whose key names no run is of the team's primary run, if the board has exactly one.
-    """
-    field = read_runs(snapshot)
+def video_finder(snapshot: Snapshot) -> Callable[[Verdict], RatedVideo]:
+    """Return the function that finds the video of a rating, with the same run as the leaderboard takes."""
     runs: dict[tuple[str, str | None], str] = {}
 
-    def find(verdict: Verdict) -> Video:
+    def find(verdict: Verdict) -> RatedVideo:
         entry = verdict.entry
         if entry is None:
-            return Video("", "", verdict.rating.item)
+            return RatedVideo("", "", verdict.rating.item)
         whose = (entry.team, entry.run)
         if whose not in runs:
-            found = run_of(field, *whose)
-            runs[whose] = found.run.name if isinstance(found, Entrant) else entry.run or ""
-        return Video(entry.team, runs[whose], entry.sample)
+            found = rated_run(snapshot.runs, *whose)
+            runs[whose] = found.name if isinstance(found, Run) else entry.run or ""
+        return RatedVideo(entry.team, runs[whose], entry.sample)
 
     return find
 
 
-def by_video(verdicts: Iterable[Verdict], find: Callable[[Verdict], Video]) -> VideoTable:
+def by_video(verdicts: Iterable[Verdict], find: Callable[[Verdict], RatedVideo]) -> VideoTable:
     """Return the table of ``verdicts``, all of one dimension."""
-    answers: dict[tuple[str, Video], list[float]] = {}
+    answers: dict[tuple[str, RatedVideo], list[float]] = {}
     for verdict in verdicts:
         answers.setdefault((verdict.rating.rater, find(verdict)), []).append(verdict.rating.value)
     raters = tuple(sorted({rater for rater, _ in answers}))
@@ -89,19 +84,19 @@ def by_item(verdicts: Iterable[Verdict], raters: Sequence[str]) -> tuple[Opinion
 
 
 def _table(
-    answers: dict[tuple[str, Thing], float],
+    answers: dict[tuple[str, Rated], float],
     raters: Sequence[str],
-    things: Sequence[Thing],
+    rated: Sequence[Rated],
     names: Sequence[str],
 ) -> OpinionTable:
     rater_number = {rater: number for number, rater in enumerate(raters)}
-    number = {thing: at for at, thing in enumerate(things)}
+    number = {one: at for at, one in enumerate(rated)}
     return opinion_table(
         np.array([rater_number[rater] for rater, _ in answers], dtype=np.int64),
-        np.array([number[thing] for _, thing in answers], dtype=np.int64),
+        np.array([number[one] for _, one in answers], dtype=np.int64),
         np.array(list(answers.values()), dtype=np.float64),
         raters=len(raters),
-        items=len(things),
+        items=len(rated),
         rater_names=raters,
         item_names=names,
     )

@@ -1,4 +1,4 @@
-"""How each rater goes with the others: correlation with the mean scores, by the rule of P.913 and against the rest."""
+"""Screening tests by correlation: each rater with the mean scores of the others, and by the rule of P.913."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ P913_CONDITION = 0.8
 def rest_correlation(
     table: OpinionTable, *, cap: float = 0.7, min_items: int = 10, deviations: float = 1.0
 ) -> list[RaterVerdict]:
-    """Judge raters by the Pearson correlation of their scores with the mean scores of all others.
+    """Test raters by the Pearson correlation of their scores with the mean scores of all others.
 
-    The rater's own scores are left out of the means, which with few raters would correlate with themselves. Rejected
+    The rater's own scores are left out of the means: with few raters they would correlate with themselves. Rejected
     below ``min(cap, mean - deviations * deviation)`` of all raters' correlations (n - 1), the form of threshold of
-    ITU-R BT.1788 (2007): a panel that agrees badly as a whole is not thrown out as a whole. A very bad
-    rater widens the deviation and can hide a lesser one, who shows once the first is left out.
+    ITU-R BT.1788 (2007), so that raters who all agree badly are not all rejected. A very bad rater widens the
+    deviation and can hide a less bad one, who is found once the first is excluded.
 
     Args:
         table: ratings of one dimension.
         cap: correlation that is always good enough.
-        min_items: items, rated by others too, below which nothing is said.
-        deviations: how many deviations below the mean of the panel are tolerated.
+        min_items: items, rated by others too; fewer give no statistic.
+        deviations: how many deviations below the mean of all raters are tolerated.
 
     Returns:
         One verdict per rater; the statistic is the correlation, ``None`` when there are too few items, or the rater's
@@ -57,13 +57,13 @@ def rest_correlation(
     for rater, value in enumerate(found):
         name, figures = table.name_rater(rater), {"items": items[rater]}
         if value is None or threshold is None:
-            told = f"{name} can't be compared with the others: {items[rater]:.0f} items in common, or no variation."
-            verdicts.append(RaterVerdict("rest-correlation", rater, None, threshold, False, told, figures))
+            sentence = f"{name} can't be compared with the others: {items[rater]:.0f} items in common, or no variation."
+            verdicts.append(RaterVerdict(None, threshold, False, sentence, figures))
             continue
-        told = f"{name} correlates {value:.2f} with the others on {items[rater]:.0f} items"
-        told += f"; rejected below {threshold:.2f}."
+        sentence = f"{name} correlates {value:.2f} with the others on {items[rater]:.0f} items"
+        sentence += f"; rejected below {threshold:.2f}."
         rejected = value < threshold
-        verdicts.append(RaterVerdict("rest-correlation", rater, value, threshold, rejected, told, figures))
+        verdicts.append(RaterVerdict(value, threshold, rejected, sentence, figures))
     return verdicts
 
 
@@ -75,12 +75,12 @@ def p913_correlation(
     condition_threshold: float = P913_CONDITION,
     min_items: int = 10,
 ) -> list[RaterVerdict]:
-    """Judge raters by their correlation with the mean scores, the worst first (ITU-T P.913 (2016), annex A).
+    """Test raters by their correlation with the mean scores, the worst first (ITU-T P.913 (2016), annex A).
 
     r1 is Pearson's correlation of the rater's scores with the mean scores over items. With ``conditions``, r2 is the
-    same over means per condition (the generator, say). Rejected is who has r1 below 0.75 and, if there are conditions,
-    also r2 below 0.8. The rater furthest below the thresholds is set aside, the means are made again without them, and
-    so on until no rater falls below. The means include the rater, as the recommendation has it; `rest_correlation`
+    same over means per condition (the generator, say). A rater is rejected with r1 below 0.75 and, if there are
+    conditions, also r2 below 0.8. The rater furthest below the thresholds is removed, the means are computed again,
+    and so on until no rater is below. The means include the rater, as the recommendation has it; `rest_correlation`
     leaves them out.
 
     Args:
@@ -88,7 +88,7 @@ def p913_correlation(
         conditions: (items,) number of each item's condition, from 0; ``None`` for r1 alone.
         item_threshold: for r1.
         condition_threshold: for r2.
-        min_items: ratings below which nothing is said.
+        min_items: fewer ratings give no statistic.
 
     Returns:
         One verdict per rater; the statistic is r1 at the moment of the verdict. ``figures``: items, r2 (with
@@ -173,9 +173,9 @@ def _over_conditions(table: OpinionTable, rater: int, means: Vector, condition: 
     rows = table.rater == rater
     own, mine = table.item[rows], table.value[rows]
     where = condition[own].astype(np.int64)
-    seen = np.unique(where)
-    mine_per = np.array([mine[where == one].mean() for one in seen])
-    theirs_per = np.array([means[own][where == one].mean() for one in seen])
+    rated = np.unique(where)
+    mine_per = np.array([mine[where == one].mean() for one in rated])
+    theirs_per = np.array([means[own][where == one].mean() for one in rated])
     return correlation(mine_per, theirs_per)
 
 
@@ -186,16 +186,16 @@ def _p913_verdict(
     item_threshold, condition_threshold = thresholds
     name, figures = table.name_rater(rater), {"items": float(items)}
     if r1 is None:
-        told = f"{name} can't be compared with the mean scores: {items} items, or no variation."
-        return RaterVerdict("p913", rater, None, item_threshold, False, told, figures)
-    told = f"{name} correlates {r1:.2f} with the mean scores of {items} items (rejected below {item_threshold:g})"
+        sentence = f"{name} can't be compared with the mean scores: {items} items, or no variation."
+        return RaterVerdict(None, item_threshold, False, sentence, figures)
+    sentence = f"{name} correlates {r1:.2f} with the mean scores of {items} items (rejected below {item_threshold:g})"
     if r2 is not None:
         figures["r2"] = r2
-        told += f" and {r2:.2f} with those per condition (below {condition_threshold:g})"
+        sentence += f" and {r2:.2f} with those per condition (below {condition_threshold:g})"
     if number is not None:
         figures["round"] = float(number)
-        told += f"; rejected in round {number}"
-    return RaterVerdict("p913", rater, r1, item_threshold, number is not None, f"{told}.", figures)
+        sentence += f"; rejected in round {number}"
+    return RaterVerdict(r1, item_threshold, number is not None, f"{sentence}.", figures)
 
 
 def _conditions(table: OpinionTable, conditions: ArrayLike | None) -> Vector | None:

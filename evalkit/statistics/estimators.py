@@ -19,7 +19,7 @@ from evalkit.statistics.subject_model import projected_scores
 
 
 @dataclass(frozen=True, eq=False)
-class Estimate:
+class EstimatedScores:
     """Scores of items, and the ratings that they are means of.
 
     Args:
@@ -36,7 +36,7 @@ class Estimate:
     notes: tuple[str, ...] = ()
 
 
-def estimate(table: OpinionTable, estimator: str) -> Estimate:
+def estimate(table: OpinionTable, estimator: str) -> EstimatedScores:
     """Return the items' scores; plain means with a note where ``estimator`` can't be computed.
 
     - ``mos.plain``: the mean over raters.
@@ -55,34 +55,34 @@ def estimate(table: OpinionTable, estimator: str) -> Estimate:
     except InputError as error:
         plain = _plain(table)
         note = f"{estimator} could not be computed, plain means are used: {error}"
-        return Estimate(plain.score, plain.table, plain.used, (note,))
+        return EstimatedScores(plain.score, plain.table, plain.used, (note,))
 
 
-def _plain(table: OpinionTable) -> Estimate:
-    return Estimate(mean_scores(table).score, table, "mos.plain")
+def _plain(table: OpinionTable) -> EstimatedScores:
+    return EstimatedScores(mean_scores(table).score, table, "mos.plain")
 
 
-def _bias_removed(table: OpinionTable) -> Estimate:
+def _bias_removed(table: OpinionTable) -> EstimatedScores:
     clean, _ = remove_bias(table)
-    return Estimate(mean_scores(clean).score, clean, "mos.bias-removed")
+    return EstimatedScores(mean_scores(clean).score, clean, "mos.bias-removed")
 
 
-def _bt500(table: OpinionTable) -> Estimate:
+def _bt500(table: OpinionTable) -> EstimatedScores:
     return _screened(table, "mos.bt500")
 
 
-def _p913(table: OpinionTable) -> Estimate:
+def _p913(table: OpinionTable) -> EstimatedScores:
     return _screened(remove_bias(table)[0], "mos.p913")
 
 
-def _screened(table: OpinionTable, used: str) -> Estimate:
+def _screened(table: OpinionTable, used: str) -> EstimatedScores:
     rejected = rejected_raters(bt500(table))
     kept = table.without(rejected)
     notes = (f"The screening of {used} left out {len(rejected)} of {_active(table)} raters.",) if rejected else ()
-    return Estimate(mean_scores(kept).score, kept, used, notes)
+    return EstimatedScores(mean_scores(kept).score, kept, used, notes)
 
 
-def _zscore(table: OpinionTable) -> Estimate:
+def _zscore(table: OpinionTable) -> EstimatedScores:
     found = standardised_scores(table, to_hundred=False)
     mean, deviation = rater_moments(table)
     kept = table.without(found.left_out)
@@ -90,10 +90,10 @@ def _zscore(table: OpinionTable) -> Estimate:
     notes: tuple[str, ...] = ()
     if found.left_out:
         notes = (f"{len(found.left_out)} of {_active(table)} raters have no spread to be standardised by.",)
-    return Estimate(found.score, standard, "mos.zscore", notes)
+    return EstimatedScores(found.score, standard, "mos.zscore", notes)
 
 
-def _ap(table: OpinionTable) -> Estimate:
+def _ap(table: OpinionTable) -> EstimatedScores:
     found = projected_scores(table)
     notes: tuple[str, ...] = ()
     if found.floored:
@@ -101,14 +101,14 @@ def _ap(table: OpinionTable) -> Estimate:
             f"{len(found.floored)} of {_active(table)} raters reached the least inconsistency of mos.ap: the scores "
             "are close to those raters' own.",
         )
-    return Estimate(found.score, table.with_values(table.value - found.bias[table.rater]), "mos.ap", notes)
+    return EstimatedScores(found.score, table.with_values(table.value - found.bias[table.rater]), "mos.ap", notes)
 
 
 def _active(table: OpinionTable) -> int:
     return len(np.unique(table.rater))
 
 
-ESTIMATORS: dict[str, Callable[[OpinionTable], Estimate]] = {
+ESTIMATORS: dict[str, Callable[[OpinionTable], EstimatedScores]] = {
     "mos.plain": _plain,
     "mos.bias-removed": _bias_removed,
     "mos.bt500": _bt500,

@@ -19,7 +19,7 @@ _SAME = 1e-12  # a deviation this small, relative to the scores, is rounding
 
 
 @dataclass(frozen=True, eq=False)
-class Scores:
+class MeanScores:
     """A mean opinion score per item. NaN means: can't be said, because there are too few ratings.
 
     Attributes:
@@ -41,7 +41,7 @@ class Scores:
     left_out: tuple[int, ...] = ()
 
 
-def mean_scores(table: OpinionTable, *, level: float = 0.95, interval: Interval = "t") -> Scores:
+def mean_scores(table: OpinionTable, *, level: float = 0.95, interval: Interval = "t") -> MeanScores:
     """Return the mean over raters of each item, with a confidence interval of that mean.
 
     ``score -+ q * deviation / sqrt(n)``, where q is the quantile of Student's t with n - 1 degrees of freedom, or of
@@ -60,7 +60,7 @@ def mean_scores(table: OpinionTable, *, level: float = 0.95, interval: Interval 
         deviation = np.where(n >= 2, np.sqrt(squares / (n - 1)), np.nan)
         error = deviation / np.sqrt(n)
     half = half_widths(error, n, level, interval)
-    return Scores(score, n.astype(np.int64), deviation, error, score - half, score + half)
+    return MeanScores(score, n.astype(np.int64), deviation, error, score - half, score + half)
 
 
 def remove_bias(table: OpinionTable) -> tuple[OpinionTable, Vector]:
@@ -80,7 +80,7 @@ def remove_bias(table: OpinionTable) -> tuple[OpinionTable, Vector]:
 
 def standardised_scores(
     table: OpinionTable, *, level: float = 0.95, interval: Interval = "t", to_hundred: bool = False
-) -> Scores:
+) -> MeanScores:
     """Return the mean of standardised scores: each rater's scores minus their mean, divided by their deviation (n - 1).
 
     Raters with one rating, or with the same score for everything, have no deviation: they are named in ``left_out``.
@@ -101,7 +101,7 @@ def standardised_scores(
         z = 100 * (z + 3) / 6
     found = mean_scores(kept.with_values(z), level=level, interval=interval)
     left_out = tuple(int(rater) for rater in np.flatnonzero((n > 0) & ~usable))
-    return Scores(found.score, found.n, found.deviation, found.error, found.low, found.high, left_out)
+    return MeanScores(found.score, found.n, found.deviation, found.error, found.low, found.high, left_out)
 
 
 def rater_moments(table: OpinionTable) -> tuple[Vector, Vector]:

@@ -1,7 +1,7 @@
-"""Which raters to doubt, and why: one verdict per rater and rule, with the figures behind it.
+"""Screening tests for raters: BT.500, straight-liners, speeders, gold items.
 
-Nothing is removed here. A verdict says what a rule found; who acts on it drops raters with `OpinionTable.without` and
-keeps the sentence. Rules about how raters go with the others are in `evalkit.statistics.consistency`.
+Each test returns one verdict per rater, in the order of their numbers, and removes nothing: `OpinionTable.without`
+does. Tests by correlation with the other raters are in `evalkit.statistics.consistency`.
 """
 
 from __future__ import annotations
@@ -19,25 +19,22 @@ from evalkit.statistics.arrays import Vector
 from evalkit.statistics.mos import is_rounding
 from evalkit.statistics.opinion_table import OpinionTable, show_name
 
-_EDGE = 1e-9  # relative: a score that lies on a limit is on it, whatever rounding says
+_EDGE = 1e-9  # relative: rounding must not decide about a score that lies exactly on a limit
 
 
 @dataclass(frozen=True)
 class RaterVerdict:
-    """What one rule says of one rater.
+    """The result of one screening test for one rater.
 
     Attributes:
-        rule: id of the rule.
-        rater: the rater's number in the table.
-        statistic: the figure that the rule looks at; ``None`` when it can't be computed, and then nobody is rejected.
-        threshold: the limit that it was held against; ``None`` when there is none.
-        rejected: whether the rule rejects the rater.
+        statistic: what the test compares with its threshold; ``None`` when it can't be computed, and then nobody is
+            rejected.
+        threshold: ``None`` when there is none.
+        rejected: whether the test rejects the rater.
         sentence: the same for people, with the rater's name.
-        figures: further numbers that the rule used.
+        figures: further numbers that the test used.
     """
 
-    rule: str
-    rater: int
     statistic: float | None
     threshold: float | None
     rejected: bool
@@ -45,7 +42,7 @@ class RaterVerdict:
     figures: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Keep plain numbers, which can be written as JSON, whatever numpy's the rules computed with."""
+        """Keep plain numbers, which can be written as JSON, whatever NumPy types the tests computed."""
         for name in ("statistic", "threshold"):
             value = getattr(self, name)
             object.__setattr__(self, name, None if value is None else float(value))
@@ -54,8 +51,8 @@ class RaterVerdict:
 
 
 def rejected_raters(verdicts: Sequence[RaterVerdict]) -> list[int]:
-    """Return the raters whom any of ``verdicts`` rejects, sorted."""
-    return sorted({verdict.rater for verdict in verdicts if verdict.rejected})
+    """Return the numbers of the raters whom ``verdicts``, one per rater, reject."""
+    return [rater for rater, verdict in enumerate(verdicts) if verdict.rejected]
 
 
 def bt500(
@@ -66,12 +63,12 @@ def bt500(
     most: float = 0.05,
     balance: float = 0.3,
 ) -> list[RaterVerdict]:
-    """Judge raters by how often they are far from the others on both sides (ITU-R BT.500-15 (2023), kurtosis rule).
+    """Test raters by how often they are far from the others on both sides (ITU-R BT.500-15 (2023), kurtosis rule).
 
     For each item: with a kurtosis ``m4 / m2 ** 2`` from 2 to 4 a score is far when it is 2 deviations or more from the
     mean, otherwise sqrt(20). P counts scores far above, Q far below. A rater is rejected when ``(P + Q) / items`` is
     above 0.05 and ``|P - Q| / (P + Q)`` below 0.3: often extreme, and not out of mere severity. Items on which all
-    agree have no deviation and count for nobody. The recommendation says to use the rule once, never repeatedly.
+    agree have no deviation and are ignored. The recommendation says to use the rule once, never repeatedly.
 
     Args:
         table: ratings of one dimension.
@@ -95,17 +92,17 @@ def bt500(
         high, low, name = above[rater], below[rater], table.name_rater(rater)
         figures = {"above": high, "below": low, "items": items}
         if not rated[rater]:
-            verdicts.append(RaterVerdict("bt500", rater, None, most, False, f"{name} rated nothing."))
+            verdicts.append(RaterVerdict(None, most, False, f"{name} rated nothing."))
             continue
         share = (high + low) / items
-        told = f"{name} is far above the others on {high:.0f} and far below on {low:.0f} of {items:.0f} items"
+        sentence = f"{name} is far above the others on {high:.0f} and far below on {low:.0f} of {items:.0f} items"
         rejected = False
         if high + low:
             figures["imbalance"] = abs(high - low) / (high + low)
             rejected = share > most and figures["imbalance"] < balance
-            told += f" ({share:.1%}; imbalance {figures['imbalance']:.2f})"
+            sentence += f" ({share:.1%}; imbalance {figures['imbalance']:.2f})"
         rule = f"rejected above {most:.0%} with an imbalance below {balance:g}"
-        verdicts.append(RaterVerdict("bt500", rater, share, most, rejected, f"{told}; {rule}.", figures))
+        verdicts.append(RaterVerdict(share, most, rejected, f"{sentence}; {rule}.", figures))
     return verdicts
 
 
@@ -129,15 +126,15 @@ def far_scores(table: OpinionTable, ddof: int = 0) -> tuple[Vector, Vector]:
 
 
 def straight_liners(table: OpinionTable, *, most: float = 0.95, min_items: int = 10) -> list[RaterVerdict]:
-    """Judge raters by how often they give their most common score.
+    """Test raters by how often they give their most common score.
 
     A rater is rejected when that share reaches ``most``, unless the other raters' scores of the same items are as
-    uniform: whoever gives 5 to items that everybody gives 5 is no straight-liner.
+    uniform: a rater who gives 5 to items that everybody gives 5 is not a straight-liner.
 
     Args:
         table: ratings of one dimension.
         most: share from which a rater is rejected.
-        min_items: ratings below which nothing is said.
+        min_items: fewer ratings give no statistic.
 
     Returns:
         One verdict per rater; the statistic is the share. ``figures``: value (the most common score), items, others
@@ -151,8 +148,8 @@ def straight_liners(table: OpinionTable, *, most: float = 0.95, min_items: int =
     for rater, rows in enumerate(starts):
         name, items = table.name_rater(rater), len(rows)
         if items < min_items:
-            told = f"{name} has {items} ratings, too few to tell a straight-liner (at least {min_items})."
-            verdicts.append(RaterVerdict("straight-liner", rater, None, most, False, told, {"items": float(items)}))
+            sentence = f"{name} has {items} ratings, too few to test for straight-lining (at least {min_items})."
+            verdicts.append(RaterVerdict(None, most, False, sentence, {"items": float(items)}))
             continue
         own = np.bincount(code[rows], minlength=len(values))
         common = int(own.argmax())
@@ -160,14 +157,14 @@ def straight_liners(table: OpinionTable, *, most: float = 0.95, min_items: int =
         others = counts[table.item[rows]].sum(axis=0) - own
         figures = {"value": float(values[common]), "items": float(items)}
         varied = True
-        told = f"{name} gives {values[common]:g} to {share:.0%} of {items} items"
+        sentence = f"{name} gives {values[common]:g} to {share:.0%} of {items} items"
         if others.sum() > 0:
             figures["others"] = float(others.max() / others.sum())
             varied = figures["others"] < most
-            told += f"; the others give their most common score to {figures['others']:.0%} of the same"
+            sentence += f"; the others give their most common score to {figures['others']:.0%} of the same"
         rejected = bool(share >= most) and varied
-        told += f"; rejected from {most:.0%}, where the others differ."
-        verdicts.append(RaterVerdict("straight-liner", rater, float(share), most, rejected, told, figures))
+        sentence += f"; rejected from {most:.0%}, where the others differ."
+        verdicts.append(RaterVerdict(float(share), most, rejected, sentence, figures))
     return verdicts
 
 
@@ -180,7 +177,7 @@ def speeders(
     fraction: float = 1 / 3,
     min_times: int = 5,
 ) -> list[RaterVerdict]:
-    """Judge raters by the median time that they take for an item.
+    """Test raters by the median time that they take for an item.
 
     Args:
         rater: (n,) who rated, from 0; a rating of several dimensions on one screen is one row.
@@ -188,8 +185,8 @@ def speeders(
         names: one per rater.
         least: seconds below which a median is rejected, the length of the shortest video, say; by default ``fraction``
             of the median of all raters' medians.
-        fraction: of the panel's median, when ``least`` is not given.
-        min_times: known times below which nothing is said.
+        fraction: of the median of all raters' medians, when ``least`` is not given.
+        min_times: fewer known times give no statistic.
 
     Returns:
         One verdict per rater; the statistic is the median in seconds. ``figures``: times, panel.
@@ -214,25 +211,25 @@ def speeders(
         name = show_name(names, number, "rater")
         median = medians.get(number)
         if median is None or threshold is None or panel is None:
-            told = f"{name} has {len(times)} known times, too few to tell a speeder (at least {min_times})."
-            verdicts.append(RaterVerdict("speeder", number, None, threshold, False, told, {"times": float(len(times))}))
+            sentence = f"{name} has {len(times)} known times, too few to test for speeding (at least {min_times})."
+            verdicts.append(RaterVerdict(None, threshold, False, sentence, {"times": float(len(times))}))
             continue
-        told = f"{name} takes {median:.1f} s for an item, half of the time less; the panel {panel:.1f} s"
-        told += f"; rejected below {threshold:.1f} s."
+        sentence = f"{name} takes {median:.1f} s for an item (median); all raters {panel:.1f} s"
+        sentence += f"; rejected below {threshold:.1f} s."
         figures = {"times": float(len(times)), "panel": panel}
-        verdicts.append(RaterVerdict("speeder", number, median, threshold, median < threshold, told, figures))
+        verdicts.append(RaterVerdict(median, threshold, median < threshold, sentence, figures))
     return verdicts
 
 
 def gold_items(
     table: OpinionTable, low: ArrayLike, high: ArrayLike, *, most: float = 0.25, min_gold: int = 1
 ) -> list[RaterVerdict]:
-    """Judge raters by items whose right score is known: attention checks, hidden references, planted bad ones.
+    """Test raters by items whose correct score is known: attention checks, hidden references, deliberately bad videos.
 
     Args:
         table: ratings of one dimension, gold items included.
-        low: (items,) lowest right score; NaN for items that are no gold.
-        high: (items,) highest right score; NaN for the same items.
+        low: (items,) lowest correct score; NaN for items that are not gold.
+        high: (items,) highest correct score; NaN for the same items.
         most: share of wrong scores up to which a rater is kept.
         min_gold: gold items that a rater must have rated for a verdict.
 
@@ -246,26 +243,24 @@ def gold_items(
     fits = lower.shape == upper.shape == (table.items,)
     if not fits or bool(np.any(np.isnan(lower) != np.isnan(upper))) or bool(np.any(lower > upper)):
         raise UsageError(
-            "The right scores of gold items don't fit the items.",
+            "The correct scores of gold items don't fit the items.",
             found=f"{lower.shape} and {upper.shape}",
             expected=f"a lowest and a highest score, or NaN twice, for each of {table.items} items",
         )
     gold: NDArray[np.bool_] = ~np.isnan(lower)[table.item]
-    right = (table.value >= lower[table.item]) & (table.value <= upper[table.item])
-    seen = table.per_rater(gold.astype(np.float64))
-    wrong = table.per_rater((gold & ~right).astype(np.float64))
+    correct = (table.value >= lower[table.item]) & (table.value <= upper[table.item])
+    answered = table.per_rater(gold.astype(np.float64))
+    wrong = table.per_rater((gold & ~correct).astype(np.float64))
     verdicts = []
     for rater in range(table.raters):
-        name, figures = table.name_rater(rater), {"gold": seen[rater], "wrong": wrong[rater]}
-        if seen[rater] < max(min_gold, 1):
-            told = f"{name} rated {seen[rater]:.0f} gold items, too few for a verdict (at least {max(min_gold, 1)})."
-            verdicts.append(RaterVerdict("gold", rater, None, most, False, told, figures))
+        name, figures = table.name_rater(rater), {"gold": answered[rater], "wrong": wrong[rater]}
+        if answered[rater] < max(min_gold, 1):
+            sentence = f"{name} rated {answered[rater]:.0f} gold items, too few to test (at least {max(min_gold, 1)})."
+            verdicts.append(RaterVerdict(None, most, False, sentence, figures))
             continue
-        share = float(wrong[rater] / seen[rater])
-        told = f"{name} is wrong on {wrong[rater]:.0f} of {seen[rater]:.0f} gold items ({share:.0%})"
-        verdicts.append(
-            RaterVerdict("gold", rater, share, most, share > most, f"{told}; rejected above {most:.0%}.", figures)
-        )
+        share = float(wrong[rater] / answered[rater])
+        sentence = f"{name} is wrong on {wrong[rater]:.0f} of {answered[rater]:.0f} gold items ({share:.0%})"
+        verdicts.append(RaterVerdict(share, most, share > most, f"{sentence}; rejected above {most:.0%}.", figures))
     return verdicts
 
 

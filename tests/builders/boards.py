@@ -7,12 +7,16 @@ is a board with one primary run of one team, scored on the samples ``s1`` and ``
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from evalkit.board.model import AuditEntry, Decision, GoldItem, Run, Snapshot, StoredPair, StoredRating, Target, Team
 from evalkit.challenges.model import Challenge, load_challenge, parse_challenge
+from evalkit.challenges.rating_rules import RatingRules
+from evalkit.ratings import read_key, read_pairs, read_ratings
 from evalkit.ratings.model import Entry, Key, Rating, identity
 from evalkit.ratings.pairs import Comparison, pair_identity
 from evalkit.scoring.scorecard import Scorecard
@@ -20,6 +24,30 @@ from evalkit.scoring.scorecard import Scorecard
 Values = Mapping[str, Any]  # metric -> a number, None, or a list of both
 WHEN = datetime(2026, 3, 2, 12, tzinfo=UTC)
 NOW = datetime(2026, 3, 9, tzinfo=UTC)
+
+
+def talking_heads_board(shared: Path) -> Snapshot:
+    """Return the board of the talking-heads footage: five teams, their ratings and comparisons, no decision."""
+    folder = shared / "data" / "talking-heads" / "ratings"
+    stated = json.loads((folder / "rules.json").read_text())
+    preset = load_challenge("mmasia2025-talking-head")
+    rules = RatingRules(
+        method="mos",
+        dimensions=preset.ratings.dimensions,
+        window=stated["window"],
+        min_seconds_per_item=stated["min_seconds_per_item"],
+        blind=True,
+    )
+    samples = [f"s{number:02d}" for number in range(1, 21)]
+    teams = ("faithful", "blurred", "late", "frozen", "swapped")
+    return make_snapshot(
+        preset.model_copy(update={"ratings": rules}),
+        {team: {"psnr": [30.0] * 20} for team in teams},
+        samples=samples,
+        ratings=list(read_ratings(folder / "long.csv", dimensions=rules.dimensions)),
+        pairs=list(read_pairs(folder / "pairs.csv")),
+        key=read_key(folder / "key.csv"),
+    )
 
 
 def make_card(

@@ -16,9 +16,9 @@ from evalkit.board.filtering import filter_ratings
 from evalkit.board.model import Decision, GoldItem, Snapshot
 from evalkit.challenges.rating_rules import Estimator, RatingRules
 from evalkit.errors import UsageError
-from evalkit.rating_report.compute import RatingReport, compute_rating_report, propose_exclusions
-from evalkit.rating_report.model import EstimatorScores, RaterPanel, Screening
-from evalkit.rating_report.screening import RULES, screen
+from evalkit.rating_report.compute import compute_rating_report
+from evalkit.rating_report.model import EstimatorScores, RaterReport, RatingReport, ScreeningResult
+from evalkit.rating_report.screening import RULES, propose_exclusions, screen
 from evalkit.ratings import Comparison, Rating
 from evalkit.statistics.estimators import ESTIMATORS
 
@@ -51,24 +51,24 @@ def small(**more: Any) -> Snapshot:
     return make_snapshot(CHALLENGE, TEAMS, **{"ratings": RATINGS, **more})
 
 
-def scores_of(panel: RatingReport, name: str) -> EstimatorScores:
-    return next(scores for scores in panel.dimensions[0].estimators if scores.estimator == name)
+def scores_of(report: RatingReport, name: str) -> EstimatorScores:
+    return next(scores for scores in report.dimensions[0].estimators if scores.estimator == name)
 
 
-def rater_of(panel: RatingReport, name: str) -> RaterPanel:
-    return next(rater for rater in panel.raters if rater.rater == name)
+def rater_of(report: RatingReport, name: str) -> RaterReport:
+    return next(rater for rater in report.raters if rater.rater == name)
 
 
 # Hand-checked
 
 
 @pytest.fixture(scope="module")
-def panel() -> RatingReport:
+def report() -> RatingReport:
     return compute_rating_report(small())
 
 
-def test_plain_scores(panel: RatingReport) -> None:
-    plain = scores_of(panel, "mos.plain")
+def test_plain_scores(report: RatingReport) -> None:
+    plain = scores_of(report, "mos.plain")
     # Team scores: (4.5 + 4) / 2 and (2 + 3) / 2.
     assert [(team.team, team.score.value, team.items, team.ratings) for team in plain.teams] == [
         ("alpha", 4.25, 2, 8),
@@ -89,24 +89,24 @@ def test_plain_scores(panel: RatingReport) -> None:
         assert team.score.low < (team.score.value or 0) < team.score.high
 
 
-def test_other_estimators_stand_beside_it_or_say_why_not(panel: RatingReport) -> None:
-    assert [scores.estimator for scores in panel.dimensions[0].estimators] == list(ESTIMATORS)
+def test_other_estimators_stand_beside_it_or_say_why_not(report: RatingReport) -> None:
+    assert [scores.estimator for scores in report.dimensions[0].estimators] == list(ESTIMATORS)
     # Everybody rated everything, so biases cancel in every mean.
-    assert [team.score.value for team in scores_of(panel, "mos.bias-removed").teams] == pytest.approx([4.25, 2.5])
+    assert [team.score.value for team in scores_of(report, "mos.bias-removed").teams] == pytest.approx([4.25, 2.5])
     # r1 gives 5, 4, 2, 3: mean 3.5, deviation sqrt(5 / 3); r2 4, 4, 1, 3; r3 4, 3, 2, 2; r4 5, 5, 3, 4.
     rows = np.array(list(SCORES.values()), dtype=float)
     z = ((rows - rows.mean(axis=0)) / rows.std(axis=0, ddof=1)).mean(axis=1)
-    standard = scores_of(panel, "mos.zscore")
+    standard = scores_of(report, "mos.zscore")
     assert [team.score.value for team in standard.teams] == pytest.approx([z[:2].mean(), z[2:].mean()])
-    model = scores_of(panel, "mos.ap")
+    model = scores_of(report, "mos.ap")
     assert model.teams == ()
     assert model.reason is not None
     assert "mos.ap could not be computed" in model.reason
     assert "at least 10 ratings each" in model.reason
 
 
-def test_agreement(panel: RatingReport) -> None:
-    dimension = panel.dimensions[0]
+def test_agreement(report: RatingReport) -> None:
+    dimension = report.dimensions[0]
     rows = np.array(list(SCORES.values()), dtype=float)
     n, k = rows.shape
     grand = rows.mean()
@@ -116,7 +116,7 @@ def test_agreement(panel: RatingReport) -> None:
     assert dimension.icc_single.value == pytest.approx(
         (between - error) / (between + (k - 1) * error + k * (columns - error) / n)
     )
-    assert dimension.icc_panel.value == pytest.approx((between - error) / (between + (columns - error) / n))
+    assert dimension.icc_mean.value == pytest.approx((between - error) / (between + (columns - error) / n))
     # Interval alpha: 1 - (within-item mean square) / (mean square of all pairs).
     within = rows.var(axis=1, ddof=1).mean()
     assert dimension.alpha_interval.value == pytest.approx(1 - within / rows.var(ddof=1))
@@ -125,30 +125,30 @@ def test_agreement(panel: RatingReport) -> None:
     assert dimension.deviation == pytest.approx(math.sqrt(7 / 12))
 
 
-def test_raters_needed(panel: RatingReport) -> None:
+def test_raters_needed(report: RatingReport) -> None:
     deviation = math.sqrt(7 / 12)
-    for need in panel.dimensions[0].needed:
+    for need in report.dimensions[0].needed:
         least = next(
             n for n in range(2, 1000) if stats.t.ppf(0.975, n - 1) * deviation / math.sqrt(n) <= need.half_width
         )
         assert need.raters == least
-    assert [need.half_width for need in panel.dimensions[0].needed] == [0.5, 0.25]
+    assert [need.half_width for need in report.dimensions[0].needed] == [0.5, 0.25]
 
 
-def test_raters(panel: RatingReport) -> None:
+def test_raters(report: RatingReport) -> None:
     # r1 minus the item means: 0.5, 0, 0, 0; r2 -0.5, 0, -1, 0; r3 -0.5, -1, 0, -1; r4 0.5, 1, 1, 1.
-    assert [rater.bias for rater in panel.raters] == pytest.approx([0.125, -0.375, -0.625, 0.875])
-    assert [rater.inconsistency for rater in panel.raters] == [None] * 4
-    assert panel.dimensions[0].no_inconsistency is not None
-    first = panel.raters[0]
-    assert (first.ratings, first.counted, first.median_seconds, first.most_common) == (4, 4, 10.0, 0.25)
-    assert rater_of(panel, "r2").most_common == 0.5
+    assert [rater.bias for rater in report.raters] == pytest.approx([0.125, -0.375, -0.625, 0.875])
+    assert [rater.inconsistency for rater in report.raters] == [None] * 4
+    assert report.dimensions[0].no_inconsistency is not None
+    first = report.raters[0]
+    assert (first.ratings, first.counted, first.median_seconds, first.most_common_share) == (4, 4, 10.0, 0.25)
+    assert rater_of(report, "r2").most_common_share == 0.5
     assert (first.repeats, first.decisions, first.rejected_by, first.own_team) == (None, (), (), None)
     assert [screening.rule for screening in first.screenings] == list(RULES)
 
 
-def test_as_dict_is_plain_json_and_the_same_again(panel: RatingReport) -> None:
-    text = json.dumps(panel.as_dict(), allow_nan=False)
+def test_as_dict_is_plain_json_and_the_same_again(report: RatingReport) -> None:
+    text = json.dumps(report.as_dict(), allow_nan=False)
     assert json.loads(text)["dimensions"][0]["estimators"][0]["teams"][0]["score"]["value"] == 4.25
     shuffled = small(ratings=RATINGS[::-1])
     assert (
@@ -166,12 +166,12 @@ def test_a_video_under_several_ids_is_one_item_and_tells_self_consistency() -> N
         make_rating("r1", "alpha", "s1", "sync", 3, run="main"),
         make_rating("r1", "beta", "s1", "sync", 2, run="main"),
     ]
-    panel = compute_rating_report(small(ratings=[*RATINGS, *again]))
+    report = compute_rating_report(small(ratings=[*RATINGS, *again]))
     # r1 gives alpha, s1 the scores 5 and 3, so 4: the item's mean is (4 + 4 + 4 + 5) / 4.
-    plain = scores_of(panel, "mos.plain")
+    plain = scores_of(report, "mos.plain")
     assert [item.score.value for item in plain.items] == [4.25, 4.0, 2.0, 3.0]
     assert plain.items[0].ratings == 4
-    first = panel.raters[0]
+    first = report.raters[0]
     assert first.repeats is not None
     assert (first.repeats.answers, first.repeats.mean_difference) == (2, 1.0)  # 2 and 0 apart
     assert first.ratings == 6
@@ -186,22 +186,22 @@ def test_the_time_of_an_item_counts_once_however_many_questions_it_has() -> None
         make_rating("r1", "alpha", "s2", "a", 3, seconds=8.0),
         make_rating("r1", "beta", "s2", "a", 3, seconds=9.0),
     ]
-    panel = compute_rating_report(make_snapshot(THREE, TEAMS, ratings=given))
-    assert panel.raters[0].median_seconds == 8.0
+    report = compute_rating_report(make_snapshot(THREE, TEAMS, ratings=given))
+    assert report.raters[0].median_seconds == 8.0
 
 
 def test_days_and_answers_without_a_time() -> None:
     given = [make_rating("r1", "alpha", "s1", "sync", 3), make_rating("r1", "alpha", "s2", "sync", 3, at=None)]
     given.append(make_rating("r1", "beta", "s1", "sync", 9, at=WHEN.replace(hour=23)))
-    panel = compute_rating_report(make_snapshot(CHALLENGE, TEAMS, ratings=given))
-    assert [(day.day, day.answers, day.counted) for day in panel.days] == [("2026-03-02", 2, 1)]
-    assert panel.undated == 1
+    report = compute_rating_report(make_snapshot(CHALLENGE, TEAMS, ratings=given))
+    assert [(day.day, day.answers, day.counted) for day in report.days] == [("2026-03-02", 2, 1)]
+    assert report.undated == 1
 
 
-# Screening
+# ScreeningResult
 
 
-def screened(snapshot: Snapshot, *rules: str) -> dict[str, tuple[Screening, ...]]:
+def screened(snapshot: Snapshot, *rules: str) -> dict[str, tuple[ScreeningResult, ...]]:
     return screen(snapshot, filter_ratings(snapshot), rules or tuple(RULES))
 
 
@@ -228,7 +228,9 @@ def test_a_rule_speaks_by_more_than_half_of_the_dimensions(flat: tuple[str, ...]
     if found:
         assert proposed[0][2].startswith(f"In {len(flat)} of 3 dimensions, first in a: r9 gives 3 to 100% of 12 items")
     (screening,) = screened(snapshot, "straight-liners")["r9"]
-    assert [finding.rejected for finding in screening.findings] == [dimension in flat for dimension in "abc"]
+    assert [verdict.rejected for verdict in screening.by_dimension.values()] == [
+        dimension in flat for dimension in "abc"
+    ]
 
 
 def test_half_of_the_dimensions_is_not_enough() -> None:
@@ -236,7 +238,7 @@ def test_half_of_the_dimensions_is_not_enough() -> None:
     two = snapshot.challenge.ratings.model_copy(update={"dimensions": snapshot.challenge.ratings.dimensions[:2]})
     fewer = replace(snapshot, challenge=snapshot.challenge.model_copy(update={"ratings": two}))
     (screening,) = screened(fewer, "straight-liners")["r9"]
-    assert [finding.rejected for finding in screening.findings] == [True, False]
+    assert [verdict.rejected for verdict in screening.by_dimension.values()] == [True, False]
     assert not screening.rejected
     assert screening.sentence.startswith("Against the rater in 1 of 2 dimensions.")
 
@@ -269,7 +271,7 @@ def test_who_counts_is_held_against_those_who_count() -> None:
     )
     before, after = (screened(snapshot, "rest-correlation") for snapshot in (alone, with_noise))
     assert before["r3"] == after["r3"]
-    correlations = [finding.statistic for screening in after["r99"] for finding in screening.findings]
+    correlations = [verdict.statistic for screening in after["r99"] for verdict in screening.by_dimension.values()]
     assert len(correlations) == 3
     assert all(correlation is not None and correlation < 0 for correlation in correlations)
 
@@ -287,10 +289,10 @@ def test_speeders_are_seen_in_answers_that_the_rules_refuse() -> None:
     rater = rater_of(compute_rating_report(snapshot), "r3")
     assert (rater.counted, rater.median_seconds, rater.rejected_by) == (0, 1.5, ("speeders",))
     assert propose_exclusions(snapshot, ["bt500", "speeders"]) == [
-        ("r3", "speeder", "r3 takes 1.5 s for an item, half of the time less; the panel 20.0 s; rejected below 4.0 s.")
+        ("r3", "speeder", "r3 takes 1.5 s for an item (median); all raters 20.0 s; rejected below 4.0 s.")
     ]
     silent = next(screening for screening in rater.screenings if screening.rule == "bt500")
-    assert silent.sentence == "r3 has no rating that the challenge's rules let count, so nothing is said."
+    assert silent.sentence == "r3 has no rating that counts by the challenge's rules: not tested."
 
 
 def test_gold_items_need_no_team_and_all_dimensions_are_one_test() -> None:
@@ -302,9 +304,9 @@ def test_gold_items_need_no_team_and_all_dimensions_are_one_test() -> None:
         ("r2", "gold"),
         ("r4", "gold"),
     ]
-    panel = compute_rating_report(snapshot)
-    assert [(one.answers, one.wrong) for one in panel.gold] == [(3, 1), (4, 1)]
-    assert panel.summary.reasons == {"unknown-item": 3}
+    report = compute_rating_report(snapshot)
+    assert [(one.answers, one.wrong) for one in report.gold] == [(3, 1), (4, 1)]
+    assert report.summary.reasons == {"unknown-item": 3}
 
 
 def test_a_rater_stands_once_with_all_sentences() -> None:
@@ -334,15 +336,15 @@ def test_pairs_agree_with_an_independent_optimizer() -> None:
             pairs.append(Comparison(f"r{at}", "s1", left, right, 1.0, "", WHEN, 9.0, at))
     pairs.append(Comparison("r0", "s1", "a", "c", 0.5, "", WHEN, 9.0, 99))
     teams = {name: {"psnr": [1.0]} for name in "abc"}
-    (panel,) = compute_rating_report(make_snapshot(PAIRS, teams, pairs=pairs)).pairs
+    (report,) = compute_rating_report(make_snapshot(PAIRS, teams, pairs=pairs)).comparisons
     # a: 3 + 2 + 0.5 of 11; b: 6 + 1 of 13; c: 4 + 3 + 0.5 of 16? a-b 4, a-c 7, b-c 9: a 11, b 13, c 16 comparisons.
-    assert {team.team: (team.points, team.comparisons) for team in panel.teams} == {
+    assert {team.team: (team.points, team.comparisons) for team in report.teams} == {
         "a": (5.5, 11),
         "b": (7.0, 13),
         "c": (7.5, 16),
     }
-    assert [team.team for team in panel.teams] == ["c", "b", "a"]
-    assert (panel.balanced, panel.draws, panel.comparisons, panel.reason) == (False, 1, 20, None)
+    assert [team.team for team in report.teams] == ["c", "b", "a"]
+    assert (report.balanced, report.ties, report.comparisons, report.reason) == (False, 1, 20, None)
 
     def loss(free: np.ndarray) -> float:
         theta = dict(zip("abc", (*free, -free.sum()), strict=True))
@@ -354,73 +356,73 @@ def test_pairs_agree_with_an_independent_optimizer() -> None:
 
     best = optimize.minimize(loss, np.zeros(2), method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-12}).x
     expected = dict(zip("abc", (*best, -best.sum()), strict=True))
-    assert {team.team: team.strength.value for team in panel.teams} == pytest.approx(expected, abs=1e-5)
-    for team in panel.teams:
+    assert {team.team: team.strength.value for team in report.teams} == pytest.approx(expected, abs=1e-5)
+    for team in report.teams:
         assert team.error is not None
         assert team.strength.high == pytest.approx((team.strength.value or 0) + stats.norm.ppf(0.975) * team.error)
 
 
 def test_comparisons_without_finite_strengths_say_why() -> None:
     pairs = [("r1", "s1", "alpha", "beta", 1.0), ("r2", "s1", "alpha", "beta", 1.0)]
-    (panel,) = compute_rating_report(make_snapshot(PAIRS, TEAMS, pairs=pairs)).pairs
-    assert panel.reason is not None
-    assert "one side won every comparison" in panel.reason
-    assert [(team.points, team.strength.value, team.error) for team in panel.teams] == [
+    (report,) = compute_rating_report(make_snapshot(PAIRS, TEAMS, pairs=pairs)).comparisons
+    assert report.reason is not None
+    assert "one side won every comparison" in report.reason
+    assert [(team.points, team.strength.value, team.error) for team in report.teams] == [
         (2, None, None),
         (0, None, None),
     ]
-    assert panel.left_wins == 1.0
+    assert report.left_share == 1.0
 
 
 # Boards that lack something
 
 
 def test_an_empty_board() -> None:
-    panel = compute_rating_report(make_snapshot(CHALLENGE, {}))
-    assert (panel.raters, panel.dimensions, panel.pairs, panel.days) == ((), (), (), ())
-    assert json.dumps(panel.as_dict(), allow_nan=False)
+    report = compute_rating_report(make_snapshot(CHALLENGE, {}))
+    assert (report.raters, report.dimensions, report.comparisons, report.days) == ((), (), (), ())
+    assert json.dumps(report.as_dict(), allow_nan=False)
 
 
 def test_nothing_counts() -> None:
-    panel = compute_rating_report(replace(small(), teams=()))
-    dimension = panel.dimensions[0]
+    report = compute_rating_report(replace(small(), teams=()))
+    dimension = report.dimensions[0]
     assert (dimension.ratings, dimension.items) == (0, 0)
     assert {scores.reason for scores in dimension.estimators} == {"there are no ratings"}
     assert {figure.value for figure in (dimension.alpha_ordinal, dimension.icc_single)} == {None}
     assert {need.reason for need in dimension.needed} == {"no item has two ratings"}
-    assert [rater.counted for rater in panel.raters] == [0] * 4
+    assert [rater.counted for rater in report.raters] == [0] * 4
 
 
 def test_without_a_key_items_stand_alone() -> None:
-    panel = compute_rating_report(replace(small(), key=None))
-    plain = scores_of(panel, "mos.plain")
+    report = compute_rating_report(replace(small(), key=None))
+    plain = scores_of(report, "mos.plain")
     assert plain.teams == ()
     assert sorted(item.score.value or 0 for item in plain.items) == [2.0, 3.0, 4.0, 4.5]
     assert {(item.team, item.run) for item in plain.items} == {("", "")}
-    assert panel.notes == ("There is no key on the board, so nobody knows whose video an item is.",)
+    assert report.notes == ("There is no key on the board, so the team of an item is unknown.",)
 
 
 def test_without_runs_the_key_still_tells_the_teams() -> None:
-    panel = compute_rating_report(replace(small(), runs=()))
-    assert [(team.team, team.score.value) for team in scores_of(panel, "mos.plain").teams] == [
+    report = compute_rating_report(replace(small(), runs=()))
+    assert [(team.team, team.score.value) for team in scores_of(report, "mos.plain").teams] == [
         ("alpha", 4.25),
         ("beta", 2.5),
     ]
 
 
 def test_a_missing_rating_leaves_no_intraclass_correlation() -> None:
-    panel = compute_rating_report(small(ratings=RATINGS[:-1]))
-    assert panel.dimensions[0].icc_single.value is None
-    assert "15 ratings of 4 items by 4 raters" in (panel.dimensions[0].icc_single.reason or "")
+    report = compute_rating_report(small(ratings=RATINGS[:-1]))
+    assert report.dimensions[0].icc_single.value is None
+    assert "15 ratings of 4 items by 4 raters" in (report.dimensions[0].icc_single.reason or "")
     # beta, s2 is (3 + 3 + 2) / 3 now, and the team the mean of its two items, not of its seven ratings.
-    assert scores_of(panel, "mos.plain").teams[1].score.value == pytest.approx((2 + 8 / 3) / 2)
+    assert scores_of(report, "mos.plain").teams[1].score.value == pytest.approx((2 + 8 / 3) / 2)
 
 
 # The real files
 
 
 @pytest.fixture(scope="module")
-def real_panel(real_board: Snapshot) -> RatingReport:
+def real_report(real_board: Snapshot) -> RatingReport:
     return compute_rating_report(real_board, draws=200)
 
 
@@ -432,10 +434,10 @@ def test_the_planted_raters_are_proposed_and_nobody_else(real_board: Snapshot) -
 
 
 @pytest.mark.shared
-def test_every_estimator_puts_the_faithful_first(real_panel: RatingReport) -> None:
-    assert len(real_panel.dimensions) == 4
-    assert rater_of(real_panel, "r12").ratings - rater_of(real_panel, "r12").counted == 52
-    for dimension in real_panel.dimensions:
+def test_every_estimator_puts_the_faithful_first(real_report: RatingReport) -> None:
+    assert len(real_report.dimensions) == 4
+    assert rater_of(real_report, "r12").ratings - rater_of(real_report, "r12").counted == 52
+    for dimension in real_report.dimensions:
         for scores in dimension.estimators:
             assert scores.reason is None
             assert max(scores.teams, key=lambda team: team.score.value or 0).team == "faithful"
@@ -453,11 +455,11 @@ def test_the_strengths_of_the_real_pairs_have_the_order_of_the_points(real_board
     asked = replace(
         real_board, challenge=real_board.challenge.model_copy(update={"ratings": RatingRules(method="pairs")})
     )
-    (panel,) = compute_rating_report(asked).pairs
-    assert panel.comparisons == 550
-    assert not panel.balanced
-    by_points = [team.team for team in panel.teams]
-    by_strength = sorted(panel.teams, key=lambda team: -(team.strength.value or 0))
+    (report,) = compute_rating_report(asked).comparisons
+    assert report.comparisons == 550
+    assert not report.balanced
+    by_points = [team.team for team in report.teams]
+    by_strength = sorted(report.teams, key=lambda team: -(team.strength.value or 0))
     assert by_points == [team.team for team in by_strength]
     assert by_points[0] == "faithful"
     assert set(by_points[-2:]) == {"frozen", "swapped"}

@@ -111,8 +111,8 @@ def test_the_summary_and_what_counts(page):
     summary = [e for e in page.elements if e["attrs"].get("class") == "summary"]
     # 193 ratings: 1 off the scale, 24 of r6, 12 of r1 about their own team beta.
     assert summary[0]["text"].startswith("156 of 193 ratings count: 7 raters, 12 items.")
-    assert "Screening speaks against r7" in summary[0]["text"]
-    assert "1 rater left out by a decision." in summary[0]["text"]
+    assert "Screening rejects r7; no decision has been made yet." in summary[0]["text"]
+    assert "1 rater excluded by a decision." in summary[0]["text"]
     rows = {row[0]: row[1:] for row in cells(page, "Answers on the board")}
     assert rows["on the board"] == ["193", "0"]
     assert rows["that count"] == ["156", "0"]
@@ -122,8 +122,8 @@ def test_the_summary_and_what_counts(page):
 
 
 def test_scores_by_every_estimator(page):
-    panel = compute_rating_report(board(), draws=DRAWS)
-    for dimension in panel.dimensions:
+    report = compute_rating_report(board(), draws=DRAWS)
+    for dimension in report.dimensions:
         rows = cells(page, f"Opinion scores, {dimension.title}")
         usable = [scores for scores in dimension.estimators if scores.reason is None]
         assert len(usable) >= 5
@@ -145,9 +145,9 @@ def test_raters_and_what_would_happen(page):
     assert len(rows) == 8
     assert rows["r0"][0] == "counts"
     assert rows["r1 of beta"][3:5] == ["24", "12"]
-    assert rows["r6"][:3] == ["left out", rows["r6"][1], "Decision 1 holds; it can be taken back."]
+    assert rows["r6"][:3] == ["excluded", rows["r6"][1], "Decision 1 holds; it can be revoked."]
     state, rules, what, *_ = rows["r7"]
-    assert (state, what) == ("doubted", "A decision would take out 24 ratings that count.")
+    assert (state, what) == ("flagged", "A decision would exclude 24 ratings that count.")
     assert "straight-liners" in rules
     text = next(e for e in page.elements if e["tag"] == "details" and "r7" in e["text"][:40])["text"]
     assert "In 2 of 2 dimensions, first in sync: r7 gives 4 to 100% of 12 items" in text
@@ -160,7 +160,7 @@ def test_gold_imports_and_decisions(page):
     first, second = cells(page, "All decisions")
     assert first[:4] == ["1", "rater r6", "manual", "Asked to be left out."]
     assert first[-1] == "holds"
-    assert second[-1] == "taken back at 2026-03-09 00:00:00 UTC by other: Wrong one."
+    assert second[-1] == "revoked at 2026-03-09 00:00:00 UTC by other: Wrong one."
 
 
 def test_it_says_that_it_is_not_for_publication(page):
@@ -173,7 +173,9 @@ def test_comparisons():
     # a: 1 + 0 + 1 of 3; b: 0 + 1 of 2; c: 0 + 1 + 0 of 3.
     assert [row[:3] for row in rows] == [["a", "2.0", "3"], ["b", "1.0", "2"], ["c", "1.0", "3"]]
     assert all(re.fullmatch(r"[+-]\d\.\d\d\s?-?\d+\.\d\d to -?\d+\.\d\d", row[5]) for row in rows)
-    assert any("Not every two teams met equally often" in e["text"] for e in page.find("p", class_="muted"))
+    assert any(
+        "Not all pairs of teams were compared equally often" in e["text"] for e in page.find("p", class_="muted")
+    )
 
 
 def test_no_strengths_and_why():
@@ -184,10 +186,10 @@ def test_no_strengths_and_why():
 
 def test_boards_that_lack_something():
     empty = Page(render(make_snapshot(PAIRS, {})))
-    assert any("There is no rating on the board." in e["text"] for e in empty.elements)
+    assert any("There are no ratings on the board." in e["text"] for e in empty.elements)
     assert not [e for e in empty.elements if e["attrs"].get("id") in {"dimensions", "pairs", "gold"}]
     no_key = render(replace(board(), key=None))
-    assert "Nobody knows whose the videos are, so there is no score of a team." in no_key
+    assert "The teams of the videos are unknown, so there are no team scores." in no_key
     assert "There is no key on the board" in no_key
     timeless = make_snapshot(
         "id: c\ntitle: t\nratings: {method: mos, dimensions: [{id: sync, title: Sync}]}\n",

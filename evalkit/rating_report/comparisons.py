@@ -1,44 +1,46 @@
-"""Comparisons in a report: points, Bradley-Terry strengths, and whether the design was balanced."""
+"""Comparisons in a report: points, Bradley-Terry strengths, and whether every two teams met equally often."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from evalkit.errors import InputError
-from evalkit.rating_report.model import Figure, PairPanel, PairTeam
+from evalkit.rating_report.model import ComparedTeam, ComparisonReport, IntervalEstimate
 from evalkit.ratings.pairs import Comparison, PairVerdict
 from evalkit.statistics.bradley_terry import Strengths, bradley_terry
 from evalkit.statistics.pair_points import pair_points, win_matrix
 
 
-def pair_panels(counted: Sequence[PairVerdict]) -> tuple[PairPanel, ...]:
-    """Return what is said of the comparisons that count, per dimension, sorted."""
+def comparison_reports(counted: Sequence[PairVerdict]) -> tuple[ComparisonReport, ...]:
+    """Return the report of each dimension's comparisons, sorted by dimension.
+
+    Args:
+        counted: the verdicts on the comparisons that count.
+    """
     by_dimension: dict[str, list[Comparison]] = {}
     for verdict in counted:
         by_dimension.setdefault(verdict.comparison.dimension, []).append(verdict.comparison)
-    return tuple(_panel(dimension, found) for dimension, found in sorted(by_dimension.items()))
+    return tuple(_report(dimension, compared) for dimension, compared in sorted(by_dimension.items()))
 
 
-def _panel(dimension: str, compared: Sequence[Comparison]) -> PairPanel:
+def _report(dimension: str, compared: Sequence[Comparison]) -> ComparisonReport:
     teams = sorted({team for one in compared for team in (one.left, one.right)})
     number = {team: at for at, team in enumerate(teams)}
-    table = win_matrix(
-        np.array([number[one.left] for one in compared], dtype=np.int64),
-        np.array([number[one.right] for one in compared], dtype=np.int64),
-        np.array([one.outcome for one in compared], dtype=np.float64),
+    wins = win_matrix(
+        [number[one.left] for one in compared],
+        [number[one.right] for one in compared],
+        [one.outcome for one in compared],
         len(teams),
     )
-    points = pair_points(table)
+    points = pair_points(wins)
     reason: str | None = None
     strengths: Strengths | None = None
     try:
-        strengths = bradley_terry(table, names=teams)
+        strengths = bradley_terry(wins, names=teams)
     except InputError as error:
         reason = str(error)
     rows = [
-        PairTeam(
+        ComparedTeam(
             team,
             float(points.points[at]),
             int(points.comparisons[at]),
@@ -47,19 +49,19 @@ def _panel(dimension: str, compared: Sequence[Comparison]) -> PairPanel:
         )
         for at, team in enumerate(teams)
     ]
-    return PairPanel(
+    return ComparisonReport(
         dimension=dimension,
         comparisons=len(compared),
         raters=len({one.rater for one in compared}),
-        draws=sum(one.outcome == 0.5 for one in compared),
+        ties=sum(one.outcome == 0.5 for one in compared),
         balanced=points.balanced,
         teams=tuple(sorted(rows, key=lambda row: (-row.points, row.team))),
         reason=reason,
-        left_wins=sum(one.outcome for one in compared) / len(compared),
+        left_share=sum(one.outcome for one in compared) / len(compared),
     )
 
 
-def _strength(strengths: Strengths | None, at: int, reason: str | None) -> Figure:
+def _strength(strengths: Strengths | None, at: int, reason: str | None) -> IntervalEstimate:
     if strengths is None:
-        return Figure(None, reason=reason)
-    return Figure(float(strengths.theta[at]), float(strengths.low[at]), float(strengths.high[at]))
+        return IntervalEstimate(None, reason=reason)
+    return IntervalEstimate(float(strengths.theta[at]), float(strengths.low[at]), float(strengths.high[at]))
