@@ -223,3 +223,21 @@ def test_sections_that_links_name_exist() -> None:
             if section and path.suffix == ".md" and section not in anchors(path.read_text(encoding="utf-8")):
                 broken.append(f"{name}: {link}#{section}")
     assert broken == []
+
+
+def test_the_architecture_page_has_every_room() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    engine = [path.name for path in (ROOT / "evalkit").iterdir() if (path / "__init__.py").exists()]
+    rooms = [f"evalkit/{name}/" for name in engine] + ["metrics/", "validators/", "reports/", "reference_models/"]
+    assert [room for room in rooms if f"| [{room}](../{room.rstrip('/')}) |" not in page] == []
+
+
+def test_paths_that_pages_name_exist() -> None:
+    named = re.compile(
+        r"`((?:evalkit|metrics|validators|reports|reference_models|training|tests|benchmarks)/[\w./-]+)`"
+    )
+    pages = {
+        name: text for name, text in tracked().items() if name.startswith(("docs/", "design/", "README", "SECURITY"))
+    }
+    missing = [f"{name}: {path}" for name, text in pages.items() for path in named.findall(text)]
+    assert [found for found in missing if not (ROOT / found.split(": ")[1]).exists()] == []
