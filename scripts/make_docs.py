@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -71,8 +72,8 @@ def metric_page(metric: Metric) -> str:
     }
     lines = [f"# {record.title}", "", "Made by `make docs` from the record in the code.", "", record.summary, ""]
     lines += ["| | |", "|---|---|", *(f"| {label} | {text} |" for label, text in facts.items() if text)]
-    lines += ["", "## Definition", "", record.definition]
-    lines += ["", "## Mind", "", record.notes] if record.notes else []
+    lines += ["", "## Definition", "", record.definition, *background(record)]
+    lines += ["", "## Notes", "", record.notes] if record.notes else []
     lines += networks(record)
     lines += variants(record)
     lines += [
@@ -82,9 +83,19 @@ def metric_page(metric: Metric) -> str:
         f"Source: {record.citation}.",
         "",
         f"With a number, say: evalkit's version, `{record.id}`, protocol {record.protocol}, the backbones' name and",
-        "digest, how many videos it rests on. All of it stands in the scorecard.",
+        "digest, how many videos it is based on. All of it is in the scorecard.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def background(record: MetricRecord) -> list[str]:
+    """Return the link to the page about the metric's family, where docs/definitions/ has one."""
+    family = record.id.split(".", maxsplit=1)[0]
+    for line in (DOCS / "definitions" / "README.md").read_text(encoding="utf-8").splitlines():
+        page = re.match(r"\| \[([^]]+)\]\(([\w-]+\.md)\)", line)
+        if page and f"`{family}.*`" in line:
+            return ["", f"Sources, traps and check values: [{page[1]}](../definitions/{page[2]})."]
+    return []
 
 
 def networks(record: MetricRecord) -> list[str]:

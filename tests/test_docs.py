@@ -109,6 +109,7 @@ def test_every_metric_has_a_page_with_its_definition(name: str) -> None:
     for words in (record.definition, record.summary, record.citation, record.notes):
         assert words in page
     assert f"](metrics/{name}.md)" in METRICS_PAGE
+    assert "](../definitions/" in page
 
 
 def test_links_between_pages_lead_somewhere() -> None:
