@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from evalkit.board.model import Decision, Snapshot
-from evalkit.rating_report.model import DimensionReport, IntervalEstimate, RaterReport, RatingReport, TeamScore
+from evalkit.rating_report.model import DimensionReport, RaterReport, RatingReport, TeamScore
 from evalkit.ratings import REASON_TITLES
 from evalkit.reports.page import count, render_page
+from evalkit.statistics.arrays import IntervalEstimate
 from evalkit.text import escape_for_display
 
 ITEM_ROWS = 300  # videos of one dimension

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from evalkit.errors import InputError
-from evalkit.rating_report.model import ComparedTeam, ComparisonReport, IntervalEstimate
+from evalkit.rating_report.model import ComparedTeam, ComparisonReport
 from evalkit.ratings.pairs import Comparison, PairVerdict
+from evalkit.statistics.arrays import IntervalEstimate
 from evalkit.statistics.bradley_terry import Strengths, bradley_terry
 from evalkit.statistics.pair_points import pair_points, win_matrix
 

@@ -1,4 +1,4 @@
-"""One dimension of a report about ratings: estimates side by side, agreement, and raters needed."""
+"""One dimension of the rating report: scores by every estimator, agreement, and raters needed."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ from evalkit.errors import EvalkitError, InputError
 from evalkit.rating_report.model import (
     DimensionReport,
     EstimatorScores,
-    IntervalEstimate,
     ItemScore,
     RatersNeeded,
     TeamScore,
 )
 from evalkit.rating_report.tables import VideoTable
 from evalkit.statistics.agreement import (
-    Agreement,
     IccForm,
     Scale,
     intraclass_correlation,
@@ -26,7 +24,7 @@ from evalkit.statistics.agreement import (
     pooled_deviation,
     raters_needed,
 )
-from evalkit.statistics.arrays import Vector
+from evalkit.statistics.arrays import IntervalEstimate, Vector
 from evalkit.statistics.bootstrap import two_way_interval
 from evalkit.statistics.estimators import ESTIMATORS, estimate
 from evalkit.statistics.mos import mean_scores
@@ -76,8 +74,8 @@ def dimension_report(
 def rater_model(table: OpinionTable) -> tuple[Vector, Vector, str | None]:
     """Return the raters' biases and inconsistencies (raters,), and why there are no inconsistencies.
 
-    Both by the model of `projected_scores`. Where that can't be computed, the bias is the mean difference to the items'
-    mean scores, and NaN stands for the inconsistencies.
+    Both come from the model of `projected_scores`. Where that can't be computed, the bias is the mean difference to the
+    items' mean scores, and the inconsistencies are NaN.
     """
     try:
         model = projected_scores(table)
@@ -132,7 +130,7 @@ def _teams(found: VideoTable, score: Vector, table: OpinionTable, *, draws: int,
         rated = rated_run == at
         ratings = int(rated.sum())
         if not own.any():
-            rows.append(TeamScore(team, run, IntervalEstimate(None, reason="no rating is left"), 0, ratings))
+            rows.append(TeamScore(team, run, IntervalEstimate(None, reason="no ratings left"), 0, ratings))
             continue
         value = float(score[own].mean())
         ends = None
@@ -154,12 +152,11 @@ def _icc(table: OpinionTable, form: IccForm) -> IntervalEstimate:
     return _agreement(lambda: intraclass_correlation(table, form))
 
 
-def _agreement(compute: Callable[[], Agreement]) -> IntervalEstimate:
+def _agreement(compute: Callable[[], IntervalEstimate]) -> IntervalEstimate:
     try:
-        found = compute()
+        return compute()
     except EvalkitError as error:
         return IntervalEstimate(None, reason=str(error))
-    return IntervalEstimate(found.value, found.low, found.high, found.reason)
 
 
 def _needed(deviation: float | None, half_width: float) -> RatersNeeded:
@@ -173,7 +170,7 @@ def _needed(deviation: float | None, half_width: float) -> RatersNeeded:
 
 def _figure(value: float, low: float, high: float, reason: str) -> IntervalEstimate:
     if not np.isfinite(value):
-        return IntervalEstimate(None, reason="no rating is left")
+        return IntervalEstimate(None, reason="no ratings left")
     if not (np.isfinite(low) and np.isfinite(high)):
         return IntervalEstimate(float(value), reason=reason)
     return IntervalEstimate(float(value), float(low), float(high))

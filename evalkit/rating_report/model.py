@@ -10,23 +10,8 @@ from typing import Any
 
 from evalkit.board.model import Decision
 from evalkit.ratings.rules import Summary
+from evalkit.statistics.arrays import IntervalEstimate
 from evalkit.statistics.screening import RaterVerdict
-
-
-@dataclass(frozen=True)
-class IntervalEstimate:
-    """A number with its confidence interval, or the reason why there is none.
-
-    Args:
-        value: the number, ``None`` with a ``reason``.
-        low, high: ends of the 95 % interval; ``None`` without one.
-        reason: why there is no value, or no interval.
-    """
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-    reason: str | None = None
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""How far raters agree: Krippendorff's alpha, intraclass correlations, and how many raters a given precision takes."""
+"""Agreement of raters: Krippendorff's alpha, intraclass correlations, and the number of raters for a given precision.
+
+A value of 1 is perfect agreement, 0 is what chance gives, below 0 is worse than chance.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import numpy as np
 from scipy import sparse, stats
 
 from evalkit.errors import InputError, UsageError
-from evalkit.statistics.arrays import Vector
+from evalkit.statistics.arrays import IntervalEstimate, Vector
 from evalkit.statistics.bootstrap import percentile_interval, resample_counts
 from evalkit.statistics.mos import mean_scores
 from evalkit.statistics.opinion_table import OpinionTable, check_level
@@ -22,27 +25,6 @@ MANY_VALUES = 2000
 MANY_RATERS = 1_000_000
 
 
-@dataclass(frozen=True)
-class Agreement:
-    """A figure of agreement with its interval.
-
-    Attributes:
-        value: 1 is perfect agreement, 0 what chance gives, below 0 is worse than chance; ``None`` when undefined.
-        low: lower end of the confidence interval; ``None`` when there is none.
-        high: upper end.
-        items: items that counted.
-        raters: raters that counted.
-        reason: why there is no value or no interval; ``None`` when there are both.
-    """
-
-    value: float | None
-    low: float | None
-    high: float | None
-    items: int
-    raters: int
-    reason: str | None = None
-
-
 def krippendorff_alpha(
     table: OpinionTable,
     scale: Scale = "ordinal",
@@ -50,20 +32,20 @@ def krippendorff_alpha(
     level: float = 0.95,
     draws: int = 0,
     rng: np.random.Generator | None = None,
-) -> Agreement:
+) -> IntervalEstimate:
     """Return Krippendorff's alpha, ``1 - observed / expected disagreement``; ratings may be missing.
 
-    Items with fewer than two ratings count for nothing. The disagreement of two scores is: nominal, whether they
+    Items with fewer than two ratings are ignored. The disagreement of two scores is: nominal, whether they
     differ; interval, their squared difference; ordinal, the square of how many ratings lie between them, half of those
     at both ends included; ratio, ``((a - b) / (a + b)) ** 2``. Where all scores are the same, alpha is undefined.
     Krippendorff, "Content Analysis", 3rd ed. (2013), chapter 12; "Computing Krippendorff's alpha-reliability" (2011).
 
     Args:
         table: ratings of one dimension.
-        scale: what the scores are.
+        scale: level of measurement of the scores.
         level: coverage of the interval, from percentiles of alpha over resampled items.
         draws: resamples for the interval; 0 for none.
-        rng: where the draws come from; needed when there are any.
+        rng: random generator of the draws; needed when there are any.
 
     Raises:
         UsageError: for draws without ``rng``, an unknown scale, or negative scores on a ratio scale.
@@ -71,20 +53,19 @@ def krippendorff_alpha(
     """
     check_level(level)
     if scale not in {"nominal", "ordinal", "interval", "ratio"}:
-        raise UsageError(f"There is no scale '{scale}'.", expected="nominal, ordinal, interval or ratio")
+        raise UsageError(f"Unknown scale '{scale}'.", expected="nominal, ordinal, interval or ratio")
     if draws and rng is None:
         raise UsageError("Resampling needs a random generator.", fix="Pass rng=numpy.random.default_rng(seed).")
     if scale == "ratio" and bool(np.any(table.value < 0)):
-        raise UsageError("Scores on a ratio scale are not negative.", found=f"{table.value.min():g}")
+        raise UsageError("Scores on a ratio scale must not be negative.", found=f"{table.value.min():g}")
     kept = table.keep(table.per_item()[table.item] >= 2)
     rated, number = np.unique(kept.item, return_inverse=True)
-    raters = len(np.unique(kept.rater))
     if not len(rated):
-        return Agreement(None, None, None, 0, raters, "no item has two ratings")
+        return IntervalEstimate(None, reason="no item has two ratings")
     values, code = np.unique(kept.value, return_inverse=True)
     if len(values) > MANY_VALUES:
         raise InputError(
-            "Krippendorff's alpha compares every score with every other, and there are too many different ones.",
+            "Too many different scores for Krippendorff's alpha, which compares every one with every other.",
             found=f"{len(values)} different scores",
             expected=f"at most {MANY_VALUES}",
             fix="Round the scores.",
@@ -93,20 +74,20 @@ def krippendorff_alpha(
     counts = sparse.csr_array(sparse.coo_array((np.ones(len(kept)), (number, code)), shape=shape))
     value = _alpha(counts, values, scale, np.ones(len(rated)))
     if value is None:
-        return Agreement(None, None, None, len(rated), raters, "all scores are the same")
+        return IntervalEstimate(None, reason="all scores are the same")
     if not draws or rng is None:
-        return Agreement(value, None, None, len(rated), raters)
+        return IntervalEstimate(value)
     drawn = [_alpha(counts, values, scale, weight) for weight in resample_counts(rng, len(rated), draws)]
     resampled = [one for one in drawn if one is not None]
     ends = percentile_interval(resampled, draws=draws, tail=0.5 - level / 2, least=1.0)
     if ends is None:
         reason = f"in {draws - len(resampled)} of {draws} resamples all scores are the same"
-        return Agreement(value, None, None, len(rated), raters, reason)
-    return Agreement(value, *ends, len(rated), raters)
+        return IntervalEstimate(value, reason=reason)
+    return IntervalEstimate(value, *ends)
 
 
 def _alpha(counts: sparse.csr_array, values: Vector, scale: Scale, weight: Vector) -> float | None:
-    """Return alpha of (items, values) counts where item i stands ``weight[i]`` times; ``None`` when undefined."""
+    """Return alpha of (items, values) counts where item i counts ``weight[i]`` times; ``None`` when undefined."""
     size = np.asarray(counts.sum(axis=1)).ravel()
     share = sparse.csr_array(counts.multiply((weight / (size - 1))[:, None]))
     coincidence = (share.T @ counts).toarray()
@@ -131,16 +112,17 @@ def _distances(values: Vector, total: Vector, scale: Scale) -> Vector:
     return np.asarray(((values[:, None] - values[None, :]) / np.where(both > 0, both, 1.0)) ** 2)
 
 
-def intraclass_correlation(table: OpinionTable, form: IccForm = "2,k", *, level: float = 0.95) -> Agreement:
+def intraclass_correlation(table: OpinionTable, form: IccForm = "2,k", *, level: float = 0.95) -> IntervalEstimate:
     """Return an intraclass correlation with its interval (Shrout & Fleiss 1979; intervals as McGraw & Wong 1996).
 
-    The first figure says who the raters are: 1, other ones for each item; 2, a sample of all raters, whose biases count
-    as disagreement; 3, these raters and no others, whose biases don't count. The second says what is judged: one rating
-    (1) or the mean of all raters (k). The intervals are those of the F distribution, for normal ratings.
+    The first figure says who the raters are: 1, different ones for each item; 2, a sample of all raters, whose biases
+    count as disagreement; 3, these raters and no others, whose biases don't count. The second says whose reliability it
+    is: of one rating (1) or of the mean of all raters (k). The intervals come from the F distribution and assume
+    normal ratings.
 
     Args:
         table: ratings of one dimension; every rater with ratings must have rated every item with ratings.
-        form: ``2,1`` for one rater, ``2,k`` for the mean of the panel.
+        form: ``2,1`` for one rater, ``2,k`` for the mean of all raters.
         level: coverage of the interval.
 
     Raises:
@@ -149,7 +131,7 @@ def intraclass_correlation(table: OpinionTable, form: IccForm = "2,k", *, level:
     """
     check_level(level)
     if form not in ICC_FORMS:
-        raise UsageError(f"There is no intraclass correlation ({form}).", expected=" or ".join(ICC_FORMS))
+        raise UsageError(f"Unknown intraclass correlation ({form}).", expected=" or ".join(ICC_FORMS))
     rated, items = np.unique(table.item, return_inverse=True)
     active, raters = np.unique(table.rater, return_inverse=True)
     n, k = len(rated), len(active)
@@ -158,26 +140,27 @@ def intraclass_correlation(table: OpinionTable, form: IccForm = "2,k", *, level:
             "An intraclass correlation needs every rater's score of every item.",
             found=f"{len(table)} ratings of {n} items by {k} raters",
             expected=f"{n * k} ratings, of at least 2 items by at least 2 raters",
-            fix="Use Krippendorff's alpha, which takes missing ratings, or keep the items that everybody rated.",
+            fix="Use Krippendorff's alpha, which allows missing ratings, or keep the items that all raters rated.",
         )
     scores = np.empty((n, k))
     scores[items, raters] = table.value
     squares = _mean_squares(scores)
     if squares.between + squares.within <= np.finfo(float).eps * max(1.0, float(np.abs(scores).max())) ** 2:
-        return Agreement(None, None, None, n, k, "all scores are the same")
+        return IntervalEstimate(None, reason="all scores are the same")
     if form.startswith("2"):
         found = _random_raters(squares, n, k, level)
     elif form.startswith("1"):
         found = _one_way(squares.between, squares.within, (n - 1, n * (k - 1)), k, level)
     else:
         found = _one_way(squares.between, squares.error, (n - 1, (n - 1) * (k - 1)), k, level)
-    judges = k if form.endswith("k") else 1  # Spearman-Brown: the mean of so many ratings
-    stepped = [_ratio(judges * single, 1 + (judges - 1) * single) for single in found]
+    raters_averaged = k if form.endswith("k") else 1  # Spearman-Brown
+    stepped = [_ratio(raters_averaged * single, 1 + (raters_averaged - 1) * single) for single in found]
     value, low, high = (float(number) if np.isfinite(number) else None for number in stepped)
     if value is None:
-        return Agreement(None, None, None, n, k, "the items differ less than chance allows for")
-    reason = "the interval has no finite ends" if low is None or high is None else None
-    return Agreement(value, None if reason else low, None if reason else high, n, k, reason)
+        return IntervalEstimate(None, reason="the items differ less than expected by chance")
+    if low is None or high is None:
+        return IntervalEstimate(value, reason="the interval has no finite ends")
+    return IntervalEstimate(value, low, high)
 
 
 @dataclass(frozen=True)
@@ -234,7 +217,7 @@ def _random_raters(squares: _Squares, n: int, k: int, level: float) -> tuple[flo
 
 
 def _ratio(above: float, below: float) -> float:
-    """Return the quotient, NaN where nothing positive stands below the line."""
+    """Return ``above / below``, NaN unless ``below`` is positive."""
     return above / below if below > 0 else float("nan")
 
 
@@ -252,7 +235,7 @@ def pooled_deviation(table: OpinionTable) -> float | None:
 
 
 def raters_needed(deviation: float, half_width: float, *, level: float = 0.95) -> int:
-    """Return how many raters an item takes for a confidence interval of score -+ ``half_width``.
+    """Return how many raters an item needs for a confidence interval of score -+ ``half_width``.
 
     The smallest n from 2 with ``t * deviation / sqrt(n) <= half_width``, t the quantile of Student's t with n - 1
     degrees of freedom. It holds for the expected deviation; a sample's own may come out larger.
@@ -268,21 +251,21 @@ def raters_needed(deviation: float, half_width: float, *, level: float = 0.95) -
     check_level(level)
     if not half_width > 0 or not deviation >= 0:
         raise UsageError(
-            "No number of raters follows from these figures.",
+            "The number of raters can't be computed from these numbers.",
             found=f"deviation {deviation}, half width {half_width}",
-            expected="a deviation from 0 up and a half width above 0",
+            expected="a deviation of at least 0 and a half width above 0",
         )
 
-    def reached(n: int) -> bool:
+    def is_enough(n: int) -> bool:
         return float(stats.t.ppf(0.5 + level / 2, n - 1)) * deviation / math.sqrt(n) <= half_width
 
     most = 2
-    while not reached(most):
+    while not is_enough(most):
         most *= 2
         if most > MANY_RATERS:
-            raise UsageError("This precision would take more than a million raters.", found=f"half width {half_width}")
-    least = max(most // 2, 1)  # not enough, or 1
+            raise UsageError("This precision needs more than a million raters.", found=f"half width {half_width}")
+    least = max(most // 2, 1)  # too few, or 1
     while most - least > 1:
         middle = (least + most) // 2
-        least, most = (least, middle) if reached(middle) else (middle, most)
+        least, most = (least, middle) if is_enough(middle) else (middle, most)
     return most

@@ -1,4 +1,7 @@
-"""Strengths from pair comparisons: the Bradley-Terry model, its errors, and what comparisons it needs."""
+"""The Bradley-Terry model of pair comparisons: log strengths, their standard errors, and when they don't exist.
+
+The matrix of points that it takes comes from `evalkit.statistics.pair_points.win_matrix`.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,8 @@ from evalkit.errors import InputError, UsageError
 from evalkit.statistics.arrays import Vector
 from evalkit.statistics.opinion_table import SHOWN_NAMES, check_level, listed, show_name
 
-ROUNDS = 200
-SETTLED = 1e-9
+ITERATIONS = 200
+CONVERGED = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +52,7 @@ class Strengths:
         return float(_logistic(self.theta[i] - self.theta[j]))
 
     def difference(self, i: int, j: int) -> tuple[float, float]:
-        """Return ``theta[i] - theta[j]`` and its standard error, which the errors of the two alone don't give."""
+        """Return ``theta[i] - theta[j]`` and its standard error, which needs their covariance."""
         C = self.covariance
         return float(self.theta[i] - self.theta[j]), float(np.sqrt(max(C[i, i] + C[j, j] - 2 * C[i, j], 0.0)))
 
@@ -60,20 +63,20 @@ def bradley_terry(
     """Return the strengths of maximum likelihood (Bradley & Terry 1952; Hunter 2004), by Newton's method.
 
     A tie is half a win for both sides. The covariance is the pseudo-inverse of the Fisher information of the log
-    strengths, whose one direction without information is a shift of all of them; so it holds for strengths that are
-    zero on average. It takes comparisons for independent, and a tie for a whole comparison, so with many ties it is on
-    the safe side; for several comparisons per rater, resample raters.
+    strengths, which says nothing of a shift of all of them; so it holds for strengths that are zero on average. It
+    assumes independent comparisons and counts a tie as a whole one, so with many ties it is too large; with several
+    comparisons per rater, use a bootstrap over raters.
 
     Args:
         points: (n, n) what the row scored against the column, from `win_matrix`; the diagonal is zero.
-        names: one per entrant, for errors.
+        names: one per team, for error messages.
         level: coverage of the intervals, normal.
         prior: standard deviation of a normal prior of each log strength, which makes them finite where the comparisons
-            don't connect all entrants. A result with a prior must say so.
+            don't connect all teams. State the prior with the result.
 
     Raises:
-        UsageError: when ``points`` is no such table.
-        InputError: when no finite strengths fit: some entrants were never compared with the rest, or only ever won or
+        UsageError: when ``points`` is not such a matrix.
+        InputError: when no finite strengths fit: some teams were never compared with the rest, or only ever won or
             only ever lost against them. The error names the groups.
     """
     W = _checked(points, names, level, prior)
@@ -120,12 +123,12 @@ def _log_likelihood(theta: Vector, W: Vector, precision: float) -> float:
 
 
 def _maximise(W: Vector, played: Vector, precision: float) -> Vector:
-    """Return the log strengths, zero on average: Newton's steps, halved until the concave likelihood grows."""
+    """Return the log strengths, zero on average: Newton steps, halved until the concave likelihood grows."""
     n = len(W)
     theta = np.zeros(n)
     flat = np.full((n, n), 1 / n)
     best = _log_likelihood(theta, W, precision)
-    for _ in range(ROUNDS):
+    for _ in range(ITERATIONS):
         chance = _logistic(theta[:, None] - theta[None, :])
         slope = (W - played * chance).sum(axis=1) - precision * theta
         step = np.linalg.solve(_fisher(theta, played) + precision * np.eye(n) + flat, slope)
@@ -135,11 +138,11 @@ def _maximise(W: Vector, played: Vector, precision: float) -> Vector:
             size /= 2
         theta = theta + size * step
         best = _log_likelihood(theta, W, precision)
-        if float(np.abs(size * step).max()) < SETTLED * max(1.0, float(np.abs(theta).max())):
+        if float(np.abs(size * step).max()) < CONVERGED * max(1.0, float(np.abs(theta).max())):
             centred: Vector = theta - theta.mean()
             return centred
     raise InputError(
-        f"The strengths did not settle in {ROUNDS} rounds.",
+        f"The strengths did not converge in {ITERATIONS} iterations.",
         found=f"log strengths up to {np.abs(theta).max():.3g}",
         fix="Use a prior.",
     )
@@ -151,28 +154,28 @@ def _checked(points: ArrayLike, names: Sequence[str], level: float, prior: float
     square = W.ndim == 2 and W.shape[0] == W.shape[1] and len(W) >= 2
     if not square or not np.isfinite(W).all() or bool(np.any(W < 0)) or bool(np.any(np.diag(W) != 0)):
         raise UsageError(
-            "This is no table of points.",
+            "This is not a matrix of points.",
             found=f"{W.shape}",
-            expected="(n, n) finite numbers from 0 up, for at least two entrants, with a diagonal of zeros",
+            expected="(n, n) finite numbers of at least 0, for at least two teams, with a diagonal of zeros",
         )
     if names and len(names) != len(W):
-        raise UsageError("The names don't fit the entrants.", found=f"{len(names)} names", expected=f"{len(W)}")
+        raise UsageError("The names don't match the teams.", found=f"{len(names)} names", expected=f"{len(W)}")
     if prior is not None and not prior > 0:
         raise UsageError("The deviation of a prior must be above 0.", found=str(prior))
     return W
 
 
 def _require_strongly_connected(W: Vector, names: Sequence[str]) -> None:
-    """Refuse points under which some group never scored against the rest: its strength has no finite estimate."""
+    """Raise when some group never scored against the rest: its strength has no finite estimate."""
     graph = (W > 0).astype(np.float64)
     count, group = csgraph.connected_components(graph, directed=True, connection="strong")
     if count == 1:
         return
-    groups = [[show_name(names, int(i), "entrant") for i in np.flatnonzero(group == number)] for number in range(count)]
+    groups = [[show_name(names, int(i), "team") for i in np.flatnonzero(group == number)] for number in range(count)]
     groups.sort(key=lambda members: (len(members), members))
     parts, _ = csgraph.connected_components(graph, directed=False)
     why = (
-        "some entrants were never compared with the others, directly or through a chain"
+        "some teams were never compared with the others, directly or through a chain"
         if parts > 1
         else "between groups, one side won every comparison"
     )
@@ -181,6 +184,6 @@ def _require_strongly_connected(W: Vector, names: Sequence[str]) -> None:
     raise InputError(
         f"No finite strengths fit these comparisons: {why}.",
         found=f"{count} groups: {', '.join(shown)}" + (f" and {rest} more" if rest > 0 else ""),
-        expected="one group, in which a chain of points leads from each entrant to every other and back",
-        fix="Compare across the groups, leave some out, or use a prior and say so.",
+        expected="one group, in which a chain of points leads from each team to every other and back",
+        fix="Compare across the groups, leave some out, or use a prior and state it.",
     )

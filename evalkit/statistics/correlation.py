@@ -1,8 +1,8 @@
-"""Whether a metric agrees with people: rank and linear correlation with bootstrap intervals.
+"""Correlation of a metric with human ratings: rank and linear coefficients with bootstrap intervals.
 
 SRCC (Spearman), PLCC (Pearson, as it is or after a four-parameter logistic, as the Video Quality Experts Group does it:
-VQEG, "Final report from FR-TV Phase II", 2003) and KRCC (Kendall's tau-b, which allows for ties). All are turned so
-that +1 is full agreement, whichever side of the metric is better.
+VQEG, "Final report from FR-TV Phase II", 2003) and KRCC (Kendall's tau-b, which allows for ties). The sign is
+such that +1 is full agreement, whether higher or lower values of the metric are better.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from evalkit.errors import InputError
 from evalkit.statistics.arrays import Index, Vector
 from evalkit.statistics.bootstrap import BLOCK, percentile_interval, resample_indices
 
-FEWEST = 3  # two points lie on a line whatever they are
+FEWEST = 3  # two points always lie on a line
 FEWEST_FOR_INTERVAL = 5
 FEWEST_FOR_LOGISTIC = 8  # twice its parameters
 COEFFICIENTS = ("srcc", "plcc", "krcc")
@@ -35,8 +35,8 @@ class Coefficient:
 
     Args:
         value: the coefficient.
-        ci: bootstrap percentile interval; ``None`` where resamples can't carry one.
-        reason: machine-readable reason of a gap.
+        ci: bootstrap percentile interval; ``None`` where there is none.
+        reason: why there is no value, machine-readable.
     """
 
     value: float | None
@@ -46,13 +46,13 @@ class Coefficient:
 
 @dataclass(frozen=True)
 class Correlations:
-    """How one metric agrees with people in one dimension.
+    """The correlations of one metric with human ratings in one dimension.
 
     Args:
         n: pairs of values that both exist.
         clusters: independent units among them, such as videos that every team answered.
         srcc, plcc, krcc: the coefficients.
-        logistic: whether PLCC was taken after the logistic.
+        logistic: whether PLCC was computed after the logistic.
     """
 
     n: int
@@ -65,7 +65,7 @@ class Correlations:
 
 def correlate(
     metric: NDArray[Any],
-    people: NDArray[Any],
+    human: NDArray[Any],
     *,
     higher_is_better: bool = True,
     logistic: bool = False,
@@ -74,13 +74,13 @@ def correlate(
     seed: int = 0,
     confidence: float = 0.95,
 ) -> Correlations:
-    """Return the correlations of a metric with people's scores, NaN meaning that a value is missing.
+    """Return the correlations of a metric with human scores; NaN is a missing value.
 
     Args:
         metric: (n,) one value per item.
-        people: (n,) people's score of the same items, higher being better.
-        higher_is_better: better side of the metric.
-        logistic: fit ``people`` by a four-parameter logistic of ``metric`` before PLCC.
+        human: (n,) human scores of the same items, higher being better.
+        higher_is_better: of the metric.
+        logistic: fit ``human`` by a four-parameter logistic of ``metric`` before PLCC.
         clusters: (n,) which items belong together (the same video, the same team) and are resampled together.
         draws: resamples of the interval.
         seed: the same seed gives the same interval.
@@ -89,7 +89,7 @@ def correlate(
     Raises:
         InputError: for arrays of unequal length or with infinite values.
     """
-    x, y = np.asarray(metric, dtype=np.float64), np.asarray(people, dtype=np.float64)
+    x, y = np.asarray(metric, dtype=np.float64), np.asarray(human, dtype=np.float64)
     unit = np.arange(len(x)) if clusters is None else np.asarray(clusters)
     if x.ndim != 1 or x.shape != y.shape or unit.shape != x.shape:
         raise InputError("A correlation needs two lists of one length.", found=f"{x.shape}, {y.shape}, {unit.shape}")
@@ -127,7 +127,7 @@ def logistic4(x: NDArray[Any], top: float, bottom: float, middle: float, width: 
 def fit_logistic4(x: NDArray[Any], y: NDArray[Any]) -> tuple[float, float, float, float] | None:
     """Return (top, bottom, middle, width) of the least-squares logistic, or ``None`` where none is found.
 
-    The fit is made on ``x`` with mean 0 and deviation 1, so that the unit of a metric doesn't matter.
+    The fit is made on ``x`` with mean 0 and standard deviation 1, so that the unit of a metric doesn't matter.
     """
     x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     centre, scale = float(x.mean()), float(x.std())
@@ -136,7 +136,7 @@ def fit_logistic4(x: NDArray[Any], y: NDArray[Any]) -> tuple[float, float, float
     start = (float(y.max()), float(y.min()), 0.0, 1.0)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the covariance, which is not used, may not exist
+            warnings.simplefilter("ignore")  # about the covariance, which is not used
             found, _ = curve_fit(logistic4, (x - centre) / scale, y, p0=start, maxfev=4000)
     except RuntimeError:
         return None
@@ -151,11 +151,11 @@ def _why_not(x: Vector, y: Vector) -> str | None:
         return f"fewer_than_{FEWEST}"
     if _flat(x):
         return "metric_constant"
-    return "people_constant" if _flat(y) else None
+    return "human_constant" if _flat(y) else None
 
 
 def _flat(values: Vector) -> bool:
-    """Whether values are equal but for rounding: a correlation of rounding errors would be noise."""
+    """Return whether values differ only by rounding: their correlation would be noise."""
     return bool(np.ptp(values) <= 1e-13 * np.abs(values).max())
 
 
@@ -184,7 +184,7 @@ def _intervals(
         if not logistic:
             drawn["plcc"] += _rows_pearson(u, v)
         for one, other in zip(u, v, strict=True):
-            # The coefficient is the same either way; the exact method would spend its time on a p-value.
+            # The same coefficient, without the slow p-value of the exact method.
             drawn["krcc"].append(float(kendalltau(one, other, method="asymptotic").statistic))
             linear = _pearson(one, other, logistic=True) if logistic else None
             if linear is not None:
@@ -203,7 +203,8 @@ def _rows_pearson(u: Vector, v: Vector) -> list[float]:
 def _resampled(x: Vector, y: Vector, members: Index, draws: int, seed: int) -> Iterator[tuple[Vector, Vector]]:
     """Yield resamples as rows (some draws, items), without those in which one side is constant.
 
-    Whole clusters are drawn, with replacement; where they differ in size every block is a single draw.
+    Whole clusters are drawn, with replacement. Draws of clusters of different sizes differ in length, so that each is a
+    block of its own.
     """
     sizes = np.bincount(members)
     parts = np.split(np.argsort(members, kind="stable"), np.cumsum(sizes)[:-1])

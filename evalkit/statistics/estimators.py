@@ -1,4 +1,4 @@
-"""From the ratings of one dimension to a score per item, by the challenge's estimator.
+"""A score per item from the ratings of one dimension, by a named estimator.
 
 See docs/definitions/ratings-statistics.md.
 """
@@ -20,14 +20,14 @@ from evalkit.statistics.subject_model import projected_scores
 
 @dataclass(frozen=True, eq=False)
 class EstimatedScores:
-    """Scores of items, and the ratings that they are means of.
+    """Scores of items, and the ratings whose means they are.
 
     Args:
-        score: (items,) NaN where nothing can be said.
-        table: the ratings as they entered: without the raters who were left out, without bias or standardised where the
+        score: (items,) NaN where there is none.
+        table: the ratings that were used: without excluded raters, with bias removed or standardised where the
             estimator does so.
         used: the estimator; ``mos.plain`` where the declared one could not be computed.
-        notes: sentences on what was left out, and why another estimator was used.
+        notes: sentences on excluded raters, and why another estimator was used.
     """
 
     score: Vector
@@ -40,15 +40,15 @@ def estimate(table: OpinionTable, estimator: str) -> EstimatedScores:
     """Return the items' scores; plain means with a note where ``estimator`` can't be computed.
 
     - ``mos.plain``: the mean over raters.
-    - ``mos.bias-removed``: the mean of ratings less each rater's bias.
-    - ``mos.bt500``: the mean without the raters whom ITU-R BT.500 rejects.
+    - ``mos.bias-removed``: the mean of ratings minus each rater's bias.
+    - ``mos.bt500``: the mean without the raters that ITU-R BT.500 rejects.
     - ``mos.p913``: the bias removed, raters rejected by BT.500 on what remains, the mean (ITU-T P.913, 12.4).
-    - ``mos.zscore``: the mean of standardised ratings; in standard deviations, not on the scale.
-    - ``mos.ap``: the model of raters, solved by alternating projection.
+    - ``mos.zscore``: the mean of z-scores per rater; in standard deviations, not on the scale.
+    - ``mos.ap``: the rater model, solved by alternating projection.
 
     Args:
         table: ratings of one dimension.
-        estimator: as the challenge declares it.
+        estimator: one of `ESTIMATORS`.
     """
     try:
         return ESTIMATORS[estimator](table)
@@ -78,7 +78,7 @@ def _p913(table: OpinionTable) -> EstimatedScores:
 def _screened(table: OpinionTable, used: str) -> EstimatedScores:
     rejected = rejected_raters(bt500(table))
     kept = table.without(rejected)
-    notes = (f"The screening of {used} left out {len(rejected)} of {_active(table)} raters.",) if rejected else ()
+    notes = (f"The screening of {used} excluded {len(rejected)} of {_active(table)} raters.",) if rejected else ()
     return EstimatedScores(mean_scores(kept).score, kept, used, notes)
 
 
@@ -89,7 +89,7 @@ def _zscore(table: OpinionTable) -> EstimatedScores:
     standard = kept.with_values((kept.value - mean[kept.rater]) / deviation[kept.rater])
     notes: tuple[str, ...] = ()
     if found.left_out:
-        notes = (f"{len(found.left_out)} of {_active(table)} raters have no spread to be standardised by.",)
+        notes = (f"{len(found.left_out)} of {_active(table)} raters gave one score only, which can't be standardised.",)
     return EstimatedScores(found.score, standard, "mos.zscore", notes)
 
 
@@ -98,8 +98,8 @@ def _ap(table: OpinionTable) -> EstimatedScores:
     notes: tuple[str, ...] = ()
     if found.floored:
         notes = (
-            f"{len(found.floored)} of {_active(table)} raters reached the least inconsistency of mos.ap: the scores "
-            "are close to those raters' own.",
+            f"{len(found.floored)} of {_active(table)} raters reached the smallest inconsistency of mos.ap: the "
+            "scores follow those raters closely.",
         )
     return EstimatedScores(found.score, table.with_values(table.value - found.bias[table.rater]), "mos.ap", notes)
 

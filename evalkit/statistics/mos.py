@@ -1,6 +1,6 @@
 """Mean opinion scores: plain, without the raters' biases, and of standardised scores, each with its uncertainty.
 
-Model-based scores, which also weigh raters by their consistency, are in `evalkit.statistics.subject_model`.
+Scores that also weigh raters by their consistency are in `evalkit.statistics.subject_model`.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from evalkit.statistics.arrays import Index, Vector
 from evalkit.statistics.opinion_table import OpinionTable, half_widths, require_connected
 
 Interval = Literal["t", "normal"]
-_SAME = 1e-12  # a deviation this small, relative to the scores, is rounding
+_ROUNDING = 1e-12  # a smaller deviation, relative to the scores, is rounding
 
 
 @dataclass(frozen=True, eq=False)
 class MeanScores:
-    """A mean opinion score per item. NaN means: can't be said, because there are too few ratings.
+    """A mean opinion score (MOS) per item. NaN: too few ratings.
 
     Attributes:
         score: (items,) NaN for an item that nobody rated.
-        n: (items,) ratings behind it.
+        n: (items,) number of ratings.
         deviation: (items,) standard deviation over the raters, divided by n - 1; NaN below two ratings.
         error: (items,) standard error of the score; NaN below two ratings.
         low: (items,) lower end of the confidence interval; it is not cut to the scale.
         high: (items,) upper end.
-        left_out: raters whose ratings could not be used, and did not count.
+        left_out: raters whose ratings could not be used.
     """
 
     score: Vector
@@ -45,8 +45,8 @@ def mean_scores(table: OpinionTable, *, level: float = 0.95, interval: Interval 
     """Return the mean over raters of each item, with a confidence interval of that mean.
 
     ``score -+ q * deviation / sqrt(n)``, where q is the quantile of Student's t with n - 1 degrees of freedom, or of
-    the normal distribution, as ITU-R BT.500-15 (2023) writes it (1.96). When all raters of an item agree, the interval
-    has no width: that is what the formula says, not that the score is certain.
+    the normal distribution, as ITU-R BT.500-15 (2023) writes it (1.96). When all raters of an item agree, the
+    interval has no width: a property of the formula, not a proof that the score is certain.
 
     Args:
         table: ratings of one dimension.
@@ -84,7 +84,7 @@ def standardised_scores(
     """Return the mean of standardised scores: each rater's scores minus their mean, divided by their deviation (n - 1).
 
     Raters with one rating, or with the same score for everything, have no deviation: they are named in ``left_out``.
-    This is fair only where all raters saw comparable items, since it takes everybody's mean item for equally good.
+    Use it only where all raters saw comparable items, since it assumes that each rater's mean item is equally good.
 
     Args:
         table: ratings of one dimension.
@@ -118,6 +118,6 @@ def rater_moments(table: OpinionTable) -> tuple[Vector, Vector]:
 
 
 def is_rounding(deviation: Vector, mean: Vector) -> NDArray[np.bool_]:
-    """Return where a deviation is so small beside the mean that the values are in truth equal."""
+    """Return where a deviation is so small relative to the mean that it is rounding."""
     with np.errstate(invalid="ignore"):
-        return np.asarray(deviation <= _SAME * np.maximum(1.0, np.abs(mean)))
+        return np.asarray(deviation <= _ROUNDING * np.maximum(1.0, np.abs(mean)))

@@ -1,4 +1,4 @@
-"""The table that all estimates start from: who gave which item which score, one row per rating."""
+"""`OpinionTable`, the input of all estimators: rater, item and score, one row per rating."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NAME_LENGTH = 80
 class OpinionTable:
     """Ratings of one dimension in long form; a pair of rater and item that has no row is missing.
 
-    The rows are sorted by item and rater, so that no result depends on the order in which ratings came. Build one with
+    The rows are sorted by item and rater, so that no result depends on the order of the input. Build one with
     `opinion_table`.
 
     Attributes:
@@ -106,7 +106,7 @@ def opinion_table(
         value: (n,) scores; NaN is missing.
         raters: how many; by default as many as there are names, or one more than the largest number.
         items: the same for items.
-        rater_names: one per rater, for sentences.
+        rater_names: one per rater, for messages.
         item_names: one per item.
 
     Raises:
@@ -123,13 +123,13 @@ def opinion_table(
         )
     n_raters = _count(who, raters, rater_names, "rater")
     n_items = _count(what, items, item_names, "item")
-    there = ~np.isnan(score)
-    who, what, score = who[there], what[there], score[there]
+    present = ~np.isnan(score)
+    who, what, score = who[present], what[present], score[present]
     order = np.lexsort((who, what))
     table = OpinionTable(
         who[order], what[order], score[order], n_raters, n_items, tuple(rater_names), tuple(item_names)
     )
-    _refuse_strange_rows(table)
+    _check_rows(table)
     return table
 
 
@@ -137,7 +137,7 @@ def from_matrix(scores: ArrayLike, rater_names: Sequence[str] = ()) -> OpinionTa
     """Return the table of ``scores`` (items, raters), where NaN is missing."""
     full = np.asarray(scores, dtype=np.float64)
     if full.ndim != 2:
-        raise UsageError("A matrix of ratings has two axes.", found=str(full.shape), expected="(items, raters)")
+        raise UsageError("A matrix of ratings must have two axes.", found=str(full.shape), expected="(items, raters)")
     what, who = np.indices(full.shape)
     return opinion_table(
         who.ravel(),
@@ -163,7 +163,7 @@ def half_widths(error: Vector, n: Vector, level: float, interval: str) -> Vector
     if interval == "normal":
         return error * float(stats.norm.ppf(upper))
     if interval != "t":
-        raise UsageError(f"There is no interval '{interval}'.", expected="t or normal")
+        raise UsageError(f"Unknown interval '{interval}'.", expected="t or normal")
     quantile = np.full(np.shape(n), np.nan)
     enough = np.asarray(n) >= 2
     quantile[enough] = stats.t.ppf(upper, np.asarray(n)[enough] - 1)
@@ -173,16 +173,16 @@ def half_widths(error: Vector, n: Vector, level: float, interval: str) -> Vector
 def check_level(level: float) -> None:
     """Raise UsageError unless ``level`` lies between 0 and 1."""
     if not 0 < level < 1:
-        raise UsageError("A level of confidence lies between 0 and 1.", found=str(level), expected="0.95, say")
+        raise UsageError("A confidence level must be between 0 and 1.", found=str(level), expected="such as 0.95")
 
 
 def require_connected(table: OpinionTable, purpose: str) -> None:
-    """Refuse a table in which some raters share no item, directly or through others, with the rest.
+    """Raise unless all raters are linked by common items, directly or through other raters.
 
     The biases of two such groups can't be compared: any shift between them fits equally well.
 
     Raises:
-        InputError: when the table is empty, or falls apart; it names a few raters of each part.
+        InputError: when the table is empty, or its parts share no item; it names a few raters of each part.
     """
     if not len(table):
         raise InputError("There are no ratings.", expected=f"ratings, for {purpose}")
@@ -197,9 +197,9 @@ def require_connected(table: OpinionTable, purpose: str) -> None:
             listed([table.name_rater(int(rater)) for rater in active[part[active] == number]]) for number in parts
         ]
         raise InputError(
-            f"The ratings fall into {len(parts)} parts that share no item, so {purpose} can't compare their raters.",
+            f"The ratings form {len(parts)} parts without a common item, so {purpose} can't compare their raters.",
             found="; ".join(f"{{{group}}}" for group in groups[:SHOWN_NAMES]),
-            expected="raters who are linked by items that they have in common",
+            expected="raters who are linked by common items",
             fix="Analyse each part alone, or use the plain mean opinion score.",
         )
 
@@ -219,7 +219,7 @@ def _index(numbers: ArrayLike, what: str) -> Index:
     found = np.asarray(numbers)
     if found.ndim != 1 or (found.size and not np.issubdtype(found.dtype, np.integer)):
         raise UsageError(
-            f"The {what}s of a table of ratings are whole numbers in one row.",
+            f"The {what}s of a table of ratings must be a one-dimensional array of whole numbers.",
             found=f"{found.dtype} {found.shape}",
             expected="an index from 0 per rating",
         )
@@ -231,14 +231,14 @@ def _count(index: Index, count: int | None, names: Sequence[str], what: str) -> 
     total = count if count is not None else len(names) or least
     if (names and len(names) != total) or least > total or index.min(initial=0) < 0:
         raise UsageError(
-            f"The {what}s of the ratings don't fit how many there are.",
+            f"The {what}s of the ratings don't match their number.",
             found=f"numbers {index.min(initial=0)} to {least - 1}, {total} {what}s, {len(names)} names",
             expected=f"numbers from 0 to {total - 1}, and a name for each or none",
         )
     return total
 
 
-def _refuse_strange_rows(table: OpinionTable) -> None:
+def _check_rows(table: OpinionTable) -> None:
     infinite = np.flatnonzero(np.isinf(table.value))
     if infinite.size:
         row = infinite[0]
@@ -253,5 +253,5 @@ def _refuse_strange_rows(table: OpinionTable) -> None:
             f"{table.name_rater(table.rater[row])} has two scores for {table.name_item(table.item[row])}.",
             found=f"{len(twice)} repeated ratings",
             expected="one score per rater and item",
-            fix="Decide first which one counts.",
+            fix="Choose which one counts before.",
         )

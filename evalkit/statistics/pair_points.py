@@ -20,7 +20,7 @@ class PairPoints:
         points: (teams,) wins plus half the ties.
         comparisons: (teams,) how often each was compared.
         share: (teams,) points per comparison, 0..1; NaN for a team that was never compared.
-        balanced: whether every two teams met equally often, without which points measure the opponents too.
+        balanced: whether every two teams met equally often; otherwise points also depend on the opponents.
     """
 
     points: Vector

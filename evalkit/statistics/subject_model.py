@@ -1,4 +1,4 @@
-"""Scores from a model of the raters: each has a bias and an inconsistency, and steady raters weigh more.
+"""The rater model: each rater has a bias and an inconsistency, and consistent raters weigh more.
 
 The model is ``u = score[item] + bias[rater] + inconsistency[rater] * noise``, noise standard normal (Li, Bampis,
 Krasula, Janowski & Katsavounidis, "A simple model for subject behavior in subjective experiments", 2020; ITU-T P.910,
@@ -6,12 +6,12 @@ annex E). `projected_scores` solves it by alternating projection. `likely_scores
 quasi-Newton method and can add a spread per content (Li & Bampis, "Recover subjective quality scores from noisy
 measurements", 2017).
 
-The likelihood has no largest value: it grows without bound as the scores follow one rater exactly. What both find is
-the maximum near the plain means, where there is one: with about ten ratings per item, or one rater much steadier than
-the rest, the solution can run off to that rater, and is then worse than the plain means. No rater counts as steadier
-than ``least_inconsistency``; ``floored`` names those who reached it, and where it is not empty the scores are little
-but those raters' own. ``restricted=True`` takes out of each inconsistency what the rater's own weight in the scores
-hides, as restricted maximum likelihood does (Patterson & Thompson 1971), and keeps the solution near.
+The likelihood has no maximum: it grows without bound as the scores follow one rater exactly. Both functions find the
+local maximum near the plain means, where there is one: with about ten ratings per item, or one rater much more
+consistent than the rest, the solution can follow that rater, and is then worse than the plain means. No rater's
+inconsistency falls below ``least_inconsistency``; ``floored`` names the raters who reached it, and where it is not
+empty the scores are close to those raters' own. ``restricted=True`` corrects each inconsistency for the rater's own
+weight in the scores, as restricted maximum likelihood does (Patterson & Thompson 1971), and avoids most such solutions.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ from evalkit.statistics.arrays import Index, Vector
 from evalkit.statistics.mos import mean_scores
 from evalkit.statistics.opinion_table import OpinionTable, check_level, listed, require_connected
 
-ROUNDS = 5000
-SETTLED = 1e-8
+ITERATIONS = 5000
+CONVERGED = 1e-8
 MIN_ITEMS = 10
 LEAST_INCONSISTENCY = 0.1
-_TINY = 1e-8  # as in the published solver: keeps a weight finite
-_STEEP = 1e-3  # a slope of the likelihood, per unit of score, that a maximum doesn't have
+_TINY = 1e-8  # as in the published solver: keeps weights finite
+_STEEP = 1e-3  # largest slope of the likelihood, per unit of score, at a maximum
 
 
 @dataclass(frozen=True, eq=False)
 class SubjectScores:
-    """What the model of raters says. NaN means: nothing is known of that item or rater.
+    """The solution of the rater model. NaN: an item or rater without ratings.
 
     Attributes:
         score: (items,) the model's score; biases are zero on average over the raters.
-        n: (items,) ratings behind it.
+        n: (items,) number of ratings.
         error: (items,) standard error of the score; NaN below two ratings.
         low: (items,) lower end of the confidence interval.
         high: (items,) upper end.
@@ -52,10 +52,10 @@ class SubjectScores:
         inconsistency: (raters,) standard deviation of a rater's noise, in units of the scale.
         inconsistency_low: (raters,) lower end of its confidence interval.
         inconsistency_high: (raters,) upper end.
-        ambiguity: (contents,) deviation that a content adds, relative to the clearest one; empty when not asked.
-        floored: raters whose inconsistency was below the least one, and whose weight was therefore capped.
+        ambiguity: (contents,) deviation that a content adds, relative to the clearest one; empty without contents.
+        floored: raters whose inconsistency was below the smallest one allowed, so that their weight was capped.
         log_likelihood: of all ratings, natural logarithm.
-        rounds: iterations until the solution settled.
+        rounds: iterations until convergence.
     """
 
     score: Vector
@@ -92,29 +92,30 @@ def projected_scores(
     Args:
         table: ratings of one dimension.
         level: coverage of the intervals, normal.
-        spread: what the standard error of a score comes from: ``item``, the deviation of that item's residuals over the
+        spread: source of the standard error of a score: ``item``, the deviation of that item's residuals over the
             root of their number, or ``rater``, the inconsistencies of those who rated it.
         restricted: divide each rater's squared residuals by their ratings less their own share in the scores and the
-            bias, not by their ratings; better with few raters per item, and not the published method.
-        min_items: ratings that every rater must have; with few, residuals near 0 come by chance and decide everything.
-        least_inconsistency: in units of the scale; a rater steadier than that weighs as one with that inconsistency.
+            bias, not by their ratings; better with few raters per item, but not the published method.
+        min_items: ratings that every rater must have; with few, residuals near 0 arise by chance and dominate the
+            result.
+        least_inconsistency: in units of the scale; a more consistent rater gets the weight of this inconsistency.
 
     Raises:
-        InputError: when raters have too few ratings or share no items, or the solution does not settle.
+        InputError: when raters have too few ratings or share no items, or the solution does not converge.
     """
     _check(table, level, min_items, least_inconsistency)
     if spread not in {"item", "rater"}:
-        raise UsageError(f"There is no spread '{spread}'.", expected="item or rater")
+        raise UsageError(f"Unknown spread '{spread}'.", expected="item or rater")
     n_item, n_rater = table.per_item(), table.per_rater()
     rated, active = n_item > 0, n_rater > 0
     score = mean_scores(table).score
     bias = _mean(table.per_rater(table.value - score[table.item]), n_rater)
     rounds = 0
-    settled = False
+    converged = False
     freedom = n_rater
-    while not settled:
-        if rounds == ROUNDS:
-            raise _unsettled(rounds)
+    while not converged:
+        if rounds == ITERATIONS:
+            raise _not_converged(rounds)
         rounds += 1
         before = score
         residual = table.value - score[table.item] - bias[table.rater]
@@ -127,7 +128,7 @@ def projected_scores(
         if restricted:
             freedom = table.per_rater(1 - weight / total[table.item]) * (1 - 1 / np.maximum(n_rater, 1))
         bias = _mean(table.per_rater(table.value - score[table.item]), n_rater)
-        settled = float(np.linalg.norm((score - before)[rated])) < SETTLED
+        converged = float(np.linalg.norm((score - before)[rated])) < CONVERGED
     if spread == "item":
         error = item_deviation / np.sqrt(np.maximum(n_item, 1))
     else:
@@ -159,9 +160,9 @@ def likely_scores(
 ) -> SubjectScores:
     """Return the model's scores of maximum likelihood, found by L-BFGS-B from the plain means.
 
-    With ``content``, ratings of the same content (source clip, prompt) share a spread of their own:
-    ``variance = inconsistency ** 2 + ambiguity ** 2``. Only differences of ambiguity are known, so the clearest content
-    has 0. Use it with several items per content.
+    With ``content``, ratings of the same content (source clip, prompt) share an additional variance:
+    ``variance = inconsistency ** 2 + ambiguity ** 2``. Only differences of ambiguity can be estimated, so the clearest
+    content has 0. Use it with several items per content.
 
     Args:
         table: ratings of one dimension.
@@ -172,7 +173,7 @@ def likely_scores(
 
     Raises:
         InputError: as for `projected_scores`.
-        UsageError: when ``content`` doesn't fit the items.
+        UsageError: when ``content`` doesn't match the items.
     """
     _check(table, level, min_items, least_inconsistency)
     row_content, contents = _contents(table, content)
@@ -243,8 +244,8 @@ def _descend(
 ) -> tuple[Vector, int]:
     """Return where ``loss`` is least, from ``start`` and not below ``lowest``, and the rounds it took.
 
-    L-BFGS-B gives up where rounding hides the next step; begun anew from there it goes on, until the slopes of the
-    first ``free`` parameters are flat.
+    L-BFGS-B stops where rounding hides the next step; restarted there it continues, until the slopes of the first
+    ``free`` parameters are flat.
     """
     at, rounds, steep = start, 0, True
     while steep:
@@ -254,11 +255,11 @@ def _descend(
             jac=True,
             method="L-BFGS-B",
             bounds=optimize.Bounds(lowest, np.inf),
-            options={"maxiter": ROUNDS, "maxfun": 4 * ROUNDS, "ftol": 1e-16, "gtol": 1e-8, "maxcor": 50},
+            options={"maxiter": ITERATIONS, "maxfun": 4 * ITERATIONS, "ftol": 1e-16, "gtol": 1e-8, "maxcor": 50},
         )
         at, rounds = np.asarray(found.x, dtype=np.float64), rounds + max(1, int(found.nit))
-        if rounds >= ROUNDS:
-            raise _unsettled(rounds)
+        if rounds >= ITERATIONS:
+            raise _not_converged(rounds)
         steep = float(np.abs(loss(at)[1][:free]).max(initial=0.0)) > _STEEP
     return at, rounds
 
@@ -276,7 +277,7 @@ def _assemble(
     level: float,
     rounds: int,
 ) -> SubjectScores:
-    """Put the intervals around what was found; ``variance`` (n,) is that of each rating."""
+    """Return the solution with its intervals; ``variance`` (n,) is that of each rating."""
     n_item, n_rater = table.per_item(), table.per_rater()
     error = np.where(n_item >= 2, error, np.nan)
     half = error * float(stats.norm.ppf(0.5 + level / 2))
@@ -306,16 +307,16 @@ def _assemble(
 def _check(table: OpinionTable, level: float, min_items: int, least_inconsistency: float) -> None:
     check_level(level)
     if not least_inconsistency > 0:
-        raise UsageError("The least inconsistency must be above 0.", found=str(least_inconsistency))
-    require_connected(table, "a model of the raters")
+        raise UsageError("The smallest inconsistency must be above 0.", found=str(least_inconsistency))
+    require_connected(table, "the rater model")
     n = table.per_rater()
     few = np.flatnonzero((n > 0) & (n < min_items))
     if few.size:
         raise InputError(
-            f"{len(few)} of {int((n > 0).sum())} raters have too few ratings for a model of the raters.",
+            f"{len(few)} of {int((n > 0).sum())} raters have too few ratings for the rater model.",
             found=listed([f"{table.name_rater(int(rater))} with {int(n[rater])}" for rater in few]),
             expected=f"at least {min_items} ratings each",
-            fix="Leave those raters out, or use the mean of the ratings without bias.",
+            fix="Exclude those raters, or use the mean with bias removed (mos.bias-removed).",
         )
 
 
@@ -325,7 +326,7 @@ def _contents(table: OpinionTable, content: ArrayLike | None) -> tuple[Index, in
     number = np.asarray(content)
     if number.shape != (table.items,) or not np.issubdtype(number.dtype, np.integer) or number.min(initial=0) < 0:
         raise UsageError(
-            "The contents don't fit the items.",
+            "The contents don't match the items.",
             found=f"{number.dtype} {number.shape}",
             expected=f"a whole number from 0 for each of {table.items} items",
         )
@@ -352,8 +353,8 @@ def _log_likelihood(residual: Vector, variance: Vector) -> float:
     return float(-0.5 * np.sum(np.log(2 * np.pi * variance) + residual**2 / variance))
 
 
-def _unsettled(rounds: int) -> InputError:
+def _not_converged(rounds: int) -> InputError:
     return InputError(
-        f"The model of the raters did not settle in {rounds} rounds.",
-        fix="Use the mean of the ratings without bias, or leave out raters who share few items with the others.",
+        f"The rater model did not converge in {rounds} iterations.",
+        fix="Use the mean with bias removed (mos.bias-removed), or exclude raters who share few items with the others.",
     )

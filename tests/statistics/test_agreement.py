@@ -100,7 +100,7 @@ def test_alpha_is_undefined_without_variation_or_pairs() -> None:
     same = krippendorff_alpha(from_matrix([[3, 3], [3, 3]]))
     assert (same.value, same.reason) == (None, "all scores are the same")
     single = krippendorff_alpha(from_matrix([[3, NAN], [NAN, 4]]))
-    assert (single.value, single.items, single.reason) == (None, 0, "no item has two ratings")
+    assert (single.value, single.reason) == (None, "no item has two ratings")
 
 
 def test_the_interval_of_alpha() -> None:
@@ -131,9 +131,9 @@ def test_alpha_refuses_what_it_can_not_do() -> None:
     table = from_matrix(THREE)
     with pytest.raises(UsageError, match="rng"):
         krippendorff_alpha(table, draws=10)
-    with pytest.raises(UsageError, match="no scale 'likert'"):
+    with pytest.raises(UsageError, match="Unknown scale 'likert'"):
         krippendorff_alpha(table, "likert")
-    with pytest.raises(UsageError, match="not negative"):
+    with pytest.raises(UsageError, match="must not be negative"):
         krippendorff_alpha(from_matrix([[-1, 1], [2, 3]]), "ratio")
     with pytest.raises(InputError, match="different scores"):
         krippendorff_alpha(from_matrix(np.random.default_rng(0).random((1500, 2))))
@@ -160,7 +160,6 @@ def test_the_table_of_shrout_and_fleiss(form, value, low, high) -> None:
     assert found.value == pytest.approx(value, abs=5e-5)
     assert found.low == pytest.approx(low, abs=1e-3)
     assert found.high == pytest.approx(high, abs=6e-3)
-    assert (found.items, found.raters) == (6, 4)
 
 
 def test_biases_of_raters_count_or_not() -> None:
@@ -210,7 +209,7 @@ def test_icc_refuses_missing_ratings_and_skips_absent_raters() -> None:
     table = from_matrix(SHROUT)
     wider = opinion_table(table.rater, table.item, table.value, raters=9, items=9)
     assert intraclass_correlation(wider) == intraclass_correlation(table)
-    with pytest.raises(UsageError, match="no intraclass"):
+    with pytest.raises(UsageError, match="Unknown intraclass"):
         intraclass_correlation(table, "4,1")
 
 

@@ -164,5 +164,5 @@ def test_a_prior_makes_strengths_finite_and_is_told() -> None:
 
 @pytest.mark.parametrize("points", [[[0]], [[0, 1, 2]], [[0, -1], [1, 0]], [[1, 1], [1, 0]], [[0, np.inf], [1, 0]]])
 def test_strange_points_are_refused(points) -> None:
-    with pytest.raises(UsageError, match="no table of points"):
+    with pytest.raises(UsageError, match="not a matrix of points"):
         bradley_terry(points)

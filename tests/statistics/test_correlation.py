@@ -56,7 +56,7 @@ def test_a_metric_whose_lower_side_is_better_is_turned():
         ([2, 2, 2, 2], [1, 2, 3, 4], "metric_constant"),
         ([0.1 + 0.2, 0.3, 0.3], [1, 2, 3], "metric_constant"),
         ([0, 0, 0], [1, 2, 3], "metric_constant"),
-        ([1, 2, 3, 4], [5, 5, 5, 5], "people_constant"),
+        ([1, 2, 3, 4], [5, 5, 5, 5], "human_constant"),
     ],
 )
 def test_reasons_instead_of_numbers(x, y, reason):

@@ -77,7 +77,7 @@ def test_bias_with_missing_ratings_by_hand() -> None:
 
 
 def test_biases_of_raters_without_a_common_item_are_refused() -> None:
-    with pytest.raises(InputError, match="share no item"):
+    with pytest.raises(InputError, match="without a common item"):
         remove_bias(from_matrix([[1, NAN], [NAN, 5]]))
 
 

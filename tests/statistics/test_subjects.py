@@ -193,13 +193,13 @@ def test_parts_without_a_common_item_are_refused() -> None:
     scores[:10, :2] = 3.0
     scores[10:, 2:] = 4.0
     for estimate in (projected_scores, likely_scores):
-        with pytest.raises(InputError, match="share no item"):
+        with pytest.raises(InputError, match="without a common item"):
             estimate(from_matrix(scores))
 
 
 def test_wrong_words_are_refused() -> None:
     table = from_matrix(simulated(items=20)[0])
-    with pytest.raises(UsageError, match="no spread 'both'"):
+    with pytest.raises(UsageError, match="Unknown spread 'both'"):
         projected_scores(table, spread="both")
     with pytest.raises(UsageError, match="contents"):
         likely_scores(table, content=[0, 1])

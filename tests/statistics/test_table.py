@@ -82,7 +82,7 @@ def test_intervals_know_two_kinds_and_levels() -> None:
     assert half_widths(one, two, 0.95, "t") == pytest.approx(4.303, abs=5e-4)
     assert half_widths(one, two, 0.90, "t") == pytest.approx(2.920, abs=5e-4)
     assert half_widths(one, two, 0.95, "normal") == pytest.approx(1.960, abs=5e-4)
-    with pytest.raises(UsageError, match="no interval 'z'"):
+    with pytest.raises(UsageError, match="Unknown interval 'z'"):
         half_widths(one, two, 0.95, "z")
     with pytest.raises(UsageError, match="between 0 and 1"):
         half_widths(one, two, 95, "t")
