@@ -109,7 +109,16 @@ def test_every_metric_has_a_page_with_its_definition(name: str) -> None:
     for words in (record.definition, record.summary, record.citation, record.notes):
         assert words in page
     assert f"](metrics/{name}.md)" in METRICS_PAGE
-    assert "](../definitions/" in page
+
+
+def test_the_index_of_definitions_names_families_that_exist() -> None:
+    index = (ROOT / "docs" / "definitions" / "README.md").read_text(encoding="utf-8")
+    families = set(re.findall(r"`([a-z]+)\.\*`", index))
+    assert len(families) > 5
+    for family in families:
+        pages = sorted((ROOT / "docs" / "metrics").glob(f"{family}.*.md"))
+        assert pages, family
+        assert [page.name for page in pages if "](../definitions/" not in page.read_text(encoding="utf-8")] == []
 
 
 def test_links_between_pages_lead_somewhere() -> None:
