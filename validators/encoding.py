@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from evalkit.media.facts import UPRIGHT, AudioFacts, VideoFacts
-from evalkit.media.sniff import container_title
+from evalkit.media.file_kind import container_title
 from evalkit.validators.file import File, container_fits, of_audio, of_video, transcode, video_track
 from evalkit.validators.findings import Rule, Violation
 from evalkit.validators.playback import PLAYBACK_RULES
@@ -126,11 +126,11 @@ def _rotation(video: VideoFacts, file: File) -> Iterable[Violation]:
 
 
 def _aspect_ratio(video: VideoFacts, file: File) -> Iterable[Violation]:
-    if video.odd_pixels is not None:
-        part = "" if video.odd_pixels == video.sample_aspect_ratio else " in a part of the frames"
+    if video.non_square_pixels is not None:
+        part = "" if video.non_square_pixels == video.sample_aspect_ratio else " in a part of the frames"
         yield Violation(
             "The pixels are not square; they are scored as if they were.",
-            found=video.odd_pixels + part,
+            found=video.non_square_pixels + part,
             expected="1:1",
             fix="ffmpeg -i {path} -vf 'scale=trunc(iw*sar/2)*2:trunc(ih/2)*2,setsar=1' -c:v libx264 -pix_fmt yuv420p"
             " -c:a copy fixed.mp4",

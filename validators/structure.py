@@ -45,7 +45,7 @@ def _index(file: File) -> Iterable[Violation]:
     streams = (facts.video is not None) + (facts.audio is not None)
     if facts.video is not None and is_truncated(facts.video):
         return
-    twice = dict.fromkeys(name for track in used_tracks(file) for name in track.twice)
+    twice = dict.fromkeys(name for track in used_tracks(file) for name in track.repeated_boxes)
     odd = next((words for track in _listed(facts) if (words := _wrong_list(track, facts))), None)
     if len(used_tracks(file)) < streams:
         odd = "a track that is not where it must be"
@@ -86,8 +86,8 @@ def _wrong_list(track: TrackFacts, facts: MediaFacts) -> str | None:
             f"{sizes} and {track.timed_samples} in that of times",
         ),
         (played and track.samples != track.chunk_samples, f"{sizes} and {track.chunk_samples} in that of chunks"),
-        (bool(track.short), "lists that end early: " + ", ".join(track.short)),
-        (played and bool(track.lacking), "a track without " + ", ".join(track.lacking)),
+        (bool(track.truncated_tables), "lists that end early: " + ", ".join(track.truncated_tables)),
+        (played and bool(track.missing_boxes), "a track without " + ", ".join(track.missing_boxes)),
     )
     return next((words for wrong, words in claims if wrong), None)
 
@@ -97,11 +97,11 @@ def _complaints(file: File) -> Iterable[Violation]:
     facts = file.facts
     told = facts.video is None or is_damaged(facts.video) or facts.video.codec not in file.rules.video.codecs
     told |= not container_fits(file) or bool(facts.audio and facts.audio.decode_errors) or any(_index(file))
-    if facts.complaint_count and not told:
-        more = facts.complaint_count - len(facts.complaints)
+    if facts.decoder_message_count and not told:
+        more = facts.decoder_message_count - len(facts.decoder_messages)
         yield Violation(
             "FFmpeg complains about the file; what it can't read it replaces or leaves out.",
-            found="; ".join(facts.complaints) + (f"; and {more} more" if more > 0 else ""),
+            found="; ".join(facts.decoder_messages) + (f"; and {more} more" if more > 0 else ""),
             expected="a file that is read without a word",
             fix="ffmpeg -i {path} -c:v libx264 -pix_fmt yuv420p -crf 18 -c:a aac fixed.mp4",
         )

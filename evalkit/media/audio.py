@@ -1,4 +1,4 @@
-"""Speech and sound tracks as arrays."""
+"""Read audio streams as arrays."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from evalkit.errors import MediaError
 from evalkit.media.container import open_media, reason
 
 
-class NoSoundError(MediaError):
-    """A file without an audio stream, which need not be a fault."""
+class NoAudioError(MediaError):
+    """A file without an audio stream, which is not always a fault."""
 
 
 def read_audio(path: Path, rate: int) -> NDArray[np.float32]:
@@ -22,8 +22,8 @@ def read_audio(path: Path, rate: int) -> NDArray[np.float32]:
 
     Any codec, sample rate and number of channels; resampled by FFmpeg's swresample. Channels are averaged (FFmpeg's own
     mix of stereo to mono is 3 dB louder for decoders that give floats, and may clip). The first sample is the first one
-    that the stream shows: the encoder's delay is cut off as the container says, the padding of the last block is not,
-    and a stream that starts later than the video is not moved.
+    that the stream presents: the encoder's delay is cut off as the container states, the padding of the last block is
+    not, and a stream that starts later than the video is not shifted.
 
     Raises:
         MediaError: when there is no audio stream or it can't be decoded.
@@ -32,14 +32,14 @@ def read_audio(path: Path, rate: int) -> NDArray[np.float32]:
         raise ValueError(f"rate must be positive, found {rate}")
     with open_media(path) as container:
         if not container.streams.audio:
-            raise NoSoundError(f"{path} has no audio stream.")
+            raise NoAudioError(f"{path} has no audio stream.")
         resampler = av.AudioResampler(format="flt", rate=rate)
         parts: list[NDArray[np.float32]] = []
         try:
             for frame in container.decode(container.streams.audio[0]):
                 parts += _samples(resampler, frame)
             parts += _samples(resampler, None)
-        except (av.error.FFmpegError, ValueError) as error:  # ValueError: channels or rate change on the way
+        except (av.error.FFmpegError, ValueError) as error:  # ValueError: channels or rate change within the stream
             raise MediaError(f"The audio of {path} can't be decoded.", found=reason(error)) from None
     return np.concatenate(parts) if parts else np.empty(0, dtype=np.float32)
 
@@ -51,8 +51,7 @@ def _samples(resampler: Any, frame: Any) -> list[NDArray[np.float32]]:
 def channels_of(frame: Any) -> NDArray[np.float32]:
     """Return (channels, N) of a frame whose samples are packed floats (``flt``).
 
-    Planar frames are never asked for their samples: PyAV counts their planes up to a null pointer, which nothing puts
-    behind the eighth.
+    Do not read planar frames: PyAV counts their planes up to a null pointer, which is missing after the eighth.
     """
     count = len(frame.layout.channels)
     packed: NDArray[np.float32] = frame.to_ndarray()
@@ -67,7 +66,7 @@ def audio_seconds(path: Path) -> float:
     """
     with open_media(path) as container:
         if not container.streams.audio:
-            raise NoSoundError(f"{path} has no audio stream.")
+            raise NoAudioError(f"{path} has no audio stream.")
         stream = container.streams.audio[0]
         try:
             samples = sum(frame.samples for frame in container.decode(stream))

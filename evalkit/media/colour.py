@@ -1,10 +1,10 @@
 """From decoded frames to RGB and luma arrays, in display orientation.
 
-RGB is FFmpeg's own default conversion, bit for bit what its command line and OpenCV give for 8-bit 4:2:0 (a test holds
-this; 10 bits and 4:2:2 go other ways, which differ between FFmpeg's versions): the published numbers were computed on
-such pictures. It repeats each chroma value over four pixels and is about 0.9 levels darker than exact arithmetic, at
-most 3 on flat colours; a more exact path exists in FFmpeg, but pictures that are a level apart from everybody else's
-would move every number. The matrix (BT.601, BT.709, BT.2020) and the range (limited, full) are those of the stream's
+RGB is FFmpeg's own default conversion, bit for bit what its command line and OpenCV give for 8-bit 4:2:0 (a test checks
+this; 10 bits and 4:2:2 are converted differently between FFmpeg's versions): the published numbers were computed on
+such frames. It repeats each chroma value over four pixels and is about 0.9 levels darker than exact arithmetic, at
+most 3 on flat colours; a more exact path exists in FFmpeg, but frames one level apart from those of other tools would
+change every number. The matrix (BT.601, BT.709, BT.2020) and the range (limited, full) are those of the stream's
 tags; without tags BT.601 and limited range, as FFmpeg assumes.
 """
 
@@ -25,13 +25,13 @@ _LUMA_16 = re.compile(r"(yuva?4\d\dp|gray)(9|10|12|14|16)le")
 
 
 class RgbConverter:
-    """Turns decoded frames into RGB; one scaler is kept for the whole video."""
+    """Converts decoded frames to RGB; one scaler is kept for the whole video."""
 
     def __init__(self) -> None:
         self._reformatter = VideoReformatter()
 
     def rgb(self, frame: Any) -> Picture:
-        """Return (H, W, 3) uint8 RGB, turned and mirrored as the metadata says."""
+        """Return (H, W, 3) uint8 RGB, rotated and mirrored as the metadata states."""
         converted = self._reformatter.reformat(frame, format="rgb24", interpolation=CONVERSION, threads=1)
         return upright(np.asarray(converted.to_ndarray(), dtype=np.uint8), display_matrix(frame))
 
@@ -39,7 +39,7 @@ class RgbConverter:
 def display_matrix(frame: Any) -> tuple[int, int, int, int]:
     """Return (a, b, c, d) of the frame's display matrix: pixel (x, y) is shown at (a x + c y, b x + d y).
 
-    Axis-aligned matrices only, in units of one; anything between is taken as the nearest of them.
+    Only axis-aligned matrices, in units of one; any other is replaced by the nearest of them.
     """
     data = frame.side_data.get(SideDataType.DISPLAYMATRIX)
     if data is None:
@@ -54,13 +54,13 @@ def display_matrix(frame: Any) -> tuple[int, int, int, int]:
 
 
 def is_mirrored(matrix: tuple[int, int, int, int]) -> bool:
-    """Return whether the matrix shows the picture as in a mirror (in any direction)."""
+    """Return whether the matrix mirrors the frame (in any direction)."""
     a, b, c, d = matrix
     return a * d - b * c < 0
 
 
 def upright(picture: Picture, matrix: tuple[int, int, int, int]) -> Picture:
-    """Return (H, W, ...) ``picture`` as the display matrix shows it."""
+    """Return (H, W, ...) ``picture`` in display orientation."""
     a, b, c, d = matrix
     if a == d == 1:
         return picture
@@ -72,7 +72,7 @@ def upright(picture: Picture, matrix: tuple[int, int, int, int]) -> Picture:
 def luma(frame: Any) -> Picture:
     """Return the (H, W) luma plane of a decoded frame in 8 bits, as stored: no change of range, no rotation.
 
-    Formats without a luma plane (RGB, palettes) give FFmpeg's grey conversion.
+    For formats without a luma plane (RGB, palettes) it is FFmpeg's grey conversion.
     """
     wide = _LUMA_16.fullmatch(frame.format.name)
     if wide is None and not _LUMA_8.fullmatch(frame.format.name):

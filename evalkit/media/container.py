@@ -1,4 +1,4 @@
-"""Open a media file that a stranger wrote: local files only, known containers only, quiet."""
+"""Open an untrusted media file: local files only, known containers only, without log output."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from av.container import InputContainer
 from av.stream import Disposition
 
 from evalkit.errors import MediaError
-from evalkit.media.sniff import describe_file
+from evalkit.media.file_kind import describe_file
 
-# The containers that the probe can name. Playlists (HLS, DASH, concat) are left out: they open other files.
+# Playlists (HLS, DASH, concat) are not allowed: they open other files.
 FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,mpeg,mpegts,mpegvideo,ogg,asf,wav,mp3,aac,flac,gif,apng,"
     "jpeg_pipe,png_pipe,webp_pipe,bmp_pipe,h264,hevc,m4v,ivf,y4m,yuv4mpegpipe,swf,rm,dv"
 )
 MAX_PIXELS = 8192 * 8192
 
-av.logging.set_level(None)  # every fault is reported as a finding; FFmpeg's own lines would only repeat it
+av.logging.set_level(None)  # faults are reported as findings; FFmpeg's log would repeat them
 
 
 @contextmanager
@@ -30,17 +30,17 @@ def open_media(path: Path) -> Iterator[InputContainer]:
     """Open ``path`` for reading.
 
     Raises:
-        MediaError: when the file is no known container, is damaged at its head, or can't be read; ``found`` says
-            what the file looks like.
+        MediaError: when the file is not a known container, is damaged at its start, or can't be read; ``found``
+            names the kind of file.
     """
     options = {"protocol_whitelist": "file", "format_whitelist": FORMATS, "max_streams": "64"}
     try:
         container = av.open(f"file:{path}", options=options, metadata_errors="replace")
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        looks = describe_file(path)
-        if looks is None:
+        kind = describe_file(path)
+        if kind is None:
             raise MediaError("The file can't be read.", found=reason(error)) from None
-        raise MediaError("This is not a media file that can be opened.", found=looks, expected="an MP4 file") from None
+        raise MediaError("This is not a media file that can be opened.", found=kind, expected="an MP4 file") from None
     try:
         yield container
     finally:
@@ -48,15 +48,15 @@ def open_media(path: Path) -> Iterator[InputContainer]:
 
 
 def is_cover(stream: Any) -> bool:
-    """Return whether the video stream is a picture that stands for the file, and no video."""
+    """Return whether the video stream is a cover image of the file, not a video."""
     return bool(stream.disposition & Disposition.attached_pic)
 
 
 def first_video(container: InputContainer) -> Any | None:
-    """Return the first video stream that is no cover picture; ``None`` when there is none."""
+    """Return the first video stream that is not a cover image; ``None`` when there is none."""
     return next((stream for stream in container.streams.video if not is_cover(stream)), None)
 
 
 def reason(error: BaseException) -> str:
-    """Return FFmpeg's or the system's words for ``error``, without the path and number that ``str`` adds."""
+    """Return FFmpeg's or the system's message for ``error``, without the path and number that ``str`` adds."""
     return str(getattr(error, "strerror", None) or error)

@@ -1,4 +1,4 @@
-"""Frames of a trusted video (a reference, a test clip) one after the other."""
+"""Iterate over the frames of a trusted video (a reference, a test clip)."""
 
 from __future__ import annotations
 

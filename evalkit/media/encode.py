@@ -1,4 +1,4 @@
-"""Write H.264/AAC MP4 files, the form that every challenge asks for."""
+"""Write H.264/AAC MP4 files, the format that challenges ask for."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from evalkit.errors import StorageError
 from evalkit.media.colour import Picture
 from evalkit.media.container import reason
 
-# Bicubic keeps more of the chroma's detail when it is halved than bilinear does; see `colour` for the other flags.
+# Bicubic downsampling keeps more chroma detail than bilinear; see `colour` for the other flags.
 TO_YUV = (
     Interpolation.BICUBIC
     | Interpolation.FULL_CHR_H_INT
@@ -36,11 +36,11 @@ def write_video(
     crf: int = 18,
     preset: str = "medium",
 ) -> int:
-    """Encode ``frames`` as H.264 (yuv420p, BT.601 limited range) with AAC sound; return the number of frames.
+    """Encode ``frames`` as H.264 (yuv420p, BT.601 limited range) with AAC audio; return the number of frames.
 
-    The encoder runs on one thread and writes no time stamp, so the same input gives the same bytes. Chroma lies in the
-    middle of its four pixels; the stream is tagged with that, the matrix and the range. A file that can't be finished
-    is removed.
+    The encoder runs on one thread and writes no creation time, so the same input gives the same bytes. The chroma
+    location is the centre of its four pixels; the stream is tagged with it, the matrix and the range. An incomplete
+    file is removed.
 
     Args:
         path: the MP4 file to write.
@@ -49,7 +49,7 @@ def write_video(
         audio: (N,) float32 mono samples in -1..1, or ``None`` for a silent file without an audio stream.
         audio_rate: of ``audio``, in Hz.
         crf: quality, 0 (lossless) to 51.
-        preset: x264's speed.
+        preset: x264's speed preset.
 
     Raises:
         ValueError: when there is no frame, or one of another shape.
@@ -62,13 +62,13 @@ def write_video(
         ) as container:
             writer = _Writer(container, rate, crf, preset, audio_rate if audio is not None else None)
             for frame in frames:
-                writer.picture(frame)
+                writer.add_frame(frame)
             writer.check()
             if audio is not None:
-                writer.sound(audio)
+                writer.add_audio(audio)
             writer.flush()
     except BaseException as error:
-        if path.is_file():  # and not /dev/full or a folder
+        if path.is_file():  # not /dev/full or a folder
             path.unlink()
         if isinstance(error, av.error.FFmpegError | OSError):
             raise StorageError(f"The video {path} can't be written.", found=reason(error)) from error
@@ -90,7 +90,7 @@ class _Writer:
         self._audio_rate = audio_rate
         self.count = 0
 
-    def picture(self, rgb: Picture) -> None:
+    def add_frame(self, rgb: Picture) -> None:
         """Encode one frame."""
         if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
             raise ValueError(f"a frame is (H, W, 3) uint8, found {rgb.dtype} {rgb.shape}")
@@ -124,8 +124,8 @@ class _Writer:
         if self._audio_rate is not None:
             self._audio = self._container.add_stream("aac", rate=self._audio_rate, layout="mono")
 
-    def sound(self, samples: NDArray[np.float32]) -> None:
-        """Encode the whole sound track."""
+    def add_audio(self, samples: NDArray[np.float32]) -> None:
+        """Encode the whole audio track."""
         wave = np.ascontiguousarray(np.clip(samples, -1.0, 1.0), dtype=np.float32)[None, :]
         size = 1024
         for start in range(0, wave.shape[1], size):
@@ -139,7 +139,7 @@ class _Writer:
                 self._container.mux(packet)
 
     def check(self) -> None:
-        """Refuse a video without pictures.
+        """Refuse a video without frames.
 
         Raises:
             ValueError: when no frame was encoded.
@@ -148,7 +148,7 @@ class _Writer:
             raise ValueError("a video needs at least one frame")
 
     def flush(self) -> None:
-        """Write what the encoders still hold."""
+        """Write what the encoders still buffer."""
         for stream in (self._video, self._audio):
             if stream is not None:
                 for packet in stream.encode(None):

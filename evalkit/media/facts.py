@@ -1,8 +1,13 @@
-"""What is known of one media file after it was read to its end. Plain data, written to the cache as JSON."""
+"""What is known of one media file after it was read to its end. Plain data, written to the cache as JSON.
+
+A change of what these records hold or mean needs a new `FACTS_VERSION`: it is part of the cache key.
+"""
 
 from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
+
+FACTS_VERSION = 4
 
 
 class _Facts(BaseModel):
@@ -28,32 +33,32 @@ class Edit(_Facts):
 
 
 class TrackFacts(_Facts):
-    """What the index of an MP4 says of one track; ``None`` for a length that it does not say.
+    """What the index of an MP4 states about one track; ``None`` for a length that it does not state.
 
     Args:
         id: the track's number, as FFmpeg knows it too.
         kind: ``video``, ``audio`` or ``other``.
         enabled: whether the track is meant to be played.
         matrix: (a, b, c, d) of its display matrix.
-        shown_size: width and height at which it is to be shown, 0 when not said.
+        shown_size: width and height at which it is to be shown, 0 when not stated.
         clean_aperture: width and height of the part that is to be shown, when the sample entry names one.
-        entries: four letters of every sample entry (``avc1``).
-        encrypted: whether one of them says that the samples are encrypted.
+        entries: four-letter code of every sample entry (``avc1``).
+        encrypted: whether one of them marks the samples as encrypted.
         external: data references to other files.
         edits: the edit list.
         time_scale: ticks per second.
         claimed_seconds: length in the track's header, edits applied.
         media_seconds: length in the media's header, without edits.
-        samples: how many there are, by the list of their sizes; 0 where each fragment lists its own.
-        timed_samples: the same by the list of their lengths.
-        chunk_samples: the same by the list of chunks.
-        fragment_samples: how many the fragments list.
+        samples: their number by the table of sizes; 0 where each fragment lists its own.
+        timed_samples: their number by the table of durations.
+        chunk_samples: their number by the table of chunks.
+        fragment_samples: their number by the fragments.
         largest_sample: its size in bytes.
-        sample_seconds: sum of the samples' lengths.
-        first_offset_seconds: how much later than decoded the first sample is shown.
-        twice: boxes that may stand once and stand more often, or stand in the track and belong beside the index.
-        lacking: boxes that must stand and do not.
-        short: lists that claim more entries than they have room for.
+        sample_seconds: sum of the samples' durations.
+        first_offset_seconds: composition offset of the first sample: how much later than decoded it is shown.
+        repeated_boxes: boxes that occur more than once where one is allowed, or that do not belong in a track.
+        missing_boxes: required boxes that are not there.
+        truncated_tables: tables that claim more entries than they have room for.
     """
 
     id: int = 0
@@ -76,20 +81,20 @@ class TrackFacts(_Facts):
     largest_sample: int = 0
     sample_seconds: float | None = None
     first_offset_seconds: float | None = None
-    twice: tuple[str, ...] = ()
-    lacking: tuple[str, ...] = ()
-    short: tuple[str, ...] = ()
+    repeated_boxes: tuple[str, ...] = ()
+    missing_boxes: tuple[str, ...] = ()
+    truncated_tables: tuple[str, ...] = ()
 
 
 class Mp4Facts(_Facts):
-    """What the index of an MP4 says.
+    """What the index of an MP4 states.
 
     Args:
         tracks: in the order of the file.
-        fragmented: whether samples are listed outside of the index too.
-        claimed_seconds: the movie header's word.
+        fragmented: whether samples are also listed outside of the index.
+        claimed_seconds: length in the movie header.
         matrix: the movie's own, applied after a track's.
-        misplaced: boxes in the index that belong beside it.
+        misplaced: boxes inside the index that belong at the top level.
         indexes: how many there are; FFmpeg reads the first.
     """
 
@@ -107,31 +112,31 @@ class Mp4Facts(_Facts):
 
 
 class VideoFacts(_Facts):
-    """The first video stream that is no cover picture, as decoded; the container's word stands only in ``header_*``.
+    """The first video stream that is not a cover image, as decoded; only ``header_*`` comes from the container.
 
     Args:
-        rotation: degrees counterclockwise by which the metadata turns the pictures.
-        mirrored: whether the metadata shows the pictures as in a mirror.
-        header_frames: packets that the header promises (in an MP4: that its edit list leaves in, or
-            that its fragments list), 0 when it is silent.
+        rotation: degrees counterclockwise by which the metadata rotates the frames.
+        mirrored: whether the metadata mirrors the frames.
+        header_frames: packets that the header announces (in an MP4: those that its edit list keeps, or that its
+            fragments list), 0 when it announces none.
         fps: frames per second from the median interval of the decoded frames; ``None`` with fewer than two frames.
         duration_seconds: from the first frame's time to the end of the last frame.
         irregular_share: share of the intervals that differ from the median interval by more than a tenth of it.
         duplicate_share: share of frames (from the second on) whose luma differs from the frame before by less than
-            0.3 grey levels on average (frozen or repeated pictures).
+            0.3 grey levels on average (frozen or repeated frames).
         longest_still_seconds: longest run of such frames.
         black_share: share of frames with a mean luma below 20 of 255.
         corrupt_frames: frames that the decoder delivered but marked as damaged.
         decode_errors: packets that the decoder refused.
-        missing_packets: packets that the container's index promises but the file does not hold.
+        missing_packets: packets that the container's index lists but the file does not contain.
         stream_id: the container's number of the stream.
-        pixel_formats: of the decoded frames, in the order in which they came up.
-        primaries, transfer, matrix: colour as the first tagged frame says (``bt709``, ``smpte2084``); ``None`` without
-            a tag.
-        transfers: all that the decoded frames are tagged with, in the order in which they came up.
+        pixel_formats: of the decoded frames, in the order of their first appearance.
+        primaries, transfer, matrix: colour tags of the first tagged frame (``bt709``, ``smpte2084``); ``None``
+            without a tag.
+        transfers: all that the decoded frames are tagged with, in the order of their first appearance.
         all_primaries: the same of the primaries.
-        pixel_shapes: width to height of a pixel as the stream says for each decoded frame, in the order in which they
-            came up.
+        pixel_shapes: sample aspect ratio of each decoded frame, in the order of
+            their first appearance.
     """
 
     codec: str
@@ -169,24 +174,25 @@ class VideoFacts(_Facts):
     pixel_shapes: tuple[str, ...] = ()
 
     @property
-    def odd_pixels(self) -> str | None:
-        """The first shape of pixels that is not square, by the container or by a decoded frame."""
+    def non_square_pixels(self) -> str | None:
+        """The first sample aspect ratio other than 1:1, of the container or of a decoded frame."""
         shapes = (self.sample_aspect_ratio, *self.pixel_shapes)
         return next((shape for shape in shapes if shape not in {"1:1", "0:1"}), None)
 
     @property
     def missing_packets(self) -> int:
-        """Packets promised by the header and not in the file."""
+        """Packets that the header announces and the file does not contain."""
         return max(0, self.header_frames - self.packets)
 
 
 class AudioFacts(_Facts):
     """The first audio stream, as decoded. ``rms_dbfs`` is ``None`` for digital silence or no samples.
 
-    ``format_changes`` counts how often the sample rate or the number of channels changes on the way;
-    ``missing_packets`` how many packets the container's index promises and the file does not hold.
-    ``time_error_seconds`` is how much later (earlier: below 0) than the samples before it a frame's time stamp is at
-    most, ``time_jumps`` how often that changes at once; ``end_seconds`` the last frame's end by its own time stamp.
+    ``format_changes`` counts how often the sample rate or the number of channels changes;
+    ``missing_packets`` how many packets the container's index lists and the file does not contain.
+    ``time_error_seconds`` is the largest difference between a frame's time stamp and the end of the samples before it
+    (negative when the stamp is earlier), ``time_jumps`` how often this difference changes abruptly; ``end_seconds`` the
+    end of the last frame by its own time stamp.
     """
 
     codec: str
@@ -206,10 +212,10 @@ class AudioFacts(_Facts):
 
 
 class MediaFacts(_Facts):
-    """One file. ``open_error`` is set when no container could be opened, and then nothing else is known.
+    """One file. ``open_error`` is set when no container could be opened; then nothing else is known.
 
-    ``video_streams`` leaves out cover pictures; ``mp4`` is what an MP4's own index says; ``complaints`` are the first
-    different ones of FFmpeg's while it read the file, of ``complaint_count``.
+    ``video_streams`` excludes cover images; ``mp4`` is what an MP4's own index states; ``decoder_messages`` are
+    the first distinct errors that FFmpeg logged while it read the file, of ``decoder_message_count`` in all.
     """
 
     size_bytes: int
@@ -223,5 +229,5 @@ class MediaFacts(_Facts):
     open_error: str | None
     cover_pictures: int = 0
     mp4: Mp4Facts | None = None
-    complaints: tuple[str, ...] = ()
-    complaint_count: int = 0
+    decoder_messages: tuple[str, ...] = ()
+    decoder_message_count: int = 0

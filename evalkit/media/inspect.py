@@ -1,7 +1,7 @@
 """Read one file from its first packet to its last, once: facts for the validators, frames for the extractors.
 
-The pass is the only place where a submitted video is decoded. Whoever needs pictures registers a `FrameSink`; frames
-that nobody asked for are decoded (they must be: the next frames refer to them) but never converted to RGB.
+This is the only place where a submitted video is decoded. Code that needs frames registers a `FrameSink`; frames that
+no sink wants are decoded (the next frames refer to them) but never converted to RGB.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from av.container import InputContainer
 
 from evalkit.errors import MediaError
 from evalkit.media.colour import Picture, RgbConverter, luma
-from evalkit.media.complaints import Complaints
 from evalkit.media.container import first_video, is_cover, open_media, reason
+from evalkit.media.decoder_log import DecoderLog
 from evalkit.media.facts import MediaFacts, Mp4Facts
+from evalkit.media.mp4.index import read_index
 from evalkit.media.readers import AudioReader, FrameSink, Limits, Reader, VideoReader, nominal_rate
 from evalkit.media.sampling import Times
-from evalkit.media.structure import read_structure
 
 __all__ = [
     "FrameSink",
@@ -40,11 +40,11 @@ __all__ = [
 
 @dataclass
 class Inspection:
-    """The facts, the display time of every decoded frame, and how it went.
+    """The facts, the display time of every decoded frame, and whether it was read completely.
 
     Args:
-        complete: whether the sinks were sent every frame they planned.
-        passes: how often the file was decoded: once, twice when its index was wrong, 0 when it could not be opened.
+        complete: whether the sinks received every frame that they planned.
+        passes: how often the file was decoded: 2 when its index was wrong, 0 when it could not be opened.
     """
 
     facts: MediaFacts
@@ -54,19 +54,19 @@ class Inspection:
 
 
 def inspect_media(path: Path, sinks: Sequence[FrameSink] = (), limits: Limits | None = None) -> Inspection:
-    """Read ``path`` to the end; never raises for what is in the file.
+    """Read ``path`` to the end; never raises because of the file's contents.
 
-    The sinks plan on the time stamps of the packets. Should the decoder deliver another number of frames than the
-    container promised, the sinks plan again on what was really there and the file is read a second time.
+    The sinks plan on the time stamps of the packets. If the decoder delivers another number of frames than
+    the container announces, the sinks plan again on the decoded frames and the file is read a second time.
     """
     limits = limits or Limits()
     size = path.stat().st_size
     try:
-        index = read_structure(path)
+        index = read_index(path)
         planned = scan_times(path, limits)
         inspection = _read(path, index, sinks, planned, limits)
         if sinks and len(inspection.times) != len(planned) and len(inspection.times):
-            # Sinks count on times that don't go back, whatever the file says.
+            # Sinks rely on non-decreasing times, whatever the file states.
             inspection = _read(path, index, sinks, np.maximum.accumulate(inspection.times), limits)
             inspection.passes = 2
     except MediaError as error:
@@ -75,7 +75,7 @@ def inspect_media(path: Path, sinks: Sequence[FrameSink] = (), limits: Limits | 
 
 
 def scan_times(path: Path, limits: Limits) -> Times:
-    """Return the display times (seconds, sorted) that the packets of the first video stream announce; no decoding.
+    """Return the display times (seconds, sorted) of the packets of the first video stream, without decoding.
 
     Raises:
         MediaError: when the file can't be opened.
@@ -93,7 +93,7 @@ def scan_times(path: Path, limits: Limits) -> Times:
                     if len(stamps) >= limits.max_frames:
                         break
         except (av.error.FFmpegError, OSError, ValueError):
-            pass  # the decoding pass meets the same fault and reports it
+            pass  # the decoding pass raises the same error and reports it
         rate = nominal_rate(stream)
     times = np.array(stamps)
     if np.isnan(times).any():
@@ -116,15 +116,15 @@ def _unreadable(size: int, error: MediaError) -> MediaFacts:
 
 
 def _listed(index: Mp4Facts | None, kind: str, reader: Reader) -> int:
-    """Return how many packets the fragments of an MP4 list for the stream; FFmpeg counts them only as it reads."""
+    """Return how many packets the fragments of an MP4 list for the stream; FFmpeg's header omits them."""
     track = index.track(kind, reader.stream.id) if index is not None else None
     return track.fragment_samples if track is not None else 0
 
 
-def _packets(container: InputContainer, readers: Sequence[Reader], complaints: Complaints) -> Iterator[Any]:
+def _packets(container: InputContainer, readers: Sequence[Reader], decoder_log: DecoderLog) -> Iterator[Any]:
     packets = container.demux([reader.stream for reader in readers])
     while True:
-        with complaints.listening():
+        with decoder_log.capture():
             packet = next(packets, None)
         if packet is None:
             return
@@ -133,40 +133,38 @@ def _packets(container: InputContainer, readers: Sequence[Reader], complaints: C
 
 def _read(path: Path, index: Mp4Facts | None, sinks: Sequence[FrameSink], planned: Times, limits: Limits) -> Inspection:
     masks = [sink.plan(planned) for sink in sinks]
-    complaints = Complaints()
+    decoder_log = DecoderLog()
     with ExitStack() as stack:
-        with complaints.listening():
+        with decoder_log.capture():
             container = stack.enter_context(open_media(path))
-        covers, audios = sum(map(is_cover, container.streams.video)), container.streams.audio
-        video = first_video(container)
-        pictures = VideoReader(video, complaints, sinks, masks, limits) if video is not None else None
-        sound = AudioReader(audios[0], complaints) if audios else None
-        readers = {reader.stream.index: reader for reader in (pictures, sound) if reader is not None}
+        cover_count, audio_streams = sum(map(is_cover, container.streams.video)), container.streams.audio
+        stream = first_video(container)
+        video = VideoReader(stream, decoder_log, sinks, masks, limits) if stream is not None else None
+        audio = AudioReader(audio_streams[0], decoder_log) if audio_streams else None
+        readers = {reader.stream.index: reader for reader in (video, audio) if reader is not None}
         if readers:
             try:
-                for packet in _packets(container, list(readers.values()), complaints):
+                for packet in _packets(container, list(readers.values()), decoder_log):
                     readers[packet.stream.index].packet(packet)
-                    if pictures is not None and pictures.stopped_early:
+                    if video is not None and video.stopped_early:
                         break
             except (av.error.FFmpegError, OSError, ValueError) as error:
-                (pictures or readers[next(iter(readers))]).fault(reason(error))
+                (video or readers[next(iter(readers))]).fault(reason(error))
         facts = MediaFacts(
             size_bytes=path.stat().st_size,
             container=container.format.name,
             brand=container.metadata.get("major_brand"),
-            video_streams=len(container.streams.video) - covers,
-            audio_streams=len(audios),
+            video_streams=len(container.streams.video) - cover_count,
+            audio_streams=len(audio_streams),
             other_streams=tuple(s.type for s in container.streams if s.type not in {"video", "audio"}),
-            video=pictures.facts(_listed(index, "video", pictures)) if pictures else None,
-            audio=sound.facts(_listed(index, "audio", sound)) if sound else None,
+            video=video.facts(_listed(index, "video", video)) if video else None,
+            audio=audio.facts(_listed(index, "audio", audio)) if audio else None,
             open_error=None,
-            cover_pictures=covers,
+            cover_pictures=cover_count,
             mp4=index,
-            complaints=tuple(complaints.words),
-            complaint_count=complaints.count,
+            decoder_messages=tuple(decoder_log.messages),
+            decoder_message_count=decoder_log.count,
         )
-    times = np.array(pictures.times) if pictures else np.empty(0)
-    complete = (
-        pictures is not None and len(times) == len(planned) and not pictures.stopped_early and not pictures.undelivered
-    )
+    times = np.array(video.times) if video else np.empty(0)
+    complete = video is not None and len(times) == len(planned) and not video.stopped_early and not video.undelivered
     return Inspection(facts, times, complete)

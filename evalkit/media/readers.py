@@ -13,32 +13,32 @@ from numpy.typing import NDArray
 
 from evalkit.media.audio import channels_of
 from evalkit.media.colour import Picture, RgbConverter, display_matrix, is_mirrored, luma
-from evalkit.media.complaints import Complaints
 from evalkit.media.container import MAX_PIXELS, reason
+from evalkit.media.decoder_log import DecoderLog
 from evalkit.media.facts import AudioFacts, VideoFacts
 from evalkit.media.sampling import Times
 
 STILL_GREY_LEVELS = 0.3
 BLACK_LUMA = 20.0
-LOUDEST = 1e6  # of full scale; damaged float audio may hold anything
-# Tags that the rules name, by their code points (ITU-T H.273); others are left out.
+LOUDEST = 1e6  # of full scale; damaged float audio may contain any value
+# Names of the tags that the rules report, by code point (ITU-T H.273).
 PRIMARIES = {1: "bt709", 4: "bt470m", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "film", 9: "bt2020",
              10: "smpte428", 11: "smpte431", 12: "smpte432", 22: "ebu3213"}  # fmt: skip
 TRANSFERS = {1: "bt709", 4: "gamma22", 5: "gamma28", 6: "smpte170m", 7: "smpte240m", 8: "linear", 13: "srgb",
              14: "bt2020-10", 15: "bt2020-12", 16: "smpte2084", 17: "smpte428", 18: "arib-std-b67"}  # fmt: skip
 MATRICES = {1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 9: "bt2020nc", 10: "bt2020c"}
 _MOST_SHAPES = 16
-# Without an edit list FFmpeg's muxer makes the first packet longer, by as much as it delays the pictures.
+# Without an edit list FFmpeg's muxer extends the first audio packet by the delay of the video.
 _FIRST_LONGER_SECONDS = 0.1
-_JUMP_SECONDS = 0.01  # by which a time stamp differs from the end of the frame before; rounding costs a millisecond
+_JUMP_SECONDS = 0.01  # between a time stamp and the end of the frame before; rounding accounts for a millisecond
 _DECODER_FAULTS = (av.error.FFmpegError, ValueError, OverflowError, MemoryError)
 
 
 class FrameSink(Protocol):
-    """Something that wants frames of a video."""
+    """A consumer of frames of a video."""
 
     def plan(self, times: Times) -> NDArray[np.bool_]:
-        """Say which frames to send: a mask as long as ``times`` (seconds). A second call starts all over."""
+        """Return which frames to send: a mask as long as ``times`` (seconds). A second call starts again."""
 
     def frame(self, index: int, time: float, rgb: Picture) -> None:
         """Take frame ``index``: (H, W, 3) uint8 RGB in display orientation. The array must not be kept or changed."""
@@ -46,17 +46,17 @@ class FrameSink(Protocol):
 
 @dataclass
 class Limits:
-    """When to stop reading a file that never ends."""
+    """When to stop reading a very long file."""
 
     max_frames: int = 200_000
 
 
 @dataclass
 class Reader:
-    """One stream. What its decoder can't do is counted; nothing is raised."""
+    """One stream. Decoder errors are counted, never raised."""
 
     stream: Any
-    complaints: Complaints
+    decoder_log: DecoderLog
     errors: int = 0
     packets: int = 0
     first_error: str | None = None
@@ -68,7 +68,7 @@ class Reader:
             self.fault("no decoder for this codec")
 
     def fault(self, message: str) -> None:
-        """Count one error and keep the first one's words."""
+        """Count one error and keep the first message."""
         self.errors += 1
         self.first_error = self.first_error or message
 
@@ -77,7 +77,7 @@ class Reader:
         if not self.decodable:
             return ()
         try:
-            with self.complaints.listening():
+            with self.decoder_log.capture():
                 return list(packet.decode())
         except _DECODER_FAULTS as error:
             self.fault(reason(error))
@@ -88,30 +88,30 @@ class Reader:
         context = self.stream.codec_context
         return str(context.codec.canonical_name) if context is not None else "unknown"
 
-    def promised(self) -> int:
-        """Return how many packets the header promises.
+    def announced(self) -> int:
+        """Return how many packets the header announces.
 
-        An MP4's edit list may leave out the start or the end of what is stored; FFmpeg takes those packets out of its
-        index, so the index says how many should come.
+        An MP4's edit list may leave out the start or the end of what is stored; FFmpeg removes those packets from its
+        index, so its length is the number to expect.
         """
-        promised, index = int(self.stream.frames), self.stream.index_entries
-        if promised and index is not None and len(index) and "mp4" in self.stream.container.format.name:
-            return min(promised, len(index))
-        return promised
+        announced, index = int(self.stream.frames), self.stream.index_entries
+        if announced and index is not None and len(index) and "mp4" in self.stream.container.format.name:
+            return min(announced, len(index))
+        return announced
 
 
 class VideoReader(Reader):
-    """Counts, times and compares every frame, and hands the wanted ones to the sinks as RGB."""
+    """Counts, times and compares every frame, and passes the wanted ones to the sinks as RGB."""
 
     def __init__(
         self,
         stream: Any,
-        complaints: Complaints,
+        decoder_log: DecoderLog,
         sinks: Sequence[FrameSink],
         masks: Sequence[NDArray[np.bool_]],
         limits: Limits,
     ) -> None:
-        super().__init__(stream, complaints)
+        super().__init__(stream, decoder_log)
         self.sinks = list(zip(sinks, masks, strict=True))
         self.limits = limits
         self.converter = RgbConverter()
@@ -130,9 +130,9 @@ class VideoReader(Reader):
         self.stopped_early = False
         context = stream.codec_context
         if context is not None:
-            # One thread per process: the result must not depend on the number of cores.
+            # One thread: the result must not depend on the number of cores.
             context.thread_count = 1
-            context.options = {"max_pixels": str(MAX_PIXELS)}  # the size may grow in the middle of the stream
+            context.options = {"max_pixels": str(MAX_PIXELS)}  # the frame size may grow within the stream
             if context.width * context.height > MAX_PIXELS:
                 self.decodable = False
                 self.fault(f"{context.width}x{context.height} pixels are too many to decode")
@@ -165,7 +165,7 @@ class VideoReader(Reader):
             self._compare(luma(frame))
             rgb = self.converter.rgb(frame) if wanted else None
         except _DECODER_FAULTS as error:
-            self.fault(f"a {frame.format.name} picture can't be converted: {reason(error)}")
+            self.fault(f"a {frame.format.name} frame can't be converted: {reason(error)}")
             self.undelivered += bool(wanted)
         if rgb is not None:
             for sink in wanted:
@@ -180,7 +180,7 @@ class VideoReader(Reader):
             if name is not None:
                 seen[name] = None
         self.matrix = self.matrix or MATRICES.get(int(frame.colorspace or 0))
-        # A frame does not say it here; the decoder knows what its latest frames have.
+        # PyAV does not expose it on the frame; the decoder has the value of its latest frames.
         shape = self.stream.codec_context.sample_aspect_ratio
         if shape:
             self.shapes[f"{shape.numerator}:{shape.denominator}"] = None
@@ -200,7 +200,7 @@ class VideoReader(Reader):
         self.previous = grey
 
     def facts(self, listed: int = 0) -> VideoFacts:
-        """Return what was seen, after the last packet; ``listed`` packets are promised where FFmpeg can't know."""
+        """Return the facts after the last packet; ``listed`` is added to the packets that the header announces."""
         context = self.stream.codec_context
         aspect = self.stream.sample_aspect_ratio
         times = np.array(self.times)
@@ -219,7 +219,7 @@ class VideoReader(Reader):
             rotation=self.rotation,
             mirrored=self.mirrored,
             interlaced_frames=self.interlaced,
-            header_frames=self.promised() + listed,
+            header_frames=self.announced() + listed,
             packets=self.packets,
             frames=count,
             decode_errors=self.errors,
@@ -248,7 +248,7 @@ class VideoReader(Reader):
 
 @dataclass
 class AudioReader(Reader):
-    """Counts the samples, follows their time stamps and measures how loud they are."""
+    """Counts the samples, checks their time stamps and measures their level."""
 
     samples: int = 0
     energy: float = 0.0
@@ -307,7 +307,7 @@ class AudioReader(Reader):
         self.end = float(frame.time) + (frame.samples / frame.sample_rate if frame.sample_rate else 0.0)
 
     def facts(self, listed: int = 0) -> AudioFacts:
-        """Return what was heard, after the last packet; ``listed`` packets are promised where FFmpeg can't know."""
+        """Return the facts after the last packet; ``listed`` is added to the packets that the header announces."""
         context = self.stream.codec_context
         rate = int(context.sample_rate) if context is not None else 0
         mean_square = self.energy / self.values if self.values else 0.0
@@ -325,13 +325,13 @@ class AudioReader(Reader):
             time_error_seconds=self.worst,
             time_jumps=self.jumps,
             end_seconds=self.end,
-            # PCM is stored in chunks: its samples are no packets.
-            missing_packets=max(0, self.promised() + listed - self.packets) if self.codec() in {"aac", "mp3"} else 0,
+            # PCM is stored in chunks, not in one packet per sample.
+            missing_packets=max(0, self.announced() + listed - self.packets) if self.codec() in {"aac", "mp3"} else 0,
         )
 
 
 def _degrees(rotation: float) -> int:
-    """Return a rotation that makes sense as whole degrees; a matrix of zeros has none."""
+    """Return a valid rotation in whole degrees, else 0: a matrix of zeros has none."""
     return int(rotation) if abs(rotation) <= 360 else 0
 
 

@@ -1,4 +1,4 @@
-"""Which frames of a video are looked at. Every policy is a pure function of the frames' times."""
+"""Choose which frames of a video are used. Every policy is a pure function of the frames' times."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_TICKS = 1_000_000  # eleven hours at 25 frames/s; a time stamp may lie years
 
 
 class Sampling(Protocol):
-    """A rule that picks frames."""
+    """A rule that selects frames."""
 
     @property
     def id(self) -> str:
@@ -80,7 +80,7 @@ class AtRate:
 
     FFmpeg's ``fps`` filter makes the same number of frames but may show a neighbour of the nearest one (60 to 25: 1, 3,
     5, 8 where this is 0, 2, 5, 7); ``-r 25`` moreover keeps the first frames and lags behind from then on, by an amount
-    that depends on the container. The nearest frame has no lag against the sound.
+    that depends on the container. The nearest frame has no lag against the audio.
     """
 
     fps: float

@@ -21,7 +21,7 @@ import numpy as np
 from evalkit.challenges.model import SubmissionRules
 from evalkit.errors import SubmissionError
 from evalkit.files import storage_error
-from evalkit.media.facts import MediaFacts
+from evalkit.media.facts import FACTS_VERSION, MediaFacts
 from evalkit.media.inspect import FrameSink, Inspection, Limits, inspect_media
 from evalkit.metrics.base import FeatureData
 from evalkit.metrics.features import stopwatch
@@ -44,7 +44,7 @@ from evalkit.validators.media_rules import file_findings
 from evalkit.weights.store import file_sha256
 from evalkit.workers.answers import answer_record
 
-FACTS = FeatureRecord(name="facts", version=3, title="what reading the file to its end shows")
+FACTS = FeatureRecord(name="facts", version=FACTS_VERSION, title="what reading the file to its end shows")
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from evalkit.errors import MediaError
-from evalkit.media.audio import NoSoundError, read_audio
+from evalkit.media.audio import NoAudioError, read_audio
 from evalkit.media.decode import iter_frames
 from evalkit.media.inspect import Limits, scan_times
 from evalkit.media.sampling import AtRate, frame_interval
@@ -133,7 +133,7 @@ def speech_of(request: Request, seconds: float) -> NDArray[np.float32] | None:
     if request.reference_video is not None:
         try:
             return read_audio(request.reference_video, rate)
-        except NoSoundError:
+        except NoAudioError:
             pass  # a silent video: silence below, where the challenge asks for a track
     return np.zeros(round(seconds * rate), dtype=np.float32) if request.target.sound_required else None
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from evalkit.errors import MediaError
-from evalkit.media import boxes
-from evalkit.media.boxes import BoxReader
-from evalkit.media.structure import read_structure
+from evalkit.media.mp4 import boxes
+from evalkit.media.mp4.boxes import BoxReader
+from evalkit.media.mp4.index import read_index
 
 
 def reader(data: bytes) -> BoxReader:
@@ -83,7 +83,7 @@ def test_too_many_boxes_are_refused(monkeypatch):
 )
 def test_what_has_no_index_is_nobodys_mp4(tmp_path: Path, data: bytes):
     (tmp_path / "a.bin").write_bytes(data)
-    assert read_structure(tmp_path / "a.bin") is None
+    assert read_index(tmp_path / "a.bin") is None
 
 
 def test_empty_boxes_everywhere_raise_nothing(tmp_path: Path):
@@ -93,6 +93,6 @@ def test_empty_boxes_everywhere_raise_nothing(tmp_path: Path):
         inner = inner.replace(b"\xff" * length, bytes(length)) if length >= 8 else inner
         path = tmp_path / f"{length}.mp4"
         path.write_bytes(box(b"moov", box(b"mvhd", bytes(length)) + box(b"trak", inner)))
-        found = read_structure(path)
+        found = read_index(path)
         assert found is not None and len(found.tracks) == 1
         assert found.tracks[0].samples == 0

@@ -17,8 +17,8 @@ from evalkit.media import readers
 from evalkit.media.container import open_media
 from evalkit.media.encode import write_video
 from evalkit.media.facts import MediaFacts
+from evalkit.media.file_kind import container_title, describe_file
 from evalkit.media.inspect import Inspection, Limits, RgbConverter, inspect_media, scan_times
-from evalkit.media.sniff import container_title, describe_file
 
 GREY = np.full((64, 96, 3), 128, np.uint8)
 BLACK = np.zeros((64, 96, 3), np.uint8)
@@ -481,7 +481,7 @@ def test_frames_that_cannot_be_converted_are_a_fault_of_the_file(plain, monkeypa
     assert isinstance(inspection, Inspection)
     assert not inspection.complete
     assert inspection.facts.video.decode_errors == 2
-    assert inspection.facts.video.first_error == "a yuv420p picture can't be converted: no such conversion"
+    assert inspection.facts.video.first_error == "a yuv420p frame can't be converted: no such conversion"
 
 
 def test_two_readings_give_the_same_facts(plain):

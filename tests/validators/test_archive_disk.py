@@ -29,7 +29,7 @@ def test_no_room_is_said_before_anything_is_read(
     monkeypatch.setattr(reading, "_read", lambda *_: pytest.fail("something was read"))
     with pytest.raises(StorageError, match=r"no room to extract 's01\.mp4' from") as caught:
         opened.copy("s01.mp4", disk / "out", LIMIT)
-    assert caught.value.expected == f"{5 * MIB} bytes for the file and {16 * MIB} to spare"
+    assert caught.value.expected == f"{5 * MIB} bytes for the file and {16 * MIB} more"
     assert caught.value.exit_code == 4
     assert list(disk.iterdir()) == []
 

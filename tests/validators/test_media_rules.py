@@ -285,16 +285,17 @@ CASES = {  # rule: facts that break this rule and no other, and facts on the goo
     ),
     "content.audio-change": ([facts(None, {"format_changes": 1})], [GOOD]),
     "encoding.index": (
-        [index({"twice": ("elst",)}), index(None, {"lacking": ("stts",)}), index({"id": 7}), index({"kind": "other"}),
+        [index({"repeated_boxes": ("elst",)}), index(None, {"missing_boxes": ("stts",)}),
+         index({"id": 7}), index({"kind": "other"}),
          index({"samples": 123}), index({"timed_samples": 200}), index({"chunk_samples": 124}),
          index(None, {"samples": 90}), index(None, None, {"largest_sample": 100_001}), index({"time_scale": 0}),
-         index({"short": ("stts of 9",)}), index(None, None, {"short": ("stco of 9",)}),
+         index({"truncated_tables": ("stts of 9",)}), index(None, None, {"truncated_tables": ("stco of 9",)}),
          index({"time_scale": 1 << 31}), index({"shown_size": (256.0, 65534.0), "clean_aperture": (256.0, 256.0)}),
          index(misplaced=("mdat",)), facts(mp4=None)],
         [index(), index({"timed_samples": 126}), index({"largest_sample": 100_000}), index(None, None, {"samples": 3})],
     ),
     "encoding.complaints": (
-        [facts(complaints=("h264: Overread VUI by 8 bits",), complaint_count=1)],
+        [facts(decoder_messages=("h264: Overread VUI by 8 bits",), decoder_message_count=1)],
         [GOOD],
     ),
     "encoding.encrypted": (
@@ -549,12 +550,12 @@ def test_printed_command_mends_an_audio_codec_late_audio_and_a_mirror(tmp_path):
     ],
 )
 def test_complaints_are_not_told_beside_what_explains_them(seen):
-    noisy = seen.model_copy(update={"complaints": ("h264: oh", "aac: ah"), "complaint_count": 9})
+    noisy = seen.model_copy(update={"decoder_messages": ("h264: oh", "aac: ah"), "decoder_message_count": 9})
     assert {finding.rule for finding in file_findings(noisy, RULES)} == {
         finding.rule for finding in file_findings(seen, RULES)
     }
 
 
 def test_complaints_are_counted():
-    [finding] = file_findings(facts(complaints=("h264: oh", "aac: ah"), complaint_count=9), RULES)
+    [finding] = file_findings(facts(decoder_messages=("h264: oh", "aac: ah"), decoder_message_count=9), RULES)
     assert (finding.severity, finding.found) == ("warning", "h264: oh; aac: ah; and 7 more")

@@ -1,10 +1,13 @@
-"""What a file is by its first bytes, in words for people. For messages only: no verdict rests on it."""
+"""Name the kind of a file by its first bytes. For messages only: no rule depends on it."""
 
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+
+from evalkit.errors import MediaError
+from evalkit.media.mp4.boxes import BoxReader
 
 _MAGIC = (
     (b"\xff\xd8\xff", "a JPEG image"),
@@ -49,11 +52,10 @@ _CONTAINERS = {
     "bmp_pipe": "a BMP image",
 }
 _BOXES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp", b"sidx", b"moof", b"uuid", b"mfra"}
-_MAX_BOXES = 1000
 
 
 def container_title(name: str) -> str:
-    """Return words for FFmpeg's name of a container format."""
+    """Return a readable name for FFmpeg's name of a container format."""
     return _CONTAINERS.get(name, name)
 
 
@@ -88,36 +90,15 @@ def _describe_content(head: bytes) -> str:
 
 
 def _describe_mp4(path: Path) -> str:
-    kinds = [kind for kind, _ in _boxes(path)]
-    if b"moov" not in kinds:
-        return "an MP4 without its index (moov): it was cut off while being written or copied"
-    return "an MP4 whose index (moov) is damaged"
-
-
-def _boxes(path: Path) -> Iterator[tuple[bytes, int]]:
-    """Yield kind and size of the boxes at the top level, as far as their sizes make sense."""
-    end = path.stat().st_size
-    position = 0
-    with path.open("rb") as stream:
-        for _ in range(_MAX_BOXES):
-            stream.seek(position)
-            header = stream.read(16)
-            if len(header) < 8:
-                return
-            size, kind = int.from_bytes(header[:4], "big"), header[4:8]
-            if size == 1:
-                size = int.from_bytes(header[8:16], "big")
-            elif size == 0:
-                size = end - position
-            yield kind, size
-            if size < 8:
-                return
-            position += size
+    with path.open("rb") as stream, suppress(MediaError):  # of more boxes than a video needs
+        if any(box.kind == b"moov" for box in BoxReader(stream, path.stat().st_size).top()):
+            return "an MP4 whose index (moov) is damaged"
+    return "an MP4 without its index (moov): it was cut off while being written or copied"
 
 
 def _is_text(head: bytes) -> bool:
     try:
-        text = codecs.getincrementaldecoder("utf-8")().decode(head)  # a character cut in two at the end is no fault
+        text = codecs.getincrementaldecoder("utf-8")().decode(head)  # incremental: the last character may be cut in two
     except UnicodeDecodeError:
         return False
     return all(character.isprintable() or character.isspace() for character in text)

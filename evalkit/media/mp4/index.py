@@ -1,7 +1,7 @@
-"""What an MP4's index says that a decoder does not tell: edits, references to other files, encryption, claims.
+"""Read from an MP4's index what a decoder does not report: edits, references to other files, encryption, claims.
 
-FFmpeg follows some of it, and other programs follow other parts; the rules need to know. `read_structure` also refuses
-what would cost a decoder time or memory by a mere claim, before FFmpeg sees the file.
+FFmpeg follows some of it, and other programs follow other parts; the rules need to know. `read_index` also refuses
+claims that would cost a decoder time or memory, before FFmpeg opens the file.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.media.boxes import Box, BoxReader, refused
 from evalkit.media.facts import UPRIGHT, Edit, Mp4Facts, TrackFacts
+from evalkit.media.mp4.boxes import Box, BoxReader, refuse_file
 from evalkit.text import escape_for_display
 
 MAX_TRACKS = 64
 MAX_EDITS = 64
 MAX_INDEX_BYTES = 16 << 20  # 200,000 frames need 4 MiB
-_READ_WHOLE = {b"moov", b"moof", b"meta", b"udta", b"uuid"}  # into memory, by a decoder
+_READ_WHOLE = {b"moov", b"moof", b"meta", b"udta", b"uuid"}  # by a decoder, into memory
 _ENCRYPTED = {"encv", "enca", "encs", "enct", "drmi", "drms"}
 _KINDS = {b"vide": "video", b"soun": "audio"}
-# List -> where its number of entries stands, and an entry's bytes.
-_LISTS = {b"stsz": (8, 4), b"stts": (4, 8), b"ctts": (4, 8), b"stsc": (4, 12), b"stco": (4, 4), b"co64": (4, 8)}
-_PICTURE_FIELDS = 78  # of a sample entry, before its own boxes
+# Table -> the offset of its number of entries, and the bytes of an entry.
+_TABLES = {b"stsz": (8, 4), b"stts": (4, 8), b"ctts": (4, 8), b"stsc": (4, 12), b"stco": (4, 4), b"co64": (4, 8)}
+_VISUAL_ENTRY_BYTES = 78  # of a sample entry, before its own boxes
 _MAX_ENTRIES = 16
 
 
-def read_structure(path: Path) -> Mp4Facts | None:
-    """Return what the index of the MP4 at ``path`` says; ``None`` for a file without one.
+def read_index(path: Path) -> Mp4Facts | None:
+    """Return what the index of the MP4 at ``path`` states; ``None`` for a file without one.
 
     Raises:
-        MediaError: when the index claims what no decoder should be given: more samples than the file has bytes, an
-            index, an edit list or a number of tracks that no video needs.
+        MediaError: when the index must not be passed to a decoder: it claims more samples than the file has bytes, or
+            is, like its edit list or its number of tracks, larger than any video needs.
         OSError: when the file can't be read.
     """
     with path.open("rb") as stream:
@@ -45,7 +45,7 @@ def read_structure(path: Path) -> Mp4Facts | None:
         fragments: Counter[int] = Counter()
         for box in reader.top():
             if box.kind in _READ_WHOLE and box.end - box.start > MAX_INDEX_BYTES:
-                raise refused(f"an MP4 with an index of {(box.end - box.start) / 2**20:.0f} MiB")
+                raise refuse_file(f"an MP4 with an index of {(box.end - box.start) / 2**20:.0f} MiB")
             if box.kind == b"moov":
                 indexes += 1
                 moov = moov or box
@@ -71,7 +71,7 @@ def _fragment_samples(reader: BoxReader, moof: Box) -> Counter[int]:
 
 def _check_claim(reader: BoxReader, samples: int) -> None:
     if samples > reader.size:
-        raise refused(f"an MP4 whose index claims {samples} samples in {reader.size} bytes")
+        raise refuse_file(f"an MP4 whose index claims {samples} samples in {reader.size} bytes")
 
 
 def _movie(reader: BoxReader, moov: Box, fragments: Counter[int], indexes: int) -> Mp4Facts:
@@ -89,11 +89,11 @@ def _movie(reader: BoxReader, moov: Box, fragments: Counter[int], indexes: int) 
         elif box.kind == b"mvex":
             fragmented = True
         elif box.kind == b"cmov":
-            raise refused("an MP4 with a compressed index (cmov)")
+            raise refuse_file("an MP4 with a compressed index (cmov)")
         elif box.kind in _TOP:
             misplaced[text(box.kind)] = None
     if len(tracks) > MAX_TRACKS:
-        raise refused(f"an MP4 of {len(tracks)} tracks")
+        raise refuse_file(f"an MP4 of {len(tracks)} tracks")
     facts = tuple(_track(reader, box, scale, fragments) for box in tracks)
     return Mp4Facts(
         tracks=facts,
@@ -106,10 +106,10 @@ def _movie(reader: BoxReader, moov: Box, fragments: Counter[int], indexes: int) 
 
 
 def _track(reader: BoxReader, trak: Box, movie_scale: int, fragments: Mapping[int, int]) -> TrackFacts:
-    """Return what one track's boxes say; the last of several boxes of one kind counts, and they are named."""
-    boxes, twice = _tree(reader, trak)
-    lacking = [" or ".join(map(text, kinds)) for kinds in _NEEDED if not any(kind in boxes for kind in kinds)]
-    known: dict[str, object] = {"twice": twice, "lacking": tuple(lacking)}
+    """Return what one track's boxes state; of several boxes of one kind the last one counts, and it is reported."""
+    boxes, repeated = _tree(reader, trak)
+    missing = [" or ".join(map(text, kinds)) for kinds in _NEEDED if not any(kind in boxes for kind in kinds)]
+    known: dict[str, object] = {"repeated_boxes": repeated, "missing_boxes": tuple(missing)}
     header = boxes.get(b"tkhd")
     if header is not None:
         wide = _is_wide(reader, header)
@@ -127,7 +127,7 @@ def _track(reader: BoxReader, trak: Box, movie_scale: int, fragments: Mapping[in
     kind = _KINDS.get(handler, "other")
     known |= {"kind": kind, "time_scale": scale, "media_seconds": _seconds(length, scale)}
     known |= _samples(reader, boxes, scale)
-    known["short"] = tuple(_short(reader, boxes))
+    known["truncated_tables"] = tuple(_truncated_tables(reader, boxes))
     if b"elst" in boxes:
         known["edits"] = _edits(reader, boxes[b"elst"], movie_scale, scale)
     if b"dref" in boxes:
@@ -164,24 +164,24 @@ _ONCE = {
 def _tree(reader: BoxReader, trak: Box) -> tuple[dict[bytes, Box], tuple[str, ...]]:
     """Return the track's boxes by kind, and the kinds of which there is more than one."""
     found: dict[bytes, Box] = {}
-    twice: dict[str, None] = {}
+    repeated: dict[str, None] = {}
     holders = [trak]
     while holders:
         inside: list[Box] = []
         parent = holders.pop()
         for box in reader.children(parent):
             if box.kind == b"hdlr" and parent.kind != b"mdia":
-                continue  # QuickTime has a second one, of the data, in minf
+                continue  # QuickTime has a second one, of the data handler, in minf
             if box.kind in _HOLDERS or box.kind in _ONCE:
                 if box.kind in found:
-                    twice[text(box.kind)] = None
+                    repeated[text(box.kind)] = None
                 found[box.kind] = box
                 if box.kind in _HOLDERS:
                     inside.append(box)
             elif box.kind in _TOP:
-                twice[text(box.kind)] = None
+                repeated[text(box.kind)] = None
         holders += inside
-    return found, tuple(twice)
+    return found, tuple(repeated)
 
 
 def _samples(reader: BoxReader, boxes: Mapping[bytes, Box], scale: int) -> dict[str, object]:
@@ -191,10 +191,10 @@ def _samples(reader: BoxReader, boxes: Mapping[bytes, Box], scale: int) -> dict[
         fields = reader.numbers(boxes[kind], "III") if kind in boxes else None
         if fields:
             _check_claim(reader, fields[2])
-            held = fields[2]  # no more than the box has room for
+            present = fields[2]  # at most as many as the box has room for
             if kind == b"stsz" and not fields[1]:
-                held = min(held, (boxes[kind].end - boxes[kind].start - 12) // 4)
-            known["samples"] = held
+                present = min(present, (boxes[kind].end - boxes[kind].start - 12) // 4)
+            known["samples"] = present
             if kind == b"stsz":
                 sizes = np.frombuffer(reader.read(boxes[kind])[12:][: 4 * fields[2]], np.uint8)
                 sizes = sizes[: len(sizes) // 4 * 4].view(">u4")
@@ -213,19 +213,19 @@ def _samples(reader: BoxReader, boxes: Mapping[bytes, Box], scale: int) -> dict[
     return known
 
 
-def _short(reader: BoxReader, boxes: Mapping[bytes, Box]) -> Iterator[str]:
-    """Yield the lists that claim more entries than they have room for; programs read on in whatever follows."""
-    for kind, (at, size) in _LISTS.items():
+def _truncated_tables(reader: BoxReader, boxes: Mapping[bytes, Box]) -> Iterator[str]:
+    """Yield the tables that claim more entries than they have room for; programs read beyond their end."""
+    for kind, (at, size) in _TABLES.items():
         box = boxes.get(kind)
         claimed = (reader.numbers(box, "I", at) or (0,))[0] if box is not None else 0
         if box is None or (kind == b"stsz" and (reader.numbers(box, "I", 4) or (0,))[0]):
-            continue  # all samples are of one size, so there is no list
+            continue  # all samples have one size, so there is no table
         if claimed * size > box.end - box.start - at - 4:
             yield f"{text(kind)} of {claimed}"
 
 
 def _chunk_samples(reader: BoxReader, boxes: Mapping[bytes, Box]) -> int:
-    """Return how many samples the chunks hold, by the list of runs of like chunks."""
+    """Return how many samples the chunks contain, by the table of chunk runs."""
     places = boxes.get(b"stco") or boxes.get(b"co64")
     if places is None or b"stsc" not in boxes:
         return 0
@@ -234,13 +234,13 @@ def _chunk_samples(reader: BoxReader, boxes: Mapping[bytes, Box]) -> int:
     data = reader.read(boxes[b"stsc"])[8:]
     runs = np.frombuffer(data[: min(claimed, len(data) // 12) * 12], ">u4").astype(np.int64).reshape(-1, 3)
     if not len(runs):
-        return int(chunks)  # of nobody knows how many; at least one each
+        return int(chunks)  # of unknown sizes; at least one sample each
     ends = np.append(runs[1:, 0], chunks + 1)
     return int((np.clip(ends[: len(runs)] - runs[:, 0], 0, chunks) * runs[:, 1]).sum())
 
 
 def _pairs(reader: BoxReader, box: Box, form: str) -> NDArray[np.int64]:
-    """Return the (N, 2) numbers of a table after its version, flags and count; of a huge table the first ones."""
+    """Return the (N, 2) numbers of a table after its version, flags and count; of a huge table only the first ones."""
     claimed = (reader.numbers(box, "I", 4) or (0,))[0]
     data = reader.read(box)[8:]
     numbers = np.frombuffer(data[: min(claimed, len(data) // 8) * 8], form)
@@ -254,7 +254,7 @@ def _edits(reader: BoxReader, box: Box, movie_scale: int, scale: int) -> tuple[E
     claimed = (reader.numbers(box, "I", 4) or (0,))[0]
     count = min(claimed, (box.end - box.start - 8) // size)
     if count > MAX_EDITS:
-        raise refused(f"an MP4 with an edit list of {count} entries")
+        raise refuse_file(f"an MP4 with an edit list of {count} entries")
     edits = []
     for number in range(max(0, count)):
         length, start, rate = reader.numbers(box, form, 8 + number * size) or (0, 0, 0)
@@ -269,7 +269,7 @@ def _edits(reader: BoxReader, box: Box, movie_scale: int, scale: int) -> tuple[E
 
 
 def _external(reader: BoxReader, dref: Box) -> Iterator[str]:
-    """Yield the data references that are not "in this file", as far as they say where."""
+    """Yield the data references that point outside of this file."""
     for number, box in enumerate(reader.children(dref, 8)):
         flags = reader.numbers(box, "I")
         if number >= _MAX_ENTRIES or (flags and flags[0] & 1):
@@ -287,7 +287,7 @@ def _entries(reader: BoxReader, stsd: Box, kind: str) -> dict[str, object]:
             break
         entries.append(text(box.kind))
         if kind == "video":
-            for inner in reader.children(box, _PICTURE_FIELDS):
+            for inner in reader.children(box, _VISUAL_ENTRY_BYTES):
                 fields = reader.numbers(inner, "4I") if inner.kind == b"clap" else None
                 if fields and fields[1] and fields[3]:
                     aperture = (fields[0] / fields[1], fields[2] / fields[3])
@@ -300,7 +300,7 @@ def _is_wide(reader: BoxReader, box: Box) -> bool:
 
 
 def _clock(reader: BoxReader, box: Box) -> tuple[int, int]:
-    """Return ticks per second and length in ticks of a ``mvhd`` or ``mdhd``, 0 for what it does not say."""
+    """Return ticks per second and length in ticks of a ``mvhd`` or ``mdhd``, 0 for what it does not state."""
     wide = _is_wide(reader, box)
     scale = reader.numbers(box, "I", 20 if wide else 12)
     length = reader.numbers(box, "Q" if wide else "I", 24 if wide else 16)
@@ -308,7 +308,7 @@ def _clock(reader: BoxReader, box: Box) -> tuple[int, int]:
 
 
 def _unless_unknown(length: tuple[int, ...] | None, wide: bool) -> int:
-    """All bits set stand for a length that nobody knows."""
+    """Return the length, 0 when it is missing or unknown (all bits set)."""
     return 0 if not length or length[0] == (1 << (64 if wide else 32)) - 1 else length[0]
 
 
@@ -323,5 +323,5 @@ def _seconds(ticks: int, scale: int) -> float | None:
 
 
 def text(kind: bytes) -> str:
-    """Return four letters of a box, or an address, as text that is safe to store."""
+    """Return the four letters of a box's kind, or an address, as text that is safe to store."""
     return escape_for_display(kind.decode("latin-1"))

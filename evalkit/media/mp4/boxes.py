@@ -1,7 +1,7 @@
-"""MP4 boxes as they stand in a file, read without trust (ISO/IEC 14496-12).
+"""Walk the boxes of an MP4 file without trusting it (ISO/IEC 14496-12).
 
-A box's size is cut to what holds it, nothing is read but what is asked for, in small pieces, and no walk goes deeper
-than its caller asks: what a box claims costs neither memory nor time.
+A box's size is limited to its parent's, only what is asked for is read, in small pieces, and no walk goes deeper than
+its caller asks: the claims of a box cost neither memory nor time.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Any, BinaryIO
 
 from evalkit.errors import MediaError
 
-MAX_BOXES = 200_000  # a fragment per frame makes seven; 19 minutes at 25 frames/s
+MAX_BOXES = 200_000  # one fragment per frame needs seven boxes a frame: 19 minutes at 25 frames/s
 MAX_READ = 1 << 20
 _HEAD = struct.Struct(">I4s")
 
 
 @dataclass(frozen=True)
 class Box:
-    """A box: its kind, and where its content starts and ends, in bytes from the file's start."""
+    """A box: its kind, and the start and end of its content in bytes from the start of the file."""
 
     kind: bytes
     start: int
@@ -40,16 +40,16 @@ class BoxReader:
         return self.children(Box(b"", 0, self.size))
 
     def children(self, box: Box, skip: int = 0) -> Iterator[Box]:
-        """Yield the boxes in ``box`` after ``skip`` bytes, as far as their sizes make sense.
+        """Yield the boxes in ``box`` after ``skip`` bytes, until a size is invalid.
 
         Raises:
-            MediaError: when the file has more boxes than a video needs.
+            MediaError: when the file has more than `MAX_BOXES` boxes.
         """
         at = box.start + skip
         while box.end - at >= 8:
             self._left -= 1
             if self._left < 0:
-                raise refused(f"an MP4 of more than {MAX_BOXES} boxes")
+                raise refuse_file(f"an MP4 of more than {MAX_BOXES} boxes")
             head = self._bytes(at, 16)
             if len(head) < 8:
                 return
@@ -81,6 +81,6 @@ class BoxReader:
         return self._stream.read(length)
 
 
-def refused(found: str) -> MediaError:
-    """Return the error for a file that no decoder should be given."""
+def refuse_file(found: str) -> MediaError:
+    """Return the error for a file that must not be passed to a decoder."""
     return MediaError("This is not a media file that can be opened.", found=found, expected="an MP4 file")
