@@ -8,7 +8,7 @@ from pathlib import Path
 
 from evalkit.metrics.base import Metric, MetricRecord, SetMetric, metric_registry
 from evalkit.metrics.features.base import feature_registry, in_order
-from evalkit.validators.media_rules import rule_registry
+from evalkit.validators.registry import rule_registry
 from evalkit.weights.manifest import load_backbones
 
 ROOT = Path(__file__).parents[1]

@@ -16,7 +16,7 @@ import evalkit
 from evalkit.challenges.model import preset_ids
 from evalkit.cli import cli
 from evalkit.metrics.base import metric_registry
-from evalkit.validators.media_rules import rule_registry
+from evalkit.validators.registry import rule_registry
 
 ROOT = Path(__file__).parents[1]
 GUIDES = [

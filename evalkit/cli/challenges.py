@@ -59,7 +59,7 @@ def check(file: Path, as_json: bool) -> None:
     from evalkit.challenges.model import load_challenge
     from evalkit.errors import ChallengeError, did_you_mean
     from evalkit.metrics.base import metric_registry
-    from evalkit.validators.media_rules import rule_registry
+    from evalkit.validators.registry import rule_registry
 
     challenge = load_challenge(file)
     metrics = metric_registry()

@@ -73,7 +73,7 @@ def _plugins() -> list[dict[str, Any]]:
     from evalkit.errors import PluginError
     from evalkit.metrics.base import metric_registry
     from evalkit.metrics.features.base import feature_registry
-    from evalkit.validators.media_rules import rule_registry
+    from evalkit.validators.registry import rule_registry
 
     checks = []
     for kind, registry in (("metrics", metric_registry), ("features", feature_registry), ("rules", rule_registry)):

@@ -14,7 +14,7 @@ from evalkit.leaderboard.model import SharedVideos
 from evalkit.metrics.gaming import signature
 from evalkit.validators.findings import run_rules
 from evalkit.validators.gaming import Copy, Shared
-from evalkit.validators.media_rules import board_rules
+from evalkit.validators.registry import rules_for
 
 Pair = tuple[int, int]
 
@@ -32,7 +32,7 @@ def shared_videos(snapshot: Snapshot) -> tuple[SharedVideos, ...]:
         one, two = snapshot.runs[first], snapshot.runs[second]
         order = [(video.sample, copies[video.sample]) for video in one.card.videos if video.sample in copies]
         case = Shared((one.team, two.team), (one.name, two.name), tuple(order))
-        for finding in run_rules(board_rules(), case, snapshot.challenge.submission.severities):
+        for finding in run_rules(rules_for("board"), case, snapshot.challenge.submission.severities):
             samples = tuple(sample for sample, _ in order)
             said = (finding.severity, finding.message, finding.found or "")
             shared.append(SharedVideos(case.teams, case.runs, *said, samples))

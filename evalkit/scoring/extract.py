@@ -40,7 +40,7 @@ from evalkit.scoring.guard import Guard, GuardedPairs, GuardedSession, UpstreamF
 from evalkit.scoring.pairing import PairedSink
 from evalkit.submission.references import MemberRef
 from evalkit.validators.findings import verdict_of
-from evalkit.validators.media_rules import file_findings
+from evalkit.validators.registry import file_findings
 from evalkit.weights.store import file_sha256
 from evalkit.workers.answers import answer_record
 

@@ -30,7 +30,7 @@ from evalkit.testsets.model import Sample, TestSet
 from evalkit.validators.content import FROZEN_SHARE
 from evalkit.validators.findings import run_rules
 from evalkit.validators.gaming import Case, Copy, made_of_few
-from evalkit.validators.media_rules import gaming_rules, rule_registry
+from evalkit.validators.registry import rule_registry, rules_for
 from evalkit.workers.pool import JobResult
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -116,7 +116,7 @@ def mark_videos(  # noqa: PLR0917
             references=copies.get(row.sample, ()),
             twins=twins.get(row.sample, ()),
         )
-        findings = [finding.to_json() for finding in run_rules(gaming_rules(), case, severities, row.path)]
+        findings = [finding.to_json() for finding in run_rules(rules_for("gaming"), case, severities, row.path)]
         marked = row.verdict == "ok" and any(finding["severity"] != "info" for finding in findings)
         yield row.model_copy(
             update={

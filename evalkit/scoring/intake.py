@@ -13,10 +13,11 @@ from evalkit.media.facts import MediaFacts
 from evalkit.scoring.extract import Extraction
 from evalkit.submission.model import Submission
 from evalkit.testsets.model import Sample, TestSet
-from evalkit.validators.archive.rules import blocks, check_archive, junk
+from evalkit.validators.archive.check import blocks, check_archive
+from evalkit.validators.archive.names import junk
 from evalkit.validators.findings import Finding, Verdict, run_rules, verdict_of
 from evalkit.validators.layout import Layout, match_layout
-from evalkit.validators.media_rules import file_findings, rule_registry
+from evalkit.validators.registry import file_findings, rules_for
 
 SCHEMA = 1
 
@@ -106,8 +107,7 @@ def open_gate(submission: Submission, challenge: Challenge, testset: TestSet | N
         return Gate(tuple(findings), Layout(None, {}), refused=True)
     paths = [member.path for member in submission.members if member.kind == "file" and not junk(member.path)]
     layout = match_layout(paths, challenge, testset)
-    rules = [rule for rule in rule_registry().values() if rule.scope == "set"]
-    findings += run_rules(rules, layout, severities)
+    findings += run_rules(rules_for("set"), layout, severities)
     samples = {sample.id: sample for sample in testset} if testset else {}
     return Gate(tuple(findings), layout, refused=False, samples=samples)
 

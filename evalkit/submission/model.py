@@ -1,6 +1,6 @@
 """Open what a team submitted: a ZIP from the internet, or a folder. Names in it are data, never places to write to.
 
-`Submission.open` lists the members and reads none of them; `evalkit.validators.archive.rules` checks the list.
+`Submission.open` lists the members and reads none of them; `evalkit.validators.archive.check` checks the list.
 `Submission.copy` writes one member to a path that the caller chooses, within a limit, and checks it on the way. A
 `MemberRef` does the same in another process.
 

@@ -17,7 +17,7 @@ from evalkit.scoring.extract import Config, Extraction, Job
 from evalkit.scoring.plan import FILMSTRIP
 from evalkit.scoring.progress import Progress, Silent, shown
 from evalkit.submission.model import Submission
-from evalkit.validators.media_rules import rule_registry
+from evalkit.validators.registry import rule_registry
 
 DIGITS = 12
 

@@ -17,7 +17,7 @@ from clip_tools import FFMPEG
 from evalkit.challenges.model import load_challenge
 from evalkit.media.inspect import inspect_media
 from evalkit.validators.findings import verdict_of
-from evalkit.validators.media_rules import file_findings
+from evalkit.validators.registry import file_findings
 from evalkit.workers.answers import answer_record
 from evalkit.workers.pool import JobResult, Workers
 from fuzz.campaign import Figures

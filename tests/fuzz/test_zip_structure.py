@@ -16,7 +16,7 @@ import pytest
 
 from evalkit.errors import SubmissionError
 from evalkit.submission.model import Submission
-from evalkit.validators.archive.rules import check_archive
+from evalkit.validators.archive.check import check_archive
 from fuzz.campaign import run_campaign
 from fuzz.targets import RULES, TARGETS, WrongAcceptError, _compare_readers, make_zip
 from fuzz.zip_readers import by_stream, by_unzip

@@ -18,9 +18,11 @@ from hypothesis import strategies as st
 from evalkit.challenges.model import ArchiveRules
 from evalkit.submission.members import Member
 from evalkit.submission.model import Submission
-from evalkit.validators.archive.listing import folded, parts
-from evalkit.validators.archive.rules import RULES, Listing, blocks, check_archive, junk
+from evalkit.validators.archive.check import blocks, check_archive
+from evalkit.validators.archive.listing import Listing, folded, parts
+from evalkit.validators.archive.names import junk
 from evalkit.validators.findings import Finding, run_rules
+from evalkit.validators.registry import rules_for
 
 LIMITS = ArchiveRules()
 
@@ -56,8 +58,8 @@ def test_each_fault_is_found_by_its_rule_and_named(
 
 def test_every_rule_has_a_hostile_example() -> None:
     shown = {f"archive.{rule}" for rule, _, _ in (*hostile_zips.FINDINGS, *hostile_structures.FINDINGS)}
-    assert shown == {rule.id for rule in RULES}
-    assert len({rule.id for rule in RULES}) == len(RULES)
+    assert shown == {rule.id for rule in rules_for("archive")}
+    assert len({rule.id for rule in rules_for("archive")}) == len(rules_for("archive"))
 
 
 @pytest.mark.parametrize(
@@ -134,7 +136,7 @@ def test_ratio_is_checked_above_the_harmless_size(tmp_path: Path) -> None:
 
 def test_ratio_of_a_member_that_claims_to_take_no_room() -> None:
     member = Member("a.mp4", b"a.mp4", size=1 << 20, compressed_size=0, kind="file")
-    (finding,) = run_rules(RULES, Listing((member,), LIMITS, 100, 1), {})
+    (finding,) = run_rules(rules_for("archive"), Listing((member,), LIMITS, 100, 1), {})
     assert (finding.rule, finding.path) == ("archive.bomb-ratio", "a.mp4")
 
 
@@ -225,7 +227,7 @@ def test_a_file_where_others_need_a_folder(tmp_path: Path, names: list[str], exp
 
 def test_a_link_where_others_need_a_folder(tmp_path: Path) -> None:
     archive = raw_zip(tmp_path / "in.zip", Entry("a", data=b"/etc", mode=0o120777), Entry("a/passwd"))
-    assert [finding.rule for finding in check(archive)] == ["archive.symlink", "archive.file-is-folder"]
+    assert [finding.rule for finding in check(archive)] == ["archive.file-is-folder", "archive.symlink"]
 
 
 @pytest.mark.parametrize(
@@ -247,7 +249,7 @@ def test_a_link_where_others_need_a_folder(tmp_path: Path) -> None:
 )
 def test_a_stream_falls_together_with_its_file_and_with_no_other_stream(names: list[str], expected: list[str]) -> None:
     listed = tuple(Member(name, name.encode(), 1, 1, "file") for name in sorted(names))
-    findings = run_rules(RULES, Listing(listed, LIMITS, 1, len(listed)), {})
+    findings = run_rules(rules_for("archive"), Listing(listed, LIMITS, 1, len(listed)), {})
     assert [finding.path for finding in findings if finding.rule == "archive.case-collision"] == expected
 
 
@@ -268,7 +270,7 @@ def test_a_stream_falls_together_with_its_file_and_with_no_other_stream(names: l
 )
 def test_a_folders_icon_of_macos_is_junk_and_no_other_carriage_return(name: str, rule: str) -> None:
     listed = (Member(name, name.encode(), 0, 0, "file"),)
-    findings = run_rules(RULES, Listing(listed, LIMITS, 1, 1), {})
+    findings = run_rules(rules_for("archive"), Listing(listed, LIMITS, 1, 1), {})
     assert {finding.rule for finding in findings} - {"archive.junk"} == {f"archive.{rule}"} - {"archive.junk"}
     assert junk(name) or rule != "junk"
 
@@ -306,7 +308,7 @@ def test_collisions_are_those_that_comparing_all_pairs_finds(names: list[str]) -
         if parted and not member.is_directory
         if any(alike(parted, other[: len(parted)]) and len(other) > len(parted) for other in stated)
     }
-    findings = run_rules(RULES, Listing(listed, LIMITS, 1, len(listed)), {})
+    findings = run_rules(rules_for("archive"), Listing(listed, LIMITS, 1, len(listed)), {})
     assert any(finding.rule == "archive.case-collision" for finding in findings) == (respelled or same)
     assert {finding.path for finding in findings if finding.rule == "archive.file-is-folder"} == holding
 
@@ -338,7 +340,7 @@ def test_long_runs_of_marks_are_folded_in_linear_time() -> None:
 def test_deep_folders_are_compared_in_linear_time(paths: list[str]) -> None:
     """A million characters of names; all folders' paths together would be thousands of millions."""
     listed = tuple(Member(path, path.encode(), 1, 1, "file") for path in sorted(paths))
-    rules = [rule for rule in RULES if rule.id in {"archive.case-collision", "archive.file-is-folder"}]
+    rules = [rule for rule in rules_for("archive") if rule.id in {"archive.case-collision", "archive.file-is-folder"}]
     start = time.process_time()
     assert len(run_rules(rules, Listing(listed, LIMITS, 1, len(listed)), {})) <= len(listed)
     assert time.process_time() - start < 10
@@ -377,7 +379,7 @@ members = st.builds(
 
 @given(st.lists(members, max_size=6), st.integers(0, 2**64))
 def test_no_list_of_members_breaks_a_rule(listed: list[Member], offset: int) -> None:
-    findings = run_rules(RULES, Listing(tuple(listed), LIMITS, offset, len(listed), True, offset), {})
+    findings = run_rules(rules_for("archive"), Listing(tuple(listed), LIMITS, offset, len(listed), True, offset), {})
     paths = {member.path for member in listed}
     for finding in findings:
         assert finding.path in paths or finding.rule == "archive.too-large-total"
@@ -487,7 +489,7 @@ def test_junk(path: str, expected: bool) -> None:
 )
 def test_names_that_windows_can_not_store(path: str, found: str | None) -> None:
     listing = Listing((Member(path, path.encode(), 1, 1, "file"),), LIMITS, 1, 1)
-    (rule,) = (rule for rule in RULES if rule.id == "archive.windows-reserved")
+    (rule,) = (rule for rule in rules_for("archive") if rule.id == "archive.windows-reserved")
     assert [finding.found for finding in run_rules([rule], listing, {})] == [f"'{found}' in the name"] * bool(found)
 
 
@@ -511,7 +513,7 @@ def test_time_grows_linearly_with_members() -> None:
         )
         listing = Listing(members, LIMITS, 10**9, count, True, 10**9)
         start = time.process_time()
-        assert len(run_rules(RULES, listing, {})) > count * 8
+        assert len(run_rules(rules_for("archive"), listing, {})) > count * 8
         return time.process_time() - start
 
     seconds(200)

@@ -23,7 +23,7 @@ from hostile_zips import DEFLATED, DESCRIPTOR, UTF8, Entry, raw_zip, with_zip64_
 from evalkit.challenges.model import ArchiveRules
 from evalkit.errors import SubmissionError
 from evalkit.submission.model import Submission
-from evalkit.validators.archive.rules import blocks, check_archive
+from evalkit.validators.archive.check import blocks, check_archive
 from evalkit.validators.findings import Finding
 
 LIMITS = ArchiveRules()

@@ -17,7 +17,7 @@ from clip_tools import ffmpeg, numbered, tone, write_wav
 from evalkit.challenges.model import load_challenge
 from evalkit.media.encode import write_video
 from evalkit.media.inspect import inspect_media
-from evalkit.validators.media_rules import file_findings
+from evalkit.validators.registry import file_findings
 
 pytestmark = [pytest.mark.oracles, pytest.mark.ffmpeg]
 

@@ -11,7 +11,7 @@ from evalkit.metrics.gaming.signature import Match
 from evalkit.metrics.gaming.sound_match import SoundMatch
 from evalkit.validators.findings import run_rules
 from evalkit.validators.gaming import BOARD_RULES, CASE_RULES, Case, Copy, Shared, all_off
-from evalkit.validators.media_rules import board_rules, gaming_rules, rule_registry
+from evalkit.validators.registry import rule_registry, rules_for
 
 HONEST = Case("s01", ticks=50, distinct=13, warped=30.0, sound=SoundMatch("compared", 0.99, 0.02, 1.0))
 
@@ -96,7 +96,7 @@ def test_a_challenge_may_change_or_switch_off_each_rule():
 def test_the_rules_are_registered_and_of_no_file():
     registered = rule_registry()
     assert {rule.id for rule in (*CASE_RULES, *BOARD_RULES)} <= set(registered)
-    assert gaming_rules() == CASE_RULES and board_rules() == BOARD_RULES
+    assert rules_for("gaming") == CASE_RULES and rules_for("board") == BOARD_RULES
     assert {rule.severity for rule in (*CASE_RULES, *BOARD_RULES)} == {"warning", "info"}
 
 

@@ -21,7 +21,7 @@ from evalkit.media.audio import read_audio
 from evalkit.media.decode import iter_frames
 from evalkit.media.inspect import inspect_media
 from evalkit.validators.findings import verdict_of
-from evalkit.validators.media_rules import file_findings
+from evalkit.validators.registry import file_findings
 from evalkit.workers.pool import Workers
 
 pytestmark = pytest.mark.ffmpeg

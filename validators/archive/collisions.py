@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator
 
 from evalkit.submission.members import Member
 from evalkit.validators.archive.listing import Listing
-from evalkit.validators.findings import Violation
+from evalkit.validators.findings import Rule, Violation
 
 _RENAME = "Rename the file and make the ZIP again."
 
 
-def duplicate_name(listing: Listing) -> Iterator[Violation]:
+def _duplicate_name(listing: Listing) -> Iterator[Violation]:
     """Find names that stand more than once."""
     for members in _groups((member.path, member) for member in listing.members):
         yield Violation(
@@ -23,7 +23,7 @@ def duplicate_name(listing: Listing) -> Iterator[Violation]:
         )
 
 
-def case_collision(listing: Listing) -> Iterator[Violation]:
+def _case_collision(listing: Listing) -> Iterator[Violation]:
     """Find names, and folders in names, that differ only in case, in accents' encoding, or in what Windows drops."""
     found: dict[str, Violation] = {}
     for members in _groups(zip(listing.folded_names, listing.members, strict=True)):
@@ -48,7 +48,7 @@ def case_collision(listing: Listing) -> Iterator[Violation]:
     yield from (found[path] for path in sorted(found))
 
 
-def file_is_folder(listing: Listing) -> Iterator[Violation]:
+def _file_is_folder(listing: Listing) -> Iterator[Violation]:
     """Find members that are no folders and yet hold others: ``a`` beside ``a/b``, in any spelling of ``a``."""
     found: dict[str, Violation] = {}
     around: list[tuple[str, list[Member]]] = []  # the files so far that could hold the name at hand, outermost first
@@ -121,3 +121,16 @@ def _respelled_folders(listing: Listing) -> Iterator[tuple[Member, str, str]]:
         if depth is not None and spellings[depth] not in others.setdefault(depth, set()):
             others[depth].add(spellings[depth])
             yield member, spellings[depth], firsts[depth]
+
+
+RULES: tuple[Rule[Listing], ...] = (
+    Rule("archive.duplicate-name", "archive", "error", "the same name twice", _duplicate_name),
+    Rule(
+        "archive.case-collision",
+        "archive",
+        "error",
+        "names that differ only in case or accents' encoding",
+        _case_collision,
+    ),
+    Rule("archive.file-is-folder", "archive", "error", "files in the place of folders", _file_is_folder),
+)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from evalkit.text import hidden_characters
 from evalkit.validators.archive.listing import Listing, parts
-from evalkit.validators.findings import Violation
+from evalkit.validators.findings import Rule, Violation
 
 _REZIP = "Make the ZIP again from regular files with relative names."
 _RENAME = "Rename the file and make the ZIP again."
@@ -39,7 +39,7 @@ def junk(member_path: str) -> bool:
     return _JUNK.search("/" + member_path) is not None
 
 
-def path_traversal(listing: Listing) -> Iterator[Violation]:
+def _path_traversal(listing: Listing) -> Iterator[Violation]:
     """Find names that climb out of the archive's folder."""
     for member in listing.members:
         # Windows drops blanks at the end of a name: '.. ' is '..' there.
@@ -53,7 +53,7 @@ def path_traversal(listing: Listing) -> Iterator[Violation]:
             )
 
 
-def absolute_path(listing: Listing) -> Iterator[Violation]:
+def _absolute_path(listing: Listing) -> Iterator[Violation]:
     """Find names that start at a root, a drive or a server."""
     for member in listing.members:
         if member.path.startswith(("/", "\\")) or _DRIVE.match(member.path):
@@ -66,7 +66,7 @@ def absolute_path(listing: Listing) -> Iterator[Violation]:
             )
 
 
-def backslash(listing: Listing) -> Iterator[Violation]:
+def _backslash(listing: Listing) -> Iterator[Violation]:
     """Find names with backslashes."""
     for member in listing.members:
         if "\\" in member.path:
@@ -79,7 +79,7 @@ def backslash(listing: Listing) -> Iterator[Violation]:
             )
 
 
-def nested_archive(listing: Listing) -> Iterator[Violation]:
+def _nested_archive(listing: Listing) -> Iterator[Violation]:
     """Find members whose names are those of archives."""
     for member in listing.members:
         suffix = _ARCHIVES.search(member.path[-_LONGEST_SUFFIX:])
@@ -93,7 +93,7 @@ def nested_archive(listing: Listing) -> Iterator[Violation]:
             )
 
 
-def name_not_utf8(listing: Listing) -> Iterator[Violation]:
+def _name_not_utf8(listing: Listing) -> Iterator[Violation]:
     """Find names in an unknown encoding."""
     for member in listing.members:
         if not member.utf8:
@@ -106,7 +106,7 @@ def name_not_utf8(listing: Listing) -> Iterator[Violation]:
             )
 
 
-def control_characters(listing: Listing) -> Iterator[Violation]:
+def _control_characters(listing: Listing) -> Iterator[Violation]:
     """Find names with characters that can't be seen; the carriage return of a folder's icon on macOS is none."""
     for member in listing.members:
         hidden = hidden_characters(member.path[:-1] if _ICON.search("/" + member.path) else member.path)
@@ -120,7 +120,7 @@ def control_characters(listing: Listing) -> Iterator[Violation]:
             )
 
 
-def long_name(listing: Listing) -> Iterator[Violation]:
+def _long_name(listing: Listing) -> Iterator[Violation]:
     """Find names that hardly any system can store: too long a part, too long a path, too many folders."""
     for member in listing.members:
         name = member.path.encode("utf-8", "surrogatepass")
@@ -136,7 +136,7 @@ def long_name(listing: Listing) -> Iterator[Violation]:
             )
 
 
-def windows_reserved(listing: Listing) -> Iterator[Violation]:
+def _windows_reserved(listing: Listing) -> Iterator[Violation]:
     """Find names that Windows can't store."""
     for member in listing.members:
         faults = [fault for pattern in _WINDOWS if (fault := pattern.search("/" + member.path))]
@@ -151,7 +151,7 @@ def windows_reserved(listing: Listing) -> Iterator[Violation]:
             )
 
 
-def desktop_files(listing: Listing) -> Iterator[Violation]:
+def _desktop_files(listing: Listing) -> Iterator[Violation]:
     """Find what desktops add."""
     for member in listing.members:
         if junk(member.path):
@@ -160,3 +160,16 @@ def desktop_files(listing: Listing) -> Iterator[Violation]:
                 fix="On macOS: zip -X -r submission.zip . -x '*.DS_Store' -x '__MACOSX/*'",
                 path=member.path,
             )
+
+
+RULES: tuple[Rule[Listing], ...] = (
+    Rule("archive.path-traversal", "archive", "error", "names that climb out of the folder", _path_traversal),
+    Rule("archive.absolute-path", "archive", "error", "absolute names", _absolute_path),
+    Rule("archive.backslash", "archive", "error", "backslashes in names", _backslash),
+    Rule("archive.nested-archive", "archive", "error", "archives in the archive", _nested_archive),
+    Rule("archive.name-not-utf8", "archive", "error", "names that are not UTF-8", _name_not_utf8),
+    Rule("archive.control-characters", "archive", "error", "invisible characters in names", _control_characters),
+    Rule("archive.long-name", "archive", "error", "names too long or too deep to store", _long_name),
+    Rule("archive.windows-reserved", "archive", "warning", "names that Windows can't store", _windows_reserved),
+    Rule("archive.junk", "archive", "info", "files that desktops add", _desktop_files),
+)

@@ -1,170 +1,16 @@
-"""What the rules for one file say: on real broken files, rule by rule, and whether the printed commands mend them."""
+"""The rules for one file, rule by rule: facts that break it, and facts just on the good side."""
 
 from __future__ import annotations
 
-import csv
 import shlex
-import subprocess
-from pathlib import Path
 
 import pytest
-from clip_tools import ffmpeg, patch_matrix
+from builders.media_facts import GOOD, RULES, STRICT, VIDEO, edit, facts, index
 
-from evalkit.challenges.model import SubmissionRules, load_challenge
-from evalkit.media.facts import AudioFacts, Edit, MediaFacts, Mp4Facts, TrackFacts, VideoFacts
-from evalkit.media.inspect import inspect_media
+from evalkit.challenges.model import SubmissionRules
+from evalkit.media.facts import MediaFacts
 from evalkit.validators.findings import verdict_of
-from evalkit.validators.media_rules import file_findings, file_rules, rule_registry
-
-RULES = load_challenge("talking-head").submission
-# What each of the files in nasty/ must be told, beside its verdict.
-NASTY = {
-    "audio_8k_mono": ["encoding.audio-sample-rate"],
-    "audio_early_400ms_startpts": ["encoding.audio-start"],
-    "audio_late_280ms_baked": [],
-    "audio_only": ["encoding.no-video"],
-    "audio_shorter_than_video": ["content.audio-short"],
-    "av1_aac": ["encoding.codec"],
-    "corrupt_mdat_bits": ["content.decode-errors"],
-    "fps60_dup": ["content.duplicate-frames"],
-    "fragmented": [],
-    "frozen_frame_with_speech": ["content.frozen"],
-    "h264_10bit": ["encoding.pixel-format"],
-    "h265_hvc1": ["encoding.codec"],
-    "jpeg_renamed": ["encoding.container"],
-    "mp3_audio": [],
-    "mpeg4part2": ["encoding.codec"],
-    "no_audio": ["encoding.audio-missing"],
-    "no_face_visible": [],
-    "odd_511": ["encoding.pixel-format"],
-    "one_frame": ["content.too-few-frames", "encoding.audio-missing"],  # two faults: it has no sound either
-    "random_bytes": ["encoding.not-media"],
-    "rotated90_metadata": ["encoding.rotation"],
-    "sar_4_3": ["encoding.aspect-ratio"],
-    "silent_audio": ["content.audio-silent"],
-    "swapped_audio": ["content.irregular-frames"],
-    "truncated_moov_ok": ["content.truncated"],
-    "truncated_no_moov": ["encoding.not-media"],
-    "two_audio_tracks": ["encoding.several-audio-streams"],
-    "vfr_drop": ["encoding.variable-frame-rate"],
-    "vp9_opus": ["encoding.codec"],
-    "webm_renamed": ["encoding.container"],
-    "zero_bytes": ["encoding.not-media"],
-}
-
-
-# --- real broken files ------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.shared
-def test_table_of_broken_files_is_complete(shared):
-    with (shared / "data/nasty/expected.csv").open() as table:
-        assert {row["file"].removesuffix(".mp4") for row in csv.DictReader(table)} == set(NASTY)
-
-
-@pytest.mark.shared
-@pytest.mark.parametrize("name", NASTY)
-def test_broken_file_has_the_expected_verdict_and_no_second_finding(shared, name):
-    with (shared / "data/nasty/expected.csv").open() as table:
-        expected = {row["file"]: row["verdict"] for row in csv.DictReader(table)}
-    findings = file_findings(inspect_media(shared / f"data/nasty/{name}.mp4").facts, RULES, f"{name}.mp4")
-    assert sorted(finding.rule for finding in findings) == NASTY[name]
-    assert verdict_of(findings) == expected[f"{name}.mp4"]
-    for finding in findings:
-        assert finding.found and finding.expected and finding.path == f"{name}.mp4"
-        assert str(shared) not in str(finding.to_json())
-
-
-@pytest.mark.shared
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        ("jpeg_renamed", "a JPEG image"),
-        ("webm_renamed", "a WebM or Matroska file"),
-        ("truncated_no_moov", "an MP4 without its index (moov): it was cut off while being written or copied"),
-        ("random_bytes", "data of no known kind (it starts with the bytes e9 b2 99 1d)"),
-        ("zero_bytes", "an empty file"),
-    ],
-)
-def test_what_is_not_an_mp4_is_named(shared, name, words):
-    [finding] = file_findings(inspect_media(shared / f"data/nasty/{name}.mp4").facts, RULES)
-    assert finding.found == words
-    assert finding.expected == "MP4"
-
-
-@pytest.mark.ffmpeg
-@pytest.mark.shared
-@pytest.mark.parametrize("name", ["h265_hvc1", "mpeg4part2", "av1_aac", "vp9_opus"])
-def test_truncated_file_of_another_codec_is_told_about_the_codec_only(shared, tmp_path, name):
-    # The index has to come first, so that a part of the file can be opened.
-    ffmpeg("-i", shared / f"data/nasty/{name}.mp4", "-c", "copy", "-movflags", "+faststart", tmp_path / "all.mp4")
-    data = (tmp_path / "all.mp4").read_bytes()
-    (tmp_path / "cut.mp4").write_bytes(data[: len(data) * 2 // 3])
-    seen = inspect_media(tmp_path / "cut.mp4").facts
-    assert seen.video.missing_packets > 1
-    assert [finding.rule for finding in file_findings(seen, RULES)] == ["encoding.codec"]
-
-
-# --- rule by rule -----------------------------------------------------------------------------------------------------
-
-VIDEO = VideoFacts(
-    codec="h264", profile="High", pixel_format="yuv420p", width=256, height=256, sample_aspect_ratio="1:1", rotation=0,
-    interlaced_frames=0, header_frames=125, packets=125, frames=125, decode_errors=0, corrupt_frames=0,
-    first_error=None, fps=25.0, start_seconds=0.0, duration_seconds=5.0, irregular_share=0.0, backward_steps=0,
-    size_changes=0, duplicate_share=0.0, longest_still_seconds=0.0, black_share=0.0, stopped_early=False,
-)  # fmt: skip
-AUDIO = AudioFacts(
-    codec="aac", sample_rate=16_000, channels=1, start_seconds=0.0, duration_seconds=5.0, rms_dbfs=-20.0, peak=0.5,
-    decode_errors=0,
-)  # fmt: skip
-GOOD = MediaFacts(
-    size_bytes=100_000, container="mov,mp4,m4a,3gp,3g2,mj2", brand="isom", video_streams=1, audio_streams=1,
-    other_streams=(), video=VIDEO, audio=AUDIO, open_error=None,
-    mp4=Mp4Facts(tracks=(TrackFacts(kind="video"), TrackFacts(kind="audio")), fragmented=False, claimed_seconds=None),
-)  # fmt: skip
-STRICT = RULES.model_copy(
-    update={
-        "video": RULES.video.model_copy(
-            update={"min_width": 128, "min_height": 128, "match_reference_seconds": 0.5, "min_seconds": 1.0}
-        )
-    }
-)
-
-
-TRACK = TrackFacts(
-    id=0, kind="video", shown_size=(256.0, 256.0), entries=("avc1",),
-    edits=(Edit(seconds=5.0, start_seconds=0.08, rate=1),),
-    time_scale=12800, claimed_seconds=5.0, media_seconds=5.0, samples=125, timed_samples=125, chunk_samples=125,
-    largest_sample=9000, sample_seconds=5.0, first_offset_seconds=0.08,
-)  # fmt: skip
-SOUND = TRACK.model_copy(
-    update={"kind": "audio", "shown_size": (0.0, 0.0), "entries": ("mp4a",), "edits": (), "first_offset_seconds": None}
-)
-DATA = SOUND.model_copy(update={"kind": "other", "entries": ("tmcd",), "id": 3})
-
-
-def edit(seconds: float, start: float | None, rate: float = 1) -> Edit:
-    return Edit(seconds=seconds, start_seconds=start, rate=rate)
-
-
-def index(video=None, audio=None, other=None, **movie) -> MediaFacts:
-    """Return the good file with an index in which some facts of a track are changed."""
-    whole = {"fragmented": False, "claimed_seconds": 5.0, **movie}
-    changed = ((TRACK, video), (SOUND, audio), (DATA, other))
-    tracks = tuple(base.model_copy(update=change or {}) for base, change in changed)
-    return facts(mp4=Mp4Facts(tracks=tracks, **whole))
-
-
-def facts(video=None, audio=None, **whole) -> MediaFacts:
-    """Return the good file with some facts changed; ``video=False`` takes the stream out."""
-    streams = {}
-    for name, base, change in (("video", VIDEO, video), ("audio", AUDIO, audio)):
-        if change is False:
-            streams |= {name: None, f"{name}_streams": 0}
-        else:
-            streams[name] = base.model_copy(update=change or {})
-    return GOOD.model_copy(update={**streams, **whole})
-
+from evalkit.validators.registry import file_findings, rule_registry, rules_for
 
 CASES = {  # rule: facts that break this rule and no other, and facts on the good side of its edge
     "encoding.not-media": (
@@ -396,7 +242,7 @@ def broken(rule: str, seen: MediaFacts, rules: SubmissionRules = STRICT):
 
 
 def test_every_rule_for_files_has_a_case():
-    assert set(CASES) == {rule.id for rule in file_rules()}
+    assert set(CASES) == {rule.id for rule in rules_for("file")}
 
 
 def test_good_file_has_no_finding():
@@ -408,7 +254,7 @@ def test_fault_breaks_exactly_its_rule(rule, seen):
     findings = broken(rule, seen)
     assert {finding.rule for finding in findings} == {rule}
     for finding in findings:
-        assert finding.severity == next(known.severity for known in file_rules() if known.id == rule)
+        assert finding.severity == next(known.severity for known in rules_for("file") if known.id == rule)
         assert finding.message.endswith(".") and finding.found and finding.expected
         assert finding.path == "a.mp4"
         assert "{path}" not in (finding.fix or "")
@@ -462,82 +308,6 @@ def test_path_in_the_command_is_quoted():
     assert shlex.split(finding.fix)[:3] == ["ffmpeg", "-i", "it's; rm -rf $HOME.mp4"]
 
 
-# --- the commands -----------------------------------------------------------------------------------------------------
-
-MENDED = {
-    "webm_renamed": "encoding.container",
-    "h265_hvc1": "encoding.codec",
-    "mpeg4part2": "encoding.codec",
-    "vp9_opus": "encoding.codec",
-    "h264_10bit": "encoding.pixel-format",
-    "odd_511": "encoding.pixel-format",
-    "rotated90_metadata": "encoding.rotation",
-    "vfr_drop": "encoding.variable-frame-rate",
-    "sar_4_3": "encoding.aspect-ratio",
-    "audio_early_400ms_startpts": "encoding.audio-start",
-    "two_audio_tracks": "encoding.several-audio-streams",
-}
-
-
-def mend(path: Path, folder: Path, rule: str, rules: SubmissionRules = RULES) -> MediaFacts:
-    """Run the printed command in ``folder`` through the shell, as a reader would, and return the new file's facts."""
-    found = {finding.rule: finding for finding in file_findings(inspect_media(path).facts, rules, str(path))}
-    command = found[rule].fix.replace("ffmpeg ", "ffmpeg -nostdin -v error -y ", 1)
-    done = subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return inspect_media(folder / "fixed.mp4").facts
-
-
-@pytest.mark.ffmpeg
-@pytest.mark.shared
-@pytest.mark.parametrize("name", MENDED)
-def test_printed_command_mends_the_file(shared, tmp_path, name):
-    path = shared / f"data/nasty/{name}.mp4"
-    before, after = inspect_media(path).facts, mend(path, tmp_path, MENDED[name])
-    assert file_findings(after, RULES) == []
-    assert after.audio_streams == 1
-    # Nothing was lost on the way: the sound is as long, and the pictures last to the same moment.
-    assert after.audio.duration_seconds == pytest.approx(before.audio.duration_seconds, abs=0.1)
-    end = before.video.start_seconds + before.video.duration_seconds
-    assert after.video.start_seconds + after.video.duration_seconds == pytest.approx(end, abs=0.1)
-
-
-@pytest.mark.ffmpeg
-@pytest.mark.parametrize(
-    ("source", "rule"),
-    [
-        (["-f", "lavfi", "-i", "testsrc=s=64x64:r=25:d=2", "-vf", "interlace,setfield=tff", "-flags", "+ilme+ildct"],
-         "encoding.interlaced"),
-        (["-f", "lavfi", "-i", "testsrc=s=64x64:r=12:d=2"], "encoding.frame-rate"),
-        (["-f", "lavfi", "-i", "testsrc=s=63x65:r=25:d=2", "-pix_fmt", "yuv444p", "-vf", "setsar=4/3"],
-         "encoding.pixel-format"),
-        (["-f", "lavfi", "-i", "testsrc=s=64x64:r=25:d=2", "-map", "0:v", "-map", "0:v", "-map", "1:a"],
-         "encoding.several-video-streams"),
-    ],
-)  # fmt: skip
-def test_printed_command_mends_made_files(tmp_path, source, rule):
-    made = tmp_path / "made file's.mp4"
-    words = ["-f", "lavfi", "-i", "sine=440:d=2:sample_rate=16000"]
-    pixel = [] if "-pix_fmt" in source else ["-pix_fmt", "yuv420p"]
-    ffmpeg(*source[:4], *words, *source[4:], *pixel, "-c:v", "libx264", "-c:a", "aac", made)
-    assert rule not in {finding.rule for finding in file_findings(mend(made, tmp_path, rule), RULES)}
-
-
-@pytest.mark.ffmpeg
-def test_printed_command_mends_an_audio_codec_late_audio_and_a_mirror(tmp_path):
-    video = ["-f", "lavfi", "-i", "testsrc=s=64x64:r=25:d=2"]
-    sound = ["-f", "lavfi", "-i", "sine=440:d=2:sample_rate=48000"]
-    good = ["-pix_fmt", "yuv420p", "-c:v", "libx264"]
-    ffmpeg(*video, *sound, *good, "-c:a", "ac3", tmp_path / "ac3.mp4")
-    assert file_findings(mend(tmp_path / "ac3.mp4", tmp_path, "encoding.audio-codec"), RULES) == []
-    ffmpeg(*video, "-itsoffset", "0.4", *sound, *good, "-c:a", "aac", tmp_path / "late.mp4")
-    assert file_findings(mend(tmp_path / "late.mp4", tmp_path, "encoding.audio-start"), RULES) == []
-    ffmpeg(*video, *sound, *good, "-c:a", "aac", tmp_path / "upright.mp4")
-    patch_matrix(tmp_path / "upright.mp4", tmp_path / "mirror.mp4", (1, 0, 0, -1))
-    after = mend(tmp_path / "mirror.mp4", tmp_path, "encoding.rotation")
-    assert (after.video.rotation, after.video.mirrored) == (0, False)
-
-
 @pytest.mark.parametrize(
     "seen",
     [
@@ -549,13 +319,13 @@ def test_printed_command_mends_an_audio_codec_late_audio_and_a_mirror(tmp_path):
         index({"id": 7}),
     ],
 )
-def test_complaints_are_not_told_beside_what_explains_them(seen):
+def test_decoder_messages_are_not_reported_beside_their_cause(seen):
     noisy = seen.model_copy(update={"decoder_messages": ("h264: oh", "aac: ah"), "decoder_message_count": 9})
     assert {finding.rule for finding in file_findings(noisy, RULES)} == {
         finding.rule for finding in file_findings(seen, RULES)
     }
 
 
-def test_complaints_are_counted():
+def test_decoder_messages_are_counted():
     [finding] = file_findings(facts(decoder_messages=("h264: oh", "aac: ah"), decoder_message_count=9), RULES)
     assert (finding.severity, finding.found) == ("warning", "h264: oh; aac: ah; and 7 more")

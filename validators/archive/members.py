@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from evalkit.submission.members import READABLE_METHODS
 from evalkit.validators.archive.listing import Listing
-from evalkit.validators.findings import Violation
+from evalkit.validators.findings import Rule, Violation
 
 # Below this no ratio is suspicious: a .DS_Store of 6 kB is mostly zeros and shrinks fifty-fold.
 HARMLESS_BYTES = 64 * 1024
@@ -15,7 +15,7 @@ LOCAL_HEADER_BYTES = 30  # the fixed part; the name follows
 _METHODS = {1: "shrink", 6: "implode", 9: "deflate64", 12: "bzip2", 14: "LZMA", 93: "Zstandard", 95: "xz", 99: "AES"}
 
 
-def symlink(listing: Listing) -> Iterator[Violation]:
+def _symlink(listing: Listing) -> Iterator[Violation]:
     """Find symbolic links."""
     for member in listing.members:
         if member.kind == "symlink":
@@ -28,7 +28,7 @@ def symlink(listing: Listing) -> Iterator[Violation]:
             )
 
 
-def device(listing: Listing) -> Iterator[Violation]:
+def _device(listing: Listing) -> Iterator[Violation]:
     """Find devices, pipes and sockets."""
     for member in listing.members:
         if member.kind == "device":
@@ -41,7 +41,7 @@ def device(listing: Listing) -> Iterator[Violation]:
             )
 
 
-def encrypted(listing: Listing) -> Iterator[Violation]:
+def _encrypted(listing: Listing) -> Iterator[Violation]:
     """Find members that need a password."""
     for member in listing.members:
         if member.encrypted:
@@ -54,7 +54,7 @@ def encrypted(listing: Listing) -> Iterator[Violation]:
             )
 
 
-def bomb_ratio(listing: Listing) -> Iterator[Violation]:
+def _bomb_ratio(listing: Listing) -> Iterator[Violation]:
     """Find members that grow more than the limit allows."""
     for member in listing.members:
         ratio = member.size / max(member.compressed_size, 1)
@@ -68,7 +68,7 @@ def bomb_ratio(listing: Listing) -> Iterator[Violation]:
             )
 
 
-def too_large_total(listing: Listing) -> Iterator[Violation]:
+def _too_large_total(listing: Listing) -> Iterator[Violation]:
     """Compare the size of everything with the limit."""
     total = sum(member.size for member in listing.members)
     if total > listing.rules.max_total_bytes:
@@ -80,7 +80,7 @@ def too_large_total(listing: Listing) -> Iterator[Violation]:
         )
 
 
-def too_large_file(listing: Listing) -> Iterator[Violation]:
+def _too_large_file(listing: Listing) -> Iterator[Violation]:
     """Find members above the limit."""
     for member in listing.members:
         if member.size > listing.rules.max_file_bytes:
@@ -93,7 +93,7 @@ def too_large_file(listing: Listing) -> Iterator[Violation]:
             )
 
 
-def too_many_files(listing: Listing) -> Iterator[Violation]:
+def _too_many_files(listing: Listing) -> Iterator[Violation]:
     """Compare the number of members with the limit."""
     if listing.member_count > listing.rules.max_files or not listing.complete:
         unread = "" if listing.complete else "; none of them was read"
@@ -105,7 +105,7 @@ def too_many_files(listing: Listing) -> Iterator[Violation]:
         )
 
 
-def sparse_file(listing: Listing) -> Iterator[Violation]:
+def _sparse_file(listing: Listing) -> Iterator[Violation]:
     """Find files of a folder that are mostly holes: they take much more room as a copy than where they lie."""
     for member in listing.members:
         if member.stored is not None and member.size > max(HARMLESS_BYTES, listing.rules.max_ratio * member.stored):
@@ -118,7 +118,7 @@ def sparse_file(listing: Listing) -> Iterator[Violation]:
             )
 
 
-def overlap(listing: Listing) -> Iterator[Violation]:
+def _overlap(listing: Listing) -> Iterator[Violation]:
     """Compare each member's end with the next one's start: members of a sound ZIP stand side by side.
 
     The end is the one that its own header states; of a member without a header, the least possible one.
@@ -144,7 +144,7 @@ def overlap(listing: Listing) -> Iterator[Violation]:
             reach, holder = end, member.path
 
 
-def unsupported_method(listing: Listing) -> Iterator[Violation]:
+def _unsupported_method(listing: Listing) -> Iterator[Violation]:
     """Find members in a compression that is not read here."""
     for member in listing.members:
         if member.method not in READABLE_METHODS and not (member.encrypted and member.method == 99):
@@ -156,3 +156,17 @@ def unsupported_method(listing: Listing) -> Iterator[Violation]:
                 fix="Make the ZIP again with plain deflate; Windows Explorer writes deflate64 above 2 GB.",
                 path=member.path,
             )
+
+
+RULES: tuple[Rule[Listing], ...] = (
+    Rule("archive.symlink", "archive", "error", "symbolic links", _symlink),
+    Rule("archive.device", "archive", "error", "devices, pipes and sockets", _device),
+    Rule("archive.encrypted", "archive", "error", "encrypted members", _encrypted),
+    Rule("archive.bomb-ratio", "archive", "error", "members that grow too much", _bomb_ratio),
+    Rule("archive.too-large-total", "archive", "error", "size of everything", _too_large_total),
+    Rule("archive.too-large-file", "archive", "error", "size of one member", _too_large_file),
+    Rule("archive.too-many-files", "archive", "error", "number of members", _too_many_files),
+    Rule("archive.overlap", "archive", "error", "members that share data", _overlap),
+    Rule("archive.sparse-file", "archive", "warning", "files that are mostly holes", _sparse_file),
+    Rule("archive.unsupported-method", "archive", "error", "unusual compression", _unsupported_method),
+)

@@ -1,0 +1,31 @@
+"""All validation rules: the built-in ones, found by scanning this package, and those of other packages."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from evalkit.challenges.model import SubmissionRules
+from evalkit.media.facts import MediaFacts
+from evalkit.registry import VALIDATORS, index_by_name, load_group
+from evalkit.validators.file import File
+from evalkit.validators.findings import Finding, Rule, Scope, run_rules
+
+
+@cache
+def rule_registry() -> dict[str, Rule[Any]]:
+    """Return every rule by id, in the order of registration."""
+    return index_by_name(load_group(VALIDATORS), lambda rule: str(rule.id), "rule")
+
+
+@cache
+def rules_for(scope: Scope) -> tuple[Rule[Any], ...]:
+    """Return the rules of one scope, in the order of registration."""
+    return tuple(rule for rule in rule_registry().values() if rule.scope == scope)
+
+
+def file_findings(
+    facts: MediaFacts, rules: SubmissionRules, path: str | None = None, speech_seconds: float | None = None
+) -> list[Finding]:
+    """Return what the rules find in one file."""
+    return run_rules(rules_for("file"), File(facts, rules, speech_seconds), rules.severities, path)
