@@ -1,13 +1,21 @@
-"""Does a file hold what its header promises, and does anything happen in it."""
+"""Rules about the content of a file: complete, undamaged, of the right length, neither frozen, black nor silent."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from evalkit.media.facts import AudioFacts, VideoFacts
-from evalkit.validators.edits import odd_edits
+from evalkit.validators.edits import unusual_edits
 from evalkit.validators.encoding import IRREGULAR_SHARE
-from evalkit.validators.file import File, audio_track, is_damaged, is_truncated, of_allowed_codec, of_audio, sound_end
+from evalkit.validators.file import (
+    File,
+    audio_end_seconds,
+    audio_track,
+    is_damaged,
+    is_truncated,
+    of_allowed_codec,
+    of_audio,
+)
 from evalkit.validators.findings import Rule, Violation
 
 FROZEN_SHARE = 0.95
@@ -19,7 +27,7 @@ AUDIO_TIME_SECONDS = 0.05
 
 
 def _is_too_large(video: VideoFacts, file: File) -> bool:
-    """Return whether nothing was decoded of pictures that the challenge does not allow anyway."""
+    """Return whether nothing was decoded because the frames are larger than the challenge allows."""
     rules = file.rules.video
     return not video.frames and (video.width > (rules.max_width or 1e9) or video.height > (rules.max_height or 1e9))
 
@@ -27,7 +35,7 @@ def _is_too_large(video: VideoFacts, file: File) -> bool:
 def _truncated(video: VideoFacts, file: File) -> Iterable[Violation]:
     if is_truncated(video):
         yield Violation(
-            "The file ends before its header says.",
+            "The file ends earlier than its header states.",
             found=f"{video.packets} frames",
             expected=f"{video.header_frames} frames",
             fix="Copy or encode the file again; a part of it is lost.",
@@ -38,7 +46,7 @@ def _decode_errors(video: VideoFacts, file: File) -> Iterable[Violation]:
     if is_truncated(video) or _is_too_large(video, file) or not (video.decode_errors or video.corrupt_frames):
         return
     yield Violation(
-        "The decoder meets damaged data.",
+        "The video data is damaged.",
         found=f"{video.decode_errors} packets refused, {video.corrupt_frames} frames damaged"
         + (f" ({video.first_error})" if video.first_error else ""),
         expected="a stream that decodes to its end",
@@ -82,7 +90,7 @@ def _speech_length(video: VideoFacts, file: File) -> Iterable[Violation]:
     difference = video.duration_seconds - file.speech_seconds
     if abs(difference) > limit:
         yield Violation(
-            "The video is not as long as the speech it was made for.",
+            "The length of the video differs from that of the speech.",
             found=f"{video.duration_seconds:.2f} s",
             expected=f"{file.speech_seconds:.2f} s, at most {limit:g} s more or less",
         )
@@ -91,7 +99,9 @@ def _speech_length(video: VideoFacts, file: File) -> Iterable[Violation]:
 def _size_changes(video: VideoFacts, file: File) -> Iterable[Violation]:
     if video.size_changes and not is_damaged(video):
         yield Violation(
-            "The pictures change their size.", found=_counted(video.size_changes, "change"), expected="one size"
+            "The frame size changes within the video.",
+            found=_counted(video.size_changes, "change"),
+            expected="one size",
         )
 
 
@@ -103,7 +113,7 @@ def _backward(video: VideoFacts, file: File) -> Iterable[Violation]:
     if video.backward_steps and not is_damaged(video):
         yield Violation(
             "Time stamps do not increase.",
-            found=f"{video.backward_steps} frames are not later than the one before",
+            found=f"{video.backward_steps} frames are not later than the frame before",
             expected="increasing time stamps",
             fix="ffmpeg -i {path} -fps_mode cfr -c:v libx264 -pix_fmt yuv420p -c:a copy fixed.mp4",
         )
@@ -153,7 +163,7 @@ def _audio_damaged(audio: AudioFacts, file: File) -> Iterable[Violation]:
     explained = video is not None and (is_damaged(video) or video.codec not in file.rules.video.codecs)
     if audio.decode_errors and not explained and audio.codec in file.rules.audio.codecs:
         yield Violation(
-            "The audio decoder meets damaged data.",
+            "The audio data is damaged.",
             found=f"{audio.decode_errors} packets refused",
             expected="a stream that decodes to its end",
             fix="ffmpeg -i {path} -c:v copy -c:a aac fixed.mp4",
@@ -165,9 +175,9 @@ def _audio_empty(audio: AudioFacts, file: File) -> Iterable[Violation]:
     explained = audio.decode_errors or (video is not None and is_damaged(video))
     if not audio.duration_seconds and not explained:
         yield Violation(
-            "The audio stream holds no sound at all.",
+            "The audio stream is empty.",
             found="no samples",
-            expected="sound as long as the video",
+            expected="audio as long as the video",
             fix="ffmpeg -i {path} -i SPEECH.wav -map 0:v -map 1:a -c:v copy -c:a aac -shortest fixed.mp4",
         )
 
@@ -177,7 +187,7 @@ def _audio_cut(audio: AudioFacts, file: File) -> Iterable[Violation]:
     explained = audio.decode_errors or (video is not None and is_damaged(video))
     if audio.missing_packets > 1 and audio.duration_seconds and not explained:
         yield Violation(
-            "A part of the sound that the index lists is not in the file.",
+            "A part of the audio that the index lists is missing from the file.",
             found=f"{audio.missing_packets} packets missing",
             expected="every packet that the index lists",
             fix="Copy or encode the file again; a part of it is lost.",
@@ -187,7 +197,7 @@ def _audio_cut(audio: AudioFacts, file: File) -> Iterable[Violation]:
 def _audio_change(audio: AudioFacts, file: File) -> Iterable[Violation]:
     if audio.format_changes and audio.codec in file.rules.audio.codecs:
         yield Violation(
-            "The sound changes its sample rate or its channels on the way.",
+            "The sample rate or the number of channels changes within the audio.",
             found=_counted(audio.format_changes, "change"),
             expected="one sample rate and one number of channels",
             fix="ffmpeg -i {path} -c:v copy -c:a aac -ar 48000 -ac 1 fixed.mp4",
@@ -195,17 +205,17 @@ def _audio_change(audio: AudioFacts, file: File) -> Iterable[Violation]:
 
 
 def _audio_timestamps(audio: AudioFacts, file: File) -> Iterable[Violation]:
-    """Players follow the time stamps; what is scored is one sample after the other."""
+    """Players follow the time stamps; the scores use the samples without gaps."""
     video, track = file.facts.video, audio_track(file)
     explained = audio.decode_errors or audio.missing_packets > 1 or audio.format_changes
     explained = explained or (video is not None and is_damaged(video))
-    explained = explained or (track is not None and odd_edits(track) is not None)
+    explained = explained or (track is not None and unusual_edits(track) is not None)
     if abs(audio.time_error_seconds) > AUDIO_TIME_SECONDS and not explained:
         late = "late" if audio.time_error_seconds > 0 else "early"
         yield Violation(
-            "The sound's time stamps leave gaps or overlap; it is played at other times than it is scored.",
+            "The audio's time stamps have gaps or overlaps; players present it at other times than it is scored at.",
             found=f"up to {abs(audio.time_error_seconds):.2f} s {late}, after {_counted(audio.time_jumps, 'jump')}",
-            expected=f"every sample after the one before, at most {AUDIO_TIME_SECONDS:g} s off",
+            expected=f"consecutive samples, at most {AUDIO_TIME_SECONDS:g} s off",
             fix="ffmpeg -i {path} -af aresample=async=1:first_pts=0 -c:v copy -c:a aac fixed.mp4",
         )
 
@@ -217,7 +227,7 @@ def _audio_short(audio: AudioFacts, file: File) -> Iterable[Violation]:
     if not audio.duration_seconds or audio.missing_packets > 1:
         return
     video_end = video.start_seconds + video.duration_seconds
-    audio_end = sound_end(audio)
+    audio_end = audio_end_seconds(audio)
     if video_end - audio_end > limit:
         yield Violation(
             "The audio ends well before the video.",
@@ -227,13 +237,13 @@ def _audio_short(audio: AudioFacts, file: File) -> Iterable[Violation]:
 
 
 RULES: tuple[Rule[File], ...] = (
-    Rule("content.truncated", "file", "error", "shorter than its header says", of_allowed_codec(_truncated)),
+    Rule("content.truncated", "file", "error", "shorter than its header states", of_allowed_codec(_truncated)),
     Rule("content.decode-errors", "file", "error", "damaged video data", of_allowed_codec(_decode_errors)),
     Rule("content.endless", "file", "error", "too many frames", of_allowed_codec(_endless)),
     Rule("content.too-few-frames", "file", "error", "too few frames", of_allowed_codec(_too_few_frames)),
     Rule("content.duration", "file", "error", "too short or too long", of_allowed_codec(_duration)),
-    Rule("content.speech-length", "file", "error", "not as long as the speech", of_allowed_codec(_speech_length)),
-    Rule("content.size-change", "file", "error", "pictures change size", of_allowed_codec(_size_changes)),
+    Rule("content.speech-length", "file", "error", "length differs from the speech", of_allowed_codec(_speech_length)),
+    Rule("content.size-change", "file", "error", "frame size changes", of_allowed_codec(_size_changes)),
     Rule("content.timestamps", "file", "error", "time stamps go backward", of_allowed_codec(_backward)),
     Rule("content.irregular-frames", "file", "info", "a few irregular intervals", of_allowed_codec(_gap)),
     Rule("content.frozen", "file", "warning", "frozen video", of_allowed_codec(_frozen)),
@@ -241,9 +251,9 @@ RULES: tuple[Rule[File], ...] = (
     Rule("content.black", "file", "warning", "black video", of_allowed_codec(_black)),
     Rule("content.audio-silent", "file", "warning", "silent audio", of_audio(_silent)),
     Rule("content.audio-damaged", "file", "error", "damaged audio data", of_audio(_audio_damaged)),
-    Rule("content.audio-empty", "file", "error", "audio stream without sound", of_audio(_audio_empty)),
-    Rule("content.audio-cut", "file", "error", "sound missing from the file", of_audio(_audio_cut)),
+    Rule("content.audio-empty", "file", "error", "empty audio stream", of_audio(_audio_empty)),
+    Rule("content.audio-cut", "file", "error", "audio missing from the file", of_audio(_audio_cut)),
     Rule("content.audio-change", "file", "error", "sample rate or channels change", of_audio(_audio_change)),
-    Rule("content.audio-timestamps", "file", "warning", "gaps in the sound's times", of_audio(_audio_timestamps)),
+    Rule("content.audio-timestamps", "file", "warning", "gaps in the audio's time stamps", of_audio(_audio_timestamps)),
     Rule("content.audio-short", "file", "warning", "audio shorter than video", of_audio(_audio_short)),
 )

@@ -1,18 +1,18 @@
-"""What an MP4's edit list does to a track: the one wait and one cut that every program knows, or more."""
+"""What an MP4's edit list does to a track: one delay and one cut, which every program supports, or more."""
 
 from __future__ import annotations
 
 from evalkit.media.facts import Edit, Mp4Facts, TrackFacts
 
 
-def odd_edits(track: TrackFacts) -> str | None:
-    """Return what the edit list does beyond one wait at the start and one cut; ``None`` when it is that simple."""
+def unusual_edits(track: TrackFacts) -> str | None:
+    """Describe an edit list with more than one delay at the start and one cut; ``None`` for a simple one."""
     shown = [edit for edit in track.edits if edit.start_seconds is not None]
     if len(track.edits) > 2 or (len(track.edits) == 2 and track.edits[0].start_seconds is not None):
         return f"{len(track.edits)} edits: " + ", ".join(map(_words, track.edits[:4]))
     if not track.edits:
         return None
-    return _odd_start(shown[0], track) if shown else "an edit list that shows nothing"
+    return _odd_start(shown[0], track) if shown else "an edit list that presents nothing"
 
 
 def _odd_start(edit: Edit, track: TrackFacts) -> str | None:
@@ -33,7 +33,7 @@ def _words(edit: Edit) -> str:
 
 
 def hidden_seconds(track: TrackFacts, mp4: Mp4Facts) -> float:
-    """Return how many seconds of a track's pictures the edit list leaves out, at the start and at the end."""
+    """Return how many seconds of a track the edit list leaves out, at the start and at the end."""
     shown = [edit for edit in track.edits if edit.start_seconds is not None]
     if not shown or mp4.fragmented or not track.sample_seconds:
         return 0.0

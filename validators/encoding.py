@@ -1,4 +1,4 @@
-"""Is a file what the challenge asks for: container, codec, pictures, frame rate, audio stream."""
+"""Rules about the format that a challenge asks for: container, codec, frame size and rate, audio stream."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _IMAGES = {"jpeg_pipe", "png_pipe", "webp_pipe", "bmp_pipe", "gif", "apng"}
 
 
 def is_variable(video: VideoFacts, file: File) -> bool:
-    """Return whether the frame rate changes where it must not, and no other fault explains it."""
+    """Return whether the frame rate must be constant but is not, and no other fault explains it."""
     explained = video.decode_errors or video.backward_steps
     return file.rules.video.constant_frame_rate and video.irregular_share > IRREGULAR_SHARE and not explained
 
@@ -40,14 +40,14 @@ def _container(file: File) -> Iterable[Violation]:
             "The container is not allowed.",
             found=container_title(name) + (f" (brand {file.facts.brand.strip()})" if file.facts.brand else ""),
             expected=" or ".join(file.rules.video.containers).upper(),
-            fix="Hand in a video, not a picture." if name in _IMAGES else transcode(file.facts.video),
+            fix="Submit a video, not an image." if name in _IMAGES else transcode(file.facts.video),
         )
 
 
 def _video_stream(file: File) -> Iterable[Violation]:
     if file.facts.open_error is None and container_fits(file) and file.facts.video is None:
         found = "audio only" if file.facts.audio_streams else "neither video nor audio"
-        found += " (and a cover picture)" if file.facts.cover_pictures else ""
+        found += " (and a cover image)" if file.facts.cover_pictures else ""
         yield Violation("There is no video stream.", found=found, expected="one video stream")
 
 
@@ -74,7 +74,7 @@ def _codec(video: VideoFacts, file: File) -> Iterable[Violation]:
 def _pixel_format(video: VideoFacts, file: File) -> Iterable[Violation]:
     allowed = file.rules.video.pixel_formats
     if video.codec not in file.rules.video.codecs or (video.pixel_format is None and not video.frames):
-        return  # of pictures that nobody decoded nothing is known
+        return  # the format is unknown when no frame was decoded
     others = [name for name in video.pixel_formats if name not in allowed and name != video.pixel_format]
     if video.pixel_format not in allowed or others:
         found = f"{video.pixel_format} (profile {video.profile})"
@@ -97,7 +97,7 @@ def _interlaced(video: VideoFacts, file: File) -> Iterable[Violation]:
 
 
 def _is_plain(matrix: tuple[float, ...]) -> bool:
-    """Return whether the matrix turns by right angles and mirrors, and does nothing else."""
+    """Return whether the matrix only rotates by right angles and mirrors."""
     a, b, c, d = (abs(value) for value in matrix)
     whole, none = ((a, d), (b, c)) if a > b else ((b, c), (a, d))
     return all(abs(value - 1) < 0.01 for value in whole) and all(value < 0.01 for value in none)
@@ -108,19 +108,19 @@ def _rotation(video: VideoFacts, file: File) -> Iterable[Violation]:
     matrices = [part.matrix for part in (track, mp4) if part is not None]
     odd = next((matrix for matrix in matrices if not _is_plain(matrix)), None)
     if odd is None and mp4 is not None and mp4.matrix != UPRIGHT and not (video.rotation % 360 or video.mirrored):
-        odd = mp4.matrix  # the track's turns it back, for programs that read both
+        odd = mp4.matrix  # the track's matrix undoes it, for programs that read both
     if odd is not None:
         yield Violation(
-            "The video is turned, stretched or sheared by metadata.",
+            "The video is rotated, stretched or sheared by metadata.",
             found=f"a display matrix of {' '.join(f'{value:g}' for value in odd)}",
-            expected="pictures stored upright",
+            expected="frames stored upright",
             fix=transcode(video),
         )
     elif video.rotation % 360 or video.mirrored:
         yield Violation(
-            "The video is turned by metadata.",
+            "The video is rotated by metadata.",
             found="mirrored" if video.mirrored else f"{video.rotation} degrees",
-            expected="pictures stored upright",
+            expected="frames stored upright",
             fix=transcode(video),
         )
 
@@ -208,7 +208,7 @@ def _sample_rate(audio: AudioFacts, file: File) -> Iterable[Violation]:
     low = file.rules.audio.min_sample_rate
     if low is not None and audio.sample_rate < low:
         yield Violation(
-            "The audio's sample rate is low.", found=f"{audio.sample_rate} Hz", expected=f"at least {low} Hz"
+            "The sample rate of the audio is low.", found=f"{audio.sample_rate} Hz", expected=f"at least {low} Hz"
         )
 
 
@@ -242,7 +242,7 @@ RULES: tuple[Rule[File], ...] = (
     Rule("encoding.codec", "file", "error", "video codec", of_video(_codec)),
     Rule("encoding.pixel-format", "file", "error", "pixel format", of_video(_pixel_format)),
     Rule("encoding.interlaced", "file", "error", "interlaced", of_video(_interlaced)),
-    Rule("encoding.rotation", "file", "error", "turned by metadata", of_video(_rotation)),
+    Rule("encoding.rotation", "file", "error", "rotated by metadata", of_video(_rotation)),
     Rule("encoding.aspect-ratio", "file", "warning", "pixels not square", of_video(_aspect_ratio)),
     Rule("encoding.frame-rate", "file", "error", "frame rate", of_video(_frame_rate)),
     Rule("encoding.variable-frame-rate", "file", "error", "frame rate not constant", of_video(_variable_frame_rate)),

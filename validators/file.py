@@ -1,4 +1,4 @@
-"""What the rules for one file look at, and when a check is skipped because another rule tells the reason."""
+"""The input of the rules for one file, and when a check is skipped because another rule reports the cause."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from evalkit.challenges.model import SubmissionRules
 from evalkit.media.facts import AudioFacts, MediaFacts, TrackFacts, VideoFacts
-from evalkit.validators.edits import odd_edits
+from evalkit.validators.edits import unusual_edits
 from evalkit.validators.findings import Violation
 
 _EVEN = " -vf 'crop=trunc(iw/2)*2:trunc(ih/2)*2'"
@@ -15,7 +15,7 @@ _EVEN = " -vf 'crop=trunc(iw/2)*2:trunc(ih/2)*2'"
 
 @dataclass(frozen=True)
 class File:
-    """What the rules for one file look at.
+    """The input of the rules for one file.
 
     Args:
         facts: from reading the file to its end.
@@ -29,7 +29,7 @@ class File:
 
 
 def of_video(check: Callable[[VideoFacts, File], Iterable[Violation]]) -> Callable[[File], Iterable[Violation]]:
-    """Skip the check where no video in a container of the right kind can be read: that is a finding of its own."""
+    """Skip the check where no video in an allowed container can be read: another rule reports that."""
 
     def checked(file: File) -> Iterable[Violation]:
         video = file.facts.video
@@ -60,7 +60,7 @@ def container_fits(file: File) -> bool:
 def of_allowed_codec(
     check: Callable[[VideoFacts, File], Iterable[Violation]],
 ) -> Callable[[File], Iterable[Violation]]:
-    """Skip the check where another fault already explains what it would see."""
+    """Skip the check where the codec is not allowed or the video can't be read: another rule reports that."""
 
     def checked(file: File) -> Iterable[Violation]:
         video = file.facts.video
@@ -72,46 +72,46 @@ def of_allowed_codec(
 
 
 def is_truncated(video: VideoFacts) -> bool:
-    """One packet of slack: the last one may be an end marker that the index counts."""
+    """Return whether packets are missing; one is tolerated, since the index may count an end marker."""
     return video.missing_packets > 1 and not video.stopped_early
 
 
 def is_damaged(video: VideoFacts) -> bool:
-    """Return whether a fault is reported that explains odd times, lengths and sizes."""
+    """Return whether a reported fault explains unusual times, lengths and sizes."""
     return bool(is_truncated(video) or video.decode_errors or video.corrupt_frames or video.stopped_early)
 
 
 def video_track(file: File) -> TrackFacts | None:
-    """Return what the MP4's index says of the scored video stream."""
+    """Return the MP4's track of the scored video stream."""
     facts = file.facts
     return facts.mp4.track("video", facts.video.stream_id) if facts.mp4 is not None and facts.video else None
 
 
 def audio_track(file: File) -> TrackFacts | None:
-    """Return what the MP4's index says of the audio stream that is used."""
+    """Return the MP4's track of the audio stream that is used."""
     facts = file.facts
     return facts.mp4.track("audio", facts.audio.stream_id) if facts.mp4 is not None and facts.audio else None
 
 
 def used_tracks(file: File) -> list[TrackFacts]:
-    """Return the tracks of an MP4 that are read, pictures first."""
+    """Return the tracks of an MP4 that are read, video first."""
     return [track for track in (video_track(file), audio_track(file)) if track is not None]
 
 
 def is_locked(file: File) -> bool:
-    """Return whether the data are encrypted, lie elsewhere or are cut away, so that nothing can be said of them."""
+    """Return whether nothing can be checked: the data is encrypted, stored elsewhere or cut away by edits."""
     tracks = used_tracks(file)
     empty = file.facts.video is not None and not file.facts.video.frames
-    return any(track.encrypted or track.external or (empty and odd_edits(track) is not None) for track in tracks)
+    return any(track.encrypted or track.external or (empty and unusual_edits(track) is not None) for track in tracks)
 
 
-def sound_end(audio: AudioFacts) -> float:
-    """Return when the sound ends for players, which follow the time stamps."""
+def audio_end_seconds(audio: AudioFacts) -> float:
+    """Return when the audio ends in players, which follow the time stamps."""
     return max(audio.start_seconds + audio.duration_seconds, audio.end_seconds or 0.0)
 
 
 def transcode(video: VideoFacts | None) -> str:
-    """Return the command that makes H.264, 4:2:0, upright, with AAC; 4:2:0 needs even sizes."""
+    """Return the command that converts to upright H.264 4:2:0 with AAC; 4:2:0 needs even sizes."""
     odd = video is not None and (video.width % 2 or video.height % 2)
     return (
         f"ffmpeg -i {{path}}{_EVEN if odd else ''} -c:v libx264 -pix_fmt yuv420p -crf 18"

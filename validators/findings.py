@@ -1,6 +1,6 @@
-"""What a rule finds, and how rules are declared.
+"""Declare validation rules and report what they find.
 
-A rule is a small pure function over one kind of fact. It yields a `Violation` for every fault it sees; the id and the
+A rule is a small pure function over one kind of fact. It yields a `Violation` for every fault; the id and the
 severity are the rule's, and a challenge may replace the severity (``submission.severities`` in its YAML).
 """
 
@@ -21,13 +21,13 @@ Facts = TypeVar("Facts")
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One fault as a rule saw it.
+    """One fault that a rule found.
 
     Args:
         message: one sentence, without the path.
         found: what is there.
         expected: what should be there.
-        fix: the command or step that mends it; ``{path}`` stands for the file and becomes its name as a shell's word.
+        fix: the command or step that solves it; ``{path}`` stands for the file's name, quoted for a shell.
         path: the member of the archive, when the rule's scope is not a single file.
         sample: the sample's id, when the fault is about a sample that has no file.
     """
@@ -42,7 +42,7 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A violation together with the rule that found it; this is what reports print.
+    """A violation together with its rule, as reports print it.
 
     Its sentences may quote names and metadata that strangers wrote: they are escaped and shortened here. ``path``,
     ``sample`` and the path inside ``fix`` stay as they are, for programs and shells; printing them needs
@@ -75,9 +75,8 @@ class Rule(Generic[Facts]):
 
     Args:
         id: ``scope.name``, as in ``encoding.codec``.
-        scope: what ``check`` is called with: the archive's listing, the whole set, one file's facts, or what is
-            known of one video beside all others (`evalkit.validators.gaming.Case`), or what runs of two teams share.
-        severity: what a violation means unless the challenge says otherwise.
+        scope: decides what ``check`` is called with; docs/add-a-validation-rule.md lists it.
+        severity: the severity of a violation unless the challenge changes it.
         title: a few words for tables and docs.
         check: yields a `Violation` per fault.
     """
@@ -116,7 +115,7 @@ def run_rules(
 
 
 def _argument(path: str | None) -> str:
-    """Return ``path`` as one word of a shell command that no program takes for an option."""
+    """Return ``path`` as one word of a shell command that no program reads as an option."""
     if path is None:
         return "FILE"
     return shlex.quote(f"./{path}" if path.startswith("-") else path)

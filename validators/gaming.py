@@ -1,8 +1,7 @@
-"""Signs that a submission was not made by generating: stills, copies, other sound, duplicates, pasted things.
+"""Signs that a video was not generated: still images, copies, other audio, duplicates, overlays.
 
-They are findings for the organizers to look at, and never take a score or a place away: whatever severity a challenge
-gives them, the video stays as valid as it was. The thresholds and what they were measured on stand in
-design/009-gaming.md.
+They are findings for the organizers to review and never change a score or a rank: whatever severity a challenge gives
+them, the video stays as valid as it was. The thresholds and the data behind them are in design/009-gaming.md.
 """
 
 from __future__ import annotations
@@ -22,16 +21,16 @@ REFERENCE_PICTURE = 11.0  # unit of `evalkit.metrics.gaming.stillness.residual`
 SHIFTED = 0.08  # seconds: two frames at 25 a second, and more than any encoder's delay
 FOUND_AGAIN = 0.8
 NAMED = 3
-NO_SOUND = SoundMatch("no_official_sound")
+NO_AUDIO = SoundMatch("no_official_sound")
 
 
 @dataclass(frozen=True)
-class Copy:
-    """A video that shows what another one shows.
+class VideoCopy:
+    """Another video with the same content.
 
     Args:
-        sample: what the other one belongs to.
-        match: how the moving pictures fit; ``None`` when the files are equal byte by byte.
+        sample: the sample that the other video belongs to.
+        match: how well the signatures match; ``None`` when the files are identical.
     """
 
     sample: str
@@ -39,21 +38,21 @@ class Copy:
 
 
 @dataclass(frozen=True)
-class Case:
+class GamingCase:
     """What is known of one video of a submission.
 
     Args:
-        sample: what it answers.
-        ticks: pictures that were looked at, ten a second.
+        sample: the sample that it belongs to.
+        ticks: frames that were examined, ten a second.
         distinct: how many of them differ.
-        warped: what one picture, moved and zoomed, leaves unexplained of the others.
-        frozen: whether nearly every frame equals the one before, which is another rule's finding.
+        warped: what one frame, moved and zoomed, leaves unexplained of the others, in per cent.
+        frozen: whether nearly every frame equals the one before; another rule reports that.
         reference_picture: what the best of the reference images leaves unexplained; ``None`` when there is none, or
-            when the video is not made of one picture or a few.
-        references: reference videos that it shows, the best first.
-        twins: other videos of the submission that show the same, the best first.
-        sound: how its sound fits the official speech.
-        islands: what looks pasted.
+            when the video shows more than a few different frames.
+        references: reference videos with the same content, the best match first.
+        duplicates: other videos of the submission with the same content, the best match first.
+        audio: how its audio compares with the official speech.
+        islands: areas that look pasted.
     """
 
     sample: str
@@ -62,88 +61,88 @@ class Case:
     warped: float = 100.0
     frozen: bool = False
     reference_picture: float | None = None
-    references: tuple[Copy, ...] = ()
-    twins: tuple[Copy, ...] = ()
-    sound: SoundMatch = NO_SOUND
+    references: tuple[VideoCopy, ...] = ()
+    duplicates: tuple[VideoCopy, ...] = ()
+    audio: SoundMatch = NO_AUDIO
     islands: tuple[Island, ...] = ()
 
 
 @dataclass(frozen=True)
-class Shared:
+class RunPair:
     """What the runs of two teams of a board have in common.
 
     Args:
         teams: both, by name.
         runs: the run of each.
-        copies: for every sample of the first run, the sample of the second whose video shows the same.
+        copies: for every sample of the first run, the sample of the second whose video has the same content.
     """
 
     teams: tuple[str, str]
     runs: tuple[str, str]
-    copies: tuple[tuple[str, Copy], ...]
+    copies: tuple[tuple[str, VideoCopy], ...]
 
 
 def made_of_few(ticks: int, distinct: int, warped: float) -> bool:
-    """Return whether a video is one picture or a few, as they are or moved."""
+    """Return whether a video shows one image or a few, still or moved."""
     return ticks >= LEAST_PICTURES and (distinct <= FEW or warped < ONE_PICTURE)
 
 
-def _nearly_frozen(case: Case) -> Iterable[Violation]:
+def _nearly_frozen(case: GamingCase) -> Iterable[Violation]:
     if case.frozen or not made_of_few(case.ticks, case.distinct, case.warped):
         return
     if case.distinct <= FEW:
         yield Violation(
-            "The video is nearly frozen: it shows only a few different pictures.",
-            found=f"{case.distinct} different among {case.ticks} pictures",
+            "The video is nearly frozen: it shows only a few different frames.",
+            found=f"{case.distinct} different among {case.ticks} frames",
             expected=f"more than {FEW}",
         )
     else:
         yield Violation(
-            "The video is one picture that is moved, zoomed or sheared.",
-            found=f"one picture explains the others but for {case.warped:.1f} %",
+            "The video is one image that is moved, zoomed or sheared.",
+            found=f"one frame explains the others except for {case.warped:.1f} %",
             expected=f"at least {ONE_PICTURE:g} % that it does not explain",
         )
 
 
-def _reference_image(case: Case) -> Iterable[Violation]:
+def _reference_image(case: GamingCase) -> Iterable[Violation]:
     if case.reference_picture is not None and case.reference_picture < REFERENCE_PICTURE:
         yield Violation(
             "The video is the reference image, still or moved.",
-            found=f"the image explains its picture but for {case.reference_picture:.1f} %",
+            found=f"the image explains the frames except for {case.reference_picture:.1f} %",
             expected="a video made from the image",
         )
 
 
-def _reference_video(case: Case) -> Iterable[Violation]:
+def _reference_video(case: GamingCase) -> Iterable[Violation]:
     own = next((copy for copy in case.references if copy.sample == case.sample), None)
     if own is not None:
         yield Violation(
-            "The video shows the moving pictures of its own reference video.",
+            "The video has the content of its own reference video.",
             found=likeness(own),
             expected=f"less than {SAME:.0%} equal",
         )
     elif case.references:
         first = case.references[0]
         yield Violation(
-            "The video shows the moving pictures of another sample's reference video.",
+            "The video has the content of another sample's reference video.",
             found=f"sample {first.sample}: {likeness(first)}",
             expected=f"less than {SAME:.0%} equal",
         )
 
 
-def _duplicate(case: Case) -> Iterable[Violation]:
-    if case.twins:
-        named = "; ".join(f"sample {twin.sample}: {likeness(twin)}" for twin in case.twins[:NAMED])
-        more = len(case.twins) - NAMED
+def _duplicate(case: GamingCase) -> Iterable[Violation]:
+    if case.duplicates:
+        named = "; ".join(f"sample {duplicate.sample}: {likeness(duplicate)}" for duplicate in case.duplicates[:NAMED])
+        more = len(case.duplicates) - NAMED
         yield Violation(
-            "Another video of the submission shows the same moving pictures.",
+            "Another video of the submission has the same content.",
             found=f"{named}{f'; and {more} more' if more > 0 else ''}",
             expected="a video of its own for every sample",
         )
 
 
-def likeness(copy: Copy) -> str:
-    """Return in words how two videos are alike."""
+def likeness(copy: VideoCopy) -> str:
+    """Describe how similar two videos are."""
     if copy.match is None:
         return "equal files"
     words = f"{copy.match.share:.1%} of the signature equal"
@@ -152,7 +151,7 @@ def likeness(copy: Copy) -> str:
     return f"{words}, mirrored" if copy.match.mirrored else words
 
 
-def _across_teams(shared: Shared) -> Iterable[Violation]:
+def _across_teams(shared: RunPair) -> Iterable[Violation]:
     if not shared.copies:
         return
     named = "; ".join(
@@ -161,66 +160,68 @@ def _across_teams(shared: Shared) -> Iterable[Violation]:
     )
     count, more = len(shared.copies), len(shared.copies) - NAMED
     yield Violation(
-        f"Two teams show the same moving pictures in {count} video{'s' if count != 1 else ''}.",
+        f"Two teams submitted the same content in {count} video{'s' if count != 1 else ''}.",
         found=f"{named}{f'; and {more} more' if more > 0 else ''}",
         expected="videos of each team's own",
     )
 
 
-def _other_sound(case: Case) -> Iterable[Violation]:
-    sound = case.sound
-    if sound.state == "silent":
+def _other_audio(case: GamingCase) -> Iterable[Violation]:
+    audio = case.audio
+    if audio.state == "silent":
         yield Violation(
-            "The official speech is missing: the sound is silent.", found="silence", expected="the official speech"
+            "The official speech is missing: the audio is silent.", found="silence", expected="the official speech"
         )
-    elif sound.state == "compared" and (sound.match < ALIKE or sound.share < FOUND_AGAIN):
+    elif audio.state == "compared" and (audio.match < ALIKE or audio.share < FOUND_AGAIN):
         yield Violation(
-            "The sound is not the official speech." if sound.match < ALIKE else "Parts of the sound are another one.",
-            found=f"correlation {sound.match:.2f}, {sound.share:.0%} of the seconds found again",
+            "The audio is not the official speech."
+            if audio.match < ALIKE
+            else "Parts of the audio are not the official speech.",
+            found=f"correlation {audio.match:.2f}, {audio.share:.0%} of the seconds recognized",
             expected=f"correlation at least {ALIKE:g}, {FOUND_AGAIN:.0%} of the seconds",
         )
 
 
-def _shifted_sound(case: Case) -> Iterable[Violation]:
-    sound = case.sound
-    if sound.state == "compared" and sound.match >= ALIKE and abs(sound.offset) > SHIFTED:
+def _shifted_audio(case: GamingCase) -> Iterable[Violation]:
+    audio = case.audio
+    if audio.state == "compared" and audio.match >= ALIKE and abs(audio.offset) > SHIFTED:
         yield Violation(
-            f"The sound is {'later' if sound.offset > 0 else 'earlier'} than the official speech.",
-            found=f"{1000 * sound.offset:+.0f} ms, correlation {sound.match:.2f}",
+            f"The audio is {'later' if audio.offset > 0 else 'earlier'} than the official speech.",
+            found=f"{1000 * audio.offset:+.0f} ms, correlation {audio.match:.2f}",
             expected=f"at most {1000 * SHIFTED:.0f} ms apart",
         )
 
 
-def _overlay(case: Case) -> Iterable[Violation]:
+def _overlay(case: GamingCase) -> Iterable[Violation]:
     if case.islands and not made_of_few(case.ticks, case.distinct, case.warped):
         places = "; ".join(
             f"{one.width:.0%} by {one.height:.0%} at {one.left:.0%} from the left, {one.top:.0%} from the top"
             for one in case.islands[:NAMED]
         )
         yield Violation(
-            "Something with sharp edges stands still amid what moves: a logo, a caption or a pasted picture.",
+            "Something with sharp edges stays fixed while its surroundings move: a logo, a caption or a pasted image.",
             found=places,
             expected="nothing pasted over the video",
         )
 
 
-CASE_RULES: tuple[Rule[Case], ...] = (
-    Rule("gaming.nearly-frozen", "gaming", "warning", "one picture or a few, moved or not", _nearly_frozen),
+CASE_RULES: tuple[Rule[GamingCase], ...] = (
+    Rule("gaming.nearly-frozen", "gaming", "warning", "one image or a few, still or moved", _nearly_frozen),
     Rule("gaming.reference-image", "gaming", "warning", "the reference image, still or moved", _reference_image),
     Rule("gaming.reference-video", "gaming", "warning", "a copy of a reference video", _reference_video),
-    Rule("gaming.duplicate", "gaming", "warning", "two samples, one video", _duplicate),
-    Rule("gaming.audio-replaced", "gaming", "warning", "not the official speech", _other_sound),
-    Rule("gaming.audio-shifted", "gaming", "warning", "official speech, earlier or later", _shifted_sound),
+    Rule("gaming.duplicate", "gaming", "warning", "one video for two samples", _duplicate),
+    Rule("gaming.audio-replaced", "gaming", "warning", "not the official speech", _other_audio),
+    Rule("gaming.audio-shifted", "gaming", "warning", "official speech, earlier or later", _shifted_audio),
     Rule("gaming.overlay", "gaming", "info", "something pasted over the video", _overlay),
 )
 
-BOARD_RULES: tuple[Rule[Shared], ...] = (
-    Rule("gaming.across-teams", "board", "warning", "two teams, one video", _across_teams),
+BOARD_RULES: tuple[Rule[RunPair], ...] = (
+    Rule("gaming.across-teams", "board", "warning", "one video of two teams", _across_teams),
 )
 
 RULES: tuple[Rule[Any], ...] = (*CASE_RULES, *BOARD_RULES)
 
 
 def all_off(severities: Mapping[str, str]) -> bool:
-    """Return whether a challenge switches every one of these rules off."""
+    """Return whether a challenge switches all of these rules off."""
     return all(severities.get(rule.id) == "off" for rule in CASE_RULES)

@@ -1,4 +1,4 @@
-"""Which file answers which sample: the challenge's path templates against the archive's names."""
+"""Assign files to samples: match the challenge's path templates with the archive's names."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _FIELD = re.compile(r"\{([a-z]+)\}")
 _PATTERNS = {"index": r"[1-9][0-9]*", "id": r".+", "identity": r"[^/]+", "prompt": r"[^/]+"}
 _ZEROS = re.compile(r"(?<![0-9])0+(?=[0-9])")
 WRAPPER_DEPTH = 3
-SPEED_FILE = "speed.json"  # what a generator measured of itself; beside the videos, and no answer to any sample
-CLOSE_MISSING, CLOSE_SPARE = 50, 200  # similar names are looked for up to these numbers: the search is a product
+SPEED_FILE = "speed.json"  # a generator's own measurements, stored beside the videos; it belongs to no sample
+CLOSE_MISSING, CLOSE_SPARE = 50, 200  # limits for the search of similar names, whose time is their product
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,11 @@ class Layout:
     """How a submission's files map to samples.
 
     Args:
-        template: the layout that fits best, ``None`` when none fits at all.
+        template: the layout that matches most files, ``None`` when none matches.
         files: sample id -> path in the archive.
         missing: (sample id, expected path) without a file.
-        extra: paths that answer no sample.
-        prefix: folder that the files lie in although the template has none, with its slash.
+        extra: paths that belong to no sample.
+        prefix: folder around the files that the template does not have, with its slash.
         expected: number of samples the challenge or test set asks for, ``None`` when unknown.
         templates: what the challenge allows.
         near: sample id -> the extra path that is probably meant, where case, extension, leading zeros or the folder
@@ -52,13 +52,13 @@ class Layout:
 
 
 def match_layout(paths: Sequence[str], challenge: Challenge, testset: TestSet | None) -> Layout:
-    """Find the template that explains most of ``paths`` (files only, no junk) and map samples to files.
+    """Find the template that matches most of ``paths`` (files only, no junk) and map samples to files.
 
-    With a test set the expected paths are known; without one every path that has a template's form is taken for a
-    sample of its own. Of two templates that explain equally many, the one named first in the challenge wins.
+    With a test set the expected paths are known; without one, every path that matches a template is a
+    sample of its own. Of two templates that match equally many, the one listed first in the challenge wins.
 
     Raises:
-        TestSetError: when no template can name the test set's samples, so that no submission could be right.
+        TestSetError: when no template can name all samples of the test set, so that no submission could be valid.
     """
     templates = challenge.submission.layouts
     expected = _expected_by_template(templates, testset)
@@ -94,7 +94,7 @@ def expected_paths(challenge: Challenge, testset: TestSet) -> dict[str, str]:
 
 
 def _prefixes(paths: Sequence[str], template: str, testset: TestSet | None) -> list[str]:
-    """Return the folders that the template may start in: none, or the one that holds most files, up to 3 deep."""
+    """Return the folders in which the template may start: none, or the one with most files, up to 3 levels deep."""
     prefixes = [""]
     for _ in range(WRAPPER_DEPTH):
         start = len(prefixes[-1])
@@ -107,13 +107,13 @@ def _prefixes(paths: Sequence[str], template: str, testset: TestSet | None) -> l
             break
         prefixes.append(f"{prefixes[-1]}{head}/")
     if testset is None and "/" not in template:
-        # {id} also matches folders. With nothing to compare, one folder around everything is a wrapper, no id.
+        # {id} also matches folders. Without a test set, one folder around everything is a wrapper, not an id.
         prefixes.reverse()
     return prefixes
 
 
 def _expected_by_template(templates: Sequence[str], testset: TestSet | None) -> dict[str, dict[str, str]]:
-    """Return template -> sample id -> path, for the templates that name every sample by a path of its own."""
+    """Return template -> sample id -> path, for the templates that give every sample a path of its own."""
     if testset is None:
         return {}
     expected: dict[str, dict[str, str]] = {}
@@ -135,7 +135,7 @@ def _expected_by_template(templates: Sequence[str], testset: TestSet | None) -> 
             expected[template] = named
     if not expected:
         raise TestSetError(
-            "The test set does not go with the challenge: none of its layouts names every sample.",
+            "The test set does not match the challenge: none of its layouts names every sample.",
             found="; ".join(reasons),
             fix="Choose the test set of this challenge, or another layout in the challenge file.",
         )
@@ -162,7 +162,7 @@ def _fit(template: str, stripped: Mapping[str, str], named: Mapping[str, str]) -
 
 
 def _by_accents(stripped: Mapping[str, str]) -> dict[str, str]:
-    """Return the paths by their names in one form of accents: macOS writes an e and an accent for a letter with one."""
+    """Return the paths by their names in composed form; macOS writes accents as separate characters."""
     return _unique((composed(short), path) for short, path in stripped.items() if not short.isascii())
 
 
@@ -178,7 +178,7 @@ def _files_of_form(template: str, stripped: Mapping[str, str]) -> dict[str, str]
 
 
 def _pattern(template: str) -> str:
-    """Return the template as a regular expression; a field that stands twice must have the same value twice."""
+    """Return the template as a regular expression; a repeated field must have the same value each time."""
     parts = _FIELD.split(template)  # text, field, text, ...
     seen: set[str] = set()
     pattern = ""
@@ -194,14 +194,14 @@ def _pattern(template: str) -> str:
 
 
 def _loose(path: str) -> str:
-    """Return ``path`` without what people get wrong: case, extension, leading zeros, form of accents."""
+    """Return ``path`` without what often differs by mistake: case, extension, leading zeros, form of accents."""
     folder, _, name = path.rpartition("/")
     stem = name.rsplit(".", 1)[0] or name
     return _ZEROS.sub("", composed(f"{folder}/{stem}").lower())
 
 
 def _unique(items: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return the pairs as a dictionary, without the keys that stand for several values."""
+    """Return the pairs as a dictionary, without the keys that have several values."""
     found: dict[str, str] = {}
     double: set[str] = set()
     for key, value in items:
@@ -212,9 +212,9 @@ def _unique(items: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def _near(layout: Layout, extra: Sequence[str]) -> dict[str, str]:
-    """Return sample id -> extra path that is probably meant; a path is named once.
+    """Return sample id -> extra path that is probably meant; each path is used once.
 
-    A file in another folder counts when its name alone says which sample it is: ``prompt1.mp4`` of 200 people does not.
+    A file in another folder counts only when its name alone identifies the sample, not ``prompt1.mp4`` of 200 people.
     """
     names = dict(layout.missing)
     loose = _unique((_loose(path[len(layout.prefix) :]), path) for path in extra if path.startswith(layout.prefix))
@@ -251,7 +251,7 @@ def _base(path: str) -> str:
 def _no_layout(layout: Layout) -> Iterable[Violation]:
     if layout.template is None:
         yield Violation(
-            "No file is named as the challenge asks.",
+            "No file has a name that the challenge expects.",
             found=layout.extra[0] if layout.extra else "no file at all",
             expected=" or ".join(layout.templates)
             + (f", as in {layout.missing[0][1]}" if layout.missing else "")
@@ -282,7 +282,7 @@ def _extra(layout: Layout) -> Iterable[Violation]:
     for path in layout.extra:
         sample = meant.get(path)
         yield Violation(
-            "The file answers no sample and is ignored.",
+            "The file belongs to no sample and is ignored.",
             expected=layout.prefix + (expected[sample] if sample is not None else layout.template),
             fix="Remove it from the ZIP." if sample is None else "Rename it if it is that sample's video.",
             path=path,
@@ -292,7 +292,7 @@ def _extra(layout: Layout) -> Iterable[Violation]:
 def _wrapper(layout: Layout) -> Iterable[Violation]:
     if layout.prefix:
         yield Violation(
-            "The files lie in a folder that the layout does not have; it is skipped.",
+            "The files are in a folder that the layout does not have; it is skipped.",
             found=layout.prefix,
             expected=layout.template,
             fix="Zip the folder's content, not the folder.",
@@ -303,14 +303,14 @@ def _count(layout: Layout) -> Iterable[Violation]:
     counted = len(layout.files)
     if layout.template and not layout.missing and layout.expected is not None and counted != layout.expected:
         yield Violation(
-            "The number of videos is not the challenge's.", found=str(counted), expected=str(layout.expected)
+            "The number of videos differs from the challenge's.", found=str(counted), expected=str(layout.expected)
         )
 
 
 RULES: tuple[Rule[Layout], ...] = (
     Rule("layout.no-match", "set", "error", "no file has an expected name", _no_layout),
     Rule("layout.missing", "set", "error", "a sample has no file", _missing),
-    Rule("layout.count", "set", "error", "not as many videos as samples", _count),
-    Rule("layout.extra", "set", "warning", "a file answers no sample", _extra),
-    Rule("layout.wrapper-folder", "set", "warning", "all files in one more folder", _wrapper),
+    Rule("layout.count", "set", "error", "wrong number of videos", _count),
+    Rule("layout.extra", "set", "warning", "a file belongs to no sample", _extra),
+    Rule("layout.wrapper-folder", "set", "warning", "all files in an extra folder", _wrapper),
 )

@@ -1,4 +1,4 @@
-"""What is scored one way and may be seen or heard another way: colour, profiles, times, channels, further streams."""
+"""Rules about what players may present differently from what is scored: colour, profile, start, channels, streams."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from evalkit.media.facts import AudioFacts, VideoFacts
 from evalkit.validators.file import File, container_fits, of_allowed_codec, of_audio, transcode
 from evalkit.validators.findings import Rule, Violation
 
-# Transfer functions of high dynamic range: without tone mapping the pictures look grey.
+# Transfer functions of high dynamic range: without tone mapping the frames look grey.
 HDR = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
-# Primaries that screens and programs take for their own; SD and HD differ by less than the eye sees on a face.
+# Primaries that programs treat as those of the screen; SD and HD differ invisibly on a face.
 COMMON_PRIMARIES = {"bt709", "bt470bg", "smpte170m", "bt470m", "smpte240m"}
 # What browsers and phones decode.
 PLAYED_PROFILES = {"Baseline", "Constrained Baseline", "Main", "High", "Progressive High", "Constrained High"}
@@ -25,7 +25,7 @@ _OTHER_NAMES = {"gamma22": "bt470m", "gamma28": "bt470bg", "srgb": "iec61966-2-1
 
 
 def _tagged(video: VideoFacts, transfer: str, primaries: str) -> str:
-    """Return the filter that says what the file leaves open; zscale refuses pictures whose colours it can't know."""
+    """Return the filter that sets the missing colour tags; zscale refuses frames without them."""
     primaries, transfer = video.primaries or primaries, video.transfer or transfer
     matrix = video.matrix or ("bt2020nc" if primaries == "bt2020" else "bt709")
     named = [_OTHER_NAMES.get(name, name) for name in (primaries, transfer, matrix)]
@@ -38,10 +38,10 @@ def _hdr(video: VideoFacts, file: File) -> Iterable[Violation]:
     if high is not None:
         part = " in a part of the frames" if len(seen) > 1 else ""
         yield Violation(
-            "The colours are those of high dynamic range; programs without it show and score them grey.",
+            "The video has high dynamic range; programs without support for it show grey frames, and these are scored.",
             found=f"{HDR[high]} ({high}){part}",
             expected="standard dynamic range (bt709)",
-            fix="Make the video again, all of it of one dynamic range."
+            fix="Make the video again with one dynamic range."
             if part
             else f"ffmpeg -i {{path}} -vf '{_tagged(video, high, 'bt2020')},{_TONE_MAP}' -c:v libx264 -crf 18"
             " -c:a copy fixed.mp4",
@@ -54,10 +54,10 @@ def _primaries(video: VideoFacts, file: File) -> Iterable[Violation]:
     if odd is not None and not HDR.keys() & {video.transfer, *video.transfers}:
         part = " in a part of the frames" if len(seen) > 1 else ""
         yield Violation(
-            "The colours have unusual primaries; they are scored as if they were a screen's.",
+            "The colour primaries are unusual; the frames are scored as if they were bt709.",
             found=odd + part,
             expected="bt709",
-            fix="Make the video again, all of it with the same primaries."
+            fix="Make the video again with one set of primaries."
             if part
             else f"ffmpeg -i {{path}} -vf '{_tagged(video, 'bt709', odd)},zscale=p=bt709:t=bt709:m=bt709:r=tv,"
             "format=yuv420p' -c:v libx264 -crf 18 -c:a copy fixed.mp4",
@@ -68,7 +68,7 @@ def _profile(video: VideoFacts, file: File) -> Iterable[Violation]:
     usual = video.codec != "h264" or video.profile is None or video.profile in PLAYED_PROFILES
     if not usual and video.pixel_format in file.rules.video.pixel_formats:
         yield Violation(
-            "Many browsers and phones can't play this profile; raters may see nothing.",
+            "Many browsers and phones can't play this H.264 profile; raters may see nothing.",
             found=str(video.profile),
             expected="Baseline, Main or High",
             fix=transcode(video),
@@ -79,7 +79,7 @@ def _negative_start(video: VideoFacts, file: File) -> Iterable[Violation]:
     step = 1 / video.fps if video.fps else 0.04
     if video.frames and video.start_seconds < -step / 2:
         yield Violation(
-            "The video starts before time zero; programs drop or move what lies there.",
+            "The video starts before time zero; programs drop or shift these frames.",
             found=f"the first frame at {video.start_seconds:.3f} s",
             expected="0 s",
             fix="ffmpeg -i {path} -avoid_negative_ts make_zero -c:v libx264 -pix_fmt yuv420p -crf 18"
@@ -90,7 +90,7 @@ def _negative_start(video: VideoFacts, file: File) -> Iterable[Violation]:
 def _late_start(video: VideoFacts, file: File) -> Iterable[Violation]:
     if video.frames and video.start_seconds > LATE_SECONDS:
         yield Violation(
-            "Nothing is shown at the start; scores count from the first frame.",
+            "No frame is shown at the start; scores are computed from the first frame on.",
             found=f"the first frame at {video.start_seconds:.2f} s",
             expected=f"at most {LATE_SECONDS:g} s",
         )
@@ -98,11 +98,11 @@ def _late_start(video: VideoFacts, file: File) -> Iterable[Violation]:
 
 def _other_streams(file: File) -> Iterable[Violation]:
     facts = file.facts
-    covers = ("cover picture",) * facts.cover_pictures
+    covers = ("cover image",) * facts.cover_pictures
     if (facts.other_streams or covers) and container_fits(file) and facts.video is not None:
         streams = [str(name) for name in (*facts.other_streams, *covers)]
         yield Violation(
-            "There are streams beside pictures and sound; they are not looked at.",
+            "There are streams besides video and audio; they are ignored.",
             found=", ".join(streams[:5]) + (f" and {len(streams) - 5} more" if len(streams) > 5 else ""),
             expected="one video and one audio stream",
             fix="ffmpeg -i {path} -map 0:V:0 -map '0:a:0?' -map_chapters -1 -c copy -write_tmcd 0 fixed.mp4",
@@ -112,7 +112,7 @@ def _other_streams(file: File) -> Iterable[Violation]:
 def _channels(audio: AudioFacts, file: File) -> Iterable[Violation]:
     if audio.channels > STEREO and audio.codec in file.rules.audio.codecs:
         yield Violation(
-            "The sound has more than two channels; all count alike in the scores, and players mix them otherwise.",
+            "The audio has more than two channels; the scores average them all, and players mix them differently.",
             found=f"{audio.channels} channels",
             expected="mono or stereo",
             fix="ffmpeg -i {path} -c:v copy -c:a aac -ac 1 fixed.mp4",
@@ -124,7 +124,7 @@ PLAYBACK_RULES: tuple[Rule[File], ...] = (
     Rule("encoding.primaries", "file", "warning", "unusual colours", of_allowed_codec(_primaries)),
     Rule("encoding.profile", "file", "warning", "profile that browsers can't play", of_allowed_codec(_profile)),
     Rule("encoding.negative-start", "file", "error", "starts before time zero", of_allowed_codec(_negative_start)),
-    Rule("encoding.late-start", "file", "info", "pictures start late", of_allowed_codec(_late_start)),
+    Rule("encoding.late-start", "file", "info", "video starts late", of_allowed_codec(_late_start)),
     Rule("encoding.other-streams", "file", "info", "further streams", _other_streams),
     Rule("encoding.audio-channels", "file", "warning", "more than two channels", of_audio(_channels)),
 )

@@ -13,7 +13,7 @@ from evalkit.board.model import Run, Snapshot
 from evalkit.leaderboard.model import SharedVideos
 from evalkit.metrics.gaming import signature
 from evalkit.validators.findings import run_rules
-from evalkit.validators.gaming import Copy, Shared
+from evalkit.validators.gaming import RunPair, VideoCopy
 from evalkit.validators.registry import rules_for
 
 Pair = tuple[int, int]
@@ -24,14 +24,14 @@ def shared_videos(snapshot: Snapshot) -> tuple[SharedVideos, ...]:
 
     Fingerprints that can't be read, and scorecards without any, share nothing.
     """
-    found: dict[Pair, dict[str, Copy]] = {}
+    found: dict[Pair, dict[str, VideoCopy]] = {}
     for pair, sample, copy in (*_equal_files(snapshot.runs), *_equal_pictures(snapshot.runs)):
         found.setdefault(pair, {}).setdefault(sample, copy)
     shared = []
     for (first, second), copies in found.items():
         one, two = snapshot.runs[first], snapshot.runs[second]
         order = [(video.sample, copies[video.sample]) for video in one.card.videos if video.sample in copies]
-        case = Shared((one.team, two.team), (one.name, two.name), tuple(order))
+        case = RunPair((one.team, two.team), (one.name, two.name), tuple(order))
         for finding in run_rules(rules_for("board"), case, snapshot.challenge.submission.severities):
             samples = tuple(sample for sample, _ in order)
             said = (finding.severity, finding.message, finding.found or "")
@@ -39,7 +39,7 @@ def shared_videos(snapshot: Snapshot) -> tuple[SharedVideos, ...]:
     return tuple(sorted(shared, key=lambda one: (-len(one.samples), one.teams, one.runs)))
 
 
-def _equal_files(runs: tuple[Run, ...]) -> Iterable[tuple[Pair, str, Copy]]:
+def _equal_files(runs: tuple[Run, ...]) -> Iterable[tuple[Pair, str, VideoCopy]]:
     places: dict[str, dict[int, list[str]]] = {}
     for at, run in enumerate(runs):
         for video in run.card.videos:
@@ -50,10 +50,10 @@ def _equal_files(runs: tuple[Run, ...]) -> Iterable[tuple[Pair, str, Copy]]:
             if runs[one].team != runs[two].team:
                 theirs = frozenset(equal[two])
                 for sample in equal[one]:
-                    yield (one, two), sample, Copy(sample if sample in theirs else equal[two][0], None)
+                    yield (one, two), sample, VideoCopy(sample if sample in theirs else equal[two][0], None)
 
 
-def _equal_pictures(runs: tuple[Run, ...]) -> Iterable[tuple[Pair, str, Copy]]:
+def _equal_pictures(runs: tuple[Run, ...]) -> Iterable[tuple[Pair, str, VideoCopy]]:
     answers: dict[str, list[tuple[int, signature.Bits]]] = {}
     for at, run in enumerate(runs):
         for video in run.card.videos:
@@ -65,7 +65,7 @@ def _equal_pictures(runs: tuple[Run, ...]) -> Iterable[tuple[Pair, str, Copy]]:
         for (i, j), match in signature.matches(signatures, signatures).items():
             one, two = given[i][0], given[j][0]
             if i < j and runs[one].team != runs[two].team:
-                yield (one, two), sample, Copy(sample, match)
+                yield (one, two), sample, VideoCopy(sample, match)
 
 
 def _bits(text: str) -> signature.Bits | None:

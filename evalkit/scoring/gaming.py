@@ -29,7 +29,7 @@ from evalkit.submission.references import MemberRef
 from evalkit.testsets.model import Sample, TestSet
 from evalkit.validators.content import FROZEN_SHARE
 from evalkit.validators.findings import run_rules
-from evalkit.validators.gaming import Case, Copy, made_of_few
+from evalkit.validators.gaming import GamingCase, VideoCopy, made_of_few
 from evalkit.validators.registry import rule_registry, rules_for
 from evalkit.workers.pool import JobResult
 
@@ -71,20 +71,20 @@ class Seen:
             bits=signature.to_hex(self.bits),
         )
 
-    def case(self, extraction: Extraction, sample: Sample | None, testset: TestSet, **others: Any) -> Case:
+    def case(self, extraction: Extraction, sample: Sample | None, testset: TestSet, **others: Any) -> GamingCase:
         """Return the facts that the rules look at."""
         ticks, distinct, warped = self._counts()
         facts = extraction.facts.video if extraction.facts else None
         match, offset, share = (float(value) for value in self.arrays["sound"])
         images = [testset.path(image) for image in sample.reference_images] if sample and self.few else []
-        return Case(
+        return GamingCase(
             sample=self.sample,
             ticks=ticks,
             distinct=distinct,
             warped=warped,
             frozen=facts is not None and facts.duplicate_share >= FROZEN_SHARE,
             reference_picture=_nearest(np.asarray(self.arrays["picture"], np.float32), images),
-            sound=SoundMatch(cast(Any, str(self.arrays["sound_state"])), match, offset, share),
+            audio=SoundMatch(cast(Any, str(self.arrays["sound_state"])), match, offset, share),
             islands=tuple(Island(*(float(value) for value in row)) for row in self.arrays["islands"]),
             **others,
         )
@@ -103,7 +103,7 @@ def mark_videos(  # noqa: PLR0917
     seen = {row.sample: one for row in rows if (one := _seen(row.sample, extractions.get(row.sample), cache))}
     samples = {sample.id: sample for sample in testset}
     copies = _copies(list(seen.values()), list(references.values()))
-    twins = _twins(list(seen.values()))
+    duplicates = _duplicates(list(seen.values()))
     for row in rows:
         one = seen.get(row.sample)
         if one is None:
@@ -114,7 +114,7 @@ def mark_videos(  # noqa: PLR0917
             samples.get(row.sample),
             testset,
             references=copies.get(row.sample, ()),
-            twins=twins.get(row.sample, ()),
+            duplicates=duplicates.get(row.sample, ()),
         )
         findings = [finding.to_json() for finding in run_rules(rules_for("gaming"), case, severities, row.path)]
         marked = row.verdict == "ok" and any(finding["severity"] != "info" for finding in findings)
@@ -167,17 +167,17 @@ def _seen(sample: str, extraction: Extraction | None, cache: FeatureCache) -> Se
     return Seen(sample, extraction.sha256, data.arrays) if data is not None and data.arrays is not None else None
 
 
-def _copies(videos: Sequence[Seen], references: Sequence[Seen]) -> dict[str, tuple[Copy, ...]]:
+def _copies(videos: Sequence[Seen], references: Sequence[Seen]) -> dict[str, tuple[VideoCopy, ...]]:
     """Return sample -> the reference videos that its video shows, the best first."""
-    found: dict[str, list[Copy]] = {}
+    found: dict[str, list[VideoCopy]] = {}
     alike = signature.matches([one.bits for one in references], [one.bits for one in videos])
     for (at, number), match in alike.items():
         one, other = videos[number], references[at]
-        found.setdefault(one.sample, []).append(Copy(other.sample, None if one.sha256 == other.sha256 else match))
+        found.setdefault(one.sample, []).append(VideoCopy(other.sample, None if one.sha256 == other.sha256 else match))
     return {sample: tuple(sorted(copies, key=_closeness)) for sample, copies in found.items()}
 
 
-def _twins(videos: Sequence[Seen]) -> dict[str, tuple[Copy, ...]]:
+def _duplicates(videos: Sequence[Seen]) -> dict[str, tuple[VideoCopy, ...]]:
     """Return sample -> the other videos that show the same: equal files, the same moving pictures, the same still."""
     alike: dict[tuple[int, int], signature.Match | None] = dict(
         signature.matches([one.bits for one in videos], [one.bits for one in videos])
@@ -189,10 +189,10 @@ def _twins(videos: Sequence[Seen]) -> dict[str, tuple[Copy, ...]]:
         alike |= {(i, j): None for i in equal for j in equal[:MOST_TWINS]}
     for pair, still in _equal_stills(videos).items():
         alike.setdefault(pair, still)
-    found: dict[str, list[Copy]] = {}
+    found: dict[str, list[VideoCopy]] = {}
     for (i, j), match in sorted(alike.items(), key=lambda pair: pair[0]):
         if i != j:
-            found.setdefault(videos[i].sample, []).append(Copy(videos[j].sample, match))
+            found.setdefault(videos[i].sample, []).append(VideoCopy(videos[j].sample, match))
     return {sample: tuple(sorted(copies, key=_closeness)) for sample, copies in found.items()}
 
 
@@ -211,7 +211,7 @@ def _equal_stills(videos: Sequence[Seen]) -> dict[tuple[int, int], signature.Mat
     return found
 
 
-def _closeness(copy: Copy) -> tuple[float, str]:
+def _closeness(copy: VideoCopy) -> tuple[float, str]:
     return (-2.0 if copy.match is None else -copy.match.share), copy.sample
 
 

@@ -1,4 +1,4 @@
-"""What FFmpeg complains of: kept in part, counted in whole, the same whoever was read before, and never of others."""
+"""FFmpeg's log: the first messages are kept, all are counted, and none comes from another file."""
 
 from __future__ import annotations
 

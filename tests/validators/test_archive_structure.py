@@ -349,7 +349,7 @@ def test_holes_are_told_and_copied_within_the_limit(tmp_path: Path) -> None:
     (folder / "s02.mp4").write_bytes(bytes(range(256)) * 4096)
     (finding,) = check(folder)
     assert (finding.rule, finding.path, finding.severity) == ("archive.sparse-file", "s01.mp4", "warning")
-    assert finding.found == "0 bytes on the disk, 1048576 when it is read"
+    assert finding.found == "0 bytes on the disk, 1048576 when read"
     with pytest.raises(SubmissionError, match="too large"):
         Submission.open(folder).copy("s01.mp4", tmp_path / "out", 1 << 19)
     Submission.open(folder).copy("s01.mp4", tmp_path / "out", 1 << 20)

@@ -10,13 +10,13 @@ from evalkit.metrics.gaming.overlay import Island
 from evalkit.metrics.gaming.signature import Match
 from evalkit.metrics.gaming.sound_match import SoundMatch
 from evalkit.validators.findings import run_rules
-from evalkit.validators.gaming import BOARD_RULES, CASE_RULES, Case, Copy, Shared, all_off
+from evalkit.validators.gaming import BOARD_RULES, CASE_RULES, GamingCase, RunPair, VideoCopy, all_off
 from evalkit.validators.registry import rule_registry, rules_for
 
-HONEST = Case("s01", ticks=50, distinct=13, warped=30.0, sound=SoundMatch("compared", 0.99, 0.02, 1.0))
+HONEST = GamingCase("s01", ticks=50, distinct=13, warped=30.0, audio=SoundMatch("compared", 0.99, 0.02, 1.0))
 
 
-def rules_of(case: Case, **severities: str) -> dict[str, str]:
+def rules_of(case: GamingCase, **severities: str) -> dict[str, str]:
     """Return rule -> what it found."""
     told = {name.replace("_", "-"): word for name, word in severities.items()}
     found = run_rules(CASE_RULES, case, {f"gaming.{name}": word for name, word in told.items()})
@@ -25,13 +25,13 @@ def rules_of(case: Case, **severities: str) -> dict[str, str]:
     return {finding.rule.removeprefix("gaming."): str(finding.found) for finding in found}
 
 
-def sound(match: float, offset: float, share: float) -> Case:
-    return replace(HONEST, sound=SoundMatch("compared", match, offset, share))
+def sound(match: float, offset: float, share: float) -> GamingCase:
+    return replace(HONEST, audio=SoundMatch("compared", match, offset, share))
 
 
 def test_an_honest_video_has_no_finding():
     assert rules_of(HONEST) == {}
-    assert rules_of(Case("s01")) == {}
+    assert rules_of(GamingCase("s01")) == {}
 
 
 @pytest.mark.parametrize(
@@ -45,8 +45,8 @@ def test_an_honest_video_has_no_finding():
         (replace(HONEST, distinct=1, frozen=True), set()),  # content.frozen says it
         (replace(HONEST, distinct=1, frozen=True, reference_picture=0.9), {"reference-image"}),
         (replace(HONEST, distinct=1, frozen=True, reference_picture=11.0), set()),
-        (replace(HONEST, references=(Copy("s01", None),)), {"reference-video"}),
-        (replace(HONEST, twins=(Copy("s02", None),)), {"duplicate"}),
+        (replace(HONEST, references=(VideoCopy("s01", None),)), {"reference-video"}),
+        (replace(HONEST, duplicates=(VideoCopy("s02", None),)), {"duplicate"}),
         (sound(0.69, 0.0, 1.0), {"audio-replaced"}),
         (sound(0.70, 0.0, 1.0), set()),
         (sound(0.95, 0.0, 0.79), {"audio-replaced"}),
@@ -55,9 +55,9 @@ def test_an_honest_video_has_no_finding():
         (sound(0.95, -0.081, 1.0), {"audio-shifted"}),
         (sound(0.95, 0.08, 1.0), set()),
         (sound(0.5, 0.5, 0.0), {"audio-replaced"}),  # the offset of another sound means nothing
-        (replace(HONEST, sound=SoundMatch("silent")), {"audio-replaced"}),
-        (replace(HONEST, sound=SoundMatch("no_sound")), set()),  # encoding.audio-missing says it
-        (replace(HONEST, sound=SoundMatch("official_silent")), set()),
+        (replace(HONEST, audio=SoundMatch("silent")), {"audio-replaced"}),
+        (replace(HONEST, audio=SoundMatch("no_sound")), set()),  # encoding.audio-missing says it
+        (replace(HONEST, audio=SoundMatch("official_silent")), set()),
         (replace(HONEST, islands=(Island(0.1, 0.2, 0.3, 0.1),)), {"overlay"}),
         (replace(HONEST, islands=(Island(0.1, 0.2, 0.3, 0.1),), distinct=1, frozen=True), set()),
     ],
@@ -68,24 +68,24 @@ def test_each_rule_at_its_limit(case, rules):
 
 def test_numbers_are_in_the_words():
     match = Match(0.913, -0.7, mirrored=True)
-    found = rules_of(replace(HONEST, references=(Copy("s04", match), Copy("s01", None))))
+    found = rules_of(replace(HONEST, references=(VideoCopy("s04", match), VideoCopy("s01", None))))
     assert found == {"reference-video": "equal files"}  # its own, though another one is first
-    found = rules_of(replace(HONEST, references=(Copy("s04", match),)))
+    found = rules_of(replace(HONEST, references=(VideoCopy("s04", match),)))
     assert found == {"reference-video": "sample s04: 91.3% of the signature equal, 0.7 s apart, mirrored"}
-    twins = tuple(Copy(f"s{at:02}", None) for at in range(2, 7))
-    assert rules_of(replace(HONEST, twins=twins))["duplicate"].endswith("sample s04: equal files; and 2 more")
+    duplicates = tuple(VideoCopy(f"s{at:02}", None) for at in range(2, 7))
+    assert rules_of(replace(HONEST, duplicates=duplicates))["duplicate"].endswith("sample s04: equal files; and 2 more")
     assert rules_of(sound(0.98, 0.2, 1.0))["audio-shifted"] == "+200 ms, correlation 0.98"
-    assert rules_of(sound(0.31, 0.2, 0.1))["audio-replaced"] == "correlation 0.31, 10% of the seconds found again"
+    assert rules_of(sound(0.31, 0.2, 0.1))["audio-replaced"] == "correlation 0.31, 10% of the seconds recognized"
 
 
 def test_foreign_names_are_neutral():
-    twin = Copy("\x1b[31ms\u202e02", None)
-    found = rules_of(replace(HONEST, twins=(twin,)))["duplicate"]
+    duplicate = VideoCopy("\x1b[31ms\u202e02", None)
+    found = rules_of(replace(HONEST, duplicates=(duplicate,)))["duplicate"]
     assert "\x1b" not in found and "\u202e" not in found
 
 
 def test_a_challenge_may_change_or_switch_off_each_rule():
-    case = replace(HONEST, islands=(Island(0.1, 0.2, 0.3, 0.1),), twins=(Copy("s02", None),))
+    case = replace(HONEST, islands=(Island(0.1, 0.2, 0.3, 0.1),), duplicates=(VideoCopy("s02", None),))
     assert set(rules_of(case, overlay="off")) == {"duplicate"}
     changed = run_rules(CASE_RULES, case, {"gaming.overlay": "error"})
     assert {finding.rule: finding.severity for finding in changed}["gaming.overlay"] == "error"
@@ -101,12 +101,12 @@ def test_the_rules_are_registered_and_of_no_file():
 
 
 def test_what_two_teams_share():
-    one = Shared(("alpha", "beta"), ("main", "late"), (("s01", Copy("s01", Match(0.95, 0.0, mirrored=False))),))
+    one = RunPair(("alpha", "beta"), ("main", "late"), (("s01", VideoCopy("s01", Match(0.95, 0.0, mirrored=False))),))
     (finding,) = run_rules(BOARD_RULES, one, {})
     assert finding.rule == "gaming.across-teams" and finding.severity == "warning"
-    assert finding.message == "Two teams show the same moving pictures in 1 video."
+    assert finding.message == "Two teams submitted the same content in 1 video."
     assert finding.found == "sample s01: 95.0% of the signature equal"
-    two = replace(one, copies=(*one.copies, ("s02", Copy("s05", None))))
+    two = replace(one, copies=(*one.copies, ("s02", VideoCopy("s05", None))))
     (finding,) = run_rules(BOARD_RULES, two, {})
     assert finding.message.endswith("in 2 videos.") and str(finding.found).endswith("sample s02 as s05: equal files")
     assert run_rules(BOARD_RULES, replace(one, copies=()), {}) == []

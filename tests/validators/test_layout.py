@@ -169,7 +169,7 @@ def test_a_template_whose_fields_the_test_set_lacks_is_passed_over() -> None:
 def test_a_test_set_that_no_template_can_name_is_at_fault() -> None:
     with pytest.raises(TestSetError) as caught:
         match_layout(["a.mp4"], challenge("{identity}/{prompt}.mp4"), samples_of("a", "b"))
-    assert "does not go with the challenge" in str(caught.value)
+    assert "does not match the challenge" in str(caught.value)
     assert "for '{identity}/{prompt}.mp4' the sample 'a' lacks a field" in str(caught.value)
 
 
@@ -491,7 +491,7 @@ def test_the_expected_paths_are_those_of_the_first_layout_that_names_every_sampl
         "a": "x/1.mp4",
         "b": "x/2.mp4",
     }
-    with pytest.raises(TestSetError, match="does not go with the challenge"):
+    with pytest.raises(TestSetError, match="does not match the challenge"):
         expected_paths(challenge("{identity}.mp4"), samples_of("a"))
 
 

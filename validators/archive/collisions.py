@@ -1,4 +1,4 @@
-"""Archive rules about names that get in each other's way: twice the same, alike to some systems, file and folder."""
+"""Archive rules about conflicting names: duplicates, names that some systems treat as equal, files named as folders."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _RENAME = "Rename the file and make the ZIP again."
 
 
 def _duplicate_name(listing: Listing) -> Iterator[Violation]:
-    """Find names that stand more than once."""
+    """Find names that appear more than once."""
     for members in _groups((member.path, member) for member in listing.members):
         yield Violation(
-            "The name stands more than once in the archive; programs differ in which one they read.",
+            "The name appears more than once in the archive; programs differ in which member they read.",
             found=f"{len(members)} members of this name",
             expected="one",
             fix="Make a new ZIP instead of adding to an old one.",
@@ -24,22 +24,22 @@ def _duplicate_name(listing: Listing) -> Iterator[Violation]:
 
 
 def _case_collision(listing: Listing) -> Iterator[Violation]:
-    """Find names, and folders in names, that differ only in case, in accents' encoding, or in what Windows drops."""
+    """Find names, and folders in names, that differ only in case, the encoding of accents, or what Windows drops."""
     found: dict[str, Violation] = {}
     for members in _groups(zip(listing.folded_names, listing.members, strict=True)):
         first = members[0].path
         for other in {member.path: None for member in members if member.path != first}:
             found[other] = Violation(
-                "Without case, accents' encoding, a last dot and a colon's rest, the name is another one as well.",
+                "Apart from case, the encoding of accents, a final dot and what follows a colon, names are equal.",
                 found=f"also '{first}'",
-                expected="names that differ in more than that",
+                expected="names that differ in other characters",
                 fix=_RENAME,
                 path=other,
             )
     for member, folder, first in _respelled_folders(listing):
         if member.path not in found:
             found[member.path] = Violation(
-                "Without case, accents' encoding, a last dot and a colon's rest, the folder is another one as well.",
+                "Apart from case, the encoding of accents, a final dot and what follows a colon, folders are equal.",
                 found=f"folder '{folder}' beside '{first}'",
                 expected="one spelling of every folder",
                 fix="Rename the folder and make the ZIP again.",
@@ -49,7 +49,7 @@ def _case_collision(listing: Listing) -> Iterator[Violation]:
 
 
 def _file_is_folder(listing: Listing) -> Iterator[Violation]:
-    """Find members that are no folders and yet hold others: ``a`` beside ``a/b``, in any spelling of ``a``."""
+    """Find files that also appear as a folder: ``a`` beside ``a/b``, in any spelling of ``a``."""
     found: dict[str, Violation] = {}
     around: list[tuple[str, list[Member]]] = []  # the files so far that could hold the name at hand, outermost first
     # With a slash at its end, every name stands right before the names that it holds.
@@ -61,7 +61,7 @@ def _file_is_folder(listing: Listing) -> Iterator[Violation]:
         if around and around[-1][0] != name:
             for file in around[-1][1]:
                 found[file.path] = Violation(
-                    "The archive holds a file, and other files in a folder of the same name.",
+                    "The archive contains a file, and other files in a folder of the same name.",
                     found=f"also '{member.path}'",
                     expected="either a file or a folder",
                     fix=_RENAME,
@@ -87,7 +87,7 @@ def _groups(pairs: Iterable[tuple[str, Member]]) -> Iterator[list[Member]]:
 
 
 def _is_folder(member: Member) -> bool:
-    """Old programs on Windows mark a folder by a backslash at its end."""
+    """Return whether the member is a folder; old programs on Windows mark one by a backslash at its end."""
     return member.is_directory or member.path.endswith("\\")
 
 
@@ -132,5 +132,5 @@ RULES: tuple[Rule[Listing], ...] = (
         "names that differ only in case or accents' encoding",
         _case_collision,
     ),
-    Rule("archive.file-is-folder", "archive", "error", "files in the place of folders", _file_is_folder),
+    Rule("archive.file-is-folder", "archive", "error", "files named like folders", _file_is_folder),
 )

@@ -1,4 +1,4 @@
-"""What the archive rules see: the table of contents, and the names in it as the most careless system reads them."""
+"""The input of the archive rules: the table of contents, and its names as the most permissive system reads them."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _LONG_RUN = re.compile(rb"\x01{32,}")
 
 @dataclass(frozen=True)
 class Listing:
-    """What the rules see: the table of contents and the challenge's limits.
+    """The input of the archive rules: the table of contents and the challenge's limits.
 
     Args:
         members: the entries, sorted by path.
         rules: the limits.
         archive_bytes: size of the ZIP, or of all files in the folder.
         member_count: how many entries there are, also when they were too many to be listed.
-        complete: whether ``members`` holds all of them.
+        complete: whether ``members`` contains all of them.
         directory_offset: where the ZIP's table of contents starts, in bytes; ``None`` for a folder.
-        inconsistencies: what about the ZIP as a whole makes programs see different archives.
+        inconsistencies: what makes programs see different archives in the ZIP as a whole.
     """
 
     members: tuple[Member, ...]
@@ -67,7 +67,7 @@ class Listing:
 
 
 def parts(path: str) -> list[str]:
-    """Split at both kinds of slashes, as the most generous system would; ``a//./b`` is ``a/b``."""
+    """Split at both kinds of slashes, as the most permissive system does; ``a//./b`` is ``a/b``."""
     return [part for part in path.replace("\\", "/").split("/") if part not in {"", "."}]
 
 

@@ -1,4 +1,4 @@
-"""Archive rules about what the members are, how much of it there is, and where in the archive it lies."""
+"""Archive rules about the members: their kind, their number and size, and their position in the archive."""
 
 from __future__ import annotations
 
@@ -55,21 +55,21 @@ def _encrypted(listing: Listing) -> Iterator[Violation]:
 
 
 def _bomb_ratio(listing: Listing) -> Iterator[Violation]:
-    """Find members that grow more than the limit allows."""
+    """Find members whose compression ratio is above the limit."""
     for member in listing.members:
         ratio = member.size / max(member.compressed_size, 1)
         if member.size > HARMLESS_BYTES and ratio > listing.rules.max_ratio:
             yield Violation(
-                "The member grows suspiciously when it is decompressed.",
+                "The member has a suspicious compression ratio.",
                 found=f"{ratio:.0f} : 1 ({member.compressed_size} to {member.size} bytes)",
                 expected=f"at most {listing.rules.max_ratio:g} : 1",
-                fix="Hand in compressed video; uncompressed or empty files don't belong in a submission.",
+                fix="Submit compressed video; uncompressed or empty files don't belong in a submission.",
                 path=member.path,
             )
 
 
 def _too_large_total(listing: Listing) -> Iterator[Violation]:
-    """Compare the size of everything with the limit."""
+    """Compare the total size with the limit."""
     total = sum(member.size for member in listing.members)
     if total > listing.rules.max_total_bytes:
         yield Violation(
@@ -101,25 +101,25 @@ def _too_many_files(listing: Listing) -> Iterator[Violation]:
             "The archive has too many members.",
             found=f"{listing.member_count} or more{unread}" if unread else f"{listing.member_count}",
             expected=f"at most {listing.rules.max_files}, folders included",
-            fix="Hand in the asked-for videos and nothing else.",
+            fix="Submit the requested videos and nothing else.",
         )
 
 
 def _sparse_file(listing: Listing) -> Iterator[Violation]:
-    """Find files of a folder that are mostly holes: they take much more room as a copy than where they lie."""
+    """Find sparse files in a folder: a copy of them takes much more space than the original."""
     for member in listing.members:
         if member.stored is not None and member.size > max(HARMLESS_BYTES, listing.rules.max_ratio * member.stored):
             yield Violation(
-                "The file is mostly holes: the file system keeps much less of it than it is long.",
-                found=f"{member.stored} bytes on the disk, {member.size} when it is read",
+                "The file is sparse: it takes much less space on the disk than its length.",
+                found=f"{member.stored} bytes on the disk, {member.size} when read",
                 expected=f"at most {listing.rules.max_ratio:g} times as much",
-                fix="Hand in the videos as they were encoded.",
+                fix="Submit the videos as they were encoded.",
                 path=member.path,
             )
 
 
 def _overlap(listing: Listing) -> Iterator[Violation]:
-    """Compare each member's end with the next one's start: members of a sound ZIP stand side by side.
+    """Compare each member's end with the next one's start: members of a valid ZIP do not overlap.
 
     The end is the one that its own header states; of a member without a header, the least possible one.
     """
@@ -136,7 +136,7 @@ def _overlap(listing: Listing) -> Iterator[Violation]:
             yield Violation(
                 "The member's data overlaps other data in the archive.",
                 found=f"bytes {start} to {end} overlap {other}",
-                expected="every member in a place of its own",
+                expected="members that do not overlap",
                 fix="Make the ZIP again with an ordinary program.",
                 path=member.path,
             )
@@ -145,12 +145,12 @@ def _overlap(listing: Listing) -> Iterator[Violation]:
 
 
 def _unsupported_method(listing: Listing) -> Iterator[Violation]:
-    """Find members in a compression that is not read here."""
+    """Find members with a compression method that evalkit does not read."""
     for member in listing.members:
         if member.method not in READABLE_METHODS and not (member.encrypted and member.method == 99):
             name = _METHODS.get(member.method)
             yield Violation(
-                "The member is compressed in a way that is not read here.",
+                "The member is compressed with a method that evalkit does not read.",
                 found=f"ZIP method {member.method}" + (f" ({name})" if name else ""),
                 expected="stored or deflate",
                 fix="Make the ZIP again with plain deflate; Windows Explorer writes deflate64 above 2 GB.",
@@ -162,11 +162,11 @@ RULES: tuple[Rule[Listing], ...] = (
     Rule("archive.symlink", "archive", "error", "symbolic links", _symlink),
     Rule("archive.device", "archive", "error", "devices, pipes and sockets", _device),
     Rule("archive.encrypted", "archive", "error", "encrypted members", _encrypted),
-    Rule("archive.bomb-ratio", "archive", "error", "members that grow too much", _bomb_ratio),
-    Rule("archive.too-large-total", "archive", "error", "size of everything", _too_large_total),
+    Rule("archive.bomb-ratio", "archive", "error", "suspicious compression ratio", _bomb_ratio),
+    Rule("archive.too-large-total", "archive", "error", "total size", _too_large_total),
     Rule("archive.too-large-file", "archive", "error", "size of one member", _too_large_file),
     Rule("archive.too-many-files", "archive", "error", "number of members", _too_many_files),
     Rule("archive.overlap", "archive", "error", "members that share data", _overlap),
-    Rule("archive.sparse-file", "archive", "warning", "files that are mostly holes", _sparse_file),
+    Rule("archive.sparse-file", "archive", "warning", "sparse files", _sparse_file),
     Rule("archive.unsupported-method", "archive", "error", "unusual compression", _unsupported_method),
 )

@@ -1,4 +1,4 @@
-"""Archive rules about single names: where they lead, what they hide, what they give away."""
+"""Archive rules about single names: unsafe paths, hidden characters, names that systems can't store."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ARCHIVES = re.compile(
     re.IGNORECASE,
 )
 _LONGEST_SUFFIX = 6  # with the line feed that "$" tolerates; looking no further spares names full of dots
-# The patterns below meet names with a slash put before them: one that starts with a set of characters is found fast.
+# The patterns below are applied to names with a slash put before them: a pattern with a fixed start is fast.
 _WINDOWS = (
     re.compile(r'[<>:"|?*]'),
     re.compile(r"(?<=[^/\\. ])[ .]+(?=[/\\]|$)"),  # a part that ends in a blank or a dot
@@ -31,16 +31,16 @@ _JUNK = re.compile(
     r"|(?:\.DS_Store|Thumbs\.db|desktop\.ini|\._[^/\\]*)$|Icon\r\Z)",
     re.IGNORECASE,
 )
-_ICON = re.compile(r"/(?:\._)?Icon\r\Z")  # macOS keeps a folder's picture in a file of this very name
+_ICON = re.compile(r"/(?:\._)?Icon\r\Z")  # macOS stores a folder's icon in a file of this name
 
 
 def junk(member_path: str) -> bool:
-    """Return whether a desktop put the member there (``__MACOSX``, ``.DS_Store``, ``Thumbs.db``); layouts ignore it."""
+    """Return whether a desktop system added the member, such as ``.DS_Store`` or ``Thumbs.db``; layouts ignore it."""
     return _JUNK.search("/" + member_path) is not None
 
 
 def _path_traversal(listing: Listing) -> Iterator[Violation]:
-    """Find names that climb out of the archive's folder."""
+    """Find names that lead outside of the archive's folder."""
     for member in listing.members:
         # Windows drops blanks at the end of a name: '.. ' is '..' there.
         if ".." in member.path and any(part.strip() == ".." for part in parts(member.path)):
@@ -71,10 +71,10 @@ def _backslash(listing: Listing) -> Iterator[Violation]:
     for member in listing.members:
         if "\\" in member.path:
             yield Violation(
-                "The name holds a backslash, which is a folder's separator on some systems and a letter on others.",
+                "The name contains a backslash, which separates folders on some systems and is a character on others.",
                 found=member.path,
                 expected="forward slashes between folders",
-                fix="Make the ZIP with a program that writes forward slashes, as the ZIP format demands.",
+                fix="Make the ZIP with a program that writes forward slashes, as the ZIP format requires.",
                 path=member.path,
             )
 
@@ -98,7 +98,7 @@ def _name_not_utf8(listing: Listing) -> Iterator[Violation]:
     for member in listing.members:
         if not member.utf8:
             yield Violation(
-                "The name is not UTF-8, so that nobody knows how it reads.",
+                "The name is not UTF-8; its characters are unknown.",
                 found=str(member.raw_name),
                 expected="UTF-8, best plain letters and digits",
                 fix=_RENAME,
@@ -107,12 +107,12 @@ def _name_not_utf8(listing: Listing) -> Iterator[Violation]:
 
 
 def _control_characters(listing: Listing) -> Iterator[Violation]:
-    """Find names with characters that can't be seen; the carriage return of a folder's icon on macOS is none."""
+    """Find names with hidden characters, except for the carriage return of a folder's icon on macOS."""
     for member in listing.members:
         hidden = hidden_characters(member.path[:-1] if _ICON.search("/" + member.path) else member.path)
         if hidden:
             yield Violation(
-                "The name holds characters that can't be seen or that change how it is shown.",
+                "The name contains characters that are invisible or change how it is displayed.",
                 found=" ".join(hidden),
                 expected="visible characters",
                 fix=_RENAME,
@@ -121,14 +121,14 @@ def _control_characters(listing: Listing) -> Iterator[Violation]:
 
 
 def _long_name(listing: Listing) -> Iterator[Violation]:
-    """Find names that hardly any system can store: too long a part, too long a path, too many folders."""
+    """Find names that most systems can't store: a part or the path is too long, or there are too many folders."""
     for member in listing.members:
         name = member.path.encode("utf-8", "surrogatepass")
         depth = len(parts(member.path))
         longest = max(map(len, name.replace(b"\\", b"/").split(b"/")))
         if len(name) > LONGEST_PATH or depth > DEEPEST or longest > LONGEST_PART:
             yield Violation(
-                "The name is too long or lies too deep to be stored.",
+                "The name is too long, or has too many folders, to be stored.",
                 found=f"{len(name)} bytes, the longest part {longest}, {depth} parts",
                 expected=f"at most {LONGEST_PATH} bytes, {LONGEST_PART} a part, {DEEPEST} parts",
                 fix=_RENAME,
@@ -152,24 +152,24 @@ def _windows_reserved(listing: Listing) -> Iterator[Violation]:
 
 
 def _desktop_files(listing: Listing) -> Iterator[Violation]:
-    """Find what desktops add."""
+    """Find files that desktop systems add."""
     for member in listing.members:
         if junk(member.path):
             yield Violation(
-                "A desktop put this file there; it is ignored.",
+                "A desktop system added this file; it is ignored.",
                 fix="On macOS: zip -X -r submission.zip . -x '*.DS_Store' -x '__MACOSX/*'",
                 path=member.path,
             )
 
 
 RULES: tuple[Rule[Listing], ...] = (
-    Rule("archive.path-traversal", "archive", "error", "names that climb out of the folder", _path_traversal),
+    Rule("archive.path-traversal", "archive", "error", "names that lead outside of the folder", _path_traversal),
     Rule("archive.absolute-path", "archive", "error", "absolute names", _absolute_path),
     Rule("archive.backslash", "archive", "error", "backslashes in names", _backslash),
     Rule("archive.nested-archive", "archive", "error", "archives in the archive", _nested_archive),
     Rule("archive.name-not-utf8", "archive", "error", "names that are not UTF-8", _name_not_utf8),
     Rule("archive.control-characters", "archive", "error", "invisible characters in names", _control_characters),
-    Rule("archive.long-name", "archive", "error", "names too long or too deep to store", _long_name),
+    Rule("archive.long-name", "archive", "error", "names too long to store", _long_name),
     Rule("archive.windows-reserved", "archive", "warning", "names that Windows can't store", _windows_reserved),
-    Rule("archive.junk", "archive", "info", "files that desktops add", _desktop_files),
+    Rule("archive.junk", "archive", "info", "files that desktop systems add", _desktop_files),
 )
