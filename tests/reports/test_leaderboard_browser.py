@@ -178,7 +178,7 @@ def test_a_bracket_reaches_from_its_first_team_to_its_last(visit):
 
 
 def test_two_hundred_teams_sort_quickly(visit):
-    """The bound is the issue's: a 200-team board stays under 200 ms per sort, layout included.
+    """A 200-team board stays under 200 ms per sort, layout included.
 
     Counted is the time of the page's own thread (script, style, layout), the best of three for each column: a busy
     machine slows a sort down, but makes none quicker.
