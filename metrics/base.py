@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -36,6 +37,7 @@ class MetricRecord:
         aliases: short names.
         notes: pitfalls.
         definition: the steps from files to number, in Markdown.
+        options: constants of the metric's own arithmetic, by name.
     """
 
     id: str
@@ -52,6 +54,7 @@ class MetricRecord:
     aliases: tuple[str, ...] = ()
     notes: str = ""
     definition: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 def definition_beside(module: str, name: str) -> str:
@@ -68,8 +71,8 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """A metric's word on one video: a value, or a reason why there is none."""
+class VideoValue:
+    """A metric's value of one video, or the reason why there is none."""
 
     value: float | None
     reason: str | None = None
@@ -77,14 +80,14 @@ class Outcome:
 
     def __post_init__(self) -> None:
         if (self.value is None) == (self.reason is None):
-            raise ValueError("an outcome has either a value or a reason")
+            raise ValueError("a value of a video has either a value or a reason")
         if self.value is not None and not np.isfinite(self.value):
-            raise ValueError(f"an outcome's value is finite, found {self.value}; say a reason instead")
+            raise ValueError(f"a value of a video is finite, found {self.value}; give a reason instead")
 
 
 @dataclass(frozen=True)
-class Summary:
-    """A number of a whole set.
+class SetValue:
+    """A metric's value of a whole set of videos.
 
     Args:
         value: the number, or ``None`` with a reason.
@@ -104,14 +107,14 @@ class Summary:
 
     def __post_init__(self) -> None:
         if (self.value is None) == (self.reason is None):
-            raise ValueError("a summary has either a value or a reason")
+            raise ValueError("a value of a set has either a value or a reason")
         if self.value is not None and not np.isfinite(self.value):
-            raise ValueError(f"a summary's value is finite, found {self.value}; say a reason instead")
+            raise ValueError(f"a value of a set is finite, found {self.value}; give a reason instead")
 
 
-def unscored(reason: str, detail: str = "") -> Outcome:
-    """Return an outcome without a value."""
-    return Outcome(None, reason, (Event(reason, detail),) if detail else ())
+def unscored(reason: str, detail: str = "") -> VideoValue:
+    """Return why a video has no value."""
+    return VideoValue(None, reason, (Event(reason, detail),) if detail else ())
 
 
 @dataclass(frozen=True)
@@ -137,7 +140,7 @@ class Metric(ABC):
 
     record: MetricRecord
 
-    def score_video(self, inputs: VideoInputs) -> Outcome:
+    def score_video(self, inputs: VideoInputs) -> VideoValue:
         """Return the video's value. A missing feature's reason becomes the reason here."""
         arrays: dict[str, Mapping[str, NDArray[Any]]] = {}
         for name in self.record.features:
@@ -148,7 +151,7 @@ class Metric(ABC):
         return self.compute(arrays)
 
     @abstractmethod
-    def compute(self, features: Mapping[str, Mapping[str, NDArray[Any]]]) -> Outcome:
+    def compute(self, features: Mapping[str, Mapping[str, NDArray[Any]]]) -> VideoValue:
         """Return the video's value from the arrays of the record's features."""
 
 
@@ -156,11 +159,82 @@ class SetMetric(Metric):
     """A number of the whole set (a distance of distributions); ``compute`` may still give a value per video."""
 
     @abstractmethod
-    def score_set(self, videos: Iterable[VideoInputs]) -> Summary:
+    def score_set(self, videos: Iterable[VideoInputs]) -> SetValue:
         """Return the set's value from all videos that could be read, in the order of the test set.
 
         The videos come one at a time; whoever keeps them all keeps all their features in memory.
         """
+
+
+class ArrayMetric(Metric):
+    """A metric declared by a function over arrays; see `metric`."""
+
+    def __init__(self, record: MetricRecord, function: Callable[..., VideoValue | float], options: Any = None) -> None:
+        self.record = record
+        self._function = function
+        self._options = () if options is None else (options,)
+
+    def compute(self, features: Mapping[str, Mapping[str, NDArray[Any]]]) -> VideoValue:
+        """Return the function's value; a number that is not finite is unscored as ``not_finite``."""
+        value = self._function(*(features[name] for name in self.record.features), *self._options)
+        if isinstance(value, VideoValue):
+            return value
+        return VideoValue(float(value)) if np.isfinite(value) else unscored("not_finite")
+
+
+def metric(
+    id: str,
+    title: str,
+    features: tuple[str, ...],
+    citation: str,
+    *,
+    higher_is_better: bool | None,
+    unit: str = "",
+    range: tuple[float | None, float | None] = (None, None),
+    protocol: int = 1,
+    role: Role = "secondary",
+    missing_policy: str = "unscored",
+    aliases: tuple[str, ...] = (),
+    notes: str = "",
+    summary: str = "",
+    definition: str = "",
+    options: Any = None,
+) -> Callable[[Callable[..., VideoValue | float]], ArrayMetric]:
+    """Declare a metric per video by a function: one argument for the arrays of each feature, then the options.
+
+    The function returns a number, or a `VideoValue` to give events or a reason (`unscored`). It is not called for a
+    video that lacks one of the features. Its docstring is the documentation: the first paragraph is the summary, the
+    rest the definition in Markdown, unless they are given here.
+
+    Args:
+        options: a frozen dataclass of the metric's own constants, shown in its documentation. Arrays don't depend on
+            them: they are not part of a cache key.
+
+    The other arguments are those of `MetricRecord`.
+    """
+
+    def declare(function: Callable[..., VideoValue | float]) -> ArrayMetric:
+        first, _, rest = inspect.cleandoc(function.__doc__ or "").partition("\n\n")
+        record = MetricRecord(
+            id=id,
+            title=title,
+            summary=summary or " ".join(first.split()),
+            higher_is_better=higher_is_better,
+            unit=unit,
+            range=range,
+            features=features,
+            protocol=protocol,
+            citation=citation,
+            role=role,
+            missing_policy=missing_policy,
+            aliases=aliases,
+            notes=notes,
+            definition=definition or rest.strip(),
+            options={} if options is None else asdict(options),
+        )
+        return ArrayMetric(record, function, options)
+
+    return declare
 
 
 def metric_registry() -> dict[str, Metric]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from evalkit.metrics.base import Metric, MetricRecord, Outcome, definition_beside, unscored
+from evalkit.metrics.base import Metric, MetricRecord, VideoValue, definition_beside, unscored
 
 
 class FactMetric(Metric):
@@ -18,13 +18,13 @@ class FactMetric(Metric):
         self.record = record
         self._key = key
 
-    def compute(self, features: Mapping[str, Mapping[str, NDArray[Any]]]) -> Outcome:
+    def compute(self, features: Mapping[str, Mapping[str, NDArray[Any]]]) -> VideoValue:
         """Return the number."""
         facts = features["facts"]
         if self._key not in facts:
             return unscored("too_few_frames")
         value = float(facts[self._key])
-        return Outcome(value) if math.isfinite(value) else unscored("not_finite")
+        return VideoValue(value) if math.isfinite(value) else unscored("not_finite")
 
 
 def _record(name: str, title: str, summary: str, unit: str, high: float | None = None) -> MetricRecord:

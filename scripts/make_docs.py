@@ -69,6 +69,7 @@ def metric_page(metric: Metric) -> str:
         "role": record.role,
         "what is missing": record.missing_policy,
         "protocol": str(record.protocol),
+        "options": ", ".join(f"`{name}` {value}" for name, value in record.options.items()),
     }
     lines = [f"# {record.title}", "", "Made by `make docs` from the record in the code.", "", record.summary, ""]
     lines += ["| | |", "|---|---|", *(f"| {label} | {text} |" for label, text in facts.items() if text)]

@@ -59,6 +59,10 @@ def team(tmp_path_factory) -> tuple[Path, Path]:
     return shapes.write_submission(root / "team.zip", SAMPLES, SECONDS, shapes.unchanged, SIZE), testset
 
 
+def test_a_metric_with_a_feature_of_its_own_is_one_short_file():
+    assert len((SOURCE / "evalkit_brightness" / "__init__.py").read_text().splitlines()) < 60
+
+
 def test_without_the_package_there_is_no_such_metric(tmp_path):
     done = evalkit(tmp_path, "metrics", "list", "--json")
     assert done.returncode == 0, done.stderr
@@ -101,7 +105,7 @@ def test_score_puts_it_into_the_scorecard(site, team, tmp_path):
     assert spread.value == pytest.approx(np.std(list(means.values())), rel=1e-12)
     assert (spread.n, spread.ci95, spread.best_sample) == (SAMPLES, None, None)
     assert all("brightness.spread" not in video.values for video in card.videos)  # a number of the whole set
-    assert card.features["brightness"].options == {"step": 2}
+    assert card.features["brightness"].options == {"sampling": "rate-12.5", "weights": [0.299, 0.587, 0.114]}
     assert "Brightness" in (tmp_path / "out" / "report.html").read_text()
     assert (tmp_path / "cache" / "brightness").is_dir()
     assert done.returncode == 0, done.stderr

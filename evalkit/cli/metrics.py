@@ -49,8 +49,8 @@ def show(name: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"schema": 1, "metric": document}, indent=1))
         return
-    definition = document.pop("definition")
-    for key, value in document.items():
+    definition, options = document.pop("definition"), document.pop("options")
+    for key, value in {**document, **{f"option {name}": value for name, value in options.items()}}.items():
         shown = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else value
         if shown not in {None, ""}:
             click.echo(f"{key:17} {shown}")

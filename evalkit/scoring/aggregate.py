@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from evalkit.metrics.base import Metric, MetricRecord, Outcome, SetMetric, Summary, VideoInputs
+from evalkit.metrics.base import Metric, MetricRecord, SetMetric, SetValue, VideoInputs, VideoValue
 from evalkit.scoring.scorecard import Event as ScoreEvent
 from evalkit.scoring.scorecard import MetricScore
 from evalkit.statistics.bootstrap import mean_interval
@@ -17,7 +17,7 @@ BOOTSTRAP_DRAWS = 2000
 CONFIDENCE = 0.95
 
 
-def mean_score(metric: Metric, outcomes: Mapping[str, Outcome]) -> MetricScore:
+def mean_score(metric: Metric, outcomes: Mapping[str, VideoValue]) -> MetricScore:
     """Return the mean over the scored videos.
 
     Args:
@@ -34,7 +34,7 @@ def mean_score(metric: Metric, outcomes: Mapping[str, Outcome]) -> MetricScore:
     best, worst = (descending, ascending) if higher else (ascending, descending)
     return _score(
         metric.record,
-        Summary(
+        SetValue(
             value=float(numbers.mean()) if values else None,
             n=len(values),
             reason=None if values else _commonest(reasons) or "no_video",
@@ -49,7 +49,7 @@ def set_score(metric: SetMetric, videos: Iterable[VideoInputs], asked: int) -> M
     return _score(metric.record, metric.score_set(videos), asked)
 
 
-def _score(record: MetricRecord, summary: Summary, asked: int) -> MetricScore:
+def _score(record: MetricRecord, summary: SetValue, asked: int) -> MetricScore:
     counted = 0 if summary.value is None else summary.n
     return MetricScore(
         value=summary.value,

@@ -49,7 +49,7 @@ def feature_key(
         "format": FORMAT,
         "feature": record.name,
         "version": record.version,
-        "options": dict(record.options),
+        "options": record.options.as_dict(),
         "weights": {role: [file.sha256, dict(file.options)] for role, file in weights.items()},
         "inputs": dict(inputs),
         "needs": dict(needs),

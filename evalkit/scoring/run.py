@@ -131,7 +131,7 @@ def score_run(
                     for role in (*record.weights, *record.optional_weights)
                     if role in plan.weights
                 ),
-                options={**record.options, **_precisions(record, plan)},
+                options={**record.options.as_dict(), **_precisions(record, plan)},
             )
             for name, record in plan.records.items()
         },

@@ -9,7 +9,7 @@ import numpy as np
 
 from evalkit.errors import EvalkitError
 from evalkit.media.facts import MediaFacts
-from evalkit.metrics.base import FeatureData, Metric, Outcome, SetMetric, VideoInputs, metric_registry, unscored
+from evalkit.metrics.base import FeatureData, Metric, SetMetric, VideoInputs, VideoValue, metric_registry, unscored
 from evalkit.scoring import aggregate
 from evalkit.scoring.cache import CorruptEntryError, FeatureCache
 from evalkit.scoring.extract import Extraction
@@ -38,7 +38,7 @@ class ScorecardBuilder:
         self._extractions = extractions
         self._outcomes = {sample.id: self._score(sample) for sample in testset}
 
-    def _score(self, sample: Sample) -> dict[str, Outcome]:
+    def _score(self, sample: Sample) -> dict[str, VideoValue]:
         """Return metric -> outcome for one sample; only this sample's features are in memory."""
         reason = self._unscored_reason(sample.id)
         if reason is not None:
@@ -130,7 +130,7 @@ class ScorecardBuilder:
             )
 
 
-def _outcome(metric: Metric, inputs: VideoInputs) -> Outcome:
+def _outcome(metric: Metric, inputs: VideoInputs) -> VideoValue:
     try:
         return metric.score_video(inputs)
     except EvalkitError:

@@ -7,19 +7,20 @@ transformers does, and those that ConsisID picks, with red and blue exchanged.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.errors import TestSetError
-from evalkit.media.sampling import Uniform
+from evalkit.media.sampling import Sampling, Uniform
 from evalkit.metrics.features.base import (
     Arrays,
     Extractor,
+    FeatureOptions,
     FeatureRecord,
     FeatureUnavailableError,
     Item,
@@ -27,6 +28,8 @@ from evalkit.metrics.features.base import (
     Session,
     Times,
     WeightFile,
+    described,
+    frame_mask,
 )
 from evalkit.metrics.features.images import read_image
 from evalkit.metrics.features.stopwatch import running
@@ -35,7 +38,6 @@ if TYPE_CHECKING:
     from evalkit.metrics.networks.clip import Clip, Crop
 
 BASE, LARGE = "clip_vit_b32", "clip_vit_l14"
-LINSPACE_16, STEP_16 = Uniform(16, "round"), Uniform(16, "step")
 PRECISION = "float32, no TF32"
 _RESIZE = "Pillow bicubic, antialiased, uint8; shorter side, then the middle square"
 
@@ -89,29 +91,34 @@ def open_network(file: WeightFile, device: str) -> PictureTextNetwork:
 
 
 @dataclass(frozen=True)
-class Frames:
-    """How frames are picked and prepared.
+class ClipReferenceOptions(FeatureOptions):
+    """How an image is prepared.
 
     Args:
-        sampling: which.
         crop: whose middle square.
-        bgr: whether the network gets blue where it expects red, as in ConsisID's script.
+        channels: BGR gives the network blue where it expects red, as in ConsisID's script.
     """
 
-    sampling: Uniform
-    crop: Crop
-    bgr: bool = False
+    resize: str = described(_RESIZE)
+    crop: Crop = "openai"
+    channels: Literal["RGB", "BGR"] = "RGB"
+    precision: str = described(PRECISION)
 
-    def options(self) -> dict[str, Any]:
-        """Return what of it belongs into cache keys and scorecards."""
-        channels = "BGR" if self.bgr else "RGB"
-        return {"sampling": self.sampling.id, "resize": _RESIZE, "crop": self.crop, "channels": channels}
+
+@dataclass(frozen=True)
+class FrameOptions(ClipReferenceOptions):
+    """How frames are picked and prepared."""
+
+    sampling: Sampling = field(default_factory=lambda: Uniform(16, "round"))
+
+
+CONSISID = FrameOptions(sampling=Uniform(16, "step"), crop="transformers", channels="BGR")
 
 
 class ClipFramesSession(Session):
     """Takes the wanted frames while the video is decoded; one batched run of the network at the end."""
 
-    def __init__(self, network: PictureTextNetwork, frames: Frames, name: str) -> None:
+    def __init__(self, network: PictureTextNetwork, frames: FrameOptions, name: str) -> None:
         self._network, self._frames, self._name = network, frames, name
         self._selection = np.empty(0, dtype=np.int64)
         self._squares: list[NDArray[np.uint8]] = []
@@ -120,9 +127,7 @@ class ClipFramesSession(Session):
         """Want the frames that the sampling selects, each once."""
         self._selection = self._frames.sampling.select(times)
         self._squares = []
-        mask = np.zeros(len(times), dtype=bool)
-        mask[self._selection] = True
-        return mask
+        return frame_mask(self._selection, len(times))
 
     def frame(self, index: int, time: float, rgb: Picture) -> None:
         """Keep the frame's middle square."""
@@ -145,8 +150,6 @@ class ClipFramesSession(Session):
 class _FramesExtractor(Extractor):
     """Embeddings of frames; a subclass says of which and by which network."""
 
-    frames: ClassVar[Frames]
-
     def __init__(self, weights: Mapping[str, WeightFile], device: str = "cpu") -> None:
         super().__init__(weights, device)
         file = weights[self.record.weights[0]]
@@ -154,16 +157,16 @@ class _FramesExtractor(Extractor):
 
     def open(self, item: Item, upstream: Mapping[str, Any]) -> ClipFramesSession:
         """Start on a video."""
-        return ClipFramesSession(self._network, self.frames, self.record.weights[0])
+        return ClipFramesSession(self._network, self.record.options, self.record.weights[0])
 
 
-def _frames_record(name: str, title: str, role: str, frames: Frames) -> FeatureRecord:
+def _frames_record(name: str, title: str, role: str, options: FrameOptions) -> FeatureRecord:
     return FeatureRecord(
         name=name,
         version=1,
         title=title,
         weights=(role,),
-        options={**frames.options(), "precision": PRECISION},
+        options=options,
         arrays={
             "embedding": "(F, D) float32: one row per frame looked at, not normalised",
             "row": "(K,) int64: which row of embedding each of the 16 picks shows; a short video shows one twice",
@@ -174,31 +177,33 @@ def _frames_record(name: str, title: str, role: str, frames: Frames) -> FeatureR
 class ClipFramesExtractor(_FramesExtractor):
     """ViT-B/32 of 16 frames, prepared as OpenAI does."""
 
-    frames = Frames(LINSPACE_16, "openai")
-    record = _frames_record("clip_frames", "CLIP ViT-B/32 embeddings of 16 frames", BASE, frames)
+    record = _frames_record("clip_frames", "CLIP ViT-B/32 embeddings of 16 frames", BASE, FrameOptions())
 
 
 class ClipFramesConsisidExtractor(_FramesExtractor):
     """ViT-B/32 of the frames int(i*N/16), red and blue exchanged, prepared as transformers does."""
 
-    frames = Frames(STEP_16, "transformers", bgr=True)
     record = _frames_record(
-        "clip_frames_consisid", "CLIP ViT-B/32 embeddings of 16 frames, as ConsisID picks and feeds them", BASE, frames
+        "clip_frames_consisid",
+        "CLIP ViT-B/32 embeddings of 16 frames, as ConsisID picks and feeds them",
+        BASE,
+        CONSISID,
     )
 
 
 class ClipFramesLargeExtractor(_FramesExtractor):
     """ViT-L/14 of 16 frames, prepared as transformers does."""
 
-    frames = Frames(LINSPACE_16, "transformers")
-    record = _frames_record("clip_frames_l14", "CLIP ViT-L/14 embeddings of 16 frames", LARGE, frames)
+    record = _frames_record(
+        "clip_frames_l14", "CLIP ViT-L/14 embeddings of 16 frames", LARGE, FrameOptions(crop="transformers")
+    )
 
 
 class ClipReferenceSession(Session):
     """Wants no frame of the video: it reads the reference images."""
 
-    def __init__(self, network: PictureTextNetwork, images: tuple[Path, ...]) -> None:
-        self._network, self._images = network, images
+    def __init__(self, network: PictureTextNetwork, images: tuple[Path, ...], options: ClipReferenceOptions) -> None:
+        self._network, self._images, self._options = network, images, options
 
     def finish(self) -> Arrays:
         """Return the embeddings.
@@ -209,7 +214,7 @@ class ClipReferenceSession(Session):
         squares = []
         for number, image in enumerate(self._images, start=1):
             try:
-                squares.append(_square(self._network, read_image(image), ClipFramesExtractor.frames))
+                squares.append(_square(self._network, read_image(image), self._options))
             except TestSetError:
                 detail = f"reference image {number} of {len(self._images)} can't be read"
                 raise FeatureUnavailableError("reference_image_unreadable", detail) from None
@@ -226,7 +231,7 @@ class ClipReferenceExtractor(Extractor):
         title="CLIP ViT-B/32 embeddings of the reference images",
         inputs=frozenset({"reference_images"}),
         weights=(BASE,),
-        options={"resize": _RESIZE, "crop": "openai", "precision": PRECISION},
+        options=ClipReferenceOptions(),
         arrays={"embedding": "(R, D) float32: one row per reference image, not normalised"},
     )
 
@@ -243,13 +248,13 @@ class ClipReferenceExtractor(Extractor):
         """
         if not item.reference_images:
             raise FeatureUnavailableError("no_reference_image", "the sample has no reference image")
-        return ClipReferenceSession(self._network, item.reference_images)
+        return ClipReferenceSession(self._network, item.reference_images, self.record.options)
 
 
-def _square(network: PictureTextNetwork, rgb: Picture, frames: Frames) -> NDArray[np.uint8]:
+def _square(network: PictureTextNetwork, rgb: Picture, options: ClipReferenceOptions) -> NDArray[np.uint8]:
     from evalkit.metrics.networks.clip import middle_square
 
-    return middle_square(rgb[:, :, ::-1] if frames.bgr else rgb, network.sizes.side, frames.crop)
+    return middle_square(rgb[:, :, ::-1] if options.channels == "BGR" else rgb, network.sizes.side, options.crop)
 
 
 FEATURES = (

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.metrics.base import Event, Metric, MetricRecord, Outcome, definition_beside, unscored
+from evalkit.metrics.base import Event, Metric, MetricRecord, VideoValue, definition_beside, unscored
 
 CONTEXT = 77
 HESSEL_WEIGHT = 2.5
@@ -64,7 +64,7 @@ class TextScore(Metric):
         self._statistic = statistic
         self._form = form
 
-    def compute(self, features: Mapping[str, Arrays]) -> Outcome:
+    def compute(self, features: Mapping[str, Arrays]) -> VideoValue:
         """Return the statistic, with an event when the network didn't see the whole prompt."""
         frames, text = (features[name] for name in self.record.features)
         if len(frames["row"]) == 0:
@@ -78,7 +78,7 @@ class TextScore(Metric):
         if len(pictures) == 0:
             return unscored("no_frame")
         cosines = np.clip(pictures @ prompt[0], -1.0, 1.0)[frames["row"]]
-        return Outcome(self._statistic(cosines), events=truncation(int(text["tokens"][self._form])))
+        return VideoValue(self._statistic(cosines), events=truncation(int(text["tokens"][self._form])))
 
 
 def truncation(tokens: int) -> tuple[Event, ...]:
@@ -95,7 +95,7 @@ class FrameConsistency(Metric):
     def __init__(self, record: MetricRecord) -> None:
         self.record = record
 
-    def compute(self, features: Mapping[str, Arrays]) -> Outcome:
+    def compute(self, features: Mapping[str, Arrays]) -> VideoValue:
         """Return the mean over neighbours among the frames looked at, each frame once."""
         (frames,) = (features[name] for name in self.record.features)
         pictures = unit_rows(frames["embedding"])
@@ -104,7 +104,7 @@ class FrameConsistency(Metric):
         if len(pictures) < 2:
             return unscored("too_few_frames")
         cosines = np.clip((pictures[1:] * pictures[:-1]).sum(axis=1), -1.0, 1.0)
-        return Outcome(float(cosines.mean()))
+        return VideoValue(float(cosines.mean()))
 
 
 class ImageSimilarity(Metric):
@@ -113,7 +113,7 @@ class ImageSimilarity(Metric):
     def __init__(self, record: MetricRecord) -> None:
         self.record = record
 
-    def compute(self, features: Mapping[str, Arrays]) -> Outcome:
+    def compute(self, features: Mapping[str, Arrays]) -> VideoValue:
         """Return the mean over all pairs of a sampled frame and a reference image."""
         frames, reference = (features[name] for name in self.record.features)
         pictures, references = unit_rows(frames["embedding"]), unit_rows(reference["embedding"])
@@ -124,7 +124,7 @@ class ImageSimilarity(Metric):
         if len(references) == 0:
             return unscored("no_reference_image")
         cosines = np.clip(pictures @ references.T, -1.0, 1.0)[frames["row"]]
-        return Outcome(float(cosines.mean()))
+        return VideoValue(float(cosines.mean()))
 
 
 _NO_TEXT = "a sample without a text is unscored"

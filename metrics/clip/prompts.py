@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from evalkit.errors import WeightsError
 from evalkit.metrics.clip.embeddings import BASE, LARGE, PRECISION, PictureTextNetwork, open_network
 from evalkit.metrics.features.base import (
     Arrays,
     Extractor,
+    FeatureOptions,
     FeatureRecord,
     FeatureUnavailableError,
     Item,
     Session,
     WeightFile,
+    described,
 )
 from evalkit.metrics.features.stopwatch import running
 
@@ -25,6 +28,15 @@ if TYPE_CHECKING:
 
 VOCABULARY = "clip_vocabulary"
 RAW, DEPICTS = "{}", "A photo depicts {}"
+
+
+@dataclass(frozen=True)
+class TextOptions(FeatureOptions):
+    """The forms of the prompt that are embedded."""
+
+    forms: tuple[str, ...]
+    context: int = described(77)
+    precision: str = described(PRECISION)
 
 
 class Splitter(Protocol):
@@ -72,8 +84,6 @@ class ClipTextSession(Session):
 class _TextExtractor(Extractor):
     """Embeddings of a sample's text; a subclass says in which forms and by which network."""
 
-    forms: ClassVar[tuple[str, ...]]
-
     def __init__(self, weights: Mapping[str, WeightFile], device: str = "cpu") -> None:
         super().__init__(weights, device)
         file, vocabulary = (weights[role] for role in self.record.weights)
@@ -96,7 +106,7 @@ class _TextExtractor(Extractor):
         """
         if item.text is None or not item.text.strip():
             raise FeatureUnavailableError("no_text", "the sample has no text")
-        texts = [form.format(item.text) for form in self.forms]
+        texts = [form.format(item.text) for form in self.record.options.forms]
         return ClipTextSession(self._network, self._tokenizer, texts, self.record.weights[0])
 
 
@@ -107,7 +117,7 @@ def _text_record(name: str, title: str, role: str, forms: tuple[str, ...]) -> Fe
         title=title,
         inputs=frozenset({"text"}),
         weights=(role, VOCABULARY),
-        options={"forms": list(forms), "context": 77, "precision": PRECISION},
+        options=TextOptions(forms),
         arrays={
             "embedding": "(P, D) float32: one row per form of the text, not normalised",
             "tokens": "(P,) int64: tokens of each form, both end marks included; the network sees the first 77",
@@ -118,15 +128,13 @@ def _text_record(name: str, title: str, role: str, forms: tuple[str, ...]) -> Fe
 class ClipTextExtractor(_TextExtractor):
     """ViT-B/32 of the prompt, as it is and after "A photo depicts"."""
 
-    forms = (RAW, DEPICTS)
-    record = _text_record("clip_text", "CLIP ViT-B/32 embeddings of the prompt", BASE, forms)
+    record = _text_record("clip_text", "CLIP ViT-B/32 embeddings of the prompt", BASE, (RAW, DEPICTS))
 
 
 class ClipTextLargeExtractor(_TextExtractor):
     """ViT-L/14 of the prompt as it is."""
 
-    forms = (RAW,)
-    record = _text_record("clip_text_l14", "CLIP ViT-L/14 embedding of the prompt", LARGE, forms)
+    record = _text_record("clip_text_l14", "CLIP ViT-L/14 embedding of the prompt", LARGE, (RAW,))
 
 
 FEATURES = (ClipTextExtractor, ClipTextLargeExtractor)

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from evalkit.metrics.base import Event, Metric, MetricRecord, Outcome, definition_beside, unscored
+from evalkit.metrics.base import Event, Metric, MetricRecord, VideoValue, definition_beside, unscored
 from evalkit.metrics.identity.face_frames import (
     Arrays,
     Selection,
@@ -51,7 +51,7 @@ class FaceDistance(Metric):
         self._all_references = all_references
         self._zero_without_a_face = zero_without_a_face
 
-    def compute(self, features: Mapping[str, Arrays]) -> Outcome:
+    def compute(self, features: Mapping[str, Arrays]) -> VideoValue:
         """Return the mean distance, or why there is none."""
         faces, embedded, reference = (features[name] for name in self.record.features)
         sampled = len(faces["sampled"])
@@ -69,15 +69,15 @@ class FaceDistance(Metric):
         events = face_events(faces)
         if len(vectors) < sampled:
             events += (Event("frames_without_a_face", f"{sampled - len(vectors)} of {sampled} are left out"),)
-        return Outcome(float(np.mean(squared_distances(vectors, target))), events=events)
+        return VideoValue(float(np.mean(squared_distances(vectors, target))), events=events)
 
-    def _without_a_face(self, faces: Arrays) -> Outcome:
+    def _without_a_face(self, faces: Arrays) -> VideoValue:
         told = f"no face in any of {len(faces['sampled'])} frames"
         if not self._zero_without_a_face:
             return unscored("no_face", told)
         detail = f"{told}: the published script gives 0, its best value; facefid.strict is unscored"
         others = tuple(event for event in face_events(faces) if event.kind != "no_face")
-        return Outcome(0.0, events=(Event("no_face", detail), *others))
+        return VideoValue(0.0, events=(Event("no_face", detail), *others))
 
 
 _CONSISID = MetricRecord(

@@ -13,7 +13,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.metrics.base import Event, FeatureData, MetricRecord, Outcome, SetMetric, Summary, VideoInputs, unscored
+from evalkit.metrics.base import (
+    Event,
+    FeatureData,
+    MetricRecord,
+    SetMetric,
+    SetValue,
+    VideoInputs,
+    VideoValue,
+    unscored,
+)
 from evalkit.metrics.distances.distributions import (
     SUBSET_SIZE,
     Moments,
@@ -51,11 +60,11 @@ class DistributionDistance(SetMetric):
         self.record = record
         self._paired = paired
 
-    def compute(self, features: Mapping[str, Mapping[str, NDArray[Any]]]) -> Outcome:
+    def compute(self, features: Mapping[str, Mapping[str, NDArray[Any]]]) -> VideoValue:
         """Say that a single video has none."""
         return unscored("number_of_the_set")
 
-    def score_set(self, videos: Iterable[VideoInputs]) -> Summary:
+    def score_set(self, videos: Iterable[VideoInputs]) -> SetValue:
         """Return the distance of the videos whose features are all there, in the byte-wise order of their samples."""
         lost: Counter[str] = Counter()
         with ExitStack() as stack:
@@ -70,7 +79,7 @@ class DistributionDistance(SetMetric):
                     file.append(rows)
                 counts[video.sample] = (len(sides[0]), len(sides[1]))
             if not counts:
-                return Summary(None, 0, min(lost, key=lambda name: (-lost[name], name)) if lost else "no_video")
+                return SetValue(None, 0, min(lost, key=lambda name: (-lost[name], name)) if lost else "no_video")
             (ours, our_video), (theirs, their_video) = (
                 _sorted(
                     file.rows(), {name: count[side] for name, count in counts.items()}, stack.enter_context(RowFile())
@@ -93,7 +102,7 @@ class DistributionDistance(SetMetric):
         return (sides[0], sides[1])
 
     @abstractmethod
-    def _measure(self, sides: Sides, videos: int) -> Summary: ...
+    def _measure(self, sides: Sides, videos: int) -> SetValue: ...
 
     @property
     def _seed(self) -> int:
@@ -113,16 +122,16 @@ class FrechetDistance(DistributionDistance):
         super().__init__(record, paired=paired)
         self._ddof, self._word = ddof, word
 
-    def _measure(self, sides: Sides, videos: int) -> Summary:
+    def _measure(self, sides: Sides, videos: int) -> SetValue:
         if min(len(sides.ours), len(sides.theirs)) < 2:
-            return Summary(None, videos, f"too_few_{self._word}")
+            return SetValue(None, videos, f"too_few_{self._word}")
         value = frechet_from_features(sides.ours, sides.theirs, ddof=self._ddof)
         interval = frechet_interval(
             value, sides.ours, sides.theirs, sides.our_video, sides.their_video, ddof=self._ddof, seed=self._seed
         )
         details = _counts(sides)
         details |= self._bias(sides)
-        return Summary(value, videos, ci95=interval, details=details, notes=self._small(value, details))
+        return SetValue(value, videos, ci95=interval, details=details, notes=self._small(value, details))
 
     def _bias(self, sides: Sides) -> dict[str, float]:
         """Return how far two sets of these sizes from one and the same distribution would seem to be apart.
@@ -173,17 +182,17 @@ class KernelDistance(DistributionDistance):
         super().__init__(record, paired=paired)
         self._subsets, self._word = subsets, word
 
-    def _measure(self, sides: Sides, videos: int) -> Summary:
+    def _measure(self, sides: Sides, videos: int) -> SetValue:
         needed = SUBSET_SIZE if self._subsets else 2
         if min(len(sides.ours), len(sides.theirs)) < needed:
-            return Summary(None, videos, f"fewer_than_{needed}_{self._word}")
+            return SetValue(None, videos, f"fewer_than_{needed}_{self._word}")
         details = _counts(sides)
         if self._subsets:
             value, details["deviation_of_subsets"] = kid(sides.ours, sides.theirs)
         else:
             value = whole_kernel_distance(sides.ours, sides.theirs)
         interval = kernel_interval(value, sides.ours, sides.theirs, sides.our_video, sides.their_video, seed=self._seed)
-        return Summary(value, videos, ci95=interval, details=details)
+        return SetValue(value, videos, ci95=interval, details=details)
 
 
 def _counts(sides: Sides) -> dict[str, float]:

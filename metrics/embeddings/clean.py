@@ -6,11 +6,13 @@ Frames are those of ``inception`` (every frame at 25/s); resize and network are 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evalkit.errors import InputError
+from evalkit.media.sampling import Sampling
 from evalkit.metrics.embeddings.images import (
     EVERY_FRAME,
     FrameNetwork,
@@ -19,20 +21,26 @@ from evalkit.metrics.embeddings.images import (
     activation_record,
     bundled_frames,
 )
-from evalkit.metrics.features.base import WeightFile
+from evalkit.metrics.features.base import WeightFile, described
+from evalkit.metrics.features.declare import SamplingOptions
 
 if TYPE_CHECKING:
     from evalkit.metrics.networks.clean_inception import CleanFidInception, CleanInception
 
 ROLE = "inception_clean"
 FORMATS = ("torchscript", "state_dict")
-_OPTIONS = {
-    "resize": "pil_bicubic_f32 299x299, aspect ratio not kept, clipped, not rounded",
-    "range": "(x - 128) / 128",
-    "layer": "pool3, 2048",
-    "precision": "float32, no TF32, unless the role's options say otherwise",
-    "network": "the file's program, its layers without its resize, channels-last, batches of 16",
-}
+
+
+@dataclass(frozen=True)
+class CleanOptions(SamplingOptions):
+    """Options of clean-fid's features."""
+
+    sampling: Sampling = field(default_factory=lambda: EVERY_FRAME)
+    resize: str = described("pil_bicubic_f32 299x299, aspect ratio not kept, clipped, not rounded")
+    range: str = described("(x - 128) / 128")
+    layer: str = described("pool3, 2048")
+    precision: str = described("float32, no TF32, unless the role's options say otherwise")
+    network: str = described("the file's program, its layers without its resize, channels-last, batches of 16")
 
 
 @lru_cache(maxsize=2)
@@ -69,7 +77,7 @@ class CleanExtractor(InceptionExtractor):
     """clean-fid's activations of every frame at 25 frames/s."""
 
     record = activation_record(
-        "inception_clean", "clean-fid's activations of every frame at 25 frames/s", EVERY_FRAME, ROLE, _OPTIONS
+        "inception_clean", "clean-fid's activations of every frame at 25 frames/s", ROLE, CleanOptions()
     )
 
     @staticmethod
@@ -86,9 +94,8 @@ class CleanReferenceExtractor(CleanExtractor, InceptionReferenceExtractor):
     record = activation_record(
         "inception_clean_reference",
         "clean-fid's activations of every frame of the reference video at 25 frames/s",
-        EVERY_FRAME,
         ROLE,
-        _OPTIONS,
+        CleanOptions(),
         reference=True,
     )
 

@@ -7,6 +7,7 @@ the network file of StyleGAN-V and of VideoGPT; ``i3d_clips`` looks at all clips
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -21,6 +22,7 @@ from evalkit.media.inspect import Limits, scan_times
 from evalkit.metrics.features.base import (
     Arrays,
     Extractor,
+    FeatureOptions,
     FeatureRecord,
     FeatureUnavailableError,
     Item,
@@ -28,6 +30,7 @@ from evalkit.metrics.features.base import (
     Session,
     Times,
     WeightFile,
+    described,
 )
 
 if TYPE_CHECKING:
@@ -38,14 +41,28 @@ STATE_NETWORK = "i3d_state"  # role of i3d_pretrained_400.pt
 LENGTH = 16  # frames of a clip
 # What the manifest may say of each role's file; the first is meant when it says nothing.
 FORMATS = {NETWORK: ("torchscript", "state_dict"), STATE_NETWORK: ("state_dict",)}
-_OPTIONS = {
-    "clip": f"{LENGTH} consecutive frames at the video's own rate",
-    "resize": "torch_bilinear 224x224, aspect ratio not kept",
-    "range": "2 x / 255 - 1",
-    "layer": "400 logits, averaged over time",
-    "precision": "float32, no TF32, unless the role's options say otherwise",
-    "network": "one clip a call; from a state dict: normalisation folded into the convolutions, channels-last",
-}
+
+
+@dataclass(frozen=True)
+class I3DOptions(FeatureOptions):
+    """Options of the features of I3D.
+
+    Args:
+        every_clip: whether all clips that don't overlap are looked at, or the first alone.
+    """
+
+    every_clip: bool = False
+    length: int = described(LENGTH)
+    clip: str = described("consecutive frames at the video's own rate")
+    resize: str = described("torch_bilinear 224x224, aspect ratio not kept")
+    range: str = described("2 x / 255 - 1")
+    layer: str = described("400 logits, averaged over time")
+    precision: str = described("float32, no TF32, unless the role's options say otherwise")
+    network: str = described(
+        "one clip a call; from a state dict: normalisation folded into the convolutions, channels-last"
+    )
+
+
 _ARRAYS = {
     "activation": "(K, 400) float32: logits, one row per clip",
     "row": "(K,) int64: 0, 1, ...: the row of each clip",
@@ -215,7 +232,7 @@ def _record(name: str, title: str, role: str, *, every_clip: bool = False, refer
         title=title + (" of the reference video" if reference else ""),
         inputs=frozenset({"reference_video"} if reference else {"video"}),
         weights=(role,),
-        options={"clips": "all that don't overlap" if every_clip else "the first", **_OPTIONS},
+        options=I3DOptions(every_clip),
         arrays=_ARRAYS,
     )
 
@@ -223,7 +240,6 @@ def _record(name: str, title: str, role: str, *, every_clip: bool = False, refer
 class I3DExtractor(Extractor):
     """Logits of the first clip, by the network file of StyleGAN-V."""
 
-    every_clip = False
     record = _record("i3d", "I3D logits of the first 16 frames", NETWORK)
 
     def __init__(self, weights: Mapping[str, WeightFile], device: str = "cpu") -> None:
@@ -232,7 +248,7 @@ class I3DExtractor(Extractor):
 
     def open(self, item: Item, upstream: Mapping[str, Any]) -> Session:
         """Start on a video."""
-        return I3DSession(self._network, every_clip=self.every_clip)
+        return I3DSession(self._network, every_clip=self.record.options.every_clip)
 
 
 class I3DReferenceExtractor(I3DExtractor):
@@ -248,20 +264,18 @@ class I3DReferenceExtractor(I3DExtractor):
         """
         if item.reference_video is None:
             raise FeatureUnavailableError("no_reference_video", "the sample has no reference video")
-        return ReferenceI3DSession(self._network, item.reference_video, every_clip=self.every_clip)
+        return ReferenceI3DSession(self._network, item.reference_video, every_clip=self.record.options.every_clip)
 
 
 class I3DClipsExtractor(I3DExtractor):
     """Logits of all clips that don't overlap, from the first frame on."""
 
-    every_clip = True
     record = _record("i3d_clips", "I3D logits of every 16 frames", NETWORK, every_clip=True)
 
 
 class I3DClipsReferenceExtractor(I3DReferenceExtractor):
     """The same of the reference video."""
 
-    every_clip = True
     record = _record("i3d_clips_reference", "I3D logits of every 16 frames", NETWORK, every_clip=True, reference=True)
 
 

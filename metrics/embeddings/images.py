@@ -8,6 +8,7 @@ the video.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -29,7 +30,10 @@ from evalkit.metrics.features.base import (
     Session,
     Times,
     WeightFile,
+    described,
+    frame_mask,
 )
+from evalkit.metrics.features.declare import SamplingOptions
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,6 +48,18 @@ _ARRAYS = {
     "activation": "(F, 2048) float32: the last pooling layer, one row per frame looked at",
     "row": "(K,) int64: which row of activation each sample of the clock shows; a frame may be shown twice",
 }
+
+
+@dataclass(frozen=True)
+class InceptionOptions(SamplingOptions):
+    """Options of the features of FID's Inception."""
+
+    sampling: Sampling = field(default_factory=lambda: EVERY_FRAME)
+    resize: str = described("torch_bilinear 299x299, aspect ratio not kept")
+    range: str = described("-1..1")
+    layer: str = described("pool3, 2048")
+    precision: str = described("float32 without TF32, unless the role's options say otherwise")
+    network: str = described("normalisation folded into the convolutions, channels-last, batches of 16")
 
 
 class FrameNetwork(Protocol):
@@ -120,9 +136,7 @@ class InceptionSession(Session):
     def plan(self, times: Times) -> NDArray[np.bool_]:
         """Want the frames that the sampling selects, each once."""
         self._start(self._sampling.select(times))
-        mask = np.zeros(len(times), dtype=bool)
-        mask[self._selection] = True
-        return mask
+        return frame_mask(self._selection, len(times))
 
     def frame(self, index: int, time: float, rgb: Picture) -> None:
         """Resize the frame and, with the sixteenth, run the network."""
@@ -162,35 +176,27 @@ class ReferenceInceptionSession(Session):
 
 
 def activation_record(
-    name: str, title: str, sampling: Sampling, role: str, options: Mapping[str, str], *, reference: bool = False
+    name: str, title: str, role: str, options: SamplingOptions, *, reference: bool = False
 ) -> FeatureRecord:
-    """Return the record of a feature that runs the network of ``role`` on the frames that ``sampling`` selects."""
+    """Return the record of a feature that runs the network of ``role`` on the frames that are sampled."""
     return FeatureRecord(
         name=name,
         version=1,
         title=title,
         inputs=frozenset({"reference_video"} if reference else {"video"}),
         weights=(role,),
-        options={"sampling": sampling.id, **options},
+        options=options,
         arrays=_ARRAYS,
     )
 
 
 def _record(name: str, title: str, sampling: Sampling, *, reference: bool) -> FeatureRecord:
-    options = {
-        "resize": "torch_bilinear 299x299, aspect ratio not kept",
-        "range": "-1..1",
-        "layer": "pool3, 2048",
-        "precision": "float32 without TF32, unless the role's options say otherwise",
-        "network": "normalisation folded into the convolutions, channels-last, batches of 16",
-    }
-    return activation_record(name, title, sampling, NETWORK, options, reference=reference)
+    return activation_record(name, title, NETWORK, InceptionOptions(sampling), reference=reference)
 
 
 class InceptionExtractor(Extractor):
     """FID-Inception activations of every frame at 25 frames/s."""
 
-    sampling: Sampling = EVERY_FRAME
     record = _record("inception", "Inception activations of every frame at 25 frames/s", EVERY_FRAME, reference=False)
 
     def __init__(self, weights: Mapping[str, WeightFile], device: str = "cpu") -> None:
@@ -207,7 +213,7 @@ class InceptionExtractor(Extractor):
 
     def open(self, item: Item, upstream: Mapping[str, Any]) -> Session:
         """Start on a video."""
-        return InceptionSession(self._network, self.sampling)
+        return InceptionSession(self._network, self.record.options.sampling)
 
 
 class InceptionReferenceExtractor(InceptionExtractor):
@@ -228,20 +234,18 @@ class InceptionReferenceExtractor(InceptionExtractor):
         """
         if item.reference_video is None:
             raise FeatureUnavailableError("no_reference_video", "the sample has no reference video")
-        return ReferenceInceptionSession(self._network, self.sampling, item.reference_video)
+        return ReferenceInceptionSession(self._network, self.record.options.sampling, item.reference_video)
 
 
 class InceptionUniformExtractor(InceptionExtractor):
     """FID-Inception activations of 16 frames spread over the video."""
 
-    sampling = UNIFORM_16
     record = _record("inception_uniform", "Inception activations of 16 frames", UNIFORM_16, reference=False)
 
 
 class InceptionUniformReferenceExtractor(InceptionReferenceExtractor):
     """The same of the reference video."""
 
-    sampling = UNIFORM_16
     record = _record(
         "inception_uniform_reference",
         "Inception activations of 16 frames of the reference video",

@@ -7,6 +7,7 @@ the face was found with a grey margin, as ConsisID does (docs/definitions/identi
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,26 +15,33 @@ from typing import TYPE_CHECKING
 from evalkit.metrics.faces.embeddings import (
     CropRule,
     FaceEmbeddingExtractor,
+    FaceEmbeddingOptions,
     FaceNetwork,
     ReferenceEmbeddingExtractor,
     bundled_faces,
     reference_record,
     video_record,
 )
-from evalkit.metrics.features.base import WeightFile
+from evalkit.metrics.features.base import WeightFile, described
 
 if TYPE_CHECKING:
     from evalkit.metrics.networks.ir101 import CurricularFace
 
 ROLE = "curricularface"
 CROP = CropRule(224, with_margin=False)
-_OPTIONS = {
-    **CROP.options,
-    "resize": "cv_linear 112x112",
-    "range": "-1..1, RGB",
-    "network": "IR-101; normalisation folded into the convolutions, channels-last, batches of 16",
-    "precision": "float32, no TF32, unless the role's options say otherwise",
-}
+
+
+@dataclass(frozen=True)
+class CurricularFaceOptions(FaceEmbeddingOptions):
+    """Options of CurricularFace."""
+
+    crop: CropRule = CROP
+    resize: str = described("cv_linear 112x112")
+    range: str = described("-1..1, RGB")
+    network: str = described("IR-101; normalisation folded into the convolutions, channels-last, batches of 16")
+    precision: str = described("float32, no TF32, unless the role's options say otherwise")
+
+
 _DECLARED = "512) float32 in -1..1: of length 1"
 
 
@@ -56,8 +64,9 @@ def open_network(file: WeightFile, device: str) -> FaceNetwork:
 class CurricularFaceExtractor(FaceEmbeddingExtractor):
     """CurricularFace embeddings of every face that ``faces`` found."""
 
-    rule = CROP
-    record = video_record("curricularface", ROLE, "CurricularFace embeddings of the video's faces", _DECLARED, _OPTIONS)
+    record = video_record(
+        "curricularface", ROLE, "CurricularFace embeddings of the video's faces", _DECLARED, CurricularFaceOptions()
+    )
 
     @staticmethod
     def make_network(weights: Mapping[str, WeightFile], device: str) -> FaceNetwork:
@@ -73,7 +82,7 @@ class CurricularFaceReferenceExtractor(ReferenceEmbeddingExtractor, CurricularFa
         ROLE,
         "CurricularFace embeddings of the reference images' faces",
         _DECLARED,
-        _OPTIONS,
+        CurricularFaceOptions(),
     )
 
 

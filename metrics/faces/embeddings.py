@@ -28,6 +28,7 @@ from evalkit.metrics.faces.references import (
 from evalkit.metrics.features.base import (
     Arrays,
     Extractor,
+    FeatureOptions,
     FeatureRecord,
     FeatureUnavailableError,
     Item,
@@ -35,6 +36,8 @@ from evalkit.metrics.features.base import (
     Session,
     Times,
     WeightFile,
+    described,
+    frame_mask,
 )
 from evalkit.metrics.features.face import Face
 from evalkit.metrics.features.images import read_images
@@ -53,7 +56,7 @@ class FaceNetwork(Protocol):
 
 
 @dataclass(frozen=True)
-class CropRule:
+class CropRule(FeatureOptions):
     """How a face is cut out.
 
     Args:
@@ -64,12 +67,6 @@ class CropRule:
 
     side: int
     with_margin: bool
-
-    @property
-    def options(self) -> dict[str, str]:
-        """What the record says of it."""
-        source = "the image that the detector saw" if self.with_margin else "the image without a margin"
-        return {"align": f"5 points, similarity, {self.side}", "crop_from": source}
 
     def cut(self, rgb: Picture, detection: Detection) -> list[NDArray[np.uint8] | None]:
         """Return an aligned (side, side, 3) crop per face, ``None`` where the keypoints are degenerate."""
@@ -86,6 +83,14 @@ def _shift(face: Face, offset: tuple[int, int]) -> NDArray[np.float32]:
 ARCFACE_CROP = CropRule(112, with_margin=True)
 
 
+@dataclass(frozen=True)
+class FaceEmbeddingOptions(FeatureOptions):
+    """Options of a feature that embeds faces."""
+
+    crop: CropRule = ARCFACE_CROP
+    align: str = described("5 points, similarity")
+
+
 class FaceEmbeddingSession(Session):
     """Crops while the video is decoded; one batched run of the network at the end."""
 
@@ -96,9 +101,7 @@ class FaceEmbeddingSession(Session):
     def plan(self, times: Times) -> NDArray[np.bool_]:
         """Want the frames in which faces were looked for."""
         self._crops = {}
-        mask = np.zeros(len(times), dtype=bool)
-        mask[self._faces.sampled()] = True
-        return mask
+        return frame_mask(self._faces.sampled(), len(times))
 
     def frame(self, index: int, time: float, rgb: Picture) -> None:
         """Cut out the faces."""
@@ -119,8 +122,6 @@ class FaceEmbeddingSession(Session):
 class FaceEmbeddingExtractor(Extractor):
     """A vector of every face that ``faces`` found. A subclass says which network, and how its crops are cut."""
 
-    rule: CropRule
-
     def __init__(self, weights: Mapping[str, WeightFile], device: str = "cpu") -> None:
         super().__init__(weights, device)
         self._network = self.make_network(weights, device)
@@ -132,7 +133,7 @@ class FaceEmbeddingExtractor(Extractor):
 
     def open(self, item: Item, upstream: Mapping[str, Any]) -> Session:
         """Start on a video whose faces are being, or were, detected."""
-        return FaceEmbeddingSession(self._network, self.rule, upstream["faces"])
+        return FaceEmbeddingSession(self._network, self.record.options.crop, upstream["faces"])
 
 
 class ReferenceEmbeddingSession(Session):
@@ -176,10 +177,12 @@ class ReferenceEmbeddingExtractor(FaceEmbeddingExtractor):
 
     def open(self, item: Item, upstream: Mapping[str, Any]) -> Session:
         """Start on a sample whose reference faces are being, or were, detected."""
-        return ReferenceEmbeddingSession(self._network, self.rule, upstream["faces_reference"], item.reference_images)
+        return ReferenceEmbeddingSession(
+            self._network, self.record.options.crop, upstream["faces_reference"], item.reference_images
+        )
 
 
-def video_record(name: str, role: str, title: str, embedding: str, options: Mapping[str, Any]) -> FeatureRecord:
+def video_record(name: str, role: str, title: str, embedding: str, options: FaceEmbeddingOptions) -> FeatureRecord:
     """Return the record of an extractor for the faces of a video; ``embedding`` declares its array."""
     return FeatureRecord(
         name=name,
@@ -192,7 +195,7 @@ def video_record(name: str, role: str, title: str, embedding: str, options: Mapp
     )
 
 
-def reference_record(name: str, role: str, title: str, embedding: str, options: Mapping[str, Any]) -> FeatureRecord:
+def reference_record(name: str, role: str, title: str, embedding: str, options: FaceEmbeddingOptions) -> FeatureRecord:
     """Return the record of an extractor for the faces of the reference images."""
     return FeatureRecord(
         name=name,
@@ -223,8 +226,7 @@ def bundled_faces(file: WeightFile, device: str) -> FaceNetwork:
 class ArcFaceExtractor(FaceEmbeddingExtractor):
     """ArcFace embeddings of every face that ``faces`` found (docs/definitions/identity.md#embeddings)."""
 
-    rule = ARCFACE_CROP
-    record = video_record("arcface", EMBEDDER, "face embeddings of the video", _DECLARED, ARCFACE_CROP.options)
+    record = video_record("arcface", EMBEDDER, "face embeddings of the video", _DECLARED, FaceEmbeddingOptions())
 
     @staticmethod
     def make_network(weights: Mapping[str, WeightFile], device: str) -> FaceNetwork:
@@ -239,7 +241,7 @@ class ArcFaceReferenceExtractor(ReferenceEmbeddingExtractor, ArcFaceExtractor):
     """ArcFace embedding of the largest face in each reference image."""
 
     record = reference_record(
-        "arcface_reference", EMBEDDER, "face embeddings of the reference images", _DECLARED, ARCFACE_CROP.options
+        "arcface_reference", EMBEDDER, "face embeddings of the reference images", _DECLARED, FaceEmbeddingOptions()
     )
 
 

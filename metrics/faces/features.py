@@ -3,25 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.media.sampling import Uniform
+from evalkit.media.sampling import Sampling, Uniform
 from evalkit.metrics.faces.policy import Detection, FacePolicy
 from evalkit.metrics.faces.scrfd import Scrfd
 from evalkit.metrics.faces.tracks import build_tracks, subject_track
 from evalkit.metrics.faces.yunet import YuNet
-from evalkit.metrics.features.base import Arrays, Extractor, FeatureRecord, Item, Picture, Session, Times, WeightFile
+from evalkit.metrics.features.base import (
+    Arrays,
+    Extractor,
+    FeatureRecord,
+    Item,
+    Picture,
+    Session,
+    Times,
+    WeightFile,
+    described,
+    frame_mask,
+)
+from evalkit.metrics.features.declare import SamplingOptions
 from evalkit.metrics.features.face import Detector, Face
 
 DETECTOR = "face_detector"
 SECOND_DETECTOR = "face_detector_second"
-SAMPLING = Uniform(16, "floor")
 ATTEMPTS = ("as_is", "margin", "second", "second_margin")
 MARGIN = 0.25
-TRACK_IOU = 0.3
+
+
+@dataclass(frozen=True)
+class FacesOptions(SamplingOptions):
+    """Options of ``faces``."""
+
+    sampling: Sampling = field(default_factory=lambda: Uniform(16, "floor"))
+    attempts: tuple[str, ...] = described(ATTEMPTS)
+    margin: float = described(MARGIN)
+    track_iou: float = 0.3
+    subject: str = described("most frames, then largest area, then nearest the centre")
+
+
+FACES = FacesOptions()
 
 
 def make_detector(weight: WeightFile, device: str) -> Detector:
@@ -54,8 +79,8 @@ def make_policy(weights: Mapping[str, WeightFile], device: str) -> FacePolicy:
 class FacesSession(Session):
     """Detects while the video is decoded; `detection` tells dependents what was found in a frame."""
 
-    def __init__(self, policy: FacePolicy) -> None:
-        self._policy = policy
+    def __init__(self, policy: FacePolicy, options: FacesOptions = FACES) -> None:
+        self._policy, self._options = policy, options
         self._wanted: NDArray[np.int64] = np.empty(0, dtype=np.int64)
         self._found: dict[int, Detection] = {}
         self._times: dict[int, float] = {}
@@ -63,9 +88,9 @@ class FacesSession(Session):
 
     def plan(self, times: Times) -> NDArray[np.bool_]:
         """Want 16 frames spread over the video."""
-        self._wanted = SAMPLING.select(times)
+        self._wanted = self._options.sampling.select(times)
         self._found, self._times = {}, {}
-        return _mask(self._wanted, len(times))
+        return frame_mask(self._wanted, len(times))
 
     def frame(self, index: int, time: float, rgb: Picture) -> None:
         """Look for faces."""
@@ -86,7 +111,7 @@ class FacesSession(Session):
         frames = sorted(self._found)
         detections = [self._found[index] for index in frames]
         faces = [(row, face) for row, detection in enumerate(detections) for face in detection.faces]
-        tracks = build_tracks([d.faces for d in detections], frames, iou=TRACK_IOU)
+        tracks = build_tracks([d.faces for d in detections], frames, iou=self._options.track_iou)
         owner = {id(face): number for number, track in enumerate(tracks) for face in track.faces}
         subject = subject_track(tracks, self._size)
         return {
@@ -140,13 +165,7 @@ class FacesExtractor(Extractor):
         title="faces, five keypoints and tracks in 16 frames",
         weights=(DETECTOR,),
         optional_weights=(SECOND_DETECTOR,),
-        options={
-            "sampling": SAMPLING.id,
-            "attempts": list(ATTEMPTS),
-            "margin": MARGIN,
-            "track_iou": TRACK_IOU,
-            "subject": "most frames, then largest area, then nearest the centre",
-        },
+        options=FACES,
         arrays={
             "sampled": "(16,) int64: rows of frame_index, repeated in videos shorter than 16 frames",
             "frame_index": "(K,) int64: frame numbers looked at, ascending",
@@ -169,7 +188,7 @@ class FacesExtractor(Extractor):
 
     def open(self, item: Item, upstream: Mapping[str, Any]) -> FacesSession:
         """Start on a video."""
-        return FacesSession(self._policy)
+        return FacesSession(self._policy, self.record.options)
 
     def view(self, arrays: Arrays) -> FacesView:
         """Return the cached detections."""
@@ -179,9 +198,3 @@ class FacesExtractor(Extractor):
 def attempt_number(detection: Detection) -> int:
     """Return which attempt found the faces, as an index into `ATTEMPTS`; -1 for none."""
     return ATTEMPTS.index(detection.attempt) if detection.attempt else -1
-
-
-def _mask(indices: NDArray[np.int64], count: int) -> NDArray[np.bool_]:
-    mask = np.zeros(count, dtype=bool)
-    mask[indices] = True
-    return mask

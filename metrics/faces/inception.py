@@ -6,6 +6,7 @@ The faces are those of ``arcface``, the crops those of ``curricularface``: what 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,24 +16,32 @@ from numpy.typing import NDArray
 from evalkit.metrics.embeddings.images import FrameNetwork, bundled_frames
 from evalkit.metrics.faces.curricularface import CROP
 from evalkit.metrics.faces.embeddings import (
+    CropRule,
     FaceEmbeddingExtractor,
+    FaceEmbeddingOptions,
     ReferenceEmbeddingExtractor,
     reference_record,
     video_record,
 )
-from evalkit.metrics.features.base import WeightFile
+from evalkit.metrics.features.base import WeightFile, described
 
 ROLE = "inception_torchvision"
 DIMENSION = 2048
 BATCH = 16
-_OPTIONS = {
-    **CROP.options,
-    "resize": "pil_bilinear_u8 299x299",
-    "range": "0..1, then torchvision's transform_input",
-    "layer": "average pool, 2048",
-    "network": "normalisation folded into the convolutions, channels-last, batches of 16",
-    "precision": "float32, no TF32, unless the role's options say otherwise",
-}
+
+
+@dataclass(frozen=True)
+class FaceInceptionOptions(FaceEmbeddingOptions):
+    """Options of the ImageNet activations of faces."""
+
+    crop: CropRule = CROP
+    resize: str = described("pil_bilinear_u8 299x299")
+    range: str = described("0..1, then torchvision's transform_input")
+    layer: str = described("average pool, 2048")
+    network: str = described("normalisation folded into the convolutions, channels-last, batches of 16")
+    precision: str = described("float32, no TF32, unless the role's options say otherwise")
+
+
 _DECLARED = "2048) float32"
 
 
@@ -72,8 +81,9 @@ def open_network(file: WeightFile, device: str) -> FaceInception:
 class FaceInceptionExtractor(FaceEmbeddingExtractor):
     """ImageNet activations of every face that ``faces`` found."""
 
-    rule = CROP
-    record = video_record("face_inception", ROLE, "ImageNet activations of the video's faces", _DECLARED, _OPTIONS)
+    record = video_record(
+        "face_inception", ROLE, "ImageNet activations of the video's faces", _DECLARED, FaceInceptionOptions()
+    )
 
     @staticmethod
     def make_network(weights: Mapping[str, WeightFile], device: str) -> FaceInception:
@@ -85,7 +95,11 @@ class FaceInceptionReferenceExtractor(ReferenceEmbeddingExtractor, FaceInception
     """ImageNet activations of the largest face in each reference image."""
 
     record = reference_record(
-        "face_inception_reference", ROLE, "ImageNet activations of the reference images' faces", _DECLARED, _OPTIONS
+        "face_inception_reference",
+        ROLE,
+        "ImageNet activations of the reference images' faces",
+        _DECLARED,
+        FaceInceptionOptions(),
     )
 
 

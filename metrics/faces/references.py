@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,14 @@ from evalkit.metrics.faces.policy import Detection, FacePolicy, largest
 from evalkit.metrics.features.base import (
     Arrays,
     Extractor,
+    FeatureOptions,
     FeatureRecord,
     FeatureUnavailableError,
     Item,
     Picture,
     Session,
     WeightFile,
+    described,
 )
 from evalkit.metrics.features.face import Face
 from evalkit.metrics.features.images import read_images
@@ -68,6 +71,15 @@ class ReferenceFacesSession(Session):
         }
 
 
+@dataclass(frozen=True)
+class ReferenceFacesOptions(FeatureOptions):
+    """Options of ``faces_reference``."""
+
+    face: str = described("largest area")
+    attempts: tuple[str, ...] = described(ATTEMPTS)
+    margin: float = described(MARGIN)
+
+
 class ReferenceFacesView:
     """The same answers as a live session, from cached arrays."""
 
@@ -97,7 +109,7 @@ class ReferenceFacesExtractor(Extractor):
         inputs=frozenset({"reference_images"}),
         weights=(DETECTOR,),
         optional_weights=(SECOND_DETECTOR,),
-        options={"face": "largest area", "attempts": list(ATTEMPTS), "margin": MARGIN},
+        options=ReferenceFacesOptions(),
         arrays={
             "attempt": "(R,) int8: which attempt found the face (index into options.attempts), -1 for none",
             "margin": "(R, 2) int32: columns and rows of grey that the attempt added",

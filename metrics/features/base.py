@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +25,39 @@ Input = Literal["video", "reference_video", "reference_images", "audio", "text"]
 
 
 @dataclass(frozen=True)
+class FeatureOptions:
+    """What changes a feature's arrays besides its input files and weights.
+
+    Every feature has a frozen dataclass of its own, derived from this one. The code of the feature takes its constants
+    from the instance in its record, and the same instance is hashed into the cache key and written into the scorecard:
+    a constant that is changed can't meet arrays that were made with the old one.
+    """
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the options as plain data for JSON; a sampling policy is given by its id."""
+        return {one.name: _plain(getattr(self, one.name)) for one in fields(self)}
+
+
+def described(value: Any) -> Any:
+    """Return a field of `FeatureOptions` that says how the code works and can't be chosen: it is not an argument."""
+    return field(default=value, init=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, FeatureOptions):
+        return value.as_dict()
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [_plain(one) for one in value]
+    if hasattr(value, "select") and hasattr(value, "id"):
+        return value.id
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise TypeError(f"an option is a number, a text, a sampling policy or a collection of these, found {value!r}")
+
+
+@dataclass(frozen=True)
 class FeatureRecord:
     """What identifies a feature's result.
 
@@ -36,7 +69,7 @@ class FeatureRecord:
         weights: roles in the backbones manifest whose files are needed, in the order of the constructor's mapping.
         optional_weights: roles that are used when the manifest has them.
         needs: names of other features whose session (or cached result) this one reads.
-        options: everything else that changes the result; part of the cache key and of the scorecard.
+        options: a `FeatureOptions`: everything else that changes the result; part of the cache key and the scorecard.
         arrays: name of each returned array: its shape, dtype and unit.
     """
 
@@ -47,8 +80,15 @@ class FeatureRecord:
     weights: tuple[str, ...] = ()
     optional_weights: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Any = field(default_factory=FeatureOptions)
     arrays: Mapping[str, str] = field(default_factory=dict)
+
+
+def frame_mask(indices: NDArray[np.int64], count: int) -> NDArray[np.bool_]:
+    """Return the mask (count,) of the frames ``indices``, which may repeat."""
+    mask = np.zeros(count, dtype=bool)
+    mask[indices] = True
+    return mask
 
 
 class FeatureUnavailableError(Exception):

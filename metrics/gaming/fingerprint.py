@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.media.sampling import AtRate
+from evalkit.media.sampling import AtRate, Sampling
 from evalkit.metrics.features.audio import official_sound, own_sound
 from evalkit.metrics.features.base import (
     Arrays,
@@ -21,18 +22,31 @@ from evalkit.metrics.features.base import (
     Picture,
     Session,
     Times,
+    described,
 )
+from evalkit.metrics.features.declare import SamplingOptions
 from evalkit.metrics.gaming import overlay, signature, sound_match, stillness
 
 FINGERPRINT = "fingerprint"
-MAX_PICTURES = 300
+
+
+@dataclass(frozen=True)
+class FingerprintOptions(SamplingOptions):
+    """Options of ``fingerprint``: no more than so many samples of the clock are looked at."""
+
+    sampling: Sampling = field(default_factory=lambda: AtRate(signature.RATE))
+    pictures: int = 300
+    signature: int = described(signature.TICKS)
+
+
+OPTIONS = FingerprintOptions()
 
 
 class FingerprintSession(Session):
     """Ten small grey pictures a second, of the first half minute."""
 
-    def __init__(self, item: Item) -> None:
-        self._item = item
+    def __init__(self, item: Item, options: FingerprintOptions = OPTIONS) -> None:
+        self._item, self._options = item, options
         self._start = 0.0
         self._repeats: NDArray[np.int64] = np.empty(0, np.int64)
         self._pictures: list[NDArray[np.float32]] = []
@@ -42,7 +56,7 @@ class FingerprintSession(Session):
         """Want the frames nearest to a clock of ten ticks a second, 300 ticks at most."""
         self._pictures, self._sums = [], overlay.OverlaySums()
         self._start = float(times[0]) if len(times) else 0.0
-        chosen = FingerprintExtractor.sampling.select(times)[:MAX_PICTURES]
+        chosen = self._options.sampling.select(times)[: self._options.pictures]
         self._repeats = np.bincount(chosen, minlength=len(times))
         return self._repeats > 0
 
@@ -98,13 +112,12 @@ def square(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
 class FingerprintExtractor(Extractor):
     """Signature of what moves, number of pictures, pasted islands, and how the sound fits the official speech."""
 
-    sampling = AtRate(signature.RATE)
     record = FeatureRecord(
         name=FINGERPRINT,
         version=1,
         title="what copies and stills are known by",
         inputs=frozenset({"video", "audio"}),
-        options={"sampling": sampling.id, "pictures": MAX_PICTURES, "signature": signature.TICKS},
+        options=OPTIONS,
         arrays={
             "bits": "(K, 24) bool, K up to 64: what moves, tenths of a second",
             "motion": "() float64: grey levels of what moves",
@@ -121,7 +134,7 @@ class FingerprintExtractor(Extractor):
 
     def open(self, item: Item, upstream: Mapping[str, Any]) -> FingerprintSession:
         """Start on a video."""
-        return FingerprintSession(item)
+        return FingerprintSession(item, self.record.options)
 
 
 FEATURES = (FingerprintExtractor,)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.metrics.base import Metric, MetricRecord, Outcome, definition_beside, unscored
+from evalkit.metrics.base import Metric, MetricRecord, VideoValue, definition_beside, unscored
 from evalkit.metrics.identity import arithmetic
 from evalkit.metrics.identity.face_frames import (
     Arrays,
@@ -51,13 +51,13 @@ class IdentityMetric(Metric):
         self._statistic = statistic
         self._all_references = all_references
 
-    def compute(self, features: Mapping[str, Arrays]) -> Outcome:
+    def compute(self, features: Mapping[str, Arrays]) -> VideoValue:
         """Return the statistic; a video without a face is scored, with an event."""
         faces, embedded, reference = (features[name] for name in self.record.features)
         if len(faces["sampled"]) == 0:
             return unscored("no_frame")
         target = self._target(reference)
-        if isinstance(target, Outcome):
+        if isinstance(target, VideoValue):
             return target
         cosines = [None if vector is None else cosine(vector, target) for vector in self._select(faces, embedded)]
         if any(value is not None and not math.isfinite(value) for value in cosines):
@@ -65,9 +65,9 @@ class IdentityMetric(Metric):
         value = self._statistic(cosines)
         if value is None:
             return unscored("too_few_frames")
-        return Outcome(value, events=face_events(faces))
+        return VideoValue(value, events=face_events(faces))
 
-    def _target(self, reference: Arrays) -> NDArray[np.float64] | Outcome:
+    def _target(self, reference: Arrays) -> NDArray[np.float64] | VideoValue:
         """Return the reference's embedding, or why there is none."""
         usable, why = usable_references(reference, all_references=self._all_references)
         if len(usable) == 0:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.metrics.base import Event, Metric, MetricRecord, Outcome, definition_beside, unscored
+from evalkit.metrics.base import Event, Metric, MetricRecord, VideoValue, definition_beside, unscored
 
 FLAT_SHARE = 0.05
 
@@ -20,7 +20,7 @@ class MeanOverPairs(Metric):
         self.record = record
         self._column = column
 
-    def compute(self, features: Mapping[str, Mapping[str, NDArray[Any]]]) -> Outcome:
+    def compute(self, features: Mapping[str, Mapping[str, NDArray[Any]]]) -> VideoValue:
         """Return the mean; frames identical to the reference have an infinite PSNR and are counted apart."""
         values = features["paired_pixels"][self._column]
         finite = values[np.isfinite(values)]
@@ -30,7 +30,7 @@ class MeanOverPairs(Metric):
         if len(finite) == 0:
             return unscored("not_finite" if len(values) else "no_common_frame")
         events = (Event("identical_frames", f"{identical} of {len(values)} frames left out"),) if identical else ()
-        return Outcome(float(finite.mean()), events=events)
+        return VideoValue(float(finite.mean()), events=events)
 
 
 class MeanBrisque(Metric):
@@ -54,7 +54,7 @@ class MeanBrisque(Metric):
         "Ill-conditioned on pictures with many flat pixels (event flat_pictures).",
     )
 
-    def compute(self, features: Mapping[str, Mapping[str, NDArray[Any]]]) -> Outcome:
+    def compute(self, features: Mapping[str, Mapping[str, NDArray[Any]]]) -> VideoValue:
         """Return the mean over frames."""
         data = features["brisque"]
         scores = data["score"][np.isfinite(data["score"])]
@@ -64,7 +64,7 @@ class MeanBrisque(Metric):
         flat = float((data["flat_fraction"] > FLAT_SHARE).mean())
         if flat > 0:
             events.append(Event("flat_pictures", f"{flat:.0%} of the frames have more than 5 % flat pixels"))
-        return Outcome(float(scores.mean()), events=tuple(events))
+        return VideoValue(float(scores.mean()), events=tuple(events))
 
 
 _PAIRED_POLICY = "unscored without a reference video"

@@ -8,16 +8,17 @@ so metrics can cut and average as they define.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.media.sampling import AtRate
+from evalkit.media.sampling import AtRate, Sampling
 from evalkit.metrics.features.base import (
     Arrays,
     Extractor,
+    FeatureOptions,
     FeatureRecord,
     FeatureUnavailableError,
     Item,
@@ -25,6 +26,8 @@ from evalkit.metrics.features.base import (
     Session,
     Times,
     WeightFile,
+    described,
+    frame_mask,
 )
 from evalkit.metrics.sync import scene_cuts
 from evalkit.metrics.sync import tracks as sync_tracks
@@ -38,12 +41,10 @@ from evalkit.metrics.sync.networks import (
     open_detector,
     open_syncnet,
 )
-from evalkit.metrics.sync.protocols import MIN_TRACK, PROTOCOLS, united
-from evalkit.metrics.sync.windows import SOUND_OPTIONS, WINDOW_ARRAYS, Comparison, LipStream
+from evalkit.metrics.sync.protocols import ProtocolOptions, united
+from evalkit.metrics.sync.s3fd_boxes import DetectorOptions
+from evalkit.metrics.sync.windows import WINDOW_ARRAYS, AudioOptions, Comparison, LipStream
 
-SAMPLING = AtRate(25)
-DETECTION = {"scale": 0.25, "confidence": 0.9, "nms": [0.3, 0.1]}
-CROP = {"median": 13, "margin": 0.4, "grey": 110, "size": 224}
 TRACK_ARRAYS = {
     "scene_start": "(S,) int64: first frame of each scene",
     "track_first": "(T,) int64: first frame of each track",
@@ -53,14 +54,51 @@ TRACK_ARRAYS = {
 }
 
 
+@dataclass(frozen=True)
+class SyncOptions(FeatureOptions):
+    """Options of ``syncnet``. SyncNet takes 25 frames/s: another sampling needs another network."""
+
+    sampling: Sampling = field(default_factory=lambda: AtRate(25))
+    audio: AudioOptions = field(default_factory=AudioOptions)
+    files: str = described("none: frames, crops and audio stay in memory")
+    detector: DetectorOptions = field(default_factory=DetectorOptions)
+    tracks: sync_tracks.TrackOptions = field(default_factory=sync_tracks.TrackOptions)
+    protocols: ProtocolOptions = field(default_factory=ProtocolOptions)
+    crop: sync_tracks.CropOptions = field(default_factory=sync_tracks.CropOptions)
+    precision: str = described(PRECISION)
+
+
+@dataclass(frozen=True)
+class WholeFrameOptions(FeatureOptions):
+    """Options of ``syncnet_whole``."""
+
+    sampling: Sampling = field(default_factory=lambda: AtRate(25))
+    audio: AudioOptions = field(default_factory=AudioOptions)
+    frame: str = described("resized to 224, linear")
+    size: int = 224
+    precision: str = described(PRECISION)
+
+
+SYNC, WHOLE_FRAME = SyncOptions(), WholeFrameOptions()
+
+
 class SyncSession(Session):
     """Finds faces and cuts while the video is decoded; tracks, crops and SyncNet follow at the end."""
 
-    def __init__(self, detector: BoxDetector, network: SyncNetwork, item: Item, memory: int = MEMORY) -> None:
+    def __init__(
+        self,
+        detector: BoxDetector,
+        network: SyncNetwork,
+        item: Item,
+        options: SyncOptions = SYNC,
+        memory: int = MEMORY,
+    ) -> None:
         self._detector, self._network, self._item = detector, network, item
+        self._options = options
+        self._protocols = {"latentsync": options.protocols.latentsync, "mocha": options.protocols.mocha}
         self._ticks: NDArray[np.int64] = np.empty(0, dtype=np.int64)
         self._start = 0.0
-        self._score = [scene_cuts.ContentScore(protocol.size) for protocol in PROTOCOLS]
+        self._score = [scene_cuts.ContentScore(protocol.scenes) for protocol in self._protocols.values()]
         self._scores: dict[int, list[float]] = {}
         self._waiting: list[tuple[int, Picture, tuple[int, int]]] = []
         self._faces: dict[int, NDArray[np.float64]] = {}
@@ -68,9 +106,9 @@ class SyncSession(Session):
 
     def plan(self, times: Times) -> NDArray[np.bool_]:
         """Want the frames shown at 25 ticks a second."""
-        self._ticks = SAMPLING.select(times)
+        self._ticks = self._options.sampling.select(times)
         self._start = float(times[0]) if len(times) else 0.0
-        return _mask(self._ticks, len(times))
+        return frame_mask(self._ticks, len(times))
 
     def frame(self, index: int, time: float, rgb: Picture) -> None:
         """Look for a cut and, in batches, for faces."""
@@ -96,7 +134,10 @@ class SyncSession(Session):
         self._detect()
         _check_complete(self._ticks, self._faces)
         faces = [self._faces[int(index)] for index in self._ticks]
-        found = [protocol.tracks(faces, self._tick_scores(row)) for row, protocol in enumerate(PROTOCOLS)]
+        found = [
+            protocol.tracks(faces, self._tick_scores(row), self._options.tracks)
+            for row, protocol in enumerate(self._protocols.values())
+        ]
         scenes = [[first for first, _ in scenes] for scenes, _ in found]
         tracks, members = united([tracks for _, tracks in found])
         comparison = Comparison(self._network, self._item, self._start)
@@ -107,7 +148,7 @@ class SyncSession(Session):
             "faces": np.array([len(seen) for seen in faces], dtype=np.int64),
             **track_arrays(scenes[0], tracks),
             "scene_start_mocha": np.array(scenes[1], dtype=np.int64),
-            **{f"track_{protocol.name}": row for protocol, row in zip(PROTOCOLS, members, strict=True)},
+            **{f"track_{name}": row for name, row in zip(self._protocols, members, strict=True)},
             **comparison.distances([stream.finish() for stream in streams], spans),
         }
 
@@ -122,13 +163,13 @@ class SyncSession(Session):
         """Send every track's crops, in order, to its stream."""
         places: dict[int, list[tuple[LipStream, NDArray[np.float64]]]] = {}
         for track, stream in zip(tracks, streams, strict=True):
-            for tick, place in enumerate(sync_tracks.smooth(track.boxes), start=track.first):
+            for tick, place in enumerate(sync_tracks.smooth(track.boxes, self._options.crop.median), start=track.first):
                 places.setdefault(int(self._ticks[tick]), []).append((stream, place))
 
         def take(index: int, rgb: Picture) -> None:
             bgr = np.ascontiguousarray(rgb[:, :, ::-1])
             for stream, (x, y, half) in places[index]:
-                stream.add(sync_tracks.crop(bgr, x, y, half))
+                stream.add(sync_tracks.crop(bgr, x, y, half, self._options.crop))
 
         try:
             self._store.visit(places, take)
@@ -139,23 +180,25 @@ class SyncSession(Session):
 class WholeFrameSession(Session):
     """Every frame, whole, is the mouth picture: nothing is kept but a few frames."""
 
-    def __init__(self, network: SyncNetwork, item: Item) -> None:
-        self._network, self._item = network, item
+    def __init__(self, network: SyncNetwork, item: Item, options: WholeFrameOptions = WHOLE_FRAME) -> None:
+        self._network, self._item, self._options = network, item, options
         self._ticks: NDArray[np.int64] = np.empty(0, dtype=np.int64)
         self._seen: set[int] = set()
 
     def plan(self, times: Times) -> NDArray[np.bool_]:
         """Want the frames shown at 25 ticks a second."""
-        self._ticks = SAMPLING.select(times)
+        self._ticks = self._options.sampling.select(times)
         self._seen = set()
         self._comparison = Comparison(self._network, self._item, float(times[0]) if len(times) else 0.0)
         self._stream = LipStream(self._network, self._comparison.windows(0, len(self._ticks)))
-        return _mask(self._ticks, len(times))
+        return frame_mask(self._ticks, len(times))
 
     def frame(self, index: int, time: float, rgb: Picture) -> None:
         """Make the frame 224 x 224, without regard to its proportions, and pass it on as often as it is shown."""
+        import cv2
+
         self._seen.add(index)
-        size = (sync_tracks.SIZE, sync_tracks.SIZE)
+        size = (self._options.size, self._options.size)
         small = np.asarray(cv2.resize(np.ascontiguousarray(rgb[:, :, ::-1]), size), dtype=np.uint8)
         for _ in range(int((self._ticks == index).sum())):
             self._stream.add(small)
@@ -183,16 +226,7 @@ class SyncExtractor(Extractor):
         title="SyncNet distances of lips and sound at 31 shifts",
         inputs=frozenset({"video", "audio"}),
         weights=(DETECTOR, NETWORK),
-        options={
-            "sampling": SAMPLING.id,
-            "sound": SOUND_OPTIONS,
-            "files": "none: frames, crops and sound stay in memory",
-            "detector": DETECTION,
-            "tracks": {"min_track": MIN_TRACK, "iou": 0.5, "gap": 25, "smallest_face": 100},
-            "protocols": {protocol.name: dict(protocol.options) for protocol in PROTOCOLS},
-            "crop": CROP,
-            "precision": PRECISION,
-        },
+        options=SYNC,
         arrays={
             "faces": "(N,) int64: faces found in each frame at 25 frames/s",
             **TRACK_ARRAYS,
@@ -205,12 +239,12 @@ class SyncExtractor(Extractor):
 
     def __init__(self, weights: Mapping[str, WeightFile], device: str = "cpu") -> None:
         super().__init__(weights, device)
-        self._detector = open_detector(weights[DETECTOR], device)
+        self._detector = open_detector(weights[DETECTOR], device, self.record.options.detector)
         self._network = open_syncnet(weights[NETWORK], device)
 
     def open(self, item: Item, upstream: Mapping[str, Any]) -> SyncSession:
         """Start on a video."""
-        return SyncSession(self._detector, self._network, item)
+        return SyncSession(self._detector, self._network, item, options=self.record.options)
 
 
 class WholeFrameExtractor(Extractor):
@@ -222,12 +256,7 @@ class WholeFrameExtractor(Extractor):
         title="SyncNet distances of whole frames and sound at 31 shifts",
         inputs=frozenset({"video", "audio"}),
         weights=(NETWORK,),
-        options={
-            "sampling": SAMPLING.id,
-            "sound": SOUND_OPTIONS,
-            "frame": "resized to 224, linear",
-            "precision": PRECISION,
-        },
+        options=WHOLE_FRAME,
         arrays={"faces": "(N,) int64: -1 for each frame at 25 frames/s, as faces are not looked for", **WINDOW_ARRAYS},
     )
 
@@ -237,7 +266,7 @@ class WholeFrameExtractor(Extractor):
 
     def open(self, item: Item, upstream: Mapping[str, Any]) -> WholeFrameSession:
         """Start on a video."""
-        return WholeFrameSession(self._network, item)
+        return WholeFrameSession(self._network, item, self.record.options)
 
 
 def track_arrays(scene_starts: Sequence[int], tracks: Sequence[sync_tracks.FaceTrack]) -> Arrays:
@@ -257,12 +286,6 @@ def _check_complete(ticks: NDArray[np.int64], seen: Any) -> None:
     lost = {int(index) for index in ticks} - set(seen)
     if lost:
         raise FeatureUnavailableError("frames_missing", f"{len(lost)} frames could not be converted")
-
-
-def _mask(indices: NDArray[np.int64], count: int) -> NDArray[np.bool_]:
-    mask = np.zeros(count, dtype=bool)
-    mask[indices] = True
-    return mask
 
 
 FEATURES = (SyncExtractor, WholeFrameExtractor)

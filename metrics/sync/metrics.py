@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.metrics.base import Event, Metric, MetricRecord, Outcome, definition_beside, unscored
+from evalkit.metrics.base import Event, Metric, MetricRecord, VideoValue, definition_beside, unscored
 from evalkit.metrics.sync.arithmetic import Sync, cut_to, summarise
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -132,7 +132,7 @@ class SyncMetric(Metric):
         self._detections = detections
         self._tracks = tracks
 
-    def compute(self, features: Mapping[str, Arrays]) -> Outcome:
+    def compute(self, features: Mapping[str, Arrays]) -> VideoValue:
         """Return the number, or why there is none: ``no_official_audio``, ``no_own_audio``, ``no_track``, ..."""
         arrays = features[self.record.features[0]]
         if not arrays[f"has_{self._sound}"]:
@@ -144,9 +144,9 @@ class SyncMetric(Metric):
             return unscored("distance_not_finite", str(error))
         if not syncs:
             return self._without_track(arrays, every)
-        return Outcome(self._statistic(syncs), events=_events(every, self._sound))
+        return VideoValue(self._statistic(syncs), events=_events(every, self._sound))
 
-    def _without_track(self, arrays: Arrays, every: Sequence[Sync]) -> Outcome:
+    def _without_track(self, arrays: Arrays, every: Sequence[Sync]) -> VideoValue:
         """Return the declared value of a video without a track, or the reason."""
         if not _rows(arrays, self._tracks):
             reason, detail = (
@@ -159,7 +159,7 @@ class SyncMetric(Metric):
             reason, detail = "too_short", "the sound ends within six frames of the track's start"
         if self._worst is None:
             return unscored(reason, detail)
-        return Outcome(self._worst, events=(Event(reason, detail),))
+        return VideoValue(self._worst, events=(Event(reason, detail),))
 
 
 class TrackCoverage(Metric):
@@ -168,10 +168,10 @@ class TrackCoverage(Metric):
     def __init__(self, record: MetricRecord) -> None:
         self.record = record
 
-    def compute(self, features: Mapping[str, Arrays]) -> Outcome:
+    def compute(self, features: Mapping[str, Arrays]) -> VideoValue:
         """Return the share; 0 without a track."""
         value = track_coverage(features[self.record.features[0]])
-        return unscored("no_frame") if value is None else Outcome(value)
+        return unscored("no_frame") if value is None else VideoValue(value)
 
 
 def _events(syncs: Sequence[Sync], sound: Sound) -> tuple[Event, ...]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from evalkit.errors import MachineError
 from evalkit.metrics.features.base import WeightFile
+from evalkit.metrics.sync.s3fd_boxes import DETECTION, DetectorOptions
 
 if TYPE_CHECKING:
     from evalkit.metrics.sync.s3fd import S3fd
@@ -52,13 +53,13 @@ class SyncNetwork(Protocol):
         ...
 
 
-def open_detector(file: WeightFile, device: str) -> BoxDetector:
+def open_detector(file: WeightFile, device: str, options: DetectorOptions = DETECTION) -> BoxDetector:
     """Return S3FD with the file's weights, in the precision that its options ask for; or evalkit's own detector."""
     if file.bundled:
         from evalkit.metrics.networks.small.runners import SmallBoxes
 
         return SmallBoxes(file.path, file.sha256, device)
-    return _detector(file.path, file.sha256, device, _precision(file))
+    return _detector(file.path, file.sha256, device, _precision(file), options)
 
 
 def open_syncnet(file: WeightFile, device: str) -> SyncNetwork:
@@ -79,11 +80,11 @@ def _precision(file: WeightFile) -> Any:
 
 
 @lru_cache(maxsize=2)
-def _detector(path: Path, sha256: str, device: str, precision: Any) -> S3fd:
+def _detector(path: Path, sha256: str, device: str, precision: Any, options: DetectorOptions) -> S3fd:
     from evalkit.metrics.sync.s3fd import S3fd
 
     del sha256  # part of the key: another file under the same name is another network
-    return S3fd(path, device, precision)
+    return S3fd(path, device, precision, options)
 
 
 @lru_cache(maxsize=2)

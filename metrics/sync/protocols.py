@@ -7,71 +7,60 @@ Nearly always both find the same tracks. Equal tracks are kept once, so that the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evalkit.metrics.features.base import FeatureOptions
 from evalkit.metrics.sync import scene_cuts
-from evalkit.metrics.sync.tracks import AfterMiss, FaceTrack, track_faces
-
-MIN_TRACK = 50
+from evalkit.metrics.sync.tracks import TRACKS, AfterMiss, FaceTrack, TrackOptions, track_faces
 
 
 @dataclass(frozen=True)
-class Protocol:
+class Protocol(FeatureOptions):
     """How one reference cuts a video into scenes and follows faces.
 
     Args:
-        name: as in the ids of its metrics.
-        size: at which frames are compared to find cuts.
-        find_cuts: from the score of every frame to the frames that begin a scene.
+        scenes: how cuts are found.
         after_miss: as in `evalkit.metrics.sync.tracks.track_faces`.
-        options: the same in words, for the feature's record.
     """
 
-    name: str
-    size: Callable[[int, int], scene_cuts.Size]
-    find_cuts: Callable[[Sequence[float]], list[int]]
+    scenes: scene_cuts.SceneOptions
     after_miss: AfterMiss
-    options: tuple[tuple[str, str], ...]
 
     def tracks(
-        self, faces: Sequence[NDArray[Any]], scores: Sequence[float]
+        self, faces: Sequence[NDArray[Any]], scores: Sequence[float], options: TrackOptions = TRACKS
     ) -> tuple[list[tuple[int, int]], list[FaceTrack]]:
         """Return the scenes, each as its first frame and the one after its last, and the tracks.
 
         Args:
             faces: of every frame, (n, >= 4).
             scores: of every frame, how much it differs from the one before.
+            options: which faces make a track; a scene of fewer than ``min_track`` frames has none.
         """
-        found = scene_cuts.scenes(self.find_cuts(scores), len(faces))
+        found = scene_cuts.scenes(self.scenes.cuts(scores), len(faces))
         tracks = [
             track
             for first, end in found
-            if end - first >= MIN_TRACK
-            for track in track_faces(faces[first:end], first, min_track=MIN_TRACK, after_miss=self.after_miss)
+            if end - first >= options.min_track
+            for track in track_faces(faces[first:end], first, options, self.after_miss)
         ]
         return found, tracks
 
 
-LATENTSYNC = Protocol(
-    "latentsync",
-    scene_cuts.size_by_width,
-    scene_cuts.find_cuts,
-    "go_on",
-    (("scenes", "PySceneDetect 0.6.1, content, 27"), ("after_miss", "go_on")),
-)
-MOCHA = Protocol(
-    "mocha",
-    scene_cuts.size_by_longer_side,
-    scene_cuts.find_merged_cuts,
-    "stop",
-    (("scenes", "PySceneDetect 0.6.7, content, 27"), ("after_miss", "stop")),
-)
-PROTOCOLS = (LATENTSYNC, MOCHA)
+LATENTSYNC = Protocol(scene_cuts.SceneOptions("PySceneDetect 0.6.1, content"), "go_on")
+MOCHA = Protocol(scene_cuts.SceneOptions("PySceneDetect 0.6.7, content"), "stop")
+
+
+@dataclass(frozen=True)
+class ProtocolOptions(FeatureOptions):
+    """The protocols whose tracks are found, by the name in the ids of their metrics."""
+
+    latentsync: Protocol = LATENTSYNC
+    mocha: Protocol = MOCHA
 
 
 def united(groups: Sequence[Sequence[FaceTrack]]) -> tuple[list[FaceTrack], NDArray[np.bool_]]:

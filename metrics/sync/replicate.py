@@ -13,11 +13,10 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,6 +27,7 @@ from evalkit.metrics.features.audio import RATE, Samples, to_int16
 from evalkit.metrics.features.base import (
     Arrays,
     Extractor,
+    FeatureOptions,
     FeatureRecord,
     FeatureUnavailableError,
     Item,
@@ -35,12 +35,13 @@ from evalkit.metrics.features.base import (
     Session,
     Times,
     WeightFile,
+    described,
 )
 from evalkit.metrics.features.ffmpeg_program import Ffmpeg, FfmpegError, find_ffmpeg
 from evalkit.metrics.sync import scene_cuts
 from evalkit.metrics.sync import tracks as sync_tracks
 from evalkit.metrics.sync.distances import CURVE, silent_distances, window_count
-from evalkit.metrics.sync.features import CROP, DETECTION, TRACK_ARRAYS, track_arrays
+from evalkit.metrics.sync.features import TRACK_ARRAYS, track_arrays
 from evalkit.metrics.sync.networks import (
     DETECTOR,
     NETWORK,
@@ -50,23 +51,57 @@ from evalkit.metrics.sync.networks import (
     open_detector,
     open_syncnet,
 )
-from evalkit.metrics.sync.protocols import LATENTSYNC, MIN_TRACK
+from evalkit.metrics.sync.protocols import LATENTSYNC, Protocol
+from evalkit.metrics.sync.s3fd_boxes import DetectorOptions
 from evalkit.metrics.sync.windows import WINDOW_ARRAYS, LipStream, compare
 
 FPS = 25
-LONGEST = 600.0  # seconds
-RETIME = ("-qscale:v", "2", "-async", "1", "-r", str(FPS))
-FRAMES = ("-qscale:v", "2", "-f", "image2")
-SOUND = ("-ac", "1", "-vn", "-acodec", "pcm_s16le", "-ar", str(RATE))
-JOIN = ("-c:v", "copy", "-c:a", "aac")
-CROP_FRAMES = ("-f", "image2")
-CROP_SOUND = ("-async", "1", *SOUND)
+_AUDIO = f"-ac 1 -vn -acodec pcm_s16le -ar {RATE}"
+
+
+@dataclass(frozen=True)
+class FileOptions(FeatureOptions):
+    """Options of ffmpeg for each file that is written, separated by spaces."""
+
+    retime: str = f"-qscale:v 2 -async 1 -r {FPS}"
+    frames: str = "-qscale:v 2 -f image2"
+    audio: str = _AUDIO
+    crop_codec: str = "mp4v"
+    crops: str = "-c:v copy -c:a aac"
+    crop_frames: str = "-f image2"
+    crop_audio: str = f"-async 1 {_AUDIO}"
+
+
+@dataclass(frozen=True)
+class ReplicateOptions(FeatureOptions):
+    """Options of ``syncnet_replicate``; the versions of ffmpeg and OpenCV are filled in on the machine."""
+
+    files: FileOptions = field(default_factory=FileOptions)
+    longest: float = 600.0  # seconds; a longer video is unscored
+    detector: DetectorOptions = field(default_factory=DetectorOptions)
+    tracks: sync_tracks.TrackOptions = field(default_factory=sync_tracks.TrackOptions)
+    protocol: Protocol = LATENTSYNC
+    crop: sync_tracks.CropOptions = field(default_factory=sync_tracks.CropOptions)
+    precision: str = described(PRECISION)
+    ffmpeg: Mapping[str, str] | None = None
+    opencv: str = ""
+
+
+REPLICATE = ReplicateOptions()
 
 
 class ReplicateSession(Session):
     """Wants no frame: ffmpeg reads the file at the end. Its files lie in a temporary folder that is always removed."""
 
-    def __init__(self, detector: BoxDetector, network: SyncNetwork, ffmpeg: Ffmpeg, item: Item) -> None:
+    def __init__(
+        self,
+        detector: BoxDetector,
+        network: SyncNetwork,
+        ffmpeg: Ffmpeg,
+        item: Item,
+        options: ReplicateOptions = REPLICATE,
+    ) -> None:
+        self._options = options
         self._detector, self._network, self._ffmpeg, self._item = detector, network, ffmpeg, item
         self._seconds = 0.0
 
@@ -82,17 +117,17 @@ class ReplicateSession(Session):
             FeatureUnavailableError: ``too_long``, ``no_own_audio``, ``no_frame``, ``ffmpeg_failed``, or
                 ``ffmpeg_too_new`` when the program no longer knows the script's options.
         """
-        if self._seconds > LONGEST:
-            raise FeatureUnavailableError("too_long", f"{self._seconds:.0f} s of at most {LONGEST:.0f}")
+        if self._seconds > self._options.longest:
+            raise FeatureUnavailableError("too_long", f"{self._seconds:.0f} s of at most {self._options.longest:.0f}")
         with tempfile.TemporaryDirectory(prefix="evalkit-replicate-", ignore_cleanup_errors=True) as name:
             return self._run(Path(name))
 
-    def _convert(self, folder: Path, inputs: Sequence[Path | str], words: Sequence[str], output: str) -> None:
+    def _convert(self, folder: Path, inputs: Sequence[Path | str], words: str, output: str) -> None:
         try:
-            self._ffmpeg.run(folder, inputs, words, output)
+            self._ffmpeg.run(folder, inputs, words.split(), output)
         except FfmpegError as error:
             said = str(error).replace(str(folder), "").replace(str(self._item.video), "video")
-            if "does not contain any stream" in said and "-vn" in words:
+            if "does not contain any stream" in said and "-vn" in words.split():
                 raise FeatureUnavailableError("no_own_audio", "the file has no sound") from None
             if "async" in said:
                 detail = f"ffmpeg {self._ffmpeg.version} refuses '-async 1': {said}"
@@ -101,15 +136,18 @@ class ReplicateSession(Session):
 
     def _run(self, folder: Path) -> Arrays:
         self.decodes = 1
-        self._convert(folder, [self._item.video.resolve()], RETIME, "video.mp4")
+        files, protocol = self._options.files, self._options.protocol
+        self._convert(folder, [self._item.video.resolve()], files.retime, "video.mp4")
         (folder / "frames").mkdir()
-        self._convert(folder, ["video.mp4"], FRAMES, "frames/%06d.jpg")
-        self._convert(folder, ["video.mp4"], SOUND, "audio.wav")
+        self._convert(folder, ["video.mp4"], files.frames, "frames/%06d.jpg")
+        self._convert(folder, ["video.mp4"], files.audio, "audio.wav")
         pictures = sorted((folder / "frames").glob("*.jpg"))
         if not pictures:
             raise FeatureUnavailableError("no_frame", "ffmpeg wrote no frame")
         faces = list(self._faces(pictures))
-        scenes, tracks = LATENTSYNC.tracks(faces, content_scores(folder / "video.mp4", len(pictures)))
+        scenes, tracks = protocol.tracks(
+            faces, content_scores(folder / "video.mp4", len(pictures), protocol), self._options.tracks
+        )
         parts = [self._track(folder, number, track, pictures) for number, track in enumerate(tracks)]
         lips, distances = [part[0] for part in parts], [part[1] for part in parts]
         return {
@@ -135,27 +173,31 @@ class ReplicateSession(Session):
         self, folder: Path, number: int, track: sync_tracks.FaceTrack, pictures: Sequence[Path]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Write the track's files and return the embedded lips (n, 1024) and their distances (n, 31)."""
+        import cv2
+
+        files = self._options.files
         inner = folder / f"{number:05d}"
         inner.mkdir()
-        write_crops(inner / "t.mp4", track, pictures)
+        write_crops(inner / "t.mp4", track, pictures, self._options.crop, files.crop_codec)
         first, end = track.first / FPS, (track.last + 1) / FPS
-        self._convert(inner, [folder / "audio.wav"], ("-ss", f"{first:.3f}", "-to", f"{end:.3f}"), "audio.wav")
-        self._convert(inner, ["t.mp4", "audio.wav"], JOIN, "crop.mp4")
+        self._convert(inner, [folder / "audio.wav"], f"-ss {first:.3f} -to {end:.3f}", "audio.wav")
+        self._convert(inner, ["t.mp4", "audio.wav"], files.crops, "crop.mp4")
         (inner / "frames").mkdir()
-        self._convert(inner, ["crop.mp4"], CROP_FRAMES, "frames/%06d.jpg")
-        self._convert(inner, ["crop.mp4"], CROP_SOUND, "heard.wav")
-        sound = wav_samples(inner / "heard.wav")
+        self._convert(inner, ["crop.mp4"], files.crop_frames, "frames/%06d.jpg")
+        self._convert(inner, ["crop.mp4"], files.crop_audio, "crop.wav")
+        sound = wav_samples(inner / "crop.wav")
         crops = sorted((inner / "frames").glob("*.jpg"))
         stream = LipStream(self._network, window_count(len(crops), len(sound)))
+        size = (self._options.crop.size, self._options.crop.size)
         for path in crops:
-            stream.add(np.asarray(cv2.resize(read_bgr(path), (sync_tracks.SIZE, sync_tracks.SIZE)), dtype=np.uint8))
+            stream.add(np.asarray(cv2.resize(read_bgr(path), size), dtype=np.uint8))
         lips = stream.finish()
         return lips, compare(self._network, lips, sound, len(crops))
 
 
-def content_scores(video: Path, frames: int) -> list[float]:
+def content_scores(video: Path, frames: int, protocol: Protocol = LATENTSYNC) -> list[float]:
     """Return for each of ``frames`` frames how much it differs from the one before; 0 beyond the video's end."""
-    score = scene_cuts.ContentScore(LATENTSYNC.size)
+    score = scene_cuts.ContentScore(protocol.scenes)
     try:
         scores = [score(rgb) for rgb in iter_frames(video)][:frames]
     except MediaError as error:
@@ -163,18 +205,26 @@ def content_scores(video: Path, frames: int) -> list[float]:
     return scores + [0.0] * (frames - len(scores))
 
 
-def write_crops(path: Path, track: sync_tracks.FaceTrack, pictures: Sequence[Path]) -> None:
+def write_crops(
+    path: Path,
+    track: sync_tracks.FaceTrack,
+    pictures: Sequence[Path],
+    options: sync_tracks.CropOptions = sync_tracks.CROP,
+    codec: str = "mp4v",
+) -> None:
     """Write the track's crops of the JPEG frames as MPEG-4 part 2 in MP4, as OpenCV's writer makes it.
 
     Raises:
         MachineError: OpenCV can't write such a file.
     """
-    size = (sync_tracks.SIZE, sync_tracks.SIZE)
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), FPS, size)
+    import cv2
+
+    size = (options.size, options.size)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), FPS, size)
     if not writer.isOpened():
         raise MachineError("OpenCV can't write MPEG-4 into MP4.", found=f"opencv {cv2.__version__}")
-    for offset, (x, y, half) in enumerate(sync_tracks.smooth(track.boxes)):
-        writer.write(sync_tracks.crop(read_bgr(pictures[track.first + offset]), x, y, half))
+    for offset, (x, y, half) in enumerate(sync_tracks.smooth(track.boxes, options.median)):
+        writer.write(sync_tracks.crop(read_bgr(pictures[track.first + offset]), x, y, half, options))
     writer.release()
 
 
@@ -184,9 +234,11 @@ def read_bgr(path: Path) -> Picture:
     Raises:
         FeatureUnavailableError: ``ffmpeg_failed``.
     """
+    import cv2
+
     picture = cv2.imread(str(path))
     if picture is None:
-        raise FeatureUnavailableError("ffmpeg_failed", f"{path.name} is no picture")
+        raise FeatureUnavailableError("ffmpeg_failed", f"{path.name} is not an image")
     return np.asarray(picture, dtype=np.uint8)
 
 
@@ -206,21 +258,7 @@ class ReplicateExtractor(Extractor):
         version=1,
         title="SyncNet distances through the files that LatentSync's script writes",
         weights=(DETECTOR, NETWORK),
-        options={
-            "files": {
-                "retime": " ".join(RETIME),
-                "frames": " ".join(FRAMES),
-                "sound": " ".join(SOUND),
-                "crops": f"mp4v, then {' '.join(JOIN)}",
-                "crop_frames": " ".join(CROP_FRAMES),
-                "crop_sound": " ".join(CROP_SOUND),
-            },
-            "detector": DETECTION,
-            "tracks": {"min_track": MIN_TRACK, "iou": 0.5, "gap": 25, "smallest_face": 100},
-            "protocol": {LATENTSYNC.name: dict(LATENTSYNC.options)},
-            "crop": CROP,
-            "precision": PRECISION,
-        },
+        options=REPLICATE,
         arrays={
             "faces": "(N,) int64: faces found in each JPEG frame",
             **TRACK_ARRAYS,
@@ -233,15 +271,18 @@ class ReplicateExtractor(Extractor):
         super().__init__(weights, device)
         self.record = self.resolved_record()
         self._ffmpeg = find_ffmpeg()
-        self._detector = open_detector(weights[DETECTOR], device)
+        self._detector = open_detector(weights[DETECTOR], device, self.record.options.detector)
         self._network = open_syncnet(weights[NETWORK], device)
 
     @classmethod
     def resolved_record(cls) -> FeatureRecord:
         """Return the record with ffmpeg's version and build, and OpenCV's version."""
+        import cv2
+
         found = find_ffmpeg()
         program = {"version": found.version, "build": found.build} if found else None
-        return replace(cls.record, options={**cls.record.options, "ffmpeg": program, "opencv": cv2.__version__})
+        options = replace(cls.record.options, ffmpeg=program, opencv=cv2.__version__)
+        return replace(cls.record, options=options)
 
     def open(self, item: Item, upstream: Mapping[str, Any]) -> ReplicateSession:
         """Start on a video.
@@ -251,7 +292,7 @@ class ReplicateExtractor(Extractor):
         """
         if self._ffmpeg is None:
             raise FeatureUnavailableError("no_ffmpeg", "the program ffmpeg is not installed")
-        return ReplicateSession(self._detector, self._network, self._ffmpeg, item)
+        return ReplicateSession(self._detector, self._network, self._ffmpeg, item, self.record.options)
 
 
 FEATURES = (ReplicateExtractor,)

@@ -18,10 +18,8 @@ from torch import Tensor, nn
 
 from evalkit.metrics.features.stopwatch import running
 from evalkit.metrics.networks.checkpoints import filled, inference
-from evalkit.metrics.sync.s3fd_boxes import faces
+from evalkit.metrics.sync.s3fd_boxes import DETECTION, DetectorOptions, faces
 
-SCALE = 0.25
-CONFIDENCE = 0.9
 # Subtracted from B, G, R; the reference swaps the channels of its RGB frames before and back after.
 MEANS_RGB = (123.0, 117.0, 104.0)
 SMALLEST = 28  # pixels of the network's input; below, a pooling has nothing left to pool
@@ -68,13 +66,21 @@ class S3fd:
         path: the published checkpoint, or one of the same shapes.
         device: ``cpu`` or ``cuda``.
         precision: of the convolutions.
+        options: scale of the frames, thresholds.
 
     Raises:
         WeightsError: when the file can't be read, or a parameter is missing, unknown or of another shape.
     """
 
-    def __init__(self, path: Path, device: str = "cpu", precision: torch.dtype = torch.float32) -> None:
+    def __init__(
+        self,
+        path: Path,
+        device: str = "cpu",
+        precision: torch.dtype = torch.float32,
+        options: DetectorOptions = DETECTION,
+    ) -> None:
         network = build_s3fd()
+        self._options = options
         self._device = filled(network, path, device)
         self._precision = precision
         self._network = network.to(self._device).requires_grad_(requires_grad=False)
@@ -83,8 +89,9 @@ class S3fd:
                 parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
     def small(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return the frame (H, W, 3) uint8 RGB as the network sees it, a quarter of the size."""
-        return np.asarray(cv2.resize(rgb, None, fx=SCALE, fy=SCALE, interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
+        """Return the frame (H, W, 3) uint8 RGB as the network sees it, smaller by the scale."""
+        scale = self._options.scale
+        return np.asarray(cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
 
     def batch_size(self, small: NDArray[np.uint8]) -> int:
         """Return how many frames of this size run at once, so that memory stays near that of one large frame."""
@@ -119,7 +126,7 @@ class S3fd:
             return [np.empty((0, 5)) for _ in smalls]
         offsets, scores, maps = self.raw(np.stack(smalls))
         return [
-            faces(offsets[i], scores[i], maps, (width, height), size, confidence=CONFIDENCE)
+            faces(offsets[i], scores[i], maps, (width, height), size, options=self._options)
             for i, size in enumerate(frame_sizes)
         ]
 

@@ -6,17 +6,39 @@ Zhang et al., "S3FD: Single Shot Scale-invariant Face Detector", ICCV 2017; as r
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evalkit.metrics.features.base import FeatureOptions
+
+
+@dataclass(frozen=True)
+class DetectorOptions(FeatureOptions):
+    """How S3FD looks for faces.
+
+    Args:
+        scale: of the frame that the network sees.
+        confidence: a face's score is above this.
+        nms: overlaps above which the weaker box is removed: as shares of the image, then in its pixels.
+        considered: best scores that enter the first removal.
+        most: boxes that leave it.
+    """
+
+    scale: float = 0.25
+    confidence: float = 0.9
+    nms: tuple[float, float] = (0.3, 0.1)
+    considered: int = 5000
+    most: int = 750
+
+
+DETECTION = DetectorOptions()
 STEPS = (4, 8, 16, 32, 64, 128)
 SIDES = (16, 32, 64, 128, 256, 512)
 VARIANCES = (0.1, 0.2)
-CONSIDERED = 5000  # best scores that enter the suppression
-MOST = 750  # boxes that leave it
 
 
 @lru_cache(maxsize=16)
@@ -78,9 +100,7 @@ def faces(
     input_size: tuple[int, int],
     frame_size: tuple[int, int],
     *,
-    confidence: float = 0.9,
-    inner_overlap: float = 0.3,
-    outer_overlap: float = 0.1,
+    options: DetectorOptions = DETECTION,
 ) -> NDArray[np.float64]:
     """Return the faces of one frame: (n, 5) float64 x1, y1, x2, y2 in its pixels and the score, best first.
 
@@ -93,10 +113,10 @@ def faces(
         input_size, frame_size: width and height of its input and of the frame.
     """
     width, height = input_size
-    strong = np.flatnonzero(scores > np.float32(confidence))
-    strong = strong[np.argsort(scores[strong], kind="stable")[-CONSIDERED:]]
+    strong = np.flatnonzero(scores > np.float32(options.confidence))
+    strong = strong[np.argsort(scores[strong], kind="stable")[-options.considered :]]
     boxes = decode(offsets[strong], anchors(width, height, tuple(maps))[strong])
-    kept = suppress(boxes, scores[strong], inner_overlap)[:MOST]
+    kept = suppress(boxes, scores[strong], options.nms[0])[: options.most]
     pixels = boxes[kept] * np.array([*frame_size, *frame_size], dtype=np.float32)
     found = np.column_stack([pixels, scores[strong][kept]]).astype(np.float64)
-    return found[suppress(found[:, :4], found[:, 4], outer_overlap)]
+    return found[suppress(found[:, :4], found[:, 4], options.nms[1])]

@@ -15,28 +15,57 @@ or more is a cut (30 in 0.5.x). What else differs:
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-THRESHOLD = 27.0
-SHORTEST = 15  # frames
-WIDTH = 256  # pixels
+from evalkit.metrics.features.base import FeatureOptions
 
 Size = tuple[int, int]
 
 
-def size_by_width(width: int, height: int) -> Size:
-    """Return the size that 0.6.1 looks at: divided by the whole number that leaves a width of at least 256."""
-    factor = max(1, width // WIDTH)
+@dataclass(frozen=True)
+class SceneOptions(FeatureOptions):
+    """How a video is cut into scenes.
+
+    Args:
+        rule: the release of PySceneDetect whose sizes and rule for close cuts are used.
+        threshold: score from which a frame is a cut.
+        shortest: frames that cuts are apart.
+        width: pixels; see `size_by_width` and `size_by_longer_side`.
+    """
+
+    rule: Literal["PySceneDetect 0.6.1, content", "PySceneDetect 0.6.7, content"] = "PySceneDetect 0.6.1, content"
+    threshold: float = 27.0
+    shortest: int = 15
+    width: int = 256
+
+    @property
+    def merges(self) -> bool:
+        """Whether cuts that follow each other closely are merged, as from 0.6.7 on."""
+        return self.rule == "PySceneDetect 0.6.7, content"
+
+    def size(self, width: int, height: int) -> Size:
+        """Return the size at which frames of a size are compared."""
+        return (size_by_longer_side if self.merges else size_by_width)(width, height, self.width)
+
+    def cuts(self, scores: Sequence[float]) -> list[int]:
+        """Return the frames that begin a new scene, from the score of every frame."""
+        return (find_merged_cuts if self.merges else find_cuts)(scores, self.threshold, self.shortest)
+
+
+def size_by_width(width: int, height: int, smallest: int = 256) -> Size:
+    """Return the size that 0.6.1 looks at: divided by the whole number that leaves a width of at least ``smallest``."""
+    factor = max(1, width // smallest)
     return round(width / factor), max(1, round(height / factor))
 
 
-def size_by_longer_side(width: int, height: int) -> Size:
-    """Return the size that 0.6.7 looks at: 256 pixels on the longer side, if that is smaller."""
-    factor = max(1.0, max(width, height) / WIDTH)
+def size_by_longer_side(width: int, height: int, largest: int = 256) -> Size:
+    """Return the size that 0.6.7 looks at: ``largest`` pixels on the longer side, if that is smaller."""
+    factor = max(1.0, max(width, height) / largest)
     return max(1, round(width / factor)), max(1, round(height / factor))
 
 
@@ -44,16 +73,18 @@ class ContentScore:
     """Says how much each frame differs from the one before.
 
     Args:
-        size: gives the size, width and height, at which frames of a size are compared.
+        options: give the size at which frames are compared.
     """
 
-    def __init__(self, size: Callable[[int, int], Size] = size_by_width) -> None:
-        self._size = size
+    def __init__(self, options: SceneOptions | None = None) -> None:
+        self._options = options or SceneOptions()
         self._before: NDArray[np.uint8] | None = None
 
     def __call__(self, rgb: NDArray[np.uint8]) -> float:
         """Return the score, 0..255, of the next frame (H, W, 3) uint8 RGB: 0 for the first, inf after another size."""
-        size = self._size(rgb.shape[1], rgb.shape[0])
+        import cv2
+
+        size = self._options.size(rgb.shape[1], rgb.shape[0])
         if size != (rgb.shape[1], rgb.shape[0]):
             rgb = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
         hsv = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2HSV), dtype=np.uint8)
@@ -65,33 +96,34 @@ class ContentScore:
         return float(cv2.norm(hsv, before, cv2.NORM_L1)) / hsv.size
 
 
-def find_cuts(scores: Sequence[float]) -> list[int]:
+def find_cuts(scores: Sequence[float], threshold: float = 27.0, shortest: int = 15) -> list[int]:
     """Return the frames that begin a new scene, from the score of every frame, as 0.6.1 does."""
     cuts: list[int] = []
     last = 0
     for frame, score in enumerate(scores):
-        if score >= THRESHOLD and frame - last >= SHORTEST:
+        if score >= threshold and frame - last >= shortest:
             cuts.append(frame)
             last = frame
     return cuts
 
 
-def find_merged_cuts(scores: Sequence[float]) -> list[int]:
+def find_merged_cuts(scores: Sequence[float], threshold: float = 27.0, shortest: int = 15) -> list[int]:
     """Return the frames that begin a new scene as 0.6.7 does.
 
-    A score of 27 or more is a cut when none of the 15 frames before had one. After the first cut, one that comes
-    earlier opens a flicker: it ends, with one cut at its last strong frame, when 15 frames are quiet and it lasted for
-    15 frames itself. A shorter flicker stays open and swallows the cuts that follow, until it is that long.
+    A score of ``threshold`` or more is a cut when none of the ``shortest`` frames before had one. After the first cut,
+    one that comes earlier opens a flicker: it ends, with one cut at its last strong frame, when as many frames are
+    quiet and it lasted for as many itself. A shorter flicker stays open and swallows the cuts that follow, until it is
+    that long.
     """
     cuts: list[int] = []
     last = 0  # the last strong frame; the first frame counts as one
     flicker: int | None = None
     for frame, score in enumerate(scores):
-        strong = score >= THRESHOLD
-        quiet = frame - last >= SHORTEST
+        strong = score >= threshold
+        quiet = frame - last >= shortest
         last = frame if strong else last
         if flicker is not None:
-            if quiet and not strong and last - flicker >= SHORTEST:
+            if quiet and not strong and last - flicker >= shortest:
                 cuts.append(last)
                 flicker = None
         elif strong and quiet:

@@ -9,19 +9,50 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import medfilt
 
-OVERLAP = 0.5
-LONGEST_GAP = 25  # frames at 25/s
-SMALLEST_FACE = 100.0  # pixels of the video
-MEDIAN = 13
-MARGIN = 0.4
-GREY = 110
-SIZE = 224
+from evalkit.metrics.features.base import FeatureOptions
+
 AfterMiss = Literal["go_on", "stop"]
+
+
+@dataclass(frozen=True)
+class TrackOptions(FeatureOptions):
+    """Which faces make a track.
+
+    Args:
+        min_track: a track has more detections than this.
+        iou: a face continues a track that it overlaps by more than this.
+        gap: frames at 25/s that a track may be behind.
+        smallest_face: the larger of mean width and mean height is above this many pixels of the video.
+    """
+
+    min_track: int = 50
+    iou: float = 0.5
+    gap: int = 25
+    smallest_face: int = 100
+
+
+@dataclass(frozen=True)
+class CropOptions(FeatureOptions):
+    """How the crop around a tracked face is made.
+
+    Args:
+        median: frames of the filter that smooths the track; odd.
+        margin: share of half the face's side that is added.
+        grey: value outside the frame.
+        size: side of the crop in pixels, as SyncNet takes it.
+    """
+
+    median: int = 13
+    margin: float = 0.4
+    grey: int = 110
+    size: int = 224
+
+
+TRACKS = TrackOptions()
+CROP = CropOptions()
 
 
 @dataclass(frozen=True)
@@ -47,15 +78,13 @@ class FaceTrack:
 def track_faces(
     boxes: Sequence[NDArray[Any]],
     first: int = 0,
-    *,
-    min_track: int = 50,
-    smallest_face: float = SMALLEST_FACE,
+    options: TrackOptions = TRACKS,
     after_miss: AfterMiss = "go_on",
 ) -> list[FaceTrack]:
     """Return the tracks of one scene, in the order in which the reference finds them.
 
-    A track starts at the first face left and takes, frame by frame, faces that overlap its last one by more than half
-    if that is at most 25 frames back. Then the next track starts, until no face is left.
+    A track starts at the first face left and takes, frame by frame, faces that overlap its last one by more than
+    ``iou`` if that is at most ``gap`` frames back. Then the next track starts, until no face is left.
 
     Oddities: taking a face removes it from the list that is being walked, so the face after it is passed over; a frame
     may give a track two faces; and the walk of a frame is left at the first face that comes too late.
@@ -63,23 +92,24 @@ def track_faces(
     Args:
         boxes: the faces of every frame, (n, >= 4): x1, y1, x2, y2, best score first.
         first: number of the scene's first frame.
-        min_track: a track has more detections than this.
-        smallest_face: the larger of mean width and mean height is above this many pixels.
+        options: what makes a track.
         after_miss: what a face does that overlaps too little: ``go_on`` to the frame's next face (joonson, LatentSync),
             or ``stop`` looking at the frame (MoChaBench, syncnet-python).
     """
     left = [[(first + number, box[:4]) for box in found] for number, found in enumerate(boxes)]
     tracks = []
-    while taken := _follow(left, after_miss):
-        if len(taken) <= min_track:
+    while taken := _follow(left, options, after_miss):
+        if len(taken) <= options.min_track:
             continue
         track = _joined(taken)
-        if max(np.mean(track.boxes[:, 2:] - track.boxes[:, :2], axis=0)) > smallest_face:
+        if max(np.mean(track.boxes[:, 2:] - track.boxes[:, :2], axis=0)) > options.smallest_face:
             tracks.append(track)
     return tracks
 
 
-def _follow(left: list[list[tuple[int, NDArray[Any]]]], after_miss: AfterMiss) -> list[tuple[int, NDArray[Any]]]:
+def _follow(
+    left: list[list[tuple[int, NDArray[Any]]]], options: TrackOptions, after_miss: AfterMiss
+) -> list[tuple[int, NDArray[Any]]]:
     """Take the next track out of ``left``."""
     taken: list[tuple[int, NDArray[Any]]] = []
     for faces in left:
@@ -87,9 +117,9 @@ def _follow(left: list[list[tuple[int, NDArray[Any]]]], after_miss: AfterMiss) -
         while place < len(faces):
             frame, box = faces[place]
             if taken:
-                if frame - taken[-1][0] > LONGEST_GAP:
+                if frame - taken[-1][0] > options.gap:
                     break
-                if not intersection_over_union(box, taken[-1][1]) > OVERLAP:
+                if not intersection_over_union(box, taken[-1][1]) > options.iou:
                     if after_miss == "stop":
                         break
                     place += 1
@@ -117,23 +147,31 @@ def intersection_over_union(a: NDArray[Any], b: NDArray[Any]) -> float:
     return shared / union if union else 0.0
 
 
-def smooth(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return centre x, centre y and half the longer side of every box after a median over 13 frames: (N, 3).
+def smooth(boxes: NDArray[np.float64], median: int = CROP.median) -> NDArray[np.float64]:
+    """Return centre x, centre y and half the longer side of every box after a median filter: (N, 3).
 
-    Beyond the ends the median sees zeros, so the first and last values are the smallest of seven, as in the reference.
+    Args:
+        boxes: (N, 4) float64 x1, y1, x2, y2.
+        median: frames of the filter.
+
+
+    Beyond the ends the median sees zeros, so the first and last values are the smallest of half the window, as in the
+    reference.
     """
+    from scipy.signal import medfilt
+
     half = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]) / 2
     columns = ((boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2, half)
-    return np.stack([medfilt(_odd_padded(column), MEDIAN)[: len(boxes)] for column in columns], axis=1)
+    return np.stack([medfilt(_padded(column, median), median)[: len(boxes)] for column in columns], axis=1)
 
 
-def _odd_padded(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _padded(values: NDArray[np.float64], length: int) -> NDArray[np.float64]:
     """Return the values with zeros up to the filter's length, which scipy warns about below."""
-    return np.pad(values, (0, max(0, MEDIAN - len(values))))
+    return np.pad(values, (0, max(0, length - len(values))))
 
 
-def crop(picture: NDArray[np.uint8], x: float, y: float, half: float) -> NDArray[np.uint8]:
-    """Return what SyncNet sees of a face: (224, 224, 3) uint8, channels as in ``picture``.
+def crop(picture: NDArray[np.uint8], x: float, y: float, half: float, options: CropOptions = CROP) -> NDArray[np.uint8]:
+    """Return what SyncNet sees of a face: (size, size, 3) uint8, channels as in ``picture``.
 
     From ``half`` above the centre to 1.8 times that below it, 1.4 times to either side, grey (110) outside the picture.
     A face so far outside that the reference's indices turn negative makes it fail; here the region is cut at the border
@@ -143,15 +181,18 @@ def crop(picture: NDArray[np.uint8], x: float, y: float, half: float) -> NDArray
         picture: (H, W, 3) uint8.
         x, y, half: a row of `smooth`.
     """
-    pad = int(half * (1 + 2 * MARGIN))
-    rows = int(y + pad - half), int(y + pad + half * (1 + 2 * MARGIN))
-    columns = int(x + pad - half * (1 + MARGIN)), int(x + pad + half * (1 + MARGIN))
+    import cv2
+
+    margin, grey, size = options.margin, options.grey, options.size
+    pad = int(half * (1 + 2 * margin))
+    rows = int(y + pad - half), int(y + pad + half * (1 + 2 * margin))
+    columns = int(x + pad - half * (1 + margin)), int(x + pad + half * (1 + margin))
     height, width = picture.shape[:2]
     top, bottom = max(0, rows[0]), min(height + 2 * pad, rows[1])
     start, stop = max(0, columns[0]), min(width + 2 * pad, columns[1])
     if top >= bottom or start >= stop:
-        return np.full((SIZE, SIZE, 3), GREY, dtype=np.uint8)
-    region = np.full((bottom - top, stop - start, 3), GREY, dtype=np.uint8)
+        return np.full((size, size, 3), grey, dtype=np.uint8)
+    region = np.full((bottom - top, stop - start, 3), grey, dtype=np.uint8)
     inside_rows = slice(max(top, pad), min(bottom, pad + height))
     inside_columns = slice(max(start, pad), min(stop, pad + width))
     if inside_rows.start < inside_rows.stop and inside_columns.start < inside_columns.stop:
@@ -160,4 +201,4 @@ def crop(picture: NDArray[np.uint8], x: float, y: float, half: float) -> NDArray
         ] = picture[
             inside_rows.start - pad : inside_rows.stop - pad, inside_columns.start - pad : inside_columns.stop - pad
         ]
-    return np.asarray(cv2.resize(region, (SIZE, SIZE)), dtype=np.uint8)
+    return np.asarray(cv2.resize(region, (size, size)), dtype=np.uint8)

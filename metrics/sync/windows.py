@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.metrics.features.audio import RATE, Samples, official_sound, own_sound
-from evalkit.metrics.features.base import Arrays, Item, Picture
+from evalkit.metrics.features.base import Arrays, FeatureOptions, Item, Picture, described
 from evalkit.metrics.sync.distances import (
     CURVE,
     FRAMES_PER_WINDOW,
     SAMPLES_PER_FRAME,
+    SHIFTS,
     shift_distances,
     silent_distances,
     window_count,
@@ -30,7 +32,16 @@ WINDOW_ARRAYS = {
     "has_official": "() bool: whether the test set has speech for the sample",
     "has_own": "() bool: whether the video file has sound that can be decoded",
 }
-SOUND_OPTIONS = {"official": "the test set's", "own": "the file's, as it plays beside the pictures", "rate": RATE}
+
+
+@dataclass(frozen=True)
+class AudioOptions(FeatureOptions):
+    """The audio that the video is compared with."""
+
+    official: str = described("the test set's")
+    own: str = described("the file's, as it plays beside the frames")
+    rate: int = described(RATE)
+    shifts: int = described(SHIFTS)
 
 
 class LipStream:

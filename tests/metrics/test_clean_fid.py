@@ -370,7 +370,7 @@ def test_records_agree_with_fid():
     ours, theirs = records["inception_clean"], records["inception_clean_reference"]
     assert METRIC.record.features == (ours.name, theirs.name)
     assert ours.options == theirs.options
-    assert ours.options["sampling"] == records["inception"].options["sampling"]
+    assert ours.options.sampling == records["inception"].options.sampling
     assert (ours.inputs, theirs.inputs) == ({"video"}, {"reference_video"})
     assert ours.weights == theirs.weights == ("inception_clean",)
     assert METRIC.record.higher_is_better is False

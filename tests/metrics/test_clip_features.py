@@ -255,7 +255,7 @@ def test_records_know_what_they_read():
     }
     roles = load_backbones("published").roles
     assert all(role in roles for kind in FEATURES for role in kind.record.weights)
-    options = [json.dumps(BY_NAME[name].record.options, sort_keys=True) for name in FRAME_FEATURES]
+    options = [json.dumps(BY_NAME[name].record.options.as_dict(), sort_keys=True) for name in FRAME_FEATURES]
     assert len(set(options)) == 3
 
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from evalkit.metrics.base import FeatureData, Metric, Outcome, VideoInputs, metric_registry
+from evalkit.metrics.base import FeatureData, Metric, VideoInputs, VideoValue, metric_registry
 from evalkit.metrics.clip.metrics import METRICS, clamped_mean, hessel, logits100, truncation, unit_rows
 
 BY_ID: dict[str, Metric] = {metric.record.id: metric for metric in METRICS}
@@ -36,7 +36,7 @@ PROMPT = (3.0, 0.0, 0.0)
 ELSEWHERE = (0.0, 0.0, 1.0)
 
 
-def outcome(name: str, **features) -> Outcome:
+def outcome(name: str, **features) -> VideoValue:
     """``frames`` and ``text`` or ``reference`` are put in the places of the record's features."""
     record = BY_ID[name].record
     data = {
@@ -46,7 +46,7 @@ def outcome(name: str, **features) -> Outcome:
     return BY_ID[name].score_video(VideoInputs("s", data))
 
 
-def score(name: str, cosines=COSINES, row=None, tokens=(10, 13)) -> Outcome:
+def score(name: str, cosines=COSINES, row=None, tokens=(10, 13)) -> VideoValue:
     """The form that the metric doesn't read lies at a right angle to everything."""
     forms = {"clipscore.logits100": (PROMPT, ELSEWHERE), "clipscore.hessel": (ELSEWHERE, PROMPT)}
     prompt = text(*forms.get(name, (PROMPT,)), tokens=tokens)

@@ -14,9 +14,9 @@ from evalkit.metrics.base import (
     FeatureData,
     Metric,
     MetricRecord,
-    Outcome,
     SetMetric,
     VideoInputs,
+    VideoValue,
     metric_registry,
     unscored,
 )
@@ -46,9 +46,9 @@ def number(metric: Metric, videos: list[VideoInputs]) -> float | None:
     return mean_score(metric, {video.sample: metric.score_video(video) for video in videos}).value
 
 
-def check(record: MetricRecord, outcome: Outcome) -> None:
+def check(record: MetricRecord, outcome: VideoValue) -> None:
     """An outcome has a finite value inside the declared range, or a reason in machine-readable form."""
-    assert isinstance(outcome, Outcome)
+    assert isinstance(outcome, VideoValue)
     if outcome.value is None:
         assert re.fullmatch(r"[a-z0-9_]+(:[a-z0-9_.-]+)?", outcome.reason)
     else:

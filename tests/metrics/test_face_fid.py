@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from evalkit.metrics.base import FeatureData, Outcome, VideoInputs, metric_registry
+from evalkit.metrics.base import FeatureData, VideoInputs, VideoValue, metric_registry
 from evalkit.metrics.distances.face_fid import METRICS, READS, squared_distances
 
 BY_ID = {metric.record.id: metric for metric in METRICS}
@@ -52,7 +52,7 @@ def features(
     return made
 
 
-def score(metric, *args, **options) -> Outcome:
+def score(metric, *args, **options) -> VideoValue:
     arrays = features(*args, **options)
     return metric.score_video(VideoInputs("s", {name: FeatureData(content) for name, content in arrays.items()}))
 
@@ -61,7 +61,7 @@ def alone(*activations: tuple[float, float] | None) -> list[Faces]:
     return [[(0, SMALL, one)] if one else [] for one in activations]
 
 
-def kinds(outcome: Outcome) -> list[str]:
+def kinds(outcome: VideoValue) -> list[str]:
     return [event.kind for event in outcome.events]
 
 

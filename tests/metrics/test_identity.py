@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from evalkit.metrics.base import FeatureData, Metric, Outcome, VideoInputs, metric_registry
+from evalkit.metrics.base import FeatureData, Metric, VideoInputs, VideoValue, metric_registry
 from evalkit.metrics.faces.features import FacesSession, FacesView
 from evalkit.metrics.faces.policy import Detection
 from evalkit.metrics.features.face import Face
@@ -66,7 +66,7 @@ def features(frames, attempts=None, reference=REFERENCE, size=(256, 256)) -> dic
     return planted
 
 
-def score(name: str, *planted, **options) -> Outcome:
+def score(name: str, *planted, **options) -> VideoValue:
     arrays = features(*planted, **options)
     return BY_ID[name].score_video(VideoInputs("s", {part: FeatureData(a) for part, a in arrays.items()}))
 

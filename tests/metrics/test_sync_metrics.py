@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from evalkit.metrics.base import FeatureData, Outcome, VideoInputs
+from evalkit.metrics.base import FeatureData, VideoInputs, VideoValue
 from evalkit.metrics.sync.arithmetic import Sync, sync_core
 from evalkit.metrics.sync.distances import shift_distances, silent_distances
 from evalkit.metrics.sync.metrics import METRICS, track_syncs
@@ -42,21 +42,21 @@ def arrays(*tracks: tuple[int, float, int], own: tuple[float, int] | None = None
     }
 
 
-def score(name: str, made: Arrays) -> Outcome:
+def score(name: str, made: Arrays) -> VideoValue:
     feature = BY_ID[name].record.features[0]
     return BY_ID[name].score_video(VideoInputs("s01", {feature: FeatureData(made)}))
 
 
 def test_one_track() -> None:
     made = arrays((95, 6.5, -5), own=(8.0, 2))
-    assert score("sync.latentsync.conf", made) == Outcome(3.5)
-    assert score("sync.latentsync.dist", made) == Outcome(6.5)
-    assert score("sync.latentsync.offset", made) == Outcome(-5.0)
-    assert score("sync.strict.conf", made) == Outcome(3.5)
-    assert score("sync.own.conf", made) == Outcome(2.0)
-    assert score("sync.own.dist", made) == Outcome(8.0)
-    assert score("sync.own.offset", made) == Outcome(2.0)
-    assert score("sync.coverage", made) == Outcome(0.5)  # 100 of 200 frames
+    assert score("sync.latentsync.conf", made) == VideoValue(3.5)
+    assert score("sync.latentsync.dist", made) == VideoValue(6.5)
+    assert score("sync.latentsync.offset", made) == VideoValue(-5.0)
+    assert score("sync.strict.conf", made) == VideoValue(3.5)
+    assert score("sync.own.conf", made) == VideoValue(2.0)
+    assert score("sync.own.dist", made) == VideoValue(8.0)
+    assert score("sync.own.offset", made) == VideoValue(2.0)
+    assert score("sync.coverage", made) == VideoValue(0.5)  # 100 of 200 frames
 
 
 def test_mean_of_tracks_whatever_their_length() -> None:

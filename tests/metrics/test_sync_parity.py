@@ -40,6 +40,8 @@ IMAGES = {
 }
 TRACKED = {"c01": 75, "c07": 75, "c06": 60}
 
+ANY_SIZE = sync_tracks.TrackOptions(smallest_face=0)
+
 
 @dataclass
 class Comparison:
@@ -129,7 +131,7 @@ def comparison(shared: Path, oracle_python: Path, tmp_path_factory: pytest.TempP
         write_pictures(folder / f"small_{name}", [cv2.resize(rgb, size) for rgb in pictures[:20]])
         found = detector.detect_many(pictures)
         made.boxes[name] = [np.array([face.box for face in faces], np.float64).reshape(-1, 4) for faces in found]
-        (track,) = sync_tracks.track_faces(made.boxes[name], after_miss="stop", smallest_face=0)
+        (track,) = sync_tracks.track_faces(made.boxes[name], after_miss="stop", options=ANY_SIZE)
         crops[name] = {"frames": f"frames_{name}", "track": [track.first, track.boxes.tolist()]}
     random = np.random.default_rng(11)
     for name in ("crowd", "sparse"):
@@ -276,7 +278,7 @@ def test_tracks(comparison: Comparison) -> None:
 def test_crops(comparison: Comparison) -> None:
     """Equal to the last bit."""
     for name, pictures in comparison.frames.items():
-        (track,) = sync_tracks.track_faces(comparison.boxes[name], after_miss="stop", smallest_face=0)
+        (track,) = sync_tracks.track_faces(comparison.boxes[name], after_miss="stop", options=ANY_SIZE)
         places = sync_tracks.smooth(track.boxes)
         theirs = comparison.theirs[f"crops/{name}"]
         assert len(theirs) == len(places)

@@ -44,7 +44,7 @@ LINES = [
     "-i audio.wav -ss 0.000 -to SECONDS audio.wav",
     "-i t.mp4 -i audio.wav -c:v copy -c:a aac crop.mp4",
     "-i crop.mp4 -f image2 frames/%06d.jpg",
-    "-i crop.mp4 -async 1 -ac 1 -vn -acodec pcm_s16le -ar 16000 heard.wav",
+    "-i crop.mp4 -async 1 -ac 1 -vn -acodec pcm_s16le -ar 16000 crop.wav",
 ]
 
 
@@ -73,7 +73,7 @@ class Keeper(Ffmpeg):
         super().run(folder, inputs, words, output, seconds)
         given = " ".join(f"-i {Path(file).name}" for file in inputs)
         self.calls.append(f"{given} {' '.join(words)} {output}")
-        if output == "heard.wav":
+        if output == "crop.wav":
             shutil.copytree(folder / "frames", self.kept / folder.name)
             shutil.copy(folder / output, self.kept / folder.name / "audio.wav")
 
@@ -276,7 +276,7 @@ def test_without_the_program(weights: dict[str, WeightFile], tmp_path: Path, mon
     monkeypatch.setenv("PATH", str(tmp_path))
     assert find_ffmpeg() is None
     extractor = ReplicateExtractor(weights)
-    assert extractor.record.options["ffmpeg"] is None
+    assert extractor.record.options.ffmpeg is None
     with pytest.raises(FeatureUnavailableError, match="no_ffmpeg"):
         extractor.open(Item("s", tmp_path / "v.mp4"), {})
 
@@ -291,10 +291,10 @@ def test_the_programs_version_is_in_the_cache_key(
         (tmp_path / "ffmpeg").chmod(0o755)
         ffmpeg_program._described.cache_clear()
         record = ReplicateExtractor(weights).record
-        assert record.options["ffmpeg"]["version"] == text.split()[2]
+        assert record.options.ffmpeg["version"] == text.split()[2]
         keys.add(feature_key(record, weights, {}, {}))
     assert len(keys) == 4
     (tmp_path / "ffmpeg").write_text("#!/bin/sh\necho something else\n")
     ffmpeg_program._described.cache_clear()
     assert find_ffmpeg() is None
-    assert "ffmpeg" not in ReplicateExtractor.record.options
+    assert ReplicateExtractor.record.options.ffmpeg is None

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from evalkit.metrics.sync import s3fd_boxes, scene_cuts
-from evalkit.metrics.sync.tracks import AfterMiss, crop, intersection_over_union, smooth, track_faces
+from evalkit.metrics.sync.tracks import AfterMiss, TrackOptions, crop, intersection_over_union, smooth, track_faces
 
 HERE = (100.0, 100.0, 260.0, 260.0)
 THERE = (400.0, 100.0, 560.0, 260.0)
@@ -27,8 +27,8 @@ def test_one_face() -> None:
 
 
 def test_as_many_detections_as_min_track_are_too_few() -> None:
-    assert track_faces([frames(HERE)] * 50, min_track=50) == []
-    assert len(track_faces([frames(HERE)] * 50, min_track=49)) == 1
+    assert track_faces([frames(HERE)] * 50, options=TrackOptions(min_track=50)) == []
+    assert len(track_faces([frames(HERE)] * 50, options=TrackOptions(min_track=49))) == 1
 
 
 def test_first_frame_of_the_scene_is_added() -> None:
@@ -40,13 +40,13 @@ def test_first_frame_of_the_scene_is_added() -> None:
 def test_a_gap_may_span_25_frames(gap: int, detections: list[int]) -> None:
     """40 faces, ``gap`` frames without, 40 faces: the next face is ``gap`` + 1 frames after the last."""
     boxes = [frames(HERE)] * 40 + [frames()] * gap + [frames(HERE)] * 40
-    assert [track.detections for track in track_faces(boxes, min_track=30)] == detections
+    assert [track.detections for track in track_faces(boxes, options=TrackOptions(min_track=30))] == detections
 
 
 def test_gaps_are_filled_with_lines() -> None:
     moved = tuple(side + 8 for side in HERE)
     boxes = [frames(HERE)] * 5 + [frames()] * 3 + [frames(moved)] * 5
-    (track,) = track_faces(boxes, min_track=5)
+    (track,) = track_faces(boxes, options=TrackOptions(min_track=5))
     np.testing.assert_allclose(track.boxes[4:9, 0], [100, 102, 104, 106, 108])
     assert (len(track.boxes), track.detections) == (13, 10)
 
@@ -61,7 +61,7 @@ def test_overlap_must_be_more_than_half() -> None:
     """160 wide, moved by d: (160 - d) / (160 + d) is 1/2 at d = 160 / 3 = 53.3."""
     for step, tracks in ((53, 1), (54, 0)):
         faces = [frames(tuple(np.add(HERE, [step * i, 0, step * i, 0]))) for i in range(8)]
-        assert len(track_faces(faces, min_track=6)) == tracks
+        assert len(track_faces(faces, options=TrackOptions(min_track=6))) == tracks
     assert intersection_over_union(np.array(HERE), np.array(THERE)) == 0
     assert intersection_over_union(np.zeros(4), np.zeros(4)) == 0
 
@@ -73,7 +73,7 @@ def test_the_face_after_a_taken_one_is_passed_over() -> None:
     """
     pair = track_faces([frames(HERE, THERE)] * 60)
     assert [track.boxes[0, 0] for track in pair] == [100, 400]
-    twice = track_faces([frames(HERE, THERE, HERE)] * 60, min_track=100)
+    twice = track_faces([frames(HERE, THERE, HERE)] * 60, options=TrackOptions(min_track=100))
     assert [track.detections for track in twice] == [120]
     neighbour = track_faces([frames(HERE, HERE, THERE)] * 60)
     assert [track.detections for track in neighbour] == [60, 60, 60]
@@ -124,7 +124,11 @@ def test_same_as_lists_that_change_while_walked(seed: int, after_miss: AfterMiss
         if random.random() < 0.1:
             boxes += [frames()] * int(random.integers(1, 30))
     expected = walked(copy.deepcopy(boxes), 3, after_miss)
-    tracks = track_faces(boxes, min_track=3, smallest_face=0, after_miss=after_miss)
+    tracks = track_faces(
+        boxes,
+        options=TrackOptions(min_track=3, smallest_face=0),
+        after_miss=after_miss,
+    )
     assert [[track.first, track.last, track.detections] for track in tracks] == expected
 
 

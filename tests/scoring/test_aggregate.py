@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from evalkit.metrics.base import Metric, MetricRecord, Outcome, SetMetric, Summary, unscored
+from evalkit.metrics.base import Metric, MetricRecord, SetMetric, SetValue, VideoValue, unscored
 from evalkit.scoring.aggregate import BOOTSTRAP_DRAWS, bootstrap_mean, mean_score, set_score, unavailable
 
 RECORD = MetricRecord("m.x", "M", "Planted.", True, "dB", (0.0, None), (), 3, "none", role="ranked")
@@ -22,7 +22,7 @@ class Planted(Metric):
 
 
 def scored(values: dict[str, float | None], higher: bool | None = True, reason: str = "no_face"):
-    outcomes = {sample: unscored(reason) if value is None else Outcome(value) for sample, value in values.items()}
+    outcomes = {sample: unscored(reason) if value is None else VideoValue(value) for sample, value in values.items()}
     return mean_score(Planted(higher), outcomes)
 
 
@@ -143,7 +143,7 @@ def test_scaling_the_values_scales_the_interval():
 class PlantedSet(SetMetric):
     record = RECORD
 
-    def __init__(self, summary: Summary) -> None:
+    def __init__(self, summary: SetValue) -> None:
         self.summary = summary
 
     def compute(self, features):
@@ -155,25 +155,25 @@ class PlantedSet(SetMetric):
 
 
 def test_a_set_metric():
-    score = set_score(PlantedSet(Summary(2.0, 3, ci95=(1.0, 3.0))), [], 4)
+    score = set_score(PlantedSet(SetValue(2.0, 3, ci95=(1.0, 3.0))), [], 4)
     assert (score.value, score.n, score.coverage, score.ci95) == (2.0, 3, 0.75, (1.0, 3.0))
     assert (score.best_sample, score.worst_sample) == (None, None)
-    score = set_score(PlantedSet(Summary(None, 1, "too_few_videos")), [], 0)
+    score = set_score(PlantedSet(SetValue(None, 1, "too_few_videos")), [], 0)
     assert (score.value, score.coverage, score.reason) == (None, 0.0, "too_few_videos")
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_summary_is_finite_or_has_a_reason(value):
     with pytest.raises(ValueError, match="finite"):
-        Summary(value, 3)
+        SetValue(value, 3)
     with pytest.raises(ValueError, match="either"):
-        Summary(None, 3)
+        SetValue(None, 3)
     with pytest.raises(ValueError, match="either"):
-        Summary(1.0, 3, "reason")
+        SetValue(1.0, 3, "reason")
     with pytest.raises(ValueError, match="finite"):
-        Outcome(value)
+        VideoValue(value)
     with pytest.raises(ValueError, match="either"):
-        Outcome(None)
+        VideoValue(None)
 
 
 def test_what_cannot_be_computed_here():

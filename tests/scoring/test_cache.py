@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 import subprocess
 import sys
 import zipfile
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ import pytest
 
 from evalkit.errors import StorageError
 from evalkit.metrics.base import FeatureData
-from evalkit.metrics.features.base import FeatureRecord, WeightFile
+from evalkit.metrics.features.base import FeatureOptions, FeatureRecord, WeightFile
 from evalkit.scoring.cache import CorruptEntryError, FeatureCache, cache_folder, feature_key
 
 KEY = "5a" * 32
@@ -77,7 +76,30 @@ def test_a_later_entry_replaces_the_earlier_one(cache):
     assert len([path for path in cache.root.rglob("*") if path.is_file()]) == 1
 
 
-RECORD = FeatureRecord("f", 1, "title", options={"size": 299, "resize": ["cv", {"a": 1}]}, weights=("w", "v"))
+@dataclass(frozen=True)
+class Resize(FeatureOptions):
+    filter: str = "cv"
+    a: int = 1
+
+
+@dataclass(frozen=True)
+class SizeOptions(FeatureOptions):
+    size: int = 299
+    resize: Resize = field(default_factory=Resize)
+
+
+@dataclass(frozen=True)
+class MoreOptions(SizeOptions):
+    new: None = None
+
+
+@dataclass(frozen=True)
+class OtherOrder(FeatureOptions):
+    resize: Resize = field(default_factory=Resize)
+    size: int = 299
+
+
+RECORD = FeatureRecord("f", 1, "title", options=SizeOptions(), weights=("w", "v"))
 WEIGHTS = {
     "w": WeightFile("w", Path("here/w.onnx"), "ab" * 32, {"mean": 0.5, "std": [1, 2]}),
     "v": WeightFile("v", Path("here/v.onnx"), "cd" * 32),
@@ -92,11 +114,11 @@ INGREDIENTS = (RECORD, WEIGHTS, INPUTS, NEEDS)
     [
         ("name", (replace(RECORD, name="g"), WEIGHTS, INPUTS, NEEDS)),
         ("version", (replace(RECORD, version=2), WEIGHTS, INPUTS, NEEDS)),
-        ("an option", (replace(RECORD, options={**RECORD.options, "size": 300}), WEIGHTS, INPUTS, NEEDS)),
-        ("an option more", (replace(RECORD, options={**RECORD.options, "new": None}), WEIGHTS, INPUTS, NEEDS)),
+        ("an option", (replace(RECORD, options=SizeOptions(300)), WEIGHTS, INPUTS, NEEDS)),
+        ("an option more", (replace(RECORD, options=MoreOptions()), WEIGHTS, INPUTS, NEEDS)),
         (
             "an option inside",
-            (replace(RECORD, options={"size": 299, "resize": ["cv", {"a": 2}]}), WEIGHTS, INPUTS, NEEDS),
+            (replace(RECORD, options=SizeOptions(resize=Resize(a=2))), WEIGHTS, INPUTS, NEEDS),
         ),
         ("a digest", (RECORD, {**WEIGHTS, "w": replace(WEIGHTS["w"], sha256="ef" * 32)}, INPUTS, NEEDS)),
         ("a file less", (RECORD, {"w": WEIGHTS["w"]}, INPUTS, NEEDS)),
@@ -118,7 +140,7 @@ def test_what_does_not_change_the_result_is_not_in_the_key():
     elsewhere = {role: replace(file, path=Path("/somewhere/else") / file.path.name) for role, file in WEIGHTS.items()}
     assert feature_key(RECORD, elsewhere, INPUTS, NEEDS) == key
     assert feature_key(RECORD, dict(reversed(WEIGHTS.items())), dict(reversed(INPUTS.items())), NEEDS) == key
-    reordered = replace(RECORD, options=dict(reversed(RECORD.options.items())), title="another", arrays={"x": "y"})
+    reordered = replace(RECORD, options=OtherOrder(), title="another", arrays={"x": "y"})
     assert feature_key(reordered, WEIGHTS, INPUTS, NEEDS) == key
     assert len(key) == 64
     assert int(key, 16)
@@ -298,9 +320,9 @@ def test_the_folder(monkeypatch, tmp_path):
 
 
 def test_a_key_needs_plain_options():
-    with pytest.raises(TypeError):
-        feature_key(replace(RECORD, options={"a": object()}), {}, {}, {})
-    assert json.loads(json.dumps(dict(RECORD.options))) == RECORD.options
+    with pytest.raises(TypeError, match="an option is a number, a text"):
+        feature_key(replace(RECORD, options=SizeOptions(object())), {}, {}, {})
+    assert RECORD.options.as_dict() == {"size": 299, "resize": {"filter": "cv", "a": 1}}
 
 
 def test_a_folder_in_the_place_of_an_entry_gives_way(cache):

@@ -9,7 +9,7 @@ import pytest
 
 from evalkit.challenges.model import Challenge
 from evalkit.errors import PluginError, TestSetError, UsageError, WeightsError
-from evalkit.metrics.base import Metric, MetricRecord, Outcome, metric_registry, resolve_metric
+from evalkit.metrics.base import Metric, MetricRecord, VideoValue, metric_registry, resolve_metric
 from evalkit.metrics.features.base import Extractor, FeatureRecord, feature_registry, in_order
 from evalkit.scoring import plan as planning
 from evalkit.scoring.plan import check_testset, make_plan
@@ -32,7 +32,7 @@ class Planted(Metric):
         self.record = MetricRecord(name, name, "Planted.", True, "", (0, 1), features, 1, "none")
 
     def compute(self, features):
-        return Outcome(0.5)
+        return VideoValue(0.5)
 
 
 def extractor(name: str, **record: Any) -> type[Extractor]:

@@ -305,7 +305,7 @@ from pathlib import Path
 
 import numpy as np
 
-from evalkit.metrics.base import Metric, MetricRecord, Outcome
+from evalkit.metrics.base import Metric, MetricRecord, VideoValue
 from evalkit.metrics.features.base import Extractor, FeatureRecord, Session
 
 
@@ -330,7 +330,7 @@ class WaitingMetric(Metric):
     record = MetricRecord("waiting.number", "N", "Waits.", True, "", (None, None), ("waiting",), 1, "none")
 
     def compute(self, features):
-        return Outcome(float(features["waiting"]["number"]))
+        return VideoValue(float(features["waiting"]["number"]))
 
 
 METRICS = (WaitingMetric(),)

@@ -12,7 +12,7 @@ import pytest
 
 from evalkit import api
 from evalkit.errors import InputError
-from evalkit.metrics.base import Metric, MetricRecord, Outcome, SetMetric, Summary
+from evalkit.metrics.base import Metric, MetricRecord, SetMetric, SetValue, VideoValue
 from evalkit.scoring.engines.local import LocalEngine
 from evalkit.scoring.extract import Config, Job
 from evalkit.scoring.plan import make_plan
@@ -33,7 +33,7 @@ class Planted(Metric):
         self.act = act
 
     def compute(self, features):
-        return Outcome(self.act())
+        return VideoValue(self.act())
 
 
 class PlantedSet(SetMetric):
@@ -43,10 +43,10 @@ class PlantedSet(SetMetric):
         self.act = act
 
     def compute(self, features):
-        return Outcome(0.5)
+        return VideoValue(0.5)
 
     def score_set(self, videos):
-        return Summary(self.act(), sum(1 for _ in videos))
+        return SetValue(self.act(), sum(1 for _ in videos))
 
 
 def run(world: Any, folder: Path, *planted: Metric, progress: Silent | None = None) -> Scorecard:
@@ -64,7 +64,7 @@ def bug() -> float:
 
 @pytest.mark.parametrize(
     ("act", "told"),
-    [(bug, "KeyError: 'a planted bug'"), (lambda: math.nan, "ValueError: an outcome's value is finite")],
+    [(bug, "KeyError: 'a planted bug'"), (lambda: math.nan, "ValueError: a value of a video is finite")],
 )
 def test_a_metric_with_a_bug_costs_its_own_number(world, tmp_path, act, told):
     card = run(world, tmp_path, Planted(act))
