@@ -6,7 +6,6 @@ insightface's ``face_align``.
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -71,6 +70,8 @@ def norm_crop(rgb: NDArray[np.uint8], keypoints: ArrayLike, size: int = 112) -> 
     Raises:
         ValueError: another size, not an image, or not five keypoints.
     """
+    import cv2
+
     if size <= 0 or size % _TEMPLATE_SIZE:
         raise ValueError(f"the side of a crop is a multiple of {_TEMPLATE_SIZE}, not {size}")
     matrix = similarity_transform(keypoints, ARCFACE_TEMPLATE * (size / _TEMPLATE_SIZE))

@@ -6,7 +6,6 @@ insightface's ArcFaceONNX class.
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -75,6 +74,8 @@ class ArcFace:
         return np.concatenate(parts) if parts else np.zeros((0, self.dimension), np.float32)
 
     def _forward(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        import cv2
+
         images = [np.ascontiguousarray(crop) for crop in crops]
         if self._fixed_batch:
             images += [np.zeros((_SIDE, _SIDE, 3), np.uint8)] * (self._batch - len(images))

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -101,6 +100,8 @@ def add_margin(rgb: NDArray[np.uint8], margin: float) -> tuple[NDArray[np.uint8]
     Returns:
         The larger image, and the columns and rows added on each side.
     """
+    import cv2
+
     rows, columns = int(rgb.shape[0] * margin), int(rgb.shape[1] * margin)
     padded = cv2.copyMakeBorder(rgb, rows, rows, columns, columns, cv2.BORDER_CONSTANT, value=(GREY, GREY, GREY))
     return padded.astype(np.uint8, copy=False), (columns, rows)

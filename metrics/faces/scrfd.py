@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -93,6 +92,8 @@ class Scrfd:
         return found
 
     def _detect_batch(self, images: Sequence[NDArray[np.uint8]]) -> list[list[Face]]:
+        import cv2
+
         boxed = [self._letterbox(check_image(image)) for image in images]
         canvases = [canvas for canvas, _ in boxed]
         if self._fixed_batch:
@@ -107,6 +108,8 @@ class Scrfd:
 
     def _letterbox(self, rgb: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
         """Fit the image into the canvas, top left; return the canvas and canvas pixels per image pixel."""
+        import cv2
+
         width, height = self.input_size
         ratio = rgb.shape[0] / rgb.shape[1]
         # Truncation, not rounding, and the scale of the height alone: both as in insightface.

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from evalkit.metrics.features.face import Face
 
@@ -140,6 +139,8 @@ def box_iou(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.floa
 
 def _link(last: Sequence[Face], faces: Sequence[Face], limit: float) -> list[tuple[int, int]]:
     """Pairs (track, face) of the best assignment."""
+    from scipy.optimize import linear_sum_assignment
+
     if not last or not faces:
         return []
     overlap = box_iou(np.array([face.box for face in last]), np.array([face.box for face in faces]))

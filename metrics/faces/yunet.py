@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -42,6 +41,8 @@ class YuNet:
     def __init__(
         self, model: Model, threshold: float = 0.6, nms: float = 0.3, *, max_side: int = 640, top_k: int = 5000
     ) -> None:
+        import cv2
+
         self.threshold = float(threshold)
         self.nms = float(nms)
         self.max_side = int(max_side)
@@ -71,6 +72,8 @@ class YuNet:
         Raises:
             ValueError: not an image.
         """
+        import cv2
+
         bgr = cv2.cvtColor(check_image(rgb), cv2.COLOR_RGB2BGR)
         height, width = bgr.shape[:2]
         longer = max(height, width)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -105,6 +104,8 @@ def _official(path: Path) -> NDArray[np.int16] | None:
 
 def square(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return a grey picture (H, W) as (64, 64): the whole of it, whatever its shape."""
+    import cv2
+
     size = (stillness.SIZE, stillness.SIZE)
     return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.float32)
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -47,6 +46,8 @@ class OverlaySums:
 
     def add(self, grey: NDArray[np.uint8]) -> None:
         """Take a frame (H, W) in grey levels, its longer side at most `SIDE` points."""
+        import cv2
+
         if self._sum is None or self._squares is None or self._sum.shape != grey.shape:
             self._sum, self._squares = np.zeros(grey.shape, np.float32), np.zeros(grey.shape, np.float32)
             self._count = 0
@@ -65,6 +66,8 @@ class OverlaySums:
 
 def small_grey(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return an RGB frame (H, W, 3) in grey levels, its longer side at most `SIDE` points, by the mean over areas."""
+    import cv2
+
     height, width = rgb.shape[:2]
     scale = SIDE / max(height, width)
     if scale < 1:
@@ -75,6 +78,8 @@ def small_grey(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def find_islands(mean: NDArray[np.floating], spread: NDArray[np.floating]) -> list[Island]:
     """Return the islands of a video by the mean and the spread of every point, (H, W) both, in grey levels."""
+    import cv2
+
     height, width = mean.shape
     across, down = np.abs(np.diff(mean, axis=1, prepend=mean[:, :1])), np.abs(np.diff(mean, axis=0, prepend=mean[:1]))
     edges = (np.maximum(across, down) > EDGE) & (spread < STEADY)

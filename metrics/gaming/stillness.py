@@ -11,7 +11,6 @@ video that is a loop of more than `FEW` different pictures.
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,6 +33,8 @@ NOTHING_EXPLAINED = 100.0
 
 def smoothed(picture: NDArray[np.floating]) -> Picture:
     """Return a picture (64, 64) in grey levels as it is compared here."""
+    import cv2
+
     return np.asarray(cv2.GaussianBlur(np.asarray(picture, np.float32), (0, 0), SMOOTH), np.float32)
 
 
@@ -49,6 +50,8 @@ def residual(template: Picture, picture: Picture, *, warp: bool) -> float:
         Percent of twice the picture's standard deviation; 0 for equal pictures, `NOTHING_EXPLAINED` when the two hardly
         overlap.
     """
+    import cv2
+
     shown: Picture = template
     inside: Picture = np.ones_like(template)
     if warp:
@@ -71,11 +74,15 @@ def residual(template: Picture, picture: Picture, *, warp: bool) -> float:
 
 
 def _warped(picture: Picture, matrix: NDArray[np.float32], flags: int, border: int) -> Picture:
+    import cv2
+
     return np.asarray(cv2.warpAffine(picture, matrix, (SIZE, SIZE), flags=flags, borderMode=border), np.float32)
 
 
 def _alignment(template: Picture, picture: Picture) -> NDArray[np.float32]:
     """Return the affine warp that lays ``template`` over ``picture``; none where the search finds no hold."""
+    import cv2
+
     start = np.eye(2, 3, dtype=np.float32)
     rule = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 25, 1e-3)
     try:

@@ -11,10 +11,8 @@ from __future__ import annotations
 import math
 from typing import Final, cast
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 UInt8Image = NDArray[np.uint8]
 FloatImage = NDArray[np.float64]
@@ -114,6 +112,8 @@ def matlab_gray(rgb: UInt8Image) -> UInt8Image:
     Raises:
         ValueError: the shape or dtype is wrong.
     """
+    import cv2
+
     require_rgb(rgb, "rgb")
     grey = cv2.transform(rgb.astype(np.float64), np.array([_GRAY_WEIGHTS]))
     return cast(UInt8Image, np.rint(grey, out=grey).astype(np.uint8).reshape(rgb.shape[:2]))
@@ -121,6 +121,8 @@ def matlab_gray(rgb: UInt8Image) -> UInt8Image:
 
 def _ssim_plane(x: UInt8Image, y: UInt8Image) -> float:
     """Mean SSIM of two planes (H, W) over the valid region."""
+    import cv2
+
     # Only windows that lie wholly inside the frame count, so OpenCV's border mode never shows.
     inside = (slice(SSIM_WINDOW // 2, -(SSIM_WINDOW // 2)),) * 2
 
@@ -210,6 +212,9 @@ def resize_to(candidate: UInt8Image, height: int, width: int) -> UInt8Image:
     Raises:
         ValueError: the frame's shape or dtype is wrong, or a target side is below 1.
     """
+    import cv2
+    from PIL import Image
+
     require_rgb(candidate, "candidate")
     if height < 1 or width < 1:
         raise ValueError(f"height and width must be at least 1. Found height={height}, width={width}.")

@@ -11,7 +11,6 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import dct
 
 COEFFICIENTS = 13
 FILTERS = 26
@@ -34,6 +33,8 @@ def mfcc(samples: NDArray[np.int16], rate: int = 16000) -> NDArray[np.float64]:
     Raises:
         ValueError: for sound without a sample, of more than one channel or of another type.
     """
+    from scipy.fft import dct
+
     if samples.ndim != 1 or len(samples) == 0 or samples.dtype != np.int16:
         raise ValueError(f"samples is a (N,) int16 array with N >= 1, found {samples.dtype} {samples.shape}")
     signal = samples.astype(np.float64)

@@ -119,7 +119,7 @@ def test_the_distance_of_faces_takes_the_crops_of_curricularface():
     assert face_inception.CROP is curricularface.CROP
     assert curricularface.CROP.side == 224
     for video, reference in NETWORKS:
-        assert video.rule is reference.rule
+        assert video.record.options.crop is reference.record.options.crop
         assert video.record.options == reference.record.options
         assert video.record.weights == reference.record.weights
         assert (video.record.needs, reference.record.needs) == (("faces",), ("faces_reference",))
@@ -218,7 +218,7 @@ def test_the_largest_face_of_an_image_counts(planted, tmp_path, kinds):
     references = opened(reference_faces.ReferenceFacesExtractor, item, {})
     opened(kinds[1], item, {"faces_reference": references}).finish()
     (crop,) = network.crops
-    assert np.array_equal(crop, norm_crop(picture(0), face(0.9).keypoints, kinds[0].rule.side))
+    assert np.array_equal(crop, norm_crop(picture(0), face(0.9).keypoints, kinds[0].record.options.crop.side))
 
 
 @every_network
