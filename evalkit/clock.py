@@ -1,4 +1,4 @@
-"""Points in time with a zone: ISO 8601, or a time followed by "AoE" (Anywhere on Earth, UTC-12)."""
+"""Parse times with a zone: ISO 8601, or a time followed by "AoE" (Anywhere on Earth, UTC-12)."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ ANYWHERE_ON_EARTH = timezone(timedelta(hours=-12), "AoE")
 
 
 def parse_time(text: str, *, bare_date: Literal["start", "end"] = "end") -> datetime:
-    """Return the time that ``text`` names, with its zone.
+    """Return the time in ``text``, with its zone.
 
     ``2026-03-01T23:59:59 AoE`` is UTC-12; a bare date with AoE means the last moment of that day anywhere on Earth,
     which is how deadlines are announced.
 
     Args:
         text: ISO 8601 with a zone, or a time or date followed by "AoE".
-        bare_date: which end of the day a date without a time means; ``start`` for the opening of something.
+        bare_date: the end of the day that a date without a time means; ``start`` for an opening time.
 
     Raises:
-        ValueError: when ``text`` is no time, names no zone, or is so far away that UTC can't express it.
+        ValueError: when ``text`` is not a time, has no zone, or is outside of the range of UTC.
     """
     words = text.strip()
     if words.casefold().endswith("aoe"):
@@ -27,16 +27,16 @@ def parse_time(text: str, *, bare_date: Literal["start", "end"] = "end") -> date
         day = _date(bare)
         moment = _iso(bare) if day is None else datetime.combine(day, time.min if bare_date == "start" else time.max)
         if moment.tzinfo is not None:
-            raise ValueError(f"'{text}' names two time zones")
+            raise ValueError(f"'{text}' has two time zones")
         moment = moment.replace(tzinfo=ANYWHERE_ON_EARTH)
     else:
         moment = _iso(words)
     if moment.tzinfo is None:
-        raise ValueError(f"'{text}' names no time zone; write '2026-03-01T23:59:59+00:00' or '2026-03-01 AoE'")
+        raise ValueError(f"'{text}' has no time zone; write '2026-03-01T23:59:59+00:00' or '2026-03-01 AoE'")
     try:
         moment.astimezone(UTC)
     except OverflowError:
-        raise ValueError(f"'{text}' is too far away") from None
+        raise ValueError(f"'{text}' is outside of the supported range") from None
     return moment
 
 

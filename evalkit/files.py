@@ -1,7 +1,7 @@
-"""Write files so that a reader never sees half of one, and folders that outlive no process for long.
+"""Write files atomically, and make temporary folders that are removed even after a crash.
 
-Whoever writes holds the operating system's lock (``flock``) on the temporary file or folder. A process that was killed
-holds none any more: that is how the next one knows what it may remove.
+A writer holds an operating system lock (``flock``) on its temporary file or folder. The lock of a killed process is
+released: so the next process knows what it may remove.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from typing import BinaryIO
 from evalkit.errors import StorageError
 
 _TRIES = 20
-_begun: set[Path] = set()  # the parts of this process
+_unfinished: set[Path] = set()  # the parts of this process
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[BinaryIO]:
-    """Open a temporary file beside ``path`` that takes its name when the block ends well, and vanishes otherwise.
+    """Open a temporary file beside ``path`` that is renamed to it when the block succeeds, and removed otherwise.
 
-    Its name is ``.NAME.XXXXXXXX.part``. What writers of ``path`` that were killed have left is removed.
+    Its name is ``.NAME.XXXXXXXX.part``. Parts left by killed writers of ``path`` are removed.
 
     Raises:
         StorageError: when the folder can't be made or written, or the disk is full.
@@ -46,27 +46,27 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
                 temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
-            _begun.discard(temporary)
+            _unfinished.discard(temporary)
     except OSError as error:
         raise storage_error(path, error) from error
 
 
 def abandon_parts() -> None:
-    """Remove every part that this process has begun and not finished, because it leaves at once.
+    """Remove the unfinished parts of this process, which is about to exit.
 
-    A signal may come between the making of a part and the block that removes it.
+    A signal may arrive between the creation of a part and the block that removes it.
     """
-    while _begun:
-        _remove_part(_begun.pop())
+    while _unfinished:
+        _remove_part(_unfinished.pop())
 
 
 def part_name(path: Path) -> Path:
-    """Return a new name beside ``path`` for what is written before it gets that name."""
+    """Return a new name beside ``path`` for a file that is renamed to it when it is complete."""
     return path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
 
 
 def sweep_parts(path: Path) -> None:
-    """Remove what writers of ``path`` left that were killed; what somebody still writes stays."""
+    """Remove parts left by killed writers of ``path``; those still being written stay."""
     pattern = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{8}}\.part", re.DOTALL)
     try:
         with os.scandir(path.parent) as entries:
@@ -74,7 +74,7 @@ def sweep_parts(path: Path) -> None:
     except OSError:
         return
     for part in found:
-        descriptor = _abandoned(part, os.O_RDWR)
+        descriptor = _lock_abandoned(part, os.O_RDWR)
         if descriptor is not None:
             _remove_part(part)
             os.close(descriptor)
@@ -82,9 +82,9 @@ def sweep_parts(path: Path) -> None:
 
 @contextmanager
 def part_beside(path: Path) -> Iterator[Path]:
-    """Yield a name beside ``path`` for what another library makes; it and ``NAME-...`` are removed at the end.
+    """Yield a name beside ``path`` for a file that another library writes; it and ``NAME-...`` are removed at the end.
 
-    Nothing has that name yet. `sweep_parts` removes what a killed process left of it.
+    The name is unused. `sweep_parts` removes it after a killed process.
 
     Raises:
         OSError: when the folder can't be written.
@@ -103,53 +103,53 @@ def _remove_part(part: Path) -> None:
     with suppress(OSError):
         for path in (*part.parent.glob(f"{glob.escape(part.name)}-*"), part):
             path.unlink(missing_ok=True)
-    _begun.discard(part)
+    _unfinished.discard(part)
 
 
 def _new_part(path: Path) -> tuple[Path, BinaryIO]:
-    """Return a new file that this process holds the lock of, and its name."""
+    """Return a new file that this process has locked, and its name."""
     for _ in range(_TRIES):
         part = part_name(path)
-        _begun.add(part)
+        _unfinished.add(part)
         try:
             stream = part.open("xb")
         except OSError:
-            _begun.discard(part)
+            _unfinished.discard(part)
             raise
         try:
-            held = _hold(stream.fileno(), part)
+            locked = _lock(stream.fileno(), part)
         except BaseException:
             stream.close()
             _remove_part(part)
             raise
-        if held:
+        if locked:
             return part, stream
-        stream.close()  # somebody who swept was quicker, and removes it
-        _begun.discard(part)
-    raise OSError(errno.EAGAIN, "another process removes what this one writes")
+        stream.close()  # another process locked it first, and removes it
+        _unfinished.discard(part)
+    raise OSError(errno.EAGAIN, "another process keeps removing this one's files")
 
 
 class OwnFolder:
-    """A folder for temporary files that is removed by `remove`, or by `sweep_folders` once this process is gone.
+    """A folder for temporary files that is removed by `remove`, or by `sweep_folders` after this process has ended.
 
     Args:
-        prefix: how its name begins; no other program's folders may begin so.
+        prefix: start of its name, which no other program may use.
 
     Raises:
-        OSError: when it can't be made.
+        OSError: when it can't be created.
     """
 
     def __init__(self, prefix: str) -> None:
         for _ in range(_TRIES):
             self.path = Path(tempfile.mkdtemp(prefix=prefix))
             self._descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
-            if _hold(self._descriptor, self.path):
+            if _lock(self._descriptor, self.path):
                 return
             os.close(self._descriptor)
-        raise OSError(errno.EAGAIN, "another process removes the folders that this one makes")
+        raise OSError(errno.EAGAIN, "another process keeps removing this one's folders")
 
     def remove(self) -> None:
-        """Remove it with everything in it; what can't be removed stays for a later sweep."""
+        """Remove it with its contents; what can't be removed is left for `sweep_folders`."""
         shutil.rmtree(self.path, ignore_errors=True)
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
@@ -157,28 +157,28 @@ class OwnFolder:
 
 
 def sweep_folders(prefix: str) -> None:
-    """Remove the `OwnFolder` folders of this user whose process is gone."""
+    """Remove the `OwnFolder` folders of this user whose process has ended."""
     root = Path(tempfile.gettempdir())
     try:
         found = [path for path in root.iterdir() if path.name.startswith(prefix)]
     except OSError:
         return
     for path in found:
-        descriptor = _abandoned(path, os.O_RDONLY | os.O_DIRECTORY)
+        descriptor = _lock_abandoned(path, os.O_RDONLY | os.O_DIRECTORY)
         if descriptor is not None:
             if os.fstat(descriptor).st_uid == os.geteuid():
                 shutil.rmtree(path, ignore_errors=True)
             os.close(descriptor)
 
 
-def _hold(descriptor: int, path: Path) -> bool:
-    """Take the lock of a file that was just made; return whether it is this process's and still there."""
+def _lock(descriptor: int, path: Path) -> bool:
+    """Lock a file that was just created; return whether this process has the lock and the file still exists."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError:
-        return True  # a file system without locks: nobody sweeps there either
+        return True  # a file system without locks, where nothing is swept either
     try:
         there = path.stat()
     except FileNotFoundError:
@@ -186,8 +186,8 @@ def _hold(descriptor: int, path: Path) -> bool:
     return os.path.samestat(there, os.fstat(descriptor))
 
 
-def _abandoned(path: Path, flags: int) -> int | None:
-    """Return a descriptor that holds the lock of ``path`` when nobody else does, else ``None``."""
+def _lock_abandoned(path: Path, flags: int) -> int | None:
+    """Lock ``path`` and return its descriptor; ``None`` when another process has the lock."""
     try:
         descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
@@ -201,7 +201,7 @@ def _abandoned(path: Path, flags: int) -> int | None:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write ``data``, all or nothing.
+    """Write ``data`` atomically.
 
     Raises:
         StorageError: see `atomic_write`.
@@ -211,7 +211,7 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write ``text`` as UTF-8, all or nothing.
+    """Write ``text`` as UTF-8, atomically.
 
     Raises:
         StorageError: see `atomic_write`.
@@ -220,12 +220,12 @@ def write_text(path: Path, text: str) -> None:
 
 
 def storage_error(path: Path, error: OSError) -> StorageError:
-    """Return what to tell a person when ``path`` can't be written."""
+    """Return the error for a ``path`` that can't be written."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return StorageError(
             f"There is no space left to write {path}.",
-            fix="Free some disk space, or choose another place with --output, EVALKIT_CACHE or TMPDIR. "
-            "What is finished is kept; run the same command again to go on.",
+            fix="Free some disk space, or choose another folder with --output, EVALKIT_CACHE or TMPDIR. "
+            "Finished work is kept; run the same command again to continue.",
         )
     return StorageError(
         f"{path} can't be written.", found=str(error.strerror or error), fix="Choose a folder that you may write to."

@@ -1,8 +1,8 @@
-"""Read small YAML files that strangers may have written, and say on which line something is wrong.
+"""Read small untrusted YAML files, and report on which line something is wrong.
 
-Words are read as YAML 1.2 reads them, with one step towards caution: ``true`` and ``false`` are the only booleans
-(``yes``, ``no``, ``on`` and ``off`` are words), and what is not plainly a decimal number is text (``012``, ``0x1f``,
-``1:30``, ``1_000``, ``.nan``, dates). Where a model asks for text, a number or boolean is the text as it was written:
+Values are read as in YAML 1.2, but more cautiously: ``true`` and ``false`` are the only booleans
+(``yes``, ``no``, ``on`` and ``off`` are words), and anything but a plain decimal number is text (``012``, ``0x1f``,
+``1:30``, ``1_000``, ``.nan``, dates). Where a model expects text, a number or boolean is the text as written:
 ``id: 2025`` is the id ``2025``, ``title: 1.50`` is ``1.50``.
 """
 
@@ -25,19 +25,19 @@ from evalkit.text import escape_for_display
 
 MAX_BYTES = 4 * 1024 * 1024
 MAX_DEPTH = 40
-MAX_FAULTS = 20  # a file with more has one cause, and nobody reads on
+MAX_FAULTS = 20  # more faults usually have one cause
 
 KeyPath = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)
 
-_WORDS = {
+_CONSTANTS = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")  # longer ones are ids, not counts
 _FLOAT = re.compile(r"(?=.*[.eE])[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
-_MESSAGES = {  # pydantic's own speak of Python
+_MESSAGES = {  # pydantic's own messages use Python terms
     **dict.fromkeys(("tuple_type", "list_type"), "must be a list"),
     **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "must be a set of keys with values"),
     "string_type": "must be text",
@@ -48,13 +48,13 @@ _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
 
 class YamlDocument:
-    """Plain data (dict, list, str, int, float, bool, None), and where and how every part of it stands in the text.
+    """Plain data (dict, list, str, int, float, bool, None), and the position and spelling of every part in the text.
 
     Args:
         data: the values.
         lines: the 1-based line of every part.
-        source: what messages call the file.
-        written: the text of the numbers and booleans, as it stands in the file.
+        source: name of the file in messages.
+        written: the original text of the numbers and booleans.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class YamlDocument:
         self.written = written or {}
 
     def line(self, where: KeyPath) -> int:
-        """Return the 1-based line of ``where``, or of the nearest part around it that exists."""
+        """Return the 1-based line of ``where``, or of the nearest enclosing part that exists."""
         for end in range(len(where), -1, -1):
             if where[:end] in self.lines:
                 return self.lines[where[:end]]
@@ -74,7 +74,7 @@ class YamlDocument:
 
 
 def is_there(path: Path) -> bool:
-    """Return whether ``path`` exists; ``False`` for words that can't be a path at all (too long, with NUL)."""
+    """Return whether ``path`` exists; ``False`` for text that can't be a path (too long, with NUL)."""
     try:
         return path.exists()
     except (OSError, ValueError):
@@ -87,7 +87,7 @@ def read_text(path: Path, *, kind: type[EvalkitError], what: str, limit: int = M
         if path.is_dir():
             raise kind(f"{what} {path} is a folder.", expected="a file")
         with path.open("rb") as stream:
-            content = stream.read(limit + 1)  # a device has no size to ask for
+            content = stream.read(limit + 1)  # a device has no size
         if len(content) > limit:
             size = max(path.stat().st_size, len(content))
             raise kind(f"{what} {path} is too large.", found=f"{size} bytes", expected=f"at most {limit} bytes")
@@ -113,11 +113,11 @@ def parse_yaml(text: str, source: str, *, kind: type[InputError] = InputError) -
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{source}, line {mark.line + 1}" if mark else source
-        raise kind(f"{place}: not valid YAML.", found=str(error.problem), fix="Mend the line.") from None
+        raise kind(f"{place}: not valid YAML.", found=str(error.problem), fix="Fix the line.") from None
     except ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         found = f"the character U+{error.character:04X}"
-        raise kind(f"{source}, line {line}: a character that may not stand in YAML.", found=found) from None
+        raise kind(f"{source}, line {line}: a character that is not allowed in YAML.", found=found) from None
     except (yaml.YAMLError, ValueError, OverflowError) as error:  # "\U99999999" and "%YAML 9...9" raise the last two
         raise kind(f"{source}: not valid YAML.", found=str(error)) from None
     document = YamlDocument(None, {}, source, {})
@@ -127,7 +127,7 @@ def parse_yaml(text: str, source: str, *, kind: type[InputError] = InputError) -
 
 
 class _Composer(yaml.SafeLoader):
-    """Builds nodes, and stops at what could make them act or grow: tags, anchors, aliases, depth."""
+    """Builds nodes, and rejects what could run code or use much memory: tags, anchors, aliases, deep nesting."""
 
     def __init__(self, text: str, source: str, kind: type[InputError]) -> None:
         super().__init__(text)
@@ -136,7 +136,7 @@ class _Composer(yaml.SafeLoader):
         self._depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        """Return the next node, as the base class does, unless it is one that is not allowed."""
+        """Return the next node, as the base class does; reject one that is not allowed."""
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         place = f"{self._source}, line {event.start_mark.line + 1}"
         if getattr(event, "anchor", None) is not None:
@@ -161,7 +161,7 @@ class _Composer(yaml.SafeLoader):
 
 
 class _Constructor:
-    """Turns nodes into plain data, and notes where and how each part stands."""
+    """Converts nodes to plain data, and records the position and spelling of each part."""
 
     def __init__(self, document: YamlDocument, kind: type[InputError]) -> None:
         self._lines = document.lines
@@ -187,11 +187,11 @@ class _Constructor:
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1
             if not isinstance(key_node, yaml.ScalarNode):
-                raise self._kind(f"{self._source}, line {line}: a key must be a word.")
+                raise self._kind(f"{self._source}, line {line}: a key must be a single value.")
             key = self._text(key_node)
             if key in mapping:
                 raise self._kind(
-                    f"{self._source}, line {line}: the key '{key}' stands twice.",
+                    f"{self._source}, line {line}: the key '{key}' appears twice.",
                     fix="Remove one of the two.",
                 )
             self._lines[(*where, key)] = line
@@ -203,7 +203,7 @@ class _Constructor:
         bad = _UNPRINTABLE.search(text)
         if bad:
             raise self._kind(
-                f"{self._source}, line {node.start_mark.line + 1}: a control character stands in the text.",
+                f"{self._source}, line {node.start_mark.line + 1}: a control character in the text.",
                 found=f"the character U+{ord(bad.group()):04X}",
                 fix="Remove it.",
             )
@@ -211,9 +211,9 @@ class _Constructor:
 
 
 def _plain(text: str) -> str | int | float | bool | None:
-    """Return what a word without quotes means."""
-    if text in _WORDS:
-        return _WORDS[text]
+    """Return the value of unquoted text."""
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
     if _INTEGER.fullmatch(text):
         return int(text)
     if _FLOAT.fullmatch(text):
@@ -223,10 +223,10 @@ def _plain(text: str) -> str | int | float | bool | None:
 
 
 def validate_model(model: type[Model], document: YamlDocument, *, kind: type[InputError] = InputError) -> Model:
-    """Return ``document`` as ``model``; every fault of it is named with its line.
+    """Return ``document`` as ``model``; every fault is reported with its line.
 
     Raises:
-        InputError: (or ``kind``) with the faults, one a line.
+        InputError: (or ``kind``) with the faults, one per line.
     """
     if not isinstance(document.data, dict):
         found = {list: "a list", type(None): "nothing"}.get(type(document.data), "a single value")
@@ -237,12 +237,12 @@ def validate_model(model: type[Model], document: YamlDocument, *, kind: type[Inp
         items = _causes(error.errors(include_url=False))
         faults = [_fault(document, model, dict(item)) for item in items[:MAX_FAULTS]]
         if len(items) > MAX_FAULTS:
-            faults.append(f"{document.source}: and {len(items) - MAX_FAULTS} faults more.")
+            faults.append(f"{document.source}: and {len(items) - MAX_FAULTS} more faults.")
         raise kind(faults) from None
 
 
 def _causes(items: Sequence[Any]) -> list[Any]:
-    """Leave out "has no element" where it has, but each element has a fault of its own."""
+    """Leave out "has no element" where the elements were rejected for faults of their own."""
     places = {item["loc"][:end] for item in items for end in range(len(item["loc"]))}
     return [item for item in items if item["type"] != "too_short" or item["loc"] not in places]
 
@@ -271,12 +271,12 @@ def _fault(document: YamlDocument, model: type[BaseModel], item: dict[str, Any])
 
 
 def fault_sentence(model: type[BaseModel], item: Mapping[str, Any], names: Mapping[str, str] | None = None) -> str:
-    """Return one of pydantic's errors as a sentence that names the key and, for an unknown one, the nearest known.
+    """Return one of pydantic's errors as a sentence that names the key and, for an unknown one, the most similar known.
 
     Args:
         model: what was validated.
         item: an element of ``ValidationError.errors()``.
-        names: key of the model -> what the reader's file calls it.
+        names: key of the model -> its name in the file.
     """
     where = tuple(part for part in item["loc"] if isinstance(part, (str, int)))
     shown = [str((names or {}).get(str(part), part)) for part in where]

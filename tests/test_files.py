@@ -206,4 +206,4 @@ def test_a_part_whose_block_was_never_entered_is_abandoned(tmp_path: Path) -> No
     assert len(names(tmp_path)) == 3
     abandon_parts()
     assert names(tmp_path) == ["other.part", "whole.bin"]
-    assert not files._begun
+    assert not files._unfinished

@@ -1,6 +1,6 @@
-"""A challenge: what a submission must look like, which numbers count and how, who rates what until when.
+"""The model of a challenge: the form of a submission, the metrics and the ranking, the ratings and the schedule.
 
-A challenge is a YAML file. Presets are the YAML files in ``evalkit/presets``; there is no code per challenge.
+A challenge is a YAML file. Presets are the YAML files in ``evalkit/challenges/presets``; no challenge needs code.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from evalkit.challenges.parts import FiniteFloat, Part, PositiveFloat, Window, reject_duplicates
-from evalkit.challenges.rating_rules import LATER_RULES, RatingRules
+from evalkit.challenges.parts import ChallengePart, FiniteFloat, PositiveFloat, Window, reject_duplicate_names
+from evalkit.challenges.rating_rules import RatingRules
 from evalkit.errors import ChallengeError, UsageError, did_you_mean
 from evalkit.yamlio import field_names, is_there, parse_yaml, read_text, validate_model
 
@@ -43,7 +43,7 @@ def _dotted_key(text: str) -> str:
     for part in text.split("."):
         known = field_names(Challenge, where) or field_names(Challenge, [*where, 0])
         if part not in known:
-            raise ValueError(f"'{text}' is no key of a challenge.{did_you_mean(part, known)}")
+            raise ValueError(f"'{text}' is not a key of a challenge.{did_you_mean(part, known)}")
         where += [part] if field_names(Challenge, where) else [0, part]
     return text
 
@@ -52,8 +52,8 @@ DottedKey = Annotated[str, AfterValidator(_dotted_key)]
 Template = Annotated[str, AfterValidator(_template)]
 
 
-class ArchiveRules(Part):
-    """Limits that a ZIP must keep before a single byte of it is decompressed."""
+class ArchiveRules(ChallengePart):
+    """Limits of an archive, checked before a single byte is decompressed."""
 
     max_files: int = Field(10_000, ge=1, description="members in the archive, folders included")
     max_total_bytes: int = Field(100 * 1024**3, ge=1, description="sum of the sizes after decompression")
@@ -61,8 +61,8 @@ class ArchiveRules(Part):
     max_ratio: PositiveFloat = Field(50.0, description="decompressed size : compressed size of one member")
 
 
-class VideoRules(Part):
-    """What a video stream must be. ``None`` means: not checked."""
+class VideoRules(ChallengePart):
+    """Requirements for the video stream. ``None`` means: not checked."""
 
     containers: tuple[str, ...] = ("mp4",)
     codecs: tuple[str, ...] = ("h264",)
@@ -90,8 +90,8 @@ class VideoRules(Part):
         return self
 
 
-class AudioRules(Part):
-    """What the audio stream must be. ``None`` means: not checked."""
+class AudioRules(ChallengePart):
+    """Requirements for the audio stream. ``None`` means: not checked."""
 
     required: bool = True
     codecs: tuple[str, ...] = ("aac", "mp3")
@@ -100,8 +100,8 @@ class AudioRules(Part):
     max_length_difference: PositiveFloat | None = Field(0.5, description="audio shorter than video, seconds")
 
 
-class RunRules(Part):
-    """How many runs a team may hand in and how many of them compete."""
+class RunRules(ChallengePart):
+    """How many runs a team may submit and how many of them compete."""
 
     max: int = Field(1, ge=1)
     primary: int = Field(1, ge=1)
@@ -113,8 +113,8 @@ class RunRules(Part):
         return self
 
 
-class SubmissionRules(Part):
-    """What a submission must look like."""
+class SubmissionRules(ChallengePart):
+    """Requirements for a submission."""
 
     layouts: tuple[Template, ...] = Field(("{id}.mp4",), min_length=1)
     archive: ArchiveRules = ArchiveRules()
@@ -126,8 +126,8 @@ class SubmissionRules(Part):
     )
 
 
-class TestSetSpec(Part):
-    """The form of the test set and how many samples it holds."""
+class TestSetSpec(ChallengePart):
+    """The format of the test set and its number of samples."""
 
     __test__ = False
 
@@ -137,8 +137,8 @@ class TestSetSpec(Part):
     prompts: int | None = Field(None, ge=1)
 
 
-class MetricEntry(Part):
-    """One number of the challenge: which, how much it weighs, between which values it is normalised."""
+class MetricEntry(ChallengePart):
+    """A metric of the challenge: its weight, its direction and the range for normalisation."""
 
     id: str = Field(min_length=1)
     published_as: str | None = None
@@ -156,8 +156,8 @@ class MetricEntry(Part):
         return value
 
 
-class GroupWeights(Part):
-    """How much each group of numbers weighs as a whole, however many numbers it holds."""
+class GroupWeights(ChallengePart):
+    """The weight of each group of metrics as a whole, however many metrics it contains."""
 
     objective: float = Field(1.0, ge=0, allow_inf_nan=False)
     subjective: float = Field(1.0, ge=0, allow_inf_nan=False)
@@ -170,8 +170,8 @@ class GroupWeights(Part):
         return self
 
 
-class RankingRules(Part):
-    """What a ranking needs to know beyond its name."""
+class RankingRules(ChallengePart):
+    """Parameters of the ranking."""
 
     group_weights: GroupWeights | None = Field(
         None, description="None: every metric and dimension counts with its own weight, groups have none"
@@ -186,7 +186,7 @@ class RankingRules(Part):
     @field_validator("tie_breaks")
     @classmethod
     def _unique(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        reject_duplicates(value, "tie break")
+        reject_duplicate_names(value, "tie break")
         return value
 
 
@@ -196,7 +196,7 @@ class Phase(Window):
     id: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
 
 
-class Challenge(Part):
+class Challenge(ChallengePart):
     """A whole challenge. ``evalkit challenges show ID`` prints one, ``evalkit challenges init`` writes a new one."""
 
     schema_: Literal[1] = Field(1, alias="schema")
@@ -221,13 +221,13 @@ class Challenge(Part):
     @field_validator("metrics")
     @classmethod
     def _unique_metrics(cls, value: tuple[MetricEntry, ...]) -> tuple[MetricEntry, ...]:
-        reject_duplicates((entry.id for entry in value), "metric")
+        reject_duplicate_names((entry.id for entry in value), "metric")
         return value
 
     @field_validator("schedule")
     @classmethod
     def _unique_phases(cls, value: tuple[Phase, ...]) -> tuple[Phase, ...]:
-        reject_duplicates((phase.id for phase in value), "phase")
+        reject_duplicate_names((phase.id for phase in value), "phase")
         return value
 
     @model_validator(mode="after")
@@ -236,18 +236,15 @@ class Challenge(Part):
         known += ["pairs"] if self.ratings.method == "pairs" and not self.ratings.dimensions else []
         for name in self.ranking_rules.tie_breaks:
             if name not in known:
-                raise ValueError(f"the tie break '{name}' is no metric or dimension here.{did_you_mean(name, known)}")
+                raise ValueError(
+                    f"the tie break '{name}' is not a metric or dimension of this challenge.{did_you_mean(name, known)}"
+                )
         return self
 
     @property
     def sha256(self) -> str:
         """Digest of the challenge's content: comments and the order of keys don't change it."""
         content = self.model_dump(mode="json", by_alias=True)
-        for name in LATER_RULES:
-            if getattr(self.ratings, name) == RatingRules.model_fields[name].default:
-                del content["ratings"][name]
-        if self.ranking_rules == RankingRules():
-            del content["ranking_rules"]  # younger than the digests that scorecards carry
         return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
@@ -276,7 +273,7 @@ def load_challenge(name: str | Path) -> Challenge:
 
     Raises:
         UsageError: when it is neither, with the nearest preset id.
-        ChallengeError: when the file does not describe a challenge, or one whose rule can never rank anybody.
+        ChallengeError: when the file does not describe a challenge, or its ranking can never rank an entry.
     """
     known = preset_ids()
     if str(name) in known:
@@ -294,18 +291,18 @@ def load_challenge(name: str | Path) -> Challenge:
 
 
 def _refuse_unrankable(challenge: Challenge, source: str) -> None:
-    """Raise for rules that can't rank whatever is handed in. Boards that hold such rules stay readable."""
+    """Raise for a ranking that can't rank any entry. Boards with such a challenge stay readable."""
     ratings, groups = challenge.ratings, challenge.ranking_rules.group_weights
     if challenge.ranking == "two-phase" and ratings.method == "none":
         raise ChallengeError(
-            f"{source}: a two-phase ranking needs people for its second phase.",
+            f"{source}: a two-phase ranking needs human ratings for its second phase.",
             found="ratings.method: none",
             fix="Write 'ratings: {method: pairs}', or choose another ranking.",
         )
     counts = any(one.weight > 0 for one in ratings.dimensions) and (groups is None or groups.subjective > 0)
     if challenge.ranking == "weighted-sum" and ratings.method == "pairs" and counts:
         raise ChallengeError(
-            f"{source}: a weighted sum needs a range for every number, and dimensions judged in pairs have none.",
+            f"{source}: a weighted sum needs a range for every number, and dimensions rated in pairs have none.",
             found="ranking: weighted-sum, ratings.method: pairs with dimensions",
             fix="Rank by rank-sum, mean-rank or borda, compare without dimensions, or rate by 'method: mos'.",
         )

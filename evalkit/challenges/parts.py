@@ -1,4 +1,4 @@
-"""What all parts of a challenge file share: how they are read, and the kinds of their values."""
+"""The base model of the parts of a challenge file, and the types of their values."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pydantic_core import PydanticCustomError
 from evalkit.clock import parse_time
 
 
-class Part(BaseModel):
-    """Base of everything in a challenge: unknown keys are errors, values don't change."""
+class ChallengePart(BaseModel):
+    """Base of all parts of a challenge: unknown keys are errors, values are immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
     @field_validator("*", mode="before")
     @classmethod
-    def _true_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+    def _reject_booleans_as_numbers(cls, value: Any, info: ValidationInfo) -> Any:
         """Refuse ``max_fps: true``, which would be read as 1."""
         field = cls.model_fields[info.field_name or ""]
         if isinstance(value, bool) and _asks_for_number(field.annotation):
@@ -41,16 +41,16 @@ FiniteFloat = Annotated[float, Field(allow_inf_nan=False)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-def reject_duplicates(words: Iterable[str], what: str) -> None:
-    """Raise `ValueError` when a word stands twice; ``what`` says of what kind the words are."""
+def reject_duplicate_names(names: Iterable[str], what: str) -> None:
+    """Raise `ValueError` when a name appears twice; ``what`` is the kind of thing that it names."""
     seen: set[str] = set()
-    for word in words:
-        if word in seen:
-            raise ValueError(f"the {what} '{word}' stands twice")
-        seen.add(word)
+    for name in names:
+        if name in seen:
+            raise ValueError(f"the {what} '{name}' appears twice")
+        seen.add(name)
 
 
-class Window(Part):
+class Window(ChallengePart):
     """A span of time; both ends carry a zone, AoE is Anywhere on Earth (UTC-12)."""
 
     opens: Moment | None = None
@@ -68,5 +68,5 @@ class Window(Part):
         return parse_time(self.opens, bare_date="start") if self.opens else None
 
     def closes_at(self) -> datetime | None:
-        """Return the last moment of it, with its zone; a bare date is the end of that day."""
+        """Return when it closes, with its zone; a bare date is the end of that day."""
         return parse_time(self.closes) if self.closes else None

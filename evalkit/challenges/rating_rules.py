@@ -1,4 +1,4 @@
-"""How people judge a challenge's videos, and which of their ratings count."""
+"""How raters assess the videos of a challenge, and which of their ratings count."""
 
 from __future__ import annotations
 
@@ -6,25 +6,14 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from evalkit.challenges.parts import Part, PositiveFloat, Window, reject_duplicates
+from evalkit.challenges.parts import ChallengePart, PositiveFloat, Window, reject_duplicate_names
 from evalkit.errors import did_you_mean
 
-# Rules that the first scorecards' challenges did not know: while they are unset, a challenge's digest is what it was.
-LATER_RULES = (
-    "window",
-    "min_seconds_per_item",
-    "max_seconds_per_item",
-    "max_items_per_rater",
-    "required_dimensions",
-    "blind",
-    "exclude_own_team",
-    "estimator",
-)
 Estimator = Literal["mos.plain", "mos.bias-removed", "mos.bt500", "mos.p913", "mos.zscore", "mos.ap"]
 
 
-class Dimension(Part):
-    """One question that people answer about a video."""
+class Dimension(ChallengePart):
+    """One question that raters answer about a video."""
 
     id: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     title: str
@@ -39,26 +28,26 @@ class Dimension(Part):
         return value
 
 
-class RatingRules(Part):
-    """How people judge: scores per dimension, or pairs."""
+class RatingRules(ChallengePart):
+    """How raters assess the videos: scores per dimension (MOS), or pairwise comparisons."""
 
     method: Literal["mos", "pairs", "none"] = "none"
     dimensions: tuple[Dimension, ...] = ()
-    finalists: int | None = Field(None, ge=1, description="entries that go from the objective phase to the pairs")
+    finalists: int | None = Field(None, ge=1, description="entries that advance from the objective to the rated phase")
 
-    window: Window | None = Field(None, description="ratings outside it are kept and don't count")
+    window: Window | None = Field(None, description="ratings outside of it are kept but don't count")
     min_seconds_per_item: PositiveFloat | None = None
     max_seconds_per_item: PositiveFloat | None = None
-    max_items_per_rater: int | None = Field(None, ge=1, description="items of one rater that count, the earliest")
-    required_dimensions: tuple[str, ...] = Field((), description="a rater's item counts once it has all of these")
+    max_items_per_rater: int | None = Field(None, ge=1, description="items of one rater that count, the earliest first")
+    required_dimensions: tuple[str, ...] = Field((), description="an item counts once its rater has rated all of these")
     blind: bool = Field(False, description="ratings refer to anonymous items, which only a key file resolves")
-    exclude_own_team: bool = Field(True, description="what raters say about their own team doesn't count")
-    estimator: Estimator = Field("mos.plain", description="how a video's opinion score is made of its ratings")
+    exclude_own_team: bool = Field(True, description="ratings of the rater's own team don't count")
+    estimator: Estimator = Field("mos.plain", description="how mean opinion scores are estimated from ratings")
 
     @field_validator("dimensions")
     @classmethod
     def _unique(cls, value: tuple[Dimension, ...]) -> tuple[Dimension, ...]:
-        reject_duplicates((dimension.id for dimension in value), "dimension")
+        reject_duplicate_names((dimension.id for dimension in value), "dimension")
         return value
 
     @model_validator(mode="after")
@@ -69,5 +58,7 @@ class RatingRules(Part):
         known = [dimension.id for dimension in self.dimensions]
         for name in self.required_dimensions:
             if name not in known:
-                raise ValueError(f"the required dimension '{name}' is none of dimensions.{did_you_mean(name, known)}")
+                raise ValueError(
+                    f"the required dimension '{name}' is not one of the dimensions.{did_you_mean(name, known)}"
+                )
         return self

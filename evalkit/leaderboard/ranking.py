@@ -19,7 +19,7 @@ from evalkit.leaderboard.scoring_rules import (
     group_weights_of,
     places,
 )
-from evalkit.leaderboard.table import Cell, Column, Entry, Reason, columns_of, reject_duplicates, uneven_counts
+from evalkit.leaderboard.table import Cell, Column, Entry, Reason, columns_of, reject_duplicate_runs, uneven_counts
 from evalkit.text import escape_for_display
 
 Rule = Literal["weighted-sum", "rank-sum", "mean-rank", "borda", "two-phase", "none"]
@@ -143,7 +143,7 @@ def rank_entries(
         InputError: for a run that stands twice, or too many primary runs.
         ChallengeError: when the rule can't be applied to these columns.
     """
-    reject_duplicates(entries, primary)
+    reject_duplicate_runs(entries, primary)
     for name in tie_breaks:
         if name not in {column.id for column in columns}:
             raise ChallengeError(f"The tie break '{name}' is no column of the ranking.")

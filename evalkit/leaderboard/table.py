@@ -134,7 +134,7 @@ def columns_of(challenge: Challenge, higher_is_better: Mapping[str, bool | None]
     return tuple(columns)
 
 
-def reject_duplicates(entries: Iterable[Entry], primary: int) -> None:
+def reject_duplicate_runs(entries: Iterable[Entry], primary: int) -> None:
     """Raise when a run stands twice in the table, or a team has more than ``primary`` runs that compete."""
     seen: set[tuple[str, str]] = set()
     competing: dict[str, int] = {}

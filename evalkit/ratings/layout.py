@@ -182,7 +182,7 @@ def settle_columns(context: Context, header: Sequence[str], layout: Layout) -> N
     context.unread = tuple(name for name in header if name and name not in used)
 
 
-def reject_duplicates(context: Context, cells: Iterable[ValueCell]) -> None:
+def reject_duplicate_columns(context: Context, cells: Iterable[ValueCell]) -> None:
     """Raise when two columns are about the same item and dimension: which of their answers counts is not guessed.
 
     Raises:

@@ -89,7 +89,7 @@ def parse_moment(text: str, zone: tzinfo | None = None, time_format: str | None 
     local = _by_format(words, time_format) if time_format else _read(words, zone)
     if local.tzinfo is None:
         if zone is None:
-            raise ZoneError(f"'{text}' names no time zone", _NAME_IT)
+            raise ZoneError(f"'{text}' has no time zone", _NAME_IT)
         aware = local.replace(tzinfo=zone)
     else:
         aware = local
@@ -101,7 +101,7 @@ def parse_moment(text: str, zone: tzinfo | None = None, time_format: str | None 
         if aware.tzinfo is zone and moment.astimezone(zone).replace(tzinfo=None) != local.replace(tzinfo=None):
             raise ZoneError(f"'{text}' never was in {zone}: the clocks went forward over it", _MEND)
     except OverflowError:
-        raise ValueError(f"'{text}' is too far away") from None
+        raise ValueError(f"'{text}' is outside of the supported range") from None
     return moment
 
 

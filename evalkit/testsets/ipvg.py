@@ -17,7 +17,7 @@ from evalkit.yamlio import read_text
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp"}
 _DIGITS = re.compile(r"([0-9]+)")
 _PROMPT = re.compile(r"prompt([0-9]+)\.txt")
-# What the sample's keys are called in the organizers' files.
+# The names of the sample's keys in the organizers' files.
 _FACIAL_NAMES = {"reference_images": "img", "text": "prompt"}
 _SEQUENTIAL_NAMES = {"reference_images": "img_paths", "text": "global_prompt", "timeline": "temporal_captions"}
 
@@ -32,7 +32,7 @@ def read_ipvg2025(folder: Path) -> TestSet:
     """Return the samples ``idNNN/promptN`` of a folder.
 
     Raises:
-        TestSetError: when the folder holds no person, a person has no image or no prompt.
+        TestSetError: when the folder contains no person, or a person has no image or no prompt.
     """
     people = [item for item in _listing(folder) if item.is_dir()]
     samples: list[Sample] = []
@@ -62,7 +62,7 @@ def read_ipvg2025(folder: Path) -> TestSet:
             samples.append(make_sample(record, str(prompt)))
     if not samples:
         raise TestSetError(
-            f"The folder {folder} is no test set.",
+            f"The folder {folder} is not a test set.",
             found=f"{len(people)} folders, none with an image and prompts",
             expected="samples.jsonl, eval.json, or folders idNNN with image.* and prompt1.txt",
         )
@@ -70,7 +70,7 @@ def read_ipvg2025(folder: Path) -> TestSet:
 
 
 def _listing(folder: Path) -> list[Path]:
-    """Return what lies in ``folder`` in natural order, without hidden files (``._image.png`` of macOS)."""
+    """Return the contents of ``folder`` in natural order, without hidden files (``._image.png`` of macOS)."""
     try:
         return sorted((item for item in folder.iterdir() if not item.name.startswith(".")), key=_natural)
     except OSError as error:
@@ -78,15 +78,15 @@ def _listing(folder: Path) -> list[Path]:
 
 
 def _check_numbers(person: Path, prompts: list[Path]) -> None:
-    """Refuse a gap: a prompt that got lost would shrink the challenge without a word."""
+    """Reject gaps: a lost prompt would silently make the test set smaller."""
     numbers = [int(match.group(1)) for prompt in prompts if (match := _PROMPT.fullmatch(prompt.name))]
     wanted = list(range(1, len(numbers) + 1))
     if numbers != wanted:
-        lost = next(number for number, there in zip(wanted, numbers, strict=True) if number != there)
+        missing = next(number for number, there in zip(wanted, numbers, strict=True) if number != there)
         raise TestSetError(
             f"The prompts of {person} are not numbered 1, 2, 3 ...",
             found=", ".join(prompt.name for prompt in prompts[:10]),
-            expected=f"prompt{lost}.txt",
+            expected=f"prompt{missing}.txt",
         )
 
 
@@ -107,7 +107,7 @@ def read_eval_json(file: Path) -> TestSet:
         numbered = all(re.fullmatch("[0-9]{1,9}", key) for key in entries)
         entries = [entries[key] for key in (sorted(entries, key=int) if numbered else entries)]
     if not isinstance(entries, list):
-        raise TestSetError(f"{file} is no test set.", found=type(entries).__name__, expected="a list of entries")
+        raise TestSetError(f"{file} is not a test set.", found=type(entries).__name__, expected="a list of entries")
     sequential = any(isinstance(entry, dict) and "temporal_captions" in entry for entry in entries)
     read, names = (_sequential, _SEQUENTIAL_NAMES) if sequential else (_facial, _FACIAL_NAMES)
     samples = []
@@ -134,8 +134,8 @@ def _facial(entry: Any, place: str, index: int) -> dict[str, Any]:
 def _sequential(entry: Any, place: str, index: int) -> dict[str, Any]:
     entry = _keys(entry, place, "img_paths", "global_prompt", "temporal_captions")
     timeline = entry["temporal_captions"]
-    if isinstance(timeline, list):  # other keys of the organizers' objects are theirs, here as above
-        timeline = [_known(event) for event in timeline]
+    if isinstance(timeline, list):  # other keys of the organizers' objects are ignored
+        timeline = [_without_other_keys(event) for event in timeline]
     labels = entry.get("class_label") or []
     labels = labels if isinstance(labels, list) else [labels]
     return {
@@ -147,7 +147,7 @@ def _sequential(entry: Any, place: str, index: int) -> dict[str, Any]:
     }
 
 
-def _known(event: Any) -> Any:
+def _without_other_keys(event: Any) -> Any:
     if not isinstance(event, dict):
         return event
     return {key: event[key] for key in TimelineEvent.model_fields if key in event}

@@ -1,7 +1,7 @@
-"""A test set: the samples that every submission must answer, with their references.
+"""A test set: the samples for which every submission must contain a video, with their references.
 
-The native form is ``samples.jsonl``, one JSON object a line, paths relative to the file. `load_testset` also reads the
-directory of IPVG 2025 and the ``eval.json`` of IPVG 2026 (see `evalkit.testsets.ipvg`).
+The native format is ``samples.jsonl``, one JSON object per line, paths relative to the file. `load_testset` also reads
+the directory of IPVG 2025 and the ``eval.json`` of IPVG 2026 (see `evalkit.testsets.ipvg`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from evalkit.errors import TestSetError
 from evalkit.text import hidden_characters
 from evalkit.yamlio import fault_sentence, is_there, read_text
 
-Format = Literal["native", "ipvg2025", "ipvg2026-facial", "ipvg2026-sequential"]
+TestSetFormat = Literal["native", "ipvg2025", "ipvg2026-facial", "ipvg2026-sequential"]
 SAMPLES_FILE = "samples.jsonl"
 
 
@@ -42,7 +42,7 @@ class TimelineEvent(BaseModel):
 
 
 def _relative(value: str) -> str:
-    """Refuse paths that leave the test set's folder, or name the folder itself."""
+    """Reject paths that leave the test set's folder, or name the folder itself."""
     parts = Path(value).parts
     if Path(value).is_absolute() or ".." in parts or "\x00" in value or not parts:
         raise ValueError("a path must be relative and stay inside the test set's folder")
@@ -50,7 +50,7 @@ def _relative(value: str) -> str:
 
 
 def _name(value: str) -> str:
-    """Refuse what is no name of a file: layouts put ids into paths, and reports use them as names."""
+    """Reject what is not a valid file name: layouts put ids into paths, and reports use them as names."""
     if not value or value in {".", ".."} or value != value.strip() or "\\" in value or hidden_characters(value):
         raise ValueError("must be usable in a file's name: no backslash, no invisible character, not '.' or '..'")
     return value
@@ -63,7 +63,7 @@ def _name_part(value: str) -> str:
 
 
 def _id(value: str) -> str:
-    """Refuse ids that would leave the folder they are put into; slashes between names are fine."""
+    """Reject ids that would leave their folder; slashes between names are allowed."""
     for part in value.split("/"):
         _name(part)
     return value
@@ -75,11 +75,11 @@ NamePart = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_n
 
 
 class Sample(BaseModel):
-    """One thing to generate: a reference face, speech, a prompt, and the truth where it is known.
+    """One video to generate: reference images, speech, a prompt, and the real video where there is one.
 
     Args:
-        id: unique in the test set; a relative path in form, since layouts put it into paths.
-        reference_images: paths of the faces to keep, one or several.
+        id: unique in the test set; has the form of a relative path, since layouts put it into paths.
+        reference_images: paths of images of the person, one or several.
         audio: path of the speech (WAV), or ``None``.
         text: caption or prompt, or ``None``.
         timeline: actions with their times, or ``None``.
@@ -103,13 +103,13 @@ class Sample(BaseModel):
 
 @dataclass(frozen=True)
 class TestSet:
-    """Samples in their published order, and the folder that their paths start from."""
+    """Samples in their published order, and the folder to which their paths are relative."""
 
     __test__ = False
 
     root: Path
     samples: tuple[Sample, ...]
-    format: Format = "native"
+    format: TestSetFormat = "native"
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -118,7 +118,7 @@ class TestSet:
         return iter(self.samples)
 
     def path(self, relative: str) -> Path:
-        """Return where a sample's file lies."""
+        """Return the path of a sample's file."""
         return self.root / relative
 
     def limited(self, count: int | None) -> TestSet:
@@ -127,7 +127,7 @@ class TestSet:
 
     @cached_property
     def sha256(self) -> str:
-        """Digest of the samples' records (not of the media: features carry the digests of what they read)."""
+        """Digest of the samples' records (not of the media: features record the digests of their files)."""
         records = [sample.model_dump(mode="json") for sample in self.samples]
         return hashlib.sha256(json.dumps(records, sort_keys=True).encode()).hexdigest()
 
@@ -136,7 +136,7 @@ def load_testset(path: str | Path) -> TestSet:
     """Return the test set in a folder, or of its ``samples.jsonl`` or ``eval.json``.
 
     Raises:
-        TestSetError: when nothing is there, when it is empty, or naming the line that is malformed.
+        TestSetError: when it does not exist or is empty, or naming the line that is malformed.
     """
     from evalkit.testsets.ipvg import read_eval_json, read_ipvg2025
 
@@ -160,7 +160,7 @@ def load_testset(path: str | Path) -> TestSet:
 def _read_native(file: Path) -> TestSet:
     text = read_text(file, kind=TestSetError, what="The test set", limit=256 * 1024 * 1024)
     samples = []
-    # Not splitlines(): JSON may hold U+2028 and its like, which that takes for ends of lines.
+    # Not splitlines(): JSON may contain U+2028 and the like, which it treats as line ends.
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
@@ -174,24 +174,24 @@ def _read_native(file: Path) -> TestSet:
 
 
 def parse_json(text: str) -> Any:
-    """Return what strict JSON means: no NaN, no key twice.
+    """Parse strict JSON: no NaN, no duplicate keys.
 
     Raises:
         ValueError: with a sentence.
     """
 
-    def refuse(word: str) -> None:
-        raise ValueError(f"{word} is no JSON value")
+    def reject(word: str) -> None:
+        raise ValueError(f"{word} is not a JSON value")
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         record = dict(pairs)
         if len(record) < len(pairs):
-            twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
-            raise ValueError(f"the key '{twice}' stands twice")
+            duplicate = Counter(key for key, _ in pairs).most_common(1)[0][0]
+            raise ValueError(f"the key '{duplicate}' appears twice")
         return record
 
     try:
-        return json.loads(text, parse_constant=refuse, object_pairs_hook=unique)
+        return json.loads(text, parse_constant=reject, object_pairs_hook=unique)
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
@@ -200,9 +200,9 @@ def make_sample(record: Any, place: str, names: Mapping[str, str] | None = None)
     """Return ``record`` as a `Sample`.
 
     Args:
-        record: what should be an object with a sample's keys.
+        record: should be an object with a sample's keys.
         place: file and line or entry, for messages.
-        names: key of a sample -> what the file calls it, where it uses other words.
+        names: key of a sample -> its name in the file, where that is different.
 
     Raises:
         TestSetError: naming ``place`` and the key at fault.
@@ -213,7 +213,7 @@ def make_sample(record: Any, place: str, names: Mapping[str, str] | None = None)
         return Sample.model_validate(record)
     except ValidationError as error:
         faults = error.errors(include_url=False)
-        # An unknown key explains the missing one better than the other way round.
+        # A misspelt key is both unknown and missing; report the unknown one, which has a suggestion.
         first = next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])
         raise TestSetError(f"{place}: {fault_sentence(Sample, dict(first), names)}") from None
 

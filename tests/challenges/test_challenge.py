@@ -306,7 +306,7 @@ def test_a_file_is_named_in_its_faults(tmp_path: Path) -> None:
         ("schema: 2", "line 3: 'schema': Input should be 1. Found 2."),
         ("metrics: {id: a.b}", "line 3: 'metrics': must be a list."),
         ("submission: flat", "line 3: 'submission': must be a set of keys with values. Found 'flat'."),
-        ("evalkit_defaults:\n  - coverage\n  - metrics.wait", "line 5: 'evalkit_defaults.1': 'metrics.wait' is no key"),
+        ("evalkit_defaults:\n  - coverage\n  - metrics.wait", "line 5: 'evalkit_defaults.1': 'metrics.wait' is not a key"),
     ],
 )
 def test_typing_errors_are_named_with_their_line(text: str, fault: str) -> None:
@@ -391,7 +391,7 @@ def test_a_challenge_has_at_least_one_layout() -> None:
         ("metrics: [{id: a.b, range: [nan, 1]}]", "'metrics.0.range.0': must be a finite number"),
         ("metrics: [{id: a.b, range: [0]}]", "'metrics.0.range.1' is missing"),
         ("metrics: [{id: a.b, direction: up}]", "Input should be 'higher' or 'lower'. Found 'up'"),
-        ("metrics: [{id: a.b}, {id: c.d}, {id: a.b}]", "'metrics': the metric 'a.b' stands twice."),
+        ("metrics: [{id: a.b}, {id: c.d}, {id: a.b}]", "'metrics': the metric 'a.b' appears twice."),
         ("metrics: [{id: ''}]", "'metrics.0.id'"),
         ("submission: {video: {max_fps: 0}}", "'submission.video.max_fps'"),
         ("submission: {video: {min_fps: 30, max_fps: 25}}", "no video can have min_fps 30.0 and max_fps 25.0"),
@@ -408,10 +408,10 @@ def test_a_challenge_has_at_least_one_layout() -> None:
         ("testset: {format: ipvg}", "'testset.format'"),
         ("ratings: {dimensions: [{id: a, title: A, scale: [5, 1]}]}", "the scale must be [lowest, highest]"),
         ("ratings: {dimensions: [{id: A b, title: A}]}", "'ratings.dimensions.0.id'"),
-        ("ratings: {dimensions: [{id: a, title: A}, {id: a, title: B}]}", "the dimension 'a' stands twice"),
+        ("ratings: {dimensions: [{id: a, title: A}, {id: a, title: B}]}", "the dimension 'a' appears twice"),
         ("ratings: {finalists: 0}", "'ratings.finalists'"),
-        ("schedule: [{id: a}, {id: a}]", "the phase 'a' stands twice"),
-        ("schedule: [{id: a, closes: 2026-03-01}]", "'schedule.0.closes': '2026-03-01' names no time zone"),
+        ("schedule: [{id: a}, {id: a}]", "the phase 'a' appears twice"),
+        ("schedule: [{id: a, closes: 2026-03-01}]", "'schedule.0.closes': '2026-03-01' has no time zone"),
         ("schedule: [{id: a, closes: 2026}]", "'schedule.0.closes': '2026' is not a date or time"),
         (
             "schedule: [{id: a, opens: 2026-03-02 AoE, closes: 2026-03-01 AoE}]",
@@ -474,7 +474,7 @@ def test_defaults_may_name_every_key_through_lists(key: str) -> None:
 )
 def test_defaults_may_name_nothing_else(key: str, hint: str) -> None:
     assert faults(f"evalkit_defaults: ['{key}']") == [
-        f"mine.yaml, line 3: 'evalkit_defaults.0': '{key}' is no key of a challenge.{hint} Found '{key}'."
+        f"mine.yaml, line 3: 'evalkit_defaults.0': '{key}' is not a key of a challenge.{hint} Found '{key}'."
     ]
 
 
@@ -668,9 +668,9 @@ METRIC_LINE = "metrics: [{id: fid.pytorch, direction: lower, range: [0, 100]}]\n
 @pytest.mark.parametrize(
     ("rules", "fault"),
     [
-        ("ranking: two-phase\nratings: {method: none}\n", "needs people for its second phase"),
-        (f"ranking: weighted-sum\nratings: {{method: pairs, dimensions: {TWO}}}\n", "judged in pairs have none"),
-        ("ranking: weighted-sum\nratings: {method: pairs, dimensions: [{id: q, title: Q}]}\n", "judged in pairs"),
+        ("ranking: two-phase\nratings: {method: none}\n", "needs human ratings for its second phase"),
+        (f"ranking: weighted-sum\nratings: {{method: pairs, dimensions: {TWO}}}\n", "rated in pairs have none"),
+        ("ranking: weighted-sum\nratings: {method: pairs, dimensions: [{id: q, title: Q}]}\n", "rated in pairs"),
         (f"ranking: two-phase\nratings: {{method: pairs, dimensions: {TWO}}}\n", None),
         ("ranking: weighted-sum\nratings: {method: pairs}\n", None),
         (f"ranking: rank-sum\nratings: {{method: pairs, dimensions: {TWO}}}\n", None),

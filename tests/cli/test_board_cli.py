@@ -437,7 +437,7 @@ def test_gold_items_are_of_the_challenges_dimensions_and_on_their_scales(shell: 
     assert [(one.item, one.dimension) for one in held] == [("as1", "lip_sync"), ("bs1", "lip_sync")]
     twice = shell.write("twice.csv", f"{head}as1,Lip sync,4,5\nas1,lip_sync,4,5\n")
     shell("board", "gold", twice, code=1)
-    assert "stands twice" in shell.err
+    assert "appears twice" in shell.err
     bad = f"{head}as1,sharpness,4,5\nas1,lip_sync,4,6\nbs1,lip_sync,0,4\n"
     shell("board", "gold", shell.write("bad.csv", bad), code=1)
     assert "row 2" in shell.err and "no dimension 'sharpness'" in shell.err

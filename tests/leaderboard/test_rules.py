@@ -538,7 +538,7 @@ def test_a_challenge_without_ranking_rules_keeps_its_digest():
 @pytest.mark.parametrize(
     ("rules", "words"),
     [
-        ("{tie_breaks: [psnr.rbg]}", "'psnr.rbg' is no metric or dimension here. Did you mean 'psnr.rgb'"),
+        ("{tie_breaks: [psnr.rbg]}", "'psnr.rbg' is not a metric or dimension of this challenge. Did you mean 'psnr.rgb'"),
         ("{tie_breaks: [psnr.rgb, psnr.rgb]}", "the tie break 'psnr.rgb' stands twice"),
         ("{tie_breaks: [pairs]}", "is no metric or dimension"),
         ("{group_weights: {objective: 0, subjective: 0, speed: 0}}", "at least one group must weigh more than 0"),

@@ -136,7 +136,7 @@ def test_long_by_a_mapping(write: Write) -> None:
 @pytest.mark.parametrize(
     ("cells", "column", "words"),
     [
-        ({"Submitted at": "2026-03-01 12:00:00"}, "Submitted at", "names no time zone. Write it with its offset"),
+        ({"Submitted at": "2026-03-01 12:00:00"}, "Submitted at", "has no time zone. Write it with its offset"),
         ({"Submitted at": "3/2/2026 12:00"}, "Submitted at", "needs 'time_format' in the mapping"),
         ({"Submitted at": "2026-03-01T12:00:00Mars"}, "Submitted at", "is no time such as"),
         ({"Submitted at": "x" * 100}, "Submitted at", "is not a time"),
@@ -364,7 +364,7 @@ def test_qualtrics_without_a_zone_that_is_known(write: Write) -> None:
     row = ("2026-03-01 12:00:00", "2026-03-01 12:01:00", "IP Address", "60", "R_1", "r01", "5", "4", "")
     file = read_ratings(write(qualtrics("Mars/Olympus", row)), dimensions=DIMENSIONS)
     assert list(file) == []
-    assert "row 4, column 'EndDate': '2026-03-01 12:01:00' names no time zone" in file.fault_sentences[0]
+    assert "row 4, column 'EndDate': '2026-03-01 12:01:00' has no time zone" in file.fault_sentences[0]
     told = read_ratings(write(qualtrics("Z", row)), mapping=RatingMapping(zone="+08:00"), dimensions=DIMENSIONS)
     assert [rating.at for rating in told] == [utc(2026, 3, 1, 4, 1)] * 2
 

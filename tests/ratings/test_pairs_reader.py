@@ -120,7 +120,7 @@ def test_faults_in_times(write: Write) -> None:
     )
     assert list(file) == []
     assert [(fault.row, fault.column) for fault in file.faults] == [(row, "submitted_at") for row in (2, 3, 4)]
-    assert "names no time zone" in file.faults[0].message
+    assert "has no time zone" in file.faults[0].message
     assert "before it was started" in file.faults[1].message
 
 

@@ -93,10 +93,13 @@ def test_json_may_hold_what_other_formats_take_for_the_end_of_a_line(native: Wri
         ("s01.mp4", "not a JSON object. Found Expecting value"),
         ('{"id": "a"', "not a JSON object. Found Expecting"),
         ('{"id": "a"} {"id": "b"}', "not a JSON object. Found Extra data"),
-        ('{"id": "a", "id": "b"}', "not a JSON object. Found the key 'id' stands twice"),
-        ('{"id": "a", "groups": {"x": "1", "x": "2"}}', "the key 'x' stands twice"),
-        ('{"id": "a", "timeline": [{"start": NaN, "end": 1, "description": "x"}]}', "NaN is no JSON value"),
-        ('{"id": "a", "timeline": [{"start": 0, "end": Infinity, "description": "x"}]}', "Infinity is no JSON value"),
+        ('{"id": "a", "id": "b"}', "not a JSON object. Found the key 'id' appears twice"),
+        ('{"id": "a", "groups": {"x": "1", "x": "2"}}', "the key 'x' appears twice"),
+        ('{"id": "a", "timeline": [{"start": NaN, "end": 1, "description": "x"}]}', "NaN is not a JSON value"),
+        (
+            '{"id": "a", "timeline": [{"start": 0, "end": Infinity, "description": "x"}]}',
+            "Infinity is not a JSON value",
+        ),
         ('{"id": "a", "x": ' + "[" * 100_000 + "]" * 100_000 + "}", "nested too deeply"),
         ('{"id": ' + "9" * 5000 + "}", "not a JSON object. Found Exceeds the limit"),
         ("{}", "the key 'id' is missing."),
@@ -416,10 +419,10 @@ def test_strange_class_labels_are_only_labels(tmp_path: Path, labels: Any) -> No
     [
         ("", "is not JSON. Found Expecting value"),
         ("[", "is not JSON"),
-        ("5", "is no test set. Found int; expected a list of entries"),
-        ('"x"', "is no test set. Found str"),
+        ("5", "is not a test set. Found int; expected a list of entries"),
+        ('"x"', "is not a test set. Found str"),
         ("[" * 100_000, "is not JSON. Found nested too deeply"),
-        ("[NaN]", "is not JSON. Found NaN is no JSON value"),
+        ("[NaN]", "is not JSON. Found NaN is not a JSON value"),
         ("[]", "is empty. Expected at least one sample"),
         ("{}", "is empty. Expected at least one sample"),
         ('{"data": [1]}', "entry 1: not an object. Found list"),
@@ -438,7 +441,7 @@ def test_wrong_files_and_folders(tmp_path: Path) -> None:
     assert "does not exist" in refused(Path("a" * 5000))
     assert "does not exist" in refused(Path("a\0b"))
     empty = refused(tmp_path)
-    assert "is no test set. Found 0 folders, none with an image and prompts" in empty
+    assert "is not a test set. Found 0 folders, none with an image and prompts" in empty
     assert "expected samples.jsonl, eval.json, or folders idNNN with image.* and prompt1.txt" in empty
     (tmp_path / "videos").mkdir()
     assert "Found 1 folders, none with" in refused(tmp_path)
@@ -488,7 +491,7 @@ def test_strict_json_reads_what_json_writes(data: Any) -> None:
         try:
             parse_json(text)
         except ValueError as error:
-            assert "no JSON value" in str(error)
+            assert "not a JSON value" in str(error)
         return
     assert parse_json(text) == data
 

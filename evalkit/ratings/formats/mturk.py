@@ -29,7 +29,7 @@ from evalkit.ratings.layout import (
     need_columns,
     note_record,
     ratings_of,
-    reject_duplicates,
+    reject_duplicate_columns,
     settle_columns,
     split_header,
 )
@@ -157,7 +157,7 @@ def _layout(names: tuple[str, ...], answers: tuple[str, ...], found: Mapping[Fie
             found=", ".join(answers) or "no answers",
             fix="Name them in a mapping: 'dimensions: {Answer name: ID}', or 'pattern'.",
         )
-    reject_duplicates(context, cells)
+    reject_duplicate_columns(context, cells)
     return Layout(columns, tuple(cells), context.mapping.seconds_cover or "row")
 
 

@@ -16,7 +16,7 @@ from evalkit.ratings.layout import (
     find_columns,
     need_columns,
     ratings_of,
-    reject_duplicates,
+    reject_duplicate_columns,
     settle_columns,
     split_header,
 )
@@ -77,7 +77,7 @@ def wide_layout(
                 fix="Describe them in a mapping: 'pattern' with the groups item and dimension, or "
                 "'constants: {dimension: ID}' where every column is an item.",
             )
-    reject_duplicates(context, cells)
+    reject_duplicate_columns(context, cells)
     return Layout(columns, cells, mapping.seconds_cover or "row")
 
 
