@@ -1,200 +1,28 @@
+"""Challenge files: digests, faults with their lines, values, severities."""
+
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from builders.challenges import PRESETS, challenge
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from evalkit.challenges.model import Challenge, load_challenge, parse_challenge, preset_ids, preset_text
-from evalkit.cli import main
+from evalkit.challenges.model import load_challenge, parse_challenge, preset_text
 from evalkit.errors import ChallengeError, EvalkitError, UsageError
 from evalkit.validators.findings import Rule, Violation, run_rules, verdict_of
-
-PRESETS = [
-    "facevid1k-i2v",
-    "facevid1k-t2v",
-    "facevid1k-uncond",
-    "ipvg2025-facial",
-    "ipvg2025-fullbody",
-    "ipvg2026-facial",
-    "ipvg2026-sequential",
-    "mmasia2025-talking-head",
-    "talking-head",
-]
-
-
-def challenge(text: str = "") -> Challenge:
-    return parse_challenge("id: mine\ntitle: Mine\n" + text, "mine.yaml")
 
 
 def faults(text: str) -> list[str]:
     with pytest.raises(ChallengeError) as caught:
         challenge(text)
     return str(caught.value).splitlines()
-
-
-# The presets, against docs/definitions/challenges.md
-
-
-def test_the_presets_are_those_of_the_design() -> None:
-    assert preset_ids() == PRESETS
-
-
-@pytest.mark.parametrize("preset", PRESETS)
-def test_every_preset_loads_under_its_own_name(preset: str) -> None:
-    loaded = load_challenge(preset)
-    assert loaded.id == preset
-    assert loaded.title
-    assert len({entry.id for entry in loaded.metrics}) == len(loaded.metrics) > 0
-
-
-@pytest.mark.parametrize(
-    ("preset", "layouts"),
-    [
-        ("mmasia2025-talking-head", ("{id}.mp4",)),
-        ("ipvg2025-facial", ("{identity}/{prompt}.mp4",)),
-        ("ipvg2025-fullbody", ("{identity}/{prompt}.mp4",)),
-        ("ipvg2026-facial", ("{identity}/{prompt}.mp4", "{index}.mp4")),
-        ("ipvg2026-sequential", ("{identity}/{prompt}.mp4", "{index}.mp4")),
-        ("facevid1k-t2v", ("{id}.mp4",)),
-        ("facevid1k-i2v", ("{id}.mp4",)),
-        ("facevid1k-uncond", ("{id}.mp4",)),
-        ("talking-head", ("{id}.mp4",)),
-    ],
-)
-def test_layouts_are_the_challenges(preset: str, layouts: tuple[str, ...]) -> None:
-    assert load_challenge(preset).submission.layouts == layouts
-
-
-@pytest.mark.parametrize("preset", ["ipvg2025-facial", "ipvg2025-fullbody"])
-def test_ipvg_2025_has_200_people_with_5_prompts(preset: str) -> None:
-    spec = load_challenge(preset).testset
-    assert (spec.format, spec.identities, spec.prompts) == ("ipvg2025", 200, 5)
-    assert spec.samples == 200 * 5
-
-
-def test_ipvg_2026_allows_three_runs_of_which_one_competes() -> None:
-    for preset in ("ipvg2026-facial", "ipvg2026-sequential"):
-        loaded = load_challenge(preset)
-        assert (loaded.submission.runs.max, loaded.submission.runs.primary) == (3, 1)
-        assert loaded.testset.format == preset
-    assert load_challenge("ipvg2026-sequential").testset.samples == 200  # 1.mp4 ... 200.mp4
-
-
-@pytest.mark.parametrize("preset", ["ipvg2025-facial", "ipvg2025-fullbody"])
-def test_ipvg_2025_ranks_by_four_numbers_then_by_pairs_of_three(preset: str) -> None:
-    loaded = load_challenge(preset)
-    ranked = {entry.published_as: entry.id for entry in loaded.metrics if entry.rank}
-    assert ranked == {
-        "Face-Arc": "identity.consisid.arc",
-        "Face-Cur": "identity.consisid.cur",
-        "FID": "facefid.consisid",
-        "ClipScore": "clipscore.logits100",
-    }
-    assert loaded.ranking == "two-phase"
-    assert (loaded.ratings.method, loaded.ratings.finalists) == ("pairs", 3)
-
-
-def test_mm_asia_publishes_eight_numbers_and_asks_four_questions() -> None:
-    loaded = load_challenge("mmasia2025-talking-head")
-    published = {entry.published_as: entry.id for entry in loaded.metrics if entry.published_as}
-    assert published == {
-        "FID": "fid.pytorch",
-        "FVD": "fvd.styleganv",
-        "Sync-C": "sync.latentsync.conf",
-        "Sync-D": "sync.latentsync.dist",
-        "AKD": "landmark.organiser_akd",
-        "F-LMD": "landmark.organiser_flmd",
-        "CLIPScore": "clipscore.logits100",
-        "FPS": "speed.fps",
-    }
-    directions = {entry.id: entry.direction for entry in loaded.metrics}
-    assert [directions[name] for name in published.values()] == [
-        *("lower", "lower", "higher", "lower", "lower", "lower", "higher", "higher")
-    ]
-    assert "identity.strict.arc" in directions
-    assert [dimension.id for dimension in loaded.ratings.dimensions] == [
-        *("identity_consistency", "video_quality", "lip_sync", "style_control")
-    ]
-    assert {dimension.scale for dimension in loaded.ratings.dimensions} == {(1, 5)}
-    assert loaded.submission.audio.required
-
-
-@pytest.mark.parametrize(
-    ("preset", "published"),
-    [
-        ("facevid1k-t2v", ["FID", "FVD", "CLIPScore", "BRISQUE"]),
-        ("facevid1k-i2v", ["FID", "FVD", "CLIPScore", "BRISQUE"]),
-        ("facevid1k-uncond", ["FID", "FVD", "BRISQUE"]),  # no text to compare with
-    ],
-)
-def test_facevid_is_a_benchmark_without_people_or_ranks(preset: str, published: list[str]) -> None:
-    loaded = load_challenge(preset)
-    assert [entry.published_as for entry in loaded.metrics] == published
-    assert loaded.ranking == loaded.ratings.method == "none"
-
-
-def test_the_sequential_track_scores_the_timeline() -> None:
-    facial = {entry.id for entry in load_challenge("ipvg2026-facial").metrics}
-    sequential = {entry.id for entry in load_challenge("ipvg2026-sequential").metrics}
-    assert sequential - facial == {"timeline.v1.nacc", "timeline.v1.tiou"}
-    assert facial <= sequential
-
-
-@pytest.mark.parametrize("preset", PRESETS)
-def test_metric_ids_are_family_dot_variant(preset: str) -> None:
-    for entry in load_challenge(preset).metrics:
-        assert re.fullmatch(r"[a-z][a-z0-9]*(\.[a-z0-9_]+)+", entry.id), entry.id
-
-
-@pytest.mark.parametrize("preset", PRESETS)
-def test_numbers_that_are_for_information_do_not_rank(preset: str) -> None:
-    for entry in load_challenge(preset).metrics:
-        assert entry.rank is False or entry.group != "diagnostic", entry.id
-
-
-# What the organizers left open (docs/definitions/challenges.md); talking-head has no organizer.
-UNPUBLISHED = {
-    "mmasia2025-talking-head": {"metrics.weight", "metrics.range", "ranking"},
-    "ipvg2025-facial": set(),
-    "ipvg2025-fullbody": set(),
-    "ipvg2026-facial": {"metrics", "ranking", "ratings"},
-    "ipvg2026-sequential": {"metrics", "ranking", "ratings"},
-    "facevid1k-t2v": {"submission", "ranking"},
-    "facevid1k-i2v": {"submission", "ranking"},
-    "facevid1k-uncond": {"submission", "ranking"},
-    "talking-head": {"submission", "metrics", "ranking", "ratings"},
-}
-
-
-@pytest.mark.parametrize("preset", PRESETS)
-def test_every_preset_marks_what_its_organizer_did_not_publish(preset: str) -> None:
-    loaded = load_challenge(preset)
-    marked = set(loaded.evalkit_defaults)
-    assert marked >= UNPUBLISHED[preset]
-    # Nobody published limits of the archive, frame rates, sound or a coverage rule.
-    assert "coverage" in marked
-    if "submission" not in marked:
-        assert marked >= {"submission.archive", "submission.video", "submission.audio"}
-    if loaded.submission.runs.max > 1:
-        assert "submission" not in marked  # the number of runs is published
-
-
-@pytest.mark.parametrize("preset", PRESETS)
-def test_every_range_and_weight_of_a_published_challenge_is_marked(preset: str) -> None:
-    loaded = load_challenge(preset)
-    marked = set(loaded.evalkit_defaults)
-    for entry in loaded.metrics:
-        assert entry.range is None or marked & {"metrics", "metrics.range"}
-    weighted = loaded.ranking == "weighted-sum"
-    assert not weighted or marked & {"metrics", "metrics.weight"}
 
 
 # The digest
@@ -487,6 +315,8 @@ def test_a_challenge_does_not_change() -> None:
 leaves = st.sampled_from(
     [None, True, False, 0, 1, -1, 3.5, 1e300, 10**30, "", "a", "x.y", "{id}.mp4", "off", "a\nb", "\u8996"]
 )
+
+
 nested = st.recursive(
     leaves,
     lambda inner: (
@@ -542,126 +372,9 @@ def test_a_challenge_may_replace_a_severity_or_switch_a_rule_off() -> None:
     assert verdict_of(found[1:2]) == verdict_of([]) == "ok"
 
 
-# The command line
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*words: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as stop:
-            main(["challenges", *words])
-        captured = capsys.readouterr()
-        return int(stop.value.code or 0), captured.out, captured.err
-
-    return call
-
-
-@pytest.mark.parametrize("preset", PRESETS)
-def test_what_init_writes_passes_check(preset: str, tmp_path: Path, run: Run) -> None:
-    file = tmp_path / "My Challenge (2026).yaml"
-    assert run("init", str(file), "--from", preset)[0] == 0
-    code, out, _ = run("check", str(file))
-    assert code == 0
-    assert out.startswith(f"{file}: a valid challenge, id my-challenge-2026, ")
-    own, source = load_challenge(file), load_challenge(preset)
-    assert own.id == "my-challenge-2026"
-    assert own.model_copy(update={"id": preset}) == source
-
-
-@pytest.mark.parametrize(
-    ("name", "id_"),
-    [
-        ("2025", "2025"),
-        ("007", "007"),
-        ("no", "no"),
-        ("null", "my-challenge"),
-        ("---", "my-challenge"),
-        ("\u8996", "my-challenge"),
-    ],
-)
-def test_init_makes_an_id_from_any_name(name: str, id_: str, tmp_path: Path, run: Run) -> None:
-    file = tmp_path / f"{name}.yaml"
-    assert run("init", str(file))[0] == 0
-    assert run("check", str(file))[0] == 0
-    assert load_challenge(file).id == id_
-
-
-def test_init_can_start_from_a_file(tmp_path: Path, run: Run) -> None:
-    source = tmp_path / "source.yaml"
-    # The id of a preset, but another content: the file's is what counts.
-    source.write_text("# mine\nid: talking-head   # a comment\ntitle: My own\nnotes: |\n  id: not this one\n")
-    assert run("init", str(tmp_path / "new.yaml"), "--from", str(source))[0] == 0
-    text = (tmp_path / "new.yaml").read_text()
-    assert text == "# mine\nid: new\ntitle: My own\nnotes: |\n  id: not this one\n"
-
-
-def test_init_does_not_overwrite(tmp_path: Path, run: Run) -> None:
-    file = tmp_path / "mine.yaml"
-    file.write_text("precious")
-    code, out, err = run("init", str(file))
-    assert (code, out) == (2, "")
-    assert "exists already" in err
-    assert "--force" in err
-    assert file.read_text() == "precious"
-    assert run("init", str(file), "--force")[0] == 0
-    assert load_challenge(file).id == "mine"
-
-
-def test_init_from_nothing_known(tmp_path: Path, run: Run) -> None:
-    code, _, err = run("init", str(tmp_path / "mine.yaml"), "--from", "talkinghead")
-    assert code == 2
-    assert "Did you mean 'talking-head'?" in err
-    assert not (tmp_path / "mine.yaml").exists()
-
-
-def test_check_names_a_rule_that_does_not_exist(tmp_path: Path, run: Run) -> None:
-    file = tmp_path / "mine.yaml"
-    file.write_text("id: mine\ntitle: Mine\nsubmission: {severities: {layout.extras: off}}\n")
-    code, _, err = run("check", str(file))
-    assert code == 2
-    assert "names a rule that does not exist: 'layout.extras'. Did you mean 'layout.extra'?" in err
-    file.write_text("id: mine\ntitle: Mine\nsubmission: {severities: {layout.extra: off}}\n")
-    assert run("check", str(file))[0] == 0
-
-
-def test_check_notes_a_metric_that_is_not_installed(tmp_path: Path, run: Run) -> None:
-    file = tmp_path / "mine.yaml"
-    file.write_text("id: mine\ntitle: Mine\nmetrics: [{id: psnr.rgbb}]\n")
-    code, out, _ = run("check", str(file), "--json")
-    document = json.loads(out)
-    assert code == 0
-    assert document["ok"] is True
-    (note,) = document["notes"]
-    assert note.startswith(
-        "the metric 'psnr.rgbb' is not installed here and would be unscored. Did you mean 'psnr.rgb'"
-    )
-
-
-def test_check_as_json_of_a_fault_is_one_document(tmp_path: Path, run: Run) -> None:
-    file = tmp_path / "mine.yaml"
-    file.write_text("id: mine\n")
-    code, out, err = run("check", str(file), "--json")
-    assert code == 2
-    assert json.loads(out)["error"]["message"] == f"{file}, line 1: the key 'title' is missing."
-    assert "Traceback" not in err
-
-
-def test_list_and_show(tmp_path: Path, run: Run) -> None:
-    code, out, _ = run("list")
-    assert code == 0
-    assert [line.split()[0] for line in out.splitlines()] == PRESETS
-    assert [row["id"] for row in json.loads(run("list", "--json")[1])["challenges"]] == PRESETS
-    assert run("show", "talking-head")[1] == preset_text("talking-head")
-    shown = json.loads(run("show", "talking-head", "--json")[1])
-    assert shown["sha256"] == load_challenge("talking-head").sha256
-    file = tmp_path / "mine.yaml"
-    file.write_text("# caf\u00e9\nid: mine\ntitle: Mine\n", encoding="utf-8-sig")
-    assert run("show", str(file))[1] == "# caf\u00e9\nid: mine\ntitle: Mine\n"
-
-
 TWO = "[{id: q, title: Quality}, {id: m, title: Motion}]"
+
+
 METRIC_LINE = "metrics: [{id: fid.pytorch, direction: lower, range: [0, 100]}]\n"
 
 

@@ -1,22 +1,21 @@
-"""Hard MP4s, one of each kind: what the rules say of them, what they cost, and that no other file is opened."""
+"""Clips that are hard to read: their findings, their facts, their cost."""
 
 from __future__ import annotations
 
 import http.server
 import struct
-import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from builders.media_facts import RULES
 from clip_tools import ffmpeg, tone
 from fuzz.mp4_campaign import open_inspector
-from hard_clips import HARD, external, make, plain
+from hard_clips import HARD, external, plain
 from mp4_boxes import parse, table, tracks
 
-from evalkit.challenges.model import load_challenge
 from evalkit.media.audio import read_audio
 from evalkit.media.decode import iter_frames
 from evalkit.media.inspect import inspect_media
@@ -25,8 +24,11 @@ from evalkit.validators.registry import file_findings
 from evalkit.workers.pool import Workers
 
 pytestmark = pytest.mark.ffmpeg
-RULES = load_challenge("talking-head").submission
+
+
 MAX_GROWTH_MIB = 64.0
+
+
 # Verdict, and the rules that must speak: no more and no fewer.
 EXPECTED = {
     # Legal, and read alike by everything.
@@ -164,18 +166,6 @@ EXPECTED = {
     "audio-rate-change": ("error", ["content.audio-change"]),
     "audio-without-samples": ("error", ["content.audio-empty"]),
 }
-
-
-@pytest.fixture(scope="module")
-def clips(tmp_path_factory) -> Callable[[str], Path]:
-    """Return a function that makes a hard clip once."""
-    folder = tmp_path_factory.mktemp("hard")
-
-    def clip(name: str) -> Path:
-        path = folder / f"{name}.mp4"
-        return path if path.exists() else make(name, folder)
-
-    return clip
 
 
 def test_every_hard_clip_has_an_expected_verdict():
@@ -397,55 +387,3 @@ def test_nothing_outside_of_the_file_is_read(tmp_path, visits, kind):
             assert facts.video is None  # the canary has one
             assert facts.open_error is not None
     assert visits.seen == []
-
-
-# --- the commands -----------------------------------------------------------------------------------------------------
-
-MENDED = {
-    "edit-hole": "encoding.edit-list",
-    "edit-repeat": "encoding.edit-list",
-    "edit-rate-half": "encoding.edit-list",
-    "edit-cut-between-keyframes": "encoding.hidden-frames",
-    "stream-copy-cut": "encoding.hidden-frames",
-    "negative-times": "encoding.negative-start",
-    "video-switched-off": "encoding.track-disabled",
-    "subtitles": "encoding.other-streams",
-    "timecode-track": "encoding.other-streams",
-    "cover-and-video": "encoding.other-streams",
-    "cover-before-video": "encoding.other-streams",
-    "chapters-and-cover": "encoding.other-streams",
-    "audio-gap": "content.audio-timestamps",
-    "index-twice": "encoding.index",
-    "hdr-pq-lone-tag": "encoding.hdr",
-    "wide-gamut-lone-tag": "encoding.primaries",
-    "film-primaries": "encoding.primaries",
-    "wide-pixels-after-square": "encoding.aspect-ratio",
-    "two-videos": "encoding.several-video-streams",
-    "format-change-from-444": "encoding.pixel-format",
-    "hdr-pq-8-bit": "encoding.hdr",
-    "hdr-hlg-8-bit": "encoding.hdr",
-    "wide-gamut-8-bit": "encoding.primaries",
-    "lossless": "encoding.profile",
-    "rotated-90": "encoding.rotation",
-    "cropped-by-container": "encoding.crop",
-    "stretched-by-track-header": "encoding.display-size",
-    "ten-hours-mvhd": "encoding.claimed-length",
-    "ten-hours-tkhd": "encoding.claimed-length",
-    "ten-hours-mdhd": "encoding.claimed-length",
-    "edit-list-twice": "encoding.index",
-    "audio-8-channels": "encoding.audio-channels",
-    "audio-rate-change": "content.audio-change",
-}
-
-
-@pytest.mark.parametrize("name", MENDED)
-def test_printed_command_mends_it(clips, tmp_path, name):
-    path = clips(name)
-    found = {finding.rule: finding for finding in file_findings(inspect_media(path).facts, RULES, str(path))}
-    command = found[MENDED[name]].fix.replace("ffmpeg ", "ffmpeg -nostdin -v error -y ", 1)
-    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    after = inspect_media(tmp_path / "fixed.mp4").facts
-    assert MENDED[name] not in {finding.rule for finding in file_findings(after, RULES)}
-    assert verdict_of(file_findings(after, RULES)) != "error"
-    assert after.video.frames >= 25

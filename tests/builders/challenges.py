@@ -1,0 +1,21 @@
+"""Challenges for tests."""
+
+from __future__ import annotations
+
+from evalkit.challenges.model import Challenge, parse_challenge
+
+PRESETS = [
+    "facevid1k-i2v",
+    "facevid1k-t2v",
+    "facevid1k-uncond",
+    "ipvg2025-facial",
+    "ipvg2025-fullbody",
+    "ipvg2026-facial",
+    "ipvg2026-sequential",
+    "mmasia2025-talking-head",
+    "talking-head",
+]
+
+
+def challenge(text: str = "") -> Challenge:
+    return parse_challenge("id: mine\ntitle: Mine\n" + text, "mine.yaml")
