@@ -24,7 +24,7 @@ from evalkit.cli.leaderboard import leaderboard
 from evalkit.cli.metrics import metrics
 from evalkit.cli.ratings import ratings
 from evalkit.cli.score import score
-from evalkit.cli.stopping import heard, words_for
+from evalkit.cli.signals import handle_termination_signals, interruption_message
 from evalkit.cli.testset import testset
 from evalkit.cli.validate import validate
 from evalkit.cli.weights import weights
@@ -94,14 +94,14 @@ def _run(arguments: list[str], *, as_json: bool, debug: bool) -> int:
     from evalkit.errors import EvalkitError
 
     try:
-        with heard():
+        with handle_termination_signals():
             # Without standalone mode click hands the code of an Exit back as the result.
             code = cli.main(args=arguments, prog_name="evalkit", standalone_mode=False)
     except click.ClickException as error:
         _show_usage(error, as_json=as_json)
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        click.echo(words_for(arguments), err=True)
+        click.echo(interruption_message(arguments), err=True)
         return INTERRUPTED
     except SystemExit as stop:
         if not isinstance(stop.__context__, BrokenPipeError):

@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING
 
 from evalkit.errors import WeightsError
 from evalkit.text import escape_for_display
-from evalkit.weights.records import read_record, unwritable, write_record
+from evalkit.weights.records import read_record, unwritable_error, write_record
 from evalkit.weights.store import file_sha256
 from evalkit.weights.transfer import (
     CutError,
+    FileRequest,
     MirrorError,
-    Policy,
+    RetryPolicy,
     StalePartError,
     Transfer,
-    Wanted,
     open_session,
 )
-from evalkit.weights.trust import foreign_content
+from evalkit.weights.trust import non_weights_content
 from evalkit.weights.watch import Watch
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ _MOST_TRIES = 200  # of one mirror, however little each of them brings
 
 
 @dataclass(frozen=True)
-class Source:
+class RemoteFile:
     """A file to get.
 
     Args:
@@ -56,7 +56,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Fetched:
+class FetchedFile:
     """A file that came: where it lies for now, its digest, and the address that had it."""
 
     part: Path
@@ -73,7 +73,7 @@ def parts_folder(folder: Path) -> Path:
     try:
         (folder / PARTS).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise unwritable(folder, error) from error
+        raise unwritable_error(folder, error) from error
     return folder / PARTS
 
 
@@ -88,7 +88,7 @@ def discard_part(part: Path) -> None:
     note_of(part).unlink(missing_ok=True)
 
 
-def fetch(source: Source, folder: Path, watch: Watch, policy: Policy) -> Fetched:
+def fetch(source: RemoteFile, folder: Path, watch: Watch, policy: RetryPolicy) -> FetchedFile:
     """Get ``source`` from the first mirror that has it.
 
     Raises:
@@ -102,7 +102,7 @@ def fetch(source: Source, folder: Path, watch: Watch, policy: Policy) -> Fetched
         for url in source.urls:
             mirror = _Mirror(session, url, source, part, watch, policy)
             try:
-                return Fetched(part, mirror.get(), url)
+                return FetchedFile(part, mirror.get(), url)
             except MirrorError as error:
                 failures.append(f"{url}: {error}")
                 watch.say(f"{source.name}: {escape_for_display(failures[-1], limit=500)}")
@@ -126,10 +126,10 @@ class _Mirror:
 
     session: requests.Session
     url: str
-    source: Source
+    source: RemoteFile
     part: Path
     watch: Watch
-    policy: Policy
+    policy: RetryPolicy
 
     def get(self) -> str:
         """Bring the whole file to ``part`` and return its digest, which is right.
@@ -160,7 +160,7 @@ class _Mirror:
             right, expected = digest.startswith(self.source.prefix), f"{self.source.prefix}..."
         if not right:
             return f"what came has the SHA-256 {digest} and not {expected}"
-        foreign = None if self.source.sha256 else foreign_content(self.part)
+        foreign = None if self.source.sha256 else non_weights_content(self.part)
         return f"what came is {foreign}" if foreign else None
 
     def _bring(self) -> bool:
@@ -192,7 +192,7 @@ class _Mirror:
     def _transfer(self, have: int) -> bool:
         """Write one answer to ``part``; return whether it was the rest of the file and not all of it."""
         name, validator = self.source.name, self._note().get("validator")
-        wanted = Wanted(name, self.url, self.source.size, validator if self._same_address() else None)
+        wanted = FileRequest(name, self.url, self.source.size, validator if self._same_address() else None)
         with Transfer(self.session, wanted, have, self.policy) as transfer:
             started = transfer.started
             if have and not started.start:

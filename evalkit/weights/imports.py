@@ -7,30 +7,35 @@ the digest. Nothing in a ZIP chooses where it is written, and no more is unpacke
 
 from __future__ import annotations
 
+import hashlib
+import os
 import secrets
-from collections.abc import Iterator, Sequence
+import stat
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from evalkit.errors import StorageError
+from evalkit.errors import InputError, StorageError, SubmissionError
+from evalkit.submission.model import Submission
 from evalkit.weights.fetch import parts_folder
 from evalkit.weights.manifest import Backbones, WeightEntry
-from evalkit.weights.offers import Offer, UnreadableError, copy_file, offers
 from evalkit.weights.pull import as_os_error
-from evalkit.weights.records import locked, unwritable
+from evalkit.weights.records import locked, unwritable_error
 from evalkit.weights.store import file_sha256, file_state
-from evalkit.weights.transfer import Policy, require_space
-from evalkit.weights.trust import fits, foreign_content, trust
+from evalkit.weights.transfer import RetryPolicy, require_space
+from evalkit.weights.trust import matches_known_digest, non_weights_content, trust
 from evalkit.weights.watch import Watch
 
 _COPY = ".import-"  # no file of a manifest starts with a dot
+CHUNK = 1024 * 1024
+_ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 Verdict = Literal["imported", "there", "wrong", "extra"]
 
 
 @dataclass(frozen=True)
-class Seen:
+class CheckedImport:
     """What became of one file that was looked at.
 
     Args:
@@ -51,10 +56,10 @@ class Seen:
 class ImportReport:
     """All files that were looked at, and the set's files that are still missing."""
 
-    seen: list[Seen] = field(default_factory=list)
+    seen: list[CheckedImport] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
 
-    def of(self, verdict: Verdict) -> list[Seen]:
+    def of(self, verdict: Verdict) -> list[CheckedImport]:
         """Return what got the verdict."""
         return [seen for seen in self.seen if seen.verdict == verdict]
 
@@ -78,7 +83,7 @@ def import_weights(backbones: Backbones, paths: Sequence[Path], folder: Path, wa
         for leftover in parts_folder(folder).glob(f"{_COPY}*"):  # of a process that was killed
             leftover.unlink(missing_ok=True)
         for path in paths:
-            report.seen += [run.take(offer) for offer in offers(path, run.is_file, run.is_archive)]
+            report.seen += [run.take(candidate) for candidate in import_candidates(path, run.is_file, run.is_archive)]
     report.missing = sorted(file for file, entry in run.entries.items() if not run.there(entry))
     return report
 
@@ -102,32 +107,32 @@ class _Import:
         if not possible:
             return False
         digest = file_sha256(path)
-        return any(fits(self.folder, entry, digest) for entry in possible)
+        return any(matches_known_digest(self.folder, entry, digest) for entry in possible)
 
     def there(self, entry: WeightEntry) -> bool:
         """Return whether the weights folder has the right file."""
         return file_state(entry, self.folder).state == "there"
 
-    def take(self, offer: Offer) -> Seen:
+    def take(self, candidate: ImportCandidate) -> CheckedImport:
         """Judge one file, and copy it when it is wanted."""
-        possible = self._possible(offer.name, offer.size)
+        possible = self._possible(candidate.name, candidate.size)
         try:
             if not possible:
-                return self._unknown(offer)
-            if offer.place is not None and all(self.there(entry) for entry in possible):
-                return self._judged(offer, _digest(offer.place), possible)
-            with self._copied(offer, possible) as (copy, digest):
-                foreign = foreign_content(copy)
+                return self._unknown(candidate)
+            if candidate.place is not None and all(self.there(entry) for entry in possible):
+                return self._result_for(candidate, _digest(candidate.place), possible)
+            with self._copied(candidate, possible) as (copy, digest):
+                foreign = non_weights_content(copy)
                 if foreign and any(entry.first_use for entry in possible):
-                    return self._no_match(offer, f"it is {foreign}")
-                wanted = [e for e in possible if fits(self.folder, e, digest) and not self.there(e)]
+                    return self._no_match(candidate, f"it is {foreign}")
+                wanted = [e for e in possible if matches_known_digest(self.folder, e, digest) and not self.there(e)]
                 for entry in wanted:
-                    self._place(copy, entry, digest, offer.shown, last=entry is wanted[-1])
+                    self._place(copy, entry, digest, candidate.shown, last=entry is wanted[-1])
                 if wanted:
-                    return Seen(offer.shown, "imported", tuple(entry.file for entry in wanted))
-                return self._judged(offer, digest, possible)
+                    return CheckedImport(candidate.shown, "imported", tuple(entry.file for entry in wanted))
+                return self._result_for(candidate, digest, possible)
         except UnreadableError as error:
-            return self._no_match(offer, str(error))
+            return self._no_match(candidate, str(error))
 
     def _possible(self, name: str, size: int | None) -> list[WeightEntry]:
         """Return the entries that a file of this size could be; by its name too where the digest can't tell."""
@@ -139,38 +144,38 @@ class _Import:
             and (not entry.first_use or entry.file == name)
         ]
 
-    def _unknown(self, offer: Offer) -> Seen:
-        known = self.entries.get(offer.name)
-        if offer.size is None:
-            return self._no_match(offer, "it can't be read")
+    def _unknown(self, candidate: ImportCandidate) -> CheckedImport:
+        known = self.entries.get(candidate.name)
+        if candidate.size is None:
+            return self._no_match(candidate, "it can't be read")
         if known is not None:
-            return self._no_match(offer, f"{offer.size:,} bytes and not {known.bytes or 0:,}")
-        archive = self.backbones.archives.get(offer.name)
-        return self._no_match(offer, f"it is not the one with SHA-256 {archive.sha256}" if archive else "")
+            return self._no_match(candidate, f"{candidate.size:,} bytes and not {known.bytes or 0:,}")
+        archive = self.backbones.archives.get(candidate.name)
+        return self._no_match(candidate, f"it is not the one with SHA-256 {archive.sha256}" if archive else "")
 
-    def _judged(self, offer: Offer, digest: str, possible: Sequence[WeightEntry]) -> Seen:
-        files = tuple(entry.file for entry in possible if fits(self.folder, entry, digest))
+    def _result_for(self, candidate: ImportCandidate, digest: str, possible: Sequence[WeightEntry]) -> CheckedImport:
+        files = tuple(entry.file for entry in possible if matches_known_digest(self.folder, entry, digest))
         if files:
-            return Seen(offer.shown, "there", files)
-        known = self.entries.get(offer.name)
-        return self._no_match(offer, f"SHA-256 {digest} and not {known.digest_text}" if known else "")
+            return CheckedImport(candidate.shown, "there", files)
+        known = self.entries.get(candidate.name)
+        return self._no_match(candidate, f"SHA-256 {digest} and not {known.digest_text}" if known else "")
 
-    def _no_match(self, offer: Offer, detail: str) -> Seen:
-        if offer.name in self.entries or offer.name in self.backbones.archives:
-            return Seen(offer.shown, "wrong", (offer.name,), detail)
-        return Seen(offer.shown, "extra", (), detail)
+    def _no_match(self, candidate: ImportCandidate, detail: str) -> CheckedImport:
+        if candidate.name in self.entries or candidate.name in self.backbones.archives:
+            return CheckedImport(candidate.shown, "wrong", (candidate.name,), detail)
+        return CheckedImport(candidate.shown, "extra", (), detail)
 
     @contextmanager
-    def _copied(self, offer: Offer, possible: Sequence[WeightEntry]) -> Iterator[tuple[Path, str]]:
-        """Copy the offer into the weights folder under a name of no meaning; it vanishes unless it is renamed."""
-        limit = max(entry.bytes or Policy().unknown_limit for entry in possible)
+    def _copied(self, candidate: ImportCandidate, possible: Sequence[WeightEntry]) -> Iterator[tuple[Path, str]]:
+        """Copy the candidate into the weights folder under a name of no meaning; it vanishes unless it is renamed."""
+        limit = max(entry.bytes or RetryPolicy().unknown_limit for entry in possible)
         copy = parts_folder(self.folder) / f"{_COPY}{secrets.token_hex(8)}"
-        require_space(copy.parent, min(limit, offer.size or 0))
+        require_space(copy.parent, min(limit, candidate.size or 0))
         try:
             try:
-                digest = offer.copy(copy, limit)
+                digest = candidate.copy(copy, limit)
             except StorageError as error:
-                raise unwritable(self.folder, as_os_error(error)) from error
+                raise unwritable_error(self.folder, as_os_error(error)) from error
             yield copy, digest
         finally:
             copy.unlink(missing_ok=True)
@@ -187,11 +192,149 @@ class _Import:
                     copy = copy.with_name(f"{copy.name}-2")
                 copy.replace(self.folder / entry.file)
             except OSError as error:
-                raise unwritable(self.folder, error) from error
+                raise unwritable_error(self.folder, error) from error
 
 
 def _digest(path: Path) -> str:
     try:
         return file_sha256(path)
+    except OSError as error:
+        raise UnreadableError(str(error.strerror or error)) from None
+
+
+class UnreadableError(Exception):
+    """An candidate can't be read, or is not what its archive states."""
+
+
+@dataclass(frozen=True)
+class ImportCandidate:
+    """A file on candidate.
+
+    Args:
+        shown: where it is, for messages; inside a ZIP after a colon. Escape it before it is shown.
+        name: its base name.
+        size: bytes, as stated; ``None`` when it can't be read.
+        place: the file itself; ``None`` inside a ZIP.
+        copy: writes at most that many bytes to a new file and returns the SHA-256 of what it wrote. Raises
+            `UnreadableError`, or StorageError when the new file can't be written.
+    """
+
+    shown: str
+    name: str
+    size: int | None
+    place: Path | None
+    copy: Callable[[Path, int], str]
+
+
+def import_candidates(
+    path: Path, is_file: Callable[[Path], bool], is_archive: Callable[[Path], bool]
+) -> Iterator[ImportCandidate]:
+    """Yield what lies at ``path``: a folder's files at any depth in the order of their names, a ZIP's members, a file.
+
+    A ZIP inside a folder is opened only when ``is_archive`` says so; one that is named itself is opened unless
+    ``is_file`` knows it as a weights file, since PyTorch's files are ZIPs too. Links in a folder are not followed.
+
+    Raises:
+        InputError: when ``path`` does not exist or can't be read, or is a broken ZIP.
+    """
+    shown = str(path)
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            os.listdir(path)  # noqa: PTH208 - os.walk would hide why the folder itself can't be read
+        elif stat.S_ISREG(mode):
+            opens = is_archive(path) or (_is_zip(path) and not is_file(path))
+        else:
+            raise InputError(f"{shown} is neither a folder nor a file.")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"{shown} can't be read.", found=reason, fix="Check the path.") from None
+    if stat.S_ISREG(mode):
+        yield from _zip_candidates(path) if opens else [_file_candidate(path)]
+        return
+    for folder, folders, files in os.walk(path):
+        folders.sort()
+        for name in sorted(files):
+            yield from _folder_candidate(Path(folder) / name, is_archive)
+
+
+def _folder_candidate(path: Path, is_archive: Callable[[Path], bool]) -> Iterator[ImportCandidate]:
+    try:
+        if not stat.S_ISREG(path.lstat().st_mode):
+            return
+        opens = is_archive(path)
+    except OSError:
+        opens = False
+    yield from _zip_candidates(path) if opens else [_file_candidate(path)]
+
+
+def _file_candidate(path: Path) -> ImportCandidate:
+    try:
+        size = path.stat().st_size if os.access(path, os.R_OK, effective_ids=True) else None
+    except OSError:
+        size = None
+    return ImportCandidate(
+        str(path), path.name, size, path, lambda destination, limit: copy_file(path, destination, limit)
+    )
+
+
+def _zip_candidates(path: Path) -> Iterator[ImportCandidate]:
+    try:
+        archive = Submission.open(path)
+    except SubmissionError as error:
+        raise InputError(f"{path} can't be opened as a ZIP.", found=str(error)) from None
+    if not archive.complete:
+        raise InputError(f"{path} has too many members.", found=f"{archive.member_count:,}")
+    for member in archive.members:
+        if member.kind == "file":
+            name = PurePosixPath(member.path).name
+            yield ImportCandidate(
+                f"{path}:{member.path}", name, member.size, None, _member_copier(archive, member.path)
+            )
+
+
+def _member_copier(archive: Submission, member: str) -> Callable[[Path, int], str]:
+    def copy(destination: Path, limit: int) -> str:
+        try:
+            return archive.copy(member, destination, limit)
+        except SubmissionError as error:
+            raise UnreadableError(str(error)) from None
+
+    return copy
+
+
+def _is_zip(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(4) in _ZIP_STARTS
+
+
+def copy_file(path: Path, destination: Path, limit: int) -> str:
+    """Copy at most ``limit`` bytes to a new file and return the SHA-256 of what was written.
+
+    Raises:
+        UnreadableError: when ``path`` can't be read or holds more.
+        StorageError: when ``destination`` can't be written.
+    """
+    digest = hashlib.sha256()
+    blocks = _blocks(path, limit)
+    try:
+        with destination.open("xb") as target:
+            for block in blocks:
+                digest.update(block)
+                target.write(block)
+    except OSError as error:
+        raise StorageError(f"{destination} can't be written.", found=str(error.strerror or error)) from error
+    return digest.hexdigest()
+
+
+def _blocks(path: Path, limit: int) -> Iterator[bytes]:
+    done = 0
+    try:
+        with path.open("rb") as source:
+            while block := source.read(CHUNK):
+                done += len(block)
+                if done > limit:
+                    raise UnreadableError(f"it has more than {limit:,} bytes")
+                yield block
     except OSError as error:
         raise UnreadableError(str(error.strerror or error)) from None

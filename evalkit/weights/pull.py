@@ -14,11 +14,11 @@ from typing import Literal
 
 from evalkit.errors import StorageError, SubmissionError, UsageError, WeightsError, did_you_mean
 from evalkit.submission.model import Submission
-from evalkit.weights.fetch import PARTS, Fetched, Source, discard_part, fetch, note_of, parts_folder
+from evalkit.weights.fetch import PARTS, FetchedFile, RemoteFile, discard_part, fetch, note_of, parts_folder
 from evalkit.weights.manifest import ArchiveEntry, Backbones, WeightEntry
-from evalkit.weights.records import locked, locked_if_free, unwritable
+from evalkit.weights.records import locked, locked_if_free, unwritable_error
 from evalkit.weights.store import file_state
-from evalkit.weights.transfer import Policy, require_space
+from evalkit.weights.transfer import RetryPolicy, require_space
 from evalkit.weights.trust import expected_digest, trust
 from evalkit.weights.watch import Watch
 
@@ -26,7 +26,7 @@ Result = Literal["fetched", "there", "failed"]
 
 
 @dataclass(frozen=True)
-class Pulled:
+class PullResult:
     """What became of one file.
 
     Args:
@@ -73,8 +73,8 @@ def with_siblings(backbones: Backbones, entries: Iterable[WeightEntry]) -> dict[
 
 
 def pull(
-    backbones: Backbones, entries: Iterable[WeightEntry], folder: Path, watch: Watch, policy: Policy | None = None
-) -> list[Pulled]:
+    backbones: Backbones, entries: Iterable[WeightEntry], folder: Path, watch: Watch, policy: RetryPolicy | None = None
+) -> list[PullResult]:
     """Bring ``entries`` into ``folder``; a file that can't be had does not stop the others.
 
     Args:
@@ -87,11 +87,11 @@ def pull(
     Raises:
         StorageError: when the folder can't be written or the disk is full; what came is kept.
     """
-    policy = policy or Policy()
+    policy = policy or RetryPolicy()
     groups: dict[str, list[WeightEntry]] = {}
     for entry in {entry.file: entry for entry in entries}.values():
         groups.setdefault(entry.archive or entry.file, []).append(entry)
-    results: list[Pulled] = []
+    results: list[PullResult] = []
     for name, members in groups.items():
         job = _Job(backbones, folder, watch, policy)
         results += job.group(name, members)
@@ -105,23 +105,23 @@ class _Job:
     backbones: Backbones
     folder: Path
     watch: Watch
-    policy: Policy
+    policy: RetryPolicy
 
-    def group(self, name: str, members: Sequence[WeightEntry]) -> Iterator[Pulled]:
+    def group(self, name: str, members: Sequence[WeightEntry]) -> Iterator[PullResult]:
         missing = [entry for entry in members if not self._there(entry)]
-        yield from (Pulled(entry.file, "there") for entry in members if entry not in missing)
+        yield from (PullResult(entry.file, "there") for entry in members if entry not in missing)
         if not missing:
             self._tidy(name, members)
             return
         with locked(self.folder, name, lambda: self.watch.say(f"{name}: another process is fetching it; waiting.")):
             # What another process fetched meanwhile is there now.
-            yield from (Pulled(entry.file, "there") for entry in missing if self._there(entry))
+            yield from (PullResult(entry.file, "there") for entry in missing if self._there(entry))
             missing = [entry for entry in missing if not self._there(entry)]
             archive = self.backbones.archives.get(name) if missing else None
             faults = self._from_archive(name, archive, missing) if archive is not None else {}
             for entry in missing:
                 if archive is not None and entry.file not in faults:
-                    yield Pulled(entry.file, "fetched", source=f"{name} of {archive.urls[0]}")
+                    yield PullResult(entry.file, "fetched", source=f"{name} of {archive.urls[0]}")
                 else:
                     yield self._from_mirrors(entry, faults.get(entry.file))
 
@@ -149,11 +149,11 @@ class _Job:
         if notice:
             self.watch.warn(notice)
 
-    def _from_mirrors(self, entry: WeightEntry, before: str | None) -> Pulled:
+    def _from_mirrors(self, entry: WeightEntry, before: str | None) -> PullResult:
         """Fetch the file itself; ``before`` says why its archive was of no use."""
         if before is not None and not entry.urls:
-            return Pulled(entry.file, "failed", error=before)
-        source = Source(
+            return PullResult(entry.file, "failed", error=before)
+        source = RemoteFile(
             name=entry.file,
             urls=entry.urls,
             size=entry.bytes,
@@ -163,9 +163,9 @@ class _Job:
         try:
             came = fetch(source, self.folder, self.watch, self.policy)
         except WeightsError as error:
-            return Pulled(entry.file, "failed", error=" ".join(filter(None, (before, str(error)))))
+            return PullResult(entry.file, "failed", error=" ".join(filter(None, (before, str(error)))))
         self._name(came.part, entry, came.sha256, came.url)
-        return Pulled(entry.file, "fetched", source=came.url)
+        return PullResult(entry.file, "fetched", source=came.url)
 
     def _name(self, part: Path, entry: WeightEntry, digest: str, source: str) -> None:
         self._trust(entry, digest, source)
@@ -173,11 +173,11 @@ class _Job:
             part.replace(self.folder / entry.file)
             discard_part(part)
         except OSError as error:
-            raise unwritable(self.folder, error) from error
+            raise unwritable_error(self.folder, error) from error
 
     def _from_archive(self, name: str, archive: ArchiveEntry, members: Sequence[WeightEntry]) -> dict[str, str]:
         """Fetch the archive, take the members out of it, and remove it; return file -> fault for those that failed."""
-        source = Source(name=name, urls=archive.urls, size=archive.bytes, sha256=archive.sha256)
+        source = RemoteFile(name=name, urls=archive.urls, size=archive.bytes, sha256=archive.sha256)
         part = parts_folder(self.folder) / name
         kept = part.stat().st_size if part.exists() else 0
         require_space(part.parent, archive.bytes - kept + sum(entry.bytes or 0 for entry in members))
@@ -189,7 +189,7 @@ class _Job:
         discard_part(came.part)
         return {file: fault for file, fault in faults.items() if fault is not None}
 
-    def _take_out(self, archive: Fetched, entry: WeightEntry) -> str | None:
+    def _take_out(self, archive: FetchedFile, entry: WeightEntry) -> str | None:
         """Put one member of a checked archive in its place; return what is wrong, if anything."""
         shown = archive.part.name
         part = parts_folder(self.folder) / entry.file
@@ -205,7 +205,7 @@ class _Job:
             except SubmissionError as error:
                 return f"The archive '{shown}' can't be read: {error}"
             except StorageError as error:
-                raise unwritable(self.folder, as_os_error(error)) from error
+                raise unwritable_error(self.folder, as_os_error(error)) from error
             if (expected and digest != expected) or not digest.startswith(entry.sha256_prefix or ""):
                 discard_part(part)
                 return f"The '{entry.file}' in '{shown}' has the SHA-256 {digest} and not {entry.digest_text}."

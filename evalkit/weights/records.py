@@ -19,7 +19,7 @@ from evalkit.files import write_text
 LOCKS = ".locks"
 
 
-def unwritable(folder: Path, error: OSError) -> StorageError:
+def unwritable_error(folder: Path, error: OSError) -> StorageError:
     """Return what to tell a person when the weights folder can't be written."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return StorageError(
@@ -58,7 +58,7 @@ def locked(folder: Path, name: str, waiting: Callable[[], None] | None = None) -
                 waiting()
             lock.acquire()
     except OSError as error:
-        raise unwritable(folder, error) from error
+        raise unwritable_error(folder, error) from error
     try:
         yield
     finally:
@@ -135,5 +135,5 @@ def write_record(path: Path, document: dict[str, Any]) -> None:
         write_text(path, json.dumps(document, indent=1, sort_keys=True) + "\n")
     except StorageError as error:
         if isinstance(error.__cause__, OSError):
-            raise unwritable(path.parent, error.__cause__) from error.__cause__
+            raise unwritable_error(path.parent, error.__cause__) from error.__cause__
         raise

@@ -17,7 +17,7 @@ import platformdirs
 
 from evalkit.errors import MissingWeightsError, StorageError, WeightsError
 from evalkit.weights.manifest import DIGEST_WORDS, Backbones, WeightEntry
-from evalkit.weights.trust import expected_digest, fits, foreign_content, trust, warning
+from evalkit.weights.trust import expected_digest, matches_known_digest, non_weights_content, trust, warning
 
 CHUNK = 1024 * 1024
 State = Literal["there", "missing", "wrong", "unreadable"]
@@ -97,7 +97,7 @@ def file_state(entry: WeightEntry, folder: Path | None = None) -> FileState:
             kind = "Is a directory" if stat.S_ISDIR(facts.st_mode) else "Not a regular file"
             return FileState(path, "unreadable", error=kind)
         digest = _known_digest(path, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
-        right = fits(folder, entry, digest) and not (entry.first_use and foreign_content(path))
+        right = matches_known_digest(folder, entry, digest) and not (entry.first_use and non_weights_content(path))
     except FileNotFoundError:
         return FileState(path, "missing")
     except OSError as error:
@@ -198,7 +198,7 @@ def wrong_weights(backbones: Backbones, role: str, found: FileState) -> WeightsE
         known += ", trusted when the file was first seen"
     elif entry.digest == "single":
         known += f" ({DIGEST_WORDS[entry.digest]})"
-    foreign = foreign_content(found.path) if found.bytes else None
+    foreign = non_weights_content(found.path) if found.bytes else None
     return WeightsError(
         f"The weights file {found.path} is not the pinned one.",
         found=f"SHA-256 {found.sha256} ({found.bytes} bytes{f', {foreign}' if foreign else ''})",

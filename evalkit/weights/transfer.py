@@ -23,7 +23,7 @@ from urllib3.util import Retry
 from evalkit._version import __version__
 from evalkit.errors import StorageError
 from evalkit.text import escape_for_display
-from evalkit.weights.records import unwritable
+from evalkit.weights.records import unwritable_error
 from evalkit.weights.watch import Watch
 
 CHUNK = 64 * 1024
@@ -44,7 +44,7 @@ class CutError(Exception):
 
 
 @dataclass(frozen=True)
-class Policy:
+class RetryPolicy:
     """How patient to be.
 
     Args:
@@ -52,7 +52,7 @@ class Policy:
         read_seconds: longest silence in the middle of a file.
         retries: how often a connection that fails, or a server that is busy (429, 5xx), is asked again.
         pause: seconds before the second of these tries; doubled with each.
-        cuts: how many cuts in a row without a new byte are suffered.
+        cuts: number of consecutive broken connections without a new byte before giving up.
         unknown_limit: most bytes of a file whose size nobody stated.
     """
 
@@ -79,7 +79,7 @@ class _Session(requests.Session):
         return target
 
 
-def open_session(policy: Policy) -> requests.Session:
+def open_session(policy: RetryPolicy) -> requests.Session:
     """Return a session with the policy's retries; it honours the environment's proxies."""
     session = _Session()
     retry = Retry(
@@ -100,7 +100,7 @@ def open_session(policy: Policy) -> requests.Session:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class FileRequest:
     """What to get.
 
     Args:
@@ -118,7 +118,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Started:
+class ResponseStart:
     """How a server answered: from which byte on it sends, how long the whole file is, and which version it is."""
 
     start: int
@@ -129,7 +129,7 @@ class Started:
 class Transfer:
     """An answer that is open. Use it as a context manager; read `started`, then call `save` once."""
 
-    def __init__(self, session: requests.Session, wanted: Wanted, have: int, policy: Policy) -> None:
+    def __init__(self, session: requests.Session, wanted: FileRequest, have: int, policy: RetryPolicy) -> None:
         self._wanted, self._policy = wanted, policy
         headers = {"Range": f"bytes={have}-"} if have else {}
         if have and wanted.validator:
@@ -140,7 +140,7 @@ class Transfer:
         except (requests.RequestException, ValueError) as error:  # ValueError: a redirect to what is no address
             raise MirrorError(_reason(error)) from None
         try:
-            self.started = self._judge(have)
+            self.started = self._check_response(have)
         except BaseException:
             self._response.close()
             raise
@@ -151,7 +151,7 @@ class Transfer:
     def __exit__(self, *details: object) -> None:
         self._response.close()
 
-    def _judge(self, have: int) -> Started:
+    def _check_response(self, have: int) -> ResponseStart:
         response, headers = self._response, self._response.headers
         if response.status_code == 416 and have:
             raise StalePartError("its file ends before the bytes on disk do")
@@ -168,7 +168,7 @@ class Transfer:
                 raise StalePartError(f"it sends another range: {headers.get('Content-Range', 'none')}")
             start, total = have, _number(found[3])
         self._fits(total)
-        return Started(start, total if self._wanted.size is None else self._wanted.size, _validator(headers))
+        return ResponseStart(start, total if self._wanted.size is None else self._wanted.size, _validator(headers))
 
     def _fits(self, total: int | None) -> None:
         size = self._wanted.size
@@ -249,7 +249,7 @@ def _flush(target: BinaryIO, part: Path) -> None:
 
 
 def _unsaved(part: Path, error: OSError) -> StorageError:
-    return unwritable(part.parent.parent, error)
+    return unwritable_error(part.parent.parent, error)
 
 
 def _number(text: str | None) -> int | None:

@@ -43,7 +43,7 @@ def expected_digest(folder: Path, entry: WeightEntry) -> str | None:
     return entry.sha256 or trusted_digest(folder, entry.file)
 
 
-def fits(folder: Path, entry: WeightEntry, digest: str) -> bool:
+def matches_known_digest(folder: Path, entry: WeightEntry, digest: str) -> bool:
     """Return whether a file with this digest may play the entry's role."""
     expected = expected_digest(folder, entry)
     if expected is not None:
@@ -51,7 +51,7 @@ def fits(folder: Path, entry: WeightEntry, digest: str) -> bool:
     return digest.startswith(entry.sha256_prefix or "")
 
 
-def foreign_content(path: Path) -> str | None:
+def non_weights_content(path: Path) -> str | None:
     """Return what the file plainly is instead of weights (a web page, a pointer), ``None`` when nothing speaks for it.
 
     Raises:

@@ -19,7 +19,9 @@ from pydantic import BaseModel, TypeAdapter
 
 from evalkit.errors import EvalkitError, MachineError
 
-Answer = tuple[Literal["ok", "stop", "error", "memory"], Any, bool]  # what it is, it, whether the worker is worn out
+Answer = tuple[
+    Literal["ok", "stop", "error", "memory"], Any, bool
+]  # what it is, it, whether the worker should be replaced
 _PLAIN = {bool, int, float, str}
 _KINDS = ("ok", "stop", "error", "memory")
 _RECORDS: dict[str, type[Any]] = {}
@@ -48,14 +50,14 @@ def decode(body: bytes) -> Answer:
         ValueError: when it is something else.
     """
     try:
-        kind, value, worn = json.loads(body)
+        kind, value, recycle = json.loads(body)
         value = _unpacked(value)
     except Exception as error:  # whatever a forged answer raises costs its job, not the run
         raise ValueError(f"{type(error).__name__}: {str(error)[:200]}") from error
     wanted = {"ok": object, "stop": EvalkitError}.get(kind, str) if isinstance(kind, str) else None
-    if kind not in _KINDS or wanted is None or not isinstance(value, wanted) or not isinstance(worn, bool):
+    if kind not in _KINDS or wanted is None or not isinstance(value, wanted) or not isinstance(recycle, bool):
         raise ValueError("it is no answer")
-    return kind, value, worn
+    return kind, value, recycle
 
 
 def _name(kind: type[Any]) -> str:

@@ -153,7 +153,7 @@ class _Child:
         process = self._ready()
         try:
             self._busy = True
-            kind, value, worn = self._exchange(process, job, self._timeout)
+            kind, value, recycle = self._exchange(process, job, self._timeout)
         except _TookTooLongError as late:
             return JobResult(index, failure="timeout", detail=str(late))
         except _LostError as lost:
@@ -161,7 +161,7 @@ class _Child:
         finally:
             self._busy = False
         self._served += 1
-        if worn or (self._start[2] is not None and self._served >= _JOBS_PER_WORKER):
+        if recycle or (self._start[2] is not None and self._served >= _JOBS_PER_WORKER):
             self.stop()  # the next job finds a fresh one
         if kind == "stop":
             raise value
@@ -350,7 +350,7 @@ def _answer_all(questions: BinaryIO, answers: BinaryIO, folder: str) -> None:
             else:
                 if confined is not None:
                     confined.before_job()
-                answer = ("ok", handle(message), confined is not None and confined.worn())
+                answer = ("ok", handle(message), confined is not None and confined.should_recycle())
         except EvalkitError as error:
             answer = ("stop", error, False)
         except MemoryError:

@@ -88,7 +88,7 @@ class Confined:
         _, hard = resource.getrlimit(resource.RLIMIT_CPU)
         resource.setrlimit(resource.RLIMIT_CPU, (_at_most(seconds, hard), hard))
 
-    def worn(self) -> bool:
+    def should_recycle(self) -> bool:
         """Return whether so much memory was not given back that the next job should have a fresh process."""
         return bool(self._baseline) and _held(self.limits) - self._baseline > self.limits.memory_bytes // 2
 

@@ -224,7 +224,7 @@ def test_nohup_is_heeded(tmp_path: Path, slow: Path, release: threading.Event) -
 def test_what_is_torn_down_half_way_is_silent_and_signals_are_given_back(
     number: signal.Signals, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from evalkit.cli.stopping import heard
+    from evalkit.cli.signals import handle_termination_signals
 
     class Half:
         def __del__(self) -> None:
@@ -241,7 +241,7 @@ def test_what_is_torn_down_half_way_is_silent_and_signals_are_given_back(
     before = [signal.getsignal(each) for each in SIGNALS]
     complain = sys.unraisablehook
     try:
-        with heard():
+        with handle_termination_signals():
             with pytest.raises(KeyboardInterrupt):
                 torn()
             gc.collect()

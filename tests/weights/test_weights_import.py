@@ -14,9 +14,8 @@ from weights_server import manifest, noise, role, sha256
 
 from evalkit.errors import InputError, StorageError
 from evalkit.weights.fetch import PARTS
-from evalkit.weights.imports import ImportReport, import_weights
+from evalkit.weights.imports import ImportReport, UnreadableError, import_candidates, import_weights
 from evalkit.weights.manifest import Backbones, load_backbones
-from evalkit.weights.offers import UnreadableError, offers
 from evalkit.weights.watch import Quiet
 
 A, B, C = noise(50_000, 1), noise(60_000, 2), noise(70_000, 3)
@@ -211,7 +210,9 @@ def test_a_bomb_is_not_unpacked(tmp_path: Path, folder: Path, heard: Heard) -> N
             at = data.index(size, place)
             data[at : at + 4] = len(B).to_bytes(4, "little")
     bomb.write_bytes(data)
-    offered = {Path(offer.shown).name: offer for offer in offers(bomb, lambda path: False, lambda path: False)}
+    offered = {
+        Path(offer.shown).name: offer for offer in import_candidates(bomb, lambda path: False, lambda path: False)
+    }
     with pytest.raises(UnreadableError, match=r"CRC|not as long as the archive states|The archive contradicts itself"):
         offered["bomb.zip:b.pth"].copy(tmp_path / "copy", len(B))
     assert not (tmp_path / "copy").exists()

@@ -19,14 +19,14 @@ import requests
 from weights_server import Behaviour, Server, manifest, noise, role, serving, sha256
 
 from evalkit.errors import StorageError, UsageError, WeightsError
-from evalkit.weights.fetch import PARTS, Source, fetch
+from evalkit.weights.fetch import PARTS, RemoteFile, fetch
 from evalkit.weights.manifest import Backbones, load_backbones
-from evalkit.weights.pull import Pulled, pull, select, with_siblings
-from evalkit.weights.transfer import CHUNK, MirrorError, Policy, _Session
+from evalkit.weights.pull import PullResult, pull, select, with_siblings
+from evalkit.weights.transfer import CHUNK, MirrorError, RetryPolicy, _Session
 from evalkit.weights.watch import Quiet
 
 BODY = noise(300_000)
-FAST = Policy(connect_seconds=5, read_seconds=5, retries=1, pause=0.0, unknown_limit=1_000_000)
+FAST = RetryPolicy(connect_seconds=5, read_seconds=5, retries=1, pause=0.0, unknown_limit=1_000_000)
 
 
 class Heard(Quiet):
@@ -73,7 +73,7 @@ def backbones(tmp_path: Path, roles: dict[str, dict[str, Any]], **more: Any) -> 
     return load_backbones(manifest(tmp_path, roles, **more))
 
 
-def pulled(chosen: Backbones, folder: Path, heard: Heard, *words: str) -> list[Pulled]:
+def pulled(chosen: Backbones, folder: Path, heard: Heard, *words: str) -> list[PullResult]:
     return pull(chosen, with_siblings(chosen, select(chosen, words).values()).values(), folder, heard, FAST)
 
 
@@ -92,10 +92,10 @@ def unfinished(folder: Path) -> list[str]:
 def test_a_file_is_fetched_checked_and_named(tmp_path: Path, folder: Path, server: Server, heard: Heard) -> None:
     server.paths["a.bin"] = Behaviour(BODY)
     chosen = backbones(tmp_path, {"face": role("a.bin", BODY, server.url("a.bin"))})
-    assert pulled(chosen, folder, heard) == [Pulled("a.bin", "fetched", server.url("a.bin"))]
+    assert pulled(chosen, folder, heard) == [PullResult("a.bin", "fetched", server.url("a.bin"))]
     assert (folder / "a.bin").read_bytes() == BODY
     assert unfinished(folder) == []
-    assert pulled(chosen, folder, heard) == [Pulled("a.bin", "there")]
+    assert pulled(chosen, folder, heard) == [PullResult("a.bin", "there")]
     assert len(server.requests) == 1
     assert server.requests[0].range is None
 
@@ -215,7 +215,7 @@ def test_after_a_wrong_digest_the_next_mirror_is_tried(
 ) -> None:
     server.paths |= {"bad": Behaviour(noise(300_000, 1)), "good": Behaviour(BODY)}
     chosen = backbones(tmp_path, {"face": role("a.bin", BODY, server.url("bad"), server.url("good"))})
-    assert pulled(chosen, folder, heard) == [Pulled("a.bin", "fetched", server.url("good"))]
+    assert pulled(chosen, folder, heard) == [PullResult("a.bin", "fetched", server.url("good"))]
     assert [request.range for request in server.requests] == [None, None]
     assert any(sha256(noise(300_000, 1)) in line for line in heard.lines)
 
@@ -224,7 +224,7 @@ def test_a_dead_first_mirror(tmp_path: Path, folder: Path, server: Server, heard
     server.paths["good"] = Behaviour(BODY)
     dead = dead_url("a.bin")
     chosen = backbones(tmp_path, {"face": role("a.bin", BODY, dead, server.url("good"))})
-    assert pulled(chosen, folder, heard) == [Pulled("a.bin", "fetched", server.url("good"))]
+    assert pulled(chosen, folder, heard) == [PullResult("a.bin", "fetched", server.url("good"))]
     assert any(dead in line and "refused" in line for line in heard.lines)
 
 
@@ -245,7 +245,7 @@ def test_when_all_mirrors_fail_each_is_named_with_its_reason(folder: Path, serve
     server.paths["page"] = Behaviour(BODY, headers={"Content-Type": "text/html; charset=utf-8"})
     urls = [dead_url("x"), server.url("gone"), server.url("page")]
     with pytest.raises(WeightsError) as caught:
-        fetch(Source("a.bin", urls, len(BODY), sha256(BODY)), folder, heard, FAST)
+        fetch(RemoteFile("a.bin", urls, len(BODY), sha256(BODY)), folder, heard, FAST)
     message = str(caught.value)
     for url, reason in zip(urls, ("refused", "HTTP 404", "a web page"), strict=True):
         assert url in message
@@ -339,7 +339,7 @@ def test_redirects_are_followed_to_http_only(tmp_path: Path, folder: Path, serve
     assert pulled(chosen, folder, heard)[0].result == "fetched"
     for name, reason in (("file", "neither http"), ("ftp", "neither http"), ("loop", "redirects")):
         with pytest.raises(WeightsError, match=reason):
-            fetch(Source("x.bin", [server.url(name)], len(BODY), sha256(BODY)), folder, heard, FAST)
+            fetch(RemoteFile("x.bin", [server.url(name)], len(BODY), sha256(BODY)), folder, heard, FAST)
 
 
 @pytest.mark.parametrize(
@@ -433,7 +433,7 @@ def test_a_dead_archive_leaves_the_other_addresses(tmp_path: Path, folder: Path,
     archives = {"pack.zip": {"sha256": "0" * 64, "bytes": 1000, "urls": [server.url("gone")]}}
     entry = role("det.onnx", BODY, server.url("det"), archive="pack.zip")
     chosen = backbones(tmp_path, {"face": entry}, archives=archives)
-    assert pulled(chosen, folder, heard) == [Pulled("det.onnx", "fetched", server.url("det"))]
+    assert pulled(chosen, folder, heard) == [PullResult("det.onnx", "fetched", server.url("det"))]
 
 
 # Trust on first use
@@ -549,7 +549,7 @@ def test_a_disk_that_fills_in_the_middle(tmp_path: Path, small_disk: Path, serve
 
 def test_an_interrupt_keeps_what_came(folder: Path, server: Server, heard: Heard) -> None:
     """Ctrl-C in the middle: the bytes stay, and the next call goes on after them."""
-    source = Source("a.bin", [server.url("a.bin")], len(BODY), sha256(BODY))
+    source = RemoteFile("a.bin", [server.url("a.bin")], len(BODY), sha256(BODY))
     server.paths["a.bin"] = Behaviour(BODY)
 
     class Interrupts(Heard):

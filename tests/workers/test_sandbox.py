@@ -144,4 +144,4 @@ def test_a_graphics_driver_may_map_much_more_than_it_uses() -> None:
 
 def test_nothing_is_in_force_when_it_is_off() -> None:
     assert enter(Limits(level="off")).parts == ()
-    assert not enter(Limits(level="off")).worn()
+    assert not enter(Limits(level="off")).should_recycle()

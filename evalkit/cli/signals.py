@@ -10,29 +10,29 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
-_AGAIN = "Run the same command again to go on"
-_CHANGE = (
+_RUN_AGAIN = "Run the same command again to go on"
+_BOARD_CHANGE = (
     "A change of the board is there as a whole or not at all, and 'evalkit board log' shows the last one. "
     "Run the same command again if it is not there."
 )
 # The words of a command -> what is true after it was stopped. The longest that fits counts.
-_WORDS: dict[tuple[str, ...], str] = {
-    (): f"What is finished is kept. {_AGAIN}.",
-    ("score",): f"The videos that are done are kept in the cache and not read again. {_AGAIN}.",
-    ("validate",): f"The videos that are done are kept in the cache and not read again. {_AGAIN}.",
-    ("demo",): f"What the folder holds is kept and not made again. {_AGAIN}.",
-    ("weights", "pull"): f"The bytes that came are kept. {_AGAIN}.",
+_MESSAGES: dict[tuple[str, ...], str] = {
+    (): f"What is finished is kept. {_RUN_AGAIN}.",
+    ("score",): f"The videos that are done are kept in the cache and not read again. {_RUN_AGAIN}.",
+    ("validate",): f"The videos that are done are kept in the cache and not read again. {_RUN_AGAIN}.",
+    ("demo",): f"What the folder holds is kept and not made again. {_RUN_AGAIN}.",
+    ("weights", "pull"): f"The bytes that came are kept. {_RUN_AGAIN}.",
     ("ratings", "import"): "All ratings of the file are on the board, or none. Run the same command again: nothing is "
     "added twice.",
     ("ratings", "report"): "The page is the one of before, or the new one. Run the same command again.",
     ("leaderboard",): "Every file is the one of before, or the new one. Run the same command again.",
-    ("board",): _CHANGE,
-    ("ratings", "screen"): _CHANGE,
+    ("board",): _BOARD_CHANGE,
+    ("ratings", "screen"): _BOARD_CHANGE,
 }
 
 
 @contextmanager
-def heard() -> Iterator[None]:
+def handle_termination_signals() -> Iterator[None]:
     """Let SIGTERM and SIGHUP do what Ctrl-C does, unless somebody wants them ignored (``nohup``).
 
     What is torn down half-way by any of them stays silent: the command says what became of it.
@@ -55,11 +55,11 @@ def heard() -> Iterator[None]:
         sys.unraisablehook = complain
 
 
-def words_for(arguments: Sequence[str]) -> str:
+def interruption_message(arguments: Sequence[str]) -> str:
     """Return the sentence for somebody whose command, called with ``arguments``, was stopped."""
     words = tuple(word for word in arguments if not word.startswith("-"))
-    fits = [key for key in _WORDS if words[: len(key)] == key]
-    return f"Interrupted. {_WORDS[max(fits, key=len)]}"
+    fits = [key for key in _MESSAGES if words[: len(key)] == key]
+    return f"Interrupted. {_MESSAGES[max(fits, key=len)]}"
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
