@@ -1,7 +1,7 @@
 """The exception tree. Every error says what happened, what was found or expected, and what to do.
 
 EvalkitError              exit code 4 unless a subclass says otherwise
-|-- UsageError            2   wrong words on the command line, unknown names
+|-- UsageError            2   a wrong command line, unknown names
 |-- InputError            1   the submission, the test set or another input file is at fault
 |   |-- ChallengeError    2   the challenge file is at fault
 |   |-- TestSetError      1
@@ -25,11 +25,11 @@ from evalkit.text import escape_message
 class EvalkitError(Exception):
     """Base of all errors that evalkit raises on purpose.
 
-    The texts may quote what strangers wrote: each is escaped and shortened here (`evalkit.text.escape_message`), so no
-    name can forge a line or drive a terminal.
+    The texts may quote untrusted names: each is escaped and shortened here (`evalkit.text.escape_message`), so that no
+    name can forge a line or control a terminal.
 
     Args:
-        what: one sentence that says what went wrong; a list or tuple of sentences stands on lines of their own.
+        what: one sentence about what went wrong; each sentence of a list or tuple gets its own line.
         found: what was there instead, when that helps.
         expected: what should have been there.
         fix: what the reader can do about it.
@@ -81,7 +81,7 @@ def _rebuild(
 
 
 class UsageError(EvalkitError):
-    """The words of the call are wrong: an unknown name, two options that exclude each other."""
+    """The command line is wrong: an unknown name, two options that exclude each other."""
 
     exit_code = 2
 
@@ -93,7 +93,7 @@ class InputError(EvalkitError):
 
 
 class ChallengeError(InputError):
-    """The challenge file does not say what a challenge must say."""
+    """The challenge file is invalid."""
 
     exit_code = 2
 
@@ -109,7 +109,7 @@ class SubmissionError(InputError):
 
 
 class MediaError(InputError):
-    """A file can't be read as the video, audio or image that it claims to be."""
+    """A file can't be read as video, audio or image."""
 
 
 class MachineError(EvalkitError):
@@ -117,11 +117,11 @@ class MachineError(EvalkitError):
 
 
 class WeightsError(MachineError):
-    """A weights file is missing, unreadable or not the one that was pinned."""
+    """A weights file is missing, unreadable or not the pinned one."""
 
 
 class MissingWeightsError(WeightsError):
-    """A weights file is not there; it can be fetched or imported."""
+    """A weights file is missing; it can be fetched or imported."""
 
 
 class StorageError(MachineError):

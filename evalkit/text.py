@@ -1,10 +1,10 @@
-"""Show strings that strangers wrote (names in a ZIP, CSV cells, metadata) without letting them act.
+"""Display untrusted text (names in a ZIP, CSV cells, metadata) safely.
 
-A name can hold escape sequences that drive a terminal, bidirectional overrides that make ``gpm.exe`` read ``exe.mpg``,
-or characters that nobody sees. `escape_for_display` makes all of them visible. Errors and findings escape their texts
-when they are made (`escape_message`), so that the code that words them passes names as they are; everything else is
-escaped where it is printed or written. `csv_cell` also keeps spreadsheets from computing what a cell says. HTML has
-its own escaping (jinja2) on top of this.
+A name can contain escape sequences that control a terminal, bidirectional overrides that make ``gpm.exe`` read
+``exe.mpg``, or invisible characters. `escape_for_display` makes all of them visible. Errors and findings escape their
+texts when they are made (`escape_message`), so that the code that words them passes names as they are; everything else
+is escaped where it is printed or written. `csv_cell` also keeps spreadsheets from evaluating a cell as a formula. HTML
+has its own escaping (jinja2) on top of this.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ ELLIPSIS = "\u2026"
 MESSAGE_LENGTH = 1_000  # characters of one part of an error or a finding
 EXCEL_CELL = 32_767  # characters that a spreadsheet's cell holds
 
-# Letters and marks by their Unicode category, yet drawn as nothing: joiners, fillers, variation selectors.
+# Letters and marks by their Unicode category that are drawn blank: joiners, fillers, variation selectors.
 _BLANK = frozenset(
     "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
     + "".join(map(chr, (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
@@ -27,10 +27,10 @@ _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 
 def hidden_characters(text: str) -> list[str]:
-    """Return the characters of ``text`` that act or hide instead of being seen, sorted, each once.
+    """Return the control and invisible characters of ``text``, sorted, each once.
 
     These are control characters (C0, C1, DEL), format characters (bidirectional overrides, zero-width, BOM, soft
-    hyphen), lone surrogates, line and paragraph separators, and letters that are drawn as nothing. Unusual spaces, as
+    hyphen), lone surrogates, line and paragraph separators, and letters that are drawn blank. Unusual spaces, as
     in the names of macOS screenshots, are not among them.
     """
     if text.isascii() and text.isprintable():
@@ -39,10 +39,10 @@ def hidden_characters(text: str) -> list[str]:
 
 
 def escape_for_display(text: str, limit: int = 200) -> str:
-    r"""Return ``text`` on one line, with everything invisible written out, at most ``limit`` characters long.
+    r"""Return ``text`` on one line, with invisible characters written out, at most ``limit`` characters long.
 
     Escape becomes ``\x1b``, a right-to-left override ``\u202e``, a line feed ``\n``. Backslashes stay as they are, so
-    that a second call changes nothing; the result is for reading and can't be turned back. A longer text ends in an
+    that a second call changes nothing; the result is for display and can't be reversed. A longer text ends in an
     ellipsis.
 
     Raises:
@@ -50,7 +50,7 @@ def escape_for_display(text: str, limit: int = 200) -> str:
     """
     if limit < 1:
         raise ValueError(f"limit must be at least 1, not {limit}")
-    # Every character yields at least one, so that what follows the first `limit` characters never matters.
+    # Every character yields at least one, so only the first `limit` + 1 characters matter.
     pieces = [_visible(char) for char in text[: limit + 1]]
     shown = "".join(pieces)
     if len(shown) <= limit:
@@ -71,11 +71,11 @@ def escape_message(text: str, limit: int = MESSAGE_LENGTH) -> str:
 
 
 def csv_cell(text: str, limit: int = EXCEL_CELL) -> str:
-    """Return ``text`` as a CSV cell that no spreadsheet takes for a formula.
+    """Return ``text`` as a CSV cell that no spreadsheet evaluates as a formula.
 
-    Escaped like all foreign text; an apostrophe goes before a text that starts, after any blanks, with ``= + - @``,
-    a tab or a line break. A plain number such as ``-0.25`` or ``+1e-3`` stays what it is. Quotes and commas are the
-    CSV writer's business.
+    Escaped like all untrusted text; an apostrophe is put before a text that starts, after any blanks, with ``= + - @``,
+    a tab or a line break. A plain number such as ``-0.25`` or ``+1e-3`` stays as it is. Quotes and commas are left to
+    the CSV writer.
     """
     shown = escape_for_display(text, limit)
     if not (text[:1] in _FORMULA or text.lstrip()[:1] in _FORMULA) or not text or _NUMBER.fullmatch(text):

@@ -106,13 +106,13 @@ def _is_plain(matrix: tuple[float, ...]) -> bool:
 def _rotation(video: VideoFacts, file: File) -> Iterable[Violation]:
     track, mp4 = video_track(file), file.facts.mp4
     matrices = [part.matrix for part in (track, mp4) if part is not None]
-    odd = next((matrix for matrix in matrices if not _is_plain(matrix)), None)
-    if odd is None and mp4 is not None and mp4.matrix != UPRIGHT and not (video.rotation % 360 or video.mirrored):
-        odd = mp4.matrix  # the track's matrix undoes it, for programs that read both
-    if odd is not None:
+    unusual = next((matrix for matrix in matrices if not _is_plain(matrix)), None)
+    if unusual is None and mp4 is not None and mp4.matrix != UPRIGHT and not (video.rotation % 360 or video.mirrored):
+        unusual = mp4.matrix  # the track's matrix undoes it, for programs that read both
+    if unusual is not None:
         yield Violation(
             "The video is rotated, stretched or sheared by metadata.",
-            found=f"a display matrix of {' '.join(f'{value:g}' for value in odd)}",
+            found=f"a display matrix of {' '.join(f'{value:g}' for value in unusual)}",
             expected="frames stored upright",
             fix=transcode(video),
         )

@@ -112,8 +112,8 @@ def audio_end_seconds(audio: AudioFacts) -> float:
 
 def transcode(video: VideoFacts | None) -> str:
     """Return the command that converts to upright H.264 4:2:0 with AAC; 4:2:0 needs even sizes."""
-    odd = video is not None and (video.width % 2 or video.height % 2)
+    has_odd_size = video is not None and (video.width % 2 or video.height % 2)
     return (
-        f"ffmpeg -i {{path}}{_EVEN if odd else ''} -c:v libx264 -pix_fmt yuv420p -crf 18"
+        f"ffmpeg -i {{path}}{_EVEN if has_odd_size else ''} -c:v libx264 -pix_fmt yuv420p -crf 18"
         " -c:a aac -movflags +faststart fixed.mp4"
     )

@@ -27,7 +27,7 @@ class Violation:
         message: one sentence, without the path.
         found: what is there.
         expected: what should be there.
-        fix: the command or step that solves it; ``{path}`` stands for the file's name, quoted for a shell.
+        fix: the command or step that solves it; ``{path}`` becomes the file's name, quoted for a shell.
         path: the member of the archive, when the rule's scope is not a single file.
         sample: the sample's id, when the fault is about a sample that has no file.
     """
@@ -44,7 +44,7 @@ class Violation:
 class Finding:
     """A violation together with its rule, as reports print it.
 
-    Its sentences may quote names and metadata that strangers wrote: they are escaped and shortened here. ``path``,
+    Its sentences may quote untrusted names and metadata: they are escaped and shortened here. ``path``,
     ``sample`` and the path inside ``fix`` stay as they are, for programs and shells; printing them needs
     `escape_for_display`.
     """
@@ -102,7 +102,7 @@ def run_rules(
             findings.append(
                 Finding(
                     rule=rule.id,
-                    severity=severity,  # type: ignore[arg-type]  # the challenge's model allows no other word
+                    severity=severity,  # type: ignore[arg-type]  # the challenge's model allows no other value
                     message=seen.message,
                     found=seen.found,
                     expected=seen.expected,

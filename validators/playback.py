@@ -50,16 +50,16 @@ def _hdr(video: VideoFacts, file: File) -> Iterable[Violation]:
 
 def _primaries(video: VideoFacts, file: File) -> Iterable[Violation]:
     seen = dict.fromkeys([*([video.primaries] if video.primaries else []), *video.all_primaries])
-    odd = next((name for name in seen if name not in COMMON_PRIMARIES), None)
-    if odd is not None and not HDR.keys() & {video.transfer, *video.transfers}:
+    unusual = next((name for name in seen if name not in COMMON_PRIMARIES), None)
+    if unusual is not None and not HDR.keys() & {video.transfer, *video.transfers}:
         part = " in a part of the frames" if len(seen) > 1 else ""
         yield Violation(
             "The colour primaries are unusual; the frames are scored as if they were bt709.",
-            found=odd + part,
+            found=unusual + part,
             expected="bt709",
             fix="Make the video again with one set of primaries."
             if part
-            else f"ffmpeg -i {{path}} -vf '{_tagged(video, 'bt709', odd)},zscale=p=bt709:t=bt709:m=bt709:r=tv,"
+            else f"ffmpeg -i {{path}} -vf '{_tagged(video, 'bt709', unusual)},zscale=p=bt709:t=bt709:m=bt709:r=tv,"
             "format=yuv420p' -c:v libx264 -crf 18 -c:a copy fixed.mp4",
         )
 

@@ -45,22 +45,22 @@ def _index(file: File) -> Iterable[Violation]:
     streams = (facts.video is not None) + (facts.audio is not None)
     if facts.video is not None and is_truncated(facts.video):
         return
-    twice = dict.fromkeys(name for track in used_tracks(file) for name in track.repeated_boxes)
-    odd = next((words for track in _listed(facts) if (words := _wrong_list(track, facts))), None)
+    repeated = dict.fromkeys(name for track in used_tracks(file) for name in track.repeated_boxes)
+    fault = next((words for track in _listed(facts) if (words := _wrong_list(track, facts))), None)
     if len(used_tracks(file)) < streams:
-        odd = "a track that is not in the index"
+        fault = "a track that is not in the index"
     if facts.mp4 is not None and facts.mp4.misplaced:
-        odd = ", ".join(facts.mp4.misplaced) + " inside the index"
+        fault = ", ".join(facts.mp4.misplaced) + " inside the index"
     if facts.video is not None and "-" in facts.video.sample_aspect_ratio:
-        odd = f"pixels of the shape {facts.video.sample_aspect_ratio}"
+        fault = f"pixels of the shape {facts.video.sample_aspect_ratio}"
     if facts.mp4 is not None and facts.mp4.indexes > 1:
-        odd = f"{facts.mp4.indexes} indexes (moov)"
-    if twice:
-        odd = "more than one " + ", ".join(twice)
-    if odd is not None:
+        fault = f"{facts.mp4.indexes} indexes (moov)"
+    if repeated:
+        fault = "more than one " + ", ".join(repeated)
+    if fault is not None:
         yield Violation(
             "The index violates the MP4 standard; programs differ in what they read from it.",
-            found=odd,
+            found=fault,
             expected="one valid description of every track",
             fix="ffmpeg -i {path} -map 0:V:0 -map '0:a:0?' -c copy fixed.mp4",
         )
@@ -143,11 +143,11 @@ def _disabled(file: File) -> Iterable[Violation]:
 
 def _edit_list(file: File) -> Iterable[Violation]:
     for track in used_tracks(file):
-        odd = unusual_edits(track)
-        if odd is not None and container_fits(file):
+        fault = unusual_edits(track)
+        if fault is not None and container_fits(file):
             yield Violation(
                 f"The edit list of the {track.kind} track is interpreted differently by programs.",
-                found=odd,
+                found=fault,
                 expected="no edit list, or one delay and one cut",
                 fix="ffmpeg -i {path} -fps_mode cfr -c:v libx264 -pix_fmt yuv420p -crf 18 -c:a aac fixed.mp4",
             )

@@ -27,7 +27,7 @@ _MAGIC = (
     (b"\x93NUMPY", "a NumPy array"),
     (b"#EXTM3U", "a playlist (M3U8), not a video"),
     (b"ffconcat", "a list of files (ffconcat), not a video"),
-    (b"version https://git-lfs", "a Git LFS pointer, not the file that it stands for"),
+    (b"version https://git-lfs", "a Git LFS pointer, not the file itself"),
 )
 _RIFF = {b"AVI ": "an AVI file", b"WAVE": "a WAV file", b"WEBP": "a WebP image"}
 _CONTAINERS = {

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 Times = NDArray[np.float64]
 Indices = NDArray[np.int64]
-MAX_TICKS = 1_000_000  # eleven hours at 25 frames/s; a time stamp may lie years ahead
+MAX_TICKS = 1_000_000  # eleven hours at 25 frames/s; a time stamp may be years ahead
 
 
 class Sampling(Protocol):

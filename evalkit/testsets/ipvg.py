@@ -93,7 +93,7 @@ def _check_numbers(person: Path, prompts: list[Path]) -> None:
 def read_eval_json(file: Path) -> TestSet:
     """Return the samples of an IPVG 2026 ``eval.json``; ids are 1, 2, ... in the order of the list.
 
-    An object of entries is read like a list: in the order of its keys when they are numbers, else as they stand.
+    An object of entries is read like a list: by its keys when they are numbers, else in the order of the file.
 
     Raises:
         TestSetError: naming the entry that is malformed.

@@ -261,7 +261,7 @@ def test_damaged_files_never_raise(tmp_path, tiny, seed):
         (b"RIFF\x00\x00\x00\x00WEBP", "a WebP image"),
         (b"#EXTM3U\n#EXTINF:1\nother.mp4\n", "a playlist (M3U8), not a video"),
         (b"ffconcat version 1.0\nfile other.mp4\n", "a list of files (ffconcat), not a video"),
-        (b"version https://git-lfs.github.com/spec/v1\noid", "a Git LFS pointer, not the file that it stands for"),
+        (b"version https://git-lfs.github.com/spec/v1\noid", "a Git LFS pointer, not the file itself"),
         (b"<!DOCTYPE html>\n<html><body>404</body></html>", "a web page (HTML)"),
         (("Grüße an alle, " * 600).encode(), "a text file"),
         (bytes(9000), "nothing but zero bytes at the start"),

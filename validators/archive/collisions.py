@@ -52,7 +52,7 @@ def _file_is_folder(listing: Listing) -> Iterator[Violation]:
     """Find files that also appear as a folder: ``a`` beside ``a/b``, in any spelling of ``a``."""
     found: dict[str, Violation] = {}
     around: list[tuple[str, list[Member]]] = []  # the files so far that could hold the name at hand, outermost first
-    # With a slash at its end, every name stands right before the names that it holds.
+    # With a slash at its end, every name sorts directly before the names of its contents.
     for name, member in sorted(
         zip((f"{name}/" for name in listing.folded_names), listing.members, strict=True), key=lambda pair: pair[0]
     ):

@@ -84,7 +84,7 @@ def stored_name(part: str) -> str:
 
 
 def _without_streams(names: list[str]) -> list[str]:
-    """Return the folded names with every ``a:x`` cut to ``a`` that stands beside an ``a``."""
+    """Return the folded names with every ``a:x`` cut to ``a`` where there is also an ``a``."""
     tree: dict[tuple[int, str], int] = {}  # a folder's number and a name in it: that name's own number
     result = list(names)
     # Names without streams first; of the others, a folder before what it holds.
