@@ -67,14 +67,14 @@ smoke: wheel
 	scripts/smoke_wheel.sh
 
 bench: $(STAMP)
-	$(BIN)/python -m benchmarks.run
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.run
 
 bench-networks: $(STAMP)
 	$(BIN)/python -m benchmarks.networks
 	$(BIN)/python -m benchmarks.five_metrics
 
 bench-sandbox: $(STAMP)
-	$(BIN)/python -m benchmarks.sandbox
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.sandbox
 
 # The networks go to build/bundled; 'python -m training.publish build/bundled --install' makes them the bundled ones.
 train-bundled: $(STAMP)

@@ -33,8 +33,8 @@ from evalkit.metrics.sync.arithmetic import summarise
 from evalkit.metrics.sync.distances import shift_distances, window_count
 from evalkit.metrics.sync.mfcc import mfcc
 from evalkit.metrics.sync.tracks import crop, smooth, track_faces
-from evalkit.reference_models.generators.run import make_submission
-from evalkit.reference_models.puppet.worldmaker import World, make_world
+from evalkit.reference_models.generation.submission import make_submission
+from evalkit.reference_models.puppet.testset import World, make_world
 from evalkit.testsets.model import TestSet, load_testset
 from evalkit.weights.store import file_sha256
 from training.publish import manifest

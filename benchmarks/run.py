@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import shapes
+
 from evalkit import api
-from evalkit.reference_models import shapes
 
 VIDEOS = 12
 SECONDS = 5.0

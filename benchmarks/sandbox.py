@@ -13,8 +13,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+import shapes
+
 from evalkit import api
-from evalkit.reference_models import shapes
 from evalkit.workers.sandbox import Level
 
 LEVELS: tuple[Level, ...] = ("off", "full")

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import shapes
 
 from evalkit.media.decode import iter_frames
-from evalkit.reference_models import shapes
 from evalkit.scoring.scorecard import Scorecard
 
 SOURCE = Path(__file__).parent / "thirdparty"

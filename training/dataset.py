@@ -26,8 +26,8 @@ from evalkit.reference_models.puppet import captions
 from evalkit.reference_models.puppet.landmarks import landmarks
 from evalkit.reference_models.puppet.look import BACKGROUNDS, CLOTHES, COLLARS, ROOMS, Look, make_look
 from evalkit.reference_models.puppet.motion import ACTIONS, MOODS, Action, performance
-from evalkit.reference_models.puppet.painter import Painter
 from evalkit.reference_models.puppet.phonemes import utterance
+from evalkit.reference_models.puppet.renderer import Painter
 from evalkit.reference_models.puppet.scene import Scene
 from evalkit.reference_models.puppet.voice import make_voice, synthesize
 from evalkit.workers.pool import Workers

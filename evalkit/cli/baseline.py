@@ -12,8 +12,8 @@ from evalkit.cli.options import as_json as json_option
 from evalkit.cli.options import backbones_option, example, progress_on, quiet_option, say, workers_option
 
 if TYPE_CHECKING:
+    from evalkit.reference_models.generation.submission import GenerationRun
     from evalkit.reference_models.generators.base import GeneratorRecord
-    from evalkit.reference_models.generators.run import Run
 
 INCOMPLETE = 3
 
@@ -124,7 +124,7 @@ def run(
     A sample that can't be made is left out and named; exit code 3 then. speed.json in the ZIP says how fast it was:
     measure with --workers 1 on an idle machine.
     """
-    from evalkit.reference_models.generators.run import make_submission
+    from evalkit.reference_models.generation.submission import make_submission
     from evalkit.scoring.engines.local import default_workers
     from evalkit.scoring.progress import shown
     from evalkit.testsets.model import load_testset
@@ -153,7 +153,7 @@ def run(
         raise click.exceptions.Exit(INCOMPLETE)
 
 
-def run_json(done: Run, name: str) -> dict[str, Any]:
+def run_json(done: GenerationRun, name: str) -> dict[str, Any]:
     """Return what came of a run as plain data."""
     return {
         "schema": 1,
@@ -187,7 +187,7 @@ def _generator(
     return str(name), options
 
 
-def _print(done: Run, total: int) -> None:
+def _print(done: GenerationRun, total: int) -> None:
     from evalkit.text import escape_for_display
 
     for sample, reason in list(done.failures.items())[:20]:

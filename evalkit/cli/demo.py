@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from evalkit.challenges.model import Challenge
     from evalkit.cli.demo_board import Published
-    from evalkit.reference_models.showcase import Showcase, Team
+    from evalkit.reference_models.demo_challenge import Showcase, Team
     from evalkit.reports.comparison.model import Comparison
     from evalkit.scoring.progress import Progress
     from evalkit.scoring.scorecard import Scorecard
@@ -64,7 +64,7 @@ def demo(
     """
     from evalkit.cli.leaderboard import print_standings
     from evalkit.leaderboard.serialise import as_dict
-    from evalkit.reference_models.showcase import Showcase
+    from evalkit.reference_models.demo_challenge import Showcase
     from evalkit.scoring.engines.local import default_workers
 
     started = time.monotonic()
@@ -98,7 +98,7 @@ class _Run:
     def everything(self) -> tuple[Comparison, Published]:
         """Make what is missing and write the pages."""
         from evalkit.cli.demo_board import publish
-        from evalkit.reference_models.showcase import DAMAGED, REFUSED, TEAMS
+        from evalkit.reference_models.demo_challenge import DAMAGED, REFUSED, TEAMS
 
         show = self._show
         show.claim()
@@ -135,7 +135,7 @@ class _Run:
 
     def _score(self, team: Team, challenge: Challenge, testset: TestSet) -> Scorecard:
         from evalkit import api
-        from evalkit.reference_models.showcase import BACKBONES
+        from evalkit.reference_models.demo_challenge import BACKBONES
 
         path, out = self._show.submission_file(team), self._show.folder / "scorecards" / team.name
         found = _fitting(out, path, challenge, testset)
@@ -165,7 +165,7 @@ class _Run:
         return place
 
     def _compare(self, cards: dict[str, Scorecard], refused: Path) -> Comparison:
-        from evalkit.reference_models.showcase import DAMAGED, REFUSED, TEAMS
+        from evalkit.reference_models.demo_challenge import DAMAGED, REFUSED, TEAMS
         from evalkit.reports.comparison.inputs import Entry, load_inputs
         from evalkit.reports.comparison.media import Media, read_pictures
         from evalkit.reports.comparison.model import make_comparison
@@ -222,7 +222,7 @@ def _fitting(folder: Path, submission: Path, challenge: Challenge, testset: Test
     """Return the scorecard in ``folder`` when it is of this submission, challenge, test set and set of backbones."""
     from evalkit._version import __version__
     from evalkit.errors import InputError
-    from evalkit.reference_models.showcase import BACKBONES
+    from evalkit.reference_models.demo_challenge import BACKBONES
     from evalkit.scoring.scorecard import Scorecard
     from evalkit.submission.model import Submission
 

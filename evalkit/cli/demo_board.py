@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from evalkit.board import Board
     from evalkit.challenges.model import Challenge
     from evalkit.leaderboard.model import Leaderboard
-    from evalkit.reference_models.showcase import Showcase
+    from evalkit.reference_models.demo_challenge import Showcase
     from evalkit.scoring.progress import Progress
     from evalkit.scoring.scorecard import Scorecard
     from evalkit.testsets.model import TestSet

@@ -45,7 +45,7 @@ def make(
 
     Lips and sound agree by construction. The same options give the same bytes; a run that was stopped goes on.
     """
-    from evalkit.reference_models.puppet.worldmaker import World, make_world
+    from evalkit.reference_models.puppet.testset import World, make_world
     from evalkit.scoring.engines.local import default_workers
     from evalkit.scoring.progress import shown
 

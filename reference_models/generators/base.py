@@ -1,7 +1,7 @@
-"""What a generator is: a record of what it needs, and a call that makes one sample's video.
+"""A generator: a record of its options and inputs, and a call that generates the video of one sample.
 
-Built-ins and third parties register alike: an entry point in the group ``evalkit.generators`` names a sequence of
-subclasses of `Generator`.
+A module that assigns ``GENERATORS``, a sequence of subclasses of `Generator`, registers them. docs/add-a-generator.md
+shows a complete one.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from evalkit.errors import InputError, UsageError, did_you_mean
 from evalkit.registry import GENERATORS, index_by_name, load_group
 from evalkit.testsets.model import TimelineEvent
 
-Picture = NDArray[np.uint8]
-Value = int | float | str
-Field = Literal["reference_images", "audio", "reference_video", "text"]
+RgbImage = NDArray[np.uint8]  # (H, W, 3)
+OptionValue = int | float | str
+SampleField = Literal["reference_images", "audio", "reference_video", "text"]
 
 
 class GenerationError(InputError):
-    """One sample can't be made; the run goes on with the next."""
+    """One sample can't be generated; the run continues with the next."""
 
 
 @dataclass(frozen=True)
-class Option:
+class GeneratorOption:
     """One option of a generator. Its type is the type of its default.
 
     Args:
@@ -39,21 +39,21 @@ class Option:
         default: int, float or str.
         help: one line.
         low, high: range of a number, both ends included.
-        choices: the words that are allowed, for a text.
+        choices: the allowed words, for text.
     """
 
     name: str
-    default: Value
+    default: OptionValue
     help: str
     low: float | None = None
     high: float | None = None
     choices: tuple[str, ...] = ()
 
-    def parse(self, value: Any) -> Value:
-        """Return ``value`` (a number, or a text from the command line) as the option's type.
+    def parse(self, value: Any) -> OptionValue:
+        """Return ``value`` (a number, or text from the command line) as the option's type.
 
         Raises:
-            UsageError: when it is no such number, out of range, or not among the choices.
+            UsageError: the type is wrong, or the value is out of range or not among the choices.
         """
         kind = type(self.default)
         if isinstance(value, bool) or (kind is int and isinstance(value, float) and not value.is_integer()):
@@ -79,41 +79,41 @@ class Option:
 
     @property
     def range_text(self) -> str:
-        """What values are allowed, in words."""
+        """The allowed values, in words."""
         if isinstance(self.default, str):
-            return " or ".join(self.choices) if self.choices else "a text"
+            return " or ".join(self.choices) if self.choices else "text"
         word = "a whole number" if isinstance(self.default, int) else "a number"
         if self.low is None and self.high is None:
             return word
         return f"{word} from {self._low:g} to {self._high:g}"
 
     def _wrong(self, value: Any) -> UsageError:
-        return UsageError(f"The option '{self.name}' can't be that.", found=repr(value), expected=self.range_text)
+        return UsageError(f"The option '{self.name}' has a wrong value.", found=repr(value), expected=self.range_text)
 
 
 @dataclass(frozen=True)
 class GeneratorRecord:
-    """What is known of a generator without running it.
+    """Metadata of a generator, known without running it.
 
     Args:
-        name: how the command line and reports call it.
+        name: on the command line and in reports.
         title: one line.
-        needs: fields that a sample must have.
-        control: whether it is made to be wrong in a known way (or perfect), to show what metrics see.
+        needs: inputs that a sample must have.
+        control: whether its output has a known fault (or none at all), to show which metric detects it.
         options: what can be set.
     """
 
     name: str
     title: str
-    needs: frozenset[Field] = frozenset()
+    needs: frozenset[SampleField] = frozenset()
     control: bool = False
-    options: tuple[Option, ...] = ()
+    options: tuple[GeneratorOption, ...] = ()
 
-    def resolve(self, given: Mapping[str, Any]) -> dict[str, Value]:
+    def resolve(self, given: Mapping[str, Any]) -> dict[str, OptionValue]:
         """Return every option's value: the given ones, and defaults for the rest.
 
         Raises:
-            UsageError: for an unknown name or a value that does not fit.
+            UsageError: for an unknown name or an invalid value.
         """
         known = {option.name: option for option in self.options}
         for name in given:
@@ -126,17 +126,17 @@ class GeneratorRecord:
 
 
 @dataclass(frozen=True)
-class Target:
-    """The video that is asked for.
+class VideoTarget:
+    """The requested video.
 
     Args:
-        fps: frames per second, for a generator that is free to choose.
-        seconds: length: the speech's, else the reference video's, else the timeline's, else 4.
-        frames: ``seconds * fps``, rounded, at least the challenge's least number.
-        width, height: even, in pixels; the reference video's, else the first reference image's within 512.
-        sound_rate: samples a second of the sound.
-        sound_required: whether the challenge refuses a file without a sound track.
-        least_fps, most_fps: the challenge's range.
+        fps: frames per second, for a generator that can choose.
+        seconds: length of the speech, else of the reference video, else of the timeline, else 4.
+        frames: ``seconds * fps``, rounded, at least the challenge's minimum.
+        width, height: even, in pixels; of the reference video, else of the first reference image, at most 512.
+        audio_rate: sampling rate in Hz.
+        audio_required: whether the challenge rejects a file without an audio stream.
+        min_fps, max_fps: the challenge's range.
     """
 
     fps: Fraction
@@ -144,37 +144,37 @@ class Target:
     frames: int
     width: int
     height: int
-    sound_rate: int = 16_000
-    sound_required: bool = False
-    least_fps: float = 0.0
-    most_fps: float = float("inf")
+    audio_rate: int = 16_000
+    audio_required: bool = False
+    min_fps: float = 0.0
+    max_fps: float = float("inf")
 
 
-def _nobody(steps: int) -> Request:
-    raise GenerationError("The sample stands alone: there is no other person.", found=f"{steps} people further")
+def _no_other_person(steps: int) -> GenerationRequest:
+    raise GenerationError("The test set shows no other person.", found=f"{steps} people further")
 
 
 @dataclass(frozen=True)
-class Request:
+class GenerationRequest:
     """One sample to generate.
 
     Args:
         sample: its id.
-        seed: made of the run's seed and the id, so that the order of work changes nothing.
-        target: what is asked for.
-        output: a place for a finished MP4 file, for generators that write one themselves.
-        reference_images: paths of the faces to keep.
+        seed: derived from the run's seed and the id, so that it doesn't depend on the order of samples.
+        target: the requested video.
+        output: path for a finished MP4 file, for generators that write one themselves.
+        reference_images: paths of images of the person.
         audio: path of the speech.
         text: caption or prompt.
         timeline: actions with their times.
-        reference_video: path of the real video: the truth, which only controls should read.
-        person: whom the sample shows, as far as the test set says.
-        after: ``after(k)`` is the request of the k-th next other person in the test set.
+        reference_video: path of the real video, the ground truth; only controls should read it.
+        person: who the sample shows, if the test set says it.
+        after: ``after(k)`` returns the request of the k-th next other person in the test set.
     """
 
     sample: str
     seed: int
-    target: Target
+    target: VideoTarget
     output: Path
     reference_images: tuple[Path, ...] = ()
     audio: Path | None = None
@@ -182,38 +182,38 @@ class Request:
     timeline: tuple[TimelineEvent, ...] | None = None
     reference_video: Path | None = None
     person: str = ""
-    after: Callable[[int], Request] = field(default=_nobody, compare=False, repr=False)
+    after: Callable[[int], GenerationRequest] = field(default=_no_other_person, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
-class Clip:
+class GeneratedClip:
     """A generated video.
 
     Args:
-        frames: (H, W, 3) uint8 RGB, all of one size; made when they are asked for, so that the time to the first one
-            can be measured.
+        frames: (H, W, 3) uint8 RGB, all of one size; an iterator that generates them one by one lets the time to the
+            first frame be measured.
         fps: frames per second.
-        sound: (N,) float32 mono in -1..1, or ``None`` for no sound track.
-        rate: of ``sound``, in Hz.
-        count: how many frames there are, where that is known beforehand.
+        audio: (N,) float32 mono in -1..1, or ``None`` for no audio stream.
+        rate: sampling rate of ``audio`` in Hz.
+        count: number of frames, if known beforehand.
     """
 
-    frames: Iterable[Picture]
+    frames: Iterable[RgbImage]
     fps: float | Fraction
-    sound: NDArray[np.float32] | None = None
+    audio: NDArray[np.float32] | None = None
     rate: int = 16_000
     count: int | None = None
 
 
 class Generator(ABC):
-    """Makes videos. One instance per worker process; load models in ``__init__``, which no timing counts.
+    """Generates videos. One instance per worker process; ``__init__`` loads models and is not timed.
 
     Args:
-        options: checked against the record; defaults fill the rest.
+        options: validated against the record; the others have their defaults.
         backbones: name or file of a set of weights, for generators that use networks.
 
     Raises:
-        UsageError: an option is unknown or does not fit.
+        UsageError: an option is unknown or invalid.
     """
 
     record: ClassVar[GeneratorRecord]
@@ -223,21 +223,21 @@ class Generator(ABC):
         self.backbones = backbones
 
     @property
-    def needs(self) -> frozenset[Field]:
-        """Fields that a sample must have, with these options."""
+    def needs(self) -> frozenset[SampleField]:
+        """Inputs that a sample must have, with these options."""
         return self.record.needs
 
     @abstractmethod
-    def generate(self, request: Request) -> Clip | Path:
+    def generate(self, request: GenerationRequest) -> GeneratedClip | Path:
         """Return the sample's video: frames, or the path of a finished MP4 file (``request.output``, say).
 
         Raises:
-            GenerationError: this sample can't be made; the run goes on. Any other exception counts alike.
+            GenerationError: this sample can't be generated; the run continues, as after any other exception.
         """
 
 
 def sample_seed(seed: int, sample: str) -> int:
-    """Return 64 bits made of the run's seed and a sample's id."""
+    """Return a 64-bit seed derived from the run's seed and a sample's id."""
     return int.from_bytes(hashlib.sha256(f"{seed}\0{sample}".encode()).digest()[:8], "big")
 
 
@@ -245,7 +245,7 @@ def generator_registry() -> dict[str, type[Generator]]:
     """Return every registered generator by name.
 
     Raises:
-        PluginError: naming both owners, when two have the same name.
+        PluginError: two generators have the same name; the error names both packages.
     """
     return index_by_name(load_group(GENERATORS), lambda kind: str(kind.record.name), "generator")
 
@@ -254,7 +254,7 @@ def find_generator(name: str) -> type[Generator]:
     """Return the generator of that name.
 
     Raises:
-        UsageError: with the nearest known name.
+        UsageError: there is none; the error suggests the nearest name.
     """
     registry = generator_registry()
     if name not in registry:

@@ -1,6 +1,6 @@
-"""Controls: videos with one known fault, to show which metric sees it. At 0 each is its base unchanged.
+"""Controls: videos with one known fault, to show which metric detects it. With strength 0 each equals its base.
 
-The base is the reference video, or another baseline where a test set has no reference videos (``base=warp``).
+The base is the reference video, or another baseline for a test set without reference videos (``base=warp``).
 """
 
 from __future__ import annotations
@@ -16,80 +16,80 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.reference_models.generators.base import (
-    Clip,
-    Field,
+    GeneratedClip,
     GenerationError,
+    GenerationRequest,
     Generator,
+    GeneratorOption,
     GeneratorRecord,
-    Option,
-    Picture,
-    Request,
+    RgbImage,
+    SampleField,
 )
-from evalkit.reference_models.generators.pictures import reordered
-from evalkit.reference_models.generators.simple import Still, Truth
-from evalkit.reference_models.generators.warp import Warp
+from evalkit.reference_models.generators.inputs import reorder_frames
+from evalkit.reference_models.generators.truth import ReferenceCopy, StillImage
+from evalkit.reference_models.generators.warp.generator import WarpedFace
 
-BASES: Mapping[str, type[Generator]] = {"truth": Truth, "warp": Warp, "still": Still}
-BASE = Option("base", "truth", "what the fault is put into", choices=tuple(BASES))
-SHIFT_RATE = 25  # frames a second that `late` counts in
+BASE_GENERATORS: Mapping[str, type[Generator]] = {"truth": ReferenceCopy, "warp": WarpedFace, "still": StillImage}
+BASE_OPTION = GeneratorOption("base", "truth", "what the fault is applied to", choices=tuple(BASE_GENERATORS))
+SHIFT_RATE = 25  # frames per second in which `late` counts
 
 
-class Control(Generator):
-    """A base and what is done to its clip."""
+class ControlGenerator(Generator):
+    """A base generator and the fault that is applied to its clip."""
 
     def __init__(self, options: Mapping[str, Any] | None = None, backbones: str = "published") -> None:
         super().__init__(options, backbones)
-        self.base = BASES[str(self.options["base"])](backbones=backbones)
+        self.base = BASE_GENERATORS[str(self.options["base"])](backbones=backbones)
 
     @property
-    def needs(self) -> frozenset[Field]:
-        """What the base needs."""
+    def needs(self) -> frozenset[SampleField]:
+        """The inputs that the base needs."""
         return self.base.needs
 
-    def generate(self, request: Request) -> Clip:
+    def generate(self, request: GenerationRequest) -> GeneratedClip:
         """Return the base's clip with the fault."""
         clip = self.base.generate(request)
-        if not isinstance(clip, Clip):
-            raise GenerationError("A control needs frames, not a finished file.")
+        if not isinstance(clip, GeneratedClip):
+            raise GenerationError("A control needs a base that returns frames, not a file.")
         return self.change(clip, request)
 
     @abstractmethod
-    def change(self, clip: Clip, request: Request) -> Clip:
+    def change(self, clip: GeneratedClip, request: GenerationRequest) -> GeneratedClip:
         """Return ``clip`` with the fault."""
 
 
-def _record(name: str, title: str, *options: Option) -> GeneratorRecord:
-    return GeneratorRecord(name, title, frozenset({"reference_video"}), control=True, options=(*options, BASE))
+def _record(name: str, title: str, *options: GeneratorOption) -> GeneratorRecord:
+    return GeneratorRecord(name, title, frozenset({"reference_video"}), control=True, options=(*options, BASE_OPTION))
 
 
-class Late(Control):
-    """Sound later than the lips.
+class LateAudio(ControlGenerator):
+    """Audio later than the video.
 
-    The file's sound stays the official speech and the pictures move instead: metrics of lip sync compare the pictures
-    with the test set's speech, not with the file's sound track, and would not see a sound track that moved.
+    The file's audio stays the official speech and the frames are shifted instead: lip-sync metrics compare the frames
+    with the test set's speech, not with the file's audio, and would not detect shifted audio.
     """
 
     record = _record(
         "late",
-        "sound k frames later than the lips; the pictures move, the sound stays the speech",
-        Option("frames", 6, "25ths of a second that the sound is late; negative: early", -50, 50),
+        "audio k frames later than the video; the frames are shifted, the audio stays the speech",
+        GeneratorOption("frames", 6, "how late the audio is, in 25ths of a second; negative: early", -50, 50),
     )
 
-    def change(self, clip: Clip, request: Request) -> Clip:
-        """Show at time t what belongs to t + frames/25; the first or last frame fills the gap."""
+    def change(self, clip: GeneratedClip, request: GenerationRequest) -> GeneratedClip:
+        """Show the frame of time t + frames/25 at time t; the first or last frame fills the gap."""
         steps = round(int(self.options["frames"]) * float(clip.fps) / SHIFT_RATE)
-        return replace(clip, frames=shifted(clip.frames, steps))
+        return replace(clip, frames=shift_frames(clip.frames, steps))
 
 
-def shifted(frames: Iterable[Picture], steps: int) -> Iterator[Picture]:
-    """Yield as many frames as come in, ``out[i] = in[clamp(i + steps)]``."""
+def shift_frames(frames: Iterable[RgbImage], steps: int) -> Iterator[RgbImage]:
+    """Yield the same number of frames, ``out[i] = in[clamp(i + steps)]``."""
     if steps < 0:
         return _delayed(frames, -steps)
     return _advanced(frames, steps)
 
 
-def _advanced(frames: Iterable[Picture], steps: int) -> Iterator[Picture]:
-    last: Picture | None = None
+def _advanced(frames: Iterable[RgbImage], steps: int) -> Iterator[RgbImage]:
+    last: RgbImage | None = None
     left = 0
     for index, frame in enumerate(frames):
         last = frame
@@ -101,150 +101,150 @@ def _advanced(frames: Iterable[Picture], steps: int) -> Iterator[Picture]:
             yield last
 
 
-def _delayed(frames: Iterable[Picture], steps: int) -> Iterator[Picture]:
-    waiting: deque[Picture] = deque()
+def _delayed(frames: Iterable[RgbImage], steps: int) -> Iterator[RgbImage]:
+    waiting: deque[RgbImage] = deque()
     for frame in frames:
         waiting.append(frame)
         yield waiting[0] if len(waiting) <= steps else waiting.popleft()
 
 
-class Swap(Control):
-    """The pictures of another person, with the sample's own speech."""
+class SwappedPerson(ControlGenerator):
+    """Frames of another person with the sample's own speech."""
 
     record = _record(
         "swap",
-        "the pictures of another person with the sample's own speech",
-        Option("people", 1, "how many people further in the test set; 0: the sample's own", 0, 1000),
+        "frames of another person with the sample's own speech",
+        GeneratorOption("people", 1, "how many people further in the test set; 0: the same person", 0, 1000),
     )
 
-    def generate(self, request: Request) -> Clip:
-        """Return the other person's clip; a reference video runs forth and back until the speech ends."""
+    def generate(self, request: GenerationRequest) -> GeneratedClip:
+        """Return the other person's clip; a reference video that is too short is played forwards and backwards."""
         steps = int(self.options["people"])
         if steps == 0:
             return super().generate(request)
         other = request.after(steps)
-        if not isinstance(self.base, Truth):
+        if not isinstance(self.base, ReferenceCopy):
             return super().generate(replace(request, reference_images=other.reference_images))
         own, theirs = super().generate(request), super().generate(other)
         seconds = _count(own) / float(own.fps)
         count = max(1, round(seconds * float(theirs.fps)))
-        return Clip(_forth_and_back(theirs, count), theirs.fps, own.sound, own.rate, count)
+        return GeneratedClip(_forwards_and_backwards(theirs, count), theirs.fps, own.audio, own.rate, count)
 
-    def change(self, clip: Clip, request: Request) -> Clip:
-        """Leave the sample's own clip as it is."""
+    def change(self, clip: GeneratedClip, request: GenerationRequest) -> GeneratedClip:
+        """Return the sample's own clip unchanged."""
         return clip
 
 
-def _count(clip: Clip) -> int:
+def _count(clip: GeneratedClip) -> int:
     if clip.count is None:
-        raise GenerationError("A control needs a known number of frames.")
+        raise GenerationError("A control needs a base whose number of frames is known.")
     return clip.count
 
 
-def _forth_and_back(clip: Clip, count: int) -> Iterator[Picture]:
-    """Yield ``count`` frames: those of the clip, and where it is too short it runs back and forth."""
-    have = _count(clip)
-    if count <= have:
+def _forwards_and_backwards(clip: GeneratedClip, count: int) -> Iterator[RgbImage]:
+    """Yield ``count`` frames; a clip that is too short is played forwards and backwards."""
+    available = _count(clip)
+    if count <= available:
         return (frame for frame, _ in zip(clip.frames, range(count), strict=False))
-    period = max(1, 2 * have - 2)
+    period = max(1, 2 * available - 2)
     phase = np.arange(count) % period
-    return reordered(clip.frames, np.where(phase < have, phase, period - phase))
+    return reorder_frames(clip.frames, np.where(phase < available, phase, period - phase))
 
 
-class Blur(Control):
+class BlurredFrames(ControlGenerator):
     """Gaussian blur."""
 
-    record = _record("blur", "every frame blurred", Option("sigma", 2.0, "of the Gaussian, in pixels", 0, 50))
+    record = _record("blur", "every frame blurred", GeneratorOption("sigma", 2.0, "of the Gaussian, in pixels", 0, 50))
 
-    def change(self, clip: Clip, request: Request) -> Clip:
+    def change(self, clip: GeneratedClip, request: GenerationRequest) -> GeneratedClip:
         """Blur every frame."""
         sigma = float(self.options["sigma"])
         return clip if sigma == 0 else replace(clip, frames=map(_blurred(sigma), clip.frames))
 
 
-def _blurred(sigma: float) -> Callable[[Picture], Picture]:
+def _blurred(sigma: float) -> Callable[[RgbImage], RgbImage]:
     return lambda frame: np.asarray(cv2.GaussianBlur(frame, (0, 0), sigma), dtype=np.uint8)
 
 
-class Frozen(Control):
-    """The picture stands still."""
+class FrozenFrames(ControlGenerator):
+    """One frame is held."""
 
     record = _record(
         "frozen",
         "one frame held: the first one for the whole clip",
-        Option("share", 1.0, "of the clip, at its end, in which the picture stands", 0, 1),
+        GeneratorOption("share", 1.0, "of the clip, at its end, in which the frame is held", 0, 1),
     )
 
-    def change(self, clip: Clip, request: Request) -> Clip:
-        """Hold the frame at which the standing part begins."""
+    def change(self, clip: GeneratedClip, request: GenerationRequest) -> GeneratedClip:
+        """Hold the first frame of the frozen part."""
         start = round((1 - float(self.options["share"])) * _count(clip))
         return replace(clip, frames=_held(clip.frames, start))
 
 
-def _held(frames: Iterable[Picture], start: int) -> Iterator[Picture]:
-    held: Picture | None = None
+def _held(frames: Iterable[RgbImage], start: int) -> Iterator[RgbImage]:
+    held: RgbImage | None = None
     for index, frame in enumerate(frames):
         if index <= start:
             held = frame
         yield frame if held is None else held
 
 
-class Jitter(Control):
-    """Every frame moved by a random amount."""
+class JitteredFrames(ControlGenerator):
+    """Every frame shifted by a random amount."""
 
     record = _record(
         "jitter",
-        "every frame moved at random; the border is mirrored",
-        Option("sigma", 2.0, "of the shift in both directions, in pixels", 0, 50),
+        "every frame shifted at random; the border is mirrored",
+        GeneratorOption("sigma", 2.0, "of the shift in both directions, in pixels", 0, 50),
     )
 
-    def change(self, clip: Clip, request: Request) -> Clip:
-        """Move each frame by a shift of its own."""
+    def change(self, clip: GeneratedClip, request: GenerationRequest) -> GeneratedClip:
+        """Shift each frame by its own random amount."""
         sigma = float(self.options["sigma"])
         if sigma == 0:
             return clip
         rng = np.random.default_rng(request.seed)
-        return replace(clip, frames=(_moved(frame, rng.normal(0, sigma, 2)) for frame in clip.frames))
+        return replace(clip, frames=(_shifted_frame(frame, rng.normal(0, sigma, 2)) for frame in clip.frames))
 
 
-def _moved(frame: Picture, shift: NDArray[np.float64]) -> Picture:
+def _shifted_frame(frame: RgbImage, shift: NDArray[np.float64]) -> RgbImage:
     matrix = np.array([[1, 0, shift[0]], [0, 1, shift[1]]])
     size = (frame.shape[1], frame.shape[0])
-    moved = cv2.warpAffine(frame, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
-    return np.asarray(moved, dtype=np.uint8)
+    shifted = cv2.warpAffine(frame, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
+    return np.asarray(shifted, dtype=np.uint8)
 
 
-class Mute(Control):
-    """No sound."""
+class MutedAudio(ControlGenerator):
+    """Silence instead of the speech."""
 
     record = _record(
         "mute",
-        "silence in place of the speech",
-        Option("amount", 1.0, "how much of the loudness is taken away", 0, 1),
-        Option("track", "silent", "a silent sound track, or none at all", choices=("silent", "none")),
+        "silence instead of the speech",
+        GeneratorOption("amount", 1.0, "share of the amplitude that is removed", 0, 1),
+        GeneratorOption("track", "silent", "a silent audio stream, or none at all", choices=("silent", "none")),
     )
 
-    def change(self, clip: Clip, request: Request) -> Clip:
-        """Scale the sound down, or drop it."""
+    def change(self, clip: GeneratedClip, request: GenerationRequest) -> GeneratedClip:
+        """Scale the audio down, or remove it."""
         amount = float(self.options["amount"])
-        if amount == 0 or clip.sound is None:
+        if amount == 0 or clip.audio is None:
             return clip
         if self.options["track"] == "none":
-            return replace(clip, sound=None)
-        return replace(clip, sound=(clip.sound * np.float32(1 - amount)).astype(np.float32))
+            return replace(clip, audio=None)
+        return replace(clip, audio=(clip.audio * np.float32(1 - amount)).astype(np.float32))
 
 
-class Shuffle(Control):
+class ShuffledFrames(ControlGenerator):
     """Frames in random order."""
 
     record = _record(
         "shuffle",
         "the frames in random order",
-        Option("share", 1.0, "of the frames that change places", 0, 1),
+        GeneratorOption("share", 1.0, "of the frames that are permuted", 0, 1),
     )
 
-    def change(self, clip: Clip, request: Request) -> Clip:
-        """Let the chosen frames change places among themselves."""
+    def change(self, clip: GeneratedClip, request: GenerationRequest) -> GeneratedClip:
+        """Permute the chosen frames."""
         count = _count(clip)
         rng = np.random.default_rng(request.seed)
         chosen = np.sort(rng.permutation(count)[: round(float(self.options["share"]) * count)])
@@ -252,7 +252,15 @@ class Shuffle(Control):
             return clip
         order = np.arange(count)
         order[chosen] = rng.permutation(chosen)
-        return replace(clip, frames=reordered(clip.frames, order))
+        return replace(clip, frames=reorder_frames(clip.frames, order))
 
 
-GENERATORS: tuple[type[Generator], ...] = (Late, Swap, Blur, Frozen, Jitter, Mute, Shuffle)
+GENERATORS: tuple[type[Generator], ...] = (
+    LateAudio,
+    SwappedPerson,
+    BlurredFrames,
+    FrozenFrames,
+    JitteredFrames,
+    MutedAudio,
+    ShuffledFrames,
+)

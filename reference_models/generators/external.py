@@ -1,4 +1,4 @@
-"""Somebody else's model as a generator: a command that writes an MP4 file, or a Python function."""
+"""External models as generators: a command that writes an MP4 file, or a Python function."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from typing import Any
 
 from evalkit.errors import UsageError, did_you_mean
 from evalkit.reference_models.generators.base import (
-    Clip,
+    GeneratedClip,
     GenerationError,
+    GenerationRequest,
     Generator,
+    GeneratorOption,
     GeneratorRecord,
-    Option,
-    Request,
 )
 from evalkit.text import escape_for_display
 
 _FIELD = re.compile(r"\{([a-z_]+)\}")
-TAIL_BYTES = 4000
-WORDS_SHOWN = 600
+LOG_TAIL_BYTES = 4000
+LOG_TAIL_CHARACTERS = 600
 
 
-class Command(Generator):
-    """A program that is started once per sample and writes an MP4 file. No shell reads the line."""
+class CommandGenerator(Generator):
+    """A program that is started once per sample, without a shell, and writes an MP4 file."""
 
     record = GeneratorRecord(
         "command",
         "your own program, once per sample: --command 'python my.py --image {image} --audio {audio} --output {output}'",
-        options=(Option("line", "", "the command line, with fields in braces"),),
+        options=(GeneratorOption("line", "", "the command line, with fields in braces"),),
     )
 
     def __init__(self, options: Mapping[str, Any] | None = None, backbones: str = "published") -> None:
@@ -42,7 +42,7 @@ class Command(Generator):
         try:
             self._words = shlex.split(line)
         except ValueError as error:
-            raise UsageError("The command can't be read.", found=f"{line}: {error}") from None
+            raise UsageError("The command line can't be parsed.", found=f"{line}: {error}") from None
         used = set(_FIELD.findall(line))
         for name in sorted(used - set(FIELDS)):
             raise UsageError(
@@ -50,63 +50,63 @@ class Command(Generator):
             )
         if not self._words or "output" not in used:
             raise UsageError(
-                "The command does not say where the video goes.",
+                "The command line has no {output}.",
                 found=line or "no command",
                 expected="a command with {output}; other fields: " + _fields_text(),
             )
 
-    def generate(self, request: Request) -> Path:
+    def generate(self, request: GenerationRequest) -> Path:
         """Run the command and return ``request.output``.
 
-        Its standard output and error go to a file beside ``output`` whose end is shown when it fails.
+        Its standard output and error go to a file beside ``output``; the end of it is shown if the command fails.
         """
         words = [_FIELD.sub(lambda match: _value(match.group(1), request), word) for word in self._words]
-        log = said_file(request.output)
+        log = log_file(request.output)
         with log.open("wb") as stream:
             try:
-                # Same process group as the worker: whatever ends the worker ends the command and its children.
+                # In the worker's process group: whatever ends the worker also ends the command and its children.
                 code = subprocess.run(  # noqa: S603 - the user's own command
                     words, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT, check=False
                 ).returncode
             except OSError as error:
                 raise GenerationError(f"The command '{words[0]}' can't be started.", found=error.strerror) from None
         if code != 0:
-            raise GenerationError(f"The command ended with code {code}.", found=last_words(request.output))
+            raise GenerationError(f"The command ended with code {code}.", found=log_tail(request.output))
         if not request.output.is_file():
             raise GenerationError(
                 "The command wrote no file.",
-                found=last_words(request.output),
-                expected="an MP4 file at the path that stands for {output}",
+                found=log_tail(request.output),
+                expected="an MP4 file at the path that replaces {output}",
             )
         return request.output
 
 
-def said_file(output: Path) -> Path:
-    """Return where a command's messages go."""
+def log_file(output: Path) -> Path:
+    """Return the file that holds a command's messages."""
     return output.with_suffix(".log")
 
 
-def last_words(output: Path) -> str:
-    """Return the end of what a command said, on one line."""
+def log_tail(output: Path) -> str:
+    """Return the last lines of a command's messages, joined into one line."""
     try:
-        text = said_file(output).read_bytes()[-TAIL_BYTES:].decode("utf-8", "replace")
+        text = log_file(output).read_bytes()[-LOG_TAIL_BYTES:].decode("utf-8", "replace")
     except OSError:
         return "no message"
-    lines = [escape_for_display(line.strip(), limit=WORDS_SHOWN) for line in text.splitlines() if line.strip()]
-    return " | ".join(lines)[-WORDS_SHOWN:] or "no message"
+    lines = [escape_for_display(line.strip(), limit=LOG_TAIL_CHARACTERS) for line in text.splitlines() if line.strip()]
+    return " | ".join(lines)[-LOG_TAIL_CHARACTERS:] or "no message"
 
 
-def _path(what: str, pick: Callable[[Request], Path | None]) -> Callable[[Request], str]:
-    def value(request: Request) -> str:
+def _path(what: str, pick: Callable[[GenerationRequest], Path | None]) -> Callable[[GenerationRequest], str]:
+    def value(request: GenerationRequest) -> str:
         found = pick(request)
         if found is None:
-            raise GenerationError(f"The command asks for {what}, and the sample has none.")
+            raise GenerationError(f"The command uses {what}, but the sample has none.")
         return str(found.absolute())
 
     return value
 
 
-FIELDS: Mapping[str, Callable[[Request], str]] = {
+FIELDS: Mapping[str, Callable[[GenerationRequest], str]] = {
     "image": _path("a reference image", lambda request: next(iter(request.reference_images), None)),
     "audio": _path("speech", lambda request: request.audio),
     "video": _path("a reference video", lambda request: request.reference_video),
@@ -127,20 +127,20 @@ def _fields_text() -> str:
     return ", ".join(f"{{{name}}}" for name in FIELDS)
 
 
-def _value(name: str, request: Request) -> str:
+def _value(name: str, request: GenerationRequest) -> str:
     return FIELDS[name](request)
 
 
-class Function(Generator):
-    """A Python function that takes a `Request` and returns a `Clip`, or writes a file.
+class CallableGenerator(Generator):
+    """A Python function that takes a `GenerationRequest` and returns a `GeneratedClip`, or writes a file.
 
-    It is imported once per worker; what the module loads then is not timed.
+    It is imported once per worker; the time of the import is not counted.
     """
 
     record = GeneratorRecord(
         "callable",
-        "your own Python function(request) -> Clip, or a path that it wrote",
-        options=(Option("function", "", "module:function; the current folder is searched too"),),
+        "your own Python function(request) -> GeneratedClip, or the path of a file that it wrote",
+        options=(GeneratorOption("function", "", "module:function; the current folder is searched too"),),
     )
 
     def __init__(self, options: Mapping[str, Any] | None = None, backbones: str = "published") -> None:
@@ -148,7 +148,9 @@ class Function(Generator):
         name = str(self.options["function"])
         module, _, attribute = name.partition(":")
         if not module or not attribute:
-            raise UsageError("That names no function.", found=name or "nothing", expected="module:function")
+            raise UsageError(
+                "The option 'function' does not name a function.", found=name or "nothing", expected="module:function"
+            )
         try:
             self._function: Any = getattr(importlib.import_module(module), attribute)
         except Exception as error:
@@ -158,17 +160,17 @@ class Function(Generator):
                 fix="Run in the folder that holds the module, or set PYTHONPATH.",
             ) from error
         if not callable(self._function):
-            raise UsageError(f"{name} can't be called.", found=type(self._function).__name__, expected="a function")
+            raise UsageError(f"{name} is not callable.", found=type(self._function).__name__, expected="a function")
 
-    def generate(self, request: Request) -> Clip | Path:
-        """Call the function; ``None`` means that it wrote ``request.output``."""
-        made = self._function(request)
-        if isinstance(made, Clip):
-            return made
-        path = request.output if made is None else Path(made)
+    def generate(self, request: GenerationRequest) -> GeneratedClip | Path:
+        """Call the function; if it returns ``None``, it wrote ``request.output``."""
+        result = self._function(request)
+        if isinstance(result, GeneratedClip):
+            return result
+        path = request.output if result is None else Path(result)
         if not path.is_file():
-            raise GenerationError("The function wrote no file.", expected=f"a Clip, or a file at {path.name}")
+            raise GenerationError("The function wrote no file.", expected=f"a GeneratedClip, or a file at {path.name}")
         return path
 
 
-GENERATORS: tuple[type[Generator], ...] = (Command, Function)
+GENERATORS: tuple[type[Generator], ...] = (CommandGenerator, CallableGenerator)

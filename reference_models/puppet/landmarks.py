@@ -7,12 +7,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.reference_models.puppet.features import moving_shapes
+from evalkit.reference_models.puppet.facial_features import moving_shapes
 from evalkit.reference_models.puppet.geometry import Camera, flat, on_face
+from evalkit.reference_models.puppet.head_shapes import outline
 from evalkit.reference_models.puppet.look import Look
-from evalkit.reference_models.puppet.painter import centre_of, unit_of
 from evalkit.reference_models.puppet.pose import Pose
-from evalkit.reference_models.puppet.still import outline
+from evalkit.reference_models.puppet.renderer import centre_of, unit_of
 
 FOREHEAD = -0.62  # face coordinate of the box's upper edge: in the middle of the forehead, as face detectors draw it
 _LEFT_CORNER, _RIGHT_CORNER = 0, 10  # of the lips' outline

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.reference_models.puppet import captions
-from evalkit.reference_models.puppet.brush import Picture
+from evalkit.reference_models.puppet.drawing import Picture
 from evalkit.reference_models.puppet.look import Look, make_look
 from evalkit.reference_models.puppet.motion import ACTIONS, MOODS, Action, performance
-from evalkit.reference_models.puppet.painter import Painter
 from evalkit.reference_models.puppet.phonemes import Spoken, utterance
 from evalkit.reference_models.puppet.pose import Pose
+from evalkit.reference_models.puppet.renderer import Painter
 from evalkit.reference_models.puppet.voice import make_voice, synthesize
 
 

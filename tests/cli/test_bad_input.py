@@ -10,9 +10,9 @@ from pathlib import Path
 
 import hostile_zips
 import pytest
+import shapes
 
 from evalkit.cli import main
-from evalkit.reference_models import shapes
 
 SAMPLES = 2
 SECONDS = 0.4

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from evalkit.cli import main
-from evalkit.reference_models.puppet.worldmaker import World, make_world
+from evalkit.reference_models.puppet.testset import World, make_world
 
 
 @pytest.fixture(scope="module")

@@ -8,12 +8,12 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import shapes
 from pages import Page
 from scorecards import make_scorecard, small_card
 
 from evalkit import api
 from evalkit.cli import main
-from evalkit.reference_models import shapes
 
 SAMPLES, SECONDS, SIZE = 3, 0.4, 64
 METRICS = ["psnr.rgb", "ssim.gray"]

@@ -12,6 +12,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+import shapes
 from board_tools import YAML, card, rules
 from soak import states
 from weights_server import Behaviour, manifest, noise, role, serving
@@ -19,7 +20,6 @@ from weights_server import Behaviour, manifest, noise, role, serving
 from evalkit.board import Board
 from evalkit.cli import main
 from evalkit.errors import StorageError
-from evalkit.reference_models import shapes
 from evalkit.scoring.journal import Journal
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import shapes
 from board_tools import YAML, card, rules
 from hostile_text import (
     FEW,
@@ -25,7 +26,6 @@ from hostile_text import (
 from hostile_zips import Entry, raw_zip
 
 from evalkit.board import Board
-from evalkit.reference_models import shapes
 
 
 @pytest.fixture

@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import shapes
 from board_tools import YAML, rules
 from soak.processes import alive, wait_until
 from soak.states import leftovers
 from weights_server import Behaviour, manifest, noise, role, serving
 
 from evalkit.board import Board
-from evalkit.reference_models import shapes
 
 GUARD = 10.0  # seconds until a command counts as hanging; on an idle machine all of them need less than one
 # Whoever runs the tests in the background may have left SIGINT or SIGHUP ignored, which children inherit.

@@ -7,10 +7,10 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+import shapes
 from broken_submission import WAYS, write_broken
 
 from evalkit.cli import main
-from evalkit.reference_models import shapes
 
 VIDEOS = 200
 

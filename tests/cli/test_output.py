@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import shapes
 
 from evalkit.cli import main
-from evalkit.reference_models import shapes
 from evalkit.scoring.progress import Silent, progress_for
 
 CALL = [sys.executable, "-c", "from evalkit.cli import main; main()"]

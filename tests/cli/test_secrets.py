@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import shapes
 from hostile_text import Terminal
 
 from evalkit.cli import main
-from evalkit.reference_models import shapes
 
 SECRET = "hunter2-and-more"
 PLACES = (

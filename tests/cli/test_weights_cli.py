@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import shapes
 import yaml
 from weights_server import Behaviour, Server, manifest, noise, role, serving, sha256
 
 from evalkit.cli import main
 from evalkit.metrics.features.base import feature_registry
-from evalkit.reference_models import shapes
 from evalkit.weights.fetch import PARTS
 from evalkit.weights.manifest import load_backbones
 

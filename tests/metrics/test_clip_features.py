@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import shapes
 import yaml
 from clip_checkpoint import SMALL_MERGES, TINY, as_published, random_state, write_archive, write_vocabulary
 from clip_tools import number_of, numbered, picture_of
@@ -31,7 +32,6 @@ from evalkit.metrics.features import stopwatch
 from evalkit.metrics.features.base import Extractor, FeatureUnavailableError, Item, WeightFile
 from evalkit.metrics.networks.clip import Clip, middle_square
 from evalkit.metrics.networks.tokenizer import Tokenizer
-from evalkit.reference_models import shapes
 from evalkit.weights.manifest import load_backbones
 
 FEATURES = (*clip_embeddings.FEATURES, *clip_prompts.FEATURES)

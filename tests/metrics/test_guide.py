@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
+import shapes
 
-from evalkit.reference_models import shapes
 from evalkit.scoring.scorecard import Scorecard
 
 GUIDE = Path(__file__).parents[2] / "docs" / "add-a-metric.md"

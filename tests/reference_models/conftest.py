@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from evalkit.reference_models.puppet.worldmaker import World, make_world
+from evalkit.reference_models.puppet.testset import World, make_world
 from evalkit.testsets.model import TestSet, load_testset
 
 

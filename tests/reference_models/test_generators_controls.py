@@ -15,17 +15,17 @@ from evalkit.errors import MediaError, UsageError
 from evalkit.media.audio import read_audio
 from evalkit.media.decode import iter_frames
 from evalkit.media.encode import write_video
+from evalkit.reference_models.generation.requests import RequestBuilder
 from evalkit.reference_models.generators.base import (
-    Clip,
+    GeneratedClip,
     GenerationError,
-    Picture,
-    Request,
-    Target,
+    GenerationRequest,
+    RgbImage,
+    VideoTarget,
     find_generator,
 )
 from evalkit.reference_models.generators.controls import shifted
-from evalkit.reference_models.generators.pictures import open_reference, speech_of
-from evalkit.reference_models.generators.requests import Requests
+from evalkit.reference_models.generators.inputs import open_reference, read_speech
 from evalkit.testsets.model import Sample, TestSet
 
 CONTROLS = ("late", "swap", "blur", "frozen", "jitter", "mute", "shuffle")
@@ -40,30 +40,30 @@ ZERO = {
 }
 
 
-def request(testset: TestSet, index: int = 0, seed: int = 0) -> Request:
-    return Requests(testset, None, seed).request(index, Path("unused.mp4"))
+def request(testset: TestSet, index: int = 0, seed: int = 0) -> GenerationRequest:
+    return RequestBuilder(testset, None, seed).request(index, Path("unused.mp4"))
 
 
-def clip_of(name: str, asked: Request, **options: Any) -> Clip:
+def clip_of(name: str, asked: GenerationRequest, **options: Any) -> GeneratedClip:
     made = find_generator(name)(options).generate(asked)
-    assert isinstance(made, Clip)
+    assert isinstance(made, GeneratedClip)
     return made
 
 
-def frames_of(name: str, asked: Request, **options: Any) -> list[Picture]:
+def frames_of(name: str, asked: GenerationRequest, **options: Any) -> list[RgbImage]:
     return list(clip_of(name, asked, **options).frames)
 
 
-def same(left: list[Picture], right: list[Picture]) -> bool:
+def same(left: list[RgbImage], right: list[RgbImage]) -> bool:
     return len(left) == len(right) and all(np.array_equal(a, b) for a, b in zip(left, right, strict=True))
 
 
 @pytest.fixture(scope="module")
-def truth(puppets: TestSet) -> list[Picture]:
+def truth(puppets: TestSet) -> list[RgbImage]:
     return list(iter_frames(puppets.path(puppets.samples[0].reference_video or "")))
 
 
-def numbered(count: int) -> list[Picture]:
+def numbered(count: int) -> list[RgbImage]:
     return [np.full((2, 2, 3), number, dtype=np.uint8) for number in range(count)]
 
 
@@ -74,43 +74,43 @@ def test_shifting_clamps_at_both_ends(steps: int, count: int) -> None:
     assert out == [min(max(i + steps, 0), count - 1) for i in range(count)]
 
 
-def test_truth_is_the_reference_video_with_the_speech(puppets: TestSet, truth: list[Picture]) -> None:
+def test_truth_is_the_reference_video_with_the_speech(puppets: TestSet, truth: list[RgbImage]) -> None:
     clip = clip_of("truth", request(puppets))
     assert same(list(clip.frames), truth)
     assert (clip.fps, clip.count) == (25, 30)
     speech = read_audio(puppets.path(puppets.samples[0].audio or ""), 16_000)
-    assert clip.sound is not None
-    assert np.array_equal(clip.sound, speech)
+    assert clip.audio is not None
+    assert np.array_equal(clip.audio, speech)
 
 
 @pytest.mark.parametrize("name", CONTROLS)
-def test_at_zero_a_control_is_the_truth(puppets: TestSet, truth: list[Picture], name: str) -> None:
+def test_at_zero_a_control_is_the_truth(puppets: TestSet, truth: list[RgbImage], name: str) -> None:
     clip = clip_of(name, request(puppets), **ZERO[name])
     assert same(list(clip.frames), truth)
-    assert clip.sound is not None
-    assert np.abs(clip.sound).max() > 0.05
+    assert clip.audio is not None
+    assert np.abs(clip.audio).max() > 0.05
 
 
 @pytest.mark.parametrize("name", CONTROLS)
-def test_by_default_a_control_has_its_fault_and_its_length(puppets: TestSet, truth: list[Picture], name: str) -> None:
+def test_by_default_a_control_has_its_fault_and_its_length(puppets: TestSet, truth: list[RgbImage], name: str) -> None:
     clip = clip_of(name, request(puppets))
     frames = list(clip.frames)
     assert len(frames) == 30
     assert same(frames, truth) == (name == "mute")
-    assert clip.sound is not None
-    assert (np.abs(clip.sound).max() == 0) == (name == "mute")
+    assert clip.audio is not None
+    assert (np.abs(clip.audio).max() == 0) == (name == "mute")
 
 
 @pytest.mark.parametrize("late", [-4, 6])
-def test_late_moves_the_pictures_and_leaves_the_speech(puppets: TestSet, truth: list[Picture], late: int) -> None:
+def test_late_moves_the_pictures_and_leaves_the_speech(puppets: TestSet, truth: list[RgbImage], late: int) -> None:
     clip = clip_of("late", request(puppets), frames=late)
     frames = list(clip.frames)
     # The sound is late: at frame i the lips already do what is heard `late` frames later.
     assert all(np.array_equal(frames[i], truth[min(max(i + late, 0), 29)]) for i in range(30))
-    own = clip_of("truth", request(puppets)).sound
+    own = clip_of("truth", request(puppets)).audio
     assert own is not None
-    assert clip.sound is not None
-    assert np.array_equal(clip.sound, own)
+    assert clip.audio is not None
+    assert np.array_equal(clip.audio, own)
 
 
 def test_late_counts_in_25ths_of_a_second(tmp_path: Path) -> None:
@@ -122,20 +122,20 @@ def test_late_counts_in_25ths_of_a_second(tmp_path: Path) -> None:
     assert all(np.array_equal(late[i], truth[min(i + 10, 29)]) for i in range(30))
 
 
-def test_blur_is_gaussian(puppets: TestSet, truth: list[Picture]) -> None:
+def test_blur_is_gaussian(puppets: TestSet, truth: list[RgbImage]) -> None:
     blurred = frames_of("blur", request(puppets), sigma=3)
     wanted = gaussian_filter(truth[5].astype(float), (3, 3, 0), mode="mirror", truncate=3)
     assert np.abs(blurred[5].astype(float) - wanted).mean() < 0.5
     assert np.abs(blurred[5].astype(float) - truth[5]).mean() > 1.0
 
 
-def test_frozen_holds_the_end(puppets: TestSet, truth: list[Picture]) -> None:
+def test_frozen_holds_the_end(puppets: TestSet, truth: list[RgbImage]) -> None:
     assert same(frames_of("frozen", request(puppets)), [truth[0]] * 30)
     half = frames_of("frozen", request(puppets), share=0.5)
     assert same(half, truth[:15] + [truth[15]] * 15)
 
 
-def test_jitter_moves_frames_as_far_as_it_says(puppets: TestSet, truth: list[Picture]) -> None:
+def test_jitter_moves_frames_as_far_as_it_says(puppets: TestSet, truth: list[RgbImage]) -> None:
     moved = frames_of("jitter", request(puppets), sigma=3)
     window = cv2.createHanningWindow((256, 256), cv2.CV_64F)
     shifts = np.array(
@@ -150,7 +150,7 @@ def test_jitter_moves_frames_as_far_as_it_says(puppets: TestSet, truth: list[Pic
     assert not same(moved, frames_of("jitter", request(puppets, seed=1), sigma=3))
 
 
-def test_shuffle_keeps_every_frame(puppets: TestSet, truth: list[Picture]) -> None:
+def test_shuffle_keeps_every_frame(puppets: TestSet, truth: list[RgbImage]) -> None:
     mixed = frames_of("shuffle", request(puppets))
     assert sorted(frame.tobytes() for frame in mixed) == sorted(frame.tobytes() for frame in truth)
     stayed = sum(np.array_equal(a, b) for a, b in zip(mixed, truth, strict=True))
@@ -162,8 +162,8 @@ def test_shuffle_keeps_every_frame(puppets: TestSet, truth: list[Picture]) -> No
 
 
 def test_mute_can_drop_the_track(puppets: TestSet) -> None:
-    assert clip_of("mute", request(puppets), track="none").sound is None
-    quiet, loud = (clip_of("mute", request(puppets), amount=amount).sound for amount in (0.5, 0))
+    assert clip_of("mute", request(puppets), track="none").audio is None
+    quiet, loud = (clip_of("mute", request(puppets), amount=amount).audio for amount in (0.5, 0))
     assert quiet is not None
     assert loud is not None
     assert np.allclose(quiet, loud / 2, atol=1e-6)
@@ -174,10 +174,10 @@ def test_swap_shows_the_next_other_person_with_the_own_speech(puppets: TestSet) 
     clip = clip_of("swap", request(puppets))
     other = list(iter_frames(puppets.path(puppets.samples[2].reference_video or "")))  # not p001's second take
     assert same(list(clip.frames), other)
-    own = clip_of("truth", request(puppets)).sound
+    own = clip_of("truth", request(puppets)).audio
     assert own is not None
-    assert clip.sound is not None
-    assert np.array_equal(clip.sound, own)
+    assert clip.audio is not None
+    assert np.array_equal(clip.audio, own)
     third = list(iter_frames(puppets.path(puppets.samples[4].reference_video or "")))
     assert same(frames_of("swap", request(puppets), people=2), third)
     last = list(iter_frames(puppets.path(puppets.samples[0].reference_video or "")))
@@ -212,7 +212,7 @@ def test_a_video_of_another_rate_is_read_at_an_allowed_one(tmp_path: Path) -> No
     write_video(tmp_path / "v.mp4", [np.full((32, 32, 3), 10 * n, np.uint8) for n in range(20)], 10, crf=1)
     own = open_reference(tmp_path / "v.mp4")
     assert (own.fps, own.order.tolist()) == (10, list(range(20)))
-    faster = open_reference(tmp_path / "v.mp4", least_fps=20, most_fps=60)
+    faster = open_reference(tmp_path / "v.mp4", min_fps=20, max_fps=60)
     assert (faster.fps, len(faster.order)) == (20, 40)
     levels = [round(float(frame.mean()) / 10) for frame in faster.frames()]
     assert levels[:2] == [0, 0]
@@ -246,8 +246,8 @@ def test_a_silent_reference_video_gives_silence_and_a_damaged_one_an_error(tmp_p
     silent, damaged = tmp_path / "silent.mp4", tmp_path / "damaged.mp4"
     write_video(silent, [np.full((32, 32, 3), 20 * n, np.uint8) for n in range(5)], 25, crf=20)
     damaged.write_bytes(b"no video")
-    target = Target(Fraction(25), 0.2, 5, 32, 32, sound_required=True)
-    asked = Request("s", 0, target, tmp_path / "out.mp4", reference_video=silent)
-    assert speech_of(asked, 0.2).tolist() == [0.0] * 3200
+    target = VideoTarget(Fraction(25), 0.2, 5, 32, 32, audio_required=True)
+    asked = GenerationRequest("s", 0, target, tmp_path / "out.mp4", reference_video=silent)
+    assert read_speech(asked, 0.2).tolist() == [0.0] * 3200
     with pytest.raises(MediaError):
-        speech_of(Request("s", 0, target, tmp_path / "out.mp4", reference_video=damaged), 0.2)
+        read_speech(GenerationRequest("s", 0, target, tmp_path / "out.mp4", reference_video=damaged), 0.2)

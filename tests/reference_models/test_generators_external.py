@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 import zipfile
@@ -10,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from evalkit.errors import InputError, UsageError
+from evalkit.reference_models.generation.submission import GenerationRun, make_submission
 from evalkit.reference_models.generators.base import find_generator
-from evalkit.reference_models.generators.run import Run, make_submission
 from evalkit.testsets.model import TestSet
 
 PROGRAM = """
@@ -43,7 +44,7 @@ def program(folder: Path, fault: str = "none") -> str:
     return f"{shlex.quote(sys.executable)} {shlex.quote(str(path))} {FIELDS}"
 
 
-def run(testset: TestSet, folder: Path, fault: str, seconds: float = 60) -> Run:
+def run(testset: TestSet, folder: Path, fault: str, seconds: float = 60) -> GenerationRun:
     options = {"line": program(folder, fault)}
     return make_submission("command", testset, folder / "c.zip", options=options, sample_seconds=seconds)
 
@@ -65,7 +66,7 @@ def test_a_command_writes_its_own_files(puppets: TestSet, tmp_path: Path) -> Non
     [
         ("code", "ended with code 1.*loading a model | CUDA out of memory"),
         ("silent", "wrote no file"),
-        ("text", "no video"),
+        ("text", "is not a video"),
     ],
 )
 def test_a_commands_fault_is_shown_with_its_last_words(
@@ -90,25 +91,25 @@ def test_no_shell_reads_the_command(puppets: TestSet, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("", "where the video goes"),
-        ("python my.py --image {image}", "where the video goes"),
+        ("", "has no {output}"),
+        ("python my.py --image {image}", "has no {output}"),
         ("python my.py {output} {imag}", "Did you mean 'image'"),
-        ("python 'my.py {output}", "can't be read"),
+        ("python 'my.py {output}", "can't be parsed"),
     ],
 )
 def test_a_command_that_can_not_work_is_refused_at_once(line: str, words: str) -> None:
-    with pytest.raises(UsageError, match=words):
+    with pytest.raises(UsageError, match=re.escape(words)):
         find_generator("command")({"line": line})
 
 
 MODULE = """
 import numpy as np
-from evalkit.reference_models.generators.base import Clip
+from evalkit.reference_models.generators.base import GeneratedClip
 from evalkit.media.encode import write_video
 
 def frames(request):
     grey = np.full((request.target.height, request.target.width, 3), 90, np.uint8)
-    return Clip((grey for _ in range(request.target.frames)), request.target.fps)
+    return GeneratedClip((grey for _ in range(request.target.frames)), request.target.fps)
 
 def file(request):
     write_video(request.output, [np.zeros((32, 32, 3), np.uint8)] * 3, 25)
@@ -119,7 +120,7 @@ def sometimes(request):
     return frames(request)
 
 def odd(request):
-    return Clip(iter([np.zeros((4, 4), np.uint8)]), 25)
+    return GeneratedClip(iter([np.zeros((4, 4), np.uint8)]), 25)
 
 def dies(request):
     import os
@@ -137,7 +138,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return name
 
 
-def call(testset: TestSet, folder: Path, function: str) -> Run:
+def call(testset: TestSet, folder: Path, function: str) -> GenerationRun:
     return make_submission("callable", testset, folder / "f.zip", options={"function": function})
 
 
@@ -158,10 +159,10 @@ def test_a_functions_fault_costs_its_sample(puppets: TestSet, tmp_path: Path, mo
 @pytest.mark.parametrize(
     ("function", "error", "words"),
     [
-        ("odd", InputError, "A frame is no picture"),
+        ("odd", InputError, "A frame has a wrong type or shape"),
         ("dies", InputError, "ended with code 7"),
         ("absent", UsageError, "can't be imported"),
-        ("number", UsageError, "can't be called"),
+        ("number", UsageError, "is not callable"),
     ],
 )
 def test_a_function_that_can_not_work_is_told(
@@ -172,5 +173,5 @@ def test_a_function_that_can_not_work_is_told(
 
 
 def test_what_names_no_function_is_told(puppets: TestSet, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="names no function"):
+    with pytest.raises(UsageError, match="does not name a function"):
         call(puppets.limited(1), tmp_path, "os.path")

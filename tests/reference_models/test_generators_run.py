@@ -17,9 +17,9 @@ from evalkit.challenges.model import Challenge, SubmissionRules
 from evalkit.errors import InputError, UsageError
 from evalkit.media.audio import read_audio
 from evalkit.media.decode import iter_frames
-from evalkit.reference_models.generators.requests import allowed_size
-from evalkit.reference_models.generators.run import make_submission
-from evalkit.reference_models.generators.speed import Stopwatch, Timing, document
+from evalkit.reference_models.generation.requests import allowed_size
+from evalkit.reference_models.generation.speed import GenerationTiming, Stopwatch, speed_document
+from evalkit.reference_models.generation.submission import make_submission
 from evalkit.testsets.model import Sample, TestSet
 
 
@@ -139,9 +139,9 @@ def test_the_stopwatch_counts_the_generator_and_nothing_else() -> None:
 
 
 def test_the_speed_document_by_hand() -> None:
-    timing = Timing(frames=50, width=4, height=2, clip_seconds=2.0, seconds=0.5, first_frame=0.1)
+    timing = GenerationTiming(frames=50, width=4, height=2, clip_seconds=2.0, seconds=0.5, first_frame=0.1)
     rows = {"a": timing, "b": replace(timing, seconds=1.0, first_frame=0.3), "c": replace(timing, seconds=4.0)}
-    speed = document({"name": "x"}, rows, [0.2, 0.7], 2)
+    speed = speed_document({"name": "x"}, rows, [0.2, 0.7], 2)
     assert [row["fps"] for row in speed["samples"]] == [100, 50, 12.5]
     assert [row["rtf"] for row in speed["samples"]] == [0.25, 0.5, 2]
     assert speed["summary"]["fps"] == {"median": 50, "q25": 31.25, "q75": 75}

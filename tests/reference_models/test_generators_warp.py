@@ -14,23 +14,29 @@ from evalkit import api
 from evalkit.media.audio import read_audio
 from evalkit.media.decode import iter_frames
 from evalkit.metrics.faces.yunet import YuNet
-from evalkit.reference_models.generators.base import Clip, GenerationError, Picture, Request
-from evalkit.reference_models.generators.face_motion import blinks, sway
-from evalkit.reference_models.generators.finders import CascadeFinder, FaceParts, find_face, finders, plausible
-from evalkit.reference_models.generators.mouth import measure_mouth
-from evalkit.reference_models.generators.mouth_warp import MouthWarp
-from evalkit.reference_models.generators.pictures import read_picture
-from evalkit.reference_models.generators.requests import Requests
-from evalkit.reference_models.generators.run import make_submission
-from evalkit.reference_models.generators.speech import RATE, lips_of
-from evalkit.reference_models.generators.warp import Warp
+from evalkit.reference_models.generation.requests import RequestBuilder
+from evalkit.reference_models.generation.submission import make_submission
+from evalkit.reference_models.generators.base import GeneratedClip, GenerationError, GenerationRequest, RgbImage
+from evalkit.reference_models.generators.inputs import read_image_file
+from evalkit.reference_models.generators.warp.face_parts import (
+    CascadeFinder,
+    FaceParts,
+    face_finders,
+    find_face,
+    is_plausible_face,
+)
+from evalkit.reference_models.generators.warp.generator import WarpedFace
+from evalkit.reference_models.generators.warp.head_motion import blinks, sway
+from evalkit.reference_models.generators.warp.mouth_shape import measure_mouth
+from evalkit.reference_models.generators.warp.mouth_warp import MouthWarp
+from evalkit.reference_models.generators.warp.speech import RATE, mouth_motion
 from evalkit.testsets.model import TestSet, load_testset
 
 FPS = 25
 
 
-def request(testset: TestSet, index: int, seed: int = 0) -> Request:
-    return Requests(testset, None, seed).request(index, Path("unused.mp4"))
+def request(testset: TestSet, index: int, seed: int = 0) -> GenerationRequest:
+    return RequestBuilder(testset, None, seed).request(index, Path("unused.mp4"))
 
 
 def vowel(seconds: float, pitch: float = 120.0, formants: tuple[float, ...] = (700.0, 1200.0)) -> NDArray[np.float64]:
@@ -55,17 +61,19 @@ def best_lag(moves: NDArray[np.float64], sound: NDArray[np.float64], reach: int 
 
 
 def test_silence_shuts_the_mouth() -> None:
-    assert not lips_of(None, 10, FPS).opening.any()
-    assert not lips_of(np.zeros(RATE, np.float32), 25, FPS).opening.any()
-    assert not lips_of((1e-4 * np.random.default_rng(0).normal(size=RATE)).astype(np.float32), 25, FPS).opening.any()
-    assert lips_of(np.zeros(0, np.float32), 0, FPS).opening.shape == (0,)
+    assert not mouth_motion(None, 10, FPS).opening.any()
+    assert not mouth_motion(np.zeros(RATE, np.float32), 25, FPS).opening.any()
+    assert not mouth_motion(
+        (1e-4 * np.random.default_rng(0).normal(size=RATE)).astype(np.float32), 25, FPS
+    ).opening.any()
+    assert mouth_motion(np.zeros(0, np.float32), 0, FPS).opening.shape == (0,)
 
 
 @pytest.mark.parametrize("start", range(10, 16))
 def test_a_vowel_opens_the_mouth_in_its_own_frames(start: int) -> None:
     sound = np.zeros(RATE * 2)
     sound[start * 640 : (start + 6) * 640] = vowel(6 / FPS)
-    opening = lips_of(sound.astype(np.float32), 50, FPS).opening
+    opening = mouth_motion(sound.astype(np.float32), 50, FPS).opening
     assert opening[start + 1 : start + 5].min() > 0.8
     assert opening[: start - 1].max() < 0.05
     assert opening[start + 7 :].max() < 0.05
@@ -76,7 +84,7 @@ def test_a_vowel_opens_the_mouth_in_its_own_frames(start: int) -> None:
 def test_a_short_dip_between_vowels_shuts_it() -> None:
     sound = vowel(1.2)
     sound[9600 - 640 : 9600 + 640] *= 0.15  # 16 dB less for 80 ms, as a voiced bilabial has
-    opening = lips_of(sound.astype(np.float32), 30, FPS).opening
+    opening = mouth_motion(sound.astype(np.float32), 30, FPS).opening
     assert opening[[14, 15]].max() < 0.25
     assert opening[[8, 20]].min() > 0.8
 
@@ -84,13 +92,13 @@ def test_a_short_dip_between_vowels_shuts_it() -> None:
 def test_hissing_opens_it_little() -> None:
     noise = np.diff(np.random.default_rng(0).normal(0, 0.6, RATE + 2), n=2)
     both = np.concatenate([vowel(1.0), noise])
-    opening = lips_of(both.astype(np.float32), 50, FPS).opening
+    opening = mouth_motion(both.astype(np.float32), 50, FPS).opening
     assert opening[30:48].max() < 0.25 < opening[3:22].min()
 
 
 def test_u_is_rounded_and_i_is_spread() -> None:
     u, i = (
-        lips_of(vowel(1.0, formants=formants).astype(np.float32), 25, FPS).width[5:20].mean()
+        mouth_motion(vowel(1.0, formants=formants).astype(np.float32), 25, FPS).width[5:20].mean()
         for formants in ((320.0, 800.0), (320.0, 2300.0))
     )
     assert u < -0.3
@@ -101,58 +109,58 @@ def test_opening_follows_the_loudness_of_real_puppets_speech(puppets: TestSet) -
     for sample in puppets:
         sound = read_audio(puppets.path(sample.audio or ""), RATE)
         energy = np.sqrt((sound[: 30 * 640].reshape(30, 640) ** 2).mean(axis=1))
-        assert best_lag(lips_of(sound, 30, FPS).opening, energy, 3) == 0
+        assert best_lag(mouth_motion(sound, 30, FPS).opening, energy, 3) == 0
 
 
 # Pictures
 
 
 @pytest.fixture(scope="module")
-def portrait(puppets: TestSet) -> tuple[Picture, FaceParts]:
-    picture = read_picture(puppets.path(puppets.samples[4].reference_images[0]))
+def portrait(puppets: TestSet) -> tuple[RgbImage, FaceParts]:
+    picture = read_image_file(puppets.path(puppets.samples[4].reference_images[0]))
     return picture, find_face(picture, [CascadeFinder()])
 
 
-def gap_seen(picture: Picture, parts: FaceParts) -> float:
+def gap_seen(picture: RgbImage, parts: FaceParts) -> float:
     return measure_mouth(picture, parts).gap
 
 
-def test_the_mouth_opens_as_far_as_asked_and_the_rest_stays(portrait: tuple[Picture, FaceParts]) -> None:
+def test_the_mouth_opens_as_far_as_asked_and_the_rest_stays(portrait: tuple[RgbImage, FaceParts]) -> None:
     picture, parts = portrait
     mouth = measure_mouth(picture, parts)
     warp = MouthWarp(picture, mouth)
     assert mouth.gap < 0.06 * mouth.width
-    seen = [gap_seen(warp.opened(opening, 0), parts) for opening in (0.0, 0.5, 1.0)]
+    seen = [gap_seen(warp.with_opening(opening, 0), parts) for opening in (0.0, 0.5, 1.0)]
     wanted = [warp.gap(opening) for opening in (0.0, 0.5, 1.0)]
     assert np.allclose(seen, wanted, atol=0.12 * mouth.width)
     assert seen[0] < seen[1] < seen[2]
     assert seen[2] > 0.2 * mouth.width
-    changed = np.abs(warp.opened(1, 0).astype(int) - picture).sum(axis=2) > 12
+    changed = np.abs(warp.with_opening(1, 0).astype(int) - picture).sum(axis=2) > 12
     rows, columns = np.nonzero(changed)
     x, y = mouth.axes.to_local(columns.astype(float), rows.astype(float))
     assert np.abs(x).max() < 1.85 * mouth.width
     assert -0.6 * mouth.width < y.min()
     assert y.max() < 2.1 * mouth.width
-    unmoved = warp.opened(0, 0).astype(int) - picture
+    unmoved = warp.with_opening(0, 0).astype(int) - picture
     assert np.abs(unmoved).mean() < 1
 
 
-def test_the_mouth_gets_narrower_and_wider(portrait: tuple[Picture, FaceParts]) -> None:
+def test_the_mouth_gets_narrower_and_wider(portrait: tuple[RgbImage, FaceParts]) -> None:
     picture, parts = portrait
     mouth = measure_mouth(picture, parts)
     warp = MouthWarp(picture, mouth)
 
-    def dark_width(frame: Picture) -> int:
+    def dark_width(frame: RgbImage) -> int:
         dark = np.linalg.norm(frame - mouth.inside, axis=2) < 40
         x, y = mouth.axes.to_local(*np.meshgrid(np.arange(256.0), np.arange(256.0)))
         near = (np.abs(x) < 0.8 * mouth.width) & (np.abs(y) < 0.4 * mouth.width)
         return int((dark & near).any(axis=0).sum())
 
-    rounded, usual, spread = (dark_width(warp.opened(0.8, width)) for width in (-1.0, 0.0, 1.0))
+    rounded, usual, spread = (dark_width(warp.with_opening(0.8, width)) for width in (-1.0, 0.0, 1.0))
     assert rounded < usual <= spread
 
 
-def lower_lip_motion(frames: list[Picture], parts: FaceParts) -> NDArray[np.float64]:
+def lower_lip_motion(frames: list[RgbImage], parts: FaceParts) -> NDArray[np.float64]:
     """Return how unlike the first frame the mouth is in each frame."""
     mouth = measure_mouth(frames[0], parts)
     x, y = (int(value) for value in mouth.axes.centre)
@@ -163,7 +171,7 @@ def lower_lip_motion(frames: list[Picture], parts: FaceParts) -> NDArray[np.floa
 
 def test_frames_follow_a_planted_sound_to_the_frame(puppets: TestSet, tmp_path: Path) -> None:
     """Bursts of a vowel at known frames: the picture changes in those frames and in no other."""
-    from evalkit.reference_models.puppet.worldmaker import write_wav
+    from evalkit.reference_models.puppet.testset import write_wav
 
     loud = np.zeros(50)
     loud[[8, 9, 10, 20, 21, 22, 23, 35, 36]] = 1
@@ -173,7 +181,7 @@ def test_frames_follow_a_planted_sound_to_the_frame(puppets: TestSet, tmp_path: 
     (tmp_path / "p.png").write_bytes(image.read_bytes())
     line = {"id": "a", "reference_images": ["p.png"], "audio": "v.wav"}
     (tmp_path / "samples.jsonl").write_text(json.dumps(line))
-    clip = Warp({"sway": 0, "blinks": 0}).generate(request(load_testset(tmp_path), 0))
+    clip = WarpedFace({"sway": 0, "blinks": 0}).generate(request(load_testset(tmp_path), 0))
     frames = list(clip.frames)
     assert len(frames) == 50
     motion = lower_lip_motion(frames, find_face(frames[0], [CascadeFinder()]))
@@ -183,8 +191,8 @@ def test_frames_follow_a_planted_sound_to_the_frame(puppets: TestSet, tmp_path: 
 
 def test_a_clip_is_the_same_for_the_same_seed(puppets: TestSet) -> None:
     def frames(seed: int) -> bytes:
-        clip = Warp().generate(request(puppets, 4, seed))
-        assert isinstance(clip, Clip)
+        clip = WarpedFace().generate(request(puppets, 4, seed))
+        assert isinstance(clip, GeneratedClip)
         return b"".join(frame.tobytes() for frame in clip.frames)
 
     assert frames(0) == frames(0)
@@ -214,10 +222,10 @@ def test_points_that_make_no_face_are_refused() -> None:
     def parts(eyes: list[list[float]], mouth: list[list[float]]) -> FaceParts:
         return FaceParts(np.array(eyes), np.array(mouth), "x", exact=True)
 
-    assert plausible(parts([[0, 0], [40, 0]], [[5, 45], [35, 45]]))
-    assert not plausible(parts([[0, 0], [40, 0]], [[5, -45], [35, -45]]))
-    assert not plausible(parts([[40, 0], [0, 0]], [[5, 45], [35, 45]]))
-    assert not plausible(parts([[0, 0], [4, 0]], [[0, 4], [4, 4]]))
+    assert is_plausible_face(parts([[0, 0], [40, 0]], [[5, 45], [35, 45]]))
+    assert not is_plausible_face(parts([[0, 0], [40, 0]], [[5, -45], [35, -45]]))
+    assert not is_plausible_face(parts([[40, 0], [0, 0]], [[5, 45], [35, 45]]))
+    assert not is_plausible_face(parts([[0, 0], [4, 0]], [[0, 4], [4, 4]]))
 
 
 # Real faces
@@ -225,10 +233,10 @@ def test_points_that_make_no_face_are_refused() -> None:
 
 @pytest.mark.shared
 def test_the_wheels_own_cascade_finds_the_mouths_of_real_faces(shared: Path, weights: Path) -> None:
-    detector, cascade = finders("published")[0], CascadeFinder()
+    detector, cascade = face_finders("published")[0], CascadeFinder()
     away = []
     for path in sorted((shared / "data/talking-heads/testset/images").glob("*.png")):
-        picture = read_picture(path)
+        picture = read_image_file(path)
         seen, guessed = detector.find(picture), cascade.find(picture)
         assert seen is not None
         assert guessed is not None

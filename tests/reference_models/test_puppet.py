@@ -13,14 +13,14 @@ import pytest
 from evalkit.metrics.faces.yunet import YuNet
 from evalkit.metrics.sync.mfcc import mfcc
 from evalkit.reference_models.puppet import captions
-from evalkit.reference_models.puppet.features import IRIS, moving_shapes
+from evalkit.reference_models.puppet.facial_features import IRIS, moving_shapes
 from evalkit.reference_models.puppet.geometry import Camera, jaw_share, on_face, ring
 from evalkit.reference_models.puppet.landmarks import landmarks
 from evalkit.reference_models.puppet.look import EYE_COLOURS, SKIN_TONES, make_look
 from evalkit.reference_models.puppet.motion import ACTIONS, FPS, MOODS, Action, performance
-from evalkit.reference_models.puppet.painter import FACE, Painter
 from evalkit.reference_models.puppet.phonemes import PHONEMES, VOWELS, Spoken, utterance
 from evalkit.reference_models.puppet.pose import Pose
+from evalkit.reference_models.puppet.renderer import FACE, Painter
 from evalkit.reference_models.puppet.scene import Scene, draw_scene
 from evalkit.reference_models.puppet.visemes import CHANNELS, mouth_track
 from evalkit.reference_models.puppet.voice import RATE, make_voice, synthesize

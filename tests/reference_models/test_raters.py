@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from evalkit.ratings import judge, read_key, read_ratings
+from evalkit.reference_models.demo_challenge import DAMAGED, DIMENSIONS, TEAMS, Showcase
 from evalkit.reference_models.raters import Panel, simulate
-from evalkit.reference_models.showcase import DAMAGED, DIMENSIONS, TEAMS, Showcase
 
 OPENS = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PANEL = Panel(OPENS, OPENS + timedelta(days=4), raters=14, items=12, seed=3)

@@ -16,7 +16,7 @@ from evalkit.cli import cli, main
 from evalkit.errors import UsageError
 from evalkit.media.audio import audio_seconds
 from evalkit.media.decode import iter_frames
-from evalkit.reference_models.puppet.worldmaker import World, make_world
+from evalkit.reference_models.puppet.testset import World, make_world
 from evalkit.testsets.model import load_testset
 
 
@@ -128,7 +128,7 @@ def test_a_world_that_was_stopped_at_any_stage_is_made_whole(
 def test_a_run_that_is_killed_between_two_samples_goes_on(tmp_path: Path, whole: dict[str, bytes]) -> None:
     program = (
         "import os, signal, sys; from pathlib import Path;"
-        "from evalkit.reference_models.puppet.worldmaker import World, make_world;"
+        "from evalkit.reference_models.puppet.testset import World, make_world;"
         "world = World(Path(sys.argv[1]), seed=3, identities=2, seconds=0.4, size=64);"
         "make_world(world, progress=lambda name: os.kill(os.getpid(), signal.SIGKILL))"
     )

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import shapes
 
 from evalkit.challenges.model import Challenge, load_challenge
-from evalkit.reference_models import shapes
 from evalkit.submission.model import Submission
 from evalkit.testsets.model import TestSet, load_testset
 

@@ -14,8 +14,8 @@ import evalkit
 from evalkit.challenges.model import load_challenge
 from evalkit.cli import cli as command_line
 from evalkit.errors import InputError, UsageError, WeightsError
-from evalkit.reference_models.generators.run import make_submission
-from evalkit.reference_models.puppet.worldmaker import World, make_world
+from evalkit.reference_models.generation.submission import make_submission
+from evalkit.reference_models.puppet.testset import World, make_world
 from evalkit.scoring.scorecard import Scorecard
 from evalkit.testsets.model import load_testset
 from evalkit.weights import store

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import shapes
 from PIL import Image
 
 from evalkit.errors import EvalkitError, StorageError
@@ -24,7 +25,6 @@ from evalkit.metrics.features.base import (
     Session,
     WeightFile,
 )
-from evalkit.reference_models import shapes
 from evalkit.scoring import extract
 from evalkit.scoring.cache import FeatureCache
 from evalkit.scoring.extract import Config, Extraction, Handler, Job

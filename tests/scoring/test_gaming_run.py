@@ -8,11 +8,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import shapes
 from gaming_clips import AAC, refilmed, resounded
 
 from evalkit import api
 from evalkit.challenges.model import parse_challenge
-from evalkit.reference_models import shapes
 from evalkit.scoring.scorecard import Scorecard
 from evalkit.validators.gaming import CASE_RULES
 

@@ -18,12 +18,12 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+import shapes
 
 from evalkit import api
 from evalkit.errors import SubmissionError, TestSetError
 from evalkit.media.decode import iter_frames
 from evalkit.media.encode import write_video
-from evalkit.reference_models import shapes
 from evalkit.scoring.progress import Silent
 from evalkit.scoring.scorecard import Scorecard
 

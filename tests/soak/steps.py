@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import shapes
 from board_tools import YAML, card
 from weights_server import Behaviour, Server, manifest, noise, role, serving, sha256
 
-from evalkit.reference_models import shapes
 from soak.processes import Environment
 
 COMMANDS = ("score", "ratings import", "board", "weights pull", "leaderboard")

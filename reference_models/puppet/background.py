@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from evalkit.reference_models.puppet.brush import Colour, Picture, box, mask_of, paste, scaled
+from evalkit.reference_models.puppet.drawing import Colour, Picture, box, mask_of, paste, scaled
 from evalkit.reference_models.puppet.geometry import FRACTION, Pixels, Points
 from evalkit.reference_models.puppet.look import BACKGROUNDS, CLOTHES, Look
 

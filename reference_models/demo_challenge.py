@@ -17,8 +17,8 @@ from evalkit.challenges.model import Challenge, load_challenge
 from evalkit.errors import UsageError
 from evalkit.files import atomic_write, write_text
 from evalkit.reference_models.faults import half_size, truncated
-from evalkit.reference_models.generators.run import make_submission
-from evalkit.reference_models.puppet.worldmaker import World, make_world
+from evalkit.reference_models.generation.submission import make_submission
+from evalkit.reference_models.puppet.testset import World, make_world
 from evalkit.reference_models.raters import Panel, Sheet, simulate
 from evalkit.testsets.model import SAMPLES_FILE, TestSet, load_testset
 

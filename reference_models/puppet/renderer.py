@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.reference_models.puppet.backdrop import paint_backdrop
-from evalkit.reference_models.puppet.brush import (
+from evalkit.reference_models.puppet.background import paint_backdrop
+from evalkit.reference_models.puppet.drawing import (
     Box,
     Colour,
     Picture,
@@ -21,12 +21,12 @@ from evalkit.reference_models.puppet.brush import (
     scaled,
     tint,
 )  # fmt: skip
-from evalkit.reference_models.puppet.features import IRIS, PARTED, SHUT, mouth_gap, moving_shapes
+from evalkit.reference_models.puppet.facial_features import IRIS, PARTED, SHUT, mouth_gap, moving_shapes
 from evalkit.reference_models.puppet.geometry import Camera, Pixels, place
-from evalkit.reference_models.puppet.light import lamp, shaded
+from evalkit.reference_models.puppet.head_shapes import COVERS_EARS, STRANDS, still_shapes
+from evalkit.reference_models.puppet.lighting import lamp, shaded
 from evalkit.reference_models.puppet.look import EYE_COLOURS, HAIR_COLOURS, Look
 from evalkit.reference_models.puppet.pose import Pose
-from evalkit.reference_models.puppet.still import COVERS_EARS, STRANDS, still_shapes
 
 Frame = dict[str, Pixels]
 FACE = 0.285  # half the face's height as a share of the picture's

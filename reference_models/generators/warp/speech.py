@@ -1,8 +1,8 @@
-"""From speech to lips: how far the mouth is open and how wide it is in each frame, by the sound of that frame alone.
+"""From speech to mouth motion: how far the mouth is open and how wide it is in each frame, from that frame's audio.
 
-Loudness below 1.2 kHz, where vowels have their first formant, opens the mouth; hissing does not. The balance between
-the regions of the second formant of u and of i makes it round or spread. Silence and short dips of loudness between
-vowels (the closures of p, b and m) close it. Every filter is symmetric, so the lips are neither early nor late.
+Loudness below 1.2 kHz, where vowels have their first formant, opens the mouth; fricative noise does not. The ratio
+of the second-formant regions of u and i makes it round or spread. Silence and short dips of loudness between vowels
+(the closures of p, b and m) close it. Every filter is symmetric, so the motion has no delay.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ RATE = 16_000
 HOP = 80  # samples: 5 ms
 WINDOW = 480  # samples: 30 ms
 FFT = 1024
-SPAN_DB = 26.0  # from a mouth that is shut to one that is open
-QUIET_DBFS = -55.0  # never speech below
+SPAN_DB = 26.0  # from a closed mouth to an open one
+QUIET_DBFS = -55.0  # below this there is no speech
 DIP_SECONDS = 0.16
 DIP_DB = 6.0
 SMOOTH_SECONDS = 0.018
@@ -26,13 +26,13 @@ WIDE_SMOOTH_SECONDS = 0.04
 
 
 @dataclass(frozen=True, eq=False)
-class Lips:
-    """What the lips do.
+class MouthMotion:
+    """Motion of the mouth per frame.
 
     Args:
-        opening: (N,) float64 in 0..1, 0 shut.
+        opening: (N,) float64 in 0..1, 0 closed.
         width: (N,) float64 in -1..1, -1 rounded, 1 spread.
-        loudness: (N,) float64 dB of full scale of the vowels' band in each frame.
+        loudness: (N,) float64 level of the vowels' band in dBFS.
     """
 
     opening: NDArray[np.float64]
@@ -40,18 +40,18 @@ class Lips:
     loudness: NDArray[np.float64]
 
 
-def lips_of(sound: NDArray[np.float32] | None, frames: int, fps: float) -> Lips:
-    """Return the lips of ``frames`` frames.
+def mouth_motion(audio: NDArray[np.float32] | None, frames: int, fps: float) -> MouthMotion:
+    """Return the mouth motion of ``frames`` frames.
 
     Args:
-        sound: (N,) float32 mono at `RATE`, or ``None`` for silence; missing sound at the end is silence.
-        frames: how many.
-        fps: frames per second; frame i is shown from i/fps to (i+1)/fps and follows the sound of its middle.
+        audio: (N,) float32 mono at `RATE`, or ``None`` for silence; missing audio at the end is silence.
+        frames: number of frames.
+        fps: frames per second; frame i is shown from i/fps to (i+1)/fps and follows the audio at its middle.
     """
-    silent = Lips(np.zeros(frames), np.zeros(frames), np.full(frames, -120.0))
-    if sound is None or not len(sound) or not frames:
+    silent = MouthMotion(np.zeros(frames), np.zeros(frames), np.full(frames, -120.0))
+    if audio is None or not len(audio) or not frames:
         return silent
-    low, round_, spread, hiss = _bands(sound)
+    low, round_, spread, hiss = _bands(audio)
     loud = low.max()
     if loud < QUIET_DBFS:
         return silent
@@ -72,16 +72,16 @@ def lips_of(sound: NDArray[np.float32] | None, frames: int, fps: float) -> Lips:
         smoothed = gaussian_filter1d(curve, seconds / steps)
         return np.asarray(np.interp(times, grid, smoothed, right=outside), dtype=np.float64)
 
-    return Lips(
+    return MouthMotion(
         np.clip(at_frames(opening, SMOOTH_SECONDS, 0.0), 0, 1),
         np.clip(at_frames(width, WIDE_SMOOTH_SECONDS, 0.0), -1, 1),
         at_frames(low, SMOOTH_SECONDS, -120.0),
     )
 
 
-def _bands(sound: NDArray[np.float32]) -> tuple[NDArray[np.float64], ...]:
-    """Return dB of full scale in four bands every 5 ms: vowels, second formant of u and o, of i and e, hissing."""
-    padded = np.pad(sound.astype(np.float64), WINDOW // 2)
+def _bands(audio: NDArray[np.float32]) -> tuple[NDArray[np.float64], ...]:
+    """Return the level in dBFS of four bands every 5 ms: vowels, second formant of u and o, of i and e, fricatives."""
+    padded = np.pad(audio.astype(np.float64), WINDOW // 2)
     count = 1 + (len(padded) - WINDOW) // HOP
     starts = np.arange(count) * HOP
     taper = np.hanning(WINDOW)
@@ -90,7 +90,7 @@ def _bands(sound: NDArray[np.float32]) -> tuple[NDArray[np.float64], ...]:
     edges = ((150, 1200), (600, 1300), (1600, 3000), (3800, 7600))
     masks = [(frequency >= a) & (frequency < b) for a, b in edges]
     scale = 2.0 / (taper.sum() ** 2)
-    for first in range(0, count, 2000):  # in pieces, for long speech
+    for first in range(0, count, 2000):  # in chunks, to limit memory
         index = starts[first : first + 2000, None] + np.arange(WINDOW)
         power = np.abs(np.fft.rfft(padded[index] * taper, FFT, axis=1)) ** 2 * scale
         for band, mask in zip(levels, masks, strict=True):

@@ -1,8 +1,8 @@
-"""Measuring a mouth and eyes on a picture: where the lips meet, how far they are apart, where the lids are.
+"""Measure the mouth in an image: where the lips meet and how far they are apart.
 
-The corners that a finder gives are a start. Around them a patch is turned upright and scaled so that the mouth is
-`UNIT` pixels wide; there the inside of a mouth is told from lips and skin by being dark, pale without colour
-(teeth), or less red than the lips around it.
+The corners from a face finder are the start. A patch around them is rotated upright and scaled so that the mouth is
+`UNIT` pixels wide. In it, the inside of the mouth differs from lips and skin: it is dark, colourless (teeth),
+or less red than the lips around it.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.reference_models.generators.base import Picture
-from evalkit.reference_models.generators.finders import FaceParts
+from evalkit.reference_models.generators.base import RgbImage
+from evalkit.reference_models.generators.warp.face_parts import FaceParts
 
 Floats = NDArray[np.float64]
 UNIT = 64  # pixels of a patch for the width of a mouth
 UP, DOWN, SIDE = 0.7, 0.9, 1.0  # of the patch, in widths of the mouth
-REACH = 0.22  # how far the seam may lie from the line between the corners, in widths
+REACH = 0.22  # largest distance of the seam from the line between the corners, in widths
 WIDEST_GAP = 0.45
 
 
 @dataclass(frozen=True, eq=False)
-class Axes:
-    """An upright frame on the face: x along the mouth or the eyes, y down, in pixels of the image.
+class FaceAxes:
+    """Local coordinates of the face: x along the mouth or the eyes, y down, in pixels of the image.
 
     Args:
         centre: (2,) x, y.
@@ -59,19 +59,19 @@ class Axes:
 
 
 @dataclass(frozen=True, eq=False)
-class Mouth:
-    """A mouth as it is on the picture. Lengths in pixels; local coordinates are those of ``axes``.
+class MouthShape:
+    """A mouth in an image. Lengths in pixels; local coordinates are those of ``axes``.
 
     Args:
         axes: origin between the corners.
         width: between the corners.
-        seam: (3,) polynomial in x (highest power first): y at which the lips meet, or would.
-        above, below: how far the lips are from the seam in the middle; both 0 for a mouth that is shut.
+        seam: (3,) polynomial in x (highest power first): y at which the lips meet, or would meet.
+        above, below: distance of the lips from the seam in the middle; both 0 for a closed mouth.
         skin: (3,) RGB of the cheeks, 0..255.
-        inside: (3,) RGB of a mouth's dark inside in this light.
+        inside: (3,) RGB of the dark inside of the mouth in this light.
     """
 
-    axes: Axes
+    axes: FaceAxes
     width: float
     seam: Floats
     above: float
@@ -81,46 +81,46 @@ class Mouth:
 
     @property
     def gap(self) -> float:
-        """How far the lips are apart."""
+        """Distance between the lips."""
         return self.above + self.below
 
 
-def measure_mouth(rgb: Picture, parts: FaceParts) -> Mouth:
+def measure_mouth(rgb: RgbImage, parts: FaceParts) -> MouthShape:
     """Return the mouth of the face ``parts`` in (H, W, 3) uint8 RGB."""
     eyes, corners = parts.eyes[1] - parts.eyes[0], parts.mouth[1] - parts.mouth[0]
     along = eyes / np.linalg.norm(eyes) + corners / max(float(np.linalg.norm(corners)), 1e-6)
     width = float(np.clip(np.linalg.norm(corners), 0.6 * parts.eye_distance, 1.1 * parts.eye_distance))
-    axes = Axes(parts.mouth.mean(axis=0), float(np.arctan2(along[1], along[0])))
+    axes = FaceAxes(parts.mouth.mean(axis=0), float(np.arctan2(along[1], along[0])))
     view = _view(_patch(rgb, axes, width))
     row = _mouth_row(view)
-    if not parts.exact or abs(row) > 0.1 * UNIT:  # the points were off: look again around the mouth itself
-        axes = Axes(axes.centre + axes.down * row * width / UNIT, axes.angle)
+    if not parts.exact or abs(row) > 0.1 * UNIT:  # the points were inexact: use a patch around the mouth itself
+        axes = FaceAxes(axes.centre + axes.down * row * width / UNIT, axes.angle)
         view = _view(_patch(rgb, axes, width))
     side, stretch = _corners(view)
     if side or stretch != 1:
-        axes = Axes(axes.centre + axes.across * side * width / UNIT, axes.angle)
+        axes = FaceAxes(axes.centre + axes.across * side * width / UNIT, axes.angle)
         width *= stretch
         view = _view(_patch(rgb, axes, width))
     seam, above, below = _gap(view)
     scale = width / UNIT
     polynomial = np.array([seam[0] / scale, seam[1], seam[2] * scale])
-    return Mouth(axes, width, polynomial, above * scale, below * scale, view.skin, _darkest(view))
+    return MouthShape(axes, width, polynomial, above * scale, below * scale, view.skin, _darkest(view))
 
 
 @dataclass(frozen=True, eq=False)
-class _View:
-    """A patch and what its pixels look like, each (rows, columns).
+class _MouthPatch:
+    """A patch and properties of its pixels, each (rows, columns).
 
     Args:
         pixels: RGB.
-        lightness: 1 is the skin's.
-        lips: 0..1, redder than the skin.
-        relative: 0..1, the same in shares of the reddest.
-        inside: 0..1, dark or without colour, above all where there are lips above and below.
+        lightness: relative to the skin's.
+        lips: 0..1, how much redder than the skin.
+        relative: 0..1, the same relative to the reddest pixels.
+        inside: 0..1, dark or colourless, more so between lips above and below.
         skin: (3,) RGB of the cheeks.
     """
 
-    pixels: Picture
+    pixels: RgbImage
     lightness: Floats
     lips: Floats
     relative: Floats
@@ -128,7 +128,7 @@ class _View:
     skin: Floats
 
 
-def _view(patch: Picture) -> _View:
+def _view(patch: RgbImage) -> _MouthPatch:
     smooth = cv2.GaussianBlur(patch.astype(np.float32) / 255, (0, 0), 1.0)
     lab = cv2.cvtColor(smooth, cv2.COLOR_RGB2Lab).astype(np.float64)
     lightness, red, colour = lab[..., 0], lab[..., 1], np.hypot(lab[..., 1], lab[..., 2])
@@ -148,10 +148,12 @@ def _view(patch: Picture) -> _View:
     dark = _step(((0.33 if grey else 0.5) * light - lightness) / (0.06 * light + 0.5))
     teeth = _step((0.7 * vivid - colour) / (0.08 * vivid + 1)) * _step((lightness - 0.6 * light) / (0.06 * light + 0.5))
     inside = dark if grey else np.maximum(np.maximum(dark, teeth) * (0.45 + 0.55 * enclosed), hole)
-    return _View(patch, lightness / light, lips, relative, inside, np.median(patch[cheeks], axis=0).astype(np.float64))
+    return _MouthPatch(
+        patch, lightness / light, lips, relative, inside, np.median(patch[cheeks], axis=0).astype(np.float64)
+    )
 
 
-def _patch(rgb: Picture, axes: Axes, width: float) -> Picture:
+def _patch(rgb: RgbImage, axes: FaceAxes, width: float) -> RgbImage:
     scale = width / UNIT
     x = np.arange(-int(SIDE * UNIT), int(SIDE * UNIT), dtype=np.float64)[None, :] * scale
     y = np.arange(-int(UP * UNIT), int(DOWN * UNIT), dtype=np.float64)[:, None] * scale
@@ -167,7 +169,7 @@ def _patch(rgb: Picture, axes: Axes, width: float) -> Picture:
 
 
 def _enclosed(lips: Floats, reach: float) -> Floats:
-    """Return for each pixel the lesser of the strongest red above it and below it, within ``reach`` widths."""
+    """Return per pixel the minimum of the strongest red above and below it, within ``reach`` widths."""
     tall = np.ones((int(reach * UNIT), 1), dtype=np.uint8)
     upper = cv2.dilate(lips, tall, anchor=(0, len(tall) - 1))
     lower = cv2.dilate(lips, tall, anchor=(0, 0))
@@ -178,8 +180,8 @@ def _step(value: Floats) -> Floats:
     return np.asarray(1 / (1 + np.exp(-np.clip(value, -30, 30))))
 
 
-def _mouth_row(view: _View) -> float:
-    """Return by how many pixels the mouth lies below the middle of the patch."""
+def _mouth_row(view: _MouthPatch) -> float:
+    """Return how many pixels the mouth is below the centre of the patch."""
     middle = slice(UNIT - int(0.42 * UNIT), UNIT + int(0.42 * UNIT))
     evidence = view.lips + 0.7 * view.inside + 0.5 * np.clip(1 - view.lightness, 0, 1)
     score = cv2.GaussianBlur(evidence[:, middle].mean(axis=1)[:, None], (0, 0), 0.07 * UNIT)[:, 0]
@@ -188,8 +190,8 @@ def _mouth_row(view: _View) -> float:
     return float(rows[int(score.argmax())])
 
 
-def _corners(view: _View) -> tuple[float, float]:
-    """Return by how many pixels the mouth lies to the right of the middle, and its width in widths, by its colour."""
+def _corners(view: _MouthPatch) -> tuple[float, float]:
+    """Return how many pixels the mouth is right of the centre, and its width in widths, both from its colour."""
     top = int(UP * UNIT)
     lips = np.clip(view.relative - 0.3, 0, 1) + np.where(view.inside > 0.6, 0.5, 0.0) * (view.lips > 0.1)
     band = lips[top - UNIT // 6 : top + UNIT // 5].max(axis=0)
@@ -204,8 +206,8 @@ def _corners(view: _View) -> tuple[float, float]:
     return side, float(np.clip(len(run) / UNIT, 0.75, 1.1))
 
 
-def _gap(view: _View) -> tuple[Floats, float, float]:
-    """Return the seam as a polynomial, and how far the lips are from it, in pixels of the patch."""
+def _gap(view: _MouthPatch) -> tuple[Floats, float, float]:
+    """Return the seam as a polynomial, and the distance of both lips from it, in pixels of the patch."""
     top = int(UP * UNIT)
     columns = np.arange(UNIT - int(0.42 * UNIT), UNIT + int(0.42 * UNIT) + 1)
     x = columns - UNIT
@@ -218,11 +220,11 @@ def _gap(view: _View) -> tuple[Floats, float, float]:
     best, most = 0, 0.0
     for label in range(1, number):
         near = np.exp(-(((centres[label, 1] - top) / (0.2 * UNIT)) ** 2))
-        worth = (
+        weight = (
             float(stats[label, cv2.CC_STAT_WIDTH]) * near * (1 if stats[label, cv2.CC_STAT_WIDTH] > 0.3 * UNIT else 0)
         )
-        if worth > most:
-            best, most = label, worth
+        if weight > most:
+            best, most = label, weight
     if not best:
         return _seam(view), 0.0, 0.0
     part = labels[:, columns] == best
@@ -237,20 +239,20 @@ def _gap(view: _View) -> tuple[Floats, float, float]:
 
 
 def _fit(x: Floats, y: Floats, weights: Floats) -> Floats:
-    """Return a parabola through the points that ends near the corners and bends no more than a mouth does."""
+    """Return a parabola through the points that ends near the corners, with limited curvature."""
     corner = 0.5 * UNIT
     seam = np.polyfit(np.r_[x, -corner, corner], np.r_[y, 0.0, 0.0], 2, w=np.r_[weights, 1.5, 1.5])
     return np.array([np.clip(seam[0], -0.006, 0.006), np.clip(seam[1], -0.18, 0.18), seam[2]])
 
 
-def _seam(view: _View) -> Floats:
-    """Return the dark line between lips that are shut."""
+def _seam(view: _MouthPatch) -> Floats:
+    """Return the dark line between closed lips."""
     top, reach = int(UP * UNIT), int(REACH * UNIT)
     columns = np.arange(UNIT - int(0.45 * UNIT), UNIT + int(0.45 * UNIT) + 1)
     rows = np.arange(top - reach, top + reach + 1)
     away = (rows - top)[:, None] / UNIT
     box = np.ix_(rows, columns)
-    # A line: darker than what is a little above and below it.
+    # A line is darker than the pixels a little above and below it.
     line = view.lightness - cv2.GaussianBlur(view.lightness, (1, 0), sigmaX=0.1, sigmaY=0.07 * UNIT)
     cost = 3 * line[box] - 0.6 * view.lips[box] - 0.3 * view.inside[box] + 3 * away**2
     path = (_cheapest_path(cost) - reach).astype(np.float64)
@@ -259,7 +261,7 @@ def _seam(view: _View) -> Floats:
 
 
 def _cheapest_path(cost: Floats) -> NDArray[np.int64]:
-    """Return the row of the cheapest path from left to right that moves at most one row a column."""
+    """Return the row per column of the cheapest path from left to right that changes by at most one row."""
     total = cost.copy()
     back = np.zeros(cost.shape, dtype=np.int64)
     for column in range(1, cost.shape[1]):
@@ -275,8 +277,8 @@ def _cheapest_path(cost: Floats) -> NDArray[np.int64]:
     return path
 
 
-def _darkest(view: _View) -> Floats:
-    """Return the colour of the mouth's depth: what is dark inside, but never brighter than a fraction of the skin."""
+def _darkest(view: _MouthPatch) -> Floats:
+    """Return the colour of the dark inside of the mouth, at most a fraction of the skin's brightness."""
     usual: Floats = view.skin * np.array([0.26, 0.15, 0.15])
     top = int(UP * UNIT)
     box = np.s_[top - UNIT // 3 : top + UNIT // 2, UNIT - UNIT // 3 : UNIT + UNIT // 3]

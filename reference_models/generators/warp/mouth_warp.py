@@ -1,8 +1,8 @@
-"""Moves the mouth of a picture: the lower lip and the jaw go down, the upper lip a little up, a dark inside appears.
+"""Opens the mouth in an image: lower lip and jaw move down, the upper lip a little up, the dark inside appears.
 
-Everything is an inverse map: for each pixel of the result, where on the picture it comes from. Distances fall off as
-Gaussians, so nothing tears but the line between the lips. The upper teeth are fixed to the skull: what the picture
-shows between the lips stays where it is, and the lower lip moves over it.
+The warp is an inverse map: for each pixel of the result, its position in the source image. Displacements decay as
+Gaussians, so the map is discontinuous only at the line between the lips. The upper teeth are fixed to the skull: what
+the image shows between the lips stays in place, and the lower lip moves over it.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from evalkit.reference_models.generators.base import Picture
-from evalkit.reference_models.generators.mouth import Floats, Mouth
+from evalkit.reference_models.generators.base import RgbImage
+from evalkit.reference_models.generators.warp.mouth_shape import Floats, MouthShape
 
 OPEN = 0.31  # widest opening, in widths of the mouth
-LOWER = 0.8  # share of an opening that the lower lip takes
-JAW = 0.45  # how far the chin follows the lower lip
-ROUND, SPREAD = 0.16, 0.07  # how much narrower and wider the mouth gets
+LOWER = 0.8  # share of the opening that moves the lower lip
+JAW = 0.45  # share of the lower lip's motion that moves the chin
+ROUND, SPREAD = 0.16, 0.07  # change of the mouth's width, as a share
 SHAPE = 0.7  # of an open mouth: (1 - x^2) to this power
-STIFF = 0.15  # a gap wider than this on the picture can't be shut by moving lips; it closes to a quarter
+STIFF = 0.15  # a wider gap in the image can't be closed by a warp; it is reduced to a quarter
 
 
 @dataclass(frozen=True)
-class Box:
-    """A part of the picture: rows and columns."""
+class ImageRegion:
+    """A rectangle of an image: rows and columns."""
 
     top: int
     bottom: int
@@ -33,49 +33,49 @@ class Box:
     right: int
 
     @classmethod
-    def around(cls, picture: Picture, x: Floats, y: Floats) -> Box:
-        """Return the part that holds the points, cut at the border."""
+    def around(cls, picture: RgbImage, x: Floats, y: Floats) -> ImageRegion:
+        """Return the rectangle that contains the points, clipped to the image."""
         rows, columns = picture.shape[:2]
         left, right = max(0, int(x.min())), min(columns, int(x.max()) + 2)
         top, bottom = max(0, int(y.min())), min(rows, int(y.max()) + 2)
         return cls(top, max(bottom, top + 1), left, max(right, left + 1))
 
     def grid(self) -> tuple[Floats, Floats]:
-        """Return the x (1, columns) and y (rows, 1) of its pixels."""
+        """Return the coordinates of its pixels: x (1, columns) and y (rows, 1)."""
         x = np.arange(self.left, self.right, dtype=np.float64)[None, :]
         return x, np.arange(self.top, self.bottom, dtype=np.float64)[:, None]
 
-    def of(self, picture: Picture) -> Picture:
-        """Return the part as a view."""
+    def of(self, picture: RgbImage) -> RgbImage:
+        """Return the rectangle of the image as a view."""
         return picture[self.top : self.bottom, self.left : self.right]
 
 
 class MouthWarp:
-    """One picture's mouth, ready to be moved.
+    """Warps the mouth of one image.
 
     Args:
         picture: (H, W, 3) uint8 RGB.
-        mouth: as measured on it.
+        mouth: as `measure_mouth` measured it.
     """
 
-    def __init__(self, picture: Picture, mouth: Mouth) -> None:
+    def __init__(self, picture: RgbImage, mouth: MouthShape) -> None:
         self._picture = picture
         self._mouth = mouth
         w = mouth.width
         reach_x = np.array([-1.9, 1.9, -1.9, 1.9]) * w
         reach_y = np.array([-0.9, -0.9, 2.1, 2.1]) * w
-        self._box = Box.around(picture, *mouth.axes.to_image(reach_x, reach_y))
+        self._box = ImageRegion.around(picture, *mouth.axes.to_image(reach_x, reach_y))
         self._x, self._y = mouth.axes.to_local(*self._box.grid())
         self._near = np.exp(-((self._x / (0.75 * w)) ** 2) - (self._y / (0.6 * w)) ** 2)
         self._jaw = np.exp(-((self._x / (0.9 * w)) ** 2)) * (1 - _smooth((self._y - 0.7 * w) / (1.2 * w)))
         self._noise = cv2.GaussianBlur(np.random.default_rng(0).normal(0, 1, self._x.shape), (0, 0), 1.2)[..., None] * 3
 
-    def opened(self, opening: float, width: float) -> Picture:
-        """Return the picture with another mouth.
+    def with_opening(self, opening: float, width: float) -> RgbImage:
+        """Return the image with another mouth shape.
 
         Args:
-            opening: 0 shut to 1 wide open.
-            width: -1 rounded to 1 spread.
+            opening: 0 (closed) to 1 (wide open).
+            width: -1 (rounded) to 1 (spread).
         """
         mouth, w = self._mouth, self._mouth.width
         gap = self.gap(opening)
@@ -98,14 +98,14 @@ class MouthWarp:
         inside = np.clip(np.minimum(depth, bottom - y) + 0.5, 0, 1) * (shape > 0)
         if not inside.any():
             return self._pasted(lips)
-        # What the picture shows between the lips, as deep as it reaches; behind it the dark.
+        # What the image shows between the lips, as far as it goes; beyond it the dark inside.
         known = np.clip((mouth.gap * shape - depth) / 2.0, 0, 1) if mouth.gap > 3 else np.zeros_like(depth)
         hidden = self._inside(depth, bottom - top, x / (0.47 * w))
         colour = lips * known[..., None] + hidden * (1 - known[..., None])
         return self._pasted(lips * (1 - inside[..., None]) + colour * inside[..., None])
 
     def gap(self, opening: float) -> float:
-        """Return how far the lips are apart for an ``opening`` of 0..1, in pixels."""
+        """Return the distance between the lips in pixels for an ``opening`` of 0..1."""
         rest, w = self._mouth.gap, self._mouth.width
         least = rest / 4 if rest > STIFF * w else 0.0
         most = max(OPEN * w, min(1.1 * rest, 0.5 * w))
@@ -123,7 +123,7 @@ class MouthWarp:
         return np.asarray(taken, dtype=np.float64)
 
     def _inside(self, depth: Floats, gap: Floats, across: Floats) -> Floats:
-        """Return (rows, columns, 3) of a mouth's inside: dark, a hint of upper teeth, a hint of the tongue."""
+        """Return the inside of the mouth (rows, columns, 3): dark, with upper teeth and tongue."""
         mouth, w = self._mouth, self._mouth.width
         light = float(np.clip(mouth.skin.max() / 255, 0.25, 1))
         colour = np.broadcast_to(mouth.inside, (*depth.shape, 3)).copy()
@@ -140,13 +140,13 @@ class MouthWarp:
             colour += (white * shade[..., None] - colour) * (0.85 * teeth)[..., None]
         return colour + self._noise * light
 
-    def _pasted(self, part: Floats) -> Picture:
+    def _pasted(self, part: Floats) -> RgbImage:
         result = self._picture.copy()
         self._box.of(result)[...] = np.clip(np.rint(part), 0, 255).astype(np.uint8)
         return result
 
 
 def _smooth(value: Floats) -> Floats:
-    """Return 0 below 0, 1 above 1, and a smooth step between."""
+    """Return a smooth step from 0 at 0 to 1 at 1."""
     t = np.clip(value, 0, 1)
     return np.asarray(t * t * (3 - 2 * t))

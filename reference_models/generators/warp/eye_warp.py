@@ -1,52 +1,52 @@
-"""Shuts the eyes of a picture for a blink: the upper lid is drawn down over the eye, lashes and all."""
+"""Closes the eyes in an image for a blink: the upper lid is stretched over the eye."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
-from evalkit.reference_models.generators.base import Picture
-from evalkit.reference_models.generators.finders import FaceParts
-from evalkit.reference_models.generators.mouth import Axes, Floats
-from evalkit.reference_models.generators.mouth_warp import Box
+from evalkit.reference_models.generators.base import RgbImage
+from evalkit.reference_models.generators.warp.face_parts import FaceParts
+from evalkit.reference_models.generators.warp.mouth_shape import FaceAxes, Floats
+from evalkit.reference_models.generators.warp.mouth_warp import ImageRegion
 
 UNIT = 64  # pixels of a patch for the distance between the eyes
-STRIP = 0.09  # height of the skin above the lid that is stretched: brows and glasses begin above it
-ROUND = 0.75  # of the opening's outline: (1 - x^2) to this power
-LEAST, MOST = 0.07, 0.24  # height of an open eye, in distances; what seems taller has a brow or glasses in it
+STRIP = 0.09  # height of the skin above the lid that is stretched; brows and glasses are above it
+ROUND = 0.75  # exponent of the eye's outline, (1 - x^2)
+LEAST, MOST = 0.07, 0.24  # height of an open eye, in distances of the eyes; more includes a brow or glasses
 
 
 class EyeWarp:
-    """One eye, ready to be shut.
+    """Closes one eye of an image.
 
     Args:
         picture: (H, W, 3) uint8 RGB.
         parts: the face.
-        which: 0 for the eye at the left of the image, 1 for the other.
+        which: 0 for the left eye in the image, 1 for the right one.
     """
 
-    def __init__(self, picture: Picture, parts: FaceParts, which: int) -> None:
+    def __init__(self, picture: RgbImage, parts: FaceParts, which: int) -> None:
         along = parts.eyes[1] - parts.eyes[0]
         self._unit = parts.eye_distance
-        self._axes = Axes(parts.eyes[which], float(np.arctan2(along[1], along[0])))
+        self._axes = FaceAxes(parts.eyes[which], float(np.arctan2(along[1], along[0])))
         self._picture = picture
         self.above, self.below, self.left, self.right = _opening(picture, self._axes, self._unit)
         reach_x = np.array([-0.4, 0.4, -0.4, 0.4]) * self._unit
         reach_y = np.array([-0.35, -0.35, 0.3, 0.3]) * self._unit
-        self._box = Box.around(picture, *self._axes.to_image(reach_x, reach_y))
+        self._box = ImageRegion.around(picture, *self._axes.to_image(reach_x, reach_y))
         self._x, self._y = self._axes.to_local(*self._box.grid())
 
     @property
     def is_open(self) -> bool:
-        """Whether there is something to shut, and it is known well enough."""
+        """Whether the eye is open and was measured plausibly."""
         return LEAST * self._unit < self.above + self.below < MOST * self._unit
 
-    def shut(self, picture: Picture, amount: float) -> None:
-        """Draw the lid over the eye of ``picture``, in place.
+    def close(self, picture: RgbImage, amount: float) -> None:
+        """Close the eye of ``picture`` in place.
 
         Args:
-            picture: the picture of the constructor, or one that equals it around the eyes.
-            amount: 0 as it is to 1 shut.
+            picture: the image of the constructor, or one that is equal around the eyes.
+            amount: 0 (as it is) to 1 (closed).
         """
         if amount <= 0:
             return
@@ -69,10 +69,10 @@ class EyeWarp:
         self._box.of(picture)[...] = part
 
 
-def _opening(picture: Picture, axes: Axes, unit: float) -> tuple[float, float, float, float]:
-    """Return how far the opening reaches above, below, left and right of the eye's centre, in pixels.
+def _opening(picture: RgbImage, axes: FaceAxes, unit: float) -> tuple[float, float, float, float]:
+    """Return how far the open eye reaches above, below, left and right of its centre, in pixels.
 
-    Around the centre is what differs from the skin below the eye: iris, white and lashes. All are small for a shut eye.
+    Iris, white and lashes around the centre differ from the skin below the eye. All are small for a closed eye.
     """
     scale = unit / UNIT
     wide, high = int(0.36 * UNIT), int(0.3 * UNIT)

@@ -1,10 +1,8 @@
-"""Where the eyes and the mouth of a face are: a short list of finders, tried in order.
+"""Locate eyes and mouth of a face with several finders, tried in order:
 
 1. the face detectors of the chosen backbones whose files are on this machine;
-2. OpenCV's cascades, which come in its wheel;
-3. evalkit's own small detector, which was trained on puppets.
-
-A finder more is an entry in `finders`.
+2. OpenCV's cascades, which are part of its wheel;
+3. the bundled small detector, which was trained on puppets.
 """
 
 from __future__ import annotations
@@ -22,13 +20,13 @@ from evalkit.metrics.faces.features import DETECTOR, SECOND_DETECTOR, make_detec
 from evalkit.metrics.faces.policy import FacePolicy, add_margin
 from evalkit.metrics.features.base import WeightFile
 from evalkit.metrics.features.face import Face
-from evalkit.reference_models.generators.base import GenerationError, Picture
+from evalkit.reference_models.generators.base import GenerationError, RgbImage
 from evalkit.weights.manifest import load_backbones
 from evalkit.weights.store import file_state, folder_of
 
 BUNDLED = "bundled"
 MARGIN = 0.25
-# Where things lie in the box of OpenCV's frontal cascade, as shares of its side.
+# Positions in the box of OpenCV's frontal cascade, as shares of its side.
 _EYES = ((0.31, 0.39), (0.69, 0.39))
 _MOUTH = ((0.355, 0.775), (0.645, 0.775))
 
@@ -40,8 +38,8 @@ class FaceParts:
     Args:
         eyes: (2, 2) float64: x, y of the centre of the eye at the left of the image, and of the one at its right.
         mouth: (2, 2) float64: the corners of the mouth, left and right.
-        finder: who found them.
-        exact: whether the points were seen; if not, they are proportions of a box.
+        finder: name of the finder.
+        exact: whether the points were detected; if not, they are usual positions within a box.
     """
 
     eyes: NDArray[np.float64]
@@ -51,32 +49,32 @@ class FaceParts:
 
     @property
     def eye_distance(self) -> float:
-        """Between the eyes, in pixels."""
+        """Distance of the eyes in pixels."""
         return float(np.linalg.norm(self.eyes[1] - self.eyes[0]))
 
 
-class Finder(Protocol):
-    """Finds the subject's face."""
+class FaceFinder(Protocol):
+    """Locates eyes and mouth of the subject's face."""
 
     name: str
 
-    def find(self, rgb: Picture) -> FaceParts | None:
-        """Return the parts of the subject's face in (H, W, 3) uint8 RGB; ``None`` without a face."""
+    def find(self, rgb: RgbImage) -> FaceParts | None:
+        """Return the parts of the subject's face in (H, W, 3) uint8 RGB; ``None`` if there is no face."""
 
 
 class DetectorFinder:
-    """A face detector with five key points, behind the policy that metrics use: as is, then with a grey margin."""
+    """A face detector with five key points, with the policy of the metrics: first as is, then with a grey margin."""
 
     def __init__(self, name: str, policy: FacePolicy) -> None:
         self.name = name
         self._policy = policy
 
-    def find(self, rgb: Picture) -> FaceParts | None:
-        """Return the parts of the largest face whose key points make a face."""
+    def find(self, rgb: RgbImage) -> FaceParts | None:
+        """Return the parts of the largest face whose key points are plausible."""
         for face in sorted(self._policy.detect(rgb).faces, key=Face.sort_key):
             points = face.keypoints.astype(np.float64)
             parts = FaceParts(points[:2], points[3:], self.name, exact=True)
-            if plausible(parts):
+            if is_plausible_face(parts):
                 return parts
         return None
 
@@ -94,7 +92,7 @@ class CascadeFinder:
         ]
         self._eye = cv2.CascadeClassifier(str(folder / "haarcascade_eye_tree_eyeglasses.xml"))
 
-    def find(self, rgb: Picture) -> FaceParts | None:
+    def find(self, rgb: RgbImage) -> FaceParts | None:
         """Return the parts of the largest face."""
         padded, (left, top) = add_margin(rgb, MARGIN)
         grey = cv2.cvtColor(padded, cv2.COLOR_RGB2GRAY)
@@ -114,25 +112,25 @@ class CascadeFinder:
         return FaceParts(eyes - offset, mouth - offset, self.name, exact=False)
 
     def _eyes(self, grey: NDArray[Any], x: int, y: int, side: int) -> NDArray[np.float64]:
-        """Return both eyes: where the cascade sees one near its usual place, else the usual place."""
+        """Return both eyes: where the cascade detects one near its usual position, else the usual position."""
         usual = np.array([[x + side * fx, y + side * fy] for fx, fy in _EYES])
         upper = grey[y + side // 6 : y + side * 6 // 10, x : x + side]
         found = self._eye.detectMultiScale(upper, 1.05, 3, minSize=(side // 8, side // 8))
         centres = np.array([[x + a + w / 2, y + side // 6 + b + h / 2] for a, b, w, h in found]).reshape(-1, 2)
         eyes = usual.copy()
-        seen = []
+        detected = []
         for k in range(2):
             away = np.linalg.norm(centres - usual[k], axis=1)
             if len(away) and away.min() < 0.12 * side:
                 eyes[k] = centres[away.argmin()]
-                seen.append(k)
-        if len(seen) == 1:  # the other one moves with it
-            eyes[1 - seen[0]] = usual[1 - seen[0]] + (eyes[seen[0]] - usual[seen[0]])
+                detected.append(k)
+        if len(detected) == 1:  # the other one has the same displacement
+            eyes[1 - detected[0]] = usual[1 - detected[0]] + (eyes[detected[0]] - usual[detected[0]])
         return eyes
 
 
 def _mouth_below(eyes: NDArray[np.float64], x: int, y: int, side: int) -> NDArray[np.float64]:
-    """Return the usual corners of the mouth of a box, turned and moved as the eyes are."""
+    """Return the usual corners of the mouth within a box, rotated and shifted like the eyes."""
     usual_eyes = np.array([[x + side * fx, y + side * fy] for fx, fy in _EYES])
     usual = np.array([[x + side * fx, y + side * fy] for fx, fy in _MOUTH])
     along = eyes[1] - eyes[0]
@@ -141,8 +139,8 @@ def _mouth_below(eyes: NDArray[np.float64], x: int, y: int, side: int) -> NDArra
     return np.asarray(eyes.mean(axis=0) + (usual - usual_eyes.mean(axis=0)) @ turn.T)
 
 
-def plausible(parts: FaceParts) -> bool:
-    """Whether the points are a face at all: the mouth below the eyes, distances of a face seen from the front."""
+def is_plausible_face(parts: FaceParts) -> bool:
+    """Whether the points can be a frontal face: the mouth below the eyes, plausible distances."""
     along = parts.eyes[1] - parts.eyes[0]
     distance = float(np.linalg.norm(along))
     if distance < 8:
@@ -153,9 +151,9 @@ def plausible(parts: FaceParts) -> bool:
     return along[0] > 0 and 0.5 < drop < 2.5 and 0.3 < width < 1.8
 
 
-def backbone_finders(backbones: str) -> list[Finder]:
+def backbone_finders(backbones: str) -> list[FaceFinder]:
     """Return finders on the detectors of ``backbones`` that are on this machine, first choice first."""
-    found: list[Finder] = []
+    found: list[FaceFinder] = []
     chosen = load_backbones(backbones)
     for role in (DETECTOR, SECOND_DETECTOR):
         entry = chosen.roles.get(role)
@@ -167,36 +165,36 @@ def backbone_finders(backbones: str) -> list[Finder]:
     return found
 
 
-def cascade_finders(backbones: str) -> list[Finder]:
-    """Return the finder that every machine has."""
+def cascade_finders(backbones: str) -> list[FaceFinder]:
+    """Return the finder that needs no weights."""
     return [CascadeFinder()]
 
 
-def bundled_finders(backbones: str) -> list[Finder]:
-    """Return the finder that comes with evalkit, unless it is the chosen one anyway."""
+def bundled_finders(backbones: str) -> list[FaceFinder]:
+    """Return the finder on the bundled detector, unless ``backbones`` are the bundled ones already."""
     return [] if backbones == BUNDLED else backbone_finders(BUNDLED)
 
 
-FINDERS: Sequence[Callable[[str], Sequence[Any]]] = (backbone_finders, cascade_finders, bundled_finders)
+FACE_FINDERS: Sequence[Callable[[str], Sequence[Any]]] = (backbone_finders, cascade_finders, bundled_finders)
 
 
-def finders(backbones: str) -> list[Finder]:
-    """Return the finders of this machine in the order in which they are tried."""
-    return [finder for make in FINDERS for finder in make(backbones)]
+def face_finders(backbones: str) -> list[FaceFinder]:
+    """Return the finders of this machine in the order of their use."""
+    return [finder for make in FACE_FINDERS for finder in make(backbones)]
 
 
-def find_face(rgb: Picture, tried: Sequence[Finder]) -> FaceParts:
-    """Return what the first finder says that sees a face.
+def find_face(rgb: RgbImage, tried: Sequence[FaceFinder]) -> FaceParts:
+    """Return the result of the first finder that locates a face.
 
     Raises:
-        GenerationError: none does.
+        GenerationError: no finder does.
     """
     for finder in tried:
         parts = finder.find(rgb)
-        if parts is not None and plausible(parts):
+        if parts is not None and is_plausible_face(parts):
             return parts
     raise GenerationError(
         "No face was found in the reference image.",
         found=f"tried: {', '.join(finder.name for finder in tried)}",
-        fix="Put a face detector on this machine ('evalkit weights pull face_detector'), or take a frontal image.",
+        fix="Install a face detector ('evalkit weights pull face_detector'), or use a frontal image.",
     )

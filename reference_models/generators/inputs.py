@@ -1,4 +1,4 @@
-"""Reading what generators start from: reference videos at a constant rate, reference images, speech."""
+"""Read the inputs of generators: reference videos at a constant frame rate, reference images, speech."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from evalkit.media.audio import NoAudioError, read_audio
 from evalkit.media.decode import iter_frames
 from evalkit.media.inspect import Limits, scan_times
 from evalkit.media.sampling import AtRate, frame_interval
-from evalkit.reference_models.generators.base import GenerationError, Picture, Request
+from evalkit.reference_models.generators.base import GenerationError, GenerationRequest, RgbImage
 
 _COMMON_RATES = tuple(Fraction(n) for n in (5, 8, 10, 12, 15, 16, 20, 24, 25, 30, 48, 50, 60)) + tuple(
     Fraction(n * 1000, 1001) for n in (24, 30, 60)
@@ -28,11 +28,11 @@ _COMMON_RATES = tuple(Fraction(n) for n in (5, 8, 10, 12, 15, 16, 20, 24, 25, 30
 
 @dataclass(frozen=True)
 class ReferenceVideo:
-    """A video to be read as one with a constant frame rate.
+    """A video that is read at a constant frame rate.
 
     Args:
         path: the file.
-        fps: frames per second of what `frames` gives.
+        fps: frames per second of `frames`.
         order: (N,) indices of the file's frames, non-decreasing.
     """
 
@@ -40,8 +40,8 @@ class ReferenceVideo:
     fps: Fraction
     order: NDArray[np.int64]
 
-    def frames(self) -> Iterator[Picture]:
-        """Yield the frames in order, repeated or left out where the file's rate is not `fps`."""
+    def frames(self) -> Iterator[RgbImage]:
+        """Yield the frames in order, some repeated or dropped if the file's rate is not `fps`."""
         wanted = iter(self.order.tolist())
         index = next(wanted, None)
         for number, frame in enumerate(iter_frames(self.path)):
@@ -53,18 +53,18 @@ class ReferenceVideo:
         raise MediaError(f"{self.path} has fewer frames than it announces.")
 
 
-def open_reference(path: Path, least_fps: float = 0.0, most_fps: float = float("inf")) -> ReferenceVideo:
-    """Return a reference video at its own rate, or at the nearest rate that is allowed.
+def open_reference(path: Path, min_fps: float = 0.0, max_fps: float = float("inf")) -> ReferenceVideo:
+    """Return a reference video at its own frame rate, or at the nearest allowed one.
 
     Raises:
-        MediaError: no video, or no frame in it.
+        MediaError: there is no video frame.
     """
     times = scan_times(path, Limits())
     if not len(times):
         raise MediaError(f"{path} has no video frames.")
-    own = nominal(1.0 / frame_interval(times, default=1 / 25))
+    own = nearest_common_rate(1.0 / frame_interval(times, default=1 / 25))
     fps = min(
-        max(own, Fraction(least_fps).limit_denominator(1001)), Fraction(min(most_fps, 1000.0)).limit_denominator(1001)
+        max(own, Fraction(min_fps).limit_denominator(1001)), Fraction(min(max_fps, 1000.0)).limit_denominator(1001)
     )
     steps = np.diff(times)
     steady = len(steps) == 0 or bool(np.all(np.abs(steps - 1 / float(own)) < 0.5 / float(own)))
@@ -73,17 +73,17 @@ def open_reference(path: Path, least_fps: float = 0.0, most_fps: float = float("
     return ReferenceVideo(path, fps, AtRate(float(fps)).select(times))
 
 
-def nominal(rate: float) -> Fraction:
-    """Return the common frame rate within 0.1 % of ``rate``, else ``rate`` itself as a short fraction."""
+def nearest_common_rate(rate: float) -> Fraction:
+    """Return the common frame rate within 0.1 % of ``rate``, else ``rate`` as a short fraction."""
     near = min(_COMMON_RATES, key=lambda common: abs(float(common) - rate))
     return near if abs(float(near) - rate) <= 1e-3 * rate else Fraction(rate).limit_denominator(1001)
 
 
-def read_picture(path: Path) -> Picture:
+def read_image_file(path: Path) -> RgbImage:
     """Return an image file as (H, W, 3) uint8 RGB, upright.
 
     Raises:
-        MediaError: it is no image.
+        MediaError: it can't be decoded.
     """
     try:
         with Image.open(path) as image:
@@ -92,10 +92,10 @@ def read_picture(path: Path) -> Picture:
         raise MediaError(f"The image {path} can't be read.", found=str(error)) from None
 
 
-def reference_picture(request: Request) -> Picture:
+def reference_image(request: GenerationRequest) -> RgbImage:
     """Return the first reference image at the target's size.
 
-    An image of another shape is scaled until it covers the target, and cut around its middle.
+    An image of another aspect ratio is scaled until it covers the target, and cropped around its centre.
 
     Raises:
         GenerationError: the sample has none.
@@ -103,43 +103,43 @@ def reference_picture(request: Request) -> Picture:
     """
     if not request.reference_images:
         raise GenerationError("The sample has no reference image.")
-    return cover(read_picture(request.reference_images[0]), request.target.width, request.target.height)
+    return scale_to_cover(read_image_file(request.reference_images[0]), request.target.width, request.target.height)
 
 
-def cover(picture: Picture, width: int, height: int) -> Picture:
-    """Return ``picture`` scaled until it covers (height, width), and cut around its middle."""
-    rows, columns = picture.shape[:2]
+def scale_to_cover(image: RgbImage, width: int, height: int) -> RgbImage:
+    """Return the image scaled until it covers (height, width), and cropped around its centre."""
+    rows, columns = image.shape[:2]
     if (columns, rows) == (width, height):
-        return picture
+        return image
     scale = max(width / columns, height / rows)
     size = (max(width, round(columns * scale)), max(height, round(rows * scale)))
-    scaled = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    scaled = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
     left, top = (size[0] - width) // 2, (size[1] - height) // 2
     return np.ascontiguousarray(scaled[top : top + height, left : left + width])
 
 
-def speech_of(request: Request, seconds: float) -> NDArray[np.float32] | None:
-    """Return the sample's speech at the target's rate: (N,) float32.
+def read_speech(request: GenerationRequest, seconds: float) -> NDArray[np.float32] | None:
+    """Return the sample's speech at the target's sampling rate: (N,) float32 mono.
 
-    Without any: the reference video's sound; without that, silence of ``seconds`` where the challenge asks for a sound
-    track, else ``None``.
+    Without speech, the reference video's audio; without that, silence of ``seconds`` if the challenge requires an audio
+    stream, else ``None``.
 
     Raises:
-        MediaError: the speech, or the video's sound, can't be read.
+        MediaError: the speech, or the video's audio, can't be read.
     """
-    rate = request.target.sound_rate
+    rate = request.target.audio_rate
     if request.audio is not None:
         return read_audio(request.audio, rate)
     if request.reference_video is not None:
         try:
             return read_audio(request.reference_video, rate)
         except NoAudioError:
-            pass  # a silent video: silence below, where the challenge asks for a track
-    return np.zeros(round(seconds * rate), dtype=np.float32) if request.target.sound_required else None
+            pass  # no audio stream: silence below, if the challenge requires one
+    return np.zeros(round(seconds * rate), dtype=np.float32) if request.target.audio_required else None
 
 
-def reordered(frames: Iterable[Picture], order: Sequence[int] | NDArray[np.int64]) -> Iterator[Picture]:
-    """Yield frames in any order; they wait in a temporary file, so that memory does not grow with the clip."""
+def reorder_frames(frames: Iterable[RgbImage], order: Sequence[int] | NDArray[np.int64]) -> Iterator[RgbImage]:
+    """Yield the frames in the given order; a temporary file holds them, so that memory does not grow with the clip."""
     source = iter(frames)
     first = next(source, None)
     if first is None:

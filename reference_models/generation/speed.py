@@ -1,4 +1,4 @@
-"""How fast a generator was: what is timed, and the document ``speed.json`` (docs/definitions/speed.md)."""
+"""Speed of a generator: what is timed, and the content of ``speed.json`` (docs/definitions/speed.md)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from evalkit._version import __version__
-from evalkit.reference_models.generators.base import Picture
+from evalkit.reference_models.generators.base import RgbImage
 
 SPEED_SCHEMA = 1
 FRAMES_INCLUDE = ["reading the sample's files", "everything up to the last RGB frame in memory"]
@@ -22,15 +22,15 @@ FILE_INCLUDE = ["the whole call", "starting a command's process and loading its 
 
 
 @dataclass(frozen=True)
-class Timing:
-    """One sample's times.
+class GenerationTiming:
+    """Timing of one sample.
 
     Args:
         frames: number of frames.
         width, height: in pixels.
         clip_seconds: length of the video.
         seconds: wall time of generation.
-        first_frame: wall time until the first frame was there; for a finished file ``None``, since nobody saw one.
+        first_frame: wall time until the first frame was generated; ``None`` for a finished file.
         end_to_end: whether encoding is in ``seconds``.
     """
 
@@ -58,7 +58,7 @@ class Timing:
 
 
 class Stopwatch:
-    """Counts the time inside a generator's code and none of what happens to its frames between."""
+    """Measures the time inside a generator's code, without the time that its frames are processed."""
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock
@@ -73,8 +73,8 @@ class Stopwatch:
         finally:
             self.seconds += self._clock() - start
 
-    def watch(self, frames: Iterable[Picture]) -> Iterator[Picture]:
-        """Yield the frames and count the time that each takes to come."""
+    def watch(self, frames: Iterable[RgbImage]) -> Iterator[RgbImage]:
+        """Yield the frames and measure the time until each is generated."""
         source = self.call(iter, frames)
         while True:
             frame = self.call(next, source, None)
@@ -85,15 +85,15 @@ class Stopwatch:
             yield frame
 
 
-def document(
-    generator: Mapping[str, Any], timings: Mapping[str, Timing], setups: Sequence[float], workers: int
+def speed_document(
+    generator: Mapping[str, Any], timings: Mapping[str, GenerationTiming], setups: Sequence[float], workers: int
 ) -> dict[str, Any]:
-    """Return what ``speed.json`` says.
+    """Return the content of ``speed.json``.
 
     Args:
         generator: name and options.
-        timings: sample -> its times, in the order of the test set.
-        setups: seconds that each worker spent making the generator (models).
+        timings: sample -> timing, in the order of the test set.
+        setups: seconds that each worker needed to construct the generator (load models).
         workers: processes that ran at the same time on this machine.
     """
     rows = [timing.row(sample) for sample, timing in timings.items()]
@@ -115,14 +115,14 @@ def document(
             "samples": len(rows),
             "frames": sum(timing.frames for timing in timings.values()),
             "setup_seconds": _rounded(max(setups, default=0.0)),
-            **{name: _spread([row[name] for row in rows]) for name in ("fps", "rtf", "time_to_first_frame")},
+            **{name: _quartiles([row[name] for row in rows]) for name in ("fps", "rtf", "time_to_first_frame")},
         },
         "samples": rows,
     }
 
 
 def machine() -> dict[str, Any]:
-    """Return what decides speed here, without the machine's name."""
+    """Return what determines speed on this machine, without the machine's name."""
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
@@ -141,8 +141,8 @@ def _processor() -> str:
     return next(named, platform.processor() or "unknown")
 
 
-def _spread(values: Sequence[float | None]) -> dict[str, float | None]:
-    """Return the median and the quartiles; ``None`` where nothing was measured."""
+def _quartiles(values: Sequence[float | None]) -> dict[str, float | None]:
+    """Return the median and the quartiles; ``None`` if nothing was measured."""
     known = [value for value in values if value is not None]
     if not known:
         return {"median": None, "q25": None, "q75": None}

@@ -23,7 +23,7 @@ from evalkit.reference_models.puppet.voice import RATE
 from evalkit.testsets.model import SAMPLES_FILE
 from evalkit.workers.pool import Workers
 
-HANDLER = "evalkit.reference_models.puppet.worldmaker:Maker"
+HANDLER = "evalkit.reference_models.puppet.testset:Maker"
 MARKER_FILE = ".world.json"  # the first file in the folder: what is made here, and that it is a world's
 SAMPLE_SECONDS = 600.0  # that one sample may take
 

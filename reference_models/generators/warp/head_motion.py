@@ -1,4 +1,4 @@
-"""When a face blinks and how the head sways: smooth, small, and the same for the same seed."""
+"""Blinks and head motion: smooth, small, deterministic by seed."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from evalkit.reference_models.generators.base import Picture
-from evalkit.reference_models.generators.finders import FaceParts
+from evalkit.reference_models.generators.base import RgbImage
+from evalkit.reference_models.generators.warp.face_parts import FaceParts
 
 Floats = NDArray[np.float64]
-BLINK_SECONDS = (0.09, 0.04, 0.14)  # going down, shut, going up
-SWAY = (0.045, 0.03)  # sideways and up and down, in distances of the eyes
+BLINK_SECONDS = (0.09, 0.04, 0.14)  # closing, closed, opening
+SWAY = (0.045, 0.03)  # horizontal and vertical, in distances of the eyes
 TURN = 0.022  # radians
 
 
 def blinks(rng: np.random.Generator, frames: int, fps: float) -> Floats:
-    """Return how far the lids are shut in each frame, (N,) in 0..1: a blink every 2 to 5 seconds, the first sooner."""
+    """Return how far the lids are closed per frame, (N,) in 0..1: a blink every 2 to 5 s, the first one earlier."""
     times = (np.arange(frames) + 0.5) / fps
     shut = np.zeros(frames)
     down, hold, up = BLINK_SECONDS
@@ -32,12 +32,12 @@ def blinks(rng: np.random.Generator, frames: int, fps: float) -> Floats:
 
 
 def sway(rng: np.random.Generator, frames: int, fps: float, emphasis: Floats) -> Floats:
-    """Return the head's motion (N, 3): sideways, down (distances of the eyes), turn (radians); it starts at rest.
+    """Return the head's motion (N, 3): right, down (distances of the eyes), rotation (radians); it starts at 0.
 
     Args:
-        rng: source of phases.
-        frames, fps: how many frames, how fast.
-        emphasis: (N,) 0..1, what the head nods to.
+        rng: draws the phases.
+        frames, fps: number of frames and frame rate.
+        emphasis: (N,) 0..1, makes the head nod.
     """
     times = (np.arange(frames) + 0.5) / fps
     motion = np.zeros((frames, 3))
@@ -54,14 +54,14 @@ def _ease(value: Floats) -> Floats:
 
 
 class HeadSway:
-    """Moves the head of a picture and leaves the far background where it is.
+    """Moves the head in an image; the background far from it stays in place.
 
     Args:
-        picture: its size counts.
+        picture: an image of the size of the frames.
         parts: the face.
     """
 
-    def __init__(self, picture: Picture, parts: FaceParts) -> None:
+    def __init__(self, picture: RgbImage, parts: FaceParts) -> None:
         rows, columns = picture.shape[:2]
         unit = self._unit = parts.eye_distance
         self._centre = (parts.eyes.mean(axis=0) + parts.mouth.mean(axis=0)) / 2
@@ -73,8 +73,8 @@ class HeadSway:
         weight = (0.5 + 0.5 * np.cos(np.pi * fade)).astype(np.float32)
         self._weight, self._turn_x, self._turn_y = weight, weight * dy, weight * dx
 
-    def moved(self, picture: Picture, motion: Floats) -> Picture:
-        """Return the picture with the head moved by (3,) sideways, down, turn; the border is mirrored."""
+    def with_motion(self, picture: RgbImage, motion: Floats) -> RgbImage:
+        """Return the image with the head moved by (3,) right, down, rotation; the border is mirrored."""
         side, down = (np.float32(value * self._unit) for value in motion[:2])
         turn = np.float32(motion[2])
         map_x = self._x - self._weight * side + turn * self._turn_x

@@ -1,4 +1,4 @@
-"""From a test set and a challenge to what is asked of a generator, sample by sample."""
+"""Build the requests that generators receive, from a test set and the rules of a challenge."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from evalkit.media.audio import audio_seconds
 from evalkit.media.container import open_media
 from evalkit.media.inspect import Limits, scan_times
 from evalkit.media.sampling import frame_interval
-from evalkit.reference_models.generators.base import GenerationError, Request, Target, sample_seed
-from evalkit.reference_models.generators.pictures import read_picture
+from evalkit.reference_models.generators.base import GenerationError, GenerationRequest, VideoTarget, sample_seed
+from evalkit.reference_models.generators.inputs import read_image_file
 from evalkit.testsets.model import Sample, TestSet
 
-USUAL_FPS = 25
-LONGEST_SIDE = 512  # of what is made from an image alone
-USUAL_SECONDS = 4.0
-SOUND_RATES = (16_000, 22_050, 24_000, 32_000, 44_100, 48_000)  # that AAC knows
+DEFAULT_FPS = 25
+LONGEST_SIDE = 512  # of a video generated from an image alone
+DEFAULT_SECONDS = 4.0
+AUDIO_RATES = (16_000, 22_050, 24_000, 32_000, 44_100, 48_000)  # supported by AAC
 
 
 @dataclass(frozen=True)
-class Requests:
-    """Makes the requests of a test set.
+class RequestBuilder:
+    """Builds the requests of a test set.
 
     Args:
         testset: the samples.
-        challenge: whose rules bound rate, size, length and sound; ``None`` for the default rules.
+        challenge: its rules limit frame rate, size, length and audio; ``None`` for the default rules.
         seed: of the run.
     """
 
@@ -38,18 +38,18 @@ class Requests:
 
     @property
     def rules(self) -> SubmissionRules:
-        """The rules of the challenge, or the default ones."""
+        """The challenge's rules for files, or the default ones."""
         return self.challenge.submission if self.challenge else SubmissionRules()
 
-    def request(self, index: int, output: Path) -> Request:
+    def request(self, index: int, output: Path) -> GenerationRequest:
         """Return the request of sample number ``index``.
 
         Raises:
-            MediaError: the speech, image or video that decides length and size can't be read.
+            MediaError: the speech, image or video that determines length and size can't be read.
         """
         sample = self.testset.samples[index]
         path = self.testset.path
-        return Request(
+        return GenerationRequest(
             sample=sample.id,
             seed=sample_seed(self.seed, sample.id),
             target=self._target(sample),
@@ -63,8 +63,8 @@ class Requests:
             after=lambda steps: self._after(index, steps, output),
         )
 
-    def _after(self, index: int, steps: int, output: Path) -> Request:
-        """Return the next sample of the ``steps``-th next other person; the list goes round."""
+    def _after(self, index: int, steps: int, output: Path) -> GenerationRequest:
+        """Return the next sample of the ``steps``-th next other person, cyclically."""
         samples = self.testset.samples
         own = person_of(samples[index])
         people: dict[str, int] = {}
@@ -74,26 +74,26 @@ class Requests:
             if person != own:
                 people.setdefault(person, number)
         if not people:
-            raise GenerationError("The test set shows one person only.", expected="another one to swap with")
+            raise GenerationError("The test set shows one person only.", expected="at least two people")
         return self.request(list(people.values())[(steps - 1) % len(people)], output)
 
-    def _target(self, sample: Sample) -> Target:
-        video, sound = self.rules.video, self.rules.audio
-        least, most = video.min_fps or 0.0, video.max_fps or float("inf")
-        fps = Fraction(min(max(USUAL_FPS, least), most)).limit_denominator(1001)
+    def _target(self, sample: Sample) -> VideoTarget:
+        video, audio = self.rules.video, self.rules.audio
+        lowest, highest = video.min_fps or 0.0, video.max_fps or float("inf")
+        fps = Fraction(min(max(DEFAULT_FPS, lowest), highest)).limit_denominator(1001)
         seconds = self._seconds(sample)
         seconds = min(max(seconds, video.min_seconds or 0.0), video.max_seconds or seconds)
         width, height = self._size(sample)
-        return Target(
+        return VideoTarget(
             fps=fps,
             seconds=seconds,
             frames=max(video.min_frames, round(seconds * fps)),
             width=width,
             height=height,
-            sound_rate=next((rate for rate in SOUND_RATES if rate >= (sound.min_sample_rate or 0)), SOUND_RATES[-1]),
-            sound_required=sound.required,
-            least_fps=least,
-            most_fps=most,
+            audio_rate=next((rate for rate in AUDIO_RATES if rate >= (audio.min_sample_rate or 0)), AUDIO_RATES[-1]),
+            audio_required=audio.required,
+            min_fps=lowest,
+            max_fps=highest,
         )
 
     def _seconds(self, sample: Sample) -> float:
@@ -101,10 +101,10 @@ class Requests:
             return audio_seconds(self.testset.path(sample.audio))
         if sample.reference_video:
             times = scan_times(self.testset.path(sample.reference_video), Limits())
-            return len(times) * frame_interval(times, default=1 / USUAL_FPS)
+            return len(times) * frame_interval(times, default=1 / DEFAULT_FPS)
         if sample.timeline:
             return max(event.end for event in sample.timeline)
-        return USUAL_SECONDS
+        return DEFAULT_SECONDS
 
     def _size(self, sample: Sample) -> tuple[int, int]:
         if sample.reference_video:
@@ -119,21 +119,21 @@ class Requests:
 
 
 def allowed_size(width: int, height: int, rules: SubmissionRules) -> tuple[int, int]:
-    """Return the even size nearest to (width, height) that the challenge allows, of about the same shape."""
+    """Return the allowed even size nearest to (width, height), of about the same aspect ratio."""
     video = rules.video
     scale = min(1.0, (video.max_width or width) / width, (video.max_height or height) / height)
     scale = max(scale, (video.min_width or 0) / width, (video.min_height or 0) / height)
     if scale == 1.0:
         return width - width % 2 or 2, height - height % 2 or 2
-    up = 2 if scale > 1 else 0
+    step = 2 if scale > 1 else 0
     even = [max(2, int(side * scale + 1e-6) // 2 * 2) for side in (width, height)]
-    least = (video.min_width or 0, video.min_height or 0)
-    wide, high = (side + up if side < low else side for side, low in zip(even, least, strict=True))
-    return wide, high
+    smallest = (video.min_width or 0, video.min_height or 0)
+    columns, rows = (side + step if side < low else side for side, low in zip(even, smallest, strict=True))
+    return columns, rows
 
 
 def person_of(sample: Sample) -> str:
-    """Return whom the sample shows: its ``identity``, its reference images, or itself."""
+    """Return who the sample shows: its ``identity``, else its reference images, else its id."""
     return sample.identity or "\0".join(sample.reference_images) or sample.id
 
 
@@ -143,13 +143,13 @@ def _video_size(path: Path) -> tuple[int, int]:
             raise MediaError(f"{path} has no video stream.")
         context = container.streams.video[0].codec_context
         frame = next(iter(container.decode(video=0)), None)
-        turned = frame is not None and frame.rotation in {90, -90, 270, -270}
+        rotated = frame is not None and frame.rotation in {90, -90, 270, -270}
         width, height = int(context.width), int(context.height)
     if not width or not height:
-        raise MediaError(f"{path} has no picture.")
-    return (height, width) if turned else (width, height)
+        raise MediaError(f"{path} has no video frame.")
+    return (height, width) if rotated else (width, height)
 
 
 def _image_size(path: Path) -> tuple[int, int]:
-    rows, columns = read_picture(path).shape[:2]
+    rows, columns = read_image_file(path).shape[:2]
     return columns, rows

@@ -1,0 +1,167 @@
+"""What a worker process does: generate one sample, encode it, measure the time."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from evalkit.challenges.model import SubmissionRules
+from evalkit.errors import InputError
+from evalkit.media.encode import write_video
+from evalkit.media.inspect import inspect_media
+from evalkit.reference_models.generation.requests import RequestBuilder, allowed_size
+from evalkit.reference_models.generation.speed import GenerationTiming, Stopwatch
+from evalkit.reference_models.generators.base import (
+    GeneratedClip,
+    GenerationError,
+    GenerationRequest,
+    Generator,
+    RgbImage,
+    find_generator,
+)
+from evalkit.reference_models.generators.inputs import scale_to_cover
+from evalkit.workers.answers import answer_record
+
+HANDLER = "evalkit.reference_models.generation.worker:SampleGenerator"
+CRF, PRESET = 18, "medium"
+
+
+@dataclass(frozen=True)
+class GenerationConfig:
+    """Configuration of a worker process.
+
+    Args:
+        name, options, backbones: the generator.
+        requests: builds the request of each sample.
+        folder: for the finished files.
+        search: folder that is searched for a function's module.
+    """
+
+    name: str
+    options: Mapping[str, Any]
+    backbones: str
+    requests: RequestBuilder
+    folder: Path
+    search: str
+
+
+@answer_record
+@dataclass(frozen=True)
+class SampleOutcome:
+    """One sample: the finished file and its timing, or why there is none."""
+
+    file: Path | None = None
+    timing: GenerationTiming | None = None
+    failure: str | None = None
+    setup_seconds: float = 0.0
+
+
+class SampleGenerator:
+    """Generates samples, one at a time."""
+
+    def __init__(self, config: GenerationConfig) -> None:
+        cv2.setNumThreads(1)
+        if config.search not in sys.path:
+            sys.path.insert(0, config.search)
+        self.config = config
+        start = time.perf_counter()
+        self.generator: Generator = find_generator(config.name)(config.options, config.backbones)
+        self.setup = time.perf_counter() - start
+
+    def __call__(self, index: int) -> SampleOutcome:
+        """Generate sample number ``index``; an error in its data affects this sample only."""
+        try:
+            request = self.config.requests.request(index, output_path(self.config.folder, index))
+            check_needs(self.generator, request)
+            file, timing = generate_sample(self.generator, request, self.config.requests.rules)
+        except InputError as error:
+            return SampleOutcome(failure=str(error), setup_seconds=self.setup)
+        return SampleOutcome(file, timing, setup_seconds=self.setup)
+
+
+def output_path(folder: Path, index: int) -> Path:
+    """Return the path of the finished file of sample number ``index``."""
+    return folder / f"{index:06}.mp4"
+
+
+def check_needs(generator: Generator, request: GenerationRequest) -> None:
+    """Reject a sample that lacks an input of the generator.
+
+    Raises:
+        GenerationError: naming the inputs.
+    """
+    missing = sorted(name for name in generator.needs if not getattr(request, name))
+    if missing:
+        raise GenerationError(
+            f"The sample has no {' and no '.join(missing)}, which '{generator.record.name}' needs.",
+            fix="Choose another generator."
+            if not any(option.name == "base" for option in generator.record.options)
+            else "Set another base, as in --set base=warp.",
+        )
+
+
+def generate_sample(
+    generator: Generator, request: GenerationRequest, rules: SubmissionRules
+) -> tuple[Path, GenerationTiming]:
+    """Generate one sample; return the finished file and its timing.
+
+    Raises:
+        GenerationError: the generator failed, or its output is not a video.
+    """
+    watch = Stopwatch()
+    result = watch.call(generator.generate, request)
+    if isinstance(result, GeneratedClip):
+        return _encoded(result, request, rules, watch)
+    path = Path(result)
+    facts = inspect_media(path).facts.video
+    if facts is None or not facts.frames:
+        raise GenerationError("The generated file is not a video.", found=path.name, expected="an MP4 file with frames")
+    if path != request.output:
+        shutil.copyfile(path, request.output)
+    timing = GenerationTiming(
+        facts.frames, facts.width, facts.height, facts.duration_seconds, watch.seconds, None, end_to_end=True
+    )
+    return request.output, timing
+
+
+def _encoded(
+    clip: GeneratedClip, request: GenerationRequest, rules: SubmissionRules, watch: Stopwatch
+) -> tuple[Path, GenerationTiming]:
+    frames = _FittedFrames(watch.watch(clip.frames), rules)
+    try:
+        count = write_video(request.output, frames, clip.fps, clip.audio, clip.rate, crf=CRF, preset=PRESET)
+    except ValueError as error:
+        raise GenerationError("The frames can't be encoded.", found=str(error)) from None
+    height, width = frames.size
+    timing = GenerationTiming(count, width, height, count / float(clip.fps), watch.seconds, watch.first_frame)
+    return request.output, timing
+
+
+class _FittedFrames:
+    """Frames at an even size within the challenge's limits; frames of an allowed size stay unchanged."""
+
+    def __init__(self, frames: Iterable[RgbImage], rules: SubmissionRules) -> None:
+        self._frames = frames
+        self._rules = rules
+        self.size = (0, 0)
+
+    def __iter__(self) -> Iterator[RgbImage]:
+        for frame in self._frames:
+            if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
+                raise GenerationError("A frame has a wrong type or shape.", expected="(H, W, 3) uint8 RGB")
+            width, height = allowed_size(frame.shape[1], frame.shape[0], self._rules)
+            self.size = (height, width)
+            if (height, width) == frame.shape[:2]:
+                yield frame
+            elif frame.shape[0] - height in {0, 1} and frame.shape[1] - width in {0, 1}:
+                yield frame[:height, :width]
+            else:
+                yield scale_to_cover(frame, width, height)
