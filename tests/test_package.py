@@ -69,6 +69,18 @@ def test_scoring_loads_no_torch() -> None:
     assert "torch" not in loaded_by("import evalkit.api, evalkit.scoring.extract, evalkit.metrics.faces.features")
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        INVOKE.format(words=["metrics", "list"]),
+        "from evalkit.metrics.base import metric_registry; metric_registry()",
+        "from evalkit.metrics.features.base import feature_registry; feature_registry()",
+    ],
+)
+def test_listing_metrics_and_features_loads_numpy_alone(code: str) -> None:
+    assert loaded_by(code) <= {"numpy"}
+
+
 def test_python_m_evalkit_works_from_the_root() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "evalkit", "--version"], capture_output=True, text=True, check=True, cwd=ROOT

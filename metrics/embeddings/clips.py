@@ -17,8 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.errors import InputError, MediaError
-from evalkit.media.decode import iter_frames
-from evalkit.media.inspect import Limits, scan_times
 from evalkit.metrics.features.base import (
     Arrays,
     Extractor,
@@ -209,6 +207,9 @@ class ReferenceI3DSession(Session):
         Raises:
             FeatureUnavailableError: ``reference_video_unreadable``, ``reference_video_too_short``.
         """
+        from evalkit.media.decode import iter_frames
+        from evalkit.media.inspect import Limits, scan_times
+
         embedder = _Embedder(self._network)
         try:
             frames = len(scan_times(self._reference, Limits()))

@@ -17,8 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.errors import MediaError
-from evalkit.media.decode import iter_frames
-from evalkit.media.inspect import Limits, scan_times
 from evalkit.media.sampling import AtRate, Sampling, Uniform
 from evalkit.metrics.features.base import (
     Arrays,
@@ -159,6 +157,9 @@ class ReferenceInceptionSession(Session):
         Raises:
             FeatureUnavailableError: ``reference_video_unreadable``.
         """
+        from evalkit.media.decode import iter_frames
+        from evalkit.media.inspect import Limits, scan_times
+
         session = InceptionSession(self._network, self._sampling)
         try:
             mask = session.plan(scan_times(self._reference, Limits()))

@@ -5,13 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.errors import MediaError
-from evalkit.media.audio import read_audio
-from evalkit.media.container import open_media
 from evalkit.metrics.features.base import FeatureUnavailableError
 
 RATE = 16000
@@ -25,6 +22,8 @@ def official_sound(path: Path | None) -> Samples | None:
     Raises:
         FeatureUnavailableError: ``official_audio_unreadable``.
     """
+    from evalkit.media.audio import read_audio
+
     if path is None:
         return None
     try:
@@ -40,6 +39,8 @@ def own_sound(path: Path, video_start: float) -> Samples | None:
         video_start: time of the first frame in seconds. Sound that starts later is preceded by silence, sound that
             starts earlier is cut.
     """
+    from evalkit.media.audio import read_audio
+
     try:
         samples = to_int16(read_audio(path, RATE))
         shift = round((_first_time(path) - video_start) * RATE)
@@ -55,6 +56,10 @@ def to_int16(samples: NDArray[np.float32]) -> Samples:
 
 def _first_time(path: Path) -> float:
     """Return when the first sound is heard, in seconds."""
+    import av
+
+    from evalkit.media.container import open_media
+
     with open_media(path) as container:
         frames: Any = container.decode(container.streams.audio[0])
         try:

@@ -15,7 +15,6 @@ from functools import lru_cache
 from pathlib import Path
 
 from evalkit.errors import MachineError, StorageError
-from evalkit.media.container import FORMATS
 
 SECONDS = 600  # for one call
 _LOG = "ffmpeg.log"
@@ -63,6 +62,8 @@ class Ffmpeg:
             MachineError: it could not be started or ran past the limit.
             StorageError: the disk is full.
         """
+        from evalkit.media.container import FORMATS
+
         command = [self.path, "-y", "-nostdin", "-loglevel", "error"]
         for file in inputs:
             command += ["-protocol_whitelist", "file", "-format_whitelist", FORMATS, "-i", f"file:{file}"]

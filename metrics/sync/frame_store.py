@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.media.inspect import inspect_media
 from evalkit.metrics.features.base import FeatureUnavailableError, Picture, Times
 
 MEMORY = 384 * 2**20  # bytes: 78 s at 256 x 256, 2.6 s at 1920 x 1080 (25 frames/s)
@@ -51,6 +50,8 @@ class FrameStore:
         Raises:
             FeatureUnavailableError: ``not_decoded_twice`` when a second pass shows fewer frames than the first.
         """
+        from evalkit.media.inspect import inspect_media
+
         numbers = sorted(set(wanted))
         if self.overflowed:
             again = _SecondPass(numbers, take)

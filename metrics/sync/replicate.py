@@ -21,8 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.errors import MachineError, MediaError
-from evalkit.media.audio import read_audio
-from evalkit.media.decode import iter_frames
 from evalkit.metrics.features.audio import RATE, Samples, to_int16
 from evalkit.metrics.features.base import (
     Arrays,
@@ -197,6 +195,8 @@ class ReplicateSession(Session):
 
 def content_scores(video: Path, frames: int, protocol: Protocol = LATENTSYNC) -> list[float]:
     """Return for each of ``frames`` frames how much it differs from the one before; 0 beyond the video's end."""
+    from evalkit.media.decode import iter_frames
+
     score = scene_cuts.ContentScore(protocol.scenes)
     try:
         scores = [score(rgb) for rgb in iter_frames(video)][:frames]
@@ -244,6 +244,8 @@ def read_bgr(path: Path) -> Picture:
 
 def wav_samples(path: Path) -> Samples:
     """Return the samples of a 16 kHz mono 16-bit WAV file, unchanged; none when it is empty."""
+    from evalkit.media.audio import read_audio
+
     try:
         return to_int16(read_audio(path, RATE))
     except MediaError:

@@ -9,6 +9,7 @@ import pytest
 from scipy.linalg import sqrtm
 
 from evalkit.errors import InputError
+from evalkit.media import decode
 from evalkit.media.encode import write_video
 from evalkit.media.inspect import inspect_media
 from evalkit.metrics.base import FeatureData, VideoInputs, metric_registry, resolve_metric, unscored
@@ -112,14 +113,14 @@ def test_the_reference_is_read_like_the_video(network, tmp_path, name):
 
 def test_the_reference_is_decoded_no_further_than_needed(network, tmp_path, monkeypatch):
     decoded = []
-    real = video_embeddings.iter_frames
+    real = decode.iter_frames
 
     def count(path):
         for rgb in real(path):
             decoded.append(1)
             yield rgb
 
-    monkeypatch.setattr(video_embeddings, "iter_frames", count)
+    monkeypatch.setattr(decode, "iter_frames", count)
     video = clip(tmp_path / "a.mp4", 50)
     read("i3d_reference", video, video)
     assert len(decoded) == 16
