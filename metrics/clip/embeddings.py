@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -32,10 +31,11 @@ from evalkit.metrics.features.base import (
     frame_mask,
 )
 from evalkit.metrics.features.images import read_image
+from evalkit.metrics.features.networks import opened_once
 from evalkit.metrics.features.stopwatch import running
 
 if TYPE_CHECKING:
-    from evalkit.metrics.networks.clip import Clip, Crop
+    from evalkit.metrics.networks.clip import Crop
 
 BASE, LARGE = "clip_vit_b32", "clip_vit_l14"
 PRECISION = "float32, no TF32"
@@ -73,21 +73,17 @@ class PictureTextNetwork(Protocol):
         ...
 
 
-@lru_cache(maxsize=2)
-def _network(path: Path, sha256: str | None, device: str, precision: str) -> Clip:
-    from evalkit.metrics.networks.checkpoints import precision_of
-    from evalkit.metrics.networks.clip import Clip
-
-    return Clip(path, device, sha256, precision_of({"precision": precision}))
-
-
+@opened_once
 def open_network(file: WeightFile, device: str) -> PictureTextNetwork:
-    """Return the network, built once per process however many features use it; loads PyTorch."""
+    """Return the network; loads PyTorch."""
     if file.bundled:
         from evalkit.metrics.networks.small.runners import SmallText
 
         return SmallText(file.path, file.sha256, device)
-    return _network(file.path, file.pin, device, file.options.get("precision", "float32"))
+    from evalkit.metrics.networks.checkpoints import precision_of
+    from evalkit.metrics.networks.clip import Clip
+
+    return Clip(file.path, device, file.pin, precision_of(file.options))
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evalkit.errors import InputError
@@ -23,6 +21,7 @@ from evalkit.metrics.embeddings.images import (
 )
 from evalkit.metrics.features.base import WeightFile, described
 from evalkit.metrics.features.declare import SamplingOptions
+from evalkit.metrics.features.networks import opened_once
 
 if TYPE_CHECKING:
     from evalkit.metrics.networks.clean_inception import CleanFidInception, CleanInception
@@ -43,21 +42,9 @@ class CleanOptions(SamplingOptions):
     network: str = described("the file's program, its layers without its resize, channels-last, batches of 16")
 
 
-@lru_cache(maxsize=2)
-def _network(
-    path: Path, sha256: str | None, device: str, form: str, precision: str
-) -> CleanInception | CleanFidInception:
-    from evalkit.metrics.networks.checkpoints import precision_of
-    from evalkit.metrics.networks.clean_inception import CleanFidInception, CleanInception
-
-    numbers = precision_of({"precision": precision})
-    if form == "state_dict":
-        return CleanFidInception(path, device, numbers)
-    return CleanInception(path, sha256, device, numbers)
-
-
+@opened_once
 def open_network(file: WeightFile, device: str) -> CleanInception | CleanFidInception:
-    """Return the network, built once per process however many features use it; loads PyTorch.
+    """Return the network; loads PyTorch.
 
     Raises:
         InputError: for a ``format`` in the manifest's options that is neither ``torchscript`` nor ``state_dict``.
@@ -70,7 +57,13 @@ def open_network(file: WeightFile, device: str) -> CleanInception | CleanFidInce
             expected=" or ".join(FORMATS),
             fix="Correct the role's options in the backbones file.",
         )
-    return _network(file.path, file.pin, device, form, str(file.options.get("precision", "float32")))
+    from evalkit.metrics.networks.checkpoints import precision_of
+    from evalkit.metrics.networks.clean_inception import CleanFidInception, CleanInception
+
+    precision = precision_of(file.options)
+    if form == "state_dict":
+        return CleanFidInception(file.path, device, precision)
+    return CleanInception(file.path, file.pin, device, precision)
 
 
 class CleanExtractor(InceptionExtractor):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -30,6 +29,7 @@ from evalkit.metrics.features.base import (
     WeightFile,
     described,
 )
+from evalkit.metrics.features.networks import opened_once
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -79,8 +79,9 @@ class ClipNetwork(Protocol):
         ...
 
 
+@opened_once
 def open_network(file: WeightFile, device: str) -> ClipNetwork:
-    """Return the network, built once per process however many features use it; loads PyTorch.
+    """Return the network; loads PyTorch.
 
     The manifest's options of the role: ``format``, ``torchscript``, ``state_dict`` or ``bundled``; ``epsilon`` of the
     batch normalisation, for a state dict, 0.001 without it; ``precision``.
@@ -100,19 +101,13 @@ def open_network(file: WeightFile, device: str) -> ClipNetwork:
     epsilon = file.options.get("epsilon", 0.001)
     if not isinstance(epsilon, float) or not 0 < epsilon < 1:
         raise _bad_option(file.role, f"epsilon: {epsilon}", "a number between 0 and 1, as 0.001")
-    precision = str(file.options.get("precision", "float32"))
-    return _network(file.path, file.pin, device, form=form, epsilon=epsilon, precision=precision)
-
-
-@lru_cache(maxsize=2)
-def _network(path: Path, sha256: str | None, device: str, *, form: str, epsilon: float, precision: str) -> ClipNetwork:
     from evalkit.metrics.networks.checkpoints import precision_of
     from evalkit.metrics.networks.i3d_clips import StateDictI3D, TorchScriptI3D
 
-    numbers = precision_of({"precision": precision})
+    precision = precision_of(file.options)
     if form == "torchscript":
-        return TorchScriptI3D(path, sha256, device, numbers)
-    return StateDictI3D(path, device, epsilon, numbers)
+        return TorchScriptI3D(file.path, file.pin, device, precision)
+    return StateDictI3D(file.path, device, epsilon, precision)
 
 
 def _bad_option(role: str, found: str, expected: str) -> InputError:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -32,11 +31,11 @@ from evalkit.metrics.features.base import (
     frame_mask,
 )
 from evalkit.metrics.features.declare import SamplingOptions
+from evalkit.metrics.features.networks import opened_once
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from evalkit.metrics.networks.fid_inception import FidInception
 
 NETWORK = "inception"
 BATCH = 16
@@ -72,14 +71,15 @@ class FrameNetwork(Protocol):
         ...
 
 
-@lru_cache(maxsize=2)
-def open_network(path: Path, sha256: str, device: str, precision: str = "float32") -> FidInception:
-    """Return the network, built once per process however many features use it; loads PyTorch."""
+@opened_once
+def open_network(file: WeightFile, device: str) -> FrameNetwork:
+    """Return the network; loads PyTorch."""
+    if file.bundled:
+        return bundled_frames(file, device)
     from evalkit.metrics.networks.checkpoints import precision_of
     from evalkit.metrics.networks.fid_inception import FidInception
 
-    del sha256  # part of the key: another file under the same name is another network
-    return FidInception(path, device, precision_of({"precision": precision}))
+    return FidInception(file.path, device, precision_of(file.options))
 
 
 def bundled_frames(file: WeightFile, device: str) -> FrameNetwork:
@@ -207,10 +207,7 @@ class InceptionExtractor(Extractor):
     @staticmethod
     def make_network(weights: Mapping[str, WeightFile], device: str) -> FrameNetwork:
         """Return the network that the manifest describes."""
-        file = weights[NETWORK]
-        if file.bundled:
-            return bundled_frames(file, device)
-        return open_network(file.path, file.sha256, device, str(file.options.get("precision", "float32")))
+        return open_network(weights[NETWORK], device)
 
     def open(self, item: Item, upstream: Mapping[str, Any]) -> Session:
         """Start on a video."""

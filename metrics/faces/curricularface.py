@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evalkit.metrics.faces.embeddings import (
@@ -23,9 +21,10 @@ from evalkit.metrics.faces.embeddings import (
     video_record,
 )
 from evalkit.metrics.features.base import WeightFile, described
+from evalkit.metrics.features.networks import opened_once
 
 if TYPE_CHECKING:
-    from evalkit.metrics.networks.ir101 import CurricularFace
+    pass
 
 ROLE = "curricularface"
 CROP = CropRule(224, with_margin=False)
@@ -45,20 +44,15 @@ class CurricularFaceOptions(FaceEmbeddingOptions):
 _DECLARED = "512) float32 in -1..1: of length 1"
 
 
-@lru_cache(maxsize=2)
-def _network(path: Path, sha256: str, device: str, precision: str) -> CurricularFace:
+@opened_once
+def open_network(file: WeightFile, device: str) -> FaceNetwork:
+    """Return the network; loads PyTorch."""
+    if file.bundled:
+        return bundled_faces(file, device)
     from evalkit.metrics.networks.checkpoints import precision_of
     from evalkit.metrics.networks.ir101 import CurricularFace
 
-    del sha256  # part of the key: another file under the same name is another network
-    return CurricularFace(path, device, precision_of({"precision": precision}))
-
-
-def open_network(file: WeightFile, device: str) -> FaceNetwork:
-    """Return the network, built once per process however many features use it; loads PyTorch."""
-    if file.bundled:
-        return bundled_faces(file, device)
-    return _network(file.path, file.sha256, device, str(file.options.get("precision", "float32")))
+    return CurricularFace(file.path, device, precision_of(file.options))
 
 
 class CurricularFaceExtractor(FaceEmbeddingExtractor):

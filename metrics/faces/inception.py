@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +22,7 @@ from evalkit.metrics.faces.embeddings import (
     video_record,
 )
 from evalkit.metrics.features.base import WeightFile, described
+from evalkit.metrics.features.networks import opened_once
 
 ROLE = "inception_torchvision"
 DIMENSION = 2048
@@ -62,20 +61,15 @@ class FaceInception:
         return np.concatenate(parts) if parts else np.zeros((0, self.dimension), dtype=np.float32)
 
 
-@lru_cache(maxsize=2)
-def _network(path: Path, sha256: str, device: str, precision: str) -> FaceInception:
+@opened_once
+def open_network(file: WeightFile, device: str) -> FaceInception:
+    """Return the network; loads PyTorch."""
+    if file.bundled:
+        return FaceInception(bundled_frames(file, device))
     from evalkit.metrics.networks.checkpoints import precision_of
     from evalkit.metrics.networks.imagenet_inception import ImageNetInception
 
-    del sha256  # part of the key: another file under the same name is another network
-    return FaceInception(ImageNetInception(path, device, precision_of({"precision": precision})))
-
-
-def open_network(file: WeightFile, device: str) -> FaceInception:
-    """Return the network, built once per process however many features use it; loads PyTorch."""
-    if file.bundled:
-        return FaceInception(bundled_frames(file, device))
-    return _network(file.path, file.sha256, device, str(file.options.get("precision", "float32")))
+    return FaceInception(ImageNetInception(file.path, device, precision_of(file.options)))
 
 
 class FaceInceptionExtractor(FaceEmbeddingExtractor):

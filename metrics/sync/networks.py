@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.errors import MachineError
 from evalkit.metrics.features.base import WeightFile
+from evalkit.metrics.features.networks import opened_once
 from evalkit.metrics.sync.s3fd_boxes import DETECTION, DetectorOptions
 
 if TYPE_CHECKING:
-    from evalkit.metrics.sync.s3fd import S3fd
-    from evalkit.metrics.sync.syncnet import SyncNet
+    pass
 
 DETECTOR = "sync_detector"
 NETWORK = "syncnet"
@@ -53,43 +50,27 @@ class SyncNetwork(Protocol):
         ...
 
 
+@opened_once
 def open_detector(file: WeightFile, device: str, options: DetectorOptions = DETECTION) -> BoxDetector:
     """Return S3FD with the file's weights, in the precision that its options ask for; or evalkit's own detector."""
     if file.bundled:
         from evalkit.metrics.networks.small.runners import SmallBoxes
 
         return SmallBoxes(file.path, file.sha256, device)
-    return _detector(file.path, file.sha256, device, _precision(file), options)
+    from evalkit.metrics.networks.checkpoints import precision_of
+    from evalkit.metrics.sync.s3fd import S3fd
+
+    return S3fd(file.path, device, precision_of(file.options), options)
 
 
+@opened_once
 def open_syncnet(file: WeightFile, device: str) -> SyncNetwork:
     """Return SyncNet with the file's weights, in the precision that its options ask for; or evalkit's own network."""
     if file.bundled:
         from evalkit.metrics.networks.small.runners import SmallSync
 
         return SmallSync(file.path, file.sha256, device)
-    return _syncnet(file.path, file.sha256, device, _precision(file))
-
-
-def _precision(file: WeightFile) -> Any:
-    try:
-        from evalkit.metrics.networks.checkpoints import precision_of
-    except ImportError as error:
-        raise MachineError("SyncNet needs PyTorch.", found=str(error), fix="Install torch 2.") from None
-    return precision_of(file.options)
-
-
-@lru_cache(maxsize=2)
-def _detector(path: Path, sha256: str, device: str, precision: Any, options: DetectorOptions) -> S3fd:
-    from evalkit.metrics.sync.s3fd import S3fd
-
-    del sha256  # part of the key: another file under the same name is another network
-    return S3fd(path, device, precision, options)
-
-
-@lru_cache(maxsize=2)
-def _syncnet(path: Path, sha256: str, device: str, precision: Any) -> SyncNet:
+    from evalkit.metrics.networks.checkpoints import precision_of
     from evalkit.metrics.sync.syncnet import SyncNet
 
-    del sha256
-    return SyncNet(path, device, precision)
+    return SyncNet(file.path, device, precision_of(file.options))

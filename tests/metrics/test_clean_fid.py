@@ -260,10 +260,10 @@ def test_an_unknown_format_is_told(stand_in):
 
 
 def test_the_network_is_opened_once(stand_in):
-    clean_embeddings._network.cache_clear()
+    clean_embeddings.open_network.cache_clear()
     first, again = (clean_embeddings.open_network(weight(stand_in)["inception_clean"], "cpu") for _ in range(2))
     assert first is again
-    clean_embeddings._network.cache_clear()
+    clean_embeddings.open_network.cache_clear()
 
 
 # --- files -------------------------------------------------------------------------------------------------------

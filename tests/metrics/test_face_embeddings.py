@@ -285,7 +285,7 @@ def test_a_network_is_opened_once_for_video_and_references(monkeypatch):
     from evalkit.metrics.networks import ir101
 
     monkeypatch.setattr(ir101, "CurricularFace", lambda path, device, precision: (path, device, precision, object()))
-    curricularface._network.cache_clear()
+    curricularface.open_network.cache_clear()
     weight = WEIGHTS["curricularface"]
     first = curricularface.CurricularFaceExtractor.make_network(WEIGHTS, "cpu")
     assert curricularface.CurricularFaceReferenceExtractor.make_network(WEIGHTS, "cpu") is first
@@ -293,7 +293,7 @@ def test_a_network_is_opened_once_for_video_and_references(monkeypatch):
     assert curricularface.open_network(other, "cpu") is not first
     half = WeightFile("curricularface", weight.path, weight.sha256, {"precision": "bfloat16"})
     assert curricularface.open_network(half, "cpu")[2] != first[2]
-    curricularface._network.cache_clear()
+    curricularface.open_network.cache_clear()
 
 
 def test_listing_features_does_not_load_torch():
