@@ -25,7 +25,7 @@ import evalkit
 from evalkit.challenges.model import load_challenge
 from evalkit.media.decode import iter_frames
 from evalkit.metrics.faces.align import norm_crop
-from evalkit.metrics.features.audio import official_sound
+from evalkit.metrics.features.audio import official_audio
 from evalkit.metrics.features.images import read_image
 from evalkit.metrics.networks.small.inputs import WordNumbers
 from evalkit.metrics.networks.small.runners import SmallBoxes, SmallDetector, SmallFaces, SmallSync, SmallText
@@ -144,7 +144,7 @@ class Looker:
              zip(part, smooth(track.boxes), strict=True)]
         )  # fmt: skip
         lips = self.sync.lips(crops)
-        sound = official_sound(audio)
+        sound = official_audio(audio)
         if sound is None:
             return None
         found = []
@@ -153,7 +153,7 @@ class Looker:
                             shift * 640)  # fmt: skip
             moved = moved[16 * 640 : -16 * 640][track.first * 640 :]
             count = window_count(len(part), len(moved))
-            result = summarise(shift_distances(lips[:count], self.sync.sound(mfcc(moved), count)))
+            result = summarise(shift_distances(lips[:count], self.sync.audio(mfcc(moved), count)))
             found.append(-99 if isinstance(result, str) else int(result.offset))
         return found
 

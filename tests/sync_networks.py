@@ -157,7 +157,7 @@ class PlantedSyncNet:
         greys = crops[: len(crops) - 4, 100:124, 100:124].mean(axis=(1, 2, 3))
         return self._table[np.clip(np.rint((greys - 20) / 2), 0, self.LEVELS - 1).astype(int)]
 
-    def sound(self, coefficients: NDArray[np.float64], windows: int) -> NDArray[np.float32]:
+    def audio(self, coefficients: NDArray[np.float64], windows: int) -> NDArray[np.float32]:
         # Column 0 is the log energy: rows 4 i + 1 lie wholly inside frame i.
         energy = coefficients[1 : 4 * windows : 4, 0][:windows]
         loudness = np.sqrt(np.exp(energy) / self._unit())

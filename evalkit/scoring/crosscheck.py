@@ -212,7 +212,7 @@ def _row(name: str, data: FeatureData, sound: Sound, statistics: Sequence[Callab
     values: dict[str, float] = {}
     for part, statistic in zip(("conf", "dist", "offset"), statistics, strict=True):
         record = records[f"{name}.{part}"]
-        metric = SyncMetric(record, statistic, sound=sound, tracks=family)
+        metric = SyncMetric(record, statistic, audio=sound, tracks=family)
         outcome = metric.score_video(VideoInputs("", {record.features[0]: data}))
         if outcome.value is None:
             detail = outcome.events[0].detail if outcome.events else ""

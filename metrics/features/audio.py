@@ -1,4 +1,4 @@
-"""Sound for SyncNet: 16 kHz mono int16 that begins with the video's first frame."""
+"""Audio for SyncNet: 16 kHz mono int16 that begins with the video's first frame."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RATE = 16000
 Samples = NDArray[np.int16]
 
 
-def official_sound(path: Path | None) -> Samples | None:
+def official_audio(path: Path | None) -> Samples | None:
     """Return the test set's speech (N,), whose start belongs to the video's start; ``None`` where there is none.
 
     Raises:
@@ -32,11 +32,11 @@ def official_sound(path: Path | None) -> Samples | None:
         raise FeatureUnavailableError("official_audio_unreadable", str(error)) from None
 
 
-def own_sound(path: Path, video_start: float) -> Samples | None:
-    """Return the video file's own sound (N,) as it plays beside the pictures; ``None`` without any that can be decoded.
+def own_audio(path: Path, video_start: float) -> Samples | None:
+    """Return the video file's own audio (N,) as it plays beside the frames; ``None`` without any that can be decoded.
 
     Args:
-        video_start: time of the first frame in seconds. Sound that starts later is preceded by silence, sound that
+        video_start: time of the first frame in seconds. Audio that starts later is preceded by silence, audio that
             starts earlier is cut.
     """
     from evalkit.media.audio import read_audio
@@ -55,7 +55,7 @@ def to_int16(samples: NDArray[np.float32]) -> Samples:
 
 
 def _first_time(path: Path) -> float:
-    """Return when the first sound is heard, in seconds."""
+    """Return when the first audio frame is played, in seconds."""
     import av
 
     from evalkit.media.container import open_media

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.media.sampling import AtRate, Sampling
-from evalkit.metrics.features.audio import official_sound, own_sound
+from evalkit.metrics.features.audio import official_audio, own_audio
 from evalkit.metrics.features.base import (
     Arrays,
     Extractor,
@@ -92,12 +92,12 @@ class FingerprintSession(Session):
         official = self._item.audio
         if official is None or not official.is_file():
             return sound_match.SoundMatch("no_official_sound")
-        return sound_match.match_sounds(own_sound(self._item.video, self._start), _official(official))
+        return sound_match.match_sounds(own_audio(self._item.video, self._start), _official(official))
 
 
 def _official(path: Path) -> NDArray[np.int16] | None:
     try:
-        return official_sound(path)
+        return official_audio(path)
     except FeatureUnavailableError:
         return None
 

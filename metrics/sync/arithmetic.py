@@ -18,12 +18,12 @@ TooShort = Literal["too_short"]
 
 @dataclass(frozen=True)
 class Sync:
-    """How lips and sound of one stretch of video fit.
+    """How lips and audio of one stretch of video fit.
 
     Args:
         confidence: median of the 31 mean distances less the smallest; higher is better. LSE-C.
         distance: smallest of the 31 mean distances; lower is better. LSE-D.
-        offset: in frames of 25 per second; positive where the sound comes early, negative where it is late.
+        offset: in frames of 25 per second; positive where the audio comes early, negative where it is late.
         windows: how many windows of five frames were averaged.
     """
 
@@ -54,15 +54,15 @@ def summarise(distances: NDArray[Any]) -> Sync | TooShort:
     return Sync(float(np.median(curve)) - smallest, smallest, curve.size // 2 - best, len(distances))
 
 
-def sync_core(lips: NDArray[Any], sound: NDArray[Any], shifts: int = SHIFTS) -> Sync | TooShort:
+def sync_core(lips: NDArray[Any], audio: NDArray[Any], shifts: int = SHIFTS) -> Sync | TooShort:
     """Return the numbers of embeddings (n, d) of the same windows; ``"too_short"`` for n = 0."""
-    return summarise(shift_distances(lips, sound, shifts))
+    return summarise(shift_distances(lips, audio, shifts))
 
 
 def cut_to(distances: NDArray[Any], silent: NDArray[Any], windows: int) -> NDArray[Any]:
     """Return the distances that the first ``windows`` windows alone would have.
 
-    What was compared with sound after the cut is compared with the zero vector instead, so the result equals that of
+    What was compared with audio after the cut is compared with the zero vector instead, so the result equals that of
     embeddings that were cut before.
 
     Args:

@@ -1,4 +1,4 @@
-"""How far SyncNet's lips lie from its sound at each shift, so that any cut can follow.
+"""How far SyncNet's lips lie from its audio at each shift, so that any cut can follow.
 
 See docs/definitions/lip-sync.md#syncnet.
 
@@ -28,14 +28,14 @@ def window_count(frames: int, samples: int) -> int:
     return max(0, min(frames, samples // SAMPLES_PER_FRAME) - FRAMES_PER_WINDOW)
 
 
-def shift_distances(lips: NDArray[Any], sound: NDArray[Any], shifts: int = SHIFTS) -> NDArray[np.float32]:
-    """Return ``D[i, k] = || lips[i] - padded[i + k] + 1e-6 ||``, where ``padded`` is sound between zero vectors.
+def shift_distances(lips: NDArray[Any], audio: NDArray[Any], shifts: int = SHIFTS) -> NDArray[np.float32]:
+    """Return ``D[i, k] = || lips[i] - padded[i + k] + 1e-6 ||``, where ``padded`` is audio between zero vectors.
 
-    Column ``k`` compares with the sound of ``k - shifts`` windows later.
+    Column ``k`` compares with the audio of ``k - shifts`` windows later.
 
     Args:
-        lips, sound: (n, d) embeddings of the same windows.
-        shifts: zero vectors before and after ``sound``.
+        lips, audio: (n, d) embeddings of the same windows.
+        shifts: zero vectors before and after ``audio``.
 
     Returns:
         (n, 2 shifts + 1) float32.
@@ -43,10 +43,10 @@ def shift_distances(lips: NDArray[Any], sound: NDArray[Any], shifts: int = SHIFT
     Raises:
         ValueError: when the two differ in shape.
     """
-    if lips.shape != sound.shape or lips.ndim != 2:
-        raise ValueError(f"lips and sound have one shape (n, d), found {lips.shape} and {sound.shape}")
+    if lips.shape != audio.shape or lips.ndim != 2:
+        raise ValueError(f"lips and audio have one shape (n, d), found {lips.shape} and {audio.shape}")
     count = len(lips)
-    padded = np.pad(sound.astype(np.float32), ((shifts, shifts), (0, 0)))
+    padded = np.pad(audio.astype(np.float32), ((shifts, shifts), (0, 0)))
     near = lips.astype(np.float32) + np.float32(EPSILON)
     columns = [_norms(near - padded[k : k + count]) for k in range(2 * shifts + 1)]
     return np.stack(columns, axis=1) if count else np.empty((0, 2 * shifts + 1), dtype=np.float32)

@@ -1,6 +1,6 @@
-"""The features ``syncnet`` (lips of tracked faces against sound) and ``syncnet_whole`` (whole frames against sound).
+"""The features ``syncnet`` (lips of tracked faces against audio) and ``syncnet_whole`` (whole frames against audio).
 
-Frames, crops and sound stay in memory: no JPEG, AVI or MP3 comes between the video and the network
+Frames, crops and audio stay in memory: no JPEG, AVI or MP3 comes between the video and the network
 (docs/definitions/lip-sync.md#what-moves-the-values says what those cost). What is kept of a window is its 31 distances,
 so metrics can cut and average as they define.
 """
@@ -218,12 +218,12 @@ class WholeFrameSession(Session):
 
 
 class SyncExtractor(Extractor):
-    """Tracks as LatentSync and as MoChaBench make them, against the official and the own sound."""
+    """Tracks as LatentSync and as MoChaBench make them, against the official and the own audio."""
 
     record = FeatureRecord(
         name="syncnet",
         version=2,
-        title="SyncNet distances of lips and sound at 31 shifts",
+        title="SyncNet distances of lips and audio at 31 shifts",
         inputs=frozenset({"video", "audio"}),
         weights=(DETECTOR, NETWORK),
         options=SYNC,
@@ -253,7 +253,7 @@ class WholeFrameExtractor(Extractor):
     record = FeatureRecord(
         name="syncnet_whole",
         version=1,
-        title="SyncNet distances of whole frames and sound at 31 shifts",
+        title="SyncNet distances of whole frames and audio at 31 shifts",
         inputs=frozenset({"video", "audio"}),
         weights=(NETWORK,),
         options=WHOLE_FRAME,

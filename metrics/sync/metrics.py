@@ -1,4 +1,4 @@
-"""Lip sync: how well the lips of a video fit the sound, by SyncNet (docs/definitions/lip-sync.md)."""
+"""Lip sync: how well the lips of a video fit the audio, by SyncNet (docs/definitions/lip-sync.md)."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from evalkit.metrics.base import Event, Metric, MetricRecord, VideoValue, defini
 from evalkit.metrics.sync.arithmetic import Sync, cut_to, summarise
 
 Arrays = Mapping[str, NDArray[Any]]
-Sound = Literal["official", "own"]
+Audio = Literal["official", "own"]
 COMMON_WINDOWS = 95  # the windows of 100 frames, 4 s
 JOONSON_DETECTIONS = 100
 
 
 def track_syncs(
-    arrays: Arrays, sound: Sound, windows: int | None = None, detections: int = 0, tracks: str = "latentsync"
+    arrays: Arrays, audio: Audio, windows: int | None = None, detections: int = 0, tracks: str = "latentsync"
 ) -> list[Sync]:
-    """Return the numbers of every track that the sound reaches.
+    """Return the numbers of every track that the audio reaches.
 
     Args:
         arrays: the feature ``syncnet``, ``syncnet_whole`` or ``syncnet_replicate``.
-        sound: which sound to compare with.
+        audio: which audio to compare with.
         windows: cut every track to its first so many windows, and leave out those that have fewer.
         detections: leave out tracks with no more detections than this.
         tracks: whose rules make the tracks, where the feature has those of several.
@@ -35,13 +35,13 @@ def track_syncs(
         ValueError: when a distance is not finite.
     """
     wanted = _rows(arrays, tracks)
-    distances, silent = arrays[sound], arrays["silent"]
-    heard = ~np.isnan(distances).all(axis=1)
+    distances, silent = arrays[audio], arrays["silent"]
+    reached = ~np.isnan(distances).all(axis=1)
     syncs = []
     for track in wanted:
         if "track_detections" in arrays and arrays["track_detections"][track] <= detections:
             continue
-        rows = (arrays["window_track"] == track) & heard
+        rows = (arrays["window_track"] == track) & reached
         stretch = distances[rows]
         if windows is not None:
             if len(stretch) < windows:
@@ -108,7 +108,7 @@ class SyncMetric(Metric):
     Args:
         record: what it means.
         statistic: the number of a video's tracks, at least one.
-        sound: the test set's speech or the file's own sound.
+        audio: the test set's speech or the file's own audio.
         worst: the value of a video without a track that can be scored; ``None`` leaves it unscored.
         windows, detections, tracks: as in `track_syncs`.
     """
@@ -118,7 +118,7 @@ class SyncMetric(Metric):
         record: MetricRecord,
         statistic: Callable[[Sequence[Sync]], float],
         *,
-        sound: Sound = "official",
+        audio: Audio = "official",
         worst: float | None = None,
         windows: int | None = None,
         detections: int = 0,
@@ -126,7 +126,7 @@ class SyncMetric(Metric):
     ) -> None:
         self.record = record
         self._statistic = statistic
-        self._sound: Sound = sound
+        self._audio: Audio = audio
         self._worst = worst
         self._windows = windows
         self._detections = detections
@@ -135,16 +135,16 @@ class SyncMetric(Metric):
     def compute(self, features: Mapping[str, Arrays]) -> VideoValue:
         """Return the number, or why there is none: ``no_official_audio``, ``no_own_audio``, ``no_track``, ..."""
         arrays = features[self.record.features[0]]
-        if not arrays[f"has_{self._sound}"]:
-            return unscored(f"no_{self._sound}_audio")
+        if not arrays[f"has_{self._audio}"]:
+            return unscored(f"no_{self._audio}_audio")
         try:
-            syncs = track_syncs(arrays, self._sound, self._windows, self._detections, self._tracks)
-            every = track_syncs(arrays, self._sound, tracks=self._tracks)
+            syncs = track_syncs(arrays, self._audio, self._windows, self._detections, self._tracks)
+            every = track_syncs(arrays, self._audio, tracks=self._tracks)
         except ValueError as error:
             return unscored("distance_not_finite", str(error))
         if not syncs:
             return self._without_track(arrays, every)
-        return VideoValue(self._statistic(syncs), events=_events(every, self._sound))
+        return VideoValue(self._statistic(syncs), events=_events(every, self._audio))
 
     def _without_track(self, arrays: Arrays, every: Sequence[Sync]) -> VideoValue:
         """Return the declared value of a video without a track, or the reason."""
@@ -156,7 +156,7 @@ class SyncMetric(Metric):
         elif every:
             reason, detail = "track_too_short", f"the longest has {max(sync.windows for sync in every)} windows"
         else:
-            reason, detail = "too_short", "the sound ends within six frames of the track's start"
+            reason, detail = "too_short", "the audio ends within six frames of the track's start"
         if self._worst is None:
             return unscored(reason, detail)
         return VideoValue(self._worst, events=(Event(reason, detail),))
@@ -174,12 +174,12 @@ class TrackCoverage(Metric):
         return unscored("no_frame") if value is None else VideoValue(value)
 
 
-def _events(syncs: Sequence[Sync], sound: Sound) -> tuple[Event, ...]:
+def _events(syncs: Sequence[Sync], audio: Audio) -> tuple[Event, ...]:
     """Say what each track is when there are several."""
     if len(syncs) < 2:
         return ()
     rows = [f"C {sync.confidence:.3f} D {sync.distance:.3f} offset {sync.offset}" for sync in syncs]
-    return (Event("several_tracks", f"{len(syncs)} tracks against the {sound} sound: {'; '.join(rows)}"),)
+    return (Event("several_tracks", f"{len(syncs)} tracks against the {audio} audio: {'; '.join(rows)}"),)
 
 
 _PIPELINE = (
@@ -217,7 +217,7 @@ _OFFSET = replace(
     _CONF,
     id="sync.latentsync.offset",
     title="Sync offset",
-    summary="Where lips and the test set's speech fit best; positive: the sound is early. Track mean, cut to a whole.",
+    summary="Where lips and the test set's speech fit best; positive: the audio is early. Track mean, cut to a whole.",
     higher_is_better=None,
     unit="frames at 25/s",
     range=(-15.0, 15.0),
@@ -235,19 +235,19 @@ def _variant(base: MetricRecord, family: str, title: str, what: str, **changes: 
     return replace(base, id=name, title=f"{base.title}, {title}", summary=f"{base.summary} {what}", **changes)
 
 
-_OWN = "Here with the file's own sound in place of the test set's."
-_OWN_NOTES = "An entrant can shift it by remuxing; never rank on it. It shows sound that was muxed late or early."
+_OWN = "Here with the file's own audio in place of the test set's."
+_OWN_NOTES = "An entrant can shift it by remuxing; never rank on it. It shows audio that was muxed late or early."
 _COMMON = "Here of each track's first 4 s; tracks that are shorter don't count."
 _COMMON_NOTES = (
     "The one to compare clips of different length by: the zero padding lifts the confidence of a long track (8.4 at 20 "
     "windows, 9.7 at 250, same features). Every track counts with its first 95 windows (100 frames), exactly as if "
-    "video and sound had been cut there before."
+    "video and audio had been cut there before."
 )
 _JOONSON = "Here of tracks with more than 100 detections."
 _JOONSON_NOTES = (
     "Only the length of the tracks is run_pipeline.py's. Its cuts are not reproduced: it asks for PySceneDetect 0.5.1, "
     "whose threshold is 30, while cuts here are those of 0.6.1 with 27, so a change between 27 and 30 ends a track "
-    "here and not there. Neither is its AVI with MP3 sound, which delays the sound by 23 to 69 ms and so lowers its "
+    "here and not there. Neither is its AVI with MP3 audio, which delays the audio by 23 to 69 ms and so lowers its "
     "offsets by 0.6 to 1.7 frames, nor its habit to print each track: here they are averaged."
 )
 _MOCHA_CHANGES = {
@@ -262,12 +262,12 @@ _MOCHA_CHANGES = {
 _FILES_CHANGES = {
     "features": ("syncnet_replicate",),
     "citation": "bytedance/LatentSync, eval/eval_sync_conf.py and eval/syncnet_detect.py",
-    "missing_policy": "as the script: a video without a track or without sound is left out; no_ffmpeg without ffmpeg",
+    "missing_policy": "as the script: a video without a track or without audio is left out; no_ffmpeg without ffmpeg",
     "definition": definition_beside(__file__, "sync_replicate.md"),
-    "notes": "To reproduce a published number, with the video's own sound as the script has it; never rank on it. "
+    "notes": "To reproduce a published number, with the video's own audio as the script has it; never rank on it. "
     "Depends on the ffmpeg program, whose version is in the feature's options. The script prints two decimals.",
 }
-_FILES = "Here with the file's own sound, through ffmpeg's MP4, JPEG and AAC files as LatentSync's script does."
+_FILES = "Here with the file's own audio, through ffmpeg's MP4, JPEG and AAC files as LatentSync's script does."
 _WHOLE = "Here of whole frames resized to 224 x 224 in place of tracked faces."
 _WHOLE_CHANGES = {
     "features": ("syncnet_whole",),
@@ -309,9 +309,9 @@ METRICS: tuple[Metric, ...] = (
             definition=definition_beside(__file__, "track_coverage.md"),
         )
     ),
-    SyncMetric(_variant(_CONF, "own", "own sound", _OWN, notes=_OWN_NOTES), mean_confidence, sound="own"),
-    SyncMetric(_variant(_DIST, "own", "own sound", _OWN, notes=_OWN_NOTES), mean_distance, sound="own"),
-    SyncMetric(_variant(_OFFSET, "own", "own sound", _OWN, notes=_OWN_NOTES), mean_offset, sound="own"),
+    SyncMetric(_variant(_CONF, "own", "own audio", _OWN, notes=_OWN_NOTES), mean_confidence, audio="own"),
+    SyncMetric(_variant(_DIST, "own", "own audio", _OWN, notes=_OWN_NOTES), mean_distance, audio="own"),
+    SyncMetric(_variant(_OFFSET, "own", "own audio", _OWN, notes=_OWN_NOTES), mean_offset, audio="own"),
     SyncMetric(_variant(_CONF, "common", "4 s", _COMMON, notes=_COMMON_NOTES), mean_confidence, windows=COMMON_WINDOWS),
     SyncMetric(_variant(_DIST, "common", "4 s", _COMMON, notes=_COMMON_NOTES), mean_distance, windows=COMMON_WINDOWS),
     SyncMetric(
@@ -339,9 +339,9 @@ METRICS: tuple[Metric, ...] = (
         best_offset,
         tracks="mocha",
     ),
-    SyncMetric(_variant(_CONF, "replicate", "through files", _FILES, **_FILES_CHANGES), mean_confidence, sound="own"),
-    SyncMetric(_variant(_DIST, "replicate", "through files", _FILES, **_FILES_CHANGES), mean_distance, sound="own"),
-    SyncMetric(_variant(_OFFSET, "replicate", "through files", _FILES, **_FILES_CHANGES), mean_offset, sound="own"),
+    SyncMetric(_variant(_CONF, "replicate", "through files", _FILES, **_FILES_CHANGES), mean_confidence, audio="own"),
+    SyncMetric(_variant(_DIST, "replicate", "through files", _FILES, **_FILES_CHANGES), mean_distance, audio="own"),
+    SyncMetric(_variant(_OFFSET, "replicate", "through files", _FILES, **_FILES_CHANGES), mean_offset, audio="own"),
     SyncMetric(_variant(_CONF, "wav2lip_lrs", "whole frame", _WHOLE, **_WHOLE_CHANGES), mean_confidence),
     SyncMetric(_variant(_DIST, "wav2lip_lrs", "whole frame", _WHOLE, **_WHOLE_CHANGES), mean_distance),
     SyncMetric(_variant(_OFFSET, "wav2lip_lrs", "whole frame", _WHOLE, **_WHOLE_CHANGES), mean_offset),

@@ -22,16 +22,16 @@ SMALLEST = np.finfo(np.float64).eps  # stands for an energy of zero, whose logar
 
 
 def mfcc(samples: NDArray[np.int16], rate: int = 16000) -> NDArray[np.float64]:
-    """Return the coefficients of mono sound: (T, 13) float64, one row every 10 ms.
+    """Return the coefficients of mono audio: (T, 13) float64, one row every 10 ms.
 
-    The last frame is filled up with zeros; sound shorter than one frame gives one row.
+    The last frame is filled up with zeros; audio shorter than one frame gives one row.
 
     Args:
         samples: (N,) int16, N >= 1. The scale matters: coefficient 0 is the logarithm of the energy.
         rate: samples per second.
 
     Raises:
-        ValueError: for sound without a sample, of more than one channel or of another type.
+        ValueError: for audio without a sample, of more than one channel or of another type.
     """
     from scipy.fft import dct
 

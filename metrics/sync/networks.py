@@ -39,13 +39,13 @@ class BoxDetector(Protocol):
 
 
 class SyncNetwork(Protocol):
-    """Turns lips and sound into vectors; `networks.syncnet.SyncNet` and its like."""
+    """Turns lips and audio into vectors; `networks.syncnet.SyncNet` and its like."""
 
     def lips(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return (N - 4, D) of crops (N, 224, 224, 3) BGR."""
         ...
 
-    def sound(self, coefficients: NDArray[np.float64], windows: int) -> NDArray[np.float32]:
+    def audio(self, coefficients: NDArray[np.float64], windows: int) -> NDArray[np.float32]:
         """Return (windows, D) of coefficients (T, 13)."""
         ...
 

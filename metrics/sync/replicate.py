@@ -1,8 +1,8 @@
 """The feature ``syncnet_replicate``: SyncNet through the files that LatentSync's evaluation script writes.
 
 The steps and ffmpeg's options are those of bytedance/LatentSync, eval/syncnet_detect.py and syncnet/syncnet_eval.py:
-re-time to MP4, sound and JPEG frames from that, crops from the JPEG frames into an MP4 with AAC sound, and JPEG frames
-and sound from that. docs/definitions/lip-sync.md#what-moves-the-values says what each costs. Values depend on ffmpeg's
+re-time to MP4, audio and JPEG frames from that, crops from the JPEG frames into an MP4 with AAC audio, and JPEG frames
+and audio from that. docs/definitions/lip-sync.md#what-moves-the-values says what each costs. Values depend on ffmpeg's
 version and build.
 
 Not the script's: the re-timed MP4 is read by PyAV when cuts are looked for (the script reads it with OpenCV), a file
@@ -126,7 +126,7 @@ class ReplicateSession(Session):
         except FfmpegError as error:
             said = str(error).replace(str(folder), "").replace(str(self._item.video), "video")
             if "does not contain any stream" in said and "-vn" in words.split():
-                raise FeatureUnavailableError("no_own_audio", "the file has no sound") from None
+                raise FeatureUnavailableError("no_own_audio", "the file has no audio") from None
             if "async" in said:
                 detail = f"ffmpeg {self._ffmpeg.version} refuses '-async 1': {said}"
                 raise FeatureUnavailableError("ffmpeg_too_new", detail) from None
@@ -183,14 +183,14 @@ class ReplicateSession(Session):
         (inner / "frames").mkdir()
         self._convert(inner, ["crop.mp4"], files.crop_frames, "frames/%06d.jpg")
         self._convert(inner, ["crop.mp4"], files.crop_audio, "crop.wav")
-        sound = wav_samples(inner / "crop.wav")
+        audio = wav_samples(inner / "crop.wav")
         crops = sorted((inner / "frames").glob("*.jpg"))
-        stream = LipStream(self._network, window_count(len(crops), len(sound)))
+        stream = LipStream(self._network, window_count(len(crops), len(audio)))
         size = (self._options.crop.size, self._options.crop.size)
         for path in crops:
             stream.add(np.asarray(cv2.resize(read_bgr(path), size), dtype=np.uint8))
         lips = stream.finish()
-        return lips, compare(self._network, lips, sound, len(crops))
+        return lips, compare(self._network, lips, audio, len(crops))
 
 
 def content_scores(video: Path, frames: int, protocol: Protocol = LATENTSYNC) -> list[float]:
@@ -253,7 +253,7 @@ def wav_samples(path: Path) -> Samples:
 
 
 class ReplicateExtractor(Extractor):
-    """LatentSync's evaluation through files, with the ffmpeg program and the file's own sound."""
+    """LatentSync's evaluation through files, with the ffmpeg program and the file's own audio."""
 
     record = FeatureRecord(
         name="syncnet_replicate",

@@ -1,4 +1,4 @@
-"""SyncNet v2: one network for five mouth pictures, one for the 0.2 s of sound beside them.
+"""SyncNet v2: one network for five mouth crops, one for the 0.2 s of audio beside them.
 
 The layers carry the parameter names of the published ``syncnet_v2.model``. For inference each batch norm is folded into
 the convolution before it (in float64), and the picture tower runs the five-frame convolution once over a run of frames,
@@ -29,7 +29,7 @@ FRAMES = 5
 DIMENSION = 1024
 COLUMNS_PER_FRAME, COLUMNS = 4, 20  # of 10 ms
 LIP_BATCH = 8  # windows; larger batches leave the CPU's caches and are slower
-SOUND_BATCH = 64
+AUDIO_BATCH = 64
 UNUSED = ("*.num_batches_tracked",)  # a counter of training, which old checkpoints lack
 
 
@@ -53,7 +53,7 @@ _LIPS = (
     _Layer(256, 256, (1, 3, 3), (1, 1, 1), (0, 1, 1), ((1, 3, 3), (1, 2, 2), (0, 0, 0))),
     _Layer(256, 512, (1, 6, 6), (1, 1, 1), (0, 0, 0)),
 )
-_SOUND = (
+_AUDIO = (
     _Layer(1, 64, (3, 3), (1, 1), (1, 1), ((1, 1), (1, 1), (0, 0))),
     _Layer(64, 192, (3, 3), (1, 1), (1, 1), ((3, 3), (1, 2), (0, 0))),
     _Layer(192, 384, (3, 3), (1, 1), (1, 1)),
@@ -82,12 +82,12 @@ def build_syncnet() -> nn.ModuleDict:
     def head() -> nn.Sequential:
         return nn.Sequential(nn.Linear(512, 512), nn.BatchNorm1d(512), nn.ReLU(), nn.Linear(512, DIMENSION))
 
-    parts = {"netcnnaud": tower(_SOUND), "netfcaud": head(), "netfclip": head(), "netcnnlip": tower(_LIPS)}
+    parts = {"netcnnaud": tower(_AUDIO), "netfcaud": head(), "netfclip": head(), "netcnnlip": tower(_LIPS)}
     return nn.ModuleDict(parts).eval()
 
 
 class SyncNet:
-    """Embeds pictures and sound.
+    """Embeds pictures and audio.
 
     Args:
         path: the published checkpoint, or one of the same shapes.
@@ -104,9 +104,9 @@ class SyncNet:
         self._precision = precision
         parameters = {name: value.double() for name, value in network.state_dict().items()}
         self._lips = self._fold_tower(parameters, "netcnnlip", _LIPS)
-        self._sound = self._fold_tower(parameters, "netcnnaud", _SOUND)
+        self._audio = self._fold_tower(parameters, "netcnnaud", _AUDIO)
         self._lip_head = self._fold_head(parameters, "netfclip")
-        self._sound_head = self._fold_head(parameters, "netfcaud")
+        self._audio_head = self._fold_head(parameters, "netfcaud")
 
     def lips(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return an embedding for every run of five pictures: (N - 4, 1024) float32, not normalised.
@@ -124,7 +124,7 @@ class SyncNet:
         parts = [self._run_lips(crops[i : min(i + LIP_BATCH, count) + FRAMES - 1]) for i in starts]
         return np.concatenate(parts) if parts else np.empty((0, DIMENSION), dtype=np.float32)
 
-    def sound(self, coefficients: NDArray[np.float64], windows: int) -> NDArray[np.float32]:
+    def audio(self, coefficients: NDArray[np.float64], windows: int) -> NDArray[np.float32]:
         """Return an embedding of the 20 rows from row 4 i on, for the first ``windows`` i: (windows, 1024) float32.
 
         Args:
@@ -137,9 +137,9 @@ class SyncNet:
             raise ValueError(f"{len(coefficients)} rows are too few for {windows} windows")
         rows = np.ascontiguousarray(coefficients.T.astype(np.float32))
         parts = []
-        for i in range(0, windows, SOUND_BATCH):
-            starts = [COLUMNS_PER_FRAME * j for j in range(i, min(i + SOUND_BATCH, windows))]
-            parts.append(self._run_sound(np.stack([rows[None, :, start : start + COLUMNS] for start in starts])))
+        for i in range(0, windows, AUDIO_BATCH):
+            starts = [COLUMNS_PER_FRAME * j for j in range(i, min(i + AUDIO_BATCH, windows))]
+            parts.append(self._run_audio(np.stack([rows[None, :, start : start + COLUMNS] for start in starts])))
         return np.concatenate(parts) if parts else np.empty((0, DIMENSION), dtype=np.float32)
 
     def _run_lips(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -154,10 +154,10 @@ class SyncNet:
             x = self._tower(x.contiguous(memory_format=torch.channels_last), self._lips, _LIPS, start=1)
             return self._head(x, self._lip_head)
 
-    def _run_sound(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _run_audio(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
         with running("syncnet"), inference(self._device, self._precision):
             x = torch.from_numpy(windows).to(self._device).contiguous(memory_format=torch.channels_last)
-            return self._head(self._tower(x, self._sound, _SOUND), self._sound_head)
+            return self._head(self._tower(x, self._audio, _AUDIO), self._audio_head)
 
     def _tower(self, x: Tensor, parameters: list[Any], layers: Sequence[_Layer], start: int = 0) -> Tensor:
         """Run 2-D layers from ``start`` on; a layer's leading dimension of one is left out."""

@@ -1,4 +1,4 @@
-"""Face tracks and mouth pictures before SyncNet, as joonson/syncnet_python and LatentSync make them.
+"""Face tracks and mouth crops before SyncNet, as joonson/syncnet_python and LatentSync make them.
 
 Every oddity of the reference is kept, since it decides which part of a video is scored; each is named where it is.
 """

@@ -56,7 +56,7 @@ def test_syncnet_stays_near_float32(folder: Path, name: str) -> None:
     crops = pictures(6, 224)
     rows = mfcc((np.random.default_rng(1).normal(0, 2000, 8000)).astype(np.int16))
     full, lower = (SyncNet(folder / "syncnet_v2.model", "cpu", PRECISIONS[part]) for part in ("float32", name))
-    for ours, reference in ((lower.lips(crops), full.lips(crops)), (lower.sound(rows, 4), full.sound(rows, 4))):
+    for ours, reference in ((lower.lips(crops), full.lips(crops)), (lower.audio(rows, 4), full.audio(rows, 4))):
         assert ours.dtype == np.float32
         assert 0 < moved(ours, reference) < TOLERANCES[name]
 

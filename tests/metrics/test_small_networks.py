@@ -219,22 +219,22 @@ def test_lips_and_sound_have_length_and_constant(files: dict[str, Path]) -> None
     runner = SmallSync(files["sync"], "a")
     crops = np.stack([picture(seed, 224, 224) for seed in range(7)])
     lips = runner.lips(crops)
-    sound = runner.sound(np.random.default_rng(0).normal(size=(40, 13)), 3)
+    sound = runner.audio(np.random.default_rng(0).normal(size=(40, 13)), 3)
     assert lips.shape == sound.shape == (3, 65)
     for vectors in (lips, sound):
         assert np.linalg.norm(vectors[:, :64], axis=1) == pytest.approx(10.0)
         assert vectors[:, 64].tolist() == [10.0] * 3
     assert np.allclose(runner.lips(crops[2:]), lips[2:], atol=1e-4)
     assert runner.lips(crops[:4]).shape == (0, 65)
-    assert runner.sound(np.zeros((0, 13)), 0).shape == (0, 65)
+    assert runner.audio(np.zeros((0, 13)), 0).shape == (0, 65)
     with pytest.raises(ValueError, match="too few"):
-        runner.sound(np.zeros((27, 13)), 3)
+        runner.audio(np.zeros((27, 13)), 3)
 
 
 def test_sound_windows_start_every_four_rows(files: dict[str, Path]) -> None:
     runner = SmallSync(files["sync"], "a")
     rows = np.random.default_rng(1).normal(size=(60, 13))
-    assert np.allclose(runner.sound(rows, 8)[5], runner.sound(rows[20:], 1)[0], atol=1e-5)
+    assert np.allclose(runner.audio(rows, 8)[5], runner.audio(rows[20:], 1)[0], atol=1e-5)
 
 
 def test_pictures_and_texts_meet_in_one_space(files: dict[str, Path]) -> None:

@@ -24,7 +24,7 @@ from evalkit.errors import WeightsError
 from evalkit.media.audio import read_audio
 from evalkit.media.inspect import inspect_media
 from evalkit.metrics.base import FeatureData, VideoInputs
-from evalkit.metrics.features.audio import own_sound, to_int16
+from evalkit.metrics.features.audio import own_audio, to_int16
 from evalkit.metrics.features.base import FeatureUnavailableError, Item, WeightFile
 from evalkit.metrics.sync.features import SyncExtractor, SyncSession, WholeFrameExtractor, WholeFrameSession
 from evalkit.metrics.sync.frame_store import FrameStore, _SecondPass
@@ -270,8 +270,8 @@ def test_networks_refuse_other_inputs(checkpoints: dict[str, WeightFile]) -> Non
     with pytest.raises(ValueError, match="crops"):
         network.lips(np.zeros((6, 112, 112, 3), np.uint8))
     with pytest.raises(ValueError, match="too few"):
-        network.sound(np.zeros((23, 13)), 2)
-    assert network.sound(np.zeros((24, 13)), 2).shape == (2, 1024)
+        network.audio(np.zeros((23, 13)), 2)
+    assert network.audio(np.zeros((24, 13)), 2).shape == (2, 1024)
 
 
 def test_tiny_frames_have_no_face(checkpoints: dict[str, WeightFile]) -> None:
@@ -362,7 +362,7 @@ def test_second_pass_over_a_file_whose_index_is_wrong() -> None:
 
 
 def test_own_sound_of_a_file_without_any(clip: Path) -> None:
-    assert own_sound(clip, 0.0) is None
+    assert own_audio(clip, 0.0) is None
 
 
 def test_16_bit_sound_comes_back_unchanged(tmp_path: Path) -> None:

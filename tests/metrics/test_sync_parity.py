@@ -180,7 +180,7 @@ def test_syncnet(comparison: Comparison) -> None:
         samples = comparison.sounds[name]
         windows = window_count(len(crops), len(samples))
         lips = network.lips(np.ascontiguousarray(crops[: windows + 4, :, :, ::-1]))
-        sound = network.sound(mfcc(samples), windows)
+        sound = network.audio(mfcc(samples), windows)
         theirs = {kind: comparison.theirs[f"syncnet/{name}/{kind}"] for kind in ("lips", "sound", "numbers")}
         assert windows == {"head": 37, "less_sound": 16}[name]
         assert lips.shape == sound.shape == theirs["lips"].shape == theirs["sound"].shape
@@ -204,8 +204,8 @@ def test_batch_size_does_not_matter(comparison: Comparison) -> None:
         alone = network.lips(np.ascontiguousarray(crops[start:stop]))
         np.testing.assert_allclose(alone, every[start : stop - 4], rtol=0, atol=1e-5)
     rows = mfcc(comparison.sounds["example"])
-    np.testing.assert_allclose(network.sound(rows, 7), network.sound(rows, 70)[:7], rtol=0, atol=1e-5)
-    assert network.lips(crops[:4]).shape == network.sound(rows, 0).shape == (0, 1024)
+    np.testing.assert_allclose(network.audio(rows, 7), network.audio(rows, 70)[:7], rtol=0, atol=1e-5)
+    assert network.lips(crops[:4]).shape == network.audio(rows, 0).shape == (0, 1024)
 
 
 def test_s3fd_network(comparison: Comparison) -> None:

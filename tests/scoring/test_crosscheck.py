@@ -132,7 +132,7 @@ def test_mocha_on_the_frames_of_syncnet_python(clip: Path, folder: Path, oracle_
         crops = np.stack([cv2.imread(str(path)) for path in sorted(track.glob("*.jpg"))])
         sound = to_int16(read_audio(track / "audio.wav", 16000))
         count = window_count(len(crops), len(sound))
-        syncs.append(sync_core(network.lips(crops[: count + 4]), network.sound(mfcc(sound), count)))
+        syncs.append(sync_core(network.lips(crops[: count + 4]), network.audio(mfcc(sound), count)))
         video = work / "cropped" / f"{track.name.removeprefix('crop_')}.avi"
         lengths.append(sum(1 for _ in iter_frames(video)))
     assert all(isinstance(sync, Sync) for sync in syncs)

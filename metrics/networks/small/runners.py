@@ -208,7 +208,7 @@ class SmallSync(_Runner):
         with running("syncnet"), inference(self._device):
             return np.asarray(self._network.embed_lips(self._planes(runs)).cpu().numpy())  # type: ignore[operator]
 
-    def sound(self, coefficients: NDArray[np.float64], windows: int) -> NDArray[np.float32]:
+    def audio(self, coefficients: NDArray[np.float64], windows: int) -> NDArray[np.float32]:
         """Return (windows, 65) float32 of the 20 rows from row 4 i on of (T, 13).
 
         Raises:
