@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from evalkit.errors import WeightsError
-from evalkit.metrics.networks import small
+from evalkit.metrics.networks.small import models as small
 from evalkit.metrics.networks.small.inputs import (
     WordNumbers,
     face,

@@ -68,7 +68,7 @@ def test_mean_of_tracks_whatever_their_length() -> None:
     assert outcome.value == -1.0
     (event,) = outcome.events
     assert event.kind == "several_tracks"
-    assert event.detail == ("2 tracks against the official sound: C 4.000 D 6.000 offset 1; C 2.000 D 8.000 offset -4")
+    assert event.detail == ("2 tracks against the official audio: C 4.000 D 6.000 offset 1; C 2.000 D 8.000 offset -4")
     assert score("sync.coverage", made).value == pytest.approx((145 + 51) / 200)
 
 
@@ -188,7 +188,7 @@ def test_mocha_takes_the_best_of_its_own_tracks() -> None:
     assert score("sync.mocha.dist", made).value == 6.0
     assert score("sync.mocha.offset", made).value == -2.0
     (event,) = score("sync.mocha.conf", made).events
-    assert event.detail.startswith("2 tracks against the official sound: C 4.000 D 6.000 offset 3; C 7.000")
+    assert event.detail.startswith("2 tracks against the official audio: C 4.000 D 6.000 offset 3; C 7.000")
     assert score("sync.latentsync.conf", made).value == pytest.approx((4 + 9) / 2)
     assert score("sync.latentsync.offset", made).value == 6.0
     assert score("sync.coverage", made).value == pytest.approx(2 * 65 / 300)
