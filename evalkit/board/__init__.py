@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from evalkit.board.board import Board as Board
-    from evalkit.board.intake import Imported as Imported
+    from evalkit.board.imports import Imported as Imported
 
 __all__ = ["Board", "Imported"]
 
@@ -16,6 +16,6 @@ def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from evalkit.board.board import Board
-    from evalkit.board.intake import Imported
+    from evalkit.board.imports import Imported
 
     return {"Board": Board, "Imported": Imported}[name]

@@ -12,18 +12,18 @@ from typing import Self, cast
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import NoResultFound
 
-from evalkit.board import decisions, intake, runs, tables, teams
+from evalkit.board import decisions, imports, runs, tables, teams
 from evalkit.board.audit import read_log
-from evalkit.board.faults import told
-from evalkit.board.intake import Imported, make_source
-from evalkit.board.lifecycle import make, open_engine
+from evalkit.board.challenge_rules import set_challenge
+from evalkit.board.database import make, open_engine
+from evalkit.board.database_location import DatabaseLocation, parse_location
+from evalkit.board.db_errors import translate_db_errors
+from evalkit.board.imports import Imported, make_source
 from evalkit.board.model import AuditEntry, GoldItem, Snapshot, Target
-from evalkit.board.places import Place, read_place
+from evalkit.board.names import clean_name
 from evalkit.board.reading import read_by_rater, read_challenge, read_snapshot, read_teams
-from evalkit.board.rulebook import set_challenge
 from evalkit.board.runs import Outcome, Strips, set_primary
 from evalkit.board.verify import problems
-from evalkit.board.words import clean_name
 from evalkit.board.writing import Write, writing
 from evalkit.challenges.model import Challenge
 from evalkit.errors import StorageError
@@ -48,7 +48,7 @@ class Board:
     Open one with `Board.create` or `Board.open`.
     """
 
-    def __init__(self, place: Place, engine: Engine, now: Callable[[], datetime]) -> None:
+    def __init__(self, place: DatabaseLocation, engine: Engine, now: Callable[[], datetime]) -> None:
         self._place = place
         self._engine = engine
         self._now = now
@@ -79,7 +79,7 @@ class Board:
             UsageError: when ``place`` names no place.
             StorageError: when it can't be written.
         """
-        found, who = read_place(place), clean_name(by, "person")
+        found, who = parse_location(place), clean_name(by, "person")
 
         def fill(connection: Connection) -> None:
             if reference:
@@ -96,7 +96,7 @@ class Board:
             UsageError: when ``place`` names no place.
             StorageError: when it can't be opened.
         """
-        found = read_place(place)
+        found = parse_location(place)
         return cls(found, open_engine(found, now), now)
 
     def __enter__(self) -> Self:
@@ -191,12 +191,12 @@ class Board:
     def set_key(self, key: Key, *, by: str) -> tuple[int, int]:
         """Add what anonymous items are; return how many were new, and known. An item never changes its meaning."""
         with self._write(by) as write:
-            return intake.set_key(write, key)
+            return imports.set_key(write, key)
 
     def set_gold(self, items: Sequence[GoldItem], *, by: str) -> None:
         """Set the items whose right answer is known; those of before that are not among them go."""
         with self._write(by) as write:
-            intake.set_gold(write, items)
+            imports.set_gold(write, items)
 
     def set_rater_team(self, rater: str, team: str | None, *, by: str) -> None:
         """Say which team a rater belongs to; ``None`` takes that back. Members of a team need no such note."""
@@ -226,16 +226,16 @@ class Board:
             key: what its anonymous items are, added in the same transaction.
         """
         with self._write(by) as write:
-            return intake.import_ratings(write, ratings, make_source(source, sha256, form), key)
+            return imports.import_ratings(write, ratings, make_source(source, sha256, form), key)
 
     def import_pairs(
         self, comparisons: Iterable[Comparison], *, source: str, sha256: str, form: str, by: str
     ) -> Imported:
         """Add the comparisons that the board does not hold; see `import_ratings`."""
         with self._write(by) as write:
-            return intake.import_pairs(write, comparisons, make_source(source, sha256, form))
+            return imports.import_pairs(write, comparisons, make_source(source, sha256, form))
 
-    def rehearse(
+    def dry_run_import(
         self,
         given: Iterable[Rating] | Iterable[Comparison],
         *,
@@ -260,9 +260,9 @@ class Board:
         with self._write(by, keep=False) as write:
             where = make_source(source, "", form)
             if pairs:
-                done = intake.import_pairs(write, cast(Iterable[Comparison], given), where)
+                done = imports.import_pairs(write, cast(Iterable[Comparison], given), where)
             else:
-                done = intake.import_ratings(write, cast(Iterable[Rating], given), where, key)
+                done = imports.import_ratings(write, cast(Iterable[Rating], given), where, key)
             with self._sound():
                 return done, read_snapshot(write.connection, None)
 
@@ -341,12 +341,12 @@ class Board:
     @contextmanager
     def _write(self, by: str, *, keep: bool = True) -> Iterator[Write]:
         who = clean_name(by, "person")
-        with told(self._place), writing(self._engine, who, self._now, keep=keep) as write:
+        with translate_db_errors(self._place), writing(self._engine, who, self._now, keep=keep) as write:
             yield write
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:
-        with told(self._place), self._engine.connect() as connection:
+        with translate_db_errors(self._place), self._engine.connect() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execution_options(isolation_level="REPEATABLE READ")
             with connection.begin():

@@ -11,8 +11,8 @@ from sqlalchemy import Column, func, select
 
 from evalkit.board.audit import names
 from evalkit.board.model import Target
-from evalkit.board.tables import alive, decisions, pairs, raters, ratings, runs, teams
-from evalkit.board.words import check_ids, clean_code, clean_reason
+from evalkit.board.names import check_ids, clean_code, clean_reason
+from evalkit.board.tables import decisions, is_active, pairs, raters, ratings, runs, teams
 from evalkit.board.writing import Write, chunks
 from evalkit.errors import InputError, UsageError, did_you_mean
 
@@ -32,7 +32,7 @@ def exclude(write: Write, target: Target, subjects: Sequence[tuple[str, str, str
         wanted.setdefault(subject, (clean_code(code), clean_reason(reason, "Leaving something out")))
     check_ids(wanted, f"The {_TITLES[target]}", limit=_SUBJECT)
     _check_known(write, target, list(wanted))
-    query = select(decisions.c.subject).where(alive(decisions), decisions.c.target == target)
+    query = select(decisions.c.subject).where(is_active(decisions), decisions.c.target == target)
     held = set(write.connection.execute(query).scalars())
     rows = [
         {"target": target, "subject": subject, "code": code, "reason": reason}
@@ -84,9 +84,9 @@ def _check_known(write: Write, target: Target, subjects: list[str]) -> None:
         for column in columns:
             known.update(write.connection.execute(select(column).distinct()).scalars())
     elif target == "team":
-        known.update(write.connection.execute(select(teams.c.name).where(alive(teams))).scalars())
+        known.update(write.connection.execute(select(teams.c.name).where(is_active(teams))).scalars())
     elif target == "run":
-        query = select(teams.c.name, runs.c.name).join(runs, runs.c.team_id == teams.c.id).where(alive(runs))
+        query = select(teams.c.name, runs.c.name).join(runs, runs.c.team_id == teams.c.id).where(is_active(runs))
         known.update(f"{team}/{run}" for team, run in write.connection.execute(query))
     else:
         column = (ratings if target == "rating" else pairs).c.identity

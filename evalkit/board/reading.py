@@ -23,14 +23,15 @@ from evalkit.board.model import (
     StoredRating,
     Team,
 )
+from evalkit.board.names import folded
 from evalkit.board.tables import (
-    alive,
     audit,
     cards,
     choices,
     decisions,
     gold,
     imports,
+    is_active,
     keys,
     members,
     pairs,
@@ -42,7 +43,6 @@ from evalkit.board.tables import (
     strips,
     teams,
 )
-from evalkit.board.words import folded
 from evalkit.board.writing import streamed
 from evalkit.challenges.model import Challenge, parse_challenge
 from evalkit.errors import InputError, StorageError
@@ -91,7 +91,7 @@ def _frame(connection: Connection, number: int) -> Snapshot:
     log = read_log(connection, number)
     everyone: set[str] = set()
     for table in (ratings, pairs):
-        everyone.update(connection.execute(select(table.c.rater).where(alive(table, number)).distinct()).scalars())
+        everyone.update(connection.execute(select(table.c.rater).where(is_active(table, number)).distinct()).scalars())
     return Snapshot(
         challenge=read_challenge(connection, number),
         number=number,
@@ -108,7 +108,7 @@ def _frame(connection: Connection, number: int) -> Snapshot:
 
 def read_challenge(connection: Connection, number: int | None = None) -> Challenge:
     """Return the rules that hold, or that held after log entry ``number``."""
-    row = connection.execute(select(rules).where(alive(rules, number))).one()
+    row = connection.execute(select(rules).where(is_active(rules, number))).one()
     return parse_challenge(row.text, "the challenge on the board")
 
 
@@ -140,8 +140,8 @@ def _number_at(connection: Connection, as_of: datetime | None, now: datetime | N
     return int(number)
 
 
-def _living(table: Table, number: int) -> Select[Any]:
-    return select(table).where(alive(table, number)).order_by(table.c.id)
+def _active_rows(table: Table, number: int) -> Select[Any]:
+    return select(table).where(is_active(table, number)).order_by(table.c.id)
 
 
 def read_teams(connection: Connection) -> tuple[Team, ...]:
@@ -151,19 +151,19 @@ def read_teams(connection: Connection) -> tuple[Team, ...]:
 
 def _teams(connection: Connection, number: int) -> tuple[Team, ...]:
     people: dict[int, list[str]] = {}
-    for row in connection.execute(_living(members, number)):
+    for row in connection.execute(_active_rows(members, number)):
         people.setdefault(row.team_id, []).append(row.person)
-    rows = connection.execute(_living(teams, number))
+    rows = connection.execute(_active_rows(teams, number))
     found = [Team(row.name, tuple(sorted(people.get(row.id, ())))) for row in rows]
     return tuple(sorted(found, key=lambda team: team.name))
 
 
 def _runs(connection: Connection, number: int, pictures: Mapping[int, dict[str, tuple[bytes, ...]]]) -> tuple[Run, ...]:
-    names = {row.id: row.name for row in connection.execute(_living(teams, number))}
-    chosen = {row.run_id for row in connection.execute(_living(choices, number))}
-    scored = {row.run_id: (row.text, row.sha256) for row in connection.execute(_living(cards, number))}
+    names = {row.id: row.name for row in connection.execute(_active_rows(teams, number))}
+    chosen = {row.run_id for row in connection.execute(_active_rows(choices, number))}
+    scored = {row.run_id: (row.text, row.sha256) for row in connection.execute(_active_rows(cards, number))}
     found = []
-    for row in connection.execute(_living(runs, number)):
+    for row in connection.execute(_active_rows(runs, number)):
         text, digest = scored[row.id]
         card = Scorecard.from_json(text, escape_for_display(f"the scorecard of {names[row.team_id]}/{row.name}"))
         found.append(Run(names[row.team_id], row.name, row.id in chosen, card, digest, pictures.get(row.id, {})))
@@ -173,7 +173,7 @@ def _runs(connection: Connection, number: int, pictures: Mapping[int, dict[str, 
 def _pictures(connection: Connection, table: Table, number: int) -> dict[int, dict[str, tuple[bytes, ...]]]:
     """Return owner (0 where the table has none) -> sample -> images, samples in the order of their ids."""
     images: dict[tuple[int, str], dict[int, bytes]] = {}
-    for row in connection.execute(_living(table, number)):
+    for row in connection.execute(_active_rows(table, number)):
         owner = row.run_id if table is strips else 0
         images.setdefault((owner, row.sample), {})[row.position] = bytes(row.image)
     found: dict[int, dict[str, tuple[bytes, ...]]] = {}
@@ -188,7 +188,7 @@ def _at(text: str | None) -> datetime | None:
 
 def _from_files(connection: Connection, table: Table, number: int, *order: Column[Any]) -> Iterator[Row[Any]]:
     query = select(table, imports.c.file).join(imports, table.c.import_id == imports.c.id)
-    yield from streamed(connection, query.where(alive(table, number)).order_by(*(order or (table.c.id,))))
+    yield from streamed(connection, query.where(is_active(table, number)).order_by(*(order or (table.c.id,))))
 
 
 def _stored_rating(row: Row[Any]) -> StoredRating:
@@ -213,7 +213,7 @@ def pair_of(row: Row[Any]) -> Comparison:
 
 
 def _key(connection: Connection, number: int) -> Key | None:
-    rows = connection.execute(_living(keys, number))
+    rows = connection.execute(_active_rows(keys, number))
     entries = {row.item: Entry(row.team, row.sample, row.run) for row in rows}
     return Key(entries) if entries else None
 
@@ -224,17 +224,19 @@ def _raters(connection: Connection, number: int, everyone: set[str]) -> Mapping[
         for row in connection.execute(
             select(members.c.folded, teams.c.name)
             .join(teams, members.c.team_id == teams.c.id)
-            .where(alive(members, number))
+            .where(is_active(members, number))
         )
     }
     found = {rater: people[folded(rater)] for rater in everyone if folded(rater) in people}
     noted = select(raters.c.rater, teams.c.name).join(teams, raters.c.team_id == teams.c.id)
-    found |= {row.rater: row.name for row in connection.execute(noted.where(alive(raters, number)))}
+    found |= {row.rater: row.name for row in connection.execute(noted.where(is_active(raters, number)))}
     return dict(sorted(found.items()))
 
 
 def _gold(connection: Connection, number: int) -> tuple[GoldItem, ...]:
-    found = [GoldItem(row.item, row.dimension, row.low, row.high) for row in connection.execute(_living(gold, number))]
+    found = [
+        GoldItem(row.item, row.dimension, row.low, row.high) for row in connection.execute(_active_rows(gold, number))
+    ]
     return tuple(sorted(found, key=lambda item: (item.item, item.dimension)))
 
 
@@ -263,7 +265,7 @@ def _decisions(connection: Connection, number: int, log: list[AuditEntry]) -> tu
 
 def _imports(connection: Connection, log: list[AuditEntry]) -> tuple[Import, ...]:
     found = []
-    for row in connection.execute(_living(imports, len(log))):
+    for row in connection.execute(_active_rows(imports, len(log))):
         made = log[row.since - 1]
         kind = cast(Any, row.kind)
         found.append(Import(row.file, row.sha256, kind, row.form, row.new, row.known, made.by, made.at))

@@ -9,10 +9,10 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Table, select
 
 from evalkit.board.audit import names, sha256
+from evalkit.board.names import check_ids, clean_reason, clean_run, folded
 from evalkit.board.reading import read_challenge
-from evalkit.board.tables import alive, cards, choices, reference, rules, runs, strips
+from evalkit.board.tables import cards, choices, is_active, reference, rules, runs, strips
 from evalkit.board.teams import Found, find_team
-from evalkit.board.words import check_ids, clean_reason, clean_run, folded
 from evalkit.board.writing import Write
 from evalkit.challenges.model import Challenge
 from evalkit.errors import InputError, did_you_mean
@@ -56,7 +56,7 @@ def add_run(
         primary = not of_team if primary is None else primary
     text = card.to_json()
     digest = sha256(text)
-    last = write.connection.execute(select(cards).where(alive(cards), cards.c.run_id == run.id)).first()
+    last = write.connection.execute(select(cards).where(is_active(cards), cards.c.run_id == run.id)).first()
     if last is None or last.sha256 != digest:
         if pictures is None and last is not None and last.submission_sha256 != card.submission.sha256:
             pictures = {}  # the old ones show other videos
@@ -95,7 +95,7 @@ def set_primary(write: Write, team_name: str, run_names: Sequence[str]) -> None:
         )
     of_team = [run.id for run in _runs_of(write, team)]
     write.end(choices, choices.c.run_id.in_(of_team) & choices.c.run_id.not_in(list(asked)))
-    held = set(write.connection.execute(select(choices.c.run_id).where(alive(choices))).scalars())
+    held = set(write.connection.execute(select(choices.c.run_id).where(is_active(choices))).scalars())
     write.add(choices, [{"run_id": number} for number in asked if number not in held])
     if write.changed:
         write.log("set-primary", team.name, {"primary": _chosen(write, team)})
@@ -136,7 +136,7 @@ def _check_backbones(write: Write, card: Scorecard, run: Found | None) -> None:
     mine = (card.backbones, backbones_digest(card))
     check_ids(mine, "The scorecard's backbones")
     query = select(cards.c.backbones, cards.c.backbones_sha256, runs.c.name).join(runs, cards.c.run_id == runs.c.id)
-    query = query.where(alive(cards)).order_by(cards.c.id)
+    query = query.where(is_active(cards)).order_by(cards.c.id)
     if run is not None:
         query = query.where(cards.c.run_id != run.id)
     other = write.connection.execute(query.limit(1)).first()
@@ -154,7 +154,7 @@ def _check_backbones(write: Write, card: Scorecard, run: Found | None) -> None:
 def _check_testset(write: Write, card: Scorecard, run: Found | None) -> None:
     """Refuse a scorecard of another test set than that of the runs on the board, where both say which it was."""
     mine = _recorded(card.provenance, "testset")
-    query = select(cards.c.text).where(alive(cards)).order_by(cards.c.id)
+    query = select(cards.c.text).where(is_active(cards)).order_by(cards.c.id)
     if run is not None:
         query = query.where(cards.c.run_id != run.id)
     other = write.connection.execute(query.limit(1)).scalar()
@@ -194,7 +194,7 @@ def _choose(write: Write, challenge: Challenge, team: Found, run: Found, primary
         write.end(choices, choices.c.run_id == run.id)
         return
     of_team = [one.id for one in _runs_of(write, team)]
-    query = select(choices.c.run_id).where(alive(choices), choices.c.run_id.in_(of_team))
+    query = select(choices.c.run_id).where(is_active(choices), choices.c.run_id.in_(of_team))
     chosen = set(write.connection.execute(query).scalars())
     if run.id in chosen:
         return
@@ -212,12 +212,12 @@ def _choose(write: Write, challenge: Challenge, team: Found, run: Found, primary
 
 def _chosen(write: Write, team: Found) -> list[str]:
     query = select(runs.c.name).join(choices, choices.c.run_id == runs.c.id)
-    query = query.where(alive(choices), runs.c.team_id == team.id)
+    query = query.where(is_active(choices), runs.c.team_id == team.id)
     return sorted(write.connection.execute(query).scalars())
 
 
 def _runs_of(write: Write, team: Found) -> list[Found]:
-    rows = write.connection.execute(select(runs).where(alive(runs), runs.c.team_id == team.id).order_by(runs.c.id))
+    rows = write.connection.execute(select(runs).where(is_active(runs), runs.c.team_id == team.id).order_by(runs.c.id))
     return [Found(row.id, row.name) for row in rows]
 
 
@@ -239,7 +239,7 @@ def _set_pictures(write: Write, table: Table, owner: Mapping[str, int], pictures
         if not image.startswith(_JPEG):
             raise InputError(f"A picture of sample '{sample}' is no JPEG.", fix="Give small JPEG images.")
     stale = []
-    for row in write.connection.execute(select(table).where(alive(table), *condition)):
+    for row in write.connection.execute(select(table).where(is_active(table), *condition)):
         if wanted.get((row.sample, row.position)) == bytes(row.image):
             del wanted[row.sample, row.position]
         else:

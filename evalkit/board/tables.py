@@ -54,11 +54,11 @@ def _facts(name: str, *columns: Column[int] | Column[str] | Column[float] | Colu
     return Table(name, metadata, number, *columns, _entry("since"), _entry("until", nullable=True))
 
 
-def _one_alive(table: Table, *names: str) -> None:
+def _one_active(table: Table, *names: str) -> None:
     """No two living rows of ``table`` share these columns."""
-    alive = table.c.until.is_(None)
+    active = table.c.until.is_(None)
     columns = [table.c[name] for name in names]
-    Index(f"one_{table.name}", *columns, unique=True, sqlite_where=alive, postgresql_where=alive)
+    Index(f"one_{table.name}", *columns, unique=True, sqlite_where=active, postgresql_where=active)
 
 
 def _of(table: str, *, deferred: bool = False) -> ForeignKey:
@@ -68,7 +68,7 @@ def _of(table: str, *, deferred: bool = False) -> ForeignKey:
 rules = _facts("rules", Column("sha256", String(64), nullable=False), Column("text", Text, nullable=False))
 
 teams = _facts("teams", Column("name", Text, nullable=False), Column("folded", Text, nullable=False))
-_one_alive(teams, "folded")
+_one_active(teams, "folded")
 
 members = _facts(
     "members",
@@ -76,7 +76,7 @@ members = _facts(
     Column("person", Text, nullable=False),
     Column("folded", Text, nullable=False),
 )
-_one_alive(members, "folded")
+_one_active(members, "folded")
 
 runs = _facts(
     "runs",
@@ -84,10 +84,10 @@ runs = _facts(
     Column("name", Text, nullable=False),
     Column("folded", Text, nullable=False),
 )
-_one_alive(runs, "team_id", "folded")
+_one_active(runs, "team_id", "folded")
 
 choices = _facts("choices", Column("run_id", Integer, _of("runs"), nullable=False))  # the runs that compete
-_one_alive(choices, "run_id")
+_one_active(choices, "run_id")
 
 cards = _facts(
     "cards",
@@ -98,7 +98,7 @@ cards = _facts(
     Column("backbones_sha256", Text, nullable=False),
     Column("text", Text, nullable=False),
 )
-_one_alive(cards, "run_id")
+_one_active(cards, "run_id")
 
 strips = _facts(
     "strips",
@@ -107,7 +107,7 @@ strips = _facts(
     Column("position", Integer, nullable=False),
     Column("image", LargeBinary, nullable=False),
 )
-_one_alive(strips, "run_id", "sample", "position")
+_one_active(strips, "run_id", "sample", "position")
 
 reference = _facts(
     "reference",
@@ -115,14 +115,14 @@ reference = _facts(
     Column("position", Integer, nullable=False),
     Column("image", LargeBinary, nullable=False),
 )
-_one_alive(reference, "sample", "position")
+_one_active(reference, "sample", "position")
 
 raters = _facts(
     "raters",
     Column("rater", Text, nullable=False),
     Column("team_id", Integer, _of("teams"), nullable=False),
 )
-_one_alive(raters, "rater")
+_one_active(raters, "rater")
 
 keys = _facts(
     "keys",
@@ -131,7 +131,7 @@ keys = _facts(
     Column("sample", Text, nullable=False),
     Column("run", Text, nullable=True),
 )
-_one_alive(keys, "item")
+_one_active(keys, "item")
 
 gold = _facts(
     "gold",
@@ -140,7 +140,7 @@ gold = _facts(
     Column("low", Double, nullable=False),
     Column("high", Double, nullable=False),
 )
-_one_alive(gold, "item", "dimension")
+_one_active(gold, "item", "dimension")
 
 imports = _facts(
     "imports",
@@ -165,7 +165,7 @@ ratings = _facts(
     Column("row_number", Integer, nullable=False),
     Column("status", Text, nullable=False),
 )
-_one_alive(ratings, "identity")
+_one_active(ratings, "identity")
 
 pairs = _facts(
     "pairs",
@@ -182,7 +182,7 @@ pairs = _facts(
     Column("row_number", Integer, nullable=False),
     Column("status", Text, nullable=False),
 )
-_one_alive(pairs, "identity")
+_one_active(pairs, "identity")
 
 decisions = _facts(
     "decisions",
@@ -191,12 +191,12 @@ decisions = _facts(
     Column("code", Text, nullable=False),
     Column("reason", Text, nullable=False),
 )
-_one_alive(decisions, "target", "subject")
+_one_active(decisions, "target", "subject")
 
 FACTS: tuple[Table, ...] = tuple(table for table in metadata.sorted_tables if table is not audit)
 
 
-def alive(table: Table, number: int | None = None) -> ColumnElement[bool]:
+def is_active(table: Table, number: int | None = None) -> ColumnElement[bool]:
     """Return the condition for rows that hold now, or that held after log entry ``number``."""
     if number is None:
         return table.c.until.is_(None)

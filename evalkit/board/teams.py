@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from evalkit.board.audit import names
-from evalkit.board.tables import alive, cards, choices, members, raters, runs, strips, teams
-from evalkit.board.words import check_ids, clean_name, clean_reason, folded
+from evalkit.board.names import check_ids, clean_name, clean_reason, folded
+from evalkit.board.tables import cards, choices, is_active, members, raters, runs, strips, teams
 from evalkit.board.writing import Write
 from evalkit.errors import InputError, did_you_mean
 from evalkit.text import escape_for_display
@@ -29,7 +29,9 @@ def find_team(write: Write, name: str) -> Found:
     Raises:
         InputError: when there is none, with the nearest name.
     """
-    known = {row.folded: Found(row.id, row.name) for row in write.connection.execute(select(teams).where(alive(teams)))}
+    known = {
+        row.folded: Found(row.id, row.name) for row in write.connection.execute(select(teams).where(is_active(teams)))
+    }
     found = known.get(folded(name))
     if found is None:
         hint = did_you_mean(name, [team.name for team in known.values()])
@@ -43,7 +45,7 @@ def find_team(write: Write, name: str) -> Found:
 def add_team(write: Write, name: str, people: Sequence[str]) -> None:
     """Add a team with its people; see `evalkit.board.Board.add_team`."""
     name = clean_name(name, "team")
-    row = write.connection.execute(select(teams).where(alive(teams), teams.c.folded == folded(name))).first()
+    row = write.connection.execute(select(teams).where(is_active(teams), teams.c.folded == folded(name))).first()
     if row is not None:
         raise InputError(f"The team '{row.name}' is on the board already.")
     (team,) = write.add(teams, [{"name": name, "folded": folded(name)}])
@@ -75,7 +77,7 @@ def add_members(write: Write, name: str, people: Sequence[str]) -> None:
 def remove_members(write: Write, name: str, asked: Sequence[str], why: str | None) -> None:
     """End people's membership; see `evalkit.board.Board.remove_members`."""
     team = find_team(write, name)
-    rows = write.connection.execute(select(members).where(alive(members), members.c.team_id == team.id))
+    rows = write.connection.execute(select(members).where(is_active(members), members.c.team_id == team.id))
     people = {row.folded: Found(row.id, row.person) for row in rows}
     gone: dict[int, str] = {}
     for person in asked:
@@ -95,7 +97,7 @@ def set_rater_team(write: Write, rater: str, name: str | None) -> None:
     if not rater.strip():
         raise InputError("The rater's id is empty.")
     team = None if name is None else find_team(write, name)
-    now = write.connection.execute(select(raters).where(alive(raters), raters.c.rater == rater)).first()
+    now = write.connection.execute(select(raters).where(is_active(raters), raters.c.rater == rater)).first()
     if (None if now is None else now.team_id) == (None if team is None else team.id):
         return
     if team is not None:
@@ -131,13 +133,13 @@ def _join(write: Write, team: Found, people: Sequence[str]) -> list[str]:
 
 def _team_of(write: Write, person: str) -> Found | None:
     query = select(teams.c.id, teams.c.name).join(members, members.c.team_id == teams.c.id)
-    row = write.connection.execute(query.where(alive(members), members.c.folded == person)).first()
+    row = write.connection.execute(query.where(is_active(members), members.c.folded == person)).first()
     return None if row is None else Found(row.id, row.name)
 
 
 def _refuse_noted_raters(write: Write, team: Found, people: dict[str, str]) -> None:
     query = select(raters.c.rater, teams.c.id, teams.c.name).join(teams, raters.c.team_id == teams.c.id)
-    rows = write.connection.execute(query.where(alive(raters)))
+    rows = write.connection.execute(query.where(is_active(raters)))
     wrong = [row for row in rows if folded(row.rater) in people and row.id != team.id]
     if wrong:
         raise InputError(

@@ -13,8 +13,8 @@ from sqlalchemy import column as sql_column
 from sqlalchemy.dialects import postgresql, sqlite
 
 from evalkit.board.audit import Seal, canonical, entry_digest, next_time
-from evalkit.board.places import WRITES
-from evalkit.board.tables import FACTS, alive, audit
+from evalkit.board.database_location import WRITES
+from evalkit.board.tables import FACTS, audit, is_active
 
 BATCH = 1000
 _MANY = 500  # values in one IN (...)
@@ -72,7 +72,7 @@ class Write:
             read += len(batch)
             first = {row["identity"]: row for row in reversed(batch)}  # of twins, the first
             query = select(table.c.id, table.c.identity, table.c.status, table.c.since)
-            query = query.where(alive(table), table.c.identity.in_(list(first)))
+            query = query.where(is_active(table), table.c.identity.in_(list(first)))
             known, stale = set(), []
             for held in self.connection.execute(query):
                 known.add(held.identity)
@@ -97,7 +97,7 @@ class Write:
     def _insert_unknown(self, table: Table, rows: list[dict[str, Any]]) -> None:
         # Nobody else writes now, so nothing conflicts; were it otherwise, what is there would stay as it is.
         if self.connection.dialect.name == "sqlite":
-            self.connection.execute(sqlite.insert(table).on_conflict_do_nothing(["identity"], alive(table)), rows)
+            self.connection.execute(sqlite.insert(table).on_conflict_do_nothing(["identity"], is_active(table)), rows)
             return
         # One statement per batch with an array per column: a tenth of the time of one statement per row.
         columns = [table.c[name] for name in rows[0]]
@@ -111,7 +111,7 @@ class Write:
 
     def end(self, table: Table, condition: ColumnElement[bool]) -> int:
         """End the living facts that ``condition`` names; return how many."""
-        ids = list(self.connection.execute(select(table.c.id).where(alive(table), condition)).scalars())
+        ids = list(self.connection.execute(select(table.c.id).where(is_active(table), condition)).scalars())
         for some in chunks(ids):
             self.connection.execute(update(table).where(table.c.id.in_(some)).values(until=self.number))
         if ids:

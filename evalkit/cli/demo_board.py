@@ -42,7 +42,7 @@ def publish(
 ) -> Published:
     """Fill the demo's board with what it lacks, and write the leaderboard, its tables and the report on the ratings."""
     from evalkit.cli.leaderboard import TABLES, write_table
-    from evalkit.cli.ratings_import import Source, import_ratings
+    from evalkit.cli.ratings.importing import RatingsInput, import_ratings
     from evalkit.leaderboard.compute import compute_leaderboard
     from evalkit.rating_report.compute import compute_rating_report
     from evalkit.rating_report.screening import propose_exclusions
@@ -57,7 +57,7 @@ def publish(
             show.ratings(
                 [(name, video.sample) for name, card in cards.items() for video in card.videos if _seen(video.verdict)]
             )
-        import_ratings(board, Source(show.ratings_file, key=show.key_file), by=BY)
+        import_ratings(board, RatingsInput(show.ratings_file, key=show.key_file), by=BY)
         found = propose_exclusions(board.snapshot(), SCREENED)
         if found:
             board.exclude("rater", found, by=BY)
@@ -73,7 +73,7 @@ def publish(
 
 def _opened(place: Path, challenge: Challenge, show: Showcase, testset: TestSet) -> Board:
     from evalkit.board import Board
-    from evalkit.cli.board_media import challenge_text, reference_strips
+    from evalkit.cli.board.media import challenge_text, reference_strips
 
     text = challenge_text(str(show.challenge_file))
     if place.is_file():
@@ -91,7 +91,7 @@ def _add_runs(
     workers: int,
     progress: Progress,
 ) -> None:
-    from evalkit.cli.board_media import chosen_samples
+    from evalkit.cli.board.media import chosen_samples
     from evalkit.reports.comparison.inputs import Entry
     from evalkit.reports.comparison.media import Media, read_pictures
 

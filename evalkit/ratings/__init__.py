@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from evalkit.ratings.faults import Fault
-from evalkit.ratings.keyfile import read_key
+from evalkit.ratings.item_key import read_key
 from evalkit.ratings.mapping import (
     FORMAT_NAMES,
     FormatName,
@@ -16,6 +15,7 @@ from evalkit.ratings.model import Entry, Key, Rating, Reason, Verdict, identity
 from evalkit.ratings.pair_reader import PairFile, read_pairs
 from evalkit.ratings.pair_rules import judge_pairs, summarise_pairs
 from evalkit.ratings.pairs import Comparison, PairVerdict, pair_identity
+from evalkit.ratings.read_errors import Fault
 from evalkit.ratings.reader import RatingFile, read_ratings
 from evalkit.ratings.rules import REASON_TITLES, Judgement, Summary, judge
 

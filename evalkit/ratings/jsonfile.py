@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
-from evalkit.ratings.faults import Faults
+from evalkit.ratings.read_errors import Faults
 from evalkit.ratings.table import open_text
 from evalkit.text import escape_for_display
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from evalkit.errors import InputError, did_you_mean
-from evalkit.ratings.cells import Context, normalised
+from evalkit.ratings.cell_reader import Context, normalised
 from evalkit.ratings.mapping import CommonMapping, Constants
 from evalkit.ratings.model import Rating
 from evalkit.text import escape_for_display
@@ -89,7 +89,7 @@ class ValueCell:
 
 
 @dataclass(frozen=True)
-class Layout:
+class RecordLayout:
     """Where each field of a rating stands in a record.
 
     Args:
@@ -164,7 +164,7 @@ def need_columns(
             )
 
 
-def settle_columns(context: Context, header: Sequence[str], layout: Layout) -> None:
+def settle_columns(context: Context, header: Sequence[str], layout: RecordLayout) -> None:
     """Note which columns of a table nobody reads, and raise when one that is read shares its name with another.
 
     Raises:
@@ -233,7 +233,7 @@ def split_header(header: str, context: Context, *, guess: bool = True) -> tuple[
     return (match["item"].strip(), context.dimensions.resolve(match["dimension"].strip())) if match else None
 
 
-def ratings_of(context: Context, layout: Layout, row: int, record: Mapping[str, Any]) -> Iterator[Rating]:
+def ratings_of(context: Context, layout: RecordLayout, row: int, record: Mapping[str, Any]) -> Iterator[Rating]:
     """Yield the ratings of one record; a fault in who, when or how long spoils all of them, one in a cell that one."""
     before = context.faults.count
     fixed, columns = context.mapping.constants, layout.columns

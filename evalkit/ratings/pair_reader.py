@@ -14,14 +14,13 @@ from typing import Any, Literal
 
 from evalkit.challenges.rating_rules import Dimension
 from evalkit.errors import InputError
-from evalkit.ratings.cells import Context, Dimensions, normalised
-from evalkit.ratings.faults import MAX_FAULTS, Faults, FileWithFaults, shown
-from evalkit.ratings.formats.base import Head, look
+from evalkit.ratings.cell_reader import Context, Dimensions, normalised
+from evalkit.ratings.formats.base import FileHead, look
 from evalkit.ratings.jsonfile import flatten, read_objects
 from evalkit.ratings.layout import (
     USUAL,
     Field,
-    Layout,
+    RecordLayout,
     find_columns,
     need_columns,
     note_record,
@@ -30,6 +29,7 @@ from evalkit.ratings.layout import (
 )
 from evalkit.ratings.mapping import PairMapping, load_pair_mapping
 from evalkit.ratings.pairs import Comparison
+from evalkit.ratings.read_errors import MAX_FAULTS, Faults, FileWithFaults, shown
 from evalkit.ratings.table import delimiter_of, read_table
 
 PairForm = Literal["pairs", "pairs-jsonl"]
@@ -72,7 +72,7 @@ class PairFile(FileWithFaults):
         limit: how many faults are kept.
     """
 
-    def __init__(self, path: Path, head: Head, *, mapping: PairMapping, dimensions: Dimensions, limit: int) -> None:
+    def __init__(self, path: Path, head: FileHead, *, mapping: PairMapping, dimensions: Dimensions, limit: int) -> None:
         self.path = path
         self.format: PairForm = "pairs" if head.kind == "table" else "pairs-jsonl"
         self.mapping = mapping
@@ -108,7 +108,7 @@ class PairFile(FileWithFaults):
             return _objects(self.path, context, self.mapping, read)
         (header,), rows = read_table(self.path, context.faults, what="The file of comparisons")
         columns = _columns(context.file, tuple(name for name in header if name), self.mapping)
-        settle_columns(context, header, Layout(columns, ()))
+        settle_columns(context, header, RecordLayout(columns, ()))
         found = (read(columns, row.number, row.cells) for row in rows)
         return (comparison for comparison in found if comparison is not None)
 

@@ -1,4 +1,4 @@
-"""Head-to-head comparisons: two teams' videos of one sample, and which is better."""
+"""FileHead-to-head comparisons: two teams' videos of one sample, and which is better."""
 
 from __future__ import annotations
 

@@ -8,14 +8,14 @@ from typing import Literal
 
 from evalkit.challenges.rating_rules import Dimension
 from evalkit.errors import InputError, UsageError, did_you_mean
-from evalkit.ratings.cells import Context, Dimensions, normalised
-from evalkit.ratings.faults import MAX_FAULTS, Faults, FileWithFaults
+from evalkit.ratings.cell_reader import Context, Dimensions, normalised
 from evalkit.ratings.formats import FORMATS
-from evalkit.ratings.formats.base import Format, Head, look
+from evalkit.ratings.formats.base import FileHead, RatingFormat, look
 from evalkit.ratings.formats.prolific import Participant, is_export, join, read_participants
 from evalkit.ratings.layout import find_columns, need_columns
 from evalkit.ratings.mapping import FORMAT_NAMES, FormatName, RatingMapping, load_mapping
 from evalkit.ratings.model import Rating
+from evalkit.ratings.read_errors import MAX_FAULTS, Faults, FileWithFaults
 from evalkit.ratings.table import delimiter_of
 from evalkit.text import escape_for_display
 
@@ -41,7 +41,7 @@ class RatingFile(FileWithFaults):
         self,
         path: Path,
         format: FormatName,
-        reader: Format,
+        reader: RatingFormat,
         *,
         mapping: RatingMapping,
         dimensions: Dimensions,
@@ -133,7 +133,7 @@ def read_ratings(
     return RatingFile(path, told, reader, mapping=mapped, dimensions=words, participants=participants, limit=limit)
 
 
-def _recognise(path: Path, head: Head, context: Context) -> Format:
+def _recognise(path: Path, head: FileHead, context: Context) -> RatingFormat:
     fits = next((known for known in FORMATS if known.detect(head, context)), None)
     if fits is not None:
         return fits
@@ -156,7 +156,7 @@ def _recognise(path: Path, head: Head, context: Context) -> Format:
     )
 
 
-def _same_kind(path: Path, head: Head, reader: Format) -> None:
+def _same_kind(path: Path, head: FileHead, reader: RatingFormat) -> None:
     """Raise when a table is to be read as JSON or the reverse."""
     table = reader.name not in _JSON
     if table != (head.kind == "table"):

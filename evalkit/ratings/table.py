@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TextIO
 
 from evalkit.errors import InputError
-from evalkit.ratings.faults import Faults
+from evalkit.ratings.read_errors import Faults
 
 MAX_ROW = 4 * 1024 * 1024  # characters; 4,000 columns with long names are a tenth of it
 MAX_COLUMNS = 20_000
@@ -28,7 +28,7 @@ _BOM = "\ufeff"
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """One row of a table.
 
     Args:
@@ -145,7 +145,7 @@ def raw_rows(path: Path, faults: Faults, what: str = "The rating file") -> Itera
 
 def read_table(
     path: Path, faults: Faults, *, header_rows: int = 1, what: str = "The rating file"
-) -> tuple[list[tuple[str, ...]], Iterator[Row]]:
+) -> tuple[list[tuple[str, ...]], Iterator[TableRow]]:
     """Return the header rows of a CSV file, and its other rows as they are asked for.
 
     A row that repeats the header (two exports put together) is skipped. One with too few or too many cells is a fault.
@@ -176,7 +176,9 @@ def read_table(
     return headers, _records(rows, headers, faults)
 
 
-def _records(rows: Iterator[tuple[int, list[str]]], headers: list[tuple[str, ...]], faults: Faults) -> Iterator[Row]:
+def _records(
+    rows: Iterator[tuple[int, list[str]]], headers: list[tuple[str, ...]], faults: Faults
+) -> Iterator[TableRow]:
     names, repeated = headers[0], [list(header) for header in headers]
     width = len(names)
     for number, cells in rows:
@@ -185,7 +187,7 @@ def _records(rows: Iterator[tuple[int, list[str]]], headers: list[tuple[str, ...
         if len(cells) < width or any(cells[width:]):
             faults.add(number, None, f"the row has {len(cells)} cells, the header {width}. Look for a stray delimiter.")
             continue
-        yield Row(number, {name: cell for name, cell in zip(names, cells, strict=False) if name})
+        yield TableRow(number, {name: cell for name, cell in zip(names, cells, strict=False) if name})
 
 
 def _outside_quotes(line: str) -> str:

@@ -279,7 +279,7 @@ def test_a_rehearsal_does_all_and_keeps_nothing(board: Board) -> None:
     take(board, marked(5, ""))
     before = board.snapshot()
     again = [*marked(3, "rejected"), *ratings(2, start=5)]
-    done, after = board.rehearse(again, source="r.csv", form="long", by="olga")
+    done, after = board.dry_run_import(again, source="r.csv", form="long", by="olga")
     assert (done.new, done.changed, done.known) == (2, 3, 0)
     assert sorted(one.rating.status for one in after.ratings) == [""] * 4 + ["rejected"] * 3
     assert board.snapshot() == before

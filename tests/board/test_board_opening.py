@@ -10,8 +10,8 @@ import pytest
 from board_tools import OTHER_YAML, YAML, Clock, Database, ratings, rules, take_ratings
 from sqlalchemy import event
 
-from evalkit.board import Board, places
-from evalkit.board.places import read_place
+from evalkit.board import Board, database_location
+from evalkit.board.database_location import parse_location
 from evalkit.errors import EvalkitError, InputError, MachineError, StorageError, UsageError
 from evalkit.ratings.model import Rating
 
@@ -148,7 +148,7 @@ def test_readers_read_while_somebody_writes(database: Database) -> None:
 
 
 def test_a_writer_that_does_not_end_is_told(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(places, "BUSY_SECONDS", 0.3)
+    monkeypatch.setattr(database_location, "BUSY_SECONDS", 0.3)
     with database.make() as board, Board.open(database.place) as other:
         refused: list[str] = []
 
@@ -243,8 +243,8 @@ def test_passwords_are_not_shown(new_database: str) -> None:
     place = new_database.replace("evalkit@", "evalkit:s3cret@") + "&sslpassword=h1dden"
     with Board.create(place, rules(), YAML, by="olga") as board:
         assert board.place.startswith("postgresql://evalkit:***@/postgres")
-        assert "s3cret" not in board.place + repr(read_place(place))
-        assert "h1dden" not in board.place + repr(read_place(place))
+        assert "s3cret" not in board.place + repr(parse_location(place))
+        assert "h1dden" not in board.place + repr(parse_location(place))
 
 
 @pytest.mark.parametrize(

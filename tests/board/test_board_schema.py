@@ -11,7 +11,7 @@ from board_tools import Database, ratings, take_ratings
 from sqlalchemy import Column, Integer, MetaData, inspect
 
 from evalkit.board import Board, schema
-from evalkit.board.places import make_engine, read_place
+from evalkit.board.database_location import make_engine, parse_location
 from evalkit.board.tables import FACTS, VERSION_TABLE, audit, metadata
 from evalkit.errors import InputError, StorageError
 
@@ -34,7 +34,7 @@ def upgrade():
 
 def differences(database: Database, wanted: MetaData) -> list[object]:
     """Return what Alembic would change to make the tables like ``wanted``."""
-    engine = make_engine(read_place(database.place))
+    engine = make_engine(parse_location(database.place))
     with engine.connect() as connection:
         options = {"version_table": VERSION_TABLE, "compare_type": True, "compare_server_default": True}
         return list(compare_metadata(MigrationContext.configure(connection, opts=options), wanted))
@@ -62,7 +62,7 @@ def _flat(difference: object) -> tuple[object, ...]:
 def test_names_of_constraints_and_conditions_of_indexes(database: Database) -> None:
     """What Alembic does not compare: partial indexes, and that links to the log are checked at the end only."""
     database.make().close()
-    engine = make_engine(read_place(database.place))
+    engine = make_engine(parse_location(database.place))
     with engine.connect() as connection:
         there = inspect(connection)
         for table in FACTS:

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from scorecards import make_scorecard
 
-from evalkit.board.goldfile import read_gold
+from evalkit.board.gold_items import read_gold
 from evalkit.challenges.model import ArchiveRules, load_challenge, parse_challenge, preset_ids, preset_text
 from evalkit.errors import SubmissionError
 from evalkit.ratings import load_mapping, read_key, read_pairs, read_ratings

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from evalkit.errors import InputError
 from evalkit.ratings import read_ratings, table
-from evalkit.ratings.faults import Faults
+from evalkit.ratings.read_errors import Faults
 from evalkit.ratings.table import MAX_ROW, read_table
 
 HEADER = "rater_id,item_id,dimension,score\n"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from evalkit.ratings.formats import forms, jsonl, label_studio, long, mturk, qualtrics, wide
-from evalkit.ratings.formats.base import Format
+from evalkit.ratings.formats.base import RatingFormat
 
 # The most telling form goes first; what fits none of them is not guessed.
-FORMATS: tuple[Format, ...] = (
+FORMATS: tuple[RatingFormat, ...] = (
     qualtrics.FORMAT,
     mturk.FORMAT,
     label_studio.FORMAT,

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 from evalkit.errors import InputError
-from evalkit.ratings.cells import Context
-from evalkit.ratings.faults import Faults
+from evalkit.ratings.cell_reader import Context
 from evalkit.ratings.jsonfile import first_sign, read_objects
 from evalkit.ratings.mapping import FormatName
 from evalkit.ratings.model import Rating
+from evalkit.ratings.read_errors import Faults
 from evalkit.ratings.table import raw_rows
 
 HEAD_ROWS = 3
 
 
 @dataclass(frozen=True)
-class Head:
+class FileHead:
     """The beginning of a file.
 
     Args:
@@ -39,7 +39,7 @@ class Head:
 
 
 @dataclass(frozen=True)
-class Format:
+class RatingFormat:
     """A form of rating files.
 
     Args:
@@ -49,11 +49,11 @@ class Format:
     """
 
     name: FormatName
-    detect: Callable[[Head, Context], bool]
+    detect: Callable[[FileHead, Context], bool]
     read: Callable[[Path, Context], Iterator[Rating]]
 
 
-def look(path: Path) -> Head:
+def look(path: Path) -> FileHead:
     """Return the head of ``path``.
 
     Raises:
@@ -63,7 +63,7 @@ def look(path: Path) -> Head:
     unheeded = Faults(path.name)  # whoever reads the file for good reports them
     if sign in {"[", "{"}:
         objects = read_objects(path, unheeded)
-        return Head("array" if sign == "[" else "lines", record=next((record for _, record in objects), None))
+        return FileHead("array" if sign == "[" else "lines", record=next((record for _, record in objects), None))
     rows = []
     for _, cells in raw_rows(path, unheeded):
         rows.append(tuple(cells))
@@ -73,4 +73,4 @@ def look(path: Path) -> Head:
         raise InputError(
             f"The rating file {path} is empty.", expected="a row with the columns' names, then the ratings"
         )
-    return Head("table", rows=tuple(rows))
+    return FileHead("table", rows=tuple(rows))

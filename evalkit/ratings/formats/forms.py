@@ -7,8 +7,8 @@ from itertools import chain
 from pathlib import Path
 
 from evalkit.errors import InputError
-from evalkit.ratings.cells import Context, normalised
-from evalkit.ratings.formats.base import Format, Head
+from evalkit.ratings.cell_reader import Context, normalised
+from evalkit.ratings.formats.base import FileHead, RatingFormat
 from evalkit.ratings.formats.wide import value_cells, wide_layout
 from evalkit.ratings.layout import Field, find_columns, ratings_of, settle_columns
 from evalkit.ratings.mapping import RatingMapping
@@ -38,7 +38,7 @@ def _columns(file: str, header: Sequence[str], mapping: RatingMapping) -> dict[F
     return found
 
 
-def detect(head: Head, context: Context) -> bool:
+def detect(head: FileHead, context: Context) -> bool:
     """Whether the table begins with ``Timestamp`` and has questions about items."""
     if head.kind != "table" or normalised(head.header[0] if head.header else "") != "timestamp":
         return False
@@ -53,4 +53,4 @@ def read(path: Path, context: Context) -> Iterator[Rating]:
     return chain.from_iterable(ratings_of(context, layout, row.number, row.cells) for row in rows)
 
 
-FORMAT = Format("forms", detect, read)
+FORMAT = RatingFormat("forms", detect, read)

@@ -7,15 +7,15 @@ from functools import lru_cache
 from pathlib import Path
 
 from evalkit.errors import InputError
-from evalkit.ratings.cells import Context
-from evalkit.ratings.formats.base import Format, Head
+from evalkit.ratings.cell_reader import Context
+from evalkit.ratings.formats.base import FileHead, RatingFormat
 from evalkit.ratings.formats.long import has_items, record_layout
 from evalkit.ratings.jsonfile import flatten, read_objects
-from evalkit.ratings.layout import Layout, note_record, ratings_of
+from evalkit.ratings.layout import RecordLayout, note_record, ratings_of
 from evalkit.ratings.model import Rating
 
 
-def detect(head: Head, context: Context) -> bool:
+def detect(head: FileHead, context: Context) -> bool:
     """Whether the file holds objects with a rater, an item and ratings."""
     return head.kind != "table" and head.record is not None and has_items(tuple(flatten(head.record)), context)
 
@@ -24,7 +24,7 @@ def read(path: Path, context: Context) -> Iterator[Rating]:
     """Yield the ratings of the file, object by object; a rating's row is its line, or its place in the array."""
 
     @lru_cache(maxsize=64)
-    def layout_for(names: tuple[str, ...]) -> Layout:
+    def layout_for(names: tuple[str, ...]) -> RecordLayout:
         return record_layout(names, context)
 
     for row, record in read_objects(path, context.faults):
@@ -37,4 +37,4 @@ def read(path: Path, context: Context) -> Iterator[Rating]:
         yield from ratings_of(context, layout, row, flat)
 
 
-FORMAT = Format("jsonl", detect, read)
+FORMAT = RatingFormat("jsonl", detect, read)

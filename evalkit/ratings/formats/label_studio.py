@@ -17,12 +17,21 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.errors import InputError
-from evalkit.ratings.cells import MAX_TIME, Context
-from evalkit.ratings.faults import Faults
-from evalkit.ratings.formats.base import Format, Head
+from evalkit.ratings.cell_reader import MAX_TIME, Context
+from evalkit.ratings.formats.base import FileHead, RatingFormat
 from evalkit.ratings.jsonfile import flatten, read_objects
-from evalkit.ratings.layout import USUAL, Field, Layout, ValueCell, find_columns, need_columns, note_record, ratings_of
+from evalkit.ratings.layout import (
+    USUAL,
+    Field,
+    RecordLayout,
+    ValueCell,
+    find_columns,
+    need_columns,
+    note_record,
+    ratings_of,
+)
 from evalkit.ratings.model import Rating
+from evalkit.ratings.read_errors import Faults
 from evalkit.ratings.times import parse_moment
 
 _USUAL: dict[Field, tuple[str, ...]] = {
@@ -36,7 +45,7 @@ _ANSWER = "answer."
 _KINDS = ("rating", "number", "choices")
 
 
-def detect(head: Head, context: Context) -> bool:
+def detect(head: FileHead, context: Context) -> bool:
     """Whether the array's first object is a task with annotations."""
     return head.kind == "array" and isinstance((head.record or {}).get("annotations"), list)
 
@@ -136,7 +145,7 @@ def _single(value: Any) -> Any:
     return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
-def _layout(record: Mapping[str, Any], context: Context) -> Layout:
+def _layout(record: Mapping[str, Any], context: Context) -> RecordLayout:
     mapping = context.mapping
     names = tuple(record)
     found = find_columns(names, mapping, _USUAL)
@@ -147,7 +156,7 @@ def _layout(record: Mapping[str, Any], context: Context) -> Layout:
         if name.startswith(_ANSWER)
     ]
     columns = {field: name for field, name in found.items() if field not in {"dimension", "value"}}
-    return Layout(columns, tuple(cells), mapping.seconds_cover or "item")
+    return RecordLayout(columns, tuple(cells), mapping.seconds_cover or "item")
 
 
-FORMAT = Format("label-studio", detect, read)
+FORMAT = RatingFormat("label-studio", detect, read)

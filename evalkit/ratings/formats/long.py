@@ -6,14 +6,14 @@ from collections.abc import Collection, Iterator
 from itertools import chain
 from pathlib import Path
 
-from evalkit.ratings.cells import Context
-from evalkit.ratings.formats.base import Format, Head
-from evalkit.ratings.layout import Layout, ValueCell, find_columns, need_columns, ratings_of, settle_columns
+from evalkit.ratings.cell_reader import Context
+from evalkit.ratings.formats.base import FileHead, RatingFormat
+from evalkit.ratings.layout import RecordLayout, ValueCell, find_columns, need_columns, ratings_of, settle_columns
 from evalkit.ratings.model import Rating
 from evalkit.ratings.table import read_table
 
 
-def record_layout(names: Collection[str], context: Context) -> Layout:
+def record_layout(names: Collection[str], context: Context) -> RecordLayout:
     """Return the layout of records with one item each.
 
     Raises:
@@ -26,9 +26,9 @@ def record_layout(names: Collection[str], context: Context) -> Layout:
     if by_column:
         need_columns(context.file, names, mapping, found, ("rater", "item"))
         columns = {field: name for field, name in found.items() if field not in {"dimension", "value"}}
-        return Layout(columns, by_column, mapping.seconds_cover or "item")
+        return RecordLayout(columns, by_column, mapping.seconds_cover or "item")
     need_columns(context.file, names, mapping, found, ("rater", "item", "dimension", "value"))
-    return Layout(found, (ValueCell(found["value"]),), mapping.seconds_cover or "item")
+    return RecordLayout(found, (ValueCell(found["value"]),), mapping.seconds_cover or "item")
 
 
 def _dimension_columns(names: Collection[str], context: Context, taken: Collection[str]) -> tuple[ValueCell, ...]:
@@ -50,7 +50,7 @@ def has_items(names: Collection[str], context: Context) -> bool:
     return there and ("value" in found or bool(_dimension_columns(names, context, set(found.values()))))
 
 
-def detect(head: Head, context: Context) -> bool:
+def detect(head: FileHead, context: Context) -> bool:
     """Whether the table has a row per answer or per item."""
     return head.kind == "table" and has_items(head.header, context)
 
@@ -63,4 +63,4 @@ def read(path: Path, context: Context) -> Iterator[Rating]:
     return chain.from_iterable(ratings_of(context, layout, row.number, row.cells) for row in rows)
 
 
-FORMAT = Format("long", detect, read)
+FORMAT = RatingFormat("long", detect, read)

@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.errors import InputError
-from evalkit.ratings.cells import Context, normalised
-from evalkit.ratings.formats.base import Format, Head
+from evalkit.ratings.cell_reader import Context, normalised
+from evalkit.ratings.formats.base import FileHead, RatingFormat
 from evalkit.ratings.jsonfile import flatten
 from evalkit.ratings.layout import (
     USUAL,
     Field,
-    Layout,
+    RecordLayout,
     ValueCell,
     find_columns,
     need_columns,
@@ -34,7 +34,7 @@ from evalkit.ratings.layout import (
     split_header,
 )
 from evalkit.ratings.model import Rating
-from evalkit.ratings.table import Row, read_table
+from evalkit.ratings.table import TableRow, read_table
 
 _USUAL: dict[Field, tuple[str, ...]] = {
     "rater": ("workerid",),
@@ -49,7 +49,7 @@ _NEEDED = frozenset({"workerid", "assignmentstatus"})
 _WIDGETS = frozenset({"label", "rating", "slider", "value"})
 
 
-def detect(head: Head, context: Context) -> bool:
+def detect(head: FileHead, context: Context) -> bool:
     """Whether the table has the columns of a batch and at least one answer."""
     words = {normalised(name) for name in head.header}
     return head.kind == "table" and words >= _NEEDED and any(name.startswith(_ANSWER) for name in head.header)
@@ -63,7 +63,7 @@ def read(path: Path, context: Context) -> Iterator[Rating]:
     need_columns(context.file, names, context.mapping, found, ("rater",))
 
     @lru_cache(maxsize=64)
-    def layout_for(answers: tuple[str, ...]) -> Layout:
+    def layout_for(answers: tuple[str, ...]) -> RecordLayout:
         return _layout(names, answers, found, context)
 
     plain = tuple(name for name in names if name.startswith(_ANSWER))
@@ -73,7 +73,7 @@ def read(path: Path, context: Context) -> Iterator[Rating]:
     return chain.from_iterable(_row(row, context, layout_for) for row in rows)
 
 
-def _row(row: Row, context: Context, layout_for: Callable[[tuple[str, ...]], Layout]) -> Iterator[Rating]:
+def _row(row: TableRow, context: Context, layout_for: Callable[[tuple[str, ...]], RecordLayout]) -> Iterator[Rating]:
     answers = _answers(row, context)
     if answers is None:
         return iter(())
@@ -86,7 +86,7 @@ def _row(row: Row, context: Context, layout_for: Callable[[tuple[str, ...]], Lay
     return ratings_of(context, layout, row.number, record)
 
 
-def _answers(row: Row, context: Context) -> dict[str, Any] | None:
+def _answers(row: TableRow, context: Context) -> dict[str, Any] | None:
     """Return the answers of a row, radio buttons and JSON made plain; ``None`` after a fault."""
     cells: dict[str, Any] = {name: cell for name, cell in row.cells.items() if name.startswith(_ANSWER)}
     text = cells.pop(_JSON, "")
@@ -124,7 +124,9 @@ def _is_pressed(cell: Any) -> bool:
     return cell is True or (isinstance(cell, str) and cell.casefold() in {"true", "on", "1"})
 
 
-def _layout(names: tuple[str, ...], answers: tuple[str, ...], found: Mapping[Field, str], context: Context) -> Layout:
+def _layout(
+    names: tuple[str, ...], answers: tuple[str, ...], found: Mapping[Field, str], context: Context
+) -> RecordLayout:
     cells = []
     item_told = "item" in found or context.mapping.constants.item is not None
     for name in answers:
@@ -158,7 +160,7 @@ def _layout(names: tuple[str, ...], answers: tuple[str, ...], found: Mapping[Fie
             fix="Name them in a mapping: 'dimensions: {Answer name: ID}', or 'pattern'.",
         )
     reject_duplicate_columns(context, cells)
-    return Layout(columns, tuple(cells), context.mapping.seconds_cover or "row")
+    return RecordLayout(columns, tuple(cells), context.mapping.seconds_cover or "row")
 
 
 def _input_column(part: str, names: tuple[str, ...], found: Mapping[Field, str]) -> str | None:
@@ -172,4 +174,4 @@ def _input_column(part: str, names: tuple[str, ...], found: Mapping[Field, str])
     return next((inputs[word] for stem in stems for word in (stem + part, f"{stem}_{part}") if word in inputs), None)
 
 
-FORMAT = Format("mturk", detect, read)
+FORMAT = RatingFormat("mturk", detect, read)

@@ -12,8 +12,8 @@ from datetime import datetime
 from pathlib import Path
 
 from evalkit.errors import InputError
-from evalkit.ratings.cells import Context, normalised
-from evalkit.ratings.formats.base import Head
+from evalkit.ratings.cell_reader import Context, normalised
+from evalkit.ratings.formats.base import FileHead
 from evalkit.ratings.model import Rating
 from evalkit.ratings.table import read_table
 
@@ -37,7 +37,7 @@ class Participant:
     completed: datetime | None
 
 
-def is_export(head: Head) -> bool:
+def is_export(head: FileHead) -> bool:
     """Whether a table is the platform's own export, which holds no ratings."""
     words = {normalised(name) for name in head.header}
     return not words.isdisjoint(_ID) and not words.isdisjoint(_SUBMISSION) and not words.isdisjoint(_STATUS)

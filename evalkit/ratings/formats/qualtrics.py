@@ -13,12 +13,12 @@ from datetime import tzinfo
 from itertools import chain
 from pathlib import Path
 
-from evalkit.ratings.cells import Context
-from evalkit.ratings.formats.base import HEAD_ROWS, Format, Head
+from evalkit.ratings.cell_reader import Context
+from evalkit.ratings.formats.base import HEAD_ROWS, FileHead, RatingFormat
 from evalkit.ratings.formats.wide import wide_layout
 from evalkit.ratings.layout import USUAL, Field, find_columns, ratings_of, settle_columns
 from evalkit.ratings.model import Rating
-from evalkit.ratings.table import Row, read_table
+from evalkit.ratings.table import TableRow, read_table
 from evalkit.ratings.times import parse_zone
 
 _USUAL: dict[Field, tuple[str, ...]] = {
@@ -41,7 +41,7 @@ def _import_id(cell: str) -> dict[str, object]:
     return content if isinstance(content, dict) and "ImportId" in content else {}
 
 
-def detect(head: Head, context: Context) -> bool:
+def detect(head: FileHead, context: Context) -> bool:
     """Whether the third row is the one with import ids."""
     return head.kind == "table" and len(head.rows) == HEAD_ROWS and any(_import_id(cell) for cell in head.rows[2])
 
@@ -58,7 +58,7 @@ def _zone(names: Sequence[str], imports: Sequence[str], column: str | None) -> t
     return None
 
 
-def _plain(row: Row, status: str | None) -> dict[str, str]:
+def _plain(row: TableRow, status: str | None) -> dict[str, str]:
     if status is None:
         return row.cells
     word = _STATUS.get(row.cells[status], row.cells[status])
@@ -78,4 +78,4 @@ def read(path: Path, context: Context) -> Iterator[Rating]:
     return chain.from_iterable(ratings_of(context, layout, row.number, _plain(row, status)) for row in rows)
 
 
-FORMAT = Format("qualtrics", detect, read)
+FORMAT = RatingFormat("qualtrics", detect, read)

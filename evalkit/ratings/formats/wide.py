@@ -7,11 +7,11 @@ from itertools import chain
 from pathlib import Path
 
 from evalkit.errors import InputError
-from evalkit.ratings.cells import Context
-from evalkit.ratings.formats.base import Format, Head
+from evalkit.ratings.cell_reader import Context
+from evalkit.ratings.formats.base import FileHead, RatingFormat
 from evalkit.ratings.layout import (
     Field,
-    Layout,
+    RecordLayout,
     ValueCell,
     find_columns,
     need_columns,
@@ -53,7 +53,7 @@ def value_cells(
 
 def wide_layout(
     names: Sequence[str], context: Context, found: dict[Field, str], questions: Sequence[str] = ()
-) -> Layout:
+) -> RecordLayout:
     """Return the layout of a table whose headers say which item and dimension a column is about.
 
     Raises:
@@ -78,10 +78,10 @@ def wide_layout(
                 "'constants: {dimension: ID}' where every column is an item.",
             )
     reject_duplicate_columns(context, cells)
-    return Layout(columns, cells, mapping.seconds_cover or "row")
+    return RecordLayout(columns, cells, mapping.seconds_cover or "row")
 
 
-def detect(head: Head, context: Context) -> bool:
+def detect(head: FileHead, context: Context) -> bool:
     """Whether the table has a rater and columns whose headers name items."""
     if head.kind != "table":
         return False
@@ -98,4 +98,4 @@ def read(path: Path, context: Context) -> Iterator[Rating]:
     return chain.from_iterable(ratings_of(context, layout, row.number, row.cells) for row in rows)
 
 
-FORMAT = Format("wide", detect, read)
+FORMAT = RatingFormat("wide", detect, read)

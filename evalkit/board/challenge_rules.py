@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select, true
 
 from evalkit.board.reading import read_challenge
-from evalkit.board.tables import alive, rules
+from evalkit.board.tables import is_active, rules
 from evalkit.board.writing import Write
 from evalkit.challenges.model import Challenge, parse_challenge
 from evalkit.errors import InputError
@@ -35,7 +35,7 @@ def set_challenge(write: Write, challenge: Challenge, text: str) -> bool:
             expected=held.id,
             fix="One board holds one challenge: make another board for it.",
         )
-    sha = write.connection.execute(select(rules.c.sha256).where(alive(rules))).scalar_one()
+    sha = write.connection.execute(select(rules.c.sha256).where(is_active(rules))).scalar_one()
     if sha == challenge.sha256:
         return False
     write.end(rules, true())

@@ -82,9 +82,9 @@ def import_(
     --skip-bad-rows; then the exit code is 3.
     """
     from evalkit.board import Board
-    from evalkit.cli.ratings_import import Source, import_ratings, print_result, require_challenge
+    from evalkit.cli.ratings.importing import RatingsInput, import_ratings, print_result, require_challenge
 
-    source = Source(file, form, mapping, key, participants, pairs=pairs, skip_bad_rows=skip_bad_rows)
+    source = RatingsInput(file, form, mapping, key, participants, pairs=pairs, skip_bad_rows=skip_bad_rows)
     with Board.open(board) as opened:
         if challenge is not None:
             require_challenge(opened, challenge)
@@ -116,7 +116,7 @@ def list_ratings(board: str, not_counted: bool, rater: str | None, pairs: bool, 
     """
     from evalkit.board import Board
     from evalkit.board.filtering import filter_ratings
-    from evalkit.cli.ratings_rows import print_rows, rows_of
+    from evalkit.cli.ratings.rows import print_rows, rows_of
 
     with Board.open(board) as opened:
         snapshot = opened.snapshot()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from evalkit.cli.board_teams import why_option
+from evalkit.cli.board.teams import why_option
 from evalkit.cli.options import board_option, by_option, example, who
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def gold(file: Path, board: str, by: str | None) -> None:
     A dimension is called by its id or its title, and the answers are on its scale.
     """
     from evalkit.board import Board
-    from evalkit.board.goldfile import read_gold
+    from evalkit.board.gold_items import read_gold
 
     with Board.open(board) as opened:
         items = read_gold(file, opened.challenge().ratings.dimensions)

@@ -79,7 +79,7 @@ def add(
     A run that is there already gets the new scorecard; the old one stays in the board's past.
     """
     from evalkit.board import Board
-    from evalkit.cli.board_media import submission_strips
+    from evalkit.cli.board.media import submission_strips
     from evalkit.scoring.cache import cache_folder
     from evalkit.scoring.scorecard import Scorecard
     from evalkit.text import escape_for_display

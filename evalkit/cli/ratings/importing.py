@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from evalkit.cli.ratings_rows import Row, print_rows, rows_of
+from evalkit.cli.ratings.rows import AnswerRow, print_rows, rows_of
 from evalkit.errors import InputError, UsageError
 from evalkit.ratings import (
     Key,
@@ -27,7 +27,7 @@ from evalkit.text import escape_for_display
 if TYPE_CHECKING:
     from evalkit.board import Board
     from evalkit.board.filtering import Judged
-    from evalkit.board.intake import Imported
+    from evalkit.board.imports import Imported
     from evalkit.ratings import FormatName, PairFile
 
 CHUNK = 1024 * 1024
@@ -36,7 +36,7 @@ SHOWN_ROWS = 10
 
 
 @dataclass(frozen=True)
-class Source:
+class RatingsInput:
     """What to import: a file, and how to read it."""
 
     file: Path
@@ -49,7 +49,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Result:
+class ImportResult:
     """What an import did, or would do.
 
     Args:
@@ -73,7 +73,7 @@ class Result:
     unread: tuple[str, ...] = ()
     dry_run: bool = False
     changed: int = 0
-    left_out: list[Row] = field(default_factory=list)
+    left_out: list[AnswerRow] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain data for JSON."""
@@ -109,7 +109,7 @@ def require_challenge(board: Board, name: str) -> None:
         )
 
 
-def import_ratings(board: Board, source: Source, *, by: str, dry_run: bool = False) -> Result:
+def import_ratings(board: Board, source: RatingsInput, *, by: str, dry_run: bool = False) -> ImportResult:
     """Import ``source`` in one transaction, unless ``dry_run``.
 
     Raises:
@@ -131,9 +131,9 @@ def import_ratings(board: Board, source: Source, *, by: str, dry_run: bool = Fal
             participants=source.participants,
         )
     name, form = source.file.name, str(rows.format)
-    left_out: list[Row] = []
+    left_out: list[AnswerRow] = []
     if dry_run:
-        done, judged, left_out = _rehearsed(board, rows, source, key, by)
+        done, judged, left_out = _dry_run(board, rows, source, key, by)
         counts = judged.pair_summary() if source.pairs else judged.summary()
     else:
         where = {"source": name, "sha256": _digest(source.file), "form": form, "by": by}
@@ -142,13 +142,13 @@ def import_ratings(board: Board, source: Source, *, by: str, dry_run: bool = Fal
         else:
             done = board.import_ratings(_whole(cast("RatingFile", rows), source), key=key, **where)
         counts = summarise_parts(board.by_rater(pairs=source.pairs), pairs=source.pairs)
-    result = Result(name, form, done.new, done.known, counts, rows.fault_sentences, rows.unread_columns, dry_run)
+    result = ImportResult(name, form, done.new, done.known, counts, rows.fault_sentences, rows.unread_columns, dry_run)
     return replace(result, changed=done.changed, left_out=left_out)
 
 
-def _rehearsed(
-    board: Board, rows: RatingFile | PairFile, source: Source, key: Key | None, by: str
-) -> tuple[Imported, Judged, list[Row]]:
+def _dry_run(
+    board: Board, rows: RatingFile | PairFile, source: RatingsInput, key: Key | None, by: str
+) -> tuple[Imported, Judged, list[AnswerRow]]:
     """Return what the import would do, the verdicts on all that the board would hold, and the file's refused rows.
 
     Raises:
@@ -160,7 +160,9 @@ def _rehearsed(
     name = source.file.name
     given = _noted(_whole(rows, source, dry_run=True), places, pairs=source.pairs)
     try:
-        done, after = board.rehearse(given, source=name, form=str(rows.format), by=by, key=key, pairs=source.pairs)
+        done, after = board.dry_run_import(
+            given, source=name, form=str(rows.format), by=by, key=key, pairs=source.pairs
+        )
     except InputError as error:
         first, *others = error.lines
         what = [f"The import would be refused. {first}", *others]
@@ -179,7 +181,7 @@ def _noted(rows: Iterator[Any], places: dict[str, int], *, pairs: bool) -> Itera
         yield row
 
 
-def _whole(rows: RatingFile | PairFile, source: Source, *, dry_run: bool = False) -> Iterator[Any]:
+def _whole(rows: RatingFile | PairFile, source: RatingsInput, *, dry_run: bool = False) -> Iterator[Any]:
     """Yield the rows; raise at the end when some could not be read, so that the transaction is undone."""
     yield from rows
     if rows.fault_count and not source.skip_bad_rows:
@@ -200,7 +202,7 @@ def _digest(path: Path) -> str:
     return whole.hexdigest()
 
 
-def print_result(result: Result) -> None:
+def print_result(result: ImportResult) -> None:
     """Print what was done and what counts now."""
     verb, becomes = ("Would import", "would be") if result.dry_run else ("Imported", "was")
     words = f"{verb} {result.new} new rows of {result.file} ({result.form}); {result.known} were on the board before."

@@ -11,8 +11,8 @@ from sqlalchemy import Table, func, select
 
 from evalkit.board.audit import names, stored_time
 from evalkit.board.model import GoldItem
-from evalkit.board.tables import alive, gold, imports, keys, pairs, ratings
-from evalkit.board.words import check_ids, file_name
+from evalkit.board.names import check_ids, file_name
+from evalkit.board.tables import gold, imports, is_active, keys, pairs, ratings
 from evalkit.board.writing import Write, chunks
 from evalkit.errors import InputError
 from evalkit.ratings.model import Key, Rating, identity
@@ -38,7 +38,7 @@ class Imported:
 
 
 @dataclass(frozen=True)
-class Source:
+class ImportSource:
     """Where entries come from: the file, its digest, the format it was read as."""
 
     file: str
@@ -46,12 +46,12 @@ class Source:
     form: str
 
 
-def make_source(source: str, sha256: str, form: str) -> Source:
+def make_source(source: str, sha256: str, form: str) -> ImportSource:
     """Return where entries come from, as a database keeps it: a file's name without folders, nothing that acts."""
-    return Source(file_name(source), escape_for_display(sha256, limit=64), escape_for_display(form, limit=60))
+    return ImportSource(file_name(source), escape_for_display(sha256, limit=64), escape_for_display(form, limit=60))
 
 
-def import_ratings(write: Write, given: Iterable[Rating], source: Source, key: Key | None) -> Imported:
+def import_ratings(write: Write, given: Iterable[Rating], source: ImportSource, key: Key | None) -> Imported:
     """Add ratings; see `evalkit.board.Board.import_ratings`."""
     added = None if key is None else _merge_key(write, key)
     number = _next_import(write)
@@ -59,7 +59,7 @@ def import_ratings(write: Write, given: Iterable[Rating], source: Source, key: K
     return _import(write, ratings, rows, source, key=added)
 
 
-def import_pairs(write: Write, given: Iterable[Comparison], source: Source) -> Imported:
+def import_pairs(write: Write, given: Iterable[Comparison], source: ImportSource) -> Imported:
     """Add comparisons; see `evalkit.board.Board.import_pairs`."""
     number = _next_import(write)
     rows = ({"identity": pair_identity(one), "import_id": number, **_pair_row(one, source)} for one in given)
@@ -86,7 +86,7 @@ def set_gold(write: Write, items: Sequence[GoldItem]) -> None:
             raise InputError(f"The gold item {shown} stands twice.")
         wanted[item.item, item.dimension] = item
     stale = []
-    for row in write.connection.execute(select(gold).where(alive(gold))):
+    for row in write.connection.execute(select(gold).where(is_active(gold))):
         if wanted.get((row.item, row.dimension)) == GoldItem(row.item, row.dimension, row.low, row.high):
             del wanted[row.item, row.dimension]
         else:
@@ -102,7 +102,7 @@ def _import(
     write: Write,
     table: Table,
     rows: Iterator[Mapping[str, Any]],
-    source: Source,
+    source: ImportSource,
     *,
     key: tuple[int, int] | None = None,
 ) -> Imported:
@@ -122,7 +122,7 @@ def _next_import(write: Write) -> int:
     return (write.connection.execute(select(func.max(imports.c.id))).scalar() or 0) + 1
 
 
-def _rating_row(one: Rating, source: Source) -> dict[str, Any]:
+def _rating_row(one: Rating, source: ImportSource) -> dict[str, Any]:
     check_ids((one.rater, one.item, one.dimension, one.status), _place(source, one.row))
     _check_numbers(one.value, one.seconds, one.row, source)
     return {
@@ -134,7 +134,7 @@ def _rating_row(one: Rating, source: Source) -> dict[str, Any]:
     }
 
 
-def _pair_row(one: Comparison, source: Source) -> dict[str, Any]:
+def _pair_row(one: Comparison, source: ImportSource) -> dict[str, Any]:
     words = (one.rater, one.sample, one.left, one.right, one.dimension, one.status)
     check_ids(words, _place(source, one.row))
     _check_numbers(one.outcome, one.seconds, one.row, source)
@@ -158,14 +158,14 @@ def _said(one: Rating | Comparison) -> dict[str, Any]:
     }
 
 
-def _check_numbers(value: float, seconds: float | None, row: int, source: Source) -> None:
+def _check_numbers(value: float, seconds: float | None, row: int, source: ImportSource) -> None:
     if not math.isfinite(value) or (seconds is not None and not math.isfinite(seconds)):
         raise InputError(f"{_place(source, row)}: a number is infinite or none.", found=f"{value}, {seconds} s")
     if not 0 <= row <= _MAX_ROW:
         raise InputError(f"{_place(source, row)}: there is no such row.")
 
 
-def _place(source: Source, row: int) -> str:
+def _place(source: ImportSource, row: int) -> str:
     return f"{source.file}, row {row}"
 
 
@@ -178,7 +178,7 @@ def _merge_key(write: Write, key: Key) -> tuple[int, int]:
     where = f"The key {key.source}"
     known: dict[str, tuple[str, str, str | None]] = {}
     for items in chunks(list(key)):
-        for row in write.connection.execute(select(keys).where(alive(keys), keys.c.item.in_(items))):
+        for row in write.connection.execute(select(keys).where(is_active(keys), keys.c.item.in_(items))):
             known[row.item] = (row.team, row.sample, row.run)
     new = []
     for item, entry in key.entries.items():

@@ -12,9 +12,9 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, inspect
 
 from evalkit._version import __version__
-from evalkit.board.faults import missing, no_board, told
-from evalkit.board.places import WRITES, Place, make_engine
-from evalkit.board.rulebook import check_text
+from evalkit.board.challenge_rules import check_text
+from evalkit.board.database_location import WRITES, DatabaseLocation, make_engine
+from evalkit.board.db_errors import missing, no_board, translate_db_errors
 from evalkit.board.schema import known_revisions, revision_of, upgrade
 from evalkit.board.tables import rules
 from evalkit.board.writing import Write
@@ -27,7 +27,7 @@ EVALKIT = "evalkit"  # who brings boards up to date
 
 
 def make(
-    place: Place,
+    place: DatabaseLocation,
     challenge: Challenge,
     text: str,
     by: str,
@@ -46,9 +46,9 @@ def make(
     """
     check_text(challenge, text)
 
-    def build(where: Place) -> None:
+    def build(where: DatabaseLocation) -> None:
         engine = make_engine(where, new=True)
-        with told(place):
+        with translate_db_errors(place):
             _refuse_filled(place, engine)
             if where.path is not None:
                 _write_ahead(engine)
@@ -71,7 +71,7 @@ def make(
             build(place)
         else:
             with part_beside(place.path) as part:
-                build(Place(place.shown, path=part))
+                build(DatabaseLocation(place.shown, path=part))
                 _name(part, place.path)
     except FileExistsError:
         raise _taken(place) from None
@@ -96,7 +96,7 @@ def _name(part: Path, path: Path) -> None:
         part.rename(path)
 
 
-def open_engine(place: Place, now: Callable[[], datetime]) -> Engine:
+def open_engine(place: DatabaseLocation, now: Callable[[], datetime]) -> Engine:
     """Return the engine of the board at ``place``, brought up to date.
 
     Raises:
@@ -108,7 +108,7 @@ def open_engine(place: Place, now: Callable[[], datetime]) -> Engine:
         if not place.path.exists():
             raise missing(place)
     engine = make_engine(place)
-    with told(place):
+    with translate_db_errors(place):
         with engine.connect() as connection, connection.begin():
             revision = _checked(place, connection)
         if revision != known_revisions()[0]:
@@ -116,7 +116,7 @@ def open_engine(place: Place, now: Callable[[], datetime]) -> Engine:
     return engine
 
 
-def _bring_up_to_date(place: Place, engine: Engine, now: Callable[[], datetime]) -> None:
+def _bring_up_to_date(place: DatabaseLocation, engine: Engine, now: Callable[[], datetime]) -> None:
     with engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
         revision = _checked(place, connection)  # another process may have done it
         newest = known_revisions()[0]
@@ -126,7 +126,7 @@ def _bring_up_to_date(place: Place, engine: Engine, now: Callable[[], datetime])
             write.log("upgrade", "schema", {"from": revision, "to": newest, "evalkit": __version__})
 
 
-def _checked(place: Place, connection: Connection) -> str:
+def _checked(place: DatabaseLocation, connection: Connection) -> str:
     """Return the revision of the board behind ``connection``, which this evalkit knows."""
     revision = revision_of(connection)
     if revision is None:
@@ -143,23 +143,23 @@ def _checked(place: Place, connection: Connection) -> str:
     return revision
 
 
-def _refuse_other(place: Place, path: Path) -> None:
+def _refuse_other(place: DatabaseLocation, path: Path) -> None:
     with path.open("rb") as stream:
         begin = stream.read(len(_SQLITE))
     if begin not in {b"", _SQLITE}:
         raise InputError(f"{place.shown} is there already and is no board.", fix="Choose another place.")
 
 
-def _taken(place: Place) -> InputError:
+def _taken(place: DatabaseLocation) -> InputError:
     return InputError(f"There is a board {place.shown} already.", fix="Choose another place, or use this one.")
 
 
-def _refuse_filled(place: Place, engine: Engine) -> None:
+def _refuse_filled(place: DatabaseLocation, engine: Engine) -> None:
     with engine.connect() as connection, connection.begin():
         _refuse_taken(place, connection)
 
 
-def _refuse_taken(place: Place, connection: Connection) -> None:
+def _refuse_taken(place: DatabaseLocation, connection: Connection) -> None:
     if revision_of(connection) is not None:
         raise _taken(place)
     if inspect(connection).get_table_names():

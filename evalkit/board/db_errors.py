@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from sqlalchemy.exc import DBAPIError
 
-from evalkit.board.places import Place
+from evalkit.board.database_location import DatabaseLocation
 from evalkit.errors import EvalkitError, InputError, StorageError
 from evalkit.text import escape_for_display
 
@@ -16,7 +16,7 @@ _INIT = "'evalkit board init' makes a board."
 
 
 @contextmanager
-def told(place: Place) -> Iterator[None]:
+def translate_db_errors(place: DatabaseLocation) -> Iterator[None]:
     """Turn what the database says into errors of evalkit; passwords never pass.
 
     Raises:
@@ -32,7 +32,7 @@ def told(place: Place) -> Iterator[None]:
         raise fault from None
 
 
-def _sqlite(place: Place, error: sqlite3.Error) -> EvalkitError:
+def _sqlite(place: DatabaseLocation, error: sqlite3.Error) -> EvalkitError:
     name = getattr(error, "sqlite_errorname", "") or ""
     said = str(error)
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
@@ -53,7 +53,7 @@ def _sqlite(place: Place, error: sqlite3.Error) -> EvalkitError:
     return _other(place, said)
 
 
-def _postgres(place: Place, error: DBAPIError) -> EvalkitError:
+def _postgres(place: DatabaseLocation, error: DBAPIError) -> EvalkitError:
     state = str(getattr(error.orig, "sqlstate", None) or "")
     said = _scrubbed(place, str(error.orig))
     if state == "55P03":
@@ -73,24 +73,24 @@ def _postgres(place: Place, error: DBAPIError) -> EvalkitError:
     return _other(place, said)
 
 
-def no_board(place: Place, found: str) -> InputError:
+def no_board(place: DatabaseLocation, found: str) -> InputError:
     """Return the error for something that is there and is no board."""
     return InputError(f"{place.shown} is no board.", found=found, expected="a board", fix=_INIT)
 
 
-def missing(place: Place) -> InputError:
+def missing(place: DatabaseLocation) -> InputError:
     """Return the error for a board that is not there."""
     return InputError(f"There is no board {place.shown}.", fix=f"Check the path, or make one: {_INIT}")
 
 
-def _busy(place: Place) -> StorageError:
+def _busy(place: DatabaseLocation) -> StorageError:
     return StorageError(
         f"Another process writes to the board {place.shown} and does not come to an end.",
         fix="Try again once it has ended. Nothing was changed.",
     )
 
 
-def _full(place: Place, said: str) -> StorageError:
+def _full(place: DatabaseLocation, said: str) -> StorageError:
     return StorageError(
         f"There is no space left to write the board {place.shown}.",
         found=said,
@@ -98,11 +98,11 @@ def _full(place: Place, said: str) -> StorageError:
     )
 
 
-def _other(place: Place, said: str) -> StorageError:
+def _other(place: DatabaseLocation, said: str) -> StorageError:
     return StorageError(f"The board {place.shown} can't be read or written.", found=said, fix="Nothing was changed.")
 
 
-def _scrubbed(place: Place, text: str) -> str:
+def _scrubbed(place: DatabaseLocation, text: str) -> str:
     for word in sorted(place.passwords, key=len, reverse=True):
         text = text.replace(word, "***")
     return escape_for_display(text, limit=300)

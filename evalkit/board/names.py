@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from evalkit.errors import InputError
-from evalkit.ratings.cells import MAX_ID
+from evalkit.ratings.cell_reader import MAX_ID
 from evalkit.text import escape_for_display, hidden_characters
 
 MAX_NAME = 100  # characters

@@ -29,7 +29,7 @@ _SECRETS = ("password", "sslpassword", "passfile")
 
 
 @dataclass(frozen=True)
-class Place:
+class DatabaseLocation:
     """Where a board is.
 
     Args:
@@ -43,7 +43,7 @@ class Place:
     url: URL | None = None
 
     def __repr__(self) -> str:
-        return f"Place({self.shown!r})"
+        return f"DatabaseLocation({self.shown!r})"
 
     @property
     def passwords(self) -> tuple[str, ...]:
@@ -55,7 +55,7 @@ class Place:
         return tuple(word for word in found if word)
 
 
-def read_place(place: str | Path) -> Place:
+def parse_location(place: str | Path) -> DatabaseLocation:
     """Return the place that a path, ``sqlite:///PATH`` or ``postgresql://...`` names.
 
     Raises:
@@ -85,12 +85,12 @@ def _database(scheme: str) -> str:
     return f"'{scheme}' databases" if _SCHEME.fullmatch(scheme) else "such places"
 
 
-def _file(path: Path) -> Place:
+def _file(path: Path) -> DatabaseLocation:
     # A URL with a slash too few is taken for a path: what looks like a password in it stays unseen all the same.
-    return Place(escape_for_display(_PASSWORD.sub("***", str(path)), limit=400), path=path)
+    return DatabaseLocation(escape_for_display(_PASSWORD.sub("***", str(path)), limit=400), path=path)
 
 
-def _server(scheme: str, rest: str) -> Place:
+def _server(scheme: str, rest: str) -> DatabaseLocation:
     wrong = UsageError(
         "The PostgreSQL URL can't be read.",
         expected=_FORM,
@@ -115,10 +115,10 @@ def _server(scheme: str, rest: str) -> Place:
         raise UsageError("The PostgreSQL URL names no database.", expected=_FORM)
     hidden = {name: "***" for name in _SECRETS if name in url.query}
     shown = url.set(drivername="postgresql").update_query_dict(hidden).render_as_string(hide_password=True)
-    return Place(escape_for_display(shown, limit=400), url=url)
+    return DatabaseLocation(escape_for_display(shown, limit=400), url=url)
 
 
-def make_engine(place: Place, *, new: bool = False) -> Engine:
+def make_engine(place: DatabaseLocation, *, new: bool = False) -> Engine:
     """Return the engine for ``place``; nothing is opened yet.
 
     Every transaction has a connection of its own, so that a board survives a fork. A connection with the execution

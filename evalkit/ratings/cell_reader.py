@@ -12,8 +12,8 @@ from datetime import datetime, tzinfo
 from functools import lru_cache
 
 from evalkit.challenges.rating_rules import Dimension
-from evalkit.ratings.faults import Faults, shown
 from evalkit.ratings.mapping import RatingMapping
+from evalkit.ratings.read_errors import Faults, shown
 from evalkit.ratings.times import ZoneError, parse_moment
 from evalkit.text import escape_for_display, hidden_characters
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.errors import InputError
-from evalkit.ratings.cells import Context, normalised
-from evalkit.ratings.faults import Faults, shown
+from evalkit.ratings.cell_reader import Context, normalised
 from evalkit.ratings.jsonfile import first_sign
 from evalkit.ratings.model import Entry, Key
+from evalkit.ratings.read_errors import Faults, shown
 from evalkit.ratings.table import read_table
 from evalkit.yamlio import read_text
 

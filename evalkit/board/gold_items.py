@@ -8,8 +8,8 @@ from pathlib import Path
 from evalkit.board.model import GoldItem
 from evalkit.challenges.rating_rules import Dimension
 from evalkit.errors import InputError
-from evalkit.ratings.cells import Context, Dimensions, normalised
-from evalkit.ratings.faults import Faults, shown
+from evalkit.ratings.cell_reader import Context, Dimensions, normalised
+from evalkit.ratings.read_errors import Faults, shown
 from evalkit.ratings.table import read_table
 
 COLUMNS = {"item": ("item_id", "item"), "dimension": ("dimension",), "low": ("low",), "high": ("high",)}

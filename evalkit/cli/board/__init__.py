@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from evalkit.cli.board_decisions import exclude, gold, include, rater
-from evalkit.cli.board_teams import add, member, primary, remove, team
+from evalkit.cli.board.decisions import exclude, gold, include, rater
+from evalkit.cli.board.teams import add, member, primary, remove, team
 from evalkit.cli.options import as_json as json_option
 from evalkit.cli.options import as_of_option, board_option, by_option, challenge_option, example, moment, who
 
@@ -45,7 +45,7 @@ def init(board: str, challenge: str, testset: Path | None, by: str | None) -> No
     """Make an empty board for one challenge."""
     from evalkit.board import Board
     from evalkit.challenges.model import load_challenge
-    from evalkit.cli.board_media import challenge_text, reference_strips
+    from evalkit.cli.board.media import challenge_text, reference_strips
     from evalkit.testsets.model import load_testset
 
     rules = load_challenge(challenge)
@@ -62,7 +62,7 @@ def rules(board: str, challenge: str, by: str | None) -> None:
     """Put a new version of the challenge's rules on the board; earlier leaderboards keep the earlier ones."""
     from evalkit.board import Board
     from evalkit.challenges.model import load_challenge
-    from evalkit.cli.board_media import challenge_text
+    from evalkit.cli.board.media import challenge_text
 
     loaded = load_challenge(challenge)
     with Board.open(board) as opened:
@@ -79,7 +79,7 @@ def rules(board: str, challenge: str, by: str | None) -> None:
 def list_board(board: str, as_of: str | None, as_json: bool) -> None:
     """List teams, their runs, and what people handed in."""
     from evalkit.board import Board
-    from evalkit.cli.board_tables import board_document, print_board
+    from evalkit.cli.board.tables import board_document, print_board
 
     with Board.open(board) as opened:
         snapshot = opened.snapshot(moment(as_of))
@@ -98,7 +98,7 @@ def list_board(board: str, as_of: str | None, as_json: bool) -> None:
 def log(board: str, everything: bool, as_json: bool) -> None:
     """Show who did what, when. The log only grows: the database itself refuses to change it."""
     from evalkit.board import Board
-    from evalkit.cli.board_tables import log_document, print_log
+    from evalkit.cli.board.tables import log_document, print_log
 
     with Board.open(board) as opened:
         entries = opened.log(limit=None if everything or as_json else SHOWN_LOG)

@@ -18,7 +18,7 @@ PREFIX = 12  # digits of an identity in text
 
 
 @dataclass(frozen=True)
-class Row:
+class AnswerRow:
     """One answer.
 
     Args:
@@ -47,23 +47,25 @@ class Row:
         return {**vars(self), "codes": list(self.codes)}
 
 
-def rows_of(snapshot: Snapshot, judged: Judged, *, pairs: bool = False) -> Iterator[Row]:
+def rows_of(snapshot: Snapshot, judged: Judged, *, pairs: bool = False) -> Iterator[AnswerRow]:
     """Yield the board's ratings, or its comparisons, in its order."""
     if pairs:
         for pair, said in zip(snapshot.pairs, judged.pair_verdicts, strict=True):
             one = pair.comparison
             item = f"{one.sample}: {one.left} / {one.right}"
             sentence = " ".join(reason.sentence for reason in said.reasons)
-            yield Row(pair.source, one.row, pair.id, one.rater, item, one.dimension, one.outcome, said.codes, sentence)
+            yield AnswerRow(
+                pair.source, one.row, pair.id, one.rater, item, one.dimension, one.outcome, said.codes, sentence
+            )
         return
     for stored, verdict in zip(snapshot.ratings, judged.verdicts, strict=True):
         rating = stored.rating
         sentence = " ".join(reason.sentence for reason in verdict.reasons)
         place = (stored.source, rating.row, stored.id, rating.rater, rating.item, rating.dimension, rating.value)
-        yield Row(*place, verdict.codes, sentence)
+        yield AnswerRow(*place, verdict.codes, sentence)
 
 
-def print_rows(rows: Sequence[Row], total: int) -> None:
+def print_rows(rows: Sequence[AnswerRow], total: int) -> None:
     """Print rows, one a line, and how many of ``total`` are not among them."""
     for row in rows:
         codes = f" ({', '.join(row.codes)}) {row.sentence}" if row.codes else ""
