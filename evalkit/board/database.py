@@ -15,7 +15,7 @@ from evalkit._version import __version__
 from evalkit.board.challenge_rules import check_text
 from evalkit.board.database_location import WRITES, DatabaseLocation, make_engine
 from evalkit.board.db_errors import missing, no_board, translate_db_errors
-from evalkit.board.schema import known_revisions, revision_of, upgrade
+from evalkit.board.schema import create_tables, known_revisions, revision_of, upgrade_tables
 from evalkit.board.tables import rules
 from evalkit.board.writing import Write
 from evalkit.challenges.model import Challenge
@@ -54,7 +54,7 @@ def make(
                 _write_ahead(engine)
             with engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
                 _refuse_taken(place, connection)  # again: another process may have been quicker
-                upgrade(connection)
+                create_tables(connection)
                 write = Write(connection, by, now)
                 write.add(rules, [{"sha256": challenge.sha256, "text": text}])
                 details = {"sha256": challenge.sha256, "title": challenge.title, "evalkit": __version__}
@@ -121,7 +121,7 @@ def _bring_up_to_date(place: DatabaseLocation, engine: Engine, now: Callable[[],
         revision = _checked(place, connection)  # another process may have done it
         newest = known_revisions()[0]
         if revision != newest:
-            upgrade(connection)
+            upgrade_tables(connection, revision)
             write = Write(connection, EVALKIT, now)
             write.log("upgrade", "schema", {"from": revision, "to": newest, "evalkit": __version__})
 
@@ -136,8 +136,8 @@ def _checked(place: DatabaseLocation, connection: Connection) -> str:
     if revision not in known_revisions():
         raise InputError(
             f"The board {place.shown} was made by a newer evalkit.",
-            found=f"form {revision}",
-            expected=f"form {known_revisions()[0]} or older",
+            found=f"revision {revision}",
+            expected=f"revision {known_revisions()[0]} or older",
             fix="Use that version of evalkit, or a newer one.",
         )
     return revision

@@ -24,7 +24,7 @@ def read_gold(path: Path, known: Sequence[Dimension]) -> list[GoldItem]:
 
     Raises:
         InputError: with every fault of the first 20: a cell that is empty, a dimension that the challenge does not
-            have, ``low`` above ``high``, an answer that is off the scale or stands twice. A gold file is whole or it
+            have, ``low`` above ``high``, an answer that is off the scale or appears twice. A gold file is whole or it
             is none.
     """
     faults = Faults(path.name)
@@ -62,7 +62,7 @@ def read_gold(path: Path, known: Sequence[Dimension]) -> list[GoldItem]:
         elif low > high:
             faults.add(row.number, columns["low"], f"the lowest right answer {low:g} is above the highest, {high:g}.")
         elif (item, dimension) in found:
-            faults.add(row.number, columns["item"], "the answer to this item and dimension stands twice.")
+            faults.add(row.number, columns["item"], "the answer to this item and dimension appears twice.")
         else:
             found[item, dimension] = GoldItem(item, dimension, low, high)
     if faults.count:

@@ -83,7 +83,7 @@ def set_gold(write: Write, items: Sequence[GoldItem]) -> None:
         if not (math.isfinite(item.low) and math.isfinite(item.high) and item.low <= item.high):
             raise InputError(f"The answer to the gold item {shown} can't be from {item.low} to {item.high}.")
         if (item.item, item.dimension) in wanted:
-            raise InputError(f"The gold item {shown} stands twice.")
+            raise InputError(f"The gold item {shown} appears twice.")
         wanted[item.item, item.dimension] = item
     stale = []
     for row in write.connection.execute(select(gold).where(is_active(gold))):

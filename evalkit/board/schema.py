@@ -1,81 +1,50 @@
-"""Make the tables of a board, and bring those of an older evalkit up to date: Alembic, run from the program."""
+"""Create the tables of a board, and bring those of an older evalkit up to date.
+
+A new board is created from `evalkit.board.tables` and `evalkit.board.triggers` at once. A change of these in a later
+version of evalkit needs a step in `UPGRADES` that changes existing boards in the same way; on SQLite, where triggers
+list a table's columns, a step that adds a column also drops and creates the triggers of that table.
+"""
 
 from __future__ import annotations
 
-from functools import lru_cache
-from importlib import resources
-from pathlib import Path
-from threading import Lock
+from collections.abc import Callable
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.operations import Operations
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, select, text, update
 
-from evalkit.board.tables import VERSION_TABLE
+from evalkit.board.tables import metadata
+from evalkit.board.triggers import protection_statements
 
-_ONE_AT_A_TIME = Lock()  # Alembic's environment is one per process
+FIRST_REVISION = "0001"
+# (revision that the step leads to, what it does), the oldest first.
+UPGRADES: tuple[tuple[str, Callable[[Connection], None]], ...] = ()
 
-
-def migrations_folder() -> Path:
-    """Return the folder with the migrations, where the package is installed."""
-    return Path(str(resources.files("evalkit.board") / "migrations"))
-
-
-def _config(folder: Path) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(folder).replace("%", "%%"))
-    return config
+_version = Table("board_version", MetaData(), Column("version_num", String(32), primary_key=True))
 
 
 def known_revisions() -> list[str]:
     """Return the revisions that this evalkit knows, the newest first."""
-    return list(_revisions(migrations_folder()))
-
-
-@lru_cache(maxsize=8)
-def _revisions(folder: Path) -> tuple[str, ...]:
-    return tuple(script.revision for script in ScriptDirectory.from_config(_config(folder)).walk_revisions())
+    return [*(revision for revision, _ in reversed(UPGRADES)), FIRST_REVISION]
 
 
 def revision_of(connection: Connection) -> str | None:
     """Return the revision of the board behind ``connection``; ``None`` when there is no board."""
-    if not inspect(connection).has_table(VERSION_TABLE):
+    if not inspect(connection).has_table(_version.name):
         return None
-    return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
+    return connection.execute(select(_version.c.version_num)).scalar()
 
 
-def upgrade(connection: Connection) -> None:
-    """Bring the tables to the newest revision, inside the transaction that ``connection`` is in."""
-    config = _config(migrations_folder())
-    config.attributes["connection"] = connection
-    with _ONE_AT_A_TIME:
-        command.upgrade(config, "head")
+def create_tables(connection: Connection) -> None:
+    """Create tables, indexes and triggers, inside the transaction that ``connection`` is in."""
+    metadata.create_all(connection)
+    for statement in protection_statements(connection.dialect.name):
+        connection.execute(text(statement))
+    _version.create(connection)
+    connection.execute(_version.insert(), {"version_num": known_revisions()[0]})
 
 
-def statements(dialect: str) -> tuple[str, ...]:
-    """Return the SQL of all migrations, the first one's first, as they would be run on a database of this kind."""
-    return _statements(migrations_folder(), dialect)
-
-
-class _Statements(list[str]):
-    """What Alembic writes its SQL to: it writes one statement at a time."""
-
-    def write(self, text: str) -> None:
-        self.append(text.strip().removesuffix(";"))
-
-    def flush(self) -> None:
-        """Do nothing: all is here already."""
-
-
-@lru_cache(maxsize=8)
-def _statements(folder: Path, dialect: str) -> tuple[str, ...]:
-    found = _Statements()
-    context = MigrationContext.configure(dialect_name=dialect, opts={"as_sql": True, "output_buffer": found})
-    scripts = list(ScriptDirectory.from_config(_config(folder)).walk_revisions())
-    with _ONE_AT_A_TIME, Operations.context(context):
-        for script in reversed(scripts):
-            script.module.upgrade()
-    return tuple(found)
+def upgrade_tables(connection: Connection, revision: str) -> None:
+    """Bring the tables from ``revision`` to the newest one, inside the transaction that ``connection`` is in."""
+    done = known_revisions()[::-1].index(revision)
+    for newer, step in UPGRADES[done:]:
+        step(connection)
+        connection.execute(update(_version).values(version_num=newer))

@@ -22,7 +22,6 @@ from sqlalchemy import (
     or_,
 )
 
-VERSION_TABLE = "board_version"
 NAMES = {
     "pk": "pk_%(table_name)s",
     "fk": "fk_%(table_name)s_%(column_0_name)s",

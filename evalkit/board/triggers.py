@@ -1,19 +1,28 @@
-"""The triggers that keep rows from being changed: whether they are there, and say what the migrations made them say."""
+"""The triggers that keep the log and the facts from being changed: their statements, and whether a board has them.
+
+The triggers refuse, whoever asks: a change or a removal of a log entry, an entry with another number than the next; the
+removal of a fact, a change of it other than its one end by the entry that is about to be written, a fact that claims to
+be of another entry. SQLite's ``INSERT OR REPLACE`` removes rows without asking the triggers for removals, so the ones
+for inserts refuse what would replace a row.
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Table, text
 
-from evalkit.board.schema import statements
+from evalkit.board.tables import FACTS
 from evalkit.text import escape_for_display
 
 _SHOWN = 5
-_MADE = re.compile(r"CREATE TRIGGER (\w+) ")
-_DROPPED = re.compile(r"DROP TRIGGER (\w+)")
-_FUNCTION = re.compile(r"CREATE FUNCTION (\w+)\(\) .*?\$\$(.*)\$\$", re.DOTALL)
+_NEXT = "(SELECT coalesce(max(number), 0) + 1 FROM audit)"
+_LOG_KEPT, _LOG_COMPLETE = "the log only grows", "the log has no gaps"
+_FACT_KEPT, _FACT_ENDED, _FACT_NEXT = (
+    "facts are ended, not deleted",
+    "facts are ended, not changed",
+    "facts are of the next log entry",
+)
 
 _SQLITE = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
 _POSTGRES = (
@@ -26,38 +35,111 @@ _BODIES = (
 )
 
 
+def protection_statements(dialect: str) -> list[str]:
+    """Return the SQL that creates all triggers on a database of this kind, in order."""
+    functions = [
+        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $${body}$$"
+        for name, body in _functions(dialect).items()
+    ]
+    return [*functions, *_triggers(dialect).values()]
+
+
 def trigger_problems(connection: Connection) -> Iterator[str]:
-    """Yield a sentence for triggers that are missing, for those that say something else, and for those too many."""
+    """Yield a sentence for triggers that are missing, changed, or not made by evalkit."""
     dialect = connection.dialect.name
-    triggers, functions = _wanted(dialect)
+    triggers, functions = _triggers(dialect), _functions(dialect)
     there = _there(connection, _SQLITE if dialect == "sqlite" else _POSTGRES)
-    yield from _apart(triggers, there, "triggers that keep rows from being changed")
+    yield from _differences(triggers, there, "triggers that keep rows from being changed")
     extra = sorted(there.keys() - triggers.keys())
     if extra:
         yield f"{len(extra)} triggers are there that evalkit did not make: {_names(extra)}."
     if functions:
-        yield from _apart(functions, _there(connection, _BODIES), "functions of such triggers")
+        yield from _differences(functions, _there(connection, _BODIES), "functions of such triggers")
+
+
+def _triggers(dialect: str) -> dict[str, str]:
+    """Return trigger -> the statement that creates it."""
+    return _sqlite_triggers() if dialect == "sqlite" else _postgres_triggers()
+
+
+def _sqlite_triggers() -> dict[str, str]:
+    found: dict[str, str] = {}
+
+    def trigger(name: str, what: str, table: str, when: str, message: str) -> None:
+        condition = f"WHEN {when} " if when else ""
+        act = f"RAISE(ABORT, '{message}')" if message else "RAISE(IGNORE)"
+        found[f"{table}_{name}"] = (
+            f"CREATE TRIGGER {table}_{name} BEFORE {what} ON {table} FOR EACH ROW {condition}BEGIN SELECT {act}; END"
+        )
+
+    trigger("update", "UPDATE", "audit", "", _LOG_KEPT)
+    trigger("delete", "DELETE", "audit", "", _LOG_KEPT)
+    trigger("insert", "INSERT", "audit", f"NEW.number IS NOT {_NEXT}", _LOG_COMPLETE)
+    for table in FACTS:
+        trigger("delete", "DELETE", table.name, "", _FACT_KEPT)
+        same = " AND ".join(f'NEW."{one.name}" IS OLD."{one.name}"' for one in table.columns if one.name != "until")
+        ended = f"OLD.until IS NULL AND NEW.until IS {_NEXT} AND {same}"
+        trigger("update", "UPDATE", table.name, f"NOT ({ended})", _FACT_ENDED)
+        taken = _exists(table, "id = NEW.id")
+        unique = _unique(table)
+        twin = _exists(table, " AND ".join(f'"{name}" = NEW."{name}"' for name in unique) + " AND until IS NULL")
+        if unique and unique != ["identity"]:
+            taken += f" OR {twin}"
+        refused = f"NEW.since IS NOT {_NEXT} OR NEW.until IS NOT NULL OR {taken}"
+        trigger("insert", "INSERT", table.name, refused, _FACT_NEXT)
+        if unique == ["identity"]:  # a known answer is skipped, whatever the statement says about conflicts
+            trigger("known", "INSERT", table.name, twin, "")
+    return found
+
+
+def _unique(table: Table) -> list[str]:
+    """Return the columns that no two active rows share; see `evalkit.board.tables`."""
+    return [column.name for index in table.indexes if index.unique for column in index.columns]
+
+
+def _exists(table: Table, condition: str) -> str:
+    return f"EXISTS (SELECT 1 FROM {table.name} WHERE {condition})"  # noqa: S608  (names of the product)
+
+
+def _postgres_triggers() -> dict[str, str]:
+    kinds = ("update", "delete", "truncate", "insert")
+    of_log = dict(zip(kinds, ("board_log_grows",) * 3 + ("board_log_next",), strict=True))
+    of_facts = dict(
+        zip(kinds, ("board_fact_ends", "board_fact_stays", "board_fact_stays", "board_fact_next"), strict=True)
+    )
+    return {
+        f"{table}_{kind}": f"CREATE TRIGGER {table}_{kind} BEFORE {kind.upper()} ON {table} "
+        f"FOR EACH {'STATEMENT' if kind == 'truncate' else 'ROW'} EXECUTE FUNCTION {function}()"
+        for table, functions in [("audit", of_log), *((table.name, of_facts) for table in FACTS)]
+        for kind, function in functions.items()
+    }
+
+
+def _functions(dialect: str) -> dict[str, str]:
+    """Return function -> its body; only PostgreSQL needs functions."""
+    if dialect == "sqlite":
+        return {}
+    same = "to_jsonb(NEW) - 'until' = to_jsonb(OLD) - 'until'"
+    ended = f"OLD.until IS NULL AND NEW.until IS NOT DISTINCT FROM {_NEXT} AND {same}"
+    refused = {
+        "board_log_grows": ("true", _LOG_KEPT),
+        "board_log_next": (f"NEW.number IS DISTINCT FROM {_NEXT}", _LOG_COMPLETE),
+        "board_fact_stays": ("true", _FACT_KEPT),
+        "board_fact_ends": (f"NOT ({ended})", _FACT_ENDED),
+        "board_fact_next": (f"NEW.since IS DISTINCT FROM {_NEXT} OR NEW.until IS NOT NULL", _FACT_NEXT),
+    }
+    return {
+        name: f" BEGIN IF {condition} THEN RAISE EXCEPTION '{message}' USING ERRCODE = 'restrict_violation'; "
+        "END IF; RETURN NEW; END "
+        for name, (condition, message) in refused.items()
+    }
 
 
 def _there(connection: Connection, query: str) -> dict[str, str]:
     return {str(row[0]): str(row[1]) for row in connection.execute(text(query))}
 
 
-def _wanted(dialect: str) -> tuple[dict[str, str], dict[str, str]]:
-    """Return trigger -> its statement, and function -> its body, as they are after all migrations."""
-    triggers: dict[str, str] = {}
-    functions: dict[str, str] = {}
-    for statement in statements(dialect):
-        if made := _MADE.match(statement):
-            triggers[made[1]] = statement
-        elif dropped := _DROPPED.match(statement):
-            triggers.pop(dropped[1], None)
-        elif function := _FUNCTION.match(statement):
-            functions[function[1]] = function[2]
-    return triggers, functions
-
-
-def _apart(wanted: dict[str, str], there: dict[str, str], what: str) -> Iterator[str]:
+def _differences(wanted: dict[str, str], there: dict[str, str], what: str) -> Iterator[str]:
     missing = sorted(wanted.keys() - there.keys())
     if missing:
         yield f"{len(missing)} {what} are missing: {_names(missing)}."

@@ -31,7 +31,7 @@ def read_key(path: Path) -> Key:
     JSON is an object ``{"item001": {"team": ..., "sample": ..., "run": ...}}`` or an array of objects with ``item``.
 
     Raises:
-        InputError: with every fault of the first 20: a cell that is empty, an item that stands twice. A key is whole or
+        InputError: with every fault of the first 20: a cell that is empty, an item that appears twice. A key is whole or
             it is none.
     """
     faults = Faults(path.name)
@@ -46,7 +46,7 @@ def read_key(path: Path) -> Key:
         if item is None or team is None or sample is None or faults.count != before:
             continue
         if item in entries:
-            faults.add(row, "item", f"the item {shown(item)} stands in row {places[item]} already.")
+            faults.add(row, "item", f"the item {shown(item)} is already in row {places[item]}.")
             continue
         entries[item], places[item] = Entry(team, sample, run), row
     if faults.count:
@@ -105,6 +105,6 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content: dict[str, Any] = {}
     for name, value in pairs:
         if name in content:
-            raise ValueError(f"{shown(name)} stands twice")
+            raise ValueError(f"{shown(name)} appears twice")
         content[name] = value
     return content

@@ -71,7 +71,7 @@ def wide_layout(
         there = half in columns or getattr(mapping.constants, half) is not None
         if not cells or (not there and any(getattr(cell, half) is None for cell in cells)):
             raise InputError(
-                f"{context.file}: no column's header says which item and dimension it is about.",
+                f"{context.file}: no column's header says which item and which dimension it is about.",
                 found=f"the columns {', '.join(names)}",
                 expected="headers such as 'item001 [Lip synchronization]'",
                 fix="Describe them in a mapping: 'pattern' with the groups item and dimension, or "

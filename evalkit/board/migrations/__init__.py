@@ -1,1 +1,0 @@
-"""How the tables of a board came to be what they are, step by step."""
