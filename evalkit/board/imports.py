@@ -191,7 +191,7 @@ def _merge_key(write: Write, key: Key) -> tuple[int, int]:
                 f"{where} gives the item '{escape_for_display(item, limit=60)}' another meaning than the board.",
                 found=_meaning(meaning),
                 expected=_meaning(known[item]),
-                fix="An item never changes what it shows: mend the key, or use new item ids.",
+                fix="An item never changes what it shows: fix the key, or use new item ids.",
             )
     write.add(keys, new)
     return len(new), len(key) - len(new)

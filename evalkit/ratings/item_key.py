@@ -31,8 +31,8 @@ def read_key(path: Path) -> Key:
     JSON is an object ``{"item001": {"team": ..., "sample": ..., "run": ...}}`` or an array of objects with ``item``.
 
     Raises:
-        InputError: with every fault of the first 20: a cell that is empty, an item that appears twice. A key is whole or
-            it is none.
+        InputError: with every fault of the first 20: a cell that is empty, an item that appears twice. Nothing is
+            returned from a key with a fault.
     """
     faults = Faults(path.name)
     context = Context(path.name, faults=faults)

@@ -151,7 +151,7 @@ def need_columns(
             raise InputError(
                 f"{file}: the mapping's column '{told}' for '{field}' is not there.{hint}",
                 found=f"the columns {listed}",
-                fix="Mend the mapping; names are compared without case.",
+                fix="Fix the mapping; names are compared without case.",
             )
     for field in needed:
         if field not in found and getattr(mapping.constants, field, None) is None:

@@ -55,7 +55,7 @@ class Faults:
 
     def error(self) -> InputError:
         """Return all of them as one error."""
-        return InputError(self.sentences(), fix="Mend these places and try again; nothing was taken.")
+        return InputError(self.sentences(), fix="Fix these places and try again; nothing was taken.")
 
 
 class FileWithFaults:

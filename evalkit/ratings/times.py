@@ -31,7 +31,7 @@ _DATE_ONLY = re.compile(r"[0-9]{4}-?[0-9]{2}-?[0-9]{2}|[0-9]{4}-?W[0-9]{2}-?[0-9
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _WEST, _EAST = timedelta(hours=-12), timedelta(hours=14)
 _NAME_IT = "Write it with its offset, or name the 'zone' in the mapping."
-_MEND = "Mend the 'zone' in the mapping, or the time."
+_MEND = "Fix the 'zone' in the mapping, or the time."
 
 
 class ZoneError(ValueError):

@@ -301,7 +301,7 @@ def test_forms_in_a_zone_with_an_abbreviation(write: Write) -> None:
     assert [rating.at for rating in named] == [utc(2026, 3, 2, 13, 26, 34)]
     assert named.fault_sentences == [
         "ratings.txt, row 3, column 'Timestamp': clocks in Europe/Berlin showed CET at that time, not 'EET'. "
-        "Mend the 'zone' in the mapping, or the time."
+        "Fix the 'zone' in the mapping, or the time."
     ]
 
 

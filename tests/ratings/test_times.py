@@ -88,7 +88,7 @@ def test_when_the_clocks_change() -> None:
     berlin = ZoneInfo("Europe/Berlin")
     with pytest.raises(ZoneError, match="clocks went forward") as error:
         parse_moment("2026-03-29 02:30:00", berlin)  # 02:00 became 03:00
-    assert error.value.fix == "Mend the 'zone' in the mapping, or the time."
+    assert error.value.fix == "Fix the 'zone' in the mapping, or the time."
     # 02:30 was there twice: 00:30 UTC in summer time, then 01:30 UTC. The first is meant.
     assert parse_moment("2026-10-25 02:30:00", berlin) == utc(2026, 10, 25, 0, 30)
 
@@ -120,7 +120,7 @@ def test_an_abbreviation_that_means_nothing_there_says_what_helps() -> None:
     berlin = ZoneInfo("Europe/Berlin")
     with pytest.raises(ZoneError, match="clocks in Europe/Berlin showed CET at that time, not 'CEST'") as another:
         parse_moment("2026/03/01 10:22:33 PM CEST", berlin)
-    assert another.value.fix == "Mend the 'zone' in the mapping, or the time."
+    assert another.value.fix == "Fix the 'zone' in the mapping, or the time."
     with pytest.raises(ValueError, match="clocks went forward"):
         parse_moment("2026-03-29 02:30:00 CET", berlin)
 

@@ -190,7 +190,7 @@ def _whole(rows: RatingFile | PairFile, source: RatingsInput, *, dry_run: bool =
         raise InputError(
             f"{rows.fault_count} cells or rows of {source.file.name} can't be read{end}.",
             found=" ".join(shown),
-            fix="Mend them, or import the other rows with --skip-bad-rows.",
+            fix="Fix them, or import the other rows with --skip-bad-rows.",
         )
 
 

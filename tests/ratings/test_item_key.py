@@ -50,7 +50,7 @@ def test_two_items_may_show_the_same_video(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("item_id,team,sample_id\na,t,s1\na,u,s1\n", "row 3, column 'item': the item 'a' stands in row 2 already"),
+        ("item_id,team,sample_id\na,t,s1\na,u,s1\n", "row 3, column 'item': the item 'a' is already in row 2"),
         ("item_id,team,sample_id\na,,s1\n", "row 2, column 'team': the team is missing"),
         ("item_id,team,sample_id\na,t\n", "row 2: the row has 2 cells, the header 3"),
         ("item_id,team,sample_id\na,\u202et,s1\n", "characters that nobody sees"),
@@ -58,7 +58,7 @@ def test_two_items_may_show_the_same_video(tmp_path: Path) -> None:
         ("item_id,Item ID,team,sample_id\na,b,t,s\n", "two columns are called 'Item ID'"),
         ("item_id,team,sample_id\n", "names no item"),
         ("", "is empty"),
-        ('{"a": {"team": "t", "sample": "s"}, "a": {"team": "u", "sample": "s"}}', "'a' stands twice"),
+        ('{"a": {"team": "t", "sample": "s"}, "a": {"team": "u", "sample": "s"}}', "'a' appears twice"),
         ('{"a": 5}', "row 1: not an object"),
         ("[[1]]", "row 1: not an object"),
         ('{"a": {"team": {}, "sample": "s"}}', "row 1, column 'team'"),
