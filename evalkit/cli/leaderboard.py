@@ -31,10 +31,10 @@ TABLES = {"csv": ".csv", "json": ".json", "latex": ".tex", "markdown": ".md"}
     type=click.Path(dir_okay=False, path_type=Path),
     default=Path("leaderboard.html"),
     show_default=True,
-    help="The page.",
+    help="The page to write.",
 )
 @as_of_option
-@click.option("--also", type=click.Choice(list(TABLES)), multiple=True, help="Write this table beside the page, too.")
+@click.option("--also", type=click.Choice(list(TABLES)), multiple=True, help="Also write this table, beside the page.")
 @click.option(
     "--draws",
     type=click.IntRange(min=100, max=100_000),
@@ -42,7 +42,7 @@ TABLES = {"csv": ".csv", "json": ".json", "latex": ".tex", "markdown": ".md"}
     show_default=True,
     help="Resampled challenges behind rank intervals.",
 )
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of the resampling.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Seed of the resampling.")
 @json_option
 def leaderboard(
     board: str, output: Path, as_of: str | None, also: tuple[str, ...], draws: int, seed: int, as_json: bool
@@ -95,12 +95,13 @@ def print_standings(standings: Leaderboard) -> None:
     from rich.markup import escape
     from rich.table import Table
 
+    from evalkit.reports.leaderboard.words import tie_lines
     from evalkit.reports.tables import format_value
     from evalkit.text import escape_for_display
 
     console = Console(highlight=False)
     table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
-    for title in ("rank", "could be", "team", "run", "score"):
+    for title in ("rank", "interval", "team", "run", "score"):
         table.add_column(title, justify="left" if title in {"team", "run"} else "right", overflow="fold")
     for row in standings.rows:
         if row.rank is not None:
@@ -111,13 +112,12 @@ def print_standings(standings: Leaderboard) -> None:
     if table.rows:
         console.print(table)
     lines = [standings.problem or "", standings.provisional.sentence if standings.provisional else ""]
-    lines += [standings.no_certainty or ""]
+    lines += [standings.no_uncertainty or "" if standings.uncertainty is None else ""]
     for row in standings.rows:
         if row.rank is None and row.primary:
             first, more = row.reasons[0].sentence if row.reasons else "", len(row.reasons) - 1
             lines.append(f"not ranked: {row.team}: {first}{f' And {more} more reasons.' if more > 0 else ''}")
-    if standings.certainty is not None:
-        lines += [f"The data can't tell apart: {', '.join(group)}." for group in standings.certainty.groups]
+    lines += tie_lines(standings)
     for line in lines:
         if line:
             console.print(escape(escape_for_display(line, 500)), soft_wrap=True)

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from evalkit.leaderboard.bootstrap import Integers, Ratings
-from evalkit.leaderboard.model import CellInfo, Strength
-from evalkit.leaderboard.runs import RunKey
+from evalkit.leaderboard.model import Strength
 from evalkit.leaderboard.scoring_rules import Floats
-from evalkit.leaderboard.table import Column
+from evalkit.leaderboard.table import Cell, Column, RunKey
 from evalkit.statistics.bootstrap import two_way_interval
 
 
@@ -31,7 +30,7 @@ class Answers:
 
 
 @dataclass(frozen=True, eq=False)
-class PeopleColumn:
+class RatedColumn:
     """One column that people's answers make.
 
     Args:
@@ -43,14 +42,14 @@ class PeopleColumn:
     """
 
     id: str
-    cells: Mapping[RunKey, CellInfo]
+    cells: Mapping[RunKey, Cell]
     answers: Answers
     items: Mapping[tuple[RunKey, str], float] = field(default_factory=dict)
     unit: str = ""
 
 
 @dataclass(frozen=True, eq=False)
-class People:
+class RatedColumns:
     """All columns that people make.
 
     Args:
@@ -61,19 +60,19 @@ class People:
         items: distinct (team, sample) that were rated or compared.
     """
 
-    columns: tuple[PeopleColumn, ...] = ()
+    columns: tuple[RatedColumn, ...] = ()
     estimator: str = ""
     notes: tuple[str, ...] = ()
     strengths: tuple[Strength, ...] = ()
     items: int = 0
 
     @property
-    def by_id(self) -> dict[str, PeopleColumn]:
+    def by_id(self) -> dict[str, RatedColumn]:
         """Column id -> column."""
         return {column.id: column for column in self.columns}
 
 
-def ratings_of(columns: Sequence[Column], people: Mapping[str, PeopleColumn], rows: Sequence[int]) -> Ratings | None:
+def ratings_of(columns: Sequence[Column], people: Mapping[str, RatedColumn], rows: Sequence[int]) -> Ratings | None:
     """Return the answers of the runs ``rows`` (indices into the field) in ``columns``, numbered as these are."""
     place = {run: at for at, run in enumerate(rows)}
     parts: list[Ratings] = []

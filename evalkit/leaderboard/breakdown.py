@@ -6,11 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 
 from evalkit.leaderboard.metric_agreement import Samples, SampleValues
-from evalkit.leaderboard.model import Breakdown, ColumnInfo, GroupValue
+from evalkit.leaderboard.model import Breakdown, GroupValue
 from evalkit.leaderboard.runs import Runs
+from evalkit.leaderboard.table import Column
 
 
-def breakdowns(columns: Sequence[ColumnInfo], field: Runs, values: SampleValues) -> tuple[Breakdown, ...]:
+def breakdowns(columns: Sequence[Column], field: Runs, values: SampleValues) -> tuple[Breakdown, ...]:
     """Return a breakdown by every group of the test set, for every column that ranks and competing run with values.
 
     A number of the whole set has no values per video and therefore no groups. A video without a word on a group counts
@@ -37,7 +38,7 @@ def _members(field: Runs, at: int) -> dict[str, dict[str, list[str]]]:
 
 
 def _breakdown(
-    name: str, column: ColumnInfo, team: str, members: Mapping[str, Sequence[str]], samples: Samples
+    name: str, column: Column, team: str, members: Mapping[str, Sequence[str]], samples: Samples
 ) -> Breakdown:
     rows = []
     for value in sorted(members):

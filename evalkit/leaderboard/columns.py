@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from evalkit.challenges.model import Challenge, MetricEntry
 from evalkit.errors import PluginError
-from evalkit.leaderboard.model import ColumnInfo
 from evalkit.leaderboard.ranking import Ranking
 from evalkit.leaderboard.runs import Entrant, Runs
-from evalkit.leaderboard.scoring_rules import Plan
-from evalkit.leaderboard.table import PAIRS, Reason
+from evalkit.leaderboard.table import PAIRS, Column, Reason
 from evalkit.metrics.base import MetricRecord, metric_registry
 from evalkit.scoring.scorecard import MetricScore
 from evalkit.text import escape_for_display
@@ -19,74 +17,50 @@ from evalkit.text import escape_for_display
 GROUPS = ("objective", "subjective", "speed", "diagnostic")
 
 
-@dataclass(frozen=True)
-class Columns:
-    """Columns, and the challenge that they are ranked by.
+def read_columns(challenge: Challenge, runs: Runs) -> tuple[Column, ...]:
+    """Return the columns of ``challenge`` in its order: metrics, then dimensions or the share of points.
 
-    Args:
-        infos: in the order in which they are shown.
-        challenge: the board's, without the metrics that are refused: they neither rank nor break ties.
-        directions: metric id -> better side, where a scorecard or the installed metric says it.
+    A metric whose scorecards of competing runs disagree about what it means (protocol, unit, better side) is refused:
+    it ranks nobody and breaks no ties.
     """
-
-    infos: tuple[ColumnInfo, ...]
-    challenge: Challenge
-    directions: Mapping[str, bool | None]
-
-    def higher_is_better(self) -> dict[str, bool | None]:
-        """Return column id -> its better side."""
-        return {info.id: info.higher_is_better for info in self.infos}
+    return (*(_metric(entry, runs) for entry in challenge.metrics), *_rated(challenge))
 
 
-def read_columns(challenge: Challenge, field: Runs) -> Columns:
-    """Return the columns of ``challenge``: by group, those that rank first, in the order of the challenge.
-
-    A metric whose scorecards of competing runs disagree in what it means (protocol, unit, better side) is refused: it
-    ranks nobody.
-    """
-    infos = [_metric(entry, field) for entry in challenge.metrics] + _people(challenge)
-    refused = {info.id for info in infos if info.refused}
+def shown_order(columns: Sequence[Column]) -> tuple[Column, ...]:
+    """Return the columns as a table shows them: by group, those that rank first."""
     order = {group: at for at, group in enumerate(GROUPS)}
-    shown = sorted(infos, key=lambda info: (order[info.group], not info.ranks))
-    directions = {info.id: info.higher_is_better for info in infos if info.kind == "metric"}
-    return Columns(tuple(shown), _without(challenge, refused), directions)
+    return tuple(sorted(columns, key=lambda column: (order[column.group], not column.ranks)))
 
 
 def ranked_columns(
-    columns: Columns,
-    ranking: Ranking | None,
-    plans: Sequence[Plan],
-    *,
-    units: Mapping[str, str],
-    told: Mapping[str, Sequence[str]],
-) -> tuple[ColumnInfo, ...]:
-    """Return the columns with their shares of the score, what the ranking refused, and more ``units`` and notes.
+    columns: Sequence[Column], ranking: Ranking, *, units: Mapping[str, str], notes: Mapping[str, Sequence[str]]
+) -> tuple[Column, ...]:
+    """Return the columns with their shares of the score, what the ranking refused, and more ``units`` and ``notes``.
 
     In a two-phase ranking a share is that of the phase which the column belongs to; a note says which.
     """
     shares: dict[str, float] = {}
-    notes: dict[str, str] = {}
-    for number, plan in enumerate(plans):
-        total = float(plan.weights.sum())
-        for column, weight in zip(plan.columns, plan.weights, strict=True):
+    phases: dict[str, tuple[str, ...]] = {}
+    for phase in ranking.phases:
+        total = float(phase.plan.weights.sum())
+        for column, weight in zip(phase.plan.columns, phase.plan.weights, strict=True):
             shares[column.id] = float(weight) / total
-            if len(plans) > 1:
-                notes[column.id] = ("Makes the shortlist.", "Orders the finalists.")[number]
-    refused = ranking.refused if ranking is not None else {}
+            if phase.name != "ranking":
+                phases[column.id] = ("Makes the shortlist." if phase.name == "shortlist" else "Orders the finalists.",)
     return tuple(
         replace(
-            info,
-            share=shares.get(info.id, 0.0),
-            refused=info.refused or refused.get(info.id),
-            unit=units.get(info.id, info.unit),
-            notes=(*info.notes, *([notes[info.id]] if info.id in notes else []), *told.get(info.id, ())),
+            column,
+            share=shares.get(column.id, 0.0),
+            refused=column.refused or ranking.refused.get(column.id),
+            unit=units.get(column.id, column.unit),
+            notes=(*column.notes, *phases.get(column.id, ()), *notes.get(column.id, ())),
         )
-        for info in columns.infos
+        for column in columns
     )
 
 
-def _metric(entry: MetricEntry, field: Runs) -> ColumnInfo:
-    everyone = [(one, score) for one in field.entrants if (score := one.score(entry.id)) is not None]
+def _metric(entry: MetricEntry, runs: Runs) -> Column:
+    everyone = [(one, score) for one in runs.entrants if (score := one.score(entry.id)) is not None]
     scored = [(one, score) for one, score in everyone if score.value is not None]
     competing = [(one, score) for one, score in scored if one.competes]
     first = next((score for _, score in [*competing, *scored, *everyone]), None)
@@ -99,10 +73,10 @@ def _metric(entry: MetricEntry, field: Runs) -> ColumnInfo:
     notes = [why] if why is not None and not ranks else []
     if known is not None and up is not known:
         meant = "higher" if known else "lower"
-        notes.append(f"The challenge takes {entry.direction} values for better, the metric's definition {meant} ones.")
+        notes.append(f"In the challenge {entry.direction} values are better, in the metric's definition {meant} ones.")
     if why is None and (other := _disagreement(entry.id, scored)) is not None:
         notes.append(f"Not among the runs that compete: {other}")
-    return ColumnInfo(
+    return Column(
         id=entry.id,
         title=(first.title if first else record.title if record else "") or entry.id,
         published_as=entry.published_as,
@@ -119,74 +93,50 @@ def _metric(entry: MetricEntry, field: Runs) -> ColumnInfo:
     )
 
 
-def _people(challenge: Challenge) -> list[ColumnInfo]:
+def _rated(challenge: Challenge) -> list[Column]:
+    """Return the columns that raters make. A dimension's range is its scale.
+
+    Dimensions judged in pairs have no range, for their strengths have no ends; a share of points is from 0 to 1.
+    """
     rules = challenge.ratings
     if rules.method == "none":
         return []
     pairs = rules.method == "pairs"
-    infos = [
-        ColumnInfo(
+    if pairs and not rules.dimensions:
+        return [Column(PAIRS, True, "subjective", 1.0, (0.0, 1.0), title="Share of points", kind="pairs")]
+    return [
+        Column(
             id=dimension.id,
-            title=dimension.title,
-            published_as=None,
-            kind="dimension",
-            group="subjective",
             higher_is_better=True,
+            group="subjective",
             weight=dimension.weight,
-            ranks=True,
             range=None if pairs else (float(dimension.scale[0]), float(dimension.scale[1])),
+            title=dimension.title,
+            kind="dimension",
         )
         for dimension in rules.dimensions
     ]
-    if pairs and not infos:
-        infos.append(
-            ColumnInfo(
-                id=PAIRS,
-                title="Share of points",
-                published_as=None,
-                kind="pairs",
-                group="subjective",
-                higher_is_better=True,
-                weight=1.0,
-                ranks=True,
-                range=(0.0, 1.0),
-            )
-        )
-    return infos
 
 
 def _disagreement(metric: str, scored: Sequence[tuple[Entrant, MetricScore]]) -> str | None:
-    """Return in what the scorecards don't mean the same by ``metric``, as a sentence."""
+    """Return how the scorecards disagree about what ``metric`` means, as a sentence."""
     kinds: dict[tuple[object, ...], str] = {}
     for one, score in scored:
-        told = f"protocol {score.protocol}"
-        told += {True: ", higher is better", False: ", lower is better", None: ", no better side"}[
+        meaning = f"protocol {score.protocol}"
+        meaning += {True: ", higher is better", False: ", lower is better", None: ", no better side"}[
             score.higher_is_better
         ]
-        told += f", {escape_for_display(score.unit, limit=40)}" if score.unit else ""
-        kinds.setdefault((score.protocol, score.unit, score.higher_is_better), f"{told} ({one.label})")
+        meaning += f", {escape_for_display(score.unit, limit=40)}" if score.unit else ""
+        kinds.setdefault((score.protocol, score.unit, score.higher_is_better), f"{meaning} ({one.label})")
     if len(kinds) < 2:
         return None
-    return f"{metric} does not mean the same in all scorecards: {', '.join(kinds.values())}. Score all runs anew."
+    return f"{metric} has different meanings in the scorecards: {', '.join(kinds.values())}. Score all runs again."
 
 
 def _record(metric: str) -> MetricRecord | None:
-    """Return the installed metric's record: all that is known of a number that nobody has yet."""
+    """Return the installed metric's record: all that is known about a number that nobody has yet."""
     try:
         found = metric_registry().get(metric)
     except PluginError:
         return None
     return found.record if found is not None else None
-
-
-def _without(challenge: Challenge, refused: set[str]) -> Challenge:
-    if not refused:
-        return challenge
-    metrics = tuple(
-        entry.model_copy(update={"rank": False}) if entry.id in refused else entry for entry in challenge.metrics
-    )
-    rules = challenge.ranking_rules
-    breaks = tuple(name for name in rules.tie_breaks if name not in refused)
-    return challenge.model_copy(
-        update={"metrics": metrics, "ranking_rules": rules.model_copy(update={"tie_breaks": breaks})}
-    )

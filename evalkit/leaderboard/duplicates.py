@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from itertools import combinations
 
 from evalkit.board.model import Run, Snapshot
-from evalkit.leaderboard.model import SharedVideos
+from evalkit.leaderboard.model import DuplicateVideos
 from evalkit.metrics.gaming import signature
 from evalkit.validators.findings import run_rules
 from evalkit.validators.gaming import RunPair, VideoCopy
@@ -19,7 +19,7 @@ from evalkit.validators.registry import rules_for
 Pair = tuple[int, int]
 
 
-def shared_videos(snapshot: Snapshot) -> tuple[SharedVideos, ...]:
+def duplicate_videos(snapshot: Snapshot) -> tuple[DuplicateVideos, ...]:
     """Return the pairs of runs that share videos, the most first.
 
     Fingerprints that can't be read, and scorecards without any, share nothing.
@@ -35,7 +35,7 @@ def shared_videos(snapshot: Snapshot) -> tuple[SharedVideos, ...]:
         for finding in run_rules(rules_for("board"), case, snapshot.challenge.submission.severities):
             samples = tuple(sample for sample, _ in order)
             said = (finding.severity, finding.message, finding.found or "")
-            shared.append(SharedVideos(case.teams, case.runs, *said, samples))
+            shared.append(DuplicateVideos(case.teams, case.runs, *said, samples))
     return tuple(sorted(shared, key=lambda one: (-len(one.samples), one.teams, one.runs)))
 
 

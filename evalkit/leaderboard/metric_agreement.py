@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from evalkit.leaderboard.answers import PeopleColumn
-from evalkit.leaderboard.model import ColumnInfo, Distribution, Points
+from evalkit.leaderboard.answers import RatedColumn
+from evalkit.leaderboard.model import Distribution, Points
 from evalkit.leaderboard.runs import Runs
+from evalkit.leaderboard.table import Column
 from evalkit.statistics.correlation import correlate
 
 DRAWS = 200  # resamples of a correlation's interval; Kendall's is slow
@@ -16,7 +17,7 @@ Samples = Mapping[str, float]
 SampleValues = Mapping[str, Mapping[int, Samples]]
 
 
-def sample_values(columns: Sequence[ColumnInfo], field: Runs, people: Mapping[str, PeopleColumn]) -> SampleValues:
+def sample_values(columns: Sequence[Column], field: Runs, people: Mapping[str, RatedColumn]) -> SampleValues:
     """Return column id -> competing run (index into the field) -> sample -> value, where there are any.
 
     A metric's values are those of the scorecard, a dimension's the opinion scores of the videos.
@@ -24,7 +25,7 @@ def sample_values(columns: Sequence[ColumnInfo], field: Runs, people: Mapping[st
     return {column.id: _values(column, field, people) for column in columns}
 
 
-def _values(column: ColumnInfo, field: Runs, people: Mapping[str, PeopleColumn]) -> dict[int, Samples]:
+def _values(column: Column, field: Runs, people: Mapping[str, RatedColumn]) -> dict[int, Samples]:
     found: dict[int, Samples] = {}
     items = people[column.id].items if column.id in people else {}
     for at, one in enumerate(field.entrants):
@@ -40,7 +41,7 @@ def _values(column: ColumnInfo, field: Runs, people: Mapping[str, PeopleColumn])
     return found
 
 
-def metric_points(columns: Sequence[ColumnInfo], field: Runs, values: SampleValues, *, seed: int) -> tuple[Points, ...]:
+def metric_points(columns: Sequence[Column], field: Runs, values: SampleValues, *, seed: int) -> tuple[Points, ...]:
     """Return every metric with a better side and values per video against every dimension with opinion scores.
 
     One point per competing run and sample that has both. Samples are resampled whole, for all teams together, because
@@ -61,7 +62,7 @@ def metric_points(columns: Sequence[ColumnInfo], field: Runs, values: SampleValu
     )
 
 
-def _points(metric: ColumnInfo, dimension: ColumnInfo, field: Runs, values: SampleValues, seed: int) -> Points:
+def _points(metric: Column, dimension: Column, field: Runs, values: SampleValues, seed: int) -> Points:
     found = [
         (at, sample, values[metric.id][at][sample], y)
         for at, samples in values[dimension.id].items()
@@ -84,7 +85,7 @@ def _points(metric: ColumnInfo, dimension: ColumnInfo, field: Runs, values: Samp
     )
 
 
-def distributions(columns: Sequence[ColumnInfo], field: Runs, values: SampleValues) -> tuple[Distribution, ...]:
+def distributions(columns: Sequence[Column], field: Runs, values: SampleValues) -> tuple[Distribution, ...]:
     """Return the sorted values of every column over each competing run's samples."""
     return tuple(
         Distribution(field.entrants[at].label, column.id, tuple(sorted(samples.values())))

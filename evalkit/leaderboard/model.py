@@ -1,141 +1,14 @@
-"""What a leaderboard says, as plain values: every number with what it rests on, every gap with its reason."""
+"""The value of a leaderboard: every number with what it rests on, every gap with its reason."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
+from evalkit.leaderboard.phases import Phase, RankUncertainty, TieGroup
 from evalkit.leaderboard.sensitivity import RandomWeights, WeightInterval
-from evalkit.leaderboard.table import Group, Reason
+from evalkit.leaderboard.table import Column, Reason, Row
 from evalkit.statistics.correlation import Correlations
-
-Kind = Literal["metric", "dimension", "pairs"]
-
-
-@dataclass(frozen=True)
-class ColumnInfo:
-    """One column of the leaderboard.
-
-    Args:
-        id: metric id, dimension id, or ``pairs``.
-        title: what people call it.
-        published_as: what the organizers call it, when that differs.
-        kind: where its values come from.
-        group: objective, subjective, speed or diagnostic.
-        higher_is_better: ``None`` for a diagnostic, which has no better side.
-        unit: of the values.
-        weight: as the challenge declares it; 0 for a column that does not rank.
-        share: of the final score, 0..1, group weights included; 0 for a column that does not rank.
-        ranks: whether it takes part in the ranking.
-        refused: why it ranks nobody here although the challenge says it ranks.
-        range: values that become 0 and 1, where declared.
-        protocol: version of the metric's definition.
-        notes: what a reader should know.
-    """
-
-    id: str
-    title: str
-    published_as: str | None
-    kind: Kind
-    group: Group
-    higher_is_better: bool | None
-    unit: str = ""
-    weight: float = 0.0
-    share: float = 0.0
-    ranks: bool = False
-    refused: Reason | None = None
-    range: tuple[float, float] | None = None
-    protocol: int | None = None
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class CellInfo:
-    """One value, or the reason why there is none.
-
-    Args:
-        value: the number, ``None`` with a ``reason``.
-        ci: 95 % interval.
-        reason: machine-readable.
-        n: videos, ratings or comparisons behind it.
-        coverage: share of the samples that it rests on.
-        points: what entered the score, before weights; ``None`` when it did not.
-        best: whether no ranked entry has a better value.
-    """
-
-    value: float | None
-    ci: tuple[float, float] | None = None
-    reason: str | None = None
-    n: int = 0
-    coverage: float = 1.0
-    points: float | None = None
-    best: bool = False
-
-
-@dataclass(frozen=True)
-class Row:
-    """One run of one team.
-
-    Args:
-        team, run: whose.
-        primary: whether it competes.
-        cells: column id -> value.
-        rank: place, 1 is best, equals share it; ``None`` when not ranked.
-        score: in the unit of the rule; ``None`` behind the finalists of a final phase.
-        interval: best and worst rank that the data allow, for all teams together.
-        probability: probability of place 1, 2, ...; empty without uncertainty.
-        reasons: why it is not ranked.
-        tie_break: the column that told it from an entry with the same score.
-        finalist: in the final phase; ``None`` when there is none.
-        shortlist_rank, shortlist_score: of the objective phase of a two-phase ranking.
-        label: what uncertainty, sensitivity and samples call it: the team where one run of it competes.
-    """
-
-    team: str
-    run: str
-    primary: bool
-    cells: Mapping[str, CellInfo]
-    rank: int | None = None
-    score: float | None = None
-    interval: tuple[int, int] | None = None
-    probability: tuple[float, ...] = ()
-    reasons: tuple[Reason, ...] = ()
-    tie_break: str | None = None
-    finalist: bool | None = None
-    shortlist_rank: int | None = None
-    shortlist_score: float | None = None
-    label: str = ""
-
-    def __post_init__(self) -> None:
-        if not self.label:
-            object.__setattr__(self, "label", self.team)
-
-
-@dataclass(frozen=True)
-class Certainty:
-    """How certain the order is, and how that was found.
-
-    Args:
-        confidence: that no two teams are told apart wrongly, 0..1.
-        draws, lost, seed: of the bootstrap.
-        groups: runs of neighbouring teams whose order the data can't tell; each at least two, best first. They may
-            overlap.
-        tiers: the ranking in levels: every team of a level is surely better than all of the levels below.
-        held_fixed: columns that counted as certain.
-        why_fixed: each of them -> why: ``no interval``, ``one video`` or ``one rater`` of a team.
-        scope: what it is about: ``all`` ranked teams, or the ``finalists`` of a two-phase ranking.
-    """
-
-    confidence: float
-    draws: int
-    lost: int
-    seed: int
-    groups: tuple[tuple[str, ...], ...]
-    tiers: tuple[tuple[str, ...], ...]
-    held_fixed: tuple[str, ...] = ()
-    scope: Literal["all", "finalists"] = "all"
-    why_fixed: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -157,7 +30,7 @@ class Sensitivity:
 
 @dataclass(frozen=True)
 class Points:
-    """A metric against people: one point per team and sample that has both.
+    """A metric against human ratings: one point per team and sample that has both.
 
     Args:
         metric, dimension: column ids.
@@ -215,7 +88,7 @@ class Breakdown:
 
 @dataclass(frozen=True)
 class RaterInfo:
-    """What became of one rater.
+    """One rater: how many ratings count, and why the others do not.
 
     Args:
         rater: id.
@@ -232,8 +105,8 @@ class RaterInfo:
 
 
 @dataclass(frozen=True)
-class PeopleInfo:
-    """What people's ratings rest on.
+class RatingsInfo:
+    """What the human ratings rest on.
 
     Args:
         total, counted: ratings or comparisons on the board, and those that count.
@@ -241,7 +114,7 @@ class PeopleInfo:
         raters: everyone who rated.
         items: distinct (team, sample) with a rating that counts.
         estimator: how opinion scores are made, ``mos.plain`` and so on; ``pairs.bradley-terry`` for comparisons.
-        notes: what a reader should know, such as why strengths could not be fitted.
+        notes: sentences for the reader, such as why strengths could not be fitted.
     """
 
     total: int
@@ -267,15 +140,15 @@ class Strength:
 
 
 @dataclass(frozen=True)
-class SharedVideos:
-    """Runs of two teams that show the same moving pictures (`evalkit.leaderboard.duplicates`).
+class DuplicateVideos:
+    """Runs of two teams that show the same videos (`evalkit.leaderboard.duplicates`).
 
     Args:
         teams: both.
         runs: the run of each.
-        severity: what the challenge takes it for.
+        severity: as the challenge declares it.
         message: a sentence.
-        found: the first of the videos, and how they are alike.
+        found: the first of the videos, and how they are equal.
         samples: of the first run, in the order of its scorecard.
     """
 
@@ -289,40 +162,59 @@ class SharedVideos:
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """Everything a leaderboard says.
+    """Everything that a leaderboard shows; the terminal, JSON, CSV, LaTeX, Markdown and HTML all print this value.
 
     Args:
         rule: the ranking rule of the challenge.
         lower_wins: whether the lowest score is the best.
         columns: in the order in which they are shown: by group, ranking ones first.
         rows: best first, the unranked last.
+        phases: what made the order; two for a two-phase ranking, none when nothing could be ranked.
+        tie_groups: which neighbours of the order are statistically tied, and in which phase.
         provisional: why the ranking is not final.
         problem: why nothing could be ranked at all, as one sentence.
-        certainty: ``None`` with the reason in ``no_certainty``.
-        no_certainty: why there is no uncertainty.
-        shortlist: certainty of the objective phase of a two-phase ranking.
         sensitivity: ``None`` for rules and data that have none.
-        people: what the ratings rest on; ``None`` when nobody rates.
-        points: metrics against people.
+        ratings: what the human ratings rest on; ``None`` when nobody rates.
+        points: metrics against human ratings.
         distributions: per column and team.
         breakdowns: per group, column and team.
         strengths: of comparisons in pairs.
-        shared: what runs of two teams have in common; findings to look at, which no rank depends on.
+        duplicates: videos that two teams have in common; findings to look at, which no rank depends on.
     """
 
     rule: str
     lower_wins: bool
-    columns: tuple[ColumnInfo, ...]
+    columns: tuple[Column, ...]
     rows: tuple[Row, ...]
+    phases: tuple[Phase, ...] = ()
+    tie_groups: tuple[TieGroup, ...] = ()
     provisional: Reason | None = None
     problem: str | None = None
-    certainty: Certainty | None = None
-    no_certainty: str | None = None
-    shortlist: Certainty | None = None
     sensitivity: Sensitivity | None = None
-    people: PeopleInfo | None = None
+    ratings: RatingsInfo | None = None
     points: tuple[Points, ...] = ()
     distributions: tuple[Distribution, ...] = ()
     breakdowns: tuple[Breakdown, ...] = ()
     strengths: tuple[Strength, ...] = ()
-    shared: tuple[SharedVideos, ...] = ()
+    duplicates: tuple[DuplicateVideos, ...] = ()
+
+    @property
+    def uncertainty(self) -> RankUncertainty | None:
+        """The uncertainty of the phase that decides, which of two is the final one."""
+        return self.phases[-1].uncertainty if self.phases else None
+
+    @property
+    def no_uncertainty(self) -> str | None:
+        """Why there is none, as one sentence."""
+        return self.phases[-1].no_uncertainty if self.phases else "Nobody is ranked."
+
+    def deciding_phase(self, row: Row) -> Phase | None:
+        """Return the phase that made the rank of ``row``: of two, the final one for finalists once it has results."""
+        if len(self.phases) < 2:
+            return self.phases[0] if self.phases else None
+        return self.phases[1 if row.finalist and self.phases[1].order else 0]
+
+    def tied_with(self, label: str) -> list[str]:
+        """Return the labels of the runs that are statistically tied with the run ``label``."""
+        groups = [group.labels for group in self.tie_groups if label in group.labels]
+        return list(dict.fromkeys(other for group in groups for other in group if other != label))

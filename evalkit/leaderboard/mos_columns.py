@@ -11,9 +11,9 @@ import numpy as np
 from evalkit.board.filtering import rated_run
 from evalkit.board.model import Run
 from evalkit.challenges.model import Challenge
-from evalkit.leaderboard.answers import Answers, People, PeopleColumn, interval
-from evalkit.leaderboard.model import CellInfo
-from evalkit.leaderboard.runs import RunKey, Runs
+from evalkit.leaderboard.answers import Answers, RatedColumn, RatedColumns, interval
+from evalkit.leaderboard.runs import Runs
+from evalkit.leaderboard.table import Cell, RunKey
 from evalkit.ratings.model import Verdict
 from evalkit.statistics.estimators import EstimatedScores, estimate
 from evalkit.statistics.opinion_table import OpinionTable, opinion_table
@@ -21,7 +21,9 @@ from evalkit.statistics.opinion_table import OpinionTable, opinion_table
 Item = tuple[int, int]  # (run, sample) as indices into the field
 
 
-def read_opinions(challenge: Challenge, field: Runs, counted: Sequence[Verdict], *, draws: int, seed: int) -> People:
+def read_opinions(
+    challenge: Challenge, field: Runs, counted: Sequence[Verdict], *, draws: int, seed: int
+) -> RatedColumns:
     """Return the columns of a challenge that is judged by ratings.
 
     A video that was shown under several anonymous ids is one item: a rater's answers to them are averaged first. A
@@ -50,7 +52,7 @@ def read_opinions(challenge: Challenge, field: Runs, counted: Sequence[Verdict],
         )
         notes += [f"{dimension.id}: {note}" for note in found.notes]
         columns.append(_column(dimension.id, field, rated, found, draws=draws, seed=seed))
-    return People(tuple(columns), challenge.ratings.estimator, tuple(notes), items=len(items))
+    return RatedColumns(tuple(columns), challenge.ratings.estimator, tuple(notes), items=len(items))
 
 
 def _gather(
@@ -105,20 +107,20 @@ def _table(answered: dict[Item, dict[str, list[float]]], number: dict[str, int])
 
 def _column(
     name: str, field: Runs, rated: Sequence[Item], found: EstimatedScores, *, draws: int, seed: int
-) -> PeopleColumn:
+) -> RatedColumn:
     run = np.array([item[0] for item in rated], dtype=np.int64)
     sample = np.array([item[1] for item in rated], dtype=np.int64)
     table = found.table
     answers = Answers(run[table.item], sample[table.item], table.rater, table.value)
     known = np.isfinite(found.score)
-    cells: dict[RunKey, CellInfo] = {}
+    cells: dict[RunKey, Cell] = {}
     for at, one in enumerate(field.entrants):
         own = known & (run == at)
         if not own.any():
-            cells[one.key] = CellInfo(None, reason="no_ratings", coverage=0.0)
+            cells[one.key] = Cell(None, reason="no_ratings", coverage=0.0)
             continue
         value = float(found.score[own].mean())
-        cells[one.key] = CellInfo(
+        cells[one.key] = Cell(
             value,
             ci=interval(answers, at, value, draws=draws, seed=seed),
             n=int((answers.run == at).sum()),
@@ -129,4 +131,4 @@ def _column(
         for (at, where), score in zip(rated, found.score, strict=True)
         if math.isfinite(score)
     }
-    return PeopleColumn(name, cells, answers, items)
+    return RatedColumn(name, cells, answers, items)

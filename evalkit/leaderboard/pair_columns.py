@@ -9,12 +9,12 @@ import numpy as np
 
 from evalkit.challenges.model import Challenge
 from evalkit.errors import InputError
-from evalkit.leaderboard.answers import Answers, People, PeopleColumn, interval
+from evalkit.leaderboard.answers import Answers, RatedColumn, RatedColumns, interval
 from evalkit.leaderboard.bootstrap import Integers, comparisons_as_ratings
-from evalkit.leaderboard.model import CellInfo, Strength
-from evalkit.leaderboard.runs import RunKey, Runs
+from evalkit.leaderboard.model import Strength
+from evalkit.leaderboard.runs import Runs
 from evalkit.leaderboard.scoring_rules import Floats
-from evalkit.leaderboard.table import PAIRS
+from evalkit.leaderboard.table import PAIRS, Cell, RunKey
 from evalkit.ratings.pairs import Comparison, PairVerdict
 from evalkit.statistics.bradley_terry import Strengths, bradley_terry
 from evalkit.statistics.pair_points import PairPoints, pair_points, win_matrix
@@ -42,7 +42,7 @@ def read_comparisons(
     *,
     draws: int,
     seed: int,
-) -> People:
+) -> RatedColumns:
     """Return the columns of a challenge that is judged in pairs.
 
     The column ``pairs`` holds each team's share of its possible points (win 1, draw 0.5, loss 0). A dimension holds the
@@ -77,7 +77,7 @@ def read_comparisons(
         strengths += strong
         notes += told
     items = {(team, one.sample) for one in entering for team in (one.left, one.right)}
-    return People(tuple(columns), ESTIMATOR, tuple(notes), tuple(strengths), len(items))
+    return RatedColumns(tuple(columns), ESTIMATOR, tuple(notes), tuple(strengths), len(items))
 
 
 def _competing_run(field: Runs) -> tuple[dict[str, int], list[str]]:
@@ -103,7 +103,7 @@ def _duels(chosen: Sequence[Comparison], runs: dict[str, int], field: Runs, rate
 
 def _column(
     name: str, field: Runs, duels: _Duels, finalists: frozenset[RunKey] | None, *, draws: int, seed: int
-) -> tuple[PeopleColumn, list[Strength], list[str]]:
+) -> tuple[RatedColumn, list[Strength], list[str]]:
     """Return one column, the strengths behind it, and what there is to say about it."""
     wins = win_matrix(duels.first, duels.second, duels.outcome, len(field.entrants))
     met = np.flatnonzero((wins + wins.T).sum(axis=1) > 0)
@@ -129,14 +129,14 @@ def _column(
         answers = Answers(rated.team, rated.video, rated.rater, rated.value)
         if name != PAIRS and len(met):
             notes.append(f"{name}: shares of points stand in for the strengths.")
-    cells: dict[RunKey, CellInfo] = {}
+    cells: dict[RunKey, Cell] = {}
     for at, one in enumerate(field.entrants):
         if at not in met:
             outside = finalists is not None and one.competes and one.key not in finalists
-            cells[one.key] = CellInfo(None, reason="not_a_finalist" if outside else "no_comparisons", coverage=0.0)
+            cells[one.key] = Cell(None, reason="not_a_finalist" if outside else "no_comparisons", coverage=0.0)
             continue
         seen = {int(sample) for sample in duels.sample[(duels.first == at) | (duels.second == at)]}
-        cells[one.key] = CellInfo(
+        cells[one.key] = Cell(
             float(values[at]),
             ci=interval(answers, at, float(values[at]), draws=draws, seed=seed),
             n=int(points.comparisons[at]),
@@ -144,7 +144,7 @@ def _column(
         )
     strengths = [] if fitted is None else _strengths(name, field, met, fitted, points)
     unit = "log strength" if strength is not None else ""
-    return PeopleColumn(name, cells, answers, unit=unit), strengths, notes
+    return RatedColumn(name, cells, answers, unit=unit), strengths, notes
 
 
 def _fit(wins: Floats, met: Integers, field: Runs) -> Strengths | InputError | None:

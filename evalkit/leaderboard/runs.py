@@ -11,10 +11,9 @@ import numpy as np
 
 from evalkit.board.model import Decision, Run, Snapshot
 from evalkit.leaderboard.scoring_rules import Floats
-from evalkit.leaderboard.table import Reason
+from evalkit.leaderboard.table import Reason, RunKey
 from evalkit.scoring.scorecard import MetricScore
 
-RunKey = tuple[str, str]
 SAME_MEAN = 1e-6  # relative: a number that differs more from the mean of its videos is not that mean
 
 

@@ -1,23 +1,27 @@
-"""The table that a ranking is made of: entries x columns, where every gap says why it is one."""
+"""The table that a leaderboard shows and ranks: one record per column, per cell and per run; gaps have reasons."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
-from evalkit.challenges.model import Challenge
-from evalkit.errors import ChallengeError, InputError
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.errors import InputError
 from evalkit.text import escape_message
 
 Group = Literal["objective", "subjective", "speed", "diagnostic"]
-PAIRS = "pairs"  # the column of a challenge that is decided by pairs and names no dimensions
+Kind = Literal["metric", "dimension", "pairs"]
+RunKey = tuple[str, str]  # team and run
+PAIRS = "pairs"  # the column of a challenge that is decided by comparisons and names no dimensions
 
 
 @dataclass(frozen=True)
 class Reason:
-    """Why something does not count: a word for machines and a sentence for people."""
+    """Why something does not count: a code for programs and a sentence for people."""
 
     code: str
     sentence: str
@@ -28,121 +32,153 @@ class Reason:
 
 @dataclass(frozen=True)
 class Column:
-    """One number of the ranking.
+    """One column of the leaderboard.
 
     Args:
         id: metric id, dimension id, or ``pairs``.
-        higher_is_better: which way is up.
+        higher_is_better: ``None`` for a diagnostic, which has no better side.
         group: the group whose weight it shares.
-        weight: 0 or more; a column of weight 0 decides nothing but a tie.
+        weight: as the challenge declares it, 0 or more; a column of weight 0 decides nothing but a tie.
         range: values that become 0 and 1 in a weighted sum, as (low, high); ``None`` when none was declared.
         ranks: whether it takes part in the ranking; others may still break ties.
+        title: name of the metric or dimension.
+        published_as: what the organizers call it, when that differs.
+        kind: where its values come from.
+        unit: of the values.
+        share: of the score of its phase, 0..1, group weights included; 0 for a column that does not rank.
+        refused: why it ranks nobody here although the challenge says that it ranks.
+        protocol: version of the metric's definition.
+        notes: sentences for the reader.
     """
 
     id: str
-    higher_is_better: bool
+    higher_is_better: bool | None
     group: Group = "objective"
     weight: float = 1.0
     range: tuple[float, float] | None = None
     ranks: bool = True
+    title: str = ""
+    published_as: str | None = None
+    kind: Kind = "metric"
+    unit: str = ""
+    share: float = 0.0
+    refused: Reason | None = None
+    protocol: int | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.weight) and self.weight >= 0):
-            raise InputError(f"The weight of {self.id} is no weight.", found=str(self.weight), expected="0 or more")
+            raise InputError(f"The weight of {self.id} must be a finite number of at least 0.", found=str(self.weight))
         if self.range is not None and not (
             math.isfinite(self.range[0]) and math.isfinite(self.range[1]) and self.range[0] < self.range[1]
         ):
-            raise InputError(f"The range of {self.id} is no range.", found=str(self.range), expected="(low, high)")
+            raise InputError(
+                f"The range of {self.id} must be two finite numbers, the lower one first.", found=str(self.range)
+            )
 
     @property
     def counts(self) -> bool:
-        """Whether the column moves the ranking itself."""
+        """Whether the column changes the ranking itself."""
         return self.ranks and self.weight > 0
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A value, or the reason why there is none.
+    """The value of a run in a column, or the reason why there is none.
 
     Args:
         value: the number; ``None`` with a ``reason``.
+        ci: 95 % interval.
         reason: machine-readable reason of a gap.
+        n: videos, ratings or comparisons behind the value.
         coverage: share of the samples that the value rests on, 0..1.
-        counts: sizes that must be equal for two values to be compared, by name. Distances of distributions carry
+        points: what entered the score, before weights; ``None`` when it did not.
+        best: whether no ranked run has a better value.
+        set_sizes: sizes that must be equal for two values to be compared, by name. Distances of distributions carry
             ``n`` and ``n_reference``, because their bias depends on them (Heusel et al. 2017; Chong and Forsyth 2020).
     """
 
     value: float | None
+    ci: tuple[float, float] | None = None
     reason: str | None = None
+    n: int = 0
     coverage: float = 1.0
-    counts: Mapping[str, float] = field(default_factory=dict)
+    points: float | None = None
+    best: bool = False
+    set_sizes: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.value is not None and not math.isfinite(self.value):
             raise InputError(
-                "A value of the ranking is not finite.", found=str(self.value), fix="Give a reason instead."
+                "A value of the leaderboard is not finite.", found=str(self.value), fix="Give a reason instead."
             )
         if (self.value is None) == (self.reason is None):
-            raise InputError("A cell of the ranking has either a value or a reason.", found=str(self))
+            raise InputError("A cell of the leaderboard needs either a value or a reason.", found=str(self))
+
+
+NO_CELL = Cell(None, reason="not_scored", coverage=0.0)
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One run of one team, with a cell per column id."""
-
-    team: str
-    cells: Mapping[str, Cell]
-    run: str = "1"
-    primary: bool = True
-
-
-def columns_of(challenge: Challenge, higher_is_better: Mapping[str, bool | None] | None = None) -> tuple[Column, ...]:
-    """Return the columns that ``challenge`` declares: metrics that rank, dimensions or pairs, and what breaks ties.
-
-    A dimension's range is its scale. The column ``pairs`` holds a share of points, 0..1. Dimensions judged in pairs
-    have no range, for their strengths have no ends.
+class Row:
+    """One run of one team: its values, and what the ranking made of them.
 
     Args:
-        challenge: the challenge.
-        higher_is_better: metric id -> its better side, for metrics whose direction the challenge leaves open.
-
-    Raises:
-        ChallengeError: when a metric has no better side.
+        team, run: whose.
+        cells: column id -> value.
+        primary: whether it competes.
+        rank: 1 is best, equal runs share the better one; ``None`` when not ranked.
+        score: in the unit of the rule (see `evalkit.leaderboard.scoring_rules.Plan`); once there is a final phase,
+            that of finalists alone.
+        interval: best and worst rank that the data allow, for all runs together.
+        probability: probability of rank 1, 2, ...; empty without uncertainty.
+        reasons: why it is not ranked; empty when it is.
+        tie_break: the column that separated it from a run with the same score.
+        finalist: whether it was in the final phase; ``None`` when there is none.
+        shortlist_rank, shortlist_score: of the objective phase of a two-phase ranking.
+        label: its name in uncertainty, sensitivity and samples: the team where one run of it competes.
     """
-    known = dict(higher_is_better or {})
-    breaks = challenge.ranking_rules.tie_breaks
-    columns: list[Column] = []
-    for entry in challenge.metrics:
-        ranks = entry.rank and entry.group != "diagnostic"
-        if not ranks and entry.id not in breaks:
-            continue
-        up = known.get(entry.id) if entry.direction is None else entry.direction == "higher"
-        if up is None:
-            raise ChallengeError(
-                f"The metric {entry.id} can't rank: nothing says which side is better.",
-                fix=f"Write 'direction: higher' or 'direction: lower' beside {entry.id} in the challenge.",
-            )
-        columns.append(Column(entry.id, up, entry.group, entry.weight, entry.range, ranks))
-    pairs = challenge.ratings.method == "pairs"
-    if challenge.ratings.method != "none":
-        for dimension in challenge.ratings.dimensions:
-            low, high = dimension.scale
-            ends = None if pairs else (float(low), float(high))
-            columns.append(Column(dimension.id, True, "subjective", dimension.weight, ends))
-        if pairs and not challenge.ratings.dimensions:
-            columns.append(Column(PAIRS, True, "subjective", 1.0, (0.0, 1.0)))
-    return tuple(columns)
+
+    team: str
+    run: str
+    cells: Mapping[str, Cell]
+    primary: bool = True
+    rank: int | None = None
+    score: float | None = None
+    interval: tuple[int, int] | None = None
+    probability: tuple[float, ...] = ()
+    reasons: tuple[Reason, ...] = ()
+    tie_break: str | None = None
+    finalist: bool | None = None
+    shortlist_rank: int | None = None
+    shortlist_score: float | None = None
+    label: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.label:
+            object.__setattr__(self, "label", self.team)
+
+    @property
+    def key(self) -> RunKey:
+        """Team and run."""
+        return self.team, self.run
 
 
-def reject_duplicate_runs(entries: Iterable[Entry], primary: int) -> None:
-    """Raise when a run stands twice in the table, or a team has more than ``primary`` runs that compete."""
+def value_matrix(rows: Sequence[Row], columns: Sequence[Column]) -> NDArray[np.float64]:
+    """Return the values (rows, columns) of rows that have them all."""
+    values: list[list[Any]] = [[row.cells[column.id].value for column in columns] for row in rows]
+    return np.array(values, dtype=np.float64).reshape(len(rows), len(columns))
+
+
+def reject_duplicate_runs(rows: Iterable[Row], primary: int) -> None:
+    """Raise when a run appears twice in the table, or a team has more than ``primary`` runs that compete."""
     seen: set[tuple[str, str]] = set()
     competing: dict[str, int] = {}
-    for entry in entries:
-        if (entry.team, entry.run) in seen:
-            raise InputError(f"The run '{entry.run}' of team '{entry.team}' stands twice in the ranking.")
-        seen.add((entry.team, entry.run))
-        competing[entry.team] = competing.get(entry.team, 0) + entry.primary
+    for row in rows:
+        if (row.team, row.run) in seen:
+            raise InputError(f"The run '{row.run}' of team '{row.team}' appears twice in the ranking.")
+        seen.add((row.team, row.run))
+        competing[row.team] = competing.get(row.team, 0) + row.primary
     for team, count in competing.items():
         if count > primary:
             raise InputError(
@@ -153,17 +189,17 @@ def reject_duplicate_runs(entries: Iterable[Entry], primary: int) -> None:
             )
 
 
-def uneven_counts(column: Column, entries: Iterable[Entry]) -> Reason | None:
-    """Return why ``column`` may not rank these entries: its values rest on sets of unequal size.
+def uneven_counts(column: Column, rows: Iterable[Row]) -> Reason | None:
+    """Return why ``column`` may not rank these rows: its values rest on sets of unequal size.
 
-    Entries without a value are left out. An entry that lacks a size which others have is unequal to them.
+    Rows without a value are left out. A row that lacks a size which others have is unequal to them.
     """
-    cells = [(entry, entry.cells[column.id]) for entry in entries if column.id in entry.cells]
-    sized = [(entry, dict(cell.counts)) for entry, cell in cells if cell.value is not None]
+    cells = [(row, row.cells[column.id]) for row in rows if column.id in row.cells]
+    sized = [(row, dict(cell.set_sizes)) for row, cell in cells if cell.value is not None]
     for name in sorted({name for _, counts in sized for name in counts}):
         sizes: dict[float | None, str] = {}
-        for entry, counts in sized:
-            sizes.setdefault(counts.get(name), entry.team)
+        for row, counts in sized:
+            sizes.setdefault(counts.get(name), row.team)
         if len(sizes) > 1:
             shown = ", ".join(f"{_size(size)} ({team})" for size, team in list(sizes.items())[:4])
             return Reason(

@@ -1,7 +1,7 @@
 """The leaderboard as one HTML file; see `evalkit.reports.page` for what holds of every page.
 
 It is made from a snapshot of the board and its standings alone. The first reader is a participant who lost by a little:
-every number stands with its uncertainty, every gap with its reason, every rule with who declared it.
+every number is shown with its uncertainty, every gap with its reason, every rule with who declared it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 from evalkit.board.model import Run, Snapshot
 from evalkit.leaderboard.model import Leaderboard
+from evalkit.leaderboard.table import NO_CELL
 from evalkit.ratings import REASON_TITLES
 from evalkit.reports.filmstrips import STRIP_HEIGHT, Strip, make_strips
 from evalkit.reports.leaderboard.people import LOG_SHOWN, Pseudonyms, decision_lines, log_lines
@@ -34,8 +35,8 @@ from evalkit.reports.leaderboard.sections import (
     thin_cells,
     weight_bars,
 )
-from evalkit.reports.leaderboard.table_view import NO_CELL, Board, better, column_title, make_board, team_order
-from evalkit.reports.leaderboard.words import aoe, certainty_words, percent, summary, utc
+from evalkit.reports.leaderboard.table_view import Board, better, column_title, make_board, team_order
+from evalkit.reports.leaderboard.words import aoe, percent, summary, tie_lines, uncertainty_words, utc
 from evalkit.reports.page import render_page, write_page
 from evalkit.reports.tables import machine_of
 
@@ -73,7 +74,8 @@ def render_leaderboard(snapshot: Snapshot, standings: Leaderboard) -> str:
         moment=(utc(moment), aoe(moment)),
         backbones=sorted({run.card.backbones for run in snapshot.runs}),
         summary=summary(snapshot, standings),
-        certainties=_certainties(standings),
+        tie_lines=tie_lines(standings),
+        uncertainties=_uncertainties(standings),
         teams=team_sections(snapshot, standings, board),
         legend=[(label, look, mark_path(look), board.teams.get(label, label)) for label, look in board.looks.items()],
         others=(LOOKS, mark_path(LOOKS)),
@@ -98,7 +100,7 @@ def render_leaderboard(snapshot: Snapshot, standings: Leaderboard) -> str:
         rule_rows=rule_rows(snapshot.challenge),
         own_default=OWN_DEFAULT,
         weight_source=weight_source,
-        people=names.people(standings.people) if standings.people else None,
+        people=names.ratings(standings.ratings) if standings.ratings else None,
         reason_titles=REASON_TITLES,
         estimators=ESTIMATORS,
         strengths=sorted(standings.strengths, key=lambda one: (one.dimension, -one.log_strength, one.team)),
@@ -131,14 +133,10 @@ def _strips(
     return make_strips(given)
 
 
-def _certainties(standings: Leaderboard) -> list[tuple[str, list[str]]]:
-    """Return how the order's certainty was found, per phase."""
-    both = standings.certainty is not None and standings.shortlist is not None
-    found = []
-    for title, one in (("Final phase", standings.certainty), ("Objective phase", standings.shortlist)):
-        if one is not None:
-            found.append((title if both else "", certainty_words(one, standings.lower_wins)))
-    return found
+def _uncertainties(standings: Leaderboard) -> list[tuple[str, list[str]]]:
+    """Return how the uncertainty of the order was found, per phase, the final one first."""
+    titles = {"ranking": "", "shortlist": "Objective phase", "final": "Final phase"}
+    return [(titles[phase.name], words) for phase in reversed(standings.phases) if (words := uncertainty_words(phase))]
 
 
 def _by_metric(board: Board, scatters: Sequence[Any]) -> list[tuple[str, list[Any]]]:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 
 from evalkit.board.model import AuditEntry, Decision, Snapshot
-from evalkit.leaderboard.model import Leaderboard, PeopleInfo, RaterInfo
+from evalkit.leaderboard.model import Leaderboard, RaterInfo, RatingsInfo
 
 LOG_SHOWN = 20
 
@@ -16,7 +16,7 @@ class Pseudonyms:
 
     def __init__(self, snapshot: Snapshot, standings: Leaderboard) -> None:
         seen = [one.rating.rater for one in snapshot.ratings] + [one.comparison.rater for one in snapshot.pairs]
-        seen += [one.rater for one in standings.people.raters] if standings.people else []
+        seen += [one.rater for one in standings.ratings.raters] if standings.ratings else []
         seen += sorted(snapshot.raters)
         seen += [one.subject for one in snapshot.decisions if one.target == "rater"]
         self._names = {rater: f"rater {at}" for at, rater in enumerate(dict.fromkeys(seen), start=1)}
@@ -38,14 +38,14 @@ class Pseudonyms:
             return self._words[text]
         return self._known.sub(lambda found: self._words[found.group()], text)
 
-    def people(self, people: PeopleInfo) -> PeopleInfo:
+    def ratings(self, ratings: RatingsInfo) -> RatingsInfo:
         """Return the same with numbers for ids, in the order of the numbers."""
         raters = [
             replace(one, rater=self.of(one.rater), excluded=self.mask(one.excluded) if one.excluded else one.excluded)
-            for one in people.raters
+            for one in ratings.raters
         ]
         return replace(
-            people, raters=tuple(sorted(raters, key=_number)), notes=tuple(self.mask(note) for note in people.notes)
+            ratings, raters=tuple(sorted(raters, key=_number)), notes=tuple(self.mask(note) for note in ratings.notes)
         )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from evalkit.board.model import Snapshot
 from evalkit.challenges.model import Challenge, RunRules
 from evalkit.challenges.parts import Window
-from evalkit.leaderboard.model import ColumnInfo
+from evalkit.leaderboard.table import Column
 from evalkit.reports.leaderboard.words import listed, percent, utc
 from evalkit.reports.page import count
 from evalkit.reports.tables import flatten
@@ -19,13 +19,13 @@ OWN_DEFAULT = "evalkit's default, not published by the organizers"
 RULES = {
     "weighted-sum": "Weighted sum: each value is turned into 0 to 1 by its declared range, 1 being better and values "
     "outside cut off; the score is the weighted mean. It doesn't depend on who else takes part.",
-    "rank-sum": "Rank sum: in each column the teams get ranks, equals sharing the mean of their places; the score is "
+    "rank-sum": "Rank sum: in each column the teams get ranks, equal values share their mean rank; the score is "
     "the weighted sum of the ranks, the lowest is the best.",
-    "mean-rank": "Mean rank: in each column the teams get ranks, equals sharing the mean of their places; the score is "
+    "mean-rank": "Mean rank: in each column the teams get ranks, equal values share their mean rank; the score is "
     "the weighted mean of the ranks, the lowest is the best.",
     "borda": "Borda count: in each column a team gets a point for every team that it beats and half a point for every "
     "equal; the score is the weighted sum, the highest is the best.",
-    "two-phase": "Two phases: what is measured makes a shortlist, people's judgement alone orders the finalists; the "
+    "two-phase": "Two phases: metrics make a shortlist, human ratings alone order the finalists; the "
     "rest follow in the order of the shortlist.",
     "none": "The challenge declares no ranking.",
 }
@@ -41,7 +41,7 @@ ESTIMATORS = {
 
 
 @dataclass(frozen=True)
-class Said:
+class RuleSentence:
     """One rule: its name, what it says, and whether the organizers published it."""
 
     name: str
@@ -54,7 +54,7 @@ def is_default(challenge: Challenge, key: str) -> bool:
     return any(key == own or key.startswith(f"{own}.") for own in challenge.evalkit_defaults)
 
 
-def rules_in_words(challenge: Challenge) -> list[Said]:
+def rules_in_words(challenge: Challenge) -> list[RuleSentence]:
     """Return the rules that decide, in plain sentences."""
     runs, ratings, ranking = challenge.submission.runs, challenge.ratings, challenge.ranking_rules
     said = [("Ranking", RULES[challenge.ranking], "ranking")]
@@ -63,7 +63,7 @@ def rules_in_words(challenge: Challenge) -> list[Said]:
         said.append(("Shortlist", f"{RULES[ranking.shortlist]} {last}", "ranking_rules.shortlist"))
         if sum(one.weight > 0 for one in ratings.dimensions) > 1:
             final = "mean-rank" if ratings.method == "pairs" else "weighted-sum"
-            said.append(("Finalists", f"By people's dimensions. {RULES[final]}", "ratings.dimensions"))
+            said.append(("Finalists", f"By the rated dimensions. {RULES[final]}", "ratings.dimensions"))
     if ranking.group_weights is not None:
         shares = ", ".join(f"{name} {weight:g}" for name, weight in ranking.group_weights.model_dump().items())
         words = f"Each group weighs as a whole, shared by its columns: {shares}."
@@ -74,21 +74,21 @@ def rules_in_words(challenge: Challenge) -> list[Said]:
     share = percent(challenge.coverage)
     said.append(("Coverage", f"Each measured value must rest on at least {share} of the samples.", "coverage"))
     said.append(("Runs", _about_runs(runs), "submission.runs"))
-    said += _about_people(challenge)
+    said += _about_ratings(challenge)
     said += [(f"Phase {phase.id}", _span(phase), "schedule") for phase in challenge.schedule]
-    return [Said(name, words, is_default(challenge, key)) for name, words, key in said]
+    return [RuleSentence(name, words, is_default(challenge, key)) for name, words, key in said]
 
 
 def _about_runs(runs: RunRules) -> str:
-    handed_in = f"A team may hand in {count(runs.max, 'run')}"
+    submitted = f"A team may submit {count(runs.max, 'run')}"
     if runs.max == runs.primary:
-        return f"{handed_in}, {'which competes' if runs.max == 1 else 'which all compete'}."
+        return f"{submitted}, {'which competes' if runs.max == 1 else 'which all compete'}."
     return (
-        f"{handed_in}; {count(runs.primary, 'primary run')} of them {'competes' if runs.primary == 1 else 'compete'}."
+        f"{submitted}; {count(runs.primary, 'primary run')} of them {'competes' if runs.primary == 1 else 'compete'}."
     )
 
 
-def _about_people(challenge: Challenge) -> Iterator[tuple[str, str, str]]:
+def _about_ratings(challenge: Challenge) -> Iterator[tuple[str, str, str]]:
     rules = challenge.ratings
     titles = listed([f"{one.title} ({one.scale[0]} to {one.scale[1]})" for one in rules.dimensions], 20)
     if rules.method == "none":
@@ -96,13 +96,13 @@ def _about_people(challenge: Challenge) -> Iterator[tuple[str, str, str]]:
         return
     if rules.method == "pairs":
         about = ", ".join(one.title for one in rules.dimensions)
-        words = "People say which of two teams' videos is better: win 1, draw 0.5, loss 0."
+        words = "People choose the better of two teams' videos: win 1, draw 0.5, loss 0."
         yield "People", words + (f" Asked separately: {about}." if about else ""), "ratings.method"
     else:
         yield "People", f"People rate every video in {count(len(rules.dimensions), 'dimension')}: {titles}.", "ratings"
         yield "Opinion score", f"The score of a video is {ESTIMATORS[rules.estimator]}.", "ratings.estimator"
     if rules.window:
-        words = f"{_span(rules.window)} What is rated outside is kept and does not count."
+        words = f"{_span(rules.window)} Ratings outside it are kept and do not count."
         yield "Rating window", words, "ratings.window"
     for name, value, words in (
         ("Least time", rules.min_seconds_per_item, "An answer in less than {:g} seconds does not count."),
@@ -118,7 +118,7 @@ def _about_people(challenge: Challenge) -> Iterator[tuple[str, str, str]]:
     if rules.blind:
         yield "Blind", "Raters saw anonymous items; a key says whose they are.", "ratings.blind"
     if rules.exclude_own_team:
-        yield "Own team", "What raters say about their own team does not count.", "ratings.exclude_own_team"
+        yield "Own team", "Ratings of a rater's own team do not count.", "ratings.exclude_own_team"
 
 
 def _span(window: Window) -> str:
@@ -153,7 +153,7 @@ def _leaves(value: Any, name: str, key: str) -> Iterator[tuple[str, str, str]]:
         yield name, leaf[1], key
 
 
-def weight_source(challenge: Challenge, column: ColumnInfo) -> tuple[bool, bool]:
+def weight_source(challenge: Challenge, column: Column) -> tuple[bool, bool]:
     """Return whether the weight and the range of a column are evalkit's own."""
     if column.kind == "metric":
         return is_default(challenge, "metrics.weight"), is_default(challenge, "metrics.range")

@@ -10,11 +10,10 @@ from typing import Any
 
 from evalkit.board.model import Run, Snapshot
 from evalkit.challenges.model import Challenge
-from evalkit.leaderboard.model import CellInfo, ColumnInfo, Leaderboard, Row, Sensitivity
-from evalkit.leaderboard.scoring_rules import Method, effective_weights, final_method, group_weights_of
-from evalkit.leaderboard.table import Column
+from evalkit.leaderboard.model import Leaderboard, Sensitivity
+from evalkit.leaderboard.table import NO_CELL, Cell, Column, Row
 from evalkit.reports.leaderboard.plots import Bar, Box, Tick, make_boxes
-from evalkit.reports.leaderboard.table_view import NO_CELL, Board, better, column_title, team_order
+from evalkit.reports.leaderboard.table_view import Board, better, column_title, team_order
 from evalkit.reports.leaderboard.words import LEAST
 from evalkit.reports.tables import extremes, findings_by_rule, natural_key, video_metrics
 from evalkit.scoring.scorecard import Scorecard
@@ -26,8 +25,8 @@ STRIP_TEAMS = 16
 
 
 @dataclass(frozen=True)
-class Made:
-    """How a score came about.
+class ScoreBreakdown:
+    """How a score was computed.
 
     Args:
         lines: column, its cell, its weight in the score, points times weight.
@@ -36,7 +35,7 @@ class Made:
         phase: which phase it is about; empty where there is one.
     """
 
-    lines: tuple[tuple[ColumnInfo, CellInfo, float, float], ...]
+    lines: tuple[tuple[Column, Cell, float, float], ...]
     total: float
     exact: bool
     phase: str = ""
@@ -54,7 +53,7 @@ class TeamSection:
     Args:
         name, anchor: of the team.
         rows: its runs, the competing one first.
-        made: how the competing run's score came about.
+        made: how the competing run's score was computed.
         places: (place, probability) of the likely places, and what all others have together.
         rules: per run, its findings by rule: (run, (rule, severities, number, first message), rules left out).
         events: per run, events of its videos by kind.
@@ -64,7 +63,7 @@ class TeamSection:
     name: str
     anchor: str
     rows: tuple[Row, ...]
-    made: Made | None
+    made: ScoreBreakdown | None
     places: tuple[tuple[int, float], ...]
     other_places: float
     rules: tuple[tuple[str, list[tuple[str, list[tuple[str, int]], int, str]], int], ...]
@@ -92,7 +91,7 @@ def team_sections(snapshot: Snapshot, standings: Leaderboard, board: Board) -> l
                 team,
                 board.anchors[team],
                 tuple(own),
-                score_made(snapshot.challenge, standings, first) if first and first.rank is not None else None,
+                score_made(standings, first) if first and first.rank is not None else None,
                 tuple(likely),
                 rest if rest >= 0.0005 else 0.0,
                 tuple(found for run in mine if (found := _findings(run))[1]),
@@ -103,43 +102,23 @@ def team_sections(snapshot: Snapshot, standings: Leaderboard, board: Board) -> l
     return sections
 
 
-def score_made(challenge: Challenge, standings: Leaderboard, row: Row) -> Made | None:
+def score_made(standings: Leaderboard, row: Row) -> ScoreBreakdown | None:
     """Return what each column gave to the score of ``row``; ``None`` when no column did."""
-    entered = [
-        (column, row.cells[column.id])
-        for column in standings.columns
-        if column.id in row.cells and row.cells[column.id].points is not None
-    ]
-    method, phase, target = _method(challenge, standings.rule, row, [column for column, _ in entered])
-    if phase:
-        people = phase == "final phase"
-        entered = [(column, cell) for column, cell in entered if (column.group == "subjective") == people]
-    if not entered or target is None:
+    phase = standings.deciding_phase(row)
+    score = row.shortlist_score if phase is not None and phase.name == "shortlist" else row.score
+    if phase is None or score is None:
         return None
-    columns = [
-        Column(column.id, bool(column.higher_is_better), column.group, column.weight or 1.0) for column, _ in entered
-    ]
-    groups = None if phase == "final phase" else group_weights_of(challenge.ranking_rules.group_weights)
-    weights = [float(weight) for weight in effective_weights(method, columns, groups)]
+    weights = dict(zip((column.id for column in phase.plan.columns), map(float, phase.plan.weights), strict=True))
     lines = tuple(
-        (column, cell, weight, weight * (cell.points or 0.0))
-        for (column, cell), weight in zip(entered, weights, strict=True)
+        (column, cell, weights[column.id], weights[column.id] * cell.points)
+        for column in standings.columns
+        if column.id in weights and (cell := row.cells.get(column.id, NO_CELL)).points is not None
     )
+    if not lines:
+        return None
     total = math.fsum(line[3] for line in lines)
-    return Made(lines, total, math.isclose(total, target, rel_tol=1e-9, abs_tol=1e-9), phase)
-
-
-def _method(
-    challenge: Challenge, rule: str, row: Row, columns: Sequence[ColumnInfo]
-) -> tuple[Method, str, float | None]:
-    """Return the rule that made the score of ``row``, the phase it belongs to, and the score itself."""
-    if rule != "two-phase":
-        return ("weighted-sum" if rule == "none" else rule), "", row.score  # type: ignore[return-value]
-    people = [column for column in columns if column.group == "subjective"]
-    if row.finalist and people:
-        return final_method([column.range for column in people]), "final phase", row.score
-    score = row.shortlist_score if row.shortlist_score is not None else row.score
-    return challenge.ranking_rules.shortlist, "objective phase", score
+    title = {"ranking": "", "shortlist": "objective phase", "final": "final phase"}[phase.name]
+    return ScoreBreakdown(lines, total, math.isclose(total, score, rel_tol=1e-9, abs_tol=1e-9), title)
 
 
 def _findings(run: Run) -> tuple[str, list[tuple[str, list[tuple[str, int]], int, str]], int]:
@@ -155,7 +134,7 @@ def _events(card: Scorecard) -> list[tuple[str, int]]:
     return sorted(kinds.items(), key=lambda one: (-one[1], one[0]))[:RULES]
 
 
-def _worst(card: Scorecard, columns: Sequence[ColumnInfo]) -> list[tuple[str, str | None, list[tuple[str, float]]]]:
+def _worst(card: Scorecard, columns: Sequence[Column]) -> list[tuple[str, str | None, list[tuple[str, float]]]]:
     asked = set(video_metrics(card))
     found = []
     for column in columns:
@@ -168,7 +147,7 @@ def _worst(card: Scorecard, columns: Sequence[ColumnInfo]) -> list[tuple[str, st
 
 
 @dataclass(frozen=True)
-class Invalid:
+class InvalidRun:
     """A run whose videos are not all valid: how many are invalid and missing, and the errors by rule."""
 
     team: str
@@ -181,7 +160,7 @@ class Invalid:
     rules: list[tuple[str, list[dict[str, str]]]]
 
 
-def invalid_runs(snapshot: Snapshot, board: Board) -> list[Invalid]:
+def invalid_runs(snapshot: Snapshot, board: Board) -> list[InvalidRun]:
     """Return the runs with errors or missing videos, by the table's order of teams."""
     place = {team: at for at, team in enumerate(team_order(board, list(board.anchors)))}
     found = []
@@ -195,11 +174,11 @@ def invalid_runs(snapshot: Snapshot, board: Board) -> list[Invalid]:
         if errors or verdicts["error"] or verdicts["missing"]:
             anchor = board.anchors.get(run.team, "board")
             counts = (len(run.card.videos), verdicts["error"], verdicts["missing"])
-            found.append(Invalid(run.team, anchor, run.name, run.primary, *counts, errors))
+            found.append(InvalidRun(run.team, anchor, run.name, run.primary, *counts, errors))
     return sorted(found, key=lambda one: (place.get(one.team, len(place)), natural_key(one.run)))
 
 
-def thin_cells(challenge: Challenge, standings: Leaderboard) -> list[tuple[Row, ColumnInfo, CellInfo]]:
+def thin_cells(challenge: Challenge, standings: Leaderboard) -> list[tuple[Row, Column, Cell]]:
     """Return the values that rest on fewer samples than the challenge asks for."""
     return [
         (row, column, cell)
@@ -212,7 +191,7 @@ def thin_cells(challenge: Challenge, standings: Leaderboard) -> list[tuple[Row, 
     ]
 
 
-def box_sections(standings: Leaderboard, board: Board) -> list[tuple[ColumnInfo, tuple[Tick, ...], tuple[Box, ...]]]:
+def box_sections(standings: Leaderboard, board: Board) -> list[tuple[Column, tuple[Tick, ...], tuple[Box, ...]]]:
     """Return per column the axis and a box per team, in the order of the table."""
     found = []
     for column in board.columns:
@@ -255,7 +234,7 @@ def weight_bars(sensitivity: Sensitivity) -> list[tuple[Any, Bar]]:
 
 def leave_out_rows(
     sensitivity: Sensitivity, standings: Leaderboard
-) -> tuple[list[Row], list[tuple[ColumnInfo, list[int | None]]]]:
+) -> tuple[list[Row], list[tuple[Column, list[int | None]]]]:
     """Return the first teams, and per column that is left out their ranks then."""
     ranked = [row for row in standings.rows if row.rank is not None][:TEAMS_LEFT_OUT]
     known = {column.id: column for column in standings.columns}

@@ -6,18 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from evalkit.board.model import Snapshot
-from evalkit.leaderboard.model import CellInfo, ColumnInfo, Leaderboard, Row
+from evalkit.leaderboard.model import Leaderboard
+from evalkit.leaderboard.table import NO_CELL, Cell, Column, Row
 from evalkit.reports.leaderboard.plots import LOOKS, Bar, Tile, assign_bracket_lanes, heat_tiles, rank_bar
-from evalkit.reports.leaderboard.words import chances, listed, named, tie_groups, tied_with
+from evalkit.reports.leaderboard.words import chances, listed, named
 from evalkit.reports.tables import BETTER
 
 GROUPS = (
     ("objective", "Objective", "measured on the videos"),
-    ("subjective", "People", "judged by people"),
+    ("subjective", "People", "rated by people"),
     ("speed", "Speed", "time that it takes"),
     ("diagnostic", "Diagnostic", "describe, never rank"),
 )
-NO_CELL = CellInfo(None, reason="not_scored")
 RANKED, UNRANKED, OTHER = 0, 1, 2  # parts of the table, from the top
 
 
@@ -30,8 +30,8 @@ class Line:
         name: what a table or picture without a place for the run calls it.
         anchor: id of the team's section.
         part: `RANKED`, `UNRANKED` or `OTHER` (a run that doesn't compete).
-        rail: a mark per lane of brackets.
-        tied: who can't be told from the team, in words.
+        brackets: a mark per lane of brackets.
+        tied: the teams that are statistically tied with it, in words.
         bar: the rank interval on the axis of all ranks.
         tiles: probability of every place.
         chances: the same in words.
@@ -43,13 +43,13 @@ class Line:
     name: str
     anchor: str
     part: int
-    rail: tuple[str, ...]
+    brackets: tuple[str, ...]
     tied: str
     bar: Bar | None
     tiles: tuple[Tile, ...]
     chances: str
     likeliest: tuple[int, float] | None
-    cells: tuple[tuple[ColumnInfo, CellInfo], ...]
+    cells: tuple[tuple[Column, Cell], ...]
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Board:
         two_phase: whether there are finalists.
     """
 
-    groups: tuple[tuple[str, str, str, tuple[ColumnInfo, ...], float], ...]
+    groups: tuple[tuple[str, str, str, tuple[Column, ...], float], ...]
     lines: tuple[Line, ...]
     lanes: int
     hidden_groups: int
@@ -81,7 +81,7 @@ class Board:
     last: int = 0
 
     @property
-    def columns(self) -> tuple[ColumnInfo, ...]:
+    def columns(self) -> tuple[Column, ...]:
         """The columns in the order in which they stand."""
         return tuple(column for *_, columns, _ in self.groups for column in columns)
 
@@ -101,8 +101,7 @@ def make_board(snapshot: Snapshot, standings: Leaderboard) -> Board:
     names += sorted({row.team for row in standings.rows} - set(names))
     anchors = {name: f"team-{at}" for at, name in enumerate(names)}
     order = [row.label for row in standings.rows if row.rank is not None]
-    tied = tie_groups(standings)
-    rails, lanes, hidden = assign_bracket_lanes(tied, order)
+    marks, lanes, hidden = assign_bracket_lanes([group.labels for group in standings.tie_groups], order)
     ends = [max(row.rank, *(row.interval or (0,))) for row in standings.rows if row.rank is not None]
     last = max([len(order), *ends])
     columns = [column for *_, members, _ in groups for column in members]
@@ -115,8 +114,8 @@ def make_board(snapshot: Snapshot, standings: Leaderboard) -> Board:
                 named(row, standings),
                 anchors[row.team],
                 RANKED if ranked else UNRANKED if row.primary else OTHER,
-                rails[row.label] if ranked else ("",) * lanes,
-                listed(tied_with(tied, row.label)) if ranked else "",
+                marks[row.label] if ranked else ("",) * lanes,
+                listed(standings.tied_with(row.label)) if ranked else "",
                 rank_bar(row.interval, row.rank, last) if row.interval and row.rank is not None else None,
                 heat_tiles(row.probability),
                 chances(row),
@@ -150,12 +149,12 @@ def _likeliest(row: Row) -> tuple[int, float] | None:
     return -place, share
 
 
-def better(column: ColumnInfo) -> str | None:
+def better(column: Column) -> str | None:
     """Return ``higher``, ``lower``, or ``None`` for a diagnostic."""
     return BETTER[column.higher_is_better]
 
 
-def column_title(column: ColumnInfo) -> str:
+def column_title(column: Column) -> str:
     """Return what the organizers call a column, else its title."""
     return column.published_as or column.title or column.id
 

@@ -16,17 +16,19 @@ from dataclasses import replace
 from typing import Any
 
 from evalkit.board.model import Snapshot
-from evalkit.leaderboard.model import CellInfo, ColumnInfo, Leaderboard, Row
+from evalkit.leaderboard.model import Leaderboard
 from evalkit.leaderboard.serialise import as_dict
+from evalkit.leaderboard.table import NO_CELL, Cell, Column, Row
 from evalkit.reports.leaderboard.people import Pseudonyms, decision_subject
 from evalkit.reports.leaderboard.rules import rule_rows
-from evalkit.reports.leaderboard.table_view import NO_CELL, better, column_title
-from evalkit.reports.leaderboard.words import named, summary, tie_groups, tied_with, utc
+from evalkit.reports.leaderboard.table_view import better, column_title
+from evalkit.reports.leaderboard.words import named, summary, tie_lines, utc
 from evalkit.reports.tables import NO_VALUE, format_value
 from evalkit.text import csv_cell, escape_for_display
 
 SCHEMA = 1
 NAME_LIMIT = 100  # characters of a name in LaTeX and Markdown
+GROUP_LIMIT = 600  # characters of a tie group there
 ARROWS = {"higher": "\u2191", "lower": "\u2193", None: ""}
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -62,15 +64,15 @@ def leaderboard_csv(snapshot: Snapshot, standings: Leaderboard) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     head = ["rank", "rank_low", "rank_high", "team", "run", "primary", "score", "finalist", "shortlist_rank"]
-    head += ["shortlist_score", "tied_with", "reasons"]
+    head += ["shortlist_score", "tied_with", "phase", "reasons"]
     writer.writerow([*head, *(csv_cell(column.id) + part for column in standings.columns for part in parts)])
-    groups = tie_groups(standings)
     for row in standings.rows:
         low, high = row.interval or (None, None)
-        tied = "; ".join(tied_with(groups, row.label)) if row.rank is not None else ""
+        tied = "; ".join(standings.tied_with(row.label)) if row.rank is not None else ""
         reasons = " ".join(reason.sentence for reason in row.reasons)
         line = [row.rank, low, high, csv_cell(row.team), csv_cell(row.run), _yes(row.primary), _exact(row.score)]
-        line += [_yes(row.finalist), row.shortlist_rank, _exact(row.shortlist_score), csv_cell(tied), csv_cell(reasons)]
+        line += [_yes(row.finalist), row.shortlist_rank, _exact(row.shortlist_score), csv_cell(tied)]
+        line += [_phase(standings, row), csv_cell(reasons)]
         for column in standings.columns:
             cell = row.cells.get(column.id, NO_CELL)
             ends = cell.ci or (None, None)
@@ -82,8 +84,8 @@ def leaderboard_csv(snapshot: Snapshot, standings: Leaderboard) -> str:
 def leaderboard_json(snapshot: Snapshot, standings: Leaderboard) -> str:
     """Return everything that the page says as JSON (schema 1): finite numbers, gaps ``null``, names as they are."""
     names = Pseudonyms(snapshot, standings)
-    if standings.people is not None:
-        standings = replace(standings, people=names.people(standings.people))
+    if standings.ratings is not None:
+        standings = replace(standings, ratings=names.ratings(standings.ratings))
     challenge = snapshot.challenge
     document: dict[str, Any] = {
         "schema": SCHEMA,
@@ -127,7 +129,7 @@ def leaderboard_json(snapshot: Snapshot, standings: Leaderboard) -> str:
 
 
 def leaderboard_latex(snapshot: Snapshot, standings: Leaderboard) -> str:
-    """Return the ranked teams as a table for booktabs: values with 95 % intervals, the best in bold, arrows.
+    """Return the ranked teams as a table for booktabs, and the tie groups below it: values with 95 % intervals.
 
     Names pass as they are but for the characters that mean something to TeX. Letters outside ASCII stay, for engines
     that read UTF-8.
@@ -147,18 +149,20 @@ def leaderboard_latex(snapshot: Snapshot, standings: Leaderboard) -> str:
         values = [_latex_value(row.cells.get(column.id, NO_CELL)) for column in columns]
         total = f"${_latex_number(row.score)}$" if row.score is not None else "--"
         lines.append(" & ".join([_latex_rank(row), latex_text(named(row, standings)), total, *values]) + r" \\")
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
+    lines += [r"\bottomrule", r"\end{tabular}"]
+    lines += [rf"\par {latex_text(line, GROUP_LIMIT)}" for line in tie_lines(standings)]
+    return "\n".join(lines) + "\n"
 
 
 def leaderboard_markdown(snapshot: Snapshot, standings: Leaderboard) -> str:
-    """Return the ranked teams as a Markdown table, the best in bold, and below it who is not ranked and why."""
+    """Return the ranked teams as a Markdown table, the best in bold; below it tie groups and who is not ranked."""
     columns = _shown(standings)
     heads = [f"{markdown_text(column_title(column))} {ARROWS[better(column)]}".strip() for column in columns]
     score = f"Score {ARROWS['lower' if standings.lower_wins else 'higher']}"
     lines = [
         f"**{markdown_text(snapshot.challenge.title)}**, {markdown_text(summary(snapshot, standings), 400)}",
         "",
-        _line(["Rank", "Ranks the data allow", "Team", score, *heads]),
+        _line(["Rank", "Rank interval", "Team", score, *heads]),
         _line(["---:", ":---:", ":---", "---:", *["---:"] * len(columns)]),
     ]
     for row in _ranked(standings):
@@ -167,6 +171,8 @@ def leaderboard_markdown(snapshot: Snapshot, standings: Leaderboard) -> str:
         lines.append(
             _line([str(row.rank), span, markdown_text(named(row, standings)), format_value(row.score), *values])
         )
+    for line in tie_lines(standings):
+        lines += ["", markdown_text(line, GROUP_LIMIT)]
     others = [row for row in standings.rows if row.rank is None and row.primary]
     if others:
         lines += ["", "Not ranked:", ""]
@@ -180,9 +186,9 @@ def leaderboard_markdown(snapshot: Snapshot, standings: Leaderboard) -> str:
     return "\n".join(lines) + "\n"
 
 
-def latex_text(text: str) -> str:
+def latex_text(text: str, limit: int = NAME_LIMIT) -> str:
     """Return foreign ``text`` for LaTeX: nothing in it is a command, braces balance; combining marks are composed."""
-    shown = escape_for_display(unicodedata.normalize("NFC", text), NAME_LIMIT)
+    shown = escape_for_display(unicodedata.normalize("NFC", text), limit)
     return "".join(_LATEX.get(char, char) for char in shown)
 
 
@@ -197,7 +203,13 @@ def _escaped(found: re.Match[str]) -> str:
     return f"&#{ord(char)};" if char in "<>&@:|$^~`" else f"\\{char}"
 
 
-def _shown(standings: Leaderboard) -> list[ColumnInfo]:
+def _phase(standings: Leaderboard, row: Row) -> str:
+    """Return the phase that made the rank of ``row``; empty without a rank."""
+    phase = standings.deciding_phase(row) if row.rank is not None else None
+    return phase.name if phase is not None else ""
+
+
+def _shown(standings: Leaderboard) -> list[Column]:
     return [column for column in standings.columns if column.ranks]
 
 
@@ -218,7 +230,7 @@ def _latex_rank(row: Row) -> str:
     return f"{row.rank}" + (f" {{\\scriptsize [{span.replace(' to ', ', ')}]}}" if " " in span else "")
 
 
-def _latex_value(cell: CellInfo) -> str:
+def _latex_value(cell: Cell) -> str:
     if cell.value is None:
         return "--"
     value = _latex_number(cell.value)
@@ -242,7 +254,7 @@ def _comment(snapshot: Snapshot) -> str:
     return escape_for_display(f"{snapshot.challenge.id}, {state}, digest {snapshot.digest[:12]}")
 
 
-def _markdown_value(cell: CellInfo) -> str:
+def _markdown_value(cell: Cell) -> str:
     if cell.value is None:
         return f"{NO_VALUE} {markdown_text(cell.reason or 'unknown')}"
     value = f"**{format_value(cell.value)}**" if cell.best else format_value(cell.value)

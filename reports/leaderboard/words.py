@@ -1,4 +1,4 @@
-"""The sentences of the leaderboard: who leads and how sure that is, which teams can't be told apart."""
+"""The sentences of the leaderboard: who leads and how certain that is, which teams are statistically tied."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from datetime import UTC, datetime
 
 from evalkit.board.model import Snapshot
 from evalkit.clock import ANYWHERE_ON_EARTH
-from evalkit.leaderboard.model import Certainty, Leaderboard, Row
+from evalkit.leaderboard.model import Leaderboard
+from evalkit.leaderboard.phases import Phase
+from evalkit.leaderboard.table import Row
 from evalkit.reports.page import count
-from evalkit.reports.tables import format_share, format_value
+from evalkit.reports.tables import format_share
 
 NAMED = 5  # teams named in one sentence
 CHANCES = 6  # places named for one team
-LEAST = 0.005  # a probability below is not worth a word
+LEAST = 0.005  # a smaller probability is not shown
 
 
 def utc(moment: datetime) -> str:
@@ -42,20 +44,10 @@ def percent(share: float) -> str:
     return format_share(share).replace(".0 %", " %")
 
 
-def tie_groups(standings: Leaderboard) -> list[tuple[str, ...]]:
-    """Return the groups that the table joins by brackets, as labels; behind the finalists, those of the shortlist."""
-    groups = list(standings.certainty.groups) if standings.certainty else []
-    if standings.shortlist:
-        waiting = standings.provisional is not None and standings.provisional.code == "no_final_phase"
-        final = set() if waiting else {row.label for row in standings.rows if row.finalist}
-        rest = [tuple(label for label in group if label not in final) for group in standings.shortlist.groups]
-        groups += [group for group in rest if len(group) > 1]
-    return groups
-
-
-def tied_with(groups: Sequence[Sequence[str]], label: str) -> list[str]:
-    """Return the labels of those from which the data can't tell the run ``label``."""
-    return list(dict.fromkeys(other for group in groups if label in group for other in group if other != label))
+def tie_lines(standings: Leaderboard) -> list[str]:
+    """Return a line per tie group: the labels, and the phase where there are two."""
+    phases = {"ranking": "", "shortlist": " in the objective phase", "final": " in the final phase"}
+    return [f"Statistically tied{phases[group.phase]}: {', '.join(group.labels)}." for group in standings.tie_groups]
 
 
 def named(row: Row, standings: Leaderboard) -> str:
@@ -65,7 +57,7 @@ def named(row: Row, standings: Leaderboard) -> str:
 
 
 def summary(snapshot: Snapshot, standings: Leaderboard) -> str:
-    """Return one or two sentences: who leads, how sure, how many take part."""
+    """Return one or two sentences: who leads, how certain that is, how many take part."""
     ranked = [row for row in standings.rows if row.rank is not None]
     teams = count(len(snapshot.teams), "team")
     if standings.problem:
@@ -85,22 +77,20 @@ def summary(snapshot: Snapshot, standings: Leaderboard) -> str:
 
 def _lead(standings: Leaderboard, ranked: Sequence[Row]) -> str:
     leaders = [row.label for row in ranked if row.rank == ranked[0].rank]
-    groups = tie_groups(standings)
-    doubtful = [label for label in tied_with(groups, leaders[0]) if label not in leaders]
+    tied = [label for label in standings.tied_with(leaders[0]) if label not in leaders]
     if len(ranked) == 1:
         return f"{ranked[0].team} is the only team ranked so far."
     if len(leaders) > 1:
         return f"{listed(leaders)} share the first place."
-    if doubtful:
-        return f"{leaders[0]} is first; the data can't tell {leaders[0]} from {listed(doubtful)}."
-    if standings.certainty is None:
-        why = f" ({standings.no_certainty})" if standings.no_certainty else ""
-        return f"{leaders[0]} is first; how sure that is can't be said{why}."
-    whom = "all other finalists" if standings.certainty.scope == "finalists" else "all others"
-    share = percent(standings.certainty.confidence)
-    fixed = standings.certainty.held_fixed
-    given = f", taking {listed(_titles(standings, fixed))} as certain" if fixed else ""
-    return f"{leaders[0]} is first, and the data tell {leaders[0]} from {whom} ({share} confidence{given})."
+    if tied:
+        return f"{leaders[0]} is first, but statistically tied with {listed(tied)}."
+    found = standings.uncertainty
+    if found is None:
+        why = f" ({standings.no_uncertainty})" if standings.no_uncertainty else ""
+        return f"{leaders[0]} is first; how certain that is can't be computed{why}."
+    whom = "all other finalists" if standings.phases[-1].name == "final" else "all others"
+    given = f", taking {listed(_titles(standings, found.held_fixed))} as certain" if found.held_fixed else ""
+    return f"{leaders[0]} is first, significantly better than {whom} ({percent(found.confidence)} confidence{given})."
 
 
 def _titles(standings: Leaderboard, ids: Sequence[str]) -> list[str]:
@@ -117,33 +107,28 @@ def chances(row: Row) -> str:
     return words + (f", {len(likely) - len(shown)} more places" if len(likely) > len(shown) else "")
 
 
-def certainty_words(certainty: Certainty, lower_wins: bool) -> list[str]:
-    """Return how rank intervals and tie groups were made, in plain sentences."""
-    share = percent(certainty.confidence)
-    whom = "the finalists" if certainty.scope == "finalists" else "all ranked teams"
+def uncertainty_words(phase: Phase) -> list[str]:
+    """Return how rank intervals and tie groups of a phase were made, in plain sentences."""
+    found = phase.uncertainty
+    if found is None:
+        return []
+    share = percent(found.confidence)
+    whom = "the finalists" if phase.name == "final" else "all ranked teams"
     words = [
-        f"The challenge was drawn again {certainty.draws:,} times (seed {certainty.seed}): each time with other videos "
-        "and other raters, picked at random from those at hand, the same for every team. The probability of a place is "
-        "the share of these draws in which a team took it.",
-        "Two teams are told apart when the difference of their scores is larger than chance explains, for all pairs of "
-        f"{whom} at once: with {share} confidence not one pair is told apart wrongly.",
-        "A team's rank interval reaches from one more than the number of teams that are surely better to the place "
-        f"before those that are surely worse. The intervals of {whom} hold together with {share} confidence.",
-        "A bracket joins neighbours whose order the data can't tell. Brackets may overlap: the middle one of three can "
-        "be like both others, which differ.",
-        "The lowest score is the best." if lower_wins else "The highest score is the best.",
+        f"Bootstrap: the videos and the raters were resampled {found.draws:,} times with replacement "
+        f"(seed {found.seed}), the same ones for every team. The probability of a rank is the share of the draws "
+        "in which a team took it.",
+        "Two teams differ significantly when the difference of their scores is larger than chance explains, tested "
+        f"for all pairs of {whom} at once: with {share} confidence not one pair is separated wrongly.",
+        "A team's rank interval starts one rank after the teams that are significantly better, and ends one rank "
+        f"before those that are significantly worse. The intervals of {whom} hold together with {share} confidence.",
+        "A bracket joins neighbours that are statistically tied. Brackets may overlap: the middle one of three teams "
+        "can be tied with both others, which differ.",
+        "The lowest score is the best." if phase.plan.lower_wins else "The highest score is the best.",
     ]
-    if certainty.lost:
-        words.append(f"{count(certainty.lost, 'draw')} gave no ranking and were left out.")
-    if certainty.held_fixed:
-        named = [
-            f"{name} ({certainty.why_fixed[name]})" if name in certainty.why_fixed else name
-            for name in certainty.held_fixed
-        ]
-        words.append(f"Taken as certain, because nothing says how far they move: {', '.join(named)}.")
+    if found.lost:
+        words.append(f"{count(found.lost, 'draw')} gave no ranking and were left out.")
+    if found.held_fixed:
+        named = [f"{name} ({found.why_fixed[name]})" if name in found.why_fixed else name for name in found.held_fixed]
+        words.append(f"Taken as certain, because there is no estimate of their uncertainty: {', '.join(named)}.")
     return words
-
-
-def shown_score(row: Row) -> str:
-    """Return the score as the table shows it."""
-    return format_value(row.score)

@@ -16,21 +16,19 @@ from evalkit.challenges.model import Challenge, parse_challenge
 from evalkit.leaderboard.compute import compute_leaderboard
 from evalkit.leaderboard.model import (
     Breakdown,
-    CellInfo,
-    Certainty,
-    ColumnInfo,
     Distribution,
     GroupValue,
     Leaderboard,
-    PeopleInfo,
     Points,
     RaterInfo,
-    Row,
+    RatingsInfo,
     Sensitivity,
     Strength,
 )
+from evalkit.leaderboard.phases import Phase, RankUncertainty, TieGroup
+from evalkit.leaderboard.scoring_rules import Plan
 from evalkit.leaderboard.sensitivity import RandomWeights, WeightInterval
-from evalkit.leaderboard.table import Reason
+from evalkit.leaderboard.table import Cell, Column, Reason, Row
 from evalkit.scoring.scorecard import Scorecard
 from evalkit.statistics.correlation import correlate
 
@@ -251,11 +249,22 @@ def realistic_standings() -> Leaderboard:
 
 
 COLUMNS = (
-    ColumnInfo("m.id", "Identity", None, "metric", "objective", True, "", 2.0, 0.5, True, None, (0.0, 1.0), 1),
-    ColumnInfo("m.err", "Error", "ERR", "metric", "objective", False, "px", 1.0, 0.25, True, None, (0.0, 10.0), 3),
-    ColumnInfo("look", "Look", None, "dimension", "subjective", True, "", 1.0, 0.25, True, None, (1.0, 5.0)),
-    ColumnInfo("m.speed", "Speed", None, "metric", "speed", True, "1/s", 0.0, 0.0, False, protocol=1),
-    ColumnInfo("m.diag", "Blinks", None, "metric", "diagnostic", None, "1/min", protocol=1),
+    Column("m.id", True, "objective", 2.0, (0.0, 1.0), title="Identity", share=0.5, protocol=1),
+    Column(
+        "m.err",
+        False,
+        "objective",
+        1.0,
+        (0.0, 10.0),
+        title="Error",
+        published_as="ERR",
+        unit="px",
+        share=0.25,
+        protocol=3,
+    ),
+    Column("look", True, "subjective", 1.0, (1.0, 5.0), title="Look", kind="dimension", share=0.25),
+    Column("m.speed", True, "speed", 0.0, ranks=False, title="Speed", unit="1/s", protocol=1),
+    Column("m.diag", None, "diagnostic", 0.0, ranks=False, title="Blinks", unit="1/min", protocol=1),
 )
 PLAIN = """
 schema: 1
@@ -277,17 +286,17 @@ def make_row(team: str, at: int, teams: int, **changes: object) -> Row:
     """A ranked row in place ``at`` of so many teams, with round numbers."""
     share = 1 - at / max(teams, 2)
     cells = {
-        "m.id": CellInfo(share, (share - 0.01, share + 0.01), None, 4, 1.0, share, at == 0),
-        "m.err": CellInfo(10 * (1 - share), (9 * (1 - share), 10.5 * (1 - share)), None, 4, 1.0, share, at == 0),
-        "look": CellInfo(1 + 4 * share, None, None, 12, 1.0, share, at == 0),
-        "m.speed": CellInfo(float((at * 37) % 101), None, None, 4),
-        "m.diag": CellInfo(None, None, "no_face"),
+        "m.id": Cell(share, (share - 0.01, share + 0.01), None, 4, 1.0, share, at == 0),
+        "m.err": Cell(10 * (1 - share), (9 * (1 - share), 10.5 * (1 - share)), None, 4, 1.0, share, at == 0),
+        "look": Cell(1 + 4 * share, None, None, 12, 1.0, share, at == 0),
+        "m.speed": Cell(float((at * 37) % 101), None, None, 4),
+        "m.diag": Cell(None, None, "no_face"),
     }
     low, high = max(1, at), min(teams, at + 2)
     chances = [0.0] * teams
     for place in range(low, high + 1):
         chances[place - 1] = 1 / (high - low + 1)
-    row = Row(team, "main", True, cells, at + 1, share, (low, high), tuple(chances))
+    row = Row(team, "main", cells, True, at + 1, share, (low, high), tuple(chances))
     return replace(row, **changes)  # type: ignore[arg-type]
 
 
@@ -297,7 +306,8 @@ def plain(names: tuple[str, ...], **changes: object) -> tuple[Snapshot, Leaderbo
     snapshot = make_snapshot(parse_challenge(PLAIN, "test"), teams, log=log(3))
     rows = tuple(make_row(name, at, len(names)) for at, name in enumerate(names))
     groups = tuple(tuple(names[at : at + 2]) for at in range(0, len(names) - 1, 3))
-    certainty = Certainty(0.95, 2000, 0, 0, groups, tuple((name,) for name in names))
+    uncertainty = RankUncertainty(0.95, 2000, 0, 0, groups, tuple((name,) for name in names))
+    phase = Phase("ranking", Plan("weighted-sum", COLUMNS[:3]), names, uncertainty)
     rng = np.random.default_rng(1)
     x = rng.normal(size=4 * len(names))
     y = np.clip(3 + x, 1, 5)
@@ -318,9 +328,10 @@ def plain(names: tuple[str, ...], **changes: object) -> tuple[Snapshot, Leaderbo
         lower_wins=False,
         columns=COLUMNS,
         rows=rows,
-        certainty=certainty,
+        phases=(phase,),
+        tie_groups=tuple(TieGroup("ranking", group) for group in groups),
         sensitivity=sensitivity,
-        people=PeopleInfo(
+        ratings=RatingsInfo(
             100, 90, {"late": 6, "too-quick": 4}, (RaterInfo("r1", 60, 56), RaterInfo("r2", 40, 34)), 12, "mos.plain"
         ),
         points=(points,),
@@ -339,6 +350,13 @@ def plain(names: tuple[str, ...], **changes: object) -> tuple[Snapshot, Leaderbo
         ),
     )
     return snapshot, replace(standings, **changes)  # type: ignore[arg-type]
+
+
+def tied(*groups: tuple[str, ...]) -> dict[str, object]:
+    """The fields of a ranking in one phase with these tie groups, as ``changes`` of `plain`."""
+    uncertainty = RankUncertainty(0.95, 10, 0, 0, groups, ())
+    phase = Phase("ranking", Plan("weighted-sum", COLUMNS[:3]), (), uncertainty)
+    return {"phases": (phase,), "tie_groups": tuple(TieGroup("ranking", group) for group in groups)}
 
 
 def plain_card(name: str, at: int) -> Scorecard:
@@ -378,13 +396,13 @@ def hostile(teams: int = len(NASTY)) -> tuple[Snapshot, Leaderboard]:
         for at, text in enumerate(NASTY)
     )
     imports = tuple(Import(text, "ab" * 32, "ratings", text, 1, 0, text, START) for text in NASTY)
-    people = PeopleInfo(9, 8, {bad: 1}, tuple(RaterInfo(text, 1, 1, text, text) for text in NASTY), 3, bad, NASTY)
+    people = RatingsInfo(9, 8, {bad: 1}, tuple(RaterInfo(text, 1, 1, text, text) for text in NASTY), 3, bad, NASTY)
     reason = Reason("foul", bad)
     rows = [
         replace(row, run=run.name, tie_break=bad if at == 1 else None)
         for at, (row, run) in enumerate(zip(standings.rows, runs, strict=True))
     ]
-    cells = {**rows[-1].cells, "m.id": CellInfo(None, None, bad)}
+    cells = {**rows[-1].cells, "m.id": Cell(None, None, bad)}
     rows[-1] = replace(rows[-1], rank=None, score=None, interval=None, probability=(), reasons=(reason,), cells=cells)
     columns = tuple(
         replace(column, title=f"{bad} {column.title}", unit=bad, notes=(bad,), refused=reason) for column in COLUMNS
@@ -406,11 +424,14 @@ def hostile(teams: int = len(NASTY)) -> tuple[Snapshot, Leaderboard]:
             standings,
             rows=tuple(rows),
             columns=columns,
-            people=people,
+            ratings=people,
             breakdowns=breakdowns,
             provisional=reason,
             problem=bad,
-            certainty=replace(standings.certainty, held_fixed=(bad,)) if standings.certainty else None,
+            phases=tuple(
+                replace(one, uncertainty=replace(one.uncertainty, held_fixed=(bad,)) if one.uncertainty else None)
+                for one in standings.phases
+            ),
         ),
     )
 

@@ -12,14 +12,16 @@ from builders.boards import make_run, make_snapshot
 from evalkit.board.filtering import filter_ratings
 from evalkit.board.model import Snapshot
 from evalkit.leaderboard.bootstrap import Evidence
+from evalkit.leaderboard.cells import make_rows
 from evalkit.leaderboard.columns import read_columns
 from evalkit.leaderboard.compute import compute_leaderboard
-from evalkit.leaderboard.entries import Ranked, Table, make_table, rank_runs
-from evalkit.leaderboard.human_columns import read_people
 from evalkit.leaderboard.rank_intervals import rank_uncertainty
+from evalkit.leaderboard.ranking import Ranking, rank_board
+from evalkit.leaderboard.rated_columns import read_rated_columns
 from evalkit.leaderboard.runs import read_runs
-from evalkit.leaderboard.uncertainty import evidence_of
-from evalkit.reports.leaderboard.words import summary, tie_groups
+from evalkit.leaderboard.table import Row, value_matrix
+from evalkit.leaderboard.uncertainty import collect_evidence
+from evalkit.reports.leaderboard.words import summary
 
 CHALLENGE = """
 schema: 1
@@ -57,36 +59,37 @@ def board(rule: str, *, teams: int = 5, seed: int = 0, **more: Any) -> Snapshot:
     return make_snapshot(CHALLENGE.replace("RULE", rule), runs, ratings=ratings, **more)
 
 
-def parts(snapshot: Snapshot) -> tuple[Ranked, Table]:
-    field = read_runs(snapshot)
-    columns = read_columns(snapshot.challenge, field)
-    people = read_people(snapshot, field, filter_ratings(snapshot), None, draws=100, seed=0)
-    table = make_table(field, columns, people)
-    return rank_runs(columns, table), table
+def ranked(snapshot: Snapshot) -> Ranking:
+    runs = read_runs(snapshot)
+    columns = read_columns(snapshot.challenge, runs)
+    rated = read_rated_columns(snapshot, runs, filter_ratings(snapshot), None, draws=100, seed=0)
+    return rank_board(snapshot.challenge, make_rows(runs, columns, rated.by_id), columns)
 
 
 def evidence(snapshot: Snapshot) -> tuple[Evidence, dict[str, tuple[str, ...]]]:
-    ranked, table = parts(snapshot)
-    keys = [(placing.team, placing.run) for placing in ranked.ranked]
-    return evidence_of(keys, ranked.plans[0], table)
+    ranking, runs = ranked(snapshot), read_runs(snapshot)
+    rated = read_rated_columns(snapshot, runs, filter_ratings(snapshot), None, draws=100, seed=0)
+    return collect_evidence(ranking.ranked, ranking.phases[0].plan, runs, rated.by_id)
 
 
 @pytest.mark.parametrize("rule", ["weighted-sum", "rank-sum", "mean-rank", "borda", "two-phase"])
-def test_the_plans_are_what_the_ranking_did(rule: str) -> None:
-    """Scored by the plans, the teams have the scores that the ranking says."""
-    ranked, table = parts(board(rule))
-    assert len(ranked.plans) == (2 if rule == "two-phase" else 1)
-    everyone = [key for key in ranked.order if ranked.placings[key].rank is not None]
+def test_the_phases_are_what_the_ranking_did(rule: str) -> None:
+    """Scored by the phases' plans, the teams have the scores that the ranking says."""
+    ranking = ranked(board(rule))
+    assert [phase.name for phase in ranking.phases] == (["shortlist", "final"] if rule == "two-phase" else ["ranking"])
+    rows: tuple[Row, ...] = ranking.ranked
+    assert {row.label for row in rows} == set(ranking.phases[0].order)
     if rule == "two-phase":
-        listed = [ranked.placings[key].shortlist_score for key in everyone]
-        assert list(ranked.plans[0].scores(table.values(everyone, ranked.plans[0]))) == pytest.approx(listed)
-        everyone = [key for key in everyone if ranked.placings[key].finalist]
-    plan = ranked.plans[-1]
-    scores = [ranked.placings[key].score for key in everyone]
-    assert list(plan.scores(table.values(everyone, plan))) == pytest.approx(scores)
-    points = plan.points(table.values(everyone, plan))
-    for key, row in zip(everyone, points, strict=True):
-        assert [ranked.points[key][column.id] for column in plan.columns] == pytest.approx(list(row))
+        plan = ranking.phases[0].plan
+        listed = [row.shortlist_score for row in rows]
+        assert list(plan.scores(value_matrix(rows, plan.columns))) == pytest.approx(listed)
+        rows = tuple(row for row in rows if row.finalist)
+    assert tuple(row.label for row in rows) == ranking.phases[-1].order
+    plan = ranking.phases[-1].plan
+    values = value_matrix(rows, plan.columns)
+    assert list(plan.scores(values)) == pytest.approx([row.score for row in rows])
+    for row, points in zip(rows, plan.points(values), strict=True):
+        assert [row.cells[column.id].points for column in plan.columns] == pytest.approx(list(points))
 
 
 def test_evidence_is_videos_errors_and_ratings() -> None:
@@ -146,15 +149,14 @@ def test_who_lacks_an_interval_is_as_uncertain_as_the_most_uncertain() -> None:
 
 def test_the_board_says_what_the_uncertainty_says() -> None:
     snapshot = board("mean-rank")
-    ranked, _ = parts(snapshot)
     made, _ = evidence(snapshot)
-    found = rank_uncertainty(made, ranked.plans[0], draws=500, seed=3, confidence=0.9)
+    found = rank_uncertainty(made, ranked(snapshot).phases[0].plan, draws=500, seed=3, confidence=0.9)
     standings = compute_leaderboard(snapshot, draws=500, seed=3, confidence=0.9)
     assert [row.interval for row in standings.rows] == list(zip(found.low, found.high, strict=True))
     assert np.array([row.probability for row in standings.rows]) == pytest.approx(found.rank_probability)
-    certainty = standings.certainty
+    certainty = standings.uncertainty
     assert certainty is not None
-    assert (certainty.confidence, certainty.draws, certainty.seed, certainty.scope) == (0.9, 500, 3, "all")
+    assert (certainty.confidence, certainty.draws, certainty.seed) == (0.9, 500, 3)
     assert certainty.held_fixed == ("fps",)
     names = [row.team for row in standings.rows]
     assert all(len(group) > 1 for group in certainty.groups)
@@ -173,9 +175,9 @@ def test_unranked_runs_are_no_evidence() -> None:
 def test_two_phases_by_opinions() -> None:
     standings = compute_leaderboard(board("two-phase"), draws=300)
     assert sum(bool(row.finalist) for row in standings.rows) == 3
-    assert standings.certainty is not None
-    assert standings.certainty.scope == "finalists"
-    assert standings.shortlist is not None
+    assert standings.uncertainty is not None
+    assert [phase.name for phase in standings.phases] == ["shortlist", "final"]
+    assert standings.phases[0].uncertainty is not None
     shares = {column.id: column.share for column in standings.columns}
     assert (shares["sync"], shares["look"]) == pytest.approx((2 / 3, 1 / 3))
     assert shares["psnr"] == pytest.approx(2 / 5)
@@ -217,9 +219,9 @@ def test_too_few_ratings_leave_the_ranking_without_certainty() -> None:
     ]
     standings = compute_leaderboard(make_snapshot(challenge, teams, ratings=ratings), draws=200)
     assert [row.rank for row in standings.rows] == [1, 1, 3, 3, 5, 5, 7, 7]
-    assert standings.certainty is None
-    assert standings.no_certainty is not None
-    assert "leave a team without ratings" in standings.no_certainty
+    assert standings.uncertainty is None
+    assert standings.no_uncertainty is not None
+    assert "leave a team without ratings" in standings.no_uncertainty
     assert all(row.interval is None and row.probability == () for row in standings.rows)
 
 
@@ -246,19 +248,19 @@ def test_what_nothing_moves_is_not_certain(values: Any, ratings: Any, note: str)
     snapshot = make_snapshot(challenge, values, ratings=ratings, better={"fid": False})
     standings = compute_leaderboard(snapshot, draws=200)
     assert [(row.team, row.rank) for row in standings.rows] == [("a", 1), ("b", 2)]
-    assert standings.certainty is None
-    assert standings.no_certainty == "Nothing says how far any deciding value moves."
+    assert standings.uncertainty is None
+    assert standings.no_uncertainty == "Nothing says how far any deciding value moves."
     assert all(row.interval is None and row.probability == () for row in standings.rows)
     assert any(note in said for column in standings.columns for said in column.notes) == bool(note)
-    assert "how sure that is can't be said" in summary(snapshot, standings)
+    assert "how certain that is can't be computed" in summary(snapshot, standings)
 
 
 def test_the_lead_names_what_it_takes_as_certain() -> None:
     values = {"a": {"psnr": [40.0, 41.0, 40.5], "fid": 9.0}, "b": {"psnr": [30.0, 31.5, 30.2], "fid": 9.5}}
     snapshot = make_snapshot(SMALL + "ranking: borda\n", values, better={"fid": False})
     standings = compute_leaderboard(snapshot, draws=200)
-    assert standings.certainty is not None
-    assert standings.certainty.why_fixed == {"fid": "no interval"}
+    assert standings.uncertainty is not None
+    assert standings.uncertainty.why_fixed == {"fid": "no interval"}
     assert "(95 % confidence, taking FID as certain)" in summary(snapshot, standings)
 
 
@@ -274,14 +276,14 @@ def test_a_final_phase_without_certainty_has_no_intervals_of_the_shortlist() -> 
     pairs = [("r", f"s{at}", *pair, 1.0) for at in range(1, 7) for pair in ((one, two), (two, three), (one, three))]
     snapshot = make_snapshot(challenge, values, pairs=pairs)
     standings = compute_leaderboard(snapshot, draws=200)
-    assert standings.no_certainty == "Nothing says how far any deciding value moves."
+    assert standings.no_uncertainty == "Nothing says how far any deciding value moves."
     assert [bool(row.interval) for row in standings.rows] == [False] * 3 + [True] * 2
-    assert not {team for group in tie_groups(standings) for team in group} & {one, two, three}
+    assert not {label for group in standings.tie_groups for label in group.labels} & {one, two, three}
 
 
 def test_one_team_is_certain() -> None:
     standings = compute_leaderboard(board("mean-rank", teams=1), draws=200)
     assert (standings.rows[0].rank, standings.rows[0].interval) == (1, (1, 1))
-    assert standings.certainty is not None
-    assert standings.certainty.groups == ()
+    assert standings.uncertainty is not None
+    assert standings.uncertainty.groups == ()
     assert standings.sensitivity is None

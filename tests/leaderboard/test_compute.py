@@ -14,8 +14,9 @@ from builders.boards import make_rating, make_run, make_snapshot
 from evalkit.board.model import Snapshot
 from evalkit.challenges.model import load_challenge, preset_ids
 from evalkit.leaderboard.compute import compute_leaderboard
-from evalkit.leaderboard.model import Leaderboard, Row
+from evalkit.leaderboard.model import Leaderboard
 from evalkit.leaderboard.serialise import as_dict
+from evalkit.leaderboard.table import Row
 
 OBJECTIVE = """
 schema: 1
@@ -148,7 +149,7 @@ def test_who_is_left_out_by_a_decision_is_shown_and_in_nobodys_way(target: str) 
     assert row_of(standings, "alpha").cells["psnr"].value == 30.5
     assert row_of(standings, "beta").cells["psnr"].best
     assert {one.team for one in standings.distributions} == {"beta", "gamma"}
-    assert standings.certainty is not None
+    assert standings.uncertainty is not None
     assert all(row.interval is None for row in standings.rows if row.rank is None)
 
 
@@ -262,7 +263,7 @@ def test_everything_refused_is_a_problem() -> None:
     assert "n differs" in standings.problem
     assert set(ranks(standings).values()) == {None}
     assert [codes(row) for row in standings.rows] == [["unequal_n", "nothing_to_rank_by"]] * 2
-    assert standings.no_certainty == "Nobody is ranked."
+    assert standings.no_uncertainty == "Nobody is ranked."
 
 
 # ---- rules that can't be applied -------------------------------------------------------------------------------------
@@ -276,8 +277,8 @@ def test_a_weighted_sum_without_ranges_is_a_problem_and_the_values_are_shown() -
     assert row_of(standings, "alpha").rank is None
     assert codes(row_of(standings, "alpha")) == ["problem"]
     assert row_of(standings, "alpha").cells["psnr"].value == 30.5
-    assert standings.certainty is None
-    assert standings.no_certainty
+    assert standings.uncertainty is None
+    assert standings.no_uncertainty
     assert standings.sensitivity is None
 
 
@@ -294,7 +295,7 @@ def test_the_challenge_decides_which_side_is_better_and_a_contradiction_is_told(
     assert ranks(standings) == {"alpha/main": 1, "beta/main": 2}
     assert standings.columns[0].higher_is_better is False
     assert standings.columns[0].notes == (
-        "The challenge takes lower values for better, the metric's definition higher ones.",
+        "In the challenge lower values are better, in the metric's definition higher ones.",
     )
     assert row_of(standings, "alpha").cells["psnr"].best
 
@@ -321,8 +322,8 @@ def test_two_primary_runs_of_a_team_are_a_problem_unless_allowed() -> None:
     assert "primary" in refused.problem
     allowed = make(OBJECTIVE.replace("primary: 1", "primary: 2"), teams, better=None, details=None)
     assert ranks(allowed) == {"alpha/b": 1, "beta/main": 2, "alpha/main": 3}
-    assert allowed.certainty is not None
-    named = {name for tier in allowed.certainty.tiers for name in tier}
+    assert allowed.uncertainty is not None
+    named = {name for tier in allowed.uncertainty.tiers for name in tier}
     assert named == {"alpha/b", "beta", "alpha/main"}
 
 
@@ -337,14 +338,14 @@ def test_a_challenge_without_ranking() -> None:
     standings = make(OBJECTIVE.replace("rank-sum", "none"), {"alpha": scored([30.0, 31.0])})
     assert standings.problem is None
     assert codes(row_of(standings, "alpha")) == ["no_ranking"]
-    assert standings.no_certainty == "Nobody is ranked."
+    assert standings.no_uncertainty == "Nobody is ranked."
 
 
 @pytest.mark.parametrize("preset", preset_ids())
 def test_an_empty_board_of_every_preset(preset: str) -> None:
     standings = compute_leaderboard(make_snapshot(preset, {}))
     assert standings.rows == ()
-    assert standings.certainty is None
+    assert standings.uncertainty is None
     assert not (standings.points or standings.distributions or standings.breakdowns or standings.strengths)
     json.dumps(as_dict(standings), allow_nan=False)
 
@@ -373,12 +374,12 @@ def test_one_second_after_the_window_closes_anywhere_on_earth() -> None:
     without = compute_leaderboard(rated_board(), draws=200)
     in_time = compute_leaderboard(rated_board(last), draws=200)
     late = compute_leaderboard(rated_board(last + timedelta(seconds=1)), draws=200)
-    assert late.people is not None
-    assert (late.people.total, late.people.counted, dict(late.people.reasons)) == (17, 16, {"late": 1})
-    assert next((one.ratings, one.counted) for one in late.people.raters if one.rater == "r9") == (1, 0)
+    assert late.ratings is not None
+    assert (late.ratings.total, late.ratings.counted, dict(late.ratings.reasons)) == (17, 16, {"late": 1})
+    assert next((one.ratings, one.counted) for one in late.ratings.raters if one.rater == "r9") == (1, 0)
     assert late.rows == without.rows
-    assert in_time.people is not None
-    assert in_time.people.counted == 17
+    assert in_time.ratings is not None
+    assert in_time.ratings.counted == 17
     # (2 + 3 + 2 + 3 + 5) / 5 = 3 for s1, 2.5 for s2.
     assert row_of(in_time, "beta").cells["sync"].value == pytest.approx(2.75)
     assert row_of(late, "beta").cells["sync"].value == pytest.approx(2.5)
@@ -392,10 +393,10 @@ def test_a_rater_who_is_left_out_counts_for_nothing_and_is_named() -> None:
     )
     standings = compute_leaderboard(with_decision, draws=200)
     assert row_of(standings, "beta").cells["sync"].value == pytest.approx(2.5)
-    assert standings.people is not None
-    assert standings.people.reasons == {"excluded": 1}
-    assert [one.excluded for one in standings.people.raters if one.rater == "r9"] == ["Half a second each."]
-    assert [one.excluded for one in standings.people.raters if one.rater == "r1"] == [None]
+    assert standings.ratings is not None
+    assert standings.ratings.reasons == {"excluded": 1}
+    assert [one.excluded for one in standings.ratings.raters if one.rater == "r9"] == ["Half a second each."]
+    assert [one.excluded for one in standings.ratings.raters if one.rater == "r1"] == [None]
 
 
 def test_nobody_rated_yet() -> None:
@@ -405,8 +406,8 @@ def test_nobody_rated_yet() -> None:
     assert codes(row_of(standings, "alpha")) == ["nobody_scored", "nothing_to_rank_by"]
     assert standings.problem is not None
     assert "sync" in standings.problem
-    assert standings.people is not None
-    assert standings.people.total == 0
+    assert standings.ratings is not None
+    assert standings.ratings.total == 0
 
 
 def test_before_the_first_rating_the_metrics_rank_and_it_is_provisional() -> None:
@@ -419,7 +420,7 @@ def test_before_the_first_rating_the_metrics_rank_and_it_is_provisional() -> Non
     sync = next(column for column in standings.columns if column.id == "sync")
     assert sync.refused is not None
     assert (sync.refused.code, sync.share) == ("nobody_scored", 0)
-    assert standings.certainty is not None
+    assert standings.uncertainty is not None
     assert sum(column.share for column in standings.columns) == pytest.approx(1)
 
 

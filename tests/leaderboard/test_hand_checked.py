@@ -134,10 +134,10 @@ def test_scores_and_ranks(standings: Leaderboard) -> None:
 
 def test_the_first_two_can_not_be_told_apart(standings: Leaderboard) -> None:
     """They are 1/320 apart on two videos and four raters."""
-    assert standings.certainty is not None
-    assert ("beta", "alpha") in [group[:2] for group in standings.certainty.groups]
-    assert standings.certainty.held_fixed == ()
-    assert (standings.certainty.draws + standings.certainty.lost, standings.certainty.seed) == (2000, 0)
+    assert standings.uncertainty is not None
+    assert ("beta", "alpha") in [group[:2] for group in standings.uncertainty.groups]
+    assert standings.uncertainty.held_fixed == ()
+    assert (standings.uncertainty.draws + standings.uncertainty.lost, standings.uncertainty.seed) == (2000, 0)
     for row in standings.rows:
         assert row.interval is not None
         assert row.rank is not None
@@ -194,7 +194,7 @@ def test_other_weights(standings: Leaderboard) -> None:
 
 
 def test_people(standings: Leaderboard) -> None:
-    people = standings.people
+    people = standings.ratings
     assert people is not None
     assert (people.total, people.counted, people.items, dict(people.reasons)) == (24, 24, 6, {})
     assert [(one.rater, one.ratings, one.counted) for one in people.raters] == [(f"r{n}", 6, 6) for n in range(1, 5)]

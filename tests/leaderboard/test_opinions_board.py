@@ -13,7 +13,8 @@ from scipy import stats
 
 from evalkit.board.model import Snapshot, StoredRating
 from evalkit.leaderboard.compute import compute_leaderboard
-from evalkit.leaderboard.model import CellInfo, Leaderboard
+from evalkit.leaderboard.model import Leaderboard
+from evalkit.leaderboard.table import Cell
 from evalkit.ratings.model import Entry, Key, identity
 from evalkit.statistics.mos import mean_scores, remove_bias, standardised_scores
 from evalkit.statistics.opinion_table import OpinionTable, opinion_table
@@ -84,7 +85,7 @@ def expected(estimator: str, given: Grid) -> Grid:
     return np.asarray(np.nanmean(score.reshape(3, SAMPLES), axis=1))
 
 
-def cell(standings: Leaderboard, team: str, run: str = "main") -> CellInfo:
+def cell(standings: Leaderboard, team: str, run: str = "main") -> Cell:
     return next(row.cells["sync"] for row in standings.rows if (row.team, row.run) == (team, run))
 
 
@@ -97,11 +98,11 @@ def test_every_estimator(estimator: str) -> None:
     standings = compute_leaderboard(board(estimator, given), draws=300)
     found = [cell(standings, team).value for team in TEAMS]
     assert found == pytest.approx(expected(estimator, given), abs=1e-9)
-    assert standings.people is not None
-    assert standings.people.estimator == estimator
+    assert standings.ratings is not None
+    assert standings.ratings.estimator == estimator
     assert [row.team for row in standings.rows] == list(TEAMS)
-    assert standings.certainty is not None
-    assert standings.certainty.held_fixed == ()
+    assert standings.uncertainty is not None
+    assert standings.uncertainty.held_fixed == ()
     for team in TEAMS:
         one = cell(standings, team)
         assert one.ci is not None
@@ -119,8 +120,8 @@ def test_estimators_do_differ() -> None:
 
 def test_screening_says_what_it_left_out() -> None:
     standings = compute_leaderboard(board("mos.bt500", scores()), draws=200)
-    assert standings.people is not None
-    assert standings.people.notes == ("sync: The screening of mos.bt500 left out 1 of 12 raters.",)
+    assert standings.ratings is not None
+    assert standings.ratings.notes == ("sync: The screening of mos.bt500 left out 1 of 12 raters.",)
     assert cell(standings, "alpha").n == SAMPLES * (RATERS - 1) - 4  # one rater did not see four of them
 
 
@@ -150,9 +151,9 @@ def test_what_can_not_be_computed_falls_back_to_plain_means_and_says_so(estimato
     teams = {team: {"psnr": [1.0, 1.0]} for team in ("alpha", "beta")}
     standings = compute_leaderboard(make_snapshot(challenge(estimator), teams, ratings=given), draws=200)
     assert [cell(standings, team).value for team in teams] == [4, 3]
-    assert standings.people is not None
-    assert len(standings.people.notes) == 1
-    assert standings.people.notes[0].startswith(f"sync: {estimator} could not be computed, plain means are used:")
+    assert standings.ratings is not None
+    assert len(standings.ratings.notes) == 1
+    assert standings.ratings.notes[0].startswith(f"sync: {estimator} could not be computed, plain means are used:")
     assert [cell(standings, team).ci for team in teams] == [None, None]  # one sample, one rater each
 
 
@@ -171,8 +172,8 @@ def test_repeated_items_are_one_item() -> None:
     standings = compute_leaderboard(snapshot, draws=200)
     assert cell(standings, "alpha").value == pytest.approx((3.25 + 1) / 2)
     assert cell(standings, "alpha").n == 3
-    assert standings.people is not None
-    assert (standings.people.counted, standings.people.items) == (4, 2)
+    assert standings.ratings is not None
+    assert (standings.ratings.counted, standings.ratings.items) == (4, 2)
 
 
 def test_a_rating_belongs_to_the_run_that_the_key_names() -> None:
@@ -190,15 +191,15 @@ def test_ratings_that_belong_to_no_run_are_told() -> None:
     more = make_rating("r1", "alpha", "s9", "sync", 3)
     snapshot = replace(snapshot, key=key, ratings=(*snapshot.ratings, StoredRating(identity(more), more, "x.csv")))
     standings = compute_leaderboard(snapshot, draws=200)
-    assert standings.people is not None
-    assert standings.people.notes == (
+    assert standings.ratings is not None
+    assert standings.ratings.notes == (
         "1 ratings enter no score: the key names a run that is not on the board.",
         "1 ratings enter no score: the run's scorecard does not have the sample.",
     )
     assert cell(standings, "alpha", "a").value is None
     no_key = compute_leaderboard(replace(snapshot, key=None), draws=200)
-    assert no_key.people is not None
-    assert "there is no key" in no_key.people.notes[0]
+    assert no_key.ratings is not None
+    assert "there is no key" in no_key.ratings.notes[0]
 
 
 def test_a_dimension_without_ratings_beside_one_with() -> None:

@@ -14,9 +14,10 @@ from builders.boards import make_run, make_snapshot
 from evalkit.board.filtering import filter_ratings
 from evalkit.board.model import Snapshot
 from evalkit.leaderboard.compute import compute_leaderboard
-from evalkit.leaderboard.model import Leaderboard, Row
+from evalkit.leaderboard.model import Leaderboard
 from evalkit.leaderboard.pair_columns import read_comparisons
 from evalkit.leaderboard.runs import read_runs
+from evalkit.leaderboard.table import Row
 from evalkit.reports.leaderboard.page import render_leaderboard
 from evalkit.reports.leaderboard.sections import score_made
 from evalkit.reports.leaderboard.table_view import make_board
@@ -85,8 +86,8 @@ def test_the_published_order(standings: Leaderboard) -> None:
 
 def test_the_published_points(standings: Leaderboard) -> None:
     """3000 comparisons give 3000 points, and every team took part in 2000."""
-    assert standings.people is not None
-    assert (standings.people.total, standings.people.counted) == (3000, 3000)
+    assert standings.ratings is not None
+    assert (standings.ratings.total, standings.ratings.counted) == (3000, 3000)
     assert {one.team: (one.points, one.comparisons) for one in standings.strengths} == {
         team: (points, 2000) for team, points in POINTS.items()
     }
@@ -121,10 +122,10 @@ def test_points_and_shares_of_both_phases(standings: Leaderboard) -> None:
 
 
 def test_both_phases_have_their_certainty(standings: Leaderboard) -> None:
-    final, shortlist = standings.certainty, standings.shortlist
+    assert [phase.name for phase in standings.phases] == ["shortlist", "final"]
+    shortlist, final = (phase.uncertainty for phase in standings.phases)
     assert final is not None
     assert shortlist is not None
-    assert (final.scope, shortlist.scope) == ("finalists", "all")
     assert {team for tier in final.tiers for team in tier} == set(PUBLISHED)
     assert final.held_fixed == ()
     assert {team for tier in shortlist.tiers for team in tier} == {*PUBLISHED, "fourth"}
@@ -148,9 +149,9 @@ def test_what_the_others_do_against_who_is_not_in_the_final_changes_nothing(stan
     more = compute_leaderboard(ipvg(pairs=[*decided, *duels("fourth", first, 1000, 0)]), draws=400)
     assert [row.score for row in more.rows] == [row.score for row in standings.rows]
     assert [row.rank for row in more.rows] == [1, 2, 3, 4]
-    assert more.people is not None
-    assert more.people.counted == 4000
-    assert more.people.notes == ("1000 comparisons enter no score: they are not between two finalists.",)
+    assert more.ratings is not None
+    assert more.ratings.counted == 4000
+    assert more.ratings.notes == ("1000 comparisons enter no score: they are not between two finalists.",)
 
 
 def test_before_the_final_the_shortlist_stands() -> None:
@@ -158,9 +159,9 @@ def test_before_the_final_the_shortlist_stands() -> None:
     assert standings.provisional is not None
     assert standings.provisional.code == "no_final_phase"
     assert [row.rank for row in standings.rows] == [1, 2, 2, 4]
-    assert standings.certainty is None
-    assert standings.no_certainty == standings.provisional.sentence
-    assert standings.shortlist is not None
+    assert standings.uncertainty is None
+    assert standings.no_uncertainty == standings.provisional.sentence
+    assert standings.phases[0].uncertainty is not None
     assert all(row.interval is not None for row in standings.rows)
     assert standings.strengths == ()
 
@@ -173,8 +174,8 @@ def test_a_finalist_left_out_by_a_decision_takes_its_comparisons_with_it() -> No
     fourth = row_of(standings, "fourth")
     assert (fourth.finalist, fourth.rank) == (True, None)
     assert fourth.cells["pairs"].reason == "no_comparisons"
-    assert standings.people is not None
-    assert "2000 comparisons enter no score" in standings.people.notes[0]
+    assert standings.ratings is not None
+    assert "2000 comparisons enter no score" in standings.ratings.notes[0]
 
 
 def test_comparisons_of_a_team_with_several_competing_runs_enter_nothing() -> None:
@@ -184,8 +185,8 @@ def test_comparisons_of_a_team_with_several_competing_runs_enter_nothing() -> No
     pairs = [("r1", "s1", "a", "b", 1.0), ("r1", "s1", "b", "c", 1.0)]
     snapshot = make_snapshot(challenge + "ratings: {method: pairs}\n", runs, pairs=pairs)
     standings = compute_leaderboard(snapshot, draws=200)
-    assert standings.people is not None
-    assert "'a' has several runs that compete" in standings.people.notes[0]
+    assert standings.ratings is not None
+    assert "'a' has several runs that compete" in standings.ratings.notes[0]
     assert {row.team: row.rank for row in standings.rows if row.rank} == {"b": 1, "c": 2}
 
 
@@ -205,8 +206,8 @@ def test_in_one_phase_who_is_left_out_takes_its_comparisons_with_it() -> None:
         "b": (1, 0.5),
         "c": (None, None),
     }
-    assert standings.people is not None
-    assert standings.people.notes == ("2 comparisons enter no score: they are not between two teams that compete.",)
+    assert standings.ratings is not None
+    assert standings.ratings.notes == ("2 comparisons enter no score: they are not between two teams that compete.",)
 
 
 DIMENSIONS = """
@@ -248,8 +249,8 @@ def test_dimensions_hold_log_strengths() -> None:
         assert cell.ci is not None
         assert cell.ci[0] < one.log_strength < cell.ci[1]
     assert [row.team for row in standings.rows] == ["a", "b", "c"]
-    assert standings.certainty is not None
-    assert standings.certainty.held_fixed == ()
+    assert standings.uncertainty is not None
+    assert standings.uncertainty.held_fixed == ()
 
 
 def test_dimensions_of_a_final_phase_are_ranked_by_mean_rank() -> None:
@@ -268,10 +269,10 @@ def test_dimensions_of_a_final_phase_are_ranked_by_mean_rank() -> None:
         ("c", 3),
     ]
     assert made.lower_wins
-    assert made.certainty is not None
+    assert made.uncertainty is not None
     page = render_leaderboard(snapshot, made)
     assert "the weighted mean of the ranks, the lowest is the best." in page
-    assert score_made(snapshot.challenge, made, made.rows[0]).exact
+    assert score_made(made, made.rows[0]).exact
 
 
 def test_who_never_lost_has_no_strength_and_shares_stand_in() -> None:
@@ -280,8 +281,8 @@ def test_who_never_lost_has_no_strength_and_shares_stand_in() -> None:
     pairs += [("r1", "s1", "b", "c", 1.0, "sync"), ("r2", "s2", "b", "c", 0.0, "sync")]
     standings = compute_leaderboard(in_dimensions(pairs), draws=200)
     assert [row_of(standings, team).cells["sync"].value for team in "abc"] == [1, 0.25, 0.5]
-    assert standings.people is not None
-    told = " ".join(standings.people.notes)
+    assert standings.ratings is not None
+    told = " ".join(standings.ratings.notes)
     assert "No finite strengths fit" in told
     assert "did not meet equally often" in told
     assert "shares of points stand in" in told

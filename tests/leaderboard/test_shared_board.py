@@ -82,15 +82,15 @@ def test_with_three_raters_late_and_blurred_are_a_tie_group(folder: Path) -> Non
     snapshot = board(folder)
     few = tuple(one for one in snapshot.ratings if one.rating.rater in {"r01", "r02", "r03"})
     standings = compute_leaderboard(replace(snapshot, ratings=few))
-    assert standings.certainty is not None
-    assert {"late", "blurred"} in [set(group) for group in standings.certainty.groups]
-    assert standings.certainty.tiers[0] == ("faithful",)
+    assert standings.uncertainty is not None
+    assert {"late", "blurred"} in [set(group) for group in standings.uncertainty.groups]
+    assert standings.uncertainty.tiers[0] == ("faithful",)
     by_team = {row.team: row.interval for row in standings.rows}
     assert by_team["late"] == by_team["blurred"] == (2, 3)
 
 
 def test_the_late_the_speeder_and_the_straight_liner_do_not_count(standings: Leaderboard) -> None:
-    people = standings.people
+    people = standings.ratings
     assert people is not None
     assert people.total == 4144
     assert people.reasons["late"] == 52

@@ -12,7 +12,7 @@ from builders.boards import make_card, make_snapshot
 from evalkit.board.model import Snapshot
 from evalkit.challenges.model import Challenge, parse_challenge
 from evalkit.leaderboard.compute import compute_leaderboard
-from evalkit.leaderboard.duplicates import shared_videos
+from evalkit.leaderboard.duplicates import duplicate_videos
 from evalkit.metrics.gaming.signature import to_hex
 from evalkit.reports.leaderboard.page import render_leaderboard
 from evalkit.reports.leaderboard.tables import leaderboard_json
@@ -62,37 +62,37 @@ ALPHA = [("a1", bits(1)), ("a2", bits(2)), ("a3", bits(3))]
 
 def test_copies_across_teams():
     """beta took the first video as it is and encoded the second again; the third is its own."""
-    (one,) = shared_videos(snapshot(alpha=ALPHA, beta=[("a1", bits(1)), ("b2", bits(2, 0.05)), ("b3", bits(33))]))
+    (one,) = duplicate_videos(snapshot(alpha=ALPHA, beta=[("a1", bits(1)), ("b2", bits(2, 0.05)), ("b3", bits(33))]))
     assert one.teams == ("alpha", "beta") and one.samples == ("s1", "s2") and one.severity == "warning"
     assert one.found.startswith("sample s1: equal files; sample s2: 9")
 
 
 def test_equal_files_count_wherever_they_stand():
-    (one,) = shared_videos(snapshot(alpha=ALPHA, beta=[("b1", bits(11)), ("b2", bits(12)), ("a1", bits(1))]))
+    (one,) = duplicate_videos(snapshot(alpha=ALPHA, beta=[("b1", bits(11)), ("b2", bits(12)), ("a1", bits(1))]))
     assert one.samples == ("s1",) and one.found == "sample s1 as s3: equal files"
 
 
 def test_nothing_is_shared():
-    assert shared_videos(snapshot(alpha=ALPHA, beta=[(f"b{at}", bits(10 + at)) for at in range(3)])) == ()
-    assert shared_videos(snapshot(alpha=ALPHA, beta=[None, None, None])) == ()
-    assert shared_videos(snapshot(alpha=ALPHA)) == ()
+    assert duplicate_videos(snapshot(alpha=ALPHA, beta=[(f"b{at}", bits(10 + at)) for at in range(3)])) == ()
+    assert duplicate_videos(snapshot(alpha=ALPHA, beta=[None, None, None])) == ()
+    assert duplicate_videos(snapshot(alpha=ALPHA)) == ()
     still = [("x", ""), ("y", ""), ("z", "")]
-    assert shared_videos(snapshot(alpha=[("a", ""), ("b", ""), ("c", "")], beta=still)) == ()
+    assert duplicate_videos(snapshot(alpha=[("a", ""), ("b", ""), ("c", "")], beta=still)) == ()
 
 
 @pytest.mark.parametrize("text", ["no hex", "abc", "00" * 1000, "<script>"])
 def test_damaged_bits_share_nothing(text):
-    assert shared_videos(snapshot(alpha=ALPHA, beta=[("b1", text), ("b2", bits(12)), ("b3", bits(2))])) == ()
+    assert duplicate_videos(snapshot(alpha=ALPHA, beta=[("b1", text), ("b2", bits(12)), ("b3", bits(2))])) == ()
 
 
 def test_runs_of_one_team_may_be_equal():
     made = snapshot(alpha=ALPHA, beta=[None, None, None])
     second = replace(made.runs[0], name="second", primary=False)
-    assert shared_videos(replace(made, runs=(*made.runs, second))) == ()
+    assert duplicate_videos(replace(made, runs=(*made.runs, second))) == ()
 
 
 def test_three_teams_make_three_pairs_the_most_first():
-    found = shared_videos(
+    found = duplicate_videos(
         snapshot(alpha=ALPHA, beta=ALPHA, gamma=[("a1", bits(1)), ("c2", bits(22)), ("c3", bits(23))])
     )
     assert [(one.teams, len(one.samples)) for one in found] == [
@@ -103,8 +103,8 @@ def test_three_teams_make_three_pairs_the_most_first():
 
 
 def test_a_challenge_may_switch_it_off():
-    assert shared_videos(snapshot(challenge("off"), alpha=ALPHA, beta=ALPHA)) == ()
-    assert shared_videos(snapshot(challenge("info"), alpha=ALPHA, beta=ALPHA))[0].severity == "info"
+    assert duplicate_videos(snapshot(challenge("off"), alpha=ALPHA, beta=ALPHA)) == ()
+    assert duplicate_videos(snapshot(challenge("info"), alpha=ALPHA, beta=ALPHA))[0].severity == "info"
 
 
 def test_page_and_json_tell_it_and_no_rank_depends_on_it():

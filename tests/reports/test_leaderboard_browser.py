@@ -166,7 +166,7 @@ def test_brackets_are_shown_in_the_order_of_ranks_only(visit):
 
 def test_a_bracket_reaches_from_its_first_team_to_its_last(visit):
     page = visit("real")
-    groups = realistic_standings().certainty.groups
+    groups = realistic_standings().uncertainty.groups
     (wide,) = [group for group in groups if len(group) == max(map(len, groups))][:1]
     boxes = page.eval_on_selector_all(
         "#board .rail", "rails => rails.map(rail => [...rail.children].map(mark => mark.className))"

@@ -24,6 +24,7 @@ from builders.leaderboards import (
     plain_card,
     realistic,
     realistic_standings,
+    tied,
 )
 from pages import Page
 
@@ -31,8 +32,10 @@ from evalkit.board.model import Decision, Team
 from evalkit.challenges.model import RunRules, parse_challenge
 from evalkit.errors import StorageError
 from evalkit.leaderboard.compute import compute_leaderboard
-from evalkit.leaderboard.model import CellInfo, Certainty, PeopleInfo
-from evalkit.leaderboard.table import Reason
+from evalkit.leaderboard.model import RatingsInfo
+from evalkit.leaderboard.phases import Phase, RankUncertainty, find_tie_groups
+from evalkit.leaderboard.scoring_rules import Plan
+from evalkit.leaderboard.table import Cell, Reason
 from evalkit.reports.leaderboard.page import render_leaderboard, write_leaderboard_page
 from evalkit.reports.leaderboard.rules import rule_rows, rules_in_words
 from evalkit.reports.leaderboard.sections import leave_out_rows
@@ -51,8 +54,10 @@ OPTIONAL = {
     "spread": {"distributions": ()},
     "groups": {"breakdowns": ()},
     "weights": {"sensitivity": None},
-    "people": {"people": None},
+    "people": {"ratings": None},
 }
+
+PHASE = Phase("ranking", Plan("weighted-sum", COLUMNS[:3]), uncertainty=RankUncertainty(0.95, 10, 0, 0, (), ()))
 
 
 def page_of(board):
@@ -129,18 +134,18 @@ def test_notices():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({}, "alpha is first; the data can't tell alpha from beta. 3 teams ranked."),
+        ({}, "alpha is first, but statistically tied with beta. 3 teams ranked."),
         (
-            {"certainty": Certainty(0.95, 10, 0, 0, (("beta", "gamma"),), ())},
-            "alpha is first, and the data tell alpha from all others (95 % confidence). 3 teams ranked.",
+            tied(*(("beta", "gamma"),)),
+            "alpha is first, significantly better than all others (95 % confidence). 3 teams ranked.",
         ),
         (
-            {"certainty": Certainty(0.95, 10, 0, 0, (("alpha", "beta"), ("alpha", "beta", "gamma")), ())},
-            "alpha is first; the data can't tell alpha from beta and gamma. 3 teams ranked.",
+            tied(*(("alpha", "beta"), ("alpha", "beta", "gamma"))),
+            "alpha is first, but statistically tied with beta and gamma. 3 teams ranked.",
         ),
         (
-            {"certainty": None, "no_certainty": "one video only"},
-            "alpha is first; how sure that is can't be said (one video only). 3 teams ranked.",
+            {"phases": (replace(PHASE, uncertainty=None, no_uncertainty="one video only"),), "tie_groups": ()},
+            "alpha is first; how certain that is can't be computed (one video only). 3 teams ranked.",
         ),
         ({"problem": "It broke."}, "Nobody is ranked. 3 teams on the board."),
         ({"rows": ()}, "Nobody is ranked yet. 3 teams on the board, 3 runs."),
@@ -171,7 +176,7 @@ def test_table_of_ranks_scores_and_values():
         "Speed ↑, higher is better1/s", "Blinks1/min",
     ]  # fmt: skip
     assert rows[2][:5] == [
-        "1", "alphamaincan't be told from beta", "1.000", "1 to 2 of 3",
+        "1", "alphamainstatistically tied with beta", "1.000", "1 to 2 of 3",
         "place 1: 50.0 %",
     ]  # fmt: skip
     assert rows[2][5:] == ["best, 1.0000.9900 to 1.010", "best, 00 to 0", "best, 5.000", "0", f"{NO_VALUE}no face"]
@@ -199,21 +204,21 @@ def lanes_of(html):
 
 def test_brackets_join_tie_groups_and_overlapping_ones_stand_beside_each_other():
     groups = (("a", "b"), ("b", "c", "d"), ("d", "e"))
-    board = plain(tuple("abcdef"), certainty=Certainty(0.95, 10, 0, 0, groups, ()))
+    board = plain(tuple("abcdef"), **tied(*groups))
     html = render_leaderboard(*board)
     # the first lane holds a-b and d-e, the second b-d
     assert lanes_of(html) == ["t.", "et", ".m", "te", "e.", ".."]
     page = Page(html)
-    assert "can't be told from a, c and d" in cells(page, "board")[3][1]
+    assert "statistically tied with a, c and d" in cells(page, "board")[3][1]
 
 
 def test_too_many_overlapping_groups_are_named_not_drawn():
     teams = tuple("abcdefgh")
     groups = tuple(teams[at : at + 6] for at in range(3)) + tuple(teams[at : at + 5] for at in range(4))
-    html = render_leaderboard(*plain(teams, certainty=Certainty(0.95, 10, 0, 0, groups, ())))
+    html = render_leaderboard(*plain(teams, **tied(*groups)))
     assert {len(lane) for lane in lanes_of(html)} == {4}
     assert "3 more such groups are not drawn, the rank intervals show them" in html
-    html = render_leaderboard(*plain(teams, certainty=Certainty(0.95, 10, 0, 0, groups[:5], ())))
+    html = render_leaderboard(*plain(teams, **tied(*groups[:5])))
     assert "1 more such group is not drawn, the rank intervals show it" in html
 
 
@@ -241,7 +246,7 @@ def test_columns_that_are_refused_say_why():
 
 def test_a_value_below_coverage_says_so():
     row = make_row("alpha", 0, 1)
-    row = replace(row, cells={**row.cells, "m.id": CellInfo(0.5, None, None, 3, 0.75)})
+    row = replace(row, cells={**row.cells, "m.id": Cell(0.5, None, None, 3, 0.75)})
     page = page_of(plain(("alpha",), rows=(row,)))
     assert cells(page, "board")[2][5] == "0.500075.0 % of samples"
     assert "alpha, run main: Identity rests on 75.0 % of the samples" in section(page, "invalid")
@@ -250,10 +255,14 @@ def test_a_value_below_coverage_says_so():
 def test_two_phases():
     final = make_row("alpha", 0, 2, finalist=True, shortlist_rank=2, shortlist_score=7.5)
     other = make_row("beta", 1, 2, finalist=False, shortlist_rank=3, shortlist_score=9.0)
-    shortlist = Certainty(0.95, 10, 0, 0, (("alpha", "beta", "gamma"),), ())
+    shortlist = RankUncertainty(0.95, 10, 0, 0, (("alpha", "beta", "gamma"),), ())
     rows = (final, other, make_row("gamma", 2, 3, finalist=False, shortlist_rank=4, shortlist_score=9.5))
-    certainty = Certainty(0.95, 10, 0, 0, (), (), scope="finalists")
-    board = plain(("alpha", "beta", "gamma"), rows=rows, certainty=certainty, shortlist=shortlist, rule="two-phase")
+    phases = (
+        Phase("shortlist", PHASE.plan, ("alpha", "beta", "gamma"), shortlist),
+        Phase("final", PHASE.plan, ("alpha",), RankUncertainty(0.95, 10, 0, 0, (), ())),
+    )
+    ties = find_tie_groups(phases, rows)
+    board = plain(("alpha", "beta", "gamma"), rows=rows, phases=phases, tie_groups=ties, rule="two-phase")
     page = page_of(board)
     table = cells(page, "board")
     assert table[1][3] == "Objective phase"
@@ -261,7 +270,7 @@ def test_two_phases():
     assert "finalist" in table[2][1]
     # the finalist left the shortlist's group; the other two are still joined
     assert lanes_of(render_leaderboard(*board)) == [".", "t", "e"]
-    assert "tell alpha from all other finalists" in text_of(page.find("p", class_="summary")[0])
+    assert "significantly better than all other finalists" in text_of(page.find("p", class_="summary")[0])
     assert [item["text"] for item in page.find("option")][2] == "finalists"
 
 
@@ -275,7 +284,7 @@ def test_ipvg_2025_with_comparisons():
     snapshot = make_snapshot("ipvg2025-facial", {"alpha": values, "beta": worse}, pairs=pairs)
     page = page_of((snapshot, compute_leaderboard(snapshot, draws=50)))
     assert "3 of 3 comparisons count" in section(page, "people")
-    assert "People say which of two teams' videos is better" in section(page, "rules")
+    assert "People choose the better of two teams' videos" in section(page, "rules")
     assert "The first 3 are finalists" in section(page, "rules")
     assert [row[0] for row in cells(page, "board")[2:]] == ["1", "2"]
 
@@ -316,7 +325,9 @@ def test_contributions_of_rules_that_count_ranks(rule, total):
     row = make_row("alpha", 0, 3)
     points = {"m.id": 1.0, "m.err": 3.0, "look": 1.0}  # weights 2, 1, 1: 2 + 3 + 1 = 6, mean 1.5
     made = {name: replace(cell, points=points.get(name)) for name, cell in row.cells.items()}
-    page = page_of(plain(("alpha",), rows=(replace(row, cells=made, score=float(total)),), rule=rule))
+    phases = (Phase("ranking", Plan(rule, COLUMNS[:3])),)
+    rows = (replace(row, cells=made, score=float(total)),)
+    page = page_of(plain(("alpha",), rows=rows, rule=rule, phases=phases))
     assert cells(page, "runs")[-1] == ["Score", "", "", "", total]
 
 
@@ -513,7 +524,7 @@ def test_different_features_name_their_runs():
 
 def test_how_intervals_are_made():
     text = section(page_of(plain(("alpha", "beta"))), "ranking")
-    assert "drawn again 2,000 times (seed 0)" in text
+    assert "resampled 2,000 times with replacement (seed 0)" in text
     assert "A bracket joins neighbours" in text
 
 
@@ -523,7 +534,7 @@ def test_how_intervals_are_made():
 def test_an_empty_board():
     page = page_of(empty())
     assert text_of(page.find("p", class_="summary")[0]) == "Nobody is ranked yet. 0 teams on the board, 0 runs."
-    assert "No run has been handed in yet." in section(page, "ranking")
+    assert "No run has been submitted yet." in section(page, "ranking")
     assert "No team takes part yet." in section(page, "teams")
     assert not page.find("table", id="board")
 
@@ -534,8 +545,15 @@ def test_no_ranking_and_no_ratings():
                  reasons=(Reason("no_ranking", "The challenge declares no ranking."),))
         for at, name in enumerate(("alpha", "beta"))
     )  # fmt: skip
-    changes = {"certainty": None, "sensitivity": None, "people": PeopleInfo(0, 0), "points": (), "rule": "none"}
-    page = page_of(plain(("alpha", "beta"), rows=rows, **changes))
+    changes = {
+        "phases": (),
+        "tie_groups": (),
+        "sensitivity": None,
+        "ratings": RatingsInfo(0, 0),
+        "points": (),
+        "rule": "none",
+    }
+    page = page_of(plain(("alpha", "beta"), rows=rows, ratings=RatingsInfo(0, 0), **changes))
     assert cells(page, "board")[2][:3] == [f"{NO_VALUE} not ranked", "alphamain", f"{NO_VALUE}no ranking"]
     assert "0 of 0 ratings count" in section(page, "people")
 
@@ -666,11 +684,11 @@ def test_competing_runs_of_one_team_are_matched_by_their_labels():
     first = standings.rows[0]
     assert first.interval is not None and first.interval[1] > 1
     said = summary(snapshot, standings)
-    assert said.startswith(f"{first.label} is first; the data can't tell {first.label} from ")
+    assert said.startswith(f"{first.label} is first, but statistically tied with ")
     assert said.endswith("3 teams ranked with 6 runs.")
     assert {row.label for row in standings.rows} == {f"{team}/r{at}" for team in teams for at in (1, 2)}
     board = make_board(snapshot, standings)
-    assert all(line.tied and any(line.rail) for line in board.lines)
+    assert all(line.tied and any(line.brackets) for line in board.lines)
     assert next(iter(board.looks)) == first.label
     assert standings.sensitivity is not None
     assert all(None not in ranks for _, ranks in leave_out_rows(standings.sensitivity, standings)[1])
@@ -693,18 +711,18 @@ def test_a_run_that_does_not_compete_renames_no_team():
     standings = compute_leaderboard(snapshot, draws=200)
     labels = {(row.team, row.run): row.label for row in standings.rows}
     assert labels == {("a", "main"): "a", ("a/b", "main"): "a/b", ("a", "b"): "a/b (2)"}
-    assert standings.certainty is not None
-    assert standings.certainty.groups == (("a", "a/b"),)
+    assert standings.uncertainty is not None
+    assert standings.uncertainty.groups == (("a", "a/b"),)
     assert "a/b (2)" not in render_leaderboard(snapshot, standings)
 
 
 @pytest.mark.parametrize(
     ("most", "primary", "words"),
     [
-        (1, 1, "A team may hand in 1 run, which competes."),
-        (3, 1, "A team may hand in 3 runs; 1 primary run of them competes."),
-        (3, 2, "A team may hand in 3 runs; 2 primary runs of them compete."),
-        (2, 2, "A team may hand in 2 runs, which all compete."),
+        (1, 1, "A team may submit 1 run, which competes."),
+        (3, 1, "A team may submit 3 runs; 1 primary run of them competes."),
+        (3, 2, "A team may submit 3 runs; 2 primary runs of them compete."),
+        (2, 2, "A team may submit 2 runs, which all compete."),
     ],
 )
 def test_how_many_runs_compete_in_words(most, primary, words):

@@ -10,10 +10,21 @@ import re
 from dataclasses import replace
 
 import pytest
-from builders.leaderboards import COLUMNS, NASTY, empty, hostile, make_row, many, plain, realistic, realistic_standings
+from builders.leaderboards import (
+    COLUMNS,
+    NASTY,
+    empty,
+    hostile,
+    make_row,
+    many,
+    plain,
+    realistic,
+    realistic_standings,
+    tied,
+)
 
-from evalkit.leaderboard.model import CellInfo, Certainty, PeopleInfo
-from evalkit.leaderboard.table import Reason
+from evalkit.leaderboard.model import RatingsInfo
+from evalkit.leaderboard.table import Cell, Reason
 from evalkit.reports.leaderboard.tables import (
     latex_text,
     leaderboard_csv,
@@ -76,7 +87,7 @@ def test_csv_shows_the_unranked_and_other_runs():
 def test_json_holds_everything_and_no_nan():
     snapshot, standings = plain(("alpha", "beta"))
     odd = make_row("alpha", 0, 2)
-    odd = replace(odd, cells={**odd.cells, "m.err": CellInfo(math.nan, (math.inf, 1.0))})
+    odd = replace(odd, cells={**odd.cells, "m.err": Cell(1.0, (math.inf, math.nan))})
     standings = replace(standings, rows=(odd, *standings.rows[1:]))
     text = leaderboard_json(snapshot, standings)
     assert not re.search(r"NaN|Infinity", text)
@@ -85,12 +96,13 @@ def test_json_holds_everything_and_no_nan():
     assert found["board"]["digest"] == snapshot.digest
     assert found["board"]["number"] == 3
     parts = found["standings"]
-    assert parts["rows"][0]["cells"]["m.err"] | {"ci": None} == {
-        "value": None, "ci": None, "reason": None, "n": 0, "coverage": 1.0, "points": None, "best": False,
+    assert parts["rows"][0]["cells"]["m.err"] == {
+        "value": 1.0, "ci": [None, None], "reason": None, "n": 0, "coverage": 1.0, "points": None, "best": False,
+        "set_sizes": {},
     }  # fmt: skip
     assert [one["id"] for one in parts["columns"]] == [one.id for one in COLUMNS]
     assert parts["sensitivity"]["random"]["wins"] == [1.0, 0.0]
-    for part in ("certainty", "people", "points", "distributions", "breakdowns", "strengths"):
+    for part in ("phases", "tie_groups", "ratings", "points", "distributions", "breakdowns", "strengths"):
         assert parts[part], part
     default = {one["name"]: one["evalkit_default"] for one in found["rules"]}
     assert default["metrics[m.id].range"] is True
@@ -103,7 +115,7 @@ def test_latex_has_booktabs_bold_best_intervals_and_arrows():
     for rule in (r"\toprule", r"\midrule", r"\bottomrule"):
         assert text.count(rule) == 1
     assert r"Identity $\uparrow$ & ERR $\downarrow$ & Look $\uparrow$" in text
-    (first,) = [line for line in text.splitlines() if "alpha" in line]
+    (first,) = [line for line in text.splitlines() if " & alpha & " in line]
     assert first == (
         r"1 {\scriptsize [1, 2]} & alpha & $1.000$ & $\mathbf{1.000}$ {\scriptsize [$0.9900$, $1.010$]} & "
         r"$\mathbf{0}$ {\scriptsize [$0$, $0$]} & $\mathbf{5.000}$ \\"
@@ -151,7 +163,7 @@ def test_no_id_of_a_person_gets_out(make):
 
 def test_raters_are_numbers_in_json():
     found = json.loads(leaderboard_json(realistic(), realistic_standings()))
-    raters = found["standings"]["people"]["raters"]
+    raters = found["standings"]["ratings"]["raters"]
     assert [one["rater"] for one in raters] == [f"rater {at}" for at in range(1, 15)]
     assert found["decisions"][0]["about"] == "rater 14"
     assert found["decisions"][0]["reason"] == "rater 14 gave the same answer 168 times."
@@ -159,10 +171,10 @@ def test_raters_are_numbers_in_json():
 
 
 def test_no_people():
-    found = json.loads(leaderboard_json(*plain(("alpha",), people=None)))
-    assert found["standings"]["people"] is None
-    kept = json.loads(leaderboard_json(*plain(("alpha",), people=PeopleInfo(3, 2))))
-    assert kept["standings"]["people"]["counted"] == 2
+    found = json.loads(leaderboard_json(*plain(("alpha",), ratings=None)))
+    assert found["standings"]["ratings"] is None
+    kept = json.loads(leaderboard_json(*plain(("alpha",), ratings=RatingsInfo(3, 2))))
+    assert kept["standings"]["ratings"]["counted"] == 2
 
 
 # --- foreign text -----------------------------------------------------------------------------------------------------
@@ -234,7 +246,7 @@ def test_empty_boards_have_tables():
 
 def test_a_gap_is_a_dash_with_its_reason():
     row = make_row("alpha", 0, 1)
-    row = replace(row, cells={**row.cells, "m.err": CellInfo(None, None, "too_few_frames")}, interval=None)
-    snapshot, standings = plain(("alpha",), rows=(row,), certainty=Certainty(0.95, 10, 0, 0, (), ()))
+    row = replace(row, cells={**row.cells, "m.err": Cell(None, None, "too_few_frames")}, interval=None)
+    snapshot, standings = plain(("alpha",), rows=(row,), **tied())
     assert " & -- & " in leaderboard_latex(snapshot, standings)
     assert "\u2013 too\\_few\\_frames" in leaderboard_markdown(snapshot, standings)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from evalkit.board.filtering import Judged
 from evalkit.board.model import Snapshot
-from evalkit.leaderboard.answers import People
-from evalkit.leaderboard.model import PeopleInfo, RaterInfo
+from evalkit.leaderboard.answers import RatedColumns
+from evalkit.leaderboard.model import RaterInfo, RatingsInfo
 from evalkit.leaderboard.mos_columns import read_opinions
 from evalkit.leaderboard.pair_columns import read_comparisons
-from evalkit.leaderboard.runs import RunKey, Runs
+from evalkit.leaderboard.runs import Runs
+from evalkit.leaderboard.table import RunKey
 
 
-def read_people(
+def read_rated_columns(
     snapshot: Snapshot,
     field: Runs,
     judged: Judged,
@@ -19,7 +20,7 @@ def read_people(
     *,
     draws: int,
     seed: int,
-) -> People:
+) -> RatedColumns:
     """Return the columns that people make by the challenge's method.
 
     Args:
@@ -34,10 +35,10 @@ def read_people(
         return read_opinions(challenge, field, judged.counted, draws=draws, seed=seed)
     if challenge.ratings.method == "pairs":
         return read_comparisons(challenge, field, judged.counted_pairs, finalists, draws=draws, seed=seed)
-    return People()
+    return RatedColumns()
 
 
-def people_info(snapshot: Snapshot, judged: Judged, people: People) -> PeopleInfo | None:
+def ratings_info(snapshot: Snapshot, judged: Judged, people: RatedColumns) -> RatingsInfo | None:
     """Return what the columns rest on; ``None`` when the challenge asks nobody and nobody said anything."""
     method = snapshot.challenge.ratings.method
     if method == "none" and not (snapshot.ratings or snapshot.pairs):
@@ -60,7 +61,7 @@ def people_info(snapshot: Snapshot, judged: Judged, people: People) -> PeopleInf
         )
         for rater, (counted, total) in summary.raters.items()
     )
-    return PeopleInfo(
+    return RatingsInfo(
         total=summary.total,
         counted=summary.counted,
         reasons={str(code): count for code, count in summary.reasons.items()},
