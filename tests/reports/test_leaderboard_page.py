@@ -553,7 +553,7 @@ def test_no_ranking_and_no_ratings():
         "points": (),
         "rule": "none",
     }
-    page = page_of(plain(("alpha", "beta"), rows=rows, ratings=RatingsInfo(0, 0), **changes))
+    page = page_of(plain(("alpha", "beta"), rows=rows, **changes))
     assert cells(page, "board")[2][:3] == [f"{NO_VALUE} not ranked", "alphamain", f"{NO_VALUE}no ranking"]
     assert "0 of 0 ratings count" in section(page, "people")
 
