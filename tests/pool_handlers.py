@@ -116,7 +116,7 @@ def _forge(config: Any, body: bytes, length: int | None) -> None:
 
 
 def _extraction(config: Any) -> Any:
-    from evalkit.scoring.extract import Extraction
+    from evalkit.scoring.jobs import Extraction
 
     return Extraction("s", None, None, problem="lost", keys={"f": "k"}, computed=("f",))
 

@@ -22,13 +22,13 @@ from evalkit.media.container import first_video, is_cover, open_media, reason
 from evalkit.media.decoder_log import DecoderLog
 from evalkit.media.facts import MediaFacts, Mp4Facts
 from evalkit.media.mp4.index import read_index
-from evalkit.media.readers import AudioReader, FrameSink, Limits, Reader, VideoReader, nominal_rate
+from evalkit.media.readers import MAX_FRAMES, AudioReader, FrameSink, Reader, VideoReader, nominal_rate
 from evalkit.media.sampling import Times
 
 __all__ = [
+    "MAX_FRAMES",
     "FrameSink",
     "Inspection",
-    "Limits",
     "Picture",
     "RgbConverter",
     "Times",
@@ -53,28 +53,27 @@ class Inspection:
     passes: int = 1
 
 
-def inspect_media(path: Path, sinks: Sequence[FrameSink] = (), limits: Limits | None = None) -> Inspection:
+def inspect_media(path: Path, sinks: Sequence[FrameSink] = (), max_frames: int = MAX_FRAMES) -> Inspection:
     """Read ``path`` to the end; never raises because of the file's contents.
 
     The sinks plan on the time stamps of the packets. If the decoder delivers another number of frames than
     the container announces, the sinks plan again on the decoded frames and the file is read a second time.
     """
-    limits = limits or Limits()
     size = path.stat().st_size
     try:
         index = read_index(path)
-        planned = scan_times(path, limits)
-        inspection = _read(path, index, sinks, planned, limits)
+        planned = scan_times(path, max_frames)
+        inspection = _read(path, index, sinks, planned, max_frames)
         if sinks and len(inspection.times) != len(planned) and len(inspection.times):
             # Sinks rely on non-decreasing times, whatever the file states.
-            inspection = _read(path, index, sinks, np.maximum.accumulate(inspection.times), limits)
+            inspection = _read(path, index, sinks, np.maximum.accumulate(inspection.times), max_frames)
             inspection.passes = 2
     except MediaError as error:
         return Inspection(_unreadable(size, error), np.empty(0), complete=False, passes=0)
     return inspection
 
 
-def scan_times(path: Path, limits: Limits) -> Times:
+def scan_times(path: Path, max_frames: int = MAX_FRAMES) -> Times:
     """Return the display times (seconds, sorted) of the packets of the first video stream, without decoding.
 
     Raises:
@@ -90,7 +89,7 @@ def scan_times(path: Path, limits: Limits) -> Times:
             for packet in container.demux(stream):
                 if packet.size and not packet.is_discard:
                     stamps.append(packet.pts * base if packet.pts is not None else float("nan"))
-                    if len(stamps) >= limits.max_frames:
+                    if len(stamps) >= max_frames:
                         break
         except (av.error.FFmpegError, OSError, ValueError):
             pass  # the decoding pass raises the same error and reports it
@@ -131,7 +130,9 @@ def _packets(container: InputContainer, readers: Sequence[Reader], decoder_log: 
         yield packet
 
 
-def _read(path: Path, index: Mp4Facts | None, sinks: Sequence[FrameSink], planned: Times, limits: Limits) -> Inspection:
+def _read(
+    path: Path, index: Mp4Facts | None, sinks: Sequence[FrameSink], planned: Times, max_frames: int
+) -> Inspection:
     masks = [sink.plan(planned) for sink in sinks]
     decoder_log = DecoderLog()
     with ExitStack() as stack:
@@ -139,7 +140,7 @@ def _read(path: Path, index: Mp4Facts | None, sinks: Sequence[FrameSink], planne
             container = stack.enter_context(open_media(path))
         cover_count, audio_streams = sum(map(is_cover, container.streams.video)), container.streams.audio
         stream = first_video(container)
-        video = VideoReader(stream, decoder_log, sinks, masks, limits) if stream is not None else None
+        video = VideoReader(stream, decoder_log, sinks, masks, max_frames) if stream is not None else None
         audio = AudioReader(audio_streams[0], decoder_log) if audio_streams else None
         readers = {reader.stream.index: reader for reader in (video, audio) if reader is not None}
         if readers:

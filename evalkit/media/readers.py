@@ -44,11 +44,7 @@ class FrameSink(Protocol):
         """Take frame ``index``: (H, W, 3) uint8 RGB in display orientation. The array must not be kept or changed."""
 
 
-@dataclass
-class Limits:
-    """When to stop reading a very long file."""
-
-    max_frames: int = 200_000
+MAX_FRAMES = 200_000  # where reading a very long file stops
 
 
 @dataclass
@@ -109,11 +105,11 @@ class VideoReader(Reader):
         decoder_log: DecoderLog,
         sinks: Sequence[FrameSink],
         masks: Sequence[NDArray[np.bool_]],
-        limits: Limits,
+        max_frames: int,
     ) -> None:
         super().__init__(stream, decoder_log)
         self.sinks = list(zip(sinks, masks, strict=True))
-        self.limits = limits
+        self.max_frames = max_frames
         self.converter = RgbConverter()
         self.times: list[float] = []
         self.corrupt = self.interlaced = self.backward = self.size_changes = self.undelivered = 0
@@ -142,7 +138,7 @@ class VideoReader(Reader):
         if packet.size:
             self.packets += 1
         for frame in self.decode(packet):
-            if len(self.times) >= self.limits.max_frames:
+            if len(self.times) >= self.max_frames:
                 self.stopped_early = True
                 return
             self._frame(frame)

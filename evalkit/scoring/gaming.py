@@ -6,7 +6,7 @@ Nothing here changes a number: findings and fingerprints are added to rows that 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -15,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.challenges.model import ArchiveRules, SubmissionRules
-from evalkit.metrics.features.base import Item
+from evalkit.metrics.features.base import Item, feature_registry
 from evalkit.metrics.gaming import signature, stillness
 from evalkit.metrics.gaming.fingerprint import FINGERPRINT, square
 from evalkit.metrics.gaming.overlay import Island, small_grey
 from evalkit.metrics.gaming.sound_match import SoundMatch
 from evalkit.scoring.cache import CorruptEntryError, FeatureCache
-from evalkit.scoring.extract import Config, Extraction, Job
+from evalkit.scoring.dispatch import Run, run_jobs
+from evalkit.scoring.jobs import Config, Extraction, Job
 from evalkit.scoring.journal import Journal
 from evalkit.scoring.scorecard import Fingerprint, VideoScore
 from evalkit.submission.members import Member
@@ -31,10 +32,8 @@ from evalkit.validators.content import FROZEN_SHARE
 from evalkit.validators.findings import run_rules
 from evalkit.validators.gaming import GamingCase, VideoCopy, made_of_few
 from evalkit.validators.registry import rule_registry, rules_for
-from evalkit.workers.pool import JobResult
 
 Arrays = Mapping[str, NDArray[Any]]
-Run = Callable[[Config, Sequence[Job]], Iterable[JobResult]]
 LARGEST_REFERENCE = 1 << 40  # bytes
 HASH_BITS = 3  # of 63 that two equal stills may differ in
 MOST_TWINS = 100  # equal files or stills that are listed for one video
@@ -141,7 +140,9 @@ def read_references(testset: TestSet, cache: Path, run: Run, journal: Journal, *
         severities=dict.fromkeys(rule_registry(), "off"), archive=ArchiveRules(max_file_bytes=LARGEST_REFERENCE)
     )
     found: dict[str, Seen] = {}
-    for result in run(Config(cache=cache, features=(FINGERPRINT,), fresh=fresh, rules=rules), jobs):
+    config = Config(cache=cache, features=(FINGERPRINT,), fresh=fresh, rules=rules)
+    records = {FINGERPRINT: feature_registry()[FINGERPRINT].resolved_record()}
+    for result in run_jobs(run, config, jobs, records, archive_sha256=None):
         name = jobs[result.index].sample
         one = _seen(name, result.value, FeatureCache(cache)) if result.failure is None else None
         if one is None:

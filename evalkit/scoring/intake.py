@@ -8,16 +8,15 @@ from typing import Any
 
 from evalkit.challenges.model import Challenge
 from evalkit.errors import MediaError, TestSetError
-from evalkit.media.audio import audio_seconds
 from evalkit.media.facts import MediaFacts
-from evalkit.scoring.extract import Extraction
+from evalkit.scoring.jobs import Extraction
 from evalkit.submission.model import Submission
 from evalkit.testsets.model import Sample, TestSet
 from evalkit.validators.archive.check import blocks, check_archive
 from evalkit.validators.archive.names import junk
 from evalkit.validators.findings import Finding, Verdict, run_rules, verdict_of
 from evalkit.validators.layout import Layout, match_layout
-from evalkit.validators.registry import file_findings, rules_for
+from evalkit.validators.registry import rules_for
 
 SCHEMA = 1
 
@@ -112,10 +111,8 @@ def open_gate(submission: Submission, challenge: Challenge, testset: TestSet | N
     return Gate(tuple(findings), layout, refused=False, samples=samples)
 
 
-def file_report(
-    extraction: Extraction, path: str, challenge: Challenge, speech_seconds: float | None, *, in_folder: bool = False
-) -> FileReport:
-    """Return what the rules find in one file, from what the worker says of it; ``in_folder`` chooses the advice."""
+def file_report(extraction: Extraction, path: str, *, in_folder: bool) -> FileReport:
+    """Return the report on one file, from the worker's answer; ``in_folder`` chooses the advice."""
     if extraction.facts is None:
         finding = Finding(
             rule="archive.unreadable-member",
@@ -127,8 +124,7 @@ def file_report(
             sample=extraction.sample,
         )
         return FileReport(path, extraction.sample, None, (finding,))
-    findings = file_findings(extraction.facts, challenge.submission, path, speech_seconds)
-    return FileReport(path, extraction.sample, extraction.facts, tuple(findings))
+    return FileReport(path, extraction.sample, extraction.facts, extraction.findings)
 
 
 _FAILURES = {
@@ -159,6 +155,8 @@ def speech_lengths(testset: TestSet | None, challenge: Challenge, samples: Itera
     """
     if testset is None or challenge.submission.video.match_reference_seconds is None:
         return {}
+    from evalkit.media.audio import audio_seconds
+
     wanted = set(samples)
     lengths = {}
     for sample in testset:

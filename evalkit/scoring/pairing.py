@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from evalkit.errors import MediaError
 from evalkit.media.decode import iter_frames
-from evalkit.media.inspect import Limits, scan_times
+from evalkit.media.inspect import MAX_FRAMES, scan_times
 from evalkit.media.sampling import Indices, Times, at_times, frame_interval
 from evalkit.metrics.features.base import FeatureUnavailableError, PairSession, Picture
 
@@ -40,10 +40,10 @@ def pair_indices(candidate: Times, reference: Times) -> Indices:
 class PairedSink:
     """A frame sink for the candidate that reads the reference in step and feeds sessions with pairs."""
 
-    def __init__(self, reference: Path, sessions: Sequence[PairSession], limits: Limits) -> None:
+    def __init__(self, reference: Path, sessions: Sequence[PairSession], max_frames: int = MAX_FRAMES) -> None:
         self._reference = reference
         self._sessions = sessions
-        self._limits = limits
+        self._max_frames = max_frames
         self._problem: Exception | None = None
         self._matches: Indices = np.empty(0, dtype=np.int64)
         self._next = 0
@@ -56,7 +56,7 @@ class PairedSink:
         for session in self._sessions:
             session.restart()
         try:
-            reference = scan_times(self._reference, self._limits)
+            reference = scan_times(self._reference, self._max_frames)
         except (MediaError, OSError) as error:
             self._problem = FeatureUnavailableError("reference_video_unreadable", str(error))
             return mask

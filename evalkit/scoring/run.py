@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,8 +20,8 @@ from evalkit.metrics.gaming.fingerprint import FINGERPRINT
 from evalkit.metrics.quality.features import filmstrip_pictures
 from evalkit.scoring import aggregate
 from evalkit.scoring.cache import CorruptEntryError, FeatureCache
+from evalkit.scoring.dispatch import run_jobs
 from evalkit.scoring.engines.local import LocalEngine
-from evalkit.scoring.extract import Config, Extraction, Job
 from evalkit.scoring.gaming import mark_videos, read_references
 from evalkit.scoring.intake import (
     FileReport,
@@ -32,6 +32,7 @@ from evalkit.scoring.intake import (
     open_gate,
     speech_lengths,
 )
+from evalkit.scoring.jobs import Config, Extraction, Job
 from evalkit.scoring.journal import Journal
 from evalkit.scoring.plan import FILMSTRIP, Plan
 from evalkit.scoring.progress import Progress, Silent, shown
@@ -107,7 +108,7 @@ def score_run(
         rules=challenge.submission,
     )
     extracting = time.monotonic()
-    files, extractions = _extract(_Run(submission, challenge, testset, gate), config, options, "scoring")
+    files, extractions = _extract(_Run(submission, challenge, testset, gate, plan.records), config, options, "scoring")
     extracted = time.monotonic()
     intake = _intake(submission, challenge, gate, files)
     cache = FeatureCache(options.cache)
@@ -189,6 +190,7 @@ class _Run:
     challenge: Challenge
     testset: TestSet | None
     gate: Gate
+    records: Mapping[str, FeatureRecord] = field(default_factory=dict)
 
 
 def _extract(
@@ -203,7 +205,9 @@ def _extract(
     reports: dict[str, FileReport] = {}
     extractions: dict[str, Extraction] = {}
     # Closed at once when the loop is left by an exception: workers must not outlive it.
-    with shown(options.progress, title, len(jobs)) as progress, _results(options.engine, config, jobs) as results:
+    archive = run.submission.sha256 if run.submission.kind == "zip" else None
+    results = run_jobs(options.engine.run, config, jobs, run.records, archive)
+    with shown(options.progress, title, len(jobs)) as progress, closing(results):
         for result in results:
             sample = jobs[result.index].sample
             path = paths[sample]
@@ -213,22 +217,11 @@ def _extract(
             else:
                 extraction: Extraction = result.value
                 extractions[sample] = extraction
-                in_folder = run.submission.kind == "directory"
-                reports[sample] = file_report(extraction, path, run.challenge, speech.get(sample), in_folder=in_folder)
+                reports[sample] = file_report(extraction, path, in_folder=archive is None)
                 _log(options.journal, extraction, path)
             progress.step(sample)
     ordered = [job.sample for job in jobs]
     return {s: reports[s] for s in ordered}, {s: extractions[s] for s in ordered if s in extractions}
-
-
-@contextmanager
-def _results(engine: Engine, config: Config, jobs: Sequence[Job]) -> Iterator[Iterator[JobResult]]:
-    results = engine.run(config, jobs)
-    try:
-        yield results
-    finally:
-        if isinstance(results, Generator):
-            results.close()
 
 
 def _item(sample: str, run: _Run) -> Item:

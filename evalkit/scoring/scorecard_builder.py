@@ -12,8 +12,8 @@ from evalkit.media.facts import MediaFacts
 from evalkit.metrics.base import FeatureData, Metric, SetMetric, VideoInputs, VideoValue, metric_registry, unscored
 from evalkit.scoring import aggregate
 from evalkit.scoring.cache import CorruptEntryError, FeatureCache
-from evalkit.scoring.extract import Extraction
 from evalkit.scoring.intake import ValidationReport
+from evalkit.scoring.jobs import Extraction
 from evalkit.scoring.plan import FACTS, Plan
 from evalkit.scoring.scorecard import Event, MetricScore, VideoScore
 from evalkit.testsets.model import Sample, TestSet

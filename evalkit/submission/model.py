@@ -20,7 +20,7 @@ from typing import IO, Literal
 from evalkit.challenges.model import ArchiveRules
 from evalkit.errors import SubmissionError
 from evalkit.submission.members import Inconsistency, Member, walk_folder
-from evalkit.submission.references import FIX_FILE, FIX_ZIP, MemberRef, read_chunks, unreadable
+from evalkit.submission.references import FIX_ZIP, MemberRef, unreadable
 from evalkit.submission.zip.listing import Stamp, list_zip, stamp_of
 
 
@@ -170,11 +170,7 @@ class Submission:
 
 def _sha256_or_zeros(ref: MemberRef) -> bytes:
     """Return the SHA-256 of a file's contents, or as many NULs when it can't be read."""
-    part = hashlib.sha256()
     try:
-        with ref.open() as stream:
-            for chunk in read_chunks(stream, ref.member.path, FIX_FILE):
-                part.update(chunk)
+        return bytes.fromhex(ref.sha256())
     except SubmissionError:
-        return bytes(part.digest_size)
-    return part.digest()
+        return bytes(hashlib.sha256().digest_size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from collections.abc import Iterator
@@ -64,6 +65,22 @@ class MemberRef:
         except (*DAMAGE_ERRORS, OSError) as error:
             raise unreadable(shown, error, self._fix) from None
 
+    def sha256(self) -> str:
+        """Return the SHA-256 of the contents as hex.
+
+        Raises:
+            SubmissionError: when they can't be read.
+        """
+        digest = hashlib.sha256()
+        with self.open() as stream:
+            for chunk in read_chunks(stream, self.member.path, self._fix):
+                digest.update(chunk)
+        return digest.hexdigest()
+
+    def is_current(self) -> bool:
+        """Whether the archive is as it was when it was listed; a folder's files are looked at when they are opened."""
+        return self.stamp is None or stamp_of(self.archive) == self.stamp
+
     @property
     def _fix(self) -> str:
         return FIX_FILE if self.stamp is None else FIX_ZIP
@@ -89,7 +106,7 @@ class MemberRef:
             return write_checked(chunks, destination, size=self.member.size, limit=limit, shown=shown)
 
     def _open_in_zip(self, stamp: Stamp) -> IO[bytes]:
-        if stamp_of(self.archive) != stamp:
+        if not self.is_current():
             raise SubmissionError(f"{self.archive} changed while it was being read.", fix="Run again.")
         archive, listed = opened(os.getpid(), self.archive, stamp)
         return open_strictly(archive, listed[self.member.header_offset or 0, self.member.raw_name])

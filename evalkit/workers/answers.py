@@ -94,6 +94,8 @@ def _parts(value: Any) -> Any:
         return _packed(value.model_dump())
     if is_dataclass(value) and not isinstance(value, type):
         return {"dict": [[field.name, _parts(getattr(value, field.name))] for field in fields(value)]}
+    if isinstance(value, tuple):
+        return {"tuple": [_parts(part) for part in value]}
     return _packed(value)
 
 

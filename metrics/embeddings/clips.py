@@ -203,11 +203,11 @@ class ReferenceI3DSession(Session):
             FeatureUnavailableError: ``reference_video_unreadable``, ``reference_video_too_short``.
         """
         from evalkit.media.decode import iter_frames
-        from evalkit.media.inspect import Limits, scan_times
+        from evalkit.media.inspect import scan_times
 
         embedder = _Embedder(self._network)
         try:
-            frames = len(scan_times(self._reference, Limits()))
+            frames = len(scan_times(self._reference))
             wanted = wanted_frames(frames, every_clip=self._every_clip)
             for rgb in islice(iter_frames(self._reference), wanted):
                 embedder.add(rgb)

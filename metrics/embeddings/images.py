@@ -158,11 +158,11 @@ class ReferenceInceptionSession(Session):
             FeatureUnavailableError: ``reference_video_unreadable``.
         """
         from evalkit.media.decode import iter_frames
-        from evalkit.media.inspect import Limits, scan_times
+        from evalkit.media.inspect import scan_times
 
         session = InceptionSession(self._network, self._sampling)
         try:
-            mask = session.plan(scan_times(self._reference, Limits()))
+            mask = session.plan(scan_times(self._reference))
             seen = 0
             for index, rgb in enumerate(iter_frames(self._reference)):
                 if index < len(mask) and mask[index]:

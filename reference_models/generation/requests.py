@@ -10,7 +10,7 @@ from evalkit.challenges.model import Challenge, SubmissionRules
 from evalkit.errors import MediaError
 from evalkit.media.audio import audio_seconds
 from evalkit.media.container import open_media
-from evalkit.media.inspect import Limits, scan_times
+from evalkit.media.inspect import scan_times
 from evalkit.media.sampling import frame_interval
 from evalkit.reference_models.generators.base import GenerationError, GenerationRequest, VideoTarget, sample_seed
 from evalkit.reference_models.generators.inputs import read_image_file
@@ -100,7 +100,7 @@ class RequestBuilder:
         if sample.audio:
             return audio_seconds(self.testset.path(sample.audio))
         if sample.reference_video:
-            times = scan_times(self.testset.path(sample.reference_video), Limits())
+            times = scan_times(self.testset.path(sample.reference_video))
             return len(times) * frame_interval(times, default=1 / DEFAULT_FPS)
         if sample.timeline:
             return max(event.end for event in sample.timeline)

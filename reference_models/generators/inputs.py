@@ -17,7 +17,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from evalkit.errors import MediaError
 from evalkit.media.audio import NoAudioError, read_audio
 from evalkit.media.decode import iter_frames
-from evalkit.media.inspect import Limits, scan_times
+from evalkit.media.inspect import scan_times
 from evalkit.media.sampling import AtRate, frame_interval
 from evalkit.reference_models.generators.base import GenerationError, GenerationRequest, RgbImage
 
@@ -59,7 +59,7 @@ def open_reference(path: Path, min_fps: float = 0.0, max_fps: float = float("inf
     Raises:
         MediaError: there is no video frame.
     """
-    times = scan_times(path, Limits())
+    times = scan_times(path)
     if not len(times):
         raise MediaError(f"{path} has no video frames.")
     own = nearest_common_rate(1.0 / frame_interval(times, default=1 / 25))

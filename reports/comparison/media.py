@@ -13,7 +13,7 @@ from evalkit.metrics.quality.features import filmstrip_pictures
 from evalkit.reports.comparison.inputs import Entry
 from evalkit.scoring.cache import CorruptEntryError, FeatureCache
 from evalkit.scoring.engines.local import LocalEngine
-from evalkit.scoring.extract import Config, Extraction, Job
+from evalkit.scoring.jobs import Config, Extraction, Job
 from evalkit.scoring.plan import FILMSTRIP
 from evalkit.scoring.progress import Progress, Silent, shown
 from evalkit.submission.model import Submission

@@ -15,7 +15,7 @@ from clip_tools import ffmpeg, ffprobe, grey_planes, patch_edit, patch_matrix, w
 from evalkit.media.colour import luma
 from evalkit.media.container import open_media
 from evalkit.media.decode import iter_frames
-from evalkit.media.inspect import Limits, inspect_media, scan_times
+from evalkit.media.inspect import inspect_media, scan_times
 
 pytestmark = pytest.mark.ffmpeg
 
@@ -96,7 +96,7 @@ def test_number_of_frames_and_times_are_those_of_ffprobe(shared, name):
     assert len(inspection.times) == len(expected)
     np.testing.assert_allclose(inspection.times, expected, rtol=0, atol=1e-6)
     if name != "nasty/truncated_moov_ok.mp4":  # its last packet is cut in two and gives no frame
-        np.testing.assert_allclose(scan_times(path, Limits()), inspection.times, rtol=0, atol=1e-6)
+        np.testing.assert_allclose(scan_times(path), inspection.times, rtol=0, atol=1e-6)
 
 
 @pytest.mark.shared
@@ -125,7 +125,7 @@ def test_edit_list_that_skips_whole_groups_of_pictures_is_not_truncation(tmp_pat
     assert (video.frames, video.missing_packets, video.decode_errors) == (50, 0, 0)
     assert video.header_frames == video.packets < 100
     assert video.duration_seconds == pytest.approx(2.0)
-    np.testing.assert_allclose(scan_times(path, Limits()), inspection.times, atol=1e-9)
+    np.testing.assert_allclose(scan_times(path), inspection.times, atol=1e-9)
 
 
 def test_b_frames_come_in_display_order(tmp_path):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from builders.clips import Recorder, facts_of
 
-from evalkit.media.inspect import Inspection, Limits, RgbConverter, inspect_media, scan_times
+from evalkit.media.inspect import Inspection, RgbConverter, inspect_media, scan_times
 
 
 def lying(plain: Path, target: Path) -> Path:
@@ -137,13 +137,13 @@ def test_without_sinks_a_wrong_index_costs_no_second_pass(tmp_path, plain):
 
 def test_limit_stops_the_reading(plain):
     sink = Recorder()
-    inspection = inspect_media(plain, [sink], Limits(max_frames=7))
+    inspection = inspect_media(plain, [sink], max_frames=7)
     assert inspection.facts.video.stopped_early
     assert inspection.facts.video.frames == 7
     assert not inspection.complete
     assert [number for _, _, number in sink.got] == list(range(7))
-    assert len(scan_times(plain, Limits(max_frames=7))) == 7
-    assert not inspect_media(plain, [Recorder()], Limits(max_frames=50)).facts.video.stopped_early
+    assert len(scan_times(plain, max_frames=7)) == 7
+    assert not inspect_media(plain, [Recorder()], max_frames=50).facts.video.stopped_early
 
 
 def test_exception_of_a_sink_is_the_callers(plain):

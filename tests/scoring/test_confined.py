@@ -12,7 +12,7 @@ from evalkit.challenges.model import ArchiveRules
 from evalkit.errors import UsageError
 from evalkit.metrics.features.base import Item, WeightFile
 from evalkit.scoring.engines.local import LocalEngine, absolute, default_sandbox
-from evalkit.scoring.extract import Config, Job
+from evalkit.scoring.jobs import Config, Job
 from evalkit.submission.members import Member
 from evalkit.submission.references import MemberRef
 

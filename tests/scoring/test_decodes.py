@@ -10,7 +10,8 @@ from sync_networks import write_video
 from evalkit.challenges.model import SubmissionRules
 from evalkit.metrics.features.base import Extractor, FeatureRecord, FeatureUnavailableError, Item, Session
 from evalkit.scoring import extract
-from evalkit.scoring.extract import Config, Handler, Job
+from evalkit.scoring.extract import Handler
+from evalkit.scoring.jobs import Config, Job
 from evalkit.submission.model import Submission
 
 

@@ -27,7 +27,8 @@ from evalkit.metrics.features.base import (
 )
 from evalkit.scoring import extract
 from evalkit.scoring.cache import FeatureCache
-from evalkit.scoring.extract import Config, Extraction, Handler, Job
+from evalkit.scoring.extract import Handler
+from evalkit.scoring.jobs import Config, Extraction, Job
 from evalkit.submission.model import Submission
 
 BUILT_IN = ("paired_pixels", "filmstrip")
@@ -331,7 +332,7 @@ def test_an_upstream_entry_that_goes_during_the_run_is_no_lasting_reason(config,
     (kept,), (own,) = entries(settings, "a"), entries(settings, "b")
     own.unlink()
     handler = Handler(settings)
-    load = handler.cache.load
+    load = handler.lookup.cache.load
 
     def load_and_lose(name, key):
         found = load(name, key)
@@ -339,7 +340,7 @@ def test_an_upstream_entry_that_goes_during_the_run_is_no_lasting_reason(config,
             kept.unlink(missing_ok=True)
         return found
 
-    handler.cache.load = load_and_lose
+    handler.lookup.cache.load = load_and_lose
     lost = handler(job)
     assert (list(lost.errors), lost.computed, entries(settings, "b")) == (["b"], (), [])
     assert "'a'" in lost.errors["b"].strip().splitlines()[-1]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evalkit.media.encode import write_video
-from evalkit.media.inspect import Limits, inspect_media
+from evalkit.media.inspect import MAX_FRAMES, inspect_media
 from evalkit.metrics.features.base import FeatureUnavailableError, PairSession
 from evalkit.scoring.pairing import PairedSink, pair_indices
 
@@ -102,11 +102,10 @@ def clip(path, count, fps, first=0):
     return path
 
 
-def paired(candidate, reference, limits=None):
-    limits = limits or Limits()
+def paired(candidate, reference, max_frames=MAX_FRAMES):
     sessions = [Numbers(), Numbers()]
-    sink = PairedSink(reference, sessions, limits)
-    inspection = inspect_media(candidate, [sink], limits)
+    sink = PairedSink(reference, sessions, max_frames)
+    inspection = inspect_media(candidate, [sink], max_frames)
     assert sessions[0].seen == sessions[1].seen
     return sessions[0].seen, sink, inspection
 
@@ -147,10 +146,10 @@ def test_second_pass_starts_all_over(tmp_path, monkeypatch):
     candidate, reference = clip(tmp_path / "c.mp4", 30, 25), clip(tmp_path / "r.mp4", 30, 25)
     real = module.scan_times
     monkeypatch.setattr(
-        module, "scan_times", lambda path, limits: clock(33, 25) if path == candidate else real(path, limits)
+        module, "scan_times", lambda path, most: clock(33, 25) if path == candidate else real(path, most)
     )
     session = Numbers()
-    sink = PairedSink(reference, [session], Limits())
+    sink = PairedSink(reference, [session])
     plans = []
     original = sink.plan
     sink.plan = lambda times: (plans.append(len(times)), original(times))[1]
@@ -182,7 +181,7 @@ def test_reference_that_breaks_off_is_a_reason(tmp_path):
 
 
 def test_limit_holds_for_the_reference_too(tmp_path):
-    seen, sink, _ = paired(clip(tmp_path / "c.mp4", 20, 25), clip(tmp_path / "r.mp4", 20, 25), Limits(max_frames=7))
+    seen, sink, _ = paired(clip(tmp_path / "c.mp4", 20, 25), clip(tmp_path / "r.mp4", 20, 25), max_frames=7)
     sink.check()
     assert [pair[0] for pair in seen] == list(range(7))
 
@@ -197,7 +196,7 @@ def test_failing_session_stops_the_pairs_but_not_the_reading(tmp_path, error):
 
     session = Failing()
     candidate = clip(tmp_path / "c.mp4", 10, 25)
-    sink = PairedSink(clip(tmp_path / "r.mp4", 10, 25), [session], Limits())
+    sink = PairedSink(clip(tmp_path / "r.mp4", 10, 25), [session])
     inspection = inspect_media(candidate, [sink])
     assert inspection.facts.video.frames == 10 and len(session.seen) == 4
     with pytest.raises(type(error)) as caught:

@@ -14,7 +14,7 @@ from evalkit import api
 from evalkit.errors import InputError
 from evalkit.metrics.base import Metric, MetricRecord, SetMetric, SetValue, VideoValue
 from evalkit.scoring.engines.local import LocalEngine
-from evalkit.scoring.extract import Config, Job
+from evalkit.scoring.jobs import Config, Job
 from evalkit.scoring.plan import make_plan
 from evalkit.scoring.progress import Silent
 from evalkit.scoring.run import Options, validate_run

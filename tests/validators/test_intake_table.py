@@ -19,8 +19,8 @@ import pytest
 import evalkit
 from evalkit.challenges.model import load_challenge
 from evalkit.errors import SubmissionError
-from evalkit.scoring.extract import Extraction
 from evalkit.scoring.intake import file_report, open_gate
+from evalkit.scoring.jobs import Extraction
 from evalkit.submission.model import Submission
 from evalkit.text import escape_for_display
 from evalkit.validators.findings import Finding, verdict_of

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from evalkit.errors import MachineError, StorageError, WeightsError
-from evalkit.scoring.extract import Extraction
+from evalkit.scoring.jobs import Extraction
 from evalkit.workers import pool
 from evalkit.workers.pool import JobResult, Workers
 

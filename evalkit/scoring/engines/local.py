@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from evalkit.errors import UsageError
-from evalkit.scoring.extract import Config, Job
+from evalkit.scoring.jobs import Config, Job
 from evalkit.text import escape_for_display
 from evalkit.workers.pool import JobResult, Workers
 from evalkit.workers.sandbox import LEVELS, Level, Limits
@@ -59,7 +59,7 @@ class LocalEngine:
         self.sandbox = default_sandbox() if sandbox is None else sandbox
 
     def run(self, config: Config, jobs: Sequence[Job]) -> Iterator[JobResult]:
-        """Yield an `evalkit.scoring.extract.Extraction` (or a failure) per job, in the order they finish."""
+        """Yield an `evalkit.scoring.jobs.Extraction` (or a failure) per job, in the order they finish."""
         if not jobs:
             return iter(())
         limits = Limits(

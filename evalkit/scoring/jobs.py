@@ -1,0 +1,81 @@
+"""What travels between the parent of a run and its workers: the settings, a job per video, and the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from evalkit.challenges.model import SubmissionRules
+from evalkit.media.facts import MediaFacts
+from evalkit.metrics.features.base import Item, WeightFile
+from evalkit.submission.references import MemberRef
+from evalkit.validators.findings import Finding
+from evalkit.workers.answers import answer_record
+
+
+@dataclass(frozen=True)
+class Config:
+    """The settings that all jobs of a run share.
+
+    Args:
+        cache: folder of the feature cache.
+        features: names, each after the features that it needs; empty to inspect only.
+        weights: role -> checked file.
+        device: ``cpu`` or ``cuda``.
+        fresh: compute again even what is cached.
+        rules: the challenge's; no feature is computed for a file that breaks one.
+    """
+
+    cache: Path
+    features: tuple[str, ...] = ()
+    weights: Mapping[str, WeightFile] = field(default_factory=dict)
+    device: str = "cpu"
+    fresh: bool = False
+    rules: SubmissionRules = field(default_factory=SubmissionRules)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file of the submission and the sample it answers (``item.video`` is filled in by the worker)."""
+
+    sample: str
+    member: MemberRef
+    item: Item
+    speech_seconds: float | None = None
+
+
+@answer_record
+@dataclass(frozen=True)
+class Extraction:
+    """A worker's answer about one file.
+
+    Args:
+        sha256: digest of the file's content; ``None`` when it could not be copied out of the archive.
+        facts: ``None`` in the same case.
+        problem: why it could not be copied.
+        findings: what the file rules find in the facts.
+        keys: feature -> cache key, for every feature asked for unless the file was refused.
+        decodes: how often the file was decoded: 0 from the cache, 1, or 2 when its index was wrong; and once more for
+            every feature that had to read it itself.
+        computed: features computed now; the others came from the cache.
+        errors: feature -> traceback, for extractors that failed.
+        notes: cache entries that had to be computed again.
+        seconds: wall time by stage.
+        features: seconds of work by extractor, its networks included.
+        networks: seconds of forward passes by network.
+    """
+
+    sample: str
+    sha256: str | None
+    facts: MediaFacts | None
+    problem: str | None = None
+    findings: tuple[Finding, ...] = ()
+    keys: Mapping[str, str] = field(default_factory=dict)
+    decodes: int = 0
+    computed: tuple[str, ...] = ()
+    errors: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    features: Mapping[str, float] = field(default_factory=dict)
+    networks: Mapping[str, float] = field(default_factory=dict)

@@ -1,0 +1,219 @@
+"""What the feature cache holds of a video, by the digest of its content.
+
+Workers ask before they decode a file. The parent asks before it starts a worker: a run whose features are all in the
+cache starts none. The parent decompresses nothing for that. It knows the digest of a member of a ZIP from an earlier
+run on the same archive.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evalkit.challenges.model import SubmissionRules
+from evalkit.errors import SubmissionError
+from evalkit.media.facts import FACTS_VERSION, MediaFacts
+from evalkit.metrics.base import FeatureData
+from evalkit.metrics.features.base import FeatureRecord, Item, WeightFile
+from evalkit.scoring.cache import CorruptEntryError, FeatureCache, feature_key
+from evalkit.scoring.jobs import Extraction
+from evalkit.submission.references import MemberRef
+from evalkit.validators.findings import Finding, verdict_of
+from evalkit.validators.registry import file_findings
+from evalkit.weights.store import file_sha256
+
+FACTS = FeatureRecord(name="facts", version=FACTS_VERSION, title="facts measured while reading the file to its end")
+_DIGESTS = "digests"  # cache folder: member of a ZIP -> SHA-256 of its content
+
+
+@dataclass
+class Lookup:
+    """Looks for the facts and the features of files.
+
+    Args:
+        cache: the feature cache.
+        records: feature -> its record, each after the features that it needs.
+        weights: role -> checked file.
+        rules: the challenge's; a file that breaks one with severity error has no features.
+        fresh: find nothing, so that everything is computed again.
+    """
+
+    cache: FeatureCache
+    records: Mapping[str, FeatureRecord]
+    weights: Mapping[str, WeightFile]
+    rules: SubmissionRules
+    fresh: bool = False
+
+    def find(self, item: Item, path: str, digest: str, speech_seconds: float | None) -> Cached:
+        """Return what is known of the file with the content ``digest``.
+
+        Args:
+            item: the sample's reference files.
+            path: name of the file in the submission, for findings.
+            digest: SHA-256 of the content.
+            speech_seconds: length of the sample's speech, where a rule compares it.
+        """
+        found = Cached(self, path, digest, speech_seconds, facts_key=feature_key(FACTS, {}, {"video": digest}, {}))
+        found.set_facts(self._facts(found))
+        if not found.refused:
+            found.keys = self._keys(item, digest)
+            found.missing = [name for name, key in found.keys.items() if self.load(name, key, found.notes) is None]
+        return found
+
+    def load(self, name: str, key: str, notes: list[str]) -> FeatureData | None:
+        """Return a feature, or ``None`` when it must be computed; an unreadable entry is added to ``notes``."""
+        if self.fresh:
+            return None
+        try:
+            return self.cache.load(name, key)
+        except CorruptEntryError as error:
+            notes.append(f"cache entry computed again: {error}")
+            return None
+
+    def _facts(self, found: Cached) -> MediaFacts | None:
+        data = self.load(FACTS.name, found.facts_key, found.notes)
+        if data is None or data.arrays is None:
+            return None
+        try:
+            return MediaFacts.model_validate_json(str(data.arrays["facts"]))
+        except (KeyError, ValueError):
+            found.notes.append("cache entry computed again: its facts are not those of this version")
+            return None
+
+    def _keys(self, item: Item, digest: str) -> dict[str, str]:
+        keys: dict[str, str] = {}
+        for name, record in self.records.items():
+            inputs: dict[str, Any] = {part: _input_digest(part, item, digest) for part in sorted(record.inputs)}
+            needs = {need: keys[need] for need in record.needs}
+            keys[name] = feature_key(record, weights_of(record, self.weights), inputs, needs)
+        return keys
+
+
+@dataclass
+class Cached:
+    """What is known of one file.
+
+    Args:
+        path, digest, speech_seconds: as given to `Lookup.find`.
+        facts_key: cache key of the facts.
+        facts: ``None`` until the file was read.
+        findings: what the file rules find in the facts.
+        keys: feature -> cache key; empty for a refused file.
+        missing: features that must be computed.
+        notes: cache entries that must be computed again, and why.
+    """
+
+    lookup: Lookup
+    path: str
+    digest: str
+    speech_seconds: float | None
+    facts_key: str
+    facts: MediaFacts | None = None
+    findings: tuple[Finding, ...] = ()
+    keys: dict[str, str] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is left to read or to compute."""
+        return self.facts is not None and not self.missing
+
+    @property
+    def refused(self) -> bool:
+        """Whether the file breaks a rule of severity error, so that nothing of it is scored."""
+        return verdict_of(self.findings) == "error"
+
+    def set_facts(self, facts: MediaFacts | None) -> None:
+        """Take the facts and check them by the file rules; a refused file has no features."""
+        self.facts = facts
+        if facts is not None:
+            self.findings = tuple(file_findings(facts, self.lookup.rules, self.path, self.speech_seconds))
+        if self.refused:
+            self.keys, self.missing = {}, []
+
+    def extraction(self, sample: str, *, errors: Mapping[str, str] | None = None, **work: Any) -> Extraction:
+        """Return the answer about this file; ``work`` says what had to be done for it."""
+        failed = errors or {}
+        return Extraction(
+            sample,
+            self.digest,
+            self.facts,
+            findings=self.findings,
+            keys={name: key for name, key in self.keys.items() if name not in failed},
+            errors=failed,
+            notes=tuple(self.notes),
+            **work,
+        )
+
+
+def known_digest(cache: FeatureCache, member: MemberRef, archive_sha256: str | None) -> str | None:
+    """Return the SHA-256 of a member's content without decompressing it, or ``None`` when it is not known.
+
+    Args:
+        cache: where `remember_digest` wrote it.
+        member: of a ZIP, or a file of a folder, which is read.
+        archive_sha256: of the ZIP; ``None`` for a folder.
+    """
+    if archive_sha256 is None:
+        try:
+            return member.sha256()
+        except SubmissionError:
+            return None  # the worker that reads it says what is wrong
+    if not member.is_current():
+        return None
+    try:
+        data = cache.load(_DIGESTS, _digest_key(member, archive_sha256))
+    except CorruptEntryError:
+        return None
+    return str(data.arrays["sha256"]) if data is not None and data.arrays is not None else None
+
+
+def remember_digest(cache: FeatureCache, member: MemberRef, archive_sha256: str | None, digest: str) -> None:
+    """Write the digest of a member of a ZIP to the cache.
+
+    Raises:
+        StorageError: when it can't be written.
+    """
+    if archive_sha256 is not None:
+        arrays = {"sha256": np.array(digest)}
+        cache.store(_DIGESTS, _digest_key(member, archive_sha256), FeatureData(arrays))
+
+
+def weights_of(record: FeatureRecord, weights: Mapping[str, WeightFile]) -> dict[str, WeightFile]:
+    """Return the files that the feature uses, of those that the run has."""
+    roles = (*record.weights, *record.optional_weights)
+    return {role: weights[role] for role in roles if role in weights}
+
+
+def _digest_key(member: MemberRef, archive_sha256: str) -> str:
+    place = [archive_sha256, member.member.raw_name.hex(), member.member.header_offset]
+    return hashlib.sha256(json.dumps(place).encode()).hexdigest()
+
+
+def _input_digest(part: str, item: Item, digest: str) -> Any:
+    if part == "video":
+        return digest
+    if part == "reference_images":
+        return [_digest(path) for path in item.reference_images]
+    if part == "text":
+        return item.text
+    path = item.reference_video if part == "reference_video" else item.audio
+    return _digest(path) if path and path.exists() else None
+
+
+@lru_cache(maxsize=4096)
+def _known(path: Path, size: int, modified: int) -> str:  # size and time: a changed file is hashed again
+    return file_sha256(path)
+
+
+def _digest(path: Path) -> str:
+    state = path.stat()
+    return _known(path, state.st_size, state.st_mtime_ns)
