@@ -46,7 +46,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "evalkit.validators",
     ),
     ("evalkit.scoring",),
-    ("evalkit.board",),
+    ("evalkit.board", "evalkit.crosscheck"),
     ("evalkit.leaderboard", "evalkit.rating_report"),
     ("evalkit.reports", "evalkit.reference_models"),
     ("evalkit.api",),

@@ -12,7 +12,7 @@ from evalkit.cli.options import as_json as json_option
 from evalkit.cli.options import backbones_option, example, progress_on, quiet_option
 
 if TYPE_CHECKING:
-    from evalkit.scoring.crosscheck import Crosscheck, Row
+    from evalkit.crosscheck.compare import Crosscheck, CrosscheckRow
 
 INCOMPLETE = 3
 
@@ -27,7 +27,7 @@ INCOMPLETE = 3
 @click.option(
     "--audio",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Speech that belongs to it (default: its own sound).",
+    help="Speech that belongs to it (default: its own audio).",
 )
 @backbones_option
 @click.option(
@@ -48,8 +48,8 @@ def crosscheck(
 
     Exit code 0 when every way gave numbers, 3 when one did not (no track, no ffmpeg, no oracle environment).
     """
-    from evalkit.scoring.crosscheck import crosscheck as compare
-    from evalkit.scoring.crosscheck import find_oracles
+    from evalkit.crosscheck.compare import crosscheck as compare
+    from evalkit.crosscheck.compare import find_oracles
     from evalkit.weights.manifest import load_backbones
 
     result = compare(
@@ -79,8 +79,8 @@ def print_rows(result: Crosscheck) -> None:
     from evalkit.text import escape_for_display
 
     table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
-    for title in ("way", "sound", "confidence", "distance", "offset", "tracks"):
-        table.add_column(title, justify="left" if title in {"way", "sound"} else "right", no_wrap=True)
+    for title in ("way", "audio", "confidence", "distance", "offset", "tracks"):
+        table.add_column(title, justify="left" if title in {"way", "audio"} else "right", no_wrap=True)
     for row in result.rows:
         table.add_row(*(escape(cell) for cell in _cells(row)))
     console = Console(highlight=False)
@@ -96,8 +96,8 @@ def print_rows(result: Crosscheck) -> None:
     console.print(f"Backbones '{escape(escape_for_display(result.backbones))}'. Offsets in frames of 25 a second.")
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _cells(row: CrosscheckRow) -> tuple[str, ...]:
     if row.confidence is None or row.distance is None or row.offset is None:
-        return row.id, row.sound, "-", "-", "-", str(len(row.tracks))
+        return row.id, row.audio, "-", "-", "-", str(len(row.tracks))
     numbers = (f"{row.confidence:.3f}", f"{row.distance:.3f}", f"{row.offset:+.0f}")
-    return row.id, row.sound, *numbers, str(len(row.tracks))
+    return row.id, row.audio, *numbers, str(len(row.tracks))

@@ -1,8 +1,8 @@
-"""Lip sync of one video by every way at hand, side by side: in memory, through files, and the reference package.
+"""Lip sync of one video in every available way, side by side: in memory, through files, and the reference package.
 
 Four rows: ``sync.latentsync`` and ``sync.mocha`` as evalkit scores them, ``sync.replicate`` through LatentSync's files,
-and syncnet-python itself, run in an environment of its own with the same weights. Each of the first two stands beside
-the one that it should be near to.
+and syncnet-python itself, run in an environment of its own with the same weights. Each of the first two is compared
+with the one that it should agree with.
 """
 
 from __future__ import annotations
@@ -56,12 +56,12 @@ _NO_ORACLES = (
 
 
 @dataclass(frozen=True)
-class Row:
-    """What one implementation says.
+class CrosscheckRow:
+    """What one implementation measures.
 
     Args:
         id: the family of metrics, or the package.
-        sound: ``given`` or ``own``, the video's.
+        audio: ``given`` or ``own`` (of the video).
         confidence, distance, offset: of the video; ``None`` with a ``reason``. The package gives no offset of a video:
             it is that of its most confident track.
         tracks: the same of each track.
@@ -72,7 +72,7 @@ class Row:
     """
 
     id: str
-    sound: str
+    audio: str
     confidence: float | None = None
     distance: float | None = None
     offset: float | None = None
@@ -92,7 +92,7 @@ class Row:
 class Crosscheck:
     """The rows, and what they were made with."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[CrosscheckRow, ...]
     backbones: str
     weights: Mapping[str, str]
 
@@ -122,19 +122,19 @@ def crosscheck(
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> Crosscheck:
-    """Score one video by all ways.
+    """Score one video in all ways.
 
     Args:
         video: the file.
         backbones: have the roles ``sync_detector`` and ``syncnet``.
-        audio: speech that belongs to the video; without it the video's own sound is used everywhere. The files of
-            ``sync.replicate`` have the video's own sound in any case, as the script knows no other.
+        audio: speech that belongs to the video; without it the video's own audio is used everywhere. The files of
+            ``sync.replicate`` have the video's own audio in any case, as the script knows no other.
         oracles: interpreter that can import syncnet-python.
         device: ``cpu`` or ``cuda``, of evalkit's own rows.
-        progress: told of every finished way.
+        progress: found of every finished way.
 
     Raises:
-        WeightsError: a weights file is missing or another one.
+        WeightsError: a weights file is missing or has another digest.
         InputError: the video or the speech can't be read.
     """
     weights = {role: _weight(backbones, role) for role in (DETECTOR, NETWORK)}
@@ -151,7 +151,7 @@ def crosscheck(
             guards[extractor.record.name] = Guard(partial(extractor.open, item, {}))
         facts = inspect_media(video, [GuardedSession(guard) for guard in guards.values()]).facts
         if facts.video is None or facts.video.frames == 0:
-            raise MediaError(f"{video} is no video that can be read.", found=facts.open_error or "no frame")
+            raise MediaError(f"{video} can't be read as a video.", found=facts.open_error or "no frame")
         data = _finished(guards["syncnet"])
         rows = [_row("sync.latentsync", data, sound, _MEANS), _row("sync.mocha", data, sound, _BESTS)]
         steps.step("in memory")
@@ -159,8 +159,8 @@ def crosscheck(
         steps.step("through files")
         rows.append(_reference(video, audio, weights, oracles))
         steps.step(REFERENCE)
-    rows[0] = _beside(rows[0], rows[2])
-    rows[1] = _beside(rows[1], rows[3])
+    rows[0] = _with_difference(rows[0], rows[2])
+    rows[1] = _with_difference(rows[1], rows[3])
     return Crosscheck(tuple(rows), backbones.name, {role: file.sha256 for role, file in weights.items()})
 
 
@@ -192,7 +192,7 @@ def _weight(backbones: Backbones, role: str) -> WeightFile:
 
 def _check_audio(audio: Path) -> None:
     if not audio.is_file():
-        raise InputError(f"There is no sound {audio}.", fix="Name a file, or leave out --audio.")
+        raise InputError(f"There is no audio file {audio}.", fix="Name a file, or leave out --audio.")
     read_audio(audio, RATE)
 
 
@@ -204,10 +204,12 @@ def _finished(guard: Guard) -> FeatureData:
     return FeatureData(None, "failed", lines[-1] if lines else "")
 
 
-def _row(name: str, data: FeatureData, sound: Sound, statistics: Sequence[Callable[[Sequence[Sync]], float]]) -> Row:
+def _row(
+    name: str, data: FeatureData, sound: Sound, statistics: Sequence[Callable[[Sequence[Sync]], float]]
+) -> CrosscheckRow:
     """Return a row of evalkit's own arrays."""
     family = name.removeprefix("sync.")
-    heard = "given" if sound == "official" else "own"
+    audio_source = "given" if sound == "official" else "own"
     records = {metric.record.id: metric.record for metric in METRICS}
     values: dict[str, float] = {}
     for part, statistic in zip(("conf", "dist", "offset"), statistics, strict=True):
@@ -216,18 +218,18 @@ def _row(name: str, data: FeatureData, sound: Sound, statistics: Sequence[Callab
         outcome = metric.score_video(VideoInputs("", {record.features[0]: data}))
         if outcome.value is None:
             detail = outcome.events[0].detail if outcome.events else ""
-            return Row(name, heard, reason=outcome.reason, detail=detail)
+            return CrosscheckRow(name, audio_source, reason=outcome.reason, detail=detail)
         values[part] = outcome.value
     syncs = track_syncs(data.arrays or {}, sound, tracks=family)
     tracks = tuple(_track(sync.confidence, sync.distance, sync.offset) for sync in syncs)
-    return Row(name, heard, values["conf"], values["dist"], values["offset"], tracks)
+    return CrosscheckRow(name, audio_source, values["conf"], values["dist"], values["offset"], tracks)
 
 
 def _track(confidence: float, distance: float, offset: float) -> Mapping[str, float]:
     return {"confidence": confidence, "distance": distance, "offset": offset}
 
 
-def _beside(row: Row, other: Row) -> Row:
+def _with_difference(row: CrosscheckRow, other: CrosscheckRow) -> CrosscheckRow:
     """Return ``row`` with its difference to ``other``, where both have numbers."""
     if row.reason is not None or other.reason is not None:
         return replace(row, beside=other.id)
@@ -235,9 +237,11 @@ def _beside(row: Row, other: Row) -> Row:
     return replace(row, beside=other.id, difference={name: ours - theirs for name, (ours, theirs) in pairs.items()})
 
 
-def _reference(video: Path, audio: Path | None, weights: Mapping[str, WeightFile], python: Path | None) -> Row:
-    """Return what syncnet-python says."""
-    row = Row(REFERENCE, "own" if audio is None else "given")
+def _reference(
+    video: Path, audio: Path | None, weights: Mapping[str, WeightFile], python: Path | None
+) -> CrosscheckRow:
+    """Return what syncnet-python measures."""
+    row = CrosscheckRow(REFERENCE, "own" if audio is None else "given")
     if python is None:
         return replace(row, reason="no_oracles", detail=_NO_ORACLES)
     if find_ffmpeg() is None:
@@ -252,7 +256,7 @@ def _reference(video: Path, audio: Path | None, weights: Mapping[str, WeightFile
             "folder": str(folder / "work"),
         }
         (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
-        script = Path(__file__).with_name("reference_syncnet.py")
+        script = Path(__file__).with_name("syncnet_python.py")
         words = [str(python), "-I", str(script), str(folder / "job.json"), str(folder / "result.json")]
         try:
             done = subprocess.run(  # noqa: S603 - the interpreter that the user named
@@ -265,16 +269,16 @@ def _reference(video: Path, audio: Path | None, weights: Mapping[str, WeightFile
             return replace(
                 row, reason="reference_failed", detail=lines[-1] if lines else f"exit code {done.returncode}"
             )
-        told = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    if not told["offsets"]:
-        return replace(row, reason="no_track", detail="the package found no track", versions=told["versions"])
-    tracks = tuple(map(_track, told["confidences"], told["distances"], told["offsets"]))
+        found = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    if not found["offsets"]:
+        return replace(row, reason="no_track", detail="the package found no track", versions=found["versions"])
+    tracks = tuple(map(_track, found["confidences"], found["distances"], found["offsets"]))
     best = max(tracks, key=lambda track: track["confidence"])
     return replace(
         row,
-        confidence=told["confidence"],
-        distance=told["distance"],
+        confidence=found["confidence"],
+        distance=found["distance"],
         offset=best["offset"],
         tracks=tracks,
-        versions=told["versions"],
+        versions=found["versions"],
     )

@@ -1,6 +1,6 @@
-"""Run syncnet-python on one video; started by `evalkit.scoring.crosscheck` with the interpreter of the oracles.
+"""Run syncnet-python on one video; started by `evalkit.crosscheck.compare` with the interpreter of the oracles.
 
-    python reference_syncnet.py JOB.json RESULT.json
+    python syncnet_python.py JOB.json RESULT.json
 
 JOB: ``video``, ``audio`` (or null: the video's own), ``detector`` and ``network`` (weights files), ``folder`` for its
 files. RESULT: ``offsets``, ``confidences`` and ``distances`` of the tracks, ``confidence`` and ``distance`` of the

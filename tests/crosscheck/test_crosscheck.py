@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from sync_networks import manifest, planted_s3fd, random_syncnet, write_video
 
 from evalkit.cli import cli
+from evalkit.crosscheck import compare as module
+from evalkit.crosscheck.compare import CrosscheckRow, find_oracles
 from evalkit.media.audio import read_audio
 from evalkit.media.decode import iter_frames
 from evalkit.metrics.features.audio import to_int16
@@ -24,10 +26,8 @@ from evalkit.metrics.sync.metrics import best_confidence, best_distance, track_s
 from evalkit.metrics.sync.mfcc import mfcc
 from evalkit.metrics.sync.s3fd import S3fd
 from evalkit.metrics.sync.syncnet import SyncNet
-from evalkit.scoring import crosscheck as module
-from evalkit.scoring.crosscheck import Row, find_oracles
 
-SCRIPT = Path(module.__file__).with_name("reference_syncnet.py")
+SCRIPT = Path(module.__file__).with_name("syncnet_python.py")
 WAYS = ["sync.latentsync", "sync.mocha", "sync.replicate", "syncnet-python"]
 NUMBERS = ("confidence", "distance", "offset")
 
@@ -78,7 +78,7 @@ def test_four_ways_side_by_side(run, clip: Path, oracle_python: Path) -> None:
     assert (document["schema"], document["ok"], document["backbones"]) == (1, True, "planted")
     rows = {row["id"]: row for row in document["rows"]}
     assert list(rows) == WAYS
-    assert {row["sound"] for row in rows.values()} == {"own"}
+    assert {row["audio"] for row in rows.values()} == {"own"}
     assert [len(row["tracks"]) for row in rows.values()] == [2, 2, 2, 2]
     for ours, other in (("sync.latentsync", "sync.replicate"), ("sync.mocha", "syncnet-python")):
         assert rows[ours]["beside"] == other
@@ -219,8 +219,8 @@ def test_where_the_oracles_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_difference_is_ours_less_theirs() -> None:
-    ours = Row("a", "own", 5.0, 8.0, 1.0)
-    theirs = Row("b", "own", 4.0, 8.5, 3.0)
+    ours = CrosscheckRow("a", "own", 5.0, 8.0, 1.0)
+    theirs = CrosscheckRow("b", "own", 4.0, 8.5, 3.0)
     assert module._beside(ours, theirs).difference == {"confidence": 1.0, "distance": -0.5, "offset": -2.0}
-    missing = module._beside(ours, Row("b", "own", reason="no_track"))
+    missing = module._beside(ours, CrosscheckRow("b", "own", reason="no_track"))
     assert (missing.beside, missing.difference) == ("b", None)

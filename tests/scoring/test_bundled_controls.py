@@ -169,7 +169,7 @@ def test_the_set_is_whole_and_small() -> None:
 
 def test_every_network_of_the_presets_is_in_the_set_but_brisque() -> None:
     from evalkit.challenges.model import preset_ids
-    from evalkit.cli.weights_roles import roles_for_challenge
+    from evalkit.cli.weights.roles import roles_for_challenge
 
     have = set(load_backbones("bundled").roles) | {"face_detector_second"}
     assert {role for name in preset_ids() for role in roles_for_challenge(name)[0]} - have == {

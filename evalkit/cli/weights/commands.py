@@ -87,7 +87,7 @@ def pull(
     A fetch that was interrupted goes on where it stopped. Nothing gets its name before its digest was checked. Exit
     code 4 when a file could not be had or a licence was not accepted.
     """
-    from evalkit.cli.weights_progress import watch_on
+    from evalkit.cli.weights.progress import watch_on
     from evalkit.weights import pull as pulling
     from evalkit.weights.manifest import load_backbones
     from evalkit.weights.store import file_state, weights_folder
@@ -130,7 +130,7 @@ def import_(paths: tuple[Path, ...], backbones: str, quiet: bool, as_json: bool)
     For machines without a network. Exit code 1 when a file has a known name and other content, or when nothing of the
     set was found.
     """
-    from evalkit.cli.weights_progress import watch_on
+    from evalkit.cli.weights.progress import watch_on
     from evalkit.text import escape_for_display
     from evalkit.weights.imports import import_weights
     from evalkit.weights.licences import licence_lines
@@ -177,7 +177,7 @@ def import_(paths: tuple[Path, ...], backbones: str, quiet: bool, as_json: bool)
 @json_option
 def verify(names: tuple[str, ...], backbones: str, metrics: str | None, challenge: str | None, as_json: bool) -> None:
     """Hash the files of a set, or the ones named, and compare. Exit code 4 when one is wrong or missing."""
-    from evalkit.cli.weights_progress import watch_on
+    from evalkit.cli.weights.progress import watch_on
     from evalkit.errors import StorageError
     from evalkit.weights.manifest import load_backbones
     from evalkit.weights.store import folder_of
@@ -228,7 +228,7 @@ def _chosen(
     loaded: Backbones, names: Sequence[str], metrics: str | None, challenge: str | None
 ) -> dict[str, WeightEntry]:
     """Return file -> entry for what the words and options ask for; several of them narrow nothing, they add up."""
-    from evalkit.cli.weights_roles import roles_for_challenge, roles_for_metrics
+    from evalkit.cli.weights.roles import roles_for_challenge, roles_for_metrics
     from evalkit.weights.pull import select
 
     roles: list[str] = []
@@ -249,7 +249,7 @@ def _chosen(
 
 
 def _rows(loaded: Backbones, roles: dict[str, WeightEntry]) -> list[dict[str, Any]]:
-    from evalkit.cli.weights_roles import features_by_role
+    from evalkit.cli.weights.roles import features_by_role
     from evalkit.weights.manifest import DIGEST_WORDS
     from evalkit.weights.store import file_state, folder_of
     from evalkit.weights.trust import trusted_digest

@@ -1,0 +1,1 @@
+"""``evalkit weights``: fetch, import and check the files of networks."""

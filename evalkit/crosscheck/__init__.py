@@ -1,0 +1,1 @@
+"""Lip sync of one video measured in several ways, among them the reference package."""
