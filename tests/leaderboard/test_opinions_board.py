@@ -121,7 +121,7 @@ def test_estimators_do_differ() -> None:
 def test_screening_says_what_it_left_out() -> None:
     standings = compute_leaderboard(board("mos.bt500", scores()), draws=200)
     assert standings.ratings is not None
-    assert standings.ratings.notes == ("sync: The screening of mos.bt500 left out 1 of 12 raters.",)
+    assert standings.ratings.notes == ("sync: The screening of mos.bt500 excluded 1 of 12 raters.",)
     assert cell(standings, "alpha").n == SAMPLES * (RATERS - 1) - 4  # one rater did not see four of them
 
 

@@ -113,7 +113,7 @@ def test_page_and_json_tell_it_and_no_rank_depends_on_it():
     page = render_leaderboard(made, standings)
     assert "Videos that two teams share" in page and "sample s1: equal files" in page
     document = json.loads(leaderboard_json(made, standings))
-    assert document["standings"]["shared"][0]["samples"] == ["s1", "s2", "s3"]
+    assert document["standings"]["duplicates"][0]["samples"] == ["s1", "s2", "s3"]
     without = snapshot(challenge("off"), alpha=ALPHA, beta=ALPHA)
     other = compute_leaderboard(without, draws=100)
     assert replace(standings, shared=()).rows == other.rows
