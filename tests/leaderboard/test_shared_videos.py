@@ -116,7 +116,7 @@ def test_page_and_json_tell_it_and_no_rank_depends_on_it():
     assert document["standings"]["duplicates"][0]["samples"] == ["s1", "s2", "s3"]
     without = snapshot(challenge("off"), alpha=ALPHA, beta=ALPHA)
     other = compute_leaderboard(without, draws=100)
-    assert replace(standings, shared=()).rows == other.rows
+    assert replace(standings, duplicates=()).rows == other.rows
     assert "Videos that two teams share" not in render_leaderboard(without, other)
 
 
