@@ -47,9 +47,7 @@ def read_opinions(
         answered = gathered.get(dimension.id, {})
         rated, table = _table(answered, number)
         items |= {(field.entrants[at].run.team, sample) for at, sample in rated}
-        found = (
-            estimate(table, challenge.ratings.estimator) if rated else EstimatedScores(np.zeros(0), table, "mos.plain")
-        )
+        found = estimate(table, challenge.ratings.estimator)
         notes += [f"{dimension.id}: {note}" for note in found.notes]
         columns.append(_column(dimension.id, field, rated, found, draws=draws, seed=seed))
     return RatedColumns(tuple(columns), challenge.ratings.estimator, tuple(notes), items=len(items))

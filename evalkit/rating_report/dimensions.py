@@ -26,7 +26,7 @@ from evalkit.statistics.agreement import (
 )
 from evalkit.statistics.arrays import IntervalEstimate, Vector
 from evalkit.statistics.bootstrap import two_way_interval
-from evalkit.statistics.estimators import ESTIMATORS, estimate
+from evalkit.statistics.estimators import ESTIMATORS, EstimatedScores, estimate
 from evalkit.statistics.mos import mean_scores
 from evalkit.statistics.opinion_table import OpinionTable
 from evalkit.statistics.subject_model import projected_scores
@@ -93,28 +93,21 @@ def _scores(name: str, found: VideoTable, *, draws: int, seed: int) -> Estimator
     made = estimate(found.table, name)
     if made.used != name:
         return EstimatorScores(name, made.notes[0])
-    table = made.table
-    if name == "mos.ap":
-        model = projected_scores(found.table)
-        low, high = model.low, model.high
-    else:
-        means = mean_scores(table)
-        low, high = means.low, means.high
-    ratings = table.per_item().astype(int)
+    ratings = made.table.per_item().astype(int)
     items = tuple(
         ItemScore(
             video.team,
             video.run,
             video.sample,
-            _figure(made.score[at], low[at], high[at], "fewer than two ratings"),
+            _interval_estimate(made.score[at], made.low[at], made.high[at]),
             int(ratings[at]),
         )
         for at, video in enumerate(found.videos)
     )
-    return EstimatorScores(name, None, made.notes, _teams(found, made.score, table, draws=draws, seed=seed), items)
+    return EstimatorScores(name, None, made.notes, _teams(found, made, draws=draws, seed=seed), items)
 
 
-def _teams(found: VideoTable, score: Vector, table: OpinionTable, *, draws: int, seed: int) -> tuple[TeamScore, ...]:
+def _teams(found: VideoTable, made: EstimatedScores, *, draws: int, seed: int) -> tuple[TeamScore, ...]:
     """Return the mean over items of every run; nothing where the items' teams are unknown."""
     whose = [(video.team, video.run) for video in found.videos]
     runs = sorted({run for run in whose if run[0]})
@@ -122,8 +115,8 @@ def _teams(found: VideoTable, score: Vector, table: OpinionTable, *, draws: int,
     run_number = {run: at for at, run in enumerate(runs)}
     run_of = np.array([run_number.get(run, -1) for run in whose], dtype=np.int64)
     sample_of = np.array([samples[video.sample] for video in found.videos], dtype=np.int64)
+    table, known = made.table, np.isfinite(made.score)
     rated_run = run_of[table.item]
-    known = np.isfinite(score)
     rows = []
     for at, (team, run) in enumerate(runs):
         own = known & (run_of == at)
@@ -132,7 +125,7 @@ def _teams(found: VideoTable, score: Vector, table: OpinionTable, *, draws: int,
         if not own.any():
             rows.append(TeamScore(team, run, IntervalEstimate(None, reason="no ratings left"), 0, ratings))
             continue
-        value = float(score[own].mean())
+        value = float(made.score[own].mean())
         ends = None
         if draws:
             of = table.keep(rated)
@@ -168,9 +161,9 @@ def _needed(deviation: float | None, half_width: float) -> RatersNeeded:
         return RatersNeeded(half_width, None, str(error))
 
 
-def _figure(value: float, low: float, high: float, reason: str) -> IntervalEstimate:
+def _interval_estimate(value: float, low: float, high: float) -> IntervalEstimate:
     if not np.isfinite(value):
         return IntervalEstimate(None, reason="no ratings left")
     if not (np.isfinite(low) and np.isfinite(high)):
-        return IntervalEstimate(float(value), reason=reason)
+        return IntervalEstimate(float(value), reason="fewer than two ratings")
     return IntervalEstimate(float(value), float(low), float(high))

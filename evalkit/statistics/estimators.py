@@ -6,13 +6,13 @@ See docs/definitions/ratings-statistics.md.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from evalkit.errors import InputError
 from evalkit.statistics.arrays import Vector
-from evalkit.statistics.mos import mean_scores, rater_moments, remove_bias, standardised_scores
+from evalkit.statistics.mos import mean_scores, remove_bias, standardise
 from evalkit.statistics.opinion_table import OpinionTable
 from evalkit.statistics.screening import bt500, rejected_raters
 from evalkit.statistics.subject_model import projected_scores
@@ -24,6 +24,7 @@ class EstimatedScores:
 
     Args:
         score: (items,) NaN where there is none.
+        low, high: (items,) ends of the 95 % interval; NaN where there is none.
         table: the ratings that were used: without excluded raters, with bias removed or standardised where the
             estimator does so.
         used: the estimator; ``mos.plain`` where the declared one could not be computed.
@@ -31,13 +32,15 @@ class EstimatedScores:
     """
 
     score: Vector
+    low: Vector
+    high: Vector
     table: OpinionTable
     used: str
     notes: tuple[str, ...] = ()
 
 
 def estimate(table: OpinionTable, estimator: str) -> EstimatedScores:
-    """Return the items' scores; plain means with a note where ``estimator`` can't be computed.
+    """Return the items' scores; plain means where ``estimator`` can't be computed, with a note.
 
     - ``mos.plain``: the mean over raters.
     - ``mos.bias-removed``: the mean of ratings minus each rater's bias.
@@ -51,20 +54,22 @@ def estimate(table: OpinionTable, estimator: str) -> EstimatedScores:
         estimator: one of `ESTIMATORS`.
     """
     try:
-        return ESTIMATORS[estimator](table)
+        return ESTIMATORS[estimator](table) if len(table) else _plain(table)
     except InputError as error:
-        plain = _plain(table)
-        note = f"{estimator} could not be computed, plain means are used: {error}"
-        return EstimatedScores(plain.score, plain.table, plain.used, (note,))
+        return replace(_plain(table), notes=(f"{estimator} could not be computed, plain means are used: {error}",))
+
+
+def _means(table: OpinionTable, used: str, notes: tuple[str, ...] = ()) -> EstimatedScores:
+    found = mean_scores(table)
+    return EstimatedScores(found.score, found.low, found.high, table, used, notes)
 
 
 def _plain(table: OpinionTable) -> EstimatedScores:
-    return EstimatedScores(mean_scores(table).score, table, "mos.plain")
+    return _means(table, "mos.plain")
 
 
 def _bias_removed(table: OpinionTable) -> EstimatedScores:
-    clean, _ = remove_bias(table)
-    return EstimatedScores(mean_scores(clean).score, clean, "mos.bias-removed")
+    return _means(remove_bias(table)[0], "mos.bias-removed")
 
 
 def _bt500(table: OpinionTable) -> EstimatedScores:
@@ -77,20 +82,16 @@ def _p913(table: OpinionTable) -> EstimatedScores:
 
 def _screened(table: OpinionTable, used: str) -> EstimatedScores:
     rejected = rejected_raters(bt500(table))
-    kept = table.without(rejected)
     notes = (f"The screening of {used} excluded {len(rejected)} of {_active(table)} raters.",) if rejected else ()
-    return EstimatedScores(mean_scores(kept).score, kept, used, notes)
+    return _means(table.without(rejected), used, notes)
 
 
 def _zscore(table: OpinionTable) -> EstimatedScores:
-    found = standardised_scores(table, to_hundred=False)
-    mean, deviation = rater_moments(table)
-    kept = table.without(found.left_out)
-    standard = kept.with_values((kept.value - mean[kept.rater]) / deviation[kept.rater])
+    standard, excluded = standardise(table)
     notes: tuple[str, ...] = ()
-    if found.left_out:
-        notes = (f"{len(found.left_out)} of {_active(table)} raters gave one score only, which can't be standardised.",)
-    return EstimatedScores(found.score, standard, "mos.zscore", notes)
+    if excluded:
+        notes = (f"{len(excluded)} of {_active(table)} raters gave one score only, which can't be standardised.",)
+    return _means(standard, "mos.zscore", notes)
 
 
 def _ap(table: OpinionTable) -> EstimatedScores:
@@ -101,7 +102,8 @@ def _ap(table: OpinionTable) -> EstimatedScores:
             f"{len(found.floored)} of {_active(table)} raters reached the smallest inconsistency of mos.ap: the "
             "scores follow those raters closely.",
         )
-    return EstimatedScores(found.score, table.with_values(table.value - found.bias[table.rater]), "mos.ap", notes)
+    unbiased = table.with_values(table.value - found.bias[table.rater])
+    return EstimatedScores(found.score, found.low, found.high, unbiased, "mos.ap", notes)
 
 
 def _active(table: OpinionTable) -> int:

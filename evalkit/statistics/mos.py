@@ -1,4 +1,4 @@
-"""Mean opinion scores: plain, without the raters' biases, and of standardised scores, each with its uncertainty.
+"""Mean opinion scores (MOS) with intervals, and ratings with bias removed or standardised per rater.
 
 Scores that also weigh raters by their consistency are in `evalkit.statistics.subject_model`.
 """
@@ -29,7 +29,6 @@ class MeanScores:
         error: (items,) standard error of the score; NaN below two ratings.
         low: (items,) lower end of the confidence interval; it is not cut to the scale.
         high: (items,) upper end.
-        left_out: raters whose ratings could not be used.
     """
 
     score: Vector
@@ -38,7 +37,6 @@ class MeanScores:
     error: Vector
     low: Vector
     high: Vector
-    left_out: tuple[int, ...] = ()
 
 
 def mean_scores(table: OpinionTable, *, level: float = 0.95, interval: Interval = "t") -> MeanScores:
@@ -78,33 +76,24 @@ def remove_bias(table: OpinionTable) -> tuple[OpinionTable, Vector]:
     return table.with_values(table.value - bias[table.rater]), bias
 
 
-def standardised_scores(
-    table: OpinionTable, *, level: float = 0.95, interval: Interval = "t", to_hundred: bool = False
-) -> MeanScores:
-    """Return the mean of standardised scores: each rater's scores minus their mean, divided by their deviation (n - 1).
+def standardise(table: OpinionTable) -> tuple[OpinionTable, tuple[int, ...]]:
+    """Return each rater's z-scores: score minus the rater's mean, divided by the rater's deviation (n - 1).
 
-    Raters with one rating, or with the same score for everything, have no deviation: they are named in ``left_out``.
-    Use it only where all raters saw comparable items, since it assumes that each rater's mean item is equally good.
+    Use them only where all raters saw comparable items, since they assume that each rater's mean item is equally good.
 
-    Args:
-        table: ratings of one dimension.
-        level: coverage of the interval.
-        interval: as for `mean_scores`.
-        to_hundred: map -3..3 to 0..100 by ``100 (z + 3) / 6``, as in LIVE's studies (Sheikh, Sabir & Bovik 2006).
+    Returns:
+        The table of z-scores, and the raters whose ratings it lacks: those with one rating, or with the same score for
+        everything, have no deviation.
     """
     n = table.per_rater()
-    mean, deviation = rater_moments(table)
+    mean, deviation = _rater_moments(table)
     usable = (n >= 2) & (deviation > 0)
     kept = table.keep(usable[table.rater])
-    z = (kept.value - mean[kept.rater]) / deviation[kept.rater]
-    if to_hundred:
-        z = 100 * (z + 3) / 6
-    found = mean_scores(kept.with_values(z), level=level, interval=interval)
-    left_out = tuple(int(rater) for rater in np.flatnonzero((n > 0) & ~usable))
-    return MeanScores(found.score, found.n, found.deviation, found.error, found.low, found.high, left_out)
+    excluded = tuple(int(rater) for rater in np.flatnonzero((n > 0) & ~usable))
+    return kept.with_values((kept.value - mean[kept.rater]) / deviation[kept.rater]), excluded
 
 
-def rater_moments(table: OpinionTable) -> tuple[Vector, Vector]:
+def _rater_moments(table: OpinionTable) -> tuple[Vector, Vector]:
     """Return each rater's mean score and deviation (divided by n - 1), both (raters,); NaN where there are too few.
 
     A deviation that is only rounding comes back as 0.

@@ -16,7 +16,7 @@ from evalkit.leaderboard.compute import compute_leaderboard
 from evalkit.leaderboard.model import Leaderboard
 from evalkit.leaderboard.table import Cell
 from evalkit.ratings.model import Entry, Key, identity
-from evalkit.statistics.mos import mean_scores, remove_bias, standardised_scores
+from evalkit.statistics.mos import mean_scores, remove_bias, standardise
 from evalkit.statistics.opinion_table import OpinionTable, opinion_table
 from evalkit.statistics.screening import bt500, rejected_raters
 from evalkit.statistics.subject_model import projected_scores
@@ -77,7 +77,7 @@ def expected(estimator: str, given: Grid) -> Grid:
     if estimator == "mos.ap":
         score = projected_scores(table).score
     elif estimator == "mos.zscore":
-        score = standardised_scores(table).score
+        score = mean_scores(standardise(table)[0]).score
     else:
         clean = table if estimator == "mos.bt500" else remove_bias(table)[0]
         kept = clean if estimator == "mos.bias-removed" else clean.without(rejected_raters(bt500(clean)))

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from evalkit.statistics.agreement import krippendorff_alpha
-from evalkit.statistics.mos import mean_scores, remove_bias, standardised_scores
+from evalkit.statistics.mos import mean_scores, remove_bias, standardise
 from evalkit.statistics.opinion_table import OpinionTable, from_matrix
 from evalkit.statistics.screening import bt500, rejected_raters
 from evalkit.statistics.subject_model import likely_scores, projected_scores
@@ -83,7 +83,7 @@ def close(ours, theirs) -> None:
 def test_plain_scores_and_intervals(comparison) -> None:
     for name, found in (
         ("mos", mean_scores(comparison.table, interval="normal")),
-        ("zscore", standardised_scores(comparison.table, interval="normal")),
+        ("zscore", mean_scores(standardise(comparison.table)[0], interval="normal")),
         ("unbiased", mean_scores(remove_bias(comparison.table)[0], interval="normal")),
     ):
         close(found.score, comparison.theirs[f"{name}_score"])
