@@ -34,7 +34,7 @@ from evalkit.metrics.sync.distances import shift_distances, window_count
 from evalkit.metrics.sync.mfcc import mfcc
 from evalkit.metrics.sync.tracks import crop, smooth, track_faces
 from evalkit.reference_models.generation.submission import make_submission
-from evalkit.reference_models.puppet.testset import World, make_world
+from evalkit.reference_models.puppet.testset import PuppetTestSet, write_puppet_testset
 from evalkit.testsets.model import TestSet, load_testset
 from evalkit.weights.store import file_sha256
 from training.publish import manifest
@@ -266,7 +266,7 @@ def main(  # noqa: PLR0917 - click passes options by name
         place.mkdir(parents=True, exist_ok=True)
         world = real / "testset" if real else place / "testset"
         if not (world / "samples.jsonl").exists():
-            make_world(World(world, HELD_OUT, identities, takes, seconds), workers)
+            write_puppet_testset(PuppetTestSet(world, HELD_OUT, identities, takes, seconds), workers)
         testset = load_testset(world)
         result: dict[str, Any] = {}
         for folder in weights:

@@ -190,10 +190,10 @@ def compare_networks(folder: Path) -> dict[str, Any]:
 def compare_scores(folder: Path, samples: int) -> dict[str, Any]:
     """Score one submission on both devices, from empty caches, and return how far the numbers are apart."""
     from evalkit import api
-    from evalkit.reference_models.demo_challenge import TEAMS, Showcase
+    from evalkit.reference_models.demo_challenge import TEAMS, DemoChallenge
     from evalkit.scoring.engines.local import default_workers
 
-    show, workers = Showcase(folder / "show", samples=samples), default_workers()
+    show, workers = DemoChallenge(folder / "show", samples=samples), default_workers()
     show.claim()
     testset = show.testset(workers)
     blurred = next(team for team in TEAMS if team.name == "blur")

@@ -1,6 +1,6 @@
-"""The demo's challenge: puppets that talk, teams with known strengths and faults, and two submissions that are broken.
+"""The demo's challenge: talking puppets, teams with known strengths and faults, and two broken submissions.
 
-Every part is made once; what is there already is left as it is, so that a run that was interrupted goes on.
+Existing files are kept, so that an interrupted run can continue.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from evalkit.errors import UsageError
 from evalkit.files import atomic_write, write_text
 from evalkit.reference_models.faults import half_size, truncated
 from evalkit.reference_models.generation.submission import make_submission
-from evalkit.reference_models.puppet.testset import World, make_world
-from evalkit.reference_models.raters import Panel, Sheet, simulate
+from evalkit.reference_models.puppet.testset import PuppetTestSet, write_puppet_testset
+from evalkit.reference_models.raters import RaterPanel, SimulatedRatings, simulate_ratings
 from evalkit.testsets.model import SAMPLES_FILE, TestSet, load_testset
 
 SIZE = 256
@@ -82,8 +82,8 @@ ratings:
 
 
 @dataclass(frozen=True)
-class Team:
-    """One entry: a generator with its options, a note for readers, and how good simulated raters find it.
+class DemoTeam:
+    """One entry: a generator with its options, a note for readers, and its quality for simulated raters.
 
     ``quality`` is the mean score for identity, video quality and lip sync, in the order of `DIMENSIONS`.
     """
@@ -96,25 +96,25 @@ class Team:
 
 
 TEAMS = (
-    Team("truth", "truth", "upper end: the real videos, encoded again", quality=(4.6, 4.6, 4.6)),
-    Team("warp", "warp", "baseline: the photo's mouth follows the speech", quality=(4.3, 3.8, 3.0)),
-    Team("still", "still", "baseline: the photo, nothing moves", quality=(4.4, 3.9, 1.2)),
-    Team("late", "late", "control: sound 20 frames late", {"frames": 20}, quality=(4.5, 4.4, 2.0)),
-    Team("swap", "swap", "control: another person's pictures", quality=(1.3, 4.4, 2.1)),
-    Team("blur", "blur", "control: blurred, sigma 2 pixels", {"sigma": 2.0}, quality=(4.0, 2.0, 4.2)),
-    Team("jitter", "jitter", "control: trembles by 2 pixels", {"sigma": 2.0}, quality=(4.3, 1.8, 3.9)),
-    Team("mute", "mute", "control: silence for speech", quality=(4.5, 4.4, 1.2)),
-    Team("shuffle", "shuffle", "control: frames in random order", quality=(4.3, 1.4, 1.5)),
+    DemoTeam("truth", "truth", "upper end: the real videos, encoded again", quality=(4.6, 4.6, 4.6)),
+    DemoTeam("warp", "warp", "baseline: the photo's mouth follows the speech", quality=(4.3, 3.8, 3.0)),
+    DemoTeam("still", "still", "baseline: the photo, nothing moves", quality=(4.4, 3.9, 1.2)),
+    DemoTeam("late", "late", "control: audio 20 frames late", {"frames": 20}, quality=(4.5, 4.4, 2.0)),
+    DemoTeam("swap", "swap", "control: frames of another person", quality=(1.3, 4.4, 2.1)),
+    DemoTeam("blur", "blur", "control: blurred, sigma 2 pixels", {"sigma": 2.0}, quality=(4.0, 2.0, 4.2)),
+    DemoTeam("jitter", "jitter", "control: trembles by 2 pixels", {"sigma": 2.0}, quality=(4.3, 1.8, 3.9)),
+    DemoTeam("mute", "mute", "control: silence for speech", quality=(4.5, 4.4, 1.2)),
+    DemoTeam("shuffle", "shuffle", "control: frames in random order", quality=(4.3, 1.4, 1.5)),
 )
-DAMAGED = Team(
+DAMAGED = DemoTeam(
     "damaged", "truth", "broken: a video missing, one cut off, one of half the size", quality=(4.6, 4.4, 4.4)
 )
-REFUSED = Team("refused", "truth", "broken: a name that climbs out of the archive")
+REFUSED = DemoTeam("refused", "truth", "broken: a file name that leaves the archive")
 
 
 @dataclass(frozen=True)
-class Showcase:
-    """The demo's folder and what is in it.
+class DemoChallenge:
+    """The demo's folder and its content.
 
     Args:
         folder: where everything goes.
@@ -147,12 +147,12 @@ class Showcase:
         """The test set."""
         return self.folder / "testset"
 
-    def submission_file(self, team: Team) -> Path:
+    def submission_file(self, team: DemoTeam) -> Path:
         """Return the team's ZIP."""
         return self.folder / "submissions" / f"{team.name}.zip"
 
     def claim(self) -> None:
-        """Make sure that what is in the folder was made with the same options, and say so in it.
+        """Check that the folder's content was made with the same options, and record them in it.
 
         Raises:
             UsageError: it was made with others.
@@ -183,12 +183,12 @@ class Showcase:
     def testset(self, workers: int = 1, progress: Callable[[str], None] | None = None) -> TestSet:
         """Make the test set, or return the one that is there."""
         if not (self.testset_folder / SAMPLES_FILE).is_file():
-            world = World(self.testset_folder, self.seed, self.samples, seconds=self.seconds, size=self.size)
-            make_world(world, workers, progress)
+            world = PuppetTestSet(self.testset_folder, self.seed, self.samples, seconds=self.seconds, size=self.size)
+            write_puppet_testset(world, workers, progress)
         return load_testset(self.testset_folder)
 
     def submission(
-        self, team: Team, testset: TestSet, workers: int = 1, progress: Callable[[str], None] | None = None
+        self, team: DemoTeam, testset: TestSet, workers: int = 1, progress: Callable[[str], None] | None = None
     ) -> Mapping[str, str]:
         """Make a team's ZIP unless it is there; return why samples failed.
 
@@ -225,12 +225,12 @@ class Showcase:
         self._write(DAMAGED, files)
 
     def refused(self, testset: TestSet) -> None:
-        """Make the submission that is turned away before a file in it is opened."""
+        """Make the submission that is rejected before any file in it is opened."""
         self._write(REFUSED, {**self._truth(testset), OUTSIDE_NAME: b"not a video"})
 
     @property
     def ratings_file(self) -> Path:
-        """What the simulated raters handed in."""
+        """The ratings of the simulated raters."""
         return self.folder / "ratings" / "ratings.csv"
 
     @property
@@ -238,14 +238,14 @@ class Showcase:
         """Which team's video of which sample the raters' items are."""
         return self.folder / "ratings" / "key.csv"
 
-    def ratings(self, videos: Sequence[tuple[str, str]]) -> Sheet:
-        """Let simulated raters judge ``videos``, (team, sample) each, and write their sheet and its key."""
+    def ratings(self, videos: Sequence[tuple[str, str]]) -> SimulatedRatings:
+        """Simulate ratings of ``videos``, (team, sample) each, and write them and the key."""
         window = self.challenge().ratings.window
         opens, closes = (window.opens_at(), window.closes_at()) if window else (None, None)
         if opens is None or closes is None:
             raise UsageError("The demo's raters need to know when they rate.", fix="Give 'ratings.window' both ends.")
         quality = {team.name: dict(zip(DIMENSIONS, team.quality, strict=True)) for team in (*TEAMS, DAMAGED)}
-        sheet = simulate(videos, quality, Panel(opens, closes, RATERS, RATED, self.seed))
+        sheet = simulate_ratings(videos, quality, RaterPanel(opens, closes, RATERS, RATED, self.seed))
         write_text(self.key_file, sheet.key_csv())  # first: ratings without a key are of no use
         write_text(self.ratings_file, sheet.ratings_csv())
         return sheet
@@ -255,7 +255,7 @@ class Showcase:
         with zipfile.ZipFile(self.submission_file(TEAMS[0])) as archive:
             return {name: archive.read(name) for name in archive.namelist()}
 
-    def _write(self, team: Team, files: Mapping[str, bytes]) -> None:
+    def _write(self, team: DemoTeam, files: Mapping[str, bytes]) -> None:
         path = self.submission_file(team)
         if path.is_file():
             return

@@ -1,9 +1,8 @@
-"""Simulated raters: people made of a seed, who judge videos blindly, most of them well and some of them badly.
+"""Simulated raters: blind ratings from a seed, most of them reliable and some unreliable.
 
-A score is the quality of the team's work, a difficulty of the sample, a leaning of the rater and noise, rounded and
-kept on the scale. Among the raters are one who is far too quick and answers at random, one who gives everything the
-same score, and one who finishes after the window has closed. Everything planted is in `Panel`, so that what screening
-finds can be held against it.
+A score is the team's quality plus a difficulty of the sample, a bias of the rater and noise, rounded and clipped to the
+scale. One rater answers too quickly and at random, one gives every video the same score, and one finishes after the
+window has closed. `RaterPanel` names them, so that the results of screening can be checked.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from datetime import datetime, timedelta, timezone
 import numpy as np
 
 ZONES = tuple(timezone(timedelta(hours=hours)) for hours in (-12, 0, 1, 5.5, 9))
-LEANING = 0.35  # standard deviations, in points of the scale
+BIAS = 0.35  # standard deviations, in points of the scale
 DIFFICULTY = 0.3
 OWN = 0.25
 NOISE = 0.6
@@ -25,14 +24,14 @@ HEADER = ("rater_id", "item_id", "dimension", "score", "started_at", "submitted_
 
 
 @dataclass(frozen=True)
-class Panel:
-    """Who rates, when, and who does it badly.
+class RaterPanel:
+    """Who rates, when, and which raters are unreliable.
 
     Args:
         opens, closes: the rating window, with zones.
         raters: how many, at least 6.
         items: videos that each rates.
-        seed: other seeds, other people.
+        seed: of all draws.
     """
 
     opens: datetime
@@ -67,18 +66,18 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Sheet:
-    """What a panel handed in.
+class SimulatedRatings:
+    """The ratings of a simulated panel.
 
     Args:
         key: anonymous item -> (team, sample).
         rows: one per answer: rater, item, dimension, score, start and end with zones.
-        panel: who it was.
+        panel: who rated.
     """
 
     key: Mapping[str, tuple[str, str]]
     rows: Sequence[tuple[str, str, str, int, datetime, datetime]] = field(repr=False)
-    panel: Panel = field(repr=False)
+    panel: RaterPanel = field(repr=False)
 
     def ratings_csv(self) -> str:
         """Return the ratings as a long CSV."""
@@ -91,13 +90,13 @@ class Sheet:
         return _csv(("item_id", "team", "sample_id"), ((item, *entry) for item, entry in self.key.items()))
 
 
-def simulate(
+def simulate_ratings(
     videos: Sequence[tuple[str, str]],
     quality: Mapping[str, Mapping[str, float]],
-    panel: Panel,
+    panel: RaterPanel,
     scale: tuple[int, int] = (1, 5),
-) -> Sheet:
-    """Return what ``panel`` says of ``videos``; the same arguments give the same sheet.
+) -> SimulatedRatings:
+    """Return the ratings of ``videos`` by ``panel``; the same arguments give the same ratings.
 
     Args:
         videos: (team, sample), each once. Every rater sees all teams' videos of the samples that are theirs.
@@ -115,7 +114,7 @@ def simulate(
     own = {video: random.normal(0, OWN, len(dimensions)) for video in sorted(videos)}
     rows = []
     for number, rater in enumerate(panel.names):
-        leaning, zone = random.normal(0, LEANING), ZONES[number % len(ZONES)]
+        bias, zone = random.normal(0, BIAS), ZONES[number % len(ZONES)]
         chosen = _chosen(videos, samples, number, panel)
         shown = [chosen[index] for index in random.permutation(len(chosen))]
         clock = _start(panel, rater, random)
@@ -125,9 +124,9 @@ def simulate(
             seconds = random.uniform(0.6, 1.4) if rater == panel.speeder else random.gamma(6, 2.5) + 4
             spent = timedelta(seconds=float(seconds))
             truth = np.array([quality[video[0]][dimension] for dimension in dimensions])
-            heard = truth + hard[video[1]] + own[video] + leaning + random.normal(0, NOISE, len(dimensions))
+            perceived = truth + hard[video[1]] + own[video] + bias + random.normal(0, NOISE, len(dimensions))
             for at, dimension in enumerate(dimensions):
-                score = int(np.clip(round(float(heard[at])), *scale))
+                score = int(np.clip(round(float(perceived[at])), *scale))
                 if rater == panel.speeder:
                     score = int(random.integers(scale[0], scale[1] + 1))
                 elif rater == panel.straight_liner:
@@ -135,18 +134,18 @@ def simulate(
                 ends = clock + spent
                 rows.append((rater, item_of[video], dimension, score, clock.astimezone(zone), ends.astimezone(zone)))
             clock += spent + timedelta(seconds=float(random.uniform(1, 4)))
-    return Sheet(key, rows, panel)
+    return SimulatedRatings(key, rows, panel)
 
 
 def _chosen(
-    videos: Sequence[tuple[str, str]], samples: Sequence[str], number: int, panel: Panel
+    videos: Sequence[tuple[str, str]], samples: Sequence[str], number: int, panel: RaterPanel
 ) -> list[tuple[str, str]]:
     """Return the rater's videos: all of a sample, sample after sample from their own first one, up to the number."""
     turned = [samples[(number * 5 + step) % len(samples)] for step in range(len(samples))]
     return [video for sample in turned for video in sorted(videos) if video[1] == sample][: panel.items]
 
 
-def _start(panel: Panel, rater: str, random: np.random.Generator) -> datetime:
+def _start(panel: RaterPanel, rater: str, random: np.random.Generator) -> datetime:
     """Return when the rater begins: within the window, early enough to finish, but for the one who comes late."""
     share = 0.9 if rater == panel.latecomer else float(random.uniform(0.05, 0.6))
     return panel.opens + share * (panel.closes - panel.opens)

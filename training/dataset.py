@@ -27,7 +27,7 @@ from evalkit.reference_models.puppet.landmarks import landmarks
 from evalkit.reference_models.puppet.look import BACKGROUNDS, CLOTHES, COLLARS, ROOMS, Look, make_look
 from evalkit.reference_models.puppet.motion import ACTIONS, MOODS, Action, performance
 from evalkit.reference_models.puppet.phonemes import utterance
-from evalkit.reference_models.puppet.renderer import Painter
+from evalkit.reference_models.puppet.renderer import PuppetRenderer
 from evalkit.reference_models.puppet.scene import Scene
 from evalkit.reference_models.puppet.voice import make_voice, synthesize
 from evalkit.workers.pool import Workers
@@ -90,13 +90,13 @@ def render_images(puppet: int, number: int, batch: PeopleBatch) -> dict[str, NDA
     rows: dict[str, list[Any]] = {name: [] for name in names}
     for _ in range(LOOKS):
         look = draw_look(puppet, rng)
-        painter = Painter(look, SIZE)
+        renderer = PuppetRenderer(look, SIZE)
         mood = _pick(rng, list(MOODS))
         actions = (Action(0.0, 1.0, _pick(rng, list(ACTIONS))),) if rng.random() < 0.4 else ()
         take = int(rng.random() * 1e9)
         poses = performance(take, utterance(take, 1.2), 1.2, mood, actions)
         for pose in (poses[int(rng.random() * 12)], poses[12 + int(rng.random() * 14)]):
-            rgb = painter.paint(pose)
+            rgb = renderer.render(pose)
             box, points = landmarks(look, pose, SIZE)
             faults = draw_faults(rng)
             rows["whole"].append(shrunk(rgb, WHOLE_SIDE))
@@ -117,8 +117,8 @@ def render_clips(puppet: int, number: int, batch: PeopleBatch) -> dict[str, NDAr
     mood = _pick(rng, list(MOODS))
     scene = Scene(puppet, puppet + number, batch.seconds, SIZE, mood)
     look = draw_look(puppet, rng)
-    painter = Painter(look, SIZE)
-    frames = [painter.paint(pose) for pose in scene.poses]
+    renderer = PuppetRenderer(look, SIZE)
+    frames = [renderer.render(pose) for pose in scene.poses]
     boxes = np.array([landmarks(look, pose, SIZE).box for pose in scene.poses])
     coefficients = mfcc((synthesize(scene.spoken, make_voice(puppet), puppet) * 32767).astype(np.int16))
     drawn = [_degraded_clip(frames, rng) for _ in range(CLIPS)]

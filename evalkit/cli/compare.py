@@ -14,7 +14,7 @@ from evalkit.cli.options import cache_option, example, progress_on, quiet_option
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from evalkit.reports.comparison.model import Comparison
+    from evalkit.reports.comparison.model import ScorecardComparison
 
 
 SHOWN_COLUMNS = 6  # metrics on the terminal
@@ -85,7 +85,7 @@ def compare(
     """
     from evalkit.errors import UsageError, did_you_mean
     from evalkit.reports.comparison.inputs import load_inputs
-    from evalkit.reports.comparison.media import Media, read_pictures
+    from evalkit.reports.comparison.media import SubmissionMedia, read_filmstrips
     from evalkit.reports.comparison.model import make_comparison
     from evalkit.reports.comparison.page import shown_samples, write_comparison_page
     from evalkit.scoring.cache import cache_folder
@@ -100,8 +100,8 @@ def compare(
             raise UsageError(f"There is no sample '{sample}'.{did_you_mean(sample, comparison.samples)}")
     pictures = None
     if media:
-        where = Media(dict(media), cache or cache_folder(), workers, progress_on(quiet))
-        pictures = read_pictures(comparison.entries, shown_samples(comparison, samples), where)
+        where = SubmissionMedia(dict(media), cache or cache_folder(), workers, progress_on(quiet))
+        pictures = read_filmstrips(comparison.entries, shown_samples(comparison, samples), where)
     write_comparison_page(comparison, output, pictures, samples)
     if as_json:
         click.echo(json.dumps({**comparison.to_json(), "page": str(output)}, indent=1))
@@ -110,7 +110,7 @@ def compare(
         say(f"Page: {output}")
 
 
-def print_comparison(comparison: Comparison) -> None:
+def print_comparison(comparison: ScorecardComparison) -> None:
     """Print a row per entry with the first metrics, and under it what was not scored."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
@@ -142,7 +142,7 @@ def print_comparison(comparison: Comparison) -> None:
         console.print("These numbers are not comparable with published ones.", style="yellow")
 
 
-def _remarks(comparison: Comparison) -> Iterable[str]:
+def _remarks(comparison: ScorecardComparison) -> Iterable[str]:
     """Yield a line for every entry that lacks videos, and for every submission without a scorecard."""
     asked = len(comparison.samples)
     for entry in comparison.entries:

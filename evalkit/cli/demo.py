@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from evalkit.challenges.model import Challenge
     from evalkit.cli.demo_board import Published
-    from evalkit.reference_models.demo_challenge import Showcase, Team
-    from evalkit.reports.comparison.model import Comparison
+    from evalkit.reference_models.demo_challenge import DemoChallenge, DemoTeam
+    from evalkit.reports.comparison.model import ScorecardComparison
     from evalkit.scoring.progress import Progress
     from evalkit.scoring.scorecard import Scorecard
     from evalkit.testsets.model import TestSet
@@ -64,11 +64,11 @@ def demo(
     """
     from evalkit.cli.leaderboard import print_standings
     from evalkit.leaderboard.serialise import as_dict
-    from evalkit.reference_models.demo_challenge import Showcase
+    from evalkit.reference_models.demo_challenge import DemoChallenge
     from evalkit.scoring.engines.local import default_workers
 
     started = time.monotonic()
-    show = Showcase(output, seed, samples, seconds, size)
+    show = DemoChallenge(output, seed, samples, seconds, size)
     run = _Run(show, workers or default_workers(), progress_on(quiet or as_json), quiet=quiet or as_json)
     comparison, published = run.everything()
     took = round(time.monotonic() - started, 1)
@@ -88,14 +88,14 @@ def demo(
 class _Run:
     """The steps of one demo."""
 
-    def __init__(self, show: Showcase, workers: int, progress: Progress, *, quiet: bool) -> None:
+    def __init__(self, show: DemoChallenge, workers: int, progress: Progress, *, quiet: bool) -> None:
         self._show = show
         self._workers = workers
         self._progress = progress
         self._quiet = quiet
         self.failures: dict[str, dict[str, str]] = {}
 
-    def everything(self) -> tuple[Comparison, Published]:
+    def everything(self) -> tuple[ScorecardComparison, Published]:
         """Make what is missing and write the pages."""
         from evalkit.cli.demo_board import publish
         from evalkit.reference_models.demo_challenge import DAMAGED, REFUSED, TEAMS
@@ -120,7 +120,7 @@ class _Run:
         published = publish(show, challenge, testset, cards, submissions, self._cache, self._workers, self._progress)
         return comparison, published
 
-    def _submit(self, team: Team, testset: TestSet) -> None:
+    def _submit(self, team: DemoTeam, testset: TestSet) -> None:
         if self._show.submission_file(team).is_file():
             return
         failed = self._steps(
@@ -133,7 +133,7 @@ class _Run:
             sample, reason = next(iter(failed.items()))
             self._say(f"  {team.name}: {len(failed)} of {len(testset)} samples failed; {sample}: {reason}")
 
-    def _score(self, team: Team, challenge: Challenge, testset: TestSet) -> Scorecard:
+    def _score(self, team: DemoTeam, challenge: Challenge, testset: TestSet) -> Scorecard:
         from evalkit import api
         from evalkit.reference_models.demo_challenge import BACKBONES
 
@@ -152,7 +152,7 @@ class _Run:
             progress=_Titled(self._progress, f"scoring {team.name}"),
         )
 
-    def _refuse(self, team: Team, challenge: Challenge, testset: TestSet) -> Path:
+    def _refuse(self, team: DemoTeam, challenge: Challenge, testset: TestSet) -> Path:
         """Validate the submission that is refused; return the file with what was found."""
         from evalkit import api
         from evalkit.files import write_text
@@ -164,21 +164,21 @@ class _Run:
         write_text(place, json.dumps(report.to_json(), indent=1) + "\n")
         return place
 
-    def _compare(self, cards: dict[str, Scorecard], refused: Path) -> Comparison:
+    def _compare(self, cards: dict[str, Scorecard], refused: Path) -> ScorecardComparison:
         from evalkit.reference_models.demo_challenge import DAMAGED, REFUSED, TEAMS
-        from evalkit.reports.comparison.inputs import Entry, load_inputs
-        from evalkit.reports.comparison.media import Media, read_pictures
+        from evalkit.reports.comparison.inputs import ComparedEntry, load_inputs
+        from evalkit.reports.comparison.media import SubmissionMedia, read_filmstrips
         from evalkit.reports.comparison.model import make_comparison
         from evalkit.reports.comparison.page import shown_samples, write_comparison_page
 
         teams = (*TEAMS, DAMAGED)
-        entries = [Entry(team.name, cards[team.name], team.note) for team in teams]
+        entries = [ComparedEntry(team.name, cards[team.name], team.note) for team in teams]
         _, unscored = load_inputs([refused], notes={REFUSED.name: REFUSED.note})
         comparison = make_comparison(entries, unscored)
-        media = Media(
+        media = SubmissionMedia(
             {team.name: self._show.submission_file(team) for team in teams}, self._cache, self._workers, self._progress
         )
-        pictures = read_pictures(entries, shown_samples(comparison), media)
+        pictures = read_filmstrips(entries, shown_samples(comparison), media)
         write_comparison_page(comparison, self._show.folder / PAGE, pictures)
         return comparison
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from evalkit.board import Board
     from evalkit.challenges.model import Challenge
     from evalkit.leaderboard.model import Leaderboard
-    from evalkit.reference_models.demo_challenge import Showcase
+    from evalkit.reference_models.demo_challenge import DemoChallenge
     from evalkit.scoring.progress import Progress
     from evalkit.scoring.scorecard import Scorecard
     from evalkit.testsets.model import TestSet
@@ -31,7 +31,7 @@ class Published:
 
 
 def publish(
-    show: Showcase,
+    show: DemoChallenge,
     challenge: Challenge,
     testset: TestSet,
     cards: Mapping[str, Scorecard],
@@ -71,7 +71,7 @@ def publish(
     return Published(standings, place, page, ratings_page)
 
 
-def _opened(place: Path, challenge: Challenge, show: Showcase, testset: TestSet) -> Board:
+def _opened(place: Path, challenge: Challenge, show: DemoChallenge, testset: TestSet) -> Board:
     from evalkit.board import Board
     from evalkit.cli.board.media import challenge_text, reference_strips
 
@@ -92,12 +92,12 @@ def _add_runs(
     progress: Progress,
 ) -> None:
     from evalkit.cli.board.media import chosen_samples
-    from evalkit.reports.comparison.inputs import Entry
-    from evalkit.reports.comparison.media import Media, read_pictures
+    from evalkit.reports.comparison.inputs import ComparedEntry
+    from evalkit.reports.comparison.media import SubmissionMedia, read_filmstrips
 
     samples = chosen_samples({video.sample for card in cards.values() for video in card.videos})
-    entries = [Entry(name, card) for name, card in cards.items()]
-    strips = read_pictures(entries, samples, Media(dict(submissions), cache, workers, progress))
+    entries = [ComparedEntry(name, card) for name, card in cards.items()]
+    strips = read_filmstrips(entries, samples, SubmissionMedia(dict(submissions), cache, workers, progress))
     there = board.team_names()
     for name, card in cards.items():
         if name not in there:

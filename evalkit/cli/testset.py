@@ -43,16 +43,16 @@ def make(
 ) -> None:
     """Write talking puppets to FOLDER: reference image, speech, caption, groups and the real video of each.
 
-    Lips and sound agree by construction. The same options give the same bytes; a run that was stopped goes on.
+    Lips and speech are in sync by construction. The same options give the same bytes; a run that was stopped goes on.
     """
-    from evalkit.reference_models.puppet.testset import World, make_world
+    from evalkit.reference_models.puppet.testset import PuppetTestSet, write_puppet_testset
     from evalkit.scoring.engines.local import default_workers
     from evalkit.scoring.progress import shown
 
-    world = World(folder, seed, identities, takes, seconds, size, actions)
+    world = PuppetTestSet(folder, seed, identities, takes, seconds, size, actions)
     count = len(world.scenes())
     with shown(progress_on(quiet or as_json), "making", count) as progress:
-        make_world(world, workers or default_workers(), progress.step, force=force)
+        write_puppet_testset(world, workers or default_workers(), progress.step, force=force)
     if as_json:
         click.echo(json.dumps({"schema": 1, "ok": True, "testset": str(folder), "samples": count}, indent=1))
     else:

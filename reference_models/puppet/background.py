@@ -1,4 +1,4 @@
-"""What stands still behind a puppet's head: the room, neck, shoulders and clothes."""
+"""The static part of a frame: background, neck, shoulders and clothes."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _TURTLENECK = np.array([[-0.47, 1.0], [-0.55, 1.4], [0.55, 1.4], [0.47, 1.0]])
 _COLLAR = np.array([[0.42, 1.15], [0.02, 1.6], [0.42, 1.62], [0.62, 1.28]])
 
 
-def paint_backdrop(look: Look, size: int, unit: float, centre: tuple[float, float]) -> Picture:
-    """Return the picture without the head: (size, size, 3) uint8 RGB."""
+def draw_background(look: Look, size: int, unit: float, centre: tuple[float, float]) -> Picture:
+    """Return the frame without the head: (size, size, 3) uint8 RGB."""
     picture = _room(look, size)
     light = 1 + 0.25 * look.light_strength * look.light_x * np.linspace(-1, 1, size)
 

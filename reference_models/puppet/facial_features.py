@@ -13,7 +13,7 @@ PARTED = 0.012  # face units between the lips, from which on the mouth is open
 IRIS = 0.074  # face units
 
 
-def moving_shapes(look: Look, pose: Pose) -> dict[str, Points]:
+def facial_shapes(look: Look, pose: Pose) -> dict[str, Points]:
     """Return the outlines (N, 3) that depend on the pose."""
     shapes: dict[str, Points] = {}
     for side in (-1, 1):

@@ -72,7 +72,7 @@ class Camera:
         return np.asarray(turned[:, :2] * near + self.at)
 
 
-class Frozen(NamedTuple):
+class FrozenShapes(NamedTuple):
     """Outlines in one piece: names, where each ends, the points (N, 3), how far each goes down with the jaw."""
 
     names: tuple[str, ...]
@@ -95,13 +95,13 @@ class Shapes:
         self._parts.append(points)
         self._lowered.append(jaw_share(points) if lowered else np.zeros(len(points)))
 
-    def frozen(self) -> Frozen:
+    def frozen(self) -> FrozenShapes:
         """Return all outlines in one piece."""
         ends = np.cumsum([len(part) for part in self._parts])
-        return Frozen(tuple(self._names), ends, np.concatenate(self._parts), np.concatenate(self._lowered))
+        return FrozenShapes(tuple(self._names), ends, np.concatenate(self._parts), np.concatenate(self._lowered))
 
 
-def place(camera: Camera, still: Frozen, moving: Mapping[str, Points], drop: float) -> dict[str, Pixels]:
+def place(camera: Camera, still: FrozenShapes, moving: Mapping[str, Points], drop: float) -> dict[str, Pixels]:
     """Return the pixels of every outline in fixed point (`FRACTION` bits).
 
     Args:

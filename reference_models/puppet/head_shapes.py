@@ -24,7 +24,7 @@ def outline(look: Look) -> Points:
     return np.concatenate([right, right[::-1][1:-1] * (-1, 1)])
 
 
-def still_shapes(look: Look) -> Shapes:
+def head_shapes(look: Look) -> Shapes:
     """Return every outline that doesn't depend on the mouth, the eyes or the brows."""
     shapes = Shapes()
     edge = outline(look)
@@ -40,7 +40,7 @@ def still_shapes(look: Look) -> Shapes:
 
 
 def _shadows(shapes: Shapes, look: Look) -> None:
-    """Add where light and shadow lie; `light.SOFT` says how strong."""
+    """Add where light and shadow lie; `lighting.SHADOWS` says how strong."""
     width, tip = look.nose_width, look.nose_length
     for side in (-1, 1):
         shapes.add(f"socket{side}", on_face(ring(look.eye_distance * side, look.eye_height - 0.02, 0.22, 0.13)))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.reference_models.puppet.facial_features import moving_shapes
+from evalkit.reference_models.puppet.facial_features import facial_shapes
 from evalkit.reference_models.puppet.geometry import Camera, flat, on_face
 from evalkit.reference_models.puppet.head_shapes import outline
 from evalkit.reference_models.puppet.look import Look
@@ -33,7 +33,7 @@ class Landmarks(NamedTuple):
 def landmarks(look: Look, pose: Pose, size: int) -> Landmarks:
     """Return where a painter of ``size`` puts the features of ``look`` in ``pose``."""
     camera = Camera(unit_of(size), centre_of(size), pose)
-    shapes = moving_shapes(look, pose)
+    shapes = facial_shapes(look, pose)
     nose = on_face(np.array([[0.0, 0.33 * look.nose_length - 0.06]]), 0.2)[0]
     lips = shapes["lips"]
     eyes = [shapes["eye-1"].mean(axis=0), shapes["eye1"].mean(axis=0)]

@@ -13,7 +13,7 @@ from evalkit.reference_models.puppet.look import Look
 
 Gain = NDArray[np.float32]
 COARSE = 4  # pixels of the picture in one of the light's
-SOFT = {
+SHADOWS = {
     "socket-1": 0.84, "socket1": 0.84, "hollow-1": 0.95, "hollow1": 0.95, "cheek-1": 1.07, "cheek1": 1.07,
     "flank": 0.80, "bridge": 1.14, "under_nose": 0.76, "under_lip": 0.84, "forehead": 1.06,
 }  # fmt: skip
@@ -33,20 +33,20 @@ def lamp(look: Look, size: int, unit: float) -> Gain:
     return np.asarray(gain[..., None] * warm, dtype=np.float32)
 
 
-def shaded(gain: Gain, at: NDArray[np.float64], shapes: Mapping[str, Pixels], size: int) -> Gain:
+def lighting_gain(gain: Gain, at: NDArray[np.float64], shapes: Mapping[str, Pixels], size: int) -> Gain:
     """Return the light on the head of a frame: (size, size, 3).
 
     Args:
         gain: `lamp`.
         at: pixel of the head's middle.
-        shapes: outlines of the frame, of which `SOFT` names the shadows and bright spots.
+        shapes: outlines of the frame, of which `SHADOWS` names the shadows and bright spots.
         size: of the picture.
     """
     low = len(gain)
     dx, dy = (at - size / 2) / COARSE
     moved = cv2.warpAffine(gain, np.array([[1, 0, dx], [0, 1, dy]]), (low, low), borderMode=cv2.BORDER_REPLICATE)
     spots = np.full((low, low), 1.0, np.float32)
-    for name, strength in SOFT.items():
+    for name, strength in SHADOWS.items():
         # A coordinate with two bits fewer behind the point is a coordinate of the coarse picture.
         mask = np.zeros((low, low), np.uint8)
         cv2.fillPoly(mask, [shapes[name] // COARSE], (255.0,), cv2.LINE_AA, FRACTION)

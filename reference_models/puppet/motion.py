@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.reference_models.puppet.phonemes import Spoken
+from evalkit.reference_models.puppet.phonemes import SpokenPhoneme
 from evalkit.reference_models.puppet.pose import Pose
 from evalkit.reference_models.puppet.visemes import CHANNELS, mouth_track
 
@@ -62,7 +62,7 @@ class Action:
 
 
 def performance(
-    seed: int, spoken: Sequence[Spoken], seconds: float, mood: str = "neutral", actions: Sequence[Action] = ()
+    seed: int, spoken: Sequence[SpokenPhoneme], seconds: float, mood: str = "neutral", actions: Sequence[Action] = ()
 ) -> list[Pose]:
     """Return a pose per frame at 25 frames/s, taken in the middle of each frame's time."""
     rng = np.random.Generator(np.random.PCG64([seed, 0x90E5]))

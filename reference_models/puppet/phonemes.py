@@ -1,4 +1,4 @@
-"""Speech sounds: how they sound, how they look, and made-up utterances of them.
+"""Phonemes: their acoustics, their mouth shapes, and random utterances of them.
 
 Vowel formants are the means of adult men of Peterson and Barney, "Control Methods Used in a Study of the Vowels", JASA
 24, 1952; the other figures are round numbers in the usual ranges.
@@ -22,10 +22,10 @@ class Phoneme:
         kind: how it is made.
         seconds: usual length.
         formants: the first three resonances in Hz; of a consonant, where the vowels beside it bend to.
-        voiced: whether the vocal folds swing.
+        voiced: whether the vocal folds vibrate.
         hiss: centre of its noise in Hz, 0 for none.
         gap, jaw, wide, pucker, press, tongue: the mouth, as in `Pose`.
-        hold: how strongly the lips insist on their shape against their neighbours.
+        hold: weight of its mouth shape against its neighbours' in coarticulation.
     """
 
     kind: Kind
@@ -83,7 +83,7 @@ ENDINGS = ("", "", "", "n", "m", "s", "l", "t", "k")
 
 
 @dataclass(frozen=True)
-class Spoken:
+class SpokenPhoneme:
     """A phoneme in an utterance: from ``start`` to ``end`` seconds; ``stress`` about 1."""
 
     name: str
@@ -92,12 +92,12 @@ class Spoken:
     stress: float = 1.0
 
     @property
-    def sound(self) -> Phoneme:
+    def phoneme(self) -> Phoneme:
         """What it is."""
         return PHONEMES[self.name]
 
 
-def utterance(seed: int, seconds: float, rate: float = 1.0) -> list[Spoken]:
+def utterance(seed: int, seconds: float, rate: float = 1.0) -> list[SpokenPhoneme]:
     """Return made-up words that fill ``seconds``: silence at both ends, pauses between groups of words.
 
     Args:
@@ -106,7 +106,7 @@ def utterance(seed: int, seconds: float, rate: float = 1.0) -> list[Spoken]:
         rate: of speech, 1 being about five syllables a second.
     """
     rng = np.random.Generator(np.random.PCG64([seed, 0x5EEC]))
-    spoken: list[Spoken] = []
+    spoken: list[SpokenPhoneme] = []
     clock = 0.0
     last = seconds - 0.12
 
@@ -114,7 +114,7 @@ def utterance(seed: int, seconds: float, rate: float = 1.0) -> list[Spoken]:
         nonlocal clock
         end = min(clock + length, last)
         if end > clock:
-            spoken.append(Spoken(name, clock, end, stress))
+            spoken.append(SpokenPhoneme(name, clock, end, stress))
         clock = end
 
     def draw(names: tuple[str, ...]) -> str:
@@ -132,5 +132,5 @@ def utterance(seed: int, seconds: float, rate: float = 1.0) -> list[Spoken]:
                         say(name, PHONEMES[name].seconds * length * (stress if name in VOWELS else 1.0), stress)
         if rng.random() < 0.6:
             say("sil", min(0.10 + 0.25 * rng.random(), max(0.0, last - clock)))
-    spoken.append(Spoken("sil", clock, seconds))
+    spoken.append(SpokenPhoneme("sil", clock, seconds))
     return spoken

@@ -1,4 +1,4 @@
-"""A puppet as pictures: everything about a look is made once, a frame is a few dozen outlines and the light on them."""
+"""Renders a puppet: what depends on the look only is computed once; a frame is a few dozen outlines and their light."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.reference_models.puppet.background import paint_backdrop
+from evalkit.reference_models.puppet.background import draw_background
 from evalkit.reference_models.puppet.drawing import (
     Box,
     Colour,
@@ -21,10 +21,10 @@ from evalkit.reference_models.puppet.drawing import (
     scaled,
     tint,
 )  # fmt: skip
-from evalkit.reference_models.puppet.facial_features import IRIS, PARTED, SHUT, mouth_gap, moving_shapes
+from evalkit.reference_models.puppet.facial_features import IRIS, PARTED, SHUT, facial_shapes, mouth_gap
 from evalkit.reference_models.puppet.geometry import Camera, Pixels, place
-from evalkit.reference_models.puppet.head_shapes import COVERS_EARS, STRANDS, still_shapes
-from evalkit.reference_models.puppet.lighting import lamp, shaded
+from evalkit.reference_models.puppet.head_shapes import COVERS_EARS, STRANDS, head_shapes
+from evalkit.reference_models.puppet.lighting import lamp, lighting_gain
 from evalkit.reference_models.puppet.look import EYE_COLOURS, HAIR_COLOURS, Look
 from evalkit.reference_models.puppet.pose import Pose
 
@@ -43,8 +43,8 @@ def centre_of(size: int) -> tuple[float, float]:
     return 0.5 * size, 0.47 * size
 
 
-class Painter:
-    """Paints one puppet.
+class PuppetRenderer:
+    """Renders one puppet.
 
     Args:
         look: who it is.
@@ -55,17 +55,17 @@ class Painter:
         self.look, self.size = look, size
         self._unit = unit_of(size)
         self._centre = centre_of(size)
-        self._still = still_shapes(look).frozen()
-        self._backdrop = paint_backdrop(look, size, self._unit, self._centre)
+        self._still = head_shapes(look).frozen()
+        self._backdrop = draw_background(look, size, self._unit, self._centre)
         self._lamp = lamp(look, size, self._unit)
         self._grain = self._make_grain()
         self._colours()
 
-    def paint(self, pose: Pose) -> Picture:
+    def render(self, pose: Pose) -> Picture:
         """Return the frame of a pose: (size, size, 3) uint8 RGB."""
         look = self.look
         camera = Camera(self._unit, self._centre, pose)
-        shapes = place(camera, self._still, moving_shapes(look, pose), 0.10 * pose.jaw)
+        shapes = place(camera, self._still, facial_shapes(look, pose), 0.10 * pose.jaw)
         pen = camera.scale
         picture = self._backdrop.copy()
         if look.hair in COVERS_EARS:
@@ -87,7 +87,7 @@ class Painter:
         if look.hair != "bald":
             self._top_hair(picture, shapes, pen)
             cv2.bitwise_or(mask, mask_of(shapes["hair"], reach), dst=mask)
-        self._light(picture, shaded(self._lamp, camera.at, shapes, self.size), mask, reach)
+        self._light(picture, lighting_gain(self._lamp, camera.at, shapes, self.size), mask, reach)
         for side in (-1, 1):
             fill(picture, shapes[f"brow{side}"], self._brow)
         self._glasses(picture, shapes, pen)

@@ -1,4 +1,4 @@
-"""One clip: a puppet, what it says and does, as pictures, sound and words."""
+"""One clip: a puppet, what it says and does, as frames, audio and text."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from evalkit.reference_models.puppet import captions
 from evalkit.reference_models.puppet.drawing import Picture
 from evalkit.reference_models.puppet.look import Look, make_look
 from evalkit.reference_models.puppet.motion import ACTIONS, MOODS, Action, performance
-from evalkit.reference_models.puppet.phonemes import Spoken, utterance
+from evalkit.reference_models.puppet.phonemes import SpokenPhoneme, utterance
 from evalkit.reference_models.puppet.pose import Pose
-from evalkit.reference_models.puppet.renderer import Painter
+from evalkit.reference_models.puppet.renderer import PuppetRenderer
 from evalkit.reference_models.puppet.voice import make_voice, synthesize
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A clip, told by numbers; everything else follows from them.
+    """A clip, determined by these numbers.
 
     Args:
-        puppet: seed of the looks and the voice: the same number is the same person.
+        puppet: seed of appearance and voice: the same number is the same person.
         take: seed of what is said and how the head moves.
         seconds: length; a whole number of frames at 25 a second.
-        size: of the square pictures in pixels.
+        size: of the square frames in pixels.
         mood: one of `motion.MOODS`.
         actions: what is asked for, in time order.
     """
@@ -45,7 +45,7 @@ class Scene:
         return make_look(self.puppet)
 
     @cached_property
-    def spoken(self) -> list[Spoken]:
+    def spoken(self) -> list[SpokenPhoneme]:
         """What is said."""
         return utterance(self.take, self.seconds)
 
@@ -55,7 +55,7 @@ class Scene:
         return performance(self.take, self.spoken, self.seconds, self.mood, self.actions)
 
     @cached_property
-    def sound(self) -> NDArray[np.float32]:
+    def audio(self) -> NDArray[np.float32]:
         """The voice: (N,) float32 mono at 16 kHz."""
         return synthesize(self.spoken, make_voice(self.puppet), self.take)
 
@@ -65,19 +65,19 @@ class Scene:
         return captions.caption(self.look, self.mood, self.actions)
 
     def frames(self) -> Iterator[Picture]:
-        """Yield the pictures (size, size, 3) uint8 RGB."""
-        painter = Painter(self.look, self.size)
+        """Yield the frames (size, size, 3) uint8 RGB."""
+        renderer = PuppetRenderer(self.look, self.size)
         for pose in self.poses:
-            yield painter.paint(pose)
+            yield renderer.render(pose)
 
 
 def draw_scene(
     seed: int, number: int, take: int = 0, *, seconds: float = 4.0, size: int = 256, actions: int = 0
 ) -> Scene:
-    """Return scene ``take`` of person ``number`` of the world ``seed``, its mood and actions drawn at random.
+    """Return scene ``take`` of person ``number`` of the test set ``seed``, its mood and actions drawn at random.
 
     Args:
-        seed: of the world: other seeds have other people.
+        seed: of the test set; other seeds have other people.
         number: of the person, below a million.
         take: of the person, below a thousand.
         seconds, size: as in `Scene`.

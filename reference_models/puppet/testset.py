@@ -23,14 +23,14 @@ from evalkit.reference_models.puppet.voice import RATE
 from evalkit.testsets.model import SAMPLES_FILE
 from evalkit.workers.pool import Workers
 
-HANDLER = "evalkit.reference_models.puppet.testset:Maker"
-MARKER_FILE = ".world.json"  # the first file in the folder: what is made here, and that it is a world's
+HANDLER = "evalkit.reference_models.puppet.testset:PuppetSampleWriter"
+MARKER_FILE = ".world.json"  # written first: the options of the test set
 SAMPLE_SECONDS = 600.0  # that one sample may take
 
 
 @dataclass(frozen=True)
-class World:
-    """What a test set is made of.
+class PuppetTestSet:
+    """Options of a test set of puppets.
 
     Args:
         folder: where to write.
@@ -64,11 +64,13 @@ class World:
         }
         for name, (value, low, high) in limits.items():
             if not low <= value <= high:
-                raise UsageError(f"A world can't have that {name}.", found=f"{value}", expected=f"{low} to {high}")
+                raise UsageError(
+                    f"A test set of puppets has a wrong {name}.", found=f"{value}", expected=f"{low} to {high}"
+                )
         if self.size % 4:
-            raise UsageError("A picture's size is a multiple of 4.", found=f"{self.size}")
+            raise UsageError("The size must be a multiple of 4.", found=f"{self.size}")
         if abs(self.seconds * FPS - round(self.seconds * FPS)) > 1e-6:
-            raise UsageError(f"A clip is a whole number of frames at {FPS} a second.", found=f"{self.seconds} s")
+            raise UsageError(f"A clip must be a whole number of frames at {FPS} frames/s.", found=f"{self.seconds} s")
 
     def names(self) -> dict[str, tuple[int, int]]:
         """Return every sample's person and take by its id, in order."""
@@ -86,11 +88,11 @@ class World:
         }
 
     def options(self) -> dict[str, int | float]:
-        """Return what decides the bytes: everything but the folder."""
+        """Return the options that determine the bytes: all but the folder."""
         return {name: value for name, value in asdict(self).items() if name != "folder"}
 
 
-class Maker:
+class PuppetSampleWriter:
     """Writes the files of one sample in a worker process."""
 
     def __init__(self, folder: Path) -> None:
@@ -104,8 +106,8 @@ class Maker:
         first = next(frames)
         with atomic_write(self.folder / image) as stream:
             Image.fromarray(first).save(stream, format="PNG")
-        write_wav(self.folder / audio, scene.sound)
-        write_video(self.folder / video, chain([first], frames), FPS, scene.sound, RATE, crf=12)
+        write_wav(self.folder / audio, scene.audio)
+        write_video(self.folder / video, chain([first], frames), FPS, scene.audio, RATE, crf=12)
         return json.dumps(
             {
                 "id": name,
@@ -120,18 +122,18 @@ class Maker:
         )
 
 
-def make_world(
-    world: World, workers: int = 1, progress: Callable[[str], None] | None = None, *, force: bool = False
+def write_puppet_testset(
+    world: PuppetTestSet, workers: int = 1, progress: Callable[[str], None] | None = None, *, force: bool = False
 ) -> Path:
     """Write a native test set and return its folder; equal bytes with any number of workers.
 
-    A folder that holds a world of the same options, finished or not, is made whole.
+    An unfinished test set of the same options is completed.
 
     Args:
         world: what to make.
         workers: processes.
         progress: called with the id of each sample that is done.
-        force: write over a world of other options too.
+        force: also overwrite a test set of other options.
 
     Raises:
         UsageError: the folder holds something else already.
@@ -161,11 +163,11 @@ def make_world(
     return world.folder
 
 
-def _claim(world: World, *, force: bool) -> None:
-    """Make sure that the folder is this world's to write, and say so in it before anything else is written."""
+def _claim(world: PuppetTestSet, *, force: bool) -> None:
+    """Check that the folder may be written, and record the options in it before anything else."""
     folder, marker = world.folder, world.folder / MARKER_FILE
     sweep_parts(marker)
-    there = _world_in(folder)
+    there = _testset_in(folder)
     if there is None and folder.exists() and any(folder.iterdir()):
         if (folder / SAMPLES_FILE).exists():
             raise UsageError(
@@ -186,18 +188,18 @@ def _claim(world: World, *, force: bool) -> None:
     write_text(marker, json.dumps(world.options(), indent=1) + "\n")
 
 
-def _world_in(folder: Path) -> World | None:
-    """Return what the folder says it is; ``None`` when it doesn't say, or nothing that makes a world."""
+def _testset_in(folder: Path) -> PuppetTestSet | None:
+    """Return the options that the folder records; ``None`` if there are none or they are invalid."""
     try:
-        world = World(folder, **json.loads((folder / MARKER_FILE).read_text(encoding="utf-8")))
+        world = PuppetTestSet(folder, **json.loads((folder / MARKER_FILE).read_text(encoding="utf-8")))
         world.names()
     except (OSError, ValueError, TypeError, UsageError):
         return None
     return world
 
 
-def _remove(world: World) -> None:
-    """Remove a world's own files: the index first, so that no reader takes half of it for a test set."""
+def _remove(world: PuppetTestSet) -> None:
+    """Remove the files of a test set: the index first, so that no reader takes a part for a whole test set."""
     try:
         for file in (SAMPLES_FILE, *chain.from_iterable(map(_files, world.names()))):
             (world.folder / file).unlink(missing_ok=True)
@@ -206,12 +208,12 @@ def _remove(world: World) -> None:
 
 
 def _files(name: str) -> tuple[str, str, str]:
-    """Return where a sample's image, sound and video lie."""
+    """Return the paths of a sample's image, audio and video."""
     return f"images/{name}.png", f"audio/{name}.wav", f"videos/{name}.mp4"
 
 
 def write_wav(path: Path, samples: NDArray[np.float32], rate: int = RATE) -> None:
-    """Write mono 16-bit sound of (N,) float32 in -1..1.
+    """Write mono 16-bit audio of (N,) float32 in -1..1.
 
     Raises:
         StorageError: the file can't be written.

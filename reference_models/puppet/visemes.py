@@ -11,20 +11,20 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.reference_models.puppet.phonemes import Spoken
+from evalkit.reference_models.puppet.phonemes import SpokenPhoneme
 
 CHANNELS = ("gap", "jaw", "wide", "pucker", "press", "tongue")
 LEAD = 0.012  # seconds that the lips are ahead of the sound
 FADE = 0.03  # seconds
 
 
-def mouth_track(spoken: Sequence[Spoken], times: NDArray[np.float64]) -> NDArray[np.float64]:
+def mouth_track(spoken: Sequence[SpokenPhoneme], times: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the mouth at ``times`` (N,) in seconds: (N, 6) in the order of `CHANNELS`, as in `Pose`."""
     middle = np.array([(part.start + part.end) / 2 for part in spoken]) - LEAD
     half = np.array([(part.end - part.start) / 2 for part in spoken])
-    hold = np.array([part.sound.hold for part in spoken])
-    targets = np.array([[getattr(part.sound, name) for name in CHANNELS] for part in spoken])
-    stress = np.array([part.stress if part.sound.kind == "vowel" else 1.0 for part in spoken])
+    hold = np.array([part.phoneme.hold for part in spoken])
+    targets = np.array([[getattr(part.phoneme, name) for name in CHANNELS] for part in spoken])
+    stress = np.array([part.stress if part.phoneme.kind == "vowel" else 1.0 for part in spoken])
     targets[:, :2] *= (0.6 + 0.4 * stress)[:, None]
     beyond = np.maximum(np.abs(times[:, None] - middle) - 0.5 * half, 0.0)
     pull = hold * np.exp(-beyond / FADE)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-from evalkit.reference_models.puppet.phonemes import Spoken
+from evalkit.reference_models.puppet.phonemes import SpokenPhoneme
 
 RATE = 16_000
 BLOCK = 80  # samples for which the resonators stand still: 5 ms
@@ -38,7 +38,7 @@ def make_voice(seed: int) -> Voice:
     return Voice(height, 0.92 + 0.20 * pitch + 0.08 * tract, 0.01 + 0.04 * breath)
 
 
-def synthesize(spoken: Sequence[Spoken], voice: Voice, seed: int) -> NDArray[np.float32]:
+def synthesize(spoken: Sequence[SpokenPhoneme], voice: Voice, seed: int) -> NDArray[np.float32]:
     """Return the sound of an utterance: (N,) float32 mono at 16 kHz, peak 0.5, N to the last sound's end."""
     count = round(spoken[-1].end * RATE)
     blocks = -(-count // BLOCK)
@@ -62,10 +62,12 @@ def synthesize(spoken: Sequence[Spoken], voice: Voice, seed: int) -> NDArray[np.
     return (0.5 * out / max(1e-9, float(np.abs(out).max()))).astype(np.float32)
 
 
-def _controls(spoken: Sequence[Spoken], voice: Voice, times: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+def _controls(
+    spoken: Sequence[SpokenPhoneme], voice: Voice, times: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], ...]:
     starts = np.array([part.start for part in spoken])
     at = np.clip(np.searchsorted(starts, times, side="right") - 1, 0, len(spoken) - 1)
-    sounds = [part.sound for part in spoken]
+    sounds = [part.phoneme for part in spoken]
     formants = np.array([sound.formants for sound in sounds], dtype=np.float64)[at] * voice.tract
     level = np.array([LEVELS[sound.kind] * part.stress for sound, part in zip(sounds, spoken, strict=True)])[at]
     voicing = np.array([float(sound.voiced) for sound in sounds])[at]
@@ -92,7 +94,7 @@ def _kernel(seconds: float) -> NDArray[np.float64]:
 
 
 def _pulses(
-    blocks: int, voice: Voice, voicing: NDArray[np.float64], spoken: Sequence[Spoken], rng: np.random.Generator
+    blocks: int, voice: Voice, voicing: NDArray[np.float64], spoken: Sequence[SpokenPhoneme], rng: np.random.Generator
 ) -> NDArray[np.float64]:
     """Return the swing of the vocal folds: a pulse per period; the pitch falls over the utterance, up on stress."""
     middle = np.array([(part.start + part.end) / 2 for part in spoken])

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from evalkit.errors import InputError
-from evalkit.reports.comparison.inputs import Entry, Unscored
+from evalkit.reports.comparison.inputs import ComparedEntry, UnscoredSubmission
 from evalkit.scoring.scorecard import FeatureUse, MetricScore, Scorecard
 from evalkit.text import escape_for_display
 
-PICTURES_ONLY = frozenset({"filmstrip"})  # features that no number depends on
+DISPLAY_FEATURES = frozenset({"filmstrip"})  # features that no number depends on
 DIGITS = 12
 NAMED = 3  # differences told in one error
 
 
 @dataclass(frozen=True)
-class Difference:
+class ScorecardDifference:
     """One thing in which two scorecards are not alike: what, what each says, what to do."""
 
     what: str
@@ -26,7 +26,7 @@ class Difference:
     fix: str
 
 
-def check_comparable(entries: Sequence[Entry], unscored: Sequence[Unscored] = ()) -> None:
+def check_comparable(entries: Sequence[ComparedEntry], unscored: Sequence[UnscoredSubmission] = ()) -> None:
     """Make sure that all numbers mean the same.
 
     Raises:
@@ -44,22 +44,22 @@ def check_comparable(entries: Sequence[Entry], unscored: Sequence[Unscored] = ()
         for earlier in entries[:at]:
             found = list(differences(earlier.card, other.card))
             if found:
-                raise _refusal(earlier.name, other.name, found)
+                raise _incomparable(earlier.name, other.name, found)
     for report in unscored:
         if report.challenge is not None and report.challenge != first.card.challenge.id:
             fix = "Compare submissions to one challenge only."
-            difference = Difference("challenge", first.card.challenge.id, report.challenge, fix)
-            raise _refusal(first.name, report.name, [difference])
+            difference = ScorecardDifference("challenge", first.card.challenge.id, report.challenge, fix)
+            raise _incomparable(first.name, report.name, [difference])
 
 
-def differences(first: Scorecard, second: Scorecard) -> Iterator[Difference]:
+def differences(first: Scorecard, second: Scorecard) -> Iterator[ScorecardDifference]:
     """Yield what keeps two scorecards from being compared, the gravest first."""
     one, two = first.challenge, second.challenge
     if (one.id, one.sha256) != (two.id, two.sha256):
         if one.id != two.id:
-            yield Difference("challenge", one.id, two.id, "Compare submissions to one challenge only.")
+            yield ScorecardDifference("challenge", one.id, two.id, "Compare submissions to one challenge only.")
         else:
-            yield Difference(
+            yield ScorecardDifference(
                 "challenge file",
                 f"{one.id} {one.sha256[:DIGITS]}",
                 f"{two.id} {two.sha256[:DIGITS]}",
@@ -71,14 +71,14 @@ def differences(first: Scorecard, second: Scorecard) -> Iterator[Difference]:
     yield from _features(first, second)
 
 
-def _backbones(first: Scorecard, second: Scorecard) -> Iterator[Difference]:
+def _backbones(first: Scorecard, second: Scorecard) -> Iterator[ScorecardDifference]:
     if first.backbones != second.backbones:
         fix = "Scorecards of different backbones never meet on one board: score both with the same --backbones."
-        yield Difference("backbones", first.backbones, second.backbones, fix)
+        yield ScorecardDifference("backbones", first.backbones, second.backbones, fix)
         return
     one, two = (_text(card.provenance, "backbones", "sha256") for card in (first, second))
     if one != two:
-        yield Difference(
+        yield ScorecardDifference(
             "backbones' digest",
             f"{first.backbones} {one[:DIGITS]}",
             f"{second.backbones} {two[:DIGITS]}",
@@ -86,7 +86,7 @@ def _backbones(first: Scorecard, second: Scorecard) -> Iterator[Difference]:
         )
 
 
-def _testset(first: Scorecard, second: Scorecard) -> Iterator[Difference]:
+def _testset(first: Scorecard, second: Scorecard) -> Iterator[ScorecardDifference]:
     one, two = ([video.sample for video in card.videos] for card in (first, second))
     digests = [_text(card.provenance, "testset", "sha256") for card in (first, second)]
     if one == two and digests[0] == digests[1]:
@@ -95,10 +95,10 @@ def _testset(first: Scorecard, second: Scorecard) -> Iterator[Difference]:
     if texts[0] == texts[1]:
         at = next(at for at, pair in enumerate(zip(one, two, strict=True)) if pair[0] != pair[1])
         texts = [f"sample {at + 1} is '{samples[at]}'" for samples in (one, two)]
-    yield Difference("test set", texts[0], texts[1], "Score both on one test set, with the same --limit.")
+    yield ScorecardDifference("test set", texts[0], texts[1], "Score both on one test set, with the same --limit.")
 
 
-def _metric_differences(first: Scorecard, second: Scorecard) -> Iterator[Difference]:
+def _metric_differences(first: Scorecard, second: Scorecard) -> Iterator[ScorecardDifference]:
     for name, one in first.metrics.items():
         two = second.metrics.get(name)
         # What could not be computed may come from an installation that doesn't know the metric.
@@ -106,26 +106,28 @@ def _metric_differences(first: Scorecard, second: Scorecard) -> Iterator[Differe
             continue
         if _meaning(one) != _meaning(two):
             fix = "The metric's definition changed between the runs: score both with one version of evalkit."
-            yield Difference(f"definition of {name}", _told(one), _told(two), fix)
+            yield ScorecardDifference(
+                f"definition of {name}", _describe_definition(one), _describe_definition(two), fix
+            )
 
 
 def _meaning(score: MetricScore) -> tuple[object, ...]:
     return score.protocol, score.unit, score.higher_is_better
 
 
-def _told(score: MetricScore) -> str:
+def _describe_definition(score: MetricScore) -> str:
     better = {True: "higher is better", False: "lower is better", None: "no better side"}[score.higher_is_better]
     return f"protocol {score.protocol}, {better}" + (f", {score.unit}" if score.unit else "")
 
 
-def _features(first: Scorecard, second: Scorecard) -> Iterator[Difference]:
+def _features(first: Scorecard, second: Scorecard) -> Iterator[ScorecardDifference]:
     for name, one in first.features.items():
         two = second.features.get(name)
-        if two is not None and name not in PICTURES_ONLY and one != two:
+        if two is not None and name not in DISPLAY_FEATURES and one != two:
             parts = [part for part in ("version", "weights", "options") if getattr(one, part) != getattr(two, part)]
             texts = [_use(use, parts) for use in (one, two)]
             fix = "Score both with one version of evalkit and the same weights files."
-            yield Difference(f"feature '{name}'", texts[0], texts[1], fix)
+            yield ScorecardDifference(f"feature '{name}'", texts[0], texts[1], fix)
 
 
 def _use(use: FeatureUse, parts: Sequence[str]) -> str:
@@ -144,7 +146,7 @@ def _text(provenance: Mapping[str, Any], *keys: str) -> str:
     return str(value) if value is not None else "not recorded"
 
 
-def _refusal(first: str, second: str, found: Sequence[Difference]) -> InputError:
+def _incomparable(first: str, second: str, found: Sequence[ScorecardDifference]) -> InputError:
     named = escape_for_display(", ".join(difference.what for difference in found[:NAMED]))
     named += f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
     return InputError(

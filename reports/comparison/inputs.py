@@ -22,7 +22,7 @@ State = Literal["refused", "invalid", "valid"]
 
 
 @dataclass(frozen=True)
-class Entry:
+class ComparedEntry:
     """A scored submission.
 
     Args:
@@ -37,7 +37,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Unscored:
+class UnscoredSubmission:
     """A submission without a scorecard, and what the rules found.
 
     Args:
@@ -57,11 +57,11 @@ class Unscored:
     note: str = ""
 
 
-class _Part(BaseModel):
+class _ReportPart(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-class _Finding(_Part):
+class _Finding(_ReportPart):
     rule: str
     severity: str
     message: str
@@ -72,12 +72,12 @@ class _Finding(_Part):
     sample: str | None = None
 
 
-class _File(_Part):
+class _File(_ReportPart):
     path: str
     findings: tuple[_Finding, ...] = ()
 
 
-class _Report(_Part):
+class _Report(_ReportPart):
     """The document of ``validate --json``."""
 
     ok: bool
@@ -88,7 +88,7 @@ class _Report(_Part):
     findings: tuple[_Finding, ...] = ()
 
 
-class _Error(_Part):
+class _Error(_ReportPart):
     kind: str
     message: str
     found: str | None = None
@@ -96,20 +96,20 @@ class _Error(_Part):
     fix: str | None = None
 
 
-class _Failed(_Part):
+class _Failed(_ReportPart):
     """The document that every command prints when it fails, as when the ZIP can't be opened."""
 
     error: _Error
     submission: str | None = None
 
 
-class _Any(_Part):
+class _SchemaField(_ReportPart):
     schema_: int = Field(alias="schema")
 
 
 def load_inputs(
     places: Sequence[Path], names: Mapping[Path, str] | None = None, notes: Mapping[str, str] | None = None
-) -> tuple[list[Entry], list[Unscored]]:
+) -> tuple[list[ComparedEntry], list[UnscoredSubmission]]:
     """Read scorecards and reports, in the order given.
 
     Args:
@@ -121,8 +121,8 @@ def load_inputs(
         InputError: a file that is neither, or two submissions of one name.
     """
     chosen = {place.resolve(): name for place, name in (names or {}).items()}
-    entries: list[Entry] = []
-    unscored: list[Unscored] = []
+    entries: list[ComparedEntry] = []
+    unscored: list[UnscoredSubmission] = []
     taken: dict[str, Path] = {}
     for place in places:
         found = _load(place, chosen.get(place.resolve()), notes or {})
@@ -133,14 +133,14 @@ def load_inputs(
                 fix=f"Give one of them another name: --name other={place}",
             )
         taken[found.name] = place
-        if isinstance(found, Entry):
+        if isinstance(found, ComparedEntry):
             entries.append(found)
         else:
             unscored.append(found)
     return entries, unscored
 
 
-def _load(place: Path, name: str | None, notes: Mapping[str, str]) -> Entry | Unscored:
+def _load(place: Path, name: str | None, notes: Mapping[str, str]) -> ComparedEntry | UnscoredSubmission:
     file = place / SCORECARD_FILE if place.is_dir() else place
     shown = escape_for_display(str(file))
     text = read_text(file, kind=InputError, what="The scorecard", limit=SIZE_LIMIT)
@@ -157,7 +157,7 @@ def _load(place: Path, name: str | None, notes: Mapping[str, str]) -> Entry | Un
         )
     card = Scorecard.from_json(text, shown)
     name = name or card.submission.name
-    return Entry(name, card, notes.get(name, ""))
+    return ComparedEntry(name, card, notes.get(name, ""))
 
 
 def _stem(file: Path) -> str:
@@ -165,9 +165,11 @@ def _stem(file: Path) -> str:
     return file.parent.resolve().name if file.stem in {"report", "validate", "validation"} else file.stem
 
 
-def _report(document: Mapping[str, Any], shown: str, name: str, *, named: bool, notes: Mapping[str, str]) -> Unscored:
+def _report(
+    document: Mapping[str, Any], shown: str, name: str, *, named: bool, notes: Mapping[str, str]
+) -> UnscoredSubmission:
     try:
-        schema = _Any.model_validate(document).schema_
+        schema = _SchemaField.model_validate(document).schema_
         if schema != 1:
             raise InputError(
                 f"{shown} is not a report that this version reads.", found=f"schema {schema}", expected="schema 1"
@@ -175,21 +177,23 @@ def _report(document: Mapping[str, Any], shown: str, name: str, *, named: bool, 
         if "error" in document:
             failed = _Failed.model_validate(document)
             name = name if named else failed.submission or name
-            finding = _texts(failed.error, rule=failed.error.kind, severity="error")
-            return Unscored(name, "refused", None, 0, (finding,), notes.get(name, ""))
+            finding = _finding_row(failed.error, rule=failed.error.kind, severity="error")
+            return UnscoredSubmission(name, "refused", None, 0, (finding,), notes.get(name, ""))
         report = _Report.model_validate(document)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         raise InputError(f"{shown} is damaged at '{place}'.", found=str(first["msg"])) from None
     name = name if named else report.submission or name
-    findings = [_texts(finding, place=finding.path or finding.sample or "") for finding in report.findings]
-    findings += [_texts(finding, place=finding.path or file.path) for file in report.files for finding in file.findings]
+    findings = [_finding_row(finding, place=finding.path or finding.sample or "") for finding in report.findings]
+    findings += [
+        _finding_row(finding, place=finding.path or file.path) for file in report.files for finding in file.findings
+    ]
     state: State = "refused" if report.refused else "valid" if report.ok else "invalid"
-    return Unscored(name, state, report.challenge, len(report.files), tuple(findings), notes.get(name, ""))
+    return UnscoredSubmission(name, state, report.challenge, len(report.files), tuple(findings), notes.get(name, ""))
 
 
-def _texts(finding: BaseModel, **more: str) -> dict[str, str]:
+def _finding_row(finding: BaseModel, **more: str) -> dict[str, str]:
     """Return the finding with every key that the page shows."""
     given = {**finding.model_dump(), **more}
     keys = ("rule", "severity", "message", "found", "expected", "fix", "place")

@@ -10,7 +10,7 @@ from evalkit.challenges.model import SubmissionRules
 from evalkit.errors import InputError, UsageError, did_you_mean
 from evalkit.metrics.features.base import Item
 from evalkit.metrics.quality.features import filmstrip_pictures
-from evalkit.reports.comparison.inputs import Entry
+from evalkit.reports.comparison.inputs import ComparedEntry
 from evalkit.scoring.cache import CorruptEntryError, FeatureCache
 from evalkit.scoring.engines.local import LocalEngine
 from evalkit.scoring.jobs import Config, Extraction, Job
@@ -23,7 +23,7 @@ DIGITS = 12
 
 
 @dataclass
-class Media:
+class SubmissionMedia:
     """Where the submissions lie, and how to read them.
 
     Args:
@@ -39,7 +39,9 @@ class Media:
     progress: Progress = field(default_factory=Silent)
 
 
-def read_pictures(entries: Sequence[Entry], samples: Sequence[str], media: Media) -> dict[str, dict[str, list[bytes]]]:
+def read_filmstrips(
+    entries: Sequence[ComparedEntry], samples: Sequence[str], media: SubmissionMedia
+) -> dict[str, dict[str, list[bytes]]]:
     """Return small JPEG images by entry and sample; a video that can't be read has none.
 
     Files are decoded in worker processes, as when they are scored.
@@ -69,7 +71,7 @@ def read_pictures(entries: Sequence[Entry], samples: Sequence[str], media: Media
     return _strips(owners, jobs, media)
 
 
-def _opened(entry: Entry, place: Path) -> Submission:
+def _opened(entry: ComparedEntry, place: Path) -> Submission:
     submission = Submission.open(place)
     scored = entry.card.submission.sha256
     if submission.sha256 != scored:
@@ -82,7 +84,9 @@ def _opened(entry: Entry, place: Path) -> Submission:
     return submission
 
 
-def _strips(owners: Sequence[tuple[str, str]], jobs: Sequence[Job], media: Media) -> dict[str, dict[str, list[bytes]]]:
+def _strips(
+    owners: Sequence[tuple[str, str]], jobs: Sequence[Job], media: SubmissionMedia
+) -> dict[str, dict[str, list[bytes]]]:
     found: dict[str, dict[str, list[bytes]]] = {}
     cache = FeatureCache(media.cache)
     # No rule keeps a video from being shown; what can't be decoded has no pictures anyway.

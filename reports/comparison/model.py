@@ -13,17 +13,17 @@ from typing import Any
 from evalkit.errors import UsageError, did_you_mean
 from evalkit.metrics.base import metric_registry, resolve_metric
 from evalkit.reports.comparison.checks import check_comparable
-from evalkit.reports.comparison.inputs import Entry, Unscored
+from evalkit.reports.comparison.inputs import ComparedEntry, UnscoredSubmission
 from evalkit.reports.page import ROLES
 from evalkit.reports.tables import GroupRow, GroupTable, group_tables, missing_reason, missing_reasons, video_metrics
 from evalkit.scoring.scorecard import MetricScore
 
 SCHEMA = 1
-NOT_ASKED = "not_asked_for"
+NOT_REQUESTED = "not_asked_for"
 
 
 @dataclass(frozen=True)
-class Column:
+class MetricColumn:
     """A metric: its id, what is known of it, whether single videos have it, and the entries that are best in it.
 
     ``best`` counts only entries of the largest coverage, and is empty where they are fewer than two or all equal.
@@ -46,7 +46,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Cell:
+class MetricCell:
     """One entry's number: the score, ``None`` when it was not asked for, and why videos are missing from it."""
 
     score: MetricScore | None
@@ -56,12 +56,12 @@ class Cell:
     def reason(self) -> str | None:
         """Why there is no value."""
         if self.score is None:
-            return NOT_ASKED
+            return NOT_REQUESTED
         return None if self.score.value is not None else self.score.reason or "unknown"
 
 
 @dataclass(frozen=True)
-class GroupLine:
+class EntryGroupMeans:
     """One entry's means by group; ``worst`` is a group, ``gap`` the distance from the best mean to the worst."""
 
     means: tuple[tuple[float | None, int], ...]
@@ -70,16 +70,16 @@ class GroupLine:
 
 
 @dataclass(frozen=True)
-class Breakdown:
+class GroupBreakdown:
     """A metric's means by the values of the group ``name``; a line per entry, in the page's order."""
 
     name: str
     values: tuple[str, ...]
-    lines: tuple[GroupLine, ...]
+    lines: tuple[EntryGroupMeans, ...]
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ScorecardComparison:
     """Scorecards that may stand side by side.
 
     Args:
@@ -89,10 +89,10 @@ class Comparison:
         chosen: the per-video metric that the breakdown and the pictures start with; ``None`` without any.
     """
 
-    entries: tuple[Entry, ...]
-    unscored: tuple[Unscored, ...]
-    columns: tuple[Column, ...]
-    chosen: Column | None
+    entries: tuple[ComparedEntry, ...]
+    unscored: tuple[UnscoredSubmission, ...]
+    columns: tuple[MetricColumn, ...]
+    chosen: MetricColumn | None
 
     @property
     def samples(self) -> tuple[str, ...]:
@@ -104,12 +104,12 @@ class Comparison:
         """Whether the numbers were made with the networks that papers use."""
         return self.entries[0].card.backbones == "published"
 
-    def cell(self, entry: Entry, column: Column) -> Cell:
+    def cell(self, entry: ComparedEntry, column: MetricColumn) -> MetricCell:
         """Return what ``entry`` has under ``column``."""
         score = entry.card.metrics.get(column.id)
-        return Cell(score, tuple(missing_reasons(entry.card, column.id)) if score is not None else ())
+        return MetricCell(score, tuple(missing_reasons(entry.card, column.id)) if score is not None else ())
 
-    def values(self, column: Column) -> list[tuple[tuple[float | None, str | None], ...]]:
+    def values(self, column: MetricColumn) -> list[tuple[tuple[float | None, str | None], ...]]:
         """Return per sample, for each entry, the value or the reason why there is none."""
         rows: list[tuple[tuple[float | None, str | None], ...]] = []
         for videos in zip(*(entry.card.videos for entry in self.entries), strict=True):
@@ -117,13 +117,13 @@ class Comparison:
                 tuple(
                     (value, None)
                     if (value := video.values.get(column.id)) is not None
-                    else (None, missing_reason(video, column.id) if column.id in video.values else NOT_ASKED)
+                    else (None, missing_reason(video, column.id) if column.id in video.values else NOT_REQUESTED)
                     for video in videos
                 )
             )
         return rows
 
-    def breakdowns(self, column: Column) -> list[Breakdown]:
+    def breakdowns(self, column: MetricColumn) -> list[GroupBreakdown]:
         """Return the metric's means by group, a table per group name."""
         tables = self._group_tables
         places = [{name: at for at, name in enumerate(video_metrics(entry.card))} for entry in self.entries]
@@ -138,14 +138,14 @@ class Comparison:
                 at = place.get(column.id)
                 means = [row[v].means[at] if v in row and at is not None else (None, 0) for v in values]
                 lines.append(_line(values, means, column.score.higher_is_better))
-            found.append(Breakdown(name, values, tuple(lines)))
+            found.append(GroupBreakdown(name, values, tuple(lines)))
         return found
 
     @cached_property
     def _group_tables(self) -> list[dict[str, GroupTable]]:
         return [{table.name: table for table in group_tables(entry.card)} for entry in self.entries]
 
-    def telling_samples(self, count: int) -> list[int]:
+    def most_different_samples(self, count: int) -> list[int]:
         """Return the places of the samples on which the entries differ most in the chosen metric, the widest first.
 
         Without a metric of single videos these are the first samples.
@@ -179,7 +179,7 @@ class Comparison:
             "videos": self._videos_json(),
         }
 
-    def _column_json(self, column: Column) -> dict[str, Any]:
+    def _column_json(self, column: MetricColumn) -> dict[str, Any]:
         score = column.score
         groups: dict[str, Any] = {}
         for breakdown in self.breakdowns(column) if column.per_video else []:
@@ -201,7 +201,7 @@ class Comparison:
             "groups": groups,
         }
 
-    def _entry_json(self, entry: Entry) -> dict[str, Any]:
+    def _entry_json(self, entry: ComparedEntry) -> dict[str, Any]:
         values = {}
         for column in self.columns:
             cell = self.cell(entry, column)
@@ -238,8 +238,8 @@ class Comparison:
 
 
 def make_comparison(
-    entries: Sequence[Entry], unscored: Sequence[Unscored] = (), *, metric: str | None = None
-) -> Comparison:
+    entries: Sequence[ComparedEntry], unscored: Sequence[UnscoredSubmission] = (), *, metric: str | None = None
+) -> ScorecardComparison:
     """Return the comparison of ``entries``.
 
     Args:
@@ -254,10 +254,10 @@ def make_comparison(
     """
     check_comparable(entries, unscored)
     columns = _columns(entries)
-    return Comparison(tuple(entries), tuple(unscored), tuple(columns), _chosen(columns, metric))
+    return ScorecardComparison(tuple(entries), tuple(unscored), tuple(columns), _chosen(columns, metric))
 
 
-def _columns(entries: Sequence[Entry]) -> list[Column]:
+def _columns(entries: Sequence[ComparedEntry]) -> list[MetricColumn]:
     scores: dict[str, MetricScore] = {}
     per_video: set[str] = set()
     for entry in entries:
@@ -268,12 +268,12 @@ def _columns(entries: Sequence[Entry]) -> list[Column]:
                 scores[name] = score
     rank = {role: at for at, (role, _, _) in enumerate(ROLES)}
     return [
-        Column(name, scores[name], name in per_video, best_entries(entries, name, scores[name].higher_is_better))
+        MetricColumn(name, scores[name], name in per_video, best_entries(entries, name, scores[name].higher_is_better))
         for name in sorted(scores, key=lambda name: rank[scores[name].role])
     ]
 
 
-def best_entries(entries: Sequence[Entry], metric: str, higher: bool | None) -> frozenset[str]:
+def best_entries(entries: Sequence[ComparedEntry], metric: str, higher: bool | None) -> frozenset[str]:
     """Return the names of the best entries among those of the largest coverage; none where nothing can be told."""
     known = [
         (entry.name, score.value, score.coverage)
@@ -289,7 +289,7 @@ def best_entries(entries: Sequence[Entry], metric: str, higher: bool | None) -> 
     return winners if len(winners) < len(full) else frozenset()
 
 
-def _chosen(columns: Sequence[Column], metric: str | None) -> Column | None:
+def _chosen(columns: Sequence[MetricColumn], metric: str | None) -> MetricColumn | None:
     shown = [column for column in columns if column.per_video]
     if metric is None:
         return shown[0] if shown else None
@@ -304,11 +304,11 @@ def _chosen(columns: Sequence[Column], metric: str | None) -> Column | None:
     return named[metric]
 
 
-def _line(values: Sequence[str], means: Sequence[tuple[float | None, int]], higher: bool | None) -> GroupLine:
+def _line(values: Sequence[str], means: Sequence[tuple[float | None, int]], higher: bool | None) -> EntryGroupMeans:
     known = {value: mean for value, (mean, _) in zip(values, means, strict=True) if mean is not None}
     if len(known) < 2:
-        return GroupLine(tuple(means), None, None)
+        return EntryGroupMeans(tuple(means), None, None)
     gap = max(known.values()) - min(known.values())
     if higher is None or gap == 0:
-        return GroupLine(tuple(means), None, gap)
-    return GroupLine(tuple(means), (min if higher else max)(known, key=lambda value: known[value]), gap)
+        return EntryGroupMeans(tuple(means), None, gap)
+    return EntryGroupMeans(tuple(means), (min if higher else max)(known, key=lambda value: known[value]), gap)

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from evalkit.reports.comparison.inputs import Entry
-from evalkit.reports.comparison.model import Breakdown, Column, Comparison
+from evalkit.reports.comparison.inputs import ComparedEntry
+from evalkit.reports.comparison.model import GroupBreakdown, MetricColumn, ScorecardComparison
 from evalkit.reports.filmstrips import STRIP_HEIGHT, make_strips
 from evalkit.reports.page import ROLES, count, render_page, write_page
 from evalkit.reports.tables import machine_of
@@ -26,7 +26,7 @@ PAPER_COLUMNS = 10  # metrics that fit beside each other on paper
 
 
 def render_comparison(
-    comparison: Comparison, pictures: Pictures | None = None, samples: Sequence[str] | None = None
+    comparison: ScorecardComparison, pictures: Pictures | None = None, samples: Sequence[str] | None = None
 ) -> str:
     """Return the page; the same scorecards and pictures give the same text.
 
@@ -71,7 +71,7 @@ def render_comparison(
 
 
 def write_comparison_page(
-    comparison: Comparison, path: Path, pictures: Pictures | None = None, samples: Sequence[str] | None = None
+    comparison: ScorecardComparison, path: Path, pictures: Pictures | None = None, samples: Sequence[str] | None = None
 ) -> None:
     """Write the page to ``path`` in one step.
 
@@ -81,16 +81,16 @@ def write_comparison_page(
     write_page(render_comparison(comparison, pictures, samples), path)
 
 
-def shown_samples(comparison: Comparison, samples: Sequence[str] | None = None) -> list[str]:
+def shown_samples(comparison: ScorecardComparison, samples: Sequence[str] | None = None) -> list[str]:
     """Return the samples whose pictures the page shows: those asked for, else the most telling ones."""
     places = {sample: at for at, sample in enumerate(comparison.samples)}
     return [comparison.samples[at] for at in _picked(comparison, samples, places)]
 
 
-def _picked(comparison: Comparison, samples: Sequence[str] | None, places: Mapping[str, int]) -> list[int]:
+def _picked(comparison: ScorecardComparison, samples: Sequence[str] | None, places: Mapping[str, int]) -> list[int]:
     if samples:
         return [places[sample] for sample in dict.fromkeys(samples)]
-    return comparison.telling_samples(SHOWN_SAMPLES)
+    return comparison.most_different_samples(SHOWN_SAMPLES)
 
 
 def _digest_of(testset: object) -> str:
@@ -98,7 +98,7 @@ def _digest_of(testset: object) -> str:
     return str(testset.get("sha256") or "") if isinstance(testset, dict) else ""
 
 
-def _summary(comparison: Comparison) -> str:
+def _summary(comparison: ScorecardComparison) -> str:
     parts = [count(len(comparison.entries), "entry", "entries") + f" on {count(len(comparison.samples), 'sample')}"]
     partial = sum(entry.card.scored_videos < len(comparison.samples) for entry in comparison.entries)
     if partial:
@@ -108,7 +108,7 @@ def _summary(comparison: Comparison) -> str:
     return ", ".join(parts) + ". The numbers stand side by side; nothing here ranks."
 
 
-def _roles(comparison: Comparison) -> list[tuple[str, str, list[Column]]]:
+def _roles(comparison: ScorecardComparison) -> list[tuple[str, str, list[MetricColumn]]]:
     """Return the columns by role, where there are any."""
     return [
         (title, words, members)
@@ -117,7 +117,7 @@ def _roles(comparison: Comparison) -> list[tuple[str, str, list[Column]]]:
     ]
 
 
-def _gaps(comparison: Comparison) -> list[tuple[str, list[tuple[list[str] | None, Gaps]]]]:
+def _gaps(comparison: ScorecardComparison) -> list[tuple[str, list[tuple[list[str] | None, Gaps]]]]:
     """Return per incomplete entry why its videos lack values: metrics with equal reasons in one row, ``None`` for all.
 
     A number of the whole set that is missing says so in its cell.
@@ -135,7 +135,7 @@ def _gaps(comparison: Comparison) -> list[tuple[str, list[tuple[list[str] | None
     return found
 
 
-def _within_budget(comparison: Comparison) -> tuple[list[Column], list[Column]]:
+def _within_budget(comparison: ScorecardComparison) -> tuple[list[MetricColumn], list[MetricColumn]]:
     """Return the metrics of single videos, the chosen one first, and those that would make the page too large."""
     chosen = comparison.chosen
     columns = sorted((c for c in comparison.columns if c.per_video), key=lambda column: column != chosen)
@@ -144,7 +144,7 @@ def _within_budget(comparison: Comparison) -> tuple[list[Column], list[Column]]:
     return columns[:fitting], columns[fitting:]
 
 
-def _detail(comparison: Comparison, column: Column) -> dict[str, Any]:
+def _detail(comparison: ScorecardComparison, column: MetricColumn) -> dict[str, Any]:
     values = comparison.values(column)
     shade = _shading([value for row in values for value, _ in row if value is not None], column)
     return {
@@ -157,7 +157,9 @@ def _detail(comparison: Comparison, column: Column) -> dict[str, Any]:
     }
 
 
-def _cut(comparison: Comparison, breakdown: Breakdown) -> tuple[Breakdown, int, list[tuple[Any, ...]]]:
+def _cut(
+    comparison: ScorecardComparison, breakdown: GroupBreakdown
+) -> tuple[GroupBreakdown, int, list[tuple[Any, ...]]]:
     """Return the breakdown, the number of its columns that are not shown, and its rows."""
     lines = [
         (entry.name, line.means[:GROUP_VALUES], line.worst, line.gap)
@@ -166,7 +168,7 @@ def _cut(comparison: Comparison, breakdown: Breakdown) -> tuple[Breakdown, int, 
     return breakdown, max(0, len(breakdown.values) - GROUP_VALUES), lines
 
 
-def _shading(known: Sequence[float], column: Column) -> Callable[[float], int]:
+def _shading(known: Sequence[float], column: MetricColumn) -> Callable[[float], int]:
     """Return the shade of a value, 0 to `SHADES` - 1: even steps from the 5th to the 95th percentile, better darker."""
     low, high = np.percentile(known, [5, 95]).tolist() if known else (0.0, 0.0)
     span = high - low
@@ -180,7 +182,7 @@ def _shading(known: Sequence[float], column: Column) -> Callable[[float], int]:
     return shade
 
 
-def _pictured(comparison: Comparison, at: int) -> list[tuple[int, Entry, float | None, str | None]]:
+def _pictured(comparison: ScorecardComparison, at: int) -> list[tuple[int, ComparedEntry, float | None, str | None]]:
     """Return for each entry its number, itself, and the chosen metric's value, or why there is none."""
     chosen = comparison.chosen
     row = comparison.values(chosen)[at] if chosen is not None else ((None, None),) * len(comparison.entries)

@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 from evalkit.cli import main
-from evalkit.reference_models.puppet.testset import World, make_world
+from evalkit.reference_models.puppet.testset import PuppetTestSet, write_puppet_testset
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_world(World(tmp_path_factory.mktemp("cli") / "w", seed=0, identities=2, seconds=0.4, size=128))
+    return write_puppet_testset(
+        PuppetTestSet(tmp_path_factory.mktemp("cli") / "w", seed=0, identities=2, seconds=0.4, size=128)
+    )
 
 
 def call(*words: str | Path) -> int:

@@ -16,7 +16,7 @@ from evalkit.board import Board
 from evalkit.challenges.model import Challenge, load_challenge
 from evalkit.cli import main
 from evalkit.reference_models import showcase
-from evalkit.reference_models.raters import Panel
+from evalkit.reference_models.raters import RaterPanel
 from evalkit.scoring.scorecard import Scorecard
 from evalkit.testsets.model import load_testset
 
@@ -117,7 +117,7 @@ def test_people_and_metrics_end_in_a_leaderboard(folder: Path) -> None:
         assert board.verify() == []
     assert [team.name for team in snapshot.teams] == sorted(NAMES)
     assert all(run.strips for run in snapshot.runs)
-    panel = Panel(*window(snapshot.challenge), showcase.RATERS, showcase.RATED, 5)
+    panel = RaterPanel(*window(snapshot.challenge), showcase.RATERS, showcase.RATED, 5)
     assert snapshot.excluded("rater").keys() == {panel.speeder, panel.straight_liner}
     table = Page((folder / "leaderboard.html").read_text(encoding="utf-8")).find("main")[0]["text"]
     assert all(name in table for name in NAMES)
@@ -175,8 +175,8 @@ def test_it_goes_on_where_it_stopped(capsys: pytest.CaptureFixture[str], folder:
 
 
 def test_a_test_set_that_was_stopped_half_way_is_made_whole(tmp_path: Path) -> None:
-    whole = showcase.Showcase(tmp_path / "whole", samples=3, seconds=0.4, size=64)
-    stopped = showcase.Showcase(tmp_path / "stopped", samples=3, seconds=0.4, size=64)
+    whole = showcase.DemoChallenge(tmp_path / "whole", samples=3, seconds=0.4, size=64)
+    stopped = showcase.DemoChallenge(tmp_path / "stopped", samples=3, seconds=0.4, size=64)
 
     def stop(name: str) -> None:
         raise KeyboardInterrupt(name)
@@ -189,7 +189,7 @@ def test_a_test_set_that_was_stopped_half_way_is_made_whole(tmp_path: Path) -> N
 
 
 def test_a_finished_test_set_without_the_marker_of_newer_versions_is_taken(tmp_path: Path) -> None:
-    show = showcase.Showcase(tmp_path, samples=3, seconds=0.4, size=64)
+    show = showcase.DemoChallenge(tmp_path, samples=3, seconds=0.4, size=64)
     made = show.testset()
     (show.testset_folder / ".world.json").unlink()
     assert show.testset().sha256 == made.sha256
@@ -232,7 +232,7 @@ def test_options_that_make_no_demo(
 
 
 def test_the_same_seed_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:
-    again = showcase.Showcase(tmp_path, seed=5, samples=4, seconds=0.8, size=128)
+    again = showcase.DemoChallenge(tmp_path, seed=5, samples=4, seconds=0.8, size=128)
     testset = again.testset()
     for name in ("truth", "jitter"):
         team = next(team for team in showcase.TEAMS if team.name == name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from evalkit.reference_models.puppet.testset import World, make_world
+from evalkit.reference_models.puppet.testset import PuppetTestSet, write_puppet_testset
 from evalkit.testsets.model import TestSet, load_testset
 
 
@@ -12,4 +12,4 @@ from evalkit.testsets.model import TestSet, load_testset
 def puppets(tmp_path_factory: pytest.TempPathFactory) -> TestSet:
     """Return three people with two takes each, 30 frames at 256 pixels."""
     folder = tmp_path_factory.mktemp("puppets") / "w"
-    return load_testset(make_world(World(folder, seed=0, identities=3, takes=2, seconds=1.2)))
+    return load_testset(write_puppet_testset(PuppetTestSet(folder, seed=0, identities=3, takes=2, seconds=1.2)))

@@ -13,14 +13,14 @@ import pytest
 from evalkit.metrics.faces.yunet import YuNet
 from evalkit.metrics.sync.mfcc import mfcc
 from evalkit.reference_models.puppet import captions
-from evalkit.reference_models.puppet.facial_features import IRIS, moving_shapes
+from evalkit.reference_models.puppet.facial_features import IRIS, facial_shapes
 from evalkit.reference_models.puppet.geometry import Camera, jaw_share, on_face, ring
 from evalkit.reference_models.puppet.landmarks import landmarks
 from evalkit.reference_models.puppet.look import EYE_COLOURS, SKIN_TONES, make_look
 from evalkit.reference_models.puppet.motion import ACTIONS, FPS, MOODS, Action, performance
-from evalkit.reference_models.puppet.phonemes import PHONEMES, VOWELS, Spoken, utterance
+from evalkit.reference_models.puppet.phonemes import PHONEMES, VOWELS, SpokenPhoneme, utterance
 from evalkit.reference_models.puppet.pose import Pose
-from evalkit.reference_models.puppet.renderer import FACE, Painter
+from evalkit.reference_models.puppet.renderer import FACE, PuppetRenderer
 from evalkit.reference_models.puppet.scene import Scene, draw_scene
 from evalkit.reference_models.puppet.visemes import CHANNELS, mouth_track
 from evalkit.reference_models.puppet.voice import RATE, make_voice, synthesize
@@ -98,14 +98,19 @@ def spectrum_peak(sound: np.ndarray, low: float, high: float) -> float:
 def test_vowels_sound_where_their_formants_are(name: str, low: float, high: float) -> None:
     """A long vowel: the strongest band above the pitch lies near the second formant of this vocal tract."""
     voice = make_voice(2)
-    sound = synthesize([Spoken(name, 0.0, 0.8)], voice, 1)[4000:9000]
+    sound = synthesize([SpokenPhoneme(name, 0.0, 0.8)], voice, 1)[4000:9000]
     formants = [value * voice.tract for value in PHONEMES[name].formants]
     found = spectrum_peak(sound, low, high)
     assert min(abs(found - formant) / formant for formant in formants) < 0.15
 
 
 def test_silence_is_silent_and_a_hiss_is_high() -> None:
-    spoken = [Spoken("sil", 0, 0.3), Spoken("s", 0.3, 0.6), Spoken("aa", 0.6, 0.9), Spoken("sil", 0.9, 1.2)]
+    spoken = [
+        SpokenPhoneme("sil", 0, 0.3),
+        SpokenPhoneme("s", 0.3, 0.6),
+        SpokenPhoneme("aa", 0.6, 0.9),
+        SpokenPhoneme("sil", 0.9, 1.2),
+    ]
     sound = synthesize(spoken, make_voice(1), 1)
     part = {part.name: sound[int(part.start * RATE) + 800 : int(part.end * RATE) - 800] for part in spoken}
     assert np.abs(part["sil"]).max() < 0.02 * np.abs(part["aa"]).max()
@@ -119,7 +124,7 @@ def test_silence_is_silent_and_a_hiss_is_high() -> None:
 @pytest.mark.parametrize("consonant", ["m", "b", "p"])
 @pytest.mark.parametrize("vowel", VOWELS)
 def test_lips_close_for_bilabials_and_open_for_vowels(consonant: str, vowel: str) -> None:
-    spoken = [Spoken(vowel, 0, 0.15), Spoken(consonant, 0.15, 0.23), Spoken(vowel, 0.23, 0.4)]
+    spoken = [SpokenPhoneme(vowel, 0, 0.15), SpokenPhoneme(consonant, 0.15, 0.23), SpokenPhoneme(vowel, 0.23, 0.4)]
     track = mouth_track(spoken, np.array([0.06, 0.18, 0.32]))[:, GAP]
     target = PHONEMES[vowel].gap
     assert track[1] < 0.35 * target
@@ -130,8 +135,8 @@ def test_lips_close_for_bilabials_and_open_for_vowels(consonant: str, vowel: str
 def test_rounding_begins_before_the_sound() -> None:
     """Coarticulation: the lips round for a coming vowel already in the consonant before it."""
     times = np.array([0.13])
-    rounded = mouth_track([Spoken("t", 0.1, 0.16), Spoken("uw", 0.16, 0.3)], times)
-    spread = mouth_track([Spoken("t", 0.1, 0.16), Spoken("iy", 0.16, 0.3)], times)
+    rounded = mouth_track([SpokenPhoneme("t", 0.1, 0.16), SpokenPhoneme("uw", 0.16, 0.3)], times)
+    spread = mouth_track([SpokenPhoneme("t", 0.1, 0.16), SpokenPhoneme("iy", 0.16, 0.3)], times)
     pucker = CHANNELS.index("pucker")
     assert rounded[0, pucker] > 0.15 > spread[0, pucker]
 
@@ -142,7 +147,7 @@ def test_lips_and_sound_agree_to_the_frame() -> None:
     for seed in range(30):
         scene = Scene(seed, seed, 4.0)
         gap = np.array([pose.gap for pose in scene.poses])
-        loud = np.sqrt((scene.sound.reshape(-1, RATE // FPS) ** 2).mean(axis=1))
+        loud = np.sqrt((scene.audio.reshape(-1, RATE // FPS) ** 2).mean(axis=1))
         for shift in range(-5, 6):
             a, b = gap[5:-5], loud[5 + shift : len(loud) - 5 + shift]
             found[shift + 5] += np.corrcoef(a, b)[0, 1] / 30
@@ -156,7 +161,7 @@ def test_the_sound_tells_vowels_apart() -> None:
     heard = {name: [] for name in VOWELS}
     for name in VOWELS:
         for seed in (1, 2):
-            sound = synthesize([Spoken(name, 0.0, 0.5)], make_voice(7), seed)
+            sound = synthesize([SpokenPhoneme(name, 0.0, 0.5)], make_voice(7), seed)
             heard[name].append(mfcc((sound * 32767).astype(np.int16))[15:35, 1:].mean(axis=0))
     same = max(np.linalg.norm(a - b) for a, b in heard.values())
     other = min(np.linalg.norm(heard[a][0] - heard[b][0]) for a in VOWELS for b in VOWELS if a < b)
@@ -207,18 +212,18 @@ def test_a_nod_is_up_and_down_and_a_turn_goes_where_it_says() -> None:
 
 @pytest.mark.parametrize("size", [128, 256, 512])
 def test_a_frame(size: int) -> None:
-    picture = Painter(make_look(1), size).paint(Pose())
+    picture = PuppetRenderer(make_look(1), size).render(Pose())
     assert picture.shape == (size, size, 3)
     assert picture.dtype == np.uint8
-    assert np.array_equal(picture, Painter(make_look(1), size).paint(Pose()))
+    assert np.array_equal(picture, PuppetRenderer(make_look(1), size).render(Pose()))
 
 
 def test_painting_leaves_nothing_behind() -> None:
     """A frame depends on its pose alone, not on what was painted before."""
-    painter = Painter(make_look(2))
-    first = painter.paint(Pose())
-    painter.paint(Pose(yaw=0.3, gap=0.8, jaw=0.7, blink=1.0, smile=1.0))
-    assert np.array_equal(painter.paint(Pose()), first)
+    renderer = PuppetRenderer(make_look(2))
+    first = renderer.render(Pose())
+    renderer.render(Pose(yaw=0.3, gap=0.8, jaw=0.7, blink=1.0, smile=1.0))
+    assert np.array_equal(renderer.render(Pose()), first)
 
 
 CHANGES = [
@@ -232,8 +237,8 @@ CHANGES = [
 @pytest.mark.parametrize(("changes", "x", "y", "reach"), [row[1:] for row in CHANGES], ids=[row[0] for row in CHANGES])
 def test_what_moves_is_seen_where_it_is(changes: dict[str, float], x: float, y: float, reach: float) -> None:
     for seed in range(4):
-        painter = Painter(make_look(seed, glasses="none", beard="none"))
-        moved = np.abs(painter.paint(Pose(**changes)).astype(int) - painter.paint(Pose())).sum(axis=2)
+        renderer = PuppetRenderer(make_look(seed, glasses="none", beard="none"))
+        moved = np.abs(renderer.render(Pose(**changes)).astype(int) - renderer.render(Pose())).sum(axis=2)
         spot = Camera(FACE * 256, (128, 0.47 * 256), Pose()).project(on_face(ring(x, y, reach, reach)))
         (x0, y0), (x1, y1) = spot.min(axis=0).astype(int), spot.max(axis=0).astype(int)
         inside = moved[y0:y1, x0:x1].copy()
@@ -249,7 +254,7 @@ def test_what_moves_is_seen_where_it_is(changes: dict[str, float], x: float, y: 
 def test_the_head_turns_to_its_side() -> None:
     """Positive yaw is to the viewer's right, positive pitch down, positive roll clockwise."""
     look = make_look(1)
-    rest, right = (moving_shapes(look, Pose())["iris1"], Pose(yaw=0.3))
+    rest, right = (facial_shapes(look, Pose())["iris1"], Pose(yaw=0.3))
     straight = Camera(70, (128, 120), Pose()).project(rest)[0]
     assert Camera(70, (128, 120), right).project(rest)[0, 0] > straight[0] + 5
     assert Camera(70, (128, 120), Pose(pitch=0.2)).project(rest)[0, 1] > straight[1] + 5
@@ -268,10 +273,10 @@ def test_a_detector_finds_faces_and_features(shared: Path) -> None:
     found, distances = 0, []
     for seed in range(80):
         scene = draw_scene(99, seed, actions=seed % 3)
-        painter = Painter(scene.look)
+        renderer = PuppetRenderer(scene.look)
         for frame in rng.integers(0, 100, 5):
             pose = scene.poses[frame]
-            faces = detector.detect(painter.paint(pose))
+            faces = detector.detect(renderer.render(pose))
             found += bool(faces)
             if faces:
                 truth = landmarks(scene.look, pose, 256).keypoints
@@ -309,10 +314,10 @@ def test_a_scene_is_told_by_its_numbers() -> None:
     assert draw_scene(4, 7, take=2, actions=2).puppet != scene.puppet
     assert [(action.start, action.end) for action in scene.actions] == [(0, 2), (2, 4)]
     assert len(list(scene.frames())) == 100
-    assert len(scene.sound) == 4 * RATE
+    assert len(scene.audio) == 4 * RATE
 
 
 def test_iris_is_smaller_than_the_eye() -> None:
-    eye = moving_shapes(make_look(1), Pose())["eye1"]
+    eye = facial_shapes(make_look(1), Pose())["eye1"]
     assert np.ptp(eye[:, 0]) > 2 * IRIS
     assert cv2.contourArea(eye[:, :2].astype(np.float32)) > 0

@@ -10,24 +10,27 @@ import numpy as np
 import pytest
 
 from evalkit.ratings import judge, read_key, read_ratings
-from evalkit.reference_models.demo_challenge import DAMAGED, DIMENSIONS, TEAMS, Showcase
-from evalkit.reference_models.raters import Panel, simulate
+from evalkit.reference_models.demo_challenge import DAMAGED, DIMENSIONS, TEAMS, DemoChallenge
+from evalkit.reference_models.raters import RaterPanel, simulate_ratings
 
 OPENS = datetime(2026, 3, 1, 12, tzinfo=UTC)
-PANEL = Panel(OPENS, OPENS + timedelta(days=4), raters=14, items=12, seed=3)
+PANEL = RaterPanel(OPENS, OPENS + timedelta(days=4), raters=14, items=12, seed=3)
 QUALITY = {"alpha": {"lips": 4.2, "look": 2.0}, "beta": {"lips": 2.5, "look": 4.0}, "gamma": {"lips": 1.5, "look": 3.0}}
 VIDEOS = [(team, f"s{sample:02d}") for sample in range(10) for team in QUALITY]
 
 
 def test_the_same_seed_gives_the_same_sheet_and_another_one_does_not() -> None:
-    sheet = simulate(VIDEOS, QUALITY, PANEL)
-    again = simulate(VIDEOS, QUALITY, PANEL)
+    sheet = simulate_ratings(VIDEOS, QUALITY, PANEL)
+    again = simulate_ratings(VIDEOS, QUALITY, PANEL)
     assert (sheet.ratings_csv(), sheet.key_csv()) == (again.ratings_csv(), again.key_csv())
-    assert sheet.ratings_csv() != simulate(VIDEOS, QUALITY, Panel(PANEL.opens, PANEL.closes, 14, 12, 4)).ratings_csv()
+    assert (
+        sheet.ratings_csv()
+        != simulate_ratings(VIDEOS, QUALITY, RaterPanel(PANEL.opens, PANEL.closes, 14, 12, 4)).ratings_csv()
+    )
 
 
 def test_every_rater_judges_all_teams_of_the_samples_that_are_theirs() -> None:
-    sheet = simulate(VIDEOS, QUALITY, PANEL)
+    sheet = simulate_ratings(VIDEOS, QUALITY, PANEL)
     seen: dict[str, Counter[str]] = {}
     for rater, item, dimension, *_ in sheet.rows:
         if dimension == "lips":
@@ -38,7 +41,7 @@ def test_every_rater_judges_all_teams_of_the_samples_that_are_theirs() -> None:
 
 
 def test_the_honest_ones_find_what_is_true() -> None:
-    sheet = simulate(VIDEOS, QUALITY, Panel(PANEL.opens, PANEL.closes, raters=40, items=30, seed=0))
+    sheet = simulate_ratings(VIDEOS, QUALITY, RaterPanel(PANEL.opens, PANEL.closes, raters=40, items=30, seed=0))
     honest = set(sheet.panel.names) - {sheet.panel.speeder, sheet.panel.straight_liner}
     for team, dimensions in QUALITY.items():
         for dimension, quality in dimensions.items():
@@ -52,7 +55,7 @@ def test_the_honest_ones_find_what_is_true() -> None:
 
 
 def test_the_bad_ones_are_what_the_panel_says() -> None:
-    sheet = simulate(VIDEOS, QUALITY, PANEL)
+    sheet = simulate_ratings(VIDEOS, QUALITY, PANEL)
     seconds: dict[str, list[float]] = {}
     given: dict[str, set[int]] = {}
     late = Counter[str]()
@@ -68,7 +71,7 @@ def test_the_bad_ones_are_what_the_panel_says() -> None:
 
 
 def test_the_demos_files_are_read_and_judged(tmp_path: Path) -> None:
-    show = Showcase(tmp_path)
+    show = DemoChallenge(tmp_path)
     names = [team.name for team in (*TEAMS, DAMAGED)]
     sheet = show.ratings([(name, f"p{sample:02d}") for name in names for sample in range(12)])
     challenge = show.challenge()
@@ -83,4 +86,4 @@ def test_the_demos_files_are_read_and_judged(tmp_path: Path) -> None:
 
 def test_an_impossible_panel_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 6"):
-        Panel(OPENS, OPENS, raters=14)
+        RaterPanel(OPENS, OPENS, raters=14)

@@ -8,13 +8,13 @@ import pytest
 from scorecards import make_scorecard, small_card
 
 from evalkit.errors import InputError, UsageError
-from evalkit.reports.comparison.inputs import Entry, Unscored, load_inputs
-from evalkit.reports.comparison.model import NOT_ASKED, best_entries, make_comparison
+from evalkit.reports.comparison.inputs import ComparedEntry, UnscoredSubmission, load_inputs
+from evalkit.reports.comparison.model import NOT_REQUESTED, best_entries, make_comparison
 from evalkit.scoring.scorecard import FeatureUse
 
 
 def entry(name, values, **more):
-    return Entry(name, small_card(name, values, **more))
+    return ComparedEntry(name, small_card(name, values, **more))
 
 
 def pair(**changes):
@@ -77,7 +77,7 @@ def test_other_samples_are_refused_even_where_no_digest_is_recorded():
         second.card.model_copy(update={"videos": (second.card.videos[0], renamed)}),
     ]
     with pytest.raises(InputError) as caught:
-        make_comparison([Entry("a", cards[0]), Entry("b", cards[1])])
+        make_comparison([ComparedEntry("a", cards[0]), ComparedEntry("b", cards[1])])
     assert caught.value.found == "'sample 2 is 's2'' and 'sample 2 is 'other''"
 
 
@@ -101,7 +101,7 @@ def test_features_of_another_version_weights_or_options_are_refused(use, found):
         one.card.model_copy(update={"features": {"faces": feature}}) for one, feature in ((first, plain), (second, use))
     ]
     with pytest.raises(InputError, match="feature 'faces'") as caught:
-        make_comparison([Entry("a", cards[0]), Entry("b", cards[1])])
+        make_comparison([ComparedEntry("a", cards[0]), ComparedEntry("b", cards[1])])
     assert found in caught.value.found
 
 
@@ -111,14 +111,14 @@ def test_pictures_of_the_report_are_no_difference():
         one.card.model_copy(update={"features": {"filmstrip": FeatureUse(version=number)}})
         for number, one in enumerate((first, second))
     ]
-    assert make_comparison([Entry("a", cards[0]), Entry("b", cards[1])]).columns
+    assert make_comparison([ComparedEntry("a", cards[0]), ComparedEntry("b", cards[1])]).columns
 
 
 def test_two_later_ones_are_compared_with_each_other_too():
     entries = [
         entry("a", {"m.x": [1.0]}),
         entry("b", {"m.x": [1.0], "m.y": [2.0]}),
-        Entry("c", small_card("c", {"m.x": [1.0], "m.y": [2.0]}, better={"m.y": False})),
+        ComparedEntry("c", small_card("c", {"m.x": [1.0], "m.y": [2.0]}, better={"m.y": False})),
     ]
     with pytest.raises(InputError, match=r"'b' and 'c' can't be compared: they differ in definition of m\.y"):
         make_comparison(entries)
@@ -131,15 +131,17 @@ def test_what_an_installation_does_not_know_is_no_difference():
 
 
 def test_a_report_on_another_challenge_is_refused():
-    report = Unscored("broken", "refused", "d", 0, ())
+    report = UnscoredSubmission("broken", "refused", "d", 0, ())
     with pytest.raises(InputError, match="'a' and 'broken' can't be compared: they differ in challenge"):
         make_comparison([entry("a", {"m.x": [1.0]})], [report])
-    assert make_comparison([entry("a", {"m.x": [1.0]})], [Unscored("broken", "refused", None, 0, ())]).unscored
+    assert make_comparison(
+        [entry("a", {"m.x": [1.0]})], [UnscoredSubmission("broken", "refused", None, 0, ())]
+    ).unscored
 
 
 def test_nothing_scored_is_refused():
     with pytest.raises(InputError, match="no scorecard"):
-        make_comparison([], [Unscored("broken", "refused", "c", 0, ())])
+        make_comparison([], [UnscoredSubmission("broken", "refused", "c", 0, ())])
 
 
 # --- best ------------------------------------------------------------------------------------------------------------
@@ -177,11 +179,13 @@ def test_columns_by_role_and_cells_with_reasons():
     first = make_scorecard(20, 1)
     second = make_scorecard(20, 2)
     fewer = {name: score for name, score in second.metrics.items() if name != "identity.strict"}
-    comparison = make_comparison([Entry("a", first), Entry("b", second.model_copy(update={"metrics": fewer}))])
+    comparison = make_comparison(
+        [ComparedEntry("a", first), ComparedEntry("b", second.model_copy(update={"metrics": fewer}))]
+    )
     roles = [column.score.role for column in comparison.columns]
     assert roles == sorted(roles, key=["ranked", "secondary", "diagnostic"].index)
     columns = {column.id: column for column in comparison.columns}
-    assert comparison.cell(comparison.entries[1], columns["identity.strict"]).reason == NOT_ASKED
+    assert comparison.cell(comparison.entries[1], columns["identity.strict"]).reason == NOT_REQUESTED
     assert comparison.cell(comparison.entries[0], columns["ssim.gray"]).reason == "no_reference_video"
     # Of 20 videos two can't be decoded, two are missing, two have no face.
     assert comparison.cell(comparison.entries[0], columns["sync.joonson.lse_c"]).gaps == (
@@ -222,8 +226,8 @@ def test_the_worst_group_follows_the_direction(higher, worst):
 
 def test_samples_on_which_entries_differ_most():
     entries = [entry("a", {"m.x": [1.0, 1.0, 1.0, None]}), entry("b", {"m.x": [2.0, 9.0, -4.0, 50.0]})]
-    assert make_comparison(entries).telling_samples(3) == [1, 2, 0]
-    assert make_comparison([entry("a", {"m.x": [None, None]})]).telling_samples(5) == [0, 1]
+    assert make_comparison(entries).most_different_samples(3) == [1, 2, 0]
+    assert make_comparison([entry("a", {"m.x": [None, None]})]).most_different_samples(5) == [0, 1]
 
 
 def test_the_chosen_metric():
@@ -239,10 +243,10 @@ def test_the_chosen_metric():
 def test_json_has_the_numbers_of_the_page():
     entries = [
         entry("a", {"m.x": [1.0, 3.0, 7.0]}, groups=GROUPS, whole={"w.y": 4.0}),
-        Entry("b", small_card("bb", {"m.x": [5.0, None, 4.0]}, groups=GROUPS, whole={"w.y": None}), "a note"),
+        ComparedEntry("b", small_card("bb", {"m.x": [5.0, None, 4.0]}, groups=GROUPS, whole={"w.y": None}), "a note"),
     ]
     finding = {"rule": "archive.bomb-ratio", "severity": "error"}
-    document = make_comparison(entries, [Unscored("broken", "refused", "c", 0, (finding,))]).to_json()
+    document = make_comparison(entries, [UnscoredSubmission("broken", "refused", "c", 0, (finding,))]).to_json()
     assert json.loads(json.dumps(document, allow_nan=False)) == json.loads(json.dumps(document))
     assert document["testset"] == {"sha256": "ab" * 32, "samples": 3}
     assert document["comparable_with_published"] is True
@@ -304,7 +308,7 @@ def test_folders_files_and_reports_are_read(tmp_path):
     write(tmp_path / "three.json", REPORT)
     places = [tmp_path / "one", tmp_path / "two.json", tmp_path / "three.json"]
     entries, unscored = load_inputs(places, {tmp_path / "two.json": "Bee"}, {"Bee": "hums"})
-    assert entries == [Entry("a", card), Entry("Bee", small_card("b", {"m.x": [1.0]}), "hums")]
+    assert entries == [ComparedEntry("a", card), ComparedEntry("Bee", small_card("b", {"m.x": [1.0]}), "hums")]
     (report,) = unscored
     assert (report.name, report.state, report.challenge, report.files) == ("broken", "invalid", "c", 1)
     assert [(finding["rule"], finding["place"]) for finding in report.findings] == [

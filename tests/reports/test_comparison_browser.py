@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from scorecards import HOSTILE, make_scorecard, strips_for
 
-from evalkit.reports.comparison.inputs import Entry, Unscored
+from evalkit.reports.comparison.inputs import ComparedEntry, UnscoredSubmission
 from evalkit.reports.comparison.model import make_comparison
 from evalkit.reports.comparison.page import write_comparison_page
 
@@ -27,10 +27,10 @@ def write(path, entries, n_metrics, hostile=False):
             update={"metrics": {**card.metrics, fid: card.metrics[fid].model_copy(update=score)}, "backbones": "mine"}
         )
         name = f"{HOSTILE[at % len(HOSTILE)]} {at}" if hostile else f"team {at}"
-        cards.append(Entry(name, card, HOSTILE[at % len(HOSTILE)] if hostile else ""))
+        cards.append(ComparedEntry(name, card, HOSTILE[at % len(HOSTILE)] if hostile else ""))
     text = HOSTILE[1] if hostile else "words"
     finding = dict.fromkeys(("rule", "severity", "message", "found", "expected", "fix", "place"), text)
-    comparison = make_comparison(cards, [Unscored(text, "refused", None, 0, (finding,))])
+    comparison = make_comparison(cards, [UnscoredSubmission(text, "refused", None, 0, (finding,))])
     pictures = {entry.name: strips_for(entry.card) for entry in cards}
     write_comparison_page(comparison, path, pictures)
 

@@ -12,7 +12,7 @@ from scorecards import HOSTILE, jpeg, make_scorecard, small_card
 
 from evalkit.errors import StorageError
 from evalkit.reports.comparison import page as comparison_page
-from evalkit.reports.comparison.inputs import Entry, Unscored
+from evalkit.reports.comparison.inputs import ComparedEntry, UnscoredSubmission
 from evalkit.reports.comparison.model import make_comparison
 from evalkit.reports.comparison.page import render_comparison, shown_samples, write_comparison_page
 from evalkit.reports.tables import NO_VALUE
@@ -40,11 +40,13 @@ def big(entries=3, hostile=False, n_metrics=10, videos=20):
         return f"{HOSTILE[at % len(HOSTILE)]} {at}" if hostile else f"team {at}"
 
     cards = [
-        Entry(name(at), make_scorecard(videos, at + 1, hostile, n_metrics), note=name(9) if hostile else "a note")
+        ComparedEntry(
+            name(at), make_scorecard(videos, at + 1, hostile, n_metrics), note=name(9) if hostile else "a note"
+        )
         for at in range(entries)
     ]
     finding = {key: f"{value} {HOSTILE[0]}" if hostile else value for key, value in FINDING.items()}
-    report = Unscored(name(50), "refused", cards[0].card.challenge.id, 0, (finding,), name(51))
+    report = UnscoredSubmission(name(50), "refused", cards[0].card.challenge.id, 0, (finding,), name(51))
     comparison = make_comparison(cards, [report])
     pictures = {
         entry.name: {sample: [jpeg(1000 * i + at * 4 + step) for step in range(4)] for at, sample in enumerate(samples)}
@@ -56,8 +58,8 @@ def big(entries=3, hostile=False, n_metrics=10, videos=20):
 def two(first=None, second=None, **changes):
     """A page of two small scorecards."""
     entries = [
-        Entry("ay", small_card("a", first or {"m.x": [1.0, 3.0], "m.y": [5.0, 6.0]}, **changes)),
-        Entry("bee", small_card("b", second or {"m.x": [4.0, 8.0], "m.y": [5.5, None]}, **changes)),
+        ComparedEntry("ay", small_card("a", first or {"m.x": [1.0, 3.0], "m.y": [5.0, 6.0]}, **changes)),
+        ComparedEntry("bee", small_card("b", second or {"m.x": [4.0, 8.0], "m.y": [5.5, None]}, **changes)),
     ]
     return Page(render_comparison(make_comparison(entries)))
 
@@ -157,7 +159,7 @@ def test_a_refused_submission_stands_below_with_its_findings():
 
 def test_groups_and_samples_start_with_the_chosen_metric():
     groups = [{"place": "far"}, {"place": "near"}]
-    entries = [Entry("a", small_card("a", {"m.x": [1.0, 3.0], "m.y": [9.0, 7.5]}, groups=groups))]
+    entries = [ComparedEntry("a", small_card("a", {"m.x": [1.0, 3.0], "m.y": [9.0, 7.5]}, groups=groups))]
     page = Page(render_comparison(make_comparison(entries, metric="m.y")))
     first, second = page.find("div", class_="detail")
     assert "M.Y" in first["text"]
@@ -266,8 +268,10 @@ def test_nothing_invisible_gets_through():
 
 
 def test_long_text_is_cut():
-    entries = [Entry("n" * 10**6, small_card("a", {"m.x": [1.0]}), "w" * 10**6)]
-    report = Unscored("r" * 10**6, "invalid", None, 0, tuple({**FINDING, "message": "m" * 10**6} for _ in range(3)))
+    entries = [ComparedEntry("n" * 10**6, small_card("a", {"m.x": [1.0]}), "w" * 10**6)]
+    report = UnscoredSubmission(
+        "r" * 10**6, "invalid", None, 0, tuple({**FINDING, "message": "m" * 10**6} for _ in range(3))
+    )
     assert len(render_comparison(make_comparison(entries, [report]))) < 100_000
 
 

@@ -15,7 +15,7 @@ from evalkit.challenges.model import load_challenge
 from evalkit.cli import cli as command_line
 from evalkit.errors import InputError, UsageError, WeightsError
 from evalkit.reference_models.generation.submission import make_submission
-from evalkit.reference_models.puppet.testset import World, make_world
+from evalkit.reference_models.puppet.testset import PuppetTestSet, write_puppet_testset
 from evalkit.scoring.scorecard import Scorecard
 from evalkit.testsets.model import load_testset
 from evalkit.weights import store
@@ -40,7 +40,9 @@ CONTROLS = {
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_world(World(tmp_path_factory.mktemp("world") / "testset", 4711, PEOPLE, seconds=SECONDS), 2)
+    return write_puppet_testset(
+        PuppetTestSet(tmp_path_factory.mktemp("world") / "testset", 4711, PEOPLE, seconds=SECONDS), 2
+    )
 
 
 @pytest.fixture(scope="module")

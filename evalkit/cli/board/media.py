@@ -40,13 +40,13 @@ def submission_strips(
     card: Scorecard, submission: Path, cache: Path, workers: int | None, progress: Progress
 ) -> dict[str, list[bytes]]:
     """Return frames of the chosen samples; the submission must be the one that was scored."""
-    from evalkit.reports.comparison.inputs import Entry
-    from evalkit.reports.comparison.media import Media, read_pictures
+    from evalkit.reports.comparison.inputs import ComparedEntry
+    from evalkit.reports.comparison.media import SubmissionMedia, read_filmstrips
 
     name = card.submission.name
     samples = chosen_samples(video.sample for video in card.videos)
-    media = Media({name: submission}, cache, workers, progress)
-    return read_pictures([Entry(name, card)], samples, media).get(name, {})
+    media = SubmissionMedia({name: submission}, cache, workers, progress)
+    return read_filmstrips([ComparedEntry(name, card)], samples, media).get(name, {})
 
 
 def reference_strips(testset: TestSet) -> dict[str, Sequence[bytes]]:

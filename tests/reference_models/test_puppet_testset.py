@@ -16,7 +16,7 @@ from evalkit.cli import cli, main
 from evalkit.errors import UsageError
 from evalkit.media.audio import audio_seconds
 from evalkit.media.decode import iter_frames
-from evalkit.reference_models.puppet.testset import World, make_world
+from evalkit.reference_models.puppet.testset import PuppetTestSet, write_puppet_testset
 from evalkit.testsets.model import load_testset
 
 
@@ -25,15 +25,15 @@ def digests(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    made = World(
+def world(tmp_path_factory: pytest.TempPathFactory) -> PuppetTestSet:
+    made = PuppetTestSet(
         tmp_path_factory.mktemp("world") / "w", seed=5, identities=2, takes=2, seconds=0.8, size=128, actions=1
     )
-    make_world(made)
+    write_puppet_testset(made)
     return made
 
 
-def test_it_loads_as_a_test_set(world: World) -> None:
+def test_it_loads_as_a_test_set(world: PuppetTestSet) -> None:
     testset = load_testset(world.folder)
     assert [sample.id for sample in testset] == ["p001t0", "p001t1", "p002t0", "p002t1"]
     for sample in testset:
@@ -49,7 +49,7 @@ def test_it_loads_as_a_test_set(world: World) -> None:
         assert np.abs(frames[0] - first).mean() < 4
 
 
-def test_takes_of_a_person_share_the_looks(world: World) -> None:
+def test_takes_of_a_person_share_the_looks(world: PuppetTestSet) -> None:
     groups = [json.loads(line)["groups"]["skin"] for line in (world.folder / "samples.jsonl").read_text().splitlines()]
     assert groups[0] == groups[1]
     assert groups[2] == groups[3]
@@ -57,19 +57,19 @@ def test_takes_of_a_person_share_the_looks(world: World) -> None:
     assert len(set(audio)) == 4
 
 
-def test_workers_and_repetition_change_no_byte(world: World, tmp_path: Path) -> None:
+def test_workers_and_repetition_change_no_byte(world: PuppetTestSet, tmp_path: Path) -> None:
     options = {key: getattr(world, key) for key in ("seed", "identities", "takes", "seconds", "size", "actions")}
     done: list[str] = []
-    again = make_world(World(tmp_path / "again", **options), workers=2, progress=done.append)
+    again = write_puppet_testset(PuppetTestSet(tmp_path / "again", **options), workers=2, progress=done.append)
     assert digests(again) == digests(world.folder)
     assert sorted(done) == ["p001t0", "p001t1", "p002t0", "p002t1"]
     (again / "images" / "p001t0.png").write_bytes(b"half")
-    make_world(World(tmp_path / "again", **options))  # over an older one
+    write_puppet_testset(PuppetTestSet(tmp_path / "again", **options))  # over an older one
     assert digests(again) == digests(world.folder)
 
 
-def test_another_seed_is_another_world(world: World, tmp_path: Path) -> None:
-    other = make_world(World(tmp_path / "other", seed=6, identities=1, seconds=0.4, size=128))
+def test_another_seed_is_another_world(world: PuppetTestSet, tmp_path: Path) -> None:
+    other = write_puppet_testset(PuppetTestSet(tmp_path / "other", seed=6, identities=1, seconds=0.4, size=128))
     line = json.loads((other / "samples.jsonl").read_text())
     assert line["id"] == "p001"
     assert "timeline" not in line
@@ -91,23 +91,23 @@ def test_another_seed_is_another_world(world: World, tmp_path: Path) -> None:
 )
 def test_what_is_no_world_is_told(tmp_path: Path, wrong: dict[str, int]) -> None:
     with pytest.raises(UsageError):
-        World(tmp_path, **wrong)
+        PuppetTestSet(tmp_path, **wrong)
 
 
 def test_a_folder_with_other_things_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("x")
     with pytest.raises(UsageError, match="not empty"):
-        make_world(World(tmp_path, identities=1, seconds=0.4, size=64))
+        write_puppet_testset(PuppetTestSet(tmp_path, identities=1, seconds=0.4, size=64))
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-def small(folder: Path, seed: int = 3, identities: int = 2) -> World:
-    return World(folder, seed=seed, identities=identities, seconds=0.4, size=64)
+def small(folder: Path, seed: int = 3, identities: int = 2) -> PuppetTestSet:
+    return PuppetTestSet(folder, seed=seed, identities=identities, seconds=0.4, size=64)
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    return digests(make_world(small(tmp_path_factory.mktemp("small") / "w")))
+    return digests(write_puppet_testset(small(tmp_path_factory.mktemp("small") / "w")))
 
 
 STAGES = (".world.json", "images/p001.png", "audio/p001.wav", "videos/p001.mp4", "videos/p002.mp4")
@@ -122,26 +122,26 @@ def test_a_world_that_was_stopped_at_any_stage_is_made_whole(
     for file in order[: order.index(last) + 1]:
         (tmp_path / file).parent.mkdir(exist_ok=True)
         (tmp_path / file).write_bytes(whole[file])
-    assert digests(make_world(small(tmp_path))) == whole
+    assert digests(write_puppet_testset(small(tmp_path))) == whole
 
 
 def test_a_run_that_is_killed_between_two_samples_goes_on(tmp_path: Path, whole: dict[str, bytes]) -> None:
     program = (
         "import os, signal, sys; from pathlib import Path;"
-        "from evalkit.reference_models.puppet.testset import World, make_world;"
-        "world = World(Path(sys.argv[1]), seed=3, identities=2, seconds=0.4, size=64);"
-        "make_world(world, progress=lambda name: os.kill(os.getpid(), signal.SIGKILL))"
+        "from evalkit.reference_models.puppet.testset import PuppetTestSet, write_puppet_testset;"
+        "world = PuppetTestSet(Path(sys.argv[1]), seed=3, identities=2, seconds=0.4, size=64);"
+        "write_puppet_testset(world, progress=lambda name: os.kill(os.getpid(), signal.SIGKILL))"
     )
     killed = subprocess.run([sys.executable, "-c", program, str(tmp_path / "w")], check=False)
     assert killed.returncode == -signal.SIGKILL
     assert not (tmp_path / "w" / "samples.jsonl").exists()
     assert (tmp_path / "w" / "videos" / "p001.mp4").exists()
-    assert digests(make_world(small(tmp_path / "w"))) == whole
+    assert digests(write_puppet_testset(small(tmp_path / "w"))) == whole
 
 
 def test_a_kill_while_the_marker_is_written_leaves_no_obstacle(tmp_path: Path, whole: dict[str, bytes]) -> None:
     (tmp_path / "..world.json.0123abcd.part").write_text("{")
-    assert digests(make_world(small(tmp_path))) == whole
+    assert digests(write_puppet_testset(small(tmp_path))) == whole
 
 
 @pytest.mark.parametrize("marker", [None, "{", "[]", '{"seed": -1}', '{"more": 1}', '{"takes": 1.5}'])
@@ -154,18 +154,18 @@ def test_a_test_set_of_somebody_else_is_left_alone(tmp_path: Path, marker: str |
         (tmp_path / ".world.json").write_text(marker)
     before = digests(tmp_path)
     with pytest.raises(UsageError, match="Name a new folder"):
-        make_world(small(tmp_path), force=force)
+        write_puppet_testset(small(tmp_path), force=force)
     assert digests(tmp_path) == before
 
 
 def test_other_options_need_another_folder_or_force(tmp_path: Path, whole: dict[str, bytes]) -> None:
-    make_world(small(tmp_path, seed=4, identities=3))
+    write_puppet_testset(small(tmp_path, seed=4, identities=3))
     (tmp_path / "notes.txt").write_text("mine")
     before = digests(tmp_path)
     with pytest.raises(UsageError, match="other options"):
-        make_world(small(tmp_path))
+        write_puppet_testset(small(tmp_path))
     assert digests(tmp_path) == before
-    assert digests(make_world(small(tmp_path), force=True)) == {**whole, "notes.txt": b"mine"}
+    assert digests(write_puppet_testset(small(tmp_path), force=True)) == {**whole, "notes.txt": b"mine"}
 
 
 def test_the_command_refuses_a_real_test_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
