@@ -162,7 +162,7 @@ class SetMetric(Metric):
     def score_set(self, videos: Iterable[VideoInputs]) -> SetValue:
         """Return the set's value from all videos that could be read, in the order of the test set.
 
-        The videos come one at a time; whoever keeps them all keeps all their features in memory.
+        The videos come one at a time; keeping them all keeps all their features in memory.
         """
 
 

@@ -102,7 +102,7 @@ def background(record: MetricRecord) -> list[str]:
 def networks(record: MetricRecord) -> list[str]:
     """Return what the metric reads: its features and the networks behind them."""
     registry = feature_registry()
-    names = in_order([name for name in record.features if name in registry], registry)  # `facts` is no extractor's
+    names = in_order([name for name in record.features if name in registry], registry)  # no extractor makes `facts`
     if not names:
         return []
     roles = load_backbones("published").roles

@@ -1,4 +1,4 @@
-"""CLIP embeddings of frames and of reference images; those of the prompt are in `clip_prompts`.
+"""CLIP embeddings of frames and of reference images; those of the prompt are in `prompts`.
 
 Two networks (ViT-B/32, ViT-L/14) and three ways to pick and prepare frames: 16 spread evenly, prepared as OpenAI or as
 transformers does, and those that ConsisID picks, with red and blue exchanged.

@@ -206,7 +206,7 @@ _IMAGE = MetricRecord(
     protocol=1,
     citation="Radford et al., CLIP, ICML 2021; frames against reference images",
     missing_policy="a sample without a reference image is unscored",
-    notes="Typically 0.8 to 0.97. Background and framing weigh as much as the face: it is no measure of identity. "
+    notes="Typically 0.8 to 0.97. Background and framing weigh as much as the face: it is not a measure of identity. "
     "Several reference images: the mean over all pairs.",
     definition=definition_beside(__file__, "clip_pictures.md"),
 )

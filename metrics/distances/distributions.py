@@ -138,7 +138,7 @@ def _factor(cov: Matrix) -> Matrix:
 def _sum_of_roots(matrix: Matrix) -> float:
     """Return the sum of the square roots of the eigenvalues of a positive semi-definite matrix.
 
-    Eigenvalues within rounding of 0 count as 0: the root of rounding noise is no noise.
+    Eigenvalues within rounding of 0 count as 0: the root of rounding noise is not negligible.
     """
     values = np.linalg.eigvalsh((matrix + matrix.T) / 2.0)
     noise = len(values) * np.finfo(np.float64).eps * float(np.abs(values).max(initial=0.0))

@@ -2,7 +2,8 @@
 
 See docs/definitions/face-fid.md.
 
-It is no distance of distributions, and its best value, 0, is what the published script gives to a video without a face.
+It is not a distance of distributions, and its best value, 0, is what the published script gives to a video without a
+face.
 So there are two ids: the script's number, and one that leaves such a video unscored.
 """
 
@@ -72,10 +73,10 @@ class FaceDistance(Metric):
         return VideoValue(float(np.mean(squared_distances(vectors, target))), events=events)
 
     def _without_a_face(self, faces: Arrays) -> VideoValue:
-        told = f"no face in any of {len(faces['sampled'])} frames"
+        found = f"no face in any of {len(faces['sampled'])} frames"
         if not self._zero_without_a_face:
-            return unscored("no_face", told)
-        detail = f"{told}: the published script gives 0, its best value; facefid.strict is unscored"
+            return unscored("no_face", found)
+        detail = f"{found}: the published script gives 0, its best value; facefid.strict is unscored"
         others = tuple(event for event in face_events(faces) if event.kind != "no_face")
         return VideoValue(0.0, events=(Event("no_face", detail), *others))
 

@@ -35,7 +35,7 @@ from evalkit.metrics.distances.resampling import frechet_interval, kernel_interv
 from evalkit.metrics.distances.row_file import RowFile, Rows
 
 Numbers = NDArray[np.int64]
-BIAS_SHARE = 0.1  # of the value, from which on a reader is told
+BIAS_SHARE = 0.1  # of the value, from which on a note is added
 
 
 @dataclass(frozen=True)
@@ -155,15 +155,15 @@ class FrechetDistance(DistributionDistance):
         if "expected_bias" in details:
             if details["expected_bias"] < BIAS_SHARE * value:
                 return ()
-            told = f"two such sets of one distribution would be about {details['expected_bias']:.4g} apart"
+            comparison = f"two such sets of one distribution would be about {details['expected_bias']:.4g} apart"
         elif "halves_of_references" in details:
-            told = f"two halves of the references are {details['halves_of_references']:.4g} apart"
+            comparison = f"two halves of the references are {details['halves_of_references']:.4g} apart"
         else:
-            told = "the references are too few to tell how much"
+            comparison = "the references are too few to tell how much"
         return (
             Event(
                 "small_sample",
-                f"{few:,} {self._word} of {many:,} numbers: biased upwards, {told}. "
+                f"{few:,} {self._word} of {many:,} numbers: biased upwards, {comparison}. "
                 f"Compare with sets of equally many {self._word} only.",
             ),
         )

@@ -153,7 +153,7 @@ class ReferenceEmbeddingSession(Session):
 
         Raises:
             FeatureUnavailableError: ``reference_no_face`` when none of the images shows a face that can be cut out,
-                ``reference_image_unreadable`` when one is no image.
+                ``reference_image_unreadable`` when one is not an image.
         """
         detections = self._faces.detections()
         pictures = read_images(self._images)

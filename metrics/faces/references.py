@@ -39,7 +39,7 @@ class ReferenceFacesSession(Session):
         """Return for each reference image a detection of its largest face, or of none.
 
         Raises:
-            FeatureUnavailableError: ``reference_image_unreadable`` when one is no image.
+            FeatureUnavailableError: ``reference_image_unreadable`` when one is not an image.
         """
         if self._found is None:
             self._found = [self._detect(rgb) for rgb in read_images(self._images)]
@@ -55,7 +55,7 @@ class ReferenceFacesSession(Session):
 
         Raises:
             FeatureUnavailableError: ``reference_no_face`` when none of the images shows a face,
-                ``reference_image_unreadable`` when one is no image.
+                ``reference_image_unreadable`` when one is not an image.
         """
         found = self.detections()
         if not any(detection.faces for detection in found):

@@ -30,7 +30,7 @@ def read_image(path: Path) -> Picture:
     """Return an image file as (H, W, 3) uint8 RGB.
 
     Raises:
-        TestSetError: when it is no image.
+        TestSetError: when it is not an image.
     """
     from PIL import Image, UnidentifiedImageError
 

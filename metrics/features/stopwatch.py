@@ -20,7 +20,7 @@ def running(network: str) -> Iterator[None]:
 
 
 def take() -> dict[str, float]:
-    """Return the seconds by network since the last call, and begin anew."""
+    """Return the seconds by network since the last call, and start again from zero."""
     taken = dict(_seconds)
     _seconds.clear()
     return taken

@@ -90,11 +90,11 @@ def from_hex(text: str) -> Bits:
     """Return the motion bits (K, 24) that `to_hex` wrote.
 
     Raises:
-        ValueError: when ``text`` is no hexadecimal text of whole pictures, or of more than `TICKS` of them.
+        ValueError: when ``text`` is not the hexadecimal text of whole frames, or of more than `TICKS` of them.
     """
     data = np.frombuffer(bytes.fromhex(text), np.uint8)
     if data.size % (BITS // 8) or data.size > TICKS * BITS // 8:
-        raise ValueError(f"{data.size} bytes are no motion bits")
+        raise ValueError(f"{data.size} bytes are not a whole number of motion bits")
     return np.unpackbits(data).reshape(-1, BITS).astype(bool)
 
 

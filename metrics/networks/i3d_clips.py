@@ -115,7 +115,7 @@ class TorchScriptI3D:
     def embed(self, frames: Sequence[Tensor]) -> NDArray[np.float32]:
         """Return the logits (400,) float32 of one clip: its prepared frames in order and of one size, at least 10."""
         check_length(frames)
-        # Without the profiling executor, which would compile the program anew after the first clips and for each size
+        # Without the profiling executor, which would compile the program again after the first clips and for each size
         # of frames.
         plain = torch.jit.optimized_execution(False)  # type: ignore[attr-defined]
         with running(_STOPWATCH), inference(self._device, self._precision), plain:
@@ -137,7 +137,7 @@ class TorchScriptI3D:
 
 
 def check_frame(rgb: NDArray[np.uint8]) -> None:
-    """Refuse what is no frame in 0..255 (docs/definitions/fvd-kvd.md#traps: 0..1 gives a plausible number).
+    """Reject what is not a frame in 0..255 (docs/definitions/fvd-kvd.md#traps: 0..1 gives a plausible number).
 
     Raises:
         ValueError: it is not uint8 (H, W, 3) with at least one pixel.

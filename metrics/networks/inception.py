@@ -281,7 +281,7 @@ class InceptionRunner:
 
 
 def check_frame(rgb: NDArray[np.uint8]) -> None:
-    """Refuse what is no frame.
+    """Reject what is not a frame.
 
     Raises:
         ValueError: it is not uint8 (H, W, 3) with at least one pixel.

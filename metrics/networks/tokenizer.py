@@ -143,7 +143,7 @@ def _read_merges(path: Path) -> list[Pair]:
     wrong = next((merge for merge in merges if len(merge) != 2), None)
     if wrong is not None or not merges:
         raise WeightsError(
-            f"The vocabulary {path} is no list of merges.",
+            f"The vocabulary {path} is not a list of merges.",
             found=" ".join(wrong)[:40] if wrong else "nothing",
             expected="two parts on each line after the first",
         )

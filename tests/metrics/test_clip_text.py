@@ -117,12 +117,12 @@ def test_any_text_has_tokens_of_the_vocabulary(tokenizer, text):
     ("content", "told"),
     [
         (None, "is missing"),
-        (b"", "is no list of merges"),
+        (b"", "is not a list of merges"),
         (b"plain text", "can't be read"),
         (gzip.compress(b"#version\nh e\n", mtime=0)[:-9], "can't be read"),
         (gzip.compress(b"#version\n\xff\xfe\n", mtime=0), "can't be read"),
-        (gzip.compress(b"#version\n", mtime=0), "is no list of merges"),
-        (gzip.compress(b"#version\nh e\none two three\n", mtime=0), "is no list of merges. Found one two three"),
+        (gzip.compress(b"#version\n", mtime=0), "is not a list of merges"),
+        (gzip.compress(b"#version\nh e\none two three\n", mtime=0), "is not a list of merges. Found one two three"),
     ],
     ids=["missing", "empty", "not packed", "cut", "not text", "no merges", "three parts"],
 )

@@ -1,7 +1,7 @@
 """The shapes of the bundled networks: a few convolutions each, small enough to ship and to train on a CPU.
 
 They are trained with batch norm and shipped without: `fused` puts each norm into the convolution before it. Inputs are
-float tensors of 0..1; whoever runs a network and whoever trains it prepare pictures alike (`small_inputs`).
+float tensors of 0..1; inference and training prepare images alike (`inputs`).
 """
 
 from __future__ import annotations
