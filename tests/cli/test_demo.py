@@ -15,13 +15,13 @@ from pages import Page
 from evalkit.board import Board
 from evalkit.challenges.model import Challenge, load_challenge
 from evalkit.cli import main
-from evalkit.reference_models import showcase
+from evalkit.reference_models import demo_challenge
 from evalkit.reference_models.raters import RaterPanel
 from evalkit.scoring.scorecard import Scorecard
 from evalkit.testsets.model import load_testset
 
 OPTIONS = ("--samples", "4", "--seconds", "0.8", "--size", "128", "--seed", "5", "--workers", "2")
-NAMES = [team.name for team in (*showcase.TEAMS, showcase.DAMAGED)]
+NAMES = [team.name for team in (*demo_challenge.TEAMS, demo_challenge.DAMAGED)]
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str | Path) -> tuple[int, str, str]:
@@ -64,19 +64,24 @@ def test_what_it_makes(folder: Path) -> None:
     assert sorted(path.name for path in (folder / "scorecards").iterdir()) == sorted(NAMES)
     challenge = load_challenge(folder / "challenge.yaml")
     asked = [entry.id for entry in challenge.metrics]
-    assert asked == [name for names in showcase.METRICS.values() for name in names]
+    assert asked == [name for names in demo_challenge.METRICS.values() for name in names]
     assert list(Scorecard.load(folder / "scorecards" / "truth").metrics) == asked
 
 
 def test_the_page_has_every_team_and_both_broken_ones(folder: Path) -> None:
     page = Page((folder / "compare.html").read_text(encoding="utf-8"))
     table = page.find("table", id="entries")[0]["text"]
-    for team in (*showcase.TEAMS, showcase.DAMAGED):
+    for team in (*demo_challenge.TEAMS, demo_challenge.DAMAGED):
         assert team.note in table
     main_part = page.find("main")[0]["text"]
-    for words in ("archive.path-traversal", showcase.OUTSIDE_NAME, showcase.REFUSED.note, "content.truncated"):
+    for words in (
+        "archive.path-traversal",
+        demo_challenge.OUTSIDE_NAME,
+        demo_challenge.REFUSED.note,
+        "content.truncated",
+    ):
         assert words in main_part
-    assert len(page.find("svg", role="img")) >= 4 * len(showcase.TEAMS)
+    assert len(page.find("svg", role="img")) >= 4 * len(demo_challenge.TEAMS)
 
 
 def test_numbers_tell_truth_from_faults(folder: Path) -> None:
@@ -102,7 +107,7 @@ def test_the_damaged_one_is_scored_as_far_as_it_goes(folder: Path) -> None:
     assert reasons[1].startswith("invalid:content.")
     assert reasons[2] == "invalid:encoding.resolution"
     assert card.metrics["psnr.rgb"].coverage == 0.25
-    assert any(finding["path"] == showcase.HOSTILE_NAME for finding in card.findings)
+    assert any(finding["path"] == demo_challenge.HOSTILE_NAME for finding in card.findings)
 
 
 def test_the_refused_one_is_refused(folder: Path) -> None:
@@ -117,7 +122,7 @@ def test_people_and_metrics_end_in_a_leaderboard(folder: Path) -> None:
         assert board.verify() == []
     assert [team.name for team in snapshot.teams] == sorted(NAMES)
     assert all(run.strips for run in snapshot.runs)
-    panel = RaterPanel(*window(snapshot.challenge), showcase.RATERS, showcase.RATED, 5)
+    panel = RaterPanel(*window(snapshot.challenge), demo_challenge.RATERS, demo_challenge.RATED, 5)
     assert snapshot.excluded("rater").keys() == {panel.speeder, panel.straight_liner}
     table = Page((folder / "leaderboard.html").read_text(encoding="utf-8")).find("main")[0]["text"]
     assert all(name in table for name in NAMES)
@@ -175,8 +180,8 @@ def test_it_goes_on_where_it_stopped(capsys: pytest.CaptureFixture[str], folder:
 
 
 def test_a_test_set_that_was_stopped_half_way_is_made_whole(tmp_path: Path) -> None:
-    whole = showcase.DemoChallenge(tmp_path / "whole", samples=3, seconds=0.4, size=64)
-    stopped = showcase.DemoChallenge(tmp_path / "stopped", samples=3, seconds=0.4, size=64)
+    whole = demo_challenge.DemoChallenge(tmp_path / "whole", samples=3, seconds=0.4, size=64)
+    stopped = demo_challenge.DemoChallenge(tmp_path / "stopped", samples=3, seconds=0.4, size=64)
 
     def stop(name: str) -> None:
         raise KeyboardInterrupt(name)
@@ -189,7 +194,7 @@ def test_a_test_set_that_was_stopped_half_way_is_made_whole(tmp_path: Path) -> N
 
 
 def test_a_finished_test_set_without_the_marker_of_newer_versions_is_taken(tmp_path: Path) -> None:
-    show = showcase.DemoChallenge(tmp_path, samples=3, seconds=0.4, size=64)
+    show = demo_challenge.DemoChallenge(tmp_path, samples=3, seconds=0.4, size=64)
     made = show.testset()
     (show.testset_folder / ".world.json").unlink()
     assert show.testset().sha256 == made.sha256
@@ -232,18 +237,21 @@ def test_options_that_make_no_demo(
 
 
 def test_the_same_seed_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:
-    again = showcase.DemoChallenge(tmp_path, seed=5, samples=4, seconds=0.8, size=128)
+    again = demo_challenge.DemoChallenge(tmp_path, seed=5, samples=4, seconds=0.8, size=128)
     testset = again.testset()
     for name in ("truth", "jitter"):
-        team = next(team for team in showcase.TEAMS if team.name == name)
+        team = next(team for team in demo_challenge.TEAMS if team.name == name)
         again.submission(team, testset)
         assert again.submission_file(team).read_bytes() == (folder / "submissions" / f"{name}.zip").read_bytes()
     again.damaged(testset)
-    assert again.submission_file(showcase.DAMAGED).read_bytes() == (folder / "submissions" / "damaged.zip").read_bytes()
+    assert (
+        again.submission_file(demo_challenge.DAMAGED).read_bytes()
+        == (folder / "submissions" / "damaged.zip").read_bytes()
+    )
 
 
 def test_hostile_names_are_in_the_archives(folder: Path) -> None:
-    for name, hostile in (("damaged", showcase.HOSTILE_NAME), ("refused", showcase.OUTSIDE_NAME)):
+    for name, hostile in (("damaged", demo_challenge.HOSTILE_NAME), ("refused", demo_challenge.OUTSIDE_NAME)):
         with zipfile.ZipFile(folder / "submissions" / f"{name}.zip") as archive:
             assert hostile in archive.namelist()
 
@@ -252,7 +260,7 @@ def test_its_metrics_are_all_installed_and_its_networks_all_there() -> None:
     from evalkit.scoring.plan import make_plan
     from evalkit.weights.manifest import load_backbones
 
-    challenge = Challenge.model_validate(yaml.safe_load(showcase.challenge_text()))
-    plan = make_plan(challenge, load_backbones(showcase.BACKBONES))
+    challenge = Challenge.model_validate(yaml.safe_load(demo_challenge.challenge_text()))
+    plan = make_plan(challenge, load_backbones(demo_challenge.BACKBONES))
     assert plan.unavailable == {}
-    assert list(plan.metrics) == [name for names in showcase.METRICS.values() for name in names]
+    assert list(plan.metrics) == [name for names in demo_challenge.METRICS.values() for name in names]
