@@ -221,6 +221,6 @@ def test_where_the_oracles_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_difference_is_ours_less_theirs() -> None:
     ours = CrosscheckRow("a", "own", 5.0, 8.0, 1.0)
     theirs = CrosscheckRow("b", "own", 4.0, 8.5, 3.0)
-    assert module._beside(ours, theirs).difference == {"confidence": 1.0, "distance": -0.5, "offset": -2.0}
-    missing = module._beside(ours, CrosscheckRow("b", "own", reason="no_track"))
+    assert module._with_difference(ours, theirs).difference == {"confidence": 1.0, "distance": -0.5, "offset": -2.0}
+    missing = module._with_difference(ours, CrosscheckRow("b", "own", reason="no_track"))
     assert (missing.beside, missing.difference) == ("b", None)
