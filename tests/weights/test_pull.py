@@ -219,12 +219,12 @@ def test_an_interrupt_keeps_what_came(folder: Path, server: Server, watch: Recor
         def advance(self, count: int) -> None:
             raise KeyboardInterrupt
 
-    watch = Interrupts()
+    interrupting = Interrupts()
     with pytest.raises(KeyboardInterrupt):
-        fetch(source, folder, watch, FAST)
+        fetch(source, folder, interrupting, FAST)
     kept = (folder / PARTS / "a.bin").stat().st_size
     assert kept > 0
-    assert f"{kept:,} bytes are kept" in watch.lines[-1]
+    assert f"{kept:,} bytes are kept" in interrupting.lines[-1]
     assert fetch(source, folder, watch, FAST).part.read_bytes() == BODY
     assert server.requests[-1].range == f"bytes={kept}-"
 
