@@ -186,15 +186,15 @@ def test_an_answer_that_cannot_be_sent_costs_one_job():
         (b'["stop", "words", false]', None, "it is no answer"),
         (b'["error", 7, false]', None, "it is no answer"),
         (b'["ok", {"record": ["os:system", {"command": "true"}]}, false]', None, "KeyError"),
-        (b'["ok", {"record": ["evalkit.scoring.extract:Extraction", {"sample": 7}]}, false]', None, "gave no answer"),
-        (b'["ok", {"record": ["evalkit.scoring.extract:Extraction", []]}, false]', None, "AttributeError"),
+        (b'["ok", {"record": ["evalkit.scoring.jobs:Extraction", {"sample": 7}]}, false]', None, "gave no answer"),
+        (b'["ok", {"record": ["evalkit.scoring.jobs:Extraction", []]}, false]', None, "AttributeError"),
         (b'["ok", {}, false]', None, "gave no answer"),
         (b"[" * 100_000, None, "RecursionError"),
     ],
     ids=["pickle", "length", "short", "word", "kind", "stop", "error", "function", "record", "parts", "empty", "deep"],
 )
 def test_a_worker_that_was_taken_over_costs_its_job_and_runs_nothing_here(body, length, word, capfd):
-    importlib.import_module("evalkit.scoring.extract")  # announces its record
+    importlib.import_module("evalkit.scoring.jobs")  # announces its record
     found = results([("forge", body, length), ("echo", 2)], 1)
     assert found[0].failure == "crashed"
     assert word in found[0].detail
