@@ -24,7 +24,7 @@ from evalkit.reference_models.generators.base import (
     VideoTarget,
     find_generator,
 )
-from evalkit.reference_models.generators.controls import shifted
+from evalkit.reference_models.generators.controls import shift_frames
 from evalkit.reference_models.generators.inputs import open_reference, read_speech
 from evalkit.testsets.model import Sample, TestSet
 
@@ -70,7 +70,7 @@ def numbered(count: int) -> list[RgbImage]:
 @pytest.mark.parametrize("steps", [-40, -7, -3, -1, 0, 1, 2, 6, 9, 10, 40])
 @pytest.mark.parametrize("count", [1, 2, 10])
 def test_shifting_clamps_at_both_ends(steps: int, count: int) -> None:
-    out = [int(frame[0, 0, 0]) for frame in shifted(iter(numbered(count)), steps)]
+    out = [int(frame[0, 0, 0]) for frame in shift_frames(iter(numbered(count)), steps)]
     assert out == [min(max(i + steps, 0), count - 1) for i in range(count)]
 
 
