@@ -10,7 +10,7 @@ SOAK_ARGS ?=
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install test demo check docs format oracles wheel smoke fuzz soak bench bench-networks bench-sandbox train-bundled clean
+.PHONY: help install test demo check docs format oracles wheel smoke fuzz soak bench bench-warm bench-networks bench-sandbox train-bundled clean
 
 help:
 	@echo "make test     run the tests                 make demo    a made-up challenge, from nothing to one page"
@@ -21,7 +21,8 @@ help:
 	@echo "make fuzz     mutated archives, tables, YAML, JSON and MP4s against every reader (FUZZ_ARGS='--inputs 1000')"
 	@echo "make soak     kill -9 at random moments of five commands, and what is left then (SOAK_ARGS='--kills 5')"
 	@echo "make bench    timings, as ratios in one run (bench-networks: the five neural metrics on"
-	@echo "              real clips; bench-sandbox: what confined workers cost)"
+	@echo "              real clips; bench-warm: commands that find all in the cache; bench-sandbox: what"
+	@echo "              confined workers cost)"
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -72,6 +73,9 @@ bench: $(STAMP)
 bench-networks: $(STAMP)
 	$(BIN)/python -m benchmarks.networks
 	$(BIN)/python -m benchmarks.five_metrics
+
+bench-warm: $(STAMP)
+	$(BIN)/python -m benchmarks.warm
 
 bench-sandbox: $(STAMP)
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.sandbox

@@ -111,8 +111,10 @@ def matches(first: Sequence[Bits], second: Sequence[Bits]) -> dict[tuple[int, in
     if not first or not second:
         return {}
     mirror = np.array([-1.0 if at % ORDER % 2 else 1.0 for at in range(1, ORDER * ORDER)], np.float32)
-    left, left_there = _signs(first)
-    right, right_there = _signs(second)
+    # Only as wide as the longest video, and a shift: nothing but zeros would follow.
+    width = min(TICKS, max(map(len, (*first, *second))) + MAX_SHIFT)
+    left, left_there = _signs(first, width)
+    right, right_there = _signs(second, width)
     shortest = np.minimum.outer(left_there.sum(1), right_there.sum(1))
     needed = np.maximum(LEAST_TICKS, np.ceil(LEAST_SHARE * shortest))
     found: dict[tuple[int, int], Match] = {}
@@ -130,10 +132,10 @@ def matches(first: Sequence[Bits], second: Sequence[Bits]) -> dict[tuple[int, in
     return dict(sorted(found.items()))
 
 
-def _signs(videos: Sequence[Bits]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return bits as -1 and 1, 0 after a video's end (N, TICKS, 24), and where there are any (N, TICKS)."""
-    signs = np.zeros((len(videos), TICKS, BITS), np.float32)
-    there = np.zeros((len(videos), TICKS), np.float32)
+def _signs(videos: Sequence[Bits], width: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return bits as -1 and 1, 0 after a video's end (N, width, 24), and where there are any (N, width)."""
+    signs = np.zeros((len(videos), width, BITS), np.float32)
+    there = np.zeros((len(videos), width), np.float32)
     for at, bits in enumerate(videos):
         signs[at, : len(bits)] = np.where(bits, 1.0, -1.0)
         there[at, : len(bits)] = 1.0
@@ -145,8 +147,8 @@ def _overlap(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the pictures that lie over each other when the right-hand videos are ``shift`` ticks late."""
     if shift >= 0:
-        return left[:, : TICKS - shift], right[:, shift:]
-    return left[:, -shift:], right[:, : TICKS + shift]
+        return left[:, : left.shape[1] - shift], right[:, shift:]
+    return left[:, -shift:], right[:, : right.shape[1] + shift]
 
 
 def _flat(left: NDArray[np.float32], right: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -1,0 +1,59 @@
+"""Processor time of whole commands when there is nothing left to compute: ``make bench-warm``.
+
+CPU seconds are of the command and all processes that it started. The first line is the unit of the ratios.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import shapes
+
+VIDEOS = 20
+SECONDS = 5.0
+REPEATS = 3
+
+
+def spent(arguments: list[str], cache: Path) -> tuple[float, float]:
+    """Return the CPU and the wall seconds of one command."""
+    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    subprocess.run(
+        [sys.executable, "-m", "evalkit", *arguments],
+        env={**os.environ, "EVALKIT_CACHE": str(cache)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        check=True,
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return cpu, time.perf_counter() - started
+
+
+def main() -> None:
+    """Print the table."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        testset = shapes.write_testset(folder / "testset", VIDEOS, SECONDS)
+        team = shapes.write_submission(folder / "team.zip", VIDEOS, SECONDS, shapes.unchanged)
+        score = ["score", str(team), "--challenge", "talking-head", "--testset", str(testset), "--metrics", "psnr"]
+        score += ["-o", str(folder / "out"), "--quiet"]
+        print(f"{VIDEOS} videos of {SECONDS:g} s at 256x256; least of {REPEATS} runs")
+        unit, wall = spent(score, folder / "cache")
+        print(f"{'score, nothing cached':24} {unit:6.2f} CPU s {wall:6.2f} s   1.000")
+        for title, command in (
+            ("score, all cached", score),
+            ("metrics list", ["metrics", "list"]),
+            ("--help", ["--help"]),
+        ):
+            cpu, wall = min(spent(command, folder / "cache") for _ in range(REPEATS))
+            print(f"{title:24} {cpu:6.2f} CPU s {wall:6.2f} s   {cpu / unit:.3f}")
+
+
+if __name__ == "__main__":
+    main()
