@@ -35,7 +35,8 @@ from evalkit.metrics.sync.mfcc import mfcc
 from evalkit.metrics.sync.tracks import crop, smooth, track_faces
 from evalkit.reference_models.generation.submission import make_submission
 from evalkit.reference_models.puppet.testset import PuppetTestSet, write_puppet_testset
-from evalkit.testsets.model import TestSet, load_testset
+from evalkit.testsets.loading import load_testset
+from evalkit.testsets.model import TestSet
 from evalkit.weights.store import file_sha256
 from training.publish import manifest
 

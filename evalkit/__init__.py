@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from evalkit.errors import EvalkitError
     from evalkit.scoring.intake import ValidationReport
     from evalkit.scoring.scorecard import Scorecard
-    from evalkit.testsets.model import TestSet, load_testset
+    from evalkit.testsets.loading import load_testset
+    from evalkit.testsets.model import TestSet
 
 __all__ = [
     "Challenge",
@@ -43,7 +44,7 @@ _HOMES = {
     "Scorecard": "evalkit.scoring.scorecard",
     "TestSet": "evalkit.testsets.model",
     "load_challenge": "evalkit.challenges.model",
-    "load_testset": "evalkit.testsets.model",
+    "load_testset": "evalkit.testsets.loading",
     "score": "evalkit.api",
     "validate": "evalkit.api",
 }

@@ -16,7 +16,8 @@ from evalkit.scoring.progress import Progress, Silent
 from evalkit.scoring.run import Options, ScoreResult, score_run, validate_run
 from evalkit.scoring.scorecard import Scorecard
 from evalkit.submission.model import Submission
-from evalkit.testsets.model import TestSet, load_testset
+from evalkit.testsets.loading import load_testset
+from evalkit.testsets.model import TestSet
 from evalkit.text import escape_for_display
 from evalkit.weights.manifest import Backbones, load_backbones
 from evalkit.workers.sandbox import Level

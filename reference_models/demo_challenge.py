@@ -20,7 +20,8 @@ from evalkit.reference_models.faults import half_size, truncated
 from evalkit.reference_models.generation.submission import make_submission
 from evalkit.reference_models.puppet.testset import PuppetTestSet, write_puppet_testset
 from evalkit.reference_models.raters import RaterPanel, SimulatedRatings, simulate_ratings
-from evalkit.testsets.model import SAMPLES_FILE, TestSet, load_testset
+from evalkit.testsets.loading import SAMPLES_FILE, load_testset
+from evalkit.testsets.model import TestSet
 
 SIZE = 256
 SECONDS = 2.4

@@ -127,7 +127,7 @@ def run(
     from evalkit.reference_models.generation.submission import make_submission
     from evalkit.scoring.engines.local import default_workers
     from evalkit.scoring.progress import shown
-    from evalkit.testsets.model import load_testset
+    from evalkit.testsets.loading import load_testset
 
     chosen, options = _generator(name, command, function, settings)
     samples = load_testset(testset).limited(limit)

@@ -1,15 +1,11 @@
-"""A test set: the samples for which every submission must contain a video, with their references.
-
-The native format is ``samples.jsonl``, one JSON object per line, paths relative to the file. `load_testset` also reads
-the directory of IPVG 2025 and the ``eval.json`` of IPVG 2026 (see `evalkit.testsets.ipvg`).
-"""
+"""A test set: the samples for which every submission must contain a video, with their references."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,10 +15,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from evalkit.errors import TestSetError
 from evalkit.text import hidden_characters
-from evalkit.yamlio import fault_sentence, is_there, read_text
+from evalkit.yamlio import fault_sentence
 
 TestSetFormat = Literal["native", "ipvg2025", "ipvg2026-facial", "ipvg2026-sequential"]
-SAMPLES_FILE = "samples.jsonl"
 
 
 class TimelineEvent(BaseModel):
@@ -132,47 +127,6 @@ class TestSet:
         return hashlib.sha256(json.dumps(records, sort_keys=True).encode()).hexdigest()
 
 
-def load_testset(path: str | Path) -> TestSet:
-    """Return the test set in a folder, or of its ``samples.jsonl`` or ``eval.json``.
-
-    Raises:
-        TestSetError: when it does not exist or is empty, or naming the line that is malformed.
-    """
-    from evalkit.testsets.ipvg import read_eval_json, read_ipvg2025
-
-    place = Path(path)
-    if not is_there(place):
-        raise TestSetError(f"The test set {place} does not exist.", fix="Check --testset.")
-    if place.is_file():
-        testset = read_eval_json(place) if place.suffix == ".json" else _read_native(place)
-    elif (place / SAMPLES_FILE).is_file():
-        testset = _read_native(place / SAMPLES_FILE)
-    elif (place / "eval.json").is_file():
-        testset = read_eval_json(place / "eval.json")
-    else:
-        testset = read_ipvg2025(place)
-    if not testset.samples:
-        raise TestSetError(f"The test set {place} is empty.", expected="at least one sample")
-    _check_unique(testset.samples, place)
-    return testset
-
-
-def _read_native(file: Path) -> TestSet:
-    text = read_text(file, kind=TestSetError, what="The test set", limit=256 * 1024 * 1024)
-    samples = []
-    # Not splitlines(): JSON may contain U+2028 and the like, which it treats as line ends.
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        place = f"{file}, line {number}"
-        try:
-            record = parse_json(line)
-        except ValueError as error:
-            raise TestSetError(f"{place}: not a JSON object.", found=str(error)) from None
-        samples.append(make_sample(record, place))
-    return TestSet(file.parent, tuple(samples))
-
-
 def parse_json(text: str) -> Any:
     """Parse strict JSON: no NaN, no duplicate keys.
 
@@ -216,9 +170,3 @@ def make_sample(record: Any, place: str, names: Mapping[str, str] | None = None)
         # A misspelt key is both unknown and missing; report the unknown one, which has a suggestion.
         first = next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])
         raise TestSetError(f"{place}: {fault_sentence(Sample, dict(first), names)}") from None
-
-
-def _check_unique(samples: Sequence[Sample], place: Path) -> None:
-    name, count = Counter(sample.id for sample in samples).most_common(1)[0]
-    if count > 1:
-        raise TestSetError(f"The test set {place} has the sample '{name}' {count} times.", expected="unique ids")

@@ -19,7 +19,8 @@ from evalkit.reference_models.generation.speed import GenerationTiming, speed_do
 from evalkit.reference_models.generation.worker import HANDLER, GenerationConfig, SampleOutcome, output_path
 from evalkit.reference_models.generators.base import find_generator
 from evalkit.reference_models.generators.external import log_tail
-from evalkit.testsets.model import TestSet, load_testset
+from evalkit.testsets.loading import load_testset
+from evalkit.testsets.model import TestSet
 from evalkit.validators.layout import SPEED_FILE, expected_paths
 from evalkit.workers.pool import JobResult, Workers
 

@@ -20,7 +20,7 @@ from evalkit.reference_models.puppet import captions
 from evalkit.reference_models.puppet.motion import FPS
 from evalkit.reference_models.puppet.scene import Scene, draw_scene
 from evalkit.reference_models.puppet.voice import RATE
-from evalkit.testsets.model import SAMPLES_FILE
+from evalkit.testsets.loading import SAMPLES_FILE
 from evalkit.workers.pool import Workers
 
 HANDLER = "evalkit.reference_models.puppet.testset:PuppetSampleWriter"

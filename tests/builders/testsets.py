@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from evalkit.errors import TestSetError
-from evalkit.testsets.model import load_testset
+from evalkit.testsets.loading import load_testset
 
 Write = Callable[..., Path]
 

@@ -20,7 +20,7 @@ from evalkit.errors import SubmissionError
 from evalkit.ratings import load_mapping, read_key, read_pairs, read_ratings
 from evalkit.scoring.scorecard import Scorecard
 from evalkit.submission.model import Submission
-from evalkit.testsets.model import load_testset
+from evalkit.testsets.loading import load_testset
 from evalkit.validators.archive.check import blocks, check_archive
 from fuzz.mutations import made_zip, mutated_text, mutated_zip
 from fuzz.zip_readers import by_stream, by_unzip

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from evalkit.reference_models.puppet.testset import PuppetTestSet, write_puppet_testset
-from evalkit.testsets.model import TestSet, load_testset
+from evalkit.testsets.loading import load_testset
+from evalkit.testsets.model import TestSet
 
 
 @pytest.fixture(scope="session")

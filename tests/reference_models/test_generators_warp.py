@@ -30,7 +30,8 @@ from evalkit.reference_models.generators.warp.head_motion import blinks, sway
 from evalkit.reference_models.generators.warp.mouth_shape import measure_mouth
 from evalkit.reference_models.generators.warp.mouth_warp import MouthWarp
 from evalkit.reference_models.generators.warp.speech import RATE, mouth_motion
-from evalkit.testsets.model import TestSet, load_testset
+from evalkit.testsets.loading import load_testset
+from evalkit.testsets.model import TestSet
 
 FPS = 25
 

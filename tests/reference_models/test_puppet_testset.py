@@ -17,7 +17,7 @@ from evalkit.errors import UsageError
 from evalkit.media.audio import audio_seconds
 from evalkit.media.decode import iter_frames
 from evalkit.reference_models.puppet.testset import PuppetTestSet, write_puppet_testset
-from evalkit.testsets.model import load_testset
+from evalkit.testsets.loading import load_testset
 
 
 def digests(folder: Path) -> dict[str, bytes]:

@@ -10,7 +10,8 @@ import shapes
 
 from evalkit.challenges.model import Challenge, load_challenge
 from evalkit.submission.model import Submission
-from evalkit.testsets.model import TestSet, load_testset
+from evalkit.testsets.loading import load_testset
+from evalkit.testsets.model import TestSet
 
 SAMPLES, SECONDS, SIZE = 4, 1.0, 96
 

@@ -17,7 +17,7 @@ from evalkit.errors import InputError, UsageError, WeightsError
 from evalkit.reference_models.generation.submission import make_submission
 from evalkit.reference_models.puppet.testset import PuppetTestSet, write_puppet_testset
 from evalkit.scoring.scorecard import Scorecard
-from evalkit.testsets.model import load_testset
+from evalkit.testsets.loading import load_testset
 from evalkit.weights import store
 from evalkit.weights.manifest import load_backbones
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from builders.testsets import FACIAL, Write, _event, _json, refused
 
-from evalkit.testsets.model import load_testset
+from evalkit.testsets.loading import load_testset
 
 # IPVG 2025
 

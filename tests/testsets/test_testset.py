@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evalkit.errors import TestSetError
-from evalkit.testsets.model import Sample, TestSet, load_testset, make_sample, parse_json
+from evalkit.testsets.loading import load_testset
+from evalkit.testsets.model import Sample, TestSet, make_sample, parse_json
 
 
 @pytest.fixture

@@ -164,7 +164,7 @@ def outcome(path: Path, folder: Path) -> tuple[str, set[str], str]:
         try:
             submission.copy(place, folder / f"copy{number}", CHALLENGE.submission.archive.max_file_bytes)
         except SubmissionError as error:
-            findings += file_report(Extraction(sample, None, None, str(error)), place, CHALLENGE, None).findings
+            findings += file_report(Extraction(sample, None, None, str(error)), place, in_folder=False).findings
     return judged(findings, gate.refused)
 
 

@@ -46,7 +46,7 @@ def init(board: str, challenge: str, testset: Path | None, by: str | None) -> No
     from evalkit.board import Board
     from evalkit.challenges.model import load_challenge
     from evalkit.cli.board.media import challenge_text, reference_strips
-    from evalkit.testsets.model import load_testset
+    from evalkit.testsets.loading import load_testset
 
     rules = load_challenge(challenge)
     strips = reference_strips(load_testset(testset)) if testset is not None else {}
