@@ -49,7 +49,6 @@ INCOMPLETE = 3
 @click.option(
     "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="Where networks run."
 )
-@click.option("--engine", type=click.Choice(["local"]), default="local", show_default=True, help="Who runs the videos.")
 @click.option("--limit", type=click.IntRange(min=1), help="Score the first samples only.")
 @click.option("--allow-missing", is_flag=True, help="Leave out metrics whose weights are missing.")
 @workers_option
@@ -67,7 +66,6 @@ def score(
     metrics: str | None,
     backbones: str,
     device: str,
-    engine: str,
     limit: int | None,
     allow_missing: bool,
     workers: int | None,
@@ -85,7 +83,6 @@ def score(
     """
     from evalkit import api
 
-    del engine  # one choice so far
     names = [name.strip() for name in metrics.split(",") if name.strip()] if metrics is not None else None
     if names == []:
         raise click.UsageError("--metrics names no metric.")

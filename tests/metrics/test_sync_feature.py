@@ -285,9 +285,9 @@ def test_torch_is_loaded_only_when_it_runs() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
-def test_sounds_of_different_length_share_the_lips(clip: Path, speech: Path) -> None:
+def test_audio_of_different_length_shares_the_video(clip: Path, speech: Path) -> None:
     comparison = Comparison(PlantedSyncNet(), Item("s", clip, audio=speech), 0.0)  # type: ignore[arg-type]
-    comparison.sounds["own"] = beeps(40)
+    comparison.audio["own"] = beeps(40)
     assert comparison.windows(0, FRAMES) == FRAMES - 5
     crops = np.stack([np.full((224, 224, 3), PlantedSyncNet.grey(i), np.uint8) for i in range(FRAMES - 1)])
     made = comparison.distances([PlantedSyncNet().lips(crops)], [(0, FRAMES)])
