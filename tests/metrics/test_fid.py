@@ -141,9 +141,10 @@ def test_the_network_is_opened_once(monkeypatch):
     from evalkit.metrics.networks import fid_inception
 
     monkeypatch.setattr(fid_inception, "FidInception", lambda *arguments: (*arguments, object()))
-    first = image_embeddings.open_network(Path("a"), "0" * 64, "cpu")
-    assert image_embeddings.open_network(Path("a"), "0" * 64, "cpu") is first
-    assert image_embeddings.open_network(Path("a"), "1" * 64, "cpu") is not first
+    file = WeightFile("inception", Path("a"), "0" * 64)
+    first = image_embeddings.open_network(file, "cpu")
+    assert image_embeddings.open_network(file, "cpu") is first
+    assert image_embeddings.open_network(replace(file, sha256="1" * 64), "cpu") is not first
     image_embeddings.open_network.cache_clear()
 
 

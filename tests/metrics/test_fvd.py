@@ -190,9 +190,9 @@ def opened(monkeypatch):
 
     monkeypatch.setattr(i3d_clips, "TorchScriptI3D", Program)
     monkeypatch.setattr(i3d_clips, "StateDictI3D", States)
-    video_embeddings._network.cache_clear()
+    open_network.cache_clear()
     yield Program, States
-    video_embeddings._network.cache_clear()
+    open_network.cache_clear()
 
 
 def weights(role="i3d", sha256="0" * 64, **options):

@@ -200,6 +200,10 @@ def test_neighbouring_cells_are_one_face_and_the_better_one_counts(files: dict[s
     )
 
 
+def _by_place(boxes: np.ndarray) -> np.ndarray:
+    return boxes[np.lexsort(np.round(boxes).T[::-1])]
+
+
 def test_boxes_of_many_frames_are_those_of_each(files: dict[str, Path]) -> None:
     """A random network fires somewhere; both ways of asking it must say the same."""
     one = SmallDetector(files["detector"], "a", threshold=0.05)
@@ -210,8 +214,9 @@ def test_boxes_of_many_frames_are_those_of_each(files: dict[str, Path]) -> None:
     assert sum(map(len, single)) > 0
     for rows, faces in zip(found, single, strict=True):
         assert rows.shape == (len(faces), 5)
-        for row, seen in zip(rows, faces, strict=True):
-            assert np.allclose(row[:4], seen.box, atol=0.05)
+        # By place: scores of a random network are so close that rounding, which differs by processor, orders them.
+        boxes = np.array([seen.box for seen in faces]).reshape(-1, 4)
+        assert np.allclose(_by_place(rows[:, :4]), _by_place(boxes), atol=0.05)
     assert many.detect([], []) == []
 
 
