@@ -14,9 +14,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from evalkit.board.model import Snapshot
 
 ROOT = Path(__file__).parents[1]
 REQUIRE_ALL = os.environ.get("EVALKIT_REQUIRE") == "all"
@@ -105,6 +108,14 @@ def oracle_python() -> Path:
 def backbones() -> Path:
     """Return the manifest of the small real networks."""
     return ROOT / "tests" / "backbones.yaml"
+
+
+@pytest.fixture(scope="session")
+def real_board(shared: Path) -> Snapshot:
+    """Return the board of the talking-heads footage with its real ratings."""
+    from builders.boards import talking_heads_board
+
+    return talking_heads_board(shared)
 
 
 @pytest.fixture
