@@ -1,7 +1,8 @@
-"""Read a page as a browser would, strictly."""
+"""Read a page as a browser would, strictly, and wait for what it does in a browser."""
 
 from __future__ import annotations
 
+import time
 from html.parser import HTMLParser
 
 VOID = {"meta", "link", "input"}
@@ -46,3 +47,15 @@ class Page(HTMLParser):
             for item in self.elements
             if item["tag"] == tag and all(item["attrs"].get(key.rstrip("_")) == want for key, want in attrs.items())
         ]
+
+
+def wait_until(page, expression, *, seconds=30.0):
+    """Wait until a JavaScript expression is true in a page.
+
+    ``Page.wait_for_function`` evaluates a string inside the page, which the pages' Content-Security-Policy forbids:
+    it works only when the expression is true at once. ``Page.evaluate`` goes through the debugger, so it always works.
+    """
+    end = time.monotonic() + seconds
+    while not page.evaluate(expression):
+        assert time.monotonic() < end, f"still not true after {seconds} s: {expression}"
+        page.wait_for_timeout(20)

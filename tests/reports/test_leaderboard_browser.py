@@ -17,6 +17,7 @@ from builders.leaderboards import (
     realistic,
     realistic_standings,
 )
+from pages import wait_until
 
 from evalkit.leaderboard.compute import compute_leaderboard
 from evalkit.leaderboard.table import Reason
@@ -334,7 +335,7 @@ def test_a_link_to_a_section_keeps_the_view(visit):
     page = visit("real")
     page.fill("#search", "eta")
     page.click("nav a[href='#provenance']")
-    page.wait_for_function("location.hash.includes('search=eta')")
+    wait_until(page, "location.hash.includes('search=eta')")
     assert "at=provenance" in hash_of(page)
     again = visit("real", view=hash_of(page))
     assert again.input_value("#search") == "eta"
@@ -344,7 +345,7 @@ def test_a_link_to_a_section_keeps_the_view(visit):
 def test_a_link_to_a_team_opens_its_section(visit):
     page = visit("real")
     page.click("#board tbody tr:first-child th a")
-    page.wait_for_function("document.querySelector('details.one[open]') !== null")
+    wait_until(page, "document.querySelector('details.one[open]') !== null")
     assert page.locator("details.one[open] h3").inner_text() == "beta"
     again = visit("real", view=hash_of(page))
     assert again.locator("details.one[open] h3").inner_text() == "beta"
@@ -353,11 +354,11 @@ def test_a_link_to_a_team_opens_its_section(visit):
 def test_back_restores_the_view_before(visit):
     page = visit("real")
     page.evaluate("location.hash = 'search=alpha'")
-    page.wait_for_function("document.getElementById('search').value === 'alpha'")
+    wait_until(page, "document.getElementById('search').value === 'alpha'")
     page.evaluate("location.hash = 'search=beta&sort=team'")
-    page.wait_for_function("document.getElementById('search').value === 'beta'")
+    wait_until(page, "document.getElementById('search').value === 'beta'")
     page.go_back()
-    page.wait_for_function("document.getElementById('search').value === 'alpha'")
+    wait_until(page, "document.getElementById('search').value === 'alpha'")
     assert shown(page) == ["alpha"]
     assert head(page, "rank").get_attribute("aria-sort") == "ascending"
 

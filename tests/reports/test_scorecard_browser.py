@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from pages import wait_until
 from scorecards import make_scorecard, strips_for
 
 from evalkit.reports.scorecard_page import write_scorecard_page
@@ -111,7 +112,7 @@ def test_a_link_to_a_hidden_video_brings_it_back(visit):
     page.fill("#filter", "no such video")
     assert visible_samples(page) == []
     page.locator("figcaption a").first.click()
-    page.wait_for_function("!document.querySelector('#table tbody tr:target').hidden")
+    wait_until(page, "!document.querySelector('#table tbody tr:target').hidden")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -9,7 +9,7 @@ from sync_networks import write_video
 
 from evalkit.challenges.model import SubmissionRules
 from evalkit.metrics.features.base import Extractor, FeatureRecord, FeatureUnavailableError, Item, Session
-from evalkit.scoring import extract
+from evalkit.scoring import extract, lookup
 from evalkit.scoring.extract import Handler
 from evalkit.scoring.jobs import Config, Job
 from evalkit.submission.model import Submission
@@ -40,7 +40,7 @@ def test_every_reading_of_the_video_counts(tmp_path: Path, monkeypatch: pytest.M
     archive = tmp_path / "own.zip"
     with zipfile.ZipFile(archive, "w") as target:
         target.write(write_video(tmp_path / "v.mp4", list(range(30)), size=64), "v.mp4")
-    monkeypatch.setattr(extract, "refused", lambda *_: False)
+    monkeypatch.setattr(lookup.Cached, "refused", False)
     job = Job("v", Submission.open(archive).ref("v.mp4"), Item("v", Path()))
     for features, decodes in ((("a",), 1), (("b",), 2), (("a", "b", "c"), 3), (("a", "b", "c"), 0)):
         handler = Handler(Config(tmp_path / "cache", features, rules=SubmissionRules()))
