@@ -75,7 +75,7 @@ bench-networks: $(STAMP)
 	$(BIN)/python -m benchmarks.five_metrics
 
 bench-warm: $(STAMP)
-	$(BIN)/python -m benchmarks.warm
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.warm
 
 bench-sandbox: $(STAMP)
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.sandbox

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from evalkit.challenges.model import Challenge, load_challenge
 from evalkit.errors import SubmissionError, TestSetError, UsageError
+from evalkit.progress import Progress
 from evalkit.scoring.cache import cache_folder
 from evalkit.scoring.engines.local import LocalEngine
 from evalkit.scoring.intake import ValidationReport
 from evalkit.scoring.journal import Journal
 from evalkit.scoring.plan import Plan, check_testset, make_plan
-from evalkit.scoring.progress import Progress, Silent
 from evalkit.scoring.run import Options, ScoreResult, score_run, validate_run
 from evalkit.scoring.scorecard import Scorecard
 from evalkit.submission.model import Submission
@@ -44,7 +44,7 @@ def validate(
         workers: processes; ``None`` for one per core.
         cache: folder of the feature cache; ``None`` for ``EVALKIT_CACHE`` or the platform's.
         fresh: decode again what is cached.
-        progress: who is told how far it is.
+        progress: receives how far the run is.
         timeout: seconds that one video may take; ``None`` for 1800.
         sandbox: ``full``, ``limits`` or ``off``: what the processes that read the videos are held to (SECURITY.md);
             ``None`` for ``EVALKIT_SANDBOX`` or ``full``.
@@ -61,7 +61,7 @@ def validate(
         cache=Path(cache) if cache else cache_folder(),
         engine=LocalEngine(workers, timeout, sandbox),
         fresh=fresh,
-        progress=progress or Silent(),
+        progress=progress or Progress(),
     )
     return validate_run(Submission.open(submission, rules.submission.archive), rules, samples, options)
 
@@ -99,7 +99,7 @@ def score(
         allow_missing: leave out metrics whose weights are not there, instead of stopping.
         cache: folder of the feature cache; ``None`` for ``EVALKIT_CACHE`` or the platform's.
         fresh: compute again what is cached.
-        progress: who is told how far it is.
+        progress: receives how far the run is.
         timeout: seconds that one video may take; ``None`` for 1800.
         sandbox: ``full``, ``limits`` or ``off``: what the processes that read the videos are held to (SECURITY.md);
             ``None`` for ``EVALKIT_SANDBOX`` or ``full``.
@@ -123,7 +123,7 @@ def score(
             cache=Path(cache) if cache else cache_folder(),
             engine=LocalEngine(workers, timeout, sandbox),
             fresh=fresh,
-            progress=progress or Silent(),
+            progress=progress or Progress(),
         ),
     )
     return result.scorecard

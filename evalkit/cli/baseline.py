@@ -126,12 +126,11 @@ def run(
     """
     from evalkit.reference_models.generation.submission import make_submission
     from evalkit.scoring.engines.local import default_workers
-    from evalkit.scoring.progress import shown
     from evalkit.testsets.loading import load_testset
 
     chosen, options = _generator(name, command, function, settings)
     samples = load_testset(testset).limited(limit)
-    with shown(progress_on(quiet or as_json), "generating", len(samples)) as progress:
+    with progress_on(quiet or as_json).stage("generating", len(samples)) as progress:
         done = make_submission(
             chosen,
             samples,
@@ -141,7 +140,7 @@ def run(
             workers=workers or default_workers(),
             backbones=backbones,
             challenge=challenge,
-            progress=progress.step,
+            progress=lambda _: progress.advance(),
             sample_seconds=time_limit,
             with_speed=not no_speed,
         )

@@ -11,6 +11,7 @@ import click
 
 from evalkit.cli.options import as_json as json_option
 from evalkit.cli.options import example, progress_on, quiet_option, say, workers_option
+from evalkit.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from evalkit.cli.demo_board import Published
     from evalkit.reference_models.demo_challenge import DemoChallenge, DemoTeam
     from evalkit.reports.comparison.model import ScorecardComparison
-    from evalkit.scoring.progress import Progress
     from evalkit.scoring.scorecard import Scorecard
     from evalkit.testsets.model import TestSet
 
@@ -187,10 +187,9 @@ class _Run:
         return self._show.folder / "cache"
 
     def _steps(self, title: str, total: int, work: Callable[[Callable[[str], None]], Result]) -> Result:
-        from evalkit.scoring.progress import shown
 
-        with shown(self._progress, title, total) as progress:
-            return work(progress.step)
+        with self._progress.stage(title, total) as progress:
+            return work(lambda _: progress.advance())
 
     def _say(self, line: str) -> None:
         from evalkit.text import escape_for_display
@@ -199,22 +198,22 @@ class _Run:
             click.echo(escape_for_display(line, 500))
 
 
-class _Titled:
+class _Titled(Progress):
     """A progress whose stages all have one title."""
 
     def __init__(self, progress: Progress, title: str) -> None:
         self._progress, self._title = progress, title
 
-    def start(self, title: str, total: int) -> None:
+    def start(self, title: str, total: int | None, done: int = 0, unit: str = "") -> None:
         """Start the stage under the title."""
-        self._progress.start(self._title, total)
+        self._progress.start(self._title, total, done, unit)
 
-    def step(self, text: str) -> None:
-        """Hand the step on."""
-        self._progress.step(text)
+    def advance(self, count: int = 1) -> None:
+        """Pass the step on."""
+        self._progress.advance(count)
 
     def finish(self) -> None:
-        """Hand the end on."""
+        """Pass the end on."""
         self._progress.finish()
 
 

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from evalkit.board import Board
     from evalkit.challenges.model import Challenge
     from evalkit.leaderboard.model import Leaderboard
+    from evalkit.progress import Progress
     from evalkit.reference_models.demo_challenge import DemoChallenge
-    from evalkit.scoring.progress import Progress
     from evalkit.scoring.scorecard import Scorecard
     from evalkit.testsets.model import TestSet
 

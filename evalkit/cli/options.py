@@ -14,7 +14,7 @@ from evalkit.workers.sandbox import LEVELS
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from evalkit.scoring.progress import Progress
+    from evalkit.progress import Progress
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -101,10 +101,10 @@ def moment(text: str | None) -> datetime | None:
 
 
 def progress_on(quiet: bool) -> Progress:
-    """Return a progress for standard error, or a silent one."""
-    from evalkit.scoring.progress import Silent, progress_for
+    """Return the progress that standard error shows; with ``quiet`` warnings only."""
+    from evalkit.progress import progress_for
 
-    return Silent() if quiet else progress_for(sys.stderr)
+    return progress_for(sys.stderr, quiet=quiet)
 
 
 def example(*lines: str) -> str:

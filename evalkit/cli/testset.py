@@ -47,12 +47,11 @@ def make(
     """
     from evalkit.reference_models.puppet.testset import PuppetTestSet, write_puppet_testset
     from evalkit.scoring.engines.local import default_workers
-    from evalkit.scoring.progress import shown
 
     world = PuppetTestSet(folder, seed, identities, takes, seconds, size, actions)
     count = len(world.scenes())
-    with shown(progress_on(quiet or as_json), "making", count) as progress:
-        write_puppet_testset(world, workers or default_workers(), progress.step, force=force)
+    with progress_on(quiet or as_json).stage("making", count) as progress:
+        write_puppet_testset(world, workers or default_workers(), lambda _: progress.advance(), force=force)
     if as_json:
         click.echo(json.dumps({"schema": 1, "ok": True, "testset": str(folder), "samples": count}, indent=1))
     else:

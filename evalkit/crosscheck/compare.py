@@ -39,8 +39,8 @@ from evalkit.metrics.sync.metrics import (
 )
 from evalkit.metrics.sync.networks import DETECTOR, NETWORK
 from evalkit.metrics.sync.replicate import ReplicateExtractor
+from evalkit.progress import Progress
 from evalkit.scoring.guard import Guard, GuardedSession
-from evalkit.scoring.progress import Progress, Silent, shown
 from evalkit.weights.manifest import Backbones
 from evalkit.weights.store import file_sha256, find_weights
 
@@ -131,7 +131,7 @@ def crosscheck(
             ``sync.replicate`` have the video's own audio in any case, as the script knows no other.
         oracles: interpreter that can import syncnet-python.
         device: ``cpu`` or ``cuda``, of evalkit's own rows.
-        progress: found of every finished way.
+        progress: receives every way that is finished.
 
     Raises:
         WeightsError: a weights file is missing or has another digest.
@@ -144,7 +144,7 @@ def crosscheck(
         _check_audio(audio)
     sound: Sound = "own" if audio is None else "official"
     item = Item(video.stem, video, audio=audio)
-    with shown(progress or Silent(), "crosscheck", 3) as steps:
+    with (progress or Progress()).stage("crosscheck", 3) as steps:
         guards: dict[str, Guard] = {}
         for kind in (SyncExtractor, ReplicateExtractor):
             extractor: Extractor = kind(weights, device)
@@ -154,11 +154,11 @@ def crosscheck(
             raise MediaError(f"{video} can't be read as a video.", found=facts.open_error or "no frame")
         data = _finished(guards["syncnet"])
         rows = [_row("sync.latentsync", data, sound, _MEANS), _row("sync.mocha", data, sound, _BESTS)]
-        steps.step("in memory")
+        steps.advance()
         rows.append(_row("sync.replicate", _finished(guards["syncnet_replicate"]), "own", _MEANS))
-        steps.step("through files")
+        steps.advance()
         rows.append(_reference(video, audio, weights, oracles))
-        steps.step(REFERENCE)
+        steps.advance()
     rows[0] = _with_difference(rows[0], rows[2])
     rows[1] = _with_difference(rows[1], rows[3])
     return Crosscheck(tuple(rows), backbones.name, {role: file.sha256 for role, file in weights.items()})

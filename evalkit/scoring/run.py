@@ -18,6 +18,7 @@ from evalkit.challenges.model import Challenge
 from evalkit.metrics.features.base import FeatureRecord, Item
 from evalkit.metrics.gaming.fingerprint import FINGERPRINT
 from evalkit.metrics.quality.features import filmstrip_pictures
+from evalkit.progress import Progress
 from evalkit.scoring import aggregate
 from evalkit.scoring.cache import CorruptEntryError, FeatureCache
 from evalkit.scoring.dispatch import run_jobs
@@ -35,7 +36,6 @@ from evalkit.scoring.intake import (
 from evalkit.scoring.jobs import Config, Extraction, Job
 from evalkit.scoring.journal import Journal
 from evalkit.scoring.plan import FILMSTRIP, Plan
-from evalkit.scoring.progress import Progress, Silent, shown
 from evalkit.scoring.scorecard import ChallengeInfo, FeatureUse, Scorecard, SubmissionInfo, VideoScore
 from evalkit.scoring.scorecard_builder import ScorecardBuilder
 from evalkit.submission.model import Submission
@@ -60,7 +60,7 @@ class Options:
     cache: Path
     engine: Engine = field(default_factory=LocalEngine)
     fresh: bool = False
-    progress: Progress = field(default_factory=Silent)
+    progress: Progress = field(default_factory=Progress)
     journal: Journal = field(default_factory=Journal)
 
 
@@ -207,7 +207,7 @@ def _extract(
     # Closed at once when the loop is left by an exception: workers must not outlive it.
     archive = run.submission.sha256 if run.submission.kind == "zip" else None
     results = run_jobs(options.engine.run, config, jobs, run.records, archive)
-    with shown(options.progress, title, len(jobs)) as progress, closing(results):
+    with options.progress.stage(title, len(jobs)) as progress, closing(results):
         for result in results:
             sample = jobs[result.index].sample
             path = paths[sample]
@@ -219,7 +219,7 @@ def _extract(
                 extractions[sample] = extraction
                 reports[sample] = file_report(extraction, path, in_folder=archive is None)
                 _log(options.journal, extraction, path)
-            progress.step(sample)
+            progress.advance()
     ordered = [job.sample for job in jobs]
     return {s: reports[s] for s in ordered}, {s: extractions[s] for s in ordered if s in extractions}
 

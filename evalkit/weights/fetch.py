@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evalkit.errors import WeightsError
+from evalkit.progress import Progress
 from evalkit.text import escape_for_display
 from evalkit.weights.records import read_record, unwritable_error, write_record
 from evalkit.weights.store import file_sha256
@@ -27,7 +28,6 @@ from evalkit.weights.transfer import (
     open_session,
 )
 from evalkit.weights.trust import non_weights_content
-from evalkit.weights.watch import Watch
 
 if TYPE_CHECKING:
     import requests
@@ -88,27 +88,27 @@ def discard_part(part: Path) -> None:
     note_of(part).unlink(missing_ok=True)
 
 
-def fetch(source: RemoteFile, folder: Path, watch: Watch, policy: RetryPolicy) -> FetchedFile:
+def fetch(source: RemoteFile, folder: Path, progress: Progress, policy: RetryPolicy) -> FetchedFile:
     """Get ``source`` from the first mirror that has it.
 
     Raises:
         WeightsError: when no mirror has it, naming each with its reason.
         StorageError: when the disk is full or the folder can't be written; what came is kept.
-        KeyboardInterrupt: what came is kept, and ``watch`` is told how to go on.
+        KeyboardInterrupt: what came is kept, and ``progress`` says how to go on.
     """
     part = parts_folder(folder) / source.name
     failures: list[str] = []
     with open_session(policy) as session:
         for url in source.urls:
-            mirror = _Mirror(session, url, source, part, watch, policy)
+            mirror = _Mirror(session, url, source, part, progress, policy)
             try:
                 return FetchedFile(part, mirror.get(), url)
             except MirrorError as error:
                 failures.append(f"{url}: {error}")
-                watch.say(f"{source.name}: {escape_for_display(failures[-1], limit=500)}")
+                progress.message(f"{source.name}: {escape_for_display(failures[-1], limit=500)}")
             except KeyboardInterrupt:
-                kept = _size(part)
-                watch.say(f"{source.name}: stopped, {kept:,} bytes are kept; the same command goes on from there.")
+                kept = f"{_size(part):,} bytes"
+                progress.message(f"{source.name}: stopped, {kept} are kept; run the same command to continue.")
                 raise
     what = f"The weights file '{source.name}' could not be fetched"
     if not failures:
@@ -128,7 +128,7 @@ class _Mirror:
     url: str
     source: RemoteFile
     part: Path
-    watch: Watch
+    progress: Progress
     policy: RetryPolicy
 
     def get(self) -> str:
@@ -144,7 +144,7 @@ class _Mirror:
             return digest
         self._discard()
         if continued:  # the bytes of two versions, perhaps
-            self.watch.say(f"{self.source.name}: {fault}; it is fetched again from the start.")
+            self.progress.message(f"{self.source.name}: {fault}; it is fetched again from the start.")
             self._bring()
             digest = file_sha256(self.part)
             fault = self._fault(digest)
@@ -176,13 +176,13 @@ class _Mirror:
             except StalePartError as error:
                 if not have:
                     raise
-                self.watch.say(f"{self.source.name}: {error}; it is fetched again from the start.")
+                self.progress.message(f"{self.source.name}: {error}; it is fetched again from the start.")
                 self._discard()
             except CutError as error:
                 cuts = 0 if _size(self.part) > have else cuts + 1
                 if cuts >= self.policy.cuts:
                     raise MirrorError(str(error)) from None
-                self.watch.say(f"{self.source.name}: {error}; going on.")
+                self.progress.message(f"{self.source.name}: {error}; going on.")
                 time.sleep(self.policy.pause * 2**cuts)
             else:
                 return continued
@@ -196,17 +196,15 @@ class _Mirror:
         with Transfer(self.session, wanted, have, self.policy) as transfer:
             started = transfer.started
             if have and not started.start:
-                self.watch.say(f"{name}: the server starts from the beginning.")
+                self.progress.message(f"{name}: the server starts from the beginning.")
             note = {"url": self.url, "validator": started.validator, "sha256": self.source.sha256}
             write_record(note_of(self.part), note)
-            self.watch.begin(name, started.total, started.start)
             try:
-                transfer.save(self.part, self.watch)
+                with self.progress.stage(name, started.total, started.start, "bytes") as progress:
+                    transfer.save(self.part, progress)
             except MirrorError:
                 self._discard()
                 raise
-            finally:
-                self.watch.end()
             return started.start > 0
 
     def _usable(self) -> int:

@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from evalkit.errors import InputError, StorageError, SubmissionError
+from evalkit.progress import Progress
 from evalkit.submission.model import Submission
 from evalkit.weights.fetch import parts_folder
 from evalkit.weights.manifest import Backbones, WeightEntry
@@ -26,7 +27,6 @@ from evalkit.weights.records import locked, unwritable_error
 from evalkit.weights.store import file_sha256, file_state
 from evalkit.weights.transfer import RetryPolicy, require_space
 from evalkit.weights.trust import matches_known_digest, non_weights_content, trust
-from evalkit.weights.watch import Watch
 
 _COPY = ".import-"  # no file of a manifest starts with a dot
 CHUNK = 1024 * 1024
@@ -64,22 +64,22 @@ class ImportReport:
         return [seen for seen in self.seen if seen.verdict == verdict]
 
 
-def import_weights(backbones: Backbones, paths: Sequence[Path], folder: Path, watch: Watch) -> ImportReport:
+def import_weights(backbones: Backbones, paths: Sequence[Path], folder: Path, progress: Progress) -> ImportReport:
     """Copy the set's files out of ``paths`` into ``folder``.
 
     Args:
         backbones: the set.
         paths: folders (searched to any depth, links not followed), ZIPs, single files.
         folder: the weights folder.
-        watch: who is told.
+        progress: receives what happens.
 
     Raises:
         InputError: when a path does not exist, can't be read or is a broken ZIP.
         StorageError: when the folder can't be written.
     """
-    run = _Import(backbones, {entry.file: entry for entry in backbones.roles.values()}, folder, watch)
+    run = _Import(backbones, {entry.file: entry for entry in backbones.roles.values()}, folder, progress)
     report = ImportReport()
-    with locked(folder, "import", lambda: watch.say("Another process is importing; waiting.")):
+    with locked(folder, "import", lambda: progress.message("Another process is importing; waiting.")):
         for leftover in parts_folder(folder).glob(f"{_COPY}*"):  # of a process that was killed
             leftover.unlink(missing_ok=True)
         for path in paths:
@@ -93,7 +93,7 @@ class _Import:
     backbones: Backbones
     entries: dict[str, WeightEntry]
     folder: Path
-    watch: Watch
+    progress: Progress
 
     def is_archive(self, path: Path) -> bool:
         """Return whether the file is one of the manifest's archives."""
@@ -185,7 +185,7 @@ class _Import:
         with locked(self.folder, entry.file):
             notice = trust(self.folder, entry, digest, source)
             if notice:
-                self.watch.warn(notice)
+                self.progress.warn(notice)
             try:
                 if not last:
                     copy_file(copy, copy.with_name(f"{copy.name}-2"), copy.stat().st_size)

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from evalkit.errors import StorageError, SubmissionError, UsageError, WeightsError, did_you_mean
+from evalkit.progress import Progress
 from evalkit.submission.model import Submission
 from evalkit.weights.fetch import PARTS, FetchedFile, RemoteFile, discard_part, fetch, note_of, parts_folder
 from evalkit.weights.manifest import ArchiveEntry, Backbones, WeightEntry
@@ -20,7 +21,6 @@ from evalkit.weights.records import locked, locked_if_free, unwritable_error
 from evalkit.weights.store import file_state
 from evalkit.weights.transfer import RetryPolicy, require_space
 from evalkit.weights.trust import expected_digest, trust
-from evalkit.weights.watch import Watch
 
 Result = Literal["fetched", "there", "failed"]
 
@@ -73,7 +73,11 @@ def with_siblings(backbones: Backbones, entries: Iterable[WeightEntry]) -> dict[
 
 
 def pull(
-    backbones: Backbones, entries: Iterable[WeightEntry], folder: Path, watch: Watch, policy: RetryPolicy | None = None
+    backbones: Backbones,
+    entries: Iterable[WeightEntry],
+    folder: Path,
+    progress: Progress,
+    policy: RetryPolicy | None = None,
 ) -> list[PullResult]:
     """Bring ``entries`` into ``folder``; a file that can't be had does not stop the others.
 
@@ -81,7 +85,7 @@ def pull(
         backbones: the set that the entries belong to.
         entries: what to bring; licences are the caller's business (see `evalkit.weights.licences`).
         folder: the weights folder.
-        watch: who is told.
+        progress: receives what happens.
         policy: how patient to be with servers.
 
     Raises:
@@ -93,7 +97,7 @@ def pull(
         groups.setdefault(entry.archive or entry.file, []).append(entry)
     results: list[PullResult] = []
     for name, members in groups.items():
-        job = _Job(backbones, folder, watch, policy)
+        job = _Job(backbones, folder, progress, policy)
         results += job.group(name, members)
     return results
 
@@ -104,7 +108,7 @@ class _Job:
 
     backbones: Backbones
     folder: Path
-    watch: Watch
+    progress: Progress
     policy: RetryPolicy
 
     def group(self, name: str, members: Sequence[WeightEntry]) -> Iterator[PullResult]:
@@ -113,7 +117,9 @@ class _Job:
         if not missing:
             self._tidy(name, members)
             return
-        with locked(self.folder, name, lambda: self.watch.say(f"{name}: another process is fetching it; waiting.")):
+        with locked(
+            self.folder, name, lambda: self.progress.message(f"{name}: another process is fetching it; waiting.")
+        ):
             # What another process fetched meanwhile is there now.
             yield from (PullResult(entry.file, "there") for entry in missing if self._there(entry))
             missing = [entry for entry in missing if not self._there(entry)]
@@ -137,7 +143,7 @@ class _Job:
     def _there(self, entry: WeightEntry) -> bool:
         found = file_state(entry, self.folder)
         if found.state == "wrong":
-            self.watch.say(f"{entry.file}: the file there is not the right one (SHA-256 {found.sha256}).")
+            self.progress.message(f"{entry.file}: the file there is not the right one (SHA-256 {found.sha256}).")
         if found.state == "unreadable":
             raise WeightsError(f"The weights file {found.path} can't be read.", found=found.error)
         if found.state == "there" and found.sha256:
@@ -147,7 +153,7 @@ class _Job:
     def _trust(self, entry: WeightEntry, digest: str, source: str) -> None:
         notice = trust(self.folder, entry, digest, source)
         if notice:
-            self.watch.warn(notice)
+            self.progress.warn(notice)
 
     def _from_mirrors(self, entry: WeightEntry, before: str | None) -> PullResult:
         """Fetch the file itself; ``before`` says why its archive was of no use."""
@@ -161,7 +167,7 @@ class _Job:
             prefix=entry.sha256_prefix or "",
         )
         try:
-            came = fetch(source, self.folder, self.watch, self.policy)
+            came = fetch(source, self.folder, self.progress, self.policy)
         except WeightsError as error:
             return PullResult(entry.file, "failed", error=" ".join(filter(None, (before, str(error)))))
         self._name(came.part, entry, came.sha256, came.url)
@@ -182,7 +188,7 @@ class _Job:
         kept = part.stat().st_size if part.exists() else 0
         require_space(part.parent, archive.bytes - kept + sum(entry.bytes or 0 for entry in members))
         try:
-            came = fetch(source, self.folder, self.watch, self.policy)
+            came = fetch(source, self.folder, self.progress, self.policy)
         except WeightsError as error:
             return {entry.file: str(error) for entry in members}
         faults = {entry.file: self._take_out(came, entry) for entry in members}

@@ -22,9 +22,9 @@ from urllib3.util import Retry
 
 from evalkit._version import __version__
 from evalkit.errors import StorageError
+from evalkit.progress import Progress
 from evalkit.text import escape_for_display
 from evalkit.weights.records import unwritable_error
-from evalkit.weights.watch import Watch
 
 CHUNK = 64 * 1024
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
@@ -177,7 +177,7 @@ class Transfer:
         if total is not None and size is None and total > self._policy.unknown_limit:
             raise MirrorError(f"its file has {total:,} bytes, more than {self._policy.unknown_limit:,}")
 
-    def save(self, part: Path, watch: Watch) -> None:
+    def save(self, part: Path, progress: Progress) -> None:
         """Write what comes to ``part``, after its first ``started.start`` bytes.
 
         Raises:
@@ -194,7 +194,7 @@ class Transfer:
                 if done > limit:
                     raise MirrorError(f"it sends more than {limit:,} bytes")
                 _write(target, block, part)
-                watch.advance(len(block))
+                progress.advance(len(block))
             _flush(target, part)
         if self.started.total is not None and done < self.started.total:
             raise CutError(f"the connection ended after {done:,} of {self.started.total:,} bytes")

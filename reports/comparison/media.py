@@ -10,12 +10,12 @@ from evalkit.challenges.model import SubmissionRules
 from evalkit.errors import InputError, UsageError, did_you_mean
 from evalkit.metrics.features.base import Item
 from evalkit.metrics.quality.features import filmstrip_pictures
+from evalkit.progress import Progress
 from evalkit.reports.comparison.inputs import ComparedEntry
 from evalkit.scoring.cache import CorruptEntryError, FeatureCache
 from evalkit.scoring.engines.local import LocalEngine
 from evalkit.scoring.jobs import Config, Extraction, Job
 from evalkit.scoring.plan import FILMSTRIP
-from evalkit.scoring.progress import Progress, Silent, shown
 from evalkit.submission.model import Submission
 from evalkit.validators.registry import rule_registry
 
@@ -30,13 +30,13 @@ class SubmissionMedia:
         places: entry -> its ZIP or folder.
         cache: folder of the feature cache.
         workers: processes; ``None`` for one per core.
-        progress: who is told how far it is.
+        progress: receives how far the run is.
     """
 
     places: Mapping[str, Path]
     cache: Path
     workers: int | None = None
-    progress: Progress = field(default_factory=Silent)
+    progress: Progress = field(default_factory=Progress)
 
 
 def read_filmstrips(
@@ -92,10 +92,10 @@ def _strips(
     # No rule keeps a video from being shown; what can't be decoded has no pictures anyway.
     rules = SubmissionRules(severities=dict.fromkeys(rule_registry(), "off"))
     config = Config(cache=media.cache, features=(FILMSTRIP,), rules=rules)
-    with shown(media.progress, "pictures", len(jobs)) as progress:
+    with media.progress.stage("pictures", len(jobs)) as progress:
         for result in LocalEngine(media.workers).run(config, jobs):
             name, sample = owners[result.index]
-            progress.step(sample)
+            progress.advance()
             extraction: Extraction | None = result.value
             key = extraction.keys.get(FILMSTRIP) if extraction is not None else None
             try:

@@ -1,4 +1,4 @@
-"""Pulling weights from a server on this machine: a small set, a fast retry policy, and a watch that records."""
+"""Pulling weights from a server on this machine: a small set, a fast retry policy, and a recorded progress."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from typing import Any
 
 from weights_server import manifest, noise
 
+from evalkit.progress import Progress
 from evalkit.weights.fetch import PARTS
 from evalkit.weights.manifest import Backbones, load_backbones
 from evalkit.weights.pull import PullResult, pull, select, with_siblings
 from evalkit.weights.transfer import RetryPolicy
-from evalkit.weights.watch import Quiet
 
 BODY = noise(300_000)
 FAST = RetryPolicy(connect_seconds=5, read_seconds=5, retries=1, pause=0.0, unknown_limit=1_000_000)
 
 
-class RecordingWatch(Quiet):
+class Recorder(Progress):
     """Keeps the messages and warnings."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.warnings: list[str] = []
 
-    def say(self, line: str) -> None:
+    def message(self, line: str) -> None:
         self.lines.append(line)
 
     def warn(self, line: str) -> None:
@@ -43,8 +43,8 @@ def backbones(tmp_path: Path, roles: dict[str, dict[str, Any]], **more: Any) -> 
     return load_backbones(manifest(tmp_path, roles, **more))
 
 
-def pulled(chosen: Backbones, folder: Path, watch: RecordingWatch, *words: str) -> list[PullResult]:
-    return pull(chosen, with_siblings(chosen, select(chosen, words).values()).values(), folder, watch, FAST)
+def pulled(chosen: Backbones, folder: Path, progress: Recorder, *words: str) -> list[PullResult]:
+    return pull(chosen, with_siblings(chosen, select(chosen, words).values()).values(), folder, progress, FAST)
 
 
 def visible(folder: Path) -> list[str]:

@@ -12,7 +12,7 @@ import pytest
 import shapes
 
 from evalkit.cli import main
-from evalkit.scoring.progress import Silent, progress_for
+from evalkit.progress import Progress, progress_for
 
 CALL = [sys.executable, "-c", "from evalkit.cli import main; main()"]
 
@@ -91,7 +91,7 @@ def test_debug_stands_anywhere(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_without_a_standard_error_nothing_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stderr", None)
-    assert isinstance(progress_for(), Silent)
+    assert type(progress_for()) is Progress
 
 
 @pytest.mark.parametrize("words", [["score"], ["score", "--nonsense"], ["no-such-command"]])

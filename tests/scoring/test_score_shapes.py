@@ -24,7 +24,7 @@ from evalkit import api
 from evalkit.errors import SubmissionError, TestSetError
 from evalkit.media.decode import iter_frames
 from evalkit.media.encode import write_video
-from evalkit.scoring.progress import Silent
+from evalkit.progress import Progress
 from evalkit.scoring.scorecard import Scorecard
 
 METRICS = ("psnr", "ssim", "ssim.rgb", "duration", "fps", "frozen_share")
@@ -407,10 +407,10 @@ def children() -> set[int]:
     return found
 
 
-class Impatient(Silent):
+class Impatient(Progress):
     """Gives up after the first video, as somebody does who presses Ctrl-C."""
 
-    def step(self, text: str) -> None:
+    def advance(self, count: int = 1) -> None:
         raise KeyboardInterrupt
 
 
@@ -453,13 +453,13 @@ def test_a_worker_that_dies_costs_its_video(world, straight, tmp_path, monkeypat
     assert events(tmp_path / "out", "failure")["d02"]["kind"] == "crashed"
 
 
-class Gone(Silent):
+class Gone(Progress):
     """Removes files once they are listed: to whoever reads them later, they are unreadable, root or not."""
 
     def __init__(self, *paths: Path) -> None:
         self.paths = paths
 
-    def start(self, title: str, total: int) -> None:
+    def start(self, title: str, total: int | None, done: int = 0, unit: str = "") -> None:
         for path in self.paths:
             path.unlink(missing_ok=True)
 

@@ -13,10 +13,10 @@ import pytest
 from evalkit import api
 from evalkit.errors import InputError
 from evalkit.metrics.base import Metric, MetricRecord, SetMetric, SetValue, VideoValue
+from evalkit.progress import Progress
 from evalkit.scoring.engines.local import LocalEngine
 from evalkit.scoring.jobs import Config, Job
 from evalkit.scoring.plan import make_plan
-from evalkit.scoring.progress import Silent
 from evalkit.scoring.run import Options, validate_run
 from evalkit.scoring.scorecard import Scorecard
 from evalkit.weights.manifest import Backbones
@@ -49,10 +49,10 @@ class PlantedSet(SetMetric):
         return SetValue(self.act(), sum(1 for _ in videos))
 
 
-def run(world: Any, folder: Path, *planted: Metric, progress: Silent | None = None) -> Scorecard:
+def run(world: Any, folder: Path, *planted: Metric, progress: Progress | None = None) -> Scorecard:
     plan = make_plan(world.challenge(), NOTHING, names=["psnr", "duration"])
     plan = replace(plan, metrics={**{metric.record.id: metric for metric in planted}, **plan.metrics})
-    options = Options(cache=folder / "cache", engine=LocalEngine(1), progress=progress or Silent())
+    options = Options(cache=folder / "cache", engine=LocalEngine(1), progress=progress or Progress())
     return api.run_score(
         world.submission(), world.challenge(), world.samples(), plan, out=None, options=options
     ).scorecard
@@ -102,7 +102,7 @@ def test_what_a_metric_says_on_purpose_stops_the_run(world, tmp_path, kind):
         run(world, tmp_path, kind(refuse))
 
 
-class Spoiler(Silent):
+class Spoiler(Progress):
     """Damages cache entries after the map, before the fold."""
 
     def __init__(self, cache: Path, how: str) -> None:

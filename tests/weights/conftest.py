@@ -1,4 +1,4 @@
-"""The weights folder, and a watch that records what is reported."""
+"""The weights folder, and a progress that is recorded."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from builders.pulls import RecordingWatch
+from builders.pulls import Recorder
 from weights_server import Server, serving
 
 from evalkit.weights.fetch import PARTS
@@ -27,5 +27,5 @@ def server(folder: Path) -> Iterator[Server]:
 
 
 @pytest.fixture
-def watch() -> RecordingWatch:
-    return RecordingWatch()
+def progress() -> Recorder:
+    return Recorder()

@@ -10,7 +10,7 @@ from typing import Any
 
 import hostile_zips
 import pytest
-from builders.pulls import RecordingWatch
+from builders.pulls import Recorder
 from weights_server import manifest, noise, role, sha256
 
 from evalkit.errors import InputError, StorageError
@@ -49,14 +49,14 @@ def zip_of(path: Path, members: dict[str, bytes]) -> Path:
 
 
 def test_a_folder_with_right_renamed_wrong_and_extra_files(
-    tmp_path: Path, folder: Path, stick: Path, watch: RecordingWatch
+    tmp_path: Path, folder: Path, stick: Path, progress: Recorder
 ) -> None:
     (stick / "deep" / "er").mkdir(parents=True)
     (stick / "deep" / "er" / "whatever it is called").write_bytes(A)
     (stick / "b.pth").write_bytes(noise(60_000, 9))  # the right size, another content
     (stick / "readme.txt").write_bytes(b"hello")
     (stick / "same size").write_bytes(noise(70_000, 9))
-    report = import_weights(backbones(tmp_path), [stick], folder, watch)
+    report = import_weights(backbones(tmp_path), [stick], folder, progress)
     assert verdicts(report) == {
         "whatever it is called": "imported",
         "b.pth": "wrong",
@@ -72,90 +72,90 @@ def test_a_folder_with_right_renamed_wrong_and_extra_files(
     assert list((folder / PARTS).iterdir()) == []
 
 
-def test_links_are_not_followed(tmp_path: Path, folder: Path, stick: Path, watch: RecordingWatch) -> None:
+def test_links_are_not_followed(tmp_path: Path, folder: Path, stick: Path, progress: Recorder) -> None:
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside" / "a.onnx").write_bytes(A)
     (stick / "a.onnx").symlink_to(tmp_path / "outside" / "a.onnx")
     (stick / "folder").symlink_to(tmp_path / "outside")
-    report = import_weights(backbones(tmp_path), [stick], folder, watch)
+    report = import_weights(backbones(tmp_path), [stick], folder, progress)
     assert report.seen == []
     assert names(folder) == []
 
 
 def test_a_file_of_the_wrong_size_under_a_known_name(
-    tmp_path: Path, folder: Path, stick: Path, watch: RecordingWatch
+    tmp_path: Path, folder: Path, stick: Path, progress: Recorder
 ) -> None:
     (stick / "a.onnx").write_bytes(A[:-1])
-    report = import_weights(backbones(tmp_path), [stick], folder, watch)
+    report = import_weights(backbones(tmp_path), [stick], folder, progress)
     (wrong,) = report.of("wrong")
     assert wrong.detail == "49,999 bytes and not 50,000"
     assert names(folder) == []
 
 
-def test_what_is_there_is_left_alone(tmp_path: Path, folder: Path, stick: Path, watch: RecordingWatch) -> None:
+def test_what_is_there_is_left_alone(tmp_path: Path, folder: Path, stick: Path, progress: Recorder) -> None:
     (stick / "x").write_bytes(A)
     chosen = backbones(tmp_path)
-    import_weights(chosen, [stick], folder, watch)
+    import_weights(chosen, [stick], folder, progress)
     before = (folder / "a.onnx").stat()
-    report = import_weights(chosen, [stick / "x", zip_of(tmp_path / "x.zip", {"y/z": A})], folder, watch)
+    report = import_weights(chosen, [stick / "x", zip_of(tmp_path / "x.zip", {"y/z": A})], folder, progress)
     assert [seen.verdict for seen in report.seen] == ["there", "there"]
     after = (folder / "a.onnx").stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
 def test_a_wrong_file_in_the_weights_folder_is_replaced(
-    tmp_path: Path, folder: Path, stick: Path, watch: RecordingWatch
+    tmp_path: Path, folder: Path, stick: Path, progress: Recorder
 ) -> None:
     folder.mkdir()
     (folder / "a.onnx").write_bytes(b"broken")
     (stick / "x").write_bytes(A)
-    report = import_weights(backbones(tmp_path), [stick], folder, watch)
+    report = import_weights(backbones(tmp_path), [stick], folder, progress)
     assert verdicts(report) == {"x": "imported"}
     assert (folder / "a.onnx").read_bytes() == A
 
 
-def test_one_content_may_play_two_files(tmp_path: Path, folder: Path, stick: Path, watch: RecordingWatch) -> None:
+def test_one_content_may_play_two_files(tmp_path: Path, folder: Path, stick: Path, progress: Recorder) -> None:
     chosen = load_backbones(manifest(tmp_path, {"a": role("a.onnx", A), "b": role("b.onnx", A)}))
     (stick / "x").write_bytes(A)
-    report = import_weights(chosen, [stick], folder, watch)
+    report = import_weights(chosen, [stick], folder, progress)
     assert report.seen[0].files == ("a.onnx", "b.onnx")
     assert (folder / "a.onnx").read_bytes() == (folder / "b.onnx").read_bytes() == A
 
 
-def test_a_zip_is_searched(tmp_path: Path, folder: Path, watch: RecordingWatch) -> None:
+def test_a_zip_is_searched(tmp_path: Path, folder: Path, progress: Recorder) -> None:
     path = zip_of(tmp_path / "stick.zip", {"models/x.onnx": A, "b.pth": noise(60_000, 9), "notes": b"x"})
-    report = import_weights(backbones(tmp_path), [path], folder, watch)
+    report = import_weights(backbones(tmp_path), [path], folder, progress)
     assert verdicts(report) == {"x.onnx": "imported", "b.pth": "wrong", "notes": "extra"}
     assert names(folder) == ["a.onnx"]
 
 
-def test_a_weights_file_that_is_itself_a_zip_is_one_file(tmp_path: Path, folder: Path, watch: RecordingWatch) -> None:
+def test_a_weights_file_that_is_itself_a_zip_is_one_file(tmp_path: Path, folder: Path, progress: Recorder) -> None:
     """PyTorch's checkpoints are ZIPs."""
     path = zip_of(tmp_path / "renamed", {"archive/data.pkl": b"x", "a.onnx": A})
     chosen = load_backbones(manifest(tmp_path, {"net": role("net.pth", path.read_bytes()), "a": role("a.onnx", A)}))
-    report = import_weights(chosen, [path], folder, watch)
+    report = import_weights(chosen, [path], folder, progress)
     assert report.of("imported")[0].files == ("net.pth",)
     assert (folder / "net.pth").read_bytes() == path.read_bytes()
     assert report.missing == ["a.onnx"]
 
 
 def test_the_manifests_archive_inside_a_folder_is_opened_and_other_zips_are_not(
-    tmp_path: Path, folder: Path, stick: Path, watch: RecordingWatch
+    tmp_path: Path, folder: Path, stick: Path, progress: Recorder
 ) -> None:
     known = zip_of(stick / "renamed.bin", {"det/a.onnx": A, "b.pth": B})
     zip_of(stick / "other.zip", {"c.bin": C})
     archives = {"pack.zip": {"sha256": sha256(known.read_bytes()), "bytes": known.stat().st_size}}
-    report = import_weights(backbones(tmp_path, archives=archives), [stick], folder, watch)
+    report = import_weights(backbones(tmp_path, archives=archives), [stick], folder, progress)
     assert verdicts(report) == {"a.onnx": "imported", "b.pth": "imported", "other.zip": "extra"}
     assert report.missing == ["c.bin"]
 
 
 def test_an_archive_of_other_content_under_a_known_name(
-    tmp_path: Path, folder: Path, stick: Path, watch: RecordingWatch
+    tmp_path: Path, folder: Path, stick: Path, progress: Recorder
 ) -> None:
     zip_of(stick / "pack.zip", {"a.onnx": A})
     archives = {"pack.zip": {"sha256": "0" * 64, "bytes": 5}}
-    report = import_weights(backbones(tmp_path, archives=archives), [stick], folder, watch)
+    report = import_weights(backbones(tmp_path, archives=archives), [stick], folder, progress)
     assert verdicts(report) == {"pack.zip": "wrong"}
     assert "0" * 64 in report.seen[0].detail
 
@@ -167,14 +167,14 @@ def everything_under(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
-def test_names_in_a_zip_choose_no_place(tmp_path: Path, folder: Path, watch: RecordingWatch) -> None:
+def test_names_in_a_zip_choose_no_place(tmp_path: Path, folder: Path, progress: Recorder) -> None:
     """The content is right, the names climb: it lands under the manifest's name and nowhere else."""
     room = tmp_path / "room"
     room.mkdir()
     path = zip_of(room / "evil.zip", {"../../a.onnx": A, "/etc/evalkit-b": B, "..\\c.bin": C})
     before = everything_under(tmp_path)
     chosen = backbones(tmp_path)
-    report = import_weights(chosen, [path], folder, watch)
+    report = import_weights(chosen, [path], folder, progress)
     assert report.missing == []
     assert names(folder) == ["a.onnx", "b.pth", "c.bin"]
     new = set(everything_under(tmp_path)) - set(before) - {"mine.yaml"}
@@ -182,7 +182,7 @@ def test_names_in_a_zip_choose_no_place(tmp_path: Path, folder: Path, watch: Rec
     assert not Path("/etc/evalkit-b").exists()
 
 
-def test_a_bomb_is_not_unpacked(tmp_path: Path, folder: Path, watch: RecordingWatch) -> None:
+def test_a_bomb_is_not_unpacked(tmp_path: Path, folder: Path, progress: Recorder) -> None:
     """20 MB of zeros under a known name, one member stating its size and one lying about it."""
     bomb = zip_of(tmp_path / "bomb.zip", {"a.onnx": bytes(20_000_000), "b.pth": bytes(20_000_000)})
     data = bytearray(bomb.read_bytes())
@@ -198,19 +198,19 @@ def test_a_bomb_is_not_unpacked(tmp_path: Path, folder: Path, watch: RecordingWa
     with pytest.raises(UnreadableError, match=r"CRC|not as long as the archive states|The archive contradicts itself"):
         offered["bomb.zip:b.pth"].copy(tmp_path / "copy", len(B))
     assert not (tmp_path / "copy").exists()
-    report = import_weights(backbones(tmp_path), [bomb], folder, watch)
+    report = import_weights(backbones(tmp_path), [bomb], folder, progress)
     assert verdicts(report) == {"a.onnx": "wrong", "b.pth": "wrong"}
     assert names(folder) == []
     assert list((folder / PARTS).iterdir()) == []
 
 
 @pytest.mark.parametrize("kind", ["traversal", "absolute", "symlink", "bomb", "duplicate", "encrypted"])
-def test_the_six_hostile_kinds_change_nothing(tmp_path: Path, folder: Path, watch: RecordingWatch, kind: str) -> None:
+def test_the_six_hostile_kinds_change_nothing(tmp_path: Path, folder: Path, progress: Recorder, kind: str) -> None:
     room = tmp_path / "room"
     room.mkdir()
     path = getattr(hostile_zips, kind)(room / f"{kind}.zip")
     try:
-        report = import_weights(backbones(tmp_path), [path], folder, watch)
+        report = import_weights(backbones(tmp_path), [path], folder, progress)
     except InputError as error:
         assert "can't be opened as a ZIP" in str(error)
     else:
@@ -219,25 +219,25 @@ def test_the_six_hostile_kinds_change_nothing(tmp_path: Path, folder: Path, watc
     assert everything_under(room) == [f"{kind}.zip"]
 
 
-def test_encrypted_members_under_a_known_name_are_wrong(tmp_path: Path, folder: Path, watch: RecordingWatch) -> None:
+def test_encrypted_members_under_a_known_name_are_wrong(tmp_path: Path, folder: Path, progress: Recorder) -> None:
     path = zip_of(tmp_path / "locked.zip", {"a.onnx": A})
     data = bytearray(path.read_bytes())
     for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         data[data.index(mark) + offset] |= 1
     path.write_bytes(data)
-    report = import_weights(backbones(tmp_path), [path], folder, watch)
+    report = import_weights(backbones(tmp_path), [path], folder, progress)
     assert [seen.verdict for seen in report.seen] == ["wrong"]
     assert names(folder) == []
 
 
-def test_a_damaged_member_is_wrong(tmp_path: Path, folder: Path, watch: RecordingWatch) -> None:
+def test_a_damaged_member_is_wrong(tmp_path: Path, folder: Path, progress: Recorder) -> None:
     path = tmp_path / "x.zip"
     with zipfile.ZipFile(path, "w") as archive:  # stored, so that the damage is in the content
         archive.writestr("a.onnx", A)
     data = bytearray(path.read_bytes())
     data[1000] ^= 1
     path.write_bytes(data)
-    report = import_weights(backbones(tmp_path), [path], folder, watch)
+    report = import_weights(backbones(tmp_path), [path], folder, progress)
     assert [seen.verdict for seen in report.seen] == ["wrong"]
     assert names(folder) == []
 
@@ -246,62 +246,62 @@ def test_a_damaged_member_is_wrong(tmp_path: Path, folder: Path, watch: Recordin
 
 
 def test_a_file_of_unknown_digest_goes_by_its_name_and_is_trusted_once(
-    tmp_path: Path, folder: Path, stick: Path, watch: RecordingWatch
+    tmp_path: Path, folder: Path, stick: Path, progress: Recorder
 ) -> None:
     chosen = backbones(tmp_path, c={"sha256": None, "digest": "none"})
     (stick / "another name").write_bytes(C)
-    assert import_weights(chosen, [stick], folder, watch).of("imported") == []
-    assert watch.warnings == []
+    assert import_weights(chosen, [stick], folder, progress).of("imported") == []
+    assert progress.warnings == []
     (stick / "another name").rename(stick / "c.bin")
-    assert verdicts(import_weights(chosen, [stick], folder, watch)) == {"c.bin": "imported"}
-    assert len(watch.warnings) == 1
-    assert sha256(C) in watch.warnings[0]
+    assert verdicts(import_weights(chosen, [stick], folder, progress)) == {"c.bin": "imported"}
+    assert len(progress.warnings) == 1
+    assert sha256(C) in progress.warnings[0]
     recorded = json.loads((folder / "trusted.json").read_text())["files"]["c.bin"]
     assert (recorded["sha256"], recorded["digest"]) == (sha256(C), "none")
     (folder / "c.bin").unlink()
     (stick / "c.bin").write_bytes(noise(70_000, 9))
-    assert verdicts(import_weights(chosen, [stick], folder, watch)) == {"c.bin": "wrong"}
+    assert verdicts(import_weights(chosen, [stick], folder, progress)) == {"c.bin": "wrong"}
     assert names(folder) == []
-    assert len(watch.warnings) == 1
+    assert len(progress.warnings) == 1
 
 
 @pytest.mark.parametrize(("prefix", "verdict"), [(sha256(C)[:8], "imported"), ("00000000", "wrong")])
 def test_a_prefix_must_fit(
-    tmp_path: Path, folder: Path, stick: Path, watch: RecordingWatch, prefix: str, verdict: str
+    tmp_path: Path, folder: Path, stick: Path, progress: Recorder, prefix: str, verdict: str
 ) -> None:
     chosen = backbones(tmp_path, c={"sha256": None, "sha256_prefix": prefix, "digest": "prefix"})
     (stick / "c.bin").write_bytes(C)
-    assert verdicts(import_weights(chosen, [stick], folder, watch)) == {"c.bin": verdict}
-    assert len(watch.warnings) == (verdict == "imported")
+    assert verdicts(import_weights(chosen, [stick], folder, progress)) == {"c.bin": verdict}
+    assert len(progress.warnings) == (verdict == "imported")
 
 
-def test_a_page_under_the_name_is_not_trusted(tmp_path: Path, folder: Path, stick: Path, watch: RecordingWatch) -> None:
+def test_a_page_under_the_name_is_not_trusted(tmp_path: Path, folder: Path, stick: Path, progress: Recorder) -> None:
     chosen = backbones(tmp_path, c={"sha256": None, "digest": "none", "bytes": None})
     (stick / "c.bin").write_bytes(b"<!DOCTYPE html><title>Not found</title>")
-    report = import_weights(chosen, [stick], folder, watch)
+    report = import_weights(chosen, [stick], folder, progress)
     assert verdicts(report) == {"c.bin": "wrong"}
     assert "a web page" in report.seen[0].detail
-    assert watch.warnings == []
+    assert progress.warnings == []
 
 
 # The machine
 
 
-def test_a_path_that_is_not_there(tmp_path: Path, folder: Path, watch: RecordingWatch) -> None:
+def test_a_path_that_is_not_there(tmp_path: Path, folder: Path, progress: Recorder) -> None:
     with pytest.raises(InputError, match=r"none can't be read\. Found No such file") as caught:
-        import_weights(backbones(tmp_path), [tmp_path / "none"], folder, watch)
+        import_weights(backbones(tmp_path), [tmp_path / "none"], folder, progress)
     assert caught.value.exit_code == 1
 
 
-def test_a_broken_zip_that_was_named(tmp_path: Path, folder: Path, watch: RecordingWatch) -> None:
+def test_a_broken_zip_that_was_named(tmp_path: Path, folder: Path, progress: Recorder) -> None:
     path = tmp_path / "x.zip"
     path.write_bytes(b"PK\x03\x04" + bytes(100))
     with pytest.raises(InputError, match="can't be opened as a ZIP"):
-        import_weights(backbones(tmp_path), [path], folder, watch)
+        import_weights(backbones(tmp_path), [path], folder, progress)
 
 
 def test_unreadable_corners_of_a_stick_are_passed_over(
-    tmp_path: Path, folder: Path, stick: Path, watch: RecordingWatch, request: pytest.FixtureRequest
+    tmp_path: Path, folder: Path, stick: Path, progress: Recorder, request: pytest.FixtureRequest
 ) -> None:
     (stick / "lost+found").mkdir()
     (stick / "lost+found").chmod(0)
@@ -313,12 +313,12 @@ def test_unreadable_corners_of_a_stick_are_passed_over(
     folder.chmod(0o777)
     chosen = backbones(tmp_path)
     request.getfixturevalue("unprivileged")
-    report = import_weights(chosen, [stick], folder, watch)
+    report = import_weights(chosen, [stick], folder, progress)
     assert verdicts(report) == {"a": "imported", "b.pth": "wrong"}
 
 
 def test_a_read_only_weights_folder(
-    tmp_path: Path, folder: Path, stick: Path, watch: RecordingWatch, request: pytest.FixtureRequest
+    tmp_path: Path, folder: Path, stick: Path, progress: Recorder, request: pytest.FixtureRequest
 ) -> None:
     (stick / "a").write_bytes(A)
     folder.mkdir()
@@ -326,25 +326,23 @@ def test_a_read_only_weights_folder(
     chosen = backbones(tmp_path)
     request.getfixturevalue("unprivileged")
     with pytest.raises(StorageError, match="can't be written"):
-        import_weights(chosen, [stick], folder, watch)
+        import_weights(chosen, [stick], folder, progress)
 
 
 def test_a_full_disk_leaves_nothing(
-    tmp_path: Path, tiny_disk: Callable[[int], Path], stick: Path, watch: RecordingWatch
+    tmp_path: Path, tiny_disk: Callable[[int], Path], stick: Path, progress: Recorder
 ) -> None:
     small = tiny_disk(64)
     (stick / "c").write_bytes(C)
     with pytest.raises(StorageError, match="no space left"):
-        import_weights(backbones(tmp_path), [stick], small, watch)
+        import_weights(backbones(tmp_path), [stick], small, progress)
     assert names(small) == []
     assert list((small / PARTS).iterdir()) == []
 
 
-def test_what_a_killed_process_left_is_cleared(
-    tmp_path: Path, folder: Path, stick: Path, watch: RecordingWatch
-) -> None:
+def test_what_a_killed_process_left_is_cleared(tmp_path: Path, folder: Path, stick: Path, progress: Recorder) -> None:
     (folder / PARTS).mkdir(parents=True)
     (folder / PARTS / ".import-0011223344556677").write_bytes(b"half")
     (folder / PARTS / "a.onnx").write_bytes(b"a fetch goes on from here")
-    import_weights(backbones(tmp_path), [stick], folder, watch)
+    import_weights(backbones(tmp_path), [stick], folder, progress)
     assert [path.name for path in (folder / PARTS).iterdir()] == ["a.onnx"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from builders.pulls import BODY, FAST, RecordingWatch, backbones, dead_url, pulled, unfinished, visible
+from builders.pulls import BODY, FAST, Recorder, backbones, dead_url, pulled, unfinished, visible
 from weights_server import Behaviour, Server, noise, role, sha256
 
 from evalkit.errors import WeightsError
@@ -17,26 +17,24 @@ from evalkit.weights.transfer import CHUNK, MirrorError, _Session
 # One mirror
 
 
-def test_a_file_is_fetched_checked_and_named(
-    tmp_path: Path, folder: Path, server: Server, watch: RecordingWatch
-) -> None:
+def test_a_file_is_fetched_checked_and_named(tmp_path: Path, folder: Path, server: Server, progress: Recorder) -> None:
     server.paths["a.bin"] = Behaviour(BODY)
     chosen = backbones(tmp_path, {"face": role("a.bin", BODY, server.url("a.bin"))})
-    assert pulled(chosen, folder, watch) == [PullResult("a.bin", "fetched", server.url("a.bin"))]
+    assert pulled(chosen, folder, progress) == [PullResult("a.bin", "fetched", server.url("a.bin"))]
     assert (folder / "a.bin").read_bytes() == BODY
     assert unfinished(folder) == []
-    assert pulled(chosen, folder, watch) == [PullResult("a.bin", "there")]
+    assert pulled(chosen, folder, progress) == [PullResult("a.bin", "there")]
     assert len(server.requests) == 1
     assert server.requests[0].range is None
 
 
 @pytest.mark.parametrize("etag", ['"v1"', None])
 def test_a_cut_in_the_middle_is_gone_on_from(
-    tmp_path: Path, folder: Path, server: Server, watch: RecordingWatch, etag: str | None
+    tmp_path: Path, folder: Path, server: Server, progress: Recorder, etag: str | None
 ) -> None:
     server.paths["a.bin"] = Behaviour(BODY, cut_after=[200_000], etag=etag)
     chosen = backbones(tmp_path, {"face": role("a.bin", BODY, server.url("a.bin"))})
-    assert [result.result for result in pulled(chosen, folder, watch)] == ["fetched"]
+    assert [result.result for result in pulled(chosen, folder, progress)] == ["fetched"]
     first, second = server.requests
     assert first.range is None
     assert second.on_disk is not None
@@ -47,82 +45,80 @@ def test_a_cut_in_the_middle_is_gone_on_from(
 
 
 def test_the_next_run_goes_on_where_the_last_one_stopped(
-    tmp_path: Path, folder: Path, server: Server, watch: RecordingWatch
+    tmp_path: Path, folder: Path, server: Server, progress: Recorder
 ) -> None:
     server.paths["a.bin"] = Behaviour(BODY, cut_after=[150_000, 0, 0, 0, 0, 0], etag='"v1"')
     chosen = backbones(tmp_path, {"face": role("a.bin", BODY, server.url("a.bin"))})
-    (failed,) = pulled(chosen, folder, watch)
+    (failed,) = pulled(chosen, folder, progress)
     assert failed.result == "failed"
     assert visible(folder) == []
     kept = (folder / PARTS / "a.bin").stat().st_size
     assert kept > 0
     server.paths["a.bin"].cut_after.clear()
     before = len(server.requests)
-    assert pulled(chosen, folder, watch)[0].result == "fetched"
+    assert pulled(chosen, folder, progress)[0].result == "fetched"
     assert [request.range for request in server.requests[before:]] == [f"bytes={kept}-"]
     assert (folder / "a.bin").read_bytes() == BODY
 
 
 def test_a_server_that_ignores_ranges_starts_over(
-    tmp_path: Path, folder: Path, server: Server, watch: RecordingWatch
+    tmp_path: Path, folder: Path, server: Server, progress: Recorder
 ) -> None:
     server.paths["a.bin"] = Behaviour(BODY, cut_after=[200_000], ranges=False)
     chosen = backbones(tmp_path, {"face": role("a.bin", BODY, server.url("a.bin"))})
-    assert pulled(chosen, folder, watch)[0].result == "fetched"
+    assert pulled(chosen, folder, progress)[0].result == "fetched"
     assert [request.range is not None for request in server.requests] == [False, True]
     assert (folder / "a.bin").read_bytes() == BODY
-    assert any("starts from the beginning" in line for line in watch.lines)
+    assert any("starts from the beginning" in line for line in progress.lines)
 
 
 def test_another_version_on_the_server_is_not_spliced(
-    tmp_path: Path, folder: Path, server: Server, watch: RecordingWatch
+    tmp_path: Path, folder: Path, server: Server, progress: Recorder
 ) -> None:
     """No digest is known: the bytes on disk are gone on from only when the version is the same."""
     server.paths["a.bin"] = Behaviour(noise(300_000, 1), cut_after=[150_000, 0, 0, 0, 0], etag='"old"')
     unknown = role("a.bin", BODY, server.url("a.bin"), sha256=None, digest="none", bytes=None)
     chosen = backbones(tmp_path, {"face": unknown})
-    assert pulled(chosen, folder, watch)[0].result == "failed"
+    assert pulled(chosen, folder, progress)[0].result == "failed"
     server.paths["a.bin"] = Behaviour(BODY, etag='"new"')
-    assert pulled(chosen, folder, watch)[0].result == "fetched"
+    assert pulled(chosen, folder, progress)[0].result == "fetched"
     assert server.requests[-1].if_range == '"old"'
     assert (folder / "a.bin").read_bytes() == BODY
 
 
 def test_without_a_version_or_a_digest_everything_is_fetched_again(
-    tmp_path: Path, folder: Path, server: Server, watch: RecordingWatch
+    tmp_path: Path, folder: Path, server: Server, progress: Recorder
 ) -> None:
     server.paths["a.bin"] = Behaviour(BODY, cut_after=[150_000])
     unknown = role("a.bin", BODY, server.url("a.bin"), sha256=None, digest="none", bytes=None)
-    assert pulled(backbones(tmp_path, {"face": unknown}), folder, watch)[0].result == "fetched"
+    assert pulled(backbones(tmp_path, {"face": unknown}), folder, progress)[0].result == "fetched"
     assert [request.range for request in server.requests] == [None, None]
     assert (folder / "a.bin").read_bytes() == BODY
 
 
 def test_a_part_of_other_content_is_noticed_and_fetched_again(
-    tmp_path: Path, folder: Path, server: Server, watch: RecordingWatch
+    tmp_path: Path, folder: Path, server: Server, progress: Recorder
 ) -> None:
     """The file changed on a server without versions, between two tries: the splice has the wrong digest."""
     server.paths["a.bin"] = Behaviour(noise(300_000, 1), cut_after=[150_000, 0, 0, 0, 0])
     chosen = backbones(tmp_path, {"face": role("a.bin", BODY, server.url("a.bin"))})
-    assert pulled(chosen, folder, watch)[0].result == "failed"
+    assert pulled(chosen, folder, progress)[0].result == "failed"
     server.paths["a.bin"] = Behaviour(BODY)
     before = len(server.requests)
-    assert pulled(chosen, folder, watch)[0].result == "fetched"
+    assert pulled(chosen, folder, progress)[0].result == "fetched"
     assert [request.range is not None for request in server.requests[before:]] == [True, False]
     assert (folder / "a.bin").read_bytes() == BODY
 
 
-def test_a_part_longer_than_the_servers_file(
-    tmp_path: Path, folder: Path, server: Server, watch: RecordingWatch
-) -> None:
+def test_a_part_longer_than_the_servers_file(tmp_path: Path, folder: Path, server: Server, progress: Recorder) -> None:
     """The server answers 416: the whole file is asked for."""
     unknown = role("a.bin", BODY, server.url("a.bin"), bytes=None)
     chosen = backbones(tmp_path, {"face": unknown})
     server.paths["a.bin"] = Behaviour(noise(400_000, 1), cut_after=[399_000, 0, 0, 0, 0])
-    assert pulled(chosen, folder, watch)[0].result == "failed"
+    assert pulled(chosen, folder, progress)[0].result == "failed"
     assert (folder / PARTS / "a.bin").stat().st_size > len(BODY)
     server.paths["a.bin"] = Behaviour(BODY)
-    assert pulled(chosen, folder, watch)[0].result == "fetched"
+    assert pulled(chosen, folder, progress)[0].result == "fetched"
     assert (folder / "a.bin").read_bytes() == BODY
 
 
@@ -130,12 +126,12 @@ def test_a_part_longer_than_the_servers_file(
 
 
 def test_a_wrong_digest_is_refused_removed_and_named(
-    tmp_path: Path, folder: Path, server: Server, watch: RecordingWatch
+    tmp_path: Path, folder: Path, server: Server, progress: Recorder
 ) -> None:
     wrong = noise(300_000, 1)
     server.paths["a.bin"] = Behaviour(wrong)
     chosen = backbones(tmp_path, {"face": role("a.bin", BODY, server.url("a.bin"))})
-    (result,) = pulled(chosen, folder, watch)
+    (result,) = pulled(chosen, folder, progress)
     assert result.result == "failed"
     assert result.error is not None
     assert sha256(wrong) in result.error
@@ -145,43 +141,41 @@ def test_a_wrong_digest_is_refused_removed_and_named(
 
 
 def test_after_a_wrong_digest_the_next_mirror_is_tried(
-    tmp_path: Path, folder: Path, server: Server, watch: RecordingWatch
+    tmp_path: Path, folder: Path, server: Server, progress: Recorder
 ) -> None:
     server.paths |= {"bad": Behaviour(noise(300_000, 1)), "good": Behaviour(BODY)}
     chosen = backbones(tmp_path, {"face": role("a.bin", BODY, server.url("bad"), server.url("good"))})
-    assert pulled(chosen, folder, watch) == [PullResult("a.bin", "fetched", server.url("good"))]
+    assert pulled(chosen, folder, progress) == [PullResult("a.bin", "fetched", server.url("good"))]
     assert [request.range for request in server.requests] == [None, None]
-    assert any(sha256(noise(300_000, 1)) in line for line in watch.lines)
+    assert any(sha256(noise(300_000, 1)) in line for line in progress.lines)
 
 
-def test_a_dead_first_mirror(tmp_path: Path, folder: Path, server: Server, watch: RecordingWatch) -> None:
+def test_a_dead_first_mirror(tmp_path: Path, folder: Path, server: Server, progress: Recorder) -> None:
     server.paths["good"] = Behaviour(BODY)
     dead = dead_url("a.bin")
     chosen = backbones(tmp_path, {"face": role("a.bin", BODY, dead, server.url("good"))})
-    assert pulled(chosen, folder, watch) == [PullResult("a.bin", "fetched", server.url("good"))]
-    assert any(dead in line and "refused" in line for line in watch.lines)
+    assert pulled(chosen, folder, progress) == [PullResult("a.bin", "fetched", server.url("good"))]
+    assert any(dead in line and "refused" in line for line in progress.lines)
 
 
 def test_a_mirror_that_dies_in_the_middle_is_gone_on_from_at_the_next(
-    tmp_path: Path, folder: Path, server: Server, watch: RecordingWatch
+    tmp_path: Path, folder: Path, server: Server, progress: Recorder
 ) -> None:
     server.part = lambda path: folder / PARTS / "a.bin"
     server.paths |= {"dying": Behaviour(BODY, cut_after=[200_000, 0, 0, 0, 0]), "good": Behaviour(BODY)}
     chosen = backbones(tmp_path, {"face": role("a.bin", BODY, server.url("dying"), server.url("good"))})
-    assert pulled(chosen, folder, watch)[0].source == server.url("good")
+    assert pulled(chosen, folder, progress)[0].source == server.url("good")
     (request,) = server.of("good")
     assert request.on_disk
     assert request.range == f"bytes={request.on_disk}-"
     assert (folder / "a.bin").read_bytes() == BODY
 
 
-def test_when_all_mirrors_fail_each_is_named_with_its_reason(
-    folder: Path, server: Server, watch: RecordingWatch
-) -> None:
+def test_when_all_mirrors_fail_each_is_named_with_its_reason(folder: Path, server: Server, progress: Recorder) -> None:
     server.paths["page"] = Behaviour(BODY, headers={"Content-Type": "text/html; charset=utf-8"})
     urls = [dead_url("x"), server.url("gone"), server.url("page")]
     with pytest.raises(WeightsError) as caught:
-        fetch(RemoteFile("a.bin", urls, len(BODY), sha256(BODY)), folder, watch, FAST)
+        fetch(RemoteFile("a.bin", urls, len(BODY), sha256(BODY)), folder, progress, FAST)
     message = str(caught.value)
     for url, reason in zip(urls, ("refused", "HTTP 404", "a web page"), strict=True):
         assert url in message
@@ -189,12 +183,10 @@ def test_when_all_mirrors_fail_each_is_named_with_its_reason(
     assert "evalkit weights import" in message
 
 
-def test_one_failure_does_not_stop_the_others(
-    tmp_path: Path, folder: Path, server: Server, watch: RecordingWatch
-) -> None:
+def test_one_failure_does_not_stop_the_others(tmp_path: Path, folder: Path, server: Server, progress: Recorder) -> None:
     server.paths["b.bin"] = Behaviour(BODY)
     roles = {"a": role("a.bin", b"abc", server.url("gone")), "b": role("b.bin", BODY, server.url("b.bin"))}
-    results = pulled(backbones(tmp_path, roles), folder, watch)
+    results = pulled(backbones(tmp_path, roles), folder, progress)
     assert [(result.file, result.result) for result in results] == [("a.bin", "failed"), ("b.bin", "fetched")]
 
 
@@ -203,8 +195,8 @@ def test_no_more_is_written_than_the_manifest_says(tmp_path: Path, folder: Path,
     """Whether the server states its length or just goes on sending."""
     sizes = []
 
-    class Measures(RecordingWatch):
-        def advance(self, count: int) -> None:
+    class Measures(Recorder):
+        def advance(self, count: int = 1) -> None:
             sizes.append((folder / PARTS / "a.bin").stat().st_size)
 
     server.paths["a.bin"] = Behaviour(noise(5_000_000), length=stated)
@@ -218,58 +210,54 @@ def test_no_more_is_written_than_the_manifest_says(tmp_path: Path, folder: Path,
 
 @pytest.mark.parametrize("stated", [True, False])
 def test_a_file_of_unknown_size_has_a_limit(
-    tmp_path: Path, folder: Path, server: Server, watch: RecordingWatch, stated: bool
+    tmp_path: Path, folder: Path, server: Server, progress: Recorder, stated: bool
 ) -> None:
     body = noise(FAST.unknown_limit + 1)
     server.paths["a.bin"] = Behaviour(body, length=stated)
     unknown = role("a.bin", body, server.url("a.bin"), bytes=None)
-    (result,) = pulled(backbones(tmp_path, {"face": unknown}), folder, watch)
+    (result,) = pulled(backbones(tmp_path, {"face": unknown}), folder, progress)
     assert result.result == "failed"
     assert "more than 1,000,000" in str(result.error)
     assert visible(folder) == []
 
 
-def test_a_short_file_is_not_taken_for_whole(
-    tmp_path: Path, folder: Path, server: Server, watch: RecordingWatch
-) -> None:
+def test_a_short_file_is_not_taken_for_whole(tmp_path: Path, folder: Path, server: Server, progress: Recorder) -> None:
     server.paths["a.bin"] = Behaviour(BODY[:-1], length=False)
     chosen = backbones(tmp_path, {"face": role("a.bin", BODY, server.url("a.bin"))})
-    assert pulled(chosen, folder, watch)[0].result == "failed"
+    assert pulled(chosen, folder, progress)[0].result == "failed"
     assert visible(folder) == []
 
 
 def test_a_short_file_of_unknown_digest_is_not_trusted(
-    tmp_path: Path, folder: Path, server: Server, watch: RecordingWatch
+    tmp_path: Path, folder: Path, server: Server, progress: Recorder
 ) -> None:
     """No length, no digest: the manifest's size is all that tells the end from a cut."""
     server.paths["a.bin"] = Behaviour(BODY[:-1], length=False)
     unknown = role("a.bin", BODY, server.url("a.bin"), sha256=None, digest="none")
-    assert pulled(backbones(tmp_path, {"face": unknown}), folder, watch)[0].result == "failed"
+    assert pulled(backbones(tmp_path, {"face": unknown}), folder, progress)[0].result == "failed"
     assert not (folder / "trusted.json").exists()
     assert visible(folder) == []
 
 
-def test_a_compressed_answer_is_refused(tmp_path: Path, folder: Path, server: Server, watch: RecordingWatch) -> None:
+def test_a_compressed_answer_is_refused(tmp_path: Path, folder: Path, server: Server, progress: Recorder) -> None:
     server.paths["a.bin"] = Behaviour(BODY, headers={"Content-Encoding": "gzip"})
-    (result,) = pulled(backbones(tmp_path, {"f": role("a.bin", BODY, server.url("a.bin"))}), folder, watch)
+    (result,) = pulled(backbones(tmp_path, {"f": role("a.bin", BODY, server.url("a.bin"))}), folder, progress)
     assert "gzip" in str(result.error)
 
 
-def test_a_busy_server_is_asked_again(tmp_path: Path, folder: Path, server: Server, watch: RecordingWatch) -> None:
+def test_a_busy_server_is_asked_again(tmp_path: Path, folder: Path, server: Server, progress: Recorder) -> None:
     how = Behaviour(BODY, status=503)
     how.gate = lambda: setattr(how, "status", None)
     server.paths["a.bin"] = how
     chosen = backbones(tmp_path, {"face": role("a.bin", BODY, server.url("a.bin"))})
-    assert pulled(chosen, folder, watch)[0].result == "fetched"
+    assert pulled(chosen, folder, progress)[0].result == "fetched"
     assert len(server.requests) == 2
 
 
 # Redirects
 
 
-def test_redirects_are_followed_to_http_only(
-    tmp_path: Path, folder: Path, server: Server, watch: RecordingWatch
-) -> None:
+def test_redirects_are_followed_to_http_only(tmp_path: Path, folder: Path, server: Server, progress: Recorder) -> None:
     server.paths |= {
         "a": Behaviour(status=302, location="/b"),
         "b": Behaviour(BODY),
@@ -278,10 +266,10 @@ def test_redirects_are_followed_to_http_only(
         "loop": Behaviour(status=302, location="/loop"),
     }
     chosen = backbones(tmp_path, {"face": role("a.bin", BODY, server.url("a"))})
-    assert pulled(chosen, folder, watch)[0].result == "fetched"
+    assert pulled(chosen, folder, progress)[0].result == "fetched"
     for name, reason in (("file", "neither http"), ("ftp", "neither http"), ("loop", "redirects")):
         with pytest.raises(WeightsError, match=reason):
-            fetch(RemoteFile("x.bin", [server.url(name)], len(BODY), sha256(BODY)), folder, watch, FAST)
+            fetch(RemoteFile("x.bin", [server.url(name)], len(BODY), sha256(BODY)), folder, progress, FAST)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders.pulls import BODY, FAST, RecordingWatch, backbones, pulled, unfinished, visible
+from builders.pulls import BODY, FAST, Recorder, backbones, pulled, unfinished, visible
 from weights_server import Behaviour, Server, manifest, noise, role, sha256
 
 from evalkit.errors import StorageError, UsageError
@@ -51,10 +51,10 @@ MEMBERS = {"models/det.onnx": BODY, "arc.onnx": noise(5000, 7), "other/big.onnx"
 
 @pytest.mark.parametrize("words", [(), ("face",), ("arc.onnx",), ("pack.zip",)])
 def test_an_archive_is_fetched_once_for_all_its_files(
-    tmp_path: Path, folder: Path, server: Server, watch: RecordingWatch, words: tuple[str, ...]
+    tmp_path: Path, folder: Path, server: Server, progress: Recorder, words: tuple[str, ...]
 ) -> None:
     chosen = in_archive(tmp_path, server, MEMBERS)
-    results = pulled(chosen, folder, watch, *words)
+    results = pulled(chosen, folder, progress, *words)
     assert sorted((result.file, result.result) for result in results) == [
         ("arc.onnx", "fetched"),
         ("det.onnx", "fetched"),
@@ -66,19 +66,19 @@ def test_an_archive_is_fetched_once_for_all_its_files(
 
 
 def test_an_archive_with_another_digest_is_not_opened(
-    tmp_path: Path, folder: Path, server: Server, watch: RecordingWatch
+    tmp_path: Path, folder: Path, server: Server, progress: Recorder
 ) -> None:
     chosen = in_archive(tmp_path, server, MEMBERS, digest="0" * 64)
-    results = pulled(chosen, folder, watch)
+    results = pulled(chosen, folder, progress)
     assert {result.result for result in results} == {"failed"}
     assert visible(folder) == unfinished(folder) == []
 
 
 def test_a_wrong_member_is_refused_and_the_right_one_kept(
-    tmp_path: Path, folder: Path, server: Server, watch: RecordingWatch
+    tmp_path: Path, folder: Path, server: Server, progress: Recorder
 ) -> None:
     chosen = in_archive(tmp_path, server, {**MEMBERS, "models/det.onnx": noise(300_000, 9)})
-    results = {result.file: result for result in pulled(chosen, folder, watch)}
+    results = {result.file: result for result in pulled(chosen, folder, progress)}
     assert results["arc.onnx"].result == "fetched"
     assert results["det.onnx"].result == "failed"
     assert sha256(noise(300_000, 9)) in str(results["det.onnx"].error)
@@ -86,84 +86,82 @@ def test_a_wrong_member_is_refused_and_the_right_one_kept(
 
 
 def test_a_dead_archive_leaves_the_other_addresses(
-    tmp_path: Path, folder: Path, server: Server, watch: RecordingWatch
+    tmp_path: Path, folder: Path, server: Server, progress: Recorder
 ) -> None:
     server.paths["det"] = Behaviour(BODY)
     archives = {"pack.zip": {"sha256": "0" * 64, "bytes": 1000, "urls": [server.url("gone")]}}
     entry = role("det.onnx", BODY, server.url("det"), archive="pack.zip")
     chosen = backbones(tmp_path, {"face": entry}, archives=archives)
-    assert pulled(chosen, folder, watch) == [PullResult("det.onnx", "fetched", server.url("det"))]
+    assert pulled(chosen, folder, progress) == [PullResult("det.onnx", "fetched", server.url("det"))]
 
 
 # Trust on first use
 
 
 def test_the_first_file_is_trusted_with_a_warning_and_another_one_refused(
-    tmp_path: Path, folder: Path, server: Server, watch: RecordingWatch
+    tmp_path: Path, folder: Path, server: Server, progress: Recorder
 ) -> None:
     server.paths["a.bin"] = Behaviour(BODY)
     unknown = role("a.bin", BODY, server.url("a.bin"), sha256=None, digest="none")
     chosen = backbones(tmp_path, {"face": unknown})
-    assert pulled(chosen, folder, watch)[0].result == "fetched"
-    assert len(watch.warnings) == 1
-    assert sha256(BODY) in watch.warnings[0]
+    assert pulled(chosen, folder, progress)[0].result == "fetched"
+    assert len(progress.warnings) == 1
+    assert sha256(BODY) in progress.warnings[0]
     record = json.loads((folder / "trusted.json").read_text())["files"]["a.bin"]
     assert (record["sha256"], record["source"]) == (sha256(BODY), server.url("a.bin"))
     (folder / "a.bin").unlink()
     server.paths["a.bin"] = Behaviour(noise(300_000, 1))
-    (second,) = pulled(chosen, folder, watch)
+    (second,) = pulled(chosen, folder, progress)
     assert second.result == "failed"
     assert sha256(BODY) in str(second.error)
     assert visible(folder) == []
     server.paths["a.bin"] = Behaviour(BODY)
-    assert pulled(chosen, folder, watch)[0].result == "fetched"
-    assert len(watch.warnings) == 1
+    assert pulled(chosen, folder, progress)[0].result == "fetched"
+    assert len(progress.warnings) == 1
 
 
-def test_a_prefix_must_fit(tmp_path: Path, folder: Path, server: Server, watch: RecordingWatch) -> None:
+def test_a_prefix_must_fit(tmp_path: Path, folder: Path, server: Server, progress: Recorder) -> None:
     server.paths["a.bin"] = Behaviour(BODY)
     known = role("a.bin", BODY, server.url("a.bin"), sha256=None, digest="prefix", sha256_prefix=sha256(BODY)[:8])
-    assert pulled(backbones(tmp_path, {"face": known}), folder, watch)[0].result == "fetched"
+    assert pulled(backbones(tmp_path, {"face": known}), folder, progress)[0].result == "fetched"
     (folder / "a.bin").unlink()
     (folder / "trusted.json").unlink()
     other = {**known, "sha256_prefix": "00000000"}
-    assert pulled(backbones(tmp_path, {"face": other}), folder, watch)[0].result == "failed"
+    assert pulled(backbones(tmp_path, {"face": other}), folder, progress)[0].result == "failed"
     assert not (folder / "trusted.json").exists()
 
 
 @pytest.mark.parametrize(
     "body", [b"<!DOCTYPE html><p>Sign in</p>", b"\n <html>", b"version https://git-lfs.github.com/spec/v1\noid x"]
 )
-def test_a_page_is_never_trusted(
-    tmp_path: Path, folder: Path, server: Server, watch: RecordingWatch, body: bytes
-) -> None:
+def test_a_page_is_never_trusted(tmp_path: Path, folder: Path, server: Server, progress: Recorder, body: bytes) -> None:
     server.paths["a.bin"] = Behaviour(body)
     unknown = role("a.bin", body, server.url("a.bin"), sha256=None, digest="none", bytes=None)
-    (result,) = pulled(backbones(tmp_path, {"face": unknown}), folder, watch)
+    (result,) = pulled(backbones(tmp_path, {"face": unknown}), folder, progress)
     assert result.result == "failed"
     assert not (folder / "trusted.json").exists()
     assert visible(folder) == []
 
 
 def test_a_single_source_is_pinned_and_warned_about_once(
-    tmp_path: Path, folder: Path, server: Server, watch: RecordingWatch
+    tmp_path: Path, folder: Path, server: Server, progress: Recorder
 ) -> None:
     server.paths["a.bin"] = Behaviour(BODY)
     chosen = backbones(tmp_path, {"face": role("a.bin", BODY, server.url("a.bin"), digest="single")})
-    pulled(chosen, folder, watch)
-    pulled(chosen, folder, watch)
-    assert len(watch.warnings) == 1
-    assert "one source" in watch.warnings[0]
+    pulled(chosen, folder, progress)
+    pulled(chosen, folder, progress)
+    assert len(progress.warnings) == 1
+    assert "one source" in progress.warnings[0]
     (folder / "a.bin").unlink()
     server.paths["a.bin"] = Behaviour(noise(300_000, 1))
-    assert pulled(chosen, folder, watch)[0].result == "failed"
+    assert pulled(chosen, folder, progress)[0].result == "failed"
 
 
 # The machine
 
 
 def test_a_read_only_folder(
-    tmp_path: Path, folder: Path, server: Server, watch: RecordingWatch, request: pytest.FixtureRequest
+    tmp_path: Path, folder: Path, server: Server, progress: Recorder, request: pytest.FixtureRequest
 ) -> None:
     server.paths["a.bin"] = Behaviour(BODY)
     chosen = backbones(tmp_path, {"face": role("a.bin", BODY, server.url("a.bin"))})
@@ -171,7 +169,7 @@ def test_a_read_only_folder(
     folder.chmod(0o555)
     request.getfixturevalue("unprivileged")
     with pytest.raises(StorageError, match=r"can't be written\. Found Permission denied\. Set EVALKIT_WEIGHTS"):
-        pulled(chosen, folder, watch)
+        pulled(chosen, folder, progress)
     assert server.requests == []
 
 
@@ -182,41 +180,39 @@ def small_disk(tiny_disk: Callable[[int], Path]) -> Path:
 
 
 def test_a_disk_that_is_too_small_is_seen_before(
-    tmp_path: Path, small_disk: Path, server: Server, watch: RecordingWatch
+    tmp_path: Path, small_disk: Path, server: Server, progress: Recorder
 ) -> None:
     server.paths["a.bin"] = Behaviour(BODY)
     chosen = backbones(tmp_path, {"face": role("a.bin", BODY, server.url("a.bin"))})
     with pytest.raises(StorageError, match=r"no space left.*bytes free; expected 300,000 bytes more"):
-        pulled(chosen, small_disk, watch)
+        pulled(chosen, small_disk, progress)
     assert visible(small_disk) == []
     part = small_disk / PARTS / "a.bin"
     assert not part.exists() or part.stat().st_size == 0
 
 
-def test_a_disk_that_fills_in_the_middle(
-    tmp_path: Path, small_disk: Path, server: Server, watch: RecordingWatch
-) -> None:
+def test_a_disk_that_fills_in_the_middle(tmp_path: Path, small_disk: Path, server: Server, progress: Recorder) -> None:
     """Nobody states the size, so only writing shows it. With room again the same call goes on."""
     server.paths["a.bin"] = Behaviour(BODY, length=False, etag='"v1"')
     chosen = backbones(tmp_path, {"face": role("a.bin", BODY, server.url("a.bin"), bytes=None)})
     with pytest.raises(StorageError, match="There is no space left for the weights in"):
-        pulled(chosen, small_disk, watch)
+        pulled(chosen, small_disk, progress)
     assert visible(small_disk) == []
     kept = (small_disk / PARTS / "a.bin").stat().st_size
     assert kept > 0
     subprocess.run(["mount", "-o", "remount,size=2m", small_disk], check=True)
-    assert pulled(chosen, small_disk, watch)[0].result == "fetched"
+    assert pulled(chosen, small_disk, progress)[0].result == "fetched"
     assert server.requests[-1].range == f"bytes={kept}-"
     assert (small_disk / "a.bin").read_bytes() == BODY
 
 
-def test_an_interrupt_keeps_what_came(folder: Path, server: Server, watch: RecordingWatch) -> None:
+def test_an_interrupt_keeps_what_came(folder: Path, server: Server, progress: Recorder) -> None:
     """Ctrl-C in the middle: the bytes stay, and the next call goes on after them."""
     source = RemoteFile("a.bin", [server.url("a.bin")], len(BODY), sha256(BODY))
     server.paths["a.bin"] = Behaviour(BODY)
 
-    class Interrupts(RecordingWatch):
-        def advance(self, count: int) -> None:
+    class Interrupts(Recorder):
+        def advance(self, count: int = 1) -> None:
             raise KeyboardInterrupt
 
     interrupting = Interrupts()
@@ -225,7 +221,7 @@ def test_an_interrupt_keeps_what_came(folder: Path, server: Server, watch: Recor
     kept = (folder / PARTS / "a.bin").stat().st_size
     assert kept > 0
     assert f"{kept:,} bytes are kept" in interrupting.lines[-1]
-    assert fetch(source, folder, watch, FAST).part.read_bytes() == BODY
+    assert fetch(source, folder, progress, FAST).part.read_bytes() == BODY
     assert server.requests[-1].range == f"bytes={kept}-"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from evalkit.scoring.progress import Progress
+    from evalkit.progress import Progress
     from evalkit.scoring.scorecard import Scorecard
     from evalkit.testsets.model import TestSet
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evalkit.cli.options import as_json as json_option
-from evalkit.cli.options import backbones_option, example, quiet_option, say
+from evalkit.cli.options import backbones_option, example, progress_on, quiet_option, say
 
 if TYPE_CHECKING:
     from evalkit.weights.manifest import Backbones, WeightEntry
@@ -87,7 +87,6 @@ def pull(
     A fetch that was interrupted goes on where it stopped. Nothing gets its name before its digest was checked. Exit
     code 4 when a file could not be had or a licence was not accepted.
     """
-    from evalkit.cli.weights.progress import watch_on
     from evalkit.weights import pull as pulling
     from evalkit.weights.manifest import load_backbones
     from evalkit.weights.store import file_state, weights_folder
@@ -99,8 +98,7 @@ def pull(
     siblings = pulling.with_siblings(loaded, absent)
     to_fetch = {file: entry for file, entry in siblings.items() if file_state(entry, folder).state != "there"}
     _settle_licences(folder, list(to_fetch.values()), accept_licence)
-    with watch_on(sys.stderr, quiet=quiet) as watch:
-        results = pulling.pull(loaded, [*to_fetch.values(), *chosen.values()], folder, watch)
+    results = pulling.pull(loaded, [*to_fetch.values(), *chosen.values()], folder, progress_on(quiet))
     failed = [result for result in results if result.result == "failed"]
     if as_json:
         files = [
@@ -130,7 +128,6 @@ def import_(paths: tuple[Path, ...], backbones: str, quiet: bool, as_json: bool)
     For machines without a network. Exit code 1 when a file has a known name and other content, or when nothing of the
     set was found.
     """
-    from evalkit.cli.weights.progress import watch_on
     from evalkit.text import escape_for_display
     from evalkit.weights.imports import import_weights
     from evalkit.weights.licences import licence_lines
@@ -139,8 +136,7 @@ def import_(paths: tuple[Path, ...], backbones: str, quiet: bool, as_json: bool)
 
     loaded = _fetched(load_backbones(backbones))
     folder = weights_folder()
-    with watch_on(sys.stderr, quiet=quiet) as watch:
-        report = import_weights(loaded, paths, folder, watch)
+    report = import_weights(loaded, paths, folder, progress_on(quiet))
     wrong = report.of("wrong")
     ok = not wrong and bool(report.of("imported") or report.of("there"))
     new = {file for seen in report.of("imported") for file in seen.files}
@@ -177,7 +173,6 @@ def import_(paths: tuple[Path, ...], backbones: str, quiet: bool, as_json: bool)
 @json_option
 def verify(names: tuple[str, ...], backbones: str, metrics: str | None, challenge: str | None, as_json: bool) -> None:
     """Hash the files of a set, or the ones named, and compare. Exit code 4 when one is wrong or missing."""
-    from evalkit.cli.weights.progress import watch_on
     from evalkit.errors import StorageError
     from evalkit.weights.manifest import load_backbones
     from evalkit.weights.store import folder_of
@@ -188,15 +183,14 @@ def verify(names: tuple[str, ...], backbones: str, metrics: str | None, challeng
     rows = _rows(loaded, {role: entry for role, entry in loaded.roles.items() if entry.file in files})
     ok = all(row["state"] == "there" for row in rows)
     folder = folder_of(loaded)
-    with watch_on(sys.stderr) as watch:
-        for row in rows:
-            if row["state"] == "there":
-                try:
-                    notice = trust(folder, files[row["file"]], row["sha256"], "found in the weights folder")
-                except StorageError as error:
-                    notice = str(error)
-                if notice:
-                    watch.warn(notice)
+    for row in rows:
+        if row["state"] == "there":
+            try:
+                notice = trust(folder, files[row["file"]], row["sha256"], "found in the weights folder")
+            except StorageError as error:
+                notice = str(error)
+            if notice:
+                say(f"warning: {notice}", err=True)
     if as_json:
         click.echo(json.dumps({"schema": 1, "ok": ok, "backbones": loaded.name, "files": rows}, indent=1))
     else:
