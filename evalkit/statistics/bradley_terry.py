@@ -34,7 +34,6 @@ class Strengths:
         strength: (n,) ``exp(theta)``, scaled to sum to 1.
         points: (n,) wins, and half the ties.
         comparisons: (n,) how often each was compared.
-        prior: standard deviation of the normal prior of theta; ``None`` for plain maximum likelihood.
     """
 
     theta: Vector
@@ -45,21 +44,9 @@ class Strengths:
     strength: Vector
     points: Vector
     comparisons: Vector
-    prior: float | None
-
-    def win_probability(self, i: int, j: int) -> float:
-        """Return the probability that ``i`` is preferred to ``j``."""
-        return float(_logistic(self.theta[i] - self.theta[j]))
-
-    def difference(self, i: int, j: int) -> tuple[float, float]:
-        """Return ``theta[i] - theta[j]`` and its standard error, which needs their covariance."""
-        C = self.covariance
-        return float(self.theta[i] - self.theta[j]), float(np.sqrt(max(C[i, i] + C[j, j] - 2 * C[i, j], 0.0)))
 
 
-def bradley_terry(
-    points: ArrayLike, *, names: Sequence[str] = (), level: float = 0.95, prior: float | None = None
-) -> Strengths:
+def bradley_terry(points: ArrayLike, *, names: Sequence[str] = (), level: float = 0.95) -> Strengths:
     """Return the strengths of maximum likelihood (Bradley & Terry 1952; Hunter 2004), by Newton's method.
 
     A tie is half a win for both sides. The covariance is the pseudo-inverse of the Fisher information of the log
@@ -71,24 +58,19 @@ def bradley_terry(
         points: (n, n) what the row scored against the column, from `win_matrix`; the diagonal is zero.
         names: one per team, for error messages.
         level: coverage of the intervals, normal.
-        prior: standard deviation of a normal prior of each log strength, which makes them finite where the comparisons
-            don't connect all teams. State the prior with the result.
 
     Raises:
         UsageError: when ``points`` is not such a matrix.
         InputError: when no finite strengths fit: some teams were never compared with the rest, or only ever won or
             only ever lost against them. The error names the groups.
     """
-    W = _checked(points, names, level, prior)
-    if prior is None:
-        _require_strongly_connected(W, names)
+    W = _checked(points, names, level)
+    _require_strongly_connected(W, names)
     played = W + W.T
-    precision = 0.0 if prior is None else 1 / prior**2
-    theta = _maximise(W, played, precision)
-    fisher = _fisher(theta, played)
+    theta = _maximise(W, played)
     n = len(W)
     flat = np.full((n, n), 1 / n)
-    covariance = np.linalg.inv(fisher + precision * (np.eye(n) - flat) + flat) - flat
+    covariance = np.linalg.inv(_fisher(theta, played) + flat) - flat
     error = np.sqrt(np.maximum(np.diag(covariance), 0.0))
     half = error * float(stats.norm.ppf(0.5 + level / 2))
     strength = np.exp(theta - theta.max())
@@ -101,7 +83,6 @@ def bradley_terry(
         strength=strength / strength.sum(),
         points=W.sum(axis=1),
         comparisons=played.sum(axis=1),
-        prior=prior,
     )
 
 
@@ -117,51 +98,49 @@ def _fisher(theta: Vector, played: Vector) -> Vector:
     return np.asarray(np.diag(off.sum(axis=1)) - off)
 
 
-def _log_likelihood(theta: Vector, W: Vector, precision: float) -> float:
+def _log_likelihood(theta: Vector, W: Vector) -> float:
     gaps = theta[:, None] - theta[None, :]
-    return float(-(W * np.logaddexp(0.0, -gaps)).sum() - 0.5 * precision * (theta @ theta))
+    return float(-(W * np.logaddexp(0.0, -gaps)).sum())
 
 
-def _maximise(W: Vector, played: Vector, precision: float) -> Vector:
+def _maximise(W: Vector, played: Vector) -> Vector:
     """Return the log strengths, zero on average: Newton steps, halved until the concave likelihood grows."""
     n = len(W)
     theta = np.zeros(n)
     flat = np.full((n, n), 1 / n)
-    best = _log_likelihood(theta, W, precision)
+    best = _log_likelihood(theta, W)
     for _ in range(ITERATIONS):
         chance = _logistic(theta[:, None] - theta[None, :])
-        slope = (W - played * chance).sum(axis=1) - precision * theta
-        step = np.linalg.solve(_fisher(theta, played) + precision * np.eye(n) + flat, slope)
+        slope = (W - played * chance).sum(axis=1)
+        step = np.linalg.solve(_fisher(theta, played) + flat, slope)
         step -= step.mean()
         size = 1.0
-        while _log_likelihood(theta + size * step, W, precision) < best - 1e-12 * abs(best) and size > 1e-10:
+        while _log_likelihood(theta + size * step, W) < best - 1e-12 * abs(best) and size > 1e-10:
             size /= 2
         theta = theta + size * step
-        best = _log_likelihood(theta, W, precision)
+        best = _log_likelihood(theta, W)
         if float(np.abs(size * step).max()) < CONVERGED * max(1.0, float(np.abs(theta).max())):
             centred: Vector = theta - theta.mean()
             return centred
     raise InputError(
         f"The strengths did not converge in {ITERATIONS} iterations.",
         found=f"log strengths up to {np.abs(theta).max():.3g}",
-        fix="Use a prior.",
+        fix="Leave out teams that almost always won or lost.",
     )
 
 
-def _checked(points: ArrayLike, names: Sequence[str], level: float, prior: float | None) -> Vector:
+def _checked(points: ArrayLike, names: Sequence[str], level: float) -> Vector:
     check_level(level)
     W = np.asarray(points, dtype=np.float64)
     square = W.ndim == 2 and W.shape[0] == W.shape[1] and len(W) >= 2
     if not square or not np.isfinite(W).all() or bool(np.any(W < 0)) or bool(np.any(np.diag(W) != 0)):
         raise UsageError(
-            "This is not a matrix of points.",
+            "Strengths can't be fitted to this matrix of points.",
             found=f"{W.shape}",
             expected="(n, n) finite numbers of at least 0, for at least two teams, with a diagonal of zeros",
         )
     if names and len(names) != len(W):
         raise UsageError("The names don't match the teams.", found=f"{len(names)} names", expected=f"{len(W)}")
-    if prior is not None and not prior > 0:
-        raise UsageError("The deviation of a prior must be above 0.", found=str(prior))
     return W
 
 
@@ -185,5 +164,5 @@ def _require_strongly_connected(W: Vector, names: Sequence[str]) -> None:
         f"No finite strengths fit these comparisons: {why}.",
         found=f"{count} groups: {', '.join(shown)}" + (f" and {rest} more" if rest > 0 else ""),
         expected="one group, in which a chain of points leads from each team to every other and back",
-        fix="Compare across the groups, leave some out, or use a prior and state it.",
+        fix="Compare across the groups, or leave some out.",
     )

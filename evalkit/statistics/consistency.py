@@ -5,17 +5,14 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy import stats
 
-from evalkit.errors import UsageError
 from evalkit.statistics.arrays import Vector
 from evalkit.statistics.mos import is_rounding, mean_scores
 from evalkit.statistics.opinion_table import OpinionTable
 from evalkit.statistics.screening import RaterVerdict
 
-P913_ITEM = 0.75
-P913_CONDITION = 0.8
+P913 = 0.75
 
 
 def rest_correlation(
@@ -67,56 +64,38 @@ def rest_correlation(
     return verdicts
 
 
-def p913_correlation(
-    table: OpinionTable,
-    *,
-    conditions: ArrayLike | None = None,
-    item_threshold: float = P913_ITEM,
-    condition_threshold: float = P913_CONDITION,
-    min_items: int = 10,
-) -> list[RaterVerdict]:
+def p913_correlation(table: OpinionTable, *, threshold: float = P913, min_items: int = 10) -> list[RaterVerdict]:
     """Test raters by their correlation with the mean scores, the worst first (ITU-T P.913 (2016), annex A).
 
-    r1 is Pearson's correlation of the rater's scores with the mean scores over items. With ``conditions``, r2 is the
-    same over means per condition (the generator, say). A rater is rejected with r1 below 0.75 and, if there are
-    conditions, also r2 below 0.8. The rater furthest below the thresholds is removed, the means are computed again,
-    and so on until no rater is below. The means include the rater, as the recommendation has it; `rest_correlation`
-    leaves them out.
+    The statistic is Pearson's correlation of the rater's scores with the mean scores over items. The rater furthest
+    below the threshold is removed, the means are computed again, and so on until no rater is below. The means include
+    the rater, as the recommendation has it; `rest_correlation` leaves them out. The recommendation's second
+    correlation, over means per condition, is not computed.
 
     Args:
         table: ratings of one dimension.
-        conditions: (items,) number of each item's condition, from 0; ``None`` for r1 alone.
-        item_threshold: for r1.
-        condition_threshold: for r2.
+        threshold: correlation below which a rater is rejected.
         min_items: fewer ratings give no statistic.
 
     Returns:
-        One verdict per rater; the statistic is r1 at the moment of the verdict. ``figures``: items, r2 (with
-        conditions), round (from 1, for those who are rejected).
-
-    Raises:
-        UsageError: when ``conditions`` doesn't fit the items.
+        One verdict per rater; the statistic is the correlation at the moment of the verdict. ``figures``: items, round
+        (from 1, for those who are rejected).
     """
-    condition = _conditions(table, conditions)
     final: dict[int, RaterVerdict] = {}
     remaining = table
     for number in range(1, table.raters + 1):
-        found = _p913_figures(remaining, condition, min_items)
-        figures = {rater: found[rater] for rater in range(table.raters) if rater not in final}
-        worst, depth = None, 0.0
-        for rater, (r1, r2, _) in figures.items():
-            if r1 is None or (condition is not None and r2 is None):
-                continue
-            below = [item_threshold - r1] if r2 is None else [item_threshold - r1, condition_threshold - r2]
-            if min(below) > 0 and float(np.mean(below)) > depth:
-                worst, depth = rater, float(np.mean(below))
-        if worst is None:
+        found = _with_means(remaining, min_items)
+        below = {
+            rater: r for rater, r in enumerate(found) if rater not in final and r is not None and threshold - r > 0
+        }
+        if not below:
             break
-        final[worst] = _p913_verdict(table, worst, figures[worst], (item_threshold, condition_threshold), number)
+        worst = max(below, key=lambda rater: threshold - below[rater])
+        final[worst] = _p913_verdict(remaining, worst, below[worst], threshold, number)
         remaining = remaining.without([worst])
-    for rater, figure in enumerate(_p913_figures(remaining, condition, min_items)):
+    for rater, r in enumerate(_with_means(remaining, min_items)):
         if rater not in final:
-            final[rater] = _p913_verdict(table, rater, figure, (item_threshold, condition_threshold), None)
+            final[rater] = _p913_verdict(remaining, rater, r, threshold, None)
     return [final[rater] for rater in range(table.raters)]
 
 
@@ -136,20 +115,14 @@ def _constant(x: Vector) -> bool:
     return bool(is_rounding(np.array([x.std()]), np.array([x.mean()])).all())
 
 
-_Figures = tuple[float | None, float | None, int]
-
-
-def _p913_figures(table: OpinionTable, condition: Vector | None, min_items: int) -> list[_Figures]:
-    """Return r1, r2 and the number of items of every rater; no correlations below ``min_items``."""
+def _with_means(table: OpinionTable, min_items: int) -> list[float | None]:
+    """Return each rater's correlation with the mean scores; ``None`` below ``min_items`` or without variation."""
     means = mean_scores(table).score
     items = table.per_rater()
-    found: list[_Figures] = []
-    for rater, r1 in enumerate(_correlations(table, means[table.item])):
-        enough = items[rater] >= min_items
-        r2 = _over_conditions(table, rater, means, condition) if enough and condition is not None else None
-        known = enough and bool(np.isfinite(r1))
-        found.append((float(r1) if known else None, r2, int(items[rater])))
-    return found
+    return [
+        float(r) if items[rater] >= min_items and bool(np.isfinite(r)) else None
+        for rater, r in enumerate(_correlations(table, means[table.item]))
+    ]
 
 
 def _correlations(table: OpinionTable, y: Vector) -> Vector:
@@ -168,44 +141,17 @@ def _correlations(table: OpinionTable, y: Vector) -> Vector:
         return np.where(flat, np.nan, np.clip(table.per_rater(mine * theirs) / scale, -1.0, 1.0))
 
 
-def _over_conditions(table: OpinionTable, rater: int, means: Vector, condition: Vector) -> float | None:
-    """Return the correlation of a rater's mean scores per condition with those of all."""
-    rows = table.rater == rater
-    own, mine = table.item[rows], table.value[rows]
-    where = condition[own].astype(np.int64)
-    rated = np.unique(where)
-    mine_per = np.array([mine[where == one].mean() for one in rated])
-    theirs_per = np.array([means[own][where == one].mean() for one in rated])
-    return correlation(mine_per, theirs_per)
-
-
 def _p913_verdict(
-    table: OpinionTable, rater: int, found: _Figures, thresholds: tuple[float, float], number: int | None
+    table: OpinionTable, rater: int, r: float | None, threshold: float, number: int | None
 ) -> RaterVerdict:
-    r1, r2, items = found
-    item_threshold, condition_threshold = thresholds
+    """Return the verdict on a rater of ``table``; ``number`` is the round in which the rater was rejected."""
+    items = int((table.rater == rater).sum())
     name, figures = table.name_rater(rater), {"items": float(items)}
-    if r1 is None:
+    if r is None:
         sentence = f"{name} can't be compared with the mean scores: {items} items, or no variation."
-        return RaterVerdict(None, item_threshold, False, sentence, figures)
-    sentence = f"{name} correlates {r1:.2f} with the mean scores of {items} items (rejected below {item_threshold:g})"
-    if r2 is not None:
-        figures["r2"] = r2
-        sentence += f" and {r2:.2f} with those per condition (below {condition_threshold:g})"
+        return RaterVerdict(None, threshold, False, sentence, figures)
+    sentence = f"{name} correlates {r:.2f} with the mean scores of {items} items (rejected below {threshold:g})"
     if number is not None:
         figures["round"] = float(number)
         sentence += f"; rejected in round {number}"
-    return RaterVerdict(r1, item_threshold, number is not None, f"{sentence}.", figures)
-
-
-def _conditions(table: OpinionTable, conditions: ArrayLike | None) -> Vector | None:
-    if conditions is None:
-        return None
-    number = np.asarray(conditions)
-    if number.shape != (table.items,) or not np.issubdtype(number.dtype, np.integer):
-        raise UsageError(
-            "The conditions don't fit the items.",
-            found=f"{number.dtype} {number.shape}",
-            expected=f"a whole number for each of {table.items} items",
-        )
-    return number.astype(np.float64)
+    return RaterVerdict(r, threshold, number is not None, f"{sentence}.", figures)

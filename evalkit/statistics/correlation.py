@@ -1,23 +1,18 @@
 """Correlation of a metric with human ratings: rank and linear coefficients with bootstrap intervals.
 
-SRCC (Spearman), PLCC (Pearson, as it is or after a four-parameter logistic, as the Video Quality Experts Group does it:
-VQEG, "Final report from FR-TV Phase II", 2003) and KRCC (Kendall's tau-b, which allows for ties). The sign is
-such that +1 is full agreement, whether higher or lower values of the metric are better.
+SRCC (Spearman), PLCC (Pearson) and KRCC (Kendall's tau-b, which allows for ties). The sign is such that +1 is full
+agreement, whether higher or lower values of the metric are better.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import curve_fit
-from scipy.special import expit
-from scipy.stats import kendalltau, rankdata, spearmanr
-from scipy.stats import pearsonr as pearson
+from scipy.stats import kendalltau, pearsonr, rankdata, spearmanr
 
 from evalkit.errors import InputError
 from evalkit.statistics.arrays import Index, Vector
@@ -25,8 +20,6 @@ from evalkit.statistics.bootstrap import BLOCK, percentile_interval, resample_in
 
 FEWEST = 3  # two points always lie on a line
 FEWEST_FOR_INTERVAL = 5
-FEWEST_FOR_LOGISTIC = 8  # twice its parameters
-COEFFICIENTS = ("srcc", "plcc", "krcc")
 
 
 @dataclass(frozen=True)
@@ -52,7 +45,6 @@ class Correlations:
         n: pairs of values that both exist.
         clusters: independent units among them, such as videos that every team answered.
         srcc, plcc, krcc: the coefficients.
-        logistic: whether PLCC was computed after the logistic.
     """
 
     n: int
@@ -60,7 +52,6 @@ class Correlations:
     srcc: Coefficient
     plcc: Coefficient
     krcc: Coefficient
-    logistic: bool = False
 
 
 def correlate(
@@ -68,7 +59,6 @@ def correlate(
     human: NDArray[Any],
     *,
     higher_is_better: bool = True,
-    logistic: bool = False,
     clusters: NDArray[Any] | None = None,
     draws: int = 1000,
     seed: int = 0,
@@ -80,7 +70,6 @@ def correlate(
         metric: (n,) one value per item.
         human: (n,) human scores of the same items, higher being better.
         higher_is_better: of the metric.
-        logistic: fit ``human`` by a four-parameter logistic of ``metric`` before PLCC.
         clusters: (n,) which items belong together (the same video, the same team) and are resampled together.
         draws: resamples of the interval.
         seed: the same seed gives the same interval.
@@ -102,48 +91,17 @@ def correlate(
     reason = _why_not(x, y)
     if reason:
         gap = Coefficient(None, None, reason)
-        return Correlations(len(x), count, gap, gap, gap, logistic)
-    plain = {
-        "srcc": float(spearmanr(x, y).statistic),
-        "plcc": _pearson(x, y, logistic=logistic),
-        "krcc": float(kendalltau(x, y).statistic),
-    }
-    intervals: dict[str, tuple[float, float] | None] = dict.fromkeys(COEFFICIENTS)
+        return Correlations(len(x), count, gap, gap, gap)
+    intervals: dict[str, tuple[float, float] | None] = dict.fromkeys(("srcc", "plcc", "krcc"))
     if count >= FEWEST_FOR_INTERVAL and draws > 0:
-        intervals = _intervals(x, y, members, logistic=logistic, draws=draws, seed=seed, confidence=confidence)
-    found = {}
-    for name, value in plain.items():
-        missing = None if value is not None else _why_no_logistic(len(x))
-        found[name] = Coefficient(value, intervals[name] if value is not None else None, missing)
-    return Correlations(len(x), count, found["srcc"], found["plcc"], found["krcc"], logistic)
-
-
-def logistic4(x: NDArray[Any], top: float, bottom: float, middle: float, width: float) -> Vector:
-    """Return ``bottom + (top - bottom) / (1 + exp(-(x - middle) / |width|))`` for every ``x``."""
-    curve: Vector = bottom + (top - bottom) * expit((np.asarray(x, dtype=np.float64) - middle) / abs(width))
-    return curve
-
-
-def fit_logistic4(x: NDArray[Any], y: NDArray[Any]) -> tuple[float, float, float, float] | None:
-    """Return (top, bottom, middle, width) of the least-squares logistic, or ``None`` where none is found.
-
-    The fit is made on ``x`` with mean 0 and standard deviation 1, so that the unit of a metric doesn't matter.
-    """
-    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
-    centre, scale = float(x.mean()), float(x.std())
-    if len(x) < FEWEST_FOR_LOGISTIC or scale == 0:
-        return None
-    start = (float(y.max()), float(y.min()), 0.0, 1.0)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about the covariance, which is not used
-            found, _ = curve_fit(logistic4, (x - centre) / scale, y, p0=start, maxfev=4000)
-    except RuntimeError:
-        return None
-    if not np.isfinite(found).all() or found[3] == 0:
-        return None
-    top, bottom, middle, width = map(float, found)
-    return top, bottom, centre + scale * middle, scale * abs(width)
+        intervals = _intervals(x, y, members, draws=draws, seed=seed, confidence=confidence)
+    return Correlations(
+        n=len(x),
+        clusters=count,
+        srcc=Coefficient(float(spearmanr(x, y).statistic), intervals["srcc"]),
+        plcc=Coefficient(float(pearsonr(x, y).statistic), intervals["plcc"]),
+        krcc=Coefficient(float(kendalltau(x, y).statistic), intervals["krcc"]),
+    )
 
 
 def _why_not(x: Vector, y: Vector) -> str | None:
@@ -159,36 +117,16 @@ def _flat(values: Vector) -> bool:
     return bool(np.ptp(values) <= 1e-13 * np.abs(values).max())
 
 
-def _why_no_logistic(count: int) -> str:
-    return f"logistic_needs_{FEWEST_FOR_LOGISTIC}" if count < FEWEST_FOR_LOGISTIC else "logistic_not_fitted"
-
-
-def _pearson(x: Vector, y: Vector, *, logistic: bool) -> float | None:
-    if logistic:
-        found = fit_logistic4(x, y)
-        if found is None:
-            return None
-        x = logistic4(x, *found)
-        if _flat(x):
-            return None
-    return float(pearson(x, y).statistic)
-
-
 def _intervals(
-    x: Vector, y: Vector, members: Index, *, logistic: bool, draws: int, seed: int, confidence: float
+    x: Vector, y: Vector, members: Index, *, draws: int, seed: int, confidence: float
 ) -> dict[str, tuple[float, float] | None]:
     """Return the percentile interval of every coefficient, from the resamples that have one."""
-    drawn: dict[str, list[float]] = {name: [] for name in COEFFICIENTS}
+    drawn: dict[str, list[float]] = {"srcc": [], "plcc": [], "krcc": []}
     for u, v in _resampled(x, y, members, draws, seed):
         drawn["srcc"] += _rows_pearson(rankdata(u, axis=1), rankdata(v, axis=1))
-        if not logistic:
-            drawn["plcc"] += _rows_pearson(u, v)
-        for one, other in zip(u, v, strict=True):
-            # The same coefficient, without the slow p-value of the exact method.
-            drawn["krcc"].append(float(kendalltau(one, other, method="asymptotic").statistic))
-            linear = _pearson(one, other, logistic=True) if logistic else None
-            if linear is not None:
-                drawn["plcc"].append(linear)
+        drawn["plcc"] += _rows_pearson(u, v)
+        # The same coefficient as in `correlate`, without the slow p-value of the exact method.
+        drawn["krcc"] += [float(kendalltau(*pair, method="asymptotic").statistic) for pair in zip(u, v, strict=True)]
     tail = (1.0 - confidence) / 2.0
     return {name: percentile_interval(values, draws=draws, tail=tail) for name, values in drawn.items()}
 

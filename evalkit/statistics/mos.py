@@ -6,15 +6,14 @@ Scores that also weigh raters by their consistency are in `evalkit.statistics.su
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from evalkit.statistics.arrays import Index, Vector
-from evalkit.statistics.opinion_table import OpinionTable, half_widths, require_connected
+from evalkit.statistics.opinion_table import OpinionTable, check_level, require_connected
 
-Interval = Literal["t", "normal"]
 _ROUNDING = 1e-12  # a smaller deviation, relative to the scores, is rounding
 
 
@@ -39,17 +38,16 @@ class MeanScores:
     high: Vector
 
 
-def mean_scores(table: OpinionTable, *, level: float = 0.95, interval: Interval = "t") -> MeanScores:
+def mean_scores(table: OpinionTable, *, level: float = 0.95) -> MeanScores:
     """Return the mean over raters of each item, with a confidence interval of that mean.
 
-    ``score -+ q * deviation / sqrt(n)``, where q is the quantile of Student's t with n - 1 degrees of freedom, or of
-    the normal distribution, as ITU-R BT.500-15 (2023) writes it (1.96). When all raters of an item agree, the
+    ``score -+ q * deviation / sqrt(n)``, where q is the quantile of Student's t with n - 1 degrees of freedom; the
+    normal one of ITU-R BT.500-15 (2023), 1.96, is too narrow for few raters. When all raters of an item agree, the
     interval has no width: a property of the formula, not a proof that the score is certain.
 
     Args:
         table: ratings of one dimension.
         level: coverage of the interval.
-        interval: ``t``, or ``normal``, which is too narrow for few raters.
     """
     n = table.per_item()
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -57,8 +55,23 @@ def mean_scores(table: OpinionTable, *, level: float = 0.95, interval: Interval 
         squares = table.per_item((table.value - score[table.item]) ** 2)
         deviation = np.where(n >= 2, np.sqrt(squares / (n - 1)), np.nan)
         error = deviation / np.sqrt(n)
-    half = half_widths(error, n, level, interval)
+    half = half_widths(error, n, level)
     return MeanScores(score, n.astype(np.int64), deviation, error, score - half, score + half)
+
+
+def half_widths(error: Vector, n: Vector, level: float) -> Vector:
+    """Return half the width of each two-sided interval of Student's t with n - 1 degrees of freedom.
+
+    Args:
+        error: standard errors, any shape.
+        n: ratings behind each; NaN below two.
+        level: coverage, between 0 and 1.
+    """
+    check_level(level)
+    quantile = np.full(np.shape(n), np.nan)
+    enough = np.asarray(n) >= 2
+    quantile[enough] = stats.t.ppf(0.5 + level / 2, np.asarray(n)[enough] - 1)
+    return np.asarray(error * quantile)
 
 
 def remove_bias(table: OpinionTable) -> tuple[OpinionTable, Vector]:

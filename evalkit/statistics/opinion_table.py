@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse, stats
+from scipy import sparse
 
 from evalkit.errors import InputError, UsageError
 from evalkit.statistics.arrays import Index, Vector
@@ -147,27 +147,6 @@ def from_matrix(scores: ArrayLike, rater_names: Sequence[str] = ()) -> OpinionTa
         items=full.shape[0],
         rater_names=rater_names,
     )
-
-
-def half_widths(error: Vector, n: Vector, level: float, interval: str) -> Vector:
-    """Return half the width of each two-sided interval: standard error times the quantile of ``interval``.
-
-    Args:
-        error: standard errors, any shape.
-        n: ratings behind each; Student's t has n - 1 degrees of freedom.
-        level: coverage, between 0 and 1.
-        interval: ``t`` or ``normal``.
-    """
-    check_level(level)
-    upper = 0.5 + level / 2
-    if interval == "normal":
-        return error * float(stats.norm.ppf(upper))
-    if interval != "t":
-        raise UsageError(f"Unknown interval '{interval}'.", expected="t or normal")
-    quantile = np.full(np.shape(n), np.nan)
-    enough = np.asarray(n) >= 2
-    quantile[enough] = stats.t.ppf(upper, np.asarray(n)[enough] - 1)
-    return np.asarray(error * quantile)
 
 
 def check_level(level: float) -> None:

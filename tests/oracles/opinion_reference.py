@@ -4,8 +4,8 @@
 
 JOB: "scores" (E, S), NaN for missing; "contents" (E,) content of each item, from 0; "codings" (K, raters, units), NaN
      for missing.
-RESULT: for each model NAME of MODELS: NAME_score, NAME_error (E,); NAME_bias, NAME_inconsistency, NAME_ambiguity,
-        NAME_rejected, NAME_share, NAME_imbalance where it has them. "alpha" (K, 4): nominal, ordinal, interval, ratio.
+RESULT: for each model NAME of MODELS: NAME_score, NAME_error (E,); NAME_bias, NAME_inconsistency, NAME_rejected,
+        NAME_share, NAME_imbalance where it has them. "alpha" (K, 4): nominal, ordinal, interval, ratio.
 """
 
 import contextlib
@@ -28,9 +28,6 @@ MODELS = {
     "unbiased": models.BiasremvMosModel,
     "p913": models.BiasremvSubjrejMosModel,
     "projected": models.SubjectMLEModelProjectionSolver2,
-    "projected_rater": models.SubjectMLEModelProjectionSolver,
-    "likely": models.MaximumLikelihoodEstimationModelContentOblivious,
-    "content": models.MaximumLikelihoodEstimationModel,
 }
 FIELDS = {
     "score": "quality_scores",
@@ -39,7 +36,6 @@ FIELDS = {
     "bias_error": "observer_bias_std",
     "inconsistency": "observer_inconsistency",
     "inconsistency_ci95": "observer_inconsistency_ci95",
-    "ambiguity": "content_ambiguity",
     "rejected": "observer_rejected",
     "share": "observer_rejected_1st_stats",
     "imbalance": "observer_rejected_2nd_stats",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evalkit.errors import UsageError
 from evalkit.statistics.consistency import correlation, p913_correlation, rest_correlation
 from evalkit.statistics.opinion_table import from_matrix
 from evalkit.statistics.screening import rejected_raters
@@ -81,33 +80,12 @@ def test_p913_takes_the_worst_first_and_makes_the_means_again() -> None:
     assert verdicts[1].statistic == pytest.approx(np.corrcoef(scores[:, 1], without)[0, 1])
 
 
-def test_p913_with_conditions_needs_both_to_be_low() -> None:
-    # Rater 0 is noisy per item and right per condition: r1 is below 0.75, r2 is not below 0.8.
-    rng = np.random.default_rng(3)
-    condition = np.arange(60) % 5
-    truth = 1.0 + condition * 0.8
-    scores = truth[:, None] + rng.normal(0, 0.3, (60, 6))
-    scores[:, 0] = truth + rng.normal(0, 1.6, 60)
-    table = from_matrix(scores)
-    assert rejected_raters(p913_correlation(table)) == [0]
-    verdicts = p913_correlation(table, conditions=condition)
-    assert rejected_raters(verdicts) == []
-    means = scores.mean(axis=1)
-    mine, theirs = ([side[condition == one].mean() for one in range(5)] for side in (scores[:, 0], means))
-    assert verdicts[0].figures["r2"] == pytest.approx(np.corrcoef(mine, theirs)[0, 1])
-    assert verdicts[0].figures["r2"] > 0.8
-    # The other way round: r2 is far below 1.5, and r1 of the other raters is not below 0.75.
-    assert rejected_raters(p913_correlation(table, conditions=condition, condition_threshold=1.5)) == [0]
-    with pytest.raises(UsageError, match="conditions"):
-        p913_correlation(table, conditions=[0, 1])
-
-
-def test_p913_thresholds_are_the_ones_given() -> None:
+def test_the_threshold_of_p913_is_the_one_given() -> None:
     table = from_matrix(panel(noise=1.5))
-    found = [verdict.statistic for verdict in p913_correlation(table, item_threshold=-1.0)]
-    assert rejected_raters(p913_correlation(table, item_threshold=-1.0)) == []
+    found = [verdict.statistic for verdict in p913_correlation(table, threshold=-1.0)]
+    assert rejected_raters(p913_correlation(table, threshold=-1.0)) == []
     lowest = int(np.argmin(found))
-    verdicts = p913_correlation(table, item_threshold=float(np.sort(found)[:2].mean()))
+    verdicts = p913_correlation(table, threshold=float(np.sort(found)[:2].mean()))
     assert verdicts[lowest].rejected
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.optimize import least_squares
 from scipy.stats import kendalltau, pearsonr, spearmanr
 
 from evalkit.errors import InputError
-from evalkit.statistics.correlation import correlate, fit_logistic4, logistic4
+from evalkit.statistics.correlation import correlate
 
 
 def test_five_items_by_hand():
@@ -70,41 +69,6 @@ def test_too_few_for_an_interval():
     assert made.srcc.ci is None
 
 
-def test_the_logistic_is_the_least_squares_one():
-    """Against another solver (trust region, from several starts), on a saturating metric with noise."""
-    random = np.random.default_rng(4)
-    x = random.uniform(-3000, 4000, 80)
-    y = 1 + 4 / (1 + np.exp(-(x - 600) / 500)) + random.normal(scale=0.1, size=80)
-    found = fit_logistic4(x, y)
-    assert found is not None
-    ours = float(((logistic4(x, *found) - y) ** 2).sum())
-    others = [
-        least_squares(
-            lambda p: (
-                p[1] + (p[0] - p[1]) / (1 + np.exp(-np.clip((x - 1000 * p[2]) / abs(1000 * p[3]), -500, 500))) - y
-            ),
-            start,
-        )
-        for start in ([5, 1, 0, 1], [4, 2, 1, 0.3], [6, 0, 0.5, 2])
-    ]
-    assert ours == pytest.approx(min(2 * other.cost for other in others), rel=1e-6)
-    assert found[:2] == pytest.approx((5, 1), abs=0.15)
-    assert found[2:] == pytest.approx((600, 500), rel=0.1)
-    curved, straight = correlate(x, y, logistic=True, draws=50), correlate(x, y, draws=50)
-    assert curved.plcc.value == pytest.approx(pearsonr(logistic4(x, *found), y).statistic, abs=1e-9)
-    assert curved.plcc.value > straight.plcc.value + 0.01
-    assert curved.srcc.value == straight.srcc.value
-    assert curved.logistic
-
-
-def test_the_logistic_does_not_depend_on_the_unit():
-    random = np.random.default_rng(5)
-    x = random.normal(size=40)
-    y = np.tanh(x) + random.normal(scale=0.1, size=40)
-    one, other = (correlate(scale * x + shift, y, logistic=True, draws=0) for scale, shift in ((1, 0), (1e4, -3e5)))
-    assert one.plcc.value == pytest.approx(other.plcc.value, abs=1e-9)
-
-
 def test_every_coefficient_has_its_own_interval():
     """Where people follow the metric in order but not in a line, rank correlations are 1 in every resample."""
     x = np.linspace(0, 3, 30)
@@ -112,12 +76,6 @@ def test_every_coefficient_has_its_own_interval():
     assert made.srcc.ci == pytest.approx((1, 1))
     assert made.krcc.ci == pytest.approx((1, 1))
     assert 0.4 < made.plcc.ci[0] < made.plcc.value < made.plcc.ci[1] < 0.95
-
-
-def test_a_logistic_that_cannot_be_fitted_is_a_reason():
-    made = correlate(np.arange(7.0), np.arange(7.0) ** 2, logistic=True)
-    assert (made.plcc.value, made.plcc.reason) == (None, "logistic_needs_8")
-    assert made.srcc.value == pytest.approx(1)
 
 
 def test_clusters_are_resampled_whole():

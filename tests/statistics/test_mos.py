@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evalkit.errors import InputError
-from evalkit.statistics.mos import mean_scores, remove_bias, standardise
+from evalkit.errors import InputError, UsageError
+from evalkit.statistics.mos import half_widths, mean_scores, remove_bias, standardise
 from evalkit.statistics.opinion_table import from_matrix, opinion_table
 
 NAN = np.nan
@@ -30,12 +30,20 @@ FIRST_ITEM = [5, 5, 5, 4, 2, 5, 3, *[5] * 19]
 
 def test_published_first_item() -> None:
     table = from_matrix([FIRST_ITEM])
-    t, normal = mean_scores(table), mean_scores(table, interval="normal")
-    assert t.score[0] == pytest.approx(4.76923077, abs=1e-8)
-    assert t.high[0] - t.score[0] == pytest.approx(0.28692177, abs=1e-8)
-    # The published half-width was made with 1.95996, evalkit's with the quantile itself, 1.959963985.
-    assert 1.95996 * normal.error[0] == pytest.approx(0.27304912, abs=1e-8)
-    assert normal.high[0] - normal.score[0] == pytest.approx(0.27304912 * 1.959963985 / 1.95996, abs=1e-8)
+    found = mean_scores(table)
+    assert found.score[0] == pytest.approx(4.76923077, abs=1e-8)
+    assert found.high[0] - found.score[0] == pytest.approx(0.28692177, abs=1e-8)
+    # The published half-width is that of a normal distribution.
+    assert 1.95996 * found.error[0] == pytest.approx(0.27304912, abs=1e-8)
+
+
+def test_half_widths_follow_the_level() -> None:
+    # Tables: t(0.975, 2) = 4.303, t(0.95, 2) = 2.920
+    one, two = np.array([1.0]), np.array([3.0])
+    assert half_widths(one, two, 0.95) == pytest.approx(4.303, abs=5e-4)
+    assert half_widths(one, two, 0.90) == pytest.approx(2.920, abs=5e-4)
+    with pytest.raises(UsageError, match="between 0 and 1"):
+        half_widths(one, two, 95)
 
 
 @pytest.mark.parametrize("raters", [3, 8])
@@ -44,13 +52,10 @@ def test_the_t_interval_covers_and_the_normal_one_is_too_narrow(raters) -> None:
     rng = np.random.default_rng(5)
     truth = rng.uniform(1, 5, 8000)
     table = from_matrix(truth[:, None] + rng.normal(0, 0.8, (8000, raters)))
-    share = {
-        kind: np.mean((found.low <= truth) & (truth <= found.high))
-        for kind in ("t", "normal")
-        for found in [mean_scores(table, interval=kind)]
-    }
-    assert share["t"] == pytest.approx(0.95, abs=0.01)
-    assert share["normal"] == pytest.approx({3: 0.811, 8: 0.909}[raters], abs=0.012)
+    found = mean_scores(table)
+    assert np.mean((found.low <= truth) & (truth <= found.high)) == pytest.approx(0.95, abs=0.01)
+    normal = np.abs(found.score - truth) <= 1.96 * found.error
+    assert np.mean(normal) == pytest.approx({3: 0.811, 8: 0.909}[raters], abs=0.012)
 
 
 def test_the_order_of_rows_changes_no_bit(sample) -> None:

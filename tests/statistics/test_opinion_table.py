@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from evalkit.errors import InputError, UsageError
-from evalkit.statistics.opinion_table import from_matrix, half_widths, opinion_table, require_connected
+from evalkit.statistics.opinion_table import from_matrix, opinion_table, require_connected
 
 
 def test_rows_are_sorted_and_missing_scores_dropped() -> None:
@@ -74,15 +74,3 @@ def test_parts_without_a_common_item_are_named() -> None:
 def test_no_ratings_are_an_error_where_something_must_be_said() -> None:
     with pytest.raises(InputError, match="no ratings"):
         require_connected(opinion_table([], [], [], raters=2, items=2), "this test")
-
-
-def test_intervals_know_two_kinds_and_levels() -> None:
-    # Tables: t(0.975, 2) = 4.303, t(0.95, 2) = 2.920, normal 1.960
-    one, two = np.array([1.0]), np.array([3.0])
-    assert half_widths(one, two, 0.95, "t") == pytest.approx(4.303, abs=5e-4)
-    assert half_widths(one, two, 0.90, "t") == pytest.approx(2.920, abs=5e-4)
-    assert half_widths(one, two, 0.95, "normal") == pytest.approx(1.960, abs=5e-4)
-    with pytest.raises(UsageError, match="Unknown interval 'z'"):
-        half_widths(one, two, 0.95, "z")
-    with pytest.raises(UsageError, match="between 0 and 1"):
-        half_widths(one, two, 95, "t")

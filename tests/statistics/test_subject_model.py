@@ -8,7 +8,7 @@ from scipy import optimize
 
 from evalkit.errors import InputError, UsageError
 from evalkit.statistics.opinion_table import from_matrix, opinion_table
-from evalkit.statistics.subject_model import likely_scores, projected_scores
+from evalkit.statistics.subject_model import projected_scores
 
 NAN = np.nan
 
@@ -31,8 +31,7 @@ def test_the_interval_is_normal(sample) -> None:
     assert found.floored == ()
 
 
-@pytest.mark.parametrize("estimate", [projected_scores, likely_scores])
-def test_against_an_independent_fit_of_the_likelihood(estimate) -> None:
+def test_against_an_independent_fit_of_the_likelihood() -> None:
     # Nothing of evalkit in the likelihood: all 30 + 20 + 20 parameters by BFGS with numerical slopes.
     scores, *_ = simulated(items=30, raters=20, seed=3, missing=0.1, steadiest=0.9)
     there = ~np.isnan(scores)
@@ -45,29 +44,15 @@ def test_against_an_independent_fit_of_the_likelihood(estimate) -> None:
 
     start = np.concatenate([np.nanmean(scores, axis=1), np.zeros(20), np.zeros(20)])
     fit = optimize.minimize(loss, start, method="BFGS", options={"gtol": 1e-6, "maxiter": 2000})
-    found = estimate(from_matrix(scores), min_items=1)
+    found = projected_scores(from_matrix(scores), min_items=1)
     np.testing.assert_allclose(found.score, fit.x[:30], atol=2e-5)
     np.testing.assert_allclose(found.bias, fit.x[30:50], atol=2e-5)
     np.testing.assert_allclose(found.inconsistency, np.exp(fit.x[50:]), atol=2e-5)
-    assert found.log_likelihood == pytest.approx(-fit.fun, abs=1e-6)
 
 
-def test_both_ways_reach_the_same_maximum(sample) -> None:
-    one, other = (estimate(from_matrix(sample)) for estimate in (projected_scores, likely_scores))
-    np.testing.assert_allclose(one.score, other.score, atol=1e-6)
-    np.testing.assert_allclose(one.bias, other.bias, atol=1e-6)
-    np.testing.assert_allclose(one.inconsistency, other.inconsistency, atol=1e-6)
-    assert one.log_likelihood == pytest.approx(other.log_likelihood, abs=1e-6)
-
-
-def restricted_scores(table):
-    return projected_scores(table, restricted=True)
-
-
-@pytest.mark.parametrize("estimate", [projected_scores, likely_scores, restricted_scores])
-def test_the_truth_comes_back(estimate) -> None:
+def test_the_truth_comes_back() -> None:
     scores, truth, bias, noise = simulated(raters=24, missing=0.3)
-    found = estimate(from_matrix(scores))
+    found = projected_scores(from_matrix(scores))
     assert root_mean_square(found.score - truth) < 0.95 * root_mean_square(np.nanmean(scores, axis=1) - truth)
     assert found.floored == ()
     np.testing.assert_allclose(found.bias, bias, atol=4 * noise.max() / np.sqrt(140))
@@ -76,40 +61,22 @@ def test_the_truth_comes_back(estimate) -> None:
     assert found.bias.mean() == pytest.approx(0, abs=1e-12)
 
 
-def test_with_few_raters_the_restricted_way_is_near_the_best_possible() -> None:
-    # The best possible: means of the ratings without the true biases, weighted by the true inconsistencies. The
-    # published way runs off to single raters in some of these eight panels of eight, and is worse than the plain means.
-    errors = []
-    for seed in range(8):
-        scores, truth, bias, noise = simulated(items=100, raters=8, seed=seed)
-        best = (scores - bias) @ noise**-2 / (noise**-2).sum()
-        estimates = [restricted_scores(from_matrix(scores)).score, scores.mean(axis=1), best]
-        estimates.append(projected_scores(from_matrix(scores)).score)
-        errors.append([root_mean_square(estimate - truth) for estimate in estimates])
-    restricted, plain, best, published = np.mean(errors, axis=0)
-    assert restricted < 1.06 * best
-    assert restricted < 0.92 * plain
-    assert published > plain
-
-
 def root_mean_square(numbers) -> float:
     return float(np.sqrt(np.mean(numbers**2)))
 
 
-@pytest.mark.parametrize("spread", ["rater", "item"])
-def test_the_intervals_cover(spread) -> None:
+def test_the_intervals_cover() -> None:
     # The scores fit the raters a little too well, so a little is missing to 95 %.
     scores, truth, *_ = simulated(items=3000, raters=24, seed=8)
-    found = projected_scores(from_matrix(scores), spread=spread)
+    found = projected_scores(from_matrix(scores))
     assert 0.92 < np.mean((found.low <= truth) & (truth <= found.high)) < 0.96
 
 
-@pytest.mark.parametrize("estimate", [projected_scores, likely_scores])
-def test_a_score_that_follows_one_rater_is_told(estimate) -> None:
+def test_a_score_that_follows_one_rater_is_reported() -> None:
     # The trap of the method: one rater is much steadier than the other eleven, and the likelihood runs off to that
     # rater's own ratings. The floor stops it, and `floored` says whose ratings the scores now are.
     scores, *_ = simulated(missing=0.3, steadiest=0.3)
-    found = estimate(from_matrix(scores))
+    found = projected_scores(from_matrix(scores))
     assert found.floored == (0,)
     assert np.nanmean(np.abs(found.score + found.bias[0] - scores[:, 0])) < 0.1
 
@@ -132,7 +99,6 @@ def test_a_shadow_of_the_others_does_not_decide_everything() -> None:
     table = from_matrix(scores)
     found = projected_scores(table, least_inconsistency=0.5)
     assert found.floored == (0,)
-    assert likely_scores(table, least_inconsistency=0.5).floored == (0,)
     free = projected_scores(table, least_inconsistency=1e-6)
     assert np.ptp(free.score - scores[:, 0]) < 1e-6  # nothing but rater 0's ratings, shifted
     assert np.ptp(found.score - scores[:, 0]) > 0.1
@@ -142,43 +108,27 @@ def test_missing_raters_and_items_stay_missing() -> None:
     scores, *_ = simulated(items=30, raters=4)
     table = from_matrix(scores)
     wider = opinion_table(table.rater, table.item, table.value, raters=5, items=31)
-    for estimate in (projected_scores, likely_scores):
-        found, plain = estimate(wider), estimate(table)
-        assert np.isnan(found.score[30])
-        assert np.isnan(found.bias[4])
-        assert np.isnan(found.inconsistency[4])
-        np.testing.assert_allclose(found.score[:30], plain.score, atol=1e-7)
-        np.testing.assert_allclose(found.error[:30], plain.error, atol=1e-7)
+    found, plain = projected_scores(wider), projected_scores(table)
+    assert np.isnan(found.score[30])
+    assert np.isnan(found.bias[4])
+    assert np.isnan(found.inconsistency[4])
+    np.testing.assert_allclose(found.score[:30], plain.score, atol=1e-7)
+    np.testing.assert_allclose(found.error[:30], plain.error, atol=1e-7)
 
 
 def test_one_rating_is_no_certainty() -> None:
     scores, *_ = simulated(items=30, raters=4)
     scores[0, 1:] = NAN
-    for spread in ("item", "rater"):
-        found = projected_scores(from_matrix(scores), spread=spread)
-        assert np.isfinite(found.score[0])
-        assert np.isnan([found.error[0], found.low[0], found.high[0]]).all()
+    found = projected_scores(from_matrix(scores))
+    assert np.isfinite(found.score[0])
+    assert np.isnan([found.error[0], found.low[0], found.high[0]]).all()
 
 
 def test_the_order_of_rows_changes_no_bit(sample) -> None:
     table = from_matrix(sample)
     order = np.random.default_rng(1).permutation(len(table))
     shuffled = opinion_table(table.rater[order], table.item[order], table.value[order])
-    for estimate in (projected_scores, likely_scores):
-        assert estimate(table).score.tobytes() == estimate(shuffled).score.tobytes()
-
-
-def test_ambiguous_contents_are_seen() -> None:
-    rng = np.random.default_rng(2)
-    content = np.arange(240) % 3
-    noise = np.array([0.0, 0.6, 1.2])[content]
-    scores = rng.uniform(1, 5, 240)[:, None] + rng.normal(size=(240, 15)) * np.sqrt(0.5**2 + noise**2)[:, None]
-    found = likely_scores(from_matrix(scores), content=content)
-    np.testing.assert_allclose(found.ambiguity, [0, 0.6, 1.2], atol=0.06)
-    np.testing.assert_allclose(np.mean(found.inconsistency**2), 0.25, atol=0.03)
-    clear, vague = found.error[content == 0].mean(), found.error[content == 2].mean()
-    assert vague / clear == pytest.approx(1.3 / 0.5, rel=0.1)
-    assert likely_scores(from_matrix(scores)).ambiguity.size == 0
+    assert projected_scores(table).score.tobytes() == projected_scores(shuffled).score.tobytes()
 
 
 def test_raters_with_few_ratings_are_named() -> None:
@@ -192,16 +142,11 @@ def test_parts_without_a_common_item_are_refused() -> None:
     scores = np.full((20, 4), NAN)
     scores[:10, :2] = 3.0
     scores[10:, 2:] = 4.0
-    for estimate in (projected_scores, likely_scores):
-        with pytest.raises(InputError, match="without a common item"):
-            estimate(from_matrix(scores))
+    with pytest.raises(InputError, match="without a common item"):
+        projected_scores(from_matrix(scores))
 
 
-def test_wrong_words_are_refused() -> None:
+def test_the_smallest_inconsistency_must_be_positive() -> None:
     table = from_matrix(simulated(items=20)[0])
-    with pytest.raises(UsageError, match="Unknown spread 'both'"):
-        projected_scores(table, spread="both")
-    with pytest.raises(UsageError, match="contents"):
-        likely_scores(table, content=[0, 1])
     with pytest.raises(UsageError, match="above 0"):
         projected_scores(table, least_inconsistency=0)
