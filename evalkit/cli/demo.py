@@ -62,7 +62,7 @@ def demo(
     Two more submissions are broken: one is scored as far as it goes, one is refused. The raters are simulated; some of
     them are bad. Ends with leaderboard.html, beside compare.html and ratings.html. Needs no network connection.
     """
-    from evalkit.cli.leaderboard import print_standings
+    from evalkit.cli.leaderboard import print_leaderboard
     from evalkit.leaderboard.serialise import as_dict
     from evalkit.reference_models.demo_challenge import DemoChallenge
     from evalkit.scoring.engines.local import default_workers
@@ -75,10 +75,10 @@ def demo(
     if as_json:
         pages = {"page": str(published.page), "comparison": str(output / PAGE), "ratings": str(published.ratings_page)}
         document = {**comparison.to_json(), "folder": str(output), "board": str(published.board), **pages}
-        more = {"standings": as_dict(published.standings), "seconds": took, "failures": run.failures}
+        more = {"leaderboard": as_dict(published.leaderboard), "seconds": took, "failures": run.failures}
         click.echo(json.dumps({**document, **more}, indent=1))
     else:
-        print_standings(published.standings)
+        print_leaderboard(published.leaderboard)
         say(f"Side by side: {output / PAGE}   Ratings: {published.ratings_page}   Board: {published.board}")
         say(f"Page: {published.page}   (made in {took:.0f} s)")
     if open_page:

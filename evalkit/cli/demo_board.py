@@ -24,7 +24,7 @@ SCREENED = ("speeders", "straight-liners")
 class Published:
     """What came out: the leaderboard and the files."""
 
-    standings: Leaderboard
+    leaderboard: Leaderboard
     board: Path
     page: Path
     ratings_page: Path
@@ -64,11 +64,11 @@ def publish(
         snapshot = board.snapshot()
     page, ratings_page = show.folder / "leaderboard.html", show.folder / "ratings.html"
     write_page(render_ratings_report(snapshot, compute_rating_report(snapshot)), ratings_page)
-    standings = compute_leaderboard(snapshot)
-    write_page(render_leaderboard(snapshot, standings), page)
+    leaderboard = compute_leaderboard(snapshot)
+    write_page(render_leaderboard(snapshot, leaderboard), page)
     for name in TABLES:
-        write_table(name, snapshot, standings, page)
-    return Published(standings, place, page, ratings_page)
+        write_table(name, snapshot, leaderboard, page)
+    return Published(leaderboard, place, page, ratings_page)
 
 
 def _opened(place: Path, challenge: Challenge, show: DemoChallenge, testset: TestSet) -> Board:

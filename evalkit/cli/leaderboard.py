@@ -59,20 +59,20 @@ def leaderboard(
 
     with Board.open(board) as opened:
         snapshot = opened.snapshot(moment(as_of))
-    standings = compute_leaderboard(snapshot, draws=draws, seed=seed)
-    write_page(render_leaderboard(snapshot, standings), output)
-    others = [write_table(name, snapshot, standings, output) for name in dict.fromkeys(also)]
+    leaderboard = compute_leaderboard(snapshot, draws=draws, seed=seed)
+    write_page(render_leaderboard(snapshot, leaderboard), output)
+    others = [write_table(name, snapshot, leaderboard, output) for name in dict.fromkeys(also)]
     if as_json:
-        document = json.loads(leaderboard_json(snapshot, standings))
+        document = json.loads(leaderboard_json(snapshot, leaderboard))
         click.echo(json.dumps({**document, "page": str(output)}, indent=1))
         return
-    print_standings(standings)
+    print_leaderboard(leaderboard)
     say(f"Page: {output}   (log entry {snapshot.number}, seal {snapshot.digest[:12]})")
     for path in others:
         say(f"Table: {path}")
 
 
-def write_table(name: str, snapshot: Snapshot, standings: Leaderboard, page: Path) -> Path:
+def write_table(name: str, snapshot: Snapshot, leaderboard: Leaderboard, page: Path) -> Path:
     """Write one of `TABLES` beside the page; return where."""
     from evalkit.files import write_text
     from evalkit.reports.leaderboard import tables
@@ -84,11 +84,11 @@ def write_table(name: str, snapshot: Snapshot, standings: Leaderboard, page: Pat
         "markdown": tables.leaderboard_markdown,
     }
     path = page.with_suffix(TABLES[name])
-    write_text(path, makers[name](snapshot, standings))
+    write_text(path, makers[name](snapshot, leaderboard))
     return path
 
 
-def print_standings(standings: Leaderboard) -> None:
+def print_leaderboard(leaderboard: Leaderboard) -> None:
     """Print the ranks with their intervals, and who is not ranked and why."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
@@ -103,7 +103,7 @@ def print_standings(standings: Leaderboard) -> None:
     table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
     for title in ("rank", "interval", "team", "run", "score"):
         table.add_column(title, justify="left" if title in {"team", "run"} else "right", overflow="fold")
-    for row in standings.rows:
+    for row in leaderboard.rows:
         if row.rank is not None:
             low, high = row.interval or (row.rank, row.rank)
             interval = "" if row.interval is None else str(low) if low == high else f"{low} to {high}"
@@ -111,13 +111,13 @@ def print_standings(standings: Leaderboard) -> None:
             table.add_row(*(escape(escape_for_display(cell)) for cell in cells))
     if table.rows:
         console.print(table)
-    lines = [standings.problem or "", standings.provisional.sentence if standings.provisional else ""]
-    lines += [standings.no_uncertainty or "" if standings.uncertainty is None else ""]
-    for row in standings.rows:
+    lines = [leaderboard.problem or "", leaderboard.provisional.sentence if leaderboard.provisional else ""]
+    lines += [leaderboard.no_uncertainty or "" if leaderboard.uncertainty is None else ""]
+    for row in leaderboard.rows:
         if row.rank is None and row.primary:
             first, more = row.reasons[0].sentence if row.reasons else "", len(row.reasons) - 1
             lines.append(f"not ranked: {row.team}: {first}{f' And {more} more reasons.' if more > 0 else ''}")
-    lines += tie_lines(standings)
+    lines += tie_lines(leaderboard)
     for line in lines:
         if line:
             console.print(escape(escape_for_display(line, 500)), soft_wrap=True)

@@ -1,7 +1,7 @@
 """The leaderboard as one HTML file; see `evalkit.reports.page` for what holds of every page.
 
-It is made from a snapshot of the board and its standings alone. The first reader is a participant who lost by a little:
-every number is shown with its uncertainty, every gap with its reason, every rule with who declared it.
+It is made from a snapshot of the board and its leaderboard alone. The first reader is a participant who lost by a
+little: every number is shown with its uncertainty, every gap with its reason, every rule with who declared it.
 """
 
 from __future__ import annotations
@@ -44,28 +44,28 @@ ERRORS_SHOWN = 10  # findings of one rule of one run
 SHARED_SHOWN = 20  # pairs of runs
 
 
-def render_leaderboard(snapshot: Snapshot, standings: Leaderboard) -> str:
-    """Return the page; the same snapshot and standings give the same text.
+def render_leaderboard(snapshot: Snapshot, leaderboard: Leaderboard) -> str:
+    """Return the page; the same snapshot and leaderboard give the same text.
 
     Args:
         snapshot: the board at one moment.
-        standings: what the board's data say then.
+        leaderboard: what the board's data say then.
     """
-    board = make_board(snapshot, standings)
-    names = Pseudonyms(snapshot, standings)
+    board = make_board(snapshot, leaderboard)
+    names = Pseudonyms(snapshot, leaderboard)
     samples, pictured = strip_samples(snapshot, board)
     images, strips = _strips(snapshot, samples, pictured)
-    scatters = [make_scatter(points, board.looks) for points in standings.points]
+    scatters = [make_scatter(points, board.looks) for points in leaderboard.points]
     moment = snapshot.as_of or snapshot.at
     return render_page(
         "leaderboard.html",
         styles=["style.css", "leaderboard.css"],
         scripts=["page.js", "leaderboard.js"],
         snapshot=snapshot,
-        standings=standings,
+        leaderboard=leaderboard,
         challenge=snapshot.challenge,
         board=board,
-        known={column.id: column for column in standings.columns},
+        known={column.id: column for column in leaderboard.columns},
         no_cell=NO_CELL,
         title_of=column_title,
         better_of=better,
@@ -73,37 +73,37 @@ def render_leaderboard(snapshot: Snapshot, standings: Leaderboard) -> str:
         percent=percent,
         moment=(utc(moment), aoe(moment)),
         backbones=sorted({run.card.backbones for run in snapshot.runs}),
-        summary=summary(snapshot, standings),
-        tie_lines=tie_lines(standings),
-        uncertainties=_uncertainties(standings),
-        teams=team_sections(snapshot, standings, board),
+        summary=summary(snapshot, leaderboard),
+        tie_lines=tie_lines(leaderboard),
+        uncertainties=_uncertainties(leaderboard),
+        teams=team_sections(snapshot, leaderboard, board),
         legend=[(label, look, mark_path(look), board.teams.get(label, label)) for label, look in board.looks.items()],
         others=(LOOKS, mark_path(LOOKS)),
         beyond=any(cloud.look == LOOKS for one in scatters for cloud in one.clouds),
         scatters=_by_metric(board, scatters),
-        boxes=box_sections(standings, board),
+        boxes=box_sections(leaderboard, board),
         box_width=BOX_WIDTH,
-        groups=group_sections(standings, board),
-        weight_bars=weight_bars(standings.sensitivity) if standings.sensitivity else [],
-        wins=_wins(standings, board),
-        left_out=leave_out_rows(standings.sensitivity, standings) if standings.sensitivity else ([], []),
+        groups=group_sections(leaderboard, board),
+        weight_bars=weight_bars(leaderboard.sensitivity) if leaderboard.sensitivity else [],
+        wins=_wins(leaderboard, board),
+        left_out=leave_out_rows(leaderboard.sensitivity, leaderboard) if leaderboard.sensitivity else ([], []),
         samples=samples,
         pictured=pictured,
         images=images,
         strips=strips,
         strip_height=STRIP_HEIGHT,
         invalid=invalid_runs(snapshot, board),
-        thin=thin_cells(snapshot.challenge, standings),
+        thin=thin_cells(snapshot.challenge, leaderboard),
         errors_shown=ERRORS_SHOWN,
         shared_shown=SHARED_SHOWN,
         rules=rules_in_words(snapshot.challenge),
         rule_rows=rule_rows(snapshot.challenge),
         own_default=OWN_DEFAULT,
         weight_source=weight_source,
-        people=names.ratings(standings.ratings) if standings.ratings else None,
+        people=names.ratings(leaderboard.ratings) if leaderboard.ratings else None,
         reason_titles=REASON_TITLES,
         estimators=ESTIMATORS,
-        strengths=sorted(standings.strengths, key=lambda one: (one.dimension, -one.log_strength, one.team)),
+        strengths=sorted(leaderboard.strengths, key=lambda one: (one.dimension, -one.log_strength, one.team)),
         features=features_used(snapshot),
         machines=[(run, machine_of(run.card)) for run in snapshot.runs],
         decisions=decision_lines(snapshot, names),
@@ -113,13 +113,13 @@ def render_leaderboard(snapshot: Snapshot, standings: Leaderboard) -> str:
     )
 
 
-def write_leaderboard_page(snapshot: Snapshot, standings: Leaderboard, path: Path) -> None:
+def write_leaderboard_page(snapshot: Snapshot, leaderboard: Leaderboard, path: Path) -> None:
     """Write the page to ``path`` in one step.
 
     Raises:
         StorageError: when the folder is missing, read-only or full.
     """
-    write_page(render_leaderboard(snapshot, standings), path)
+    write_page(render_leaderboard(snapshot, leaderboard), path)
 
 
 def _strips(
@@ -133,10 +133,12 @@ def _strips(
     return make_strips(given)
 
 
-def _uncertainties(standings: Leaderboard) -> list[tuple[str, list[str]]]:
+def _uncertainties(leaderboard: Leaderboard) -> list[tuple[str, list[str]]]:
     """Return how the uncertainty of the order was found, per phase, the final one first."""
     titles = {"ranking": "", "shortlist": "Objective phase", "final": "Final phase"}
-    return [(titles[phase.name], words) for phase in reversed(standings.phases) if (words := uncertainty_words(phase))]
+    return [
+        (titles[phase.name], words) for phase in reversed(leaderboard.phases) if (words := uncertainty_words(phase))
+    ]
 
 
 def _by_metric(board: Board, scatters: Sequence[Any]) -> list[tuple[str, list[Any]]]:
@@ -148,10 +150,10 @@ def _by_metric(board: Board, scatters: Sequence[Any]) -> list[tuple[str, list[An
     return list(metrics.items())
 
 
-def _wins(standings: Leaderboard, board: Board) -> list[tuple[str, float]]:
+def _wins(leaderboard: Leaderboard, board: Board) -> list[tuple[str, float]]:
     """Return the share of random weights that put each team first, for those that ever are, the largest first."""
-    if standings.sensitivity is None:
+    if leaderboard.sensitivity is None:
         return []
-    random = standings.sensitivity.random
+    random = leaderboard.sensitivity.random
     wins = {team: float(share) for team, share in zip(random.teams, random.wins, strict=True) if share > 0}
     return sorted(((team, wins[team]) for team in team_order(board, list(wins))), key=lambda one: -one[1])

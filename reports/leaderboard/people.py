@@ -14,9 +14,9 @@ LOG_SHOWN = 20
 class Pseudonyms:
     """Raters by number, in the order in which they first appear on the board; members of teams by no name at all."""
 
-    def __init__(self, snapshot: Snapshot, standings: Leaderboard) -> None:
+    def __init__(self, snapshot: Snapshot, leaderboard: Leaderboard) -> None:
         seen = [one.rating.rater for one in snapshot.ratings] + [one.comparison.rater for one in snapshot.pairs]
-        seen += [one.rater for one in standings.ratings.raters] if standings.ratings else []
+        seen += [one.rater for one in leaderboard.ratings.raters] if leaderboard.ratings else []
         seen += sorted(snapshot.raters)
         seen += [one.subject for one in snapshot.decisions if one.target == "rater"]
         self._names = {rater: f"rater {at}" for at, rater in enumerate(dict.fromkeys(seen), start=1)}

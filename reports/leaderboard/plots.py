@@ -13,7 +13,7 @@ from evalkit.leaderboard.model import Distribution, Points
 from evalkit.reports.tables import format_value
 
 LOOKS = 8  # colours that can be told apart; with as many shapes
-LANES = 4  # brackets beside each other
+BRACKETS = 4  # brackets beside each other
 TILES = 40  # steps of a heat strip
 SHADES = 5
 POINTS_DRAWN = 400  # of one scatter
@@ -112,12 +112,13 @@ def heat_tiles(probability: Sequence[float]) -> tuple[Tile, ...]:
     return tuple(tiles)
 
 
-def assign_bracket_lanes(
+def place_brackets(
     groups: Sequence[Sequence[str]], order: Sequence[str]
 ) -> tuple[dict[str, tuple[str, ...]], int, int]:
-    """Return the brackets that join teams: team -> a mark per lane, the number of lanes, and the groups left out.
+    """Return the brackets that join teams: team -> a mark per column of brackets, how many columns, and how many groups
+    are left out.
 
-    A mark is ``top``, ``mid``, ``end`` or an empty text. Groups that overlap stand in different lanes.
+    A mark is ``top``, ``mid``, ``end`` or an empty text. Groups that overlap are in different columns.
 
     Args:
         groups: teams that stand beside each other in ``order``.
@@ -129,17 +130,21 @@ def assign_bracket_lanes(
     ends: list[int] = []
     laid: list[tuple[int, int, int]] = []
     for first, last in spans:
-        free = next((lane for lane, end in enumerate(ends) if end < first), len(ends))
+        free = next((column for column, end in enumerate(ends) if end < first), len(ends))
         if free == len(ends):
             ends.append(last)
         ends[free] = last
         laid.append((free, first, last))
-    lanes = min(len(ends), LANES)
-    marks = {team: [""] * lanes for team in order}
-    for lane, first, last in laid:
-        for step in range(first, last + 1) if lane < lanes else ():
-            marks[order[step]][lane] = "top" if step == first else "end" if step == last else "mid"
-    return {team: tuple(found) for team, found in marks.items()}, lanes, sum(lane >= lanes for lane, _, _ in laid)
+    columns = min(len(ends), BRACKETS)
+    marks = {team: [""] * columns for team in order}
+    for column, first, last in laid:
+        for step in range(first, last + 1) if column < columns else ():
+            marks[order[step]][column] = "top" if step == first else "end" if step == last else "mid"
+    return (
+        {team: tuple(found) for team, found in marks.items()},
+        columns,
+        sum(column >= columns for column, _, _ in laid),
+    )
 
 
 def make_scatter(points: Points, looks: Mapping[str, int]) -> Scatter:

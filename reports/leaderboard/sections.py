@@ -71,13 +71,13 @@ class TeamSection:
     worst: tuple[tuple[str, str | None, list[tuple[str, float]]], ...]
 
 
-def team_sections(snapshot: Snapshot, standings: Leaderboard, board: Board) -> list[TeamSection]:
+def team_sections(snapshot: Snapshot, leaderboard: Leaderboard, board: Board) -> list[TeamSection]:
     """Return a section per team, by rank."""
     runs: dict[str, list[Run]] = {}
     for run in snapshot.runs:
         runs.setdefault(run.team, []).append(run)
     rows: dict[str, list[Row]] = {}
-    for row in standings.rows:
+    for row in leaderboard.rows:
         rows.setdefault(row.team, []).append(row)
     sections = []
     for team in team_order(board, list(board.anchors)):
@@ -91,27 +91,27 @@ def team_sections(snapshot: Snapshot, standings: Leaderboard, board: Board) -> l
                 team,
                 board.anchors[team],
                 tuple(own),
-                score_made(standings, first) if first and first.rank is not None else None,
+                score_made(leaderboard, first) if first and first.rank is not None else None,
                 tuple(likely),
                 rest if rest >= 0.0005 else 0.0,
                 tuple(found for run in mine if (found := _findings(run))[1]),
                 tuple((run.name, kinds) for run in mine if (kinds := _events(run.card))),
-                tuple(_worst(mine[0].card, standings.columns) if mine and mine[0].primary else ()),
+                tuple(_worst(mine[0].card, leaderboard.columns) if mine and mine[0].primary else ()),
             )
         )
     return sections
 
 
-def score_made(standings: Leaderboard, row: Row) -> ScoreBreakdown | None:
+def score_made(leaderboard: Leaderboard, row: Row) -> ScoreBreakdown | None:
     """Return what each column gave to the score of ``row``; ``None`` when no column did."""
-    phase = standings.deciding_phase(row)
+    phase = leaderboard.deciding_phase(row)
     score = row.shortlist_score if phase is not None and phase.name == "shortlist" else row.score
     if phase is None or score is None:
         return None
     weights = dict(zip((column.id for column in phase.plan.columns), map(float, phase.plan.weights), strict=True))
     lines = tuple(
         (column, cell, weights[column.id], weights[column.id] * cell.points)
-        for column in standings.columns
+        for column in leaderboard.columns
         if column.id in weights and (cell := row.cells.get(column.id, NO_CELL)).points is not None
     )
     if not lines:
@@ -178,12 +178,12 @@ def invalid_runs(snapshot: Snapshot, board: Board) -> list[InvalidRun]:
     return sorted(found, key=lambda one: (place.get(one.team, len(place)), natural_key(one.run)))
 
 
-def thin_cells(challenge: Challenge, standings: Leaderboard) -> list[tuple[Row, Column, Cell]]:
+def thin_cells(challenge: Challenge, leaderboard: Leaderboard) -> list[tuple[Row, Column, Cell]]:
     """Return the values that rest on fewer samples than the challenge asks for."""
     return [
         (row, column, cell)
-        for row in standings.rows
-        for column in standings.columns
+        for row in leaderboard.rows
+        for column in leaderboard.columns
         if column.ranks
         and column.group != "subjective"
         and (cell := row.cells.get(column.id, NO_CELL)).coverage < challenge.coverage
@@ -191,23 +191,23 @@ def thin_cells(challenge: Challenge, standings: Leaderboard) -> list[tuple[Row, 
     ]
 
 
-def box_sections(standings: Leaderboard, board: Board) -> list[tuple[Column, tuple[Tick, ...], tuple[Box, ...]]]:
+def box_sections(leaderboard: Leaderboard, board: Board) -> list[tuple[Column, tuple[Tick, ...], tuple[Box, ...]]]:
     """Return per column the axis and a box per team, in the order of the table."""
     found = []
     for column in board.columns:
-        given = {one.team: one for one in standings.distributions if one.column == column.id}
+        given = {one.team: one for one in leaderboard.distributions if one.column == column.id}
         if any(one.values for one in given.values()):
             found.append((column, *make_boxes([given[team] for team in team_order(board, list(given))])))
     return found
 
 
-def group_sections(standings: Leaderboard, board: Board) -> list[tuple[str, list[dict[str, Any]]]]:
+def group_sections(leaderboard: Leaderboard, board: Board) -> list[tuple[str, list[dict[str, Any]]]]:
     """Return per group of the test set its columns: values of the group, and a row per team."""
     found = []
-    for group in dict.fromkeys(one.group for one in standings.breakdowns):
+    for group in dict.fromkeys(one.group for one in leaderboard.breakdowns):
         tables = []
         for column in board.columns:
-            here = {one.team: one for one in standings.breakdowns if (one.group, one.column) == (group, column.id)}
+            here = {one.team: one for one in leaderboard.breakdowns if (one.group, one.column) == (group, column.id)}
             values = sorted({value.value for one in here.values() for value in one.values}, key=natural_key)
             rows = []
             for team in team_order(board, list(here)):
@@ -233,11 +233,11 @@ def weight_bars(sensitivity: Sensitivity) -> list[tuple[Any, Bar]]:
 
 
 def leave_out_rows(
-    sensitivity: Sensitivity, standings: Leaderboard
+    sensitivity: Sensitivity, leaderboard: Leaderboard
 ) -> tuple[list[Row], list[tuple[Column, list[int | None]]]]:
     """Return the first teams, and per column that is left out their ranks then."""
-    ranked = [row for row in standings.rows if row.rank is not None][:TEAMS_LEFT_OUT]
-    known = {column.id: column for column in standings.columns}
+    ranked = [row for row in leaderboard.rows if row.rank is not None][:TEAMS_LEFT_OUT]
+    known = {column.id: column for column in leaderboard.columns}
     return ranked, [
         (known[name], [ranks.get(row.label) for row in ranked])
         for name, ranks in sensitivity.without.items()

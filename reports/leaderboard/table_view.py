@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from evalkit.board.model import Snapshot
 from evalkit.leaderboard.model import Leaderboard
 from evalkit.leaderboard.table import NO_CELL, Cell, Column, Row
-from evalkit.reports.leaderboard.plots import LOOKS, Bar, Tile, assign_bracket_lanes, heat_tiles, rank_bar
+from evalkit.reports.leaderboard.plots import LOOKS, Bar, Tile, heat_tiles, place_brackets, rank_bar
 from evalkit.reports.leaderboard.words import chances, listed, named
 from evalkit.reports.tables import BETTER
 
@@ -30,7 +30,7 @@ class Line:
         name: what a table or picture without a place for the run calls it.
         anchor: id of the team's section.
         part: `RANKED`, `UNRANKED` or `OTHER` (a run that doesn't compete).
-        brackets: a mark per lane of brackets.
+        brackets: a mark per column of brackets.
         tied: the teams that are statistically tied with it, in words.
         bar: the rank interval on the axis of all ranks.
         tiles: probability of every place.
@@ -59,7 +59,7 @@ class Board:
     Args:
         groups: (id, title, words, columns, share of the score) of each group that has columns.
         lines: all rows, those of the ranked teams first.
-        lanes: brackets beside each other.
+        bracket_columns: brackets beside each other.
         hidden_groups: tie groups that are not drawn.
         ranked: how many are ranked.
         last: the last place of any rank or interval: more than are ranked while a finalist waits for results.
@@ -71,7 +71,7 @@ class Board:
 
     groups: tuple[tuple[str, str, str, tuple[Column, ...], float], ...]
     lines: tuple[Line, ...]
-    lanes: int
+    bracket_columns: int
     hidden_groups: int
     ranked: int
     looks: Mapping[str, int] = field(default_factory=dict)
@@ -90,32 +90,32 @@ class Board:
         return [line for line in self.lines if line.part == which]
 
 
-def make_board(snapshot: Snapshot, standings: Leaderboard) -> Board:
+def make_board(snapshot: Snapshot, leaderboard: Leaderboard) -> Board:
     """Return the table."""
     groups = tuple(
         (name, title, words, members, sum(column.share for column in members))
         for name, title, words in GROUPS
-        if (members := tuple(column for column in standings.columns if column.group == name))
+        if (members := tuple(column for column in leaderboard.columns if column.group == name))
     )
     names = [team.name for team in snapshot.teams]
-    names += sorted({row.team for row in standings.rows} - set(names))
+    names += sorted({row.team for row in leaderboard.rows} - set(names))
     anchors = {name: f"team-{at}" for at, name in enumerate(names)}
-    order = [row.label for row in standings.rows if row.rank is not None]
-    marks, lanes, hidden = assign_bracket_lanes([group.labels for group in standings.tie_groups], order)
-    ends = [max(row.rank, *(row.interval or (0,))) for row in standings.rows if row.rank is not None]
+    order = [row.label for row in leaderboard.rows if row.rank is not None]
+    marks, bracket_columns, hidden = place_brackets([group.labels for group in leaderboard.tie_groups], order)
+    ends = [max(row.rank, *(row.interval or (0,))) for row in leaderboard.rows if row.rank is not None]
     last = max([len(order), *ends])
     columns = [column for *_, members, _ in groups for column in members]
     lines = []
-    for row in standings.rows:
+    for row in leaderboard.rows:
         ranked = row.rank is not None
         lines.append(
             Line(
                 row,
-                named(row, standings),
+                named(row, leaderboard),
                 anchors[row.team],
                 RANKED if ranked else UNRANKED if row.primary else OTHER,
-                marks[row.label] if ranked else ("",) * lanes,
-                listed(standings.tied_with(row.label)) if ranked else "",
+                marks[row.label] if ranked else ("",) * bracket_columns,
+                listed(leaderboard.tied_with(row.label)) if ranked else "",
                 rank_bar(row.interval, row.rank, last) if row.interval and row.rank is not None else None,
                 heat_tiles(row.probability),
                 chances(row),
@@ -124,20 +124,20 @@ def make_board(snapshot: Snapshot, standings: Leaderboard) -> Board:
             )
         )
     lines.sort(key=lambda line: line.part)
-    there = {row.team for row in standings.rows}
+    there = {row.team for row in leaderboard.rows}
     shown = list(
         dict.fromkeys([*order, *(line.name for line in lines), *(name for name in names if name not in there)])
     )
     return Board(
         groups,
         tuple(lines),
-        lanes,
+        bracket_columns,
         hidden,
         len(order),
         {label: at for at, label in enumerate(shown[:LOOKS])},
         anchors,
-        any(row.finalist is not None for row in standings.rows),
-        {row.label: row.team for row in standings.rows},
+        any(row.finalist is not None for row in leaderboard.rows),
+        {row.label: row.team for row in leaderboard.rows},
         last,
     )
 

@@ -1,4 +1,4 @@
-"""The leaderboard as CSV, JSON, LaTeX and Markdown; the same snapshot and standings give the same text.
+"""The leaderboard as CSV, JSON, LaTeX and Markdown; the same snapshot and leaderboard give the same text.
 
 Each form escapes foreign text by its own rules: no spreadsheet computes a name, no LaTeX command or Markdown link comes
 from one. JSON holds the names as they are. Raters are numbers in all of them (`evalkit.reports.leaderboard.people`).
@@ -55,7 +55,7 @@ _LATEX = {
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+.!|~<>&@:$^=-])")
 
 
-def leaderboard_csv(snapshot: Snapshot, standings: Leaderboard) -> str:
+def leaderboard_csv(snapshot: Snapshot, leaderboard: Leaderboard) -> str:
     """Return one line per run, best first: place, names, score, and per column value, interval, n, coverage, reason.
 
     Numbers have all their digits; an empty cell is a gap, with its reason beside it.
@@ -65,15 +65,15 @@ def leaderboard_csv(snapshot: Snapshot, standings: Leaderboard) -> str:
     writer = csv.writer(stream, lineterminator="\n")
     head = ["rank", "rank_low", "rank_high", "team", "run", "primary", "score", "finalist", "shortlist_rank"]
     head += ["shortlist_score", "tied_with", "phase", "reasons"]
-    writer.writerow([*head, *(csv_cell(column.id) + part for column in standings.columns for part in parts)])
-    for row in standings.rows:
+    writer.writerow([*head, *(csv_cell(column.id) + part for column in leaderboard.columns for part in parts)])
+    for row in leaderboard.rows:
         low, high = row.interval or (None, None)
-        tied = "; ".join(standings.tied_with(row.label)) if row.rank is not None else ""
+        tied = "; ".join(leaderboard.tied_with(row.label)) if row.rank is not None else ""
         reasons = " ".join(reason.sentence for reason in row.reasons)
         line = [row.rank, low, high, csv_cell(row.team), csv_cell(row.run), _yes(row.primary), _exact(row.score)]
         line += [_yes(row.finalist), row.shortlist_rank, _exact(row.shortlist_score), csv_cell(tied)]
-        line += [_phase(standings, row), csv_cell(reasons)]
-        for column in standings.columns:
+        line += [_phase(leaderboard, row), csv_cell(reasons)]
+        for column in leaderboard.columns:
             cell = row.cells.get(column.id, NO_CELL)
             ends = cell.ci or (None, None)
             line += [_exact(cell.value), *map(_exact, ends), cell.n, _exact(cell.coverage), csv_cell(cell.reason or "")]
@@ -81,11 +81,11 @@ def leaderboard_csv(snapshot: Snapshot, standings: Leaderboard) -> str:
     return stream.getvalue()
 
 
-def leaderboard_json(snapshot: Snapshot, standings: Leaderboard) -> str:
+def leaderboard_json(snapshot: Snapshot, leaderboard: Leaderboard) -> str:
     """Return everything that the page says as JSON (schema 1): finite numbers, gaps ``null``, names as they are."""
-    names = Pseudonyms(snapshot, standings)
-    if standings.ratings is not None:
-        standings = replace(standings, ratings=names.ratings(standings.ratings))
+    names = Pseudonyms(snapshot, leaderboard)
+    if leaderboard.ratings is not None:
+        leaderboard = replace(leaderboard, ratings=names.ratings(leaderboard.ratings))
     challenge = snapshot.challenge
     document: dict[str, Any] = {
         "schema": SCHEMA,
@@ -97,8 +97,8 @@ def leaderboard_json(snapshot: Snapshot, standings: Leaderboard) -> str:
             "digest": snapshot.digest,
         },
         "backbones": sorted({run.card.backbones for run in snapshot.runs}),
-        "summary": summary(snapshot, standings),
-        "standings": as_dict(standings),
+        "summary": summary(snapshot, leaderboard),
+        "leaderboard": as_dict(leaderboard),
         "runs": [
             {
                 "team": run.team,
@@ -128,14 +128,14 @@ def leaderboard_json(snapshot: Snapshot, standings: Leaderboard) -> str:
     return json.dumps(document, indent=1, ensure_ascii=True, allow_nan=False) + "\n"
 
 
-def leaderboard_latex(snapshot: Snapshot, standings: Leaderboard) -> str:
+def leaderboard_latex(snapshot: Snapshot, leaderboard: Leaderboard) -> str:
     """Return the ranked teams as a table for booktabs, and the tie groups below it: values with 95 % intervals.
 
     Names pass as they are but for the characters that mean something to TeX. Letters outside ASCII stay, for engines
     that read UTF-8.
     """
-    columns = _shown(standings)
-    score = r"Score " + _latex_arrow("lower" if standings.lower_wins else "higher")
+    columns = _shown(leaderboard)
+    score = r"Score " + _latex_arrow("lower" if leaderboard.lower_wins else "higher")
     heads = [f"{latex_text(column_title(column))} {_latex_arrow(better(column))}".strip() for column in columns]
     lines = [
         f"% {_comment(snapshot)}",
@@ -145,39 +145,39 @@ def leaderboard_latex(snapshot: Snapshot, standings: Leaderboard) -> str:
         " & ".join(["Rank", "Team", score, *heads]) + r" \\",
         r"\midrule",
     ]
-    for row in _ranked(standings):
+    for row in _ranked(leaderboard):
         values = [_latex_value(row.cells.get(column.id, NO_CELL)) for column in columns]
         total = f"${_latex_number(row.score)}$" if row.score is not None else "--"
-        lines.append(" & ".join([_latex_rank(row), latex_text(named(row, standings)), total, *values]) + r" \\")
+        lines.append(" & ".join([_latex_rank(row), latex_text(named(row, leaderboard)), total, *values]) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}"]
-    lines += [rf"\par {latex_text(line, GROUP_LIMIT)}" for line in tie_lines(standings)]
+    lines += [rf"\par {latex_text(line, GROUP_LIMIT)}" for line in tie_lines(leaderboard)]
     return "\n".join(lines) + "\n"
 
 
-def leaderboard_markdown(snapshot: Snapshot, standings: Leaderboard) -> str:
+def leaderboard_markdown(snapshot: Snapshot, leaderboard: Leaderboard) -> str:
     """Return the ranked teams as a Markdown table, the best in bold; below it tie groups and who is not ranked."""
-    columns = _shown(standings)
+    columns = _shown(leaderboard)
     heads = [f"{markdown_text(column_title(column))} {ARROWS[better(column)]}".strip() for column in columns]
-    score = f"Score {ARROWS['lower' if standings.lower_wins else 'higher']}"
+    score = f"Score {ARROWS['lower' if leaderboard.lower_wins else 'higher']}"
     lines = [
-        f"**{markdown_text(snapshot.challenge.title)}**, {markdown_text(summary(snapshot, standings), 400)}",
+        f"**{markdown_text(snapshot.challenge.title)}**, {markdown_text(summary(snapshot, leaderboard), 400)}",
         "",
         _line(["Rank", "Rank interval", "Team", score, *heads]),
         _line(["---:", ":---:", ":---", "---:", *["---:"] * len(columns)]),
     ]
-    for row in _ranked(standings):
+    for row in _ranked(leaderboard):
         span = _span(row) or NO_VALUE
         values = [_markdown_value(row.cells.get(column.id, NO_CELL)) for column in columns]
         lines.append(
-            _line([str(row.rank), span, markdown_text(named(row, standings)), format_value(row.score), *values])
+            _line([str(row.rank), span, markdown_text(named(row, leaderboard)), format_value(row.score), *values])
         )
-    for line in tie_lines(standings):
+    for line in tie_lines(leaderboard):
         lines += ["", markdown_text(line, GROUP_LIMIT)]
-    others = [row for row in standings.rows if row.rank is None and row.primary]
+    others = [row for row in leaderboard.rows if row.rank is None and row.primary]
     if others:
         lines += ["", "Not ranked:", ""]
         lines += [
-            f"- {markdown_text(named(row, standings))}: "
+            f"- {markdown_text(named(row, leaderboard))}: "
             + markdown_text(" ".join(one.sentence for one in row.reasons), 600)
             for row in others
         ]
@@ -203,18 +203,18 @@ def _escaped(found: re.Match[str]) -> str:
     return f"&#{ord(char)};" if char in "<>&@:|$^~`" else f"\\{char}"
 
 
-def _phase(standings: Leaderboard, row: Row) -> str:
+def _phase(leaderboard: Leaderboard, row: Row) -> str:
     """Return the phase that made the rank of ``row``; empty without a rank."""
-    phase = standings.deciding_phase(row) if row.rank is not None else None
+    phase = leaderboard.deciding_phase(row) if row.rank is not None else None
     return phase.name if phase is not None else ""
 
 
-def _shown(standings: Leaderboard) -> list[Column]:
-    return [column for column in standings.columns if column.ranks]
+def _shown(leaderboard: Leaderboard) -> list[Column]:
+    return [column for column in leaderboard.columns if column.ranks]
 
 
-def _ranked(standings: Leaderboard) -> list[Row]:
-    return [row for row in standings.rows if row.rank is not None]
+def _ranked(leaderboard: Leaderboard) -> list[Row]:
+    return [row for row in leaderboard.rows if row.rank is not None]
 
 
 def _span(row: Row) -> str:

@@ -44,27 +44,27 @@ def percent(share: float) -> str:
     return format_share(share).replace(".0 %", " %")
 
 
-def tie_lines(standings: Leaderboard) -> list[str]:
+def tie_lines(leaderboard: Leaderboard) -> list[str]:
     """Return a line per tie group: the labels, and the phase where there are two."""
     phases = {"ranking": "", "shortlist": " in the objective phase", "final": " in the final phase"}
-    return [f"Statistically tied{phases[group.phase]}: {', '.join(group.labels)}." for group in standings.tie_groups]
+    return [f"Statistically tied{phases[group.phase]}: {', '.join(group.labels)}." for group in leaderboard.tie_groups]
 
 
-def named(row: Row, standings: Leaderboard) -> str:
+def named(row: Row, leaderboard: Leaderboard) -> str:
     """Return what a table without a column of runs calls ``row``: the label if its team has several primary ones."""
-    several = sum(other.team == row.team and other.primary for other in standings.rows) > 1
+    several = sum(other.team == row.team and other.primary for other in leaderboard.rows) > 1
     return row.label if row.primary and several else row.team
 
 
-def summary(snapshot: Snapshot, standings: Leaderboard) -> str:
+def summary(snapshot: Snapshot, leaderboard: Leaderboard) -> str:
     """Return one or two sentences: who leads, how certain that is, how many take part."""
-    ranked = [row for row in standings.rows if row.rank is not None]
+    ranked = [row for row in leaderboard.rows if row.rank is not None]
     teams = count(len(snapshot.teams), "team")
-    if standings.problem:
+    if leaderboard.problem:
         return f"Nobody is ranked. {teams} on the board."
     if not ranked:
         return f"Nobody is ranked yet. {teams} on the board, {count(len(snapshot.runs), 'run')}."
-    with_run = {row.team for row in standings.rows}
+    with_run = {row.team for row in leaderboard.rows}
     placed = {row.team for row in ranked}
     left_out = len(with_run - placed)
     idle = len({team.name for team in snapshot.teams} - with_run)
@@ -72,30 +72,30 @@ def summary(snapshot: Snapshot, standings: Leaderboard) -> str:
     size += f" with {count(len(ranked), 'run')}" if len(ranked) > len(placed) else ""
     size += f", {left_out} not ranked" if left_out else ""
     size += (f", {idle} without a run" if idle else "") + "."
-    return f"{_lead(standings, ranked)} {size}"
+    return f"{_lead(leaderboard, ranked)} {size}"
 
 
-def _lead(standings: Leaderboard, ranked: Sequence[Row]) -> str:
+def _lead(leaderboard: Leaderboard, ranked: Sequence[Row]) -> str:
     leaders = [row.label for row in ranked if row.rank == ranked[0].rank]
-    tied = [label for label in standings.tied_with(leaders[0]) if label not in leaders]
+    tied = [label for label in leaderboard.tied_with(leaders[0]) if label not in leaders]
     if len(ranked) == 1:
         return f"{ranked[0].team} is the only team ranked so far."
     if len(leaders) > 1:
         return f"{listed(leaders)} share the first place."
     if tied:
         return f"{leaders[0]} is first, but statistically tied with {listed(tied)}."
-    found = standings.uncertainty
+    found = leaderboard.uncertainty
     if found is None:
-        why = f" ({standings.no_uncertainty})" if standings.no_uncertainty else ""
+        why = f" ({leaderboard.no_uncertainty})" if leaderboard.no_uncertainty else ""
         return f"{leaders[0]} is first; how certain that is can't be computed{why}."
-    whom = "all other finalists" if standings.phases[-1].name == "final" else "all others"
-    given = f", taking {listed(_titles(standings, found.held_fixed))} as certain" if found.held_fixed else ""
+    whom = "all other finalists" if leaderboard.phases[-1].name == "final" else "all others"
+    given = f", taking {listed(_titles(leaderboard, found.held_fixed))} as certain" if found.held_fixed else ""
     return f"{leaders[0]} is first, significantly better than {whom} ({percent(found.confidence)} confidence{given})."
 
 
-def _titles(standings: Leaderboard, ids: Sequence[str]) -> list[str]:
+def _titles(leaderboard: Leaderboard, ids: Sequence[str]) -> list[str]:
     """Return what the table calls the columns."""
-    named = {column.id: column.published_as or column.title or column.id for column in standings.columns}
+    named = {column.id: column.published_as or column.title or column.id for column in leaderboard.columns}
     return [named.get(name, name) for name in ids]
 
 

@@ -73,12 +73,12 @@
     function sorted(column, descending) {
       view.sort = keys[column];
       view.descending = descending;
-      rails();
+      showBrackets();
       remember();
     }
 
-    // Brackets tell nothing unless neighbours stand together.
-    function rails() {
+    // Brackets join neighbours of the ranking: in another order, or with a row hidden between them, they are wrong.
+    function showBrackets() {
       table.classList.toggle("unordered", view.sort !== "rank" || view.descending || hidden > 0);
     }
 
@@ -99,7 +99,7 @@
       }
       for (const item of elsewhere) item.hidden = view.only && !view.chosen.has(item.dataset.team);
       for (const group of groups) table.classList.toggle(`no-${group}`, !view.groups.has(group));
-      rails();
+      showBrackets();
       for (const box of boxes) box.checked = view.groups.has(box.value);
       if (search.value !== view.search) search.value = view.search;
       show.value = view.show;

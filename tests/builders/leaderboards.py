@@ -1,4 +1,4 @@
-"""Boards and standings for tests of the leaderboard: a realistic one, a hostile one, one of 200 teams, empty ones."""
+"""Boards and leaderboard for tests of the leaderboard: a realistic one, a hostile one, one of 200 teams, empty ones."""
 
 from __future__ import annotations
 
@@ -243,7 +243,7 @@ def realistic() -> Snapshot:
 
 
 @functools.cache
-def realistic_standings() -> Leaderboard:
+def realistic_leaderboard() -> Leaderboard:
     """What the realistic board's data say."""
     return compute_leaderboard(realistic(), draws=400)
 
@@ -301,7 +301,7 @@ def make_row(team: str, at: int, teams: int, **changes: object) -> Row:
 
 
 def plain(names: tuple[str, ...], **changes: object) -> tuple[Snapshot, Leaderboard]:
-    """A board of ``names``, best first, with every section filled; ``changes`` are fields of the standings."""
+    """A board of ``names``, best first, with every section filled; ``changes`` are fields of the leaderboard."""
     teams = {name: [make_run(name, plain_card(name, at))] for at, name in enumerate(names)}
     snapshot = make_snapshot(parse_challenge(PLAIN, "test"), teams, log=log(3))
     rows = tuple(make_row(name, at, len(names)) for at, name in enumerate(names))
@@ -323,7 +323,7 @@ def plain(names: tuple[str, ...], **changes: object) -> tuple[Snapshot, Leaderbo
         RandomWeights(names, wins, 0.75, 1000, 0),
         {"m.err": {name: at + 1 for at, name in enumerate(names)}},
     )
-    standings = Leaderboard(
+    leaderboard = Leaderboard(
         "weighted-sum",
         lower_wins=False,
         columns=COLUMNS,
@@ -349,7 +349,7 @@ def plain(names: tuple[str, ...], **changes: object) -> tuple[Snapshot, Leaderbo
             Strength(name, "look", 0.5 - at, 0.1 - at, 0.9 - at, 10.0, 20) for at, name in enumerate(names)
         ),
     )
-    return snapshot, replace(standings, **changes)  # type: ignore[arg-type]
+    return snapshot, replace(leaderboard, **changes)  # type: ignore[arg-type]
 
 
 def tied(*groups: tuple[str, ...]) -> dict[str, object]:
@@ -367,7 +367,7 @@ def plain_card(name: str, at: int) -> Scorecard:
 def hostile(teams: int = len(NASTY)) -> tuple[Snapshot, Leaderboard]:
     """Every string that strangers write is hostile: teams, runs, samples, raters, reasons, findings, files, groups."""
     names = tuple(f"{text} {at}" for at, text in enumerate(NASTY[:teams]))
-    snapshot, standings = plain(names)
+    snapshot, leaderboard = plain(names)
 
     def foul(at: int, run_of: str) -> Scorecard:
         text = NASTY[at % len(NASTY)]
@@ -400,7 +400,7 @@ def hostile(teams: int = len(NASTY)) -> tuple[Snapshot, Leaderboard]:
     reason = Reason("foul", bad)
     rows = [
         replace(row, run=run.name, tie_break=bad if at == 1 else None)
-        for at, (row, run) in enumerate(zip(standings.rows, runs, strict=True))
+        for at, (row, run) in enumerate(zip(leaderboard.rows, runs, strict=True))
     ]
     cells = {**rows[-1].cells, "m.id": Cell(None, None, bad)}
     rows[-1] = replace(rows[-1], rank=None, score=None, interval=None, probability=(), reasons=(reason,), cells=cells)
@@ -421,7 +421,7 @@ def hostile(teams: int = len(NASTY)) -> tuple[Snapshot, Leaderboard]:
             reference={f"{bad} s1": (jpeg(300),)},
         ),
         replace(
-            standings,
+            leaderboard,
             rows=tuple(rows),
             columns=columns,
             ratings=people,
@@ -430,7 +430,7 @@ def hostile(teams: int = len(NASTY)) -> tuple[Snapshot, Leaderboard]:
             problem=bad,
             phases=tuple(
                 replace(one, uncertainty=replace(one.uncertainty, held_fixed=(bad,)) if one.uncertainty else None)
-                for one in standings.phases
+                for one in leaderboard.phases
             ),
         ),
     )

@@ -120,7 +120,7 @@ def test_from_files_to_a_leaderboard(shell: Shell) -> None:
         rows = list(csv.DictReader(stream))
     assert [row["team"] for row in rows] == ["alpha", "beta", "gamma"]
     document = json.loads((shell.folder / "out.json").read_text())
-    assert [row["team"] for row in document["standings"]["rows"]] == ["alpha", "beta", "gamma"]
+    assert [row["team"] for row in document["leaderboard"]["rows"]] == ["alpha", "beta", "gamma"]
     assert json.loads(shell("leaderboard", "-o", page, "--json")) == {**document, "page": str(page)}
     assert r"\toprule" in (shell.folder / "out.tex").read_text()
     assert "| alpha " in (shell.folder / "out.md").read_text()

@@ -216,8 +216,8 @@ def test_tables_of_a_board_on_which_everything_is_hostile(tmp_path: Path) -> Non
 
     from evalkit.cli.leaderboard import TABLES, write_table
 
-    snapshot, standings = hostile()
-    paths = {name: write_table(name, snapshot, standings, tmp_path / "l.html") for name in TABLES}
+    snapshot, leaderboard = hostile()
+    paths = {name: write_table(name, snapshot, leaderboard, tmp_path / "l.html") for name in TABLES}
     check_csv(paths["csv"], least=5)
     check_json(paths["json"].read_text(encoding="utf-8"))
     check_latex(paths["latex"])

@@ -89,7 +89,7 @@ def test_the_terminal_names_every_tie_that_the_page_joins(outputs: dict[str, str
 
 
 def test_json_names_every_tie_that_the_page_joins(outputs: dict[str, str]) -> None:
-    groups = json.loads(outputs["json"])["standings"]["tie_groups"]
+    groups = json.loads(outputs["json"])["leaderboard"]["tie_groups"]
     assert [(one["phase"], one["labels"]) for one in groups] == [("final", ["b", "c"]), ("shortlist", ["e", "d"])]
 
 

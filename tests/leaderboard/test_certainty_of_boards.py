@@ -151,14 +151,14 @@ def test_the_board_says_what_the_uncertainty_says() -> None:
     snapshot = board("mean-rank")
     made, _ = evidence(snapshot)
     found = rank_uncertainty(made, ranked(snapshot).phases[0].plan, draws=500, seed=3, confidence=0.9)
-    standings = compute_leaderboard(snapshot, draws=500, seed=3, confidence=0.9)
-    assert [row.interval for row in standings.rows] == list(zip(found.low, found.high, strict=True))
-    assert np.array([row.probability for row in standings.rows]) == pytest.approx(found.rank_probability)
-    certainty = standings.uncertainty
+    leaderboard = compute_leaderboard(snapshot, draws=500, seed=3, confidence=0.9)
+    assert [row.interval for row in leaderboard.rows] == list(zip(found.low, found.high, strict=True))
+    assert np.array([row.probability for row in leaderboard.rows]) == pytest.approx(found.rank_probability)
+    certainty = leaderboard.uncertainty
     assert certainty is not None
     assert (certainty.confidence, certainty.draws, certainty.seed) == (0.9, 500, 3)
     assert certainty.held_fixed == ("fps",)
-    names = [row.team for row in standings.rows]
+    names = [row.team for row in leaderboard.rows]
     assert all(len(group) > 1 for group in certainty.groups)
     assert [tuple(names[first - 1 : last]) for first, last in found.groups if last > first] == list(certainty.groups)
     assert [name for tier in certainty.tiers for name in tier] == names
@@ -173,17 +173,17 @@ def test_unranked_runs_are_no_evidence() -> None:
 
 
 def test_two_phases_by_opinions() -> None:
-    standings = compute_leaderboard(board("two-phase"), draws=300)
-    assert sum(bool(row.finalist) for row in standings.rows) == 3
-    assert standings.uncertainty is not None
-    assert [phase.name for phase in standings.phases] == ["shortlist", "final"]
-    assert standings.phases[0].uncertainty is not None
-    shares = {column.id: column.share for column in standings.columns}
+    leaderboard = compute_leaderboard(board("two-phase"), draws=300)
+    assert sum(bool(row.finalist) for row in leaderboard.rows) == 3
+    assert leaderboard.uncertainty is not None
+    assert [phase.name for phase in leaderboard.phases] == ["shortlist", "final"]
+    assert leaderboard.phases[0].uncertainty is not None
+    shares = {column.id: column.share for column in leaderboard.columns}
     assert (shares["sync"], shares["look"]) == pytest.approx((2 / 3, 1 / 3))
     assert shares["psnr"] == pytest.approx(2 / 5)
-    assert standings.sensitivity is not None  # two dimensions decide among the finalists
-    assert {one.name for one in standings.sensitivity.intervals} == {"sync", "look"}
-    assert len(standings.sensitivity.random.teams) == 3
+    assert leaderboard.sensitivity is not None  # two dimensions decide among the finalists
+    assert {one.name for one in leaderboard.sensitivity.intervals} == {"sync", "look"}
+    assert len(leaderboard.sensitivity.random.teams) == 3
 
 
 def test_samples_that_nobody_rated_do_not_make_ratings_more_certain() -> None:
@@ -217,12 +217,12 @@ def test_too_few_ratings_leave_the_ranking_without_certainty() -> None:
         for rater in (0, 1)
         for sample in ("s1", "s2")
     ]
-    standings = compute_leaderboard(make_snapshot(challenge, teams, ratings=ratings), draws=200)
-    assert [row.rank for row in standings.rows] == [1, 1, 3, 3, 5, 5, 7, 7]
-    assert standings.uncertainty is None
-    assert standings.no_uncertainty is not None
-    assert "leave a team without ratings" in standings.no_uncertainty
-    assert all(row.interval is None and row.probability == () for row in standings.rows)
+    leaderboard = compute_leaderboard(make_snapshot(challenge, teams, ratings=ratings), draws=200)
+    assert [row.rank for row in leaderboard.rows] == [1, 1, 3, 3, 5, 5, 7, 7]
+    assert leaderboard.uncertainty is None
+    assert leaderboard.no_uncertainty is not None
+    assert "leave a team without ratings" in leaderboard.no_uncertainty
+    assert all(row.interval is None and row.probability == () for row in leaderboard.rows)
 
 
 SMALL = "schema: 1\nid: c\ntitle: C\nmetrics:\n  - {id: psnr, direction: higher}\n  - {id: fid, direction: lower}\n"
@@ -246,22 +246,22 @@ def test_what_nothing_moves_is_not_certain(values: Any, ratings: Any, note: str)
         challenge = "schema: 1\nid: c\ntitle: C\nranking: mean-rank\n"
         challenge += "ratings: {method: mos, dimensions: [{id: sync, title: Sync}]}\n"
     snapshot = make_snapshot(challenge, values, ratings=ratings, better={"fid": False})
-    standings = compute_leaderboard(snapshot, draws=200)
-    assert [(row.team, row.rank) for row in standings.rows] == [("a", 1), ("b", 2)]
-    assert standings.uncertainty is None
-    assert standings.no_uncertainty == "Nothing says how far any deciding value moves."
-    assert all(row.interval is None and row.probability == () for row in standings.rows)
-    assert any(note in said for column in standings.columns for said in column.notes) == bool(note)
-    assert "how certain that is can't be computed" in summary(snapshot, standings)
+    leaderboard = compute_leaderboard(snapshot, draws=200)
+    assert [(row.team, row.rank) for row in leaderboard.rows] == [("a", 1), ("b", 2)]
+    assert leaderboard.uncertainty is None
+    assert leaderboard.no_uncertainty == "Nothing says how far any deciding value moves."
+    assert all(row.interval is None and row.probability == () for row in leaderboard.rows)
+    assert any(note in said for column in leaderboard.columns for said in column.notes) == bool(note)
+    assert "how certain that is can't be computed" in summary(snapshot, leaderboard)
 
 
 def test_the_lead_names_what_it_takes_as_certain() -> None:
     values = {"a": {"psnr": [40.0, 41.0, 40.5], "fid": 9.0}, "b": {"psnr": [30.0, 31.5, 30.2], "fid": 9.5}}
     snapshot = make_snapshot(SMALL + "ranking: borda\n", values, better={"fid": False})
-    standings = compute_leaderboard(snapshot, draws=200)
-    assert standings.uncertainty is not None
-    assert standings.uncertainty.why_fixed == {"fid": "no interval"}
-    assert "(95 % confidence, taking FID as certain)" in summary(snapshot, standings)
+    leaderboard = compute_leaderboard(snapshot, draws=200)
+    assert leaderboard.uncertainty is not None
+    assert leaderboard.uncertainty.why_fixed == {"fid": "no interval"}
+    assert "(95 % confidence, taking FID as certain)" in summary(snapshot, leaderboard)
 
 
 def test_a_final_phase_without_certainty_has_no_intervals_of_the_shortlist() -> None:
@@ -275,15 +275,15 @@ def test_a_final_phase_without_certainty_has_no_intervals_of_the_shortlist() -> 
     assert all(row.interval for row in first.rows)
     pairs = [("r", f"s{at}", *pair, 1.0) for at in range(1, 7) for pair in ((one, two), (two, three), (one, three))]
     snapshot = make_snapshot(challenge, values, pairs=pairs)
-    standings = compute_leaderboard(snapshot, draws=200)
-    assert standings.no_uncertainty == "Nothing says how far any deciding value moves."
-    assert [bool(row.interval) for row in standings.rows] == [False] * 3 + [True] * 2
-    assert not {label for group in standings.tie_groups for label in group.labels} & {one, two, three}
+    leaderboard = compute_leaderboard(snapshot, draws=200)
+    assert leaderboard.no_uncertainty == "Nothing says how far any deciding value moves."
+    assert [bool(row.interval) for row in leaderboard.rows] == [False] * 3 + [True] * 2
+    assert not {label for group in leaderboard.tie_groups for label in group.labels} & {one, two, three}
 
 
 def test_one_team_is_certain() -> None:
-    standings = compute_leaderboard(board("mean-rank", teams=1), draws=200)
-    assert (standings.rows[0].rank, standings.rows[0].interval) == (1, (1, 1))
-    assert standings.uncertainty is not None
-    assert standings.uncertainty.groups == ()
-    assert standings.sensitivity is None
+    leaderboard = compute_leaderboard(board("mean-rank", teams=1), draws=200)
+    assert (leaderboard.rows[0].rank, leaderboard.rows[0].interval) == (1, (1, 1))
+    assert leaderboard.uncertainty is not None
+    assert leaderboard.uncertainty.groups == ()
+    assert leaderboard.sensitivity is None

@@ -67,7 +67,7 @@ def board() -> Snapshot:
 
 
 @pytest.fixture(scope="module")
-def standings() -> Leaderboard:
+def leaderboard() -> Leaderboard:
     return compute_leaderboard(board())
 
 
@@ -95,21 +95,23 @@ def test_the_fractions_are_those_of_the_head_of_this_file() -> None:
     assert [score(team) for team in TEAMS] == [Fraction("0.678125"), Fraction("0.68125"), Fraction("0.309375")]
 
 
-def test_columns_and_shares(standings: Leaderboard) -> None:
-    assert [(column.id, column.group, column.kind) for column in standings.columns] == [
+def test_columns_and_shares(leaderboard: Leaderboard) -> None:
+    assert [(column.id, column.group, column.kind) for column in leaderboard.columns] == [
         ("psnr", "objective", "metric"),
         ("lpips", "objective", "metric"),
         ("sync", "subjective", "dimension"),
     ]
-    assert [column.share for column in standings.columns] == pytest.approx([float(share) for share in SHARES.values()])
-    assert [column.weight for column in standings.columns] == [1, 3, 1]
-    assert [column.range for column in standings.columns] == [(20, 40), (0, 1), (1, 5)]
-    assert [column.higher_is_better for column in standings.columns] == [True, False, True]
-    assert all(column.ranks and column.refused is None for column in standings.columns)
+    assert [column.share for column in leaderboard.columns] == pytest.approx(
+        [float(share) for share in SHARES.values()]
+    )
+    assert [column.weight for column in leaderboard.columns] == [1, 3, 1]
+    assert [column.range for column in leaderboard.columns] == [(20, 40), (0, 1), (1, 5)]
+    assert [column.higher_is_better for column in leaderboard.columns] == [True, False, True]
+    assert all(column.ranks and column.refused is None for column in leaderboard.columns)
 
 
-def test_every_cell(standings: Leaderboard) -> None:
-    for row in standings.rows:
+def test_every_cell(leaderboard: Leaderboard) -> None:
+    for row in leaderboard.rows:
         for column, cell in row.cells.items():
             assert cell.value is not None
             assert cell.value == pytest.approx(float(value(row.team, column)), abs=1e-12)
@@ -120,33 +122,35 @@ def test_every_cell(standings: Leaderboard) -> None:
             if column == "sync" or row.team != "gamma":
                 assert cell.ci is not None
                 assert cell.ci[0] <= cell.value <= cell.ci[1]
-    best = {(row.team, column) for row in standings.rows for column, cell in row.cells.items() if cell.best}
+    best = {(row.team, column) for row in leaderboard.rows for column, cell in row.cells.items() if cell.best}
     assert best == {("alpha", "psnr"), ("beta", "lpips"), ("alpha", "sync")}
 
 
-def test_scores_and_ranks(standings: Leaderboard) -> None:
-    assert [(row.team, row.rank) for row in standings.rows] == [("beta", 1), ("alpha", 2), ("gamma", 3)]
-    assert [row.score for row in standings.rows] == pytest.approx([float(score(row.team)) for row in standings.rows])
-    assert not standings.lower_wins
-    assert standings.problem is None
-    assert all(row.reasons == () and row.primary and row.finalist is None for row in standings.rows)
+def test_scores_and_ranks(leaderboard: Leaderboard) -> None:
+    assert [(row.team, row.rank) for row in leaderboard.rows] == [("beta", 1), ("alpha", 2), ("gamma", 3)]
+    assert [row.score for row in leaderboard.rows] == pytest.approx(
+        [float(score(row.team)) for row in leaderboard.rows]
+    )
+    assert not leaderboard.lower_wins
+    assert leaderboard.problem is None
+    assert all(row.reasons == () and row.primary and row.finalist is None for row in leaderboard.rows)
 
 
-def test_the_first_two_can_not_be_told_apart(standings: Leaderboard) -> None:
+def test_the_first_two_can_not_be_told_apart(leaderboard: Leaderboard) -> None:
     """They are 1/320 apart on two videos and four raters."""
-    assert standings.uncertainty is not None
-    assert ("beta", "alpha") in [group[:2] for group in standings.uncertainty.groups]
-    assert standings.uncertainty.held_fixed == ()
-    assert (standings.uncertainty.draws + standings.uncertainty.lost, standings.uncertainty.seed) == (2000, 0)
-    for row in standings.rows:
+    assert leaderboard.uncertainty is not None
+    assert ("beta", "alpha") in [group[:2] for group in leaderboard.uncertainty.groups]
+    assert leaderboard.uncertainty.held_fixed == ()
+    assert (leaderboard.uncertainty.draws + leaderboard.uncertainty.lost, leaderboard.uncertainty.seed) == (2000, 0)
+    for row in leaderboard.rows:
         assert row.interval is not None
         assert row.rank is not None
         assert row.interval[0] <= row.rank <= row.interval[1]
         assert sum(row.probability) == pytest.approx(1)
-    assert standings.rows[0].interval[1] >= 2  # type: ignore[index]
+    assert leaderboard.rows[0].interval[1] >= 2  # type: ignore[index]
 
 
-def test_how_far_each_weight_can_move(standings: Leaderboard) -> None:
+def test_how_far_each_weight_can_move(leaderboard: Leaderboard) -> None:
     """Beta stays before alpha, and alpha before gamma, which no weight changes: alpha is better in everything.
 
     Points of beta less alpha: psnr -1/5, lpips 1/10, sync -1/16. With the weight w of a column, g of a group:
@@ -157,8 +161,8 @@ def test_how_far_each_weight_can_move(standings: Leaderboard) -> None:
         objective   g (1/4 * -1/5 + 3/4 * 1/10) - 1/16 >= 0 <=>  g >= 1/16 / (1/40) = 5/2
         subjective  3/40 - g/16 >= 0                        <=>  g <= 6/5
     """
-    assert standings.sensitivity is not None
-    shown = {one.name: one for one in standings.sensitivity.intervals}
+    assert leaderboard.sensitivity is not None
+    shown = {one.name: one for one in leaderboard.sensitivity.intervals}
     assert list(shown) == ["psnr", "lpips", "sync", "objective", "subjective"]
     swap = ("beta", "alpha")
     expected = {
@@ -176,25 +180,25 @@ def test_how_far_each_weight_can_move(standings: Leaderboard) -> None:
         assert (found.below, found.above) == (below, above)
 
 
-def test_other_weights(standings: Leaderboard) -> None:
+def test_other_weights(leaderboard: Leaderboard) -> None:
     """Without psnr .75 lpips + .25 sync: beta .75625, alpha .696875; without lpips alpha .621875, beta .45625;
 
     without sync .25 psnr + .75 lpips: beta .7, alpha .675.
     """
-    assert standings.sensitivity is not None
-    assert standings.sensitivity.without == {
+    assert leaderboard.sensitivity is not None
+    assert leaderboard.sensitivity.without == {
         "psnr": {"beta": 1, "alpha": 2, "gamma": 3},
         "lpips": {"beta": 2, "alpha": 1, "gamma": 3},
         "sync": {"beta": 1, "alpha": 2, "gamma": 3},
     }
-    random = standings.sensitivity.random
+    random = leaderboard.sensitivity.random
     assert random.teams == ("beta", "alpha", "gamma")
     assert random.wins.sum() == pytest.approx(1)
     assert random.wins[2] == 0
 
 
-def test_people(standings: Leaderboard) -> None:
-    people = standings.ratings
+def test_people(leaderboard: Leaderboard) -> None:
+    people = leaderboard.ratings
     assert people is not None
     assert (people.total, people.counted, people.items, dict(people.reasons)) == (24, 24, 6, {})
     assert [(one.rater, one.ratings, one.counted) for one in people.raters] == [(f"r{n}", 6, 6) for n in range(1, 5)]
@@ -202,14 +206,14 @@ def test_people(standings: Leaderboard) -> None:
     assert people.notes == ()
 
 
-def test_metrics_against_people(standings: Leaderboard) -> None:
+def test_metrics_against_people(leaderboard: Leaderboard) -> None:
     """Six points each; sync of alpha s1 4, s2 3.5, beta 3, 4, gamma 1.5, 2.
 
     psnr 30 34 26 30 24 24 has ranks 4.5 6 3 4.5 1.5 1.5, sync has 5.5 4 3 5.5 1 2. Sums of squared deviations 16.5 and
     17, of products 1 * 2 + 2.5 * .5 + .5 * .5 + 1 * 2 + 2 * 2.5 + 2 * 1.5 = 13.5.
     """
-    found = {one.metric: one for one in standings.points}
-    assert [(one.metric, one.dimension) for one in standings.points] == [("psnr", "sync"), ("lpips", "sync")]
+    found = {one.metric: one for one in leaderboard.points}
+    assert [(one.metric, one.dimension) for one in leaderboard.points] == [("psnr", "sync"), ("lpips", "sync")]
     psnr = found["psnr"]
     assert list(zip(psnr.teams, psnr.samples, psnr.x, psnr.y, strict=True)) == [
         ("alpha", "s1", 30, 4),
@@ -226,9 +230,9 @@ def test_metrics_against_people(standings: Leaderboard) -> None:
     assert found["lpips"].agreement.srcc.value > 0.5
 
 
-def test_distributions(standings: Leaderboard) -> None:
-    shown = {(one.team, one.column): one.values for one in standings.distributions}
+def test_distributions(leaderboard: Leaderboard) -> None:
+    shown = {(one.team, one.column): one.values for one in leaderboard.distributions}
     assert shown["alpha", "lpips"] == (0.2, 0.4)
     assert shown["beta", "sync"] == (3, 4)
     assert len(shown) == 9
-    assert standings.breakdowns == ()
+    assert leaderboard.breakdowns == ()

@@ -85,8 +85,8 @@ def expected(estimator: str, given: Grid) -> Grid:
     return np.asarray(np.nanmean(score.reshape(3, SAMPLES), axis=1))
 
 
-def cell(standings: Leaderboard, team: str, run: str = "main") -> Cell:
-    return next(row.cells["sync"] for row in standings.rows if (row.team, row.run) == (team, run))
+def cell(leaderboard: Leaderboard, team: str, run: str = "main") -> Cell:
+    return next(row.cells["sync"] for row in leaderboard.rows if (row.team, row.run) == (team, run))
 
 
 ESTIMATORS = ("mos.plain", "mos.bias-removed", "mos.bt500", "mos.p913", "mos.zscore", "mos.ap")
@@ -95,16 +95,16 @@ ESTIMATORS = ("mos.plain", "mos.bias-removed", "mos.bt500", "mos.p913", "mos.zsc
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_every_estimator(estimator: str) -> None:
     given = scores()
-    standings = compute_leaderboard(board(estimator, given), draws=300)
-    found = [cell(standings, team).value for team in TEAMS]
+    leaderboard = compute_leaderboard(board(estimator, given), draws=300)
+    found = [cell(leaderboard, team).value for team in TEAMS]
     assert found == pytest.approx(expected(estimator, given), abs=1e-9)
-    assert standings.ratings is not None
-    assert standings.ratings.estimator == estimator
-    assert [row.team for row in standings.rows] == list(TEAMS)
-    assert standings.uncertainty is not None
-    assert standings.uncertainty.held_fixed == ()
+    assert leaderboard.ratings is not None
+    assert leaderboard.ratings.estimator == estimator
+    assert [row.team for row in leaderboard.rows] == list(TEAMS)
+    assert leaderboard.uncertainty is not None
+    assert leaderboard.uncertainty.held_fixed == ()
     for team in TEAMS:
-        one = cell(standings, team)
+        one = cell(leaderboard, team)
         assert one.ci is not None
         assert one.value is not None
         assert one.ci[0] < one.value < one.ci[1]
@@ -119,10 +119,10 @@ def test_estimators_do_differ() -> None:
 
 
 def test_screening_says_what_it_left_out() -> None:
-    standings = compute_leaderboard(board("mos.bt500", scores()), draws=200)
-    assert standings.ratings is not None
-    assert standings.ratings.notes == ("sync: The screening of mos.bt500 excluded 1 of 12 raters.",)
-    assert cell(standings, "alpha").n == SAMPLES * (RATERS - 1) - 4  # one rater did not see four of them
+    leaderboard = compute_leaderboard(board("mos.bt500", scores()), draws=200)
+    assert leaderboard.ratings is not None
+    assert leaderboard.ratings.notes == ("sync: The screening of mos.bt500 excluded 1 of 12 raters.",)
+    assert cell(leaderboard, "alpha").n == SAMPLES * (RATERS - 1) - 4  # one rater did not see four of them
 
 
 def test_a_bias_is_removed_where_raters_saw_different_teams() -> None:
@@ -149,12 +149,12 @@ def test_what_can_not_be_computed_falls_back_to_plain_means_and_says_so(estimato
     """r1 and r2 share no item."""
     given = [("r1", "alpha", "s1", "sync", 4), ("r2", "beta", "s1", "sync", 3)]
     teams = {team: {"psnr": [1.0, 1.0]} for team in ("alpha", "beta")}
-    standings = compute_leaderboard(make_snapshot(challenge(estimator), teams, ratings=given), draws=200)
-    assert [cell(standings, team).value for team in teams] == [4, 3]
-    assert standings.ratings is not None
-    assert len(standings.ratings.notes) == 1
-    assert standings.ratings.notes[0].startswith(f"sync: {estimator} could not be computed, plain means are used:")
-    assert [cell(standings, team).ci for team in teams] == [None, None]  # one sample, one rater each
+    leaderboard = compute_leaderboard(make_snapshot(challenge(estimator), teams, ratings=given), draws=200)
+    assert [cell(leaderboard, team).value for team in teams] == [4, 3]
+    assert leaderboard.ratings is not None
+    assert len(leaderboard.ratings.notes) == 1
+    assert leaderboard.ratings.notes[0].startswith(f"sync: {estimator} could not be computed, plain means are used:")
+    assert [cell(leaderboard, team).ci for team in teams] == [None, None]  # one sample, one rater each
 
 
 def test_repeated_items_are_one_item() -> None:
@@ -169,19 +169,19 @@ def test_repeated_items_are_one_item() -> None:
     key = Key({**snapshot.key.entries, "again": Entry("alpha", "s1")})
     again = replace(snapshot.ratings[0].rating, item="again", value=4.0)
     snapshot = replace(snapshot, key=key, ratings=(*snapshot.ratings, StoredRating(identity(again), again, "x.csv")))
-    standings = compute_leaderboard(snapshot, draws=200)
-    assert cell(standings, "alpha").value == pytest.approx((3.25 + 1) / 2)
-    assert cell(standings, "alpha").n == 3
-    assert standings.ratings is not None
-    assert (standings.ratings.counted, standings.ratings.items) == (4, 2)
+    leaderboard = compute_leaderboard(snapshot, draws=200)
+    assert cell(leaderboard, "alpha").value == pytest.approx((3.25 + 1) / 2)
+    assert cell(leaderboard, "alpha").n == 3
+    assert leaderboard.ratings is not None
+    assert (leaderboard.ratings.counted, leaderboard.ratings.items) == (4, 2)
 
 
 def test_a_rating_belongs_to_the_run_that_the_key_names() -> None:
     runs = [make_run("alpha", {"psnr": [1.0]}, name="a"), make_run("alpha", {"psnr": [1.0]}, name="b", primary=False)]
     ratings = [make_rating("r1", "alpha", "s1", "sync", 5, run="b"), make_rating("r1", "alpha", "s1", "sync", 2)]
-    standings = compute_leaderboard(make_snapshot(challenge(), {"alpha": runs}, ratings=ratings), draws=200)
-    assert cell(standings, "alpha", "a").value == 2  # without a run: the primary one
-    assert cell(standings, "alpha", "b").value == 5
+    leaderboard = compute_leaderboard(make_snapshot(challenge(), {"alpha": runs}, ratings=ratings), draws=200)
+    assert cell(leaderboard, "alpha", "a").value == 2  # without a run: the primary one
+    assert cell(leaderboard, "alpha", "b").value == 5
 
 
 def test_ratings_that_belong_to_no_run_are_told() -> None:
@@ -190,13 +190,13 @@ def test_ratings_that_belong_to_no_run_are_told() -> None:
     key = Key({item_of("alpha", "s1"): Entry("alpha", "s1", "gone"), item_of("alpha", "s9"): Entry("alpha", "s9")})
     more = make_rating("r1", "alpha", "s9", "sync", 3)
     snapshot = replace(snapshot, key=key, ratings=(*snapshot.ratings, StoredRating(identity(more), more, "x.csv")))
-    standings = compute_leaderboard(snapshot, draws=200)
-    assert standings.ratings is not None
-    assert standings.ratings.notes == (
+    leaderboard = compute_leaderboard(snapshot, draws=200)
+    assert leaderboard.ratings is not None
+    assert leaderboard.ratings.notes == (
         "1 ratings enter no score: the key names a run that is not on the board.",
         "1 ratings enter no score: the run's scorecard does not have the sample.",
     )
-    assert cell(standings, "alpha", "a").value is None
+    assert cell(leaderboard, "alpha", "a").value is None
     no_key = compute_leaderboard(replace(snapshot, key=None), draws=200)
     assert no_key.ratings is not None
     assert "there is no key" in no_key.ratings.notes[0]
@@ -204,12 +204,12 @@ def test_ratings_that_belong_to_no_run_are_told() -> None:
 
 def test_a_dimension_without_ratings_beside_one_with() -> None:
     two = challenge().replace("dimensions: [", "dimensions: [{id: look, title: Look}, ")
-    standings = compute_leaderboard(
+    leaderboard = compute_leaderboard(
         make_snapshot(two, {"alpha": {"psnr": [1.0]}}, ratings=[("r1", "alpha", "s1", "sync", 5)]), draws=200
     )
-    assert standings.rows[0].cells["look"].reason == "no_ratings"
-    assert standings.rows[0].rank == 1
-    assert standings.provisional is not None
+    assert leaderboard.rows[0].cells["look"].reason == "no_ratings"
+    assert leaderboard.rows[0].rank == 1
+    assert leaderboard.provisional is not None
 
 
 def test_the_interval_holds_the_mean_of_both_samples_and_raters() -> None:
@@ -219,13 +219,13 @@ def test_the_interval_holds_the_mean_of_both_samples_and_raters() -> None:
     is about (sum of squares of A) / R^2 + (of B) / C^2 + (of E) / (R C)^2.
     """
     given = np.random.default_rng(0).integers(1, 6, (3, SAMPLES, RATERS)).astype(float)
-    standings = compute_leaderboard(board("mos.plain", given), draws=4000)
+    leaderboard = compute_leaderboard(board("mos.plain", given), draws=4000)
     for at, team in enumerate(TEAMS):
         grid = given[at]
         rows, columns = grid.mean(axis=1) - grid.mean(), grid.mean(axis=0) - grid.mean()
         rest = grid - grid.mean() - rows[:, None] - columns[None, :]
         variance = (rows**2).sum() / SAMPLES**2 + (columns**2).sum() / RATERS**2 + (rest**2).sum() / grid.size**2
-        one = cell(standings, team)
+        one = cell(leaderboard, team)
         assert one.ci is not None
         half = (one.ci[1] - one.ci[0]) / 2
         assert half == pytest.approx(stats.norm.ppf(0.975) * variance**0.5, rel=0.1)

@@ -66,64 +66,67 @@ def ipvg(*, pairs: list[Pair] | None = None, **more: Any) -> Snapshot:
 
 
 @pytest.fixture(scope="module")
-def standings() -> Leaderboard:
+def leaderboard() -> Leaderboard:
     return compute_leaderboard(ipvg(), draws=400)
 
 
-def row_of(standings: Leaderboard, team: str) -> Row:
-    return next(row for row in standings.rows if row.team == team)
+def row_of(leaderboard: Leaderboard, team: str) -> Row:
+    return next(row for row in leaderboard.rows if row.team == team)
 
 
-def test_the_published_order(standings: Leaderboard) -> None:
+def test_the_published_order(leaderboard: Leaderboard) -> None:
     """Ranks: Cur 1 2 3, Arc 1 2 3, FID 1 3 2, ClipScore 3 2 1 -> sums 6, 9, 9; then the pairs decide."""
-    assert standings.problem is None
-    assert standings.provisional is None
-    assert [(row.team, row.rank) for row in standings.rows] == [*zip(PUBLISHED, (1, 2, 3), strict=True), ("fourth", 4)]
-    assert [row.shortlist_score for row in standings.rows] == [6, 9, 9, 16]
-    assert [row.shortlist_rank for row in standings.rows] == [1, 2, 2, 4]
-    assert [row.finalist for row in standings.rows] == [True, True, True, False]
+    assert leaderboard.problem is None
+    assert leaderboard.provisional is None
+    assert [(row.team, row.rank) for row in leaderboard.rows] == [
+        *zip(PUBLISHED, (1, 2, 3), strict=True),
+        ("fourth", 4),
+    ]
+    assert [row.shortlist_score for row in leaderboard.rows] == [6, 9, 9, 16]
+    assert [row.shortlist_rank for row in leaderboard.rows] == [1, 2, 2, 4]
+    assert [row.finalist for row in leaderboard.rows] == [True, True, True, False]
 
 
-def test_the_published_points(standings: Leaderboard) -> None:
+def test_the_published_points(leaderboard: Leaderboard) -> None:
     """3000 comparisons give 3000 points, and every team took part in 2000."""
-    assert standings.ratings is not None
-    assert (standings.ratings.total, standings.ratings.counted) == (3000, 3000)
-    assert {one.team: (one.points, one.comparisons) for one in standings.strengths} == {
+    assert leaderboard.ratings is not None
+    assert (leaderboard.ratings.total, leaderboard.ratings.counted) == (3000, 3000)
+    assert {one.team: (one.points, one.comparisons) for one in leaderboard.strengths} == {
         team: (points, 2000) for team, points in POINTS.items()
     }
     for team, points in POINTS.items():
-        cell = row_of(standings, team).cells["pairs"]
+        cell = row_of(leaderboard, team).cells["pairs"]
         assert cell.value == pytest.approx(points / 2000)
-        assert row_of(standings, team).score == pytest.approx(points / 2000)
+        assert row_of(leaderboard, team).score == pytest.approx(points / 2000)
         assert (cell.n, cell.coverage) == (2000, 1)
         assert cell.ci is not None
         assert cell.ci[0] < points / 2000 < cell.ci[1]
-    strengths = [one.log_strength for one in standings.strengths]
+    strengths = [one.log_strength for one in leaderboard.strengths]
     assert sum(strengths) == pytest.approx(0, abs=1e-9)
-    assert {one.team for one in standings.strengths} == set(POINTS)
-    order = sorted(standings.strengths, key=lambda one: -one.log_strength)
+    assert {one.team for one in leaderboard.strengths} == set(POINTS)
+    order = sorted(leaderboard.strengths, key=lambda one: -one.log_strength)
     assert [one.team for one in order] == list(PUBLISHED)  # all met equally often
-    assert all(one.low < one.log_strength < one.high and one.dimension == "pairs" for one in standings.strengths)
+    assert all(one.low < one.log_strength < one.high and one.dimension == "pairs" for one in leaderboard.strengths)
 
 
-def test_points_and_shares_of_both_phases(standings: Leaderboard) -> None:
-    first = row_of(standings, "ghl (PKUVideo)")
+def test_points_and_shares_of_both_phases(leaderboard: Leaderboard) -> None:
+    first = row_of(leaderboard, "ghl (PKUVideo)")
     assert [first.cells[name].points for name in NAMES] == [1, 1, 1, 3]
     assert first.cells["pairs"].points == pytest.approx(0.629)
-    last = row_of(standings, "fourth")
+    last = row_of(leaderboard, "fourth")
     assert [last.cells[name].points for name in NAMES] == [4, 4, 4, 4]
     assert (last.cells["pairs"].value, last.cells["pairs"].reason) == (None, "not_a_finalist")
-    shares = {column.id: column.share for column in standings.columns}
+    shares = {column.id: column.share for column in leaderboard.columns}
     assert [shares[name] for name in NAMES] == [0.25] * 4
     assert shares["pairs"] == 1
-    notes = {column.id: column.notes for column in standings.columns}
+    notes = {column.id: column.notes for column in leaderboard.columns}
     assert notes["pairs"] == ("Orders the finalists.",)
     assert notes[NAMES[0]] == ("Makes the shortlist.",)
 
 
-def test_both_phases_have_their_certainty(standings: Leaderboard) -> None:
-    assert [phase.name for phase in standings.phases] == ["shortlist", "final"]
-    shortlist, final = (phase.uncertainty for phase in standings.phases)
+def test_both_phases_have_their_certainty(leaderboard: Leaderboard) -> None:
+    assert [phase.name for phase in leaderboard.phases] == ["shortlist", "final"]
+    shortlist, final = (phase.uncertainty for phase in leaderboard.phases)
     assert final is not None
     assert shortlist is not None
     assert {team for tier in final.tiers for team in tier} == set(PUBLISHED)
@@ -132,22 +135,22 @@ def test_both_phases_have_their_certainty(standings: Leaderboard) -> None:
     # Two numbers came with an interval, two without.
     assert set(shortlist.held_fixed) == {"identity.consisid.arc", "clipscore.logits100"}
     # 1258 and 1147.5 of 2000 are 4 standard errors of independent comparisons apart, 1147.5 and 594.5 twenty.
-    assert row_of(standings, "Wislab").interval == (3, 3)
-    for row in standings.rows:
+    assert row_of(leaderboard, "Wislab").interval == (3, 3)
+    for row in leaderboard.rows:
         assert row.interval is not None
         assert row.rank is not None
         assert row.interval[0] <= row.rank <= row.interval[1]
         assert len(row.probability) == 4
         assert sum(row.probability) == pytest.approx(1)
         assert (row.probability[3] == 0) == (row.team != "fourth")
-    assert standings.sensitivity is None
+    assert leaderboard.sensitivity is None
 
 
-def test_what_the_others_do_against_who_is_not_in_the_final_changes_nothing(standings: Leaderboard) -> None:
+def test_what_the_others_do_against_who_is_not_in_the_final_changes_nothing(leaderboard: Leaderboard) -> None:
     first, second, third = PUBLISHED
     decided = duels(first, second, 540, 0) + duels(first, third, 718, 0) + duels(second, third, 687, 1)
     more = compute_leaderboard(ipvg(pairs=[*decided, *duels("fourth", first, 1000, 0)]), draws=400)
-    assert [row.score for row in more.rows] == [row.score for row in standings.rows]
+    assert [row.score for row in more.rows] == [row.score for row in leaderboard.rows]
     assert [row.rank for row in more.rows] == [1, 2, 3, 4]
     assert more.ratings is not None
     assert more.ratings.counted == 4000
@@ -155,27 +158,27 @@ def test_what_the_others_do_against_who_is_not_in_the_final_changes_nothing(stan
 
 
 def test_before_the_final_the_shortlist_stands() -> None:
-    standings = compute_leaderboard(ipvg(pairs=[]), draws=200)
-    assert standings.provisional is not None
-    assert standings.provisional.code == "no_final_phase"
-    assert [row.rank for row in standings.rows] == [1, 2, 2, 4]
-    assert standings.uncertainty is None
-    assert standings.no_uncertainty == standings.provisional.sentence
-    assert standings.phases[0].uncertainty is not None
-    assert all(row.interval is not None for row in standings.rows)
-    assert standings.strengths == ()
+    leaderboard = compute_leaderboard(ipvg(pairs=[]), draws=200)
+    assert leaderboard.provisional is not None
+    assert leaderboard.provisional.code == "no_final_phase"
+    assert [row.rank for row in leaderboard.rows] == [1, 2, 2, 4]
+    assert leaderboard.uncertainty is None
+    assert leaderboard.no_uncertainty == leaderboard.provisional.sentence
+    assert leaderboard.phases[0].uncertainty is not None
+    assert all(row.interval is not None for row in leaderboard.rows)
+    assert leaderboard.strengths == ()
 
 
 def test_a_finalist_left_out_by_a_decision_takes_its_comparisons_with_it() -> None:
-    standings = compute_leaderboard(ipvg(decisions=[("team", "Wislab", "manual", "Withdrew.")]), draws=200)
-    first = row_of(standings, "ghl (PKUVideo)")
+    leaderboard = compute_leaderboard(ipvg(decisions=[("team", "Wislab", "manual", "Withdrew.")]), draws=200)
+    first = row_of(leaderboard, "ghl (PKUVideo)")
     assert first.score == pytest.approx(0.54)  # 540 of 1000 against XuanYuan
     # The place in the final goes to the fourth, whom nobody has been compared with.
-    fourth = row_of(standings, "fourth")
+    fourth = row_of(leaderboard, "fourth")
     assert (fourth.finalist, fourth.rank) == (True, None)
     assert fourth.cells["pairs"].reason == "no_comparisons"
-    assert standings.ratings is not None
-    assert "2000 comparisons enter no score" in standings.ratings.notes[0]
+    assert leaderboard.ratings is not None
+    assert "2000 comparisons enter no score" in leaderboard.ratings.notes[0]
 
 
 def test_comparisons_of_a_team_with_several_competing_runs_enter_nothing() -> None:
@@ -184,10 +187,10 @@ def test_comparisons_of_a_team_with_several_competing_runs_enter_nothing() -> No
     runs["a"] = [*runs["a"], make_run("a", {"psnr": [1.0]}, name="second")]
     pairs = [("r1", "s1", "a", "b", 1.0), ("r1", "s1", "b", "c", 1.0)]
     snapshot = make_snapshot(challenge + "ratings: {method: pairs}\n", runs, pairs=pairs)
-    standings = compute_leaderboard(snapshot, draws=200)
-    assert standings.ratings is not None
-    assert "'a' has several runs that compete" in standings.ratings.notes[0]
-    assert {row.team: row.rank for row in standings.rows if row.rank} == {"b": 1, "c": 2}
+    leaderboard = compute_leaderboard(snapshot, draws=200)
+    assert leaderboard.ratings is not None
+    assert "'a' has several runs that compete" in leaderboard.ratings.notes[0]
+    assert {row.team: row.rank for row in leaderboard.rows if row.rank} == {"b": 1, "c": 2}
 
 
 def test_in_one_phase_who_is_left_out_takes_its_comparisons_with_it() -> None:
@@ -200,14 +203,14 @@ def test_in_one_phase_who_is_left_out_takes_its_comparisons_with_it() -> None:
         pairs=pairs,
         decisions=[("run", "c/main", "manual", "Too late.")],
     )
-    standings = compute_leaderboard(snapshot, draws=200)
-    assert {row.team: (row.rank, row.cells["pairs"].value) for row in standings.rows} == {
+    leaderboard = compute_leaderboard(snapshot, draws=200)
+    assert {row.team: (row.rank, row.cells["pairs"].value) for row in leaderboard.rows} == {
         "a": (1, 0.5),
         "b": (1, 0.5),
         "c": (None, None),
     }
-    assert standings.ratings is not None
-    assert standings.ratings.notes == ("2 comparisons enter no score: they are not between two teams that compete.",)
+    assert leaderboard.ratings is not None
+    assert leaderboard.ratings.notes == ("2 comparisons enter no score: they are not between two teams that compete.",)
 
 
 DIMENSIONS = """
@@ -240,17 +243,17 @@ def some_pairs(count: int, dimension: str, seed: int = 0) -> list[tuple[str, str
 
 
 def test_dimensions_hold_log_strengths() -> None:
-    standings = compute_leaderboard(in_dimensions(some_pairs(200, "sync") + some_pairs(200, "look", 1)), draws=200)
-    assert [column.unit for column in standings.columns if column.kind == "dimension"] == ["log strength"] * 2
-    for one in standings.strengths:
-        cell = row_of(standings, one.team).cells[one.dimension]
+    leaderboard = compute_leaderboard(in_dimensions(some_pairs(200, "sync") + some_pairs(200, "look", 1)), draws=200)
+    assert [column.unit for column in leaderboard.columns if column.kind == "dimension"] == ["log strength"] * 2
+    for one in leaderboard.strengths:
+        cell = row_of(leaderboard, one.team).cells[one.dimension]
         assert cell.value == one.log_strength
         assert cell.n == one.comparisons
         assert cell.ci is not None
         assert cell.ci[0] < one.log_strength < cell.ci[1]
-    assert [row.team for row in standings.rows] == ["a", "b", "c"]
-    assert standings.uncertainty is not None
-    assert standings.uncertainty.held_fixed == ()
+    assert [row.team for row in leaderboard.rows] == ["a", "b", "c"]
+    assert leaderboard.uncertainty is not None
+    assert leaderboard.uncertainty.held_fixed == ()
 
 
 def test_dimensions_of_a_final_phase_are_ranked_by_mean_rank() -> None:
@@ -279,16 +282,16 @@ def test_who_never_lost_has_no_strength_and_shares_stand_in() -> None:
     """a beats b twice, b and c share their two points: a 2/2, b 1/4, c 1/2."""
     pairs = [("r1", "s1", "a", "b", 1.0, "sync"), ("r2", "s2", "a", "b", 1.0, "sync")]
     pairs += [("r1", "s1", "b", "c", 1.0, "sync"), ("r2", "s2", "b", "c", 0.0, "sync")]
-    standings = compute_leaderboard(in_dimensions(pairs), draws=200)
-    assert [row_of(standings, team).cells["sync"].value for team in "abc"] == [1, 0.25, 0.5]
-    assert standings.ratings is not None
-    told = " ".join(standings.ratings.notes)
+    leaderboard = compute_leaderboard(in_dimensions(pairs), draws=200)
+    assert [row_of(leaderboard, team).cells["sync"].value for team in "abc"] == [1, 0.25, 0.5]
+    assert leaderboard.ratings is not None
+    told = " ".join(leaderboard.ratings.notes)
     assert "No finite strengths fit" in told
     assert "did not meet equally often" in told
     assert "shares of points stand in" in told
-    assert [column.unit for column in standings.columns if column.id == "sync"] == [""]
-    assert row_of(standings, "a").cells["look"].reason == "no_comparisons"
-    assert standings.provisional is not None  # nobody was asked about the look
+    assert [column.unit for column in leaderboard.columns if column.id == "sync"] == [""]
+    assert row_of(leaderboard, "a").cells["look"].reason == "no_comparisons"
+    assert leaderboard.provisional is not None  # nobody was asked about the look
 
 
 def test_influences_move_as_the_refitted_strengths_do() -> None:

@@ -45,14 +45,14 @@ def make(**more: Any) -> Leaderboard:
 
 
 @pytest.fixture(scope="module")
-def standings() -> Leaderboard:
+def leaderboard() -> Leaderboard:
     return make()
 
 
-def test_points_are_metrics_with_a_direction_and_values_per_video(standings: Leaderboard) -> None:
+def test_points_are_metrics_with_a_direction_and_values_per_video(leaderboard: Leaderboard) -> None:
     """Not the diagnostic, not the number of the whole set, not the dimension that nobody rated."""
-    assert [(one.metric, one.dimension) for one in standings.points] == [("psnr", "sync"), ("lpips", "sync")]
-    for one in standings.points:
+    assert [(one.metric, one.dimension) for one in leaderboard.points] == [("psnr", "sync"), ("lpips", "sync")]
+    for one in leaderboard.points:
         assert len(one.x) == len(one.y) == len(one.teams) == len(one.samples) == 10
         assert set(one.samples) == {"s1", "s2", "s3", "s4", "s5"}
         assert (one.agreement.n, one.agreement.clusters) == (10, 5)
@@ -76,13 +76,13 @@ def test_points_are_of_competing_runs_that_mean_the_same() -> None:
     assert mixed.columns[0].refused is not None
 
 
-def test_distributions_are_sorted_values(standings: Leaderboard) -> None:
-    shown = {(one.team, one.column): one.values for one in standings.distributions}
+def test_distributions_are_sorted_values(leaderboard: Leaderboard) -> None:
+    shown = {(one.team, one.column): one.values for one in leaderboard.distributions}
     assert set(shown) == {(t, c) for t in ("alpha", "beta") for c in ("psnr", "lpips", "offset", "sync")}
     assert all(list(values) == sorted(values) for values in shown.values())
     assert len(shown["alpha", "psnr"]) == 6
     assert len(shown["alpha", "sync"]) == 5
-    row = next(row for row in standings.rows if row.team == "alpha")
+    row = next(row for row in leaderboard.rows if row.team == "alpha")
     assert np.mean(shown["alpha", "sync"]) == pytest.approx(row.cells["sync"].value)
 
 
@@ -102,8 +102,8 @@ def test_the_worst_group_and_its_gap() -> None:
 def test_where_low_is_good_the_highest_group_is_the_worst() -> None:
     challenge = CHALLENGE.replace("rank: false}\n  - {id: offset", "weight: 1}\n  - {id: offset")
     values: dict[str, Any] = {"lpips": [0.1, 0.5, 0.1, 0.5, 0.1, 0.5]}
-    standings = compute_leaderboard(make_snapshot(challenge, {"a": values}, better=BETTER, groups=GROUPS), draws=100)
-    found = next(one for one in standings.breakdowns if (one.group, one.column) == ("gender", "lpips"))
+    leaderboard = compute_leaderboard(make_snapshot(challenge, {"a": values}, better=BETTER, groups=GROUPS), draws=100)
+    found = next(one for one in leaderboard.breakdowns if (one.group, one.column) == ("gender", "lpips"))
     assert found.worst == "f"
     assert found.gap == pytest.approx(0.4)
 
@@ -114,9 +114,9 @@ def test_a_group_without_values_has_no_mean() -> None:
     assert (found.worst, found.gap) == (None, None)
 
 
-def test_breakdowns_are_of_columns_that_rank(standings: Leaderboard) -> None:
+def test_breakdowns_are_of_columns_that_rank(leaderboard: Leaderboard) -> None:
     """Of psnr and sync; fid has no values per video, lpips and the offset don't rank, nobody rated the look."""
-    found = {(one.group, one.column, one.team) for one in standings.breakdowns}
+    found = {(one.group, one.column, one.team) for one in leaderboard.breakdowns}
     assert found == {(g, c, t) for g in ("age", "gender") for c in ("psnr", "sync") for t in ("alpha", "beta")}
-    ages = next(one for one in standings.breakdowns if (one.group, one.column) == ("age", "psnr"))
+    ages = next(one for one in leaderboard.breakdowns if (one.group, one.column) == ("age", "psnr"))
     assert [value.value for value in ages.values] == ["old", "older", "young"]

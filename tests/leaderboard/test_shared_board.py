@@ -57,40 +57,40 @@ def board(folder: Path) -> Snapshot:
 
 
 @pytest.fixture(scope="module")
-def standings(folder: Path) -> Leaderboard:
+def leaderboard(folder: Path) -> Leaderboard:
     return compute_leaderboard(board(folder))
 
 
-def test_the_planted_order(standings: Leaderboard) -> None:
-    order = [row.team for row in standings.rows]
+def test_the_planted_order(leaderboard: Leaderboard) -> None:
+    order = [row.team for row in leaderboard.rows]
     assert order[0] == "faithful"
     assert set(order[1:3]) == {"late", "blurred"}
     assert set(order[3:]) == {"frozen", "swapped"}
-    assert [row.rank for row in standings.rows] == [1, 2, 3, 4, 5]
+    assert [row.rank for row in leaderboard.rows] == [1, 2, 3, 4, 5]
 
 
-def test_late_and_blurred_are_close_together(standings: Leaderboard) -> None:
+def test_late_and_blurred_are_close_together(leaderboard: Leaderboard) -> None:
     """On all ratings the data tell them apart: a t test of the paired differences over 20 items gives p = 0.0005."""
-    score = {row.team: row.score or 0.0 for row in standings.rows}
+    score = {row.team: row.score or 0.0 for row in leaderboard.rows}
     gap = score["late"] - score["blurred"]
     assert 0 < 4 * gap < score["faithful"] - score["late"]
     assert 4 * gap < score["blurred"] - max(score["swapped"], score["frozen"])
-    assert {row.team: row.interval for row in standings.rows}["faithful"] == (1, 1)
+    assert {row.team: row.interval for row in leaderboard.rows}["faithful"] == (1, 1)
 
 
 def test_with_three_raters_late_and_blurred_are_a_tie_group(folder: Path) -> None:
     snapshot = board(folder)
     few = tuple(one for one in snapshot.ratings if one.rating.rater in {"r01", "r02", "r03"})
-    standings = compute_leaderboard(replace(snapshot, ratings=few))
-    assert standings.uncertainty is not None
-    assert {"late", "blurred"} in [set(group) for group in standings.uncertainty.groups]
-    assert standings.uncertainty.tiers[0] == ("faithful",)
-    by_team = {row.team: row.interval for row in standings.rows}
+    leaderboard = compute_leaderboard(replace(snapshot, ratings=few))
+    assert leaderboard.uncertainty is not None
+    assert {"late", "blurred"} in [set(group) for group in leaderboard.uncertainty.groups]
+    assert leaderboard.uncertainty.tiers[0] == ("faithful",)
+    by_team = {row.team: row.interval for row in leaderboard.rows}
     assert by_team["late"] == by_team["blurred"] == (2, 3)
 
 
-def test_the_late_the_speeder_and_the_straight_liner_do_not_count(standings: Leaderboard) -> None:
-    people = standings.ratings
+def test_the_late_the_speeder_and_the_straight_liner_do_not_count(leaderboard: Leaderboard) -> None:
+    people = leaderboard.ratings
     assert people is not None
     assert people.total == 4144
     assert people.reasons["late"] == 52
@@ -102,7 +102,7 @@ def test_the_late_the_speeder_and_the_straight_liner_do_not_count(standings: Lea
     assert sum(one.counted for one in people.raters) == people.counted
 
 
-def test_values_are_means_of_what_pandas_groups(standings: Leaderboard, folder: Path) -> None:
+def test_values_are_means_of_what_pandas_groups(leaderboard: Leaderboard, folder: Path) -> None:
     """The mean over items of the mean over raters, by another tool, without the rows that don't count."""
     import pandas as pd
 
@@ -115,7 +115,7 @@ def test_values_are_means_of_what_pandas_groups(standings: Leaderboard, folder: 
     kept = kept.drop_duplicates(["rater_id", "item_id", "dimension"])
     items = kept.groupby(["team", "dimension", "item_id"])["score"].mean()
     means = items.groupby(["team", "dimension"]).mean()
-    for row in standings.rows:
+    for row in leaderboard.rows:
         for dimension in DIMENSIONS:
             assert row.cells[dimension.id].value == pytest.approx(means[row.team, dimension.id], abs=1e-12)
 
@@ -125,9 +125,9 @@ def test_the_pairs_of_the_same_footage_agree(folder: Path) -> None:
     rules = parse_challenge(HEAD + f"ratings: {ratings}\n", "heads")
     pairs = list(read_pairs(folder / "pairs.csv"))
     teams = {team: {"psnr": [1.0] * len(SAMPLES)} for team in TEAMS}
-    standings = compute_leaderboard(make_snapshot(rules, teams, samples=SAMPLES, pairs=pairs))
+    leaderboard = compute_leaderboard(make_snapshot(rules, teams, samples=SAMPLES, pairs=pairs))
     assert len(pairs) == 600
-    order = [row.team for row in standings.rows]
+    order = [row.team for row in leaderboard.rows]
     assert order[0] == "faithful"
     assert set(order[3:]) == {"frozen", "swapped"}
-    assert max(standings.strengths, key=lambda one: one.log_strength).team == "faithful"
+    assert max(leaderboard.strengths, key=lambda one: one.log_strength).team == "faithful"

@@ -109,14 +109,14 @@ def test_a_challenge_may_switch_it_off():
 
 def test_page_and_json_tell_it_and_no_rank_depends_on_it():
     made = snapshot(alpha=ALPHA, beta=ALPHA)
-    standings = compute_leaderboard(made, draws=100)
-    page = render_leaderboard(made, standings)
+    leaderboard = compute_leaderboard(made, draws=100)
+    page = render_leaderboard(made, leaderboard)
     assert "Videos that two teams share" in page and "sample s1: equal files" in page
-    document = json.loads(leaderboard_json(made, standings))
-    assert document["standings"]["duplicates"][0]["samples"] == ["s1", "s2", "s3"]
+    document = json.loads(leaderboard_json(made, leaderboard))
+    assert document["leaderboard"]["duplicates"][0]["samples"] == ["s1", "s2", "s3"]
     without = snapshot(challenge("off"), alpha=ALPHA, beta=ALPHA)
     other = compute_leaderboard(without, draws=100)
-    assert replace(standings, duplicates=()).rows == other.rows
+    assert replace(leaderboard, duplicates=()).rows == other.rows
     assert "Videos that two teams share" not in render_leaderboard(without, other)
 
 

@@ -15,7 +15,7 @@ from builders.leaderboards import (
     many,
     plain,
     realistic,
-    realistic_standings,
+    realistic_leaderboard,
 )
 from pages import wait_until
 
@@ -55,7 +55,7 @@ def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
     boards = {"hostile": hostile, "many": many, "empty": empty, "phases": phases, "small": lambda: hostile(3)}
     boards["names"] = long_names
-    boards["real"] = lambda: (realistic(), realistic_standings())
+    boards["real"] = lambda: (realistic(), realistic_leaderboard())
     for name, board in boards.items():
         write_leaderboard_page(*board(), folder / f"{name}.html")
     return folder
@@ -155,24 +155,24 @@ def test_sorts_by_keyboard(visit, key):
 
 def test_brackets_are_shown_in_the_order_of_ranks_only(visit):
     page = visit("real")
-    rail = page.locator(".rail").first
-    assert rail.is_visible()
+    brackets = page.locator(".brackets").first
+    assert brackets.is_visible()
     sort(page, "team")
-    assert not rail.is_visible()
+    assert not brackets.is_visible()
     sort(page, "rank")
-    assert rail.is_visible()
+    assert brackets.is_visible()
     page.fill("#search", "alpha")
-    assert not rail.is_visible()
+    assert not brackets.is_visible()
 
 
 def test_a_bracket_reaches_from_its_first_team_to_its_last(visit):
     page = visit("real")
-    groups = realistic_standings().uncertainty.groups
+    groups = realistic_leaderboard().uncertainty.groups
     (wide,) = [group for group in groups if len(group) == max(map(len, groups))][:1]
     boxes = page.eval_on_selector_all(
-        "#board .rail", "rails => rails.map(rail => [...rail.children].map(mark => mark.className))"
+        "#board .brackets", "all => all.map(brackets => [...brackets.children].map(mark => mark.className))"
     )
-    ranked = [row.team for row in realistic_standings().rows if row.rank is not None]
+    ranked = [row.team for row in realistic_leaderboard().rows if row.rank is not None]
     first, last = ranked.index(wide[0]), ranked.index(wide[-1])
     lane = boxes[first].index("top")
     assert [boxes[at][lane] for at in range(first, last + 1)] == ["top", *["mid"] * (last - first - 1), "end"]
@@ -301,7 +301,7 @@ def state(page):
         "only": page.get_attribute("#only", "aria-pressed"),
         "sort": page.eval_on_selector_all("#board th[aria-sort]", "h => h.map(x => [x.dataset.key, x.ariaSort])"),
         "chosen": page.eval_on_selector_all(".pick:checked", "boxes => boxes.map(box => box.ariaLabel)"),
-        "rail": page.locator(".rail").first.is_visible(),
+        "brackets": page.locator(".brackets").first.is_visible(),
     }
 
 
@@ -493,8 +493,8 @@ def test_on_paper_another_order_has_no_brackets(visit):
     page = visit("real", width=1017)
     sort(page, "team")
     page.emulate_media(media="print")
-    assert page.locator("#board .rail").count() > 0
-    assert style(page, "#board .rail", "visibility") == "hidden"
+    assert page.locator("#board .brackets").count() > 0
+    assert style(page, "#board .brackets", "visibility") == "hidden"
 
 
 def test_names_of_columns_stay_in_their_cells(visit):

@@ -23,7 +23,7 @@ from builders.leaderboards import (
     plain,
     plain_card,
     realistic,
-    realistic_standings,
+    realistic_leaderboard,
     tied,
 )
 from pages import Page
@@ -99,8 +99,8 @@ def detail(page, name):
 
 
 def test_head_says_what_when_and_from_which_state():
-    snapshot, standings = plain(("alpha", "beta"))
-    page = page_of((snapshot, standings))
+    snapshot, leaderboard = plain(("alpha", "beta"))
+    page = page_of((snapshot, leaderboard))
     assert page.find("h1")[0]["text"] == "The challenge"
     facts = " ".join(map(text_of, page.find("dd")))
     assert "2026-03-02 18:00:00 UTC 2026-03-02 06:00:00 AoE" in facts.replace("UTC2", "UTC 2")
@@ -110,9 +110,9 @@ def test_head_says_what_when_and_from_which_state():
 
 
 def test_as_of_is_the_moment_that_was_asked_for():
-    snapshot, standings = plain(("alpha",))
+    snapshot, leaderboard = plain(("alpha",))
     asked = replace(snapshot, as_of=datetime(2026, 3, 6, 11, 59, 59, tzinfo=UTC))
-    html = render_leaderboard(asked, standings)
+    html = render_leaderboard(asked, leaderboard)
     assert "As of" in html
     assert "2026-03-06 11:59:59 UTC" in html
     assert "2026-03-05 23:59:59 AoE" in html
@@ -120,10 +120,10 @@ def test_as_of_is_the_moment_that_was_asked_for():
 
 def test_notices():
     reason = Reason("no_final_phase", "No finalist has results yet.")
-    snapshot, standings = plain(("alpha",), provisional=reason, problem="No range for m.err.")
+    snapshot, leaderboard = plain(("alpha",), provisional=reason, problem="No range for m.err.")
     run = snapshot.runs[0]
     snapshot = replace(snapshot, runs=(replace(run, card=run.card.model_copy(update={"backbones": "mine"})),))
-    page = page_of((snapshot, standings))
+    page = page_of((snapshot, leaderboard))
     texts = [text_of(item) for item in page.elements if item["attrs"].get("role") == "note"]
     assert len(texts) == 3
     assert "No range for m.err." in texts[0]
@@ -194,11 +194,11 @@ def test_rank_interval_and_chances_are_drawn():
     assert strips[0]["attrs"]["aria-label"] == "beta, place 1: 33.3 %, place 2: 33.3 %, place 3: 33.3 %"
 
 
-def lanes_of(html):
+def brackets_of(html):
     names = {"top": "t", "mid": "m", "end": "e", None: "."}
     return [
-        "".join(names[found.group(1)] for found in re.finditer(r"<i(?: class=\"(\w+)\")?></i>", rail))
-        for rail in re.findall(r"<span class=\"rail\"[^>]*>(.*?)</span>", html)
+        "".join(names[found.group(1)] for found in re.finditer(r"<i(?: class=\"(\w+)\")?></i>", brackets))
+        for brackets in re.findall(r"<span class=\"brackets\"[^>]*>(.*?)</span>", html)
     ]
 
 
@@ -207,7 +207,7 @@ def test_brackets_join_tie_groups_and_overlapping_ones_stand_beside_each_other()
     board = plain(tuple("abcdef"), **tied(*groups))
     html = render_leaderboard(*board)
     # the first lane holds a-b and d-e, the second b-d
-    assert lanes_of(html) == ["t.", "et", ".m", "te", "e.", ".."]
+    assert brackets_of(html) == ["t.", "et", ".m", "te", "e.", ".."]
     page = Page(html)
     assert "statistically tied with a, c and d" in cells(page, "board")[3][1]
 
@@ -216,7 +216,7 @@ def test_too_many_overlapping_groups_are_named_not_drawn():
     teams = tuple("abcdefgh")
     groups = tuple(teams[at : at + 6] for at in range(3)) + tuple(teams[at : at + 5] for at in range(4))
     html = render_leaderboard(*plain(teams, **tied(*groups)))
-    assert {len(lane) for lane in lanes_of(html)} == {4}
+    assert {len(marks) for marks in brackets_of(html)} == {4}
     assert "3 more such groups are not drawn, the rank intervals show them" in html
     html = render_leaderboard(*plain(teams, **tied(*groups[:5])))
     assert "1 more such group is not drawn, the rank intervals show it" in html
@@ -269,7 +269,7 @@ def test_two_phases():
     assert [row[3] for row in table[2:]] == ["27.500", "39.000", "49.500"]
     assert "finalist" in table[2][1]
     # the finalist left the shortlist's group; the other two are still joined
-    assert lanes_of(render_leaderboard(*board)) == [".", "t", "e"]
+    assert brackets_of(render_leaderboard(*board)) == [".", "t", "e"]
     assert "significantly better than all other finalists" in text_of(page.find("p", class_="summary")[0])
     assert [item["text"] for item in page.find("option")][2] == "finalists"
 
@@ -332,7 +332,7 @@ def test_contributions_of_rules_that_count_ranks(rule, total):
 
 
 def test_team_section_compares_runs_and_lists_worst_samples_and_findings():
-    page = page_of((realistic(), realistic_standings()))
+    page = page_of((realistic(), realistic_leaderboard()))
     beta = detail(page, "beta")
     assert "main competes" in beta.replace("maincompetes", "main competes")
     for run in ("sharp", "fast"):
@@ -357,9 +357,9 @@ def test_chances_of_places_are_a_table_too():
 
 
 def test_scatter_has_coefficients_and_says_when_it_is_thinned():
-    snapshot, standings = plain(("alpha", "beta"))
-    (points,) = standings.points
-    page = page_of((snapshot, standings))
+    snapshot, leaderboard = plain(("alpha", "beta"))
+    (points,) = leaderboard.points
+    page = page_of((snapshot, leaderboard))
     text = section(page, "people-and-metrics")
     assert f"{points.agreement.srcc.value:.3f}" in text
     assert f"{points.agreement.krcc.value:.3f}" in text
@@ -367,18 +367,20 @@ def test_scatter_has_coefficients_and_says_when_it_is_thinned():
     clouds = [item["attrs"]["d"] for item in page.find("path") if item["attrs"].get("class", "").startswith("cloud")]
     assert sum(path.count("M") for path in clouds) == 8
     big = replace(points, x=points.x * 500, y=points.y * 500, teams=points.teams * 500, samples=points.samples * 500)
-    page = page_of((snapshot, replace(standings, points=(big,))))
+    page = page_of((snapshot, replace(leaderboard, points=(big,))))
     assert "400 of 4000 points are drawn" in section(page, "people-and-metrics")
     clouds = [item["attrs"]["d"] for item in page.find("path") if item["attrs"].get("class", "").startswith("cloud")]
     assert sum(path.count("M") for path in clouds) == 400
 
 
 def test_a_correlation_that_is_missing_says_why():
-    snapshot, standings = plain(("alpha",))
-    (points,) = standings.points
+    snapshot, leaderboard = plain(("alpha",))
+    (points,) = leaderboard.points
     gap = replace(points.agreement.srcc, value=None, ci=None, reason="metric_constant")
     points = replace(points, agreement=replace(points.agreement, srcc=gap))
-    assert "metric constant" in section(page_of((snapshot, replace(standings, points=(points,)))), "people-and-metrics")
+    assert "metric constant" in section(
+        page_of((snapshot, replace(leaderboard, points=(points,)))), "people-and-metrics"
+    )
 
 
 def test_few_values_are_points_and_many_a_box():
@@ -410,7 +412,7 @@ def test_sensitivity_in_words_and_numbers():
 
 
 def test_pictures_stand_under_the_reference():
-    page = page_of((realistic(), realistic_standings()))
+    page = page_of((realistic(), realistic_leaderboard()))
     assert [item["text"] for item in page.find("h3", class_="sample")] == ["s01", "s02", "s03"]
     captions = [text_of(item) for item in page.find("figcaption") if "li" in item["in"]]
     assert captions[:3] == ["Reference", "beta", "alpha"]
@@ -427,7 +429,7 @@ def test_without_pictures_there_is_no_such_section():
 
 
 def test_invalid_entries_with_their_findings():
-    text = section(page_of((realistic(), realistic_standings())), "invalid")
+    text = section(page_of((realistic(), realistic_leaderboard())), "invalid")
     assert "theta run main: 5 of 24 videos invalid, 0 missing" in text
     assert "The video is not H.264. Found hevc; expected h264." in text
     assert "theta, run main: Face-Arc rests on 79.2 % of the samples" in text
@@ -438,7 +440,7 @@ def test_invalid_entries_with_their_findings():
 
 
 def test_raters_are_numbers():
-    html = render_leaderboard(realistic(), realistic_standings())
+    html = render_leaderboard(realistic(), realistic_leaderboard())
     assert "example.org" not in html
     page = Page(html)
     raters = cells(page, "raters")
@@ -480,7 +482,7 @@ def test_reasons_why_ratings_do_not_count():
 
 
 def test_rules_say_what_is_evalkits_own():
-    page = page_of((realistic(), realistic_standings()))
+    page = page_of((realistic(), realistic_leaderboard()))
     text = section(page, "rules")
     own = "evalkit's default, not published by the organizers"
     assert f"Each measured value must rest on at least 90 % of the samples. {own}" in text
@@ -496,7 +498,7 @@ def test_rules_say_what_is_evalkits_own():
 
 def test_provenance_has_digests_of_runs_and_weights_imports_and_log():
     snapshot = realistic()
-    page = page_of((snapshot, realistic_standings()))
+    page = page_of((snapshot, realistic_leaderboard()))
     text = section(page, "provenance")
     for run in snapshot.runs:
         assert run.card_sha256 in text
@@ -509,7 +511,7 @@ def test_provenance_has_digests_of_runs_and_weights_imports_and_log():
 
 
 def test_different_features_name_their_runs():
-    snapshot, standings = plain(("alpha", "beta"))
+    snapshot, leaderboard = plain(("alpha", "beta"))
     first, second = snapshot.runs
     uses = [
         run.card.model_copy(update={"features": type(run.card).model_validate({
@@ -517,7 +519,7 @@ def test_different_features_name_their_runs():
         for at, run in ((1, first), (2, second))
     ]  # fmt: skip
     snapshot = replace(snapshot, runs=(replace(first, card=uses[0]), replace(second, card=uses[1])))
-    text = section(page_of((snapshot, standings)), "provenance")
+    text = section(page_of((snapshot, leaderboard)), "provenance")
     assert "faces (alpha/main)" in text
     assert "faces (beta/main)" in text
 
@@ -573,7 +575,7 @@ def test_two_hundred_teams_stay_small():
 
 
 def test_hostile_text_adds_no_element_and_no_attribute():
-    pages = [page_of(plain(("alpha", "beta"))), page_of((realistic(), realistic_standings())), page_of(hostile())]
+    pages = [page_of(plain(("alpha", "beta"))), page_of((realistic(), realistic_leaderboard())), page_of(hostile())]
     tame = {item["tag"] for page in pages[:2] for item in page.elements}
     assert {item["tag"] for item in pages[2].elements} <= tame
     for item in pages[2].elements:
@@ -596,8 +598,8 @@ def test_nothing_invisible_gets_through():
 
 
 def test_long_text_is_cut():
-    snapshot, standings = plain(("n" * 10**6,))
-    assert len(render_leaderboard(snapshot, standings)) < 150_000
+    snapshot, leaderboard = plain(("n" * 10**6,))
+    assert len(render_leaderboard(snapshot, leaderboard)) < 150_000
 
 
 @pytest.mark.parametrize("board", [lambda: plain(("a", "b")), hostile], ids=["plain", "hostile"])
@@ -615,7 +617,9 @@ def test_only_its_own_style_and_script_are_allowed(board):
     assert not re.search(r"\bhttps?:|@import|url\(|\bsrcset=|<base|<iframe|<form", html)
 
 
-@pytest.mark.parametrize("board", [empty, lambda: plain(("a",)), lambda: (realistic(), realistic_standings()), hostile])
+@pytest.mark.parametrize(
+    "board", [empty, lambda: plain(("a",)), lambda: (realistic(), realistic_leaderboard()), hostile]
+)
 def test_landmarks_captions_and_scopes(board):
     page = page_of(board())
     for tag in ("main", "nav", "footer", "h1"):
@@ -645,8 +649,8 @@ def test_a_decision_about_a_team_or_an_answer_keeps_its_name():
     when = datetime(2026, 3, 4, tzinfo=UTC)
     decisions = (Decision(1, "rating", "ab" * 32, "manual", "Wrong button.", "o", when),
                  Decision(2, "run", "alpha/main", "manual", "Withdrawn.", "o", when))  # fmt: skip
-    snapshot, standings = plain(("alpha",))
-    text = section(page_of((replace(snapshot, decisions=decisions), standings)), "provenance")
+    snapshot, leaderboard = plain(("alpha",))
+    text = section(page_of((replace(snapshot, decisions=decisions), leaderboard)), "provenance")
     assert "rating abababababab" in text
     assert "run alpha/main" in text
 
@@ -680,23 +684,23 @@ def test_competing_runs_of_one_team_are_matched_by_their_labels():
         for team in ("alpha", "beta", "gamma")
     }
     snapshot = make_snapshot(SLASHES.replace("PRIMARY", "2"), teams)
-    standings = compute_leaderboard(snapshot, draws=200)
-    first = standings.rows[0]
+    leaderboard = compute_leaderboard(snapshot, draws=200)
+    first = leaderboard.rows[0]
     assert first.interval is not None and first.interval[1] > 1
-    said = summary(snapshot, standings)
+    said = summary(snapshot, leaderboard)
     assert said.startswith(f"{first.label} is first, but statistically tied with ")
     assert said.endswith("3 teams ranked with 6 runs.")
-    assert {row.label for row in standings.rows} == {f"{team}/r{at}" for team in teams for at in (1, 2)}
-    board = make_board(snapshot, standings)
+    assert {row.label for row in leaderboard.rows} == {f"{team}/r{at}" for team in teams for at in (1, 2)}
+    board = make_board(snapshot, leaderboard)
     assert all(line.tied and any(line.brackets) for line in board.lines)
     assert next(iter(board.looks)) == first.label
-    assert standings.sensitivity is not None
-    assert all(None not in ranks for _, ranks in leave_out_rows(standings.sensitivity, standings)[1])
-    page = Page(render_leaderboard(snapshot, standings))
+    assert leaderboard.sensitivity is not None
+    assert all(None not in ranks for _, ranks in leave_out_rows(leaderboard.sensitivity, leaderboard)[1])
+    page = Page(render_leaderboard(snapshot, leaderboard))
     assert {one["attrs"]["data-team"] for one in page.elements if "data-team" in one["attrs"]} == set(teams)
-    for text in (leaderboard_markdown(snapshot, standings), leaderboard_latex(snapshot, standings)):
+    for text in (leaderboard_markdown(snapshot, leaderboard), leaderboard_latex(snapshot, leaderboard)):
         assert "beta/r2" in text
-    lines = leaderboard_csv(snapshot, standings).splitlines()
+    lines = leaderboard_csv(snapshot, leaderboard).splitlines()
     assert "/r1" in lines[1].split(",")[10] or "/r2" in lines[1].split(",")[10]
 
 
@@ -708,12 +712,12 @@ def test_a_run_that_does_not_compete_renames_no_team():
         "a/b": [make_run("a/b", values, name="main")],
     }
     snapshot = make_snapshot(SLASHES.replace("PRIMARY", "1"), teams)
-    standings = compute_leaderboard(snapshot, draws=200)
-    labels = {(row.team, row.run): row.label for row in standings.rows}
+    leaderboard = compute_leaderboard(snapshot, draws=200)
+    labels = {(row.team, row.run): row.label for row in leaderboard.rows}
     assert labels == {("a", "main"): "a", ("a/b", "main"): "a/b", ("a", "b"): "a/b (2)"}
-    assert standings.uncertainty is not None
-    assert standings.uncertainty.groups == (("a", "a/b"),)
-    assert "a/b (2)" not in render_leaderboard(snapshot, standings)
+    assert leaderboard.uncertainty is not None
+    assert leaderboard.uncertainty.groups == (("a", "a/b"),)
+    assert "a/b (2)" not in render_leaderboard(snapshot, leaderboard)
 
 
 @pytest.mark.parametrize(
@@ -735,4 +739,4 @@ def test_how_many_runs_compete_in_words(most, primary, words):
 def test_a_log_of_one_entry():
     snapshot = realistic()
     one = replace(snapshot, log=snapshot.log[:1])
-    assert "Log 1 entry" in " ".join(section(page_of((one, realistic_standings())), "provenance").split())
+    assert "Log 1 entry" in " ".join(section(page_of((one, realistic_leaderboard())), "provenance").split())

@@ -19,7 +19,7 @@ from builders.leaderboards import (
     many,
     plain,
     realistic,
-    realistic_standings,
+    realistic_leaderboard,
     tied,
 )
 
@@ -53,8 +53,8 @@ def unescaped_braces(text):
 
 
 def test_csv_has_a_line_per_run_with_all_digits():
-    snapshot, standings = plain(("alpha", "beta", "gamma"))
-    first, second, third = rows_of(leaderboard_csv(snapshot, standings))
+    snapshot, leaderboard = plain(("alpha", "beta", "gamma"))
+    first, second, third = rows_of(leaderboard_csv(snapshot, leaderboard))
     assert [first[name] for name in ("rank", "rank_low", "rank_high", "team", "run", "primary")] == [
         "1", "1", "2", "alpha", "main", "yes",
     ]  # fmt: skip
@@ -85,17 +85,17 @@ def test_csv_shows_the_unranked_and_other_runs():
 
 
 def test_json_holds_everything_and_no_nan():
-    snapshot, standings = plain(("alpha", "beta"))
+    snapshot, leaderboard = plain(("alpha", "beta"))
     odd = make_row("alpha", 0, 2)
     odd = replace(odd, cells={**odd.cells, "m.err": Cell(1.0, (math.inf, math.nan))})
-    standings = replace(standings, rows=(odd, *standings.rows[1:]))
-    text = leaderboard_json(snapshot, standings)
+    leaderboard = replace(leaderboard, rows=(odd, *leaderboard.rows[1:]))
+    text = leaderboard_json(snapshot, leaderboard)
     assert not re.search(r"NaN|Infinity", text)
     found = json.loads(text)
     assert found["schema"] == 1
     assert found["board"]["digest"] == snapshot.digest
     assert found["board"]["number"] == 3
-    parts = found["standings"]
+    parts = found["leaderboard"]
     assert parts["rows"][0]["cells"]["m.err"] == {
         "value": 1.0, "ci": [None, None], "reason": None, "n": 0, "coverage": 1.0, "points": None, "best": False,
         "set_sizes": {},
@@ -139,11 +139,11 @@ def test_markdown_has_one_table_with_equal_columns():
 
 
 def test_the_realistic_board():
-    snapshot, standings = realistic(), realistic_standings()
-    lines = rows_of(leaderboard_csv(snapshot, standings))
+    snapshot, leaderboard = realistic(), realistic_leaderboard()
+    lines = rows_of(leaderboard_csv(snapshot, leaderboard))
     assert len(lines) == 10
-    assert "theta" in leaderboard_markdown(snapshot, standings).split("Not ranked")[1]
-    assert leaderboard_latex(snapshot, standings).count(r"\\") == 8  # the head and seven teams
+    assert "theta" in leaderboard_markdown(snapshot, leaderboard).split("Not ranked")[1]
+    assert leaderboard_latex(snapshot, leaderboard).count(r"\\") == 8  # the head and seven teams
 
 
 @pytest.mark.parametrize("make", ALL)
@@ -157,13 +157,13 @@ def test_same_input_same_text(make, board):
 
 @pytest.mark.parametrize("make", ALL)
 def test_no_id_of_a_person_gets_out(make):
-    text = make(realistic(), realistic_standings())
+    text = make(realistic(), realistic_leaderboard())
     assert "example.org" not in text
 
 
 def test_raters_are_numbers_in_json():
-    found = json.loads(leaderboard_json(realistic(), realistic_standings()))
-    raters = found["standings"]["ratings"]["raters"]
+    found = json.loads(leaderboard_json(realistic(), realistic_leaderboard()))
+    raters = found["leaderboard"]["ratings"]["raters"]
     assert [one["rater"] for one in raters] == [f"rater {at}" for at in range(1, 15)]
     assert found["decisions"][0]["about"] == "rater 14"
     assert found["decisions"][0]["reason"] == "rater 14 gave the same answer 168 times."
@@ -172,9 +172,9 @@ def test_raters_are_numbers_in_json():
 
 def test_no_people():
     found = json.loads(leaderboard_json(*plain(("alpha",), ratings=None)))
-    assert found["standings"]["ratings"] is None
+    assert found["leaderboard"]["ratings"] is None
     kept = json.loads(leaderboard_json(*plain(("alpha",), ratings=RatingsInfo(3, 2))))
-    assert kept["standings"]["ratings"]["counted"] == 2
+    assert kept["leaderboard"]["ratings"]["counted"] == 2
 
 
 # --- foreign text -----------------------------------------------------------------------------------------------------
@@ -193,7 +193,7 @@ def test_no_spreadsheet_computes_a_cell():
 
 def test_json_keeps_names_as_they_are():
     found = json.loads(leaderboard_json(*hostile()))
-    assert [row["team"] for row in found["standings"]["rows"]] == [f"{text} {at}" for at, text in enumerate(NASTY)]
+    assert [row["team"] for row in found["leaderboard"]["rows"]] == [f"{text} {at}" for at, text in enumerate(NASTY)]
 
 
 @pytest.mark.parametrize("text", [*NASTY, "a$b%c_d^e~f#g&h{i}j\\k", "^^41", "\\end{tabular}", "%", "\\\\", "é ü ß 漢"])
@@ -237,16 +237,16 @@ def test_markdown_of_hostile_names_is_one_table():
 
 
 def test_empty_boards_have_tables():
-    snapshot, standings = empty()
-    assert rows_of(leaderboard_csv(snapshot, standings)) == []
-    assert json.loads(leaderboard_json(snapshot, standings))["standings"]["rows"] == []
-    assert r"\midrule" in leaderboard_latex(snapshot, standings)
-    assert "Nobody is ranked yet" in leaderboard_markdown(snapshot, standings).replace("\\", "")
+    snapshot, leaderboard = empty()
+    assert rows_of(leaderboard_csv(snapshot, leaderboard)) == []
+    assert json.loads(leaderboard_json(snapshot, leaderboard))["leaderboard"]["rows"] == []
+    assert r"\midrule" in leaderboard_latex(snapshot, leaderboard)
+    assert "Nobody is ranked yet" in leaderboard_markdown(snapshot, leaderboard).replace("\\", "")
 
 
 def test_a_gap_is_a_dash_with_its_reason():
     row = make_row("alpha", 0, 1)
     row = replace(row, cells={**row.cells, "m.err": Cell(None, None, "too_few_frames")}, interval=None)
-    snapshot, standings = plain(("alpha",), rows=(row,), **tied())
-    assert " & -- & " in leaderboard_latex(snapshot, standings)
-    assert "\u2013 too\\_few\\_frames" in leaderboard_markdown(snapshot, standings)
+    snapshot, leaderboard = plain(("alpha",), rows=(row,), **tied())
+    assert " & -- & " in leaderboard_latex(snapshot, leaderboard)
+    assert "\u2013 too\\_few\\_frames" in leaderboard_markdown(snapshot, leaderboard)
