@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.errors import InputError
-from evalkit.leaderboard.scoring_rules import Floats, Plan
+from evalkit.leaderboard.scoring_rules import Floats, ScoringPlan
 from evalkit.leaderboard.table import Column
 from evalkit.statistics.bootstrap import (
     FEWEST_DRAWS,
@@ -222,7 +222,9 @@ class Draws:
     spread: float = 1.0
 
 
-def draw_scores(evidence: Evidence, plan: Plan, *, draws: int = 2000, seed: int = 0, spread: float = 1.0) -> Draws:
+def draw_scores(
+    evidence: Evidence, plan: ScoringPlan, *, draws: int = 2000, seed: int = 0, spread: float = 1.0
+) -> Draws:
     """Return the scores of ``draws`` resampled challenges under ``plan``.
 
     The degrees of freedom of a difference follow Welch and Satterthwaite from the variances that videos and raters
@@ -289,7 +291,7 @@ def difference_variance(scores: Floats) -> Floats:
 class _Sampler:
     """Draws counts of videos and raters, and scores them."""
 
-    def __init__(self, evidence: Evidence, plan: Plan) -> None:
+    def __init__(self, evidence: Evidence, plan: ScoringPlan) -> None:
         self._evidence, self._plan = evidence, plan
         self._index = {column.id: position for position, column in enumerate(evidence.columns)}
         self._ratings: RatingMeans | None = None

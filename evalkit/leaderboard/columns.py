@@ -9,7 +9,7 @@ from evalkit.challenges.model import Challenge, MetricEntry
 from evalkit.errors import PluginError
 from evalkit.leaderboard.ranking import Ranking
 from evalkit.leaderboard.runs import Entrant, Runs
-from evalkit.leaderboard.table import PAIRS, Column, Reason
+from evalkit.leaderboard.table import PAIRS, CodedReason, Column
 from evalkit.metrics.base import MetricRecord, metric_registry
 from evalkit.scoring.scorecard import MetricScore
 from evalkit.text import escape_for_display
@@ -67,7 +67,7 @@ def _metric(entry: MetricEntry, runs: Runs) -> Column:
     record = None if first is not None else _record(entry.id)
     ranks = entry.rank and entry.group != "diagnostic"
     why = _disagreement(entry.id, competing)
-    refused = Reason("protocol", why) if why is not None and ranks else None
+    refused = CodedReason("protocol", why) if why is not None and ranks else None
     known = first.higher_is_better if first else record.higher_is_better if record else None
     up = known if entry.direction is None else entry.direction == "higher"
     notes = [why] if why is not None and not ranks else []

@@ -18,7 +18,7 @@ from evalkit.leaderboard.columns import ranked_columns, read_columns, shown_orde
 from evalkit.leaderboard.duplicates import duplicate_videos
 from evalkit.leaderboard.metric_agreement import distributions, metric_points, sample_values
 from evalkit.leaderboard.model import Leaderboard, Sensitivity
-from evalkit.leaderboard.phases import Phase, find_tie_groups
+from evalkit.leaderboard.phases import RankingPhase, find_tie_groups
 from evalkit.leaderboard.ranking import Ranking, rank_board, split_equals
 from evalkit.leaderboard.rated_columns import ratings_info, read_rated_columns
 from evalkit.leaderboard.runs import read_runs
@@ -91,7 +91,7 @@ def compute_leaderboard(
     )
 
 
-def _with_uncertainty(phase: Phase, found: RankIntervals, ranking: Ranking) -> Phase:
+def _with_uncertainty(phase: RankingPhase, found: RankIntervals, ranking: Ranking) -> RankingPhase:
     why = found.why_not
     if phase.name == "final" and not phase.order and ranking.provisional is not None:
         why = ranking.provisional.sentence

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from evalkit.leaderboard.phases import Phase, RankUncertainty, TieGroup
+from evalkit.leaderboard.phases import RankingPhase, RankUncertainty, TieGroup
 from evalkit.leaderboard.sensitivity import RandomWeights, WeightInterval
-from evalkit.leaderboard.table import Column, Reason, Row
+from evalkit.leaderboard.table import CodedReason, Column, Row
 from evalkit.statistics.correlation import Correlations
 
 
@@ -186,9 +186,9 @@ class Leaderboard:
     lower_wins: bool
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
-    phases: tuple[Phase, ...] = ()
+    phases: tuple[RankingPhase, ...] = ()
     tie_groups: tuple[TieGroup, ...] = ()
-    provisional: Reason | None = None
+    provisional: CodedReason | None = None
     problem: str | None = None
     sensitivity: Sensitivity | None = None
     ratings: RatingsInfo | None = None
@@ -208,7 +208,7 @@ class Leaderboard:
         """Why there is none, as one sentence."""
         return self.phases[-1].no_uncertainty if self.phases else "Nobody is ranked."
 
-    def deciding_phase(self, row: Row) -> Phase | None:
+    def deciding_phase(self, row: Row) -> RankingPhase | None:
         """Return the phase that made the rank of ``row``: of two, the final one for finalists once it has results."""
         if len(self.phases) < 2:
             return self.phases[0] if self.phases else None

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from evalkit.leaderboard.scoring_rules import Plan
+from evalkit.leaderboard.scoring_rules import ScoringPlan
 from evalkit.leaderboard.table import Row
 
 PhaseName = Literal["ranking", "shortlist", "final"]
@@ -36,7 +36,7 @@ class RankUncertainty:
 
 
 @dataclass(frozen=True)
-class Phase:
+class RankingPhase:
     """One phase of a ranking.
 
     Args:
@@ -48,7 +48,7 @@ class Phase:
     """
 
     name: PhaseName
-    plan: Plan
+    plan: ScoringPlan
     order: tuple[str, ...] = ()
     uncertainty: RankUncertainty | None = None
     no_uncertainty: str | None = None
@@ -62,7 +62,7 @@ class TieGroup:
     labels: tuple[str, ...]
 
 
-def find_tie_groups(phases: Sequence[Phase], rows: Iterable[Row]) -> tuple[TieGroup, ...]:
+def find_tie_groups(phases: Sequence[RankingPhase], rows: Iterable[Row]) -> tuple[TieGroup, ...]:
     """Return the tie groups of the ranking as it stands, those of the final phase first.
 
     A final phase with results orders the finalists, so that the shortlist's groups are those of the other runs alone.

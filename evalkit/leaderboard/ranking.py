@@ -10,13 +10,20 @@ import numpy as np
 
 from evalkit.challenges.model import Challenge
 from evalkit.errors import ChallengeError, InputError
-from evalkit.leaderboard.phases import Phase, PhaseName
-from evalkit.leaderboard.scoring_rules import Method, Plan, effective_weights, final_method, group_weights_of, places
+from evalkit.leaderboard.phases import PhaseName, RankingPhase
+from evalkit.leaderboard.scoring_rules import (
+    Method,
+    ScoringPlan,
+    effective_weights,
+    final_method,
+    group_weights_of,
+    places,
+)
 from evalkit.leaderboard.table import (
     NO_CELL,
     Cell,
+    CodedReason,
     Column,
-    Reason,
     Row,
     RunKey,
     reject_duplicate_runs,
@@ -43,9 +50,9 @@ class Ranking:
 
     rule: Rule
     rows: tuple[Row, ...]
-    phases: tuple[Phase, ...] = ()
-    refused: Mapping[str, Reason] = field(default_factory=dict)
-    provisional: Reason | None = None
+    phases: tuple[RankingPhase, ...] = ()
+    refused: Mapping[str, CodedReason] = field(default_factory=dict)
+    provisional: CodedReason | None = None
     problem: str | None = None
 
     @property
@@ -66,7 +73,7 @@ def rank_board(challenge: Challenge, rows: Sequence[Row], columns: Sequence[Colu
         return rank_challenge(challenge, rows, columns)
     except InputError as error:
         problem = str(error)
-    why = (Reason("problem", problem),)
+    why = (CodedReason("problem", problem),)
     unranked = tuple(sorted((replace(row, reasons=row.reasons or why) for row in rows), key=lambda row: row.key))
     return Ranking(challenge.ranking, unranked, problem=problem)
 
@@ -141,7 +148,7 @@ def rank_rows(
     Args:
         rows: all runs.
         columns: the columns that rank or break ties.
-        rule: see `Plan`; ``none`` ranks nobody.
+        rule: see `ScoringPlan`; ``none`` ranks nobody.
         group_weights: weight of each group as a whole, or ``None``.
         tie_breaks: column ids; the first that differs decides between equal scores, one that lacks a value among the
             equals is passed over.
@@ -162,7 +169,7 @@ def rank_rows(
             raise ChallengeError(f"The tie break '{name}' is not a column of the ranking.")
     rules = _Rules(tuple(columns), group_weights, tuple(tie_breaks), coverage)
     if rule == "none":
-        reason = Reason("no_ranking", "The challenge declares no ranking.")
+        reason = CodedReason("no_ranking", "The challenge declares no ranking.")
         return Ranking(rule, _in_order([*out, *(replace(row, reasons=(reason,)) for row in kept)]))
     plans = _plans(rules, rule, shortlist)
     out += [replace(row, reasons=(_not_primary(row, rows),)) for row in kept if not row.primary]
@@ -178,7 +185,7 @@ def rank_rows(
     refused |= {column.id: why for column in asked if (why := uneven_counts(column, complete))}
     left = tuple(column for column in plans[0].columns if column.id not in refused)
     if not left:
-        why = Reason("nothing_to_rank_by", "Every number that would rank is refused.")
+        why = CodedReason("nothing_to_rank_by", "Every number that would rank is refused.")
         out += [replace(row, reasons=(*refused.values(), why)) for row in complete]
         problem = " ".join(("Every number that would rank is refused:", *(one.sentence for one in refused.values())))
         return Ranking(rule, _in_order(out), refused=refused, problem=problem)
@@ -219,24 +226,24 @@ class _Rules:
         weights = effective_weights(method, kind, self.group_weights)
         return tuple(column for column, weight in zip(kind, weights, strict=True) if weight > 0)
 
-    def gaps(self, row: Row, columns: Sequence[Column]) -> tuple[Reason, ...]:
+    def gaps(self, row: Row, columns: Sequence[Column]) -> tuple[CodedReason, ...]:
         """Return why ``row`` can't be ranked by ``columns``."""
         found = []
         for column in columns:
             cell = row.cells.get(column.id, NO_CELL)
             if cell.value is None:
-                found.append(Reason("unscored", f"{column.id} has no value: {cell.reason}."))
+                found.append(CodedReason("unscored", f"{column.id} has no value: {cell.reason}."))
             elif self.rests_on_too_few(column, cell):
                 share, needed = 100 * cell.coverage, 100 * self.coverage
                 sentence = f"{column.id} rests on {share:.6g} % of the samples, {needed:.6g} % are needed."
-                found.append(Reason("coverage", sentence))
+                found.append(CodedReason("coverage", sentence))
         return tuple(found)
 
     def rests_on_too_few(self, column: Column, cell: Cell) -> bool:
         """Whether an objective value rests on too few samples."""
         return column.group != "subjective" and cell.coverage < self.coverage
 
-    def order(self, rows: Sequence[Row], plan: Plan) -> list[Row]:
+    def order(self, rows: Sequence[Row], plan: ScoringPlan) -> list[Row]:
         """Return complete rows with rank, score and points by ``plan`` and the tie breaks, best first."""
         if not rows:
             return []
@@ -276,23 +283,23 @@ class _Rules:
         return groups
 
 
-def _plans(rules: _Rules, rule: Rule, shortlist: Method) -> tuple[Plan, ...]:
+def _plans(rules: _Rules, rule: Rule, shortlist: Method) -> tuple[ScoringPlan, ...]:
     if rule != "two-phase":
         method: Method = rule  # type: ignore[assignment]  # "none" has returned
-        return (Plan(method, rules.counting(method), rules.group_weights),)
+        return (ScoringPlan(method, rules.counting(method), rules.group_weights),)
     human = rules.counting("mean-rank", subjective=True)
     if not human:
         raise ChallengeError(
             "A two-phase ranking needs human ratings for its second phase.",
             fix="Set 'ratings: {method: pairs}' in the challenge, or another ranking.",
         )
-    final = Plan(final_method([column.range for column in human]), human)
-    return Plan(shortlist, rules.counting(shortlist, subjective=False), rules.group_weights), final
+    final = ScoringPlan(final_method([column.range for column in human]), human)
+    return ScoringPlan(shortlist, rules.counting(shortlist, subjective=False), rules.group_weights), final
 
 
 def _final_phase(
-    rules: _Rules, plan: Plan, placed: Sequence[Row], finalists: int | None
-) -> tuple[list[Row], list[Row], list[Row], Reason | None]:
+    rules: _Rules, plan: ScoringPlan, placed: Sequence[Row], finalists: int | None
+) -> tuple[list[Row], list[Row], list[Row], CodedReason | None]:
     """Return the shortlist, the finalists by ``plan``, finalists without results, and why there is no final phase."""
     listed = [
         replace(
@@ -303,9 +310,11 @@ def _final_phase(
         )
         for row in placed
     ]
-    gaps: dict[RunKey, tuple[Reason, ...]] = {row.key: rules.gaps(row, plan.columns) for row in listed if row.finalist}
+    gaps: dict[RunKey, tuple[CodedReason, ...]] = {
+        row.key: rules.gaps(row, plan.columns) for row in listed if row.finalist
+    }
     if all(gaps.values()):
-        return listed, [], [], Reason("no_final_phase", "No finalist has results of the final phase yet.")
+        return listed, [], [], CodedReason("no_final_phase", "No finalist has results of the final phase yet.")
     decided = rules.order([row for row in listed if row.finalist and not gaps[row.key]], plan)
     waiting = [
         replace(row, rank=None, score=None, reasons=gaps[row.key]) for row in listed if row.finalist and gaps[row.key]
@@ -313,36 +322,38 @@ def _final_phase(
     return listed, decided, waiting, None
 
 
-def _phase(name: PhaseName, plan: Plan, rows: Sequence[Row]) -> Phase:
+def _phase(name: PhaseName, plan: ScoringPlan, rows: Sequence[Row]) -> RankingPhase:
     order = sorted(rows, key=lambda row: (row.rank or 0, row.team, row.run))
-    return Phase(name, plan, tuple(row.label for row in order))
+    return RankingPhase(name, plan, tuple(row.label for row in order))
 
 
-def _nobody_has(column: Column, rows: Sequence[Row]) -> Reason | None:
+def _nobody_has(column: Column, rows: Sequence[Row]) -> CodedReason | None:
     """Return why ``column`` ranks nobody: no competing run has a value in it."""
     cells = [row.cells.get(column.id, NO_CELL) for row in rows]
     if not cells or any(cell.value is not None for cell in cells):
         return None
     why = ", ".join(sorted({str(cell.reason) for cell in cells})[:4])
-    return Reason("nobody_scored", f"No entry has a value in {column.id}: {why}.")
+    return CodedReason("nobody_scored", f"No entry has a value in {column.id}: {why}.")
 
 
-def _pending(refused: Mapping[str, Reason], asked: Sequence[Column]) -> Reason | None:
+def _pending(refused: Mapping[str, CodedReason], asked: Sequence[Column]) -> CodedReason | None:
     """Return why a ranking without the columns that nobody has is not final."""
     if not refused or not asked:
         return None
-    return Reason("columns_missing", f"No entry has a value yet in {', '.join(refused)}; the other columns decide.")
+    return CodedReason(
+        "columns_missing", f"No entry has a value yet in {', '.join(refused)}; the other columns decide."
+    )
 
 
-def _not_primary(row: Row, rows: Sequence[Row]) -> Reason:
+def _not_primary(row: Row, rows: Sequence[Row]) -> CodedReason:
     """Return why a run that is not primary is not ranked."""
     chosen = [other for other in rows if other.team == row.team and other.primary]
     competing = [other for other in chosen if not other.reasons]
     if not chosen:
-        return Reason("no_primary", "The team has chosen no primary run.")
+        return CodedReason("no_primary", "The team has chosen no primary run.")
     names = ", ".join(escape_for_display(other.run) for other in competing or chosen)
     left_out = "" if competing else ", which is left out by a decision"
-    return Reason("not_primary", f"Only primary runs compete; the team's is {names}{left_out}.")
+    return CodedReason("not_primary", f"Only primary runs compete; the team's is {names}{left_out}.")
 
 
 def _in_order(rows: Sequence[Row]) -> tuple[Row, ...]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from evalkit.board.model import Decision, Run, Snapshot
 from evalkit.leaderboard.scoring_rules import Floats
-from evalkit.leaderboard.table import Reason, RunKey
+from evalkit.leaderboard.table import CodedReason, RunKey
 from evalkit.scoring.scorecard import MetricScore
 
 SAME_MEAN = 1e-6  # relative: a number that differs more from the mean of its videos is not that mean
@@ -43,9 +43,9 @@ class Entrant:
         return self.run.primary and self.decision is None
 
     @property
-    def why_excluded(self) -> tuple[Reason, ...]:
+    def why_excluded(self) -> tuple[CodedReason, ...]:
         """The decision that leaves it out, as a reason."""
-        return () if self.decision is None else (Reason("excluded", self.decision.reason),)
+        return () if self.decision is None else (CodedReason("excluded", self.decision.reason),)
 
     def score(self, metric: str) -> MetricScore | None:
         """Return the number of the whole run, ``None`` when the scorecard does not hold the metric."""

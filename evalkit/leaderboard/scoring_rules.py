@@ -1,6 +1,6 @@
 """From values to points and scores, for one table or for thousands of resampled ones at once.
 
-Every rule here is a weighted sum of points per column, so one description of a rule (`Plan`) serves the ranking, its
+Every rule here is a weighted sum of points per column, so one description (`ScoringPlan`) serves the ranking, its
 bootstrap and the sensitivity to its weights.
 """
 
@@ -24,7 +24,7 @@ DECIMALS = 12  # two scores are equal when they agree so far: the order of addit
 
 
 @dataclass(frozen=True)
-class Plan:
+class ScoringPlan:
     """How values become scores.
 
     - ``weighted-sum``: each value by its declared fixed range to 0..1, 1 being better, cut off at both ends; the

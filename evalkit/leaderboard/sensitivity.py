@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.errors import InputError
-from evalkit.leaderboard.scoring_rules import Floats, Plan, places
+from evalkit.leaderboard.scoring_rules import Floats, ScoringPlan, places
 
 EQUAL = 1e-12  # differences of scores below this are rounding
 BLOCK = 2_000_000
@@ -60,7 +60,7 @@ class RandomWeights:
 
 
 def weight_intervals(
-    teams: Sequence[str], values: NDArray[Any], plan: Plan, order: Sequence[int], *, podium: int = 3
+    teams: Sequence[str], values: NDArray[Any], plan: ScoringPlan, order: Sequence[int], *, podium: int = 3
 ) -> tuple[WeightInterval, ...]:
     """Return for every column, then for every group that has a weight, the interval that keeps the podium.
 
@@ -93,7 +93,7 @@ def weight_intervals(
 def random_weights(
     teams: Sequence[str],
     values: NDArray[Any],
-    plan: Plan,
+    plan: ScoringPlan,
     order: Sequence[int],
     *,
     draws: int = 10_000,
@@ -130,7 +130,7 @@ def random_weights(
 
 
 def leave_one_out(
-    teams: Sequence[str], values: NDArray[Any], plan: Plan, split: Split | None = None
+    teams: Sequence[str], values: NDArray[Any], plan: ScoringPlan, split: Split | None = None
 ) -> Mapping[str, Mapping[str, int]]:
     """Return the ranks without each column in turn: column id -> team -> rank; a lone column is not left out.
 
@@ -164,7 +164,7 @@ def _split_ranks(ranks: NDArray[np.int64], split: Split) -> NDArray[np.int64]:
     return out
 
 
-def _gains(teams: Sequence[str], values: NDArray[Any], plan: Plan, order: Sequence[int]) -> Floats:
+def _gains(teams: Sequence[str], values: NDArray[Any], plan: ScoringPlan, order: Sequence[int]) -> Floats:
     """Return points in ``order`` (teams, columns), higher being better."""
     values = np.asarray(values, dtype=np.float64)
     if values.shape != (len(teams), len(plan.columns)) or not np.isfinite(values).all():
@@ -174,7 +174,7 @@ def _gains(teams: Sequence[str], values: NDArray[Any], plan: Plan, order: Sequen
     return plan.points(values)[list(order)] * (-1.0 if plan.lower_wins else 1.0)
 
 
-def _column_line(plan: Plan, index: int, gap: Floats) -> tuple[Floats, Floats]:
+def _column_line(plan: ScoringPlan, index: int, gap: Floats) -> tuple[Floats, Floats]:
     """Return (fixed, slope) per pair, so that ``fixed + slope * weight`` has the sign of the difference."""
     raw = np.array([column.weight for column in plan.columns])
     if plan.group_weights is None:
@@ -190,14 +190,14 @@ def _column_line(plan: Plan, index: int, gap: Floats) -> tuple[Floats, Floats]:
     return others * rest.sum() + share * (gap @ rest), others + share * gap[:, index]
 
 
-def _group_line(plan: Plan, group: str, gap: Floats) -> tuple[Floats, Floats]:
+def _group_line(plan: ScoringPlan, group: str, gap: Floats) -> tuple[Floats, Floats]:
     own = np.array([column.group == group for column in plan.columns])
     raw = np.array([column.weight for column in plan.columns])
     inside = np.where(own, raw, 0.0) / raw[own].sum()
     return gap @ np.where(own, 0.0, _shared(plan)), gap @ inside
 
 
-def _shared(plan: Plan) -> Floats:
+def _shared(plan: ScoringPlan) -> Floats:
     """Return the columns' weights after the groups' are shared out, not divided by their sum."""
     out = np.array([column.weight for column in plan.columns], dtype=np.float64)
     for group in {column.group for column in plan.columns}:
@@ -227,7 +227,7 @@ def _interval(name: str, weight: float, fixed: Floats, slope: Floats, who: Seque
     return WeightInterval(name, weight, low, None if np.isinf(high) else high, below, above)
 
 
-def _random_columns(random: np.random.Generator, plan: Plan, draws: int) -> Floats:
+def _random_columns(random: np.random.Generator, plan: ScoringPlan, draws: int) -> Floats:
     """Return weights per column (draws, columns)."""
     count = len(plan.columns)
     if plan.group_weights is None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from evalkit.leaderboard.model import Leaderboard
-from evalkit.leaderboard.scoring_rules import Plan
+from evalkit.leaderboard.scoring_rules import ScoringPlan
 
 
 def as_dict(leaderboard: Leaderboard) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def as_dict(leaderboard: Leaderboard) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Plan):
+    if isinstance(value, ScoringPlan):
         weights = zip((column.id for column in value.columns), map(float, value.weights), strict=True)
         return {"method": value.method, "lower_wins": value.lower_wins, "weights": dict(weights)}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

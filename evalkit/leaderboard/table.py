@@ -20,7 +20,7 @@ PAIRS = "pairs"  # the column of a challenge that is decided by comparisons and 
 
 
 @dataclass(frozen=True)
-class Reason:
+class CodedReason:
     """Why something does not count: a code for programs and a sentence for people."""
 
     code: str
@@ -62,7 +62,7 @@ class Column:
     kind: Kind = "metric"
     unit: str = ""
     share: float = 0.0
-    refused: Reason | None = None
+    refused: CodedReason | None = None
     protocol: int | None = None
     notes: tuple[str, ...] = ()
 
@@ -128,7 +128,7 @@ class Row:
         cells: column id -> value.
         primary: whether it competes.
         rank: 1 is best, equal runs share the better one; ``None`` when not ranked.
-        score: in the unit of the rule (see `evalkit.leaderboard.scoring_rules.Plan`); once there is a final phase,
+        score: in the unit of the rule (`evalkit.leaderboard.scoring_rules.ScoringPlan`); once there is a final phase,
             that of finalists alone.
         interval: best and worst rank that the data allow, for all runs together.
         probability: probability of rank 1, 2, ...; empty without uncertainty.
@@ -147,7 +147,7 @@ class Row:
     score: float | None = None
     interval: tuple[int, int] | None = None
     probability: tuple[float, ...] = ()
-    reasons: tuple[Reason, ...] = ()
+    reasons: tuple[CodedReason, ...] = ()
     tie_break: str | None = None
     finalist: bool | None = None
     shortlist_rank: int | None = None
@@ -189,7 +189,7 @@ def reject_duplicate_runs(rows: Iterable[Row], primary: int) -> None:
             )
 
 
-def uneven_counts(column: Column, rows: Iterable[Row]) -> Reason | None:
+def uneven_counts(column: Column, rows: Iterable[Row]) -> CodedReason | None:
     """Return why ``column`` may not rank these rows: its values rest on sets of unequal size.
 
     Rows without a value are left out. A row that lacks a size which others have is unequal to them.
@@ -202,7 +202,7 @@ def uneven_counts(column: Column, rows: Iterable[Row]) -> Reason | None:
             sizes.setdefault(counts.get(name), row.team)
         if len(sizes) > 1:
             shown = ", ".join(f"{_size(size)} ({team})" for size, team in list(sizes.items())[:4])
-            return Reason(
+            return CodedReason(
                 "unequal_n",
                 f"{column.id} compares sets, and its bias depends on their size: {name} differs, {shown}.",
             )

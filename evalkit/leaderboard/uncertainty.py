@@ -13,7 +13,7 @@ from evalkit.leaderboard.bootstrap import Evidence, Ratings
 from evalkit.leaderboard.phases import RankUncertainty
 from evalkit.leaderboard.rank_intervals import rank_uncertainty
 from evalkit.leaderboard.runs import Runs
-from evalkit.leaderboard.scoring_rules import Floats, Plan
+from evalkit.leaderboard.scoring_rules import Floats, ScoringPlan
 from evalkit.leaderboard.table import Cell, Row, RunKey, value_matrix
 from evalkit.text import escape_for_display
 
@@ -53,7 +53,7 @@ class RankIntervals:
 
 
 def find_rank_intervals(
-    rows: Sequence[Row], plan: Plan, runs: Runs, rated: Mapping[str, RatedColumn], options: BootstrapOptions
+    rows: Sequence[Row], plan: ScoringPlan, runs: Runs, rated: Mapping[str, RatedColumn], options: BootstrapOptions
 ) -> RankIntervals:
     """Return how certain the order of ``rows`` under ``plan`` is.
 
@@ -94,7 +94,7 @@ def find_rank_intervals(
 
 
 def collect_evidence(
-    rows: Sequence[Row], plan: Plan, runs: Runs, rated: Mapping[str, RatedColumn]
+    rows: Sequence[Row], plan: ScoringPlan, runs: Runs, rated: Mapping[str, RatedColumn]
 ) -> tuple[Evidence, dict[str, tuple[str, ...]]]:
     """Return what the values rest on, and per column what had to be assumed.
 

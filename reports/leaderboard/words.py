@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from evalkit.board.model import Snapshot
 from evalkit.clock import ANYWHERE_ON_EARTH
 from evalkit.leaderboard.model import Leaderboard
-from evalkit.leaderboard.phases import Phase
+from evalkit.leaderboard.phases import RankingPhase
 from evalkit.leaderboard.table import Row
 from evalkit.reports.page import count
 from evalkit.reports.tables import format_share
@@ -107,7 +107,7 @@ def chances(row: Row) -> str:
     return words + (f", {len(likely) - len(shown)} more places" if len(likely) > len(shown) else "")
 
 
-def uncertainty_words(phase: Phase) -> list[str]:
+def uncertainty_words(phase: RankingPhase) -> list[str]:
     """Return how rank intervals and tie groups of a phase were made, in plain sentences."""
     found = phase.uncertainty
     if found is None:

@@ -25,10 +25,10 @@ from evalkit.leaderboard.model import (
     Sensitivity,
     Strength,
 )
-from evalkit.leaderboard.phases import Phase, RankUncertainty, TieGroup
-from evalkit.leaderboard.scoring_rules import Plan
+from evalkit.leaderboard.phases import RankingPhase, RankUncertainty, TieGroup
+from evalkit.leaderboard.scoring_rules import ScoringPlan
 from evalkit.leaderboard.sensitivity import RandomWeights, WeightInterval
-from evalkit.leaderboard.table import Cell, Column, Reason, Row
+from evalkit.leaderboard.table import Cell, CodedReason, Column, Row
 from evalkit.scoring.scorecard import Scorecard
 from evalkit.statistics.correlation import correlate
 
@@ -307,7 +307,7 @@ def plain(names: tuple[str, ...], **changes: object) -> tuple[Snapshot, Leaderbo
     rows = tuple(make_row(name, at, len(names)) for at, name in enumerate(names))
     groups = tuple(tuple(names[at : at + 2]) for at in range(0, len(names) - 1, 3))
     uncertainty = RankUncertainty(0.95, 2000, 0, 0, groups, tuple((name,) for name in names))
-    phase = Phase("ranking", Plan("weighted-sum", COLUMNS[:3]), names, uncertainty)
+    phase = RankingPhase("ranking", ScoringPlan("weighted-sum", COLUMNS[:3]), names, uncertainty)
     rng = np.random.default_rng(1)
     x = rng.normal(size=4 * len(names))
     y = np.clip(3 + x, 1, 5)
@@ -355,7 +355,7 @@ def plain(names: tuple[str, ...], **changes: object) -> tuple[Snapshot, Leaderbo
 def tied(*groups: tuple[str, ...]) -> dict[str, object]:
     """The fields of a ranking in one phase with these tie groups, as ``changes`` of `plain`."""
     uncertainty = RankUncertainty(0.95, 10, 0, 0, groups, ())
-    phase = Phase("ranking", Plan("weighted-sum", COLUMNS[:3]), (), uncertainty)
+    phase = RankingPhase("ranking", ScoringPlan("weighted-sum", COLUMNS[:3]), (), uncertainty)
     return {"phases": (phase,), "tie_groups": tuple(TieGroup("ranking", group) for group in groups)}
 
 
@@ -397,7 +397,7 @@ def hostile(teams: int = len(NASTY)) -> tuple[Snapshot, Leaderboard]:
     )
     imports = tuple(Import(text, "ab" * 32, "ratings", text, 1, 0, text, START) for text in NASTY)
     people = RatingsInfo(9, 8, {bad: 1}, tuple(RaterInfo(text, 1, 1, text, text) for text in NASTY), 3, bad, NASTY)
-    reason = Reason("foul", bad)
+    reason = CodedReason("foul", bad)
     rows = [
         replace(row, run=run.name, tie_break=bad if at == 1 else None)
         for at, (row, run) in enumerate(zip(leaderboard.rows, runs, strict=True))

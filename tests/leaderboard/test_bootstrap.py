@@ -15,7 +15,7 @@ from evalkit.leaderboard.bootstrap import (
     difference_variance,
     draw_scores,
 )
-from evalkit.leaderboard.scoring_rules import Plan
+from evalkit.leaderboard.scoring_rules import ScoringPlan
 from evalkit.leaderboard.table import Column
 from evalkit.statistics import bootstrap as engine
 from evalkit.statistics.pair_points import pair_points, win_matrix
@@ -76,7 +76,7 @@ def evidence_of_both(seed: int = 0) -> Evidence:
 
 def test_every_draw_against_a_loop():
     evidence = evidence_of_both()
-    plan = Plan("weighted-sum", evidence.columns)
+    plan = ScoringPlan("weighted-sum", evidence.columns)
     made = draw_scores(evidence, plan, draws=100, seed=4)
     videos, raters, _ = (np.random.default_rng(s) for s in np.random.SeedSequence(4).spawn(3))
     seen = videos.multinomial(7, np.full(7, 1 / 7), size=100)
@@ -90,7 +90,7 @@ def test_every_draw_against_a_loop():
 def test_draws_spread_around_the_values_that_were_ranked():
     """Another estimator's values move the draws, not their spread."""
     evidence = evidence_of_both()
-    plan = Plan("weighted-sum", evidence.columns)
+    plan = ScoringPlan("weighted-sum", evidence.columns)
     moved = Evidence(
         evidence.teams, evidence.columns, evidence.values + [[200.0, 0.0]] * 3, evidence.videos, evidence.ratings
     )
@@ -109,7 +109,7 @@ def test_blocks_do_not_matter(monkeypatch, block):
         evidence.ratings,
         {"set": np.array([0.5, 0.5, 1.0])},
     )
-    plan = Plan("weighted-sum", evidence.columns)
+    plan = ScoringPlan("weighted-sum", evidence.columns)
     whole = draw_scores(evidence, plan, draws=120, seed=2)
     monkeypatch.setattr(engine, "BLOCK", block)
     parts = draw_scores(evidence, plan, draws=120, seed=2)
@@ -124,7 +124,7 @@ def test_the_spread_is_the_standard_error_and_differences_are_paired():
     effect = random.normal(scale=10, size=400)
     array = effect + random.normal(size=(2, 400))
     evidence = Evidence(("a", "b"), (METRIC,), array.mean(axis=1, keepdims=True), {"metric": array})
-    made = draw_scores(evidence, Plan("weighted-sum", (METRIC,)), draws=3000)
+    made = draw_scores(evidence, ScoringPlan("weighted-sum", (METRIC,)), draws=3000)
     scale = WIDE[1] - WIDE[0]
     alone = array.std(axis=1) / 20
     assert np.allclose(made.scores.std(axis=0) * scale, alone, rtol=0.05)
@@ -142,7 +142,7 @@ def test_raters_share_their_draw_too():
     value = 3 + 0.5 * (team == 0) + bias[rater] + random.normal(scale=0.1, size=len(team))
     ratings = Ratings(team, video, rater, np.zeros(len(team), dtype=int), value)
     values = np.array([[plain_mean(ratings, 0)], [plain_mean(ratings, 1)]])
-    made = draw_scores(Evidence(("a", "b"), (PEOPLE,), values, ratings=ratings), Plan("weighted-sum", (PEOPLE,)))
+    made = draw_scores(Evidence(("a", "b"), (PEOPLE,), values, ratings=ratings), ScoringPlan("weighted-sum", (PEOPLE,)))
     assert np.allclose(made.scores.std(axis=0) * 2000, bias.std() / 3, rtol=0.1)
     assert np.sqrt(difference_variance(made.scores)[0, 1]) * 2000 < 0.03
 
@@ -154,7 +154,7 @@ def test_degrees_of_freedom_follow_what_is_uncertain():
     taste = random.normal(scale=2, size=(2, 4))[team, rater]
     quality = random.normal(scale=2, size=(2, 100))[team, video]
     noise = random.normal(scale=0.01, size=len(team))
-    plan = Plan("weighted-sum", (PEOPLE,))
+    plan = ScoringPlan("weighted-sum", (PEOPLE,))
     found = []
     for effect in (taste, quality):
         ratings = Ratings(team, video, rater, np.zeros(len(team), dtype=int), 3 + effect + noise)
@@ -167,7 +167,7 @@ def test_degrees_of_freedom_follow_what_is_uncertain():
 
 def test_errors_of_distances_are_drawn():
     evidence = Evidence(("a", "b"), (SET,), np.array([[10.0], [20.0]]), errors={"set": np.array([3.0, 0.0])})
-    made = draw_scores(evidence, Plan("value", (SET,)), draws=4000)
+    made = draw_scores(evidence, ScoringPlan("value", (SET,)), draws=4000)
     assert made.lower_wins
     assert made.scores[:, 0].std() == pytest.approx(3, rel=0.05)
     assert (made.scores[:, 1] == 20).all()
@@ -182,7 +182,9 @@ def test_comparisons_give_shares_of_points():
     share = pair_points(win_matrix(first, second, outcome, 3)).share
     assert [plain_mean(ratings, team) for team in range(3)] == pytest.approx(list(share))
     column = Column("pairs", True, "subjective")
-    made = draw_scores(Evidence(tuple("abc"), (column,), share[:, None], ratings=ratings), Plan("value", (column,)))
+    made = draw_scores(
+        Evidence(tuple("abc"), (column,), share[:, None], ratings=ratings), ScoringPlan("value", (column,))
+    )
     assert np.allclose(made.scores.sum(axis=1), 1.5, rtol=0, atol=0.05), "points are shared out whatever is drawn"
     assert np.allclose(made.scores.mean(axis=0), share, rtol=0, atol=0.01)
 
@@ -192,7 +194,7 @@ def test_draws_that_lose_a_team_are_left_out_and_counted():
     team, rater = np.array([0, 0, 0, 0, 1, 1] * 2), np.array([0, 1, 2, 3, 0, 1] * 2)
     ratings = Ratings(team, np.repeat([0, 1], 6), rater, np.zeros(12, dtype=int), np.array([3.0, 4, 5, 4, 2, 2] * 2))
     evidence = Evidence(("a", "b"), (PEOPLE,), np.array([[4.0], [2.0]]), ratings=ratings)
-    made = draw_scores(evidence, Plan("value", (PEOPLE,)), draws=3000)
+    made = draw_scores(evidence, ScoringPlan("value", (PEOPLE,)), draws=3000)
     assert made.lost / 3000 == pytest.approx(1 / 16, abs=0.02)
     assert len(made.scores) == 3000 - made.lost
     assert np.isfinite(made.scores).all()
@@ -204,7 +206,7 @@ def test_too_few_raters_are_an_error():
     ratings = Ratings(team, video, rater, 0 * team, team.astype(float))
     evidence = Evidence(tuple("abcdefgh"), (PEOPLE,), np.arange(8.0)[:, None], ratings=ratings)
     with pytest.raises(InputError, match="leave a team without ratings"):
-        draw_scores(evidence, Plan("value", (PEOPLE,)))
+        draw_scores(evidence, ScoringPlan("value", (PEOPLE,)))
 
 
 @pytest.mark.parametrize(("videos", "raters", "why"), [(1, 5, "one video"), (5, 1, "one rater"), (2, 2, None)])
@@ -216,10 +218,10 @@ def test_one_video_or_one_rater_shows_nothing(videos, raters, why):
     array = np.array([[0.0, 1.0, 2.0], [1.0, 2.0, 3.5]])
     evidence = Evidence(("a", "b"), (METRIC, PEOPLE), values, {"metric": np.pad(array, ((0, 0), (0, 4)))}, ratings)
     assert evidence.fixed == ({"people": why} if why else {})
-    made = draw_scores(evidence, Plan("weighted-sum", (METRIC, PEOPLE)), draws=100)
+    made = draw_scores(evidence, ScoringPlan("weighted-sum", (METRIC, PEOPLE)), draws=100)
     assert np.isfinite(made.freedom).all()
     alone = Evidence(("a", "b"), (METRIC, PEOPLE), values, {"metric": np.pad(array, ((0, 0), (0, 4)))})
-    same = draw_scores(alone, Plan("weighted-sum", (METRIC, PEOPLE)), draws=100)
+    same = draw_scores(alone, ScoringPlan("weighted-sum", (METRIC, PEOPLE)), draws=100)
     assert np.array_equal(made.scores, same.scores) == (why is not None)
 
 
@@ -245,7 +247,7 @@ def test_memory_does_not_grow_with_draws():
     ratings = Ratings(team, video, rater, np.ones(len(team), dtype=int), random.integers(1, 6, len(team)).astype(float))
     array = random.normal(size=(40, 1000))
     evidence = Evidence(tuple(map(str, range(40))), (METRIC, PEOPLE), np.zeros((40, 2)), {"metric": array}, ratings)
-    plan = Plan("weighted-sum", evidence.columns)
+    plan = ScoringPlan("weighted-sum", evidence.columns)
     peaks = []
     for draws in (100, 300):
         tracemalloc.start()
@@ -310,6 +312,6 @@ def test_faulty_ratings(part, value, words):
 def test_the_rule_and_the_evidence_name_the_same_columns():
     evidence = evidence_of_both()
     with pytest.raises(InputError, match="different columns"):
-        draw_scores(evidence, Plan("weighted-sum", evidence.columns[::-1]))
+        draw_scores(evidence, ScoringPlan("weighted-sum", evidence.columns[::-1]))
     with pytest.raises(InputError, match="more draws"):
-        draw_scores(evidence, Plan("weighted-sum", evidence.columns), draws=99)
+        draw_scores(evidence, ScoringPlan("weighted-sum", evidence.columns), draws=99)

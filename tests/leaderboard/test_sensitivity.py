@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from evalkit.errors import InputError
-from evalkit.leaderboard.scoring_rules import Plan
+from evalkit.leaderboard.scoring_rules import ScoringPlan
 from evalkit.leaderboard.sensitivity import leave_one_out, random_weights, weight_intervals
 from evalkit.leaderboard.table import Column
 
@@ -23,7 +23,7 @@ def test_two_columns_by_hand():
     With the weight of y as w: a before b: .3 - .2 w >= 0, w <= 1.5; b before c: .5 - .3 w >= 0, w <= 5/3.
     """
     values = np.array([[0.9, 0.2], [0.6, 0.4], [0.1, 0.7]])
-    x, y = weight_intervals("abc", values, Plan("weighted-sum", (X, Y)), [0, 1, 2])
+    x, y = weight_intervals("abc", values, ScoringPlan("weighted-sum", (X, Y)), [0, 1, 2])
     assert (x.name, x.weight, x.high, x.below, x.above) == ("x", 1, None, ("a", "b"), None)
     assert x.low == pytest.approx(2 / 3, rel=1e-12)
     assert (y.name, y.low, y.below, y.above) == ("y", 0, None, ("a", "b"))
@@ -37,7 +37,7 @@ def test_an_edge_at_nothing_is_exactly_nothing():
     )
     for flips in np.ndindex(2, 2, 2, 2):
         values = np.array([flips, [1 - flip for flip in flips]], dtype=float)
-        plan = Plan("rank-sum", columns)
+        plan = ScoringPlan("rank-sum", columns)
         order = np.argsort(plan.scores(values), kind="stable")
         for one in weight_intervals("ab", values, plan, order):
             assert one.low == 0 or one.low > 1e-9
@@ -51,19 +51,19 @@ def test_random_weights_by_hand():
     So c wins below 3/8, b from there to .4, a above; a b c in this order only above .4.
     """
     values = np.array([[0.9, 0.2], [0.6, 0.4], [0.1, 0.7]])
-    made = random_weights("abc", values, Plan("weighted-sum", (X, Y)), [0, 1, 2], draws=40_000)
+    made = random_weights("abc", values, ScoringPlan("weighted-sum", (X, Y)), [0, 1, 2], draws=40_000)
     assert made.wins == pytest.approx([0.6, 0.025, 0.375], abs=0.01)
     assert made.podium == pytest.approx(0.6, abs=0.01)
     assert made.wins.sum() == pytest.approx(1)
-    again = random_weights("abc", values, Plan("weighted-sum", (X, Y)), [0, 1, 2], draws=40_000)
+    again = random_weights("abc", values, ScoringPlan("weighted-sum", (X, Y)), [0, 1, 2], draws=40_000)
     assert np.array_equal(made.wins, again.wins)
     # wins belong to names, whatever the order of the table
-    turned = random_weights("cba", values[::-1], Plan("weighted-sum", (X, Y)), [2, 1, 0], draws=40_000)
+    turned = random_weights("cba", values[::-1], ScoringPlan("weighted-sum", (X, Y)), [2, 1, 0], draws=40_000)
     assert turned.wins.tolist() == made.wins[::-1].tolist()
 
 
 def test_equals_share_a_win():
-    made = random_weights("ab", np.full((2, 2), 0.5), Plan("borda", (X, Y)), [0, 1], draws=100)
+    made = random_weights("ab", np.full((2, 2), 0.5), ScoringPlan("borda", (X, Y)), [0, 1], draws=100)
     assert made.wins.tolist() == [0.5, 0.5]
     assert made.podium == 1
 
@@ -75,18 +75,18 @@ def test_random_group_weights_are_drawn_by_group():
     """
     kept = (X, replace(Y, group="subjective"), Column("z", True, "subjective", range=UNIT))
     values = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 1.0]])
-    flat = random_weights("ab", values, Plan("weighted-sum", kept), [1, 0], draws=40_000)
-    grouped = Plan("weighted-sum", kept, {"objective": 1, "subjective": 1})
+    flat = random_weights("ab", values, ScoringPlan("weighted-sum", kept), [1, 0], draws=40_000)
+    grouped = ScoringPlan("weighted-sum", kept, {"objective": 1, "subjective": 1})
     assert flat.wins == pytest.approx([0.25, 0.75], abs=0.01)
     assert random_weights("ab", values, grouped, [1, 0], draws=40_000).wins == pytest.approx([0.5, 0.5], abs=0.01)
 
 
-def podium(plan: Plan, values: np.ndarray) -> list[int]:
+def podium(plan: ScoringPlan, values: np.ndarray) -> list[int]:
     scores = plan.scores(values) * (-1 if plan.lower_wins else 1)
     return np.argsort(-scores, kind="stable")[:3].tolist()
 
 
-def with_weight(plan: Plan, name: str, weight: float) -> Plan:
+def with_weight(plan: ScoringPlan, name: str, weight: float) -> ScoringPlan:
     if plan.group_weights is not None and name in plan.group_weights:
         return replace(plan, group_weights={**plan.group_weights, name: weight})
     return replace(plan, columns=tuple(replace(c, weight=weight) if c.id == name else c for c in plan.columns))
@@ -104,7 +104,7 @@ def test_ranking_again_on_both_sides_of_every_edge(rule, grouped):
             for i, group in enumerate(names)
         )
         groups = {"objective": float(random.uniform(0.5, 2)), "subjective": 1.0} if grouped else None
-        plan, values = Plan(rule, kept, groups), random.random((6, 4))
+        plan, values = ScoringPlan(rule, kept, groups), random.random((6, 4))
         order = np.argsort(plan.scores(values) * (1 if plan.lower_wins else -1), kind="stable").tolist()
         found = weight_intervals("abcdef", values, plan, order)
         assert [one.name for one in found] == [c.id for c in kept] + (list(groups) if groups else [])
@@ -127,27 +127,27 @@ def test_ranking_again_on_both_sides_of_every_edge(rule, grouped):
 def test_a_broken_tie_is_an_edge():
     """a and b are equal, a stands first by a tie break: more of y makes b first, more of x keeps a."""
     values = np.array([[0.8, 0.2], [0.2, 0.8], [0.0, 0.0]])
-    x, y = weight_intervals("abc", values, Plan("weighted-sum", (X, Y)), [0, 1, 2])
+    x, y = weight_intervals("abc", values, ScoringPlan("weighted-sum", (X, Y)), [0, 1, 2])
     assert (x.low, x.high, x.below) == (1, None, ("a", "b"))
     assert (y.low, y.high, y.above) == (0, 1, ("a", "b"))
-    x, _ = weight_intervals("abc", values, Plan("weighted-sum", (X, Y)), [1, 0, 2])
+    x, _ = weight_intervals("abc", values, ScoringPlan("weighted-sum", (X, Y)), [1, 0, 2])
     assert (x.low, x.high) == (0, 1)
 
 
 def test_one_team_and_a_small_podium():
-    (alone,) = weight_intervals("a", np.array([[0.5]]), Plan("weighted-sum", (X,)), [0])
+    (alone,) = weight_intervals("a", np.array([[0.5]]), ScoringPlan("weighted-sum", (X,)), [0])
     assert (alone.low, alone.high) == (0, None)
     values = np.array([[0.9, 0.2], [0.6, 0.4], [0.5, 0.39]])
     # Only the winner is asked: a before b .3 w >= .2; b against c, whatever the weights, is no edge.
-    x, _ = weight_intervals("abc", values, Plan("weighted-sum", (X, Y)), [0, 1, 2], podium=1)
+    x, _ = weight_intervals("abc", values, ScoringPlan("weighted-sum", (X, Y)), [0, 1, 2], podium=1)
     assert x.low == pytest.approx(2 / 3)
 
 
 def test_leave_one_out():
     values = np.array([[0.9, 0.2], [0.6, 0.4], [0.1, 0.4]])
-    made = leave_one_out("abc", values, Plan("rank-sum", (X, Y)))
+    made = leave_one_out("abc", values, ScoringPlan("rank-sum", (X, Y)))
     assert made == {"x": {"a": 3, "b": 1, "c": 1}, "y": {"a": 1, "b": 2, "c": 3}}
-    assert leave_one_out("abc", values[:, :1], Plan("rank-sum", (X,))) == {}
+    assert leave_one_out("abc", values[:, :1], ScoringPlan("rank-sum", (X,))) == {}
 
 
 @pytest.mark.parametrize(
@@ -161,4 +161,4 @@ def test_leave_one_out():
 )
 def test_faulty_requests(values, order, words):
     with pytest.raises(InputError, match=words):
-        weight_intervals("ab", values, Plan("weighted-sum", (X, Y)), order)
+        weight_intervals("ab", values, ScoringPlan("weighted-sum", (X, Y)), order)

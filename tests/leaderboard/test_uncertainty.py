@@ -12,7 +12,7 @@ from evalkit.errors import InputError
 from evalkit.leaderboard import rank_intervals as uncertainty
 from evalkit.leaderboard.bootstrap import Draws, Evidence, Ratings
 from evalkit.leaderboard.rank_intervals import rank_probability, rank_uncertainty, share_above
-from evalkit.leaderboard.scoring_rules import Plan
+from evalkit.leaderboard.scoring_rules import ScoringPlan
 from evalkit.leaderboard.table import Column
 
 WIDE = (-50.0, 50.0)
@@ -58,7 +58,7 @@ def test_probability_of_a_swap_is_the_normal_one():
     array -= array.mean(axis=2, keepdims=True)
     gap = (array[0, 0] - array[0, 1]).std() / np.sqrt(500)
     array[0, 0] += gap
-    made = rank_uncertainty(from_videos(array), Plan("weighted-sum", columns(1)), draws=5000)
+    made = rank_uncertainty(from_videos(array), ScoringPlan("weighted-sum", columns(1)), draws=5000)
     assert made.above[0, 1] == pytest.approx(norm.cdf(1), abs=0.02)
     assert made.rank_probability[0] == pytest.approx([norm.cdf(1), norm.cdf(-1)], abs=0.02)
     assert (made.low.tolist(), made.high.tolist()) == ([1, 1], [2, 2])
@@ -109,7 +109,7 @@ def test_the_middle_one_of_three_can_be_like_both():
     array /= np.sqrt((array**2).mean(axis=2, keepdims=True))
     array *= 0.55 * np.sqrt(300 / 2)
     array += np.array([1.0, 0.0, -1.0])[None, :, None]
-    made = rank_uncertainty(from_videos(array), Plan("weighted-sum", columns(1)))
+    made = rank_uncertainty(from_videos(array), ScoringPlan("weighted-sum", columns(1)))
     assert made.groups == ((1, 2), (2, 3))
     assert made.tiers == ((1, 3),)
     assert (made.low.tolist(), made.high.tolist()) == ([1, 1, 2], [2, 3, 3])
@@ -120,7 +120,7 @@ def test_a_noisy_team_below_holds_a_group_together():
     random = np.random.default_rng(3)
     calm, wild = random.normal(size=100), random.normal(scale=30, size=100)
     array = np.stack([calm + 1, calm + 0.5 + 0.01 * wild, wild - wild.mean()])[None]
-    made = rank_uncertainty(from_videos(array), Plan("weighted-sum", columns(1)))
+    made = rank_uncertainty(from_videos(array), ScoringPlan("weighted-sum", columns(1)))
     assert made.better.tolist() == [[False, True, False], [False, False, False], [False, False, False]]
     assert made.groups == ((1, 3),)
     assert (made.low.tolist(), made.high.tolist()) == ([1, 2, 1], [2, 3, 3])
@@ -131,7 +131,7 @@ def test_clear_differences_are_seen(rule):
     """Intervals must not be right by being wide: six teams, ten standard errors apart."""
     random = np.random.default_rng(7)
     array = random.normal(size=(2, 6, 100)) + 10 * np.sqrt(2 / 100) * np.array([3, 5, 1, 0, 4, 2])[None, :, None]
-    made = rank_uncertainty(from_videos(array), Plan(rule, columns(2)), draws=400)
+    made = rank_uncertainty(from_videos(array), ScoringPlan(rule, columns(2)), draws=400)
     assert made.order.tolist() == [1, 4, 0, 5, 2, 3]
     assert made.low.tolist() == made.high.tolist() == [3, 1, 5, 6, 2, 4]
     assert made.groups == made.tiers == tuple((i, i) for i in range(1, 7))
@@ -145,7 +145,7 @@ def test_ranks_of_one_number_are_as_certain_as_the_number(rule, gap, told):
     array = np.random.default_rng(9).normal(size=(1, 2, 400))
     array -= array.mean(axis=2, keepdims=True)
     array[0, 0] += gap * (array[0, 0] - array[0, 1]).std() / np.sqrt(400)
-    made = rank_uncertainty(from_videos(array), Plan(rule, columns(1)), draws=4000)
+    made = rank_uncertainty(from_videos(array), ScoringPlan(rule, columns(1)), draws=4000)
     assert made.better[0, 1] == told
 
 
@@ -154,7 +154,7 @@ def test_forty_teams_are_not_all_alike():
     random = np.random.default_rng(8)
     array = random.normal(size=(2, 40, 100)) + 0.4 * np.arange(40)[None, ::-1, None]
     for rule in ("weighted-sum", "rank-sum"):
-        made = rank_uncertainty(from_videos(array), Plan(rule, columns(2)), draws=300)
+        made = rank_uncertainty(from_videos(array), ScoringPlan(rule, columns(2)), draws=300)
         assert made.better[0, 20]
         assert (made.high - made.low).max() < 20
         assert len(made.groups) > 5
@@ -162,12 +162,12 @@ def test_forty_teams_are_not_all_alike():
 
 def test_lower_scores_win_where_the_rule_says_so():
     array = np.array([1.0, 3.0, 2.0])[None, :, None] + np.random.default_rng(0).normal(size=(1, 3, 50)) * 0.01
-    made = rank_uncertainty(from_videos(array), Plan("mean-rank", columns(1)), draws=200)
+    made = rank_uncertainty(from_videos(array), ScoringPlan("mean-rank", columns(1)), draws=200)
     assert made.order.tolist() == [1, 2, 0]
     assert made.low.tolist() == made.high.tolist() == [3, 1, 2]
     down = Column("m0", False)
     evidence = Evidence(("a", "b", "c"), (down,), array.mean(axis=2).T, {"m0": array[0]})
-    turned = rank_uncertainty(evidence, Plan("value", (down,)), draws=200)
+    turned = rank_uncertainty(evidence, ScoringPlan("value", (down,)), draws=200)
     assert turned.low.tolist() == turned.high.tolist() == [1, 3, 2]
 
 
@@ -184,29 +184,29 @@ def test_few_raters_make_a_ranking_uncertain_that_many_would_not():
         ratings = Ratings(team, video, rater, np.zeros(len(team), dtype=int), value)
         column = Column("people", True, "subjective", range=(1, 5))
         evidence = Evidence(("a", "b"), (column,), np.array([[3.5], [2.5]]), ratings=ratings)
-        found.append(rank_uncertainty(evidence, Plan("weighted-sum", (column,)), draws=400).better[0, 1])
+        found.append(rank_uncertainty(evidence, ScoringPlan("weighted-sum", (column,)), draws=400).better[0, 1])
     assert found == [False, True]
 
 
 def test_equal_teams_stay_together_and_one_team_is_certain():
     array = np.ones((1, 3, 20))
-    made = rank_uncertainty(from_videos(array), Plan("weighted-sum", columns(1)), draws=100)
+    made = rank_uncertainty(from_videos(array), ScoringPlan("weighted-sum", columns(1)), draws=100)
     assert made.groups == made.tiers == ((1, 3),)
     assert made.rank_probability == pytest.approx(np.full((3, 3), 1 / 3))
-    alone = rank_uncertainty(from_videos(array[:, :1]), Plan("rank-sum", columns(1)), draws=100)
+    alone = rank_uncertainty(from_videos(array[:, :1]), ScoringPlan("rank-sum", columns(1)), draws=100)
     assert (alone.low.tolist(), alone.high.tolist(), alone.groups) == ([1], [1], ((1, 1),))
 
 
 def test_what_has_no_evidence_counts_as_certain_and_is_named():
     evidence = Evidence(("a", "b"), columns(1), np.array([[1.0], [1.1]]))
-    made = rank_uncertainty(evidence, Plan("weighted-sum", columns(1)), draws=100)
+    made = rank_uncertainty(evidence, ScoringPlan("weighted-sum", columns(1)), draws=100)
     assert made.better.tolist() == [[False, False], [True, False]]
     assert made.held_fixed == ("m0",)
 
 
 def test_a_seed_decides_and_bad_requests_are_refused():
     evidence = from_videos(np.random.default_rng(1).normal(size=(2, 5, 30)))
-    plan = Plan("rank-sum", columns(2))
+    plan = ScoringPlan("rank-sum", columns(2))
     one, two = (rank_uncertainty(evidence, plan, draws=300, seed=5) for _ in range(2))
     assert np.array_equal(one.rank_probability, two.rank_probability)
     assert np.array_equal(one.better, two.better)
@@ -217,7 +217,7 @@ def test_a_seed_decides_and_bad_requests_are_refused():
         with pytest.raises(InputError, match="confidence"):
             rank_uncertainty(evidence, plan, confidence=confidence)
     with pytest.raises(InputError, match="no team"):
-        rank_uncertainty(Evidence((), columns(1), np.zeros((0, 1))), Plan("value", columns(1)))
+        rank_uncertainty(Evidence((), columns(1), np.zeros((0, 1))), ScoringPlan("value", columns(1)))
 
 
 # ---- simulated challenges --------------------------------------------------------------------------------------------
@@ -252,7 +252,7 @@ def test_rank_intervals_hold_the_true_ranks():
     for seed in range(CHALLENGES):
         truth = random.normal(scale=0.4, size=5)
         evidence = simulated(random, truth, videos=25, raters=8)
-        made = rank_uncertainty(evidence, Plan("weighted-sum", evidence.columns), draws=120, seed=seed)
+        made = rank_uncertainty(evidence, ScoringPlan("weighted-sum", evidence.columns), draws=120, seed=seed)
         true = rankdata(-truth)
         held += bool(((made.low <= true) & (true <= made.high)).all())
         width += float((made.high - made.low + 1).mean()) / CHALLENGES
@@ -264,7 +264,7 @@ def test_rank_intervals_hold_the_true_ranks():
 def test_tie_groups_do_not_split_equals(rule, metrics, teams):
     """Teams of one distribution are split in at most 7 % of 500 challenges, whichever two of them."""
     random = np.random.default_rng(21)
-    plan, split = Plan(rule, columns(metrics)), 0
+    plan, split = ScoringPlan(rule, columns(metrics)), 0
     for seed in range(CHALLENGES):
         array = random.normal(size=(metrics, 1, 40)) + random.normal(size=(metrics, teams, 40))
         made = rank_uncertainty(from_videos(array), plan, draws=160, seed=seed)
@@ -278,7 +278,7 @@ def test_tie_groups_of_people_do_not_split_equals_among_better_and_worse():
     split = parted = 0
     for seed in range(CHALLENGES):
         evidence = simulated(random, np.array([1.5, 0.0, 0.0, -1.5]), videos=25, raters=8)
-        made = rank_uncertainty(evidence, Plan("weighted-sum", evidence.columns), draws=120, seed=seed)
+        made = rank_uncertainty(evidence, ScoringPlan("weighted-sum", evidence.columns), draws=120, seed=seed)
         where = [int(np.flatnonzero(made.order == team)[0]) + 1 for team in range(4)]
         together = [first <= min(where[1:3]) and max(where[1:3]) <= last for first, last in made.groups]
         split += not any(together)

@@ -20,7 +20,7 @@ from builders.leaderboards import (
 from pages import wait_until
 
 from evalkit.leaderboard.compute import compute_leaderboard
-from evalkit.leaderboard.table import Reason
+from evalkit.leaderboard.table import CodedReason
 from evalkit.reports.leaderboard.page import write_leaderboard_page
 
 pytestmark = pytest.mark.browser
@@ -32,7 +32,12 @@ def phases():
     rows = (
         *(make_row(name, at, 3, finalist=at < 2, shortlist_rank=at + 1) for at, name in enumerate(("a", "b", "c"))),
         replace(
-            make_row("d", 3, 4), rank=None, score=None, interval=None, probability=(), reasons=(Reason("x", "Why."),)
+            make_row("d", 3, 4),
+            rank=None,
+            score=None,
+            interval=None,
+            probability=(),
+            reasons=(CodedReason("x", "Why."),),
         ),
     )
     return plain(("a", "b", "c", "d"), rows=rows, rule="two-phase")

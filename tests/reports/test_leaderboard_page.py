@@ -33,9 +33,9 @@ from evalkit.challenges.model import RunRules, parse_challenge
 from evalkit.errors import StorageError
 from evalkit.leaderboard.compute import compute_leaderboard
 from evalkit.leaderboard.model import RatingsInfo
-from evalkit.leaderboard.phases import Phase, RankUncertainty, find_tie_groups
-from evalkit.leaderboard.scoring_rules import Plan
-from evalkit.leaderboard.table import Cell, Reason
+from evalkit.leaderboard.phases import RankingPhase, RankUncertainty, find_tie_groups
+from evalkit.leaderboard.scoring_rules import ScoringPlan
+from evalkit.leaderboard.table import Cell, CodedReason
 from evalkit.reports.leaderboard.page import render_leaderboard, write_leaderboard_page
 from evalkit.reports.leaderboard.rules import rule_rows, rules_in_words
 from evalkit.reports.leaderboard.sections import leave_out_rows
@@ -57,7 +57,9 @@ OPTIONAL = {
     "people": {"ratings": None},
 }
 
-PHASE = Phase("ranking", Plan("weighted-sum", COLUMNS[:3]), uncertainty=RankUncertainty(0.95, 10, 0, 0, (), ()))
+PHASE = RankingPhase(
+    "ranking", ScoringPlan("weighted-sum", COLUMNS[:3]), uncertainty=RankUncertainty(0.95, 10, 0, 0, (), ())
+)
 
 
 def page_of(board):
@@ -119,7 +121,7 @@ def test_as_of_is_the_moment_that_was_asked_for():
 
 
 def test_notices():
-    reason = Reason("no_final_phase", "No finalist has results yet.")
+    reason = CodedReason("no_final_phase", "No finalist has results yet.")
     snapshot, leaderboard = plain(("alpha",), provisional=reason, problem="No range for m.err.")
     run = snapshot.runs[0]
     snapshot = replace(snapshot, runs=(replace(run, card=run.card.model_copy(update={"backbones": "mine"})),))
@@ -227,7 +229,7 @@ def test_unranked_stand_below_with_their_reasons_and_other_runs_last():
         make_row("alpha", 0, 1),
         make_row("alpha", 0, 1, run="second", primary=False, rank=None, score=None, interval=None, probability=()),
         make_row("beta", 1, 2, rank=None, score=None, interval=None, probability=(),
-                 reasons=(Reason("coverage", "Too few samples."),)),
+                 reasons=(CodedReason("coverage", "Too few samples."),)),
     )  # fmt: skip
     page = page_of(plain(("alpha", "beta"), rows=rows))
     body = [item["attrs"] for item in page.find("tr") if "data-part" in item["attrs"]]
@@ -239,7 +241,7 @@ def test_unranked_stand_below_with_their_reasons_and_other_runs_last():
 
 
 def test_columns_that_are_refused_say_why():
-    columns = (replace(COLUMNS[0], refused=Reason("unequal_n", "Sets of unequal size.")), *COLUMNS[1:])
+    columns = (replace(COLUMNS[0], refused=CodedReason("unequal_n", "Sets of unequal size.")), *COLUMNS[1:])
     page = page_of(plain(("alpha",), columns=columns))
     assert "Identity: Sets of unequal size." in section(page, "ranking")
 
@@ -258,8 +260,8 @@ def test_two_phases():
     shortlist = RankUncertainty(0.95, 10, 0, 0, (("alpha", "beta", "gamma"),), ())
     rows = (final, other, make_row("gamma", 2, 3, finalist=False, shortlist_rank=4, shortlist_score=9.5))
     phases = (
-        Phase("shortlist", PHASE.plan, ("alpha", "beta", "gamma"), shortlist),
-        Phase("final", PHASE.plan, ("alpha",), RankUncertainty(0.95, 10, 0, 0, (), ())),
+        RankingPhase("shortlist", PHASE.plan, ("alpha", "beta", "gamma"), shortlist),
+        RankingPhase("final", PHASE.plan, ("alpha",), RankUncertainty(0.95, 10, 0, 0, (), ())),
     )
     ties = find_tie_groups(phases, rows)
     board = plain(("alpha", "beta", "gamma"), rows=rows, phases=phases, tie_groups=ties, rule="two-phase")
@@ -325,7 +327,7 @@ def test_contributions_of_rules_that_count_ranks(rule, total):
     row = make_row("alpha", 0, 3)
     points = {"m.id": 1.0, "m.err": 3.0, "look": 1.0}  # weights 2, 1, 1: 2 + 3 + 1 = 6, mean 1.5
     made = {name: replace(cell, points=points.get(name)) for name, cell in row.cells.items()}
-    phases = (Phase("ranking", Plan(rule, COLUMNS[:3])),)
+    phases = (RankingPhase("ranking", ScoringPlan(rule, COLUMNS[:3])),)
     rows = (replace(row, cells=made, score=float(total)),)
     page = page_of(plain(("alpha",), rows=rows, rule=rule, phases=phases))
     assert cells(page, "runs")[-1] == ["Score", "", "", "", total]
@@ -544,7 +546,7 @@ def test_an_empty_board():
 def test_no_ranking_and_no_ratings():
     rows = tuple(
         make_row(name, at, 2, rank=None, score=None, interval=None, probability=(),
-                 reasons=(Reason("no_ranking", "The challenge declares no ranking."),))
+                 reasons=(CodedReason("no_ranking", "The challenge declares no ranking."),))
         for at, name in enumerate(("alpha", "beta"))
     )  # fmt: skip
     changes = {

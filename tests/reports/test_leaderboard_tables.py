@@ -24,7 +24,7 @@ from builders.leaderboards import (
 )
 
 from evalkit.leaderboard.model import RatingsInfo
-from evalkit.leaderboard.table import Cell, Reason
+from evalkit.leaderboard.table import Cell, CodedReason
 from evalkit.reports.leaderboard.tables import (
     latex_text,
     leaderboard_csv,
@@ -68,7 +68,7 @@ def test_csv_has_a_line_per_run_with_all_digits():
 
 
 def test_csv_shows_the_unranked_and_other_runs():
-    out = Reason("coverage", "Too few samples.")
+    out = CodedReason("coverage", "Too few samples.")
     rows = (
         make_row("alpha", 0, 1),
         make_row("beta", 1, 2, rank=None, score=None, interval=None, probability=(), reasons=(out,)),

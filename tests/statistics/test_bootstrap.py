@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from evalkit.leaderboard.bootstrap import Evidence, Ratings, draw_scores
-from evalkit.leaderboard.scoring_rules import Plan
+from evalkit.leaderboard.scoring_rules import ScoringPlan
 from evalkit.leaderboard.table import Column
 from evalkit.metrics.distances.resampling import frechet_interval, kernel_interval
 from evalkit.scoring.aggregate import bootstrap_mean
@@ -189,7 +189,7 @@ def test_the_scores_of_resampled_rankings_stay() -> None:
         ratings=ratings,
         errors={"b": np.array([0.3, 0.4])},
     )
-    found = draw_scores(evidence, Plan("weighted-sum", columns), draws=120, seed=2)
+    found = draw_scores(evidence, ScoringPlan("weighted-sum", columns), draws=120, seed=2)
     assert found.scores[0].tolist() == [0.509153478345, 0.52272529571]
     assert found.scores[119].tolist() == [0.551291557293, 0.494749134197]
     assert found.scores.sum(axis=0) == exactly(66.95046377896298, 60.401805624512015)
