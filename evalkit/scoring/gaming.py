@@ -218,6 +218,8 @@ def _closeness(copy: VideoCopy) -> tuple[float, str]:
 
 def _nearest(picture: NDArray[np.float32], images: Sequence[Path]) -> float | None:
     """Return what the best of the images leaves unexplained of a picture (64, 64); ``None`` when none can be read."""
+    if not images:
+        return None
     from PIL import Image
 
     found = []
