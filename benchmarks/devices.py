@@ -191,7 +191,7 @@ def compare_scores(folder: Path, samples: int) -> dict[str, Any]:
     """Score one submission on both devices, from empty caches, and return how far the numbers are apart."""
     from evalkit import api
     from evalkit.reference_models.demo_challenge import TEAMS, DemoChallenge
-    from evalkit.scoring.engines.local import default_workers
+    from evalkit.workers.pool import default_workers
 
     show, workers = DemoChallenge(folder / "show", samples=samples), default_workers()
     show.claim()

@@ -9,11 +9,11 @@ from evalkit.challenges.model import Challenge, load_challenge
 from evalkit.errors import SubmissionError, TestSetError, UsageError
 from evalkit.progress import Progress
 from evalkit.scoring.cache import cache_folder
-from evalkit.scoring.engines.local import LocalEngine
+from evalkit.scoring.engine import LocalEngine
 from evalkit.scoring.intake import ValidationReport
 from evalkit.scoring.journal import Journal
-from evalkit.scoring.plan import Plan, check_testset, make_plan
-from evalkit.scoring.run import Options, ScoreResult, score_run, validate_run
+from evalkit.scoring.plan import ScoringPlan, check_testset, make_plan
+from evalkit.scoring.run import RunOptions, ScoreResult, score_run, validate_run
 from evalkit.scoring.scorecard import Scorecard
 from evalkit.submission.model import Submission
 from evalkit.testsets.loading import load_testset
@@ -45,7 +45,7 @@ def validate(
         cache: folder of the feature cache; ``None`` for ``EVALKIT_CACHE`` or the platform's.
         fresh: decode again what is cached.
         progress: receives how far the run is.
-        timeout: seconds that one video may take; ``None`` for 1800.
+        timeout: time limit for one video in seconds; ``None`` for `evalkit.workers.sandbox.JOB_SECONDS`.
         sandbox: ``full``, ``limits`` or ``off``: what the processes that read the videos are held to (SECURITY.md);
             ``None`` for ``EVALKIT_SANDBOX`` or ``full``.
 
@@ -57,7 +57,7 @@ def validate(
     """
     rules = challenge if isinstance(challenge, Challenge) else load_challenge(challenge)
     samples = testset if isinstance(testset, TestSet) or testset is None else load_testset(testset)
-    options = Options(
+    options = RunOptions(
         cache=Path(cache) if cache else cache_folder(),
         engine=LocalEngine(workers, timeout, sandbox),
         fresh=fresh,
@@ -100,7 +100,7 @@ def score(
         cache: folder of the feature cache; ``None`` for ``EVALKIT_CACHE`` or the platform's.
         fresh: compute again what is cached.
         progress: receives how far the run is.
-        timeout: seconds that one video may take; ``None`` for 1800.
+        timeout: time limit for one video in seconds; ``None`` for `evalkit.workers.sandbox.JOB_SECONDS`.
         sandbox: ``full``, ``limits`` or ``off``: what the processes that read the videos are held to (SECURITY.md);
             ``None`` for ``EVALKIT_SANDBOX`` or ``full``.
 
@@ -119,7 +119,7 @@ def score(
         samples.limited(limit),
         plan,
         out=Path(out) if out else None,
-        options=Options(
+        options=RunOptions(
             cache=Path(cache) if cache else cache_folder(),
             engine=LocalEngine(workers, timeout, sandbox),
             fresh=fresh,
@@ -130,7 +130,13 @@ def score(
 
 
 def run_score(
-    submission: Submission, challenge: Challenge, testset: TestSet, plan: Plan, *, out: Path | None, options: Options
+    submission: Submission,
+    challenge: Challenge,
+    testset: TestSet,
+    plan: ScoringPlan,
+    *,
+    out: Path | None,
+    options: RunOptions,
 ) -> ScoreResult:
     """Score what was already opened, and write the results to ``out``.
 

@@ -125,8 +125,8 @@ def run(
     measure with --workers 1 on an idle machine.
     """
     from evalkit.reference_models.generation.submission import make_submission
-    from evalkit.scoring.engines.local import default_workers
     from evalkit.testsets.loading import load_testset
+    from evalkit.workers.pool import default_workers
 
     chosen, options = _generator(name, command, function, settings)
     samples = load_testset(testset).limited(limit)

@@ -65,7 +65,7 @@ def demo(
     from evalkit.cli.leaderboard import print_leaderboard
     from evalkit.leaderboard.serialise import as_dict
     from evalkit.reference_models.demo_challenge import DemoChallenge
-    from evalkit.scoring.engines.local import default_workers
+    from evalkit.workers.pool import default_workers
 
     started = time.monotonic()
     show = DemoChallenge(output, seed, samples, seconds, size)

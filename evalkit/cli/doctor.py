@@ -87,12 +87,11 @@ def _plugins() -> list[dict[str, Any]]:
 def _sandbox() -> list[dict[str, Any]]:
     """Start a confined worker and let it try; a level that was chosen is no fault of the machine."""
     from evalkit.errors import EvalkitError
-    from evalkit.scoring.engines.local import default_sandbox
     from evalkit.workers.pool import Workers
-    from evalkit.workers.sandbox import PARENT, Limits
+    from evalkit.workers.sandbox import PARENT, Limits, default_level
 
     try:
-        level = default_sandbox()
+        level = default_level()
         (result,) = Workers("evalkit.workers.sandbox:probe", None, 1, 60.0, Limits(level, job_cpu_seconds=60.0)).run(
             [None]
         )

@@ -10,6 +10,7 @@ import click
 
 from evalkit.cli.options import as_json as json_option
 from evalkit.cli.options import as_of_option, board_option, example, moment, say
+from evalkit.statistics import BOOTSTRAP_DRAWS
 
 if TYPE_CHECKING:
     from evalkit.board.model import Snapshot
@@ -38,7 +39,7 @@ TABLES = {"csv": ".csv", "json": ".json", "latex": ".tex", "markdown": ".md"}
 @click.option(
     "--draws",
     type=click.IntRange(min=100, max=100_000),
-    default=2000,
+    default=BOOTSTRAP_DRAWS,
     show_default=True,
     help="Resampled challenges behind rank intervals.",
 )

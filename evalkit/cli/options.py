@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from evalkit.workers.sandbox import LEVELS
+from evalkit.workers.sandbox import JOB_SECONDS, LEVELS
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -43,7 +43,7 @@ timeout_option = click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
-    help="Most that one video may take (1800).",
+    help=f"Time limit for one video in seconds (default: {JOB_SECONDS:.0f}).",
 )
 sandbox_option = click.option(
     "--sandbox",

@@ -46,7 +46,7 @@ def make(
     Lips and speech are in sync by construction. The same options give the same bytes; a run that was stopped goes on.
     """
     from evalkit.reference_models.puppet.testset import PuppetTestSet, write_puppet_testset
-    from evalkit.scoring.engines.local import default_workers
+    from evalkit.workers.pool import default_workers
 
     world = PuppetTestSet(folder, seed, identities, takes, seconds, size, actions)
     count = len(world.scenes())

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from evalkit.errors import InputError
 from evalkit.leaderboard.scoring_rules import Floats, ScoringPlan
 from evalkit.leaderboard.table import Column
+from evalkit.statistics import BOOTSTRAP_DRAWS
 from evalkit.statistics.bootstrap import (
     FEWEST_DRAWS,
     FEWEST_UNITS,
@@ -223,7 +224,7 @@ class Draws:
 
 
 def draw_scores(
-    evidence: Evidence, plan: ScoringPlan, *, draws: int = 2000, seed: int = 0, spread: float = 1.0
+    evidence: Evidence, plan: ScoringPlan, *, draws: int = BOOTSTRAP_DRAWS, seed: int = 0, spread: float = 1.0
 ) -> Draws:
     """Return the scores of ``draws`` resampled challenges under ``plan``.
 

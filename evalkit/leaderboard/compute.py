@@ -25,10 +25,11 @@ from evalkit.leaderboard.runs import read_runs
 from evalkit.leaderboard.sensitivity import leave_one_out, random_weights, weight_intervals
 from evalkit.leaderboard.table import Column, Row, value_matrix
 from evalkit.leaderboard.uncertainty import BootstrapOptions, RankIntervals, find_rank_intervals
+from evalkit.statistics import BOOTSTRAP_DRAWS
 
 
 def compute_leaderboard(
-    snapshot: Snapshot, *, draws: int = 2000, seed: int = 0, confidence: float = 0.95, podium: int = 3
+    snapshot: Snapshot, *, draws: int = BOOTSTRAP_DRAWS, seed: int = 0, confidence: float = 0.95, podium: int = 3
 ) -> Leaderboard:
     """Return the leaderboard of ``snapshot``.
 

@@ -22,6 +22,7 @@ from scipy.stats import t as student
 from evalkit.errors import InputError
 from evalkit.leaderboard.bootstrap import Draws, Evidence, Integers, difference_variance, draw_scores
 from evalkit.leaderboard.scoring_rules import Floats, ScoringPlan
+from evalkit.statistics import BOOTSTRAP_DRAWS
 
 BLOCK = 2_000_000
 Booleans = NDArray[np.bool_]
@@ -70,7 +71,7 @@ class Uncertainty:
 
 
 def rank_uncertainty(
-    evidence: Evidence, plan: ScoringPlan, *, draws: int = 2000, seed: int = 0, confidence: float = 0.95
+    evidence: Evidence, plan: ScoringPlan, *, draws: int = BOOTSTRAP_DRAWS, seed: int = 0, confidence: float = 0.95
 ) -> Uncertainty:
     """Return how certain the ranking of ``evidence`` by ``plan`` is.
 

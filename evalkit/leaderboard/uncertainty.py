@@ -15,6 +15,7 @@ from evalkit.leaderboard.rank_intervals import rank_uncertainty
 from evalkit.leaderboard.runs import Runs
 from evalkit.leaderboard.scoring_rules import Floats, ScoringPlan
 from evalkit.leaderboard.table import Cell, Row, RunKey, value_matrix
+from evalkit.statistics import BOOTSTRAP_DRAWS
 from evalkit.text import escape_for_display
 
 NORMAL = 1.959964  # half widths of a 95 % interval per standard error
@@ -28,7 +29,7 @@ FEW = {
 class BootstrapOptions:
     """How uncertainty is computed; as for `evalkit.leaderboard.rank_intervals.rank_uncertainty`."""
 
-    draws: int = 2000
+    draws: int = BOOTSTRAP_DRAWS
     seed: int = 0
     confidence: float = 0.95
 

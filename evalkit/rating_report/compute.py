@@ -15,10 +15,11 @@ from evalkit.rating_report.dimensions import dimension_report
 from evalkit.rating_report.model import AnswersOfDay, GoldItemReport, RatingReport
 from evalkit.rating_report.raters import rater_reports
 from evalkit.rating_report.tables import by_video, video_finder
+from evalkit.statistics import BOOTSTRAP_DRAWS
 from evalkit.text import escape_for_display
 
 
-def compute_rating_report(snapshot: Snapshot, *, draws: int = 2000, seed: int = 0) -> RatingReport:
+def compute_rating_report(snapshot: Snapshot, *, draws: int = BOOTSTRAP_DRAWS, seed: int = 0) -> RatingReport:
     """Return the report on the board's ratings; the same board gives the same report.
 
     Args:

@@ -9,11 +9,10 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from evalkit.metrics.base import Metric, MetricRecord, SetMetric, SetValue, VideoInputs, VideoValue
-from evalkit.scoring.scorecard import Event as ScoreEvent
-from evalkit.scoring.scorecard import MetricScore
+from evalkit.scoring.scorecard import MetricScore, ScoreEvent
+from evalkit.statistics import BOOTSTRAP_DRAWS
 from evalkit.statistics.bootstrap import mean_interval
 
-BOOTSTRAP_DRAWS = 2000
 CONFIDENCE = 0.95
 
 

@@ -21,7 +21,7 @@ from evalkit.metrics.gaming.fingerprint import FINGERPRINT, square
 from evalkit.metrics.gaming.overlay import Island, small_grey
 from evalkit.metrics.gaming.sound_match import SoundMatch
 from evalkit.scoring.cache import CorruptEntryError, FeatureCache
-from evalkit.scoring.dispatch import Run, run_jobs
+from evalkit.scoring.engine import RunJobs, run_jobs
 from evalkit.scoring.jobs import Config, Extraction, Job
 from evalkit.scoring.journal import Journal
 from evalkit.scoring.scorecard import Fingerprint, VideoScore
@@ -126,7 +126,7 @@ def mark_videos(  # noqa: PLR0917
         )
 
 
-def read_references(testset: TestSet, cache: Path, run: Run, journal: Journal, *, fresh: bool) -> dict[str, Seen]:
+def read_references(testset: TestSet, cache: Path, run: RunJobs, journal: Journal, *, fresh: bool) -> dict[str, Seen]:
     """Return sample -> its reference video's fingerprint; what is in the cache is not decoded again.
 
     A reference video that can't be read has none: the journal says so, and nothing is compared with it.

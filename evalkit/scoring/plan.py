@@ -20,7 +20,7 @@ FILMSTRIP = "filmstrip"  # for the report only; no metric needs it
 
 
 @dataclass(frozen=True)
-class Plan:
+class ScoringPlan:
     """What a run will do.
 
     Args:
@@ -51,7 +51,7 @@ def make_plan(
     names: Sequence[str] | None = None,
     allow_missing: bool = False,
     device: str = "cpu",
-) -> Plan:
+) -> ScoringPlan:
     """Resolve metric names to features and weights.
 
     Args:
@@ -100,7 +100,7 @@ def make_plan(
         features.append(FINGERPRINT)
     used = {role for name in features for role in _roles(extractors[name].record)}
     weights = {role: file for role, file in weights.items() if role in used}
-    return Plan(
+    return ScoringPlan(
         metrics=chosen,
         unavailable=unavailable,
         features=tuple(features),
@@ -189,7 +189,7 @@ def _resolve_weights(
     return faults
 
 
-def check_testset(testset: TestSet, plan: Plan) -> None:
+def check_testset(testset: TestSet, plan: ScoringPlan) -> None:
     """Make sure that every reference file that the plan reads is there.
 
     Raises:

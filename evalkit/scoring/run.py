@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from evalkit._version import __version__
 from evalkit.challenges.model import Challenge
@@ -19,10 +19,8 @@ from evalkit.metrics.features.base import FeatureRecord, Item
 from evalkit.metrics.gaming.fingerprint import FINGERPRINT
 from evalkit.metrics.quality.features import filmstrip_pictures
 from evalkit.progress import Progress
-from evalkit.scoring import aggregate
 from evalkit.scoring.cache import CorruptEntryError, FeatureCache
-from evalkit.scoring.dispatch import run_jobs
-from evalkit.scoring.engines.local import LocalEngine
+from evalkit.scoring.engine import Engine, LocalEngine, run_jobs
 from evalkit.scoring.gaming import mark_videos, read_references
 from evalkit.scoring.intake import (
     FileReport,
@@ -35,26 +33,17 @@ from evalkit.scoring.intake import (
 )
 from evalkit.scoring.jobs import Config, Extraction, Job
 from evalkit.scoring.journal import Journal
-from evalkit.scoring.plan import FILMSTRIP, Plan
+from evalkit.scoring.plan import FILMSTRIP, ScoringPlan
 from evalkit.scoring.scorecard import ChallengeInfo, FeatureUse, Scorecard, SubmissionInfo, VideoScore
 from evalkit.scoring.scorecard_builder import ScorecardBuilder
+from evalkit.statistics import BOOTSTRAP_DRAWS
 from evalkit.submission.model import Submission
 from evalkit.testsets.model import TestSet
 from evalkit.weights.manifest import DIGEST_WORDS
-from evalkit.workers.pool import JobResult
-
-
-class Engine(Protocol):
-    """Runs jobs somewhere."""
-
-    name: str
-
-    def run(self, config: Config, jobs: Sequence[Job]) -> Iterator[JobResult]:
-        """Yield one result per job, in any order."""
 
 
 @dataclass
-class Options:
+class RunOptions:
     """How to run; none of it changes a score."""
 
     cache: Path
@@ -84,17 +73,17 @@ class ScoreResult:
 
 
 def validate_run(
-    submission: Submission, challenge: Challenge, testset: TestSet | None, options: Options
+    submission: Submission, challenge: Challenge, testset: TestSet | None, options: RunOptions
 ) -> ValidationReport:
     """Judge a submission by the challenge's rules; every file is read to its end unless the archive is refused."""
     gate = open_gate(submission, challenge, testset)
     config = Config(cache=options.cache, fresh=options.fresh, rules=challenge.submission)
-    files, _ = _extract(_Run(submission, challenge, testset, gate), config, options, "validating")
+    files, _ = _extract(_JobSource(submission, challenge, testset, gate), config, options, "validating")
     return _intake(submission, challenge, gate, files)
 
 
 def score_run(
-    submission: Submission, challenge: Challenge, testset: TestSet, plan: Plan, options: Options
+    submission: Submission, challenge: Challenge, testset: TestSet, plan: ScoringPlan, options: RunOptions
 ) -> ScoreResult:
     """Score a submission. Files that break a rule are unscored, with the rule as the reason; the others are scored."""
     started = time.monotonic()
@@ -108,7 +97,9 @@ def score_run(
         rules=challenge.submission,
     )
     extracting = time.monotonic()
-    files, extractions = _extract(_Run(submission, challenge, testset, gate, plan.records), config, options, "scoring")
+    files, extractions = _extract(
+        _JobSource(submission, challenge, testset, gate, plan.records), config, options, "scoring"
+    )
     extracted = time.monotonic()
     intake = _intake(submission, challenge, gate, files)
     cache = FeatureCache(options.cache)
@@ -161,7 +152,7 @@ def _sums(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:
     return {name: round(seconds, 3) for name, seconds in sorted(total.items(), key=lambda item: (-item[1], item[0]))}
 
 
-def _precisions(record: FeatureRecord, plan: Plan) -> dict[str, Any]:
+def _precisions(record: FeatureRecord, plan: ScoringPlan) -> dict[str, Any]:
     """Return ``precision_of_roles`` where the backbones ask for one: role -> float32, bfloat16, float16."""
     roles = [role for role in (*record.weights, *record.optional_weights) if role in plan.weights]
     options = {role: plan.weights[role].options for role in roles}
@@ -183,7 +174,7 @@ def _intake(
 
 
 @dataclass(frozen=True)
-class _Run:
+class _JobSource:
     """What the jobs are made of."""
 
     submission: Submission
@@ -194,7 +185,7 @@ class _Run:
 
 
 def _extract(
-    run: _Run, config: Config, options: Options, title: str
+    run: _JobSource, config: Config, options: RunOptions, title: str
 ) -> tuple[dict[str, FileReport], dict[str, Extraction]]:
     """Run all jobs; return reports and extractions by sample, in the order of the layout's samples."""
     paths = run.gate.layout.files
@@ -224,7 +215,7 @@ def _extract(
     return {s: reports[s] for s in ordered}, {s: extractions[s] for s in ordered if s in extractions}
 
 
-def _item(sample: str, run: _Run) -> Item:
+def _item(sample: str, run: _JobSource) -> Item:
     found, testset = run.gate.samples.get(sample), run.testset
     if found is None or testset is None:
         return Item(sample, Path())
@@ -254,7 +245,7 @@ def _log(journal: Journal, extraction: Extraction, path: str) -> None:
         journal.event("extractor-error", sample=extraction.sample, feature=feature, traceback=trace)
 
 
-def _provenance(plan: Plan, testset: TestSet) -> dict[str, Any]:
+def _provenance(plan: ScoringPlan, testset: TestSet) -> dict[str, Any]:
     from importlib.metadata import PackageNotFoundError, version
 
     packages = {}
@@ -272,11 +263,11 @@ def _provenance(plan: Plan, testset: TestSet) -> dict[str, Any]:
         "testset": {"sha256": testset.sha256, "samples": len(testset), "format": testset.format},
         "backbones": {"title": plan.backbones.title, "sha256": plan.backbones.sha256},
         "weights": {role: _weights_used(plan, role) for role in sorted(plan.weights)},
-        "confidence": {"method": "percentile bootstrap over videos", "draws": aggregate.BOOTSTRAP_DRAWS},
+        "confidence": {"method": "percentile bootstrap over videos", "draws": BOOTSTRAP_DRAWS},
     }
 
 
-def _weights_used(plan: Plan, role: str) -> dict[str, Any]:
+def _weights_used(plan: ScoringPlan, role: str) -> dict[str, Any]:
     """Say which file played a role, and how far its digest is known to be the published one's."""
     entry = plan.backbones.roles[role]
     return {

@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 SCHEMA = 1
 
 
-class _Part(BaseModel):
+class _ScorecardPart(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
 
 
-class Event(_Part):
+class ScoreEvent(_ScorecardPart):
     """Something noteworthy about a video or a number: no face, several faces, a small sample."""
 
     kind: str
     detail: str = ""
 
 
-class MetricScore(_Part):
+class MetricScore(_ScorecardPart):
     """One number of the whole submission.
 
     Args:
@@ -64,7 +64,7 @@ class MetricScore(_Part):
     range: tuple[float | None, float | None] = (None, None)
     role: Literal["ranked", "secondary", "diagnostic"] = "ranked"
     details: dict[str, float] = Field(default_factory=dict)
-    notes: tuple[Event, ...] = ()
+    notes: tuple[ScoreEvent, ...] = ()
     worst_sample: str | None = None
     best_sample: str | None = None
 
@@ -75,7 +75,7 @@ class MetricScore(_Part):
         return self
 
 
-class Fingerprint(_Part):
+class Fingerprint(_ScorecardPart):
     """What a copy of the video is known by, without the video (`evalkit.metrics.gaming.signature`).
 
     Args:
@@ -92,7 +92,7 @@ class Fingerprint(_Part):
     bits: str = ""
 
 
-class VideoScore(_Part):
+class VideoScore(_ScorecardPart):
     """One sample: the file that answers it, its values, and for each missing value the reason.
 
     ``fingerprint`` is ``None`` for a video that could not be read, and in scorecards made without gaming rules.
@@ -103,13 +103,13 @@ class VideoScore(_Part):
     verdict: Literal["ok", "warning", "error", "missing"] = "ok"
     values: dict[str, float | None]
     reasons: dict[str, str] = Field(default_factory=dict)
-    events: tuple[Event, ...] = ()
+    events: tuple[ScoreEvent, ...] = ()
     findings: tuple[dict[str, Any], ...] = ()
     groups: dict[str, str] = Field(default_factory=dict)
     fingerprint: Fingerprint | None = None
 
 
-class FeatureUse(_Part):
+class FeatureUse(_ScorecardPart):
     """How a feature was computed: its version, the digests of its weights, the options that change its result."""
 
     version: int
@@ -117,7 +117,7 @@ class FeatureUse(_Part):
     options: dict[str, Any] = Field(default_factory=dict)
 
 
-class SubmissionInfo(_Part):
+class SubmissionInfo(_ScorecardPart):
     """What was scored. ``layout`` is the path template that its files follow."""
 
     name: str
@@ -125,7 +125,7 @@ class SubmissionInfo(_Part):
     layout: str | None = None
 
 
-class ChallengeInfo(_Part):
+class ChallengeInfo(_ScorecardPart):
     """For which challenge it was scored."""
 
     id: str

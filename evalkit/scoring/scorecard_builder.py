@@ -14,8 +14,8 @@ from evalkit.scoring import aggregate
 from evalkit.scoring.cache import CorruptEntryError, FeatureCache
 from evalkit.scoring.intake import ValidationReport
 from evalkit.scoring.jobs import Extraction
-from evalkit.scoring.plan import FACTS, Plan
-from evalkit.scoring.scorecard import Event, MetricScore, VideoScore
+from evalkit.scoring.plan import FACTS, ScoringPlan
+from evalkit.scoring.scorecard import MetricScore, ScoreEvent, VideoScore
 from evalkit.testsets.model import Sample, TestSet
 
 METRIC_ERROR = "metric_error"
@@ -26,7 +26,7 @@ class ScorecardBuilder:
 
     def __init__(
         self,
-        plan: Plan,
+        plan: ScoringPlan,
         cache: FeatureCache,
         testset: TestSet,
         intake: ValidationReport,
@@ -124,7 +124,7 @@ class ScorecardBuilder:
                 verdict=report.verdict if report else "missing",
                 values=values,
                 reasons=reasons,
-                events=tuple(Event(kind=kind, detail=detail) for kind, detail in events),
+                events=tuple(ScoreEvent(kind=kind, detail=detail) for kind, detail in events),
                 findings=tuple(finding.to_json() for finding in report.findings) if report else (),
                 groups=dict(sample.groups),
             )

@@ -30,11 +30,11 @@ DIGEST_WORDS: Mapping[str, str] = {
 }
 
 
-class _Part(BaseModel):
+class _ManifestPart(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class ArchiveEntry(_Part):
+class ArchiveEntry(_ManifestPart):
     """A ZIP that holds weights files.
 
     Args:
@@ -48,7 +48,7 @@ class ArchiveEntry(_Part):
     urls: tuple[Url, ...] = ()
 
 
-class WeightEntry(_Part):
+class WeightEntry(_ManifestPart):
     """One weights file.
 
     Args:
@@ -123,7 +123,7 @@ class WeightEntry(_Part):
         return f"{self.licence} (non-commercial use only)"
 
 
-class Backbones(_Part):
+class Backbones(_ManifestPart):
     """A named set of backbones; scorecards of different sets never meet on one leaderboard.
 
     Args:

@@ -61,6 +61,13 @@ class JobResult:
     detail: str = ""
 
 
+def default_workers() -> int:
+    """Return the number of processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return max(1, os.cpu_count() or 1)
+
+
 class Workers:
     """A fixed number of worker processes that share a list of jobs.
 

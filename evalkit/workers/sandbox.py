@@ -22,8 +22,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from evalkit.errors import UsageError
+from evalkit.text import escape_for_display
+
 Level = Literal["full", "limits", "off"]
 LEVELS: tuple[Level, ...] = ("full", "limits", "off")
+LEVEL_VARIABLE = "EVALKIT_SANDBOX"
+JOB_SECONDS = 1800.0  # time limit for one video, unless the user chooses another
 
 PARENT = "parent's memory out of reach"  # in what `probe` says
 _CLONE_THREAD = 0x00010000
@@ -62,6 +67,21 @@ class Limits:
     open_files: int = 512
     file_bytes: int = 16 << 30
     graphics: bool = False
+
+
+def default_level() -> Level:
+    """Return the level that ``EVALKIT_SANDBOX`` asks for; ``full`` when it is not set.
+
+    Raises:
+        UsageError: for a word that is not a level.
+    """
+    asked = os.environ.get(LEVEL_VARIABLE) or "full"
+    for level in LEVELS:
+        if level == asked:
+            return level
+    raise UsageError(
+        f"{LEVEL_VARIABLE} is not a level.", found=escape_for_display(asked, limit=80), expected=", ".join(LEVELS)
+    )
 
 
 class Confined:

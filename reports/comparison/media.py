@@ -13,7 +13,7 @@ from evalkit.metrics.quality.features import filmstrip_pictures
 from evalkit.progress import Progress
 from evalkit.reports.comparison.inputs import ComparedEntry
 from evalkit.scoring.cache import CorruptEntryError, FeatureCache
-from evalkit.scoring.engines.local import LocalEngine
+from evalkit.scoring.engine import LocalEngine
 from evalkit.scoring.jobs import Config, Extraction, Job
 from evalkit.scoring.plan import FILMSTRIP
 from evalkit.submission.model import Submission

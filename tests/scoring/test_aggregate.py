@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from evalkit.metrics.base import Metric, MetricRecord, SetMetric, SetValue, VideoValue, unscored
-from evalkit.scoring.aggregate import BOOTSTRAP_DRAWS, bootstrap_mean, mean_score, set_score, unavailable
+from evalkit.scoring.aggregate import bootstrap_mean, mean_score, set_score, unavailable
+from evalkit.statistics import BOOTSTRAP_DRAWS
 
 RECORD = MetricRecord("m.x", "M", "Planted.", True, "dB", (0.0, None), (), 3, "none", role="ranked")
 

@@ -13,7 +13,7 @@ import pytest
 
 from evalkit import api
 from evalkit.media.encode import write_video
-from evalkit.scoring.engines.local import LocalEngine
+from evalkit.scoring.engine import LocalEngine
 
 # Each takes longer to import than a cached run of a few videos takes for everything else.
 HEAVY = ("av", "onnxruntime", "pandas", "scipy.signal", "scipy.stats", "torch")

@@ -11,10 +11,11 @@ from evalkit import api
 from evalkit.challenges.model import ArchiveRules
 from evalkit.errors import UsageError
 from evalkit.metrics.features.base import Item, WeightFile
-from evalkit.scoring.engines.local import LocalEngine, absolute, default_sandbox
+from evalkit.scoring.engine import LocalEngine, absolute
 from evalkit.scoring.jobs import Config, Job
 from evalkit.submission.members import Member
 from evalkit.submission.references import MemberRef
+from evalkit.workers.sandbox import default_level
 
 
 @pytest.mark.parametrize("level", ["full", "off"])
@@ -59,7 +60,7 @@ def test_every_path_of_a_job_is_made_absolute(tmp_path: Path, monkeypatch: pytes
 
 def test_the_level_comes_from_the_environment_unless_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("EVALKIT_SANDBOX", raising=False)
-    assert LocalEngine(1).sandbox == default_sandbox() == "full"
+    assert LocalEngine(1).sandbox == default_level() == "full"
     monkeypatch.setenv("EVALKIT_SANDBOX", "limits")
     assert LocalEngine(1).sandbox == "limits"
     assert LocalEngine(1, sandbox="off").sandbox == "off"
@@ -70,7 +71,7 @@ def test_the_level_comes_from_the_environment_unless_it_is_given(monkeypatch: py
 
 def test_a_worker_may_write_whatever_the_challenge_allows(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
-    monkeypatch.setattr("evalkit.scoring.engines.local.Workers", lambda *words: seen.append(words[-1]) or NoWork())
+    monkeypatch.setattr("evalkit.scoring.engine.Workers", lambda *words: seen.append(words[-1]) or NoWork())
     large = ArchiveRules(max_file_bytes=100 << 30)
     rules = world.challenge().submission.model_copy(update={"archive": large})
     job = Job("s1", MemberRef(Path("t.zip"), Member("s1.mp4", b"s1.mp4", 1, 1, "file"), None), Item("s1", Path()))

@@ -14,10 +14,10 @@ from evalkit import api
 from evalkit.errors import InputError
 from evalkit.metrics.base import Metric, MetricRecord, SetMetric, SetValue, VideoValue
 from evalkit.progress import Progress
-from evalkit.scoring.engines.local import LocalEngine
+from evalkit.scoring.engine import LocalEngine
 from evalkit.scoring.jobs import Config, Job
 from evalkit.scoring.plan import make_plan
-from evalkit.scoring.run import Options, validate_run
+from evalkit.scoring.run import RunOptions, validate_run
 from evalkit.scoring.scorecard import Scorecard
 from evalkit.weights.manifest import Backbones
 from evalkit.workers.pool import JobResult
@@ -52,7 +52,7 @@ class PlantedSet(SetMetric):
 def run(world: Any, folder: Path, *planted: Metric, progress: Progress | None = None) -> Scorecard:
     plan = make_plan(world.challenge(), NOTHING, names=["psnr", "duration"])
     plan = replace(plan, metrics={**{metric.record.id: metric for metric in planted}, **plan.metrics})
-    options = Options(cache=folder / "cache", engine=LocalEngine(1), progress=progress or Progress())
+    options = RunOptions(cache=folder / "cache", engine=LocalEngine(1), progress=progress or Progress())
     return api.run_score(
         world.submission(), world.challenge(), world.samples(), plan, out=None, options=options
     ).scorecard
@@ -136,7 +136,7 @@ class Backwards:
 
 def test_the_order_of_the_answers_does_not_show(world, tmp_path):
     report = validate_run(
-        world.submission(), world.challenge(), world.samples(), Options(cache=tmp_path, engine=Backwards())
+        world.submission(), world.challenge(), world.samples(), RunOptions(cache=tmp_path, engine=Backwards())
     )
     assert [file.sample for file in report.files] == ["d01", "d02", "d03", "d04"]
     straight = api.validate(world.zip, "talking-head", world.testset, workers=2, cache=tmp_path)

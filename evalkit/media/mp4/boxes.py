@@ -19,7 +19,7 @@ _HEAD = struct.Struct(">I4s")
 
 
 @dataclass(frozen=True)
-class Box:
+class Mp4Box:
     """A box: its kind, and the start and end of its content in bytes from the start of the file."""
 
     kind: bytes
@@ -35,11 +35,11 @@ class BoxReader:
         self.size = size
         self._left = MAX_BOXES
 
-    def top(self) -> Iterator[Box]:
+    def top(self) -> Iterator[Mp4Box]:
         """Yield the boxes at the top level."""
-        return self.children(Box(b"", 0, self.size))
+        return self.children(Mp4Box(b"", 0, self.size))
 
-    def children(self, box: Box, skip: int = 0) -> Iterator[Box]:
+    def children(self, box: Mp4Box, skip: int = 0) -> Iterator[Mp4Box]:
         """Yield the boxes in ``box`` after ``skip`` bytes, until a size is invalid.
 
         Raises:
@@ -61,14 +61,14 @@ class BoxReader:
                 size = box.end - at
             if size < length:
                 return
-            yield Box(kind, min(at + length, box.end), min(at + size, box.end))
+            yield Mp4Box(kind, min(at + length, box.end), min(at + size, box.end))
             at += size
 
-    def read(self, box: Box, length: int = MAX_READ) -> bytes:
+    def read(self, box: Mp4Box, length: int = MAX_READ) -> bytes:
         """Return the first ``length`` bytes of the box's content, or all when there are fewer; never above 1 MiB."""
         return self._bytes(box.start, min(length, box.end - box.start, MAX_READ))
 
-    def numbers(self, box: Box, form: str, at: int = 0) -> tuple[Any, ...] | None:
+    def numbers(self, box: Mp4Box, form: str, at: int = 0) -> tuple[Any, ...] | None:
         """Return the big-endian numbers ``at`` bytes into the content; ``None`` when the box ends before."""
         size = struct.calcsize(f">{form}")
         if at + size > box.end - box.start:

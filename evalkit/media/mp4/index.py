@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.media.facts import UPRIGHT, Edit, Mp4Facts, TrackFacts
-from evalkit.media.mp4.boxes import Box, BoxReader, refuse_file
+from evalkit.media.mp4.boxes import BoxReader, Mp4Box, refuse_file
 from evalkit.text import escape_for_display
 
 MAX_TRACKS = 64
@@ -40,7 +40,7 @@ def read_index(path: Path) -> Mp4Facts | None:
     """
     with path.open("rb") as stream:
         reader = BoxReader(stream, path.stat().st_size)
-        moov: Box | None = None
+        moov: Mp4Box | None = None
         indexes = 0
         fragments: Counter[int] = Counter()
         for box in reader.top():
@@ -55,7 +55,7 @@ def read_index(path: Path) -> Mp4Facts | None:
         return _movie(reader, moov, fragments, indexes) if moov is not None else None
 
 
-def _fragment_samples(reader: BoxReader, moof: Box) -> Counter[int]:
+def _fragment_samples(reader: BoxReader, moof: Mp4Box) -> Counter[int]:
     """Return track number -> samples that the fragment lists."""
     counts: Counter[int] = Counter()
     for traf in reader.children(moof):
@@ -74,9 +74,9 @@ def _check_claim(reader: BoxReader, samples: int) -> None:
         raise refuse_file(f"an MP4 whose index claims {samples} samples in {reader.size} bytes")
 
 
-def _movie(reader: BoxReader, moov: Box, fragments: Counter[int], indexes: int) -> Mp4Facts:
+def _movie(reader: BoxReader, moov: Mp4Box, fragments: Counter[int], indexes: int) -> Mp4Facts:
     scale, claimed, matrix, fragmented = 0, None, UPRIGHT, bool(fragments)
-    tracks: list[Box] = []
+    tracks: list[Mp4Box] = []
     misplaced: dict[str, None] = {}
     for box in reader.children(moov):
         if box.kind == b"mvhd":
@@ -105,7 +105,7 @@ def _movie(reader: BoxReader, moov: Box, fragments: Counter[int], indexes: int) 
     )
 
 
-def _track(reader: BoxReader, trak: Box, movie_scale: int, fragments: Mapping[int, int]) -> TrackFacts:
+def _track(reader: BoxReader, trak: Mp4Box, movie_scale: int, fragments: Mapping[int, int]) -> TrackFacts:
     """Return what one track's boxes state; of several boxes of one kind the last one counts, and it is reported."""
     boxes, repeated = _tree(reader, trak)
     missing = [" or ".join(map(text, kinds)) for kinds in _NEEDED if not any(kind in boxes for kind in kinds)]
@@ -161,13 +161,13 @@ _ONCE = {
 }
 
 
-def _tree(reader: BoxReader, trak: Box) -> tuple[dict[bytes, Box], tuple[str, ...]]:
+def _tree(reader: BoxReader, trak: Mp4Box) -> tuple[dict[bytes, Mp4Box], tuple[str, ...]]:
     """Return the track's boxes by kind, and the kinds of which there is more than one."""
-    found: dict[bytes, Box] = {}
+    found: dict[bytes, Mp4Box] = {}
     repeated: dict[str, None] = {}
     holders = [trak]
     while holders:
-        inside: list[Box] = []
+        inside: list[Mp4Box] = []
         parent = holders.pop()
         for box in reader.children(parent):
             if box.kind == b"hdlr" and parent.kind != b"mdia":
@@ -184,7 +184,7 @@ def _tree(reader: BoxReader, trak: Box) -> tuple[dict[bytes, Box], tuple[str, ..
     return found, tuple(repeated)
 
 
-def _samples(reader: BoxReader, boxes: Mapping[bytes, Box], scale: int) -> dict[str, object]:
+def _samples(reader: BoxReader, boxes: Mapping[bytes, Mp4Box], scale: int) -> dict[str, object]:
     """Return how many samples there are and how long they last; refuse more than the file has bytes."""
     known: dict[str, object] = {}
     for kind in (b"stsz", b"stz2"):
@@ -213,7 +213,7 @@ def _samples(reader: BoxReader, boxes: Mapping[bytes, Box], scale: int) -> dict[
     return known
 
 
-def _truncated_tables(reader: BoxReader, boxes: Mapping[bytes, Box]) -> Iterator[str]:
+def _truncated_tables(reader: BoxReader, boxes: Mapping[bytes, Mp4Box]) -> Iterator[str]:
     """Yield the tables that claim more entries than they have room for; programs read beyond their end."""
     for kind, (at, size) in _TABLES.items():
         box = boxes.get(kind)
@@ -224,7 +224,7 @@ def _truncated_tables(reader: BoxReader, boxes: Mapping[bytes, Box]) -> Iterator
             yield f"{text(kind)} of {claimed}"
 
 
-def _chunk_samples(reader: BoxReader, boxes: Mapping[bytes, Box]) -> int:
+def _chunk_samples(reader: BoxReader, boxes: Mapping[bytes, Mp4Box]) -> int:
     """Return how many samples the chunks contain, by the table of chunk runs."""
     places = boxes.get(b"stco") or boxes.get(b"co64")
     if places is None or b"stsc" not in boxes:
@@ -239,7 +239,7 @@ def _chunk_samples(reader: BoxReader, boxes: Mapping[bytes, Box]) -> int:
     return int((np.clip(ends[: len(runs)] - runs[:, 0], 0, chunks) * runs[:, 1]).sum())
 
 
-def _pairs(reader: BoxReader, box: Box, form: str) -> NDArray[np.int64]:
+def _pairs(reader: BoxReader, box: Mp4Box, form: str) -> NDArray[np.int64]:
     """Return the (N, 2) numbers of a table after its version, flags and count; of a huge table only the first ones."""
     claimed = (reader.numbers(box, "I", 4) or (0,))[0]
     data = reader.read(box)[8:]
@@ -247,7 +247,7 @@ def _pairs(reader: BoxReader, box: Box, form: str) -> NDArray[np.int64]:
     return numbers.astype(np.int64).reshape(-1, 2)
 
 
-def _edits(reader: BoxReader, box: Box, movie_scale: int, scale: int) -> tuple[Edit, ...]:
+def _edits(reader: BoxReader, box: Mp4Box, movie_scale: int, scale: int) -> tuple[Edit, ...]:
     wide = _is_wide(reader, box)
     form = "Qqi" if wide else "Iii"
     size = struct.calcsize(f">{form}")
@@ -268,7 +268,7 @@ def _edits(reader: BoxReader, box: Box, movie_scale: int, scale: int) -> tuple[E
     return tuple(edits)
 
 
-def _external(reader: BoxReader, dref: Box) -> Iterator[str]:
+def _external(reader: BoxReader, dref: Mp4Box) -> Iterator[str]:
     """Yield the data references that point outside of this file."""
     for number, box in enumerate(reader.children(dref, 8)):
         flags = reader.numbers(box, "I")
@@ -278,7 +278,7 @@ def _external(reader: BoxReader, dref: Box) -> Iterator[str]:
         yield f"{text(box.kind).strip()} {text(where)}".strip()
 
 
-def _entries(reader: BoxReader, stsd: Box, kind: str) -> dict[str, object]:
+def _entries(reader: BoxReader, stsd: Mp4Box, kind: str) -> dict[str, object]:
     """Return the kinds of the track's sample entries, and the clean aperture that one of them asks for."""
     entries: list[str] = []
     aperture: tuple[float, float] | None = None
@@ -294,12 +294,12 @@ def _entries(reader: BoxReader, stsd: Box, kind: str) -> dict[str, object]:
     return {"entries": tuple(entries), "encrypted": bool(_ENCRYPTED.intersection(entries)), "clean_aperture": aperture}
 
 
-def _is_wide(reader: BoxReader, box: Box) -> bool:
+def _is_wide(reader: BoxReader, box: Mp4Box) -> bool:
     """Return whether the box is of version 1, whose times take eight bytes."""
     return reader.numbers(box, "B") == (1,)
 
 
-def _clock(reader: BoxReader, box: Box) -> tuple[int, int]:
+def _clock(reader: BoxReader, box: Mp4Box) -> tuple[int, int]:
     """Return ticks per second and length in ticks of a ``mvhd`` or ``mdhd``, 0 for what it does not state."""
     wide = _is_wide(reader, box)
     scale = reader.numbers(box, "I", 20 if wide else 12)
@@ -312,7 +312,7 @@ def _unless_unknown(length: tuple[int, ...] | None, wide: bool) -> int:
     return 0 if not length or length[0] == (1 << (64 if wide else 32)) - 1 else length[0]
 
 
-def _matrix(reader: BoxReader, box: Box, at: int) -> tuple[float, float, float, float]:
+def _matrix(reader: BoxReader, box: Mp4Box, at: int) -> tuple[float, float, float, float]:
     """Return (a, b, c, d): pixel (x, y) is shown at (a x + c y, b x + d y)."""
     fields = reader.numbers(box, "5i", at)
     return (fields[0] / 65536, fields[1] / 65536, fields[3] / 65536, fields[4] / 65536) if fields else UPRIGHT

@@ -1,0 +1,119 @@
+"""From jobs to results: first what the cache holds, then what worker processes compute of the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, nullcontext
+from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol, TypeVar, cast
+
+from evalkit.metrics.features.base import FeatureRecord
+from evalkit.scoring.cache import FeatureCache
+from evalkit.scoring.jobs import Config, Extraction, Job
+from evalkit.scoring.lookup import Cached, Lookup, known_digest, remember_digest
+from evalkit.workers.pool import JobResult, Workers, default_workers
+from evalkit.workers.sandbox import JOB_SECONDS, Level, Limits, default_level
+
+HANDLER = "evalkit.scoring.extract:Handler"
+RunJobs = Callable[[Config, Sequence[Job]], Iterator[JobResult]]
+_Value = TypeVar("_Value")
+
+
+class Engine(Protocol):
+    """Runs jobs somewhere."""
+
+    name: str
+
+    def run(self, config: Config, jobs: Sequence[Job]) -> Iterator[JobResult]:
+        """Yield one result per job, in any order."""
+
+
+class LocalEngine:
+    """Worker processes on this machine, each with one video at a time.
+
+    Args:
+        workers: how many; ``None`` for one per core.
+        timeout: time limit for one video in seconds; ``None`` for `JOB_SECONDS`.
+        sandbox: which limits the workers have, see `evalkit.workers.sandbox`; ``None`` for ``EVALKIT_SANDBOX``.
+    """
+
+    name = "local"
+
+    def __init__(self, workers: int | None = None, timeout: float | None = None, sandbox: Level | None = None) -> None:
+        self.workers = workers or default_workers()
+        self.timeout = JOB_SECONDS if timeout is None else timeout
+        self.sandbox = default_level() if sandbox is None else sandbox
+
+    def run(self, config: Config, jobs: Sequence[Job]) -> Iterator[JobResult]:
+        """Yield an `evalkit.scoring.jobs.Extraction` (or a failure) per job, in the order they finish."""
+        if not jobs:
+            return iter(())
+        limits = Limits(
+            level=self.sandbox,
+            # The parent ends a job after `timeout` seconds of wall time. This larger limit counts only for a worker
+            # whose parent was killed.
+            job_cpu_seconds=2 * self.timeout,
+            file_bytes=max(Limits.file_bytes, 2 * config.rules.archive.max_file_bytes),
+            graphics=config.device != "cpu",
+        )
+        placed = [absolute(job) for job in jobs]
+        return Workers(HANDLER, absolute(config), self.workers, self.timeout, limits).run(placed)
+
+
+def run_jobs(
+    run: RunJobs, config: Config, jobs: Sequence[Job], records: Mapping[str, FeatureRecord], archive_sha256: str | None
+) -> Generator[JobResult, None, None]:
+    """Yield one result per job, in any order. No worker starts when the cache holds everything.
+
+    Args:
+        run: the engine's `Engine.run`.
+        config: settings of the run.
+        jobs: what to read.
+        records: feature -> its record, for the features of ``config``.
+        archive_sha256: digest of the ZIP that the jobs read from; ``None`` for files of a folder.
+    """
+    cache = FeatureCache(config.cache)
+    lookup = Lookup(cache, records, config.weights, config.rules, fresh=config.fresh)
+    open_jobs: list[int] = []
+    for index, job in enumerate(jobs):
+        cached = _cached(lookup, job, archive_sha256)
+        if cached is not None and cached.complete:
+            yield JobResult(index, cached.extraction(job.sample))
+        else:
+            open_jobs.append(index)
+    if not open_jobs:
+        return
+    results = run(config, [jobs[index] for index in open_jobs])
+    # Closed at once when the caller stops: workers must not outlive the run.
+    with closing(results) if isinstance(results, Generator) else nullcontext():
+        for result in results:
+            index = open_jobs[result.index]
+            if isinstance(result.value, Extraction) and result.value.sha256 is not None:
+                remember_digest(cache, jobs[index].member, archive_sha256, result.value.sha256)
+            yield replace(result, index=index)
+
+
+def _cached(lookup: Lookup, job: Job, archive_sha256: str | None) -> Cached | None:
+    if lookup.fresh or job.member.member.size > lookup.rules.archive.max_file_bytes:
+        return None
+    digest = known_digest(lookup.cache, job.member, archive_sha256)
+    return None if digest is None else lookup.find(job.item, job.member.member.path, digest, job.speech_seconds)
+
+
+def absolute(value: _Value) -> _Value:
+    """Return ``value``, a dataclass or a container of plain values, with every path in it made absolute.
+
+    ``Path()``, which stands for a file that is not there yet, stays.
+    """
+    found: Any = value
+    if isinstance(value, Path):
+        found = value if value == Path() else value.absolute()
+    elif isinstance(value, Mapping):
+        found = {name: absolute(part) for name, part in value.items()}
+    elif isinstance(value, tuple):
+        parts = [absolute(part) for part in value]
+        found = type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
+    elif is_dataclass(value) and not isinstance(value, type):
+        found = replace(value, **{field.name: absolute(getattr(value, field.name)) for field in fields(value)})
+    return cast(_Value, found)
