@@ -151,14 +151,20 @@ def rules_page() -> str:
         '  severities: {encoding.audio-sample-rate: error, content.duplicate-frames: "off"}',
         "```",
         "",
-        "| rule | looks at | severity | finds |",
-        "|---|---|---|---|",
+        "| rule | looks at | severity | finds | module |",
+        "|---|---|---|---|---|",
     ]
     lines += [
-        f"| `{rule.id}` | {rule.scope} | {rule.severity} | {rule.title} |"
+        f"| `{rule.id}` | {rule.scope} | {rule.severity} | {rule.title} | {module_link(rule.check.__module__)} |"
         for _, rule in sorted(rule_registry().items())
     ]
     return "\n".join(lines) + "\n"
+
+
+def module_link(module: str) -> str:
+    """Return a link to the source of one of evalkit's validators; the plain name of another package's module."""
+    path = f"{module.removeprefix(BUILTIN).replace('.', '/')}.py"
+    return f"[{path}](../{path})" if module.startswith(BUILTIN) else f"`{module}`"
 
 
 def pages() -> dict[Path, str]:

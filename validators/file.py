@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import wraps
+from typing import TypeVar
 
 from evalkit.challenges.model import SubmissionRules
 from evalkit.media.facts import AudioFacts, MediaFacts, TrackFacts, VideoFacts
 from evalkit.validators.edits import unusual_edits
 from evalkit.validators.findings import Violation
 
+Part = TypeVar("Part", VideoFacts, AudioFacts)
 _EVEN = " -vf 'crop=trunc(iw/2)*2:trunc(ih/2)*2'"
 
 
@@ -30,20 +33,33 @@ class File:
 
 def of_video(check: Callable[[VideoFacts, File], Iterable[Violation]]) -> Callable[[File], Iterable[Violation]]:
     """Skip the check where no video in an allowed container can be read: another rule reports that."""
-
-    def checked(file: File) -> Iterable[Violation]:
-        video = file.facts.video
-        return check(video, file) if video is not None and container_fits(file) and not is_locked(file) else ()
-
-    return checked
+    return _of_part(check, lambda file: file.facts.video)
 
 
 def of_audio(check: Callable[[AudioFacts, File], Iterable[Violation]]) -> Callable[[File], Iterable[Violation]]:
     """Skip the check where there is no audio stream that can be read."""
+    return _of_part(check, lambda file: file.facts.audio)
 
+
+def of_allowed_codec(
+    check: Callable[[VideoFacts, File], Iterable[Violation]],
+) -> Callable[[File], Iterable[Violation]]:
+    """Skip the check where the codec is not allowed or the video can't be read: another rule reports that."""
+
+    def allowed(file: File) -> VideoFacts | None:
+        video = file.facts.video
+        return video if video is not None and video.codec in file.rules.video.codecs else None
+
+    return _of_part(check, allowed)
+
+
+def _of_part(
+    check: Callable[[Part, File], Iterable[Violation]], part: Callable[[File], Part | None]
+) -> Callable[[File], Iterable[Violation]]:
+    @wraps(check)  # docs/rules.md names the module of each check
     def checked(file: File) -> Iterable[Violation]:
-        audio = file.facts.audio
-        return check(audio, file) if audio is not None and container_fits(file) and not is_locked(file) else ()
+        found = part(file)
+        return check(found, file) if found is not None and container_fits(file) and not is_locked(file) else ()
 
     return checked
 
@@ -55,20 +71,6 @@ def container_fits(file: File) -> bool:
     if file.facts.brand is not None and file.facts.brand.strip() == "qt":
         return "mov" in allowed
     return bool(allowed.intersection(names))
-
-
-def of_allowed_codec(
-    check: Callable[[VideoFacts, File], Iterable[Violation]],
-) -> Callable[[File], Iterable[Violation]]:
-    """Skip the check where the codec is not allowed or the video can't be read: another rule reports that."""
-
-    def checked(file: File) -> Iterable[Violation]:
-        video = file.facts.video
-        if video is None or not container_fits(file) or is_locked(file) or video.codec not in file.rules.video.codecs:
-            return ()
-        return check(video, file)
-
-    return checked
 
 
 def is_truncated(video: VideoFacts) -> bool:

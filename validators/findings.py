@@ -74,7 +74,7 @@ class Rule(Generic[Facts]):
     """A named check.
 
     Args:
-        id: ``scope.name``, as in ``encoding.codec``.
+        id: ``group.name``, as in ``encoding.codec``; a group is a subject, and its rules may have several scopes.
         scope: decides what ``check`` is called with; docs/add-a-validation-rule.md lists it.
         severity: the severity of a violation unless the challenge changes it.
         title: a few words for tables and docs.

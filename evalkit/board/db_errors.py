@@ -85,7 +85,7 @@ def missing(place: DatabaseLocation) -> InputError:
 
 def _busy(place: DatabaseLocation) -> StorageError:
     return StorageError(
-        f"Another process writes to the board {place.shown} and does not come to an end.",
+        f"Another process writes to the board {place.shown} and has not finished.",
         fix="Try again once it has ended. Nothing was changed.",
     )
 

@@ -41,7 +41,7 @@ def compute_leaderboard(
 
     Args:
         snapshot: the board.
-        draws: resampled challenges behind every interval, at least 100.
+        draws: bootstrap draws behind the rank intervals and the confidence intervals of the columns, at least 100.
         seed: of all that is random.
         confidence: probability that no two teams are separated wrongly, between 0.5 and 1.
         podium: how many first places the sensitivity to the weights is about.

@@ -128,8 +128,8 @@ def file_report(extraction: Extraction, path: str, *, in_folder: bool) -> FileRe
 
 
 _FAILURES = {
-    "timeout": "Reading the file did not come to an end.",
-    "memory": "Reading the file takes more memory than a file may.",
+    "timeout": "Reading the file took longer than the time limit.",
+    "memory": "Reading the file takes more memory than the limit allows.",
 }
 
 

@@ -361,7 +361,7 @@ def _answer_all(questions: BinaryIO, answers: BinaryIO, folder: str) -> None:
         except EvalkitError as error:
             answer = ("stop", error, False)
         except MemoryError:
-            answer = ("memory", "The memory that one file may take is used up.", True)
+            answer = ("memory", "The file takes more memory than the limit allows.", True)
         except Exception:  # noqa: BLE001 - reported to the parent, which goes on with the next job
             answer = ("error", traceback.format_exc(limit=-8), False)
         try:

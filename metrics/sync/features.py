@@ -105,7 +105,7 @@ class SyncSession(Session):
         self._store = FrameStore(item.video, memory)
 
     def plan(self, times: Times) -> NDArray[np.bool_]:
-        """Want the frames shown at 25 ticks a second."""
+        """Select the frames shown at 25 evenly spaced times per second."""
         self._ticks = self._options.sampling.select(times)
         self._start = float(times[0]) if len(times) else 0.0
         return frame_mask(self._ticks, len(times))
@@ -186,7 +186,7 @@ class WholeFrameSession(Session):
         self._seen: set[int] = set()
 
     def plan(self, times: Times) -> NDArray[np.bool_]:
-        """Want the frames shown at 25 ticks a second."""
+        """Select the frames shown at 25 evenly spaced times per second."""
         self._ticks = self._options.sampling.select(times)
         self._seen = set()
         self._comparison = Comparison(self._network, self._item, float(times[0]) if len(times) else 0.0)

@@ -1,7 +1,7 @@
 """The leaderboard as CSV, JSON, LaTeX and Markdown; the same snapshot and leaderboard give the same text.
 
-Each form escapes foreign text by its own rules: no spreadsheet computes a name, no LaTeX command or Markdown link comes
-from one. JSON holds the names as they are. Raters are numbers in all of them (`evalkit.reports.leaderboard.people`).
+Each form escapes untrusted text by its own rules: no spreadsheet computes a name, no LaTeX command or Markdown link
+comes from one. JSON holds the names as they are. Raters are numbers in all (`evalkit.reports.leaderboard.people`).
 """
 
 from __future__ import annotations
@@ -187,13 +187,13 @@ def leaderboard_markdown(snapshot: Snapshot, leaderboard: Leaderboard) -> str:
 
 
 def latex_text(text: str, limit: int = NAME_LIMIT) -> str:
-    """Return foreign ``text`` for LaTeX: nothing in it is a command, braces balance; combining marks are composed."""
+    """Return untrusted ``text`` for LaTeX: nothing in it is a command, braces balance; combining marks are composed."""
     shown = escape_for_display(unicodedata.normalize("NFC", text), limit)
     return "".join(_LATEX.get(char, char) for char in shown)
 
 
 def markdown_text(text: str, limit: int = NAME_LIMIT) -> str:
-    """Return foreign ``text`` for Markdown: no link, no code, no HTML, no new cell comes from it."""
+    """Return untrusted ``text`` for Markdown: no link, no code, no HTML, no new cell comes from it."""
     return _MARKDOWN.sub(_escaped, escape_for_display(text, limit))
 
 
