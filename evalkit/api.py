@@ -12,7 +12,7 @@ from evalkit.scoring.cache import cache_folder
 from evalkit.scoring.engine import LocalEngine
 from evalkit.scoring.intake import ValidationReport
 from evalkit.scoring.journal import Journal
-from evalkit.scoring.plan import ScoringPlan, check_testset, make_plan
+from evalkit.scoring.plan import RunPlan, check_testset, make_plan
 from evalkit.scoring.run import RunOptions, ScoreResult, score_run, validate_run
 from evalkit.scoring.scorecard import Scorecard
 from evalkit.submission.model import Submission
@@ -133,7 +133,7 @@ def run_score(
     submission: Submission,
     challenge: Challenge,
     testset: TestSet,
-    plan: ScoringPlan,
+    plan: RunPlan,
     *,
     out: Path | None,
     options: RunOptions,

@@ -20,7 +20,7 @@ FILMSTRIP = "filmstrip"  # for the report only; no metric needs it
 
 
 @dataclass(frozen=True)
-class ScoringPlan:
+class RunPlan:
     """What a run will do.
 
     Args:
@@ -51,7 +51,7 @@ def make_plan(
     names: Sequence[str] | None = None,
     allow_missing: bool = False,
     device: str = "cpu",
-) -> ScoringPlan:
+) -> RunPlan:
     """Resolve metric names to features and weights.
 
     Args:
@@ -100,7 +100,7 @@ def make_plan(
         features.append(FINGERPRINT)
     used = {role for name in features for role in _roles(extractors[name].record)}
     weights = {role: file for role, file in weights.items() if role in used}
-    return ScoringPlan(
+    return RunPlan(
         metrics=chosen,
         unavailable=unavailable,
         features=tuple(features),
@@ -189,7 +189,7 @@ def _resolve_weights(
     return faults
 
 
-def check_testset(testset: TestSet, plan: ScoringPlan) -> None:
+def check_testset(testset: TestSet, plan: RunPlan) -> None:
     """Make sure that every reference file that the plan reads is there.
 
     Raises:

@@ -33,7 +33,7 @@ from evalkit.scoring.intake import (
 )
 from evalkit.scoring.jobs import Config, Extraction, Job
 from evalkit.scoring.journal import Journal
-from evalkit.scoring.plan import FILMSTRIP, ScoringPlan
+from evalkit.scoring.plan import FILMSTRIP, RunPlan
 from evalkit.scoring.scorecard import ChallengeInfo, FeatureUse, Scorecard, SubmissionInfo, VideoScore
 from evalkit.scoring.scorecard_builder import ScorecardBuilder
 from evalkit.statistics import BOOTSTRAP_DRAWS
@@ -83,7 +83,7 @@ def validate_run(
 
 
 def score_run(
-    submission: Submission, challenge: Challenge, testset: TestSet, plan: ScoringPlan, options: RunOptions
+    submission: Submission, challenge: Challenge, testset: TestSet, plan: RunPlan, options: RunOptions
 ) -> ScoreResult:
     """Score a submission. Files that break a rule are unscored, with the rule as the reason; the others are scored."""
     started = time.monotonic()
@@ -152,7 +152,7 @@ def _sums(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:
     return {name: round(seconds, 3) for name, seconds in sorted(total.items(), key=lambda item: (-item[1], item[0]))}
 
 
-def _precisions(record: FeatureRecord, plan: ScoringPlan) -> dict[str, Any]:
+def _precisions(record: FeatureRecord, plan: RunPlan) -> dict[str, Any]:
     """Return ``precision_of_roles`` where the backbones ask for one: role -> float32, bfloat16, float16."""
     roles = [role for role in (*record.weights, *record.optional_weights) if role in plan.weights]
     options = {role: plan.weights[role].options for role in roles}
@@ -245,7 +245,7 @@ def _log(journal: Journal, extraction: Extraction, path: str) -> None:
         journal.event("extractor-error", sample=extraction.sample, feature=feature, traceback=trace)
 
 
-def _provenance(plan: ScoringPlan, testset: TestSet) -> dict[str, Any]:
+def _provenance(plan: RunPlan, testset: TestSet) -> dict[str, Any]:
     from importlib.metadata import PackageNotFoundError, version
 
     packages = {}
@@ -267,7 +267,7 @@ def _provenance(plan: ScoringPlan, testset: TestSet) -> dict[str, Any]:
     }
 
 
-def _weights_used(plan: ScoringPlan, role: str) -> dict[str, Any]:
+def _weights_used(plan: RunPlan, role: str) -> dict[str, Any]:
     """Say which file played a role, and how far its digest is known to be the published one's."""
     entry = plan.backbones.roles[role]
     return {

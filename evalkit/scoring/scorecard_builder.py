@@ -14,7 +14,7 @@ from evalkit.scoring import aggregate
 from evalkit.scoring.cache import CorruptEntryError, FeatureCache
 from evalkit.scoring.intake import ValidationReport
 from evalkit.scoring.jobs import Extraction
-from evalkit.scoring.plan import FACTS, ScoringPlan
+from evalkit.scoring.plan import FACTS, RunPlan
 from evalkit.scoring.scorecard import MetricScore, ScoreEvent, VideoScore
 from evalkit.testsets.model import Sample, TestSet
 
@@ -26,7 +26,7 @@ class ScorecardBuilder:
 
     def __init__(
         self,
-        plan: ScoringPlan,
+        plan: RunPlan,
         cache: FeatureCache,
         testset: TestSet,
         intake: ValidationReport,

@@ -266,7 +266,7 @@ def test_the_filmstrip_is_planned_once(plant):
     assert make_plan(challenge(), NOTHING, names=["x.y"]).features == ("filmstrip", "fingerprint")
 
 
-def plan_for(plant: Any, *inputs: str) -> planning.ScoringPlan:
+def plan_for(plant: Any, *inputs: str) -> planning.RunPlan:
     plant([Planted("x.y", "f")], [extractor("f", inputs=frozenset(inputs))])
     return make_plan(challenge(), NOTHING, names=["x.y"])
 
