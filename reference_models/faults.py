@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 
 from evalkit.media.audio import read_audio
+from evalkit.media.colour import Picture
 from evalkit.media.decode import iter_frames
 from evalkit.media.encode import write_video
-from evalkit.media.inspect import Picture
 
 RATE = 16_000
 

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from evalkit.files import atomic_write, write_text
+from evalkit.media.colour import Picture
 from evalkit.media.encode import write_video
-from evalkit.media.inspect import Picture
 
 FPS = 25
 RATE = 16_000

@@ -11,8 +11,6 @@ from evalkit.validators.findings import Rule, Violation
 from evalkit.validators.playback import PLAYBACK_RULES
 from evalkit.validators.structure import STRUCTURE_RULES
 
-__all__ = ["IRREGULAR_SHARE", "RULES", "File", "is_variable"]
-
 IRREGULAR_SHARE = 0.05
 _IMAGES = {"jpeg_pipe", "png_pipe", "webp_pipe", "bmp_pipe", "gif", "apng"}
 

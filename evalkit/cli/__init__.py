@@ -27,7 +27,7 @@ from evalkit.cli.score import score
 from evalkit.cli.signals import handle_termination_signals, interruption_message
 from evalkit.cli.testset import testset
 from evalkit.cli.validate import validate
-from evalkit.cli.weights.commands import weights
+from evalkit.cli.weights import weights
 
 if TYPE_CHECKING:
     from evalkit.errors import EvalkitError

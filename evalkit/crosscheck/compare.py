@@ -42,7 +42,7 @@ from evalkit.metrics.sync.replicate import ReplicateExtractor
 from evalkit.progress import Progress
 from evalkit.scoring.guard import Guard, GuardedSession
 from evalkit.weights.manifest import Backbones
-from evalkit.weights.store import file_sha256, find_weights
+from evalkit.weights.store import find_weights
 
 REFERENCE = "syncnet-python"
 REFERENCE_SECONDS = 3600
@@ -185,9 +185,8 @@ def find_oracles(chosen: Path | None = None) -> Path | None:
 
 
 def _weight(backbones: Backbones, role: str) -> WeightFile:
-    path = find_weights(backbones, role)
-    entry = backbones.roles[role]
-    return WeightFile(role, path, entry.sha256 or file_sha256(path), entry.options)
+    found = find_weights(backbones, role)
+    return WeightFile(role, found.path, found.sha256, backbones.roles[role].options)
 
 
 def _check_audio(audio: Path) -> None:

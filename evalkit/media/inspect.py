@@ -17,25 +17,12 @@ import numpy as np
 from av.container import InputContainer
 
 from evalkit.errors import MediaError
-from evalkit.media.colour import Picture, RgbConverter, luma
 from evalkit.media.container import first_video, is_cover, open_media, reason
 from evalkit.media.decoder_log import DecoderLog
 from evalkit.media.facts import MediaFacts, Mp4Facts
 from evalkit.media.mp4.index import read_index
 from evalkit.media.readers import MAX_FRAMES, AudioReader, FrameSink, Reader, VideoReader, nominal_rate
 from evalkit.media.sampling import Times
-
-__all__ = [
-    "MAX_FRAMES",
-    "FrameSink",
-    "Inspection",
-    "Picture",
-    "RgbConverter",
-    "Times",
-    "inspect_media",
-    "luma",
-    "scan_times",
-]
 
 
 @dataclass

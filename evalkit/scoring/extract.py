@@ -19,7 +19,8 @@ import numpy as np
 
 from evalkit.errors import SubmissionError
 from evalkit.files import storage_error
-from evalkit.media.inspect import FrameSink, Inspection, inspect_media
+from evalkit.media.inspect import Inspection, inspect_media
+from evalkit.media.readers import FrameSink
 from evalkit.metrics.base import FeatureData
 from evalkit.metrics.features import stopwatch
 from evalkit.metrics.features.base import (

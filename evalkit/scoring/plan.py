@@ -13,7 +13,7 @@ from evalkit.metrics.gaming.fingerprint import FINGERPRINT
 from evalkit.testsets.model import TestSet
 from evalkit.validators.gaming import all_off
 from evalkit.weights.manifest import Backbones
-from evalkit.weights.store import check_weights, several_missing
+from evalkit.weights.store import find_weights, several_missing
 
 FACTS = "facts"  # every video has them; no extractor makes them
 FILMSTRIP = "filmstrip"  # for the report only; no metric needs it
@@ -177,7 +177,7 @@ def _resolve_weights(
                 continue
             if role not in problems:
                 try:
-                    found = check_weights(backbones, role)
+                    found = find_weights(backbones, role)
                 except WeightsError as error:
                     problems[role] = error
                 else:

@@ -105,7 +105,7 @@ def file_state(entry: WeightEntry, folder: Path | None = None) -> FileState:
     return FileState(path, "there" if right else "wrong", facts.st_size, digest)
 
 
-def check_weights(backbones: Backbones, role: str) -> CheckedFile:
+def find_weights(backbones: Backbones, role: str) -> CheckedFile:
     """Return the file that plays ``role``, and its digest.
 
     A file whose digest is not known in full is trusted when it is seen first (see `evalkit.weights.trust`), with a
@@ -146,15 +146,6 @@ def check_weights(backbones: Backbones, role: str) -> CheckedFile:
     if notice:
         _log.warning("warning: %s", notice)
     return CheckedFile(found.path, found.sha256)
-
-
-def find_weights(backbones: Backbones, role: str) -> Path:
-    """Return the checked file that plays ``role``.
-
-    Raises:
-        WeightsError: see `check_weights`.
-    """
-    return check_weights(backbones, role).path
 
 
 def several_missing(backbones: Backbones, roles: Sequence[str]) -> MissingWeightsError:

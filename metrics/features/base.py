@@ -1,7 +1,7 @@
 """What a feature is: something expensive that is said once of each video and then cached.
 
 An `Extractor` is built once per worker process. For every video it opens a `Session`, which is a
-`evalkit.media.inspect.FrameSink`: it says which frames it wants, takes them as they are decoded, and at the end gives
+`evalkit.media.readers.FrameSink`: it says which frames it wants, takes them as they are decoded, and at the end gives
 back named arrays. Sessions of different extractors share one decoding pass.
 """
 

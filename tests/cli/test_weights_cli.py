@@ -22,7 +22,7 @@ from weights_server import Behaviour, Server, manifest, noise, role, serving, sh
 
 from evalkit.cli import main
 from evalkit.metrics.features.base import feature_registry
-from evalkit.weights.fetch import PARTS
+from evalkit.weights.download import PARTS
 from evalkit.weights.manifest import load_backbones
 
 BODY, OTHER = noise(200_000, 1), noise(100_000, 2)
@@ -240,7 +240,7 @@ def test_ctrl_c_keeps_what_came_and_says_how_to_go_on(folder: Path, server: Serv
     _, err = process.communicate(timeout=60)
     release.set()
     assert process.returncode == 130
-    assert "bytes are kept; the same command goes on" in err
+    assert "bytes are kept; run the same command to continue" in err
     assert "Traceback" not in err
     assert part.stat().st_size > 0
     assert not (folder / "a.bin").exists()

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from builders.clips import Recorder, facts_of
 
-from evalkit.media.inspect import Inspection, RgbConverter, inspect_media, scan_times
+from evalkit.media.colour import RgbConverter
+from evalkit.media.inspect import Inspection, inspect_media, scan_times
 
 
 def lying(plain: Path, target: Path) -> Path:

@@ -204,7 +204,7 @@ def test_the_manifest_of_a_folder_is_a_set_of_backbones(
     assert set(backbones.roles) == set(ROLES)
     monkeypatch.setenv("EVALKIT_WEIGHTS", str(trained[0]))
     for role, (network, _) in ROLES.items():
-        assert find_weights(backbones, role) == trained[0] / f"{network}.safetensors"
+        assert find_weights(backbones, role).path == trained[0] / f"{network}.safetensors"
 
 
 def test_training_people_are_in_no_test_set() -> None:

@@ -163,7 +163,7 @@ def test_everything_made_with_them_says_that_it_cannot_be_compared(
 
 def test_the_set_is_whole_and_small() -> None:
     backbones = load_backbones("bundled")
-    files = {store.find_weights(backbones, role) for role in backbones.roles}
+    files = {store.find_weights(backbones, role).path for role in backbones.roles}
     assert len(files) == 6
     assert sum(path.stat().st_size for path in files) <= 6_000_000
     assert all(entry.digest == "computed" for entry in backbones.roles.values())
@@ -171,7 +171,7 @@ def test_the_set_is_whole_and_small() -> None:
 
 def test_every_network_of_the_presets_is_in_the_set_but_brisque() -> None:
     from evalkit.challenges.model import preset_ids
-    from evalkit.cli.weights.roles import roles_for_challenge
+    from evalkit.cli.weights import roles_for_challenge
 
     have = set(load_backbones("bundled").roles) | {"face_detector_second"}
     assert {role for name in preset_ids() for role in roles_for_challenge(name)[0]} - have == {
@@ -195,7 +195,7 @@ def test_a_damaged_file_of_the_set_is_refused(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(store, "folder_of", lambda backbones: tmp_path)
     with pytest.raises(WeightsError, match="come with evalkit, is damaged"):
         store.find_weights(load_backbones("bundled"), "arcface")
-    assert store.find_weights(load_backbones("bundled"), "syncnet") == tmp_path / "sync.safetensors"
+    assert store.find_weights(load_backbones("bundled"), "syncnet").path == tmp_path / "sync.safetensors"
 
 
 def test_only_built_in_sets_come_with_evalkit(tmp_path: Path) -> None:

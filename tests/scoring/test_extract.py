@@ -572,7 +572,7 @@ def face_weights(weights, backbones) -> dict[str, WeightFile]:
     names = load_backbones(backbones)
     roles = ("face_detector", "face_detector_second", "arcface")
     return {
-        role: WeightFile(role, find_weights(names, role), names.roles[role].sha256, names.roles[role].options)
+        role: WeightFile(role, find_weights(names, role).path, names.roles[role].sha256, names.roles[role].options)
         for role in roles
     }
 

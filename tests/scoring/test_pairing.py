@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evalkit.media.encode import write_video
-from evalkit.media.inspect import MAX_FRAMES, inspect_media
+from evalkit.media.inspect import inspect_media
+from evalkit.media.readers import MAX_FRAMES
 from evalkit.metrics.features.base import FeatureUnavailableError, PairSession
 from evalkit.scoring.pairing import PairedSink, pair_indices
 

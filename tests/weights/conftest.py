@@ -9,7 +9,7 @@ import pytest
 from builders.pulls import Recorder
 from weights_server import Server, serving
 
-from evalkit.weights.fetch import PARTS
+from evalkit.weights.download import PARTS
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from builders.pulls import Recorder
 from weights_server import manifest, noise, role, sha256
 
 from evalkit.errors import InputError, StorageError
-from evalkit.weights.fetch import PARTS
+from evalkit.weights.download import PARTS
 from evalkit.weights.imports import ImportReport, UnreadableError, import_candidates, import_weights
 from evalkit.weights.manifest import Backbones, load_backbones
 

@@ -84,7 +84,7 @@ def test_the_small_real_networks_are_the_pinned_ones(shared: Path, monkeypatch: 
     monkeypatch.setenv("EVALKIT_WEIGHTS", str(shared / "weights"))
     loaded = load_backbones(Path(__file__).parents[1] / "backbones.yaml")
     for role, found in loaded.roles.items():
-        path = find_weights(loaded, role)
+        path = find_weights(loaded, role).path
         assert path.stat().st_size == found.bytes
 
 

@@ -10,9 +10,8 @@ from builders.pulls import BODY, FAST, Recorder, backbones, dead_url, pulled, un
 from weights_server import Behaviour, Server, noise, role, sha256
 
 from evalkit.errors import WeightsError
-from evalkit.weights.fetch import PARTS, RemoteFile, fetch
+from evalkit.weights.download import CHUNK, PARTS, MirrorError, RemoteFile, _Session, fetch
 from evalkit.weights.pull import PullResult
-from evalkit.weights.transfer import CHUNK, MirrorError, _Session
 
 # One mirror
 

@@ -19,7 +19,6 @@ from evalkit.weights import store
 from evalkit.weights.manifest import Backbones, load_backbones
 from evalkit.weights.store import (
     CheckedFile,
-    check_weights,
     file_sha256,
     file_state,
     find_weights,
@@ -40,7 +39,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_pinned_file_is_found(folder: Path) -> None:
     (folder / "net.onnx").write_bytes(b"abc")
-    assert find_weights(backbones(), "face") == folder / "net.onnx"
+    assert find_weights(backbones(), "face").path == folder / "net.onnx"
 
 
 def test_digests_are_those_of_the_standard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,16 +157,16 @@ def test_the_first_file_of_unknown_digest_is_trusted_and_another_one_refused(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (folder / "net.onnx").write_bytes(b"abc")
-    assert check_weights(unknown(), "face") == CheckedFile(folder / "net.onnx", ABC)
+    assert find_weights(unknown(), "face") == CheckedFile(folder / "net.onnx", ABC)
     assert len(caplog.messages) == 1
     assert ABC in caplog.messages[0]
-    check_weights(unknown(), "face")
+    find_weights(unknown(), "face")
     assert len(caplog.messages) == 1
     (folder / "net.onnx").write_bytes(b"abd")
     with pytest.raises(WeightsError, match=f"expected SHA-256 {ABC}, trusted when the file was first seen"):
         find_weights(unknown(), "face")
     (folder / "trusted.json").unlink()
-    assert check_weights(unknown(), "face").sha256 == hashlib.sha256(b"abd").hexdigest()
+    assert find_weights(unknown(), "face").sha256 == hashlib.sha256(b"abd").hexdigest()
 
 
 def test_what_only_looks_does_not_trust(folder: Path) -> None:
@@ -178,7 +177,7 @@ def test_what_only_looks_does_not_trust(folder: Path) -> None:
 
 def test_a_prefix_must_fit(folder: Path) -> None:
     (folder / "net.onnx").write_bytes(b"abc")
-    assert check_weights(unknown(digest="prefix", sha256_prefix=ABC[:8]), "face").sha256 == ABC
+    assert find_weights(unknown(digest="prefix", sha256_prefix=ABC[:8]), "face").sha256 == ABC
     (folder / "trusted.json").unlink()
     with pytest.raises(WeightsError, match=r"is not the pinned one.*expected SHA-256 00000000\.\.\."):
         find_weights(unknown(digest="prefix", sha256_prefix="00000000"), "face")
@@ -219,7 +218,7 @@ def test_a_read_only_folder_still_scores_and_warns_each_time(
     folder_is_writable = os.access(folder, os.W_OK, effective_ids=True)
     assert not folder_is_writable
     for times in (1, 2):
-        assert check_weights(unknown(), "face").sha256 == ABC
+        assert find_weights(unknown(), "face").sha256 == ABC
         assert len(caplog.messages) == times
         assert "could not be recorded" in caplog.messages[-1]
 
@@ -295,7 +294,7 @@ def test_a_file_that_was_swapped_is_hashed_again(folder: Path) -> None:
     with pytest.raises(WeightsError, match="is not the pinned one"):
         find_weights(backbones(), "face")
     path.write_bytes(b"abc")
-    assert find_weights(backbones(), "face") == path
+    assert find_weights(backbones(), "face").path == path
     path.unlink()
     with pytest.raises(WeightsError, match="is missing"):
         find_weights(backbones(), "face")

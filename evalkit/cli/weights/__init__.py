@@ -1,1 +1,0 @@
-"""``evalkit weights``: fetch, import and check the files of networks."""
