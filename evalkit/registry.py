@@ -1,4 +1,4 @@
-"""Plugins: metrics, features, validation rules, generators.
+"""Plugins: metrics, features, validation rules, generators, rating formats.
 
 A plugin is an object that a module names in one attribute (`METRICS`, `FEATURES`, `RULES`, ...), alone or in a
 sequence. The built-in ones are found by scanning evalkit's own packages: a new file is enough. Those of other packages
@@ -41,6 +41,7 @@ METRICS = PluginGroup("evalkit.metrics", "METRICS", "evalkit.metrics")
 FEATURES = PluginGroup("evalkit.features", "FEATURES", "evalkit.metrics")
 VALIDATORS = PluginGroup("evalkit.validators", "RULES", "evalkit.validators")
 GENERATORS = PluginGroup("evalkit.generators", "GENERATORS", "evalkit.reference_models.generators")
+RATING_FORMATS = PluginGroup("evalkit.rating_formats", "FORMAT", "evalkit.ratings.formats")
 
 
 @cache

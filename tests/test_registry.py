@@ -15,6 +15,7 @@ from evalkit.registry import (
     FEATURES,
     GENERATORS,
     METRICS,
+    RATING_FORMATS,
     VALIDATORS,
     PluginGroup,
     built_in_modules,
@@ -295,7 +296,9 @@ def test_a_built_in_name_and_another_packages_are_both_named(package: Path, inst
     assert "of acme-metrics" in str(caught.value)
 
 
-@pytest.mark.parametrize("group", [METRICS, FEATURES, VALIDATORS, GENERATORS], ids=lambda group: group.name)
+@pytest.mark.parametrize(
+    "group", [METRICS, FEATURES, VALIDATORS, GENERATORS, RATING_FORMATS], ids=lambda group: group.name
+)
 def test_the_built_in_plugins_load(group: PluginGroup) -> None:
     load_group.cache_clear()
     assert len(built_in_modules(group)) > 2

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from evalkit.ratings.item_key import read_key
 from evalkit.ratings.mapping import (
-    FORMAT_NAMES,
-    FormatName,
     PairMapping,
     RatingMapping,
     load_mapping,
@@ -20,12 +18,10 @@ from evalkit.ratings.reader import RatingFile, read_ratings
 from evalkit.ratings.rules import REASON_TITLES, Judgement, Summary, judge
 
 __all__ = [
-    "FORMAT_NAMES",
     "REASON_TITLES",
     "Comparison",
     "Entry",
     "Fault",
-    "FormatName",
     "Judgement",
     "Key",
     "PairFile",

@@ -1,6 +1,6 @@
 """A mapping: the small YAML file that says which column of a rating file is what.
 
-Nothing in it is needed for a file whose form is recognised::
+No key is required where the format is recognized and the columns have the usual names::
 
     format: wide
     rater: Your code
@@ -16,16 +16,15 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
-from typing import Literal, Self, get_args
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from evalkit.errors import InputError
+from evalkit.ratings.format_registry import format_names
 from evalkit.ratings.times import parse_zone
 from evalkit.yamlio import parse_yaml, read_text, validate_model
 
-FormatName = Literal["long", "wide", "forms", "qualtrics", "mturk", "prolific", "label-studio", "jsonl"]
-FORMAT_NAMES: tuple[FormatName, ...] = get_args(FormatName)
 GROUPS = frozenset({"item", "dimension"})
 
 
@@ -108,7 +107,7 @@ class RatingMapping(CommonMapping):
     """Which column is what. ``None``: evalkit looks for the usual names.
 
     Args:
-        format: the file's form, when it is not to be recognised.
+        format: the file's format; ``None`` to recognize it.
         rater, item, dimension, value: columns (in JSON: keys, with dots into nested objects).
         at, started_at: columns of times; ``at`` is when the answer was handed in.
         seconds: column of the time spent, in seconds.
@@ -125,11 +124,18 @@ class RatingMapping(CommonMapping):
         ignore: columns that are not ratings.
     """
 
-    format: FormatName | None = None
+    format: str | None = None
     item: str | None = Field(None, min_length=1)
     value: str | None = Field(None, min_length=1)
     seconds_cover: Literal["item", "row"] | None = None
     pattern: str | None = None
+
+    @field_validator("format")
+    @classmethod
+    def _known_format(cls, value: str | None) -> str | None:
+        if value is not None and value not in format_names():
+            raise ValueError(f"must be {', '.join(format_names()[:-1])} or {format_names()[-1]}")
+        return value
 
     @field_validator("pattern")
     @classmethod

@@ -1,25 +1,22 @@
-"""Read a rating file of any known form: recognised, named, or described by a mapping."""
+"""Read a rating file of any known format: recognized, named, or described by a mapping."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
 
 from evalkit.challenges.rating_rules import Dimension
 from evalkit.errors import InputError, UsageError, did_you_mean
 from evalkit.ratings.cell_reader import Context, Dimensions, normalised
-from evalkit.ratings.formats import FORMATS
+from evalkit.ratings.format_registry import PROLIFIC, format_names, rating_formats
 from evalkit.ratings.formats.base import FileHead, RatingFormat, look
 from evalkit.ratings.formats.prolific import Participant, is_export, join, read_participants
 from evalkit.ratings.layout import find_columns, need_columns
-from evalkit.ratings.mapping import FORMAT_NAMES, FormatName, RatingMapping, load_mapping
+from evalkit.ratings.mapping import RatingMapping, load_mapping
 from evalkit.ratings.model import Rating
 from evalkit.ratings.read_errors import MAX_FAULTS, Faults, FileWithFaults
 from evalkit.ratings.table import delimiter_of
 from evalkit.text import escape_for_display
-
-_JSON = frozenset({"jsonl", "label-studio"})
 
 
 class RatingFile(FileWithFaults):
@@ -29,18 +26,18 @@ class RatingFile(FileWithFaults):
 
     Args:
         path: the file.
-        format: its form.
+        format: its format, as the board keeps it.
         reader: what reads it.
         mapping: which column is what.
         dimensions: what the file's words for the questions mean.
-        participants: the platform's export, for the form ``prolific``.
+        participants: the platform's export, for the format ``prolific``.
         limit: how many faults are kept.
     """
 
     def __init__(
         self,
         path: Path,
-        format: FormatName,
+        format: str,
         reader: RatingFormat,
         *,
         mapping: RatingMapping,
@@ -54,7 +51,7 @@ class RatingFile(FileWithFaults):
         self._reader = reader
         self._dimensions = dimensions
         self._limit = limit
-        self._delimiter = None if reader.name in _JSON else delimiter_of(path)
+        self._delimiter = None if reader.json else delimiter_of(path)
         self._participants: dict[str, Participant] | None = None
         self._participants_faults: tuple[Faults, ...] = ()
         if participants is not None:
@@ -88,7 +85,7 @@ class RatingFile(FileWithFaults):
 
 def read_ratings(
     path: Path,
-    format: FormatName | Literal["auto"] = "auto",
+    format: str = "auto",
     mapping: RatingMapping | Path | None = None,
     *,
     dimensions: Sequence[Dimension] = (),
@@ -99,24 +96,24 @@ def read_ratings(
 
     Args:
         path: CSV, JSON Lines or JSON.
-        format: its form; ``auto`` recognises it, unless the mapping names it.
+        format: its format; ``auto`` recognizes it, unless the mapping names it.
         mapping: which column is what, or the YAML file that says so.
-        dimensions: the challenge's; their ids and titles are recognised.
+        dimensions: the challenge's; their ids and titles are recognized.
         participants: Prolific's export, to be joined by participant id.
         limit: how many faults are kept; all are counted.
 
     Raises:
         UsageError: for an unknown format, or participants that are missing or out of place.
-        InputError: when the file can't be read, its form is not recognised, or a column is missing.
+        InputError: when the file can't be read, its format is not recognized, or a column is missing.
     """
-    if format != "auto" and format not in FORMAT_NAMES:
+    if format != "auto" and format not in format_names():
         raise UsageError(
-            f"There is no rating format '{format}'.{did_you_mean(format, FORMAT_NAMES)}",
-            expected=f"auto, {', '.join(FORMAT_NAMES)}",
+            f"There is no rating format '{format}'.{did_you_mean(format, format_names())}",
+            expected=f"auto, {', '.join(format_names())}",
         )
     mapped = load_mapping(mapping) if isinstance(mapping, Path) else mapping or RatingMapping()
     name = mapped.format or "auto" if format == "auto" else format
-    if name == "prolific" and participants is None:
+    if name == PROLIFIC and participants is None:
         raise UsageError(
             "The format 'prolific' joins two files, and there is only one.",
             expected="the ratings, and Prolific's export of the participants",
@@ -124,17 +121,19 @@ def read_ratings(
         )
     words = Dimensions(dimensions, mapped.dimensions)
     head = look(path)
-    if name in {"auto", "prolific"}:
+    if name in {"auto", PROLIFIC}:
         reader = _recognise(path, head, Context(path.name, mapped, words))
     else:
-        reader = next(known for known in FORMATS if known.name == name)
+        reader = rating_formats()[name]
         _same_kind(path, head, reader)
-    told: FormatName = reader.name if participants is None else "prolific"
-    return RatingFile(path, told, reader, mapping=mapped, dimensions=words, participants=participants, limit=limit)
+    name = reader.name if participants is None else PROLIFIC
+    return RatingFile(path, name, reader, mapping=mapped, dimensions=words, participants=participants, limit=limit)
 
 
 def _recognise(path: Path, head: FileHead, context: Context) -> RatingFormat:
-    fits = next((known for known in FORMATS if known.detect(head, context)), None)
+    fits: RatingFormat | None = next(
+        (known for known in rating_formats().values() if known.detect(head, context)), None
+    )
     if fits is not None:
         return fits
     if head.header:
@@ -146,8 +145,8 @@ def _recognise(path: Path, head: FileHead, context: Context) -> RatingFormat:
     elif is_export(head):
         what, fix = "is Prolific's export and holds no ratings.", "Give it as the participants' file of the ratings."
     else:
-        what = "has no form that evalkit knows."
-        fix = "Name the form with --format, or describe the columns in a mapping."
+        what = "has no format that evalkit knows."
+        fix = "Name the format with --format, or describe the columns in a mapping."
     raise InputError(
         f"{path.name} {what}",
         found=f"the columns {shown}" if shown else "nothing that can be read",
@@ -158,11 +157,10 @@ def _recognise(path: Path, head: FileHead, context: Context) -> RatingFormat:
 
 def _same_kind(path: Path, head: FileHead, reader: RatingFormat) -> None:
     """Raise when a table is to be read as JSON or the reverse."""
-    table = reader.name not in _JSON
-    if table != (head.kind == "table"):
+    if reader.json == (head.kind == "table"):
         raise InputError(
             f"{path.name} can't be read as '{reader.name}'.",
             found="a table" if head.kind == "table" else "JSON",
-            expected="a table" if table else "JSON",
+            expected="JSON" if reader.json else "a table",
             fix="Leave the format to 'auto', or choose another.",
         )

@@ -179,7 +179,7 @@ def test_a_file_with_a_bad_row_is_refused_whole_or_imported_without_it(shell: Sh
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("rater,thing,answer\nr01,x,3\n", "no form that evalkit knows"),
+        ("rater,thing,answer\nr01,x,3\n", "no format that evalkit knows"),
         ("rater_id,item_id,dimension,score,submitted_at\nr01,as1,lip_sync,3,2026-03-03 10:00 Mars\n", "row 2"),
         ("rater_id,item_id,dimension,score,submitted_at\nr01,as1,lip_sync,3,2026-03-03T10:00:00\n", "time zone"),
         ("rater_id,sample_id,left,right,winner\nr01,s1,alpha,beta,left\n", "pairs"),

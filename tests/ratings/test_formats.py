@@ -14,8 +14,8 @@ import pytest
 
 from evalkit.challenges.rating_rules import Dimension
 from evalkit.errors import EvalkitError, InputError, UsageError
-from evalkit.ratings import FORMAT_NAMES, RatingFile, RatingMapping, jsonfile, read_ratings
-from evalkit.ratings.formats import FORMATS
+from evalkit.ratings import RatingFile, RatingMapping, jsonfile, read_ratings
+from evalkit.ratings.format_registry import format_names, rating_formats
 
 DIMENSIONS = (
     Dimension(id="identity_consistency", title="Identity consistency"),
@@ -52,7 +52,7 @@ def short(file: RatingFile) -> list[tuple[str, str, str, float]]:
 
 
 def test_every_format_is_in_the_list_of_names() -> None:
-    assert {known.name for known in FORMATS} | {"prolific"} == set(FORMAT_NAMES)
+    assert {*rating_formats(), "prolific"} == set(format_names())
 
 
 # Long
@@ -771,7 +771,7 @@ def test_the_form_can_be_told(write: Write) -> None:
         read_ratings(write("{}\n"), "wide")
 
 
-@pytest.mark.parametrize("name", [known.name for known in FORMATS if known.name not in {"jsonl", "label-studio"}])
+@pytest.mark.parametrize("name", [name for name, known in rating_formats().items() if not known.json])
 def test_a_form_that_does_not_fit_says_which_column_is_missing(write: Write, name: Any) -> None:
     with pytest.raises(EvalkitError) as error:
         read_ratings(write(table(("a", "b"), ("1", "2"), ("3", "4"))), name)

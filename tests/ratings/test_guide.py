@@ -10,6 +10,7 @@ import pytest
 
 from evalkit.ratings.cell_reader import Context
 from evalkit.ratings.formats.base import RatingFormat, look
+from evalkit.registry import PluginGroup, load_group
 
 GUIDE = Path(__file__).parents[2] / "docs" / "add-a-rating-format.md"
 LINES = """{"annotator": "r01", "video": "v1", "time": "2026-03-01T10:00:00Z", "scores": {"quality": 4, "sync": "x"}}
@@ -46,3 +47,15 @@ def test_the_example_leaves_other_files_alone(acme: RatingFormat, tmp_path: Path
     path = tmp_path / "long.csv"
     path.write_text("rater,item,dimension,value\nr01,v1,quality,4\n", encoding="utf-8")
     assert not acme.detect(look(path), Context(path.name))
+
+
+def test_the_scan_finds_the_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    block = re.search(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert block is not None
+    package = tmp_path / "more_formats"
+    package.mkdir()
+    (package / "acme.py").write_text(block[1], encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    [(origin, found)] = load_group(PluginGroup("evalkit.rating_formats", "FORMAT", "more_formats"))
+    assert (found.name, found.order, found.json) == ("acme", 25, True)
+    assert "more_formats.acme" in origin

@@ -10,7 +10,6 @@ import click
 from evalkit.cli.options import as_json as json_option
 from evalkit.cli.options import as_of_option, board_option, by_option, example, moment, say, who
 
-FORMATS = ("auto", "long", "wide", "forms", "qualtrics", "mturk", "prolific", "label-studio", "jsonl")
 RULES = ("speeders", "straight-liners", "gold", "rest-correlation", "p913", "bt500")
 
 
@@ -37,7 +36,13 @@ def ratings() -> None:
 @board_option
 @click.option("--challenge", "-c", metavar="ID|FILE", help="Make sure that the board is this challenge's.")
 @click.option(
-    "--format", "-f", "form", type=click.Choice(FORMATS), default="auto", show_default=True, help="Form of FILE."
+    "--format",
+    "-f",
+    "form",
+    metavar="NAME",
+    default="auto",
+    show_default=True,
+    help="Format of FILE, such as long, wide or qualtrics; an unknown name lists all of them.",
 )
 @click.option(
     "--mapping",

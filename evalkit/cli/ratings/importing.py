@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from evalkit.board import Board
     from evalkit.board.filtering import Judged
     from evalkit.board.imports import Imported
-    from evalkit.ratings import FormatName, PairFile
+    from evalkit.ratings import PairFile
 
 CHUNK = 1024 * 1024
 SHOWN_FAULTS = 20
@@ -125,7 +125,7 @@ def import_ratings(board: Board, source: RatingsInput, *, by: str, dry_run: bool
     else:
         rows = read_ratings(
             source.file,
-            cast("FormatName", source.form),
+            source.form,
             source.mapping,
             dimensions=dimensions,
             participants=source.participants,

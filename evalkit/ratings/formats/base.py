@@ -1,4 +1,4 @@
-"""What a form of rating files is, and what it sees of a file when it is asked whether the file is its own."""
+"""What a rating format is, and the head of a file, by which a format recognizes its files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any, Literal
 from evalkit.errors import InputError
 from evalkit.ratings.cell_reader import Context
 from evalkit.ratings.jsonfile import first_sign, read_objects
-from evalkit.ratings.mapping import FormatName
 from evalkit.ratings.model import Rating
 from evalkit.ratings.read_errors import Faults
 from evalkit.ratings.table import raw_rows
@@ -40,17 +39,21 @@ class FileHead:
 
 @dataclass(frozen=True)
 class RatingFormat:
-    """A form of rating files.
+    """A format of rating files.
 
     Args:
-        name: its name on the command line.
-        detect: whether a file with this head has the form.
+        name: its name on the command line and in mappings.
+        detect: whether a file with this head has the format.
         read: looks at the file's header (and raises when it lacks a column), then yields the ratings.
+        order: the lowest is tried first; a format whose `detect` looks for more specific signs has a lower one.
+        json: whether its files are JSON; otherwise they are tables.
     """
 
-    name: FormatName
+    name: str
     detect: Callable[[FileHead, Context], bool]
     read: Callable[[Path, Context], Iterator[Rating]]
+    order: int = 25
+    json: bool = False
 
 
 def look(path: Path) -> FileHead:
@@ -60,16 +63,16 @@ def look(path: Path) -> FileHead:
         InputError: when it can't be read.
     """
     sign = first_sign(path)
-    unheeded = Faults(path.name)  # whoever reads the file for good reports them
+    ignored = Faults(path.name)  # reported when the whole file is read
     if sign in {"[", "{"}:
-        objects = read_objects(path, unheeded)
+        objects = read_objects(path, ignored)
         return FileHead("array" if sign == "[" else "lines", record=next((record for _, record in objects), None))
     rows = []
-    for _, cells in raw_rows(path, unheeded):
+    for _, cells in raw_rows(path, ignored):
         rows.append(tuple(cells))
         if len(rows) == HEAD_ROWS:
             break
-    if not rows and not unheeded.count:
+    if not rows and not ignored.count:
         raise InputError(
             f"The rating file {path} is empty.", expected="a row with the columns' names, then the ratings"
         )

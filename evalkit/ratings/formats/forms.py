@@ -53,4 +53,4 @@ def read(path: Path, context: Context) -> Iterator[Rating]:
     return chain.from_iterable(ratings_of(context, layout, row.number, row.cells) for row in rows)
 
 
-FORMAT = RatingFormat("forms", detect, read)
+FORMAT = RatingFormat("forms", detect, read, order=60)

@@ -37,4 +37,4 @@ def read(path: Path, context: Context) -> Iterator[Rating]:
         yield from ratings_of(context, layout, row, flat)
 
 
-FORMAT = RatingFormat("jsonl", detect, read)
+FORMAT = RatingFormat("jsonl", detect, read, order=40, json=True)

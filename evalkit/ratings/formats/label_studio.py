@@ -159,4 +159,4 @@ def _layout(record: Mapping[str, Any], context: Context) -> RecordLayout:
     return RecordLayout(columns, tuple(cells), mapping.seconds_cover or "item")
 
 
-FORMAT = RatingFormat("label-studio", detect, read)
+FORMAT = RatingFormat("label-studio", detect, read, order=30, json=True)

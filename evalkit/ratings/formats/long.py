@@ -63,4 +63,4 @@ def read(path: Path, context: Context) -> Iterator[Rating]:
     return chain.from_iterable(ratings_of(context, layout, row.number, row.cells) for row in rows)
 
 
-FORMAT = RatingFormat("long", detect, read)
+FORMAT = RatingFormat("long", detect, read, order=50)

@@ -174,4 +174,4 @@ def _input_column(part: str, names: tuple[str, ...], found: Mapping[Field, str])
     return next((inputs[word] for stem in stems for word in (stem + part, f"{stem}_{part}") if word in inputs), None)
 
 
-FORMAT = RatingFormat("mturk", detect, read)
+FORMAT = RatingFormat("mturk", detect, read, order=20)

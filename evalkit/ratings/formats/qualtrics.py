@@ -78,4 +78,4 @@ def read(path: Path, context: Context) -> Iterator[Rating]:
     return chain.from_iterable(ratings_of(context, layout, row.number, _plain(row, status)) for row in rows)
 
 
-FORMAT = RatingFormat("qualtrics", detect, read)
+FORMAT = RatingFormat("qualtrics", detect, read, order=10)

@@ -98,4 +98,4 @@ def read(path: Path, context: Context) -> Iterator[Rating]:
     return chain.from_iterable(ratings_of(context, layout, row.number, row.cells) for row in rows)
 
 
-FORMAT = RatingFormat("wide", detect, read)
+FORMAT = RatingFormat("wide", detect, read, order=70)
