@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +18,7 @@ from evalkit.registry import METRICS, index_by_name, load_group
 Role = Literal["ranked", "secondary", "diagnostic"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MetricRecord:
     """What a number means; docs, CLI help and report tooltips are made from it.
 
@@ -44,10 +44,10 @@ class MetricRecord:
     title: str
     summary: str
     higher_is_better: bool | None
-    unit: str
-    range: tuple[float | None, float | None]
+    unit: str = ""
+    range: tuple[float | None, float | None] = (None, None)
     features: tuple[str, ...]
-    protocol: int
+    protocol: int = 1
     citation: str
     role: Role = "secondary"
     missing_policy: str = "unscored"
@@ -170,35 +170,30 @@ class ArrayMetric(Metric):
     """A metric declared by a function over arrays; see `metric`."""
 
     def __init__(self, record: MetricRecord, function: Callable[..., VideoValue | float], options: Any = None) -> None:
-        self.record = record
-        self._function = function
-        self._options = () if options is None else (options,)
+        self.record = record if options is None else replace(record, options=asdict(options))
+        self._function, self._options = function, options
 
     def compute(self, features: Mapping[str, Mapping[str, NDArray[Any]]]) -> VideoValue:
         """Return the function's value; a number that is not finite is unscored as ``not_finite``."""
-        value = self._function(*(features[name] for name in self.record.features), *self._options)
+        options = () if self._options is None else (self._options,)
+        value = self._function(*(features[name] for name in self.record.features), *options)
         if isinstance(value, VideoValue):
             return value
         return VideoValue(float(value)) if np.isfinite(value) else unscored("not_finite")
 
+    def variant(
+        self, function: Callable[..., VideoValue | float] | None = None, *, options: Any = None, **changes: Any
+    ) -> ArrayMetric:
+        """Return a metric of the same family: by another function or options, with changed fields of the record."""
+        return ArrayMetric(replace(self.record, **changes), function or self._function, options or self._options)
+
 
 def metric(
-    id: str,
-    title: str,
-    features: tuple[str, ...],
-    citation: str,
     *,
-    higher_is_better: bool | None,
-    unit: str = "",
-    range: tuple[float | None, float | None] = (None, None),
-    protocol: int = 1,
-    role: Role = "secondary",
-    missing_policy: str = "unscored",
-    aliases: tuple[str, ...] = (),
-    notes: str = "",
     summary: str = "",
     definition: str = "",
     options: Any = None,
+    **fields: Any,
 ) -> Callable[[Callable[..., VideoValue | float]], ArrayMetric]:
     """Declare a metric per video by a function: one argument for the arrays of each feature, then the options.
 
@@ -216,21 +211,7 @@ def metric(
     def declare(function: Callable[..., VideoValue | float]) -> ArrayMetric:
         first, _, rest = inspect.cleandoc(function.__doc__ or "").partition("\n\n")
         record = MetricRecord(
-            id=id,
-            title=title,
-            summary=summary or " ".join(first.split()),
-            higher_is_better=higher_is_better,
-            unit=unit,
-            range=range,
-            features=features,
-            protocol=protocol,
-            citation=citation,
-            role=role,
-            missing_policy=missing_policy,
-            aliases=aliases,
-            notes=notes,
-            definition=definition or rest.strip(),
-            options={} if options is None else asdict(options),
+            **fields, summary=summary or " ".join(first.split()), definition=definition or rest.strip()
         )
         return ArrayMetric(record, function, options)
 

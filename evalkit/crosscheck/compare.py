@@ -11,7 +11,7 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -24,21 +24,11 @@ from evalkit.metrics.base import FeatureData, VideoInputs
 from evalkit.metrics.features.audio import RATE
 from evalkit.metrics.features.base import Extractor, Item, WeightFile
 from evalkit.metrics.features.ffmpeg_program import find_ffmpeg
-from evalkit.metrics.sync.arithmetic import Sync
+from evalkit.metrics.sync import lip_sync, replicate
 from evalkit.metrics.sync.features import SyncExtractor
-from evalkit.metrics.sync.metrics import (
-    METRICS,
-    SyncMetric,
-    best_confidence,
-    best_distance,
-    best_offset,
-    mean_confidence,
-    mean_distance,
-    mean_offset,
-    track_syncs,
-)
 from evalkit.metrics.sync.networks import DETECTOR, NETWORK
 from evalkit.metrics.sync.replicate import ReplicateExtractor
+from evalkit.metrics.sync.track_scores import TrackChoice, track_syncs
 from evalkit.progress import Progress
 from evalkit.scoring.guard import Guard, GuardedSession
 from evalkit.weights.manifest import Backbones
@@ -47,8 +37,6 @@ from evalkit.weights.store import find_weights
 REFERENCE = "syncnet-python"
 REFERENCE_SECONDS = 3600
 Sound = Literal["official", "own"]
-_MEANS = (mean_confidence, mean_distance, mean_offset)
-_BESTS = (best_confidence, best_distance, best_offset)
 _NO_ORACLES = (
     "the reference package runs in an environment of its own: build it with 'make oracles' in evalkit's source folder, "
     "and name its interpreter with --oracles or its folder with EVALKIT_ORACLES"
@@ -153,9 +141,9 @@ def crosscheck(
         if facts.video is None or facts.video.frames == 0:
             raise MediaError(f"{video} can't be read as a video.", found=facts.open_error or "no frame")
         data = _finished(guards["syncnet"])
-        rows = [_row("sync.latentsync", data, sound, _MEANS), _row("sync.mocha", data, sound, _BESTS)]
+        rows = [_row("sync.latentsync", data, sound), _row("sync.mocha", data, sound)]
         steps.advance()
-        rows.append(_row("sync.replicate", _finished(guards["syncnet_replicate"]), "own", _MEANS))
+        rows.append(_row("sync.replicate", _finished(guards["syncnet_replicate"]), "own"))
         steps.advance()
         rows.append(_reference(video, audio, weights, oracles))
         steps.advance()
@@ -203,23 +191,21 @@ def _finished(guard: Guard) -> FeatureData:
     return FeatureData(None, "failed", lines[-1] if lines else "")
 
 
-def _row(
-    name: str, data: FeatureData, sound: Sound, statistics: Sequence[Callable[[Sequence[Sync]], float]]
-) -> CrosscheckRow:
+def _row(name: str, data: FeatureData, sound: Sound) -> CrosscheckRow:
     """Return a row of evalkit's own arrays."""
     family = name.removeprefix("sync.")
     audio_source = "given" if sound == "official" else "own"
-    records = {metric.record.id: metric.record for metric in METRICS}
+    choice = TrackChoice(audio=sound, tracks=family)
+    metrics = {metric.record.id: metric for metric in (*lip_sync.METRICS, *replicate.METRICS)}
     values: dict[str, float] = {}
-    for part, statistic in zip(("conf", "dist", "offset"), statistics, strict=True):
-        record = records[f"{name}.{part}"]
-        metric = SyncMetric(record, statistic, audio=sound, tracks=family)
-        outcome = metric.score_video(VideoInputs("", {record.features[0]: data}))
+    for part in ("conf", "dist", "offset"):
+        metric = metrics[f"{name}.{part}"].variant(options=choice)
+        outcome = metric.score_video(VideoInputs("", {metric.record.features[0]: data}))
         if outcome.value is None:
             detail = outcome.events[0].detail if outcome.events else ""
             return CrosscheckRow(name, audio_source, reason=outcome.reason, detail=detail)
         values[part] = outcome.value
-    syncs = track_syncs(data.arrays or {}, sound, tracks=family)
+    syncs = track_syncs(data.arrays or {}, choice)
     tracks = tuple(_track(sync.confidence, sync.distance, sync.offset) for sync in syncs)
     return CrosscheckRow(name, audio_source, values["conf"], values["dist"], values["offset"], tracks)
 

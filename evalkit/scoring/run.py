@@ -16,8 +16,8 @@ from typing import Any
 from evalkit._version import __version__
 from evalkit.challenges.model import Challenge
 from evalkit.metrics.features.base import FeatureRecord, Item
+from evalkit.metrics.filmstrip import filmstrip_images
 from evalkit.metrics.gaming.fingerprint import FINGERPRINT
-from evalkit.metrics.quality.features import filmstrip_pictures
 from evalkit.progress import Progress
 from evalkit.scoring.cache import CorruptEntryError, FeatureCache
 from evalkit.scoring.engine import Engine, LocalEngine, run_jobs
@@ -69,7 +69,7 @@ class ScoreResult:
             data = self._cache.load(FILMSTRIP, key) if key else None
         except CorruptEntryError:
             return None
-        return filmstrip_pictures(data.arrays) if data is not None and data.arrays is not None else None
+        return filmstrip_images(data.arrays) if data is not None and data.arrays is not None else None
 
 
 def validate_run(

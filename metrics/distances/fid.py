@@ -1,4 +1,4 @@
-"""FID and KID: how far the frames of a submission lie from those of the reference videos.
+"""FID: how far the frames of a submission lie from those of the reference videos.
 
 See docs/definitions/fid-kid.md.
 """
@@ -7,59 +7,35 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from evalkit.metrics.base import MetricRecord, SetMetric, definition_beside
-from evalkit.metrics.distances.set_distance import FrechetDistance, KernelDistance
+from evalkit.metrics.base import MetricRecord, definition_beside
+from evalkit.metrics.distances.set_distance import FrechetDistance
 
-EVERY_FRAME = ("inception", "inception_reference")
-UNIFORM_16 = ("inception_uniform", "inception_uniform_reference")
-CLEAN = ("inception_clean", "inception_clean_reference")
-
-_POLICY = "a video without a reference video, or that can't be read, is left out of both sides"
-_FID = MetricRecord(
+FID = MetricRecord(
     id="fid.pytorch",
     title="FID",
     summary="Fréchet distance between the Inception activations of the frames of the videos and of their references.",
     higher_is_better=False,
-    unit="",
     range=(0.0, None),
-    features=EVERY_FRAME,
-    protocol=1,
+    features=("inception", "inception_reference"),
     citation="Heusel et al., NeurIPS 2017; network, resize and covariance as pytorch-fid 0.3.0",
-    missing_policy=_POLICY,
+    missing_policy="a video without a reference video, or that can't be read, is left out of both sides",
     definition=definition_beside(__file__, "fid.md"),
     aliases=("fid",),
     notes="Every frame at 25 frames/s, each video and its reference up to the end of the shorter one. Biased upwards "
     "with few frames: compare only numbers of equally many, and rank only with well over 2048. Resize is bilinear to "
     "299x299 without antialiasing; numbers of clean-fid, torch-fidelity and torchmetrics differ by their resize.",
 )
-_KID = MetricRecord(
-    id="kid.torchfidelity",
-    title="KID",
-    summary="Kernel distance (cubic, unbiased) between the activations of fid.pytorch: mean over 100 subsets of 1000.",
-    higher_is_better=False,
-    unit="",
-    range=(None, None),
-    features=EVERY_FRAME,
-    protocol=1,
-    citation="Binkowski et al., ICLR 2018; kernel, subsets and seed as torch-fidelity",
-    missing_policy=_POLICY,
-    definition=definition_beside(__file__, "kid.md"),
-    aliases=("kid",),
-    notes="Unbiased, so the number to look at with few frames; slightly negative for equal sets. Unscored below 1000 "
-    "frames a side. torch-fidelity's own command resizes in another way.",
-)
-_UNIFORM = "16 frames spread over each video, for sets whose videos differ in length. "
+UNIFORM = "16 frames spread over each video, for sets whose videos differ in length."
 
-METRICS: tuple[SetMetric, ...] = (
-    FrechetDistance(_FID, paired=True),
-    KernelDistance(_KID, paired=True),
+METRICS = (
+    FrechetDistance(FID, paired=True),
     FrechetDistance(
         replace(
-            _FID,
+            FID,
             id="fid.clean",
             title="FID (clean-fid)",
             summary="As fid.pytorch, with the resize of clean-fid, which low-pass filters and doesn't round.",
-            features=CLEAN,
+            features=("inception_clean", "inception_clean_reference"),
             citation="Parmar et al., CVPR 2022; resize, network and covariance as clean-fid 0.1.35, mode clean",
             definition=definition_beside(__file__, "fid_clean.md"),
             aliases=(),
@@ -70,25 +46,13 @@ METRICS: tuple[SetMetric, ...] = (
     ),
     FrechetDistance(
         replace(
-            _FID,
+            FID,
             id="fid.pytorch.uniform16",
             title="FID, 16 frames a video",
             summary="As fid.pytorch, over 16 frames spread evenly over each video.",
-            features=UNIFORM_16,
+            features=("inception_uniform", "inception_uniform_reference"),
             aliases=(),
-            notes=_UNIFORM + "Biased upwards with few frames: rank only with well over 128 videos of equal number.",
-        ),
-        paired=False,
-    ),
-    KernelDistance(
-        replace(
-            _KID,
-            id="kid.torchfidelity.uniform16",
-            title="KID, 16 frames a video",
-            summary="As kid.torchfidelity, over 16 frames spread evenly over each video.",
-            features=UNIFORM_16,
-            aliases=(),
-            notes=_UNIFORM + "Unscored below 63 videos (1000 frames).",
+            notes=f"{UNIFORM} Biased upwards with few frames: rank only with well over 128 videos of equal number.",
         ),
         paired=False,
     ),

@@ -1,4 +1,4 @@
-"""FVD and KVD: how far the motion of a submission lies from that of the reference videos.
+"""FVD: how far the motion of a submission lies from that of the reference videos.
 
 See docs/definitions/fvd-kvd.md.
 """
@@ -7,64 +7,45 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from evalkit.metrics.base import MetricRecord, SetMetric, definition_beside
-from evalkit.metrics.distances.set_distance import FrechetDistance, KernelDistance
+from evalkit.metrics.base import MetricRecord, definition_beside
+from evalkit.metrics.distances.set_distance import FrechetDistance
 
-FIRST_CLIP = ("i3d", "i3d_reference")
-EVERY_CLIP = ("i3d_clips", "i3d_clips_reference")
-STATE_FIRST_CLIP = ("i3d_state", "i3d_state_reference")
-
-_POLICY = "a video without a reference video, that can't be read, or of fewer than 16 frames, is left out of both sides"
 _BIAS = (
     "Biased upwards with few clips, and mostly bias below 400: compare only numbers of equally many clips, and rank by "
     "kvd.styleganv when there are few. "
 )
-_FVD = MetricRecord(
+FVD = MetricRecord(
     id="fvd.styleganv",
     title="FVD",
     summary="Fréchet distance between the I3D logits of the first 16 frames of the videos and of their references.",
     higher_is_better=False,
-    unit="",
     range=(0.0, None),
-    features=FIRST_CLIP,
-    protocol=1,
+    features=("i3d", "i3d_reference"),
     citation="Unterthiner et al., arXiv:1812.01717, 2018; network, resize and covariance as StyleGAN-V (Skorokhodov et "
     "al., CVPR 2022)",
-    missing_policy=_POLICY,
+    missing_policy="a video without a reference video, that can't be read, or of fewer than 16 frames, is left out of "
+    "both sides",
     definition=definition_beside(__file__, "fvd.md"),
     aliases=("fvd",),
     notes=_BIAS + "The length of a clip changes the number more than how many there are: only numbers of 16 frames "
     "compare. StyleGAN-V takes real clips at a random offset; here every clip begins with the first frame.",
 )
 _STATE = replace(
-    _FVD,
-    features=STATE_FIRST_CLIP,
+    FVD,
+    features=("i3d_state", "i3d_state_reference"),
     definition=definition_beside(__file__, "fvd_state.md"),
     aliases=(),
-)
-_KVD = replace(
-    _FVD,
-    id="kvd.styleganv",
-    title="KVD",
-    summary="Kernel distance (cubic, unbiased) between the I3D logits of fvd.styleganv, over all pairs of clips.",
-    range=(None, None),
-    citation="Unterthiner et al., arXiv:1812.01717, 2018; kernel of Binkowski et al., ICLR 2018, over all pairs as "
-    "TATS (Ge et al., ECCV 2022)",
-    definition=definition_beside(__file__, "kvd.md"),
-    aliases=("kvd",),
-    notes="Unbiased, so the number to look at with few videos; slightly negative for equal distributions. "
-    "The kernel is (x.y / 400 + 1)^3.",
 )
 _LOADER = (
     "Clips begin with the first frame and whole frames are resized; the package's own loader takes random clips, crops "
     "the middle and draws videos again until there are 2048. "
 )
 
-METRICS: tuple[SetMetric, ...] = (
-    FrechetDistance(_FVD, paired=True, ddof=0, word="clips"),
+METRICS = (
+    FrechetDistance(FVD, paired=True, ddof=0, unit="clips"),
     FrechetDistance(
         replace(
-            _FVD,
+            FVD,
             id="fvd.styleganv.ddof1",
             title="FVD, covariance by n - 1",
             summary="As fvd.styleganv, with the covariance divided by n - 1.",
@@ -73,22 +54,22 @@ METRICS: tuple[SetMetric, ...] = (
         ),
         paired=True,
         ddof=1,
-        word="clips",
+        unit="clips",
     ),
     FrechetDistance(
         replace(
-            _FVD,
+            FVD,
             id="fvd.styleganv.clips",
             title="FVD, all clips",
             summary="As fvd.styleganv, over all clips of 16 frames that don't overlap.",
-            features=EVERY_CLIP,
+            features=("i3d_clips", "i3d_clips_reference"),
             definition=definition_beside(__file__, "fvd_clips.md"),
             aliases=(),
             notes=_BIAS + "For sets of few videos; longer videos weigh more.",
         ),
         paired=True,
         ddof=0,
-        word="clips",
+        unit="clips",
     ),
     FrechetDistance(
         replace(
@@ -103,7 +84,7 @@ METRICS: tuple[SetMetric, ...] = (
         ),
         paired=True,
         ddof=1,
-        word="clips",
+        unit="clips",
     ),
     FrechetDistance(
         replace(
@@ -116,7 +97,6 @@ METRICS: tuple[SetMetric, ...] = (
         ),
         paired=True,
         ddof=0,
-        word="clips",
+        unit="clips",
     ),
-    KernelDistance(_KVD, paired=True, subsets=False, word="clips"),
 )

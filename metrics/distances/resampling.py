@@ -1,4 +1,4 @@
-"""How sure a distance between two sets is: resampling videos, with the features that are there.
+"""Uncertainty of a distance between two sets: a bootstrap over videos with the features at hand.
 
 A resampled set repeats videos, and repeats look like a narrower distribution: its distance is biased upwards. So the
 spread of the resampled distances is taken, not where they lie.

@@ -1,4 +1,4 @@
-"""Distances between what a network says of the videos and of their references, as distributions."""
+"""Distances between the distributions of a network's vectors of the videos and of their references."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from evalkit.metrics.distances.resampling import frechet_interval, kernel_interv
 from evalkit.metrics.distances.row_file import RowFile, Rows
 
 Numbers = NDArray[np.int64]
-BIAS_SHARE = 0.1  # of the value, from which on a note is added
+BIAS_SHARE = 0.1  # of the value; a note is added where the bias is more
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class DistributionDistance(SetMetric):
         self._paired = paired
 
     def compute(self, features: Mapping[str, Mapping[str, NDArray[Any]]]) -> VideoValue:
-        """Say that a single video has none."""
+        """Return the reason why a single video has no value."""
         return unscored("number_of_the_set")
 
     def score_set(self, videos: Iterable[VideoInputs]) -> SetValue:
@@ -115,16 +115,16 @@ class FrechetDistance(DistributionDistance):
     Args:
         record, paired: as in `DistributionDistance`.
         ddof: of the covariance: 1 as in pytorch-fid, 0 as in StyleGAN-V's FVD.
-        word: what one vector stands for, in messages.
+        unit: what one vector stands for, in messages.
     """
 
-    def __init__(self, record: MetricRecord, *, paired: bool, ddof: int = 1, word: str = "frames") -> None:
+    def __init__(self, record: MetricRecord, *, paired: bool, ddof: int = 1, unit: str = "frames") -> None:
         super().__init__(record, paired=paired)
-        self._ddof, self._word = ddof, word
+        self._ddof, self._unit = ddof, unit
 
     def _measure(self, sides: Sides, videos: int) -> SetValue:
         if min(len(sides.ours), len(sides.theirs)) < 2:
-            return SetValue(None, videos, f"too_few_{self._word}")
+            return SetValue(None, videos, f"too_few_{self._unit}")
         value = frechet_from_features(sides.ours, sides.theirs, ddof=self._ddof)
         interval = frechet_interval(
             value, sides.ours, sides.theirs, sides.our_video, sides.their_video, ddof=self._ddof, seed=self._seed
@@ -150,7 +150,7 @@ class FrechetDistance(DistributionDistance):
         return {"halves_of_references": frechet_from_features(sides.theirs[odd], sides.theirs[~odd], ddof=self._ddof)}
 
     def _small(self, value: float, details: Mapping[str, float]) -> tuple[Event, ...]:
-        """Say it when the distance may be mostly bias (docs/definitions/fid-kid.md#small-samples)."""
+        """Return a note when the distance may be mostly bias (docs/definitions/fid-kid.md#small-samples)."""
         few, many = int(min(details["n"], details["n_reference"])), int(details["dimension"])
         if "expected_bias" in details:
             if details["expected_bias"] < BIAS_SHARE * value:
@@ -163,8 +163,8 @@ class FrechetDistance(DistributionDistance):
         return (
             Event(
                 "small_sample",
-                f"{few:,} {self._word} of {many:,} numbers: biased upwards, {comparison}. "
-                f"Compare with sets of equally many {self._word} only.",
+                f"{few:,} {self._unit} of {many:,} numbers: biased upwards, {comparison}. "
+                f"Compare with sets of equally many {self._unit} only.",
             ),
         )
 
@@ -175,17 +175,17 @@ class KernelDistance(DistributionDistance):
     Args:
         record, paired: as in `DistributionDistance`.
         subsets: whether the mean over 100 subsets of 1000 is meant; fewer vectors are unscored then.
-        word: what one vector stands for, in reasons.
+        unit: what one vector stands for, in reasons.
     """
 
-    def __init__(self, record: MetricRecord, *, paired: bool, subsets: bool = True, word: str = "frames") -> None:
+    def __init__(self, record: MetricRecord, *, paired: bool, subsets: bool = True, unit: str = "frames") -> None:
         super().__init__(record, paired=paired)
-        self._subsets, self._word = subsets, word
+        self._subsets, self._unit = subsets, unit
 
     def _measure(self, sides: Sides, videos: int) -> SetValue:
         needed = SUBSET_SIZE if self._subsets else 2
         if min(len(sides.ours), len(sides.theirs)) < needed:
-            return SetValue(None, videos, f"fewer_than_{needed}_{self._word}")
+            return SetValue(None, videos, f"fewer_than_{needed}_{self._unit}")
         details = _counts(sides)
         if self._subsets:
             value, details["deviation_of_subsets"] = kid(sides.ours, sides.theirs)
@@ -196,7 +196,7 @@ class KernelDistance(DistributionDistance):
 
 
 def _counts(sides: Sides) -> dict[str, float]:
-    """Return how many vectors of how many numbers there are; who compares two entries needs equal ones."""
+    """Return the number of vectors and their length: two entries are comparable only where these are equal."""
     return {"n": len(sides.ours), "n_reference": len(sides.theirs), "dimension": sides.ours.shape[1]}
 
 
@@ -210,10 +210,10 @@ def _activations(data: FeatureData) -> Rows | str:
     return rows if np.isfinite(rows).all() else "activation_not_finite"
 
 
-def _sorted(rows: Rows, counts: Mapping[str, int], room: RowFile) -> tuple[Rows, Numbers]:
+def _sorted(rows: Rows, counts: Mapping[str, int], sorted_rows: RowFile) -> tuple[Rows, Numbers]:
     """Return the vectors with the videos in the byte-wise order of their samples, and the video of each.
 
-    KID draws vectors by number: the number must not hang on the order in which the videos came.
+    KID draws vectors by number: the result must not depend on the order in which the videos came.
     """
     names = sorted(counts, key=lambda name: name.encode())
     video = np.repeat(np.arange(len(names)), [counts[name] for name in names])
@@ -221,5 +221,5 @@ def _sorted(rows: Rows, counts: Mapping[str, int], room: RowFile) -> tuple[Rows,
         return rows, video
     ends = dict(zip(counts, np.cumsum(list(counts.values())), strict=True))
     for name in names:
-        room.append(rows[ends[name] - counts[name] : ends[name]])
-    return room.rows(), video
+        sorted_rows.append(rows[ends[name] - counts[name] : ends[name]])
+    return sorted_rows.rows(), video

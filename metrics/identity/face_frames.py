@@ -5,8 +5,9 @@ What the metrics of faces share. They read ``faces``, a feature with a vector pe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,6 @@ from evalkit.metrics.base import Event
 Arrays = Mapping[str, NDArray[Any]]
 Vector = NDArray[Any]
 Vectors = list[Vector | None]
-Selection = Callable[[Arrays, Arrays], Vectors]
 WITHOUT_SECOND_DETECTOR = 2  # attempts 0 and 1 use the first detector only
 SECOND_FACE_SHARE = 0.2
 
@@ -52,18 +52,29 @@ def largest_face_vectors(faces: Arrays, embedded: Arrays) -> Vectors:
     return [by_frame.get(int(frame)) for frame in faces["sampled"]]
 
 
-def usable_references(reference: Arrays, *, all_references: bool) -> tuple[Vector, str]:
-    """Return the vectors of the reference images that count, (K, D), and, for K = 0, why there is none.
+@dataclass(frozen=True)
+class FaceChoice:
+    """Whose face counts: the options of the metrics of faces.
 
     Args:
-        reference: arrays of the feature of the reference images.
-        all_references: every image with a face; else the first one only, and by the first detector.
+        face: in each frame, the subject's; or the largest that the first detector finds, as ConsisID does.
+        references: every reference image with a face; or the first only, and by the first detector.
     """
-    usable = reference["found"]
-    if not all_references:
+
+    face: Literal["subject", "largest"] = "subject"
+    references: Literal["all", "first"] = "all"
+
+    def vectors(self, faces: Arrays, embedded: Arrays) -> Vectors:
+        """Return the vector of the chosen face per sampled frame; ``None`` where there is none."""
+        return (subject_vectors if self.face == "subject" else largest_face_vectors)(faces, embedded)
+
+    def usable_references(self, reference: Arrays) -> tuple[Vector, str]:
+        """Return the vectors of the reference images that count, (K, D), and, for K = 0, why there is none."""
+        usable = reference["found"]
+        if self.references == "all":
+            return reference["embedding"][usable], ""
         usable = usable & (reference["attempt"] < WITHOUT_SECOND_DETECTOR) & (np.arange(len(usable)) == 0)
-    narrow = "" if all_references else "the first detector finds no face in the first reference image"
-    return reference["embedding"][usable], narrow
+        return reference["embedding"][usable], "the first detector finds no face in the first reference image"
 
 
 def face_events(faces: Arrays) -> tuple[Event, ...]:

@@ -1,215 +1,88 @@
-"""BRISQUE, the no-reference quality score of the LIVE release (``iqa.brisque``, docs/definitions/brisque.md).
-
-Mittal, Moorthy and Bovik, "No-reference image quality assessment in the spatial domain", IEEE TIP 21(12), 2012, as the
-authors' release (utlive/BRISQUE) computes it: ``brisque_feature.m`` for the features, libsvm with the released
-``allmodel`` and ``allrange`` for the score. MATLAB's built-in ``brisque`` and OpenCV's are other metrics: other models.
-
-Two departures from the release, both on purpose:
-
-- The release hands the features to libsvm as text, with 6 decimals (``%f``), and svm-scale writes 6 significant digits
-  (``%g``). Here everything stays float64, which moves the score by about 1e-3 at most.
-- An image without structure has no score here (:class:`FlatImageError`); the release prints what 0/0 or noise gives.
-"""
+"""BRISQUE: the feature ``brisque`` and its mean over a video."""
 
 from __future__ import annotations
 
-import math
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gamma as gamma_function
 
-from evalkit.metrics.quality.brisque_model import BrisqueModel, FloatArray
-from evalkit.metrics.quality.pixels import matlab_gray
-
-__all__ = [
-    "BrisqueModel",
-    "FlatImageError",
-    "brisque_features",
-    "brisque_score",
-    "flat_fraction",
-    "matlab_half",
-]
-
-GrayImage = NDArray[np.uint8] | FloatArray
-
-SMALLEST_SIDE: Final = 14  # the half-size image must still hold the 7x7 window
-FLAT_TOLERANCE: Final = 1e-9
-
-_SHIFTS: Final = ((0, 1), (1, 0), (1, 1), (-1, 1))
-_CHUNK: Final = 4096  # values at a time in the correlation: three such arrays stay in a core's nearest caches
-
-# The kernel cubic(a=-0.5), stretched by two, at +-0.5, 1.5, 2.5 and 3.5 source pixels. The weights are dyadic, so half
-# an image of 8-bit values is exact in float64, in any order of summation.
-_HALF_TAPS: Final = (-3 / 256, -9 / 256, 29 / 256, 111 / 256, 111 / 256, 29 / 256, -9 / 256, -3 / 256)
-
-_OFFSETS: Final = np.arange(-3.0, 4.0)
-_GAUSSIAN: Final[FloatArray] = np.exp(-(_OFFSETS[:, np.newaxis] ** 2 + _OFFSETS**2) / (2.0 * (7 / 6) ** 2))
-_WINDOW: Final[FloatArray] = _GAUSSIAN / _GAUSSIAN.sum()
-
-# The grid of shape parameters on which both fits look up the nearest moment ratio, and what they need at each point.
-_SHAPE: Final[FloatArray] = np.arange(200, 10_001) / 1000.0
-_G1, _G2, _G3 = (np.asarray(gamma_function(numerator / _SHAPE), dtype=np.float64) for numerator in (1.0, 2.0, 3.0))
-_GGD_RATIO: Final[FloatArray] = _G1 * _G3 / _G2**2
-_AGGD_RATIO: Final[FloatArray] = _G2**2 / (_G1 * _G3)
-_AGGD_MEAN: Final[FloatArray] = _G2 / _G1 * (np.sqrt(_G1) / np.sqrt(_G3))
+from evalkit.media.sampling import Sampling, Uniform
+from evalkit.metrics.base import Event, VideoValue, definition_beside, metric, unscored
+from evalkit.metrics.features.base import Picture, WeightFile, described
+from evalkit.metrics.features.declare import SamplingOptions, frame_feature
+from evalkit.metrics.quality.brisque_model import BrisqueModel
 
 
-class FlatImageError(ValueError):
-    """The image has no structure to fit: all pixels are equal, or a fit is 0/0. Its score is missing, not 0."""
+@dataclass(frozen=True)
+class BrisqueOptions(SamplingOptions):
+    """Options of ``brisque``: every frame up to 64, else 64 spread evenly."""
+
+    sampling: Sampling = field(default_factory=lambda: Uniform(64, "round"))
+    region: str = described("full frame, native size")
 
 
-def _require_gray(image: GrayImage, name: str, smallest: int) -> FloatArray:
-    if not isinstance(image, np.ndarray) or image.dtype not in (np.uint8, np.float64) or image.ndim != 2:
-        found = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
-        raise ValueError(f"{name} must be a uint8 or float64 grey image of shape (H, W). Found {found}.")
-    if min(image.shape) < smallest:
-        raise ValueError(f"{name} must be at least {smallest} pixels on both sides. Found {image.shape}.")
-    if not np.isfinite(image).all():
-        raise ValueError(f"{name} must be finite. Found NaN or infinity.")
-    return image.astype(np.float64, copy=False)
+def _brisque_model(weights: Mapping[str, WeightFile], device: str) -> BrisqueModel:
+    return BrisqueModel.from_files(weights["brisque_model"].path, weights["brisque_range"].path)
 
 
-def _correlate(image: FloatArray) -> FloatArray:
-    """Correlate with the 7x7 window, zero-padded, same size; 49 taps in raster order, float64.
+@frame_feature(
+    name="brisque",
+    version=1,
+    title="BRISQUE of up to 64 frames",
+    weights=("brisque_model", "brisque_range"),
+    load=_brisque_model,
+    options=BrisqueOptions(),
+    arrays={
+        "score": "(K,) float64, lower is better, NaN for a frame without structure",
+        "flat_fraction": "(K,) float64 in 0..1: share of pixels that are rounding noise",
+    },
+)
+def brisque(rgb: Picture, options: BrisqueOptions, model: BrisqueModel) -> Mapping[str, float]:
+    """Score the frame with the model of the LIVE release; a frame without any structure has no score."""
+    from evalkit.metrics.quality.natural_scenes import FlatImageError, brisque_score, flat_fraction
+    from evalkit.metrics.quality.pixels import matlab_gray
 
-    Where the image is flat, ``image - mu`` is only the rounding of this sum, and its sign enters the AGGD fit. So the
-    order is fixed here, where no fused multiply-add and no library's choice of algorithm can change it.
-    """
-    rows, columns = image.shape
-    stride = columns + 6
-    # The padded image as one line: a tap is then an offset, and each step runs over contiguous memory. The 6 columns of
-    # padding are computed along and cut off; the spare row at the end keeps their reads inside the array.
-    padded = np.pad(image, ((3, 4), (3, 3))).ravel()
-    length = rows * stride
-    result, product = np.zeros(length), np.empty(_CHUNK)
-    taps = [(i * stride + j, _WINDOW[i, j]) for i in range(7) for j in range(7)]
-    for start in range(0, length, _CHUNK):
-        stop = min(start + _CHUNK, length)
-        target, scratch = result[start:stop], product[: stop - start]
-        for offset, weight in taps:
-            np.multiply(padded[start + offset : stop + offset], weight, out=scratch)
-            np.add(target, scratch, out=target)
-    return np.ascontiguousarray(result.reshape(rows, stride)[:, :columns])
-
-
-def matlab_half(image: GrayImage) -> FloatArray:
-    """Halve an image as MATLAB's ``imresize(image, 0.5)`` does on doubles.
-
-    Bicubic with a = -0.5, kernel stretched for antialiasing, symmetric border (the edge pixel is repeated).
-
-    Args:
-        image: float64 or uint8 grey image (H, W), at least 1 pixel on both sides.
-
-    Returns:
-        float64 image (ceil(H/2), ceil(W/2)), neither rounded nor clipped: overshoot may leave the input's range.
-
-    Raises:
-        ValueError: the shape or dtype is wrong, or a value is not finite.
-    """
-    halved = _require_gray(image, "image", smallest=1)
-    for _ in range(2):  # halve the rows and transpose; then the columns, likewise
-        count = (halved.shape[0] + 1) // 2
-        padded = np.pad(halved, ((3, 4), (0, 0)), mode="symmetric")
-        total = np.zeros((count, halved.shape[1]))
-        for start, weight in enumerate(_HALF_TAPS):
-            total += weight * padded[start : start + 2 * count : 2]
-        halved = np.ascontiguousarray(total.T)
-    return halved
+    try:
+        score = brisque_score(rgb, model)
+    except FlatImageError:
+        score = float("nan")
+    return {"score": score, "flat_fraction": flat_fraction(matlab_gray(rgb))}
 
 
-def _ggd_features(mscn: FloatArray) -> list[float]:
-    """Shape and variance of the generalised Gaussian fitted to the normalised values by moments."""
-    mean_square = float(np.mean(mscn * mscn))
-    squared_mean = float(np.mean(np.abs(mscn))) ** 2
-    if squared_mean == 0.0:
-        raise FlatImageError("the image is flat: its normalised values are all 0.")
-    nearest = np.argmin(np.abs(mean_square / squared_mean - _GGD_RATIO))
-    return [float(_SHAPE[nearest]), mean_square]
+@dataclass(frozen=True)
+class MeanBrisqueOptions:
+    """A frame with a larger share of flat pixels than this is reported in an event."""
+
+    flat_share: float = 0.05
 
 
-def _aggd_features(pair: FloatArray) -> list[float]:
-    """Shape, mean, left and right variance of the asymmetric generalised Gaussian fitted to products of neighbours."""
-    # Clipping instead of selecting: the zeros add nothing to the sums, and the counts exclude them.
-    left, right = np.minimum(pair, 0.0), np.maximum(pair, 0.0)
-    left_square, right_square = float(np.sum(left * left)), float(np.sum(right * right))
-    if left_square == 0.0 or right_square == 0.0:
-        raise FlatImageError("the image has too little structure: all products of neighbours have the same sign.")
-    mean_absolute = (float(np.sum(right)) - float(np.sum(left))) / pair.size
-    left_std = math.sqrt(left_square / np.count_nonzero(pair < 0))
-    right_std = math.sqrt(right_square / np.count_nonzero(pair > 0))
-    skew = left_std / right_std
-    ratio = mean_absolute**2 / ((left_square + right_square) / pair.size)
-    corrected = ratio * (skew**3 + 1.0) * (skew + 1.0) / (skew**2 + 1.0) ** 2
-    nearest = np.argmin((_AGGD_RATIO - corrected) ** 2)
-    return [float(_SHAPE[nearest]), (right_std - left_std) * float(_AGGD_MEAN[nearest]), left_std**2, right_std**2]
+@metric(
+    id="iqa.brisque",
+    title="BRISQUE",
+    summary="No-reference quality of the LIVE release, mean over every frame up to 64, else 64 spread evenly.",
+    higher_is_better=False,
+    features=("brisque",),
+    citation="Mittal, Moorthy, Bovik, IEEE TIP 21(12), 2012; model of the LIVE release",
+    role="diagnostic",
+    missing_policy="frames without any structure are left out; unscored when all are",
+    aliases=("brisque",),
+    definition=definition_beside(__file__, "brisque.md"),
+    notes="Unclamped: values below 0 and above 100 occur. OpenCV's and MATLAB's BRISQUE are other models. "
+    "Ill-conditioned on pictures with many flat pixels (event flat_pictures).",
+    options=MeanBrisqueOptions(),
+)
+def mean_brisque(frames: Mapping[str, NDArray[Any]], options: MeanBrisqueOptions) -> VideoValue:
+    """Return the mean over the frames that have structure."""
+    scores = frames["score"][np.isfinite(frames["score"])]
+    if len(scores) == 0:
+        return unscored("flat_pictures", "no frame has any structure")
+    flat = float((frames["flat_fraction"] > options.flat_share).mean())
+    detail = f"{flat:.0%} of the frames have more than {options.flat_share * 100:g} % flat pixels"
+    return VideoValue(float(scores.mean()), events=(Event("flat_pictures", detail),) if flat > 0 else ())
 
 
-def brisque_features(gray: GrayImage) -> FloatArray:
-    """The 36 natural-scene statistics of a grey image, 18 at full and 18 at half size, in the release's order.
-
-    Per size: shape and variance of the normalised values; then shape, mean, left and right variance of their products
-    with themselves shifted circularly by (0,1), (1,0), (1,1), (-1,1).
-
-    Args:
-        gray: grey image (H, W), uint8 or float64 on the scale 0..255, at least 14 pixels on both sides.
-
-    Returns:
-        float64 array (36,), finite, without unit; shapes lie on the grid 0.2, 0.201, ... 10.
-
-    Raises:
-        FlatImageError: all pixels are equal at full or at half size, or a fit has no solution. Report it as unscored.
-        ValueError: the shape or dtype is wrong, the image is too small, or a value is not within 0..255.
-    """
-    image = _require_gray(gray, "gray", smallest=SMALLEST_SIDE)
-    if image.min() < 0 or image.max() > 255:
-        raise ValueError(f"gray must lie within 0..255. Found {image.min():g}..{image.max():g}.")
-    features: list[float] = []
-    for name, size in (("full", image), ("half", matlab_half(image))):
-        # The zero border gives even a constant image some contrast, and rounding noise would then pass for structure.
-        if size.min() == size.max():
-            raise FlatImageError(f"the image is flat: at {name} size every pixel is {size.flat[0]:g}.")
-        mean = _correlate(size)
-        deviation = np.sqrt(np.abs(_correlate(size * size) - mean * mean))
-        mscn = (size - mean) / (deviation + 1.0)
-        features += _ggd_features(mscn)
-        for shift in _SHIFTS:
-            features += _aggd_features(mscn * np.roll(mscn, shift, axis=(0, 1)))
-    return np.array(features, dtype=np.float64)
-
-
-def flat_fraction(gray: GrayImage) -> float:
-    """Share of pixels equal to the Gaussian mean of their 7x7 surroundings, ``|Y - mu| < 1e-9``, at full size.
-
-    There the normalised values are rounding noise whose sign enters the features, so with more than 0.05 of them a
-    score is not comparable across implementations (docs/definitions/brisque.md#flat-areas).
-
-    Args:
-        gray: grey image (H, W), uint8 or float64 on the scale 0..255, at least 14 pixels on both sides.
-
-    Returns:
-        0..1. Below 1 even for a constant image, unless it is black: the zero padding shows in the outer 3 pixels.
-
-    Raises:
-        ValueError: the shape or dtype is wrong, the image is too small, or a value is not finite.
-    """
-    image = _require_gray(gray, "gray", smallest=SMALLEST_SIDE)
-    return float(np.mean(np.abs(image - _correlate(image)) < FLAT_TOLERANCE))
-
-
-def brisque_score(rgb: NDArray[np.uint8], model: BrisqueModel) -> float:
-    """BRISQUE of one RGB frame at its native size: MATLAB grey, 36 features, regression.
-
-    Args:
-        rgb: uint8 RGB frame (H, W, 3), at least 14 pixels on both sides.
-        model: the release's regression, from :meth:`BrisqueModel.from_files`.
-
-    Returns:
-        Unclamped score, lower is better; nominally 0..100, often outside.
-
-    Raises:
-        FlatImageError: the frame has no structure. Report it as unscored, because it is flat.
-        ValueError: the shape or dtype is wrong, or the frame is too small.
-    """
-    return model.score(brisque_features(matlab_gray(rgb)))
+FEATURES = (brisque,)
+METRICS = (mean_brisque,)

@@ -1,6 +1,6 @@
 """The trained regression of the LIVE release of BRISQUE, read from its two libsvm text files.
 
-The features that it scores, and the metric's definition, are in ``evalkit.metrics.quality.brisque``.
+The features that it scores are in `natural_scenes`, the metric is in `brisque`.
 """
 
 from __future__ import annotations

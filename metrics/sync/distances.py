@@ -13,10 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-SHIFTS = 15  # frames of 40 ms to either side
+from evalkit.metrics.features.audio import RATE
+
+# Frames per second of everything that SyncNet sees. It was trained at 25: another rate needs another network, and
+# changes lengths that are counted in frames (`tracks.TrackOptions`, `SHIFTS`).
+FRAME_RATE = 25
+SHIFTS = 15  # frames to either side
 CURVE = 2 * SHIFTS + 1
 FRAMES_PER_WINDOW = 5
-SAMPLES_PER_FRAME = 640  # 16 kHz at 25 frames/s
+SAMPLES_PER_FRAME = RATE // FRAME_RATE
 EPSILON = 1e-6  # PyTorch's pairwise_distance adds it to every component of the difference
 
 

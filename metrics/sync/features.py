@@ -1,4 +1,4 @@
-"""The features ``syncnet`` (lips of tracked faces against audio) and ``syncnet_whole`` (whole frames against audio).
+"""The feature ``syncnet``: lips of tracked faces against audio; `whole_frame` does without faces.
 
 Frames, crops and audio stay in memory: no JPEG, AVI or MP3 comes between the video and the network
 (docs/definitions/lip-sync.md#what-moves-the-values says what those cost). What is kept of a window is its 31 distances,
@@ -7,7 +7,7 @@ so metrics can cut and average as they define.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +31,7 @@ from evalkit.metrics.features.base import (
 )
 from evalkit.metrics.sync import scene_cuts
 from evalkit.metrics.sync import tracks as sync_tracks
+from evalkit.metrics.sync.distances import FRAME_RATE
 from evalkit.metrics.sync.frame_store import MEMORY, FrameStore
 from evalkit.metrics.sync.networks import (
     DETECTOR,
@@ -56,9 +57,9 @@ TRACK_ARRAYS = {
 
 @dataclass(frozen=True)
 class SyncOptions(FeatureOptions):
-    """Options of ``syncnet``. SyncNet takes 25 frames/s: another sampling needs another network."""
+    """Options of ``syncnet``."""
 
-    sampling: Sampling = field(default_factory=lambda: AtRate(25))
+    sampling: Sampling = field(default_factory=lambda: AtRate(FRAME_RATE))
     audio: AudioOptions = field(default_factory=AudioOptions)
     files: str = described("none: frames, crops and audio stay in memory")
     detector: DetectorOptions = field(default_factory=DetectorOptions)
@@ -68,18 +69,7 @@ class SyncOptions(FeatureOptions):
     precision: str = described(PRECISION)
 
 
-@dataclass(frozen=True)
-class WholeFrameOptions(FeatureOptions):
-    """Options of ``syncnet_whole``."""
-
-    sampling: Sampling = field(default_factory=lambda: AtRate(25))
-    audio: AudioOptions = field(default_factory=AudioOptions)
-    frame: str = described("resized to 224, linear")
-    size: int = 224
-    precision: str = described(PRECISION)
-
-
-SYNC, WHOLE_FRAME = SyncOptions(), WholeFrameOptions()
+SYNC = SyncOptions()
 
 
 class SyncSession(Session):
@@ -105,7 +95,10 @@ class SyncSession(Session):
         self._store = FrameStore(item.video, memory)
 
     def plan(self, times: Times) -> NDArray[np.bool_]:
-        """Select the frames shown at 25 evenly spaced times per second."""
+        """Select the frames shown at 25 evenly spaced times per second: SyncNet takes no other frame rate.
+
+        At each time it is the nearest frame, so a slower video gives frames twice and a faster one leaves some out.
+        """
         self._ticks = self._options.sampling.select(times)
         self._start = float(times[0]) if len(times) else 0.0
         return frame_mask(self._ticks, len(times))
@@ -132,7 +125,7 @@ class SyncSession(Session):
             FeatureUnavailableError: ``no_frame``, ``frames_missing``, ``official_audio_unreadable``.
         """
         self._detect()
-        _check_complete(self._ticks, self._faces)
+        check_complete(self._ticks, self._faces)
         faces = [self._faces[int(index)] for index in self._ticks]
         found = [
             protocol.tracks(faces, self._tick_scores(row), self._options.tracks)
@@ -177,46 +170,6 @@ class SyncSession(Session):
             self.decodes = self._store.decodes
 
 
-class WholeFrameSession(Session):
-    """Every frame, whole, is the mouth picture: nothing is kept but a few frames."""
-
-    def __init__(self, network: SyncNetwork, item: Item, options: WholeFrameOptions = WHOLE_FRAME) -> None:
-        self._network, self._item, self._options = network, item, options
-        self._ticks: NDArray[np.int64] = np.empty(0, dtype=np.int64)
-        self._seen: set[int] = set()
-
-    def plan(self, times: Times) -> NDArray[np.bool_]:
-        """Select the frames shown at 25 evenly spaced times per second."""
-        self._ticks = self._options.sampling.select(times)
-        self._seen = set()
-        self._comparison = Comparison(self._network, self._item, float(times[0]) if len(times) else 0.0)
-        self._stream = LipStream(self._network, self._comparison.windows(0, len(self._ticks)))
-        return frame_mask(self._ticks, len(times))
-
-    def frame(self, index: int, time: float, rgb: Picture) -> None:
-        """Make the frame 224 x 224, without regard to its proportions, and pass it on as often as it is shown."""
-        import cv2
-
-        self._seen.add(index)
-        size = (self._options.size, self._options.size)
-        small = np.asarray(cv2.resize(np.ascontiguousarray(rgb[:, :, ::-1]), size), dtype=np.uint8)
-        for _ in range(int((self._ticks == index).sum())):
-            self._stream.add(small)
-
-    def finish(self) -> Arrays:
-        """Return the distances.
-
-        Raises:
-            FeatureUnavailableError: ``no_frame``, ``frames_missing``.
-        """
-        _check_complete(self._ticks, self._seen)
-        span = (0, len(self._ticks))
-        return {
-            "faces": np.full(span[1], -1, dtype=np.int64),
-            **self._comparison.distances([self._stream.finish()], [span]),
-        }
-
-
 class SyncExtractor(Extractor):
     """Tracks as LatentSync and as MoChaBench make them, against the official and the own audio."""
 
@@ -247,28 +200,6 @@ class SyncExtractor(Extractor):
         return SyncSession(self._detector, self._network, item, options=self.record.options)
 
 
-class WholeFrameExtractor(Extractor):
-    """Whole frames, for videos that are face crops already (``sync.wav2lip_lrs``)."""
-
-    record = FeatureRecord(
-        name="syncnet_whole",
-        version=1,
-        title="SyncNet distances of whole frames and audio at 31 shifts",
-        inputs=frozenset({"video", "audio"}),
-        weights=(NETWORK,),
-        options=WHOLE_FRAME,
-        arrays={"faces": "(N,) int64: -1 for each frame at 25 frames/s, as faces are not looked for", **WINDOW_ARRAYS},
-    )
-
-    def __init__(self, weights: Mapping[str, WeightFile], device: str = "cpu") -> None:
-        super().__init__(weights, device)
-        self._network = open_syncnet(weights[NETWORK], device)
-
-    def open(self, item: Item, upstream: Mapping[str, Any]) -> WholeFrameSession:
-        """Start on a video."""
-        return WholeFrameSession(self._network, item, self.record.options)
-
-
 def track_arrays(scene_starts: Sequence[int], tracks: Sequence[sync_tracks.FaceTrack]) -> Arrays:
     """Return the arrays that `TRACK_ARRAYS` describes."""
     return {
@@ -280,7 +211,12 @@ def track_arrays(scene_starts: Sequence[int], tracks: Sequence[sync_tracks.FaceT
     }
 
 
-def _check_complete(ticks: NDArray[np.int64], seen: Any) -> None:
+def check_complete(ticks: NDArray[np.int64], seen: Collection[int]) -> None:
+    """Check that every frame of the clock was decoded.
+
+    Raises:
+        FeatureUnavailableError: ``no_frame``, ``frames_missing``.
+    """
     if len(ticks) == 0:
         raise FeatureUnavailableError("no_frame")
     lost = {int(index) for index in ticks} - set(seen)
@@ -288,4 +224,4 @@ def _check_complete(ticks: NDArray[np.int64], seen: Any) -> None:
         raise FeatureUnavailableError("frames_missing", f"{len(lost)} frames could not be converted")
 
 
-FEATURES = (SyncExtractor, WholeFrameExtractor)
+FEATURES = (SyncExtractor,)

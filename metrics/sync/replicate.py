@@ -1,4 +1,4 @@
-"""The feature ``syncnet_replicate``: SyncNet through the files that LatentSync's evaluation script writes.
+"""Lip sync through the files that LatentSync's script writes: the feature ``syncnet_replicate`` and its metrics.
 
 The steps and ffmpeg's options are those of bytedance/LatentSync, eval/syncnet_detect.py and syncnet/syncnet_eval.py:
 re-time to MP4, audio and JPEG frames from that, crops from the JPEG frames into an MP4 with AAC audio, and JPEG frames
@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.errors import MachineError, MediaError
+from evalkit.metrics.base import definition_beside
 from evalkit.metrics.features.audio import RATE, Samples, to_int16
 from evalkit.metrics.features.base import (
     Arrays,
@@ -38,8 +39,9 @@ from evalkit.metrics.features.base import (
 from evalkit.metrics.features.ffmpeg_program import Ffmpeg, FfmpegError, find_ffmpeg
 from evalkit.metrics.sync import scene_cuts
 from evalkit.metrics.sync import tracks as sync_tracks
-from evalkit.metrics.sync.distances import CURVE, silent_distances, window_count
+from evalkit.metrics.sync.distances import CURVE, FRAME_RATE, silent_distances, window_count
 from evalkit.metrics.sync.features import TRACK_ARRAYS, track_arrays
+from evalkit.metrics.sync.lip_sync import family
 from evalkit.metrics.sync.networks import (
     DETECTOR,
     NETWORK,
@@ -51,9 +53,9 @@ from evalkit.metrics.sync.networks import (
 )
 from evalkit.metrics.sync.protocols import LATENTSYNC, Protocol
 from evalkit.metrics.sync.s3fd_boxes import DetectorOptions
+from evalkit.metrics.sync.track_scores import TrackChoice
 from evalkit.metrics.sync.windows import WINDOW_ARRAYS, LipStream, compare
 
-FPS = 25
 _AUDIO = f"-ac 1 -vn -acodec pcm_s16le -ar {RATE}"
 
 
@@ -61,7 +63,7 @@ _AUDIO = f"-ac 1 -vn -acodec pcm_s16le -ar {RATE}"
 class FileOptions(FeatureOptions):
     """Options of ffmpeg for each file that is written, separated by spaces."""
 
-    retime: str = f"-qscale:v 2 -async 1 -r {FPS}"
+    retime: str = f"-qscale:v 2 -async 1 -r {FRAME_RATE}"
     frames: str = "-qscale:v 2 -f image2"
     audio: str = _AUDIO
     crop_codec: str = "mp4v"
@@ -177,7 +179,7 @@ class ReplicateSession(Session):
         inner = folder / f"{number:05d}"
         inner.mkdir()
         write_crops(inner / "t.mp4", track, pictures, self._options.crop, files.crop_codec)
-        first, end = track.first / FPS, (track.last + 1) / FPS
+        first, end = track.first / FRAME_RATE, (track.last + 1) / FRAME_RATE
         self._convert(inner, [folder / "audio.wav"], f"-ss {first:.3f} -to {end:.3f}", "audio.wav")
         self._convert(inner, ["t.mp4", "audio.wav"], files.crops, "crop.mp4")
         (inner / "frames").mkdir()
@@ -220,7 +222,7 @@ def write_crops(
     import cv2
 
     size = (options.size, options.size)
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), FPS, size)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), FRAME_RATE, size)
     if not writer.isOpened():
         raise MachineError("OpenCV can't write MPEG-4 into MP4.", found=f"opencv {cv2.__version__}")
     for offset, (x, y, half) in enumerate(sync_tracks.smooth(track.boxes, options.median)):
@@ -298,3 +300,15 @@ class ReplicateExtractor(Extractor):
 
 
 FEATURES = (ReplicateExtractor,)
+METRICS = family(
+    "replicate",
+    "through files",
+    "Here with the file's own audio, through ffmpeg's MP4, JPEG and AAC files as LatentSync's script does.",
+    choice=TrackChoice(audio="own"),
+    features=("syncnet_replicate",),
+    citation="bytedance/LatentSync, eval/eval_sync_conf.py and eval/syncnet_detect.py",
+    missing_policy="as the script: a video without a track or without audio is left out; no_ffmpeg without ffmpeg",
+    definition=definition_beside(__file__, "replicate.md"),
+    notes="To reproduce a published number, with the video's own audio as the script has it; never rank on it. "
+    "Depends on the ffmpeg program, whose version is in the feature's options. The script prints two decimals.",
+)

@@ -9,7 +9,7 @@ from pathlib import Path
 from evalkit.challenges.model import SubmissionRules
 from evalkit.errors import InputError, UsageError, did_you_mean
 from evalkit.metrics.features.base import Item
-from evalkit.metrics.quality.features import filmstrip_pictures
+from evalkit.metrics.filmstrip import filmstrip_images
 from evalkit.progress import Progress
 from evalkit.reports.comparison.inputs import ComparedEntry
 from evalkit.scoring.cache import CorruptEntryError, FeatureCache
@@ -103,5 +103,5 @@ def _strips(
             except CorruptEntryError:
                 data = None
             if data is not None and data.arrays is not None:
-                found.setdefault(name, {})[sample] = filmstrip_pictures(data.arrays)
+                found.setdefault(name, {})[sample] = filmstrip_images(data.arrays)
     return found

@@ -22,10 +22,10 @@ from evalkit.metrics.features.base import Item
 from evalkit.metrics.sync.arithmetic import Sync, sync_core
 from evalkit.metrics.sync.distances import window_count
 from evalkit.metrics.sync.features import SyncSession
-from evalkit.metrics.sync.metrics import best_confidence, best_distance, track_syncs
 from evalkit.metrics.sync.mfcc import mfcc
 from evalkit.metrics.sync.s3fd import S3fd
 from evalkit.metrics.sync.syncnet import SyncNet
+from evalkit.metrics.sync.track_scores import TrackChoice, best_confidence, best_distance, track_syncs
 
 SCRIPT = Path(module.__file__).with_name("syncnet_python.py")
 WAYS = ["sync.latentsync", "sync.mocha", "sync.replicate", "syncnet-python"]
@@ -148,7 +148,7 @@ def test_mocha_on_the_frames_of_syncnet_python(clip: Path, folder: Path, oracle_
     mocha = made["track_mocha"]
     assert (made["track_last"] - made["track_first"] + 1)[mocha].tolist() == lengths
     assert len(lengths) == 2
-    ours = track_syncs(made, "official", tracks="mocha")
+    ours = track_syncs(made, TrackChoice(tracks="mocha"))
     assert best_confidence(ours) == pytest.approx(theirs["confidence"], abs=0.3)
     assert best_distance(ours) == pytest.approx(theirs["distance"], abs=0.3)
 

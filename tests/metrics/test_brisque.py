@@ -11,7 +11,7 @@ from scipy.signal import correlate2d
 from scipy.special import gamma
 
 from evalkit.errors import WeightsError
-from evalkit.metrics.quality.brisque import (
+from evalkit.metrics.quality.natural_scenes import (
     BrisqueModel,
     FlatImageError,
     brisque_features,

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from evalkit.metrics.base import FeatureData, Metric, VideoInputs, VideoValue, metric_registry
-from evalkit.metrics.clip.metrics import METRICS, clamped_mean, hessel, logits100, truncation, unit_rows
+from evalkit.metrics.clip import clipscore, image_similarity
+from evalkit.metrics.clip.clipscore import clamped_mean, hessel, logits100, truncation
+from evalkit.metrics.clip.cosines import unit_rows
 
-BY_ID: dict[str, Metric] = {metric.record.id: metric for metric in METRICS}
+BY_ID: dict[str, Metric] = {metric.record.id: metric for metric in (*clipscore.METRICS, *image_similarity.METRICS)}
 COSINES = np.array([0.30, 0.34, -0.02])  # docs/definitions/clipscore.md#check-values
 TEXT = ("clipscore.logits100", "clipscore.hessel", "clip.torchmetrics")
 

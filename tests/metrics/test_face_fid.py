@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from evalkit.metrics.base import FeatureData, VideoInputs, VideoValue, metric_registry
-from evalkit.metrics.distances.face_fid import METRICS, READS, squared_distances
+from evalkit.metrics.identity.face_distance import METRICS, squared_distances
 
 BY_ID = {metric.record.id: metric for metric in METRICS}
 CONSISID, STRICT = BY_ID["facefid.consisid"], BY_ID["facefid.strict"]
@@ -46,7 +46,7 @@ def features(
         "embedding": np.array([row[3] for row in rows], np.float32).reshape(-1, 2),
         "face": np.arange(len(rows)),
     }
-    made = dict(zip(READS, (faces, embedded, reference), strict=True))
+    made = dict(zip(METRICS[0].record.features, (faces, embedded, reference), strict=True))
     for name, changes in more.items():
         made[name] = {**made[name], **changes}
     return made

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 
 from evalkit.errors import WeightsError
-from evalkit.metrics.distances.face_fid import squared_distances
 from evalkit.metrics.faces.inception import FaceInception
+from evalkit.metrics.identity.face_distance import squared_distances
 from evalkit.metrics.networks.imagenet_inception import ImageNetInception, ImageNetInceptionV3
 from evalkit.metrics.networks.ir101 import IR101, CurricularFace
 

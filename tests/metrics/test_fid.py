@@ -15,13 +15,15 @@ from evalkit.media.encode import write_video
 from evalkit.media.inspect import inspect_media
 from evalkit.metrics.base import FeatureData, VideoInputs, unscored
 from evalkit.metrics.distances import fid, row_file, set_distance
+from evalkit.metrics.distances import kid as kernel_distances
 from evalkit.metrics.distances.distributions import frechet_bias, frechet_from_features, kid
 from evalkit.metrics.distances.set_distance import KernelDistance
 from evalkit.metrics.embeddings import images as image_embeddings
 from evalkit.metrics.embeddings.images import FEATURES
 from evalkit.metrics.features.base import FeatureUnavailableError, Item, WeightFile
 
-METRICS = {metric.record.id: metric for metric in fid.METRICS}
+EVERY = (*fid.METRICS, *kernel_distances.METRICS)
+METRICS = {metric.record.id: metric for metric in EVERY}
 FID, KID = METRICS["fid.pytorch"], METRICS["kid.torchfidelity"]
 D = 6
 
@@ -150,7 +152,7 @@ def test_the_network_is_opened_once(monkeypatch):
 
 def test_records_know_what_they_read():
     by_name = {kind.record.name: kind.record for kind in FEATURES}
-    on_the_same_network = [metric for metric in fid.METRICS if metric.record.id != "fid.clean"]
+    on_the_same_network = [metric for metric in EVERY if metric.record.id != "fid.clean"]
     assert len(on_the_same_network) >= 4
     for metric in on_the_same_network:
         video, reference = (by_name[name] for name in metric.record.features)
@@ -332,7 +334,7 @@ def test_kernel_distance_of_everything():
     assert whole.score_set(videos(1, frames=1)).reason == "fewer_than_2_frames"
 
 
-@pytest.mark.parametrize("metric", fid.METRICS, ids=lambda metric: metric.record.id)
+@pytest.mark.parametrize("metric", EVERY, ids=lambda metric: metric.record.id)
 def test_one_video_has_no_number_of_its_own(metric):
     (video,) = videos(1, features=metric.record.features)
     assert metric.score_video(video) == unscored("number_of_the_set")

@@ -13,12 +13,13 @@ from evalkit.media import decode
 from evalkit.media.encode import write_video
 from evalkit.media.inspect import inspect_media
 from evalkit.metrics.base import FeatureData, VideoInputs, metric_registry, resolve_metric, unscored
-from evalkit.metrics.distances import fvd
+from evalkit.metrics.distances import fvd, kvd
 from evalkit.metrics.embeddings import clips as video_embeddings
 from evalkit.metrics.embeddings.clips import FEATURES, open_network
 from evalkit.metrics.features.base import FeatureUnavailableError, Item, WeightFile
 
-METRICS = {metric.record.id: metric for metric in fvd.METRICS}
+EVERY = (*fvd.METRICS, *kvd.METRICS)
+METRICS = {metric.record.id: metric for metric in EVERY}
 FVD, UNBIASED, CLIPS = (METRICS[name] for name in ("fvd.styleganv", "fvd.styleganv.ddof1", "fvd.styleganv.clips"))
 KVD = METRICS["kvd.styleganv"]
 D = 6
@@ -239,7 +240,7 @@ def test_options_that_can_not_be_are_told(opened, file, found):
 
 def test_records_know_what_they_read():
     by_name = {kind.record.name: kind.record for kind in FEATURES}
-    for metric in fvd.METRICS:
+    for metric in EVERY:
         video, reference = (by_name[name] for name in metric.record.features)
         assert video.inputs == {"video"}
         assert reference.inputs == {"reference_video"}
@@ -328,7 +329,7 @@ def test_kvd_is_the_mean_over_all_pairs():
     assert KVD.score_set(videos(KVD, 1)).reason == "fewer_than_2_clips"
 
 
-@pytest.mark.parametrize("metric", fvd.METRICS, ids=lambda metric: metric.record.id)
+@pytest.mark.parametrize("metric", EVERY, ids=lambda metric: metric.record.id)
 def test_equal_sets_and_order(metric):
     made = videos(metric)
     video, reference = metric.record.features

@@ -13,7 +13,7 @@ from evalkit.metrics.faces.features import FacesSession, FacesView
 from evalkit.metrics.faces.policy import Detection
 from evalkit.metrics.features.face import Face
 from evalkit.metrics.identity.face_frames import face_events
-from evalkit.metrics.identity.metrics import METRICS, NETWORKS, cosine
+from evalkit.metrics.identity.similarity import METRICS, NETWORKS, cosine
 
 BY_ID = {metric.record.id: metric for metric in METRICS}
 STRICT, CONSISID = "identity.strict.arc", "identity.consisid.arc"

@@ -14,10 +14,11 @@ from evalkit.errors import InputError
 from evalkit.metrics.embeddings import images as image_embeddings
 from evalkit.metrics.features.base import WeightFile
 from evalkit.metrics.networks.checkpoints import PRECISIONS, inference, precision_of
-from evalkit.metrics.sync.features import SyncExtractor, WholeFrameExtractor
+from evalkit.metrics.sync.features import SyncExtractor
 from evalkit.metrics.sync.mfcc import mfcc
 from evalkit.metrics.sync.s3fd import S3fd
 from evalkit.metrics.sync.syncnet import SyncNet
+from evalkit.metrics.sync.whole_frame import WholeFrameExtractor
 from evalkit.scoring.cache import feature_key
 from evalkit.scoring.run import _precisions
 

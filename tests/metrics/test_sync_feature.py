@@ -23,16 +23,16 @@ from sync_networks import (
 from evalkit.errors import WeightsError
 from evalkit.media.audio import read_audio
 from evalkit.media.inspect import inspect_media
-from evalkit.metrics.base import FeatureData, VideoInputs
+from evalkit.metrics.base import FeatureData, VideoInputs, metric_registry
 from evalkit.metrics.features.audio import own_audio, to_int16
 from evalkit.metrics.features.base import FeatureUnavailableError, Item, WeightFile
-from evalkit.metrics.sync.features import SyncExtractor, SyncSession, WholeFrameExtractor, WholeFrameSession
+from evalkit.metrics.sync.features import SyncExtractor, SyncSession
 from evalkit.metrics.sync.frame_store import FrameStore, _SecondPass
-from evalkit.metrics.sync.metrics import METRICS
 from evalkit.metrics.sync.mfcc import mfcc
+from evalkit.metrics.sync.whole_frame import WholeFrameExtractor, WholeFrameOptions, WholeFrameSession
 from evalkit.metrics.sync.windows import Comparison
 
-BY_ID = {metric.record.id: metric for metric in METRICS}
+BY_ID = metric_registry()
 FRAMES = 80
 
 
@@ -211,7 +211,7 @@ def test_unreadable_official_sound(clip: Path, tmp_path: Path) -> None:
 
 def test_whole_frames(clip: Path, speech: Path) -> None:
     item = Item("s", clip, audio=speech)
-    session = WholeFrameSession(PlantedSyncNet(), item)  # type: ignore[arg-type]
+    session = WholeFrameSession(PlantedSyncNet(), item, WholeFrameOptions())  # type: ignore[arg-type]
     inspect_media(clip, [session])
     made = session.finish()
     assert value("sync.wav2lip_lrs.offset", made) == 0
@@ -281,7 +281,7 @@ def test_tiny_frames_have_no_face(checkpoints: dict[str, WeightFile]) -> None:
 
 
 def test_torch_is_loaded_only_when_it_runs() -> None:
-    code = "import sys, evalkit.metrics.sync.metrics, evalkit.metrics.sync.features; sys.exit('torch' in sys.modules)"
+    code = "import sys, evalkit.metrics.sync.lip_sync, evalkit.metrics.sync.features; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
@@ -309,7 +309,7 @@ class WatchingSyncNet(PlantedSyncNet):
 def test_crops_are_bgr(clip: Path, speech: Path, whole: bool) -> None:
     network, item = WatchingSyncNet(), Item("s", clip, audio=speech)
     session = (
-        WholeFrameSession(network, item)  # type: ignore[arg-type]
+        WholeFrameSession(network, item, WholeFrameOptions())  # type: ignore[arg-type]
         if whole
         else SyncSession(PlantedDetector(BOX), network, item)  # type: ignore[arg-type]
     )
@@ -325,7 +325,7 @@ def test_a_frame_that_stays_is_one_cut_and_many_pictures(tmp_path: Path, speech:
     """Three frames a second apart: the last one is a cut when it appears (after 1.5 s), not 15 frames later again."""
     file = write_video(tmp_path / "v.mp4", [0, 0, 31], rate=1)
     assert run(Item("s", file, audio=speech))["scene_start"].tolist() == [0, 38]
-    session = WholeFrameSession(PlantedSyncNet(), Item("s", file, audio=speech))  # type: ignore[arg-type]
+    session = WholeFrameSession(PlantedSyncNet(), Item("s", file, audio=speech), WholeFrameOptions())  # type: ignore[arg-type]
     inspect_media(file, [session])
     assert session.finish()["official"].shape == (70, 31)
 
@@ -336,7 +336,7 @@ def test_missing_frames_are_a_reason(clip: Path, speech: Path) -> None:
     session.frame(0, 0.0, np.zeros((192, 192, 3), np.uint8))
     with pytest.raises(FeatureUnavailableError, match="59 frames"):
         session.finish()
-    empty = WholeFrameSession(PlantedSyncNet(), Item("s", clip, audio=speech))  # type: ignore[arg-type]
+    empty = WholeFrameSession(PlantedSyncNet(), Item("s", clip, audio=speech), WholeFrameOptions())  # type: ignore[arg-type]
     empty.plan(np.empty(0))
     with pytest.raises(FeatureUnavailableError, match="no_frame"):
         empty.finish()

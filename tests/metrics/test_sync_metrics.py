@@ -1,15 +1,15 @@
-"""The sync metrics over made-up distances: several tracks, none, too short ones, two sounds."""
+"""The sync metrics over made-up distances: several tracks, none, too short ones, two audio tracks."""
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from evalkit.metrics.base import FeatureData, VideoInputs, VideoValue
+from evalkit.metrics.base import FeatureData, VideoInputs, VideoValue, metric_registry
 from evalkit.metrics.sync.arithmetic import Sync, sync_core
 from evalkit.metrics.sync.distances import shift_distances, silent_distances
-from evalkit.metrics.sync.metrics import METRICS, track_syncs
+from evalkit.metrics.sync.track_scores import TrackChoice, track_syncs
 
-BY_ID = {metric.record.id: metric for metric in METRICS}
+BY_ID = {name: metric for name, metric in metric_registry().items() if name.startswith("sync.")}
 Arrays = dict[str, NDArray]
 
 
@@ -84,7 +84,7 @@ def test_no_track() -> None:
     assert score("sync.coverage", made).value == 0.0
 
 
-def test_track_that_the_sound_does_not_reach() -> None:
+def test_track_that_the_audio_does_not_reach() -> None:
     made = arrays((60, 6.0, 0))
     made["official"][:] = np.nan
     assert score("sync.latentsync.conf", made).reason == "too_short"
@@ -94,7 +94,7 @@ def test_track_that_the_sound_does_not_reach() -> None:
     assert score("sync.latentsync.dist", half).value == 6.0
 
 
-def test_no_sound() -> None:
+def test_no_audio() -> None:
     made = arrays((60, 6.0, 0))
     assert score("sync.own.conf", made).reason == "no_own_audio"
     made["has_official"] = np.array(False)
@@ -156,7 +156,7 @@ def test_sound_that_is_k_frames_late_moves_every_offset_by_minus_k(shift: int) -
         assert score(f"sync.{family}.offset", made).value == -shift
     files = {name: array for name, array in made.items() if "official" not in name}
     assert score("sync.replicate.offset", files).value == -shift
-    (common,) = track_syncs(made, "official", windows=95)
+    (common,) = track_syncs(made, TrackChoice(windows=95))
     assert (common.offset, common.windows) == (-shift, 95)
     alone = sync_core(lips[:95], sound[:95])
     assert isinstance(alone, Sync)
@@ -203,7 +203,7 @@ def test_no_track_of_its_own_is_no_track() -> None:
     assert score("sync.mocha.dist", made).value == 6.0
 
 
-def test_replicate_reads_the_sound_of_the_file() -> None:
+def test_replicate_reads_the_audio_of_the_file() -> None:
     made = arrays((60, 6.0, 0), (60, 6.0, 0), own=(8.0, 2), frames=300)
     files = {name: array for name, array in made.items() if "official" not in name}
     assert score("sync.replicate.conf", files).value == 2.0
@@ -226,4 +226,3 @@ def test_aliases_and_directions() -> None:
     for name, metric in BY_ID.items():
         better = {"conf": True, "dist": False}.get(name.rsplit(".", 1)[1])
         assert metric.record.higher_is_better is better
-    assert len(BY_ID) == len(METRICS)

@@ -24,16 +24,15 @@ from sync_networks import (
 
 from evalkit.errors import MachineError, StorageError
 from evalkit.media.inspect import inspect_media
-from evalkit.metrics.base import FeatureData, VideoInputs
+from evalkit.metrics.base import FeatureData, VideoInputs, metric_registry
 from evalkit.metrics.features import ffmpeg_program
 from evalkit.metrics.features.base import FeatureUnavailableError, Item, WeightFile
 from evalkit.metrics.features.ffmpeg_program import Ffmpeg, find_ffmpeg
 from evalkit.metrics.sync.features import SyncExtractor
-from evalkit.metrics.sync.metrics import METRICS
 from evalkit.metrics.sync.replicate import ReplicateExtractor, ReplicateSession
 from evalkit.scoring.cache import feature_key
 
-BY_ID = {metric.record.id: metric for metric in METRICS}
+BY_ID = metric_registry()
 ORACLE = Path(__file__).parent.parent / "oracles" / "sync_reference.py"
 FRAMES = 70
 # The script's own lines (bytedance/LatentSync, eval/), less the program's name and '-y -nostdin -loglevel error'.

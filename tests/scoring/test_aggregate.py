@@ -11,7 +11,18 @@ from evalkit.metrics.base import Metric, MetricRecord, SetMetric, SetValue, Vide
 from evalkit.scoring.aggregate import bootstrap_mean, mean_score, set_score, unavailable
 from evalkit.statistics import BOOTSTRAP_DRAWS
 
-RECORD = MetricRecord("m.x", "M", "Planted.", True, "dB", (0.0, None), (), 3, "none", role="ranked")
+RECORD = MetricRecord(
+    id="m.x",
+    title="M",
+    summary="Planted.",
+    higher_is_better=True,
+    unit="dB",
+    range=(0.0, None),
+    features=(),
+    protocol=3,
+    citation="none",
+    role="ranked",
+)
 
 
 class Planted(Metric):

@@ -29,7 +29,15 @@ class Planted(Metric):
     """A third party's metric over given features."""
 
     def __init__(self, name: str, *features: str) -> None:
-        self.record = MetricRecord(name, name, "Planted.", True, "", (0, 1), features, 1, "none")
+        self.record = MetricRecord(
+            id=name,
+            title=name,
+            summary="Planted.",
+            higher_is_better=True,
+            range=(0, 1),
+            features=features,
+            citation="none",
+        )
 
     def compute(self, features):
         return VideoValue(0.5)
@@ -310,7 +318,16 @@ def test_two_plugins_may_not_share_a_name(monkeypatch):
 
     def named(name: str, *aliases: str) -> Planted:
         metric = Planted(name)
-        metric.record = MetricRecord(name, name, "Planted.", True, "", (0, 1), (), 1, "none", aliases=aliases)
+        metric.record = MetricRecord(
+            id=name,
+            title=name,
+            summary="Planted.",
+            higher_is_better=True,
+            range=(0, 1),
+            features=(),
+            citation="none",
+            aliases=aliases,
+        )
         return metric
 
     assert sorted(registry(named("a.x", "a"), named("a.y", "ay"))) == ["a.x", "a.y"]

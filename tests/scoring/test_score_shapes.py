@@ -327,7 +327,14 @@ class WaitingExtractor(Extractor):
 
 
 class WaitingMetric(Metric):
-    record = MetricRecord("waiting.number", "N", "Waits.", True, "", (None, None), ("waiting",), 1, "none")
+    record = MetricRecord(
+        id="waiting.number",
+        title="N",
+        summary="Waits.",
+        higher_is_better=True,
+        features=("waiting",),
+        citation="none",
+    )
 
     def compute(self, features):
         return VideoValue(float(features["waiting"]["number"]))

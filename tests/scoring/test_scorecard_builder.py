@@ -23,7 +23,18 @@ from evalkit.weights.manifest import Backbones
 from evalkit.workers.pool import JobResult
 
 NOTHING = Backbones(name="nothing", title="no weights at all", roles={})
-RECORD = MetricRecord("planted.x", "P", "Planted.", True, "dB", (0, 1), ("facts",), 4, "none", role="diagnostic")
+RECORD = MetricRecord(
+    id="planted.x",
+    title="P",
+    summary="Planted.",
+    higher_is_better=True,
+    unit="dB",
+    range=(0, 1),
+    features=("facts",),
+    protocol=4,
+    citation="none",
+    role="diagnostic",
+)
 
 
 class Planted(Metric):

@@ -1,0 +1,41 @@
+"""KID: a kernel distance between the frames of a submission and those of the reference videos.
+
+See docs/definitions/fid-kid.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from evalkit.metrics.base import definition_beside
+from evalkit.metrics.distances.fid import FID, UNIFORM
+from evalkit.metrics.distances.set_distance import KernelDistance
+
+KID = replace(
+    FID,
+    id="kid.torchfidelity",
+    title="KID",
+    summary="Kernel distance (cubic, unbiased) between the activations of fid.pytorch: mean over 100 subsets of 1000.",
+    range=(None, None),
+    citation="Binkowski et al., ICLR 2018; kernel, subsets and seed as torch-fidelity",
+    definition=definition_beside(__file__, "kid.md"),
+    aliases=("kid",),
+    notes="Unbiased, so the number to look at with few frames; slightly negative for equal sets. Unscored below 1000 "
+    "frames a side. torch-fidelity's own command resizes in another way.",
+)
+
+METRICS = (
+    KernelDistance(KID, paired=True),
+    KernelDistance(
+        replace(
+            KID,
+            id="kid.torchfidelity.uniform16",
+            title="KID, 16 frames a video",
+            summary="As kid.torchfidelity, over 16 frames spread evenly over each video.",
+            features=("inception_uniform", "inception_uniform_reference"),
+            aliases=(),
+            notes=f"{UNIFORM} Unscored below 63 videos (1000 frames).",
+        ),
+        paired=False,
+    ),
+)

@@ -1,0 +1,107 @@
+"""PSNR and SSIM against the reference video: the feature ``paired_pixels`` and its means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.metrics.base import Event, VideoValue, definition_beside, metric, unscored
+from evalkit.metrics.features.base import FeatureOptions, FeatureUnavailableError, Picture, described
+from evalkit.metrics.features.declare import pair_feature
+
+
+@dataclass(frozen=True)
+class PairedPixelsOptions(FeatureOptions):
+    """Options of ``paired_pixels``."""
+
+    clock: str = described("reference frames, nearest candidate frame in time, up to the shorter video's end")
+    resize: str = described("candidate to the reference's size: cv_area down, pil_bicubic up")
+    smallest_side: int = 11
+
+
+@pair_feature(
+    name="paired_pixels",
+    version=1,
+    title="PSNR and SSIM against the reference video, frame by frame",
+    options=PairedPixelsOptions(),
+    arrays={
+        "psnr": "(K,) float64 dB, inf for identical frames",
+        "ssim_gray": "(K,) float64",
+        "ssim_rgb": "(K,) float64",
+    },
+)
+def paired_pixels(candidate: Picture, reference: Picture, options: PairedPixelsOptions) -> Mapping[str, float]:
+    """Bring the candidate to the reference's size and compare."""
+    from evalkit.metrics.quality.pixels import psnr, resize_to, ssim_gray, ssim_rgb
+
+    height, width = reference.shape[:2]
+    if min(height, width) < options.smallest_side:
+        raise FeatureUnavailableError("reference_video_too_small", f"{width}x{height} pixels")
+    if candidate.shape != reference.shape:
+        candidate = resize_to(candidate, height, width)
+    pair = (candidate, reference)
+    return {"psnr": psnr(*pair), "ssim_gray": ssim_gray(*pair), "ssim_rgb": ssim_rgb(*pair)}
+
+
+@dataclass(frozen=True)
+class Column:
+    """Which array of the feature is averaged."""
+
+    column: str
+
+
+@metric(
+    id="psnr.rgb",
+    title="PSNR",
+    summary="Peak signal-to-noise ratio against the reference video over RGB, mean of the per-frame values.",
+    higher_is_better=True,
+    unit="dB",
+    range=(0.0, None),
+    features=("paired_pixels",),
+    citation="10 log10(255^2 / MSE); mean over frames, not PSNR of the mean error",
+    missing_policy="unscored without a reference video",
+    aliases=("psnr",),
+    definition=definition_beside(__file__, "psnr.md"),
+    notes="Frames identical to the reference are infinite; they are left out and counted in an event.",
+    options=Column("psnr"),
+)
+def mean_over_frames(pixels: Mapping[str, NDArray[Any]], options: Column) -> VideoValue:
+    """Return the mean over the frames; those identical to the reference have an infinite PSNR and are counted apart."""
+    values = pixels[options.column]
+    finite = values[np.isfinite(values)]
+    identical = int(np.isposinf(values).sum())
+    if len(finite) == 0 and identical:
+        return unscored("infinite", f"all {len(values)} frames are identical to the reference")
+    if len(finite) == 0:
+        return unscored("not_finite" if len(values) else "no_common_frame")
+    events = (Event("identical_frames", f"{identical} of {len(values)} frames left out"),) if identical else ()
+    return VideoValue(float(finite.mean()), events=events)
+
+
+ssim = mean_over_frames.variant(
+    options=Column("ssim_gray"),
+    id="ssim.gray",
+    title="SSIM",
+    summary="Structural similarity to the reference video on grey, Gaussian 11x11, mean over frames.",
+    unit="",
+    range=(-1.0, 1.0),
+    citation="Wang, Bovik, Sheikh, Simoncelli, IEEE TIP 13(4), 2004",
+    aliases=("ssim",),
+    definition=definition_beside(__file__, "ssim.md"),
+    notes="Valid region, population covariance, MATLAB grey. skimage's default (7x7 uniform) differs.",
+)
+ssim_of_channels = ssim.variant(
+    options=Column("ssim_rgb"),
+    id="ssim.rgb",
+    title="SSIM (RGB)",
+    summary="As ssim.gray on each of R, G and B, mean of the three.",
+    aliases=(),
+    notes="",
+)
+
+FEATURES = (paired_pixels,)
+METRICS = (mean_over_frames, ssim, ssim_of_channels)

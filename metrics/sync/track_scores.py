@@ -1,0 +1,132 @@
+"""From the distances of a video's face tracks to one number (docs/definitions/lip-sync.md#tracks)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.metrics.base import Event, VideoValue, unscored
+from evalkit.metrics.sync.arithmetic import Sync, cut_to, summarise
+
+Arrays = Mapping[str, NDArray[Any]]
+Audio = Literal["official", "own"]
+
+
+@dataclass(frozen=True)
+class TrackChoice:
+    """Which tracks of a video count, and against which audio: the options of every lip-sync metric.
+
+    Args:
+        audio: the test set's speech, or the video file's own audio.
+        tracks: whose rules make the tracks, where the feature has those of several.
+        windows: cut every track to its first so many windows, and leave out those that have fewer.
+        detections: leave out tracks with no more detections than this.
+        without_track: the value of a video without a track that can be scored; ``None`` leaves it unscored.
+    """
+
+    audio: Audio = "official"
+    tracks: str = "latentsync"
+    windows: int | None = None
+    detections: int = 0
+    without_track: float | None = None
+
+
+def track_syncs(arrays: Arrays, choice: TrackChoice) -> list[Sync]:
+    """Return the numbers of every chosen track that the audio reaches.
+
+    Args:
+        arrays: the feature ``syncnet``, ``syncnet_whole`` or ``syncnet_replicate``.
+
+    Raises:
+        ValueError: when a distance is not finite.
+    """
+    distances, silent = arrays[choice.audio], arrays["silent"]
+    reached = ~np.isnan(distances).all(axis=1)
+    syncs = []
+    for track in track_rows(arrays, choice.tracks):
+        if "track_detections" in arrays and arrays["track_detections"][track] <= choice.detections:
+            continue
+        rows = (arrays["window_track"] == track) & reached
+        stretch = distances[rows]
+        if choice.windows is not None:
+            if len(stretch) < choice.windows:
+                continue
+            stretch = cut_to(stretch, silent[rows], choice.windows)
+        sync = summarise(stretch)
+        if sync != "too_short":
+            syncs.append(sync)
+    return syncs
+
+
+def track_rows(arrays: Arrays, tracks: str) -> list[int]:
+    """Return the rows of the tracks that the rules ``tracks`` make."""
+    if "track_first" not in arrays:
+        return [0]
+    every = np.ones(len(arrays["track_first"]), dtype=bool)
+    return [int(row) for row in np.flatnonzero(arrays.get(f"track_{tracks}", every))]
+
+
+def mean_confidence(syncs: Sequence[Sync]) -> float:
+    """Return the mean confidence of the tracks."""
+    return fmean(sync.confidence for sync in syncs)
+
+
+def mean_distance(syncs: Sequence[Sync]) -> float:
+    """Return the mean distance of the tracks."""
+    return fmean(sync.distance for sync in syncs)
+
+
+def best_confidence(syncs: Sequence[Sync]) -> float:
+    """Return the largest confidence of the tracks."""
+    return max(sync.confidence for sync in syncs)
+
+
+def best_distance(syncs: Sequence[Sync]) -> float:
+    """Return the smallest distance of the tracks, which may be another track's than the largest confidence."""
+    return min(sync.distance for sync in syncs)
+
+
+def best_offset(syncs: Sequence[Sync]) -> float:
+    """Return the offset of the track with the largest confidence; the first of equal ones."""
+    return float(max(syncs, key=lambda sync: sync.confidence).offset)
+
+
+def mean_offset(syncs: Sequence[Sync]) -> float:
+    """Return the mean offset of the tracks, cut to a whole number of frames towards zero as LatentSync does."""
+    return float(int(fmean(sync.offset for sync in syncs)))
+
+
+def score_tracks(statistic: Callable[[Sequence[Sync]], float], arrays: Arrays, choice: TrackChoice) -> VideoValue:
+    """Return ``statistic`` of the chosen tracks, or why there is none: ``no_official_audio``, ``no_track``, ..."""
+    if not arrays[f"has_{choice.audio}"]:
+        return unscored(f"no_{choice.audio}_audio")
+    try:
+        syncs = track_syncs(arrays, choice)
+        every = track_syncs(arrays, TrackChoice(choice.audio, choice.tracks))
+    except ValueError as error:
+        return unscored("distance_not_finite", str(error))
+    if syncs:
+        return VideoValue(statistic(syncs), events=_events(every, choice.audio))
+    if not track_rows(arrays, choice.tracks):
+        found = f"a face in {int((arrays['faces'] > 0).sum())} of {len(arrays['faces'])} frames"
+        event = Event("no_track", found)
+    elif every:
+        event = Event("track_too_short", f"the longest has {max(sync.windows for sync in every)} windows")
+    else:
+        event = Event("too_short", "the audio ends within six frames of the track's start")
+    if choice.without_track is None:
+        return unscored(event.kind, event.detail)
+    return VideoValue(choice.without_track, events=(event,))
+
+
+def _events(syncs: Sequence[Sync], audio: Audio) -> tuple[Event, ...]:
+    """Say what each track is when there are several."""
+    if len(syncs) < 2:
+        return ()
+    rows = [f"C {sync.confidence:.3f} D {sync.distance:.3f} offset {sync.offset}" for sync in syncs]
+    return (Event("several_tracks", f"{len(syncs)} tracks against the {audio} audio: {'; '.join(rows)}"),)
