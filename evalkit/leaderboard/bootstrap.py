@@ -2,7 +2,8 @@
 
 Videos and raters are drawn independently of each other and a rating counts as often as its video and its rater were
 drawn together (the two-way bootstrap of Owen 2007, "The pigeonhole bootstrap"), so that differences between teams are
-paired in both. Work goes in blocks of draws: memory does not grow with their number, nor do results depend on it.
+paired in both. Draws are made in blocks: memory does not grow with their number, and results do not depend on the size
+of a block. How many there are: ``--draws``, `evalkit.statistics.BOOTSTRAP_DRAWS` by default.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class Ratings:
     def __post_init__(self) -> None:
         parts = (self.team, self.video, self.rater, self.column, self.value)
         if len({len(part) for part in parts}) > 1 or not np.isfinite(self.value).all():
-            raise InputError("Ratings are arrays of one length with finite values.")
+            raise InputError("The columns of a table of ratings must be arrays of one length, with finite values.")
         if len(self.value) and min(int(part.min()) for part in parts[:4]) < 0:
             raise InputError("An index of the ratings is negative.")
 
@@ -77,7 +78,7 @@ def comparisons_as_ratings(
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the values of a ranking rest on.
+    """The videos, ratings and standard errors behind the values of a ranking.
 
     Args:
         teams: names, in the order of all arrays.
@@ -86,8 +87,8 @@ class Evidence:
             mean differs from the plain one, so that the values may come from any estimator.
         videos: column id -> (teams, videos), NaN where unscored; the columns that are means over videos.
         ratings: the columns that are means over rated videos of the mean over raters.
-        errors: column id -> (teams,) standard errors of what is no mean over videos, such as a distance of
-            distributions; drawn independently for every team, which overstates the error of a difference.
+        errors: column id -> (teams,) standard errors of values that are not means over videos, such as a
+            distance of distributions; drawn independently for every team, which overstates the error of a difference.
     """
 
     teams: tuple[str, ...]
@@ -105,17 +106,22 @@ class Evidence:
         rated = {known[i] for i in self._rated if i < len(known)}
         sources = [*self.videos, *self.errors, *rated]
         if len(set(sources)) < len(sources) or not set(sources) <= set(known):
-            raise InputError("Every column has one source of evidence at most, and is known.", found=str(sources))
+            raise InputError(
+                "Each column of the evidence must be known, and appear once: as videos, ratings or standard errors.",
+                found=str(sources),
+            )
         if len({np.shape(array) for array in self.videos.values()}) > 1:
-            raise InputError("All columns over videos have the same shape (teams, videos).")
+            raise InputError("The values per video must have the same shape (teams, videos) in all columns.")
         for name, array in self.videos.items():
             if np.ndim(array) != 2 or len(array) != shape[0] or np.isinf(array).any():
-                raise InputError(f"The values of {name} per video are (teams, videos), finite or missing.")
+                raise InputError(
+                    f"The values of {name} per video must be an array (teams, videos) of finite or missing numbers."
+                )
             if (np.isfinite(array).sum(axis=1) < 1).any():
                 raise InputError(f"A team has no scored video in {name}, which ranks.")
         for name, error in self.errors.items():
             if np.shape(error) != shape[:1] or not (np.isfinite(error).all() and (np.asarray(error) >= 0).all()):
-                raise InputError(f"The standard errors of {name} are one per team, 0 or more.")
+                raise InputError(f"The standard errors of {name} must be one number of at least 0 per team.")
         if self.ratings is not None:
             self._check_ratings(self.ratings)
 
@@ -144,13 +150,13 @@ class Evidence:
         return 0 if self.ratings is None else len(np.unique(self.ratings.rater))
 
     @cached_property
-    def fixed(self) -> dict[str, str]:
-        """The columns whose values count as certain, each with the reason: nothing shows how far they move.
+    def held_fixed(self) -> dict[str, str]:
+        """The columns whose values count as certain, each with the reason: nothing shows how far they vary.
 
-        A mean over one video, or of one rater's answers, is no better off than a number without any evidence: a draw
-        from one is always that one.
+        A mean over one video, or of one rater's answers, counts as a number without any evidence: a resample of one
+        is always that one.
         """
-        found = {}
+        found: dict[str, str] = {}
         for number, column in enumerate(self.columns):
             if column.id in self.videos:
                 few = (np.isfinite(self.videos[column.id]).sum(axis=1) < FEWEST_UNITS).any()
@@ -163,13 +169,8 @@ class Evidence:
                 found[column.id] = why
         return found
 
-    @property
-    def held_fixed(self) -> tuple[str, ...]:
-        """The columns whose values count as certain."""
-        return tuple(self.fixed)
-
     def _too_few(self, ratings: Ratings, number: int) -> str | None:
-        """Return why the ratings of a column can't show how far its values move."""
+        """Return why the ratings of a column can't show how far its values vary."""
         here = ratings.column == number
         if not here.any():
             return "no interval"
@@ -179,14 +180,16 @@ class Evidence:
                 return why
         return None
 
-    def moving(self) -> Evidence:
-        """Return the same without what the fixed columns rest on, so that only what moves is drawn from."""
-        if not self.fixed.keys() & {*self.videos, *(self.columns[i].id for i in self._rated)}:
+    def varying(self) -> Evidence:
+        """Return the same without the videos and ratings of fixed columns, so that only what varies is resampled."""
+        if not self.held_fixed.keys() & {*self.videos, *(self.columns[i].id for i in self._rated)}:
             return self
-        videos = {name: array for name, array in self.videos.items() if name not in self.fixed}
+        videos = {name: array for name, array in self.videos.items() if name not in self.held_fixed}
         ratings = self.ratings
         if ratings is not None:
-            kept = ~np.isin(ratings.column, [i for i, column in enumerate(self.columns) if column.id in self.fixed])
+            kept = ~np.isin(
+                ratings.column, [i for i, column in enumerate(self.columns) if column.id in self.held_fixed]
+            )
             names = ("team", "video", "rater", "column", "value")
             ratings = Ratings(*(getattr(ratings, name)[kept] for name in names)) if kept.any() else None
         used = np.zeros(self.video_count, dtype=bool)
@@ -211,8 +214,8 @@ class Draws:
         point: (teams,) the scores of the values as they are.
         lower_wins: whether the lowest score is the best.
         freedom: (teams, teams) degrees of freedom of the difference of two scores; infinite where ``spread`` is not 1.
-        lost: draws that were left out because a team had lost all its ratings or videos in them.
-        spread: how many times as far as they were drawn the values were moved.
+        lost: draws that were left out because a team had none of its ratings or videos in them.
+        spread: factor on the deviations of the resampled values.
     """
 
     scores: Floats
@@ -229,7 +232,7 @@ def draw_scores(
     """Return the scores of ``draws`` resampled challenges under ``plan``.
 
     The degrees of freedom of a difference follow Welch and Satterthwaite from the variances that videos and raters
-    bring on their own (a quarter as many draws each): with four raters who disagree, much less is certain than a
+    have on their own (a quarter as many draws each): with four raters who disagree, much less is certain than a
     thousand videos suggest.
 
     Args:
@@ -237,7 +240,7 @@ def draw_scores(
         plan: the rule.
         draws: how many, at least 100.
         seed: the same seed gives the same draws.
-        spread: multiplies every deviation of a drawn value; 1 for the bootstrap itself.
+        spread: factor on the deviation of every resampled value; 1 for the bootstrap itself.
 
     Raises:
         InputError: when the columns differ, draws are too few, or more than half of them are lost.
@@ -246,14 +249,14 @@ def draw_scores(
         raise InputError("The evidence and the rule name different columns.")
     if draws < FEWEST_DRAWS:
         raise InputError("A bootstrap needs more draws.", found=str(draws), expected=f"at least {FEWEST_DRAWS}")
-    evidence = evidence.moving()
+    evidence = evidence.varying()
     sampler = _Sampler(evidence, plan)
     scores, lost = sampler.run(draws, seed, videos=True, raters=True, spread=spread)
     if len(scores) * 2 < draws:
         raise InputError(
             "Most resampled challenges leave a team without ratings.",
             found=f"{lost} of {draws}",
-            fix="Collect more ratings per team before asking how certain the ranking is.",
+            fix="Collect more ratings per team; rank intervals need them.",
         )
     point = plan.scores(evidence.values)
     teams = len(evidence.teams)
@@ -265,7 +268,7 @@ def _freedom(evidence: Evidence, sampler: _Sampler, draws: int, seed: int) -> Fl
     teams = len(evidence.teams)
     videos, raters = evidence.video_count, evidence.rater_count
     counts = {"videos": videos - 1, "raters": raters - 1}
-    # Only what moves is drawn from (`Evidence.moving`), so there are two of each or none.
+    # `Evidence.varying` keeps only what can be resampled, so there are at least two units of each kind or none.
     present = {name: count for name, count in counts.items() if count > 0}
     if not present:
         return np.full((teams, teams), np.inf)
@@ -290,7 +293,7 @@ def difference_variance(scores: Floats) -> Floats:
 
 
 class _Sampler:
-    """Draws counts of videos and raters, and scores them."""
+    """Draws how often each video and rater counts, and scores the result."""
 
     def __init__(self, evidence: Evidence, plan: ScoringPlan) -> None:
         self._evidence, self._plan = evidence, plan
@@ -312,7 +315,7 @@ class _Sampler:
         return scores, draws - len(scores)
 
     def _shifts(self, draws: int, seed: int, *, videos: bool, raters: bool) -> Iterator[Floats]:
-        """Yield how far the values move in blocks (some draws, teams, columns), NaN where a team lost everything."""
+        """Yield the deviations of the values in blocks (some draws, teams, columns); NaN: a team without data."""
         evidence = self._evidence
         shape = (len(evidence.teams), len(evidence.columns))
         units = (evidence.video_count, evidence.rater_count)
@@ -338,11 +341,11 @@ def _counts(random: np.random.Generator, units: int, draws: int, *, draw: bool) 
     return multinomial_counts(random, units, draws) if units and draw else np.ones((draws, units))
 
 
-def _shifted_means(array: NDArray[Any], seen: Floats) -> Floats:
+def _shifted_means(array: NDArray[Any], video_counts: Floats) -> Floats:
     """Return mean over the drawn videos minus mean over all (draws, teams); NaN where none was scored."""
-    there = np.isfinite(array)
-    filled = np.where(there, array, 0.0)
-    middle = filled.sum(axis=1) / there.sum(axis=1)
-    filled = np.where(there, array - middle[:, None], 0.0)
-    weight = seen @ there.T.astype(np.float64)
-    return ratio(seen @ filled.T, weight)
+    scored = np.isfinite(array)
+    filled = np.where(scored, array, 0.0)
+    middle = filled.sum(axis=1) / scored.sum(axis=1)
+    filled = np.where(scored, array - middle[:, None], 0.0)
+    weight = video_counts @ scored.T.astype(np.float64)
+    return ratio(video_counts @ filled.T, weight)

@@ -12,19 +12,16 @@ from evalkit.board.filtering import filter_ratings
 from evalkit.board.model import Snapshot
 from evalkit.challenges.model import Challenge
 from evalkit.errors import InputError
-from evalkit.leaderboard.breakdown import breakdowns
-from evalkit.leaderboard.cells import best_cells, make_rows
-from evalkit.leaderboard.columns import ranked_columns, read_columns, shown_order
+from evalkit.leaderboard.columns import best_cells, make_rows, ranked_columns, read_columns, shown_order
 from evalkit.leaderboard.duplicates import duplicate_videos
-from evalkit.leaderboard.metric_agreement import distributions, metric_points, sample_values
-from evalkit.leaderboard.model import Leaderboard, Sensitivity
-from evalkit.leaderboard.phases import RankingPhase, find_tie_groups
+from evalkit.leaderboard.model import Leaderboard, RankingPhase, Sensitivity, find_tie_groups
+from evalkit.leaderboard.per_sample import breakdowns, distributions, metric_points, sample_values
 from evalkit.leaderboard.ranking import Ranking, rank_board, split_equals
 from evalkit.leaderboard.rated_columns import ratings_info, read_rated_columns
 from evalkit.leaderboard.runs import read_runs
 from evalkit.leaderboard.sensitivity import leave_one_out, random_weights, weight_intervals
 from evalkit.leaderboard.table import Column, Row, value_matrix
-from evalkit.leaderboard.uncertainty import BootstrapOptions, RankIntervals, find_rank_intervals
+from evalkit.leaderboard.uncertainty import PhaseUncertainty, phase_uncertainty
 from evalkit.statistics import BOOTSTRAP_DRAWS
 
 
@@ -34,7 +31,7 @@ def compute_leaderboard(
     """Return the leaderboard of ``snapshot``.
 
     Runs that can't be ranked are shown with the reason. Where the challenge's rule can't be applied, the leaderboard
-    says so as its ``problem`` and ranks nobody; the values are there all the same.
+    says so as its ``problem`` and ranks nobody; the values are shown anyway.
 
     A two-phase challenge that is decided in pairs is ranked twice: without ratings to find the finalists, then by the
     comparisons between these.
@@ -42,7 +39,7 @@ def compute_leaderboard(
     Args:
         snapshot: the board.
         draws: bootstrap draws behind the rank intervals and the confidence intervals of the columns, at least 100.
-        seed: of all that is random.
+        seed: of the bootstrap and of random weights.
         confidence: probability that no two teams are separated wrongly, between 0.5 and 1.
         podium: how many first places the sensitivity to the weights is about.
     """
@@ -60,18 +57,19 @@ def compute_leaderboard(
     rated = read_rated_columns(snapshot, runs, counted, finalists, draws=draws, seed=seed)
 
     ranking = rank_board(challenge, make_rows(runs, shown, rated.by_id), columns)
-    options = BootstrapOptions(draws, seed, confidence)
     by_label = {row.label: row for row in ranking.rows}
-    intervals: dict[str, RankIntervals] = {}
+    found: dict[str, PhaseUncertainty] = {}
     for phase in ranking.phases:
         ordered = [by_label[label] for label in phase.order]
-        intervals[phase.name] = find_rank_intervals(ordered, phase.plan, runs, rated.by_id, options)
-    phases = tuple(_with_uncertainty(phase, intervals[phase.name], ranking) for phase in ranking.phases)
+        found[phase.name] = phase_uncertainty(
+            ordered, phase.plan, runs, rated.by_id, draws=draws, seed=seed, confidence=confidence
+        )
+    phases = tuple(_with_uncertainty(phase, found[phase.name], ranking) for phase in ranking.phases)
 
-    notes = {name: sentences for found in intervals.values() for name, sentences in found.notes.items()}
+    notes = {name: sentences for one in found.values() for name, sentences in one.notes.items()}
     units = {column.id: column.unit for column in rated.columns if column.unit}
     shown = ranked_columns(shown, ranking, units=units, notes=notes)
-    rows = _finished_rows(ranking, intervals, shown)
+    rows = _finished_rows(ranking, found, shown)
     values = sample_values(shown, runs, rated.by_id)
     return Leaderboard(
         rule=challenge.ranking,
@@ -92,7 +90,7 @@ def compute_leaderboard(
     )
 
 
-def _with_uncertainty(phase: RankingPhase, found: RankIntervals, ranking: Ranking) -> RankingPhase:
+def _with_uncertainty(phase: RankingPhase, found: PhaseUncertainty, ranking: Ranking) -> RankingPhase:
     why = found.why_not
     if phase.name == "final" and not phase.order and ranking.provisional is not None:
         why = ranking.provisional.sentence
@@ -100,7 +98,7 @@ def _with_uncertainty(phase: RankingPhase, found: RankIntervals, ranking: Rankin
 
 
 def _finished_rows(
-    ranking: Ranking, intervals: Mapping[str, RankIntervals], columns: Sequence[Column]
+    ranking: Ranking, uncertainties: Mapping[str, PhaseUncertainty], columns: Sequence[Column]
 ) -> tuple[Row, ...]:
     """Return the rows with their rank intervals, and the best cells marked."""
     best = best_cells(ranking.ranked, columns)
@@ -114,7 +112,7 @@ def _finished_rows(
         if row.rank is None:
             rows.append(replace(row, cells=cells))
             continue
-        found = intervals[ranking.phases[1 if row.finalist and final else 0].name]
+        found = uncertainties[ranking.phases[1 if row.finalist and final else 0].name]
         probability = found.probability.get(row.key, ())
         # The final phase's probabilities end with the last finalist, who can't have a later rank.
         padding = [0.0] * (last - len(probability)) if probability else []
@@ -126,7 +124,7 @@ def _finished_rows(
 def _sensitivity(
     challenge: Challenge, ranking: Ranking, columns: Sequence[Column], *, seed: int, podium: int
 ) -> Sensitivity | None:
-    """Return what other weights would do; ``None`` for fewer than two teams or a rule with nothing to weigh.
+    """Return the effect of other weights; ``None`` for fewer than two teams, or one column.
 
     In a two-phase ranking it is about the finalists, where several dimensions decide among them.
     """
@@ -140,7 +138,7 @@ def _sensitivity(
     try:
         intervals = weight_intervals(teams, values, plan, order, podium=podium)
         random = random_weights(teams, values, plan, order, seed=seed, podium=podium)
-    except InputError:  # equal but for rounding: no weight can be said to keep that order
+    except InputError:  # scores differ by rounding alone, so the order follows from no weights
         return None
 
     def split(equal: Sequence[int]) -> list[list[int]]:

@@ -1,7 +1,7 @@
 """Videos that two teams of a board share, by the fingerprints in their scorecards; the videos are not needed.
 
-Equal files are found wherever they stand, equal moving pictures among the answers to the same sample. Runs of one team
-are never compared, nor are stills: a frozen video is a finding of its own.
+Equal files are found under any sample, equal moving images among the videos of the same sample. Runs of one team are
+never compared, nor are still videos: a frozen video is a finding of its own.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def duplicate_videos(snapshot: Snapshot) -> tuple[DuplicateVideos, ...]:
     Fingerprints that can't be read, and scorecards without any, share nothing.
     """
     found: dict[Pair, dict[str, VideoCopy]] = {}
-    for pair, sample, copy in (*_equal_files(snapshot.runs), *_equal_pictures(snapshot.runs)):
+    for pair, sample, copy in (*_equal_files(snapshot.runs), *_equal_images(snapshot.runs)):
         found.setdefault(pair, {}).setdefault(sample, copy)
     shared = []
     for (first, second), copies in found.items():
@@ -34,8 +34,8 @@ def duplicate_videos(snapshot: Snapshot) -> tuple[DuplicateVideos, ...]:
         case = RunPair((one.team, two.team), (one.name, two.name), tuple(order))
         for finding in run_rules(rules_for("board"), case, snapshot.challenge.submission.severities):
             samples = tuple(sample for sample, _ in order)
-            said = (finding.severity, finding.message, finding.found or "")
-            shared.append(DuplicateVideos(case.teams, case.runs, *said, samples))
+            what = (finding.severity, finding.message, finding.found or "")
+            shared.append(DuplicateVideos(case.teams, case.runs, *what, samples))
     return tuple(sorted(shared, key=lambda one: (-len(one.samples), one.teams, one.runs)))
 
 
@@ -53,7 +53,7 @@ def _equal_files(runs: tuple[Run, ...]) -> Iterable[tuple[Pair, str, VideoCopy]]
                     yield (one, two), sample, VideoCopy(sample if sample in theirs else equal[two][0], None)
 
 
-def _equal_pictures(runs: tuple[Run, ...]) -> Iterable[tuple[Pair, str, VideoCopy]]:
+def _equal_images(runs: tuple[Run, ...]) -> Iterable[tuple[Pair, str, VideoCopy]]:
     answers: dict[str, list[tuple[int, signature.Bits]]] = {}
     for at, run in enumerate(runs):
         for video in run.card.videos:

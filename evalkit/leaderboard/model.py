@@ -1,24 +1,76 @@
-"""The value of a leaderboard: every number with what it rests on, every gap with its reason."""
+"""The value of a leaderboard: every number with its evidence, every gap with its reason."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
-from evalkit.leaderboard.phases import RankingPhase, RankUncertainty, TieGroup
+from evalkit.leaderboard.scoring_rules import ScoringPlan
 from evalkit.leaderboard.sensitivity import RandomWeights, WeightInterval
 from evalkit.leaderboard.table import CodedReason, Column, Row
 from evalkit.statistics.correlation import Correlations
 
+PhaseName = Literal["ranking", "shortlist", "final"]
+
+
+@dataclass(frozen=True)
+class RankUncertainty:
+    """How certain the order of a phase is, and how that was found.
+
+    Args:
+        confidence: probability that no two runs are separated wrongly, 0..1.
+        draws, lost, seed: of the bootstrap.
+        groups: neighbouring runs whose order is not significant; each at least two, best first. They may overlap.
+        tiers: the order in levels: every run of a level is significantly better than all of the levels below.
+        held_fixed: columns that counted as certain, each with the reason: ``no interval``, or ``one video`` or ``one
+            rater`` of a team.
+    """
+
+    confidence: float
+    draws: int
+    lost: int
+    seed: int
+    groups: tuple[tuple[str, ...], ...]
+    tiers: tuple[tuple[str, ...], ...]
+    held_fixed: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RankingPhase:
+    """One phase of a ranking.
+
+    Args:
+        name: ``ranking`` where there is one phase; otherwise ``shortlist`` (the objective phase) and ``final``.
+        plan: the rule, on the columns that were not refused.
+        order: labels of the runs that the phase ordered, best first.
+        uncertainty: ``None`` with the reason in ``no_uncertainty``.
+        no_uncertainty: why there is none, as one sentence.
+    """
+
+    name: PhaseName
+    plan: ScoringPlan
+    order: tuple[str, ...] = ()
+    uncertainty: RankUncertainty | None = None
+    no_uncertainty: str | None = None
+
+
+@dataclass(frozen=True)
+class TieGroup:
+    """Neighbouring runs of the ranking that are statistically tied in ``phase``, as labels, best first."""
+
+    phase: PhaseName
+    labels: tuple[str, ...]
+
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """What other weights would do to the podium.
+    """How the podium depends on the weights.
 
     Args:
-        podium: how many first places are meant.
-        intervals: how far each weight can move alone.
-        random: what random weights do.
+        podium: how many first places count as the podium.
+        intervals: how far each weight can change alone.
+        random: the ranking under random weights.
         without: column id -> team -> rank when that column does not count.
     """
 
@@ -50,7 +102,7 @@ class Points:
 
 @dataclass(frozen=True)
 class Distribution:
-    """Values of one column over a team's samples, sorted, for the drawing of a distribution."""
+    """Values of one column over a team's samples, sorted, for a plot of the distribution."""
 
     team: str
     column: str
@@ -106,7 +158,7 @@ class RaterInfo:
 
 @dataclass(frozen=True)
 class RatingsInfo:
-    """What the human ratings rest on.
+    """The human ratings and comparisons behind a leaderboard.
 
     Args:
         total, counted: ratings or comparisons on the board, and those that count.
@@ -169,17 +221,17 @@ class Leaderboard:
         lower_wins: whether the lowest score is the best.
         columns: in the order in which they are shown: by group, ranking ones first.
         rows: best first, the unranked last.
-        phases: what made the order; two for a two-phase ranking, none when nothing could be ranked.
+        phases: the phases that made the order; two for a two-phase ranking, none when nothing could be ranked.
         tie_groups: which neighbours of the order are statistically tied, and in which phase.
         provisional: why the ranking is not final.
         problem: why nothing could be ranked at all, as one sentence.
         sensitivity: ``None`` for rules and data that have none.
-        ratings: what the human ratings rest on; ``None`` when nobody rates.
+        ratings: the human ratings behind it; ``None`` when nobody rates.
         points: metrics against human ratings.
         distributions: per column and team.
         breakdowns: per group, column and team.
         strengths: of comparisons in pairs.
-        duplicates: videos that two teams have in common; findings to look at, which no rank depends on.
+        duplicates: videos that two teams have in common; for the organizers to check, no rank depends on them.
     """
 
     rule: str
@@ -218,3 +270,18 @@ class Leaderboard:
         """Return the labels of the runs that are statistically tied with the run ``label``."""
         groups = [group.labels for group in self.tie_groups if label in group.labels]
         return list(dict.fromkeys(other for group in groups for other in group if other != label))
+
+
+def find_tie_groups(phases: Sequence[RankingPhase], rows: Iterable[Row]) -> tuple[TieGroup, ...]:
+    """Return the tie groups of the ranking as it stands, those of the final phase first.
+
+    A final phase with results orders the finalists, so that the shortlist's groups are those of the other runs alone.
+    """
+    decided = {row.label for row in rows if row.finalist} if len(phases) > 1 and phases[1].order else set()
+    found = []
+    for phase in reversed(phases):
+        for group in phase.uncertainty.groups if phase.uncertainty is not None else ():
+            labels = tuple(label for label in group if phase.name != "shortlist" or label not in decided)
+            if len(labels) > 1:
+                found.append(TieGroup(phase.name, labels))
+    return tuple(found)

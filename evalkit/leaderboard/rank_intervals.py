@@ -1,11 +1,11 @@
-"""How certain a ranking is: rank intervals, the probability of every rank, and groups whose order data can't tell.
+"""How certain a ranking is: rank intervals, the probability of every rank, and tie groups.
 
-Which of two teams is better is decided for all pairs at once. The difference of two scores is divided by its standard
-error over paired draws, and compared with the largest such ratio among all pairs in the draws (step-down maximum,
-Romano and Wolf 2005; Holm's correction for rules made of ranks): with probability ``confidence`` not one pair is told
-apart wrongly. From these decisions alone follow the rank intervals (Mogstad, Romano, Shaikh and Wilhelm 2024,
-"Inference for ranks"), which therefore hold for all teams together. Percentiles of the resampled ranks would not:
-close to ties they miss the true rank too often.
+Which differences of two scores are significant is decided for all pairs at once. A difference is divided by its
+standard error over paired draws, and compared with the largest such ratio among all pairs in the draws (step-down
+maximum, Romano and Wolf 2005; Holm's correction for rules made of ranks): with probability ``confidence`` no pair is
+called significant wrongly. The rank intervals follow from these decisions alone (Mogstad, Romano, Shaikh and Wilhelm
+2024, "Inference for ranks"), so they hold for all teams together. Percentiles of the resampled ranks would not: close
+to ties they miss the true rank too often.
 """
 
 from __future__ import annotations
@@ -29,24 +29,25 @@ Booleans = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Uncertainty:
-    """What the data say about the order of the teams.
+class RankIntervals:
+    """The uncertainty of a ranking.
 
     Args:
         teams: names, in the order of all arrays.
-        order: (teams,) indices, best score first, equals as they come.
+        order: (teams,) indices, best score first, equal ones in the order of ``teams``.
         low, high: (teams,) best and worst rank that the data allow, for all teams together.
-        rank_probability: (teams, teams) share of the draws in which a team took place 1, 2, ...; equals share theirs.
+        rank_probability: (teams, teams) share of the draws in which a team has rank 1, 2, ...; equal teams share ranks.
         above: (teams, teams) share of the draws in which the row is above the column, equals half; diagonal 0.5.
-        better: (teams, teams) whether the row is surely better than the column.
-        groups: first and last position (from 1, in ``order``) of every longest run of teams whose order the data
-            can't tell. They may overlap: the middle one of three can be like both others, which differ.
-        tiers: positions that part the ranking into levels: every team of a level is surely better than all below.
-        confidence: probability that no pair is told apart wrongly.
+        better: (teams, teams) whether the row is significantly better than the column.
+        groups: first and last position (from 1, in ``order``) of every longest run of teams without a significant
+            difference, single teams included. They may overlap: of three, the middle one can be tied with both others,
+            which differ.
+        tiers: first and last position of each level: all its teams are significantly better than all below it.
+        confidence: probability that no pair is called significant wrongly.
         draws: how many draws were used.
         lost: how many were left out.
         seed: of the draws.
-        fixed: columns that counted as certain, each with the reason.
+        held_fixed: columns that counted as certain, each with the reason.
     """
 
     teams: tuple[str, ...]
@@ -62,25 +63,20 @@ class Uncertainty:
     draws: int
     lost: int
     seed: int
-    fixed: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def held_fixed(self) -> tuple[str, ...]:
-        """The columns that counted as certain."""
-        return tuple(self.fixed)
+    held_fixed: Mapping[str, str] = field(default_factory=dict)
 
 
 def rank_uncertainty(
     evidence: Evidence, plan: ScoringPlan, *, draws: int = BOOTSTRAP_DRAWS, seed: int = 0, confidence: float = 0.95
-) -> Uncertainty:
+) -> RankIntervals:
     """Return how certain the ranking of ``evidence`` by ``plan`` is.
 
     A two-phase ranking has two: of its shortlist, and of its finalists with the plan ``value``.
 
     Args:
-        evidence: values and what they rest on.
+        evidence: the values, and the data behind them.
         plan: the rule, on the same columns.
-        draws: number of resampled challenges; probabilities are known to about ``1 / sqrt(draws)``.
+        draws: number of resampled challenges; the error of a probability is about ``1 / sqrt(draws)``.
         seed: the same seed gives the same answer.
         confidence: of rank intervals and groups, above 0.5 and below 1.
 
@@ -88,22 +84,24 @@ def rank_uncertainty(
         InputError: without teams, or as `draw_scores` does.
     """
     if not evidence.teams:
-        raise InputError("There is no team to be uncertain about.")
+        raise InputError("Rank intervals need at least one team.")
     if not 0.5 < confidence < 1:
-        raise InputError("The confidence is no confidence.", found=str(confidence), expected="between 0.5 and 1")
+        raise InputError(
+            "The confidence of rank intervals is out of range.", found=str(confidence), expected="between 0.5 and 1"
+        )
     made = draw_scores(evidence, plan, draws=draws, seed=seed)
     above = share_above(made)
-    stepped = plan.method in {"rank-sum", "mean-rank", "borda"}
+    of_ranks = plan.method in {"rank-sum", "mean-rank", "borda"}
     key = made.point if made.lower_wins else -made.point
-    if stepped:
+    if of_ranks:
         wide = [draw_scores(evidence, plan, draws=draws, seed=seed, spread=spread) for spread in (2.0, 4.0)]
         ratio = rank_test_statistic(key[None, :] - key[:, None], made.freedom, *wide)
     else:
         ratio = smooth_ratio(made, above)
-    better = significant_pairs(ratio, made, confidence, stepped=stepped)
+    better = significant_pairs(ratio, made, confidence, of_ranks=of_ranks)
     order = np.argsort(key, kind="stable")
-    told = _monotone(better[np.ix_(order, order)])
-    return Uncertainty(
+    significant = _monotone(better[np.ix_(order, order)])
+    return RankIntervals(
         teams=evidence.teams,
         order=order,
         low=1 + better.sum(axis=0),
@@ -111,18 +109,18 @@ def rank_uncertainty(
         rank_probability=rank_probability(made),
         above=above,
         better=better,
-        groups=_runs(told),
-        tiers=_levels(told),
+        groups=_runs(significant),
+        tiers=_levels(significant),
         confidence=confidence,
         draws=len(made.scores),
         lost=made.lost,
         seed=seed,
-        fixed=evidence.fixed,
+        held_fixed=evidence.held_fixed,
     )
 
 
 def rank_probability(draws: Draws) -> Floats:
-    """Return the share of draws in which each team took each place (teams, places); rows and columns add up to 1."""
+    """Return the share of draws in which each team has each rank (teams, ranks); rows and columns add up to 1."""
     keys = draws.scores if draws.lower_wins else -draws.scores
     first = np.asarray(rankdata(keys, method="min", axis=1), dtype=np.int64) - 1
     last = np.asarray(rankdata(keys, method="max", axis=1), dtype=np.int64)
@@ -149,9 +147,9 @@ def share_above(draws: Draws) -> Floats:
 def smooth_ratio(draws: Draws, above: Floats) -> Floats:
     """Return by how many standard errors the row is better than the column (teams, teams), 0 where it is not.
 
-    For scores that move evenly with the values. Cut-offs at the ends of a range make steps, close to which the spread
-    is too small; the ratio is therefore never more than the normal quantile of the share of draws that agree, as long
-    as some disagree.
+    For scores that are smooth functions of the values. Where values are clipped to a range, the spread of the draws is
+    too small; the ratio is therefore at most the normal quantile of the share of draws that agree, as long as some
+    disagree.
     """
     sign = -1.0 if draws.lower_wins else 1.0
     gap = sign * (draws.point[:, None] - draws.point[None, :])
@@ -162,12 +160,12 @@ def smooth_ratio(draws: Draws, above: Floats) -> Floats:
 
 
 def rank_test_statistic(gap: Floats, freedom: Floats, twofold: Draws, fourfold: Draws) -> Floats:
-    """Return the same for scores that are made of ranks.
+    """Return the same as `smooth_ratio` for scores that are made of ranks.
 
-    A rank is a step function: close to a tie the draws say little about how far away the step is. With deviations
-    enlarged the steps are smooth. Twofold, the normal quantile of the share of draws that agree, times two, is exact
-    for the ranks of one number, and too small for several. Fourfold, mean over spread of the difference, times four,
-    is close to right for several. The larger of the two counts.
+    A rank is a step function, so that draws close to a tie don't show how far away the next step is. Larger deviations
+    smooth the steps. With deviations doubled, twice the normal quantile of the share of draws that agree is exact for
+    the ranks of one number, and too small for several. With deviations times four, four times the mean of the
+    difference over its standard deviation is close to right for several. The larger of the two is used.
 
     Args:
         gap: (teams, teams) how much better the row's score is.
@@ -184,18 +182,18 @@ def rank_test_statistic(gap: Floats, freedom: Floats, twofold: Draws, fourfold: 
     return _where_better(np.maximum(by_share, by_spread) / np.sqrt(1.0 + 1.0 / freedom), gap)
 
 
-def significant_pairs(ratio: Floats, draws: Draws, confidence: float, *, stepped: bool) -> Booleans:
-    """Return whether the row team is surely better than the column team (teams, teams).
+def significant_pairs(ratio: Floats, draws: Draws, confidence: float, *, of_ranks: bool) -> Booleans:
+    """Return whether the row team is significantly better than the column team (teams, teams).
 
-    Ratios are turned from Student's to the normal distribution by the pair's degrees of freedom. Then the pairs are
-    gone through from the largest ratio down, each time against the largest that the remaining ones would show by
-    chance: from the draws, or for ranks, whose draws are too coarse, by Holm's correction (1979).
+    Ratios are converted from Student's distribution, with the pair's degrees of freedom, to the normal one. Then, from
+    the largest ratio down, each is compared with the largest that the remaining pairs would have by chance: from the
+    draws, or for ranks, whose draws are too coarse, by Holm's correction (1979).
 
     Args:
         ratio: (teams, teams) from `smooth_ratio` or `rank_test_statistic`.
         draws: the draws themselves.
-        confidence: probability that no pair is told apart wrongly.
-        stepped: whether scores are made of ranks.
+        confidence: probability that no pair is called significant wrongly.
+        of_ranks: whether scores are made of ranks.
     """
     normal = np.asarray(norm.isf(student.sf(ratio, draws.freedom)))
     normal = np.where(ratio > 0, normal, 0.0)
@@ -203,9 +201,9 @@ def significant_pairs(ratio: Floats, draws: Draws, confidence: float, *, stepped
     upper = np.triu(np.ones(ratio.shape, dtype=bool), 1)
     error = np.sqrt(difference_variance(draws.scores))
     found = upper & np.isinf(strength)
-    remaining = upper & ~found & (stepped | (error > 0))
+    remaining = upper & ~found & (of_ranks | (error > 0))
     while remaining.any():
-        if stepped:
+        if of_ranks:
             limit = float(norm.isf((1.0 - confidence) / 2.0 / remaining.sum()))
         else:
             limit = _largest_quantile(draws.scores, error, remaining, confidence)
@@ -237,27 +235,27 @@ def _largest_quantile(scores: Floats, error: Floats, pairs: Booleans, confidence
 
 
 def _monotone(better: Booleans) -> Booleans:
-    """Return which positions are told apart such that all wider pairs are too (positions, best first)."""
+    """Return the pairs of positions (best first) that are significant together with all pairs that enclose them."""
     upper = np.triu(better, 1)
-    # [i, j] stays when every [a, b] with a <= i and b >= j stands.
+    # [i, j] stays true when every [a, b] with a <= i and b >= j is true.
     down = np.logical_and.accumulate(np.where(np.tri(len(upper), k=0, dtype=bool), True, upper), axis=0)
     across = np.logical_and.accumulate(down[:, ::-1], axis=1)[:, ::-1]
     return np.triu(across, 1)
 
 
-def _runs(told: Booleans) -> tuple[tuple[int, int], ...]:
-    """Return the longest runs of positions without a pair that is told apart, single ones included."""
+def _runs(significant: Booleans) -> tuple[tuple[int, int], ...]:
+    """Return the longest runs of positions without a significant pair, single positions included."""
     runs: list[tuple[int, int]] = []
-    for first in range(len(told)):
-        apart = np.flatnonzero(told[first])
-        last = int(apart[0]) if len(apart) else len(told)
+    for first in range(len(significant)):
+        apart = np.flatnonzero(significant[first])
+        last = int(apart[0]) if len(apart) else len(significant)
         if not runs or last > runs[-1][1]:
             runs.append((first + 1, last))
     return tuple(runs)
 
 
-def _levels(told: Booleans) -> tuple[tuple[int, int], ...]:
-    """Return the levels: cut between two positions when all above are surely better than all below."""
-    cuts = [position + 1 for position in range(len(told) - 1) if told[position, position + 1]]
-    edges = [0, *cuts, len(told)]
+def _levels(significant: Booleans) -> tuple[tuple[int, int], ...]:
+    """Return the levels: a cut lies between two positions where all above are significantly better than all below."""
+    cuts = [position + 1 for position in range(len(significant) - 1) if significant[position, position + 1]]
+    edges = [0, *cuts, len(significant)]
     return tuple((first + 1, last) for first, last in pairwise(edges) if last > first)

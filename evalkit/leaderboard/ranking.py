@@ -10,13 +10,11 @@ import numpy as np
 
 from evalkit.challenges.model import Challenge
 from evalkit.errors import ChallengeError, InputError
-from evalkit.leaderboard.phases import PhaseName, RankingPhase
+from evalkit.leaderboard.model import PhaseName, RankingPhase
 from evalkit.leaderboard.scoring_rules import (
     Method,
     ScoringPlan,
     effective_weights,
-    final_method,
-    group_weights_of,
     places,
 )
 from evalkit.leaderboard.table import (
@@ -96,7 +94,7 @@ def rank_challenge(challenge: Challenge, rows: Sequence[Row], columns: Sequence[
         rows,
         ranking_columns(columns, breaks),
         challenge.ranking,
-        group_weights=group_weights_of(rules.group_weights),
+        group_weights=None if rules.group_weights is None else dict(rules.group_weights.model_dump()),
         tie_breaks=breaks,
         shortlist=rules.shortlist,
         finalists=challenge.ratings.finalists,
@@ -293,7 +291,10 @@ def _plans(rules: _Rules, rule: Rule, shortlist: Method) -> tuple[ScoringPlan, .
             "A two-phase ranking needs human ratings for its second phase.",
             fix="Set 'ratings: {method: pairs}' in the challenge, or another ranking.",
         )
-    final = ScoringPlan(final_method([column.range for column in human]), human)
+    # One column orders the finalists by its own values. Several opinion scores are weighed by their scales; strengths
+    # of comparisons have no scale, so their ranks are averaged.
+    ranges = [column.range for column in human]
+    final = ScoringPlan("value" if len(ranges) == 1 else "mean-rank" if None in ranges else "weighted-sum", human)
     return ScoringPlan(shortlist, rules.counting(shortlist, subjective=False), rules.group_weights), final
 
 

@@ -1,4 +1,4 @@
-"""Who takes part, with what: runs in a fixed order, the samples they answer, and every value per video."""
+"""The runs of a board in a fixed order, the samples that they answer, and every value per video."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Entrant:
 
     Args:
         run: as on the board.
-        label: what uncertainty calls it: the team, or ``team/run`` where several runs of a team compete or this one
-            does not. Never the name of another team.
-        decision: why it is left out, newest first: the run's own decision before the team's.
+        label: its name in rank intervals and samples: the team, or ``team/run`` where several runs of a team compete
+            or this one does not. Never the name of another team.
+        decision: the decision that excludes it; that on the run before that on its team.
     """
 
     run: Run
@@ -39,7 +39,7 @@ class Entrant:
 
     @property
     def competes(self) -> bool:
-        """Whether it is a primary run that nobody has left out."""
+        """Whether it is a primary run that no decision excludes."""
         return self.run.primary and self.decision is None
 
     @property
@@ -64,7 +64,7 @@ class Runs:
 
     @property
     def competing(self) -> tuple[Entrant, ...]:
-        """Those that are ranked if they can be."""
+        """The runs that can be ranked."""
         return tuple(one for one in self.entrants if one.competes)
 
     @cached_property
@@ -121,7 +121,7 @@ class Runs:
 
 
 def read_runs(snapshot: Snapshot) -> Runs:
-    """Return the runs of the board, with the decisions that hold."""
+    """Return the runs of the board, with the decisions in force."""
     runs, teams = snapshot.excluded("run"), snapshot.excluded("team")
     decisions = [runs.get(f"{run.team}/{run.name}") or teams.get(run.team) for run in snapshot.runs]
     competing = Counter(run.team for run, why in zip(snapshot.runs, decisions, strict=True) if run.primary and not why)
@@ -145,7 +145,7 @@ def _labels(snapshot: Snapshot, takes_part: Sequence[bool], competing: Mapping[s
 
 
 def unique(names: Iterable[str]) -> tuple[str, ...]:
-    """Return the names, with a number after each that was there before."""
+    """Return the names, each with a number appended when it repeats an earlier one."""
     seen: set[str] = set()
     out = []
     for name in names:

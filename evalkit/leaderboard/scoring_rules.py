@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from evalkit.challenges.model import GroupWeights
 from evalkit.errors import ChallengeError
 from evalkit.leaderboard.table import Column
 
@@ -29,11 +28,10 @@ class ScoringPlan:
 
     - ``weighted-sum``: each value by its declared fixed range to 0..1, 1 being better, cut off at both ends; the
       score is the weighted mean, 0..1. A fixed range keeps a score independent of who else takes part.
-    - ``rank-sum``: per column the rank among the entries, 1 being best, equal values sharing the mean of their places;
+    - ``rank-sum``: per column the rank among the runs, 1 being best, equal values sharing the mean of their places;
       the score is the weighted sum, lower is better.
     - ``mean-rank``: the same, divided by the sum of the weights.
-    - ``borda``: per column the number of entries beaten, half a one for each equal (entries - rank); higher is better.
-
+    - ``borda``: per column the number of runs beaten, half a point for each equal one (runs - rank); higher is better.
     - ``value``: one column alone, in its own unit and direction.
 
     Args:
@@ -58,7 +56,7 @@ class ScoringPlan:
                 fix="Give one a weight in the challenge.",
             )
         if self.method == "value" and len(self.columns) != 1:
-            raise ChallengeError("Only one number can order entries by its own value.", found=str(len(self.columns)))
+            raise ChallengeError("The method 'value' takes exactly one column.", found=str(len(self.columns)))
         without = [column.id for column in self.columns if column.range is None]
         if self.method == "weighted-sum" and without:
             raise ChallengeError(
@@ -118,24 +116,8 @@ def effective_weights(method: Method, columns: Sequence[Column], groups: Mapping
     return weights
 
 
-def final_method(ranges: Sequence[object | None]) -> Method:
-    """Return the rule of the final phase of two-phase, from the ranges of the columns that people make.
-
-    One column orders the finalists by its own values. Several opinion scores are weighed by their scales; strengths of
-    comparisons have no scale, so their ranks are averaged.
-    """
-    if len(ranges) == 1:
-        return "value"
-    return "mean-rank" if None in ranges else "weighted-sum"
-
-
-def group_weights_of(declared: GroupWeights | None) -> dict[str, float] | None:
-    """Return a challenge's group weights as a mapping."""
-    return None if declared is None else dict(declared.model_dump())
-
-
 def places(scores: NDArray[Any], *, lower_wins: bool) -> NDArray[np.int64]:
-    """Return the place of every team (..., teams): 1 is best, equals share the better place (1, 2, 2, 4)."""
+    """Return the place of every team (..., teams): 1 is best, equal scores share the better place (1, 2, 2, 4)."""
     scores = np.asarray(scores, dtype=np.float64)
     if scores.size == 0:
         return np.zeros(scores.shape, dtype=np.int64)

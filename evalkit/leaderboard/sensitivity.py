@@ -1,7 +1,7 @@
-"""Which weights make the podium: exact intervals for one weight at a time, and random weightings for all at once.
+"""How the podium depends on the weights: exact intervals for one weight at a time, and random weights for all at once.
 
 Every rule but two-phase is a sum of points times weights, so whether a team stays above another is a linear inequality
-in any one weight, also when groups share out their weight (after multiplying by the group's sum). No search is made.
+in any one weight, also when groups share out their weight (after multiplying by the group's sum). It is solved exactly.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ class WeightInterval:
 
 @dataclass(frozen=True)
 class RandomWeights:
-    """What random weightings make of the ranking.
+    """The ranking under random weights.
 
     Args:
         teams: names.
-        wins: (teams,) share of weightings that put the team first; equals share one.
-        podium: share of weightings with the same teams in the same order on the podium.
-        draws, seed: how many weightings, drawn with what.
+        wins: (teams,) share of draws of weights that put the team first; equal teams share a draw.
+        podium: share of draws with the same teams in the same order on the podium.
+        draws, seed: number of draws, and seed of the generator.
     """
 
     teams: tuple[str, ...]
@@ -69,10 +69,10 @@ def weight_intervals(
         values: (teams, columns) as ranked.
         plan: the rule and its weights.
         order: indices of the teams, best first, ties broken: a tie that was broken stays while the scores are equal.
-        podium: how many first places are meant; whoever comes next must stay behind them.
+        podium: how many first places are meant; all others must stay behind them.
 
     Raises:
-        InputError: when ``order`` is no order of the teams, or contradicts the scores.
+        InputError: when ``order`` does not name every team once, or contradicts the scores.
     """
     gains = _gains(teams, values, plan, order)
     pairs = [(ahead, ahead + 1) for ahead in range(min(podium, len(teams)) - 1)]
@@ -80,14 +80,14 @@ def weight_intervals(
     named = [teams[index] for index in order]
     gap = np.array([gains[ahead] - gains[behind] for ahead, behind in pairs]).reshape(-1, len(plan.columns))
     if (gap @ plan.weights < -EQUAL * max(1.0, float(np.abs(gap).max(initial=0.0)))).any():
-        raise InputError("The order contradicts the scores.", fix="Give the order that the ranking found.")
+        raise InputError("The order contradicts the scores.", fix="Pass the order of the ranking.")
     lines = [(column.id, column.weight, *_column_line(plan, index, gap)) for index, column in enumerate(plan.columns)]
     if plan.group_weights is not None:
         for group in dict.fromkeys(column.group for column in plan.columns):
             weight = float(plan.group_weights.get(group, 0.0))
             lines.append((group, weight, *_group_line(plan, group, gap)))
-    who = [(named[ahead], named[behind]) for ahead, behind in pairs]
-    return tuple(_interval(name, weight, fixed, slope, who) for name, weight, fixed, slope in lines)
+    neighbours = [(named[ahead], named[behind]) for ahead, behind in pairs]
+    return tuple(_interval(name, weight, fixed, slope, neighbours) for name, weight, fixed, slope in lines)
 
 
 def random_weights(
@@ -100,17 +100,17 @@ def random_weights(
     seed: int = 0,
     podium: int = 3,
 ) -> RandomWeights:
-    """Return who wins under weights drawn evenly from all that add up to 1 (Dirichlet, all parameters 1).
+    """Return who wins under random weights, uniform among all that add up to 1 (Dirichlet, all parameters 1).
 
-    With group weights the groups are drawn so, and within each group its columns.
+    With group weights, the weights of the groups are drawn so, and within each group those of its columns.
 
     Args:
         teams, values, plan, order, podium: as in `weight_intervals`.
-        draws: number of weightings, at least 1.
+        draws: how many weights, at least 1.
         seed: the same seed gives the same answer.
     """
     if draws < 1:
-        raise InputError("At least one random weighting is needed.", found=str(draws))
+        raise InputError("The sensitivity to weights needs at least one draw.", found=str(draws))
     gains = _gains(teams, values, plan, order)
     random = np.random.default_rng(seed)
     weights = _random_columns(random, plan, draws)
@@ -132,7 +132,7 @@ def random_weights(
 def leave_one_out(
     teams: Sequence[str], values: NDArray[Any], plan: ScoringPlan, split: Split | None = None
 ) -> Mapping[str, Mapping[str, int]]:
-    """Return the ranks without each column in turn: column id -> team -> rank; a lone column is not left out.
+    """Return the ranks without each column in turn: column id -> team -> rank; a single column is not left out.
 
     Args:
         teams, values, plan: as in `weight_intervals`.
@@ -206,12 +206,14 @@ def _shared(plan: ScoringPlan) -> Floats:
     return out
 
 
-def _interval(name: str, weight: float, fixed: Floats, slope: Floats, who: Sequence[tuple[str, str]]) -> WeightInterval:
+def _interval(
+    name: str, weight: float, fixed: Floats, slope: Floats, teams: Sequence[tuple[str, str]]
+) -> WeightInterval:
     """Return where ``fixed + slope * w >= 0`` holds for every pair, for ``w`` from 0 up."""
     low, high = 0.0, np.inf
     below: tuple[str, str] | None = None
     above: tuple[str, str] | None = None
-    for pair, start, steep in zip(who, fixed, slope, strict=True):
+    for pair, start, steep in zip(teams, fixed, slope, strict=True):
         if abs(steep) <= EQUAL:
             continue
         edge = -float(start) / float(steep)

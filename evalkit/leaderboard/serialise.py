@@ -17,7 +17,7 @@ def as_dict(leaderboard: Leaderboard) -> dict[str, Any]:
     """Return ``leaderboard`` as dictionaries, lists, texts, finite numbers, booleans and ``None``.
 
     What is not finite becomes ``None``, as a gap. Mappings keep their order, which is that of the columns. The plan of
-    a phase becomes its method and the weight of each of its columns, which stand in ``columns``.
+    a phase becomes its method and the weight of each of its columns, which are in ``columns``.
     """
     plain = _plain(leaderboard)
     assert isinstance(plain, dict)  # noqa: S101  # a dataclass becomes a dictionary

@@ -21,7 +21,7 @@ PAIRS = "pairs"  # the column of a challenge that is decided by comparisons and 
 
 @dataclass(frozen=True)
 class CodedReason:
-    """Why something does not count: a code for programs and a sentence for people."""
+    """Why something does not count: a code for programs and a sentence for readers."""
 
     code: str
     sentence: str
@@ -38,7 +38,7 @@ class Column:
         id: metric id, dimension id, or ``pairs``.
         higher_is_better: ``None`` for a diagnostic, which has no better side.
         group: the group whose weight it shares.
-        weight: as the challenge declares it, 0 or more; a column of weight 0 decides nothing but a tie.
+        weight: as the challenge declares it, 0 or more; a column of weight 0 only breaks ties.
         range: values that become 0 and 1 in a weighted sum, as (low, high); ``None`` when none was declared.
         ranks: whether it takes part in the ranking; others may still break ties.
         title: name of the metric or dimension.
@@ -92,7 +92,7 @@ class Cell:
         reason: machine-readable reason of a gap.
         n: videos, ratings or comparisons behind the value.
         coverage: share of the samples that the value rests on, 0..1.
-        points: what entered the score, before weights; ``None`` when it did not.
+        points: the column's part of the score, before weights; ``None`` when the column does not count.
         best: whether no ranked run has a better value.
         set_sizes: sizes that must be equal for two values to be compared, by name. Distances of distributions carry
             ``n`` and ``n_reference``, because their bias depends on them (Heusel et al. 2017; Chong and Forsyth 2020).
@@ -121,7 +121,7 @@ NO_CELL = Cell(None, reason="not_scored", coverage=0.0)
 
 @dataclass(frozen=True)
 class Row:
-    """One run of one team: its values, and what the ranking made of them.
+    """One run of one team: its values, and its place in the ranking.
 
     Args:
         team, run: whose.

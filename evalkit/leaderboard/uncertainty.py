@@ -1,4 +1,4 @@
-"""How certain an order is: evidence for exactly the ranked runs and the columns that count, and what it says."""
+"""The uncertainty of a phase: the evidence of the ranked runs in the columns that count, and its rank intervals."""
 
 from __future__ import annotations
 
@@ -10,33 +10,23 @@ import numpy as np
 from evalkit.errors import InputError
 from evalkit.leaderboard.answers import RatedColumn, ratings_of
 from evalkit.leaderboard.bootstrap import Evidence, Ratings
-from evalkit.leaderboard.phases import RankUncertainty
+from evalkit.leaderboard.model import RankUncertainty
 from evalkit.leaderboard.rank_intervals import rank_uncertainty
 from evalkit.leaderboard.runs import Runs
 from evalkit.leaderboard.scoring_rules import Floats, ScoringPlan
 from evalkit.leaderboard.table import Cell, Row, RunKey, value_matrix
-from evalkit.statistics import BOOTSTRAP_DRAWS
 from evalkit.text import escape_for_display
 
 NORMAL = 1.959964  # half widths of a 95 % interval per standard error
 FEW = {
-    "one video": "Taken as certain: a team has one video in it, which can't show how far the value moves.",
-    "one rater": "Taken as certain: a team has one rater in it, who can't show how far the value moves.",
+    "one video": "Taken as certain: a team has one video in it, which can't show how far the value varies.",
+    "one rater": "Taken as certain: a team has one rater in it, who can't show how far the value varies.",
 }
 
 
 @dataclass(frozen=True)
-class BootstrapOptions:
-    """How uncertainty is computed; as for `evalkit.leaderboard.rank_intervals.rank_uncertainty`."""
-
-    draws: int = BOOTSTRAP_DRAWS
-    seed: int = 0
-    confidence: float = 0.95
-
-
-@dataclass(frozen=True)
-class RankIntervals:
-    """Per run its interval of ranks and the probability of each, and how that was found.
+class PhaseUncertainty:
+    """The uncertainty of one phase, and per run its rank interval and the probability of each rank.
 
     Args:
         uncertainty: ``None`` with a reason in ``why_not``.
@@ -53,9 +43,16 @@ class RankIntervals:
     notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-def find_rank_intervals(
-    rows: Sequence[Row], plan: ScoringPlan, runs: Runs, rated: Mapping[str, RatedColumn], options: BootstrapOptions
-) -> RankIntervals:
+def phase_uncertainty(
+    rows: Sequence[Row],
+    plan: ScoringPlan,
+    runs: Runs,
+    rated: Mapping[str, RatedColumn],
+    *,
+    draws: int,
+    seed: int,
+    confidence: float,
+) -> PhaseUncertainty:
     """Return how certain the order of ``rows`` under ``plan`` is.
 
     Args:
@@ -63,17 +60,17 @@ def find_rank_intervals(
         plan: the rule.
         runs: all runs of the board.
         rated: column id -> the answers of raters.
-        options: of the bootstrap.
+        draws, seed, confidence: as for `evalkit.leaderboard.rank_intervals.rank_uncertainty`.
     """
     if not rows:
-        return RankIntervals(why_not="Nobody is ranked.")
+        return PhaseUncertainty(why_not="Nobody is ranked.")
     try:
         evidence, notes = collect_evidence(rows, plan, runs, rated)
-        if len(evidence.fixed) == len(plan.columns):
-            return RankIntervals(why_not="Nothing says how far any deciding value moves.", notes=notes)
-        found = rank_uncertainty(evidence, plan, draws=options.draws, seed=options.seed, confidence=options.confidence)
+        if len(evidence.held_fixed) == len(plan.columns):
+            return PhaseUncertainty(why_not="No column that ranks shows how far its values vary.", notes=notes)
+        found = rank_uncertainty(evidence, plan, draws=draws, seed=seed, confidence=confidence)
     except InputError as error:
-        return RankIntervals(why_not=str(error))
+        return PhaseUncertainty(why_not=str(error))
     named = [found.teams[at] for at in found.order]
     uncertainty = RankUncertainty(
         confidence=found.confidence,
@@ -83,9 +80,8 @@ def find_rank_intervals(
         groups=tuple(tuple(named[first - 1 : last]) for first, last in found.groups if last > first),
         tiers=tuple(tuple(named[first - 1 : last]) for first, last in found.tiers),
         held_fixed=found.held_fixed,
-        why_fixed=dict(found.fixed),
     )
-    return RankIntervals(
+    return PhaseUncertainty(
         uncertainty,
         None,
         {row.key: (int(found.low[at]), int(found.high[at])) for at, row in enumerate(rows)},
@@ -97,11 +93,12 @@ def find_rank_intervals(
 def collect_evidence(
     rows: Sequence[Row], plan: ScoringPlan, runs: Runs, rated: Mapping[str, RatedColumn]
 ) -> tuple[Evidence, dict[str, tuple[str, ...]]]:
-    """Return what the values rest on, and per column what had to be assumed.
+    """Return the evidence behind the values, and per column what had to be assumed.
 
-    A number that is the mean over its videos in every run brings its videos, aligned by sample; any other its standard
-    error, from half of its 95 % interval. A run without an interval counts as uncertain as the most uncertain of the
-    others; a column in which no run has one is held fixed, as is one in which a run has one video or one rater.
+    A number that is the mean over its videos in every run is resampled by its videos, aligned by sample; any other by
+    its standard error, from half of its 95 % interval. A run without an interval counts as uncertain as the most
+    uncertain of the others; a column in which no run has one is held fixed, as is one in which a run has one video or
+    one rater.
     """
     positions = [runs.position[row.key] for row in rows]
     videos: dict[str, Floats] = {}
@@ -123,7 +120,7 @@ def collect_evidence(
     videos, ratings = _with_answers(videos, ratings_of(plan.columns, rated, positions), len(runs.samples))
     labels = tuple(row.label for row in rows)
     evidence = Evidence(labels, plan.columns, value_matrix(rows, plan.columns), videos, ratings, errors)
-    for name, why in evidence.fixed.items():
+    for name, why in evidence.held_fixed.items():
         if why in FEW:
             notes[name] = (*notes.get(name, ()), FEW[why])
     return evidence, notes
@@ -132,7 +129,7 @@ def collect_evidence(
 def _with_answers(
     videos: Mapping[str, Floats], ratings: Ratings | None, samples: int
 ) -> tuple[dict[str, Floats], Ratings | None]:
-    """Return the same over the samples that have any value or rating: the others would seem to be drawn from too."""
+    """Return the same for the samples that have a value or rating: the bootstrap would draw the others too."""
     used = np.zeros(samples, dtype=bool)
     for array in videos.values():
         used |= np.isfinite(array).any(axis=0)

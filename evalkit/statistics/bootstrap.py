@@ -1,15 +1,16 @@
 """The bootstrap: resampling with replacement, seeded, in blocks, and percentile intervals.
 
-Every interval of the product that rests on resampling draws here: means over videos, rankings (videos and raters
-together), correlations, distances of sets, agreement of raters. A caller seeds a generator and asks for one of:
+All bootstrap intervals of evalkit are made here: of means over videos, rankings (videos and raters together),
+correlations, distances of sets, agreement of raters. A draw is one resample: as many units (videos, raters) as there
+are, chosen with replacement. The functions that make draws take a seeded generator:
 
-- `resample_indices`: which units each draw takes, for statistics that need the rows themselves;
-- `resample_counts`: the same draws as how often each unit was taken, for statistics with weights;
-- `multinomial_counts`: how often each unit was taken, many draws in one array. It reads the generator otherwise than
-  `resample_counts`, so that the two give different draws of the same distribution.
+- `resample_indices`: the units of each draw, for statistics that need the rows themselves;
+- `resample_counts`: how often each unit is in a draw, for statistics with weights;
+- `multinomial_counts`: the same counts, many draws in one array. It uses the generator in another way than
+  `resample_counts`, so that the same seed gives different draws.
 
-Each reads its generator draw by draw: results depend on the seed and the number of draws, not on the size of blocks. A
-draw without a result (a constant column, a team without ratings) is NaN and counts as lost in `percentile_interval`.
+Results depend on the seed and the number of draws, not on the size of blocks. A draw without a result (a constant
+column, a team without ratings) is NaN and counts as lost in `percentile_interval`.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from evalkit.statistics.arrays import Index, Vector
 BLOCK = 1_000_000  # numbers in the largest array of a block of draws
 TAIL = 0.025  # of a 95 % interval, at either end
 FEWEST_DRAWS = 100
-FEWEST_UNITS = 2  # videos, or raters: one alone can't show how much they differ
-DECIMALS = 12  # of the two-way bootstrap's results, as of all scores of a ranking
+FEWEST_UNITS = 2  # videos or raters: one alone shows no variation
+DECIMALS = 12  # to which results of the two-way bootstrap are rounded, as all scores of a ranking are
 
 
 def independent_streams(seed: int, count: int) -> list[np.random.Generator]:
@@ -41,19 +42,19 @@ def block_sizes(draws: int, width: int) -> Iterator[int]:
 
 
 def resample_indices(rng: np.random.Generator, units: int, draws: int, *, width: int) -> Iterator[Index]:
-    """Yield blocks (some draws, units) of the units taken, from 0; ``width`` numbers are made of each draw."""
+    """Yield blocks (some draws, units) of unit numbers from 0; the caller makes ``width`` numbers of each draw."""
     for count in block_sizes(draws, width):
         yield rng.integers(0, units, size=(count, units))
 
 
 def resample_counts(rng: np.random.Generator, units: int, draws: int) -> Iterator[Vector]:
-    """Yield, for each draw, how often each unit (units,) was taken."""
+    """Yield, for each draw, how often each unit is in it (units,)."""
     for _ in range(draws):
         yield np.bincount(rng.integers(0, units, units), minlength=units).astype(np.float64)
 
 
 def multinomial_counts(rng: np.random.Generator, units: int, draws: int) -> Vector:
-    """Return how often each unit was taken (draws, units)."""
+    """Return how often each unit is in each draw (draws, units)."""
     return rng.multinomial(units, np.full(units, 1.0 / units), size=draws).astype(np.float64)
 
 
@@ -64,7 +65,7 @@ def percentile_interval(
 
     Args:
         values: one number per draw; NaN for a lost draw.
-        draws: how many were made, where ``values`` has no entry for the lost ones.
+        draws: how many there were, where ``values`` has no entry for lost ones.
         tail: share of the draws beyond either end.
         least: share of the draws that must have a value; below it there is no interval (``None``).
     """
@@ -79,8 +80,8 @@ def percentile_interval(
 def mean_interval(values: Vector, rng: np.random.Generator, *, draws: int, level: float) -> tuple[float, float]:
     """Return the percentile interval of the mean of ``values`` (n,), n at least 1.
 
-    The percentiles are interpolated as ``(1 - g) * a + g * b``, as `scipy.stats.bootstrap` does: that of
-    `percentile_interval` differs from it by rounding, and would change the last digit of published intervals.
+    The percentiles are interpolated as ``(1 - g) * a + g * b``, as `scipy.stats.bootstrap` does; `np.quantile`, which
+    `percentile_interval` uses, differs by rounding and would change the last digit of published intervals.
     """
     means = [values[rows].mean(axis=1) for rows in resample_indices(rng, len(values), draws, width=len(values))]
     drawn = np.sort(np.concatenate(means))
@@ -101,12 +102,12 @@ class RatingMeans:
 
     Args:
         cell, video, rater: (n,) indices from 0.
-        value: (n,) what was answered.
-        videos: how many videos are drawn from.
+        value: (n,) the ratings.
+        videos: how many videos there are to draw from.
 
     Attributes:
         cells: (c,) the cells that have ratings, ascending.
-        rows: rated videos, summed over cells: numbers that one draw needs.
+        rows: rated videos, summed over cells: how many numbers one draw needs.
         raters: how many raters have ratings.
     """
 
@@ -151,14 +152,14 @@ def two_way_interval(
 
     Args:
         video, rater: (n,) indices of what was rated and by whom.
-        value: (n,) what was answered.
+        value: (n,) the ratings.
         point: the score.
         draws: resamples; fewer than 100 make no interval.
         seed: the same seed draws the same videos and raters as the bootstrap of a ranking does.
 
     Returns:
-        ``None`` with fewer than two videos or two raters, which can't show how much they differ, and where most draws
-        leave nothing.
+        ``None`` with fewer than two videos or two raters, which show no variation, and where most draws have no
+        rating.
     """
     videos, place = np.unique(video, return_inverse=True)
     if draws < FEWEST_DRAWS or len(videos) < FEWEST_UNITS or len(np.unique(rater)) < FEWEST_UNITS:

@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 
 from evalkit.board.model import Snapshot
 from evalkit.clock import ANYWHERE_ON_EARTH
-from evalkit.leaderboard.model import Leaderboard
-from evalkit.leaderboard.phases import RankingPhase
+from evalkit.leaderboard.model import Leaderboard, RankingPhase
 from evalkit.leaderboard.table import Row
 from evalkit.reports.page import count
 from evalkit.reports.tables import format_share
@@ -89,7 +88,7 @@ def _lead(leaderboard: Leaderboard, ranked: Sequence[Row]) -> str:
         why = f" ({leaderboard.no_uncertainty})" if leaderboard.no_uncertainty else ""
         return f"{leaders[0]} is first; how certain that is can't be computed{why}."
     whom = "all other finalists" if leaderboard.phases[-1].name == "final" else "all others"
-    given = f", taking {listed(_titles(leaderboard, found.held_fixed))} as certain" if found.held_fixed else ""
+    given = f", taking {listed(_titles(leaderboard, tuple(found.held_fixed)))} as certain" if found.held_fixed else ""
     return f"{leaders[0]} is first, significantly better than {whom} ({percent(found.confidence)} confidence{given})."
 
 
@@ -129,6 +128,6 @@ def uncertainty_words(phase: RankingPhase) -> list[str]:
     if found.lost:
         words.append(f"{count(found.lost, 'draw')} gave no ranking and were left out.")
     if found.held_fixed:
-        named = [f"{name} ({found.why_fixed[name]})" if name in found.why_fixed else name for name in found.held_fixed]
+        named = [f"{name} ({why})" for name, why in found.held_fixed.items()]
         words.append(f"Taken as certain, because there is no estimate of their uncertainty: {', '.join(named)}.")
     return words

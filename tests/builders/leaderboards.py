@@ -20,12 +20,14 @@ from evalkit.leaderboard.model import (
     GroupValue,
     Leaderboard,
     Points,
+    RankingPhase,
+    RankUncertainty,
     RaterInfo,
     RatingsInfo,
     Sensitivity,
     Strength,
+    TieGroup,
 )
-from evalkit.leaderboard.phases import RankingPhase, RankUncertainty, TieGroup
 from evalkit.leaderboard.scoring_rules import ScoringPlan
 from evalkit.leaderboard.sensitivity import RandomWeights, WeightInterval
 from evalkit.leaderboard.table import Cell, CodedReason, Column, Row
@@ -429,7 +431,10 @@ def hostile(teams: int = len(NASTY)) -> tuple[Snapshot, Leaderboard]:
             provisional=reason,
             problem=bad,
             phases=tuple(
-                replace(one, uncertainty=replace(one.uncertainty, held_fixed=(bad,)) if one.uncertainty else None)
+                replace(
+                    one,
+                    uncertainty=replace(one.uncertainty, held_fixed={bad: "no interval"}) if one.uncertainty else None,
+                )
                 for one in leaderboard.phases
             ),
         ),

@@ -217,7 +217,7 @@ def test_one_video_or_one_rater_shows_nothing(videos, raters, why):
     values = np.column_stack([[1.0, 2.0], [plain_mean(ratings, 0), plain_mean(ratings, 1)]])
     array = np.array([[0.0, 1.0, 2.0], [1.0, 2.0, 3.5]])
     evidence = Evidence(("a", "b"), (METRIC, PEOPLE), values, {"metric": np.pad(array, ((0, 0), (0, 4)))}, ratings)
-    assert evidence.fixed == ({"people": why} if why else {})
+    assert evidence.held_fixed == ({"people": why} if why else {})
     made = draw_scores(evidence, ScoringPlan("weighted-sum", (METRIC, PEOPLE)), draws=100)
     assert np.isfinite(made.freedom).all()
     alone = Evidence(("a", "b"), (METRIC, PEOPLE), values, {"metric": np.pad(array, ((0, 0), (0, 4)))})
@@ -228,14 +228,14 @@ def test_one_video_or_one_rater_shows_nothing(videos, raters, why):
 def test_a_team_with_one_scored_video_fixes_the_column():
     array = np.array([[0.0, 1.0, 2.0], [1.0, np.nan, np.nan]])
     evidence = Evidence(("a", "b"), (METRIC,), np.ones((2, 1)), {"metric": array})
-    assert evidence.fixed == {"metric": "one video"}
-    assert evidence.held_fixed == ("metric",)
+    assert evidence.held_fixed == {"metric": "one video"}
+    assert tuple(evidence.held_fixed) == ("metric",)
 
 
 def test_what_has_no_evidence_is_named():
     evidence = evidence_of_both()
     more = Evidence(evidence.teams, (*evidence.columns, SET), np.ones((3, 3)), evidence.videos, evidence.ratings)
-    assert more.held_fixed == ("set",)
+    assert tuple(more.held_fixed) == ("set",)
     assert (more.video_count, more.rater_count) == (7, 5)
 
 
@@ -264,12 +264,12 @@ def test_memory_does_not_grow_with_draws():
     [
         ({"values": np.zeros((2, 1))}, "value per team and column"),
         ({"values": np.array([[np.nan], [1.0]])}, "value per team and column"),
-        ({"videos": {"other": np.zeros((2, 3))}}, "one source of evidence"),
-        ({"errors": {"metric": np.zeros(2)}}, "one source of evidence"),
+        ({"videos": {"other": np.zeros((2, 3))}}, "must be known, and appear once"),
+        ({"errors": {"metric": np.zeros(2)}}, "must be known, and appear once"),
         ({"videos": {"metric": np.zeros((3, 3))}}, "teams, videos"),
         ({"videos": {"metric": np.array([[np.inf], [0.0]])}}, "finite or missing"),
         ({"videos": {"metric": np.array([[np.nan], [0.0]])}}, "no scored video"),
-        ({"videos": {}, "errors": {"metric": np.array([-1.0, 0.0])}}, "0 or more"),
+        ({"videos": {}, "errors": {"metric": np.array([-1.0, 0.0])}}, "at least 0 per team"),
         ({"videos": {"metric": np.zeros((2, 3)), "people": np.zeros((2, 4))}}, "same shape"),
     ],
 )

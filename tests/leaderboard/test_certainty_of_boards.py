@@ -12,8 +12,7 @@ from builders.boards import make_run, make_snapshot
 from evalkit.board.filtering import filter_ratings
 from evalkit.board.model import Snapshot
 from evalkit.leaderboard.bootstrap import Evidence
-from evalkit.leaderboard.cells import make_rows
-from evalkit.leaderboard.columns import read_columns
+from evalkit.leaderboard.columns import make_rows, read_columns
 from evalkit.leaderboard.compute import compute_leaderboard
 from evalkit.leaderboard.rank_intervals import rank_uncertainty
 from evalkit.leaderboard.ranking import Ranking, rank_board
@@ -102,7 +101,7 @@ def test_evidence_is_videos_errors_and_ratings() -> None:
     # fid -+ 1 is a 95 % interval
     assert set(made.errors) == {"fid"}
     assert made.errors["fid"] == pytest.approx(np.full(5, 1 / 1.959964))
-    assert made.held_fixed == ("fps",)
+    assert tuple(made.held_fixed) == ("fps",)
     assert made.ratings is not None
     assert len(made.ratings.value) == 5 * 8 * 6 * 2
     assert set(made.ratings.column) == {4, 5}
@@ -157,7 +156,7 @@ def test_the_board_says_what_the_uncertainty_says() -> None:
     certainty = leaderboard.uncertainty
     assert certainty is not None
     assert (certainty.confidence, certainty.draws, certainty.seed) == (0.9, 500, 3)
-    assert certainty.held_fixed == ("fps",)
+    assert tuple(certainty.held_fixed) == ("fps",)
     names = [row.team for row in leaderboard.rows]
     assert all(len(group) > 1 for group in certainty.groups)
     assert [tuple(names[first - 1 : last]) for first, last in found.groups if last > first] == list(certainty.groups)
@@ -249,7 +248,7 @@ def test_what_nothing_moves_is_not_certain(values: Any, ratings: Any, note: str)
     leaderboard = compute_leaderboard(snapshot, draws=200)
     assert [(row.team, row.rank) for row in leaderboard.rows] == [("a", 1), ("b", 2)]
     assert leaderboard.uncertainty is None
-    assert leaderboard.no_uncertainty == "Nothing says how far any deciding value moves."
+    assert leaderboard.no_uncertainty == "No column that ranks shows how far its values vary."
     assert all(row.interval is None and row.probability == () for row in leaderboard.rows)
     assert any(note in said for column in leaderboard.columns for said in column.notes) == bool(note)
     assert "how certain that is can't be computed" in summary(snapshot, leaderboard)
@@ -260,7 +259,7 @@ def test_the_lead_names_what_it_takes_as_certain() -> None:
     snapshot = make_snapshot(SMALL + "ranking: borda\n", values, better={"fid": False})
     leaderboard = compute_leaderboard(snapshot, draws=200)
     assert leaderboard.uncertainty is not None
-    assert leaderboard.uncertainty.why_fixed == {"fid": "no interval"}
+    assert leaderboard.uncertainty.held_fixed == {"fid": "no interval"}
     assert "(95 % confidence, taking FID as certain)" in summary(snapshot, leaderboard)
 
 
@@ -276,7 +275,7 @@ def test_a_final_phase_without_certainty_has_no_intervals_of_the_shortlist() -> 
     pairs = [("r", f"s{at}", *pair, 1.0) for at in range(1, 7) for pair in ((one, two), (two, three), (one, three))]
     snapshot = make_snapshot(challenge, values, pairs=pairs)
     leaderboard = compute_leaderboard(snapshot, draws=200)
-    assert leaderboard.no_uncertainty == "Nothing says how far any deciding value moves."
+    assert leaderboard.no_uncertainty == "No column that ranks shows how far its values vary."
     assert [bool(row.interval) for row in leaderboard.rows] == [False] * 3 + [True] * 2
     assert not {label for group in leaderboard.tie_groups for label in group.labels} & {one, two, three}
 

@@ -140,7 +140,7 @@ def test_the_first_two_can_not_be_told_apart(leaderboard: Leaderboard) -> None:
     """They are 1/320 apart on two videos and four raters."""
     assert leaderboard.uncertainty is not None
     assert ("beta", "alpha") in [group[:2] for group in leaderboard.uncertainty.groups]
-    assert leaderboard.uncertainty.held_fixed == ()
+    assert leaderboard.uncertainty.held_fixed == {}
     assert (leaderboard.uncertainty.draws + leaderboard.uncertainty.lost, leaderboard.uncertainty.seed) == (2000, 0)
     for row in leaderboard.rows:
         assert row.interval is not None

@@ -102,7 +102,7 @@ def test_every_estimator(estimator: str) -> None:
     assert leaderboard.ratings.estimator == estimator
     assert [row.team for row in leaderboard.rows] == list(TEAMS)
     assert leaderboard.uncertainty is not None
-    assert leaderboard.uncertainty.held_fixed == ()
+    assert leaderboard.uncertainty.held_fixed == {}
     for team in TEAMS:
         one = cell(leaderboard, team)
         assert one.ci is not None

@@ -130,7 +130,7 @@ def test_both_phases_have_their_certainty(leaderboard: Leaderboard) -> None:
     assert final is not None
     assert shortlist is not None
     assert {team for tier in final.tiers for team in tier} == set(PUBLISHED)
-    assert final.held_fixed == ()
+    assert final.held_fixed == {}
     assert {team for tier in shortlist.tiers for team in tier} == {*PUBLISHED, "fourth"}
     # Two numbers came with an interval, two without.
     assert set(shortlist.held_fixed) == {"identity.consisid.arc", "clipscore.logits100"}
@@ -253,7 +253,7 @@ def test_dimensions_hold_log_strengths() -> None:
         assert cell.ci[0] < one.log_strength < cell.ci[1]
     assert [row.team for row in leaderboard.rows] == ["a", "b", "c"]
     assert leaderboard.uncertainty is not None
-    assert leaderboard.uncertainty.held_fixed == ()
+    assert leaderboard.uncertainty.held_fixed == {}
 
 
 def test_dimensions_of_a_final_phase_are_ranked_by_mean_rank() -> None:

@@ -32,8 +32,7 @@ from evalkit.board.model import Decision, Team
 from evalkit.challenges.model import RunRules, parse_challenge
 from evalkit.errors import StorageError
 from evalkit.leaderboard.compute import compute_leaderboard
-from evalkit.leaderboard.model import RatingsInfo
-from evalkit.leaderboard.phases import RankingPhase, RankUncertainty, find_tie_groups
+from evalkit.leaderboard.model import RankingPhase, RankUncertainty, RatingsInfo, find_tie_groups
 from evalkit.leaderboard.scoring_rules import ScoringPlan
 from evalkit.leaderboard.table import Cell, CodedReason
 from evalkit.reports.leaderboard.page import render_leaderboard, write_leaderboard_page

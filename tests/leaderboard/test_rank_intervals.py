@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import norm, rankdata
 
 from evalkit.errors import InputError
-from evalkit.leaderboard import rank_intervals as uncertainty
+from evalkit.leaderboard import rank_intervals
 from evalkit.leaderboard.bootstrap import Draws, Evidence, Ratings
 from evalkit.leaderboard.rank_intervals import rank_probability, rank_uncertainty, share_above
 from evalkit.leaderboard.scoring_rules import ScoringPlan
@@ -66,7 +66,7 @@ def test_probability_of_a_swap_is_the_normal_one():
 
 
 def groups_by_search(better: np.ndarray) -> list[tuple[int, int]]:
-    """All longest runs without a pair that is told apart together with every wider pair."""
+    """All longest runs without a pair that is significant together with every wider pair."""
     count = len(better)
     wide = {
         (i, j): all(better[a, b] for a in range(i + 1) for b in range(j, count))
@@ -87,13 +87,13 @@ def test_groups_and_tiers_against_a_search():
     for _ in range(400):
         count = int(random.integers(1, 7))
         better = np.triu(random.random((count, count)) < random.choice([0.3, 0.7, 0.95]), 1)
-        told = uncertainty._monotone(better)
-        groups = uncertainty._runs(told)
+        told = rank_intervals._monotone(better)
+        groups = rank_intervals._runs(told)
         assert list(groups) == groups_by_search(better)
         for i, j in itertools.combinations(range(count), 2):
             shared = any(first <= i + 1 and j + 1 <= last for first, last in groups)
-            assert shared or better[i, j], "only a pair that is told apart may be split"
-        tiers = uncertainty._levels(told)
+            assert shared or better[i, j], "only a significant pair may be split"
+        tiers = rank_intervals._levels(told)
         assert [p for first, last in tiers for p in range(first, last + 1)] == list(range(1, count + 1))
         for above, below in itertools.pairwise(tiers):
             assert better[: above[1], below[0] - 1 :].all()
@@ -150,7 +150,7 @@ def test_ranks_of_one_number_are_as_certain_as_the_number(rule, gap, told):
 
 
 def test_forty_teams_are_not_all_alike():
-    """With 780 pairs the limit is about four standard errors; teams twenty places apart are told apart by any rule."""
+    """With 780 pairs the limit is about four standard errors; teams twenty places apart differ by any rule."""
     random = np.random.default_rng(8)
     array = random.normal(size=(2, 40, 100)) + 0.4 * np.arange(40)[None, ::-1, None]
     for rule in ("weighted-sum", "rank-sum"):
@@ -201,7 +201,7 @@ def test_what_has_no_evidence_counts_as_certain_and_is_named():
     evidence = Evidence(("a", "b"), columns(1), np.array([[1.0], [1.1]]))
     made = rank_uncertainty(evidence, ScoringPlan("weighted-sum", columns(1)), draws=100)
     assert made.better.tolist() == [[False, False], [True, False]]
-    assert made.held_fixed == ("m0",)
+    assert tuple(made.held_fixed) == ("m0",)
 
 
 def test_a_seed_decides_and_bad_requests_are_refused():
@@ -216,7 +216,7 @@ def test_a_seed_decides_and_bad_requests_are_refused():
     for confidence in (0.5, 1.0):
         with pytest.raises(InputError, match="confidence"):
             rank_uncertainty(evidence, plan, confidence=confidence)
-    with pytest.raises(InputError, match="no team"):
+    with pytest.raises(InputError, match="at least one team"):
         rank_uncertainty(Evidence((), columns(1), np.zeros((0, 1))), ScoringPlan("value", columns(1)))
 
 
@@ -284,4 +284,4 @@ def test_tie_groups_of_people_do_not_split_equals_among_better_and_worse():
         split += not any(together)
         parted += bool(made.better[0, 1] and made.better[2, 3])
     assert split <= 0.07 * CHALLENGES
-    assert parted >= 0.8 * CHALLENGES, "what differs clearly must be told apart"
+    assert parted >= 0.8 * CHALLENGES, "what differs clearly must be significant"

@@ -1,0 +1,138 @@
+"""What the values per sample show: metrics against human ratings, distributions, and the groups of a test set."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from evalkit.leaderboard.answers import RatedColumn
+from evalkit.leaderboard.model import Breakdown, Distribution, GroupValue, Points
+from evalkit.leaderboard.runs import Runs
+from evalkit.leaderboard.table import Column
+from evalkit.statistics.correlation import correlate
+
+DRAWS = 200  # resamples of a correlation's interval; Kendall's is slow
+Samples = Mapping[str, float]
+SampleValues = Mapping[str, Mapping[int, Samples]]
+
+
+def sample_values(columns: Sequence[Column], runs: Runs, rated: Mapping[str, RatedColumn]) -> SampleValues:
+    """Return column id -> competing run (index) -> sample -> value, where there are any.
+
+    A metric's values are those of the scorecard, a dimension's the opinion scores of the videos.
+    """
+    return {column.id: _values(column, runs, rated) for column in columns}
+
+
+def _values(column: Column, runs: Runs, rated: Mapping[str, RatedColumn]) -> dict[int, Samples]:
+    found: dict[int, Samples] = {}
+    items = rated[column.id].items if column.id in rated else {}
+    for at, one in enumerate(runs.entrants):
+        if not one.competes:
+            continue
+        if column.kind == "metric":
+            row = runs.per_video(column.id)[at]
+            values = {runs.samples[where]: float(row[where]) for where in np.flatnonzero(np.isfinite(row))}
+        else:
+            values = {sample: items[one.key, sample] for sample in runs.samples if (one.key, sample) in items}
+        if values:
+            found[at] = values
+    return found
+
+
+def metric_points(columns: Sequence[Column], runs: Runs, values: SampleValues, *, seed: int) -> tuple[Points, ...]:
+    """Return every metric with a better side and values per video against every dimension with opinion scores.
+
+    One point per competing run and sample that has both. Samples are resampled whole, for all teams together, because
+    a sample that is hard for one is hard for others. A metric whose scorecards disagree in what it means is left out:
+    its values are no single quantity, and its column says so.
+    """
+    metrics = [
+        column
+        for column in columns
+        if column.kind == "metric" and column.higher_is_better is not None and column.protocol is not None
+    ]
+    dimensions = [column for column in columns if column.kind == "dimension"]
+    return tuple(
+        _points(metric, dimension, runs, values, seed)
+        for metric in metrics
+        for dimension in dimensions
+        if values[metric.id] and values[dimension.id]
+    )
+
+
+def _points(metric: Column, dimension: Column, runs: Runs, values: SampleValues, seed: int) -> Points:
+    found = [
+        (at, sample, values[metric.id][at][sample], y)
+        for at, samples in values[dimension.id].items()
+        for sample, y in samples.items()
+        if sample in values[metric.id].get(at, {})
+    ]
+    x = np.array([point[2] for point in found], dtype=np.float64)
+    y = np.array([point[3] for point in found], dtype=np.float64)
+    clusters = np.array([runs.sample_index[point[1]] for point in found], dtype=np.int64)
+    return Points(
+        metric=metric.id,
+        dimension=dimension.id,
+        teams=tuple(runs.entrants[point[0]].label for point in found),
+        samples=tuple(point[1] for point in found),
+        x=tuple(point[2] for point in found),
+        y=tuple(point[3] for point in found),
+        agreement=correlate(
+            x, y, higher_is_better=bool(metric.higher_is_better), clusters=clusters, draws=DRAWS, seed=seed
+        ),
+    )
+
+
+def distributions(columns: Sequence[Column], runs: Runs, values: SampleValues) -> tuple[Distribution, ...]:
+    """Return the sorted values of every column over each competing run's samples."""
+    return tuple(
+        Distribution(runs.entrants[at].label, column.id, tuple(sorted(samples.values())))
+        for column in columns
+        for at, samples in values[column.id].items()
+    )
+
+
+def breakdowns(columns: Sequence[Column], runs: Runs, values: SampleValues) -> tuple[Breakdown, ...]:
+    """Return a breakdown by every group of the test set, for every column that ranks and competing run with values.
+
+    A number of the whole set has no values per video and therefore no groups. A video whose scorecard does not name a
+    group counts for none of that group's values.
+    """
+    names = sorted({name for one in runs.entrants for video in one.run.card.videos for name in video.groups})
+    members = {at: _members(runs, at) for at, one in enumerate(runs.entrants) if one.competes}
+    return tuple(
+        _breakdown(name, column, runs.entrants[at].label, members[at].get(name, {}), samples)
+        for name in names
+        for column in columns
+        if column.ranks
+        for at, samples in values[column.id].items()
+    )
+
+
+def _members(runs: Runs, at: int) -> dict[str, dict[str, list[str]]]:
+    """Return group -> value -> samples of a run."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for video in runs.entrants[at].run.card.videos:
+        for name, value in video.groups.items():
+            found.setdefault(name, {}).setdefault(value, []).append(video.sample)
+    return found
+
+
+def _breakdown(
+    name: str, column: Column, team: str, members: Mapping[str, Sequence[str]], samples: Samples
+) -> Breakdown:
+    rows = []
+    for value in sorted(members):
+        known = [samples[sample] for sample in members[value] if sample in samples]
+        rows.append(GroupValue(value, math.fsum(known) / len(known) if known else None, len(known)))
+    means = [(row.mean, row.value) for row in rows if row.mean is not None]
+    if column.higher_is_better is None or len(means) < 2:
+        return Breakdown(name, column.id, team, tuple(rows))
+    low, high = min(mean for mean, _ in means), max(mean for mean, _ in means)
+    worst = low if column.higher_is_better else high
+    return Breakdown(
+        name, column.id, team, tuple(rows), next(value for mean, value in means if mean == worst), high - low
+    )
