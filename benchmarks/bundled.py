@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 import evalkit
 from evalkit.challenges.model import load_challenge
 from evalkit.media.decode import iter_frames
+from evalkit.media.stills import read_still
 from evalkit.metrics.faces.align import norm_crop
 from evalkit.metrics.features.audio import official_audio
-from evalkit.metrics.features.images import read_image
 from evalkit.metrics.networks.small.inputs import WordNumbers
 from evalkit.metrics.networks.small.runners import SmallBoxes, SmallDetector, SmallFaces, SmallSync, SmallText
 from evalkit.metrics.sync.arithmetic import summarise
@@ -170,7 +170,7 @@ def looked(folder: Path, testset: TestSet, *, takes: bool) -> dict[str, Any]:
     looker = Looker(folder)
     root = testset.root
     people = [sample.id.split("t")[0] if takes else sample.id for sample in testset.samples]
-    references = [looker.face(read_image(root / sample.reference_images[0])) for sample in testset.samples]
+    references = [looker.face(read_still(root / sample.reference_images[0])) for sample in testset.samples]
     pictures, vectors, owners, detected, frames_seen, right, shown = [], [], [], 0, 0, [], []
     for sample, person in zip(testset.samples, people, strict=True):
         video = root / str(sample.reference_video)

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.challenges.model import ArchiveRules, SubmissionRules
+from evalkit.errors import MediaError
+from evalkit.media.stills import read_still
 from evalkit.metrics.features.base import Item, feature_registry
 from evalkit.metrics.gaming import signature, stillness
 from evalkit.metrics.gaming.fingerprint import FINGERPRINT, square
@@ -220,15 +222,12 @@ def _nearest(picture: NDArray[np.float32], images: Sequence[Path]) -> float | No
     """Return what the best of the images leaves unexplained of a picture (64, 64); ``None`` when none can be read."""
     if not images:
         return None
-    from PIL import Image
-
     found = []
     shown = stillness.smoothed(picture)
     for path in images:
         try:
-            with Image.open(path) as image:
-                pixels = np.asarray(image.convert("RGB"), np.uint8)
-        except (OSError, ValueError, Image.DecompressionBombError):
+            pixels = read_still(path)
+        except MediaError:
             continue
         found.append(stillness.residual(stillness.smoothed(square(small_grey(pixels))), shown, warp=True))
     return min(found, default=None)

@@ -20,6 +20,7 @@ import numpy as np
 from evalkit.challenges.model import SubmissionRules
 from evalkit.errors import SubmissionError
 from evalkit.media.facts import FACTS_VERSION, MediaFacts
+from evalkit.media.stills import READER_VERSION
 from evalkit.metrics.base import FeatureData
 from evalkit.metrics.features.base import FeatureRecord, Item, WeightFile
 from evalkit.scoring.cache import CorruptEntryError, FeatureCache, feature_key
@@ -202,7 +203,7 @@ def _input_digest(part: str, item: Item, digest: str) -> Any:
     if part == "video":
         return digest
     if part == "reference_images":
-        return [_digest(path) for path in item.reference_images]
+        return [f"{_digest(path)}, reader {READER_VERSION}" for path in item.reference_images]
     if part == "text":
         return item.text
     path = item.reference_video if part == "reference_video" else item.audio

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.errors import TestSetError
 from evalkit.media.sampling import Sampling, Uniform
 from evalkit.metrics.features.base import (
     Arrays,
@@ -30,7 +29,7 @@ from evalkit.metrics.features.base import (
     described,
     frame_mask,
 )
-from evalkit.metrics.features.images import read_image
+from evalkit.metrics.features.images import read_images
 from evalkit.metrics.features.networks import opened_once
 from evalkit.metrics.features.stopwatch import running
 
@@ -207,13 +206,7 @@ class ClipReferenceSession(Session):
         Raises:
             FeatureUnavailableError: ``reference_image_unreadable``.
         """
-        squares = []
-        for number, image in enumerate(self._images, start=1):
-            try:
-                squares.append(_square(self._network, read_image(image), self._options))
-            except TestSetError:
-                detail = f"reference image {number} of {len(self._images)} can't be read"
-                raise FeatureUnavailableError("reference_image_unreadable", detail) from None
+        squares = [_square(self._network, image, self._options) for image in read_images(self._images)]
         with running(BASE):
             return {"embedding": self._network.embed_images(squares)}
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
-from evalkit.errors import TestSetError
+from evalkit.errors import MediaError
+from evalkit.media.stills import read_still
 from evalkit.metrics.features.base import FeatureUnavailableError, Picture
 
 
@@ -19,23 +18,8 @@ def read_images(paths: tuple[Path, ...]) -> list[Picture]:
     pictures = []
     for path in paths:
         try:
-            pictures.append(read_image(path))
-        except TestSetError:
-            detail = f"reference image {len(pictures) + 1} of {len(paths)} can't be read"
+            pictures.append(read_still(path))
+        except MediaError as error:
+            detail = f"reference image {len(pictures) + 1} of {len(paths)} can't be read: {error.found}"
             raise FeatureUnavailableError("reference_image_unreadable", detail) from None
     return pictures
-
-
-def read_image(path: Path) -> Picture:
-    """Return an image file as (H, W, 3) uint8 RGB.
-
-    Raises:
-        TestSetError: when it is not an image.
-    """
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"), dtype=np.uint8)
-    except (OSError, UnidentifiedImageError, ValueError, Image.DecompressionBombError) as error:
-        raise TestSetError(f"The reference image {path} can't be read.", found=str(error)) from None

@@ -12,8 +12,8 @@ from evalkit.media.audio import audio_seconds
 from evalkit.media.container import open_media
 from evalkit.media.inspect import scan_times
 from evalkit.media.sampling import frame_interval
+from evalkit.media.stills import read_still
 from evalkit.reference_models.generators.base import GenerationError, GenerationRequest, VideoTarget, sample_seed
-from evalkit.reference_models.generators.inputs import read_image_file
 from evalkit.testsets.model import Sample, TestSet
 
 DEFAULT_FPS = 25
@@ -151,5 +151,5 @@ def _video_size(path: Path) -> tuple[int, int]:
 
 
 def _image_size(path: Path) -> tuple[int, int]:
-    rows, columns = read_image_file(path).shape[:2]
+    rows, columns = read_still(path).shape[:2]
     return columns, rows

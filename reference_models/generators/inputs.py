@@ -12,13 +12,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
 
 from evalkit.errors import MediaError
 from evalkit.media.audio import NoAudioError, read_audio
 from evalkit.media.decode import iter_frames
 from evalkit.media.inspect import scan_times
 from evalkit.media.sampling import AtRate, frame_interval
+from evalkit.media.stills import read_still
 from evalkit.reference_models.generators.base import GenerationError, GenerationRequest, RgbImage
 
 _COMMON_RATES = tuple(Fraction(n) for n in (5, 8, 10, 12, 15, 16, 20, 24, 25, 30, 48, 50, 60)) + tuple(
@@ -79,19 +79,6 @@ def nearest_common_rate(rate: float) -> Fraction:
     return near if abs(float(near) - rate) <= 1e-3 * rate else Fraction(rate).limit_denominator(1001)
 
 
-def read_image_file(path: Path) -> RgbImage:
-    """Return an image file as (H, W, 3) uint8 RGB, upright.
-
-    Raises:
-        MediaError: it can't be decoded.
-    """
-    try:
-        with Image.open(path) as image:
-            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"), dtype=np.uint8)
-    except (OSError, UnidentifiedImageError, ValueError, Image.DecompressionBombError) as error:
-        raise MediaError(f"The image {path} can't be read.", found=str(error)) from None
-
-
 def reference_image(request: GenerationRequest) -> RgbImage:
     """Return the first reference image at the target's size.
 
@@ -103,7 +90,7 @@ def reference_image(request: GenerationRequest) -> RgbImage:
     """
     if not request.reference_images:
         raise GenerationError("The sample has no reference image.")
-    return scale_to_cover(read_image_file(request.reference_images[0]), request.target.width, request.target.height)
+    return scale_to_cover(read_still(request.reference_images[0]), request.target.width, request.target.height)
 
 
 def scale_to_cover(image: RgbImage, width: int, height: int) -> RgbImage:

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from evalkit import api
 from evalkit.media.audio import read_audio
 from evalkit.media.decode import iter_frames
+from evalkit.media.stills import read_still
 from evalkit.metrics.faces.yunet import YuNet
 from evalkit.reference_models.generation.requests import RequestBuilder
 from evalkit.reference_models.generation.submission import make_submission
 from evalkit.reference_models.generators.base import GeneratedClip, GenerationError, GenerationRequest, RgbImage
-from evalkit.reference_models.generators.inputs import read_image_file
 from evalkit.reference_models.generators.warp.face_parts import (
     CascadeFinder,
     FaceParts,
@@ -118,7 +118,7 @@ def test_opening_follows_the_loudness_of_real_puppets_speech(puppets: TestSet) -
 
 @pytest.fixture(scope="module")
 def portrait(puppets: TestSet) -> tuple[RgbImage, FaceParts]:
-    picture = read_image_file(puppets.path(puppets.samples[4].reference_images[0]))
+    picture = read_still(puppets.path(puppets.samples[4].reference_images[0]))
     return picture, find_face(picture, [CascadeFinder()])
 
 
@@ -237,7 +237,7 @@ def test_the_wheels_own_cascade_finds_the_mouths_of_real_faces(shared: Path, wei
     detector, cascade = face_finders("published")[0], CascadeFinder()
     away = []
     for path in sorted((shared / "data/talking-heads/testset/images").glob("*.png")):
-        picture = read_image_file(path)
+        picture = read_still(path)
         seen, guessed = detector.find(picture), cascade.find(picture)
         assert seen is not None
         assert guessed is not None

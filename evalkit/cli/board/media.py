@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evalkit.errors import MediaError
+
 if TYPE_CHECKING:
     from evalkit.progress import Progress
     from evalkit.scoring.scorecard import Scorecard
@@ -65,11 +67,12 @@ def _small(path: Path) -> bytes | None:
     """Return the picture at ``path`` no higher than `HEIGHT`, or ``None`` when it can't be read."""
     from PIL import Image
 
+    from evalkit.media.stills import read_still
+
     try:
-        with Image.open(path, formats=["JPEG", "PNG", "WEBP"]) as image:
-            image.thumbnail((4 * HEIGHT, HEIGHT))
-            stream = io.BytesIO()
-            image.convert("RGB").save(stream, "JPEG", quality=85)
-    except (OSError, ValueError, Image.DecompressionBombError):
+        pixels = read_still(path, max_height=HEIGHT)
+    except MediaError:
         return None
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "JPEG", quality=85)
     return stream.getvalue()
