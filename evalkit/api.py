@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from evalkit.challenges.model import Challenge, load_challenge
 from evalkit.errors import SubmissionError, TestSetError, UsageError
@@ -12,7 +13,7 @@ from evalkit.scoring.cache import cache_folder
 from evalkit.scoring.engine import LocalEngine
 from evalkit.scoring.intake import ValidationReport
 from evalkit.scoring.journal import Journal
-from evalkit.scoring.plan import RunPlan, check_testset, make_plan
+from evalkit.scoring.plan import RunPlan, make_plan, require_references
 from evalkit.scoring.run import RunOptions, ScoreResult, score_run, validate_run
 from evalkit.scoring.scorecard import Scorecard
 from evalkit.submission.model import Submission
@@ -21,6 +22,9 @@ from evalkit.testsets.model import TestSet
 from evalkit.text import escape_for_display
 from evalkit.weights.manifest import Backbones, load_backbones
 from evalkit.workers.sandbox import Level
+
+if TYPE_CHECKING:
+    from evalkit.testset_check import TestSetReport
 
 
 def validate(
@@ -64,6 +68,54 @@ def validate(
         progress=progress or Progress(),
     )
     return validate_run(Submission.open(submission, rules.submission.archive), rules, samples, options)
+
+
+def check_testset(
+    testset: str | Path | TestSet,
+    challenge: str | Path | Challenge,
+    *,
+    metrics: Sequence[str] | None = None,
+    backbones: str | Path | Backbones = "published",
+    limit: int | None = None,
+    workers: int | None = None,
+    device: str = "cpu",
+    cache: str | Path | None = None,
+    fresh: bool = False,
+    progress: Progress | None = None,
+    timeout: float | None = None,
+    sandbox: Level | None = None,
+) -> TestSetReport:
+    """Check a test set before a challenge opens: its media, and what the metrics make of the real videos.
+
+    Args:
+        testset: the test set's folder, its ``samples.jsonl`` or ``eval.json``, or a `TestSet`.
+        challenge: a preset's id, the path of a YAML file, or a `Challenge`; its rules for submissions are applied to
+            the reference videos.
+        metrics: ids or aliases; ``None`` for the challenge's, an empty list to check the files only. Metrics whose
+            weights are missing are left out.
+        backbones, limit, workers, device, cache, fresh, progress, timeout, sandbox: as in `score`.
+
+    Returns:
+        The findings and the values of the real videos. ``report.verdict`` is the worst severity.
+
+    Raises:
+        EvalkitError: when the test set or the challenge can't be opened.
+    """
+    from evalkit.testset_check import check_testset_media
+
+    rules = challenge if isinstance(challenge, Challenge) else load_challenge(challenge)
+    samples = testset if isinstance(testset, TestSet) else load_testset(testset)
+    plan = None
+    if metrics is None or metrics:
+        weights = backbones if isinstance(backbones, Backbones) else load_backbones(backbones)
+        plan = make_plan(rules, weights, names=metrics, allow_missing=True, device=device)
+    options = RunOptions(
+        cache=Path(cache) if cache else cache_folder(),
+        engine=LocalEngine(workers, timeout, sandbox),
+        fresh=fresh,
+        progress=progress or Silent(),
+    )
+    return check_testset_media(samples.limited(limit), rules, options, plan)
 
 
 def score(
@@ -146,7 +198,7 @@ def run_score(
     """
     if not testset.samples:
         raise TestSetError("The test set is empty.", expected="at least one sample")
-    check_testset(testset, plan)
+    require_references(testset, plan)
     if out is not None:
         options.journal = Journal(out / "log.jsonl")
     try:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from evalkit.media.colour import HDR_TRANSFERS as HDR
 from evalkit.media.facts import AudioFacts, VideoFacts
 from evalkit.validators.file import File, container_fits, of_allowed_codec, of_audio, transcode
 from evalkit.validators.findings import Rule, Violation
 
-# Transfer functions of high dynamic range: without tone mapping the frames look grey.
-HDR = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
 # Primaries that programs treat as those of the screen; SD and HD differ invisibly on a face.
 COMMON_PRIMARIES = {"bt709", "bt470bg", "smpte170m", "bt470m", "smpte240m"}
 # What browsers and phones decode.

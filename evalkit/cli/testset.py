@@ -1,19 +1,44 @@
-"""``evalkit testset``: a test set with ground truth, made on the spot."""
+"""``evalkit testset``: make a test set with ground truth, and check one before a challenge opens."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from evalkit.cli.options import as_json as json_option
-from evalkit.cli.options import example, progress_on, quiet_option, say, workers_option
+from evalkit.cli.options import (
+    backbones_option,
+    cache_option,
+    challenge_option,
+    example,
+    progress_on,
+    quiet_option,
+    resume_option,
+    sandbox_option,
+    say,
+    timeout_option,
+    workers_option,
+)
+
+if TYPE_CHECKING:
+    from evalkit.testset_check import TestSetReport
+    from evalkit.workers.sandbox import Level
+
+MOST_SAMPLES = 6  # named in a line; --json has them all
+_VERDICT_STYLE = {"error": "red", "warning": "yellow", "info": "dim"}
 
 
-@click.group(epilog=example("evalkit testset make world/ --seed 1 --identities 12"))
+@click.group(
+    epilog=example(
+        "evalkit testset make world/ --seed 1 --identities 12",
+        "evalkit testset check testset/ --challenge challenge.yaml --backbones bundled",
+    )
+)
 def testset() -> None:
-    """Make test sets."""
+    """Make and check test sets."""
 
 
 @testset.command("make", epilog=example("evalkit testset make world/ --seed 1 --identities 40 --seconds 4 --workers 2"))
@@ -56,3 +81,115 @@ def make(
         click.echo(json.dumps({"schema": 1, "ok": True, "testset": str(folder), "samples": count}, indent=1))
     else:
         say(f"{count} samples of {seconds:g} s in {folder}.")
+
+
+@testset.command(
+    "check",
+    epilog=example(
+        "evalkit testset check testset/ --challenge challenge.yaml",
+        "evalkit testset check testset/ -c talking-head --backbones bundled --json",
+    ),
+)
+@click.argument("folder", metavar="TESTSET", type=click.Path(path_type=Path))
+@challenge_option
+@backbones_option
+@click.option("--metrics", "-m", metavar="A,B", help="Metrics to try (default: the challenge's).")
+@click.option("--media-only", is_flag=True, help="Check the files only; score nothing.")
+@click.option("--limit", type=click.IntRange(min=1), help="Check the first samples only.")
+@workers_option
+@cache_option
+@resume_option
+@timeout_option
+@sandbox_option
+@quiet_option
+@json_option
+def check(
+    folder: Path,
+    challenge: str,
+    backbones: str,
+    metrics: str | None,
+    media_only: bool,
+    limit: int | None,
+    workers: int | None,
+    cache: Path | None,
+    resume: bool,
+    timeout: float | None,
+    sandbox: Level | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Check TESTSET before a challenge opens.
+
+    Reads every image, speech and reference video; applies the challenge's rules for submissions to the reference
+    videos; and scores the real videos as if a team had submitted them, to find samples and metrics that can't be
+    scored. Metrics whose weights are missing are left out. Exit code 0 when nothing of severity error was found,
+    else 1.
+    """
+    from evalkit import api
+
+    names = [name.strip() for name in metrics.split(",") if name.strip()] if metrics is not None else None
+    report = api.check_testset(
+        folder,
+        challenge,
+        metrics=[] if media_only else names,
+        backbones=backbones,
+        limit=limit,
+        workers=workers,
+        cache=cache,
+        fresh=not resume,
+        progress=progress_on(quiet),
+        timeout=timeout,
+        sandbox=sandbox,
+    )
+    if as_json:
+        click.echo(json.dumps(report.to_json(), indent=1))
+    else:
+        _print_check(report)
+    if report.verdict == "error":
+        raise click.exceptions.Exit(1)
+
+
+def _print_check(report: TestSetReport) -> None:
+    """Print one row for each rule, the metrics' values of the real videos, and a summary in one line."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from evalkit.testset_check import samples_by_rule
+    from evalkit.text import escape_for_display
+
+    console = Console(highlight=False)
+
+    def plain(text: str) -> str:
+        return escape(escape_for_display(text, limit=2000))
+
+    if report.findings:
+        table = Table(header_style="bold")
+        for title in ("severity", "rule", "samples", "what was found", "what to do"):
+            table.add_column(title, overflow="fold")
+        for (severity, rule), findings in samples_by_rule(report.findings).items():
+            samples = list(dict.fromkeys(one.sample for one in findings if one.sample))
+            named = ", ".join(samples[:MOST_SAMPLES])
+            more = f" and {len(samples) - MOST_SAMPLES} more" if len(samples) > MOST_SAMPLES else ""
+            first = findings[0]
+            found = f"{first.message} Found {first.found}" if first.found else first.message
+            found += f"; expected {first.expected}." if first.expected else "."
+            table.add_row(
+                severity,
+                rule,
+                plain(named + more),
+                plain(found),
+                plain(first.fix or ""),
+                style=_VERDICT_STYLE[severity],
+            )
+        console.print(table)
+    if report.metrics:
+        table = Table(header_style="bold", title="the real videos, scored as a submission", title_justify="left")
+        for title in ("metric", "value", "samples scored"):
+            table.add_column(title)
+        for name, entry in report.metrics.items():
+            value = entry["reason"] if entry["value"] is None else f"{entry['value']:.4g}"
+            table.add_row(plain(name), plain(value), f"{entry['n']} of {report.samples}")
+        console.print(table)
+    counts = [f"{sum(one.severity == word for one in report.findings)} {word}s" for word in ("error", "warning")]
+    say(f"{report.samples} samples: {', '.join(counts)}.")

@@ -11,17 +11,40 @@ tags; without tags BT.601 and limited range, as FFmpeg assumes.
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 from av.sidedata.sidedata import Type as SideDataType
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
+from evalkit.errors import MediaError
+
 Picture = NDArray[np.uint8]
 CONVERSION = Interpolation.BILINEAR
+# Transfer functions of high dynamic range, by FFmpeg's names: without tone mapping the frames look grey.
+HDR_TRANSFERS = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
+_HDR_NUMBERS = {16: "smpte2084", 18: "arib-std-b67"}  # ITU-T H.273
 _LUMA_8 = re.compile(r"(yuv[ja]?4\d\dp|nv\d\d|gray)")
 _LUMA_16 = re.compile(r"(yuva?4\d\dp|gray)(9|10|12|14|16)le")
+
+
+def dynamic_range(path: Path) -> str | None:
+    """Return ``HLG`` or ``PQ`` when the first frame of a video has high dynamic range, else ``None``.
+
+    A file that can't be read has none: whoever reads its frames reports it.
+    """
+    from evalkit.media.container import open_media
+
+    try:
+        with open_media(path) as container:
+            frame = next(iter(container.decode(video=0)), None)
+            name = _HDR_NUMBERS.get(int(frame.color_trc or 0)) if frame is not None else None
+            return HDR_TRANSFERS[name] if name else None
+    except (MediaError, OSError, IndexError, ValueError, av.error.FFmpegError):
+        return None
 
 
 class RgbConverter:

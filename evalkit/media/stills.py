@@ -73,6 +73,24 @@ def read_still(source: Path | bytes, *, max_height: int | None = None) -> NDArra
         raise MediaError(f"{name} can't be read.", found=str(error) or type(error).__name__) from None
 
 
+def describe_still(path: Path) -> tuple[int, bool]:
+    """Return how many images the file holds, and whether a pixel of the first is transparent.
+
+    Raises:
+        MediaError: when it is not an image that `read_still` reads.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            # The second image of a phone's MPO file is a preview or a depth map.
+            frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+            alpha = np.asarray(image.convert("RGBA"))[..., 3] if image.has_transparency_data else np.array([255])
+            return frames, bool(alpha.min() < 255)
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        raise MediaError(f"The image {path} can't be read.", found=str(error) or type(error).__name__) from None
+
+
 def _eight_bit(image: Image.Image) -> Image.Image:
     """Return the image in a mode of 8 bits a channel; Pillow's conversion of 16-bit grey clips at 255 instead."""
     from PIL import Image

@@ -23,7 +23,7 @@ from evalkit.files import atomic_write, storage_error
 from evalkit.metrics.base import FeatureData
 from evalkit.metrics.features.base import FeatureRecord, WeightFile
 
-FORMAT = 2
+FORMAT = 3
 _KEY = "__key__"
 _UNAVAILABLE = "__unavailable__"
 

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import numpy as np
 
 from evalkit.errors import SubmissionError
 from evalkit.files import storage_error
+from evalkit.media.colour import dynamic_range
 from evalkit.media.inspect import Inspection, inspect_media
 from evalkit.media.readers import FrameSink
 from evalkit.metrics.base import FeatureData
@@ -144,6 +145,11 @@ class _Work:
     def _open(
         self, extractor: Extractor, guards: Mapping[str, Guard], keys: Mapping[str, str]
     ) -> Session | PairSession:
+        reference = self.item.reference_video
+        if reference is not None and "reference_video" in extractor.record.inputs:
+            high = _dynamic_range(reference)
+            if high is not None:  # a submission with it is refused; compared with it, every good video looks bad
+                raise FeatureUnavailableError("reference_hdr", f"the reference video has high dynamic range ({high})")
         upstream: dict[str, Any] = {}
         for need in extractor.record.needs:
             if need in guards:
@@ -156,6 +162,11 @@ class _Work:
                 raise FeatureUnavailableError(data.reason or "feature_missing", data.detail)
             upstream[need] = self.handler.extractors[need].view(dict(data.arrays))
         return extractor.open(self.item, upstream)
+
+
+@lru_cache(maxsize=256)
+def _dynamic_range(path: Path) -> str | None:
+    return dynamic_range(path)
 
 
 def _in_one_sentence(error: SubmissionError) -> str:

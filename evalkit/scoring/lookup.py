@@ -203,7 +203,7 @@ def _input_digest(part: str, item: Item, digest: str) -> Any:
     if part == "video":
         return digest
     if part == "reference_images":
-        return [f"{_digest(path)}, reader {READER_VERSION}" for path in item.reference_images]
+        return [[_digest(path), READER_VERSION] for path in item.reference_images]
     if part == "text":
         return item.text
     path = item.reference_video if part == "reference_video" else item.audio

@@ -189,7 +189,7 @@ def _resolve_weights(
     return faults
 
 
-def check_testset(testset: TestSet, plan: RunPlan) -> None:
+def require_references(testset: TestSet, plan: RunPlan) -> None:
     """Make sure that every reference file that the plan reads is there.
 
     Raises:

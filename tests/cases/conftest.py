@@ -39,7 +39,9 @@ class Case:
     def score(self, submission: str, *words: str, testset: str = "ts", code: int | None = 0) -> Scorecard:
         """Score a submission with the bundled networks; return its scorecard."""
         out = f"out-{submission}-{testset}"
-        self.run("score", submission, "-c", "ch.yaml", "--testset", testset, "-o", out, "-b", "bundled", *words, code=code)
+        self.run(
+            "score", submission, "-c", "ch.yaml", "--testset", testset, "-o", out, "-b", "bundled", *words, code=code
+        )
         return Scorecard.load(self.folder / out)
 
 

@@ -12,7 +12,7 @@ from evalkit.errors import PluginError, TestSetError, UsageError, WeightsError
 from evalkit.metrics.base import Metric, MetricRecord, VideoValue, metric_registry, resolve_metric
 from evalkit.metrics.features.base import Extractor, FeatureRecord, feature_registry, in_order
 from evalkit.scoring import plan as planning
-from evalkit.scoring.plan import check_testset, make_plan
+from evalkit.scoring.plan import make_plan, require_references
 from evalkit.testsets.model import Sample, TestSet
 from evalkit.validators import gaming
 from evalkit.weights.manifest import Backbones, load_backbones
@@ -290,7 +290,7 @@ def test_a_reference_that_is_not_there_names_sample_and_file(plant, tmp_path, pa
         (Sample(id="first", **whole), Sample(id="second", **{**whole, part: hole[part]}), Sample(id="third")),
     )
     with pytest.raises(TestSetError) as caught:
-        check_testset(testset, plan_for(plant, "video", part))
+        require_references(testset, plan_for(plant, "video", part))
     told = str(caught.value)
     assert "'second'" in told
     assert str(tmp_path / "gone") in told
@@ -298,15 +298,15 @@ def test_a_reference_that_is_not_there_names_sample_and_file(plant, tmp_path, pa
     assert caught.value.exit_code == 1
     # Whoever doesn't read the file doesn't miss it.
     others = {"reference_images", "reference_video", "audio"} - {part}
-    check_testset(testset, plan_for(plant, "video", *others))
-    check_testset(TestSet(tmp_path, testset.samples[:1]), plan_for(plant, "video", part))
+    require_references(testset, plan_for(plant, "video", *others))
+    require_references(TestSet(tmp_path, testset.samples[:1]), plan_for(plant, "video", part))
 
 
 def test_a_folder_is_no_reference_file(plant, tmp_path):
     (tmp_path / "folder.mp4").mkdir()
     testset = TestSet(tmp_path, (Sample(id="one", reference_video="folder.mp4"),))
     with pytest.raises(TestSetError, match="'one'"):
-        check_testset(testset, plan_for(plant, "reference_video"))
+        require_references(testset, plan_for(plant, "reference_video"))
 
 
 def test_two_plugins_may_not_share_a_name(monkeypatch):

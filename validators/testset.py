@@ -1,0 +1,287 @@
+"""Rules about a test set: what would make every team's scores wrong or missing, before any team submits.
+
+Besides these, the file rules are applied to the reference videos: what a submission may not be, a reference should not
+be either (`evalkit.testset_check`).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from evalkit.challenges.model import TestSetSpec
+from evalkit.testsets.model import Sample
+from evalkit.validators.findings import Rule, Violation
+
+LENGTH_TOLERANCE = 0.5  # seconds, where the challenge has no rule about the length
+LEAST_FACE_PIXELS = 64  # of the shorter side: face detectors and embeddings work on 112 pixels
+NAMED = 5  # samples or metrics that a sentence names
+
+
+@dataclass(frozen=True)
+class CheckedImage:
+    """One reference image.
+
+    Args:
+        path: relative to the test set.
+        sha256: digest of the file; empty when it can't be read.
+        problem: why it can't be read, or ``None``.
+        width, height: as shown, in pixels.
+        frames: images in the file.
+        transparent: whether a part of it is.
+    """
+
+    path: str
+    sha256: str = ""
+    problem: str | None = None
+    width: int = 0
+    height: int = 0
+    frames: int = 1
+    transparent: bool = False
+
+
+@dataclass(frozen=True)
+class CheckedSample:
+    """What is known of one sample.
+
+    Args:
+        sample: its record.
+        images: its reference images.
+        audio_sha256, audio_seconds: of the speech; ``None`` without one.
+        audio_problem: why the speech can't be read, or ``None``.
+        video_sha256, video_seconds: of the reference video; ``None`` without one.
+        video_problem: why the reference video can't be read, or ``None``.
+        values: metric -> value of the real video as a submission; empty when nothing was scored.
+        reasons: metric -> why the real video has no value.
+    """
+
+    sample: Sample
+    images: tuple[CheckedImage, ...] = ()
+    audio_sha256: str | None = None
+    audio_seconds: float | None = None
+    audio_problem: str | None = None
+    video_sha256: str | None = None
+    video_seconds: float | None = None
+    video_problem: str | None = None
+    values: Mapping[str, float] = field(default_factory=dict)
+    reasons: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CheckedTestSet:
+    """The input of the rules.
+
+    Args:
+        samples: in the order of the test set.
+        spec: what the challenge says of its test set.
+        length_tolerance: allowed difference between the speech and the reference video, in seconds.
+        perfect: metric -> value that a video has when compared with itself, for paired metrics.
+    """
+
+    samples: tuple[CheckedSample, ...]
+    spec: TestSetSpec
+    length_tolerance: float = LENGTH_TOLERANCE
+    perfect: Mapping[str, float] = field(default_factory=dict)
+
+
+def _counts(case: CheckedTestSet) -> Iterable[Violation]:
+    found = {
+        "samples": len(case.samples),
+        "identities": len({one.sample.identity for one in case.samples if one.sample.identity}),
+        "prompts": len({one.sample.prompt for one in case.samples if one.sample.prompt}),
+    }
+    for name, count in found.items():
+        wanted = getattr(case.spec, name)
+        if wanted is not None and count != wanted:
+            yield Violation(
+                f"The number of {name} is not the challenge's.",
+                found=str(count),
+                expected=str(wanted),
+                fix=f"Complete the test set, or change testset.{name} in the challenge.",
+            )
+
+
+def _image_unreadable(case: CheckedTestSet) -> Iterable[Violation]:
+    for one in case.samples:
+        for image in one.images:
+            if image.problem is not None:
+                yield Violation(
+                    "The reference image can't be read.",
+                    found=image.problem,
+                    expected="a PNG or JPEG file",
+                    fix="Save the image again as PNG or JPEG.",
+                    path=image.path,
+                    sample=one.sample.id,
+                )
+
+
+def _image_unclear(case: CheckedTestSet) -> Iterable[Violation]:
+    for one in case.samples:
+        for image in one.images:
+            if image.frames > 1:
+                yield Violation(
+                    "The reference image is an animation or has several pages; the first is used.",
+                    found=f"{image.frames} images",
+                    expected="1 image",
+                    path=image.path,
+                    sample=one.sample.id,
+                )
+            if image.transparent:
+                yield Violation(
+                    "The reference image is partly transparent; it is blended over white.",
+                    found="transparent pixels",
+                    expected="an opaque image",
+                    path=image.path,
+                    sample=one.sample.id,
+                )
+
+
+def _image_small(case: CheckedTestSet) -> Iterable[Violation]:
+    for one in case.samples:
+        for image in one.images:
+            if image.problem is None and min(image.width, image.height) < LEAST_FACE_PIXELS:
+                yield Violation(
+                    "The reference image is too small to recognise a face.",
+                    found=f"{image.width} x {image.height} pixels",
+                    expected=f"at least {LEAST_FACE_PIXELS} pixels on each side",
+                    path=image.path,
+                    sample=one.sample.id,
+                )
+
+
+def _audio_unreadable(case: CheckedTestSet) -> Iterable[Violation]:
+    for one in case.samples:
+        if one.audio_problem is not None:
+            yield Violation(
+                "The speech can't be read.",
+                found=one.audio_problem,
+                expected="an audio file such as WAV",
+                path=one.sample.audio,
+                sample=one.sample.id,
+            )
+
+
+def _video_unreadable(case: CheckedTestSet) -> Iterable[Violation]:
+    for one in case.samples:
+        if one.video_problem is not None:
+            yield Violation(
+                "The reference video can't be read.",
+                found=one.video_problem,
+                expected="a video file",
+                path=one.sample.reference_video,
+                sample=one.sample.id,
+            )
+
+
+def _length(case: CheckedTestSet) -> Iterable[Violation]:
+    for one in case.samples:
+        if one.audio_seconds is None or one.video_seconds is None:
+            continue
+        difference = one.video_seconds - one.audio_seconds
+        if abs(difference) > case.length_tolerance:
+            yield Violation(
+                "The speech and the reference video differ in length.",
+                found=f"speech {one.audio_seconds:.2f} s, video {one.video_seconds:.2f} s",
+                expected=f"at most {case.length_tolerance:g} s apart",
+                fix="Cut both to the same part: lip-sync metrics read the speech, paired metrics the video.",
+                path=one.sample.reference_video,
+                sample=one.sample.id,
+            )
+
+
+def _duplicates(case: CheckedTestSet) -> Iterable[Violation]:
+    """Media that two samples share. Samples of one person may share the image."""
+    for what, digests in (
+        ("reference video", {one.sample.id: one.video_sha256 for one in case.samples}),
+        ("speech", {one.sample.id: one.audio_sha256 for one in case.samples}),
+    ):
+        by_digest: dict[str, list[str]] = defaultdict(list)
+        for sample, digest in digests.items():
+            if digest is not None:
+                by_digest[digest].append(sample)
+        for samples in by_digest.values():
+            if len(samples) > 1:
+                yield Violation(
+                    f"Several samples have the same {what}.",
+                    found=_some(samples),
+                    expected="one sample for each file",
+                    sample=samples[1],
+                )
+    people: dict[str, dict[str, str]] = defaultdict(dict)
+    for one in case.samples:
+        for image in one.images:
+            if image.sha256 and one.sample.identity:
+                people[image.sha256].setdefault(one.sample.identity, one.sample.id)
+    for identities in people.values():
+        if len(identities) > 1:
+            yield Violation(
+                "Several identities have the same reference image.",
+                found=_some(identities),
+                expected="an image for each identity",
+                sample=list(identities.values())[1],
+            )
+
+
+def _unscored(case: CheckedTestSet) -> Iterable[Violation]:
+    for one in case.samples:
+        by_reason: dict[str, list[str]] = defaultdict(list)
+        for metric, reason in one.reasons.items():
+            if one.values:  # another rule reports a sample without any value
+                by_reason[reason].append(metric)
+        for reason, metrics in by_reason.items():
+            yield Violation(
+                "The real video itself gets no value for some metrics, so no team's video can be expected to.",
+                found=f"{_some(metrics)}: {reason}",
+                expected="a value for each metric",
+                path=one.sample.reference_video,
+                sample=one.sample.id,
+            )
+
+
+def _unscorable(case: CheckedTestSet) -> Iterable[Violation]:
+    for one in case.samples:
+        if one.reasons and not one.values:
+            yield Violation(
+                "No metric can score this sample: not even the real video gets a value.",
+                found=", ".join(dict.fromkeys(one.reasons.values())),
+                expected="a value for each metric",
+                fix="Leave the sample out: 'evalkit board exclude sample ID --why ...' when the challenge is running.",
+                path=one.sample.reference_video,
+                sample=one.sample.id,
+            )
+
+
+def _not_itself(case: CheckedTestSet) -> Iterable[Violation]:
+    for one in case.samples:
+        for metric, perfect in case.perfect.items():
+            value = one.values.get(metric)
+            if value is not None and abs(value - perfect) > 1e-6 * max(1.0, abs(perfect)):
+                yield Violation(
+                    f"The real video compared with itself does not get the best {metric}.",
+                    found=f"{value:g}",
+                    expected=f"{perfect:g}",
+                    fix="The file decodes differently from one reading to the next; encode it again.",
+                    path=one.sample.reference_video,
+                    sample=one.sample.id,
+                )
+
+
+def _some(names: Iterable[str]) -> str:
+    listed = list(names)
+    return ", ".join(listed[:NAMED]) + (f" and {len(listed) - NAMED} more" if len(listed) > NAMED else "")
+
+
+RULES: tuple[Rule[CheckedTestSet], ...] = (
+    Rule("testset.count", "testset", "warning", "number of samples, identities or prompts", _counts),
+    Rule("testset.image-unreadable", "testset", "error", "reference image can't be read", _image_unreadable),
+    Rule("testset.image-unclear", "testset", "warning", "animated or transparent reference image", _image_unclear),
+    Rule("testset.image-small", "testset", "warning", "small reference image", _image_small),
+    Rule("testset.audio-unreadable", "testset", "error", "speech can't be read", _audio_unreadable),
+    Rule("testset.video-unreadable", "testset", "error", "reference video can't be read", _video_unreadable),
+    Rule("testset.length", "testset", "warning", "speech and reference video differ in length", _length),
+    Rule("testset.duplicates", "testset", "warning", "several samples share a file", _duplicates),
+    Rule("testset.unscorable", "testset", "error", "no metric can score the sample", _unscorable),
+    Rule("testset.unscored", "testset", "warning", "a metric can't score the real video", _unscored),
+    Rule("testset.not-itself", "testset", "error", "the real video differs from itself", _not_itself),
+)
