@@ -113,7 +113,7 @@ def check_testset(
         cache=Path(cache) if cache else cache_folder(),
         engine=LocalEngine(workers, timeout, sandbox),
         fresh=fresh,
-        progress=progress or Silent(),
+        progress=progress or Progress(),
     )
     return check_testset_media(samples.limited(limit), rules, options, plan)
 
