@@ -115,7 +115,7 @@ def _backward(video: VideoFacts, file: File) -> Iterable[Violation]:
             "Time stamps do not increase.",
             found=f"{video.backward_steps} frames are not later than the frame before",
             expected="increasing time stamps",
-            fix="ffmpeg -i {path} -fps_mode cfr -c:v libx264 -pix_fmt yuv420p -c:a copy fixed.mp4",
+            steps=("rate",),
         )
 
 
@@ -166,7 +166,7 @@ def _audio_damaged(audio: AudioFacts, file: File) -> Iterable[Violation]:
             "The audio data is damaged.",
             found=f"{audio.decode_errors} packets refused",
             expected="a stream that decodes to its end",
-            fix="ffmpeg -i {path} -c:v copy -c:a aac fixed.mp4",
+            steps=("audio",),
         )
 
 
@@ -178,7 +178,7 @@ def _audio_empty(audio: AudioFacts, file: File) -> Iterable[Violation]:
             "The audio stream is empty.",
             found="no samples",
             expected="audio as long as the video",
-            fix="ffmpeg -i {path} -i SPEECH.wav -map 0:v -map 1:a -c:v copy -c:a aac -shortest fixed.mp4",
+            steps=("speech",),
         )
 
 
@@ -200,7 +200,7 @@ def _audio_change(audio: AudioFacts, file: File) -> Iterable[Violation]:
             "The sample rate or the number of channels changes within the audio.",
             found=_counted(audio.format_changes, "change"),
             expected="one sample rate and one number of channels",
-            fix="ffmpeg -i {path} -c:v copy -c:a aac -ar 48000 -ac 1 fixed.mp4",
+            steps=("mono",),
         )
 
 
@@ -216,7 +216,7 @@ def _audio_timestamps(audio: AudioFacts, file: File) -> Iterable[Violation]:
             "The audio's time stamps have gaps or overlaps; players present it at other times than it is scored at.",
             found=f"up to {abs(audio.time_error_seconds):.2f} s {late}, after {_counted(audio.time_jumps, 'jump')}",
             expected=f"consecutive samples, at most {AUDIO_TIME_SECONDS:g} s off",
-            fix="ffmpeg -i {path} -af aresample=async=1:first_pts=0 -c:v copy -c:a aac fixed.mp4",
+            steps=("align-audio",),
         )
 
 

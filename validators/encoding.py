@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from evalkit.media.facts import UPRIGHT, AudioFacts, VideoFacts
 from evalkit.media.file_kind import container_title
-from evalkit.validators.file import File, container_fits, of_audio, of_video, transcode, video_track
+from evalkit.validators.file import File, container_fits, of_audio, of_video, video_track
 from evalkit.validators.findings import Rule, Violation
 from evalkit.validators.playback import PLAYBACK_RULES
 from evalkit.validators.structure import STRUCTURE_RULES
@@ -38,7 +38,8 @@ def _container(file: File) -> Iterable[Violation]:
             "The container is not allowed.",
             found=container_title(name) + (f" (brand {file.facts.brand.strip()})" if file.facts.brand else ""),
             expected=" or ".join(file.rules.video.containers).upper(),
-            fix="Submit a video, not an image." if name in _IMAGES else transcode(file.facts.video),
+            fix="Submit a video, not an image." if name in _IMAGES else None,
+            steps=() if name in _IMAGES else ("video", "audio"),
         )
 
 
@@ -55,7 +56,7 @@ def _video_streams(file: File) -> Iterable[Violation]:
             "There are several video streams, and programs differ in which one they show.",
             found=str(file.facts.video_streams),
             expected="1",
-            fix="ffmpeg -i {path} -map 0:V:0 -map '0:a:0?' -c copy fixed.mp4",
+            steps=("rewrite",),
         )
 
 
@@ -65,7 +66,7 @@ def _codec(video: VideoFacts, file: File) -> Iterable[Violation]:
             "The video codec is not allowed.",
             found=video.codec,
             expected=" or ".join(file.rules.video.codecs),
-            fix=transcode(video),
+            steps=("video",),
         )
 
 
@@ -80,7 +81,7 @@ def _pixel_format(video: VideoFacts, file: File) -> Iterable[Violation]:
             "The pixel format is not allowed.",
             found=", ".join([found, *(f"{name} in a part of the frames" for name in others)]),
             expected=" or ".join(allowed),
-            fix=transcode(video),
+            steps=("video",),
         )
 
 
@@ -90,7 +91,7 @@ def _interlaced(video: VideoFacts, file: File) -> Iterable[Violation]:
             "The video is interlaced.",
             found=f"{video.interlaced_frames} of {video.frames} frames",
             expected="progressive",
-            fix="ffmpeg -i {path} -vf yadif -c:v libx264 -pix_fmt yuv420p -c:a copy fixed.mp4",
+            steps=("deinterlace",),
         )
 
 
@@ -112,14 +113,14 @@ def _rotation(video: VideoFacts, file: File) -> Iterable[Violation]:
             "The video is rotated, stretched or sheared by metadata.",
             found=f"a display matrix of {' '.join(f'{value:g}' for value in unusual)}",
             expected="frames stored upright",
-            fix=transcode(video),
+            steps=("video",),
         )
     elif video.rotation % 360 or video.mirrored:
         yield Violation(
             "The video is rotated by metadata.",
             found="mirrored" if video.mirrored else f"{video.rotation} degrees",
             expected="frames stored upright",
-            fix=transcode(video),
+            steps=("video",),
         )
 
 
@@ -130,8 +131,7 @@ def _aspect_ratio(video: VideoFacts, file: File) -> Iterable[Violation]:
             "The pixels are not square; they are scored as if they were.",
             found=video.non_square_pixels + part,
             expected="1:1",
-            fix="ffmpeg -i {path} -vf 'scale=trunc(iw*sar/2)*2:trunc(ih/2)*2,setsar=1' -c:v libx264 -pix_fmt yuv420p"
-            " -c:a copy fixed.mp4",
+            steps=("square-pixels",),
         )
 
 
@@ -144,7 +144,7 @@ def _frame_rate(video: VideoFacts, file: File) -> Iterable[Violation]:
             "The frame rate is out of range.",
             found=f"{video.fps:.3f} frames/s",
             expected=_range(low, high, "frames/s"),
-            fix="ffmpeg -i {path} -r 25 -c:v libx264 -pix_fmt yuv420p -c:a copy fixed.mp4",
+            steps=("rate",),
         )
 
 
@@ -154,7 +154,7 @@ def _variable_frame_rate(video: VideoFacts, file: File) -> Iterable[Violation]:
             "The frame rate is not constant.",
             found=f"{video.irregular_share:.0%} of the frame intervals differ from the usual one",
             expected=f"at most {IRREGULAR_SHARE:.0%}",
-            fix="ffmpeg -i {path} -fps_mode cfr -r 25 -c:v libx264 -pix_fmt yuv420p -c:a copy fixed.mp4",
+            steps=("rate",),
         )
 
 
@@ -166,7 +166,10 @@ def _resolution(video: VideoFacts, file: File) -> Iterable[Violation]:
     ):
         if (low is not None and value < low) or (high is not None and value > high):
             yield Violation(
-                f"The {name} is out of range.", found=f"{value} pixels", expected=_range(low, high, "pixels")
+                f"The {name} is out of range.",
+                found=f"{value} pixels",
+                expected=_range(low, high, "pixels"),
+                steps=("size",),
             )
 
 
@@ -177,7 +180,7 @@ def _audio_missing(file: File) -> Iterable[Violation]:
             "There is no audio stream.",
             found="video only",
             expected="one audio stream with the speech",
-            fix="ffmpeg -i {path} -i SPEECH.wav -map 0:v -map 1:a -c:v copy -c:a aac -shortest fixed.mp4",
+            steps=("speech",),
         )
 
 
@@ -187,7 +190,7 @@ def _audio_streams(file: File) -> Iterable[Violation]:
             "There are several audio streams; the first is used.",
             found=str(file.facts.audio_streams),
             expected="1",
-            fix="ffmpeg -i {path} -map 0:V:0 -map '0:a:0?' -c copy fixed.mp4",
+            steps=("rewrite",),
         )
 
 
@@ -198,7 +201,7 @@ def _audio_codec(audio: AudioFacts, file: File) -> Iterable[Violation]:
             "The audio codec is not allowed.",
             found=audio.codec,
             expected=" or ".join(file.rules.audio.codecs),
-            fix="ffmpeg -i {path} -c:v copy -c:a aac fixed.mp4",
+            steps=("audio",),
         )
 
 
@@ -206,7 +209,10 @@ def _sample_rate(audio: AudioFacts, file: File) -> Iterable[Violation]:
     low = file.rules.audio.min_sample_rate
     if low is not None and audio.sample_rate < low:
         yield Violation(
-            "The sample rate of the audio is low.", found=f"{audio.sample_rate} Hz", expected=f"at least {low} Hz"
+            "The sample rate of the audio is low.",
+            found=f"{audio.sample_rate} Hz",
+            expected=f"at least {low} Hz",
+            steps=("audio",),
         )
 
 
@@ -220,11 +226,13 @@ def _audio_start(audio: AudioFacts, file: File) -> Iterable[Violation]:
             "Audio and video do not start together.",
             found=f"audio {abs(difference) * 1000:.0f} ms {'after' if difference > 0 else 'before'} video",
             expected=f"at most {limit * 1000:.0f} ms apart",
-            fix="ffmpeg -i {path} -af aresample=async=1:first_pts=0 -fps_mode cfr -c:v libx264 -c:a aac fixed.mp4",
+            steps=("align-audio", "rate"),
         )
 
 
 def _range(low: float | None, high: float | None, unit: str) -> str:
+    if low is not None and low == high:
+        return f"{low:g} {unit}"
     if low is None:
         return f"at most {high:g} {unit}"
     if high is None:

@@ -13,7 +13,8 @@ from evalkit.validators.edits import unusual_edits
 from evalkit.validators.findings import Violation
 
 Part = TypeVar("Part", VideoFacts, AudioFacts)
-_EVEN = " -vf 'crop=trunc(iw/2)*2:trunc(ih/2)*2'"
+# Primaries that programs treat as those of the screen; SD and HD differ invisibly on a face.
+COMMON_PRIMARIES = {"bt709", "bt470bg", "smpte170m", "bt470m", "smpte240m"}
 
 
 @dataclass(frozen=True)
@@ -110,12 +111,3 @@ def is_locked(file: File) -> bool:
 def audio_end_seconds(audio: AudioFacts) -> float:
     """Return when the audio ends in players, which follow the time stamps."""
     return max(audio.start_seconds + audio.duration_seconds, audio.end_seconds or 0.0)
-
-
-def transcode(video: VideoFacts | None) -> str:
-    """Return the command that converts to upright H.264 4:2:0 with AAC; 4:2:0 needs even sizes."""
-    has_odd_size = video is not None and (video.width % 2 or video.height % 2)
-    return (
-        f"ffmpeg -i {{path}}{_EVEN if has_odd_size else ''} -c:v libx264 -pix_fmt yuv420p -crf 18"
-        " -c:a aac -movflags +faststart fixed.mp4"
-    )

@@ -17,6 +17,23 @@ Severity = Literal["error", "warning", "info"]
 Verdict = Literal["ok", "warning", "error"]
 Scope = Literal["archive", "set", "file", "gaming", "board", "testset"]
 Facts = TypeVar("Facts")
+# What corrects a file; `evalkit.validators.conversion` makes one ffmpeg command of several.
+Step = Literal[
+    "rewrite",  # copy the first video and the first audio stream to a new file
+    "video",  # encode the video
+    "deinterlace",
+    "square-pixels",
+    "size",
+    "rate",  # a constant frame rate within the challenge's limits
+    "tone-map",  # high dynamic range to bt709
+    "primaries",  # unusual colours to bt709
+    "audio",  # encode the audio
+    "mono",
+    "align-audio",  # start at zero, fill gaps
+    "speech",  # replace the audio by the sample's speech
+    "start",  # the first frame at time zero
+    "enable",  # tracks that are off in the index
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +45,8 @@ class Violation:
         found: what is there.
         expected: what should be there.
         fix: the command or step that solves it; ``{path}`` becomes the file's name, quoted for a shell.
+        steps: what corrects the file, for a rule of the scope ``file`` (`Step`); the
+            command made of them is the fix when ``fix`` is ``None``.
         path: the member of the archive, when the rule's scope is not a single file.
         sample: the sample's id, when the fault is about a sample that has no file.
     """
@@ -38,6 +57,7 @@ class Violation:
     fix: str | None = None
     path: str | None = None
     sample: str | None = None
+    steps: tuple[Step, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +77,7 @@ class Finding:
     fix: str | None = None
     path: str | None = None
     sample: str | None = None
+    steps: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("message", "found", "expected"):
@@ -109,6 +130,7 @@ def run_rules(
                     fix=escape_message(seen.fix).replace("{path}", _argument(place)) if seen.fix else None,
                     path=place,
                     sample=seen.sample,
+                    steps=seen.steps,
                 )
             )
     return findings

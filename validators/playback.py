@@ -6,29 +6,13 @@ from collections.abc import Iterable
 
 from evalkit.media.colour import HDR_TRANSFERS as HDR
 from evalkit.media.facts import AudioFacts, VideoFacts
-from evalkit.validators.file import File, container_fits, of_allowed_codec, of_audio, transcode
+from evalkit.validators.file import COMMON_PRIMARIES, File, container_fits, of_allowed_codec, of_audio
 from evalkit.validators.findings import Rule, Violation
 
-# Primaries that programs treat as those of the screen; SD and HD differ invisibly on a face.
-COMMON_PRIMARIES = {"bt709", "bt470bg", "smpte170m", "bt470m", "smpte240m"}
 # What browsers and phones decode.
 PLAYED_PROFILES = {"Baseline", "Constrained Baseline", "Main", "High", "Progressive High", "Constrained High"}
 STEREO = 2
 LATE_SECONDS = 0.5
-_TONE_MAP = (
-    "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=hable,zscale=t=bt709:m=bt709:r=tv,format=yuv420p"
-)
-
-
-_OTHER_NAMES = {"gamma22": "bt470m", "gamma28": "bt470bg", "srgb": "iec61966-2-1", "ebu3213": "jedec-p22"}
-
-
-def _tagged(video: VideoFacts, transfer: str, primaries: str) -> str:
-    """Return the filter that sets the missing colour tags; zscale refuses frames without them."""
-    primaries, transfer = video.primaries or primaries, video.transfer or transfer
-    matrix = video.matrix or ("bt2020nc" if primaries == "bt2020" else "bt709")
-    named = [_OTHER_NAMES.get(name, name) for name in (primaries, transfer, matrix)]
-    return "setparams=color_primaries={}:color_trc={}:colorspace={}".format(*named)
 
 
 def _hdr(video: VideoFacts, file: File) -> Iterable[Violation]:
@@ -40,10 +24,8 @@ def _hdr(video: VideoFacts, file: File) -> Iterable[Violation]:
             "The video has high dynamic range; programs without support for it show grey frames, and these are scored.",
             found=f"{HDR[high]} ({high}){part}",
             expected="standard dynamic range (bt709)",
-            fix="Make the video again with one dynamic range."
-            if part
-            else f"ffmpeg -i {{path}} -vf '{_tagged(video, high, 'bt2020')},{_TONE_MAP}' -c:v libx264 -crf 18"
-            " -c:a copy fixed.mp4",
+            fix="Make the video again with one dynamic range." if part else None,
+            steps=() if part else ("tone-map",),
         )
 
 
@@ -56,10 +38,8 @@ def _primaries(video: VideoFacts, file: File) -> Iterable[Violation]:
             "The colour primaries are unusual; the frames are scored as if they were bt709.",
             found=unusual + part,
             expected="bt709",
-            fix="Make the video again with one set of primaries."
-            if part
-            else f"ffmpeg -i {{path}} -vf '{_tagged(video, 'bt709', unusual)},zscale=p=bt709:t=bt709:m=bt709:r=tv,"
-            "format=yuv420p' -c:v libx264 -crf 18 -c:a copy fixed.mp4",
+            fix="Make the video again with one set of primaries." if part else None,
+            steps=() if part else ("primaries",),
         )
 
 
@@ -70,7 +50,7 @@ def _profile(video: VideoFacts, file: File) -> Iterable[Violation]:
             "Many browsers and phones can't play this H.264 profile; raters may see nothing.",
             found=str(video.profile),
             expected="Baseline, Main or High",
-            fix=transcode(video),
+            steps=("video",),
         )
 
 
@@ -81,8 +61,7 @@ def _negative_start(video: VideoFacts, file: File) -> Iterable[Violation]:
             "The video starts before time zero; programs drop or shift these frames.",
             found=f"the first frame at {video.start_seconds:.3f} s",
             expected="0 s",
-            fix="ffmpeg -i {path} -avoid_negative_ts make_zero -c:v libx264 -pix_fmt yuv420p -crf 18"
-            " -c:a aac fixed.mp4",
+            steps=("start",),
         )
 
 
@@ -104,7 +83,7 @@ def _other_streams(file: File) -> Iterable[Violation]:
             "There are streams besides video and audio; they are ignored.",
             found=", ".join(streams[:5]) + (f" and {len(streams) - 5} more" if len(streams) > 5 else ""),
             expected="one video and one audio stream",
-            fix="ffmpeg -i {path} -map 0:V:0 -map '0:a:0?' -map_chapters -1 -c copy -write_tmcd 0 fixed.mp4",
+            steps=("rewrite",),
         )
 
 
@@ -114,7 +93,7 @@ def _channels(audio: AudioFacts, file: File) -> Iterable[Violation]:
             "The audio has more than two channels; the scores average them all, and players mix them differently.",
             found=f"{audio.channels} channels",
             expected="mono or stereo",
-            fix="ffmpeg -i {path} -c:v copy -c:a aac -ac 1 fixed.mp4",
+            steps=("mono",),
         )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from evalkit.challenges.model import SubmissionRules
 from evalkit.media.facts import MediaFacts
 from evalkit.registry import VALIDATORS, index_by_name, load_group
+from evalkit.validators.conversion import printed_command
 from evalkit.validators.file import File
 from evalkit.validators.findings import Finding, Rule, Scope, run_rules
 
@@ -28,4 +30,9 @@ def file_findings(
     facts: MediaFacts, rules: SubmissionRules, path: str | None = None, speech_seconds: float | None = None
 ) -> list[Finding]:
     """Return what the rules find in one file."""
-    return run_rules(rules_for("file"), File(facts, rules, speech_seconds), rules.severities, path)
+    file = File(facts, rules, speech_seconds)
+    findings = run_rules(rules_for("file"), file, rules.severities, path)
+    return [
+        replace(one, fix=printed_command(one.steps, file, path or "FILE.mp4")) if one.steps and not one.fix else one
+        for one in findings
+    ]

@@ -13,7 +13,6 @@ from evalkit.validators.file import (
     is_damaged,
     is_truncated,
     of_video,
-    transcode,
     used_tracks,
     video_track,
 )
@@ -62,7 +61,7 @@ def _index(file: File) -> Iterable[Violation]:
             "The index violates the MP4 standard; programs differ in what they read from it.",
             found=fault,
             expected="one valid description of every track",
-            fix="ffmpeg -i {path} -map 0:V:0 -map '0:a:0?' -c copy fixed.mp4",
+            steps=("rewrite",),
         )
 
 
@@ -103,7 +102,7 @@ def _decoder_errors(file: File) -> Iterable[Violation]:
             "FFmpeg reports errors in the file; it replaces or skips what it can't read.",
             found="; ".join(facts.decoder_messages) + (f"; and {more} more" if more > 0 else ""),
             expected="a file that FFmpeg reads without errors",
-            fix="ffmpeg -i {path} -c:v libx264 -pix_fmt yuv420p -crf 18 -c:a aac fixed.mp4",
+            steps=("video", "audio"),
         )
 
 
@@ -136,8 +135,7 @@ def _disabled(file: File) -> Iterable[Violation]:
             "A scored track is disabled in the index.",
             found=f"the {' and the '.join(off)} track disabled",
             expected="enabled tracks",
-            fix="ffmpeg -i {path} -map 0:V:0 -map '0:a:0?' -c copy -disposition:v:0 default"
-            " -disposition:a:0 default fixed.mp4",
+            steps=("enable",),
         )
 
 
@@ -149,7 +147,7 @@ def _edit_list(file: File) -> Iterable[Violation]:
                 f"The edit list of the {track.kind} track is interpreted differently by programs.",
                 found=fault,
                 expected="no edit list, or one delay and one cut",
-                fix="ffmpeg -i {path} -fps_mode cfr -c:v libx264 -pix_fmt yuv420p -crf 18 -c:a aac fixed.mp4",
+                steps=("video", "rate", "audio"),
             )
             return
 
@@ -161,7 +159,7 @@ def _hidden(video: VideoFacts, track: TrackFacts, mp4: Mp4Facts, file: File) -> 
             "The edit list hides some frames; programs that ignore it show and score them.",
             found=f"{hidden:.2f} s hidden",
             expected=f"at most {HIDDEN_SECONDS:g} s",
-            fix="ffmpeg -i {path} -fps_mode cfr -c:v libx264 -pix_fmt yuv420p -crf 18 -c:a aac fixed.mp4",
+            steps=("video", "rate", "audio"),
         )
 
 
@@ -185,7 +183,7 @@ def _length(video: VideoFacts, track: TrackFacts, mp4: Mp4Facts, file: File) -> 
                 "The file states a wrong length.",
                 found=f"{claimed:.2f} s in its {place}",
                 expected=f"{real:.2f} s, its actual length",
-                fix="ffmpeg -i {path} -c:v libx264 -pix_fmt yuv420p -crf 18 -c:a copy fixed.mp4",
+                steps=("video",),
             )
             return
 
@@ -197,7 +195,7 @@ def _crop(video: VideoFacts, track: TrackFacts, mp4: Mp4Facts, file: File) -> It
             "The container crops the frames; some programs show the full frames, which are scored.",
             found=f"{part[0]:g}x{part[1]:g} of {video.width}x{video.height} pixels",
             expected="the full frame",
-            fix=transcode(video),
+            steps=("video",),
         )
 
 
@@ -215,7 +213,7 @@ def _display_size(video: VideoFacts, track: TrackFacts, mp4: Mp4Facts, file: Fil
             "The container stretches the frames; they are scored as they are stored.",
             found=f"shown at {shown_width:g}x{shown_height:g}",
             expected=f"the shape of {video.width}x{video.height} pixels",
-            fix=transcode(video),
+            steps=("video",),
         )
 
 

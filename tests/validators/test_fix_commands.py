@@ -32,10 +32,10 @@ FIXED = {
 def run_fix(path: Path, folder: Path, rule: str, rules: SubmissionRules = RULES) -> MediaFacts:
     """Run the printed command in ``folder`` through the shell, as a reader would, and return the new file's facts."""
     found = {finding.rule: finding for finding in file_findings(inspect_media(path).facts, rules, str(path))}
-    command = found[rule].fix.replace("ffmpeg ", "ffmpeg -nostdin -v error -y ", 1)
+    command = found[rule].fix.replace("ffmpeg ", "ffmpeg -v error ", 1)
     done = subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return inspect_media(folder / "fixed.mp4").facts
+    return inspect_media(folder / "fixed" / path.with_suffix(".mp4").name).facts
 
 
 @pytest.mark.ffmpeg

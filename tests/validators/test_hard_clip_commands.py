@@ -57,10 +57,10 @@ MENDED = {
 def test_printed_command_mends_it(clips, tmp_path, name):
     path = clips(name)
     found = {finding.rule: finding for finding in file_findings(inspect_media(path).facts, RULES, str(path))}
-    command = found[MENDED[name]].fix.replace("ffmpeg ", "ffmpeg -nostdin -v error -y ", 1)
+    command = found[MENDED[name]].fix.replace("ffmpeg ", "ffmpeg -v error ", 1)
     done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    after = inspect_media(tmp_path / "fixed.mp4").facts
+    after = inspect_media(tmp_path / "fixed" / path.with_suffix(".mp4").name).facts
     assert MENDED[name] not in {finding.rule for finding in file_findings(after, RULES)}
     assert verdict_of(file_findings(after, RULES)) != "error"
     assert after.video.frames >= 25
