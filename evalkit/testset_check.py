@@ -163,7 +163,9 @@ class _RealVideos:
     metrics: Mapping[str, dict[str, Any]] = field(default_factory=dict)
 
 
-def _score_real_videos(testset: TestSet, challenge: Challenge, options: RunOptions, plan: RunPlan | None) -> _RealVideos:
+def _score_real_videos(
+    testset: TestSet, challenge: Challenge, options: RunOptions, plan: RunPlan | None
+) -> _RealVideos:
     """Score the reference videos as a submission."""
     with tempfile.TemporaryDirectory(prefix="evalkit-testset-") as folder:
         names = {}
