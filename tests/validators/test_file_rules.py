@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from typing import get_args
 
 import pytest
 from builders.media_facts import GOOD, RULES, STRICT, VIDEO, edit, facts, index
 
 from evalkit.challenges.model import SubmissionRules
 from evalkit.media.facts import MediaFacts
-from evalkit.validators.findings import verdict_of
+from evalkit.validators.findings import Scope, verdict_of
 from evalkit.validators.registry import file_findings, rule_registry, rules_for
 
 CASES = {  # rule: facts that break this rule and no other, and facts on the good side of its edge
@@ -299,13 +300,15 @@ def test_two_faults_are_two_findings():
 
 def test_rules_are_registered_once_with_a_scope_and_a_title():
     for key, rule in rule_registry().items():
-        assert key == rule.id and rule.title and rule.scope in {"archive", "set", "file", "gaming", "board"}
+        assert key == rule.id and rule.title and rule.scope in get_args(Scope)
         assert key.split(".")[0] in {"archive", "layout", "encoding", "content", "gaming"}
 
 
 def test_path_in_the_command_is_quoted():
     [finding] = file_findings(facts({"codec": "hevc"}), RULES, "it's; rm -rf $HOME.mp4")
-    assert shlex.split(finding.fix)[:3] == ["ffmpeg", "-i", "it's; rm -rf $HOME.mp4"]
+    words = shlex.split(finding.fix)
+    assert words[:8] == ["mkdir", "-p", "fixed", "&&", "ffmpeg", "-nostdin", "-y", "-i"]
+    assert (words[8], words[-1]) == ("it's; rm -rf $HOME.mp4", "fixed/it's; rm -rf $HOME.mp4")
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,7 @@ def test_paths_and_commands_reach_json_as_they_are() -> None:
         "fix": f"cat '{path}'",
         "path": path,
         "sample": None,
+        "steps": [],
     }
 
 
