@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.util
 import re
 import shlex
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import click
 import pytest
+from test_layering import FLOORS
 
 import evalkit
 from evalkit.challenges.model import preset_ids
@@ -242,12 +244,95 @@ def test_the_architecture_page_has_every_room() -> None:
     assert [room for room in rooms if f"| [{room}](../{room.rstrip('/')}) |" not in page] == []
 
 
-def test_paths_that_pages_name_exist() -> None:
-    named = re.compile(
-        r"`((?:evalkit|metrics|validators|reports|reference_models|training|tests|benchmarks)/[\w./-]+)`"
-    )
-    pages = {
+def pages_about_code() -> dict[str, str]:
+    """Return the text of every page that may name modules: README, SECURITY, docs/ and design/."""
+    return {
         name: text for name, text in tracked().items() if name.startswith(("docs/", "design/", "README", "SECURITY"))
     }
-    missing = [f"{name}: {path}" for name, text in pages.items() for path in named.findall(text)]
-    assert [found for found in missing if not (ROOT / found.split(": ")[1]).exists()] == []
+
+
+def test_paths_that_pages_name_exist() -> None:
+    """A path may stand in backticks or in plain text; a link's target is another test's."""
+    rooms = "evalkit|metrics|validators|reports|reference_models|training|tests|benchmarks|scripts"
+    quoted = re.compile(rf"`((?:{rooms})/[\w./-]+)`")
+    plain = re.compile(rf"(?<![\w./-])((?:{rooms})/[\w/-]+\.(?:py|yaml|html|js|css|md))\b")
+    named = [
+        (page, path)
+        for page, text in pages_about_code().items()
+        for path in [*quoted.findall(text), *plain.findall(text)]
+    ]
+    assert len(named) > 50
+    missing = [
+        (page, path) for page, path in named if not (ROOT / path).exists() and not (ROOT / "evalkit" / path).exists()
+    ]
+    assert missing == []
+
+
+def test_modules_that_pages_name_exist() -> None:
+    """``evalkit.workers.sandbox`` is a module or a name in one; the entry-point groups are the exception."""
+    groups = {
+        "evalkit.metrics",
+        "evalkit.features",
+        "evalkit.validators",
+        "evalkit.generators",
+        "evalkit.rating_formats",
+    }
+    named = [
+        (page, name)
+        for page, text in pages_about_code().items()
+        for name in re.findall(r"`(evalkit(?:\.\w+)+)(?:\(\))?`", text)
+        if name not in groups
+    ]
+    assert len(named) > 5
+    missing = []
+    for page, name in named:
+        parent, _, last = name.rpartition(".")
+        if importlib.util.find_spec(parent) is None or (
+            not hasattr(importlib.import_module(parent), last) and importlib.util.find_spec(name) is None
+        ):
+            missing.append((page, name))
+    assert missing == []
+
+
+def test_names_that_pages_give_with_a_file_are_in_it() -> None:
+    """Such as ```FRAME_RATE` in [distances.py](../metrics/sync/distances.py)``."""
+    named = [
+        (page, *found)
+        for page, text in pages_about_code().items()
+        for found in re.findall(r"`(\w+)` in \[[^\]]+\]\(([^)#]+)\)", text)
+    ]
+    assert len(named) > 5
+    missing = []
+    for page, word, link in named:
+        text = ((ROOT / page).parent / link).read_text(encoding="utf-8")
+        if not re.search(rf"\b{word}\b", text):
+            missing.append((page, word, link))
+    assert missing == []
+
+
+def test_classes_that_pages_name_exist() -> None:
+    code = "\n".join(text for name, text in tracked().items() if name.endswith(".py"))
+    classes = set(re.findall(r"^\s*class (\w+)", code, flags=re.MULTILINE))
+    named = {
+        (page, word)
+        for page, text in pages_about_code().items()
+        for word in re.findall(r"`([A-Z][a-z]+(?:[A-Z][a-z]+)+)`", text)
+    }
+    assert len(named) > 5
+    of_python = {"ProcessPoolExecutor"}
+    assert sorted((page, word) for page, word in named if word not in classes | of_python) == []
+
+
+def test_every_room_starts_at_a_file_that_exists() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| \[[^\]]+\]\(\.\./([^)]+)\) \|.*\| `([\w/.]+)` \|$", page, flags=re.MULTILINE)
+    assert len(rows) > 15
+    assert [row for row in rows if not (ROOT / row[0] / row[1]).is_file()] == []
+
+
+def test_the_order_of_rooms_on_the_architecture_page_is_the_one_that_holds() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    drawn = page.split("### Who may import whom")[1].split("```text\n")[1].split("```")[0].splitlines()
+    small = {"_version", "__main__", "evalkit"}
+    floors = [{room.removeprefix("evalkit.") for room in floor} - small for floor in FLOORS]
+    assert [set(line.split(", ")) for line in reversed(drawn)] == [floor for floor in floors if floor]

@@ -13,7 +13,7 @@ from evalkit.leaderboard.runs import Runs
 from evalkit.leaderboard.table import Column
 from evalkit.statistics.correlation import correlate
 
-DRAWS = 200  # resamples of a correlation's interval; Kendall's is slow
+CORRELATION_DRAWS = 200  # resamples of a correlation's interval; Kendall's is slow
 Samples = Mapping[str, float]
 SampleValues = Mapping[str, Mapping[int, Samples]]
 
@@ -81,7 +81,7 @@ def _points(metric: Column, dimension: Column, runs: Runs, values: SampleValues,
         x=tuple(point[2] for point in found),
         y=tuple(point[3] for point in found),
         agreement=correlate(
-            x, y, higher_is_better=bool(metric.higher_is_better), clusters=clusters, draws=DRAWS, seed=seed
+            x, y, higher_is_better=bool(metric.higher_is_better), clusters=clusters, draws=CORRELATION_DRAWS, seed=seed
         ),
     )
 
