@@ -238,9 +238,10 @@ def write_results(result: ScoreResult, out: Path) -> None:
         StorageError: when the folder can't be written.
     """
     from evalkit.files import write_text
-    from evalkit.reports.scorecard_page import write_scorecard_page
+    from evalkit.reports.page import write_page
+    from evalkit.reports.scorecard_page import render_scorecard
     from evalkit.reports.tables import write_per_video
 
     write_per_video(result.scorecard, out)
-    write_scorecard_page(result.scorecard, result.filmstrip, out / "report.html")
+    write_page(render_scorecard(result.scorecard, result.filmstrip), out / "report.html")
     write_text(out / "scorecard.json", result.scorecard.to_json())

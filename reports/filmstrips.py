@@ -1,17 +1,13 @@
-"""Filmstrips on a page: each picture embedded once, strips that refer to them, within a budget of bytes."""
+"""Filmstrips on a page: each image embedded once, strips that refer to them, within a budget of bytes."""
 
 from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from markupsafe import Markup
-from PIL import Image
-
-Key = TypeVar("Key", bound=Hashable)
 
 STRIP_FRAMES = 8
 STRIP_HEIGHT = 72
@@ -26,32 +22,39 @@ class Strip:
     width: float
 
 
-def make_strips(
-    given: Iterable[tuple[Key, Sequence[bytes] | None]],
-) -> tuple[list[tuple[Markup, float]], dict[Key, Strip | str]]:
-    """Return the images, each once, as ``(base64, width)``, and per key its strip, or the words why there is none.
+@dataclass(frozen=True)
+class Filmstrips:
+    """The filmstrips of a page: images as (base64, width), and key -> strip, or the words why there is none."""
+
+    images: Sequence[tuple[Markup, float]]
+    strips: Mapping[str, Strip | str]
+    height: int = STRIP_HEIGHT
+
+
+def make_strips(given: Iterable[tuple[str, Sequence[bytes] | None]]) -> Filmstrips:
+    """Return the filmstrips of a page, each image once.
 
     Args:
         given: key -> small JPEG images in time order, in the order in which they may use the budget.
     """
     numbers: dict[bytes, int] = {}
     images: list[tuple[Markup, float]] = []
-    strips: dict[Key, Strip | str] = {}
+    strips: dict[str, Strip | str] = {}
     spent = 0
-    for key, at_hand in given:
-        pictures = at_hand or ()
+    for key, found in given:
+        pictures = found or ()
         count = min(len(pictures), STRIP_FRAMES)
         frames = [pictures[len(pictures) * step // count] for step in range(count)]
         widths = [_width(frame) for frame in frames]
         cost = sum(len(frame) for frame in set(frames) if frame not in numbers)
         if not frames or None in widths:
-            strips[key] = "frames can't be shown" if frames else "no frames at hand"
+            strips[key] = "frames can't be shown" if frames else "no frames available"
         elif spent + cost > IMAGE_BUDGET:
-            strips[key] = "frames left out, to keep the page small"
+            strips[key] = "frames left out to keep the page small"
         else:
             spent += cost
             strips[key] = _lay_out(frames, [width or 0.0 for width in widths], numbers, images)
-    return images, strips
+    return Filmstrips(images, strips)
 
 
 def _lay_out(
@@ -69,7 +72,9 @@ def _lay_out(
 
 
 def _width(frame: bytes) -> float | None:
-    """Return the drawn width of a JPEG at `STRIP_HEIGHT`; ``None`` when it is none."""
+    """Return the drawn width of a JPEG at `STRIP_HEIGHT`; ``None`` when it is not one."""
+    from PIL import Image
+
     try:
         with Image.open(io.BytesIO(frame), formats=["JPEG"]) as image:
             return round(min(max(STRIP_HEIGHT * image.width / image.height, 24), 160), 1)

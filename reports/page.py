@@ -1,8 +1,8 @@
 """What every page shares: the template environment, escaping, and style and script allowed by their digests.
 
-A page is one HTML file that needs nothing else: no network, no second file, no script to be readable. What a submission
-brought in is foreign text: every string passes `escape_for_display` on its way out and jinja2's escaping after it.
-The page's own style and script are allowed by their digests; the content security policy refuses anything else.
+A page is one HTML file that needs nothing else: no network, no second file, no script to be readable. Names, messages
+and findings are foreign text: every string passes `escape_for_display` on its way out and jinja2's escaping after it.
+The page's own style and script are allowed by their digests; its content security policy blocks everything else.
 """
 
 from __future__ import annotations
@@ -11,40 +11,45 @@ import base64
 import functools
 import hashlib
 import importlib.resources
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jinja2
 from markupsafe import Markup
 
 from evalkit.files import write_bytes
-from evalkit.reports.tables import flatten, format_share, format_value
+from evalkit.reports.filmstrips import Filmstrips
+from evalkit.reports.tables import flatten, format_share, format_short_share, format_value
 from evalkit.text import escape_for_display
 
 TEXT_LIMIT = 600
+NAMED = 5  # names in one sentence
 ROLES = (
     ("ranked", "Ranked", "may decide the ranking"),
     ("secondary", "Secondary", "explain the ranked ones"),
     ("diagnostic", "Diagnostic", "describe, without a better side"),
 )
+Member = TypeVar("Member")
 
 
-def render_page(template: str, *, styles: Sequence[str], scripts: Sequence[str], **values: Any) -> str:
+def render_page(name: str, *, filmstrips: Filmstrips | None = None, **values: Any) -> str:
     """Return the page; equal values give equal text.
 
     Args:
-        template: name of the template under ``templates``.
-        styles: names of the style sheets, in order; they become one.
-        scripts: names of the scripts, in order; they become one.
+        name: of the page: its template is ``templates/NAME.html``; the style and script of that name, where there are
+            any, follow those of all pages.
+        filmstrips: what the page shows of videos.
         values: what the template reads.
     """
-    style, script = ("".join(map(_resource, names)) for names in (styles, scripts))
-    return _template(template).render(
+    style, script = _resource("style.css") + _resource(f"{name}.css"), _resource("page.js") + _resource(f"{name}.js")
+    return _template(f"{name}.html").render(
         style=Markup(style),  # noqa: S704  (ours, from the package)
         script=Markup(script),  # noqa: S704
         csp=f"default-src 'none'; img-src data:; style-src {_digest(style)}; script-src {_digest(script)}; "
         "base-uri 'none'; form-action 'none'",
+        filmstrips=filmstrips or Filmstrips([], {}),
         **values,
     )
 
@@ -75,7 +80,10 @@ def _template(name: str) -> jinja2.Template:
         "amount": _amount,
         "short": "{:g}".format,
         "percent": format_share,
+        "short_percent": format_short_share,
         "flat": flatten,
+        "listed": listed,
+        "utc": utc,
     }
     return environment.get_template(name)
 
@@ -85,9 +93,30 @@ def count(number: int, one: str, many: str | None = None) -> str:
     return f"{number} {one if number == 1 else many or one + 's'}"
 
 
+def listed(names: Sequence[str], most: int = NAMED) -> str:
+    """Return ``alpha, beta and gamma``; beyond ``most`` the rest as a number."""
+    shown = list(names[:most])
+    if len(names) > most:
+        shown.append(f"{len(names) - most} more")
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}" if shown else ""
+
+
+def utc(moment: datetime) -> str:
+    """Return a moment as ``2026-03-06 11:59:59 UTC``."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def by_role(members: Iterable[Member], role_of: Callable[[Member], str]) -> list[tuple[str, str, list[Member]]]:
+    """Return (title, words, members) of every role that has members."""
+    known = list(members)
+    groups = [(title, words, [one for one in known if role_of(one) == role]) for role, title, words in ROLES]
+    return [group for group in groups if group[2]]
+
+
+@functools.cache
 def _resource(name: str) -> str:
     file = importlib.resources.files("evalkit.reports") / "templates" / name
-    return file.read_text(encoding="utf-8").replace("\r\n", "\n")
+    return file.read_text(encoding="utf-8").replace("\r\n", "\n") if file.is_file() else ""
 
 
 def _digest(text: str) -> str:

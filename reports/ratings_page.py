@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
-from evalkit.board.model import Decision, Snapshot
+from evalkit.board.model import Snapshot
 from evalkit.rating_report.model import DimensionReport, RaterReport, RatingReport, TeamScore
 from evalkit.ratings import REASON_TITLES
-from evalkit.reports.page import count, render_page
+from evalkit.reports.page import count, listed, render_page
 from evalkit.statistics.arrays import IntervalEstimate
 from evalkit.text import escape_for_display
 
@@ -57,18 +56,10 @@ def render_ratings_report(snapshot: Snapshot, report: RatingReport) -> str:
         report: from `evalkit.rating_report.compute.compute_rating_report`.
     """
     return render_page(
-        "ratings.html",
-        styles=["style.css", "ratings.css"],
-        scripts=["page.js", "ratings.js"],
-        images=[],
-        strips={},
-        strip_height=0,
+        "ratings",
+        snapshot=snapshot,
         challenge=snapshot.challenge,
         rules=snapshot.challenge.ratings,
-        log_number=snapshot.number,
-        digest=snapshot.digest,
-        at=_utc(snapshot.at),
-        as_of=None if snapshot.as_of is None else _utc(snapshot.as_of),
         report=report,
         summary=_summary(report),
         reasons=_reasons(report),
@@ -78,8 +69,7 @@ def render_ratings_report(snapshot: Snapshot, report: RatingReport) -> str:
         day_rows=DAY_ROWS,
         most_answers=max((day.answers for day in report.days), default=0),
         table_rows=TABLE_ROWS,
-        imports=[(one, _utc(one.at)) for one in snapshot.imports],
-        decisions=[_decision(one) for one in snapshot.decisions],
+        target_words=TARGET_WORDS,
         pair_rows=[(pair, _pair_axis([team.strength for team in pair.teams])) for pair in report.comparisons],
     )
 
@@ -104,9 +94,8 @@ def _summary(report: RatingReport) -> str:
     flagged = [rater.rater for rater in report.raters if rater.rejected_by and not rater.decisions]
     excluded = sum(bool(rater.decisions) for rater in report.raters)
     if flagged:
-        names = ", ".join(escape_for_display(name, 40) for name in flagged[:NAMED_RATERS])
-        more = f" and {len(flagged) - NAMED_RATERS} more" if len(flagged) > NAMED_RATERS else ""
-        parts.append(f"Screening rejects {names}{more}; no decision has been made yet.")
+        names = listed([escape_for_display(name, 40) for name in flagged], NAMED_RATERS)
+        parts.append(f"Screening rejects {names}; no decision has been made yet.")
     elif report.raters:
         parts.append("Screening rejects no rater who is not yet excluded.")
     if excluded:
@@ -209,15 +198,3 @@ def _axis_positions(figure: IntervalEstimate, left: float, right: float) -> dict
     at = position(figure.value)
     low, high = (position(end) if end is not None else at for end in (figure.low, figure.high))
     return {"at": min(max(at - 0.5, 0.0), 99.0), "from": low, "width": max(high - low, 0.6)}
-
-
-def _decision(one: Decision) -> dict[str, Any]:
-    state = "holds"
-    if one.revoked_at is not None:
-        state = f"revoked at {_utc(one.revoked_at)} by {one.revoked_by or 'an unknown person'}"
-        state += f": {one.revoked_why}" if one.revoked_why else ""
-    return {"one": one, "target": TARGET_WORDS[one.target], "at": _utc(one.at), "state": state, "holds": one.holds}
-
-
-def _utc(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

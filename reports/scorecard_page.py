@@ -1,22 +1,16 @@
-"""The scorecard as one HTML file that needs nothing else: no network, no second file, no script to be readable.
-
-What a submission brought in (sample names, paths, findings, events) is foreign text: every string passes
-`escape_for_display` on its way out and jinja2's escaping after it; the page's own style and script are allowed by
-their digests, anything else is refused by the page's content security policy.
-"""
+"""The scorecard as one HTML file; see `evalkit.reports.page` for what holds of every page."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
-from evalkit.reports.filmstrips import IMAGE_BUDGET, STRIP_FRAMES, STRIP_HEIGHT, make_strips
-from evalkit.reports.page import ROLES, count, render_page, write_page
+from evalkit.reports.filmstrips import make_strips
+from evalkit.reports.page import by_role, count, render_page
 from evalkit.reports.tables import (
     BETTER,
     CELL_LIMIT,
@@ -32,9 +26,7 @@ from evalkit.reports.tables import (
 from evalkit.scoring.scorecard import MetricScore, Scorecard
 from evalkit.text import escape_for_display
 
-__all__ = ["IMAGE_BUDGET", "STRIP_FRAMES", "render_scorecard", "write_scorecard_page"]
-
-Filmstrips = Callable[[str], Sequence[bytes] | None]
+FrameReader = Callable[[str], Sequence[bytes] | None]
 
 RULE_DETAILS = 100  # findings listed under one rule
 GROUP_VALUES = 50  # rows of one group's table
@@ -42,28 +34,26 @@ NOTES = 6  # events and findings named in one row
 VERDICTS = {"missing": "missing", "error": "invalid", "warning": "warning", "ok": "ok"}
 
 
-def render_scorecard(card: Scorecard, filmstrips: Filmstrips) -> str:
+def render_scorecard(card: Scorecard, frames_of: FrameReader) -> str:
     """Return the page; the same scorecard and frames give the same text.
 
     Args:
         card: what to show.
-        filmstrips: called once for each sample whose frames are shown; returns small JPEG images in time order, or
+        frames_of: called once for each sample whose frames are shown; returns small JPEG images in time order, or
             ``None`` when there are none.
     """
     shown = video_metrics(card)
     ends = {name: extremes(card, name) for name in shown}
-    picked = dict.fromkeys(index for name in _by_role(card, shown) for end in ends[name] for index in end)
-    images, strips = make_strips((index, filmstrips(card.videos[index].sample)) for index in picked)
+    ordered = [name for _, _, names in by_role(shown, lambda name: _role(card, name)) for name in names]
+    picked = dict.fromkeys(index for name in ordered for end in ends[name] for index in end)
     return render_page(
-        "scorecard.html",
-        styles=["style.css"],
-        scripts=["page.js", "scorecard.js"],
+        "scorecard",
+        filmstrips=make_strips((str(index), frames_of(card.videos[index].sample)) for index in picked),
         card=card,
         summary=_summary(card),
         roles=[
             (title, words, [(name, score, _interval(score), missing_reasons(card, name)) for name, score in members])
-            for role, title, words in ROLES
-            if (members := [(name, score) for name, score in card.metrics.items() if score.role == role])
+            for title, words, members in by_role(card.metrics.items(), lambda one: one[1].role)
         ],
         rules=findings_by_rule(card),
         rule_details=RULE_DETAILS,
@@ -80,11 +70,8 @@ def render_scorecard(card: Scorecard, filmstrips: Filmstrips) -> str:
                 ends[name],
                 missing_reasons(card, name),
             )
-            for name in _by_role(card, shown)
+            for name in ordered
         ],
-        images=images,
-        strips=strips,
-        strip_height=STRIP_HEIGHT,
         rows=_rows(card, shown, ends),
         group_names=sorted({name for video in card.videos for name in video.groups}),
         groups=group_tables(card),
@@ -93,15 +80,6 @@ def render_scorecard(card: Scorecard, filmstrips: Filmstrips) -> str:
         provenance=list(flatten(card.provenance)),
         timing=list(flatten(card.timing)),
     )
-
-
-def write_scorecard_page(card: Scorecard, filmstrips: Filmstrips, path: Path) -> None:
-    """Write the page to ``path`` in one step.
-
-    Raises:
-        StorageError: when the folder is missing, read-only or full.
-    """
-    write_page(render_scorecard(card, filmstrips), path)
 
 
 def _title(card: Scorecard, name: str) -> str:
@@ -114,9 +92,9 @@ def _better(card: Scorecard, name: str) -> str | None:
     return BETTER[score.higher_is_better] if score is not None else None
 
 
-def _by_role(card: Scorecard, names: Sequence[str]) -> list[str]:
-    rank = {role: at for at, (role, _, _) in enumerate(ROLES)}
-    return sorted(names, key=lambda name: rank[card.metrics[name].role] if name in card.metrics else len(rank))
+def _role(card: Scorecard, name: str) -> str:
+    score = card.metrics.get(name)
+    return score.role if score is not None else "diagnostic"
 
 
 def _summary(card: Scorecard) -> str:

@@ -66,6 +66,11 @@ def format_share(share: float) -> str:
     return f"{min(max(round(100 * share, 1), 0.1), 99.9):.1f} %" if 0 < share < 1 else f"{share:.0%}".replace("%", " %")
 
 
+def format_short_share(share: float) -> str:
+    """Return the same without a zero behind the point: ``95 %``, ``12.5 %``."""
+    return format_share(share).replace(".0 %", " %")
+
+
 def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
     """Return a sort key by which ``id2`` comes before ``id10``."""
     parts = re.split(r"([0-9]+)", text)

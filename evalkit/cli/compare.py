@@ -87,7 +87,8 @@ def compare(
     from evalkit.reports.comparison.inputs import load_inputs
     from evalkit.reports.comparison.media import SubmissionMedia, read_filmstrips
     from evalkit.reports.comparison.model import make_comparison
-    from evalkit.reports.comparison.page import shown_samples, write_comparison_page
+    from evalkit.reports.comparison.page import render_comparison, shown_samples
+    from evalkit.reports.page import write_page
     from evalkit.scoring.cache import cache_folder
 
     places = list({place.resolve(): place for place in (*scorecards, *(path for _, path in names))}.values())
@@ -98,11 +99,11 @@ def compare(
     for sample in samples:
         if sample not in comparison.samples:
             raise UsageError(f"There is no sample '{sample}'.{did_you_mean(sample, comparison.samples)}")
-    pictures = None
+    frames = None
     if media:
         where = SubmissionMedia(dict(media), cache or cache_folder(), workers, progress_on(quiet))
-        pictures = read_filmstrips(comparison.entries, shown_samples(comparison, samples), where)
-    write_comparison_page(comparison, output, pictures, samples)
+        frames = read_filmstrips(comparison.entries, shown_samples(comparison, samples), where)
+    write_page(render_comparison(comparison, frames, samples), output)
     if as_json:
         click.echo(json.dumps({**comparison.to_json(), "page": str(output)}, indent=1))
     else:

@@ -169,7 +169,8 @@ class _Run:
         from evalkit.reports.comparison.inputs import ComparedEntry, load_inputs
         from evalkit.reports.comparison.media import SubmissionMedia, read_filmstrips
         from evalkit.reports.comparison.model import make_comparison
-        from evalkit.reports.comparison.page import shown_samples, write_comparison_page
+        from evalkit.reports.comparison.page import render_comparison, shown_samples
+        from evalkit.reports.page import write_page
 
         teams = (*TEAMS, DAMAGED)
         entries = [ComparedEntry(team.name, cards[team.name], team.note) for team in teams]
@@ -178,8 +179,8 @@ class _Run:
         media = SubmissionMedia(
             {team.name: self._show.submission_file(team) for team in teams}, self._cache, self._workers, self._progress
         )
-        pictures = read_filmstrips(entries, shown_samples(comparison), media)
-        write_comparison_page(comparison, self._show.folder / PAGE, pictures)
+        frames = read_filmstrips(entries, shown_samples(comparison), media)
+        write_page(render_comparison(comparison, frames), self._show.folder / PAGE)
         return comparison
 
     @property

@@ -96,7 +96,7 @@ def print_leaderboard(leaderboard: Leaderboard) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from evalkit.reports.leaderboard.words import tie_lines
+    from evalkit.reports.leaderboard.ranked_table import tie_lines
     from evalkit.reports.tables import format_value
     from evalkit.text import escape_for_display
 

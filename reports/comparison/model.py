@@ -14,7 +14,7 @@ from evalkit.errors import UsageError, did_you_mean
 from evalkit.metrics.base import metric_registry, resolve_metric
 from evalkit.reports.comparison.checks import check_comparable
 from evalkit.reports.comparison.inputs import ComparedEntry, UnscoredSubmission
-from evalkit.reports.page import ROLES
+from evalkit.reports.page import by_role
 from evalkit.reports.tables import GroupRow, GroupTable, group_tables, missing_reason, missing_reasons, video_metrics
 from evalkit.scoring.scorecard import MetricScore
 
@@ -266,10 +266,10 @@ def _columns(entries: Sequence[ComparedEntry]) -> list[MetricColumn]:
             # An entry that has the number says best what it means.
             if name not in scores or (scores[name].value is None and score.value is not None):
                 scores[name] = score
-    rank = {role: at for at, (role, _, _) in enumerate(ROLES)}
     return [
         MetricColumn(name, scores[name], name in per_video, best_entries(entries, name, scores[name].higher_is_better))
-        for name in sorted(scores, key=lambda name: rank[scores[name].role])
+        for _, _, names in by_role(scores, lambda name: scores[name].role)
+        for name in names
     ]
 
 

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from evalkit.reports.comparison.inputs import ComparedEntry
 from evalkit.reports.comparison.model import GroupBreakdown, MetricColumn, ScorecardComparison
-from evalkit.reports.filmstrips import STRIP_HEIGHT, make_strips
-from evalkit.reports.page import ROLES, count, render_page, write_page
+from evalkit.reports.filmstrips import make_strips
+from evalkit.reports.page import by_role, count, render_page
 from evalkit.reports.tables import machine_of
 
 Gaps = tuple[tuple[str, int], ...]  # reason, number of videos
-Pictures = Mapping[str, Mapping[str, Sequence[bytes]]]  # entry -> sample -> small JPEGs in time order
+Frames = Mapping[str, Mapping[str, Sequence[bytes]]]  # entry -> sample -> small JPEGs in time order
 
 SHOWN_SAMPLES = 4
 CELL_BUDGET = 60_000  # values of single videos in one page
@@ -26,34 +25,31 @@ PAPER_COLUMNS = 10  # metrics that fit beside each other on paper
 
 
 def render_comparison(
-    comparison: ScorecardComparison, pictures: Pictures | None = None, samples: Sequence[str] | None = None
+    comparison: ScorecardComparison, frames: Frames | None = None, samples: Sequence[str] | None = None
 ) -> str:
-    """Return the page; the same scorecards and pictures give the same text.
+    """Return the page; the same scorecards and frames give the same text.
 
     Args:
         comparison: what to show.
-        pictures: small JPEG images by entry and sample; without any, no filmstrips are shown.
-        samples: whose pictures; by default those on which the entries differ most.
+        frames: small JPEG images by entry and sample; without any, no filmstrips are shown.
+        samples: whose frames; by default those on which the entries differ most.
     """
     card = comparison.entries[0].card
-    places = {sample: at for at, sample in enumerate(comparison.samples)}
-    picked = _picked(comparison, samples, places) if pictures else []
-    images, strips = make_strips(
-        ((at, number), (pictures or {}).get(entry.name, {}).get(comparison.samples[at]))
-        for at in picked
-        for number, entry in enumerate(comparison.entries)
-    )
-    numbered = {key: f"{key[0]}-{key[1]}" for key in strips}
+    picked = [(comparison.samples.index(sample), sample) for sample in shown_samples(comparison, samples)]
+    picked = picked if frames else []
     detailed, left_out = _within_budget(comparison)
     return render_page(
-        "comparison.html",
-        styles=["style.css", "comparison.css"],
-        scripts=["page.js", "comparison.js"],
+        "comparison",
+        filmstrips=make_strips(
+            (f"{at}-{number}", (frames or {}).get(entry.name, {}).get(sample))
+            for at, sample in picked
+            for number, entry in enumerate(comparison.entries)
+        ),
         comparison=comparison,
         card=card,
         testset=_digest_of(card.provenance.get("testset")),
         summary=_summary(comparison),
-        roles=_roles(comparison),
+        roles=by_role(comparison.columns, lambda column: column.score.role),
         cell=comparison.cell,
         gaps=_gaps(comparison),
         details=[_detail(comparison, column) for column in detailed],
@@ -62,35 +58,16 @@ def render_comparison(
         shades=range(SHADES),
         paper_columns=PAPER_COLUMNS,
         findings_shown=FINDINGS,
-        pictured=[(at, comparison.samples[at], _pictured(comparison, at)) for at in picked],
-        images=images,
-        strips={numbered[key]: strip for key, strip in strips.items()},
-        strip_height=STRIP_HEIGHT,
+        shown_frames=[(at, sample, _values_of(comparison, at)) for at, sample in picked],
         machines=[(entry.name, machine_of(entry.card)) for entry in comparison.entries],
     )
 
 
-def write_comparison_page(
-    comparison: ScorecardComparison, path: Path, pictures: Pictures | None = None, samples: Sequence[str] | None = None
-) -> None:
-    """Write the page to ``path`` in one step.
-
-    Raises:
-        StorageError: when the folder is missing, read-only or full.
-    """
-    write_page(render_comparison(comparison, pictures, samples), path)
-
-
 def shown_samples(comparison: ScorecardComparison, samples: Sequence[str] | None = None) -> list[str]:
-    """Return the samples whose pictures the page shows: those asked for, else the most telling ones."""
-    places = {sample: at for at, sample in enumerate(comparison.samples)}
-    return [comparison.samples[at] for at in _picked(comparison, samples, places)]
-
-
-def _picked(comparison: ScorecardComparison, samples: Sequence[str] | None, places: Mapping[str, int]) -> list[int]:
+    """Return the samples whose frames the page shows: those asked for, else those on which the entries differ most."""
     if samples:
-        return [places[sample] for sample in dict.fromkeys(samples)]
-    return comparison.most_different_samples(SHOWN_SAMPLES)
+        return list(dict.fromkeys(samples))
+    return [comparison.samples[at] for at in comparison.most_different_samples(SHOWN_SAMPLES)]
 
 
 def _digest_of(testset: object) -> str:
@@ -105,16 +82,7 @@ def _summary(comparison: ScorecardComparison) -> str:
         parts.append(f"{partial} with videos that could not be scored")
     if comparison.unscored:
         parts.append(f"{count(len(comparison.unscored), 'more submission')} without a scorecard")
-    return ", ".join(parts) + ". The numbers stand side by side; nothing here ranks."
-
-
-def _roles(comparison: ScorecardComparison) -> list[tuple[str, str, list[MetricColumn]]]:
-    """Return the columns by role, where there are any."""
-    return [
-        (title, words, members)
-        for role, title, words in ROLES
-        if (members := [column for column in comparison.columns if column.score.role == role])
-    ]
+    return ", ".join(parts) + ". Nothing on this page is a ranking."
 
 
 def _gaps(comparison: ScorecardComparison) -> list[tuple[str, list[tuple[list[str] | None, Gaps]]]]:
@@ -130,8 +98,8 @@ def _gaps(comparison: ScorecardComparison) -> list[tuple[str, list[tuple[list[st
             if gaps := comparison.cell(entry, column).gaps:
                 rows.setdefault(gaps, []).append(column.title)
         if rows:
-            told = [(titles if len(titles) < len(shown) else None, gaps) for gaps, titles in rows.items()]
-            found.append((entry.name, told))
+            named = [(titles if len(titles) < len(shown) else None, gaps) for gaps, titles in rows.items()]
+            found.append((entry.name, named))
     return found
 
 
@@ -182,7 +150,7 @@ def _shading(known: Sequence[float], column: MetricColumn) -> Callable[[float], 
     return shade
 
 
-def _pictured(comparison: ScorecardComparison, at: int) -> list[tuple[int, ComparedEntry, float | None, str | None]]:
+def _values_of(comparison: ScorecardComparison, at: int) -> list[tuple[int, ComparedEntry, float | None, str | None]]:
     """Return for each entry its number, itself, and the chosen metric's value, or why there is none."""
     chosen = comparison.chosen
     row = comparison.values(chosen)[at] if chosen is not None else ((None, None),) * len(comparison.entries)

@@ -1,4 +1,4 @@
-"""Where everything lies in the leaderboard's drawings: numbers for the template, which draws them as SVG."""
+"""Positions in the leaderboard's scatter and box plots: numbers for the template, which draws them as SVG."""
 
 from __future__ import annotations
 
@@ -12,10 +12,7 @@ from markupsafe import Markup
 from evalkit.leaderboard.model import Distribution, Points
 from evalkit.reports.tables import format_value
 
-LOOKS = 8  # colours that can be told apart; with as many shapes
-BRACKETS = 4  # brackets beside each other
-TILES = 40  # steps of a heat strip
-SHADES = 5
+LOOKS = 8  # distinguishable colours, with as many shapes
 POINTS_DRAWN = 400  # of one scatter
 FEW = 12  # values that are drawn as points
 OUTLIERS = 20  # drawn beyond a whisker
@@ -33,15 +30,6 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Tile:
-    """One step of a heat strip: where it lies (0 to 100), and its shade, 1 to `SHADES`."""
-
-    x: float
-    width: float
-    shade: int
-
-
-@dataclass(frozen=True)
 class Tick:
     """A line of an axis and the number beside it."""
 
@@ -50,23 +38,16 @@ class Tick:
 
 
 @dataclass(frozen=True)
-class Cloud:
-    """One team's points in a scatter: its look, the path that draws them, how many they are."""
-
-    team: str
-    look: int
-    path: Markup
-    count: int
-
-
-@dataclass(frozen=True)
 class Scatter:
-    """A metric against people: ticks of both axes, a cloud per team, and how many of all points are drawn."""
+    """A metric against human ratings: ticks of both axes, and how many of all points are drawn.
+
+    ``clouds`` are (look, path that draws the points) per team.
+    """
 
     points: Points
-    across: tuple[Tick, ...]
-    up: tuple[Tick, ...]
-    clouds: tuple[Cloud, ...]
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    clouds: tuple[tuple[int, Markup], ...]
     drawn: int
 
 
@@ -77,96 +58,42 @@ class Box:
     Args:
         team: whose.
         n: how many values.
-        numbers: least, lower quartile, median, upper quartile, most.
-        places: lower whisker, lower quartile, median, upper quartile, upper whisker; empty when the values are few.
-        dots: values drawn one by one: all of few, else those beyond the whiskers.
+        numbers: minimum, lower quartile, median, upper quartile, maximum.
+        positions: lower whisker, lower quartile, median, upper quartile, upper whisker; empty for few values.
+        dots: values drawn one by one: all of them when they are few, else those beyond the whiskers.
         hidden: dots that are left out.
     """
 
     team: str
     n: int
     numbers: tuple[float, float, float, float, float]
-    places: tuple[float, ...]
+    positions: tuple[float, ...]
     dots: tuple[float, ...]
     hidden: int = 0
 
 
-def rank_bar(interval: tuple[int, int], rank: int, teams: int) -> Bar:
-    """Return where the ranks ``interval`` and ``rank`` lie on an axis on which every rank has an equal part."""
-    step = 100 / max(teams, 1)
-    low, high = interval
-    return Bar(_two((low - 1) * step), _two((high - low + 1) * step), _two((rank - 0.5) * step))
-
-
-def heat_tiles(probability: Sequence[float]) -> tuple[Tile, ...]:
-    """Return the strip of the probabilities of place 1, 2, ...; ranks share a tile where they are many."""
-    count = len(probability)
-    per = max(1, math.ceil(count / TILES))
-    tiles = []
-    for start in range(0, count, per):
-        share = math.fsum(probability[start : start + per])
-        if share >= 0.005:
-            shade = min(SHADES, 1 + int(share * SHADES))
-            end = min(start + per, count)
-            tiles.append(Tile(_two(100 * start / count), _two(100 * (end - start) / count), shade))
-    return tuple(tiles)
-
-
-def place_brackets(
-    groups: Sequence[Sequence[str]], order: Sequence[str]
-) -> tuple[dict[str, tuple[str, ...]], int, int]:
-    """Return the brackets that join teams: team -> a mark per column of brackets, how many columns, and how many groups
-    are left out.
-
-    A mark is ``top``, ``mid``, ``end`` or an empty text. Groups that overlap are in different columns.
-
-    Args:
-        groups: teams that stand beside each other in ``order``.
-        order: the ranked teams, best first.
-    """
-    place = {team: at for at, team in enumerate(order)}
-    found = [[place[team] for team in group if team in place] for group in groups]
-    spans = sorted((min(places), max(places)) for places in found if len(places) > 1)
-    ends: list[int] = []
-    laid: list[tuple[int, int, int]] = []
-    for first, last in spans:
-        free = next((column for column, end in enumerate(ends) if end < first), len(ends))
-        if free == len(ends):
-            ends.append(last)
-        ends[free] = last
-        laid.append((free, first, last))
-    columns = min(len(ends), BRACKETS)
-    marks = {team: [""] * columns for team in order}
-    for column, first, last in laid:
-        for step in range(first, last + 1) if column < columns else ():
-            marks[order[step]][column] = "top" if step == first else "end" if step == last else "mid"
-    return (
-        {team: tuple(found) for team, found in marks.items()},
-        columns,
-        sum(column >= columns for column, _, _ in laid),
-    )
+def bar_on_axis(x: float, width: float, at: float) -> Bar:
+    """Return a bar with positions rounded to what a drawing shows."""
+    return Bar(_two(x), _two(width), _two(at))
 
 
 def make_scatter(points: Points, looks: Mapping[str, int]) -> Scatter:
-    """Return the drawing of ``points``; with too many, every so manyth of them, evenly over all teams and samples."""
-    across, up = _ticks(points.x, WIDTH - LEFT - 8), _ticks(points.y, HEIGHT - BOTTOM - 8)
+    """Return the drawing of ``points``; of too many points every n-th, evenly over all teams and samples."""
+    x_axis, y_axis = _ticks(points.x, WIDTH - LEFT - 8), _ticks(points.y, HEIGHT - BOTTOM - 8)
     step = max(1, math.ceil(len(points.x) / POINTS_DRAWN))
     chosen = range(0, len(points.x), step)
     clouds: dict[str, list[str]] = {}
     for at in chosen:
         team = points.teams[at]
-        x = LEFT + across.place(points.x[at])
-        y = HEIGHT - BOTTOM - up.place(points.y[at])
+        x = LEFT + x_axis.position(points.x[at])
+        y = HEIGHT - BOTTOM - y_axis.position(points.y[at])
         clouds.setdefault(team, []).append(_mark(looks.get(team, LOOKS), x, y))
     ordered = sorted(clouds, key=lambda team: (-looks.get(team, LOOKS), team))  # the best are drawn last, on top
     return Scatter(
         points,
-        tuple(Tick(_two(LEFT + tick.at), tick.text) for tick in across.ticks),
-        tuple(Tick(_two(HEIGHT - BOTTOM - tick.at), tick.text) for tick in up.ticks),
-        tuple(
-            Cloud(team, looks.get(team, LOOKS), Markup("".join(clouds[team])), len(clouds[team]))  # noqa: S704  (digits)
-            for team in ordered
-        ),
+        tuple(Tick(_two(LEFT + tick.at), tick.text) for tick in x_axis.ticks),
+        tuple(Tick(_two(HEIGHT - BOTTOM - tick.at), tick.text) for tick in y_axis.ticks),
+        tuple((looks.get(team, LOOKS), Markup("".join(clouds[team]))) for team in ordered),  # noqa: S704  (digits)
         len(chosen),
     )
 
@@ -179,8 +106,8 @@ def mark_path(look: int) -> Markup:
 def make_boxes(given: Sequence[Distribution]) -> tuple[tuple[Tick, ...], tuple[Box, ...]]:
     """Return the common axis of a column's distributions and a box per team.
 
-    Quartiles interpolate linearly; whiskers reach the outermost values within one and a half times the distance of the
-    quartiles (Tukey); what lies beyond is drawn by itself.
+    Quartiles interpolate linearly; whiskers extend to the outermost values within 1.5 times the interquartile range
+    (Tukey); values beyond are drawn as dots.
     """
     axis = _ticks([value for one in given for value in one.values], BOX_WIDTH - 12)
     return (
@@ -194,14 +121,14 @@ def _box(one: Distribution, axis: _Axis) -> Box:
     low, median, high = (float(q) for q in np.quantile(values, (0.25, 0.5, 0.75)))
     numbers = (values[0], low, median, high, values[-1])
     if len(values) <= FEW:
-        return Box(one.team, len(values), numbers, (), tuple(_two(6 + axis.place(value)) for value in values))
+        return Box(one.team, len(values), numbers, (), tuple(_two(6 + axis.position(value)) for value in values))
     reach = 1.5 * (high - low)
     within = [value for value in values if low - reach <= value <= high + reach]
     beyond = [value for value in values if not low - reach <= value <= high + reach]
-    places = tuple(_two(6 + axis.place(value)) for value in (within[0], low, median, high, within[-1]))
+    positions = tuple(_two(6 + axis.position(value)) for value in (within[0], low, median, high, within[-1]))
     shown = beyond if len(beyond) <= OUTLIERS else beyond[: OUTLIERS // 2] + beyond[-OUTLIERS // 2 :]
-    dots = tuple(_two(6 + axis.place(value)) for value in shown)
-    return Box(one.team, len(values), numbers, places, dots, len(beyond) - len(shown))
+    dots = tuple(_two(6 + axis.position(value)) for value in shown)
+    return Box(one.team, len(values), numbers, positions, dots, len(beyond) - len(shown))
 
 
 @dataclass(frozen=True)
@@ -211,7 +138,7 @@ class _Axis:
     length: float
     ticks: tuple[Tick, ...]
 
-    def place(self, value: float) -> float:
+    def position(self, value: float) -> float:
         return self.length * ((value - self.low) / (self.high - self.low) if self.high > self.low else 0.5)
 
 
@@ -232,7 +159,7 @@ def _ticks(values: Iterable[float], length: float) -> _Axis:
         axis.low,
         axis.high,
         length,
-        tuple(Tick(axis.place(at * step), _tick_text(at * step, digits)) for at in range(first, last + 1)),
+        tuple(Tick(axis.position(at * step), _tick_text(at * step, digits)) for at in range(first, last + 1)),
     )
 
 

@@ -6,14 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from evalkit.board.model import Snapshot
 from evalkit.challenges.model import Challenge, RunRules
 from evalkit.challenges.parts import Window
 from evalkit.leaderboard.table import Column
-from evalkit.reports.leaderboard.words import listed, percent, utc
-from evalkit.reports.page import count
-from evalkit.reports.tables import flatten
-from evalkit.scoring.scorecard import FeatureUse
+from evalkit.reports.page import count, listed, utc
+from evalkit.reports.tables import flatten, format_short_share
 
 OWN_DEFAULT = "evalkit's default, not published by the organizers"
 RULES = {
@@ -71,7 +68,7 @@ def rules_in_words(challenge: Challenge) -> list[RuleSentence]:
     if ranking.tie_breaks:
         words = f"Between equal scores decide, in this order: {', '.join(ranking.tie_breaks)}."
         said.append(("Tie breaks", words, "ranking_rules.tie_breaks"))
-    share = percent(challenge.coverage)
+    share = format_short_share(challenge.coverage)
     said.append(("Coverage", f"Each measured value must rest on at least {share} of the samples.", "coverage"))
     said.append(("Runs", _about_runs(runs), "submission.runs"))
     said += _about_ratings(challenge)
@@ -92,14 +89,18 @@ def _about_ratings(challenge: Challenge) -> Iterator[tuple[str, str, str]]:
     rules = challenge.ratings
     titles = listed([f"{one.title} ({one.scale[0]} to {one.scale[1]})" for one in rules.dimensions], 20)
     if rules.method == "none":
-        yield "People", "Nobody rates.", "ratings.method"
+        yield "Human ratings", "None.", "ratings.method"
         return
     if rules.method == "pairs":
         about = ", ".join(one.title for one in rules.dimensions)
-        words = "People choose the better of two teams' videos: win 1, draw 0.5, loss 0."
-        yield "People", words + (f" Asked separately: {about}." if about else ""), "ratings.method"
+        words = "Raters choose the better of two teams' videos: win 1, draw 0.5, loss 0."
+        yield "Human ratings", words + (f" Asked separately: {about}." if about else ""), "ratings.method"
     else:
-        yield "People", f"People rate every video in {count(len(rules.dimensions), 'dimension')}: {titles}.", "ratings"
+        yield (
+            "Human ratings",
+            f"Raters score every video in {count(len(rules.dimensions), 'dimension')}: {titles}.",
+            "ratings",
+        )
         yield "Opinion score", f"The score of a video is {ESTIMATORS[rules.estimator]}.", "ratings.estimator"
     if rules.window:
         words = f"{_span(rules.window)} Ratings outside it are kept and do not count."
@@ -158,16 +159,3 @@ def weight_source(challenge: Challenge, column: Column) -> tuple[bool, bool]:
     if column.kind == "metric":
         return is_default(challenge, "metrics.weight"), is_default(challenge, "metrics.range")
     return is_default(challenge, "ratings.dimensions.weight"), is_default(challenge, "ratings.dimensions.scale")
-
-
-def features_used(snapshot: Snapshot) -> list[tuple[str, FeatureUse]]:
-    """Return every feature as the runs used it; where they differ, each way with the runs that used it so."""
-    uses: dict[str, dict[str, tuple[FeatureUse, list[str]]]] = {}
-    for run in snapshot.runs:
-        for name, use in run.card.features.items():
-            uses.setdefault(name, {}).setdefault(use.model_dump_json(), (use, []))[1].append(f"{run.team}/{run.name}")
-    return [
-        (name if len(ways) == 1 else f"{name} ({listed(runs, 3)})", use)
-        for name, ways in sorted(uses.items())
-        for use, runs in ways.values()
-    ]

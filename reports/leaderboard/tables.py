@@ -1,7 +1,7 @@
 """The leaderboard as CSV, JSON, LaTeX and Markdown; the same snapshot and leaderboard give the same text.
 
-Each form escapes untrusted text by its own rules: no spreadsheet computes a name, no LaTeX command or Markdown link
-comes from one. JSON holds the names as they are. Raters are numbers in all (`evalkit.reports.leaderboard.people`).
+Each format escapes untrusted text by its own rules: a name can't become a formula, a LaTeX command or a Markdown link.
+JSON contains the names unchanged. Raters are numbers in all of them (`evalkit.reports.leaderboard.anonymise`).
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ import json
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from evalkit.board.model import Snapshot
 from evalkit.leaderboard.model import Leaderboard
 from evalkit.leaderboard.serialise import as_dict
 from evalkit.leaderboard.table import NO_CELL, Cell, Column, Row
-from evalkit.reports.leaderboard.people import Pseudonyms, decision_subject
+from evalkit.reports.leaderboard.anonymise import anonymise
+from evalkit.reports.leaderboard.ranked_table import better, column_title, display_name, tie_lines
 from evalkit.reports.leaderboard.rules import rule_rows
-from evalkit.reports.leaderboard.table_view import better, column_title
-from evalkit.reports.leaderboard.words import named, summary, tie_lines, utc
+from evalkit.reports.leaderboard.words import summary
+from evalkit.reports.page import utc
 from evalkit.reports.tables import NO_VALUE, format_value
 from evalkit.text import csv_cell, escape_for_display
 
@@ -82,10 +82,8 @@ def leaderboard_csv(snapshot: Snapshot, leaderboard: Leaderboard) -> str:
 
 
 def leaderboard_json(snapshot: Snapshot, leaderboard: Leaderboard) -> str:
-    """Return everything that the page says as JSON (schema 1): finite numbers, gaps ``null``, names as they are."""
-    names = Pseudonyms(snapshot, leaderboard)
-    if leaderboard.ratings is not None:
-        leaderboard = replace(leaderboard, ratings=names.ratings(leaderboard.ratings))
+    """Return everything that the page shows as JSON (schema 1): finite numbers, gaps ``null``, names unchanged."""
+    snapshot, leaderboard = anonymise(snapshot, leaderboard)
     challenge = snapshot.challenge
     document: dict[str, Any] = {
         "schema": SCHEMA,
@@ -115,9 +113,9 @@ def leaderboard_json(snapshot: Snapshot, leaderboard: Leaderboard) -> str:
         "decisions": [
             {
                 "number": one.number,
-                "about": decision_subject(one, names),
+                "about": one.subject,
                 "code": one.code,
-                "reason": names.mask(one.reason),
+                "reason": one.reason,
                 "by": one.by,
                 "at": one.at.isoformat(),
                 "holds": one.holds,
@@ -131,7 +129,7 @@ def leaderboard_json(snapshot: Snapshot, leaderboard: Leaderboard) -> str:
 def leaderboard_latex(snapshot: Snapshot, leaderboard: Leaderboard) -> str:
     """Return the ranked teams as a table for booktabs, and the tie groups below it: values with 95 % intervals.
 
-    Names pass as they are but for the characters that mean something to TeX. Letters outside ASCII stay, for engines
+    Of names, only the characters that have a meaning in TeX are escaped. Letters outside ASCII stay, for engines
     that read UTF-8.
     """
     columns = _shown(leaderboard)
@@ -148,7 +146,9 @@ def leaderboard_latex(snapshot: Snapshot, leaderboard: Leaderboard) -> str:
     for row in _ranked(leaderboard):
         values = [_latex_value(row.cells.get(column.id, NO_CELL)) for column in columns]
         total = f"${_latex_number(row.score)}$" if row.score is not None else "--"
-        lines.append(" & ".join([_latex_rank(row), latex_text(named(row, leaderboard)), total, *values]) + r" \\")
+        lines.append(
+            " & ".join([_latex_rank(row), latex_text(display_name(row, leaderboard)), total, *values]) + r" \\"
+        )
     lines += [r"\bottomrule", r"\end{tabular}"]
     lines += [rf"\par {latex_text(line, GROUP_LIMIT)}" for line in tie_lines(leaderboard)]
     return "\n".join(lines) + "\n"
@@ -169,7 +169,9 @@ def leaderboard_markdown(snapshot: Snapshot, leaderboard: Leaderboard) -> str:
         span = _span(row) or NO_VALUE
         values = [_markdown_value(row.cells.get(column.id, NO_CELL)) for column in columns]
         lines.append(
-            _line([str(row.rank), span, markdown_text(named(row, leaderboard)), format_value(row.score), *values])
+            _line(
+                [str(row.rank), span, markdown_text(display_name(row, leaderboard)), format_value(row.score), *values]
+            )
         )
     for line in tie_lines(leaderboard):
         lines += ["", markdown_text(line, GROUP_LIMIT)]
@@ -177,7 +179,7 @@ def leaderboard_markdown(snapshot: Snapshot, leaderboard: Leaderboard) -> str:
     if others:
         lines += ["", "Not ranked:", ""]
         lines += [
-            f"- {markdown_text(named(row, leaderboard))}: "
+            f"- {markdown_text(display_name(row, leaderboard))}: "
             + markdown_text(" ".join(one.sentence for one in row.reasons), 600)
             for row in others
         ]
@@ -218,7 +220,7 @@ def _ranked(leaderboard: Leaderboard) -> list[Row]:
 
 
 def _span(row: Row) -> str:
-    """Return the rank interval as ``1 to 3``, or the rank it is sure of; empty without one."""
+    """Return the rank interval as ``1 to 3``, or as one rank; empty without one."""
     if row.interval is None:
         return ""
     low, high = row.interval

@@ -1,58 +1,17 @@
-"""The sentences of the leaderboard: who leads and how certain that is, which teams are statistically tied."""
+"""The sentences of the leaderboard: who leads, how certain that is, and how that was computed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from evalkit.board.model import Snapshot
-from evalkit.clock import ANYWHERE_ON_EARTH
 from evalkit.leaderboard.model import Leaderboard, RankingPhase
 from evalkit.leaderboard.table import Row
-from evalkit.reports.page import count
-from evalkit.reports.tables import format_share
+from evalkit.reports.page import count, listed
+from evalkit.reports.tables import format_share, format_short_share
 
-NAMED = 5  # teams named in one sentence
-CHANCES = 6  # places named for one team
-LEAST = 0.005  # a smaller probability is not shown
-
-
-def utc(moment: datetime) -> str:
-    """Return a moment as ``2026-03-06 11:59:59 UTC``."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def aoe(moment: datetime) -> str:
-    """Return the same as ``2026-03-05 23:59:59 AoE``; empty where the calendar has no such day."""
-    try:
-        return moment.astimezone(ANYWHERE_ON_EARTH).strftime("%Y-%m-%d %H:%M:%S AoE")
-    except OverflowError:
-        return ""
-
-
-def listed(names: Sequence[str], most: int = NAMED) -> str:
-    """Return ``alpha, beta and gamma``; beyond ``most`` the rest as a number."""
-    shown = list(names[:most])
-    if len(names) > most:
-        shown.append(f"{len(names) - most} more")
-    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}" if shown else ""
-
-
-def percent(share: float) -> str:
-    """Return a declared share: ``95 %``, ``12.5 %``; never rounded up to the whole nor down to nothing."""
-    return format_share(share).replace(".0 %", " %")
-
-
-def tie_lines(leaderboard: Leaderboard) -> list[str]:
-    """Return a line per tie group: the labels, and the phase where there are two."""
-    phases = {"ranking": "", "shortlist": " in the objective phase", "final": " in the final phase"}
-    return [f"Statistically tied{phases[group.phase]}: {', '.join(group.labels)}." for group in leaderboard.tie_groups]
-
-
-def named(row: Row, leaderboard: Leaderboard) -> str:
-    """Return what a table without a column of runs calls ``row``: the label if its team has several primary ones."""
-    several = sum(other.team == row.team and other.primary for other in leaderboard.rows) > 1
-    return row.label if row.primary and several else row.team
+PROBABILITIES = 6  # ranks named for one team
+MIN_PROBABILITY = 0.005  # a smaller one is not shown
 
 
 def summary(snapshot: Snapshot, leaderboard: Leaderboard) -> str:
@@ -89,7 +48,8 @@ def _lead(leaderboard: Leaderboard, ranked: Sequence[Row]) -> str:
         return f"{leaders[0]} is first; how certain that is can't be computed{why}."
     whom = "all other finalists" if leaderboard.phases[-1].name == "final" else "all others"
     given = f", taking {listed(_titles(leaderboard, tuple(found.held_fixed)))} as certain" if found.held_fixed else ""
-    return f"{leaders[0]} is first, significantly better than {whom} ({percent(found.confidence)} confidence{given})."
+    confidence = format_short_share(found.confidence)
+    return f"{leaders[0]} is first, significantly better than {whom} ({confidence} confidence{given})."
 
 
 def _titles(leaderboard: Leaderboard, ids: Sequence[str]) -> list[str]:
@@ -98,12 +58,12 @@ def _titles(leaderboard: Leaderboard, ids: Sequence[str]) -> list[str]:
     return [named.get(name, name) for name in ids]
 
 
-def chances(row: Row) -> str:
-    """Return the probability of each place in words, the likely ones only."""
-    likely = [(share, place) for place, share in enumerate(row.probability, start=1) if share >= LEAST]
-    shown = sorted(sorted(likely, key=lambda one: (-one[0], one[1]))[:CHANCES], key=lambda one: one[1])
-    words = ", ".join(f"place {place}: {format_share(share)}" for share, place in shown)
-    return words + (f", {len(likely) - len(shown)} more places" if len(likely) > len(shown) else "")
+def probability_words(row: Row) -> str:
+    """Return the probability of each rank in words, the likely ones only."""
+    likely = [(share, rank) for rank, share in enumerate(row.probability, start=1) if share >= MIN_PROBABILITY]
+    shown = sorted(sorted(likely, key=lambda one: (-one[0], one[1]))[:PROBABILITIES], key=lambda one: one[1])
+    words = ", ".join(f"rank {rank}: {format_share(share)}" for share, rank in shown)
+    return words + (f", {len(likely) - len(shown)} more ranks" if len(likely) > len(shown) else "")
 
 
 def uncertainty_words(phase: RankingPhase) -> list[str]:
@@ -111,7 +71,7 @@ def uncertainty_words(phase: RankingPhase) -> list[str]:
     found = phase.uncertainty
     if found is None:
         return []
-    share = percent(found.confidence)
+    share = format_short_share(found.confidence)
     whom = "the finalists" if phase.name == "final" else "all ranked teams"
     words = [
         f"Bootstrap: the videos and the raters were resampled {found.draws:,} times with replacement "

@@ -187,4 +187,4 @@ def test_a_video_that_can_not_be_read_has_no_pictures(
     assert (code, err) == (0, "")
     page = Page((tmp_path / "x.html").read_text())
     assert len(page.find("svg", role="img")) == SAMPLES - 1
-    assert "no frames at hand" in "".join(item["text"] for item in page.find("figure"))
+    assert "no frames available" in "".join(item["text"] for item in page.find("figure"))

@@ -18,9 +18,8 @@ from evalkit.leaderboard.model import Leaderboard
 from evalkit.leaderboard.pair_columns import read_comparisons
 from evalkit.leaderboard.runs import read_runs
 from evalkit.leaderboard.table import Row
-from evalkit.reports.leaderboard.page import render_leaderboard
-from evalkit.reports.leaderboard.sections import score_made
-from evalkit.reports.leaderboard.table_view import make_board
+from evalkit.reports.leaderboard.page import explain_score, render_leaderboard
+from evalkit.reports.leaderboard.ranked_table import RankedTable
 from evalkit.reports.leaderboard.tables import leaderboard_csv
 from evalkit.statistics.bradley_terry import bradley_terry
 
@@ -275,7 +274,7 @@ def test_dimensions_of_a_final_phase_are_ranked_by_mean_rank() -> None:
     assert made.uncertainty is not None
     page = render_leaderboard(snapshot, made)
     assert "the weighted mean of the ranks, the lowest is the best." in page
-    assert score_made(made, made.rows[0]).exact
+    assert explain_score(made, made.rows[0]).exact
 
 
 def test_who_never_lost_has_no_strength_and_shares_stand_in() -> None:
@@ -333,9 +332,11 @@ def test_a_finalist_who_waits_leaves_everyone_a_place_on_the_axis() -> None:
     ranks = {row.team: row.rank for row in made.rows}
     assert (ranks["t2"], ranks["t3"], ranks["t4"]) == (None, 4, 5)
     assert all(len(row.probability) == 5 for row in made.rows if row.rank)
-    board = make_board(snapshot, made)
-    assert (board.ranked, board.last) == (4, 5)
-    assert all(line.bar.at <= 100 and line.bar.x + line.bar.width <= 100 for line in board.lines if line.bar)
+    table = RankedTable(snapshot, made)
+    assert (table.ranked, table.last) == (4, 5)
+    bars = [bar for row in made.rows if (bar := table.interval_bar(row))]
+    assert bars
+    assert all(bar.at <= 100 and bar.x + bar.width <= 100 for bar in bars)
     # Shares of points and sums of ranks are not one quantity: no score behind the finalists.
     assert all(row.score is None and row.shortlist_score is not None for row in made.rows if row.finalist is False)
     lines = list(csv.DictReader(io.StringIO(leaderboard_csv(snapshot, made))))
@@ -343,4 +344,4 @@ def test_a_finalist_who_waits_leaves_everyone_a_place_on_the_axis() -> None:
         ("", "4.0"),
         ("", "5.0"),
     ]
-    assert "no finalist" in render_leaderboard(snapshot, made)
+    assert "not a finalist" in render_leaderboard(snapshot, made)

@@ -7,7 +7,8 @@ from scorecards import HOSTILE, make_scorecard, strips_for
 
 from evalkit.reports.comparison.inputs import ComparedEntry, UnscoredSubmission
 from evalkit.reports.comparison.model import make_comparison
-from evalkit.reports.comparison.page import write_comparison_page
+from evalkit.reports.comparison.page import render_comparison
+from evalkit.reports.page import write_page
 
 pytestmark = pytest.mark.browser
 ENTRIES = "#entries tbody tr"
@@ -32,7 +33,7 @@ def write(path, entries, n_metrics, hostile=False):
     finding = dict.fromkeys(("rule", "severity", "message", "found", "expected", "fix", "place"), text)
     comparison = make_comparison(cards, [UnscoredSubmission(text, "refused", None, 0, (finding,))])
     pictures = {entry.name: strips_for(entry.card) for entry in cards}
-    write_comparison_page(comparison, path, pictures)
+    write_page(render_comparison(comparison, pictures), path)
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,8 @@ from evalkit.errors import StorageError
 from evalkit.reports.comparison import page as comparison_page
 from evalkit.reports.comparison.inputs import ComparedEntry, UnscoredSubmission
 from evalkit.reports.comparison.model import make_comparison
-from evalkit.reports.comparison.page import render_comparison, shown_samples, write_comparison_page
+from evalkit.reports.comparison.page import render_comparison, shown_samples
+from evalkit.reports.page import write_page
 from evalkit.reports.tables import NO_VALUE
 
 ALLOWED_ATTRIBUTES = re.compile(
@@ -130,8 +131,8 @@ def test_why_values_are_missing():
         {"m.x": [None, None], "m.y": [None, None], "m.z": [None, None]},
     )
     assert cells(page, "gaps")[1:] == [
-        ["ay", "all that single videos have", "no_face x 1"],
-        ["bee", "all that single videos have", "no_face x 2"],
+        ["ay", "all per-video metrics", "no_face x 1"],
+        ["bee", "all per-video metrics", "no_face x 2"],
     ]
     comparison = big()[0]
     rows = cells(Page(render_comparison(comparison)), "gaps")
@@ -147,7 +148,7 @@ def test_no_gap_no_table():
 def test_no_total_and_no_rank():
     text = render_comparison(big()[0]).lower()
     assert not re.search(r"<th[^>]*>[^<]*(total|overall|rank|score)\b", text)
-    assert "nothing here ranks" in text
+    assert "nothing on this page is a ranking" in text
 
 
 def test_a_refused_submission_stands_below_with_its_findings():
@@ -205,7 +206,7 @@ def test_large_pages_keep_the_chosen_metric_and_name_the_rest(monkeypatch):
     comparison = big(entries=3)[0]  # 60 cells a metric
     page = Page(render_comparison(comparison))
     assert len(page.find("div", class_="detail")) == 1
-    assert "Left out, to keep the page small: LSE-D" in " ".join(page.find("main")[0]["text"].split())
+    assert "Left out to keep the page small: LSE-D" in " ".join(page.find("main")[0]["text"].split())
 
 
 def test_a_thousand_samples_of_a_dozen_entries_stay_small():
@@ -234,13 +235,13 @@ def test_pictures_of_chosen_samples_and_of_some_entries():
     page = Page(render_comparison(comparison, {"team 1": pictures["team 1"]}, samples=["s05", "s02"]))
     assert [item["text"] for item in page.find("h3", class_="sample")] == ["s05", "s02"]
     assert len(page.find("svg", role="img")) == 2
-    assert sum("no frames at hand" in item["text"] for item in page.find("figure")) == 4
+    assert sum("no frames available" in item["text"] for item in page.find("figure")) == 4
 
 
 def test_without_pictures_there_is_no_such_section():
     page = Page(render_comparison(big()[0]))
     assert not page.find("figure")
-    assert not page.find("a", href="#pictures")
+    assert not page.find("a", href="#frames")
 
 
 # --- foreign text, and the file ---------------------------------------------------------------------------------------
@@ -304,14 +305,14 @@ def test_landmarks_captions_and_scopes():
 def test_same_input_same_bytes(tmp_path):
     for name in ("a", "b"):
         comparison, pictures = big()
-        write_comparison_page(comparison, tmp_path / name, pictures)
+        write_page(render_comparison(comparison, pictures), tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
 def test_an_unwritable_folder_is_a_storage_error(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StorageError, match="can't be written"):
-        write_comparison_page(big()[0], tmp_path / "file" / "compare.html")
+        write_page(render_comparison(big()[0]), tmp_path / "file" / "compare.html")
 
 
 def luminance(colour):

@@ -21,7 +21,8 @@ from pages import wait_until
 
 from evalkit.leaderboard.compute import compute_leaderboard
 from evalkit.leaderboard.table import CodedReason
-from evalkit.reports.leaderboard.page import write_leaderboard_page
+from evalkit.reports.leaderboard.page import render_leaderboard
+from evalkit.reports.page import write_page
 
 pytestmark = pytest.mark.browser
 SORT_BOUND_MS = 200  # the longest that a sort of 200 teams may take
@@ -62,7 +63,7 @@ def files(tmp_path_factory):
     boards["names"] = long_names
     boards["real"] = lambda: (realistic(), realistic_leaderboard())
     for name, board in boards.items():
-        write_leaderboard_page(*board(), folder / f"{name}.html")
+        write_page(render_leaderboard(*board()), folder / f"{name}.html")
     return folder
 
 
@@ -274,8 +275,8 @@ def test_groups_of_columns(visit):
 def test_compare_chosen_teams_everywhere_on_the_page(visit):
     page = visit("real")
     assert page.locator("#only").is_disabled()
-    page.check("input[aria-label='Choose alpha']")
-    page.check("input[aria-label='Choose gamma']")
+    page.check("input[aria-label='Select alpha']")
+    page.check("input[aria-label='Select gamma']")
     page.click("#only")
     assert page.get_attribute("#only", "aria-pressed") == "true"
     assert shown(page) == ["alpha", "gamma"]
@@ -284,9 +285,9 @@ def test_compare_chosen_teams_everywhere_on_the_page(visit):
     page.click("#only")
     assert len(shown(page)) == 8
     page.click("#only")
-    page.uncheck("input[aria-label='Choose alpha']")
+    page.uncheck("input[aria-label='Select alpha']")
     assert shown(page) == ["gamma"]
-    page.uncheck("input[aria-label='Choose gamma']")
+    page.uncheck("input[aria-label='Select gamma']")
     assert len(shown(page)) == 8
     assert page.locator("#only").is_disabled()
 
@@ -446,7 +447,7 @@ def test_every_control_is_reached_by_keyboard_and_its_focus_is_seen(visit):
 
 def test_chosen_by_keyboard(visit):
     page = visit("real")
-    page.focus("input[aria-label='Choose delta']")
+    page.focus("input[aria-label='Select delta']")
     page.keyboard.press("Space")
     page.focus("#only")
     page.keyboard.press("Enter")

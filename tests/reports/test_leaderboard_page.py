@@ -35,12 +35,12 @@ from evalkit.leaderboard.compute import compute_leaderboard
 from evalkit.leaderboard.model import RankingPhase, RankUncertainty, RatingsInfo, find_tie_groups
 from evalkit.leaderboard.scoring_rules import ScoringPlan
 from evalkit.leaderboard.table import Cell, CodedReason
-from evalkit.reports.leaderboard.page import render_leaderboard, write_leaderboard_page
+from evalkit.reports.leaderboard.page import ranks_without_column, render_leaderboard
+from evalkit.reports.leaderboard.ranked_table import RankedTable
 from evalkit.reports.leaderboard.rules import rule_rows, rules_in_words
-from evalkit.reports.leaderboard.sections import leave_out_rows
-from evalkit.reports.leaderboard.table_view import make_board
 from evalkit.reports.leaderboard.tables import leaderboard_csv, leaderboard_latex, leaderboard_markdown
 from evalkit.reports.leaderboard.words import summary
+from evalkit.reports.page import write_page
 from evalkit.reports.tables import NO_VALUE
 
 ALLOWED_ATTRIBUTES = re.compile(
@@ -49,11 +49,11 @@ ALLOWED_ATTRIBUTES = re.compile(
     r"|viewbox|preserveaspectratio|hidden|open|placeholder|role|rowspan|scope|spellcheck|tabindex|value"
 )
 OPTIONAL = {
-    "people-and-metrics": {"points": ()},
+    "metrics-and-ratings": {"points": ()},
     "spread": {"distributions": ()},
     "groups": {"breakdowns": ()},
     "weights": {"sensitivity": None},
-    "people": {"ratings": None},
+    "ratings": {"ratings": None},
 }
 
 PHASE = RankingPhase(
@@ -170,15 +170,15 @@ def test_a_sentence_sums_up(changes, words):
 
 def test_table_of_ranks_scores_and_values():
     rows = cells(page_of(plain(("alpha", "beta", "gamma"))), "board")
-    assert rows[0] == ["", "", "Objective 75 %", "People 25 %", "Speed", "Diagnostic"]
+    assert rows[0] == ["", "", "Objective 75 %", "Human ratings 25 %", "Speed", "Diagnostic"]
     assert rows[1] == [
-        "Rank", "Team", "Score ↑, higher is better", "Rank interval", "Chance of each place",
+        "Rank", "Team", "Score ↑, higher is better", "Rank interval", "Rank probabilities",
         "Identity ↑, higher is better50 %", "ERR ↓, lower is betterpx, 25 %", "Look ↑, higher is better25 %",
         "Speed ↑, higher is better1/s", "Blinks1/min",
     ]  # fmt: skip
     assert rows[2][:5] == [
         "1", "alphamainstatistically tied with beta", "1.000", "1 to 2 of 3",
-        "place 1: 50.0 %",
+        "rank 1: 50.0 %",
     ]  # fmt: skip
     assert rows[2][5:] == ["best, 1.0000.9900 to 1.010", "best, 00 to 0", "best, 5.000", "0", f"{NO_VALUE}no face"]
     assert rows[3][5] == "0.66670.6567 to 0.6767"
@@ -191,8 +191,8 @@ def test_rank_interval_and_chances_are_drawn():
     assert bands[1]["attrs"] | {"y": "", "height": ""} == {
         "class": "band", "x": "0.0", "y": "", "width": "75.0", "height": "",
     }  # fmt: skip
-    strips = [item for item in page.find("svg", role="img") if item["attrs"]["aria-label"].startswith("beta, place 1")]
-    assert strips[0]["attrs"]["aria-label"] == "beta, place 1: 33.3 %, place 2: 33.3 %, place 3: 33.3 %"
+    strips = [item for item in page.find("svg", role="img") if item["attrs"]["aria-label"].startswith("beta, rank 1")]
+    assert strips[0]["attrs"]["aria-label"] == "beta, rank 1: 33.3 %, rank 2: 33.3 %, rank 3: 33.3 %"
 
 
 def brackets_of(html):
@@ -218,9 +218,9 @@ def test_too_many_overlapping_groups_are_named_not_drawn():
     groups = tuple(teams[at : at + 6] for at in range(3)) + tuple(teams[at : at + 5] for at in range(4))
     html = render_leaderboard(*plain(teams, **tied(*groups)))
     assert {len(marks) for marks in brackets_of(html)} == {4}
-    assert "3 more such groups are not drawn, the rank intervals show them" in html
+    assert "3 more such groups are not drawn; see the list below the table" in html
     html = render_leaderboard(*plain(teams, **tied(*groups[:5])))
-    assert "1 more such group is not drawn, the rank intervals show it" in html
+    assert "1 more such group is not drawn; see the list below the table" in html
 
 
 def test_unranked_stand_below_with_their_reasons_and_other_runs_last():
@@ -284,8 +284,8 @@ def test_ipvg_2025_with_comparisons():
     worse = {name: [0.4, 0.3] if isinstance(value, list) else 120.0 for name, value in values.items()}
     snapshot = make_snapshot("ipvg2025-facial", {"alpha": values, "beta": worse}, pairs=pairs)
     page = page_of((snapshot, compute_leaderboard(snapshot, draws=50)))
-    assert "3 of 3 comparisons count" in section(page, "people")
-    assert "People choose the better of two teams' videos" in section(page, "rules")
+    assert "3 of 3 comparisons count" in section(page, "ratings")
+    assert "Raters choose the better of two teams' videos" in section(page, "rules")
     assert "The first 3 are finalists" in section(page, "rules")
     assert [row[0] for row in cells(page, "board")[2:]] == ["1", "2"]
 
@@ -354,14 +354,14 @@ def test_chances_of_places_are_a_table_too():
     page = page_of(plain(("alpha", "beta", "gamma"), rows=(row,)))
     alpha = detail(page, "alpha")
     assert "1 90.0 % 2 9.8 %" in alpha
-    assert "All other places together: 0.2 %" in alpha
+    assert "All other ranks together: 0.2 %" in alpha
 
 
 def test_scatter_has_coefficients_and_says_when_it_is_thinned():
     snapshot, leaderboard = plain(("alpha", "beta"))
     (points,) = leaderboard.points
     page = page_of((snapshot, leaderboard))
-    text = section(page, "people-and-metrics")
+    text = section(page, "metrics-and-ratings")
     assert f"{points.agreement.srcc.value:.3f}" in text
     assert f"{points.agreement.krcc.value:.3f}" in text
     assert "points are drawn" not in text
@@ -369,7 +369,7 @@ def test_scatter_has_coefficients_and_says_when_it_is_thinned():
     assert sum(path.count("M") for path in clouds) == 8
     big = replace(points, x=points.x * 500, y=points.y * 500, teams=points.teams * 500, samples=points.samples * 500)
     page = page_of((snapshot, replace(leaderboard, points=(big,))))
-    assert "400 of 4000 points are drawn" in section(page, "people-and-metrics")
+    assert "400 of 4000 points are drawn" in section(page, "metrics-and-ratings")
     clouds = [item["attrs"]["d"] for item in page.find("path") if item["attrs"].get("class", "").startswith("cloud")]
     assert sum(path.count("M") for path in clouds) == 400
 
@@ -380,7 +380,7 @@ def test_a_correlation_that_is_missing_says_why():
     gap = replace(points.agreement.srcc, value=None, ci=None, reason="metric_constant")
     points = replace(points, agreement=replace(points.agreement, srcc=gap))
     assert "metric constant" in section(
-        page_of((snapshot, replace(leaderboard, points=(points,)))), "people-and-metrics"
+        page_of((snapshot, replace(leaderboard, points=(points,)))), "metrics-and-ratings"
     )
 
 
@@ -394,7 +394,7 @@ def test_few_values_are_points_and_many_a_box():
 
 def test_groups_name_the_worst_and_the_gap():
     page = page_of(plain(("alpha", "beta")))
-    assert cells(page, "Widest gaps")[1:] == [["Identity", "gender", "0.2500", "alpha", "female"]]
+    assert cells(page, "Largest gaps")[1:] == [["Identity", "gender", "0.2500", "alpha", "female"]]
     assert cells(page, "Identity by gender")[1:] == [
         ["alpha", "0.5000n 2", "0.7500n 2", "female", "0.2500"],
         ["beta", "0.5000n 2", "0.7500n 2", "female", "0.2500"],
@@ -426,7 +426,7 @@ def test_pictures_stand_under_the_reference():
 
 
 def test_without_pictures_there_is_no_such_section():
-    assert not page_of(plain(("alpha",))).find("section", **{"aria-labelledby": "pictures"})
+    assert not page_of(plain(("alpha",))).find("section", **{"aria-labelledby": "frames"})
 
 
 def test_invalid_entries_with_their_findings():
@@ -446,13 +446,13 @@ def test_raters_are_numbers():
     page = Page(html)
     raters = cells(page, "raters")
     assert raters[4][:2] == ["rater 4", "192"]
-    assert raters[4][3] == "in a team"
+    assert raters[4][3] == "yes"
     assert raters[14][0] == "rater 14"
     assert raters[14][4] != "no"
-    assert "not by id" in section(page, "people")
+    assert "not by id" in section(page, "ratings")
     text = section(page, "provenance")
     assert "rater 14 gave the same answer 168 times." in text
-    assert "taken back at 2026-03-07 09:00:00 UTC by organizer: rater 3 changed their mind." in text
+    assert "revoked at 2026-03-07 09:00:00 UTC by organizer: rater 3 changed their mind." in text
 
 
 def test_ids_of_people_are_masked_where_they_are_words_and_numbers_stay_numbers():
@@ -474,9 +474,9 @@ def test_ids_of_people_are_masked_where_they_are_words_and_numbers_stay_numbers(
 
 def test_reasons_why_ratings_do_not_count():
     page = page_of(plain(("alpha",)))
-    text = section(page, "people")
+    text = section(page, "ratings")
     assert "90 of 100 ratings count, of 12 videos; the opinion score of a video is the mean of its ratings." in text
-    assert cells(page, "Why some do not count")[1:] == [
+    assert cells(page, "Why some don't count")[1:] == [
         ["late", "after the rating window", "6"],
         ["too-quick", "quicker than the least time per item", "4"],
     ]
@@ -558,7 +558,7 @@ def test_no_ranking_and_no_ratings():
     }
     page = page_of(plain(("alpha", "beta"), rows=rows, **changes))
     assert cells(page, "board")[2][:3] == [f"{NO_VALUE} not ranked", "alphamain", f"{NO_VALUE}no ranking"]
-    assert "0 of 0 ratings count" in section(page, "people")
+    assert "0 of 0 ratings count" in section(page, "ratings")
 
 
 def test_one_team():
@@ -636,14 +636,14 @@ def test_landmarks_captions_and_scopes(board):
 
 def test_same_input_same_bytes(tmp_path):
     for name in ("a", "b"):
-        write_leaderboard_page(*plain(("alpha", "beta")), tmp_path / name)
+        write_page(render_leaderboard(*plain(("alpha", "beta"))), tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
 def test_an_unwritable_folder_is_a_storage_error(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StorageError, match="can't be written"):
-        write_leaderboard_page(*plain(("alpha",)), tmp_path / "file" / "leaderboard.html")
+        write_page(render_leaderboard(*plain(("alpha",))), tmp_path / "file" / "leaderboard.html")
 
 
 def test_a_decision_about_a_team_or_an_answer_keeps_its_name():
@@ -692,11 +692,11 @@ def test_competing_runs_of_one_team_are_matched_by_their_labels():
     assert said.startswith(f"{first.label} is first, but statistically tied with ")
     assert said.endswith("3 teams ranked with 6 runs.")
     assert {row.label for row in leaderboard.rows} == {f"{team}/r{at}" for team in teams for at in (1, 2)}
-    board = make_board(snapshot, leaderboard)
-    assert all(line.tied and any(line.brackets) for line in board.lines)
-    assert next(iter(board.looks)) == first.label
+    table = RankedTable(snapshot, leaderboard)
+    assert all(leaderboard.tied_with(row.label) and any(table.brackets[row.label]) for row in table.rows)
+    assert next(iter(table.looks)) == first.label
     assert leaderboard.sensitivity is not None
-    assert all(None not in ranks for _, ranks in leave_out_rows(leaderboard.sensitivity, leaderboard)[1])
+    assert all(None not in ranks for _, ranks in ranks_without_column(leaderboard.sensitivity, leaderboard)[1])
     page = Page(render_leaderboard(snapshot, leaderboard))
     assert {one["attrs"]["data-team"] for one in page.elements if "data-team" in one["attrs"]} == set(teams)
     for text in (leaderboard_markdown(snapshot, leaderboard), leaderboard_latex(snapshot, leaderboard)):

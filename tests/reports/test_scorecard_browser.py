@@ -4,7 +4,8 @@ import pytest
 from pages import wait_until
 from scorecards import make_scorecard, strips_for
 
-from evalkit.reports.scorecard_page import write_scorecard_page
+from evalkit.reports.page import write_page
+from evalkit.reports.scorecard_page import render_scorecard
 
 pytestmark = pytest.mark.browser
 
@@ -14,7 +15,7 @@ def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
     for name, hostile in (("plain", False), ("hostile", True)):
         card = make_scorecard(20, 1, hostile=hostile)
-        write_scorecard_page(card, strips_for(card).get, folder / f"{name}.html")
+        write_page(render_scorecard(card, strips_for(card).get), folder / f"{name}.html")
     return folder
 
 

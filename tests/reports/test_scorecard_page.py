@@ -10,11 +10,10 @@ from pages import Page
 from scorecards import HOSTILE, jpeg, make_scorecard, strips_for
 
 from evalkit.errors import StorageError
+from evalkit.reports.filmstrips import IMAGE_BUDGET, STRIP_FRAMES
+from evalkit.reports.page import write_page
 from evalkit.reports.scorecard_page import (
-    IMAGE_BUDGET,
-    STRIP_FRAMES,
     render_scorecard,
-    write_scorecard_page,
 )
 from evalkit.reports.tables import NO_VALUE, extremes, video_metrics
 from evalkit.scoring.scorecard import Scorecard
@@ -237,7 +236,7 @@ def test_long_strips_are_thinned_evenly():
 
 
 @pytest.mark.parametrize(
-    ("frames", "words"), [(None, "no frames at hand"), ([], "no frames at hand"), ([b"<svg/>"], "can't be shown")]
+    ("frames", "words"), [(None, "no frames available"), ([], "no frames available"), ([b"<svg/>"], "can't be shown")]
 )
 def test_absent_frames_are_named(frames, words):
     page = Page(render_scorecard(small_card([1.0], True), lambda _sample: frames))
@@ -259,7 +258,7 @@ def test_images_stay_within_their_budget():
 def test_same_input_same_bytes(tmp_path):
     for name in ("a", "b"):
         card = make_scorecard(20, 1)
-        write_scorecard_page(card, strips_for(card).get, tmp_path / name)
+        write_page(render_scorecard(card, strips_for(card).get), tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     reread = Scorecard.from_json(make_scorecard(20, 1).to_json())
     assert render_scorecard(reread, strips_for(reread).get).encode() == (tmp_path / "a").read_bytes()
@@ -297,7 +296,7 @@ def test_a_thousand_videos_stay_small():
 def test_an_unwritable_folder_is_a_storage_error(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StorageError, match="can't be written"):
-        write_scorecard_page(make_scorecard(2, 1), no_frames, tmp_path / "file" / "report.html")
+        write_page(render_scorecard(make_scorecard(2, 1), no_frames), tmp_path / "file" / "report.html")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
