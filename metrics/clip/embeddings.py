@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.media.sampling import Sampling, Uniform
+from evalkit.metrics.embeddings.frames import FrameSession, NetworkExtractor
 from evalkit.metrics.features.base import (
     Arrays,
     Extractor,
@@ -24,10 +25,8 @@ from evalkit.metrics.features.base import (
     Item,
     Picture,
     Session,
-    Times,
     WeightFile,
     described,
-    frame_mask,
 )
 from evalkit.metrics.features.images import read_images
 from evalkit.metrics.features.networks import opened_once
@@ -41,12 +40,12 @@ PRECISION = "float32, no TF32"
 _RESIZE = "Pillow bicubic, antialiased, uint8; shorter side, then the middle square"
 
 
-class Sizes(Protocol):
-    """What a network for pictures and texts takes and gives."""
+class NetworkSizes(Protocol):
+    """What a network for images and texts takes and gives."""
 
     @property
     def side(self) -> int:
-        """Of its square pictures, in pixels."""
+        """Side of its square images, in pixels."""
         ...
 
     @property
@@ -55,12 +54,12 @@ class Sizes(Protocol):
         ...
 
 
-class PictureTextNetwork(Protocol):
-    """Turns pictures and texts into vectors whose angle says how well they go together."""
+class ImageTextNetwork(Protocol):
+    """Turns images and texts into vectors whose cosine measures how well they match."""
 
     @property
-    def sizes(self) -> Sizes:
-        """Sides of its pictures, size of its vocabulary."""
+    def sizes(self) -> NetworkSizes:
+        """Side of its images, size of its vocabulary."""
         ...
 
     def embed_images(self, squares: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
@@ -73,7 +72,7 @@ class PictureTextNetwork(Protocol):
 
 
 @opened_once
-def open_network(file: WeightFile, device: str) -> PictureTextNetwork:
+def open_network(file: WeightFile, device: str) -> ImageTextNetwork:
     """Return the network; loads PyTorch."""
     if file.bundled:
         from evalkit.metrics.networks.small.runners import SmallText
@@ -107,98 +106,51 @@ class FrameOptions(ClipReferenceOptions):
     sampling: Sampling = field(default_factory=lambda: Uniform(16, "round"))
 
 
-CONSISID = FrameOptions(sampling=Uniform(16, "step"), crop="transformers", channels="BGR")
+class ClipImages:
+    """The network for images behind the options' preparation; counts its time under ``role``."""
+
+    def __init__(self, network: ImageTextNetwork, options: ClipReferenceOptions, role: str) -> None:
+        self._network, self._options, self._role = network, options, role
+
+    def prepare(self, rgb: Picture) -> NDArray[np.uint8]:
+        """Return the middle square of an image (H, W, 3) uint8 RGB, as the network takes it."""
+        from evalkit.metrics.networks.clip import middle_square
+
+        channels = rgb[:, :, ::-1] if self._options.channels == "BGR" else rgb
+        return middle_square(channels, self._network.sizes.side, self._options.crop)
+
+    def embed(self, squares: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Return the vectors (N, D) of N squares, not normalised."""
+        with running(self._role):
+            return self._network.embed_images(squares)
 
 
-class ClipFramesSession(Session):
-    """Takes the wanted frames while the video is decoded; one batched run of the network at the end."""
+class ClipFramesExtractor(NetworkExtractor):
+    """Embeddings of the sampled frames."""
 
-    def __init__(self, network: PictureTextNetwork, frames: FrameOptions, name: str) -> None:
-        self._network, self._frames, self._name = network, frames, name
-        self._selection = np.empty(0, dtype=np.int64)
-        self._squares: list[NDArray[np.uint8]] = []
+    open_network = staticmethod(open_network)
 
-    def plan(self, times: Times) -> NDArray[np.bool_]:
-        """Want the frames that the sampling selects, each once."""
-        self._selection = self._frames.sampling.select(times)
-        self._squares = []
-        return frame_mask(self._selection, len(times))
-
-    def frame(self, index: int, time: float, rgb: Picture) -> None:
-        """Keep the frame's middle square."""
-        self._squares.append(_square(self._network, rgb, self._frames))
-
-    def finish(self) -> Arrays:
-        """Return the embeddings.
-
-        Raises:
-            FeatureUnavailableError: ``no_frame``.
-        """
-        if not self._squares:
-            raise FeatureUnavailableError("no_frame", "the video has no frame")
-        rows = np.unique(self._selection, return_inverse=True)[1]
-        with running(self._name):
-            embedding = self._network.embed_images(self._squares)
-        return {"embedding": embedding, "row": rows.astype(np.int64)}
-
-
-class _FramesExtractor(Extractor):
-    """Embeddings of frames; a subclass says of which and by which network."""
-
-    def __init__(self, weights: Mapping[str, WeightFile], device: str = "cpu") -> None:
-        super().__init__(weights, device)
-        file = weights[self.record.weights[0]]
-        self._network = open_network(file, device)
-
-    def open(self, item: Item, upstream: Mapping[str, Any]) -> ClipFramesSession:
+    def open(self, item: Item, upstream: Mapping[str, Any]) -> Session:
         """Start on a video."""
-        return ClipFramesSession(self._network, self.record.options, self.record.weights[0])
+        options = self.record.options
+        images = ClipImages(self._network, options, self.record.weights[0])
+        return FrameSession(images, options.sampling, array="embedding")
 
 
-def _frames_record(name: str, title: str, role: str, options: FrameOptions) -> FeatureRecord:
-    return FeatureRecord(
-        name=name,
-        version=1,
-        title=title,
-        weights=(role,),
-        options=options,
-        arrays={
-            "embedding": "(F, D) float32: one row per frame looked at, not normalised",
-            "row": "(K,) int64: which row of embedding each of the 16 picks shows; a short video shows one twice",
-        },
-    )
-
-
-class ClipFramesExtractor(_FramesExtractor):
-    """ViT-B/32 of 16 frames, prepared as OpenAI does."""
-
-    record = _frames_record("clip_frames", "CLIP ViT-B/32 embeddings of 16 frames", BASE, FrameOptions())
-
-
-class ClipFramesConsisidExtractor(_FramesExtractor):
-    """ViT-B/32 of the frames int(i*N/16), red and blue exchanged, prepared as transformers does."""
-
-    record = _frames_record(
-        "clip_frames_consisid",
-        "CLIP ViT-B/32 embeddings of 16 frames, as ConsisID picks and feeds them",
-        BASE,
-        CONSISID,
-    )
-
-
-class ClipFramesLargeExtractor(_FramesExtractor):
-    """ViT-L/14 of 16 frames, prepared as transformers does."""
-
-    record = _frames_record(
-        "clip_frames_l14", "CLIP ViT-L/14 embeddings of 16 frames", LARGE, FrameOptions(crop="transformers")
-    )
+def _frames(name: str, title: str, role: str, options: FrameOptions) -> type[Extractor]:
+    arrays = {
+        "embedding": "(F, D) float32: one row per frame looked at, not normalised",
+        "row": "(K,) int64: which row of embedding each of the 16 picks shows; a short video shows one twice",
+    }
+    record = FeatureRecord(name, 1, title, weights=(role,), options=options, arrays=arrays)
+    return type(name, (ClipFramesExtractor,), {"record": record})
 
 
 class ClipReferenceSession(Session):
     """Wants no frame of the video: it reads the reference images."""
 
-    def __init__(self, network: PictureTextNetwork, images: tuple[Path, ...], options: ClipReferenceOptions) -> None:
-        self._network, self._images, self._options = network, images, options
+    def __init__(self, images: ClipImages, paths: tuple[Path, ...]) -> None:
+        self._images, self._paths = images, paths
 
     def finish(self) -> Arrays:
         """Return the embeddings.
@@ -206,12 +158,10 @@ class ClipReferenceSession(Session):
         Raises:
             FeatureUnavailableError: ``reference_image_unreadable``.
         """
-        squares = [_square(self._network, image, self._options) for image in read_images(self._images)]
-        with running(BASE):
-            return {"embedding": self._network.embed_images(squares)}
+        return {"embedding": self._images.embed([self._images.prepare(rgb) for rgb in read_images(self._paths)])}
 
 
-class ClipReferenceExtractor(Extractor):
+class ClipReferenceExtractor(NetworkExtractor):
     """ViT-B/32 of every reference image, prepared as OpenAI does; once per image set, not per team."""
 
     record = FeatureRecord(
@@ -223,13 +173,9 @@ class ClipReferenceExtractor(Extractor):
         options=ClipReferenceOptions(),
         arrays={"embedding": "(R, D) float32: one row per reference image, not normalised"},
     )
+    open_network = staticmethod(open_network)
 
-    def __init__(self, weights: Mapping[str, WeightFile], device: str = "cpu") -> None:
-        super().__init__(weights, device)
-        file = weights[BASE]
-        self._network = open_network(file, device)
-
-    def open(self, item: Item, upstream: Mapping[str, Any]) -> ClipReferenceSession:
+    def open(self, item: Item, upstream: Mapping[str, Any]) -> Session:
         """Start on a sample.
 
         Raises:
@@ -237,18 +183,17 @@ class ClipReferenceExtractor(Extractor):
         """
         if not item.reference_images:
             raise FeatureUnavailableError("no_reference_image", "the sample has no reference image")
-        return ClipReferenceSession(self._network, item.reference_images, self.record.options)
-
-
-def _square(network: PictureTextNetwork, rgb: Picture, options: ClipReferenceOptions) -> NDArray[np.uint8]:
-    from evalkit.metrics.networks.clip import middle_square
-
-    return middle_square(rgb[:, :, ::-1] if options.channels == "BGR" else rgb, network.sizes.side, options.crop)
+        return ClipReferenceSession(ClipImages(self._network, self.record.options, BASE), item.reference_images)
 
 
 FEATURES = (
-    ClipFramesExtractor,
-    ClipFramesConsisidExtractor,
-    ClipFramesLargeExtractor,
+    _frames("clip_frames", "CLIP ViT-B/32 embeddings of 16 frames", BASE, FrameOptions()),
+    _frames(
+        "clip_frames_consisid",
+        "CLIP ViT-B/32 embeddings of 16 frames, as ConsisID picks and feeds them",
+        BASE,
+        FrameOptions(sampling=Uniform(16, "step"), crop="transformers", channels="BGR"),
+    ),
+    _frames("clip_frames_l14", "CLIP ViT-L/14 embeddings of 16 frames", LARGE, FrameOptions(crop="transformers")),
     ClipReferenceExtractor,
 )

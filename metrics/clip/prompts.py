@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from evalkit.errors import WeightsError
-from evalkit.metrics.clip.embeddings import BASE, LARGE, PRECISION, PictureTextNetwork, open_network
+from evalkit.metrics.clip.embeddings import BASE, LARGE, PRECISION, ImageTextNetwork, open_network
+from evalkit.metrics.embeddings.frames import NetworkExtractor
 from evalkit.metrics.features.base import (
     Arrays,
     Extractor,
@@ -70,7 +71,7 @@ def open_tokenizer(path: Path, sha256: str) -> Tokenizer:
 class ClipTextSession(Session):
     """Wants no frame: it reads the sample's text."""
 
-    def __init__(self, network: PictureTextNetwork, tokenizer: Splitter, texts: list[str], name: str) -> None:
+    def __init__(self, network: ImageTextNetwork, tokenizer: Splitter, texts: list[str], name: str) -> None:
         self._network, self._tokenizer, self._texts, self._name = network, tokenizer, texts, name
 
     def finish(self) -> Arrays:
@@ -81,13 +82,14 @@ class ClipTextSession(Session):
         return {"embedding": embedding, "tokens": tokens.counts}
 
 
-class _TextExtractor(Extractor):
-    """Embeddings of a sample's text; a subclass says in which forms and by which network."""
+class ClipTextExtractor(NetworkExtractor):
+    """Embeddings of a sample's text in the forms that the options name."""
+
+    open_network = staticmethod(open_network)
 
     def __init__(self, weights: Mapping[str, WeightFile], device: str = "cpu") -> None:
         super().__init__(weights, device)
         file, vocabulary = (weights[role] for role in self.record.weights)
-        self._network = open_network(file, device)
         self._tokenizer = open_splitter(vocabulary)
         known = self._network.sizes.vocabulary
         if self._tokenizer.size != known:
@@ -110,8 +112,8 @@ class _TextExtractor(Extractor):
         return ClipTextSession(self._network, self._tokenizer, texts, self.record.weights[0])
 
 
-def _text_record(name: str, title: str, role: str, forms: tuple[str, ...]) -> FeatureRecord:
-    return FeatureRecord(
+def _text(name: str, title: str, role: str, forms: tuple[str, ...]) -> type[Extractor]:
+    record = FeatureRecord(
         name=name,
         version=1,
         title=title,
@@ -123,18 +125,10 @@ def _text_record(name: str, title: str, role: str, forms: tuple[str, ...]) -> Fe
             "tokens": "(P,) int64: tokens of each form, both end marks included; the network sees the first 77",
         },
     )
+    return type(name, (ClipTextExtractor,), {"record": record})
 
 
-class ClipTextExtractor(_TextExtractor):
-    """ViT-B/32 of the prompt, as it is and after "A photo depicts"."""
-
-    record = _text_record("clip_text", "CLIP ViT-B/32 embeddings of the prompt", BASE, (RAW, DEPICTS))
-
-
-class ClipTextLargeExtractor(_TextExtractor):
-    """ViT-L/14 of the prompt as it is."""
-
-    record = _text_record("clip_text_l14", "CLIP ViT-L/14 embedding of the prompt", LARGE, (RAW,))
-
-
-FEATURES = (ClipTextExtractor, ClipTextLargeExtractor)
+FEATURES = (
+    _text("clip_text", "CLIP ViT-B/32 embeddings of the prompt", BASE, (RAW, DEPICTS)),
+    _text("clip_text_l14", "CLIP ViT-L/14 embedding of the prompt", LARGE, (RAW,)),
+)

@@ -5,26 +5,15 @@ Frames are those of ``inception`` (every frame at 25/s); resize and network are 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from evalkit.errors import InputError
 from evalkit.media.sampling import Sampling
-from evalkit.metrics.embeddings.images import (
-    EVERY_FRAME,
-    FrameNetwork,
-    InceptionExtractor,
-    InceptionReferenceExtractor,
-    activation_record,
-    bundled_frames,
-)
+from evalkit.metrics.embeddings.frames import FrameNetwork, SampledFramesExtractor, bundled_frames, video_and_reference
+from evalkit.metrics.embeddings.inception import ARRAYS, EVERY_FRAME
 from evalkit.metrics.features.base import WeightFile, described
 from evalkit.metrics.features.declare import SamplingOptions
 from evalkit.metrics.features.networks import opened_once
-
-if TYPE_CHECKING:
-    from evalkit.metrics.networks.clean_inception import CleanFidInception, CleanInception
 
 ROLE = "inception_clean"
 FORMATS = ("torchscript", "state_dict")
@@ -43,12 +32,14 @@ class CleanOptions(SamplingOptions):
 
 
 @opened_once
-def open_network(file: WeightFile, device: str) -> CleanInception | CleanFidInception:
-    """Return the network; loads PyTorch.
+def open_network(file: WeightFile, device: str) -> FrameNetwork:
+    """Return the network that the manifest's options describe; loads PyTorch.
 
     Raises:
-        InputError: for a ``format`` in the manifest's options that is neither ``torchscript`` nor ``state_dict``.
+        InputError: for a ``format`` that is not ``torchscript``, ``state_dict`` or ``bundled``.
     """
+    if file.bundled:
+        return bundled_frames(file, device)
     form = file.options.get("format", FORMATS[0])
     if form not in FORMATS:
         raise InputError(
@@ -66,31 +57,12 @@ def open_network(file: WeightFile, device: str) -> CleanInception | CleanFidInce
     return CleanInception(file.path, file.pin, device, precision)
 
 
-class CleanExtractor(InceptionExtractor):
-    """clean-fid's activations of every frame at 25 frames/s."""
-
-    record = activation_record(
-        "inception_clean", "clean-fid's activations of every frame at 25 frames/s", ROLE, CleanOptions()
-    )
-
-    @staticmethod
-    def make_network(weights: Mapping[str, WeightFile], device: str) -> FrameNetwork:
-        """Return the network that the manifest's options describe: ``{format: torchscript|state_dict|bundled}``."""
-        if weights[ROLE].bundled:
-            return bundled_frames(weights[ROLE], device)
-        return open_network(weights[ROLE], device)
-
-
-class CleanReferenceExtractor(CleanExtractor, InceptionReferenceExtractor):
-    """The same of the reference video; computed once per test set, not per team."""
-
-    record = activation_record(
-        "inception_clean_reference",
-        "clean-fid's activations of every frame of the reference video at 25 frames/s",
-        ROLE,
-        CleanOptions(),
-        reference=True,
-    )
-
-
-FEATURES = (CleanExtractor, CleanReferenceExtractor)
+FEATURES = video_and_reference(
+    SampledFramesExtractor,
+    open_network,
+    name="inception_clean",
+    title="clean-fid's activations of every frame at 25 frames/s",
+    role=ROLE,
+    options=CleanOptions(),
+    arrays=ARRAYS,
+)

@@ -6,23 +6,20 @@ the network file of StyleGAN-V and of VideoGPT; ``i3d_clips`` looks at all clips
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.errors import InputError, MediaError
+from evalkit.errors import InputError
+from evalkit.metrics.embeddings.frames import FrameExtractor, video_and_reference
 from evalkit.metrics.features.base import (
     Arrays,
-    Extractor,
     FeatureOptions,
-    FeatureRecord,
     FeatureUnavailableError,
-    Item,
     Picture,
     Session,
     Times,
@@ -125,175 +122,70 @@ def wanted_frames(frames: int, *, every_clip: bool) -> int:
     return LENGTH * (clips if every_clip else min(clips, 1))
 
 
-class _Embedder:
-    """Takes frames one by one and runs the network on every sixteenth."""
+class ClipsSession(Session):
+    """Embeds clips while the video is decoded: runs the network on every sixteenth frame."""
 
-    def __init__(self, network: ClipNetwork) -> None:
-        self._network = network
+    def __init__(self, network: ClipNetwork, *, every_clip: bool) -> None:
+        self._network, self._every_clip = network, every_clip
+
+    def plan(self, times: Times) -> NDArray[np.bool_]:
+        """Want the frames of the first clip, or of all whole clips."""
+        self._frames = len(times)
+        self._wanted = wanted_frames(self._frames, every_clip=self._every_clip)
+        self._seen = 0
         self._size: tuple[int, ...] | None = None
         self._pending: list[Tensor] = []
         self._rows: list[NDArray[np.float32]] = []
-        self.seen = 0
+        return np.arange(self._frames) < self._wanted
 
-    def add(self, rgb: Picture) -> None:
-        """Take the next frame.
+    def frame(self, index: int, time: float, rgb: Picture) -> None:
+        """Prepare the frame and, with the sixteenth, run the network.
 
         Raises:
             FeatureUnavailableError: ``frame_size_changes``.
         """
         if self._size not in (None, rgb.shape):
-            raise FeatureUnavailableError("frame_size_changes", f"frame {self.seen} is not as large as the one before")
+            raise FeatureUnavailableError("frame_size_changes", f"frame {self._seen} is not as large as the one before")
         self._size = rgb.shape
-        self.seen += 1
+        self._seen += 1
         self._pending.append(self._network.prepare(rgb))
         if len(self._pending) == LENGTH:
             self._rows.append(self._network.embed(self._pending))
             self._pending = []
 
-    def arrays(self) -> Arrays:
-        """Return the arrays of at least one clip; frames after the last whole clip don't count."""
-        return {"activation": np.stack(self._rows), "row": np.arange(len(self._rows), dtype=np.int64)}
-
-
-class I3DSession(Session):
-    """Embeds clips while the video is decoded."""
-
-    def __init__(self, network: ClipNetwork, *, every_clip: bool) -> None:
-        self._network, self._every_clip = network, every_clip
-        self._start(0)
-
-    def _start(self, frames: int) -> None:
-        self._frames = frames
-        self._wanted = wanted_frames(frames, every_clip=self._every_clip)
-        self._embedder = _Embedder(self._network)
-
-    def plan(self, times: Times) -> NDArray[np.bool_]:
-        """Want the frames of the first clip, or of all whole clips."""
-        self._start(len(times))
-        return np.arange(len(times)) < self._wanted
-
-    def frame(self, index: int, time: float, rgb: Picture) -> None:
-        """Prepare the frame and, with the sixteenth, run the network."""
-        self._embedder.add(rgb)
-
     def finish(self) -> Arrays:
-        """Return the logits.
+        """Return the logits; frames after the last whole clip don't count.
 
         Raises:
             FeatureUnavailableError: ``too_few_frames``.
         """
         if not self._wanted:
             raise FeatureUnavailableError("too_few_frames", f"{self._frames} frames; a clip has {LENGTH}")
-        if self._embedder.seen != self._wanted:
-            detail = f"{self._embedder.seen} of the {self._wanted} frames of its clips could be read"
+        if self._seen != self._wanted:
+            detail = f"{self._seen} of the {self._wanted} frames of its clips could be read"
             raise FeatureUnavailableError("too_few_frames", detail)
-        return self._embedder.arrays()
+        return {"activation": np.stack(self._rows), "row": np.arange(len(self._rows), dtype=np.int64)}
 
 
-class ReferenceI3DSession(Session):
-    """Wants no frame of the video: it reads the reference video, no further than it needs."""
+class ClipsExtractor(FrameExtractor):
+    """Logits of clips by I3D."""
 
-    def __init__(self, network: ClipNetwork, reference: Path, *, every_clip: bool) -> None:
-        self._network, self._reference, self._every_clip = network, reference, every_clip
-
-    def finish(self) -> Arrays:
-        """Return the logits of the reference video.
-
-        Raises:
-            FeatureUnavailableError: ``reference_video_unreadable``, ``reference_video_too_short``.
-        """
-        from evalkit.media.decode import iter_frames
-        from evalkit.media.inspect import scan_times
-
-        embedder = _Embedder(self._network)
-        try:
-            frames = len(scan_times(self._reference))
-            wanted = wanted_frames(frames, every_clip=self._every_clip)
-            for rgb in islice(iter_frames(self._reference), wanted):
-                embedder.add(rgb)
-        except (MediaError, OSError) as error:
-            raise FeatureUnavailableError("reference_video_unreadable", str(error)) from None
-        if embedder.seen != wanted or not frames:
-            detail = "it ends before its index says" if frames else "it has no frame"
-            raise FeatureUnavailableError("reference_video_unreadable", detail)
-        if not wanted:
-            raise FeatureUnavailableError("reference_video_too_short", f"{frames} frames; a clip has {LENGTH}")
-        return embedder.arrays()
+    def session(self) -> Session:
+        """Return a session that takes the frames of clips."""
+        return ClipsSession(self._network, every_clip=self.record.options.every_clip)
 
 
-def _record(name: str, title: str, role: str, *, every_clip: bool = False, reference: bool = False) -> FeatureRecord:
-    return FeatureRecord(
-        name=name,
-        version=1,
-        title=title + (" of the reference video" if reference else ""),
-        inputs=frozenset({"reference_video"} if reference else {"video"}),
-        weights=(role,),
-        options=I3DOptions(every_clip),
-        arrays=_ARRAYS,
-    )
-
-
-class I3DExtractor(Extractor):
-    """Logits of the first clip, by the network file of StyleGAN-V."""
-
-    record = _record("i3d", "I3D logits of the first 16 frames", NETWORK)
-
-    def __init__(self, weights: Mapping[str, WeightFile], device: str = "cpu") -> None:
-        super().__init__(weights, device)
-        self._network = open_network(weights[self.record.weights[0]], device)
-
-    def open(self, item: Item, upstream: Mapping[str, Any]) -> Session:
-        """Start on a video."""
-        return I3DSession(self._network, every_clip=self.record.options.every_clip)
-
-
-class I3DReferenceExtractor(I3DExtractor):
-    """The same of the reference video; computed once per test set, not per team."""
-
-    record = _record("i3d_reference", "I3D logits of the first 16 frames", NETWORK, reference=True)
-
-    def open(self, item: Item, upstream: Mapping[str, Any]) -> Session:
-        """Start on a sample.
-
-        Raises:
-            FeatureUnavailableError: ``no_reference_video``.
-        """
-        if item.reference_video is None:
-            raise FeatureUnavailableError("no_reference_video", "the sample has no reference video")
-        return ReferenceI3DSession(self._network, item.reference_video, every_clip=self.record.options.every_clip)
-
-
-class I3DClipsExtractor(I3DExtractor):
-    """Logits of all clips that don't overlap, from the first frame on."""
-
-    record = _record("i3d_clips", "I3D logits of every 16 frames", NETWORK, every_clip=True)
-
-
-class I3DClipsReferenceExtractor(I3DReferenceExtractor):
-    """The same of the reference video."""
-
-    record = _record("i3d_clips_reference", "I3D logits of every 16 frames", NETWORK, every_clip=True, reference=True)
-
-
-class I3DStateExtractor(I3DExtractor):
-    """Logits of the first clip, by the network file of VideoGPT."""
-
-    record = _record("i3d_state", "I3D logits of the first 16 frames, VideoGPT's network", STATE_NETWORK)
-
-
-class I3DStateReferenceExtractor(I3DReferenceExtractor):
-    """The same of the reference video."""
-
-    record = _record(
-        "i3d_state_reference", "I3D logits of the first 16 frames, VideoGPT's network,", STATE_NETWORK, reference=True
-    )
-
+_declare = partial(video_and_reference, ClipsExtractor, open_network, arrays=_ARRAYS)
 
 FEATURES = (
-    I3DExtractor,
-    I3DReferenceExtractor,
-    I3DClipsExtractor,
-    I3DClipsReferenceExtractor,
-    I3DStateExtractor,
-    I3DStateReferenceExtractor,
+    *_declare(name="i3d", title="I3D logits of the first 16 frames", role=NETWORK, options=I3DOptions()),
+    *_declare(
+        name="i3d_clips", title="I3D logits of every 16 frames", role=NETWORK, options=I3DOptions(every_clip=True)
+    ),
+    *_declare(
+        name="i3d_state",
+        title="I3D logits of the first 16 frames, VideoGPT's network",
+        role=STATE_NETWORK,
+        options=I3DOptions(),
+    ),
 )

@@ -6,27 +6,18 @@ the face was found with a grey margin, as ConsisID does (docs/definitions/identi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from evalkit.metrics.faces.embeddings import (
     CropRule,
-    FaceEmbeddingExtractor,
     FaceEmbeddingOptions,
     FaceNetwork,
-    ReferenceEmbeddingExtractor,
     bundled_faces,
-    reference_record,
-    video_record,
+    faces_and_reference,
 )
 from evalkit.metrics.features.base import WeightFile, described
 from evalkit.metrics.features.networks import opened_once
 
-if TYPE_CHECKING:
-    pass
-
-ROLE = "curricularface"
 CROP = CropRule(224, with_margin=False)
 
 
@@ -41,9 +32,6 @@ class CurricularFaceOptions(FaceEmbeddingOptions):
     precision: str = described("float32, no TF32, unless the role's options say otherwise")
 
 
-_DECLARED = "512) float32 in -1..1: of length 1"
-
-
 @opened_once
 def open_network(file: WeightFile, device: str) -> FaceNetwork:
     """Return the network; loads PyTorch."""
@@ -55,29 +43,11 @@ def open_network(file: WeightFile, device: str) -> FaceNetwork:
     return CurricularFace(file.path, device, precision_of(file.options))
 
 
-class CurricularFaceExtractor(FaceEmbeddingExtractor):
-    """CurricularFace embeddings of every face that ``faces`` found."""
-
-    record = video_record(
-        "curricularface", ROLE, "CurricularFace embeddings of the video's faces", _DECLARED, CurricularFaceOptions()
-    )
-
-    @staticmethod
-    def make_network(weights: Mapping[str, WeightFile], device: str) -> FaceNetwork:
-        """Return the network; loads PyTorch."""
-        return open_network(weights[ROLE], device)
-
-
-class CurricularFaceReferenceExtractor(ReferenceEmbeddingExtractor, CurricularFaceExtractor):
-    """CurricularFace embedding of the largest face in each reference image."""
-
-    record = reference_record(
-        "curricularface_reference",
-        ROLE,
-        "CurricularFace embeddings of the reference images' faces",
-        _DECLARED,
-        CurricularFaceOptions(),
-    )
-
-
-FEATURES = (CurricularFaceExtractor, CurricularFaceReferenceExtractor)
+FEATURES = faces_and_reference(
+    open_network,
+    name="curricularface",
+    role="curricularface",
+    title="CurricularFace embeddings",
+    embedding="512) float32 in -1..1: of length 1",
+    options=CurricularFaceOptions(),
+)

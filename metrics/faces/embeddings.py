@@ -1,30 +1,25 @@
-"""Embeddings of aligned faces: one extractor for the faces of a video, one for those of the reference images.
+"""Embeddings of aligned faces of a video and of the reference images; the features ``arcface``, ``arcface_reference``.
 
-Which network, and how its crops are cut, is said by each extractor (`CropRule`). The features ``arcface`` and
-``arcface_reference`` are here; others stand beside (``curricularface``, ``face_inception``). All of them read the same
+`curricularface` and `inception` declare the same of other networks and other crops (`CropRule`). All read the same
 detections, so no face is looked for twice.
 """
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evalkit.metrics.embeddings.frames import NetworkExtractor
 from evalkit.metrics.faces.align import norm_crop
 from evalkit.metrics.faces.arcface import ArcFace
-from evalkit.metrics.faces.features import MARGIN, FacesExtractor, FacesSession, FacesView, attempt_number
+from evalkit.metrics.faces.features import MARGIN, FacesSession, FacesView, attempt_number
 from evalkit.metrics.faces.policy import Detection, add_margin
-from evalkit.metrics.faces.references import (
-    ReferenceFacesExtractor,
-    ReferenceFacesSession,
-    ReferenceFacesView,
-)
+from evalkit.metrics.faces.references import ReferenceFacesSession, ReferenceFacesView
 from evalkit.metrics.features.base import (
     Arrays,
     Extractor,
@@ -41,8 +36,6 @@ from evalkit.metrics.features.base import (
 )
 from evalkit.metrics.features.face import Face
 from evalkit.metrics.features.images import read_images
-
-EMBEDDER = "arcface"
 
 
 class FaceNetwork(Protocol):
@@ -119,23 +112,6 @@ class FaceEmbeddingSession(Session):
         }
 
 
-class FaceEmbeddingExtractor(Extractor):
-    """A vector of every face that ``faces`` found. A subclass says which network, and how its crops are cut."""
-
-    def __init__(self, weights: Mapping[str, WeightFile], device: str = "cpu") -> None:
-        super().__init__(weights, device)
-        self._network = self.make_network(weights, device)
-
-    @staticmethod
-    @abstractmethod
-    def make_network(weights: Mapping[str, WeightFile], device: str) -> FaceNetwork:
-        """Return the network that the manifest describes."""
-
-    def open(self, item: Item, upstream: Mapping[str, Any]) -> Session:
-        """Start on a video whose faces are being, or were, detected."""
-        return FaceEmbeddingSession(self._network, self.record.options.crop, upstream["faces"])
-
-
 class ReferenceEmbeddingSession(Session):
     """Wants no frame of the video: it reads the reference images."""
 
@@ -172,39 +148,50 @@ class ReferenceEmbeddingSession(Session):
         }
 
 
-class ReferenceEmbeddingExtractor(FaceEmbeddingExtractor):
-    """A vector of the largest face in each reference image; computed once per image set, not per team."""
+class FaceEmbeddingExtractor(NetworkExtractor):
+    """A vector of every face that ``faces`` found, or of the largest face in each reference image."""
 
     def open(self, item: Item, upstream: Mapping[str, Any]) -> Session:
-        """Start on a sample whose reference faces are being, or were, detected."""
-        return ReferenceEmbeddingSession(
-            self._network, self.record.options.crop, upstream["faces_reference"], item.reference_images
-        )
+        """Start on a sample whose faces are being, or were, detected."""
+        (needed,) = self.record.needs
+        crop, faces = self.record.options.crop, upstream[needed]
+        if needed == "faces":
+            return FaceEmbeddingSession(self._network, crop, faces)
+        return ReferenceEmbeddingSession(self._network, crop, faces, item.reference_images)
 
 
-def video_record(name: str, role: str, title: str, embedding: str, options: FaceEmbeddingOptions) -> FeatureRecord:
-    """Return the record of an extractor for the faces of a video; ``embedding`` declares its array."""
-    return FeatureRecord(
+def faces_and_reference(
+    open_network: Callable[[WeightFile, str], FaceNetwork],
+    *,
+    name: str,
+    role: str,
+    title: str,
+    embedding: str,
+    options: FaceEmbeddingOptions,
+) -> tuple[type[Extractor], type[Extractor]]:
+    """Return the features ``name``, of a video's faces, and ``name_reference``, of those of the reference images.
+
+    The second is computed once per image set, not per team.
+
+    Args:
+        title: what the vectors are.
+        embedding: the length, type and range of a vector, as ``arrays`` declares them.
+    """
+    video = FeatureRecord(
         name=name,
         version=1,
-        title=title,
+        title=f"{title} of the video's faces",
         weights=(role,),
         needs=("faces",),
         options=options,
         arrays={"embedding": f"(E, {embedding}", "face": "(E,) int64: row of the faces feature's box array"},
     )
-
-
-def reference_record(name: str, role: str, title: str, embedding: str, options: FaceEmbeddingOptions) -> FeatureRecord:
-    """Return the record of an extractor for the faces of the reference images."""
-    return FeatureRecord(
-        name=name,
-        version=1,
-        title=title,
+    reference = replace(
+        video,
+        name=f"{name}_reference",
+        title=f"{title} of the reference images' faces",
         inputs=frozenset({"reference_images"}),
-        weights=(role,),
         needs=("faces_reference",),
-        options=options,
         arrays={
             "embedding": f"(R, {embedding}, zeros where no face was found",
             "found": "(R,) bool",
@@ -212,8 +199,11 @@ def reference_record(name: str, role: str, title: str, embedding: str, options: 
         },
     )
 
+    def kind(record: FeatureRecord) -> type[Extractor]:
+        contents = {"record": record, "open_network": staticmethod(open_network)}
+        return type(record.name, (FaceEmbeddingExtractor,), contents)
 
-_DECLARED = "D) float32, not normalised"
+    return kind(video), kind(reference)
 
 
 def bundled_faces(file: WeightFile, device: str) -> FaceNetwork:
@@ -223,26 +213,16 @@ def bundled_faces(file: WeightFile, device: str) -> FaceNetwork:
     return SmallFaces(file.path, file.sha256, device)
 
 
-class ArcFaceExtractor(FaceEmbeddingExtractor):
-    """ArcFace embeddings of every face that ``faces`` found (docs/definitions/identity.md#embeddings)."""
-
-    record = video_record("arcface", EMBEDDER, "face embeddings of the video", _DECLARED, FaceEmbeddingOptions())
-
-    @staticmethod
-    def make_network(weights: Mapping[str, WeightFile], device: str) -> FaceNetwork:
-        """Return the network that the manifest's options describe: ``{mean, std}``, or ``{format: bundled}``."""
-        weight = weights[EMBEDDER]
-        if weight.bundled:
-            return bundled_faces(weight, device)
-        return ArcFace(weight.path, device=device, **weight.options)
+def open_arcface(file: WeightFile, device: str) -> FaceNetwork:
+    """Return the network that the manifest's options describe: ``{mean, std}``, or ``{format: bundled}``."""
+    return bundled_faces(file, device) if file.bundled else ArcFace(file.path, device=device, **file.options)
 
 
-class ArcFaceReferenceExtractor(ReferenceEmbeddingExtractor, ArcFaceExtractor):
-    """ArcFace embedding of the largest face in each reference image."""
-
-    record = reference_record(
-        "arcface_reference", EMBEDDER, "face embeddings of the reference images", _DECLARED, FaceEmbeddingOptions()
-    )
-
-
-FEATURES = (FacesExtractor, ReferenceFacesExtractor, ArcFaceExtractor, ArcFaceReferenceExtractor)
+FEATURES = faces_and_reference(
+    open_arcface,
+    name="arcface",
+    role="arcface",
+    title="ArcFace embeddings",
+    embedding="D) float32, not normalised",
+    options=FaceEmbeddingOptions(),
+)

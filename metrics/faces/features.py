@@ -198,3 +198,6 @@ class FacesExtractor(Extractor):
 def attempt_number(detection: Detection) -> int:
     """Return which attempt found the faces, as an index into `ATTEMPTS`; -1 for none."""
     return ATTEMPTS.index(detection.attempt) if detection.attempt else -1
+
+
+FEATURES = (FacesExtractor,)

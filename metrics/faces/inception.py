@@ -5,28 +5,18 @@ The faces are those of ``arcface``, the crops those of ``curricularface``: what 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.metrics.embeddings.images import FrameNetwork, bundled_frames
+from evalkit.metrics.embeddings.frames import BATCH, FrameNetwork, bundled_frames
 from evalkit.metrics.faces.curricularface import CROP
-from evalkit.metrics.faces.embeddings import (
-    CropRule,
-    FaceEmbeddingExtractor,
-    FaceEmbeddingOptions,
-    ReferenceEmbeddingExtractor,
-    reference_record,
-    video_record,
-)
+from evalkit.metrics.faces.embeddings import CropRule, FaceEmbeddingOptions, faces_and_reference
 from evalkit.metrics.features.base import WeightFile, described
 from evalkit.metrics.features.networks import opened_once
 
-ROLE = "inception_torchvision"
 DIMENSION = 2048
-BATCH = 16
 
 
 @dataclass(frozen=True)
@@ -41,11 +31,8 @@ class FaceInceptionOptions(FaceEmbeddingOptions):
     precision: str = described("float32, no TF32, unless the role's options say otherwise")
 
 
-_DECLARED = "2048) float32"
-
-
 class FaceInception:
-    """The network as one for crops."""
+    """The network for frames, applied to face crops."""
 
     dimension = DIMENSION
 
@@ -72,29 +59,11 @@ def open_network(file: WeightFile, device: str) -> FaceInception:
     return FaceInception(ImageNetInception(file.path, device, precision_of(file.options)))
 
 
-class FaceInceptionExtractor(FaceEmbeddingExtractor):
-    """ImageNet activations of every face that ``faces`` found."""
-
-    record = video_record(
-        "face_inception", ROLE, "ImageNet activations of the video's faces", _DECLARED, FaceInceptionOptions()
-    )
-
-    @staticmethod
-    def make_network(weights: Mapping[str, WeightFile], device: str) -> FaceInception:
-        """Return the network; loads PyTorch."""
-        return open_network(weights[ROLE], device)
-
-
-class FaceInceptionReferenceExtractor(ReferenceEmbeddingExtractor, FaceInceptionExtractor):
-    """ImageNet activations of the largest face in each reference image."""
-
-    record = reference_record(
-        "face_inception_reference",
-        ROLE,
-        "ImageNet activations of the reference images' faces",
-        _DECLARED,
-        FaceInceptionOptions(),
-    )
-
-
-FEATURES = (FaceInceptionExtractor, FaceInceptionReferenceExtractor)
+FEATURES = faces_and_reference(
+    open_network,
+    name="face_inception",
+    role="inception_torchvision",
+    title="ImageNet activations",
+    embedding="2048) float32",
+    options=FaceInceptionOptions(),
+)

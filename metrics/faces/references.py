@@ -136,3 +136,6 @@ class ReferenceFacesExtractor(Extractor):
     def view(self, arrays: Arrays) -> ReferenceFacesView:
         """Return the cached faces."""
         return ReferenceFacesView(arrays)
+
+
+FEATURES = (ReferenceFacesExtractor,)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +11,6 @@ from numpy.typing import NDArray
 from evalkit.metrics.features.base import WeightFile
 from evalkit.metrics.features.networks import opened_once
 from evalkit.metrics.sync.s3fd_boxes import DETECTION, DetectorOptions
-
-if TYPE_CHECKING:
-    pass
 
 DETECTOR = "sync_detector"
 NETWORK = "syncnet"

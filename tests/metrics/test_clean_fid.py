@@ -24,7 +24,7 @@ from evalkit.metrics.distances import fid
 from evalkit.metrics.distances.distributions import frechet_from_features
 from evalkit.metrics.embeddings import clean as clean_embeddings
 from evalkit.metrics.embeddings.clean import FEATURES
-from evalkit.metrics.embeddings.images import FEATURES as IMAGE_EXTRACTORS
+from evalkit.metrics.embeddings.inception import FEATURES as IMAGE_EXTRACTORS
 from evalkit.metrics.features.base import Item, WeightFile
 from evalkit.metrics.networks.clean_inception import CleanInception, clean_resize, prepare
 from evalkit.metrics.networks.fid_inception import FidInception
@@ -346,7 +346,8 @@ def test_the_features_look_at_the_frames_of_fid(monkeypatch, tmp_path):
     from evalkit.media.encode import write_video
     from evalkit.media.inspect import inspect_media
 
-    monkeypatch.setattr(clean_embeddings, "open_network", lambda *_: Planted())
+    for kind in FEATURES:
+        monkeypatch.setattr(kind, "open_network", staticmethod(lambda *_: Planted()))
     path = tmp_path / "a.mp4"
     frames = [np.full((32, 48, 3), 40 + 3 * number, dtype=np.uint8) for number in range(30)]
     write_video(path, iter(frames), 50, crf=0, preset="ultrafast")

@@ -25,11 +25,7 @@ from evalkit.metrics.faces.policy import Detection, FacePolicy, add_margin
 from evalkit.metrics.features.base import Extractor, FeatureUnavailableError, Item, WeightFile
 from evalkit.metrics.features.face import Face
 
-NETWORKS = (
-    (face_embeddings.ArcFaceExtractor, face_embeddings.ArcFaceReferenceExtractor),
-    (curricularface.CurricularFaceExtractor, curricularface.CurricularFaceReferenceExtractor),
-    (face_inception.FaceInceptionExtractor, face_inception.FaceInceptionReferenceExtractor),
-)
+NETWORKS = (face_embeddings.FEATURES, curricularface.FEATURES, face_inception.FEATURES)
 every_network = pytest.mark.parametrize("kinds", NETWORKS, ids=lambda kinds: kinds[0].record.name)
 WEIGHTS = {
     role: WeightFile(role, Path("x"), "0" * 64)
@@ -72,9 +68,8 @@ class PlantedNetwork:
 def planted(monkeypatch):
     """Every network and the detector planted; returns the network, and a way to choose what is found."""
     network = PlantedNetwork()
-    monkeypatch.setattr(face_embeddings, "ArcFace", lambda *_, **__: network)
-    monkeypatch.setattr(curricularface, "open_network", lambda *_: network)
-    monkeypatch.setattr(face_inception, "open_network", lambda *_: network)
+    for kind in (kind for kinds in NETWORKS for kind in kinds):
+        monkeypatch.setattr(kind, "open_network", staticmethod(lambda *_: network))
 
     def plant(detector: PlantedDetector) -> PlantedNetwork:
         for module in (faces, reference_faces):
@@ -287,8 +282,9 @@ def test_a_network_is_opened_once_for_video_and_references(monkeypatch):
     monkeypatch.setattr(ir101, "CurricularFace", lambda path, device, precision: (path, device, precision, object()))
     curricularface.open_network.cache_clear()
     weight = WEIGHTS["curricularface"]
-    first = curricularface.CurricularFaceExtractor.make_network(WEIGHTS, "cpu")
-    assert curricularface.CurricularFaceReferenceExtractor.make_network(WEIGHTS, "cpu") is first
+    video, reference = curricularface.FEATURES
+    first = video.open_network(WEIGHTS["curricularface"], "cpu")
+    assert reference.open_network(WEIGHTS["curricularface"], "cpu") is first
     other = WeightFile("curricularface", weight.path, "1" * 64)
     assert curricularface.open_network(other, "cpu") is not first
     half = WeightFile("curricularface", weight.path, weight.sha256, {"precision": "bfloat16"})

@@ -18,8 +18,7 @@ from evalkit.metrics.distances import fid, row_file, set_distance
 from evalkit.metrics.distances import kid as kernel_distances
 from evalkit.metrics.distances.distributions import frechet_bias, frechet_from_features, kid
 from evalkit.metrics.distances.set_distance import KernelDistance
-from evalkit.metrics.embeddings import images as image_embeddings
-from evalkit.metrics.embeddings.images import FEATURES
+from evalkit.metrics.embeddings.inception import FEATURES, open_network
 from evalkit.metrics.features.base import FeatureUnavailableError, Item, WeightFile
 
 EVERY = (*fid.METRICS, *kernel_distances.METRICS)
@@ -48,7 +47,8 @@ class PlantedNetwork:
 @pytest.fixture
 def network(monkeypatch):
     planted = PlantedNetwork()
-    monkeypatch.setattr(image_embeddings, "open_network", lambda *_: planted)
+    for kind in FEATURES:
+        monkeypatch.setattr(kind, "open_network", staticmethod(lambda *_: planted))
     return planted
 
 
@@ -139,15 +139,15 @@ def test_a_session_starts_over_and_an_empty_one_says_so(network):
 
 
 def test_the_network_is_opened_once(monkeypatch):
-    image_embeddings.open_network.cache_clear()
+    open_network.cache_clear()
     from evalkit.metrics.networks import fid_inception
 
     monkeypatch.setattr(fid_inception, "FidInception", lambda *arguments: (*arguments, object()))
     file = WeightFile("inception", Path("a"), "0" * 64)
-    first = image_embeddings.open_network(file, "cpu")
-    assert image_embeddings.open_network(file, "cpu") is first
-    assert image_embeddings.open_network(replace(file, sha256="1" * 64), "cpu") is not first
-    image_embeddings.open_network.cache_clear()
+    first = open_network(file, "cpu")
+    assert open_network(file, "cpu") is first
+    assert open_network(replace(file, sha256="1" * 64), "cpu") is not first
+    open_network.cache_clear()
 
 
 def test_records_know_what_they_read():
@@ -164,7 +164,7 @@ def test_records_know_what_they_read():
 
 def test_listing_metrics_does_not_load_torch():
     code = (
-        "import sys; import evalkit.metrics.distances.fid, evalkit.metrics.embeddings.images; "
+        "import sys; import evalkit.metrics.distances.fid, evalkit.metrics.embeddings.inception; "
         "sys.exit(any(name in sys.modules for name in ('torch', 'scipy')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -14,7 +14,6 @@ from evalkit.media.encode import write_video
 from evalkit.media.inspect import inspect_media
 from evalkit.metrics.base import FeatureData, VideoInputs, metric_registry, resolve_metric, unscored
 from evalkit.metrics.distances import fvd, kvd
-from evalkit.metrics.embeddings import clips as video_embeddings
 from evalkit.metrics.embeddings.clips import FEATURES, open_network
 from evalkit.metrics.features.base import FeatureUnavailableError, Item, WeightFile
 
@@ -41,7 +40,8 @@ class PlantedNetwork:
 
 @pytest.fixture
 def network(monkeypatch):
-    monkeypatch.setattr(video_embeddings, "open_network", lambda *_: PlantedNetwork())
+    for kind in FEATURES:
+        monkeypatch.setattr(kind, "open_network", staticmethod(lambda *_: PlantedNetwork()))
 
 
 def extractor(name):

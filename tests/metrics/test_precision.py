@@ -11,7 +11,7 @@ from inception_checkpoint import random_inception, write_checkpoint
 from sync_networks import planted_s3fd, random_s3fd, random_syncnet
 
 from evalkit.errors import InputError
-from evalkit.metrics.embeddings import images as image_embeddings
+from evalkit.metrics.embeddings import inception
 from evalkit.metrics.features.base import WeightFile
 from evalkit.metrics.networks.checkpoints import PRECISIONS, inference, precision_of
 from evalkit.metrics.sync.features import SyncExtractor
@@ -120,13 +120,13 @@ def test_the_option_is_in_the_cache_key_and_on_the_scorecard(folder: Path) -> No
 def test_inception_stays_near_float32(tmp_path: Path, name: str) -> None:
     """Measured: bfloat16 0.4 %, float16 0.05 %."""
     path = write_checkpoint(tmp_path / "inception.pth", random_inception())
-    image_embeddings.open_network.cache_clear()
-    kind = image_embeddings.InceptionUniformExtractor
+    inception.open_network.cache_clear()
+    kind = next(kind for kind in inception.FEATURES if kind.record.name == "inception_uniform")
     full, lower = (
         kind({"inception": WeightFile("inception", path, "0" * 64, options)})._network
         for options in ({}, {"precision": name})
     )
-    image_embeddings.open_network.cache_clear()
+    inception.open_network.cache_clear()
     frames = [full.prepare(picture) for picture in pictures(2, 96)]
     ours, reference = lower.embed(frames), full.embed(frames)
     assert ours.dtype == np.float32
