@@ -50,7 +50,7 @@ def validate(
         fresh: decode again what is cached.
         progress: receives how far the run is.
         timeout: time limit for one video in seconds; ``None`` for `evalkit.workers.sandbox.JOB_SECONDS`.
-        sandbox: ``full``, ``limits`` or ``off``: what the processes that read the videos are held to (SECURITY.md);
+        sandbox: limits on the processes that read the videos: ``full``, ``limits`` or ``off`` (SECURITY.md);
             ``None`` for ``EVALKIT_SANDBOX`` or ``full``.
 
     Returns:
@@ -153,7 +153,7 @@ def score(
         fresh: compute again what is cached.
         progress: receives how far the run is.
         timeout: time limit for one video in seconds; ``None`` for `evalkit.workers.sandbox.JOB_SECONDS`.
-        sandbox: ``full``, ``limits`` or ``off``: what the processes that read the videos are held to (SECURITY.md);
+        sandbox: limits on the processes that read the videos: ``full``, ``limits`` or ``off`` (SECURITY.md);
             ``None`` for ``EVALKIT_SANDBOX`` or ``full``.
 
     Raises:

@@ -107,7 +107,7 @@ def _write_half(config: Any) -> None:
 
 
 def _forge(config: Any, body: bytes, length: int | None) -> None:
-    """Write to every pipe what a decoder that was taken over might."""
+    """Write to every pipe what a decoder that was compromised might."""
     for entry in range(3, 64):
         with contextlib.suppress(OSError):
             if str(Path(f"/proc/self/fd/{entry}").readlink()).startswith("pipe:"):

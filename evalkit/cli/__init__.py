@@ -95,7 +95,7 @@ def _run(arguments: list[str], *, as_json: bool, debug: bool) -> int:
 
     try:
         with handle_termination_signals():
-            # Without standalone mode click hands the code of an Exit back as the result.
+            # Without standalone mode click returns the code of an Exit as the result.
             code = cli.main(args=arguments, prog_name="evalkit", standalone_mode=False)
     except click.ClickException as error:
         _show_usage(error, as_json=as_json)
@@ -111,13 +111,13 @@ def _run(arguments: list[str], *, as_json: bool, debug: bool) -> int:
     except EvalkitError as error:
         _show(error, as_json=as_json, debug=debug)
         return error.exit_code
-    except Exception as error:  # noqa: BLE001 - told as a bug, or raised again with --debug
+    except Exception as error:  # noqa: BLE001 - reported as a bug, or raised again with --debug
         return _failed(error, debug=debug)
     return code if isinstance(code, int) else 0
 
 
 def _failed(error: Exception, *, debug: bool) -> int:
-    """Say what became of the command when nobody expected it; return the exit code."""
+    """Report an unexpected error; return the exit code."""
     from evalkit.text import escape_for_display
 
     if isinstance(error, OSError) and error.filename is None and output.failure(probe=True) is not None:
@@ -132,7 +132,7 @@ def _failed(error: Exception, *, debug: bool) -> int:
 
 
 def _unwritable(problem: OSError) -> int:
-    """Give up standard output and return the exit code; a reader that has seen enough is no fault."""
+    """Give up standard output and return the exit code; a reader that closed the pipe is not an error."""
     output.abandon()
     if isinstance(problem, BrokenPipeError):
         return 0
@@ -141,7 +141,7 @@ def _unwritable(problem: OSError) -> int:
 
 
 def _show_usage(error: click.ClickException, *, as_json: bool) -> None:
-    """Show what click says; it quotes the words of the call, and those may be file names that strangers chose."""
+    """Show click's message; it quotes the arguments, which may be untrusted file names."""
     from evalkit.text import escape_for_display
 
     shown = io.StringIO()
@@ -161,13 +161,13 @@ def _show(error: EvalkitError, *, as_json: bool, debug: bool) -> None:
     for line in str(error).splitlines():
         click.echo(f"error: {escape_for_display(line, limit=5000)}", err=True)
     if as_json:
-        told = {"kind": type(error).__name__, "message": error.what, "found": error.found, "expected": error.expected}
-        _print_error({**told, "fix": error.fix}, error.exit_code)
+        fields = {"kind": type(error).__name__, "message": error.what, "found": error.found, "expected": error.expected}
+        _print_error({**fields, "fix": error.fix}, error.exit_code)
 
 
-def _print_error(told: dict[str, str | None], exit_code: int) -> None:
-    """Print the document that stands in the place of a result."""
-    whole = {"kind": None, "message": None, "found": None, "expected": None, "fix": None, **told}
+def _print_error(fields: dict[str, str | None], exit_code: int) -> None:
+    """Print the document that replaces the result."""
+    whole = {"kind": None, "message": None, "found": None, "expected": None, "fix": None, **fields}
     document = {"schema": 1, "ok": False, "error": {**whole, "exit_code": exit_code}}
-    with suppress(OSError):  # `main` tells of an output that can't be written
+    with suppress(OSError):  # `main` reports an output that can't be written
         click.echo(json.dumps(document, indent=1))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from evalkit.cli.options import as_json as json_option
-from evalkit.cli.options import backbones_option, example, progress_on, quiet_option
+from evalkit.cli.options import backbones_option, device_option, example, progress_on, quiet_option
 
 if TYPE_CHECKING:
     from evalkit.crosscheck.compare import Crosscheck, CrosscheckRow
@@ -36,9 +36,7 @@ INCOMPLETE = 3
     metavar="PYTHON",
     help="Interpreter with syncnet-python (default: EVALKIT_ORACLES, or what 'make oracles' built).",
 )
-@click.option(
-    "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="Where networks run."
-)
+@device_option
 @quiet_option
 @json_option
 def crosscheck(

@@ -15,7 +15,7 @@ from evalkit.cli.options import backbones_option, example
 @backbones_option
 @json_option
 def doctor(backbones: str, as_json: bool) -> None:
-    """Say what works on this machine: libraries, codecs, plugins, cache and weights.
+    """Check this machine: libraries, codecs, plugins, cache and weights.
 
     Exit code 0 when everything is there, 4 when something is missing.
     """
@@ -46,7 +46,7 @@ def _libraries() -> list[dict[str, Any]]:
             checks.append(_check(f"library {module}", True, str(found)))
         except ImportError as error:
             checks.append(_check(f"library {module}", False, str(error)))
-    for module in ("torch", "safetensors"):  # importing PyTorch takes seconds: that it is installed must do
+    for module in ("torch", "safetensors"):  # importing PyTorch takes seconds, so this only checks that it is installed
         try:
             checks.append(_check(f"library {module}", find_spec(module) is not None, version(module)))
         except PackageNotFoundError as error:
@@ -85,7 +85,7 @@ def _plugins() -> list[dict[str, Any]]:
 
 
 def _sandbox() -> list[dict[str, Any]]:
-    """Start a confined worker and let it try; a level that was chosen is no fault of the machine."""
+    """Start a confined worker that tries each limit; a lower level that the user chose is not an error."""
     from evalkit.errors import EvalkitError
     from evalkit.workers.pool import Workers
     from evalkit.workers.sandbox import PARENT, Limits, default_level
@@ -98,17 +98,17 @@ def _sandbox() -> list[dict[str, Any]]:
     except EvalkitError as error:
         return [_check("sandbox", False, str(error))]
     if result.value is None:
-        return [_check("sandbox", False, f"the process that tries it failed: {result.detail}")]
+        return [_check("sandbox", False, f"the process that tries the limits failed: {result.detail}")]
     hidden = result.value.pop(PARENT)
     held = [part for part, holds in result.value.items() if holds]
-    words = f"level {level}; in force for processes that read videos: {', '.join(held) or 'nothing'}"
+    words = f"level {level}; active limits for processes that read videos: {', '.join(held) or 'nothing'}"
     lost = [part for part, holds in result.value.items() if not holds]
     if lost:
-        words += f"; not: {', '.join(lost)}"
+        words += f"; missing: {', '.join(lost)}"
     if level == "full" and lost:
         words += " (Debian: apt install libseccomp2)" if {"no network", "no programs"} & set(lost) else ""
-    if not hidden:  # so it is for root, whatever the filter refuses
-        words += "; /proc shows them the memory of evalkit itself: score strangers' files as a user of its own"
+    if not hidden:  # always so for root, whatever the filter refuses
+        words += "; they can open the memory of evalkit itself in /proc: score untrusted files as a separate user"
     return [_check("sandbox", level != "full" or not lost, words)]
 
 
@@ -158,8 +158,9 @@ def _weights(backbones: str) -> list[dict[str, Any]]:
             detail = str(wrong_weights(loaded, role, found)) if found.state == "wrong" else str(found.error)
         checks.append(_check(name, False, detail))
     if absent:
-        fix = (
-            f"'{loaded.command('pull', '')}' fetches them, '{loaded.command('import', 'FOLDER')}' takes them from disk"
+        pull, copy = loaded.command("pull", ""), loaded.command("import", "FOLDER")
+        detail = (
+            f"{len(absent)} of {len(loaded.roles)} missing; '{pull}' fetches them, '{copy}' copies them from a folder"
         )
-        checks.append(_check(f"weights {loaded.name}", False, f"{len(absent)} of {len(loaded.roles)} missing; {fix}"))
+        checks.append(_check(f"weights {loaded.name}", False, detail))
     return checks

@@ -48,13 +48,16 @@ timeout_option = click.option(
 sandbox_option = click.option(
     "--sandbox",
     type=click.Choice(LEVELS),
-    help="What processes that read videos are held to (default: EVALKIT_SANDBOX or full; see 'evalkit doctor').",
+    help="Limits on processes that read videos (default: EVALKIT_SANDBOX or full; see 'evalkit doctor').",
+)
+device_option = click.option(
+    "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="Where networks are run."
 )
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress on standard error.")
 resume_option = click.option(
     "--resume/--fresh",
     default=True,
-    help="Use what earlier runs left in the cache (default), or compute everything again.",
+    help="Use the results of earlier runs in the cache (default), or compute everything again.",
 )
 
 board_option = click.option(
@@ -65,12 +68,14 @@ board_option = click.option(
     metavar="FILE|URL",
     help="The board: an SQLite file or a postgresql:// URL (default: EVALKIT_BOARD).",
 )
-by_option = click.option("--by", envvar="EVALKIT_BY", metavar="NAME", help="Who does it, for the log (default: you).")
-as_of_option = click.option("--as-of", metavar="TIME", help="The board as it was then, '2026-03-05 AoE' for example.")
+by_option = click.option("--by", envvar="EVALKIT_BY", metavar="NAME", help="Name for the board's log (default: yours).")
+as_of_option = click.option(
+    "--as-of", metavar="TIME", help="The board as it was at this time, such as '2026-03-05 AoE'."
+)
 
 
 def say(line: str, *, err: bool = False) -> None:
-    """Print one line; paths and names in it can't drive the terminal."""
+    """Print one line; control characters of paths and names in it are escaped."""
     from evalkit.text import escape_for_display
 
     click.echo(escape_for_display(line, limit=4000), err=err)
@@ -85,11 +90,11 @@ def who(by: str | None) -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError):
-        raise click.UsageError("Say with --by who does this; this machine does not know your name.") from None
+        raise click.UsageError("The name of this user is not known. Give a name with --by.") from None
 
 
 def moment(text: str | None) -> datetime | None:
-    """Return the moment that ``--as-of`` names."""
+    """Return the time given with ``--as-of``."""
     from evalkit.clock import parse_time
 
     if text is None:

@@ -1,4 +1,4 @@
-"""Standard output when it is odd: no UTF-8, closed by its reader, on a full disk."""
+"""Handle a standard output that is not UTF-8, that its reader has closed, or that is on a full disk."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from contextlib import suppress
 
 
 def prepare() -> None:
-    """Let what standard output's encoding lacks appear as an escape instead of stopping the command."""
+    """Print characters that standard output's encoding lacks as escapes, instead of stopping with an error."""
     reconfigure = getattr(sys.stdout, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="backslashreplace")
 
 
 def failure(*, probe: bool = False) -> OSError | None:
-    """Write what is still in memory; return why it can't be written, when it can't.
+    """Flush standard output; return the error when it can't be written.
 
     ``probe``: write a line break too, since an unbuffered output has nothing left in memory.
     """
@@ -31,7 +31,7 @@ def failure(*, probe: bool = False) -> OSError | None:
 
 
 def abandon() -> None:
-    """Drop what could not be written, or Python tries again at its end and changes the exit code."""
+    """Drop what could not be written; otherwise Python tries again at its end and changes the exit code."""
     with suppress(OSError, ValueError, AttributeError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())

@@ -12,6 +12,7 @@ from evalkit.cli.options import (
     backbones_option,
     cache_option,
     challenge_option,
+    device_option,
     example,
     progress_on,
     quiet_option,
@@ -46,10 +47,8 @@ INCOMPLETE = 3
 )
 @click.option("--metrics", "-m", metavar="A,B", help="Metric ids or aliases (default: the challenge's).")
 @backbones_option
-@click.option(
-    "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="Where networks run."
-)
-@click.option("--limit", type=click.IntRange(min=1), help="Score the first samples only.")
+@device_option
+@click.option("--limit", type=click.IntRange(min=1), help="Score only the first samples.")
 @click.option("--allow-missing", is_flag=True, help="Leave out metrics whose weights are missing.")
 @workers_option
 @cache_option
@@ -78,14 +77,14 @@ def score(
 ) -> None:
     """Score SUBMISSION, a ZIP or a folder, against a test set.
 
-    Writes scorecard.json, per_video.parquet, per_video.csv, report.html and log.jsonl. A run that was interrupted goes
-    on where it stopped. Exit code 0 when everything was scored, 3 when something could not be.
+    Writes scorecard.json, per_video.parquet, per_video.csv, report.html and log.jsonl. A run that was
+    interrupted continues where it stopped. Exit code 0 when everything was scored, 3 when something could not be.
     """
     from evalkit import api
 
     names = [name.strip() for name in metrics.split(",") if name.strip()] if metrics is not None else None
     if names == []:
-        raise click.UsageError("--metrics names no metric.")
+        raise click.UsageError("--metrics is empty: name at least one metric.")
     out = output or Path(f"{submission.resolve().stem}-scorecard")
     card = api.score(
         submission,
@@ -115,7 +114,7 @@ def score(
 
 
 def warn_of_trust(card: Scorecard) -> None:
-    """Say on standard error which weights are those only that this machine saw first."""
+    """Warn on standard error of weights that are only trusted on first use."""
     from evalkit.text import escape_for_display
 
     for role, use in sorted(card.provenance.get("weights", {}).items()):

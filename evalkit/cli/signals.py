@@ -1,4 +1,4 @@
-"""What Ctrl-C, an end asked for by the system, and a closed terminal do: the command stops and says how to go on."""
+"""Stop a command on Ctrl-C, SIGTERM or a closed terminal, and say how to continue."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
-_RUN_AGAIN = "Run the same command again to go on"
+_RUN_AGAIN = "Run the same command again to continue"
 _BOARD_CHANGE = (
-    "A change of the board is there as a whole or not at all, and 'evalkit board log' shows the last one. "
-    "Run the same command again if it is not there."
+    "Every change of the board is complete or not made at all; 'evalkit board log' shows the last one. "
+    "Run the same command again if yours is not there."
 )
-# The words of a command -> what is true after it was stopped. The longest that fits counts.
+# Command -> the state after it was stopped. The longest matching key counts.
 _MESSAGES: dict[tuple[str, ...], str] = {
-    (): f"What is finished is kept. {_RUN_AGAIN}.",
-    ("score",): f"The videos that are done are kept in the cache and not read again. {_RUN_AGAIN}.",
-    ("validate",): f"The videos that are done are kept in the cache and not read again. {_RUN_AGAIN}.",
-    ("demo",): f"What the folder holds is kept and not made again. {_RUN_AGAIN}.",
-    ("weights", "pull"): f"The bytes that came are kept. {_RUN_AGAIN}.",
+    (): f"Finished work is kept. {_RUN_AGAIN}.",
+    ("score",): f"Finished videos are kept in the cache and not read again. {_RUN_AGAIN}.",
+    ("validate",): f"Finished videos are kept in the cache and not read again. {_RUN_AGAIN}.",
+    ("demo",): f"Finished files in the folder are kept and not made again. {_RUN_AGAIN}.",
+    ("weights", "pull"): f"The bytes received so far are kept. {_RUN_AGAIN}.",
     ("ratings", "import"): "All ratings of the file are on the board, or none. Run the same command again: nothing is "
     "added twice.",
-    ("ratings", "report"): "The page is the one of before, or the new one. Run the same command again.",
-    ("leaderboard",): "Every file is the one of before, or the new one. Run the same command again.",
+    ("ratings", "report"): "The page is either the old one or the new one. Run the same command again.",
+    ("leaderboard",): "Every file is either the old one or the new one. Run the same command again.",
     ("board",): _BOARD_CHANGE,
     ("ratings", "screen"): _BOARD_CHANGE,
 }
@@ -33,11 +33,11 @@ _MESSAGES: dict[tuple[str, ...], str] = {
 
 @contextmanager
 def handle_termination_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP do what Ctrl-C does, unless somebody wants them ignored (``nohup``).
+    """Let SIGTERM and SIGHUP do what Ctrl-C does, unless they are ignored (``nohup``).
 
-    What is torn down half-way by any of them stays silent: the command says what became of it.
+    Errors of objects that they destroy half-way are not printed: the command itself says what happened.
     """
-    # SQLAlchemy tells its log when it is interrupted while it closes a connection; the command says it better.
+    # SQLAlchemy logs an interruption while it closes a connection; the command's own message is enough.
     logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL + 1)
     before = {}
     complain = sys.unraisablehook
@@ -45,7 +45,7 @@ def handle_termination_signals() -> Iterator[None]:
         try:
             if signal.getsignal(number) in {signal.SIG_DFL, signal.default_int_handler}:
                 before[number] = signal.signal(number, _interrupt)
-        except ValueError:  # not the main thread: signals are somebody else's business
+        except ValueError:  # not the main thread: only that one may set handlers
             break
     try:
         yield
@@ -56,13 +56,13 @@ def handle_termination_signals() -> Iterator[None]:
 
 
 def interruption_message(arguments: Sequence[str]) -> str:
-    """Return the sentence for somebody whose command, called with ``arguments``, was stopped."""
+    """Return the message for a command that was called with ``arguments`` and stopped."""
     words = tuple(word for word in arguments if not word.startswith("-"))
     fits = [key for key in _MESSAGES if words[: len(key)] == key]
     return f"Interrupted. {_MESSAGES[max(fits, key=len)]}"
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    # A half-written ZIP complains of it when it is collected, which may be anywhere below this frame.
+    # A half-written ZIP raises an error when it is collected, which may be anywhere below this frame.
     sys.unraisablehook = lambda _: None
     raise KeyboardInterrupt

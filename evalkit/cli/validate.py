@@ -1,4 +1,4 @@
-"""``evalkit validate``: is a submission what the challenge asks for?"""
+"""``evalkit validate``: does a submission follow the challenge's rules?"""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @click.argument("submission", type=click.Path(path_type=Path))
 @challenge_option
 @click.option("--testset", type=click.Path(path_type=Path), help="The test set, to find missing files.")
-@click.option("--all", "show_all", is_flag=True, help="List the files without findings too.")
+@click.option("--all", "show_all", is_flag=True, help="Also list files without findings.")
 @workers_option
 @cache_option
 @resume_option
@@ -53,9 +53,9 @@ def validate(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Check SUBMISSION, a ZIP or a folder, by the rules of a challenge.
+    """Check SUBMISSION, a ZIP or a folder, against the rules of a challenge.
 
-    Every video is decoded to its end. Exit code 0 when no rule of severity error is broken, else 1.
+    Every video is decoded completely. Exit code 0 when no rule of severity error is broken, otherwise 1.
     """
     from evalkit import api
 
@@ -78,13 +78,13 @@ def validate(
         raise click.exceptions.Exit(1)
 
 
-MOST_ROWS, MOST_ROWS_OF_A_RULE = 200, 20  # more nobody reads, and a table of 40,000 rows takes half a minute
+MOST_ROWS, MOST_ROWS_OF_A_RULE = 200, 20  # enough to read; a table of 40,000 rows takes half a minute to print
 
 
 def print_report(report: ValidationReport, *, show_all: bool = False) -> None:
-    """Print a table of findings, errors first and not too many of a kind, and a summary in one line.
+    """Print a table of findings, errors first and a limited number per rule, and a summary in one line.
 
-    With ``show_all`` the files without findings follow, however many they are.
+    With ``show_all`` all files without findings follow.
     """
     from rich.console import Console
     from rich.table import Table
@@ -126,7 +126,7 @@ _STYLE = {"error": "red", "warning": "yellow", "info": "dim"}
 
 
 def _first_of_each_rule(findings: list[Finding]) -> list[Finding]:
-    """Return the findings that the table shows: so many of each rule, and so many in all."""
+    """Return the findings that the table shows: at most `MOST_ROWS_OF_A_RULE` of each rule, `MOST_ROWS` in all."""
     seen: Counter[str] = Counter()
     shown = []
     for finding in findings:
@@ -144,7 +144,7 @@ def _plain(text: str) -> str:
 
 
 def summary(report: ValidationReport) -> str:
-    """Return the outcome in one line, fit to print."""
+    """Return the result in one line, escaped for the terminal."""
     from evalkit.text import escape_for_display
 
     if report.refused:

@@ -1,4 +1,4 @@
-"""``evalkit weights``: which networks there are, and how they come onto this machine."""
+"""``evalkit weights``: list, download, import and verify the networks."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ challenge_option = click.option("--challenge", "-c", metavar="ID|FILE", help="On
 def weights() -> None:
     """List, fetch, import and verify the networks that metrics need.
 
-    They lie in EVALKIT_WEIGHTS, else in the user's cache folder.
+    They are stored in EVALKIT_WEIGHTS, else in the user's cache folder.
     """
 
 
@@ -84,8 +84,8 @@ def pull(
 ) -> None:
     """Fetch weights from their addresses: all of the set, or the ones named by role or file.
 
-    A fetch that was interrupted goes on where it stopped. Nothing gets its name before its digest was checked. Exit
-    code 4 when a file could not be had or a licence was not accepted.
+    An interrupted download continues where it stopped. A file gets its name only after its digest was checked. Exit
+    code 4 when a file could not be fetched or a licence was not accepted.
     """
     from evalkit.weights import pull as pulling
     from evalkit.weights.manifest import load_backbones
@@ -123,7 +123,7 @@ def pull(
 @quiet_option
 @json_option
 def import_(paths: tuple[Path, ...], backbones: str, quiet: bool, as_json: bool) -> None:
-    """Copy weights from PATHS (folders, ZIPs or files), told by their digests whatever they are called.
+    """Copy weights from PATHS (folders, ZIPs or files), recognised by their digests, whatever their names.
 
     For machines without a network. Exit code 1 when a file has a known name and other content, or when nothing of the
     set was found.
@@ -207,7 +207,7 @@ def verify(names: tuple[str, ...], backbones: str, metrics: str | None, challeng
 
 
 def _fetched(loaded: Backbones) -> Backbones:
-    """Return the set, unless its files come with evalkit: then there is nothing to fetch or import."""
+    """Return the set, unless its files are part of evalkit: then there is nothing to fetch or import."""
     from evalkit.errors import UsageError
 
     if loaded.packaged:
@@ -221,7 +221,7 @@ def _fetched(loaded: Backbones) -> Backbones:
 def _chosen(
     loaded: Backbones, names: Sequence[str], metrics: str | None, challenge: str | None
 ) -> dict[str, WeightEntry]:
-    """Return file -> entry for what the words and options ask for; several of them narrow nothing, they add up."""
+    """Return file -> entry for everything that the arguments and options name together."""
     from evalkit.weights.pull import select
 
     roles: list[str] = []
@@ -312,9 +312,9 @@ def _settle_licences(folder: Path, entries: Sequence[WeightEntry], accepted: boo
         MachineError: when they were not accepted.
     """
     from evalkit.errors import MachineError
-    from evalkit.weights.licences import accept, licence_lines, open_questions
+    from evalkit.weights.licences import accept, licence_lines, unaccepted_licences
 
-    questions = open_questions(folder, entries)
+    questions = unaccepted_licences(folder, entries)
     if not questions:
         return
     click.echo("These files have licences of their own:", err=True)
@@ -324,7 +324,7 @@ def _settle_licences(folder: Path, entries: Sequence[WeightEntry], accepted: boo
         accepted = click.confirm("Do you accept them?", default=False, err=True)
     elif not accepted:
         raise MachineError(
-            f"{len(questions)} licences were not accepted, and there is no terminal to ask on.",
+            f"{len(questions)} licences were not accepted, and there is no terminal to ask for it.",
             found=", ".join(f"'{licence}'" for licence in sorted(questions)),
             fix="Read them, then run the same command with --accept-licence.",
         )

@@ -1,4 +1,4 @@
-"""Lip sync of one video in every available way, side by side: in memory, through files, and the reference package.
+"""Measure the lip sync of one video in every available way: in memory, through files, and the reference package.
 
 Four rows: ``sync.latentsync`` and ``sync.mocha`` as evalkit scores them, ``sync.replicate`` through LatentSync's files,
 and syncnet-python itself, run in an environment of its own with the same weights. Each of the first two is compared
@@ -36,7 +36,7 @@ from evalkit.weights.store import find_weights
 
 REFERENCE = "syncnet-python"
 REFERENCE_SECONDS = 3600
-Sound = Literal["official", "own"]
+AudioSource = Literal["official", "own"]
 _NO_ORACLES = (
     "the reference package runs in an environment of its own: build it with 'make oracles' in evalkit's source folder, "
     "and name its interpreter with --oracles or its folder with EVALKIT_ORACLES"
@@ -54,7 +54,7 @@ class CrosscheckRow:
             it is that of its most confident track.
         tracks: the same of each track.
         reason: machine-readable reason for no number.
-        detail: one sentence for people.
+        detail: one sentence for the user.
         beside: id of the row that ``difference`` (this row less that one) is taken from.
         versions: of what computed it, where that is not evalkit.
     """
@@ -114,7 +114,7 @@ def crosscheck(
 
     Args:
         video: the file.
-        backbones: have the roles ``sync_detector`` and ``syncnet``.
+        backbones: with the roles ``sync_detector`` and ``syncnet``.
         audio: speech that belongs to the video; without it the video's own audio is used everywhere. The files of
             ``sync.replicate`` have the video's own audio in any case, as the script knows no other.
         oracles: interpreter that can import syncnet-python.
@@ -130,7 +130,7 @@ def crosscheck(
         raise InputError(f"There is no video {video}.", fix="Name a file.")
     if audio is not None:
         _check_audio(audio)
-    sound: Sound = "own" if audio is None else "official"
+    source: AudioSource = "own" if audio is None else "official"
     item = Item(video.stem, video, audio=audio)
     with (progress or Progress()).stage("crosscheck", 3) as steps:
         guards: dict[str, Guard] = {}
@@ -141,7 +141,7 @@ def crosscheck(
         if facts.video is None or facts.video.frames == 0:
             raise MediaError(f"{video} can't be read as a video.", found=facts.open_error or "no frame")
         data = _finished(guards["syncnet"])
-        rows = [_row("sync.latentsync", data, sound), _row("sync.mocha", data, sound)]
+        rows = [_row("sync.latentsync", data, source), _row("sync.mocha", data, source)]
         steps.advance()
         rows.append(_row("sync.replicate", _finished(guards["syncnet_replicate"]), "own"))
         steps.advance()
@@ -191,11 +191,11 @@ def _finished(guard: Guard) -> FeatureData:
     return FeatureData(None, "failed", lines[-1] if lines else "")
 
 
-def _row(name: str, data: FeatureData, sound: Sound) -> CrosscheckRow:
+def _row(name: str, data: FeatureData, source: AudioSource) -> CrosscheckRow:
     """Return a row of evalkit's own arrays."""
     family = name.removeprefix("sync.")
-    audio_source = "given" if sound == "official" else "own"
-    choice = TrackChoice(audio=sound, tracks=family)
+    audio_source = "given" if source == "official" else "own"
+    choice = TrackChoice(audio=source, tracks=family)
     metrics = {metric.record.id: metric for metric in (*lip_sync.METRICS, *replicate.METRICS)}
     values: dict[str, float] = {}
     for part in ("conf", "dist", "offset"):

@@ -21,7 +21,7 @@ def mean_score(metric: Metric, outcomes: Mapping[str, VideoValue]) -> MetricScor
 
     Args:
         metric: whose number.
-        outcomes: sample -> the metric's word on it, for every sample asked for.
+        outcomes: sample -> the metric's result for it, for every sample of the test set.
     """
     values = {sample: outcome.value for sample, outcome in outcomes.items() if outcome.value is not None}
     numbers = np.array(list(values.values()), dtype=np.float64)

@@ -1,4 +1,4 @@
-"""The feature cache: what was once said of a video is never computed again.
+"""The feature cache: what was computed for a video is not computed again.
 
 The key is the content, not the name: extractor, its version, the digests of its weights, the options that change the
 result, and the digests of the files that it looked at. An entry is one ``.npz`` file, written under a temporary name
@@ -85,9 +85,9 @@ class FeatureCache:
                 arrays = {entry: archive[entry] for entry in archive.files}
             if arrays.pop(_KEY).tolist() != [key, *sorted(arrays)]:
                 raise ValueError("the entry belongs to another key, or lacks an array")  # noqa: TRY301
-            told = arrays.pop(_UNAVAILABLE, None)
-            if told is not None:
-                reason, detail = json.loads(str(told))
+            unavailable = arrays.pop(_UNAVAILABLE, None)
+            if unavailable is not None:
+                reason, detail = json.loads(str(unavailable))
                 return FeatureData(None, reason, detail)
         except Exception as error:  # noqa: BLE001 - damaged bytes raise nearly anything in zipfile and numpy
             raise CorruptEntryError(path, f"{type(error).__name__}: {error}") from None
@@ -113,7 +113,7 @@ class FeatureCache:
 
 
 def _clear(path: Path) -> None:
-    """Remove a folder that stands where an entry belongs: no file can be renamed over it."""
+    """Remove a folder in the place of an entry: no file can be renamed over it."""
     if path.is_dir() and not path.is_symlink():
         try:
             shutil.rmtree(path)

@@ -104,7 +104,7 @@ def _cached(lookup: Lookup, job: Job, archive_sha256: str | None) -> Cached | No
 def absolute(value: _Value) -> _Value:
     """Return ``value``, a dataclass or a container of plain values, with every path in it made absolute.
 
-    ``Path()``, which stands for a file that is not there yet, stays.
+    ``Path()``, the placeholder for a file that does not exist yet, is kept.
     """
     found: Any = value
     if isinstance(value, Path):

@@ -38,7 +38,7 @@ class FileReport:
 
 @dataclass(frozen=True)
 class ValidationReport:
-    """What validation says of a submission.
+    """The result of validating a submission.
 
     Args:
         challenge: the challenge's id.
@@ -46,7 +46,7 @@ class ValidationReport:
         layout: the path template that the files follow, ``None`` when none does.
         findings: about the archive and the set.
         files: one per file that answers a sample, in the order of the test set.
-        refused: whether the archive was turned away before any file in it was opened.
+        refused: whether the archive was refused before any file in it was opened.
     """
 
     challenge: str
@@ -99,7 +99,7 @@ class Gate:
 
 
 def open_gate(submission: Submission, challenge: Challenge, testset: TestSet | None) -> Gate:
-    """Judge the archive's table of contents and match names to samples; decompresses nothing."""
+    """Check the archive's table of contents and match names to samples; decompresses nothing."""
     severities = challenge.submission.severities
     findings = check_archive(submission, challenge.submission.archive, severities)
     if blocks(findings):
@@ -167,6 +167,6 @@ def speech_lengths(testset: TestSet | None, challenge: Challenge, samples: Itera
                 raise TestSetError(
                     f"The speech of the test set's sample '{sample.id}' can't be read.",
                     found=str(error),
-                    fix="Mend the test set: the challenge compares each video's length with its speech.",
+                    fix="Fix the test set: the challenge compares each video's length with its speech.",
                 ) from None
     return lengths

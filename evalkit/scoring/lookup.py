@@ -141,7 +141,7 @@ class Cached:
             self.keys, self.missing = {}, []
 
     def extraction(self, sample: str, *, errors: Mapping[str, str] | None = None, **work: Any) -> Extraction:
-        """Return the answer about this file; ``work`` says what had to be done for it."""
+        """Return the answer about this file; ``work`` has the fields about what was computed for it."""
         failed = errors or {}
         return Extraction(
             sample,
@@ -167,7 +167,7 @@ def known_digest(cache: FeatureCache, member: MemberRef, archive_sha256: str | N
         try:
             return member.sha256()
         except SubmissionError:
-            return None  # the worker that reads it says what is wrong
+            return None  # the worker that reads it reports what is wrong
     if not member.is_current():
         return None
     try:

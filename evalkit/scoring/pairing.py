@@ -74,13 +74,13 @@ class PairedSink:
                 other = next(self._stream)
             except (StopIteration, MediaError) as error:
                 self._problem = FeatureUnavailableError(
-                    "reference_video_unreadable", str(error) or "it ends before its index says"
+                    "reference_video_unreadable", str(error) or "it has fewer frames than its index states"
                 )
                 return
             try:
                 for session in self._sessions:
                     session.pair(self._next, rgb, other)
-            except Exception as error:  # noqa: BLE001 - raised by `check`; the other sinks go on
+            except Exception as error:  # noqa: BLE001 - raised by `check`; the other sinks continue
                 self._problem = error
                 return
             self._next += 1

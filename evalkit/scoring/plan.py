@@ -1,4 +1,4 @@
-"""Which metrics, hence which features, hence which weights: all settled before anything is decoded."""
+"""Decide which metrics, features and weights a run uses, before anything is decoded."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ def make_plan(
 
     Args:
         names: ids or aliases; ``None`` for all of the challenge.
-        allow_missing: go on without the metrics whose weights are not there. Roles that a set lacks which comes with
-            evalkit are always gone on without.
+        allow_missing: leave out metrics whose weights are missing. Metrics whose role the set does not have are
+            always left out when the set is part of evalkit.
 
     Raises:
-        UsageError: a name in ``names`` that is no metric.
+        UsageError: a name in ``names`` is not a metric.
         WeightsError: weights are missing and ``allow_missing`` is not set; all of them are named.
-        PluginError: a metric needs a feature that nobody registers, or features need each other in a circle.
+        PluginError: a metric needs a feature that no package registers, or features need each other in a circle.
     """
     metrics = metric_registry()
     extractors = feature_registry()
@@ -82,7 +82,7 @@ def make_plan(
             raise PluginError(
                 f"The metric '{name}' can't be computed.",
                 found=str(error),
-                fix="Mend or uninstall the package that registers the first of them.",
+                fix="Fix or uninstall the package that registers the first of them.",
             ) from None
         faults = _resolve_weights(needed, extractors, backbones, weights, problems)
         if faults:
@@ -113,7 +113,7 @@ def make_plan(
 
 
 def _all_problems(backbones: Backbones, problems: Mapping[str, WeightsError]) -> WeightsError:
-    """Return one error that names every file: those that are not there together, others each with its own words."""
+    """Return one error that names every file: the missing ones together, the others each with its own message."""
     missing = [role for role, error in problems.items() if isinstance(error, MissingWeightsError)]
     errors = [error for role, error in problems.items() if len(missing) < 2 or role not in missing]
     if len(missing) > 1:

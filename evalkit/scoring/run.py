@@ -1,6 +1,6 @@
-"""One run: gate, extract, judge, aggregate.
+"""One run: check the archive, extract features, apply the rules, aggregate.
 
-`validate_run` stops after the rules, `score_run` goes on to a scorecard.
+`validate_run` stops after the rules, `score_run` continues to a scorecard.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class ScoreResult:
 def validate_run(
     submission: Submission, challenge: Challenge, testset: TestSet | None, options: RunOptions
 ) -> ValidationReport:
-    """Judge a submission by the challenge's rules; every file is read to its end unless the archive is refused."""
+    """Check a submission against the challenge's rules; every file is read to its end unless the archive is refused."""
     gate = open_gate(submission, challenge, testset)
     config = Config(cache=options.cache, fresh=options.fresh, rules=challenge.submission)
     files, _ = _extract(_JobSource(submission, challenge, testset, gate), config, options, "validating")
@@ -175,7 +175,7 @@ def _intake(
 
 @dataclass(frozen=True)
 class _JobSource:
-    """What the jobs are made of."""
+    """What the jobs of a run are built from."""
 
     submission: Submission
     challenge: Challenge
@@ -268,7 +268,7 @@ def _provenance(plan: RunPlan, testset: TestSet) -> dict[str, Any]:
 
 
 def _weights_used(plan: RunPlan, role: str) -> dict[str, Any]:
-    """Say which file played a role, and how far its digest is known to be the published one's."""
+    """Return which file had a role, and how its digest is known."""
     entry = plan.backbones.roles[role]
     return {
         "file": entry.file,

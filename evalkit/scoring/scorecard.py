@@ -45,10 +45,10 @@ class MetricScore(_ScorecardPart):
         coverage: ``n`` divided by the number of samples asked for, 0..1.
         reason: machine-readable reason why there is no value.
         protocol: version of the metric's definition.
-        title: the name people know it by.
+        title: its common name.
         range: smallest and largest possible value, ``None`` where unbounded.
         role: ``ranked`` numbers may decide, ``secondary`` ones explain, ``diagnostic`` ones describe.
-        details: what belongs to the number by name: how many frames a side, the bias to be expected.
+        details: further values by name: number of frames per side, expected bias.
         notes: what a reader should know before comparing it.
     """
 
@@ -181,7 +181,7 @@ class Scorecard(BaseModel):
         """Read the JSON form.
 
         Raises:
-            InputError: when ``text`` is no scorecard, or of a schema that this version doesn't know.
+            InputError: when ``text`` is not a scorecard, or has a schema that this version doesn't know.
         """
         try:
             document = json.loads(text)
@@ -220,7 +220,7 @@ class Scorecard(BaseModel):
     def to_pandas(self) -> pd.DataFrame:
         """Return one row per sample: ``sample``, ``path``, ``verdict``, groups as ``group.NAME``, a column per metric.
 
-        Missing values are NaN in the table; their reasons stand in ``reason.ID`` columns where there are any.
+        Missing values are NaN in the table; their reasons are in ``reason.ID`` columns where there are any.
         """
         import pandas as pd
 

@@ -22,7 +22,7 @@ METRIC_ERROR = "metric_error"
 
 
 class ScorecardBuilder:
-    """Everything after the map: features to values, values to numbers."""
+    """Computes values per video from cached features, and the submission's numbers from these."""
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ class ScorecardBuilder:
     def videos(self) -> Iterator[VideoScore]:
         """Yield a row per sample, in the order of the test set.
 
-        A number of the whole set has no place in a row, unless its metric says something of single videos too.
+        A metric of the whole set is left out of the rows, unless it gives values for single videos too.
         """
         whole = {name for name, metric in self._plan.metrics.items() if isinstance(metric, SetMetric)}
         silent = {name for name in whole if all(row[name].value is None for row in self._outcomes.values())}

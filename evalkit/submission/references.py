@@ -1,4 +1,4 @@
-"""Read one member of a submission, from any process that was handed its `MemberRef`."""
+"""Read one member of a submission, from any process that has its `MemberRef`."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ def parts_folder(folder: Path) -> Path:
 
 
 def note_of(part: Path) -> Path:
-    """Return the place of the note that says where an unfinished file is from."""
+    """Return the path of the note that says where an unfinished file is from."""
     return part.with_name(f"{part.name}.json")
 
 
@@ -409,7 +409,7 @@ class _Transfer:
 
 @contextmanager
 def _writing(part: Path) -> Iterator[None]:
-    """Say of the weights folder what the system says of a part in it."""
+    """Report an error of the system as one of the weights folder."""
     try:
         yield
     except OSError as error:
@@ -444,7 +444,7 @@ def _validator(headers: requests.structures.CaseInsensitiveDict[str]) -> str | N
 
 
 def _reason(error: Exception) -> str:
-    """Return the innermost words of a chain of wrapped errors."""
+    """Return the message of the innermost error of a chain."""
     inner: BaseException = error
     for _ in range(6):
         reason = getattr(inner, "reason", None)

@@ -1,6 +1,6 @@
 """Take weights files from a folder, a ZIP or single files: from a USB stick, for machines without a network.
 
-Files are told by their digests, whatever they are called; where no digest is known in full, by their names. What is
+Files are recognised by their digests, whatever their names; where no digest is known in full, by their names. What is
 copied is what was hashed: a file gets its name in the weights folder only when the bytes that were written there have
 the digest. Nothing in a ZIP chooses where it is written, and no more is unpacked than the manifest's sizes allow.
 """
@@ -35,13 +35,13 @@ Verdict = Literal["imported", "there", "wrong", "extra"]
 
 @dataclass(frozen=True)
 class CheckedImport:
-    """What became of one file that was looked at.
+    """The result of one file that was checked.
 
     Args:
         path: where it is, as given; inside a ZIP after a colon. Print it through `evalkit.text.escape_for_display`.
         verdict: ``imported``; ``there`` when the weights folder had it; ``wrong`` for other content under a known
             name; ``extra`` when it is none of the set's files.
-        files: names in the weights folder that it plays.
+        files: names that it has in the weights folder.
         detail: why it is wrong.
     """
 
@@ -53,7 +53,7 @@ class CheckedImport:
 
 @dataclass
 class ImportReport:
-    """All files that were looked at, and the set's files that are still missing."""
+    """All files that were checked, and the set's files that are still missing."""
 
     seen: list[CheckedImport] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
@@ -113,7 +113,7 @@ class _Import:
         return file_state(entry, self.folder).state == "there"
 
     def take(self, candidate: ImportCandidate) -> CheckedImport:
-        """Judge one file, and copy it when it is wanted."""
+        """Check one file, and copy it when it is one of the set's."""
         possible = self._possible(candidate.name, candidate.size)
         try:
             if not possible:
@@ -121,9 +121,9 @@ class _Import:
             if candidate.place is not None and all(self.there(entry) for entry in possible):
                 return self._result_for(candidate, _digest(candidate.place), possible)
             with self._copied(candidate, possible) as (copy, digest):
-                foreign = non_weights_content(copy)
-                if foreign and any(entry.first_use for entry in possible):
-                    return self._no_match(candidate, f"it is {foreign}")
+                content = non_weights_content(copy)
+                if content and any(entry.first_use for entry in possible):
+                    return self._no_match(candidate, f"it is {content}")
                 wanted = [e for e in possible if matches_known_digest(self.folder, e, digest) and not self.there(e)]
                 for entry in wanted:
                     self._place(copy, entry, digest, candidate.shown, last=entry is wanted[-1])
@@ -202,12 +202,12 @@ def _digest(path: Path) -> str:
 
 
 class UnreadableError(Exception):
-    """An candidate can't be read, or is not what its archive states."""
+    """A candidate can't be read, or is not what its archive states."""
 
 
 @dataclass(frozen=True)
 class ImportCandidate:
-    """A file on candidate.
+    """A file that may be one of the set's.
 
     Args:
         shown: where it is, for messages; inside a ZIP after a colon. Escape it before it is shown.

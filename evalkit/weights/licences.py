@@ -1,4 +1,4 @@
-"""Under which licences the weights of a folder are used: shown and accepted once per licence and folder."""
+"""The licences of the weights in a folder: each is shown and accepted once per folder."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from evalkit.weights.records import read_record, update_record
 RECORD = "licences.json"
 
 
-def open_questions(folder: Path, entries: Iterable[WeightEntry]) -> dict[str, list[WeightEntry]]:
-    """Return licence -> the entries under it, for the licences that nobody accepted for this folder yet.
+def unaccepted_licences(folder: Path, entries: Iterable[WeightEntry]) -> dict[str, list[WeightEntry]]:
+    """Return licence -> the entries under it, for the licences that were not accepted for this folder yet.
 
     Raises:
         WeightsError: when the record is damaged.
@@ -44,7 +44,7 @@ def accept(folder: Path, licences: Iterable[str]) -> None:
 
 
 def licence_lines(questions: dict[str, list[WeightEntry]]) -> list[str]:
-    """Return what a person must read before accepting."""
+    """Return the lines to read before accepting."""
     lines = []
     for licence, entries in sorted(questions.items()):
         files = ", ".join(sorted({entry.file for entry in entries}))

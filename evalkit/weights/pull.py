@@ -1,4 +1,4 @@
-"""Bring the files of a set into the weights folder from where the manifest says they are.
+"""Download the files of a set into the weights folder, from the addresses in the manifest.
 
 One process at a time works on a file (or on the archive that holds it); another one waits and finds it there. A file
 gets its name only after its digest was checked.
@@ -36,13 +36,13 @@ Result = Literal["fetched", "there", "failed"]
 
 @dataclass(frozen=True)
 class PullResult:
-    """What became of one file.
+    """The result of one file.
 
     Args:
         file: its name.
         result: ``fetched`` now, ``there`` before, or ``failed``.
         source: the address it came from, when it was fetched.
-        error: why it could not be had.
+        error: why it could not be fetched.
     """
 
     file: str
@@ -52,7 +52,7 @@ class PullResult:
 
 
 def select(backbones: Backbones, words: Sequence[str]) -> dict[str, WeightEntry]:
-    """Return file -> entry for roles, file names or archives; all of the set for no words.
+    """Return file -> entry for roles, file names or archives; the whole set when there are no words.
 
     Raises:
         UsageError: when a word is none of them.
@@ -88,14 +88,14 @@ def pull(
     progress: Progress,
     policy: RetryPolicy | None = None,
 ) -> list[PullResult]:
-    """Bring ``entries`` into ``folder``; a file that can't be had does not stop the others.
+    """Fetch ``entries`` into ``folder``; a file that can't be fetched does not stop the others.
 
     Args:
         backbones: the set that the entries belong to.
-        entries: what to bring; licences are the caller's business (see `evalkit.weights.licences`).
+        entries: what to fetch; the caller has made sure that their licences are accepted (`evalkit.weights.licences`).
         folder: the weights folder.
         progress: receives what happens.
-        policy: how patient to be with servers.
+        policy: timeouts and retries.
 
     Raises:
         StorageError: when the folder can't be written or the disk is full; what came is kept.
@@ -113,7 +113,7 @@ def pull(
 
 @dataclass(frozen=True)
 class _Job:
-    """Brings the files of one lock."""
+    """Fetches the files of one lock."""
 
     backbones: Backbones
     folder: Path
@@ -165,7 +165,7 @@ class _Job:
             self.progress.warn(notice)
 
     def _from_mirrors(self, entry: WeightEntry, before: str | None) -> PullResult:
-        """Fetch the file itself; ``before`` says why its archive was of no use."""
+        """Fetch the file itself; ``before`` is the error of its archive."""
         if before is not None and not entry.urls:
             return PullResult(entry.file, "failed", error=before)
         source = RemoteFile(

@@ -1,7 +1,7 @@
 """Small JSON files in the weights folder that several processes may change, and the locks that let them.
 
 A lock is the operating system's own (``flock``), so that a process that was killed leaves none behind; the empty file
-under ``.locks`` that stays means nothing.
+that stays under ``.locks`` has no meaning.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ LOCKS = ".locks"
 
 
 def unwritable_error(folder: Path, error: OSError) -> StorageError:
-    """Return what to tell a person when the weights folder can't be written."""
+    """Return the error for a weights folder that can't be written."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return StorageError(
             f"There is no space left for the weights in {folder}.",
             fix="Free some disk space, or set EVALKIT_WEIGHTS to a folder on another disk. "
-            "What has come is kept; the same command goes on from there.",
+            "The bytes received so far are kept; the same command continues from there.",
         )
     return StorageError(
         f"The weights folder {folder} can't be written.",
@@ -67,7 +67,7 @@ def locked(folder: Path, name: str, waiting: Callable[[], None] | None = None) -
 
 @contextmanager
 def locked_if_free(folder: Path, name: str) -> Iterator[bool]:
-    """Hold the lock ``name`` as `locked` does when nobody else holds it and the folder can be written; say whether."""
+    """Hold the lock ``name`` when it is free and the folder can be written; yield whether it is held."""
     from filelock import FileLock
 
     lock = FileLock(folder / LOCKS / f"{name}.lock")

@@ -17,7 +17,7 @@ import platformdirs
 
 from evalkit.errors import MissingWeightsError, StorageError, WeightsError
 from evalkit.weights.manifest import DIGEST_WORDS, Backbones, WeightEntry
-from evalkit.weights.trust import expected_digest, matches_known_digest, non_weights_content, trust, warning
+from evalkit.weights.trust import expected_digest, matches_known_digest, non_weights_content, trust, trust_warning
 
 CHUNK = 1024 * 1024
 State = Literal["there", "missing", "wrong", "unreadable"]
@@ -27,11 +27,11 @@ _log = logging.getLogger("evalkit.weights")
 
 @dataclass(frozen=True)
 class FileState:
-    """How a weights file is.
+    """The state of a weights file.
 
     Args:
         path: where it lies or should lie.
-        state: ``there`` means that it has the right digest, or that nothing more is known of it than it fits.
+        state: ``there`` means that its digest is right, as far as the digest is known.
         bytes: its size, when it is a file that can be read.
         sha256: its digest, when it could be read.
         error: why it can't be read.
@@ -80,7 +80,7 @@ def _known_digest(path: Path, *state: int) -> str:
 
 
 def file_state(entry: WeightEntry, folder: Path | None = None) -> FileState:
-    """Say how the entry's file is, without changing anything.
+    """Return the state of the entry's file, without changing anything.
 
     Args:
         entry: which file.
@@ -142,7 +142,7 @@ def find_weights(backbones: Backbones, role: str) -> CheckedFile:
     try:
         notice = trust(found.path.parent, entry, found.sha256, "found in the weights folder")
     except StorageError as error:  # a read-only folder: the scorecard names the digest all the same
-        notice = f"{warning(entry, found.sha256)} This could not be recorded: {error.found or error.what}."
+        notice = f"{trust_warning(entry, found.sha256)} This could not be recorded: {error.found or error.what}."
     if notice:
         _log.warning("warning: %s", notice)
     return CheckedFile(found.path, found.sha256)
@@ -169,7 +169,7 @@ def missing_weights(backbones: Backbones, role: str, entry: WeightEntry, path: P
     size = f", {entry.bytes:,} bytes" if entry.bytes else ""
     urls = (*(backbones.archives[entry.archive].urls if entry.archive else ()), *entry.urls)
     pull = f"Fetch it with '{backbones.command('pull', role)}'." if urls else "No address of it is known."
-    source = f" It can be had at {urls[0]}." if urls else ""
+    source = f" It is available at {urls[0]}." if urls else ""
     return MissingWeightsError(
         f"The weights file '{entry.file}' ({role} of the backbones '{backbones.name}'{size}) is missing.",
         expected=f"{path} with {entry.digest_text}; licence: {entry.licence_text}",
@@ -189,10 +189,10 @@ def wrong_weights(backbones: Backbones, role: str, found: FileState) -> WeightsE
         known += ", trusted when the file was first seen"
     elif entry.digest == "single":
         known += f" ({DIGEST_WORDS[entry.digest]})"
-    foreign = non_weights_content(found.path) if found.bytes else None
+    content = non_weights_content(found.path) if found.bytes else None
     return WeightsError(
         f"The weights file {found.path} is not the pinned one.",
-        found=f"SHA-256 {found.sha256} ({found.bytes} bytes{f', {foreign}' if foreign else ''})",
+        found=f"SHA-256 {found.sha256} ({found.bytes} bytes{f', {content}' if content else ''})",
         expected=known,
         fix="Remove it and put the right file in its place; a wrong file would give wrong numbers. "
         f"'{backbones.command('pull', role)}' fetches the right one.",

@@ -1,8 +1,8 @@
-"""Trust on first use (docs/definitions/weights.md): what a file's digest must be when nobody published it in full.
+"""Trust on first use (docs/definitions/weights.md): what a file's digest must be when it was never published in full.
 
 The digest of the file first seen under a name is kept in ``trusted.json`` of the weights folder, and from then on no
-other one is taken. A digest that one source published is pinned from the start; it is kept too, so that the warning
-about it comes once.
+other digest is accepted. A digest that one source published is pinned from the start; it is recorded too, so that the
+warning about it is shown once.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from evalkit.weights.records import read_record, update_record
 
 RECORD = "trusted.json"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-# What servers send, and people save, in the place of a file. No weights file starts like this.
+# What servers send instead of a file. No weights file starts like this.
 _NOT_WEIGHTS = {
     b"<!doctype": "a web page",
     b"<html": "a web page",
@@ -44,7 +44,7 @@ def expected_digest(folder: Path, entry: WeightEntry) -> str | None:
 
 
 def matches_known_digest(folder: Path, entry: WeightEntry, digest: str) -> bool:
-    """Return whether a file with this digest may play the entry's role."""
+    """Return whether a file with this digest may have the entry's role."""
     expected = expected_digest(folder, entry)
     if expected is not None:
         return digest == expected
@@ -52,7 +52,7 @@ def matches_known_digest(folder: Path, entry: WeightEntry, digest: str) -> bool:
 
 
 def non_weights_content(path: Path) -> str | None:
-    """Return what the file plainly is instead of weights (a web page, a pointer), ``None`` when nothing speaks for it.
+    """Return what the file plainly is instead of weights (a web page, a pointer), ``None`` when it may be weights.
 
     Raises:
         OSError: when it can't be read.
@@ -98,19 +98,19 @@ def trust(folder: Path, entry: WeightEntry, digest: str, source: str) -> str | N
                 f"Another file was trusted as '{entry.file}' before.",
                 found=f"SHA-256 {digest}",
                 expected=f"SHA-256 {known}, recorded in {folder / RECORD}",
-                fix="Put the file of that time back. To trust the new one, remove the record of it first.",
+                fix="Restore the earlier file. To trust the new one, remove its record first.",
             )
 
     update_record(folder / RECORD, change)
-    return warning(entry, digest) if first else None
+    return trust_warning(entry, digest) if first else None
 
 
-def warning(entry: WeightEntry, digest: str) -> str:
-    """Return the sentence that says how little is known of the file."""
+def trust_warning(entry: WeightEntry, digest: str) -> str:
+    """Return the warning that the file's digest is not fully known."""
     known = f"The digest of '{entry.file}' is {DIGEST_WORDS[entry.digest]}"
     if entry.first_use:
         return (
             f"{known}: the file first seen is trusted, with SHA-256 {digest}. "
-            "Compare it with somebody else's before you publish numbers."
+            "Compare it with another machine's before you publish numbers."
         )
     return f"{known} only, and this file has it (SHA-256 {digest})."

@@ -1,6 +1,6 @@
-"""What a worker may answer, as JSON: nothing in an answer can make the parent run anything.
+"""What a worker may answer, as JSON: nothing in an answer can make the parent run code.
 
-A worker that reads strangers' files may have been taken over, so its answers are never pickles. Plain values, lists,
+A worker that reads untrusted files may have been compromised, so its answers are never pickles. Plain values, lists,
 tuples, dictionaries, sets, bytes and paths travel, and records that were announced with `answer_record`, which are
 validated as they are rebuilt. Arrays do not travel: features go through the cache.
 """
@@ -21,7 +21,7 @@ from evalkit.errors import EvalkitError, MachineError
 
 Answer = tuple[
     Literal["ok", "stop", "error", "memory"], Any, bool
-]  # what it is, it, whether the worker should be replaced
+]  # kind, value, whether the worker should be replaced
 _PLAIN = {bool, int, float, str}
 _KINDS = ("ok", "stop", "error", "memory")
 _RECORDS: dict[str, type[Any]] = {}
@@ -38,7 +38,7 @@ def encode(answer: Answer) -> bytes:
     """Return the answer as bytes.
 
     Raises:
-        TypeError: when something in it may not travel.
+        TypeError: when something in it can't be sent.
     """
     return json.dumps([answer[0], _packed(answer[1]), answer[2]]).encode("ascii")
 
@@ -56,7 +56,7 @@ def decode(body: bytes) -> Answer:
         raise ValueError(f"{type(error).__name__}: {str(error)[:200]}") from error
     wanted = {"ok": object, "stop": EvalkitError}.get(kind, str) if isinstance(kind, str) else None
     if kind not in _KINDS or wanted is None or not isinstance(value, wanted) or not isinstance(recycle, bool):
-        raise ValueError("it is no answer")
+        raise ValueError("it is not an answer")
     return kind, value, recycle
 
 
@@ -66,7 +66,7 @@ def _name(kind: type[Any]) -> str:
 
 def _packed(value: Any) -> Any:  # noqa: PLR0911 - one case after the other
     if isinstance(value, EvalkitError):
-        return {"fault": [_name(type(value)), list(value.lines), value.found, value.expected, value.fix]}
+        return {"error": [_name(type(value)), list(value.lines), value.found, value.expected, value.fix]}
     if value is None or type(value) in _PLAIN:
         return value
     if type(value).__module__ == "numpy" and hasattr(value, "item") and not getattr(value, "shape", True):
@@ -78,14 +78,14 @@ def _packed(value: Any) -> Any:  # noqa: PLR0911 - one case after the other
     if is_dataclass(value) and _RECORDS.get(_name(type(value))) is type(value):
         parts = {field.name: _parts(getattr(value, field.name)) for field in fields(value)}
         return {"record": [_name(type(value)), parts]}
-    for word, kind in (("tuple", tuple), ("set", frozenset | set)):
+    for tag, kind in (("tuple", tuple), ("set", frozenset | set)):
         if isinstance(value, kind):
-            return {word: [_packed(part) for part in value]}
+            return {tag: [_packed(part) for part in value]}
     if isinstance(value, list):
         return [_packed(part) for part in value]
     if isinstance(value, dict):
         return {"dict": [[_packed(key), _packed(part)] for key, part in value.items()]}
-    raise TypeError(f"{_name(type(value))} may not travel; return plain values")
+    raise TypeError(f"{_name(type(value))} can't be sent; return plain values")
 
 
 def _parts(value: Any) -> Any:
@@ -103,8 +103,8 @@ def _unpacked(value: Any) -> Any:
     if isinstance(value, list):
         return [_unpacked(part) for part in value]
     if isinstance(value, dict):
-        ((word, content),) = value.items()
-        return _BUILT[word](content)
+        ((tag, content),) = value.items()
+        return _DECODERS[tag](content)
     return value
 
 
@@ -118,25 +118,25 @@ def _adapter(name: str) -> TypeAdapter[Any]:
     return TypeAdapter(_RECORDS[name])
 
 
-def _fault(content: Any) -> EvalkitError:
+def _error(content: Any) -> EvalkitError:
     name, lines, found, expected, fix = content
     texts = all(part is None or isinstance(part, str) for part in (found, expected, fix))
     if not texts or not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
         raise ValueError("it is not an error")
-    kind = next((kind for kind in _faults(EvalkitError) if _name(kind) == name), MachineError)
+    kind = next((kind for kind in _error_kinds(EvalkitError) if _name(kind) == name), MachineError)
     return kind(lines, found=found, expected=expected, fix=fix)
 
 
-def _faults(kind: type[EvalkitError]) -> list[type[EvalkitError]]:
-    return [kind, *(below for child in kind.__subclasses__() for below in _faults(child))]
+def _error_kinds(kind: type[EvalkitError]) -> list[type[EvalkitError]]:
+    return [kind, *(below for child in kind.__subclasses__() for below in _error_kinds(child))]
 
 
-_BUILT: dict[str, Callable[[Any], Any]] = {
+_DECODERS: dict[str, Callable[[Any], Any]] = {
     "bytes": lambda content: base64.b64decode(content, validate=True),
     "path": Path,
     "tuple": lambda content: tuple(_unpacked(content)),
     "set": lambda content: frozenset(_unpacked(content)),
     "dict": lambda content: {_unpacked(key): _unpacked(part) for key, part in content},
     "record": _record,
-    "fault": _fault,
+    "error": _error,
 }

@@ -16,7 +16,7 @@ _HEADER = struct.Struct("<Q")
 
 
 class BadAnswerError(Exception):
-    """The worker sent what is no answer."""
+    """The worker sent something that is not an answer."""
 
 
 def send(stream: BinaryIO, message: Any) -> None:
@@ -24,7 +24,7 @@ def send(stream: BinaryIO, message: Any) -> None:
 
     Raises:
         OSError: when the other side is gone.
-        Exception: whatever a thing that can't be pickled raises; then nothing was sent.
+        Exception: whatever an object that can't be pickled raises; then nothing was sent.
     """
     send_bytes(stream, pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL))
 
@@ -40,7 +40,7 @@ def send_bytes(stream: BinaryIO, body: bytes) -> None:
 
 
 def receive(stream: BinaryIO) -> Any:
-    """Return the next question; it must come from the parent, which nobody else can pretend to be.
+    """Return the next question; it must come from the parent, the only writer of this pipe.
 
     Raises:
         EOFError: when the other side is gone, also in the middle of a message.
@@ -54,11 +54,11 @@ def receive(stream: BinaryIO) -> Any:
 
 
 def receive_answer(stream: BinaryIO) -> Answer:
-    """Return the worker's next answer, whatever the worker has become.
+    """Return the worker's next answer; the worker is not trusted.
 
     Raises:
         EOFError: when the other side is gone, also in the middle of a message.
-        BadAnswerError: when it is no answer.
+        BadAnswerError: when it is not an answer.
     """
     try:
         return decode(_body(stream, MOST_ANSWER_BYTES))

@@ -1,13 +1,14 @@
 """Worker processes that survive their work: a crash or a hang costs one job, not the run.
 
 Each worker is a fresh interpreter started with ``python -c``, so a script that calls evalkit needs no
-``if __name__ == "__main__"``. Parent and worker speak over the worker's standard input and output, which nobody
+``if __name__ == "__main__"``. Parent and worker communicate over the worker's standard input and output, which nothing
 else can write to; what libraries print goes to standard error. Questions are pickles, answers are plain data
-(`evalkit.workers.answers`): a worker may have been taken over by what it read. Each worker has a folder of its own
-for temporary files, in which it works and which the parent removes with it: a worker that is killed can't tidy up. What
-a parent that was killed leaves, the next run removes. A run that is stopped gives workers in the middle of a job a
-moment to tidy up, and then kills them. With `evalkit.workers.sandbox.Limits` a worker is confined before its first
-job, and replaced when it has served long enough.
+(`evalkit.workers.answers`): a worker may have been compromised by a file that it read.
+
+Each worker has a temporary folder of its own, in which it works and which the parent removes with it: a worker that is
+killed can't clean up. What a parent that was killed leaves, the next run removes. A run that is stopped gives workers
+in the middle of a job a moment to clean up, and then kills them. With `evalkit.workers.sandbox.Limits` a worker is
+confined before its first job, and replaced when it has served long enough.
 """
 
 from __future__ import annotations
@@ -38,21 +39,21 @@ from evalkit.workers.sandbox import Confined, Limits, enter
 FOLDERS = "evalkit-worker-"  # how the names of the workers' temporary folders begin
 _STARTUP_SECONDS = 300.0
 _GRACE_SECONDS = 5.0
-_STOP_SECONDS = 1.0  # in which workers that are stopped in the middle of a job may tidy up, all of them together
-_JOBS_PER_WORKER = 250  # of a confined one: what a file may have broken in it doesn't last
+_STOP_SECONDS = 1.0  # for workers that are stopped in the middle of a job to clean up, all of them together
+_JOBS_PER_WORKER = 250  # of a confined one, so that damage done by a file does not last
 _PROGRAM = "import sys; from evalkit.workers.pool import child_main; child_main(sys.argv[1])"
 
 
 @dataclass(frozen=True)
 class JobResult:
-    """What became of one job.
+    """The result of one job.
 
     Args:
         index: its place in the list of jobs.
         value: what the handler returned, when ``failure`` is ``None``.
-        failure: ``crashed`` (the process died), ``timeout``, ``memory`` (it asked for more than it may have), or
+        failure: ``crashed`` (the process died), ``timeout``, ``memory`` (it exceeded its limit), or
             ``error`` (the handler raised).
-        detail: for people: the exception, the signal.
+        detail: for messages: the exception, the signal.
     """
 
     index: int
@@ -77,8 +78,8 @@ class Workers:
             `evalkit.workers.answers.answer_record`.
         config: what the handler gets; pickled.
         count: number of processes.
-        timeout: seconds that one job may take, ``None`` for no limit.
-        limits: what a worker is held to from its first job on; ``None`` for nothing. Confined workers work in their own
+        timeout: time limit for one job in seconds; ``None`` for no limit.
+        limits: a worker's limits from its first job on; ``None`` for none. Confined workers work in their own
             temporary folder, so paths in jobs must be absolute.
     """
 
@@ -95,7 +96,7 @@ class Workers:
         """Yield a result per job, in the order in which they finish. Leaving the loop ends all workers.
 
         Raises:
-            EvalkitError: when a worker can't start, or a job raises one (the disk is full): the run can't go on.
+            EvalkitError: when a worker can't start, or a job raises one (the disk is full): the run can't continue.
         """
         waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
         for index in range(len(jobs)):
@@ -106,7 +107,7 @@ class Workers:
         threads = [
             threading.Thread(target=_serve, args=(child, jobs, waiting, done), daemon=True) for child in children
         ]
-        try:  # from here on: whoever stops the run while the workers start must not leave one behind
+        try:  # a run that is stopped while the workers start must not leave one behind
             for thread in threads:
                 thread.start()
             for _ in range(len(jobs)):
@@ -116,7 +117,7 @@ class Workers:
                 yield result
         finally:
             for child in children:
-                child.ask()
+                child.request_exit()
             until = time.monotonic() + _STOP_SECONDS
             for child in children:
                 child.close(until)
@@ -138,7 +139,7 @@ def _serve(
             return
         try:
             done.put(child.call(index, jobs[index]))
-        except BaseException as error:  # noqa: BLE001 - handed to the caller's thread, which raises it
+        except BaseException as error:  # noqa: BLE001 - passed to the caller's thread, which raises it
             done.put(error)
             return
 
@@ -190,7 +191,7 @@ class _Child:
             kind, value, _ = self._exchange(process, self._start, _STARTUP_SECONDS)
         except _TookTooLongError:
             raise MachineError(
-                "A worker process could not start.", found=f"no sign in {_STARTUP_SECONDS:g} s"
+                "A worker process could not start.", found=f"no answer in {_STARTUP_SECONDS:g} s"
             ) from None
         except _LostError as lost:
             raise MachineError("A worker process could not start.", found=f"it {lost}") from None
@@ -204,7 +205,7 @@ class _Child:
         try:
             self._folder = OwnFolder(FOLDERS)
             # A session of its own: Ctrl-C reaches the parent only, and what a job starts can be ended with it.
-            # -P: the folder that somebody works in must not lend its random.py to the worker.
+            # -P: a random.py in the user's folder must not be imported by the worker.
             return subprocess.Popen(  # noqa: S603 - this interpreter and this module
                 [sys.executable, "-P", "-c", _PROGRAM, str(self._folder.path)],
                 stdin=subprocess.PIPE,
@@ -216,7 +217,7 @@ class _Child:
             raise MachineError("A worker process could not start.", found=str(error)) from None
 
     def _exchange(self, process: subprocess.Popen[bytes], message: Any, timeout: float | None) -> Answer:
-        """Send ``message`` and return the answer; a worker that gives none is ended."""
+        """Send ``message`` and return the answer; a worker that gives none is killed."""
         guard = threading.Lock()
         late = answered = False
 
@@ -237,7 +238,7 @@ class _Child:
             with guard:
                 answered = True
         except (EOFError, OSError, BadAnswerError) as error:
-            # It is dying, or it has closed the pipe and lives on.
+            # It is exiting, or it has closed the pipe and still runs.
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(_GRACE_SECONDS if isinstance(error, EOFError | OSError) else 0)
             code = process.poll()
@@ -251,7 +252,7 @@ class _Child:
             if timer:
                 timer.cancel()
         if late:
-            self.stop()  # the answer came as the time ran out: it counts, but the worker is lost
+            self.stop()  # the answer came as the time ran out: it counts, but the worker was killed
         return answer
 
     def stop(self) -> None:
@@ -263,21 +264,21 @@ class _Child:
             _kill(process)
             process.wait()
             for pipe in (process.stdin, process.stdout):
-                if pipe and not sys.is_finalizing():  # then a thread that waits for it holds it for good
+                if pipe and not sys.is_finalizing():  # then a thread that waits for it never releases it
                     with contextlib.suppress(OSError):
                         pipe.close()
         if folder is not None:
             folder.remove()
 
-    def ask(self) -> None:
-        """Begin no further job, and ask a worker that is in the middle of one to leave in good order."""
+    def request_exit(self) -> None:
+        """Begin no further job, and ask a worker in the middle of one to exit cleanly."""
         self.closed = True
         with self._lock:  # nothing is started from here on
             if self._busy and self._process is not None:
                 self._process.terminate()
 
     def close(self, until: float) -> None:
-        """End the process for good; one that was asked to leave may take until ``until`` (``time.monotonic``)."""
+        """End the process for good; one that was asked to exit may take until ``until`` (``time.monotonic``)."""
         process = self._process
         if self._busy and process is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -329,7 +330,7 @@ def child_main(folder: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
     signal.signal(signal.SIGTERM, _leave)
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever a library prints must not get between the messages
+    os.dup2(2, 1)  # what a library prints must not get between the messages
     questions = os.fdopen(os.dup(0), "rb")
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
@@ -362,11 +363,11 @@ def _answer_all(questions: BinaryIO, answers: BinaryIO, folder: str) -> None:
             answer = ("stop", error, False)
         except MemoryError:
             answer = ("memory", "The file takes more memory than the limit allows.", True)
-        except Exception:  # noqa: BLE001 - reported to the parent, which goes on with the next job
+        except Exception:  # noqa: BLE001 - reported to the parent, which continues with the next job
             answer = ("error", traceback.format_exc(limit=-8), False)
         try:
             body = encode(answer)
-        except Exception as error:  # noqa: BLE001 - what the job returned is at fault, not the worker
+        except Exception as error:  # noqa: BLE001 - the job's result is at fault, not the worker
             body = encode(("error", f"The answer can't be sent: {type(error).__name__}: {error}", True))
         try:
             send_bytes(answers, body)
@@ -375,7 +376,7 @@ def _answer_all(questions: BinaryIO, answers: BinaryIO, folder: str) -> None:
 
 
 def _begin(start: tuple[str, Any, Limits | None], folder: str) -> tuple[Callable[[Any], Any], Confined | None]:
-    """Make the handler ready and confine the process, in this order: libraries load what they need before."""
+    """Create the handler, then confine the process: libraries load what they need before."""
     handler, config, limits = start
     module, _, name = handler.partition(":")
     handle: Callable[[Any], Any] = getattr(importlib.import_module(module), name)(config)
@@ -386,12 +387,12 @@ def _begin(start: tuple[str, Any, Limits | None], folder: str) -> tuple[Callable
 
 
 def _leave(number: int, frame: Any) -> NoReturn:
-    sys.unraisablehook = lambda _: None  # what is torn down half-way, as a ZIP that is being written, complains of it
+    sys.unraisablehook = lambda _: None  # a ZIP that is being written raises an error when it is destroyed
     raise SystemExit(128 + number)
 
 
 def _end_with_parent(pipe: int, folder: str) -> None:
-    """Leave when the parent is gone, also in the middle of a job: first in good order, then at once."""
+    """Exit when the parent is gone, also in the middle of a job: cleanly if possible, then by force."""
     watch = select.poll()
     watch.register(pipe, 0)  # asks for nothing, so that only the pipe's end is reported
     watch.poll()

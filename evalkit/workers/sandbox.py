@@ -1,14 +1,14 @@
-"""Limits on a worker process that reads strangers' files: what it may use, and what it may ask of the kernel.
+"""Limits on a worker process that reads untrusted files: memory, files, processor time and system calls.
 
 `enter` is called in the worker once it is ready (its libraries and networks are loaded) and before it is given the
 first file. The limits on memory, files and processor time are POSIX's (``setrlimit``). On Linux a seccomp filter
 (libseccomp) refuses, for all threads and for good: sockets, new programs and processes, the calls that reach into other
-processes, and the system's settings. Where a part can't be had, the others hold; ``evalkit doctor`` tries each
+processes, and the system's settings. Where a part is not available, the others hold; ``evalkit doctor`` tries each
 (`probe`).
 
-A filter is no wall around the file system: a worker reads and writes what its user may. ``/proc`` is a part of it: as
+The filter does not protect the file system: a worker reads and writes what its user may. ``/proc`` is a part of it: as
 root, or where the kernel has no Yama, the memory of the parent can be opened there (`PARENT` in `probe`). The limit on
-processor time is a soft one, raised for every job, so a worker that was taken over can lift it; the parent's clock ends
+processor time is a soft one, raised for every job, so a compromised worker can raise it; the parent's clock ends
 the job all the same.
 """
 
@@ -30,7 +30,7 @@ LEVELS: tuple[Level, ...] = ("full", "limits", "off")
 LEVEL_VARIABLE = "EVALKIT_SANDBOX"
 JOB_SECONDS = 1800.0  # time limit for one video, unless the user chooses another
 
-PARENT = "parent's memory out of reach"  # in what `probe` says
+PARENT = "parent's memory out of reach"  # a key of what `probe` returns
 _CLONE_THREAD = 0x00010000
 _PROGRAMS = ("execve", "execveat")
 _REFUSED = (
@@ -57,7 +57,7 @@ class Limits:
         job_cpu_seconds: processor time of one job; ``None`` for no limit.
         open_files: files open at once.
         file_bytes: size of a file that it writes.
-        graphics: whether a graphics driver is at work. It maps the card's memory into the address space, so private
+        graphics: whether a graphics driver is used. It maps the card's memory into the address space, so private
             memory is limited instead, and it needs sockets on this machine.
     """
 
@@ -85,10 +85,10 @@ def default_level() -> Level:
 
 
 class Confined:
-    """The limits in force in this process.
+    """The active limits of this process.
 
     Attributes:
-        parts: words for what is in force: ``memory``, ``processor time``, ``open files``, ``file size``,
+        parts: names of the active limits: ``memory``, ``processor time``, ``open files``, ``file size``,
             ``no network``, ``no programs``.
     """
 
@@ -109,7 +109,7 @@ class Confined:
         resource.setrlimit(resource.RLIMIT_CPU, (_at_most(seconds, hard), hard))
 
     def should_recycle(self) -> bool:
-        """Return whether so much memory was not given back that the next job should have a fresh process."""
+        """Return whether the process holds so much more memory than at its start that the next job needs a new one."""
         return bool(self._baseline) and _held(self.limits) - self._baseline > self.limits.memory_bytes // 2
 
 
@@ -222,7 +222,7 @@ def _seccomp() -> Any:
 
 
 def probe(config: Any) -> Callable[[Any], dict[str, bool]]:
-    """Be a worker's handler that tries what it should not be able to, and says what was refused or limited."""
+    """Return a worker's handler that tries what should be refused, and returns what was refused or limited."""
 
     def handle(job: Any) -> dict[str, bool]:
         import resource

@@ -76,7 +76,7 @@ def stop(
     return Stopped(seconds, process.returncode, err)
 
 
-def told(stopped: Stopped, words: str) -> None:
+def check_stopped(stopped: Stopped, words: str) -> None:
     assert stopped.code == 130, stopped.err
     assert "Interrupted." in stopped.err
     assert words in stopped.err
@@ -97,21 +97,23 @@ def test_scoring_and_validating(world: Path, tmp_path: Path, command: str, numbe
     more = ("-m", "psnr", "-o", str(tmp_path / "out")) if command == "score" else ()
     words = (command, str(world / "team.zip"), "-c", "talking-head", "--testset", str(world / "testset"), "-w", "2")
     moment = lambda: any((tmp_path / "cache").glob("facts/*/*.npz"))  # noqa: E731
-    told(stop((*words, *more, "--quiet"), tmp_path, moment, number), "not read again. Run the same command again")
+    check_stopped(
+        stop((*words, *more, "--quiet"), tmp_path, moment, number), "not read again. Run the same command again"
+    )
     assert not (tmp_path / "out" / "scorecard.json").exists()
 
 
 def test_a_worker_that_starts_is_stopped_too(world: Path, tmp_path: Path) -> None:
     words = ("score", str(world / "team.zip"), "-c", "talking-head", "--testset", str(world / "testset"), "-m", "psnr")
     moment = lambda: any((tmp_path / "temporary").iterdir())  # noqa: E731
-    told(stop((*words, "--quiet"), tmp_path, moment, signal.SIGINT), "Run the same command again")
+    check_stopped(stop((*words, "--quiet"), tmp_path, moment, signal.SIGINT), "Run the same command again")
 
 
 @pytest.mark.parametrize("number", SIGNALS[:2])
 def test_the_demo(tmp_path: Path, number: signal.Signals) -> None:
     moment = (tmp_path / "demo" / "testset").exists
     words = ("demo", "-o", "demo", "--samples", "3", "--quiet")
-    told(stop(words, tmp_path, moment, number), "not made again. Run the same command again")
+    check_stopped(stop(words, tmp_path, moment, number), "not made again. Run the same command again")
 
 
 @pytest.fixture
@@ -127,7 +129,7 @@ def test_an_import_of_ratings(tmp_path: Path, board: Path, number: signal.Signal
     (tmp_path / "r.csv").write_text("\n".join(("rater_id,item_id,dimension,value,submitted_at", *lines)))
     wal = tmp_path / "b.sqlite-wal"
     words = ("ratings", "import", "r.csv", "--board", "b.sqlite")
-    told(stop(words, tmp_path, wal.exists, number), "Run the same command again: nothing is added twice.")
+    check_stopped(stop(words, tmp_path, wal.exists, number), "Run the same command again: nothing is added twice.")
     with Board.open(board) as opened:
         assert opened.verify() == []
         assert len(opened.snapshot().ratings) in {0, 60_000}
@@ -142,7 +144,7 @@ def test_a_change_of_the_board_that_waits_for_another_writer(
         started = time.monotonic()
         waits = lambda: time.monotonic() - started > 3  # noqa: E731
         words = ("board", "team", "beta", "--board", "b.sqlite")
-        told(stop(words, tmp_path, waits, number, held=True), "whole or not at all")
+        check_stopped(stop(words, tmp_path, waits, number, held=True), "is complete or not made at all")
         other.execute("ROLLBACK")
     with Board.open(board) as opened:
         assert opened.team_names() == ["alpha"]
@@ -166,7 +168,7 @@ def test_a_leaderboard(tmp_path: Path, number: signal.Signals) -> None:
         return bool(seen) and not began.exists()  # read to its end: now the teams are ranked
 
     words = ("leaderboard", "--board", "b.sqlite", "-o", "l.html", "--draws", "100000")
-    told(stop(words, tmp_path, moment, number), "Every file is the one of before, or the new one.")
+    check_stopped(stop(words, tmp_path, moment, number), "Every file is either the old one or the new one.")
     assert not (tmp_path / "l.html").exists()
 
 
@@ -194,7 +196,9 @@ def test_fetching_weights(tmp_path: Path, slow: Path, number: signal.Signals) ->
     part = tmp_path / "weights" / ".parts" / "a.bin"
     moment = lambda: part.exists() and part.stat().st_size > 0  # noqa: E731
     words = ("weights", "pull", "-b", str(slow), "--accept-licence")
-    told(stop(words, tmp_path, moment, number), "The bytes that came are kept. Run the same command again")
+    check_stopped(
+        stop(words, tmp_path, moment, number), "The bytes received so far are kept. Run the same command again"
+    )
     assert part.stat().st_size > 0
     assert not (tmp_path / "weights" / "a.bin").exists()
 

@@ -23,7 +23,7 @@ MP4_INPUTS = 5_000  # at most; each is decoded, some by two programs
 @click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Folder for inputs that went wrong.")
 @click.option("--shared", type=click.Path(exists=True, file_okay=False, path_type=Path), help="For real clips, too.")
 def main(inputs: int, seed: int, names: tuple[str, ...], keep: Path | None, shared: Path | None) -> None:
-    """Fuzz what reads strangers' files."""
+    """Fuzz the code that reads untrusted files."""
     clean = True
     for target in TARGETS:
         if not names or target.name in names:

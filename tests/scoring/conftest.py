@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import shapes
+from builders.runs import run
 
 from evalkit.challenges.model import Challenge, load_challenge
 from evalkit.submission.model import Submission
@@ -40,3 +41,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     root = tmp_path_factory.mktemp("shapes")
     testset = shapes.write_testset(root / "testset", SAMPLES, SECONDS, SIZE)
     return World(root, testset, shapes.write_submission(root / "team.zip", SAMPLES, SECONDS, shapes.blur(1.5), SIZE))
+
+
+@pytest.fixture(scope="module")
+def straight(world, tmp_path_factory):
+    """Return the folder of an undisturbed run, and its scorecard."""
+    out = tmp_path_factory.mktemp("straight")
+    return out, run(world, out)

@@ -14,7 +14,7 @@ from soak import processes, states
 from soak.processes import Target
 from soak.steps import Step, World
 
-ORPHAN_SECONDS = 10.0  # a worker that is asked to leave in the middle of a job has five
+ORPHAN_SECONDS = 10.0  # a worker that is asked to exit in the middle of a job has five
 STUCK_SECONDS = 120.0
 TARGETS: dict[str, tuple[Target, ...]] = {
     "score": ("parent", "worker", "everything", "group", "everything"),

@@ -65,7 +65,7 @@ def test_a_missing_file_says_what_it_is_and_what_to_do(folder: Path) -> None:
     assert "Fetch it with 'evalkit weights pull face --backbones mine'." in message
     assert "'evalkit weights import FOLDER --backbones mine' with a folder or ZIP" in message
     assert "put it there yourself, or set EVALKIT_WEIGHTS to the folder that holds it." in message
-    assert "It can be had at https://example.org/net.zip." in message
+    assert "It is available at https://example.org/net.zip." in message
     assert "--metrics" in message
     assert "--allow-missing" in message
 

@@ -5,22 +5,17 @@ from __future__ import annotations
 import importlib
 import os
 import pickle
-import signal
-import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from builders.processes import ACTS, alive, eventually, results
 
 from evalkit.errors import MachineError, StorageError, WeightsError
 from evalkit.scoring.jobs import Extraction
 from evalkit.workers import pool
 from evalkit.workers.pool import JobResult, Workers
-
-ACTS = "pool_handlers:acts"
 
 
 class _Runs:
@@ -28,57 +23,6 @@ class _Runs:
 
     def __reduce__(self) -> tuple[object, ...]:
         return print, ("runs here",)
-
-
-def results(jobs: list[tuple[object, ...]], count: int = 2, timeout: float | None = 60.0, **options: object):
-    """Return the results of all jobs by index; every job must have exactly one."""
-    found = list(Workers(options.pop("handler", ACTS), options.pop("config", None), count, timeout).run(jobs))
-    assert sorted(result.index for result in found) == list(range(len(jobs)))
-    return {result.index: result for result in found}
-
-
-def eventually(condition: Callable[[], bool]) -> bool:
-    """Wait until ``condition`` holds; give up after a minute."""
-    for _ in range(600):
-        if condition():
-            return True
-        time.sleep(0.1)
-    return False
-
-
-def alive(pid: int) -> bool:
-    """Return whether the process runs; one that only waits to be collected doesn't."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state not in {"Z", "X"}
-
-
-def children(of: int) -> set[int]:
-    """Return the processes that ``of`` started and that are still there, zombies included."""
-    found = set()
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            except (OSError, ValueError):
-                continue
-            if parent == of:
-                found.add(int(entry.name))
-    return found
-
-
-@pytest.fixture(autouse=True)
-def nothing_left_behind(tmp_path, monkeypatch):
-    """After every test: no child process and no temporary folder of a worker."""
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(temporary))
-    before = children(os.getpid())
-    yield
-    assert children(os.getpid()) <= before
-    assert list(temporary.iterdir()) == []
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])
@@ -182,9 +126,9 @@ def test_an_answer_that_cannot_be_sent_costs_one_job():
         (b"", (1 << 63) - 1, "claims"),
         (b'["ok", 1]', None, "gave no answer"),
         (b'"ok"', None, "gave no answer"),
-        (b'["fine", 1, false]', None, "it is no answer"),
-        (b'["stop", "words", false]', None, "it is no answer"),
-        (b'["error", 7, false]', None, "it is no answer"),
+        (b'["fine", 1, false]', None, "it is not an answer"),
+        (b'["stop", "words", false]', None, "it is not an answer"),
+        (b'["error", 7, false]', None, "it is not an answer"),
         (b'["ok", {"record": ["os:system", {"command": "true"}]}, false]', None, "KeyError"),
         (b'["ok", {"record": ["evalkit.scoring.jobs:Extraction", {"sample": 7}]}, false]', None, "gave no answer"),
         (b'["ok", {"record": ["evalkit.scoring.jobs:Extraction", []]}, false]', None, "AttributeError"),
@@ -343,101 +287,3 @@ def test_fifty_runs_leak_no_file_and_no_thread(tmp_path):
     finally:
         sys.path.remove(str(tmp_path))
     assert held() == before
-
-
-SCRIPT = """
-import sys
-from evalkit.workers.pool import Workers
-run = Workers("pool_handlers:acts", None, 2).run([("echo", n) for n in range(4)])
-sys.stdout.write(repr(sorted(result.value for result in run)))
-"""
-
-
-def run_script(text: str, folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    script = folder / "script.py"
-    script.write_text(text)
-    return started(script, folder, *arguments)
-
-
-def started(script: Path, folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    here = Path(__file__).parent
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(here), str(here.parent)])}
-    return subprocess.Popen(
-        [sys.executable, str(script), *arguments],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def test_a_script_without_a_main_guard(tmp_path):
-    out, error = run_script(SCRIPT, tmp_path).communicate(timeout=120)
-    assert (out, error) == ("[0, 1, 2, 3]", "")
-
-
-def test_files_in_the_working_folder_do_not_shadow_modules(tmp_path):
-    folder = tmp_path / "work"
-    folder.mkdir()
-    (folder / "pickle.py").write_text("raise RuntimeError('shadowed')")
-    (folder / "struct.py").write_text("raise RuntimeError('shadowed')")
-    script = tmp_path / "script.py"
-    script.write_text(SCRIPT)
-    assert started(script, folder).communicate(timeout=120) == ("[0, 1, 2, 3]", "")
-
-
-ORPHANING = """
-import sys
-from evalkit.workers.pool import Workers
-jobs = [("pid",), ("pid", 600), ("leave", 10, "hang"), ("pid", 600)]
-for result in Workers("pool_handlers:acts", sys.argv[1], 3).run(jobs):
-    pass
-"""
-
-
-def test_workers_of_a_killed_parent_leave_in_the_middle_of_their_jobs(tmp_path, monkeypatch):
-    temporary = tmp_path / "scratch"
-    temporary.mkdir()
-    monkeypatch.setenv("TMPDIR", str(temporary))
-    told = tmp_path / "told"
-    told.mkdir()
-    parent = run_script(ORPHANING, tmp_path, str(told))
-    try:
-        ready = eventually(lambda: len(list(told.glob("*.pid"))) >= 2 and len(list(told.glob("*.temp"))) == 1)
-        assert ready
-        os.kill(parent.pid, signal.SIGKILL)
-    finally:
-        parent.kill()
-        parent.communicate()
-    pids = {int(path.stem) for path in told.iterdir()}
-    assert eventually(lambda: not any(alive(pid) for pid in pids))
-    assert eventually(lambda: list(temporary.iterdir()) == [])  # also what the jobs had written
-
-
-def test_folders_of_a_killed_run_are_removed_by_the_next_one_and_no_others(tmp_path, monkeypatch):
-    temporary, told = tmp_path / "scratch", tmp_path / "told"
-    for folder in (temporary, told):
-        folder.mkdir()
-    monkeypatch.setenv("TMPDIR", str(temporary))
-    monkeypatch.setattr("tempfile.tempdir", None)
-    (temporary / f"{pool.FOLDERS}note").touch()
-    parent = run_script(ORPHANING, tmp_path, str(told))
-    try:
-        assert eventually(lambda: len({path.stem for path in told.iterdir()}) == 3)
-        held = sorted(temporary.iterdir())
-        assert len(held) == 4
-        assert results([("echo", 1)])[0].value == 1
-        assert sorted(temporary.iterdir()) == held
-        workers = children(parent.pid)
-        for pid in (*workers, parent.pid):
-            os.kill(pid, signal.SIGSTOP)  # none of them notices the end of another
-        for pid in (*workers, parent.pid):
-            os.kill(pid, signal.SIGKILL)
-    finally:
-        parent.kill()
-        parent.communicate()
-    assert eventually(lambda: not any(alive(pid) for pid in workers))
-    assert sorted(temporary.iterdir()) == held
-    assert results([("echo", 1)])[0].value == 1
-    assert [path.name for path in temporary.iterdir()] == [f"{pool.FOLDERS}note"]

@@ -73,7 +73,7 @@ def test_the_probe_says_whether_the_memory_of_the_parent_can_be_opened() -> None
     (result,) = Workers("evalkit.workers.sandbox:probe", None, 1, 60.0, Limits(job_cpu_seconds=60.0)).run([None])
     assert result.value[PARENT] is not opened
     (check,) = _sandbox()
-    assert ("/proc shows" in check["detail"]) is opened
+    assert ("in /proc" in check["detail"]) is opened
 
 
 @pytest.mark.parametrize("level", ["limits", "off"])

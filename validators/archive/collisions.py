@@ -51,7 +51,7 @@ def _case_collision(listing: Listing) -> Iterator[Violation]:
 def _file_is_folder(listing: Listing) -> Iterator[Violation]:
     """Find files that also appear as a folder: ``a`` beside ``a/b``, in any spelling of ``a``."""
     found: dict[str, Violation] = {}
-    around: list[tuple[str, list[Member]]] = []  # the files so far that could hold the name at hand, outermost first
+    around: list[tuple[str, list[Member]]] = []  # the files so far that could contain the current name, outermost first
     # With a slash at its end, every name sorts directly before the names of its contents.
     for name, member in sorted(
         zip((f"{name}/" for name in listing.folded_names), listing.members, strict=True), key=lambda pair: pair[0]
@@ -104,7 +104,7 @@ def _respelled_folders(listing: Listing) -> Iterator[tuple[Member, str, str]]:
             folders.setdefault(stated, (f"{name if inside else name.rpartition('/')[0]}/", member))
     if all(f"{stated}/" == key for stated, (key, _) in folders.items()):
         return
-    # The folders around the one at hand, outermost first: folded, spelled as met first, and as met later, by depth.
+    # The folders around the current one, outermost first: folded, spelled as met first, and as met later, by depth.
     above: list[str] = []
     firsts: list[str] = []
     others: dict[int, set[str]] = {}

@@ -1,0 +1,110 @@
+"""Scripts that use workers, and what becomes of workers whose parent is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from builders.processes import alive, children, eventually, results
+
+from evalkit.workers import pool
+
+SCRIPT = """
+import sys
+from evalkit.workers.pool import Workers
+run = Workers("pool_handlers:acts", None, 2).run([("echo", n) for n in range(4)])
+sys.stdout.write(repr(sorted(result.value for result in run)))
+"""
+
+
+def run_script(text: str, folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    script = folder / "script.py"
+    script.write_text(text)
+    return started(script, folder, *arguments)
+
+
+def started(script: Path, folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    here = Path(__file__).parent
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(here), str(here.parent)])}
+    return subprocess.Popen(
+        [sys.executable, str(script), *arguments],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_script_without_a_main_guard(tmp_path):
+    out, error = run_script(SCRIPT, tmp_path).communicate(timeout=120)
+    assert (out, error) == ("[0, 1, 2, 3]", "")
+
+
+def test_files_in_the_working_folder_do_not_shadow_modules(tmp_path):
+    folder = tmp_path / "work"
+    folder.mkdir()
+    (folder / "pickle.py").write_text("raise RuntimeError('shadowed')")
+    (folder / "struct.py").write_text("raise RuntimeError('shadowed')")
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    assert started(script, folder).communicate(timeout=120) == ("[0, 1, 2, 3]", "")
+
+
+ORPHANING = """
+import sys
+from evalkit.workers.pool import Workers
+jobs = [("pid",), ("pid", 600), ("leave", 10, "hang"), ("pid", 600)]
+for result in Workers("pool_handlers:acts", sys.argv[1], 3).run(jobs):
+    pass
+"""
+
+
+def test_workers_of_a_killed_parent_leave_in_the_middle_of_their_jobs(tmp_path, monkeypatch):
+    temporary = tmp_path / "scratch"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    told = tmp_path / "told"
+    told.mkdir()
+    parent = run_script(ORPHANING, tmp_path, str(told))
+    try:
+        ready = eventually(lambda: len(list(told.glob("*.pid"))) >= 2 and len(list(told.glob("*.temp"))) == 1)
+        assert ready
+        os.kill(parent.pid, signal.SIGKILL)
+    finally:
+        parent.kill()
+        parent.communicate()
+    pids = {int(path.stem) for path in told.iterdir()}
+    assert eventually(lambda: not any(alive(pid) for pid in pids))
+    assert eventually(lambda: list(temporary.iterdir()) == [])  # also what the jobs had written
+
+
+def test_folders_of_a_killed_run_are_removed_by_the_next_one_and_no_others(tmp_path, monkeypatch):
+    temporary, told = tmp_path / "scratch", tmp_path / "told"
+    for folder in (temporary, told):
+        folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    (temporary / f"{pool.FOLDERS}note").touch()
+    parent = run_script(ORPHANING, tmp_path, str(told))
+    try:
+        assert eventually(lambda: len({path.stem for path in told.iterdir()}) == 3)
+        held = sorted(temporary.iterdir())
+        assert len(held) == 4
+        assert results([("echo", 1)])[0].value == 1
+        assert sorted(temporary.iterdir()) == held
+        workers = children(parent.pid)
+        for pid in (*workers, parent.pid):
+            os.kill(pid, signal.SIGSTOP)  # none of them notices the end of another
+        for pid in (*workers, parent.pid):
+            os.kill(pid, signal.SIGKILL)
+    finally:
+        parent.kill()
+        parent.communicate()
+    assert eventually(lambda: not any(alive(pid) for pid in workers))
+    assert sorted(temporary.iterdir()) == held
+    assert results([("echo", 1)])[0].value == 1
+    assert [path.name for path in temporary.iterdir()] == [f"{pool.FOLDERS}note"]
