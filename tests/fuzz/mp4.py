@@ -33,7 +33,7 @@ def seeds() -> tuple[bytes, ...]:
     sound = ("-c:a", "aac", "-b:a", "16k")
 
     def made(*words: str) -> bytes:
-        return encoded(*CODED, *words, pictures=SMALL, sound=TONE)
+        return encoded(*CODED, *words, pictures=SMALL, audio=TONE)
 
     return (
         made(*sound),

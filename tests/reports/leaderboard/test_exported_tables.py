@@ -10,18 +10,8 @@ import re
 from dataclasses import replace
 
 import pytest
-from builders.leaderboards import (
-    COLUMNS,
-    NASTY,
-    empty,
-    hostile,
-    make_row,
-    many,
-    plain,
-    realistic,
-    realistic_leaderboard,
-    tied,
-)
+from builders.leaderboards import COLUMNS, NASTY, empty, hostile, make_row, many, plain, tied
+from builders.realistic_board import realistic, realistic_leaderboard
 
 from evalkit.leaderboard.model import RatingsInfo
 from evalkit.leaderboard.table import Cell, CodedReason
