@@ -1,0 +1,65 @@
+"""The digest of a challenge: every value changes it; the form of the YAML does not."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import yaml
+from builders.challenges import PRESETS, challenge
+
+from evalkit.challenges.model import load_challenge, parse_challenge, preset_text
+
+
+def test_comments_and_the_order_of_keys_do_not_change_the_digest() -> None:
+    one = parse_challenge("id: a\ntitle: b\nmetrics: [{id: x.y, weight: 1, rank: true}]\ncoverage: 1", "f")
+    other = parse_challenge(
+        "# why\ncoverage: 1.0  # all\nmetrics:\n  - rank: true\n    id: 'x.y'\n    weight: 1.0\ntitle: \"b\"\nid: a\n",
+        "f",
+    )
+    assert one.sha256 == other.sha256
+    assert re.fullmatch("[0-9a-f]{64}", one.sha256)
+
+
+def test_the_order_of_severities_does_not_change_the_digest() -> None:
+    one, other = (
+        challenge(f"submission: {{severities: {{{words}}}}}")
+        for words in ("layout.extra: off, layout.count: info", "layout.count: info, layout.extra: off")
+    )
+    assert one.sha256 == other.sha256
+
+
+def test_writing_out_a_default_does_not_change_the_digest() -> None:
+    assert challenge("ranking: none\nschema: 1\nsubmission: {runs: {max: 1}}").sha256 == challenge().sha256
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "coverage: 0.99",
+        "notes: x",
+        "url: x",
+        "ranking: borda",
+        "submission: {video: {max_fps: 60.5}}",
+        "submission: {severities: {layout.extra: off}}",
+        "submission: {layouts: ['{index}.mp4']}",
+        "metrics: [{id: x.y}]",
+        "evalkit_defaults: [coverage]",
+        "schedule: [{id: a, closes: 2026-03-01 AoE}]",
+    ],
+)
+def test_every_value_changes_the_digest(text: str) -> None:
+    assert challenge(text).sha256 != challenge().sha256
+
+
+def test_presets_have_digests_of_their_own() -> None:
+    assert len({load_challenge(preset).sha256 for preset in PRESETS}) == len(PRESETS)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_digest_survives_another_writer_of_yaml(preset: str) -> None:
+    loaded = load_challenge(preset)
+    again = yaml.safe_dump(loaded.model_dump(mode="json", by_alias=True), sort_keys=False)
+    assert parse_challenge(again, "again.yaml").sha256 == loaded.sha256
+    backwards = yaml.safe_dump(dict(reversed(yaml.safe_load(preset_text(preset)).items())), sort_keys=False)
+    assert parse_challenge(backwards, "backwards.yaml").sha256 == loaded.sha256
