@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from evalkit._version import __version__
 
 if TYPE_CHECKING:
-    from evalkit.api import check_testset, score, validate
+    from evalkit.api import check_testset, repair, score, validate
     from evalkit.challenges.model import Challenge, load_challenge
     from evalkit.errors import EvalkitError
     from evalkit.scoring.intake import ValidationReport
@@ -34,6 +34,7 @@ __all__ = [
     "check_testset",
     "load_challenge",
     "load_testset",
+    "repair",
     "score",
     "validate",
 ]
@@ -47,6 +48,7 @@ _HOMES = {
     "load_challenge": "evalkit.challenges.model",
     "load_testset": "evalkit.testsets.loading",
     "check_testset": "evalkit.api",
+    "repair": "evalkit.api",
     "score": "evalkit.api",
     "validate": "evalkit.api",
 }

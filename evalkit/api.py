@@ -24,6 +24,7 @@ from evalkit.weights.manifest import Backbones, load_backbones
 from evalkit.workers.sandbox import Level
 
 if TYPE_CHECKING:
+    from evalkit.repairing import RepairReport
     from evalkit.testset_check import TestSetReport
 
 
@@ -68,6 +69,48 @@ def validate(
         progress=progress or Progress(),
     )
     return validate_run(Submission.open(submission, rules.submission.archive), rules, samples, options)
+
+
+def repair(
+    submission: str | Path,
+    challenge: str | Path | Challenge,
+    out: str | Path,
+    testset: str | Path | TestSet | None = None,
+    *,
+    workers: int | None = None,
+    cache: str | Path | None = None,
+    progress: Progress | None = None,
+    timeout: float | None = None,
+    sandbox: Level | None = None,
+) -> RepairReport:
+    """Write a repaired copy of a submission: names, containers, codecs, rates, sizes, audio, as the challenge asks.
+
+    Args:
+        submission: a ZIP, or a folder laid out like one; only read.
+        challenge: a preset's id, the path of a YAML file, or a `Challenge`.
+        out: the new ZIP.
+        testset: the test set, to match names with samples and for the speech of files without audio.
+        workers: processes, and ffmpeg commands at once; ``None`` for one per core.
+        cache, progress, timeout, sandbox: as in `validate`.
+
+    Returns:
+        What was done to each file, and what could not be repaired. ``report.valid`` says whether the new ZIP is valid.
+
+    Raises:
+        EvalkitError: when something can't be opened, nothing can be matched with a sample, or ffmpeg is missing.
+    """
+    from evalkit.repairing import repair_submission
+    from evalkit.workers.pool import default_workers
+
+    rules = challenge if isinstance(challenge, Challenge) else load_challenge(challenge)
+    samples = testset if isinstance(testset, TestSet) or testset is None else load_testset(testset)
+    options = RunOptions(
+        cache=Path(cache) if cache else cache_folder(),
+        engine=LocalEngine(workers, timeout, sandbox),
+        progress=progress or Progress(),
+    )
+    opened = Submission.open(submission, rules.submission.archive)
+    return repair_submission(opened, rules, samples, Path(out), options, workers=workers or default_workers())
 
 
 def check_testset(

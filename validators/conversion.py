@@ -9,6 +9,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from math import ceil
 from pathlib import PurePosixPath
 from typing import get_args
 
@@ -42,9 +43,7 @@ def ordered(steps: Iterable[str]) -> tuple[Step, ...]:
     return tuple(step for step in STEPS if step in asked)
 
 
-def command(
-    steps: Iterable[str], file: File, source: str, target: str, *, speech: str = SPEECH, program: str = "ffmpeg"
-) -> list[str]:
+def command(steps: Sequence[str], file: File, source: str, target: str, *, speech: str = SPEECH) -> list[str]:
     """Return the ffmpeg command, word by word.
 
     Args:
@@ -52,14 +51,15 @@ def command(
         file: the facts of the source, and the challenge's rules, which the target must satisfy.
         source, target: paths.
         speech: path of the sample's speech, for the step ``speech``.
-        program: ffmpeg's path.
     """
-    asked = set(ordered(steps)) | _further_steps(file)
-    words = [program, "-nostdin", "-y", "-i", _as_file(source)]
-    if "speech" in asked:
-        words += ["-i", _as_file(speech), "-map", "0:V:0", "-map", "1:a:0"]
-    else:
-        words += ["-map", "0:V:0", "-map", "0:a:0?"]
+    inputs = ["-i", _as_file(source)] + (["-i", _as_file(speech)] if "speech" in steps else [])
+    return ["ffmpeg", "-nostdin", "-y", *inputs, *output_options(steps, file), _as_file(target)]
+
+
+def output_options(steps: Iterable[str], file: File) -> list[str]:
+    """Return ffmpeg's options for the target; the second input is the speech, for the step ``speech``."""
+    asked = set(all_steps(steps, file))
+    words = ["-map", "0:V:0", "-map", "1:a:0" if "speech" in asked else "0:a:0?"]
     words += ["-map_chapters", "-1", "-write_tmcd", "0"]
     words += _video_words(asked, file) if asked & _VIDEO_STEPS else ["-c:v", "copy"]
     words += _audio_words(asked, file) if asked & _AUDIO_STEPS else ["-c:a", "copy"]
@@ -69,7 +69,12 @@ def command(
         words += ["-avoid_negative_ts", "make_zero"]
     if "speech" in asked:
         words += ["-shortest"]
-    return [*words, "-movflags", "+faststart", _as_file(target)]
+    return [*words, "-movflags", "+faststart"]
+
+
+def all_steps(steps: Iterable[str], file: File) -> tuple[Step, ...]:
+    """Return the steps together with what else the target needs to be valid."""
+    return ordered({*steps, *_further_steps(file)})
 
 
 def _further_steps(file: File) -> set[Step]:
@@ -90,7 +95,7 @@ def _further_steps(file: File) -> set[Step]:
     return steps
 
 
-def printed_command(steps: Iterable[str], file: File, path: str) -> str:
+def printed_command(steps: Sequence[str], file: File, path: str) -> str:
     """Return the command for a shell; the new file lies in the folder ``fixed`` under the name of the old one."""
     target = target_path(path, file)
     folder = str(PurePosixPath(target).parent)
@@ -222,10 +227,17 @@ def _allowed(size: tuple[int, int], file: File) -> bool:
 
 
 def target_rate(fps: float | None, file: File) -> Fraction:
-    """Return the allowed constant rate nearest to the file's own: a common one where there is one within 2 %."""
+    """Return the allowed constant rate for a file.
+
+    Its own rate where that is allowed; else a whole multiple or part of it, which repeats or drops frames evenly; else
+    the nearest limit. A common rate within 2 % is taken for it.
+    """
     rules = file.rules.video
     low, high = rules.min_fps or 0.0, rules.max_fps or 1000.0
-    wanted = min(max(fps or 25.0, low), high)
+    own = fps or 25.0
+    wanted = own * ceil(low / own - 0.001) if own < low else own / ceil(own / high - 0.001)
+    if not low <= wanted <= high:
+        wanted = min(max(own, low), high)
     inside = [rate for rate in _COMMON_RATES if low - 0.01 <= rate <= high + 0.01]
     near = min(inside, key=lambda rate: abs(float(rate) - wanted), default=None)
     if near is not None and abs(float(near) - wanted) <= 0.02 * wanted:

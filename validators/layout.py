@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 
 from evalkit.challenges.model import Challenge
 from evalkit.errors import TestSetError
@@ -18,7 +19,9 @@ _FIELD = re.compile(r"\{([a-z]+)\}")
 # Numbers are written without leading zeros: 001.mp4 and 1.mp4 would be two answers to one sample.
 _PATTERNS = {"index": r"[1-9][0-9]*", "id": r".+", "identity": r"[^/]+", "prompt": r"[^/]+"}
 _ZEROS = re.compile(r"(?<![0-9])0+(?=[0-9])")
+_COPY_MARK = re.compile(r"( ?\([0-9]+\)|[ _-]+(copy|kopie|copie)( ?\(?[0-9]+\)?)?)+$")
 WRAPPER_DEPTH = 3
+RENAMES = 3  # named in a sentence
 SPEED_FILE = "speed.json"  # a generator's own measurements, stored beside the videos; it belongs to no sample
 CLOSE_MISSING, CLOSE_SPARE = 50, 200  # limits for the search of similar names, whose time is their product
 
@@ -77,7 +80,8 @@ def match_layout(paths: Sequence[str], challenge: Challenge, testset: TestSet | 
     if best is None or not best.files:
         named = next(iter(expected.values()), {})
         count = len(testset) if testset is not None else challenge.testset.samples
-        return Layout(None, {}, missing=tuple(named.items()), extra=tuple(paths), expected=count, templates=templates)
+        none = Layout(None, {}, missing=tuple(named.items()), extra=tuple(paths), expected=count, templates=templates)
+        return replace(none, near=_near(none, paths) if testset is not None else {})
     taken = set(best.files.values())
     speed = next((path for path in (SPEED_FILE, best.prefix + SPEED_FILE) if path in set(paths) - taken), None)
     extra = tuple(path for path in paths if path not in taken and path != speed)
@@ -234,6 +238,15 @@ def _near(layout: Layout, extra: Sequence[str]) -> dict[str, str]:
         _unique((_base(path), path) for path in extra),
         _unique((_base(path), sample) for sample, path in names.items() if every[_base(path)] == 1),
     )
+    claim(
+        _unique((_without_copy_mark(path), path) for path in extra),
+        _unique((_base(path), sample) for sample, path in names.items() if every[_base(path)] == 1),
+    )
+    left = [path for path in extra if path not in used]
+    claim(
+        _without_common_parts(left),
+        _unique((_base(path), sample) for sample, path in names.items() if every[_base(path)] == 1),
+    )
     rest = [(sample, path) for sample, path in names.items() if sample not in near]
     spare = _unique((_loose(path[len(layout.prefix) :]), path) for path in extra if path not in used)
     if len(rest) <= CLOSE_MISSING and len(spare) <= CLOSE_SPARE:
@@ -248,6 +261,31 @@ def _base(path: str) -> str:
     return _loose(path.rsplit("/", 1)[-1])
 
 
+def _without_copy_mark(path: str) -> str:
+    """Return the name without the mark of a second copy: ``p001 (1).mp4``, ``p001 - Copy.mp4``."""
+    return _COPY_MARK.sub("", _base(path))
+
+
+def _without_common_parts(paths: Sequence[str]) -> dict[str, str]:
+    """Return the names without what all of them begin and end with, as in ``result_p001_final.mp4``, to the paths."""
+    stems = {path: _base(path).lstrip("/") for path in paths}
+    if len(stems) < 2:
+        return {}
+    start = _common_start(stems.values())
+    end = _common_start(stem[::-1] for stem in stems.values())[::-1]
+    # A common part may end inside an id: result_p001 and result_p002 have result_p00 in common. Cut at separators only.
+    start = start[: max(start.rfind(sign) for sign in "_-. ") + 1]
+    at = [end.find(sign) for sign in "_-. " if sign in end]
+    end = end[min(at) :] if at else ""
+    return _unique(("/" + stem[len(start) : len(stem) - len(end)], path) for path, stem in stems.items())
+
+
+def _common_start(texts: Iterable[str]) -> str:
+    ordered = sorted(texts)
+    pairs = zip(ordered[0], ordered[-1], strict=False)
+    return "".join(a for a, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
 def _no_layout(layout: Layout) -> Iterable[Violation]:
     if layout.template is None:
         yield Violation(
@@ -256,8 +294,18 @@ def _no_layout(layout: Layout) -> Iterable[Violation]:
             expected=" or ".join(layout.templates)
             + (f", as in {layout.missing[0][1]}" if layout.missing else "")
             + (" ({index} is 1, 2, 3 ..., without leading zeros)" if "{index}" in "".join(layout.templates) else ""),
-            fix="Name the files after the samples and zip them again.",
+            fix=_renames(layout) or "Name the files after the samples and zip them again.",
         )
+
+
+def _renames(layout: Layout) -> str | None:
+    """Return one sentence for files that are all named wrong, or ``None`` when it is not clear which is which."""
+    wanted = dict(layout.missing)
+    pairs = [f"{layout.near[sample]} to {wanted[sample]}" for sample in wanted if sample in layout.near]
+    if not pairs:
+        return None
+    more = f" and {len(pairs) - RENAMES} more in the same way" if len(pairs) > RENAMES else ""
+    return f"Rename {', '.join(pairs[:RENAMES])}{more}; 'evalkit repair' does it."
 
 
 def _missing(layout: Layout) -> Iterable[Violation]:

@@ -23,6 +23,7 @@ from evalkit.cli.doctor import doctor
 from evalkit.cli.leaderboard import leaderboard
 from evalkit.cli.metrics import metrics
 from evalkit.cli.ratings import ratings
+from evalkit.cli.repair import repair
 from evalkit.cli.score import score
 from evalkit.cli.signals import handle_termination_signals, interruption_message
 from evalkit.cli.testset import testset
@@ -56,6 +57,7 @@ def cli(debug: bool) -> None:
 
 COMMANDS = (
     validate,
+    repair,
     score,
     compare,
     board,

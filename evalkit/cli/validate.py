@@ -78,6 +78,7 @@ def validate(
         raise click.exceptions.Exit(1)
 
 
+MOST_FIXES = 3  # of a kind
 MOST_ROWS, MOST_ROWS_OF_A_RULE = 200, 20  # enough to read; a table of 40,000 rows takes half a minute to print
 
 
@@ -113,11 +114,15 @@ def print_report(report: ValidationReport, *, show_all: bool = False) -> None:
         console.print(table)
     if len(shown) < len(findings):
         console.print(f"  ... and {len(findings) - len(shown)} more findings with --json")
-    fixes = dict.fromkeys(finding.fix for finding in findings if finding.fix)
-    for fix in list(fixes)[:3]:
-        console.print(_plain(f"  fix: {escape_for_display(fix, limit=400)}"), soft_wrap=True)
-    if len(fixes) > 3:
-        console.print(f"  ... and {len(fixes) - 3} more fixes with --json")
+    fixes = list(dict.fromkeys(finding.fix for finding in findings if finding.fix and not finding.steps))
+    commands = [file.fix for file in report.files if file.fix]
+    for fix in [*fixes[:MOST_FIXES], *commands[:MOST_FIXES]]:
+        console.print(_plain(f"  fix: {escape_for_display(fix, limit=2000)}"), soft_wrap=True)
+    left = max(0, len(fixes) - MOST_FIXES) + max(0, len(commands) - MOST_FIXES)
+    if left:
+        console.print(f"  ... and {left} more fixes with --json")
+    if commands:
+        console.print("  'evalkit repair' runs such commands for all files and writes a new ZIP.")
     console.print(_plain(summary(report)), soft_wrap=True)
 
 

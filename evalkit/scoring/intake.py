@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from evalkit.challenges.model import Challenge
+from evalkit.challenges.model import Challenge, SubmissionRules
 from evalkit.errors import MediaError, TestSetError
 from evalkit.media.facts import MediaFacts
 from evalkit.scoring.jobs import Extraction
@@ -14,6 +14,8 @@ from evalkit.submission.model import Submission
 from evalkit.testsets.model import Sample, TestSet
 from evalkit.validators.archive.check import blocks, check_archive
 from evalkit.validators.archive.names import junk
+from evalkit.validators.conversion import printed_command
+from evalkit.validators.file import File
 from evalkit.validators.findings import Finding, Verdict, run_rules, verdict_of
 from evalkit.validators.layout import Layout, match_layout
 from evalkit.validators.registry import rules_for
@@ -23,12 +25,16 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class FileReport:
-    """One file: the sample it answers, what is known of it, what the rules found."""
+    """One file: the sample it answers, what is known of it, what the rules found.
+
+    ``fix`` is the one command that corrects everything that a command can correct in it, or ``None``.
+    """
 
     path: str
     sample: str
     facts: MediaFacts | None
     findings: tuple[Finding, ...]
+    fix: str | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -81,6 +87,7 @@ class ValidationReport:
                     "verdict": file.verdict,
                     "facts": file.facts.model_dump(mode="json") if file.facts else {},
                     "findings": [finding.to_json() for finding in file.findings],
+                    "fix": file.fix,
                 }
                 for file in self.files
             ],
@@ -111,7 +118,9 @@ def open_gate(submission: Submission, challenge: Challenge, testset: TestSet | N
     return Gate(tuple(findings), layout, refused=False, samples=samples)
 
 
-def file_report(extraction: Extraction, path: str, *, in_folder: bool) -> FileReport:
+def file_report(
+    extraction: Extraction, path: str, *, in_folder: bool, rules: SubmissionRules | None = None
+) -> FileReport:
     """Return the report on one file, from the worker's answer; ``in_folder`` chooses the advice."""
     if extraction.facts is None:
         finding = Finding(
@@ -124,7 +133,9 @@ def file_report(extraction: Extraction, path: str, *, in_folder: bool) -> FileRe
             sample=extraction.sample,
         )
         return FileReport(path, extraction.sample, None, (finding,))
-    return FileReport(path, extraction.sample, extraction.facts, extraction.findings)
+    steps = [step for one in extraction.findings if one.severity != "info" for step in one.steps]
+    fix = printed_command(steps, File(extraction.facts, rules), path) if steps and rules is not None else None
+    return FileReport(path, extraction.sample, extraction.facts, extraction.findings, fix)
 
 
 _FAILURES = {

@@ -208,7 +208,7 @@ def _extract(
             else:
                 extraction: Extraction = result.value
                 extractions[sample] = extraction
-                reports[sample] = file_report(extraction, path, in_folder=archive is None)
+                reports[sample] = file_report(extraction, path, in_folder=archive is None, rules=config.rules)
                 _log(options.journal, extraction, path)
             progress.advance()
     ordered = [job.sample for job in jobs]
