@@ -62,12 +62,7 @@ def validate(
     """
     rules = challenge if isinstance(challenge, Challenge) else load_challenge(challenge)
     samples = testset if isinstance(testset, TestSet) or testset is None else load_testset(testset)
-    options = RunOptions(
-        cache=Path(cache) if cache else cache_folder(),
-        engine=LocalEngine(workers, timeout, sandbox),
-        fresh=fresh,
-        progress=progress or Progress(),
-    )
+    options = _run_options(workers, cache, fresh, progress, timeout, sandbox)
     return validate_run(Submission.open(submission, rules.submission.archive), rules, samples, options)
 
 
@@ -152,12 +147,7 @@ def check_testset(
     if metrics is None or metrics:
         weights = backbones if isinstance(backbones, Backbones) else load_backbones(backbones)
         plan = make_plan(rules, weights, names=metrics, allow_missing=True, device=device)
-    options = RunOptions(
-        cache=Path(cache) if cache else cache_folder(),
-        engine=LocalEngine(workers, timeout, sandbox),
-        fresh=fresh,
-        progress=progress or Progress(),
-    )
+    options = _run_options(workers, cache, fresh, progress, timeout, sandbox)
     return check_testset_media(samples.limited(limit), rules, options, plan)
 
 
@@ -214,14 +204,25 @@ def score(
         samples.limited(limit),
         plan,
         out=Path(out) if out else None,
-        options=RunOptions(
-            cache=Path(cache) if cache else cache_folder(),
-            engine=LocalEngine(workers, timeout, sandbox),
-            fresh=fresh,
-            progress=progress or Progress(),
-        ),
+        options=_run_options(workers, cache, fresh, progress, timeout, sandbox),
     )
     return result.scorecard
+
+
+def _run_options(  # noqa: PLR0917
+    workers: int | None,
+    cache: str | Path | None,
+    fresh: bool,
+    progress: Progress | None,
+    timeout: float | None,
+    sandbox: Level | None,
+) -> RunOptions:
+    return RunOptions(
+        cache=Path(cache) if cache else cache_folder(),
+        engine=LocalEngine(workers, timeout, sandbox),
+        fresh=fresh,
+        progress=progress or Progress(),
+    )
 
 
 def run_score(

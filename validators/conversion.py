@@ -13,8 +13,7 @@ from math import ceil
 from pathlib import PurePosixPath
 from typing import get_args
 
-from evalkit.media.colour import HDR_TRANSFERS
-from evalkit.media.facts import VideoFacts
+from evalkit.media.facts import HDR_TRANSFERS, VideoFacts
 from evalkit.validators.file import COMMON_PRIMARIES, File
 from evalkit.validators.findings import Step
 

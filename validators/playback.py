@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from evalkit.media.colour import HDR_TRANSFERS as HDR
+from evalkit.media.facts import HDR_TRANSFERS as HDR
 from evalkit.media.facts import AudioFacts, VideoFacts
 from evalkit.validators.file import COMMON_PRIMARIES, File, container_fits, of_allowed_codec, of_audio
 from evalkit.validators.findings import Rule, Violation

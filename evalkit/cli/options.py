@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 import click
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from evalkit.progress import Progress
+    from evalkit.workers.sandbox import Level
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -115,3 +117,43 @@ def progress_on(quiet: bool) -> Progress:
 def example(*lines: str) -> str:
     """Return an epilog with examples that click leaves as they are."""
     return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+class RunArguments(TypedDict):
+    """The options of `run_options`, as the functions of `evalkit.api` take them."""
+
+    workers: int | None
+    cache: Path | None
+    fresh: bool
+    progress: Progress
+    timeout: float | None
+    sandbox: Level | None
+
+
+def run_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of every command that reads videos; the command gets them as ``run``."""
+
+    @wraps(command)
+    def collected(
+        *,
+        workers: int | None,
+        cache: Path | None,
+        resume: bool,
+        timeout: float | None,
+        sandbox: Level | None,
+        quiet: bool,
+        **others: Any,
+    ) -> None:
+        run = RunArguments(
+            workers=workers,
+            cache=cache,
+            fresh=not resume,
+            progress=progress_on(quiet),
+            timeout=timeout,
+            sandbox=sandbox,
+        )
+        command(run=run, **others)
+
+    for option in (quiet_option, sandbox_option, timeout_option, resume_option, cache_option, workers_option):
+        collected = option(collected)
+    return collected

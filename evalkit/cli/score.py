@@ -7,25 +7,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evalkit.cli.options import as_json as json_option
 from evalkit.cli.options import (
+    RunArguments,
     backbones_option,
-    cache_option,
     challenge_option,
     device_option,
     example,
-    progress_on,
-    quiet_option,
-    resume_option,
-    sandbox_option,
+    run_options,
     say,
-    timeout_option,
-    workers_option,
 )
+from evalkit.cli.options import as_json as json_option
 
 if TYPE_CHECKING:
     from evalkit.scoring.scorecard import Scorecard
-    from evalkit.workers.sandbox import Level
 
 INCOMPLETE = 3
 
@@ -50,12 +44,7 @@ INCOMPLETE = 3
 @device_option
 @click.option("--limit", type=click.IntRange(min=1), help="Score only the first samples.")
 @click.option("--allow-missing", is_flag=True, help="Leave out metrics whose weights are missing.")
-@workers_option
-@cache_option
-@resume_option
-@timeout_option
-@sandbox_option
-@quiet_option
+@run_options
 @json_option
 def score(
     submission: Path,
@@ -67,12 +56,7 @@ def score(
     device: str,
     limit: int | None,
     allow_missing: bool,
-    workers: int | None,
-    cache: Path | None,
-    resume: bool,
-    timeout: float | None,
-    sandbox: Level | None,
-    quiet: bool,
+    run: RunArguments,
     as_json: bool,
 ) -> None:
     """Score SUBMISSION, a ZIP or a folder, against a test set.
@@ -93,15 +77,10 @@ def score(
         out=out,
         metrics=names,
         backbones=backbones,
-        workers=workers,
         device=device,
         limit=limit,
         allow_missing=allow_missing,
-        cache=cache,
-        fresh=not resume,
-        progress=progress_on(quiet),
-        timeout=timeout,
-        sandbox=sandbox,
+        **run,
     )
     warn_of_trust(card)
     if as_json:

@@ -8,24 +8,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evalkit.cli.options import as_json as json_option
 from evalkit.cli.options import (
+    RunArguments,
     backbones_option,
-    cache_option,
     challenge_option,
     example,
     progress_on,
     quiet_option,
-    resume_option,
-    sandbox_option,
+    run_options,
     say,
-    timeout_option,
     workers_option,
 )
+from evalkit.cli.options import as_json as json_option
 
 if TYPE_CHECKING:
     from evalkit.testset_check import TestSetReport
-    from evalkit.workers.sandbox import Level
 
 MOST_SAMPLES = 6  # named in a line; --json has them all
 _VERDICT_STYLE = {"error": "red", "warning": "yellow", "info": "dim"}
@@ -96,12 +93,7 @@ def make(
 @click.option("--metrics", "-m", metavar="A,B", help="Metrics to try (default: the challenge's).")
 @click.option("--media-only", is_flag=True, help="Check the files only; score nothing.")
 @click.option("--limit", type=click.IntRange(min=1), help="Check the first samples only.")
-@workers_option
-@cache_option
-@resume_option
-@timeout_option
-@sandbox_option
-@quiet_option
+@run_options
 @json_option
 def check(
     folder: Path,
@@ -110,12 +102,7 @@ def check(
     metrics: str | None,
     media_only: bool,
     limit: int | None,
-    workers: int | None,
-    cache: Path | None,
-    resume: bool,
-    timeout: float | None,
-    sandbox: Level | None,
-    quiet: bool,
+    run: RunArguments,
     as_json: bool,
 ) -> None:
     """Check TESTSET before a challenge opens.
@@ -134,12 +121,7 @@ def check(
         metrics=[] if media_only else names,
         backbones=backbones,
         limit=limit,
-        workers=workers,
-        cache=cache,
-        fresh=not resume,
-        progress=progress_on(quiet),
-        timeout=timeout,
-        sandbox=sandbox,
+        **run,
     )
     if as_json:
         click.echo(json.dumps(report.to_json(), indent=1))

@@ -9,23 +9,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evalkit.cli.options import as_json as json_option
 from evalkit.cli.options import (
-    cache_option,
+    RunArguments,
     challenge_option,
     example,
-    progress_on,
-    quiet_option,
-    resume_option,
-    sandbox_option,
-    timeout_option,
-    workers_option,
+    run_options,
 )
+from evalkit.cli.options import as_json as json_option
 
 if TYPE_CHECKING:
     from evalkit.scoring.intake import ValidationReport
     from evalkit.validators.findings import Finding, Severity
-    from evalkit.workers.sandbox import Level
 
 
 @click.command(epilog=example("evalkit validate team.zip --challenge talking-head --testset testset/"))
@@ -33,24 +27,14 @@ if TYPE_CHECKING:
 @challenge_option
 @click.option("--testset", type=click.Path(path_type=Path), help="The test set, to find missing files.")
 @click.option("--all", "show_all", is_flag=True, help="Also list files without findings.")
-@workers_option
-@cache_option
-@resume_option
-@timeout_option
-@sandbox_option
-@quiet_option
+@run_options
 @json_option
 def validate(
     submission: Path,
     challenge: str,
     testset: Path | None,
     show_all: bool,
-    workers: int | None,
-    cache: Path | None,
-    resume: bool,
-    timeout: float | None,
-    sandbox: Level | None,
-    quiet: bool,
+    run: RunArguments,
     as_json: bool,
 ) -> None:
     """Check SUBMISSION, a ZIP or a folder, against the rules of a challenge.
@@ -63,12 +47,7 @@ def validate(
         submission,
         challenge,
         testset,
-        workers=workers,
-        cache=cache,
-        fresh=not resume,
-        progress=progress_on(quiet),
-        timeout=timeout,
-        sandbox=sandbox,
+        **run,
     )
     if as_json:
         click.echo(json.dumps(report.to_json(), indent=1))

@@ -21,11 +21,10 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from evalkit.errors import MediaError
+from evalkit.media.facts import HDR_TRANSFERS
 
 Picture = NDArray[np.uint8]
 CONVERSION = Interpolation.BILINEAR
-# Transfer functions of high dynamic range, by FFmpeg's names: without tone mapping the frames look grey.
-HDR_TRANSFERS = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
 _HDR_NUMBERS = {16: "smpte2084", 18: "arib-std-b67"}  # ITU-T H.273
 _LUMA_8 = re.compile(r"(yuv[ja]?4\d\dp|nv\d\d|gray)")
 _LUMA_16 = re.compile(r"(yuva?4\d\dp|gray)(9|10|12|14|16)le")

@@ -11,7 +11,7 @@ from evalkit.media.facts import MediaFacts
 from evalkit.metrics.features.base import Item, WeightFile
 from evalkit.submission.references import MemberRef
 from evalkit.validators.findings import Finding
-from evalkit.workers.answers import answer_record
+from evalkit.workers.messages import answer_record
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 Each worker is a fresh interpreter started with ``python -c``, so a script that calls evalkit needs no
 ``if __name__ == "__main__"``. Parent and worker communicate over the worker's standard input and output, which nothing
 else can write to; what libraries print goes to standard error. Questions are pickles, answers are plain data
-(`evalkit.workers.answers`): a worker may have been compromised by a file that it read.
+(`evalkit.workers.messages`): a worker may have been compromised by a file that it read.
 
 Each worker has a temporary folder of its own, in which it works and which the parent removes with it: a worker that is
 killed can't clean up. What a parent that was killed leaves, the next run removes. A run that is stopped gives workers
@@ -32,8 +32,7 @@ from typing import Any, BinaryIO, Literal, NoReturn
 
 from evalkit.errors import EvalkitError, MachineError
 from evalkit.files import OwnFolder, abandon_parts, sweep_folders
-from evalkit.workers.answers import Answer, encode
-from evalkit.workers.messages import BadAnswerError, receive, receive_answer, send, send_bytes
+from evalkit.workers.messages import Answer, BadAnswerError, encode, receive, receive_answer, send, send_bytes
 from evalkit.workers.sandbox import Confined, Limits, enter
 
 FOLDERS = "evalkit-worker-"  # how the names of the workers' temporary folders begin
@@ -75,7 +74,7 @@ class Workers:
     Args:
         handler: ``module:name`` of a callable; it is called with ``config`` once per worker and returns the function
             that is called with each job and returns plain values, or records announced with
-            `evalkit.workers.answers.answer_record`.
+            `evalkit.workers.messages.answer_record`.
         config: what the handler gets; pickled.
         count: number of processes.
         timeout: time limit for one job in seconds; ``None`` for no limit.

@@ -28,7 +28,7 @@ from evalkit.reference_models.generators.base import (
     find_generator,
 )
 from evalkit.reference_models.generators.inputs import scale_to_cover
-from evalkit.workers.answers import answer_record
+from evalkit.workers.messages import answer_record
 
 HANDLER = "evalkit.reference_models.generation.worker:SampleGenerator"
 CRF, PRESET = 18, "medium"

@@ -18,7 +18,7 @@ from evalkit.challenges.model import load_challenge
 from evalkit.media.inspect import inspect_media
 from evalkit.validators.findings import verdict_of
 from evalkit.validators.registry import file_findings
-from evalkit.workers.answers import answer_record
+from evalkit.workers.messages import answer_record
 from evalkit.workers.pool import JobResult, Workers
 from fuzz.campaign import Figures
 from fuzz.mp4 import mutated, real_seeds, seeds
