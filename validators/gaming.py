@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from evalkit.metrics.gaming.audio_match import SIMILAR, AudioMatch
 from evalkit.metrics.gaming.overlay import Island
-from evalkit.metrics.gaming.signature import SAME, Match
-from evalkit.metrics.gaming.sound_match import ALIKE, SoundMatch
-from evalkit.metrics.gaming.stillness import FEW, ONE_PICTURE
+from evalkit.metrics.gaming.signature import SAME_SHARE, Match
+from evalkit.metrics.gaming.stillness import FEW_IMAGES, SINGLE_IMAGE
 from evalkit.validators.findings import Rule, Violation
 
 LEAST_PICTURES = 15  # tenths of a second
@@ -21,7 +21,7 @@ REFERENCE_PICTURE = 11.0  # unit of `evalkit.metrics.gaming.stillness.residual`
 SHIFTED = 0.08  # seconds: two frames at 25 a second, and more than any encoder's delay
 FOUND_AGAIN = 0.8
 NAMED = 3
-NO_AUDIO = SoundMatch("no_official_sound")
+NO_AUDIO = AudioMatch("no_official_sound")
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class GamingCase:
     reference_picture: float | None = None
     references: tuple[VideoCopy, ...] = ()
     duplicates: tuple[VideoCopy, ...] = ()
-    audio: SoundMatch = NO_AUDIO
+    audio: AudioMatch = NO_AUDIO
     islands: tuple[Island, ...] = ()
 
 
@@ -84,23 +84,23 @@ class RunPair:
 
 def made_of_few(ticks: int, distinct: int, warped: float) -> bool:
     """Return whether a video shows one image or a few, still or moved."""
-    return ticks >= LEAST_PICTURES and (distinct <= FEW or warped < ONE_PICTURE)
+    return ticks >= LEAST_PICTURES and (distinct <= FEW_IMAGES or warped < SINGLE_IMAGE)
 
 
 def _nearly_frozen(case: GamingCase) -> Iterable[Violation]:
     if case.frozen or not made_of_few(case.ticks, case.distinct, case.warped):
         return
-    if case.distinct <= FEW:
+    if case.distinct <= FEW_IMAGES:
         yield Violation(
             "The video is nearly frozen: it shows only a few different frames.",
             found=f"{case.distinct} different among {case.ticks} frames",
-            expected=f"more than {FEW}",
+            expected=f"more than {FEW_IMAGES}",
         )
     else:
         yield Violation(
             "The video is one image that is moved, zoomed or sheared.",
             found=f"one frame explains the others except for {case.warped:.1f} %",
-            expected=f"at least {ONE_PICTURE:g} % that it does not explain",
+            expected=f"at least {SINGLE_IMAGE:g} % that it does not explain",
         )
 
 
@@ -119,14 +119,14 @@ def _reference_video(case: GamingCase) -> Iterable[Violation]:
         yield Violation(
             "The video has the content of its own reference video.",
             found=likeness(own),
-            expected=f"less than {SAME:.0%} equal",
+            expected=f"less than {SAME_SHARE:.0%} equal",
         )
     elif case.references:
         first = case.references[0]
         yield Violation(
             "The video has the content of another sample's reference video.",
             found=f"sample {first.sample}: {likeness(first)}",
-            expected=f"less than {SAME:.0%} equal",
+            expected=f"less than {SAME_SHARE:.0%} equal",
         )
 
 
@@ -172,19 +172,19 @@ def _other_audio(case: GamingCase) -> Iterable[Violation]:
         yield Violation(
             "The official speech is missing: the audio is silent.", found="silence", expected="the official speech"
         )
-    elif audio.state == "compared" and (audio.match < ALIKE or audio.share < FOUND_AGAIN):
+    elif audio.state == "compared" and (audio.match < SIMILAR or audio.share < FOUND_AGAIN):
         yield Violation(
             "The audio is not the official speech."
-            if audio.match < ALIKE
+            if audio.match < SIMILAR
             else "Parts of the audio are not the official speech.",
             found=f"correlation {audio.match:.2f}, {audio.share:.0%} of the seconds recognized",
-            expected=f"correlation at least {ALIKE:g}, {FOUND_AGAIN:.0%} of the seconds",
+            expected=f"correlation at least {SIMILAR:g}, {FOUND_AGAIN:.0%} of the seconds",
         )
 
 
 def _shifted_audio(case: GamingCase) -> Iterable[Violation]:
     audio = case.audio
-    if audio.state == "compared" and audio.match >= ALIKE and abs(audio.offset) > SHIFTED:
+    if audio.state == "compared" and audio.match >= SIMILAR and abs(audio.offset) > SHIFTED:
         yield Violation(
             f"The audio is {'later' if audio.offset > 0 else 'earlier'} than the official speech.",
             found=f"{1000 * audio.offset:+.0f} ms, correlation {audio.match:.2f}",

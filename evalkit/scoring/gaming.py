@@ -1,6 +1,6 @@
-"""From fingerprints to findings: every video beside its references, its official sound and the other videos of the run.
+"""Compares the fingerprint of every video with the references, the official speech and the other videos of the run.
 
-Nothing here changes a number: findings and fingerprints are added to rows that are done.
+No number changes: findings and fingerprints are added to rows that are complete.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from evalkit.errors import MediaError
 from evalkit.media.stills import read_still
 from evalkit.metrics.features.base import Item, feature_registry
 from evalkit.metrics.gaming import signature, stillness
+from evalkit.metrics.gaming.audio_match import AudioMatch
 from evalkit.metrics.gaming.fingerprint import FINGERPRINT, square
 from evalkit.metrics.gaming.overlay import Island, small_grey
-from evalkit.metrics.gaming.sound_match import SoundMatch
 from evalkit.scoring.cache import CorruptEntryError, FeatureCache
 from evalkit.scoring.engine import RunJobs, run_jobs
 from evalkit.scoring.jobs import Config, Extraction, Job
@@ -37,12 +37,12 @@ from evalkit.validators.registry import rule_registry, rules_for
 
 Arrays = Mapping[str, NDArray[Any]]
 LARGEST_REFERENCE = 1 << 40  # bytes
-HASH_BITS = 3  # of 63 that two equal stills may differ in
-MOST_TWINS = 100  # equal files or stills that are listed for one video
+HASH_BITS = 3  # of 63; two images of one still differ in no more
+MAX_DUPLICATES = 100  # identical files or stills that are listed for one video
 
 
 @dataclass(frozen=True)
-class Seen:
+class VideoFingerprint:
     """A video with its fingerprint."""
 
     sample: str
@@ -51,20 +51,20 @@ class Seen:
 
     @property
     def bits(self) -> signature.Bits:
-        """What moves (K, 24); none of a video that hardly moves, where they would be noise."""
+        """Motion bits (K, 24); none of a video that hardly moves, where they would be noise."""
         bits = cast("signature.Bits", self.arrays["bits"])
-        return bits if float(self.arrays["motion"]) >= signature.MOVES else bits[:0]
+        return bits if float(self.arrays["motion"]) >= signature.MIN_MOTION else bits[:0]
 
     @property
-    def few(self) -> bool:
-        """Whether it is one picture or a few."""
+    def is_still(self) -> bool:
+        """Whether the video shows one image or a few."""
         return made_of_few(*self._counts())
 
     def _counts(self) -> tuple[int, int, float]:
         return int(self.arrays["ticks"]), int(self.arrays["distinct"]), float(self.arrays["warped"])
 
     def fingerprint(self) -> Fingerprint:
-        """Return what the scorecard keeps."""
+        """Return what the scorecard stores."""
         return Fingerprint(
             sha256=self.sha256,
             motion=round(float(self.arrays["motion"]), 4),
@@ -73,35 +73,35 @@ class Seen:
         )
 
     def case(self, extraction: Extraction, sample: Sample | None, testset: TestSet, **others: Any) -> GamingCase:
-        """Return the facts that the rules look at."""
+        """Return the facts that the rules examine."""
         ticks, distinct, warped = self._counts()
         facts = extraction.facts.video if extraction.facts else None
         match, offset, share = (float(value) for value in self.arrays["sound"])
-        images = [testset.path(image) for image in sample.reference_images] if sample and self.few else []
+        images = [testset.path(image) for image in sample.reference_images] if sample and self.is_still else []
         return GamingCase(
             sample=self.sample,
             ticks=ticks,
             distinct=distinct,
             warped=warped,
             frozen=facts is not None and facts.duplicate_share >= FROZEN_SHARE,
-            reference_picture=_nearest(np.asarray(self.arrays["picture"], np.float32), images),
-            audio=SoundMatch(cast(Any, str(self.arrays["sound_state"])), match, offset, share),
+            reference_picture=_least_residual(np.asarray(self.arrays["picture"], np.float32), images),
+            audio=AudioMatch(cast(Any, str(self.arrays["sound_state"])), match, offset, share),
             islands=tuple(Island(*(float(value) for value in row)) for row in self.arrays["islands"]),
             **others,
         )
 
 
-def mark_videos(  # noqa: PLR0917
+def add_gaming_findings(  # noqa: PLR0917
     videos: Iterable[VideoScore],
     extractions: Mapping[str, Extraction],
-    references: Mapping[str, Seen],
+    references: Mapping[str, VideoFingerprint],
     testset: TestSet,
     cache: FeatureCache,
     severities: Mapping[str, str],
 ) -> Iterator[VideoScore]:
-    """Yield the rows with their fingerprints and with what the gaming rules find; values and reasons stay."""
+    """Yield the rows with their fingerprints and the findings of the gaming rules; values and reasons stay."""
     rows = list(videos)
-    seen = {row.sample: one for row in rows if (one := _seen(row.sample, extractions.get(row.sample), cache))}
+    seen = {row.sample: one for row in rows if (one := _fingerprinted(row.sample, extractions.get(row.sample), cache))}
     samples = {sample.id: sample for sample in testset}
     copies = _copies(list(seen.values()), list(references.values()))
     duplicates = _duplicates(list(seen.values()))
@@ -128,25 +128,27 @@ def mark_videos(  # noqa: PLR0917
         )
 
 
-def read_references(testset: TestSet, cache: Path, run: RunJobs, journal: Journal, *, fresh: bool) -> dict[str, Seen]:
-    """Return sample -> its reference video's fingerprint; what is in the cache is not decoded again.
+def read_references(
+    testset: TestSet, cache: Path, run: RunJobs, journal: Journal, *, fresh: bool
+) -> dict[str, VideoFingerprint]:
+    """Return sample -> the fingerprint of its reference video; cached ones are not decoded again.
 
-    A reference video that can't be read has none: the journal says so, and nothing is compared with it.
+    A reference video that can't be read has none: the journal records it, and nothing is compared with it.
     """
     names = [sample.id for sample in testset if sample.reference_video]
     places = [testset.path(str(sample.reference_video)) for sample in testset if sample.reference_video]
     there = [(name, place.resolve()) for name, place in zip(names, places, strict=True) if place.is_file()]
     jobs = [Job(name, MemberRef(place.parent, _member(place), None), Item(name, Path())) for name, place in there]
-    # No rule keeps a reference from being compared.
+    # No rule may exclude a reference from the comparison.
     rules = SubmissionRules(
         severities=dict.fromkeys(rule_registry(), "off"), archive=ArchiveRules(max_file_bytes=LARGEST_REFERENCE)
     )
-    found: dict[str, Seen] = {}
+    found: dict[str, VideoFingerprint] = {}
     config = Config(cache=cache, features=(FINGERPRINT,), fresh=fresh, rules=rules)
     records = {FINGERPRINT: feature_registry()[FINGERPRINT].resolved_record()}
     for result in run_jobs(run, config, jobs, records, archive_sha256=None):
         name = jobs[result.index].sample
-        one = _seen(name, result.value, FeatureCache(cache)) if result.failure is None else None
+        one = _fingerprinted(name, result.value, FeatureCache(cache)) if result.failure is None else None
         if one is None:
             journal.event("reference-unread", sample=name, detail=result.detail)
         else:
@@ -159,7 +161,7 @@ def _member(place: Path) -> Member:
     return Member(place.name, os.fsencode(place.name), size, size, "file")
 
 
-def _seen(sample: str, extraction: Extraction | None, cache: FeatureCache) -> Seen | None:
+def _fingerprinted(sample: str, extraction: Extraction | None, cache: FeatureCache) -> VideoFingerprint | None:
     key = extraction.keys.get(FINGERPRINT) if extraction else None
     if extraction is None or extraction.sha256 is None or key is None:
         return None
@@ -167,11 +169,17 @@ def _seen(sample: str, extraction: Extraction | None, cache: FeatureCache) -> Se
         data = cache.load(FINGERPRINT, key)
     except CorruptEntryError:
         return None
-    return Seen(sample, extraction.sha256, data.arrays) if data is not None and data.arrays is not None else None
+    return (
+        VideoFingerprint(sample, extraction.sha256, data.arrays)
+        if data is not None and data.arrays is not None
+        else None
+    )
 
 
-def _copies(videos: Sequence[Seen], references: Sequence[Seen]) -> dict[str, tuple[VideoCopy, ...]]:
-    """Return sample -> the reference videos that its video shows, the best first."""
+def _copies(
+    videos: Sequence[VideoFingerprint], references: Sequence[VideoFingerprint]
+) -> dict[str, tuple[VideoCopy, ...]]:
+    """Return sample -> the reference videos with the content of its video, the best match first."""
     found: dict[str, list[VideoCopy]] = {}
     alike = signature.matches([one.bits for one in references], [one.bits for one in videos])
     for (at, number), match in alike.items():
@@ -180,8 +188,8 @@ def _copies(videos: Sequence[Seen], references: Sequence[Seen]) -> dict[str, tup
     return {sample: tuple(sorted(copies, key=_closeness)) for sample, copies in found.items()}
 
 
-def _duplicates(videos: Sequence[Seen]) -> dict[str, tuple[VideoCopy, ...]]:
-    """Return sample -> the other videos that show the same: equal files, the same moving pictures, the same still."""
+def _duplicates(videos: Sequence[VideoFingerprint]) -> dict[str, tuple[VideoCopy, ...]]:
+    """Return sample -> the other videos with its content: identical files, the same motion, or the same still."""
     alike: dict[tuple[int, int], signature.Match | None] = dict(
         signature.matches([one.bits for one in videos], [one.bits for one in videos])
     )
@@ -189,7 +197,7 @@ def _duplicates(videos: Sequence[Seen]) -> dict[str, tuple[VideoCopy, ...]]:
     for at, one in enumerate(videos):
         digests.setdefault(one.sha256, []).append(at)
     for equal in digests.values():
-        alike |= {(i, j): None for i in equal for j in equal[:MOST_TWINS]}
+        alike |= {(i, j): None for i in equal for j in equal[:MAX_DUPLICATES]}
     for pair, still in _equal_stills(videos).items():
         alike.setdefault(pair, still)
     found: dict[str, list[VideoCopy]] = {}
@@ -199,16 +207,16 @@ def _duplicates(videos: Sequence[Seen]) -> dict[str, tuple[VideoCopy, ...]]:
     return {sample: tuple(sorted(copies, key=_closeness)) for sample, copies in found.items()}
 
 
-def _equal_stills(videos: Sequence[Seen]) -> dict[tuple[int, int], signature.Match]:
-    """Return the pairs of videos that are stills of the same picture, at most `MOST_TWINS` of each video."""
-    stills = [at for at, one in enumerate(videos) if one.few]
+def _equal_stills(videos: Sequence[VideoFingerprint]) -> dict[tuple[int, int], signature.Match]:
+    """Return the pairs of videos that are stills of the same image, at most `MAX_DUPLICATES` of each video."""
+    stills = [at for at, one in enumerate(videos) if one.is_still]
     if not stills:
         return {}
     hashes = np.stack([videos[at].arrays["hash"] for at in stills])
     found = {}
     for i, own in zip(stills, hashes, strict=True):
         apart = np.count_nonzero(hashes != own, axis=1)
-        for at in np.flatnonzero(apart <= HASH_BITS)[:MOST_TWINS]:
+        for at in np.flatnonzero(apart <= HASH_BITS)[:MAX_DUPLICATES]:
             share = 1 - float(apart[at]) / hashes.shape[1]
             found[i, stills[int(at)]] = signature.Match(share, 0.0, mirrored=False)
     return found
@@ -218,13 +226,13 @@ def _closeness(copy: VideoCopy) -> tuple[float, str]:
     return (-2.0 if copy.match is None else -copy.match.share), copy.sample
 
 
-def _nearest(picture: NDArray[np.float32], images: Sequence[Path]) -> float | None:
-    """Return what the best of the images leaves unexplained of a picture (64, 64); ``None`` when none can be read."""
-    if not images:
+def _least_residual(shown: NDArray[np.float32], paths: Sequence[Path]) -> float | None:
+    """Return what the best of ``paths`` leaves unexplained of an image (64, 64); ``None`` when none can be read."""
+    if not paths:
         return None
     found = []
-    shown = stillness.smoothed(picture)
-    for path in images:
+    shown = stillness.smoothed(shown)
+    for path in paths:
         try:
             pixels = read_still(path)
         except MediaError:

@@ -1,4 +1,4 @@
-"""Extractors at work on one video, kept from each other: what one of them raises is its own."""
+"""Runs the extractors of one video in isolation: an exception of one of them affects only its own feature."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from evalkit.metrics.features.base import FeatureUnavailableError, PairSession, 
 
 
 class UpstreamFailedError(Exception):
-    """A feature that this one needs could not be computed; whether it can be is not known, so nothing is cached."""
+    """A feature that this one needs failed; a later run may compute it, so nothing is cached."""
 
 
 class Guard:
-    """One extractor's session, and what became of it.
+    """One extractor's session and its outcome.
 
     Args:
         start: opens a session.
@@ -28,8 +28,8 @@ class Guard:
     Attributes:
         session: ``None`` when it could not be opened.
         error: traceback, when the extractor failed.
-        unavailable: what to cache, when the extractor said that the feature can't be had.
-        seconds: how long the extractor was at work.
+        unavailable: what to cache, when the extractor reported that the video can't have the feature.
+        seconds: time spent in the extractor.
     """
 
     def __init__(self, start: Callable[[], Session | PairSession]) -> None:
@@ -41,7 +41,7 @@ class Guard:
         self.open()
 
     def open(self) -> None:
-        """Open a session, in place of the one that was open."""
+        """Open a new session in place of the current one."""
         self.error, self.unavailable = None, None
         self.session = None
         self.session = self.step(self._start)
@@ -77,7 +77,7 @@ class Guard:
         """Return the session for a feature that needs this one.
 
         Raises:
-            FeatureUnavailableError: this one can't be had.
+            FeatureUnavailableError: the video can't have this feature.
             UpstreamFailedError: this one failed.
         """
         if self.unavailable is not None:
@@ -90,8 +90,8 @@ class Guard:
         """Return what to cache, ``None`` after an error.
 
         Args:
-            needs: what the features that this one read live came to; ``None`` for one that failed. What such a feature
-                showed before it failed doesn't count: the result must be the same when it comes from the cache.
+            needs: results of the features whose sessions this one read; ``None`` for one that failed. What was read
+                before the failure doesn't count: the result must be the same as with the cached feature.
         """
         for name, data in needs.items():
             if data is None:
@@ -118,7 +118,7 @@ class GuardedSession:
 
     def plan(self, times: Times) -> NDArray[np.bool_]:
         """Return the frames that the session wants; none after a failure."""
-        if self._planned:  # the file's index was wrong, and what followed from it doesn't count
+        if self._planned:  # the file's index was wrong: start again
             self._guard.open()
         self._planned = True
         session = self._guard.session
@@ -129,27 +129,27 @@ class GuardedSession:
         return nothing if mask is None else np.asarray(mask, dtype=bool)
 
     def frame(self, index: int, time: float, rgb: Picture) -> None:
-        """Hand a frame to the session."""
+        """Pass a frame to the session."""
         session = self._guard.session
         if isinstance(session, Session):
             self._guard.step(lambda: session.frame(index, time, rgb))
 
 
 class GuardedPairs(PairSession):
-    """A session that wants pairs of frames, for `evalkit.scoring.pairing.PairedSink`; `Guard.finish` ends it."""
+    """A session that takes pairs of frames, for `evalkit.scoring.pairing.PairedSink`; `Guard.finish` ends it."""
 
     def __init__(self, guard: Guard) -> None:
         self._guard = guard
         self._started = False
 
     def restart(self) -> None:
-        """Start over with a session of its own: the file's index was wrong, and what followed from it doesn't count."""
+        """Start again with a new session, because the file's index was wrong."""
         if self._started:
             self._guard.open()
         self._started = True
 
     def pair(self, index: int, candidate: Picture, reference: Picture) -> None:
-        """Hand a pair to the session."""
+        """Pass a pair to the session."""
         session = self._guard.session
         if isinstance(session, PairSession):
             self._guard.step(lambda: session.pair(index, candidate, reference))

@@ -21,7 +21,7 @@ from evalkit.metrics.gaming.fingerprint import FINGERPRINT
 from evalkit.progress import Progress
 from evalkit.scoring.cache import CorruptEntryError, FeatureCache
 from evalkit.scoring.engine import Engine, LocalEngine, run_jobs
-from evalkit.scoring.gaming import mark_videos, read_references
+from evalkit.scoring.gaming import add_gaming_findings, read_references
 from evalkit.scoring.intake import (
     FileReport,
     Gate,
@@ -107,7 +107,7 @@ def score_run(
     videos: Iterable[VideoScore] = fold.videos()
     if FINGERPRINT in plan.features:
         known = read_references(testset, options.cache, options.engine.run, options.journal, fresh=options.fresh)
-        videos = mark_videos(videos, extractions, known, testset, cache, challenge.submission.severities)
+        videos = add_gaming_findings(videos, extractions, known, testset, cache, challenge.submission.severities)
     scorecard = Scorecard(
         submission=SubmissionInfo(name=submission.name, sha256=submission.sha256, layout=gate.layout.template),
         challenge=ChallengeInfo(id=challenge.id, sha256=challenge.sha256, title=challenge.title),

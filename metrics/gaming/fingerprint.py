@@ -1,4 +1,4 @@
-"""The fingerprint of a video: what copies, stills, replaced sound and pasted things are found by. No number uses it."""
+"""The feature ``fingerprint``: finds copies, stills, replaced audio and overlays. No metric reads it."""
 
 from __future__ import annotations
 
@@ -24,14 +24,18 @@ from evalkit.metrics.features.base import (
     described,
 )
 from evalkit.metrics.features.declare import SamplingOptions
-from evalkit.metrics.gaming import overlay, signature, sound_match, stillness
+from evalkit.metrics.gaming import audio_match, overlay, signature, stillness
 
 FINGERPRINT = "fingerprint"
 
 
 @dataclass(frozen=True)
 class FingerprintOptions(SamplingOptions):
-    """Options of ``fingerprint``: no more than so many samples of the clock are looked at."""
+    """Options of ``fingerprint``.
+
+    Args:
+        pictures: sampled frames that are used at most, from the first on.
+    """
 
     sampling: Sampling = field(default_factory=lambda: AtRate(signature.RATE))
     pictures: int = 300
@@ -42,57 +46,57 @@ OPTIONS = FingerprintOptions()
 
 
 class FingerprintSession(Session):
-    """Ten small grey pictures a second, of the first half minute."""
+    """Ten small grey images per second of the first half minute."""
 
     def __init__(self, item: Item, options: FingerprintOptions = OPTIONS) -> None:
         self._item, self._options = item, options
         self._start = 0.0
         self._repeats: NDArray[np.int64] = np.empty(0, np.int64)
-        self._pictures: list[NDArray[np.float32]] = []
+        self._images: list[NDArray[np.float32]] = []
         self._sums = overlay.OverlaySums()
 
     def plan(self, times: Times) -> NDArray[np.bool_]:
-        """Want the frames nearest to a clock of ten ticks a second, 300 ticks at most."""
-        self._pictures, self._sums = [], overlay.OverlaySums()
+        """Select the frames shown at ten evenly spaced times per second, 300 at most."""
+        self._images, self._sums = [], overlay.OverlaySums()
         self._start = float(times[0]) if len(times) else 0.0
         chosen = self._options.sampling.select(times)[: self._options.pictures]
         self._repeats = np.bincount(chosen, minlength=len(times))
         return self._repeats > 0
 
     def frame(self, index: int, time: float, rgb: Picture) -> None:
-        """Shrink the frame; one that several ticks show counts as often."""
+        """Shrink the frame; it counts as often as it is shown."""
         grey = overlay.small_grey(rgb)
         self._sums.add(grey)
         small = square(grey)
-        self._pictures += [small] * int(self._repeats[index])
+        self._images += [small] * int(self._repeats[index])
 
     def finish(self) -> Arrays:
-        """Return what the pictures and the sound say."""
-        if not self._pictures:
+        """Return the fingerprint."""
+        if not self._images:
             raise FeatureUnavailableError("no_frames", "no frame could be decoded")
-        pictures = np.stack(self._pictures)
-        bits, motion = signature.motion_bits(pictures)
-        distinct = stillness.distinct_pictures(pictures)
-        sound = self._sound()
+        images = np.stack(self._images)
+        bits, motion = signature.motion_bits(images)
+        distinct = stillness.distinct_images(images)
+        audio = self._audio()
         islands = self._sums.islands()
         return {
             "bits": bits,
             "motion": np.array(motion),
-            "picture": np.round(pictures[len(pictures) // 2]).astype(np.uint8),
-            "hash": signature.picture_hash(pictures.mean(axis=0)),
-            "ticks": np.array(len(pictures)),
+            "picture": np.round(images[len(images) // 2]).astype(np.uint8),
+            "hash": signature.image_hash(images.mean(axis=0)),
+            "ticks": np.array(len(images)),
             "distinct": np.array(distinct),
-            "warped": np.array(stillness.one_picture_residual(pictures)),
+            "warped": np.array(stillness.single_image_residual(images)),
             "islands": np.array([[i.left, i.top, i.width, i.height] for i in islands], np.float64).reshape(-1, 4),
-            "sound": np.array([sound.match, sound.offset, sound.share], np.float64),
-            "sound_state": np.array(sound.state),
+            "sound": np.array([audio.match, audio.offset, audio.share], np.float64),
+            "sound_state": np.array(audio.state),
         }
 
-    def _sound(self) -> sound_match.SoundMatch:
+    def _audio(self) -> audio_match.AudioMatch:
         official = self._item.audio
         if official is None or not official.is_file():
-            return sound_match.SoundMatch("no_official_sound")
-        return sound_match.match_sounds(own_audio(self._item.video, self._start), _official(official))
+            return audio_match.AudioMatch("no_official_sound")
+        return audio_match.match_audio(own_audio(self._item.video, self._start), _official(official))
 
 
 def _official(path: Path) -> NDArray[np.int16] | None:
@@ -103,7 +107,7 @@ def _official(path: Path) -> NDArray[np.int16] | None:
 
 
 def square(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return a grey picture (H, W) as (64, 64): the whole of it, whatever its shape."""
+    """Return a grey image (H, W) resized to (64, 64); the aspect ratio is not kept."""
     import cv2
 
     size = (stillness.SIZE, stillness.SIZE)
@@ -111,24 +115,24 @@ def square(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 class FingerprintExtractor(Extractor):
-    """Signature of what moves, number of pictures, pasted islands, and how the sound fits the official speech."""
+    """Motion signature, number of different images, overlays, and how the audio matches the official speech."""
 
     record = FeatureRecord(
         name=FINGERPRINT,
         version=1,
-        title="what copies and stills are known by",
+        title="signs of copies, stills, replaced audio and overlays",
         inputs=frozenset({"video", "audio"}),
         options=OPTIONS,
         arrays={
-            "bits": "(K, 24) bool, K up to 64: what moves, tenths of a second",
-            "motion": "() float64: grey levels of what moves",
-            "picture": "(64, 64) uint8: the middle picture",
-            "hash": "(63,) bool: of the mean picture",
-            "ticks": "() int64: pictures looked at",
-            "distinct": "() int64: different pictures, at most 13",
-            "warped": "() float64 in 0..100: what the middle picture can't explain of the others",
-            "islands": "(N, 4) float64: left, top, width, height of what looks pasted, as shares",
-            "sound": "(3,) float64: correlation with the official sound, seconds later, share of seconds found again",
+            "bits": "(K, 24) bool, K up to 64: motion signature, a row per tenth of a second",
+            "motion": "() float64: amount of motion in grey levels",
+            "picture": "(64, 64) uint8: the middle image",
+            "hash": "(63,) bool: perceptual hash of the mean image",
+            "ticks": "() int64: images examined",
+            "distinct": "() int64: different images, at most 13",
+            "warped": "() float64 in 0..100: percent of the others that the middle image does not explain",
+            "islands": "(N, 4) float64: left, top, width, height of each overlay, as shares",
+            "sound": "(3,) float64: correlation with the official speech, delay in s, share of seconds found again",
             "sound_state": "() str: compared, or why not",
         },
     )

@@ -1,11 +1,11 @@
-"""Is something pasted over the pictures that does not move with them: a logo, a box with a caption, a picture.
+"""Whether something is pasted over the video that does not move with it: a logo, a caption in a box, an image.
 
-A pasted thing is an island: its points keep their grey level over the whole video and have edges, and all around it
-the scene moves. Mean and spread of every point are summed while the frames pass by.
+A pasted thing is an island: its points keep their grey level over the whole video and have edges, and the scene moves
+all around it. Mean and spread of every point are accumulated while the frames are decoded.
 
-What it can't see: anything over a still background (it looks like a part of it), anything that touches the picture's
-border, see-through marks, thin letters without a box, counters and captions that change, and a pasted face that moves
-as a face does. What is found may be a thing of the scene, a microphone before a moving chest, say.
+Not detected: anything over a still background, anything that touches the border, transparent marks, thin letters
+without a box, counters and captions that change, and a pasted face that moves as a face does. An island may be part of
+the scene, for example a microphone in front of a moving chest.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ SIDE = 192  # points of the longer side at which the sums are kept
 STEADY = 2.5  # grey levels of spread
 MOVING = 9.0
 EDGE = 18.0  # grey levels from one point to the next
-LEAST_FRAMES = 15
-LEAST_AREA = 0.0015  # of the picture
-LEAST_EDGES = 12  # points
+MIN_FRAMES = 15
+MIN_AREA = 0.0015  # of the frame
+MIN_EDGES = 12  # points
 RING = 3  # points around the island
-SURROUNDED = 0.7  # share of the ring that moves
+MOVING_SHARE = 0.7  # of the ring must move
 
 
 @dataclass(frozen=True)
 class Island:
-    """Something steady in the middle of what moves; shares of width and height, from the top left."""
+    """A steady area surrounded by motion; shares of the frame's width and height, from the top left."""
 
     left: float
     top: float
@@ -37,7 +37,7 @@ class Island:
 
 
 class OverlaySums:
-    """Sums over the frames of one video."""
+    """Sums over the frames of one video, for the mean and the spread of every point."""
 
     def __init__(self) -> None:
         self._sum: NDArray[np.float32] | None = None
@@ -56,8 +56,8 @@ class OverlaySums:
         self._count += 1
 
     def islands(self) -> list[Island]:
-        """Return what looks pasted, from the top; nothing of fewer than `LEAST_FRAMES` frames."""
-        if self._sum is None or self._squares is None or self._count < LEAST_FRAMES:
+        """Return the islands from top to bottom; none for fewer than `MIN_FRAMES` frames."""
+        if self._sum is None or self._squares is None or self._count < MIN_FRAMES:
             return []
         mean = self._sum / self._count
         spread = np.sqrt(np.maximum(self._squares / self._count - np.square(mean), 0))
@@ -91,14 +91,14 @@ def find_islands(mean: NDArray[np.floating], spread: NDArray[np.floating]) -> li
     found = []
     for label in range(1, count):
         left, top, wide, high, area = (int(value) for value in stats[label])
-        if area < LEAST_AREA * height * width or left == 0 or top == 0 or left + wide == width or top + high == height:
+        if area < MIN_AREA * height * width or left == 0 or top == 0 or left + wide == width or top + high == height:
             continue
         island = (labels == label).astype(np.uint8)
-        if int(edges[island > 0].sum()) < LEAST_EDGES:
+        if int(edges[island > 0].sum()) < MIN_EDGES:
             continue
         filled = cv2.morphologyEx(island, cv2.MORPH_CLOSE, box)
-        # The first points around it are mixed of both, or blurred by the codec.
+        # The points next to the island are a mixture of both, or blurred by the codec.
         ring = (cv2.dilate(filled, box) > 0) & (cv2.dilate(filled, near) == 0)
-        if ring.any() and float(moving[ring].mean()) >= SURROUNDED:
+        if ring.any() and float(moving[ring].mean()) >= MOVING_SHARE:
             found.append(Island(left / width, top / height, wide / width, high / height))
     return sorted(found, key=lambda one: (one.top, one.left))

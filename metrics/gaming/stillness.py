@@ -1,12 +1,12 @@
-"""Is a video made of one picture, or of a few: a still with noise, a slow zoom over a photo, frames that alternate.
+"""Whether a video shows one image or a few: a still with noise, a slow zoom over a photo, alternating frames.
 
-A picture is explained by another one when what stays after the best affine warp (G. Evangelidis and E. Psarakis,
+An image is explained by another one when the residual after the best affine warp (G. Evangelidis and E. Psarakis,
 "Parametric Image Alignment Using Enhanced Correlation Coefficient Maximization", 2008), brightness and contrast is
 small *everywhere*: the largest mean over blocks of 4 by 4 of 64 by 64 points decides, so that a mouth that moves in a
 small face is not lost in a large background.
 
-What it can't see: a photo whose parts are moved against each other (that is what a bad generator does as well), and a
-video that is a loop of more than `FEW` different pictures.
+Not detected: a photo whose parts move against each other (a bad generator does that too), and a loop of more than
+`FEW_IMAGES` different images.
 """
 
 from __future__ import annotations
@@ -14,48 +14,47 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-Picture = NDArray[np.float32]
+GreyImage = NDArray[np.float32]
 
 SIZE = 64
-SMOOTH = 0.8  # of a point: noise and what resampling does to sharp edges
+SMOOTH = 0.8  # points; removes noise, and what resampling does to sharp edges
 BLOCK = 4
 BORDER = 4
-LOOKED_AT = 12
-EQUAL = 5.0  # percent of twice the contrast: two pictures are one
-ONE_PICTURE = 11.0  # the same, after a warp
-PLENTY = 20.0  # no more warps are tried once two of them leave that much
-FEW = 4
-MANY = 13
-FLATTEST = 4.0  # grey levels; a picture with less contrast counts as having that
-SMALLEST_OVERLAP = 800  # points
-NOTHING_EXPLAINED = 100.0
+COMPARED = 12
+SAME_IMAGE = 5.0  # percent of twice the contrast; below it two images are the same
+SINGLE_IMAGE = 11.0  # the same, after a warp
+CLEARLY_OTHER = 20.0  # the search ends once two warps leave more than this
+FEW_IMAGES = 4
+MAX_DISTINCT = 13
+MIN_CONTRAST = 4.0  # grey levels; an image with less counts as having this much
+MIN_OVERLAP = 800  # points
+UNEXPLAINED = 100.0
 
 
-def smoothed(picture: NDArray[np.floating]) -> Picture:
-    """Return a picture (64, 64) in grey levels as it is compared here."""
+def smoothed(image: NDArray[np.floating]) -> GreyImage:
+    """Return a grey image (64, 64), blurred as it is compared here."""
     import cv2
 
-    return np.asarray(cv2.GaussianBlur(np.asarray(picture, np.float32), (0, 0), SMOOTH), np.float32)
+    return np.asarray(cv2.GaussianBlur(np.asarray(image, np.float32), (0, 0), SMOOTH), np.float32)
 
 
-def residual(template: Picture, picture: Picture, *, warp: bool) -> float:
-    """Return what ``template`` leaves unexplained of ``picture``, at its worst place.
+def residual(template: GreyImage, image: GreyImage, *, warp: bool) -> float:
+    """Return what ``template`` leaves unexplained of ``image``, in the block where that is most.
 
     Args:
         template: (64, 64), from `smoothed`.
-        picture: the same.
+        image: the same.
         warp: whether it may be moved, zoomed and sheared before.
 
     Returns:
-        Percent of twice the picture's standard deviation; 0 for equal pictures, `NOTHING_EXPLAINED` when the two hardly
-        overlap.
+        Percent of twice the image's standard deviation; 0 for equal images, `UNEXPLAINED` when the two hardly overlap.
     """
     import cv2
 
-    shown: Picture = template
-    inside: Picture = np.ones_like(template)
+    shown: GreyImage = template
+    inside: GreyImage = np.ones_like(template)
     if warp:
-        matrix = _alignment(template, picture)
+        matrix = _alignment(template, image)
         flags = cv2.WARP_INVERSE_MAP
         linear, nearest = flags | cv2.INTER_LINEAR, flags | cv2.INTER_NEAREST
         shown = _warped(template, matrix, linear, cv2.BORDER_REPLICATE)
@@ -63,62 +62,62 @@ def residual(template: Picture, picture: Picture, *, warp: bool) -> float:
     inside[:BORDER] = inside[-BORDER:] = 0
     inside[:, :BORDER] = inside[:, -BORDER:] = 0
     mask = inside > 0
-    if int(mask.sum()) < SMALLEST_OVERLAP:
-        return NOTHING_EXPLAINED
-    ours, theirs = shown[mask].astype(np.float64), picture[mask].astype(np.float64)
+    if int(mask.sum()) < MIN_OVERLAP:
+        return UNEXPLAINED
+    ours, theirs = shown[mask].astype(np.float64), image[mask].astype(np.float64)
     spread = float(ours.var())
     gain = float(np.mean((ours - ours.mean()) * (theirs - theirs.mean()))) / spread if spread > 1e-6 else 0.0
-    left = np.abs(gain * (shown - ours.mean()) + theirs.mean() - picture) * inside
+    left = np.abs(gain * (shown - ours.mean()) + theirs.mean() - image) * inside
     worst = float(cv2.boxFilter(left, -1, (BLOCK, BLOCK)).max())
-    return min(NOTHING_EXPLAINED, 50.0 * worst / max(float(theirs.std()), FLATTEST))
+    return min(UNEXPLAINED, 50.0 * worst / max(float(theirs.std()), MIN_CONTRAST))
 
 
-def _warped(picture: Picture, matrix: NDArray[np.float32], flags: int, border: int) -> Picture:
+def _warped(image: GreyImage, matrix: NDArray[np.float32], flags: int, border: int) -> GreyImage:
     import cv2
 
-    return np.asarray(cv2.warpAffine(picture, matrix, (SIZE, SIZE), flags=flags, borderMode=border), np.float32)
+    return np.asarray(cv2.warpAffine(image, matrix, (SIZE, SIZE), flags=flags, borderMode=border), np.float32)
 
 
-def _alignment(template: Picture, picture: Picture) -> NDArray[np.float32]:
-    """Return the affine warp that lays ``template`` over ``picture``; none where the search finds no hold."""
+def _alignment(template: GreyImage, image: GreyImage) -> NDArray[np.float32]:
+    """Return the affine warp that aligns ``template`` with ``image``; the identity where the search fails."""
     import cv2
 
     start = np.eye(2, 3, dtype=np.float32)
     rule = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 25, 1e-3)
     try:
-        _, matrix = cv2.findTransformECC(picture, template, start, cv2.MOTION_AFFINE, rule, None, 1)  # type: ignore[call-overload]
+        _, matrix = cv2.findTransformECC(image, template, start, cv2.MOTION_AFFINE, rule, None, 1)  # type: ignore[call-overload]
     except cv2.error:
         return np.eye(2, 3, dtype=np.float32)
     return np.asarray(matrix, np.float32)
 
 
-def distinct_pictures(pictures: NDArray[np.float32]) -> int:
-    """Return how many different pictures there are among (K, 64, 64), at most `MANY`."""
-    known: list[Picture] = []
-    for raw in pictures:
-        picture = smoothed(raw)
-        if not any(residual(other, picture, warp=False) < EQUAL for other in reversed(known)):
-            known.append(picture)
-            if len(known) == MANY:
+def distinct_images(images: NDArray[np.float32]) -> int:
+    """Return the number of different images among (K, 64, 64), at most `MAX_DISTINCT`."""
+    known: list[GreyImage] = []
+    for raw in images:
+        image = smoothed(raw)
+        if not any(residual(other, image, warp=False) < SAME_IMAGE for other in reversed(known)):
+            known.append(image)
+            if len(known) == MAX_DISTINCT:
                 break
     return len(known)
 
 
-def one_picture_residual(pictures: NDArray[np.float32]) -> float:
+def single_image_residual(images: NDArray[np.float32]) -> float:
     """Return what the middle one of (K, 64, 64) leaves unexplained of the others: the second largest of 11 residuals.
 
-    The search ends early, with less than that, once it is clear that it is more than `PLENTY`. Fewer than three
-    pictures give `NOTHING_EXPLAINED`.
+    Once it is certain to exceed `CLEARLY_OTHER`, the search ends with the second largest so far. Fewer than three
+    images give `UNEXPLAINED`.
     """
-    count = len(pictures)
-    places = sorted(set(np.linspace(0, count - 1, LOOKED_AT).astype(int).tolist()) - {count // 2}) if count else []
-    if len(places) < 2:
-        return NOTHING_EXPLAINED
-    middle = smoothed(pictures[count // 2])
+    count = len(images)
+    others = sorted(set(np.linspace(0, count - 1, COMPARED).astype(int).tolist()) - {count // 2}) if count else []
+    if len(others) < 2:
+        return UNEXPLAINED
+    middle = smoothed(images[count // 2])
     found: list[float] = []
-    # The ends first: there a zoom or a head has gone farthest.
-    for place in sorted(places, key=lambda at: -abs(at - count // 2)):
-        found.append(residual(middle, smoothed(pictures[place]), warp=True))
-        if sum(value > PLENTY for value in found) > 1:
+    # From the ends inwards: a zoom or a head has moved farthest there.
+    for other in sorted(others, key=lambda at: -abs(at - count // 2)):
+        found.append(residual(middle, smoothed(images[other]), warp=True))
+        if sum(value > CLEARLY_OTHER for value in found) > 1:
             break
     return sorted(found)[-2]

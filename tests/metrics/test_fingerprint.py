@@ -11,8 +11,8 @@ import pytest
 from gaming_clips import AAC, COPIES, fingerprint, refilmed, resounded, still
 from scipy.fft import dctn
 
-from evalkit.metrics.gaming import overlay, signature, sound_match, stillness
-from evalkit.metrics.gaming.signature import SAME, matches, motion_bits
+from evalkit.metrics.gaming import audio_match, overlay, signature, stillness
+from evalkit.metrics.gaming.signature import SAME_SHARE, matches, motion_bits
 
 
 def moving(seed: int, count: int = 60) -> np.ndarray:
@@ -89,8 +89,8 @@ def test_mirrored_and_shifted_copies_match():
 
 def test_little_in_common_says_nothing():
     one = bits(moving(6))
-    assert matches([one], [one[: signature.LEAST_TICKS - 1]]) == {}
-    assert (0, 0) in matches([one], [one[: signature.LEAST_TICKS]])
+    assert matches([one], [one[: signature.MIN_TICKS - 1]]) == {}
+    assert (0, 0) in matches([one], [one[: signature.MIN_TICKS]])
     assert matches([one[:0]], [one]) == {} and matches([], [one]) == {}
 
 
@@ -109,10 +109,10 @@ def test_one_picture_and_many():
     many = moving(8)
     noisy = np.float32([many[0] + rng.normal(0, 1, (64, 64)) for _ in range(30)])
     alternating = np.float32([many[0 if at % 2 else 20] for at in range(30)])
-    assert stillness.distinct_pictures(many) == stillness.MANY
-    assert stillness.distinct_pictures(noisy) == 1
-    assert stillness.distinct_pictures(alternating) == 2
-    assert stillness.one_picture_residual(many) > stillness.ONE_PICTURE
+    assert stillness.distinct_images(many) == stillness.MAX_DISTINCT
+    assert stillness.distinct_images(noisy) == 1
+    assert stillness.distinct_images(alternating) == 2
+    assert stillness.single_image_residual(many) > stillness.SINGLE_IMAGE
 
 
 def test_a_zoom_is_one_picture():
@@ -123,12 +123,12 @@ def test_a_zoom_is_one_picture():
         matrix = np.float32([[factor, 0, 32 * (1 - factor) + 0.1 * at], [0, factor, 32 * (1 - factor)]])
         zooms.append(cv2.warpAffine(source, matrix, (64, 64), borderMode=cv2.BORDER_REPLICATE))
     zoomed = np.float32(zooms)
-    assert stillness.distinct_pictures(zoomed) > stillness.FEW
-    assert stillness.one_picture_residual(zoomed) < stillness.ONE_PICTURE
+    assert stillness.distinct_images(zoomed) > stillness.FEW_IMAGES
+    assert stillness.single_image_residual(zoomed) < stillness.SINGLE_IMAGE
     mouth = zoomed.copy()
     for at, picture in enumerate(mouth):  # a part that moves by itself is not explained
         cv2.circle(picture, (32, 44), 3 + at % 3, float(255 * (at % 2)), -1)
-    assert stillness.one_picture_residual(mouth) > stillness.ONE_PICTURE
+    assert stillness.single_image_residual(mouth) > stillness.SINGLE_IMAGE
 
 
 def test_the_residual_ignores_brightness_and_contrast():
@@ -136,7 +136,7 @@ def test_the_residual_ignores_brightness_and_contrast():
     assert stillness.residual(one, np.float32(0.5 * one + 20), warp=False) == pytest.approx(0, abs=1e-3)
     assert stillness.residual(one, np.float32(-one + 255), warp=False) == pytest.approx(0, abs=1e-3)  # a negative
     flat = np.full((64, 64), 90, np.float32)
-    assert stillness.residual(flat, one, warp=False) > stillness.ONE_PICTURE
+    assert stillness.residual(flat, one, warp=False) > stillness.SINGLE_IMAGE
 
 
 # sound
@@ -159,19 +159,19 @@ def speech(seed: int, seconds: float = 6) -> np.ndarray:
 def test_sound_is_found_again_with_its_offset():
     official = speech(1)
     late = np.concatenate([np.zeros(3200, np.int16), official])[: len(official)]
-    same = sound_match.match_sounds(official, official)
+    same = audio_match.match_audio(official, official)
     assert (same.state, same.share) == ("compared", 1.0) and same.match == pytest.approx(1) and abs(same.offset) < 1e-6
-    found = sound_match.match_sounds(np.int16(0.25 * late), official)
+    found = audio_match.match_audio(np.int16(0.25 * late), official)
     assert found.offset == pytest.approx(0.2, abs=0.003) and found.match > 0.95 and found.share == 1.0
-    assert sound_match.match_sounds(official[4800:], official).offset == pytest.approx(-0.3, abs=0.003)
+    assert audio_match.match_audio(official[4800:], official).offset == pytest.approx(-0.3, abs=0.003)
 
 
 def test_other_sound_and_half_of_it():
     official, other = speech(2), speech(3)
-    assert sound_match.match_sounds(other, official).match < 0.5
-    assert sound_match.match_sounds(other, official).share < 0.2
+    assert audio_match.match_audio(other, official).match < 0.5
+    assert audio_match.match_audio(other, official).share < 0.2
     half = np.concatenate([official[:48000], other[48000:]])
-    assert 0.3 < sound_match.match_sounds(half, official).share < 0.7
+    assert 0.3 < audio_match.match_audio(half, official).share < 0.7
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_other_sound_and_half_of_it():
     ],
 )
 def test_why_sounds_are_not_compared(own, official, state):
-    assert sound_match.match_sounds(own, official).state == state
+    assert audio_match.match_audio(own, official).state == state
 
 
 # overlays
@@ -252,9 +252,9 @@ def test_honest_clips_are_no_stills_no_copies_and_have_nothing_pasted(real, shar
     clips += [shared / f"data/clips/c{at}.mpg" for at in (10, 11, 12)]
     found = [fingerprint(clip) for clip in clips]
     for clip, arrays in zip(clips, found, strict=True):
-        assert arrays["distinct"] > stillness.FEW, clip.name
-        assert arrays["warped"] > stillness.ONE_PICTURE, clip.name
-        assert arrays["motion"] > signature.MOVES, clip.name
+        assert arrays["distinct"] > stillness.FEW_IMAGES, clip.name
+        assert arrays["warped"] > stillness.SINGLE_IMAGE, clip.name
+        assert arrays["motion"] > signature.MIN_MOTION, clip.name
         assert len(arrays["islands"]) == 0, clip.name
     same = matches([one["bits"] for one in found], [one["bits"] for one in found])
     assert set(same) == {(at, at) for at in range(len(clips))}
@@ -278,7 +278,7 @@ def test_copies_of_a_real_clip(real, tmp_path, name):
         assert (0, 0) in found, attack
         assert found[0, 0].mirrored == (attack == "mirrored"), attack
         assert found[0, 0].shift == pytest.approx(-0.7 if attack == "trimmed" else 0.0, abs=0.11), attack
-        assert found[0, 0].share > SAME
+        assert found[0, 0].share > SAME_SHARE
 
 
 STILLS = {
@@ -296,8 +296,12 @@ def test_stills_of_real_photos(shared, tmp_path, attack):
     for name in ("s12",):
         image = shared / f"data/talking-heads/testset/images/{name}.png"
         arrays = fingerprint(still(image, tmp_path / f"{name}.mp4", STILLS[attack]))
-        few = arrays["distinct"] <= stillness.FEW
-        assert few or arrays["warped"] < stillness.ONE_PICTURE, (name, int(arrays["distinct"]), float(arrays["warped"]))
+        few = arrays["distinct"] <= stillness.FEW_IMAGES
+        assert few or arrays["warped"] < stillness.SINGLE_IMAGE, (
+            name,
+            int(arrays["distinct"]),
+            float(arrays["warped"]),
+        )
 
 
 SOUNDS = {

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 
+from evalkit.metrics.gaming.audio_match import AudioMatch
 from evalkit.metrics.gaming.overlay import Island
 from evalkit.metrics.gaming.signature import Match
-from evalkit.metrics.gaming.sound_match import SoundMatch
 from evalkit.validators.findings import run_rules
 from evalkit.validators.gaming import BOARD_RULES, CASE_RULES, GamingCase, RunPair, VideoCopy, all_off
 from evalkit.validators.registry import rule_registry, rules_for
 
-HONEST = GamingCase("s01", ticks=50, distinct=13, warped=30.0, audio=SoundMatch("compared", 0.99, 0.02, 1.0))
+HONEST = GamingCase("s01", ticks=50, distinct=13, warped=30.0, audio=AudioMatch("compared", 0.99, 0.02, 1.0))
 
 
 def rules_of(case: GamingCase, **severities: str) -> dict[str, str]:
@@ -26,7 +26,7 @@ def rules_of(case: GamingCase, **severities: str) -> dict[str, str]:
 
 
 def sound(match: float, offset: float, share: float) -> GamingCase:
-    return replace(HONEST, audio=SoundMatch("compared", match, offset, share))
+    return replace(HONEST, audio=AudioMatch("compared", match, offset, share))
 
 
 def test_an_honest_video_has_no_finding():
@@ -55,9 +55,9 @@ def test_an_honest_video_has_no_finding():
         (sound(0.95, -0.081, 1.0), {"audio-shifted"}),
         (sound(0.95, 0.08, 1.0), set()),
         (sound(0.5, 0.5, 0.0), {"audio-replaced"}),  # the offset of another sound means nothing
-        (replace(HONEST, audio=SoundMatch("silent")), {"audio-replaced"}),
-        (replace(HONEST, audio=SoundMatch("no_sound")), set()),  # encoding.audio-missing says it
-        (replace(HONEST, audio=SoundMatch("official_silent")), set()),
+        (replace(HONEST, audio=AudioMatch("silent")), {"audio-replaced"}),
+        (replace(HONEST, audio=AudioMatch("no_sound")), set()),  # encoding.audio-missing says it
+        (replace(HONEST, audio=AudioMatch("official_silent")), set()),
         (replace(HONEST, islands=(Island(0.1, 0.2, 0.3, 0.1),)), {"overlay"}),
         (replace(HONEST, islands=(Island(0.1, 0.2, 0.3, 0.1),), distinct=1, frozen=True), set()),
     ],
