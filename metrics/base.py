@@ -1,4 +1,4 @@
-"""What a metric is: cheap arithmetic over features, with one typed record that says what the number means."""
+"""What a metric is: cheap arithmetic over features, and a typed record that documents the number."""
 
 from __future__ import annotations
 

@@ -175,7 +175,7 @@ def pages() -> dict[Path, str]:
 
 
 def main() -> int:
-    """Write the pages, or say which differ."""
+    """Write the pages, or report which differ."""
     made = pages()
     orphans = [path for path in sorted((DOCS / "metrics").glob("*.md")) if path not in made]
     if "--check" in sys.argv:

@@ -7,20 +7,20 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from evalkit.metrics.networks.fid_inception import InceptionV3
-from evalkit.metrics.networks.imagenet_inception import ImageNetInceptionV3
-from evalkit.metrics.networks.inception import Inception
+from evalkit.metrics.networks.fid_inception import FidInception
+from evalkit.metrics.networks.imagenet_inception import ImageNetInception
+from evalkit.metrics.networks.inception import Inception, InceptionRunner
 
 
-def random_inception(frames: torch.Tensor | None = None, kind: type[Inception] = InceptionV3) -> Inception:
+def random_inception(frames: torch.Tensor | None = None, kind: type[InceptionRunner] = FidInception) -> Inception:
     """Return a network whose layers neither fade nor burst: He's initialisation, statistics of ``frames``.
 
     Args:
         frames: (N, 3, 299, 299) in -1..1 to take the stored means and variances from.
-        kind: which network.
+        kind: whose network.
     """
     generator = torch.Generator().manual_seed(0)
-    network = kind()  # type: ignore[call-arg]
+    network = Inception(*kind.pools)
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, generator=generator)
@@ -34,10 +34,10 @@ def random_inception(frames: torch.Tensor | None = None, kind: type[Inception] =
     return network.eval()
 
 
-def state_of(network: Inception) -> dict[str, torch.Tensor]:
+def state_of(network: Inception, kind: type[InceptionRunner] = FidInception) -> dict[str, torch.Tensor]:
     """Return the tensors as the published file has them: with the classifiers, without counters of training."""
     state = {name: value for name, value in network.state_dict().items() if "num_batches_tracked" not in name}
-    if not isinstance(network, ImageNetInceptionV3):
+    if kind is not ImageNetInception:
         return {**state, "fc.weight": torch.zeros(1008, 2048), "fc.bias": torch.zeros(1008)}
     shapes = {"conv0.conv": (128, 768, 1, 1), "conv1.conv": (768, 128, 5, 5), "fc": (1000, 768)}
     auxiliary = {f"AuxLogits.{name}.weight": torch.zeros(shape) for name, shape in shapes.items()}
@@ -48,7 +48,7 @@ def state_of(network: Inception) -> dict[str, torch.Tensor]:
     return {**state, **auxiliary, "fc.weight": torch.zeros(1000, 2048), "fc.bias": torch.zeros(1000)}
 
 
-def write_checkpoint(path: Path, network: Inception) -> Path:
+def write_checkpoint(path: Path, network: Inception, kind: type[InceptionRunner] = FidInception) -> Path:
     """Save ``network`` as PyTorch does."""
-    torch.save(state_of(network), path)
+    torch.save(state_of(network, kind), path)
     return path

@@ -1,4 +1,4 @@
-"""``evalkit metrics``: what can be measured here, and what each number means."""
+"""``evalkit metrics``: lists the installed metrics and documents each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.group(epilog=example("evalkit metrics list", "evalkit metrics show identity"))
 def metrics() -> None:
-    """List metrics and say what each means."""
+    """List metrics and show their documentation."""
 
 
 @metrics.command("list", epilog=example("evalkit metrics list --json"))
@@ -40,7 +40,7 @@ def list_(as_json: bool) -> None:
 @click.argument("name")
 @json_option
 def show(name: str, as_json: bool) -> None:
-    """Say what the metric NAME (an id or an alias) means."""
+    """Show the documentation of the metric NAME (an id or an alias)."""
     from evalkit.metrics.base import metric_registry, resolve_metric
 
     registry = metric_registry()

@@ -48,7 +48,7 @@ class Guard:
 
     @property
     def paired(self) -> bool:
-        """Whether the session wants pairs of frames."""
+        """Whether the session takes pairs of frames."""
         return isinstance(self.session, PairSession)
 
     def step(self, action: Callable[[], Any]) -> Any:
@@ -117,7 +117,7 @@ class GuardedSession:
         self._planned = False
 
     def plan(self, times: Times) -> NDArray[np.bool_]:
-        """Return the frames that the session wants; none after a failure."""
+        """Return the frames that the session selects; none after a failure."""
         if self._planned:  # the file's index was wrong: start again
             self._guard.open()
         self._planned = True

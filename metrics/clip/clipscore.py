@@ -1,9 +1,8 @@
-"""CLIPScore: how well frames go with the prompt, with each other and with the reference image.
+"""CLIPScore: how well a video's frames match the prompt.
 
 See docs/definitions/clipscore.md.
 
-Four public scores carry nearly the same name and differ in network, frames, factor and clamping; each has an id of its
-own here.
+Public scores of nearly the same name differ in network, frames, factor and clamping; each has its own id here.
 """
 
 from __future__ import annotations

@@ -147,7 +147,7 @@ def _frames(name: str, title: str, role: str, options: FrameOptions) -> type[Ext
 
 
 class ClipReferenceSession(Session):
-    """Wants no frame of the video: it reads the reference images."""
+    """Selects no frame of the video: it reads the reference images."""
 
     def __init__(self, images: ClipImages, paths: tuple[Path, ...]) -> None:
         self._images, self._paths = images, paths

@@ -64,12 +64,12 @@ def open_tokenizer(path: Path, sha256: str) -> Tokenizer:
     """Return the tokenizer, built once per process."""
     from evalkit.metrics.networks.tokenizer import Tokenizer
 
-    del sha256  # part of the key: another file under the same name is another vocabulary
+    del sha256  # only a part of the key: the file of this name may change
     return Tokenizer(path)
 
 
 class ClipTextSession(Session):
-    """Wants no frame: it reads the sample's text."""
+    """Selects no frame: it reads the sample's text."""
 
     def __init__(self, network: ImageTextNetwork, tokenizer: Splitter, texts: list[str], name: str) -> None:
         self._network, self._tokenizer, self._texts, self._name = network, tokenizer, texts, name

@@ -264,7 +264,7 @@ def kid(
         Y: (m, d), m at least ``subset_size``.
         subset_size: vectors a side in a subset, without replacement.
         subsets: how many.
-        seed: of `numpy.random.RandomState`, whose stream the published numbers hang on; X's subset is drawn first.
+        seed: of `numpy.random.RandomState`, on whose stream the published numbers depend; X's subset is drawn first.
 
     Raises:
         ValueError: fewer vectors than a subset needs, or shapes that don't belong together.
@@ -274,7 +274,7 @@ def kid(
     if min(len(X), len(Y)) < subset_size:
         raise ValueError(
             f"a subset takes {subset_size} vectors of each side, found {len(X)} and {len(Y)}; "
-            "a smaller subset_size is another estimate and must be said with the number"
+            "with a smaller subset_size it is another estimate, which must be stated with the number"
         )
     estimates = np.array(list(_subset_estimates(X, Y, subset_size, subsets, seed)))
     return float(estimates.mean()), float(estimates.std())

@@ -72,7 +72,7 @@ def kernel_interval(
 ) -> tuple[float, float] | None:
     """Return the 95 % interval of a kernel distance over the choice of videos: bootstrap percentiles about the value.
 
-    Two copies of a video are never compared with each other. Of many vectors 2048 a side, spread evenly, stand for all.
+    Two copies of a video are never compared with each other. At most 2048 vectors a side are used, spread evenly.
 
     Args:
         value: the distance of the whole sets.

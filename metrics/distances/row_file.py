@@ -1,4 +1,4 @@
-"""Vectors of many videos on disk, for metrics that look at all of them at once."""
+"""Vectors of many videos on disk, for metrics of the whole set."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Rows = NDArray[np.float32]
 class RowFile:
     """Vectors of many videos in a temporary file without a name, so that memory doesn't grow with the set.
 
-    The file vanishes when the object is closed, however the process ends.
+    The file is removed when the object is closed, however the process ends.
     """
 
     def __init__(self) -> None:

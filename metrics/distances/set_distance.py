@@ -115,7 +115,7 @@ class FrechetDistance(DistributionDistance):
     Args:
         record, paired: as in `DistributionDistance`.
         ddof: of the covariance: 1 as in pytorch-fid, 0 as in StyleGAN-V's FVD.
-        unit: what one vector stands for, in messages.
+        unit: what one vector represents, for messages.
     """
 
     def __init__(self, record: MetricRecord, *, paired: bool, ddof: int = 1, unit: str = "frames") -> None:
@@ -175,7 +175,7 @@ class KernelDistance(DistributionDistance):
     Args:
         record, paired: as in `DistributionDistance`.
         subsets: whether the mean over 100 subsets of 1000 is meant; fewer vectors are unscored then.
-        unit: what one vector stands for, in reasons.
+        unit: what one vector represents, for reasons.
     """
 
     def __init__(self, record: MetricRecord, *, paired: bool, subsets: bool = True, unit: str = "frames") -> None:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 NETWORK = "i3d"  # role of i3d_torchscript.pt
 STATE_NETWORK = "i3d_state"  # role of i3d_pretrained_400.pt
 LENGTH = 16  # frames of a clip
-# What the manifest may say of each role's file; the first is meant when it says nothing.
+# Formats that the manifest may name for each role's file; the first is the default.
 FORMATS = {NETWORK: ("torchscript", "state_dict"), STATE_NETWORK: ("state_dict",)}
 
 
@@ -84,8 +84,8 @@ def open_network(file: WeightFile, device: str) -> ClipNetwork:
     batch normalisation, for a state dict, 0.001 without it; ``precision``.
 
     Raises:
-        InputError: an option that can't be.
-        WeightsError: the file is not what the manifest says, or unsafe.
+        InputError: an invalid option.
+        WeightsError: the file is not the one that the manifest names, or unsafe.
     """
     if file.bundled:
         from evalkit.metrics.networks.small.runners import SmallClips
@@ -129,7 +129,7 @@ class ClipsSession(Session):
         self._network, self._every_clip = network, every_clip
 
     def plan(self, times: Times) -> NDArray[np.bool_]:
-        """Want the frames of the first clip, or of all whole clips."""
+        """Select the frames of the first clip, or of all whole clips."""
         self._frames = len(times)
         self._wanted = wanted_frames(self._frames, every_clip=self._every_clip)
         self._seen = 0

@@ -75,7 +75,7 @@ class FrameSession(Session):
         self._network, self._sampling, self._array = network, sampling, array
 
     def plan(self, times: Times) -> NDArray[np.bool_]:
-        """Want the frames that the sampling selects, each once."""
+        """Select the frames of the sampling, each once."""
         self._selection = self._sampling.select(times)
         self._pending: list[Any] = []
         self._parts: list[NDArray[np.float32]] = []
@@ -106,7 +106,7 @@ class FrameSession(Session):
 
 
 class ReferenceVideoSession(Session):
-    """Wants no frame of the video: passes those of the reference video to another session, no further than needed."""
+    """Selects no frame of the video: passes the reference video's to another session, up to the last that it needs."""
 
     def __init__(self, session: Session, reference: Path) -> None:
         self._session, self._reference = session, reference

@@ -1,7 +1,7 @@
 """Embeddings of aligned faces of a video and of the reference images; the features ``arcface``, ``arcface_reference``.
 
 `curricularface` and `inception` declare the same of other networks and other crops (`CropRule`). All read the same
-detections, so no face is looked for twice.
+detections, so faces are detected once.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class FaceEmbeddingSession(Session):
         self._crops: dict[int, list[NDArray[np.uint8] | None]] = {}
 
     def plan(self, times: Times) -> NDArray[np.bool_]:
-        """Want the frames in which faces were looked for."""
+        """Select the frames in which faces were detected."""
         self._crops = {}
         return frame_mask(self._faces.sampled(), len(times))
 
@@ -113,7 +113,7 @@ class FaceEmbeddingSession(Session):
 
 
 class ReferenceEmbeddingSession(Session):
-    """Wants no frame of the video: it reads the reference images."""
+    """Selects no frame of the video: it reads the reference images."""
 
     def __init__(
         self,

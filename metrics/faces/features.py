@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -77,7 +77,7 @@ def make_policy(weights: Mapping[str, WeightFile], device: str) -> FacePolicy:
 
 
 class FacesSession(Session):
-    """Detects while the video is decoded; `detection` tells dependents what was found in a frame."""
+    """Detects faces while the video is decoded; dependent sessions read `detection`."""
 
     def __init__(self, policy: FacePolicy, options: FacesOptions = FACES) -> None:
         self._policy, self._options = policy, options
@@ -87,13 +87,13 @@ class FacesSession(Session):
         self._size = (0, 0)
 
     def plan(self, times: Times) -> NDArray[np.bool_]:
-        """Want 16 frames spread over the video."""
+        """Select 16 frames spread over the video."""
         self._wanted = self._options.sampling.select(times)
         self._found, self._times = {}, {}
         return frame_mask(self._wanted, len(times))
 
     def frame(self, index: int, time: float, rgb: Picture) -> None:
-        """Look for faces."""
+        """Detect faces."""
         self._found[index] = self._policy.detect(rgb)
         self._times[index] = time
         self._size = (rgb.shape[1], rgb.shape[0])
@@ -118,12 +118,8 @@ class FacesSession(Session):
             "sampled": np.searchsorted(np.array(frames, dtype=np.int64), self._wanted).astype(np.int64),
             "frame_index": np.array(frames, dtype=np.int64),
             "frame_time": np.array([self._times[index] for index in frames], dtype=np.float64),
-            "attempt": np.array([attempt_number(detection) for detection in detections], dtype=np.int8),
-            "margin": np.array([detection.margin for detection in detections], dtype=np.int32).reshape(-1, 2),
             "face_frame": np.array([row for row, _ in faces], dtype=np.int64),
-            "box": np.array([face.box for _, face in faces], dtype=np.float32).reshape(-1, 4),
-            "score": np.array([face.score for _, face in faces], dtype=np.float32),
-            "keypoints": np.array([face.keypoints for _, face in faces], dtype=np.float32).reshape(-1, 5, 2),
+            **detection_arrays(detections, [face for _, face in faces]),
             "track": np.array([owner[id(face)] for _, face in faces], dtype=np.int64),
             "subject": np.array(tracks.index(subject) if subject else -1, dtype=np.int64),
             "frame_size": np.array(self._size, dtype=np.int64),
@@ -144,13 +140,8 @@ class FacesView:
 
     def detection(self, index: int) -> Detection:
         """Return what was found in frame ``index``."""
-        a, row = self._arrays, self._row[index]
-        faces = [
-            Face(a["box"][i], float(a["score"][i]), a["keypoints"][i]) for i in np.flatnonzero(a["face_frame"] == row)
-        ]
-        code = int(a["attempt"][row])
-        left, top = (int(value) for value in a["margin"][row])
-        return Detection(tuple(faces), ATTEMPTS[code] if code >= 0 else None, (left, top))  # type: ignore[arg-type]
+        row = self._row[index]
+        return read_detection(self._arrays, row, np.flatnonzero(self._arrays["face_frame"] == row))
 
 
 class FacesExtractor(Extractor):
@@ -168,7 +159,7 @@ class FacesExtractor(Extractor):
         options=FACES,
         arrays={
             "sampled": "(16,) int64: rows of frame_index, repeated in videos shorter than 16 frames",
-            "frame_index": "(K,) int64: frame numbers looked at, ascending",
+            "frame_index": "(K,) int64: numbers of the sampled frames, ascending",
             "frame_time": "(K,) float64 seconds",
             "attempt": "(K,) int8: which attempt found faces (index into options.attempts), -1 for none",
             "margin": "(K, 2) int32: columns and rows of grey that the attempt added",
@@ -193,6 +184,25 @@ class FacesExtractor(Extractor):
     def view(self, arrays: Arrays) -> FacesView:
         """Return the cached detections."""
         return FacesView(arrays)
+
+
+def detection_arrays(detections: Sequence[Detection], faces: Sequence[Face]) -> Arrays:
+    """Return the arrays of ``detections``, a row per image, and of ``faces``, a row per face."""
+    return {
+        "attempt": np.array([attempt_number(detection) for detection in detections], dtype=np.int8),
+        "margin": np.array([detection.margin for detection in detections], dtype=np.int32).reshape(-1, 2),
+        "box": np.array([face.box for face in faces], dtype=np.float32).reshape(-1, 4),
+        "score": np.array([face.score for face in faces], dtype=np.float32),
+        "keypoints": np.array([face.keypoints for face in faces], dtype=np.float32).reshape(-1, 5, 2),
+    }
+
+
+def read_detection(arrays: Arrays, row: int, faces: Iterable[int]) -> Detection:
+    """Return the detection of an image from `detection_arrays`: its row and the rows of its faces."""
+    code = int(arrays["attempt"][row])
+    found = tuple(Face(arrays["box"][i], float(arrays["score"][i]), arrays["keypoints"][i]) for i in faces)
+    left, top = (int(value) for value in arrays["margin"][row])
+    return Detection(found, ATTEMPTS[code] if code >= 0 else None, (left, top))  # type: ignore[arg-type]
 
 
 def attempt_number(detection: Detection) -> int:

@@ -1,4 +1,4 @@
-"""How faces are looked for: a declared list of attempts instead of one call.
+"""How faces are detected: a declared list of attempts instead of one call.
 
 See docs/definitions/face-detection.md#attempts.
 

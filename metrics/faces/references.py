@@ -1,4 +1,4 @@
-"""The feature ``faces_reference``: the largest face of each reference image, for every face network that wants one."""
+"""The feature ``faces_reference``: the largest face of each reference image, for every face network."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from evalkit.metrics.faces.features import ATTEMPTS, DETECTOR, MARGIN, SECOND_DETECTOR, attempt_number, make_policy
+from evalkit.metrics.faces.features import (
+    ATTEMPTS,
+    DETECTOR,
+    MARGIN,
+    SECOND_DETECTOR,
+    detection_arrays,
+    make_policy,
+    read_detection,
+)
 from evalkit.metrics.faces.policy import Detection, FacePolicy, largest
 from evalkit.metrics.features.base import (
     Arrays,
@@ -28,7 +36,7 @@ from evalkit.metrics.features.images import read_images
 
 
 class ReferenceFacesSession(Session):
-    """Wants no frame of the video: it looks for faces in the reference images, once, when somebody asks."""
+    """Selects no frame of the video: it detects faces in the reference images, once, on the first request."""
 
     def __init__(self, policy: FacePolicy, images: tuple[Path, ...]) -> None:
         self._policy = policy
@@ -62,13 +70,7 @@ class ReferenceFacesSession(Session):
             raise FeatureUnavailableError("reference_no_face", "no reference image shows a face that is found")
         nobody = Face(np.zeros(4, np.float32), 0.0, np.zeros((5, 2), np.float32))
         faces = [detection.faces[0] if detection.faces else nobody for detection in found]
-        return {
-            "attempt": np.array([attempt_number(detection) for detection in found], dtype=np.int8),
-            "margin": np.array([detection.margin for detection in found], dtype=np.int32).reshape(-1, 2),
-            "box": np.array([face.box for face in faces], dtype=np.float32).reshape(-1, 4),
-            "score": np.array([face.score for face in faces], dtype=np.float32),
-            "keypoints": np.array([face.keypoints for face in faces], dtype=np.float32).reshape(-1, 5, 2),
-        }
+        return detection_arrays(found, faces)
 
 
 @dataclass(frozen=True)
@@ -88,15 +90,8 @@ class ReferenceFacesView:
 
     def detections(self) -> list[Detection]:
         """Return for each reference image a detection of its largest face, or of none."""
-        return [self._detection(row) for row in range(len(self._arrays["attempt"]))]
-
-    def _detection(self, row: int) -> Detection:
-        code = int(self._arrays["attempt"][row])
-        if code < 0:
-            return Detection((), None)
-        box, score, keypoints = (self._arrays[name][row] for name in ("box", "score", "keypoints"))
-        left, top = (int(value) for value in self._arrays["margin"][row])
-        return Detection((Face(box, float(score), keypoints),), ATTEMPTS[code], (left, top))  # type: ignore[arg-type]
+        attempts = self._arrays["attempt"]
+        return [read_detection(self._arrays, row, [row] if code >= 0 else []) for row, code in enumerate(attempts)]
 
 
 class ReferenceFacesExtractor(Extractor):

@@ -30,7 +30,7 @@ class Scrfd:
     Args:
         model: an ONNX file or its bytes, with one input N x 3 x H x W and 9 (or 15) outputs.
         input_size: width and height of the network's canvas. ConsisID and OpenS2V use 320 x 320.
-            Where the model fixes its size, the model's wins: see the attribute ``input_size``.
+            If the model has a fixed size, that is used: see the attribute ``input_size``.
         threshold: smallest score that counts, 0..1.
         nms: largest IoU at which two boxes are still two faces, 0..1.
         device: ``"cpu"`` or ``"cuda"``.

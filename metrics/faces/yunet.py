@@ -51,7 +51,9 @@ class YuNet:
             self._net: Any = cv2.FaceDetectorYN.create(
                 "onnx", content, np.zeros(0, np.uint8), (64, 64), self.threshold, self.nms, top_k
             )
-            self._net.detect(np.zeros((64, 64, 3), np.uint8))  # another network opens without a word and fails here
+            self._net.detect(
+                np.zeros((64, 64, 3), np.uint8)
+            )  # OpenCV opens another network without an error; this call fails
         except cv2.error as error:
             raise WeightsError(
                 f"The model {model_label(model)} can't be opened as YuNet.",

@@ -1,8 +1,8 @@
-"""What a feature is: something expensive that is said once of each video and then cached.
+"""What a feature is: arrays that are expensive to compute, computed once per video and then cached.
 
 An `Extractor` is built once per worker process. For every video it opens a `Session`, which is a
-`evalkit.media.readers.FrameSink`: it says which frames it wants, takes them as they are decoded, and at the end gives
-back named arrays. Sessions of different extractors share one decoding pass.
+`evalkit.media.readers.FrameSink`: it selects frames, receives them as they are decoded, and at the end returns
+named arrays. Sessions of different extractors share one decoding pass.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class FeatureOptions:
 
 
 def described(value: Any) -> Any:
-    """Return a field of `FeatureOptions` that says how the code works and can't be chosen: it is not an argument."""
+    """Return a field of `FeatureOptions` that describes how the code works: it can't be set by an argument."""
     return field(default=value, init=False)
 
 
@@ -64,7 +64,7 @@ class FeatureRecord:
     Args:
         name: as metrics and cache know it.
         version: raised by one whenever the arrays change for the same input.
-        title: one line for people.
+        title: one line that describes the feature to users.
         inputs: the files whose content the result depends on.
         weights: roles in the backbones manifest whose files are needed, in the order of the constructor's mapping.
         optional_weights: roles that are used when the manifest has them.
@@ -92,11 +92,11 @@ def frame_mask(indices: NDArray[np.int64], count: int) -> NDArray[np.bool_]:
 
 
 class FeatureUnavailableError(Exception):
-    """The feature can't be had for this item, for a reason that lies in the item (cached like a result).
+    """The item itself is the reason why the feature can't be computed; the reason is cached like a result.
 
     Args:
         reason: machine-readable, as in ``no_reference_images``.
-        detail: one sentence for people.
+        detail: one sentence for the user.
     """
 
     def __init__(self, reason: str, detail: str = "") -> None:
@@ -111,10 +111,10 @@ class WeightFile:
 
     Args:
         role: the key in the manifest.
-        path: where it lies.
+        path: of the file.
         sha256: its digest.
         options: input convention and thresholds from the manifest; they change the result, so they are in cache keys.
-        pinned: whether the manifest says the digest; ``False`` when it was trusted on first use.
+        pinned: whether the manifest gives the digest; ``False`` when it was trusted on first use.
     """
 
     role: str
@@ -136,7 +136,7 @@ class WeightFile:
 
 @dataclass(frozen=True)
 class Item:
-    """One video to look at and what belongs to it."""
+    """One video and the files of its sample."""
 
     sample: str
     video: Path
@@ -147,7 +147,7 @@ class Item:
 
 
 class Session(ABC):
-    """One extractor at work on one video. The base class wants no frames: override what is needed.
+    """An extractor's work on one video. The base class selects no frames: override what is needed.
 
     Attributes:
         decodes: how often the session has read the video itself, besides the pass that all sessions share.
@@ -172,7 +172,7 @@ class Session(ABC):
 
 
 class PairSession(ABC):
-    """A session that sees each frame of the reference video together with the frame shown at the same time."""
+    """A session that receives each frame of the reference video with the video's frame shown at the same time."""
 
     @abstractmethod
     def restart(self) -> None:

@@ -36,7 +36,7 @@ Load = Callable[[Mapping[str, WeightFile], str], Any]
 
 @dataclass(frozen=True)
 class SamplingOptions(FeatureOptions):
-    """Options of a feature that looks at single frames: which ones, and what a subclass adds."""
+    """Options of a feature of sampled frames: which frames, and what a subclass adds."""
 
     sampling: Sampling = field(default_factory=AllFrames)
 
@@ -160,70 +160,39 @@ class _PairRows(PairSession):
         return {name: np.stack([row[name] for row in self._rows]) for name in self._rows[0]}
 
 
-def frame_feature(
-    *,
-    name: str,
-    version: int,
-    title: str,
-    arrays: Mapping[str, str],
-    options: SamplingOptions,
-    weights: tuple[str, ...] = (),
-    load: Load | None = None,
-) -> Callable[[Function], type[Extractor]]:
+def frame_feature(*, load: Load | None = None, **fields: Any) -> Callable[[Function], type[Extractor]]:
     """Declare a feature by ``function(rgb, options[, model])``, called once for each frame that is sampled.
 
     The function takes a frame (H, W, 3) uint8 RGB, which it must not change, and returns a number or an array for each
     name in ``arrays``. The feature's arrays are these, stacked over the frames in order of time, and ``frame_index``.
 
     Args:
-        name, version, title, arrays, weights: as in `FeatureRecord`.
-        options: a dataclass derived from `SamplingOptions`; hashed into the cache key and given to the function.
         load: makes the model from the weight files and the device, once per worker process.
+        fields: of the `FeatureRecord`: ``name``, ``version``, ``title``, ``arrays``, ``weights``, and ``options``, a
+            dataclass derived from `SamplingOptions`, hashed into the cache key and given to the function.
     """
-    arrays = {"frame_index": "(K,) int64: number of each sampled frame", **arrays}
-    record = FeatureRecord(name, version, title, weights=weights, options=options, arrays=arrays)
-    return _declaring(_FrameExtractor, record, load)
+    fields["arrays"] = {"frame_index": "(K,) int64: number of each sampled frame", **fields["arrays"]}
+    return _declaring(_FrameExtractor, FeatureRecord(**fields), load)
 
 
-def clip_feature(
-    *,
-    name: str,
-    version: int,
-    title: str,
-    arrays: Mapping[str, str],
-    options: SamplingOptions,
-    weights: tuple[str, ...] = (),
-    load: Load | None = None,
-    inputs: frozenset[Input] = frozenset({"video"}),
-) -> Callable[[Function], type[Extractor]]:
+def clip_feature(*, load: Load | None = None, **fields: Any) -> Callable[[Function], type[Extractor]]:
     """Declare a feature by ``function(clip, options[, model])``, called once per video with its sampled frames.
 
     All sampled frames are in memory at once: sample few, or use `frame_feature`. The function takes a `Clip` and
     returns an array for each name in ``arrays``. The arguments are those of `frame_feature`, and ``inputs``.
     """
-    record = FeatureRecord(name, version, title, inputs=inputs, weights=weights, options=options, arrays=arrays)
-    return _declaring(_ClipExtractor, record, load)
+    return _declaring(_ClipExtractor, FeatureRecord(**fields), load)
 
 
-def pair_feature(
-    *,
-    name: str,
-    version: int,
-    title: str,
-    arrays: Mapping[str, str],
-    options: FeatureOptions | None = None,
-    weights: tuple[str, ...] = (),
-    load: Load | None = None,
-) -> Callable[[Function], type[Extractor]]:
+def pair_feature(*, load: Load | None = None, **fields: Any) -> Callable[[Function], type[Extractor]]:
     """Declare a feature by ``function(candidate, reference, options[, model])``, called for each reference frame.
 
     The candidate is the frame shown at the same time; sizes may differ. Both are (H, W, 3) uint8 RGB. The feature's
-    arrays are what the function returns, stacked over the pairs. The arguments are those of `frame_feature`.
+    arrays are what the function returns, stacked over the pairs. The arguments are those of `frame_feature`; the
+    options need no sampling.
     """
     inputs: frozenset[Input] = frozenset({"video", "reference_video"})
-    chosen = options or FeatureOptions()
-    record = FeatureRecord(name, version, title, inputs=inputs, weights=weights, options=chosen, arrays=arrays)
-    return _declaring(_PairExtractor, record, load)
+    return _declaring(_PairExtractor, FeatureRecord(inputs=inputs, **fields), load)
 
 
 def _declaring(

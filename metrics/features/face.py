@@ -1,4 +1,4 @@
-"""What a face detector says about one face."""
+"""One detected face, and the interface of a face detector."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Face:
     Coordinates may lie outside the image: detectors extrapolate faces that the border cuts.
 
     Attributes:
-        box: float32 ``(4,)``, ``x1, y1, x2, y2`` in pixels, ``x2 > x1`` and ``y2 > y1`` for a sane detection.
+        box: float32 ``(4,)``, ``x1, y1, x2, y2`` in pixels, ``x2 > x1`` and ``y2 > y1`` for a valid detection.
         score: the detector's confidence in 0..1. Scores of two detectors are not comparable.
         keypoints: float32 ``(5, 2)``, ``x, y`` in pixels, in the order of the ArcFace template: the eye at the left of
             the image, the eye at the right, nose, mouth corner at the left, mouth corner at the right. "Left" is as

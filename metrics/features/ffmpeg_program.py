@@ -22,7 +22,7 @@ _LOG_BYTES = 4000
 
 
 class FfmpegError(Exception):
-    """ffmpeg gave up on a file; the text is the end of what it said."""
+    """ffmpeg failed on a file; the message is the end of its output."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Ffmpeg:
     """An ffmpeg program.
 
     Args:
-        path: where it lies.
+        path: of the program.
         version: as it calls itself.
         build: first 16 hex digits of the SHA-256 of all that ``ffmpeg -version`` prints: options of the build and
             versions of the libraries, on which encoders and so pixels depend.

@@ -1,4 +1,4 @@
-"""Opening ONNX models: one place for execution providers, threads and the words of what can go wrong."""
+"""Opens ONNX models: execution providers, threads, and the errors of unsuitable models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long networks ran, so that a scorecard tells what its wall time was spent on."""
+"""Time spent in networks, for the scorecard's account of the run time."""
 
 from __future__ import annotations
 

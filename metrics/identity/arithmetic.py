@@ -3,7 +3,7 @@
 A list of cosines has one entry per sampled frame, in time order: the cosine between the reference's and the frame's
 face embedding, or ``None`` where no face was found. "Strict" values count a missing face as 0 and a negative cosine as
 0, so that hiding the face never pays. Every function raises ValueError for an empty list (a video without sampled
-frames is unscored, which is the caller's to say) and for a cosine that is not finite or not in -1..1.
+frames is unscored, which the caller must handle) and for a cosine that is not finite or not in -1..1.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def drift(cosines: Cosines) -> float | None:
 
 
 def detection_rate(cosines: Cosines) -> float:
-    """Fraction of sampled frames with a face, 0..1: the coverage that stands beside every identity value."""
+    """Fraction of sampled frames with a face, 0..1: the coverage of the identity values."""
     strict_values(cosines)
     return sum(value is not None for value in cosines) / len(cosines)
 

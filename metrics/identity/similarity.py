@@ -162,7 +162,7 @@ def _parts(strict: ArrayMetric, network: FaceNetwork) -> list[ArrayMetric]:
             missing_policy="a frame without a face counts as 0",
         ),
     ]
-    if network.alias:  # the default network stands for all: the faces found are the same
+    if network.alias:  # once, for the default network: all networks use the same detections
         parts.append(
             part(
                 arithmetic.detection_rate,

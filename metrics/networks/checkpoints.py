@@ -1,7 +1,7 @@
-"""Reading the weights of a network: tensors only, never code, and an account of what doesn't fit.
+"""Reading the weights of a network: tensors only, never code, and errors that list what doesn't fit.
 
 A checkpoint from the internet is a pickle, and a pickle can run anything. PyTorch's restricted unpickler builds tensors
-and plain containers only; whatever else a file asks for, the file is refused before it happens.
+and plain containers only; a file that asks for anything else is rejected before it can run.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def load_state_dict(path: Path) -> dict[str, Tensor]:
         raise WeightsError(f"The weights file {path} is missing.", fix="Fetch the weights.") from None
     except pickle.UnpicklingError as error:
         raise WeightsError(
-            f"The weights file {path} is refused: it asks for more than tensors, and could run code.",
+            f"The weights file {path} is rejected: it contains more than tensors and could run code.",
             found=_first_sentence(error),
             expected="tensors, numbers, text and containers of them",
             fix=_REPLACE,
@@ -69,7 +69,7 @@ def fill(module: nn.Module, state: Mapping[str, Tensor], path: Path, ignore: Seq
     Args:
         module: the network.
         state: names and tensors.
-        path: where they come from, for the message.
+        path: of the checkpoint, for the message.
         ignore: patterns (``fc.*``) of names that only one side may have: layers that are not used.
 
     Raises:
@@ -182,7 +182,7 @@ def _kind(content: Any) -> str:
 
 
 def _first_sentence(error: Exception) -> str:
-    """Return what the error says, without PyTorch's advice to load the file unsafely."""
+    """Return the error's message without PyTorch's advice to load the file unsafely."""
     text = str(error)
     marker = "WeightsUnpickler error:"
     if marker in text:

@@ -1,4 +1,4 @@
-"""CLIP: pictures and texts to vectors whose angle says how well they go together.
+"""CLIP: images and texts to vectors whose cosine measures how well they match.
 
 Radford et al., "Learning Transferable Visual Models From Natural Language Supervision" (ICML 2021), the vision
 transformer form. Names of parameters are those of OpenAI's checkpoints; sizes are read from the tensors' shapes, so one
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from evalkit.metrics.networks.checkpoints import fill, inference, settle
 from evalkit.metrics.networks.clip_states import Sizes, load_clip_state, sizes_of
+from evalkit.metrics.networks.inception import check_frame
 
 BATCH = 16
 MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -40,7 +41,7 @@ class Attention(nn.Module):
         self._causal = causal
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return (N, L, width) of (N, L, width); causal attention looks at no later place."""
+        """Return (N, L, width) of (N, L, width); causal attention ignores later positions."""
         count, length, width = x.shape
         joint = F.linear(x, self.in_proj_weight, self.in_proj_bias)
         query, key, value = joint.view(count, length, 3, self._heads, Sizes.HEAD).permute(2, 0, 3, 1, 4)
@@ -50,7 +51,7 @@ class Attention(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """Two linear layers with ``x * sigmoid(1.702 x)`` between them, CLIP's fast stand-in for GELU."""
+    """Two linear layers with ``x * sigmoid(1.702 x)`` between them, CLIP's fast approximation of GELU."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -95,7 +96,7 @@ class Transformer(nn.Module):
 
 
 class VisionTransformer(nn.Module):
-    """Square patches of a picture and one more place, whose last state is the picture's vector."""
+    """Square patches of an image and a class token, whose last state is the image's vector."""
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
@@ -108,9 +109,9 @@ class VisionTransformer(nn.Module):
         self.ln_post = nn.LayerNorm(width)
         self.proj = nn.Parameter(torch.zeros(width, sizes.dimension))
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        """Return (N, dimension) of normalised pictures (N, 3, side, side)."""
-        patches = self.conv1(pictures).flatten(2).transpose(1, 2)
+    def forward(self, images: Tensor) -> Tensor:
+        """Return (N, dimension) of normalised images (N, 3, side, side)."""
+        patches = self.conv1(images).flatten(2).transpose(1, 2)
         first = self.class_embedding.expand(len(patches), 1, -1)
         x = self.ln_pre(torch.cat([first, patches], dim=1) + self.positional_embedding)
         result: Tensor = self.ln_post(self.transformer(x)[:, 0]) @ self.proj
@@ -131,9 +132,9 @@ class ClipModel(nn.Module):
         self.text_projection = nn.Parameter(torch.zeros(width, sizes.dimension))
         self.logit_scale = nn.Parameter(torch.zeros(()))
 
-    def encode_image(self, pictures: Tensor) -> Tensor:
-        """Return (N, dimension) of normalised pictures (N, 3, side, side)."""
-        result: Tensor = self.visual(pictures)
+    def encode_image(self, images: Tensor) -> Tensor:
+        """Return (N, dimension) of normalised images (N, 3, side, side)."""
+        result: Tensor = self.visual(images)
         return result
 
     def encode_text(self, tokens: Tensor) -> Tensor:
@@ -148,7 +149,7 @@ class ClipModel(nn.Module):
 
 
 class Clip:
-    """The network, ready to run, up to 16 pictures or texts at a time.
+    """The network, ready to run, up to 16 images or texts at a time.
 
     Args:
         path: a checkpoint that `clip_states.load_clip_state` reads.
@@ -182,10 +183,10 @@ class Clip:
         return float(self._model.logit_scale.detach().exp())
 
     def embed_images(self, squares: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        """Return (N, dimension) float32, not normalised; which pictures share a batch matters less than 1e-5.
+        """Return (N, dimension) float32, not normalised; which images share a batch changes a value by less than 1e-5.
 
         Args:
-            squares: what `middle_square` made of each picture, (side, side, 3) uint8 RGB.
+            squares: what `middle_square` made of each image, (side, side, 3) uint8 RGB.
         """
         parts = []
         for start in range(0, len(squares), BATCH):
@@ -241,8 +242,7 @@ def middle_square(rgb: NDArray[np.uint8], side: int, crop: Crop) -> NDArray[np.u
     Raises:
         ValueError: another shape or type.
     """
-    if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or 0 in rgb.shape:
-        raise ValueError(f"a frame is uint8 (H, W, 3), not {rgb.dtype} {rgb.shape}")
+    check_frame(rgb)
     height, width = rgb.shape[:2]
     shorter = min(height, width)
     size = (int(side * width / shorter), int(side * height / shorter))

@@ -59,7 +59,7 @@ _QKV = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
 
 @dataclass(frozen=True)
 class Sizes:
-    """What the shapes of the tensors say about a network."""
+    """The sizes of a network, from the shapes of its tensors."""
 
     HEAD: ClassVar[int] = 64  # numbers of one head, in every network that OpenAI published
     vision_width: int
@@ -74,7 +74,7 @@ class Sizes:
 
     @property
     def side(self) -> int:
-        """Height and width of a picture in pixels."""
+        """Height and width of an image in pixels."""
         return self.patch * self.grid
 
 

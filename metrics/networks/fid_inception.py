@@ -8,39 +8,20 @@ parameters are those of ``pt_inception-2015-12-05-6726825d.pth``.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - its customary name
 from numpy.typing import NDArray
 from torch import Tensor
 
-from evalkit.metrics.networks.inception import SIDE, Inception, InceptionRunner, check_frame
-
-
-class InceptionV3(Inception):
-    """The network with the FID's pooling: (N, 3, 299, 299) in -1..1 to (N, 2048)."""
-
-    def __init__(self) -> None:
-        super().__init__(average="average", last="maximum")
+from evalkit.metrics.networks.inception import SIDE, InceptionRunner, check_frame
 
 
 class FidInception(InceptionRunner):
-    """The network, ready to run.
-
-    Args:
-        path, device, precision: as in `InceptionRunner`.
-
-    Raises:
-        WeightsError: the checkpoint can't be read, is unsafe, or is another network's.
-        MachineError: CUDA was asked for and is not there.
-    """
+    """The network, ready to run."""
 
     name = "inception"
-
-    def __init__(self, path: Path, device: str = "cpu", precision: torch.dtype = torch.float32) -> None:
-        super().__init__(InceptionV3(), path, device, precision)
+    pools = ("average", "maximum")
 
     def prepare(self, rgb: NDArray[np.uint8]) -> Tensor:
         """Return one frame as the network takes it.

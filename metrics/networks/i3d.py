@@ -208,7 +208,7 @@ class I3D(nn.Module):
         return x
 
     def optimise(self) -> I3D:
-        """Fold the normalisation in and lay the weights channels-last; returns the network itself, set to evaluate."""
+        """Fold the normalisation and store the weights channels-last; returns the network, in evaluation mode."""
         for module in self.modules():
             if isinstance(module, Convolution):
                 module.fold()
@@ -218,7 +218,7 @@ class I3D(nn.Module):
 
 
 def check_clips(x: Tensor) -> None:
-    """Refuse what the network was not trained on (a wrong range gives a plausible number).
+    """Check that the network was trained on such clips (a wrong range gives a plausible number).
 
     See docs/definitions/fvd-kvd.md#traps.
 

@@ -2,7 +2,7 @@
 
 Both forms do the same: frames to 224x224 by ``torch_bilinear``, the aspect ratio not kept, then
 ``2 x / 255 - 1``, then the network. The published program does the first two itself when it is asked to. A clip is a
-call of its own, so no clip's numbers hang on its neighbours in a batch.
+call of its own, so a clip's numbers don't depend on others in a batch.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from evalkit.errors import WeightsError
 from evalkit.metrics.features.stopwatch import running
 from evalkit.metrics.networks.checkpoints import filled, inference, settle
 from evalkit.metrics.networks.i3d import DIMENSION, EPSILON, FEWEST_FRAMES, I3D, SIDE, UNUSED
+from evalkit.metrics.networks.inception import check_frame
 from evalkit.metrics.networks.torchscript import load_torchscript
 
 FLAGS = ("rescale", "resize", "return_features")
@@ -136,18 +137,8 @@ class TorchScriptI3D:
         )
 
 
-def check_frame(rgb: NDArray[np.uint8]) -> None:
-    """Reject what is not a frame in 0..255 (docs/definitions/fvd-kvd.md#traps: 0..1 gives a plausible number).
-
-    Raises:
-        ValueError: it is not uint8 (H, W, 3) with at least one pixel.
-    """
-    if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or 0 in rgb.shape:
-        raise ValueError(f"a frame is uint8 (H, W, 3) in 0..255, not {rgb.dtype} {rgb.shape}")
-
-
 def check_length(frames: Sequence[Tensor]) -> None:
-    """Refuse a clip that is too short for the network.
+    """Check that a clip is long enough for the network.
 
     Raises:
         ValueError: fewer than 10 frames.

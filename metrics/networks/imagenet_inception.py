@@ -7,15 +7,13 @@ used.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from evalkit.metrics.networks.inception import SIDE, Inception, InceptionRunner, check_frame
+from evalkit.metrics.networks.inception import SIDE, InceptionRunner, check_frame
 
 # With its trained weights torchvision takes pixels normalised by ImageNet's mean and deviation, and undoes that inside
 # to reach the -1..1 of the TensorFlow graph. ConsisID's script gives it plain 0..1, and it is undone all the same.
@@ -23,31 +21,14 @@ _MEAN = (0.485, 0.456, 0.406)
 _DEVIATION = (0.229, 0.224, 0.225)
 
 
-class ImageNetInceptionV3(Inception):
-    """The network with torchvision's pooling: (N, 3, 299, 299) to (N, 2048)."""
-
-    def __init__(self) -> None:
-        super().__init__(average="average_padded", last="average_padded")
-
-
 class ImageNetInception(InceptionRunner):
-    """The network, ready to run.
-
-    Args:
-        path, device, precision: as in `InceptionRunner`.
-
-    Raises:
-        WeightsError: the checkpoint can't be read, is unsafe, or is another network's.
-        MachineError: CUDA was asked for and is not there.
-    """
+    """The network, ready to run."""
 
     name = "inception_torchvision"
-
-    def __init__(self, path: Path, device: str = "cpu", precision: torch.dtype = torch.float32) -> None:
-        super().__init__(ImageNetInceptionV3(), path, device, precision)
+    pools = ("average_padded", "average_padded")
 
     def prepare(self, rgb: NDArray[np.uint8]) -> Tensor:
-        """Return one picture as the network takes it.
+        """Return one image as the network takes it.
 
         Args:
             rgb: (H, W, 3) uint8.

@@ -5,7 +5,7 @@ network with 49 units of Deng et al., "ArcFace" (CVPR 2019), section 3.2. The na
 ``glint360k_curricular_face_r101_backbone.bin``.
 
 For inference a batch norm that follows a convolution is folded into it, and tensors lie channels-last. A unit's first
-batch norm stands before a convolution that pads with zeros, so it stays.
+batch norm precedes a convolution that pads with zeros, so it can't be folded.
 """
 
 from __future__ import annotations
@@ -128,8 +128,8 @@ class CurricularFace:
                 224. They are halved here (OpenCV, linear), which is not what aligning at 112 gives.
 
         Returns:
-            (N, 512) float32 of length 1; zeros where the network says zeros. Which crops share a batch changes a value
-            by less than 1e-5.
+            (N, 512) float32 of length 1; zeros where the network returns zeros. Which crops share a batch changes a
+            value by less than 1e-5.
 
         Raises:
             ValueError: crops of another shape or type.

@@ -110,9 +110,9 @@ def clean(text: str) -> str:
 
 
 def byte_letters() -> dict[int, str]:
-    """Return the letter that stands for each byte, in the order of the vocabulary.
+    """Return the letter that represents each byte, in the order of the vocabulary.
 
-    Bytes that print in Latin-1 stand for themselves and come first; the others take the code points from 256 on.
+    Bytes that print in Latin-1 represent themselves and come first; the others take the code points from 256 on.
     """
     visible = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
     hidden = [byte for byte in range(256) if byte not in set(visible)]

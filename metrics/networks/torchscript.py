@@ -1,7 +1,7 @@
 """Reading TorchScript: programs, so only from files whose digest is pinned.
 
 A TorchScript archive holds a network's code beside its weights, and loading it runs an unpickler and a compiler on
-what the file says. So nothing of the file is loaded before its bytes are known to be the pinned ones; and the bytes
+its content. So nothing of the file is loaded before its bytes are known to be the pinned ones; and the bytes
 that were hashed are the bytes that are loaded, whatever happens to the file meanwhile.
 """
 
@@ -27,7 +27,7 @@ def is_torchscript(path: Path) -> bool:
         with zipfile.ZipFile(path) as archive:
             return any(name.split("/", 1)[-1] == "constants.pkl" for name in archive.namelist())
     except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError):
-        # What can't be read is for the restricted loader to tell: it says why, and takes no TorchScript.
+        # The restricted loader then reports why the file can't be read; it takes no TorchScript.
         return False
 
 
@@ -56,7 +56,7 @@ def load_torchscript(path: Path, sha256: str | None) -> torch.jit.ScriptModule:
     digest = hashlib.sha256(content).hexdigest()
     if digest != sha256.lower():
         raise WeightsError(
-            f"The weights file {path} is refused: it could run code, and it is not the pinned one.",
+            f"The weights file {path} is rejected: it could run code, and it is not the pinned one.",
             found=f"SHA-256 {digest} ({len(content)} bytes)",
             expected=f"SHA-256 {sha256}",
             fix=_FIX,

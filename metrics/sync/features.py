@@ -1,8 +1,8 @@
 """The feature ``syncnet``: lips of tracked faces against audio; `whole_frame` does without faces.
 
 Frames, crops and audio stay in memory: no JPEG, AVI or MP3 comes between the video and the network
-(docs/definitions/lip-sync.md#what-moves-the-values says what those cost). What is kept of a window is its 31 distances,
-so metrics can cut and average as they define.
+(their effect: docs/definitions/lip-sync.md#what-moves-the-values). The feature keeps the 31 distances of each window,
+so that metrics can cut and average as they define.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class SyncSession(Session):
         return frame_mask(self._ticks, len(times))
 
     def frame(self, index: int, time: float, rgb: Picture) -> None:
-        """Look for a cut and, in batches, for faces."""
+        """Detect cuts and, in batches, faces."""
         self._scores[index] = [score(rgb) for score in self._score]
         small = self._detector.small(rgb)
         self._waiting.append((index, small, (rgb.shape[1], rgb.shape[0])))
@@ -127,18 +127,18 @@ class SyncSession(Session):
         self._detect()
         check_complete(self._ticks, self._faces)
         faces = [self._faces[int(index)] for index in self._ticks]
-        found = [
+        by_protocol = [
             protocol.tracks(faces, self._tick_scores(row), self._options.tracks)
             for row, protocol in enumerate(self._protocols.values())
         ]
-        scenes = [[first for first, _ in scenes] for scenes, _ in found]
-        tracks, members = united([tracks for _, tracks in found])
+        scenes = [[first for first, _ in scenes] for scenes, _ in by_protocol]
+        tracks, members = united([tracks for _, tracks in by_protocol])
         comparison = Comparison(self._network, self._item, self._start)
         spans = [(track.first, len(track.boxes)) for track in tracks]
         streams = [LipStream(self._network, comparison.windows(*span)) for span in spans]
         self._crop(tracks, streams)
         return {
-            "faces": np.array([len(seen) for seen in faces], dtype=np.int64),
+            "faces": np.array([len(found) for found in faces], dtype=np.int64),
             **track_arrays(scenes[0], tracks),
             "scene_start_mocha": np.array(scenes[1], dtype=np.int64),
             **{f"track_{name}": row for name, row in zip(self._protocols, members, strict=True)},

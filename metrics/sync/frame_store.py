@@ -57,7 +57,7 @@ class FrameStore:
             again = _SecondPass(numbers, take)
             self.decodes += inspect_media(self._path, [again]).passes
             if again.seen != len(numbers):
-                detail = f"{again.seen} of {len(numbers)} frames came back in a second pass"
+                detail = f"{again.seen} of {len(numbers)} frames were decoded again in a second pass"
                 raise FeatureUnavailableError("not_decoded_twice", detail)
             return
         for number in numbers:

@@ -18,7 +18,7 @@ FFT = 512
 PRE_EMPHASIS = 0.97
 LIFTER = 22
 FRAME_SECONDS, HOP_SECONDS = 0.025, 0.01
-SMALLEST = np.finfo(np.float64).eps  # stands for an energy of zero, whose logarithm does not exist
+SMALLEST = np.finfo(np.float64).eps  # replaces an energy of zero, which has no logarithm
 
 
 def mfcc(samples: NDArray[np.int16], rate: int = 16000) -> NDArray[np.float64]:

@@ -76,7 +76,7 @@ def united(groups: Sequence[Sequence[FaceTrack]]) -> tuple[list[FaceTrack], NDAr
 
 
 def _place(track: FaceTrack, tracks: Sequence[FaceTrack]) -> int | None:
-    """Return where in ``tracks`` the same track stands."""
+    """Return the index of the same track in ``tracks``."""
     for place, other in enumerate(tracks):
         same = (track.first, track.detections) == (other.first, other.detections)
         if same and np.array_equal(track.boxes, other.boxes):

@@ -2,11 +2,12 @@
 
 The steps and ffmpeg's options are those of bytedance/LatentSync, eval/syncnet_detect.py and syncnet/syncnet_eval.py:
 re-time to MP4, audio and JPEG frames from that, crops from the JPEG frames into an MP4 with AAC audio, and JPEG frames
-and audio from that. docs/definitions/lip-sync.md#what-moves-the-values says what each costs. Values depend on ffmpeg's
-version and build.
+and audio from that. docs/definitions/lip-sync.md#what-moves-the-values gives the effect of each step. Values depend on
+ffmpeg's version and build.
 
-Not the script's: the re-timed MP4 is read by PyAV when cuts are looked for (the script reads it with OpenCV), a file
-that ffmpeg gives up on is unscored (the script goes on with what is there), and so is a video of more than ten minutes.
+Differences from the script: cuts are detected in frames that PyAV decodes from the re-timed MP4 (the script uses
+OpenCV). A file on which ffmpeg fails is unscored (the script goes on with what was written), and so is a video of more
+than ten minutes.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ REPLICATE = ReplicateOptions()
 
 
 class ReplicateSession(Session):
-    """Wants no frame: ffmpeg reads the file at the end. Its files lie in a temporary folder that is always removed."""
+    """Selects no frame: ffmpeg reads the file at the end. Its temporary folder is always removed."""
 
     def __init__(
         self,

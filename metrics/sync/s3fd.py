@@ -89,7 +89,7 @@ class S3fd:
                 parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
     def small(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return the frame (H, W, 3) uint8 RGB as the network sees it, smaller by the scale."""
+        """Return the frame (H, W, 3) uint8 RGB as the network takes it, reduced by the scale."""
         scale = self._options.scale
         return np.asarray(cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
 

@@ -18,10 +18,10 @@ from evalkit.metrics.features.base import FeatureOptions
 
 @dataclass(frozen=True)
 class DetectorOptions(FeatureOptions):
-    """How S3FD looks for faces.
+    """How S3FD detects faces.
 
     Args:
-        scale: of the frame that the network sees.
+        scale: by which the frame is reduced for the network.
         confidence: a face's score is above this.
         nms: overlaps above which the weaker box is removed: as shares of the image, then in its pixels.
         considered: best scores that enter the first removal.

@@ -58,19 +58,19 @@ class SceneOptions(FeatureOptions):
 
 
 def size_by_width(width: int, height: int, smallest: int = 256) -> Size:
-    """Return the size that 0.6.1 looks at: divided by the whole number that leaves a width of at least ``smallest``."""
+    """Return the size of PySceneDetect 0.6.1: divided by a whole number, the width at least ``smallest``."""
     factor = max(1, width // smallest)
     return round(width / factor), max(1, round(height / factor))
 
 
 def size_by_longer_side(width: int, height: int, largest: int = 256) -> Size:
-    """Return the size that 0.6.7 looks at: ``largest`` pixels on the longer side, if that is smaller."""
+    """Return the size of PySceneDetect 0.6.7: ``largest`` pixels on the longer side, if that is smaller."""
     factor = max(1.0, max(width, height) / largest)
     return max(1, round(width / factor)), max(1, round(height / factor))
 
 
 class ContentScore:
-    """Says how much each frame differs from the one before.
+    """Measures how much each frame differs from the one before.
 
     Args:
         options: give the size at which frames are compared.

@@ -115,7 +115,7 @@ class SyncNet:
             crops: (N, 224, 224, 3) uint8 **BGR** at 25 frames/s.
 
         Raises:
-            ValueError: for pictures of another size or type.
+            ValueError: for images of another size or type.
         """
         if crops.shape[1:] != (SIZE, SIZE, 3) or crops.dtype != np.uint8:
             raise ValueError(f"crops is a (N, {SIZE}, {SIZE}, 3) uint8 array, found {crops.dtype} {crops.shape}")

@@ -1,4 +1,4 @@
-"""How much of a video the lip-sync metrics look at."""
+"""The share of a video that the lip-sync metrics use."""
 
 from __future__ import annotations
 

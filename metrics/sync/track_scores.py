@@ -125,7 +125,7 @@ def score_tracks(statistic: Callable[[Sequence[Sync]], float], arrays: Arrays, c
 
 
 def _events(syncs: Sequence[Sync], audio: Audio) -> tuple[Event, ...]:
-    """Say what each track is when there are several."""
+    """Return an event that lists the tracks when there are several."""
     if len(syncs) < 2:
         return ()
     rows = [f"C {sync.confidence:.3f} D {sync.distance:.3f} offset {sync.offset}" for sync in syncs]

@@ -1,6 +1,6 @@
 """Face tracks and mouth crops before SyncNet, as joonson/syncnet_python and LatentSync make them.
 
-Every oddity of the reference is kept, since it decides which part of a video is scored; each is named where it is.
+Every peculiarity of the reference is kept, because it decides which part of a video is scored; comments name them.
 """
 
 from __future__ import annotations
@@ -86,8 +86,8 @@ def track_faces(
     A track starts at the first face left and takes, frame by frame, faces that overlap its last one by more than
     ``iou`` if that is at most ``gap`` frames back. Then the next track starts, until no face is left.
 
-    Oddities: taking a face removes it from the list that is being walked, so the face after it is passed over; a frame
-    may give a track two faces; and the walk of a frame is left at the first face that comes too late.
+    Peculiarities of the reference: taking a face removes it from the list that is being iterated, so the next face is
+    skipped; a frame may give a track two faces; the search in a frame ends at the first face that comes too late.
 
     Args:
         boxes: the faces of every frame, (n, >= 4): x1, y1, x2, y2, best score first.
@@ -125,7 +125,7 @@ def _follow(
                     place += 1
                     continue
             taken.append(faces.pop(place))
-            place += 1  # the list has moved up: the face that followed is passed over
+            place += 1  # the list has become shorter: the next face is skipped, as in the reference
     return taken
 
 
@@ -155,7 +155,7 @@ def smooth(boxes: NDArray[np.float64], median: int = CROP.median) -> NDArray[np.
         median: frames of the filter.
 
 
-    Beyond the ends the median sees zeros, so the first and last values are the smallest of half the window, as in the
+    Beyond the ends the median takes zeros, so the first and last values are the smallest of half the window, as in the
     reference.
     """
     from scipy.signal import medfilt
@@ -171,7 +171,7 @@ def _padded(values: NDArray[np.float64], length: int) -> NDArray[np.float64]:
 
 
 def crop(picture: NDArray[np.uint8], x: float, y: float, half: float, options: CropOptions = CROP) -> NDArray[np.uint8]:
-    """Return what SyncNet sees of a face: (size, size, 3) uint8, channels as in ``picture``.
+    """Return the crop of a face that SyncNet takes: (size, size, 3) uint8, channels as in ``picture``.
 
     From ``half`` above the centre to 1.8 times that below it, 1.4 times to either side, grey (110) outside the picture.
     A face so far outside that the reference's indices turn negative makes it fail; here the region is cut at the border

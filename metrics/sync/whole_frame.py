@@ -43,7 +43,7 @@ class WholeFrameOptions(FeatureOptions):
 
 
 class WholeFrameSession(Session):
-    """Every frame, whole, is what SyncNet sees: nothing is kept but a few frames."""
+    """Gives SyncNet every whole frame; only a few frames are in memory."""
 
     def __init__(self, network: SyncNetwork, item: Item, options: WholeFrameOptions) -> None:
         self._network, self._item, self._options = network, item, options
@@ -51,7 +51,7 @@ class WholeFrameSession(Session):
         self._seen: set[int] = set()
 
     def plan(self, times: Times) -> NDArray[np.bool_]:
-        """Want the frames that `SyncSession` would want."""
+        """Select the frames that `SyncSession` selects."""
         self._ticks = self._options.sampling.select(times)
         self._seen = set()
         self._comparison = Comparison(self._network, self._item, float(times[0]) if len(times) else 0.0)

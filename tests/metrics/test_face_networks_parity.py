@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from evalkit.errors import WeightsError
 from evalkit.metrics.faces.inception import FaceInception
 from evalkit.metrics.identity.face_distance import squared_distances
-from evalkit.metrics.networks.imagenet_inception import ImageNetInception, ImageNetInceptionV3
+from evalkit.metrics.networks.imagenet_inception import ImageNetInception
 from evalkit.metrics.networks.ir101 import IR101, CurricularFace
 
 ORACLE = Path(__file__).parent.parent / "oracles" / "face_networks.py"
@@ -50,8 +50,8 @@ def comparison(shared: Path, oracle_python: Path, tmp_path_factory: pytest.TempP
     crops = real_crops(shared)
     np.save(folder / "crops.npy", crops)
     torch.save(state_of(random_ir101(as_pixels(crops, 112))), folder / "ir101.bin")
-    inception = random_inception(as_pixels(crops, 299), ImageNetInceptionV3)
-    write_checkpoint(folder / "inception.pth", inception)
+    inception = random_inception(as_pixels(crops, 299), ImageNetInception)
+    write_checkpoint(folder / "inception.pth", inception, ImageNetInception)
     job = {name: str(folder / file) for name, file in (("ir101", "ir101.bin"), ("inception", "inception.pth"))}
     (folder / "job.json").write_text(json.dumps({**job, "crops": str(folder / "crops.npy")}))
     command = [str(oracle_python), str(ORACLE), str(folder / "job.json"), str(folder / "result.npz")]
@@ -122,7 +122,7 @@ def curricular(ir101, tmp_path_factory) -> CurricularFace:
 @pytest.fixture(scope="module")
 def face_inception(tmp_path_factory) -> FaceInception:
     path = tmp_path_factory.mktemp("weights") / "inception.pth"
-    write_checkpoint(path, random_inception(kind=ImageNetInceptionV3))
+    write_checkpoint(path, random_inception(kind=ImageNetInception), ImageNetInception)
     return FaceInception(ImageNetInception(path))
 
 
@@ -180,7 +180,7 @@ def test_activations_do_not_depend_on_the_batch(face_inception):
 
 def test_a_crop_is_shown_to_the_inception_as_torchvision_does(tmp_path):
     """Grey 0.5 becomes c * 0.229 / 0.5 + (0.485 - 0.5) / 0.5 and so on; a fine pattern becomes grey (antialias)."""
-    path = write_checkpoint(tmp_path / "inception.pth", random_inception(kind=ImageNetInceptionV3))
+    path = write_checkpoint(tmp_path / "inception.pth", random_inception(kind=ImageNetInception), ImageNetInception)
     network = ImageNetInception(path)
     grey = network.prepare(np.full((224, 224, 3), 51, np.uint8))
     assert grey.shape == (3, 299, 299)
@@ -221,7 +221,7 @@ def test_a_checkpoint_that_runs_code_is_refused_and_does_not_run(tmp_path, kind,
 
 
 def test_another_networks_checkpoint_is_told(tmp_path):
-    path = write_checkpoint(tmp_path / "inception.pth", random_inception(kind=ImageNetInceptionV3))
+    path = write_checkpoint(tmp_path / "inception.pth", random_inception(kind=ImageNetInception), ImageNetInception)
     with pytest.raises(WeightsError, match=r"doesn't fit the network IR101.*missing: input_layer\.0\.weight"):
         CurricularFace(path)
 

@@ -19,7 +19,8 @@ from torch.nn import functional
 from evalkit.errors import MachineError, WeightsError
 from evalkit.metrics.distances.distributions import frechet_from_features, kid
 from evalkit.metrics.networks.checkpoints import fill, load_state_dict, settle
-from evalkit.metrics.networks.fid_inception import FidInception, InceptionV3
+from evalkit.metrics.networks.fid_inception import FidInception
+from evalkit.metrics.networks.inception import Inception
 
 ORACLE = Path(__file__).parent.parent / "oracles" / "inception_pytorch_fid.py"
 Pictures = list[NDArray[np.uint8]]
@@ -314,7 +315,7 @@ def test_settings_of_the_machine():
 
 def test_the_network_has_the_published_files_tensors():
     """Names, shapes and number of values; the file's 95,628,359 bytes hold 23,903,010 float32 and the names."""
-    state = state_of(InceptionV3())
+    state = state_of(Inception(*FidInception.pools))
     assert len(state) == 94 * 5 + 2
     values = sum(tensor.numel() for tensor in state.values())
     assert 0 < 95_628_359 - 4 * values < 200_000

@@ -88,7 +88,7 @@ def test_the_state_is_the_modules(path, content):
 @pytest.mark.parametrize("load", [load_torchscript, load_torchscript_state])
 def test_a_wrong_digest_is_never_loaded(path, content, loads, load):
     for pinned in (WRONG, digest(content)[:-1], "", digest(archive(0.25))):
-        with pytest.raises(WeightsError, match="refused: it could run code, and it is not the pinned one") as refused:
+        with pytest.raises(WeightsError, match="rejected: it could run code, and it is not the pinned one") as refused:
             load(path, pinned)
         assert digest(content) in str(refused.value)
     assert loads == []

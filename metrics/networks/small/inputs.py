@@ -1,4 +1,4 @@
-"""How pictures, crops and texts become the inputs of the bundled networks: the same in training and in use."""
+"""Prepares frames, crops and texts for the bundled networks; training and evaluation share it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _WORD = re.compile(r"[\w']+|[^\w\s]")
 
 
 def shrunk(rgb: Picture, side: int) -> Picture:
-    """Return (side, side, 3) uint8: area averages, linear where the picture is smaller; proportions not kept."""
+    """Return (side, side, 3) uint8: area averages, linear where the image is smaller; the aspect ratio is not kept."""
     height, width = rgb.shape[:2]
     if (height, width) == (side, side):
         return rgb
@@ -37,7 +37,7 @@ def shrunk(rgb: Picture, side: int) -> Picture:
 
 
 def letterbox(rgb: Picture) -> tuple[Picture, float]:
-    """Return (128, 128, 3) uint8 with the picture in the upper left corner, grey beside it, and how far it shrank."""
+    """Return (128, 128, 3) uint8 with the image in the upper left corner, grey beside it, and the scale."""
     height, width = rgb.shape[:2]
     scale = DETECTOR_SIDE / max(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -53,7 +53,7 @@ def mouth(crop: Picture) -> Picture:
 
 
 def runs_of_five(mouths: Picture) -> Picture:
-    """Return (N - 4, 40, 40, 15) uint8 of (N, 40, 40, 3): every run of five pictures, colours behind each other."""
+    """Return (N - 4, 40, 40, 15) uint8 of (N, 40, 40, 3): every run of five images, stacked along the channels."""
     count = max(0, len(mouths) - LIP_FRAMES + 1)
     return np.concatenate([mouths[i : i + count] for i in range(LIP_FRAMES)], axis=3)
 

@@ -101,7 +101,7 @@ class ClipNet(nn.Module):
 
 
 class FaceNet(nn.Module):
-    """An aligned face to a vector whose angle tells people apart: (N, 3, 64, 64) to (N, 128)."""
+    """An aligned face to a vector whose angle identifies the person: (N, 3, 64, 64) to (N, 128)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -115,7 +115,7 @@ class FaceNet(nn.Module):
 
 
 class DetectorNet(nn.Module):
-    """Faces in a picture: (N, 3, 128, 128) to (N, 15, 16, 16), a possible face per cell of 8 pixels.
+    """Faces in an image: (N, 3, 128, 128) to (N, 15, 16, 16), a possible face per cell of 8 pixels.
 
     Score (logit); the box's centre from the cell's, in cells, and the logarithm of its sides in cells; the five points
     from the cell's centre, in cells.
@@ -137,11 +137,11 @@ class DetectorNet(nn.Module):
 
 
 class SyncNets(nn.Module):
-    """Five mouth pictures and 0.2 s of sound to vectors that lie close together when they belong together.
+    """Five mouth crops and 0.2 s of audio to vectors that are close when they match.
 
-    Lips: (N, 15, 40, 40), the colours of the five pictures behind each other; sound: (N, 20, 13) coefficients, a row
+    Lips: (N, 15, 40, 40), the five images stacked along the channels; audio: (N, 20, 13) coefficients, a row
     every 10 ms; both to (N, 65): a direction of length 10, and 10 as the last number of every vector. That one cancels
-    in distances, and puts the zero vector, which stands for sound beyond the ends, as far away as unrelated sound.
+    in distances, and puts the zero vector, which represents audio beyond the ends, as far away as unrelated audio.
     """
 
     LENGTH = 10.0
@@ -169,9 +169,9 @@ class SyncNets(nn.Module):
 
 
 class TextNets(nn.Module):
-    """Pictures and captions to vectors whose angle says how well they go together.
+    """Images and captions to vectors whose cosine measures how well they match.
 
-    Pictures: (N, 3, 96, 96); captions: (N, L) numbers of words, 0 behind the last; both to (N, 64).
+    Images: (N, 3, 96, 96); captions: (N, L) numbers of words, 0 behind the last; both to (N, 64).
     """
 
     def __init__(self) -> None:
@@ -211,7 +211,7 @@ NETWORKS: dict[str, type[nn.Module]] = {
 
 
 def last_channels(network: nn.Module) -> None:
-    """Keep the weights of a network of pictures as the CPU runs them fastest, in place."""
+    """Store the weights of a network of images as the CPU runs them fastest, in place."""
     for parameter in network.parameters():
         if parameter.ndim == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)

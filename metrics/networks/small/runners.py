@@ -134,7 +134,7 @@ class _FaceMaps(_Runner):
             return np.asarray(self._network(self._planes(smalls)).cpu().numpy())
 
     def _faces(self, found: NDArray[np.float32], scale: float) -> list[Face]:
-        """Return the faces of one map (15, 16, 16), in pixels of the picture."""
+        """Return the faces of one map (15, 16, 16), in pixels of the image."""
         score = 1.0 / (1.0 + np.exp(-found[0].astype(np.float64)))
         rows, columns = np.nonzero(score >= self._threshold)
         if not len(rows):
@@ -153,7 +153,7 @@ class _FaceMaps(_Runner):
 
 
 class SmallDetector(_FaceMaps):
-    """Finds faces that fill at least a sixth of the picture's longer side, in place of SCRFD."""
+    """Finds faces that fill at least a sixth of the frame's longer side, in place of SCRFD."""
 
     def detect(self, rgb: NDArray[np.uint8]) -> list[Face]:
         """Return the faces of (H, W, 3) uint8, best score first."""
@@ -193,7 +193,7 @@ class SmallBoxes(_FaceMaps):
 
 
 class SmallSync(_Runner):
-    """Lips and sound to vectors, in place of SyncNet."""
+    """Lips and audio to vectors, in place of SyncNet."""
 
     kind = "sync"
     dimension = SYNC_DIMENSION
@@ -226,7 +226,7 @@ class SmallSync(_Runner):
 
 
 class SmallText(_Runner):
-    """Pictures and captions to vectors, in place of CLIP."""
+    """Images and captions to vectors, in place of CLIP."""
 
     kind = "text"
     sizes = SimpleNamespace(side=TEXT_SIDE, vocabulary=TEXT_VOCABULARY, context=TEXT_CONTEXT, dimension=TEXT_DIMENSION)
