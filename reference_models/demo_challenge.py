@@ -39,8 +39,8 @@ METRICS: Mapping[str, tuple[str, ...]] = {
         "sync.latentsync.dist",
         "clipscore.logits100",
     ),
-    # KVD and not KID: KID wants 1000 frames a side, KVD is the number for few videos.
-    "explaining": ("kvd.styleganv", "sync.own.conf", "psnr.rgb", "ssim.gray"),
+    # KVD and not KID: KID needs 1000 frames a side; KVD works with few videos.
+    "secondary": ("kvd.styleganv", "sync.own.conf", "psnr.rgb", "ssim.gray"),
     "diagnostic": ("sync.latentsync.offset", "video.frozen_share"),
 }
 
@@ -65,10 +65,10 @@ submission:
   audio: {{required: true}}
 metrics:                             # 'evalkit metrics show ID' says what each means
 {metrics}
-coverage: 1.0                        # an entry must answer every sample to be ranked
+coverage: 1.0                        # a run must have a value for every sample to be ranked
 ranking: rank-sum
 ranking_rules:
-  group_weights: {{objective: 1, subjective: 1, speed: 0}}   # people count as much as all metrics together
+  group_weights: {{objective: 1, subjective: 1, speed: 0}}   # ratings count as much as all metrics together
   tie_breaks: [lip_sync]
 ratings:
   method: mos
@@ -103,8 +103,10 @@ TEAMS = (
     DemoTeam("late", "late", "control: audio 20 frames late", {"frames": 20}, quality=(4.5, 4.4, 2.0)),
     DemoTeam("swap", "swap", "control: frames of another person", quality=(1.3, 4.4, 2.1)),
     DemoTeam("blur", "blur", "control: blurred, sigma 2 pixels", {"sigma": 2.0}, quality=(4.0, 2.0, 4.2)),
-    DemoTeam("jitter", "jitter", "control: trembles by 2 pixels", {"sigma": 2.0}, quality=(4.3, 1.8, 3.9)),
-    DemoTeam("mute", "mute", "control: silence for speech", quality=(4.5, 4.4, 1.2)),
+    DemoTeam(
+        "jitter", "jitter", "control: frames shifted at random, sigma 2 pixels", {"sigma": 2.0}, quality=(4.3, 1.8, 3.9)
+    ),
+    DemoTeam("mute", "mute", "control: silence instead of speech", quality=(4.5, 4.4, 1.2)),
     DemoTeam("shuffle", "shuffle", "control: frames in random order", quality=(4.3, 1.4, 1.5)),
 )
 DAMAGED = DemoTeam(
@@ -176,7 +178,7 @@ class DemoChallenge:
         write_text(marker, text)
 
     def challenge(self) -> Challenge:
-        """Write the challenge unless somebody changed it, and return it."""
+        """Write the challenge unless its file exists, and return it."""
         if not self.challenge_file.exists():
             write_text(self.challenge_file, challenge_text(self.size))
         return load_challenge(self.challenge_file)
@@ -184,8 +186,8 @@ class DemoChallenge:
     def testset(self, workers: int = 1, progress: Callable[[str], None] | None = None) -> TestSet:
         """Make the test set, or return the one that is there."""
         if not (self.testset_folder / SAMPLES_FILE).is_file():
-            world = PuppetTestSet(self.testset_folder, self.seed, self.samples, seconds=self.seconds, size=self.size)
-            write_puppet_testset(world, workers, progress)
+            puppets = PuppetTestSet(self.testset_folder, self.seed, self.samples, seconds=self.seconds, size=self.size)
+            write_puppet_testset(puppets, workers, progress)
         return load_testset(self.testset_folder)
 
     def submission(
@@ -268,6 +270,6 @@ class DemoChallenge:
 def challenge_text(size: int = SIZE) -> str:
     """Return the demo's challenge as YAML, for videos of ``size`` x ``size`` pixels."""
     lines = [f"  - {{id: {name}, weight: 1}}" for name in METRICS["ranked"]]
-    lines += [f"  - {{id: {name}, rank: false}}" for name in METRICS["explaining"]]
+    lines += [f"  - {{id: {name}, rank: false}}" for name in METRICS["secondary"]]
     lines += [f"  - {{id: {name}, rank: false, group: diagnostic}}" for name in METRICS["diagnostic"]]
     return CHALLENGE.format(size=size, metrics="\n".join(lines))

@@ -1,4 +1,4 @@
-"""Faults of files, as submissions have them: cut off on the way, made in another size."""
+"""Faults of files, as submissions have them: truncated, or of another size."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RATE = 16_000
 
 
 def truncated(video: bytes, share: float = 0.6) -> bytes:
-    """Return the first part of a file, as an upload that broke off leaves it.
+    """Return the first part of a file, as after an interrupted upload.
 
     Args:
         video: the file.
@@ -27,14 +27,14 @@ def truncated(video: bytes, share: float = 0.6) -> bytes:
 
 
 def half_size(video: bytes, fps: float = 25) -> bytes:
-    """Return the MP4 file with width and height halved (rounded down to even numbers) and its sound kept.
+    """Return the MP4 file with width and height halved (rounded down to even numbers) and its audio kept.
 
     Args:
         video: a file that can be decoded.
         fps: its frames per second.
 
     Raises:
-        MediaError: it can't be decoded, or has no sound.
+        MediaError: it can't be decoded, or has no audio.
     """
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "source.mp4"), Path(folder, "target.mp4")

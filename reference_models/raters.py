@@ -146,7 +146,7 @@ def _chosen(
 
 
 def _start(panel: RaterPanel, rater: str, random: np.random.Generator) -> datetime:
-    """Return when the rater begins: within the window, early enough to finish, but for the one who comes late."""
+    """Return when the rater starts: within the window, early enough to finish, except the late one."""
     share = 0.9 if rater == panel.latecomer else float(random.uniform(0.05, 0.6))
     return panel.opens + share * (panel.closes - panel.opens)
 

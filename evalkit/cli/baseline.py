@@ -1,4 +1,4 @@
-"""``evalkit baseline``: submissions from generators: the bundled baselines and controls, or your own model."""
+"""``evalkit baseline``: make submissions with the bundled baselines and controls, or with your own model."""
 
 from __future__ import annotations
 
@@ -83,9 +83,13 @@ def record_json(record: GeneratorRecord) -> dict[str, Any]:
 @click.option("--testset", required=True, type=click.Path(path_type=Path), help="The test set.")
 @click.option("--output", "-o", required=True, type=click.Path(path_type=Path), help="The ZIP to write.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="An option of the generator; repeatable.")
-@click.option("--seed", "-s", type=int, default=0, show_default=True, help="Other seeds, other blinks and jitter.")
-@click.option("--challenge", "-c", metavar="ID|FILE", help="Whose layout and rules to keep (default: {id}.mp4).")
-@click.option("--limit", type=click.IntRange(min=1), help="Make the first samples only.")
+@click.option(
+    "--seed", "-s", type=int, default=0, show_default=True, help="Another seed gives other blinks and jitter."
+)
+@click.option(
+    "--challenge", "-c", metavar="ID|FILE", help="Challenge whose layout and rules the ZIP follows (default: {id}.mp4)."
+)
+@click.option("--limit", type=click.IntRange(min=1), help="Only the first samples.")
 @backbones_option
 @click.option(
     "--command", metavar="LINE", help="Run this program for each sample; {output} and other fields are filled in."
@@ -96,9 +100,9 @@ def record_json(record: GeneratorRecord) -> dict[str, Any]:
     type=click.FloatRange(min=0, min_open=True),
     default=600.0,
     show_default=True,
-    help="Seconds a sample.",
+    help="Seconds per sample.",
 )
-@click.option("--no-speed", is_flag=True, help="Leave speed.json out: the ZIP is then the same bytes every time.")
+@click.option("--no-speed", is_flag=True, help="Leave speed.json out, so that the ZIP has the same bytes every time.")
 @workers_option
 @quiet_option
 @json_option
@@ -121,8 +125,8 @@ def run(
 ) -> None:
     """Run the generator NAME over a test set and write a submission.
 
-    A sample that can't be made is left out and named; exit code 3 then. speed.json in the ZIP says how fast it was:
-    measure with --workers 1 on an idle machine.
+    A sample that can't be generated is left out and reported; the exit code is then 3. speed.json in the ZIP has the
+    speed: measure it with --workers 1 on an idle machine.
     """
     from evalkit.reference_models.generation.submission import make_submission
     from evalkit.testsets.loading import load_testset
@@ -153,7 +157,7 @@ def run(
 
 
 def run_json(done: GenerationRun, name: str) -> dict[str, Any]:
-    """Return what came of a run as plain data."""
+    """Return the result of a run as plain data."""
     return {
         "schema": 1,
         "ok": not done.failures,
@@ -168,17 +172,17 @@ def run_json(done: GenerationRun, name: str) -> dict[str, Any]:
 def _generator(
     name: str | None, command: str | None, function: str | None, settings: tuple[str, ...]
 ) -> tuple[str, dict[str, str]]:
-    """Return which generator is meant, and its options as they were typed."""
+    """Return the name of the generator, and its options as text."""
     options: dict[str, str] = {}
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals or not key:
-            raise click.UsageError(f"--set wants NAME=VALUE, found '{setting}'.")
+            raise click.UsageError(f"--set expects NAME=VALUE, found '{setting}'.")
         if key in options:
             raise click.UsageError(f"--set names '{key}' twice.")
         options[key] = value
     if sum(word is not None for word in (name, command, function)) != 1:
-        raise click.UsageError("Name one generator, or give --command, or --callable.")
+        raise click.UsageError("Give the name of one generator, or --command, or --callable.")
     if command is not None:
         return "command", {**options, "line": command}
     if function is not None:

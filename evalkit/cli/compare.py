@@ -51,15 +51,15 @@ class NamedPath(click.ParamType):
     type=click.Path(dir_okay=False, path_type=Path),
     default=Path("compare.html"),
     show_default=True,
-    help="The page.",
+    help="The page to write.",
 )
-@click.option("--name", "names", type=NamedPath(), multiple=True, help="What to call the scorecard at PATH.")
+@click.option("--name", "names", type=NamedPath(), multiple=True, help="Name of the scorecard at PATH.")
 @click.option(
-    "--media", type=NamedPath(), multiple=True, help="The submission (ZIP or folder) of entry NAME, for its pictures."
+    "--media", type=NamedPath(), multiple=True, help="The submission (ZIP or folder) of entry NAME, to show its frames."
 )
-@click.option("--metric", "-m", help="Metric of single videos to show first (default: the first ranked one).")
+@click.option("--metric", "-m", help="Per-video metric to show first (default: the first ranked one).")
 @click.option(
-    "--sample", "samples", multiple=True, help="Show pictures of this sample (default: where entries differ most)."
+    "--sample", "samples", multiple=True, help="Show frames of this sample (default: where entries differ most)."
 )
 @workers_option
 @cache_option
@@ -79,9 +79,9 @@ def compare(
 ) -> None:
     """Put SCORECARDS side by side in one HTML file.
 
-    Each is a folder that 'evalkit score' wrote, or its scorecard.json. What 'evalkit validate --json' printed is taken
-    too, for submissions that were refused. All must be of one challenge, test set and set of backbones; exit code 1
-    otherwise. Nothing is ranked.
+    Each is a folder that 'evalkit score' wrote, or its scorecard.json. For a submission without a scorecard, give the
+    output of 'evalkit validate --json'. All must have the same challenge, test set and backbones; otherwise the exit
+    code is 1. Nothing is ranked.
     """
     from evalkit.errors import UsageError, did_you_mean
     from evalkit.reports.comparison.inputs import load_inputs
@@ -93,7 +93,7 @@ def compare(
 
     places = list({place.resolve(): place for place in (*scorecards, *(path for _, path in names))}.values())
     if not places:
-        raise click.UsageError("Name at least one scorecard.")
+        raise click.UsageError("Give at least one scorecard.")
     entries, unscored = load_inputs(places, {path: name for name, path in names})
     comparison = make_comparison(entries, unscored, metric=metric)
     for sample in samples:
@@ -112,7 +112,7 @@ def compare(
 
 
 def print_comparison(comparison: ScorecardComparison) -> None:
-    """Print a row per entry with the first metrics, and under it what was not scored."""
+    """Print a row per entry with the first metrics, and below it what was not scored."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -155,7 +155,7 @@ def _remarks(comparison: ScorecardComparison) -> Iterable[str]:
 
 
 def _plain(text: str) -> str:
-    """Keep a name from acting, on the terminal or in rich's markup."""
+    """Escape a name for the terminal and for rich's markup."""
     from rich.markup import escape
 
     from evalkit.text import escape_for_display

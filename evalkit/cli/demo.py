@@ -1,4 +1,4 @@
-"""``evalkit demo``: a whole challenge from nothing to its leaderboard, on talking puppets made on the spot."""
+"""``evalkit demo``: a complete challenge with synthetic videos, from the test set to the leaderboard."""
 
 from __future__ import annotations
 
@@ -34,12 +34,19 @@ Result = TypeVar("Result")
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("demo"),
     show_default=True,
-    help="Folder for the demo; what is in it already is not made again.",
+    help="Folder for the demo; files that exist in it are kept.",
 )
 @click.option(
-    "--seed", "-s", type=click.IntRange(0, 1_000_000), default=0, show_default=True, help="Other seeds: other people."
+    "--seed",
+    "-s",
+    type=click.IntRange(0, 1_000_000),
+    default=0,
+    show_default=True,
+    help="Another seed gives other people.",
 )
-@click.option("--samples", "-n", type=click.IntRange(3, 1000), default=12, show_default=True, help="Of the test set.")
+@click.option(
+    "--samples", "-n", type=click.IntRange(3, 1000), default=12, show_default=True, help="Samples of the test set."
+)
 @click.option("--seconds", type=float, default=2.4, show_default=True, help="Length of a clip.")
 @click.option("--size", type=int, default=256, show_default=True, help="Width and height in pixels.")
 @click.option("--open/--no-open", "open_page", default=False, help="Open the page in the browser at the end.")
@@ -57,10 +64,10 @@ def demo(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Make a test set of talking puppets, let baselines and controls compete, score and rate all, and rank them.
+    """Make a test set of talking puppets, generate submissions with baselines and controls, score, rate and rank them.
 
-    Two more submissions are broken: one is scored as far as it goes, one is refused. The raters are simulated; some of
-    them are bad. Ends with leaderboard.html, beside compare.html and ratings.html. Needs no network connection.
+    Two more submissions are broken: one is scored in part, one is rejected. The raters are simulated; some of
+    them are unreliable. Ends with leaderboard.html, beside compare.html and ratings.html. Needs no network connection.
     """
     from evalkit.cli.leaderboard import print_leaderboard
     from evalkit.leaderboard.serialise import as_dict
@@ -96,7 +103,7 @@ class _Run:
         self.failures: dict[str, dict[str, str]] = {}
 
     def everything(self) -> tuple[ScorecardComparison, Published]:
-        """Make what is missing and write the pages."""
+        """Make the missing files and write the pages."""
         from evalkit.cli.demo_board import publish
         from evalkit.reference_models.demo_challenge import DAMAGED, REFUSED, TEAMS
 
@@ -200,7 +207,7 @@ class _Run:
 
 
 class _Titled(Progress):
-    """A progress whose stages all have one title."""
+    """A progress display whose stages all have one title."""
 
     def __init__(self, progress: Progress, title: str) -> None:
         self._progress, self._title = progress, title

@@ -1,4 +1,4 @@
-"""The demo's second half: simulated raters judge the teams, everything goes on a board, the board becomes a page."""
+"""The second half of the demo: simulated ratings, the board, the leaderboard and the report on the ratings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SCREENED = ("speeders", "straight-liners")
 
 @dataclass(frozen=True)
 class Published:
-    """What came out: the leaderboard and the files."""
+    """The results: the leaderboard and the files."""
 
     leaderboard: Leaderboard
     board: Path
@@ -40,7 +40,7 @@ def publish(
     workers: int,
     progress: Progress,
 ) -> Published:
-    """Fill the demo's board with what it lacks, and write the leaderboard, its tables and the report on the ratings."""
+    """Complete the demo's board, and write the leaderboard, its tables and the report on the ratings."""
     from evalkit.cli.leaderboard import TABLES, write_table
     from evalkit.cli.ratings.importing import RatingsInput, import_ratings
     from evalkit.leaderboard.compute import compute_leaderboard
@@ -55,7 +55,12 @@ def publish(
         _add_runs(board, cards, submissions, cache, workers, progress)
         if not (show.ratings_file.is_file() and show.key_file.is_file()):
             show.ratings(
-                [(name, video.sample) for name, card in cards.items() for video in card.videos if _seen(video.verdict)]
+                [
+                    (name, video.sample)
+                    for name, card in cards.items()
+                    for video in card.videos
+                    if _is_watchable(video.verdict)
+                ]
             )
         import_ratings(board, RatingsInput(show.ratings_file, key=show.key_file), by=BY)
         found = propose_exclusions(board.snapshot(), SCREENED)
@@ -105,6 +110,6 @@ def _add_runs(
         board.add_run(name, "1", card, by=BY, strips=strips.get(name))
 
 
-def _seen(verdict: str) -> bool:
-    """Whether there is a video that people can watch."""
+def _is_watchable(verdict: str) -> bool:
+    """Whether there is a video that raters can watch."""
     return verdict in {"ok", "warning"}

@@ -1,4 +1,4 @@
-"""``evalkit leaderboard``: a board as one page, and as tables."""
+"""``evalkit leaderboard``: rank the teams of a board; write the page and the tables."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ TABLES = {"csv": ".csv", "json": ".json", "latex": ".tex", "markdown": ".md"}
     type=click.IntRange(min=100, max=100_000),
     default=BOOTSTRAP_DRAWS,
     show_default=True,
-    help="Resampled challenges behind rank intervals.",
+    help="Bootstrap draws for the rank intervals.",
 )
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Seed of the resampling.")
 @json_option

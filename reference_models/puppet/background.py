@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from evalkit.reference_models.puppet.drawing import Colour, Picture, box, mask_of, paste, scaled
+from evalkit.reference_models.puppet.drawing import Colour, RgbImage, box, mask_of, paste, scaled
 from evalkit.reference_models.puppet.geometry import FRACTION, Pixels, Points
 from evalkit.reference_models.puppet.look import BACKGROUNDS, CLOTHES, Look
 
@@ -19,33 +19,33 @@ _TURTLENECK = np.array([[-0.47, 1.0], [-0.55, 1.4], [0.55, 1.4], [0.47, 1.0]])
 _COLLAR = np.array([[0.42, 1.15], [0.02, 1.6], [0.42, 1.62], [0.62, 1.28]])
 
 
-def draw_background(look: Look, size: int, unit: float, centre: tuple[float, float]) -> Picture:
+def draw_background(look: Look, size: int, unit: float, centre: tuple[float, float]) -> RgbImage:
     """Return the frame without the head: (size, size, 3) uint8 RGB."""
-    picture = _room(look, size)
+    image = _room(look, size)
     light = 1 + 0.25 * look.light_strength * look.light_x * np.linspace(-1, 1, size)
 
-    def lay(outline: Points, colour: Colour) -> None:
+    def draw(outline: Points, colour: Colour) -> None:
         points: Pixels = np.rint((outline * unit + centre) * (1 << FRACTION)).astype(np.int32)
         area = box(points, size)
         patch = np.empty((area[3] - area[1], area[2] - area[0], 3))
         patch[:] = colour
         patch *= light[None, area[0] : area[2], None]
-        paste(picture, np.clip(patch, 0, 255).astype(np.uint8), mask_of(points, area), area)
+        paste(image, np.clip(patch, 0, 255).astype(np.uint8), mask_of(points, area), area)
 
     neck, cloth = scaled(look.skin, 0.78), CLOTHES[look.clothes]
-    lay(_NECK, neck)
-    lay(_BODY, cloth)
+    draw(_NECK, neck)
+    draw(_BODY, cloth)
     if look.collar == "v-neck":
-        lay(_V_NECK, neck)
+        draw(_V_NECK, neck)
     elif look.collar == "turtleneck":
-        lay(_TURTLENECK, scaled(cloth, 0.9))
+        draw(_TURTLENECK, scaled(cloth, 0.9))
     elif look.collar == "shirt":
         for side in (-1, 1):
-            lay(_COLLAR * (side, 1), scaled(cloth, 1.18))
-    return picture
+            draw(_COLLAR * (side, 1), scaled(cloth, 1.18))
+    return image
 
 
-def _room(look: Look, size: int) -> Picture:
+def _room(look: Look, size: int) -> RgbImage:
     rng = np.random.Generator(np.random.PCG64([look.seed, 0xB06]))
     canvas = np.empty((size, size, 3))
     canvas[:] = BACKGROUNDS[look.background]

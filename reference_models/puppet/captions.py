@@ -1,4 +1,4 @@
-"""What can be seen and what happens, in words and as groups."""
+"""Captions, timelines and groups of a puppet's clip."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def age_word(look: Look) -> str:
 
 
 def skin_word(look: Look) -> str:
-    """Return the word for the skin's tone."""
+    """Return the word for the skin tone."""
     return TONE_WORDS[min(int(look.tone), len(TONE_WORDS) - 1)]
 
 
 def caption(look: Look, mood: str = "neutral", actions: Sequence[Action] = ()) -> str:
-    """Return one or two sentences: the attributes, the mood, and in order what is done."""
+    """Return one or two sentences: the attributes, the mood, and the actions in order."""
     has = [f"{skin_word(look)} skin", _HAIR[look.hair].format(look.hair_colour)]
     if look.beard != "none":
         has.append(_BEARD[look.beard])
@@ -39,10 +39,10 @@ def caption(look: Look, mood: str = "neutral", actions: Sequence[Action] = ()) -
     article = "An" if age_word(look)[0] in "aeiou" else "A"
     who = f"{article} {age_word(look)} person with {', '.join(has[:-1])} and {has[-1]}"
     where = f"in {_article(look.clothes)} {look.collar}, in front of {_article(look.background)} wall"
-    told = f"{who}, {where}, speaks and looks {_MOOD[mood]}."
+    text = f"{who}, {where}, speaks and looks {_MOOD[mood]}."
     if actions:
-        told += f" The person {', then '.join(ACTIONS[action.name] for action in actions)}."
-    return told
+        text += f" The person {', then '.join(ACTIONS[action.name] for action in actions)}."
+    return text
 
 
 def timeline(actions: Sequence[Action]) -> list[dict[str, object]]:

@@ -1,4 +1,4 @@
-"""The moving parts of a puppet's face: where eyes, brows and mouth are in a pose."""
+"""The moving parts of a puppet's face: outlines of eyes, brows and mouth in a pose."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from evalkit.reference_models.puppet.geometry import ARC, Points, band, on_face,
 from evalkit.reference_models.puppet.look import Look
 from evalkit.reference_models.puppet.pose import Pose
 
-SHUT = 0.92  # of a blink, from which on no eyeball shows
-PARTED = 0.012  # face units between the lips, from which on the mouth is open
+SHUT = 0.92  # share of a blink from which on the eyeball is hidden
+PARTED = 0.012  # face units between the lips from which on the mouth counts as open
 IRIS = 0.074  # face units
 
 
@@ -55,7 +55,7 @@ def _brow(look: Look, pose: Pose, side: int) -> Points:
 
 
 def mouth_gap(pose: Pose) -> float:
-    """Return how far the lips are apart, in face units."""
+    """Return the distance between the lips in face units."""
     return 0.27 * pose.gap * (1 - 0.9 * pose.press)
 
 

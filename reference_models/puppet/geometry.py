@@ -1,4 +1,4 @@
-"""Where the parts of a puppet's face lie, and where a turned head shows them.
+"""Face coordinates of a puppet's parts, and their projection to pixels.
 
 Face coordinates: the unit is half the face's height, x to the viewer's right, y down, z towards the viewer; the origin
 lies between crown and chin. Flat parts lie on the surface of an ellipsoid.
@@ -108,7 +108,7 @@ def place(camera: Camera, still: FrozenShapes, moving: Mapping[str, Points], dro
         camera: of the frame.
         still: `Shapes.frozen`.
         moving: further outlines (N, 3).
-        drop: how far the chin is down, in face units.
+        drop: how far the jaw has dropped, in face units.
     """
     lowered = still.points.copy()
     lowered[:, 1] += drop * still.share

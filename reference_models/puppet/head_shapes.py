@@ -1,4 +1,4 @@
-"""The parts of a head that only turn: outline, ears, nose, hair, glasses, beard, lines of age. Made once per puppet."""
+"""The rigid parts of a head: outline, ears, nose, hair, glasses, beard, wrinkles. Computed once per puppet."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def head_shapes(look: Look) -> Shapes:
 
 
 def _shadows(shapes: Shapes, look: Look) -> None:
-    """Add where light and shadow lie; `lighting.SHADOWS` says how strong."""
+    """Add the areas of highlights and shadows; `lighting.SHADOWS` has their strengths."""
     width, tip = look.nose_width, look.nose_length
     for side in (-1, 1):
         shapes.add(f"socket{side}", on_face(ring(look.eye_distance * side, look.eye_height - 0.02, 0.22, 0.13)))

@@ -1,4 +1,4 @@
-"""Where the features of a painted face are: the truth that detectors are trained and tested with."""
+"""Landmarks of a rendered face: the ground truth with which detectors are trained and tested."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _LEFT_CORNER, _RIGHT_CORNER = 0, 10  # of the lips' outline
 
 
 class Landmarks(NamedTuple):
-    """Pixels in a picture.
+    """Positions in pixels of an image.
 
     Args:
-        box: (4,) x1, y1, x2, y2: the head's sides, the middle of the forehead, the chin with a closed mouth.
-        keypoints: (5, 2) eyes, tip of the nose, corners of the mouth; left in the picture first.
+        box: (4,) x1, y1, x2, y2: sides of the head, middle of the forehead, chin with a closed mouth.
+        keypoints: (5, 2) eyes, tip of the nose, corners of the mouth; the left one in the image first.
     """
 
     box: NDArray[np.float64]
@@ -31,7 +31,7 @@ class Landmarks(NamedTuple):
 
 
 def landmarks(look: Look, pose: Pose, size: int) -> Landmarks:
-    """Return where a painter of ``size`` puts the features of ``look`` in ``pose``."""
+    """Return the landmarks of ``look`` in ``pose``, rendered at ``size``."""
     camera = Camera(unit_of(size), centre_of(size), pose)
     shapes = facial_shapes(look, pose)
     nose = on_face(np.array([[0.0, 0.33 * look.nose_length - 0.06]]), 0.2)[0]

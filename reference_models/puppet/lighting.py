@@ -12,7 +12,7 @@ from evalkit.reference_models.puppet.geometry import FRACTION, Pixels
 from evalkit.reference_models.puppet.look import Look
 
 Gain = NDArray[np.float32]
-COARSE = 4  # pixels of the picture in one of the light's
+COARSE = 4  # image pixels per pixel of the light
 SHADOWS = {
     "socket-1": 0.84, "socket1": 0.84, "hollow-1": 0.95, "hollow1": 0.95, "cheek-1": 1.07, "cheek1": 1.07,
     "flank": 0.80, "bridge": 1.14, "under_nose": 0.76, "under_lip": 0.84, "forehead": 1.06,
@@ -20,7 +20,7 @@ SHADOWS = {
 
 
 def lamp(look: Look, size: int, unit: float) -> Gain:
-    """Return how bright the lamp makes the head, which rests in the middle: (size/4, size/4, 3) about 1."""
+    """Return the gain of the lamp on a head at rest in the middle: (size/4, size/4, 3) about 1."""
     low = size // COARSE
     span = np.linspace(-0.5, 0.5, low) * size / unit
     x, y = np.meshgrid(span / 0.95, span / 1.2)
@@ -34,20 +34,20 @@ def lamp(look: Look, size: int, unit: float) -> Gain:
 
 
 def lighting_gain(gain: Gain, at: NDArray[np.float64], shapes: Mapping[str, Pixels], size: int) -> Gain:
-    """Return the light on the head of a frame: (size, size, 3).
+    """Return the gain on the head in one frame: (size, size, 3).
 
     Args:
         gain: `lamp`.
         at: pixel of the head's middle.
-        shapes: outlines of the frame, of which `SHADOWS` names the shadows and bright spots.
-        size: of the picture.
+        shapes: outlines of the frame; `SHADOWS` names those that are shadows and highlights.
+        size: of the image.
     """
     low = len(gain)
     dx, dy = (at - size / 2) / COARSE
     moved = cv2.warpAffine(gain, np.array([[1, 0, dx], [0, 1, dy]]), (low, low), borderMode=cv2.BORDER_REPLICATE)
     spots = np.full((low, low), 1.0, np.float32)
     for name, strength in SHADOWS.items():
-        # A coordinate with two bits fewer behind the point is a coordinate of the coarse picture.
+        # Divided by COARSE, a coordinate of the image is one of the coarse light.
         mask = np.zeros((low, low), np.uint8)
         cv2.fillPoly(mask, [shapes[name] // COARSE], (255.0,), cv2.LINE_AA, FRACTION)
         x, y, width, height = cv2.boundingRect(mask)

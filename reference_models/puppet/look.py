@@ -1,4 +1,4 @@
-"""Who a puppet is: everything about a face, its clothes and its room that doesn't move, drawn from a seed."""
+"""The appearance of a puppet: face, clothes and background, drawn from a seed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,10 @@ ROOMS = ("plain", "gradient", "blobs", "stripes")
 
 @dataclass(frozen=True)
 class Look:
-    """A puppet's looks. Shapes are factors about 1 or shares of the face's half height; colours are sRGB 0..255."""
+    """The appearance of a puppet.
+
+    Shapes are factors about 1 or shares of the face's half height; colours are sRGB 0..255.
+    """
 
     seed: int
     tone: float
@@ -88,7 +91,7 @@ class Look:
         share = self.tone - low
         warm = (6 * self.warmth, 0.0, -8 * self.warmth)
         mixed = (a + share * (b - a) + w for a, b, w in zip(SKIN_TONES[low], SKIN_TONES[low + 1], warm, strict=True))
-        # Under a lamp the lightest tones would be white and the darkest black: both are drawn a little inwards.
+        # Under the lamp the lightest tones would become white and the darkest black: the scale is compressed a little.
         red, green, blue = (
             min(255.0, max(0.0, 14 + 0.88 * value + blush)) for value, blush in zip(mixed, (6, -6, -10), strict=True)
         )
@@ -96,9 +99,9 @@ class Look:
 
 
 def make_look(seed: int, **fixed: Any) -> Look:
-    """Return the looks of puppet ``seed``, every attribute drawn independently; ``fixed`` ones as given.
+    """Return the appearance of puppet ``seed``, every attribute drawn independently; ``fixed`` ones as given.
 
-    Only raw uniform numbers are drawn, whose stream NumPy keeps for good.
+    Only raw uniform numbers are drawn: NumPy guarantees that their stream is the same in every version.
     """
     rng = np.random.Generator(np.random.PCG64([seed, 0x10CF]))
     draws = {field.name: float(rng.random()) for field in fields(Look) if field.name != "seed"}

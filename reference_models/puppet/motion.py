@@ -1,4 +1,4 @@
-"""How a puppet moves while it speaks: head, lids, gaze, mood and asked-for actions."""
+"""The motion of a puppet while it speaks: head, eyelids, gaze, mood and requested actions."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ACTIONS: dict[str, str] = {
     "look_up": "looks up",
     "tilt": "tilts the head",
 }
-_CURVES: dict[str, tuple[tuple[str, float, float], ...]] = {  # channel, size, swings a second (0: hold)
+_CURVES: dict[str, tuple[tuple[str, float, float], ...]] = {  # channel, amplitude, oscillations per second (0: hold)
     "nod": (("pitch", 0.20, 1.6),),
     "shake": (("yaw", 0.28, 1.5),),
     "smile": (("smile", 0.9, 0.0), ("squint", 0.3, 0.0)),
@@ -54,7 +54,7 @@ _LIMITS = {
 
 @dataclass(frozen=True)
 class Action:
-    """Something to do, one of `ACTIONS`, from ``start`` to ``end`` seconds."""
+    """A requested action, one of `ACTIONS`, from ``start`` to ``end`` seconds."""
 
     start: float
     end: float
@@ -74,7 +74,7 @@ def performance(
     mouth = mouth_track(spoken, times)
     for channel, track in zip(CHANNELS, mouth.T, strict=True):
         tracks[channel] = track.copy()
-    tracks["pitch"] += 0.05 * _smooth(mouth[:, 1], 5)  # the head goes along with the voice
+    tracks["pitch"] += 0.05 * _smooth(mouth[:, 1], 5)  # the head moves with the voice
     tracks["blink"] = _blinks(times, rng)
     tracks["gaze_x"], tracks["gaze_y"] = _saccades(times, rng, 0.45), _saccades(times, rng, 0.25)
     tracks["brows"] = 0.15 * _sway(times, rng)
@@ -92,7 +92,7 @@ def performance(
 
 
 def _sway(times: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
-    """Return a slow, smooth wander within about -1..1."""
+    """Return a slow, smooth random curve within about -1..1."""
     total = np.zeros(len(times))
     for low, size in ((0.10, 0.6), (0.25, 0.3), (0.6, 0.15)):
         total += size * np.sin(2 * np.pi * (low * (0.7 + 0.6 * rng.random()) * times + rng.random()))
@@ -122,7 +122,7 @@ def _saccades(times: NDArray[np.float64], rng: np.random.Generator, size: float)
 
 
 def _window(times: NDArray[np.float64], action: Action) -> NDArray[np.float64]:
-    """Return how far an action is on: rising and falling within 0.2 s."""
+    """Return the strength of an action over time, 0..1: it rises and falls within 0.2 s."""
     rise = np.clip((times - action.start) / 0.2, 0, 1)
     fall = np.clip((action.end - times) / 0.2, 0, 1)
     edge = np.minimum(rise, fall)

@@ -19,13 +19,14 @@ class Phoneme:
     """One speech sound.
 
     Args:
-        kind: how it is made.
+        kind: manner of articulation.
         seconds: usual length.
-        formants: the first three resonances in Hz; of a consonant, where the vowels beside it bend to.
+        formants: the first three resonances in Hz; of a consonant, what those of neighbouring vowels move
+            towards.
         voiced: whether the vocal folds vibrate.
         hiss: centre of its noise in Hz, 0 for none.
         gap, jaw, wide, pucker, press, tongue: the mouth, as in `Pose`.
-        hold: weight of its mouth shape against its neighbours' in coarticulation.
+        hold: weight of its mouth shape relative to its neighbours in coarticulation.
     """
 
     kind: Kind

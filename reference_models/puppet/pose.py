@@ -1,4 +1,4 @@
-"""What a puppet does in one frame."""
+"""The pose of a puppet in one frame."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Renders a puppet: what depends on the look only is computed once; a frame is a few dozen outlines and their light."""
+"""Renders a puppet: what depends only on the look is computed once; a frame is a few dozen outlines and their light."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from evalkit.reference_models.puppet.background import draw_background
 from evalkit.reference_models.puppet.drawing import (
     Box,
     Colour,
-    Picture,
+    RgbImage,
     box,
     disc,
     fill,
@@ -29,17 +29,17 @@ from evalkit.reference_models.puppet.look import EYE_COLOURS, HAIR_COLOURS, Look
 from evalkit.reference_models.puppet.pose import Pose
 
 Frame = dict[str, Pixels]
-FACE = 0.285  # half the face's height as a share of the picture's
+FACE = 0.285  # half the face's height as a share of the image's
 BLACK: Colour = (24, 22, 24)
 
 
 def unit_of(size: int) -> float:
-    """Return how many pixels half the face's height has in a picture of ``size``."""
+    """Return half the face's height in pixels, in an image of ``size``."""
     return FACE * size
 
 
 def centre_of(size: int) -> tuple[float, float]:
-    """Return the pixel where the head's origin rests in a picture of ``size``."""
+    """Return the pixel of the head's origin at rest, in an image of ``size``."""
     return 0.5 * size, 0.47 * size
 
 
@@ -47,8 +47,8 @@ class PuppetRenderer:
     """Renders one puppet.
 
     Args:
-        look: who it is.
-        size: of the square pictures, in pixels; a multiple of 4.
+        look: its appearance.
+        size: of the square images, in pixels; a multiple of 4.
     """
 
     def __init__(self, look: Look, size: int = 256) -> None:
@@ -61,37 +61,37 @@ class PuppetRenderer:
         self._grain = self._make_grain()
         self._colours()
 
-    def render(self, pose: Pose) -> Picture:
+    def render(self, pose: Pose) -> RgbImage:
         """Return the frame of a pose: (size, size, 3) uint8 RGB."""
         look = self.look
         camera = Camera(self._unit, self._centre, pose)
         shapes = place(camera, self._still, facial_shapes(look, pose), 0.10 * pose.jaw)
         pen = camera.scale
-        picture = self._backdrop.copy()
+        image = self._backdrop.copy()
         if look.hair in COVERS_EARS:
-            fill(picture, shapes["back_hair"], scaled(self._hair, 0.75))
+            fill(image, shapes["back_hair"], scaled(self._hair, 0.75))
         else:
             for side in (-1, 1):
-                fill(picture, shapes[f"ear{side}"], scaled(look.skin, 0.86))
-                fill(picture, shapes[f"inner_ear{side}"], scaled(look.skin, 0.68))
-        fill(picture, shapes["head"], look.skin)
+                fill(image, shapes[f"ear{side}"], scaled(look.skin, 0.86))
+                fill(image, shapes[f"inner_ear{side}"], scaled(look.skin, 0.68))
+        fill(image, shapes["head"], look.skin)
         reach = box(np.concatenate([shapes["head"], shapes.get("hair", shapes["head"])]), self.size)
         mask = mask_of(shapes["head"], reach)
-        self._skin(picture, mask, reach)
-        self._beard(picture, shapes)
-        self._lines(picture, shapes, pose, pen)
-        self._nose(picture, shapes, pen)
-        self._mouth(picture, shapes, pose, pen)
+        self._skin(image, mask, reach)
+        self._beard(image, shapes)
+        self._lines(image, shapes, pose, pen)
+        self._nose(image, shapes, pen)
+        self._mouth(image, shapes, pose, pen)
         for side in (-1, 1):
-            self._eye(picture, shapes, side, pose, pen)
+            self._eye(image, shapes, side, pose, pen)
         if look.hair != "bald":
-            self._top_hair(picture, shapes, pen)
+            self._top_hair(image, shapes, pen)
             cv2.bitwise_or(mask, mask_of(shapes["hair"], reach), dst=mask)
-        self._light(picture, lighting_gain(self._lamp, camera.at, shapes, self.size), mask, reach)
+        self._light(image, lighting_gain(self._lamp, camera.at, shapes, self.size), mask, reach)
         for side in (-1, 1):
-            fill(picture, shapes[f"brow{side}"], self._brow)
-        self._glasses(picture, shapes, pen)
-        return picture
+            fill(image, shapes[f"brow{side}"], self._brow)
+        self._glasses(image, shapes, pen)
+        return image
 
     def _colours(self) -> None:
         look = self.look
@@ -116,52 +116,52 @@ class PuppetRenderer:
         one = cv2.GaussianBlur(grain, (0, 0), 0.8)
         return np.asarray(cv2.merge([one, one, one]), dtype=np.float32)
 
-    def _skin(self, picture: Picture, mask: NDArray[np.uint8], reach: Box) -> None:
+    def _skin(self, image: RgbImage, mask: NDArray[np.uint8], reach: Box) -> None:
         x0, y0, x1, y1 = reach
-        part = picture[y0:y1, x0:x1]
+        part = image[y0:y1, x0:x1]
         # The grain starts at the head's corner, so that it moves with the head.
         cv2.add(part, self._grain[: y1 - y0, : x1 - x0], dst=part, mask=mask, dtype=cv2.CV_8U)
 
-    def _light(self, picture: Picture, gain: NDArray[np.float32], mask: NDArray[np.uint8], reach: Box) -> None:
+    def _light(self, image: RgbImage, gain: NDArray[np.float32], mask: NDArray[np.uint8], reach: Box) -> None:
         x0, y0, x1, y1 = reach
-        part = picture[y0:y1, x0:x1]
+        part = image[y0:y1, x0:x1]
         lit = cv2.multiply(part, np.ascontiguousarray(gain[y0:y1, x0:x1]), dtype=cv2.CV_8U)
         cv2.copyTo(lit, mask, part)
 
-    def _beard(self, picture: Picture, shapes: Frame) -> None:
+    def _beard(self, image: RgbImage, shapes: Frame) -> None:
         colour, blur = scaled(self._hair, 0.9), self.size / 160
         for name in ("moustache", "goatee", "beard"):
             if name in shapes:
-                tint(picture, shapes[name], colour, 0.28 if self.look.beard == "stubble" else 0.88, blur)
+                tint(image, shapes[name], colour, 0.28 if self.look.beard == "stubble" else 0.88, blur)
 
-    def _lines(self, picture: Picture, shapes: Frame, pose: Pose, pen: float) -> None:
+    def _lines(self, image: RgbImage, shapes: Frame, pose: Pose, pen: float) -> None:
         look = self.look
         crease = max(0.0, look.age - 0.35) / 0.65
         fold = min(1.0, 0.75 * crease + 0.45 * max(0.0, pose.smile))
         for side in (-1, 1):
             if fold > 0.05:
-                line(picture, shapes[f"fold{side}"], mix(look.skin, self._line, fold), 0.016 * pen)
+                line(image, shapes[f"fold{side}"], mix(look.skin, self._line, fold), 0.016 * pen)
             if crease > 0.05:
-                line(picture, shapes[f"bag{side}"], mix(look.skin, self._line, 0.6 * crease), 0.014 * pen)
+                line(image, shapes[f"bag{side}"], mix(look.skin, self._line, 0.6 * crease), 0.014 * pen)
         raised = max(0.0, pose.brows)
         strength = min(1.0, 0.6 * crease + 0.4 * raised)
         count = 2 if crease > 0.05 else int(raised > 0.2)
         for number in range(count):
-            line(picture, shapes[f"forehead_line{number}"], mix(look.skin, self._line, strength), 0.013 * pen)
+            line(image, shapes[f"forehead_line{number}"], mix(look.skin, self._line, strength), 0.013 * pen)
         if look.freckles > 0.05:
             for spot in shapes["freckles"][: int(len(shapes["freckles"]) * look.freckles)]:
-                disc(picture, spot, 0.012 * pen, mix(look.skin, self._line, 0.55))
+                disc(image, spot, 0.012 * pen, mix(look.skin, self._line, 0.55))
 
-    def _nose(self, picture: Picture, shapes: Frame, pen: float) -> None:
+    def _nose(self, image: RgbImage, shapes: Frame, pen: float) -> None:
         for side in (-1, 1):
-            line(picture, shapes[f"wing{side}"], self._line, 0.016 * pen)
-            fill(picture, shapes[f"nostril{side}"], scaled(self._line, 0.5))
-        line(picture, shapes["nose_base"], self._line, 0.014 * pen)
-        tint(picture, shapes["nose_shine"], (255, 255, 250), 0.16, self.size / 200)
+            line(image, shapes[f"wing{side}"], self._line, 0.016 * pen)
+            fill(image, shapes[f"nostril{side}"], scaled(self._line, 0.5))
+        line(image, shapes["nose_base"], self._line, 0.014 * pen)
+        tint(image, shapes["nose_shine"], (255, 255, 250), 0.16, self.size / 200)
 
-    def _mouth(self, picture: Picture, shapes: Frame, pose: Pose, pen: float) -> None:
-        fill(picture, shapes["lips"], self._lip)
-        fill(picture, shapes["upper_lip"], scaled(self._lip, 0.86))
+    def _mouth(self, image: RgbImage, shapes: Frame, pose: Pose, pen: float) -> None:
+        fill(image, shapes["lips"], self._lip)
+        fill(image, shapes["upper_lip"], scaled(self._lip, 0.86))
         if mouth_gap(pose) > PARTED:
             area = box(shapes["inside"], self.size)
             x0, y0, x1, y1 = area
@@ -170,12 +170,12 @@ class PuppetRenderer:
                 patch[:] = (46, 14, 16)
                 fill(patch, shapes["tongue"], (176, 84, 86), (x0, y0))
                 fill(patch, shapes["teeth"], (232, 228, 216), (x0, y0))
-                paste(picture, patch, mask_of(shapes["inside"], area), area)
+                paste(image, patch, mask_of(shapes["inside"], area), area)
         else:
-            line(picture, shapes["seam"], scaled(self._lip, 0.5), 0.020 * pen)
-        tint(picture, shapes["lip_shine"], (255, 235, 235), 0.18, self.size / 220)
+            line(image, shapes["seam"], scaled(self._lip, 0.5), 0.020 * pen)
+        tint(image, shapes["lip_shine"], (255, 235, 235), 0.18, self.size / 220)
 
-    def _eye(self, picture: Picture, shapes: Frame, side: int, pose: Pose, pen: float) -> None:
+    def _eye(self, image: RgbImage, shapes: Frame, side: int, pose: Pose, pen: float) -> None:
         look = self.look
         area = box(shapes[f"eye{side}"], self.size)
         x0, y0, x1, y1 = area
@@ -188,23 +188,23 @@ class PuppetRenderer:
             for share, colour in ((1.0, scaled(iris, 0.6)), (0.84, iris), (0.45, (10.0, 8.0, 8.0))):
                 disc(patch, spot, radius * share, colour)
             disc(patch, spot + np.array([-4.8, -5.6]) * radius, radius * 0.22, (250, 250, 250))
-            paste(picture, patch, mask_of(shapes[f"eye{side}"], area), area)
-        line(picture, shapes[f"upper_lid{side}"], (26, 18, 16), 0.030 * pen)
-        line(picture, shapes[f"lower_lid{side}"], self._line, 0.012 * pen)
-        line(picture, shapes[f"lid_fold{side}"], mix(look.skin, self._line, 0.7), 0.013 * pen)
+            paste(image, patch, mask_of(shapes[f"eye{side}"], area), area)
+        line(image, shapes[f"upper_lid{side}"], (26, 18, 16), 0.030 * pen)
+        line(image, shapes[f"lower_lid{side}"], self._line, 0.012 * pen)
+        line(image, shapes[f"lid_fold{side}"], mix(look.skin, self._line, 0.7), 0.013 * pen)
 
-    def _top_hair(self, picture: Picture, shapes: Frame, pen: float) -> None:
+    def _top_hair(self, image: RgbImage, shapes: Frame, pen: float) -> None:
         if "bun" in shapes:
-            fill(picture, shapes["bun"], scaled(self._hair, 0.9))
-        fill(picture, shapes["hair"], self._hair)
+            fill(image, shapes["bun"], scaled(self._hair, 0.9))
+        fill(image, shapes["hair"], self._hair)
         for number in range(STRANDS):
             tone = 1.16 if (self.look.seed >> number) & 1 else 0.82
-            line(picture, shapes[f"strand{number}"], scaled(self._hair, tone), 0.03 * pen)
+            line(image, shapes[f"strand{number}"], scaled(self._hair, tone), 0.03 * pen)
 
-    def _glasses(self, picture: Picture, shapes: Frame, pen: float) -> None:
+    def _glasses(self, image: RgbImage, shapes: Frame, pen: float) -> None:
         if self.look.glasses == "none":
             return
         for side in (-1, 1):
-            line(picture, shapes[f"rim{side}"], BLACK, 0.026 * pen, closed=True)
-            line(picture, shapes[f"arm{side}"], BLACK, 0.026 * pen)
-        line(picture, shapes["bridge_of_glasses"], BLACK, 0.026 * pen)
+            line(image, shapes[f"rim{side}"], BLACK, 0.026 * pen, closed=True)
+            line(image, shapes[f"arm{side}"], BLACK, 0.026 * pen)
+        line(image, shapes["bridge_of_glasses"], BLACK, 0.026 * pen)

@@ -1,4 +1,4 @@
-"""One clip: a puppet, what it says and does, as frames, audio and text."""
+"""One clip of a puppet that speaks and moves: frames, audio and caption."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.reference_models.puppet import captions
-from evalkit.reference_models.puppet.drawing import Picture
+from evalkit.reference_models.puppet.drawing import RgbImage
 from evalkit.reference_models.puppet.look import Look, make_look
 from evalkit.reference_models.puppet.motion import ACTIONS, MOODS, Action, performance
 from evalkit.reference_models.puppet.phonemes import SpokenPhoneme, utterance
@@ -29,7 +29,7 @@ class Scene:
         seconds: length; a whole number of frames at 25 a second.
         size: of the square frames in pixels.
         mood: one of `motion.MOODS`.
-        actions: what is asked for, in time order.
+        actions: requested actions, in time order.
     """
 
     puppet: int
@@ -41,12 +41,12 @@ class Scene:
 
     @cached_property
     def look(self) -> Look:
-        """Who it is."""
+        """Its appearance."""
         return make_look(self.puppet)
 
     @cached_property
     def spoken(self) -> list[SpokenPhoneme]:
-        """What is said."""
+        """The phonemes that it speaks."""
         return utterance(self.take, self.seconds)
 
     @cached_property
@@ -61,10 +61,10 @@ class Scene:
 
     @property
     def caption(self) -> str:
-        """What is seen, in words."""
+        """A description of the clip."""
         return captions.caption(self.look, self.mood, self.actions)
 
-    def frames(self) -> Iterator[Picture]:
+    def frames(self) -> Iterator[RgbImage]:
         """Yield the frames (size, size, 3) uint8 RGB."""
         renderer = PuppetRenderer(self.look, self.size)
         for pose in self.poses:
@@ -81,14 +81,14 @@ def draw_scene(
         number: of the person, below a million.
         take: of the person, below a thousand.
         seconds, size: as in `Scene`.
-        actions: how many are asked for, one after the other, of equal length.
+        actions: how many actions are requested, one after the other, of equal length.
     """
     puppet = seed * 1_000_000 + number
     rng = np.random.Generator(np.random.PCG64([puppet, take, 0x5CE7E]))
     moods, names = list(MOODS), list(ACTIONS)
     mood = moods[int(rng.random() * len(moods))]
-    asked = []
+    requested = []
     for at in range(actions):
         name = names.pop(int(rng.random() * len(names)))
-        asked.append(Action(round(at * seconds / actions, 3), round((at + 1) * seconds / actions, 3), name))
-    return Scene(puppet, puppet * 1000 + take, seconds, size, "neutral" if actions else mood, tuple(asked))
+        requested.append(Action(round(at * seconds / actions, 3), round((at + 1) * seconds / actions, 3), name))
+    return Scene(puppet, puppet * 1000 + take, seconds, size, "neutral" if actions else mood, tuple(requested))

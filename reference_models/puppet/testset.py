@@ -24,7 +24,7 @@ from evalkit.testsets.loading import SAMPLES_FILE
 from evalkit.workers.pool import Workers
 
 HANDLER = "evalkit.reference_models.puppet.testset:PuppetSampleWriter"
-MARKER_FILE = ".world.json"  # written first: the options of the test set
+MARKER_FILE = ".puppets.json"  # written first: the options of the test set
 SAMPLE_SECONDS = 600.0  # that one sample may take
 
 
@@ -38,11 +38,11 @@ class PuppetTestSet:
         identities: how many people.
         takes: clips of each.
         seconds: length of a clip; a whole number of frames at 25 a second.
-        size: of the pictures in pixels, a multiple of 4.
-        actions: asked for in each clip; above 0 the samples have timelines.
+        size: of the images in pixels, a multiple of 4.
+        actions: requested in each clip; above 0 the samples have timelines.
 
     Raises:
-        UsageError: a number that makes no test set.
+        UsageError: an option is out of range.
     """
 
     folder: Path
@@ -65,7 +65,9 @@ class PuppetTestSet:
         for name, (value, low, high) in limits.items():
             if not low <= value <= high:
                 raise UsageError(
-                    f"A test set of puppets has a wrong {name}.", found=f"{value}", expected=f"{low} to {high}"
+                    f"The option {name} of a puppet test set is out of range.",
+                    found=f"{value}",
+                    expected=f"{low} to {high}",
                 )
         if self.size % 4:
             raise UsageError("The size must be a multiple of 4.", found=f"{self.size}")
@@ -123,33 +125,33 @@ class PuppetSampleWriter:
 
 
 def write_puppet_testset(
-    world: PuppetTestSet, workers: int = 1, progress: Callable[[str], None] | None = None, *, force: bool = False
+    puppets: PuppetTestSet, workers: int = 1, progress: Callable[[str], None] | None = None, *, force: bool = False
 ) -> Path:
     """Write a native test set and return its folder; equal bytes with any number of workers.
 
     An unfinished test set of the same options is completed.
 
     Args:
-        world: what to make.
+        puppets: its options.
         workers: processes.
         progress: called with the id of each sample that is done.
         force: also overwrite a test set of other options.
 
     Raises:
-        UsageError: the folder holds something else already.
+        UsageError: the folder already holds something else.
         StorageError: it can't be written.
     """
-    index = world.folder / SAMPLES_FILE
-    _claim(world, force=force)
+    index = puppets.folder / SAMPLES_FILE
+    _claim(puppets, force=force)
     try:
         for part in ("images", "audio", "videos"):
-            (world.folder / part).mkdir(parents=True, exist_ok=True)
-        index.unlink(missing_ok=True)  # written last: a folder with an index is whole
+            (puppets.folder / part).mkdir(parents=True, exist_ok=True)
+        index.unlink(missing_ok=True)  # written last: a folder with an index is complete
     except OSError as error:
-        raise storage_error(world.folder, error) from error
-    jobs = list(world.scenes().items())
+        raise storage_error(puppets.folder, error) from error
+    jobs = list(puppets.scenes().items())
     lines: dict[int, str] = {}
-    for result in Workers(HANDLER, world.folder, workers, SAMPLE_SECONDS).run(jobs):
+    for result in Workers(HANDLER, puppets.folder, workers, SAMPLE_SECONDS).run(jobs):
         if result.failure is not None:
             raise MachineError(
                 f"The sample '{jobs[result.index][0]}' could not be made.",
@@ -160,51 +162,51 @@ def write_puppet_testset(
         if progress:
             progress(jobs[result.index][0])
     write_text(index, "".join(f"{lines[number]}\n" for number in range(len(jobs))))
-    return world.folder
+    return puppets.folder
 
 
-def _claim(world: PuppetTestSet, *, force: bool) -> None:
+def _claim(puppets: PuppetTestSet, *, force: bool) -> None:
     """Check that the folder may be written, and record the options in it before anything else."""
-    folder, marker = world.folder, world.folder / MARKER_FILE
+    folder, marker = puppets.folder, puppets.folder / MARKER_FILE
     sweep_parts(marker)
     there = _testset_in(folder)
     if there is None and folder.exists() and any(folder.iterdir()):
         if (folder / SAMPLES_FILE).exists():
             raise UsageError(
-                f"{folder} holds a test set that 'testset make' doesn't know as its own.",
+                f"{folder} holds a test set that 'evalkit testset make' did not write.",
                 expected=f"an empty folder, or one with the file {MARKER_FILE}",
                 fix="Name a new folder, or delete this one if you don't need it.",
             )
-        raise UsageError(f"{folder} is not empty and holds no test set.", fix="Name a new folder.")
-    if there is not None and there.options() != world.options():
+        raise UsageError(f"{folder} is not empty and is not a test set.", fix="Name a new folder.")
+    if there is not None and there.options() != puppets.options():
         if not force:
             raise UsageError(
                 f"{folder} holds a test set that was made with other options.",
                 found=json.dumps(there.options()),
-                expected=json.dumps(world.options()),
+                expected=json.dumps(puppets.options()),
                 fix="Name a new folder, or write over this one ('evalkit testset make' with --force).",
             )
         _remove(there)
-    write_text(marker, json.dumps(world.options(), indent=1) + "\n")
+    write_text(marker, json.dumps(puppets.options(), indent=1) + "\n")
 
 
 def _testset_in(folder: Path) -> PuppetTestSet | None:
     """Return the options that the folder records; ``None`` if there are none or they are invalid."""
     try:
-        world = PuppetTestSet(folder, **json.loads((folder / MARKER_FILE).read_text(encoding="utf-8")))
-        world.names()
+        puppets = PuppetTestSet(folder, **json.loads((folder / MARKER_FILE).read_text(encoding="utf-8")))
+        puppets.names()
     except (OSError, ValueError, TypeError, UsageError):
         return None
-    return world
+    return puppets
 
 
-def _remove(world: PuppetTestSet) -> None:
-    """Remove the files of a test set: the index first, so that no reader takes a part for a whole test set."""
+def _remove(puppets: PuppetTestSet) -> None:
+    """Remove the files of a test set: the index first, so that no part is read as a complete one."""
     try:
-        for file in (SAMPLES_FILE, *chain.from_iterable(map(_files, world.names()))):
-            (world.folder / file).unlink(missing_ok=True)
+        for file in (SAMPLES_FILE, *chain.from_iterable(map(_files, puppets.names()))):
+            (puppets.folder / file).unlink(missing_ok=True)
     except OSError as error:
-        raise storage_error(world.folder, error) from error
+        raise storage_error(puppets.folder, error) from error
 
 
 def _files(name: str) -> tuple[str, str, str]:

@@ -1,7 +1,7 @@
-"""How the mouth moves when sounds follow each other: coarticulation by dominance.
+"""Mouth shapes of an utterance: coarticulation by dominance functions.
 
-Cohen and Massaro, "Modeling Coarticulation in Synthetic Visual Speech", 1993: every sound pulls the mouth to its own
-shape, most at its middle and fading to both sides; the shape at any time is the mean of what pulls then.
+Cohen and Massaro, "Modeling Coarticulation in Synthetic Visual Speech", 1993: each phoneme pulls the mouth to
+its own shape, most at its middle and fading to both sides; the shape at any time is the weighted mean.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from evalkit.reference_models.puppet.phonemes import SpokenPhoneme
 
 CHANNELS = ("gap", "jaw", "wide", "pucker", "press", "tongue")
-LEAD = 0.012  # seconds that the lips are ahead of the sound
+LEAD = 0.012  # seconds by which the lips precede the audio
 FADE = 0.03  # seconds
 
 

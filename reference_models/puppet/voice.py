@@ -1,6 +1,6 @@
-"""A voice for the puppets: a formant synthesizer, pulses and noise through resonators that move from sound to sound.
+"""The voice of a puppet: a formant synthesizer; pulses and noise pass resonators that move from phoneme to phoneme.
 
-Klatt, "Software for a cascade/parallel formant synthesizer", JASA 67, 1980, in small.
+A small version of Klatt, "Software for a cascade/parallel formant synthesizer", JASA 67, 1980.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from scipy.signal import lfilter
 from evalkit.reference_models.puppet.phonemes import SpokenPhoneme
 
 RATE = 16_000
-BLOCK = 80  # samples for which the resonators stand still: 5 ms
+BLOCK = 80  # samples in which the resonators are constant: 5 ms
 BANDWIDTHS = (70.0, 110.0, 170.0)
 LEVELS = {"vowel": 1.0, "nasal": 0.45, "glide": 0.6, "fricative": 0.22, "stop": 0.12, "silence": 0.0}
 GLIDE = 0.022  # seconds in which formants move
@@ -23,7 +23,7 @@ GLIDE = 0.022  # seconds in which formants move
 
 @dataclass(frozen=True)
 class Voice:
-    """Who speaks: pitch in Hz, length of the vocal tract as a factor on formants, share of breath."""
+    """A speaker: pitch in Hz, length of the vocal tract as a factor on formants, share of breath."""
 
     pitch: float
     tract: float
@@ -39,7 +39,7 @@ def make_voice(seed: int) -> Voice:
 
 
 def synthesize(spoken: Sequence[SpokenPhoneme], voice: Voice, seed: int) -> NDArray[np.float32]:
-    """Return the sound of an utterance: (N,) float32 mono at 16 kHz, peak 0.5, N to the last sound's end."""
+    """Return the audio of an utterance: (N,) float32 mono at 16 kHz, peak 0.5, up to the end of the last phoneme."""
     count = round(spoken[-1].end * RATE)
     blocks = -(-count // BLOCK)
     rng = np.random.Generator(np.random.PCG64([seed, 0x50C0]))
@@ -96,7 +96,7 @@ def _kernel(seconds: float) -> NDArray[np.float64]:
 def _pulses(
     blocks: int, voice: Voice, voicing: NDArray[np.float64], spoken: Sequence[SpokenPhoneme], rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Return the swing of the vocal folds: a pulse per period; the pitch falls over the utterance, up on stress."""
+    """Return the glottal pulses, one per period; the pitch falls over the utterance and rises with stress."""
     middle = np.array([(part.start + part.end) / 2 for part in spoken])
     lift = np.array([part.stress for part in spoken])
     times = np.arange(blocks * BLOCK) / RATE

@@ -196,7 +196,7 @@ def test_a_test_set_that_was_stopped_half_way_is_made_whole(tmp_path: Path) -> N
 def test_a_finished_test_set_without_the_marker_of_newer_versions_is_taken(tmp_path: Path) -> None:
     show = demo_challenge.DemoChallenge(tmp_path, samples=3, seconds=0.4, size=64)
     made = show.testset()
-    (show.testset_folder / ".world.json").unlink()
+    (show.testset_folder / ".puppets.json").unlink()
     assert show.testset().sha256 == made.sha256
 
 

@@ -110,7 +110,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return digests(write_puppet_testset(small(tmp_path_factory.mktemp("small") / "w")))
 
 
-STAGES = (".world.json", "images/p001.png", "audio/p001.wav", "videos/p001.mp4", "videos/p002.mp4")
+STAGES = (".puppets.json", "images/p001.png", "audio/p001.wav", "videos/p001.mp4", "videos/p002.mp4")
 
 
 @pytest.mark.parametrize("last", STAGES)
@@ -118,7 +118,7 @@ def test_a_world_that_was_stopped_at_any_stage_is_made_whole(
     tmp_path: Path, whole: dict[str, bytes], last: str
 ) -> None:
     starts = [f"{part}/{name}" for name in ("p001", "p002") for part in ("images", "audio", "videos")]
-    order = [next(file for file in whole if file.startswith(start)) for start in (".world.json", *starts)]
+    order = [next(file for file in whole if file.startswith(start)) for start in (".puppets.json", *starts)]
     for file in order[: order.index(last) + 1]:
         (tmp_path / file).parent.mkdir(exist_ok=True)
         (tmp_path / file).write_bytes(whole[file])
@@ -140,7 +140,7 @@ def test_a_run_that_is_killed_between_two_samples_goes_on(tmp_path: Path, whole:
 
 
 def test_a_kill_while_the_marker_is_written_leaves_no_obstacle(tmp_path: Path, whole: dict[str, bytes]) -> None:
-    (tmp_path / "..world.json.0123abcd.part").write_text("{")
+    (tmp_path / "..puppets.json.0123abcd.part").write_text("{")
     assert digests(write_puppet_testset(small(tmp_path))) == whole
 
 
@@ -151,7 +151,7 @@ def test_a_test_set_of_somebody_else_is_left_alone(tmp_path: Path, marker: str |
     (tmp_path / "videos").mkdir()
     (tmp_path / "videos" / "p001.mp4").write_bytes(b"mine")
     if marker is not None:
-        (tmp_path / ".world.json").write_text(marker)
+        (tmp_path / ".puppets.json").write_text(marker)
     before = digests(tmp_path)
     with pytest.raises(UsageError, match="Name a new folder"):
         write_puppet_testset(small(tmp_path), force=force)

@@ -20,20 +20,20 @@ class EyeWarp:
     """Closes one eye of an image.
 
     Args:
-        picture: (H, W, 3) uint8 RGB.
+        image: (H, W, 3) uint8 RGB.
         parts: the face.
         which: 0 for the left eye in the image, 1 for the right one.
     """
 
-    def __init__(self, picture: RgbImage, parts: FaceParts, which: int) -> None:
+    def __init__(self, image: RgbImage, parts: FaceParts, which: int) -> None:
         along = parts.eyes[1] - parts.eyes[0]
         self._unit = parts.eye_distance
         self._axes = FaceAxes(parts.eyes[which], float(np.arctan2(along[1], along[0])))
-        self._picture = picture
-        self.above, self.below, self.left, self.right = _opening(picture, self._axes, self._unit)
+        self._picture = image
+        self.above, self.below, self.left, self.right = _opening(image, self._axes, self._unit)
         reach_x = np.array([-0.4, 0.4, -0.4, 0.4]) * self._unit
         reach_y = np.array([-0.35, -0.35, 0.3, 0.3]) * self._unit
-        self._box = ImageRegion.around(picture, *self._axes.to_image(reach_x, reach_y))
+        self._box = ImageRegion.around(image, *self._axes.to_image(reach_x, reach_y))
         self._x, self._y = self._axes.to_local(*self._box.grid())
 
     @property
@@ -41,11 +41,11 @@ class EyeWarp:
         """Whether the eye is open and was measured plausibly."""
         return LEAST * self._unit < self.above + self.below < MOST * self._unit
 
-    def close(self, picture: RgbImage, amount: float) -> None:
-        """Close the eye of ``picture`` in place.
+    def close(self, image: RgbImage, amount: float) -> None:
+        """Close the eye of ``image`` in place.
 
         Args:
-            picture: the image of the constructor, or one that is equal around the eyes.
+            image: the image of the constructor, or one that is equal around the eyes.
             amount: 0 (as it is) to 1 (closed).
         """
         if amount <= 0:
@@ -66,10 +66,10 @@ class EyeWarp:
             cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_REFLECT_101,
         )
-        self._box.of(picture)[...] = part
+        self._box.of(image)[...] = part
 
 
-def _opening(picture: RgbImage, axes: FaceAxes, unit: float) -> tuple[float, float, float, float]:
+def _opening(image: RgbImage, axes: FaceAxes, unit: float) -> tuple[float, float, float, float]:
     """Return how far the open eye reaches above, below, left and right of its centre, in pixels.
 
     Iris, white and lashes around the centre differ from the skin below the eye. All are small for a closed eye.
@@ -80,7 +80,7 @@ def _opening(picture: RgbImage, axes: FaceAxes, unit: float) -> tuple[float, flo
     down = np.arange(-high, high + 1, dtype=np.float64)[:, None] * scale
     x, y = axes.to_image(across, down)
     patch = cv2.remap(
-        picture, x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        image, x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
     lab: Floats = cv2.cvtColor(patch.astype(np.float32) / 255, cv2.COLOR_RGB2Lab).astype(np.float64)
     near = np.s_[wide - int(0.1 * UNIT) : wide + int(0.1 * UNIT) + 1]

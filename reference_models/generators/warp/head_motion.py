@@ -57,12 +57,12 @@ class HeadSway:
     """Moves the head in an image; the background far from it stays in place.
 
     Args:
-        picture: an image of the size of the frames.
+        image: an image of the size of the frames.
         parts: the face.
     """
 
-    def __init__(self, picture: RgbImage, parts: FaceParts) -> None:
-        rows, columns = picture.shape[:2]
+    def __init__(self, image: RgbImage, parts: FaceParts) -> None:
+        rows, columns = image.shape[:2]
         unit = self._unit = parts.eye_distance
         self._centre = (parts.eyes.mean(axis=0) + parts.mouth.mean(axis=0)) / 2
         y, x = np.mgrid[:rows, :columns].astype(np.float32)
@@ -73,11 +73,11 @@ class HeadSway:
         weight = (0.5 + 0.5 * np.cos(np.pi * fade)).astype(np.float32)
         self._weight, self._turn_x, self._turn_y = weight, weight * dy, weight * dx
 
-    def with_motion(self, picture: RgbImage, motion: Floats) -> RgbImage:
+    def with_motion(self, image: RgbImage, motion: Floats) -> RgbImage:
         """Return the image with the head moved by (3,) right, down, rotation; the border is mirrored."""
         side, down = (np.float32(value * self._unit) for value in motion[:2])
         turn = np.float32(motion[2])
         map_x = self._x - self._weight * side + turn * self._turn_x
         map_y = self._y - self._weight * down - turn * self._turn_y
-        moved = cv2.remap(picture, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
+        moved = cv2.remap(image, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
         return np.asarray(moved, dtype=np.uint8)

@@ -33,9 +33,9 @@ class ImageRegion:
     right: int
 
     @classmethod
-    def around(cls, picture: RgbImage, x: Floats, y: Floats) -> ImageRegion:
+    def around(cls, image: RgbImage, x: Floats, y: Floats) -> ImageRegion:
         """Return the rectangle that contains the points, clipped to the image."""
-        rows, columns = picture.shape[:2]
+        rows, columns = image.shape[:2]
         left, right = max(0, int(x.min())), min(columns, int(x.max()) + 2)
         top, bottom = max(0, int(y.min())), min(rows, int(y.max()) + 2)
         return cls(top, max(bottom, top + 1), left, max(right, left + 1))
@@ -45,26 +45,26 @@ class ImageRegion:
         x = np.arange(self.left, self.right, dtype=np.float64)[None, :]
         return x, np.arange(self.top, self.bottom, dtype=np.float64)[:, None]
 
-    def of(self, picture: RgbImage) -> RgbImage:
+    def of(self, image: RgbImage) -> RgbImage:
         """Return the rectangle of the image as a view."""
-        return picture[self.top : self.bottom, self.left : self.right]
+        return image[self.top : self.bottom, self.left : self.right]
 
 
 class MouthWarp:
     """Warps the mouth of one image.
 
     Args:
-        picture: (H, W, 3) uint8 RGB.
+        image: (H, W, 3) uint8 RGB.
         mouth: as `measure_mouth` measured it.
     """
 
-    def __init__(self, picture: RgbImage, mouth: MouthShape) -> None:
-        self._picture = picture
+    def __init__(self, image: RgbImage, mouth: MouthShape) -> None:
+        self._picture = image
         self._mouth = mouth
         w = mouth.width
         reach_x = np.array([-1.9, 1.9, -1.9, 1.9]) * w
         reach_y = np.array([-0.9, -0.9, 2.1, 2.1]) * w
-        self._box = ImageRegion.around(picture, *mouth.axes.to_image(reach_x, reach_y))
+        self._box = ImageRegion.around(image, *mouth.axes.to_image(reach_x, reach_y))
         self._x, self._y = mouth.axes.to_local(*self._box.grid())
         self._near = np.exp(-((self._x / (0.75 * w)) ** 2) - (self._y / (0.6 * w)) ** 2)
         self._jaw = np.exp(-((self._x / (0.9 * w)) ** 2)) * (1 - _smooth((self._y - 0.7 * w) / (1.2 * w)))
