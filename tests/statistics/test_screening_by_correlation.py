@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evalkit.statistics.consistency import correlation, p913_correlation, rest_correlation
 from evalkit.statistics.opinion_table import from_matrix
-from evalkit.statistics.screening import rejected_raters
+from evalkit.statistics.screening import correlation, p913_correlation, rejected_raters, rest_correlation
 
 NAN = np.nan
 
