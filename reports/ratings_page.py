@@ -31,8 +31,7 @@ ESTIMATOR_WORDS = {
 }
 TARGET_WORDS = {
     "rater": "rater",
-    "rating": "one rating",
-    "pair": "one comparison",
+    "answer": "one answer",
     "run": "run",
     "team": "team",
 }

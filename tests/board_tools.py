@@ -12,12 +12,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from builders.answers import make_comparison
 from scorecards import small_card
 
 from evalkit.board import Board
 from evalkit.challenges.model import Challenge, parse_challenge
-from evalkit.ratings.model import Rating
-from evalkit.ratings.pairs import Comparison
+from evalkit.ratings.model import Answer
 from evalkit.scoring.scorecard import Scorecard
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -54,23 +54,23 @@ def card(name: str = "alpha", value: float = 0.5, text: str = YAML, **changes: A
     return small_card(name, {"identity.strict": [value, value]}, **{"challenge": challenge, **changes})
 
 
-def ratings(count: int, start: int = 0) -> Iterator[Rating]:
+def ratings(count: int, start: int = 0) -> Iterator[Answer]:
     """Yield ratings number ``start``, ``start + 1``, ...: all different, five raters."""
     for at in range(start, start + count):
         when = START + timedelta(seconds=at)
-        yield Rating(f"r{at % 5:02d}", f"item{at // 5:05d}", "overall", at % 5 + 1, when, 2.5, at + 2)
+        yield Answer(f"r{at % 5:02d}", f"item{at // 5:05d}", "overall", at % 5 + 1, when, 2.5, at + 2)
 
 
-def comparisons(count: int, start: int = 0) -> Iterator[Comparison]:
+def comparisons(count: int, start: int = 0) -> Iterator[Answer]:
     """Yield different comparisons of alpha and beta."""
     for at in range(start, start + count):
         when = START + timedelta(seconds=at)
-        yield Comparison(f"r{at % 5:02d}", f"s{at // 5}", "alpha", "beta", (at % 3) / 2, "", when, None, at + 2)
+        yield make_comparison(f"r{at % 5:02d}", f"s{at // 5}", "alpha", "beta", (at % 3) / 2, "", when, None, at + 2)
 
 
 def take_ratings(board: Board, count: int, start: int = 0, by: str = "olga") -> tuple[int, int]:
     """Import such ratings; return how many were new, and known."""
-    done = board.import_ratings(ratings(count, start), source="r.csv", sha256="ab" * 32, form="long", by=by)
+    done = board.import_answers(ratings(count, start), source="r.csv", sha256="ab" * 32, form="long", by=by)
     return done.new, done.known
 
 

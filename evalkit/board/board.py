@@ -1,4 +1,4 @@
-"""The board of one challenge: who takes part, what they scored, what people said, and who decided what."""
+"""The board of one challenge: teams, their runs and scorecards, raters' answers, and decisions."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self, cast
+from typing import Self
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import NoResultFound
 
-from evalkit.board import decisions, imports, runs, tables, teams
+from evalkit.board import decisions, imports, runs, teams
 from evalkit.board.audit import read_log
 from evalkit.board.challenge_rules import set_challenge
 from evalkit.board.database import make, open_engine
@@ -27,8 +27,7 @@ from evalkit.board.verify import problems
 from evalkit.board.writing import Write, writing
 from evalkit.challenges.model import Challenge
 from evalkit.errors import StorageError
-from evalkit.ratings.model import Key, Rating
-from evalkit.ratings.pairs import Comparison
+from evalkit.ratings.model import Answer, Key
 from evalkit.scoring.scorecard import Scorecard
 
 
@@ -203,9 +202,9 @@ class Board:
         with self._write(by) as write:
             teams.set_rater_team(write, rater, team)
 
-    def import_ratings(
+    def import_answers(
         self,
-        ratings: Iterable[Rating],
+        answers: Iterable[Answer],
         *,
         source: str,
         sha256: str,
@@ -213,12 +212,12 @@ class Board:
         by: str,
         key: Key | None = None,
     ) -> Imported:
-        """Add the ratings that the board does not hold; all of them or, after an error, none.
+        """Add the answers that the board does not have; all of them or, after an error, none.
 
-        One that it holds with another word of the platform (``status``) is ended and written anew, in the same entry.
+        One that it has with another status of the platform is ended and added again, in the same log entry.
 
         Args:
-            ratings: as a file was read; taken one by one.
+            answers: as a file was read; taken one by one.
             source: name of the file.
             sha256: its digest.
             form: the format it was read as.
@@ -226,43 +225,17 @@ class Board:
             key: what its anonymous items are, added in the same transaction.
         """
         with self._write(by) as write:
-            return imports.import_ratings(write, ratings, make_source(source, sha256, form), key)
-
-    def import_pairs(
-        self, comparisons: Iterable[Comparison], *, source: str, sha256: str, form: str, by: str
-    ) -> Imported:
-        """Add the comparisons that the board does not hold; see `import_ratings`."""
-        with self._write(by) as write:
-            return imports.import_pairs(write, comparisons, make_source(source, sha256, form))
+            return imports.import_answers(write, answers, make_source(source, sha256, form), key)
 
     def dry_run_import(
-        self,
-        given: Iterable[Rating] | Iterable[Comparison],
-        *,
-        source: str,
-        form: str,
-        by: str,
-        key: Key | None = None,
-        pairs: bool = False,
+        self, answers: Iterable[Answer], *, source: str, form: str, by: str, key: Key | None = None
     ) -> tuple[Imported, Snapshot]:
-        """Do all that `import_ratings` or `import_pairs` does, and undo it; return what it did and what the board was.
+        """Do all that `import_answers` does, and undo it; return what it did and what the board was.
 
-        Everything that an import refuses is refused here too.
-
-        Args:
-            given: ratings or comparisons, as a file was read.
-            source: name of the file.
-            form: the format it was read as.
-            by: who asks.
-            key: what the anonymous items of ratings are.
-            pairs: whether ``given`` are comparisons.
+        Everything that an import refuses is refused here too; the arguments are the same.
         """
         with self._write(by, keep=False) as write:
-            where = make_source(source, "", form)
-            if pairs:
-                done = imports.import_pairs(write, cast(Iterable[Comparison], given), where)
-            else:
-                done = imports.import_ratings(write, cast(Iterable[Rating], given), where, key)
+            done = imports.import_answers(write, answers, make_source(source, "", form), key)
             with self._sound():
                 return done, read_snapshot(write.connection, None)
 
@@ -272,9 +245,8 @@ class Board:
         Args:
             target: kind of the subjects.
             subjects: (subject, code, reason): what, a word for machines, a sentence for people. The subject is a rater
-                id, the identity of a rating or a comparison (or its first digits, where no other begins with them),
-                ``team/run``, or a team. Those that are left out already
-                are passed over.
+                id, the id of an answer (or its first digits, where no other begins with them), ``team/run``, or a
+                team. Those that are excluded already are skipped.
             by: who decides.
         """
         with self._write(by) as write:
@@ -315,17 +287,14 @@ class Board:
         with self._read() as connection, self._sound():
             return read_snapshot(connection, as_of, None if as_of is None else self._now())
 
-    def by_rater(self, *, pairs: bool = False) -> Iterator[Snapshot]:
+    def by_rater(self) -> Iterator[Snapshot]:
         """Yield the board as it is with one rater's answers at a time, and without pictures; little memory is held.
-
-        Args:
-            pairs: whether to yield the comparisons (and the runs that they are held against) instead of the ratings.
 
         Raises:
             StorageError: when what it holds can't be read.
         """
         with self._read() as connection, self._sound():
-            yield from read_by_rater(connection, tables.pairs if pairs else tables.ratings)
+            yield from read_by_rater(connection)
 
     @contextmanager
     def _sound(self) -> Iterator[None]:

@@ -12,13 +12,12 @@ from sqlalchemy import Column, func, select
 from evalkit.board.audit import names
 from evalkit.board.model import Target
 from evalkit.board.names import check_ids, clean_code, clean_reason
-from evalkit.board.tables import decisions, is_active, pairs, raters, ratings, runs, teams
+from evalkit.board.tables import answers, decisions, is_active, raters, runs, teams
 from evalkit.board.writing import Write, chunks
 from evalkit.errors import InputError, UsageError, did_you_mean
 
-_BEGIN = re.compile(r"[0-9a-f]{4,63}")  # of an identity
+_BEGIN = re.compile(r"[0-9a-f]{4,63}")  # of an answer's id
 _SUBJECT = 201  # characters: two names and a slash
-_TITLES = {"rater": "rater", "rating": "rating", "pair": "comparison", "run": "run", "team": "team"}
 
 
 def exclude(write: Write, target: Target, subjects: Sequence[tuple[str, str, str]]) -> list[int]:
@@ -26,11 +25,11 @@ def exclude(write: Write, target: Target, subjects: Sequence[tuple[str, str, str
     if target not in get_args(Target):
         raise UsageError(f"'{target}' can't be excluded.", expected=" or ".join(get_args(Target)))
     wanted: dict[str, tuple[str, str]] = {}
-    if target in {"rating", "pair"}:
-        subjects = [(_whole(write, target, begin), code, reason) for begin, code, reason in subjects]
+    if target == "answer":
+        subjects = [(_whole(write, begin), code, reason) for begin, code, reason in subjects]
     for subject, code, reason in subjects:
         wanted.setdefault(subject, (clean_code(code), clean_reason(reason, "Leaving something out")))
-    check_ids(wanted, f"The {_TITLES[target]}", limit=_SUBJECT)
+    check_ids(wanted, f"The {target}", limit=_SUBJECT)
     _check_known(write, target, list(wanted))
     query = select(decisions.c.subject).where(is_active(decisions), decisions.c.target == target)
     held = set(write.connection.execute(query).scalars())
@@ -62,15 +61,15 @@ def include(write: Write, numbers: Sequence[int], why: str) -> None:
         write.log("include", f"decision {names([str(number) for number in wanted], 3)}", {"why": why})
 
 
-def _whole(write: Write, target: Target, begin: str) -> str:
-    """Return the identity that begins so; what is no beginning of one on the board stays as it is."""
+def _whole(write: Write, begin: str) -> str:
+    """Return the id of the answer on the board that begins with ``begin``; where there is none, ``begin`` itself."""
     if not _BEGIN.fullmatch(begin):
         return begin
-    column = (ratings if target == "rating" else pairs).c.identity
+    column = answers.c.identity
     found = list(write.connection.execute(select(column).where(column.startswith(begin)).distinct().limit(2)).scalars())
     if len(found) > 1:
         raise InputError(
-            f"More than one {_TITLES[target]} begins with '{begin}'.",
+            f"The id of more than one answer begins with '{begin}'.",
             found=f"{found[0][:16]} and {found[1][:16]} among them",
             fix="Give more digits: 'evalkit ratings list --json' shows them all.",
         )
@@ -80,7 +79,7 @@ def _whole(write: Write, target: Target, begin: str) -> str:
 def _check_known(write: Write, target: Target, subjects: list[str]) -> None:
     known: set[str] = set()
     if target == "rater":
-        columns: Iterable[Column[str]] = (ratings.c.rater, pairs.c.rater, raters.c.rater)
+        columns: Iterable[Column[str]] = (answers.c.rater, raters.c.rater)
         for column in columns:
             known.update(write.connection.execute(select(column).distinct()).scalars())
     elif target == "team":
@@ -89,11 +88,11 @@ def _check_known(write: Write, target: Target, subjects: list[str]) -> None:
         query = select(teams.c.name, runs.c.name).join(runs, runs.c.team_id == teams.c.id).where(is_active(runs))
         known.update(f"{team}/{run}" for team, run in write.connection.execute(query))
     else:
-        column = (ratings if target == "rating" else pairs).c.identity
+        column = answers.c.identity
         for some in chunks(subjects):
             known.update(write.connection.execute(select(column).where(column.in_(some))).scalars())
     unknown = [subject for subject in subjects if subject not in known]
     if unknown:
         more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
-        hint = did_you_mean(unknown[0], known) if target not in {"rating", "pair"} else ""
-        raise InputError(f"The board has no {_TITLES[target]} '{unknown[0]}'{more}.{hint}")
+        hint = did_you_mean(unknown[0], known) if target != "answer" else ""
+        raise InputError(f"The board has no {target} '{unknown[0]}'{more}.{hint}")

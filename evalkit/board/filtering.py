@@ -1,65 +1,48 @@
-"""Which ratings and comparisons of a board count: the challenge's rules, and on top of them people's decisions.
+"""Which answers of a board count: the challenge's rules, and on top of them people's decisions.
 
-A decision that leaves an answer out does not bring another one in: the rules are asked as if there were no decisions,
+A decision that excludes an answer does not let another one count: the rules are applied as if there were no decisions,
 so that revoking one restores exactly what was.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
-from evalkit.board.model import Decision, Run, Snapshot, StoredPair, StoredRating
-from evalkit.ratings.model import Key, Reason, Verdict
-from evalkit.ratings.pair_rules import judge_pairs, summarise_pairs
-from evalkit.ratings.pairs import PairVerdict
-from evalkit.ratings.rules import Summary, judge, summarise_ratings
+from evalkit.board.model import Run, Snapshot
+from evalkit.ratings.model import AnswerKind, AnswerVerdict, Key, RejectReason
+from evalkit.ratings.rules import AnswerSummary, check_answers, summarise_answers
 
 _NO_KEY = Key({}, "the board's key: none was given yet")
-_Stored = TypeVar("_Stored", StoredRating, StoredPair)
-_Verdict = TypeVar("_Verdict", Verdict, PairVerdict)
 
 
 @dataclass(frozen=True)
-class Judged:
-    """The verdicts on everything that people said, in the snapshot's order.
+class FilteredAnswers:
+    """The verdicts on ``snapshot.answers``, in their order."""
 
-    Args:
-        verdicts: on ``snapshot.ratings``.
-        pair_verdicts: on ``snapshot.pairs``.
-    """
+    verdicts: tuple[AnswerVerdict, ...]
 
-    verdicts: tuple[Verdict, ...]
-    pair_verdicts: tuple[PairVerdict, ...]
+    def of(self, kind: AnswerKind) -> tuple[AnswerVerdict, ...]:
+        """Return the verdicts on the answers of one kind."""
+        return tuple(verdict for verdict in self.verdicts if verdict.answer.kind == kind)
 
-    @property
-    def counted(self) -> tuple[Verdict, ...]:
-        """The verdicts on the ratings that count."""
-        return tuple(verdict for verdict in self.verdicts if verdict.counted)
+    def counted(self, kind: AnswerKind) -> tuple[AnswerVerdict, ...]:
+        """Return the verdicts on the answers of one kind that count."""
+        return tuple(verdict for verdict in self.of(kind) if verdict.counted)
 
-    @property
-    def counted_pairs(self) -> tuple[PairVerdict, ...]:
-        """The verdicts on the comparisons that count."""
-        return tuple(verdict for verdict in self.pair_verdicts if verdict.counted)
-
-    def summary(self) -> Summary:
-        """Return how many ratings count, and why the others don't."""
-        return summarise_ratings(self.verdicts)
-
-    def pair_summary(self) -> Summary:
-        """Return how many comparisons count, and why the others don't."""
-        return summarise_pairs(self.pair_verdicts)
+    def summary(self, kind: AnswerKind) -> AnswerSummary:
+        """Return how many answers of one kind count, and why the others don't."""
+        return summarise_answers(self.verdicts, kind)
 
 
-def filter_ratings(snapshot: Snapshot) -> Judged:
-    """Return the verdict on every rating and comparison of the board.
+def filter_answers(snapshot: Snapshot) -> FilteredAnswers:
+    """Return the verdict on every answer of the board.
 
     Without a key, all ratings of a blind challenge are of unknown items. Where a challenge is not blind and there is no
-    key, nobody knows whose video an item is: the verdicts have no entry, and own-team ratings can't be found.
-    Comparisons are held against the samples of the board's runs, once there are any.
+    key, the video of an item is unknown: the verdicts have no entry, and ratings of a rater's own team are not found.
+    Comparisons are checked against the samples of the board's runs, once there are any.
     """
-    return _judge(snapshot, _samples(snapshot))
+    return _filter(snapshot, _samples(snapshot))
 
 
 def rated_run(runs: Sequence[Run], team: str, run: str | None) -> Run | str:
@@ -80,70 +63,44 @@ def rated_run(runs: Sequence[Run], team: str, run: str | None) -> Run | str:
     return "the team has no primary run"
 
 
-def summarise_parts(parts: Iterable[Snapshot], *, pairs: bool = False) -> Summary:
-    """Return what counts on a board that comes in parts, one per rater (`evalkit.board.Board.by_rater`).
+def summarise_parts(parts: Iterable[Snapshot], kind: AnswerKind) -> AnswerSummary:
+    """Return which answers of one kind count on a board that comes in parts, one per rater (`Board.by_rater`).
 
     No rule looks at two raters at once, so the summary is that of the whole board, and only one rater's answers are
     held at a time.
-
-    Args:
-        parts: the same board with another rater's answers each time.
-        pairs: whether to sum up the comparisons instead of the ratings.
     """
-    if pairs:
-        return summarise_pairs(verdict for judged in _judged_parts(parts) for verdict in judged.pair_verdicts)
-    return summarise_ratings(verdict for judged in _judged_parts(parts) for verdict in judged.verdicts)
+    return summarise_answers(_verdicts(parts), kind)
 
 
-def _judged_parts(parts: Iterable[Snapshot]) -> Iterator[Judged]:
+def _verdicts(parts: Iterable[Snapshot]) -> Iterator[AnswerVerdict]:
     samples: frozenset[str] | None = None
     for part in parts:
         if samples is None:
             samples = _samples(part)
-        yield _judge(part, samples)
+        yield from _filter(part, samples).verdicts
 
 
 def _samples(snapshot: Snapshot) -> frozenset[str]:
     return frozenset(video.sample for run in snapshot.runs for video in run.card.videos)
 
 
-def _judge(snapshot: Snapshot, samples: frozenset[str]) -> Judged:
+def _filter(snapshot: Snapshot, samples: frozenset[str]) -> FilteredAnswers:
     rules = snapshot.challenge.ratings
-    key = snapshot.key if snapshot.key is not None or not rules.blind else _NO_KEY
-    teams = frozenset(team.name for team in snapshot.teams)
-    own = snapshot.raters if key is not None else None
-    judgement = judge([stored.rating for stored in snapshot.ratings], rules, key=key, teams=own, known_teams=teams)
-    pairs = judge_pairs(
-        [stored.comparison for stored in snapshot.pairs],
+    verdicts = check_answers(
+        snapshot.answers,
         rules,
-        teams=teams,
+        key=snapshot.key if snapshot.key is not None or not rules.blind else _NO_KEY,
+        own_teams=snapshot.raters,
+        teams=[team.name for team in snapshot.teams],
         samples=samples or None,
-        own=snapshot.raters,
+        require_key=False,
     )
-    raters = snapshot.excluded("rater")
-    ratings, comparisons = snapshot.excluded("rating"), snapshot.excluded("pair")
-    return Judged(
-        _decided(snapshot.ratings, judgement.verdicts, raters, ratings, lambda stored: stored.rating.rater),
-        _decided(snapshot.pairs, pairs, raters, comparisons, lambda stored: stored.comparison.rater),
-    )
-
-
-def _decided(
-    stored: Sequence[_Stored],
-    verdicts: Sequence[_Verdict],
-    raters: Mapping[str, Decision],
-    answers: Mapping[str, Decision],
-    rater_of: Callable[[_Stored], str],
-) -> tuple[_Verdict, ...]:
-    """Return the verdicts with the decisions that hold on who gave the answer, or on the answer itself."""
+    raters, answers = snapshot.excluded("rater"), snapshot.excluded("answer")
     if not raters and not answers:
-        return tuple(verdicts)
-    found: list[_Verdict] = []
-    for one, verdict in zip(stored, verdicts, strict=True):
-        added = _reasons(raters.get(rater_of(one)), answers.get(one.id))
+        return FilteredAnswers(verdicts)
+    found = []
+    for verdict in verdicts:
+        decisions = (raters.get(verdict.answer.rater), answers.get(verdict.answer.id) if answers else None)
+        added = tuple(RejectReason("excluded", one.reason) for one in decisions if one is not None)
         found.append(replace(verdict, reasons=verdict.reasons + added) if added else verdict)
-    return tuple(found)
-
-
-def _reasons(*decisions: Decision | None) -> tuple[Reason, ...]:
-    return tuple(Reason("excluded", decision.reason) for decision in decisions if decision is not None)
+    return FilteredAnswers(tuple(found))

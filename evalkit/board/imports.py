@@ -1,22 +1,21 @@
-"""What people said comes in: ratings, comparisons, the key of a blind test, items with a known answer."""
+"""Import raters' answers, the key of a blind test, and the gold items."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Table, func, select
+from sqlalchemy import func, select
 
 from evalkit.board.audit import names, stored_time
 from evalkit.board.model import GoldItem
 from evalkit.board.names import check_ids, file_name
-from evalkit.board.tables import gold, imports, is_active, keys, pairs, ratings
+from evalkit.board.tables import answers, gold, imports, is_active, keys
 from evalkit.board.writing import Write, chunks
 from evalkit.errors import InputError
-from evalkit.ratings.model import Key, Rating, identity
-from evalkit.ratings.pairs import Comparison, pair_identity
+from evalkit.ratings.model import Answer, Key
 from evalkit.text import escape_for_display
 
 _MAX_ROW = 2**31 - 1
@@ -27,9 +26,9 @@ class Imported:
     """What an import did.
 
     Args:
-        new: entries that were added.
-        known: entries that the board held already, those that stand twice in the file included.
-        changed: entries that the board held with another word of the platform; the file's word holds from now on.
+        new: answers that were added.
+        known: answers that the board had before, and those that appear twice in the file.
+        changed: answers that the board had with another status of the platform; the file's status replaces it.
     """
 
     new: int
@@ -39,7 +38,7 @@ class Imported:
 
 @dataclass(frozen=True)
 class ImportSource:
-    """Where entries come from: the file, its digest, the format it was read as."""
+    """Where answers come from: the file, its digest, the format it was read as."""
 
     file: str
     sha256: str
@@ -47,23 +46,23 @@ class ImportSource:
 
 
 def make_source(source: str, sha256: str, form: str) -> ImportSource:
-    """Return where entries come from, as a database keeps it: a file's name without folders, nothing that acts."""
+    """Return where answers come from, as a database stores it: a file name without folders, and escaped text."""
     return ImportSource(file_name(source), escape_for_display(sha256, limit=64), escape_for_display(form, limit=60))
 
 
-def import_ratings(write: Write, given: Iterable[Rating], source: ImportSource, key: Key | None) -> Imported:
-    """Add ratings; see `evalkit.board.Board.import_ratings`."""
+def import_answers(write: Write, given: Iterable[Answer], source: ImportSource, key: Key | None) -> Imported:
+    """Add answers; see `evalkit.board.Board.import_answers`."""
     added = None if key is None else _merge_key(write, key)
-    number = _next_import(write)
-    rows = ({"identity": identity(one), "import_id": number, **_rating_row(one, source)} for one in given)
-    return _import(write, ratings, rows, source, key=added)
-
-
-def import_pairs(write: Write, given: Iterable[Comparison], source: ImportSource) -> Imported:
-    """Add comparisons; see `evalkit.board.Board.import_pairs`."""
-    number = _next_import(write)
-    rows = ({"identity": pair_identity(one), "import_id": number, **_pair_row(one, source)} for one in given)
-    return _import(write, pairs, rows, source)
+    number = (write.connection.execute(select(func.max(imports.c.id))).scalar() or 0) + 1
+    new, changed, known = write.add_unknown(answers, (_row(answer, source, number) for answer in given))
+    if write.changed:
+        counts = {"new": new, "known": known}
+        write.add(imports, [{"file": source.file, "sha256": source.sha256, "form": source.form, **counts}])
+        details = {"sha256": source.sha256, "form": source.form, **counts, **({"changed": changed} if changed else {})}
+        if added is not None:
+            details["key"] = {"new": added[0], "known": added[1]}
+        write.log("import", source.file, details)
+    return Imported(new, known, changed)
 
 
 def set_key(write: Write, key: Key) -> tuple[int, int]:
@@ -98,75 +97,34 @@ def set_gold(write: Write, items: Sequence[GoldItem]) -> None:
         write.log("set-gold", names(sorted({item.item for item in items}), 3), {"items": len(items)})
 
 
-def _import(
-    write: Write,
-    table: Table,
-    rows: Iterator[Mapping[str, Any]],
-    source: ImportSource,
-    *,
-    key: tuple[int, int] | None = None,
-) -> Imported:
-    new, changed, known = write.add_unknown(table, rows)
-    if write.changed:
-        counts = {"new": new, "known": known}
-        file = {"file": source.file, "sha256": source.sha256, "kind": table.name, "form": source.form}
-        write.add(imports, [file | counts])
-        details = {"sha256": source.sha256, "form": source.form, **counts, **({"changed": changed} if changed else {})}
-        if key is not None:
-            details["key"] = {"new": key[0], "known": key[1]}
-        write.log(f"import-{table.name}", source.file, details)
-    return Imported(new, known, changed)
+def _row(answer: Answer, source: ImportSource, number: int) -> dict[str, Any]:
+    """Return the row of import ``number`` that holds ``answer``.
 
-
-def _next_import(write: Write) -> int:
-    return (write.connection.execute(select(func.max(imports.c.id))).scalar() or 0) + 1
-
-
-def _rating_row(one: Rating, source: ImportSource) -> dict[str, Any]:
-    check_ids((one.rater, one.item, one.dimension, one.status), _place(source, one.row))
-    _check_numbers(one.value, one.seconds, one.row, source)
+    Raises:
+        InputError: when a database can't store it.
+    """
+    place = f"{source.file}, row {answer.row}"
+    check_ids((answer.rater, answer.item, answer.dimension, answer.status, *answer.teams), place)
+    if not math.isfinite(answer.value) or (answer.seconds is not None and not math.isfinite(answer.seconds)):
+        found = f"{answer.value}, {answer.seconds} s"
+        raise InputError(f"{place}: a number is infinite or not a number.", found=found)
+    if not 0 <= answer.row <= _MAX_ROW:
+        raise InputError(f"{place}: there is no such row.")
+    left, right = answer.teams or (None, None)
     return {
-        "rater": one.rater,
-        "item": one.item,
-        "dimension": one.dimension,
-        "value": float(one.value),
-        **_said(one),
+        "identity": answer.id,
+        "import_id": number,
+        "rater": answer.rater,
+        "item": answer.item,
+        "left_team": left,
+        "right_team": right,
+        "dimension": answer.dimension,
+        "value": float(answer.value),
+        "at": None if answer.at is None else stored_time(answer.at),
+        "seconds": None if answer.seconds is None else float(answer.seconds),
+        "row_number": answer.row,
+        "status": answer.status,
     }
-
-
-def _pair_row(one: Comparison, source: ImportSource) -> dict[str, Any]:
-    words = (one.rater, one.sample, one.left, one.right, one.dimension, one.status)
-    check_ids(words, _place(source, one.row))
-    _check_numbers(one.outcome, one.seconds, one.row, source)
-    return {
-        "rater": one.rater,
-        "sample": one.sample,
-        "left_team": one.left,
-        "right_team": one.right,
-        "outcome": float(one.outcome),
-        "dimension": one.dimension,
-        **_said(one),
-    }
-
-
-def _said(one: Rating | Comparison) -> dict[str, Any]:
-    return {
-        "at": None if one.at is None else stored_time(one.at),
-        "seconds": None if one.seconds is None else float(one.seconds),
-        "row_number": one.row,
-        "status": one.status,
-    }
-
-
-def _check_numbers(value: float, seconds: float | None, row: int, source: ImportSource) -> None:
-    if not math.isfinite(value) or (seconds is not None and not math.isfinite(seconds)):
-        raise InputError(f"{_place(source, row)}: a number is infinite or none.", found=f"{value}, {seconds} s")
-    if not 0 <= row <= _MAX_ROW:
-        raise InputError(f"{_place(source, row)}: there is no such row.")
-
-
-def _place(source: ImportSource, row: int) -> str:
-    return f"{source.file}, row {row}"
 
 
 def _gold_row(item: GoldItem) -> dict[str, Any]:

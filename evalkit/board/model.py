@@ -8,11 +8,10 @@ from datetime import datetime
 from typing import Any, Literal
 
 from evalkit.challenges.model import Challenge
-from evalkit.ratings.model import Key, Rating
-from evalkit.ratings.pairs import Comparison
+from evalkit.ratings.model import Answer, Key
 from evalkit.scoring.scorecard import Scorecard
 
-Target = Literal["rater", "rating", "pair", "run", "team"]
+Target = Literal["rater", "answer", "run", "team"]
 
 
 @dataclass(frozen=True)
@@ -50,30 +49,6 @@ class Run:
 
 
 @dataclass(frozen=True)
-class StoredRating:
-    """A rating on the board.
-
-    Args:
-        id: `evalkit.ratings.model.identity` of it; no two ratings of a snapshot share one.
-        rating: what was read.
-        source: name of the file it came from, or that last changed the platform's word on it.
-    """
-
-    id: str
-    rating: Rating
-    source: str
-
-
-@dataclass(frozen=True)
-class StoredPair:
-    """A comparison on the board; as `StoredRating`."""
-
-    id: str
-    comparison: Comparison
-    source: str
-
-
-@dataclass(frozen=True)
 class GoldItem:
     """An item whose right answer is known: ``low`` to ``high`` in ``dimension``."""
 
@@ -90,7 +65,7 @@ class Decision:
     Args:
         number: counts up from 1, over the whole board.
         target: kind of what it is about.
-        subject: rater id, identity of a rating or a pair, ``team/run``, or team.
+        subject: rater id, id of an answer, ``team/run``, or team.
         code: a word for machines, such as ``speeder``, ``straight-liner``, ``manual``.
         reason: a sentence for people.
         by: who decided.
@@ -124,7 +99,6 @@ class Import:
     Args:
         file: its name, without folders.
         sha256: its digest.
-        kind: ``ratings`` or ``pairs``.
         form: the format it was read as.
         new: entries that it added.
         known: entries that were on the board before.
@@ -134,7 +108,6 @@ class Import:
 
     file: str
     sha256: str
-    kind: Literal["ratings", "pairs"]
     form: str
     new: int
     known: int
@@ -169,7 +142,7 @@ class AuditEntry:
 class Snapshot:
     """The board as it was after its ``number``-th log entry. Equal boards at equal moments give equal snapshots.
 
-    Everything is in a fixed order: teams and runs by name, ratings and pairs by their number on the board, decisions
+    Everything is in a fixed order: teams and runs by name, answers by their number on the board, decisions
     and imports as they came.
 
     Args:
@@ -180,8 +153,7 @@ class Snapshot:
         as_of: the moment that was asked for; ``None`` for the newest state.
         teams: who takes part.
         runs: live runs; of a live team.
-        ratings: all ratings, those that don't count included.
-        pairs: all comparisons.
+        answers: all ratings and comparisons, those that don't count included; no two have the same id.
         key: what anonymous items are; ``None`` when no key was given.
         raters: rater -> own team, for raters who are known to have one.
         gold: items with a known answer.
@@ -197,8 +169,7 @@ class Snapshot:
     as_of: datetime | None = None
     teams: tuple[Team, ...] = ()
     runs: tuple[Run, ...] = ()
-    ratings: tuple[StoredRating, ...] = ()
-    pairs: tuple[StoredPair, ...] = ()
+    answers: tuple[Answer, ...] = ()
     key: Key | None = None
     raters: Mapping[str, str] = field(default_factory=dict)
     gold: tuple[GoldItem, ...] = ()

@@ -19,12 +19,11 @@ from evalkit.board.model import (
     Import,
     Run,
     Snapshot,
-    StoredPair,
-    StoredRating,
     Team,
 )
 from evalkit.board.names import folded
 from evalkit.board.tables import (
+    answers,
     audit,
     cards,
     choices,
@@ -34,9 +33,7 @@ from evalkit.board.tables import (
     is_active,
     keys,
     members,
-    pairs,
     raters,
-    ratings,
     reference,
     rules,
     runs,
@@ -46,8 +43,7 @@ from evalkit.board.tables import (
 from evalkit.board.writing import streamed
 from evalkit.challenges.model import Challenge, parse_challenge
 from evalkit.errors import InputError, StorageError
-from evalkit.ratings.model import Entry, Key, Rating
-from evalkit.ratings.pairs import Comparison
+from evalkit.ratings.model import Answer, Key, KeyEntry
 from evalkit.scoring.scorecard import Scorecard
 from evalkit.text import escape_for_display
 
@@ -61,37 +57,30 @@ def read_snapshot(connection: Connection, as_of: datetime | None, now: datetime 
     """
     number = _number_at(connection, as_of, now)
     frame = _frame(connection, number)
-    said, compared = _from_files(connection, ratings, number), _from_files(connection, pairs, number)
+    found = _answers(connection, number, answers.c.id)
     return replace(
         frame,
         as_of=None if as_of is None else as_of.astimezone(UTC),
         runs=_runs(connection, number, _pictures(connection, strips, number)),
-        ratings=tuple(map(_stored_rating, said)),
-        pairs=tuple(map(_stored_pair, compared)),
+        answers=tuple(map(answer_of, found)),
         reference=_pictures(connection, reference, number).get(0, {}),
     )
 
 
-def read_by_rater(connection: Connection, table: Table) -> Iterator[Snapshot]:
-    """Yield the board as it is with the answers of one person at a time, those in ``table``, and without pictures."""
+def read_by_rater(connection: Connection) -> Iterator[Snapshot]:
+    """Yield the board as it is with the answers of one person at a time, and without pictures."""
     number = _number_at(connection, None)
-    frame = _frame(connection, number)
-    if table is pairs:
-        frame = replace(frame, runs=_runs(connection, number, {}))
-    rows = _from_files(connection, table, number, table.c.rater, table.c.id)
-    for _, answers in groupby(rows, key=attrgetter("rater")):
-        if table is pairs:
-            yield replace(frame, pairs=tuple(map(_stored_pair, answers)))
-        else:
-            yield replace(frame, ratings=tuple(map(_stored_rating, answers)))
+    frame = replace(_frame(connection, number), runs=_runs(connection, number, {}))
+    rows = _answers(connection, number, answers.c.rater, answers.c.id)
+    for _, group in groupby(rows, key=attrgetter("rater")):
+        yield replace(frame, answers=tuple(map(answer_of, group)))
 
 
 def _frame(connection: Connection, number: int) -> Snapshot:
     """Return the board without runs, answers and pictures: what stays small however much is on it."""
     log = read_log(connection, number)
-    everyone: set[str] = set()
-    for table in (ratings, pairs):
-        everyone.update(connection.execute(select(table.c.rater).where(is_active(table, number)).distinct()).scalars())
+    query = select(answers.c.rater).where(is_active(answers, number)).distinct()
+    everyone = set(connection.execute(query).scalars())
     return Snapshot(
         challenge=read_challenge(connection, number),
         number=number,
@@ -182,39 +171,30 @@ def _pictures(connection: Connection, table: Table, number: int) -> dict[int, di
     return found
 
 
-def _at(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
+def _answers(connection: Connection, number: int, *order: Column[Any]) -> Iterator[Row[Any]]:
+    query = select(answers, imports.c.file).join(imports, answers.c.import_id == imports.c.id)
+    yield from streamed(connection, query.where(is_active(answers, number)).order_by(*order))
 
 
-def _from_files(connection: Connection, table: Table, number: int, *order: Column[Any]) -> Iterator[Row[Any]]:
-    query = select(table, imports.c.file).join(imports, table.c.import_id == imports.c.id)
-    yield from streamed(connection, query.where(is_active(table, number)).order_by(*(order or (table.c.id,))))
-
-
-def _stored_rating(row: Row[Any]) -> StoredRating:
-    return StoredRating(row.identity, rating_of(row), row.file)
-
-
-def _stored_pair(row: Row[Any]) -> StoredPair:
-    return StoredPair(row.identity, pair_of(row), row.file)
-
-
-def rating_of(row: Row[Any]) -> Rating:
-    """Return the rating that a row of ``ratings`` holds."""
-    return Rating(row.rater, row.item, row.dimension, row.value, _at(row.at), row.seconds, row.row_number, row.status)
-
-
-def pair_of(row: Row[Any]) -> Comparison:
-    """Return the comparison that a row of ``pairs`` holds."""
-    sides = (row.left_team, row.right_team, row.outcome)
-    return Comparison(
-        row.rater, row.sample, *sides, row.dimension, _at(row.at), row.seconds, row.row_number, row.status
+def answer_of(row: Row[Any]) -> Answer:
+    """Return the answer that a row of ``answers``, joined with its import, holds."""
+    return Answer(
+        rater=row.rater,
+        item=row.item,
+        dimension=row.dimension,
+        value=row.value,
+        at=None if row.at is None else datetime.fromisoformat(row.at),
+        seconds=row.seconds,
+        row=row.row_number,
+        status=row.status,
+        teams=() if row.left_team is None else (row.left_team, row.right_team),
+        file=row.file,
     )
 
 
 def _key(connection: Connection, number: int) -> Key | None:
     rows = connection.execute(_active_rows(keys, number))
-    entries = {row.item: Entry(row.team, row.sample, row.run) for row in rows}
+    entries = {row.item: KeyEntry(row.team, row.sample, row.run) for row in rows}
     return Key(entries) if entries else None
 
 
@@ -267,6 +247,5 @@ def _imports(connection: Connection, log: list[AuditEntry]) -> tuple[Import, ...
     found = []
     for row in connection.execute(_active_rows(imports, len(log))):
         made = log[row.since - 1]
-        kind = cast(Any, row.kind)
-        found.append(Import(row.file, row.sha256, kind, row.form, row.new, row.known, made.by, made.at))
+        found.append(Import(row.file, row.sha256, row.form, row.new, row.known, made.by, made.at))
     return tuple(found)

@@ -145,18 +145,19 @@ imports = _facts(
     "imports",
     Column("file", Text, nullable=False),
     Column("sha256", Text, nullable=False),
-    Column("kind", Text, nullable=False),
     Column("form", Text, nullable=False),
     Column("new", Integer, nullable=False),
     Column("known", Integer, nullable=False),
 )
 
-ratings = _facts(
-    "ratings",
+answers = _facts(  # ratings, and comparisons of two teams: theirs have the sample as their item
+    "answers",
     Column("identity", String(64), nullable=False),
     Column("import_id", Integer, _of("imports", deferred=True), nullable=False),
     Column("rater", Text, nullable=False),
     Column("item", Text, nullable=False),
+    Column("left_team", Text, nullable=True),
+    Column("right_team", Text, nullable=True),
     Column("dimension", Text, nullable=False),
     Column("value", Double, nullable=False),
     Column("at", String(32), nullable=True),
@@ -164,24 +165,7 @@ ratings = _facts(
     Column("row_number", Integer, nullable=False),
     Column("status", Text, nullable=False),
 )
-_one_active(ratings, "identity")
-
-pairs = _facts(
-    "pairs",
-    Column("identity", String(64), nullable=False),
-    Column("import_id", Integer, _of("imports", deferred=True), nullable=False),
-    Column("rater", Text, nullable=False),
-    Column("sample", Text, nullable=False),
-    Column("left_team", Text, nullable=False),
-    Column("right_team", Text, nullable=False),
-    Column("outcome", Double, nullable=False),
-    Column("dimension", Text, nullable=False),
-    Column("at", String(32), nullable=True),
-    Column("seconds", Double, nullable=True),
-    Column("row_number", Integer, nullable=False),
-    Column("status", Text, nullable=False),
-)
-_one_active(pairs, "identity")
+_one_active(answers, "identity")
 
 decisions = _facts(
     "decisions",

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, select
+from sqlalchemy import Connection, Table, select
 
 from evalkit.board.audit import Seal, canonical, entry_digest, sha256
-from evalkit.board.reading import pair_of, rating_of
-from evalkit.board.tables import FACTS, audit, cards, pairs, ratings, rules
+from evalkit.board.reading import answer_of
+from evalkit.board.tables import FACTS, answers, audit, cards, imports, rules
 from evalkit.board.triggers import trigger_problems
 from evalkit.board.writing import streamed
 from evalkit.challenges.model import parse_challenge
 from evalkit.errors import EvalkitError
-from evalkit.ratings.model import identity
-from evalkit.ratings.pairs import pair_identity
 from evalkit.text import escape_for_display
 
 _MOST = 20  # sentences of one kind
@@ -116,15 +114,11 @@ def _contents(connection: Connection) -> Iterator[str]:
             whole = False
         if not whole:
             yield f"The rules of log entry {row.since} are not the ones whose digest they carry."
-    yield from _identities(connection, ratings, "Rating", lambda row: identity(rating_of(row)))
-    yield from _identities(connection, pairs, "Comparison", lambda row: pair_identity(pair_of(row)))
-
-
-def _identities(connection: Connection, table: Table, what: str, made: Callable[[Row[Any]], str]) -> Iterator[str]:
-    for row in streamed(connection, select(table).order_by(table.c.id)):
+    query = select(answers, imports.c.file).join(imports, answers.c.import_id == imports.c.id, isouter=True)
+    for row in streamed(connection, query.order_by(answers.c.id)):
         try:
-            whole = made(row) == row.identity
+            whole = answer_of(row).id == row.identity
         except (ValueError, TypeError, OverflowError):
             whole = False
         if not whole:
-            yield f"{what} {row.id}, added by log entry {row.since}, was changed: its identity is of other values."
+            yield f"Answer {row.id}, added by log entry {row.since}, was changed: its id is of other values."

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from evalkit.board.filtering import filter_ratings
+from evalkit.board.filtering import filter_answers
 from evalkit.board.model import Snapshot
 from evalkit.challenges.model import Challenge
 from evalkit.errors import InputError
@@ -47,14 +47,14 @@ def compute_leaderboard(
     runs = read_runs(snapshot)
     columns = read_columns(challenge, runs)
     shown = shown_order(columns)
-    counted = filter_ratings(snapshot)
+    filtered = filter_answers(snapshot)
 
     finalists = None
     if challenge.ranking == "two-phase" and challenge.ratings.method == "pairs":
         shortlist = rank_board(challenge, make_rows(runs, shown, {}), columns)
         if shortlist.problem is None or shortlist.refused:
             finalists = frozenset(row.key for row in shortlist.rows if row.finalist)
-    rated = read_rated_columns(snapshot, runs, counted, finalists, draws=draws, seed=seed)
+    rated = read_rated_columns(snapshot, runs, filtered, finalists, draws=draws, seed=seed)
 
     ranking = rank_board(challenge, make_rows(runs, shown, rated.by_id), columns)
     by_label = {row.label: row for row in ranking.rows}
@@ -81,7 +81,7 @@ def compute_leaderboard(
         provisional=ranking.provisional,
         problem=ranking.problem,
         sensitivity=_sensitivity(challenge, ranking, columns, seed=seed, podium=podium),
-        ratings=ratings_info(snapshot, counted, rated),
+        ratings=ratings_info(snapshot, filtered, rated),
         points=metric_points(shown, runs, values, seed=seed),
         distributions=distributions(shown, runs, values),
         breakdowns=breakdowns(shown, runs, values),

@@ -14,7 +14,7 @@ from evalkit.challenges.model import Challenge
 from evalkit.leaderboard.answers import Answers, RatedColumn, RatedColumns, interval
 from evalkit.leaderboard.runs import Runs
 from evalkit.leaderboard.table import Cell, RunKey
-from evalkit.ratings.model import Verdict
+from evalkit.ratings.model import AnswerVerdict
 from evalkit.statistics.estimators import EstimatedScores, estimate
 from evalkit.statistics.opinion_table import OpinionTable, opinion_table
 
@@ -22,7 +22,7 @@ Item = tuple[int, int]  # (run, sample) as indices into the field
 
 
 def read_opinions(
-    challenge: Challenge, field: Runs, counted: Sequence[Verdict], *, draws: int, seed: int
+    challenge: Challenge, field: Runs, counted: Sequence[AnswerVerdict], *, draws: int, seed: int
 ) -> RatedColumns:
     """Return the columns of a challenge that is judged by ratings.
 
@@ -38,7 +38,7 @@ def read_opinions(
         draws, seed: of the intervals.
     """
     gathered, lost = _gather(field, counted)
-    raters = tuple(sorted({verdict.rating.rater for verdict in counted}))
+    raters = tuple(sorted({verdict.answer.rater for verdict in counted}))
     number = {rater: at for at, rater in enumerate(raters)}
     notes = [f"{count} ratings enter no score: {why}." for why, count in sorted(lost.items())]
     columns = []
@@ -54,7 +54,7 @@ def read_opinions(
 
 
 def _gather(
-    field: Runs, counted: Sequence[Verdict]
+    field: Runs, counted: Sequence[AnswerVerdict]
 ) -> tuple[dict[str, dict[Item, dict[str, list[float]]]], Counter[str]]:
     """Return dimension -> item -> rater -> answers, and why how many ratings belong to none."""
     gathered: dict[str, dict[Item, dict[str, list[float]]]] = defaultdict(lambda: defaultdict(dict))
@@ -63,7 +63,7 @@ def _gather(
     runs = [one.run for one in field.entrants]
     known: dict[tuple[str, str | None], Run | str] = {}
     for verdict in counted:
-        entry, rating = verdict.entry, verdict.rating
+        entry, answer = verdict.entry, verdict.answer
         if entry is None:
             lost["there is no key, so nobody knows whose video they are of"] += 1
             continue
@@ -79,7 +79,7 @@ def _gather(
             lost["the run's scorecard does not have the sample"] += 1
             continue
         item = (at, field.sample_index[entry.sample])
-        gathered[rating.dimension][item].setdefault(rating.rater, []).append(rating.value)
+        gathered[answer.dimension][item].setdefault(answer.rater, []).append(answer.value)
     return gathered, lost
 
 

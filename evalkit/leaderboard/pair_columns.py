@@ -15,7 +15,7 @@ from evalkit.leaderboard.model import Strength
 from evalkit.leaderboard.runs import Runs
 from evalkit.leaderboard.scoring_rules import Floats
 from evalkit.leaderboard.table import PAIRS, Cell, RunKey
-from evalkit.ratings.pairs import Comparison, PairVerdict
+from evalkit.ratings.model import Answer, AnswerVerdict
 from evalkit.statistics.bradley_terry import Strengths, bradley_terry
 from evalkit.statistics.pair_points import PairPoints, pair_points, win_matrix
 from evalkit.text import escape_for_display
@@ -37,7 +37,7 @@ class _Duels:
 def read_comparisons(
     challenge: Challenge,
     field: Runs,
-    counted: Sequence[PairVerdict],
+    counted: Sequence[AnswerVerdict],
     finalists: frozenset[RunKey] | None,
     *,
     draws: int,
@@ -58,8 +58,8 @@ def read_comparisons(
     """
     runs, several = _competing_run(field)
     allowed = {team: at for team, at in runs.items() if finalists is None or field.entrants[at].key in finalists}
-    raters = {rater: at for at, rater in enumerate(sorted({one.comparison.rater for one in counted}))}
-    entering = [one.comparison for one in counted if one.comparison.left in allowed and one.comparison.right in allowed]
+    raters = {rater: at for at, rater in enumerate(sorted({one.answer.rater for one in counted}))}
+    entering = [one.answer for one in counted if allowed.keys() >= set(one.answer.teams)]
     notes = [
         f"Team '{escape_for_display(team)}' has several runs that compete; comparisons name teams only, "
         "so none enters a score."
@@ -76,7 +76,7 @@ def read_comparisons(
         columns.append(column)
         strengths += strong
         notes += told
-    items = {(team, one.sample) for one in entering for team in (one.left, one.right)}
+    items = {(team, one.item) for one in entering for team in one.teams}
     return RatedColumns(tuple(columns), ESTIMATOR, tuple(notes), tuple(strengths), len(items))
 
 
@@ -90,10 +90,10 @@ def _competing_run(field: Runs) -> tuple[dict[str, int], list[str]]:
     return single, [team for team in found if team not in single]
 
 
-def _duels(chosen: Sequence[Comparison], runs: dict[str, int], field: Runs, raters: dict[str, int]) -> _Duels:
+def _duels(chosen: Sequence[Answer], runs: dict[str, int], field: Runs, raters: dict[str, int]) -> _Duels:
     # Sorted, so that nothing depends on the order in which the answers came.
     rows = sorted(
-        (runs[one.left], runs[one.right], one.outcome, field.sample_index[one.sample], raters[one.rater])
+        (*(runs[team] for team in one.teams), one.value, field.sample_index[one.item], raters[one.rater])
         for one in chosen
     )
     whole = np.array([(a, b, sample, rater) for a, b, _, sample, rater in rows], dtype=np.int64).reshape(-1, 4)

@@ -1,8 +1,8 @@
-"""What people said: judged, made into columns, and told in figures."""
+"""The columns that raters' answers make, and what they are based on."""
 
 from __future__ import annotations
 
-from evalkit.board.filtering import Judged
+from evalkit.board.filtering import FilteredAnswers
 from evalkit.board.model import Snapshot
 from evalkit.leaderboard.answers import RatedColumns
 from evalkit.leaderboard.model import RaterInfo, RatingsInfo
@@ -15,41 +15,40 @@ from evalkit.leaderboard.table import RunKey
 def read_rated_columns(
     snapshot: Snapshot,
     field: Runs,
-    judged: Judged,
+    filtered: FilteredAnswers,
     finalists: frozenset[RunKey] | None,
     *,
     draws: int,
     seed: int,
 ) -> RatedColumns:
-    """Return the columns that people make by the challenge's method.
+    """Return the columns of the challenge's method of rating.
 
     Args:
         snapshot: the board.
         field: its runs.
-        judged: what counts of what people said.
+        filtered: which of its answers count.
         finalists: whose comparisons count; ``None`` for everyone's.
         draws, seed: of the intervals.
     """
     challenge = snapshot.challenge
     if challenge.ratings.method == "mos":
-        return read_opinions(challenge, field, judged.counted, draws=draws, seed=seed)
+        return read_opinions(challenge, field, filtered.counted("rating"), draws=draws, seed=seed)
     if challenge.ratings.method == "pairs":
-        return read_comparisons(challenge, field, judged.counted_pairs, finalists, draws=draws, seed=seed)
+        return read_comparisons(challenge, field, filtered.counted("comparison"), finalists, draws=draws, seed=seed)
     return RatedColumns()
 
 
-def ratings_info(snapshot: Snapshot, judged: Judged, people: RatedColumns) -> RatingsInfo | None:
-    """Return what the columns rest on; ``None`` when the challenge asks nobody and nobody said anything."""
+def ratings_info(snapshot: Snapshot, filtered: FilteredAnswers, people: RatedColumns) -> RatingsInfo | None:
+    """Return what the columns are based on; ``None`` when the challenge asks for no answers and there are none."""
     method = snapshot.challenge.ratings.method
-    if method == "none" and not (snapshot.ratings or snapshot.pairs):
+    ratings, comparisons = filtered.summary("rating"), filtered.summary("comparison")
+    if method == "none" and not snapshot.answers:
         return None
-    by_pairs = method == "pairs" or (method == "none" and not snapshot.ratings)
-    summary = judged.pair_summary() if by_pairs else judged.summary()
+    by_pairs = method == "pairs" or (method == "none" and not ratings.total)
+    summary, other = (comparisons, ratings) if by_pairs else (ratings, comparisons)
     notes = list(people.notes)
-    other = len(snapshot.ratings) if by_pairs else len(snapshot.pairs)
-    if other:
-        what = "ratings" if by_pairs else "comparisons"
-        notes.append(f"The board also holds {other} {what}, which the challenge does not ask for.")
+    if other.total:
+        notes.append(f"The board also holds {other.total} {other.kind}s, which the challenge does not ask for.")
     left_out = snapshot.excluded("rater")
     raters = tuple(
         RaterInfo(

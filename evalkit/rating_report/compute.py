@@ -6,15 +6,17 @@ It changes nothing: the leaderboard uses the challenge's estimator, and raters a
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC
 
-from evalkit.board.filtering import Judged, filter_ratings
+from evalkit.board.filtering import filter_answers
 from evalkit.board.model import Snapshot
 from evalkit.rating_report.comparisons import comparison_reports
 from evalkit.rating_report.dimensions import dimension_report
 from evalkit.rating_report.model import AnswersOfDay, GoldItemReport, RatingReport
 from evalkit.rating_report.raters import rater_reports
 from evalkit.rating_report.tables import by_video, video_finder
+from evalkit.ratings.model import AnswerVerdict
 from evalkit.statistics import BOOTSTRAP_DRAWS
 from evalkit.text import escape_for_display
 
@@ -27,46 +29,48 @@ def compute_rating_report(snapshot: Snapshot, *, draws: int = BOOTSTRAP_DRAWS, s
         draws: resamples for the intervals of teams' scores by ``mos.plain`` and by the challenge's estimator.
         seed: of all resamples.
     """
-    judged = filter_ratings(snapshot)
+    filtered = filter_answers(snapshot)
+    ratings, counted = filtered.of("rating"), filtered.counted("rating")
     rules = snapshot.challenge.ratings
     find = video_finder(snapshot)
     tables = {
-        dimension.id: by_video((one for one in judged.counted if one.rating.dimension == dimension.id), find)
+        dimension.id: by_video((one for one in counted if one.answer.dimension == dimension.id), find)
         for dimension in rules.dimensions
     }
-    asked = {verdict.rating.dimension for verdict in judged.verdicts}
-    days, undated = _days(judged)
+    asked = {verdict.answer.dimension for verdict in ratings}
+    days, undated = _days(filtered.verdicts)
     return RatingReport(
-        summary=judged.summary(),
-        comparison_summary=judged.pair_summary(),
-        raters=rater_reports(snapshot, judged, tables),
+        summary=filtered.summary("rating"),
+        comparison_summary=filtered.summary("comparison"),
+        raters=rater_reports(snapshot, filtered, tables),
         dimensions=tuple(
             dimension_report(dimension, tables[dimension.id], rules.estimator, draws=draws, seed=seed)
             for dimension in rules.dimensions
             if dimension.id in asked
         ),
-        comparisons=comparison_reports(judged.counted_pairs),
+        comparisons=comparison_reports(filtered.counted("comparison")),
         days=days,
         undated=undated,
-        gold=_gold(snapshot, judged),
-        notes=tuple(_notes(snapshot, judged)),
+        gold=_gold(snapshot, ratings),
+        notes=tuple(_notes(snapshot, ratings)),
     )
 
 
-def _days(judged: Judged) -> tuple[tuple[AnswersOfDay, ...], int]:
+def _days(verdicts: Sequence[AnswerVerdict]) -> tuple[tuple[AnswersOfDay, ...], int]:
     """Return answers per day in UTC, and how many have no time."""
-    answers: list[tuple[datetime | None, bool]] = [(one.rating.at, one.counted) for one in judged.verdicts]
-    answers += [(one.comparison.at, one.counted) for one in judged.pair_verdicts]
-    dated = [(at.astimezone(UTC).date().isoformat(), counted) for at, counted in answers if at is not None]
+    dated = [
+        (one.answer.at.astimezone(UTC).date().isoformat(), one.counted) for one in verdicts if one.answer.at is not None
+    ]
     every, counted = Counter(day for day, _ in dated), Counter(day for day, counts in dated if counts)
-    return tuple(AnswersOfDay(day, every[day], counted[day]) for day in sorted(every)), len(answers) - len(dated)
+    return tuple(AnswersOfDay(day, every[day], counted[day]) for day in sorted(every)), len(verdicts) - len(dated)
 
 
-def _gold(snapshot: Snapshot, judged: Judged) -> tuple[GoldItemReport, ...]:
+def _gold(snapshot: Snapshot, ratings: Sequence[AnswerVerdict]) -> tuple[GoldItemReport, ...]:
     values: dict[tuple[str, str], list[float]] = {}
-    for verdict in judged.verdicts:
+    for verdict in ratings:
         if "repeated" not in verdict.codes:
-            values.setdefault((verdict.rating.item, verdict.rating.dimension), []).append(verdict.rating.value)
+            answer = verdict.answer
+            values.setdefault((answer.item, answer.dimension), []).append(answer.value)
     rows = []
     for gold in snapshot.gold:
         given = values.get((gold.item, gold.dimension), [])
@@ -75,16 +79,16 @@ def _gold(snapshot: Snapshot, judged: Judged) -> tuple[GoldItemReport, ...]:
     return tuple(rows)
 
 
-def _notes(snapshot: Snapshot, judged: Judged) -> list[str]:
+def _notes(snapshot: Snapshot, ratings: Sequence[AnswerVerdict]) -> list[str]:
     notes = []
-    if judged.verdicts and snapshot.key is None:
+    if ratings and snapshot.key is None:
         what = "so no rating counts" if snapshot.challenge.ratings.blind else "so the team of an item is unknown"
         notes.append(f"There is no key on the board, {what}.")
-    unknown = sum(verdict.rating.seconds is None for verdict in judged.verdicts)
-    if unknown and judged.verdicts:
-        notes.append(f"The time spent is unknown for {unknown} of {len(judged.verdicts)} ratings.")
+    unknown = sum(verdict.answer.seconds is None for verdict in ratings)
+    if unknown:
+        notes.append(f"The time spent is unknown for {unknown} of {len(ratings)} ratings.")
     dimensions = {dimension.id for dimension in snapshot.challenge.ratings.dimensions}
-    strange = sorted({verdict.rating.dimension for verdict in judged.verdicts} - dimensions)
+    strange = sorted({verdict.answer.dimension for verdict in ratings} - dimensions)
     if strange:
         notes.append(
             f"Not dimensions of the challenge: {', '.join(escape_for_display(name, 60) for name in strange[:8])}."

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from evalkit.board.model import Decision
-from evalkit.ratings.rules import Summary
+from evalkit.ratings.rules import AnswerSummary
 from evalkit.statistics.arrays import IntervalEstimate
 from evalkit.statistics.screening import RaterVerdict
 
@@ -274,8 +274,8 @@ class RatingReport:
         notes: what a reader should know.
     """
 
-    summary: Summary
-    comparison_summary: Summary
+    summary: AnswerSummary
+    comparison_summary: AnswerSummary
     raters: tuple[RaterReport, ...]
     dimensions: tuple[DimensionReport, ...]
     comparisons: tuple[ComparisonReport, ...]
@@ -291,7 +291,7 @@ class RatingReport:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Summary):
+    if isinstance(value, AnswerSummary):
         return value.as_dict()
     if is_dataclass(value) and not isinstance(value, type):
         value = {field.name: getattr(value, field.name) for field in fields(value)}

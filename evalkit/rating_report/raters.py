@@ -7,30 +7,35 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from evalkit.board.filtering import Judged
+from evalkit.board.filtering import FilteredAnswers
 from evalkit.board.model import Snapshot
 from evalkit.rating_report.dimensions import rater_model
 from evalkit.rating_report.model import RaterInDimension, RaterReport, RepeatedAnswers, ScreeningResult
 from evalkit.rating_report.screening import screen
 from evalkit.rating_report.tables import VideoTable
-from evalkit.ratings.model import Verdict
+from evalkit.ratings.model import AnswerVerdict
 
 
-def rater_reports(snapshot: Snapshot, judged: Judged, tables: Mapping[str, VideoTable]) -> tuple[RaterReport, ...]:
+def rater_reports(
+    snapshot: Snapshot, filtered: FilteredAnswers, tables: Mapping[str, VideoTable]
+) -> tuple[RaterReport, ...]:
     """Return the report of each rater, sorted by id.
 
     Args:
         snapshot: the board.
-        judged: which of its ratings count.
+        filtered: which of its ratings count.
         tables: dimension -> the ratings that count, by video.
     """
-    given: dict[str, list[Verdict]] = {}
-    for verdict in judged.verdicts:
-        given.setdefault(verdict.rating.rater, []).append(verdict)
-    screened = screen(snapshot, judged)
+    given: dict[str, list[AnswerVerdict]] = {}
+    ratings = filtered.of("rating")
+    for verdict in ratings:
+        given.setdefault(verdict.answer.rater, []).append(verdict)
+    screened = screen(snapshot, filtered)
     models = {name: _model(found) for name, found in tables.items()}
-    rater_decisions, rating_decisions = snapshot.excluded("rater"), snapshot.excluded("rating")
-    left_out = Counter(stored.rating.rater for stored in snapshot.ratings if stored.id in rating_decisions)
+    rater_decisions, answer_decisions = snapshot.excluded("rater"), snapshot.excluded("answer")
+    left_out = Counter(
+        verdict.answer.rater for verdict in ratings if answer_decisions and verdict.answer.id in answer_decisions
+    )
     spans: dict[str, list[float]] = {}
     for found in tables.values():
         for (rater, _), span in found.spans.items():
@@ -89,16 +94,16 @@ def _in_dimensions(
     return tuple(rows)
 
 
-def _median_seconds(verdicts: Sequence[Verdict]) -> float | None:
+def _median_seconds(verdicts: Sequence[AnswerVerdict]) -> float | None:
     screens: dict[str, float] = {}
     for verdict in verdicts:
-        if verdict.rating.seconds is not None:
-            screens.setdefault(verdict.rating.item, verdict.rating.seconds)
+        if verdict.answer.seconds is not None:
+            screens.setdefault(verdict.answer.item, verdict.answer.seconds)
     return float(np.median(list(screens.values()))) if screens else None
 
 
-def _most_common_share(verdicts: Sequence[Verdict]) -> float | None:
-    values = Counter(verdict.rating.value for verdict in verdicts if "repeated" not in verdict.codes)
+def _most_common_share(verdicts: Sequence[AnswerVerdict]) -> float | None:
+    values = Counter(verdict.answer.value for verdict in verdicts if "repeated" not in verdict.codes)
     return max(values.values()) / values.total() if values else None
 
 

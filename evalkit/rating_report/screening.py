@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evalkit.board.filtering import Judged, filter_ratings
+from evalkit.board.filtering import FilteredAnswers, filter_answers
 from evalkit.board.model import Snapshot
 from evalkit.errors import UsageError, did_you_mean
 from evalkit.rating_report.model import ScreeningResult
 from evalkit.rating_report.tables import by_item
-from evalkit.ratings.model import ReasonCode, Verdict
+from evalkit.ratings.model import AnswerVerdict, ReasonCode
 from evalkit.statistics.opinion_table import OpinionTable
 from evalkit.statistics.screening import (
     RaterVerdict,
@@ -63,13 +63,13 @@ class _ScreenedBoard:
 
     snapshot: Snapshot
     raters: tuple[str, ...]
-    every: tuple[Verdict, ...]
-    valid: tuple[Verdict, ...]
-    counted: tuple[Verdict, ...]
+    every: tuple[AnswerVerdict, ...]
+    valid: tuple[AnswerVerdict, ...]
+    counted: tuple[AnswerVerdict, ...]
 
 
 def screen(
-    snapshot: Snapshot, judged: Judged, rules: Sequence[str] = tuple(RULES)
+    snapshot: Snapshot, filtered: FilteredAnswers, rules: Sequence[str] = tuple(RULES)
 ) -> dict[str, tuple[ScreeningResult, ...]]:
     """Return rater -> the result of each of ``rules``, in their order, for everybody who rated.
 
@@ -85,12 +85,13 @@ def screen(
                 f"There is no screening rule '{rule}'.{did_you_mean(rule, RULES)}",
                 expected=", ".join(RULES),
             )
+    ratings = filtered.of("rating")
     board = _ScreenedBoard(
         snapshot,
-        tuple(sorted({verdict.rating.rater for verdict in judged.verdicts})),
-        judged.verdicts,
-        tuple(verdict for verdict in judged.verdicts if set(verdict.codes) <= {"excluded"}),
-        judged.counted,
+        tuple(sorted({verdict.answer.rater for verdict in ratings})),
+        ratings,
+        tuple(verdict for verdict in ratings if set(verdict.codes) <= {"excluded"}),
+        filtered.counted("rating"),
     )
     found: dict[str, list[ScreeningResult]] = {rater: [] for rater in board.raters}
     for rule in dict.fromkeys(rules):
@@ -110,7 +111,7 @@ def propose_exclusions(snapshot: Snapshot, rules: Sequence[str]) -> list[tuple[s
     """
     excluded = snapshot.excluded("rater")
     proposed = []
-    for rater, screenings in screen(snapshot, filter_ratings(snapshot), rules).items():
+    for rater, screenings in screen(snapshot, filter_answers(snapshot), rules).items():
         against = [screening for screening in screenings if screening.rejected]
         if against and rater not in excluded:
             proposed.append((rater, against[0].code, " ".join(screening.sentence for screening in against)))
@@ -129,9 +130,9 @@ def _speeders(board: _ScreenedBoard) -> dict[str, dict[str, RaterVerdict]]:
     """Test the time per item; the questions of one item are one screen, with one time."""
     screens: dict[tuple[str, str], float] = {}
     for verdict in board.every:
-        rating = verdict.rating
-        if rating.seconds is not None and _NO_ANSWER.isdisjoint(verdict.codes):
-            screens.setdefault((rating.rater, rating.item), rating.seconds)
+        answer = verdict.answer
+        if answer.seconds is not None and _NO_ANSWER.isdisjoint(verdict.codes):
+            screens.setdefault((answer.rater, answer.item), answer.seconds)
     number = {rater: at for at, rater in enumerate(board.raters)}
     verdicts = speeders(
         np.array([number[rater] for rater, _ in screens], dtype=np.int64),
@@ -147,9 +148,9 @@ def _gold(board: _ScreenedBoard) -> dict[str, dict[str, RaterVerdict]]:
     limits = {(gold.item, gold.dimension): (gold.low, gold.high) for gold in board.snapshot.gold}
     answers: dict[tuple[str, str, str], float] = {}
     for verdict in board.every:
-        rating = verdict.rating
-        if (rating.item, rating.dimension) in limits and _NO_SCORE.isdisjoint(verdict.codes):
-            answers.setdefault((rating.rater, rating.item, rating.dimension), rating.value)
+        answer = verdict.answer
+        if (answer.item, answer.dimension) in limits and _NO_SCORE.isdisjoint(verdict.codes):
+            answers.setdefault((answer.rater, answer.item, answer.dimension), answer.value)
     asked = {place: at for at, place in enumerate(limits)}
     number = {rater: at for at, rater in enumerate(board.raters)}
     table = OpinionTable(
@@ -169,10 +170,10 @@ def _by_dimension(
 ) -> dict[str, dict[str, RaterVerdict]]:
     found: dict[str, dict[str, RaterVerdict]] = {rater: {} for rater in board.raters}
     for dimension in board.snapshot.challenge.ratings.dimensions:
-        valid = [verdict for verdict in board.valid if verdict.rating.dimension == dimension.id]
-        counted = [verdict for verdict in board.counted if verdict.rating.dimension == dimension.id]
-        active = {verdict.rating.rater for verdict in counted}
-        others = {verdict.rating.rater for verdict in valid} - active
+        valid = [verdict for verdict in board.valid if verdict.answer.dimension == dimension.id]
+        counted = [verdict for verdict in board.counted if verdict.answer.dimension == dimension.id]
+        active = {verdict.answer.rater for verdict in counted}
+        others = {verdict.answer.rater for verdict in valid} - active
         for verdicts, raters in ((counted, active), (valid, others)):
             if raters:
                 table, _ = by_item(verdicts, board.raters)

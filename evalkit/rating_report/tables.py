@@ -11,7 +11,7 @@ import numpy as np
 
 from evalkit.board.filtering import rated_run
 from evalkit.board.model import Run, Snapshot
-from evalkit.ratings.model import Verdict
+from evalkit.ratings.model import AnswerVerdict
 from evalkit.statistics.opinion_table import OpinionTable, opinion_table
 
 
@@ -44,14 +44,14 @@ class VideoTable:
 Rated = TypeVar("Rated", str, RatedVideo)
 
 
-def video_finder(snapshot: Snapshot) -> Callable[[Verdict], RatedVideo]:
+def video_finder(snapshot: Snapshot) -> Callable[[AnswerVerdict], RatedVideo]:
     """Return the function that finds the video of a rating, with the same run as the leaderboard takes."""
     runs: dict[tuple[str, str | None], str] = {}
 
-    def find(verdict: Verdict) -> RatedVideo:
+    def find(verdict: AnswerVerdict) -> RatedVideo:
         entry = verdict.entry
         if entry is None:
-            return RatedVideo("", "", verdict.rating.item)
+            return RatedVideo("", "", verdict.answer.item)
         whose = (entry.team, entry.run)
         if whose not in runs:
             found = rated_run(snapshot.runs, *whose)
@@ -61,11 +61,11 @@ def video_finder(snapshot: Snapshot) -> Callable[[Verdict], RatedVideo]:
     return find
 
 
-def by_video(verdicts: Iterable[Verdict], find: Callable[[Verdict], RatedVideo]) -> VideoTable:
+def by_video(verdicts: Iterable[AnswerVerdict], find: Callable[[AnswerVerdict], RatedVideo]) -> VideoTable:
     """Return the table of ``verdicts``, all of one dimension."""
     answers: dict[tuple[str, RatedVideo], list[float]] = {}
     for verdict in verdicts:
-        answers.setdefault((verdict.rating.rater, find(verdict)), []).append(verdict.rating.value)
+        answers.setdefault((verdict.answer.rater, find(verdict)), []).append(verdict.answer.value)
     raters = tuple(sorted({rater for rater, _ in answers}))
     videos = tuple(sorted({video for _, video in answers}))
     means = {place: math.fsum(given) / len(given) for place, given in answers.items()}
@@ -74,11 +74,11 @@ def by_video(verdicts: Iterable[Verdict], find: Callable[[Verdict], RatedVideo])
     return VideoTable(table, videos, raters, spans)
 
 
-def by_item(verdicts: Iterable[Verdict], raters: Sequence[str]) -> tuple[OpinionTable, tuple[str, ...]]:
+def by_item(verdicts: Iterable[AnswerVerdict], raters: Sequence[str]) -> tuple[OpinionTable, tuple[str, ...]]:
     """Return the table by anonymous item, and the items; of a rater's several answers to one, the first is taken."""
     answers: dict[tuple[str, str], float] = {}
     for verdict in verdicts:
-        answers.setdefault((verdict.rating.rater, verdict.rating.item), verdict.rating.value)
+        answers.setdefault((verdict.answer.rater, verdict.answer.item), verdict.answer.value)
     items = tuple(sorted({item for _, item in answers}))
     return _table(answers, raters, items, items), items
 

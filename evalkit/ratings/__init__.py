@@ -1,46 +1,34 @@
-"""People's ratings: read from the files of survey and crowd platforms, and held against the challenge's rules."""
+"""Raters' answers: read from the files of survey and crowd platforms, and checked by the challenge's rules."""
 
 from __future__ import annotations
 
+from evalkit.ratings.answer_file import AnswerFile
 from evalkit.ratings.item_key import read_key
-from evalkit.ratings.mapping import (
-    PairMapping,
-    RatingMapping,
-    load_mapping,
-    load_pair_mapping,
-)
-from evalkit.ratings.model import Entry, Key, Rating, Reason, Verdict, identity
-from evalkit.ratings.pair_reader import PairFile, read_pairs
-from evalkit.ratings.pair_rules import judge_pairs, summarise_pairs
-from evalkit.ratings.pairs import Comparison, PairVerdict, pair_identity
+from evalkit.ratings.mapping import PairMapping, RatingMapping, load_mapping, load_pair_mapping
+from evalkit.ratings.model import Answer, AnswerKind, AnswerVerdict, Key, KeyEntry, RejectReason
+from evalkit.ratings.pair_reader import read_pairs
 from evalkit.ratings.read_errors import Fault
-from evalkit.ratings.reader import RatingFile, read_ratings
-from evalkit.ratings.rules import REASON_TITLES, Judgement, Summary, judge
+from evalkit.ratings.reader import read_ratings
+from evalkit.ratings.rules import REASON_TITLES, AnswerSummary, check_answers, summarise_answers
 
 __all__ = [
     "REASON_TITLES",
-    "Comparison",
-    "Entry",
+    "Answer",
+    "AnswerFile",
+    "AnswerKind",
+    "AnswerSummary",
+    "AnswerVerdict",
     "Fault",
-    "Judgement",
     "Key",
-    "PairFile",
+    "KeyEntry",
     "PairMapping",
-    "PairVerdict",
-    "Rating",
-    "RatingFile",
     "RatingMapping",
-    "Reason",
-    "Summary",
-    "Verdict",
-    "identity",
-    "judge",
-    "judge_pairs",
+    "RejectReason",
+    "check_answers",
     "load_mapping",
     "load_pair_mapping",
-    "pair_identity",
     "read_key",
     "read_pairs",
     "read_ratings",
-    "summarise_pairs",
+    "summarise_answers",
 ]

@@ -10,7 +10,7 @@ from typing import Any
 from evalkit.errors import InputError
 from evalkit.ratings.cell_reader import Context, normalised
 from evalkit.ratings.jsonfile import first_sign
-from evalkit.ratings.model import Entry, Key
+from evalkit.ratings.model import Key, KeyEntry
 from evalkit.ratings.read_errors import Faults, shown
 from evalkit.ratings.table import read_table
 from evalkit.yamlio import read_text
@@ -37,7 +37,7 @@ def read_key(path: Path) -> Key:
     faults = Faults(path.name)
     context = Context(path.name, faults=faults)
     records = _json(path, faults) if first_sign(path) in {"[", "{"} else _csv(path, faults)
-    entries: dict[str, Entry] = {}
+    entries: dict[str, KeyEntry] = {}
     places: dict[str, int] = {}
     for row, record in records:
         before = faults.count
@@ -48,7 +48,7 @@ def read_key(path: Path) -> Key:
         if item in entries:
             faults.add(row, "item", f"the item {shown(item)} is already in row {places[item]}.")
             continue
-        entries[item], places[item] = Entry(team, sample, run), row
+        entries[item], places[item] = KeyEntry(team, sample, run), row
     if faults.count:
         raise faults.error()
     if not entries:

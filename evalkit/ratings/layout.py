@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, TypeVar
 
 from evalkit.errors import InputError, did_you_mean
 from evalkit.ratings.cell_reader import Context, normalised
+from evalkit.ratings.jsonfile import flatten, read_objects
 from evalkit.ratings.mapping import CommonMapping, Constants
-from evalkit.ratings.model import Rating
+from evalkit.ratings.model import Answer
 from evalkit.text import escape_for_display
 
 Field = Literal[
@@ -32,6 +35,7 @@ Field = Literal[
     "right",
     "winner",
 ]
+Layout = TypeVar("Layout")
 FIELDS: tuple[Field, ...] = ("rater", "item", "dimension", "value", "at", "started_at", "seconds", "status")
 
 # The usual names, normalised; the first that is there is taken.
@@ -210,6 +214,21 @@ def note_record(context: Context, row: int, error: InputError) -> None:
     context.faults.add(row, None, f"{what} {error.fix}" if error.fix else what)
 
 
+def flat_records(
+    path: Path, context: Context, layout_of: Callable[[tuple[str, ...]], Layout]
+) -> Iterator[tuple[int, Layout, dict[str, Any]]]:
+    """Yield (row, layout, flat record) of every object of a JSON file; one without a layout is a fault."""
+    cached = lru_cache(maxsize=64)(layout_of)
+    for row, record in read_objects(path, context.faults):
+        flat = flatten(record)
+        try:
+            layout = cached(tuple(flat))
+        except InputError as error:
+            note_record(context, row, error)
+            continue
+        yield row, layout, flat
+
+
 def split_header(header: str, context: Context, *, guess: bool = True) -> tuple[str | None, str | None] | None:
     """Return (item, dimension) of a rating column's header, ``None`` for what it does not say, or ``None`` for another.
 
@@ -233,7 +252,7 @@ def split_header(header: str, context: Context, *, guess: bool = True) -> tuple[
     return (match["item"].strip(), context.dimensions.resolve(match["dimension"].strip())) if match else None
 
 
-def ratings_of(context: Context, layout: RecordLayout, row: int, record: Mapping[str, Any]) -> Iterator[Rating]:
+def ratings_of(context: Context, layout: RecordLayout, row: int, record: Mapping[str, Any]) -> Iterator[Answer]:
     """Yield the ratings of one record; a fault in who, when or how long spoils all of them, one in a cell that one."""
     before = context.faults.count
     fixed, columns = context.mapping.constants, layout.columns
@@ -267,13 +286,13 @@ def ratings_of(context: Context, layout: RecordLayout, row: int, record: Mapping
         seconds /= len({about for about, _, _ in answers})
     status = context.status(record.get(columns["status"])) if "status" in columns else ""
     for about, question, value in answers:
-        yield Rating(rater, about, question, value, at, seconds, row, status)
+        yield Answer(rater, about, question, value, at, seconds, row, status)
 
 
 def times_of(
     context: Context, columns: Mapping[Field, str], row: int, record: Mapping[str, Any]
 ) -> tuple[datetime | None, float | None]:
-    """Return when a record was handed in, and the seconds spent on it: as noted, else since it was started."""
+    """Return when a record was submitted, and the seconds spent on it: as given, else since it was started."""
     at = started = seconds = None
     before = context.faults.count
     if "at" in columns:
@@ -285,5 +304,5 @@ def times_of(
     if seconds is None and at is not None and started is not None and context.faults.count == before:
         seconds = (at - started).total_seconds()
         if seconds < 0:
-            context.faults.add(row, columns["at"], "the answer was handed in before it was started.")
+            context.faults.add(row, columns["at"], "the answer was submitted before it was started.")
     return at, seconds

@@ -1,4 +1,4 @@
-"""Ratings, the key that says whose video an anonymous item is, and the verdict on each rating."""
+"""Raters' answers, the key that says whose video an anonymous item is, and the verdict on each answer."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from typing import Literal
 
 from evalkit.text import escape_message
 
-_encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode  # made once: large imports call it often
+_encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode  # built once: large imports call it often
 
+AnswerKind = Literal["rating", "comparison"]
 ReasonCode = Literal[
     "early",
     "late",
@@ -36,21 +37,26 @@ ReasonCode = Literal[
 
 
 @dataclass(frozen=True, slots=True)
-class Rating:
-    """One number that one person gave.
+class Answer:
+    """One answer of one rater: a rating of one item, or a comparison of two teams' videos of one sample.
 
     Args:
-        rater: who; an id, not a name.
-        item: what was rated: an id that says nothing about the team when the challenge is blind.
-        dimension: the question; the challenge's id of it, or the file's own words where no id fits.
-        value: the answer, finite, not yet held against the scale.
-        at: when it was handed in, in UTC, or ``None`` where the file does not say.
+        rater: the rater's id, not a name.
+        item: what was rated: an id that does not reveal the team when the challenge is blind. Of a comparison, the
+            sample that both videos are of.
+        dimension: the question: the challenge's id of it, or the file's own text where no id matches. Empty for a
+            comparison in a challenge that asks only one question.
+        value: the rating, finite, not yet checked against the scale. Of a comparison, the points of the left team: 1
+            for a win, 0.5 for a tie, 0 for a loss.
+        at: when it was submitted, in UTC, or ``None`` where the file does not say.
         seconds: time spent on the item, at least 0, or ``None`` where the file does not say.
-        row: where it stands in its file, counted from 1 with the header, as a spreadsheet counts.
-        status: the platform's word for a refused answer (``rejected``, ``returned``); empty for all others.
+        row: its row in its file, counted from 1 with the header, as a spreadsheet counts.
+        status: the platform's status of a refused answer (``rejected``, ``returned``); empty for all others.
+        teams: the left and the right team of a comparison; empty for a rating.
+        file: name of the file it came from, once it is on a board. Not part of equality.
 
     Raises:
-        ValueError: when ``at`` carries no time zone.
+        ValueError: when ``at`` has no time zone, or ``teams`` are not none and not two.
     """
 
     rater: str
@@ -61,36 +67,38 @@ class Rating:
     seconds: float | None
     row: int
     status: str = ""
+    teams: tuple[str, ...] = ()
+    file: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         if self.at is not None and self.at.tzinfo is None:
-            raise ValueError(f"the time {self.at} carries no zone")
+            raise ValueError(f"the time {self.at} has no time zone")
+        if len(self.teams) not in {0, 2}:
+            raise ValueError(f"a comparison is of two teams, not of {len(self.teams)}")
 
+    @property
+    def kind(self) -> AnswerKind:
+        """Whether it is a rating or a comparison."""
+        return "comparison" if self.teams else "rating"
 
-def identity(rating: Rating) -> str:
-    """Return the SHA-256 of what makes a rating this rating: who, which item, which question, which answer, when.
+    @property
+    def id(self) -> str:
+        """SHA-256 of who answered what, how and when.
 
-    The row, the platform's verdict and the time spent don't belong to it, so a file that overlaps another, or a later
-    export of the same survey, adds nothing; where the platform's verdict is another by then, the later one holds. Two
-    time stamps that mean the same moment are the same.
-    """
-    return digest_of("rating/1", rating.rater, rating.item, rating.dimension, float(rating.value), rating.at)
-
-
-def digest_of(*parts: str | float | datetime | None) -> str:
-    """Return the SHA-256 of an answer's parts; equal numbers and equal moments are written in one way."""
-    return hashlib.sha256(_encode([_written(part) for part in parts]).encode()).hexdigest()
-
-
-def _written(part: str | float | datetime | None) -> str | None:
-    if isinstance(part, datetime):
-        return part.astimezone(UTC).isoformat(timespec="microseconds")
-    return repr(part + 0.0) if isinstance(part, float) else part  # -0.0 is 0.0
+        The row, the platform's status and the time spent are not part of it, so that a file that overlaps another, or a
+        later export of the same survey, adds nothing; where the platform's status has changed by then, the later one
+        applies. Time stamps of the same moment are equal. A comparison with its sides exchanged, and the value with
+        them, is another answer: which side a video was shown on is part of what happened.
+        """
+        at = None if self.at is None else self.at.astimezone(UTC).isoformat(timespec="microseconds")
+        value = repr(float(self.value) + 0.0)  # -0.0 is 0.0
+        parts = (self.kind, self.rater, self.item, *self.teams, self.dimension, value, at)
+        return hashlib.sha256(_encode(parts).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """What stands behind an anonymous item: a team's video of a sample, and of which run, where a team has several."""
+class KeyEntry:
+    """What an anonymous item shows: a team's video of a sample, and of which run, where a team has several."""
 
     team: str
     sample: str
@@ -99,21 +107,21 @@ class Entry:
 
 @dataclass(frozen=True)
 class Key:
-    """Anonymous item -> entry. Several items may show the same video: that is how self-consistency is asked.
+    """Anonymous item -> what it shows. Several items may show the same video, to measure raters' self-consistency.
 
     Args:
         entries: item id -> entry.
         source: what messages call the key, usually the file's name.
     """
 
-    entries: Mapping[str, Entry] = field(default_factory=dict)
+    entries: Mapping[str, KeyEntry] = field(default_factory=dict)
     source: str = "the key"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "entries", MappingProxyType(dict(self.entries)))
 
-    def get(self, item: str) -> Entry | None:
-        """Return what ``item`` shows, or ``None`` when the key does not know it."""
+    def get(self, item: str) -> KeyEntry | None:
+        """Return what ``item`` shows, or ``None`` when the key does not list it."""
         return self.entries.get(item)
 
     def __len__(self) -> int:
@@ -124,8 +132,8 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
-    """Why a rating does not count: a word for machines and a sentence for people."""
+class RejectReason:
+    """Why an answer does not count: a code for programs and a sentence for people."""
 
     code: ReasonCode
     sentence: str
@@ -135,25 +143,26 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """Whether a rating counts, and if not, every reason why.
+class AnswerVerdict:
+    """Whether an answer counts, and if not, every reason why.
 
     Args:
-        rating: the rating, as it was read.
-        reasons: empty when it counts.
-        entry: what the key says the item is; ``None`` without a key or for an unknown item.
+        answer: the answer, as it was read.
+        reasons: empty when it counts; in the order of the rules.
+        entry: what the key says the item of a rating is; ``None`` without a key, for an unknown item, and for a
+            comparison.
     """
 
-    rating: Rating
-    reasons: tuple[Reason, ...] = ()
-    entry: Entry | None = None
+    answer: Answer
+    reasons: tuple[RejectReason, ...] = ()
+    entry: KeyEntry | None = None
 
     @property
     def counted(self) -> bool:
-        """Whether no rule speaks against the rating."""
+        """Whether no rule rejects the answer."""
         return not self.reasons
 
     @property
     def codes(self) -> tuple[ReasonCode, ...]:
-        """The reasons' codes, in the order in which the rules were asked."""
+        """The reasons' codes, in the order of the rules."""
         return tuple(reason.code for reason in self.reasons)

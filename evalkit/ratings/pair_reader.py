@@ -7,32 +7,31 @@ left side (1, 0.5, 0), or its result (``win``, ``draw``, ``loss``). What could m
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from functools import lru_cache, partial
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from evalkit.challenges.rating_rules import Dimension
 from evalkit.errors import InputError
+from evalkit.ratings.answer_file import AnswerFile
 from evalkit.ratings.cell_reader import Context, Dimensions, normalised
-from evalkit.ratings.formats.base import FileHead, look
-from evalkit.ratings.jsonfile import flatten, read_objects
+from evalkit.ratings.formats.base import look
 from evalkit.ratings.layout import (
     USUAL,
     Field,
     RecordLayout,
     find_columns,
+    flat_records,
     need_columns,
-    note_record,
     settle_columns,
     times_of,
 )
 from evalkit.ratings.mapping import PairMapping, load_pair_mapping
-from evalkit.ratings.pairs import Comparison
-from evalkit.ratings.read_errors import MAX_FAULTS, Faults, FileWithFaults, shown
-from evalkit.ratings.table import delimiter_of, read_table
+from evalkit.ratings.model import Answer
+from evalkit.ratings.read_errors import MAX_FAULTS, shown
+from evalkit.ratings.table import read_table
 
-PairForm = Literal["pairs", "pairs-jsonl"]
 LEFT, TIE, RIGHT = 1.0, 0.5, 0.0
 
 _FIELDS: tuple[Field, ...] = (
@@ -59,67 +58,13 @@ _NUMBER = re.compile(r"[0-9]*\.?[0-9]+\.?")
 _READABLE = "left, right, tie, the name of one of the two teams, or the points of the left side: 1, 0.5 or 0"
 
 
-class PairFile(FileWithFaults):
-    """The comparisons in a file, read while they are asked for: ``for comparison in file``.
-
-    What is at fault in the file is complete once all comparisons were asked for. Asking again reads the file again.
-
-    Args:
-        path: the file.
-        head: its beginning.
-        mapping: which column is what.
-        dimensions: what the file's words for the questions mean.
-        limit: how many faults are kept.
-    """
-
-    def __init__(self, path: Path, head: FileHead, *, mapping: PairMapping, dimensions: Dimensions, limit: int) -> None:
-        self.path = path
-        self.format: PairForm = "pairs" if head.kind == "table" else "pairs-jsonl"
-        self.mapping = mapping
-        self._dimensions = dimensions
-        self._limit = limit
-        self._delimiter = delimiter_of(path) if head.kind == "table" else None
-        self._context = self._new_context()
-        self._read()  # a column that is missing is said before the first comparison
-
-    def __iter__(self) -> Iterator[Comparison]:
-        self._context = self._new_context()
-        return self._read()
-
-    @property
-    def _faults(self) -> tuple[Faults, ...]:
-        return (self._context.faults,)
-
-    @property
-    def unread_columns(self) -> tuple[str, ...]:
-        """Columns of a table that were taken for nothing: a comment, or a misspelt name."""
-        return self._context.unread
-
-    def _new_context(self) -> Context:
-        name = self.path.name
-        faults = Faults(name, self._limit)
-        zone = self.mapping.tzinfo
-        return Context(name, self.mapping.of_cells(), self._dimensions, faults, zone, delimiter=self._delimiter)
-
-    def _read(self) -> Iterator[Comparison]:
-        context = self._context
-        read = partial(_comparison, context, _Winners(self.mapping.values))
-        if self.format == "pairs-jsonl":
-            return _objects(self.path, context, self.mapping, read)
-        (header,), rows = read_table(self.path, context.faults, what="The file of comparisons")
-        columns = _columns(context.file, tuple(name for name in header if name), self.mapping)
-        settle_columns(context, header, RecordLayout(columns, ()))
-        found = (read(columns, row.number, row.cells) for row in rows)
-        return (comparison for comparison in found if comparison is not None)
-
-
 def read_pairs(
     path: Path,
     mapping: PairMapping | Path | None = None,
     *,
     dimensions: Sequence[Dimension] = (),
     limit: int = MAX_FAULTS,
-) -> PairFile:
+) -> AnswerFile:
     """Return the comparisons in ``path``, to be iterated over.
 
     Needed are columns for rater, sample, left, right and winner. Where there is no column for the dimension, or its
@@ -146,7 +91,31 @@ def read_pairs(
                 expected="columns for rater, sample, left, right and winner",
                 fix="Import it as ratings.",
             )
-    return PairFile(path, head, mapping=mapped, dimensions=words, limit=limit)
+    table = head.kind == "table"
+    return AnswerFile(
+        path,
+        "pairs" if table else "pairs-jsonl",
+        partial(_read_table if table else _read_objects, mapped),
+        table=table,
+        mapping=mapped.of_cells(),
+        dimensions=words,
+        limit=limit,
+    )
+
+
+def _read_table(mapping: PairMapping, path: Path, context: Context) -> Iterator[Answer]:
+    (header,), rows = read_table(path, context.faults, what="The file of comparisons")
+    columns = _columns(context.file, tuple(name for name in header if name), mapping)
+    settle_columns(context, header, RecordLayout(columns, ()))
+    found = (_comparison(context, mapping, columns, row.number, row.cells) for row in rows)
+    return (comparison for comparison in found if comparison is not None)
+
+
+def _read_objects(mapping: PairMapping, path: Path, context: Context) -> Iterator[Answer]:
+    for row, columns, record in flat_records(path, context, lambda names: _columns(context.file, names, mapping)):
+        comparison = _comparison(context, mapping, columns, row, record)
+        if comparison is not None:
+            yield comparison
 
 
 def _columns(file: str, names: Collection[str], mapping: PairMapping) -> dict[Field, str]:
@@ -160,31 +129,9 @@ def _columns(file: str, names: Collection[str], mapping: PairMapping) -> dict[Fi
     return found
 
 
-def _objects(
-    path: Path,
-    context: Context,
-    mapping: PairMapping,
-    read: Callable[[Mapping[Field, str], int, Mapping[str, Any]], Comparison | None],
-) -> Iterator[Comparison]:
-    @lru_cache(maxsize=64)
-    def columns_for(names: tuple[str, ...]) -> dict[Field, str]:
-        return _columns(context.file, names, mapping)
-
-    for number, record in read_objects(path, context.faults):
-        flat = flatten(record)
-        try:
-            columns = columns_for(tuple(flat))
-        except InputError as error:
-            note_record(context, number, error)
-            continue
-        comparison = read(columns, number, flat)
-        if comparison is not None:
-            yield comparison
-
-
 def _comparison(
-    context: Context, winners: _Winners, columns: Mapping[Field, str], row: int, record: Mapping[str, Any]
-) -> Comparison | None:
+    context: Context, mapping: PairMapping, columns: Mapping[Field, str], row: int, record: Mapping[str, Any]
+) -> Answer | None:
     """Return the comparison in one record; ``None`` after a fault."""
     before = context.faults.count
 
@@ -204,58 +151,48 @@ def _comparison(
     if left is not None and right is not None and left.casefold() == right.casefold():
         context.faults.add(row, columns["right"], f"the team {shown(left)} is compared with itself.")
     elif left is not None and right is not None:
-        outcome = winners.read(context, row, columns["winner"], record.get(columns["winner"]), (left, right))
+        outcome = _points(context, mapping, row, columns["winner"], record.get(columns["winner"]), teams=(left, right))
     if context.faults.count != before or rater is None or sample is None or question is None:
         return None
     if left is None or right is None or outcome is None:
         return None
     status = context.status(record.get(columns["status"])) if "status" in columns else ""
     dimension = context.dimensions.resolve(question) if question else ""
-    return Comparison(rater, sample, left, right, outcome, dimension, at, seconds, row, status)
+    return Answer(rater, sample, dimension, outcome, at, seconds, row, status, (left, right))
 
 
-class _Winners:
-    """What a cell says about who won.
-
-    Args:
-        labels: word in the file -> points of the left side, from a mapping; they go before everything else.
-    """
-
-    def __init__(self, labels: Mapping[str, float]) -> None:
-        self._labels = labels
-
-    def read(self, context: Context, row: int, column: str, cell: object, teams: tuple[str, str]) -> float | None:
-        """Return the points of the left of the two ``teams``, or ``None`` after a fault."""
-        if context.is_missing(cell):
-            context.faults.add(row, column, "the winner is missing. A draw is written 'tie'.")
-            return None
-        if isinstance(cell, bool) or not isinstance(cell, (str, int, float)):
-            context.faults.add(row, column, f"the winner is no text and no number; expected {_READABLE}.")
-            return None
-        words = context.name(row, column, cell, "winner")
-        if words is None:
-            return None
-        if words in self._labels:
-            return self._labels[words]
-        meant = self._meanings(words, context.pointed(words), teams)
-        if len(meant) == 1:
-            return meant.pop()
-        if meant:
-            told = (
-                f"{shown(words)} can mean either side, because a team is called so. Write the points of the left side."
-            )
-        else:
-            told = f"{shown(words)} names no winner; expected {_READABLE}. Other labels go into the mapping's 'values'."
-        context.faults.add(row, column, told)
+def _points(
+    context: Context, mapping: PairMapping, row: int, column: str, cell: object, *, teams: tuple[str, str]
+) -> float | None:
+    """Return the points of the left of the two ``teams``, or ``None`` after a fault."""
+    if context.is_missing(cell):
+        context.faults.add(row, column, "the winner is missing. A tie is written 'tie'.")
         return None
+    if isinstance(cell, bool) or not isinstance(cell, (str, int, float)):
+        context.faults.add(row, column, f"the winner is neither text nor a number; expected {_READABLE}.")
+        return None
+    words = context.name(row, column, cell, "winner")
+    if words is None:
+        return None
+    if words in mapping.values:
+        return mapping.values[words]
+    meant = _meanings(words, context.pointed(words), teams)
+    if len(meant) == 1:
+        return meant.pop()
+    if meant:
+        told = f"{shown(words)} can mean either side, because a team is called so. Write the points of the left side."
+    else:
+        told = f"{shown(words)} names no winner; expected {_READABLE}. Other labels go into the mapping's 'values'."
+    context.faults.add(row, column, told)
+    return None
 
-    @staticmethod
-    def _meanings(words: str, number: str, teams: tuple[str, str]) -> set[float]:
-        """Return the points of the left side that ``words`` can mean: more than one when a team is called 'right'."""
-        known = words.casefold()
-        meant = {points for team, points in zip(teams, (LEFT, RIGHT), strict=True) if team.casefold() == known}
-        if known in _WORDS:
-            meant.add(_WORDS[known])
-        if _NUMBER.fullmatch(number) and float(number) in {LEFT, TIE, RIGHT}:
-            meant.add(float(number))
-        return meant
+
+def _meanings(words: str, number: str, teams: tuple[str, str]) -> set[float]:
+    """Return the points of the left side that ``words`` can mean: more than one when a team is called 'right'."""
+    known = words.casefold()
+    meant = {points for team, points in zip(teams, (LEFT, RIGHT), strict=True) if team.casefold() == known}
+    if known in _WORDS:
+        meant.add(_WORDS[known])
+    if _NUMBER.fullmatch(number) and float(number) in {LEFT, TIE, RIGHT}:
+        meant.add(float(number))
+    return meant

@@ -1,4 +1,4 @@
-"""What is wrong with a file, cell by cell; the first ones are kept, all are counted."""
+"""What can't be read in a file, cell by cell: the first faults are kept, all are counted."""
 
 from __future__ import annotations
 
@@ -50,35 +50,12 @@ class Faults:
         """Return the kept faults as sentences, and how many more there are."""
         lines = [str(fault) for fault in self.kept]
         if self.count > len(self.kept):
-            lines.append(f"{self.file}: and {self.count - len(self.kept)} faults more.")
+            lines.append(f"{self.file}: and {self.count - len(self.kept)} more faults.")
         return lines
 
     def error(self) -> InputError:
         """Return all of them as one error."""
-        return InputError(self.sentences(), fix="Fix these places and try again; nothing was taken.")
-
-
-class FileWithFaults:
-    """A file that is read while its entries are asked for, and what was at fault in it so far."""
-
-    @property
-    def _faults(self) -> tuple[Faults, ...]:
-        raise NotImplementedError
-
-    @property
-    def faults(self) -> tuple[Fault, ...]:
-        """The first faults met while reading, with file, row and column."""
-        return tuple(fault for faults in self._faults for fault in faults.kept)
-
-    @property
-    def fault_count(self) -> int:
-        """How many faults were met, kept or not."""
-        return sum(faults.count for faults in self._faults)
-
-    @property
-    def fault_sentences(self) -> list[str]:
-        """The faults as sentences, and how many more there are."""
-        return [sentence for faults in self._faults for sentence in faults.sentences()]
+        return InputError(self.sentences(), fix="Fix these places and try again; nothing was read.")
 
 
 def shown(value: object) -> str:

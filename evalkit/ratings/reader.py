@@ -2,85 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from evalkit.challenges.rating_rules import Dimension
 from evalkit.errors import InputError, UsageError, did_you_mean
+from evalkit.ratings.answer_file import AnswerFile
 from evalkit.ratings.cell_reader import Context, Dimensions, normalised
 from evalkit.ratings.format_registry import PROLIFIC, format_names, rating_formats
 from evalkit.ratings.formats.base import FileHead, RatingFormat, look
-from evalkit.ratings.formats.prolific import Participant, is_export, join, read_participants
+from evalkit.ratings.formats.prolific import is_export
 from evalkit.ratings.layout import find_columns, need_columns
 from evalkit.ratings.mapping import RatingMapping, load_mapping
-from evalkit.ratings.model import Rating
-from evalkit.ratings.read_errors import MAX_FAULTS, Faults, FileWithFaults
-from evalkit.ratings.table import delimiter_of
+from evalkit.ratings.read_errors import MAX_FAULTS
 from evalkit.text import escape_for_display
-
-
-class RatingFile(FileWithFaults):
-    """The ratings in a file, read while they are asked for: ``for rating in file``.
-
-    What is at fault in the file is complete once all ratings were asked for. Asking again reads the file again.
-
-    Args:
-        path: the file.
-        format: its format, as the board keeps it.
-        reader: what reads it.
-        mapping: which column is what.
-        dimensions: what the file's words for the questions mean.
-        participants: the platform's export, for the format ``prolific``.
-        limit: how many faults are kept.
-    """
-
-    def __init__(
-        self,
-        path: Path,
-        format: str,
-        reader: RatingFormat,
-        *,
-        mapping: RatingMapping,
-        dimensions: Dimensions,
-        participants: Path | None,
-        limit: int,
-    ) -> None:
-        self.path = path
-        self.format = format
-        self.mapping = mapping
-        self._reader = reader
-        self._dimensions = dimensions
-        self._limit = limit
-        self._delimiter = None if reader.json else delimiter_of(path)
-        self._participants: dict[str, Participant] | None = None
-        self._participants_faults: tuple[Faults, ...] = ()
-        if participants is not None:
-            context = self._new_context(participants)
-            # What the mapping says of cells is the survey's; the export is the platform's.
-            context.mapping, context.form_of_times = RatingMapping(zone=mapping.zone), False
-            self._participants = read_participants(participants, context)
-            self._participants_faults = (context.faults,)
-        self._context = self._new_context(path)
-        self._reader.read(path, self._context)  # a column that is missing is said before the first rating
-
-    def __iter__(self) -> Iterator[Rating]:
-        self._context = self._new_context(self.path)
-        ratings = self._reader.read(self.path, self._context)
-        return ratings if self._participants is None else join(ratings, self._participants)
-
-    @property
-    def _faults(self) -> tuple[Faults, ...]:
-        return (*self._participants_faults, self._context.faults)
-
-    def _new_context(self, path: Path) -> Context:
-        faults = Faults(path.name, self._limit)
-        zone = self.mapping.tzinfo
-        return Context(path.name, self.mapping, self._dimensions, faults, zone, delimiter=self._delimiter)
-
-    @property
-    def unread_columns(self) -> tuple[str, ...]:
-        """Columns of a table that were taken for nothing: a comment, or a misspelt dimension."""
-        return self._context.unread
 
 
 def read_ratings(
@@ -91,7 +26,7 @@ def read_ratings(
     dimensions: Sequence[Dimension] = (),
     participants: Path | None = None,
     limit: int = MAX_FAULTS,
-) -> RatingFile:
+) -> AnswerFile:
     """Return the ratings in ``path``, to be iterated over.
 
     Args:
@@ -122,15 +57,24 @@ def read_ratings(
     words = Dimensions(dimensions, mapped.dimensions)
     head = look(path)
     if name in {"auto", PROLIFIC}:
-        reader = _recognise(path, head, Context(path.name, mapped, words))
+        reader = _recognize(path, head, Context(path.name, mapped, words))
     else:
         reader = rating_formats()[name]
         _same_kind(path, head, reader)
     name = reader.name if participants is None else PROLIFIC
-    return RatingFile(path, name, reader, mapping=mapped, dimensions=words, participants=participants, limit=limit)
+    return AnswerFile(
+        path,
+        name,
+        reader.read,
+        table=not reader.json,
+        mapping=mapped,
+        dimensions=words,
+        participants=participants,
+        limit=limit,
+    )
 
 
-def _recognise(path: Path, head: FileHead, context: Context) -> RatingFormat:
+def _recognize(path: Path, head: FileHead, context: Context) -> RatingFormat:
     fits: RatingFormat | None = next(
         (known for known in rating_formats().values() if known.detect(head, context)), None
     )

@@ -1,30 +1,33 @@
-"""Which ratings count. Nothing is thrown away: what does not count keeps every reason why.
+"""Which answers count. Nothing is deleted: what does not count keeps every reason why.
 
-The rules are the challenge's (`evalkit.challenges.rating_rules.RatingRules`), asked in this order:
+The rules are the challenge's (`evalkit.challenges.rating_rules.RatingRules`), applied in this order to ratings and
+comparisons alike; where a rule is for one kind only, it says so:
 
-1. each rating by itself: refused by the platform, outside the window, too quick or too slow, unknown dimension, off the
-   scale, unknown item, unknown team, own team;
-2. the same rating again (`evalkit.ratings.model.identity`), as from overlapping files: only the first counts;
-3. another rating of the same item and dimension by the same rater: the earliest that passed so far counts;
-4. required dimensions: all ratings of an item by a rater count, or none;
-5. items beyond the number allowed: a rater's earliest ones count. An item without a counted rating uses up none.
+1. each answer by itself: refused by the platform, outside the window, too quick or too slow, unknown dimension, off the
+   scale (ratings), unknown item (ratings), unknown team, unknown sample (comparisons), own team;
+2. the same answer again (`evalkit.ratings.model.Answer.id`), as from overlapping files: only the first counts;
+3. another answer of the same rater to the same question (for comparisons: whichever team was on the left): the earliest
+   that passed so far counts;
+4. required dimensions (ratings): all ratings of an item by a rater count, or none;
+5. items beyond the number allowed: a rater's earliest ones count. An item without a counted rating uses up none; each
+   comparison is an item of its own, and the two kinds are counted apart.
 
-"Earliest" is by the time of the rating, those without a time last, and the order of the input between equals. The
-window is held to the second: closing at 23:59:59 takes in all of that second, and 00:00:00 is late. Who spent how long
-is only judged where it is known.
+"Earliest" is by the time of the answer, those without a time last, and the order of the input between equals. The
+window is applied to the whole second: closing at 23:59:59 includes all of that second, and 00:00:00 is late. Time spent
+is only checked where it is known.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from evalkit.challenges.rating_rules import RatingRules
 from evalkit.errors import InputError
-from evalkit.ratings.model import Entry, Key, Rating, Reason, ReasonCode, Verdict, identity
-from evalkit.ratings.time_rules import TimeRules, earliest_first, repeats, utc_text
+from evalkit.ratings.model import Answer, AnswerKind, AnswerVerdict, Key, KeyEntry, ReasonCode, RejectReason
 from evalkit.text import escape_for_display
 
 REASON_TITLES: dict[ReasonCode, str] = {
@@ -35,40 +38,42 @@ REASON_TITLES: dict[ReasonCode, str] = {
     "too-slow": "slower than the longest time per item",
     "off-scale": "off the scale",
     "unknown-dimension": "in a dimension that the challenge does not ask for",
-    "unknown-item": "of an item that the key does not know",
+    "unknown-item": "of an item that is not in the key",
     "own-team": "of the rater's own team",
     "rejected": "refused by the platform",
-    "repeated": "the same as one before",
+    "repeated": "the same as an earlier one",
     "duplicate": "a second answer to the same question",
     "incomplete": "of an item without all required dimensions",
     "over-limit": "beyond the number of items per rater",
     "unknown-team": "of a team that does not take part",
-    "unknown-sample": "of a sample that no run answers",
-    "excluded": "left out by a decision",
+    "unknown-sample": "of a sample that is in no run",
+    "excluded": "excluded by a decision",
 }
+_NOUNS: dict[AnswerKind, tuple[str, str]] = {"rating": ("ratings", "items"), "comparison": ("comparisons", "samples")}
+_LAST = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Summary:
-    """How many ratings count, and why the others don't.
+class AnswerSummary:
+    """How many answers of one kind count, and why the others don't.
 
     Args:
-        total: ratings that were judged.
+        kind: of the answers.
+        total: all of them.
         counted: those that count.
-        reasons: reason -> ratings that have it, in the order of the rules; one rating may have several.
-        raters: rater -> (ratings that count, ratings), sorted by rater.
-        items: items with at least one rating that counts.
-        without_seconds: ratings whose time spent is unknown, so that no rule on it could be asked.
-        words: what the answers and the items are called: comparisons are of samples.
+        reasons: reason -> answers that have it, in the order of `REASON_TITLES`; one answer may have several.
+        raters: rater -> (answers that count, answers), sorted by rater.
+        items: items with at least one answer that counts; of comparisons, samples.
+        without_seconds: answers whose time spent is unknown, so that no rule about it applies.
     """
 
+    kind: AnswerKind
     total: int
     counted: int
     reasons: dict[ReasonCode, int]
     raters: dict[str, tuple[int, int]]
     items: int
     without_seconds: int
-    words: tuple[str, str] = ("ratings", "items")
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain data for JSON."""
@@ -85,202 +90,227 @@ class Summary:
     def lines(self) -> list[str]:
         """Return it as lines for a terminal."""
         raters = sum(counted > 0 for counted, _ in self.raters.values())
-        answers, items = self.words
+        answers, items = _NOUNS[self.kind]
         lines = [f"{self.counted} of {self.total} {answers} count: {raters} raters, {self.items} {items}."]
         lines += [f"  {number:>7} {REASON_TITLES[code]} ({code})" for code, number in self.reasons.items()]
         return lines
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One answer as a summary sees it: who gave it, on what, why it does not count, and the seconds it took."""
-
-    rater: str
-    item: str
-    codes: tuple[ReasonCode, ...]
-    seconds: float | None
-
-
-def summarise(answers: Iterable[Answer], words: tuple[str, str] = ("ratings", "items")) -> Summary:
-    """Return how many of the answers count, and why the others don't."""
+def summarise_answers(verdicts: Iterable[AnswerVerdict], kind: AnswerKind = "rating") -> AnswerSummary:
+    """Return how many answers of ``kind`` count, and why the others don't; verdicts on others are skipped."""
     found: Counter[ReasonCode] = Counter()
     every: Counter[str] = Counter()
     counted: Counter[str] = Counter()
     items: set[str] = set()
     without_seconds = 0
-    for answer in answers:  # seen once: they may be more than fit into memory
+    for verdict in verdicts:  # one pass: there may be more than fit into memory
+        answer = verdict.answer
+        if answer.kind != kind:
+            continue
         every[answer.rater] += 1
-        found.update(answer.codes)
+        found.update(verdict.codes)
         without_seconds += answer.seconds is None
-        if not answer.codes:
+        if verdict.counted:
             counted[answer.rater] += 1
             items.add(answer.item)
-    return Summary(
+    return AnswerSummary(
+        kind=kind,
         total=every.total(),
         counted=counted.total(),
         reasons={code: found[code] for code in REASON_TITLES if found[code]},
         raters={rater: (counted[rater], every[rater]) for rater in sorted(every)},
         items=len(items),
         without_seconds=without_seconds,
-        words=words,
     )
 
 
-def summarise_ratings(verdicts: Iterable[Verdict]) -> Summary:
-    """Return how many ratings count, and why the others don't."""
-    rows = ((verdict.rating, verdict.codes) for verdict in verdicts)
-    return summarise(Answer(rating.rater, rating.item, codes, rating.seconds) for rating, codes in rows)
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """The verdicts on a set of ratings, in the order in which these came."""
-
-    verdicts: tuple[Verdict, ...]
-
-    @property
-    def counted(self) -> tuple[Verdict, ...]:
-        """The verdicts on the ratings that count."""
-        return tuple(verdict for verdict in self.verdicts if verdict.counted)
-
-    @property
-    def not_counted(self) -> tuple[Verdict, ...]:
-        """The verdicts on the others."""
-        return tuple(verdict for verdict in self.verdicts if not verdict.counted)
-
-    def summary(self) -> Summary:
-        """Return the numbers for a dry run."""
-        return summarise_ratings(self.verdicts)
-
-
-def judge(
-    ratings: Iterable[Rating],
+def check_answers(
+    answers: Iterable[Answer],
     rules: RatingRules,
     *,
     key: Key | None = None,
-    teams: Mapping[str, str] | None = None,
-    known_teams: Collection[str] | None = None,
-) -> Judgement:
-    """Return the verdict on each of ``ratings``.
+    own_teams: Mapping[str, str] | None = None,
+    teams: Collection[str] | None = None,
+    samples: Collection[str] | None = None,
+    require_key: bool = True,
+) -> tuple[AnswerVerdict, ...]:
+    """Return the verdict on each of ``answers``, in their order.
 
     Args:
-        ratings: all ratings of the challenge, not one file's: duplicates and limits are about all of them.
-        rules: the challenge's.
-        key: what the items are; needed when the challenge is blind or own-team ratings are to be found.
-        teams: rater -> their own team, for raters who have one.
-        known_teams: who takes part; ratings of other teams' items don't count. ``None``: all whom the key names.
+        answers: all of the challenge, not one file's: duplicates and limits are about all of them.
+        rules: the challenge's. Where it declares no dimension, a comparison names none.
+        key: what the items of ratings are.
+        own_teams: rater -> their own team, for raters who have one.
+        teams: the teams that take part. ``None``: no check.
+        samples: those that comparisons may be of. ``None``: no check.
+        require_key: whether to raise when ratings of a rater's own team can't be recognized, because there is no key.
 
     Raises:
-        InputError: when the rules can't be asked without a key.
+        InputError: when there are ratings, and a rule needs the key and there is none.
     """
-    if key is None and rules.blind:
+    given = list(answers)
+    if key is None and any(answer.kind == "rating" for answer in given):
+        _check_possible(rules, own_teams if require_key else None)
+    single = _SingleAnswerRules(rules, key, own_teams, teams, samples)
+    entries = [key.get(answer.item) if key is not None and not answer.teams else None for answer in given]
+    reasons = [list(single.reasons(answer, entry)) for answer, entry in zip(given, entries, strict=True)]
+    by_time = sorted(range(len(given)), key=lambda at: given[at].at or _LAST)
+    _reject_repeated(given, reasons)
+    _reject_duplicates(given, reasons, by_time)
+    _reject_incomplete(given, reasons, frozenset(rules.required_dimensions))
+    _reject_over_limit(given, reasons, by_time, rules.max_items_per_rater)
+    return tuple(AnswerVerdict(one, tuple(why), entry) for one, why, entry in zip(given, reasons, entries, strict=True))
+
+
+def _check_possible(rules: RatingRules, own_teams: Mapping[str, str] | None) -> None:
+    """Raise when ``rules`` can't be applied to ratings without a key."""
+    if rules.blind:
         raise InputError(
             "The ratings are blind and there is no key.", fix="Give the key file: item_id, team, sample_id."
         )
-    if key is None and rules.exclude_own_team and teams:
+    if rules.exclude_own_team and own_teams:
         raise InputError(
-            "Without a key nobody knows which ratings are of a rater's own team.",
+            "Without a key, ratings of a rater's own team can't be recognized.",
             fix="Give the key file, or set 'exclude_own_team: false' in the challenge's ratings.",
         )
-    judged = _Several(list(ratings), rules)
-    alone = _Alone(rules, key, known_teams)
-    own = teams if teams is not None and rules.exclude_own_team else {}
-    entries = [key.get(rating.item) if key is not None else None for rating in judged.ratings]
-    for rating, entry, reasons in zip(judged.ratings, entries, judged.reasons, strict=True):
-        reasons.extend(alone.reasons(rating, entry, own.get(rating.rater)))
-    judged.refuse_repeated()
-    judged.refuse_duplicates()
-    judged.refuse_incomplete()
-    judged.refuse_over_limit()
-    rows = zip(judged.ratings, judged.reasons, entries, strict=True)
-    return Judgement(tuple(Verdict(rating, tuple(reasons), entry) for rating, reasons, entry in rows))
 
 
-class _Alone:
-    """The rules that look at one rating by itself."""
+class _SingleAnswerRules:
+    """The rules that look at one answer by itself."""
 
-    def __init__(self, rules: RatingRules, key: Key | None, known_teams: Collection[str] | None) -> None:
-        self._time = TimeRules(rules)
+    def __init__(
+        self,
+        rules: RatingRules,
+        key: Key | None,
+        own_teams: Mapping[str, str] | None,
+        teams: Collection[str] | None,
+        samples: Collection[str] | None,
+    ) -> None:
+        self._opens = rules.window.opens_at() if rules.window else None
+        self._closes = rules.window.closes_at() if rules.window else None
+        self._least, self._most = rules.min_seconds_per_item, rules.max_seconds_per_item
         self._scales = {dimension.id: dimension.scale for dimension in rules.dimensions}
         self._key = key
-        self._known_teams = None if known_teams is None else frozenset(known_teams)
+        self._own_teams = own_teams if own_teams is not None and rules.exclude_own_team else {}
+        self._teams = None if teams is None else frozenset(teams)
+        self._samples = None if samples is None else frozenset(samples)
 
-    def reasons(self, rating: Rating, entry: Entry | None, own_team: str | None) -> list[Reason]:
-        """Return what speaks against ``rating``; ``own_team`` is the rater's, where it must not be rated."""
-        reasons = []
-        if rating.status:
-            reasons.append(Reason("rejected", f"The platform says '{rating.status}'."))
-        reasons += self._time.reasons(rating.at, rating.seconds)
-        scale = self._scales.get(rating.dimension)
-        if scale is None:
-            words = escape_for_display(rating.dimension, limit=60)
-            reasons.append(Reason("unknown-dimension", f"The challenge has no dimension '{words}'."))
-        elif not scale[0] <= rating.value <= scale[1]:
-            reasons.append(Reason("off-scale", f"{rating.value:g} is not on the scale from {scale[0]} to {scale[1]}."))
-        if self._key is not None and entry is None:
-            item, source = escape_for_display(rating.item, limit=60), escape_for_display(self._key.source)
-            reasons.append(Reason("unknown-item", f"'{item}' is not in {source}."))
-        if entry is not None and self._known_teams is not None and entry.team not in self._known_teams:
-            words = escape_for_display(entry.team, limit=60)
-            reasons.append(Reason("unknown-team", f"The item is of '{words}', who does not take part."))
-        if entry is not None and own_team is not None and entry.team == own_team:
-            words = escape_for_display(own_team, limit=60)
-            reasons.append(Reason("own-team", f"The item is of the rater's own team, '{words}'."))
-        return reasons
+    def reasons(self, answer: Answer, entry: KeyEntry | None) -> Iterator[RejectReason]:
+        """Yield every reason not to count ``answer``; ``entry`` is what the key says of its item."""
+        if answer.status:
+            yield RejectReason("rejected", f"The platform's status is '{answer.status}'.")
+        yield from self._time(answer.at, answer.seconds)
+        yield from self._value(answer)
+        if not answer.teams and self._key is not None and entry is None:
+            source = escape_for_display(self._key.source)
+            yield RejectReason("unknown-item", f"'{_short(answer.item)}' is not in {source}.")
+        about = answer.teams or (() if entry is None else (entry.team,))
+        unknown = [f"'{_short(team)}'" for team in about if self._teams is not None and team not in self._teams]
+        if unknown and answer.teams:
+            verb = "does" if len(unknown) == 1 else "do"
+            yield RejectReason("unknown-team", f"{' and '.join(unknown)} {verb} not take part.")
+        elif unknown:
+            yield RejectReason("unknown-team", f"The item is of {unknown[0]}, who does not take part.")
+        if answer.teams and self._samples is not None and answer.item not in self._samples:
+            yield RejectReason("unknown-sample", f"No run has the sample '{_short(answer.item)}'.")
+        own_team = self._own_teams.get(answer.rater)
+        if own_team is not None and own_team in about:
+            what = "One side is" if answer.teams else "The item is of"
+            yield RejectReason("own-team", f"{what} the rater's own team, '{_short(own_team)}'.")
+
+    def _time(self, at: datetime | None, seconds: float | None) -> Iterator[RejectReason]:
+        opens, closes, least, most = self._opens, self._closes, self._least, self._most
+        if at is None:
+            if opens or closes:
+                yield RejectReason("no-time", "It has no time, and the challenge has a rating window.")
+        else:
+            if opens and at < opens:
+                yield RejectReason("early", f"Rated at {_utc(at)}; the window opens at {_utc(opens)}.")
+            if closes and at.replace(microsecond=0) > closes:
+                yield RejectReason("late", f"Rated at {_utc(at)}; the window closes at {_utc(closes)}.")
+        if seconds is not None and least is not None and seconds < least:
+            yield RejectReason("too-quick", f"{seconds:.6g} s for the item; at least {least:g} s are required.")
+        if seconds is not None and most is not None and seconds > most:
+            yield RejectReason("too-slow", f"{seconds:.6g} s for the item; at most {most:g} s are allowed.")
+
+    def _value(self, answer: Answer) -> Iterator[RejectReason]:
+        scale = self._scales.get(answer.dimension)
+        if scale is not None:
+            if not answer.teams and not scale[0] <= answer.value <= scale[1]:
+                sentence = f"{answer.value:g} is not on the scale from {scale[0]} to {scale[1]}."
+                yield RejectReason("off-scale", sentence)
+        elif answer.dimension:
+            sentence = f"The challenge has no dimension '{_short(answer.dimension)}'."
+            yield RejectReason("unknown-dimension", sentence)
+        elif self._scales or not answer.teams:
+            yield RejectReason("unknown-dimension", "It names no dimension, and the challenge asks for several.")
 
 
-class _Several:
-    """Ratings with their reasons so far; the rules that look at several ratings at once."""
+def _reject_repeated(answers: Sequence[Answer], reasons: list[list[RejectReason]]) -> None:
+    first: dict[str, int] = {}
+    for at, answer in enumerate(answers):
+        earliest = first.setdefault(answer.id, at)
+        if earliest != at:
+            sentence = f"It is the same as the one in row {answers[earliest].row}."
+            reasons[at].append(RejectReason("repeated", sentence))
 
-    def __init__(self, ratings: list[Rating], rules: RatingRules) -> None:
-        self.ratings = ratings
-        self.reasons: list[list[Reason]] = [[] for _ in ratings]
-        self._rules = rules
-        self._by_time = earliest_first(rating.at for rating in ratings)
 
-    def refuse_repeated(self) -> None:
-        for number, first in repeats([identity(rating) for rating in self.ratings]).items():
-            row = self.ratings[first].row
-            self.reasons[number].append(Reason("repeated", f"It is the same as the one in row {row}."))
+def _reject_duplicates(answers: Sequence[Answer], reasons: list[list[RejectReason]], by_time: Sequence[int]) -> None:
+    first: dict[tuple[str, ...], int] = {}
+    for at in by_time:
+        if reasons[at]:
+            continue
+        answer = answers[at]
+        question = (answer.rater, answer.item, answer.dimension, *sorted(answer.teams))
+        earliest = first.setdefault(question, at)
+        if earliest != at:
+            kept = answers[earliest]
+            when = f", given at {_utc(kept.at)}" if kept.at else ""
+            value = "" if kept.teams else f": {kept.value:g}"
+            reasons[at].append(RejectReason("duplicate", f"The answer in row {kept.row}{when}, counts{value}."))
 
-    def refuse_duplicates(self) -> None:
-        first: dict[tuple[str, str, str], int] = {}
-        for number in self._by_time:
-            rating = self.ratings[number]
-            if self.reasons[number]:
-                continue
-            earliest = first.setdefault((rating.rater, rating.item, rating.dimension), number)
-            if earliest != number:
-                kept = self.ratings[earliest]
-                when = f", given at {utc_text(kept.at)}" if kept.at else ""
-                self.reasons[number].append(
-                    Reason("duplicate", f"The answer in row {kept.row}{when}, counts: {kept.value:g}.")
-                )
 
-    def refuse_incomplete(self) -> None:
-        required = set(self._rules.required_dimensions)
-        answered: dict[tuple[str, str], set[str]] = {}
-        for number, rating in enumerate(self.ratings):
-            if not self.reasons[number]:
-                answered.setdefault((rating.rater, rating.item), set()).add(rating.dimension)
-        for number, rating in enumerate(self.ratings):
-            if not self.reasons[number]:
-                missing = sorted(required - answered[rating.rater, rating.item])
-                if missing:
-                    sentence = f"No rating that counts in {', '.join(missing)} from this rater for this item."
-                    self.reasons[number].append(Reason("incomplete", sentence))
+def _reject_incomplete(answers: Sequence[Answer], reasons: list[list[RejectReason]], required: frozenset[str]) -> None:
+    """Reject ratings of items that lack a required dimension; a comparison stands for itself."""
+    ratings = [at for at, answer in enumerate(answers) if not answer.teams and not reasons[at]]
+    answered: dict[tuple[str, str], set[str]] = {}
+    for at in ratings:
+        answered.setdefault((answers[at].rater, answers[at].item), set()).add(answers[at].dimension)
+    for at in ratings:
+        missing = sorted(required - answered[answers[at].rater, answers[at].item])
+        if missing:
+            sentence = f"No rating that counts in {', '.join(missing)} from this rater for this item."
+            reasons[at].append(RejectReason("incomplete", sentence))
 
-    def refuse_over_limit(self) -> None:
-        limit = self._rules.max_items_per_rater
-        if limit is None:
-            return
-        taken: dict[str, set[str]] = {}
-        for number in self._by_time:
-            rating = self.ratings[number]
-            if self.reasons[number]:
-                continue
-            items = taken.setdefault(rating.rater, set())
-            if len(items) < limit or rating.item in items:
-                items.add(rating.item)
-            else:
-                self.reasons[number].append(Reason("over-limit", f"The rater has rated {limit} items before this one."))
+
+def _reject_over_limit(
+    answers: Sequence[Answer], reasons: list[list[RejectReason]], by_time: Sequence[int], limit: int | None
+) -> None:
+    if limit is None:
+        return
+    items: dict[str, set[str]] = {}
+    comparisons: Counter[str] = Counter()
+    for at in by_time:
+        answer = answers[at]
+        if reasons[at]:
+            continue
+        if answer.teams:
+            comparisons[answer.rater] += 1
+            if comparisons[answer.rater] > limit:
+                sentence = f"The rater has made {limit} comparisons before this one."
+                reasons[at].append(RejectReason("over-limit", sentence))
+            continue
+        taken = items.setdefault(answer.rater, set())
+        if len(taken) < limit or answer.item in taken:
+            taken.add(answer.item)
+        else:
+            reasons[at].append(RejectReason("over-limit", f"The rater has rated {limit} items before this one."))
+
+
+def _short(text: str) -> str:
+    return escape_for_display(text, limit=60)
+
+
+def _utc(moment: datetime) -> str:
+    """Return a moment as messages show it: ``2026-03-06 11:59:59.000 UTC``."""
+    return moment.astimezone(UTC).isoformat(sep=" ", timespec="milliseconds").removesuffix("+00:00") + " UTC"

@@ -27,7 +27,7 @@ def anonymise(snapshot: Snapshot, leaderboard: Leaderboard) -> tuple[Snapshot, L
     )
     log = tuple(replace(entry, subject=names.mask(entry.subject)) for entry in snapshot.log)
     ratings = names.ratings(leaderboard.ratings) if leaderboard.ratings is not None else None
-    published = replace(snapshot, decisions=decisions, log=log, ratings=(), pairs=(), raters={}, key=None)
+    published = replace(snapshot, decisions=decisions, log=log, answers=(), raters={}, key=None)
     return published, replace(leaderboard, ratings=ratings)
 
 
@@ -35,7 +35,7 @@ class _Pseudonyms:
     """Raters by number, in the order in which they first appear on the board; members of teams as ``a member``."""
 
     def __init__(self, snapshot: Snapshot, leaderboard: Leaderboard) -> None:
-        raters = [one.rating.rater for one in snapshot.ratings] + [one.comparison.rater for one in snapshot.pairs]
+        raters = [answer.rater for answer in snapshot.answers]
         raters += [one.rater for one in leaderboard.ratings.raters] if leaderboard.ratings else []
         raters += sorted(snapshot.raters)
         raters += [one.subject for one in snapshot.decisions if one.target == "rater"]
@@ -49,7 +49,7 @@ class _Pseudonyms:
     def subject(self, one: Decision) -> str:
         if one.target == "rater":
             return self._names[one.subject]
-        return f"{one.target} {one.subject[:12] if one.target in {'rating', 'pair'} else one.subject}"
+        return f"{one.target} {one.subject[:12] if one.target == 'answer' else one.subject}"
 
     def mask(self, text: str) -> str:
         """Return ``text`` with every id of a rater or a member replaced; a number alone is taken for a number."""

@@ -15,7 +15,7 @@ def board(board: Board) -> Board:
     board.add_team("alpha", by="olga")
     board.add_run("alpha", "main", card(), by="olga")
     take_ratings(board, 20)
-    board.import_pairs(comparisons(5), source="p", sha256="", form="", by="olga")
+    board.import_answers(comparisons(5), source="p", sha256="", form="", by="olga")
     return board
 
 
@@ -35,8 +35,9 @@ def test_a_decision_says_who_when_and_why(board: Board) -> None:
 
 def test_every_kind_of_subject(board: Board) -> None:
     now = board.snapshot()
-    assert board.exclude("rating", manual(now.ratings[3].id), by="pia") == [1]
-    assert board.exclude("pair", manual(now.pairs[0].id), by="pia") == [2]
+    assert board.exclude("answer", manual(now.answers[3].id), by="pia") == [1]
+    comparison = next(one for one in now.answers if one.kind == "comparison")
+    assert board.exclude("answer", manual(comparison.id), by="pia") == [2]
     assert board.exclude("run", manual("alpha/main"), by="pia") == [3]
     assert board.exclude("team", manual("alpha"), by="pia") == [4]
     board.add_team("beta", by="olga")
@@ -58,8 +59,7 @@ def test_unknown_subjects_are_errors(board: Board) -> None:
     before = board.snapshot()
     wrong: list[tuple[Any, str, str]] = [
         ("rater", "r0l", "no rater 'r0l'.*Did you mean 'r0"),
-        ("rating", "ab" * 32, "no rating"),
-        ("pair", "ab" * 32, "no comparison"),
+        ("answer", "ab" * 32, "no answer"),
         ("run", "alpha/mian", "Did you mean 'alpha/main'"),
         ("run", "alpha", "no run"),
         ("team", "alfa", "Did you mean 'alpha'"),
@@ -113,8 +113,8 @@ def test_only_decisions_that_were_made_can_be_taken_back(board: Board) -> None:
 
 def test_thousands_of_ratings(board: Board) -> None:
     take_ratings(board, 1300, start=100)
-    ids = [one.id for one in board.snapshot().ratings]
-    assert board.exclude("rating", manual(*ids), by="pia") == list(range(1, len(ids) + 1))
+    ids = [one.id for one in board.snapshot().answers]
+    assert board.exclude("answer", manual(*ids), by="pia") == list(range(1, len(ids) + 1))
     board.include(range(1, 1200), by="pia", why="too many")
     assert sum(one.holds for one in board.snapshot().decisions) == len(ids) - 1199
     assert board.verify() == []
@@ -127,13 +127,13 @@ def common(one: str, other: str) -> str:
 
 def test_first_digits_that_several_identities_share_name_none(board: Board) -> None:
     take_ratings(board, 1200)
-    names = sorted(one.id for one in board.snapshot().ratings)
+    names = sorted(one.id for one in board.snapshot().answers)
     pair = max(pairwise(names), key=lambda two: len(common(*two)))
     shared = common(*pair)
     assert len(shared) >= 4
     before = len(board.log())
-    with pytest.raises(InputError, match="More than one rating begins"):
-        board.exclude("rating", [(shared, "manual", "no")], by="olga")
+    with pytest.raises(InputError, match="The id of more than one answer begins"):
+        board.exclude("answer", [(shared, "manual", "no")], by="olga")
     assert len(board.log()) == before
-    board.exclude("rating", [(pair[0][: len(shared) + 1], "manual", "no")], by="olga")
-    assert list(board.snapshot().excluded("rating")) == [pair[0]]
+    board.exclude("answer", [(pair[0][: len(shared) + 1], "manual", "no")], by="olga")
+    assert list(board.snapshot().excluded("answer")) == [pair[0]]

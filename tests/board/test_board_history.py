@@ -17,7 +17,7 @@ from scorecards import jpeg
 from evalkit.board import Board
 from evalkit.board.model import GoldItem, Snapshot
 from evalkit.errors import InputError, StorageError
-from evalkit.ratings.model import Entry, Key
+from evalkit.ratings.model import Key, KeyEntry
 
 FACTS = (
     "rules",
@@ -32,8 +32,7 @@ FACTS = (
     "keys",
     "gold",
     "imports",
-    "ratings",
-    "pairs",
+    "answers",
     "decisions",
 )
 
@@ -46,9 +45,9 @@ def fill(board: Board) -> list[Snapshot]:
         lambda: board.add_run("alpha", "two", card("two"), by="olga", primary=True),
         lambda: board.add_team("beta", ["p3"], by="olga"),
         lambda: board.add_run("beta", "one", card("beta"), by="pia"),
-        lambda: board.set_key(Key({"item00000": Entry("alpha", "s1")}), by="olga"),
+        lambda: board.set_key(Key({"item00000": KeyEntry("alpha", "s1")}), by="olga"),
         lambda: take_ratings(board, 30),
-        lambda: board.import_pairs(comparisons(8), source="p", sha256="", form="pairs", by="olga"),
+        lambda: board.import_answers(comparisons(8), source="p", sha256="", form="pairs", by="olga"),
         lambda: board.exclude("rater", [("r01", "speeder", "too quick")], by="pia"),
         lambda: take_ratings(board, 30, start=15),
         lambda: board.set_gold([GoldItem("g", "overall", 1, 2)], by="olga"),
@@ -126,7 +125,7 @@ def test_the_log_says_who_did_what_when(board: Board) -> None:
     assert [(entry.number, entry.by, entry.action, entry.subject) for entry in log] == [
         (1, "olga", "init", "c"),
         (2, "pia", "add-team", "alpha"),
-        (3, "olga", "import-ratings", "r.csv"),
+        (3, "olga", "import", "r.csv"),
     ]
     assert [entry.at for entry in log] == [START + timedelta(seconds=at) for at in (1, 2, 3)]
     assert all(entry.at.tzinfo is UTC for entry in log)
@@ -233,7 +232,7 @@ def _refused(database: Database, statement: str) -> None:
         return
     if database.kind == "postgres" and "OR REPLACE" in statement:
         return
-    if "OR REPLACE INTO ratings" in statement or "OR REPLACE INTO pairs" in statement:
+    if "OR REPLACE INTO answers" in statement:
         database.sql(statement)  # known ones are passed over
         return
     table = statement.removeprefix("UPDATE ").split()[0]
@@ -255,22 +254,26 @@ def test_a_replaced_row_is_refused_by_what_is_unique_too(tmp_path: Path) -> None
     database = Database("sqlite", str(tmp_path / "b.sqlite"))
     with database.make() as board:
         states = fill(board)
-    before = database.sql("SELECT * FROM teams"), database.sql("SELECT * FROM ratings")
+    before = database.sql("SELECT * FROM teams"), database.sql("SELECT * FROM answers")
     teams = f"INSERT OR REPLACE INTO teams VALUES (99, 'Alpha', 'alpha', {states[-1].number + 1}, NULL)"
     _refused(database, teams)
-    copied = "99999, identity, import_id, rater, item, dimension, 5, at, seconds, row_number, status"
-    database.sql(f"INSERT OR REPLACE INTO ratings SELECT {copied}, {states[-1].number + 1}, NULL FROM ratings")
-    assert (database.sql("SELECT * FROM teams"), database.sql("SELECT * FROM ratings")) == before
+    copied = (
+        "99999, identity, import_id, rater, item, left_team, right_team, dimension, 5, at, seconds, row_number, status"
+    )
+    database.sql(f"INSERT OR REPLACE INTO answers SELECT {copied}, {states[-1].number + 1}, NULL FROM answers")
+    assert (database.sql("SELECT * FROM teams"), database.sql("SELECT * FROM answers")) == before
 
 
 TAMPERED = [
     ("UPDATE audit SET by = 'someone' WHERE number = 3", r"Log entry 3 \(add-run alpha/one\) was changed"),
     ("UPDATE audit SET at = '2026-03-01T12:00:02.000000+00:00' WHERE number = 4", "Log entry 4 .* not later"),
     ("UPDATE audit SET details = '{' WHERE number = 4", "Log entry 4 .* details that can't be read"),
-    ("UPDATE ratings SET value = 5 WHERE id = 7", "Rating 7, added by log entry 8, was changed"),
-    ("UPDATE ratings SET seconds = 9 WHERE id = 7", "Log entry 8 .*'ratings'.*a value was changed"),
-    ("DELETE FROM ratings WHERE id = 31", "Log entry 11 .*'ratings'.*15 rows added, now 14"),
-    ("UPDATE pairs SET outcome = 1 WHERE id = 1", "Comparison 1, added by log entry 9, was changed"),
+    ("UPDATE answers SET value = 5 WHERE id = 7", "Answer 7, added by log entry 8, was changed"),
+    ("UPDATE answers SET seconds = 9 WHERE id = 7", "Log entry 8 .*'answers'.*a value was changed"),
+    ("DELETE FROM answers WHERE id = 39", "Log entry 11 .*'answers'.*15 rows added, now 14"),
+    ("UPDATE answers SET value = 1 WHERE id = 31", "Answer 31, added by log entry 9, was changed"),
+    ("UPDATE answers SET left_team = 'gamma' WHERE id = 32", "Answer 32, added by log entry 9, was changed"),
+    ("UPDATE answers SET right_team = 'beta' WHERE id = 7", "Log entry 8 .*'answers'.*a value was changed"),
     ("UPDATE cards SET text = replace(text, '0.9', '0.99')", "Scorecard 4, added by log entry 17, is not the one"),
     ("UPDATE cards SET backbones = 'bundled' WHERE id = 1", "Log entry 3 .*'cards'.*a value was changed"),
     ("UPDATE gold SET until = NULL", "Log entry 18 .*'gold'.*1 rows ended, now 0"),
@@ -313,13 +316,13 @@ def test_what_is_changed_is_found_on_either_database(database: Database) -> None
             "UPDATE cards SET text = replace(text, '0.9', '0.99')",
             "UPDATE audit SET subject = 'gamma' WHERE number = 2",
             "DELETE FROM decisions WHERE id = 2",
-            "UPDATE ratings SET value = 5 WHERE id = 7",
+            "UPDATE answers SET value = 5 WHERE id = 7",
         )
         found = "\n".join(board.verify())
     assert "Scorecard 4, added by log entry 17" in found
     assert "Log entry 2 (add-team gamma) was changed" in found
     assert "what it wrote to 'decisions'" in found
-    assert "Rating 7" in found
+    assert "Answer 7" in found
 
 
 def test_a_missing_log_line_and_a_missing_trigger_are_found(database: Database) -> None:
@@ -340,8 +343,8 @@ def test_a_missing_log_line_and_a_missing_trigger_are_found(database: Database) 
     with Board.open(database.place) as board:
         assert any("1 triggers" in sentence and "audit_update" in sentence for sentence in board.verify())
         if database.kind == "postgres":
-            database.sql("ALTER TABLE ratings DISABLE TRIGGER ratings_delete")
-            assert any("audit_update, ratings_delete" in sentence for sentence in board.verify())
+            database.sql("ALTER TABLE answers DISABLE TRIGGER answers_delete")
+            assert any("answers_delete, audit_update" in sentence for sentence in board.verify())
 
 
 def test_a_broken_board_is_told_and_not_read(database: Database) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import event
 from evalkit.board import Board, database_location
 from evalkit.board.database_location import parse_location
 from evalkit.errors import EvalkitError, InputError, MachineError, StorageError, UsageError
-from evalkit.ratings.model import Rating
+from evalkit.ratings.model import Answer
 
 
 def test_a_board_is_what_it_was_when_it_is_opened_again(database: Database) -> None:
@@ -136,15 +136,15 @@ def test_readers_read_while_somebody_writes(database: Database) -> None:
         before = reader.snapshot()
         seen = []
 
-        def given() -> Iterator[Rating]:
+        def given() -> Iterator[Answer]:
             for rating in ratings(1500):
                 if rating.row == 1400:
                     seen.append(reader.snapshot())
                 yield rating
 
-        board.import_ratings(given(), source="r", sha256="", form="", by="olga")
+        board.import_answers(given(), source="r", sha256="", form="", by="olga")
         assert seen == [before]
-        assert len(reader.snapshot().ratings) == 1500
+        assert len(reader.snapshot().answers) == 1500
 
 
 def test_a_writer_that_does_not_end_is_told(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,14 +152,14 @@ def test_a_writer_that_does_not_end_is_told(database: Database, monkeypatch: pyt
     with database.make() as board, Board.open(database.place) as other:
         refused: list[str] = []
 
-        def given() -> Iterator[Rating]:
+        def given() -> Iterator[Answer]:
             for rating in ratings(3):
                 with pytest.raises(StorageError, match="Another process writes to the board") as told:
                     other.add_team("beta", by="pia")
                 refused.append(str(told.value))
                 yield rating
 
-        board.import_ratings(given(), source="r", sha256="", form="", by="olga")
+        board.import_answers(given(), source="r", sha256="", form="", by="olga")
         assert len(refused) == 3
         assert other.snapshot().teams == ()
         other.add_team("beta", by="pia")
@@ -279,12 +279,12 @@ def test_errors_of_the_caller_pass_as_they_are(board: Board) -> None:
     class OddError(Exception):
         pass
 
-    def given() -> Iterator[Rating]:
-        yield Rating("r", "i", "d", 1, None, None, 2)
+    def given() -> Iterator[Answer]:
+        yield Answer("r", "i", "d", 1, None, None, 2)
         raise OddError
 
     with pytest.raises(OddError):
-        board.import_ratings(given(), source="r", sha256="", form="", by="olga")
+        board.import_answers(given(), source="r", sha256="", form="", by="olga")
     assert issubclass(StorageError, EvalkitError)
 
 

@@ -31,8 +31,8 @@ def test_two_processes_write_at_once(database: Database) -> None:
         assert board.verify() == []
         snapshot = board.snapshot()
     last = starts[1] + each
-    assert {one.rating for one in snapshot.ratings} == set(ratings(last))
-    assert len(snapshot.ratings) == last
+    assert set(snapshot.answers) == set(ratings(last))
+    assert len(snapshot.answers) == last
     assert sum(new for one in done for new, _ in one) == last
     assert all(new + known == ROWS for one in done for new, known in one)
     assert [entry.number for entry in snapshot.log] == list(range(1, len(snapshot.log) + 1))
@@ -97,7 +97,7 @@ def test_a_process_killed_at_any_time_leaves_whole_imports(database: Database) -
             assert board.verify() == []
             assert now.number - 1 == len(now.imports)
             assert {one.new for one in now.imports} <= {rows}
-            assert [one.rating for one in now.ratings] == list(ratings(rows * len(now.imports)))
+            assert list(now.answers) == list(ratings(rows * len(now.imports)))
             assert now.log[: seen[-1].number] == seen[-1].log
             seen.append(now)
     assert len(seen[-1].imports) > 0

@@ -6,7 +6,7 @@ from board_tools import take_ratings
 from evalkit.board import Board
 from evalkit.board.model import Team
 from evalkit.errors import InputError
-from evalkit.ratings.model import Rating
+from evalkit.ratings.model import Answer
 
 
 def actions(board: Board) -> list[str]:
@@ -119,8 +119,8 @@ def test_raters_of_teams(board: Board) -> None:
     board.add_team("beta", by="olga")
     board.add_members("beta", ["shouter"], by="olga")
     take_ratings(board, 10)  # by r00 to r04
-    shouted = [Rating("SHOUTER", "i", "overall", 5, None, None, 2)]
-    board.import_ratings(shouted, source="r", sha256="", form="", by="olga")
+    shouted = [Answer("SHOUTER", "i", "overall", 5, None, None, 2)]
+    board.import_answers(shouted, source="r", sha256="", form="", by="olga")
     board.set_rater_team("r02", "beta", by="olga")
     board.set_rater_team("r02", "beta", by="olga")
     # r01 is a member of alpha whatever the case; the member who never rated is no rater.

@@ -16,10 +16,10 @@ from board_tools import Database, ratings, take_ratings
 from evalkit.board import Board
 from evalkit.board.filtering import summarise_parts
 from evalkit.errors import InputError
-from evalkit.ratings.model import Rating
+from evalkit.ratings.model import Answer
 
 
-def stopping(count: int, after: int) -> Iterator[Rating]:
+def stopping(count: int, after: int) -> Iterator[Answer]:
     """Yield ratings; say "inside" after so many of them and wait for a line, or for the end."""
     for at, rating in enumerate(ratings(count)):
         if at == after:
@@ -46,7 +46,7 @@ def main(place: str, what: str, *words: str) -> None:
             print(json.dumps(done))
         elif what == "stop":  # rows, stop after
             given = stopping(*numbers)
-            board.import_ratings(given, source="big.csv", sha256="cd" * 32, form="long", by="killed")
+            board.import_answers(given, source="big.csv", sha256="cd" * 32, form="long", by="killed")
             print(json.dumps("finished"))
         elif what == "loop":  # rows each: imports without end
             print("inside", flush=True)
@@ -60,7 +60,7 @@ def main(place: str, what: str, *words: str) -> None:
             print(json.dumps((after - before) * (1 if sys.platform == "darwin" else 1024)))
         elif what == "sum":  # rows: how many count, and the most memory that counting them held
             tracemalloc.start()
-            counted = summarise_parts(board.by_rater()).counted
+            counted = summarise_parts(board.by_rater(), "rating").counted
             print(json.dumps([counted, tracemalloc.get_traced_memory()[1]]))
 
 

@@ -9,16 +9,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from evalkit.board.model import AuditEntry, Decision, GoldItem, Run, Snapshot, StoredPair, StoredRating, Target, Team
+from builders.answers import make_comparison
+
+from evalkit.board.model import AuditEntry, Decision, GoldItem, Run, Snapshot, Target, Team
 from evalkit.challenges.model import Challenge, load_challenge, parse_challenge
 from evalkit.challenges.rating_rules import RatingRules
 from evalkit.ratings import read_key, read_pairs, read_ratings
-from evalkit.ratings.model import Entry, Key, Rating, identity
-from evalkit.ratings.pairs import Comparison, pair_identity
+from evalkit.ratings.model import Answer, Key, KeyEntry
 from evalkit.scoring.scorecard import Scorecard
 
 Values = Mapping[str, Any]  # metric -> a number, None, or a list of both
@@ -150,17 +152,17 @@ def make_rating(
     seconds: float | None = 10.0,
     *,
     run: str | None = None,
-) -> Rating:
+) -> Answer:
     """Return a rating of a team's video."""
-    return Rating(rater, item_of(team, sample, run), dimension, value, at, seconds, row=2)
+    return Answer(rater, item_of(team, sample, run), dimension, value, at, seconds, row=2)
 
 
 def make_snapshot(
     challenge: Challenge | str,
     teams: Mapping[str, Values | Scorecard | Sequence[Run]],
     *,
-    ratings: Sequence[Rating | tuple[Any, ...]] = (),
-    pairs: Sequence[Comparison | tuple[Any, ...]] = (),
+    ratings: Sequence[Answer | tuple[Any, ...]] = (),
+    pairs: Sequence[Answer | tuple[Any, ...]] = (),
     key: Key | None = None,
     raters: Mapping[str, str] | None = None,
     gold: Sequence[GoldItem] = (),
@@ -195,8 +197,8 @@ def make_snapshot(
             runs.append(make_run(team, made, challenge=challenge.id, **card))
         else:
             runs += made
-    given = [one if isinstance(one, Rating) else make_rating(*one) for one in ratings]
-    compared = [one if isinstance(one, Comparison) else _comparison(*one) for one in pairs]
+    given = [one if isinstance(one, Answer) else make_rating(*one) for one in ratings]
+    compared = [one if isinstance(one, Answer) else _comparison(*one) for one in pairs]
     decided = [
         one if isinstance(one, Decision) else Decision(number, *one, by="organizer", at=NOW)
         for number, one in enumerate(decisions, start=1)
@@ -210,8 +212,10 @@ def make_snapshot(
         as_of=as_of,
         teams=tuple(Team(name) for name in sorted(teams)),
         runs=tuple(sorted(runs, key=lambda run: (run.team, run.name))),
-        ratings=tuple(StoredRating(identity(rating), rating, "ratings.csv") for rating in given),
-        pairs=tuple(StoredPair(pair_identity(one), one, "pairs.csv") for one in compared),
+        answers=(
+            *(replace(one, file="ratings.csv") for one in given),
+            *(replace(one, file="pairs.csv") for one in compared),
+        ),
         key=key if key is not None else _key(runs) if given else None,
         raters=dict(raters or {}),
         gold=tuple(gold),
@@ -222,14 +226,14 @@ def make_snapshot(
 
 def _comparison(
     rater: str, sample: str, left: str, right: str, outcome: float, dimension: str = "", at: datetime | None = WHEN
-) -> Comparison:
-    return Comparison(rater, sample, left, right, outcome, dimension, at, 10.0, row=2)
+) -> Answer:
+    return make_comparison(rater, sample, left, right, outcome, dimension, at, 10.0, row=2)
 
 
 def _key(runs: Sequence[Run]) -> Key:
     entries = {}
     for run in runs:
         for video in run.card.videos:
-            entries[item_of(run.team, video.sample)] = Entry(run.team, video.sample)
-            entries[item_of(run.team, video.sample, run.name)] = Entry(run.team, video.sample, run.name)
+            entries[item_of(run.team, video.sample)] = KeyEntry(run.team, video.sample)
+            entries[item_of(run.team, video.sample, run.name)] = KeyEntry(run.team, video.sample, run.name)
     return Key(entries, "key.csv")

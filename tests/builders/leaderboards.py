@@ -50,7 +50,7 @@ def log(length: int = 30, subjects: tuple[str, ...] = ("ratings.csv",)) -> tuple
             at,
             START + timedelta(hours=3 * at),
             "organizer",
-            ("create", "add-team", "add-run", "import-ratings", "exclude")[at % 5],
+            ("create", "add-team", "add-run", "import", "exclude")[at % 5],
             subjects[at % len(subjects)],
             {},
             hashlib.sha256(f"entry {at}".encode()).hexdigest(),
@@ -206,7 +206,7 @@ def hostile(teams: int = len(NASTY)) -> tuple[Snapshot, Leaderboard]:
         Decision(at + 1, "rater", text, text, f"{text} did it", text, START, START, text, text)
         for at, text in enumerate(NASTY)
     )
-    imports = tuple(Import(text, "ab" * 32, "ratings", text, 1, 0, text, START) for text in NASTY)
+    imports = tuple(Import(text, "ab" * 32, text, 1, 0, text, START) for text in NASTY)
     people = RatingsInfo(9, 8, {bad: 1}, tuple(RaterInfo(text, 1, 1, text, text) for text in NASTY), 3, bad, NASTY)
     reason = CodedReason("foul", bad)
     rows = [

@@ -200,7 +200,7 @@ def realistic() -> Snapshot:
         log=log(30, ("alpha", "beta/main", "ratings.csv", "person-13@example.org", "gamma")),
         reference={sample: strip(9, at) for at, sample in enumerate(samples[:3])},
     )
-    file = Import("ratings.csv", "12" * 32, "ratings", "long CSV", 2688, 0, "organizer", START + timedelta(days=3))
+    file = Import("ratings.csv", "12" * 32, "long CSV", 2688, 0, "organizer", START + timedelta(days=3))
     return replace(snapshot, imports=(file,), teams=(*snapshot.teams, Team("iota", ("person-40@example.org",))))
 
 

@@ -340,7 +340,7 @@ def test_an_answer_that_the_platform_rejects_later_counts_no_longer(shell: Shell
     path.write_text(path.read_text().replace("Submitted", "Rejected", 9))
     out = json.loads(shell("ratings", "import", path, "--dry-run", "--json"))
     assert (out["new"], out["changed"], out["known"], out["on_the_board"]["counted"]) == (0, 9, 27, 27)
-    assert "changed: 9 (the platform's word on them is another; the earlier one would be ended)" in shell(
+    assert "changed: 9 (the platform's status is another one; the earlier one would be replaced)" in shell(
         "ratings", "import", path, "--dry-run"
     )
     assert json.loads(shell("ratings", "import", path, "--json"))["changed"] == 9
@@ -408,13 +408,13 @@ def test_a_rating_is_listed_and_excluded_by_the_first_digits_of_its_identity(she
     begin = line.split()[0]
     assert (len(begin), begin) == (12, rows[0]["identity"][:12])
     assert "long.csv, row 11: r02, as1, lip_sync, 4" in line
-    shell("board", "exclude", "rating", begin, "--why", "the page froze")
+    shell("board", "exclude", "answer", begin, "--why", "the page froze")
     (out,) = json.loads(shell("ratings", "list", "--not-counted", "--json"))["rows"]
     assert (out["identity"], out["codes"], out["sentence"]) == (rows[0]["identity"], ["excluded"], "the page froze")
     assert "(excluded) the page froze" in shell("ratings", "list", "--not-counted")
-    assert "already" in shell("board", "exclude", "rating", out["identity"], "--why", "again")
-    shell("board", "exclude", "rating", "0000000", "--why", "nothing begins so", code=1)
-    assert "no rating '0000000'" in shell.err
+    assert "already" in shell("board", "exclude", "answer", out["identity"], "--why", "again")
+    shell("board", "exclude", "answer", "0000000", "--why", "nothing begins so", code=1)
+    assert "no answer '0000000'" in shell.err
 
 
 def test_comparisons_are_listed_too(shell: Shell) -> None:
@@ -423,7 +423,7 @@ def test_comparisons_are_listed_too(shell: Shell) -> None:
     shell("ratings", "import", shell.write("pairs.csv", text), "--pairs")
     (row,) = json.loads(shell("ratings", "list", "--pairs", "--json"))["rows"]
     assert (row["item"], row["value"], row["file"], row["row"]) == ("s1: alpha / beta", 1.0, "pairs.csv", 2)
-    shell("board", "exclude", "pair", row["identity"][:12], "--why", "the page froze")
+    shell("board", "exclude", "answer", row["identity"][:12], "--why", "the page froze")
     (row,) = json.loads(shell("ratings", "list", "--pairs", "--not-counted", "--json"))["rows"]
     assert "excluded" in row["codes"]
 

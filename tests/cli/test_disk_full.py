@@ -166,7 +166,7 @@ def test_the_board(tmp_path: Path, tiny_disk: Callable[[int], Path]) -> None:
         evalkit(tmp_path, "ratings", "import", "r.csv", "--board", place), "no space left", str(place), "Nothing was"
     )
     with Board.open(place) as board:
-        assert (board.verify(), len(board.log()), board.snapshot().ratings) == ([], 1, ())
+        assert (board.verify(), len(board.log()), board.snapshot().answers) == ([], 1, ())
     subprocess.run(["mount", "-o", "remount,size=16m", str(disk)], check=True)
     assert evalkit(tmp_path, "ratings", "import", "r.csv", "--board", place).returncode == 0
     with Board.create(tmp_path / "same.sqlite", rules(), YAML, by="olga"):

@@ -194,7 +194,7 @@ def test_everything_on_a_board(evalkit: Terminal, board: Path, tmp_path: Path) -
         bad.write_text(f"{text},b\n1,2\n", encoding="utf-8")
         evalkit("ratings", "import", bad, *at)
     with Board.open(board) as opened:
-        assert len(opened.snapshot().ratings) > 10
+        assert len(opened.snapshot().answers) > 10
     for words in (("board", "list"), ("board", "list", "--json"), ("board", "log", "--all"), ("board", "verify"),
                   ("board", "log", "--json"), ("ratings", "screen"), ("ratings", "screen", "--json")):  # fmt: skip
         assert evalkit(*words, *at)[0] == 0

@@ -132,7 +132,7 @@ def test_an_import_of_ratings(tmp_path: Path, board: Path, number: signal.Signal
     check_stopped(stop(words, tmp_path, wal.exists, number), "Run the same command again: nothing is added twice.")
     with Board.open(board) as opened:
         assert opened.verify() == []
-        assert len(opened.snapshot().ratings) in {0, 60_000}
+        assert len(opened.snapshot().answers) in {0, 60_000}
 
 
 @pytest.mark.parametrize("number", SIGNALS[:2])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from builders.boards import make_run, make_snapshot
 
-from evalkit.board.filtering import filter_ratings
+from evalkit.board.filtering import filter_answers
 from evalkit.board.model import Snapshot
 from evalkit.leaderboard.bootstrap import Evidence
 from evalkit.leaderboard.columns import make_rows, read_columns
@@ -61,13 +61,13 @@ def board(rule: str, *, teams: int = 5, seed: int = 0, **more: Any) -> Snapshot:
 def ranked(snapshot: Snapshot) -> Ranking:
     runs = read_runs(snapshot)
     columns = read_columns(snapshot.challenge, runs)
-    rated = read_rated_columns(snapshot, runs, filter_ratings(snapshot), None, draws=100, seed=0)
+    rated = read_rated_columns(snapshot, runs, filter_answers(snapshot), None, draws=100, seed=0)
     return rank_board(snapshot.challenge, make_rows(runs, columns, rated.by_id), columns)
 
 
 def evidence(snapshot: Snapshot) -> tuple[Evidence, dict[str, tuple[str, ...]]]:
     ranking, runs = ranked(snapshot), read_runs(snapshot)
-    rated = read_rated_columns(snapshot, runs, filter_ratings(snapshot), None, draws=100, seed=0)
+    rated = read_rated_columns(snapshot, runs, filter_answers(snapshot), None, draws=100, seed=0)
     return collect_evidence(ranking.ranked, ranking.phases[0].plan, runs, rated.by_id)
 
 
@@ -192,8 +192,8 @@ def test_samples_that_nobody_rated_do_not_make_ratings_more_certain() -> None:
     last = [f"s{at}" for at in range(COUNT, 0, -1)]  # the rated ones stand last in the scorecard
     many = make_snapshot(only, {team.name: {"psnr": [1.0] * COUNT} for team in full.teams}, samples=last)
     few = make_snapshot(only, {team.name: {"psnr": [1.0] * 6} for team in small.teams})
-    made, _ = evidence(replace(many, ratings=full.ratings, key=full.key))
-    same, _ = evidence(replace(few, ratings=small.ratings, key=small.key))
+    made, _ = evidence(replace(many, answers=full.answers, key=full.key))
+    same, _ = evidence(replace(few, answers=small.answers, key=small.key))
     assert made.video_count == same.video_count == 6
     assert made.rater_count == 8
 

@@ -160,7 +160,7 @@ def text(leaderboard: Leaderboard) -> str:
 
 def test_the_same_board_gives_the_same_leaderboard_whatever_the_order_of_the_ratings() -> None:
     snapshot = rated_board(datetime(2026, 3, 2, tzinfo=UTC))
-    shuffled = replace(snapshot, ratings=snapshot.ratings[::-1])
+    shuffled = replace(snapshot, answers=snapshot.answers[::-1])
     first = text(compute_leaderboard(snapshot, draws=300))
     assert text(compute_leaderboard(snapshot, draws=300)) == first
     assert text(compute_leaderboard(shuffled, draws=300)) == first

@@ -11,11 +11,11 @@ from builders.boards import item_of, make_rating, make_run, make_snapshot
 from numpy.typing import NDArray
 from scipy import stats
 
-from evalkit.board.model import Snapshot, StoredRating
+from evalkit.board.model import Snapshot
 from evalkit.leaderboard.compute import compute_leaderboard
 from evalkit.leaderboard.model import Leaderboard
 from evalkit.leaderboard.table import Cell
-from evalkit.ratings.model import Entry, Key, identity
+from evalkit.ratings.model import Key, KeyEntry
 from evalkit.statistics.mos import mean_scores, remove_bias, standardise
 from evalkit.statistics.opinion_table import OpinionTable, opinion_table
 from evalkit.statistics.screening import bt500, rejected_raters
@@ -166,9 +166,9 @@ def test_repeated_items_are_one_item() -> None:
         ratings=[("r1", "alpha", "s1", "sync", 5), ("r2", "alpha", "s1", "sync", 2), ("r1", "alpha", "s2", "sync", 1)],
     )
     assert snapshot.key is not None
-    key = Key({**snapshot.key.entries, "again": Entry("alpha", "s1")})
-    again = replace(snapshot.ratings[0].rating, item="again", value=4.0)
-    snapshot = replace(snapshot, key=key, ratings=(*snapshot.ratings, StoredRating(identity(again), again, "x.csv")))
+    key = Key({**snapshot.key.entries, "again": KeyEntry("alpha", "s1")})
+    again = replace(snapshot.answers[0], item="again", value=4.0)
+    snapshot = replace(snapshot, key=key, answers=(*snapshot.answers, again))
     leaderboard = compute_leaderboard(snapshot, draws=200)
     assert cell(leaderboard, "alpha").value == pytest.approx((3.25 + 1) / 2)
     assert cell(leaderboard, "alpha").n == 3
@@ -187,9 +187,11 @@ def test_a_rating_belongs_to_the_run_that_the_key_names() -> None:
 def test_ratings_that_belong_to_no_run_are_told() -> None:
     runs = [make_run("alpha", {"psnr": [1.0]}, name="a")]
     snapshot = make_snapshot(challenge(), {"alpha": runs}, ratings=[("r1", "alpha", "s1", "sync", 5)])
-    key = Key({item_of("alpha", "s1"): Entry("alpha", "s1", "gone"), item_of("alpha", "s9"): Entry("alpha", "s9")})
+    key = Key(
+        {item_of("alpha", "s1"): KeyEntry("alpha", "s1", "gone"), item_of("alpha", "s9"): KeyEntry("alpha", "s9")}
+    )
     more = make_rating("r1", "alpha", "s9", "sync", 3)
-    snapshot = replace(snapshot, key=key, ratings=(*snapshot.ratings, StoredRating(identity(more), more, "x.csv")))
+    snapshot = replace(snapshot, key=key, answers=(*snapshot.answers, more))
     leaderboard = compute_leaderboard(snapshot, draws=200)
     assert leaderboard.ratings is not None
     assert leaderboard.ratings.notes == (

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from builders.boards import make_run, make_snapshot
 
-from evalkit.board.filtering import filter_ratings
+from evalkit.board.filtering import filter_answers
 from evalkit.board.model import Snapshot
 from evalkit.leaderboard.compute import compute_leaderboard
 from evalkit.leaderboard.model import Leaderboard
@@ -297,8 +297,8 @@ def test_influences_move_as_the_refitted_strengths_do() -> None:
     """Without one of ten samples, the strengths move by what the linear formula says, to a fifth of it."""
     snapshot = in_dimensions(some_pairs(300, "sync"))
     field = read_runs(snapshot)
-    judged = filter_ratings(snapshot)
-    people = read_comparisons(snapshot.challenge, field, judged.counted_pairs, None, draws=100, seed=0)
+    judged = filter_answers(snapshot)
+    people = read_comparisons(snapshot.challenge, field, judged.counted("comparison"), None, draws=100, seed=0)
     answers = people.columns[0].answers
     moved, expected = [], []
     for left_out in range(10):
@@ -308,12 +308,11 @@ def test_influences_move_as_the_refitted_strengths_do() -> None:
             per_sample = [answers.value[own & (answers.sample == at)].mean() for at in range(10) if at != left_out]
             expected.append(float(np.mean(per_sample)))
         wins = np.zeros((3, 3))
-        for one in judged.counted_pairs:
-            pair = one.comparison
-            if pair.sample != f"s{left_out + 1}":
-                left, right = "abc".index(pair.left), "abc".index(pair.right)
-                wins[left, right] += pair.outcome
-                wins[right, left] += 1 - pair.outcome
+        for one in judged.counted("comparison"):
+            if one.answer.item != f"s{left_out + 1}":
+                left, right = ("abc".index(team) for team in one.answer.teams)
+                wins[left, right] += one.answer.value
+                wins[right, left] += 1 - one.answer.value
         full = [people.columns[0].cells[team, "main"].value for team in "abc"]
         moved += list(bradley_terry(wins).theta - np.array(full, dtype=float))
     assert np.corrcoef(moved, expected)[0, 1] > 0.98

@@ -80,8 +80,8 @@ def test_late_and_blurred_are_close_together(leaderboard: Leaderboard) -> None:
 
 def test_with_three_raters_late_and_blurred_are_a_tie_group(folder: Path) -> None:
     snapshot = board(folder)
-    few = tuple(one for one in snapshot.ratings if one.rating.rater in {"r01", "r02", "r03"})
-    leaderboard = compute_leaderboard(replace(snapshot, ratings=few))
+    few = tuple(one for one in snapshot.answers if one.rater in {"r01", "r02", "r03"})
+    leaderboard = compute_leaderboard(replace(snapshot, answers=few))
     assert leaderboard.uncertainty is not None
     assert {"late", "blurred"} in [set(group) for group in leaderboard.uncertainty.groups]
     assert leaderboard.uncertainty.tiers[0] == ("faithful",)

@@ -6,12 +6,12 @@ import math
 
 import numpy as np
 import pytest
+from builders.answers import make_comparison
 from builders.boards import WHEN, make_snapshot
 from builders.rated import TEAMS
 from scipy import optimize, stats
 
 from evalkit.rating_report.compute import compute_rating_report
-from evalkit.ratings import Comparison
 
 PAIRS = "id: c\ntitle: The challenge\nratings: {method: pairs}\n"
 
@@ -22,8 +22,8 @@ def test_pairs_agree_with_an_independent_optimizer() -> None:
     for (left, right), times in wins.items():
         for _ in range(times):
             at += 1
-            pairs.append(Comparison(f"r{at}", "s1", left, right, 1.0, "", WHEN, 9.0, at))
-    pairs.append(Comparison("r0", "s1", "a", "c", 0.5, "", WHEN, 9.0, 99))
+            pairs.append(make_comparison(f"r{at}", "s1", left, right, 1.0, "", WHEN, 9.0, at))
+    pairs.append(make_comparison("r0", "s1", "a", "c", 0.5, "", WHEN, 9.0, 99))
     teams = {name: {"psnr": [1.0]} for name in "abc"}
     (report,) = compute_rating_report(make_snapshot(PAIRS, teams, pairs=pairs)).comparisons
     # a: 3 + 2 + 0.5 of 11; b: 6 + 1 of 13; c: 4 + 3 + 0.5 of 16? a-b 4, a-c 7, b-c 9: a 11, b 13, c 16 comparisons.
@@ -37,7 +37,7 @@ def test_pairs_agree_with_an_independent_optimizer() -> None:
 
     def loss(free: np.ndarray) -> float:
         theta = dict(zip("abc", (*free, -free.sum()), strict=True))
-        rows = [(one.left, one.right, one.outcome) for one in pairs]
+        rows = [(*one.teams, one.value) for one in pairs]
         return sum(
             w * math.log1p(math.exp(theta[y] - theta[x])) + (1 - w) * math.log1p(math.exp(theta[x] - theta[y]))
             for x, y, w in rows

@@ -10,17 +10,17 @@ import pytest
 from builders.boards import NOW, WHEN, item_of, make_snapshot
 from builders.rated import CHALLENGE, RATINGS, TEAMS, THREE, rater_of, small
 
-from evalkit.board.filtering import filter_ratings
+from evalkit.board.filtering import filter_answers
 from evalkit.board.model import Decision, GoldItem, Snapshot
 from evalkit.errors import UsageError
 from evalkit.rating_report.compute import compute_rating_report
 from evalkit.rating_report.model import ScreeningResult
 from evalkit.rating_report.screening import RULES, propose_exclusions, screen
-from evalkit.ratings import Rating
+from evalkit.ratings import Answer
 
 
 def screened(snapshot: Snapshot, *rules: str) -> dict[str, tuple[ScreeningResult, ...]]:
-    return screen(snapshot, filter_ratings(snapshot), rules or tuple(RULES))
+    return screen(snapshot, filter_answers(snapshot), rules or tuple(RULES))
 
 
 def liner_board(flat: tuple[str, ...], **more: Any) -> Snapshot:
@@ -76,9 +76,9 @@ def test_who_is_left_out_is_judged_and_not_proposed_again() -> None:
 def test_who_counts_is_held_against_those_who_count() -> None:
     """A second rater's answers, left out, don't move what is said of the others."""
     alone, noise = liner_board(()), []
-    for stored in alone.ratings[:360:10]:
-        noise.append(replace(stored.rating, rater="r99", value=6 - stored.rating.value))
-    ratings = [stored.rating for stored in alone.ratings] + noise
+    for stored in alone.answers[:360:10]:
+        noise.append(replace(stored, rater="r99", value=6 - stored.value))
+    ratings = [*alone.answers, *noise]
     decision = Decision(1, "rater", "r99", "manual", "Inverted.", "organizer", NOW)
     with_noise = make_snapshot(
         THREE,
@@ -114,7 +114,7 @@ def test_speeders_are_seen_in_answers_that_the_rules_refuse() -> None:
 
 
 def test_gold_items_need_no_team_and_all_dimensions_are_one_test() -> None:
-    check = [Rating(rater, "check", "sync", value, WHEN, 9.0, 2) for rater, value in (("r1", 5), ("r2", 1), ("r3", 4))]
+    check = [Answer(rater, "check", "sync", value, WHEN, 9.0, 2) for rater, value in (("r1", 5), ("r2", 1), ("r3", 4))]
     gold = [GoldItem("check", "sync", 4, 5), GoldItem(item_of("beta", "s1"), "sync", 1, 2)]
     snapshot = make_snapshot(CHALLENGE, TEAMS, ratings=[*RATINGS, *check], gold=gold)
     # r1: 5 and 2, both right; r2: 1 wrong, 1 right: half is more than a quarter; r3: 4 and 2; r4: 3 is wrong.

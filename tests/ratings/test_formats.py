@@ -14,7 +14,7 @@ import pytest
 
 from evalkit.challenges.rating_rules import Dimension
 from evalkit.errors import EvalkitError, InputError, UsageError
-from evalkit.ratings import RatingFile, RatingMapping, jsonfile, read_ratings
+from evalkit.ratings import AnswerFile, RatingMapping, jsonfile, read_ratings
 from evalkit.ratings.format_registry import format_names, rating_formats
 
 DIMENSIONS = (
@@ -44,7 +44,7 @@ def utc(*parts: int) -> datetime:
     return datetime(*parts, tzinfo=UTC)
 
 
-def short(file: RatingFile) -> list[tuple[str, str, str, float]]:
+def short(file: AnswerFile) -> list[tuple[str, str, str, float]]:
     """Return who said what, after a look that nothing was at fault."""
     found = [(rating.rater, rating.item, rating.dimension, rating.value) for rating in file]
     assert file.fault_sentences == []
@@ -140,7 +140,7 @@ def test_long_by_a_mapping(write: Write) -> None:
         ({"Submitted at": "3/2/2026 12:00"}, "Submitted at", "needs 'time_format' in the mapping"),
         ({"Submitted at": "2026-03-01T12:00:00Mars"}, "Submitted at", "is no time such as"),
         ({"Submitted at": "x" * 100}, "Submitted at", "is not a time"),
-        ({"Started at": "2026-03-01T13:00:00Z"}, "Submitted at", "handed in before it was started"),
+        ({"Started at": "2026-03-01T13:00:00Z"}, "Submitted at", "submitted before it was started"),
         ({"Score": "5 stars"}, "Score", "'5 stars' is not a number"),
     ],
 )

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from evalkit.errors import InputError
-from evalkit.ratings import Entry, Key, read_key
+from evalkit.ratings import Key, KeyEntry, read_key
 
-ENTRIES = {"item001": Entry("blurred", "s20"), "item002": Entry("late", "s08", "2")}
+ENTRIES = {"item001": KeyEntry("blurred", "s20"), "item002": KeyEntry("late", "s08", "2")}
 
 
 def read(tmp_path: Path, text: str) -> Key:
@@ -44,7 +44,7 @@ def test_forms_of_keys(tmp_path: Path, text: str) -> None:
 
 def test_two_items_may_show_the_same_video(tmp_path: Path) -> None:
     key = read(tmp_path, "item_id,team,sample_id\na,t,s1\nb,t,s1\n")
-    assert key.get("a") == key.get("b") == Entry("t", "s1")
+    assert key.get("a") == key.get("b") == KeyEntry("t", "s1")
 
 
 @pytest.mark.parametrize(
@@ -77,6 +77,6 @@ def test_all_faults_are_named_at_once(tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
         read(tmp_path, "item_id,team,sample_id\n" + ",t,s\n" * 25)
     assert str(error.value).count("the item is missing") == 20
-    assert "and 5 faults more" in str(error.value)
+    assert "and 5 more faults" in str(error.value)
     with pytest.raises(InputError, match="does not exist"):
         read_key(tmp_path / "no.csv")

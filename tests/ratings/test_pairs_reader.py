@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from builders.answers import make_comparison
 
 from evalkit.challenges.rating_rules import Dimension, RatingRules
 from evalkit.errors import InputError
-from evalkit.ratings import Comparison, PairFile, PairMapping, judge_pairs, pair_identity, read_pairs
+from evalkit.ratings import Answer, AnswerFile, PairMapping, check_answers, read_pairs
 
 HEADER = "rater_id,sample_id,left,right,winner\n"
 DIMENSIONS = (Dimension(id="lip_sync", title="Lip synchronization"),)
@@ -32,7 +33,7 @@ def write(tmp_path: Path) -> Write:
     return to_file
 
 
-def clean(file: PairFile) -> list[Comparison]:
+def clean(file: AnswerFile) -> list[Answer]:
     found = list(file)
     assert file.fault_sentences == []
     return found
@@ -47,13 +48,13 @@ def clean(file: PairFile) -> list[Comparison]:
 )
 def test_every_way_to_write_a_winner(write: Write, winner: str, points: float) -> None:
     (one,) = clean(read_pairs(write(f"{HEADER}r01,s1,alpha,beta,{winner}\n")))
-    assert one == Comparison("r01", "s1", "alpha", "beta", points, "", None, None, 2)
+    assert one == make_comparison("r01", "s1", "alpha", "beta", points, "", None, None, 2)
 
 
 def test_decimal_commas_where_cells_are_not_parted_by_commas(write: Write) -> None:
     header = HEADER.replace("\n", ",seconds\n").replace(",", ";")
     (one,) = clean(read_pairs(write(f"{header}r01;s1;alpha;beta;0,5;12,5\n")))
-    assert (one.outcome, one.seconds) == (0.5, 12.5)
+    assert (one.value, one.seconds) == (0.5, 12.5)
 
 
 def test_all_columns(write: Write) -> None:
@@ -65,7 +66,7 @@ def test_all_columns(write: Write) -> None:
     )
     file = read_pairs(write(text), dimensions=DIMENSIONS)
     first, second, third = clean(file)
-    assert first == Comparison(
+    assert first == make_comparison(
         "r01", "s1", "alpha", "beta", 0.5, "lip_sync", datetime(2026, 3, 1, 12, 0, 7, 500_000, UTC), 7.5, 2, "returned"
     )
     assert (second.dimension, second.at, second.seconds, second.status) == ("", None, None, "")
@@ -107,7 +108,7 @@ def test_faults_have_their_place(write: Write, row: str, column: str | None, wor
 
 def test_a_team_called_like_a_side_is_no_trouble_where_both_mean_the_same(write: Write) -> None:
     text = f"{HEADER}r01,s1,left,right,left\nr01,s2,left,right,right\nr01,s3,0,beta,beta\nr01,s4,right,beta,0\n"
-    assert [one.outcome for one in clean(read_pairs(write(text)))] == [1.0, 0.0, 0.0, 0.0]
+    assert [one.value for one in clean(read_pairs(write(text)))] == [1.0, 0.0, 0.0, 0.0]
 
 
 def test_faults_in_times(write: Write) -> None:
@@ -158,7 +159,7 @@ def test_json(tmp_path: Path, form: str) -> None:
     file = read_pairs(path)
     first, second = file
     assert file.format == "pairs-jsonl"
-    assert (first.outcome, first.row, second.rater, second.outcome, second.seconds) == (1.0, 1, "7", 0.5, 3.5)
+    assert (first.value, first.row, second.rater, second.value, second.seconds) == (1.0, 1, "7", 0.5, 3.5)
     assert [fault.row for fault in file.faults] == [3, 4]
     assert "no column names the winner" in file.faults[1].message
 
@@ -171,8 +172,8 @@ def test_a_mapping(tmp_path: Path, write: Write) -> None:
         " values: {links: 1, '1': 0.5}, constants: {dimension: Lip synchronization}}"
     )
     first, second = clean(read_pairs(write(text), mapping, dimensions=DIMENSIONS))
-    assert (first.outcome, first.dimension, first.at) == (1.0, "lip_sync", datetime(2026, 3, 2, tzinfo=UTC))
-    assert (first.seconds, second.seconds, second.outcome) == (1.0, 2.0, 0.5)  # labels are not times
+    assert (first.value, first.dimension, first.at) == (1.0, "lip_sync", datetime(2026, 3, 2, tzinfo=UTC))
+    assert (first.seconds, second.seconds, second.value) == (1.0, 2.0, 0.5)  # labels are not times
     with pytest.raises(InputError, match="'hu' for 'rater' is not there"):
         read_pairs(write(text), PairMapping(rater="hu"))
 
@@ -197,14 +198,14 @@ def test_the_real_file_is_read_as_pandas_reads_it(shared: Path) -> None:
     found = clean(read_pairs(path))
     frame = pd.read_csv(path)
     points = frame["winner"].map({"left": 1.0, "tie": 0.5, "right": 0.0})
-    assert [(one.rater, one.sample, one.left, one.right) for one in found] == list(
+    assert [(one.rater, one.item, *one.teams) for one in found] == list(
         frame[["rater_id", "sample_id", "left", "right"]].itertuples(index=False, name=None)
     )
-    assert [one.outcome for one in found] == list(points)
+    assert [one.value for one in found] == list(points)
     assert [one.at for one in found] == list(pd.to_datetime(frame["submitted_at"], utc=True).dt.to_pydatetime())
-    assert len({pair_identity(one) for one in found}) == len(found) == 600
+    assert len({one.id for one in found}) == len(found) == 600
     # What the rules leave: pandas counts the questions (rater, sample, both teams) that were asked for the first time.
     sides = frame[["left", "right"]].apply(lambda row: "/".join(sorted(row)), axis=1)
     questions = frame["rater_id"] + frame["sample_id"] + sides
-    codes = Counter(code for verdict in judge_pairs(found, RatingRules(method="pairs")) for code in verdict.codes)
+    codes = Counter(code for verdict in check_answers(found, RatingRules(method="pairs")) for code in verdict.codes)
     assert codes == {"duplicate": int(questions.duplicated().sum())}

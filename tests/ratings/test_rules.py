@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -12,10 +12,10 @@ import pytest
 
 from evalkit.challenges.rating_rules import RatingRules
 from evalkit.errors import InputError
-from evalkit.ratings import Entry, Judgement, Key, Rating, judge
+from evalkit.ratings import Answer, AnswerVerdict, Key, KeyEntry, check_answers, summarise_answers
 
 NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
-KEY = Key({"a": Entry("red", "s01"), "b": Entry("blue", "s01"), "c": Entry("blue", "s02")}, "key.csv")
+KEY = Key({"a": KeyEntry("red", "s01"), "b": KeyEntry("blue", "s01"), "c": KeyEntry("blue", "s02")}, "key.csv")
 
 
 def rules(**more: Any) -> RatingRules:
@@ -23,16 +23,16 @@ def rules(**more: Any) -> RatingRules:
     return RatingRules.model_validate({"method": "mos", "dimensions": dimensions, **more})
 
 
-def rating(rater: str = "r01", item: str = "a", dimension: str = "lips", value: float = 3, **more: Any) -> Rating:
-    return Rating(rater, item, dimension, value, **{"at": NOON, "seconds": 10.0, "row": 2, **more})
+def rating(rater: str = "r01", item: str = "a", dimension: str = "lips", value: float = 3, **more: Any) -> Answer:
+    return Answer(rater, item, dimension, value, **{"at": NOON, "seconds": 10.0, "row": 2, **more})
 
 
-def codes(judged: Judgement) -> list[tuple[str, ...]]:
-    return [verdict.codes for verdict in judged.verdicts]
+def codes(judged: Sequence[AnswerVerdict]) -> list[tuple[str, ...]]:
+    return [verdict.codes for verdict in judged]
 
 
-def code(one: Rating, **more: Any) -> tuple[str, ...]:
-    return codes(judge([one], rules(**more)))[0]
+def code(one: Answer, **more: Any) -> tuple[str, ...]:
+    return codes(check_answers([one], rules(**more)))[0]
 
 
 # The window
@@ -73,9 +73,9 @@ def test_a_bare_date_closes_with_its_last_second() -> None:
 
 def test_a_late_rating_is_kept_with_a_sentence() -> None:
     late = rating(at=datetime(2026, 3, 6, 12, 0, 0, tzinfo=UTC))
-    (verdict,) = judge([late], rules(window=WINDOW), key=KEY).verdicts
-    assert verdict.rating is late
-    assert verdict.entry == Entry("red", "s01")
+    (verdict,) = check_answers([late], rules(window=WINDOW), key=KEY)
+    assert verdict.answer is late
+    assert verdict.entry == KeyEntry("red", "s01")
     (reason,) = verdict.reasons
     assert reason.sentence == (
         "Rated at 2026-03-06 12:00:00.000 UTC; the window closes at 2026-03-06 11:59:59.000 UTC."
@@ -118,35 +118,35 @@ def test_dimension_and_scale(dimension: str, value: float, expected: tuple[str, 
 
 
 def test_what_the_platform_refused_does_not_count() -> None:
-    (verdict,) = judge([rating(status="returned\x1b[2J")], rules()).verdicts
+    (verdict,) = check_answers([rating(status="returned\x1b[2J")], rules())
     assert verdict.codes == ("rejected",)
-    assert verdict.reasons[0].sentence == r"The platform says 'returned\x1b[2J'."
+    assert verdict.reasons[0].sentence == r"The platform's status is 'returned\x1b[2J'."
 
 
 def test_items_that_the_key_does_not_know() -> None:
-    judged = judge([rating(item="a"), rating(item="z")], rules(blind=True), key=KEY)
+    judged = check_answers([rating(item="a"), rating(item="z")], rules(blind=True), key=KEY)
     assert codes(judged) == [(), ("unknown-item",)]
-    assert [verdict.entry for verdict in judged.verdicts] == [Entry("red", "s01"), None]
-    assert judged.verdicts[1].reasons[0].sentence == "'z' is not in key.csv."
-    assert codes(judge([rating(item="z")], rules())) == [()]
+    assert [verdict.entry for verdict in judged] == [KeyEntry("red", "s01"), None]
+    assert judged[1].reasons[0].sentence == "'z' is not in key.csv."
+    assert codes(check_answers([rating(item="z")], rules())) == [()]
     with pytest.raises(InputError, match="are blind and there is no key"):
-        judge([rating()], rules(blind=True))
+        check_answers([rating()], rules(blind=True))
 
 
 def test_ratings_of_the_own_team() -> None:
     given = [rating("r01", "a"), rating("r01", "b"), rating("r02", "a"), rating("r03", "b")]
     teams = {"r01": "red", "r02": "green"}
-    assert codes(judge(given, rules(), key=KEY, teams=teams)) == [("own-team",), (), (), ()]
-    assert codes(judge(given, rules(exclude_own_team=False), key=KEY, teams=teams)) == [(), (), (), ()]
-    assert codes(judge(given, rules(exclude_own_team=False), teams=teams)) == [(), (), (), ()]
-    assert codes(judge(given, rules(), teams={})) == [(), (), (), ()]
-    with pytest.raises(InputError, match="Without a key nobody knows"):
-        judge(given, rules(), teams=teams)
+    assert codes(check_answers(given, rules(), key=KEY, own_teams=teams)) == [("own-team",), (), (), ()]
+    assert codes(check_answers(given, rules(exclude_own_team=False), key=KEY, own_teams=teams)) == [(), (), (), ()]
+    assert codes(check_answers(given, rules(exclude_own_team=False), own_teams=teams)) == [(), (), (), ()]
+    assert codes(check_answers(given, rules(), own_teams={})) == [(), (), (), ()]
+    with pytest.raises(InputError, match="Without a key, ratings of a rater's own team"):
+        check_answers(given, rules(), own_teams=teams)
 
 
 def test_every_reason_is_given() -> None:
     worst = rating(item="z", value=9, at=NOON + timedelta(days=30), seconds=1, status="rejected")
-    judged = judge([worst], rules(window=WINDOW, min_seconds_per_item=4), key=KEY)
+    judged = check_answers([worst], rules(window=WINDOW, min_seconds_per_item=4), key=KEY)
     assert codes(judged) == [("rejected", "late", "too-quick", "off-scale", "unknown-item")]
 
 
@@ -156,9 +156,9 @@ def test_every_reason_is_given() -> None:
 def test_the_same_rating_again_adds_nothing() -> None:
     first = rating(row=2)
     again = [replace(first, row=90), replace(first, row=91, seconds=None, at=NOON.astimezone(CHINA))]
-    judged = judge([first, *again], rules())
+    judged = check_answers([first, *again], rules())
     assert codes(judged) == [(), ("repeated",), ("repeated",)]
-    assert judged.verdicts[2].reasons[0].sentence == "It is the same as the one in row 2."
+    assert judged[2].reasons[0].sentence == "It is the same as the one in row 2."
 
 
 def test_of_two_answers_the_earliest_that_may_count_does() -> None:
@@ -166,22 +166,20 @@ def test_of_two_answers_the_earliest_that_may_count_does() -> None:
     first = rating(value=2, at=NOON, row=4)
     second = rating(value=3, at=NOON + timedelta(seconds=1), row=3)
     untimed = rating(value=4, at=None, row=2)
-    judged = judge([untimed, second, first, early], rules(window={"opens": WINDOW["opens"]}))
+    judged = check_answers([untimed, second, first, early], rules(window={"opens": WINDOW["opens"]}))
     assert codes(judged) == [("no-time",), ("duplicate",), (), ("early",)]
-    assert judged.verdicts[1].reasons[0].sentence == (
-        "The answer in row 4, given at 2026-03-03 12:00:00.000 UTC, counts: 2."
-    )
-    assert codes(judge([untimed, second, first, early], rules())) == [("duplicate",)] * 3 + [()]
+    assert judged[1].reasons[0].sentence == ("The answer in row 4, given at 2026-03-03 12:00:00.000 UTC, counts: 2.")
+    assert codes(check_answers([untimed, second, first, early], rules())) == [("duplicate",)] * 3 + [()]
     # Too quick at first, then in earnest: the second counts.
     hasty = rating(value=5, at=NOON - timedelta(seconds=9), seconds=1.0)
-    assert codes(judge([hasty, first], rules(min_seconds_per_item=4))) == [("too-quick",), ()]
+    assert codes(check_answers([hasty, first], rules(min_seconds_per_item=4))) == [("too-quick",), ()]
     # At the same moment the order of the input decides.
-    assert codes(judge([rating(value=1), rating(value=2)], rules())) == [(), ("duplicate",)]
+    assert codes(check_answers([rating(value=1), rating(value=2)], rules())) == [(), ("duplicate",)]
 
 
 def test_other_raters_items_and_dimensions_are_no_duplicates() -> None:
     given = [rating(), rating("r02"), rating(item="b"), rating(dimension="looks")]
-    assert codes(judge(given, rules())) == [()] * 4
+    assert codes(check_answers(given, rules())) == [()] * 4
 
 
 def test_required_dimensions() -> None:
@@ -193,7 +191,7 @@ def test_required_dimensions() -> None:
         rating("r02", item="a", dimension="looks"),
         rating("r03", item="a", dimension="lips"),
     ]
-    assert codes(judge(given, rules(required_dimensions=["lips", "looks"]))) == [
+    assert codes(check_answers(given, rules(required_dimensions=["lips", "looks"]))) == [
         ("incomplete",),
         ("off-scale",),
         (),
@@ -201,10 +199,10 @@ def test_required_dimensions() -> None:
         ("incomplete",),
         ("incomplete",),
     ]
-    assert codes(judge(given, rules(required_dimensions=["lips"])))[4:] == [("incomplete",), ()]
-    judged = judge(given, rules(required_dimensions=["lips", "looks"]))
-    assert "in looks from" in judged.verdicts[0].reasons[0].sentence
-    assert "in lips from" in judged.verdicts[4].reasons[0].sentence
+    assert codes(check_answers(given, rules(required_dimensions=["lips"])))[4:] == [("incomplete",), ()]
+    judged = check_answers(given, rules(required_dimensions=["lips", "looks"]))
+    assert "in looks from" in judged[0].reasons[0].sentence
+    assert "in lips from" in judged[4].reasons[0].sentence
 
 
 def test_items_per_rater() -> None:
@@ -219,7 +217,7 @@ def test_items_per_rater() -> None:
         rating(item="a", at=at(15)),
         rating("r02", item="c", at=at(50)),
     ]
-    assert codes(judge(given, rules(max_items_per_rater=2), key=KEY)) == [
+    assert codes(check_answers(given, rules(max_items_per_rater=2), key=KEY)) == [
         ("over-limit",),
         (),
         (),
@@ -227,7 +225,7 @@ def test_items_per_rater() -> None:
         (),
         (),
     ]
-    assert codes(judge(given, rules(max_items_per_rater=3), key=KEY))[0] == ()
+    assert codes(check_answers(given, rules(max_items_per_rater=3), key=KEY))[0] == ()
 
 
 def test_an_incomplete_item_uses_up_no_place() -> None:
@@ -235,12 +233,12 @@ def test_an_incomplete_item_uses_up_no_place() -> None:
         rating(item="a", dimension="looks", at=NOON),
         rating(item="b", dimension="lips", at=NOON + timedelta(seconds=9)),
     ]
-    judged = judge(given, rules(max_items_per_rater=1, required_dimensions=["lips"]))
+    judged = check_answers(given, rules(max_items_per_rater=1, required_dimensions=["lips"]))
     assert codes(judged) == [("incomplete",), ()]
 
 
-def counted(judged: Judgement) -> set[tuple[str, str, str, float]]:
-    return {(v.rating.rater, v.rating.item, v.rating.dimension, v.rating.value) for v in judged.counted}
+def counted(judged: Sequence[AnswerVerdict]) -> set[tuple[str, str, str, float]]:
+    return {(v.answer.rater, v.answer.item, v.answer.dimension, v.answer.value) for v in judged if v.counted}
 
 
 def test_order_and_repetition_of_the_input_change_nothing() -> None:
@@ -261,22 +259,22 @@ def test_order_and_repetition_of_the_input_change_nothing() -> None:
     every = rules(
         min_seconds_per_item=4, max_items_per_rater=2, required_dimensions=["lips"], window=WINDOW, blind=True
     )
-    once = judge(given, every, key=KEY)
-    assert 0 < len(once.counted) < 24
-    assert len({reason for verdict in once.verdicts for reason in verdict.codes}) >= 5
+    once = check_answers(given, every, key=KEY)
+    assert 0 < sum(v.counted for v in once) < 24
+    assert len({reason for verdict in once for reason in verdict.codes}) >= 5
     for _ in range(5):
         more = given + source.sample(given, 80)
         source.shuffle(more)
-        again = judge(more, every, key=KEY)
+        again = check_answers(more, every, key=KEY)
         assert counted(again) == counted(once)
-        assert len(again.counted) == len(once.counted)
+        assert sum(v.counted for v in again) == sum(v.counted for v in once)
 
 
 # What a dry run shows
 
 
-def summary_of(given: Iterable[Rating], **more: Any) -> tuple[dict[str, Any], list[str]]:
-    summary = judge(given, rules(**more), key=KEY).summary()
+def summary_of(given: Iterable[Answer], **more: Any) -> tuple[dict[str, Any], list[str]]:
+    summary = summarise_answers(check_answers(given, rules(**more), key=KEY))
     return summary.as_dict(), summary.lines()
 
 
@@ -301,11 +299,11 @@ def test_the_summary_adds_up() -> None:
         "2 of 4 ratings count: 1 raters, 2 items.",
         "        1 quicker than the least time per item (too-quick)",
         "        1 off the scale (off-scale)",
-        "        1 of an item that the key does not know (unknown-item)",
+        "        1 of an item that is not in the key (unknown-item)",
     ]
 
 
 def test_nothing_is_judged_to_nothing() -> None:
-    judged = judge([], rules(window=WINDOW))
-    assert judged.verdicts == ()
-    assert judged.summary().lines() == ["0 of 0 ratings count: 0 raters, 0 items."]
+    judged = check_answers([], rules(window=WINDOW))
+    assert judged == ()
+    assert summarise_answers(judged).lines() == ["0 of 0 ratings count: 0 raters, 0 items."]

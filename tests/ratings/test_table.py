@@ -204,7 +204,7 @@ def test_many_unreadable_rows_among_good_ones_are_faults(tmp_path: Path) -> None
     found, faults = values(tmp_path, HEADER + ('a"b",c\n"a"b,c\n' + GOOD) * 300)
     assert len(found) == 300
     assert len(faults) == 21
-    assert faults[-1] == "t.csv: and 580 faults more."
+    assert faults[-1] == "t.csv: and 580 more faults."
 
 
 def test_a_formula_in_a_name_is_a_name(tmp_path: Path) -> None:
@@ -222,7 +222,7 @@ def test_only_the_first_faults_are_kept_and_all_are_counted(tmp_path: Path) -> N
     assert len(list(file)) == 1
     assert [fault.row for fault in file.faults] == [2, 3, 4]
     assert file.fault_count == 30
-    assert file.fault_sentences[-1] == "t.csv: and 27 faults more."
+    assert file.fault_sentences[-1] == "t.csv: and 27 more faults."
 
 
 def test_two_faults_in_a_row_are_both_named(tmp_path: Path) -> None:

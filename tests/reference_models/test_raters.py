@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evalkit.ratings import judge, read_key, read_ratings
+from evalkit.ratings import check_answers, read_key, read_ratings
 from evalkit.reference_models.demo_challenge import DAMAGED, DIMENSIONS, TEAMS, DemoChallenge
 from evalkit.reference_models.raters import RaterPanel, simulate_ratings
 
@@ -76,12 +76,12 @@ def test_the_demos_files_are_read_and_judged(tmp_path: Path) -> None:
     sheet = show.ratings([(name, f"p{sample:02d}") for name in names for sample in range(12)])
     challenge = show.challenge()
     file = read_ratings(show.ratings_file, dimensions=challenge.ratings.dimensions)
-    judgement = judge(file, challenge.ratings, key=read_key(show.key_file))
+    judgement = check_answers(file, challenge.ratings, key=read_key(show.key_file))
     assert file.fault_count == 0
-    assert len(judgement.verdicts) == 14 * 50 * len(DIMENSIONS)
-    assert {verdict.codes for verdict in judgement.not_counted} == {("late",)}
-    assert {verdict.rating.rater for verdict in judgement.not_counted} == {sheet.panel.latecomer}
-    assert len(judgement.not_counted) == 50 // 3 * len(DIMENSIONS)
+    assert len(judgement) == 14 * 50 * len(DIMENSIONS)
+    assert {verdict.codes for verdict in judgement if not verdict.counted} == {("late",)}
+    assert {verdict.answer.rater for verdict in judgement if not verdict.counted} == {sheet.panel.latecomer}
+    assert len([v for v in judgement if not v.counted]) == 50 // 3 * len(DIMENSIONS)
 
 
 def test_an_impossible_panel_is_refused() -> None:

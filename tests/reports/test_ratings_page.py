@@ -68,7 +68,7 @@ def board(*, hostile=False, decided=True):
         gold=[gold],
         decisions=decisions if decided else (),
     )
-    return replace(made, imports=(Import(name("long.csv"), "ab" * 32, "ratings", "long", 193, 0, name("me"), NOW),))
+    return replace(made, imports=(Import(name("long.csv"), "ab" * 32, "long", 193, 0, name("me"), NOW),))
 
 
 def pairs_board():
@@ -118,7 +118,7 @@ def test_the_summary_and_what_counts(page):
     assert rows["that count"] == ["156", "0"]
     assert rows["off the scale off-scale"] == ["1", "0"]
     assert rows["of the rater's own team own-team"] == ["12", "0"]
-    assert rows["left out by a decision excluded"] == ["24", "0"]
+    assert rows["excluded by a decision excluded"] == ["24", "0"]
 
 
 def test_scores_by_every_estimator(page):
@@ -156,7 +156,7 @@ def test_raters_and_what_would_happen(page):
 
 def test_gold_imports_and_decisions(page):
     assert cells(page, "Answers to gold items") == [["gold", "sync", "4 to 5", "0", "0"]]
-    assert cells(page, "Imported files")[0][:5] == ["long.csv", "ratings", "long", "193", "0"]
+    assert cells(page, "Imported files")[0][:4] == ["long.csv", "long", "193", "0"]
     first, second = cells(page, "All decisions")
     assert first[:4] == ["1", "rater r6", "manual", "Asked to be left out."]
     assert first[-1] == "holds"

@@ -13,7 +13,7 @@ from evalkit.cli.options import board_option, by_option, example, who
 if TYPE_CHECKING:
     from evalkit.board.model import Target
 
-TARGETS = ("rater", "rating", "pair", "run", "team")
+TARGETS = ("rater", "answer", "run", "team")
 
 
 @click.command(
@@ -61,7 +61,7 @@ def gold(file: Path, board: str, by: str | None) -> None:
     epilog=example(
         "evalkit board exclude rater r13 --board board.sqlite --why 'median 1.1 s for an item'",
         "evalkit board exclude run lumen/second --board board.sqlite --why 'contains the reference video'",
-        "evalkit board exclude rating 5f0c2a9e71d4 --board board.sqlite --why 'the page froze, says the rater'",
+        "evalkit board exclude answer 5f0c2a9e71d4 --board board.sqlite --why 'the page froze, says the rater'",
     )
 )
 @click.argument("target", type=click.Choice(TARGETS))
@@ -73,7 +73,7 @@ def gold(file: Path, board: str, by: str | None) -> None:
 def exclude(target: str, subjects: tuple[str, ...], board: str, why: str, code: str, by: str | None) -> None:
     """Decide that SUBJECTS don't count. Nothing is deleted, and 'evalkit board include' takes it back.
 
-    A rating or a pair is named by its identity or the first digits of it: 'evalkit ratings list' shows them.
+    An answer (a rating or a comparison) is named by its id or its first digits: 'evalkit ratings list' shows them.
     """
     from evalkit.board import Board
 

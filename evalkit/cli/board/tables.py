@@ -9,8 +9,7 @@ from evalkit.text import escape_for_display
 
 if TYPE_CHECKING:
     from evalkit.board.model import AuditEntry, Snapshot
-
-COUNTED = ("ratings", "pairs", "imports", "decisions")
+    from evalkit.ratings import AnswerKind
 
 
 def board_document(snapshot: Snapshot) -> dict[str, Any]:
@@ -30,7 +29,10 @@ def board_document(snapshot: Snapshot) -> dict[str, Any]:
             for team in snapshot.teams
         ],
         "items_in_key": len(snapshot.key) if snapshot.key is not None else 0,
-        **{name: len(getattr(snapshot, name)) for name in COUNTED},
+        "ratings": _count(snapshot, "rating"),
+        "pairs": _count(snapshot, "comparison"),
+        "imports": len(snapshot.imports),
+        "decisions": len(snapshot.decisions),
         "excluded": [
             {"number": one.number, "target": one.target, "subject": one.subject, "code": one.code, "reason": one.reason}
             for one in snapshot.decisions
@@ -40,7 +42,7 @@ def board_document(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def print_board(snapshot: Snapshot) -> None:
-    """Print teams and runs as a table, and what people handed in."""
+    """Print teams and runs as a table, and how many answers there are."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.markup import escape
@@ -61,11 +63,16 @@ def print_board(snapshot: Snapshot) -> None:
     rules = f"{snapshot.challenge.id} ({snapshot.challenge.sha256[:12]})"
     console.print(escape(f"Challenge {rules}; log entry {snapshot.number} of {snapshot.at:%Y-%m-%d %H:%M:%S} UTC."))
     items = len(snapshot.key) if snapshot.key is not None else 0
-    console.print(f"{len(snapshot.ratings)} ratings, {len(snapshot.pairs)} comparisons, {items} items in the key.")
+    ratings, pairs = _count(snapshot, "rating"), _count(snapshot, "comparison")
+    console.print(f"{ratings} ratings, {pairs} comparisons, {items} items in the key.")
     for one in snapshot.decisions:
         if one.holds:
             words = f"Decision {one.number}: {one.target} {one.subject} does not count ({one.code}): {one.reason}"
             console.print(escape(escape_for_display(words, 400)), soft_wrap=True)
+
+
+def _count(snapshot: Snapshot, kind: AnswerKind) -> int:
+    return sum(answer.kind == kind for answer in snapshot.answers)
 
 
 def log_document(entries: Sequence[AuditEntry]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""``evalkit ratings``: bring people's answers onto a board, look for bad raters, report."""
+"""``evalkit ratings``: import raters' answers into a board, screen raters, report."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RULES = ("speeders", "straight-liners", "gold", "rest-correlation", "p913", "bt5
     )
 )
 def ratings() -> None:
-    """Import people's ratings and comparisons, screen raters, report."""
+    """Import human ratings and comparisons, screen raters, report."""
 
 
 @ratings.command(
@@ -115,22 +115,22 @@ def import_(
 @click.option("--pairs", is_flag=True, help="Comparisons of two teams, not ratings of one.")
 @json_option
 def list_ratings(board: str, not_counted: bool, rater: str | None, pairs: bool, as_json: bool) -> None:
-    """List the ratings on the board: their identities, and why those don't count that don't.
+    """List the ratings on the board: their ids, and why some don't count.
 
-    The digits at a line's start are what 'evalkit board exclude rating' takes ('exclude pair' with --pairs).
+    The digits at the start of a line are what 'evalkit board exclude answer' takes.
     """
     from evalkit.board import Board
-    from evalkit.board.filtering import filter_ratings
-    from evalkit.cli.ratings.rows import print_rows, rows_of
+    from evalkit.board.filtering import filter_answers
+    from evalkit.cli.ratings.rows import answer_document, print_answers
 
     with Board.open(board) as opened:
-        snapshot = opened.snapshot()
-    every = rows_of(snapshot, filter_ratings(snapshot), pairs=pairs)
-    rows = [row for row in every if (row.codes or not not_counted) and rater in {None, row.rater}]
+        filtered = filter_answers(opened.snapshot())
+    every = filtered.of("comparison" if pairs else "rating")
+    rows = [one for one in every if not (one.counted and not_counted) and rater in {None, one.answer.rater}]
     if as_json:
-        click.echo(json.dumps({"schema": 1, "rows": [row.as_dict() for row in rows]}, indent=1))
+        click.echo(json.dumps({"schema": 1, "rows": [answer_document(one) for one in rows]}, indent=1))
     else:
-        print_rows(rows, len(rows))
+        print_answers(rows, len(rows))
         if not rows:
             click.echo("None.")
 
@@ -142,12 +142,12 @@ def list_ratings(board: str, not_counted: bool, rater: str | None, pairs: bool, 
     )
 )
 @board_option
-@click.option("--rule", "-r", "rules", type=click.Choice(RULES), multiple=True, help="Ask this rule (default: all).")
+@click.option("--rule", "-r", "rules", type=click.Choice(RULES), multiple=True, help="Apply this rule (default: all).")
 @click.option("--apply", is_flag=True, help="Exclude the raters found, a decision each; needs --rule.")
 @by_option
 @json_option
 def screen(board: str, rules: tuple[str, ...], apply: bool, by: str | None, as_json: bool) -> None:
-    """Look for raters who are too quick, say always the same, or agree with nobody.
+    """Look for raters who are too quick, always give the same answer, or agree with nobody.
 
     Screen before you look at who leads. Every exclusion is a decision with its reason in the log, and
     'evalkit board include' takes it back.
@@ -193,7 +193,7 @@ def screen(board: str, rules: tuple[str, ...], apply: bool, by: str | None, as_j
 @as_of_option
 @json_option
 def report(board: str, output: Path, as_of: str | None, as_json: bool) -> None:
-    """Say what the ratings are worth: who rated, what counts, estimates side by side, agreement, raters needed."""
+    """Write a report: who rated, what counts, estimates side by side, agreement, raters needed."""
     from evalkit.board import Board
     from evalkit.rating_report.compute import compute_rating_report
     from evalkit.reports.page import write_page

@@ -1,34 +1,25 @@
-"""Bring a file of ratings or comparisons onto a board, or show what that would do."""
+"""Import a file of ratings or comparisons into a board, or show what that would do."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from evalkit.cli.ratings.rows import AnswerRow, print_rows, rows_of
+from evalkit.cli.ratings.rows import answer_document, print_answers
 from evalkit.errors import InputError, UsageError
-from evalkit.ratings import (
-    Key,
-    RatingFile,
-    Summary,
-    identity,
-    pair_identity,
-    read_key,
-    read_pairs,
-    read_ratings,
-)
+from evalkit.ratings import read_key, read_pairs, read_ratings
 from evalkit.text import escape_for_display
 
 if TYPE_CHECKING:
     from evalkit.board import Board
-    from evalkit.board.filtering import Judged
+    from evalkit.board.filtering import FilteredAnswers
     from evalkit.board.imports import Imported
-    from evalkit.ratings import PairFile
+    from evalkit.ratings import Answer, AnswerFile, AnswerKind, AnswerSummary, AnswerVerdict, Key
 
 CHUNK = 1024 * 1024
 SHOWN_FAULTS = 20
@@ -56,11 +47,11 @@ class ImportResult:
         file: name of the file.
         form: as what it was read.
         new, known: rows that were not on the board, and those that were.
-        changed: rows that were on the board with another word of the platform, which is replaced.
+        changed: rows that were on the board with another status of the platform, which is replaced.
         left_out: after a dry run, the file's rows that would not count.
         counts: what counts of everything on the board afterwards, and why not.
         faults: what could not be read, as sentences.
-        unread: columns that were taken for nothing.
+        unread: columns that were not read.
         dry_run: whether the board was left as it was.
     """
 
@@ -68,16 +59,16 @@ class ImportResult:
     form: str
     new: int
     known: int
-    counts: Summary
+    counts: AnswerSummary
     faults: list[str] = field(default_factory=list)
     unread: tuple[str, ...] = ()
     dry_run: bool = False
     changed: int = 0
-    left_out: list[AnswerRow] = field(default_factory=list)
+    left_out: list[AnswerVerdict] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain data for JSON."""
-        rows = {"not_counted_rows": [row.as_dict() for row in self.left_out]} if self.dry_run else {}
+        rows = {"not_counted_rows": [answer_document(verdict) for verdict in self.left_out]} if self.dry_run else {}
         return {
             "schema": 1,
             "file": self.file,
@@ -119,70 +110,72 @@ def import_ratings(board: Board, source: RatingsInput, *, by: str, dry_run: bool
 
     key = read_key(source.key) if source.key is not None else None
     dimensions = board.challenge().ratings.dimensions
-    rows: RatingFile | PairFile
     if source.pairs:
         rows = read_pairs(source.file, source.mapping, dimensions=dimensions)
     else:
         rows = read_ratings(
-            source.file,
-            source.form,
-            source.mapping,
-            dimensions=dimensions,
-            participants=source.participants,
+            source.file, source.form, source.mapping, dimensions=dimensions, participants=source.participants
         )
-    name, form = source.file.name, str(rows.format)
-    left_out: list[AnswerRow] = []
+    kind: AnswerKind = "comparison" if source.pairs else "rating"
+    name = source.file.name
+    left_out: list[AnswerVerdict] = []
     if dry_run:
-        done, judged, left_out = _dry_run(board, rows, source, key, by)
-        counts = judged.pair_summary() if source.pairs else judged.summary()
+        done, found, left_out = _dry_run(board, rows, source, key, by)
+        counts = found.summary(kind)
     else:
-        where = {"source": name, "sha256": _digest(source.file), "form": form, "by": by}
-        if source.pairs:
-            done = board.import_pairs(_whole(cast("PairFile", rows), source), **where)
-        else:
-            done = board.import_ratings(_whole(cast("RatingFile", rows), source), key=key, **where)
-        counts = summarise_parts(board.by_rater(pairs=source.pairs), pairs=source.pairs)
-    result = ImportResult(name, form, done.new, done.known, counts, rows.fault_sentences, rows.unread_columns, dry_run)
-    return replace(result, changed=done.changed, left_out=left_out)
+        answers = _whole(rows, source)
+        done = board.import_answers(answers, source=name, sha256=_digest(source.file), form=rows.format, by=by, key=key)
+        counts = summarise_parts(board.by_rater(), kind)
+    return ImportResult(
+        file=name,
+        form=rows.format,
+        new=done.new,
+        known=done.known,
+        changed=done.changed,
+        counts=counts,
+        faults=rows.fault_sentences,
+        unread=rows.unread_columns,
+        dry_run=dry_run,
+        left_out=left_out,
+    )
 
 
 def _dry_run(
-    board: Board, rows: RatingFile | PairFile, source: RatingsInput, key: Key | None, by: str
-) -> tuple[Imported, Judged, list[AnswerRow]]:
-    """Return what the import would do, the verdicts on all that the board would hold, and the file's refused rows.
+    board: Board, rows: AnswerFile, source: RatingsInput, key: Key | None, by: str
+) -> tuple[Imported, FilteredAnswers, list[AnswerVerdict]]:
+    """Return what the import would do, the verdicts on all that the board would hold, and the file's rejected answers.
 
     Raises:
         InputError: when the import would be refused.
     """
-    from evalkit.board.filtering import filter_ratings
+    from evalkit.board.filtering import filter_answers
 
-    places: dict[str, int] = {}
+    first_rows: dict[str, int] = {}  # an answer's id -> where it is first in the file
     name = source.file.name
-    given = _noted(_whole(rows, source, dry_run=True), places, pairs=source.pairs)
+    given = _noted(_whole(rows, source, dry_run=True), first_rows)
     try:
-        done, after = board.dry_run_import(
-            given, source=name, form=str(rows.format), by=by, key=key, pairs=source.pairs
-        )
+        done, after = board.dry_run_import(given, source=name, form=rows.format, by=by, key=key)
     except InputError as error:
         first, *others = error.lines
         what = [f"The import would be refused. {first}", *others]
         raise InputError(what, found=error.found, expected=error.expected, fix=error.fix) from None
-    judged = filter_ratings(after)
-    found = rows_of(after, judged, pairs=source.pairs)
-    mine = [replace(row, file=name, row=places[row.identity]) for row in found if row.codes and row.identity in places]
-    return done, judged, sorted(mine, key=lambda row: row.row)
+    filtered = filter_answers(after)
+    mine = [
+        replace(verdict, answer=replace(verdict.answer, file=name, row=row))
+        for verdict in filtered.verdicts
+        if not verdict.counted and (row := first_rows.get(verdict.answer.id)) is not None
+    ]
+    return done, filtered, sorted(mine, key=lambda verdict: verdict.answer.row)
 
 
-def _noted(rows: Iterator[Any], places: dict[str, int], *, pairs: bool) -> Iterator[Any]:
-    """Yield the rows, and keep where in the file each stands first."""
-    name: Callable[[Any], str] = pair_identity if pairs else identity
-    for row in rows:
-        places.setdefault(name(row), row.row)
-        yield row
+def _noted(answers: Iterator[Answer], first_rows: dict[str, int]) -> Iterator[Answer]:
+    for answer in answers:
+        first_rows.setdefault(answer.id, answer.row)
+        yield answer
 
 
-def _whole(rows: RatingFile | PairFile, source: RatingsInput, *, dry_run: bool = False) -> Iterator[Any]:
-    """Yield the rows; raise at the end when some could not be read, so that the transaction is undone."""
+def _whole(rows: AnswerFile, source: RatingsInput, *, dry_run: bool = False) -> Iterator[Answer]:
+    """Yield the answers; raise at the end when some could not be read, so that the transaction is undone."""
     yield from rows
     if rows.fault_count and not source.skip_bad_rows:
         shown = rows.fault_sentences[:SHOWN_FAULTS]
@@ -209,13 +202,13 @@ def print_result(result: ImportResult) -> None:
     click.echo(escape_for_display(words, 400))
     if result.changed:
         click.echo(
-            f"changed: {result.changed} (the platform's word on them is another; the earlier one {becomes} ended)"
+            f"changed: {result.changed} (the platform's status is another one; the earlier one {becomes} replaced)"
         )
     for line in result.counts.lines():
         click.echo(escape_for_display(line, 400))
-    print_rows(result.left_out[:SHOWN_ROWS], len(result.left_out))
+    print_answers(result.left_out[:SHOWN_ROWS], len(result.left_out))
     if result.unread:
-        click.echo(escape_for_display(f"Columns that say nothing here: {', '.join(result.unread)}", 400), err=True)
+        click.echo(escape_for_display(f"Columns that were not read: {', '.join(result.unread)}", 400), err=True)
     for fault in result.faults[:SHOWN_FAULTS]:
         click.echo(escape_for_display(f"warning: {fault}", 400), err=True)
     if len(result.faults) > SHOWN_FAULTS:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from evalkit.errors import InputError
 from evalkit.ratings.cell_reader import Context
 from evalkit.ratings.jsonfile import first_sign, read_objects
-from evalkit.ratings.model import Rating
+from evalkit.ratings.model import Answer
 from evalkit.ratings.read_errors import Faults
 from evalkit.ratings.table import raw_rows
 
@@ -51,7 +51,7 @@ class RatingFormat:
 
     name: str
     detect: Callable[[FileHead, Context], bool]
-    read: Callable[[Path, Context], Iterator[Rating]]
+    read: Callable[[Path, Context], Iterator[Answer]]
     order: int = 25
     json: bool = False
 

@@ -12,7 +12,7 @@ from evalkit.ratings.formats.base import FileHead, RatingFormat
 from evalkit.ratings.formats.wide import value_cells, wide_layout
 from evalkit.ratings.layout import Field, find_columns, ratings_of, settle_columns
 from evalkit.ratings.mapping import RatingMapping
-from evalkit.ratings.model import Rating
+from evalkit.ratings.model import Answer
 from evalkit.ratings.table import read_table
 
 # Words that a question for the rater's code holds; e-mail addresses are not taken unless a mapping says so.
@@ -45,7 +45,7 @@ def detect(head: FileHead, context: Context) -> bool:
     return bool(value_cells(head.header, context, tuple(find_columns(head.header, context.mapping).values())))
 
 
-def read(path: Path, context: Context) -> Iterator[Rating]:
+def read(path: Path, context: Context) -> Iterator[Answer]:
     """Yield the ratings of the file, response by response."""
     (header,), rows = read_table(path, context.faults)
     layout = wide_layout(header, context, _columns(context.file, header, context.mapping))

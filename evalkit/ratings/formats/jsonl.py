@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 
-from evalkit.errors import InputError
 from evalkit.ratings.cell_reader import Context
 from evalkit.ratings.formats.base import FileHead, RatingFormat
 from evalkit.ratings.formats.long import has_items, record_layout
-from evalkit.ratings.jsonfile import flatten, read_objects
-from evalkit.ratings.layout import RecordLayout, note_record, ratings_of
-from evalkit.ratings.model import Rating
+from evalkit.ratings.jsonfile import flatten
+from evalkit.ratings.layout import flat_records, ratings_of
+from evalkit.ratings.model import Answer
 
 
 def detect(head: FileHead, context: Context) -> bool:
@@ -20,21 +18,10 @@ def detect(head: FileHead, context: Context) -> bool:
     return head.kind != "table" and head.record is not None and has_items(tuple(flatten(head.record)), context)
 
 
-def read(path: Path, context: Context) -> Iterator[Rating]:
+def read(path: Path, context: Context) -> Iterator[Answer]:
     """Yield the ratings of the file, object by object; a rating's row is its line, or its place in the array."""
-
-    @lru_cache(maxsize=64)
-    def layout_for(names: tuple[str, ...]) -> RecordLayout:
-        return record_layout(names, context)
-
-    for row, record in read_objects(path, context.faults):
-        flat = flatten(record)
-        try:
-            layout = layout_for(tuple(flat))
-        except InputError as error:
-            note_record(context, row, error)
-            continue
-        yield from ratings_of(context, layout, row, flat)
+    for row, layout, record in flat_records(path, context, lambda names: record_layout(names, context)):
+        yield from ratings_of(context, layout, row, record)
 
 
 FORMAT = RatingFormat("jsonl", detect, read, order=40, json=True)

@@ -30,7 +30,7 @@ from evalkit.ratings.layout import (
     note_record,
     ratings_of,
 )
-from evalkit.ratings.model import Rating
+from evalkit.ratings.model import Answer
 from evalkit.ratings.read_errors import Faults
 from evalkit.ratings.times import parse_moment
 
@@ -50,7 +50,7 @@ def detect(head: FileHead, context: Context) -> bool:
     return head.kind == "array" and isinstance((head.record or {}).get("annotations"), list)
 
 
-def read(path: Path, context: Context) -> Iterator[Rating]:
+def read(path: Path, context: Context) -> Iterator[Answer]:
     """Yield the ratings of the file, task by task; a rating's row is the task's place in the array."""
     outdated = _outdated(path)
     for row, task in read_objects(path, context.faults):

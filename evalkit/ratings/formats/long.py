@@ -9,7 +9,7 @@ from pathlib import Path
 from evalkit.ratings.cell_reader import Context
 from evalkit.ratings.formats.base import FileHead, RatingFormat
 from evalkit.ratings.layout import RecordLayout, ValueCell, find_columns, need_columns, ratings_of, settle_columns
-from evalkit.ratings.model import Rating
+from evalkit.ratings.model import Answer
 from evalkit.ratings.table import read_table
 
 
@@ -55,7 +55,7 @@ def detect(head: FileHead, context: Context) -> bool:
     return head.kind == "table" and has_items(head.header, context)
 
 
-def read(path: Path, context: Context) -> Iterator[Rating]:
+def read(path: Path, context: Context) -> Iterator[Answer]:
     """Yield the ratings of the file, row by row."""
     (header,), rows = read_table(path, context.faults)
     layout = record_layout(tuple(name for name in header if name), context)

@@ -33,7 +33,7 @@ from evalkit.ratings.layout import (
     settle_columns,
     split_header,
 )
-from evalkit.ratings.model import Rating
+from evalkit.ratings.model import Answer
 from evalkit.ratings.table import TableRow, read_table
 
 _USUAL: dict[Field, tuple[str, ...]] = {
@@ -55,7 +55,7 @@ def detect(head: FileHead, context: Context) -> bool:
     return head.kind == "table" and words >= _NEEDED and any(name.startswith(_ANSWER) for name in head.header)
 
 
-def read(path: Path, context: Context) -> Iterator[Rating]:
+def read(path: Path, context: Context) -> Iterator[Answer]:
     """Yield the ratings of the file, assignment by assignment."""
     (header,), rows = read_table(path, context.faults)
     names = tuple(name for name in header if name)
@@ -73,7 +73,7 @@ def read(path: Path, context: Context) -> Iterator[Rating]:
     return chain.from_iterable(_row(row, context, layout_for) for row in rows)
 
 
-def _row(row: TableRow, context: Context, layout_for: Callable[[tuple[str, ...]], RecordLayout]) -> Iterator[Rating]:
+def _row(row: TableRow, context: Context, layout_for: Callable[[tuple[str, ...]], RecordLayout]) -> Iterator[Answer]:
     answers = _answers(row, context)
     if answers is None:
         return iter(())

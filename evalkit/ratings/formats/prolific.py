@@ -14,7 +14,7 @@ from pathlib import Path
 from evalkit.errors import InputError
 from evalkit.ratings.cell_reader import Context, normalised
 from evalkit.ratings.formats.base import FileHead
-from evalkit.ratings.model import Rating
+from evalkit.ratings.model import Answer
 from evalkit.ratings.table import read_table
 
 NOT_A_PARTICIPANT = "no participant"
@@ -76,7 +76,7 @@ def read_participants(path: Path, context: Context) -> dict[str, Participant]:
     return participants
 
 
-def join(ratings: Iterable[Rating], participants: Mapping[str, Participant]) -> Iterator[Rating]:
+def join(ratings: Iterable[Answer], participants: Mapping[str, Participant]) -> Iterator[Answer]:
     """Yield the ratings with the platform's verdict on their rater, and its time where they have none."""
     for rating in ratings:
         participant = participants.get(rating.rater)

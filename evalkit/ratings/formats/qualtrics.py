@@ -17,7 +17,7 @@ from evalkit.ratings.cell_reader import Context
 from evalkit.ratings.formats.base import HEAD_ROWS, FileHead, RatingFormat
 from evalkit.ratings.formats.wide import wide_layout
 from evalkit.ratings.layout import USUAL, Field, find_columns, ratings_of, settle_columns
-from evalkit.ratings.model import Rating
+from evalkit.ratings.model import Answer
 from evalkit.ratings.table import TableRow, read_table
 from evalkit.ratings.times import parse_zone
 
@@ -65,7 +65,7 @@ def _plain(row: TableRow, status: str | None) -> dict[str, str]:
     return {**row.cells, status: "" if word.casefold() in _KEPT else word}
 
 
-def read(path: Path, context: Context) -> Iterator[Rating]:
+def read(path: Path, context: Context) -> Iterator[Answer]:
     """Yield the ratings of the file, response by response."""
     (header, questions, imports), rows = read_table(path, context.faults, header_rows=HEAD_ROWS)
     names = ["" if _DISPLAY_ORDER.fullmatch(name) else name for name in header]  # the order in which items were shown

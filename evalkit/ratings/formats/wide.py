@@ -20,7 +20,7 @@ from evalkit.ratings.layout import (
     settle_columns,
     split_header,
 )
-from evalkit.ratings.model import Rating
+from evalkit.ratings.model import Answer
 from evalkit.ratings.table import read_table
 
 
@@ -90,7 +90,7 @@ def detect(head: FileHead, context: Context) -> bool:
     return rater and bool(value_cells(head.header, context, tuple(found.values())))
 
 
-def read(path: Path, context: Context) -> Iterator[Rating]:
+def read(path: Path, context: Context) -> Iterator[Answer]:
     """Yield the ratings of the file, row by row."""
     (header,), rows = read_table(path, context.faults)
     layout = wide_layout(header, context, find_columns([name for name in header if name], context.mapping))

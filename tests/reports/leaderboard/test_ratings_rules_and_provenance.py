@@ -114,11 +114,11 @@ def test_how_intervals_are_made():
 
 def test_a_decision_about_a_team_or_an_answer_keeps_its_name():
     when = datetime(2026, 3, 4, tzinfo=UTC)
-    decisions = (Decision(1, "rating", "ab" * 32, "manual", "Wrong button.", "o", when),
+    decisions = (Decision(1, "answer", "ab" * 32, "manual", "Wrong button.", "o", when),
                  Decision(2, "run", "alpha/main", "manual", "Withdrawn.", "o", when))  # fmt: skip
     snapshot, leaderboard = plain(("alpha",))
     text = section(page_of((replace(snapshot, decisions=decisions), leaderboard)), "provenance")
-    assert "rating abababababab" in text
+    assert "answer abababababab" in text
     assert "run alpha/main" in text
 
 

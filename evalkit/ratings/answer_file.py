@@ -1,0 +1,93 @@
+"""A file of answers that is read while its answers are asked for, and what can't be read in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from evalkit.ratings.cell_reader import Context, Dimensions
+from evalkit.ratings.formats.prolific import Participant, join, read_participants
+from evalkit.ratings.mapping import RatingMapping
+from evalkit.ratings.model import Answer
+from evalkit.ratings.read_errors import Fault, Faults
+from evalkit.ratings.table import delimiter_of
+
+
+class AnswerFile:
+    """The answers in a file: ``for answer in file``.
+
+    The faults of the file are complete once all answers were asked for. Asking again reads the file again.
+
+    Args:
+        path: the file.
+        format: its format, as the board keeps it.
+        read: what yields its answers; a column that is missing is an error before the first answer.
+        table: whether it is a table; otherwise it is JSON.
+        mapping: how cells are written.
+        dimensions: what the file's words for the questions mean.
+        participants: Prolific's export, for the format ``prolific``.
+        limit: how many faults are kept.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        format: str,
+        read: Callable[[Path, Context], Iterator[Answer]],
+        *,
+        table: bool,
+        mapping: RatingMapping,
+        dimensions: Dimensions,
+        participants: Path | None = None,
+        limit: int,
+    ) -> None:
+        self.path = path
+        self.format = format
+        self._mapping = mapping
+        self._read = read
+        self._dimensions = dimensions
+        self._limit = limit
+        self._delimiter = delimiter_of(path) if table else None
+        self._participants: dict[str, Participant] | None = None
+        self._participants_faults: tuple[Faults, ...] = ()
+        if participants is not None:
+            context = self._new_context(participants)
+            # What the mapping says about cells is about the survey's; the export is the platform's.
+            context.mapping, context.form_of_times = RatingMapping(zone=mapping.zone), False
+            self._participants = read_participants(participants, context)
+            self._participants_faults = (context.faults,)
+        iter(self)  # reads the header
+
+    def __iter__(self) -> Iterator[Answer]:
+        self._context = self._new_context(self.path)
+        answers = self._read(self.path, self._context)
+        return answers if self._participants is None else join(answers, self._participants)
+
+    def _new_context(self, path: Path) -> Context:
+        faults = Faults(path.name, self._limit)
+        zone = self._mapping.tzinfo
+        return Context(path.name, self._mapping, self._dimensions, faults, zone, delimiter=self._delimiter)
+
+    @property
+    def unread_columns(self) -> tuple[str, ...]:
+        """Columns of a table that are not read: a comment, or a misspelt dimension."""
+        return self._context.unread
+
+    @property
+    def _faults(self) -> tuple[Faults, ...]:
+        return (*self._participants_faults, self._context.faults)
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """The first faults met while reading, with file, row and column."""
+        return tuple(fault for faults in self._faults for fault in faults.kept)
+
+    @property
+    def fault_count(self) -> int:
+        """How many faults were met, kept or not."""
+        return sum(faults.count for faults in self._faults)
+
+    @property
+    def fault_sentences(self) -> list[str]:
+        """The faults as sentences, and how many more there are."""
+        return [sentence for faults in self._faults for sentence in faults.sentences()]
