@@ -89,7 +89,7 @@ def test_a_metric_without_direction_is_a_problem() -> None:
     assert "niqe" in leaderboard.problem
 
 
-def test_the_challenge_decides_which_side_is_better_and_a_contradiction_is_told() -> None:
+def test_the_challenge_decides_which_side_is_better_and_a_contradiction_is_a_note() -> None:
     challenge = "schema: 1\nid: c\ntitle: C\nmetrics: [{id: psnr, direction: lower}]\nranking: borda\n"
     leaderboard = make(challenge, {"alpha": {"psnr": [1.0, 2.0]}, "beta": {"psnr": [3.0, 4.0]}})
     assert ranks(leaderboard) == {"alpha/main": 1, "beta/main": 2}

@@ -85,7 +85,7 @@ def test_hostile_names_are_kept_as_they_are_in_data_and_shown_in_sentences() -> 
     json.dumps(as_dict(leaderboard), allow_nan=False)
 
 
-def test_as_plain_data_everything_stands_in_order_and_what_is_not_finite_is_null() -> None:
+def test_plain_data_keeps_the_order_and_what_is_not_finite_is_null() -> None:
     leaderboard = make(OBJECTIVE, {"alpha": scored([30.0, 31.0]), "beta": scored([29.0, 28.0])})
     row = replace(leaderboard.rows[0], score=float("nan"), probability=(float("inf"), 0.5))
     plain = as_dict(replace(leaderboard, rows=(row, *leaderboard.rows[1:])))

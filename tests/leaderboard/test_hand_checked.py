@@ -136,7 +136,7 @@ def test_scores_and_ranks(leaderboard: Leaderboard) -> None:
     assert all(row.reasons == () and row.primary and row.finalist is None for row in leaderboard.rows)
 
 
-def test_the_first_two_can_not_be_told_apart(leaderboard: Leaderboard) -> None:
+def test_the_first_two_are_tied(leaderboard: Leaderboard) -> None:
     """They are 1/320 apart on two videos and four raters."""
     assert leaderboard.uncertainty is not None
     assert ("beta", "alpha") in [group[:2] for group in leaderboard.uncertainty.groups]

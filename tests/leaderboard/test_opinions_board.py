@@ -184,7 +184,7 @@ def test_a_rating_belongs_to_the_run_that_the_key_names() -> None:
     assert cell(leaderboard, "alpha", "b").value == 5
 
 
-def test_ratings_that_belong_to_no_run_are_told() -> None:
+def test_ratings_that_belong_to_no_run_are_a_note() -> None:
     runs = [make_run("alpha", {"psnr": [1.0]}, name="a")]
     snapshot = make_snapshot(challenge(), {"alpha": runs}, ratings=[("r1", "alpha", "s1", "sync", 5)])
     key = Key(

@@ -156,7 +156,7 @@ def test_what_the_others_do_against_who_is_not_in_the_final_changes_nothing(lead
     assert more.ratings.notes == ("1000 comparisons enter no score: they are not between two finalists.",)
 
 
-def test_before_the_final_the_shortlist_stands() -> None:
+def test_before_the_final_the_shortlist_is_the_order() -> None:
     leaderboard = compute_leaderboard(ipvg(pairs=[]), draws=200)
     assert leaderboard.provisional is not None
     assert leaderboard.provisional.code == "no_final_phase"

@@ -127,7 +127,7 @@ def test_a_noisy_team_below_holds_a_group_together():
 
 
 @pytest.mark.parametrize("rule", ["weighted-sum", "rank-sum", "mean-rank", "borda"])
-def test_clear_differences_are_seen(rule):
+def test_clear_differences_are_significant(rule):
     """Intervals must not be right by being wide: six teams, ten standard errors apart."""
     random = np.random.default_rng(7)
     array = random.normal(size=(2, 6, 100)) + 10 * np.sqrt(2 / 100) * np.array([3, 5, 1, 0, 4, 2])[None, :, None]

@@ -32,7 +32,7 @@ def test_the_shortlist_advances_and_people_decide():
     assert ranking.provisional is None
 
 
-def test_whoever_equals_the_last_finalist_is_one():
+def test_runs_equal_to_the_last_finalist_are_finalists():
     entries = [entry("a", up=0.9, pairs=1.0), entry("b", up=0.5, pairs=2.0), entry("c", up=0.5, pairs=3.0)]
     ranking = rank_rows(entries, [UP, PAIRS], "two-phase", finalists=2)
     assert ranks(ranking) == {"c": 1, "b": 2, "a": 3}
@@ -46,7 +46,7 @@ def test_whoever_equals_the_last_finalist_is_one():
     assert ranks(broken) == {"b": 1, "a": 2, "c": 3}
 
 
-def test_before_the_final_phase_the_shortlist_stands_and_says_so():
+def test_before_the_final_phase_the_order_is_the_shortlists_and_provisional():
     entries = [entry("a", up=0.2), entry("b", up=0.9)]
     ranking = rank_rows(entries, [UP, PAIRS], "two-phase", finalists=2)
     assert ranks(ranking) == {"b": 1, "a": 2}

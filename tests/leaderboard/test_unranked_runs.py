@@ -61,7 +61,7 @@ def test_two_primary_runs_of_a_team_need_a_challenge_that_allows_them():
     assert [(p.team, p.run) for p in both.ranked] == [("a", "2"), ("b", "1"), ("a", "1")]
 
 
-def test_a_run_that_stands_twice_is_an_error_and_its_name_does_not_act():
+def test_a_run_that_appears_twice_is_an_error_with_an_escaped_name():
     with pytest.raises(InputError, match=r"'\\x1b\[2J'"):
         rank_rows([entry("\x1b[2J", up=0.1), entry("\x1b[2J", up=0.2)], [UP], "borda")
 

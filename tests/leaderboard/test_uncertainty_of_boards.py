@@ -1,4 +1,4 @@
-"""What the uncertainty of a board rests on: videos, intervals, ratings; for exactly who is ranked."""
+"""The evidence behind the uncertainty of a board: videos, intervals and ratings of the ranked runs."""
 
 from __future__ import annotations
 
@@ -153,14 +153,14 @@ def test_the_board_says_what_the_uncertainty_says() -> None:
     leaderboard = compute_leaderboard(snapshot, draws=500, seed=3, confidence=0.9)
     assert [row.interval for row in leaderboard.rows] == list(zip(found.low, found.high, strict=True))
     assert np.array([row.probability for row in leaderboard.rows]) == pytest.approx(found.rank_probability)
-    certainty = leaderboard.uncertainty
-    assert certainty is not None
-    assert (certainty.confidence, certainty.draws, certainty.seed) == (0.9, 500, 3)
-    assert tuple(certainty.held_fixed) == ("fps",)
+    uncertainty = leaderboard.uncertainty
+    assert uncertainty is not None
+    assert (uncertainty.confidence, uncertainty.draws, uncertainty.seed) == (0.9, 500, 3)
+    assert tuple(uncertainty.held_fixed) == ("fps",)
     names = [row.team for row in leaderboard.rows]
-    assert all(len(group) > 1 for group in certainty.groups)
-    assert [tuple(names[first - 1 : last]) for first, last in found.groups if last > first] == list(certainty.groups)
-    assert [name for tier in certainty.tiers for name in tier] == names
+    assert all(len(group) > 1 for group in uncertainty.groups)
+    assert [tuple(names[first - 1 : last]) for first, last in found.groups if last > first] == list(uncertainty.groups)
+    assert [name for tier in uncertainty.tiers for name in tier] == names
 
 
 def test_unranked_runs_are_no_evidence() -> None:
@@ -205,7 +205,7 @@ def test_samples_of_runs_that_do_not_compete_are_not_drawn() -> None:
     assert made.video_count == COUNT
 
 
-def test_too_few_ratings_leave_the_ranking_without_certainty() -> None:
+def test_too_few_ratings_leave_the_ranking_without_uncertainty() -> None:
     """Two raters each, others for every team: most draws leave a team without any."""
     challenge = "schema: 1\nid: c\ntitle: C\nranking: mean-rank\n"
     challenge += "ratings: {method: mos, dimensions: [{id: sync, title: Sync}]}\n"
@@ -263,7 +263,7 @@ def test_the_lead_names_what_it_takes_as_certain() -> None:
     assert "(95 % confidence, taking FID as certain)" in summary(snapshot, leaderboard)
 
 
-def test_a_final_phase_without_certainty_has_no_intervals_of_the_shortlist() -> None:
+def test_a_final_phase_without_uncertainty_has_no_intervals_of_the_shortlist() -> None:
     """Three finalists judged by one rater: the objective phase's intervals say nothing of the final order."""
     challenge = SMALL.replace("  - {id: fid, direction: lower}\n", "")
     challenge += "ranking: two-phase\nratings: {method: pairs, finalists: 3}\n"
