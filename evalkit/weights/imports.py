@@ -22,7 +22,6 @@ from evalkit.progress import Progress
 from evalkit.submission.model import Submission
 from evalkit.weights.download import RetryPolicy, parts_folder, require_space
 from evalkit.weights.manifest import Backbones, WeightEntry
-from evalkit.weights.pull import as_os_error
 from evalkit.weights.records import locked, unwritable_error
 from evalkit.weights.store import file_sha256, file_state
 from evalkit.weights.trust import matches_known_digest, non_weights_content, trust
@@ -174,7 +173,7 @@ class _Import:
             try:
                 digest = candidate.copy(copy, limit)
             except StorageError as error:
-                raise unwritable_error(self.folder, as_os_error(error)) from error
+                raise unwritable_error(self.folder, error) from error
             yield copy, digest
         finally:
             copy.unlink(missing_ok=True)

@@ -121,17 +121,17 @@ class _Job:
     policy: RetryPolicy
 
     def group(self, name: str, members: Sequence[WeightEntry]) -> Iterator[PullResult]:
-        missing = [entry for entry in members if not self._there(entry)]
+        missing = [entry for entry in members if not self._is_there(entry)]
         yield from (PullResult(entry.file, "there") for entry in members if entry not in missing)
         if not missing:
-            self._tidy(name, members)
+            self._clean_up(name, members)
             return
         with locked(
             self.folder, name, lambda: self.progress.message(f"{name}: another process is fetching it; waiting.")
         ):
             # What another process fetched meanwhile is there now.
-            yield from (PullResult(entry.file, "there") for entry in missing if self._there(entry))
-            missing = [entry for entry in missing if not self._there(entry)]
+            yield from (PullResult(entry.file, "there") for entry in missing if self._is_there(entry))
+            missing = [entry for entry in missing if not self._is_there(entry)]
             archive = self.backbones.archives.get(name) if missing else None
             faults = self._from_archive(name, archive, missing) if archive is not None else {}
             for entry in missing:
@@ -140,7 +140,7 @@ class _Job:
                 else:
                     yield self._from_mirrors(entry, faults.get(entry.file))
 
-    def _tidy(self, name: str, members: Sequence[WeightEntry]) -> None:
+    def _clean_up(self, name: str, members: Sequence[WeightEntry]) -> None:
         """Remove what a process that was killed left of files that are there now."""
         parts = [self.folder / PARTS / file for file in dict.fromkeys((name, *(entry.file for entry in members)))]
         if not any(place.exists() for part in parts for place in (part, note_of(part))):
@@ -149,7 +149,7 @@ class _Job:
             for part in parts if ours else ():
                 discard_part(part)
 
-    def _there(self, entry: WeightEntry) -> bool:
+    def _is_there(self, entry: WeightEntry) -> bool:
         found = file_state(entry, self.folder)
         if found.state == "wrong":
             self.progress.message(f"{entry.file}: the file there is not the right one (SHA-256 {found.sha256}).")
@@ -176,13 +176,13 @@ class _Job:
             prefix=entry.sha256_prefix or "",
         )
         try:
-            came = fetch(source, self.folder, self.progress, self.policy)
+            fetched = fetch(source, self.folder, self.progress, self.policy)
         except WeightsError as error:
             return PullResult(entry.file, "failed", error=" ".join(filter(None, (before, str(error)))))
-        self._name(came.part, entry, came.sha256, came.url)
-        return PullResult(entry.file, "fetched", source=came.url)
+        self._install(fetched.part, entry, fetched.sha256, fetched.url)
+        return PullResult(entry.file, "fetched", source=fetched.url)
 
-    def _name(self, part: Path, entry: WeightEntry, digest: str, source: str) -> None:
+    def _install(self, part: Path, entry: WeightEntry, digest: str, source: str) -> None:
         self._trust(entry, digest, source)
         try:
             part.replace(self.folder / entry.file)
@@ -191,21 +191,21 @@ class _Job:
             raise unwritable_error(self.folder, error) from error
 
     def _from_archive(self, name: str, archive: ArchiveEntry, members: Sequence[WeightEntry]) -> dict[str, str]:
-        """Fetch the archive, take the members out of it, and remove it; return file -> fault for those that failed."""
+        """Fetch the archive, install its members, and remove it; return file -> error for those that failed."""
         source = RemoteFile(name=name, urls=archive.urls, size=archive.bytes, sha256=archive.sha256)
         part = parts_folder(self.folder) / name
         kept = part.stat().st_size if part.exists() else 0
         require_space(part.parent, archive.bytes - kept + sum(entry.bytes or 0 for entry in members))
         try:
-            came = fetch(source, self.folder, self.progress, self.policy)
+            fetched = fetch(source, self.folder, self.progress, self.policy)
         except WeightsError as error:
             return {entry.file: str(error) for entry in members}
-        faults = {entry.file: self._take_out(came, entry) for entry in members}
-        discard_part(came.part)
+        faults = {entry.file: self._extract(fetched, entry) for entry in members}
+        discard_part(fetched.part)
         return {file: fault for file, fault in faults.items() if fault is not None}
 
-    def _take_out(self, archive: FetchedFile, entry: WeightEntry) -> str | None:
-        """Put one member of a checked archive in its place; return what is wrong, if anything."""
+    def _extract(self, archive: FetchedFile, entry: WeightEntry) -> str | None:
+        """Install one member of a checked archive; return the error message, if any."""
         shown = archive.part.name
         part = parts_folder(self.folder) / entry.file
         expected = expected_digest(self.folder, entry)
@@ -220,11 +220,11 @@ class _Job:
             except SubmissionError as error:
                 return f"The archive '{shown}' can't be read: {error}"
             except StorageError as error:
-                raise unwritable_error(self.folder, as_os_error(error)) from error
+                raise unwritable_error(self.folder, error) from error
             if (expected and digest != expected) or not digest.startswith(entry.sha256_prefix or ""):
                 discard_part(part)
                 return f"The '{entry.file}' in '{shown}' has the SHA-256 {digest} and not {entry.digest_text}."
-            self._name(part, entry, digest, f"{archive.url} ({entry.file})")
+            self._install(part, entry, digest, f"{archive.url} ({entry.file})")
         return None
 
 
@@ -235,8 +235,3 @@ def member_named(archive: Submission, entry: WeightEntry) -> str | None:
         if named and member.kind == "file" and entry.bytes in {None, member.size}:
             return member.path
     return None
-
-
-def as_os_error(error: StorageError) -> OSError:
-    """Return the system's error behind one of evalkit's."""
-    return error.__cause__ if isinstance(error.__cause__, OSError) else OSError(error.found or error.what)

@@ -19,9 +19,10 @@ from evalkit.files import write_text
 LOCKS = ".locks"
 
 
-def unwritable_error(folder: Path, error: OSError) -> StorageError:
-    """Return the error for a weights folder that can't be written."""
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+def unwritable_error(folder: Path, error: OSError | StorageError) -> StorageError:
+    """Return the error for a weights folder that can't be written; ``error`` is the system's, or caused by it."""
+    cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
+    if isinstance(cause, OSError) and cause.errno in {errno.ENOSPC, errno.EDQUOT}:
         return StorageError(
             f"There is no space left for the weights in {folder}.",
             fix="Free some disk space, or set EVALKIT_WEIGHTS to a folder on another disk. "
@@ -29,7 +30,7 @@ def unwritable_error(folder: Path, error: OSError) -> StorageError:
         )
     return StorageError(
         f"The weights folder {folder} can't be written.",
-        found=str(error.strerror or error),
+        found=cause.found or cause.what if isinstance(cause, StorageError) else cause.strerror or str(cause),
         fix="Set EVALKIT_WEIGHTS to a folder that you may write to.",
     )
 
@@ -134,6 +135,4 @@ def write_record(path: Path, document: dict[str, Any]) -> None:
     try:
         write_text(path, json.dumps(document, indent=1, sort_keys=True) + "\n")
     except StorageError as error:
-        if isinstance(error.__cause__, OSError):
-            raise unwritable_error(path.parent, error.__cause__) from error.__cause__
-        raise
+        raise unwritable_error(path.parent, error) from error
