@@ -1,4 +1,4 @@
-"""What people said in one column, as arrays that a bootstrap can draw from, and the interval of one run's value."""
+"""The raters' answers in one column, as arrays for the bootstrap, and the interval of one run's value."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from evalkit.statistics.bootstrap import two_way_interval
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """Numbers whose mean over a run's samples (of the mean over raters) moves as the run's value does; one length.
+    """Numbers whose mean over a run's samples (of the mean over raters) changes as the run's value does; one length.
 
     Args:
-        run, sample, rater: indices into the field's runs and samples and into the raters.
-        value: what was answered.
+        run, sample, rater: indices of runs, samples and raters.
+        value: the answer.
     """
 
     run: Integers
@@ -31,12 +31,12 @@ class Answers:
 
 @dataclass(frozen=True, eq=False)
 class RatedColumn:
-    """One column that people's answers make.
+    """One column that raters' answers make.
 
     Args:
         id: of the column.
         cells: run -> value; every run has one.
-        answers: what the values rest on.
+        answers: the numbers behind the values.
         items: (run, sample) -> opinion score of that video; empty for comparisons.
         unit: of the values.
     """
@@ -50,12 +50,12 @@ class RatedColumn:
 
 @dataclass(frozen=True, eq=False)
 class RatedColumns:
-    """All columns that people make.
+    """All columns that raters' answers make.
 
     Args:
         columns: in the challenge's order.
-        estimator: how values are made of answers.
-        notes: what a reader should know.
+        estimator: how values are computed from answers.
+        notes: sentences for the reader.
         strengths: of comparisons.
         items: distinct (team, sample) that were rated or compared.
     """
@@ -72,14 +72,14 @@ class RatedColumns:
         return {column.id: column for column in self.columns}
 
 
-def ratings_of(columns: Sequence[Column], people: Mapping[str, RatedColumn], rows: Sequence[int]) -> Ratings | None:
-    """Return the answers of the runs ``rows`` (indices into the field) in ``columns``, numbered as these are."""
+def ratings_of(columns: Sequence[Column], rated: Mapping[str, RatedColumn], rows: Sequence[int]) -> Ratings | None:
+    """Return the answers of the runs ``rows`` (indices) in ``columns``, numbered as these are."""
     place = {run: at for at, run in enumerate(rows)}
     parts: list[Ratings] = []
     for number, column in enumerate(columns):
-        if column.id not in people:
+        if column.id not in rated:
             continue
-        answers = people[column.id].answers
+        answers = rated[column.id].answers
         kept = np.isin(answers.run, np.asarray(rows, dtype=np.int64))
         team = np.array([place[int(run)] for run in answers.run[kept]], dtype=np.int64)
         parts.append(
@@ -101,8 +101,8 @@ def interval(answers: Answers, run: int, value: float, *, draws: int, seed: int)
     """Return the 95 % interval of a run's value: percentiles of the two-way bootstrap over samples and raters.
 
     The same samples and raters are drawn as for the ranking's uncertainty (`evalkit.leaderboard.bootstrap`), among
-    those of this run alone. ``None`` with fewer than two samples or two raters, which can't show how much they differ,
-    and where most draws leave nothing.
+    those of this run alone. ``None`` with fewer than two samples or two raters, which show no variation, and where most
+    draws have no rating.
     """
     kept = answers.run == run
     return two_way_interval(

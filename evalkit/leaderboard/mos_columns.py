@@ -1,4 +1,4 @@
-"""Ratings into scores: an opinion score per video, and per run the mean over its samples."""
+"""From ratings to scores: an opinion score per video, and per run the mean over its samples."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from evalkit.ratings.model import AnswerVerdict
 from evalkit.statistics.estimators import EstimatedScores, estimate
 from evalkit.statistics.opinion_table import OpinionTable, opinion_table
 
-Item = tuple[int, int]  # (run, sample) as indices into the field
+Item = tuple[int, int]  # (run, sample) as indices
 
 
 def read_opinions(
-    challenge: Challenge, field: Runs, counted: Sequence[AnswerVerdict], *, draws: int, seed: int
+    challenge: Challenge, runs: Runs, counted: Sequence[AnswerVerdict], *, draws: int, seed: int
 ) -> RatedColumns:
-    """Return the columns of a challenge that is judged by ratings.
+    """Return the columns of a challenge that is rated by scores.
 
     A video that was shown under several anonymous ids is one item: a rater's answers to them are averaged first. A
     rating whose key entry names a run is of that run, otherwise of the team's only primary run. A run's value is the
-    mean over its rated samples of the opinion score by ``ratings.estimator``. Raters' biases and screening rest on all
-    that counts, what they said of runs that don't compete included.
+    mean over its rated samples of the opinion score by ``ratings.estimator``. Biases and screening of raters use all
+    ratings that count, those of runs that don't compete included.
 
     Args:
         challenge: the rules.
-        field: the runs.
+        runs: the runs.
         counted: the verdicts on the ratings that count.
         draws, seed: of the intervals.
     """
-    gathered, lost = _gather(field, counted)
+    gathered, lost = _gather(runs, counted)
     raters = tuple(sorted({verdict.answer.rater for verdict in counted}))
     number = {rater: at for at, rater in enumerate(raters)}
     notes = [f"{count} ratings enter no score: {why}." for why, count in sorted(lost.items())]
@@ -46,39 +46,39 @@ def read_opinions(
     for dimension in challenge.ratings.dimensions:
         answered = gathered.get(dimension.id, {})
         rated, table = _table(answered, number)
-        items |= {(field.entrants[at].run.team, sample) for at, sample in rated}
+        items |= {(runs.entrants[at].run.team, sample) for at, sample in rated}
         found = estimate(table, challenge.ratings.estimator)
         notes += [f"{dimension.id}: {note}" for note in found.notes]
-        columns.append(_column(dimension.id, field, rated, found, draws=draws, seed=seed))
+        columns.append(_column(dimension.id, runs, rated, found, draws=draws, seed=seed))
     return RatedColumns(tuple(columns), challenge.ratings.estimator, tuple(notes), items=len(items))
 
 
 def _gather(
-    field: Runs, counted: Sequence[AnswerVerdict]
+    runs: Runs, counted: Sequence[AnswerVerdict]
 ) -> tuple[dict[str, dict[Item, dict[str, list[float]]]], Counter[str]]:
-    """Return dimension -> item -> rater -> answers, and why how many ratings belong to none."""
+    """Return dimension -> item -> rater -> answers, and reason -> how many ratings belong to no item."""
     gathered: dict[str, dict[Item, dict[str, list[float]]]] = defaultdict(lambda: defaultdict(dict))
     lost: Counter[str] = Counter()
-    answered = [{video.sample for video in one.run.card.videos} for one in field.entrants]
-    runs = [one.run for one in field.entrants]
+    answered = [{video.sample for video in one.run.card.videos} for one in runs.entrants]
+    records = [one.run for one in runs.entrants]
     known: dict[tuple[str, str | None], Run | str] = {}
     for verdict in counted:
         entry, answer = verdict.entry, verdict.answer
         if entry is None:
-            lost["there is no key, so nobody knows whose video they are of"] += 1
+            lost["there is no key that says whose video they are of"] += 1
             continue
         whose = (entry.team, entry.run)
         if whose not in known:
-            known[whose] = rated_run(runs, *whose)
+            known[whose] = rated_run(records, *whose)
         run = known[whose]
         if isinstance(run, str):
             lost[run] += 1
             continue
-        at = field.position[run.team, run.name]
+        at = runs.position[run.team, run.name]
         if entry.sample not in answered[at]:
             lost["the run's scorecard does not have the sample"] += 1
             continue
-        item = (at, field.sample_index[entry.sample])
+        item = (at, runs.sample_index[entry.sample])
         gathered[answer.dimension][item].setdefault(answer.rater, []).append(answer.value)
     return gathered, lost
 
@@ -104,7 +104,7 @@ def _table(answered: dict[Item, dict[str, list[float]]], number: dict[str, int])
 
 
 def _column(
-    name: str, field: Runs, rated: Sequence[Item], found: EstimatedScores, *, draws: int, seed: int
+    name: str, runs: Runs, rated: Sequence[Item], found: EstimatedScores, *, draws: int, seed: int
 ) -> RatedColumn:
     run = np.array([item[0] for item in rated], dtype=np.int64)
     sample = np.array([item[1] for item in rated], dtype=np.int64)
@@ -112,7 +112,7 @@ def _column(
     answers = Answers(run[table.item], sample[table.item], table.rater, table.value)
     known = np.isfinite(found.score)
     cells: dict[RunKey, Cell] = {}
-    for at, one in enumerate(field.entrants):
+    for at, one in enumerate(runs.entrants):
         own = known & (run == at)
         if not own.any():
             cells[one.key] = Cell(None, reason="no_ratings", coverage=0.0)
@@ -125,7 +125,7 @@ def _column(
             coverage=int(own.sum()) / len(one.run.card.videos),
         )
     items = {
-        (field.entrants[at].key, field.samples[where]): float(score)
+        (runs.entrants[at].key, runs.samples[where]): float(score)
         for (at, where), score in zip(rated, found.score, strict=True)
         if math.isfinite(score)
     }

@@ -14,7 +14,7 @@ from evalkit.leaderboard.table import RunKey
 
 def read_rated_columns(
     snapshot: Snapshot,
-    field: Runs,
+    runs: Runs,
     filtered: FilteredAnswers,
     finalists: frozenset[RunKey] | None,
     *,
@@ -25,20 +25,20 @@ def read_rated_columns(
 
     Args:
         snapshot: the board.
-        field: its runs.
+        runs: its runs.
         filtered: which of its answers count.
         finalists: whose comparisons count; ``None`` for everyone's.
         draws, seed: of the intervals.
     """
     challenge = snapshot.challenge
     if challenge.ratings.method == "mos":
-        return read_opinions(challenge, field, filtered.counted("rating"), draws=draws, seed=seed)
+        return read_opinions(challenge, runs, filtered.counted("rating"), draws=draws, seed=seed)
     if challenge.ratings.method == "pairs":
-        return read_comparisons(challenge, field, filtered.counted("comparison"), finalists, draws=draws, seed=seed)
+        return read_comparisons(challenge, runs, filtered.counted("comparison"), finalists, draws=draws, seed=seed)
     return RatedColumns()
 
 
-def ratings_info(snapshot: Snapshot, filtered: FilteredAnswers, people: RatedColumns) -> RatingsInfo | None:
+def ratings_info(snapshot: Snapshot, filtered: FilteredAnswers, rated: RatedColumns) -> RatingsInfo | None:
     """Return what the columns are based on; ``None`` when the challenge asks for no answers and there are none."""
     method = snapshot.challenge.ratings.method
     ratings, comparisons = filtered.summary("rating"), filtered.summary("comparison")
@@ -46,7 +46,7 @@ def ratings_info(snapshot: Snapshot, filtered: FilteredAnswers, people: RatedCol
         return None
     by_pairs = method == "pairs" or (method == "none" and not ratings.total)
     summary, other = (comparisons, ratings) if by_pairs else (ratings, comparisons)
-    notes = list(people.notes)
+    notes = list(rated.notes)
     if other.total:
         notes.append(f"The board also holds {other.total} {other.kind}s, which the challenge does not ask for.")
     left_out = snapshot.excluded("rater")
@@ -65,7 +65,7 @@ def ratings_info(snapshot: Snapshot, filtered: FilteredAnswers, people: RatedCol
         counted=summary.counted,
         reasons={str(code): count for code, count in summary.reasons.items()},
         raters=raters,
-        items=people.items,
-        estimator=people.estimator,
+        items=rated.items,
+        estimator=rated.estimator,
         notes=tuple(notes),
     )

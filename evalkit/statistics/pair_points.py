@@ -73,9 +73,11 @@ def pair_points(wins: ArrayLike, finalists: Sequence[int] | None = None) -> Pair
     """
     wins = np.asarray(wins, dtype=np.float64)
     if wins.ndim != 2 or wins.shape[0] != wins.shape[1]:
-        raise InputError("A matrix of wins is square.", found=str(wins.shape))
+        raise InputError("A matrix of wins must be square.", found=str(wins.shape))
     if not np.isfinite(wins).all() or (wins < 0).any() or np.diagonal(wins).any():
-        raise InputError("A matrix of wins holds points of one team over another.", expected="0 or more, diagonal 0")
+        raise InputError(
+            "A matrix of wins has impossible entries.", expected="finite numbers of at least 0, diagonal 0"
+        )
     chosen = np.zeros(len(wins), dtype=bool)
     chosen[list(range(len(wins)) if finalists is None else finalists)] = True
     wins = np.where(chosen[:, None] & chosen, wins, 0.0)

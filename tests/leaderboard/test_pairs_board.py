@@ -277,17 +277,17 @@ def test_dimensions_of_a_final_phase_are_ranked_by_mean_rank() -> None:
     assert explain_score(made, made.rows[0]).exact
 
 
-def test_who_never_lost_has_no_strength_and_shares_stand_in() -> None:
+def test_a_team_that_never_lost_has_no_strength_and_shares_replace_it() -> None:
     """a beats b twice, b and c share their two points: a 2/2, b 1/4, c 1/2."""
     pairs = [("r1", "s1", "a", "b", 1.0, "sync"), ("r2", "s2", "a", "b", 1.0, "sync")]
     pairs += [("r1", "s1", "b", "c", 1.0, "sync"), ("r2", "s2", "b", "c", 0.0, "sync")]
     leaderboard = compute_leaderboard(in_dimensions(pairs), draws=200)
     assert [row_of(leaderboard, team).cells["sync"].value for team in "abc"] == [1, 0.25, 0.5]
     assert leaderboard.ratings is not None
-    told = " ".join(leaderboard.ratings.notes)
-    assert "No finite strengths fit" in told
-    assert "did not meet equally often" in told
-    assert "shares of points stand in" in told
+    notes = " ".join(leaderboard.ratings.notes)
+    assert "No finite strengths fit" in notes
+    assert "did not meet equally often" in notes
+    assert "shares of points replace the strengths" in notes
     assert [column.unit for column in leaderboard.columns if column.id == "sync"] == [""]
     assert row_of(leaderboard, "a").cells["look"].reason == "no_comparisons"
     assert leaderboard.provisional is not None  # nobody was asked about the look
@@ -297,8 +297,8 @@ def test_influences_move_as_the_refitted_strengths_do() -> None:
     """Without one of ten samples, the strengths move by what the linear formula says, to a fifth of it."""
     snapshot = in_dimensions(some_pairs(300, "sync"))
     field = read_runs(snapshot)
-    judged = filter_answers(snapshot)
-    people = read_comparisons(snapshot.challenge, field, judged.counted("comparison"), None, draws=100, seed=0)
+    filtered = filter_answers(snapshot)
+    people = read_comparisons(snapshot.challenge, field, filtered.counted("comparison"), None, draws=100, seed=0)
     answers = people.columns[0].answers
     moved, expected = [], []
     for left_out in range(10):
@@ -308,7 +308,7 @@ def test_influences_move_as_the_refitted_strengths_do() -> None:
             per_sample = [answers.value[own & (answers.sample == at)].mean() for at in range(10) if at != left_out]
             expected.append(float(np.mean(per_sample)))
         wins = np.zeros((3, 3))
-        for one in judged.counted("comparison"):
+        for one in filtered.counted("comparison"):
             if one.answer.item != f"s{left_out + 1}":
                 left, right = ("abc".index(team) for team in one.answer.teams)
                 wins[left, right] += one.answer.value
