@@ -1,9 +1,9 @@
-"""What the bundled networks tell apart, on a world of puppets that no training saw: the table of their model card.
+"""What the bundled networks detect on puppets that are not in the training data: the table of their model card.
 
     python -m benchmarks.bundled --weights FOLDER... [--identities 20] [--takes 2] [-o OUT.json]
     python -m benchmarks.bundled --weights FOLDER --real DIR     # a folder with testset/ and submissions/ of real clips
 
-Every control is a submission made by the baseline generators and scored as any other is.
+Every control is a submission that a baseline generator made, and is scored like any other.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The networks on the processor and on a graphics card: how far apart the numbers are, and how much faster it is.
+"""The networks on CPU and GPU: how much the numbers differ, and how much faster the GPU is.
 
 Needs a CUDA device and a CUDA build of PyTorch; weights are random (``tests/*_checkpoint.py``). ``python -m
-benchmarks.devices`` prints, for every network and way, the greatest distance of a vector from the one that the
-processor computes in float32, as a share of that one's length, then items a second and their ratio. At the end it
+benchmarks.devices`` prints, for every network and way, the largest distance of a vector from the float32 vector of the
+CPU, relative to its length, then items per second and their ratio. At the end it
 scores a made-up challenge on both devices with the bundled networks and compares the scorecards.
 """
 
@@ -40,8 +40,8 @@ WAYS = (
 SECONDS = 4.0  # of each way, at least
 
 
-def pictures(count: int, side: int) -> NDArray[np.uint8]:
-    """Return smooth colour pictures, (count, side, side, 3)."""
+def images(count: int, side: int) -> NDArray[np.uint8]:
+    """Return smooth colour images, (count, side, side, 3)."""
     rng = np.random.default_rng(0)
     small = rng.integers(0, 256, (count, 12, 12, 3), dtype=np.uint8)
     return np.stack([cv2.resize(one, (side, side), interpolation=cv2.INTER_CUBIC) for one in small])
@@ -55,7 +55,7 @@ def inception(folder: Path) -> Make:
 
     def make(device: str, precision: torch.dtype) -> Way:
         network = FidInception(path, device, precision)
-        frames = [network.prepare(frame) for frame in pictures(48, 256)]
+        frames = [network.prepare(frame) for frame in images(48, 256)]
         return lambda: network.embed(frames)
 
     return make
@@ -69,20 +69,20 @@ def i3d(folder: Path) -> Make:
 
     def make(device: str, precision: torch.dtype) -> Way:
         network = StateDictI3D(path, device, precision=precision)
-        clips = [[network.prepare(frame) for frame in pictures(16, 224)] for _ in range(4)]
+        clips = [[network.prepare(frame) for frame in images(16, 224)] for _ in range(4)]
         return lambda: np.stack([network.embed(clip) for clip in clips])
 
     return make
 
 
 def syncnet(folder: Path) -> Make:
-    """SyncNet's lips, 48 windows."""
+    """SyncNet's video branch, 48 windows."""
     from evalkit.metrics.sync.syncnet import SyncNet
 
     path = sync_networks.random_syncnet(folder / "syncnet.model")
 
     def make(device: str, precision: torch.dtype) -> Way:
-        network, crops = SyncNet(path, device, precision), pictures(52, 224)
+        network, crops = SyncNet(path, device, precision), images(52, 224)
         return lambda: network.lips(crops)
 
     return make
@@ -96,7 +96,7 @@ def s3fd(folder: Path) -> Make:
 
     def make(device: str, precision: torch.dtype) -> Way:
         network = S3fd(path, device, precision)
-        smalls = np.stack([network.small(frame) for frame in pictures(16, 256)])
+        smalls = np.stack([network.small(frame) for frame in images(16, 256)])
 
         def way() -> NDArray[Any]:
             offsets, scores, _ = network.raw(smalls)
@@ -108,7 +108,7 @@ def s3fd(folder: Path) -> Make:
 
 
 def clip(folder: Path) -> Make:
-    """CLIP ViT-B/32, 64 pictures."""
+    """CLIP ViT-B/32, 64 images."""
     from evalkit.metrics.networks.clip import Clip
 
     state = clip_checkpoint.random_state(clip_checkpoint.BASE)
@@ -116,7 +116,7 @@ def clip(folder: Path) -> Make:
     digest = clip_checkpoint.write_archive(path, clip_checkpoint.as_published(state, clip_checkpoint.BASE))
 
     def make(device: str, precision: torch.dtype) -> Way:
-        network, squares = Clip(path, device, digest, precision), list(pictures(64, 224))
+        network, squares = Clip(path, device, digest, precision), list(images(64, 224))
         return lambda: network.embed_images(squares)
 
     return make
@@ -126,7 +126,7 @@ def curricularface(folder: Path) -> Make:
     """CurricularFace's IR-101, 32 crops."""
     from evalkit.metrics.networks.ir101 import CurricularFace
 
-    crops = pictures(32, 224)
+    crops = images(32, 224)
     network = face_checkpoints.random_ir101(face_checkpoints.as_pixels(crops, 112))
     path = folder / "face.bin"
     torch.save(face_checkpoints.state_of(network), path)
@@ -149,7 +149,7 @@ NETWORKS: dict[str, tuple[int, Callable[[Path], Make]]] = {
 
 
 def rate(items: int, way: Way) -> float:
-    """Return items a second, after two calls to warm up."""
+    """Return items per second, after two calls to warm up."""
     way(), way()
     rounds, started = 0, time.perf_counter()
     while (taken := time.perf_counter() - started) < SECONDS:
@@ -159,7 +159,7 @@ def rate(items: int, way: Way) -> float:
 
 
 def distance(found: NDArray[Any], wanted: NDArray[Any]) -> float:
-    """Return the greatest distance between two vectors as a share of the wanted one's length."""
+    """Return the largest distance between two vectors, relative to the length of the expected one."""
     found, wanted = (np.asarray(part, np.float64).reshape(len(part), -1) for part in (found, wanted))
     return float((np.linalg.norm(found - wanted, axis=1) / np.linalg.norm(wanted, axis=1)).max())
 
@@ -188,7 +188,7 @@ def compare_networks(folder: Path) -> dict[str, Any]:
 
 
 def compare_scores(folder: Path, samples: int) -> dict[str, Any]:
-    """Score one submission on both devices, from empty caches, and return how far the numbers are apart."""
+    """Score one submission on both devices, from empty caches, and return how much the numbers differ."""
     from evalkit import api
     from evalkit.reference_models.demo_challenge import TEAMS, DemoChallenge
     from evalkit.workers.pool import default_workers

@@ -1,8 +1,8 @@
 """The five neural metrics over 20 real clips, with random weights of the published shapes: ``make bench-networks``.
 
-What the wall time is spent on, how much of it is the networks' own forward passes, the memory of all processes, and the
-same with the cache warm. The numbers that the metrics give mean nothing here; the time does. The detector's weights are
-made so that it finds one face in every frame, or SyncNet would have nothing to do.
+Wall time, the share of the networks' forward passes in it, the memory of all processes, and the same with a warm cache.
+Only the times have a meaning here, not the values of the metrics. The detector's weights are made so that it finds one
+face in every frame; otherwise SyncNet would have nothing to do.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ METRICS = (
 
 
 class PeakMemory:
-    """The largest sum of resident memory of this process and its descendants, looked at every quarter of a second."""
+    """The largest sum of resident memory of this process and its descendants, sampled every quarter of a second."""
 
     def __init__(self) -> None:
         self.bytes = 0

@@ -1,4 +1,4 @@
-"""How a network is run matters as much as which: each way beside evalkit's, as ratios in one run.
+"""Ways to run a network: each one compared with evalkit's, as ratios in one run.
 
 ``make bench-networks`` runs this and `benchmarks.five_metrics`. Weights are random; one thread, as in a worker.
 """
@@ -31,7 +31,7 @@ SECONDS = 8.0  # of each way, at least
 
 
 def rate(items: int, action: Callable[[], object]) -> float:
-    """Return items a second of processor time, after one run to warm up."""
+    """Return items per second of processor time, after one run to warm up."""
     action()
     rounds, started = 0, time.process_time()
     while (taken := time.process_time() - started) < SECONDS:
@@ -62,8 +62,8 @@ def inception(folder: Path, rng: np.random.Generator) -> None:
 
         return run
 
-    rates = {"as written, batches of 48": rate(48, loop(48)), "as written, batches of 16": rate(48, loop(16))}
-    rates |= {"as written, one by one": rate(48, loop(1)), "evalkit's": rate(48, lambda: ours.embed(frames))}
+    rates = {"reference, batches of 48": rate(48, loop(48)), "reference, batches of 16": rate(48, loop(16))}
+    rates |= {"reference, one by one": rate(48, loop(1)), "evalkit's": rate(48, lambda: ours.embed(frames))}
     show("FID Inception, 299x299", "frames/s", rates)
 
 
@@ -80,8 +80,8 @@ def s3fd(folder: Path, rng: np.random.Generator) -> None:
             plain.raw(small[None])
 
     rates = {
-        "as written, one by one": rate(16, one_by_one),
-        "as written, 16 at once": rate(16, lambda: plain.raw(smalls)),
+        "reference, one by one": rate(16, one_by_one),
+        "reference, 16 at once": rate(16, lambda: plain.raw(smalls)),
     }
     show("S3FD, 64x64", "frames/s", rates | {"evalkit's": rate(16, lambda: ours.raw(smalls))})
 
@@ -111,7 +111,7 @@ def i3d(folder: Path, rng: np.random.Generator) -> None:
     show(
         "I3D, 16 frames",
         "clips/s",
-        {"as written, PyTorch's pooling": rate(1, as_written), "evalkit's": rate(1, lambda: ours.embed(frames))},
+        {"reference, PyTorch's pooling": rate(1, as_written), "evalkit's": rate(1, lambda: ours.embed(frames))},
     )
 
 

@@ -1,6 +1,6 @@
 """Timings on this machine, as ratios within one run: ``make bench``.
 
-Nothing here is a test: machines differ, ratios on one machine at one time mean something.
+These are not tests: machines differ; only ratios on one machine at one time have a meaning.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the sandbox costs on good files: the same videos with and without it, in turns, as ratios in one run.
+"""The cost of the sandbox on valid files: the same videos with and without it, in turns, as ratios in one run.
 
 ``python -m benchmarks.sandbox`` makes 100 clips, then validates (decodes) and scores (PSNR and SSIM) all of them from
 an empty cache at each level in turn, several times, and prints the seconds and the ratio to ``off``.

@@ -1,6 +1,6 @@
-"""Processor time of whole commands when there is nothing left to compute: ``make bench-warm``.
+"""CPU time of whole commands when everything is cached: ``make bench-warm``.
 
-CPU seconds are of the command and all processes that it started. The first line is the unit of the ratios. Python's
+CPU seconds are of the command and all processes that it started. Ratios are relative to the first line. Python's
 bytecode is kept between the runs, as in an installation.
 """
 
@@ -45,7 +45,7 @@ def main() -> None:
         team = shapes.write_submission(folder / "team.zip", VIDEOS, SECONDS, shapes.unchanged)
         score = ["score", str(team), "--challenge", "talking-head", "--testset", str(testset), "--metrics", "psnr"]
         score += ["-o", str(folder / "out"), "--quiet"]
-        print(f"{VIDEOS} videos of {SECONDS:g} s at 256x256; least of {REPEATS} runs")
+        print(f"{VIDEOS} videos of {SECONDS:g} s at 256x256; minimum of {REPEATS} runs")
         unit, wall = spent(score, folder / "cache")
         print(f"{'score, nothing cached':24} {unit:6.2f} CPU s {wall:6.2f} s   1.000")
         for title, command in (

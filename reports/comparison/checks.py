@@ -1,4 +1,4 @@
-"""May these scorecards stand on one page? Only if challenge, test set, backbones and definitions are the same."""
+"""Which scorecards can be compared: those with the same challenge, test set, backbones and metric definitions."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from evalkit.scoring.scorecard import FeatureUse, MetricScore, Scorecard
 from evalkit.text import escape_for_display
 
 DISPLAY_FEATURES = frozenset({"filmstrip"})  # features that no number depends on
-DIGITS = 12
-NAMED = 3  # differences told in one error
+DIGITS = 12  # of a digest
+NAMED = 3  # differences in one error
 
 
 @dataclass(frozen=True)
 class ScorecardDifference:
-    """One thing in which two scorecards are not alike: what, what each says, what to do."""
+    """One difference of two scorecards: what differs, the value of each, what to do."""
 
     what: str
     first: str
@@ -27,20 +27,20 @@ class ScorecardDifference:
 
 
 def check_comparable(entries: Sequence[ComparedEntry], unscored: Sequence[UnscoredSubmission] = ()) -> None:
-    """Make sure that all numbers mean the same.
+    """Check that the same metric means the same in all scorecards.
 
     Raises:
-        InputError: naming the first two entries that don't go together, and in what they differ.
+        InputError: naming the first two entries that can't be compared, and in what they differ.
     """
     if not entries:
         raise InputError(
-            "There is no scorecard to show.",
+            "There is no scorecard to compare.",
             found="reports of submissions that were not scored" if unscored else "nothing",
             fix="Give at least one folder that 'evalkit score' wrote.",
         )
     first = entries[0]
     for at, other in enumerate(entries[1:], start=1):
-        # What the first scorecard lacks still has to mean the same in all others.
+        # All pairs, because a metric that the first scorecard lacks must still mean the same in the others.
         for earlier in entries[:at]:
             found = list(differences(earlier.card, other.card))
             if found:
@@ -53,7 +53,7 @@ def check_comparable(entries: Sequence[ComparedEntry], unscored: Sequence[Unscor
 
 
 def differences(first: Scorecard, second: Scorecard) -> Iterator[ScorecardDifference]:
-    """Yield what keeps two scorecards from being compared, the gravest first."""
+    """Yield why two scorecards can't be compared, the most important difference first."""
     one, two = first.challenge, second.challenge
     if (one.id, one.sha256) != (two.id, two.sha256):
         if one.id != two.id:
@@ -73,7 +73,7 @@ def differences(first: Scorecard, second: Scorecard) -> Iterator[ScorecardDiffer
 
 def _backbones(first: Scorecard, second: Scorecard) -> Iterator[ScorecardDifference]:
     if first.backbones != second.backbones:
-        fix = "Scorecards of different backbones never meet on one board: score both with the same --backbones."
+        fix = "Scorecards of different backbones are never compared: score both with the same --backbones."
         yield ScorecardDifference("backbones", first.backbones, second.backbones, fix)
         return
     one, two = (_text(card.provenance, "backbones", "sha256") for card in (first, second))
@@ -101,7 +101,7 @@ def _testset(first: Scorecard, second: Scorecard) -> Iterator[ScorecardDifferenc
 def _metric_differences(first: Scorecard, second: Scorecard) -> Iterator[ScorecardDifference]:
     for name, one in first.metrics.items():
         two = second.metrics.get(name)
-        # What could not be computed may come from an installation that doesn't know the metric.
+        # A metric without a value may come from an installation that doesn't have the metric.
         if two is None or one.value is None or two.value is None:
             continue
         if _meaning(one) != _meaning(two):

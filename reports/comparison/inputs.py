@@ -1,4 +1,4 @@
-"""What stands on a comparison page: scorecards, and what ``validate --json`` said of submissions that have none."""
+"""The inputs of a comparison: scorecards, and output of ``validate --json`` for submissions without a scorecard."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ComparedEntry:
     Args:
         name: what the page calls it.
         card: its scorecard.
-        note: a few words for readers, as "control: the sound is late".
+        note: a few words for readers, such as "control: audio 20 frames late".
     """
 
     name: str
@@ -44,8 +44,8 @@ class UnscoredSubmission:
         name: what the page calls it.
         state: ``refused`` before any file was opened, ``invalid``, or ``valid`` and not scored.
         challenge: the challenge's id, ``None`` when the report doesn't say.
-        files: how many videos were looked at.
-        findings: rule, severity, message, found, expected, fix and place, each a text; empty where there is none.
+        files: how many videos were checked.
+        findings: each with the keys rule, severity, message, found, expected, fix and place; missing ones are empty.
         note: a few words for readers.
     """
 
@@ -113,8 +113,8 @@ def load_inputs(
     """Read scorecards and reports, in the order given.
 
     Args:
-        places: a scorecard's folder or file, or the file that ``evalkit validate --json`` printed.
-        names: place -> what to call it; the submission's own name otherwise.
+        places: a scorecard's folder or file, or a file with the output of ``evalkit validate --json``.
+        names: place -> name; otherwise the submission's own name.
         notes: name -> a few words beside it.
 
     Raises:
@@ -161,7 +161,7 @@ def _load(place: Path, name: str | None, notes: Mapping[str, str]) -> ComparedEn
 
 
 def _stem(file: Path) -> str:
-    """Return a name for a report that doesn't say whose it is: its own, or its folder's where it is called report."""
+    """Return a name for a report without one: the file's, or the folder's for a file that is called report."""
     return file.parent.resolve().name if file.stem in {"report", "validate", "validation"} else file.stem
 
 

@@ -24,7 +24,7 @@ DIGITS = 12
 
 @dataclass
 class SubmissionMedia:
-    """Where the submissions lie, and how to read them.
+    """Where the submissions are, and how to read them.
 
     Args:
         places: entry -> its ZIP or folder.
@@ -47,7 +47,7 @@ def read_filmstrips(
     Files are decoded in worker processes, as when they are scored.
 
     Raises:
-        UsageError: media of an entry that is not there.
+        UsageError: media of an unknown entry.
         SubmissionError: a submission that can't be opened.
         InputError: a submission that is not the one that was scored.
     """
@@ -55,7 +55,7 @@ def read_filmstrips(
     for name in media.places:
         if name not in named:
             raise UsageError(
-                f"There is no entry '{name}' to show pictures of.{did_you_mean(name, named)}",
+                f"There is no entry '{name}' whose frames could be shown.{did_you_mean(name, named)}",
                 expected=f"one of {', '.join(named)}",
             )
     owners: list[tuple[str, str]] = []
@@ -89,7 +89,7 @@ def _strips(
 ) -> dict[str, dict[str, list[bytes]]]:
     found: dict[str, dict[str, list[bytes]]] = {}
     cache = FeatureCache(media.cache)
-    # No rule keeps a video from being shown; what can't be decoded has no pictures anyway.
+    # Without rules: a video with findings is shown too, and what can't be decoded has no frames anyway.
     rules = SubmissionRules(severities=dict.fromkeys(rule_registry(), "off"))
     config = Config(cache=media.cache, features=(FILMSTRIP,), rules=rules)
     with media.progress.stage("pictures", len(jobs)) as progress:

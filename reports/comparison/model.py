@@ -1,6 +1,6 @@
-"""Scorecards side by side: the same numbers for the page and for ``--json``.
+"""A comparison of scorecards: the same numbers for the page and for ``--json``.
 
-Nothing here ranks: the best of a column is marked, no two columns are ever added up.
+Nothing is ranked: the best of a column is marked, columns are never added up.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from evalkit.reports.tables import GroupRow, GroupTable, group_tables, missing_r
 from evalkit.scoring.scorecard import MetricScore
 
 SCHEMA = 1
-NOT_REQUESTED = "not_asked_for"
+NOT_REQUESTED = "not_requested"
 
 
 @dataclass(frozen=True)
 class MetricColumn:
-    """A metric: its id, what is known of it, whether single videos have it, and the entries that are best in it.
+    """A metric: its id, its score in an entry that has it, whether it is a per-video metric, and the best entries.
 
     ``best`` counts only entries of the largest coverage, and is empty where they are fewer than two or all equal.
     """
@@ -36,7 +36,7 @@ class MetricColumn:
 
     @property
     def title(self) -> str:
-        """The name people know it by."""
+        """Its usual name."""
         return self.score.title or self.id
 
     @property
@@ -47,7 +47,7 @@ class MetricColumn:
 
 @dataclass(frozen=True)
 class MetricCell:
-    """One entry's number: the score, ``None`` when it was not asked for, and why videos are missing from it."""
+    """One entry's number: the score, ``None`` when it was not requested, and why videos are missing from it."""
 
     score: MetricScore | None
     gaps: tuple[tuple[str, int], ...] = ()
@@ -80,13 +80,13 @@ class GroupBreakdown:
 
 @dataclass(frozen=True)
 class ScorecardComparison:
-    """Scorecards that may stand side by side.
+    """Scorecards that can be compared.
 
     Args:
         entries: the scored submissions, in the order given.
         unscored: the others.
         columns: every metric of any entry, ranked ones first.
-        chosen: the per-video metric that the breakdown and the pictures start with; ``None`` without any.
+        chosen: the per-video metric that is shown first, also below the frames; ``None`` without any.
     """
 
     entries: tuple[ComparedEntry, ...]
@@ -146,9 +146,10 @@ class ScorecardComparison:
         return [{table.name: table for table in group_tables(entry.card)} for entry in self.entries]
 
     def most_different_samples(self, count: int) -> list[int]:
-        """Return the places of the samples on which the entries differ most in the chosen metric, the widest first.
+        """Return the positions of the samples on which the entries differ most in the chosen metric, the largest
+        difference first.
 
-        Without a metric of single videos these are the first samples.
+        Without a per-video metric these are the first samples.
         """
         if self.chosen is None:
             return list(range(min(count, len(self.samples))))
@@ -245,12 +246,11 @@ def make_comparison(
     Args:
         entries: scorecards of one challenge, test set and set of backbones, made by the same definitions.
         unscored: submissions without a scorecard.
-        metric: id or alias of the metric whose breakdown and pictures are shown first; by default the first ranked one
-            that single videos have.
+        metric: id or alias of the per-video metric to show first; by default the first ranked one.
 
     Raises:
         InputError: when the scorecards can't be compared.
-        UsageError: when ``metric`` is not among those of single videos.
+        UsageError: when ``metric`` is not a per-video metric of any entry.
     """
     check_comparable(entries, unscored)
     columns = _columns(entries)
@@ -263,7 +263,7 @@ def _columns(entries: Sequence[ComparedEntry]) -> list[MetricColumn]:
     for entry in entries:
         per_video |= {name for video in entry.card.videos for name, value in video.values.items() if value is not None}
         for name, score in entry.card.metrics.items():
-            # An entry that has the number says best what it means.
+            # The definition comes from an entry that has a value.
             if name not in scores or (scores[name].value is None and score.value is not None):
                 scores[name] = score
     return [
@@ -274,7 +274,7 @@ def _columns(entries: Sequence[ComparedEntry]) -> list[MetricColumn]:
 
 
 def best_entries(entries: Sequence[ComparedEntry], metric: str, higher: bool | None) -> frozenset[str]:
-    """Return the names of the best entries among those of the largest coverage; none where nothing can be told."""
+    """Return the names of the best entries among those of the largest coverage; none if all of them are equal."""
     known = [
         (entry.name, score.value, score.coverage)
         for entry in entries
@@ -298,7 +298,7 @@ def _chosen(columns: Sequence[MetricColumn], metric: str | None) -> MetricColumn
         metric = resolve_metric(metric, metric_registry())
     if metric not in named:
         raise UsageError(
-            f"No entry has values of '{metric}' for single videos.{did_you_mean(metric, named)}",
+            f"No entry has per-video values of '{metric}'.{did_you_mean(metric, named)}",
             expected=f"one of {', '.join(named)}" if named else None,
         )
     return named[metric]

@@ -89,11 +89,11 @@ def test_scorecards_of_different_backbones_never_meet(capsys: pytest.CaptureFixt
     [
         ((), 2, "at least one scorecard"),
         (("nowhere",), 1, "does not exist"),
-        (("broken.json",), 1, "no scorecard to show"),
+        (("broken.json",), 1, "no scorecard to compare"),
         (("one", "one/scorecard.json"), 1, "Two submissions are called 'one'"),
         (("one", "--metric", "psnrr"), 2, "no metric 'psnrr'"),
         (("one", "--sample", "s3"), 2, "no sample 's3'"),
-        (("one", "--media", "on=x.zip"), 2, "no entry 'on' to show pictures of. Did you mean 'one'"),
+        (("one", "--media", "on=x.zip"), 2, "no entry 'on' whose frames could be shown. Did you mean 'one'"),
         (("one", "--media", "one=x.zip"), 1, "does not exist"),
         (("one", "--media", "one"), 2, "is not NAME=PATH"),
     ],

@@ -236,7 +236,7 @@ def test_the_chosen_metric():
     assert make_comparison(entries, metric="psnr").chosen.id == "psnr.rgb"
     with pytest.raises(UsageError, match="no metric 'psnrr'"):
         make_comparison(entries, metric="psnrr")
-    with pytest.raises(UsageError, match="single videos"):
+    with pytest.raises(UsageError, match="per-video values"):
         make_comparison(entries, metric="fid.pytorch")
 
 
