@@ -41,10 +41,10 @@ def make_strips(given: Iterable[tuple[str, Sequence[bytes] | None]]) -> Filmstri
     images: list[tuple[Markup, float]] = []
     strips: dict[str, Strip | str] = {}
     spent = 0
-    for key, found in given:
-        pictures = found or ()
-        count = min(len(pictures), STRIP_FRAMES)
-        frames = [pictures[len(pictures) * step // count] for step in range(count)]
+    for key, images_in_order in given:
+        found = images_in_order or ()
+        count = min(len(found), STRIP_FRAMES)
+        frames = [found[len(found) * step // count] for step in range(count)]
         widths = [_width(frame) for frame in frames]
         cost = sum(len(frame) for frame in set(frames) if frame not in numbers)
         if not frames or None in widths:

@@ -221,7 +221,7 @@ def extremes(card: Scorecard, metric: str) -> tuple[list[int], list[int]]:
     """Return the positions in ``card.videos`` of the worst and of the best videos, each from its end inwards.
 
     A metric without a direction gives the lowest and the highest. Equal values keep the scorecard's order. With no more
-    than twice `SHOWN` scored videos all of them stand in the first list and the second is empty.
+    than twice `SHOWN` scored videos all of them are in the first list and the second is empty.
     """
     score = card.metrics.get(metric)
     sign = -1.0 if score is not None and score.higher_is_better is False else 1.0

@@ -92,7 +92,7 @@ def _strips(
     # Without rules: a video with findings is shown too, and what can't be decoded has no frames anyway.
     rules = SubmissionRules(severities=dict.fromkeys(rule_registry(), "off"))
     config = Config(cache=media.cache, features=(FILMSTRIP,), rules=rules)
-    with media.progress.stage("pictures", len(jobs)) as progress:
+    with media.progress.stage("frames", len(jobs)) as progress:
         for result in LocalEngine(media.workers).run(config, jobs):
             name, sample = owners[result.index]
             progress.advance()

@@ -141,7 +141,7 @@ def rule_rows(challenge: Challenge) -> list[tuple[str, str, bool]]:
 
 
 def _leaves(value: Any, name: str, key: str) -> Iterator[tuple[str, str, str]]:
-    """Yield (name, text, key) per leaf; members of a list stand under their id, which is no part of the key."""
+    """Yield (name, text, key) per leaf; members of a list are named by their id, which is not part of the key."""
     if isinstance(value, list) and value and all(isinstance(one, dict) and "id" in one for one in value):
         for one in value:
             rest = {inner: what for inner, what in one.items() if inner != "id"}

@@ -27,8 +27,8 @@
     let quiet = true;
     let hidden = 0;  // ranked rows that the view leaves out
 
-    // Whatever stands in the address is compared with what the page knows; nothing of it is ever written into the page
-    // but the words of the search, and those only as the value of their field.
+    // The address is untrusted: its values are compared with those that the page knows. Only the text of the search is
+    // written into the page, and only as the value of its field.
     function read(hash) {
       const words = new URLSearchParams(hash);
       const found = fresh();

@@ -29,7 +29,7 @@ class EyeWarp:
         along = parts.eyes[1] - parts.eyes[0]
         self._unit = parts.eye_distance
         self._axes = FaceAxes(parts.eyes[which], float(np.arctan2(along[1], along[0])))
-        self._picture = image
+        self._image = image
         self.above, self.below, self.left, self.right = _opening(image, self._axes, self._unit)
         reach_x = np.array([-0.4, 0.4, -0.4, 0.4]) * self._unit
         reach_y = np.array([-0.35, -0.35, 0.3, 0.3]) * self._unit
@@ -58,14 +58,7 @@ class EyeWarp:
         top = lid - strip
         share = np.clip((self._y - top) / (strip + drop), 0, 1)
         source = np.where((self._y > top) & (self._y < lid + drop), top + share * strip, self._y)
-        x, y = self._axes.to_image(self._x, source)
-        part = cv2.remap(
-            self._picture,
-            x.astype(np.float32),
-            y.astype(np.float32),
-            cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REFLECT_101,
-        )
+        part = self._axes.sample(self._image, self._x, source, border=cv2.BORDER_REFLECT_101)
         self._box.of(image)[...] = part
 
 
@@ -78,10 +71,7 @@ def _opening(image: RgbImage, axes: FaceAxes, unit: float) -> tuple[float, float
     wide, high = int(0.36 * UNIT), int(0.3 * UNIT)
     across = np.arange(-wide, wide + 1, dtype=np.float64)[None, :] * scale
     down = np.arange(-high, high + 1, dtype=np.float64)[:, None] * scale
-    x, y = axes.to_image(across, down)
-    patch = cv2.remap(
-        image, x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
+    patch = axes.sample(image, across, down)
     lab: Floats = cv2.cvtColor(patch.astype(np.float32) / 255, cv2.COLOR_RGB2Lab).astype(np.float64)
     near = np.s_[wide - int(0.1 * UNIT) : wide + int(0.1 * UNIT) + 1]
     skin = np.median(lab[high + int(0.17 * UNIT) : high + int(0.28 * UNIT), near].reshape(-1, 3), axis=0)

@@ -57,6 +57,14 @@ class FaceAxes:
             self.centre[1] + x * self.across[1] + y * self.down[1],
         )
 
+    def sample(
+        self, image: RgbImage, x: Floats, y: Floats, how: int = cv2.INTER_LINEAR, border: int = cv2.BORDER_REPLICATE
+    ) -> RgbImage:
+        """Return the colours of the image at local coordinates, interpolated."""
+        at_x, at_y = self.to_image(x, y)
+        sampled = cv2.remap(image, at_x.astype(np.float32), at_y.astype(np.float32), how, borderMode=border)
+        return np.asarray(sampled, dtype=np.uint8)
+
 
 @dataclass(frozen=True, eq=False)
 class MouthShape:
@@ -157,15 +165,7 @@ def _patch(rgb: RgbImage, axes: FaceAxes, width: float) -> RgbImage:
     scale = width / UNIT
     x = np.arange(-int(SIDE * UNIT), int(SIDE * UNIT), dtype=np.float64)[None, :] * scale
     y = np.arange(-int(UP * UNIT), int(DOWN * UNIT), dtype=np.float64)[:, None] * scale
-    source_x, source_y = axes.to_image(x, y)
-    patch = cv2.remap(
-        rgb,
-        source_x.astype(np.float32),
-        source_y.astype(np.float32),
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    return np.asarray(patch, dtype=np.uint8)
+    return axes.sample(rgb, x, y)
 
 
 def _enclosed(lips: Floats, reach: float) -> Floats:

@@ -59,7 +59,7 @@ class MouthWarp:
     """
 
     def __init__(self, image: RgbImage, mouth: MouthShape) -> None:
-        self._picture = image
+        self._image = image
         self._mouth = mouth
         w = mouth.width
         reach_x = np.array([-1.9, 1.9, -1.9, 1.9]) * w
@@ -112,15 +112,8 @@ class MouthWarp:
         return least + (most - least) * float(np.clip(opening, 0, 1))
 
     def _sample(self, x: Floats, y: Floats) -> Floats:
-        source_x, source_y = self._mouth.axes.to_image(x, y)
-        taken = cv2.remap(
-            self._picture,
-            source_x.astype(np.float32),
-            source_y.astype(np.float32),
-            cv2.INTER_CUBIC,
-            borderMode=cv2.BORDER_REFLECT_101,
-        )
-        return np.asarray(taken, dtype=np.float64)
+        sampled = self._mouth.axes.sample(self._image, x, y, cv2.INTER_CUBIC, cv2.BORDER_REFLECT_101)
+        return sampled.astype(np.float64)
 
     def _inside(self, depth: Floats, gap: Floats, across: Floats) -> Floats:
         """Return the inside of the mouth (rows, columns, 3): dark, with upper teeth and tongue."""
@@ -141,7 +134,7 @@ class MouthWarp:
         return colour + self._noise * light
 
     def _pasted(self, part: Floats) -> RgbImage:
-        result = self._picture.copy()
+        result = self._image.copy()
         self._box.of(result)[...] = np.clip(np.rint(part), 0, 255).astype(np.uint8)
         return result
 
