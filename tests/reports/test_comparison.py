@@ -105,7 +105,7 @@ def test_features_of_another_version_weights_or_options_are_refused(use, found):
     assert found in caught.value.found
 
 
-def test_pictures_of_the_report_are_no_difference():
+def test_frames_of_the_report_are_no_difference():
     first, second = pair()
     cards = [
         one.card.model_copy(update={"features": {"filmstrip": FeatureUse(version=number)}})

@@ -32,8 +32,8 @@ def write(path, entries, n_metrics, hostile=False):
     text = HOSTILE[1] if hostile else "words"
     finding = dict.fromkeys(("rule", "severity", "message", "found", "expected", "fix", "place"), text)
     comparison = make_comparison(cards, [UnscoredSubmission(text, "refused", None, 0, (finding,))])
-    pictures = {entry.name: strips_for(entry.card) for entry in cards}
-    write_page(render_comparison(comparison, pictures), path)
+    frames = {entry.name: strips_for(entry.card) for entry in cards}
+    write_page(render_comparison(comparison, frames), path)
 
 
 @pytest.fixture(scope="module")
@@ -207,7 +207,7 @@ def test_readable_without_a_script(visit):
     assert page.locator("select:visible").count() == 0
 
 
-def test_every_picture_is_drawn(visit):
+def test_every_frame_is_drawn(visit):
     page = visit("few")
     assert page.locator("svg.strip").count() == 12
     assert page.locator("svg.strip").first.bounding_box()["width"] > 200

@@ -35,7 +35,7 @@ FINDING = {
 
 
 def big(entries=3, hostile=False, n_metrics=10, videos=20):
-    """A comparison of realistic scorecards, and pictures of all samples; hostile in every string when asked for."""
+    """A comparison of realistic scorecards, and frames of all samples; hostile in every string when asked for."""
 
     def name(at):
         return f"{HOSTILE[at % len(HOSTILE)]} {at}" if hostile else f"team {at}"
@@ -49,11 +49,11 @@ def big(entries=3, hostile=False, n_metrics=10, videos=20):
     finding = {key: f"{value} {HOSTILE[0]}" if hostile else value for key, value in FINDING.items()}
     report = UnscoredSubmission(name(50), "refused", cards[0].card.challenge.id, 0, (finding,), name(51))
     comparison = make_comparison(cards, [report])
-    pictures = {
+    frames = {
         entry.name: {sample: [jpeg(1000 * i + at * 4 + step) for step in range(4)] for at, sample in enumerate(samples)}
         for i, (entry, samples) in enumerate((entry, comparison.samples) for entry in comparison.entries)
     }
-    return comparison, pictures
+    return comparison, frames
 
 
 def two(first=None, second=None, **changes):
@@ -151,7 +151,7 @@ def test_no_total_and_no_rank():
     assert "nothing on this page is a ranking" in text
 
 
-def test_a_refused_submission_stands_below_with_its_findings():
+def test_a_refused_submission_is_below_with_its_findings():
     page = Page(render_comparison(big()[0]))
     (report,) = [item for item in page.find("details") if "team 50" in item["text"]]
     for words in ("refused", "no file in it was opened", *FINDING.values()):
@@ -214,12 +214,12 @@ def test_a_thousand_samples_of_a_dozen_entries_stay_small():
     assert len(render_comparison(comparison).encode()) < 12_000_000
 
 
-# --- pictures --------------------------------------------------------------------------------------------------------
+# --- frames -----------------------------------------------------------------------------------------------------------
 
 
-def test_pictures_of_the_telling_samples():
-    comparison, pictures = big()
-    page = Page(render_comparison(comparison, pictures))
+def test_frames_of_the_most_different_samples():
+    comparison, frames = big()
+    page = Page(render_comparison(comparison, frames))
     shown = shown_samples(comparison)
     assert [item["text"] for item in page.find("h3", class_="sample")] == shown
     assert len(shown) == 4
@@ -227,18 +227,18 @@ def test_pictures_of_the_telling_samples():
     assert len(strips) == 4 * 3
     assert strips[1]["attrs"]["aria-label"] == f"4 frames of team 1, sample {shown[0]}, in time order"
     images = {base64.b64decode(item["attrs"]["href"].split(",")[1]) for item in page.find("image")}
-    assert images == {frame for entry in comparison.entries for s in shown for frame in pictures[entry.name][s]}
+    assert images == {frame for entry in comparison.entries for s in shown for frame in frames[entry.name][s]}
 
 
-def test_pictures_of_chosen_samples_and_of_some_entries():
-    comparison, pictures = big()
-    page = Page(render_comparison(comparison, {"team 1": pictures["team 1"]}, samples=["s05", "s02"]))
+def test_frames_of_chosen_samples_and_of_some_entries():
+    comparison, frames = big()
+    page = Page(render_comparison(comparison, {"team 1": frames["team 1"]}, samples=["s05", "s02"]))
     assert [item["text"] for item in page.find("h3", class_="sample")] == ["s05", "s02"]
     assert len(page.find("svg", role="img")) == 2
     assert sum("no frames available" in item["text"] for item in page.find("figure")) == 4
 
 
-def test_without_pictures_there_is_no_such_section():
+def test_without_frames_there_is_no_such_section():
     page = Page(render_comparison(big()[0]))
     assert not page.find("figure")
     assert not page.find("a", href="#frames")
@@ -304,8 +304,8 @@ def test_landmarks_captions_and_scopes():
 
 def test_same_input_same_bytes(tmp_path):
     for name in ("a", "b"):
-        comparison, pictures = big()
-        write_page(render_comparison(comparison, pictures), tmp_path / name)
+        comparison, frames = big()
+        write_page(render_comparison(comparison, frames), tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 

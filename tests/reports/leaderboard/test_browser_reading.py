@@ -11,7 +11,7 @@ from builders.leaderboards import (
 from leaderboard_pages import shown, sort, style
 
 pytestmark = pytest.mark.browser
-# --- people who read otherwise ----------------------------------------------------------------------------------------
+# --- accessibility ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_every_control_is_reached_by_keyboard_and_its_focus_is_seen(visit):
     assert len([item for item in reached if item.startswith("Face-Arc")]) == 1
 
 
-def test_chosen_by_keyboard(visit):
+def test_select_by_keyboard(visit):
     page = visit("real")
     page.focus("input[aria-label='Select delta']")
     page.keyboard.press("Space")
@@ -192,7 +192,7 @@ def test_hostile_names_do_nothing(visit):
     assert page.locator("script").count() == 1
 
 
-def test_every_picture_and_mark_is_drawn(visit):
+def test_every_frame_and_mark_is_drawn(visit):
     page = visit("real")
     assert page.locator("svg.strip").count() == 27
     missing = page.evaluate(

@@ -158,7 +158,7 @@ def test_groups_of_columns(visit):
     assert head(page, "c:video_quality").is_visible()
 
 
-def test_compare_chosen_teams_everywhere_on_the_page(visit):
+def test_compare_selected_teams_everywhere_on_the_page(visit):
     page = visit("real")
     assert page.locator("#only").is_disabled()
     page.check("input[aria-label='Select alpha']")

@@ -114,7 +114,7 @@ def test_table_of_ranks_scores_and_values():
     assert rows[3][5] == "0.66670.6567 to 0.6767"
 
 
-def test_rank_interval_and_chances_are_drawn():
+def test_rank_interval_and_probabilities_are_drawn():
     page = page_of(plain(("alpha", "beta", "gamma", "delta")))
     bands = [i for i in page.find("rect", class_="band") if i["attrs"].get("y") == "2" and "tr" in i["in"]]
     # four ranks, 25 units each: beta (rank 2) may be 1 to 3
@@ -145,7 +145,7 @@ def test_too_many_overlapping_groups_are_named_not_drawn():
     assert "1 more such group is not drawn; see the list below the table" in html
 
 
-def test_unranked_stand_below_with_their_reasons_and_other_runs_last():
+def test_unranked_are_below_with_their_reasons_and_other_runs_last():
     rows = (
         make_row("alpha", 0, 1),
         make_row("alpha", 0, 1, run="second", primary=False, rank=None, score=None, interval=None, probability=()),

@@ -18,7 +18,7 @@ from evalkit.challenges.model import RunRules, parse_challenge
 from evalkit.reports.leaderboard.page import render_leaderboard
 from evalkit.reports.leaderboard.rules import rule_rows, rules_in_words
 
-# --- people, rules, provenance ----------------------------------------------------------------------------------------
+# --- ratings, rules, provenance ---------------------------------------------------------------------------------------
 
 
 def test_raters_are_numbers():
@@ -36,7 +36,7 @@ def test_raters_are_numbers():
     assert "revoked at 2026-03-07 09:00:00 UTC by organizer: rater 3 changed their mind." in text
 
 
-def test_ids_of_people_are_masked_where_they_are_words_and_numbers_stay_numbers():
+def test_ids_of_raters_and_members_are_masked_where_they_are_words_and_numbers_stay_numbers():
     snapshot = make_snapshot(
         parse_challenge(PLAIN, "test"),
         {"alpha": [make_run("alpha", plain_card("alpha", 0))]},

@@ -82,7 +82,7 @@ def test_team_section_compares_runs_and_lists_worst_samples_and_findings():
     assert "no run yet" in detail(page, "iota")
 
 
-def test_chances_of_places_are_a_table_too():
+def test_rank_probabilities_are_a_table_too():
     row = make_row("alpha", 0, 3, probability=(0.9, 0.098, 0.002))
     page = page_of(plain(("alpha", "beta", "gamma"), rows=(row,)))
     alpha = detail(page, "alpha")
@@ -145,7 +145,7 @@ def test_sensitivity_in_words_and_numbers():
     assert cells(page, "Random weights")[1:] == [["alpha", "100 %"]]
 
 
-def test_pictures_stand_under_the_reference():
+def test_frames_are_shown_after_the_reference():
     page = page_of((realistic(), realistic_leaderboard()))
     assert [item["text"] for item in page.find("h3", class_="sample")] == ["s01", "s02", "s03"]
     captions = [text_of(item) for item in page.find("figcaption") if "li" in item["in"]]
@@ -158,7 +158,7 @@ def test_pictures_stand_under_the_reference():
     assert images == given | {frame for strip in realistic().reference.values() for frame in strip}
 
 
-def test_without_pictures_there_is_no_such_section():
+def test_without_frames_there_is_no_such_section():
     assert not page_of(plain(("alpha",))).find("section", **{"aria-labelledby": "frames"})
 
 
