@@ -1,4 +1,4 @@
-"""The log of a board: who did what, when; every entry seals the one before it and the facts that it wrote."""
+"""The log of a board: who did what, when. Every entry seals the one before it and the facts that it wrote."""
 
 from __future__ import annotations
 
@@ -102,14 +102,14 @@ class Seal:
         self._hash = hashlib.sha256()
 
     def add(self, row: Sequence[Any]) -> None:
-        """Take in a row that the entry made, all columns of the table in their order."""
+        """Add a row that the entry made, all columns of the table in their order."""
         values = {name: value for name, value in zip(self._names, row, strict=True) if value is not None}
         values.pop("until", None)
         self._hash.update(f"+{_encode(values)}\n".encode())
         self.added += 1
 
     def end(self, ids: Iterable[int]) -> None:
-        """Take in the numbers of the rows that the entry ended, after all that it made."""
+        """Add the numbers of the rows that the entry ended, after all rows that it made."""
         for number in sorted(ids):
             self._hash.update(f"-{number}\n".encode())
             self.ended += 1

@@ -71,7 +71,7 @@ class Board:
             text: the YAML that says them, kept as it is.
             by: who makes it.
             now: the clock.
-            reference: the reference pictures, as for `set_reference`.
+            reference: the reference images, as for `set_reference`.
 
         Raises:
             InputError: when there is a board or something else already, or ``text`` does not say ``challenge``.
@@ -107,7 +107,7 @@ class Board:
         self.close()
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the connections to the database."""
         self._engine.dispose()
 
     @property
@@ -116,7 +116,7 @@ class Board:
         return self._place.shown
 
     def set_challenge(self, challenge: Challenge, text: str, *, by: str) -> bool:
-        """Let other rules hold from now on; return whether they are others. Comments alone change nothing."""
+        """Replace the rules; return whether they differ. Comments alone change nothing."""
         with self._write(by) as write:
             return set_challenge(write, challenge, text)
 
@@ -126,7 +126,7 @@ class Board:
             teams.add_team(write, name, members)
 
     def remove_team(self, name: str, *, by: str, why: str) -> None:
-        """Let a team take part no longer, its runs included; its people may join another."""
+        """Remove a team and its runs; its members may join another team."""
         with self._write(by) as write:
             teams.remove_team(write, name, why)
 
@@ -136,11 +136,11 @@ class Board:
             teams.add_members(write, team, people)
 
     def remove_member(self, team: str, person: str, *, by: str, why: str | None = None) -> None:
-        """Take a person out of a team."""
+        """Remove a person from a team."""
         self.remove_members(team, [person], by=by, why=why)
 
     def remove_members(self, team: str, people: Sequence[str], *, by: str, why: str | None = None) -> None:
-        """Take people out of a team, all of them or, after an error, nobody."""
+        """Remove people from a team: all of them or, after an error, nobody."""
         with self._write(by) as write:
             teams.remove_members(write, team, people, why)
 
@@ -173,7 +173,7 @@ class Board:
             return runs.add_run(write, team, run, card, primary=primary, pictures=strips)
 
     def remove_run(self, team: str, run: str, *, by: str, why: str) -> None:
-        """Take a run off the board. No other run takes its place unless `set_primary` says so."""
+        """Remove a run. No other run takes its place unless `set_primary` says so."""
         with self._write(by) as write:
             runs.remove_run(write, team, run, why)
 
@@ -183,7 +183,7 @@ class Board:
             set_primary(write, team, runs)
 
     def set_reference(self, strips: Strips, *, by: str) -> None:
-        """Set the reference pictures, sample id -> small JPEG images; those of before that are not among them go."""
+        """Set the reference images, sample id -> small JPEG images; earlier ones not among them are removed."""
         with self._write(by) as write:
             runs.set_reference(write, strips)
 
@@ -193,12 +193,12 @@ class Board:
             return imports.set_key(write, key)
 
     def set_gold(self, items: Sequence[GoldItem], *, by: str) -> None:
-        """Set the items whose right answer is known; those of before that are not among them go."""
+        """Set the items whose correct answer is known; earlier ones that are not among them are removed."""
         with self._write(by) as write:
             imports.set_gold(write, items)
 
     def set_rater_team(self, rater: str, team: str | None, *, by: str) -> None:
-        """Say which team a rater belongs to; ``None`` takes that back. Members of a team need no such note."""
+        """Set which team a rater belongs to; ``None`` removes that. It is not needed for members of a team."""
         with self._write(by) as write:
             teams.set_rater_team(write, rater, team)
 
@@ -244,7 +244,7 @@ class Board:
 
         Args:
             target: kind of the subjects.
-            subjects: (subject, code, reason): what, a word for machines, a sentence for people. The subject is a rater
+            subjects: (subject, code, reason): what, a code for programs, a sentence for people. The subject is a rater
                 id, the id of an answer (or its first digits, where no other begins with them), ``team/run``, or a
                 team. Those that are excluded already are skipped.
             by: who decides.
@@ -273,7 +273,7 @@ class Board:
             return read_log(connection, limit=limit)
 
     def verify(self) -> list[str]:
-        """Return a sentence for everything that was changed behind the board's back; empty when it is whole."""
+        """Return a sentence for everything that was changed without evalkit; empty when nothing was."""
         with self._read() as connection:
             return problems(connection)
 
@@ -288,7 +288,7 @@ class Board:
             return read_snapshot(connection, as_of, None if as_of is None else self._now())
 
     def by_rater(self) -> Iterator[Snapshot]:
-        """Yield the board as it is with one rater's answers at a time, and without pictures; little memory is held.
+        """Yield the board as it is with one rater's answers at a time, without images: little memory is used.
 
         Raises:
             StorageError: when what it holds can't be read.

@@ -25,7 +25,7 @@ def check_text(challenge: Challenge, text: str) -> None:
 
 
 def set_challenge(write: Write, challenge: Challenge, text: str) -> bool:
-    """Let ``challenge`` hold from now on; see `evalkit.board.Board.set_challenge`."""
+    """Replace the rules; see `evalkit.board.Board.set_challenge`."""
     check_text(challenge, text)
     held = read_challenge(write.connection)
     if challenge.id != held.id:

@@ -147,7 +147,7 @@ def _refuse_other(place: DatabaseLocation, path: Path) -> None:
     with path.open("rb") as stream:
         begin = stream.read(len(_SQLITE))
     if begin not in {b"", _SQLITE}:
-        raise InputError(f"{place.shown} is there already and is no board.", fix="Choose another place.")
+        raise InputError(f"{place.shown} is there already and is not a board.", fix="Choose another place.")
 
 
 def _taken(place: DatabaseLocation) -> InputError:

@@ -60,13 +60,13 @@ class GoldItem:
 
 @dataclass(frozen=True)
 class Decision:
-    """Somebody's decision that something does not count. Decisions are never deleted: they are revoked.
+    """A decision that something does not count. Decisions are never deleted: they are revoked.
 
     Args:
         number: counts up from 1, over the whole board.
         target: kind of what it is about.
         subject: rater id, id of an answer, ``team/run``, or team.
-        code: a word for machines, such as ``speeder``, ``straight-liner``, ``manual``.
+        code: a code for programs, such as ``speeder``, ``straight-liner``, ``manual``.
         reason: a sentence for people.
         by: who decided.
         at: when.
@@ -179,7 +179,7 @@ class Snapshot:
 
     @property
     def digest(self) -> str:
-        """Digest of the last log entry: it stands for everything that happened up to then."""
+        """Digest of the last log entry: it identifies everything that happened up to then."""
         return self.log[-1].digest if self.log else ""
 
     def excluded(self, target: Target) -> dict[str, Decision]:

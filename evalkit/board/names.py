@@ -78,14 +78,14 @@ def clean_reason(text: str, what: str) -> str:
 
 
 def clean_code(text: str) -> str:
-    """Return a word for machines, such as ``straight-liner``.
+    """Return a code for programs, such as ``straight-liner``.
 
     Raises:
         InputError: when it is none.
     """
     if not _CODE.fullmatch(text):
         expected = "lower-case letters, digits and hyphens"
-        raise InputError(f"'{escape_for_display(text, limit=60)}' is no code of a reason.", expected=expected)
+        raise InputError(f"'{escape_for_display(text, limit=60)}' is not a code of a reason.", expected=expected)
     return text
 
 
@@ -94,7 +94,7 @@ def check_ids(ids: Iterable[str], where: str, *, limit: int = MAX_ID) -> None:
 
     Args:
         ids: as they were read.
-        where: what messages say about their place.
+        where: how messages name their position.
         limit: of characters.
 
     Raises:

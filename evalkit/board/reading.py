@@ -68,7 +68,7 @@ def read_snapshot(connection: Connection, as_of: datetime | None, now: datetime 
 
 
 def read_by_rater(connection: Connection) -> Iterator[Snapshot]:
-    """Yield the board as it is with the answers of one person at a time, and without pictures."""
+    """Yield the board as it is with the answers of one person at a time, and without images."""
     number = _number_at(connection, None)
     frame = replace(_frame(connection, number), runs=_runs(connection, number, {}))
     rows = _answers(connection, number, answers.c.rater, answers.c.id)
@@ -77,7 +77,7 @@ def read_by_rater(connection: Connection) -> Iterator[Snapshot]:
 
 
 def _frame(connection: Connection, number: int) -> Snapshot:
-    """Return the board without runs, answers and pictures: what stays small however much is on it."""
+    """Return the board without runs, answers and images: the part that stays small."""
     log = read_log(connection, number)
     query = select(answers.c.rater).where(is_active(answers, number)).distinct()
     everyone = set(connection.execute(query).scalars())

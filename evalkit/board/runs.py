@@ -1,4 +1,4 @@
-"""Runs of a team: their scorecards, their pictures, and which of them compete."""
+"""Runs of a team: their scorecards, their images, and which of them compete."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def set_primary(write: Write, team_name: str, run_names: Sequence[str]) -> None:
 
 
 def set_reference(write: Write, pictures: Strips) -> None:
-    """Set the reference pictures; see `evalkit.board.Board.set_reference`."""
+    """Set the reference images; see `evalkit.board.Board.set_reference`."""
     _set_pictures(write, reference, {}, pictures)
     if write.changed:
         write.log("set-reference", names(sorted(pictures), 3), {"samples": len(pictures)})
@@ -231,13 +231,13 @@ def _find_run(write: Write, team: Found, name: str) -> Found:
 
 
 def _set_pictures(write: Write, table: Table, owner: Mapping[str, int], pictures: Strips) -> None:
-    """Make the living pictures of ``owner`` be ``pictures``; what stays the same stays untouched."""
+    """Replace the active images of ``owner`` by ``pictures``; those that stay the same are not written again."""
     check_ids(pictures, "The sample", limit=_SAMPLE)
     condition: list[ColumnElement[bool]] = [table.c[name] == value for name, value in owner.items()]
     wanted = {(sample, at): image for sample, images in pictures.items() for at, image in enumerate(images)}
     for (sample, _), image in wanted.items():
         if not image.startswith(_JPEG):
-            raise InputError(f"A picture of sample '{sample}' is no JPEG.", fix="Give small JPEG images.")
+            raise InputError(f"A picture of sample '{sample}' is not a JPEG.", fix="Give small JPEG images.")
     stale = []
     for row in write.connection.execute(select(table).where(is_active(table), *condition)):
         if wanted.get((row.sample, row.position)) == bytes(row.image):

@@ -54,7 +54,7 @@ def _facts(name: str, *columns: Column[int] | Column[str] | Column[float] | Colu
 
 
 def _one_active(table: Table, *names: str) -> None:
-    """No two living rows of ``table`` share these columns."""
+    """No two active rows of ``table`` share these columns."""
     active = table.c.until.is_(None)
     columns = [table.c[name] for name in names]
     Index(f"one_{table.name}", *columns, unique=True, sqlite_where=active, postgresql_where=active)

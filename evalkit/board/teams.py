@@ -17,7 +17,7 @@ from evalkit.text import escape_for_display
 
 @dataclass(frozen=True)
 class Found:
-    """A living row that has a name."""
+    """An active row that has a name."""
 
     id: int
     name: str

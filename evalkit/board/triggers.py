@@ -1,8 +1,8 @@
 """The triggers that keep the log and the facts from being changed: their statements, and whether a board has them.
 
-The triggers refuse, whoever asks: a change or a removal of a log entry, an entry with another number than the next; the
-removal of a fact, a change of it other than its one end by the entry that is about to be written, a fact that claims to
-be of another entry. SQLite's ``INSERT OR REPLACE`` removes rows without asking the triggers for removals, so the ones
+For every client, they refuse: a change or a removal of a log entry; an entry with another number than the next; the
+removal of a fact; a change of it other than its one end by the entry that is about to be written; a fact that names
+another entry. SQLite's ``INSERT OR REPLACE`` removes rows without asking the triggers for removals, so the ones
 for inserts refuse what would replace a row.
 """
 

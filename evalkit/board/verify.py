@@ -1,4 +1,4 @@
-"""Find what was changed behind a board's back: a log line, a fact, a scorecard, a trigger."""
+"""Find what was changed without evalkit: a log line, a fact, a scorecard, a trigger."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _log(connection: Connection, entries: dict[int, _Entry]) -> Iterator[str]:
 
 
 def _facts(connection: Connection, table: Table, entries: dict[int, _Entry]) -> Iterator[str]:
-    """Compare what every entry sealed in ``table`` with what stands there."""
+    """Compare what every entry sealed in ``table`` with its rows."""
     seals: dict[int, Seal] = {}
     for row in streamed(connection, select(table).order_by(table.c.id)):
         seals.setdefault(row.since, Seal(table)).add(row)

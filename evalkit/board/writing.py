@@ -48,7 +48,7 @@ class Write:
         return bool(self._added or self._ended)
 
     def add(self, table: Table, rows: Iterable[Mapping[str, Any]]) -> list[int]:
-        """Add facts that hold from now on; return their numbers."""
+        """Add facts that are active from now on; return their numbers."""
         values = [self._row(table, row) for row in rows]
         for start in range(0, len(values), BATCH):
             self.connection.execute(insert(table), values[start : start + BATCH])
@@ -60,7 +60,7 @@ class Write:
         """Add facts whose ``identity`` the table does not hold yet, in batches.
 
         A known one that comes with another ``status`` is ended, and the new one takes its place. Of twins among
-        ``rows`` the first speaks, so that the same rows again change nothing.
+        ``rows`` the first is taken, so that the same rows again change nothing.
 
         Returns:
             How many were new, how many took the place of one with another status, and how many were known.
@@ -110,7 +110,7 @@ class Write:
         )
 
     def end(self, table: Table, condition: ColumnElement[bool]) -> int:
-        """End the living facts that ``condition`` names; return how many."""
+        """End the active facts that ``condition`` selects; return how many."""
         ids = list(self.connection.execute(select(table.c.id).where(is_active(table), condition)).scalars())
         for some in chunks(ids):
             self.connection.execute(update(table).where(table.c.id.in_(some)).values(until=self.number))

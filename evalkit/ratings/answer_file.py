@@ -24,7 +24,7 @@ class AnswerFile:
         read: what yields its answers; a column that is missing is an error before the first answer.
         table: whether it is a table; otherwise it is JSON.
         mapping: how cells are written.
-        dimensions: what the file's words for the questions mean.
+        dimensions: which dimensions the texts in the file name.
         participants: Prolific's export, for the format ``prolific``.
         limit: how many faults are kept.
     """

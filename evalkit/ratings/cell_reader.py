@@ -1,4 +1,4 @@
-"""Turn cells of strangers' files into ids, numbers and times; what can't be turned is a fault with its place."""
+"""Parse cells of rating files as ids, numbers and times; one that can't be parsed is a fault with its position."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_TIME = 80
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _COMMA = re.compile(r"[+-]?[0-9]*,([0-9]+)")
 _NOT_ALPHANUMERIC = re.compile(r"[\W_]+")
-# What platforms call an answer that nobody refused. Every other word is kept, and the rules look at it.
+# Platforms' statuses of answers that were not refused. Any other status is kept, and the rules reject it.
 ACCEPTED = frozenset(
     {
         "",
@@ -42,16 +42,16 @@ ACCEPTED = frozenset(
 
 @lru_cache(maxsize=65_536)
 def normalised(text: str) -> str:
-    """Return ``text`` as names are compared: lower case, every run of other signs one underscore."""
+    """Return ``text`` as names are compared: lower case, every run of other characters one underscore."""
     return _NOT_ALPHANUMERIC.sub("_", unicodedata.normalize("NFC", text).casefold()).strip("_")
 
 
 class Dimensions:
-    """What a file's words for the questions mean.
+    """The dimensions that the texts in a file name.
 
     Args:
         known: the challenge's dimensions; their ids and titles are understood.
-        names: word in the file -> dimension id, from a mapping; they go first.
+        names: text in the file -> dimension id, from a mapping; they take precedence.
     """
 
     def __init__(self, known: Sequence[Dimension] = (), names: dict[str, str] | None = None) -> None:
@@ -99,7 +99,7 @@ def _ends(words: str) -> re.Pattern[str]:
 class Context:
     """What a reader needs besides the file: its name, the mapping, the dimensions, and where faults go.
 
-    ``delimiter`` is what stands between a table's cells; where that is no comma, one in a number is a decimal comma.
+    ``delimiter`` is the table's; where it is not a comma, a comma in a number is a decimal comma.
     ``form_of_times`` is whether the mapping's ``time_format`` is for this file, and may be advised.
     """
 
@@ -177,7 +177,7 @@ class Context:
             return None
 
     def _fix(self, error: ValueError) -> str:
-        """Return what helps against a text that is no moment; empty where nothing in the mapping does."""
+        """Return the fix for a text that is not a time; empty where nothing in the mapping helps."""
         if isinstance(error, ZoneError):
             return error.fix
         told = self.mapping.time_format is not None or not self.form_of_times
@@ -189,12 +189,12 @@ class Context:
             return None
         seconds = self.number(row, column, cell, labels=False)
         if seconds is not None and seconds < 0:
-            self.faults.add(row, column, f"{_brief(cell)} is no time spent; it can't be below 0 seconds.")
+            self.faults.add(row, column, f"{_brief(cell)} is not a time spent; it can't be below 0 seconds.")
             return None
         return seconds
 
     def status(self, cell: object) -> str:
-        """Return the platform's word for a refused answer; empty when nobody refused it."""
+        """Return the platform's status of a refused answer; empty when it was not refused."""
         word = escape_for_display(" ".join(str(cell).split()), limit=40).casefold() if isinstance(cell, str) else ""
         return "" if word in ACCEPTED else word
 

@@ -18,7 +18,7 @@ _BLANK = " \t\r\n"
 
 
 def _no_constant(word: str) -> float:
-    raise ValueError(f"{word} is no JSON")
+    raise ValueError(f"{word} is not JSON")
 
 
 _DECODER = json.JSONDecoder(parse_constant=_no_constant)
@@ -33,7 +33,7 @@ def first_sign(path: Path) -> str:
 def read_objects(path: Path, faults: Faults) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (number, object): the line of a JSON Lines file, or the place in an array, both from 1.
 
-    What is no object, or no JSON, is a fault with that number. An array that breaks off can't be read beyond the break.
+    What is not an object, or not JSON, is a fault with that number. A broken array can't be read beyond the break.
     """
     pairs = _array(path, faults) if first_sign(path) == "[" else _lines(path, faults)
     for number, value in pairs:
@@ -77,7 +77,7 @@ class _Buffer:
         return bool(chunk)
 
     def sign(self) -> str:
-        """Return the next character that is not blank, and stand before it; empty at the end of the file."""
+        """Move to the next character that is not blank, and return it; empty at the end of the file."""
         while True:
             while self.at < len(self.text):
                 if self.text[self.at] not in _BLANK + "\ufeff":

@@ -94,7 +94,7 @@ class ValueCell:
 
 @dataclass(frozen=True)
 class RecordLayout:
-    """Where each field of a rating stands in a record.
+    """Where each field of a rating is in a record.
 
     Args:
         columns: field -> column.
@@ -169,7 +169,7 @@ def need_columns(
 
 
 def settle_columns(context: Context, header: Sequence[str], layout: RecordLayout) -> None:
-    """Note which columns of a table nobody reads, and raise when one that is read shares its name with another.
+    """Record which columns of a table are not read, and raise when one that is read shares its name with another.
 
     Raises:
         InputError: with the places of the columns.

@@ -184,7 +184,7 @@ class PairMapping(CommonMapping):
         return self
 
     def of_cells(self) -> RatingMapping:
-        """Return what is said here about cells: zone, form of times, what is missing; the labels are the winner's."""
+        """Return how cells are read: zone, format of times, what is missing; the labels are the winner's."""
         return RatingMapping(**{name: getattr(self, name) for name in CommonMapping.model_fields if name != "values"})
 
 

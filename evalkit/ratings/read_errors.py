@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from evalkit.errors import InputError
 from evalkit.text import escape_for_display, escape_message
 
-MAX_FAULTS = 20  # a file with more has one cause, and nobody reads on
+MAX_FAULTS = 20  # more of them usually have one cause
 
 
 @dataclass(frozen=True, slots=True)

@@ -271,7 +271,7 @@ def _reject_duplicates(answers: Sequence[Answer], reasons: list[list[RejectReaso
 
 
 def _reject_incomplete(answers: Sequence[Answer], reasons: list[list[RejectReason]], required: frozenset[str]) -> None:
-    """Reject ratings of items that lack a required dimension; a comparison stands for itself."""
+    """Reject ratings of items that lack a required dimension; comparisons are not affected."""
     ratings = [at for at, answer in enumerate(answers) if not answer.teams and not reasons[at]]
     answered: dict[tuple[str, str], set[str]] = {}
     for at in ratings:

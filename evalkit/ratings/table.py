@@ -1,8 +1,8 @@
-"""Read CSV files that strangers made, row by row, in memory that does not grow with the file.
+"""Read CSV files from outside, row by row, in memory that does not grow with the file.
 
 Comma, semicolon or tab, as the first line that is not blank says, by itself or as a spreadsheet's ``sep=;``; UTF-8 or
 UTF-16, with or without a byte order mark. A row that can't be read is a fault with its number, and reading goes on
-behind it.
+with the next.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from evalkit.ratings.read_errors import Faults
 
 MAX_ROW = 4 * 1024 * 1024  # characters; 4,000 columns with long names are a tenth of it
 MAX_COLUMNS = 20_000
-MAX_UNREADABLE = 1_000  # rows; a file with more is no table, and ends there
+MAX_UNREADABLE = 1_000  # rows; a file with more is not a table, and reading ends there
 _CHUNK = 64 * 1024
 _DELIMITERS = ",;\t"
 _TOLD = re.compile(r'"?sep=([,;\t])"?[\r\n]*', re.IGNORECASE)
@@ -45,7 +45,7 @@ class _TooLong(Exception):  # noqa: N818 - control flow inside this module
 
 
 class _Lines:
-    """The lines of a stream; a row that grows beyond `MAX_ROW` raises, and the next call goes on behind the line."""
+    """The lines of a stream; a row that grows beyond `MAX_ROW` raises, and the next call goes on after the line."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -92,7 +92,7 @@ def open_text(path: Path, what: str = "The rating file") -> TextIO:
 
 
 def delimiter_of(path: Path, what: str = "The rating file") -> str:
-    """Return what stands between the cells of a CSV file.
+    """Return the delimiter of a CSV file.
 
     Raises:
         InputError: when the file can't be read.
@@ -133,11 +133,11 @@ def raw_rows(path: Path, faults: Faults, what: str = "The rating file") -> Itera
             number += 1
             stripped = [cell.strip().lstrip(_BOM).strip() for cell in cells]
             if told and any(stripped):
-                told = False  # the row counts, as in a spreadsheet, and says no more
+                told = False  # it only names the delimiter; it counts as a row, as in a spreadsheet
             elif any(stripped):
                 yield number, stripped
         raise InputError(
-            f"{what} {path} is no table: {unreadable} rows up to row {number} can't be read.",
+            f"{what} {path} is not a table: {unreadable} rows up to row {number} can't be read.",
             found=faults.kept[-1].message if faults.kept else None,
             fix="Export it again as CSV.",
         )

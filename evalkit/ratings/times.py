@@ -31,7 +31,7 @@ _DATE_ONLY = re.compile(r"[0-9]{4}-?[0-9]{2}-?[0-9]{2}|[0-9]{4}-?W[0-9]{2}-?[0-9
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _WEST, _EAST = timedelta(hours=-12), timedelta(hours=14)
 _NAME_IT = "Write it with its offset, or name the 'zone' in the mapping."
-_MEND = "Fix the 'zone' in the mapping, or the time."
+_FIX_ZONE = "Fix the 'zone' in the mapping, or the time."
 
 
 class ZoneError(ValueError):
@@ -67,7 +67,9 @@ def parse_zone(text: str) -> tzinfo:
             return ZoneInfo(words)
         except (ZoneInfoNotFoundError, ValueError, OSError):
             pass  # the error below says what a zone looks like
-    raise ValueError(f"'{text}' is no time zone; write AoE, UTC, an offset such as +08:00 or a place as Europe/Berlin")
+    raise ValueError(
+        f"'{text}' is not a time zone; write AoE, UTC, an offset such as +08:00 or a place as Europe/Berlin"
+    )
 
 
 @lru_cache(maxsize=1024)  # the answers of one page share their time
@@ -83,7 +85,7 @@ def parse_moment(text: str, zone: tzinfo | None = None, time_format: str | None 
 
     Raises:
         ZoneError: when it has no zone, or an abbreviation that means nothing there, or never was in that zone.
-        ValueError: with a sentence, when it is no time.
+        ValueError: with a sentence, when it is not a time.
     """
     words = " ".join(text.split())  # some exports put narrow spaces before AM
     local = _by_format(words, time_format) if time_format else _read(words, zone)
@@ -99,7 +101,7 @@ def parse_moment(text: str, zone: tzinfo | None = None, time_format: str | None 
     try:
         moment = aware.astimezone(UTC)
         if aware.tzinfo is zone and moment.astimezone(zone).replace(tzinfo=None) != local.replace(tzinfo=None):
-            raise ZoneError(f"'{text}' never was in {zone}: the clocks went forward over it", _MEND)
+            raise ZoneError(f"'{text}' does not exist in {zone}: the clocks went forward over it", _FIX_ZONE)
     except OverflowError:
         raise ValueError(f"'{text}' is outside of the supported range") from None
     return moment
@@ -126,7 +128,7 @@ def _in_zone(local: datetime, words: str, zone: tzinfo | None) -> datetime:
         if not here:
             raise ZoneError(str(error), _NAME_IT) from None
         name = " or ".join(dict.fromkeys(str(aware.tzname()) for aware in here))
-        raise ZoneError(f"clocks in {zone} showed {name} at that time, not '{words}'", _MEND) from None
+        raise ZoneError(f"clocks in {zone} showed {name} at that time, not '{words}'", _FIX_ZONE) from None
 
 
 def _read(text: str, zone: tzinfo | None) -> datetime:
@@ -158,14 +160,14 @@ def _read(text: str, zone: tzinfo | None) -> datetime:
             pass  # the error below says what a time looks like
         else:
             return _in_zone(local, match[2], zone)
-    raise ValueError(f"'{text}' is no time such as 2026-03-01T23:59:59+00:00")
+    raise ValueError(f"'{text}' is not a time such as 2026-03-01T23:59:59+00:00")
 
 
 def _form(text: str, match: re.Match[str], zone: tzinfo | None) -> datetime:
     year, month, day, hour, minute, second, half, words = match.groups()
     if half:
         if not 1 <= int(hour) <= 12:
-            raise ValueError(f"'{text}' is no time: there is no {hour} {half.upper()}M")
+            raise ValueError(f"'{text}' is not a time: there is no {hour} {half.upper()}M")
         hour = str(int(hour) % 12 + (12 if half in "Pp" else 0))
     made = _made(text, year, month, day, hour, minute, second or "0")
     return _in_zone(made, words, zone) if words else made
@@ -176,4 +178,4 @@ def _made(text: str, *parts: str) -> datetime:
     try:
         return datetime(year, month, day, hour, minute, second)  # the zone follows
     except ValueError:
-        raise ValueError(f"'{text}' is no day or time of the calendar") from None
+        raise ValueError(f"'{text}' is not a day and time of the calendar") from None

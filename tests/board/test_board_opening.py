@@ -70,7 +70,7 @@ def test_a_file_that_is_no_database_is_refused_and_untouched(tmp_path: Path, con
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"is no board.*evalkit board init"):
         Board.open(path)
-    with pytest.raises(InputError, match="is there already and is no board"):
+    with pytest.raises(InputError, match="is there already and is not a board"):
         Board.create(path, rules(), YAML, by="olga")
     assert path.read_bytes() == content
 

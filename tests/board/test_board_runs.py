@@ -63,7 +63,7 @@ def test_pictures_change_alone(board: Board) -> None:
     assert board.snapshot().runs[0].strips == {"s1": (jpeg(1), jpeg(3))}
     changed = board.log()[-1].details["facts"]["strips"]
     assert (changed["added"], changed["ended"]) == (1, 2)
-    with pytest.raises(InputError, match="no JPEG"):
+    with pytest.raises(InputError, match="not a JPEG"):
         board.add_run("alpha", "main", card(), by="olga", strips={"s1": [b"<svg onload=alert(1)>"]})
 
 

@@ -39,7 +39,7 @@ def test_every_key_is_explained() -> None:
     [
         ("ratr: who", 1, "unknown key 'ratr'. Did you mean 'rater'?"),
         ("format: xml", 1, "'format'"),
-        ("rater: a\nzone: Mars", 2, "'Mars' is no time zone"),
+        ("rater: a\nzone: Mars", 2, "'Mars' is not a time zone"),
         ("zone: +25:00", 1, "no place on Earth"),
         ("time_format: '%d.%m.%Y'", 1, "must name year, month, day, hour and minute"),
         ("time_format: '%q'", 1, "no time can be read with it"),

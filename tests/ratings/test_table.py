@@ -191,7 +191,7 @@ def test_a_row_without_end_does_not_fill_the_memory(tmp_path: Path, monkeypatch:
     tracemalloc.start()
     _, rows = read_table(path, faults)
     assert next(rows).number == 2
-    with pytest.raises(InputError, match=r"is no table: 1000 rows up to row [0-9]+ can't be read"):
+    with pytest.raises(InputError, match=r"is not a table: 1000 rows up to row [0-9]+ can't be read"):
         next(rows)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

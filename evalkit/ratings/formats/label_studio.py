@@ -2,9 +2,9 @@
 
 Read are ratings, numbers and single choices. The item is ``data.item`` (or another usual name), the rater is
 ``completed_by``, the time is ``updated_at``: since then the answer is what it is. ``lead_time`` is the time spent on
-the task. Cancelled annotations are kept with that status. Of an annotation that the file holds more than once, the
-state that was updated last counts. Across files nobody looks for that: an answer that was changed after its export is a
-second answer in the next one.
+the task. Cancelled annotations are kept with that status. Of an annotation that is in the file more than once, the
+state that was updated last counts. Files are not compared with each other: an answer that was changed after its export
+is a second answer in the next one.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def read(path: Path, context: Context) -> Iterator[Answer]:
             if (row, place) in outdated:
                 continue
             if not isinstance(annotation, dict):
-                context.faults.add(row, "annotations", "an annotation is no JSON object.")
+                context.faults.add(row, "annotations", "an annotation is not a JSON object.")
                 continue
             record = _record(task, annotation, row, context)
             try:
@@ -77,7 +77,7 @@ def _outdated(path: Path) -> set[tuple[int, int]]:
     """Return the places (task, annotation in it) of annotations that the file also holds in a later state."""
     newest: dict[bytes, tuple[datetime, tuple[int, int]]] = {}
     outdated = set()
-    for row, task in read_objects(path, Faults(path.name)):  # the faults are noted when the file is read for good
+    for row, task in read_objects(path, Faults(path.name)):  # faults are recorded when the answers are read
         annotations = task.get("annotations")
         for place, annotation in enumerate(annotations if isinstance(annotations, list) else ()):
             key = _identity(task, annotation) if isinstance(annotation, dict) else None

@@ -3,7 +3,7 @@
 Understood are answers by name (``Answer.lip_sync``), one column per radio button (``Answer.lip_sync.4`` = true),
 answers as JSON (``Answer.taskAnswers``), a widget's word behind the name (``Answer.lip_sync.label``), and several items
 in one assignment: ``Answer.item2_lip_sync`` or ``Answer.lip_sync_2`` is about the item in ``Input.item2``. Where one
-column names the item, other words beside a dimension (``Answer.lip_sync_comment``) make a column that nobody reads.
+column names the item, other words beside a dimension (``Answer.lip_sync_comment``) make a column that is not read.
 ``WorkTimeInSeconds`` is the whole assignment's; its items share it equally.
 """
 
@@ -97,7 +97,7 @@ def _answers(row: TableRow, context: Context) -> dict[str, Any] | None:
             for part in parts:
                 cells.update({_ANSWER + name: cell for name, cell in flatten(part).items()})
         except (ValueError, RecursionError, AttributeError):
-            context.faults.add(row.number, _JSON, "the cell is no JSON object.")
+            context.faults.add(row.number, _JSON, "the cell is not a JSON object.")
             return None
     answers: dict[str, Any] = {}
     for name, cell in cells.items():

@@ -51,7 +51,7 @@ def read_participants(path: Path, context: Context) -> dict[str, Participant]:
         context: where faults go; its zone is for times that don't say theirs.
 
     Raises:
-        InputError: when the file is no such export.
+        InputError: when the file is not such an export.
     """
     (header,), rows = read_table(path, context.faults, what="The participants' export")
     by_word = {normalised(name): name for name in reversed(header) if name}
@@ -59,7 +59,7 @@ def read_participants(path: Path, context: Context) -> dict[str, Participant]:
     who, verdict, completed = columns
     if who is None or verdict is None:
         raise InputError(
-            f"{path.name} is no export of participants.",
+            f"{path.name} is not an export of participants.",
             found=f"the columns {', '.join(header)}",
             expected="the columns 'Participant id' and 'Status'",
         )

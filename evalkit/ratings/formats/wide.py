@@ -33,7 +33,7 @@ def value_cells(
         names: the columns.
         context: mapping and dimensions.
         taken: columns that hold something else.
-        questions: other words for the columns, in the same order; looked at where the name says nothing.
+        questions: question texts of the columns, in the same order; used where the name says nothing.
     """
     cells = []
     for place, name in enumerate(names):

@@ -42,7 +42,7 @@ def test_jsonl(write: Write) -> None:
     [
         ("{", "not JSON"),
         ("[1]", "not a JSON object"),
-        ('{"a": NaN}', "not JSON: NaN is no JSON"),
+        ('{"a": NaN}', "not JSON: NaN is not JSON"),
         ("[" * 100_000, "not JSON"),
         ('{"rater": "r01", "item": "i", "dimension": "d", "value": ' + "9" * 5000 + "}", "not JSON"),
         ('{"rater": "r01", "item": "i", "dimension": "d", "value": 1e400}', "is not a number"),

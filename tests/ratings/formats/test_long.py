@@ -83,7 +83,7 @@ def test_long_by_a_mapping(write: Write) -> None:
     [
         ({"Submitted at": "2026-03-01 12:00:00"}, "Submitted at", "has no time zone. Write it with its offset"),
         ({"Submitted at": "3/2/2026 12:00"}, "Submitted at", "needs 'time_format' in the mapping"),
-        ({"Submitted at": "2026-03-01T12:00:00Mars"}, "Submitted at", "is no time such as"),
+        ({"Submitted at": "2026-03-01T12:00:00Mars"}, "Submitted at", "is not a time such as"),
         ({"Submitted at": "x" * 100}, "Submitted at", "is not a time"),
         ({"Started at": "2026-03-01T13:00:00Z"}, "Submitted at", "submitted before it was started"),
         ({"Score": "5 stars"}, "Score", "'5 stars' is not a number"),
@@ -109,5 +109,5 @@ def test_a_negative_duration_is_a_fault(write: Write) -> None:
     file = read_ratings(write(table(("rater", "item", "dimension", "value", "seconds"), ("r01", "i", "d", 3, "-1"))))
     assert list(file) == []
     assert file.fault_sentences == [
-        "ratings.txt, row 2, column 'seconds': '-1' is no time spent; it can't be below 0 seconds."
+        "ratings.txt, row 2, column 'seconds': '-1' is not a time spent; it can't be below 0 seconds."
     ]

@@ -83,5 +83,5 @@ def test_prolific_needs_both_files_the_right_way_round(write: Write, tmp_path: P
         read_ratings(write(LONG), "prolific")
     with pytest.raises(InputError, match="is Prolific's export and holds no ratings"):
         read_ratings(export)
-    with pytest.raises(InputError, match="is no export of participants"):
+    with pytest.raises(InputError, match="is not an export of participants"):
         read_ratings(write(LONG), participants=write(LONG))
