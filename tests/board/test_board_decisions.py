@@ -75,7 +75,7 @@ def test_unknown_subjects_are_errors(board: Board) -> None:
 
 def test_codes_and_reasons_are_checked(board: Board) -> None:
     for code in ("", "Speeder", "a b", "-x", "x" * 65):
-        with pytest.raises(InputError, match="no code"):
+        with pytest.raises(InputError, match="not a code"):
             board.exclude("rater", [("r00", code, "why")], by="pia")
     with pytest.raises(InputError, match="needs a reason"):
         board.exclude("rater", [("r00", "manual", " ")], by="pia")
