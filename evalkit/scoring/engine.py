@@ -102,13 +102,10 @@ def _cached(lookup: Lookup, job: Job, archive_sha256: str | None) -> Cached | No
 
 
 def absolute(value: _Value) -> _Value:
-    """Return ``value``, a dataclass or a container of plain values, with every path in it made absolute.
-
-    ``Path()``, the placeholder for a file that does not exist yet, is kept.
-    """
+    """Return ``value``, a dataclass or a container of plain values, with every path in it made absolute."""
     found: Any = value
     if isinstance(value, Path):
-        found = value if value == Path() else value.absolute()
+        found = value.absolute()
     elif isinstance(value, Mapping):
         found = {name: absolute(part) for name, part in value.items()}
     elif isinstance(value, tuple):

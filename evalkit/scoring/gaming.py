@@ -24,7 +24,7 @@ from evalkit.metrics.gaming.fingerprint import FINGERPRINT, square
 from evalkit.metrics.gaming.overlay import Island, small_grey
 from evalkit.scoring.cache import CorruptEntryError, FeatureCache
 from evalkit.scoring.engine import RunJobs, run_jobs
-from evalkit.scoring.jobs import Config, Extraction, Job
+from evalkit.scoring.jobs import NOT_UNPACKED, Config, Extraction, Job
 from evalkit.scoring.journal import Journal
 from evalkit.scoring.scorecard import Fingerprint, VideoScore
 from evalkit.submission.members import Member
@@ -138,7 +138,7 @@ def read_references(
     names = [sample.id for sample in testset if sample.reference_video]
     places = [testset.path(str(sample.reference_video)) for sample in testset if sample.reference_video]
     there = [(name, place.resolve()) for name, place in zip(names, places, strict=True) if place.is_file()]
-    jobs = [Job(name, MemberRef(place.parent, _member(place), None), Item(name, Path())) for name, place in there]
+    jobs = [Job(name, MemberRef(place.parent, _member(place), None), Item(name, NOT_UNPACKED)) for name, place in there]
     # No rule may exclude a reference from the comparison.
     rules = SubmissionRules(
         severities=dict.fromkeys(rule_registry(), "off"), archive=ArchiveRules(max_file_bytes=LARGEST_REFERENCE)

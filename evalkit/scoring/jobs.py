@@ -35,6 +35,10 @@ class Config:
     rules: SubmissionRules = field(default_factory=SubmissionRules)
 
 
+# Stands for the video until the worker has copied it out of the submission. Absolute, and no one's path: '.' is one.
+NOT_UNPACKED = Path("/not-unpacked-yet")
+
+
 @dataclass(frozen=True)
 class Job:
     """One file of the submission and the sample it answers (``item.video`` is filled in by the worker)."""

@@ -31,7 +31,7 @@ from evalkit.scoring.intake import (
     open_gate,
     speech_lengths,
 )
-from evalkit.scoring.jobs import Config, Extraction, Job
+from evalkit.scoring.jobs import NOT_UNPACKED, Config, Extraction, Job
 from evalkit.scoring.journal import Journal
 from evalkit.scoring.plan import FILMSTRIP, RunPlan
 from evalkit.scoring.scorecard import ChallengeInfo, FeatureUse, Scorecard, SubmissionInfo, VideoScore
@@ -218,10 +218,10 @@ def _extract(
 def _item(sample: str, run: _JobSource) -> Item:
     found, testset = run.gate.samples.get(sample), run.testset
     if found is None or testset is None:
-        return Item(sample, Path())
+        return Item(sample, NOT_UNPACKED)
     return Item(
         sample=sample,
-        video=Path(),
+        video=NOT_UNPACKED,
         reference_images=tuple(testset.path(image) for image in found.reference_images),
         reference_video=testset.path(found.reference_video) if found.reference_video else None,
         audio=testset.path(found.audio) if found.audio else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,28 @@ def test_relative_paths_are_those_of_whoever_called(
     assert (tmp_path / "cache").is_dir()
 
 
+@pytest.mark.parametrize("level", ["full", "off"])
+def test_every_folder_may_be_the_one_that_the_caller_is_in(
+    world: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, level: Any
+) -> None:
+    """``evalkit validate .`` in the folder of videos, ``--testset .`` and ``--cache .`` in theirs."""
+    videos = tmp_path / "team"
+    zipfile.ZipFile(world.submission().path).extractall(videos)
+    options = {"metrics": ["psnr", "duration"], "sandbox": level, "workers": 1}
+    monkeypatch.chdir(videos)
+    assert api.validate(".", world.challenge(), world.samples(), cache=tmp_path / "a", workers=1, sandbox=level).ok
+    card = api.score(".", world.challenge(), world.samples().root, cache=tmp_path / "b", **options)
+    assert (card.submission.name, card.scored_videos) == ("team", len(card.videos))
+    monkeypatch.chdir(world.samples().root)
+    card = api.score(videos, world.challenge(), ".", cache=tmp_path / "c", **options)
+    assert card.scored_videos == len(card.videos)
+    (tmp_path / "d").mkdir()
+    monkeypatch.chdir(tmp_path / "d")
+    card = api.score("../team", world.challenge(), world.samples(), cache=".", **options)
+    assert card.scored_videos == len(card.videos)
+    assert (tmp_path / "d" / "facts").is_dir()
+
+
 def test_a_video_that_takes_too_long_is_a_finding(world: Any, tmp_path: Path) -> None:
     rules = world.challenge()
     report = api.validate(world.submission().path, rules, world.samples(), cache=tmp_path, timeout=0.001, workers=1)
@@ -50,7 +73,7 @@ def test_every_path_of_a_job_is_made_absolute(tmp_path: Path, monkeypatch: pytes
     assert placed.member.archive == tmp_path / "t.zip"
     assert placed.member.member == job.member.member
     assert placed.member.stamp == (1, 2, 3)
-    assert placed.item.video == Path()
+    assert placed.item.video == tmp_path
     assert placed.item.reference_images == (tmp_path / "a.png", Path("/b.png"))
     assert (placed.item.audio, placed.item.reference_video) == (tmp_path / "a.wav", None)
     config = Config(Path("c"), ("facts",), {"r": WeightFile("r", Path("w"), "ab", {"size": [1, 2]})})
