@@ -94,7 +94,8 @@ def paired_pixels(rng: Rng) -> Arrays:
     psnr = np.clip(rng.uniform(0, 60) + rng.normal(0, 2, 30), 0, None)
     psnr[rng.random(30) < 0.1] = np.inf
     ssim = [np.clip(rng.uniform(-1, 1.1) + rng.normal(0, 0.05, 30), -1, 1) for _ in range(2)]
-    return {"psnr": psnr, "ssim_gray": ssim[0], "ssim_rgb": ssim[1]}
+    compared = np.array([30.0, rng.integers(30, 42), rng.choice([0.0, 1.5])])
+    return {"compared": compared, "psnr": psnr, "ssim_gray": ssim[0], "ssim_rgb": ssim[1]}
 
 
 def facts(rng: Rng) -> Arrays:
@@ -172,6 +173,11 @@ def perfect(names: tuple[str, ...], seed: int) -> dict[str, Arrays]:
             f"{name}_reference": {"embedding": one[None], "found": np.array([True]), "attempt": np.zeros(1, np.int8)}
             for name in FACE_VECTORS
         },
-        "paired_pixels": {"psnr": np.full(30, np.inf), "ssim_gray": np.ones(30), "ssim_rgb": np.ones(30)},
+        "paired_pixels": {
+            "compared": np.array([30.0, 30.0, 0.0]),
+            "psnr": np.full(30, np.inf),
+            "ssim_gray": np.ones(30),
+            "ssim_rgb": np.ones(30),
+        },
     }
     return {name: known[name] for name in names}

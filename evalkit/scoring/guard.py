@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from evalkit.errors import StorageError
 from evalkit.metrics.base import FeatureData
-from evalkit.metrics.features.base import FeatureUnavailableError, PairSession, Picture, Session, Times
+from evalkit.metrics.features.base import FeatureUnavailableError, PairCoverage, PairSession, Picture, Session, Times
 
 
 class UpstreamFailedError(Exception):
@@ -147,6 +147,12 @@ class GuardedPairs(PairSession):
         if self._started:
             self._guard.open()
         self._started = True
+
+    def begin(self, coverage: PairCoverage) -> None:
+        """Pass the coverage to the session."""
+        session = self._guard.session
+        if isinstance(session, PairSession):
+            self._guard.step(lambda: session.begin(coverage))
 
     def pair(self, index: int, candidate: Picture, reference: Picture) -> None:
         """Pass a pair to the session."""

@@ -17,7 +17,7 @@ from evalkit.media.decode import iter_frames
 from evalkit.media.inspect import scan_times
 from evalkit.media.readers import MAX_FRAMES
 from evalkit.media.sampling import Indices, Times, at_times, frame_interval
-from evalkit.metrics.features.base import FeatureUnavailableError, PairSession, Picture
+from evalkit.metrics.features.base import FeatureUnavailableError, PairCoverage, PairSession, Picture
 
 
 def pair_indices(candidate: Times, reference: Times) -> Indices:
@@ -36,6 +36,13 @@ def pair_indices(candidate: Times, reference: Times) -> Indices:
     # Half an interval after the last candidate frame's time nothing is nearer than "past the end".
     end = ours[-1] + 0.5 * frame_interval(candidate, default=0.04) + 1e-6
     return at_times(ours, theirs[theirs <= end])
+
+
+def _extra_seconds(candidate: Times, reference: Times) -> float:
+    """Return how much longer the candidate is than the reference, at least 0; both from the first to the last frame."""
+    if len(candidate) == 0 or len(reference) == 0:
+        return 0.0
+    return max(0.0, float((candidate[-1] - candidate[0]) - (reference[-1] - reference[0])))
 
 
 class PairedSink:
@@ -62,6 +69,9 @@ class PairedSink:
             self._problem = FeatureUnavailableError("reference_video_unreadable", str(error))
             return mask
         self._matches = pair_indices(times, reference)
+        coverage = PairCoverage(len(self._matches), len(reference), _extra_seconds(times, reference))
+        for session in self._sessions:
+            session.begin(coverage)
         self._next = 0
         self._stream = iter_frames(self._reference)
         mask[self._matches] = True

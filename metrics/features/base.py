@@ -171,8 +171,37 @@ class Session(ABC):
         """
 
 
+@dataclass(frozen=True)
+class PairCoverage:
+    """How much of both videos the pairs cover.
+
+    Args:
+        pairs: number of pairs.
+        reference_frames: number of frames of the reference video.
+        extra_seconds: length of the part of the video after the end of the reference, at least 0.
+    """
+
+    pairs: int
+    reference_frames: int
+    extra_seconds: float
+
+    @classmethod
+    def of(cls, compared: NDArray[np.float64]) -> PairCoverage:
+        """Return the coverage that a declared pair feature stores as ``compared``: (3,) float64."""
+        numbers = compared if compared.shape == (3,) and np.isfinite(compared).all() else np.zeros(3)
+        return cls(int(numbers[0]), int(numbers[1]), float(numbers[2]))
+
+    @property
+    def share(self) -> float:
+        """Share of the reference's frames that are compared, 0 without a frame."""
+        return self.pairs / self.reference_frames if self.reference_frames > 0 else 0.0
+
+
 class PairSession(ABC):
     """A session that receives each frame of the reference video with the video's frame shown at the same time."""
+
+    def begin(self, coverage: PairCoverage) -> None:  # noqa: B027 - most sessions don't need it
+        """Learn before the first pair how much of both videos will be compared."""
 
     @abstractmethod
     def restart(self) -> None:

@@ -22,6 +22,7 @@ from evalkit.metrics.features.base import (
     FeatureUnavailableError,
     Input,
     Item,
+    PairCoverage,
     PairSession,
     Picture,
     Session,
@@ -72,7 +73,7 @@ class _Declared(Extractor):
     def call(self, *data: Any) -> dict[str, NDArray[Any]]:
         """Return the function's arrays for one frame, clip or pair."""
         made = {name: np.asarray(value) for name, value in type(self).function(*data, *self._context).items()}
-        missing = set(self.record.arrays) - set(made) - {"frame_index"}
+        missing = set(self.record.arrays) - set(made) - {"frame_index", "compared"}
         if missing or set(made) - set(self.record.arrays):
             declared, found = sorted(self.record.arrays), sorted(made)
             raise ValueError(f"the feature '{self.record.name}' declares {declared}, its function gave {found}")
@@ -147,6 +148,10 @@ class _PairRows(PairSession):
     def __init__(self, extractor: _PairExtractor) -> None:
         self._extractor = extractor
         self._rows: list[dict[str, NDArray[Any]]] = []
+        self._coverage = PairCoverage(0, 0, 0.0)
+
+    def begin(self, coverage: PairCoverage) -> None:
+        self._coverage = coverage
 
     def restart(self) -> None:
         self._rows = []
@@ -157,7 +162,9 @@ class _PairRows(PairSession):
     def finish(self) -> Arrays:
         if not self._rows:
             raise FeatureUnavailableError("no_common_frame", "the videos share no frame")
-        return {name: np.stack([row[name] for row in self._rows]) for name in self._rows[0]}
+        whole = self._coverage
+        compared = np.array([whole.pairs, whole.reference_frames, whole.extra_seconds])
+        return {"compared": compared, **{name: np.stack([row[name] for row in self._rows]) for name in self._rows[0]}}
 
 
 def frame_feature(*, load: Load | None = None, **fields: Any) -> Callable[[Function], type[Extractor]]:
@@ -188,9 +195,10 @@ def pair_feature(*, load: Load | None = None, **fields: Any) -> Callable[[Functi
     """Declare a feature by ``function(candidate, reference, options[, model])``, called for each reference frame.
 
     The candidate is the frame shown at the same time; sizes may differ. Both are (H, W, 3) uint8 RGB. The feature's
-    arrays are what the function returns, stacked over the pairs. The arguments are those of `frame_feature`; the
-    options need no sampling.
+    arrays are what the function returns, stacked over the pairs, and ``compared``: how much of both videos the pairs
+    cover (`PairCoverage`). The arguments are those of `frame_feature`; the options need no sampling.
     """
+    fields["arrays"] = {"compared": "(3,) float64: pairs, reference frames, extra seconds", **fields["arrays"]}
     inputs: frozenset[Input] = frozenset({"video", "reference_video"})
     return _declaring(_PairExtractor, FeatureRecord(inputs=inputs, **fields), load)
 

@@ -10,8 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.metrics.base import Event, VideoValue, definition_beside, metric, unscored
-from evalkit.metrics.features.base import FeatureOptions, FeatureUnavailableError, Picture, described
+from evalkit.metrics.features.base import (
+    FeatureOptions,
+    FeatureUnavailableError,
+    PairCoverage,
+    Picture,
+    described,
+)
 from evalkit.metrics.features.declare import pair_feature
+
+CAP_DB = 100.0  # of one frame: an identical frame is infinite, and must not score below one with an error
+LEAST_SHARE = 0.8  # of the reference's frames: a mean over less is not the video's
+EXTRA_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -25,7 +35,7 @@ class PairedPixelsOptions(FeatureOptions):
 
 @pair_feature(
     name="paired_pixels",
-    version=1,
+    version=2,
     title="PSNR and SSIM against the reference video, frame by frame",
     options=PairedPixelsOptions(),
     arrays={
@@ -49,9 +59,10 @@ def paired_pixels(candidate: Picture, reference: Picture, options: PairedPixelsO
 
 @dataclass(frozen=True)
 class Column:
-    """Which array of the feature is averaged."""
+    """Which array of the feature is averaged, and what one frame counts at most."""
 
     column: str
+    cap: float
 
 
 @metric(
@@ -60,30 +71,41 @@ class Column:
     summary="Peak signal-to-noise ratio against the reference video over RGB, mean of the per-frame values.",
     higher_is_better=True,
     unit="dB",
-    range=(0.0, None),
+    range=(0.0, CAP_DB),
+    protocol=2,
     features=("paired_pixels",),
     citation="10 log10(255^2 / MSE); mean over frames, not PSNR of the mean error",
     missing_policy="unscored without a reference video",
     aliases=("psnr",),
     definition=definition_beside(__file__, "psnr.md"),
-    notes="Frames identical to the reference are infinite; they are left out and counted in an event.",
-    options=Column("psnr"),
+    notes="Frames identical to the reference, or nearly so, count as 100 dB and are counted in an event.",
+    options=Column("psnr", CAP_DB),
 )
 def mean_over_frames(pixels: Mapping[str, NDArray[Any]], options: Column) -> VideoValue:
-    """Return the mean over the frames; those identical to the reference have an infinite PSNR and are counted apart."""
-    values = pixels[options.column]
-    finite = values[np.isfinite(values)]
-    identical = int(np.isposinf(values).sum())
-    if len(finite) == 0 and identical:
-        return unscored("infinite", f"all {len(values)} frames are identical to the reference")
+    """Return the mean over the frames of the reference, each value at most the cap."""
+    capped = np.minimum(pixels[options.column], options.cap)
+    finite = capped[np.isfinite(capped)]
     if len(finite) == 0:
-        return unscored("not_finite" if len(values) else "no_common_frame")
-    events = (Event("identical_frames", f"{identical} of {len(values)} frames left out"),) if identical else ()
-    return VideoValue(float(finite.mean()), events=events)
+        return unscored("not_finite" if len(capped) else "no_common_frame")
+    coverage = PairCoverage.of(pixels["compared"])
+    share = coverage.share
+    compared = f"{coverage.pairs} of {coverage.reference_frames} frames of the reference are compared ({share:.0%})"
+    if share < LEAST_SHARE:
+        return unscored("too_little_compared", f"{compared}; at least {LEAST_SHARE:.0%} must be")
+    events = []
+    if coverage.pairs < coverage.reference_frames - 1:
+        events.append(Event("shorter_than_reference", compared))
+    if coverage.extra_seconds > EXTRA_SECONDS:
+        detail = f"the last {coverage.extra_seconds:.2f} s are compared with nothing"
+        events.append(Event("longer_than_reference", detail))
+    identical = int((capped == options.cap).sum()) if options.column == "psnr" else 0
+    if identical:
+        events.append(Event("identical_frames", f"{identical} of {len(capped)} frames count as {CAP_DB:g} dB"))
+    return VideoValue(float(finite.mean()), events=tuple(events))
 
 
 ssim = mean_over_frames.variant(
-    options=Column("ssim_gray"),
+    options=Column("ssim_gray", 1.0),
     id="ssim.gray",
     title="SSIM",
     summary="Structural similarity to the reference video on grey, Gaussian 11x11, mean over frames.",
@@ -95,7 +117,7 @@ ssim = mean_over_frames.variant(
     notes="Valid region, population covariance, MATLAB grey. skimage's default (7x7 uniform) differs.",
 )
 ssim_of_channels = ssim.variant(
-    options=Column("ssim_rgb"),
+    options=Column("ssim_rgb", 1.0),
     id="ssim.rgb",
     title="SSIM (RGB)",
     summary="As ssim.gray on each of R, G and B, mean of the three.",

@@ -200,21 +200,21 @@ def test_a_reference_that_is_not_there_stops_before_anything_is_decoded(world, t
     api.score(world.zip, "talking-head", testset, metrics=["fps"], cache=tmp_path / "cache", workers=1)
 
 
-def test_frames_identical_to_the_reference_have_no_psnr(world, tmp_path):
-    """The reference videos handed in: every frame is identical, MSE 0, PSNR infinite, hence null; SSIM is 1."""
+def test_frames_identical_to_the_reference_reach_the_cap(world, tmp_path):
+    """The reference videos submitted: every frame is identical, MSE 0, PSNR infinite, counted as 100 dB; SSIM is 1."""
     folder = tmp_path / "team"
     folder.mkdir()
     for file in (world.testset / "videos").iterdir():
         (folder / file.name).write_bytes(file.read_bytes())
     card = run(world, tmp_path / "out", folder)
     score = card.metrics["psnr.rgb"]
-    assert (score.value, score.reason, score.n, score.ci95) == (None, "infinite", 0, None)
+    assert (score.value, score.reason, score.n, score.ci95) == (100.0, None, 4, (100.0, 100.0))
     for row in card.videos:
-        assert (row.values["psnr.rgb"], row.reasons["psnr.rgb"]) == (None, "infinite")
+        assert row.values["psnr.rgb"] == 100.0
         assert row.values["ssim.gray"] == row.values["ssim.rgb"] == 1.0
-        assert [event.kind for event in row.events] == ["infinite"]
-        assert "25 frames" in row.events[0].detail
-    assert not card.complete
+        assert [event.kind for event in row.events] == ["identical_frames"]
+        assert row.events[0].detail == "25 of 25 frames count as 100 dB"
+    assert card.complete
 
 
 def by_hand(ours: list[np.ndarray], theirs: list[np.ndarray], pairs: list[tuple[int, int]]) -> float:
