@@ -89,9 +89,7 @@ def check_testset_media(
         if seen is not None:
             findings += [
                 replace(finding, sample=sample.id)
-                for finding in file_findings(
-                    seen, _reference_rules(challenge, seen), sample.reference_video, one.audio_seconds
-                )
+                for finding in file_findings(seen, _reference_rules(challenge, seen), sample.reference_video)
             ]
             if seen.video is not None:
                 one = replace(one, video_seconds=seen.video.duration_seconds)

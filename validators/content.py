@@ -81,18 +81,18 @@ def _duration(video: VideoFacts, file: File) -> Iterable[Violation]:
         yield Violation("The video is too long.", found=found, expected=f"at most {high:g} s")
 
 
-def _speech_length(video: VideoFacts, file: File) -> Iterable[Violation]:
+def _length(video: VideoFacts, file: File) -> Iterable[Violation]:
     limit = file.rules.video.match_reference_seconds
-    if limit is None or file.speech_seconds is None or is_damaged(video) or video.backward_steps:
+    if limit is None or file.expected is None or is_damaged(video) or video.backward_steps:
         return
     if video.frames < file.rules.video.min_frames:
         return
-    difference = video.duration_seconds - file.speech_seconds
+    difference = video.duration_seconds - file.expected.seconds
     if abs(difference) > limit:
         yield Violation(
-            "The length of the video differs from that of the speech.",
+            f"The length of the video differs from that of the {file.expected.source}.",
             found=f"{video.duration_seconds:.2f} s",
-            expected=f"{file.speech_seconds:.2f} s, at most {limit:g} s more or less",
+            expected=f"{file.expected.seconds:.2f} s, at most {limit:g} s more or less",
         )
 
 
@@ -242,7 +242,7 @@ RULES: tuple[Rule[File], ...] = (
     Rule("content.endless", "file", "error", "too many frames", of_allowed_codec(_endless)),
     Rule("content.too-few-frames", "file", "error", "too few frames", of_allowed_codec(_too_few_frames)),
     Rule("content.duration", "file", "error", "too short or too long", of_allowed_codec(_duration)),
-    Rule("content.speech-length", "file", "error", "length differs from the speech", of_allowed_codec(_speech_length)),
+    Rule("content.length", "file", "error", "length differs from speech or reference", of_allowed_codec(_length)),
     Rule("content.size-change", "file", "error", "frame size changes", of_allowed_codec(_size_changes)),
     Rule("content.timestamps", "file", "error", "time stamps go backward", of_allowed_codec(_backward)),
     Rule("content.irregular-frames", "file", "info", "a few irregular intervals", of_allowed_codec(_gap)),

@@ -18,18 +18,26 @@ COMMON_PRIMARIES = {"bt709", "bt470bg", "smpte170m", "bt470m", "smpte240m"}
 
 
 @dataclass(frozen=True)
+class ExpectedLength:
+    """How long a video should be, and what says so: ``speech`` or ``reference video``."""
+
+    seconds: float
+    source: str
+
+
+@dataclass(frozen=True)
 class File:
     """The input of the rules for one file.
 
     Args:
         facts: from reading the file to its end.
         rules: the challenge's.
-        speech_seconds: length of the sample's official speech, when there is one.
+        expected: length of the sample's speech or reference video, where there is one and a rule compares it.
     """
 
     facts: MediaFacts
     rules: SubmissionRules
-    speech_seconds: float | None = None
+    expected: ExpectedLength | None = None
 
 
 def of_video(check: Callable[[VideoFacts, File], Iterable[Violation]]) -> Callable[[File], Iterable[Violation]]:

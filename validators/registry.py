@@ -10,7 +10,7 @@ from evalkit.challenges.model import SubmissionRules
 from evalkit.media.facts import MediaFacts
 from evalkit.registry import VALIDATORS, index_by_name, load_group
 from evalkit.validators.conversion import printed_command
-from evalkit.validators.file import File
+from evalkit.validators.file import ExpectedLength, File
 from evalkit.validators.findings import Finding, Rule, Scope, run_rules
 
 
@@ -27,10 +27,10 @@ def rules_for(scope: Scope) -> tuple[Rule[Any], ...]:
 
 
 def file_findings(
-    facts: MediaFacts, rules: SubmissionRules, path: str | None = None, speech_seconds: float | None = None
+    facts: MediaFacts, rules: SubmissionRules, path: str | None = None, expected: ExpectedLength | None = None
 ) -> list[Finding]:
     """Return what the rules find in one file."""
-    file = File(facts, rules, speech_seconds)
+    file = File(facts, rules, expected)
     findings = run_rules(rules_for("file"), file, rules.severities, path)
     return [
         replace(one, fix=printed_command(one.steps, file, path or "FILE.mp4")) if one.steps and not one.fix else one

@@ -78,7 +78,9 @@ class VideoRules(ChallengePart):
     max_width: int | None = Field(4096, ge=1)
     max_height: int | None = Field(4096, ge=1)
     match_reference_seconds: PositiveFloat | None = Field(
-        None, description="largest difference to the length of the sample's speech, in seconds"
+        None,
+        description="largest difference to the length of the sample's speech (of its reference video, where there is "
+        "no speech), in seconds",
     )
 
     @model_validator(mode="after")

@@ -98,7 +98,7 @@ def _cached(lookup: Lookup, job: Job, archive_sha256: str | None) -> Cached | No
     if lookup.fresh or job.member.member.size > lookup.rules.archive.max_file_bytes:
         return None
     digest = known_digest(lookup.cache, job.member, archive_sha256)
-    return None if digest is None else lookup.find(job.item, job.member.member.path, digest, job.speech_seconds)
+    return None if digest is None else lookup.find(job.item, job.member.member.path, digest, job.expected)
 
 
 def absolute(value: _Value) -> _Value:

@@ -83,7 +83,7 @@ class _Work:
         self.handler, self.lookup = handler, handler.lookup
         self.sample = job.sample
         self.item = Item(**{**job.item.__dict__, "video": file})
-        self.found: Cached = self.lookup.find(self.item, job.member.member.path, digest, job.speech_seconds)
+        self.found: Cached = self.lookup.find(self.item, job.member.member.path, digest, job.expected)
         self.errors: dict[str, str] = {}
         self.computed: list[str] = []
         self.seconds: dict[str, float] = {}

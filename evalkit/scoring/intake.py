@@ -15,7 +15,7 @@ from evalkit.testsets.model import Sample, TestSet
 from evalkit.validators.archive.check import blocks, check_archive
 from evalkit.validators.archive.names import junk
 from evalkit.validators.conversion import printed_command
-from evalkit.validators.file import File
+from evalkit.validators.file import ExpectedLength, File
 from evalkit.validators.findings import Finding, Verdict, run_rules, verdict_of
 from evalkit.validators.layout import Layout, match_layout
 from evalkit.validators.registry import rules_for
@@ -158,26 +158,43 @@ def failed_report(sample: str, path: str, failure: str, detail: str) -> FileRepo
     return FileReport(path, sample, None, (finding,))
 
 
-def speech_lengths(testset: TestSet | None, challenge: Challenge, samples: Iterable[str]) -> dict[str, float]:
-    """Return the length of each sample's speech in seconds, where a rule of the challenge asks for it.
+def expected_lengths(
+    testset: TestSet | None, challenge: Challenge, samples: Iterable[str]
+) -> dict[str, ExpectedLength]:
+    """Return how long each sample's video should be, where a rule of the challenge asks for it.
+
+    The speech says so, or the reference video where a sample has no speech. Samples with neither are left out.
 
     Raises:
-        TestSetError: when a speech file can't be read; without its length the rule would pass everything.
+        TestSetError: when such a file can't be read; without its length the rule would pass everything.
     """
     if testset is None or challenge.submission.video.match_reference_seconds is None:
         return {}
-    from evalkit.media.audio import audio_seconds
-
     wanted = set(samples)
     lengths = {}
     for sample in testset:
-        if sample.id in wanted and sample.audio is not None:
-            try:
-                lengths[sample.id] = audio_seconds(testset.path(sample.audio))
-            except (MediaError, OSError) as error:
-                raise TestSetError(
-                    f"The speech of the test set's sample '{sample.id}' can't be read.",
-                    found=str(error),
-                    fix="Fix the test set: the challenge compares each video's length with its speech.",
-                ) from None
+        if sample.id not in wanted or (sample.audio is None and sample.reference_video is None):
+            continue
+        source = "speech" if sample.audio is not None else "reference video"
+        try:
+            lengths[sample.id] = ExpectedLength(_length_of(sample, testset), source)
+        except (MediaError, OSError) as error:
+            raise TestSetError(
+                f"The {source} of the test set's sample '{sample.id}' can't be read.",
+                found=str(error),
+                fix=f"Fix the test set: the challenge compares each video's length with its {source}.",
+            ) from None
     return lengths
+
+
+def _length_of(sample: Sample, testset: TestSet) -> float:
+    from evalkit.media.audio import audio_seconds
+    from evalkit.media.inspect import scan_times
+    from evalkit.media.sampling import frame_interval
+
+    if sample.audio is not None:
+        return audio_seconds(testset.path(sample.audio))
+    times = scan_times(testset.path(str(sample.reference_video)))
+    if not len(times):
+        raise MediaError("It has no video frames.")
+    return float(times[-1] - times[0]) + frame_interval(times, default=0.04)

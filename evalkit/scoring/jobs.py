@@ -10,6 +10,7 @@ from evalkit.challenges.model import SubmissionRules
 from evalkit.media.facts import MediaFacts
 from evalkit.metrics.features.base import Item, WeightFile
 from evalkit.submission.references import MemberRef
+from evalkit.validators.file import ExpectedLength
 from evalkit.validators.findings import Finding
 from evalkit.workers.messages import answer_record
 
@@ -46,7 +47,7 @@ class Job:
     sample: str
     member: MemberRef
     item: Item
-    speech_seconds: float | None = None
+    expected: ExpectedLength | None = None
 
 
 @answer_record

@@ -26,6 +26,7 @@ from evalkit.metrics.features.base import FeatureRecord, Item, WeightFile
 from evalkit.scoring.cache import CorruptEntryError, FeatureCache, feature_key
 from evalkit.scoring.jobs import Extraction
 from evalkit.submission.references import MemberRef
+from evalkit.validators.file import ExpectedLength
 from evalkit.validators.findings import Finding, verdict_of
 from evalkit.validators.registry import file_findings
 from evalkit.weights.store import file_sha256
@@ -52,16 +53,16 @@ class Lookup:
     rules: SubmissionRules
     fresh: bool = False
 
-    def find(self, item: Item, path: str, digest: str, speech_seconds: float | None) -> Cached:
+    def find(self, item: Item, path: str, digest: str, expected: ExpectedLength | None) -> Cached:
         """Return what is known of the file with the content ``digest``.
 
         Args:
             item: the sample's reference files.
             path: name of the file in the submission, for findings.
             digest: SHA-256 of the content.
-            speech_seconds: length of the sample's speech, where a rule compares it.
+            expected: length of the sample's speech or reference video, where a rule compares it.
         """
-        found = Cached(self, path, digest, speech_seconds, facts_key=feature_key(FACTS, {}, {"video": digest}, {}))
+        found = Cached(self, path, digest, expected, facts_key=feature_key(FACTS, {}, {"video": digest}, {}))
         found.set_facts(self._facts(found))
         if not found.refused:
             found.keys = self._keys(item, digest)
@@ -102,7 +103,7 @@ class Cached:
     """What is known of one file.
 
     Args:
-        path, digest, speech_seconds: as given to `Lookup.find`.
+        path, digest, expected: as given to `Lookup.find`.
         facts_key: cache key of the facts.
         facts: ``None`` until the file was read.
         findings: what the file rules find in the facts.
@@ -114,7 +115,7 @@ class Cached:
     lookup: Lookup
     path: str
     digest: str
-    speech_seconds: float | None
+    expected: ExpectedLength | None
     facts_key: str
     facts: MediaFacts | None = None
     findings: tuple[Finding, ...] = ()
@@ -136,7 +137,7 @@ class Cached:
         """Take the facts and check them by the file rules; a refused file has no features."""
         self.facts = facts
         if facts is not None:
-            self.findings = tuple(file_findings(facts, self.lookup.rules, self.path, self.speech_seconds))
+            self.findings = tuple(file_findings(facts, self.lookup.rules, self.path, self.expected))
         if self.refused:
             self.keys, self.missing = {}, []
 

@@ -26,10 +26,10 @@ from evalkit.scoring.intake import (
     FileReport,
     Gate,
     ValidationReport,
+    expected_lengths,
     failed_report,
     file_report,
     open_gate,
-    speech_lengths,
 )
 from evalkit.scoring.jobs import NOT_UNPACKED, Config, Extraction, Job
 from evalkit.scoring.journal import Journal
@@ -189,9 +189,9 @@ def _extract(
 ) -> tuple[dict[str, FileReport], dict[str, Extraction]]:
     """Run all jobs; return reports and extractions by sample, in the order of the layout's samples."""
     paths = run.gate.layout.files
-    speech = speech_lengths(run.testset, run.challenge, paths)
+    lengths = expected_lengths(run.testset, run.challenge, paths)
     jobs = [
-        Job(sample, run.submission.ref(path), _item(sample, run), speech.get(sample)) for sample, path in paths.items()
+        Job(sample, run.submission.ref(path), _item(sample, run), lengths.get(sample)) for sample, path in paths.items()
     ]
     reports: dict[str, FileReport] = {}
     extractions: dict[str, Extraction] = {}

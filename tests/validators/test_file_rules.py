@@ -10,9 +10,11 @@ from builders.media_facts import GOOD, RULES, STRICT, VIDEO, edit, facts, index
 
 from evalkit.challenges.model import SubmissionRules
 from evalkit.media.facts import MediaFacts
+from evalkit.validators.file import ExpectedLength
 from evalkit.validators.findings import Scope, verdict_of
 from evalkit.validators.registry import file_findings, rule_registry, rules_for
 
+SPEECH = ExpectedLength(5.0, "speech")
 CASES = {  # rule: facts that break this rule and no other, and facts on the good side of its edge
     "encoding.not-media": (
         [facts(False, False, container=None, brand=None, open_error="a JPEG image")],
@@ -101,7 +103,7 @@ CASES = {  # rule: facts that break this rule and no other, and facts on the goo
         [facts({"duration_seconds": 0.9}), facts({"duration_seconds": 600.5}, {"duration_seconds": 600.5})],
         [facts({"duration_seconds": 600.0}, {"duration_seconds": 600.0}), facts({"duration_seconds": 1.0})],
     ),
-    "content.speech-length": (
+    "content.length": (
         [facts({"duration_seconds": 4.4}), facts({"duration_seconds": 5.6}, {"duration_seconds": 5.6})],
         [facts({"duration_seconds": 4.6}), facts({"duration_seconds": 5.4}, {"duration_seconds": 5.4})],
     ),
@@ -234,12 +236,12 @@ def cases(side: int) -> list:
     return [pytest.param(rule, seen, id=f"{rule}-{n}") for rule in CASES for n, seen in enumerate(CASES[rule][side])]
 
 
-def speech_of(rule: str) -> float | None:
-    return 5.0 if rule == "content.speech-length" else None
+def expected_of(rule: str) -> ExpectedLength | None:
+    return SPEECH if rule == "content.length" else None
 
 
 def broken(rule: str, seen: MediaFacts, rules: SubmissionRules = STRICT):
-    return file_findings(seen, rules, "a.mp4", speech_of(rule))
+    return file_findings(seen, rules, "a.mp4", expected_of(rule))
 
 
 def test_every_rule_for_files_has_a_case():
@@ -247,7 +249,7 @@ def test_every_rule_for_files_has_a_case():
 
 
 def test_good_file_has_no_finding():
-    assert file_findings(GOOD, STRICT, "a.mp4", speech_seconds=5.0) == []
+    assert file_findings(GOOD, STRICT, "a.mp4", SPEECH) == []
 
 
 @pytest.mark.parametrize(("rule", "seen"), cases(0))
