@@ -16,6 +16,7 @@ import shapes
 from builders.runs import FILES, IDS, METRICS, decodes, events, run, values, without_timing
 
 from evalkit import api
+from evalkit.challenges.model import parse_challenge
 from evalkit.errors import SubmissionError, TestSetError
 from evalkit.media.decode import iter_frames
 from evalkit.media.encode import write_video
@@ -196,8 +197,9 @@ def test_a_reference_that_is_not_there_stops_before_anything_is_decoded(world, t
     with pytest.raises(TestSetError, match="'d01'"):
         api.score(world.zip, "talking-head", testset, metrics=["psnr"], cache=tmp_path / "cache", out=tmp_path / "out")
     assert not (tmp_path / "cache").exists()
-    # Metrics that need no reference run.
-    api.score(world.zip, "talking-head", testset, metrics=["fps"], cache=tmp_path / "cache", workers=1)
+    # Metrics that need no reference run, where no rule compares the length with the speech.
+    rules = parse_challenge("id: own\ntitle: Own\n", "own")
+    api.score(world.zip, rules, testset, metrics=["fps"], cache=tmp_path / "cache", workers=1)
 
 
 def test_frames_identical_to_the_reference_reach_the_cap(world, tmp_path):
@@ -230,8 +232,8 @@ def by_hand(ours: list[np.ndarray], theirs: list[np.ndarray], pairs: list[tuple[
     ("frames", "fps", "seconds", "pair"),
     [
         (25, 25, 1.0, lambda k: k),  # the same clock: frame k beside frame k
-        (40, 25, 1.6, lambda k: k),  # longer: the reference's 25 frames count
-        (15, 25, 0.6, lambda k: k),  # shorter: 15 pairs
+        (30, 25, 1.2, lambda k: k),  # longer: the reference's 25 frames count
+        (22, 25, 0.88, lambda k: k),  # shorter: 22 pairs
         # 50 fps: reference frame k is shown at k/25 s, where the candidate shows frame 2k.
         (50, 50, 1.0, lambda k: 2 * k),
         # 30 fps: frame nearest to k/25 s is round(30 k / 25); k = 24 is at .96 s, frame 28.8 -> 29, the last.
@@ -254,6 +256,34 @@ def test_a_video_on_another_clock_than_its_reference(world, tmp_path, frames, fp
     assert row.values["psnr.rgb"] == pytest.approx(expected, rel=1e-9)
     assert row.values["video.fps"] == pytest.approx(fps, rel=1e-6)
     assert row.values["video.duration"] == pytest.approx(seconds, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("frames", "reason"),
+    [(2, "invalid:content.length"), (15, "invalid:content.length"), (40, "invalid:content.length"), (19, None)],
+)
+def test_a_video_as_long_as_its_speech_is_asked_for(world, tmp_path, frames, reason):
+    """Two good frames are not a good video: every metric is unscored, identity and frame rate included."""
+    data = video(tmp_path / "v.mp4", shapes.shape_frames(1, frames, SIZE), 25, frames / 25)
+    team = repacked(world.zip, tmp_path / "team.zip", {"d01.mp4": data})
+    card = run(world, tmp_path / "out", team, limit=1, metrics=["psnr", "ssim", "duration", "fps"])
+    if reason:
+        assert set(card.videos[0].reasons.values()) == {reason}
+        assert not any(value is not None for value in card.videos[0].values.values())
+    else:  # within the tolerance of the length, but too little to compare
+        reasons = card.videos[0].reasons
+        assert reasons == {"psnr.rgb": "too_little_compared", "ssim.gray": "too_little_compared"}
+
+
+def test_what_is_not_compared_is_said(world, tmp_path):
+    for frames, kind, detail in (
+        (22, "shorter_than_reference", "22 of 25 frames of the reference are compared (88%)"),
+        (31, "longer_than_reference", "the last 0.24 s are compared with nothing"),
+    ):
+        data = video(tmp_path / "v.mp4", (255 - f for f in shapes.shape_frames(1, frames, SIZE)), 25, frames / 25)
+        team = repacked(world.zip, tmp_path / "team.zip", {"d01.mp4": data})
+        card = run(world, tmp_path / f"out-{frames}", team, limit=1, metrics=["psnr"])
+        assert [(event.kind, event.detail) for event in card.videos[0].events] == [(kind, detail)]
 
 
 class Gone(Progress):
