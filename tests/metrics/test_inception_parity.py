@@ -211,7 +211,7 @@ def test_a_checkpoint_that_runs_code_is_refused_and_does_not_run(tmp_path, how):
         path.write_bytes(pickle.dumps(content))
     else:
         torch.save(content, path, _use_new_zipfile_serialization=how == "torch")
-    with pytest.raises(WeightsError, match=r"refused: it asks for more than tensors|can't be read") as refused:
+    with pytest.raises(WeightsError, match=r"rejected: it contains more than tensors|can't be read") as refused:
         FidInception(path)
     if how != "pickle":
         assert "could run code" in str(refused.value)
@@ -258,7 +258,7 @@ def test_what_does_not_fit_is_named(tmp_path):
         ("none.pth", None, "is missing"),
         ("empty.pth", b"", "can't be read"),
         ("cut.pth", b"PK\x03\x04broken", "can't be read"),
-        ("text.pth", b"<html>not found</html>", "can't be read|refused"),
+        ("text.pth", b"<html>not found</html>", "can't be read|rejected"),
         ("cut.safetensors", b"\x10\x00", "can't be read"),
     ],
 )
