@@ -30,6 +30,8 @@ from evalkit.metrics.features.base import (
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from evalkit.metrics.networks.small.runners import SmallFrames
+
 BATCH = 16
 
 
@@ -45,7 +47,7 @@ class FrameNetwork(Protocol):
         ...
 
 
-def bundled_frames(file: WeightFile, device: str) -> FrameNetwork:
+def bundled_frames(file: WeightFile, device: str) -> SmallFrames:
     """Return evalkit's own small network for frames; loads PyTorch."""
     from evalkit.metrics.networks.small.runners import SmallFrames
 

@@ -34,13 +34,11 @@ class FaceInceptionOptions(FaceEmbeddingOptions):
 class FaceInception:
     """The network for frames, applied to face crops."""
 
-    dimension = DIMENSION
-
-    def __init__(self, network: FrameNetwork) -> None:
-        self._network = network
+    def __init__(self, network: FrameNetwork, dimension: int) -> None:
+        self._network, self.dimension = network, dimension
 
     def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the activations (N, 2048) of crops (N, 224, 224, 3) uint8 RGB."""
+        """Return the activations (N, dimension) of crops (N, 224, 224, 3) uint8 RGB."""
         parts = [
             self._network.embed([self._network.prepare(crop) for crop in crops[start : start + BATCH]])
             for start in range(0, len(crops), BATCH)
@@ -52,11 +50,12 @@ class FaceInception:
 def open_network(file: WeightFile, device: str) -> FaceInception:
     """Return the network; loads PyTorch."""
     if file.bundled:
-        return FaceInception(bundled_frames(file, device))
+        network = bundled_frames(file, device)
+        return FaceInception(network, network.dimension)
     from evalkit.metrics.networks.checkpoints import precision_of
     from evalkit.metrics.networks.imagenet_inception import ImageNetInception
 
-    return FaceInception(ImageNetInception(file.path, device, precision_of(file.options)))
+    return FaceInception(ImageNetInception(file.path, device, precision_of(file.options)), DIMENSION)
 
 
 FEATURES = faces_and_reference(

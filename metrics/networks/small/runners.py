@@ -22,6 +22,7 @@ from evalkit.metrics.networks.small.models import (
     DETECTOR_SIDE,
     DETECTOR_STRIDE,
     FACE_DIMENSION,
+    FRAME_DIMENSION,
     FRAME_SIDE,
     NETWORKS,
     SOUND_ROWS,
@@ -70,6 +71,7 @@ class SmallFrames(_Runner):
     """Frames to vectors, in place of Inception."""
 
     kind = "frames"
+    dimension = FRAME_DIMENSION
 
     def prepare(self, rgb: NDArray[np.uint8]) -> Tensor:
         """Return a frame (H, W, 3) uint8 as the network takes it."""
