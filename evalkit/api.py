@@ -21,7 +21,7 @@ from evalkit.testsets.loading import load_testset
 from evalkit.testsets.model import TestSet
 from evalkit.text import escape_for_display
 from evalkit.weights.manifest import Backbones, load_backbones
-from evalkit.workers.sandbox import Level
+from evalkit.workers.sandbox import Level, default_level
 
 if TYPE_CHECKING:
     from evalkit.repairing import RepairReport
@@ -146,7 +146,8 @@ def check_testset(
     plan = None
     if metrics is None or metrics:
         weights = backbones if isinstance(backbones, Backbones) else load_backbones(backbones)
-        plan = make_plan(rules, weights, names=metrics, allow_missing=True, device=device)
+        free = (sandbox or default_level()) != "full"
+        plan = make_plan(rules, weights, names=metrics, allow_missing=True, may_start_programs=free, device=device)
     options = _run_options(workers, cache, fresh, progress, timeout, sandbox)
     return check_testset_media(samples.limited(limit), rules, options, plan)
 
@@ -197,7 +198,8 @@ def score(
     if limit is not None and limit < 1:
         raise UsageError("The limit must be at least 1.", found=str(limit))
     weights = backbones if isinstance(backbones, Backbones) else load_backbones(backbones)
-    plan = make_plan(rules, weights, names=metrics, allow_missing=allow_missing, device=device)
+    free = (sandbox or default_level()) != "full"
+    plan = make_plan(rules, weights, names=metrics, allow_missing=allow_missing, may_start_programs=free, device=device)
     result = run_score(
         Submission.open(submission, rules.submission.archive),
         rules,

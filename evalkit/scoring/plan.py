@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from evalkit.challenges.model import Challenge
-from evalkit.errors import MissingWeightsError, PluginError, TestSetError, WeightsError
+from evalkit.errors import MissingWeightsError, PluginError, TestSetError, UsageError, WeightsError
 from evalkit.metrics.base import Metric, Role, metric_registry, resolve_metric
 from evalkit.metrics.features.base import Extractor, FeatureRecord, WeightFile, feature_registry, in_order
 from evalkit.metrics.gaming.fingerprint import FINGERPRINT
@@ -50,17 +50,19 @@ def make_plan(
     *,
     names: Sequence[str] | None = None,
     allow_missing: bool = False,
+    may_start_programs: bool = True,
     device: str = "cpu",
 ) -> RunPlan:
     """Resolve metric names to features and weights.
 
     Args:
         names: ids or aliases; ``None`` for all of the challenge.
+        may_start_programs: whether the processes that read the videos may start programs such as ffmpeg.
         allow_missing: leave out metrics whose weights are missing. Metrics whose role the set does not have are
             always left out when the set is part of evalkit.
 
     Raises:
-        UsageError: a name in ``names`` is not a metric.
+        UsageError: a name in ``names`` is not a metric, or a metric starts a program where none may be started.
         WeightsError: weights are missing and ``allow_missing`` is not set; all of them are named.
         PluginError: a metric needs a feature that no package registers, or features need each other in a circle.
     """
@@ -84,6 +86,12 @@ def make_plan(
                 found=str(error),
                 fix="Fix or uninstall the package that registers the first of them.",
             ) from None
+        programs = sorted({program for feature in needed for program in extractors[feature].record.programs})
+        if programs and not may_start_programs:
+            if not allow_missing:
+                raise _forbidden(name, programs)
+            unavailable[name] = "sandbox_forbids_programs"
+            continue
         faults = _resolve_weights(needed, extractors, backbones, weights, problems)
         if faults:
             unavailable[name] = f"weights_missing:{faults[0]}"
@@ -109,6 +117,15 @@ def make_plan(
         backbones=backbones.pinned({role: file.sha256 for role, file in weights.items()}),
         device=device,
         roles=_challenge_roles(challenge, metrics),
+    )
+
+
+def _forbidden(metric: str, programs: Sequence[str]) -> UsageError:
+    return UsageError(
+        f"The metric '{metric}' starts {' and '.join(programs)}, and the sandbox forbids programs.",
+        found="--sandbox full",
+        expected="--sandbox limits, or off",
+        fix="Run again with --sandbox limits, or go on without the metric with --allow-missing.",
     )
 
 

@@ -71,6 +71,7 @@ class FeatureRecord:
         needs: names of other features whose session (or cached result) this one reads.
         options: a `FeatureOptions`: everything else that changes the result; part of the cache key and the scorecard.
         arrays: name of each returned array: its shape, dtype and unit.
+        programs: names of programs that it starts; the sandbox ``full`` forbids them.
     """
 
     name: str
@@ -82,6 +83,7 @@ class FeatureRecord:
     needs: tuple[str, ...] = ()
     options: Any = field(default_factory=FeatureOptions)
     arrays: Mapping[str, str] = field(default_factory=dict)
+    programs: tuple[str, ...] = ()
 
 
 def frame_mask(indices: NDArray[np.int64], count: int) -> NDArray[np.bool_]:

@@ -270,6 +270,7 @@ class ReplicateExtractor(Extractor):
             **{name: WINDOW_ARRAYS[name] for name in ("window_track", "own", "silent")},
             "has_own": "() bool: true",
         },
+        programs=("ffmpeg",),
     )
 
     def __init__(self, weights: Mapping[str, WeightFile], device: str = "cpu") -> None:
