@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evalkit.challenges.model import Challenge, load_challenge
-from evalkit.errors import SubmissionError, TestSetError, UsageError
+from evalkit.errors import EvalkitError, SubmissionError, TestSetError, UsageError
 from evalkit.progress import Progress
 from evalkit.scoring.cache import cache_folder
 from evalkit.scoring.engine import LocalEngine
@@ -112,7 +112,7 @@ def check_testset(
     testset: str | Path | TestSet,
     challenge: str | Path | Challenge,
     *,
-    metrics: Sequence[str] | None = None,
+    metrics: Sequence[str] | str | None = None,
     backbones: str | Path | Backbones = "published",
     limit: int | None = None,
     workers: int | None = None,
@@ -144,7 +144,9 @@ def check_testset(
     rules = challenge if isinstance(challenge, Challenge) else load_challenge(challenge)
     samples = testset if isinstance(testset, TestSet) else load_testset(testset)
     plan = None
+    metrics = _metric_names(metrics)
     if metrics is None or metrics:
+        _require_device(device)
         weights = backbones if isinstance(backbones, Backbones) else load_backbones(backbones)
         free = (sandbox or default_level()) != "full"
         plan = make_plan(rules, weights, names=metrics, allow_missing=True, may_start_programs=free, device=device)
@@ -158,12 +160,13 @@ def score(
     testset: str | Path | TestSet,
     *,
     out: str | Path | None = None,
-    metrics: Sequence[str] | None = None,
+    metrics: Sequence[str] | str | None = None,
     backbones: str | Path | Backbones = "published",
     workers: int | None = None,
     device: str = "cpu",
     limit: int | None = None,
     allow_missing: bool = False,
+    replace: bool = False,
     cache: str | Path | None = None,
     fresh: bool = False,
     progress: Progress | None = None,
@@ -177,12 +180,13 @@ def score(
         challenge: a preset's id, the path of a YAML file, or a `Challenge`.
         testset: the test set's folder, its ``samples.jsonl`` or ``eval.json``, or a `TestSet`.
         out: folder for ``scorecard.json``, ``per_video.parquet``, ``per_video.csv``, ``report.html``, ``log.jsonl``.
-        metrics: ids or aliases; ``None`` for the challenge's.
+        metrics: ids or aliases, as a list or one string with commas; ``None`` for the challenge's.
         backbones: a set's name or file.
         workers: processes; ``None`` for one per core. The scores don't depend on it.
         device: ``cpu`` or ``cuda``.
         limit: score the first samples only.
         allow_missing: leave out metrics whose weights are not there, instead of stopping.
+        replace: write over the results of another submission in ``out``.
         cache: folder of the feature cache; ``None`` for ``EVALKIT_CACHE`` or the platform's.
         fresh: compute again what is cached.
         progress: receives how far the run is.
@@ -197,18 +201,45 @@ def score(
     samples = testset if isinstance(testset, TestSet) else load_testset(testset)
     if limit is not None and limit < 1:
         raise UsageError("The limit must be at least 1.", found=str(limit))
+    opened = Submission.open(submission, rules.submission.archive)  # first: its faults are the user's own
+    _require_device(device)
     weights = backbones if isinstance(backbones, Backbones) else load_backbones(backbones)
+    metrics = _metric_names(metrics)
     free = (sandbox or default_level()) != "full"
     plan = make_plan(rules, weights, names=metrics, allow_missing=allow_missing, may_start_programs=free, device=device)
     result = run_score(
-        Submission.open(submission, rules.submission.archive),
+        opened,
         rules,
         samples.limited(limit),
         plan,
         out=Path(out) if out else None,
+        replace=replace,
         options=_run_options(workers, cache, fresh, progress, timeout, sandbox),
     )
     return result.scorecard
+
+
+def _metric_names(metrics: Sequence[str] | str | None) -> Sequence[str] | None:
+    """Return the names; one string is a list separated by commas, as on the command line."""
+    return [name.strip() for name in metrics.split(",") if name.strip()] if isinstance(metrics, str) else metrics
+
+
+def _require_device(device: str) -> None:
+    """Refuse a device that this machine does not have, before anything is decoded.
+
+    Raises:
+        UsageError: for an unknown device, or ``cuda`` where PyTorch sees none.
+    """
+    if device == "cpu":
+        return
+    if device != "cuda":
+        raise UsageError("There is no such device.", found=device, expected="cpu or cuda")
+    import torch
+
+    if not torch.cuda.is_available():
+        raise UsageError(
+            "This machine has no CUDA device that PyTorch can use.", found="device cuda", fix="Use --device cpu."
+        )
 
 
 def _run_options(  # noqa: PLR0917
@@ -235,10 +266,13 @@ def run_score(
     *,
     out: Path | None,
     options: RunOptions,
+    replace: bool = False,
 ) -> ScoreResult:
     """Score what was already opened, and write the results to ``out``.
 
     Raises:
+        UsageError: when ``out`` holds the results of another submission and ``replace`` is not set, or another run is
+            writing there.
         SubmissionError: when the archive is refused or no file has an expected name.
         TestSetError: when the test set is empty or lacks a file that a metric needs.
     """
@@ -246,6 +280,8 @@ def run_score(
         raise TestSetError("The test set is empty.", expected="at least one sample")
     require_references(testset, plan)
     if out is not None:
+        if not replace:
+            _keep_other_results(out, submission)
         options.journal = Journal(out / "log.jsonl")
     try:
         result = score_run(submission, challenge, testset, plan, options)
@@ -255,6 +291,21 @@ def run_score(
     finally:
         options.journal.close()
     return result
+
+
+def _keep_other_results(out: Path, submission: Submission) -> None:
+    """Refuse to write over the scorecard of a submission of another name."""
+    try:
+        name = Scorecard.load(out).submission.name
+    except EvalkitError:  # there is none, or one that nobody can read
+        return
+    if name != submission.name:
+        raise UsageError(
+            f"{out} holds the results of another submission.",
+            found=f"the scorecard of '{name}'",
+            expected=f"a new folder, or the results of '{submission.name}'",
+            fix="Choose another folder with -o, or pass --force to replace them.",
+        )
 
 
 def require_scorable(intake: ValidationReport) -> None:

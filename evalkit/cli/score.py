@@ -44,6 +44,7 @@ INCOMPLETE = 3
 @device_option
 @click.option("--limit", type=click.IntRange(min=1), help="Score only the first samples.")
 @click.option("--allow-missing", is_flag=True, help="Leave out metrics whose weights are missing.")
+@click.option("--force", is_flag=True, help="Replace the results of another submission in the output folder.")
 @run_options
 @json_option
 def score(
@@ -56,6 +57,7 @@ def score(
     device: str,
     limit: int | None,
     allow_missing: bool,
+    force: bool,
     run: RunArguments,
     as_json: bool,
 ) -> None:
@@ -80,6 +82,7 @@ def score(
         device=device,
         limit=limit,
         allow_missing=allow_missing,
+        replace=force,
         **run,
     )
     warn_of_trust(card)

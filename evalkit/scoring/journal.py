@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import time
 from pathlib import Path
 from typing import Any, TextIO
 
+from evalkit.errors import UsageError
 from evalkit.files import storage_error
+
+
+def _lock_for_one_run(stream: TextIO, path: Path) -> None:
+    """Hold the file until it is closed; two runs into one folder would tear the log and mix the results."""
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        stream.close()
+        raise UsageError(
+            f"Another run is writing to {path.parent}.", fix="Wait for it, or choose another folder with -o."
+        ) from None
+    except OSError:
+        pass  # a file system without locks
 
 
 class Journal:
@@ -25,7 +40,9 @@ class Journal:
         if path is not None:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                self._stream = path.open("w", encoding="utf-8")
+                self._stream = path.open("a", encoding="utf-8")
+                _lock_for_one_run(self._stream, path)
+                self._stream.truncate(0)
             except OSError as error:
                 raise storage_error(path, error) from error
 

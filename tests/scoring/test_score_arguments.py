@@ -1,0 +1,60 @@
+"""What `evalkit.score` refuses before it starts, and what it accepts."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+import torch
+
+from evalkit import api
+from evalkit.errors import SubmissionError, UsageError
+from evalkit.scoring.journal import Journal
+from evalkit.scoring.scorecard import Scorecard
+
+CHALLENGE = "talking-head"
+
+
+def score(world, submission, tmp_path, **options):
+    options = {"metrics": ["duration"], "workers": 1, "cache": tmp_path / "cache", **options}
+    return api.score(submission, CHALLENGE, world.testset, **options)
+
+
+def test_results_of_another_submission_are_kept(world, tmp_path):
+    other = shutil.copy(world.zip, tmp_path / "other.zip")
+    out = tmp_path / "out"
+    score(world, world.zip, tmp_path, out=out)
+    with pytest.raises(UsageError, match="holds the results of another submission"):
+        score(world, other, tmp_path, out=out)
+    assert Scorecard.load(out).submission.name == world.zip.stem
+    score(world, world.zip, tmp_path, out=out)  # the same again
+    score(world, other, tmp_path, out=out, replace=True)
+    assert Scorecard.load(out).submission.name == "other"
+
+
+def test_two_runs_never_write_to_one_folder(world, tmp_path):
+    running = Journal(tmp_path / "out" / "log.jsonl")
+    running.event("video", decodes=1)
+    with pytest.raises(UsageError, match="Another run is writing to"):
+        score(world, world.zip, tmp_path, out=tmp_path / "out")
+    running.close()
+    assert (tmp_path / "out" / "log.jsonl").read_text().count("\n") == 1
+    score(world, world.zip, tmp_path, out=tmp_path / "out")
+
+
+def test_one_string_is_a_list_with_commas(world, tmp_path):
+    card = score(world, world.zip, tmp_path, metrics="duration, fps")
+    assert list(card.metrics) == ["video.duration", "video.fps"]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_device_that_is_not_there(world, tmp_path):
+    with pytest.raises(UsageError, match="no CUDA device"):
+        score(world, world.zip, tmp_path, device="cuda")
+    with pytest.raises(UsageError, match="no such device"):
+        score(world, world.zip, tmp_path, device="gpu")
+
+
+def test_a_submission_that_is_not_there_is_said_before_missing_weights(world, tmp_path):
+    with pytest.raises(SubmissionError, match=r"nofile\.zip"):
+        score(world, tmp_path / "nofile.zip", tmp_path, metrics=["identity"])
