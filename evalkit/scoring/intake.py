@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from evalkit.challenges.model import Challenge, SubmissionRules
 from evalkit.errors import MediaError, TestSetError
 from evalkit.media.facts import MediaFacts
+from evalkit.metrics.base import FeatureData
+from evalkit.scoring.cache import CorruptEntryError, FeatureCache
 from evalkit.scoring.jobs import Extraction
 from evalkit.submission.model import Submission
 from evalkit.testsets.model import Sample, TestSet
@@ -19,8 +25,10 @@ from evalkit.validators.file import ExpectedLength, File
 from evalkit.validators.findings import Finding, Verdict, run_rules, verdict_of
 from evalkit.validators.layout import Layout, match_layout
 from evalkit.validators.registry import rules_for
+from evalkit.weights.store import file_sha256
 
 SCHEMA = 1
+LENGTH_VERSION = 1  # of the lengths in the cache
 
 
 @dataclass(frozen=True)
@@ -159,7 +167,7 @@ def failed_report(sample: str, path: str, failure: str, detail: str) -> FileRepo
 
 
 def expected_lengths(
-    testset: TestSet | None, challenge: Challenge, samples: Iterable[str]
+    testset: TestSet | None, challenge: Challenge, samples: Iterable[str], cache: FeatureCache
 ) -> dict[str, ExpectedLength]:
     """Return how long each sample's video should be, where a rule of the challenge asks for it.
 
@@ -177,7 +185,7 @@ def expected_lengths(
             continue
         source = "speech" if sample.audio is not None else "reference video"
         try:
-            lengths[sample.id] = ExpectedLength(_length_of(sample, testset), source)
+            lengths[sample.id] = ExpectedLength(_length_of(sample, testset, cache), source)
         except (MediaError, OSError) as error:
             raise TestSetError(
                 f"The {source} of the test set's sample '{sample.id}' can't be read.",
@@ -187,14 +195,32 @@ def expected_lengths(
     return lengths
 
 
-def _length_of(sample: Sample, testset: TestSet) -> float:
+def _length_of(sample: Sample, testset: TestSet, cache: FeatureCache) -> float:
+    """Return the length in seconds; the cache keeps it, so that a cached run opens no media file."""
+    path = testset.path(str(sample.audio or sample.reference_video))
+    key = hashlib.sha256(f"{LENGTH_VERSION} {sample.audio is None} {file_sha256(path)}".encode()).hexdigest()
+    try:
+        known = cache.load("length", key)
+    except CorruptEntryError:
+        known = None
+    if known is not None and known.arrays is not None:
+        return float(known.arrays["seconds"])
+    seconds = _audio_length(path) if sample.audio is not None else _video_length(path)
+    cache.store("length", key, FeatureData({"seconds": np.asarray(seconds)}))
+    return seconds
+
+
+def _audio_length(path: Path) -> float:
     from evalkit.media.audio import audio_seconds
+
+    return audio_seconds(path)
+
+
+def _video_length(path: Path) -> float:
     from evalkit.media.inspect import scan_times
     from evalkit.media.sampling import frame_interval
 
-    if sample.audio is not None:
-        return audio_seconds(testset.path(sample.audio))
-    times = scan_times(testset.path(str(sample.reference_video)))
+    times = scan_times(path)
     if not len(times):
         raise MediaError("It has no video frames.")
     return float(times[-1] - times[0]) + frame_interval(times, default=0.04)

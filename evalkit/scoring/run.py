@@ -189,7 +189,7 @@ def _extract(
 ) -> tuple[dict[str, FileReport], dict[str, Extraction]]:
     """Run all jobs; return reports and extractions by sample, in the order of the layout's samples."""
     paths = run.gate.layout.files
-    lengths = expected_lengths(run.testset, run.challenge, paths)
+    lengths = expected_lengths(run.testset, run.challenge, paths, FeatureCache(config.cache))
     jobs = [
         Job(sample, run.submission.ref(path), _item(sample, run), lengths.get(sample)) for sample, path in paths.items()
     ]
