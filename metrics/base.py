@@ -33,6 +33,7 @@ class MetricRecord:
         protocol: raised by one whenever the number changes for the same input.
         citation: paper or file that defines it.
         role: ``ranked`` may decide a ranking, ``secondary`` explains, ``diagnostic`` describes.
+        blind_to: what the number can't see, in a sentence: what may be wrong with a video that scores well.
         missing_policy: what happens when a video has no face, no audio and the like.
         aliases: short names.
         notes: pitfalls.
@@ -50,6 +51,7 @@ class MetricRecord:
     protocol: int = 1
     citation: str
     role: Role = "secondary"
+    blind_to: str = ""
     missing_policy: str = "unscored"
     aliases: tuple[str, ...] = ()
     notes: str = ""

@@ -26,6 +26,7 @@ class Fact:
     unit="s",
     range=(0.0, None),
     features=("facts",),
+    blind_to="What the video shows.",
     citation="decoded frames, not the container's header",
     role="diagnostic",
     definition=definition_beside(__file__, "video_facts.md"),

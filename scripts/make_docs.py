@@ -67,6 +67,7 @@ def metric_page(metric: Metric) -> str:
         "range": span(record),
         "one number per": "submission" if isinstance(metric, SetMetric) else "video; the submission's is their mean",
         "role": record.role,
+        "does not see": record.blind_to,
         "what is missing": record.missing_policy,
         "protocol": str(record.protocol),
         "options": ", ".join(f"`{name}` {value}" for name, value in record.options.items()),

@@ -15,6 +15,7 @@ from evalkit.metrics.clip.cosines import UNUSABLE, Arrays, unit_rows
     unit="cosine",
     range=(-1.0, 1.0),
     features=("clip_frames",),
+    blind_to="Whether anything moves, and whether it is what was asked for: a still picture is perfect.",
     citation="Radford et al., CLIP, ICML 2021; consecutive frames as in text-to-video papers",
     missing_policy="a video with fewer than two frames is unscored",
     notes="Typically 0.9 to 0.99. A still picture is perfect: read it beside a measure of motion. A long video's "
@@ -39,6 +40,7 @@ def frame_consistency(frames: Arrays) -> VideoValue:
     unit="cosine",
     range=(-1.0, 1.0),
     features=("clip_frames", "clip_reference"),
+    blind_to="Motion, and who the person is: background and framing weigh as much as the face.",
     citation="Radford et al., CLIP, ICML 2021; frames against reference images",
     missing_policy="a sample without a reference image is unscored",
     notes="Typically 0.8 to 0.97. Background and framing weigh as much as the face: it is not a measure of identity. "

@@ -17,6 +17,7 @@ FID = MetricRecord(
     higher_is_better=False,
     range=(0.0, None),
     features=("inception", "inception_reference"),
+    blind_to="Which sample a video belongs to, the order of frames, and audio: exchanged videos score the same.",
     citation="Heusel et al., NeurIPS 2017; network, resize and covariance as pytorch-fid 0.3.0",
     missing_policy="a video without a reference video, or that can't be read, is left out of both sides",
     definition=definition_beside(__file__, "fid.md"),
@@ -36,6 +37,8 @@ METRICS = (
             title="FID (clean-fid)",
             summary="As fid.pytorch, with the resize of clean-fid, which low-pass filters and doesn't round.",
             features=("inception_clean", "inception_clean_reference"),
+            blind_to="Which sample a video belongs to, the order of frames, and audio: exchanged videos "
+            "score the same.",
             citation="Parmar et al., CVPR 2022; resize, network and covariance as clean-fid 0.1.35, mode clean",
             definition=definition_beside(__file__, "fid_clean.md"),
             aliases=(),

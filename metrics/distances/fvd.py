@@ -21,6 +21,7 @@ FVD = MetricRecord(
     higher_is_better=False,
     range=(0.0, None),
     features=("i3d", "i3d_reference"),
+    blind_to="Which sample a video belongs to, and audio: exchanged videos score the same.",
     citation="Unterthiner et al., arXiv:1812.01717, 2018; network, resize and covariance as StyleGAN-V (Skorokhodov et "
     "al., CVPR 2022)",
     missing_policy="a video without a reference video, that can't be read, or of fewer than 16 frames, is left out of "
@@ -77,6 +78,7 @@ METRICS = (
             id="fvd.videogpt",
             title="FVD (VideoGPT)",
             summary="As fvd.styleganv.ddof1, by VideoGPT's I3D.",
+            blind_to="Which sample a video belongs to, and audio: exchanged videos score the same.",
             citation="Yan et al., VideoGPT, arXiv:2104.10157, 2021; resize, range and covariance as TATS (Ge et al., "
             "ECCV 2022)",
             notes=_BIAS + "VideoGPT's own script cuts out the middle square and maps it to -0.5..0.5, which is another "
@@ -92,6 +94,7 @@ METRICS = (
             id="fvd.cd_i3d",
             title="FVD (cd-fvd, I3D)",
             summary="As fvd.styleganv, by VideoGPT's I3D as content-debiased FVD runs it.",
+            blind_to="Which sample a video belongs to, and audio: exchanged videos score the same.",
             citation="Ge et al., On the Content Bias in Fréchet Video Distance, CVPR 2024; package cd-fvd",
             notes=_BIAS + _LOADER,
         ),

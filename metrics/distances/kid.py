@@ -17,6 +17,7 @@ KID = replace(
     title="KID",
     summary="Kernel distance (cubic, unbiased) between the activations of fid.pytorch: mean over 100 subsets of 1000.",
     range=(None, None),
+    blind_to="Which sample a video belongs to, the order of frames, and audio: exchanged videos score the same.",
     citation="Binkowski et al., ICLR 2018; kernel, subsets and seed as torch-fidelity",
     definition=definition_beside(__file__, "kid.md"),
     aliases=("kid",),

@@ -17,6 +17,7 @@ KVD = replace(
     title="KVD",
     summary="Kernel distance (cubic, unbiased) between the I3D logits of fvd.styleganv, over all pairs of clips.",
     range=(None, None),
+    blind_to="Which sample a video belongs to, and audio: exchanged videos score the same.",
     citation="Unterthiner et al., arXiv:1812.01717, 2018; kernel of Binkowski et al., ICLR 2018, over all pairs as "
     "TATS (Ge et al., ECCV 2022)",
     definition=definition_beside(__file__, "kvd.md"),

@@ -65,6 +65,7 @@ class MeanBrisqueOptions:
     summary="No-reference quality of the LIVE release, mean over every frame up to 64, else 64 spread evenly.",
     higher_is_better=False,
     features=("brisque",),
+    blind_to="Who or what is shown, motion and audio: single frames are judged, without a reference.",
     citation="Mittal, Moorthy, Bovik, IEEE TIP 21(12), 2012; model of the LIVE release",
     role="diagnostic",
     missing_policy="frames without any structure are left out; unscored when all are",

@@ -74,6 +74,8 @@ class Column:
     range=(0.0, CAP_DB),
     protocol=2,
     features=("paired_pixels",),
+    blind_to="What matters to people: a head that is right but moves differently scores low, and a wrong "
+    "mouth is a few pixels.",
     citation="10 log10(255^2 / MSE); mean over frames, not PSNR of the mean error",
     missing_policy="unscored without a reference video",
     aliases=("psnr",),
@@ -111,6 +113,8 @@ ssim = mean_over_frames.variant(
     summary="Structural similarity to the reference video on grey, Gaussian 11x11, mean over frames.",
     unit="",
     range=(-1.0, 1.0),
+    blind_to="What matters to people: a head that is right but moves differently scores low, and a wrong "
+    "mouth is a few pixels.",
     citation="Wang, Bovik, Sheikh, Simoncelli, IEEE TIP 13(4), 2004",
     aliases=("ssim",),
     definition=definition_beside(__file__, "ssim.md"),

@@ -308,6 +308,8 @@ METRICS = family(
     "Here with the file's own audio, through ffmpeg's MP4, JPEG and AAC files as LatentSync's script does.",
     choice=TrackChoice(audio="own"),
     features=("syncnet_replicate",),
+    blind_to="Whose face and whose voice it is, and what the speech says: only whether lips and the "
+    "file's own audio fit.",
     citation="bytedance/LatentSync, eval/eval_sync_conf.py and eval/syncnet_detect.py",
     missing_policy="as the script: a video without a track or without audio is left out; no_ffmpeg without ffmpeg",
     definition=definition_beside(__file__, "replicate.md"),

@@ -70,6 +70,7 @@ def test_the_record_is_complete(metric):
     assert "\n" not in record.summary
     assert record.citation
     assert record.missing_policy
+    assert record.blind_to.endswith(".")
     assert record.protocol >= 1
     low, high = record.range
     assert low is None or high is None or low < high
