@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
-from evalkit.metrics.base import Metric, MetricRecord, SetMetric, SetValue, VideoInputs, VideoValue
+from evalkit.metrics.base import Metric, MetricRecord, SetValue, VideoValue
 from evalkit.scoring.scorecard import MetricScore, ScoreEvent
 from evalkit.statistics import BOOTSTRAP_DRAWS
 from evalkit.statistics.bootstrap import mean_interval
@@ -31,7 +31,7 @@ def mean_score(metric: Metric, outcomes: Mapping[str, VideoValue]) -> MetricScor
     descending = sorted(values, key=lambda sample: -values[sample])
     higher = metric.record.higher_is_better is not False
     best, worst = (descending, ascending) if higher else (ascending, descending)
-    return _score(
+    return set_score(
         metric.record,
         SetValue(
             value=float(numbers.mean()) if values else None,
@@ -43,12 +43,8 @@ def mean_score(metric: Metric, outcomes: Mapping[str, VideoValue]) -> MetricScor
     ).model_copy(update={"best_sample": best[0] if best else None, "worst_sample": worst[0] if worst else None})
 
 
-def set_score(metric: SetMetric, videos: Iterable[VideoInputs], asked: int) -> MetricScore:
+def set_score(record: MetricRecord, summary: SetValue, asked: int) -> MetricScore:
     """Return the number of the whole set; ``asked`` is the number of samples of the test set."""
-    return _score(metric.record, metric.score_set(videos), asked)
-
-
-def _score(record: MetricRecord, summary: SetValue, asked: int) -> MetricScore:
     counted = 0 if summary.value is None else summary.n
     return MetricScore(
         value=summary.value,

@@ -9,7 +9,17 @@ import numpy as np
 
 from evalkit.errors import EvalkitError
 from evalkit.media.facts import MediaFacts
-from evalkit.metrics.base import FeatureData, Metric, SetMetric, VideoInputs, VideoValue, metric_registry, unscored
+from evalkit.metrics.base import (
+    FeatureData,
+    Metric,
+    MetricRecord,
+    SetMetric,
+    SetValue,
+    VideoInputs,
+    VideoValue,
+    metric_registry,
+    unscored,
+)
 from evalkit.scoring import aggregate
 from evalkit.scoring.cache import CorruptEntryError, FeatureCache
 from evalkit.scoring.intake import ValidationReport
@@ -18,7 +28,7 @@ from evalkit.scoring.plan import FACTS, RunPlan
 from evalkit.scoring.scorecard import MetricScore, ScoreEvent, VideoScore
 from evalkit.testsets.model import Sample, TestSet
 
-METRIC_ERROR = "metric_error"
+METRIC_ERROR, OUT_OF_RANGE = "metric_error", "out_of_declared_range"
 
 
 class ScorecardBuilder:
@@ -91,11 +101,19 @@ class ScorecardBuilder:
 
     def _set_score(self, metric: SetMetric, asked: int) -> MetricScore:
         try:
-            return aggregate.set_score(metric, self._readable(metric), asked)
+            value: Any = metric.score_set(self._readable(metric))
+            if not isinstance(value, SetValue):
+                reason, fault = METRIC_ERROR, f"returned a {type(value).__name__}; expected a SetValue"
+            elif (outside := _outside(metric.record, value.value)) is not None:
+                reason, fault = OUT_OF_RANGE, outside
+            else:
+                return aggregate.set_score(metric.record, value, asked)
         except EvalkitError:
             raise
-        except Exception:  # noqa: BLE001 - a metric's bug must not cost the other metrics
-            return aggregate.unavailable(metric.record.id, METRIC_ERROR, metric.record)
+        except Exception as error:  # noqa: BLE001 - a metric's bug must not cost the other metrics
+            reason, fault = METRIC_ERROR, f"{type(error).__name__}: {error}"
+        score = aggregate.unavailable(metric.record.id, reason, metric.record)
+        return score.model_copy(update={"notes": (ScoreEvent(kind=reason, detail=fault),)})
 
     def _readable(self, metric: SetMetric) -> Iterator[VideoInputs]:
         """Yield the inputs of every video that could be read, one in memory at a time."""
@@ -117,7 +135,9 @@ class ScorecardBuilder:
             values: dict[str, float | None] = {name: outcome.value for name, outcome in outcomes.items()}
             reasons = {name: outcome.reason for name, outcome in outcomes.items() if outcome.reason}
             values |= dict.fromkeys(self._plan.unavailable)
-            reasons |= self._plan.unavailable
+            # A file that is missing or refused is the reason, also where a metric could not have been computed here.
+            own = self._unscored_reason(sample.id)
+            reasons |= dict.fromkeys(self._plan.unavailable, own) if own else self._plan.unavailable
             yield VideoScore(
                 sample=sample.id,
                 path=report.path if report else None,
@@ -131,12 +151,31 @@ class ScorecardBuilder:
 
 
 def _outcome(metric: Metric, inputs: VideoInputs) -> VideoValue:
+    """Return the metric's value of one video. What another package's metric does wrong costs this value only."""
+    name = metric.record.id
     try:
-        return metric.score_video(inputs)
+        value: Any = metric.score_video(inputs)
     except EvalkitError:
         raise
     except Exception as error:  # noqa: BLE001 - a metric's bug must not cost the other metrics of this video
-        return unscored(METRIC_ERROR, f"{metric.record.id}: {type(error).__name__}: {error}")
+        return unscored(METRIC_ERROR, f"{name}: {type(error).__name__}: {error}")
+    if isinstance(value, int | float | np.number) and not isinstance(value, bool):
+        value = VideoValue(float(value)) if np.isfinite(value) else unscored("not_finite")
+    if not isinstance(value, VideoValue):
+        found = type(value).__name__
+        return unscored(METRIC_ERROR, f"{name}: returned a {found}; expected a VideoValue or a number")
+    fault = _outside(metric.record, value.value)
+    return value if fault is None else unscored(OUT_OF_RANGE, f"{name}: {fault}")
+
+
+def _outside(record: MetricRecord, value: float | None) -> str | None:
+    """Describe a value outside of the range that the record declares; rounding is allowed for."""
+    low, high = record.range
+    slack = 1e-6 * max(1.0, abs(value or 0.0))
+    if value is None or ((low is None or value >= low - slack) and (high is None or value <= high + slack)):
+        return None
+    ends = ["" if end is None else f"{end:g}" for end in (low, high)]
+    return f"{value:g} is outside of the declared range {ends[0]}..{ends[1]}"
 
 
 def _facts_arrays(facts: MediaFacts | None) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def inputs(metric: Metric, seed: int) -> VideoInputs:
 def number(metric: Metric, videos: list[VideoInputs]) -> float | None:
     """Return the submission's number."""
     if isinstance(metric, SetMetric):
-        return set_score(metric, iter(videos), len(videos)).value
+        return set_score(metric.record, metric.score_set(iter(videos)), len(videos)).value
     return mean_score(metric, {video.sample: metric.score_video(video) for video in videos}).value
 
 
@@ -157,7 +157,7 @@ def test_the_order_of_videos_does_not_matter(metric):
 def test_no_video_and_one_video(metric):
     if isinstance(metric, SetMetric):
         for videos in ([], [inputs(metric, 1)]):
-            score = set_score(metric, iter(videos), len(videos))
+            score = set_score(metric.record, metric.score_set(iter(videos)), len(videos))
             assert (score.value is None) != (score.reason is None)
             assert score.n <= len(videos)
         return

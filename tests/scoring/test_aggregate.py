@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from evalkit.metrics.base import Metric, MetricRecord, SetMetric, SetValue, VideoValue, unscored
+from evalkit.metrics.base import Metric, MetricRecord, SetValue, VideoValue, unscored
 from evalkit.scoring.aggregate import bootstrap_mean, mean_score, set_score, unavailable
 from evalkit.statistics import BOOTSTRAP_DRAWS
 
@@ -152,25 +152,11 @@ def test_scaling_the_values_scales_the_interval():
     assert bootstrap_mean(values * 100 - 7, "m") == pytest.approx((low * 100 - 7, high * 100 - 7), rel=1e-9)
 
 
-class PlantedSet(SetMetric):
-    record = RECORD
-
-    def __init__(self, summary: SetValue) -> None:
-        self.summary = summary
-
-    def compute(self, features):
-        raise NotImplementedError
-
-    def score_set(self, videos):
-        list(videos)
-        return self.summary
-
-
 def test_a_set_metric():
-    score = set_score(PlantedSet(SetValue(2.0, 3, ci95=(1.0, 3.0))), [], 4)
+    score = set_score(RECORD, SetValue(2.0, 3, ci95=(1.0, 3.0)), 4)
     assert (score.value, score.n, score.coverage, score.ci95) == (2.0, 3, 0.75, (1.0, 3.0))
     assert (score.best_sample, score.worst_sample) == (None, None)
-    score = set_score(PlantedSet(SetValue(None, 1, "too_few_videos")), [], 0)
+    score = set_score(RECORD, SetValue(None, 1, "too_few_videos"), 0)
     assert (score.value, score.coverage, score.reason) == (None, 0.0, "too_few_videos")
 
 

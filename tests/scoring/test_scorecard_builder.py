@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from evalkit import api
@@ -19,6 +21,7 @@ from evalkit.scoring.jobs import Config, Job
 from evalkit.scoring.plan import make_plan
 from evalkit.scoring.run import RunOptions, validate_run
 from evalkit.scoring.scorecard import Scorecard
+from evalkit.submission.model import Submission
 from evalkit.weights.manifest import Backbones
 from evalkit.workers.pool import JobResult
 
@@ -102,6 +105,65 @@ def test_a_metric_of_the_set_with_a_bug_costs_its_own_number(world, tmp_path, ac
     )
     assert {video.values["planted.x"] for video in card.videos} == {0.5}
     assert card.metrics["psnr.rgb"].n == 4
+
+
+class PlainNumber(Planted):
+    """Returns what it computed, without a `VideoValue`."""
+
+    def compute(self, features):
+        return self.act()
+
+
+@pytest.mark.parametrize("value", [0.25, np.float32(0.25), 1, np.int64(0)])
+def test_a_plain_number_is_a_value(world, tmp_path, value):
+    card = run(world, tmp_path, PlainNumber(lambda: value))
+    assert card.metrics["planted.x"].value == float(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "reason", "detail"),
+    [
+        (math.nan, "not_finite", None),
+        (None, "metric_error", "planted.x: returned a NoneType; expected a VideoValue or a number"),
+        ({"a": 1}, "metric_error", "planted.x: returned a dict; expected a VideoValue or a number"),
+        (1.5, "out_of_declared_range", "planted.x: 1.5 is outside of the declared range 0..1"),
+    ],
+)
+def test_anything_else_costs_the_metrics_own_value(world, tmp_path, value, reason, detail):
+    card = run(world, tmp_path, PlainNumber(lambda: value))
+    assert {video.reasons["planted.x"] for video in card.videos} == {reason}
+    assert [event.detail for event in card.videos[0].events] == ([detail] if detail else [])
+    assert card.metrics["psnr.rgb"].n == 4
+
+
+@pytest.mark.parametrize(
+    ("act", "reason", "detail"),
+    [
+        (bug, "metric_error", "KeyError: 'a planted bug'"),
+        (lambda: -3.0, "out_of_declared_range", "-3 is outside of the declared range 0..1"),
+    ],
+)
+def test_what_a_metric_of_the_set_did_wrong_is_said(world, tmp_path, act, reason, detail):
+    score = run(world, tmp_path, PlantedSet(act)).metrics["planted.x"]
+    assert (score.value, score.reason) == (None, reason)
+    assert [note.detail for note in score.notes] == [detail]
+
+
+def test_a_missing_video_is_missing_for_every_metric(world, tmp_path):
+    """Also for one that could not have been computed here."""
+    folder = tmp_path / "team"
+    with zipfile.ZipFile(world.zip) as archive:
+        archive.extractall(folder)
+    (folder / "d02.mp4").unlink()
+    plan = make_plan(world.challenge(), NOTHING, names=["duration"])
+    plan = replace(plan, unavailable={"identity.strict.arc": "weights_missing:arcface"})
+    card = api.run_score(
+        Submission.open(folder), world.challenge(), world.samples(), plan, out=None,
+        options=RunOptions(cache=tmp_path / "cache", engine=LocalEngine(1)),
+    ).scorecard  # fmt: skip
+    reasons = {video.sample: video.reasons for video in card.videos}
+    assert reasons["d02"] == {"identity.strict.arc": "missing", "video.duration": "missing"}
+    assert reasons["d01"] == {"identity.strict.arc": "weights_missing:arcface"}
 
 
 @pytest.mark.parametrize("kind", [Planted, PlantedSet])
