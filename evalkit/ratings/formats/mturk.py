@@ -1,9 +1,10 @@
 """MTurk batch results: ``Input.*`` says what was shown, ``Answer.*`` what was answered, a row per assignment.
 
-Understood are answers by name (``Answer.lip_sync``), one column per radio button (``Answer.lip_sync.4`` = true),
-answers as JSON (``Answer.taskAnswers``), a widget's word behind the name (``Answer.lip_sync.label``), and several items
-in one assignment: ``Answer.item2_lip_sync`` or ``Answer.lip_sync_2`` is about the item in ``Input.item2``. Where one
-column names the item, other words beside a dimension (``Answer.lip_sync_comment``) make a column that is not read.
+Understood are answers by name (``Answer.lip_sync``), one column per radio button (``Answer.lip_sync.4`` = true, or
+``Answer.lip_sync.Good`` where the mapping's ``values`` say what Good is), answers as JSON (``Answer.taskAnswers``), a
+widget's word behind the name (``Answer.lip_sync.label``), and several items in one assignment:
+``Answer.item2_lip_sync`` or ``Answer.lip_sync_2`` is about the item in ``Input.item2``. Where one column names the
+item, other words beside a dimension (``Answer.lip_sync_comment``) make a column that is not read.
 ``WorkTimeInSeconds`` is the whole assignment's; its items share it equally.
 """
 
@@ -68,8 +69,9 @@ def read(path: Path, context: Context) -> Iterator[Answer]:
 
     plain = tuple(name for name in names if name.startswith(_ANSWER))
     if _JSON not in plain:
-        settle_columns(context, header, layout_for(tuple(dict.fromkeys(map(_without_button, plain)))))
-        context.unread = tuple(name for name in context.unread if _without_button(name) == name)
+        questions = _questions(plain, context)
+        settle_columns(context, header, layout_for(tuple(dict.fromkeys(questions[name] for name in plain))))
+        context.unread = tuple(name for name in context.unread if questions.get(name, name) == name)
     return chain.from_iterable(_row(row, context, layout_for) for row in rows)
 
 
@@ -100,8 +102,9 @@ def _answers(row: TableRow, context: Context) -> dict[str, Any] | None:
             context.faults.add(row.number, _JSON, "the cell is not a JSON object.")
             return None
     answers: dict[str, Any] = {}
+    questions = _questions(tuple(cells), context)
     for name, cell in cells.items():
-        question = _without_button(name)
+        question = questions[name]
         if question == name:
             answers[name] = cell
         elif not _is_pressed(cell):
@@ -114,10 +117,33 @@ def _answers(row: TableRow, context: Context) -> dict[str, Any] | None:
     return answers
 
 
-def _without_button(name: str) -> str:
-    """Return ``Answer.lip_sync`` for ``Answer.lip_sync.4``, and any other name as it is."""
-    question, dot, button = name.rpartition(".")
-    return question if dot and button.isdecimal() and question.startswith(_ANSWER) else name
+def _questions(names: tuple[str, ...], context: Context) -> dict[str, str]:
+    """Return the question of each name: ``Answer.lip_sync`` for ``Answer.lip_sync.4``, any other name as it is.
+
+    A button is a number or a label of the mapping. Another word beside such a button is a button too, so that
+    pressing it is a fault and not an answer lost.
+    """
+    labels = sorted(context.mapping.values, key=len, reverse=True)
+    questions = {name: _without_button(name, labels) for name in names}
+    worded = {questions[name] for name in names if questions[name] != name and not _last(name).isdecimal()}
+    for name in names:
+        question = name.rpartition(".")[0]
+        if question in worded and questions[name] == name:
+            questions[name] = question
+    return questions
+
+
+def _without_button(name: str, labels: list[str]) -> str:
+    for label in labels:
+        question = name.removesuffix(f".{label}")
+        if label and question != name and question.startswith(_ANSWER):
+            return question
+    question = name.rpartition(".")[0]
+    return question if _last(name).isdecimal() and question.startswith(_ANSWER) else name
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2]
 
 
 def _is_pressed(cell: Any) -> bool:

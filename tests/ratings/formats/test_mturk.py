@@ -114,3 +114,23 @@ def test_mturk_by_a_mapping(write: Write) -> None:
     # Without any word on dimensions every answer is one.
     found = short(read_ratings(write(text), mapping=RatingMapping(item="Input.clip_url")))
     assert found == [("r01", "item001", "Q1", 4)]
+
+
+def test_mturk_with_radio_buttons_named_by_words(write: Write) -> None:
+    mapping = RatingMapping(values={"Good": 5, "Not bad. OK": 3, "Bad": 1})
+    buttons = ("Answer.lip_sync.Good", "Answer.lip_sync.Not bad. OK", "Answer.lip_sync.Bad", "Answer.lip_sync.Awful")
+    text = table(
+        (*BATCH, "Input.item", *buttons),
+        (*batch("r01"), "item001", "true", "false", "false", "false"),
+        (*batch("r02"), "item001", "false", "true", "false", "false"),
+        (*batch("r03"), "item001", "true", "false", "true", "false"),
+        (*batch("r04"), "item001", "false", "false", "false", "true"),
+    )
+    file = read_ratings(write(text), mapping=mapping, dimensions=DIMENSIONS)
+    assert [(rating.rater, rating.value) for rating in file] == [("r01", 5), ("r02", 3)]
+    assert [fault.row for fault in file.faults] == [4, 5]
+    words = json.dumps([{"lip_sync": {"Good": False, "Bad": True}}])
+    text = table((*BATCH, "Input.item", "Answer.taskAnswers"), (*batch("r01"), "item001", words))
+    assert short(read_ratings(write(text), mapping=mapping, dimensions=DIMENSIONS)) == [
+        ("r01", "item001", "lip_sync", 1)
+    ]
