@@ -10,7 +10,7 @@ from __future__ import annotations
 import codecs
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -25,6 +25,12 @@ _CHUNK = 64 * 1024
 _DELIMITERS = ",;\t"
 _TOLD = re.compile(r'"?sep=([,;\t])"?[\r\n]*', re.IGNORECASE)
 _BOM = "\ufeff"
+_OTHER_ENCODINGS = {  # what Excel writes as plain CSV on Windows; only named in a message, never assumed
+    "gb18030": "GBK (Chinese)",
+    "cp932": "Shift JIS (Japanese)",
+    "cp949": "CP949 (Korean)",
+    "cp1252": "Windows-1252 (Western Europe)",
+}
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,34 @@ def open_text(path: Path, what: str = "The rating file") -> TextIO:
         raise InputError(f"{what} {path} can't be read.", found=str(error.strerror or error)) from None
     except ValueError as error:  # NUL in the path
         raise InputError(f"{what} {path} can't be read.", found=str(error)) from None
+
+
+def require_text(path: Path, header: Iterable[str], what: str = "The rating file") -> None:
+    """Refuse a table whose header is not text in UTF-8 or UTF-16: its names would be stored as signs nobody can read.
+
+    Raises:
+        InputError: naming the encodings in which the file's beginning could be read.
+    """
+    if not any("\ufffd" in name for name in header):
+        return
+    with path.open("rb") as stream:
+        start = stream.read(_CHUNK)
+    start = start[: start.rfind(b"\n") + 1] or start  # no half character at the end
+    fits = [title for codec, title in _OTHER_ENCODINGS.items() if _decodes(start, codec)]
+    raise InputError(
+        f"{what} {path} is not encoded in UTF-8: its column names can't be read.",
+        found=f"bytes that could be {' or '.join(fits)}" if fits else "bytes of an unknown encoding",
+        expected="UTF-8, or UTF-16 with a byte order mark",
+        fix="Save it in the spreadsheet as 'CSV UTF-8'.",
+    )
+
+
+def _decodes(content: bytes, codec: str) -> bool:
+    try:
+        content.decode(codec)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def delimiter_of(path: Path, what: str = "The rating file") -> str:
@@ -167,6 +201,7 @@ def read_table(
             expected=f"{header_rows} row{'s' * (header_rows > 1)} with the columns' names, then the ratings",
         )
     names = headers[0]
+    require_text(path, names, what)
     if len(names) > MAX_COLUMNS:
         raise InputError(
             f"{what} {path} has too many columns.",

@@ -42,7 +42,8 @@ class Journal:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 self._stream = path.open("a", encoding="utf-8")
                 _lock_for_one_run(self._stream, path)
-                self._stream.truncate(0)
+                if path.is_file():  # not a device or a pipe, which have no length
+                    self._stream.truncate(0)
             except OSError as error:
                 raise storage_error(path, error) from error
 

@@ -251,7 +251,7 @@ def test_a_column_that_is_read_must_be_the_only_one_of_its_name(tmp_path: Path) 
         (b"", "is empty"),
         (b"\n\n\r\n", "is empty"),
         (b"\xef\xbb\xbf", "is empty"),
-        (b"\x00\x01\x02\xff", "has no format that evalkit knows"),
+        (b"\x00\x01\x02\xff", "is not encoded in UTF-8"),
         (b"a,b,c\n1,2,3\n", "has no format that evalkit knows. Found the columns a, b, c"),
         (b"[]", "has no format that evalkit knows"),
         (b"{", "has no format that evalkit knows"),

@@ -12,9 +12,10 @@ from evalkit.ratings.cell_reader import Context
 from evalkit.ratings.jsonfile import first_sign, read_objects
 from evalkit.ratings.model import Answer
 from evalkit.ratings.read_errors import Faults
-from evalkit.ratings.table import raw_rows
+from evalkit.ratings.table import raw_rows, require_text
 
 HEAD_ROWS = 3
+_WORKBOOKS = {b"PK\x03\x04": "an Excel or OpenDocument workbook", b"\xd0\xcf\x11\xe0": "an old Excel workbook (.xls)"}
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ def look(path: Path) -> FileHead:
     Raises:
         InputError: when it can't be read.
     """
+    _refuse_workbook(path)
     sign = first_sign(path)
     ignored = Faults(path.name)  # reported when the whole file is read
     if sign in {"[", "{"}:
@@ -76,4 +78,21 @@ def look(path: Path) -> FileHead:
         raise InputError(
             f"The rating file {path} is empty.", expected="a row with the columns' names, then the ratings"
         )
+    require_text(path, rows[0] if rows else ())
     return FileHead("table", rows=tuple(rows))
+
+
+def _refuse_workbook(path: Path) -> None:
+    """Raise for an Excel or OpenDocument workbook, which is not a table of text."""
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(8)
+    except (OSError, ValueError):  # ValueError: NUL in the path
+        return  # reported by whoever reads the file
+    kind = _WORKBOOKS.get(start[:4])
+    if kind is not None:
+        raise InputError(
+            f"The rating file {path} is {kind}, not a table of text.",
+            expected="CSV, JSON or JSON Lines",
+            fix="Open it in the spreadsheet and save the sheet as 'CSV UTF-8'.",
+        )
