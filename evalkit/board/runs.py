@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Table, select
 from evalkit.board.audit import names, sha256
 from evalkit.board.names import check_ids, clean_reason, clean_run, folded
 from evalkit.board.reading import read_challenge
+from evalkit.board.scorecard_check import check_alike, check_numbers
 from evalkit.board.tables import cards, choices, is_active, reference, rules, runs, strips
 from evalkit.board.teams import Found, find_team
 from evalkit.board.writing import Write
@@ -42,6 +43,8 @@ def add_run(
     _check_challenge(write, challenge, card)
     _check_backbones(write, card, run)
     _check_testset(write, card, run)
+    unproven = check_numbers(card)
+    _check_declarations(write, card, run)
     outcome: Outcome = "updated"
     if run is None:
         most = challenge.submission.runs.max
@@ -68,7 +71,8 @@ def add_run(
     if not write.changed:
         return "unchanged"
     details = {"outcome": outcome, "scorecard": digest, "submission": card.submission.sha256}
-    write.log("add-run", f"{team.name}/{run.name}", details | {"primary": _chosen(write, team)})
+    proof: dict[str, Any] = {"not_recomputed": list(unproven)} if unproven else {}
+    write.log("add-run", f"{team.name}/{run.name}", details | proof | {"primary": _chosen(write, team)})
     return outcome
 
 
@@ -166,6 +170,14 @@ def _check_testset(write: Write, card: Scorecard, run: Found | None) -> None:
             expected=f"test set {theirs[:_DIGITS]}",
             fix="Score the submission on the challenge's test set.",
         )
+
+
+def _check_declarations(write: Write, card: Scorecard, run: Found | None) -> None:
+    query = select(cards.c.text).where(is_active(cards)).order_by(cards.c.id)
+    if run is not None:
+        query = query.where(cards.c.run_id != run.id)
+    texts = write.connection.execute(query).scalars()
+    check_alike(card, (Scorecard.from_json(text, "A scorecard on the board") for text in texts))
 
 
 def _recorded(provenance: Mapping[str, Any], what: str) -> str:

@@ -1,0 +1,128 @@
+"""Whether the numbers of a scorecard agree with each other, and with the runs on the board.
+
+A scorecard is a file that anybody can edit. The mean of a metric, its count and its coverage follow from the values of
+the videos, so they are computed again; numbers of the whole set (FID) don't, and are only named.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from evalkit.errors import InputError
+from evalkit.metrics.base import SetMetric, metric_registry
+from evalkit.scoring.scorecard import MetricScore, Scorecard
+
+_LARGEST = 1e12  # no metric comes near it, and sums of such numbers stay finite
+_SLACK = 1e-6  # of a range: 1.0000001 is a cosine too
+_DEFINED = ("unit", "higher_is_better", "range")
+
+
+def check_numbers(card: Scorecard) -> tuple[str, ...]:
+    """Compute again what follows from the videos; return the metrics whose numbers nothing in the scorecard proves.
+
+    Raises:
+        InputError: when a number is impossible or does not follow from the videos, or a sample is there twice.
+    """
+    twice = [sample for sample, count in Counter(video.sample for video in card.videos).items() if count > 1]
+    if twice:
+        raise _refused("A sample is in the scorecard more than once.", twice[0], "every sample once")
+    foreign = {name for video in card.videos for name in video.values} - set(card.metrics)
+    if foreign:
+        raise _refused("Videos have values of a metric that the scorecard does not list.", min(foreign))
+    unproven = []
+    for name, score in card.metrics.items():
+        _check_bounds(card, name, score)
+        if any(name in video.values for video in card.videos):
+            _check_mean(card, name, score)
+        elif score.value is not None:
+            if not _is_of_the_set(name) and metric_registry().get(name) is not None:
+                raise _refused(f"{name} has a value, and no video has one.", f"{score.value:g}", "a value per video")
+            unproven.append(name)
+            if score.n > len(card.videos):
+                raise _refused(f"{name} counts more videos than there are.", str(score.n), f"up to {len(card.videos)}")
+            _check_coverage(card, name, score)
+        elif score.n or score.coverage:
+            raise _refused(f"{name} counts videos, and has no value.", f"n {score.n}", "n 0")
+    return tuple(unproven)
+
+
+def check_alike(card: Scorecard, others: Iterable[Scorecard]) -> None:
+    """Refuse a scorecard whose metrics are declared otherwise than in ``others``, those that are on the board.
+
+    Metrics of another protocol may differ: what they mean has changed.
+    """
+    left = {name: score for name, score in card.metrics.items() if score.value is not None}
+    for other in others:
+        for name, score in tuple(left.items()):
+            known = other.metrics.get(name)
+            if known is None or known.protocol != score.protocol or known.value is None:
+                continue
+            del left[name]
+            for what in _DEFINED:
+                mine, expected = getattr(score, what), getattr(known, what)
+                if mine != expected:
+                    field = what.replace("_", " ")
+                    raise _refused(
+                        f"The scorecard declares another {field} of {name} than the runs on the board.",
+                        str(mine)[:80],
+                        str(expected)[:80],
+                    )
+        if not left:
+            return
+
+
+def _check_bounds(card: Scorecard, name: str, score: MetricScore) -> None:
+    low, high = score.range
+    for place, value in _numbers(card, name, score):
+        if not math.isfinite(value) or abs(value) > _LARGEST:
+            raise _refused(f"{place} of {name} is no possible number.", f"{value:g}", f"at most {_LARGEST:g}")
+        below = low is not None and value < low - _SLACK
+        if below or (high is not None and value > high + _SLACK):
+            ends = [f"{word} {end:g}" for word, end in (("at least", low), ("at most", high)) if end is not None]
+            raise _refused(f"{place} of {name} is outside its range.", f"{value:g}", " and ".join(ends))
+    for value in [*(score.ci95 or ()), *score.details.values()]:
+        if not math.isfinite(value) or abs(value) > _LARGEST:
+            raise _refused(f"A detail of {name} is no possible number.", f"{value:g}", f"at most {_LARGEST:g}")
+
+
+def _numbers(card: Scorecard, name: str, score: MetricScore) -> Iterator[tuple[str, float]]:
+    if score.value is not None:
+        yield "The value", score.value
+    for video in card.videos:
+        value = video.values.get(name)
+        if value is not None:
+            yield f"The value for sample '{video.sample}'", value
+
+
+def _check_mean(card: Scorecard, name: str, score: MetricScore) -> None:
+    values = [value for video in card.videos if (value := video.values.get(name)) is not None]
+    if _is_of_the_set(name):
+        _check_coverage(card, name, score)
+        return
+    if score.n != len(values):
+        raise _refused(f"{name} does not count the videos that have a value.", str(score.n), str(len(values)))
+    mean = math.fsum(values) / len(values) if values else None
+    if mean is None or score.value is None:
+        agree = mean is score.value
+    else:
+        agree = math.isclose(mean, score.value, rel_tol=1e-9, abs_tol=1e-9)
+    if not agree:
+        raise _refused(f"The value of {name} is not the mean over its videos.", f"{score.value}", f"{mean}")
+    _check_coverage(card, name, score)
+
+
+def _check_coverage(card: Scorecard, name: str, score: MetricScore) -> None:
+    expected = score.n / len(card.videos) if card.videos else 0.0
+    if not math.isclose(score.coverage, expected, abs_tol=1e-9):
+        raise _refused(f"The coverage of {name} is wrong.", f"{score.coverage:g}", f"{expected:g}")
+
+
+def _is_of_the_set(name: str) -> bool:
+    return isinstance(metric_registry().get(name), SetMetric)
+
+
+def _refused(problem: str, found: str, expected: str | None = None) -> InputError:
+    fix = "Scorecards are added as 'evalkit score' wrote them: score the submission again."
+    return InputError(problem, found=found, expected=expected, fix=fix)

@@ -1,0 +1,74 @@
+"""Scorecards that nobody scored: each is refused, and the board stays as it was."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from board_tools import card
+
+from evalkit.board import Board
+from evalkit.errors import InputError
+from evalkit.scoring.scorecard import Scorecard
+
+
+def changed(held: Scorecard, *path: str | int, to: Any) -> Scorecard:
+    """Return the scorecard with another value at ``path``."""
+    document = held.model_dump(mode="json", by_alias=True)
+    place: Any = document
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = to
+    return Scorecard.model_validate(document)
+
+
+METRIC = ("metrics", "identity.strict")
+FORGED = {
+    "a better mean": (*METRIC, "value", 0.9, "not the mean"),
+    "more videos": (*METRIC, "n", 3, "does not count"),
+    "more coverage": (*METRIC, "coverage", 0.25, "coverage"),
+    "a value too high": (*METRIC, "range", (0.0, 0.4), "outside its range"),
+    "a value too low": (*METRIC, "range", (0.6, None), "outside its range"),
+    "a huge mean": (*METRIC, "value", 1.7e308, "no possible number"),
+    "a huge interval": (*METRIC, "ci95", (0.0, 1.7e308), "no possible number"),
+    "a huge detail": (*METRIC, "details", {"frames": -1e300}, "no possible number"),
+    "a huge value of a video": ("videos", 0, "values", "identity.strict", 1e300, "no possible number"),
+    "a sample twice": ("videos", 1, "sample", "s1", "more than once"),
+    "a metric of videos alone": ("videos", 0, "values", "other", 1.0, "does not list"),
+}
+
+
+@pytest.mark.parametrize("forged", FORGED.values(), ids=FORGED.keys())
+def test_a_scorecard_that_contradicts_itself_is_refused(board: Board, forged: tuple[Any, ...]) -> None:
+    *path, to, message = forged
+    board.add_team("alpha", by="olga")
+    before = board.snapshot()
+    with pytest.raises(InputError, match=message):
+        board.add_run("alpha", "main", changed(card(), *path, to=to), by="olga")
+    assert board.snapshot() == before
+
+
+@pytest.mark.parametrize(("what", "to"), [("unit", "<b>"), ("range", (0.0, 9.0)), ("higher_is_better", False)])
+def test_a_metric_declared_otherwise_is_refused_and_costs_nobody_a_number(board: Board, what: str, to: Any) -> None:
+    for team in ("alpha", "beta"):
+        board.add_team(team, by="olga")
+    board.add_run("alpha", "main", card(), by="olga")
+    before = board.snapshot()
+    with pytest.raises(InputError, match=r"declares another .* of identity\.strict"):
+        board.add_run("beta", "main", changed(card("beta"), *METRIC, what, to=to), by="olga")
+    assert board.snapshot() == before
+
+
+def test_numbers_that_videos_cannot_prove_are_named_in_the_log(board: Board) -> None:
+    board.add_team("alpha", by="olga")
+    held = card()
+    whole = {"value": 24.5, "higher_is_better": False, "n": 2, "coverage": 1.0, "protocol": 1}
+    board.add_run("alpha", "main", changed(held, "metrics", "fid.pytorch", to=whole), by="olga")
+    assert board.log()[-1].details["not_recomputed"] == ["fid.pytorch"]
+
+
+def test_a_metric_of_videos_without_their_values_is_refused(board: Board) -> None:
+    board.add_team("alpha", by="olga")
+    alone = {"value": 45.0, "higher_is_better": True, "n": 2, "coverage": 1.0, "protocol": 1}
+    with pytest.raises(InputError, match="no video has one"):
+        board.add_run("alpha", "main", changed(card(), "metrics", "psnr.rgb", to=alone), by="olga")
