@@ -1,8 +1,8 @@
 """The bootstrap: resampling with replacement, seeded, in blocks, and percentile intervals.
 
-All bootstrap intervals of evalkit are made here: of means over videos, rankings (videos and raters together),
-correlations, distances of sets, agreement of raters. A draw is one resample: as many units (videos, raters) as there
-are, chosen with replacement. The functions that make draws take a seeded generator:
+The draws of all bootstrap intervals of evalkit are made here: of means over videos, rankings (videos and raters
+together), correlations, distances of sets, agreement of raters. A draw is one resample: as many units (videos, raters)
+as there are, chosen with replacement. The functions that make draws take a seeded generator:
 
 - `resample_indices`: the units of each draw, for statistics that need the rows themselves;
 - `resample_counts`: how often each unit is in a draw, for statistics with weights;
