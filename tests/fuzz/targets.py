@@ -168,7 +168,7 @@ def read_rating_file(path: Path) -> object:
 def read_pair_file(path: Path) -> object:
     """Read comparisons, and judge whether what was read can be one."""
     for pair in read_pairs(path):
-        if pair.left == pair.right or pair.outcome not in {0, 0.5, 1}:
+        if len(set(pair.teams)) != 2 or pair.value not in {0, 0.5, 1}:
             raise WrongAcceptError(f"{pair} was taken")
     return None
 

@@ -197,7 +197,7 @@ def test_missing_and_broken_reference_images_are_told(clip_weights, tmp_path):
         read(clip_weights, "clip_reference", Item("s", Path("v.mp4"), reference_images=images))
     assert (error.value.reason, error.value.detail) == (
         "reference_image_unreadable",
-        "reference image 2 of 2 can't be read",
+        "reference image 2 of 2 can't be read: a file of another format",
     )
 
 

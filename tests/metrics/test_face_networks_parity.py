@@ -58,7 +58,7 @@ def comparison(shared: Path, oracle_python: Path, tmp_path_factory: pytest.TempP
     subprocess.run(command, check=True, timeout=400)
     with np.load(folder / "result.npz") as result:
         theirs = dict(result)
-    face_inception = FaceInception(ImageNetInception(folder / "inception.pth"))
+    face_inception = FaceInception(ImageNetInception(folder / "inception.pth"), 2048)
     return Comparison(crops, CurricularFace(folder / "ir101.bin"), face_inception, theirs)
 
 
@@ -123,7 +123,7 @@ def curricular(ir101, tmp_path_factory) -> CurricularFace:
 def face_inception(tmp_path_factory) -> FaceInception:
     path = tmp_path_factory.mktemp("weights") / "inception.pth"
     write_checkpoint(path, random_inception(kind=ImageNetInception), ImageNetInception)
-    return FaceInception(ImageNetInception(path))
+    return FaceInception(ImageNetInception(path), 2048)
 
 
 def noise(count: int, side: int = 224) -> NDArray[np.uint8]:

@@ -13,7 +13,6 @@ from hostile_zips import Entry, raw_zip, wrong_crc
 
 from evalkit.challenges.model import ArchiveRules
 from evalkit.errors import StorageError, SubmissionError
-from evalkit.submission import copying
 from evalkit.submission import references as reading
 from evalkit.submission.model import Submission
 
@@ -49,7 +48,7 @@ def test_a_disk_that_fills_up_meanwhile_leaves_nothing(
     tmp_path: Path, tiny_disk: Callable[[int], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Somebody else writes at the same time, so that the room that was there is gone: a real full disk."""
-    monkeypatch.setattr(copying, "MARGIN", -(1 << 40))
+    monkeypatch.setattr(reading, "MARGIN", -(1 << 40))
     disk = tiny_disk(4 * 1024)
     opened = Submission.open(raw_zip(tmp_path / "in.zip", Entry("s01.mp4", data=os.urandom(6 * MIB))))
     with pytest.raises(StorageError, match="No space left on device"):
