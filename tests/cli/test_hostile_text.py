@@ -132,8 +132,8 @@ def test_text_of_the_test_set_and_of_the_rules(evalkit: Terminal, world: Path, t
 def hostile_card(number: int, text: str) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(card(f"t{number}", number / 100).to_json())
     document["submission"]["name"] = text
-    document["metrics"]["identity.strict"]["title"] = text
-    document["metrics"]["identity.strict"]["notes"] = [{"kind": text, "detail": text}]
+    metric = document["metrics"]["identity.strict"]
+    metric |= {"title": text, "notes": [{"kind": text, "detail": text}], "n": 1, "coverage": 0.5}
     finding = {"rule": text, "severity": "error", "message": text, "found": text, "expected": text, "fix": text}
     document["findings"] = [{**finding, "path": text}]
     document["videos"][0] |= {"path": text, "findings": [finding], "groups": {text[:50]: text}, "verdict": "warning"}

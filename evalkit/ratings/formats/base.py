@@ -63,8 +63,8 @@ def look(path: Path) -> FileHead:
     Raises:
         InputError: when it can't be read.
     """
+    sign = first_sign(path)  # refuses folders and pipes; opening a pipe would wait for ever
     _refuse_workbook(path)
-    sign = first_sign(path)
     ignored = Faults(path.name)  # reported when the whole file is read
     if sign in {"[", "{"}:
         objects = read_objects(path, ignored)
@@ -84,11 +84,8 @@ def look(path: Path) -> FileHead:
 
 def _refuse_workbook(path: Path) -> None:
     """Raise for an Excel or OpenDocument workbook, which is not a table of text."""
-    try:
-        with path.open("rb") as stream:
-            start = stream.read(8)
-    except (OSError, ValueError):  # ValueError: NUL in the path
-        return  # reported by whoever reads the file
+    with path.open("rb") as stream:
+        start = stream.read(8)
     kind = _WORKBOOKS.get(start[:4])
     if kind is not None:
         raise InputError(
