@@ -113,6 +113,30 @@ def second_name(path: Path) -> Path:
     return raw_zip(path, replace(GOOD, extra=unicode_name("s02.mp4")))
 
 
+def chinese_name(
+    name: str = "\u63d0\u4ea4/s01.mp4", shown: str | None = None, header_name: bytes | None = None, **fields: bytes
+) -> Entry:
+    """As WinRAR and 7-Zip write a name on a Chinese system: in its code page, and again in a Unicode Path field."""
+    raw = name.encode("gbk") if header_name is None else header_name
+    field = unicode_name(name if shown is None else shown, raw)
+    return Entry(raw, **({"extra": field, "local_extra": field} | fields))
+
+
+def other_name_in_local_header(path: Path) -> Path:
+    """A reader from the start shows another Unicode name than a reader of the table."""
+    raw = "\u63d0\u4ea4.mp4".encode("gbk")
+    return raw_zip(path, chinese_name("\u63d0\u4ea4.mp4", local_extra=unicode_name("s01.mp4", raw)))
+
+
+def unicode_name_twice(path: Path) -> Path:
+    both = unicode_name("s01.mp4", b"\xe9.mp4") + unicode_name("s02.mp4", b"\xe9.mp4")
+    return raw_zip(path, Entry(b"\xe9.mp4", extra=both))
+
+
+def marked_as_utf8_and_named_otherwise(path: Path) -> Path:
+    return raw_zip(path, replace(GOOD, name="\u00e9.mp4", extra=unicode_name("s01.mp4", "\u00e9.mp4".encode())))
+
+
 def second_name_in_local_header(path: Path) -> Path:
     return raw_zip(path, replace(GOOD, local_extra=unicode_name("s02.mp4")))
 
@@ -294,6 +318,9 @@ FINDINGS: list[Found] = [
     *_each("header-mismatch", "s01.mp4", second_name_in_local_header, garbled_local_extra, descriptor_differs),
     *_each("header-mismatch", "s01.mp4", descriptor_missing, descriptor_with_sizes_before),
     *_each("header-mismatch", "s01.mp4", two_names),
+    *_each("header-mismatch", "\u63d0\u4ea4.mp4", other_name_in_local_header),
+    *_each("header-mismatch", b"\xe9.mp4".decode("cp437"), unicode_name_twice),
+    *_each("header-mismatch", "\u00e9.mp4", marked_as_utf8_and_named_otherwise),
     *_each("header-mismatch", "caf\u00e9.mp4", local_utf8),
     *_each("header-mismatch", "d/", folder_with_contents, folder_with_stored_bytes),
     *_each("header-mismatch", "s02.mp4", no_local_header, beyond_the_end, shifted_onto_another),

@@ -51,15 +51,15 @@ class Member:
     """One entry of a submission, as the archive states it. Nothing here was verified.
 
     Args:
-        path: the name exactly as stated, decoded as UTF-8 where that works and as code page 437 where it does not.
-            Print it through `evalkit.text.escape_for_display`.
-        raw_name: the name's bytes.
+        path: the name exactly as stated, decoded as UTF-8 where that works and as code page 437 where it does not; from
+            the ZIP's Unicode Path field where there is one. Print it through `evalkit.text.escape_for_display`.
+        raw_name: the bytes of the header's name.
         size: bytes after decompression.
         compressed_size: bytes in the archive; equal to ``size`` in a folder.
         kind: "device" means anything but a file, a folder or a symbolic link.
         encrypted: the archive says that a password is needed.
         method: the ZIP's number for the compression: 0 stored, 8 deflate.
-        utf8: ``raw_name`` is valid UTF-8.
+        utf8: the name is known: ``raw_name`` is valid UTF-8, or a Unicode Path field repeats it in UTF-8.
         crc: CRC-32 of the contents; ``None`` in a folder.
         header_offset: byte of the archive at which the member's own header starts; ``None`` in a folder.
         flags: the ZIP's general purpose bits; 0 in a folder.
@@ -88,16 +88,26 @@ class Member:
         """Whether the entry is a folder."""
         return self.kind == "directory"
 
+    @property
+    def name_bytes(self) -> bytes:
+        """The name in UTF-8, or as stated when its encoding is unknown."""
+        return self.path.encode() if self.utf8 else self.raw_name
+
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """The path, and the header's own name byte by byte where it differs: what some programs take for the path."""
+        return (self.path,) if self.name_bytes == self.raw_name else (self.path, self.raw_name.decode("latin-1"))
+
 
 def raw_name(info: zipfile.ZipInfo) -> bytes:
     """Return the name's bytes by undoing zipfile's decoding; its ``filename`` is cut at a NUL."""
     return info.orig_filename.encode("utf-8" if info.flag_bits & UTF8_FLAG else "cp437")
 
 
-def zip_member(info: zipfile.ZipInfo) -> Member:
-    """Return the member that an entry of a ZIP's table of contents describes."""
+def zip_member(info: zipfile.ZipInfo, name: bytes | None = None) -> Member:
+    """Return the member that an entry of a ZIP's table of contents describes; ``name`` is UTF-8 from an extra field."""
     raw = raw_name(info)
-    path, utf8 = _decoded(raw)
+    path, utf8 = _decoded(raw if name is None else name)
     return Member(
         path=path,
         raw_name=raw,

@@ -112,6 +112,17 @@ TRICKS: dict[str, tuple[Callable[[Path], Path], str, set[str]]] = {
     "Zip64 field missing": (structures.zip64_missing, R, {"header-mismatch", "overlap", "hidden-member"}),
     "Zip64 field twice": (structures.zip64_twice, "member", {"header-mismatch", "unreadable-member"}),
     "Zip64 field with other sizes": (structures.zip64_superfluous, "member", {"header-mismatch", "unreadable-member"}),
+    "own header: not the Unicode name of the table": (
+        structures.other_name_in_local_header,
+        "member",
+        {"header-mismatch", "unreadable-member"},
+    ),
+    "two Unicode names": (structures.unicode_name_twice, R, {"header-mismatch", "name-not-utf8"}),
+    "marked as UTF-8, another Unicode name": (
+        structures.marked_as_utf8_and_named_otherwise,
+        "member",
+        {"header-mismatch", "unreadable-member"},
+    ),
     "a second name in Unicode": (structures.second_name, "member", {"header-mismatch", "unreadable-member"}),
     "two end records": (structures.two_ends, R, {"end-record", "hidden-member", "header-mismatch"}),
     "two end records, adjusted": (structures.two_ends_adjusted, R, {"end-record", "hidden-member"}),

@@ -43,10 +43,13 @@ def _path_traversal(listing: Listing) -> Iterator[Violation]:
     """Find names that lead outside of the archive's folder."""
     for member in listing.members:
         # Windows drops blanks at the end of a name: '.. ' is '..' there.
-        if ".." in member.path and any(part.strip() == ".." for part in parts(member.path)):
+        climbing = [
+            name for name in member.spellings if ".." in name and any(part.strip() == ".." for part in parts(name))
+        ]
+        if climbing:
             yield Violation(
                 "The name climbs out of the archive's folder.",
-                found=member.path,
+                found=climbing[0],
                 expected="a relative name without '..'",
                 fix=_REZIP,
                 path=member.path,
@@ -56,7 +59,7 @@ def _path_traversal(listing: Listing) -> Iterator[Violation]:
 def _absolute_path(listing: Listing) -> Iterator[Violation]:
     """Find names that start at a root, a drive or a server."""
     for member in listing.members:
-        if member.path.startswith(("/", "\\")) or _DRIVE.match(member.path):
+        if any(name.startswith(("/", "\\")) or _DRIVE.match(name) for name in member.spellings):
             yield Violation(
                 "The name is absolute.",
                 found=member.path,

@@ -6,17 +6,20 @@ the rest sees another archive. A contradiction found here is therefore a fault o
 
 from __future__ import annotations
 
+import re
 import struct
 import zipfile
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Sequence
 
-from evalkit.submission.members import MemberFault
+from evalkit.submission.members import UTF8_FLAG, MemberFault
 
 MOST_FIELDS = 64  # in one header; `zipfile` takes time that is quadratic in their number
 FULL = 0xFFFFFFFF  # in a 32-bit number: see the Zip64 field
 
 _ZIP64, _UNICODE_NAME = 0x0001, 0x7075
 _HEAD = struct.Struct("<HH")
+_SUBSTITUTES = re.compile(rb"(?:[?_\x80-\xff]|#U[0-9A-Fa-f]{4}|#L[0-9A-Fa-f]{6})+")  # the last two by Info-ZIP's zip
 
 
 def extra_fields(extra: bytes) -> list[tuple[int, bytes]]:
@@ -72,9 +75,54 @@ def zip64_numbers(
     return numbers, []
 
 
-def other_names(fields: Sequence[tuple[int, bytes]], name: bytes) -> Iterator[MemberFault]:
-    """Yield a fault for each Unicode name (Info-ZIP's field 0x7075) that is not the name of the header itself."""
-    for number, content in fields:
-        if number == _UNICODE_NAME and content[5:] != name:
-            other = content[5:].decode("utf-8", "replace")
-            yield MemberFault(f"also the Unicode name '{other}'", "one name")
+def unicode_name(
+    fields: Sequence[tuple[int, bytes]], name: bytes, flags: int
+) -> tuple[bytes | None, list[MemberFault]]:
+    """Return the name that the Unicode Path field gives the member, ``None`` without one, and the contradictions.
+
+    The field (0x7075; APPNOTE.TXT, 4.6.9) repeats in UTF-8 a name that the header has in the code page of the system
+    that wrote it. It counts only with the right checksum of the header's name, as in all programs that read it. A
+    header whose own name is certain may have no other name there, except where it has ``?``, ``_`` or ``#U00e9`` in
+    place of what its code page lacks.
+
+    Args:
+        fields: the header's extra fields.
+        name: the header's own name.
+        flags: the header's general purpose bits.
+    """
+    heading = b"\1" + struct.pack("<L", zlib.crc32(name))
+    contents = [content for number, content in fields if number == _UNICODE_NAME and content.startswith(heading)]
+    names = [one for one in dict.fromkeys(content[len(heading) :] for content in contents) if _is_name(one)]
+    wrong = [one for one in names if one != name and (flags & UTF8_FLAG or not _same_path(name, one))]
+    if not wrong and len(names) > 1:
+        wrong = names[1:]
+    if wrong:
+        return None, [MemberFault(f"also the Unicode name '{one.decode()}'", "one name") for one in wrong]
+    return (names[0] if names else None), []
+
+
+def _is_name(text: bytes) -> bool:
+    try:
+        return bool(text) and "\0" not in text.decode()
+    except UnicodeDecodeError:
+        return False
+
+
+def _same_path(name: bytes, other: bytes) -> bool:
+    """Whether ``name`` can be the path ``other`` (UTF-8) in a code page.
+
+    A slash is never a part of a character in a code page, so both have the same folders.
+    """
+    pairs = list(zip(name.split(b"/"), other.split(b"/"), strict=False))
+    return name.count(b"/") == other.count(b"/") and all(
+        not there.isascii() and _replaced(part) == _replaced(there)
+        if part.isascii()
+        else there not in {b"", b".", b".."}
+        for part, there in pairs
+        if part != there
+    )
+
+
+def _replaced(part: bytes) -> bytes:
+    """Return ``part`` with one mark for each run of characters that are beyond ASCII or stand for such characters."""
+    return _SUBSTITUTES.sub(b"?", part)

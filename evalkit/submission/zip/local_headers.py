@@ -18,7 +18,7 @@ from typing import BinaryIO, NamedTuple
 
 from evalkit.submission.members import ENCRYPTED_FLAGS, STORED, UTF8_FLAG, Inconsistency, Member, MemberFault
 from evalkit.submission.zip.end_records import LOCAL
-from evalkit.submission.zip.extra_fields import FULL, extra_fields, other_names, zip64_numbers
+from evalkit.submission.zip.extra_fields import FULL, extra_fields, unicode_name, zip64_numbers
 
 LOCAL_HEADER = struct.Struct("<4s5H3L2H")
 SEARCHED = 64 << 20  # bytes between members that are searched for a hidden one, in the whole archive
@@ -80,7 +80,7 @@ def compare_headers(file: BinaryIO, members: Sequence[Member], table: int, shift
             end, faults = _compare(file, member, header, table)
         if shift and _is_header(file, start - shift):
             faults.append(MemberFault(f"headers at bytes {start - shift} and {start}", "one"))
-        compared[index] = replace(member, end=end, faults=(*member.faults, *faults))
+        compared[index] = replace(member, end=end, faults=tuple(dict.fromkeys((*member.faults, *faults))))
         reach = max(reach, end)
     if reach < table:
         inconsistencies.append(_gap(file, reach, table, budget))
@@ -125,7 +125,10 @@ def _compare(file: BinaryIO, member: Member, header: _Header, table: int) -> tup
     except zipfile.BadZipFile as error:
         fields = []
         faults.append(MemberFault(f"in the member's own header: {error}", "extra fields that can be read"))
-    faults += other_names(fields, member.raw_name)
+    unicode, wrong = unicode_name(fields, header.name, header.flags)
+    faults += wrong
+    if unicode is not None and unicode != member.name_bytes:
+        faults.append(MemberFault(f"also the Unicode name '{_shown(unicode)}'", "one name"))
     (size, packed), wrong = zip64_numbers(fields, (header.size, header.packed), late=late)
     faults += wrong
     pairs = (

@@ -16,12 +16,12 @@ from typing import BinaryIO
 from evalkit.errors import SubmissionError
 from evalkit.submission.members import Inconsistency, MemberFault
 from evalkit.submission.zip.end_records import ENTRY, TableEnd, damaged, find_table, read_padded
-from evalkit.submission.zip.extra_fields import extra_fields, other_names, zip64_numbers
+from evalkit.submission.zip.extra_fields import extra_fields, unicode_name, zip64_numbers
 
 LEAST_TABLE_CAP = 16 << 20  # bytes that a ZIP's table of contents may have, however few members are allowed
 
 _ENTRY = struct.Struct("<4s24x3H12x")
-_NUMBERS = struct.Struct("<20x2L6xH6xL")  # compressed size, size, first disk, offset
+_NUMBERS = struct.Struct("<8xH10x2L6xH6xL")  # flags, compressed size, size, first disk, offset
 # What zipfile raises on bytes that are not a valid ZIP.
 DAMAGE_ERRORS = (
     zipfile.BadZipFile,
@@ -47,6 +47,7 @@ class Scan:
         inconsistencies: of the archive as a whole.
         faults: of single members, by their index in the table.
         numbers: size, compressed size and offset of each member as stated, without the shift.
+        names: UTF-8 names from the Unicode Path field, by the member's index in the table.
     """
 
     count: int
@@ -56,6 +57,7 @@ class Scan:
     inconsistencies: tuple[Inconsistency, ...] = ()
     faults: dict[int, tuple[MemberFault, ...]] = field(default_factory=dict)
     numbers: tuple[tuple[int, int, int], ...] = ()
+    names: dict[int, bytes] = field(default_factory=dict)
 
 
 def scan(file: BinaryIO, size: int, limit: int, shown: str) -> Scan:
@@ -88,14 +90,16 @@ def scan(file: BinaryIO, size: int, limit: int, shown: str) -> Scan:
             expected=f"at most {cap} bytes",
             fix="Shorten the names and leave out comments.",
         )
-    faults, numbers = {}, []
+    faults, numbers, names = {}, [], {}
     file.seek(table.start)
     for index in range(count):
-        seen, found = _entry(file)
+        seen, name, found = _entry(file)
         numbers.append(seen)
+        if name is not None:
+            names[index] = name
         if found:
             faults[index] = found
-    return Scan(count, table.start, table.end, table.shift, table.inconsistencies, faults, tuple(numbers))
+    return Scan(count, table.start, table.end, table.shift, table.inconsistencies, faults, tuple(numbers), names)
 
 
 def _count_entries(file: BinaryIO, table: TableEnd, limit: int) -> int:
@@ -113,17 +117,18 @@ def _count_entries(file: BinaryIO, table: TableEnd, limit: int) -> int:
     return count
 
 
-def _entry(file: BinaryIO) -> tuple[tuple[int, int, int], tuple[MemberFault, ...]]:
-    """Read one entry: size, compressed size and offset, and what its fields contradict each other about."""
+def _entry(file: BinaryIO) -> tuple[tuple[int, int, int], bytes | None, tuple[MemberFault, ...]]:
+    """Read one entry: size, compressed size and offset, the name by its Unicode Path field, and the contradictions."""
     head = read_padded(file, _ENTRY.size)
     _, name_length, extra_length, comment_length = _ENTRY.unpack(head)
-    packed, size, disk, offset = _NUMBERS.unpack(head)
+    flags, packed, size, disk, offset = _NUMBERS.unpack(head)
     name, extra = file.read(name_length), file.read(extra_length)
     file.seek(comment_length, os.SEEK_CUR)
     fields = extra_fields(extra)
     numbers, faults = zip64_numbers(fields, (size, packed, offset))
-    faults += other_names(fields, name)
+    unicode, wrong = unicode_name(fields, name, flags)
+    faults += wrong
     if disk not in {0, 0xFFFF}:
         faults.append(MemberFault(f"the member starts on disk {disk}", "disk 0"))
     size, packed, offset = numbers
-    return (size, packed, offset), tuple(faults)
+    return (size, packed, offset), unicode, tuple(faults)
