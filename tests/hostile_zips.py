@@ -331,6 +331,21 @@ def junk(path: Path) -> Path:
     return raw_zip(path, Entry("s01.mp4"), Entry("__MACOSX/._s01.mp4"), Entry(".DS_Store"), Entry("a/Thumbs.db"))
 
 
+def root_entry(path: Path) -> Path:
+    """As Dropbox makes the ZIP of a folder."""
+    return raw_zip(path, Entry("/", data=b"", mode=0), Entry("s01.mp4"))
+
+
+def empty_name(path: Path) -> Path:
+    """Info-ZIP's unzip gives the second member the first one's name."""
+    return raw_zip(path, Entry("s01.mp4", data=b"shown"), Entry("", data=b"hidden"))
+
+
+def version_collision(path: Path) -> Path:
+    """Info-ZIP's unzip drops the number, which is that of a version on VMS."""
+    return raw_zip(path, Entry("s01.mp4", data=b"shown"), Entry("s01.mp4;1", data=b"hidden"))
+
+
 def windows_reserved(path: Path) -> Path:
     return raw_zip(path, Entry("con.mp4"), Entry("a?.mp4"), Entry("b./c.mp4"))
 
@@ -346,6 +361,9 @@ FINDINGS: list[tuple[str, Callable[[Path], Path], list[str | None]]] = [
     ("absolute-path", absolute, ["/tmp/escaped.mp4"]),
     ("absolute-path", drive_letter, ["C:/Windows/escaped.mp4"]),
     ("absolute-path", server_share, ["\\\\server\\share\\escaped.mp4"]),
+    ("root-entry", root_entry, ["/"]),
+    ("empty-name", empty_name, [""]),
+    ("case-collision", version_collision, ["s01.mp4;1"]),
     ("backslash", by_backslash, ["id\\s01.mp4"]),
     ("symlink", symlink, ["s02.mp4"]),
     ("device", device, ["s01.mp4"]),

@@ -15,3 +15,19 @@ def test_a_name_in_a_code_page_is_read_from_its_unicode_field(case):
     said = case.run("validate", "folder_7075.zip", "-c", "ch.yaml", "--testset", "ts")
     assert "layout.wrapper-folder" in said
     assert "archive." not in said
+
+
+@pytest.mark.parametrize("case", ["dropbox-root-entry"], indirect=True)
+def test_an_entry_of_the_root_is_ignored(case):
+    said = case.run("validate", "dropbox.zip", "-c", "ch.yaml", "--testset", "ts")
+    assert "archive.root-entry" in case.run("validate", "dropbox.zip", "-c", "ch.yaml", "--testset", "ts", "--json")
+    assert "archive.absolute-path" not in said
+
+
+@pytest.mark.parametrize(
+    ("case", "rule"),
+    [("zip-empty-name", "archive.empty-name"), ("zip-vms-version", "archive.case-collision")],
+    indirect=["case"],
+)
+def test_two_members_that_unzip_writes_to_one_file_are_refused(case, rule):
+    assert rule in case.run("validate", "team.zip", "-c", "talking-head", code=1)

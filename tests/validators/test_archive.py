@@ -64,6 +64,8 @@ def test_every_rule_has_a_hostile_example() -> None:
         (hostile_zips.bomb, "bomb-ratio"),
         (hostile_zips.duplicate, "duplicate-name"),
         (hostile_zips.folder_collision, "case-collision"),
+        (hostile_zips.version_collision, "case-collision"),
+        (hostile_zips.empty_name, "empty-name"),
         (hostile_zips.file_is_folder, "file-is-folder"),
         (hostile_zips.encrypted, "encrypted"),
     ],

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.submission.members import Member
+from evalkit.validators.archive.check import blocks
 from evalkit.validators.archive.listing import Listing, folded, parts
 from evalkit.validators.archive.names import junk
 from evalkit.validators.findings import run_rules
@@ -28,6 +29,12 @@ from evalkit.validators.registry import rules_for
         ("a/b.mp4", "a//./b.mp4"),
         ("a/b.mp4", "a\\b.mp4"),
         ("a", "a/"),
+        ("p001.mp4", "p001.mp4;1"),
+        ("p001.mp4;1", "p001.mp4;2"),
+        ("p001.mp4", "P001.MP4;"),
+        ("d/a.mp4.", "d/a.mp4;12"),
+        ("a?.mp4", "a_.mp4"),
+        ('a".mp4', "a*.mp4"),
     ],
 )
 def test_names_that_fall_together_on_some_systems(tmp_path: Path, one: str, other: str) -> None:
@@ -40,6 +47,8 @@ def test_names_that_fall_together_on_some_systems(tmp_path: Path, one: str, othe
 
 def test_names_that_stay_apart(tmp_path: Path) -> None:
     for names in (("a/b.mp4", "a/c.mp4", "b.mp4", "e.mp4"), ("A/x/1", "A/y/1", "b/A/1", "b/x/a/1", "a-b", "ab/", "c")):
+        assert check(raw_zip(tmp_path / "in.zip", *(Entry(name, data=b"") for name in names))) == []
+    for names in (("a;1;2", "a;1"), ("a;1/b", "a/c"), ("a;x", "a"), ("a;1.mp4", "a.mp4"), (";1", ";2", "d/;1")):
         assert check(raw_zip(tmp_path / "in.zip", *(Entry(name, data=b"") for name in names))) == []
 
 
@@ -268,3 +277,30 @@ def test_names_that_windows_can_not_store(path: str, found: str | None) -> None:
     listing = Listing((Member(path, path.encode(), 1, 1, "file"),), LIMITS, 1, 1)
     (rule,) = (rule for rule in rules_for("archive") if rule.id == "archive.windows-reserved")
     assert [finding.found for finding in run_rules([rule], listing, {})] == [f"'{found}' in the name"] * bool(found)
+
+
+@pytest.mark.parametrize("root", ["/", "//", "/./"])
+def test_an_empty_entry_of_the_root_is_noted_and_ignored(tmp_path: Path, root: str) -> None:
+    path = raw_zip(tmp_path / "in.zip", Entry(root, data=b""), Entry("team/", data=b""), Entry("team/s01.mp4"))
+    (finding,) = check(path)
+    assert (finding.rule, finding.severity, finding.path) == ("archive.root-entry", "info", root)
+    assert not blocks([finding])
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [Entry("/"), Entry("/", data=b"", mode=0o120777), Entry("/../", data=b""), Entry("C:/", data=b""), Entry("/team/")],
+    ids=["contents", "link", "above the root", "drive", "a folder at the root"],
+)
+def test_an_entry_that_is_more_than_the_root_is_absolute(tmp_path: Path, entry: Entry) -> None:
+    rules = {finding.rule for finding in check(raw_zip(tmp_path / "in.zip", entry))}
+    assert "archive.absolute-path" in rules
+    assert "archive.root-entry" not in rules
+
+
+@pytest.mark.parametrize("name", ["", ".", "./.", ".//."])
+def test_a_file_without_a_name_is_refused(tmp_path: Path, name: str) -> None:
+    findings = check(raw_zip(tmp_path / "in.zip", Entry("s01.mp4"), Entry(name)))
+    assert [(finding.rule, finding.path) for finding in findings] == [("archive.empty-name", name)]
+    assert blocks(findings)
+    assert check(raw_zip(tmp_path / "in.zip", Entry("./", data=b""), Entry("./s01.mp4"))) == []

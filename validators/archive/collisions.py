@@ -8,6 +8,7 @@ from evalkit.submission.members import Member
 from evalkit.validators.archive.listing import Listing
 from evalkit.validators.findings import Rule, Violation
 
+_APART = "Apart from case, the encoding of accents, a final dot, what follows a colon, characters that Windows replaces"
 _RENAME = "Rename the file and make the ZIP again."
 
 
@@ -24,13 +25,13 @@ def _duplicate_name(listing: Listing) -> Iterator[Violation]:
 
 
 def _case_collision(listing: Listing) -> Iterator[Violation]:
-    """Find names, and folders in names, that differ only in case, the encoding of accents, or what Windows drops."""
+    """Find names, and folders in names, that differ only in case, the encoding of accents, or what systems drop."""
     found: dict[str, Violation] = {}
     for members in _groups(zip(listing.folded_names, listing.members, strict=True)):
         first = members[0].path
         for other in {member.path: None for member in members if member.path != first}:
             found[other] = Violation(
-                "Apart from case, the encoding of accents, a final dot and what follows a colon, names are equal.",
+                f"{_APART} and a version number such as ;1, names are equal.",
                 found=f"also '{first}'",
                 expected="names that differ in other characters",
                 fix=_RENAME,
@@ -39,7 +40,7 @@ def _case_collision(listing: Listing) -> Iterator[Violation]:
     for member, folder, first in _respelled_folders(listing):
         if member.path not in found:
             found[member.path] = Violation(
-                "Apart from case, the encoding of accents, a final dot and what follows a colon, folders are equal.",
+                f"{_APART}, folders are equal.",
                 found=f"folder '{folder}' beside '{first}'",
                 expected="one spelling of every folder",
                 fix="Rename the folder and make the ZIP again.",

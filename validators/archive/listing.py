@@ -13,6 +13,8 @@ from evalkit.submission.model import Submission
 
 # Letters by their class, yet marks by what they decompose to (Tibetan vowel signs), so they take part in the order.
 _HIDDEN_MARKS = {"\u0f73": "\u0f71\u0f72", "\u0f75": "\u0f71\u0f74", "\u0f81": "\u0f71\u0f80"}
+_VERSION = re.compile(r"(?<=[^/]);[0-9]*\Z")
+_REPLACED = str.maketrans('<>"|?*', "______")
 _LONG_RUN = re.compile(rb"\x01{32,}")
 
 
@@ -58,11 +60,15 @@ class Listing:
 
     @cached_property
     def folded_names(self) -> tuple[str, ...]:
-        """The plain names without case, in one form of accents (`folded`), and as Windows stores them.
+        """The plain names without case, in one form of accents (`folded`), and as systems store them.
 
         To Windows ``a:x`` is a stream of the file ``a``, so it becomes ``a`` where the archive holds an ``a`` too.
+        Info-ZIP's unzip drops a version number of VMS at the end of a file's name: ``a;1`` is ``a``.
         """
-        names = [folded("/".join(map(stored_name, name.split("/")))) for name in self.plain_names]
+        names = [
+            folded("/".join(map(stored_name, (name if member.is_directory else without_version(name)).split("/"))))
+            for name, member in zip(self.plain_names, self.members, strict=True)
+        ]
         return tuple(_without_streams(names) if any(":" in name for name in names) else names)
 
 
@@ -71,11 +77,18 @@ def parts(path: str) -> list[str]:
     return [part for part in path.replace("\\", "/").split("/") if part not in {"", "."}]
 
 
+def without_version(name: str) -> str:
+    """Return a file's name without what unzip takes for a version number of VMS, unless nothing else is left."""
+    return _VERSION.sub("", name, count=1)
+
+
 def stored_name(part: str) -> str:
     """Return the name under which Windows stores a part of a path: no dots or blanks last, nor before a stream.
 
     ``a:x:$DATA`` is ``a:x``, and ``a::$DATA`` is ``a``. Of a part that is nothing else, such as ``...``, all is kept.
+    Characters that Windows does not allow become ``_``, as most programs write them there.
     """
+    part = part.translate(_REPLACED)
     file, colon, stream = part.rstrip(". ").partition(":")
     if not colon:
         return file or part

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from evalkit.submission.members import Member
 from evalkit.text import hidden_characters
 from evalkit.validators.archive.listing import Listing, parts
 from evalkit.validators.findings import Rule, Violation
@@ -59,11 +60,44 @@ def _path_traversal(listing: Listing) -> Iterator[Violation]:
 def _absolute_path(listing: Listing) -> Iterator[Violation]:
     """Find names that start at a root, a drive or a server."""
     for member in listing.members:
+        if _is_root(member):
+            continue
         if any(name.startswith(("/", "\\")) or _DRIVE.match(name) for name in member.spellings):
             yield Violation(
                 "The name is absolute.",
                 found=member.path,
                 expected="a relative name, without a leading slash, a drive letter or a server's name",
+                fix=_REZIP,
+                path=member.path,
+            )
+
+
+def _is_root(member: Member) -> bool:
+    """Return whether the entry names the archive's own folder and holds nothing, as in Dropbox's downloads."""
+    return member.is_directory and member.size == 0 and not parts(member.path)
+
+
+def _root_entry(listing: Listing) -> Iterator[Violation]:
+    """Find entries that name the root of all files and hold nothing; ``./`` is ordinary."""
+    for member in listing.members:
+        if _is_root(member) and member.path.startswith(("/", "\\")):
+            yield Violation(
+                "The entry names the root folder and holds nothing; it is ignored.",
+                found=member.path,
+                expected="names of files and folders",
+                fix="Nothing has to be done; downloads from Dropbox have such an entry.",
+                path=member.path,
+            )
+
+
+def _empty_name(listing: Listing) -> Iterator[Violation]:
+    """Find files without a name, or with dots alone."""
+    for member in listing.members:
+        if not member.is_directory and not parts(member.path):
+            yield Violation(
+                "The member has no name; some programs unpack it over the member before it.",
+                found=f"'{member.path}'",
+                expected="a file's name",
                 fix=_REZIP,
                 path=member.path,
             )
@@ -168,6 +202,8 @@ def _desktop_files(listing: Listing) -> Iterator[Violation]:
 RULES: tuple[Rule[Listing], ...] = (
     Rule("archive.path-traversal", "archive", "error", "names that lead outside of the folder", _path_traversal),
     Rule("archive.absolute-path", "archive", "error", "absolute names", _absolute_path),
+    Rule("archive.root-entry", "archive", "info", "an entry that names the root folder", _root_entry),
+    Rule("archive.empty-name", "archive", "error", "files without a name", _empty_name),
     Rule("archive.backslash", "archive", "error", "backslashes in names", _backslash),
     Rule("archive.nested-archive", "archive", "error", "archives in the archive", _nested_archive),
     Rule("archive.name-not-utf8", "archive", "error", "names that are not UTF-8", _name_not_utf8),
