@@ -15,7 +15,7 @@ from evalkit.text import escape_message
 
 Severity = Literal["error", "warning", "info"]
 Verdict = Literal["ok", "warning", "error"]
-Scope = Literal["archive", "set", "file", "gaming", "board", "testset"]
+Scope = Literal["archive", "set", "file", "reading", "gaming", "board", "testset"]
 Facts = TypeVar("Facts")
 # What corrects a file; `evalkit.validators.conversion` makes one ffmpeg command of several.
 Step = Literal[

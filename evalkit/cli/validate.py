@@ -88,7 +88,7 @@ def print_report(report: ValidationReport, *, show_all: bool = False) -> None:
         add(finding.path or finding.sample or "the archive", finding.severity, finding)
     for file in report.files if show_all else ():
         if not file.findings:
-            add(file.path, "ok", None)
+            add(file.path, file.verdict, None)
     if table.row_count:
         console.print(table)
     if len(shown) < len(findings):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,13 @@ from evalkit.scoring.cache import CorruptEntryError, FeatureCache
 from evalkit.scoring.jobs import Extraction
 from evalkit.submission.model import Submission
 from evalkit.testsets.model import Sample, TestSet
-from evalkit.validators.archive.check import blocks, check_archive
+from evalkit.validators.archive.check import UNREADABLE, blocks, check_archive
 from evalkit.validators.archive.names import junk
 from evalkit.validators.conversion import printed_command
 from evalkit.validators.file import ExpectedLength, File
 from evalkit.validators.findings import Finding, Verdict, run_rules, verdict_of
 from evalkit.validators.layout import Layout, match_layout
+from evalkit.validators.reading import FailedReading
 from evalkit.validators.registry import rules_for
 from evalkit.weights.store import file_sha256
 
@@ -35,7 +36,8 @@ LENGTH_VERSION = 1  # of the lengths in the cache
 class FileReport:
     """One file: the sample it answers, what is known of it, what the rules found.
 
-    ``fix`` is the one command that corrects everything that a command can correct in it, or ``None``.
+    ``fix`` is the one command that corrects everything that a command can correct in it, or ``None``. ``unread`` is the
+    rule because of which there are no facts, whatever severity the challenge gives it.
     """
 
     path: str
@@ -43,11 +45,12 @@ class FileReport:
     facts: MediaFacts | None
     findings: tuple[Finding, ...]
     fix: str | None = None
+    unread: str | None = None
 
     @property
     def verdict(self) -> Verdict:
-        """The worst severity among the findings."""
-        return verdict_of(self.findings)
+        """The worst severity among the findings; "error" whenever the file was not read."""
+        return "error" if self.unread is not None else verdict_of(self.findings)
 
 
 @dataclass(frozen=True)
@@ -105,11 +108,16 @@ class ValidationReport:
 
 @dataclass(frozen=True)
 class Gate:
-    """What is known before any file is opened."""
+    """What is known before any file is opened.
+
+    ``unreadable`` has, by path, what the archive rules find in files of samples that can't be read because of it. It is
+    not repeated in ``findings``.
+    """
 
     findings: tuple[Finding, ...]
     layout: Layout
     refused: bool
+    unreadable: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict)
     samples: Mapping[str, Sample] = field(default_factory=dict)
 
 
@@ -121,49 +129,38 @@ def open_gate(submission: Submission, challenge: Challenge, testset: TestSet | N
         return Gate(tuple(findings), Layout(None, {}), refused=True)
     paths = [member.path for member in submission.members if member.kind == "file" and not junk(member.path)]
     layout = match_layout(paths, challenge, testset)
+    answers = set(layout.files.values())
+    unreadable: dict[str, tuple[Finding, ...]] = {}
+    for finding in findings:
+        if finding.rule in UNREADABLE and finding.path in answers:
+            unreadable[finding.path] = (*unreadable.get(finding.path, ()), finding)
+    findings = [finding for finding in findings if finding.path not in unreadable or finding.rule not in UNREADABLE]
     findings += run_rules(rules_for("set"), layout, severities)
     samples = {sample.id: sample for sample in testset} if testset else {}
-    return Gate(tuple(findings), layout, refused=False, samples=samples)
+    return Gate(tuple(findings), layout, refused=False, unreadable=unreadable, samples=samples)
 
 
-def file_report(
-    extraction: Extraction, path: str, *, in_folder: bool, rules: SubmissionRules | None = None
-) -> FileReport:
+def file_report(extraction: Extraction, path: str, *, in_folder: bool, rules: SubmissionRules) -> FileReport:
     """Return the report on one file, from the worker's answer; ``in_folder`` chooses the advice."""
     if extraction.facts is None:
-        finding = Finding(
-            rule="archive.unreadable-member",
-            severity="error",
-            message="The file can't be read." if in_folder else "The file can't be taken out of the archive.",
-            found=extraction.problem,
-            fix="Make the file readable." if in_folder else "Make the ZIP again from the original files.",
-            path=path,
-            sample=extraction.sample,
+        return failed_report(
+            FailedReading(path, extraction.sample, "member", extraction.problem, in_folder), rules.severities
         )
-        return FileReport(path, extraction.sample, None, (finding,))
     steps = [step for one in extraction.findings if one.severity != "info" for step in one.steps]
-    fix = printed_command(steps, File(extraction.facts, rules), path) if steps and rules is not None else None
+    fix = printed_command(steps, File(extraction.facts, rules), path) if steps else None
     return FileReport(path, extraction.sample, extraction.facts, extraction.findings, fix)
 
 
-_FAILURES = {
-    "timeout": "Reading the file took longer than the time limit.",
-    "memory": "Reading the file takes more memory than the limit allows.",
-}
+def failed_report(reading: FailedReading, severities: Mapping[str, str]) -> FileReport:
+    """Return the report for a file that could not be read, so that nothing else is known of it."""
+    findings = run_rules(rules_for("reading"), reading, severities)
+    return FileReport(reading.path, reading.sample, None, tuple(findings), unread=reading.rule)
 
 
-def failed_report(sample: str, path: str, failure: str, detail: str) -> FileReport:
-    """Return the report for a file on which the worker crashed, ran out of time, or took too much memory."""
-    finding = Finding(
-        rule=f"content.reading-{failure}",
-        severity="error",
-        message=_FAILURES.get(failure, "The process that read the file failed."),
-        found=detail.strip().splitlines()[-1] if detail.strip() else failure,
-        fix="Encode the video again.",
-        path=path,
-        sample=sample,
-    )
-    return FileReport(path, sample, None, (finding,))
+def refused_report(sample: str, path: str, findings: Iterable[Finding]) -> FileReport:
+    """Return the report for a member that the archive's own rules say can't be read."""
+    told = tuple(replace(finding, sample=sample) for finding in findings)
+    return FileReport(path, sample, None, told, unread=told[0].rule)
 
 
 def expected_lengths(

@@ -30,6 +30,7 @@ from evalkit.scoring.intake import (
     failed_report,
     file_report,
     open_gate,
+    refused_report,
 )
 from evalkit.scoring.jobs import NOT_UNPACKED, Config, Extraction, Job
 from evalkit.scoring.journal import Journal
@@ -39,6 +40,7 @@ from evalkit.scoring.scorecard_builder import ScorecardBuilder
 from evalkit.statistics import BOOTSTRAP_DRAWS
 from evalkit.submission.model import Submission
 from evalkit.testsets.model import TestSet
+from evalkit.validators.reading import FailedReading
 from evalkit.weights.manifest import DIGEST_WORDS
 
 
@@ -190,10 +192,15 @@ def _extract(
     """Run all jobs; return reports and extractions by sample, in the order of the layout's samples."""
     paths = run.gate.layout.files
     lengths = expected_lengths(run.testset, run.challenge, paths, FeatureCache(config.cache))
+    unreadable = run.gate.unreadable
     jobs = [
-        Job(sample, run.submission.ref(path), _item(sample, run), lengths.get(sample)) for sample, path in paths.items()
+        Job(sample, run.submission.ref(path), _item(sample, run), lengths.get(sample))
+        for sample, path in paths.items()
+        if path not in unreadable
     ]
-    reports: dict[str, FileReport] = {}
+    reports = {
+        sample: refused_report(sample, path, unreadable[path]) for sample, path in paths.items() if path in unreadable
+    }
     extractions: dict[str, Extraction] = {}
     # Closed at once when the loop is left by an exception: workers must not outlive it.
     archive = run.submission.sha256 if run.submission.kind == "zip" else None
@@ -203,7 +210,8 @@ def _extract(
             sample = jobs[result.index].sample
             path = paths[sample]
             if result.failure is not None:
-                reports[sample] = failed_report(sample, path, result.failure, result.detail)
+                failed = FailedReading(path, sample, result.failure, result.detail)
+                reports[sample] = failed_report(failed, config.rules.severities)
                 options.journal.event("failure", sample=sample, path=path, kind=result.failure, detail=result.detail)
             else:
                 extraction: Extraction = result.value
@@ -211,8 +219,7 @@ def _extract(
                 reports[sample] = file_report(extraction, path, in_folder=archive is None, rules=config.rules)
                 _log(options.journal, extraction, path)
             progress.advance()
-    ordered = [job.sample for job in jobs]
-    return {s: reports[s] for s in ordered}, {s: extractions[s] for s in ordered if s in extractions}
+    return {s: reports[s] for s in paths}, {s: extractions[s] for s in paths if s in extractions}
 
 
 def _item(sample: str, run: _JobSource) -> Item:

@@ -63,6 +63,8 @@ class ScorecardBuilder:
         report = self._files.get(sample)
         if report is None:
             return "missing"
+        if report.unread is not None:
+            return f"invalid:{report.unread}"
         errors = [finding.rule for finding in report.findings if finding.severity == "error"]
         return f"invalid:{errors[0]}" if errors else None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 pytestmark = pytest.mark.shared
@@ -31,3 +33,12 @@ def test_an_entry_of_the_root_is_ignored(case):
 )
 def test_two_members_that_unzip_writes_to_one_file_are_refused(case, rule):
     assert rule in case.run("validate", "team.zip", "-c", "talking-head", code=1)
+
+
+@pytest.mark.parametrize("case", ["unreadable-member-rule"], indirect=True)
+def test_a_member_that_is_not_read_is_one_finding_whose_rule_can_be_configured(case):
+    assert "a valid challenge" in case.run("challenges", "check", "sev.yaml")
+    report = json.loads(case.run("validate", "one_lzma.zip", "-c", "sev.yaml", "--json", "--quiet", code=1))
+    broken = [file for file in report["files"] if file["verdict"] == "error"]
+    assert [[finding["rule"] for finding in file["findings"]] for file in broken] == [["archive.unsupported-method"]]
+    assert [finding for finding in report["findings"] if finding["severity"] == "error"] == []

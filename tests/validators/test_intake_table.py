@@ -19,7 +19,7 @@ import pytest
 import evalkit
 from evalkit.challenges.model import load_challenge
 from evalkit.errors import SubmissionError
-from evalkit.scoring.intake import file_report, open_gate
+from evalkit.scoring.intake import file_report, open_gate, refused_report
 from evalkit.scoring.jobs import Extraction
 from evalkit.submission.model import Submission
 from evalkit.text import escape_for_display
@@ -81,16 +81,16 @@ TRICKS: dict[str, tuple[Callable[[Path], Path], str, set[str]]] = {
     "states more than it holds": (zips.overstated, "member", {"unreadable-member"}),
     "wrong CRC": (zips.wrong_crc, "member", {"unreadable-member"}),
     "garbled deflate": (zips.garbled_deflate, "member", {"unreadable-member"}),
-    "method deflate64": (zips.unsupported_method, "member", {"unsupported-method", "unreadable-member"}),
+    "method deflate64": (zips.unsupported_method, "member", {"unsupported-method"}),
     "cut off": (zips.truncated, "damaged", set()),
     "garbled table of contents": (zips.garbled_table, "damaged", set()),
     "table of contents before the start": (zips.huge_table, "damaged", set()),
     "last name beyond the table": (structures.overlong_last_entry, "damaged", set()),
     "comment cut off": (structures.cut_comment, "damaged", set()),
     "one part of several": (zips.split_part, "damaged", set()),
-    "own header: another name": (zips.two_names, "member", {"header-mismatch", "unreadable-member"}),
+    "own header: another name": (zips.two_names, "member", {"header-mismatch"}),
     **{
-        f"own header: {what}": (build, "member", {"header-mismatch", "unreadable-member"})
+        f"own header: {what}": (build, "member", {"header-mismatch"})
         for what, build in (
             ("another size", structures.local_size),
             ("another compressed size", structures.local_packed),
@@ -104,29 +104,29 @@ TRICKS: dict[str, tuple[Callable[[Path], Path], str, set[str]]] = {
             ("a size although one follows", structures.descriptor_with_sizes_before),
         )
     },
-    "own header: name not in UTF-8": (structures.local_utf8, "member", {"header-mismatch", "unreadable-member"}),
+    "own header: name not in UTF-8": (structures.local_utf8, "member", {"header-mismatch"}),
     "folder with contents of its own": (structures.folder_with_contents, "member", {"header-mismatch"}),
     "folder with stored bytes": (structures.folder_with_stored_bytes, "member", {"header-mismatch"}),
     "own header: none there": (structures.no_local_header, R, {"header-mismatch", "overlap"}),
     "own header: beyond the end": (structures.beyond_the_end, R, {"header-mismatch", "overlap"}),
-    "data descriptor differs": (structures.descriptor_differs, "member", {"header-mismatch", "unreadable-member"}),
-    "data descriptor missing": (structures.descriptor_missing, "member", {"header-mismatch", "unreadable-member"}),
-    "member on another disk": (structures.other_disk, "member", {"header-mismatch", "unreadable-member"}),
+    "data descriptor differs": (structures.descriptor_differs, "member", {"header-mismatch"}),
+    "data descriptor missing": (structures.descriptor_missing, "member", {"header-mismatch"}),
+    "member on another disk": (structures.other_disk, "member", {"header-mismatch"}),
     "Zip64 field missing": (structures.zip64_missing, R, {"header-mismatch", "overlap", "hidden-member"}),
-    "Zip64 field twice": (structures.zip64_twice, "member", {"header-mismatch", "unreadable-member"}),
-    "Zip64 field with other sizes": (structures.zip64_superfluous, "member", {"header-mismatch", "unreadable-member"}),
+    "Zip64 field twice": (structures.zip64_twice, "member", {"header-mismatch"}),
+    "Zip64 field with other sizes": (structures.zip64_superfluous, "member", {"header-mismatch"}),
     "own header: not the Unicode name of the table": (
         structures.other_name_in_local_header,
         "member",
-        {"header-mismatch", "unreadable-member"},
+        {"header-mismatch"},
     ),
     "two Unicode names": (structures.unicode_name_twice, R, {"header-mismatch", "name-not-utf8"}),
     "marked as UTF-8, another Unicode name": (
         structures.marked_as_utf8_and_named_otherwise,
         "member",
-        {"header-mismatch", "unreadable-member"},
+        {"header-mismatch"},
     ),
-    "a second name in Unicode": (structures.second_name, "member", {"header-mismatch", "unreadable-member"}),
+    "a second name in Unicode": (structures.second_name, "member", {"header-mismatch"}),
     "two end records": (structures.two_ends, R, {"end-record", "hidden-member", "header-mismatch"}),
     "two end records, adjusted": (structures.two_ends_adjusted, R, {"end-record", "hidden-member"}),
     "end record: two counts": (structures.two_counts, R, {"end-record"}),
@@ -151,7 +151,7 @@ TRICKS: dict[str, tuple[Callable[[Path], Path], str, set[str]]] = {
     "stub as long as a member": (
         structures.shifted_onto_another,
         "member",
-        {"header-mismatch", "unlisted-data", "unreadable-member"},
+        {"header-mismatch", "unlisted-data"},
     ),
     "self-extracting stub": (structures.bytes_before, "warned", {"unlisted-data"}),
     "self-extracting stub, two members": (zips.self_extracting, "warned", {"unlisted-data"}),
@@ -175,10 +175,14 @@ def outcome(path: Path, folder: Path) -> tuple[str, set[str], str]:
     gate = open_gate(submission, CHALLENGE, None)
     findings = list(gate.findings)
     for number, (sample, place) in enumerate(gate.layout.files.items()):
+        if place in gate.unreadable:
+            findings += refused_report(sample, place, gate.unreadable[place]).findings
+            continue
         try:
             submission.copy(place, folder / f"copy{number}", CHALLENGE.submission.archive.max_file_bytes)
         except SubmissionError as error:
-            findings += file_report(Extraction(sample, None, None, str(error)), place, in_folder=False).findings
+            read = Extraction(sample, None, None, str(error))
+            findings += file_report(read, place, in_folder=False, rules=CHALLENGE.submission).findings
     return judged(findings, gate.refused)
 
 

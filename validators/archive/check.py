@@ -18,6 +18,9 @@ from evalkit.validators.registry import rules_for
 # Faults of one member that leave the others readable: `Submission.copy` refuses only that member.
 _ONLY_THAT_MEMBER = frozenset({"archive.nested-archive", "archive.unsupported-method", "archive.header-mismatch"})
 
+# Of a member with one of these faults `MemberRef.open` reads nothing.
+UNREADABLE = frozenset({"archive.unsupported-method", "archive.header-mismatch", "archive.encrypted"})
+
 
 def check_archive(submission: Submission, rules: ArchiveRules, severities: Mapping[str, str]) -> list[Finding]:
     """Return what the archive rules find, in the order of the rules and by path within a rule.
