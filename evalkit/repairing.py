@@ -23,7 +23,7 @@ from evalkit.scoring.intake import FileReport, ValidationReport
 from evalkit.scoring.run import RunOptions, validate_run
 from evalkit.submission.model import Submission
 from evalkit.testsets.model import TestSet
-from evalkit.validators.archive.names import junk
+from evalkit.validators.archive.strays import junk
 from evalkit.validators.conversion import all_steps, ordered, output_options, suffix, unsupported
 from evalkit.validators.file import File
 from evalkit.validators.findings import Finding

@@ -273,7 +273,7 @@ def long_part(path: Path) -> Path:
 
 
 def long_path(path: Path) -> Path:
-    return raw_zip(path, Entry("/".join(["x" * 200] * 21)))
+    return raw_zip(path, Entry("/".join(["x" * 200] * 21) + ".mp4"))
 
 
 def dot_collision(path: Path) -> Path:
@@ -333,7 +333,7 @@ FINDINGS: list[Found] = [
     *_each("unlisted-data", None, bytes_before, bytes_between, bytes_before_table, bytes_after),
     ("long-name", deep, ["d/" * 999 + "s01.mp4"]),
     ("long-name", long_part, ["\u00e9" * 126 + ".mp4"]),
-    ("long-name", long_path, ["/".join(["x" * 200] * 21)]),
+    ("long-name", long_path, ["/".join(["x" * 200] * 21) + ".mp4"]),
     ("sparse-file", sparse_folder, ["s01.mp4"]),
     ("case-collision", dot_collision, ["s01.mp4."]),
     ("case-collision", stream_collision, ["s01.mp4::$DATA"]),

@@ -346,6 +346,11 @@ def version_collision(path: Path) -> Path:
     return raw_zip(path, Entry("s01.mp4", data=b"shown"), Entry("s01.mp4;1", data=b"hidden"))
 
 
+def stray_name(path: Path) -> Path:
+    """A note in a Chinese code page beside a video."""
+    return raw_zip(path, Entry("s01.mp4"), Entry("\u8bf4\u660e.txt".encode("gbk")))
+
+
 def windows_reserved(path: Path) -> Path:
     return raw_zip(path, Entry("con.mp4"), Entry("a?.mp4"), Entry("b./c.mp4"))
 
@@ -361,6 +366,7 @@ FINDINGS: list[tuple[str, Callable[[Path], Path], list[str | None]]] = [
     ("absolute-path", absolute, ["/tmp/escaped.mp4"]),
     ("absolute-path", drive_letter, ["C:/Windows/escaped.mp4"]),
     ("absolute-path", server_share, ["\\\\server\\share\\escaped.mp4"]),
+    ("stray-name", stray_name, ["\u8bf4\u660e.txt".encode("gbk").decode("cp437")]),
     ("root-entry", root_entry, ["/"]),
     ("empty-name", empty_name, [""]),
     ("case-collision", version_collision, ["s01.mp4;1"]),

@@ -19,7 +19,7 @@ from evalkit.scoring.jobs import Extraction
 from evalkit.submission.model import Submission
 from evalkit.testsets.model import Sample, TestSet
 from evalkit.validators.archive.check import UNREADABLE, blocks, check_archive
-from evalkit.validators.archive.names import junk
+from evalkit.validators.archive.strays import is_stray, junk, video_suffixes
 from evalkit.validators.conversion import printed_command
 from evalkit.validators.file import ExpectedLength, File
 from evalkit.validators.findings import Finding, Verdict, run_rules, verdict_of
@@ -124,10 +124,16 @@ class Gate:
 def open_gate(submission: Submission, challenge: Challenge, testset: TestSet | None) -> Gate:
     """Check the archive's table of contents and match names to samples; decompresses nothing."""
     severities = challenge.submission.severities
-    findings = check_archive(submission, challenge.submission.archive, severities)
+    layouts = challenge.submission.layouts
+    findings = check_archive(submission, challenge.submission.archive, severities, layouts)
     if blocks(findings):
         return Gate(tuple(findings), Layout(None, {}), refused=True)
-    paths = [member.path for member in submission.members if member.kind == "file" and not junk(member.path)]
+    suffixes = video_suffixes(layouts)
+    paths = [
+        member.path
+        for member in submission.members
+        if member.kind == "file" and not junk(member.path) and not is_stray(member, suffixes)
+    ]
     layout = match_layout(paths, challenge, testset)
     answers = set(layout.files.values())
     unreadable: dict[str, tuple[Finding, ...]] = {}

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Literal
 
 STORED, DEFLATED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
+# Code pages in which a backslash can be the second byte of a character: Japanese, Chinese (simplified, traditional).
+_WITH_BACKSLASHES = ("cp932", "gb18030", "cp950")
 # zipfile bounds what one read of these two can yield; its bzip2 and LZMA readers inflate a whole chunk into memory.
 READABLE_METHODS = frozenset({STORED, DEFLATED})
 
@@ -89,6 +91,18 @@ class Member:
         return self.kind == "directory"
 
     @property
+    def slashed(self) -> str:
+        """The path with slashes for backslashes, unless each is the second byte of a character in some code page."""
+        if "\\" not in self.path or (not self.utf8 and _is_free_of_backslashes(self.raw_name)):
+            return self.path
+        return self.path.replace("\\", "/")
+
+    @property
+    def parts(self) -> list[str]:
+        """The names of the folders and the file; ``a//./b`` is ``a/b``."""
+        return [part for part in self.slashed.split("/") if part not in {"", "."}]
+
+    @property
     def name_bytes(self) -> bytes:
         """The name in UTF-8, or as stated when its encoding is unknown."""
         return self.path.encode() if self.utf8 else self.raw_name
@@ -97,6 +111,16 @@ class Member:
     def spellings(self) -> tuple[str, ...]:
         """The path, and the header's own name byte by byte where it differs: what some programs take for the path."""
         return (self.path,) if self.name_bytes == self.raw_name else (self.path, self.raw_name.decode("latin-1"))
+
+
+def _is_free_of_backslashes(raw: bytes) -> bool:
+    for page in _WITH_BACKSLASHES:
+        try:
+            if "\\" not in raw.decode(page):
+                return True
+        except UnicodeDecodeError:
+            continue
+    return False
 
 
 def raw_name(info: zipfile.ZipInfo) -> bytes:

@@ -22,6 +22,7 @@ from evalkit.scoring.scorecard import Scorecard
 from evalkit.submission.model import Submission
 from evalkit.testsets.loading import load_testset
 from evalkit.validators.archive.check import blocks, check_archive
+from evalkit.validators.archive.strays import VIDEO_SUFFIXES, is_stray
 from fuzz.mutations import made_zip, mutated_text, mutated_zip
 from fuzz.zip_readers import by_stream, by_unzip
 from fuzz.zip_structure import structured_zip
@@ -102,7 +103,8 @@ def read_archive(path: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for number, member in enumerate(submission.members):
             parts = PurePosixPath(member.path).parts
-            if member.path.startswith("/") or ".." in parts or "\\" in member.path or "\0" in member.path:
+            unclear = ("\\" in member.path or "\0" in member.path) and not is_stray(member, VIDEO_SUFFIXES)
+            if (member.path.startswith("/") and parts != ("/",)) or ".." in parts or unclear:
                 raise WrongAcceptError(f"the name {member.path!r} was taken")
             if member.is_directory:
                 continue

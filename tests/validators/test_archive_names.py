@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from evalkit.submission.members import Member
 from evalkit.validators.archive.check import blocks
 from evalkit.validators.archive.listing import Listing, folded, parts
-from evalkit.validators.archive.names import junk
+from evalkit.validators.archive.strays import junk
 from evalkit.validators.findings import run_rules
 from evalkit.validators.registry import rules_for
 
@@ -137,12 +137,12 @@ def test_a_stream_falls_together_with_its_file_and_with_no_other_stream(names: l
         ("a/Icon\r", "junk"),
         ("__MACOSX/a/._Icon\r", "junk"),
         ("._Icon\r", "junk"),
-        ("xIcon\r", "control-characters"),
-        ("Icon\r/a", "control-characters"),
-        ("Icon\r\r", "control-characters"),
-        ("Icon\r\n", "control-characters"),
-        ("\x1b/Icon\r", "control-characters"),
-        ("s01\r", "control-characters"),
+        ("xIcon\r", "stray-name"),
+        ("Icon\r/a", "stray-name"),
+        ("Icon\r\r", "stray-name"),
+        ("Icon\r\n", "stray-name"),
+        ("\x1b/Icon\r", "stray-name"),
+        ("s01\r", "stray-name"),
     ],
 )
 def test_a_folders_icon_of_macos_is_junk_and_no_other_carriage_return(name: str, rule: str) -> None:

@@ -322,13 +322,13 @@ def test_severities_are_the_challenges_but_the_member_stays_unread(tmp_path: Pat
 @pytest.mark.parametrize(
     ("name", "found"),
     [
-        ("x" * 255, None),
-        ("x" * 256, "256 bytes, the longest part 256, 1 parts"),
-        ("d/" * 63 + "x", None),
-        ("d/" * 64 + "x", "129 bytes, the longest part 1, 65 parts"),
+        ("x" * 251 + ".mp4", None),
+        ("x" * 252 + ".mp4", "256 bytes, the longest part 256, 1 parts"),
+        ("d/" * 63 + "x.mp4", None),
+        ("d/" * 64 + "x.mp4", "133 bytes, the longest part 5, 65 parts"),
         ("\\".join(["y" * 250] * 2), None),
-        ("/".join(["y" * 240] * 17), None),  # 4096 bytes
-        ("/".join(["y" * 240] * 17) + "z", "4097 bytes, the longest part 241, 17 parts"),
+        ("/".join(["y" * 240] * 17)[:-4] + ".mp4", None),  # 4096 bytes
+        ("/".join(["y" * 240] * 17)[:-3] + ".mp4", "4097 bytes, the longest part 241, 17 parts"),
     ],
 )
 def test_lengths_of_names(tmp_path: Path, name: str, found: str | None) -> None:

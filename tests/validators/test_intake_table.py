@@ -37,6 +37,7 @@ TRICKS: dict[str, tuple[Callable[[Path], Path], str, set[str]]] = {
     "absolute name": (zips.absolute, R, {"absolute-path"}),
     "drive letter": (zips.drive_letter, R, {"absolute-path", "windows-reserved"}),
     "server share": (zips.server_share, R, {"absolute-path", "backslash"}),
+    "note in a code page": (zips.stray_name, "warned", {"stray-name"}),
     "entry of the root": (zips.root_entry, "noted", {"root-entry"}),
     "no name": (zips.empty_name, R, {"empty-name"}),
     "version of VMS": (zips.version_collision, R, {"case-collision"}),

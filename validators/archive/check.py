@@ -22,15 +22,18 @@ _ONLY_THAT_MEMBER = frozenset({"archive.nested-archive", "archive.unsupported-me
 UNREADABLE = frozenset({"archive.unsupported-method", "archive.header-mismatch", "archive.encrypted"})
 
 
-def check_archive(submission: Submission, rules: ArchiveRules, severities: Mapping[str, str]) -> list[Finding]:
+def check_archive(
+    submission: Submission, rules: ArchiveRules, severities: Mapping[str, str], layouts: Iterable[str] = ()
+) -> list[Finding]:
     """Return what the archive rules find, in the order of the rules and by path within a rule.
 
     Args:
         submission: opened with the same ``rules``, so that ``max_files`` is one number.
         rules: the challenge's limits.
         severities: rule id to "error", "warning", "info" or "off", replacing the rule's own.
+        layouts: the challenge's path templates; a file that ends like one of them is never a stray.
     """
-    return run_rules(rules_for("archive"), Listing.of(submission, rules), severities)
+    return run_rules(rules_for("archive"), Listing.of(submission, rules, layouts), severities)
 
 
 def blocks(findings: Iterable[Finding]) -> bool:

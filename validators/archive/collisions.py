@@ -89,7 +89,7 @@ def _groups(pairs: Iterable[tuple[str, Member]]) -> Iterator[list[Member]]:
 
 def _is_folder(member: Member) -> bool:
     """Return whether the member is a folder; old programs on Windows mark one by a backslash at its end."""
-    return member.is_directory or member.path.endswith("\\")
+    return member.is_directory or member.slashed.endswith("/")
 
 
 def _respelled_folders(listing: Listing) -> Iterator[tuple[Member, str, str]]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
 from evalkit.challenges.model import ArchiveRules
 from evalkit.submission.members import Inconsistency, Member
 from evalkit.submission.model import Submission
+from evalkit.validators.archive.strays import VIDEO_SUFFIXES, is_stray, video_suffixes
 
 # Letters by their class, yet marks by what they decompose to (Tibetan vowel signs), so they take part in the order.
 _HIDDEN_MARKS = {"\u0f73": "\u0f71\u0f72", "\u0f75": "\u0f71\u0f74", "\u0f81": "\u0f71\u0f80"}
@@ -30,6 +32,7 @@ class Listing:
         complete: whether ``members`` contains all of them.
         directory_offset: where the ZIP's table of contents starts, in bytes; ``None`` for a folder.
         inconsistencies: what makes programs see different archives in the ZIP as a whole.
+        suffixes: endings of names that a video can have, in lower case.
     """
 
     members: tuple[Member, ...]
@@ -39,10 +42,11 @@ class Listing:
     complete: bool = True
     directory_offset: int | None = None
     inconsistencies: tuple[Inconsistency, ...] = ()
+    suffixes: frozenset[str] = VIDEO_SUFFIXES
 
     @classmethod
-    def of(cls, submission: Submission, rules: ArchiveRules) -> Listing:
-        """Return the listing of an opened submission."""
+    def of(cls, submission: Submission, rules: ArchiveRules, layouts: Iterable[str] = ()) -> Listing:
+        """Return the listing of an opened submission; ``layouts`` are the challenge's, for the endings of its names."""
         return cls(
             members=submission.members,
             rules=rules,
@@ -51,12 +55,25 @@ class Listing:
             complete=submission.complete,
             directory_offset=submission.directory_offset,
             inconsistencies=submission.inconsistencies,
+            suffixes=video_suffixes(layouts),
         )
 
     @cached_property
+    def named(self) -> tuple[Member, ...]:
+        """The members to which the rules about unusual names apply: videos, and what could be taken for one."""
+        return tuple(member for member in self.members if not is_stray(member, self.suffixes))
+
+    @cached_property
+    def strays(self) -> tuple[Member, ...]:
+        """The other files with unusual names, and the empty folders."""
+        parents = {member.raw_name.rpartition(b"/")[0] + b"/" for member in self.members if not member.is_directory}
+        strays = (member for member in self.members if is_stray(member, self.suffixes))
+        return tuple(one for one in strays if not one.is_directory or one.raw_name not in parents)
+
+    @cached_property
     def plain_names(self) -> tuple[str, ...]:
-        """Each member's `parts` joined by slashes, in the order of ``members``."""
-        return tuple("/".join(parts(member.path)) for member in self.members)
+        """Each member's parts joined by slashes, in the order of ``members``."""
+        return tuple("/".join(member.parts) for member in self.members)
 
     @cached_property
     def folded_names(self) -> tuple[str, ...]:

@@ -6,13 +6,20 @@ import re
 from collections.abc import Iterator
 
 from evalkit.submission.members import Member
-from evalkit.text import hidden_characters
 from evalkit.validators.archive.listing import Listing, parts
+from evalkit.validators.archive.strays import (
+    DEEPEST,
+    LONGEST_PART,
+    LONGEST_PATH,
+    hidden_in_name,
+    junk,
+    oddities,
+    sizes,
+)
 from evalkit.validators.findings import Rule, Violation
 
 _REZIP = "Make the ZIP again from regular files with relative names."
 _RENAME = "Rename the file and make the ZIP again."
-LONGEST_PART, LONGEST_PATH, DEEPEST = 255, 4096, 64  # bytes of UTF-8 (what common file systems store), folders
 _DRIVE = re.compile(r"[A-Za-z]:")
 _ARCHIVES = re.compile(
     r"\.(?:zip|zipx|jar|rar|7z|tar|tgz|tbz2?|txz|gz|bz2|xz|zst|lzma|lz4|lz|z|cab|arj|ace|iso|dmg|[zr][0-9]{2}|00[1-9])$",
@@ -27,17 +34,6 @@ _WINDOWS = (
         r"[/\\](?:CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(?:COM|LPT)[0-9\u00b9\u00b2\u00b3])(?=[./\\]|$)", re.IGNORECASE
     ),
 )
-_JUNK = re.compile(
-    r"[/\\](?:(?:__MACOSX|\.AppleDouble|\.Spotlight-V100|\.Trashes|\.fseventsd)(?:[/\\]|$)"
-    r"|(?:\.DS_Store|Thumbs\.db|desktop\.ini|\._[^/\\]*)$|Icon\r\Z)",
-    re.IGNORECASE,
-)
-_ICON = re.compile(r"/(?:\._)?Icon\r\Z")  # macOS stores a folder's icon in a file of this name
-
-
-def junk(member_path: str) -> bool:
-    """Return whether a desktop system added the member, such as ``.DS_Store`` or ``Thumbs.db``; layouts ignore it."""
-    return _JUNK.search("/" + member_path) is not None
 
 
 def _path_traversal(listing: Listing) -> Iterator[Violation]:
@@ -105,8 +101,8 @@ def _empty_name(listing: Listing) -> Iterator[Violation]:
 
 def _backslash(listing: Listing) -> Iterator[Violation]:
     """Find names with backslashes."""
-    for member in listing.members:
-        if "\\" in member.path:
+    for member in listing.named:
+        if member.slashed != member.path:
             yield Violation(
                 "The name contains a backslash, which separates folders on some systems and is a character on others.",
                 found=member.path,
@@ -132,7 +128,7 @@ def _nested_archive(listing: Listing) -> Iterator[Violation]:
 
 def _name_not_utf8(listing: Listing) -> Iterator[Violation]:
     """Find names in an unknown encoding."""
-    for member in listing.members:
+    for member in listing.named:
         if not member.utf8:
             yield Violation(
                 "The name is not UTF-8; its characters are unknown.",
@@ -145,8 +141,8 @@ def _name_not_utf8(listing: Listing) -> Iterator[Violation]:
 
 def _control_characters(listing: Listing) -> Iterator[Violation]:
     """Find names with hidden characters, except for the carriage return of a folder's icon on macOS."""
-    for member in listing.members:
-        hidden = hidden_characters(member.path[:-1] if _ICON.search("/" + member.path) else member.path)
+    for member in listing.named:
+        hidden = hidden_in_name(member)
         if hidden:
             yield Violation(
                 "The name contains characters that are invisible or change how it is displayed.",
@@ -159,18 +155,28 @@ def _control_characters(listing: Listing) -> Iterator[Violation]:
 
 def _long_name(listing: Listing) -> Iterator[Violation]:
     """Find names that most systems can't store: a part or the path is too long, or there are too many folders."""
-    for member in listing.members:
-        name = member.path.encode("utf-8", "surrogatepass")
-        depth = len(parts(member.path))
-        longest = max(map(len, name.replace(b"\\", b"/").split(b"/")))
-        if len(name) > LONGEST_PATH or depth > DEEPEST or longest > LONGEST_PART:
+    for member in listing.named:
+        length, longest, depth = sizes(member)
+        if length > LONGEST_PATH or longest > LONGEST_PART or depth > DEEPEST:
             yield Violation(
                 "The name is too long, or has too many folders, to be stored.",
-                found=f"{len(name)} bytes, the longest part {longest}, {depth} parts",
+                found=f"{length} bytes, the longest part {longest}, {depth} parts",
                 expected=f"at most {LONGEST_PATH} bytes, {LONGEST_PART} a part, {DEEPEST} parts",
                 fix=_RENAME,
                 path=member.path,
             )
+
+
+def _stray_name(listing: Listing) -> Iterator[Violation]:
+    """Find files that are no videos and have names for which a video is refused."""
+    for member in listing.strays:
+        yield Violation(
+            "It is no video, and its name is unusual; it is ignored.",
+            found=", ".join(oddities(member)),
+            expected="a name of visible characters in UTF-8, with slashes between folders",
+            fix="Remove it from the submission, or rename it.",
+            path=member.path,
+        )
 
 
 def _windows_reserved(listing: Listing) -> Iterator[Violation]:
@@ -209,6 +215,7 @@ RULES: tuple[Rule[Listing], ...] = (
     Rule("archive.name-not-utf8", "archive", "error", "names that are not UTF-8", _name_not_utf8),
     Rule("archive.control-characters", "archive", "error", "invisible characters in names", _control_characters),
     Rule("archive.long-name", "archive", "error", "names too long to store", _long_name),
+    Rule("archive.stray-name", "archive", "warning", "unusual names of files that are no videos", _stray_name),
     Rule("archive.windows-reserved", "archive", "warning", "names that Windows can't store", _windows_reserved),
     Rule("archive.junk", "archive", "info", "files that desktop systems add", _desktop_files),
 )
