@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from evalkit.reference_models.generation.submission import GenerationRun
     from evalkit.reference_models.generators.base import GeneratorRecord
 
-INCOMPLETE = 3
+AT_FAULT, INCOMPLETE = 1, 3
 
 
 @click.group(
@@ -125,8 +127,9 @@ def run(
 ) -> None:
     """Run the generator NAME over a test set and write a submission.
 
-    A sample that can't be generated is left out and reported; the exit code is then 3. speed.json in the ZIP has the
-    speed: measure it with --workers 1 on an idle machine.
+    A sample that can't be generated is left out and reported; the exit code is then 3. With --challenge every file is
+    checked as 'evalkit validate' does. A file that breaks a rule stays in the ZIP and is reported; the exit code is
+    then 1. speed.json in the ZIP has the speed: measure it with --workers 1 on an idle machine.
     """
     from evalkit.reference_models.generation.submission import make_submission
     from evalkit.testsets.loading import load_testset
@@ -145,6 +148,7 @@ def run(
             backbones=backbones,
             challenge=challenge,
             progress=lambda _: progress.advance(),
+            warn=progress.warn,
             sample_seconds=time_limit,
             with_speed=not no_speed,
         )
@@ -152,6 +156,9 @@ def run(
         click.echo(json.dumps(run_json(done, chosen), indent=1))
     else:
         _print(done, len(samples))
+        _print_rules(done, challenge, testset)
+    if not done.valid:
+        raise click.exceptions.Exit(AT_FAULT)
     if done.failures:
         raise click.exceptions.Exit(INCOMPLETE)
 
@@ -160,11 +167,13 @@ def run_json(done: GenerationRun, name: str) -> dict[str, Any]:
     """Return the result of a run as plain data."""
     return {
         "schema": 1,
-        "ok": not done.failures,
+        "ok": done.ok,
         "generator": name,
         "submission": str(done.path),
         "made": list(done.made),
         "failures": dict(done.failures),
+        "refused": list(done.refused),
+        "findings": [finding.to_json() for finding in done.all_findings()],
         "speed": done.speed,
     }
 
@@ -202,6 +211,32 @@ def _print(done: GenerationRun, total: int) -> None:
     first = _number(summary["time_to_first_frame"])
     say(f"{len(done.made)} of {total} samples in {done.path}.")
     click.echo(f"Medians: {speed}, first frame after {first} s ({done.speed['workers']} at a time).")
+
+
+MOST_NAMES = 5  # of the samples that break one rule
+
+
+def _print_rules(done: GenerationRun, challenge: str | None, testset: Path) -> None:
+    """Print a line for each broken rule of severity error, and what to do."""
+    from evalkit.reference_models.generation.submission import finding_text
+
+    broken = defaultdict(list)
+    for finding in done.all_findings():
+        if finding.severity == "error":
+            broken[finding.rule].append(finding)
+    if done.refused:
+        say(f"{len(done.refused)} of {len(done.made)} videos would be refused by the challenge's rules:", err=True)
+    elif broken:
+        say("The ZIP breaks the challenge's rules:", err=True)
+    for rule, findings in broken.items():
+        names = list(dict.fromkeys(finding.sample for finding in findings if finding.sample is not None))
+        more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+        which = f"{', '.join(names[:MOST_NAMES])}{more}: " if names else ""
+        say(f"  {rule}: {which}{finding_text(findings[0])}", err=True)
+    if done.refused:
+        fixed = done.path.with_name(f"{done.path.stem}-repaired.zip")
+        words = ("evalkit", "repair", done.path, "-c", challenge, "--testset", testset, "-o", fixed)
+        say(f"Correct the generator, or try: {shlex.join(map(str, words))}", err=True)
 
 
 def _number(spread: dict[str, float | None]) -> str:

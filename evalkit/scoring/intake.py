@@ -198,6 +198,19 @@ def expected_lengths(
     return lengths
 
 
+def expected_length(sample: Sample, testset: TestSet, rules: SubmissionRules) -> ExpectedLength | None:
+    """Return how long one sample's video should be, measured now; ``None`` where no rule asks for it.
+
+    Raises:
+        MediaError: when the speech or the reference video can't be read.
+    """
+    if rules.video.match_reference_seconds is None or (sample.audio is None and sample.reference_video is None):
+        return None
+    if sample.audio is not None:
+        return ExpectedLength(_audio_length(testset.path(sample.audio)), "speech")
+    return ExpectedLength(_video_length(testset.path(str(sample.reference_video))), "reference video")
+
+
 def _length_of(sample: Sample, testset: TestSet, cache: FeatureCache) -> float:
     """Return the length in seconds; the cache keeps it, so that a cached run opens no media file."""
     path = testset.path(str(sample.audio or sample.reference_video))

@@ -6,8 +6,8 @@ import json
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,12 @@ from evalkit.reference_models.generation.speed import GenerationTiming, speed_do
 from evalkit.reference_models.generation.worker import HANDLER, GenerationConfig, SampleOutcome, output_path
 from evalkit.reference_models.generators.base import find_generator
 from evalkit.reference_models.generators.external import log_tail
+from evalkit.scoring.intake import open_gate
+from evalkit.submission.model import Submission
 from evalkit.testsets.loading import load_testset
 from evalkit.testsets.model import TestSet
+from evalkit.text import escape_for_display
+from evalkit.validators.findings import Finding, verdict_of
 from evalkit.validators.layout import SPEED_FILE, expected_paths
 from evalkit.workers.pool import JobResult, Workers
 
@@ -37,12 +41,37 @@ class GenerationRun:
         made: samples that are in it, in the order of the test set.
         failures: sample -> why it could not be generated; it is missing from the ZIP.
         speed: the content of ``speed.json``, also if it was not written.
+        findings: sample that was made -> what the rules of the challenge find in its file; nothing if no challenge was
+            named.
+        archive_findings: what they find in the ZIP as a whole, without the samples that could not be generated.
     """
 
     path: Path
     made: tuple[str, ...] = ()
     failures: Mapping[str, str] = field(default_factory=dict)
     speed: Mapping[str, Any] = field(default_factory=dict)
+    findings: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict)
+    archive_findings: tuple[Finding, ...] = ()
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """Samples whose file breaks a rule of severity error: nothing of it would be scored."""
+        return tuple(sample for sample, findings in self.findings.items() if verdict_of(findings) == "error")
+
+    @property
+    def valid(self) -> bool:
+        """Whether no rule of severity error is broken by what was made."""
+        return not self.refused and verdict_of(self.archive_findings) != "error"
+
+    @property
+    def ok(self) -> bool:
+        """Whether every sample was made, and no rule of severity error is broken."""
+        return not self.failures and self.valid
+
+    def all_findings(self) -> list[Finding]:
+        """Return the ZIP's findings, then each file's with its sample's id."""
+        files = [replace(one, sample=sample) for sample, found in self.findings.items() for one in found]
+        return [*self.archive_findings, *files]
 
 
 def make_submission(
@@ -56,10 +85,14 @@ def make_submission(
     backbones: str = "published",
     challenge: Challenge | str | None = None,
     progress: Callable[[str], None] | None = None,
+    warn: Callable[[str], None] | None = None,
     sample_seconds: float = SAMPLE_SECONDS,
     with_speed: bool = True,
 ) -> GenerationRun:
-    """Run the generator ``name`` over a test set and write a ZIP that the challenge accepts.
+    """Run the generator ``name`` over a test set and write a ZIP for the challenge.
+
+    Requests ask for videos that the challenge accepts. What generators make is checked by the rules of a challenge that
+    was named; a file that breaks one stays in the ZIP, and `GenerationRun.findings` says so.
 
     The videos have the same bytes with any number of workers and in every run on one machine; ``speed.json`` has not.
 
@@ -73,6 +106,7 @@ def make_submission(
         backbones: weights for generators that use networks.
         challenge: its layout and rules apply to the files; by default ``{id}.mp4`` and the default rules.
         progress: called with the id of each finished sample, also if it failed.
+        warn: called with a sentence about the first file that breaks each rule of severity error, at once.
         sample_seconds: time limit of one sample.
         with_speed: whether ``speed.json`` goes into the ZIP.
 
@@ -93,12 +127,16 @@ def make_submission(
     requests = RequestBuilder(samples, rules, seed)
     folder = _temporary_folder(output)
     try:
-        config = GenerationConfig(name, chosen, backbones, requests, folder, str(Path.cwd()))
+        config = GenerationConfig(name, chosen, backbones, requests, folder, places, str(Path.cwd()))
         results: dict[int, SampleOutcome] = {}
+        warned: set[str] = set()
         for result in Workers(HANDLER, config, workers, sample_seconds).run(range(len(samples))):
             results[result.index] = _outcome(result, folder, name)
+            sample = samples.samples[result.index].id
+            if warn:
+                _warn_of_rules(sample, results[result.index].findings, warned, warn)
             if progress:
-                progress(samples.samples[result.index].id)
+                progress(sample)
         ids = [sample.id for sample in samples]
         made = {ids[index]: result for index, result in sorted(results.items()) if result.failure is None}
         failures = {ids[index]: result.failure for index, result in sorted(results.items()) if result.failure}
@@ -111,7 +149,36 @@ def make_submission(
         _write_zip(output, {places[sample]: done.file for sample, done in made.items()}, speed if with_speed else None)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return GenerationRun(output, tuple(made), failures, speed)
+    findings = {sample: done.findings for sample, done in made.items()}
+    return GenerationRun(
+        output, tuple(made), failures, speed, findings, _archive_findings(output, rules, samples, made)
+    )
+
+
+def _warn_of_rules(sample: str, findings: Iterable[Finding], warned: set[str], warn: Callable[[str], None]) -> None:
+    """Warn of the first file that breaks a rule, while there is time to stop the run."""
+    for finding in findings:
+        if finding.severity == "error" and finding.rule not in warned:
+            warned.add(finding.rule)
+            warn(f"{escape_for_display(sample)} breaks the rule {finding.rule}: {finding_text(finding)}")
+
+
+def finding_text(finding: Finding) -> str:
+    """Return the sentences of a finding, without its rule and its place."""
+    facts = [f"{word} {text}" for word, text in (("found", finding.found), ("expected", finding.expected)) if text]
+    joined = "; ".join(facts)
+    return f"{finding.message} {joined[0].upper()}{joined[1:]}." if joined else finding.message
+
+
+def _archive_findings(
+    output: Path, challenge: Challenge | None, samples: TestSet, made: Container[str]
+) -> tuple[Finding, ...]:
+    """Check the finished ZIP as a whole; samples that were not made are reported as failures already."""
+    if challenge is None:
+        return ()
+    gate = open_gate(Submission.open(output, challenge.submission.archive), challenge, samples)
+    absent = {sample.id for sample in samples if sample.id not in made}
+    return tuple(finding for finding in gate.findings if finding.sample not in absent)
 
 
 def _default_challenge() -> Challenge:

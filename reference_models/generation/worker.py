@@ -1,4 +1,4 @@
-"""What a worker process does: generate one sample, encode it, measure the time."""
+"""What a worker process does: generate one sample, encode it, measure the time, check the file by the rules."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import numpy as np
 from evalkit.challenges.model import SubmissionRules
 from evalkit.errors import InputError
 from evalkit.media.encode import write_video
+from evalkit.media.facts import MediaFacts
 from evalkit.media.inspect import inspect_media
 from evalkit.reference_models.generation.requests import RequestBuilder, allowed_size
 from evalkit.reference_models.generation.speed import GenerationTiming, Stopwatch
@@ -28,6 +29,9 @@ from evalkit.reference_models.generators.base import (
     find_generator,
 )
 from evalkit.reference_models.generators.inputs import scale_to_cover
+from evalkit.scoring.intake import expected_length
+from evalkit.validators.findings import Finding
+from evalkit.validators.registry import file_findings
 from evalkit.workers.messages import answer_record
 
 HANDLER = "evalkit.reference_models.generation.worker:SampleGenerator"
@@ -42,6 +46,7 @@ class GenerationConfig:
         name, options, backbones: the generator.
         requests: builds the request of each sample.
         folder: for the finished files.
+        places: sample -> path in the ZIP, for findings.
         search: folder that is searched for a function's module.
     """
 
@@ -50,17 +55,22 @@ class GenerationConfig:
     backbones: str
     requests: RequestBuilder
     folder: Path
+    places: Mapping[str, str]
     search: str
 
 
 @answer_record
 @dataclass(frozen=True)
 class SampleOutcome:
-    """One sample: the finished file and its timing, or why there is none."""
+    """One sample: the finished file and its timing, or why there is none.
+
+    ``findings`` is what the challenge's rules for files find in it; without a challenge there are none.
+    """
 
     file: Path | None = None
     timing: GenerationTiming | None = None
     failure: str | None = None
+    findings: tuple[Finding, ...] = ()
     setup_seconds: float = 0.0
 
 
@@ -81,10 +91,21 @@ class SampleGenerator:
         try:
             request = self.config.requests.request(index, output_path(self.config.folder, index))
             check_needs(self.generator, request)
-            file, timing = generate_sample(self.generator, request, self.config.requests.rules)
+            made = generate_sample(self.generator, request, self.config.requests.rules)
+            findings = self._findings(index, made)
         except InputError as error:
             return SampleOutcome(failure=str(error), setup_seconds=self.setup)
-        return SampleOutcome(file, timing, setup_seconds=self.setup)
+        return SampleOutcome(made.file, made.timing, findings=findings, setup_seconds=self.setup)
+
+    def _findings(self, index: int, made: GeneratedFile) -> tuple[Finding, ...]:
+        """Check the file by the rules of the challenge that was named, exactly as validation does."""
+        requests = self.config.requests
+        if requests.challenge is None:
+            return ()
+        sample = requests.testset.samples[index]
+        facts = made.facts or inspect_media(made.file).facts
+        expected = expected_length(sample, requests.testset, requests.rules)
+        return tuple(file_findings(facts, requests.rules, self.config.places[sample.id], expected))
 
 
 def output_path(folder: Path, index: int) -> Path:
@@ -108,9 +129,16 @@ def check_needs(generator: Generator, request: GenerationRequest) -> None:
         )
 
 
-def generate_sample(
-    generator: Generator, request: GenerationRequest, rules: SubmissionRules
-) -> tuple[Path, GenerationTiming]:
+@dataclass(frozen=True)
+class GeneratedFile:
+    """A finished file, its timing, and what is known of it if it was read already."""
+
+    file: Path
+    timing: GenerationTiming
+    facts: MediaFacts | None = None
+
+
+def generate_sample(generator: Generator, request: GenerationRequest, rules: SubmissionRules) -> GeneratedFile:
     """Generate one sample; return the finished file and its timing.
 
     Raises:
@@ -121,20 +149,21 @@ def generate_sample(
     if isinstance(result, GeneratedClip):
         return _encoded(result, request, rules, watch)
     path = Path(result)
-    facts = inspect_media(path).facts.video
-    if facts is None or not facts.frames:
+    facts = inspect_media(path).facts
+    video = facts.video
+    if video is None or not video.frames:
         raise GenerationError("The generated file is not a video.", found=path.name, expected="an MP4 file with frames")
     if path != request.output:
         shutil.copyfile(path, request.output)
     timing = GenerationTiming(
-        facts.frames, facts.width, facts.height, facts.duration_seconds, watch.seconds, None, end_to_end=True
+        video.frames, video.width, video.height, video.duration_seconds, watch.seconds, None, end_to_end=True
     )
-    return request.output, timing
+    return GeneratedFile(request.output, timing, facts)
 
 
 def _encoded(
     clip: GeneratedClip, request: GenerationRequest, rules: SubmissionRules, watch: Stopwatch
-) -> tuple[Path, GenerationTiming]:
+) -> GeneratedFile:
     frames = _FittedFrames(watch.watch(clip.frames), rules)
     try:
         count = write_video(request.output, frames, clip.fps, clip.audio, clip.rate, crf=CRF, preset=PRESET)
@@ -142,7 +171,7 @@ def _encoded(
         raise GenerationError("The frames can't be encoded.", found=str(error)) from None
     height, width = frames.size
     timing = GenerationTiming(count, width, height, count / float(clip.fps), watch.seconds, watch.first_frame)
-    return request.output, timing
+    return GeneratedFile(request.output, timing)
 
 
 class _FittedFrames:
