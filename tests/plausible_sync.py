@@ -24,6 +24,8 @@ def syncnet(rng: np.random.Generator) -> Arrays:
         "scene_start_mocha": np.zeros(1, dtype=np.int64),
         "track_latentsync": np.ones(len(lengths), dtype=bool),
         "track_mocha": np.arange(len(lengths)) >= rng.integers(0, len(lengths)),
+        "others_latentsync": np.empty((0, 4), np.float32),
+        "others_mocha": np.array([[3, 40, 30, 120]], np.float32),
         **arrays,
     }
 
@@ -32,7 +34,7 @@ def syncnet_replicate(rng: np.random.Generator) -> Arrays:
     """The same from files, with their own sound only."""
     made = syncnet(rng)
     curves = rng.uniform(5, 15, (len(made["window_track"]), 31)).astype(np.float32)
-    dropped = ("scene_start_mocha", "track_latentsync", "track_mocha", "official", "has_official")
+    dropped = ("scene_start_mocha", "track_latentsync", "track_mocha", "others_mocha", "official", "has_official")
     return {name: array for name, array in made.items() if name not in dropped} | {
         "own": curves,
         "has_own": np.array(True),

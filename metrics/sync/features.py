@@ -53,6 +53,9 @@ TRACK_ARRAYS = {
     "track_detections": "(T,) int64: frames of the track in which the face was found",
     "track_box": "(T, 4) float32: mean x1, y1, x2, y2 in pixels",
 }
+OTHERS = (
+    "of each face that was followed and is no track: first frame, last frame, detections, pixels of the longer side"
+)
 
 
 @dataclass(frozen=True)
@@ -131,8 +134,8 @@ class SyncSession(Session):
             protocol.tracks(faces, self._tick_scores(row), self._options.tracks)
             for row, protocol in enumerate(self._protocols.values())
         ]
-        scenes = [[first for first, _ in scenes] for scenes, _ in by_protocol]
-        tracks, members = united([tracks for _, tracks in by_protocol])
+        scenes = [[first for first, _ in scenes] for scenes, _, _ in by_protocol]
+        tracks, members = united([tracks for _, tracks, _ in by_protocol])
         comparison = Comparison(self._network, self._item, self._start)
         spans = [(track.first, len(track.boxes)) for track in tracks]
         streams = [LipStream(self._network, comparison.windows(*span)) for span in spans]
@@ -142,6 +145,10 @@ class SyncSession(Session):
             **track_arrays(scenes[0], tracks),
             "scene_start_mocha": np.array(scenes[1], dtype=np.int64),
             **{f"track_{name}": row for name, row in zip(self._protocols, members, strict=True)},
+            **{
+                f"others_{name}": other_rows(others)
+                for name, (_, _, others) in zip(self._protocols, by_protocol, strict=True)
+            },
             **comparison.distances([stream.finish() for stream in streams], spans),
         }
 
@@ -175,7 +182,7 @@ class SyncExtractor(Extractor):
 
     record = FeatureRecord(
         name="syncnet",
-        version=2,
+        version=3,
         title="SyncNet distances of lips and audio at 31 shifts",
         inputs=frozenset({"video", "audio"}),
         weights=(DETECTOR, NETWORK),
@@ -186,6 +193,8 @@ class SyncExtractor(Extractor):
             "scene_start_mocha": "(S2,) int64: first frame of each scene under MoChaBench's rule",
             "track_latentsync": "(T,) bool: whether LatentSync's rules make the track",
             "track_mocha": "(T,) bool: whether MoChaBench's rules make the track",
+            "others_latentsync": f"(O, 4) float32: under LatentSync's rules, {OTHERS}",
+            "others_mocha": f"(O2, 4) float32: under MoChaBench's rules, {OTHERS}",
             **WINDOW_ARRAYS,
         },
     )
@@ -209,6 +218,12 @@ def track_arrays(scene_starts: Sequence[int], tracks: Sequence[sync_tracks.FaceT
         "track_detections": np.array([track.detections for track in tracks], dtype=np.int64),
         "track_box": np.array([track.boxes.mean(axis=0) for track in tracks], dtype=np.float32).reshape(-1, 4),
     }
+
+
+def other_rows(others: Sequence[sync_tracks.FaceTrack]) -> NDArray[np.float32]:
+    """Return the array that `OTHERS` describes."""
+    rows = [(face.first, face.last, face.detections, face.side) for face in others]
+    return np.array(rows, dtype=np.float32).reshape(-1, 4)
 
 
 def check_complete(ticks: NDArray[np.int64], seen: Collection[int]) -> None:

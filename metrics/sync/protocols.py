@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from evalkit.metrics.features.base import FeatureOptions
 from evalkit.metrics.sync import scene_cuts
-from evalkit.metrics.sync.tracks import TRACKS, AfterMiss, FaceTrack, TrackOptions, track_faces
+from evalkit.metrics.sync.tracks import TRACKS, AfterMiss, FaceTrack, TrackOptions, follow_faces
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Protocol(FeatureOptions):
 
     Args:
         scenes: how cuts are found.
-        after_miss: as in `evalkit.metrics.sync.tracks.track_faces`.
+        after_miss: as in `evalkit.metrics.sync.tracks.follow_faces`.
     """
 
     scenes: scene_cuts.SceneOptions
@@ -33,8 +33,11 @@ class Protocol(FeatureOptions):
 
     def tracks(
         self, faces: Sequence[NDArray[Any]], scores: Sequence[float], options: TrackOptions = TRACKS
-    ) -> tuple[list[tuple[int, int]], list[FaceTrack]]:
-        """Return the scenes, each as its first frame and the one after its last, and the tracks.
+    ) -> tuple[list[tuple[int, int]], list[FaceTrack], list[FaceTrack]]:
+        """Return the scenes, each as its first frame and the one after its last, the tracks, and what is none.
+
+        What is none are faces that were followed but are too short or too small for a track: they tell why there is
+        no track.
 
         Args:
             faces: of every frame, (n, >= 4).
@@ -42,13 +45,13 @@ class Protocol(FeatureOptions):
             options: which faces make a track; a scene of fewer than ``min_track`` frames has none.
         """
         found = scene_cuts.scenes(self.scenes.cuts(scores), len(faces))
-        tracks = [
-            track
-            for first, end in found
-            if end - first >= options.min_track
-            for track in track_faces(faces[first:end], first, options, self.after_miss)
-        ]
-        return found, tracks
+        tracks: list[FaceTrack] = []
+        others: list[FaceTrack] = []
+        for first, end in found:
+            long_enough = end - first >= options.min_track
+            for face in follow_faces(faces[first:end], first, options, self.after_miss):
+                (tracks if long_enough and face.counts(options) else others).append(face)
+        return found, tracks, others
 
 
 LATENTSYNC = Protocol(scene_cuts.SceneOptions("PySceneDetect 0.6.1, content"), "go_on")

@@ -41,7 +41,7 @@ from evalkit.metrics.features.ffmpeg_program import Ffmpeg, FfmpegError, find_ff
 from evalkit.metrics.sync import scene_cuts
 from evalkit.metrics.sync import tracks as sync_tracks
 from evalkit.metrics.sync.distances import CURVE, FRAME_RATE, silent_distances, window_count
-from evalkit.metrics.sync.features import TRACK_ARRAYS, track_arrays
+from evalkit.metrics.sync.features import OTHERS, TRACK_ARRAYS, other_rows, track_arrays
 from evalkit.metrics.sync.lip_sync import family
 from evalkit.metrics.sync.networks import (
     DETECTOR,
@@ -146,7 +146,7 @@ class ReplicateSession(Session):
         if not pictures:
             raise FeatureUnavailableError("no_frame", "ffmpeg wrote no frame")
         faces = list(self._faces(pictures))
-        scenes, tracks = protocol.tracks(
+        scenes, tracks, others = protocol.tracks(
             faces, content_scores(folder / "video.mp4", len(pictures), protocol), self._options.tracks
         )
         parts = [self._track(folder, number, track, pictures) for number, track in enumerate(tracks)]
@@ -154,6 +154,7 @@ class ReplicateSession(Session):
         return {
             "faces": np.array([len(found) for found in faces], dtype=np.int64),
             **track_arrays([first for first, _ in scenes], tracks),
+            "others_latentsync": other_rows(others),
             "window_track": np.repeat(np.arange(len(tracks)), [len(part) for part in lips]).astype(np.int64),
             "own": np.concatenate([np.empty((0, CURVE), np.float32), *distances]),
             "silent": np.concatenate([np.empty(0, np.float32), *map(silent_distances, lips)]),
@@ -260,13 +261,14 @@ class ReplicateExtractor(Extractor):
 
     record = FeatureRecord(
         name="syncnet_replicate",
-        version=1,
+        version=2,
         title="SyncNet distances through the files that LatentSync's script writes",
         weights=(DETECTOR, NETWORK),
         options=REPLICATE,
         arrays={
             "faces": "(N,) int64: faces found in each JPEG frame",
             **TRACK_ARRAYS,
+            "others_latentsync": f"(O, 4) float32: {OTHERS}",
             **{name: WINDOW_ARRAYS[name] for name in ("window_track", "own", "silent")},
             "has_own": "() bool: true",
         },

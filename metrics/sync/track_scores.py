@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from evalkit.metrics.base import Event, VideoValue, unscored
 from evalkit.metrics.sync.arithmetic import Sync, cut_to, summarise
+from evalkit.metrics.sync.tracks import TRACKS, TrackOptions
 
 Arrays = Mapping[str, NDArray[Any]]
 Audio = Literal["official", "own"]
@@ -102,7 +103,7 @@ def mean_offset(syncs: Sequence[Sync]) -> float:
 
 
 def score_tracks(statistic: Callable[[Sequence[Sync]], float], arrays: Arrays, choice: TrackChoice) -> VideoValue:
-    """Return ``statistic`` of the chosen tracks, or why there is none: ``no_official_audio``, ``no_track``, ..."""
+    """Return ``statistic`` of the chosen tracks, or why there is none: ``no_official_audio``, ``no_track:...``, ..."""
     if not arrays[f"has_{choice.audio}"]:
         return unscored(f"no_{choice.audio}_audio")
     try:
@@ -112,16 +113,48 @@ def score_tracks(statistic: Callable[[Sequence[Sync]], float], arrays: Arrays, c
         return unscored("distance_not_finite", str(error))
     if syncs:
         return VideoValue(statistic(syncs), events=_events(every, choice.audio))
+    reason = ""
     if not track_rows(arrays, choice.tracks):
-        found = f"a face in {int((arrays['faces'] > 0).sum())} of {len(arrays['faces'])} frames"
-        event = Event("no_track", found)
+        missing = why_no_track(arrays, choice.tracks)
+        reason, event = f"no_track:{missing.kind}", Event("no_track", missing.detail)
     elif every:
-        event = Event("track_too_short", f"the longest has {max(sync.windows for sync in every)} windows")
+        needed = f"at least {choice.windows} are" if choice.windows else f"more than {choice.detections} detections are"
+        longest = max(sync.windows for sync in every)
+        event = Event("track_too_short", f"the longest has {longest} windows; {needed} needed")
     else:
         event = Event("too_short", "the audio ends within six frames of the track's start")
     if choice.without_track is None:
-        return unscored(event.kind, event.detail)
+        return VideoValue(None, reason or event.kind, (event,))
     return VideoValue(choice.without_track, events=(event,))
+
+
+def why_no_track(arrays: Arrays, tracks: str, options: TrackOptions = TRACKS) -> Event:
+    """Return why no face of a video makes a track, with the numbers of the video and those that are needed.
+
+    The kind is the first that holds: ``short_video``, ``few_faces`` (the detector finds too few), ``small_face``,
+    ``scene_cuts``, or ``face_lost`` (the boxes of one frame and the next overlap too little, or too many miss between).
+    """
+    needed, frames = options.min_track, len(arrays["faces"])
+    seen = int((arrays["faces"] > 0).sum())
+    starts = arrays["scene_start_mocha" if tracks == "mocha" else "scene_start"]
+    longest_scene = int(np.diff(np.append(starts, frames)).max(initial=0))
+    first, last, detections, side = max(
+        arrays[f"others_{tracks}"].tolist(), key=lambda face: face[2] * face[3], default=(0, 0, 0, 0.0)
+    )
+    found = f"a face in {seen} of {frames} frames at 25/s"
+    found += f", {len(starts)} scenes, the longest of {longest_scene} frames" if len(starts) > 1 else ", one scene"
+    if detections:
+        found += f"; the most prominent face is followed for {detections:.0f} detections, {side:.0f} pixels"
+    found += f"; a track needs more than {needed} detections in one scene and {options.smallest_face} pixels"
+    cut = first in starts[1:] or last + 1 in starts
+    kinds = {
+        "short_video": frames <= needed,
+        "few_faces": seen <= needed,
+        "small_face": detections > needed and side <= options.smallest_face,
+        "scene_cuts": longest_scene <= needed or cut,
+        "face_lost": True,
+    }
+    return Event(next(kind for kind, holds in kinds.items() if holds), found)
 
 
 def _events(syncs: Sequence[Sync], audio: Audio) -> tuple[Event, ...]:

@@ -74,6 +74,15 @@ class FaceTrack:
         """Number of the last frame."""
         return self.first + len(self.boxes) - 1
 
+    @property
+    def side(self) -> float:
+        """The larger of mean width and mean height."""
+        return float(max(np.mean(self.boxes[:, 2:] - self.boxes[:, :2], axis=0)))
+
+    def counts(self, options: TrackOptions) -> bool:
+        """Return whether it has detections enough, and is large enough, to be a track."""
+        return self.detections > options.min_track and self.side > options.smallest_face
+
 
 def track_faces(
     boxes: Sequence[NDArray[Any]],
@@ -81,7 +90,17 @@ def track_faces(
     options: TrackOptions = TRACKS,
     after_miss: AfterMiss = "go_on",
 ) -> list[FaceTrack]:
-    """Return the tracks of one scene, in the order in which the reference finds them.
+    """Return the tracks of one scene, in the reference's order; arguments as of `follow_faces`."""
+    return [face for face in follow_faces(boxes, first, options, after_miss) if face.counts(options)]
+
+
+def follow_faces(
+    boxes: Sequence[NDArray[Any]],
+    first: int = 0,
+    options: TrackOptions = TRACKS,
+    after_miss: AfterMiss = "go_on",
+) -> list[FaceTrack]:
+    """Return every face that is followed through one scene, those that are too short or too small for a track too.
 
     A track starts at the first face left and takes, frame by frame, faces that overlap its last one by more than
     ``iou`` if that is at most ``gap`` frames back. Then the next track starts, until no face is left.
@@ -97,14 +116,10 @@ def track_faces(
             or ``stop`` looking at the frame (MoChaBench, syncnet-python).
     """
     left = [[(first + number, box[:4]) for box in found] for number, found in enumerate(boxes)]
-    tracks = []
+    followed = []
     while taken := _follow(left, options, after_miss):
-        if len(taken) <= options.min_track:
-            continue
-        track = _joined(taken)
-        if max(np.mean(track.boxes[:, 2:] - track.boxes[:, :2], axis=0)) > options.smallest_face:
-            tracks.append(track)
-    return tracks
+        followed.append(_joined(taken))
+    return followed
 
 
 def _follow(

@@ -33,6 +33,8 @@ def arrays(*tracks: tuple[int, float, int], own: tuple[float, int] | None = None
         "track_last": first + np.array(lengths, dtype=np.int64) - 1,
         "track_detections": np.array(lengths, dtype=np.int64),
         "track_box": np.ones((len(tracks), 4), dtype=np.float32),
+        "others_latentsync": np.empty((0, 4), np.float32),
+        "others_mocha": np.empty((0, 4), np.float32),
         "window_track": np.repeat(np.arange(len(tracks)), [windows for windows, _, _ in tracks]),
         "official": np.concatenate([*official, np.empty((0, 31), np.float32)]),
         "own": empty if own is None else np.tile(curve(*own), (count, 1)),
@@ -76,12 +78,59 @@ def test_no_track() -> None:
     made = arrays()
     for name in ("sync.latentsync.conf", "sync.latentsync.dist", "sync.latentsync.offset", "sync.common.conf"):
         outcome = score(name, made)
-        assert (outcome.value, outcome.reason) == (None, "no_track")
-        assert outcome.events[0].detail == "a face in 200 of 200 frames"
+        assert (outcome.value, outcome.reason) == (None, "no_track:face_lost")
+        assert outcome.events[0].detail.startswith("a face in 200 of 200 frames")
     strict = score("sync.strict.conf", made)
     assert strict.value == 0.0
     assert [event.kind for event in strict.events] == ["no_track"]
     assert score("sync.coverage", made).value == 0.0
+
+
+FOLLOWED = {
+    # why there is no track: frames with a face, scenes, faces that are followed (first, last, detections, pixels)
+    "short_video": ([1] * 50, [0], [(0, 49, 50, 140)]),
+    "few_faces": ([1] * 50 + [0] * 75, [0], [(0, 49, 50, 140)]),
+    "small_face": ([1] * 125, [0], [(0, 124, 125, 99.6)]),
+    "scene_cuts": ([1] * 125, [0, 45, 85], [(0, 44, 45, 140), (45, 84, 40, 140), (85, 124, 40, 140)]),
+    "face_lost": ([1] * 125, [0], [(0, 40, 41, 140), (41, 90, 50, 140), (91, 124, 34, 140)]),
+}
+
+
+@pytest.mark.parametrize("why", FOLLOWED)
+def test_the_reason_says_why_there_is_no_track(why: str) -> None:
+    faces, scenes, followed = FOLLOWED[why]
+    made = arrays(frames=len(faces)) | {
+        "faces": np.array(faces),
+        "scene_start": np.array(scenes),
+        "others_latentsync": np.array(followed, np.float32),
+    }
+    outcome = score("sync.latentsync.dist", made)
+    assert outcome.reason == f"no_track:{why}"
+    (event,) = outcome.events
+    longest = max(followed, key=lambda face: face[2])
+    assert event.kind == "no_track"
+    assert f"a face in {sum(faces)} of {len(faces)} frames" in event.detail
+    assert f"{longest[2]} detections, {longest[3]:.0f} pixels" in event.detail
+    assert event.detail.endswith("a track needs more than 50 detections in one scene and 100 pixels")
+
+
+def test_a_long_scene_without_the_face_does_not_hide_that_cuts_end_the_track() -> None:
+    """60 frames of a landscape between two scenes of 45 frames with the face."""
+    made = arrays(frames=150) | {
+        "faces": np.array([1] * 45 + [0] * 60 + [1] * 45),
+        "scene_start": np.array([0, 45, 105]),
+        "others_latentsync": np.array([(0, 44, 45, 140), (105, 149, 45, 140)], np.float32),
+    }
+    outcome = score("sync.latentsync.dist", made)
+    assert outcome.reason == "no_track:scene_cuts"
+    assert "3 scenes, the longest of 60 frames" in outcome.events[0].detail
+
+
+def test_mocha_says_why_it_has_none() -> None:
+    made = arrays(frames=125) | {"scene_start_mocha": np.array([0, 40, 80])}
+    made["others_mocha"] = np.array([(0, 39, 40, 140)], np.float32)
+    assert score("sync.mocha.dist", made).reason == "no_track:scene_cuts"
+    assert score("sync.latentsync.dist", made).reason == "no_track:face_lost"
 
 
 def test_track_that_the_audio_does_not_reach() -> None:
@@ -113,7 +162,10 @@ def test_common_length_leaves_short_tracks_out() -> None:
     assert score("sync.common.dist", made).value == 6.0
     assert score("sync.common.dist", arrays((95, 1.0, 0))).value == 1.0
     alone = score("sync.common.dist", arrays((94, 1.0, 0)))
-    assert (alone.reason, alone.events[0].detail) == ("track_too_short", "the longest has 94 windows")
+    assert (alone.reason, alone.events[0].detail) == (
+        "track_too_short",
+        "the longest has 94 windows; at least 95 are needed",
+    )
 
 
 def test_common_length_is_that_of_a_cut_track() -> None:
@@ -197,7 +249,7 @@ def test_mocha_takes_the_best_of_its_own_tracks() -> None:
 def test_no_track_of_its_own_is_no_track() -> None:
     made = arrays((60, 6.0, 0))
     made["track_latentsync"], made["track_mocha"] = np.array([False]), np.array([True])
-    assert score("sync.latentsync.dist", made).reason == "no_track"
+    assert score("sync.latentsync.dist", made).reason == "no_track:face_lost"
     assert score("sync.strict.conf", made).value == 0.0
     assert score("sync.coverage", made).value == 0.0
     assert score("sync.mocha.dist", made).value == 6.0

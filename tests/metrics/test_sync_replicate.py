@@ -196,7 +196,7 @@ def test_no_sound_and_no_track(tmp_path: Path, clip: Path) -> None:
     made = run(session, clip)
     assert (made["own"].shape, made["window_track"].shape) == ((0, 31), (0,))
     outcome = BY_ID["sync.replicate.dist"].score_video(VideoInputs("s", {"syncnet_replicate": FeatureData(made)}))
-    assert outcome.reason == "no_track"
+    assert outcome.reason == "no_track:few_faces"
 
 
 @pytest.mark.ffmpeg
