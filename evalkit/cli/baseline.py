@@ -105,6 +105,11 @@ def record_json(record: GeneratorRecord) -> dict[str, Any]:
     help="Seconds per sample.",
 )
 @click.option("--no-speed", is_flag=True, help="Leave speed.json out, so that the ZIP has the same bytes every time.")
+@click.option(
+    "--resume/--fresh",
+    default=True,
+    help="Take over the clips of a run that was stopped (default), or make all of them again.",
+)
 @workers_option
 @quiet_option
 @json_option
@@ -121,6 +126,7 @@ def run(
     function: str | None,
     time_limit: float,
     no_speed: bool,
+    resume: bool,
     workers: int | None,
     quiet: bool,
     as_json: bool,
@@ -129,7 +135,8 @@ def run(
 
     A sample that can't be generated is left out and reported; the exit code is then 3. With --challenge every file is
     checked as 'evalkit validate' does. A file that breaks a rule stays in the ZIP and is reported; the exit code is
-    then 1. speed.json in the ZIP has the speed: measure it with --workers 1 on an idle machine.
+    then 1. A run that is stopped keeps its finished clips in the folder OUTPUT.clips; the same command continues.
+    speed.json in the ZIP has the speed: measure it with --workers 1 on an idle machine.
     """
     from evalkit.reference_models.generation.submission import make_submission
     from evalkit.testsets.loading import load_testset
@@ -151,6 +158,7 @@ def run(
             warn=progress.warn,
             sample_seconds=time_limit,
             with_speed=not no_speed,
+            fresh=not resume,
         )
     if as_json:
         click.echo(json.dumps(run_json(done, chosen), indent=1))
@@ -171,6 +179,7 @@ def run_json(done: GenerationRun, name: str) -> dict[str, Any]:
         "generator": name,
         "submission": str(done.path),
         "made": list(done.made),
+        "kept": list(done.kept),
         "failures": dict(done.failures),
         "refused": list(done.refused),
         "findings": [finding.to_json() for finding in done.all_findings()],
@@ -209,7 +218,8 @@ def _print(done: GenerationRun, total: int) -> None:
     summary = done.speed["summary"]
     speed = f"{_number(summary['fps'])} frames/s, real-time factor {_number(summary['rtf'])}"
     first = _number(summary["time_to_first_frame"])
-    say(f"{len(done.made)} of {total} samples in {done.path}.")
+    kept = f" ({len(done.kept)} kept from a run that was stopped)" if done.kept else ""
+    say(f"{len(done.made)} of {total} samples in {done.path}{kept}.")
     click.echo(f"Medians: {speed}, first frame after {first} s ({done.speed['workers']} at a time).")
 
 

@@ -21,6 +21,8 @@ _MESSAGES: dict[tuple[str, ...], str] = {
     ("score",): f"Finished videos are kept in the cache and not read again. {_RUN_AGAIN}.",
     ("validate",): f"Finished videos are kept in the cache and not read again. {_RUN_AGAIN}.",
     ("demo",): f"Finished files in the folder are kept and not made again. {_RUN_AGAIN}.",
+    ("baseline", "run"): "Finished clips are kept in the folder OUTPUT.clips beside the ZIP and not made again. "
+    f"{_RUN_AGAIN}.",
     ("weights", "pull"): f"The bytes received so far are kept. {_RUN_AGAIN}.",
     ("ratings", "import"): "All ratings of the file are on the board, or none. Run the same command again: nothing is "
     "added twice.",

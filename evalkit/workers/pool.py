@@ -25,7 +25,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, NoReturn
@@ -91,7 +91,7 @@ class Workers:
         self._count = count
         self._timeout = timeout
 
-    def run(self, jobs: Sequence[Any]) -> Iterator[JobResult]:
+    def run(self, jobs: Sequence[Any]) -> Generator[JobResult, None, None]:
         """Yield a result per job, in the order in which they finish. Leaving the loop ends all workers.
 
         Raises:

@@ -86,7 +86,11 @@ class Stopwatch:
 
 
 def speed_document(
-    generator: Mapping[str, Any], timings: Mapping[str, GenerationTiming], setups: Sequence[float], workers: int
+    generator: Mapping[str, Any],
+    timings: Mapping[str, GenerationTiming],
+    setups: Sequence[float],
+    workers: int,
+    kept: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return the content of ``speed.json``.
 
@@ -95,6 +99,7 @@ def speed_document(
         timings: sample -> timing, in the order of the test set.
         setups: seconds that each worker needed to construct the generator (load models).
         workers: processes that ran at the same time on this machine.
+        kept: samples that an earlier run, which was stopped, has made and timed.
     """
     rows = [timing.row(sample) for sample, timing in timings.items()]
     end_to_end = any(timing.end_to_end for timing in timings.values())
@@ -118,6 +123,7 @@ def speed_document(
             **{name: _quartiles([row[name] for row in rows]) for name in ("fps", "rtf", "time_to_first_frame")},
         },
         "samples": rows,
+        "timed_by_an_earlier_run": list(kept),
     }
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 import zipfile
 from collections.abc import Callable, Container, Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from evalkit.challenges.model import Challenge, load_challenge
 from evalkit.errors import InputError, UsageError
-from evalkit.files import atomic_write, storage_error
+from evalkit.files import atomic_write
+from evalkit.reference_models.generation.kept_clips import ClipFolder
 from evalkit.reference_models.generation.requests import RequestBuilder
 from evalkit.reference_models.generation.speed import GenerationTiming, speed_document
 from evalkit.reference_models.generation.worker import HANDLER, GenerationConfig, SampleOutcome, output_path
@@ -44,6 +45,7 @@ class GenerationRun:
         findings: sample that was made -> what the rules of the challenge find in its file; nothing if no challenge was
             named.
         archive_findings: what they find in the ZIP as a whole, without the samples that could not be generated.
+        kept: samples whose clip an earlier run, which was stopped, has made.
     """
 
     path: Path
@@ -52,6 +54,7 @@ class GenerationRun:
     speed: Mapping[str, Any] = field(default_factory=dict)
     findings: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict)
     archive_findings: tuple[Finding, ...] = ()
+    kept: tuple[str, ...] = ()
 
     @property
     def refused(self) -> tuple[str, ...]:
@@ -88,11 +91,15 @@ def make_submission(
     warn: Callable[[str], None] | None = None,
     sample_seconds: float = SAMPLE_SECONDS,
     with_speed: bool = True,
+    fresh: bool = False,
 ) -> GenerationRun:
     """Run the generator ``name`` over a test set and write a ZIP for the challenge.
 
     Requests ask for videos that the challenge accepts. What generators make is checked by the rules of a challenge that
     was named; a file that breaks one stays in the ZIP, and `GenerationRun.findings` says so.
+
+    A run that is stopped, or can't continue, keeps its finished clips in the folder ``OUTPUT.clips``; the next run with
+    the same arguments takes them over.
 
     The videos have the same bytes with any number of workers and in every run on one machine; ``speed.json`` has not.
 
@@ -109,9 +116,10 @@ def make_submission(
         warn: called with a sentence about the first file that breaks each rule of severity error, at once.
         sample_seconds: time limit of one sample.
         with_speed: whether ``speed.json`` goes into the ZIP.
+        fresh: make the clips again that an earlier run kept when it was stopped.
 
     Raises:
-        UsageError: an unknown name or option, an output that is a folder.
+        UsageError: an unknown name or option, an output that is a folder or that another run writes.
         TestSetError: the test set can't be read, or the challenge can't name its samples.
         InputError: no sample could be generated; nothing is written.
         StorageError: the disk is full.
@@ -125,18 +133,19 @@ def make_submission(
     rules = load_challenge(challenge) if isinstance(challenge, str) else challenge
     places = expected_paths(rules or _default_challenge(), samples)
     requests = RequestBuilder(samples, rules, seed)
-    folder = _temporary_folder(output)
-    try:
-        config = GenerationConfig(name, chosen, backbones, requests, folder, places, str(Path.cwd()))
+    with ClipFolder(output, fresh=fresh) as clips:
+        config = GenerationConfig(name, chosen, backbones, requests, clips.path, places, str(Path.cwd()))
         results: dict[int, SampleOutcome] = {}
         warned: set[str] = set()
-        for result in Workers(HANDLER, config, workers, sample_seconds).run(range(len(samples))):
-            results[result.index] = _outcome(result, folder, name)
-            sample = samples.samples[result.index].id
-            if warn:
-                _warn_of_rules(sample, results[result.index].findings, warned, warn)
-            if progress:
-                progress(sample)
+        # Closed at once when the loop is left by an exception: workers must not write to the folder any more.
+        with closing(Workers(HANDLER, config, workers, sample_seconds).run(range(len(samples)))) as finished:
+            for result in finished:
+                results[result.index] = _outcome(result, clips.path, name)
+                sample = samples.samples[result.index].id
+                if warn:
+                    _warn_of_rules(sample, results[result.index].findings, warned, warn)
+                if progress:
+                    progress(sample)
         ids = [sample.id for sample in samples]
         made = {ids[index]: result for index, result in sorted(results.items()) if result.failure is None}
         failures = {ids[index]: result.failure for index, result in sorted(results.items()) if result.failure}
@@ -145,13 +154,12 @@ def make_submission(
             raise InputError(f"'{name}' could generate none of the {len(ids)} samples.", found=f"{sample}: {reason}")
         timings: dict[str, GenerationTiming] = {sample: done.timing for sample, done in made.items() if done.timing}
         setups = [result.setup_seconds for result in results.values()]
-        speed = speed_document({"name": name, "options": chosen}, timings, setups, workers)
+        kept = tuple(sample for sample, done in made.items() if done.kept)
+        speed = speed_document({"name": name, "options": chosen}, timings, setups, workers, kept)
         _write_zip(output, {places[sample]: done.file for sample, done in made.items()}, speed if with_speed else None)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     findings = {sample: done.findings for sample, done in made.items()}
     return GenerationRun(
-        output, tuple(made), failures, speed, findings, _archive_findings(output, rules, samples, made)
+        output, tuple(made), failures, speed, findings, _archive_findings(output, rules, samples, made), kept
     )
 
 
@@ -183,15 +191,6 @@ def _archive_findings(
 
 def _default_challenge() -> Challenge:
     return Challenge(id="any", title="any")
-
-
-def _temporary_folder(output: Path) -> Path:
-    """Return a new folder beside the output, on the disk that must hold the videos anyway."""
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(prefix=f".{output.stem}-", dir=output.parent.absolute()))
-    except OSError as error:
-        raise storage_error(output, error) from error
 
 
 def _outcome(result: JobResult, folder: Path, name: str) -> SampleOutcome:

@@ -6,7 +6,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from evalkit.errors import InputError
 from evalkit.media.encode import write_video
 from evalkit.media.facts import MediaFacts
 from evalkit.media.inspect import inspect_media
+from evalkit.reference_models.generation.kept_clips import discard_record, load_record, run_key, save_record
 from evalkit.reference_models.generation.requests import RequestBuilder, allowed_size
 from evalkit.reference_models.generation.speed import GenerationTiming, Stopwatch
 from evalkit.reference_models.generators.base import (
@@ -64,13 +65,15 @@ class GenerationConfig:
 class SampleOutcome:
     """One sample: the finished file and its timing, or why there is none.
 
-    ``findings`` is what the challenge's rules for files find in it; without a challenge there are none.
+    ``findings`` is what the challenge's rules for files find in it; without a challenge there are none. ``kept``: an
+    earlier run, which was stopped, has made it.
     """
 
     file: Path | None = None
     timing: GenerationTiming | None = None
     failure: str | None = None
     findings: tuple[Finding, ...] = ()
+    kept: bool = False
     setup_seconds: float = 0.0
 
 
@@ -85,17 +88,35 @@ class SampleGenerator:
         start = time.perf_counter()
         self.generator: Generator = find_generator(config.name)(config.options, config.backbones)
         self.setup = time.perf_counter() - start
+        requests = config.requests
+        parts = {
+            "generator": config.name,
+            "options": dict(config.options),
+            "backbones": config.backbones,
+            "seed": requests.seed,
+            "rules": requests.rules.model_dump(mode="json"),
+            "checked": requests.challenge is not None,
+            "places": dict(config.places),
+        }
+        self.key = run_key(parts, requests.testset, self.generator.code_files())
 
     def __call__(self, index: int) -> SampleOutcome:
         """Generate sample number ``index``; an error in its data affects this sample only."""
+        clip = output_path(self.config.folder, index)
+        known = load_record(clip, self.key, SampleOutcome)
+        if known is not None:
+            return replace(known, file=clip, kept=True, setup_seconds=self.setup)
+        discard_record(clip)
         try:
-            request = self.config.requests.request(index, output_path(self.config.folder, index))
+            request = self.config.requests.request(index, clip)
             check_needs(self.generator, request)
             made = generate_sample(self.generator, request, self.config.requests.rules)
             findings = self._findings(index, made)
         except InputError as error:
             return SampleOutcome(failure=str(error), setup_seconds=self.setup)
-        return SampleOutcome(made.file, made.timing, findings=findings, setup_seconds=self.setup)
+        outcome = SampleOutcome(made.file, made.timing, findings=findings, setup_seconds=self.setup)
+        save_record(clip, self.key, outcome)
+        return outcome
 
     def _findings(self, index: int, made: GeneratedFile) -> tuple[Finding, ...]:
         """Check the file by the rules of the challenge that was named, exactly as validation does."""

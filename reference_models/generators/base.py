@@ -7,8 +7,9 @@ shows a complete one.
 from __future__ import annotations
 
 import hashlib
+import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -226,6 +227,14 @@ class Generator(ABC):
     def needs(self) -> frozenset[SampleField]:
         """Inputs that a sample must have, with these options."""
         return self.record.needs
+
+    def code_files(self) -> Sequence[Path]:
+        """Return files whose change means other videos: clips of a run that was stopped are then made again.
+
+        By default the module of the class.
+        """
+        file = getattr(sys.modules.get(type(self).__module__), "__file__", None)
+        return (Path(file),) if file else ()
 
     @abstractmethod
     def generate(self, request: GenerationRequest) -> GeneratedClip | Path:

@@ -7,7 +7,8 @@ import json
 import re
 import shlex
 import subprocess
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,10 @@ class CommandGenerator(Generator):
                 found=line or "no command",
                 expected="a command with {output}; other fields: " + _fields_text(),
             )
+
+    def code_files(self) -> Sequence[Path]:
+        """Return the words of the command that are files: the program, its script, its settings."""
+        return [path for path in map(Path, self._words) if path.is_file()]
 
     def generate(self, request: GenerationRequest) -> Path:
         """Run the command and return ``request.output``.
@@ -161,6 +166,11 @@ class CallableGenerator(Generator):
             ) from error
         if not callable(self._function):
             raise UsageError(f"{name} is not callable.", found=type(self._function).__name__, expected="a function")
+
+    def code_files(self) -> Sequence[Path]:
+        """Return the function's module."""
+        file = getattr(sys.modules.get(str(self.options["function"]).partition(":")[0]), "__file__", None)
+        return (Path(file),) if file else ()
 
     def generate(self, request: GenerationRequest) -> GeneratedClip | Path:
         """Call the function; if it returns ``None``, it wrote ``request.output``."""

@@ -116,6 +116,51 @@ def test_the_demo(tmp_path: Path, number: signal.Signals) -> None:
     check_stopped(stop(words, tmp_path, moment, number), "not made again. Run the same command again")
 
 
+SLOW_GENERATOR = """
+import time
+import numpy as np
+from pathlib import Path
+from evalkit.reference_models.generators.base import GeneratedClip
+
+def generate(request):
+    with Path(__file__).with_name("calls.txt").open("a") as calls:
+        calls.write(request.sample + "\\n")
+    time.sleep(0.4)
+    return GeneratedClip([np.full((64, 64, 3), request.seed % 251, np.uint8)] * 10, 25)
+"""
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_generator_goes_on_where_it_was_stopped(world: Path, tmp_path: Path, number: signal.Signals) -> None:
+    (tmp_path / "slow.py").write_text(SLOW_GENERATOR)
+    (tmp_path / "calls.txt").touch()
+    words = ("baseline", "run", "--callable", "slow:generate", "--testset", str(world / "testset"), "--limit", "6")
+    words = (*words, "--no-speed", "-w", "1", "-o")
+    kept = tmp_path / "a.zip.clips"
+    moment = lambda: len(list(kept.glob("[0-9]*.json"))) >= 2  # noqa: E731
+    check_stopped(stop((*words, "a.zip", "--quiet"), tmp_path, moment, number), "Finished clips are kept in the folder")
+    assert not (tmp_path / "a.zip").exists()
+    finished = sorted(path.stem for path in kept.glob("*.json"))
+    assert 2 <= len(finished) < 6
+    assert {path.name for path in kept.iterdir()} == {
+        "README.txt", *(f"{name}.{kind}" for name in finished for kind in ("mp4", "json"))
+    }  # fmt: skip
+    before = (tmp_path / "calls.txt").read_text().split()
+
+    def run(output: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", CALL, *words, output], cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        return done.stdout
+
+    assert f"6 of 6 samples in a.zip ({len(finished)} kept from a run that was stopped)." in run("a.zip")
+    calls = (tmp_path / "calls.txt").read_text().split()
+    assert len(calls) - len(before) == 6 - len(finished)  # nothing that was finished is made again
+    assert not kept.exists()
+    assert "6 of 6 samples in whole.zip." in run("whole.zip")
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "whole.zip").read_bytes()
+
+
 @pytest.fixture
 def board(tmp_path: Path) -> Path:
     with Board.create(tmp_path / "b.sqlite", rules(), YAML, by="olga") as made:
