@@ -26,10 +26,18 @@ FID = MetricRecord(
     "with few frames: compare only numbers of equally many, and rank only with well over 2048. Resize is bilinear to "
     "299x299 without antialiasing; numbers of clean-fid, torch-fidelity and torchmetrics differ by their resize.",
 )
+UNPAIRED = (
+    "For sets whose videos have nothing to do with one another: all of both count, also when one set is larger, and it "
+    "has no effect which reference a sample names. "
+)
+UNPAIRED_MISSING = (
+    "a sample without a reference video counts on the videos' side alone. A video that is missing or can't be read is "
+    "left out, and its sample's reference with it"
+)
 UNIFORM = "16 frames spread over each video, for sets whose videos differ in length."
 
 METRICS = (
-    FrechetDistance(FID, paired=True),
+    FrechetDistance(FID, pairing="frames"),
     FrechetDistance(
         replace(
             FID,
@@ -45,7 +53,20 @@ METRICS = (
             notes="The network's file is NVIDIA's, for non-commercial use. Frames, pairing and bias as in fid.pytorch; "
             "on pictures larger or smaller than 299x299 the two numbers differ by several points.",
         ),
-        paired=True,
+        pairing="frames",
+    ),
+    FrechetDistance(
+        replace(
+            FID,
+            id="fid.pytorch.unpaired",
+            title="FID, unpaired sets",
+            summary="As fid.pytorch, over all frames of all videos and all frames of all references.",
+            missing_policy=UNPAIRED_MISSING,
+            aliases=(),
+            notes=f"{UNPAIRED}Every frame at 25 frames/s, so longer videos weigh more. Biased upwards with few frames: "
+            "compare only numbers of equally many, and rank only with well over 2048.",
+        ),
+        pairing="none",
     ),
     FrechetDistance(
         replace(
@@ -57,6 +78,6 @@ METRICS = (
             aliases=(),
             notes=f"{UNIFORM} Biased upwards with few frames: rank only with well over 128 videos of equal number.",
         ),
-        paired=False,
+        pairing="videos",
     ),
 )

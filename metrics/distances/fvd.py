@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from evalkit.metrics.base import MetricRecord, definition_beside
+from evalkit.metrics.distances.fid import UNPAIRED, UNPAIRED_MISSING
 from evalkit.metrics.distances.set_distance import FrechetDistance
 
 _BIAS = (
@@ -43,7 +44,7 @@ _LOADER = (
 )
 
 METRICS = (
-    FrechetDistance(FVD, paired=True, ddof=0, unit="clips"),
+    FrechetDistance(FVD, pairing="frames", ddof=0, unit="clips"),
     FrechetDistance(
         replace(
             FVD,
@@ -53,8 +54,22 @@ METRICS = (
             aliases=(),
             notes=_BIAS + "For comparison with code that calls numpy.cov.",
         ),
-        paired=True,
+        pairing="frames",
         ddof=1,
+        unit="clips",
+    ),
+    FrechetDistance(
+        replace(
+            FVD,
+            id="fvd.styleganv.unpaired",
+            title="FVD, unpaired sets",
+            summary="As fvd.styleganv, over all videos and all references.",
+            missing_policy=UNPAIRED_MISSING,
+            aliases=(),
+            notes=f"{UNPAIRED}{_BIAS}",
+        ),
+        pairing="none",
+        ddof=0,
         unit="clips",
     ),
     FrechetDistance(
@@ -68,7 +83,7 @@ METRICS = (
             aliases=(),
             notes=_BIAS + "For sets of few videos; longer videos weigh more.",
         ),
-        paired=True,
+        pairing="frames",
         ddof=0,
         unit="clips",
     ),
@@ -84,7 +99,7 @@ METRICS = (
             notes=_BIAS + "VideoGPT's own script cuts out the middle square and maps it to -0.5..0.5, which is another "
             "number; what is named after it elsewhere is mostly this one.",
         ),
-        paired=True,
+        pairing="frames",
         ddof=1,
         unit="clips",
     ),
@@ -98,7 +113,7 @@ METRICS = (
             citation="Ge et al., On the Content Bias in Fréchet Video Distance, CVPR 2024; package cd-fvd",
             notes=_BIAS + _LOADER,
         ),
-        paired=True,
+        pairing="frames",
         ddof=0,
         unit="clips",
     ),

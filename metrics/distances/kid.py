@@ -26,7 +26,7 @@ KID = replace(
 )
 
 METRICS = (
-    KernelDistance(KID, paired=True),
+    KernelDistance(KID, pairing="frames"),
     KernelDistance(
         replace(
             KID,
@@ -37,6 +37,6 @@ METRICS = (
             aliases=(),
             notes=f"{UNIFORM} Unscored below 63 videos (1000 frames).",
         ),
-        paired=False,
+        pairing="videos",
     ),
 )

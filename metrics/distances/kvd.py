@@ -26,4 +26,4 @@ KVD = replace(
     "The kernel is (x.y / 400 + 1)^3.",
 )
 
-METRICS = (KernelDistance(KVD, paired=True, subsets=False, unit="clips"),)
+METRICS = (KernelDistance(KVD, pairing="frames", subsets=False, unit="clips"),)

@@ -6,6 +6,8 @@ spread of the resampled distances is taken, not where they lie.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,10 +30,12 @@ def frechet_interval(
     ddof: int = 1,
     seed: int = 0,
     draws: int = FRECHET_DRAWS,
+    independent: bool = False,
 ) -> tuple[float, float] | None:
     """Return the 95 % interval of a Fréchet distance over the choice of videos: value -+ 1.96 bootstrap deviations.
 
-    A sample is drawn with both its sides. At 2048 dimensions and more vectors than that, a draw costs a second or two.
+    A sample is drawn with both its sides, unless these are ``independent``: then each side is drawn on its own. At 2048
+    dimensions and more vectors than that, a draw costs a second or two.
 
     Args:
         value: the distance of the whole sets.
@@ -42,16 +46,25 @@ def frechet_interval(
         ddof: as for the value.
         seed: of the draws.
         draws: how many.
+        independent: whether video n of one side has nothing to do with video n of the other.
 
     Returns:
-        Low, not below 0, and high; ``None`` with fewer than two videos.
+        Low, not below 0, and high; ``None`` with fewer than two videos (of either side, if independent).
     """
-    videos = int(max(x_video.max(initial=-1), y_video.max(initial=-1))) + 1
-    if videos < 2:
+    sizes = [int(video.max(initial=-1)) + 1 for video in (x_video, y_video)]
+    if (min(sizes) if independent else max(sizes)) < 2:
         return None
+    rng = np.random.default_rng(seed)
+    if independent:
+        ours, theirs = rng.spawn(2)
+        counts: Iterable[tuple[Vector, Vector]] = zip(
+            resample_counts(ours, sizes[0], draws), resample_counts(theirs, sizes[1], draws), strict=True
+        )
+    else:
+        counts = ((weights, weights) for weights in resample_counts(rng, max(sizes), draws))
     found = []
-    for weights in resample_counts(np.random.default_rng(seed), videos, draws):
-        x_weights, y_weights = weights[x_video], weights[y_video]
+    for x_counts, y_counts in counts:
+        x_weights, y_weights = x_counts[x_video], y_counts[y_video]
         if x_weights.any() and y_weights.any():
             found.append(frechet_from_features(X, Y, ddof, x_weights=x_weights, y_weights=y_weights))
     if len(found) < 2:

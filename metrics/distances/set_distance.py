@@ -7,8 +7,8 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,7 @@ from evalkit.metrics.distances.resampling import frechet_interval, kernel_interv
 from evalkit.metrics.distances.row_file import RowFile, Rows
 
 Numbers = NDArray[np.int64]
+Pairing = Literal["frames", "videos", "none"]
 BIAS_SHARE = 0.1  # of the value; a note is added where the bias is more
 
 
@@ -53,12 +54,15 @@ class DistributionDistance(SetMetric):
 
     Args:
         record: what it means; its features are the video's and the reference's.
-        paired: keep as many frames of each video as of its reference: the first, up to the shorter one's end.
+        pairing: ``frames`` keeps as many frames of each video as of its reference: the first, up to the shorter one's
+            end. ``videos`` keeps all frames of the videos that have a reference. ``none`` keeps all frames of all
+            videos and of all references: which reference stands beside which video has no meaning, and the result
+            doesn't depend on it.
     """
 
-    def __init__(self, record: MetricRecord, *, paired: bool) -> None:
+    def __init__(self, record: MetricRecord, *, pairing: Pairing) -> None:
         self.record = record
-        self._paired = paired
+        self._pairing = pairing
 
     def compute(self, features: Mapping[str, Mapping[str, NDArray[Any]]]) -> VideoValue:
         """Return the reason why a single video has no value."""
@@ -69,37 +73,42 @@ class DistributionDistance(SetMetric):
         lost: Counter[str] = Counter()
         with ExitStack() as stack:
             files = [stack.enter_context(RowFile()) for _ in self.record.features]
-            counts: dict[str, tuple[int, int]] = {}
+            counts: list[dict[str, int]] = [{}, {}]  # of each side: video -> number of its vectors
             for video in videos:
-                sides = self._frames(video)
-                if isinstance(sides, str):
-                    lost[sides] += 1
+                sides = [_activations(video.features[name]) for name in self.record.features]
+                missing = [side for side in sides if isinstance(side, str)]
+                lost.update(missing[:1])
+                if missing and self._pairing != "none":
                     continue
-                for file, rows in zip(files, sides, strict=True):
-                    file.append(rows)
-                counts[video.sample] = (len(sides[0]), len(sides[1]))
-            if not counts:
+                kept = [side for side in sides if not isinstance(side, str)]
+                common = min(map(len, kept)) if self._pairing == "frames" else None
+                for place, rows in enumerate(sides):
+                    if not isinstance(rows, str):
+                        name = video.sample if place == 0 or self._pairing != "none" else _content(rows, video.sample)
+                        files[place].append(rows[:common])
+                        counts[place][name] = len(rows[:common])
+            if not all(counts):
                 return SetValue(None, 0, min(lost, key=lambda name: (-lost[name], name)) if lost else "no_video")
             (ours, our_video), (theirs, their_video) = (
-                _sorted(
-                    file.rows(), {name: count[side] for name, count in counts.items()}, stack.enter_context(RowFile())
-                )
-                for side, file in enumerate(files)
+                _sorted(file.rows(), count, stack.enter_context(RowFile()))
+                for file, count in zip(files, counts, strict=True)
             )
-            return self._measure(Sides(ours, theirs, our_video, their_video), len(counts))
+            result = self._measure(Sides(ours, theirs, our_video, their_video), len(counts[0]))
+            return replace(result, notes=(*result.notes, *self._sizes(lost, len(counts[0]), len(counts[1]))))
 
-    def _frames(self, video: VideoInputs) -> tuple[Rows, Rows] | str:
-        """Return the vectors of both sides, or why there are none."""
-        sides = []
-        for name in self.record.features:
-            rows = _activations(video.features[name])
-            if isinstance(rows, str):
-                return rows
-            sides.append(rows)
-        if self._paired:
-            common = min(len(rows) for rows in sides)
-            sides = [rows[:common] for rows in sides]
-        return (sides[0], sides[1])
+    def _sizes(self, lost: Counter[str], ours: int, theirs: int) -> tuple[Event, ...]:
+        """Return a note when a video has no reference, or a reference no video."""
+        if not lost:
+            return ()
+        reasons = ", ".join(f"{reason} ({count})" for reason, count in sorted(lost.items()))
+        if self._pairing == "none":
+            return (Event("sets_differ_in_size", f"{ours} videos against {theirs} references: {reasons}"),)
+        total = sum(lost.values())
+        return (Event("videos_left_out", f"{total} of {ours + total} videos are left out of both sides: {reasons}"),)
+
+    @property
+    def _independent(self) -> bool:
+        return self._pairing == "none"
 
     @abstractmethod
     def _measure(self, sides: Sides, videos: int) -> SetValue: ...
@@ -113,13 +122,13 @@ class FrechetDistance(DistributionDistance):
     """The squared distance of the Gaussians with the moments of both sides.
 
     Args:
-        record, paired: as in `DistributionDistance`.
+        record, pairing: as in `DistributionDistance`.
         ddof: of the covariance: 1 as in pytorch-fid, 0 as in StyleGAN-V's FVD.
         unit: what one vector represents, for messages.
     """
 
-    def __init__(self, record: MetricRecord, *, paired: bool, ddof: int = 1, unit: str = "frames") -> None:
-        super().__init__(record, paired=paired)
+    def __init__(self, record: MetricRecord, *, pairing: Pairing, ddof: int = 1, unit: str = "frames") -> None:
+        super().__init__(record, pairing=pairing)
         self._ddof, self._unit = ddof, unit
 
     def _measure(self, sides: Sides, videos: int) -> SetValue:
@@ -127,7 +136,14 @@ class FrechetDistance(DistributionDistance):
             return SetValue(None, videos, f"too_few_{self._unit}")
         value = frechet_from_features(sides.ours, sides.theirs, ddof=self._ddof)
         interval = frechet_interval(
-            value, sides.ours, sides.theirs, sides.our_video, sides.their_video, ddof=self._ddof, seed=self._seed
+            value,
+            sides.ours,
+            sides.theirs,
+            sides.our_video,
+            sides.their_video,
+            ddof=self._ddof,
+            seed=self._seed,
+            independent=self._independent,
         )
         details = _counts(sides)
         details |= self._bias(sides)
@@ -173,13 +189,15 @@ class KernelDistance(DistributionDistance):
     """The unbiased kernel distance (cubic), over random subsets as torch-fidelity or over everything at once.
 
     Args:
-        record, paired: as in `DistributionDistance`.
+        record, pairing: as in `DistributionDistance`, but ``none``.
         subsets: whether the mean over 100 subsets of 1000 is meant; fewer vectors are unscored then.
         unit: what one vector represents, for reasons.
     """
 
-    def __init__(self, record: MetricRecord, *, paired: bool, subsets: bool = True, unit: str = "frames") -> None:
-        super().__init__(record, paired=paired)
+    def __init__(
+        self, record: MetricRecord, *, pairing: Literal["frames", "videos"], subsets: bool = True, unit: str = "frames"
+    ) -> None:
+        super().__init__(record, pairing=pairing)
         self._subsets, self._unit = subsets, unit
 
     def _measure(self, sides: Sides, videos: int) -> SetValue:
@@ -208,6 +226,11 @@ def _activations(data: FeatureData) -> Rows | str:
     if len(rows) == 0:
         return "no_frame"
     return rows if np.isfinite(rows).all() else "activation_not_finite"
+
+
+def _content(rows: Rows, sample: str) -> str:
+    """Return a name that sorts a reference by its content, so that it doesn't matter which sample it belongs to."""
+    return f"{hashlib.sha256(np.ascontiguousarray(rows).tobytes()).hexdigest()} {sample}"
 
 
 def _sorted(rows: Rows, counts: Mapping[str, int], sorted_rows: RowFile) -> tuple[Rows, Numbers]:

@@ -108,6 +108,7 @@ def test_facevid_is_a_benchmark_without_people_or_ranks(preset: str, published: 
     loaded = load_challenge(preset)
     assert [entry.published_as for entry in loaded.metrics] == published
     assert loaded.ranking == loaded.ratings.method == "none"
+    assert [entry.id for entry in loaded.metrics[:2]] == ["fid.pytorch.unpaired", "fvd.styleganv.unpaired"]
 
 
 def test_the_sequential_track_scores_the_timeline() -> None:

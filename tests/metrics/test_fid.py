@@ -14,7 +14,7 @@ from evalkit.errors import StorageError
 from evalkit.media.encode import write_video
 from evalkit.media.inspect import inspect_media
 from evalkit.metrics.base import FeatureData, VideoInputs, unscored
-from evalkit.metrics.distances import fid, row_file, set_distance
+from evalkit.metrics.distances import fid, fvd, row_file, set_distance
 from evalkit.metrics.distances import kid as kernel_distances
 from evalkit.metrics.distances.distributions import frechet_bias, frechet_from_features, kid
 from evalkit.metrics.distances.set_distance import KernelDistance
@@ -236,6 +236,83 @@ def test_sixteen_frames_are_not_cut():
     assert metric.score_set(made).value == pytest.approx(frechet_from_features(own, reference), rel=1e-12)
 
 
+UNPAIRED = (METRICS["fid.pytorch.unpaired"], next(m for m in fvd.METRICS if m.record.id == "fvd.styleganv.unpaired"))
+unpaired = pytest.mark.parametrize("metric", UNPAIRED, ids=lambda metric: metric.record.id)
+
+
+def arranged(metric, references, order):
+    """Return videos of 8 vectors that name references of unequal length in this order; ``None`` names none."""
+    names = metric.record.features
+    rng = np.random.default_rng(1)
+    lost = FeatureData(None, "no_reference_video")
+    return [
+        VideoInputs(
+            f"s{number}",
+            {
+                names[0]: FeatureData(activations(rng, 8, 0.5)),
+                names[1]: lost if at is None else FeatureData(references[at]),
+            },
+        )
+        for number, at in enumerate(order)
+    ]
+
+
+@unpaired
+def test_which_reference_a_sample_names_has_no_effect_on_unpaired_sets(metric):
+    rng = np.random.default_rng(2)
+    references = [activations(rng, 5 + 2 * number) for number in range(8)]
+    straight = metric.score_set(arranged(metric, references, range(8)))
+    everything = np.concatenate([reference["activation"] for reference in references])
+    ours = np.concatenate(
+        [v.features[metric.record.features[0]].arrays["activation"] for v in arranged(metric, references, range(8))]
+    )
+    assert straight.value == pytest.approx(frechet_from_features(ours, everything, ddof=metric._ddof), rel=1e-12)
+    for order in (range(7, -1, -1), [3, 1, 4, 0, 5, 7, 2, 6]):
+        assert metric.score_set(arranged(metric, references, order)) == straight
+    if metric is UNPAIRED[0]:
+        paired = [FID.score_set(arranged(FID, references, order)).value for order in (range(8), range(7, -1, -1))]
+        assert paired[0] != pytest.approx(paired[1], rel=0.01)
+
+
+@unpaired
+def test_unpaired_sets_of_different_size_lose_nothing(metric):
+    """8 generated against 6 real; with each side drawn on its own there is an interval too."""
+    rng = np.random.default_rng(3)
+    references = [activations(rng, 9) for _ in range(6)]
+    summary = metric.score_set(arranged(metric, references, [*range(6), None, None]))
+    assert (summary.n, summary.details["n"], summary.details["n_reference"]) == (8, 64, 54)
+    assert summary.ci95 is not None
+    note = summary.notes[-1]
+    assert (note.kind, note.detail) == (
+        "sets_differ_in_size", "8 videos against 6 references: no_reference_video (2)"
+    )  # fmt: skip
+    assert metric.score_set(arranged(metric, references, [None, 3, 5, None, 0, 4, 1, 2])).value == summary.value
+
+
+@unpaired
+def test_a_video_that_can_not_be_read_leaves_its_reference_in_unpaired_sets(metric):
+    rng = np.random.default_rng(4)
+    made = arranged(metric, [activations(rng, 9) for _ in range(4)], range(4))
+    made[2].features[metric.record.features[0]].arrays["activation"][1, 1] = np.nan
+    summary = metric.score_set(made)
+    assert (summary.n, summary.details["n"], summary.details["n_reference"]) == (3, 24, 36)
+    assert summary.notes[-1].detail == "3 videos against 4 references: activation_not_finite (1)"
+
+
+@unpaired
+def test_unpaired_sets_need_both_sides(metric):
+    summary = metric.score_set(arranged(metric, [], [None, None]))
+    assert (summary.value, summary.n, summary.reason) == (None, 0, "no_reference_video")
+
+
+def test_paired_sets_say_what_they_leave_out():
+    rng = np.random.default_rng(3)
+    summary = FID.score_set(arranged(FID, [activations(rng, 9) for _ in range(6)], [*range(6), None, None]))
+    assert (summary.n, summary.details["n"]) == (6, 48)
+    assert summary.notes[-1].kind == "videos_left_out"
+    assert summary.notes[-1].detail == "2 of 8 videos are left out of both sides: no_reference_video (2)"
+
+
 def test_a_frame_shown_twice_counts_twice():
     made = videos()
     for video in made:
@@ -326,7 +403,7 @@ def test_kid_says_how_its_subsets_spread(small_subsets):
 def test_kernel_distance_of_everything():
     record = replace(KID.record, id="kid.whole")
     made = videos()
-    whole = KernelDistance(record, paired=True, subsets=False)
+    whole = KernelDistance(record, pairing="frames", subsets=False)
     X, Y = stacked(made, 0), stacked(made, 1)
     expected = kid(X, Y, subset_size=len(X), subsets=1)[0]
     assert len(X) == len(Y)

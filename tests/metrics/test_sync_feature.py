@@ -76,6 +76,25 @@ def test_planted_video_and_sound_are_in_sync(clip: Path, speech: Path) -> None:
     assert value("sync.coverage", made) == 1
 
 
+@pytest.mark.parametrize(
+    ("frames", "box", "why", "followed"),
+    [
+        (FRAMES, (10.0, 10.0, 109.0, 105.0), "small_face", [[0, FRAMES - 1, FRAMES, 99]]),
+        (50, (10.0, 10.0, 160.0, 160.0), "short_video", [[0, 49, 50, 150]]),
+        (FRAMES, None, "few_faces", []),
+    ],
+)
+def test_faces_that_make_no_track_tell_why(
+    frames: int, box: tuple[float, float, float, float] | None, why: str, followed: list[list[int]],
+    speech: Path, tmp_path: Path,
+) -> None:  # fmt: skip
+    made = run(Item("s", write_video(tmp_path / "clip.mp4", list(range(frames))), audio=speech), box)
+    assert made["others_latentsync"].tolist() == made["others_mocha"].tolist() == followed
+    for name in ("sync.latentsync.dist", "sync.mocha.dist"):
+        outcome = BY_ID[name].score_video(VideoInputs("s", {"syncnet": FeatureData(made)}))
+        assert outcome.reason == f"no_track:{why}"
+
+
 class CountingSyncNet(PlantedSyncNet):
     """Counts the crops that it embeds."""
 
