@@ -1,7 +1,7 @@
 """The report about a board's ratings as one HTML file: what counts, who rated how, estimates, agreement.
 
-It is for the organizers and names raters by their ids, unlike the leaderboard. Names, reasons and notes are foreign
-text; `evalkit.reports.page` escapes them.
+For the organizers it names raters by their ids and says what the screening rules find; the public page has neither.
+Names, reasons and notes are foreign text; `evalkit.reports.page` escapes them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 from evalkit.board.model import Snapshot
 from evalkit.rating_report.model import DimensionReport, RaterReport, RatingReport, TeamScore
 from evalkit.ratings import REASON_TITLES
+from evalkit.reports.audience import Audience, ratings_for
 from evalkit.reports.page import count, listed, render_page
 from evalkit.statistics.arrays import IntervalEstimate
 from evalkit.text import escape_for_display
@@ -47,15 +48,18 @@ class _RaterState:
     effect: str
 
 
-def render_ratings_report(snapshot: Snapshot, report: RatingReport) -> str:
+def render_ratings_report(snapshot: Snapshot, report: RatingReport, audience: Audience = "public") -> str:
     """Return the page; the same board gives the same text.
 
     Args:
         snapshot: the board.
         report: from `evalkit.rating_report.compute.compute_rating_report`.
+        audience: who may see it.
     """
+    snapshot, report = ratings_for(audience, snapshot, report)
     return render_page(
         "ratings",
+        audience=audience,
         snapshot=snapshot,
         challenge=snapshot.challenge,
         rules=snapshot.challenge.ratings,

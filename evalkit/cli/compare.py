@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from evalkit.cli.options import as_json as json_option
-from evalkit.cli.options import cache_option, example, progress_on, quiet_option, say, workers_option
+from evalkit.cli.options import audience_option, cache_option, example, progress_on, quiet_option, say, workers_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from evalkit.reports.audience import Audience
     from evalkit.reports.comparison.model import ScorecardComparison
 
 
@@ -61,6 +62,7 @@ class NamedPath(click.ParamType):
 @click.option(
     "--sample", "samples", multiple=True, help="Show frames of this sample (default: where entries differ most)."
 )
+@audience_option
 @workers_option
 @cache_option
 @quiet_option
@@ -72,6 +74,7 @@ def compare(
     media: tuple[tuple[str, Path], ...],
     metric: str | None,
     samples: tuple[str, ...],
+    audience: Audience,
     workers: int | None,
     cache: Path | None,
     quiet: bool,
@@ -84,6 +87,7 @@ def compare(
     code is 1. Nothing is ranked.
     """
     from evalkit.errors import UsageError, did_you_mean
+    from evalkit.reports.audience import comparison_for
     from evalkit.reports.comparison.inputs import load_inputs
     from evalkit.reports.comparison.media import SubmissionMedia, read_filmstrips
     from evalkit.reports.comparison.model import make_comparison
@@ -95,7 +99,7 @@ def compare(
     if not places:
         raise click.UsageError("Give at least one scorecard.")
     entries, unscored = load_inputs(places, {path: name for name, path in names})
-    comparison = make_comparison(entries, unscored, metric=metric)
+    comparison = comparison_for(audience, make_comparison(entries, unscored, metric=metric))
     for sample in samples:
         if sample not in comparison.samples:
             raise UsageError(f"There is no sample '{sample}'.{did_you_mean(sample, comparison.samples)}")

@@ -68,7 +68,7 @@ def publish(
             board.exclude("rater", found, by=BY)
         snapshot = board.snapshot()
     page, ratings_page = show.folder / "leaderboard.html", show.folder / "ratings.html"
-    write_page(render_ratings_report(snapshot, compute_rating_report(snapshot)), ratings_page)
+    write_page(render_ratings_report(snapshot, compute_rating_report(snapshot), "organizers"), ratings_page)
     leaderboard = compute_leaderboard(snapshot)
     write_page(render_leaderboard(snapshot, leaderboard), page)
     for name in TABLES:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import click
 
 from evalkit.cli.options import as_json as json_option
-from evalkit.cli.options import as_of_option, board_option, example, moment, say
+from evalkit.cli.options import as_of_option, audience_option, board_option, example, moment, say
 from evalkit.statistics import BOOTSTRAP_DRAWS
 
 if TYPE_CHECKING:
     from evalkit.board.model import Snapshot
     from evalkit.leaderboard.model import Leaderboard
+    from evalkit.reports.audience import Audience
 
 TABLES = {"csv": ".csv", "json": ".json", "latex": ".tex", "markdown": ".md"}
 
@@ -34,6 +35,7 @@ TABLES = {"csv": ".csv", "json": ".json", "latex": ".tex", "markdown": ".md"}
     show_default=True,
     help="The page to write.",
 )
+@audience_option
 @as_of_option
 @click.option("--also", type=click.Choice(list(TABLES)), multiple=True, help="Also write this table, beside the page.")
 @click.option(
@@ -46,14 +48,24 @@ TABLES = {"csv": ".csv", "json": ".json", "latex": ".tex", "markdown": ".md"}
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Seed of the resampling.")
 @json_option
 def leaderboard(
-    board: str, output: Path, as_of: str | None, also: tuple[str, ...], draws: int, seed: int, as_json: bool
+    board: str,
+    output: Path,
+    audience: Audience,
+    as_of: str | None,
+    also: tuple[str, ...],
+    draws: int,
+    seed: int,
+    as_json: bool,
 ) -> None:
     """Rank the teams of a board and publish them as one HTML file that needs no network.
 
-    The same board, moment, draws and seed give the same bytes.
+    The page and the tables are for the public unless '--for organizers' asks for what only the organizers may see:
+    videos that two teams share, rules that videos may have gamed, reasons of decisions, and raters' ids. The same
+    board, moment, draws, seed and audience give the same bytes.
     """
     from evalkit.board import Board
     from evalkit.leaderboard.compute import compute_leaderboard
+    from evalkit.reports.audience import leaderboard_for
     from evalkit.reports.leaderboard.page import render_leaderboard
     from evalkit.reports.leaderboard.tables import leaderboard_json
     from evalkit.reports.page import write_page
@@ -61,19 +73,24 @@ def leaderboard(
     with Board.open(board) as opened:
         snapshot = opened.snapshot(moment(as_of))
     leaderboard = compute_leaderboard(snapshot, draws=draws, seed=seed)
-    write_page(render_leaderboard(snapshot, leaderboard), output)
-    others = [write_table(name, snapshot, leaderboard, output) for name in dict.fromkeys(also)]
+    write_page(render_leaderboard(snapshot, leaderboard, audience), output)
+    others = [write_table(name, snapshot, leaderboard, output, audience) for name in dict.fromkeys(also)]
     if as_json:
-        document = json.loads(leaderboard_json(snapshot, leaderboard))
+        document = json.loads(leaderboard_json(snapshot, leaderboard, audience))
         click.echo(json.dumps({**document, "page": str(output)}, indent=1))
         return
-    print_leaderboard(leaderboard)
+    shown = leaderboard_for(audience, snapshot, leaderboard)[1]
+    print_leaderboard(shown)
+    if withheld := len(leaderboard.rows) - len(shown.rows):
+        say(f"{withheld} run{'s' if withheld != 1 else ''} withheld by decisions; '--for organizers' shows all.")
     say(f"Page: {output}   (log entry {snapshot.number}, seal {snapshot.digest[:12]})")
     for path in others:
         say(f"Table: {path}")
 
 
-def write_table(name: str, snapshot: Snapshot, leaderboard: Leaderboard, page: Path) -> Path:
+def write_table(
+    name: str, snapshot: Snapshot, leaderboard: Leaderboard, page: Path, audience: Audience = "public"
+) -> Path:
     """Write one of `TABLES` beside the page; return where."""
     from evalkit.files import write_text
     from evalkit.reports.leaderboard import tables
@@ -85,7 +102,7 @@ def write_table(name: str, snapshot: Snapshot, leaderboard: Leaderboard, page: P
         "markdown": tables.leaderboard_markdown,
     }
     path = page.with_suffix(TABLES[name])
-    write_text(path, makers[name](snapshot, leaderboard))
+    write_text(path, makers[name](snapshot, leaderboard, audience))
     return path
 
 

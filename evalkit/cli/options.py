@@ -74,6 +74,14 @@ by_option = click.option("--by", envvar="EVALKIT_BY", metavar="NAME", help="Name
 as_of_option = click.option(
     "--as-of", metavar="TIME", help="The board as it was at this time, such as '2026-03-05 AoE'."
 )
+audience_option = click.option(
+    "--for",
+    "audience",
+    type=click.Choice(["public", "organizers"]),
+    default="public",
+    show_default=True,
+    help="Who may see it: 'public' accuses nobody, names no rater, and leaves out withheld runs and teams.",
+)
 
 
 def say(line: str, *, err: bool = False) -> None:

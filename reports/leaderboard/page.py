@@ -19,8 +19,8 @@ from evalkit.leaderboard.model import Leaderboard, Sensitivity
 from evalkit.leaderboard.sensitivity import WeightInterval
 from evalkit.leaderboard.table import NO_CELL, Cell, Column, Row
 from evalkit.ratings import REASON_TITLES
+from evalkit.reports.audience import Audience, leaderboard_for
 from evalkit.reports.filmstrips import Filmstrips, make_strips
-from evalkit.reports.leaderboard.anonymise import anonymise
 from evalkit.reports.leaderboard.plots import (
     BOX_WIDTH,
     LOOKS,
@@ -59,14 +59,15 @@ STRIP_RUNS = 16
 Rule = tuple[str, Counter[str], list[dict[str, str]]]  # name, severities, findings
 
 
-def render_leaderboard(snapshot: Snapshot, leaderboard: Leaderboard) -> str:
+def render_leaderboard(snapshot: Snapshot, leaderboard: Leaderboard, audience: Audience = "public") -> str:
     """Return the page; the same snapshot and leaderboard give the same text.
 
     Args:
         snapshot: the board at one moment.
         leaderboard: what `evalkit.leaderboard.compute` made of it.
+        audience: who may see it.
     """
-    snapshot, leaderboard = anonymise(snapshot, leaderboard)
+    snapshot, leaderboard = leaderboard_for(audience, snapshot, leaderboard)
     table = RankedTable(snapshot, leaderboard)
     samples, strip_runs = choose_filmstrips(snapshot, leaderboard, table)
     scatters = [make_scatter(points, table.looks) for points in leaderboard.points]
@@ -74,6 +75,7 @@ def render_leaderboard(snapshot: Snapshot, leaderboard: Leaderboard) -> str:
     sensitivity = leaderboard.sensitivity
     return render_page(
         "leaderboard",
+        audience=audience,
         snapshot=snapshot,
         leaderboard=leaderboard,
         challenge=snapshot.challenge,

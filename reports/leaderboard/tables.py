@@ -1,7 +1,7 @@
 """The leaderboard as CSV, JSON, LaTeX and Markdown; the same snapshot and leaderboard give the same text.
 
 Each format escapes untrusted text by its own rules: a name can't become a formula, a LaTeX command or a Markdown link.
-JSON contains the names unchanged. Raters are numbers in all of them (`evalkit.reports.leaderboard.anonymise`).
+JSON contains the names unchanged. Each is for an audience, by default the public (`evalkit.reports.audience`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from evalkit.board.model import Snapshot
 from evalkit.leaderboard.model import Leaderboard
 from evalkit.leaderboard.serialise import as_dict
 from evalkit.leaderboard.table import NO_CELL, Cell, Column, Row
-from evalkit.reports.leaderboard.anonymise import anonymise
+from evalkit.reports.audience import Audience, leaderboard_for
 from evalkit.reports.leaderboard.ranked_table import better, column_title, display_name, tie_lines
 from evalkit.reports.leaderboard.rules import rule_rows
 from evalkit.reports.leaderboard.words import summary
@@ -55,11 +55,12 @@ _LATEX = {
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+.!|~<>&@:$^=-])")
 
 
-def leaderboard_csv(snapshot: Snapshot, leaderboard: Leaderboard) -> str:
+def leaderboard_csv(snapshot: Snapshot, leaderboard: Leaderboard, audience: Audience = "public") -> str:
     """Return one line per run, best first: place, names, score, and per column value, interval, n, coverage, reason.
 
     Numbers have all their digits; an empty cell is a gap, with its reason beside it.
     """
+    snapshot, leaderboard = leaderboard_for(audience, snapshot, leaderboard)
     parts = ("", ".lo", ".hi", ".n", ".coverage", ".reason")
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
@@ -81,12 +82,13 @@ def leaderboard_csv(snapshot: Snapshot, leaderboard: Leaderboard) -> str:
     return stream.getvalue()
 
 
-def leaderboard_json(snapshot: Snapshot, leaderboard: Leaderboard) -> str:
+def leaderboard_json(snapshot: Snapshot, leaderboard: Leaderboard, audience: Audience = "public") -> str:
     """Return everything that the page shows as JSON (schema 1): finite numbers, gaps ``null``, names unchanged."""
-    snapshot, leaderboard = anonymise(snapshot, leaderboard)
+    snapshot, leaderboard = leaderboard_for(audience, snapshot, leaderboard)
     challenge = snapshot.challenge
     document: dict[str, Any] = {
         "schema": SCHEMA,
+        "audience": audience,
         "challenge": {"id": challenge.id, "title": challenge.title, "sha256": challenge.sha256},
         "board": {
             "number": snapshot.number,
@@ -126,12 +128,13 @@ def leaderboard_json(snapshot: Snapshot, leaderboard: Leaderboard) -> str:
     return json.dumps(document, indent=1, ensure_ascii=True, allow_nan=False) + "\n"
 
 
-def leaderboard_latex(snapshot: Snapshot, leaderboard: Leaderboard) -> str:
+def leaderboard_latex(snapshot: Snapshot, leaderboard: Leaderboard, audience: Audience = "public") -> str:
     """Return the ranked teams as a table for booktabs, and the tie groups below it: values with 95 % intervals.
 
     Of names, only the characters that have a meaning in TeX are escaped. Letters outside ASCII stay, for engines
     that read UTF-8.
     """
+    snapshot, leaderboard = leaderboard_for(audience, snapshot, leaderboard)
     columns = _shown(leaderboard)
     score = r"Score " + _latex_arrow("lower" if leaderboard.lower_wins else "higher")
     heads = [f"{latex_text(column_title(column))} {_latex_arrow(better(column))}".strip() for column in columns]
@@ -154,8 +157,9 @@ def leaderboard_latex(snapshot: Snapshot, leaderboard: Leaderboard) -> str:
     return "\n".join(lines) + "\n"
 
 
-def leaderboard_markdown(snapshot: Snapshot, leaderboard: Leaderboard) -> str:
+def leaderboard_markdown(snapshot: Snapshot, leaderboard: Leaderboard, audience: Audience = "public") -> str:
     """Return the ranked teams as a Markdown table, the best in bold; below it tie groups and who is not ranked."""
+    snapshot, leaderboard = leaderboard_for(audience, snapshot, leaderboard)
     columns = _shown(leaderboard)
     heads = [f"{markdown_text(column_title(column))} {ARROWS[better(column)]}".strip() for column in columns]
     score = f"Score {ARROWS['lower' if leaderboard.lower_wins else 'higher']}"

@@ -96,6 +96,9 @@ def test_the_report_on_the_ratings(shell: Shell) -> None:
     filled(shell)
     page = shell.folder / "ratings.html"
     document = json.loads(shell("ratings", "report", "-o", page, "--json"))
+    assert document["audience"] == "public"
+    assert "r01" not in page.read_text(encoding="utf-8") + json.dumps(document)
+    document = json.loads(shell("ratings", "report", "-o", page, "--json", "--for", "organizers"))
     assert document["schema"] == 1
     text = page.read_text(encoding="utf-8")
     assert "r01" in text

@@ -110,14 +110,14 @@ def test_a_challenge_may_switch_it_off():
 def test_page_and_json_tell_it_and_no_rank_depends_on_it():
     made = snapshot(alpha=ALPHA, beta=ALPHA)
     leaderboard = compute_leaderboard(made, draws=100)
-    page = render_leaderboard(made, leaderboard)
+    page = render_leaderboard(made, leaderboard, "organizers")
     assert "Videos that two teams share" in page and "sample s1: equal files" in page
-    document = json.loads(leaderboard_json(made, leaderboard))
+    document = json.loads(leaderboard_json(made, leaderboard, "organizers"))
     assert document["leaderboard"]["duplicates"][0]["samples"] == ["s1", "s2", "s3"]
     without = snapshot(challenge("off"), alpha=ALPHA, beta=ALPHA)
     other = compute_leaderboard(without, draws=100)
     assert replace(leaderboard, duplicates=()).rows == other.rows
-    assert "Videos that two teams share" not in render_leaderboard(without, other)
+    assert "Videos that two teams share" not in render_leaderboard(without, other, "organizers")
 
 
 def test_foreign_text_is_neutral_on_the_page():
@@ -133,7 +133,7 @@ def test_foreign_text_is_neutral_on_the_page():
         for run in made.runs
     )
     made = replace(made, runs=runs)
-    page = render_leaderboard(made, compute_leaderboard(made, draws=100))
+    page = render_leaderboard(made, compute_leaderboard(made, draws=100), "organizers")
     assert "Videos that two teams share" in page and "<script>alert(1)" not in page
 
 

@@ -76,8 +76,8 @@ def pairs_board():
     return make_snapshot(PAIRS, {team: {"psnr": [1.0]} for team in "abc"}, pairs=pairs)
 
 
-def render(snapshot):
-    return render_ratings_report(snapshot, compute_rating_report(snapshot, draws=DRAWS))
+def render(snapshot, audience="organizers"):
+    return render_ratings_report(snapshot, compute_rating_report(snapshot, draws=DRAWS), audience)
 
 
 @pytest.fixture(scope="module")
@@ -246,7 +246,12 @@ def test_the_policy_allows_exactly_the_pages_own_style_and_script(html, page):
 @pytest.fixture(scope="module")
 def files(tmp_path_factory, html, hostile_html):
     folder = tmp_path_factory.mktemp("pages")
-    for name, text in (("plain", html), ("hostile", hostile_html), ("pairs", render(pairs_board()))):
+    for name, text in (
+        ("plain", html),
+        ("public", render(board(), "public")),
+        ("hostile", hostile_html),
+        ("pairs", render(pairs_board())),
+    ):
         write_page(text, folder / f"{name}.html")
     return folder
 
@@ -302,6 +307,8 @@ def test_a_link_to_a_rater_opens_what_the_rules_say(visit):
     ("name", "width", "scheme"),
     [
         *(("plain", width, scheme) for width in (1440, 390) for scheme in ("light", "dark")),
+        ("public", 390, "light"),
+        ("public", 1440, "dark"),
         ("hostile", 390, "light"),
         ("pairs", 1440, "dark"),
     ],

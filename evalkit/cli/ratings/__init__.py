@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from evalkit.cli.options import as_json as json_option
-from evalkit.cli.options import as_of_option, board_option, by_option, example, moment, say, who
+from evalkit.cli.options import as_of_option, audience_option, board_option, by_option, example, moment, say, who
+
+if TYPE_CHECKING:
+    from evalkit.reports.audience import Audience
 
 RULES = ("speeders", "straight-liners", "gold", "rest-correlation", "p913", "bt500")
 
@@ -188,22 +192,29 @@ def screen(board: str, rules: tuple[str, ...], apply: bool, by: str | None, as_j
     type=click.Path(dir_okay=False, path_type=Path),
     default=Path("ratings.html"),
     show_default=True,
-    help="The page. It names raters by their ids: not for publication.",
+    help="The page to write.",
 )
+@audience_option
 @as_of_option
 @json_option
-def report(board: str, output: Path, as_of: str | None, as_json: bool) -> None:
-    """Write a report: who rated, what counts, estimates side by side, agreement, raters needed."""
+def report(board: str, output: Path, audience: Audience, as_of: str | None, as_json: bool) -> None:
+    """Write a report: what counts, estimates side by side, agreement, raters needed.
+
+    With '--for organizers' also who rated, what the screening rules find in each rater, gold items, and the reasons of
+    decisions: that page names raters by their ids.
+    """
     from evalkit.board import Board
     from evalkit.rating_report.compute import compute_rating_report
+    from evalkit.reports.audience import ratings_for
     from evalkit.reports.page import write_page
     from evalkit.reports.ratings_page import render_ratings_report
 
     with Board.open(board) as opened:
         snapshot = opened.snapshot(moment(as_of))
     made = compute_rating_report(snapshot)
-    write_page(render_ratings_report(snapshot, made), output)
+    write_page(render_ratings_report(snapshot, made, audience), output)
     if as_json:
-        click.echo(json.dumps({"schema": 1, "page": str(output), **made.as_dict()}, indent=1))
+        shown = ratings_for(audience, snapshot, made)[1]
+        click.echo(json.dumps({"schema": 1, "audience": audience, "page": str(output), **shown.as_dict()}, indent=1))
     else:
         say(f"Page: {output}")

@@ -70,8 +70,10 @@ def test_two_hundred_teams_stay_small():
 # --- foreign text, and the file ---------------------------------------------------------------------------------------
 
 
-def test_hostile_text_adds_no_element_and_no_attribute():
-    pages = [page_of(plain(("alpha", "beta"))), page_of((realistic(), realistic_leaderboard())), page_of(hostile())]
+@pytest.mark.parametrize("audience", ["public", "organizers"])
+def test_hostile_text_adds_no_element_and_no_attribute(audience):
+    boards = (plain(("alpha", "beta")), (realistic(), realistic_leaderboard()), hostile())
+    pages = [Page(render_leaderboard(*board, audience)) for board in boards]
     tame = {item["tag"] for page in pages[:2] for item in page.elements}
     assert {item["tag"] for item in pages[2].elements} <= tame
     for item in pages[2].elements:
@@ -84,8 +86,9 @@ def test_hostile_text_adds_no_element_and_no_attribute():
     assert len(pages[2].find("script")) == len(pages[2].find("style")) == len(pages[2].find("h1")) == 1
 
 
-def test_nothing_invisible_gets_through():
-    html = render_leaderboard(*hostile())
+@pytest.mark.parametrize("audience", ["public", "organizers"])
+def test_nothing_invisible_gets_through(audience):
+    html = render_leaderboard(*hostile(), audience)
     assert not set(html) & {"\u202e", "\u200b", "\x1b", "\x07"}
     text = Page(html).find("html")[0]["text"]
     for words in NASTY:
