@@ -9,6 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from evalkit.reports.blind import cannot_see
 from evalkit.reports.filmstrips import make_strips
 from evalkit.reports.page import by_role, count, render_page
 from evalkit.reports.tables import (
@@ -50,6 +51,7 @@ def render_scorecard(card: Scorecard, frames_of: FrameReader) -> str:
         "scorecard",
         filmstrips=make_strips((str(index), frames_of(card.videos[index].sample)) for index in picked),
         card=card,
+        cannot_see=cannot_see,
         summary=_summary(card),
         roles=[
             (title, words, [(name, score, _interval(score), missing_reasons(card, name)) for name, score in members])
