@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 
 from evalkit.ratings.cell_reader import Context, Dimensions
 from evalkit.ratings.formats.prolific import Participant, join, read_participants
+from evalkit.ratings.layout import require_known_times
 from evalkit.ratings.mapping import RatingMapping
 from evalkit.ratings.model import Answer
 from evalkit.ratings.read_errors import Fault, Faults
-from evalkit.ratings.table import delimiter_of
+from evalkit.ratings.table import delimiter_of, raw_rows
+from evalkit.text import escape_message
+
+SAMPLED_ROWS = 20  # rows in which columns of times are looked for
 
 
 class AnswerFile:
@@ -56,12 +61,30 @@ class AnswerFile:
             context.mapping, context.form_of_times = RatingMapping(zone=mapping.zone), False
             self._participants = read_participants(participants, context)
             self._participants_faults = (context.faults,)
+        self._timeless = self._answers = 0
         iter(self)  # reads the header
+        if table and participants is None:
+            self._require_known_times()
 
     def __iter__(self) -> Iterator[Answer]:
+        self._timeless = self._answers = 0
         self._context = self._new_context(self.path)
         answers = self._read(self.path, self._context)
-        return answers if self._participants is None else join(answers, self._participants)
+        return self._counted(answers if self._participants is None else join(answers, self._participants))
+
+    def _counted(self, answers: Iterator[Answer]) -> Iterator[Answer]:
+        for answer in answers:
+            self._answers += 1
+            self._timeless += answer.at is None
+            yield answer
+
+    def _require_known_times(self) -> None:
+        """Raise when the answers would lose times that the table seems to hold."""
+        rows = (cells for _, cells in raw_rows(self.path, Faults(self.path.name)))
+        header = next(rows, [])
+        answers = islice(rows, self._context.header_rows - 1, self._context.header_rows - 1 + SAMPLED_ROWS)
+        sample = [dict(zip(header, cells, strict=False)) for cells in answers]
+        require_known_times(self._context, sample)
 
     def _new_context(self, path: Path) -> Context:
         faults = Faults(path.name, self._limit)
@@ -76,6 +99,16 @@ class AnswerFile:
     @property
     def _faults(self) -> tuple[Faults, ...]:
         return (*self._participants_faults, self._context.faults)
+
+    @property
+    def notes(self) -> list[str]:
+        """What to know of the answers that were read: whether some have no time."""
+        if not self._timeless:
+            return []
+        which = f"None of the {self._answers}" if self._timeless == self._answers else f"{self._timeless} of the"
+        told = f"{which} answers in {self.path.name} " + ("has a time" if which.startswith("None") else "have no time")
+        hint = "" if self._context.timed else ": no column is known as the time they were handed in ('at' in a mapping)"
+        return [escape_message(f"{told}{hint}.")]
 
     @property
     def faults(self) -> tuple[Fault, ...]:

@@ -100,6 +100,8 @@ class Context:
     """What a reader needs besides the file: its name, the mapping, the dimensions, and where faults go.
 
     ``delimiter`` is the table's; where it is not a comma, a comma in a number is a decimal comma.
+    ``timed`` is whether a column of the table is known to say when answers were handed in; ``header_rows`` stand before
+    the answers.
     ``form_of_times`` is whether the mapping's ``time_format`` is for this file, and may be advised.
     """
 
@@ -109,6 +111,8 @@ class Context:
     faults: Faults = field(default_factory=lambda: Faults("ratings"))
     zone: tzinfo | None = None
     unread: tuple[str, ...] = ()
+    timed: bool = True
+    header_rows: int = 1
     form_of_times: bool = True
     delimiter: str | None = None
 

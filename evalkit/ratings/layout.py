@@ -19,6 +19,7 @@ from evalkit.ratings.cell_reader import Context, normalised
 from evalkit.ratings.jsonfile import flatten, read_objects
 from evalkit.ratings.mapping import CommonMapping, Constants
 from evalkit.ratings.model import Answer
+from evalkit.ratings.times import looks_like_moment
 from evalkit.text import escape_for_display
 
 Field = Literal[
@@ -38,6 +39,41 @@ Field = Literal[
 Layout = TypeVar("Layout")
 FIELDS: tuple[Field, ...] = ("rater", "item", "dimension", "value", "at", "started_at", "seconds", "status")
 
+# What form services call the column of times, in their users' languages: first those of Google Forms.
+STAMPS = tuple(
+    map(
+        normalised,
+        (
+            *(
+                "Timestamp",
+                "타임스탬프",
+                "タイムスタンプ",
+                "时间戳记",
+                "时间戳",
+                "時間戳記",
+                "Horodateur",
+                "Horodatage",
+            ),
+            *("Zeitstempel", "Marca temporal", "Marca de tiempo", "Marca de temps", "Carimbo de data/hora"),
+            *("Informazioni cronologiche", "Tijdstempel", "Отметка времени", "Позначка часу", "Sygnatura czasowa"),
+            *("Zaman damgas\u0131", "Časové razítko", "Časová pečiatka", "Tidsstempel", "Tidstämpel", "Tidsmerke"),
+            *("Aikaleima", "Időbélyeg", "Χρονική σήμανση", "Χρονική σφραγίδα", "Marcaj de timp", "Marcaj temporal"),
+            *("Dấu thời gian", "ประทับเวลา", "Stempel waktu", "Cap waktu", "Cap masa", "חותמת זמן", "طابع زمني"),
+            *("Vremenska oznaka", "Клеймо за време", "Laiko žymė", "Časovni žig", "Ajatempel", "Laika zīmogs"),
+            *(
+                "Completion time",
+                "完成时间",
+                "完成時間",
+                "完了時刻",
+                "완료 시간",
+                "Fertigstellungszeit",
+                "Heure de fin",
+            ),
+            *("Hora de finalización", "Hora de conclusão", "Ora di completamento", "提交时间", "提交時間", "제출 시간"),
+        ),
+    )
+)
+
 # The usual names, normalised; the first that is there is taken.
 USUAL: dict[Field, tuple[str, ...]] = {
     "rater": (
@@ -56,10 +92,17 @@ USUAL: dict[Field, tuple[str, ...]] = {
         "end_time",
         "at",
         "created_at",
-        "timestamp",
+        *STAMPS,
         "time",
     ),
-    "started_at": ("started_at", "start_time", "accepted_at"),
+    "started_at": (
+        *("started_at", "start_time", "accepted_at"),
+        *(
+            normalised(word)
+            for word in ("开始时间", "開始時間", "開始時刻", "시작 시간", "Startzeit", "Heure de début")
+        ),
+        *(normalised(word) for word in ("Hora de inicio", "Hora de início", "Ora di inizio")),
+    ),
     "seconds": (
         "seconds",
         "seconds_spent",
@@ -168,8 +211,14 @@ def need_columns(
             )
 
 
-def settle_columns(context: Context, header: Sequence[str], layout: RecordLayout) -> None:
+def settle_columns(context: Context, header: Sequence[str], layout: RecordLayout, *, header_rows: int = 1) -> None:
     """Record which columns of a table are not read, and raise when one that is read shares its name with another.
+
+    Args:
+        context: of the table.
+        header: the columns' names.
+        layout: what is read.
+        header_rows: how many rows stand before the answers.
 
     Raises:
         InputError: with the places of the columns.
@@ -184,6 +233,47 @@ def settle_columns(context: Context, header: Sequence[str], layout: RecordLayout
                 fix="Give each a name of its own, or leave all but one out of the file.",
             )
     context.unread = tuple(name for name in header if name and name not in used)
+    context.timed, context.header_rows = "at" in layout.columns, header_rows
+
+
+def require_known_times(context: Context, rows: Iterable[Mapping[str, object]]) -> None:
+    """Raise when answers would be read without their times though a column that is not read seems to hold them.
+
+    Args:
+        context: of the file, after its layout is settled.
+        rows: some of the file's rows.
+
+    Raises:
+        InputError: naming the columns, and what to write into a mapping.
+    """
+    if context.timed or not context.unread:
+        return
+    sampled = list(rows)
+    holding = []
+    for name in context.unread:
+        cells = [cell for row in sampled if not context.is_missing(cell := row.get(name))]
+        timely = bool(cells) and all(isinstance(cell, str) and looks_like_moment(cell) for cell in cells)
+        if timely and name not in context.mapping.ignore:
+            holding.append(name)
+    if holding:
+        listed = " and ".join(f"'{escape_for_display(name, limit=80)}'" for name in holding)
+        raise InputError(
+            f"{context.file}: the answers would lose their times. No column is known as the time they were handed in, "
+            f"and {listed} seem{'s' * (len(holding) == 1)} to hold times.",
+            expected=f"a column such as '{USUAL['at'][0]}'",
+            fix=f"Say in a mapping which one it is ('at: {escape_for_display(holding[0], limit=80)}'), or name it in "
+            "'ignore' if it is none.",
+        )
+
+
+def note_unread_time(context: Context, layout: RecordLayout, row: int, record: Mapping[str, Any]) -> None:
+    """Add a fault when a JSON object without a known time has a key that is not read and seems to hold one."""
+    used = {*layout.columns.values(), *(cell.column for cell in layout.cells), *context.mapping.ignore}
+    for name, cell in record.items():
+        if name not in used and isinstance(cell, str) and looks_like_moment(cell):
+            what = "the answer would lose its time: no key is known as the time it was handed in, and this seems it."
+            context.faults.add(row, name, f"{what} Name it in a mapping ('at'), or in 'ignore' if it is none.")
+            return
 
 
 def reject_duplicate_columns(context: Context, cells: Iterable[ValueCell]) -> None:

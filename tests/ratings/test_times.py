@@ -29,6 +29,16 @@ def utc(*parts: int) -> datetime:
         ("2026/03/02 12:00:00 AM GMT", utc(2026, 3, 2)),
         ("2026/03/02 12:00:00 PM GMT", utc(2026, 3, 2, 12)),
         ("2026/03/02 2:26:34\u202fPM EST", utc(2026, 3, 2, 19, 26, 34)),
+        # The halves of the day in other languages, behind the time or before it.
+        ("2026/03/02 3:04:05 오후 GMT+9", utc(2026, 3, 2, 6, 4, 5)),
+        ("2026/03/02 12:04:05 오전 GMT+9", utc(2026, 3, 1, 15, 4, 5)),
+        ("2026/03/02 3:04:05 午後 GMT+9", utc(2026, 3, 2, 6, 4, 5)),
+        ("2026/03/02 下午 3:04:05 GMT+8", utc(2026, 3, 2, 7, 4, 5)),
+        ("2026/03/02 12:04:05 下午 GMT+8", utc(2026, 3, 2, 4, 4, 5)),
+        ("2026/03/02 3:04:05 p. m. UTC\u22125", utc(2026, 3, 2, 20, 4, 5)),
+        ("2026/03/02 3:04:05\u202fp.\u00a0m. GMT+1", utc(2026, 3, 2, 14, 4, 5)),
+        ("2026/03/02 3:04:05 CH GMT+7", utc(2026, 3, 2, 8, 4, 5)),
+        ("2026. 3. 2. 오후 3:04:05 GMT+9", utc(2026, 3, 2, 6, 4, 5)),
         # Batches of the crowd platform: PST is UTC-8, PDT UTC-7 (RFC 5322, 4.3).
         ("Mon Mar 02 02:26:34 PST 2026", utc(2026, 3, 2, 10, 26, 34)),
         ("Thu Jul 02 02:26:34 PDT 2026", utc(2026, 7, 2, 9, 26, 34)),
@@ -59,6 +69,8 @@ def test_seconds_since_1970_are_those_of_the_standard_library() -> None:
         ("2026/02/30 12:00:00 GMT", "of the calendar"),
         ("2026/03/02 14:26:34 PM GMT", "there is no 14 PM"),
         ("2026/03/02 00:26:34 AM GMT", "there is no 00 AM"),
+        ("2026/03/02 14:26:34 오후 GMT+9", "there is no 14 PM"),
+        ("2026/03/02 오전 2:26:34 오후 GMT+9", "two halves of the day"),
         ("2026/03/02 02:26:34 AM CET", "is not a time zone"),  # Europe's, but no standard says so
         ("2026/03/02 02:26:34 AM IST", "is not a time zone"),  # India, Israel or Ireland
         ("Mon Mrz 02 02:26:34 PST 2026", "is not a time such as"),

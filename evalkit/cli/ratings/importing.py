@@ -52,6 +52,7 @@ class ImportResult:
         counts: what counts of everything on the board afterwards, and why not.
         faults: what could not be read, as sentences.
         unread: columns that were not read.
+        notes: what to know of the file's answers, as sentences.
         dry_run: whether the board was left as it was.
     """
 
@@ -62,6 +63,7 @@ class ImportResult:
     counts: AnswerSummary
     faults: list[str] = field(default_factory=list)
     unread: tuple[str, ...] = ()
+    notes: list[str] = field(default_factory=list)
     dry_run: bool = False
     changed: int = 0
     left_out: list[AnswerVerdict] = field(default_factory=list)
@@ -80,6 +82,7 @@ class ImportResult:
             "on_the_board": self.counts.as_dict(),
             "faults": self.faults,
             "unread_columns": list(self.unread),
+            "notes": self.notes,
             **rows,
         }
 
@@ -135,6 +138,7 @@ def import_ratings(board: Board, source: RatingsInput, *, by: str, dry_run: bool
         counts=counts,
         faults=rows.fault_sentences,
         unread=rows.unread_columns,
+        notes=rows.notes,
         dry_run=dry_run,
         left_out=left_out,
     )
@@ -209,6 +213,8 @@ def print_result(result: ImportResult) -> None:
     print_answers(result.left_out[:SHOWN_ROWS], len(result.left_out))
     if result.unread:
         click.echo(escape_for_display(f"Columns that were not read: {', '.join(result.unread)}", 400), err=True)
+    for note in result.notes:
+        click.echo(escape_for_display(f"note: {note}", 1000), err=True)
     for fault in result.faults[:SHOWN_FAULTS]:
         click.echo(escape_for_display(f"warning: {fault}", 400), err=True)
     if len(result.faults) > SHOWN_FAULTS:

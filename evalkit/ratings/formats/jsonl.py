@@ -9,7 +9,7 @@ from evalkit.ratings.cell_reader import Context
 from evalkit.ratings.formats.base import FileHead, RatingFormat
 from evalkit.ratings.formats.long import has_items, record_layout
 from evalkit.ratings.jsonfile import flatten
-from evalkit.ratings.layout import flat_records, ratings_of
+from evalkit.ratings.layout import flat_records, note_unread_time, ratings_of
 from evalkit.ratings.model import Answer
 
 
@@ -21,6 +21,8 @@ def detect(head: FileHead, context: Context) -> bool:
 def read(path: Path, context: Context) -> Iterator[Answer]:
     """Yield the ratings of the file, object by object; a rating's row is its line, or its place in the array."""
     for row, layout, record in flat_records(path, context, lambda names: record_layout(names, context)):
+        if "at" not in layout.columns:
+            note_unread_time(context, layout, row, record)
         yield from ratings_of(context, layout, row, record)
 
 

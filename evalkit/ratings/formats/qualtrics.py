@@ -71,7 +71,7 @@ def read(path: Path, context: Context) -> Iterator[Answer]:
     names = ["" if _DISPLAY_ORDER.fullmatch(name) else name for name in header]  # the order in which items were shown
     found = find_columns([name for name in names if name], context.mapping, _USUAL)
     layout = wide_layout(names, context, found, questions)
-    settle_columns(context, header, layout)
+    settle_columns(context, header, layout, header_rows=HEAD_ROWS)
     if context.zone is None:
         context.zone = _zone(header, imports, layout.columns.get("at"))
     status = layout.columns.get("status")
