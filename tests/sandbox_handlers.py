@@ -6,6 +6,7 @@ import ctypes
 import mmap
 import os
 import resource
+import signal
 import socket
 import subprocess
 import sys
@@ -141,6 +142,12 @@ def _keep(size: int) -> int:
     return os.getpid()
 
 
+def _crash_if_kept() -> str:
+    if _KEPT:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "not crashed"
+
+
 def _burn() -> None:
     while True:
         pass
@@ -158,6 +165,7 @@ _ACTS: dict[str, Callable[..., Any]] = {
     "take": _take,
     "keep": _keep,
     "map": _map,
+    "crash_if_kept": _crash_if_kept,
     "burn": _burn,
     "pid": os.getpid,
     "folder": lambda: str(Path.cwd()),

@@ -48,8 +48,11 @@ def _index(file: File) -> Iterable[Violation]:
     fault = next((words for track in _listed(facts) if (words := _wrong_list(track, facts))), None)
     if len(used_tracks(file)) < streams:
         fault = "a track that is not in the index"
+    first, scored = next((track for track in _listed(facts) if track.kind == "video"), None), video_track(file)
+    if first is not None and scored is not None and first.id != scored.id:
+        fault = "a first video track that FFmpeg takes for a chapter's image or a cover"
     if facts.mp4 is not None and facts.mp4.misplaced:
-        fault = ", ".join(facts.mp4.misplaced) + " inside the index"
+        fault = "misplaced boxes: " + ", ".join(facts.mp4.misplaced)
     if facts.video is not None and "-" in facts.video.sample_aspect_ratio:
         fault = f"pixels of the shape {facts.video.sample_aspect_ratio}"
     if facts.mp4 is not None and facts.mp4.indexes > 1:

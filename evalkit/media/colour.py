@@ -14,13 +14,14 @@ import re
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
+from av.sidedata.sidedata import SideDataContainer
 from av.sidedata.sidedata import Type as SideDataType
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from evalkit.errors import MediaError
+from evalkit.media.container import DECODER_ERRORS, open_media
 from evalkit.media.facts import HDR_TRANSFERS
 
 Picture = NDArray[np.uint8]
@@ -35,14 +36,14 @@ def dynamic_range(path: Path) -> str | None:
 
     A file that can't be read has none: whoever reads its frames reports it.
     """
-    from evalkit.media.container import open_media
-
     try:
         with open_media(path) as container:
             frame = next(iter(container.decode(video=0)), None)
             name = _HDR_NUMBERS.get(int(frame.color_trc or 0)) if frame is not None else None
             return HDR_TRANSFERS[name] if name else None
-    except (MediaError, OSError, IndexError, ValueError, av.error.FFmpegError):
+    except MemoryError:
+        raise
+    except (MediaError, *DECODER_ERRORS):
         return None
 
 
@@ -63,7 +64,9 @@ def display_matrix(frame: Any) -> tuple[int, int, int, int]:
 
     Only axis-aligned matrices, in units of one; any other is replaced by the nearest of them.
     """
-    data = frame.side_data.get(SideDataType.DISPLAYMATRIX)
+    # `frame.side_data` keeps its container in the frame, which the container refers to: no frame of a video would be
+    # freed before the garbage collector runs, which for frames in 4K is too late.
+    data = SideDataContainer(frame).get(SideDataType.DISPLAYMATRIX)  # type: ignore[call-arg]  # its stub lacks it
     if data is None:
         return 1, 0, 0, 1
     fields = np.frombuffer(bytes(data), dtype=np.int32)  # nine numbers in the machine's byte order, 16.16

@@ -21,6 +21,9 @@ FORMATS = (
     "jpeg_pipe,png_pipe,webp_pipe,bmp_pipe,h264,hevc,m4v,ivf,y4m,yuv4mpegpipe,swf,rm,dv"
 )
 MAX_PIXELS = 8192 * 8192
+# What PyAV raises for damaged data; IndexError for a stream that turns up after the header. One of them is
+# `av.error.MemoryError`, which says nothing about the file: catch it before them and raise it again.
+DECODER_ERRORS = (av.error.FFmpegError, OSError, ValueError, OverflowError, IndexError)
 
 av.logging.set_level(None)  # faults are reported as findings; FFmpeg's log would repeat them
 
@@ -32,11 +35,14 @@ def open_media(path: Path) -> Iterator[InputContainer]:
     Raises:
         MediaError: when the file is not a known container, is damaged at its start, or can't be read; ``found``
             names the kind of file.
+        MemoryError: when the limit on memory is reached.
     """
     options = {"protocol_whitelist": "file", "format_whitelist": FORMATS, "max_streams": "64"}
     try:
         container = av.open(f"file:{path}", options=options, metadata_errors="replace")
-    except (av.error.FFmpegError, OSError, ValueError) as error:
+    except MemoryError:
+        raise
+    except DECODER_ERRORS as error:
         kind = describe_file(path)
         if kind is None:
             raise MediaError("The file can't be read.", found=reason(error)) from None

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import av
-
 from evalkit.errors import MediaError
 from evalkit.media.colour import Picture, RgbConverter
-from evalkit.media.container import first_video, open_media, reason
+from evalkit.media.container import DECODER_ERRORS, first_video, open_media, reason
 
 
 def iter_frames(path: Path) -> Iterator[Picture]:
@@ -27,5 +25,7 @@ def iter_frames(path: Path) -> Iterator[Picture]:
         try:
             for frame in container.decode(stream):
                 yield converter.rgb(frame)
-        except (av.error.FFmpegError, ValueError, MemoryError) as error:
+        except MemoryError:
+            raise
+        except DECODER_ERRORS as error:
             raise MediaError(f"{path} can't be decoded to its end.", found=reason(error)) from None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-FACTS_VERSION = 4
+FACTS_VERSION = 5
 # Transfer functions of high dynamic range, by FFmpeg's names: without tone mapping the frames look grey.
 HDR_TRANSFERS = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
 
@@ -58,7 +58,7 @@ class TrackFacts(_Facts):
         largest_sample: its size in bytes.
         sample_seconds: sum of the samples' durations.
         first_offset_seconds: composition offset of the first sample: how much later than decoded it is shown.
-        repeated_boxes: boxes that occur more than once where one is allowed, or that do not belong in a track.
+        repeated_boxes: boxes that occur more than once where one is allowed.
         missing_boxes: required boxes that are not there.
         truncated_tables: tables that claim more entries than they have room for.
     """
@@ -96,7 +96,7 @@ class Mp4Facts(_Facts):
         fragmented: whether samples are also listed outside of the index.
         claimed_seconds: length in the movie header.
         matrix: the movie's own, applied after a track's.
-        misplaced: boxes inside the index that belong at the top level.
+        misplaced: boxes that stand where they do not belong, as ``moov in udta``.
         indexes: how many there are; FFmpeg reads the first.
     """
 

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 from av.container import InputContainer
 
 from evalkit.errors import MediaError
-from evalkit.media.container import first_video, is_cover, open_media, reason
+from evalkit.media.container import DECODER_ERRORS, first_video, is_cover, open_media, reason
 from evalkit.media.decoder_log import DecoderLog
 from evalkit.media.facts import MediaFacts, Mp4Facts
 from evalkit.media.mp4.index import read_index
@@ -41,7 +40,7 @@ class Inspection:
 
 
 def inspect_media(path: Path, sinks: Sequence[FrameSink] = (), max_frames: int = MAX_FRAMES) -> Inspection:
-    """Read ``path`` to the end; never raises because of the file's contents.
+    """Read ``path`` to the end; never raises because of the file's contents, but for `MemoryError`.
 
     The sinks plan on the time stamps of the packets. If the decoder delivers another number of frames than
     the container announces, the sinks plan again on the decoded frames and the file is read a second time.
@@ -78,7 +77,9 @@ def scan_times(path: Path, max_frames: int = MAX_FRAMES) -> Times:
                     stamps.append(packet.pts * base if packet.pts is not None else float("nan"))
                     if len(stamps) >= max_frames:
                         break
-        except (av.error.FFmpegError, OSError, ValueError):
+        except MemoryError:
+            raise
+        except DECODER_ERRORS:
             pass  # the decoding pass raises the same error and reports it
         rate = nominal_rate(stream)
     times = np.array(stamps)
@@ -136,7 +137,9 @@ def _read(
                     readers[packet.stream.index].packet(packet)
                     if video is not None and video.stopped_early:
                         break
-            except (av.error.FFmpegError, OSError, ValueError) as error:
+            except MemoryError:
+                raise
+            except DECODER_ERRORS as error:
                 (video or readers[next(iter(readers))]).fault(reason(error))
         facts = MediaFacts(
             size_bytes=path.stat().st_size,

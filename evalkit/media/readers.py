@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from evalkit.media.audio import channels_of
 from evalkit.media.colour import Picture, RgbConverter, display_matrix, is_mirrored, luma
-from evalkit.media.container import MAX_PIXELS, reason
+from evalkit.media.container import DECODER_ERRORS, MAX_PIXELS, reason
 from evalkit.media.decoder_log import DecoderLog
 from evalkit.media.facts import AudioFacts, VideoFacts
 from evalkit.media.sampling import Times
@@ -31,7 +31,6 @@ _MOST_SHAPES = 16
 # Without an edit list FFmpeg's muxer extends the first audio packet by the delay of the video.
 _FIRST_LONGER_SECONDS = 0.1
 _JUMP_SECONDS = 0.01  # between a time stamp and the end of the frame before; rounding accounts for a millisecond
-_DECODER_FAULTS = (av.error.FFmpegError, ValueError, OverflowError, MemoryError)
 
 
 class FrameSink(Protocol):
@@ -49,7 +48,7 @@ MAX_FRAMES = 200_000  # where reading a very long file stops
 
 @dataclass
 class Reader:
-    """One stream. Decoder errors are counted, never raised."""
+    """One stream. Decoder errors are counted, never raised; only `MemoryError` is, which is no fault of the file."""
 
     stream: Any
     decoder_log: DecoderLog
@@ -75,7 +74,9 @@ class Reader:
         try:
             with self.decoder_log.capture():
                 return list(packet.decode())
-        except _DECODER_FAULTS as error:
+        except MemoryError:
+            raise
+        except DECODER_ERRORS as error:
             self.fault(reason(error))
             return ()
 
@@ -160,7 +161,9 @@ class VideoReader(Reader):
         try:
             self._compare(luma(frame))
             rgb = self.converter.rgb(frame) if wanted else None
-        except _DECODER_FAULTS as error:
+        except MemoryError:
+            raise
+        except DECODER_ERRORS as error:
             self.fault(f"a {frame.format.name} frame can't be converted: {reason(error)}")
             self.undelivered += bool(wanted)
         if rgb is not None:
@@ -268,7 +271,9 @@ class AudioReader(Reader):
         try:
             for frame in self.decode(packet):
                 self._frame(frame)
-        except _DECODER_FAULTS as error:
+        except MemoryError:
+            raise
+        except DECODER_ERRORS as error:
             self.fault(reason(error))
 
     def _frame(self, frame: Any) -> None:

@@ -148,7 +148,8 @@ class _Child:
 
     def __init__(self, start: tuple[str, Any, Limits | None], timeout: float | None) -> None:
         self._start = start
-        self._served = 0
+        self._served = 0  # jobs that the process was given
+        self._recycle = False  # the last answer asked for a fresh process
         self._timeout = timeout
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: OwnFolder | None = None
@@ -157,19 +158,28 @@ class _Child:
         self.closed = False
 
     def call(self, index: int, job: Any) -> JobResult:
+        result = self._attempt(index, job)
+        if self._served > 1 and result.failure in ("memory", "crashed") and not self.closed:
+            # What the jobs before it left in the process may be the cause: only a fresh one can say.
+            self.stop()
+            result = self._attempt(index, job)
+        if self._recycle or (self._start[2] is not None and self._served >= _JOBS_PER_WORKER):
+            self.stop()  # the next job finds a fresh one
+        return result
+
+    def _attempt(self, index: int, job: Any) -> JobResult:
         process = self._ready()
+        self._served += 1
+        self._recycle = False
         try:
             self._busy = True
-            kind, value, recycle = self._exchange(process, job, self._timeout)
+            kind, value, self._recycle = self._exchange(process, job, self._timeout)
         except _TookTooLongError as late:
             return JobResult(index, failure="timeout", detail=str(late))
         except _LostError as lost:
             return JobResult(index, failure="crashed", detail=str(lost))
         finally:
             self._busy = False
-        self._served += 1
-        if recycle or (self._start[2] is not None and self._served >= _JOBS_PER_WORKER):
-            self.stop()  # the next job finds a fresh one
         if kind == "stop":
             raise value
         if kind in ("error", "memory"):

@@ -102,6 +102,19 @@ def test_a_worker_that_keeps_memory_is_replaced(graphics: bool) -> None:
     assert small == large != other
 
 
+@pytest.mark.parametrize("graphics", [False, True])
+def test_what_earlier_jobs_left_in_memory_is_not_held_against_a_job(graphics: bool) -> None:
+    """It fits into a fresh worker, so it is done again there."""
+    limits = Limits(memory_bytes=300 * MIB, graphics=graphics)
+    kept, took, other = values(("keep", 140 * MIB), ("take", 200 * MIB), ("pid",), limits=limits)
+    assert took == 200 * MIB // 4096
+    assert kept != other
+
+
+def test_a_crash_that_earlier_jobs_caused_is_not_held_against_a_job() -> None:
+    assert values(("keep", MIB), ("crash_if_kept",))[1] == "not crashed"
+
+
 def test_a_worker_is_replaced_after_a_number_of_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "_JOBS_PER_WORKER", 3)
     pids = values(*[("pid",)] * 7)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from evalkit.errors import MediaError
+from evalkit.text import escape_for_display
 
 MAX_BOXES = 200_000  # one fragment per frame needs seven boxes a frame: 19 minutes at 25 frames/s
 MAX_READ = 1 << 20
@@ -31,7 +32,7 @@ class BoxReader:
     """The boxes of one open file of ``size`` bytes."""
 
     def __init__(self, stream: BinaryIO, size: int) -> None:
-        self._stream = stream
+        self.stream = stream
         self.size = size
         self._left = MAX_BOXES
 
@@ -77,8 +78,13 @@ class BoxReader:
         return struct.unpack(f">{form}", data) if len(data) == size else None
 
     def _bytes(self, at: int, length: int) -> bytes:
-        self._stream.seek(at)
-        return self._stream.read(length)
+        self.stream.seek(at)
+        return self.stream.read(length)
+
+
+def text(kind: bytes) -> str:
+    """Return the four letters of a box's kind, or an address, as text that is safe to store."""
+    return escape_for_display(kind.decode("latin-1"))
 
 
 def refuse_file(found: str) -> MediaError:

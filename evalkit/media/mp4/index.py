@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.media.facts import UPRIGHT, Edit, Mp4Facts, TrackFacts
-from evalkit.media.mp4.boxes import BoxReader, Mp4Box, refuse_file
-from evalkit.text import escape_for_display
+from evalkit.media.mp4.boxes import BoxReader, Mp4Box, refuse_file, text
+from evalkit.media.mp4.places import misplaced_boxes
 
 MAX_TRACKS = 64
 MAX_EDITS = 64
@@ -77,7 +77,6 @@ def _check_claim(reader: BoxReader, samples: int) -> None:
 def _movie(reader: BoxReader, moov: Mp4Box, fragments: Counter[int], indexes: int) -> Mp4Facts:
     scale, claimed, matrix, fragmented = 0, None, UPRIGHT, bool(fragments)
     tracks: list[Mp4Box] = []
-    misplaced: dict[str, None] = {}
     for box in reader.children(moov):
         if box.kind == b"mvhd":
             wide = _is_wide(reader, box)
@@ -90,8 +89,6 @@ def _movie(reader: BoxReader, moov: Mp4Box, fragments: Counter[int], indexes: in
             fragmented = True
         elif box.kind == b"cmov":
             raise refuse_file("an MP4 with a compressed index (cmov)")
-        elif box.kind in _TOP:
-            misplaced[text(box.kind)] = None
     if len(tracks) > MAX_TRACKS:
         raise refuse_file(f"an MP4 of {len(tracks)} tracks")
     facts = tuple(_track(reader, box, scale, fragments) for box in tracks)
@@ -100,7 +97,7 @@ def _movie(reader: BoxReader, moov: Mp4Box, fragments: Counter[int], indexes: in
         fragmented=fragmented,
         claimed_seconds=claimed,
         matrix=matrix,
-        misplaced=tuple(misplaced),
+        misplaced=tuple(misplaced_boxes(BoxReader(reader.stream, reader.size))),
         indexes=indexes,
     )
 
@@ -137,12 +134,11 @@ def _track(reader: BoxReader, trak: Mp4Box, movie_scale: int, fragments: Mapping
     return TrackFacts.model_validate(known)
 
 
+_EITHER = ((b"stsz", b"stz2"), (b"stco", b"co64"))  # two forms of one table; programs differ in which they read
 _NEEDED = (
     *((kind,) for kind in (b"tkhd", b"mdhd", b"hdlr", b"dref", b"stsd", b"stts", b"stsc")),
-    (b"stsz", b"stz2"),
-    (b"stco", b"co64"),
+    *_EITHER,
 )
-_TOP = {b"moov", b"trak", b"mdat", b"moof"}  # never in a track
 _HOLDERS = {b"mdia", b"minf", b"stbl", b"edts", b"dinf"}
 _ONCE = {
     b"tkhd",
@@ -178,9 +174,10 @@ def _tree(reader: BoxReader, trak: Mp4Box) -> tuple[dict[bytes, Mp4Box], tuple[s
                 found[box.kind] = box
                 if box.kind in _HOLDERS:
                     inside.append(box)
-            elif box.kind in _TOP:
-                repeated[text(box.kind)] = None
         holders += inside
+    for pair in _EITHER:
+        if all(kind in found for kind in pair):
+            repeated[" or ".join(map(text, pair))] = None
     return found, tuple(repeated)
 
 
@@ -320,8 +317,3 @@ def _matrix(reader: BoxReader, box: Mp4Box, at: int) -> tuple[float, float, floa
 
 def _seconds(ticks: int, scale: int) -> float | None:
     return ticks / scale if scale else None
-
-
-def text(kind: bytes) -> str:
-    """Return the four letters of a box's kind, or an address, as text that is safe to store."""
-    return escape_for_display(kind.decode("latin-1"))
