@@ -57,9 +57,18 @@ def _decode_errors(video: VideoFacts, file: File) -> Iterable[Violation]:
 def _endless(video: VideoFacts, file: File) -> Iterable[Violation]:
     if video.stopped_early:
         yield Violation(
-            "The video is too long to be read to its end.",
-            found=f"more than {video.frames} frames",
-            expected=f"at most {video.frames} frames",
+            "The video is so much longer or larger than allowed that it was not read to its end.",
+            found=f"more than {video.frames} frames of {video.width}x{video.height} pixels",
+            expected=f"at most {video.frames} frames of this size",
+        )
+
+
+def _audio_endless(audio: AudioFacts, file: File) -> Iterable[Violation]:
+    if audio.stopped_early:
+        yield Violation(
+            "The audio is so much longer than the video may be that it was not read to its end.",
+            found=f"more than {audio.duration_seconds:.0f} s",
+            expected="audio as long as the video",
         )
 
 
@@ -253,6 +262,7 @@ RULES: tuple[Rule[File], ...] = (
     Rule("content.audio-damaged", "file", "error", "damaged audio data", of_audio(_audio_damaged)),
     Rule("content.audio-empty", "file", "error", "empty audio stream", of_audio(_audio_empty)),
     Rule("content.audio-cut", "file", "error", "audio missing from the file", of_audio(_audio_cut)),
+    Rule("content.audio-endless", "file", "error", "too much audio", of_audio(_audio_endless)),
     Rule("content.audio-change", "file", "error", "sample rate or channels change", of_audio(_audio_change)),
     Rule("content.audio-timestamps", "file", "warning", "gaps in the audio's time stamps", of_audio(_audio_timestamps)),
     Rule("content.audio-short", "file", "warning", "audio shorter than video", of_audio(_audio_short)),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.errors import MediaError
-from evalkit.media.container import DECODER_ERRORS, open_media, reason
+from evalkit.media.container import DECODER_ERRORS, check_memory, open_media, reason
 
 
 class NoAudioError(MediaError):
@@ -39,9 +39,8 @@ def read_audio(path: Path, rate: int) -> NDArray[np.float32]:
             for frame in container.decode(container.streams.audio[0]):
                 parts += _samples(resampler, frame)
             parts += _samples(resampler, None)
-        except MemoryError:
-            raise
         except DECODER_ERRORS as error:  # ValueError: channels or rate change within the stream
+            check_memory(error)
             raise MediaError(f"The audio of {path} can't be decoded.", found=reason(error)) from None
     return np.concatenate(parts) if parts else np.empty(0, dtype=np.float32)
 
@@ -72,8 +71,7 @@ def audio_seconds(path: Path) -> float:
         stream = container.streams.audio[0]
         try:
             samples = sum(frame.samples for frame in container.decode(stream))
-        except MemoryError:
-            raise
         except DECODER_ERRORS as error:
+            check_memory(error)
             raise MediaError(f"The audio of {path} can't be decoded.", found=reason(error)) from None
         return float(samples / stream.codec_context.sample_rate)

@@ -21,7 +21,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from evalkit.errors import MediaError
-from evalkit.media.container import DECODER_ERRORS, open_media
+from evalkit.media.container import DECODER_ERRORS, check_memory, open_media
 from evalkit.media.facts import HDR_TRANSFERS
 
 Picture = NDArray[np.uint8]
@@ -41,9 +41,8 @@ def dynamic_range(path: Path) -> str | None:
             frame = next(iter(container.decode(video=0)), None)
             name = _HDR_NUMBERS.get(int(frame.color_trc or 0)) if frame is not None else None
             return HDR_TRANSFERS[name] if name else None
-    except MemoryError:
-        raise
-    except (MediaError, *DECODER_ERRORS):
+    except (MediaError, *DECODER_ERRORS) as error:
+        check_memory(error)
         return None
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import av
 import av.logging
+import numpy as np
 from av.container import InputContainer
 from av.stream import Disposition
 
@@ -21,9 +22,10 @@ FORMATS = (
     "jpeg_pipe,png_pipe,webp_pipe,bmp_pipe,h264,hevc,m4v,ivf,y4m,yuv4mpegpipe,swf,rm,dv"
 )
 MAX_PIXELS = 8192 * 8192
-# What PyAV raises for damaged data; IndexError for a stream that turns up after the header. One of them is
-# `av.error.MemoryError`, which says nothing about the file: catch it before them and raise it again.
-DECODER_ERRORS = (av.error.FFmpegError, OSError, ValueError, OverflowError, IndexError)
+# What PyAV raises for damaged data; IndexError for a stream that turns up after the header, MemoryError for absurd
+# claims, but also when memory is short: pass what you caught to `check_memory`.
+DECODER_ERRORS = (av.error.FFmpegError, OSError, ValueError, OverflowError, IndexError, MemoryError)
+_ROOM = 1 << 30  # bytes; no single allocation for an honest frame comes near it
 
 av.logging.set_level(None)  # faults are reported as findings; FFmpeg's log would repeat them
 
@@ -40,9 +42,8 @@ def open_media(path: Path) -> Iterator[InputContainer]:
     options = {"protocol_whitelist": "file", "format_whitelist": FORMATS, "max_streams": "64"}
     try:
         container = av.open(f"file:{path}", options=options, metadata_errors="replace")
-    except MemoryError:
-        raise
     except DECODER_ERRORS as error:
+        check_memory(error)
         kind = describe_file(path)
         if kind is None:
             raise MediaError("The file can't be read.", found=reason(error)) from None
@@ -61,6 +62,19 @@ def is_cover(stream: Any) -> bool:
 def first_video(container: InputContainer) -> Any | None:
     """Return the first video stream that is not a cover image; ``None`` when there is none."""
     return next((stream for stream in container.streams.video if not is_cover(stream)), None)
+
+
+def check_memory(error: BaseException) -> None:
+    """Raise ``error`` when it comes from a lack of memory: it says nothing about the file.
+
+    FFmpeg reports the same error for a file that claims absurd sizes. The memory is not short when as much as no
+    honest file needs at once can still be had; it is reserved only, not used.
+    """
+    if isinstance(error, MemoryError):
+        try:
+            np.empty(_ROOM, np.uint8)
+        except MemoryError:
+            raise error from None
 
 
 def reason(error: BaseException) -> str:

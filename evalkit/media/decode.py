@@ -7,7 +7,7 @@ from pathlib import Path
 
 from evalkit.errors import MediaError
 from evalkit.media.colour import Picture, RgbConverter
-from evalkit.media.container import DECODER_ERRORS, first_video, open_media, reason
+from evalkit.media.container import DECODER_ERRORS, check_memory, first_video, open_media, reason
 
 
 def iter_frames(path: Path) -> Iterator[Picture]:
@@ -25,7 +25,6 @@ def iter_frames(path: Path) -> Iterator[Picture]:
         try:
             for frame in container.decode(stream):
                 yield converter.rgb(frame)
-        except MemoryError:
-            raise
         except DECODER_ERRORS as error:
+            check_memory(error)
             raise MediaError(f"{path} can't be decoded to its end.", found=reason(error)) from None

@@ -194,7 +194,7 @@ class AudioFacts(_Facts):
     ``missing_packets`` how many packets the container's index lists and the file does not contain.
     ``time_error_seconds`` is the largest difference between a frame's time stamp and the end of the samples before it
     (negative when the stamp is earlier), ``time_jumps`` how often this difference changes abruptly; ``end_seconds`` the
-    end of the last frame by its own time stamp.
+    end of the last frame by its own time stamp. ``stopped_early``: it goes on, but was not read further.
     """
 
     codec: str
@@ -211,13 +211,15 @@ class AudioFacts(_Facts):
     time_error_seconds: float = 0.0
     time_jumps: int = 0
     end_seconds: float | None = None
+    stopped_early: bool = False
 
 
 class MediaFacts(_Facts):
     """One file. ``open_error`` is set when no container could be opened; then nothing else is known.
 
     ``video_streams`` excludes cover images; ``mp4`` is what an MP4's own index states; ``decoder_messages`` are
-    the first distinct errors that FFmpeg logged while it read the file, of ``decoder_message_count`` in all.
+    the first distinct errors that FFmpeg logged while it read the file, of ``decoder_message_count`` in all;
+    ``limits`` those that ended the reading, ``None`` where it came to the end.
     """
 
     size_bytes: int
@@ -233,3 +235,4 @@ class MediaFacts(_Facts):
     mp4: Mp4Facts | None = None
     decoder_messages: tuple[str, ...] = ()
     decoder_message_count: int = 0
+    limits: str | None = None

@@ -16,11 +16,12 @@ import numpy as np
 from av.container import InputContainer
 
 from evalkit.errors import MediaError
-from evalkit.media.container import DECODER_ERRORS, first_video, is_cover, open_media, reason
+from evalkit.media.container import DECODER_ERRORS, check_memory, first_video, is_cover, open_media, reason
 from evalkit.media.decoder_log import DecoderLog
 from evalkit.media.facts import MediaFacts, Mp4Facts
+from evalkit.media.limits import MAX_FRAMES, ReadLimits
 from evalkit.media.mp4.index import read_index
-from evalkit.media.readers import MAX_FRAMES, AudioReader, FrameSink, Reader, VideoReader, nominal_rate
+from evalkit.media.readers import AudioReader, FrameSink, Reader, VideoReader, nominal_rate
 from evalkit.media.sampling import Times
 
 
@@ -39,20 +40,23 @@ class Inspection:
     passes: int = 1
 
 
-def inspect_media(path: Path, sinks: Sequence[FrameSink] = (), max_frames: int = MAX_FRAMES) -> Inspection:
+def inspect_media(path: Path, sinks: Sequence[FrameSink] = (), limits: ReadLimits | None = None) -> Inspection:
     """Read ``path`` to the end; never raises because of the file's contents, but for `MemoryError`.
+
+    Reading stops at ``limits``; by default only a video of more than 200,000 frames is not read to its end.
 
     The sinks plan on the time stamps of the packets. If the decoder delivers another number of frames than
     the container announces, the sinks plan again on the decoded frames and the file is read a second time.
     """
+    limits = limits or ReadLimits()
     size = path.stat().st_size
     try:
         index = read_index(path)
-        planned = scan_times(path, max_frames)
-        inspection = _read(path, index, sinks, planned, max_frames)
+        planned = scan_times(path, limits.frames)
+        inspection = _read(path, index, sinks, planned, limits)
         if sinks and len(inspection.times) != len(planned) and len(inspection.times):
             # Sinks rely on non-decreasing times, whatever the file states.
-            inspection = _read(path, index, sinks, np.maximum.accumulate(inspection.times), max_frames)
+            inspection = _read(path, index, sinks, np.maximum.accumulate(inspection.times), limits)
             inspection.passes = 2
     except MediaError as error:
         return Inspection(_unreadable(size, error), np.empty(0), complete=False, passes=0)
@@ -77,10 +81,8 @@ def scan_times(path: Path, max_frames: int = MAX_FRAMES) -> Times:
                     stamps.append(packet.pts * base if packet.pts is not None else float("nan"))
                     if len(stamps) >= max_frames:
                         break
-        except MemoryError:
-            raise
-        except DECODER_ERRORS:
-            pass  # the decoding pass raises the same error and reports it
+        except DECODER_ERRORS as error:
+            check_memory(error)  # the decoding pass raises any other error again, and reports it
         rate = nominal_rate(stream)
     times = np.array(stamps)
     if np.isnan(times).any():
@@ -119,7 +121,7 @@ def _packets(container: InputContainer, readers: Sequence[Reader], decoder_log: 
 
 
 def _read(
-    path: Path, index: Mp4Facts | None, sinks: Sequence[FrameSink], planned: Times, max_frames: int
+    path: Path, index: Mp4Facts | None, sinks: Sequence[FrameSink], planned: Times, limits: ReadLimits
 ) -> Inspection:
     masks = [sink.plan(planned) for sink in sinks]
     decoder_log = DecoderLog()
@@ -128,8 +130,8 @@ def _read(
             container = stack.enter_context(open_media(path))
         cover_count, audio_streams = sum(map(is_cover, container.streams.video)), container.streams.audio
         stream = first_video(container)
-        video = VideoReader(stream, decoder_log, sinks, masks, max_frames) if stream is not None else None
-        audio = AudioReader(audio_streams[0], decoder_log) if audio_streams else None
+        video = VideoReader(stream, decoder_log, sinks, masks, limits) if stream is not None else None
+        audio = AudioReader(audio_streams[0], decoder_log, limits=limits) if audio_streams else None
         readers = {reader.stream.index: reader for reader in (video, audio) if reader is not None}
         if readers:
             try:
@@ -137,9 +139,8 @@ def _read(
                     readers[packet.stream.index].packet(packet)
                     if video is not None and video.stopped_early:
                         break
-            except MemoryError:
-                raise
             except DECODER_ERRORS as error:
+                check_memory(error)
                 (video or readers[next(iter(readers))]).fault(reason(error))
         facts = MediaFacts(
             size_bytes=path.stat().st_size,
@@ -155,6 +156,7 @@ def _read(
             mp4=index,
             decoder_messages=tuple(decoder_log.messages),
             decoder_message_count=decoder_log.count,
+            limits=limits.text() if any(reader.stopped_early for reader in readers.values()) else None,
         )
     times = np.array(video.times) if video else np.empty(0)
     complete = video is not None and len(times) == len(planned) and not video.stopped_early and not video.undelivered

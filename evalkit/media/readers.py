@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from evalkit.media.audio import channels_of
 from evalkit.media.colour import Picture, RgbConverter, display_matrix, is_mirrored, luma
-from evalkit.media.container import DECODER_ERRORS, MAX_PIXELS, reason
+from evalkit.media.container import DECODER_ERRORS, MAX_PIXELS, check_memory, reason
 from evalkit.media.decoder_log import DecoderLog
 from evalkit.media.facts import AudioFacts, VideoFacts
+from evalkit.media.limits import ReadLimits
 from evalkit.media.sampling import Times
 
 STILL_GREY_LEVELS = 0.3
@@ -43,9 +44,6 @@ class FrameSink(Protocol):
         """Take frame ``index``: (H, W, 3) uint8 RGB in display orientation. The array must not be kept or changed."""
 
 
-MAX_FRAMES = 200_000  # where reading a very long file stops
-
-
 @dataclass
 class Reader:
     """One stream. Decoder errors are counted, never raised; only `MemoryError` is, which is no fault of the file."""
@@ -56,6 +54,7 @@ class Reader:
     packets: int = 0
     first_error: str | None = None
     decodable: bool = True
+    stopped_early: bool = False
 
     def __post_init__(self) -> None:
         if self.stream.codec_context is None:
@@ -74,9 +73,8 @@ class Reader:
         try:
             with self.decoder_log.capture():
                 return list(packet.decode())
-        except MemoryError:
-            raise
         except DECODER_ERRORS as error:
+            check_memory(error)
             self.fault(reason(error))
             return ()
 
@@ -106,11 +104,11 @@ class VideoReader(Reader):
         decoder_log: DecoderLog,
         sinks: Sequence[FrameSink],
         masks: Sequence[NDArray[np.bool_]],
-        max_frames: int,
+        limits: ReadLimits,
     ) -> None:
         super().__init__(stream, decoder_log)
         self.sinks = list(zip(sinks, masks, strict=True))
-        self.max_frames = max_frames
+        self.limits = limits
         self.converter = RgbConverter()
         self.times: list[float] = []
         self.corrupt = self.interlaced = self.backward = self.size_changes = self.undelivered = 0
@@ -124,7 +122,6 @@ class VideoReader(Reader):
         self.still: list[bool] = []
         self.black = 0
         self.previous: Picture | None = None
-        self.stopped_early = False
         context = stream.codec_context
         if context is not None:
             # One thread: the result must not depend on the number of cores.
@@ -139,7 +136,7 @@ class VideoReader(Reader):
         if packet.size:
             self.packets += 1
         for frame in self.decode(packet):
-            if len(self.times) >= self.max_frames:
+            if len(self.times) >= self.limits.frames_of(frame.width, frame.height):
                 self.stopped_early = True
                 return
             self._frame(frame)
@@ -161,9 +158,8 @@ class VideoReader(Reader):
         try:
             self._compare(luma(frame))
             rgb = self.converter.rgb(frame) if wanted else None
-        except MemoryError:
-            raise
         except DECODER_ERRORS as error:
+            check_memory(error)
             self.fault(f"a {frame.format.name} frame can't be converted: {reason(error)}")
             self.undelivered += bool(wanted)
         if rgb is not None:
@@ -249,6 +245,7 @@ class VideoReader(Reader):
 class AudioReader(Reader):
     """Counts the samples, checks their time stamps and measures their level."""
 
+    limits: ReadLimits = field(default_factory=ReadLimits)
     samples: int = 0
     energy: float = 0.0
     values: int = 0
@@ -268,12 +265,14 @@ class AudioReader(Reader):
     def packet(self, packet: Any) -> None:
         """Take the next packet of the stream."""
         self.packets += bool(packet.size)
+        self.stopped_early |= self.packets > self.limits.audio_packets or self.seconds > self.limits.audio_seconds
+        if self.stopped_early:
+            return
         try:
             for frame in self.decode(packet):
                 self._frame(frame)
-        except MemoryError:
-            raise
         except DECODER_ERRORS as error:
+            check_memory(error)
             self.fault(reason(error))
 
     def _frame(self, frame: Any) -> None:
@@ -323,6 +322,7 @@ class AudioReader(Reader):
             decode_errors=self.errors,
             stream_id=int(self.stream.id),
             format_changes=self.changes,
+            stopped_early=self.stopped_early,
             time_error_seconds=self.worst,
             time_jumps=self.jumps,
             end_seconds=self.end,

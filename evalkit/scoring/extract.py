@@ -122,7 +122,7 @@ class _Work:
             sessions = [GuardedPairs(guard) for guard in pairs]
             together = PairedSink(self.item.reference_video, sessions)
             sinks.append(together)
-        inspection = inspect_media(self.item.video, sinks)
+        inspection = inspect_media(self.item.video, sinks, self.found.limits)
         self.decodes = inspection.passes
         if self.found.facts is None:
             self.found.set_facts(inspection.facts)

@@ -20,6 +20,7 @@ import numpy as np
 from evalkit.challenges.model import SubmissionRules
 from evalkit.errors import SubmissionError
 from evalkit.media.facts import FACTS_VERSION, MediaFacts
+from evalkit.media.limits import ReadLimits
 from evalkit.media.stills import READER_VERSION
 from evalkit.metrics.base import FeatureData
 from evalkit.metrics.features.base import FeatureRecord, Item, WeightFile
@@ -28,6 +29,7 @@ from evalkit.scoring.jobs import Extraction
 from evalkit.submission.references import MemberRef
 from evalkit.validators.file import ExpectedLength
 from evalkit.validators.findings import Finding, verdict_of
+from evalkit.validators.reading_limits import read_limits
 from evalkit.validators.registry import file_findings
 from evalkit.weights.store import file_sha256
 
@@ -84,10 +86,12 @@ class Lookup:
         if data is None or data.arrays is None:
             return None
         try:
-            return MediaFacts.model_validate_json(str(data.arrays["facts"]))
+            facts = MediaFacts.model_validate_json(str(data.arrays["facts"]))
         except (KeyError, ValueError):
             found.notes.append("cache entry computed again: its facts are not those of this version")
             return None
+        # Rules of another challenge may have ended the reading sooner or later.
+        return facts if facts.limits in (None, found.limits.text()) else None
 
     def _keys(self, item: Item, digest: str) -> dict[str, str]:
         keys: dict[str, str] = {}
@@ -122,6 +126,11 @@ class Cached:
     keys: dict[str, str] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def limits(self) -> ReadLimits:
+        """How far the file is read by the challenge's rules."""
+        return read_limits(self.lookup.rules, self.expected)
 
     @property
     def complete(self) -> bool:

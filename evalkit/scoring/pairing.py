@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from evalkit.errors import MediaError
 from evalkit.media.decode import iter_frames
 from evalkit.media.inspect import scan_times
-from evalkit.media.readers import MAX_FRAMES
+from evalkit.media.limits import MAX_FRAMES
 from evalkit.media.sampling import Indices, Times, at_times, frame_interval
 from evalkit.metrics.features.base import FeatureUnavailableError, PairCoverage, PairSession, Picture
 

@@ -13,6 +13,7 @@ from builders.clips import Recorder, facts_of
 
 from evalkit.media.colour import RgbConverter
 from evalkit.media.inspect import Inspection, inspect_media, scan_times
+from evalkit.media.limits import ReadLimits
 
 
 def lying(plain: Path, target: Path) -> Path:
@@ -138,13 +139,13 @@ def test_without_sinks_a_wrong_index_costs_no_second_pass(tmp_path, plain):
 
 def test_limit_stops_the_reading(plain):
     sink = Recorder()
-    inspection = inspect_media(plain, [sink], max_frames=7)
+    inspection = inspect_media(plain, [sink], ReadLimits(7))
     assert inspection.facts.video.stopped_early
     assert inspection.facts.video.frames == 7
     assert not inspection.complete
     assert [number for _, _, number in sink.got] == list(range(7))
     assert len(scan_times(plain, max_frames=7)) == 7
-    assert not inspect_media(plain, [Recorder()], max_frames=50).facts.video.stopped_early
+    assert not inspect_media(plain, [Recorder()], ReadLimits(50)).facts.video.stopped_early
 
 
 def test_exception_of_a_sink_is_the_callers(plain):

@@ -18,6 +18,7 @@ from evalkit.media.encode import write_video
 from evalkit.media.facts import MediaFacts
 from evalkit.media.file_kind import container_title, describe_file
 from evalkit.media.inspect import inspect_media
+from evalkit.media.limits import ReadLimits
 
 GREY = np.full((64, 96, 3), 128, np.uint8)
 
@@ -236,7 +237,7 @@ def test_damaged_files_never_raise(tmp_path, tiny, seed):
         data = corrupted(tiny[:head], rng) + tiny[head:] if number % 2 else corrupted(tiny, rng)
         path.write_bytes(data)
         sink = Recorder()
-        inspection = inspect_media(path, [sink], max_frames=200)
+        inspection = inspect_media(path, [sink], ReadLimits(200))
         facts = inspection.facts
         assert isinstance(facts, MediaFacts)
         assert facts.size_bytes == len(data)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from evalkit.media.encode import write_video
 from evalkit.media.inspect import inspect_media
-from evalkit.media.readers import MAX_FRAMES
+from evalkit.media.limits import MAX_FRAMES, ReadLimits
 from evalkit.metrics.features.base import FeatureUnavailableError, PairSession
 from evalkit.scoring.pairing import PairedSink, pair_indices
 
@@ -106,7 +106,7 @@ def clip(path, count, fps, first=0):
 def paired(candidate, reference, max_frames=MAX_FRAMES):
     sessions = [Numbers(), Numbers()]
     sink = PairedSink(reference, sessions, max_frames)
-    inspection = inspect_media(candidate, [sink], max_frames)
+    inspection = inspect_media(candidate, [sink], ReadLimits(max_frames))
     assert sessions[0].seen == sessions[1].seen
     return sessions[0].seen, sink, inspection
 

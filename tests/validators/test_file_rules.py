@@ -132,6 +132,7 @@ CASES = {  # rule: facts that break this rule and no other, and facts on the goo
         [facts(None, {"missing_packets": 2}), facts(None, {"missing_packets": 90, "duration_seconds": 1.0})],
         [facts(None, {"missing_packets": 1})],
     ),
+    "content.audio-endless": ([facts(None, {"stopped_early": True, "duration_seconds": 64.0})], [GOOD]),
     "content.audio-change": ([facts(None, {"format_changes": 1})], [GOOD]),
     "encoding.index": (
         [index({"repeated_boxes": ("elst",)}), index(None, {"missing_boxes": ("stts",)}),
