@@ -56,6 +56,11 @@ def _raise(config: Any, message: str) -> None:
     raise ValueError(message)
 
 
+def _flood(config: Any, text: str) -> str:
+    os.write(2, text.encode())
+    return "done"
+
+
 def _chatter(config: Any, value: Any) -> Any:
     print("a line from print")
     sys.stdout.flush()
@@ -136,6 +141,7 @@ _ACTS: dict[str, Callable[..., Any]] = {
     "exit": lambda config, code: os._exit(code),
     "sys.exit": lambda config: sys.exit(0),
     "sigkill": lambda config: os.kill(os.getpid(), signal.SIGKILL),
+    "flood": _flood,
     "segfault": _segfault,
     "raise": _raise,
     "chatter": _chatter,

@@ -153,7 +153,31 @@ def _burn() -> None:
         pass
 
 
+def _done(act: Callable[..., Any]) -> Callable[..., str]:
+    def doing(*words: Any) -> str:
+        act(*words)
+        return "done"
+
+    return doing
+
+
+def _memfd() -> None:
+    os.close(os.memfd_create("kept"))
+
+
 _ACTS: dict[str, Callable[..., Any]] = {
+    "create": _done(lambda path: Path(path).write_text("new")),
+    "append": _done(lambda path: Path(path).open("a").close()),
+    "truncate": _done(lambda path: os.truncate(path, 0)),
+    "rename": _done(os.rename),
+    "link": _done(os.link),
+    "remove": _done(os.unlink),
+    "mode": _done(lambda path: Path(path).chmod(0o600)),
+    "signal": _done(lambda process: os.kill(process, 0)),
+    "signal group": _done(lambda: os.killpg(os.getppid(), 0)),
+    "signal self": _done(lambda: os.kill(os.getpid(), 0)),
+    "prlimit": _done(lambda process: resource.prlimit(process, resource.RLIMIT_NOFILE)),
+    "memfd": _done(_memfd),
     "socket": _socket,
     "socketpair": _socketpair,
     "run": _run,

@@ -8,6 +8,7 @@ from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 
+from evalkit.files import storage_error
 from evalkit.metrics.features.base import FeatureRecord
 from evalkit.scoring.cache import FeatureCache
 from evalkit.scoring.jobs import Config, Extraction, Job
@@ -56,7 +57,12 @@ class LocalEngine:
             job_cpu_seconds=2 * self.timeout,
             file_bytes=max(Limits.file_bytes, 2 * config.rules.archive.max_file_bytes),
             graphics=config.device != "cpu",
+            writable=(config.cache.absolute(),),
         )
+        try:
+            config.cache.mkdir(parents=True, exist_ok=True)  # a worker can't: it writes only in what is there
+        except OSError as error:
+            raise storage_error(config.cache, error) from None
         placed = [absolute(job) for job in jobs]
         return Workers(HANDLER, absolute(config), self.workers, self.timeout, limits).run(placed)
 

@@ -2,8 +2,8 @@
 
 Each worker is a fresh interpreter started with ``python -c``, so a script that calls evalkit needs no
 ``if __name__ == "__main__"``. Parent and worker communicate over the worker's standard input and output, which nothing
-else can write to; what libraries print goes to standard error. Questions are pickles, answers are plain data
-(`evalkit.workers.messages`): a worker may have been compromised by a file that it read.
+else can write to; what libraries print goes to the parent's standard error (`evalkit.workers.chatter`). Questions are
+pickles, answers are plain data (`evalkit.workers.messages`): a worker may have been compromised by a file that it read.
 
 Each worker has a temporary folder of its own, in which it works and which the parent removes with it: a worker that is
 killed can't clean up. What a parent that was killed leaves, the next run removes. A run that is stopped gives workers
@@ -32,13 +32,15 @@ from typing import Any, BinaryIO, Literal, NoReturn
 
 from evalkit.errors import EvalkitError, MachineError
 from evalkit.files import OwnFolder, abandon_parts, sweep_folders
+from evalkit.workers.chatter import relay
 from evalkit.workers.messages import Answer, BadAnswerError, encode, receive, receive_answer, send, send_bytes
-from evalkit.workers.sandbox import Confined, Limits, enter
+from evalkit.workers.sandbox import Confined, Limits, enter, protect_files
 
 FOLDERS = "evalkit-worker-"  # how the names of the workers' temporary folders begin
 _STARTUP_SECONDS = 300.0
 _GRACE_SECONDS = 5.0
 _STOP_SECONDS = 1.0  # for workers that are stopped in the middle of a job to clean up, all of them together
+_CHATTER_SECONDS = 1.0  # for the last words of a worker; one that it started may hold the pipe open
 _JOBS_PER_WORKER = 250  # of a confined one, so that damage done by a file does not last
 _PROGRAM = "import sys; from evalkit.workers.pool import child_main; child_main(sys.argv[1])"
 
@@ -153,6 +155,7 @@ class _Child:
         self._timeout = timeout
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: OwnFolder | None = None
+        self._chatter: threading.Thread | None = None
         self._lock = threading.RLock()
         self._busy = False  # in the middle of a job
         self.closed = False
@@ -215,15 +218,18 @@ class _Child:
             self._folder = OwnFolder(FOLDERS)
             # A session of its own: Ctrl-C reaches the parent only, and what a job starts can be ended with it.
             # -P: a random.py in the user's folder must not be imported by the worker.
-            return subprocess.Popen(  # noqa: S603 - this interpreter and this module
+            process = subprocess.Popen(  # noqa: S603 - this interpreter and this module
                 [sys.executable, "-P", "-c", _PROGRAM, str(self._folder.path)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
                 env={**_environment(), "TMPDIR": str(self._folder.path)},
                 start_new_session=True,
             )
+            self._chatter = relay(_pipe(process.stderr))
         except OSError as error:
             raise MachineError("A worker process could not start.", found=str(error)) from None
+        return process
 
     def _exchange(self, process: subprocess.Popen[bytes], message: Any, timeout: float | None) -> Answer:
         """Send ``message`` and return the answer; a worker that gives none is killed."""
@@ -276,6 +282,8 @@ class _Child:
                 if pipe and not sys.is_finalizing():  # then a thread that waits for it never releases it
                     with contextlib.suppress(OSError):
                         pipe.close()
+            if self._chatter is not None and not sys.is_finalizing():
+                self._chatter.join(_CHATTER_SECONDS)
         if folder is not None:
             folder.remove()
 
@@ -343,7 +351,6 @@ def child_main(folder: str) -> None:
     questions = os.fdopen(os.dup(0), "rb")
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
-    threading.Thread(target=_end_with_parent, args=(questions.fileno(), folder), daemon=True).start()
     try:
         _answer_all(questions, answers, folder)
     finally:
@@ -362,7 +369,7 @@ def _answer_all(questions: BinaryIO, answers: BinaryIO, folder: str) -> None:
         answer: Answer
         try:
             if handle is None:
-                handle, confined = _begin(message, folder)
+                handle, confined = _begin(message, folder, questions.fileno())
                 answer = ("ok", None, False)
             else:
                 if confined is not None:
@@ -384,9 +391,14 @@ def _answer_all(questions: BinaryIO, answers: BinaryIO, folder: str) -> None:
             return
 
 
-def _begin(start: tuple[str, Any, Limits | None], folder: str) -> tuple[Callable[[Any], Any], Confined | None]:
-    """Create the handler, then confine the process: libraries load what they need before."""
+def _begin(
+    start: tuple[str, Any, Limits | None], folder: str, pipe: int
+) -> tuple[Callable[[Any], Any], Confined | None]:
+    """Protect files, create the handler, then confine the process further: libraries load what they need before."""
     handler, config, limits = start
+    if limits is not None:
+        protect_files(limits, Path(folder))  # before there is a second thread, which it would not hold
+    threading.Thread(target=_end_with_parent, args=(pipe, folder), daemon=True).start()
     module, _, name = handler.partition(":")
     handle: Callable[[Any], Any] = getattr(importlib.import_module(module), name)(config)
     if limits is None or limits.level == "off":

@@ -1,13 +1,14 @@
 """Limits on a worker process that reads untrusted files: memory, files, processor time and system calls.
 
-`enter` is called in the worker once it is ready (its libraries and networks are loaded) and before it is given the
-first file. The limits on memory, files and processor time are POSIX's (``setrlimit``). On Linux a seccomp filter
-(libseccomp) refuses, for all threads and for good: sockets, new programs and processes, the calls that reach into other
-processes, and the system's settings. Where a part is not available, the others hold; ``evalkit doctor`` tries each
-(`probe`).
+`protect_files` is called first, before the worker has a second thread: from there on it writes only below folders that
+it was given (Landlock, see `evalkit.workers.landlock`) and signals no other process. `enter` is called once it is ready
+(its libraries and networks are loaded) and before it is given the first file. The limits on memory, files and processor
+time are POSIX's (``setrlimit``). On Linux a seccomp filter (libseccomp) refuses, for all threads and for good: sockets,
+new programs and processes, the calls that reach into other processes, memory that is not counted, and the system's
+settings. Where a part is not available, the others hold; ``evalkit doctor`` tries each (`probe`).
 
-The filter does not protect the file system: a worker reads and writes what its user may. ``/proc`` is a part of it: as
-root, or where the kernel has no Yama, the memory of the parent can be opened there (`PARENT` in `probe`). The limit on
+Without Landlock a worker writes what its user may. ``/proc`` is a part of that: as root, or where the kernel has no
+Yama, the memory of the parent can then be opened there (`PARENT` in `probe`). Reading is not limited. The limit on
 processor time is a soft one, raised for every job, so a compromised worker can raise it; the parent's clock ends
 the job all the same.
 """
@@ -24,6 +25,7 @@ from typing import Any, Literal
 
 from evalkit.errors import UsageError
 from evalkit.text import escape_for_display
+from evalkit.workers import landlock
 
 Level = Literal["full", "limits", "off"]
 LEVELS: tuple[Level, ...] = ("full", "limits", "off")
@@ -33,10 +35,17 @@ JOB_SECONDS = 1800.0  # time limit for one video, unless the user chooses anothe
 PARENT = "parent's memory out of reach"  # a key of what `probe` returns
 _CLONE_THREAD = 0x00010000
 _PROGRAMS = ("execve", "execveat")
+_OTHERS_ONLY = ("kill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo")  # their first argument is a process
+# Memory outside of the limit; graphics drivers need it.
+_UNCOUNTED = ("memfd_create", "memfd_secret", "shmget", "shmat", "shmctl", "msgget", "semget", "mq_open")
 _REFUSED = (
     "fork", "vfork",  # some processors have clone only
     # other processes
-    "ptrace", "process_vm_readv", "process_vm_writev", "pidfd_getfd", "kcmp",
+    "ptrace", "process_vm_readv", "process_vm_writev", "pidfd_getfd", "kcmp", "tkill", "pidfd_open",
+    "pidfd_send_signal", "process_madvise", "process_mrelease",
+    # modes and owners of files, which Landlock does not cover
+    "chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown", "fchownat", "setxattr", "lsetxattr",
+    "fsetxattr", "removexattr", "lremovexattr", "fremovexattr",
     # sockets made in another way
     "io_uring_setup", "io_uring_enter", "io_uring_register",
     # the system's settings
@@ -58,7 +67,8 @@ class Limits:
         open_files: files open at once.
         file_bytes: size of a file that it writes.
         graphics: whether a graphics driver is used. It maps the card's memory into the address space, so private
-            memory is limited instead, and it needs sockets on this machine.
+            memory is limited instead, and it needs sockets and devices on this machine.
+        writable: folders in which it may write, besides its own temporary one.
     """
 
     level: Level = "full"
@@ -67,6 +77,7 @@ class Limits:
     open_files: int = 512
     file_bytes: int = 16 << 30
     graphics: bool = False
+    writable: tuple[Path, ...] = ()
 
 
 def default_level() -> Level:
@@ -89,7 +100,7 @@ class Confined:
 
     Attributes:
         parts: names of the active limits: ``memory``, ``processor time``, ``open files``, ``file size``,
-            ``no network``, ``no programs``.
+            ``no network``, ``no programs``, ``no writing elsewhere``, ``no signals``.
     """
 
     def __init__(self, limits: Limits, parts: tuple[str, ...], baseline: int) -> None:
@@ -113,8 +124,23 @@ class Confined:
         return bool(self._baseline) and _held(self.limits) - self._baseline > self.limits.memory_bytes // 2
 
 
+def protect_files(limits: Limits, folder: Path) -> tuple[str, ...]:
+    """Let this process write only below ``folder`` and `Limits.writable`; return which parts are in force.
+
+    It must have no other thread yet: Landlock holds for this one and those that it starts.
+    """
+    if limits.level != "full":
+        return ()
+    devices = (Path("/dev"),) if limits.graphics else (Path(os.devnull),)
+    try:
+        version = landlock.restrict([folder, *devices, *limits.writable])
+    except OSError:  # an outer sandbox forbids it, or a folder is missing: not in `parts`, and doctor says so
+        return ()
+    return ("no writing elsewhere",) * (version >= 1) + ("no signals",) * (version >= 6)
+
+
 def enter(limits: Limits) -> Confined:
-    """Put the limits on this process, all of its threads, and for good.
+    """Put the other limits on this process, all of its threads, and for good.
 
     A part that this system can't put in force is left out of `Confined.parts`; the others hold.
     """
@@ -181,8 +207,12 @@ def _filter_calls(limits: Limits) -> tuple[str, ...]:
     whole = True
     for name in _PROGRAMS:
         whole &= _rule(calls, refuse, name)
-    for name in _REFUSED:  # what this kernel doesn't offer needs no rule
+    for name in _REFUSED if limits.graphics else _REFUSED + _UNCOUNTED:  # what this kernel lacks needs no rule
         _rule(calls, refuse, name)
+    own = os.getpid()
+    for name in _OTHERS_ONLY:
+        _rule(calls, refuse, name, seccomp.Arg(0, seccomp.NE, own))
+    _rule(calls, refuse, "prlimit64", seccomp.Arg(0, seccomp.NE, 0))
     # A thread is made with CLONE_THREAD; a process is not. What clone3 is asked lies in memory that a filter can't
     # read: told that there is no such call, the C library takes clone.
     whole &= _rule(calls, refuse, "clone", seccomp.Arg(0, seccomp.MASKED_EQ, _CLONE_THREAD, 0))
@@ -237,6 +267,8 @@ def probe(config: Any) -> Callable[[Any], dict[str, bool]]:
             "file size": limited(resource.RLIMIT_FSIZE),
             "no network": _is_refused(_open_socket),
             "no programs": _is_refused(_start_program),
+            "no writing elsewhere": _is_refused(_write_elsewhere),
+            "no signals": _is_refused(_signal_parent),
             PARENT: not _opens(Path(f"/proc/{os.getppid()}/mem")),
         }
 
@@ -265,6 +297,16 @@ def _open_socket() -> None:
     import socket
 
     socket.socket(socket.AF_INET, socket.SOCK_STREAM).close()
+
+
+def _write_elsewhere() -> None:
+    path = Path.cwd().parent / f".evalkit-probe-{os.getpid()}"
+    path.write_bytes(b"")
+    path.unlink()
+
+
+def _signal_parent() -> None:
+    os.kill(os.getppid(), 0)
 
 
 def _start_program() -> None:

@@ -241,6 +241,16 @@ def test_what_a_job_prints_goes_to_standard_error(capfd):
         assert error.count(line) == 2
 
 
+def test_what_a_job_prints_can_not_act_in_a_terminal_or_fill_it(capfd):
+    found = results([("flood", "\x1b]52;c;ZXZpbA==\x07\n" * 20_000)], 1)
+    assert found[0].value == "done"
+    error = capfd.readouterr().err
+    assert "\x1b" not in error
+    assert "\\x1b]52" in error
+    assert len(error) < 200_000
+    assert "prints more" in error
+
+
 def test_payloads_larger_than_a_pipe():
     # A pipe holds 64 KiB. 20 MB travel in both directions.
     load = os.urandom(1 << 20) * 20

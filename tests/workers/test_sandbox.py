@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from evalkit.cli.doctor import _sandbox
-from evalkit.workers import pool
+from evalkit.workers import landlock, pool
 from evalkit.workers.pool import JobResult, Workers
 from evalkit.workers.sandbox import PARENT, Limits, enter
 
@@ -66,14 +66,53 @@ def test_sockets_of_this_machine_where_a_driver_needs_them() -> None:
 
 
 @linux
-def test_the_probe_says_whether_the_memory_of_the_parent_can_be_opened() -> None:
-    """As root it can, elsewhere Yama may forbid it: what a process like the worker finds counts."""
+@pytest.mark.parametrize("level", ["full", "limits"])
+def test_the_probe_says_whether_the_memory_of_the_parent_can_be_opened(
+    level: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Landlock hides it. Without, root can open it, and elsewhere Yama may forbid it: what a process finds counts."""
+    monkeypatch.setenv("EVALKIT_SANDBOX", level)
     program = "import os; open(f'/proc/{os.getppid()}/mem', 'r+b', buffering=0)"
     opened = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True).returncode == 0
-    (result,) = Workers("evalkit.workers.sandbox:probe", None, 1, 60.0, Limits(job_cpu_seconds=60.0)).run([None])
+    opened &= level != "full" or not landlock.version()
+    limits = Limits(level, job_cpu_seconds=60.0)
+    (result,) = Workers("evalkit.workers.sandbox:probe", None, 1, 60.0, limits).run([None])
     assert result.value[PARENT] is not opened
     (check,) = _sandbox()
     assert ("in /proc" in check["detail"]) is opened
+
+
+@linux
+@pytest.mark.skipif(not landlock.version(), reason="this kernel has no Landlock")
+@pytest.mark.parametrize("thread", [(), ("in early thread",)], ids=["main thread", "a thread from before"])
+def test_files_are_written_only_in_folders_that_were_given(tmp_path: Path, thread: tuple[str, ...]) -> None:
+    """A worker that a decoder's fault took over must not change a module that evalkit imports later."""
+    (tmp_path / "given").mkdir()
+    (tmp_path / "module.py").write_text("x = 1")
+    limits = Limits(writable=(tmp_path / "given",))
+    given, module = tmp_path / "given" / "a", tmp_path / "module.py"
+    acts = [
+        ("create", str(given)), ("write", 10), ("create", str(tmp_path / "new")), ("append", str(module)),
+        ("truncate", str(module)), ("rename", str(given), str(module)), ("link", str(given), str(tmp_path / "b")),
+        ("remove", str(module)), ("mode", str(module)), ("create", "/dev/shm/evalkit-test"),
+    ]  # fmt: skip
+    found = values(*[(*thread, *act) for act in acts], limits=limits)
+    assert found[0] == "done"
+    assert [result.partition(":")[0] for result in found[2:]] == ["refused"] * 8
+    assert module.read_text() == "x = 1"
+    assert sorted(path.name for path in tmp_path.glob("[a-m]*")) == ["given", "module.py"]
+
+
+@linux
+@pytest.mark.skipif(landlock.version() < 6, reason="this kernel's Landlock does not cover signals")
+def test_no_signals_and_no_limits_for_other_processes() -> None:
+    others = [("signal", os.getpid()), ("signal group",), ("prlimit", os.getpid())]
+    assert values(*others, ("signal self",)) == ["refused: Operation not permitted"] * 3 + ["done"]
+
+
+@linux
+def test_no_memory_that_is_not_counted() -> None:
+    assert values(("memfd",)) == ["refused: Operation not permitted"]
 
 
 @pytest.mark.parametrize("level", ["limits", "off"])

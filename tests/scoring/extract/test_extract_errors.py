@@ -193,7 +193,7 @@ def test_when_the_index_is_wrong_the_second_pass_counts_alone(config, job, plant
     straight = stored(settings, Handler(settings)(job))
     calls = []
 
-    def twice(path: Path, sinks: Any = ()) -> Inspection:
+    def twice(path: Path, sinks: Any = (), limits: Any = None) -> Inspection:
         inspect_media(path, sinks)  # plans, sends all frames ...
         calls.append(planted.log.count("a.frame"))
         inspection = inspect_media(path, sinks)  # ... and starts all over
@@ -212,7 +212,7 @@ def test_when_the_index_is_wrong_the_second_pass_counts_alone(config, job, plant
 def test_a_fault_of_the_first_pass_is_forgotten_in_the_second(config, job, planted, monkeypatch):
     planted.act["a.frame"] = fault
 
-    def twice(path: Path, sinks: Any = ()) -> Inspection:
+    def twice(path: Path, sinks: Any = (), limits: Any = None) -> Inspection:
         inspect_media(path, sinks)
         planted.act.clear()
         return inspect_media(path, sinks)
