@@ -84,7 +84,7 @@ class RepairedFile:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RepairReport:
     """What was repaired.
 
@@ -100,6 +100,10 @@ class RepairReport:
     before: int = 0
     after: int = 0
     valid: bool = False
+
+    def __repr__(self) -> str:
+        verdict = "valid" if self.valid else "NOT valid"
+        return f"<RepairReport: {verdict}, {len(self.files)} samples, errors {self.before} before, {self.after} after>"
 
     def to_json(self) -> dict[str, Any]:
         """Return the document of ``evalkit repair --json``."""

@@ -24,13 +24,14 @@ from evalkit.scoring.plan import RunPlan
 from evalkit.scoring.run import RunOptions, score_run, validate_run
 from evalkit.submission.model import Submission
 from evalkit.testsets.model import Sample, TestSet
-from evalkit.validators.findings import Finding, Verdict, run_rules, verdict_of
+from evalkit.text import escape_for_display
+from evalkit.validators.findings import Finding, Verdict, rule_lines, run_rules, verdict_of
 from evalkit.validators.registry import file_findings, rules_for
 from evalkit.validators.testset import LENGTH_TOLERANCE, CheckedImage, CheckedSample, CheckedTestSet
 from evalkit.weights.store import file_sha256
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TestSetReport:
     """What the check found.
 
@@ -52,6 +53,15 @@ class TestSetReport:
     def verdict(self) -> Verdict:
         """The worst severity among the findings."""
         return verdict_of(self.findings)
+
+    def __repr__(self) -> str:
+        return (
+            f"<TestSetReport: {self.challenge}, {self.verdict}, {self.samples} samples, {len(self.findings)} findings>"
+        )
+
+    def __str__(self) -> str:
+        head = f"test set for {escape_for_display(self.challenge)}: {self.verdict}, {self.samples} samples"
+        return "\n".join((head, *rule_lines(self.findings)))
 
     def to_json(self) -> dict[str, Any]:
         """Return what ``evalkit testset check --json`` prints."""
@@ -95,7 +105,9 @@ def check_testset_media(
                 one = replace(one, video_seconds=seen.video.duration_seconds)
         checked.append(replace(one, values=real.values.get(sample.id, {}), reasons=real.reasons.get(sample.id, {})))
     limit = challenge.submission.video.match_reference_seconds
-    case = CheckedTestSet(tuple(checked), challenge.testset, limit or LENGTH_TOLERANCE, _perfect_values(plan))
+    case = CheckedTestSet(
+        tuple(checked), challenge.testset, limit or LENGTH_TOLERANCE, _perfect_values(plan), testset.left_out
+    )
     findings += run_rules(rules_for("testset"), case, challenge.submission.severities)
     place = {sample.id: number for number, sample in enumerate(testset, start=1)}
     findings.sort(key=lambda finding: place.get(finding.sample or "", 0))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Generic, Literal, TypeVar
 
-from evalkit.text import escape_message
+from evalkit.text import escape_for_display, escape_message
 
 Severity = Literal["error", "warning", "info"]
 Verdict = Literal["ok", "warning", "error"]
@@ -107,6 +107,24 @@ class Rule(Generic[Facts]):
     severity: Severity
     title: str
     check: Callable[[Facts], Iterable[Violation]]
+
+
+_MOST_RULES = 20
+
+
+def rule_lines(findings: Iterable[Finding]) -> list[str]:
+    """Return a line for each rule that found something, errors first: severity, rule, how often, the first place."""
+    order = {"error": 0, "warning": 1, "info": 2}
+    grouped: dict[tuple[str, str], list[Finding]] = {}
+    for finding in sorted(findings, key=lambda one: (order[one.severity], one.rule)):
+        grouped.setdefault((finding.severity, finding.rule), []).append(finding)
+    lines = []
+    for (severity, rule), found in grouped.items():
+        place = found[0].path or found[0].sample
+        where = f" ({'first: ' if len(found) > 1 else ''}{escape_for_display(place)})" if place else ""
+        lines.append(f"  {severity} {rule}: {len(found)}{where}")
+    more = len(lines) - _MOST_RULES
+    return lines if more <= 0 else [*lines[:_MOST_RULES], f"  ... and {more} more rules"]
 
 
 def run_rules(

@@ -58,11 +58,14 @@ def match_layout(paths: Sequence[str], challenge: Challenge, testset: TestSet | 
     """Find the template that matches most of ``paths`` (files only, no junk) and map samples to files.
 
     With a test set the expected paths are known; without one, every path that matches a template is a
-    sample of its own. Of two templates that match equally many, the one listed first in the challenge wins.
+    sample of its own. A limited test set is matched as a whole: files of the samples left out are neither expected nor
+    unexpected. Of two templates that match equally many, the one listed first in the challenge wins.
 
     Raises:
         TestSetError: when no template can name all samples of the test set, so that no submission could be valid.
     """
+    if testset is not None and testset.left_out:
+        return _limited(match_layout(paths, challenge, testset.whole), testset)
     templates = challenge.submission.layouts
     expected = _expected_by_template(templates, testset)
     best: Layout | None = None
@@ -88,13 +91,28 @@ def match_layout(paths: Sequence[str], challenge: Challenge, testset: TestSet | 
     return replace(best, extra=extra, near=_near(best, extra), speed=speed)
 
 
+def _limited(layout: Layout, testset: TestSet) -> Layout:
+    """Return what the layout of the whole test set says of the samples in ``testset``."""
+    asked = {sample.id for sample in testset}
+    others = {path for sample, path in layout.near.items() if sample not in asked}
+    return replace(
+        layout,
+        files={sample: path for sample, path in layout.files.items() if sample in asked},
+        missing=tuple((sample, path) for sample, path in layout.missing if sample in asked),
+        extra=tuple(path for path in layout.extra if path not in others),
+        near={sample: path for sample, path in layout.near.items() if sample in asked},
+        expected=len(testset),
+    )
+
+
 def expected_paths(challenge: Challenge, testset: TestSet) -> dict[str, str]:
     """Return sample id -> path by the first of the challenge's layouts that names every sample.
 
     Raises:
         TestSetError: when none does.
     """
-    return next(iter(_expected_by_template(challenge.submission.layouts, testset).values()))
+    named = next(iter(_expected_by_template(challenge.submission.layouts, testset.whole).values()))
+    return {sample.id: named[sample.id] for sample in testset}
 
 
 def _prefixes(paths: Sequence[str], template: str, testset: TestSet | None) -> list[str]:

@@ -73,23 +73,26 @@ class CheckedTestSet:
     """The input of the rules.
 
     Args:
-        samples: in the order of the test set.
+        samples: those that were checked, in the order of the test set.
         spec: what the challenge says of its test set.
         length_tolerance: allowed difference between the speech and the reference video, in seconds.
         perfect: metric -> value that a video has when compared with itself, for paired metrics.
+        left_out: samples that a limit left unchecked; they are counted.
     """
 
     samples: tuple[CheckedSample, ...]
     spec: TestSetSpec
     length_tolerance: float = LENGTH_TOLERANCE
     perfect: Mapping[str, float] = field(default_factory=dict)
+    left_out: tuple[Sample, ...] = ()
 
 
 def _counts(case: CheckedTestSet) -> Iterable[Violation]:
+    samples = [*(one.sample for one in case.samples), *case.left_out]
     found = {
-        "samples": len(case.samples),
-        "identities": len({one.sample.identity for one in case.samples if one.sample.identity}),
-        "prompts": len({one.sample.prompt for one in case.samples if one.sample.prompt}),
+        "samples": len(samples),
+        "identities": len({sample.identity for sample in samples if sample.identity}),
+        "prompts": len({sample.prompt for sample in samples if sample.prompt}),
     }
     for name, count in found.items():
         wanted = getattr(case.spec, name)

@@ -44,7 +44,8 @@ def crosscheck(
 ) -> None:
     """Compare lip sync of VIDEO: evalkit in memory, LatentSync's files, and syncnet-python.
 
-    Exit code 0 when every way gave numbers, 3 when one did not (no track, no ffmpeg, no oracle environment).
+    Exit code 0 when every way gave numbers, 3 when one did not (no track, no ffmpeg, no oracle environment, or networks
+    that syncnet-python can't load, such as the bundled ones).
     """
     from evalkit.crosscheck.compare import crosscheck as compare
     from evalkit.crosscheck.compare import find_oracles

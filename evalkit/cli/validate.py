@@ -133,14 +133,6 @@ def summary(report: ValidationReport) -> str:
 
     if report.refused:
         return f"{escape_for_display(report.submission)}: refused; no file in it was opened."
-    counts = {verdict: sum(file.verdict == verdict for file in report.files) for verdict in ("ok", "warning", "error")}
-    missing = sum(finding.rule == "layout.missing" for finding in report.findings)
     errors = sum(finding.severity == "error" for finding in report.all_findings())
-    parts = [
-        f"{len(report.files)} videos by layout {escape_for_display(str(report.layout))}",
-        f"{counts['ok']} ok",
-        f"{counts['warning']} with warnings",
-        f"{counts['error']} refused",
-        f"{missing} missing",
-    ]
-    return f"{'valid' if report.ok else f'NOT valid ({errors} errors)'}: " + ", ".join(parts) + "."
+    verdict = "valid" if report.ok else f"NOT valid ({errors} error{'s' if errors != 1 else ''})"
+    return f"{verdict}: {', '.join(report.counts())}."

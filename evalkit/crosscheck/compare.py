@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -41,6 +42,14 @@ _NO_ORACLES = (
     "the reference package runs in an environment of its own: build it with 'make oracles' in evalkit's source folder, "
     "and name its interpreter with --oracles or its folder with EVALKIT_ORACLES"
 )
+
+
+_OTHER_NETWORKS = (
+    "the reference package loads S3FD and SyncNet only, and these backbones have small networks of evalkit: fetch the "
+    "published ones with 'evalkit weights pull sync_detector syncnet', and use --backbones published"
+)
+_ERROR_LINE = re.compile(r"[\w.]+(Error|Exception|Exit|Interrupt)\b.*")
+_LONGEST_DETAIL = 300
 
 
 @dataclass(frozen=True)
@@ -210,6 +219,13 @@ def _row(name: str, data: FeatureData, source: AudioSource) -> CrosscheckRow:
     return CrosscheckRow(name, audio_source, values["conf"], values["dist"], values["offset"], tracks)
 
 
+def last_error(text: str) -> str:
+    """Return the sentence of the last exception in what a Python program wrote, without the lists that follow it."""
+    lines = [line for line in text.strip().splitlines() if line.strip()]
+    named = [line for line in lines if _ERROR_LINE.match(line)]
+    return (named or lines or [""])[-1].strip()[:_LONGEST_DETAIL]
+
+
 def _track(confidence: float, distance: float, offset: float) -> Mapping[str, float]:
     return {"confidence": confidence, "distance": distance, "offset": offset}
 
@@ -222,15 +238,26 @@ def _with_difference(row: CrosscheckRow, other: CrosscheckRow) -> CrosscheckRow:
     return replace(row, beside=other.id, difference={name: ours - theirs for name, (ours, theirs) in pairs.items()})
 
 
+def _lacking(weights: Mapping[str, WeightFile], python: Path | None) -> tuple[str, str] | None:
+    """Return the reason and a sentence why the reference package can't run, or ``None`` when it can."""
+    if any(file.bundled for file in weights.values()):
+        return "other_networks", _OTHER_NETWORKS
+    if python is None:
+        return "no_oracles", _NO_ORACLES
+    if find_ffmpeg() is None:
+        return "no_ffmpeg", "the package calls the program ffmpeg, which is not installed"
+    return None
+
+
 def _reference(
     video: Path, audio: Path | None, weights: Mapping[str, WeightFile], python: Path | None
 ) -> CrosscheckRow:
     """Return what syncnet-python measures."""
     row = CrosscheckRow(REFERENCE, "own" if audio is None else "given")
-    if python is None:
-        return replace(row, reason="no_oracles", detail=_NO_ORACLES)
-    if find_ffmpeg() is None:
-        return replace(row, reason="no_ffmpeg", detail="the package calls the program ffmpeg, which is not installed")
+    lacking = _lacking(weights, python)
+    if python is None or lacking is not None:
+        reason, detail = lacking or ("no_oracles", _NO_ORACLES)
+        return replace(row, reason=reason, detail=detail)
     with tempfile.TemporaryDirectory(prefix="evalkit-crosscheck-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         job = {
@@ -250,10 +277,8 @@ def _reference(
         except (OSError, subprocess.TimeoutExpired) as error:
             return replace(row, reason="reference_failed", detail=str(error))
         if done.returncode:
-            lines = done.stderr.decode("utf-8", errors="replace").strip().splitlines()
-            return replace(
-                row, reason="reference_failed", detail=lines[-1] if lines else f"exit code {done.returncode}"
-            )
+            said = last_error(done.stderr.decode("utf-8", errors="replace"))
+            return replace(row, reason="reference_failed", detail=said or f"exit code {done.returncode}")
         found = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     if not found["offsets"]:
         return replace(row, reason="no_track", detail="the package found no track", versions=found["versions"])

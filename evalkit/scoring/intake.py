@@ -18,11 +18,12 @@ from evalkit.scoring.cache import CorruptEntryError, FeatureCache
 from evalkit.scoring.jobs import Extraction
 from evalkit.submission.model import Submission
 from evalkit.testsets.model import Sample, TestSet
+from evalkit.text import escape_for_display
 from evalkit.validators.archive.check import UNREADABLE, blocks, check_archive
 from evalkit.validators.archive.strays import is_stray, junk, video_suffixes
 from evalkit.validators.conversion import printed_command
 from evalkit.validators.file import ExpectedLength, File
-from evalkit.validators.findings import Finding, Verdict, run_rules, verdict_of
+from evalkit.validators.findings import Finding, Verdict, rule_lines, run_rules, verdict_of
 from evalkit.validators.layout import Layout, match_layout
 from evalkit.validators.reading import FailedReading
 from evalkit.validators.registry import rules_for
@@ -53,7 +54,7 @@ class FileReport:
         return "error" if self.unread is not None else verdict_of(self.findings)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ValidationReport:
     """The result of validating a submission.
 
@@ -64,6 +65,7 @@ class ValidationReport:
         findings: about the archive and the set.
         files: one per file that answers a sample, in the order of the test set.
         refused: whether the archive was refused before any file in it was opened.
+        samples: number of samples asked for; ``None`` without a test set, when nobody knows what is missing.
     """
 
     challenge: str
@@ -72,11 +74,38 @@ class ValidationReport:
     findings: tuple[Finding, ...]
     files: tuple[FileReport, ...] = ()
     refused: bool = False
+    samples: int | None = None
 
     @property
     def ok(self) -> bool:
         """Whether nothing of severity error was found anywhere."""
         return verdict_of(self.all_findings()) != "error"
+
+    def __repr__(self) -> str:
+        verdict = "valid" if self.ok else "NOT valid"
+        counts = f"{len(self.files)} files, {len(self.all_findings())} findings"
+        return f"<ValidationReport: {escape_for_display(self.submission)}, {verdict}, {counts}>"
+
+    def __str__(self) -> str:
+        name = escape_for_display(self.submission)
+        if self.refused:
+            head = f"{name}: refused by {escape_for_display(self.challenge)}; no file in it was opened."
+        else:
+            verdict = f"{'valid' if self.ok else 'NOT valid'} for {escape_for_display(self.challenge)}"
+            head = f"{name}: {verdict}: {', '.join(self.counts())}."
+        return "\n".join((head, *rule_lines(self.all_findings())))
+
+    def counts(self) -> list[str]:
+        """Return how many files there are, how many of each verdict, and how many are missing, as phrases."""
+        layout = "no layout" if self.layout is None else f"layout {escape_for_display(self.layout)}"
+        phrases = (("ok", "ok"), ("warning", "with warnings"), ("error", "refused"))
+        counted = [(sum(file.verdict == verdict for file in self.files), words) for verdict, words in phrases]
+        missing = sum(finding.rule == "layout.missing" for finding in self.findings)
+        return [
+            f"{len(self.files)} videos by {layout}",
+            *(f"{count} {words}" for count, words in counted if count or words == "ok"),
+            "missing files not checked, which needs --testset" if self.samples is None else f"{missing} missing",
+        ]
 
     def all_findings(self) -> list[Finding]:
         """Return the set's findings, then each file's."""
@@ -91,6 +120,7 @@ class ValidationReport:
             "submission": self.submission,
             "layout": self.layout,
             "refused": self.refused,
+            "samples": self.samples,
             "files": [
                 {
                     "path": file.path,

@@ -81,7 +81,7 @@ def validate_run(
     gate = open_gate(submission, challenge, testset)
     config = Config(cache=options.cache, fresh=options.fresh, rules=challenge.submission)
     files, _ = _extract(_JobSource(submission, challenge, testset, gate), config, options, "validating")
-    return _intake(submission, challenge, gate, files)
+    return _intake(submission, challenge, gate, files, testset)
 
 
 def score_run(
@@ -103,7 +103,7 @@ def score_run(
         _JobSource(submission, challenge, testset, gate, plan.records), config, options, "scoring"
     )
     extracted = time.monotonic()
-    intake = _intake(submission, challenge, gate, files)
+    intake = _intake(submission, challenge, gate, files, testset)
     cache = FeatureCache(options.cache)
     fold = ScorecardBuilder(plan, cache, testset, intake, extractions)
     videos: Iterable[VideoScore] = fold.videos()
@@ -163,7 +163,11 @@ def _precisions(record: FeatureRecord, plan: RunPlan) -> dict[str, Any]:
 
 
 def _intake(
-    submission: Submission, challenge: Challenge, gate: Gate, files: Mapping[str, FileReport]
+    submission: Submission,
+    challenge: Challenge,
+    gate: Gate,
+    files: Mapping[str, FileReport],
+    testset: TestSet | None,
 ) -> ValidationReport:
     return ValidationReport(
         challenge=challenge.id,
@@ -172,6 +176,7 @@ def _intake(
         findings=gate.findings,
         files=tuple(files.values()),
         refused=gate.refused,
+        samples=None if testset is None else len(testset),
     )
 
 

@@ -244,6 +244,10 @@ class Scorecard(BaseModel):
         environment.filters["plain"] = escape_for_display
         return environment.from_string(_NOTEBOOK).render(card=self)
 
+    def __repr__(self) -> str:
+        names = f"{escape_for_display(self.submission.name)} in {escape_for_display(self.challenge.id)}"
+        return f"<Scorecard: {names}, {len(self.metrics)} metrics, {len(self.videos)} videos>"
+
     def __str__(self) -> str:
         lines = [escape_for_display(f"{self.submission.name} in {self.challenge.id}, backbones {self.backbones}")]
         for name, score in self.metrics.items():

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -98,13 +98,21 @@ class Sample(BaseModel):
 
 @dataclass(frozen=True)
 class TestSet:
-    """Samples in their published order, and the folder to which their paths are relative."""
+    """Samples in their published order, and the folder to which their paths are relative.
+
+    Args:
+        root: the folder.
+        samples: in their order.
+        format: in which they were published.
+        left_out: samples of the same test set that a run with a limit doesn't ask for; they come after ``samples``.
+    """
 
     __test__ = False
 
     root: Path
     samples: tuple[Sample, ...]
     format: TestSetFormat = "native"
+    left_out: tuple[Sample, ...] = ()
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -118,7 +126,14 @@ class TestSet:
 
     def limited(self, count: int | None) -> TestSet:
         """Return the test set with its first ``count`` samples only."""
-        return self if count is None else TestSet(self.root, self.samples[:count], self.format)
+        if count is None:
+            return self
+        return replace(self, samples=self.samples[:count], left_out=self.samples[count:] + self.left_out)
+
+    @property
+    def whole(self) -> TestSet:
+        """The test set without a limit."""
+        return replace(self, samples=self.samples + self.left_out, left_out=()) if self.left_out else self
 
     @cached_property
     def sha256(self) -> str:

@@ -33,7 +33,7 @@ SAMPLE_SECONDS = 600.0
 _DATE = (2026, 1, 1, 0, 0, 0)  # of every member: the same content makes the same bytes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class GenerationRun:
     """The result of a run.
 
@@ -55,6 +55,9 @@ class GenerationRun:
     findings: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict)
     archive_findings: tuple[Finding, ...] = ()
     kept: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<GenerationRun: {self.path.name}, {len(self.made)} made, {len(self.failures)} failed>"
 
     @property
     def refused(self) -> tuple[str, ...]:
@@ -129,7 +132,7 @@ def make_submission(
     kind = find_generator(name)
     chosen = kind.record.resolve(options or {})
     samples = testset if isinstance(testset, TestSet) else load_testset(testset)
-    samples = TestSet(samples.root.absolute(), samples.samples, samples.format)
+    samples = replace(samples, root=samples.root.absolute())
     rules = load_challenge(challenge) if isinstance(challenge, str) else challenge
     places = expected_paths(rules or _default_challenge(), samples)
     requests = RequestBuilder(samples, rules, seed)

@@ -187,6 +187,41 @@ def test_a_reference_that_fails(run, tmp_path: Path) -> None:
     assert (row["reason"], row["detail"]) == ("reference_failed", "ModuleNotFoundError: no syncnet_python")
 
 
+STATE_DICT = """Traceback (most recent call last):
+  File "x.py", line 3, in <module>
+RuntimeError: Error(s) in loading state_dict for S3FD:
+\tMissing key(s) in state_dict: "vgg.0.weight", "vgg.0.bias".
+\tUnexpected key(s) in state_dict: "coarse.0.conv.bias", "coarse.0.conv.weight".
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        (STATE_DICT, "RuntimeError: Error(s) in loading state_dict for S3FD:"),
+        ("warning\nno module here\n", "no module here"),
+        ("torch.cuda.OutOfMemoryError: no memory\n  more\n", "torch.cuda.OutOfMemoryError: no memory"),
+        ("ValueError: " + "x" * 5000, "ValueError: " + "x" * 288),
+        ("", ""),
+    ],
+)
+def test_of_what_a_program_wrote_the_errors_sentence_is_shown(said: str, sentence: str) -> None:
+    assert module.last_error(said) == sentence
+
+
+def test_the_package_is_not_started_with_networks_that_it_can_not_load(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho 'never' >&2\nexit 1\n")
+    python.chmod(0o755)
+    video = write_video(tmp_path / "v.mp4", list(range(30)), size=64)
+    result = CliRunner().invoke(cli, ["crosscheck", str(video), "-b", "bundled", "--oracles", str(python), "--json"])
+    assert result.exit_code == 3
+    row = json.loads(result.stdout)["rows"][3]
+    assert row["reason"] == "other_networks"
+    assert "evalkit weights pull sync_detector syncnet" in row["detail"]
+    assert "state_dict" not in row["detail"]
+
+
 def test_errors(run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def code(*words: object) -> tuple[int, str]:
         error = run(*words).exception
