@@ -52,7 +52,7 @@ class AnswerFile:
         self._read = read
         self._dimensions = dimensions
         self._limit = limit
-        self._delimiter = delimiter_of(path) if table else None
+        self._delimiter = delimiter_of(path, form=mapping.form) if table else None
         self._participants: dict[str, Participant] | None = None
         self._participants_faults: tuple[Faults, ...] = ()
         if participants is not None:
@@ -80,7 +80,7 @@ class AnswerFile:
 
     def _require_known_times(self) -> None:
         """Raise when the answers would lose times that the table seems to hold."""
-        rows = (cells for _, cells in raw_rows(self.path, Faults(self.path.name)))
+        rows = (cells for _, cells in raw_rows(self.path, Faults(self.path.name), form=self._mapping.form))
         header = next(rows, [])
         answers = islice(rows, self._context.header_rows - 1, self._context.header_rows - 1 + SAMPLED_ROWS)
         sample = [dict(zip(header, cells, strict=False)) for cells in answers]

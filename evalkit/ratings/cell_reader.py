@@ -14,6 +14,7 @@ from functools import lru_cache
 from evalkit.challenges.rating_rules import Dimension
 from evalkit.ratings.mapping import RatingMapping
 from evalkit.ratings.read_errors import Faults, shown
+from evalkit.ratings.table import FileForm
 from evalkit.ratings.times import ZoneError, parse_moment
 from evalkit.text import escape_for_display, hidden_characters
 
@@ -22,6 +23,7 @@ MAX_NUMBER = 40
 MAX_TIME = 80
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _COMMA = re.compile(r"[+-]?[0-9]*,([0-9]+)")
+_UNDECODED = "is not valid UTF-8, nor in the 'encoding' of the mapping; name the encoding that the file is in"
 _NOT_ALPHANUMERIC = re.compile(r"[\W_]+")
 # Platforms' statuses of answers that were not refused. Any other status is kept, and the rules reject it.
 ACCEPTED = frozenset(
@@ -116,6 +118,11 @@ class Context:
     form_of_times: bool = True
     delimiter: str | None = None
 
+    @property
+    def form(self) -> FileForm:
+        """How the file is written, as the mapping says."""
+        return self.mapping.form
+
     def is_missing(self, cell: object) -> bool:
         """Whether a cell holds no answer."""
         return cell is None or (isinstance(cell, str) and (not cell.strip() or cell.strip() in self.mapping.missing))
@@ -150,7 +157,9 @@ class Context:
             value = math.nan
         if not math.isfinite(value):
             hint = " Name the labels in the mapping's 'values'." if isinstance(cell, str) and labels else ""
-            self.faults.add(row, column, f"{_brief(cell)} is not a number.{hint}")
+            undecoded = isinstance(cell, str) and "\ufffd" in cell
+            told = f"{_UNDECODED}." if undecoded else f"is not a number.{hint}"
+            self.faults.add(row, column, f"{_brief(cell)} {told}")
             return None
         return value
 
@@ -209,7 +218,7 @@ def _clean(text: str) -> str:
     if len(words) > MAX_ID:
         raise ValueError(f"it has {len(words)} characters, at most {MAX_ID} are allowed")
     if "\ufffd" in words:
-        raise ValueError(f"{shown(words)} is not valid UTF-8")
+        raise ValueError(f"{shown(words)} {_UNDECODED}")
     hidden = hidden_characters(words)
     if hidden:
         raise ValueError(f"{shown(words)} has characters that nobody sees")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from evalkit.ratings.read_errors import Faults
-from evalkit.ratings.table import open_text
+from evalkit.ratings.table import PLAIN, FileForm, open_text
 from evalkit.text import escape_for_display
 
 MAX_OBJECT = 4 * 1024 * 1024  # characters of one object
@@ -24,18 +24,18 @@ def _no_constant(word: str) -> float:
 _DECODER = json.JSONDecoder(parse_constant=_no_constant)
 
 
-def first_sign(path: Path) -> str:
+def first_sign(path: Path, form: FileForm = PLAIN) -> str:
     """Return the first character of a file that is not blank, or an empty string."""
-    with open_text(path) as stream:
+    with open_text(path, form=form) as stream:
         return stream.read(_CHUNK).lstrip(_BLANK + "\ufeff")[:1]
 
 
-def read_objects(path: Path, faults: Faults) -> Iterator[tuple[int, dict[str, Any]]]:
+def read_objects(path: Path, faults: Faults, form: FileForm = PLAIN) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (number, object): the line of a JSON Lines file, or the place in an array, both from 1.
 
     What is not an object, or not JSON, is a fault with that number. A broken array can't be read beyond the break.
     """
-    pairs = _array(path, faults) if first_sign(path) == "[" else _lines(path, faults)
+    pairs = (_array if first_sign(path, form) == "[" else _lines)(path, faults, form)
     for number, value in pairs:
         if isinstance(value, dict):
             yield number, value
@@ -43,9 +43,9 @@ def read_objects(path: Path, faults: Faults) -> Iterator[tuple[int, dict[str, An
             faults.add(number, None, "not a JSON object in braces.")
 
 
-def _lines(path: Path, faults: Faults) -> Iterator[tuple[int, Any]]:
+def _lines(path: Path, faults: Faults, form: FileForm) -> Iterator[tuple[int, Any]]:
     number = 0
-    with open_text(path) as stream:
+    with open_text(path, form=form) as stream:
         while line := stream.readline(MAX_OBJECT + 1):
             number += 1
             if len(line) > MAX_OBJECT:
@@ -87,8 +87,8 @@ class _Buffer:
                 return ""
 
 
-def _array(path: Path, faults: Faults) -> Iterator[tuple[int, Any]]:
-    with open_text(path) as stream:
+def _array(path: Path, faults: Faults, form: FileForm) -> Iterator[tuple[int, Any]]:
+    with open_text(path, form=form) as stream:
         buffer, number, allowed = _Buffer(stream), 0, "["
         while True:
             sign = buffer.sign()

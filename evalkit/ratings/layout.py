@@ -309,7 +309,7 @@ def flat_records(
 ) -> Iterator[tuple[int, Layout, dict[str, Any]]]:
     """Yield (row, layout, flat record) of every object of a JSON file; one without a layout is a fault."""
     cached = lru_cache(maxsize=64)(layout_of)
-    for row, record in read_objects(path, context.faults):
+    for row, record in read_objects(path, context.faults, context.form):
         flat = flatten(record)
         try:
             layout = cached(tuple(flat))

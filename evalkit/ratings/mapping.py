@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from evalkit.errors import InputError
 from evalkit.ratings.format_registry import format_names
+from evalkit.ratings.table import FileForm, text_encoding
 from evalkit.ratings.times import parse_zone
 from evalkit.yamlio import parse_yaml, read_text, validate_model
 
@@ -56,6 +57,14 @@ class CommonMapping(_Part):
     values: dict[str, float] = Field(default_factory=dict)
     missing: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
+    encoding: str | None = None
+
+    @field_validator("encoding")
+    @classmethod
+    def _an_encoding(cls, value: str | None) -> str | None:
+        if value is not None:
+            text_encoding(value)
+        return value
 
     @field_validator("zone")
     @classmethod
@@ -98,6 +107,11 @@ class CommonMapping(_Part):
         return self
 
     @property
+    def form(self) -> FileForm:
+        """How the file is written."""
+        return FileForm(self.encoding)
+
+    @property
     def tzinfo(self) -> tzinfo | None:
         """The zone of times that don't say theirs."""
         return None if self.zone is None else parse_zone(self.zone)
@@ -122,6 +136,8 @@ class RatingMapping(CommonMapping):
         values: label -> number.
         missing: cells that mean "no answer", besides the empty one.
         ignore: columns that are not ratings.
+        encoding: how the text is written, such as ``gbk``, ``shift_jis`` or ``cp1252``, where it is neither UTF-8 nor
+            UTF-16; never guessed.
     """
 
     format: str | None = None

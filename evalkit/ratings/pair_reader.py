@@ -81,7 +81,7 @@ def read_pairs(
     """
     mapped = load_pair_mapping(mapping) if isinstance(mapping, Path) else mapping or PairMapping()
     words = Dimensions(dimensions, mapped.dimensions)
-    head = look(path)
+    head = look(path, mapped.form)
     if head.kind == "table" and {"item", "value"} <= find_columns(head.header, mapped.of_cells()).keys():
         sides = {normalised(word) for word in (mapped.left, mapped.right) if word} or {"left", "right"}
         if not sides & {normalised(name) for name in head.header}:
@@ -104,7 +104,7 @@ def read_pairs(
 
 
 def _read_table(mapping: PairMapping, path: Path, context: Context) -> Iterator[Answer]:
-    (header,), rows = read_table(path, context.faults, what="The file of comparisons")
+    (header,), rows = read_table(path, context.faults, what="The file of comparisons", form=context.form)
     columns = _columns(context.file, tuple(name for name in header if name), mapping)
     settle_columns(context, header, RecordLayout(columns, ()))
     found = (_comparison(context, mapping, columns, row.number, row.cells) for row in rows)

@@ -55,7 +55,7 @@ def read_ratings(
             fix="Give the export as the participants' file.",
         )
     words = Dimensions(dimensions, mapped.dimensions)
-    head = look(path)
+    head = look(path, mapped.form)
     if name in {"auto", PROLIFIC}:
         reader = _recognize(path, head, Context(path.name, mapped, words))
     else:

@@ -1,8 +1,8 @@
 """Read CSV files from outside, row by row, in memory that does not grow with the file.
 
 Comma, semicolon or tab, as the first line that is not blank says, by itself or as a spreadsheet's ``sep=;``; UTF-8 or
-UTF-16, with or without a byte order mark. A row that can't be read is a fault with its number, and reading goes on
-with the next.
+UTF-16, with or without a byte order mark, or the encoding that a mapping names. A row that can't be read is a fault
+with its number, and reading goes on with the next.
 """
 
 from __future__ import annotations
@@ -26,11 +26,47 @@ _DELIMITERS = ",;\t"
 _TOLD = re.compile(r'"?sep=([,;\t])"?[\r\n]*', re.IGNORECASE)
 _BOM = "\ufeff"
 _OTHER_ENCODINGS = {  # what Excel writes as plain CSV on Windows; only named in a message, never assumed
-    "gb18030": "GBK (Chinese)",
-    "cp932": "Shift JIS (Japanese)",
+    "gbk": "GBK (Chinese)",
+    "shift_jis": "Shift JIS (Japanese)",
     "cp949": "CP949 (Korean)",
+    "big5": "Big5 (Chinese, Taiwan)",
     "cp1252": "Windows-1252 (Western Europe)",
 }
+# What spreadsheets write under these names: more characters than the standards of the names have.
+_WIDER = {"gb2312": "gb18030", "gbk": "gb18030", "shift_jis": "cp932", "euc_kr": "cp949", "big5": "cp950"}
+_NO_FILE = frozenset({"idna", "punycode", "unicode-escape", "raw-unicode-escape", "utf-7", "undefined", "mbcs", "oem"})
+
+
+@dataclass(frozen=True)
+class FileForm:
+    """How a file is written, where a mapping says so.
+
+    Args:
+        encoding: a name that `text_encoding` knows; ``None`` for UTF-8, or UTF-16 with a byte order mark.
+    """
+
+    encoding: str | None = None
+
+
+PLAIN = FileForm()
+
+
+def text_encoding(name: str) -> str:
+    """Return the encoding of files that ``name`` means, as Python calls it.
+
+    Raises:
+        ValueError: when it means none.
+    """
+    try:
+        known = codecs.lookup(name)
+        "a,b".encode(known.name)  # refuses what turns no text into bytes
+    except (LookupError, ValueError):  # NUL in the name, too
+        known = None
+    if known is None or known.name.replace("_", "-") in _NO_FILE:
+        raise ValueError(
+            "no known encoding; write utf-8, gbk, big5, shift_jis, cp949, cp1252 or another of Python's names"
+        )
+    return _WIDER.get(known.name, known.name)
 
 
 @dataclass(frozen=True)
@@ -74,8 +110,8 @@ class _Lines:
         return line
 
 
-def open_text(path: Path, what: str = "The rating file") -> TextIO:
-    """Open ``path`` as text in its own encoding; bytes that are no text become U+FFFD.
+def open_text(path: Path, what: str = "The rating file", form: FileForm = PLAIN) -> TextIO:
+    """Open ``path`` as text in its own encoding, or the one that ``form`` names; bytes that are no text become U+FFFD.
 
     Raises:
         InputError: when the file is missing, a folder, or can't be read.
@@ -86,7 +122,10 @@ def open_text(path: Path, what: str = "The rating file") -> TextIO:
         with path.open("rb") as stream:
             start = stream.read(4)
         wide = start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-        return path.open("r", encoding="utf-16" if wide else "utf-8-sig", errors="replace", newline="")
+        encoding = "utf-16" if wide else "utf-8-sig"  # a byte order mark says more than any name
+        if form.encoding is not None and not wide and not start.startswith(codecs.BOM_UTF8):
+            encoding = text_encoding(form.encoding)
+        return path.open("r", encoding=encoding, errors="replace", newline="")
     except FileNotFoundError:
         raise InputError(f"{what} {path} does not exist.", fix="Check the path.") from None
     except IsADirectoryError:
@@ -97,8 +136,8 @@ def open_text(path: Path, what: str = "The rating file") -> TextIO:
         raise InputError(f"{what} {path} can't be read.", found=str(error)) from None
 
 
-def require_text(path: Path, header: Iterable[str], what: str = "The rating file") -> None:
-    """Refuse a table whose header is not text in UTF-8 or UTF-16: its names would be stored as signs nobody can read.
+def require_text(path: Path, header: Iterable[str], what: str = "The rating file", form: FileForm = PLAIN) -> None:
+    """Refuse a table whose header is not text in its encoding: its names would be stored as signs nobody can read.
 
     Raises:
         InputError: naming the encodings in which the file's beginning could be read.
@@ -108,12 +147,14 @@ def require_text(path: Path, header: Iterable[str], what: str = "The rating file
     with path.open("rb") as stream:
         start = stream.read(_CHUNK)
     start = start[: start.rfind(b"\n") + 1] or start  # no half character at the end
-    fits = [title for codec, title in _OTHER_ENCODINGS.items() if _decodes(start, codec)]
+    fits = [codec for codec in _OTHER_ENCODINGS if _decodes(start, text_encoding(codec))]
+    titles = " or ".join(_OTHER_ENCODINGS[codec] for codec in fits)
     raise InputError(
-        f"{what} {path} is not encoded in UTF-8: its column names can't be read.",
-        found=f"bytes that could be {' or '.join(fits)}" if fits else "bytes of an unknown encoding",
-        expected="UTF-8, or UTF-16 with a byte order mark",
-        fix="Save it in the spreadsheet as 'CSV UTF-8'.",
+        f"{what} {path} is not encoded in {form.encoding or 'UTF-8'}: its column names can't be read.",
+        found=f"bytes that could be {titles}" if fits else "bytes of an unknown encoding",
+        expected="UTF-8, UTF-16 with a byte order mark, or the encoding that a mapping names",
+        fix="Save it in the spreadsheet as 'CSV UTF-8', or say in a mapping how it is written, such as "
+        f"'encoding: {fits[0] if fits else 'gbk'}'.",
     )
 
 
@@ -125,13 +166,13 @@ def _decodes(content: bytes, codec: str) -> bool:
     return True
 
 
-def delimiter_of(path: Path, what: str = "The rating file") -> str:
+def delimiter_of(path: Path, what: str = "The rating file", form: FileForm = PLAIN) -> str:
     """Return the delimiter of a CSV file.
 
     Raises:
         InputError: when the file can't be read.
     """
-    with open_text(path, what) as stream:
+    with open_text(path, what, form) as stream:
         return _delimiter(stream)[0]
 
 
@@ -144,9 +185,11 @@ def _delimiter(stream: TextIO) -> tuple[str, bool]:
     return (told[1], True) if told else (max(_DELIMITERS, key=_outside_quotes(line).count), False)
 
 
-def raw_rows(path: Path, faults: Faults, what: str = "The rating file") -> Iterator[tuple[int, list[str]]]:
+def raw_rows(
+    path: Path, faults: Faults, what: str = "The rating file", form: FileForm = PLAIN
+) -> Iterator[tuple[int, list[str]]]:
     """Yield (row number, cells) of every row that is not blank; cells are stripped and free of byte order marks."""
-    with open_text(path, what) as stream:
+    with open_text(path, what, form) as stream:
         delimiter, told = _delimiter(stream)
         stream.seek(0)
         lines = _Lines(stream)
@@ -178,7 +221,7 @@ def raw_rows(path: Path, faults: Faults, what: str = "The rating file") -> Itera
 
 
 def read_table(
-    path: Path, faults: Faults, *, header_rows: int = 1, what: str = "The rating file"
+    path: Path, faults: Faults, *, header_rows: int = 1, what: str = "The rating file", form: FileForm = PLAIN
 ) -> tuple[list[tuple[str, ...]], Iterator[TableRow]]:
     """Return the header rows of a CSV file, and its other rows as they are asked for.
 
@@ -187,7 +230,7 @@ def read_table(
     Raises:
         InputError: when the file can't be read, is empty, or its first row can't be a header.
     """
-    rows = raw_rows(path, faults, what)
+    rows = raw_rows(path, faults, what, form)
     headers: list[tuple[str, ...]] = []
     for _, cells in rows:
         headers.append(tuple(cells))
@@ -201,7 +244,7 @@ def read_table(
             expected=f"{header_rows} row{'s' * (header_rows > 1)} with the columns' names, then the ratings",
         )
     names = headers[0]
-    require_text(path, names, what)
+    require_text(path, names, what, form)
     if len(names) > MAX_COLUMNS:
         raise InputError(
             f"{what} {path} has too many columns.",

@@ -12,7 +12,7 @@ from evalkit.ratings.cell_reader import Context
 from evalkit.ratings.jsonfile import first_sign, read_objects
 from evalkit.ratings.model import Answer
 from evalkit.ratings.read_errors import Faults
-from evalkit.ratings.table import raw_rows, require_text
+from evalkit.ratings.table import PLAIN, FileForm, raw_rows, require_text
 
 HEAD_ROWS = 3
 _WORKBOOKS = {b"PK\x03\x04": "an Excel or OpenDocument workbook", b"\xd0\xcf\x11\xe0": "an old Excel workbook (.xls)"}
@@ -57,20 +57,20 @@ class RatingFormat:
     json: bool = False
 
 
-def look(path: Path) -> FileHead:
-    """Return the head of ``path``.
+def look(path: Path, form: FileForm = PLAIN) -> FileHead:
+    """Return the head of ``path``, which is written as ``form`` says.
 
     Raises:
         InputError: when it can't be read.
     """
-    sign = first_sign(path)  # refuses folders and pipes; opening a pipe would wait for ever
+    sign = first_sign(path, form)  # refuses folders and pipes; opening a pipe would wait for ever
     _refuse_workbook(path)
     ignored = Faults(path.name)  # reported when the whole file is read
     if sign in {"[", "{"}:
-        objects = read_objects(path, ignored)
+        objects = read_objects(path, ignored, form)
         return FileHead("array" if sign == "[" else "lines", record=next((record for _, record in objects), None))
     rows = []
-    for _, cells in raw_rows(path, ignored):
+    for _, cells in raw_rows(path, ignored, form=form):
         rows.append(tuple(cells))
         if len(rows) == HEAD_ROWS:
             break
@@ -78,7 +78,7 @@ def look(path: Path) -> FileHead:
         raise InputError(
             f"The rating file {path} is empty.", expected="a row with the columns' names, then the ratings"
         )
-    require_text(path, rows[0] if rows else ())
+    require_text(path, rows[0] if rows else (), form=form)
     return FileHead("table", rows=tuple(rows))
 
 

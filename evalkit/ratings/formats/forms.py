@@ -63,8 +63,8 @@ def detect(head: FileHead, context: Context) -> bool:
 
 def read(path: Path, context: Context) -> Iterator[Answer]:
     """Yield the ratings of the file, response by response."""
-    (header,), rows = read_table(path, context.faults)
-    layout = wide_layout(header, context, _columns(context.file, look(path), context.mapping))
+    (header,), rows = read_table(path, context.faults, form=context.form)
+    layout = wide_layout(header, context, _columns(context.file, look(path, context.form), context.mapping))
     settle_columns(context, header, layout)
     return chain.from_iterable(ratings_of(context, layout, row.number, row.cells) for row in rows)
 

@@ -52,8 +52,8 @@ def detect(head: FileHead, context: Context) -> bool:
 
 def read(path: Path, context: Context) -> Iterator[Answer]:
     """Yield the ratings of the file, task by task; a rating's row is the task's place in the array."""
-    outdated = _outdated(path)
-    for row, task in read_objects(path, context.faults):
+    outdated = _outdated(path, context)
+    for row, task in read_objects(path, context.faults, context.form):
         annotations = task.get("annotations")
         if not isinstance(annotations, list):
             context.faults.add(row, "annotations", "the task has no list of annotations.")
@@ -73,11 +73,13 @@ def read(path: Path, context: Context) -> Iterator[Answer]:
             yield from ratings_of(context, layout, row, record)
 
 
-def _outdated(path: Path) -> set[tuple[int, int]]:
+def _outdated(path: Path, context: Context) -> set[tuple[int, int]]:
     """Return the places (task, annotation in it) of annotations that the file also holds in a later state."""
     newest: dict[bytes, tuple[datetime, tuple[int, int]]] = {}
     outdated = set()
-    for row, task in read_objects(path, Faults(path.name)):  # faults are recorded when the answers are read
+    for row, task in read_objects(
+        path, Faults(path.name), context.form
+    ):  # faults are recorded when the answers are read
         annotations = task.get("annotations")
         for place, annotation in enumerate(annotations if isinstance(annotations, list) else ()):
             key = _identity(task, annotation) if isinstance(annotation, dict) else None

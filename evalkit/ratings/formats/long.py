@@ -57,7 +57,7 @@ def detect(head: FileHead, context: Context) -> bool:
 
 def read(path: Path, context: Context) -> Iterator[Answer]:
     """Yield the ratings of the file, row by row."""
-    (header,), rows = read_table(path, context.faults)
+    (header,), rows = read_table(path, context.faults, form=context.form)
     layout = record_layout(tuple(name for name in header if name), context)
     settle_columns(context, header, layout)
     return chain.from_iterable(ratings_of(context, layout, row.number, row.cells) for row in rows)

@@ -58,7 +58,7 @@ def detect(head: FileHead, context: Context) -> bool:
 
 def read(path: Path, context: Context) -> Iterator[Answer]:
     """Yield the ratings of the file, assignment by assignment."""
-    (header,), rows = read_table(path, context.faults)
+    (header,), rows = read_table(path, context.faults, form=context.form)
     names = tuple(name for name in header if name)
     found = find_columns(names, context.mapping, _USUAL)
     need_columns(context.file, names, context.mapping, found, ("rater",))

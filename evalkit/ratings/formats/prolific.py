@@ -53,7 +53,7 @@ def read_participants(path: Path, context: Context) -> dict[str, Participant]:
     Raises:
         InputError: when the file is not such an export.
     """
-    (header,), rows = read_table(path, context.faults, what="The participants' export")
+    (header,), rows = read_table(path, context.faults, what="The participants' export", form=context.form)
     by_word = {normalised(name): name for name in reversed(header) if name}
     columns = [next((by_word[word] for word in words if word in by_word), None) for words in (_ID, _STATUS, _COMPLETED)]
     who, verdict, completed = columns

@@ -67,7 +67,7 @@ def _plain(row: TableRow, status: str | None) -> dict[str, str]:
 
 def read(path: Path, context: Context) -> Iterator[Answer]:
     """Yield the ratings of the file, response by response."""
-    (header, questions, imports), rows = read_table(path, context.faults, header_rows=HEAD_ROWS)
+    (header, questions, imports), rows = read_table(path, context.faults, header_rows=HEAD_ROWS, form=context.form)
     names = ["" if _DISPLAY_ORDER.fullmatch(name) else name for name in header]  # the order in which items were shown
     found = find_columns([name for name in names if name], context.mapping, _USUAL)
     layout = wide_layout(names, context, found, questions)
