@@ -40,7 +40,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("evalkit.scoring",),
     ("evalkit.board", "evalkit.crosscheck", "evalkit.repairing", "evalkit.testset_check"),
     ("evalkit.leaderboard", "evalkit.rating_report"),
-    ("evalkit.reports", "evalkit.reference_models"),
+    ("evalkit.challenge_check", "evalkit.reports", "evalkit.reference_models"),
     ("evalkit.api",),
     ("evalkit.cli",),
     ("evalkit.__main__", "evalkit"),

@@ -8,7 +8,11 @@ from pathlib import Path
 import click
 
 from evalkit.cli.options import as_json as json_option
-from evalkit.cli.options import example, say
+from evalkit.cli.options import backbones_option, example, say
+
+_ABOUT_DEFAULTS = (
+    "# The leaderboard marks these values as evalkit's own: take off the list what you have chosen yourself."
+)
 
 
 @click.group(epilog=example("evalkit challenges list", "evalkit challenges init mine.yaml --from talking-head"))
@@ -39,11 +43,17 @@ def show(challenge: str, as_json: bool) -> None:
     """Print the YAML of CHALLENGE, a preset's id or a file."""
     from evalkit.challenges.model import load_challenge, preset_ids, preset_text
     from evalkit.errors import ChallengeError
+    from evalkit.reports.leaderboard.rules import rule_rows
     from evalkit.yamlio import read_text
 
     loaded = load_challenge(challenge)
     if as_json:
-        document = {"schema": 1, "sha256": loaded.sha256, "challenge": loaded.model_dump(mode="json", by_alias=True)}
+        document = {
+            "schema": 1,
+            "sha256": loaded.sha256,
+            "challenge": loaded.model_dump(mode="json", by_alias=True),
+            "evalkit_defaults": [name for name, _, default in rule_rows(loaded) if default],
+        }
         click.echo(json.dumps(document, indent=1))
     elif challenge in preset_ids():
         click.echo(preset_text(challenge), nl=False)
@@ -51,41 +61,38 @@ def show(challenge: str, as_json: bool) -> None:
         click.echo(read_text(Path(challenge), kind=ChallengeError, what="The challenge file"), nl=False)
 
 
-@challenges.command("check", epilog=example("evalkit challenges check mine.yaml"))
+@challenges.command(
+    "check", epilog=example("evalkit challenges check mine.yaml", "evalkit challenges check mine.yaml -b bundled")
+)
 @click.argument("file", type=click.Path(path_type=Path))
+@backbones_option
 @json_option
-def check(file: Path, as_json: bool) -> None:
-    """Check a challenge FILE: every key, every value, every metric's name."""
-    from evalkit.challenges.model import load_challenge
-    from evalkit.errors import ChallengeError, did_you_mean
-    from evalkit.metrics.base import metric_registry
-    from evalkit.validators.registry import rule_registry
+def check(file: Path, backbones: str, as_json: bool) -> None:
+    """Check that the challenge FILE can be scored and ranked with what is installed.
 
-    challenge = load_challenge(file)
-    metrics = metric_registry()
-    names = {*metrics, *(alias for metric in metrics.values() for alias in metric.record.aliases)}
-    rules = rule_registry()
-    unknown_rules = [rule for rule in challenge.submission.severities if rule not in rules]
-    if unknown_rules:
-        raise ChallengeError(
-            f"{file}: 'submission.severities' names a rule that does not exist: '{unknown_rules[0]}'."
-            f"{did_you_mean(unknown_rules[0], rules)}"
-        )
-    notes = [
-        f"the metric '{entry.id}' is not installed here and would be unscored.{did_you_mean(entry.id, names)}"
-        for entry in challenge.metrics
-        if entry.id not in names
-    ]
+    Every key and value, names of metrics, rules and codecs, the ranking, and the weights that the metrics need. Exit
+    code 0 when submissions can be scored and ranked, 2 when the file is at fault, 4 when this machine lacks something.
+    """
+    from evalkit.challenge_check import check_challenge
+    from evalkit.challenges.model import load_challenge
+    from evalkit.weights.manifest import load_backbones
+
+    report = check_challenge(load_challenge(file), load_backbones(backbones))
     if as_json:
-        click.echo(
-            json.dumps(
-                {"schema": 1, "ok": True, "id": challenge.id, "sha256": challenge.sha256, "notes": notes}, indent=1
-            )
-        )
-        return
-    say(f"{file}: a valid challenge, id {challenge.id}, {len(challenge.metrics)} metrics.")
-    for note in notes:
-        say(f"  note: {note}")
+        click.echo(json.dumps(report.to_json(), indent=1))
+    else:
+        about = f"id {report.challenge.id}, {len(report.challenge.metrics)} metrics"
+        if report.ok:
+            say(f"{file}: a valid challenge, {about}. It can be scored and ranked here.")
+        elif report.faults:
+            say(f"{file}: can't work as it is ({about}).")
+        else:
+            say(f"{file}: a valid challenge, {about}. It can't be scored and ranked with what is installed here.")
+        for word, lines in (("fault", report.faults), ("missing", report.missing), ("note", report.notes)):
+            for line in lines:
+                say(f"  {word}: {line}")
+    if not report.ok:
+        raise click.exceptions.Exit(report.exit_code)
 
 
 @challenges.command("init", epilog=example("evalkit challenges init mine.yaml --from talking-head"))
@@ -110,5 +117,7 @@ def init(file: Path, source: str, force: bool) -> None:
         text = read_text(Path(source), kind=ChallengeError, what="The challenge file")
     name = re.sub(r"[^a-z0-9]+", "-", file.stem.lower()).strip("-")
     name = "my-challenge" if name in {"", "null"} else name  # in YAML both mean nothing
-    write_text(file, re.sub(r"(?m)^id:.*$", f"id: {name}", text, count=1))
+    text = re.sub(r"(?m)^id:.*$", f"id: {name}", text, count=1)
+    text = re.sub(r"(?m)^(?=evalkit_defaults:)", f"{_ABOUT_DEFAULTS}\n", text, count=1)
+    write_text(file, text)
     say(f"Wrote {file}. Edit it, then run 'evalkit challenges check {file}'.")

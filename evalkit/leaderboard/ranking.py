@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 
 from evalkit.challenges.model import Challenge
-from evalkit.errors import ChallengeError, InputError
+from evalkit.errors import ChallengeError, InputError, PluginError
 from evalkit.leaderboard.model import PhaseName, RankingPhase
 from evalkit.leaderboard.scoring_rules import (
     Method,
@@ -28,6 +29,7 @@ from evalkit.leaderboard.table import (
     uneven_counts,
     value_matrix,
 )
+from evalkit.scoring.plan import id_of_short_name
 from evalkit.text import escape_for_display
 
 Rule = Literal["weighted-sum", "rank-sum", "mean-rank", "borda", "two-phase", "none"]
@@ -113,7 +115,7 @@ def ranking_columns(columns: Sequence[Column], tie_breaks: Sequence[str]) -> tup
     for column in used:
         if column.higher_is_better is None:
             raise ChallengeError(
-                f"The metric {column.id} can't rank: nothing says which side is better.",
+                f"The metric {column.id} can't rank: nothing says which side is better." + _about_short_name(column.id),
                 fix=f"Write 'direction: higher' or 'direction: lower' beside {column.id} in the challenge.",
             )
     return used
@@ -334,7 +336,17 @@ def _nobody_has(column: Column, rows: Sequence[Row]) -> CodedReason | None:
     if not cells or any(cell.value is not None for cell in cells):
         return None
     why = ", ".join(sorted({str(cell.reason) for cell in cells})[:4])
-    return CodedReason("nobody_scored", f"No entry has a value in {column.id}: {why}.")
+    sentence = f"No entry has a value in {column.id}: {why}."
+    return CodedReason("nobody_scored", sentence + _about_short_name(column.id))
+
+
+def _about_short_name(name: str) -> str:
+    """Return a sentence with the id to write when ``name`` is a metric's short name, which no scorecard has."""
+    with suppress(PluginError):  # what is installed can't be read
+        meant = id_of_short_name(name)
+        if meant is not None:
+            return f" '{name}' is a short name: write '{meant}' in the challenge."
+    return ""
 
 
 def _pending(refused: Mapping[str, CodedReason], asked: Sequence[Column]) -> CodedReason | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from evalkit.challenges.model import Challenge
-from evalkit.errors import MissingWeightsError, PluginError, TestSetError, UsageError, WeightsError
+from evalkit.errors import ChallengeError, MissingWeightsError, PluginError, TestSetError, UsageError, WeightsError
 from evalkit.metrics.base import Metric, Role, metric_registry, resolve_metric
 from evalkit.metrics.features.base import Extractor, FeatureRecord, WeightFile, feature_registry, in_order
 from evalkit.metrics.gaming.fingerprint import FINGERPRINT
@@ -62,12 +62,14 @@ def make_plan(
             always left out when the set is part of evalkit.
 
     Raises:
+        ChallengeError: the challenge calls a metric by its short name.
         UsageError: a name in ``names`` is not a metric, or a metric starts a program where none may be started.
         WeightsError: weights are missing and ``allow_missing`` is not set; all of them are named.
         PluginError: a metric needs a feature that no package registers, or features need each other in a circle.
     """
     metrics = metric_registry()
     extractors = feature_registry()
+    refuse_short_names(challenge)
     asked, unavailable = _asked(challenge, names, metrics)
     weights: dict[str, WeightFile] = {}
     problems: dict[str, WeightsError] = {}
@@ -116,7 +118,7 @@ def make_plan(
         weights=weights,
         backbones=backbones.pinned({role: file.sha256 for role, file in weights.items()}),
         device=device,
-        roles=_challenge_roles(challenge, metrics),
+        roles=_challenge_roles(challenge),
     )
 
 
@@ -150,22 +152,55 @@ def _asked(
         return sorted(metrics), {}
     asked: list[str] = []
     unavailable: dict[str, str] = {}
-    aliases = {alias: metric.record.id for metric in metrics.values() for alias in metric.record.aliases}
     for entry in challenge.metrics:
-        name = entry.id if entry.id in metrics else aliases.get(entry.id)
-        if name is None:
+        if entry.id in metrics:
+            asked.append(entry.id)
+        else:
             unavailable[entry.id] = "metric_not_installed"
-        elif name not in asked:
-            asked.append(name)
     return asked, unavailable
 
 
-def _challenge_roles(challenge: Challenge, metrics: Mapping[str, Metric]) -> dict[str, Role]:
-    aliases = {alias: metric.record.id for metric in metrics.values() for alias in metric.record.aliases}
+def short_name_faults(challenge: Challenge) -> list[str]:
+    """Return a sentence for every short name among the challenge's metrics and tie breaks, with the id to write.
+
+    Scorecards and leaderboards know a metric by its id alone.
+    """
+    ids = [entry.id for entry in challenge.metrics]
+    meant = [id_of_short_name(name) for name in ids]
+    faults = []
+    for at, (name, other) in enumerate(zip(ids, meant, strict=True)):
+        if other is not None:
+            twin = f"; it is listed too, so remove '{name}'" if other in ids else ""
+            faults.append(f"'metrics.{at}.id': '{name}' is a short name. Write '{other}'{twin}.")
+    for name in sorted({name for name in meant if name is not None and meant.count(name) > 1}):
+        faults.append(f"'metrics': two short names stand for {name}. Keep one.")
+    return faults
+
+
+def id_of_short_name(name: str) -> str | None:
+    """Return the id of the metric that has the short name ``name``; ``None`` for an id and for a name unknown here."""
+    metrics = metric_registry()
+    if name in metrics:
+        return None
+    return next((found for found, metric in metrics.items() if name in metric.record.aliases), None)
+
+
+def refuse_short_names(challenge: Challenge) -> None:
+    """Make sure that the challenge names its metrics by their ids.
+
+    Raises:
+        ChallengeError: with the id to write for each.
+    """
+    faults = short_name_faults(challenge)
+    if faults:
+        raise ChallengeError([f"The challenge {challenge.id} calls metrics by short names.", *faults])
+
+
+def _challenge_roles(challenge: Challenge) -> dict[str, Role]:
     roles: dict[str, Role] = {}
     for entry in challenge.metrics:
         unranked: Role = "diagnostic" if entry.group == "diagnostic" else "secondary"
-        roles[aliases.get(entry.id, entry.id)] = "ranked" if entry.rank and challenge.ranking != "none" else unranked
+        roles[entry.id] = "ranked" if entry.rank and challenge.ranking != "none" else unranked
     return roles
 
 

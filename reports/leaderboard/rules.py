@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from pydantic import BaseModel
 
 from evalkit.challenges.model import Challenge, RunRules
 from evalkit.challenges.parts import Window
@@ -46,9 +48,29 @@ class RuleSentence:
     default: bool
 
 
-def is_default(challenge: Challenge, key: str) -> bool:
-    """Whether the value of the dotted ``key`` is evalkit's own, because the organizers published none."""
-    return any(key == own or key.startswith(f"{own}.") for own in challenge.evalkit_defaults)
+def is_default(challenge: Challenge, key: str, place: Sequence[str | int] | None = None) -> bool:
+    """Whether a value is evalkit's own: the challenge says so, or does not set it.
+
+    Args:
+        challenge: the rules.
+        key: dotted, without positions in lists.
+        place: keys and positions in lists that lead to the value; ``None`` when no list is on the way.
+    """
+    marked = any(key == own or key.startswith(f"{own}.") for own in challenge.evalkit_defaults)
+    return marked or not _is_set(challenge, key.split(".") if place is None else place)
+
+
+def _is_set(part: Any, place: Sequence[str | int]) -> bool:
+    """Whether the challenge's file sets the value at ``place``, at least as part of something that it sets."""
+    for step in place:
+        if isinstance(part, BaseModel):
+            name = next((name for name, field in type(part).model_fields.items() if step in {name, field.alias}), step)
+            if name not in part.model_fields_set:
+                return False
+            part = getattr(part, str(name))
+        else:
+            part = part[step]
+    return True
 
 
 def rules_in_words(challenge: Challenge) -> list[RuleSentence]:
@@ -137,25 +159,35 @@ def _span(window: Window) -> str:
 def rule_rows(challenge: Challenge) -> list[tuple[str, str, bool]]:
     """Return every rule as (dotted name, value, whether it is evalkit's own default)."""
     content = challenge.model_dump(mode="json", by_alias=True, exclude={"evalkit_defaults"})
-    return [(name, text, is_default(challenge, key)) for name, text, key in _leaves(content, "", "")]
+    return [
+        (name, text, is_default(challenge, ".".join(step for step in place if isinstance(step, str)), place))
+        for name, text, place in _leaves(content, "", ())
+    ]
 
 
-def _leaves(value: Any, name: str, key: str) -> Iterator[tuple[str, str, str]]:
-    """Yield (name, text, key) per leaf; members of a list are named by their id, which is not part of the key."""
+def _leaves(value: Any, name: str, place: tuple[str | int, ...]) -> Iterator[tuple[str, str, tuple[str | int, ...]]]:
+    """Yield (name, text, place) per leaf; members of a list are named by their id."""
     if isinstance(value, list) and value and all(isinstance(one, dict) and "id" in one for one in value):
-        for one in value:
+        for at, one in enumerate(value):
             rest = {inner: what for inner, what in one.items() if inner != "id"}
-            yield from _leaves(rest, f"{name}[{one['id']}]", key)
+            yield from _leaves(rest, f"{name}[{one['id']}]", (*place, at))
     elif isinstance(value, dict) and value:
         for inner, what in value.items():
-            yield from _leaves(what, f"{name}.{inner}" if name else inner, f"{key}.{inner}" if key else inner)
+            yield from _leaves(what, f"{name}.{inner}" if name else inner, (*place, inner))
     else:
         (leaf,) = flatten({name: value}, depth=3)
-        yield name, leaf[1], key
+        yield name, leaf[1], place
 
 
 def weight_source(challenge: Challenge, column: Column) -> tuple[bool, bool]:
     """Return whether the weight and the range of a column are evalkit's own."""
-    if column.kind == "metric":
-        return is_default(challenge, "metrics.weight"), is_default(challenge, "metrics.range")
-    return is_default(challenge, "ratings.dimensions.weight"), is_default(challenge, "ratings.dimensions.scale")
+    if column.kind == "pairs":  # nothing in the file could set them
+        return True, True
+    metric = column.kind == "metric"
+    members = challenge.metrics if metric else challenge.ratings.dimensions
+    at = [one.id for one in members].index(column.id)
+    where: tuple[str | int, ...] = ("metrics", at) if metric else ("ratings", "dimensions", at)
+    key = "metrics" if metric else "ratings.dimensions"
+    span = "range" if metric else "scale"
+    weight = is_default(challenge, f"{key}.weight", (*where, "weight"))
+    return weight, is_default(challenge, f"{key}.{span}", (*where, span))

@@ -9,8 +9,15 @@ from pathlib import Path
 import pytest
 from builders.challenges import PRESETS
 
-from evalkit.challenges.model import load_challenge, preset_text
+from evalkit.challenges.model import load_challenge, parse_challenge, preset_text
 from evalkit.cli import main
+from evalkit.errors import ChallengeError
+from evalkit.leaderboard.columns import read_columns
+from evalkit.leaderboard.ranking import rank_board
+from evalkit.leaderboard.runs import Runs
+from evalkit.leaderboard.table import Row
+from evalkit.scoring.plan import make_plan
+from evalkit.weights.manifest import load_backbones
 
 # The command line
 
@@ -32,8 +39,8 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 def test_what_init_writes_passes_check(preset: str, tmp_path: Path, run: Run) -> None:
     file = tmp_path / "My Challenge (2026).yaml"
     assert run("init", str(file), "--from", preset)[0] == 0
-    code, out, _ = run("check", str(file))
-    assert code == 0
+    code, out, _ = run("check", str(file), "-b", "bundled")
+    assert code == (4 if "is not installed here" in out else 0)  # some presets name metrics that nobody published
     assert out.startswith(f"{file}: a valid challenge, id my-challenge-2026, ")
     own, source = load_challenge(file), load_challenge(preset)
     assert own.id == "my-challenge-2026"
@@ -54,7 +61,6 @@ def test_what_init_writes_passes_check(preset: str, tmp_path: Path, run: Run) ->
 def test_init_makes_an_id_from_any_name(name: str, id_: str, tmp_path: Path, run: Run) -> None:
     file = tmp_path / f"{name}.yaml"
     assert run("init", str(file))[0] == 0
-    assert run("check", str(file))[0] == 0
     assert load_challenge(file).id == id_
 
 
@@ -89,24 +95,124 @@ def test_init_from_nothing_known(tmp_path: Path, run: Run) -> None:
 def test_check_names_a_rule_that_does_not_exist(tmp_path: Path, run: Run) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("id: mine\ntitle: Mine\nsubmission: {severities: {layout.extras: off}}\n")
-    code, _, err = run("check", str(file))
+    code, out, _ = run("check", str(file))
     assert code == 2
-    assert "names a rule that does not exist: 'layout.extras'. Did you mean 'layout.extra'?" in err
+    assert "names a rule that does not exist: 'layout.extras'. Did you mean 'layout.extra'?" in out
     file.write_text("id: mine\ntitle: Mine\nsubmission: {severities: {layout.extra: off}}\n")
-    assert run("check", str(file))[0] == 0
+    assert "fault: " not in run("check", str(file))[1]
 
 
-def test_check_notes_a_metric_that_is_not_installed(tmp_path: Path, run: Run) -> None:
+def test_check_names_metrics_that_are_not_installed(tmp_path: Path, run: Run) -> None:
     file = tmp_path / "mine.yaml"
-    file.write_text("id: mine\ntitle: Mine\nmetrics: [{id: psnr.rgbb}]\n")
+    file.write_text("id: mine\ntitle: Mine\nmetrics: [{id: psnr.rgbb}, {id: ssim.gray}]\nranking: rank-sum\n")
     code, out, _ = run("check", str(file), "--json")
     document = json.loads(out)
-    assert code == 0
-    assert document["ok"] is True
-    (note,) = document["notes"]
-    assert note.startswith(
-        "the metric 'psnr.rgbb' is not installed here and would be unscored. Did you mean 'psnr.rgb'"
+    assert code == 4
+    assert document["ok"] is False
+    assert document["faults"] == []
+    (line,) = document["missing"]
+    assert line.startswith(
+        "The metric 'psnr.rgbb' is not installed here; it ranks, so that no entry would have a value in it. "
+        "Did you mean 'psnr.rgb"
     )
+
+
+GOOD = "metrics: [{id: psnr.rgb, range: [10, 50]}]\nranking: weighted-sum"
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("metrics: [{id: psnr.rgb}]\nranking: weighted-sum", "A weighted sum needs a range for every number in it."),
+        ("metrics: [{id: psnr}]\nranking: rank-sum", "'metrics.0.id': 'psnr' is a short name. Write 'psnr.rgb'."),
+        ("metrics: [{id: fvd, rank: false}]", "'metrics.0.id': 'fvd' is a short name. Write 'fvd."),
+        ("metrics: [{id: psnr.rgb}, {id: psnr}]\nranking: borda", "it is listed too, so remove 'psnr'."),
+        ("metrics: [{id: identity}, {id: face_arc}]", "'metrics.1.id': 'face_arc' is a short name."),
+        ("ranking: rank-sum", "There is nothing to rank by."),
+        ("metrics: [{id: psnr.rgb, rank: false}]\nranking: borda", "There is nothing to rank by."),
+        ("metrics: [{id: psnr.rgb, weight: 0}]\nranking: mean-rank", "There is nothing to rank by."),
+        ("metrics: [{id: video.duration}]\nranking: rank-sum", "nothing says which side is better"),
+        ("metrics: [{id: psnr.rgb}]\nranking: two-phase\nratings: {method: mos}", "asked for nothing"),
+        (f"{GOOD}\nratings: {{dimensions: [{{id: a, title: A}}]}}", "'ratings.dimensions' are never rated"),
+        (
+            f"{GOOD}\nratings: {{method: mos, estimator: mos.zscore, dimensions: [{{id: a, title: A}}]}}",
+            "A weighted sum can't be made of standardised opinion scores",
+        ),
+        (GOOD.replace("[10, 50]", "[-9, 0]"), "no value of psnr.rgb lies inside"),
+        (f"{GOOD}\nsubmission: {{video: {{codecs: [h.264]}}}}", "no file has the video codec 'h.264'. Write 'h264'."),
+        (f"{GOOD}\nsubmission: {{video: {{codecs: [H264]}}}}", "no file has the video codec 'H264'. Write 'h264'."),
+        (f"{GOOD}\nsubmission: {{video: {{codecs: [x265]}}}}", "no file has the video codec 'x265'. Write 'hevc'."),
+        (f"{GOOD}\nsubmission: {{video: {{codecs: [aac]}}}}", "no file has the video codec 'aac'."),
+        (f"{GOOD}\nsubmission: {{video: {{codecs: []}}}}", "'submission.video.codecs' is an empty list"),
+        (f"{GOOD}\nsubmission: {{video: {{containers: [mkv]}}}}", "the container 'mkv'. Write 'matroska'."),
+        (f"{GOOD}\nsubmission: {{video: {{containers: [.mp4]}}}}", "the container '.mp4'. Write 'mp4'."),
+        (f"{GOOD}\nsubmission: {{video: {{pixel_formats: [yuv420]}}}}", "'yuv420'. Write 'yuv420p'."),
+        (f"{GOOD}\nsubmission: {{audio: {{codecs: [AAC-LC]}}}}", "the audio codec 'AAC-LC'. Write 'aac'."),
+        (f"{GOOD}\nsubmission: {{archive: {{max_files: 9}}}}\ntestset: {{samples: 10}}", "less than the 10 samples"),
+        (f"{GOOD}\nsubmission: {{video: {{max_seconds: 1, min_frames: 61}}}}", "has more than 60 frames"),
+        (f"{GOOD}\ntestset: {{samples: 11, identities: 2, prompts: 5}}", "'testset.samples' is 11"),
+    ],
+)
+def test_check_refuses_what_can_never_be_ranked(text: str, fault: str, tmp_path: Path, run: Run) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"id: mine\ntitle: Mine\n{text}\n")
+    code, out, _ = run("check", str(file), "-b", "bundled", "--json")
+    document = json.loads(out)
+    assert (code, document["ok"]) == (2, False)
+    assert any(fault in line for line in document["faults"]), document["faults"]
+    shown = run("check", str(file), "-b", "bundled")
+    assert shown[0] == 2
+    assert "can't work as it is" in shown[1]
+    assert all(line in shown[1] for line in document["faults"])
+
+
+def test_check_passes_what_can_be_scored_and_ranked(tmp_path: Path, run: Run) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"id: mine\ntitle: Mine\n{GOOD}\n")
+    assert run("check", str(file))[:2] == (
+        0,
+        f"{file}: a valid challenge, id mine, 1 metrics. It can be scored and ranked here.\n",
+    )
+
+
+def test_check_names_the_weights_that_are_missing(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EVALKIT_WEIGHTS", str(tmp_path / "none"))
+    file = tmp_path / "mine.yaml"
+    file.write_text("id: mine\ntitle: Mine\nmetrics: [{id: fid.pytorch}]\nranking: rank-sum\n")
+    code, out, _ = run("check", str(file))
+    assert code == 4
+    assert "Weights are missing for fid.pytorch." in out
+    assert "evalkit weights pull inception" in out
+    assert run("check", str(file), "-b", "bundled")[0] == 0
+
+
+def test_a_board_and_a_run_refuse_short_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, board = tmp_path / "mine.yaml", tmp_path / "board.sqlite"
+    file.write_text("id: mine\ntitle: Mine\nmetrics: [{id: psnr}]\nranking: rank-sum\n")
+    with pytest.raises(SystemExit) as stop:
+        main(["board", "init", "-b", str(board), "-c", str(file)])
+    assert stop.value.code == 2
+    assert "Write 'psnr.rgb'." in capsys.readouterr().err
+    assert not board.exists()
+    with pytest.raises(ChallengeError, match=r"'psnr' is a short name. Write 'psnr.rgb'."):
+        make_plan(load_challenge(file), load_backbones("bundled"))
+
+
+def test_a_board_that_has_a_short_name_says_why_nobody_is_ranked() -> None:
+    challenge = parse_challenge("id: mine\ntitle: Mine\nmetrics: [{id: psnr}]\nranking: rank-sum\n", "f")
+    ranking = rank_board(challenge, [Row("a", "main", {})], read_columns(challenge, Runs(())))
+    assert "'psnr' is a short name: write 'psnr.rgb' in the challenge." in (ranking.problem or "")
+
+
+def test_show_as_json_names_the_values_that_the_file_does_not_set(tmp_path: Path, run: Run) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(
+        "id: mine\ntitle: Mine\nmetrics: [{id: a.b, weight: 2}, {id: c.d}]\ncoverage: 1.0\n"
+        "submission: {video: {max_fps: 60, min_fps: 25}}\nevalkit_defaults: [submission.video.min_fps]\n"
+    )
+    own = json.loads(run("show", str(file), "--json")[1])["evalkit_defaults"]
+    assert {"submission.video.min_fps", "submission.video.max_seconds", "ranking", "metrics[c.d].weight"} <= set(own)
+    assert not {"coverage", "submission.video.max_fps", "metrics[a.b].weight", "id", "title"} & set(own)
 
 
 def test_check_as_json_of_a_fault_is_one_document(tmp_path: Path, run: Run) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from evalkit.challenges.model import Challenge
-from evalkit.errors import PluginError, TestSetError, UsageError, WeightsError
+from evalkit.errors import ChallengeError, PluginError, TestSetError, UsageError, WeightsError
 from evalkit.metrics.base import Metric, MetricRecord, VideoValue, metric_registry, resolve_metric
 from evalkit.metrics.features.base import Extractor, FeatureRecord, feature_registry, in_order
 from evalkit.scoring import plan as planning
@@ -216,9 +216,14 @@ def test_a_challenges_metrics_that_are_not_installed_have_a_reason():
     assert plan.unavailable == {"fid.of.tomorrow": "metric_not_installed"}
 
 
-def test_a_challenge_may_use_aliases():
-    plan = make_plan(challenge("psnr", "ssim", "psnr.rgb"), NOTHING)
-    assert list(plan.metrics) == ["psnr.rgb", "ssim.gray"]
+def test_a_challenge_names_metrics_by_their_ids():
+    with pytest.raises(ChallengeError) as caught:
+        make_plan(challenge("psnr", "ssim", "psnr.rgb"), NOTHING)
+    assert str(caught.value).splitlines() == [
+        "The challenge mine calls metrics by short names.",
+        "'metrics.0.id': 'psnr' is a short name. Write 'psnr.rgb'; it is listed too, so remove 'psnr'.",
+        "'metrics.1.id': 'ssim' is a short name. Write 'ssim.gray'.",
+    ]
 
 
 def test_a_challenge_without_metrics_gets_all(plant):

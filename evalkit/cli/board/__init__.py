@@ -44,11 +44,13 @@ def board() -> None:
 def init(board: str, challenge: str, testset: Path | None, by: str | None) -> None:
     """Make an empty board for one challenge."""
     from evalkit.board import Board
+    from evalkit.challenge_check import refuse_faults
     from evalkit.challenges.model import load_challenge
     from evalkit.cli.board.media import challenge_text, reference_strips
     from evalkit.testsets.loading import load_testset
 
     rules = load_challenge(challenge)
+    refuse_faults(rules)
     strips = reference_strips(load_testset(testset)) if testset is not None else {}
     with Board.create(board, rules, challenge_text(challenge), by=who(by), reference=strips) as made:
         click.echo(f"Board: {made.place}, challenge {rules.id} ({rules.sha256[:12]})")
@@ -61,10 +63,12 @@ def init(board: str, challenge: str, testset: Path | None, by: str | None) -> No
 def rules(board: str, challenge: str, by: str | None) -> None:
     """Put a new version of the challenge's rules on the board; earlier leaderboards keep the earlier ones."""
     from evalkit.board import Board
+    from evalkit.challenge_check import refuse_faults
     from evalkit.challenges.model import load_challenge
     from evalkit.cli.board.media import challenge_text
 
     loaded = load_challenge(challenge)
+    refuse_faults(loaded)
     with Board.open(board) as opened:
         changed = opened.set_challenge(loaded, challenge_text(challenge), by=who(by))
     click.echo(f"Rules {loaded.sha256[:12]} hold from now on." if changed else "These rules hold already.")

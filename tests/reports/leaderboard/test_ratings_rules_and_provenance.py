@@ -15,8 +15,9 @@ from pages import Page
 
 from evalkit.board.model import Decision, Team
 from evalkit.challenges.model import RunRules, parse_challenge
+from evalkit.leaderboard.table import Column
 from evalkit.reports.leaderboard.page import render_leaderboard
-from evalkit.reports.leaderboard.rules import rule_rows, rules_in_words
+from evalkit.reports.leaderboard.rules import rule_rows, rules_in_words, weight_source
 
 # --- ratings, rules, provenance ---------------------------------------------------------------------------------------
 
@@ -126,7 +127,32 @@ def test_a_default_covers_its_own_keys_and_no_others():
     own = {name for name, _, default in rule_rows(rules) if default}
     assert "ranking" in own
     assert "submission.runs.max" in own
-    assert not any(name.startswith(("ranking_rules", "metrics", "coverage")) for name in own)
+    assert not {"metrics[m.id].range", "metrics[m.err].weight", "ratings.method", "title"} & own
+
+
+def test_a_value_that_the_file_does_not_set_is_evalkits_own():
+    rules = parse_challenge(
+        "id: c\ntitle: C\ncoverage: 1\nmetrics: [{id: a.b, weight: 1}, {id: c.d, range: [0, 1]}]\n"
+        "ratings: {method: mos, dimensions: [{id: q, title: Q, scale: [1, 5]}]}\n",
+        "test",
+    )
+    own = {name: default for name, _, default in rule_rows(rules)}
+    assert [own[f"metrics[a.b].{name}"] for name in ("weight", "range", "rank")] == [False, True, True]
+    assert [own[f"metrics[c.d].{name}"] for name in ("weight", "range")] == [True, False]
+    assert [own[f"ratings.dimensions[q].{name}"] for name in ("title", "scale", "weight")] == [False, False, True]
+    assert [own[name] for name in ("coverage", "ranking", "schema", "submission.video.max_fps")] == [
+        *(False, True, True, True)
+    ]
+    said = {one.name: one.default for one in rules_in_words(rules)}
+    assert (said["Coverage"], said["Ranking"], said["Opinion score"], said["Runs"]) == (False, True, True, True)
+    columns = [
+        *(Column(name, True, weight=1.0) for name in ("a.b", "c.d")),
+        Column("q", True, "subjective", kind="dimension"),
+        Column("pairs", True, "subjective", kind="pairs"),
+    ]
+    assert [weight_source(rules, column) for column in columns] == [
+        *((False, True), (True, False), (True, False), (True, True))
+    ]
 
 
 @pytest.mark.parametrize(
