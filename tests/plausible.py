@@ -95,7 +95,8 @@ def paired_pixels(rng: Rng) -> Arrays:
     psnr[rng.random(30) < 0.1] = np.inf
     ssim = [np.clip(rng.uniform(-1, 1.1) + rng.normal(0, 0.05, 30), -1, 1) for _ in range(2)]
     compared = np.array([30.0, rng.integers(30, 42), rng.choice([0.0, 1.5])])
-    return {"compared": compared, "psnr": psnr, "ssim_gray": ssim[0], "ssim_rgb": ssim[1]}
+    scale = np.full(len(psnr), rng.choice([0.5, 1.0, 2.0]))
+    return {"compared": compared, "psnr": psnr, "ssim_gray": ssim[0], "ssim_rgb": ssim[1], "scale": scale}
 
 
 def facts(rng: Rng) -> Arrays:
@@ -178,6 +179,7 @@ def perfect(names: tuple[str, ...], seed: int) -> dict[str, Arrays]:
             "psnr": np.full(30, np.inf),
             "ssim_gray": np.ones(30),
             "ssim_rgb": np.ones(30),
+            "scale": np.ones(30),
         },
     }
     return {name: known[name] for name in names}

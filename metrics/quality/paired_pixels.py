@@ -22,6 +22,7 @@ from evalkit.metrics.features.declare import pair_feature
 CAP_DB = 100.0  # of one frame: an identical frame is infinite, and must not score below one with an error
 LEAST_SHARE = 0.8  # of the reference's frames: a mean over less is not the video's
 EXTRA_SECONDS = 0.1
+OTHER_SIZE = 0.01  # share; an odd height loses a row in 4:2:0
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,14 @@ class PairedPixelsOptions(FeatureOptions):
 
 @pair_feature(
     name="paired_pixels",
-    version=2,
+    version=3,
     title="PSNR and SSIM against the reference video, frame by frame",
     options=PairedPixelsOptions(),
     arrays={
         "psnr": "(K,) float64 dB, inf for identical frames",
         "ssim_gray": "(K,) float64",
         "ssim_rgb": "(K,) float64",
+        "scale": "(K,) float64: height of the candidate's frame by that of the reference's, before it is resized",
     },
 )
 def paired_pixels(candidate: Picture, reference: Picture, options: PairedPixelsOptions) -> Mapping[str, float]:
@@ -49,12 +51,13 @@ def paired_pixels(candidate: Picture, reference: Picture, options: PairedPixelsO
     from evalkit.metrics.quality.pixels import psnr, resize_to, ssim_gray, ssim_rgb
 
     height, width = reference.shape[:2]
+    scale = candidate.shape[0] / height
     if min(height, width) < options.smallest_side:
         raise FeatureUnavailableError("reference_video_too_small", f"{width}x{height} pixels")
     if candidate.shape != reference.shape:
         candidate = resize_to(candidate, height, width)
     pair = (candidate, reference)
-    return {"psnr": psnr(*pair), "ssim_gray": ssim_gray(*pair), "ssim_rgb": ssim_rgb(*pair)}
+    return {"psnr": psnr(*pair), "ssim_gray": ssim_gray(*pair), "ssim_rgb": ssim_rgb(*pair), "scale": scale}
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,10 @@ def mean_over_frames(pixels: Mapping[str, NDArray[Any]], options: Column) -> Vid
     if coverage.extra_seconds > EXTRA_SECONDS:
         detail = f"the last {coverage.extra_seconds:.2f} s are compared with nothing"
         events.append(Event("longer_than_reference", detail))
+    scale = float(np.median(pixels["scale"]))
+    if abs(scale - 1) > OTHER_SIZE:
+        detail = f"the video is {scale:.3g} times as high as its reference and was resized before it was compared"
+        events.append(Event("other_size_than_reference", detail))
     identical = int((capped == options.cap).sum()) if options.column == "psnr" else 0
     if identical:
         events.append(Event("identical_frames", f"{identical} of {len(capped)} frames count as {CAP_DB:g} dB"))

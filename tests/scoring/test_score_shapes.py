@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 import pytest
 import shapes
@@ -284,6 +285,17 @@ def test_what_is_not_compared_is_said(world, tmp_path):
         team = repacked(world.zip, tmp_path / "team.zip", {"d01.mp4": data})
         card = run(world, tmp_path / f"out-{frames}", team, limit=1, metrics=["psnr"])
         assert [(event.kind, event.detail) for event in card.videos[0].events] == [(kind, detail)]
+
+
+@pytest.mark.parametrize(("scale", "told"), [(0.5, 1), (1, 0), (2, 1)], ids=["half size", "same size", "upscaled"])
+def test_a_video_of_another_size_than_its_reference_is_said(world, tmp_path, scale, told):
+    side = int(SIZE * scale)
+    frames = (cv2.resize(255 - frame, (side, side)) for frame in shapes.shape_frames(1, 25, SIZE))
+    data = video(tmp_path / "v.mp4", frames, 25, 1.0)
+    team = repacked(world.zip, tmp_path / "team.zip", {"d01.mp4": data})
+    found = run(world, tmp_path / "out", team, limit=1, metrics=["psnr", "ssim"]).videos[0].events
+    assert [event.kind for event in found] == ["other_size_than_reference"] * told
+    assert all(event.detail.startswith(f"the video is {scale:g} times as high as its reference") for event in found)
 
 
 class Gone(Progress):

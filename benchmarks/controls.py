@@ -1,0 +1,264 @@
+"""What a participant gains by sending less, more, slower or smaller videos than the truth: the table of docs/gaming.md.
+
+    python -m benchmarks.controls [--backbones bundled ...] [--identities 6] [--work FOLDER] [--json OUT.json]
+
+Every control is the real video of puppets with one change, encoded like the truth that it is compared with. Each metric
+of the presets is computed twice: without the rules about length and rate, and with them. The exit status is 1 when a
+control that the preset accepts ranks above the truth: by the weighted sum of the preset's ranges, or, for a mean of
+ranks, by being better in more metrics than it is worse.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+import evalkit
+from evalkit.challenges.model import Challenge, load_challenge
+from evalkit.media.audio import read_audio
+from evalkit.media.decode import iter_frames
+from evalkit.media.encode import write_video
+from evalkit.metrics.base import metric_registry
+from evalkit.metrics.quality import paired_pixels
+from evalkit.reference_models.puppet.testset import PuppetTestSet, write_puppet_testset
+from evalkit.scoring.scorecard import Scorecard
+from evalkit.testsets.loading import load_testset
+from evalkit.testsets.model import TestSet
+
+PRESETS = ("talking-head", "mmasia2025-talking-head")
+TRUTH = "truth"
+RATE, SOUND_RATE = 25, 16_000
+SEED = 4711
+Frames = list[NDArray[np.uint8]]
+
+
+def _resized(frames: Frames, factor: float, interpolation: int) -> Frames:
+    height, width = (2 * round(side * factor / 2) for side in frames[0].shape[:2])
+    return [np.asarray(cv2.resize(f, (width, height), interpolation=interpolation), np.uint8) for f in frames]
+
+
+# Name -> the frames and the frame rate that are made of the truth's frames at 25 frames/s.
+CONTROLS: dict[str, Callable[[Frames], tuple[Frames, float]]] = {
+    TRUTH: lambda frames: (frames, RATE),
+    "shorter": lambda frames: (frames[: len(frames) * 6 // 10], RATE),
+    "shorter, allowed": lambda frames: (frames[:-6], RATE),
+    "longer": lambda frames: (frames + frames[-26:-1][::-1], RATE),
+    "longer, allowed": lambda frames: (frames + frames[-7:-1][::-1], RATE),
+    "slower": lambda frames: (frames, RATE * 0.8),
+    "slower, same length": lambda frames: ([frames[i * 4 // 5] for i in range(len(frames))], RATE),
+    "two frames": lambda frames: (frames[:2], RATE),
+    "half size": lambda frames: (_resized(frames, 0.5, cv2.INTER_AREA), RATE),
+    "upscaled": lambda frames: (_resized(frames, 2.0, cv2.INTER_CUBIC), RATE),
+}
+
+
+def write_control(testset: TestSet, path: Path, change: Callable[[Frames], tuple[Frames, float]]) -> None:
+    """Write the submission of a control: every video with the sample's speech, cut or silent to its length."""
+    with tempfile.TemporaryDirectory() as name, zipfile.ZipFile(path, "w") as archive:
+        for sample in testset.samples:
+            frames, rate = change(list(iter_frames(testset.path(str(sample.reference_video)))))
+            sound = read_audio(testset.path(str(sample.audio)), SOUND_RATE)
+            length = round(len(frames) / rate * SOUND_RATE)
+            sound = np.pad(sound[:length], (0, max(0, length - len(sound)))).astype(np.float32)
+            video = Path(name) / f"{sample.id}.mp4"
+            write_video(video, frames, rate, sound, SOUND_RATE)
+            archive.write(video, video.name)
+
+
+@contextmanager
+def no_rules(challenge: Challenge) -> Iterator[Challenge]:
+    """Give the challenge without rules about length and rate; paired metrics accept any share of the reference."""
+    video = challenge.submission.video.model_copy(
+        update={"match_reference_seconds": None, "min_fps": 1, "min_frames": 1, "constant_frame_rate": False}
+    )
+    submission = challenge.submission.model_copy(update={"video": video})
+    least, paired_pixels.LEAST_SHARE = paired_pixels.LEAST_SHARE, 0.0
+    try:
+        yield challenge.model_copy(update={"submission": submission})
+    finally:
+        paired_pixels.LEAST_SHARE = least
+
+
+@dataclass(frozen=True)
+class Row:
+    """One metric of one control.
+
+    Args:
+        without: value without the rules; ``None`` when it has none.
+        value: with them.
+        reason: why there is none.
+        gained, gains: by how much the value is better than the truth's, without and with the rules; ``None`` for a
+            metric without a better side.
+        events: kinds of what the scorecard tells of the control's videos.
+    """
+
+    preset: str
+    metric: str
+    ranks: bool
+    control: str
+    truth: float | None
+    without: float | None
+    value: float | None
+    reason: str
+    gained: float | None
+    gains: float | None
+    events: tuple[str, ...] = ()
+
+
+def _gain(value: float | None, truth: float | None, higher: bool | None) -> float | None:
+    if value is None or truth is None or higher is None:
+        return None
+    return value - truth if higher else truth - value
+
+
+def _reason(card: Scorecard, metric: str) -> str:
+    """Return why a metric has no value: the commonest reason of the videos, else that of the number."""
+    reasons = [video.reasons[metric] for video in card.videos if metric in video.reasons]
+    own = card.metrics[metric].reason or ""
+    return max(set(reasons), key=reasons.count) if reasons else own
+
+
+def _events(card: Scorecard) -> tuple[str, ...]:
+    return tuple(sorted({event.kind for video in card.videos for event in video.events}))
+
+
+@dataclass(frozen=True)
+class World:
+    """What is scored, and where."""
+
+    testset: Path
+    submissions: Mapping[str, Path]
+    cache: Path
+    workers: int
+
+    def measure(self, challenge: Challenge, backbones: Sequence[str]) -> list[Row]:
+        """Return a row for every metric of the challenge that can be computed here, and every control."""
+        known = metric_registry()
+        wanted = [entry.id for entry in challenge.metrics if entry.id in known]
+        rows: list[Row] = []
+        for chosen in backbones:
+            free, kept = {}, {}
+            for name, path in self.submissions.items():
+                with no_rules(challenge) as without:
+                    free[name] = self._score(path, without, wanted, chosen)
+                kept[name] = self._score(path, challenge, wanted, chosen)
+                click.echo(f"{challenge.id}: {name}", err=True)
+            found = [metric for metric in wanted if kept[TRUTH].metrics[metric].value is not None]
+            rows += [row for metric in found for row in _rows(challenge, metric, free, kept)]
+            wanted = [metric for metric in wanted if metric not in found]
+        return rows
+
+    def _score(self, path: Path, challenge: Challenge, metrics: Sequence[str], backbones: str) -> Scorecard:
+        return evalkit.score(
+            path, challenge, self.testset, metrics=metrics, backbones=backbones, workers=self.workers,
+            cache=self.cache, allow_missing=True,
+        )  # fmt: skip
+
+
+def _rows(
+    challenge: Challenge, metric: str, free: Mapping[str, Scorecard], kept: Mapping[str, Scorecard]
+) -> Iterator[Row]:
+    higher = metric_registry()[metric].record.higher_is_better
+    ranks = higher is not None and any(entry.rank for entry in challenge.metrics if entry.id == metric)
+    truth = kept[TRUTH].metrics[metric].value
+    for name, card in kept.items():
+        score, without = card.metrics[metric], free[name].metrics[metric].value
+        value = score.value if score.coverage >= challenge.coverage else None
+        reason = "" if value is not None else _reason(card, metric)
+        gains = _gain(without, truth, higher), _gain(value, truth, higher)
+        yield Row(challenge.id, metric, ranks, name, truth, without, value, reason, *gains, _events(card))
+
+
+def standing(challenge: Challenge, rows: Sequence[Row], control: str) -> float | None:
+    """Return by how much a control stands above the truth with the rules, over the metrics that rank.
+
+    The difference of the weighted sums, or of the numbers of metrics that are better and worse; ``None`` for a control
+    that lacks one of the values, which does not rank.
+    """
+    ranked = [row for row in rows if row.preset == challenge.id and row.control == control and row.ranks]
+    if any(row.gains is None for row in ranked):
+        return None
+    gains = {row.metric: row.gains or 0.0 for row in ranked}
+    if challenge.ranking != "weighted-sum":
+        return float(sum(np.sign(list(gains.values()))))
+    entries = {entry.id: entry for entry in challenge.metrics}
+    spans = {name: entries[name].range or (0.0, 1.0) for name in gains}
+    return sum((entries[name].weight or 1.0) * gain / (spans[name][1] - spans[name][0]) for name, gain in gains.items())
+
+
+def shown(rows: Sequence[Row]) -> str:
+    """Return the rows as tables in Markdown; what is better than the truth is bold."""
+    lines = []
+    for preset in dict.fromkeys(row.preset for row in rows):
+        mine = [row for row in rows if row.preset == preset]
+        controls = [name for name in dict.fromkeys(row.control for row in mine) if name != TRUTH]
+        lines += ["", f"### {preset}", "", "Without the rules:", "", *_table(mine, controls, ruled=False)]
+        lines += ["", "With them:", "", *_table(mine, controls, ruled=True)]
+        stands = {name: standing(load_challenge(preset), mine, name) for name in controls}
+        words = ["does not rank" if value is None else f"{value:+.3g}" for value in stands.values()]
+        lines += [f"| **against the truth** | | {' | '.join(words)} |"]
+        events = {name: ", ".join(next(row.events for row in mine if row.control == name)) for name in controls}
+        lines += [f"| events | | {' | '.join(events.values())} |"]
+    return "\n".join(lines)
+
+
+def _table(rows: Sequence[Row], controls: Sequence[str], *, ruled: bool) -> list[str]:
+    lines = [f"| metric | truth | {' | '.join(controls)} |", "|---|---|" + "---|" * len(controls)]
+    for metric in dict.fromkeys(row.metric for row in rows):
+        cells = []
+        for row in rows:
+            if row.metric == metric and row.control in controls:
+                value, gain = (row.value, row.gains) if ruled else (row.without, row.gained)
+                bold = "**" if gain is not None and gain > 0 else ""
+                cells.append(
+                    row.reason if ruled and value is None else "-" if value is None else f"{bold}{value:.4g}{bold}"
+                )
+        truth = next(row.truth for row in rows if row.metric == metric)
+        lines.append(f"| `{metric}` | {truth:.4g} | {' | '.join(cells)} |")
+    return lines
+
+
+@click.command()
+@click.option(
+    "--backbones", "-b", multiple=True, default=("bundled",), help="Each metric uses the first that has its networks."
+)
+@click.option("--identities", type=int, default=4, show_default=True)
+@click.option("--workers", type=int, default=2, show_default=True)
+@click.option("--work", type=click.Path(path_type=Path), help="Keep the work here, and go on from it.")
+@click.option("--json", "output", type=click.Path(path_type=Path))
+def main(backbones: tuple[str, ...], identities: int, workers: int, work: Path | None, output: Path | None) -> None:
+    """Measure every control."""
+    with tempfile.TemporaryDirectory() as temporary:
+        place = work or Path(temporary)
+        place.mkdir(parents=True, exist_ok=True)
+        folder = place / "testset"
+        if not (folder / "samples.jsonl").exists():
+            write_puppet_testset(PuppetTestSet(folder, SEED, identities), workers)
+        testset = load_testset(folder)
+        submissions = {}
+        for name, change in CONTROLS.items():
+            submissions[name] = place / f"{name.replace(',', '').replace(' ', '-')}.zip"
+            if not submissions[name].exists():
+                write_control(testset, submissions[name], change)
+        world = World(folder, submissions, place / "cache", workers)
+        rows = [row for preset in PRESETS for row in world.measure(load_challenge(preset), backbones)]
+    if output:
+        output.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")
+    click.echo(shown(rows))
+    stands = [standing(load_challenge(row.preset), rows, row.control) for row in rows if row.control != TRUTH]
+    sys.exit(any(value is not None and value > 0 for value in stands))
+
+
+if __name__ == "__main__":
+    main()
