@@ -13,7 +13,8 @@ from evalkit.ratings.mapping import RatingMapping
 from evalkit.ratings.model import Answer
 from evalkit.ratings.read_errors import Fault, Faults
 from evalkit.ratings.table import delimiter_of, raw_rows
-from evalkit.text import escape_message
+from evalkit.ratings.workbook import is_workbook, other_sheets
+from evalkit.text import escape_for_display, escape_message
 
 SAMPLED_ROWS = 20  # rows in which columns of times are looked for
 
@@ -102,13 +103,22 @@ class AnswerFile:
 
     @property
     def notes(self) -> list[str]:
-        """What to know of the answers that were read: whether some have no time."""
+        """What to know of the answers that were read: sheets that were not read, and whether some have no time."""
+        notes = self._sheets()
         if not self._timeless:
-            return []
+            return notes
         which = f"None of the {self._answers}" if self._timeless == self._answers else f"{self._timeless} of the"
         told = f"{which} answers in {self.path.name} " + ("has a time" if which.startswith("None") else "have no time")
         hint = "" if self._context.timed else ": no column is known as the time they were handed in ('at' in a mapping)"
-        return [escape_message(f"{told}{hint}.")]
+        return [*notes, escape_message(f"{told}{hint}.")]
+
+    def _sheets(self) -> list[str]:
+        if self._delimiter is None or not is_workbook(self.path):
+            return []
+        read, others = other_sheets(self.path, self._mapping.sheet)
+        listed = ", ".join(f"'{escape_for_display(name, limit=60)}'" for name in others)
+        told = f"Read is the sheet '{escape_for_display(read, limit=60)}' of {self.path.name}"
+        return [escape_message(f"{told}, not {listed} (say which with 'sheet' in a mapping).")] if others else []
 
     @property
     def faults(self) -> tuple[Fault, ...]:

@@ -58,6 +58,7 @@ class CommonMapping(_Part):
     missing: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     encoding: str | None = None
+    sheet: str | None = Field(None, min_length=1)
 
     @field_validator("encoding")
     @classmethod
@@ -109,7 +110,7 @@ class CommonMapping(_Part):
     @property
     def form(self) -> FileForm:
         """How the file is written."""
-        return FileForm(self.encoding)
+        return FileForm(self.encoding, self.sheet)
 
     @property
     def tzinfo(self) -> tzinfo | None:
@@ -138,6 +139,7 @@ class RatingMapping(CommonMapping):
         ignore: columns that are not ratings.
         encoding: how the text is written, such as ``gbk``, ``shift_jis`` or ``cp1252``, where it is neither UTF-8 nor
             UTF-16; never guessed.
+        sheet: the sheet of a workbook; else the first that is visible and not blank.
     """
 
     format: str | None = None

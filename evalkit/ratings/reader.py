@@ -30,7 +30,7 @@ def read_ratings(
     """Return the ratings in ``path``, to be iterated over.
 
     Args:
-        path: CSV, JSON Lines or JSON.
+        path: CSV, an Excel workbook (.xlsx), JSON Lines or JSON.
         format: its format; ``auto`` recognizes it, unless the mapping names it.
         mapping: which column is what, or the YAML file that says so.
         dimensions: the challenge's; their ids and titles are recognized.

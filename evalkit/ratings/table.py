@@ -1,4 +1,4 @@
-"""Read CSV files from outside, row by row, in memory that does not grow with the file.
+"""Read CSV files and Excel workbooks from outside, row by row, in memory that does not grow with the file.
 
 Comma, semicolon or tab, as the first line that is not blank says, by itself or as a spreadsheet's ``sep=;``; UTF-8 or
 UTF-16, with or without a byte order mark, or the encoding that a mapping names. A row that can't be read is a fault
@@ -17,6 +17,7 @@ from typing import TextIO
 
 from evalkit.errors import InputError
 from evalkit.ratings.read_errors import Faults
+from evalkit.ratings.workbook import is_workbook, sheet_rows
 
 MAX_ROW = 4 * 1024 * 1024  # characters; 4,000 columns with long names are a tenth of it
 MAX_COLUMNS = 20_000
@@ -43,9 +44,11 @@ class FileForm:
 
     Args:
         encoding: a name that `text_encoding` knows; ``None`` for UTF-8, or UTF-16 with a byte order mark.
+        sheet: the sheet of a workbook; ``None`` for the first that is visible and not blank.
     """
 
     encoding: str | None = None
+    sheet: str | None = None
 
 
 PLAIN = FileForm()
@@ -142,7 +145,7 @@ def require_text(path: Path, header: Iterable[str], what: str = "The rating file
     Raises:
         InputError: naming the encodings in which the file's beginning could be read.
     """
-    if not any("\ufffd" in name for name in header):
+    if not any("\ufffd" in name for name in header) or is_workbook(path):
         return
     with path.open("rb") as stream:
         start = stream.read(_CHUNK)
@@ -167,13 +170,13 @@ def _decodes(content: bytes, codec: str) -> bool:
 
 
 def delimiter_of(path: Path, what: str = "The rating file", form: FileForm = PLAIN) -> str:
-    """Return the delimiter of a CSV file.
+    """Return the delimiter of a CSV file; of a workbook, whose numbers are numbers, the comma.
 
     Raises:
         InputError: when the file can't be read.
     """
     with open_text(path, what, form) as stream:
-        return _delimiter(stream)[0]
+        return "," if is_workbook(path) else _delimiter(stream)[0]
 
 
 def _delimiter(stream: TextIO) -> tuple[str, bool]:
@@ -190,6 +193,9 @@ def raw_rows(
 ) -> Iterator[tuple[int, list[str]]]:
     """Yield (row number, cells) of every row that is not blank; cells are stripped and free of byte order marks."""
     with open_text(path, what, form) as stream:
+        if is_workbook(path):
+            yield from sheet_rows(path, form.sheet)
+            return
         delimiter, told = _delimiter(stream)
         stream.seek(0)
         lines = _Lines(stream)

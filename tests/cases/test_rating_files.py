@@ -99,7 +99,7 @@ def test_comparisons_in_another_encoding(tmp_path, encoding):
 
 
 @pytest.mark.parametrize("case", ["xlsx-message"], indirect=True)
-def test_a_workbook(case):
+def test_a_broken_workbook(case):
     with pytest.raises(InputError, match="workbook") as caught:
         read_ratings(case.folder / "y.xlsx")
     assert "CSV UTF-8" in caught.value.fix

@@ -15,7 +15,7 @@ from evalkit.ratings.read_errors import Faults
 from evalkit.ratings.table import PLAIN, FileForm, raw_rows, require_text
 
 HEAD_ROWS = 3
-_WORKBOOKS = {b"PK\x03\x04": "an Excel or OpenDocument workbook", b"\xd0\xcf\x11\xe0": "an old Excel workbook (.xls)"}
+_OLD_WORKBOOK = b"\xd0\xcf\x11\xe0"
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def look(path: Path, form: FileForm = PLAIN) -> FileHead:
         InputError: when it can't be read.
     """
     sign = first_sign(path, form)  # refuses folders and pipes; opening a pipe would wait for ever
-    _refuse_workbook(path)
+    _refuse_old_workbook(path)
     ignored = Faults(path.name)  # reported when the whole file is read
     if sign in {"[", "{"}:
         objects = read_objects(path, ignored, form)
@@ -82,14 +82,13 @@ def look(path: Path, form: FileForm = PLAIN) -> FileHead:
     return FileHead("table", rows=tuple(rows))
 
 
-def _refuse_workbook(path: Path) -> None:
-    """Raise for an Excel or OpenDocument workbook, which is not a table of text."""
+def _refuse_old_workbook(path: Path) -> None:
+    """Raise for a workbook in Excel's old form, in which it also wraps those with a password."""
     with path.open("rb") as stream:
-        start = stream.read(8)
-    kind = _WORKBOOKS.get(start[:4])
-    if kind is not None:
+        start = stream.read(len(_OLD_WORKBOOK))
+    if start == _OLD_WORKBOOK:
         raise InputError(
-            f"The rating file {path} is {kind}, not a table of text.",
-            expected="CSV, JSON or JSON Lines",
-            fix="Open it in the spreadsheet and save the sheet as 'CSV UTF-8'.",
+            f"The rating file {path} is an old Excel workbook (.xls), or one with a password; neither is read.",
+            expected="an Excel workbook (.xlsx), CSV, JSON or JSON Lines",
+            fix="Open it in the spreadsheet and save the sheet as 'CSV UTF-8', or as .xlsx without a password.",
         )
