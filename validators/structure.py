@@ -155,7 +155,7 @@ def _edit_list(file: File) -> Iterable[Violation]:
             return
 
 
-def _hidden(video: VideoFacts, track: TrackFacts, mp4: Mp4Facts, file: File) -> Iterable[Violation]:
+def _hidden_frames(video: VideoFacts, track: TrackFacts, mp4: Mp4Facts, file: File) -> Iterable[Violation]:
     hidden = hidden_seconds(track, mp4)
     if hidden > HIDDEN_SECONDS and unusual_edits(track) is None:
         yield Violation(
@@ -227,7 +227,7 @@ STRUCTURE_RULES: tuple[Rule[File], ...] = (
     Rule("encoding.external-data", "file", "error", "data in another file", _external),
     Rule("encoding.track-disabled", "file", "error", "track disabled", _disabled),
     Rule("encoding.edit-list", "file", "error", "edits that programs interpret differently", _edit_list),
-    Rule("encoding.hidden-frames", "file", "warning", "frames hidden by the edit list", _of_index(_hidden)),
+    Rule("encoding.hidden-frames", "file", "warning", "frames hidden by the edit list", _of_index(_hidden_frames)),
     Rule("encoding.claimed-length", "file", "warning", "wrong length stated", _of_index(_length)),
     Rule("encoding.crop", "file", "error", "cropped by the container", _of_index(_crop)),
     Rule("encoding.display-size", "file", "warning", "stretched by the container", _of_index(_display_size)),

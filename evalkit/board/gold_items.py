@@ -54,8 +54,8 @@ def read_gold(path: Path, known: Sequence[Dimension]) -> list[GoldItem]:
         dimension = context.dimensions.resolve(words)
         scale = scales.get(dimension)
         if scale is None:
-            told = f"the challenge has no dimension {shown(words)}; it has {', '.join(scales) or 'none'}."
-            faults.add(row.number, columns["dimension"], told)
+            problem = f"the challenge has no dimension {shown(words)}; it has {', '.join(scales) or 'none'}."
+            faults.add(row.number, columns["dimension"], problem)
         elif not (scale[0] <= low and high <= scale[1]):
             column = columns["high" if scale[0] <= low else "low"]
             faults.add(row.number, column, f"{low:g} to {high:g} is not on the scale from {scale[0]} to {scale[1]}.")

@@ -180,10 +180,12 @@ def _points(
     if len(meant) == 1:
         return meant.pop()
     if meant:
-        told = f"{shown(words)} can mean either side, because a team is called so. Write the points of the left side."
+        problem = (
+            f"{shown(words)} can mean either side, because a team is called so. Write the points of the left side."
+        )
     else:
-        told = f"{shown(words)} names no winner; expected {_READABLE}. Other labels go into the mapping's 'values'."
-    context.faults.add(row, column, told)
+        problem = f"{shown(words)} names no winner; expected {_READABLE}. Other labels go into the mapping's 'values'."
+    context.faults.add(row, column, problem)
     return None
 
 

@@ -195,8 +195,8 @@ def failed_report(reading: FailedReading, severities: Mapping[str, str]) -> File
 
 def refused_report(sample: str, path: str, findings: Iterable[Finding]) -> FileReport:
     """Return the report for a member that the archive's own rules say can't be read."""
-    told = tuple(replace(finding, sample=sample) for finding in findings)
-    return FileReport(path, sample, None, told, unread=told[0].rule)
+    placed = tuple(replace(finding, sample=sample) for finding in findings)
+    return FileReport(path, sample, None, placed, unread=placed[0].rule)
 
 
 def expected_lengths(

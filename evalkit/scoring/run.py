@@ -105,8 +105,8 @@ def score_run(
     extracted = time.monotonic()
     intake = _intake(submission, challenge, gate, files, testset)
     cache = FeatureCache(options.cache)
-    fold = ScorecardBuilder(plan, cache, testset, intake, extractions)
-    videos: Iterable[VideoScore] = fold.videos()
+    builder = ScorecardBuilder(plan, cache, testset, intake, extractions)
+    videos: Iterable[VideoScore] = builder.videos()
     if FINGERPRINT in plan.features:
         known = read_references(testset, options.cache, options.engine.run, options.journal, fresh=options.fresh)
         videos = add_gaming_findings(videos, extractions, known, testset, cache, challenge.submission.severities)
@@ -114,7 +114,7 @@ def score_run(
         submission=SubmissionInfo(name=submission.name, sha256=submission.sha256, layout=gate.layout.template),
         challenge=ChallengeInfo(id=challenge.id, sha256=challenge.sha256, title=challenge.title),
         backbones=plan.backbones.name,
-        metrics=fold.metrics(),
+        metrics=builder.metrics(),
         videos=tuple(videos),
         findings=tuple(finding.to_json() for finding in gate.findings),
         features={

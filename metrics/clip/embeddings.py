@@ -79,9 +79,9 @@ def open_network(file: WeightFile, device: str) -> ImageTextNetwork:
 
         return SmallText(file.path, file.sha256, device)
     from evalkit.metrics.networks.checkpoints import precision_of
-    from evalkit.metrics.networks.clip import Clip
+    from evalkit.metrics.networks.clip import ClipEncoder
 
-    return Clip(file.path, device, file.pin, precision_of(file.options))
+    return ClipEncoder(file.path, device, file.pin, precision_of(file.options))
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def similarity(
 
 
 @dataclass(frozen=True)
-class FaceNetwork:
+class FaceMetricNames:
     """A face network as the metrics know it.
 
     Args:
@@ -82,8 +82,8 @@ class FaceNetwork:
 
 
 NETWORKS = (
-    FaceNetwork("arc", "ArcFace", "arcface", "Deng et al., ArcFace, CVPR 2019", "identity", "face_arc"),
-    FaceNetwork(
+    FaceMetricNames("arc", "ArcFace", "arcface", "Deng et al., ArcFace, CVPR 2019", "identity", "face_arc"),
+    FaceMetricNames(
         "cur",
         "CurricularFace",
         "curricularface",
@@ -96,7 +96,7 @@ NETWORKS = (
 )
 
 
-def _strict(network: FaceNetwork) -> ArrayMetric:
+def _strict(network: FaceMetricNames) -> ArrayMetric:
     record = MetricRecord(
         id=f"identity.strict.{network.suffix}",
         title=f"Identity ({network.name})",
@@ -117,7 +117,7 @@ def _strict(network: FaceNetwork) -> ArrayMetric:
     return ArrayMetric(record, partial(similarity, arithmetic.strict_mean), FaceChoice())
 
 
-def _consisid(network: FaceNetwork) -> ArrayMetric:
+def _consisid(network: FaceMetricNames) -> ArrayMetric:
     return _strict(network).variant(
         partial(similarity, arithmetic.consisid_mean),
         options=FaceChoice("largest", "first"),
@@ -135,7 +135,7 @@ def _consisid(network: FaceNetwork) -> ArrayMetric:
     )
 
 
-def _parts(strict: ArrayMetric, network: FaceNetwork) -> list[ArrayMetric]:
+def _parts(strict: ArrayMetric, network: FaceMetricNames) -> list[ArrayMetric]:
     """Return the other statistics of the same per-frame values."""
     title = "Identity" if network.alias else f"Identity ({network.name})"
 

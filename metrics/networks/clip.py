@@ -65,7 +65,7 @@ class FeedForward(nn.Module):
         return result
 
 
-class Block(nn.Module):
+class TransformerBlock(nn.Module):
     """Attention and feed-forward, each on the normalised input and added to it."""
 
     def __init__(self, width: int, *, causal: bool) -> None:
@@ -87,7 +87,7 @@ class Transformer(nn.Module):
 
     def __init__(self, width: int, layers: int, *, causal: bool) -> None:
         super().__init__()
-        self.resblocks = nn.Sequential(*(Block(width, causal=causal) for _ in range(layers)))
+        self.resblocks = nn.Sequential(*(TransformerBlock(width, causal=causal) for _ in range(layers)))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, L, width) of (N, L, width)."""
@@ -148,7 +148,7 @@ class ClipModel(nn.Module):
         return result
 
 
-class Clip:
+class ClipEncoder:
     """The network, ready to run, up to 16 images or texts at a time.
 
     Args:

@@ -27,7 +27,7 @@ _SLACK = 1e-3  # a resize weighs pixels with factors whose sum is 1 to within ro
 
 
 @dataclass(frozen=True)
-class Unit:
+class UnitShape:
     """A convolution with normalisation and ReLU."""
 
     name: str
@@ -46,30 +46,30 @@ class Pool:
 
 
 @dataclass(frozen=True)
-class Block:
+class BlockShape:
     """Four branches: 1x1; 1x1 and 3x3; 1x1 and 3x3; pool and 1x1. ``widths`` are their six convolutions' channels."""
 
     name: str
     widths: tuple[int, int, int, int, int, int]
 
 
-LAYERS: tuple[Unit | Pool | Block, ...] = (
-    Unit("Conv3d_1a_7x7", 64, (7, 7, 7), (2, 2, 2)),
+LAYERS: tuple[UnitShape | Pool | BlockShape, ...] = (
+    UnitShape("Conv3d_1a_7x7", 64, (7, 7, 7), (2, 2, 2)),
     Pool("MaxPool3d_2a_3x3", (1, 3, 3), (1, 2, 2)),
-    Unit("Conv3d_2b_1x1", 64),
-    Unit("Conv3d_2c_3x3", 192, (3, 3, 3)),
+    UnitShape("Conv3d_2b_1x1", 64),
+    UnitShape("Conv3d_2c_3x3", 192, (3, 3, 3)),
     Pool("MaxPool3d_3a_3x3", (1, 3, 3), (1, 2, 2)),
-    Block("Mixed_3b", (64, 96, 128, 16, 32, 32)),
-    Block("Mixed_3c", (128, 128, 192, 32, 96, 64)),
+    BlockShape("Mixed_3b", (64, 96, 128, 16, 32, 32)),
+    BlockShape("Mixed_3c", (128, 128, 192, 32, 96, 64)),
     Pool("MaxPool3d_4a_3x3", (3, 3, 3), (2, 2, 2)),
-    Block("Mixed_4b", (192, 96, 208, 16, 48, 64)),
-    Block("Mixed_4c", (160, 112, 224, 24, 64, 64)),
-    Block("Mixed_4d", (128, 128, 256, 24, 64, 64)),
-    Block("Mixed_4e", (112, 144, 288, 32, 64, 64)),
-    Block("Mixed_4f", (256, 160, 320, 32, 128, 128)),
+    BlockShape("Mixed_4b", (192, 96, 208, 16, 48, 64)),
+    BlockShape("Mixed_4c", (160, 112, 224, 24, 64, 64)),
+    BlockShape("Mixed_4d", (128, 128, 256, 24, 64, 64)),
+    BlockShape("Mixed_4e", (112, 144, 288, 32, 64, 64)),
+    BlockShape("Mixed_4f", (256, 160, 320, 32, 128, 128)),
     Pool("MaxPool3d_5a_2x2", (2, 2, 2), (2, 2, 2)),
-    Block("Mixed_5b", (256, 160, 320, 32, 128, 128)),
-    Block("Mixed_5c", (384, 192, 384, 48, 128, 128)),
+    BlockShape("Mixed_5b", (256, 160, 320, 32, 128, 128)),
+    BlockShape("Mixed_5c", (384, 192, 384, 48, 128, 128)),
 )
 
 
@@ -105,7 +105,7 @@ def _pad(x: Tensor, sides: list[tuple[int, int]]) -> Tensor:
 class Convolution(nn.Module):
     """Convolution, batch normalisation with stored statistics, ReLU; `fold` makes one convolution of the first two."""
 
-    def __init__(self, channels: int, unit: Unit, epsilon: float) -> None:
+    def __init__(self, channels: int, unit: UnitShape, epsilon: float) -> None:
         super().__init__()
         self.conv3d = nn.Conv3d(channels, unit.out, unit.kernel, stride=unit.stride, bias=False)
         self.bn: nn.Module = nn.BatchNorm3d(unit.out, eps=epsilon)
@@ -140,12 +140,12 @@ class Mixed(nn.Module):
 
     def __init__(self, channels: int, widths: tuple[int, ...], epsilon: float) -> None:
         super().__init__()
-        self.b0 = Convolution(channels, Unit("b0", widths[0]), epsilon)
-        self.b1a = Convolution(channels, Unit("b1a", widths[1]), epsilon)
-        self.b1b = Convolution(widths[1], Unit("b1b", widths[2], _CUBE), epsilon)
-        self.b2a = Convolution(channels, Unit("b2a", widths[3]), epsilon)
-        self.b2b = Convolution(widths[3], Unit("b2b", widths[4], _CUBE), epsilon)
-        self.b3b = Convolution(channels, Unit("b3b", widths[5]), epsilon)
+        self.b0 = Convolution(channels, UnitShape("b0", widths[0]), epsilon)
+        self.b1a = Convolution(channels, UnitShape("b1a", widths[1]), epsilon)
+        self.b1b = Convolution(widths[1], UnitShape("b1b", widths[2], _CUBE), epsilon)
+        self.b2a = Convolution(channels, UnitShape("b2a", widths[3]), epsilon)
+        self.b2b = Convolution(widths[3], UnitShape("b2b", widths[4], _CUBE), epsilon)
+        self.b3b = Convolution(channels, UnitShape("b3b", widths[5]), epsilon)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, sum of the branches' last widths, T, H, W) of (N, channels, T, H, W)."""
@@ -177,10 +177,10 @@ class I3D(nn.Module):
         super().__init__()
         channels = 3
         for layer in LAYERS:
-            if isinstance(layer, Unit):
+            if isinstance(layer, UnitShape):
                 self.add_module(layer.name, Convolution(channels, layer, epsilon))
                 channels = layer.out
-            elif isinstance(layer, Block):
+            elif isinstance(layer, BlockShape):
                 self.add_module(layer.name, Mixed(channels, layer.widths, epsilon))
                 channels = sum(layer.widths[index] for index in (0, 2, 4, 5))
         self.logits = Classifier(channels)

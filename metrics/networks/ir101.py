@@ -31,7 +31,7 @@ _STAGES = ((64, 3), (128, 13), (256, 30), (512, 3))  # channels, units; each sta
 _GRID = SIDE // 2 ** len(_STAGES)
 
 
-class Unit(nn.Module):
+class ResidualUnit(nn.Module):
     """A residual unit: two convolutions beside a shortcut.
 
     Args:
@@ -71,7 +71,9 @@ class IR101(nn.Module):
         )
         units = []
         for out, count in _STAGES:
-            units += [Unit(channels if number == 0 else out, out, 2 if number == 0 else 1) for number in range(count)]
+            units += [
+                ResidualUnit(channels if number == 0 else out, out, 2 if number == 0 else 1) for number in range(count)
+            ]
             channels = out
         self.body = nn.Sequential(*units)
         self.output_layer = nn.Sequential(

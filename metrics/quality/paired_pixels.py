@@ -61,7 +61,7 @@ def paired_pixels(candidate: Picture, reference: Picture, options: PairedPixelsO
 
 
 @dataclass(frozen=True)
-class Column:
+class PixelMetricOptions:
     """Which array of the feature is averaged, and what one frame counts at most."""
 
     column: str
@@ -84,9 +84,9 @@ class Column:
     aliases=("psnr",),
     definition=definition_beside(__file__, "psnr.md"),
     notes="Frames identical to the reference, or nearly so, count as 100 dB and are counted in an event.",
-    options=Column("psnr", CAP_DB),
+    options=PixelMetricOptions("psnr", CAP_DB),
 )
-def mean_over_frames(pixels: Mapping[str, NDArray[Any]], options: Column) -> VideoValue:
+def mean_over_frames(pixels: Mapping[str, NDArray[Any]], options: PixelMetricOptions) -> VideoValue:
     """Return the mean over the frames of the reference, each value at most the cap."""
     capped = np.minimum(pixels[options.column], options.cap)
     finite = capped[np.isfinite(capped)]
@@ -114,7 +114,7 @@ def mean_over_frames(pixels: Mapping[str, NDArray[Any]], options: Column) -> Vid
 
 
 ssim = mean_over_frames.variant(
-    options=Column("ssim_gray", 1.0),
+    options=PixelMetricOptions("ssim_gray", 1.0),
     id="ssim.gray",
     title="SSIM",
     summary="Structural similarity to the reference video on grey, Gaussian 11x11, mean over frames.",
@@ -128,7 +128,7 @@ ssim = mean_over_frames.variant(
     notes="Valid region, population covariance, MATLAB grey. skimage's default (7x7 uniform) differs.",
 )
 ssim_of_channels = ssim.variant(
-    options=Column("ssim_rgb", 1.0),
+    options=PixelMetricOptions("ssim_rgb", 1.0),
     id="ssim.rgb",
     title="SSIM (RGB)",
     summary="As ssim.gray on each of R, G and B, mean of the three.",

@@ -1,4 +1,4 @@
-"""How far SyncNet's lips lie from its audio at each shift, so that any cut can follow.
+"""How far SyncNet's lips lie from its audio at each shift, from which every later step can be computed.
 
 See docs/definitions/lip-sync.md#syncnet.
 

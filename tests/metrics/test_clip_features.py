@@ -30,7 +30,7 @@ from evalkit.metrics.clip.embeddings import BASE, LARGE
 from evalkit.metrics.clip.prompts import VOCABULARY
 from evalkit.metrics.features import stopwatch
 from evalkit.metrics.features.base import Extractor, FeatureUnavailableError, Item, WeightFile
-from evalkit.metrics.networks.clip import Clip, middle_square
+from evalkit.metrics.networks.clip import ClipEncoder, middle_square
 from evalkit.metrics.networks.tokenizer import Tokenizer
 from evalkit.weights.manifest import load_backbones
 
@@ -48,8 +48,8 @@ class Weights:
     files: dict[str, WeightFile]
     manifest: Path
 
-    def network(self, role: str) -> Clip:
-        return Clip(self.files[role].path, sha256=self.files[role].sha256)
+    def network(self, role: str) -> ClipEncoder:
+        return ClipEncoder(self.files[role].path, sha256=self.files[role].sha256)
 
     def tokenizer(self) -> Tokenizer:
         return Tokenizer(self.files[VOCABULARY].path)
@@ -206,13 +206,13 @@ def test_missing_and_broken_reference_images_are_told(clip_weights, tmp_path):
 
 def test_the_network_is_opened_once_for_all_its_features(clip_weights, monkeypatch):
     opened: list[Path] = []
-    real = Clip.__init__
+    real = ClipEncoder.__init__
 
     def init(self, path, *args, **kwargs):
         opened.append(path)
         real(self, path, *args, **kwargs)
 
-    monkeypatch.setattr(Clip, "__init__", init)
+    monkeypatch.setattr(ClipEncoder, "__init__", init)
     digest = write_archive(clip_weights.folder / "again.pt", as_published(random_state(TINY, 9), TINY))
     fresh = {**clip_weights.files, BASE: WeightFile(BASE, clip_weights.folder / "again.pt", digest)}
     for name in ("clip_text", "clip_frames", "clip_frames_consisid", "clip_reference"):

@@ -19,7 +19,7 @@ from clip_checkpoint import BASE, LARGE, as_published, random_state, write_archi
 from numpy.typing import NDArray
 from PIL import Image
 
-from evalkit.metrics.networks.clip import MEAN, STD, Clip, ClipModel, middle_square
+from evalkit.metrics.networks.clip import MEAN, STD, ClipEncoder, ClipModel, middle_square
 from evalkit.metrics.networks.clip_states import Sizes
 from evalkit.metrics.networks.tokenizer import Tokenizer
 from evalkit.weights.manifest import load_backbones
@@ -94,7 +94,7 @@ def ask(python: Path, script: str, job: dict[str, Any], folder: Path) -> Result:
         return dict(result)
 
 
-def logits(network: Clip, images: NDArray[np.float32], texts: NDArray[np.float32]) -> NDArray[np.float64]:
+def logits(network: ClipEncoder, images: NDArray[np.float32], texts: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return scaled cosines (N, T) of vectors (N, D) and (T, D)."""
     pictures, prompts = (part / np.linalg.norm(part, axis=1)[:, None] for part in map(np.float64, (images, texts)))
     return network.logit_scale * pictures @ prompts.T
@@ -127,7 +127,7 @@ def test_the_archive_gives_what_openais_code_gives(sizes, oracle_python, picture
     digest = write_archive(checkpoint, as_published(random_state(sizes), sizes))
     job = {"checkpoint": str(checkpoint), "images": [str(file) for file in pictures.files], "texts": TEXTS}
     theirs = ask(oracle_python, "clip_openai.py", job, tmp_path)
-    network = Clip(checkpoint, sha256=digest)
+    network = ClipEncoder(checkpoint, sha256=digest)
     assert network.sizes == sizes
     squares = [middle_square(array, sizes.side, "openai") for array in pictures.arrays]
     told("input", np.abs(np.stack([normalised(square) for square in squares]) - theirs["pixels"]).max(), 1e-5)
@@ -184,7 +184,7 @@ def test_both_files_of_transformers_give_what_it_gives(sizes, oracle_python, pic
         assert set(ids[length:].tolist()) <= {49407}
     check_discriminates(theirs["logits"])
     for file in ("pytorch_model.bin", "model.safetensors"):
-        network = Clip(tmp_path / file)
+        network = ClipEncoder(tmp_path / file)
         assert network.sizes == sizes
         ours = logits(network, network.embed_images(squares), network.embed_texts(numbers))
         told(f"logits from {file}", np.abs(ours - theirs["logits"]).max(), 1e-3)

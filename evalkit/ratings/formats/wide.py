@@ -60,9 +60,9 @@ def wide_layout(
         InputError: when no column does, one says only half of it and nothing says the rest, or two say the same.
     """
     mapping = context.mapping
-    told: set[Field] = {field for field in ("item", "dimension") if getattr(mapping, field) is not None}
+    mapped: set[Field] = {field for field in ("item", "dimension") if getattr(mapping, field) is not None}
     columns: dict[Field, str] = {
-        field: name for field, name in found.items() if field in told or field not in {"item", "dimension", "value"}
+        field: name for field, name in found.items() if field in mapped or field not in {"item", "dimension", "value"}
     }
     need_columns(context.file, [name for name in names if name], mapping, found, ("rater",))
     cells = value_cells(names, context, tuple(columns.values()), questions)
