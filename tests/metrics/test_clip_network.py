@@ -16,7 +16,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from evalkit.errors import WeightsError
-from evalkit.metrics.networks.clip import Clip, middle_square
+from evalkit.metrics.networks.clip import ClipEncoder, middle_square
 from evalkit.metrics.networks.clip_states import load_clip_state
 
 SIDE = TINY.side
@@ -40,10 +40,10 @@ def state() -> dict[str, torch.Tensor]:
 
 
 @pytest.fixture(scope="module")
-def network(state, tmp_path_factory) -> Clip:
+def network(state, tmp_path_factory) -> ClipEncoder:
     path = tmp_path_factory.mktemp("clip") / "plain.pt"
     torch.save(state, path)
-    return Clip(path)
+    return ClipEncoder(path)
 
 
 def squares(count: int, seed: int = 0) -> list[NDArray[np.uint8]]:
@@ -110,7 +110,7 @@ def test_channels_are_normalised_in_rgb_order(state, tmp_path):
     only_red = {**state, "visual.conv1.weight": state["visual.conv1.weight"].clone()}
     only_red["visual.conv1.weight"][:, 1:] = 0
     torch.save(only_red, tmp_path / "red.pt")
-    network = Clip(tmp_path / "red.pt")
+    network = ClipEncoder(tmp_path / "red.pt")
     colours = [(123, 0, 0), (123, 255, 255), (0, 0, 123), (200, 0, 0)]
     plain, others_differ, blue, redder = network.embed_images(
         [np.full((SIDE, SIDE, 3), colour, dtype=np.uint8) for colour in colours]
@@ -130,7 +130,7 @@ def test_what_are_no_tokens_is_refused(network, tokens):
 
 def test_lower_precision_is_near_and_not_the_same(state, network, tmp_path):
     torch.save(state, tmp_path / "plain.pt")
-    lower = Clip(tmp_path / "plain.pt", precision=torch.bfloat16).embed_images(squares(4))
+    lower = ClipEncoder(tmp_path / "plain.pt", precision=torch.bfloat16).embed_images(squares(4))
     full = network.embed_images(squares(4))
     assert lower.dtype == np.float32
     difference = np.abs(lower - full).max() / np.abs(full).max()
@@ -209,7 +209,7 @@ FORMS = [
 @pytest.mark.parametrize(("write", "name"), FORMS)
 def test_every_form_of_the_file_gives_the_same_numbers(state, network, tmp_path, write: Write, name):
     digest = write(tmp_path / name, state)
-    other = Clip(tmp_path / name, sha256=digest)
+    other = ClipEncoder(tmp_path / name, sha256=digest)
     assert other.sizes == network.sizes == TINY
     assert other.logit_scale == pytest.approx(100, rel=1e-6)
     tokens = texts([518, 3, 4, END])
@@ -231,9 +231,9 @@ def test_an_archive_without_the_pinned_digest_is_never_loaded(state, tmp_path, m
     loads: list[object] = []
     monkeypatch.setattr(torch.jit, "load", lambda *args, **kwargs: loads.append(args))
     with pytest.raises(WeightsError, match="from a pinned digest only"):
-        Clip(tmp_path / "ViT.pt")
+        ClipEncoder(tmp_path / "ViT.pt")
     with pytest.raises(WeightsError, match="not the pinned one"):
-        Clip(tmp_path / "ViT.pt", sha256=digest[::-1])
+        ClipEncoder(tmp_path / "ViT.pt", sha256=digest[::-1])
     assert loads == []
 
 
@@ -258,7 +258,7 @@ def test_a_pickle_that_runs_code_is_refused_in_place_of_every_form(state, tmp_pa
         torch.save(content, path, _use_new_zipfile_serialization=how == "torch")
     for digest in (None, "0" * 64):
         with pytest.raises(WeightsError, match=r"rejected|can't be read"):
-            Clip(path, sha256=digest)
+            ClipEncoder(path, sha256=digest)
     assert not target.exists()
     with path.open("rb") as stream:  # the file does what the test believes
         (pickle.load(stream) if how == "pickle" else torch.load(stream, weights_only=False))
@@ -282,7 +282,7 @@ def test_what_does_not_fit_is_told(state, tmp_path, change, told):
     change(changed)
     torch.save(changed, tmp_path / "other.pt")
     with pytest.raises(WeightsError, match=told):
-        Clip(tmp_path / "other.pt")
+        ClipEncoder(tmp_path / "other.pt")
 
 
 def test_a_lacking_third_of_an_attention_is_told(state, tmp_path):
@@ -290,4 +290,4 @@ def test_a_lacking_third_of_an_attention_is_told(state, tmp_path):
     del names["text_model.encoder.layers.1.self_attn.k_proj.bias"]
     torch.save(names, tmp_path / "pytorch_model.bin")
     with pytest.raises(WeightsError, match=r"no self_attn.k_proj for transformer.resblocks.1.attn.in_proj_bias"):
-        Clip(tmp_path / "pytorch_model.bin")
+        ClipEncoder(tmp_path / "pytorch_model.bin")
