@@ -22,6 +22,7 @@ from evalkit.cli.demo import demo
 from evalkit.cli.doctor import doctor
 from evalkit.cli.leaderboard import leaderboard
 from evalkit.cli.metrics import metrics
+from evalkit.cli.options import DEBUG
 from evalkit.cli.ratings import ratings
 from evalkit.cli.repair import repair
 from evalkit.cli.score import score
@@ -98,7 +99,7 @@ def _run(arguments: list[str], *, as_json: bool, debug: bool) -> int:
     try:
         with handle_termination_signals():
             # Without standalone mode click returns the code of an Exit as the result.
-            code = cli.main(args=arguments, prog_name="evalkit", standalone_mode=False)
+            code = cli.main(args=arguments, prog_name="evalkit", standalone_mode=False, obj={DEBUG: debug})
     except click.ClickException as error:
         _show_usage(error, as_json=as_json)
         return error.exit_code

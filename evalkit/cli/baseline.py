@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evalkit.cli.options import as_json as json_option
-from evalkit.cli.options import backbones_option, example, progress_on, quiet_option, say, workers_option
+from evalkit.cli.options import backbones_option, debugging, example, progress_on, quiet_option, say, workers_option
 
 if TYPE_CHECKING:
     from evalkit.reference_models.generation.submission import GenerationRun
@@ -160,6 +160,11 @@ def run(
             with_speed=not no_speed,
             fresh=not resume,
         )
+    if debugging():
+        for sample, trace in done.tracebacks.items():
+            say(f"traceback of {sample}:", err=True)
+            for line in trace.splitlines():
+                say(line, err=True)
     if as_json:
         click.echo(json.dumps(run_json(done, chosen), indent=1))
     else:
@@ -215,6 +220,8 @@ def _print(done: GenerationRun, total: int) -> None:
         click.echo(f"not made {escape_for_display(sample)}: {escape_for_display(reason, limit=600)}", err=True)
     if len(done.failures) > 20:
         click.echo(f"... and {len(done.failures) - 20} more", err=True)
+    if done.tracebacks and not debugging():
+        click.echo("--debug shows the tracebacks.", err=True)
     summary = done.speed["summary"]
     speed = f"{_number(summary['fps'])} frames/s, real-time factor {_number(summary['rtf'])}"
     first = _number(summary["time_to_first_frame"])

@@ -84,6 +84,15 @@ audience_option = click.option(
 )
 
 
+DEBUG = "debug"  # key in the object of click's context
+
+
+def debugging() -> bool:
+    """Return whether ``--debug`` was given."""
+    shared = click.get_current_context().find_root().obj
+    return isinstance(shared, dict) and bool(shared.get(DEBUG))
+
+
 def say(line: str, *, err: bool = False) -> None:
     """Print one line; control characters of paths and names in it are escaped."""
     from evalkit.text import escape_for_display

@@ -71,7 +71,8 @@ def _name(kind: type[Any]) -> str:
 
 def _packed(value: Any) -> Any:  # noqa: PLR0911 - one case after the other
     if isinstance(value, EvalkitError):
-        return {"error": [_name(type(value)), list(value.lines), value.found, value.expected, value.fix]}
+        notes = [str(note) for note in getattr(value, "__notes__", ())]
+        return {"error": [_name(type(value)), list(value.lines), value.found, value.expected, value.fix, notes]}
     if value is None or type(value) in _PLAIN:
         return value
     if type(value).__module__ == "numpy" and hasattr(value, "item") and not getattr(value, "shape", True):
@@ -124,12 +125,16 @@ def _adapter(name: str) -> TypeAdapter[Any]:
 
 
 def _error(content: Any) -> EvalkitError:
-    name, lines, found, expected, fix = content
+    name, lines, found, expected, fix, notes = content
     texts = all(part is None or isinstance(part, str) for part in (found, expected, fix))
-    if not texts or not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
+    lists = all(isinstance(part, list) and all(isinstance(line, str) for line in part) for part in (lines, notes))
+    if not texts or not lists:
         raise ValueError("it is not an error")
     kind = next((kind for kind in _error_kinds(EvalkitError) if _name(kind) == name), MachineError)
-    return kind(lines, found=found, expected=expected, fix=fix)
+    error = kind(lines, found=found, expected=expected, fix=fix)
+    for note in notes:
+        error.add_note(note)
+    return error
 
 
 def _error_kinds(kind: type[EvalkitError]) -> list[type[EvalkitError]]:

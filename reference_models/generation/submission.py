@@ -46,6 +46,7 @@ class GenerationRun:
             named.
         archive_findings: what they find in the ZIP as a whole, without the samples that could not be generated.
         kept: samples whose clip an earlier run, which was stopped, has made.
+        tracebacks: sample that failed -> traceback of the exception in the generator's code, where it was one.
     """
 
     path: Path
@@ -55,6 +56,7 @@ class GenerationRun:
     findings: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict)
     archive_findings: tuple[Finding, ...] = ()
     kept: tuple[str, ...] = ()
+    tracebacks: Mapping[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"<GenerationRun: {self.path.name}, {len(self.made)} made, {len(self.failures)} failed>"
@@ -152,9 +154,9 @@ def make_submission(
         ids = [sample.id for sample in samples]
         made = {ids[index]: result for index, result in sorted(results.items()) if result.failure is None}
         failures = {ids[index]: result.failure for index, result in sorted(results.items()) if result.failure}
+        tracebacks = {ids[index]: result.traceback for index, result in sorted(results.items()) if result.traceback}
         if not made:
-            sample, reason = next(iter(failures.items()))
-            raise InputError(f"'{name}' could generate none of the {len(ids)} samples.", found=f"{sample}: {reason}")
+            raise _none_made(name, failures, tracebacks)
         timings: dict[str, GenerationTiming] = {sample: done.timing for sample, done in made.items() if done.timing}
         setups = [result.setup_seconds for result in results.values()]
         kept = tuple(sample for sample, done in made.items() if done.kept)
@@ -162,8 +164,28 @@ def make_submission(
         _write_zip(output, {places[sample]: done.file for sample, done in made.items()}, speed if with_speed else None)
     findings = {sample: done.findings for sample, done in made.items()}
     return GenerationRun(
-        output, tuple(made), failures, speed, findings, _archive_findings(output, rules, samples, made), kept
+        output,
+        tuple(made),
+        failures,
+        speed,
+        findings,
+        _archive_findings(output, rules, samples, made),
+        kept,
+        tracebacks,
     )
+
+
+def _none_made(name: str, failures: Mapping[str, str], tracebacks: Mapping[str, str]) -> InputError:
+    """Return the error for a run in which every sample failed; ``--debug`` shows the note with the traceback."""
+    sample, reason = next(iter(failures.items()))
+    error = InputError(
+        f"'{name}' could generate none of the {len(failures)} samples.",
+        found=f"{sample}: {reason}",
+        fix="Run again with --debug to see the traceback." if sample in tracebacks else None,
+    )
+    if sample in tracebacks:
+        error.add_note(tracebacks[sample])
+    return error
 
 
 def _warn_of_rules(sample: str, findings: Iterable[Finding], warned: set[str], warn: Callable[[str], None]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import time
+import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ import cv2
 import numpy as np
 
 from evalkit.challenges.model import SubmissionRules
-from evalkit.errors import InputError
+from evalkit.errors import EvalkitError, InputError
 from evalkit.media.encode import write_video
 from evalkit.media.facts import MediaFacts
 from evalkit.media.inspect import inspect_media
@@ -30,6 +31,7 @@ from evalkit.reference_models.generators.base import (
     find_generator,
 )
 from evalkit.reference_models.generators.inputs import scale_to_cover
+from evalkit.reference_models.generators.user_code import error_text
 from evalkit.scoring.intake import expected_length
 from evalkit.validators.findings import Finding
 from evalkit.validators.registry import file_findings
@@ -66,7 +68,7 @@ class SampleOutcome:
     """One sample: the finished file and its timing, or why there is none.
 
     ``findings`` is what the challenge's rules for files find in it; without a challenge there are none. ``kept``: an
-    earlier run, which was stopped, has made it.
+    earlier run, which was stopped, has made it. ``traceback``: of an exception that is no `InputError`.
     """
 
     file: Path | None = None
@@ -74,6 +76,7 @@ class SampleOutcome:
     failure: str | None = None
     findings: tuple[Finding, ...] = ()
     kept: bool = False
+    traceback: str | None = None
     setup_seconds: float = 0.0
 
 
@@ -114,6 +117,11 @@ class SampleGenerator:
             findings = self._findings(index, made)
         except InputError as error:
             return SampleOutcome(failure=str(error), setup_seconds=self.setup)
+        except (EvalkitError, MemoryError):
+            raise
+        except Exception as error:  # noqa: BLE001 - the generator's own code: it costs this sample only
+            failure = f"'{self.config.name}' raised {error_text(error)}"
+            return SampleOutcome(failure=failure, traceback=traceback.format_exc(), setup_seconds=self.setup)
         outcome = SampleOutcome(made.file, made.timing, findings=findings, setup_seconds=self.setup)
         save_record(clip, self.key, outcome)
         return outcome
@@ -189,6 +197,8 @@ def _encoded(
     try:
         count = write_video(request.output, frames, clip.fps, clip.audio, clip.rate, crf=CRF, preset=PRESET)
     except ValueError as error:
+        if error is frames.fault:
+            raise
         raise GenerationError("The frames can't be encoded.", found=str(error)) from None
     height, width = frames.size
     timing = GenerationTiming(count, width, height, count / float(clip.fps), watch.seconds, watch.first_frame)
@@ -196,15 +206,26 @@ def _encoded(
 
 
 class _FittedFrames:
-    """Frames at an even size within the challenge's limits; frames of an allowed size stay unchanged."""
+    """Frames at an even size within the challenge's limits; frames of an allowed size stay unchanged.
+
+    ``fault``: the exception that the generator's own code raised.
+    """
 
     def __init__(self, frames: Iterable[RgbImage], rules: SubmissionRules) -> None:
         self._frames = frames
         self._rules = rules
         self.size = (0, 0)
+        self.fault: Exception | None = None
+
+    def _made(self) -> Iterator[RgbImage]:
+        try:
+            yield from self._frames
+        except Exception as error:
+            self.fault = error
+            raise
 
     def __iter__(self) -> Iterator[RgbImage]:
-        for frame in self._frames:
+        for frame in self._made():
             if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
                 raise GenerationError("A frame has a wrong type or shape.", expected="(H, W, 3) uint8 RGB")
             width, height = allowed_size(frame.shape[1], frame.shape[0], self._rules)

@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from evalkit.reference_models.generators.base import (
     GeneratorOption,
     GeneratorRecord,
 )
+from evalkit.reference_models.generators.user_code import error_text
 from evalkit.text import escape_for_display
 
 _FIELD = re.compile(r"\{([a-z_]+)\}")
@@ -159,11 +161,13 @@ class CallableGenerator(Generator):
         try:
             self._function: Any = getattr(importlib.import_module(module), attribute)
         except Exception as error:
-            raise UsageError(
+            refusal = UsageError(
                 f"The function {name} can't be imported.",
-                found=f"{type(error).__name__}: {error}",
-                fix="Run in the folder that holds the module, or set PYTHONPATH.",
-            ) from error
+                found=error_text(error),
+                fix="Run in the folder that holds the module, or set PYTHONPATH. --debug shows the traceback.",
+            )
+            refusal.add_note(traceback.format_exc())  # a note crosses to the parent process, a cause does not
+            raise refusal from error
         if not callable(self._function):
             raise UsageError(f"{name} is not callable.", found=type(self._function).__name__, expected="a function")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -119,6 +120,17 @@ def sometimes(request):
         raise ValueError("I don't like this one")
     return frames(request)
 
+def lazy(request):
+    return GeneratedClip(late_frames(request), 25)
+
+def late_frames(request):
+    yield np.zeros((64, 64, 3), np.uint8)
+    import json
+    json.loads("{" * 50)  # raised in a library, called from here
+
+def deep(request, depth=40):
+    return deep(request, depth - 1) if depth else {}["no such key"]
+
 def odd(request):
     return GeneratedClip(iter([np.zeros((4, 4), np.uint8)]), 25)
 
@@ -153,7 +165,64 @@ def test_a_function_gives_frames_or_writes_a_file(puppets: TestSet, tmp_path: Pa
 def test_a_functions_fault_costs_its_sample(puppets: TestSet, tmp_path: Path, module: str) -> None:
     made = call(puppets.limited(2), tmp_path, f"{module}:sometimes")
     assert made.made == ("p001t0",)
-    assert made.failures["p001t1"] == "'callable' raised ValueError: I don't like this one"
+    line = next(at for at, text in enumerate(MODULE.splitlines(), 1) if "I don't like" in text)
+    place = f"{module}.py, line {line}, in sometimes"
+    assert made.failures["p001t1"] == f"'callable' raised ValueError: I don't like this one ({place})"
+    assert "I don't like this one" in made.tracebacks["p001t1"]
+    assert f'{module}.py", line {line}, in sometimes' in made.tracebacks["p001t1"]
+
+
+def debug(testset: TestSet, folder: Path, function: str, *words: str) -> tuple[int, str]:
+    """Return the exit code of the command, and what it printed on standard error."""
+    call = "import sys; from evalkit.cli import main; main(sys.argv[1:])"
+    command = ["baseline", "run", "--callable", function, "--testset", str(testset.root), "-w", "1", "-q"]
+    done = subprocess.run(
+        [sys.executable, "-c", call, *words, *command, "-o", str(folder / "d.zip")],
+        cwd=folder, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("function", "place", "named"),
+    [
+        ("lazy", "in late_frames", "JSONDecodeError"),
+        ("deep", "in deep", "KeyError: 'no such key'"),
+    ],
+)
+def test_debug_shows_the_traceback_of_the_users_code(
+    puppets: TestSet, tmp_path: Path, module: str, function: str, place: str, named: str
+) -> None:
+    code, told = debug(puppets, tmp_path, f"{module}:{function}", "--debug")
+    assert code == 1
+    assert f'{module}.py", line' in told
+    assert place in told
+    assert named in told
+    code, told = debug(puppets, tmp_path, f"{module}:{function}")
+    assert code == 1
+    assert "Traceback" not in told
+    assert "Run again with --debug" in told
+    assert place in told
+
+
+def test_debug_shows_the_tracebacks_of_samples_that_failed(puppets: TestSet, tmp_path: Path, module: str) -> None:
+    code, told = debug(puppets, tmp_path, f"{module}:sometimes", "--debug")
+    assert code == 3
+    assert "traceback of p001t1:" in told
+    assert told.count("Traceback (most recent call last)") == 3
+    code, told = debug(puppets, tmp_path, f"{module}:sometimes")
+    assert "--debug shows the tracebacks." in told
+    assert "Traceback" not in told
+
+
+def test_debug_shows_why_a_module_can_not_be_imported(puppets: TestSet, tmp_path: Path) -> None:
+    (tmp_path / "halfway.py").write_text("import numpy as np\n\nweights = np.load('no-such-file.npy')\n")
+    code, told = debug(puppets, tmp_path, "halfway:generate", "--debug")
+    assert code == 2
+    assert 'halfway.py", line 3' in told
+    code, told = debug(puppets, tmp_path, "halfway:generate")
+    assert "(halfway.py, line 3, in <module>)" in told
+    assert "Traceback" not in told
 
 
 @pytest.mark.parametrize(
