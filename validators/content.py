@@ -105,6 +105,20 @@ def _length(video: VideoFacts, file: File) -> Iterable[Violation]:
         )
 
 
+def _reference_size(video: VideoFacts, file: File) -> Iterable[Violation]:
+    size = file.expected.size if file.expected is not None else None
+    if size is None or not file.rules.video.match_reference_size or is_damaged(video) or video.size_changes:
+        return
+    found = (video.height, video.width) if video.rotation % 180 else (video.width, video.height)
+    if found != size:
+        yield Violation(
+            "The frames have another size than those of the reference video.",
+            found="{}x{} pixels".format(*found),
+            expected="{}x{} pixels".format(*size),
+            fix="Scale the frames to {}x{} pixels.".format(*size),
+        )
+
+
 def _size_changes(video: VideoFacts, file: File) -> Iterable[Violation]:
     if video.size_changes and not is_damaged(video):
         yield Violation(
@@ -252,6 +266,7 @@ RULES: tuple[Rule[File], ...] = (
     Rule("content.too-few-frames", "file", "error", "too few frames", of_allowed_codec(_too_few_frames)),
     Rule("content.duration", "file", "error", "too short or too long", of_allowed_codec(_duration)),
     Rule("content.length", "file", "error", "length differs from speech or reference", of_allowed_codec(_length)),
+    Rule("content.reference-size", "file", "error", "size differs from reference", of_allowed_codec(_reference_size)),
     Rule("content.size-change", "file", "error", "frame size changes", of_allowed_codec(_size_changes)),
     Rule("content.timestamps", "file", "error", "time stamps go backward", of_allowed_codec(_backward)),
     Rule("content.irregular-frames", "file", "info", "a few irregular intervals", of_allowed_codec(_gap)),

@@ -19,10 +19,16 @@ COMMON_PRIMARIES = {"bt709", "bt470bg", "smpte170m", "bt470m", "smpte240m"}
 
 @dataclass(frozen=True)
 class ExpectedLength:
-    """How long a video should be, and what says so: ``speech`` or ``reference video``."""
+    """How long a video should be, and what says so: ``speech`` or ``reference video``.
+
+    Args:
+        seconds, source: the length and what says so.
+        size: width and height of the reference video's frames, where a rule compares them.
+    """
 
     seconds: float
     source: str
+    size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,10 @@ class VideoRules(ChallengePart):
         description="largest difference to the length of the sample's speech (of its reference video, where there is "
         "no speech), in seconds",
     )
+    match_reference_size: bool = Field(
+        default=False,
+        description="whether frames have the width and height of the sample's reference video, if it has one",
+    )
 
     @model_validator(mode="after")
     def _possible(self) -> VideoRules:

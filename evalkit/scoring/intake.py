@@ -209,7 +209,8 @@ def expected_lengths(
     Raises:
         TestSetError: when such a file can't be read; without its length the rule would pass everything.
     """
-    if testset is None or challenge.submission.video.match_reference_seconds is None:
+    video = challenge.submission.video
+    if testset is None or (video.match_reference_seconds is None and not video.match_reference_size):
         return {}
     wanted = set(samples)
     lengths = {}
@@ -218,7 +219,8 @@ def expected_lengths(
             continue
         source = "speech" if sample.audio is not None else "reference video"
         try:
-            lengths[sample.id] = ExpectedLength(_length_of(sample, testset, cache), source)
+            size = _size_of(sample, testset, cache) if video.match_reference_size else None
+            lengths[sample.id] = ExpectedLength(_length_of(sample, testset, cache), source, size)
         except (MediaError, OSError) as error:
             raise TestSetError(
                 f"The {source} of the test set's sample '{sample.id}' can't be read.",
@@ -234,11 +236,14 @@ def expected_length(sample: Sample, testset: TestSet, rules: SubmissionRules) ->
     Raises:
         MediaError: when the speech or the reference video can't be read.
     """
-    if rules.video.match_reference_seconds is None or (sample.audio is None and sample.reference_video is None):
+    if rules.video.match_reference_seconds is None and not rules.video.match_reference_size:
         return None
+    if sample.audio is None and sample.reference_video is None:
+        return None
+    size = _video_size(testset, sample) if rules.video.match_reference_size else None
     if sample.audio is not None:
-        return ExpectedLength(_audio_length(testset.path(sample.audio)), "speech")
-    return ExpectedLength(_video_length(testset.path(str(sample.reference_video))), "reference video")
+        return ExpectedLength(_audio_length(testset.path(sample.audio)), "speech", size)
+    return ExpectedLength(_video_length(testset.path(str(sample.reference_video))), "reference video", size)
 
 
 def _length_of(sample: Sample, testset: TestSet, cache: FeatureCache) -> float:
@@ -254,6 +259,39 @@ def _length_of(sample: Sample, testset: TestSet, cache: FeatureCache) -> float:
     seconds = _audio_length(path) if sample.audio is not None else _video_length(path)
     cache.store("length", key, FeatureData({"seconds": np.asarray(seconds)}))
     return seconds
+
+
+def _size_of(sample: Sample, testset: TestSet, cache: FeatureCache) -> tuple[int, int] | None:
+    """Return width and height of the reference video, if it can be read; the cache keeps them."""
+    if sample.reference_video is None or not testset.path(sample.reference_video).is_file():
+        return None
+    key = hashlib.sha256(
+        f"size {LENGTH_VERSION} {file_sha256(testset.path(sample.reference_video))}".encode()
+    ).hexdigest()
+    try:
+        known = cache.load("length", key)
+    except CorruptEntryError:
+        known = None
+    if known is not None and known.arrays is not None:
+        width, height = known.arrays["size"].tolist()
+        return int(width), int(height)
+    size = _video_size(testset, sample)
+    if size is not None:
+        cache.store("length", key, FeatureData({"size": np.asarray(size)}))
+    return size
+
+
+def _video_size(testset: TestSet, sample: Sample) -> tuple[int, int] | None:
+    """Return width and height of the reference video; ``None`` where metrics will say that it can't be read."""
+    from evalkit.media.decode import iter_frames
+
+    if sample.reference_video is None:
+        return None
+    try:
+        frame = next(iter(iter_frames(testset.path(sample.reference_video))), None)
+    except (MediaError, OSError):
+        return None
+    return None if frame is None else (frame.shape[1], frame.shape[0])
 
 
 def _audio_length(path: Path) -> float:

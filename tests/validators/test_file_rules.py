@@ -14,7 +14,7 @@ from evalkit.validators.file import ExpectedLength
 from evalkit.validators.findings import Scope, verdict_of
 from evalkit.validators.registry import file_findings, rule_registry, rules_for
 
-SPEECH = ExpectedLength(5.0, "speech")
+SPEECH = ExpectedLength(5.0, "speech", (256, 256))
 CASES = {  # rule: facts that break this rule and no other, and facts on the good side of its edge
     "encoding.not-media": (
         [facts(False, False, container=None, brand=None, open_error="a JPEG image")],
@@ -106,6 +106,10 @@ CASES = {  # rule: facts that break this rule and no other, and facts on the goo
     "content.length": (
         [facts({"duration_seconds": 4.4}), facts({"duration_seconds": 5.6}, {"duration_seconds": 5.6})],
         [facts({"duration_seconds": 4.6}), facts({"duration_seconds": 5.4}, {"duration_seconds": 5.4})],
+    ),
+    "content.reference-size": (
+        [facts({"width": 128, "height": 128}), facts({"width": 512, "height": 512}), facts({"height": 254})],
+        [GOOD],
     ),
     "content.size-change": ([facts({"size_changes": 1})], [GOOD]),
     "content.timestamps": (
@@ -238,7 +242,7 @@ def cases(side: int) -> list:
 
 
 def expected_of(rule: str) -> ExpectedLength | None:
-    return SPEECH if rule == "content.length" else None
+    return SPEECH if rule in {"content.length", "content.reference-size"} else None
 
 
 def broken(rule: str, seen: MediaFacts, rules: SubmissionRules = STRICT):
