@@ -39,14 +39,17 @@ WHOLE_SIDE = 160
 BATCH = 20  # people per file
 LOOKS = 4  # changes of clothes, room and light per person, two images each
 CLIPS = 3  # of 16 frames from each take
+CROP_SIDE, CROPS = 112, 4  # face crops of each person, for the limits of the lip-sync network
+CROP_SIZES = (128, 192, 256, 256, 384)  # pixels of the images that they are cut from
 BATCH_SECONDS = 1800.0
 # Above the puppets of every test set: those are seed * 1e6 + number, with a seed of at most a million.
 _FIRST_PUPPET = 2_000_000_000_000
+_FIRST_OF_CROPS = 5_000_000  # other people than those of the images and clips
 
 
 @dataclass(frozen=True)
 class PeopleBatch:
-    """``people`` of the training seed from number ``first`` on, to be rendered as images or as clips."""
+    """``people`` of the training seed from number ``first`` on, to be rendered as images, clips or crops."""
 
     seed: int
     first: int
@@ -71,10 +74,9 @@ class BatchRenderer:
         cv2.setNumThreads(1)
         path = self.folder / f"{batch.form}-{batch.first:05}.npz"
         if not path.exists():
+            render = {"images": render_images, "clips": render_clips, "crops": render_crops}[batch.form]
             parts = [
-                (render_images if batch.form == "images" else render_clips)(
-                    puppet_number(batch.seed, number), number, batch
-                )
+                render(puppet_number(batch.seed, number), number, batch)
                 for number in range(batch.first, batch.first + batch.people)
             ]
             with atomic_write(path) as stream:
@@ -132,6 +134,35 @@ def render_clips(puppet: int, number: int, batch: PeopleBatch) -> dict[str, NDAr
     }
 
 
+def render_crops(puppet: int, number: int, batch: PeopleBatch) -> dict[str, NDArray[Any]]:
+    """Return face crops of a person (1, 4, 112, 112, 3) BGR, about as a face track has them; all but one degraded."""
+    puppet += _FIRST_OF_CROPS
+    rng = np.random.Generator(np.random.PCG64([puppet, 0xD1]))
+    look = draw_look(puppet, rng)
+    mood = _pick(rng, list(MOODS))
+    size = CROP_SIZES[int(rng.random() * len(CROP_SIZES))]
+    scene = Scene(puppet, puppet + number, batch.seconds, SIZE, mood)
+    renderer = PuppetRenderer(look, size)
+    crops = []
+    for row in range(CROPS):
+        pose = scene.poses[int(rng.random() * len(scene.poses))]
+        rgb, (box, _) = renderer.render(pose), landmarks(look, pose, size)
+        if row:
+            strength, share = rng.random(4), rng.random(4)
+            faults = ImageFaults(
+                blur=4 * strength[0] ** 2 * size / SIZE if share[0] < 0.5 else 0.0,
+                noise=12 * strength[1] if share[1] < 0.25 else 0.0,
+                blocks=90 * strength[2] if share[2] < 0.6 else 0.0,
+                grey=strength[3] if share[3] < 0.15 else 0.0,
+            )
+            rgb = degrade(rgb, faults, rng)
+        half = max(box[2] - box[0], box[3] - box[1]) / 2 * np.exp(0.06 * rng.standard_normal())
+        x, y = (box[:2] + box[2:]) / 2 + 0.06 * half * rng.standard_normal(2)
+        cut = crop(np.ascontiguousarray(rgb[:, :, ::-1]), x, y, half)
+        crops.append(cv2.resize(cut, (CROP_SIDE, CROP_SIDE), interpolation=cv2.INTER_AREA))
+    return {"crops": np.array(crops)[None]}
+
+
 def draw_look(puppet: int, rng: np.random.Generator) -> Look:
     """Return the person with random clothes, background and light."""
     other = make_look(int(rng.random() * 1e12))
@@ -157,7 +188,7 @@ def appearance(look: Look, pose: Any) -> NDArray[np.float32]:
 def make_dataset(
     folder: Path, seed: int, people: int, takes: int, *, workers: int, progress: Callable[[str], None] | None = None
 ) -> None:
-    """Render ``people`` people as images and ``takes`` people as clips into ``folder``.
+    """Render ``people`` people as images, ``takes`` people as clips and as many others as crops into ``folder``.
 
     Raises:
         MachineError: a worker failed.
@@ -165,6 +196,7 @@ def make_dataset(
     folder.mkdir(parents=True, exist_ok=True)
     batches = [PeopleBatch(seed, first, min(BATCH, people - first), "images") for first in range(0, people, BATCH)]
     batches += [PeopleBatch(seed, first, min(BATCH, takes - first), "clips") for first in range(0, takes, BATCH)]
+    batches += [PeopleBatch(seed, first, min(BATCH, takes - first), "crops") for first in range(0, takes, BATCH)]
     for result in Workers(HANDLER, folder, workers, BATCH_SECONDS).run(batches):
         if result.failure is not None:
             raise MachineError(
@@ -175,7 +207,7 @@ def make_dataset(
 
 
 def load_arrays(folder: Path, form: str, *names: str) -> list[NDArray[Any]]:
-    """Return the named arrays of all files of a form (``images`` or ``clips``), in order of the people."""
+    """Return the named arrays of all files of a form (``images``, ``clips`` or ``crops``), in order of the people."""
     parts: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
     for path in sorted(folder.glob(f"{form}-*.npz")):
         with np.load(path) as content:

@@ -149,7 +149,7 @@ class SyncSession(Session):
                 f"others_{name}": other_rows(others)
                 for name, (_, _, others) in zip(self._protocols, by_protocol, strict=True)
             },
-            **comparison.distances([stream.finish() for stream in streams], spans),
+            **comparison.distances(streams, spans),
         }
 
     def _tick_scores(self, row: int) -> list[float]:
@@ -182,7 +182,7 @@ class SyncExtractor(Extractor):
 
     record = FeatureRecord(
         name="syncnet",
-        version=3,
+        version=4,
         title="SyncNet distances of lips and audio at 31 shifts",
         inputs=frozenset({"video", "audio"}),
         weights=(DETECTOR, NETWORK),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,15 @@ class SyncNetwork(Protocol):
 
     def audio(self, coefficients: NDArray[np.float64], windows: int) -> NDArray[np.float32]:
         """Return (windows, D) of coefficients (T, 13)."""
+        ...
+
+
+@runtime_checkable
+class LimitedNetwork(Protocol):
+    """A network that knows which faces it can judge, as the bundled one does."""
+
+    def strangeness(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return (N,) of crops (N, 224, 224, 3) BGR: how unlike the faces of its training, 1 at the limit."""
         ...
 
 

@@ -40,7 +40,7 @@ from evalkit.metrics.features.base import (
 from evalkit.metrics.features.ffmpeg_program import Ffmpeg, FfmpegError, find_ffmpeg
 from evalkit.metrics.sync import scene_cuts
 from evalkit.metrics.sync import tracks as sync_tracks
-from evalkit.metrics.sync.distances import CURVE, FRAME_RATE, silent_distances, window_count
+from evalkit.metrics.sync.distances import CURVE, FRAME_RATE, window_count
 from evalkit.metrics.sync.features import OTHERS, TRACK_ARRAYS, other_rows, track_arrays
 from evalkit.metrics.sync.lip_sync import family
 from evalkit.metrics.sync.networks import (
@@ -55,7 +55,7 @@ from evalkit.metrics.sync.networks import (
 from evalkit.metrics.sync.protocols import LATENTSYNC, Protocol
 from evalkit.metrics.sync.s3fd_boxes import DetectorOptions
 from evalkit.metrics.sync.track_scores import TrackChoice
-from evalkit.metrics.sync.windows import WINDOW_ARRAYS, LipStream, compare
+from evalkit.metrics.sync.windows import LIP_ARRAYS, WINDOW_ARRAYS, LipStream, compare, lip_arrays
 
 _AUDIO = f"-ac 1 -vn -acodec pcm_s16le -ar {RATE}"
 
@@ -150,14 +150,13 @@ class ReplicateSession(Session):
             faces, content_scores(folder / "video.mp4", len(pictures), protocol), self._options.tracks
         )
         parts = [self._track(folder, number, track, pictures) for number, track in enumerate(tracks)]
-        lips, distances = [part[0] for part in parts], [part[1] for part in parts]
+        streams, distances = [part[0] for part in parts], [part[1] for part in parts]
         return {
             "faces": np.array([len(found) for found in faces], dtype=np.int64),
             **track_arrays([first for first, _ in scenes], tracks),
             "others_latentsync": other_rows(others),
-            "window_track": np.repeat(np.arange(len(tracks)), [len(part) for part in lips]).astype(np.int64),
+            **lip_arrays(streams),
             "own": np.concatenate([np.empty((0, CURVE), np.float32), *distances]),
-            "silent": np.concatenate([np.empty(0, np.float32), *map(silent_distances, lips)]),
             "has_own": np.array(True),
         }
 
@@ -173,8 +172,8 @@ class ReplicateSession(Session):
 
     def _track(
         self, folder: Path, number: int, track: sync_tracks.FaceTrack, pictures: Sequence[Path]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Write the track's files and return the embedded lips (n, 1024) and their distances (n, 31)."""
+    ) -> tuple[LipStream, NDArray[np.float32]]:
+        """Write the track's files and return its embedded lips (n windows) and their distances (n, 31)."""
         import cv2
 
         files = self._options.files
@@ -193,8 +192,7 @@ class ReplicateSession(Session):
         size = (self._options.crop.size, self._options.crop.size)
         for path in crops:
             stream.add(np.asarray(cv2.resize(read_bgr(path), size), dtype=np.uint8))
-        lips = stream.finish()
-        return lips, compare(self._network, lips, audio, len(crops))
+        return stream, compare(self._network, stream.finish(), audio, len(crops))
 
 
 def content_scores(video: Path, frames: int, protocol: Protocol = LATENTSYNC) -> list[float]:
@@ -261,7 +259,7 @@ class ReplicateExtractor(Extractor):
 
     record = FeatureRecord(
         name="syncnet_replicate",
-        version=2,
+        version=3,
         title="SyncNet distances through the files that LatentSync's script writes",
         weights=(DETECTOR, NETWORK),
         options=REPLICATE,
@@ -269,7 +267,7 @@ class ReplicateExtractor(Extractor):
             "faces": "(N,) int64: faces found in each JPEG frame",
             **TRACK_ARRAYS,
             "others_latentsync": f"(O, 4) float32: {OTHERS}",
-            **{name: WINDOW_ARRAYS[name] for name in ("window_track", "own", "silent")},
+            **{name: WINDOW_ARRAYS[name] for name in ("window_track", "own", *LIP_ARRAYS)},
             "has_own": "() bool: true",
         },
         programs=("ffmpeg",),

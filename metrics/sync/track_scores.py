@@ -16,6 +16,8 @@ from evalkit.metrics.sync.tracks import TRACKS, TrackOptions
 
 Arrays = Mapping[str, NDArray[Any]]
 Audio = Literal["official", "own"]
+STILL = 0.5  # grey levels of 255, of the mouth's area at 40 x 40; encoding a held picture makes 0.03, a talking one 3
+SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class TrackChoice:
 
 
 def track_syncs(arrays: Arrays, choice: TrackChoice) -> list[Sync]:
-    """Return the numbers of every chosen track that the audio reaches.
+    """Return the numbers of every chosen track that the audio reaches and that the network can judge.
 
     Args:
         arrays: the feature ``syncnet``, ``syncnet_whole`` or ``syncnet_replicate``.
@@ -51,6 +53,8 @@ def track_syncs(arrays: Arrays, choice: TrackChoice) -> list[Sync]:
     syncs = []
     for track in track_rows(arrays, choice.tracks):
         if "track_detections" in arrays and arrays["track_detections"][track] <= choice.detections:
+            continue
+        if strangeness(arrays, track) > 1:
             continue
         rows = (arrays["window_track"] == track) & reached
         stretch = distances[rows]
@@ -70,6 +74,23 @@ def track_rows(arrays: Arrays, tracks: str) -> list[int]:
         return [0]
     every = np.ones(len(arrays["track_first"]), dtype=bool)
     return [int(row) for row in np.flatnonzero(arrays.get(f"track_{tracks}", every))]
+
+
+def strangeness(arrays: Arrays, track: int) -> float:
+    """Return how unlike the faces that the network knows a track is, above 1 outside; the median over its windows."""
+    values = _of_track(arrays, "strangeness", track)
+    return float(np.median(values)) if len(values) else 0.0
+
+
+def is_still(arrays: Arrays, track: int) -> bool:
+    """Return whether the mouth of a track does not move: nine in ten frames change it by less than `STILL`."""
+    values = _of_track(arrays, "motion", track)
+    return len(values) > 0 and float(np.quantile(values, 0.9)) < STILL
+
+
+def _of_track(arrays: Arrays, name: str, track: int) -> NDArray[Any]:
+    """Return an array's values of a track's windows; none where the feature lacks it."""
+    return arrays[name][arrays["window_track"] == track] if name in arrays else np.empty(0)
 
 
 def mean_confidence(syncs: Sequence[Sync]) -> float:
@@ -111,8 +132,11 @@ def score_tracks(statistic: Callable[[Sequence[Sync]], float], arrays: Arrays, c
         every = track_syncs(arrays, TrackChoice(choice.audio, choice.tracks))
     except ValueError as error:
         return unscored("distance_not_finite", str(error))
+    outside = _outside(arrays, choice.tracks)
     if syncs:
-        return VideoValue(statistic(syncs), events=_events(every, choice.audio))
+        return VideoValue(statistic(syncs), events=(*_events(every, choice.audio), *outside, *_still(arrays, choice)))
+    if outside:
+        return VideoValue(None, "outside_bundled_domain", outside)
     reason = ""
     if not track_rows(arrays, choice.tracks):
         missing = why_no_track(arrays, choice.tracks)
@@ -155,6 +179,32 @@ def why_no_track(arrays: Arrays, tracks: str, options: TrackOptions = TRACKS) ->
         "face_lost": True,
     }
     return Event(next(kind for kind, holds in kinds.items() if holds), found)
+
+
+def _outside(arrays: Arrays, tracks: str) -> tuple[Event, ...]:
+    """Return an event when the network can't judge some tracks."""
+    rows = track_rows(arrays, tracks)
+    beyond = [value for value in (strangeness(arrays, row) for row in rows) if value > 1]
+    if not beyond:
+        return ()
+    numbers = ", ".join(f"{value:.2f}" for value in beyond[:SHOWN]) + (", ..." if len(beyond) > SHOWN else "")
+    detail = (
+        f"{len(beyond)} of {len(rows)} tracks do not count: the bundled network knows only drawn puppets, and these "
+        f"faces are unlike them (strangeness {numbers}; limit 1). Real people need published weights (evalkit weights)"
+    )
+    return (Event("outside_bundled_domain", detail),)
+
+
+def _still(arrays: Arrays, choice: TrackChoice) -> tuple[Event, ...]:
+    """Return an event when the mouth of some tracks does not move."""
+    rows = track_rows(arrays, choice.tracks)
+    still = sum(is_still(arrays, row) for row in rows)
+    if not still:
+        return ()
+    detail = (
+        f"in {still} of {len(rows)} tracks the mouth does not move: their distance and offset say nothing of the lips"
+    )
+    return (Event("still_mouth", detail),)
 
 
 def _events(syncs: Sequence[Sync], audio: Audio) -> tuple[Event, ...]:

@@ -78,7 +78,7 @@ class WholeFrameSession(Session):
         span = (0, len(self._ticks))
         return {
             "faces": np.full(span[1], -1, dtype=np.int64),
-            **self._comparison.distances([self._stream.finish()], [span]),
+            **self._comparison.distances([self._stream], [span]),
         }
 
 
@@ -87,7 +87,7 @@ class WholeFrameExtractor(Extractor):
 
     record = FeatureRecord(
         name="syncnet_whole",
-        version=1,
+        version=2,
         title="SyncNet distances of whole frames and audio at 31 shifts",
         inputs=frozenset({"video", "audio"}),
         weights=(NETWORK,),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,15 +21,21 @@ from evalkit.metrics.sync.distances import (
     window_count,
 )
 from evalkit.metrics.sync.mfcc import mfcc
-from evalkit.metrics.sync.networks import SyncNetwork
+from evalkit.metrics.sync.networks import LimitedNetwork, SyncNetwork
 
 AUDIO_NAMES = ("official", "own")
+LIP_ARRAYS = ("silent", "strangeness", "motion")
+_NONE = np.empty(0, dtype=np.float32)
+_MOUTH_ROWS, _MOUTH_COLUMNS = slice(74, 162), slice(68, 156)  # of a crop of 224
+_MOUTH_SIDE = 40
 _CHUNK = 12  # crops that are embedded at once: eight windows
 WINDOW_ARRAYS = {
     "window_track": "(W,) int64: row of the track that the window of five frames belongs to",
     "official": "(W, 31) float32: distance of the lips to the test set's speech at 31 shifts, NaN beyond its end",
     "own": "(W, 31) float32: the same with the video file's own audio",
     "silent": "(W,) float32: distance of the lips to the zero vector",
+    "strangeness": "(W,) float32: how unlike the faces that the network knows, above 1 outside; 0 without a limit",
+    "motion": "(W,) float32: change of the mouth's area to the next frame, mean over 40 x 40 in grey levels",
     "has_official": "() bool: whether the test set has speech for the sample",
     "has_own": "() bool: whether the video file has audio that can be decoded",
 }
@@ -56,6 +63,8 @@ class LipStream:
         self._network, self._left = network, windows
         self._crops: list[Picture] = []
         self._parts: list[NDArray[np.float32]] = []
+        self._strange: list[NDArray[np.float32]] = []
+        self._moved: list[NDArray[np.float32]] = []
 
     def add(self, crop: Picture) -> None:
         """Take the next (224, 224, 3) uint8 BGR crop."""
@@ -67,12 +76,46 @@ class LipStream:
     def _embed(self) -> None:
         part = self._network.lips(np.stack(self._crops))
         self._parts.append(part)
+        first = np.stack(self._crops[: len(part)])
+        strange = (
+            self._network.strangeness(first)
+            if isinstance(self._network, LimitedNetwork)
+            else np.zeros(len(part), np.float32)
+        )
+        self._strange.append(strange)
+        self._moved.append(mouth_motion(self._crops[: len(part) + 1]))
         self._left -= len(part)
         self._crops = self._crops[len(part) :]
 
     def finish(self) -> NDArray[np.float32]:
         """Return the embeddings (n, 1024)."""
         return np.concatenate(self._parts) if self._parts else np.empty((0, 1024), dtype=np.float32)
+
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """Return what `WINDOW_ARRAYS` says of ``silent``, ``strangeness`` and ``motion``, a row per window."""
+        return {
+            "silent": silent_distances(self.finish()),
+            "strangeness": np.concatenate([_NONE, *self._strange]),
+            "motion": np.concatenate([_NONE, *self._moved]),
+        }
+
+
+def lip_arrays(streams: Sequence[LipStream]) -> Arrays:
+    """Return the arrays of all windows that don't depend on the audio, a stream per track."""
+    parts = [stream.arrays() for stream in streams]
+    return {
+        "window_track": np.repeat(np.arange(len(parts)), [len(part["silent"]) for part in parts]).astype(np.int64),
+        **{name: np.concatenate([_NONE, *(part[name] for part in parts)]) for name in LIP_ARRAYS},
+    }
+
+
+def mouth_motion(crops: Sequence[Picture]) -> NDArray[np.float32]:
+    """Return how much the mouth's area changes from each crop to the next (n - 1,), in grey levels of 0..255."""
+    import cv2
+
+    areas = [crop[_MOUTH_ROWS, _MOUTH_COLUMNS].mean(axis=2, dtype=np.float32) for crop in crops]
+    small = [cv2.resize(area, (_MOUTH_SIDE, _MOUTH_SIDE), interpolation=cv2.INTER_AREA) for area in areas]
+    return np.array([np.abs(b - a).mean() for a, b in pairwise(small)], dtype=np.float32)
 
 
 class Comparison:
@@ -89,17 +132,17 @@ class Comparison:
         """Return how many windows of a track the audio reaches."""
         return max(window_count(frames, len(self._cut(name, first, frames))) for name in AUDIO_NAMES)
 
-    def distances(self, lips: list[NDArray[np.float32]], spans: list[tuple[int, int]]) -> Arrays:
-        """Return the arrays of all windows, a (first frame, frames) span per track."""
-        parts: dict[str, list[NDArray[Any]]] = {name: [] for name in (*AUDIO_NAMES, "silent", "window_track")}
-        for row, (track, (first, frames)) in enumerate(zip(lips, spans, strict=True)):
-            for name in AUDIO_NAMES:
-                parts[name].append(self._compare(name, track, first, frames))
-            parts["silent"].append(silent_distances(track))
-            parts["window_track"].append(np.full(len(track), row, dtype=np.int64))
-        empty = {"silent": np.empty(0, np.float32), "window_track": np.empty(0, np.int64)}
+    def distances(self, streams: Sequence[LipStream], spans: Sequence[tuple[int, int]]) -> Arrays:
+        """Return the arrays of all windows; a stream and a (first frame, frames) span per track."""
+        lips = [stream.finish() for stream in streams]
         return {
-            **{name: np.concatenate([empty.get(name, _nothing(0)), *part]) for name, part in parts.items()},
+            **lip_arrays(streams),
+            **{
+                name: np.concatenate(
+                    [_nothing(0), *(self._compare(name, track, *span) for track, span in zip(lips, spans, strict=True))]
+                )
+                for name in AUDIO_NAMES
+            },
             **{f"has_{name}": np.array(self.audio[name] is not None) for name in AUDIO_NAMES},
         }
 

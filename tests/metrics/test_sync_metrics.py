@@ -278,3 +278,32 @@ def test_aliases_and_directions() -> None:
     for name, metric in BY_ID.items():
         better = {"conf": True, "dist": False}.get(name.rsplit(".", 1)[1])
         assert metric.record.higher_is_better is better
+
+
+@pytest.mark.parametrize("name", ["sync.latentsync.conf", "sync.latentsync.dist", "sync.latentsync.offset",
+                                  "sync.strict.conf", "sync.own.offset", "sync.common.conf"])  # fmt: skip
+def test_tracks_that_the_network_cannot_judge_do_not_count(name: str) -> None:
+    made = arrays((140, 6.0, 1), (130, 8.0, -4), own=(5.0, 2))
+    alone = score(name, arrays((140, 6.0, 1), own=(5.0, 2)))
+    made["strangeness"] = np.repeat(np.array([0.4, 2.5], dtype=np.float32), [140, 130])
+    outcome = score(name, made)
+    assert outcome.value == alone.value
+    (event,) = outcome.events
+    assert event.kind == "outside_bundled_domain"
+    assert "1 of 2 tracks" in event.detail
+    assert "strangeness 2.50" in event.detail
+    made["strangeness"][:] = 1.2
+    outcome = score(name, made)
+    assert (outcome.value, outcome.reason) == (None, "outside_bundled_domain")
+    assert "Real people need published weights" in outcome.events[0].detail
+
+
+@pytest.mark.parametrize("name", ["sync.latentsync.conf", "sync.latentsync.dist", "sync.own.dist", "sync.common.dist",
+                                  "sync.mocha.dist", "sync.joonson.dist"])  # fmt: skip
+def test_a_mouth_that_does_not_move_is_an_event(name: str) -> None:
+    made = arrays((140, 6.0, 1), own=(5.0, 2))
+    made["motion"] = np.full(140, 0.03, dtype=np.float32)
+    made["motion"][::20] = 5.0  # a key frame now and then
+    assert [event.kind for event in score(name, made).events] == ["still_mouth"]
+    made["motion"][::5] = 5.0
+    assert score(name, made).events == ()

@@ -12,6 +12,7 @@ from evalkit.metrics.networks.small.models import LIP_FRAMES, SOUND_ROWS, SyncNe
 from training.dataset import load_arrays
 from training.loop import fit, image_batch, start_training, to_tensor
 from training.tasks.base import Figures, TrainingOptions
+from training.tasks.known_faces import fit_known_faces
 
 TAKES = 12  # per batch
 WINDOWS = 16  # consecutive windows of each take
@@ -46,7 +47,8 @@ def train_sync(options: TrainingOptions) -> tuple[nn.Module, Figures]:
 
     parameters = nn.ParameterList([temperature])
     loss = fit([network, parameters], compute_loss, rng, steps=options.steps(1000), learning_rate=1.5e-3)
-    return network, {"loss": loss}
+    figures = fit_known_faces(network.known_faces, options.dataset)
+    return network, {"loss": loss, **figures}
 
 
 def _augment(mouths: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:

@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.metrics.networks.small.models import (
+    COLOUR_SIDE,
     DETECTOR_SIDE,
     FACE_SIDE,
     LIP_FRAMES,
     LIP_SIDE,
+    SHAPE_SIDE,
     TEXT_CONTEXT,
     TEXT_VOCABULARY,
 )
@@ -50,6 +52,18 @@ def letterbox(rgb: Picture) -> tuple[Picture, float]:
 def mouth(crop: Picture) -> Picture:
     """Return (40, 40, 3) uint8 of a face crop (224, 224, 3) of `sync_tracks.crop`, channels as they are."""
     return shrunk(np.ascontiguousarray(crop[MOUTH_ROWS, MOUTH_COLUMNS]), LIP_SIDE)
+
+
+def face_shape(crop: Picture) -> NDArray[np.float32]:
+    """Return (256,) of a face crop of `sync_tracks.crop`: its grey values at 16 x 16, mean 0, mean square 1."""
+    grey = shrunk(crop, SHAPE_SIDE).astype(np.float32).mean(axis=2) / np.float32(255)
+    centred = grey - grey.mean()
+    return np.asarray(centred / np.sqrt(np.square(centred).mean() + 1e-3), dtype=np.float32).ravel()
+
+
+def face_colours(crop: Picture) -> NDArray[np.float32]:
+    """Return (432,) of a face crop of `sync_tracks.crop`: its colours at 12 x 12, 0..1."""
+    return (shrunk(crop, COLOUR_SIDE).astype(np.float32) / np.float32(255)).ravel()
 
 
 def runs_of_five(mouths: Picture) -> Picture:

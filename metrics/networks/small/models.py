@@ -21,6 +21,8 @@ DETECTOR_SIDE, DETECTOR_STRIDE, DETECTOR_OUTPUTS = 128, 8, 15  # score, box (4),
 TEXT_SIDE, TEXT_DIMENSION, TEXT_VOCABULARY, TEXT_CONTEXT = 96, 64, 2048, 77
 LIP_SIDE, LIP_FRAMES, SOUND_ROWS, SOUND_COLUMNS, SYNC_DIMENSION = 40, 5, 20, 13, 65
 
+SHAPE_SIDE, COLOUR_SIDE, SHAPE_AXES, COLOUR_AXES = 16, 12, 160, 96
+
 Plan = Sequence[tuple[int, int]]
 _FRAME: Plan = ((16, 2), (32, 2), (64, 2), (64, 1), (96, 2), (128, 2))
 _CLIP: Plan = ((16, 0), (32, 2), (64, 2), (64, 2))
@@ -136,6 +138,36 @@ class DetectorNet(nn.Module):
         return result
 
 
+class KnownFaces(nn.Module):
+    """How unlike the training's faces a face crop is: what of it the main axes of their crops can't express.
+
+    Two views of the crop, grey values without brightness and contrast (`inputs.face_shape`) and small colours
+    (`inputs.face_colours`), each less their mean and their part along the axes. The lengths of what is left are divided
+    by the usual ones; their geometric mean divided by the limit is the strangeness.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        for name, size, axes in (("shape", SHAPE_SIDE**2, SHAPE_AXES), ("colour", 3 * COLOUR_SIDE**2, COLOUR_AXES)):
+            self.register_buffer(f"{name}_mean", torch.zeros(size))
+            self.register_buffer(f"{name}_axes", torch.zeros(axes, size))
+        self.register_buffer("usual", torch.ones(2))
+        self.register_buffer("limit", torch.tensor(torch.inf))
+
+    def rest(self, shape: Tensor, colours: Tensor) -> Tensor:
+        """Return (N, 2): the root mean square of what is left of either view, (N, 256) and (N, 432)."""
+        left = []
+        for name, x in (("shape", shape), ("colour", colours)):
+            centred, axes = x - self.get_buffer(f"{name}_mean"), self.get_buffer(f"{name}_axes")
+            left.append((centred - centred @ axes.T @ axes).square().mean(dim=1).sqrt())
+        return torch.stack(left, dim=1)
+
+    def forward(self, shape: Tensor, colours: Tensor) -> Tensor:
+        """Return the strangeness (N,): above 1 outside."""
+        result: Tensor = (self.rest(shape, colours) / self.get_buffer("usual")).prod(dim=1).sqrt()
+        return result / self.get_buffer("limit")
+
+
 class SyncNets(nn.Module):
     """Five mouth crops and 0.2 s of audio to vectors that are close when they match.
 
@@ -155,6 +187,7 @@ class SyncNets(nn.Module):
             nn.Linear(SOUND_ROWS * SOUND_COLUMNS, 192), nn.ReLU(), nn.Linear(192, 128), nn.ReLU()
         )
         self.sound_head = nn.Linear(128, SYNC_DIMENSION - 1)
+        self.known_faces = KnownFaces()
 
     def embed_lips(self, x: Tensor) -> Tensor:
         """Return (N, 65) of (N, 15, 40, 40)."""

@@ -16,7 +16,15 @@ from torch import Tensor, nn
 from evalkit.metrics.features.face import Face, check_image
 from evalkit.metrics.features.stopwatch import running
 from evalkit.metrics.networks.checkpoints import filled, inference
-from evalkit.metrics.networks.small.inputs import face, letterbox, mouth, runs_of_five, shrunk
+from evalkit.metrics.networks.small.inputs import (
+    face,
+    face_colours,
+    face_shape,
+    letterbox,
+    mouth,
+    runs_of_five,
+    shrunk,
+)
 from evalkit.metrics.networks.small.models import (
     CLIP_SIDE,
     DETECTOR_SIDE,
@@ -209,6 +217,17 @@ class SmallSync(_Runner):
             return np.empty((0, SYNC_DIMENSION), dtype=np.float32)
         with running("syncnet"), inference(self._device):
             return np.asarray(self._network.embed_lips(self._planes(runs)).cpu().numpy())  # type: ignore[operator]
+
+    def strangeness(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return (N,) of (N, 224, 224, 3) uint8 BGR crops: how unlike the faces of the training, above 1 outside."""
+        if not len(crops):
+            return np.empty(0, dtype=np.float32)
+        with inference(self._device):
+            views = [
+                torch.from_numpy(np.stack([view(crop) for crop in crops])).to(self._device)
+                for view in (face_shape, face_colours)
+            ]
+            return np.asarray(self._network.known_faces(*views).cpu().numpy())  # type: ignore[operator]
 
     def audio(self, coefficients: NDArray[np.float64], windows: int) -> NDArray[np.float32]:
         """Return (windows, 65) float32 of the 20 rows from row 4 i on of (T, 13).
