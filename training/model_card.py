@@ -26,7 +26,10 @@ INPUTS = {
     "clips": ("16 frames (FVD, KVD)", "3 x 16 x 64 x 64; 64 numbers"),
     "faces": ("aligned faces (identity)", "3 x 64 x 64; 128 numbers"),
     "detector": ("faces and five points", "3 x 128 x 128; 16 x 16 cells"),
-    "sync": ("mouth crops and audio (LSE)", "5 mouths of 40 x 40 and 20 x 13 MFCC; 65 numbers each; strangeness of the face"),
+    "sync": (
+        "mouth crops and audio (LSE)",
+        "5 mouths of 40 x 40 and 20 x 13 MFCC; 65 numbers each; strangeness of the face",
+    ),
     "text": ("images and captions (CLIPScore)", "3 x 96 x 96 and up to 77 words; 64 numbers each"),
 }
 COLUMNS = {

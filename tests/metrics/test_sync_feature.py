@@ -30,7 +30,7 @@ from evalkit.metrics.sync.features import SyncExtractor, SyncSession
 from evalkit.metrics.sync.frame_store import FrameStore, _SecondPass
 from evalkit.metrics.sync.mfcc import mfcc
 from evalkit.metrics.sync.whole_frame import WholeFrameExtractor, WholeFrameOptions, WholeFrameSession
-from evalkit.metrics.sync.windows import Comparison
+from evalkit.metrics.sync.windows import Comparison, LipStream
 
 BY_ID = metric_registry()
 FRAMES = 80
@@ -309,7 +309,12 @@ def test_audio_of_different_length_shares_the_video(clip: Path, speech: Path) ->
     comparison.audio["own"] = beeps(40)
     assert comparison.windows(0, FRAMES) == FRAMES - 5
     crops = np.stack([np.full((224, 224, 3), PlantedSyncNet.grey(i), np.uint8) for i in range(FRAMES - 1)])
-    made = comparison.distances([PlantedSyncNet().lips(crops)], [(0, FRAMES)])
+    stream = LipStream(PlantedSyncNet(), FRAMES - 5)
+    for crop in crops:
+        stream.add(crop)
+    made = comparison.distances([stream], [(0, FRAMES)])
+    assert made["strangeness"].tolist() == [0.0] * (FRAMES - 5)
+    assert (made["motion"] > 1).all()
     assert int((~np.isnan(made["own"][:, 0])).sum()) == 35
     np.testing.assert_array_equal(made["own"][:20], made["official"][:20])
 
