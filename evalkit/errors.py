@@ -19,7 +19,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from evalkit.text import escape_message
+from evalkit.text import FACT_LENGTH, MESSAGE_LENGTH, escape_message, found_and_expected
 
 
 class EvalkitError(Exception):
@@ -51,23 +51,14 @@ class EvalkitError(Exception):
         self.lines = tuple(map(escape_message, (what,) if isinstance(what, str) else what))
         self.what = "\n".join(self.lines)
         self.found, self.expected, self.fix = (
-            None if text is None else escape_message(text) for text in (found, expected, fix)
+            None if text is None else escape_message(text, limit)
+            for text, limit in ((found, FACT_LENGTH), (expected, FACT_LENGTH), (fix, MESSAGE_LENGTH))
         )
         super().__init__(self._sentence())
 
     def _sentence(self) -> str:
-        parts = [self.what]
-        facts = [
-            f"{label} {text}"
-            for label, text in (("found", self.found), ("expected", self.expected))
-            if text is not None
-        ]
-        if facts:
-            joined = "; ".join(facts)
-            parts.append(joined[0].upper() + joined[1:] + ".")
-        if self.fix:
-            parts.append(self.fix)
-        return ("\n" if len(self.lines) > 1 else " ").join(parts)
+        parts = [self.what, found_and_expected(self.found, self.expected), self.fix or ""]
+        return ("\n" if len(self.lines) > 1 else " ").join(filter(None, parts))
 
     def __reduce__(self) -> tuple[object, ...]:
         """Keep the parts when the error crosses a process boundary."""

@@ -10,10 +10,12 @@ has its own escaping (jinja2) on top of this.
 from __future__ import annotations
 
 import re
+import signal
 import unicodedata
 
 ELLIPSIS = "\u2026"
-MESSAGE_LENGTH = 1_000  # characters of one part of an error or a finding
+MESSAGE_LENGTH = 1_000  # characters of one sentence of an error or a finding
+FACT_LENGTH = 400  # characters of what was found, and of what was expected
 EXCEL_CELL = 32_767  # characters that a spreadsheet's cell holds
 
 # Letters and marks by their Unicode category that are drawn blank: joiners, fillers, variation selectors.
@@ -23,7 +25,41 @@ _BLANK = frozenset(
 )
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _FORMULA = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")  # the last four are the full-width forms of =+-@
+_LABEL = re.compile(r"^(?:found|expected):? +(?=\S)", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+
+
+def count(number: int, one: str, many: str | None = None) -> str:
+    """Return ``1 sample`` or ``3 samples``."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def ended(text: str) -> str:
+    """Return a sentence with the full stop at its end, where it has none of its own."""
+    return text if text.endswith((".", "!", "?", ELLIPSIS)) else f"{text}."
+
+
+def found_and_expected(found: str | None, expected: str | None) -> str:
+    """Return ``Found 3; expected 5.``, or what there is of it; a text that says ``found`` itself says it once."""
+    parts = [
+        f"{label} {text if text.endswith('..') else text.removesuffix('.')}"
+        for label, given in (("found", found), ("expected", expected))
+        if given is not None and (text := _LABEL.sub("", given))
+    ]
+    joined = "; ".join(parts)
+    return ended(joined[0].upper() + joined[1:]) if joined else ""
+
+
+def how_it_ended(code: int) -> str:
+    """Return how a process ended: ``was ended by SIGSEGV``, or ``ended with code 3``.
+
+    A shell that reports a signal of its child does so by a code above 128: that signal is named too.
+    """
+    try:
+        name = signal.Signals(-code if code < 0 else code - 128).name
+    except ValueError:
+        return f"ended with code {code}"
+    return f"was ended by {name}" if code < 0 else f"ended with code {code} ({name})"
 
 
 def hidden_characters(text: str) -> list[str]:

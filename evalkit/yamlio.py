@@ -21,7 +21,7 @@ from pydantic import BaseModel, ValidationError
 from yaml.reader import ReaderError
 
 from evalkit.errors import EvalkitError, InputError, did_you_mean
-from evalkit.text import escape_for_display
+from evalkit.text import count, escape_for_display
 
 MAX_BYTES = 4 * 1024 * 1024
 MAX_DEPTH = 40
@@ -237,7 +237,7 @@ def validate_model(model: type[Model], document: YamlDocument, *, kind: type[Inp
         items = _causes(error.errors(include_url=False))
         faults = [_fault(document, model, dict(item)) for item in items[:MAX_FAULTS]]
         if len(items) > MAX_FAULTS:
-            faults.append(f"{document.source}: and {len(items) - MAX_FAULTS} more faults.")
+            faults.append(f"{document.source}: and {count(len(items) - MAX_FAULTS, 'more fault')}.")
         raise kind(faults) from None
 
 

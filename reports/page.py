@@ -22,7 +22,7 @@ from markupsafe import Markup
 from evalkit.files import write_bytes
 from evalkit.reports.filmstrips import Filmstrips
 from evalkit.reports.tables import flatten, format_share, format_short_share, format_value
-from evalkit.text import escape_for_display
+from evalkit.text import count, escape_for_display, found_and_expected
 
 TEXT_LIMIT = 600
 NAMED = 5  # names in one sentence
@@ -68,9 +68,7 @@ def _template(name: str) -> jinja2.Template:
     environment = jinja2.Environment(
         autoescape=True,
         undefined=jinja2.StrictUndefined,
-        finalize=lambda value: (
-            escape_for_display(value, TEXT_LIMIT) if isinstance(value, str) and not isinstance(value, Markup) else value
-        ),
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
         loader=jinja2.FunctionLoader(_resource),
@@ -84,13 +82,17 @@ def _template(name: str) -> jinja2.Template:
         "flat": flatten,
         "listed": listed,
         "utc": utc,
+        "count": count,
     }
+    environment.globals["facts"] = lambda found, expected: found_and_expected(found or None, expected or None)
     return environment.get_template(name)
 
 
-def count(number: int, one: str, many: str | None = None) -> str:
-    """Return ``1 sample`` or ``3 samples``."""
-    return f"{number} {one if number == 1 else many or one + 's'}"
+def _shown(value: object) -> object:
+    """Return what a template prints of a value: foreign text escaped, and nothing where there is nothing."""
+    if value is None:
+        return ""
+    return escape_for_display(value, TEXT_LIMIT) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def listed(names: Sequence[str], most: int = NAMED) -> str:

@@ -14,9 +14,9 @@ from evalkit.board.model import Snapshot
 from evalkit.rating_report.model import DimensionReport, RaterReport, RatingReport, TeamScore
 from evalkit.ratings import REASON_TITLES
 from evalkit.reports.audience import Audience, ratings_for
-from evalkit.reports.page import count, listed, render_page
+from evalkit.reports.page import listed, render_page
 from evalkit.statistics.arrays import IntervalEstimate
-from evalkit.text import escape_for_display
+from evalkit.text import count, escape_for_display
 
 ITEM_ROWS = 300  # videos of one dimension
 DAY_ROWS = 60

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from evalkit.reports.blind import cannot_see
 from evalkit.reports.filmstrips import make_strips
-from evalkit.reports.page import by_role, count, render_page
+from evalkit.reports.page import by_role, render_page
 from evalkit.reports.tables import (
     BETTER,
     CELL_LIMIT,
@@ -25,7 +25,7 @@ from evalkit.reports.tables import (
     video_metrics,
 )
 from evalkit.scoring.scorecard import MetricScore, Scorecard
-from evalkit.text import escape_for_display
+from evalkit.text import count, escape_for_display
 
 FrameReader = Callable[[str], Sequence[bytes] | None]
 

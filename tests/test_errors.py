@@ -1,5 +1,7 @@
 import pickle
 
+import pytest
+
 from evalkit.errors import InputError, WeightsError
 
 FOREIGN = "x\nerror: forged\x1b[2J\u202e"
@@ -30,3 +32,30 @@ def test_an_error_survives_pickling() -> None:
     assert type(again) is WeightsError
     assert str(again) == str(error)
     assert (again.lines, again.found, again.expected, again.fix) == (error.lines, "a", "b", "c")
+
+
+@pytest.mark.parametrize(
+    ("found", "expected", "words"),
+    [
+        ("No such file or directory.", None, "Found No such file or directory."),
+        ("a dot.", "none.", "Found a dot; expected none."),
+        ("found character '\\t' that can't start a token", None, "Found character '\\t' that can't start a token."),
+        ("Found 3", "expected 5", "Found 3; expected 5."),
+        ("found", None, "Found found."),
+        (None, "5", "Expected 5."),
+        ("is it so?", None, "Found is it so?"),
+        ("a path to ..", None, "Found a path to .."),
+        ("", "", ""),
+        (None, None, ""),
+    ],
+)
+def test_no_word_and_no_full_stop_is_doubled(found, expected, words) -> None:
+    error = InputError("It failed.", found=found, expected=expected, fix="Try again.")
+    assert str(error) == " ".join(filter(None, ("It failed.", words, "Try again.")))
+
+
+def test_no_message_is_a_page_long() -> None:
+    columns = ", ".join(f"column {at}" for at in range(5000))
+    error = InputError("The table has no time.", found=columns, expected=columns, fix="Name the column.")
+    assert len(str(error)) < 900
+    assert str(error).endswith("Name the column.")

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.text import ELLIPSIS, csv_cell, escape_for_display, escape_message, hidden_characters
+from evalkit.text import (
+    ELLIPSIS,
+    count,
+    csv_cell,
+    ended,
+    escape_for_display,
+    escape_message,
+    hidden_characters,
+    how_it_ended,
+)
 
 # st.text() leaves lone surrogates out unless asked; everything else is in, this leans towards the nasty ones.
 anything = st.text(
@@ -124,3 +133,28 @@ def test_no_cell_starts_a_formula_and_all_come_back_from_a_csv_file(text: str) -
     file = io.StringIO(newline="")
     csv.writer(file).writerow([cell, "end"])
     assert next(csv.reader(io.StringIO(file.getvalue(), newline=""))) == [cell, "end"]
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (-11, "was ended by SIGSEGV"),
+        (-9, "was ended by SIGKILL"),
+        (139, "ended with code 139 (SIGSEGV)"),
+        (1, "ended with code 1"),
+        (255, "ended with code 255"),
+        (-99, "ended with code -99"),
+    ],
+)
+def test_a_signal_is_named(code, words):
+    assert how_it_ended(code) == words
+
+
+def test_one_is_not_many():
+    assert [count(number, "error") for number in (0, 1, 2)] == ["0 errors", "1 error", "2 errors"]
+    assert [count(number, "reply is", "replies are") for number in (1, 2)] == ["1 reply is", "2 replies are"]
+
+
+@pytest.mark.parametrize("text", ["Gone.", "Gone", "Why?", "Cut" + ELLIPSIS])
+def test_a_sentence_ends_once(text):
+    assert ended(text) == ("Gone." if text == "Gone" else text)

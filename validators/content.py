@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from evalkit.media.facts import AudioFacts, VideoFacts
+from evalkit.text import count
 from evalkit.validators.edits import unusual_edits
 from evalkit.validators.encoding import IRREGULAR_SHARE
 from evalkit.validators.file import (
@@ -36,8 +37,8 @@ def _truncated(video: VideoFacts, file: File) -> Iterable[Violation]:
     if is_truncated(video):
         yield Violation(
             "The file ends earlier than its header states.",
-            found=f"{video.packets} frames",
-            expected=f"{video.header_frames} frames",
+            found=count(video.packets, "frame"),
+            expected=count(video.header_frames, "frame"),
             fix="Copy or encode the file again; a part of it is lost.",
         )
 
@@ -47,7 +48,7 @@ def _decode_errors(video: VideoFacts, file: File) -> Iterable[Violation]:
         return
     yield Violation(
         "The video data is damaged.",
-        found=f"{video.decode_errors} packets refused, {video.corrupt_frames} frames damaged"
+        found=f"{count(video.decode_errors, 'packet')} refused, {count(video.corrupt_frames, 'frame')} damaged"
         + (f" ({video.first_error})" if video.first_error else ""),
         expected="a stream that decodes to its end",
         fix="Encode the video again; 'ffmpeg -v error -i {path} -f null -' must print nothing.",
@@ -123,20 +124,16 @@ def _size_changes(video: VideoFacts, file: File) -> Iterable[Violation]:
     if video.size_changes and not is_damaged(video):
         yield Violation(
             "The frame size changes within the video.",
-            found=_counted(video.size_changes, "change"),
+            found=count(video.size_changes, "change"),
             expected="one size",
         )
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _backward(video: VideoFacts, file: File) -> Iterable[Violation]:
     if video.backward_steps and not is_damaged(video):
         yield Violation(
             "Time stamps do not increase.",
-            found=f"{video.backward_steps} frames are not later than the frame before",
+            found=f"{count(video.backward_steps, 'frame is', 'frames are')} not later than the frame before",
             expected="increasing time stamps",
             steps=("rate",),
         )
@@ -187,7 +184,7 @@ def _audio_damaged(audio: AudioFacts, file: File) -> Iterable[Violation]:
     if audio.decode_errors and not explained and audio.codec in file.rules.audio.codecs:
         yield Violation(
             "The audio data is damaged.",
-            found=f"{audio.decode_errors} packets refused",
+            found=f"{count(audio.decode_errors, 'packet')} refused",
             expected="a stream that decodes to its end",
             steps=("audio",),
         )
@@ -221,7 +218,7 @@ def _audio_change(audio: AudioFacts, file: File) -> Iterable[Violation]:
     if audio.format_changes and audio.codec in file.rules.audio.codecs:
         yield Violation(
             "The sample rate or the number of channels changes within the audio.",
-            found=_counted(audio.format_changes, "change"),
+            found=count(audio.format_changes, "change"),
             expected="one sample rate and one number of channels",
             steps=("mono",),
         )
@@ -237,7 +234,7 @@ def _audio_timestamps(audio: AudioFacts, file: File) -> Iterable[Violation]:
         late = "late" if audio.time_error_seconds > 0 else "early"
         yield Violation(
             "The audio's time stamps have gaps or overlaps; players present it at other times than it is scored at.",
-            found=f"up to {abs(audio.time_error_seconds):.2f} s {late}, after {_counted(audio.time_jumps, 'jump')}",
+            found=f"up to {abs(audio.time_error_seconds):.2f} s {late}, after {count(audio.time_jumps, 'jump')}",
             expected=f"consecutive samples, at most {AUDIO_TIME_SECONDS:g} s off",
             steps=("align-audio",),
         )

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from evalkit.media.facts import UPRIGHT, AudioFacts, VideoFacts
 from evalkit.media.file_kind import container_title
+from evalkit.text import count
 from evalkit.validators.file import File, container_fits, of_audio, of_video, video_track
 from evalkit.validators.findings import Rule, Violation
 from evalkit.validators.playback import PLAYBACK_RULES
@@ -89,7 +90,7 @@ def _interlaced(video: VideoFacts, file: File) -> Iterable[Violation]:
     if video.interlaced_frames:
         yield Violation(
             "The video is interlaced.",
-            found=f"{video.interlaced_frames} of {video.frames} frames",
+            found=f"{video.interlaced_frames} of {count(video.frames, 'frame')}",
             expected="progressive",
             steps=("deinterlace",),
         )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Generic, Literal, TypeVar
 
-from evalkit.text import escape_for_display, escape_message
+from evalkit.text import FACT_LENGTH, MESSAGE_LENGTH, escape_for_display, escape_message
 
 Severity = Literal["error", "warning", "info"]
 Verdict = Literal["ok", "warning", "error"]
@@ -80,10 +80,10 @@ class Finding:
     steps: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("message", "found", "expected"):
+        for name, limit in (("message", MESSAGE_LENGTH), ("found", FACT_LENGTH), ("expected", FACT_LENGTH)):
             text = getattr(self, name)
             if text is not None:
-                object.__setattr__(self, name, escape_message(text))
+                object.__setattr__(self, name, escape_message(text, limit))
 
     def to_json(self) -> dict[str, Any]:
         """Return the finding with the keys that ``validate --json`` promises."""

@@ -14,6 +14,7 @@ from evalkit.metrics.gaming.audio_match import SIMILAR, AudioMatch
 from evalkit.metrics.gaming.overlay import Island
 from evalkit.metrics.gaming.signature import SAME_SHARE, Match
 from evalkit.metrics.gaming.stillness import FEW_IMAGES, SINGLE_IMAGE
+from evalkit.text import count
 from evalkit.validators.findings import Rule, Violation
 
 LEAST_PICTURES = 15  # tenths of a second
@@ -93,7 +94,7 @@ def _nearly_frozen(case: GamingCase) -> Iterable[Violation]:
     if case.distinct <= FEW_IMAGES:
         yield Violation(
             "The video is nearly frozen: it shows only a few different frames.",
-            found=f"{case.distinct} different among {case.ticks} frames",
+            found=f"{case.distinct} different among {count(case.ticks, 'frame')}",
             expected=f"more than {FEW_IMAGES}",
         )
     else:

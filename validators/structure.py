@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from evalkit.media.facts import MediaFacts, Mp4Facts, TrackFacts, VideoFacts
+from evalkit.text import count
 from evalkit.validators.edits import hidden_seconds, unusual_edits
 from evalkit.validators.file import (
     File,
@@ -75,7 +76,7 @@ def _listed(facts: MediaFacts) -> tuple[TrackFacts, ...]:
 def _wrong_list(track: TrackFacts, facts: MediaFacts) -> str | None:
     """Describe what can't be true in a track's sample tables; ``None`` when all is consistent."""
     played = track.kind != "other"
-    (width, height), sizes = track.shown_size, f"{track.samples} samples in the table of sizes"
+    (width, height), sizes = track.shown_size, f"{count(track.samples, 'sample')} in the table of sizes"
     claims = (
         (not 0 < track.time_scale < 1 << 31, f"{track.time_scale} ticks per second"),
         (max(width, height) >= 1 << 15, f"a display size of {width:g}x{height:g}"),

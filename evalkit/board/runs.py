@@ -18,6 +18,7 @@ from evalkit.board.writing import Write
 from evalkit.challenges.model import Challenge
 from evalkit.errors import InputError, did_you_mean
 from evalkit.scoring.scorecard import Scorecard
+from evalkit.text import count
 
 Strips = Mapping[str, Sequence[bytes]]
 Outcome = Literal["added", "updated", "unchanged"]
@@ -50,7 +51,7 @@ def add_run(
         most = challenge.submission.runs.max
         if len(of_team) >= most:
             raise InputError(
-                f"The team '{team.name}' has {len(of_team)} runs already.",
+                f"The team '{team.name}' has {count(len(of_team), 'run')} already.",
                 expected=f"at most {most} (submission.runs.max of the challenge)",
                 fix="Remove one of them first: 'evalkit board remove TEAM --run RUN'.",
             )
@@ -94,7 +95,7 @@ def set_primary(write: Write, team_name: str, run_names: Sequence[str]) -> None:
     most = read_challenge(write.connection).submission.runs.primary
     if not 1 <= len(asked) <= most:
         raise InputError(
-            f"Of the team '{team.name}', {len(asked)} runs were chosen to compete.",
+            f"Of the team '{team.name}', {count(len(asked), 'run was', 'runs were')} chosen to compete.",
             expected=f"1 to {most} (submission.runs.primary of the challenge)" if most > 1 else "1",
         )
     of_team = [run.id for run in _runs_of(write, team)]
@@ -215,7 +216,7 @@ def _choose(write: Write, challenge: Challenge, team: Found, run: Found, primary
         write.end(choices, choices.c.run_id.in_(list(chosen)))
     elif len(chosen) >= most:
         raise InputError(
-            f"The team '{team.name}' has {len(chosen)} runs that compete already.",
+            f"The team '{team.name}' has {count(len(chosen), 'run that competes', 'runs that compete')} already.",
             expected=f"at most {most} (submission.runs.primary of the challenge)",
             fix="Say which ones do: 'evalkit board primary'.",
         )

@@ -16,7 +16,7 @@ from evalkit.board.triggers import trigger_problems
 from evalkit.board.writing import streamed
 from evalkit.challenges.model import parse_challenge
 from evalkit.errors import EvalkitError
-from evalkit.text import escape_for_display
+from evalkit.text import count, escape_for_display
 
 _MOST = 20  # sentences of one kind
 
@@ -45,7 +45,7 @@ def problems(connection: Connection) -> list[str]:
 
 def _short(sentences: Iterator[str], where: str) -> list[str]:
     found = list(sentences)
-    more = [f"And {len(found) - _MOST} problems more in {where}."] if len(found) > _MOST else []
+    more = [f"And {count(len(found) - _MOST, 'more problem')} in {where}."] if len(found) > _MOST else []
     return found[:_MOST] + more
 
 
@@ -89,7 +89,7 @@ def _facts(connection: Connection, table: Table, entries: dict[int, _Entry]) -> 
         there = seals.get(number, Seal(table)).as_dict()
         entry = entries.get(number)
         if entry is None:
-            yield f"'{table.name}' holds {there['added']} rows of log entry {number}, which does not exist."
+            yield f"'{table.name}' holds {count(there['added'], 'row')} of log entry {number}, which does not exist."
             continue
         sealed = entry.seals.get(table.name) or Seal(table).as_dict()
         if there != sealed:
@@ -98,7 +98,7 @@ def _facts(connection: Connection, table: Table, entries: dict[int, _Entry]) -> 
 
 def _apart(sealed: Any, there: dict[str, Any]) -> str:
     counts = [(word, sealed.get(word), there[word]) for word in ("added", "ended")]
-    apart = [f"{before} rows {word}, now {after}" for word, before, after in counts if before != after]
+    apart = [f"{count(before, 'row')} {word}, now {after}" for word, before, after in counts if before != after]
     return "; ".join(apart) or "a value was changed"
 
 

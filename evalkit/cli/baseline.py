@@ -12,6 +12,7 @@ import click
 
 from evalkit.cli.options import as_json as json_option
 from evalkit.cli.options import backbones_option, debugging, example, progress_on, quiet_option, say, workers_option
+from evalkit.text import count
 
 if TYPE_CHECKING:
     from evalkit.reference_models.generation.submission import GenerationRun
@@ -223,11 +224,13 @@ def _print(done: GenerationRun, total: int) -> None:
     if done.tracebacks and not debugging():
         click.echo("--debug shows the tracebacks.", err=True)
     summary = done.speed["summary"]
-    speed = f"{_number(summary['fps'])} frames/s, real-time factor {_number(summary['rtf'])}"
+    fps = f"{_number(summary['fps'])} frames/s" if summary["fps"]["median"] is not None else "frames/s not measured"
+    speed = f"{fps}, real-time factor {_number(summary['rtf'])}"
     first = _number(summary["time_to_first_frame"])
+    first = f"after {first} s" if summary["time_to_first_frame"]["median"] is not None else first
     kept = f" ({len(done.kept)} kept from a run that was stopped)" if done.kept else ""
-    say(f"{len(done.made)} of {total} samples in {done.path}{kept}.")
-    click.echo(f"Medians: {speed}, first frame after {first} s ({done.speed['workers']} at a time).")
+    say(f"{len(done.made)} of {count(total, 'sample')} in {done.path}{kept}.")
+    click.echo(f"Medians: {speed}, first frame {first} ({done.speed['workers']} at a time).")
 
 
 MOST_NAMES = 5  # of the samples that break one rule
@@ -242,7 +245,10 @@ def _print_rules(done: GenerationRun, challenge: str | None, testset: Path) -> N
         if finding.severity == "error":
             broken[finding.rule].append(finding)
     if done.refused:
-        say(f"{len(done.refused)} of {len(done.made)} videos would be refused by the challenge's rules:", err=True)
+        say(
+            f"{len(done.refused)} of {count(len(done.made), 'video')} would be refused by the challenge's rules:",
+            err=True,
+        )
     elif broken:
         say("The ZIP breaks the challenge's rules:", err=True)
     for rule, findings in broken.items():

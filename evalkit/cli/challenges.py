@@ -9,6 +9,7 @@ import click
 
 from evalkit.cli.options import as_json as json_option
 from evalkit.cli.options import backbones_option, example, say
+from evalkit.text import count
 
 _ABOUT_DEFAULTS = (
     "# The leaderboard marks these values as evalkit's own: take off the list what you have chosen yourself."
@@ -81,7 +82,7 @@ def check(file: Path, backbones: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(report.to_json(), indent=1))
     else:
-        about = f"id {report.challenge.id}, {len(report.challenge.metrics)} metrics"
+        about = f"id {report.challenge.id}, {count(len(report.challenge.metrics), 'metric')}"
         if report.ok:
             say(f"{file}: a valid challenge, {about}. It can be scored and ranked here.")
         elif report.faults:

@@ -10,6 +10,7 @@ import click
 
 from evalkit.cli.options import as_json as json_option
 from evalkit.cli.options import audience_option, cache_option, example, progress_on, quiet_option, say, workers_option
+from evalkit.text import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -139,7 +140,7 @@ def print_comparison(comparison: ScorecardComparison) -> None:
     console = Console(highlight=False)
     console.print(table)
     more = len(comparison.columns) - len(columns)
-    rest = f" {more} more metrics are on the page." if more else ""
+    rest = f" {count(more, 'more metric is', 'more metrics are')} on the page." if more else ""
     console.print(f"* the best of its column, among the entries that cover most samples.{rest}")
     for line in _remarks(comparison):
         console.print(_plain(line), soft_wrap=True)
@@ -152,7 +153,7 @@ def _remarks(comparison: ScorecardComparison) -> Iterable[str]:
     asked = len(comparison.samples)
     for entry in comparison.entries:
         if entry.card.scored_videos < asked:
-            yield f"{entry.name}: {entry.card.scored_videos} of {asked} videos scored"
+            yield f"{entry.name}: {entry.card.scored_videos} of {count(asked, 'video')} scored"
     for report in comparison.unscored:
         first = report.findings[0]["rule"] if report.findings else "no findings"
         yield f"{report.name}: {report.state}, not scored ({first})"

@@ -12,6 +12,7 @@ import click
 from evalkit.cli.options import as_json as json_option
 from evalkit.cli.options import example, progress_on, quiet_option, say, workers_option
 from evalkit.progress import Progress
+from evalkit.text import count
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,7 +113,7 @@ class _Run:
         challenge = show.challenge()
         self._say(f"Challenge    {show.challenge_file}")
         testset = self._steps("test set", show.samples, lambda tick: show.testset(self._workers, tick))
-        self._say(f"Test set     {show.testset_folder}: {len(testset)} samples")
+        self._say(f"Test set     {show.testset_folder}: {count(len(testset), 'sample')}")
         for team in TEAMS:
             self._submit(team, testset)
         show.damaged(testset)
@@ -138,7 +139,7 @@ class _Run:
         if failed:
             self.failures[team.name] = dict(failed)
             sample, reason = next(iter(failed.items()))
-            self._say(f"  {team.name}: {len(failed)} of {len(testset)} samples failed; {sample}: {reason}")
+            self._say(f"  {team.name}: {len(failed)} of {count(len(testset), 'sample')} failed; {sample}: {reason}")
 
     def _score(self, team: DemoTeam, challenge: Challenge, testset: TestSet) -> Scorecard:
         from evalkit import api

@@ -11,6 +11,7 @@ import click
 from evalkit.cli.options import as_json as json_option
 from evalkit.cli.options import as_of_option, audience_option, board_option, example, moment, say
 from evalkit.statistics import BOOTSTRAP_DRAWS
+from evalkit.text import count
 
 if TYPE_CHECKING:
     from evalkit.board.model import Snapshot
@@ -134,7 +135,8 @@ def print_leaderboard(leaderboard: Leaderboard) -> None:
     for row in leaderboard.rows:
         if row.rank is None and row.primary:
             first, more = row.reasons[0].sentence if row.reasons else "", len(row.reasons) - 1
-            lines.append(f"not ranked: {row.team}: {first}{f' And {more} more reasons.' if more > 0 else ''}")
+            others = f" And {count(more, 'more reason')}." if more > 0 else ""
+            lines.append(f"not ranked: {row.team}: {first}{others}")
     lines += tie_lines(leaderboard)
     for line in lines:
         if line:

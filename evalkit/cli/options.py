@@ -95,9 +95,9 @@ def debugging() -> bool:
 
 def say(line: str, *, err: bool = False) -> None:
     """Print one line; control characters of paths and names in it are escaped."""
-    from evalkit.text import escape_for_display
+    from evalkit.text import escape_message
 
-    click.echo(escape_for_display(line, limit=4000), err=err)
+    click.echo(escape_message(line), err=err)
 
 
 def who(by: str | None) -> str:
@@ -115,13 +115,14 @@ def who(by: str | None) -> str:
 def moment(text: str | None) -> datetime | None:
     """Return the time given with ``--as-of``."""
     from evalkit.clock import parse_time
+    from evalkit.text import ended
 
     if text is None:
         return None
     try:
         return parse_time(text)
     except ValueError as error:
-        raise click.BadParameter(f"{error}.", param_hint="--as-of") from None
+        raise click.BadParameter(ended(str(error)), param_hint="--as-of") from None
 
 
 def progress_on(quiet: bool) -> Progress:

@@ -17,6 +17,7 @@ from evalkit.cli.options import (
     say,
 )
 from evalkit.cli.options import as_json as json_option
+from evalkit.text import count
 
 if TYPE_CHECKING:
     from evalkit.scoring.scorecard import Scorecard
@@ -147,6 +148,8 @@ def print_scorecard(card: Scorecard) -> None:
     networks = any(use.weights for use in card.features.values())
     backbones = f" with backbones '{escape(escape_for_display(card.backbones))}'" if networks else ""
     decoded = card.timing.get("videos_decoded", 0)
-    console.print(f"{card.scored_videos} of {len(card.videos)} videos scored{backbones}, {decoded} decoded now.")
+    console.print(
+        f"{card.scored_videos} of {count(len(card.videos), 'video')} scored{backbones}, {decoded} decoded now."
+    )
     if networks and card.backbones != "published":
         console.print("These numbers are not comparable with published ones.", style="yellow")

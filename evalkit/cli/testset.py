@@ -20,6 +20,7 @@ from evalkit.cli.options import (
     workers_option,
 )
 from evalkit.cli.options import as_json as json_option
+from evalkit.text import count, ended, found_and_expected
 
 if TYPE_CHECKING:
     from evalkit.testset_check import TestSetReport
@@ -157,8 +158,7 @@ def _print_check(report: TestSetReport) -> None:
             named = ", ".join(samples[:MOST_SAMPLES])
             more = f" and {len(samples) - MOST_SAMPLES} more" if len(samples) > MOST_SAMPLES else ""
             first = findings[0]
-            found = f"{first.message} Found {first.found}" if first.found else first.message
-            found += f"; expected {first.expected}." if first.expected else "."
+            found = " ".join(filter(None, (ended(first.message), found_and_expected(first.found, first.expected))))
             table.add_row(
                 severity,
                 rule,
@@ -176,5 +176,5 @@ def _print_check(report: TestSetReport) -> None:
             value = entry["reason"] if entry["value"] is None else f"{entry['value']:.4g}"
             table.add_row(plain(name), plain(value), f"{entry['n']} of {report.samples}")
         console.print(table)
-    counts = [f"{sum(one.severity == word for one in report.findings)} {word}s" for word in ("error", "warning")]
-    say(f"{report.samples} samples: {', '.join(counts)}.")
+    counts = [count(sum(one.severity == word for one in report.findings), word) for word in ("error", "warning")]
+    say(f"{count(report.samples, 'sample')}: {', '.join(counts)}.")

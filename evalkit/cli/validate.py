@@ -16,6 +16,7 @@ from evalkit.cli.options import (
     run_options,
 )
 from evalkit.cli.options import as_json as json_option
+from evalkit.text import count
 
 if TYPE_CHECKING:
     from evalkit.scoring.intake import ValidationReport
@@ -92,14 +93,14 @@ def print_report(report: ValidationReport, *, show_all: bool = False) -> None:
     if table.row_count:
         console.print(table)
     if len(shown) < len(findings):
-        console.print(f"  ... and {len(findings) - len(shown)} more findings with --json")
+        console.print(f"  ... and {count(len(findings) - len(shown), 'more finding')} with --json")
     fixes = list(dict.fromkeys(finding.fix for finding in findings if finding.fix and not finding.steps))
     commands = [file.fix for file in report.files if file.fix]
     for fix in [*fixes[:MOST_FIXES], *commands[:MOST_FIXES]]:
-        console.print(_plain(f"  fix: {escape_for_display(fix, limit=2000)}"), soft_wrap=True)
+        console.print(_plain(f"  fix: {escape_for_display(fix, limit=1000)}"), soft_wrap=True)
     left = max(0, len(fixes) - MOST_FIXES) + max(0, len(commands) - MOST_FIXES)
     if left:
-        console.print(f"  ... and {left} more fixes with --json")
+        console.print(f"  ... and {count(left, 'more fix', 'more fixes')} with --json")
     if commands:
         console.print("  'evalkit repair' runs such commands for all files and writes a new ZIP.")
     console.print(_plain(summary(report)), soft_wrap=True)
@@ -134,5 +135,5 @@ def summary(report: ValidationReport) -> str:
     if report.refused:
         return f"{escape_for_display(report.submission)}: refused; no file in it was opened."
     errors = sum(finding.severity == "error" for finding in report.all_findings())
-    verdict = "valid" if report.ok else f"NOT valid ({errors} error{'s' if errors != 1 else ''})"
+    verdict = "valid" if report.ok else f"NOT valid ({count(errors, 'error')})"
     return f"{verdict}: {', '.join(report.counts())}."

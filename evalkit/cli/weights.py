@@ -12,6 +12,7 @@ import click
 
 from evalkit.cli.options import as_json as json_option
 from evalkit.cli.options import backbones_option, example, progress_on, quiet_option, say
+from evalkit.text import count
 
 if TYPE_CHECKING:
     from evalkit.weights.manifest import Backbones, WeightEntry
@@ -110,7 +111,7 @@ def pull(
         for result in results:
             detail = result.error or (f"from {result.source}" if result.source else "")
             say(f"{result.result:8} {result.file}  {detail}".rstrip())
-        say(f"{len(results) - len(failed)} of {len(results)} files are in {folder}.")
+        say(f"{len(results) - len(failed)} of {count(len(results), 'file is', 'files are')} in {folder}.")
     if failed:
         raise click.exceptions.Exit(MACHINE)
 

@@ -32,6 +32,7 @@ from evalkit.metrics.sync.replicate import ReplicateExtractor
 from evalkit.metrics.sync.track_scores import TrackChoice, track_syncs
 from evalkit.progress import Progress
 from evalkit.scoring.guard import Guard, GuardedSession
+from evalkit.text import how_it_ended
 from evalkit.weights.manifest import Backbones
 from evalkit.weights.store import find_weights
 
@@ -278,7 +279,7 @@ def _reference(
             return replace(row, reason="reference_failed", detail=str(error))
         if done.returncode:
             said = last_error(done.stderr.decode("utf-8", errors="replace"))
-            return replace(row, reason="reference_failed", detail=said or f"exit code {done.returncode}")
+            return replace(row, reason="reference_failed", detail=said or f"it {how_it_ended(done.returncode)}")
         found = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     if not found["offsets"]:
         return replace(row, reason="no_track", detail="the package found no track", versions=found["versions"])

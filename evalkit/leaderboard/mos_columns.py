@@ -17,6 +17,7 @@ from evalkit.leaderboard.table import Cell, RunKey
 from evalkit.ratings.model import AnswerVerdict
 from evalkit.statistics.estimators import EstimatedScores, estimate
 from evalkit.statistics.opinion_table import OpinionTable, opinion_table
+from evalkit.text import count
 
 Item = tuple[int, int]  # (run, sample) as indices
 
@@ -40,7 +41,9 @@ def read_opinions(
     gathered, lost = _gather(runs, counted)
     raters = tuple(sorted({verdict.answer.rater for verdict in counted}))
     number = {rater: at for at, rater in enumerate(raters)}
-    notes = [f"{count} ratings enter no score: {why}." for why, count in sorted(lost.items())]
+    notes = [
+        f"{count(number, 'rating enters', 'ratings enter')} no score: {why}." for why, number in sorted(lost.items())
+    ]
     columns = []
     items: set[tuple[str, int]] = set()
     for dimension in challenge.ratings.dimensions:

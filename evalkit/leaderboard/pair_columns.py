@@ -18,7 +18,7 @@ from evalkit.leaderboard.table import PAIRS, Cell, RunKey
 from evalkit.ratings.model import Answer, AnswerVerdict
 from evalkit.statistics.bradley_terry import Strengths, bradley_terry
 from evalkit.statistics.pair_points import PairPoints, pair_points, win_matrix
-from evalkit.text import escape_for_display
+from evalkit.text import count, escape_for_display
 
 ESTIMATOR = "pairs.bradley-terry"
 
@@ -67,7 +67,9 @@ def read_comparisons(
     ]
     if len(entering) < len(counted):
         who = "teams that compete" if finalists is None else "finalists"
-        notes.append(f"{len(counted) - len(entering)} comparisons enter no score: they are not between two {who}.")
+        lost = len(counted) - len(entering)
+        entered, they = count(lost, "comparison enters", "comparisons enter"), "it is" if lost == 1 else "they are"
+        notes.append(f"{entered} no score: {they} not between two {who}.")
     columns, strengths = [], []
     dimensions = [(dimension.id, dimension.id) for dimension in challenge.ratings.dimensions] or [(PAIRS, "")]
     for name, asked in dimensions:

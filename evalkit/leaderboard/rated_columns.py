@@ -10,6 +10,7 @@ from evalkit.leaderboard.mos_columns import read_opinions
 from evalkit.leaderboard.pair_columns import read_comparisons
 from evalkit.leaderboard.runs import Runs
 from evalkit.leaderboard.table import RunKey
+from evalkit.text import count
 
 
 def read_rated_columns(
@@ -48,7 +49,7 @@ def ratings_info(snapshot: Snapshot, filtered: FilteredAnswers, rated: RatedColu
     summary, other = (comparisons, ratings) if by_pairs else (ratings, comparisons)
     notes = list(rated.notes)
     if other.total:
-        notes.append(f"The board also holds {other.total} {other.kind}s, which the challenge does not ask for.")
+        notes.append(f"The board also holds {count(other.total, other.kind)}, which the challenge does not ask for.")
     left_out = snapshot.excluded("rater")
     raters = tuple(
         RaterInfo(

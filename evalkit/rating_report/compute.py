@@ -18,7 +18,7 @@ from evalkit.rating_report.raters import rater_reports
 from evalkit.rating_report.tables import by_video, video_finder
 from evalkit.ratings.model import AnswerVerdict
 from evalkit.statistics import BOOTSTRAP_DRAWS
-from evalkit.text import escape_for_display
+from evalkit.text import count, escape_for_display
 
 
 def compute_rating_report(snapshot: Snapshot, *, draws: int = BOOTSTRAP_DRAWS, seed: int = 0) -> RatingReport:
@@ -86,7 +86,7 @@ def _notes(snapshot: Snapshot, ratings: Sequence[AnswerVerdict]) -> list[str]:
         notes.append(f"There is no key on the board, {what}.")
     unknown = sum(verdict.answer.seconds is None for verdict in ratings)
     if unknown:
-        notes.append(f"The time spent is unknown for {unknown} of {len(ratings)} ratings.")
+        notes.append(f"The time spent is unknown for {unknown} of {count(len(ratings), 'rating')}.")
     dimensions = {dimension.id for dimension in snapshot.challenge.ratings.dimensions}
     strange = sorted({verdict.answer.dimension for verdict in ratings} - dimensions)
     if strange:

@@ -16,7 +16,7 @@ from evalkit.ratings.mapping import RatingMapping
 from evalkit.ratings.read_errors import Faults, shown
 from evalkit.ratings.table import FileForm
 from evalkit.ratings.times import ZoneError, parse_moment
-from evalkit.text import escape_for_display, hidden_characters
+from evalkit.text import ended, escape_for_display, hidden_characters
 
 MAX_ID = 200  # characters of a rater, an item or a dimension
 MAX_NUMBER = 40
@@ -136,7 +136,7 @@ class Context:
         try:
             text = _clean(str(cell))
         except ValueError as error:  # an integer of thousands of digits, too
-            self.faults.add(row, column, f"the {what} can't be read: {error}.")
+            self.faults.add(row, column, ended(f"the {what} can't be read: {error}"))
             return None
         if not text:
             self.faults.add(row, column, f"the {what} is missing.")
@@ -186,7 +186,7 @@ class Context:
             return parse_moment(text, self.zone, self.mapping.time_format)
         except ValueError as error:
             fix = self._fix(error)
-            self.faults.add(row, column, f"{escape_for_display(str(error), limit=160)}.{fix and ' '}{fix}")
+            self.faults.add(row, column, f"{ended(escape_for_display(str(error), limit=160))}{fix and ' '}{fix}")
             return None
 
     def _fix(self, error: ValueError) -> str:

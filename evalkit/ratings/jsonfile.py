@@ -9,7 +9,7 @@ from typing import Any, TextIO
 
 from evalkit.ratings.read_errors import Faults
 from evalkit.ratings.table import PLAIN, FileForm, open_text
-from evalkit.text import escape_for_display
+from evalkit.text import ended, escape_for_display
 
 MAX_OBJECT = 4 * 1024 * 1024  # characters of one object
 MAX_DEPTH = 6  # of keys joined with dots
@@ -59,7 +59,7 @@ def _lines(path: Path, faults: Faults, form: FileForm) -> Iterator[tuple[int, An
             try:
                 yield number, _DECODER.decode(text)
             except (ValueError, RecursionError) as error:
-                faults.add(number, None, f"not JSON: {_cause(error)}.")
+                faults.add(number, None, ended(f"not JSON: {_cause(error)}"))
 
 
 class _Buffer:
@@ -105,7 +105,7 @@ def _array(path: Path, faults: Faults, form: FileForm) -> Iterator[tuple[int, An
             try:
                 value = _value(buffer)
             except (ValueError, RecursionError) as error:
-                faults.add(number, None, f"not JSON, so nothing behind it can be read: {_cause(error)}.")
+                faults.add(number, None, ended(f"not JSON, so nothing behind it can be read: {_cause(error)}"))
                 return
             yield number, value
 

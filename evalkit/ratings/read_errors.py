@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from evalkit.errors import InputError
-from evalkit.text import escape_for_display, escape_message
+from evalkit.text import count, escape_for_display, escape_message
 
 MAX_FAULTS = 20  # more of them usually have one cause
 
@@ -50,7 +50,7 @@ class Faults:
         """Return the kept faults as sentences, and how many more there are."""
         lines = [str(fault) for fault in self.kept]
         if self.count > len(self.kept):
-            lines.append(f"{self.file}: and {self.count - len(self.kept)} more faults.")
+            lines.append(f"{self.file}: and {count(self.count - len(self.kept), 'more fault')}.")
         return lines
 
     def error(self) -> InputError:

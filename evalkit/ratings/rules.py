@@ -28,7 +28,7 @@ from typing import Any
 from evalkit.challenges.rating_rules import RatingRules
 from evalkit.errors import InputError
 from evalkit.ratings.model import Answer, AnswerKind, AnswerVerdict, Key, KeyEntry, ReasonCode, RejectReason
-from evalkit.text import escape_for_display
+from evalkit.text import count, escape_for_display
 
 REASON_TITLES: dict[ReasonCode, str] = {
     "early": "before the rating window",
@@ -49,7 +49,7 @@ REASON_TITLES: dict[ReasonCode, str] = {
     "unknown-sample": "of a sample that is in no run",
     "excluded": "excluded by a decision",
 }
-_NOUNS: dict[AnswerKind, tuple[str, str]] = {"rating": ("ratings", "items"), "comparison": ("comparisons", "samples")}
+_NOUNS: dict[AnswerKind, tuple[str, str]] = {"rating": ("ratings", "item"), "comparison": ("comparisons", "sample")}
 _LAST = datetime.max.replace(tzinfo=UTC)
 
 
@@ -90,8 +90,10 @@ class AnswerSummary:
     def lines(self) -> list[str]:
         """Return it as lines for a terminal."""
         raters = sum(counted > 0 for counted, _ in self.raters.values())
-        answers, items = _NOUNS[self.kind]
-        lines = [f"{self.counted} of {self.total} {answers} count: {raters} raters, {self.items} {items}."]
+        answers, item = _NOUNS[self.kind]
+        lines = [
+            f"{self.counted} of {self.total} {answers} count: {count(raters, 'rater')}, {count(self.items, item)}."
+        ]
         lines += [f"  {number:>7} {REASON_TITLES[code]} ({code})" for code, number in self.reasons.items()]
         return lines
 
@@ -297,14 +299,16 @@ def _reject_over_limit(
         if answer.teams:
             comparisons[answer.rater] += 1
             if comparisons[answer.rater] > limit:
-                sentence = f"The rater has made {limit} comparisons before this one."
+                sentence = f"The rater has made {count(limit, 'comparison')} before this one."
                 reasons[at].append(RejectReason("over-limit", sentence))
             continue
         taken = items.setdefault(answer.rater, set())
         if len(taken) < limit or answer.item in taken:
             taken.add(answer.item)
         else:
-            reasons[at].append(RejectReason("over-limit", f"The rater has rated {limit} items before this one."))
+            reasons[at].append(
+                RejectReason("over-limit", f"The rater has rated {count(limit, 'item')} before this one.")
+            )
 
 
 def _short(text: str) -> str:

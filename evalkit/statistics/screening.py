@@ -20,6 +20,7 @@ from evalkit.errors import UsageError
 from evalkit.statistics.arrays import Vector
 from evalkit.statistics.mos import is_rounding, mean_scores
 from evalkit.statistics.opinion_table import OpinionTable, show_name
+from evalkit.text import count
 
 P913 = 0.75  # correlation with the mean scores below which ITU-T P.913 rejects a rater
 _EDGE = 1e-9  # relative: rounding must not decide about a score that lies exactly on a limit
@@ -98,7 +99,9 @@ def bt500(
             verdicts.append(RaterVerdict(None, most, False, f"{name} rated nothing."))
             continue
         share = (high + low) / items
-        sentence = f"{name} is far above the others on {high:.0f} and far below on {low:.0f} of {items:.0f} items"
+        sentence = (
+            f"{name} is far above the others on {high:.0f} and far below on {low:.0f} of {count(round(items), 'item')}"
+        )
         rejected = False
         if high + low:
             figures["imbalance"] = abs(high - low) / (high + low)
@@ -151,7 +154,9 @@ def straight_liners(table: OpinionTable, *, most: float = 0.95, min_items: int =
     for rater, rows in enumerate(starts):
         name, items = table.name_rater(rater), len(rows)
         if items < min_items:
-            sentence = f"{name} has {items} ratings, too few to test for straight-lining (at least {min_items})."
+            sentence = (
+                f"{name} has {count(items, 'rating')}, too few to test for straight-lining (at least {min_items})."
+            )
             verdicts.append(RaterVerdict(None, most, False, sentence, {"items": float(items)}))
             continue
         own = np.bincount(code[rows], minlength=len(values))
@@ -160,7 +165,7 @@ def straight_liners(table: OpinionTable, *, most: float = 0.95, min_items: int =
         others = counts[table.item[rows]].sum(axis=0) - own
         figures = {"value": float(values[common]), "items": float(items)}
         varied = True
-        sentence = f"{name} gives {values[common]:g} to {share:.0%} of {items} items"
+        sentence = f"{name} scored {own[common]} of {count(items, 'item')} with {values[common]:g}"
         if others.sum() > 0:
             figures["others"] = float(others.max() / others.sum())
             varied = figures["others"] < most
@@ -214,7 +219,9 @@ def speeders(
         name = show_name(names, number, "rater")
         median = medians.get(number)
         if median is None or threshold is None or panel is None:
-            sentence = f"{name} has {len(times)} known times, too few to test for speeding (at least {min_times})."
+            sentence = (
+                f"{name} has {count(len(times), 'known time')}, too few to test for speeding (at least {min_times})."
+            )
             verdicts.append(RaterVerdict(None, threshold, False, sentence, {"times": float(len(times))}))
             continue
         sentence = f"{name} takes {median:.1f} s for an item (median); all raters {panel:.1f} s"
@@ -313,10 +320,11 @@ def rest_correlation(
     for rater, value in enumerate(found):
         name, figures = table.name_rater(rater), {"items": items[rater]}
         if value is None or threshold is None:
-            sentence = f"{name} can't be compared with the others: {items[rater]:.0f} items in common, or no variation."
+            common = count(round(items[rater]), "item")
+            sentence = f"{name} can't be compared with the others: {common} in common, or no variation."
             verdicts.append(RaterVerdict(None, threshold, False, sentence, figures))
             continue
-        sentence = f"{name} correlates {value:.2f} with the others on {items[rater]:.0f} items"
+        sentence = f"{name} correlates {value:.2f} with the others on {count(round(items[rater]), 'item')}"
         sentence += f"; rejected below {threshold:.2f}."
         rejected = value < threshold
         verdicts.append(RaterVerdict(value, threshold, rejected, sentence, figures))
@@ -407,9 +415,11 @@ def _p913_verdict(
     items = int((table.rater == rater).sum())
     name, figures = table.name_rater(rater), {"items": float(items)}
     if r is None:
-        sentence = f"{name} can't be compared with the mean scores: {items} items, or no variation."
+        sentence = f"{name} can't be compared with the mean scores: {count(items, 'item')}, or no variation."
         return RaterVerdict(None, threshold, False, sentence, figures)
-    sentence = f"{name} correlates {r:.2f} with the mean scores of {items} items (rejected below {threshold:g})"
+    sentence = (
+        f"{name} correlates {r:.2f} with the mean scores of {count(items, 'item')} (rejected below {threshold:g})"
+    )
     if number is not None:
         figures["round"] = float(number)
         sentence += f"; rejected in round {number}"

@@ -16,6 +16,7 @@ from typing import Literal
 import platformdirs
 
 from evalkit.errors import MissingWeightsError, StorageError, WeightsError
+from evalkit.text import ended
 from evalkit.weights.manifest import DIGEST_WORDS, Backbones, WeightEntry
 from evalkit.weights.trust import expected_digest, matches_known_digest, non_weights_content, trust, trust_warning
 
@@ -142,7 +143,7 @@ def find_weights(backbones: Backbones, role: str) -> CheckedFile:
     try:
         notice = trust(found.path.parent, entry, found.sha256, "found in the weights folder")
     except StorageError as error:  # a read-only folder: the scorecard names the digest all the same
-        notice = f"{trust_warning(entry, found.sha256)} This could not be recorded: {error.found or error.what}."
+        notice = f"{trust_warning(entry, found.sha256)} This could not be recorded: {ended(error.found or error.what)}"
     if notice:
         _log.warning("warning: %s", notice)
     return CheckedFile(found.path, found.sha256)

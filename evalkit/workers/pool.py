@@ -32,6 +32,7 @@ from typing import Any, BinaryIO, Literal, NoReturn
 
 from evalkit.errors import EvalkitError, MachineError
 from evalkit.files import OwnFolder, abandon_parts, sweep_folders
+from evalkit.text import how_it_ended
 from evalkit.workers.chatter import relay
 from evalkit.workers.messages import Answer, BadAnswerError, encode, receive, receive_answer, send, send_bytes
 from evalkit.workers.sandbox import Confined, Limits, enter, protect_files
@@ -323,10 +324,7 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 
 def _death(code: int | None) -> str:
-    if code is not None and code < 0:
-        with contextlib.suppress(ValueError):
-            return f"ended by {signal.Signals(-code).name}"
-    return f"ended with code {code}"
+    return how_it_ended(code).removeprefix("was ") if code is not None else "ended"
 
 
 def _environment() -> dict[str, str]:

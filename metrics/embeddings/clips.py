@@ -27,6 +27,7 @@ from evalkit.metrics.features.base import (
     described,
 )
 from evalkit.metrics.features.networks import opened_once
+from evalkit.text import count
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -160,7 +161,7 @@ class ClipsSession(Session):
             FeatureUnavailableError: ``too_few_frames``.
         """
         if not self._wanted:
-            raise FeatureUnavailableError("too_few_frames", f"{self._frames} frames; a clip has {LENGTH}")
+            raise FeatureUnavailableError("too_few_frames", f"{count(self._frames, 'frame')}; a clip has {LENGTH}")
         if self._seen != self._wanted:
             detail = f"{self._seen} of the {self._wanted} frames of its clips could be read"
             raise FeatureUnavailableError("too_few_frames", detail)

@@ -15,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from evalkit.errors import MachineError, StorageError
+from evalkit.text import how_it_ended
 
 SECONDS = 600  # for one call
 _LOG = "ffmpeg.log"
@@ -92,7 +93,7 @@ class Ffmpeg:
             said = _tail(log)
             if "No space left" in said:
                 raise StorageError("ffmpeg can't write its files: the disk is full.", found=str(folder))
-            raise FfmpegError(said or f"exit code {done.returncode}")
+            raise FfmpegError(said or f"it {how_it_ended(done.returncode)}")
 
 
 def _tail(log: Path) -> str:

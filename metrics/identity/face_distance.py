@@ -14,6 +14,7 @@ import numpy as np
 
 from evalkit.metrics.base import Event, VideoValue, definition_beside, metric, unscored
 from evalkit.metrics.identity.face_frames import Arrays, FaceChoice, Vector, face_events
+from evalkit.text import count
 
 
 def squared_distances(vectors: Sequence[Vector], target: Vector) -> list[float]:
@@ -58,7 +59,7 @@ def face_distance(faces: Arrays, embedded: Arrays, reference: Arrays, options: F
         return unscored("activation_not_finite")
     events = face_events(faces)
     if not vectors:
-        found = f"no face in any of {sampled} frames"
+        found = f"no face in any of {count(sampled, 'frame')}"
         if not options.zero_without_a_face:
             return unscored("no_face", found)
         detail = f"{found}: the published script gives 0, its best value; facefid.strict is unscored"

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.metrics.base import Event
+from evalkit.text import count
 
 Arrays = Mapping[str, NDArray[Any]]
 Vector = NDArray[Any]
@@ -82,7 +83,7 @@ def face_events(faces: Arrays) -> tuple[Event, ...]:
     events = []
     sampled = len(faces["sampled"])
     if int(faces["subject"]) < 0:
-        return (Event("no_face", f"no face in any of {sampled} frames"),)
+        return (Event("no_face", f"no face in any of {count(sampled, 'frame')}"),)
     subject = int(faces["subject"])
     others = [track for track in np.unique(faces["track"]) if track != subject]
     longest = max((int((faces["track"] == track).sum()) for track in others), default=0)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.errors import WeightsError
+from evalkit.text import ended
 
 FloatArray = NDArray[np.float64]
 
@@ -34,7 +35,7 @@ def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError) as error:
-        raise WeightsError(f"'{path}' can't be read as a text file: {error}.", fix=_FIX) from error
+        raise WeightsError(ended(f"'{path}' can't be read as a text file: {error}"), fix=_FIX) from error
 
 
 def _number(text: str, path: Path, where: str) -> float:

@@ -45,6 +45,7 @@ from evalkit.metrics.sync.networks import (
 from evalkit.metrics.sync.protocols import ProtocolOptions, united
 from evalkit.metrics.sync.s3fd_boxes import DetectorOptions
 from evalkit.metrics.sync.windows import WINDOW_ARRAYS, AudioOptions, Comparison, LipStream
+from evalkit.text import count
 
 TRACK_ARRAYS = {
     "scene_start": "(S,) int64: first frame of each scene",
@@ -236,7 +237,7 @@ def check_complete(ticks: NDArray[np.int64], seen: Collection[int]) -> None:
         raise FeatureUnavailableError("no_frame")
     lost = {int(index) for index in ticks} - set(seen)
     if lost:
-        raise FeatureUnavailableError("frames_missing", f"{len(lost)} frames could not be converted")
+        raise FeatureUnavailableError("frames_missing", f"{count(len(lost), 'frame')} could not be converted")
 
 
 FEATURES = (SyncExtractor,)

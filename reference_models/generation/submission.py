@@ -24,7 +24,7 @@ from evalkit.scoring.intake import open_gate
 from evalkit.submission.model import Submission
 from evalkit.testsets.loading import load_testset
 from evalkit.testsets.model import TestSet
-from evalkit.text import escape_for_display
+from evalkit.text import ended, escape_for_display, found_and_expected
 from evalkit.validators.findings import Finding, verdict_of
 from evalkit.validators.layout import SPEED_FILE, expected_paths
 from evalkit.workers.pool import JobResult, Workers
@@ -198,9 +198,7 @@ def _warn_of_rules(sample: str, findings: Iterable[Finding], warned: set[str], w
 
 def finding_text(finding: Finding) -> str:
     """Return the sentences of a finding, without its rule and its place."""
-    facts = [f"{word} {text}" for word, text in (("found", finding.found), ("expected", finding.expected)) if text]
-    joined = "; ".join(facts)
-    return f"{finding.message} {joined[0].upper()}{joined[1:]}." if joined else finding.message
+    return " ".join(filter(None, (finding.message, found_and_expected(finding.found, finding.expected))))
 
 
 def _archive_findings(
@@ -230,7 +228,7 @@ def _outcome(result: JobResult, folder: Path, name: str) -> SampleOutcome:
     if result.failure == "timeout":
         message = log_tail(output_path(folder, result.index))
         return SampleOutcome(
-            failure=f"It took {words}." + (f" Last message: {message}." if message != "no message" else "")
+            failure=f"It took {words}." + (f" Last message: {ended(message)}" if message != "no message" else "")
         )
     return SampleOutcome(failure=f"The process {words}.")
 

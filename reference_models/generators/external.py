@@ -23,7 +23,7 @@ from evalkit.reference_models.generators.base import (
     GeneratorRecord,
 )
 from evalkit.reference_models.generators.user_code import error_text
-from evalkit.text import escape_for_display
+from evalkit.text import escape_for_display, how_it_ended
 
 _FIELD = re.compile(r"\{([a-z_]+)\}")
 LOG_TAIL_BYTES = 4000
@@ -78,7 +78,7 @@ class CommandGenerator(Generator):
             except OSError as error:
                 raise GenerationError(f"The command '{words[0]}' can't be started.", found=error.strerror) from None
         if code != 0:
-            raise GenerationError(f"The command ended with code {code}.", found=log_tail(request.output))
+            raise GenerationError(f"The command {how_it_ended(code)}.", found=log_tail(request.output))
         if not request.output.is_file():
             raise GenerationError(
                 "The command wrote no file.",

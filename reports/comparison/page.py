@@ -10,8 +10,9 @@ import numpy as np
 from evalkit.reports.comparison.inputs import ComparedEntry
 from evalkit.reports.comparison.model import GroupBreakdown, MetricColumn, ScorecardComparison
 from evalkit.reports.filmstrips import make_strips
-from evalkit.reports.page import by_role, count, render_page
+from evalkit.reports.page import by_role, render_page
 from evalkit.reports.tables import machine_of
+from evalkit.text import count
 
 Gaps = tuple[tuple[str, int], ...]  # reason, number of videos
 Frames = Mapping[str, Mapping[str, Sequence[bytes]]]  # entry -> sample -> small JPEGs in time order

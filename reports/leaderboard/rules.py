@@ -11,8 +11,9 @@ from pydantic import BaseModel
 from evalkit.challenges.model import Challenge, RunRules
 from evalkit.challenges.parts import Window
 from evalkit.leaderboard.table import Column
-from evalkit.reports.page import count, listed, utc
+from evalkit.reports.page import listed, utc
 from evalkit.reports.tables import flatten, format_short_share
+from evalkit.text import count
 
 OWN_DEFAULT = "evalkit's default, not published by the organizers"
 RULES = {

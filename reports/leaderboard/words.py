@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from evalkit.board.model import Snapshot
 from evalkit.leaderboard.model import Leaderboard, RankingPhase
 from evalkit.leaderboard.table import Row
-from evalkit.reports.page import count, listed
+from evalkit.reports.page import listed
 from evalkit.reports.tables import format_share, format_short_share
+from evalkit.text import count
 
 PROBABILITIES = 6  # ranks named for one team
 MIN_PROBABILITY = 0.005  # a smaller one is not shown

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from evalkit.cli.validate import MOST_ROWS, MOST_ROWS_OF_A_RULE, print_report
+from evalkit.cli.validate import MOST_ROWS, MOST_ROWS_OF_A_RULE, print_report, summary
 from evalkit.scoring.intake import FileReport, ValidationReport
 from evalkit.validators.findings import Finding, Severity
 
@@ -48,3 +48,15 @@ def test_few_findings_are_all_there_and_files_without_any_follow(capsys: pytest.
     out = printed(capsys, report(*few, files=(FileReport("fine.mp4", "x", None, ()),)), show_all=True)
     assert "more findings" not in out
     assert out.index("warning00019.mp4") < out.index("fine.mp4")
+
+
+def test_the_summary_of_one_video_without_a_layout() -> None:
+    alone = ValidationReport("c", "team", None, (), (FileReport("x.mp4", "x", None, (finding("a.b", "error", 1),)),))
+    assert summary(alone).startswith("NOT valid (1 error): 1 video, 0 ok")
+    two = report(finding("a.b", "error", 1), finding("a.c", "error", 2), files=alone.files)
+    assert summary(two).startswith("NOT valid (3 errors): 1 video by layout {id}.mp4, ")
+
+
+def test_one_more_finding(capsys: pytest.CaptureFixture[str]) -> None:
+    out = printed(capsys, report(*(finding("a.many", "warning", number) for number in range(MOST_ROWS_OF_A_RULE + 1))))
+    assert "... and 1 more finding with --json" in out

@@ -195,8 +195,8 @@ def test_ratings_that_belong_to_no_run_are_a_note() -> None:
     leaderboard = compute_leaderboard(snapshot, draws=200)
     assert leaderboard.ratings is not None
     assert leaderboard.ratings.notes == (
-        "1 ratings enter no score: the key names a run that is not on the board.",
-        "1 ratings enter no score: the run's scorecard does not have the sample.",
+        "1 rating enters no score: the key names a run that is not on the board.",
+        "1 rating enters no score: the run's scorecard does not have the sample.",
     )
     assert cell(leaderboard, "alpha", "a").value is None
     no_key = compute_leaderboard(replace(snapshot, key=None), draws=200)

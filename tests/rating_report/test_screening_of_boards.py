@@ -44,7 +44,7 @@ def test_a_rule_speaks_by_more_than_half_of_the_dimensions(flat: tuple[str, ...]
     proposed = propose_exclusions(snapshot, ["straight-liners"])
     assert [(rater, code) for rater, code, _ in proposed] == ([("r9", "straight-liner")] if found else [])
     if found:
-        assert proposed[0][2].startswith(f"In {len(flat)} of 3 dimensions, first in a: r9 gives 3 to 100% of 12 items")
+        assert proposed[0][2].startswith(f"In {len(flat)} of 3 dimensions, first in a: r9 scored 12 of 12 items with 3")
     (screening,) = screened(snapshot, "straight-liners")["r9"]
     assert [verdict.rejected for verdict in screening.by_dimension.values()] == [
         dimension in flat for dimension in "abc"
@@ -132,7 +132,7 @@ def test_a_rater_stands_once_with_all_sentences() -> None:
     proposed = propose_exclusions(liner_board(("a", "b", "c"), gold=gold), ["straight-liners", "gold"])
     mine = [row for row in proposed if row[0] == "r9"]
     assert [code for _, code, _ in mine] == ["straight-liner"]
-    assert "r9 gives 3" in mine[0][2]
+    assert "r9 scored 12 of 12 items with 3" in mine[0][2]
     assert "r9 is wrong on 1 of 1 gold items" in mine[0][2]
     assert [rater for rater, _, _ in proposed] == sorted({rater for rater, _, _ in proposed})
 

@@ -178,4 +178,4 @@ def test_the_summary_speaks_of_comparisons() -> None:
     assert (summary.total, summary.counted, summary.items, summary.without_seconds) == (3, 2, 2, 1)
     assert summary.reasons == {"repeated": 1}
     assert summary.raters == {"r01": (2, 3)}
-    assert summary.lines()[0] == "2 of 3 comparisons count: 1 raters, 2 samples."
+    assert summary.lines()[0] == "2 of 3 comparisons count: 1 rater, 2 samples."

@@ -296,7 +296,7 @@ def test_the_summary_adds_up() -> None:
         "without_seconds": 1,
     }
     assert lines == [
-        "2 of 4 ratings count: 1 raters, 2 items.",
+        "2 of 4 ratings count: 1 rater, 2 items.",
         "        1 quicker than the least time per item (too-quick)",
         "        1 off the scale (off-scale)",
         "        1 of an item that is not in the key (unknown-item)",

@@ -150,7 +150,7 @@ def test_raters_and_what_would_happen(page):
     assert (state, what) == ("flagged", "A decision would exclude 24 ratings that count.")
     assert "straight-liners" in rules
     text = next(e for e in page.elements if e["tag"] == "details" and "r7" in e["text"][:40])["text"]
-    assert "In 2 of 2 dimensions, first in sync: r7 gives 4 to 100% of 12 items" in text
+    assert "In 2 of 2 dimensions, first in sync: r7 scored 12 of 12 items with 4" in text
     assert "Decision 1" in next(e for e in page.elements if e["tag"] == "details" and "r6" in e["text"][:40])["text"]
 
 
@@ -197,7 +197,7 @@ def test_boards_that_lack_something():
         ratings=[make_rating("r1", "alpha", "s1", "sync", 3, at=None, seconds=None)],
     )
     page = Page(render(timeless))
-    assert any("None of 1 answers has a time." in e["text"] for e in page.find("p"))
+    assert any("No answer has a time." in e["text"] for e in page.find("p"))
     assert cells(page, "Table of raters")[0][6] == NO_VALUE
 
 

@@ -114,7 +114,7 @@ def test_straight_liners() -> None:
     assert verdicts[1].statistic == 1.0
     assert verdicts[1].figures["value"] == 4.0
     assert verdicts[4].statistic is None
-    assert "r02 gives 4 to 100% of 40 items" in verdicts[1].sentence
+    assert "r02 scored 40 of 40 items with 4" in verdicts[1].sentence
 
 
 def test_giving_what_everybody_gives_is_no_straight_line() -> None:

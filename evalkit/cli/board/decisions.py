@@ -9,6 +9,7 @@ import click
 
 from evalkit.cli.board.teams import why_option
 from evalkit.cli.options import board_option, by_option, example, who
+from evalkit.text import count
 
 if TYPE_CHECKING:
     from evalkit.board.model import Target
@@ -54,7 +55,7 @@ def gold(file: Path, board: str, by: str | None) -> None:
     with Board.open(board) as opened:
         items = read_gold(file, opened.challenge().ratings.dimensions)
         opened.set_gold(items, by=who(by))
-    click.echo(f"{len(items)} answers are known.")
+    click.echo(f"{count(len(items), 'answer is', 'answers are')} known.")
 
 
 @click.command(

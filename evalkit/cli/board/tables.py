@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from evalkit.text import escape_for_display
+from evalkit.text import count, escape_for_display
 
 if TYPE_CHECKING:
     from evalkit.board.model import AuditEntry, Snapshot
@@ -64,7 +64,7 @@ def print_board(snapshot: Snapshot) -> None:
     console.print(escape(f"Challenge {rules}; log entry {snapshot.number} of {snapshot.at:%Y-%m-%d %H:%M:%S} UTC."))
     items = len(snapshot.key) if snapshot.key is not None else 0
     ratings, pairs = _count(snapshot, "rating"), _count(snapshot, "comparison")
-    console.print(f"{ratings} ratings, {pairs} comparisons, {items} items in the key.")
+    console.print(f"{count(ratings, 'rating')}, {count(pairs, 'comparison')}, {count(items, 'item')} in the key.")
     for one in snapshot.decisions:
         if one.holds:
             words = f"Decision {one.number}: {one.target} {one.subject} does not count ({one.code}): {one.reason}"

@@ -14,6 +14,7 @@ from evalkit.submission.members import Inconsistency, Member, raw_name, zip_memb
 from evalkit.submission.zip.end_records import damaged
 from evalkit.submission.zip.local_headers import compare_headers
 from evalkit.submission.zip.scan import DAMAGE_ERRORS, Scan, scan
+from evalkit.text import count
 
 Stamp = tuple[int, int, int]  # inode, bytes, modification time in ns: they differ when an archive has changed
 
@@ -68,7 +69,7 @@ def list_zip(path: Path, stamp: Stamp, limit: int, shown: str) -> ZipListing:
 def _members(listed: list[zipfile.ZipInfo], seen: Scan, shown: str) -> list[Member]:
     """Return the members as ``zipfile`` read them, which must agree with the scan."""
     if len(listed) != seen.count:
-        raise damaged(shown, f"{seen.count} members counted and {len(listed)} read")
+        raise damaged(shown, f"{count(seen.count, 'member')} counted and {len(listed)} read")
     members = []
     for index, (info, numbers) in enumerate(zip(listed, seen.numbers, strict=True)):
         member = replace(zip_member(info, seen.names.get(index)), faults=seen.faults.get(index, ()))
