@@ -287,7 +287,7 @@ def run_score(
         result = score_run(submission, challenge, testset, plan, options)
         require_scorable(result.intake)
         if out is not None:
-            write_results(result, out)
+            write_results(result, out, options.progress)
     finally:
         options.journal.close()
     return result
@@ -328,7 +328,7 @@ def require_scorable(intake: ValidationReport) -> None:
     )
 
 
-def write_results(result: ScoreResult, out: Path) -> None:
+def write_results(result: ScoreResult, out: Path, progress: Progress | None = None) -> None:
     """Write the files of a run (docs/architecture.md#files); each appears whole or not at all.
 
     Raises:
@@ -339,6 +339,10 @@ def write_results(result: ScoreResult, out: Path) -> None:
     from evalkit.reports.scorecard_page import render_scorecard
     from evalkit.reports.tables import write_per_video
 
-    write_per_video(result.scorecard, out)
-    write_page(render_scorecard(result.scorecard, result.filmstrip), out / "report.html")
-    write_text(out / "scorecard.json", result.scorecard.to_json())
+    with (progress or Progress()).stage("writing results", 3) as stage:
+        write_per_video(result.scorecard, out)
+        stage.advance()
+        write_page(render_scorecard(result.scorecard, result.filmstrip), out / "report.html")
+        stage.advance()
+        write_text(out / "scorecard.json", result.scorecard.to_json())
+        stage.advance()

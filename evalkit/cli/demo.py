@@ -208,14 +208,15 @@ class _Run:
 
 
 class _Titled(Progress):
-    """A progress display whose stages all have one title."""
+    """A progress display whose stages have one title; those after the scoring say besides what they are."""
 
     def __init__(self, progress: Progress, title: str) -> None:
         self._progress, self._title = progress, title
 
     def start(self, title: str, total: int | None, done: int = 0, unit: str = "") -> None:
         """Start the stage under the title."""
-        self._progress.start(self._title, total, done, unit)
+        shown = self._title if title == "scoring" else f"{self._title}, {title}"
+        self._progress.start(shown, total, done, unit)
 
     def advance(self, count: int = 1) -> None:
         """Pass the step on."""

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from evalkit.scoring.scorecard import Scorecard
 
 INCOMPLETE = 3
+MOST_KINDS = 20  # rules and kinds of events that are named
+MOST_SAMPLES = 4  # of one of them
 
 
 @click.command(
@@ -96,6 +98,38 @@ def score(
         raise click.exceptions.Exit(INCOMPLETE)
 
 
+def finding_lines(card: Scorecard) -> list[str]:
+    """Return a line for each rule with findings and each kind of event: how often, where, and what the first says.
+
+    Two submissions with different faults can have the same numbers; here they differ.
+    """
+    from evalkit.reports.tables import SEVERITIES, findings_by_rule
+
+    lines = []
+    for rule, severities, findings in findings_by_rule(card):
+        severity = min(severities, key=lambda word: SEVERITIES.index(word) if word in SEVERITIES else len(SEVERITIES))
+        samples = list(dict.fromkeys(one["sample"] for one in findings if one["sample"]))
+        lines.append(_kind_line(severity, rule or "no rule", len(findings), samples, findings[0]["message"]))
+    kinds: dict[str, list[tuple[str, str]]] = {}
+    for video in card.videos:
+        for event in video.events:
+            kinds.setdefault(event.kind, []).append((video.sample, event.detail))
+    for kind, seen in sorted(kinds.items(), key=lambda one: (-len(one[1]), one[0])):
+        lines.append(_kind_line("event", kind, len(seen), list(dict.fromkeys(name for name, _ in seen)), seen[0][1]))
+    more = len(lines) - MOST_KINDS
+    rest = [f"  ... and {count(more, 'more kind')} in report.html"] if more > 0 else []
+    return [*lines[:MOST_KINDS], *rest]
+
+
+def _kind_line(severity: str, kind: str, number: int, samples: list[str], first: str) -> str:
+    from evalkit.reports.page import listed
+    from evalkit.text import escape_for_display
+
+    where = f" ({listed([escape_for_display(name, 40) for name in samples], MOST_SAMPLES)})" if samples else ""
+    line = f"{escape_for_display(severity, 20)} {escape_for_display(kind, 60)} x {number}{where}"
+    return f"  {line}: {escape_for_display(first, 300)}" if first else f"  {line}"
+
+
 def warn_of_trust(card: Scorecard) -> None:
     """Warn on standard error of weights that are only trusted on first use."""
     from evalkit.text import escape_for_display
@@ -139,6 +173,8 @@ def print_scorecard(card: Scorecard) -> None:
                 escape(f"  {escape_for_display(name)}: {escape_for_display(note.detail or note.kind, 400)}"),
                 style="yellow",
             )
+    for line in finding_lines(card):
+        console.print(escape(line), soft_wrap=True)
     unread = [video for video in card.videos if video.verdict in {"error", "missing"}]
     for video in unread[:20]:
         reason = next(iter(video.reasons.values()), "missing")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -22,6 +23,7 @@ from evalkit.metrics.gaming import signature, stillness
 from evalkit.metrics.gaming.audio_match import AudioMatch
 from evalkit.metrics.gaming.fingerprint import FINGERPRINT, square
 from evalkit.metrics.gaming.overlay import Island, small_grey
+from evalkit.progress import Progress
 from evalkit.scoring.cache import CorruptEntryError, FeatureCache
 from evalkit.scoring.engine import RunJobs, run_jobs
 from evalkit.scoring.jobs import NOT_UNPACKED, Config, Extraction, Job
@@ -129,7 +131,7 @@ def add_gaming_findings(  # noqa: PLR0917
 
 
 def read_references(
-    testset: TestSet, cache: Path, run: RunJobs, journal: Journal, *, fresh: bool
+    testset: TestSet, cache: Path, run: RunJobs, journal: Journal, *, fresh: bool, progress: Progress | None = None
 ) -> dict[str, VideoFingerprint]:
     """Return sample -> the fingerprint of its reference video; cached ones are not decoded again.
 
@@ -146,13 +148,16 @@ def read_references(
     found: dict[str, VideoFingerprint] = {}
     config = Config(cache=cache, features=(FINGERPRINT,), fresh=fresh, rules=rules)
     records = {FINGERPRINT: feature_registry()[FINGERPRINT].resolved_record()}
-    for result in run_jobs(run, config, jobs, records, archive_sha256=None):
-        name = jobs[result.index].sample
-        one = _fingerprinted(name, result.value, FeatureCache(cache)) if result.failure is None else None
-        if one is None:
-            journal.event("reference-unread", sample=name, detail=result.detail)
-        else:
-            found[name] = one
+    results = run_jobs(run, config, jobs, records, archive_sha256=None)
+    with (progress or Progress()).stage("reading reference videos", len(jobs)) as stage, closing(results):
+        for result in results:
+            name = jobs[result.index].sample
+            one = _fingerprinted(name, result.value, FeatureCache(cache)) if result.failure is None else None
+            if one is None:
+                journal.event("reference-unread", sample=name, detail=result.detail)
+            else:
+                found[name] = one
+            stage.advance()
     return {name: found[name] for name in names if name in found}
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -105,11 +105,15 @@ def score_run(
     extracted = time.monotonic()
     intake = _intake(submission, challenge, gate, files, testset)
     cache = FeatureCache(options.cache)
-    builder = ScorecardBuilder(plan, cache, testset, intake, extractions)
+    builder = ScorecardBuilder(plan, cache, testset, intake, extractions, progress=options.progress)
     videos: Iterable[VideoScore] = builder.videos()
     if FINGERPRINT in plan.features:
-        known = read_references(testset, options.cache, options.engine.run, options.journal, fresh=options.fresh)
-        videos = add_gaming_findings(videos, extractions, known, testset, cache, challenge.submission.severities)
+        known = read_references(
+            testset, options.cache, options.engine.run, options.journal, fresh=options.fresh, progress=options.progress
+        )
+        marked = add_gaming_findings(videos, extractions, known, testset, cache, challenge.submission.severities)
+        with options.progress.stage("looking for copies", len(testset)) as stage:
+            videos = list(_counted(marked, stage))
     scorecard = Scorecard(
         submission=SubmissionInfo(name=submission.name, sha256=submission.sha256, layout=gate.layout.template),
         challenge=ChallengeInfo(id=challenge.id, sha256=challenge.sha256, title=challenge.title),
@@ -143,6 +147,12 @@ def score_run(
     )
     strips = {sample: e.keys[FILMSTRIP] for sample, e in extractions.items() if FILMSTRIP in e.keys}
     return ScoreResult(scorecard, intake, cache, strips)
+
+
+def _counted(videos: Iterable[VideoScore], stage: Progress) -> Iterator[VideoScore]:
+    for video in videos:
+        yield video
+        stage.advance()
 
 
 def _sums(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:

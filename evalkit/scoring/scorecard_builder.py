@@ -20,6 +20,7 @@ from evalkit.metrics.base import (
     metric_registry,
     unscored,
 )
+from evalkit.progress import Progress
 from evalkit.scoring import aggregate
 from evalkit.scoring.cache import CorruptEntryError, FeatureCache
 from evalkit.scoring.intake import ValidationReport
@@ -41,12 +42,19 @@ class ScorecardBuilder:
         testset: TestSet,
         intake: ValidationReport,
         extractions: Mapping[str, Extraction],
+        *,
+        progress: Progress | None = None,
     ) -> None:
         self._plan, self._cache, self._testset = plan, cache, testset
         self._refused = intake.refused
         self._files = {file.sample: file for file in intake.files}
         self._extractions = extractions
-        self._outcomes = {sample.id: self._score(sample) for sample in testset}
+        self._progress = progress or Progress()
+        self._outcomes: dict[str, dict[str, VideoValue]] = {}
+        with self._progress.stage("computing values", len(testset)) as stage:
+            for sample in testset:
+                self._outcomes[sample.id] = self._score(sample)
+                stage.advance()
 
     def _score(self, sample: Sample) -> dict[str, VideoValue]:
         """Return metric -> outcome for one sample; only this sample's features are in memory."""
@@ -103,7 +111,9 @@ class ScorecardBuilder:
 
     def _set_score(self, metric: SetMetric, asked: int) -> MetricScore:
         try:
-            value: Any = metric.score_set(self._readable(metric))
+            there = sum(self._unscored_reason(sample.id) is None for sample in self._testset)
+            with self._progress.stage(f"computing {metric.record.id}", there):
+                value: Any = metric.score_set(self._readable(metric))
             if not isinstance(value, SetValue):
                 reason, fault = METRIC_ERROR, f"returned a {type(value).__name__}; expected a SetValue"
             elif (outside := _outside(metric.record, value.value)) is not None:
@@ -122,6 +132,7 @@ class ScorecardBuilder:
         for sample in self._testset:
             if self._unscored_reason(sample.id) is None:
                 yield self._inputs(sample, metric.record.features)
+                self._progress.advance()
 
     def videos(self) -> Iterator[VideoScore]:
         """Yield a row per sample, in the order of the test set.

@@ -276,7 +276,7 @@ TAMPERED = [
     ("UPDATE answers SET right_team = 'beta' WHERE id = 7", "Log entry 8 .*'answers'.*a value was changed"),
     ("UPDATE cards SET text = replace(text, '0.9', '0.99')", "Scorecard 4, added by log entry 17, is not the one"),
     ("UPDATE cards SET backbones = 'bundled' WHERE id = 1", "Log entry 3 .*'cards'.*a value was changed"),
-    ("UPDATE gold SET until = NULL", "Log entry 18 .*'gold'.*1 rows ended, now 0"),
+    ("UPDATE gold SET until = NULL", "Log entry 18 .*'gold'.*1 row ended, now 0"),
     ("UPDATE decisions SET until = 15 WHERE id = 1", "Log entry 15 .*'decisions'.*0 rows ended, now 1"),
     ("UPDATE teams SET name = 'gamma' WHERE id = 1", "Log entry 2 .*'teams'.*a value was changed"),
     ("UPDATE rules SET text = replace(text, 'challenge', 'contest')", "rules of log entry 1 are not the ones"),
@@ -337,7 +337,7 @@ def test_a_missing_log_line_and_a_missing_trigger_are_found(database: Database) 
         database.tamper(*off, "DELETE FROM audit WHERE number = 2")
         found = board.verify()
         assert any("gap: entry 2 is missing" in sentence for sentence in found)
-        assert any("'teams' holds 1 rows of log entry 2, which does not exist" in sentence for sentence in found)
+        assert any("'teams' holds 1 row of log entry 2, which does not exist" in sentence for sentence in found)
     on = "" if database.kind == "sqlite" else " ON audit"
     database.sql(f"DROP TRIGGER audit_update{on}")
     with Board.open(database.place) as board:

@@ -56,7 +56,7 @@ def test_a_run_writes_a_submission_and_says_how_fast(
     with zipfile.ZipFile(out) as archive:
         assert json.loads(archive.read("speed.json")) == document["speed"]
     assert call(*words, "-q", "--limit", "1", "--no-speed") == 0
-    assert "1 of 1 samples" in capsys.readouterr().out
+    assert "1 of 1 sample" in capsys.readouterr().out
     with zipfile.ZipFile(out) as archive:
         assert archive.namelist() == ["p001.mp4"]
 

@@ -180,8 +180,14 @@ class Spoiler(Progress):
 
     def __init__(self, cache: Path, how: str) -> None:
         self.cache, self.how = cache, how
+        self.title = ""
+
+    def start(self, title: str, total: int | None, done: int = 0, unit: str = "") -> None:
+        self.title = title
 
     def finish(self) -> None:
+        if self.title != "scoring":
+            return
         first = sorted(self.cache.rglob("paired_pixels/**/*.npz"))[0]
         if self.how == "removed":
             first.unlink()

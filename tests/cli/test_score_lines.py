@@ -1,0 +1,55 @@
+"""What ``score`` prints of findings and events: submissions with different faults look different."""
+
+from __future__ import annotations
+
+import pytest
+from builders.boards import make_card
+
+from evalkit.cli.score import MOST_KINDS, finding_lines, print_scorecard
+from evalkit.scoring.scorecard import Scorecard
+
+
+def card(*videos: dict, findings: tuple[dict, ...] = ()) -> Scorecard:
+    document = make_card("a.zip", {"psnr.rgb": [30.0] * max(len(videos), 1)}).model_dump(mode="json", by_alias=True)
+    for video, more in zip(document["videos"], videos, strict=False):
+        video.update(more)
+    document["findings"] = list(findings)
+    return Scorecard.model_validate(document)
+
+
+def finding(rule: str, severity: str = "warning", message: str = "Something.") -> dict:
+    return {"rule": rule, "severity": severity, "message": message}
+
+
+LATE = {"verdict": "warning", "findings": [finding("gaming.audio-shifted", message="The speech comes late.")]}
+BUSY = {"events": [{"kind": "several_faces", "detail": "2 tracks; the longest is the subject"}]}
+
+
+def test_kinds_numbers_samples_and_the_first_sentence() -> None:
+    lines = finding_lines(card(LATE, LATE | BUSY, BUSY, findings=(finding("layout.extra", "error", "Not asked for."),)))
+    assert lines == [
+        "  error layout.extra x 1: Not asked for.",
+        "  warning gaming.audio-shifted x 2 (s1 and s2): The speech comes late.",
+        "  event several_faces x 2 (s2 and s3): 2 tracks; the longest is the subject",
+    ]
+    assert finding_lines(card({}, {})) == []
+
+
+def test_two_submissions_with_equal_numbers_look_different(capsys: pytest.CaptureFixture[str]) -> None:
+    printed = []
+    for one in (card({}, {}), card(LATE, LATE), card(BUSY, {})):
+        print_scorecard(one)
+        printed.append(capsys.readouterr().out)
+    assert len(set(printed)) == 3
+    assert "gaming.audio-shifted x 2 (s1 and s2)" in printed[1]
+
+
+def test_so_many_kinds_and_names_that_try_to_be_more() -> None:
+    many = card({"findings": [finding(f"a.r{at:02d}") for at in range(MOST_KINDS + 1)]})
+    lines = finding_lines(many)
+    assert len(lines) == MOST_KINDS + 1
+    assert lines[-1] == "  ... and 1 more kind in report.html"
+    hostile = card({"findings": [finding("a\x1b[2J\nb", "\u202e", "x\ny" * 1000)]})
+    (line,) = finding_lines(hostile)
+    assert line.isprintable()
+    assert len(line) < 500
