@@ -18,7 +18,7 @@ from evalkit.scoring.cache import CorruptEntryError, FeatureCache
 from evalkit.scoring.jobs import Extraction
 from evalkit.submission.model import Submission
 from evalkit.testsets.model import Sample, TestSet
-from evalkit.text import escape_for_display
+from evalkit.text import count, escape_for_display
 from evalkit.validators.archive.check import UNREADABLE, blocks, check_archive
 from evalkit.validators.archive.strays import is_stray, junk, video_suffixes
 from evalkit.validators.conversion import printed_command
@@ -97,13 +97,13 @@ class ValidationReport:
 
     def counts(self) -> list[str]:
         """Return how many files there are, how many of each verdict, and how many are missing, as phrases."""
-        layout = "no layout" if self.layout is None else f"layout {escape_for_display(self.layout)}"
+        by = "" if self.layout is None else f" by layout {escape_for_display(self.layout)}"
         phrases = (("ok", "ok"), ("warning", "with warnings"), ("error", "refused"))
         counted = [(sum(file.verdict == verdict for file in self.files), words) for verdict, words in phrases]
         missing = sum(finding.rule == "layout.missing" for finding in self.findings)
         return [
-            f"{len(self.files)} videos by {layout}",
-            *(f"{count} {words}" for count, words in counted if count or words == "ok"),
+            f"{count(len(self.files), 'video')}{by}",
+            *(f"{number} {words}" for number, words in counted if number or words == "ok"),
             "missing files not checked, which needs --testset" if self.samples is None else f"{missing} missing",
         ]
 
