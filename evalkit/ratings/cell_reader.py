@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import sys
@@ -146,6 +147,7 @@ class Context:
     def number(self, row: int, column: str, cell: object, *, labels: bool = True) -> float | None:
         """Return a cell as a finite number, through the mapping's labels for a score, or ``None`` after a fault."""
         if isinstance(cell, str):
+            cell = _unwrapped(cell.strip()) if labels else cell
             label = self.mapping.values.get(cell.strip()) if labels else None
             if label is not None:
                 return label
@@ -223,6 +225,23 @@ def _clean(text: str) -> str:
     if hidden:
         raise ValueError(f"{shown(words)} has characters that nobody sees")
     return sys.intern(words)
+
+
+def _unwrapped(text: str) -> str:
+    """Return the only answer of a JSON list in a cell (``["4"]``, ``[{"rating": 4}]``), else the cell as it is."""
+    if not text.startswith("[") or len(text) > MAX_ID:
+        return text
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    for _ in range(4):  # a list of one, an object of one key in it, a list of one as its value
+        if isinstance(content, dict) and len(content) == 1:
+            content = next(iter(content.values()))
+        elif isinstance(content, list) and len(content) == 1:
+            content = content[0]
+    plain = isinstance(content, (str, int, float)) and not isinstance(content, bool)
+    return str(content).strip() if plain else text
 
 
 def _as_float(number: float) -> float:

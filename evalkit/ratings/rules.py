@@ -193,9 +193,24 @@ class _SingleAnswerRules:
         self._least, self._most = rules.min_seconds_per_item, rules.max_seconds_per_item
         self._scales = {dimension.id: dimension.scale for dimension in rules.dimensions}
         self._key = key
+        self._digits: dict[str, list[str]] | None = None  # number -> the key's items that are digits and mean it
         self._own_teams = own_teams if own_teams is not None and rules.exclude_own_team else {}
         self._teams = None if teams is None else frozenset(teams)
         self._samples = None if samples is None else frozenset(samples)
+
+    def _zeros_lost(self, item: str) -> str:
+        """Return a hint when the key has the item with other zeros before it: spreadsheets take them away."""
+        if not (item.isascii() and item.isdecimal()):
+            return ""
+        if self._digits is None:
+            self._digits = {}
+            for known in self._key or ():
+                if known.isascii() and known.isdecimal():
+                    self._digits.setdefault(known.lstrip("0"), []).append(known)
+        alike = self._digits.get(item.lstrip("0"), [])
+        if len(alike) != 1:
+            return ""
+        return f" It has '{_short(alike[0])}'; a spreadsheet may have taken zeros away: keep the column as text."
 
     def reasons(self, answer: Answer, entry: KeyEntry | None) -> Iterator[RejectReason]:
         """Yield every reason not to count ``answer``; ``entry`` is what the key says of its item."""
@@ -205,7 +220,8 @@ class _SingleAnswerRules:
         yield from self._value(answer)
         if not answer.teams and self._key is not None and entry is None:
             source = escape_for_display(self._key.source)
-            yield RejectReason("unknown-item", f"'{_short(answer.item)}' is not in {source}.")
+            hint = self._zeros_lost(answer.item)
+            yield RejectReason("unknown-item", f"'{_short(answer.item)}' is not in {source}.{hint}")
         about = answer.teams or (() if entry is None else (entry.team,))
         unknown = [f"'{_short(team)}'" for team in about if self._teams is not None and team not in self._teams]
         if unknown and answer.teams:

@@ -307,3 +307,22 @@ def test_nothing_is_judged_to_nothing() -> None:
     judged = check_answers([], rules(window=WINDOW))
     assert judged == ()
     assert summarise_answers(judged).lines() == ["0 of 0 ratings count: 0 raters, 0 items."]
+
+
+@pytest.mark.parametrize(
+    ("item", "known", "hint"),
+    [
+        ("1", ["001", "002"], "'001'; a spreadsheet may have taken zeros away"),
+        ("001", ["1"], "'1'; a spreadsheet may have taken zeros away"),
+        ("1", ["01", "001"], None),  # which of the two is not guessed
+        ("3", ["001"], None),
+        ("a1", ["001"], None),
+    ],
+)
+def test_zeros_that_a_spreadsheet_took_are_a_hint(item: str, known: list[str], hint: str | None) -> None:
+    answer = Answer("r", item, "lip_sync", 3.0, None, None, 2)
+    key = Key({name: KeyEntry("A", "p1") for name in known})
+    (verdict,) = check_answers([answer], RatingRules(), key=key)
+    (reason,) = [reason for reason in verdict.reasons if reason.code == "unknown-item"]
+    assert (hint is None) == ("zeros" not in reason.sentence)
+    assert hint is None or hint in reason.sentence

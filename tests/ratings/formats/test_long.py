@@ -111,3 +111,18 @@ def test_a_negative_duration_is_a_fault(write: Write) -> None:
     assert file.fault_sentences == [
         "ratings.txt, row 2, column 'seconds': '-1' is not a time spent; it can't be below 0 seconds."
     ]
+
+
+@pytest.mark.parametrize("cell", ["[4]", '["4"]', '[" 4 "]', '[{"rating": 4}]', '[{"choices": ["Good"]}]', '["Good"]'])
+def test_a_json_list_of_one_answer_is_the_answer(write: Write, cell: str) -> None:
+    text = table(("rater", "item", "dimension", "value"), ("r1", "i1", "lip_sync", cell))
+    file = read_ratings(write(text), mapping=RatingMapping(values={"Good": 4}))
+    assert short(file) == [("r1", "i1", "lip_sync", 4)]
+
+
+@pytest.mark.parametrize("cell", ["[]", "[4, 5]", "[true]", "[null]", "[4", '[{"a": 1, "b": 2}]', "[" * 150])
+def test_another_json_list_is_a_fault(write: Write, cell: str) -> None:
+    text = table(("rater", "item", "dimension", "value"), ("r1", "i1", "lip_sync", cell))
+    file = read_ratings(write(text))
+    assert list(file) == []
+    assert "is not a number" in file.fault_sentences[0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from builders.rating_files import DIMENSIONS, Write, qualtrics, short, table, utc
 
@@ -45,3 +47,56 @@ def test_qualtrics_that_ends_in_its_header(write: Write) -> None:
     assert list(read_ratings(write(qualtrics("Z")), dimensions=DIMENSIONS)) == []
     with pytest.raises(InputError, match="ends in its header"):
         read_ratings(write(table(("a", "b"))), "qualtrics")
+
+
+def test_unfinished_responses_have_that_status(write: Write) -> None:
+    names = ("StartDate", "EndDate", "Finished", "PROLIFIC_PID", "item001_lip_sync")
+    imports = [json.dumps({"ImportId": name, "timeZone": "Z"}) for name in names]
+    times = ("2026-03-01 12:00:00", "2026-03-01 12:01:00")
+    rows = [(*times, word, f"r{place}", "5") for place, word in enumerate(("True", "False", "1", "0", ""))]
+    path = write(table(names, names, imports, *rows))
+    file = read_ratings(path, dimensions=DIMENSIONS)
+    assert [answer.status for answer in file] == ["", "unfinished", "", "unfinished", ""]
+    taken = read_ratings(path, dimensions=DIMENSIONS, mapping=RatingMapping(ignore=("Finished",)))
+    assert [answer.status for answer in taken] == [""] * 5
+
+
+def test_an_unfinished_preview_stays_a_preview(write: Write) -> None:
+    names = ("StartDate", "EndDate", "Status", "Finished", "PROLIFIC_PID", "item001_lip_sync")
+    imports = [json.dumps({"ImportId": name, "timeZone": "Z"}) for name in names]
+    times = ("2026-03-01 12:00:00", "2026-03-01 12:01:00")
+    words = [("Survey Preview", "False"), ("IP Address", "False"), ("0", "True"), ("Spam", "True")]
+    rows = [(*times, *word, f"r{place}", "5") for place, word in enumerate(words)]
+    file = read_ratings(write(table(names, names, imports, *rows)), dimensions=DIMENSIONS)
+    assert [answer.status for answer in file] == ["survey preview", "unfinished", "", "spam"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (
+            ("V1", "V5", "V6", "V8", "V9", "V10", "Q1", "Q2_1"),
+            ("ResponseID", "ExternalDataReference", "Status", "StartDate", "EndDate", "Finished"),
+        ),
+        (
+            ("ResponseID", "ExternalReference", "Status", "StartDate", "EndDate", "Finished", "Q1", "Q2_1"),
+            ("Response ID", "External Data Reference", "Response Type", "Start Date", "End Date", "Finished"),
+        ),
+    ],
+)
+def test_two_header_rows_of_old_exports(write: Write, first: tuple[str, ...], second: tuple[str, ...]) -> None:
+    texts = ("item001 - Lip synchronization", "item002 - Lip synchronization")
+    rows = [
+        ("R_1", "r01", "0", "2026-03-01 12:00:00", "2026-03-01 12:01:00", "1", "5", "4"),
+        ("R_2", "r02", "0", "2026-03-01 12:00:00", "2026-03-01 12:02:00", "0", "3", ""),
+    ]
+    path = write(table(first, (*second, *texts), *rows))
+    file = read_ratings(path, dimensions=DIMENSIONS, mapping=RatingMapping(zone="UTC"))
+    assert file.format == "qualtrics"
+    assert [(one.rater, one.item, one.value, one.status, one.row) for one in file] == [
+        ("r01", "item001", 5, "", 3),
+        ("r01", "item002", 4, "", 3),
+        ("r02", "item001", 3, "unfinished", 4),
+    ]
+    assert {one.at for one in file} == {utc(2026, 3, 1, 12, 1), utc(2026, 3, 1, 12, 2)}
+    assert file.fault_sentences == []
