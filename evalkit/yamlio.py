@@ -271,7 +271,7 @@ def _fault(document: YamlDocument, model: type[BaseModel], item: dict[str, Any])
 
 
 def fault_sentence(model: type[BaseModel], item: Mapping[str, Any], names: Mapping[str, str] | None = None) -> str:
-    """Return one of pydantic's errors as a sentence that names the key and, for an unknown one, the most similar known.
+    """Return one of pydantic's errors as a sentence that names the key; for an unknown one also the known ones.
 
     Args:
         model: what was validated.
@@ -282,7 +282,10 @@ def fault_sentence(model: type[BaseModel], item: Mapping[str, Any], names: Mappi
     shown = [str((names or {}).get(str(part), part)) for part in where]
     name = ".".join(shown)
     if item["type"] == "extra_forbidden":
-        return f"unknown key '{name}'.{did_you_mean(str(where[-1]), field_names(model, where[:-1]))}"
+        known = [(names or {}).get(key, key) for key in field_names(model, where[:-1])]
+        near = did_you_mean(str(where[-1]), known) or did_you_mean(str(where[-1]).lower(), known)
+        listed = f" Known keys: {', '.join(known)}." if known else ""
+        return f"unknown key '{name}'.{near}{listed}"
     if item["type"] == "missing":
         return f"the key '{name}' is missing."
     message = _MESSAGES.get(item["type"]) or str(item["msg"]).removeprefix("Value error, ")

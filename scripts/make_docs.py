@@ -1,10 +1,12 @@
-"""Write the pages about metrics and rules from the records; ``--check`` only compares."""
+"""Write the pages about metrics, rules and YAML files from the records; ``--check`` only compares."""
 
 from __future__ import annotations
 
 import re
 import sys
 from pathlib import Path
+
+import yaml_reference
 
 from evalkit.metrics.base import Metric, MetricRecord, SetMetric, metric_registry
 from evalkit.metrics.features.base import feature_registry, in_order
@@ -170,7 +172,11 @@ def module_link(module: str) -> str:
 
 def pages() -> dict[Path, str]:
     """Return every page's text by its path."""
-    found = {DOCS / "metrics.md": index_page(), DOCS / "rules.md": rules_page()}
+    found = {
+        DOCS / "metrics.md": index_page(),
+        DOCS / "rules.md": rules_page(),
+        DOCS / "yaml-files.md": yaml_reference.page(),
+    }
     found |= {DOCS / "metrics" / f"{name}.md": metric_page(metric) for name, metric in metrics().items()}
     return found
 

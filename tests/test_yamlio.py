@@ -68,7 +68,21 @@ def value(text: str) -> Any:
 def test_a_fault_is_named_with_its_line_and_the_nearest_key(text: str, sentence: str) -> None:
     with pytest.raises(ChallengeError) as caught:
         car(text)
-    assert sentence in str(caught.value).splitlines()
+    assert sentence in [line.split(" Known keys: ")[0] for line in str(caught.value).splitlines()]
+
+
+def test_an_unknown_key_comes_with_all_known_ones() -> None:
+    known = "name, doors, fast, top_speed, schema, wheels, spare, by_place, labels, extras"
+    for text, near, keys in (
+        ("name: a\ndors: 3", " Did you mean 'doors'?", known),
+        ("name: a\nDoors: 3", " Did you mean 'doors'?", known),
+        ("name: a\nspare: {size: 1, SIZE: 2}", " Did you mean 'size'?", "size, maker"),
+        ("name: a\nwheels: [{size: 1, z: 2}]", "", "size, maker"),
+        ("name: a\nby_place: {left: {size: 1, z: 2}}", "", "size, maker"),
+    ):
+        with pytest.raises(ChallengeError) as caught:
+            car(text)
+        assert str(caught.value).endswith(f"'.{near} Known keys: {keys}.")
 
 
 def test_all_faults_are_named_one_a_line() -> None:
@@ -91,7 +105,7 @@ def test_a_file_with_thousands_of_faults_gets_a_short_message() -> None:
 def test_a_key_can_not_write_a_line_of_its_own() -> None:
     with pytest.raises(ChallengeError) as caught:
         car('name: a\n"x\\nerror: all is well \\u202e": 1')
-    assert str(caught.value) == r"car.yaml, line 2: unknown key 'x\nerror: all is well \u202e'."
+    assert str(caught.value).split(" Known")[0] == r"car.yaml, line 2: unknown key 'x\nerror: all is well \u202e'."
 
 
 @pytest.mark.parametrize(

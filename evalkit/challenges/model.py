@@ -62,7 +62,19 @@ class ArchiveRules(ChallengePart):
 
 
 class VideoRules(ChallengePart):
-    """Requirements for the video stream. ``None`` means: not checked."""
+    """Requirements for the video stream. ``null`` means: not checked.
+
+    Args:
+        containers: allowed containers, by FFmpeg's names (``mp4``, ``mov``, ``matroska``).
+        codecs: allowed video codecs, by FFmpeg's names (``h264``, ``hevc``).
+        pixel_formats: allowed pixel formats, by FFmpeg's names.
+        min_fps, max_fps: allowed frame rates.
+        constant_frame_rate: whether all frames must last equally long.
+        min_frames: least number of frames.
+        min_seconds, max_seconds: allowed lengths.
+        min_width, max_width: allowed widths in pixels.
+        min_height, max_height: allowed heights in pixels.
+    """
 
     containers: tuple[str, ...] = ("mp4",)
     codecs: tuple[str, ...] = ("h264",)
@@ -97,7 +109,13 @@ class VideoRules(ChallengePart):
 
 
 class AudioRules(ChallengePart):
-    """Requirements for the audio stream. ``None`` means: not checked."""
+    """Requirements for the audio stream. ``null`` means: not checked.
+
+    Args:
+        required: whether a video must have sound.
+        codecs: allowed audio codecs, by FFmpeg's names.
+        min_sample_rate: least sample rate in Hz.
+    """
 
     required: bool = True
     codecs: tuple[str, ...] = ("aac", "mp3")
@@ -107,7 +125,12 @@ class AudioRules(ChallengePart):
 
 
 class RunRules(ChallengePart):
-    """How many runs a team may submit and how many of them compete."""
+    """How many runs a team may submit and how many of them compete.
+
+    Args:
+        max: runs of a team.
+        primary: runs of a team that compete.
+    """
 
     max: int = Field(1, ge=1)
     primary: int = Field(1, ge=1)
@@ -120,7 +143,15 @@ class RunRules(ChallengePart):
 
 
 class SubmissionRules(ChallengePart):
-    """Requirements for a submission."""
+    """Requirements for a submission.
+
+    Args:
+        layouts: paths of the videos with ``{id}``, ``{identity}``, ``{prompt}`` or ``{index}``; the first that fits.
+        archive: limits of the ZIP.
+        video: requirements for the video stream.
+        audio: requirements for the audio stream.
+        runs: how many runs a team may submit.
+    """
 
     layouts: tuple[Template, ...] = Field(("{id}.mp4",), min_length=1)
     archive: ArchiveRules = ArchiveRules()
@@ -133,7 +164,14 @@ class SubmissionRules(ChallengePart):
 
 
 class TestSetSpec(ChallengePart):
-    """The format of the test set and its number of samples."""
+    """The format of the test set and its number of samples.
+
+    Args:
+        format: how its folder is laid out.
+        samples: number of samples that were published.
+        identities: number of people.
+        prompts: number of prompts for each person.
+    """
 
     __test__ = False
 
@@ -144,7 +182,17 @@ class TestSetSpec(ChallengePart):
 
 
 class MetricEntry(ChallengePart):
-    """A metric of the challenge: its weight, its direction and the range for normalisation."""
+    """A metric of the challenge: its weight, its direction and the range for normalisation.
+
+    Args:
+        id: the metric's id, as ``evalkit metrics list`` shows it; not its short name.
+        published_as: what the organizers call it, when that differs.
+        group: the group whose weight it shares; a ``diagnostic`` never ranks.
+        weight: of its column in the ranking.
+        direction: which values are better; absent for that of the metric's definition.
+        range: values that become 0 and 1 in a weighted sum, as [low, high].
+        rank: whether it takes part in the ranking.
+    """
 
     id: str = Field(min_length=1)
     published_as: str | None = None
@@ -163,7 +211,13 @@ class MetricEntry(ChallengePart):
 
 
 class GroupWeights(ChallengePart):
-    """The weight of each group of metrics as a whole, however many metrics it contains."""
+    """The weight of each group of metrics as a whole, however many metrics it contains.
+
+    Args:
+        objective: weight of the metrics of this group.
+        subjective: weight of what people rate.
+        speed: weight of the metrics of this group.
+    """
 
     objective: float = Field(1.0, ge=0, allow_inf_nan=False)
     subjective: float = Field(1.0, ge=0, allow_inf_nan=False)
@@ -180,7 +234,7 @@ class RankingRules(ChallengePart):
     """Parameters of the ranking."""
 
     group_weights: GroupWeights | None = Field(
-        None, description="None: every metric and dimension counts with its own weight, groups have none"
+        None, description="null: every metric and dimension counts with its own weight, groups have none"
     )
     tie_breaks: tuple[str, ...] = Field(
         (), description="metrics, dimensions or 'pairs' that decide between equal entries, first to last"
@@ -197,13 +251,32 @@ class RankingRules(ChallengePart):
 
 
 class Phase(Window):
-    """A part of the challenge's schedule."""
+    """A part of the challenge's schedule.
+
+    Args:
+        id: its name.
+    """
 
     id: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
 
 
 class Challenge(ChallengePart):
-    """A whole challenge. ``evalkit challenges show ID`` prints one, ``evalkit challenges init`` writes a new one."""
+    """A whole challenge. ``evalkit challenges show ID`` prints one, ``evalkit challenges init`` writes a new one.
+
+    Args:
+        schema: version of the file's format.
+        id: short name of the challenge: small letters, digits and dashes.
+        title: its name on pages.
+        url: its page.
+        submission: what a submission must look like.
+        testset: what the test set is like.
+        metrics: numbers that are measured, each with its part in the ranking.
+        ranking: the rule that makes the order.
+        ranking_rules: parameters of that rule.
+        ratings: what people rate, and which ratings count.
+        schedule: phases of the challenge, for the leaderboard's page.
+        notes: text for readers of the file.
+    """
 
     schema_: Literal[1] = Field(1, alias="schema")
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")

@@ -51,7 +51,12 @@ def reject_duplicate_names(names: Iterable[str], what: str) -> None:
 
 
 class Window(ChallengePart):
-    """A span of time; both ends carry a zone, AoE is Anywhere on Earth (UTC-12)."""
+    """A span of time; both ends carry a zone, AoE is Anywhere on Earth (UTC-12).
+
+    Args:
+        opens: its start; a bare date is the start of that day.
+        closes: its end; a bare date is the end of that day.
+    """
 
     opens: Moment | None = None
     closes: Moment | None = None

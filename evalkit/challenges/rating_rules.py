@@ -13,7 +13,14 @@ Estimator = Literal["mos.plain", "mos.bias-removed", "mos.bt500", "mos.p913", "m
 
 
 class Dimension(ChallengePart):
-    """One question that raters answer about a video."""
+    """One question that raters answer about a video.
+
+    Args:
+        id: its name in files of ratings and in tie breaks.
+        title: its name on pages.
+        scale: lowest and highest rating, [low, high].
+        weight: of its column in the ranking.
+    """
 
     id: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     title: str
@@ -29,7 +36,13 @@ class Dimension(ChallengePart):
 
 
 class RatingRules(ChallengePart):
-    """How raters assess the videos: scores per dimension (MOS), or pairwise comparisons."""
+    """How raters assess the videos: scores per dimension (MOS), or pairwise comparisons.
+
+    Args:
+        method: ``mos`` for scores, ``pairs`` for comparisons of two teams' videos.
+        dimensions: the questions; pairs may do without.
+        min_seconds_per_item, max_seconds_per_item: a rating that took less or more is kept but doesn't count.
+    """
 
     method: Literal["mos", "pairs", "none"] = "none"
     dimensions: tuple[Dimension, ...] = ()

@@ -96,14 +96,19 @@ def check(file: Path, backbones: str, as_json: bool) -> None:
         raise click.exceptions.Exit(report.exit_code)
 
 
-@challenges.command("init", epilog=example("evalkit challenges init mine.yaml --from talking-head"))
+@challenges.command(
+    "init",
+    epilog=example("evalkit challenges init mine.yaml --from talking-head", "evalkit challenges init mine.yaml --full"),
+)
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--from", "source", default="talking-head", show_default=True, help="Preset or file to start from.")
+@click.option("--full", is_flag=True, help="Write every key; those that are not set are comments with their defaults.")
 @click.option("--force", is_flag=True, help="Overwrite FILE.")
-def init(file: Path, source: str, force: bool) -> None:
+def init(file: Path, source: str, full: bool, force: bool) -> None:
     """Write a new challenge FILE, starting from a preset."""
     import re
 
+    from evalkit.challenges.full_text import full_text
     from evalkit.challenges.model import load_challenge, preset_ids, preset_text
     from evalkit.errors import ChallengeError, UsageError
     from evalkit.files import write_text
@@ -111,14 +116,14 @@ def init(file: Path, source: str, force: bool) -> None:
 
     if file.exists() and not force:
         raise UsageError(f"{file} exists already.", fix="Choose another name, or pass --force.")
-    load_challenge(source)  # a file may be the source too; a faulty one is refused here
+    loaded = load_challenge(source)  # a file may be the source too; a faulty one is refused here
     if source in preset_ids():
         text = preset_text(source)
     else:
         text = read_text(Path(source), kind=ChallengeError, what="The challenge file")
     name = re.sub(r"[^a-z0-9]+", "-", file.stem.lower()).strip("-")
     name = "my-challenge" if name in {"", "null"} else name  # in YAML both mean nothing
-    text = re.sub(r"(?m)^id:.*$", f"id: {name}", text, count=1)
-    text = re.sub(r"(?m)^(?=evalkit_defaults:)", f"{_ABOUT_DEFAULTS}\n", text, count=1)
+    text = re.sub(r"(?m)^id:.*$", f"id: {name}", full_text(loaded) if full else text, count=1)
+    text = re.sub(r"(?m)^(?=evalkit_defaults:)", f"{'#' if full else ''}{_ABOUT_DEFAULTS}\n", text, count=1)
     write_text(file, text)
     say(f"Wrote {file}. Edit it, then run 'evalkit challenges check {file}'.")

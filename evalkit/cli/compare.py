@@ -59,7 +59,7 @@ class NamedPath(click.ParamType):
 @click.option(
     "--media", type=NamedPath(), multiple=True, help="The submission (ZIP or folder) of entry NAME, to show its frames."
 )
-@click.option("--metric", "-m", help="Per-video metric to show first (default: the first ranked one).")
+@click.option("--metric", help="Per-video metric to show first (default: the first ranked one).")
 @click.option(
     "--sample", "samples", multiple=True, help="Show frames of this sample (default: where entries differ most)."
 )

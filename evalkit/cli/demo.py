@@ -45,9 +45,7 @@ Result = TypeVar("Result")
     show_default=True,
     help="Another seed gives other people.",
 )
-@click.option(
-    "--samples", "-n", type=click.IntRange(3, 1000), default=12, show_default=True, help="Samples of the test set."
-)
+@click.option("--samples", type=click.IntRange(3, 1000), default=12, show_default=True, help="Samples of the test set.")
 @click.option("--seconds", type=float, default=2.4, show_default=True, help="Length of a clip.")
 @click.option("--size", type=int, default=256, show_default=True, help="Width and height in pixels.")
 @click.option("--open/--no-open", "open_page", default=False, help="Open the page in the browser at the end.")

@@ -64,7 +64,7 @@ resume_option = click.option(
 
 board_option = click.option(
     "--board",
-    "-b",
+    "-B",
     required=True,
     envvar="EVALKIT_BOARD",
     metavar="FILE|URL",

@@ -34,7 +34,11 @@ class _Part(BaseModel):
 
 
 class Constants(_Part):
-    """What is the same in every row, for a file that does not say it."""
+    """What is the same in every row, for a file that does not say it.
+
+    Args:
+        rater, item, dimension: the value of the column that the file lacks.
+    """
 
     rater: str | None = Field(None, min_length=1)
     item: str | None = Field(None, min_length=1)
@@ -42,7 +46,24 @@ class Constants(_Part):
 
 
 class CommonMapping(_Part):
-    """What the mappings of ratings and of comparisons have in common; `RatingMapping` explains the keys."""
+    """What the mappings of ratings and of comparisons have in common.
+
+    Args:
+        rater, dimension: columns (in JSON: keys, with dots into nested objects).
+        at, started_at: columns of times; ``at`` is when the answer was handed in.
+        seconds: column of the time spent, in seconds.
+        status: column of the platform's word for the answer, such as ``Approved``.
+        zone: where the times were, for times that don't say.
+        time_format: directives of ``strptime``, for times in another form; ``%z`` reads an offset.
+        constants: values for columns that the file lacks.
+        dimensions: a name in the file (cell, column, or part of a header) -> the challenge's dimension.
+        values: label -> number.
+        missing: cells that mean "no answer", besides the empty one.
+        ignore: columns that are not ratings.
+        encoding: how the text is written, such as ``gbk``, ``shift_jis`` or ``cp1252``, where it is neither UTF-8 nor
+            UTF-16; never guessed.
+        sheet: the sheet of a workbook; else the first that is visible and not blank.
+    """
 
     rater: str | None = Field(None, min_length=1)
     dimension: str | None = Field(None, min_length=1)
@@ -122,24 +143,11 @@ class RatingMapping(CommonMapping):
     """Which column is what. ``None``: evalkit looks for the usual names.
 
     Args:
-        format: the file's format; ``None`` to recognize it.
-        rater, item, dimension, value: columns (in JSON: keys, with dots into nested objects).
-        at, started_at: columns of times; ``at`` is when the answer was handed in.
-        seconds: column of the time spent, in seconds.
+        format: the file's format; ``null`` to recognize it.
+        item, value: columns (in JSON: keys, with dots into nested objects).
         seconds_cover: whether that time is one item's or one row's; a row's is shared equally among its items.
-        status: column of the platform's word for the answer, such as ``Approved``.
-        zone: where the times were, for times that don't say.
-        time_format: directives of ``strptime``, for times in another form; ``%z`` reads an offset.
-        constants: values for columns that the file lacks.
-        dimensions: a name in the file (cell, column, or part of a header) -> the challenge's dimension.
         pattern: regular expression that a header of a rating column matches as a whole, with the named groups
             ``item`` and ``dimension`` (one of them is enough where the other is a column or a constant).
-        values: label -> number.
-        missing: cells that mean "no answer", besides the empty one.
-        ignore: columns that are not ratings.
-        encoding: how the text is written, such as ``gbk``, ``shift_jis`` or ``cp1252``, where it is neither UTF-8 nor
-            UTF-16; never guessed.
-        sheet: the sheet of a workbook; else the first that is visible and not blank.
     """
 
     format: str | None = None
@@ -177,10 +185,10 @@ class RatingMapping(CommonMapping):
 
 
 class PairMapping(CommonMapping):
-    """Which column of a file of comparisons is what; the other keys are those of `RatingMapping`.
+    """Which column of a file of comparisons is what.
 
     Args:
-        rater, sample, left, right, winner, dimension: columns; ``left`` and ``right`` are the two teams'.
+        sample, left, right, winner: columns; ``left`` and ``right`` are the two teams'.
         values: label in the column of the winner -> points of the left side: 1, 0.5 or 0.
     """
 

@@ -21,7 +21,12 @@ TestSetFormat = Literal["native", "ipvg2025", "ipvg2026-facial", "ipvg2026-seque
 
 
 class TimelineEvent(BaseModel):
-    """One action of a sequential prompt, from ``start`` to ``end`` seconds."""
+    """One action of a sequential prompt, from ``start`` to ``end`` seconds.
+
+    Args:
+        start, end: of the action, in seconds from the start of the video.
+        description: what happens.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 

@@ -40,10 +40,10 @@ def test_a_mapping_that_names_the_column(case):
 
 @pytest.mark.parametrize("name", HOURS)
 def test_as_many_count_as_of_the_english_export(case, name):
-    case.run("board", "init", "-c", "ch.yaml", "-b", "b.sqlite")
+    case.run("board", "init", "-c", "ch.yaml", "-B", "b.sqlite")
     for team in "ABC":
-        case.run("board", "team", team, "-b", "b.sqlite")
-    said = case.run("ratings", "import", name, "-b", "b.sqlite", "-k", "key.csv", code=None)
+        case.run("board", "team", team, "-B", "b.sqlite")
+    said = case.run("ratings", "import", name, "-B", "b.sqlite", "-k", "key.csv", code=None)
     assert "36 of 54 ratings count" in said
 
 

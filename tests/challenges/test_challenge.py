@@ -54,7 +54,9 @@ def test_a_file_is_named_in_its_faults(tmp_path: Path) -> None:
     file.write_text("id: mine\ntitle: Mine\ncovrage: 1\n")
     with pytest.raises(ChallengeError) as caught:
         load_challenge(file)
-    assert str(caught.value) == f"{file}, line 3: unknown key 'covrage'. Did you mean 'coverage'?"
+    assert str(caught.value).startswith(
+        f"{file}, line 3: unknown key 'covrage'. Did you mean 'coverage'? Known keys: schema, id, title, url, "
+    )
     assert caught.value.exit_code == 2
 
 

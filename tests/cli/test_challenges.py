@@ -9,15 +9,18 @@ from pathlib import Path
 import pytest
 from builders.challenges import PRESETS
 
-from evalkit.challenges.model import load_challenge, parse_challenge, preset_text
+from evalkit.challenges.full_text import full_text
+from evalkit.challenges.model import Challenge, load_challenge, parse_challenge, preset_text
 from evalkit.cli import main
 from evalkit.errors import ChallengeError
 from evalkit.leaderboard.columns import read_columns
 from evalkit.leaderboard.ranking import rank_board
 from evalkit.leaderboard.runs import Runs
 from evalkit.leaderboard.table import Row
+from evalkit.reports.leaderboard.rules import rule_rows
 from evalkit.scoring.plan import make_plan
 from evalkit.weights.manifest import load_backbones
+from evalkit.yamlio import field_names
 
 # The command line
 
@@ -71,6 +74,85 @@ def test_init_can_start_from_a_file(tmp_path: Path, run: Run) -> None:
     assert run("init", str(tmp_path / "new.yaml"), "--from", str(source))[0] == 0
     text = (tmp_path / "new.yaml").read_text()
     assert text == "# mine\nid: new\ntitle: My own\nnotes: |\n  id: not this one\n"
+
+
+def commented_keys(text: str) -> list[int]:
+    """Return the positions of the lines that are keys commented out."""
+    return [at for at, line in enumerate(text.splitlines()) if line.lstrip().startswith("# ")]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_init_full_writes_every_key_and_the_same_challenge(preset: str, tmp_path: Path, run: Run) -> None:
+    plain, full = tmp_path / "plain" / "c.yaml", tmp_path / "c.yaml"
+    plain.parent.mkdir()
+    assert run("init", str(plain), "--from", preset)[0] == 0
+    assert run("init", str(full), "--from", preset, "--full")[0] == 0
+    asked = load_challenge(plain)
+    assert load_challenge(full) == asked
+    assert load_challenge(full).sha256 == asked.sha256
+    text = full.read_text()
+    lines = text.splitlines()
+    assert all(any(line.lstrip("# ").startswith(f"{key}:") for line in lines) for key in known_keys(asked))
+    # The keys that are not set are not declared by the challenge either.
+    assert [name for name, _, default in rule_rows(load_challenge(full)) if not default] == [
+        name for name, _, default in rule_rows(asked) if not default
+    ]
+    assert len(commented_keys(text)) > 10
+    for at in commented_keys(text):
+        switched_on = [line.replace("# ", "", 1) if number == at else line for number, line in enumerate(lines)]
+        loaded = parse_challenge("\n".join(switched_on), "switched.yaml")
+        assert loaded.sha256 == asked.sha256, lines[at]
+
+
+def known_keys(challenge: Challenge) -> list[str]:
+    """Return the keys of the upper levels."""
+    found = [*field_names(Challenge, [])]
+    for part in ("submission", "ratings"):
+        if part in challenge.model_fields_set:
+            found += field_names(Challenge, [part])
+    return found
+
+
+def test_every_example_in_the_full_file_loads(tmp_path: Path, run: Run) -> None:
+    source, full = tmp_path / "source.yaml", tmp_path / "full.yaml"
+    source.write_text(
+        "id: a\ntitle: A\nsubmission: {layouts: ['{id}.mp4'], video: {max_fps: 60}, audio: {required: true}}\n"
+        "testset: {format: native}\nmetrics: [{id: psnr.rgb}]\nranking: borda\n"
+        "ratings: {method: mos, window: {opens: 2026-02-01 AoE}, dimensions: [{id: lip_sync, title: L}]}\n"
+    )
+    assert run("init", str(full), "--from", str(source), "--full")[0] == 0
+    lines = full.read_text().splitlines()
+    examples = [at for at, line in enumerate(lines) if "# such as " in line]
+    assert len(examples) > 15
+    for at in examples:
+        key, example = lines[at].split(": ")[0].replace("# ", "", 1), lines[at].split("# such as ")[1]
+        changed = [f"{key}: {example}" if number == at else line for number, line in enumerate(lines)]
+        assert parse_challenge("\n".join(changed), lines[at]) != load_challenge(full)
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "null",
+        "1.50",
+        "true",
+        "a: b",
+        "# x",
+        "'",
+        '"',
+        "- x",
+        "{a}",
+        "line\nline",
+        "caf\u00e9",
+        " x ",
+        "",
+        "\x85",
+        "a,b]",
+    ],
+)
+def test_texts_survive_the_full_file(title: str) -> None:
+    challenge = Challenge(id="a", title=title, notes=title)
+    assert parse_challenge(full_text(challenge), "f") == challenge
 
 
 def test_init_does_not_overwrite(tmp_path: Path, run: Run) -> None:
@@ -190,7 +272,7 @@ def test_a_board_and_a_run_refuse_short_names(tmp_path: Path, capsys: pytest.Cap
     file, board = tmp_path / "mine.yaml", tmp_path / "board.sqlite"
     file.write_text("id: mine\ntitle: Mine\nmetrics: [{id: psnr}]\nranking: rank-sum\n")
     with pytest.raises(SystemExit) as stop:
-        main(["board", "init", "-b", str(board), "-c", str(file)])
+        main(["board", "init", "-B", str(board), "-c", str(file)])
     assert stop.value.code == 2
     assert "Write 'psnr.rgb'." in capsys.readouterr().err
     assert not board.exists()

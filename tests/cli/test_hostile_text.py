@@ -154,7 +154,7 @@ def test_everything_on_a_board(evalkit: Terminal, board: Path, tmp_path: Path) -
     teams: list[str] = []
     for number, text in enumerate(PLAIN[::2]):
         name = text[:60]
-        if evalkit("board", "team", name, *at, "-m", f"{number} {name}"[:90], "--by", name)[0]:
+        if evalkit("board", "team", name, *at, "--member", f"{number} {name}"[:90], "--by", name)[0]:
             name = f"team {number}"
             assert evalkit("board", "team", name, *at)[0] == 0
         teams.append(name)

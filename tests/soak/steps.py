@@ -160,7 +160,7 @@ def _board(made: World) -> None:
     place = start
     for words in (
         ("board", "init", *at, "-c", "rules.yaml", "--testset", "testset"),
-        ("board", "team", "alpha", *at, "-m", "p1", "-m", "p2", "-m", "p3"),
+        ("board", "team", "alpha", *at, "--member", "p1", "--member", "p2", "--member", "p3"),
         ("board", "add", "alpha", "alpha.json", *at),
         ("board", "add", "beta", "beta.json", *at, "--new-team"),
         ("board", "member", "alpha", "p2", "p3", "--remove", *at),

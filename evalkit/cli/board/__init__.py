@@ -75,7 +75,7 @@ def rules(board: str, challenge: str, by: str | None) -> None:
 
 
 @board.command(
-    "list", epilog=example("evalkit board list --board board.sqlite", "evalkit board list -b b.sqlite --json")
+    "list", epilog=example("evalkit board list --board board.sqlite", "evalkit board list -B b.sqlite --json")
 )
 @board_option
 @as_of_option
@@ -94,7 +94,7 @@ def list_board(board: str, as_of: str | None, as_json: bool) -> None:
 
 
 @board.command(
-    epilog=example("evalkit board log --board board.sqlite", "evalkit board log -b board.sqlite --all --json")
+    epilog=example("evalkit board log --board board.sqlite", "evalkit board log -B board.sqlite --all --json")
 )
 @board_option
 @click.option("--all", "everything", is_flag=True, help=f"All entries, not the last {SHOWN_LOG}.")

@@ -25,7 +25,7 @@ TARGETS = ("rater", "answer", "run", "team")
 )
 @click.argument("rater")
 @board_option
-@click.option("--team", "-t", help="The rater's own team, whose ratings by them don't count.")
+@click.option("--team", help="The rater's own team, whose ratings by them don't count.")
 @click.option("--no-team", is_flag=True, help="The rater belongs to no team.")
 @by_option
 def rater(rater: str, board: str, team: str | None, no_team: bool, by: str | None) -> None:

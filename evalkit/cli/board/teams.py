@@ -27,7 +27,7 @@ why_option = click.option("--why", required=True, metavar="TEXT", help="The reas
 )
 @click.argument("name")
 @board_option
-@click.option("--member", "-m", "members", multiple=True, metavar="PERSON", help="Id of a person; once for each.")
+@click.option("--member", "members", multiple=True, metavar="PERSON", help="Id of a person; once for each.")
 @by_option
 def team(name: str, board: str, members: tuple[str, ...], by: str | None) -> None:
     """Add the team NAME. Nobody can be a member of two teams."""
@@ -53,7 +53,6 @@ def team(name: str, board: str, members: tuple[str, ...], by: str | None) -> Non
 @click.option("--new-team", is_flag=True, help="Add the team when it is not on the board yet.")
 @click.option(
     "--submission",
-    "-s",
     type=click.Path(exists=True, path_type=Path),
     help="The ZIP or folder that was scored; frames of it are kept for the leaderboard.",
 )

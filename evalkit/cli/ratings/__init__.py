@@ -50,7 +50,6 @@ def ratings() -> None:
 )
 @click.option(
     "--mapping",
-    "-m",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="YAML that says which column is what.",
 )
@@ -115,7 +114,7 @@ def import_(
 )
 @board_option
 @click.option("--not-counted", is_flag=True, help="Only those that don't count.")
-@click.option("--rater", "-r", help="Only those of this rater.")
+@click.option("--rater", help="Only those of this rater.")
 @click.option("--pairs", is_flag=True, help="Comparisons of two teams, not ratings of one.")
 @json_option
 def list_ratings(board: str, not_counted: bool, rater: str | None, pairs: bool, as_json: bool) -> None:
@@ -146,7 +145,7 @@ def list_ratings(board: str, not_counted: bool, rater: str | None, pairs: bool, 
     )
 )
 @board_option
-@click.option("--rule", "-r", "rules", type=click.Choice(RULES), multiple=True, help="Apply this rule (default: all).")
+@click.option("--rule", "rules", type=click.Choice(RULES), multiple=True, help="Apply this rule (default: all).")
 @click.option("--apply", is_flag=True, help="Exclude the raters found, a decision each; needs --rule.")
 @by_option
 @json_option

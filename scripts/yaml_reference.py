@@ -1,0 +1,325 @@
+"""The page about the YAML files (challenge, ratings mapping, test set, backbones), made from their models."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import types
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from evalkit.challenges import full_text
+from evalkit.challenges.full_text import yaml_value
+from evalkit.challenges.model import Challenge
+from evalkit.ratings.mapping import PairMapping, RatingMapping
+from evalkit.testsets.model import Sample
+from evalkit.weights.manifest import Backbones
+
+SHA = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+CHALLENGE = """
+id: clear-faces
+title: Clear Faces 2026
+submission: {layouts: ["{id}.mp4"], video: {codecs: [h264], min_fps: 24}}
+metrics:
+  - {id: identity.strict.arc, weight: 2, range: [0, 1]}
+  - {id: psnr.rgb, range: [10, 50]}
+ranking: weighted-sum
+ratings:
+  method: mos
+  dimensions: [{id: lip_sync, title: Lip synchronization}]
+  window: {opens: 2026-03-01 AoE, closes: 2026-03-05 AoE}
+"""
+RATINGS = """
+format: wide
+rater: Your code
+at: Timestamp
+zone: Europe/Berlin
+pattern: 'Clip (?P<item>[0-9]+): (?P<dimension>.+)'
+dimensions: {Lip sync: lip_sync}
+values: {Excellent: 5, Bad: 1}
+"""
+PAIRS = """
+rater: Code
+sample: Clip
+left: Team on the left
+right: Team on the right
+winner: Better
+values: {Left: 1, Equal: 0.5, Right: 0}
+"""
+SAMPLE = """
+{"id": "anna/01", "reference_images": ["images/anna.png"], "audio": "speech/01.wav", "reference_video": "real/01.mp4"}
+"""
+BACKBONES = f"""
+name: mine
+title: My networks
+roles:
+  arcface:
+    file: w600k_r50.onnx
+    sha256: {SHA}
+    licence: insightface, non-commercial research only
+    noncommercial: true
+"""
+
+
+@dataclass(frozen=True)
+class File:
+    """One kind of file.
+
+    Args:
+        title: of its section.
+        model: what it is read as.
+        about: how it is used.
+        sample: a whole file.
+        language: of the sample.
+    """
+
+    title: str
+    model: type[BaseModel]
+    about: str
+    sample: str
+    language: str = "yaml"
+
+
+FILES = (
+    File(
+        "Challenge",
+        Challenge,
+        "`evalkit challenges init mine.yaml --full` writes one with every key, `evalkit challenges check mine.yaml` "
+        "says whether it can be scored and ranked.",
+        CHALLENGE,
+    ),
+    File(
+        "Mapping of ratings",
+        RatingMapping,
+        "Says which column of a rating file is what, for `evalkit ratings import answers.csv --mapping mapping.yaml`. "
+        "No key is required where the format is recognized and the columns have the usual names.",
+        RATINGS,
+    ),
+    File(
+        "Mapping of comparisons",
+        PairMapping,
+        "The same for files of comparisons, with `--pairs`.",
+        PAIRS,
+    ),
+    File(
+        "Test set",
+        Sample,
+        "A test set of the format `native` is a folder with `samples.jsonl`: one JSON object per sample and line, with "
+        "these keys. Paths are relative to the folder. The formats of published challenges need no such file.",
+        SAMPLE,
+        "json",
+    ),
+    File(
+        "Backbones",
+        Backbones,
+        "A set of networks for `--backbones FILE`. Roles are those of `evalkit weights list`.",
+        BACKBONES,
+    ),
+)
+# Examples of keys whose default is nothing to start from; full_text.EXAMPLES has those of challenges.
+EXAMPLES: Mapping[tuple[str, str], str] = {
+    ("Challenge", "id"): "clear-faces",
+    ("Challenge", "title"): "Clear Faces 2026",
+    ("Challenge", "submission"): '{layouts: ["{identity}/{prompt}.mp4"]}',
+    ("Challenge", "testset"): "{samples: 1000}",
+    ("Challenge", "ranking_rules"): "{group_weights: {objective: 1, subjective: 2}}",
+    ("Challenge", "ratings"): "{method: pairs}",
+    ("SubmissionRules", "layouts"): '["{identity}/{prompt}.mp4"]',
+    ("SubmissionRules", "archive"): "{max_files: 2000}",
+    ("SubmissionRules", "video"): "{min_fps: 25, max_fps: 25}",
+    ("SubmissionRules", "audio"): "{required: false}",
+    ("SubmissionRules", "runs"): "{max: 3, primary: 1}",
+    ("MetricEntry", "id"): "psnr.rgb",
+    ("Phase", "id"): "submission",
+    ("Dimension", "id"): "lip_sync",
+    ("Dimension", "title"): "Lip synchronization",
+    ("*Mapping", "format"): "wide",
+    ("PairMapping", "format"): "null",
+    ("*", "rater"): "Your code",
+    ("*", "item"): "Clip",
+    ("*", "dimension"): "Question",
+    ("*", "value"): "Score",
+    ("*", "at"): "Timestamp",
+    ("*", "started_at"): "Start time",
+    ("*", "seconds"): "Duration",
+    ("*", "seconds_cover"): "row",
+    ("*", "status"): "Status",
+    ("*", "zone"): "Europe/Berlin",
+    ("*", "time_format"): "'%d.%m.%Y %H:%M:%S'",
+    ("*", "pattern"): "'Clip (?P<item>[0-9]+): (?P<dimension>.+)'",
+    ("*", "encoding"): "gbk",
+    ("*", "sheet"): "Answers",
+    ("*", "sample"): "Clip",
+    ("*", "left"): "Team on the left",
+    ("*", "right"): "Team on the right",
+    ("*", "winner"): "Better",
+    ("*Mapping", "constants"): "{dimension: lip_sync}",
+    ("*Mapping", "dimensions"): "{Lip sync: lip_sync}",
+    ("RatingMapping", "values"): "{Excellent: 5, Bad: 1}",
+    ("PairMapping", "values"): "{Left: 1, Equal: 0.5, Right: 0}",
+    ("*Mapping", "missing"): "[N/A]",
+    ("*Mapping", "ignore"): "[Comments]",
+    ("Sample", "id"): '"anna/01"',
+    ("Sample", "reference_images"): '["images/anna.png"]',
+    ("Sample", "audio"): '"speech/01.wav"',
+    ("Sample", "text"): '"A woman speaks."',
+    ("Sample", "timeline"): '[{"start": 0, "end": 2.5, "description": "She nods."}]',
+    ("Sample", "reference_video"): '"real/01.mp4"',
+    ("Sample", "groups"): '{"language": "German"}',
+    ("Sample", "identity"): '"anna"',
+    ("Sample", "prompt"): '"01"',
+    ("TimelineEvent", "start"): "0.5",
+    ("TimelineEvent", "end"): "2.5",
+    ("TimelineEvent", "description"): '"She nods."',
+    ("Backbones", "name"): "mine",
+    ("Backbones", "title"): "My networks",
+    ("Backbones", "archives"): f"{{models.zip: {{sha256: {SHA}, bytes: 1000}}}}",
+    ("Backbones", "roles"): "{arcface: {file: a.onnx, licence: MIT}}",
+    ("ArchiveEntry", "sha256"): SHA,
+    ("ArchiveEntry", "bytes"): "1000",
+    ("*", "urls"): "[https://example.org/a.onnx]",
+    ("WeightEntry", "file"): "a.onnx",
+    ("WeightEntry", "sha256"): SHA,
+    ("WeightEntry", "sha256_prefix"): SHA[:8],
+    ("WeightEntry", "bytes"): "1000",
+    ("WeightEntry", "options"): "{threshold: 0.5}",
+    ("WeightEntry", "licence"): "MIT",
+    ("WeightEntry", "citation"): "Deng et al. 2019",
+    ("WeightEntry", "archive"): "models.zip",
+}
+NAMES = {
+    type(None): "null",
+    str: "text",
+    int: "whole number",
+    float: "number",
+    bool: "`true` or `false`",
+}
+BELOW = "those below"
+DIGEST_WORDS = {("WeightEntry", "digest"): "by the digests that are given"}
+
+
+@dataclass(frozen=True)
+class Key:
+    """One row of the page."""
+
+    owner: type[BaseModel]
+    name: str
+    kind: str
+    default: str
+    about: str
+    example: str
+
+
+def keys(model: type[BaseModel]) -> list[Key]:
+    """Return the keys of one group, in the order of the model."""
+    said = _arguments(model)
+    found = []
+    for name, field in model.model_fields.items():
+        key = field.alias or name
+        default = DIGEST_WORDS.get((model.__name__, key)) or _default(field)
+        example = _example(model, key, default)
+        about = (field.description or said.get(key, "")).replace("`None`", "`null`")
+        found.append(Key(model, key, type_words(field.annotation), default, about, example))
+    return found
+
+
+def groups(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, type[BaseModel]]]:
+    """Yield every group of keys with its dotted path: ``[]`` for members of a list, ``NAME`` for keys of one's own."""
+    yield path, model
+    for name, field in model.model_fields.items():
+        for inner, mark in _models(field.annotation):
+            yield from groups(inner, f"{path}.{field.alias or name}{mark}".lstrip("."))
+
+
+def page() -> str:
+    """Return the page."""
+    lines = [
+        "# YAML files",
+        "",
+        "Made by `make docs` from the models in the code: every key of the files that evalkit reads.",
+        "",
+        "`true` and `false` are the only booleans (`yes`, `no`, `on` and `off` are words), and only plain decimal",
+        "numbers are numbers (`012`, `1:30` and dates are text). Anchors, tags and keys that appear twice are refused.",
+        "An unknown key is an error that names the known ones.",
+    ]
+    for file in FILES:
+        lines += ["", f"## {file.title}", "", file.about, "", f"```{file.language}", file.sample.strip(), "```"]
+        for path, model in groups(file.model):
+            lines += ["", f"### `{path}`", ""] if path else [""]
+            lines += [_summary(model), ""] if path else []
+            lines += ["| key | type | default | meaning | example |", "|---|---|---|---|---|"]
+            for key in keys(model):
+                words = {"required", BELOW, *DIGEST_WORDS.values()}
+                default = key.default if key.default in words else f"`{key.default}`"
+                cells = [f"`{key.name}`", key.kind, default, key.about, f"`{key.name}: {key.example}`"]
+                if file.language == "json":
+                    cells[-1] = f'`"{key.name}": {key.example}`'
+                lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def type_words(annotation: Any) -> str:
+    """Return a type in words."""
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return type_words(inner[0])
+    if origin is Literal:
+        return " or ".join(f"`{one}`" for one in inner)
+    if origin in {Union, types.UnionType}:
+        return ", or ".join(map(type_words, inner))
+    if origin in {dict, tuple}:
+        count = "" if origin is dict or inner[-1] is Ellipsis else f" {len(inner)}"
+        kind = "keys of your own, each with" if origin is dict else f"list of{count}"
+        return f"{kind}: {type_words(inner[1 if origin is dict else 0])}"
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return "keys, see below"
+    return NAMES.get(annotation, "any value")
+
+
+def _default(field: FieldInfo) -> str:
+    value = field.get_default(call_default_factory=True)
+    if isinstance(value, BaseModel):
+        return BELOW
+    return "required" if value is PydanticUndefined else yaml_value(value)
+
+
+def _example(model: type[BaseModel], key: str, default: str) -> str:
+    family = [model.__name__, *(["*Mapping"] if model.__name__.endswith("Mapping") else []), "*"]
+    found = next((EXAMPLES[owner, key] for owner in family if (owner, key) in EXAMPLES), None)
+    if found is None and default in {"required", "null", "[]", "{}"}:
+        found = full_text.EXAMPLES.get(key)
+    choices = get_args(model.model_fields[key].annotation) if key in model.model_fields else ()
+    if found is None and get_origin(model.model_fields.get(key, FieldInfo()).annotation) is Literal:
+        found = str(next(choice for choice in choices if yaml_value(choice) != default or len(choices) == 1))
+    return default if found is None else found
+
+
+def _summary(model: type[BaseModel]) -> str:
+    text = inspect.cleandoc(model.__doc__ or "").split("\n\n")[0]
+    return " ".join(text.split()).replace("``", "`")
+
+
+def _arguments(model: type[BaseModel]) -> dict[str, str]:
+    """Return what the docstrings of ``model`` and its bases say about each key."""
+    found: dict[str, str] = {}
+    for owner in reversed(model.__mro__):
+        text = inspect.cleandoc(owner.__doc__ or "")
+        if not issubclass(owner, BaseModel) or "\nArgs:\n" not in text:
+            continue
+        said = text.split("\nArgs:\n")[1]
+        for names, words in re.findall(r"^    ([\w, ]+): (.*(?:\n        .*)*)", said, re.MULTILINE):
+            found |= dict.fromkeys(names.split(", "), " ".join(words.split()).replace("``", "`").rstrip("."))
+    return found
+
+
+def _models(annotation: Any, mark: str = "") -> Iterator[tuple[type[BaseModel], str]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation, mark
+    for inner in get_args(annotation):
+        more = {tuple: "[]", dict: ".NAME"}.get(get_origin(annotation), "")
+        yield from _models(inner, mark + more)

@@ -1,0 +1,102 @@
+"""The page about the YAML files: every key is on it, and its examples load."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from evalkit.challenges.model import parse_challenge
+from evalkit.testsets.model import Sample
+from evalkit.yamlio import field_names, parse_yaml, validate_model
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "yaml-files.md").read_text(encoding="utf-8")
+
+
+def script() -> Any:
+    """Return the module that makes the page."""
+    spec = importlib.util.spec_from_file_location("yaml_reference", ROOT / "scripts" / "yaml_reference.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+REFERENCE = script()
+KEYS = [
+    pytest.param(file, path, key, id=f"{file.title}:{path}.{key.name}")
+    for file in REFERENCE.FILES
+    for path, model in REFERENCE.groups(file.model)
+    for key in REFERENCE.keys(model)
+]
+# What a group needs besides the key itself.
+NEEDED: dict[str, dict[str, Any]] = {
+    "Challenge": {
+        "id": "a",
+        "title": "A",
+        "metrics": [{"id": "psnr.rgb"}],
+        "ratings": {"method": "mos", "dimensions": [{"id": "lip_sync", "title": "L"}]},
+    },
+    "RankingRules": {},
+    "RatingRules": {"dimensions": [{"id": "lip_sync", "title": "L"}]},
+    "MetricEntry": {"id": "a.b"},
+    "Dimension": {"id": "a", "title": "A"},
+    "Phase": {"id": "a"},
+    "Sample": {"id": "a"},
+    "TimelineEvent": {"start": 0, "end": 9, "description": "x"},
+    "Backbones": {"name": "a", "title": "A", "roles": {"face": {"file": "a.onnx", "licence": "MIT"}}},
+    "ArchiveEntry": {"sha256": "0" * 64, "bytes": 1},
+    "WeightEntry": {"file": "a.onnx", "licence": "MIT"},
+}
+
+
+def test_the_page_is_the_one_that_the_models_make() -> None:
+    assert REFERENCE.page() == PAGE, "run 'make docs'"
+
+
+def test_the_page_has_every_key_of_every_group() -> None:
+    for file in REFERENCE.FILES:
+        section = PAGE.split(f"## {file.title}\n")[1].split("\n## ")[0]
+        for path, model in REFERENCE.groups(file.model):
+            part = section.split(f"### `{path}`\n")[1] if path else section
+            rows = part.split("|---|---|---|---|---|\n")[1].split("\n\n")[0].splitlines()
+            assert [row.split("`")[1] for row in rows] == field_names(model, [])
+
+
+@pytest.mark.parametrize("file", REFERENCE.FILES, ids=lambda file: str(file.title))
+def test_the_whole_examples_load(file: Any) -> None:
+    if file.language == "json":
+        Sample.model_validate(json.loads(file.sample))
+    else:
+        validate_model(file.model, parse_yaml(file.sample, file.title))
+
+
+@pytest.mark.parametrize(("file", "path", "key"), KEYS)
+def test_every_key_has_a_type_a_meaning_and_an_example_that_loads(file: Any, path: str, key: Any) -> None:
+    assert key.kind
+    assert len(key.about) > 5
+    value = parse_yaml(f"{key.name}: {key.example}", "example").data[key.name]
+    if file.language == "json":
+        assert json.loads(key.example) == value
+    owner: type[BaseModel] = key.owner
+    data = {**NEEDED.get(owner.__name__, {}), key.name: value}
+    if (owner.__name__, key.name) == ("WeightEntry", "archive"):  # it names another part of the file
+        data = {**data, "sha256": "0" * 64}
+    if (owner.__name__, key.name, value) == ("WeightEntry", "digest", "computed"):
+        data = {**data, "sha256": "0" * 64}
+    loaded = owner.model_validate(data)
+    assert key.default != "required" or loaded.model_fields_set
+
+
+def test_the_tie_break_of_the_example_is_a_metric() -> None:
+    assert parse_challenge(
+        "id: a\ntitle: A\nmetrics: [{id: psnr.rgb}]\nranking_rules: {tie_breaks: [psnr.rgb]}", "f"
+    ).ranking_rules.tie_breaks == ("psnr.rgb",)
