@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import jinja2
 from markupsafe import Markup
 
+from evalkit.clock import exact_time
 from evalkit.files import write_bytes
 from evalkit.reports.filmstrips import Filmstrips
 from evalkit.reports.tables import flatten, format_share, format_short_share, format_value
@@ -83,6 +84,7 @@ def _template(name: str) -> jinja2.Template:
         "listed": listed,
         "utc": utc,
         "count": count,
+        "exact_time": exact_time,
     }
     environment.globals["facts"] = lambda found, expected: found_and_expected(found or None, expected or None)
     return environment.get_template(name)
@@ -104,7 +106,7 @@ def listed(names: Sequence[str], most: int = NAMED) -> str:
 
 
 def utc(moment: datetime) -> str:
-    """Return a moment as ``2026-03-06 11:59:59 UTC``."""
+    """Return a moment as ``2026-03-06 11:59:59 UTC``; moments of a board's log are printed by `exact_time`."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 

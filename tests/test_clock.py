@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evalkit.clock import ANYWHERE_ON_EARTH, parse_time
+from evalkit.clock import ANYWHERE_ON_EARTH, exact_time, parse_time
 
 
 def utc(*parts: int) -> datetime:
@@ -23,6 +23,9 @@ def utc(*parts: int) -> datetime:
         ("  2026-03-01T00:00:00   aoe ", utc(2026, 3, 1, 12)),
         ("2024-02-29T12:00 AoE", utc(2024, 3, 1, 0)),
         # A bare date is over when the last microsecond of it is.
+        ("2026-03-01 23:59:59.25 UTC", utc(2026, 3, 1, 23, 59, 59, 250_000)),
+        ("2026-03-01T23:59utc", utc(2026, 3, 1, 23, 59)),
+        ("2026-03-01 UTC", utc(2026, 3, 1, 23, 59, 59, 999_999)),
         ("2026-03-01 AoE", utc(2026, 3, 2, 11, 59, 59, 999_999)),
         ("2026-12-31AoE", utc(2027, 1, 1, 11, 59, 59, 999_999)),
         ("20260301 AoE", utc(2026, 3, 2, 11, 59, 59, 999_999)),
@@ -69,7 +72,7 @@ def test_one_second_after_closing_is_late() -> None:
         ("2026-03-01T23:59:59Z AoE", "has two time zones"),
         ("2026-03-01T23:59:59-12:00 AoE", "has two time zones"),
         ("2026-03-01 AoE AoE", "is not a date or time"),
-        ("2026-03-01T23:59:59 UTC", "is not a date or time"),
+        ("2026-03-01T23:59:59 CET", "is not a date or time"),
         ("2026-02-29 AoE", "is not a date or time"),
         ("2026-03-01T25:00Z", "is not a date or time"),
         ("2026-03-01T23:59:60Z", "is not a date or time"),
@@ -115,3 +118,10 @@ def test_any_text_is_a_moment_with_a_zone_or_a_value_error(text: str) -> None:
         return
     assert moment.utcoffset() is not None
     moment.astimezone(UTC)
+
+
+@pytest.mark.parametrize("zone", [UTC, ANYWHERE_ON_EARTH])
+@pytest.mark.parametrize("moment", [utc(2026, 3, 1), utc(2026, 3, 1, 23, 59, 59, 1), utc(987, 6, 5, 4, 3, 2, 999_999)])
+def test_exact_times_are_read_back(moment, zone):
+    assert parse_time(exact_time(moment, zone)) == moment
+    assert exact_time(moment, zone).endswith(("UTC", "AoE"))

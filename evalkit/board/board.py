@@ -277,11 +277,15 @@ class Board:
         with self._read() as connection:
             return problems(connection)
 
-    def snapshot(self, as_of: datetime | None = None) -> Snapshot:
+    def snapshot(self, as_of: datetime | int | None = None) -> Snapshot:
         """Return all that the board holds, or held at ``as_of``.
 
+        Args:
+            as_of: a moment, or the number of a log entry: the board as that entry left it.
+
         Raises:
-            InputError: when the board did not exist then, when ``as_of`` is yet to come, or when it names no time zone.
+            InputError: when the board did not exist then, when ``as_of`` is yet to come, when it names no time zone, or
+                when there is no such entry.
             StorageError: when what it holds can't be read; `verify` says more.
         """
         with self._read() as connection, self._sound():

@@ -150,7 +150,7 @@ class Snapshot:
         number: of the last log entry that it knows.
         at: time of that entry.
         log: all entries up to it.
-        as_of: the moment that was asked for; ``None`` for the newest state.
+        as_of: the moment that was asked for; ``None`` for the newest state, and where it is ``at`` itself.
         teams: who takes part.
         runs: live runs; of a live team.
         answers: all ratings and comparisons, those that don't count included; no two have the same id.

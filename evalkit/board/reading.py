@@ -48,19 +48,19 @@ from evalkit.scoring.scorecard import Scorecard
 from evalkit.text import escape_for_display
 
 
-def read_snapshot(connection: Connection, as_of: datetime | None, now: datetime | None = None) -> Snapshot:
-    """Return the board as of a moment, or as it is; the connection must see one state all along.
+def read_snapshot(connection: Connection, as_of: datetime | int | None, now: datetime | None = None) -> Snapshot:
+    """Return the board as of a moment or log entry, or as it is; the connection must see one state all along.
 
     Raises:
         InputError: when the board did not exist at ``as_of``, when that is later than ``now`` and the last log entry,
-            or when it names no zone.
+            when it names no zone, or when there is no such entry.
     """
     number = _number_at(connection, as_of, now)
     frame = _frame(connection, number)
     found = _answers(connection, number, answers.c.id)
     return replace(
         frame,
-        as_of=None if as_of is None else as_of.astimezone(UTC),
+        as_of=None if not isinstance(as_of, datetime) or as_of == frame.at else as_of.astimezone(UTC),
         runs=_runs(connection, number, _pictures(connection, strips, number)),
         answers=tuple(map(answer_of, found)),
         reference=_pictures(connection, reference, number).get(0, {}),
@@ -101,8 +101,10 @@ def read_challenge(connection: Connection, number: int | None = None) -> Challen
     return parse_challenge(row.text, "the challenge on the board")
 
 
-def _number_at(connection: Connection, as_of: datetime | None, now: datetime | None = None) -> int:
+def _number_at(connection: Connection, as_of: datetime | int | None, now: datetime | None = None) -> int:
     query = select(func.max(audit.c.number))
+    if isinstance(as_of, int):
+        return _existing(int(connection.execute(query).scalar() or 0), as_of)
     if as_of is not None:
         if as_of.tzinfo is None:
             raise InputError(f"The time {as_of} names no time zone.", fix="Write '2026-03-01T23:59:59+00:00' or AoE.")
@@ -127,6 +129,16 @@ def _number_at(connection: Connection, as_of: datetime | None, now: datetime | N
             expected=f"a time from {first} on",
         )
     return int(number)
+
+
+def _existing(last: int, number: int) -> int:
+    if not 1 <= number <= last:
+        raise InputError(
+            f"The board's log has no entry {number}.",
+            expected=f"a number from 1 to {last}" if last > 1 else "1",
+            fix="'evalkit board log --all' lists the entries.",
+        )
+    return number
 
 
 def _active_rows(table: Table, number: int) -> Select[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -62,6 +63,8 @@ resume_option = click.option(
     help="Use the results of earlier runs in the cache (default), or compute everything again.",
 )
 
+LOG_ENTRY = re.compile(r"\s*(?:(?:log )?entry )?([0-9]{1,18})\s*", re.IGNORECASE)
+
 board_option = click.option(
     "--board",
     "-B",
@@ -72,7 +75,9 @@ board_option = click.option(
 )
 by_option = click.option("--by", envvar="EVALKIT_BY", metavar="NAME", help="Name for the board's log (default: yours).")
 as_of_option = click.option(
-    "--as-of", metavar="TIME", help="The board as it was at this time, such as '2026-03-05 AoE'."
+    "--as-of",
+    metavar="TIME|ENTRY",
+    help="The board as it was at this time, such as '2026-03-05 AoE', or after this log entry, such as 25.",
 )
 audience_option = click.option(
     "--for",
@@ -112,13 +117,15 @@ def who(by: str | None) -> str:
         raise click.UsageError("The name of this user is not known. Give a name with --by.") from None
 
 
-def moment(text: str | None) -> datetime | None:
-    """Return the time given with ``--as-of``."""
+def moment(text: str | None) -> datetime | int | None:
+    """Return the time or the number of a log entry given with ``--as-of``, also as pages print them."""
     from evalkit.clock import parse_time
     from evalkit.text import ended
 
     if text is None:
         return None
+    if entry := LOG_ENTRY.fullmatch(text):
+        return int(entry[1])
     try:
         return parse_time(text)
     except ValueError as error:

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from evalkit.board.model import Run, Snapshot
-from evalkit.clock import ANYWHERE_ON_EARTH
+from evalkit.clock import ANYWHERE_ON_EARTH, exact_time
 from evalkit.leaderboard.model import Leaderboard, Sensitivity
 from evalkit.leaderboard.sensitivity import WeightInterval
 from evalkit.leaderboard.table import NO_CELL, Cell, Column, Row
@@ -44,7 +44,7 @@ from evalkit.reports.leaderboard.ranked_table import (
 )
 from evalkit.reports.leaderboard.rules import ESTIMATORS, OWN_DEFAULT, rule_rows, rules_in_words, weight_source
 from evalkit.reports.leaderboard.words import MIN_PROBABILITY, probability_words, summary, uncertainty_words
-from evalkit.reports.page import listed, render_page, utc
+from evalkit.reports.page import listed, render_page
 from evalkit.reports.tables import extremes, findings_by_rule, machine_of, natural_key, video_metrics
 from evalkit.scoring.scorecard import FeatureUse
 
@@ -87,7 +87,7 @@ def render_leaderboard(snapshot: Snapshot, leaderboard: Leaderboard, audience: A
         better_of=better,
         probability_tiles=probability_tiles,
         probability_words=probability_words,
-        moment=(utc(moment), anywhere_on_earth(moment)),
+        moment=(exact_time(moment), anywhere_on_earth(moment)),
         backbones=sorted({run.card.backbones for run in snapshot.runs}),
         summary=summary(snapshot, leaderboard),
         tie_lines=tie_lines(leaderboard),
@@ -129,7 +129,7 @@ def render_leaderboard(snapshot: Snapshot, leaderboard: Leaderboard, audience: A
 def anywhere_on_earth(moment: datetime) -> str:
     """Return a moment as ``2026-03-05 23:59:59 AoE``; empty where the calendar has no such day."""
     try:
-        return moment.astimezone(ANYWHERE_ON_EARTH).strftime("%Y-%m-%d %H:%M:%S AoE")
+        return exact_time(moment, ANYWHERE_ON_EARTH)
     except OverflowError:
         return ""
 

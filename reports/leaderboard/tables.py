@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from evalkit.board.model import Snapshot
+from evalkit.clock import exact_time
 from evalkit.leaderboard.model import Leaderboard
 from evalkit.leaderboard.serialise import as_dict
 from evalkit.leaderboard.table import NO_CELL, Cell, Column, Row
@@ -22,7 +23,6 @@ from evalkit.reports.audience import Audience, leaderboard_for
 from evalkit.reports.leaderboard.ranked_table import better, column_title, display_name, tie_lines
 from evalkit.reports.leaderboard.rules import rule_rows
 from evalkit.reports.leaderboard.words import summary
-from evalkit.reports.page import utc
 from evalkit.reports.tables import NO_VALUE, format_value
 from evalkit.text import csv_cell, escape_for_display
 
@@ -187,7 +187,7 @@ def leaderboard_markdown(snapshot: Snapshot, leaderboard: Leaderboard, audience:
             + markdown_text(" ".join(one.sentence for one in row.reasons), 600)
             for row in others
         ]
-    state = f"State after log entry {snapshot.number}, {utc(snapshot.as_of or snapshot.at)}"
+    state = f"State after log entry {snapshot.number}, {exact_time(snapshot.as_of or snapshot.at)}"
     lines += ["", f"{state}, digest `{escape_for_display(snapshot.digest[:12]).replace('`', '')}`."]
     return "\n".join(lines) + "\n"
 
@@ -256,7 +256,7 @@ def _latex_arrow(side: str | None) -> str:
 
 def _comment(snapshot: Snapshot) -> str:
     """Return a line for a comment: escaped text has no line break that could end it."""
-    state = f"state after log entry {snapshot.number}, {utc(snapshot.as_of or snapshot.at)}"
+    state = f"state after log entry {snapshot.number}, {exact_time(snapshot.as_of or snapshot.at)}"
     return escape_for_display(f"{snapshot.challenge.id}, {state}, digest {snapshot.digest[:12]}")
 
 

@@ -77,12 +77,18 @@ def fill(board: Board) -> list[Snapshot]:
 def test_every_state_can_be_seen_again(board: Board) -> None:
     states = fill(board)
     for state, following in zip(states, [*states[1:], None], strict=True):
-        assert board.snapshot(state.at) == replace(state, as_of=state.at)
+        assert board.snapshot(state.at) == board.snapshot(state.number) == state
         if following is not None:
             last = following.at - timedelta(microseconds=1)
             assert board.snapshot(last) == replace(state, as_of=last)
     assert len({state.digest for state in states}) == len(states)
     assert board.verify() == []
+
+
+@pytest.mark.parametrize("number", [0, -1, 2, 10**17])
+def test_an_entry_that_the_log_does_not_have(board: Board, number: int) -> None:
+    with pytest.raises(InputError, match=f"no entry {number}"):
+        board.snapshot(number)
 
 
 def test_a_state_is_the_same_in_every_time_zone(board: Board) -> None:

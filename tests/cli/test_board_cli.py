@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import time
 from datetime import datetime
 
@@ -51,6 +52,42 @@ def test_as_of_gives_both_leaderboards_byte_for_byte(shell: Shell) -> None:
     assert "provisional" in pages["before"].lower()
     shell("leaderboard", "-o", first, "--as-of", "2026-03-05 23:59", code=2)
     assert "time zone" in shell.err
+
+
+def test_what_pages_print_of_their_state_makes_them_again(shell: Shell) -> None:
+    add_teams(shell)
+    commands = (("leaderboard", "--draws", "100"), ("ratings", "report"))
+    rows = [shell.write(f"{turn}.csv", rating_rows((f"rater{turn}",))) for turn in range(2)]
+    shell("ratings", "import", rows[0], "--key", shell.write("key.csv", key()))
+    entry = json.loads(shell("board", "list", "--json"))["entry"]
+    pages = []
+    for command in commands:
+        shell(*command, "-o", shell.folder / "page.html", "--for", "organizers")
+        pages.append((shell.folder / "page.html").read_bytes())
+    shell("ratings", "import", rows[1])
+    printed = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:.]+ (?:UTC|AoE)")
+    heads = [re.findall("State of.*|<dt>State<.*", page.decode())[0] for page in pages]
+    times = {time for head in heads for time in printed.findall(head)}
+    assert len(times) == 2
+    for asked in (*sorted(times), str(entry), f"log entry {entry}"):
+        for command, page in zip(commands, pages, strict=True):
+            shell(*command, "-o", shell.folder / "again.html", "--for", "organizers", "--as-of", asked)
+            assert (shell.folder / "again.html").read_bytes() == page, (asked, command)
+
+
+def test_every_time_of_the_log_gives_the_state_of_its_entry(shell: Shell) -> None:
+    add_teams(shell)
+    printed = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:.]+ UTC")
+    for line in shell("board", "log", "--all").splitlines():
+        number, at = line.split()[0], printed.findall(line)[0]
+        found = json.loads(shell("board", "list", "--as-of", at, "--json"))
+        assert found == json.loads(shell("board", "list", "--as-of", number, "--json"))
+        assert str(found["entry"]) == number
+    for wrong in ("0", "99999", "9" * 18):
+        shell("board", "list", "--as-of", wrong, code=1)
+        assert f"no entry {wrong}" in shell.err
+    for wrong in ("9" * 5000, "-1", "entry", "25 UTC"):
+        shell("board", "list", f"--as-of={wrong}", code=2)
 
 
 def test_a_board_of_another_challenge_and_boards_that_are_none(shell: Shell) -> None:

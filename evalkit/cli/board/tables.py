@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from evalkit.clock import exact_time
 from evalkit.text import count, escape_for_display
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def print_board(snapshot: Snapshot) -> None:
             table.add_row(*(escape(escape_for_display(cell)) for cell in ("" if at else team.name, *cells)))
     console.print(table)
     rules = f"{snapshot.challenge.id} ({snapshot.challenge.sha256[:12]})"
-    console.print(escape(f"Challenge {rules}; log entry {snapshot.number} of {snapshot.at:%Y-%m-%d %H:%M:%S} UTC."))
+    console.print(escape(f"Challenge {rules}; log entry {snapshot.number} of {exact_time(snapshot.at)}."))
     items = len(snapshot.key) if snapshot.key is not None else 0
     ratings, pairs = _count(snapshot, "rating"), _count(snapshot, "comparison")
     console.print(f"{count(ratings, 'rating')}, {count(pairs, 'comparison')}, {count(items, 'item')} in the key.")
@@ -98,5 +99,5 @@ def print_log(entries: Sequence[AuditEntry]) -> None:
 
     console = Console(highlight=False)
     for entry in entries:
-        words = f"{entry.number:>5}  {entry.at:%Y-%m-%d %H:%M:%S}  {entry.by}  {entry.action}  {entry.subject}"
+        words = f"{entry.number:>5}  {exact_time(entry.at)}  {entry.by}  {entry.action}  {entry.subject}"
         console.print(escape(escape_for_display(words, 300)), soft_wrap=True)
