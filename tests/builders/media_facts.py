@@ -24,7 +24,13 @@ GOOD = MediaFacts(
 STRICT = RULES.model_copy(
     update={
         "video": RULES.video.model_copy(
-            update={"min_width": 128, "min_height": 128, "match_reference_seconds": 0.5, "min_seconds": 1.0}
+            update={
+                "min_width": 128,
+                "min_height": 128,
+                "match_reference_seconds": 0.5,
+                "match_reference_size": True,
+                "min_seconds": 1.0,
+            }
         )
     }
 )
