@@ -18,7 +18,7 @@ from evalkit.board.challenge_rules import set_challenge
 from evalkit.board.database import make, open_engine
 from evalkit.board.database_location import DatabaseLocation, parse_location
 from evalkit.board.db_errors import translate_db_errors
-from evalkit.board.imports import Imported, make_source
+from evalkit.board.imports import Imported, KeyMerged, Undone, make_source
 from evalkit.board.model import AuditEntry, GoldItem, Snapshot, Target
 from evalkit.board.names import clean_name
 from evalkit.board.reading import read_by_rater, read_challenge, read_snapshot, read_teams
@@ -187,10 +187,26 @@ class Board:
         with self._write(by) as write:
             runs.set_reference(write, strips)
 
-    def set_key(self, key: Key, *, by: str) -> tuple[int, int]:
-        """Add what anonymous items are; return how many were new, and known. An item never changes its meaning."""
+    def set_key(self, key: Key, *, by: str, why: str | None = None, allow_unknown: bool = False) -> KeyMerged:
+        """Add what anonymous items are. Items that ``key`` does not name stay as they are.
+
+        Args:
+            key: item -> what it shows.
+            by: who sets it.
+            why: why items get another meaning than they have on the board; ``None`` refuses that.
+            allow_unknown: whether items may be of samples that no run on the board has.
+        """
         with self._write(by) as write:
-            return imports.set_key(write, key)
+            return imports.set_key(write, key, why=why, allow_unknown=allow_unknown)
+
+    def undo_import(self, number: int, *, by: str, why: str) -> Undone:
+        """Take back an import: its answers, and what its key added, hold no longer.
+
+        Answers whose place the import's had taken, with another status of the platform, are there again. Entries of the
+        key that answers of other imports need stay. The board as of a moment before shows the import as it was.
+        """
+        with self._write(by) as write:
+            return imports.undo_import(write, number, why)
 
     def set_gold(self, items: Sequence[GoldItem], *, by: str) -> None:
         """Set the items whose correct answer is known; earlier ones that are not among them are removed."""
@@ -211,6 +227,7 @@ class Board:
         form: str,
         by: str,
         key: Key | None = None,
+        allow_unknown: bool = False,
     ) -> Imported:
         """Add the answers that the board does not have; all of them or, after an error, none.
 
@@ -223,19 +240,29 @@ class Board:
             form: the format it was read as.
             by: who imports it.
             key: what its anonymous items are, added in the same transaction.
+            allow_unknown: whether the key may name samples that no run on the board has.
         """
         with self._write(by) as write:
-            return imports.import_answers(write, answers, make_source(source, sha256, form), key)
+            origin = make_source(source, sha256, form)
+            return imports.import_answers(write, answers, origin, key, allow_unknown=allow_unknown)
 
     def dry_run_import(
-        self, answers: Iterable[Answer], *, source: str, form: str, by: str, key: Key | None = None
+        self,
+        answers: Iterable[Answer],
+        *,
+        source: str,
+        form: str,
+        by: str,
+        key: Key | None = None,
+        allow_unknown: bool = False,
     ) -> tuple[Imported, Snapshot]:
         """Do all that `import_answers` does, and undo it; return what it did and what the board was.
 
         Everything that an import refuses is refused here too; the arguments are the same.
         """
         with self._write(by, keep=False) as write:
-            done = imports.import_answers(write, answers, make_source(source, "", form), key)
+            origin = make_source(source, "", form)
+            done = imports.import_answers(write, answers, origin, key, allow_unknown=allow_unknown)
             with self._sound():
                 return done, read_snapshot(write.connection, None)
 

@@ -1,16 +1,16 @@
-"""Which answers of a board count: the challenge's rules, and on top of them people's decisions.
+"""Which answers of a board count, by the challenge's rules and people's decisions.
 
-A decision that excludes an answer does not let another one count: the rules are applied as if there were no decisions,
-so that revoking one restores exactly what was.
+An answer that a decision excludes takes no other's place: where a rater answered a question twice, the later answer
+counts once the earlier one is excluded. Taking the decision back restores exactly what was.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from evalkit.board.model import Run, Snapshot
-from evalkit.ratings.model import AnswerKind, AnswerVerdict, Key, RejectReason
+from evalkit.ratings.model import Answer, AnswerKind, AnswerVerdict, Key, KeyEntry, RejectReason
 from evalkit.ratings.rules import AnswerSummary, check_answers, summarise_answers
 
 _NO_KEY = Key({}, "the board's key: none was given yet")
@@ -69,10 +69,11 @@ def summarise_parts(parts: Iterable[Snapshot], kind: AnswerKind) -> AnswerSummar
     No rule looks at two raters at once, so the summary is that of the whole board, and only one rater's answers are
     held at a time.
     """
-    return summarise_answers(_verdicts(parts), kind)
+    return summarise_answers(filter_parts(parts), kind)
 
 
-def _verdicts(parts: Iterable[Snapshot]) -> Iterator[AnswerVerdict]:
+def filter_parts(parts: Iterable[Snapshot]) -> Iterator[AnswerVerdict]:
+    """Yield the verdicts on the answers of a board that comes in parts, as `summarise_parts` needs them."""
     samples: frozenset[str] | None = None
     for part in parts:
         if samples is None:
@@ -86,6 +87,12 @@ def _samples(snapshot: Snapshot) -> frozenset[str]:
 
 def _filter(snapshot: Snapshot, samples: frozenset[str]) -> FilteredAnswers:
     rules = snapshot.challenge.ratings
+    raters, answers = snapshot.excluded("rater"), snapshot.excluded("answer")
+
+    def excluded(answer: Answer, entry: KeyEntry | None) -> Iterator[RejectReason]:
+        decisions = (raters.get(answer.rater), answers.get(answer.id) if answers else None)
+        return (RejectReason("excluded", one.reason) for one in decisions if one is not None)
+
     verdicts = check_answers(
         snapshot.answers,
         rules,
@@ -94,13 +101,6 @@ def _filter(snapshot: Snapshot, samples: frozenset[str]) -> FilteredAnswers:
         teams=[team.name for team in snapshot.teams],
         samples=samples or None,
         require_key=False,
+        excluded=excluded if raters or answers else None,
     )
-    raters, answers = snapshot.excluded("rater"), snapshot.excluded("answer")
-    if not raters and not answers:
-        return FilteredAnswers(verdicts)
-    found = []
-    for verdict in verdicts:
-        decisions = (raters.get(verdict.answer.rater), answers.get(verdict.answer.id) if answers else None)
-        added = tuple(RejectReason("excluded", one.reason) for one in decisions if one is not None)
-        found.append(replace(verdict, reasons=verdict.reasons + added) if added else verdict)
-    return FilteredAnswers(tuple(found))
+    return FilteredAnswers(verdicts)

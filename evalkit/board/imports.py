@@ -7,15 +7,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
 
 from evalkit.board.audit import names, stored_time
 from evalkit.board.model import GoldItem
-from evalkit.board.names import check_ids, file_name
-from evalkit.board.tables import answers, gold, imports, is_active, keys
+from evalkit.board.names import check_ids, clean_reason, file_name
+from evalkit.board.tables import answers, cards, gold, imports, is_active, keys, reference
 from evalkit.board.writing import Write, chunks
-from evalkit.errors import InputError
+from evalkit.errors import InputError, did_you_mean
 from evalkit.ratings.model import Answer, Key
+from evalkit.scoring.scorecard import Scorecard
 from evalkit.text import escape_for_display
 
 _MAX_ROW = 2**31 - 1
@@ -29,11 +30,43 @@ class Imported:
         new: answers that were added.
         known: answers that the board had before, and those that appear twice in the file.
         changed: answers that the board had with another status of the platform; the file's status replaces it.
+        number: of the import, to undo it; ``None`` when nothing changed.
     """
 
     new: int
     known: int
     changed: int = 0
+    number: int | None = None
+
+
+@dataclass(frozen=True)
+class Undone:
+    """What undoing an import did.
+
+    Args:
+        file: name of the file that was imported.
+        removed: answers that are gone.
+        restored: earlier answers whose place the import's had taken, with another status of the platform.
+        key_removed: entries of the key that came with the import and are gone.
+        key_kept: entries of the key that came with it and stay, because answers of other imports need them.
+        again: later imports whose files held answers that were known: import these files again, where they are right.
+    """
+
+    file: str
+    removed: int
+    restored: int
+    key_removed: int
+    key_kept: int
+    again: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class KeyMerged:
+    """What a key changed: entries that were new, known, and that have another meaning now."""
+
+    new: int
+    known: int
+    replaced: int = 0
 
 
 @dataclass(frozen=True)
@@ -50,9 +83,11 @@ def make_source(source: str, sha256: str, form: str) -> ImportSource:
     return ImportSource(file_name(source), escape_for_display(sha256, limit=64), escape_for_display(form, limit=60))
 
 
-def import_answers(write: Write, given: Iterable[Answer], source: ImportSource, key: Key | None) -> Imported:
+def import_answers(
+    write: Write, given: Iterable[Answer], source: ImportSource, key: Key | None, *, allow_unknown: bool = False
+) -> Imported:
     """Add answers; see `evalkit.board.Board.import_answers`."""
-    added = None if key is None else _merge_key(write, key)
+    added = None if key is None else _merge_key(write, key, allow_unknown=allow_unknown)
     number = (write.connection.execute(select(func.max(imports.c.id))).scalar() or 0) + 1
     new, changed, known = write.add_unknown(answers, (_row(answer, source, number) for answer in given))
     if write.changed:
@@ -60,17 +95,65 @@ def import_answers(write: Write, given: Iterable[Answer], source: ImportSource, 
         write.add(imports, [{"file": source.file, "sha256": source.sha256, "form": source.form, **counts}])
         details = {"sha256": source.sha256, "form": source.form, **counts, **({"changed": changed} if changed else {})}
         if added is not None:
-            details["key"] = {"new": added[0], "known": added[1]}
+            details["key"] = {"new": added.new, "known": added.known}
         write.log("import", source.file, details)
-    return Imported(new, known, changed)
+    return Imported(new, known, changed, number if write.changed else None)
 
 
-def set_key(write: Write, key: Key) -> tuple[int, int]:
-    """Add what anonymous items are; see `evalkit.board.Board.set_key`."""
-    new, known = _merge_key(write, key)
-    if new:
-        write.log("set-key", file_name(key.source), {"new": new, "known": known})
-    return new, known
+def undo_import(write: Write, number: int, why: str) -> Undone:
+    """Take an import back; see `evalkit.board.Board.undo_import`."""
+    why = clean_reason(why, "Undoing an import")
+    row = write.connection.execute(select(imports).where(imports.c.id == number)).first()
+    if row is None:
+        most = write.connection.execute(select(func.max(imports.c.id))).scalar()  # numbers have no gaps
+        raise InputError(
+            f"There is no import {number}.", found=f"imports 1 to {most}" if most else "no import on the board"
+        )
+    if row.until is not None:
+        raise InputError(f"Import {number} ({escape_for_display(row.file, 60)}) was undone by log entry {row.until}.")
+    mine = select(answers.c.identity).where(is_active(answers), answers.c.import_id == number)
+    identities = list(write.connection.execute(mine).scalars())
+    removed = write.end(answers, answers.c.import_id == number)
+    write.end(imports, imports.c.id == number)
+    restored = _restore(write, identities)
+    key_removed, key_kept = _undo_key(write, row.since)
+    later = select(imports).where(is_active(imports), imports.c.id > number, imports.c.known > 0)
+    again = tuple(one.file for one in write.connection.execute(later.order_by(imports.c.id)))
+    counts = {"removed": removed, "restored": restored, "key": {"removed": key_removed, "kept": key_kept}}
+    write.log("undo-import", row.file, {"import": number, "why": why, **counts})
+    return Undone(row.file, removed, restored, key_removed, key_kept, again)
+
+
+def _restore(write: Write, identities: Sequence[str]) -> int:
+    """Add the last answers again that these took the place of, where their imports were not undone."""
+    restored = 0
+    for some in chunks(identities):
+        query = select(answers).join(imports, answers.c.import_id == imports.c.id)
+        query = query.where(is_active(imports), answers.c.identity.in_(some)).order_by(answers.c.id)
+        last = {row.identity: row for row in write.connection.execute(query)}
+        fields = [column.name for column in answers.columns if column.name not in {"id", "since", "until"}]
+        rows = sorted(last.values(), key=lambda row: int(row.id))
+        restored += len(write.add(answers, [{name: getattr(row, name) for name in fields} for row in rows]))
+    return restored
+
+
+def _undo_key(write: Write, since: int) -> tuple[int, int]:
+    """End the entries of the key that log entry ``since`` made, unless answers need them; return both counts."""
+    used = select(answers.c.item).where(is_active(answers), answers.c.left_team.is_(None))
+    kept = select(func.count()).select_from(keys).where(is_active(keys), keys.c.since == since, keys.c.item.in_(used))
+    stay = int(write.connection.execute(kept).scalar() or 0)
+    return write.end(keys, and_(keys.c.since == since, keys.c.item.not_in(used))), stay
+
+
+def set_key(write: Write, key: Key, *, why: str | None = None, allow_unknown: bool = False) -> KeyMerged:
+    """Set what anonymous items are; see `evalkit.board.Board.set_key`."""
+    if why is not None:
+        why = clean_reason(why, "Another meaning of an item")
+    done = _merge_key(write, key, replace=why is not None, allow_unknown=allow_unknown)
+    if write.changed:
+        more = {"replaced": done.replaced, "why": why} if why is not None else {}
+        write.log("set-key", file_name(key.source), {"new": done.new, "known": done.known, **more})
+    return done
 
 
 def set_gold(write: Write, items: Sequence[GoldItem]) -> None:
@@ -131,28 +214,68 @@ def _gold_row(item: GoldItem) -> dict[str, Any]:
     return {"item": item.item, "dimension": item.dimension, "low": float(item.low), "high": float(item.high)}
 
 
-def _merge_key(write: Write, key: Key) -> tuple[int, int]:
-    """Add the entries of ``key`` that the board does not hold; return how many were new, and known."""
+def _merge_key(write: Write, key: Key, *, replace: bool = False, allow_unknown: bool = False) -> KeyMerged:
+    """Add the entries of ``key`` that the board does not hold.
+
+    Args:
+        write: the transaction.
+        key: what items are.
+        replace: whether an item may get another meaning than it has on the board.
+        allow_unknown: whether items may be of samples that no run has.
+
+    Raises:
+        InputError: when an item has another meaning on the board, or is of an unknown sample.
+    """
     where = f"The key {key.source}"
     known: dict[str, tuple[str, str, str | None]] = {}
     for items in chunks(list(key)):
         for row in write.connection.execute(select(keys).where(is_active(keys), keys.c.item.in_(items))):
             known[row.item] = (row.team, row.sample, row.run)
-    new = []
+    new: list[dict[str, str | None]] = []
+    stale: list[str] = []
+    added: list[tuple[str, str]] = []
     for item, entry in key.entries.items():
         meaning = (entry.team, entry.sample, entry.run)
         check_ids((item, entry.team, entry.sample, entry.run or ""), where)
-        if item not in known:
-            new.append({"item": item, "team": entry.team, "sample": entry.sample, "run": entry.run})
-        elif known[item] != meaning:
+        if known.get(item) == meaning:
+            continue
+        new.append({"item": item, "team": entry.team, "sample": entry.sample, "run": entry.run})
+        added.append((item, entry.sample))
+        if item in known:
+            stale.append(item)
+        if item in known and not replace:
             raise InputError(
                 f"{where} gives the item '{escape_for_display(item, limit=60)}' another meaning than the board.",
                 found=_meaning(meaning),
                 expected=_meaning(known[item]),
-                fix="An item never changes what it shows: fix the key, or use new item ids.",
+                fix="Fix the key, or, if the board's is wrong, replace it: 'evalkit ratings key FILE --why TEXT'.",
             )
+    if not allow_unknown:
+        _check_samples(write, where, added)
+    for some in chunks(stale):
+        write.end(keys, keys.c.item.in_(some))
     write.add(keys, new)
-    return len(new), len(key) - len(new)
+    return KeyMerged(len(new) - len(stale), len(key) - len(new), len(stale))
+
+
+def _check_samples(write: Write, where: str, entries: Sequence[tuple[str, str]]) -> None:
+    """Make sure that the samples of a key's entries are in a run or have a reference; without runs nobody knows."""
+    if not entries:
+        return
+    texts = write.connection.execute(select(cards.c.text).where(is_active(cards))).scalars()
+    known = {video.sample for text in texts for video in Scorecard.from_json(text, "a scorecard on the board").videos}
+    if not known:
+        return
+    known.update(write.connection.execute(select(reference.c.sample).where(is_active(reference)).distinct()).scalars())
+    unknown = [(item, sample) for item, sample in entries if sample not in known]
+    if unknown:
+        item, sample = unknown[0]
+        more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
+        raise InputError(
+            f"{where} names samples that no run on the board has: '{escape_for_display(sample, limit=60)}' of the "
+            f"item '{escape_for_display(item, limit=60)}'{more}.{did_you_mean(sample, known)}",
+            fix="Fix the key, or take it as it is with --allow-unknown.",
+        )
 
 
 def _meaning(entry: tuple[str, str, str | None]) -> str:

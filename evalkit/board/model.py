@@ -104,6 +104,7 @@ class Import:
         known: entries that were on the board before.
         by: who imported it.
         at: when.
+        number: counts up from 1, over the whole board; the numbers of undone imports are not used again.
     """
 
     file: str
@@ -113,6 +114,7 @@ class Import:
     known: int
     by: str
     at: datetime
+    number: int = 0
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,7 @@ class Snapshot:
         raters: rater -> own team, for raters who are known to have one.
         gold: items with a known answer.
         decisions: all, revoked ones included.
-        imports: all.
+        imports: those that were not undone.
         reference: sample id -> small JPEG of the reference picture or strip of the reference video.
     """
 

@@ -259,5 +259,5 @@ def _imports(connection: Connection, log: list[AuditEntry]) -> tuple[Import, ...
     found = []
     for row in connection.execute(_active_rows(imports, len(log))):
         made = log[row.since - 1]
-        found.append(Import(row.file, row.sha256, row.form, row.new, row.known, made.by, made.at))
+        found.append(Import(row.file, row.sha256, row.form, row.new, row.known, made.by, made.at, row.id))
     return tuple(found)

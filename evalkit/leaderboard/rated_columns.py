@@ -49,7 +49,8 @@ def ratings_info(snapshot: Snapshot, filtered: FilteredAnswers, rated: RatedColu
     summary, other = (comparisons, ratings) if by_pairs else (ratings, comparisons)
     notes = list(rated.notes)
     if other.total:
-        notes.append(f"The board also holds {count(other.total, other.kind)}, which the challenge does not ask for.")
+        held = f"The board also holds {count(other.total, other.kind)}"
+        notes.append(f"{held}, which the challenge does not ask for: they don't count.")
     left_out = snapshot.excluded("rater")
     raters = tuple(
         RaterInfo(

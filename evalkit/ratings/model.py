@@ -16,6 +16,7 @@ _encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode  # b
 
 AnswerKind = Literal["rating", "comparison"]
 ReasonCode = Literal[
+    "not-asked-for",
     "early",
     "late",
     "no-time",

@@ -3,8 +3,9 @@
 The rules are the challenge's (`evalkit.challenges.rating_rules.RatingRules`), applied in this order to ratings and
 comparisons alike; where a rule is for one kind only, it says so:
 
-1. each answer by itself: refused by the platform, outside the window, too quick or too slow, unknown dimension, off the
-   scale (ratings), unknown item (ratings), unknown team, unknown sample (comparisons), own team;
+1. each answer by itself: of a kind that the challenge does not ask for, refused by the platform, outside the window,
+   too quick or too slow, unknown dimension, off the scale (ratings), unknown item (ratings), unknown team, unknown
+   sample (comparisons), own team, excluded by a decision;
 2. the same answer again (`evalkit.ratings.model.Answer.id`), as from overlapping files: only the first counts;
 3. another answer of the same rater to the same question (for comparisons: whichever team was on the left): the earliest
    that passed so far counts;
@@ -20,7 +21,7 @@ is only checked where it is known.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -31,6 +32,7 @@ from evalkit.ratings.model import Answer, AnswerKind, AnswerVerdict, Key, KeyEnt
 from evalkit.text import count, escape_for_display
 
 REASON_TITLES: dict[ReasonCode, str] = {
+    "not-asked-for": "of a kind that the challenge does not ask for",
     "early": "before the rating window",
     "late": "after the rating window",
     "no-time": "without a time, so not known to be in the window",
@@ -50,6 +52,8 @@ REASON_TITLES: dict[ReasonCode, str] = {
     "excluded": "excluded by a decision",
 }
 _NOUNS: dict[AnswerKind, tuple[str, str]] = {"rating": ("ratings", "item"), "comparison": ("comparisons", "sample")}
+_ASKED: dict[str, AnswerKind] = {"mos": "rating", "pairs": "comparison"}
+Exclusions = Callable[[Answer, KeyEntry | None], Iterable[RejectReason]]
 _LAST = datetime.max.replace(tzinfo=UTC)
 
 
@@ -135,6 +139,7 @@ def check_answers(
     teams: Collection[str] | None = None,
     samples: Collection[str] | None = None,
     require_key: bool = True,
+    excluded: Exclusions | None = None,
 ) -> tuple[AnswerVerdict, ...]:
     """Return the verdict on each of ``answers``, in their order.
 
@@ -146,6 +151,8 @@ def check_answers(
         teams: the teams that take part. ``None``: no check.
         samples: those that comparisons may be of. ``None``: no check.
         require_key: whether to raise when ratings of a rater's own team can't be recognized, because there is no key.
+        excluded: the decisions against an answer, given what the key says of its item. An answer that is excluded takes
+            no other's place: it is no earlier answer to a question, and uses up no limit.
 
     Raises:
         InputError: when there are ratings, and a rule needs the key and there is none.
@@ -156,6 +163,9 @@ def check_answers(
     single = _SingleAnswerRules(rules, key, own_teams, teams, samples)
     entries = [key.get(answer.item) if key is not None and not answer.teams else None for answer in given]
     reasons = [list(single.reasons(answer, entry)) for answer, entry in zip(given, entries, strict=True)]
+    if excluded is not None:
+        for found, answer, entry in zip(reasons, given, entries, strict=True):
+            found.extend(excluded(answer, entry))
     by_time = sorted(range(len(given)), key=lambda at: given[at].at or _LAST)
     _reject_repeated(given, reasons)
     _reject_duplicates(given, reasons, by_time)
@@ -192,6 +202,7 @@ class _SingleAnswerRules:
         self._closes = rules.window.closes_at() if rules.window else None
         self._least, self._most = rules.min_seconds_per_item, rules.max_seconds_per_item
         self._scales = {dimension.id: dimension.scale for dimension in rules.dimensions}
+        self._asked = _ASKED.get(rules.method)
         self._key = key
         self._digits: dict[str, list[str]] | None = None  # number -> the key's items that are digits and mean it
         self._own_teams = own_teams if own_teams is not None and rules.exclude_own_team else {}
@@ -214,6 +225,9 @@ class _SingleAnswerRules:
 
     def reasons(self, answer: Answer, entry: KeyEntry | None) -> Iterator[RejectReason]:
         """Yield every reason not to count ``answer``; ``entry`` is what the key says of its item."""
+        if answer.kind != self._asked:
+            wanted = "no ratings" if self._asked is None else f"{self._asked}s"
+            yield RejectReason("not-asked-for", f"It is a {answer.kind}, and the challenge asks for {wanted}.")
         if answer.status:
             yield RejectReason("rejected", f"The platform's status is '{answer.status}'.")
         yield from self._time(answer.at, answer.seconds)

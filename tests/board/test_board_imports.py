@@ -12,6 +12,7 @@ from builders.answers import make_comparison
 from scorecards import jpeg
 
 from evalkit.board import Board
+from evalkit.board.imports import KeyMerged
 from evalkit.board.model import GoldItem
 from evalkit.errors import InputError
 from evalkit.ratings.model import Answer, Key, KeyEntry
@@ -150,11 +151,11 @@ def test_the_key_comes_with_the_ratings_or_alone(board: Board) -> None:
     assert held is not None
     assert held.entries == KEY.entries
     number = board.snapshot().number
-    assert board.set_key(KEY, by="olga") == (0, 2)
+    assert board.set_key(KEY, by="olga") == KeyMerged(0, 2)
     board.import_answers(given, source="r", sha256="", form="", by="olga", key=KEY)
     assert board.snapshot().number == number
     more = Key({"item00000": KeyEntry("alpha", "s1"), "new": KeyEntry("beta", "s2")})
-    assert board.set_key(more, by="olga") == (1, 1)
+    assert board.set_key(more, by="olga") == KeyMerged(1, 1)
     assert len(board.snapshot().key or ()) == 3
 
 
@@ -172,8 +173,8 @@ def test_an_item_never_changes_its_meaning(board: Board) -> None:
 
 def test_a_large_key(board: Board) -> None:
     big = Key({f"item{at}": KeyEntry("alpha", f"s{at}") for at in range(1700)})
-    assert board.set_key(big, by="olga") == (1700, 0)
-    assert board.set_key(big, by="olga") == (0, 1700)
+    assert board.set_key(big, by="olga") == KeyMerged(1700, 0)
+    assert board.set_key(big, by="olga") == KeyMerged(0, 1700)
 
 
 def test_gold_items_are_set_as_a_whole(board: Board) -> None:

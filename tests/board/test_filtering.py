@@ -61,7 +61,7 @@ def test_decisions_come_on_top_and_can_be_taken_back() -> None:
     assert filter_answers(replace(snapshot, decisions=revoked)) == filter_answers(snapshot)
 
 
-def test_a_decision_is_added_to_the_rules_and_brings_no_other_answer_in() -> None:
+def test_a_duplicate_of_an_excluded_answer_counts_until_the_decision_is_taken_back() -> None:
     again = make_rating("r1", "alpha", "s1", "sync", 1, WHEN + timedelta(hours=1))
     snapshot = make_snapshot(CHALLENGE, TEAMS, ratings=[RATINGS[0], again])
     decided = replace(
@@ -72,7 +72,33 @@ def test_a_decision_is_added_to_the_rules_and_brings_no_other_answer_in() -> Non
         ),
     )
     assert codes(snapshot) == [(), ("duplicate",)]
-    assert codes(decided) == [("excluded",), ("duplicate", "excluded")]
+    assert codes(decided) == [("excluded",), ("excluded",)]
+    first_only = replace(decided, decisions=decided.decisions[:1])
+    assert codes(first_only) == [("excluded",), ()]
+    revoked = tuple(replace(one, revoked_at=NOW, revoked_by="o", revoked_why="Right.") for one in first_only.decisions)
+    assert codes(replace(first_only, decisions=revoked)) == codes(snapshot)
+
+
+def test_an_excluded_answer_uses_up_no_limit() -> None:
+    given = [("r1", "beta", "s1", "sync", 2, WHEN), ("r1", "alpha", "s1", "sync", 4, WHEN + timedelta(hours=1))]
+    snapshot = make_snapshot(CHALLENGE + "  max_items_per_rater: 1\n", TEAMS, ratings=given)
+    decision = Decision(1, "answer", snapshot.answers[0].id, "manual", "Wrong.", "organizer", NOW)
+    assert codes(snapshot) == [(), ("over-limit",)]
+    assert codes(replace(snapshot, decisions=(decision,))) == [("excluded",), ()]
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        ("method: mos, dimensions: [{id: sync, title: Sync}]", [(), ("not-asked-for", "unknown-dimension")]),
+        ("method: pairs", [("not-asked-for", "unknown-dimension"), ()]),
+        ("method: none", [("not-asked-for", "unknown-dimension"), ("not-asked-for",)]),
+    ],
+)
+def test_answers_of_a_kind_that_is_not_asked_for_do_not_count(rules: str, expected: list[tuple[str, ...]]) -> None:
+    challenge = f"id: c\ntitle: The challenge\nratings: {{{rules}}}\n"
+    snapshot = make_snapshot(challenge, TEAMS, ratings=RATINGS[:1], pairs=[("r1", "s1", "alpha", "beta", 1.0)])
+    assert codes(snapshot) == expected
 
 
 def test_a_blind_challenge_without_a_key_has_unknown_items() -> None:

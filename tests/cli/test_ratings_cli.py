@@ -146,8 +146,10 @@ def test_the_real_ratings_in_parts_and_whole(shell: Shell, shared: Path) -> None
         )
     )
     assert {row["rater"] for row in found["found"]} == {"r13", "r14"}
-    pairs = json.loads(shell("ratings", "import", folder / "pairs.csv", "--board", board, "--pairs", "--json"))
+    pairs = json.loads(shell("ratings", "import", folder / "pairs.csv", "--board", board, "--pairs", "--json", code=3))
     assert pairs["new"] > 0
+    assert pairs["on_the_board"]["counted"] == 0
+    assert "asks for ratings" in pairs["nothing_counts"]
     assert pairs["faults"] == []
 
 
@@ -196,14 +198,16 @@ def test_a_dry_run_names_the_rows_that_would_not_count(shell: Shell) -> None:
     late = rating_rows(day="2026-03-07T10:00:00+00:00")
     path = shell.write("long.csv", late + "r09,as1,lip_sync,9,2026-03-03T10:00:00+00:00\n")
     key_file = shell.write("key.csv", key())
-    out = json.loads(shell("ratings", "import", path, "--key", key_file, "--dry-run", "--json"))
+    out = json.loads(shell("ratings", "import", path, "--key", key_file, "--dry-run", "--json", code=3))
+    assert "the window closes" in out["nothing_counts"]
     rows = out["not_counted_rows"]
     assert [row["row"] for row in rows] == list(range(2, 39))
     assert (rows[-1]["file"], rows[-1]["rater"], rows[-1]["item"]) == ("long.csv", "r09", "as1")
     assert (rows[-1]["dimension"], rows[-1]["codes"]) == ("lip_sync", ["off-scale"])
     assert rows[-1]["sentence"] == "9 is not on the scale from 1 to 5."
     assert len(rows[-1]["identity"]) == 64
-    text = shell("ratings", "import", path, "--key", key_file, "--dry-run")
+    text = shell("ratings", "import", path, "--key", key_file, "--dry-run", code=3)
+    assert "warning: Nothing of long.csv would count. Rated at 2026-03-07" in shell.err
     assert "... and 27 more with --json." in text
     assert "long.csv, row 11:" in text
     assert "long.csv, row 12:" not in text
@@ -231,7 +235,7 @@ def test_a_rating_is_listed_and_excluded_by_the_first_digits_of_its_identity(she
 def test_comparisons_are_listed_too(shell: Shell) -> None:
     add_teams(shell)
     text = "rater_id,sample_id,left,right,winner,submitted_at\nr01,s1,alpha,beta,left,2026-03-03T10:00:00+00:00\n"
-    shell("ratings", "import", shell.write("pairs.csv", text), "--pairs")
+    shell("ratings", "import", shell.write("pairs.csv", text), "--pairs", code=3)
     (row,) = json.loads(shell("ratings", "list", "--pairs", "--json"))["rows"]
     assert (row["item"], row["value"], row["file"], row["row"]) == ("s1: alpha / beta", 1.0, "pairs.csv", 2)
     shell("board", "exclude", "answer", row["identity"][:12], "--why", "the page froze")

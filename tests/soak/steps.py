@@ -166,7 +166,7 @@ def _board(made: World) -> None:
         ("board", "member", "alpha", "p2", "p3", "--remove", *at),
         ("board", "gold", "gold.csv", *at),
         ("board", "rater", "r01", "--team", "alpha", *at),
-        ("ratings", "import", "ratings.csv", *at, "--key", "key.csv"),
+        ("ratings", "import", "ratings.csv", *at, "--key", "key.csv", "--allow-unknown"),
         ("board", "exclude", "rater", "r02", "r03", *at, "--why", "too quick"),
         ("board", "include", "1", *at, "--why", "a slow clock"),
         ("board", "rules", *at, "-c", "mended.yaml"),

@@ -66,6 +66,9 @@ def print_board(snapshot: Snapshot) -> None:
     items = len(snapshot.key) if snapshot.key is not None else 0
     ratings, pairs = _count(snapshot, "rating"), _count(snapshot, "comparison")
     console.print(f"{count(ratings, 'rating')}, {count(pairs, 'comparison')}, {count(items, 'item')} in the key.")
+    for made in snapshot.imports:
+        words = f"Import {made.number}: {made.file} ({made.form}), {made.new} new, {made.known} known."
+        console.print(escape(escape_for_display(words, 400)), soft_wrap=True)
     for one in snapshot.decisions:
         if one.holds:
             words = f"Decision {one.number}: {one.target} {one.subject} does not count ({one.code}): {one.reason}"

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from evalkit.cli.board.teams import why_option
 from evalkit.cli.options import as_json as json_option
 from evalkit.cli.options import as_of_option, audience_option, board_option, by_option, example, moment, say, who
 
 if TYPE_CHECKING:
     from evalkit.reports.audience import Audience
 
+allow_unknown_option = click.option(
+    "--allow-unknown", is_flag=True, help="Take a key that names samples that no run on the board has."
+)
 RULES = ("speeders", "straight-liners", "gold", "rest-correlation", "p913", "bt500")
 
 
@@ -66,6 +70,7 @@ def ratings() -> None:
 )
 @click.option("--pairs", is_flag=True, help="FILE holds comparisons of two teams, not ratings of one.")
 @click.option("--dry-run", is_flag=True, help="Show what would count and why not; change nothing.")
+@allow_unknown_option
 @click.option("--skip-bad-rows", is_flag=True, help="Import the other rows of a file in which some can't be read.")
 @by_option
 @json_option
@@ -79,6 +84,7 @@ def import_(
     participants: Path | None,
     pairs: bool,
     dry_run: bool,
+    allow_unknown: bool,
     skip_bad_rows: bool,
     by: str | None,
     as_json: bool,
@@ -87,12 +93,22 @@ def import_(
 
     What the challenge's rules don't allow is kept, marked and not counted. Importing the same file again, or one that
     overlaps it, adds nothing twice. A file in which rows can't be read is refused with the rows, unless
-    --skip-bad-rows; then the exit code is 3.
+    --skip-bad-rows; then the exit code is 3, as it is when nothing of the file counts. 'evalkit ratings undo' takes an
+    import back.
     """
     from evalkit.board import Board
     from evalkit.cli.ratings.importing import RatingsInput, import_ratings, print_result, require_challenge
 
-    source = RatingsInput(file, form, mapping, key, participants, pairs=pairs, skip_bad_rows=skip_bad_rows)
+    source = RatingsInput(
+        file,
+        form,
+        mapping,
+        key,
+        participants,
+        pairs=pairs,
+        skip_bad_rows=skip_bad_rows,
+        allow_unknown=allow_unknown,
+    )
     with Board.open(board) as opened:
         if challenge is not None:
             require_challenge(opened, challenge)
@@ -101,8 +117,71 @@ def import_(
         click.echo(json.dumps(result.as_dict(), indent=1))
     else:
         print_result(result)
-    if result.faults:
+    if result.faults or result.nothing:
         raise click.exceptions.Exit(3)
+
+
+@ratings.command(epilog=example("evalkit ratings undo 3 --board board.sqlite --why 'the file of another challenge'"))
+@click.argument("number", metavar="IMPORT", type=click.IntRange(min=1, max=2**31 - 1))
+@board_option
+@why_option
+@by_option
+@json_option
+def undo(number: int, board: str, why: str, by: str | None, as_json: bool) -> None:
+    """Take an import back: its answers hold no longer, nor does what its key added.
+
+    IMPORT is the number that 'evalkit ratings import' and 'evalkit board list' show. Entries of the key that answers of
+    other imports need stay; 'evalkit ratings key' replaces them. The log keeps what was, and --as-of a time before
+    shows it.
+    """
+    from dataclasses import asdict
+
+    from evalkit.board import Board
+    from evalkit.text import escape_for_display
+
+    with Board.open(board) as opened:
+        done = opened.undo_import(number, by=who(by), why=why)
+    if as_json:
+        click.echo(json.dumps({"schema": 1, "import": number, **asdict(done)}, indent=1))
+        return
+    click.echo(escape_for_display(f"Import {number} of {done.file} is undone: {done.removed} answers removed."))
+    if done.restored:
+        click.echo(f"{done.restored} earlier answers, whose status it had changed, are there again.")
+    if done.key_removed or done.key_kept:
+        click.echo(f"Key: {done.key_removed} items removed; {done.key_kept} stay, because other imports rate them.")
+    if done.again:
+        words = f"note: these files held answers that were known; import them again: {', '.join(done.again)}"
+        click.echo(escape_for_display(words, 1000), err=True)
+
+
+@ratings.command(
+    epilog=example(
+        "evalkit ratings key key.csv --board board.sqlite",
+        "evalkit ratings key right.csv --board board.sqlite --why 'two teams were swapped in key.csv'",
+    )
+)
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@board_option
+@click.option("--why", metavar="TEXT", help="Why items get another meaning; without it, that is refused.")
+@allow_unknown_option
+@by_option
+@json_option
+def key(file: Path, board: str, why: str | None, allow_unknown: bool, by: str | None, as_json: bool) -> None:
+    """Say what anonymous items are: FILE is a key, a CSV with item_id, team, sample_id, or JSON.
+
+    Items that FILE does not name stay as they are. With --why, FILE replaces what the board says of its items.
+    """
+    from evalkit.board import Board
+    from evalkit.ratings import read_key
+
+    given = read_key(file)
+    with Board.open(board) as opened:
+        done = opened.set_key(given, by=who(by), why=why, allow_unknown=allow_unknown)
+    if as_json:
+        counts = {"new": done.new, "known": done.known, "replaced": done.replaced}
+        click.echo(json.dumps({"schema": 1, **counts}, indent=1))
+    else:
+        click.echo(f"Key: {done.new} items new, {done.known} known, {done.replaced} replaced.")
 
 
 @ratings.command(

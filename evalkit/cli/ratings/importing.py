@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +37,7 @@ class RatingsInput:
     participants: Path | None = None
     pairs: bool = False
     skip_bad_rows: bool = False
+    allow_unknown: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ class ImportResult:
         unread: columns that were not read.
         notes: what to know of the file's answers, as sentences.
         dry_run: whether the board was left as it was.
+        number: of the import, for 'evalkit ratings undo'; ``None`` when nothing changed.
+        nothing: when none of the file's answers counts, why the first of them does not; else empty.
     """
 
     file: str
@@ -67,6 +70,8 @@ class ImportResult:
     dry_run: bool = False
     changed: int = 0
     left_out: list[AnswerVerdict] = field(default_factory=list)
+    number: int | None = None
+    nothing: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain data for JSON."""
@@ -76,10 +81,12 @@ class ImportResult:
             "file": self.file,
             "format": self.form,
             "dry_run": self.dry_run,
+            "import": None if self.dry_run else self.number,
             "new": self.new,
             "known": self.known,
             "changed": self.changed,
             "on_the_board": self.counts.as_dict(),
+            "nothing_counts": self.nothing or None,
             "faults": self.faults,
             "unread_columns": list(self.unread),
             "notes": self.notes,
@@ -109,7 +116,8 @@ def import_ratings(board: Board, source: RatingsInput, *, by: str, dry_run: bool
     Raises:
         InputError: rows that can't be read, and ``skip_bad_rows`` is off: nothing is imported.
     """
-    from evalkit.board.filtering import summarise_parts
+    from evalkit.board.filtering import filter_parts
+    from evalkit.ratings import summarise_answers
 
     key = read_key(source.key) if source.key is not None else None
     dimensions = board.challenge().ratings.dimensions
@@ -122,13 +130,22 @@ def import_ratings(board: Board, source: RatingsInput, *, by: str, dry_run: bool
     kind: AnswerKind = "comparison" if source.pairs else "rating"
     name = source.file.name
     left_out: list[AnswerVerdict] = []
+    watch = _Watch()
     if dry_run:
-        done, found, left_out = _dry_run(board, rows, source, key, by)
-        counts = found.summary(kind)
+        done, found, left_out = _dry_run(board, rows, source, key, by, watch)
+        verdicts: Iterable[AnswerVerdict] = found.verdicts
     else:
-        answers = _whole(rows, source)
-        done = board.import_answers(answers, source=name, sha256=_digest(source.file), form=rows.format, by=by, key=key)
-        counts = summarise_parts(board.by_rater(), kind)
+        done = board.import_answers(
+            watch.note(_whole(rows, source)),
+            source=name,
+            sha256=_digest(source.file),
+            form=rows.format,
+            by=by,
+            key=key,
+            allow_unknown=source.allow_unknown,
+        )
+        verdicts = filter_parts(board.by_rater())
+    counts = summarise_answers(watch.follow(verdicts), kind)
     return ImportResult(
         file=name,
         form=rows.format,
@@ -141,11 +158,46 @@ def import_ratings(board: Board, source: RatingsInput, *, by: str, dry_run: bool
         notes=rows.notes,
         dry_run=dry_run,
         left_out=left_out,
+        number=done.number,
+        nothing=watch.nothing,
     )
 
 
+class _Watch:
+    """Whether any answer of a file counts, and why the first does not."""
+
+    def __init__(self) -> None:
+        self._mine: set[int] = set()  # the first 64 bits of the answers' ids: a file may hold a million
+        self._counts = False
+        self._first: AnswerVerdict | None = None
+
+    def note(self, answers: Iterable[Answer]) -> Iterator[Answer]:
+        """Pass the file's answers on."""
+        for answer in answers:
+            self._mine.add(int(answer.id[:16], 16))
+            yield answer
+
+    def follow(self, verdicts: Iterable[AnswerVerdict]) -> Iterator[AnswerVerdict]:
+        """Pass the verdicts on all of the board on."""
+        for verdict in verdicts:
+            if not self._counts and int(verdict.answer.id[:16], 16) in self._mine:
+                self._counts = verdict.counted
+                if self._first is None or verdict.answer.row < self._first.answer.row:
+                    self._first = verdict
+            yield verdict
+
+    @property
+    def nothing(self) -> str:
+        """When nothing of the file counts, the reasons against its first answer; else empty."""
+        if self._counts:
+            return ""
+        if self._first is None:
+            return "It holds no answer."
+        return " ".join(reason.sentence for reason in self._first.reasons)
+
+
 def _dry_run(
-    board: Board, rows: AnswerFile, source: RatingsInput, key: Key | None, by: str
+    board: Board, rows: AnswerFile, source: RatingsInput, key: Key | None, by: str, watch: _Watch
 ) -> tuple[Imported, FilteredAnswers, list[AnswerVerdict]]:
     """Return what the import would do, the verdicts on all that the board would hold, and the file's rejected answers.
 
@@ -156,9 +208,11 @@ def _dry_run(
 
     first_rows: dict[str, int] = {}  # an answer's id -> where it is first in the file
     name = source.file.name
-    given = _noted(_whole(rows, source, dry_run=True), first_rows)
+    given = watch.note(_noted(_whole(rows, source, dry_run=True), first_rows))
     try:
-        done, after = board.dry_run_import(given, source=name, form=rows.format, by=by, key=key)
+        done, after = board.dry_run_import(
+            given, source=name, form=rows.format, by=by, key=key, allow_unknown=source.allow_unknown
+        )
     except InputError as error:
         first, *others = error.lines
         what = [f"The import would be refused. {first}", *others]
@@ -204,6 +258,8 @@ def print_result(result: ImportResult) -> None:
     verb, becomes = ("Would import", "would be") if result.dry_run else ("Imported", "was")
     words = f"{verb} {result.new} new rows of {result.file} ({result.form}); {result.known} were on the board before."
     click.echo(escape_for_display(words, 400))
+    if result.number is not None and not result.dry_run:
+        click.echo(f"Import {result.number}; 'evalkit ratings undo {result.number} --why TEXT' takes it back.")
     if result.changed:
         click.echo(
             f"changed: {result.changed} (the platform's status is another one; the earlier one {becomes} replaced)"
@@ -211,6 +267,9 @@ def print_result(result: ImportResult) -> None:
     for line in result.counts.lines():
         click.echo(escape_for_display(line, 400))
     print_answers(result.left_out[:SHOWN_ROWS], len(result.left_out))
+    if result.nothing:
+        verb = "would count" if result.dry_run else "counts"
+        click.echo(escape_for_display(f"warning: Nothing of {result.file} {verb}. {result.nothing}", 600), err=True)
     if result.unread:
         click.echo(escape_for_display(f"Columns that were not read: {', '.join(result.unread)}", 400), err=True)
     for note in result.notes:
