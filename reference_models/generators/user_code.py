@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import sysconfig
 import traceback
 from pathlib import Path
 
-import evalkit
-
-_PACKAGE = str(Path(evalkit.__file__).parent)
+_PACKAGE = str(Path(sys.modules["evalkit"].__file__ or "").parent)
 _STANDARD_LIBRARY = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib")})
 _INSTALLED = {"site-packages", "dist-packages"}  # also those of other environments on the path
 

@@ -253,7 +253,7 @@ def test_check_passes_what_can_be_scored_and_ranked(tmp_path: Path, run: Run) ->
     file.write_text(f"id: mine\ntitle: Mine\n{GOOD}\n")
     assert run("check", str(file))[:2] == (
         0,
-        f"{file}: a valid challenge, id mine, 1 metrics. It can be scored and ranked here.\n",
+        f"{file}: a valid challenge, id mine, 1 metric. It can be scored and ranked here.\n",
     )
 
 

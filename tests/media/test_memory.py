@@ -46,7 +46,7 @@ class Kept:
         return np.ones(len(times), dtype=bool)
 
     def frame(self, index, time, rgb):
-        self.most = max(self.most, sum(isinstance(found, av.VideoFrame) for found in gc.get_objects()))
+        self.most = max(self.most, sum(type(found) is av.VideoFrame for found in gc.get_objects()))
 
 
 def test_frames_are_freed_without_the_garbage_collector(tmp_path):

@@ -292,7 +292,14 @@ def by_scipy(X, Y, ddof):
     return np.square(X.mean(0) - Y.mean(0)).sum() + np.trace(S) + np.trace(T) - 2 * np.trace(sqrtm(S @ T).real)
 
 
-DIVISORS = {"fvd.styleganv": 0, "fvd.styleganv.ddof1": 1, "fvd.styleganv.clips": 0, "fvd.videogpt": 1, "fvd.cd_i3d": 0}
+DIVISORS = {
+    "fvd.styleganv": 0,
+    "fvd.styleganv.ddof1": 1,
+    "fvd.styleganv.clips": 0,
+    "fvd.styleganv.unpaired": 0,
+    "fvd.videogpt": 1,
+    "fvd.cd_i3d": 0,
+}
 
 
 @pytest.mark.parametrize(("name", "ddof"), DIVISORS.items())

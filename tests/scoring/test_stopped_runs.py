@@ -103,12 +103,14 @@ def test_a_run_that_was_killed_goes_on_where_it_stopped(world, tmp_path, slow):
     assert reached, error
     assert {path.name for path in broken.iterdir()} == {"log.jsonl"}
     assert decodes(broken) == {"d01": 1, "d02": 1}
-    assert eventually(lambda: list((tmp_path / "temporary").glob("evalkit*")) == [])  # not even copies of the videos
+    copies = tmp_path / "temporary"
+    assert eventually(lambda: list(copies.glob("evalkit*/*")) == [])  # not even copies of the videos
 
     slow.touch()
     again = subprocess.run(command(world, broken, tmp_path / "cache"), capture_output=True, check=False)
     assert again.returncode == 0, again.stderr
     assert decodes(broken) == {"d01": 0, "d02": 0, "d03": 1, "d04": 1}
+    assert list(copies.glob("evalkit*")) == []  # the workers of the killed run could empty their folders only
     undisturbed = subprocess.run(command(world, straight, tmp_path / "cache-2"), capture_output=True, check=False)
     assert undisturbed.returncode == 0, undisturbed.stderr
     assert set(decodes(straight).values()) == {1}
