@@ -171,17 +171,27 @@ def sweep_folders(prefix: str) -> None:
             os.close(descriptor)
 
 
-def _lock(descriptor: int, path: Path) -> bool:
-    """Lock a file that was just created; return whether this process has the lock and the file still exists."""
+def lock_for_this_process(descriptor: int) -> bool:
+    """Lock an open file or folder until it is closed; return False when another process has it.
+
+    Where the file system has no locks, nobody is kept out: refusing all work there would help nobody.
+    """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError:
-        return True  # a file system without locks, where nothing is swept either
+        return True
+    return True
+
+
+def _lock(descriptor: int, path: Path) -> bool:
+    """Lock a file that was just created; return whether this process has the lock and the file still exists."""
+    if not lock_for_this_process(descriptor):
+        return False
     try:
         there = path.stat()
-    except FileNotFoundError:
+    except FileNotFoundError:  # swept between its creation and the lock
         return False
     return os.path.samestat(there, os.fstat(descriptor))
 

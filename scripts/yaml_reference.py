@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import textwrap
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from pydantic_core import PydanticUndefined
 from evalkit.challenges import full_text
 from evalkit.challenges.full_text import yaml_value
 from evalkit.challenges.model import Challenge
+from evalkit.ratings import mapping
 from evalkit.ratings.mapping import PairMapping, RatingMapping
 from evalkit.testsets.model import Sample
 from evalkit.weights.manifest import Backbones
@@ -34,15 +36,7 @@ ratings:
   dimensions: [{id: lip_sync, title: Lip synchronization}]
   window: {opens: 2026-03-01 AoE, closes: 2026-03-05 AoE}
 """
-RATINGS = """
-format: wide
-rater: Your code
-at: Timestamp
-zone: Europe/Berlin
-pattern: 'Clip (?P<item>[0-9]+): (?P<dimension>.+)'
-dimensions: {Lip sync: lip_sync}
-values: {Excellent: 5, Bad: 1}
-"""
+RATINGS = textwrap.dedent((mapping.__doc__ or "").partition("::\n\n")[2])  # the example of its docstring
 PAIRS = """
 rater: Code
 sample: Clip

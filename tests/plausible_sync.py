@@ -56,7 +56,7 @@ def _windows(rng: np.random.Generator, windows: list[int]) -> Arrays:
         "official": curves[0],
         "own": curves[1] if has_own else np.full((count, 31), np.nan, dtype=np.float32),
         "silent": rng.uniform(5, 15, count).astype(np.float32),
-        "strangeness": rng.uniform(0.1, 0.9, count).astype(np.float32),
+        "ood_score": rng.uniform(0.1, 0.9, count).astype(np.float32),
         "motion": rng.uniform(3, 20, count).astype(np.float32),
         "has_official": np.array(True),
         "has_own": np.array(has_own),

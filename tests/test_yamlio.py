@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field
 
-from evalkit.errors import ChallengeError, EvalkitError, InputError, TestSetError
-from evalkit.yamlio import MAX_DEPTH, MAX_FAULTS, is_there, parse_yaml, read_text, validate_model
+from evalkit.errors import ChallengeError, EvalkitError, InputError
+from evalkit.yamlio import MAX_DEPTH, MAX_FAULTS, parse_yaml, validate_model
 
 
 class Strict(BaseModel):
@@ -281,62 +280,6 @@ def test_lines_of_what_is_not_there_are_those_of_what_is_around_it() -> None:
 def test_lines_are_right_with_carriage_returns_and_a_byte_order_mark() -> None:
     with pytest.raises(ChallengeError, match=r"car\.yaml, line 3: unknown key 'dors'"):
         car("\ufeffname: a\r\ndoors: 2\r\ndors: 3\r\n")
-
-
-def test_read_text(tmp_path: Path) -> None:
-    file = tmp_path / "a.yaml"
-    file.write_bytes(b"\xef\xbb\xbfname: caf\xc3\xa9\n")
-    assert read_text(file, kind=InputError, what="The file") == "name: caf\u00e9\n"
-    file.write_bytes(b"name: caf\xe9\n")
-    with pytest.raises(TestSetError, match=r"The file .*a\.yaml is not UTF-8 text. Found byte 9 is not UTF-8"):
-        read_text(file, kind=TestSetError, what="The file")
-    file.write_bytes("name: a".encode("utf-16"))
-    with pytest.raises(InputError, match=r"not UTF-8 text. Found byte 0"):
-        read_text(file, kind=InputError, what="The file")
-
-
-def test_read_text_refuses_what_is_too_large(tmp_path: Path) -> None:
-    file = tmp_path / "a.yaml"
-    file.write_bytes(b"x" * 10)
-    assert read_text(file, kind=InputError, what="The file", limit=10) == "x" * 10
-    with pytest.raises(InputError, match=r"too large. Found 10 bytes; expected at most 9 bytes"):
-        read_text(file, kind=InputError, what="The file", limit=9)
-    with file.open("wb") as stream:
-        stream.truncate(5 * 1024**3)  # a sparse file: 5 GiB that nobody may read into memory
-    with pytest.raises(InputError, match=r"too large. Found 5368709120 bytes; expected at most 4194304 bytes"):
-        read_text(file, kind=InputError, what="The file")
-    with pytest.raises(InputError, match="too large"):
-        read_text(Path("/dev/zero"), kind=InputError, what="The file", limit=100)
-
-
-def test_read_text_of_what_is_no_file(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="does not exist"):
-        read_text(tmp_path / "none.yaml", kind=InputError, what="The file")
-    with pytest.raises(InputError, match=r"is a folder. Expected a file"):
-        read_text(tmp_path, kind=InputError, what="The file")
-    with pytest.raises(InputError, match=r"can't be read. Found File name too long"):
-        read_text(tmp_path / ("a" * 300), kind=InputError, what="The file")
-    with pytest.raises(InputError, match=r"a\\x00b can't be read"):
-        read_text(Path("a\0b"), kind=InputError, what="The file")
-    (tmp_path / "loop").symlink_to("loop")
-    with pytest.raises(InputError, match="can't be read"):
-        read_text(tmp_path / "loop", kind=InputError, what="The file")
-
-
-def test_read_text_without_permission(tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    file = tmp_path / "a.yaml"
-    file.write_text("a: 1")
-    file.chmod(0)
-    request.getfixturevalue("unprivileged")
-    with pytest.raises(InputError, match=r"can't be read. Found Permission denied"):
-        read_text(file, kind=InputError, what="The file")
-
-
-def test_is_there(tmp_path: Path) -> None:
-    assert is_there(tmp_path)
-    assert not is_there(tmp_path / "none")
-    assert not is_there(Path("a" * 5000))
-    assert not is_there(Path("a\0b"))
 
 
 def _only_evalkit_errors(text: str) -> None:

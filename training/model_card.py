@@ -28,7 +28,7 @@ INPUTS = {
     "detector": ("faces and five points", "3 x 128 x 128; 16 x 16 cells"),
     "sync": (
         "mouth crops and audio (LSE)",
-        "5 mouths of 40 x 40 and 20 x 13 MFCC; 65 numbers each; strangeness of the face",
+        "5 mouths of 40 x 40 and 20 x 13 MFCC; 65 numbers each; out-of-distribution score of the face",
     ),
     "text": ("images and captions (CLIPScore)", "3 x 96 x 96 and up to 77 words; 64 numbers each"),
 }

@@ -61,6 +61,7 @@ def _endless(video: VideoFacts, file: File) -> Iterable[Violation]:
             "The video is so much longer or larger than allowed that it was not read to its end.",
             found=f"more than {video.frames} frames of {video.width}x{video.height} pixels",
             expected=f"at most {video.frames} frames of this size",
+            fix="Make it as long and as large as the challenge asks.",
         )
 
 
@@ -70,6 +71,7 @@ def _audio_endless(audio: AudioFacts, file: File) -> Iterable[Violation]:
             "The audio is so much longer than the video may be that it was not read to its end.",
             found=f"more than {audio.duration_seconds:.0f} s",
             expected="audio as long as the video",
+            fix="Cut the audio to the length of the video.",
         )
 
 
@@ -198,6 +200,7 @@ def _audio_empty(audio: AudioFacts, file: File) -> Iterable[Violation]:
             "The audio stream is empty.",
             found="no samples",
             expected="audio as long as the video",
+            fix="Cut the audio to the length of the video.",
             steps=("speech",),
         )
 

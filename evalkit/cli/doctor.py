@@ -87,6 +87,7 @@ def _plugins() -> list[dict[str, Any]]:
 def _sandbox() -> list[dict[str, Any]]:
     """Start a confined worker that tries each limit; a lower level that the user chose is not an error."""
     from evalkit.errors import EvalkitError
+    from evalkit.workers import landlock
     from evalkit.workers.pool import Workers
     from evalkit.workers.sandbox import PARENT, Limits, default_level
 
@@ -105,6 +106,9 @@ def _sandbox() -> list[dict[str, Any]]:
     lost = [part for part, holds in result.value.items() if not holds]
     if lost:
         words += f"; missing: {', '.join(lost)}"
+    if not landlock.version() and "no writing elsewhere" in lost:
+        words += " (this kernel has no Landlock: they write what you may)"
+        lost.remove("no writing elsewhere")  # nothing that can be installed changes it
     if level == "full" and lost:
         words += " (Debian: apt install libseccomp2)" if {"no network", "no programs"} & set(lost) else ""
     if not hidden:  # always so for root, whatever the filter refuses

@@ -19,15 +19,8 @@ from evalkit.rating_report.model import ScreeningResult
 from evalkit.rating_report.tables import by_item
 from evalkit.ratings.model import AnswerVerdict, ReasonCode
 from evalkit.statistics.opinion_table import OpinionTable
-from evalkit.statistics.screening import (
-    RaterVerdict,
-    bt500,
-    gold_items,
-    p913_correlation,
-    rest_correlation,
-    speeders,
-    straight_liners,
-)
+from evalkit.statistics.rater_correlation import p913_correlation, rest_correlation
+from evalkit.statistics.screening import RaterVerdict, bt500, gold_items, speeders, straight_liners
 from evalkit.text import escape_for_display
 
 # Rule on the command line -> the word in a decision.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from evalkit.validators.registry import rules_for
 from evalkit.weights.store import file_sha256
 
 SCHEMA = 1
-LENGTH_VERSION = 1  # of the lengths in the cache
+LENGTH_VERSION = 2  # of the lengths in the cache
 
 
 @dataclass(frozen=True)
@@ -209,89 +210,82 @@ def expected_lengths(
     Raises:
         TestSetError: when such a file can't be read; without its length the rule would pass everything.
     """
-    video = challenge.submission.video
-    if testset is None or (video.match_reference_seconds is None and not video.match_reference_size):
+    if testset is None:
         return {}
     wanted = set(samples)
-    lengths = {}
+    found = {}
     for sample in testset:
-        if sample.id not in wanted or (sample.audio is None and sample.reference_video is None):
+        if sample.id not in wanted:
             continue
-        source = "speech" if sample.audio is not None else "reference video"
         try:
-            size = _size_of(sample, testset, cache) if video.match_reference_size else None
-            lengths[sample.id] = ExpectedLength(_length_of(sample, testset, cache), source, size)
+            expected = expected_length(sample, testset, challenge.submission, cache)
         except (MediaError, OSError) as error:
+            source = _length_source(sample)
             raise TestSetError(
                 f"The {source} of the test set's sample '{sample.id}' can't be read.",
                 found=str(error),
                 fix=f"Fix the test set: the challenge compares each video's length with its {source}.",
             ) from None
-    return lengths
+        if expected is not None:
+            found[sample.id] = expected
+    return found
 
 
-def expected_length(sample: Sample, testset: TestSet, rules: SubmissionRules) -> ExpectedLength | None:
-    """Return how long one sample's video should be, measured now; ``None`` where no rule asks for it.
+def expected_length(
+    sample: Sample, testset: TestSet, rules: SubmissionRules, cache: FeatureCache | None = None
+) -> ExpectedLength | None:
+    """Return how long one sample's video should be; ``None`` where no rule asks for it, or nothing says so.
+
+    Args:
+        sample: of the test set.
+        testset: where its media are.
+        rules: the challenge's.
+        cache: keeps what was measured, so that a cached run opens no media file; ``None`` to measure now.
 
     Raises:
         MediaError: when the speech or the reference video can't be read.
     """
-    if rules.video.match_reference_seconds is None and not rules.video.match_reference_size:
+    video = rules.video
+    name = sample.audio if sample.audio is not None else sample.reference_video
+    if name is None or (video.match_reference_seconds is None and not video.match_reference_size):
         return None
-    if sample.audio is None and sample.reference_video is None:
-        return None
-    size = _video_size(testset, sample) if rules.video.match_reference_size else None
-    if sample.audio is not None:
-        return ExpectedLength(_audio_length(testset.path(sample.audio)), "speech", size)
-    return ExpectedLength(_video_length(testset.path(str(sample.reference_video))), "reference video", size)
+    measure = _audio_length if sample.audio is not None else _video_length
+    (seconds,) = _measured(testset.path(name), _length_source(sample), lambda path: (measure(path),), cache)
+    size: tuple[float, ...] = ()
+    if video.match_reference_size and sample.reference_video is not None:
+        with suppress(MediaError, OSError):  # metrics of the reference video report that it can't be read
+            size = _measured(testset.path(sample.reference_video), "size", _video_size, cache)
+    return ExpectedLength(seconds, _length_source(sample), (int(size[0]), int(size[1])) if size else None)
 
 
-def _length_of(sample: Sample, testset: TestSet, cache: FeatureCache) -> float:
-    """Return the length in seconds; the cache keeps it, so that a cached run opens no media file."""
-    path = testset.path(str(sample.audio or sample.reference_video))
-    key = hashlib.sha256(f"{LENGTH_VERSION} {sample.audio is None} {file_sha256(path)}".encode()).hexdigest()
+def _length_source(sample: Sample) -> str:
+    return "speech" if sample.audio is not None else "reference video"
+
+
+def _measured(
+    path: Path, what: str, measure: Callable[[Path], tuple[float, ...]], cache: FeatureCache | None
+) -> tuple[float, ...]:
+    """Return what ``measure`` finds in the file, from the cache where that knows it."""
+    if cache is None:
+        return measure(path)
+    key = hashlib.sha256(f"{LENGTH_VERSION} {what} {file_sha256(path)}".encode()).hexdigest()
     try:
         known = cache.load("length", key)
-    except CorruptEntryError:
+    except CorruptEntryError:  # measured again, and written over
         known = None
     if known is not None and known.arrays is not None:
-        return float(known.arrays["seconds"])
-    seconds = _audio_length(path) if sample.audio is not None else _video_length(path)
-    cache.store("length", key, FeatureData({"seconds": np.asarray(seconds)}))
-    return seconds
+        return tuple(float(number) for number in known.arrays["numbers"])
+    numbers = measure(path)
+    cache.store("length", key, FeatureData({"numbers": np.asarray(numbers, dtype=np.float64)}))
+    return numbers
 
 
-def _size_of(sample: Sample, testset: TestSet, cache: FeatureCache) -> tuple[int, int] | None:
-    """Return width and height of the reference video, if it can be read; the cache keeps them."""
-    if sample.reference_video is None or not testset.path(sample.reference_video).is_file():
-        return None
-    key = hashlib.sha256(
-        f"size {LENGTH_VERSION} {file_sha256(testset.path(sample.reference_video))}".encode()
-    ).hexdigest()
-    try:
-        known = cache.load("length", key)
-    except CorruptEntryError:
-        known = None
-    if known is not None and known.arrays is not None:
-        width, height = known.arrays["size"].tolist()
-        return int(width), int(height)
-    size = _video_size(testset, sample)
-    if size is not None:
-        cache.store("length", key, FeatureData({"size": np.asarray(size)}))
-    return size
-
-
-def _video_size(testset: TestSet, sample: Sample) -> tuple[int, int] | None:
-    """Return width and height of the reference video; ``None`` where metrics will say that it can't be read."""
+def _video_size(path: Path) -> tuple[float, ...]:
+    """Return width and height of the first frame; nothing for a video without one."""
     from evalkit.media.decode import iter_frames
 
-    if sample.reference_video is None:
-        return None
-    try:
-        frame = next(iter(iter_frames(testset.path(sample.reference_video))), None)
-    except (MediaError, OSError):
-        return None
-    return None if frame is None else (frame.shape[1], frame.shape[0])
+    frame = next(iter(iter_frames(path)), None)
+    return () if frame is None else (frame.shape[1], frame.shape[0])
 
 
 def _audio_length(path: Path) -> float:

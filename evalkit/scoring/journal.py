@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import time
 from pathlib import Path
 from typing import Any, TextIO
 
 from evalkit.errors import UsageError
-from evalkit.files import storage_error
-
-
-def _lock_for_one_run(stream: TextIO, path: Path) -> None:
-    """Hold the file until it is closed; two runs into one folder would tear the log and mix the results."""
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        stream.close()
-        raise UsageError(
-            f"Another run is writing to {path.parent}.", fix="Wait for it, or choose another folder with -o."
-        ) from None
-    except OSError:
-        pass  # a file system without locks
+from evalkit.files import lock_for_this_process, storage_error
 
 
 class Journal:
@@ -41,7 +27,12 @@ class Journal:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 self._stream = path.open("a", encoding="utf-8")
-                _lock_for_one_run(self._stream, path)
+                if not lock_for_this_process(self._stream.fileno()):  # two runs would mix their lines and results
+                    self._stream.close()
+                    raise UsageError(
+                        f"Another run is writing to {path.parent}.",
+                        fix="Wait for it, or choose another folder with -o.",
+                    )
                 if path.is_file():  # not a device or a pipe, which have no length
                     self._stream.truncate(0)
             except OSError as error:

@@ -20,10 +20,11 @@ from typing import Literal
 from evalkit.errors import InputError, StorageError, SubmissionError
 from evalkit.progress import Progress
 from evalkit.submission.model import Submission
-from evalkit.weights.download import RetryPolicy, parts_folder, require_space
+from evalkit.weights.download import parts_folder
 from evalkit.weights.manifest import Backbones, WeightEntry
 from evalkit.weights.records import locked, unwritable_error
 from evalkit.weights.store import file_sha256, file_state
+from evalkit.weights.transfer import RetryPolicy, require_space
 from evalkit.weights.trust import matches_known_digest, non_weights_content, trust
 
 _COPY = ".import-"  # no file of a manifest starts with a dot

@@ -15,20 +15,11 @@ from typing import Literal
 from evalkit.errors import StorageError, SubmissionError, UsageError, WeightsError, did_you_mean
 from evalkit.progress import Progress
 from evalkit.submission.model import Submission
-from evalkit.weights.download import (
-    PARTS,
-    FetchedFile,
-    RemoteFile,
-    RetryPolicy,
-    discard_part,
-    fetch,
-    note_of,
-    parts_folder,
-    require_space,
-)
+from evalkit.weights.download import PARTS, FetchedFile, discard_part, fetch, note_of, parts_folder
 from evalkit.weights.manifest import ArchiveEntry, Backbones, WeightEntry
 from evalkit.weights.records import locked, locked_if_free, unwritable_error
 from evalkit.weights.store import file_state
+from evalkit.weights.transfer import RemoteFile, RetryPolicy, require_space
 from evalkit.weights.trust import expected_digest, trust
 
 Result = Literal["fetched", "there", "failed"]

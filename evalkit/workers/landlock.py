@@ -9,7 +9,6 @@ by number, which is the same on all processors.
 from __future__ import annotations
 
 import ctypes
-import errno
 import os
 import sys
 from collections.abc import Iterable
@@ -54,47 +53,44 @@ def restrict(writable: Iterable[Path]) -> int:
     """Refuse writing outside of ``writable`` (folders with all in them, or files) and signals to other processes.
 
     Returns:
-        The version in force: 0 where the kernel has no Landlock, and signals are free below 6.
+        The version in force: 0 where the kernel has no Landlock or an outer sandbox forbids it; signals are free
+        below 6.
 
     Raises:
-        OSError: when a path of ``writable`` can't be opened, or the kernel refuses the rules.
+        OSError: when a path of ``writable`` can't be opened.
     """
     offered = version()
-    if not offered:
-        return 0
+    opened = [(path, os.open(path, os.O_PATH | os.O_CLOEXEC)) for path in writable] if offered else []
+    try:
+        return offered if opened and _restrict(offered, opened) else 0
+    finally:
+        for _, descriptor in opened:
+            os.close(descriptor)
+
+
+def _restrict(offered: int, opened: Iterable[tuple[Path, int]]) -> bool:
+    """Put the rules in force; return whether the kernel took them."""
     rights = sum(bits for since, bits in _WRITING.items() if since <= offered)
     attributes = _Ruleset(rights, _TCP if offered >= 4 else 0, _SCOPES if offered >= 6 else 0)
     size = 24 if offered >= 6 else 16 if offered >= 4 else 8  # an older kernel refuses fields that it does not know
-    rules = _checked(_call(_CREATE, ctypes.byref(attributes), ctypes.c_size_t(size), ctypes.c_uint32(0)))
+    rules = _call(_CREATE, ctypes.byref(attributes), ctypes.c_size_t(size), ctypes.c_uint32(0))
+    if rules < 0:
+        return False
     try:
-        for path in writable:
-            _allow(rules, path, rights)
+        taken = all(_allow(rules, path, descriptor, rights) for path, descriptor in opened)
         libc = ctypes.CDLL(None, use_errno=True)
-        _checked(libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0))
-        _checked(_call(_RESTRICT, ctypes.c_int(rules), ctypes.c_uint32(0)))
+        taken = taken and libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0) == 0
+        return taken and _call(_RESTRICT, ctypes.c_int(rules), ctypes.c_uint32(0)) == 0
     finally:
         os.close(rules)
-    return offered
 
 
-def _allow(rules: int, path: Path, rights: int) -> None:
-    opened = os.open(path, os.O_PATH | os.O_CLOEXEC)
-    try:
-        allowed = rights if path.is_dir() else rights & _OF_FILES
-        beneath = _PathBeneath(allowed, opened)
-        _checked(_call(_ADD, ctypes.c_int(rules), _PATH_BENEATH, ctypes.byref(beneath), ctypes.c_uint32(0)))
-    finally:
-        os.close(opened)
+def _allow(rules: int, path: Path, descriptor: int, rights: int) -> bool:
+    beneath = _PathBeneath(rights if path.is_dir() else rights & _OF_FILES, descriptor)
+    return _call(_ADD, ctypes.c_int(rules), _PATH_BENEATH, ctypes.byref(beneath), ctypes.c_uint32(0)) == 0
 
 
 def _call(number: int, *arguments: object) -> int:
     libc = ctypes.CDLL(None, use_errno=True)
     libc.syscall.restype = ctypes.c_long
     return int(libc.syscall(ctypes.c_long(number), *arguments))
-
-
-def _checked(result: int) -> int:
-    if result < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"Landlock: {os.strerror(number or errno.EINVAL)}")
-    return result

@@ -1,9 +1,10 @@
 """Worker processes that survive their work: a crash or a hang costs one job, not the run.
 
 Each worker is a fresh interpreter started with ``python -c``, so a script that calls evalkit needs no
-``if __name__ == "__main__"``. Parent and worker communicate over the worker's standard input and output, which nothing
-else can write to; what libraries print goes to the parent's standard error (`evalkit.workers.chatter`). Questions are
-pickles, answers are plain data (`evalkit.workers.messages`): a worker may have been compromised by a file that it read.
+``if __name__ == "__main__"``; what runs in it is `evalkit.workers.child`. Parent and worker communicate over the
+worker's standard input and output, which nothing else can write to; what libraries print goes to the parent's standard
+error (`evalkit.workers.output_relay`). Questions are pickles, answers are plain data (`evalkit.workers.messages`): a
+worker may have been compromised by a file that it read.
 
 Each worker has a temporary folder of its own, in which it works and which the parent removes with it: a worker that is
 killed can't clean up. What a parent that was killed leaves, the next run removes. A run that is stopped gives workers
@@ -14,36 +15,32 @@ confined before its first job, and replaced when it has served long enough.
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import queue
-import select
-import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
-import traceback
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, NoReturn
+from typing import Any, BinaryIO, Literal
 
-from evalkit.errors import EvalkitError, MachineError
-from evalkit.files import OwnFolder, abandon_parts, sweep_folders
+from evalkit.errors import MachineError
+from evalkit.files import OwnFolder, sweep_folders
 from evalkit.text import how_it_ended
-from evalkit.workers.chatter import relay
-from evalkit.workers.messages import Answer, BadAnswerError, encode, receive, receive_answer, send, send_bytes
-from evalkit.workers.sandbox import Confined, Limits, enter, protect_files
+from evalkit.workers.child import GRACE_SECONDS
+from evalkit.workers.messages import Answer, BadAnswerError, receive_answer, send
+from evalkit.workers.output_relay import relay
+from evalkit.workers.sandbox import Limits
 
 FOLDERS = "evalkit-worker-"  # how the names of the workers' temporary folders begin
 _STARTUP_SECONDS = 300.0
-_GRACE_SECONDS = 5.0
 _STOP_SECONDS = 1.0  # for workers that are stopped in the middle of a job to clean up, all of them together
-_CHATTER_SECONDS = 1.0  # for the last words of a worker; one that it started may hold the pipe open
+_OUTPUT_SECONDS = 1.0  # for the last words of a worker; one that it started may hold the pipe open
 _JOBS_PER_WORKER = 250  # of a confined one, so that damage done by a file does not last
-_PROGRAM = "import sys; from evalkit.workers.pool import child_main; child_main(sys.argv[1])"
+_PROGRAM = "import sys; from evalkit.workers.child import main; main(sys.argv[1])"
 
 
 @dataclass(frozen=True)
@@ -125,7 +122,7 @@ class Workers:
                 child.close(until)
             for thread in threads:
                 if thread.ident is not None:
-                    thread.join(_GRACE_SECONDS)
+                    thread.join(GRACE_SECONDS)
 
 
 def _serve(
@@ -156,7 +153,7 @@ class _Child:
         self._timeout = timeout
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: OwnFolder | None = None
-        self._chatter: threading.Thread | None = None
+        self._output: threading.Thread | None = None
         self._lock = threading.RLock()
         self._busy = False  # in the middle of a job
         self.closed = False
@@ -227,7 +224,7 @@ class _Child:
                 env={**_environment(), "TMPDIR": str(self._folder.path)},
                 start_new_session=True,
             )
-            self._chatter = relay(_pipe(process.stderr))
+            self._output = relay(_pipe(process.stderr))
         except OSError as error:
             raise MachineError("A worker process could not start.", found=str(error)) from None
         return process
@@ -256,7 +253,7 @@ class _Child:
         except (EOFError, OSError, BadAnswerError) as error:
             # It is exiting, or it has closed the pipe and still runs.
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(_GRACE_SECONDS if isinstance(error, EOFError | OSError) else 0)
+                process.wait(GRACE_SECONDS if isinstance(error, EOFError | OSError) else 0)
             code = process.poll()
             self.stop()
             if late:
@@ -283,8 +280,8 @@ class _Child:
                 if pipe and not sys.is_finalizing():  # then a thread that waits for it never releases it
                     with contextlib.suppress(OSError):
                         pipe.close()
-            if self._chatter is not None and not sys.is_finalizing():
-                self._chatter.join(_CHATTER_SECONDS)
+            if self._output is not None and not sys.is_finalizing():
+                self._output.join(_OUTPUT_SECONDS)
         if folder is not None:
             folder.remove()
 
@@ -338,84 +335,3 @@ def _pipe(stream: Any) -> BinaryIO:
     if stream is None:
         raise OSError("no pipe")
     return stream  # type: ignore[no-any-return]
-
-
-def child_main(folder: str) -> None:
-    """Serve jobs until the parent closes the pipe; remove ``folder`` at the end."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
-    signal.signal(signal.SIGTERM, _leave)
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints must not get between the messages
-    questions = os.fdopen(os.dup(0), "rb")
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
-    try:
-        _answer_all(questions, answers, folder)
-    finally:
-        abandon_parts()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _answer_all(questions: BinaryIO, answers: BinaryIO, folder: str) -> None:
-    handle: Callable[[Any], Any] | None = None
-    confined: Confined | None = None
-    while True:
-        try:
-            message = receive(questions)
-        except (EOFError, OSError):
-            return
-        answer: Answer
-        try:
-            if handle is None:
-                handle, confined = _begin(message, folder, questions.fileno())
-                answer = ("ok", None, False)
-            else:
-                if confined is not None:
-                    confined.before_job()
-                answer = ("ok", handle(message), confined is not None and confined.should_recycle())
-        except EvalkitError as error:
-            answer = ("stop", error, False)
-        except MemoryError:
-            answer = ("memory", "The file takes more memory than the limit allows.", True)
-        except Exception:  # noqa: BLE001 - reported to the parent, which continues with the next job
-            answer = ("error", traceback.format_exc(limit=-8), False)
-        try:
-            body = encode(answer)
-        except Exception as error:  # noqa: BLE001 - the job's result is at fault, not the worker
-            body = encode(("error", f"The answer can't be sent: {type(error).__name__}: {error}", True))
-        try:
-            send_bytes(answers, body)
-        except OSError:
-            return
-
-
-def _begin(
-    start: tuple[str, Any, Limits | None], folder: str, pipe: int
-) -> tuple[Callable[[Any], Any], Confined | None]:
-    """Protect files, create the handler, then confine the process further: libraries load what they need before."""
-    handler, config, limits = start
-    if limits is not None:
-        protect_files(limits, Path(folder))  # before there is a second thread, which it would not hold
-    threading.Thread(target=_end_with_parent, args=(pipe, folder), daemon=True).start()
-    module, _, name = handler.partition(":")
-    handle: Callable[[Any], Any] = getattr(importlib.import_module(module), name)(config)
-    if limits is None or limits.level == "off":
-        return handle, None
-    os.chdir(folder)
-    return handle, enter(limits)
-
-
-def _leave(number: int, frame: Any) -> NoReturn:
-    sys.unraisablehook = lambda _: None  # a ZIP that is being written raises an error when it is destroyed
-    raise SystemExit(128 + number)
-
-
-def _end_with_parent(pipe: int, folder: str) -> None:
-    """Exit when the parent is gone, also in the middle of a job: cleanly if possible, then by force."""
-    watch = select.poll()
-    watch.register(pipe, 0)  # asks for nothing, so that only the pipe's end is reported
-    watch.poll()
-    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
-    time.sleep(_GRACE_SECONDS)
-    shutil.rmtree(folder, ignore_errors=True)
-    os._exit(1)

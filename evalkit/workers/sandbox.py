@@ -127,15 +127,16 @@ class Confined:
 def protect_files(limits: Limits, folder: Path) -> tuple[str, ...]:
     """Let this process write only below ``folder`` and `Limits.writable`; return which parts are in force.
 
-    It must have no other thread yet: Landlock holds for this one and those that it starts.
+    It must have no other thread yet: Landlock holds for this one and those that it starts. Where the kernel lacks it,
+    or an outer sandbox forbids it, nothing is in force.
+
+    Raises:
+        OSError: when a folder is missing: a run must not go on with less protection because of a mistake of ours.
     """
     if limits.level != "full":
         return ()
     devices = (Path("/dev"),) if limits.graphics else (Path(os.devnull),)
-    try:
-        version = landlock.restrict([folder, *devices, *limits.writable])
-    except OSError:  # an outer sandbox forbids it, or a folder is missing: not in `parts`, and doctor says so
-        return ()
+    version = landlock.restrict([folder, *devices, *limits.writable])
     return ("no writing elsewhere",) * (version >= 1) + ("no signals",) * (version >= 6)
 
 
@@ -212,7 +213,7 @@ def _filter_calls(limits: Limits) -> tuple[str, ...]:
     own = os.getpid()
     for name in _OTHERS_ONLY:
         _rule(calls, refuse, name, seccomp.Arg(0, seccomp.NE, own))
-    _rule(calls, refuse, "prlimit64", seccomp.Arg(0, seccomp.NE, 0))
+    _rule(calls, refuse, "prlimit64", seccomp.Arg(0, seccomp.NE, 0))  # 0 is this process
     # A thread is made with CLONE_THREAD; a process is not. What clone3 is asked lies in memory that a filter can't
     # read: told that there is no such call, the C library takes clone.
     whole &= _rule(calls, refuse, "clone", seccomp.Arg(0, seccomp.MASKED_EQ, _CLONE_THREAD, 0))

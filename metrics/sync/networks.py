@@ -51,7 +51,7 @@ class SyncNetwork(Protocol):
 class LimitedNetwork(Protocol):
     """A network that knows which faces it can judge, as the bundled one does."""
 
-    def strangeness(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def ood_score(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return (N,) of crops (N, 224, 224, 3) BGR: how unlike the faces of its training, 1 at the limit."""
         ...
 

@@ -259,7 +259,7 @@ class ReplicateExtractor(Extractor):
 
     record = FeatureRecord(
         name="syncnet_replicate",
-        version=3,
+        version=4,
         title="SyncNet distances through the files that LatentSync's script writes",
         weights=(DETECTOR, NETWORK),
         options=REPLICATE,

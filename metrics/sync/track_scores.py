@@ -54,7 +54,7 @@ def track_syncs(arrays: Arrays, choice: TrackChoice) -> list[Sync]:
     for track in track_rows(arrays, choice.tracks):
         if "track_detections" in arrays and arrays["track_detections"][track] <= choice.detections:
             continue
-        if strangeness(arrays, track) > 1:
+        if ood_score(arrays, track) > 1:
             continue
         rows = (arrays["window_track"] == track) & reached
         stretch = distances[rows]
@@ -76,9 +76,9 @@ def track_rows(arrays: Arrays, tracks: str) -> list[int]:
     return [int(row) for row in np.flatnonzero(arrays.get(f"track_{tracks}", every))]
 
 
-def strangeness(arrays: Arrays, track: int) -> float:
+def ood_score(arrays: Arrays, track: int) -> float:
     """Return how unlike the faces that the network knows a track is, above 1 outside; the median over its windows."""
-    values = _of_track(arrays, "strangeness", track)
+    values = _of_track(arrays, "ood_score", track)
     return float(np.median(values)) if len(values) else 0.0
 
 
@@ -184,13 +184,14 @@ def why_no_track(arrays: Arrays, tracks: str, options: TrackOptions = TRACKS) ->
 def _outside(arrays: Arrays, tracks: str) -> tuple[Event, ...]:
     """Return an event when the network can't judge some tracks."""
     rows = track_rows(arrays, tracks)
-    beyond = [value for value in (strangeness(arrays, row) for row in rows) if value > 1]
+    beyond = [value for value in (ood_score(arrays, row) for row in rows) if value > 1]
     if not beyond:
         return ()
     numbers = ", ".join(f"{value:.2f}" for value in beyond[:SHOWN]) + (", ..." if len(beyond) > SHOWN else "")
     detail = (
         f"{len(beyond)} of {len(rows)} tracks do not count: the bundled network knows only drawn puppets, and these "
-        f"faces are unlike them (strangeness {numbers}; limit 1). Real people need published weights (evalkit weights)"
+        f"faces are unlike them (out-of-distribution score {numbers}; limit 1). Real people need published weights "
+        "(evalkit weights)"
     )
     return (Event("outside_bundled_domain", detail),)
 

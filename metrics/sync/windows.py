@@ -24,7 +24,7 @@ from evalkit.metrics.sync.mfcc import mfcc
 from evalkit.metrics.sync.networks import LimitedNetwork, SyncNetwork
 
 AUDIO_NAMES = ("official", "own")
-LIP_ARRAYS = ("silent", "strangeness", "motion")
+LIP_ARRAYS = ("silent", "ood_score", "motion")
 _NONE = np.empty(0, dtype=np.float32)
 _MOUTH_ROWS, _MOUTH_COLUMNS = slice(74, 162), slice(68, 156)  # of a crop of 224
 _MOUTH_SIDE = 40
@@ -34,7 +34,7 @@ WINDOW_ARRAYS = {
     "official": "(W, 31) float32: distance of the lips to the test set's speech at 31 shifts, NaN beyond its end",
     "own": "(W, 31) float32: the same with the video file's own audio",
     "silent": "(W,) float32: distance of the lips to the zero vector",
-    "strangeness": "(W,) float32: how unlike the faces that the network knows, above 1 outside; 0 without a limit",
+    "ood_score": "(W,) float32: how unlike the faces that the network knows, above 1 outside; 0 without a limit",
     "motion": "(W,) float32: change of the mouth's area to the next frame, mean over 40 x 40 in grey levels",
     "has_official": "() bool: whether the test set has speech for the sample",
     "has_own": "() bool: whether the video file has audio that can be decoded",
@@ -63,7 +63,7 @@ class LipStream:
         self._network, self._left = network, windows
         self._crops: list[Picture] = []
         self._parts: list[NDArray[np.float32]] = []
-        self._strange: list[NDArray[np.float32]] = []
+        self._ood_scores: list[NDArray[np.float32]] = []
         self._moved: list[NDArray[np.float32]] = []
 
     def add(self, crop: Picture) -> None:
@@ -77,12 +77,12 @@ class LipStream:
         part = self._network.lips(np.stack(self._crops))
         self._parts.append(part)
         first = np.stack(self._crops[: len(part)])
-        strange = (
-            self._network.strangeness(first)
+        ood_score = (
+            self._network.ood_score(first)
             if isinstance(self._network, LimitedNetwork)
             else np.zeros(len(part), np.float32)
         )
-        self._strange.append(strange)
+        self._ood_scores.append(ood_score)
         self._moved.append(mouth_motion(self._crops[: len(part) + 1]))
         self._left -= len(part)
         self._crops = self._crops[len(part) :]
@@ -92,10 +92,10 @@ class LipStream:
         return np.concatenate(self._parts) if self._parts else np.empty((0, 1024), dtype=np.float32)
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
-        """Return what `WINDOW_ARRAYS` says of ``silent``, ``strangeness`` and ``motion``, a row per window."""
+        """Return what `WINDOW_ARRAYS` says of ``silent``, ``ood_score`` and ``motion``, a row per window."""
         return {
             "silent": silent_distances(self.finish()),
-            "strangeness": np.concatenate([_NONE, *self._strange]),
+            "ood_score": np.concatenate([_NONE, *self._ood_scores]),
             "motion": np.concatenate([_NONE, *self._moved]),
         }
 

@@ -6,7 +6,6 @@ on: a clip whose key differs is made again.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -19,7 +18,7 @@ from pydantic import TypeAdapter
 
 from evalkit._version import __version__
 from evalkit.errors import UsageError
-from evalkit.files import storage_error, write_text
+from evalkit.files import lock_for_this_process, storage_error, write_text
 from evalkit.testsets.model import TestSet
 
 NOTE = "README.txt"
@@ -60,15 +59,11 @@ class ClipFolder:
         while True:
             self.path.mkdir(parents=True, exist_ok=True)
             self._descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not lock_for_this_process(self._descriptor):
                 self._close()
                 raise UsageError(
                     f"Another run is writing {output}.", fix="Wait for its end, or choose another name with --output."
-                ) from None
-            except OSError:
-                pass  # a file system without locks
+                )
             if self.path.is_dir() and os.path.samestat(self.path.stat(), os.fstat(self._descriptor)):
                 break
             self._close()  # the other run removed it before this one had the lock
@@ -145,7 +140,7 @@ def run_key(parts: Mapping[str, Any], testset: TestSet, files: Iterable[Path]) -
 def _state(path: Path) -> list[int] | None:
     try:
         facts = path.stat()
-    except OSError:
+    except OSError:  # it is part of the key that it can't be read
         return None
     return [facts.st_size, facts.st_mtime_ns]
 
@@ -168,7 +163,7 @@ def load_record(clip: Path, key: str, kind: type[Outcome]) -> Outcome | None:
         if record["key"] != key or record["sha256"] != _sha256(clip):
             return None
         return TypeAdapter(kind).validate_python(record["outcome"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):  # no record, or not one of ours: the clip is made again
         return None
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import sysconfig
 import traceback
+from importlib.resources import files
 from pathlib import Path
 
-_PACKAGE = str(Path(sys.modules["evalkit"].__file__ or "").parent)
+_PACKAGE = str(files("evalkit"))
 _STANDARD_LIBRARY = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib")})
 _INSTALLED = {"site-packages", "dist-packages"}  # also those of other environments on the path
 

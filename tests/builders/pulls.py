@@ -9,9 +9,10 @@ from typing import Any
 from weights_server import manifest, noise
 
 from evalkit.progress import Progress
-from evalkit.weights.download import PARTS, RetryPolicy
+from evalkit.weights.download import PARTS
 from evalkit.weights.manifest import Backbones, load_backbones
 from evalkit.weights.pull import PullResult, pull, select, with_siblings
+from evalkit.weights.transfer import RetryPolicy
 
 BODY = noise(300_000)
 FAST = RetryPolicy(connect_seconds=5, read_seconds=5, retries=1, pause=0.0, unknown_limit=1_000_000)

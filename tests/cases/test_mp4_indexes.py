@@ -23,6 +23,8 @@ def test_an_index_that_programs_read_differently_is_an_error(case, found):
     report = json.loads(case.run("validate", "in", "-c", "talking-head", "--json", "--quiet", code=1))
     (finding,) = [one for one in report["files"][0]["findings"] if one["rule"] == "encoding.index"]
     assert (finding["severity"], finding["found"]) == ("error", found)
+    case.run("repair", "in", "-o", "out.zip", "-c", "talking-head")  # what it prints as the remedy is one
+    case.run("validate", "out.zip", "-c", "talking-head")
 
 
 @pytest.mark.parametrize("case", ["mp4-nested-moov"], indirect=True)

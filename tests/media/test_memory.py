@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +20,7 @@ from pathlib import Path
 from evalkit.media.inspect import inspect_media
 inspect_media(Path(sys.argv[1]))  # what is loaded once does not count
 held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (held + int(sys.argv[3]), resource.RLIM_INFINITY))
+resource.setrlimit(resource.RLIMIT_AS, (held + int(sys.argv[3]), resource.getrlimit(resource.RLIMIT_AS)[1]))
 try:
     facts = inspect_media(Path(sys.argv[2])).facts
 except MemoryError:
@@ -60,10 +59,10 @@ def test_frames_are_freed_without_the_garbage_collector(tmp_path):
     assert 0 < sink.most < 8
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the limit on memory is Linux's here; CI runs there")
+# Elsewhere a process can't read how much it holds, and macOS ignores the limit: evalkit has no such limit there either.
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the limit on memory is Linux's; CI runs there")
 @pytest.mark.parametrize(("room", "found"), [(4 << 20, "memory"), (2 << 30, "12")])
 def test_the_limit_on_memory_is_no_fault_of_the_file(tmp_path, room, found):
-    assert resource.getrlimit(resource.RLIMIT_AS)[1] == resource.RLIM_INFINITY
     small, large = video(tmp_path / "small.mp4", 64), video(tmp_path / "large.mp4", 1024)
     done = subprocess.run(
         [sys.executable, "-c", LIMITED, small, large, str(room)], capture_output=True, text=True, check=True

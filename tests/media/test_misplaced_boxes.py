@@ -125,3 +125,22 @@ def test_two_forms_of_one_table_are_an_error(
     tables.insert(place + (not first), Box(other, bytes(12)))
     video = facts_of(tree, tmp_path / "a.mp4").tracks[0]
     assert video.repeated_boxes == (f"{there.decode()} or {other.decode()}",)
+
+
+@pytest.mark.parametrize(("hidden", "refused"), [(0, True), (1, False)])
+def test_a_first_video_track_that_is_a_chapters_image_is_an_error(tmp_path: Path, hidden: int, refused: bool) -> None:
+    """FFmpeg skips such a track and other players show it; behind the scored one it is harmless."""
+    tree = parse(encoded(*X264, *AAC, "-map", "0:v", "-map", "0:v", "-map", "1:a"))
+    numbers = [number_of(track) for track in tracks(tree, b"vide")]
+    chapters = Box(b"chap", numbers[hidden].to_bytes(4, "big"))
+    tracks(tree, b"soun")[0].children.append(Box(b"tref", b"", [chapters]))
+    (tmp_path / "a.mp4").write_bytes(write(tree))
+    facts = inspect_media(tmp_path / "a.mp4").facts
+    assert facts.video is not None
+    assert facts.video.stream_id == numbers[1 - hidden]
+    found = [one.found for one in run_rules(rules_for("file"), File(facts, RULES), {}) if one.rule == "encoding.index"]
+    assert found == (["a first video track that FFmpeg takes for a chapter's image or a cover"] if refused else [])
+
+
+def number_of(track: Box) -> int:
+    return int.from_bytes(track.find(b"tkhd").body[12:16], "big")

@@ -25,7 +25,7 @@ def networks() -> tuple[SmallBoxes, SmallSync]:
     return SmallBoxes(detector.path, detector.sha256), SmallSync(sync.path, sync.sha256)
 
 
-def strangeness(networks: tuple[SmallBoxes, SmallSync], frames: list[np.ndarray]) -> float | None:
+def ood_score(networks: tuple[SmallBoxes, SmallSync], frames: list[np.ndarray]) -> float | None:
     detector, sync = networks
     sizes = [(rgb.shape[1], rgb.shape[0]) for rgb in frames]
     crops = []
@@ -33,7 +33,7 @@ def strangeness(networks: tuple[SmallBoxes, SmallSync], frames: list[np.ndarray]
         for x1, y1, x2, y2, _ in found[:1]:
             half = max(x2 - x1, y2 - y1) / 2
             crops.append(crop(np.ascontiguousarray(rgb[:, :, ::-1]), (x1 + x2) / 2, (y1 + y2) / 2, half))
-    return float(np.median(sync.strangeness(np.stack(crops)))) if crops else None
+    return float(np.median(sync.ood_score(np.stack(crops)))) if crops else None
 
 
 def compressed(rgb: np.ndarray, quality: int) -> np.ndarray:
@@ -54,7 +54,7 @@ FORMS = {
 def test_puppets_are_inside(networks: tuple[SmallBoxes, SmallSync], form: str) -> None:
     for seed, number in ((11, 1), (11, 2), (12, 1), (404, 3)):
         frames = [FORMS[form](rgb) for rgb in list(draw_scene(seed, number).frames())[:40:13]]
-        found = strangeness(networks, frames)
+        found = ood_score(networks, frames)
         assert found is not None
         assert found < 0.97, (form, seed, number)
 
@@ -63,7 +63,7 @@ def test_puppets_are_inside(networks: tuple[SmallBoxes, SmallSync], form: str) -
 @pytest.mark.parametrize("form", ["as rendered", "blurred", "compressed"])
 def test_no_real_person_is_inside(networks: tuple[SmallBoxes, SmallSync], shared: Path, form: str) -> None:
     pictures = sorted((shared / "data" / "talking-heads" / "testset" / "images").iterdir())
-    found = {path.name: strangeness(networks, [FORMS[form](np.asarray(read_still(path)))]) for path in pictures}
+    found = {path.name: ood_score(networks, [FORMS[form](np.asarray(read_still(path)))]) for path in pictures}
     assert len(found) == 20
     assert min(value for value in found.values() if value is not None) > 1.03
 

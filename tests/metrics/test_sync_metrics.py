@@ -285,14 +285,14 @@ def test_aliases_and_directions() -> None:
 def test_tracks_that_the_network_cannot_judge_do_not_count(name: str) -> None:
     made = arrays((140, 6.0, 1), (130, 8.0, -4), own=(5.0, 2))
     alone = score(name, arrays((140, 6.0, 1), own=(5.0, 2)))
-    made["strangeness"] = np.repeat(np.array([0.4, 2.5], dtype=np.float32), [140, 130])
+    made["ood_score"] = np.repeat(np.array([0.4, 2.5], dtype=np.float32), [140, 130])
     outcome = score(name, made)
     assert outcome.value == alone.value
     (event,) = outcome.events
     assert event.kind == "outside_bundled_domain"
     assert "1 of 2 tracks" in event.detail
-    assert "strangeness 2.50" in event.detail
-    made["strangeness"][:] = 1.2
+    assert "out-of-distribution score 2.50" in event.detail
+    made["ood_score"][:] = 1.2
     outcome = score(name, made)
     assert (outcome.value, outcome.reason) == (None, "outside_bundled_domain")
     assert "Real people need published weights" in outcome.events[0].detail

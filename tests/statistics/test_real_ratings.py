@@ -12,14 +12,8 @@ from evalkit.statistics.bradley_terry import bradley_terry
 from evalkit.statistics.mos import mean_scores
 from evalkit.statistics.opinion_table import OpinionTable, opinion_table
 from evalkit.statistics.pair_points import win_matrix
-from evalkit.statistics.screening import (
-    bt500,
-    p913_correlation,
-    rejected_raters,
-    rest_correlation,
-    speeders,
-    straight_liners,
-)
+from evalkit.statistics.rater_correlation import p913_correlation, rest_correlation
+from evalkit.statistics.screening import bt500, rejected_raters, speeders, straight_liners
 from evalkit.statistics.subject_model import projected_scores
 
 pytestmark = pytest.mark.shared

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from evalkit.statistics.opinion_table import from_matrix
-from evalkit.statistics.screening import correlation, p913_correlation, rejected_raters, rest_correlation
+from evalkit.statistics.rater_correlation import correlation, p913_correlation, rest_correlation
+from evalkit.statistics.screening import rejected_raters
 
 NAN = np.nan
 

@@ -10,8 +10,9 @@ from builders.pulls import BODY, FAST, Recorder, backbones, dead_url, pulled, un
 from weights_server import Behaviour, Server, noise, role, sha256
 
 from evalkit.errors import WeightsError
-from evalkit.weights.download import CHUNK, PARTS, MirrorError, RemoteFile, _Session, fetch
+from evalkit.weights.download import PARTS, fetch
 from evalkit.weights.pull import PullResult
+from evalkit.weights.transfer import CHUNK, MirrorError, RemoteFile, Session
 
 # One mirror
 
@@ -289,7 +290,7 @@ def test_https_is_never_left(at: str, to: str, allowed: bool) -> None:
     response.status_code, response.url = 302, at
     response.headers["Location"] = to
     if allowed:
-        assert _Session().get_redirect_target(response) == to
+        assert Session().get_redirect_target(response) == to
     else:
         with pytest.raises(MirrorError, match="it redirects"):
-            _Session().get_redirect_target(response)
+            Session().get_redirect_target(response)

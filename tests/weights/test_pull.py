@@ -18,9 +18,10 @@ from builders.pulls import BODY, FAST, Recorder, backbones, pulled, unfinished, 
 from weights_server import Behaviour, Server, manifest, noise, role, sha256
 
 from evalkit.errors import StorageError, UsageError
-from evalkit.weights.download import CHUNK, PARTS, RemoteFile, fetch
+from evalkit.weights.download import PARTS, fetch
 from evalkit.weights.manifest import Backbones
 from evalkit.weights.pull import PullResult, select
+from evalkit.weights.transfer import CHUNK, RemoteFile
 
 # Archives
 

@@ -96,7 +96,7 @@ def test_a_hang_whose_child_process_holds_the_pipe_costs_one_job(tmp_path):
 
 
 def test_a_worker_that_closes_its_pipe_and_lives_on_costs_one_job(monkeypatch):
-    monkeypatch.setattr(pool, "_GRACE_SECONDS", 0.5)
+    monkeypatch.setattr(pool, "GRACE_SECONDS", 0.5)
     found = results([("close pipe",), ("echo", 2)], 1, timeout=None)
     assert (found[0].failure, found[1].value) == ("crashed", 2)
 

@@ -13,8 +13,8 @@ from evalkit.validators.archive.strays import (
     LONGEST_PATH,
     hidden_in_name,
     junk,
-    oddities,
     sizes,
+    unusual_parts,
 )
 from evalkit.validators.findings import Rule, Violation
 
@@ -172,7 +172,7 @@ def _stray_name(listing: Listing) -> Iterator[Violation]:
     for member in listing.strays:
         yield Violation(
             "It is no video, and its name is unusual; it is ignored.",
-            found=", ".join(oddities(member)),
+            found=", ".join(unusual_parts(member)),
             expected="a name of visible characters in UTF-8, with slashes between folders",
             fix="Remove it from the submission, or rename it.",
             path=member.path,

@@ -42,12 +42,12 @@ def video_suffixes(layouts: Iterable[str]) -> frozenset[str]:
 
 def is_stray(member: Member, suffixes: frozenset[str]) -> bool:
     """Whether the member has an unusual name and no program can take it for a video."""
-    return bool(oddities(member)) and (
+    return bool(unusual_parts(member)) and (
         member.is_directory or junk(member.path) or not _may_be_video(member.path, suffixes)
     )
 
 
-def oddities(member: Member) -> list[str]:
+def unusual_parts(member: Member) -> list[str]:
     """Return in words for what the rules refuse the name of a video: encoding, characters, backslashes, length."""
     hidden = hidden_in_name(member)
     length, longest, depth = sizes(member)

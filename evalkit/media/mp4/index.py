@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from evalkit.media.facts import UPRIGHT, Edit, Mp4Facts, TrackFacts
 from evalkit.media.mp4.boxes import BoxReader, Mp4Box, refuse_file, text
-from evalkit.media.mp4.places import misplaced_boxes
+from evalkit.media.mp4.misplaced import misplaced_boxes
 
 MAX_TRACKS = 64
 MAX_EDITS = 64

@@ -143,7 +143,7 @@ class KnownFaces(nn.Module):
 
     Two views of the crop, grey values without brightness and contrast (`inputs.face_shape`) and small colours
     (`inputs.face_colours`), each less their mean and their part along the axes. The lengths of what is left are divided
-    by the usual ones; their geometric mean divided by the limit is the strangeness.
+    by the usual ones; their geometric mean divided by the limit is the out-of-distribution score.
     """
 
     def __init__(self) -> None:
@@ -163,7 +163,7 @@ class KnownFaces(nn.Module):
         return torch.stack(left, dim=1)
 
     def forward(self, shape: Tensor, colours: Tensor) -> Tensor:
-        """Return the strangeness (N,): above 1 outside."""
+        """Return the out-of-distribution score (N,): above 1 outside."""
         result: Tensor = (self.rest(shape, colours) / self.get_buffer("usual")).prod(dim=1).sqrt()
         return result / self.get_buffer("limit")
 

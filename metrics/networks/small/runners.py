@@ -218,7 +218,7 @@ class SmallSync(_Runner):
         with running("syncnet"), inference(self._device):
             return np.asarray(self._network.embed_lips(self._planes(runs)).cpu().numpy())  # type: ignore[operator]
 
-    def strangeness(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def ood_score(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return (N,) of (N, 224, 224, 3) uint8 BGR crops: how unlike the faces of the training, above 1 outside."""
         if not len(crops):
             return np.empty(0, dtype=np.float32)
