@@ -34,6 +34,7 @@ class MetricRecord:
         citation: paper or file that defines it.
         role: ``ranked`` may decide a ranking, ``secondary`` explains, ``diagnostic`` describes.
         blind_to: what the number can't see, in a sentence: what may be wrong with a video that scores well.
+        ignores_own_audio: whether it hears the test set's speech in place of the file's own audio.
         missing_policy: what happens when a video has no face, no audio and the like.
         aliases: short names.
         notes: pitfalls.
@@ -52,6 +53,7 @@ class MetricRecord:
     citation: str
     role: Role = "secondary"
     blind_to: str = ""
+    ignores_own_audio: bool = False
     missing_policy: str = "unscored"
     aliases: tuple[str, ...] = ()
     notes: str = ""

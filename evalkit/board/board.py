@@ -200,7 +200,7 @@ class Board:
             return imports.set_key(write, key, why=why, allow_unknown=allow_unknown)
 
     def undo_import(self, number: int, *, by: str, why: str) -> Undone:
-        """Take back an import: its answers, and what its key added, hold no longer.
+        """Take back an import: its answers, and what its key added, no longer count.
 
         Answers whose place the import's had taken, with another status of the platform, are there again. Entries of the
         key that answers of other imports need stay. The board as of a moment before shows the import as it was.

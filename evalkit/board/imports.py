@@ -262,11 +262,16 @@ def _check_samples(write: Write, where: str, entries: Sequence[tuple[str, str]])
     """Make sure that the samples of a key's entries are in a run or have a reference; without runs nobody knows."""
     if not entries:
         return
-    texts = write.connection.execute(select(cards.c.text).where(is_active(cards))).scalars()
-    known = {video.sample for text in texts for video in Scorecard.from_json(text, "a scorecard on the board").videos}
-    if not known:
+    wanted = {sample for _, sample in entries}
+    known = set(write.connection.execute(select(reference.c.sample).where(is_active(reference)).distinct()).scalars())
+    any_run = False
+    for text in write.connection.execute(select(cards.c.text).where(is_active(cards))).scalars():
+        any_run = True
+        known.update(video.sample for video in Scorecard.from_json(text, "a scorecard on the board").videos)
+        if wanted <= known:  # the first scorecard has all samples, unless only a part was scored
+            return
+    if not any_run:
         return
-    known.update(write.connection.execute(select(reference.c.sample).where(is_active(reference)).distinct()).scalars())
     unknown = [(item, sample) for item, sample in entries if sample not in known]
     if unknown:
         item, sample = unknown[0]

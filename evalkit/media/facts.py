@@ -96,7 +96,7 @@ class Mp4Facts(_Facts):
         fragmented: whether samples are also listed outside of the index.
         claimed_seconds: length in the movie header.
         matrix: the movie's own, applied after a track's.
-        misplaced: boxes that stand where they do not belong, as ``moov in udta``.
+        misplaced: boxes that are not where the standard puts them, as ``moov in udta``.
         indexes: how many there are; FFmpeg reads the first.
     """
 

@@ -108,17 +108,17 @@ class AnswerFile:
         if not self._timeless:
             return notes
         which = f"None of the {self._answers}" if self._timeless == self._answers else f"{self._timeless} of the"
-        told = f"{which} answers in {self.path.name} " + ("has a time" if which.startswith("None") else "have no time")
+        note = f"{which} answers in {self.path.name} " + ("has a time" if which.startswith("None") else "have no time")
         hint = "" if self._context.timed else ": no column is known as the time they were handed in ('at' in a mapping)"
-        return [*notes, escape_message(f"{told}{hint}.")]
+        return [*notes, escape_message(f"{note}{hint}.")]
 
     def _sheets(self) -> list[str]:
         if self._delimiter is None or not is_workbook(self.path):
             return []
         read, others = other_sheets(self.path, self._mapping.sheet)
         listed = ", ".join(f"'{escape_for_display(name, limit=60)}'" for name in others)
-        told = f"Read is the sheet '{escape_for_display(read, limit=60)}' of {self.path.name}"
-        return [escape_message(f"{told}, not {listed} (say which with 'sheet' in a mapping).")] if others else []
+        note = f"Read is the sheet '{escape_for_display(read, limit=60)}' of {self.path.name}"
+        return [escape_message(f"{note}, not {listed} (say which with 'sheet' in a mapping).")] if others else []
 
     @property
     def faults(self) -> tuple[Fault, ...]:

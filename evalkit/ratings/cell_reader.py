@@ -160,8 +160,8 @@ class Context:
         if not math.isfinite(value):
             hint = " Name the labels in the mapping's 'values'." if isinstance(cell, str) and labels else ""
             undecoded = isinstance(cell, str) and "\ufffd" in cell
-            told = f"{_UNDECODED}." if undecoded else f"is not a number.{hint}"
-            self.faults.add(row, column, f"{_brief(cell)} {told}")
+            problem = f"{_UNDECODED}." if undecoded else f"is not a number.{hint}"
+            self.faults.add(row, column, f"{_brief(cell)} {problem}")
             return None
         return value
 
@@ -195,8 +195,8 @@ class Context:
         """Return the fix for a text that is not a time; empty where nothing in the mapping helps."""
         if isinstance(error, ZoneError):
             return error.fix
-        told = self.mapping.time_format is not None or not self.form_of_times
-        return "" if told else "Another form needs 'time_format' in the mapping."
+        is_known = self.mapping.time_format is not None or not self.form_of_times
+        return "" if is_known else "Another form needs 'time_format' in the mapping."
 
     def duration(self, row: int, column: str, cell: object) -> float | None:
         """Return a cell as seconds, at least 0; ``None`` for an empty one, or after a fault."""

@@ -162,9 +162,9 @@ def find_columns(
         by_usual_name.setdefault(normalised(name), name)
     found: dict[Field, str] = {}
     for field in fields:
-        told = getattr(mapping, field)
-        if told is not None:
-            column = told if told in names else by_usual_name.get(normalised(told))
+        named = getattr(mapping, field)
+        if named is not None:
+            column = named if named in names else by_usual_name.get(normalised(named))
             if column is not None:
                 found[field] = column
         elif getattr(mapping.constants, field, None) is None:
@@ -192,11 +192,11 @@ def need_columns(
     """
     listed = escape_for_display(", ".join(names), limit=300)
     for field in fields:
-        told = getattr(mapping, field)
-        if told is not None and field not in found:
-            hint = did_you_mean(told, names)
+        named = getattr(mapping, field)
+        if named is not None and field not in found:
+            hint = did_you_mean(named, names)
             raise InputError(
-                f"{file}: the mapping's column '{told}' for '{field}' is not there.{hint}",
+                f"{file}: the mapping's column '{named}' for '{field}' is not there.{hint}",
                 found=f"the columns {listed}",
                 fix="Fix the mapping; names are compared without case.",
             )

@@ -24,7 +24,7 @@ MAX_COLUMNS = 20_000
 MAX_UNREADABLE = 1_000  # rows; a file with more is not a table, and reading ends there
 _CHUNK = 64 * 1024
 _DELIMITERS = ",;\t"
-_TOLD = re.compile(r'"?sep=([,;\t])"?[\r\n]*', re.IGNORECASE)
+_SEP_LINE = re.compile(r'"?sep=([,;\t])"?[\r\n]*', re.IGNORECASE)
 _BOM = "\ufeff"
 _OTHER_ENCODINGS = {  # what Excel writes as plain CSV on Windows; only named in a message, never assumed
     "gbk": "GBK (Chinese)",
@@ -184,8 +184,8 @@ def _delimiter(stream: TextIO) -> tuple[str, bool]:
     line = stream.readline(MAX_ROW + 1)
     while line and not line.strip().strip(_BOM):
         line = stream.readline(MAX_ROW + 1)
-    told = _TOLD.fullmatch(line.lstrip(_BOM))
-    return (told[1], True) if told else (max(_DELIMITERS, key=_outside_quotes(line).count), False)
+    stated = _SEP_LINE.fullmatch(line.lstrip(_BOM))
+    return (stated[1], True) if stated else (max(_DELIMITERS, key=_outside_quotes(line).count), False)
 
 
 def raw_rows(
@@ -196,7 +196,7 @@ def raw_rows(
         if is_workbook(path):
             yield from sheet_rows(path, form.sheet)
             return
-        delimiter, told = _delimiter(stream)
+        delimiter, stated = _delimiter(stream)
         stream.seek(0)
         lines = _Lines(stream)
         reader = csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=True)
@@ -215,8 +215,8 @@ def raw_rows(
                 continue
             number += 1
             stripped = [cell.strip().lstrip(_BOM).strip() for cell in cells]
-            if told and any(stripped):
-                told = False  # it only names the delimiter; it counts as a row, as in a spreadsheet
+            if stated and any(stripped):
+                stated = False  # it only names the delimiter; it counts as a row, as in a spreadsheet
             elif any(stripped):
                 yield number, stripped
         raise InputError(

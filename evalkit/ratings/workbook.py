@@ -179,7 +179,7 @@ def _number(value: float, number_format: str) -> str:
 
 @lru_cache(maxsize=64)
 def _check(path: Path, _changed: int, _size: int) -> None:
-    """Refuse an archive that is no workbook, grows beyond measure when unpacked, or lacks its formulas' results.
+    """Refuse an archive that is no workbook, is far too large when unpacked, or lacks its formulas' results.
 
     Raises:
         InputError: with what is wrong.
@@ -241,8 +241,8 @@ def _scan(path: Path, archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> None:
                     if match.end() <= len(tail):
                         continue  # seen with the chunk before
                     last_row = behind + match.start()
-                    told = _ROW_NUMBER.search(match[1])
-                    before, row_number = row_number, int(told[1]) if told else row_number + 1
+                    stated = _ROW_NUMBER.search(match[1])
+                    before, row_number = row_number, int(stated[1]) if stated else row_number + 1
                     if not before < row_number <= MAX_ROWS:
                         raise _broken(path, f"{name} has row {row_number} behind row {before}")
                 if _UNCALCULATED.search(text):

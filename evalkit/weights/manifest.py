@@ -61,7 +61,7 @@ class WeightEntry(_ManifestPart):
         options: what the extractor must know of it (input size, thresholds); changes the result.
         licence: under which it may be used.
         noncommercial: whether the licence forbids commercial use.
-        citation: whom to cite.
+        citation: the work to cite.
         archive: the ZIP of the set's ``archives`` that holds it under its name, in any folder; tried before ``urls``.
         urls: where it can be had, in the order to try.
     """

@@ -215,7 +215,7 @@ def _filter_calls(limits: Limits) -> tuple[str, ...]:
         _rule(calls, refuse, name, seccomp.Arg(0, seccomp.NE, own))
     _rule(calls, refuse, "prlimit64", seccomp.Arg(0, seccomp.NE, 0))  # 0 is this process
     # A thread is made with CLONE_THREAD; a process is not. What clone3 is asked lies in memory that a filter can't
-    # read: told that there is no such call, the C library takes clone.
+    # read: with the answer that there is no such call, the C library uses clone.
     whole &= _rule(calls, refuse, "clone", seccomp.Arg(0, seccomp.MASKED_EQ, _CLONE_THREAD, 0))
     _rule(calls, seccomp.ERRNO(errno.ENOSYS), "clone3")
     if limits.graphics:

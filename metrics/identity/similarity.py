@@ -61,7 +61,7 @@ class FaceMetricNames:
         suffix: the end of its metrics' ids.
         name: for titles.
         feature: the name of its feature; that of the reference images is named after it.
-        citation: whom to cite.
+        citation: the work to cite.
         alias: short name of its strict number, for the default network.
         consisid_alias: short name of its number as ConsisID computes it.
         note: how its crops differ from what the definition says.

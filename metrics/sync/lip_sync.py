@@ -36,6 +36,7 @@ CONFIDENCE = ArrayMetric(
         range=(0.0, None),
         features=("syncnet",),
         blind_to="The file's own audio, which people hear: the test set's speech takes its place. Whose face it is.",
+        ignores_own_audio=True,
         citation="Chung and Zisserman, Out of time, ACCV workshops 2016; tracks as bytedance/LatentSync, "
         "eval_sync_conf.py",
         missing_policy="as the reference implementation: a video without a track is left out",
@@ -120,6 +121,7 @@ METRICS = (
         "Here with the file's own audio in place of the test set's.",
         choice=TrackChoice(audio="own"),
         blind_to="Whose face and voice it is, and what the speech says: only whether lips and the file's audio fit.",
+        ignores_own_audio=False,
         notes="An entrant can shift it by remuxing; never rank on it. It shows audio that was muxed late or early.",
     ),
     *family(

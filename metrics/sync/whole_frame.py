@@ -111,6 +111,7 @@ METRICS = family(
     "Here of whole frames resized to 224 x 224 in place of tracked faces.",
     features=("syncnet_whole",),
     blind_to="The file's own audio, which people hear: the test set's speech takes its place. Whose face it is.",
+    ignores_own_audio=True,
     citation="Prajwal et al., A Lip Sync Expert Is All You Need, ACM MM 2020; Rudrabha/Wav2Lip, evaluation scripts",
     missing_policy="unscored",
     definition=definition_beside(__file__, "whole_frame.md"),

@@ -20,7 +20,7 @@ from evalkit.leaderboard.sensitivity import WeightInterval
 from evalkit.leaderboard.table import NO_CELL, Cell, Column, Row
 from evalkit.ratings import REASON_TITLES
 from evalkit.reports.audience import Audience, leaderboard_for
-from evalkit.reports.blind import cannot_see, deaf_metrics
+from evalkit.reports.blind import cannot_see, ignoring_own_audio
 from evalkit.reports.filmstrips import Filmstrips, make_strips
 from evalkit.reports.leaderboard.plots import (
     BOX_WIDTH,
@@ -94,7 +94,7 @@ def render_leaderboard(snapshot: Snapshot, leaderboard: Leaderboard, audience: A
         uncertainties=_uncertainties(leaderboard),
         teams=team_sections(snapshot, leaderboard, table),
         cannot_see=cannot_see,
-        deaf=deaf_metrics(column.id for column in leaderboard.columns if column.kind == "metric"),
+        ignoring_own_audio=ignoring_own_audio(column.id for column in leaderboard.columns if column.kind == "metric"),
         legend=[(label, look, mark_path(look), table.teams.get(label, label)) for label, look in table.looks.items()],
         others=(LOOKS, mark_path(LOOKS)) if any(look == LOOKS for one in scatters for look, _ in one.clouds) else None,
         scatters=_by_metric(table, scatters),

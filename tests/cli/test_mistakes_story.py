@@ -91,4 +91,4 @@ def test_what_undo_and_key_refuse(shell: Shell) -> None:
     odd = shell.write("odd.csv", "item_id,team,sample_id\nnew,alpha,s77\n")
     shell("ratings", "key", odd, code=1)
     assert "s77" in shell.err
-    assert "1 items new" in shell("ratings", "key", odd, "--allow-unknown")
+    assert "1 new item" in shell("ratings", "key", odd, "--allow-unknown")

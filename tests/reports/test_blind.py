@@ -9,7 +9,7 @@ from pages import Page
 
 from evalkit.leaderboard.compute import compute_leaderboard
 from evalkit.metrics.base import metric_registry
-from evalkit.reports.blind import cannot_see, deaf_metrics
+from evalkit.reports.blind import cannot_see, ignoring_own_audio
 from evalkit.reports.leaderboard.page import render_leaderboard
 from evalkit.reports.scorecard_page import render_scorecard
 
@@ -59,8 +59,8 @@ def test_distances_of_whole_sets_do_not_see_swapped_videos():
     assert all(cannot_see(name).startswith("Which sample a video belongs to") for name in whole)
 
 
-def test_every_metric_against_the_test_sets_speech_is_deaf_and_no_other():
+def test_every_metric_against_the_test_sets_speech_ignores_the_files_audio_and_no_other():
     names = [name for name in metric_registry() if name.startswith("sync.")]
     hears = {name for name in names if name.startswith(("sync.own.", "sync.replicate.")) or name == "sync.coverage"}
-    assert set(deaf_metrics(names)) == set(names) - hears
-    assert deaf_metrics(["psnr.rgb", "lse_c", "no.metric"]) == ["lse_c"]
+    assert set(ignoring_own_audio(names)) == set(names) - hears
+    assert ignoring_own_audio(["psnr.rgb", "lse_c", "no.metric"]) == ["lse_c"]

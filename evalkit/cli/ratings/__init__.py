@@ -128,7 +128,7 @@ def import_(
 @by_option
 @json_option
 def undo(number: int, board: str, why: str, by: str | None, as_json: bool) -> None:
-    """Take an import back: its answers hold no longer, nor does what its key added.
+    """Take an import back: its answers no longer count, and what its key added is removed.
 
     IMPORT is the number that 'evalkit ratings import' and 'evalkit board list' show. Entries of the key that answers of
     other imports need stay; 'evalkit ratings key' replaces them. The log keeps what was, and --as-of a time before
@@ -137,18 +137,21 @@ def undo(number: int, board: str, why: str, by: str | None, as_json: bool) -> No
     from dataclasses import asdict
 
     from evalkit.board import Board
-    from evalkit.text import escape_for_display
+    from evalkit.text import count, escape_for_display
 
     with Board.open(board) as opened:
         done = opened.undo_import(number, by=who(by), why=why)
     if as_json:
         click.echo(json.dumps({"schema": 1, "import": number, **asdict(done)}, indent=1))
         return
-    click.echo(escape_for_display(f"Import {number} of {done.file} is undone: {done.removed} answers removed."))
+    click.echo(
+        escape_for_display(f"Import {number} of {done.file} is undone: {count(done.removed, 'answer')} removed.")
+    )
     if done.restored:
-        click.echo(f"{done.restored} earlier answers, whose status it had changed, are there again.")
+        click.echo(f"Restored, because it had changed their status: {count(done.restored, 'earlier answer')}.")
     if done.key_removed or done.key_kept:
-        click.echo(f"Key: {done.key_removed} items removed; {done.key_kept} stay, because other imports rate them.")
+        kept = f"; {done.key_kept} kept, because other imports rate them" if done.key_kept else ""
+        click.echo(f"Key: {count(done.key_removed, 'item')} removed{kept}.")
     if done.again:
         words = f"note: these files held answers that were known; import them again: {', '.join(done.again)}"
         click.echo(escape_for_display(words, 1000), err=True)
@@ -173,6 +176,7 @@ def key(file: Path, board: str, why: str | None, allow_unknown: bool, by: str | 
     """
     from evalkit.board import Board
     from evalkit.ratings import read_key
+    from evalkit.text import count
 
     given = read_key(file)
     with Board.open(board) as opened:
@@ -181,7 +185,7 @@ def key(file: Path, board: str, why: str | None, allow_unknown: bool, by: str | 
         counts = {"new": done.new, "known": done.known, "replaced": done.replaced}
         click.echo(json.dumps({"schema": 1, **counts}, indent=1))
     else:
-        click.echo(f"Key: {done.new} items new, {done.known} known, {done.replaced} replaced.")
+        click.echo(f"Key: {count(done.new, 'new item')}, {done.known} known, {done.replaced} replaced.")
 
 
 @ratings.command(

@@ -1,4 +1,4 @@
-"""Find boxes of an MP4's index that stand where they do not belong.
+"""Find boxes of an MP4's index that are not where the standard puts them.
 
 FFmpeg descends into almost every container and obeys an index box wherever it finds one; other players look only where
 the standard puts it. A file with such boxes shows one video here and another there (ISO/IEC 14496-12, table 1).
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from evalkit.media.mp4.boxes import BoxReader, Mp4Box, text
 
 _FILE = b""
-# Box -> where it may stand. `hdlr` is left out: QuickTime and metadata have handlers of their own.
+# Box -> the boxes that may contain it. `hdlr` is left out: QuickTime and metadata have handlers of their own.
 _PLACES: dict[bytes, frozenset[bytes]] = {
     **dict.fromkeys((b"moov", b"moof", b"mdat"), frozenset({_FILE})),
     **dict.fromkeys((b"mvhd", b"trak", b"mvex"), frozenset({b"moov"})),
@@ -60,7 +60,7 @@ def misplaced_boxes(reader: BoxReader) -> Iterator[str]:
 
 
 def _starts(reader: BoxReader, box: Mp4Box) -> tuple[int, ...]:
-    """Return how many bytes stand before the boxes in ``box``; several where programs differ."""
+    """Return how many bytes come before the boxes in ``box``; several where programs differ."""
     if box.kind == b"stsd":
         return (8,)
     if box.kind == b"dref":
