@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 
 import numpy as np
@@ -225,7 +226,7 @@ def small_card(
     ]
     document = {
         "schema": 1,
-        "submission": {"name": name, "sha256": f"{len(name):02x}" * 32},
+        "submission": {"name": name, "sha256": hashlib.sha256(name.encode()).hexdigest()},
         "challenge": {"id": "c", "sha256": "01" * 32, "title": "The challenge"},
         "backbones": "published",
         "metrics": metrics,

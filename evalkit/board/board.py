@@ -153,6 +153,8 @@ class Board:
         by: str,
         primary: bool | None = None,
         strips: Strips | None = None,
+        why: str | None = None,
+        allow_shared: bool = False,
     ) -> Outcome:
         """Add a run of a team, or a newer scorecard of a run that is there.
 
@@ -168,9 +170,14 @@ class Board:
                 only one run may, it takes the other's place.
             strips: sample id -> small JPEG images. ``None`` leaves them as they are, unless the scorecard is of another
                 submission: then the old ones go.
+            why: the reason, for the log. It is needed where another scorecard of the run is replaced by one that
+                differs in more than its timing, and where ``allow_shared`` lets videos of another team in.
+            allow_shared: whether another team may have handed in the same submission, or most of its videos.
         """
         with self._write(by) as write:
-            return runs.add_run(write, team, run, card, primary=primary, pictures=strips)
+            return runs.add_run(
+                write, team, run, card, primary=primary, pictures=strips, why=why, allow_shared=allow_shared
+            )
 
     def remove_run(self, team: str, run: str, *, by: str, why: str) -> None:
         """Remove a run. No other run takes its place unless `set_primary` says so."""

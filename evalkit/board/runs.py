@@ -6,12 +6,13 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Table, select
+from sqlalchemy import ColumnElement, Row, Table, select
 
 from evalkit.board.audit import names, sha256
 from evalkit.board.names import check_ids, clean_reason, clean_run, folded
 from evalkit.board.reading import read_challenge
 from evalkit.board.scorecard_check import check_alike, check_numbers
+from evalkit.board.shared_submissions import find_shared, refuse_shared
 from evalkit.board.tables import cards, choices, is_active, reference, rules, runs, strips
 from evalkit.board.teams import Found, find_team
 from evalkit.board.writing import Write
@@ -35,6 +36,8 @@ def add_run(
     *,
     primary: bool | None,
     pictures: Strips | None,
+    why: str | None = None,
+    allow_shared: bool = False,
 ) -> Outcome:
     """Add a run, or put a newer scorecard in the place of its last one; see `evalkit.board.Board.add_run`."""
     challenge = read_challenge(write.connection)
@@ -46,6 +49,14 @@ def add_run(
     _check_testset(write, card, run)
     unproven = check_numbers(card)
     _check_declarations(write, card, run)
+    text = card.to_json()
+    digest = sha256(text)
+    last = _active_card(write, run)
+    newer = last is None or last.sha256 != digest
+    shared = find_shared(write, team, card) if newer else {}
+    if not allow_shared:
+        refuse_shared(shared)
+    why = _reason(why, card, last if newer else None, shared)
     outcome: Outcome = "updated"
     if run is None:
         most = challenge.submission.runs.max
@@ -58,10 +69,7 @@ def add_run(
         (number,) = write.add(runs, [{"team_id": team.id, "name": name, "folded": folded(name)}])
         run, outcome = Found(number, name), "added"
         primary = not of_team if primary is None else primary
-    text = card.to_json()
-    digest = sha256(text)
-    last = write.connection.execute(select(cards).where(is_active(cards), cards.c.run_id == run.id)).first()
-    if last is None or last.sha256 != digest:
+    if newer:
         if pictures is None and last is not None and last.submission_sha256 != card.submission.sha256:
             pictures = {}  # the old ones show other videos
         write.end(cards, cards.c.run_id == run.id)
@@ -72,8 +80,9 @@ def add_run(
     if not write.changed:
         return "unchanged"
     details = {"outcome": outcome, "scorecard": digest, "submission": card.submission.sha256}
-    proof: dict[str, Any] = {"not_recomputed": list(unproven)} if unproven else {}
-    write.log("add-run", f"{team.name}/{run.name}", details | proof | {"primary": _chosen(write, team)})
+    more: dict[str, Any] = {"not_recomputed": list(unproven), "shared_with": list(shared), "why": why}
+    more = {name: value for name, value in more.items() if value}
+    write.log("add-run", f"{team.name}/{run.name}", details | more | {"primary": _chosen(write, team)})
     return outcome
 
 
@@ -179,6 +188,31 @@ def _check_declarations(write: Write, card: Scorecard, run: Found | None) -> Non
         query = query.where(cards.c.run_id != run.id)
     texts = write.connection.execute(query).scalars()
     check_alike(card, (Scorecard.from_json(text, "A scorecard on the board") for text in texts))
+
+
+def _active_card(write: Write, run: Found | None) -> Row[Any] | None:
+    if run is None:
+        return None
+    return write.connection.execute(select(cards).where(is_active(cards), cards.c.run_id == run.id)).first()
+
+
+def _reason(why: str | None, card: Scorecard, replaced: Row[Any] | None, shared: Mapping[str, str]) -> str | None:
+    """Return why a scorecard is added; there must be a reason where it replaces another or shares its videos."""
+    if why is not None or shared:
+        return clean_reason(why or "", "Adding a scorecard of videos that another team has")
+    held = None if replaced is None else Scorecard.from_json(replaced.text, "A scorecard on the board")
+    if replaced is not None and held is not None and _untimed(held) != _untimed(card):
+        raise InputError(
+            "The run has another scorecard on the board.",
+            found=f"scorecard {replaced.sha256[:_DIGITS]} of submission {replaced.submission_sha256[:_DIGITS]}",
+            expected="a new run, or the reason why this one takes its place",
+            fix="Give another --run, or say why: '--why TEXT'. The board's past keeps the old one.",
+        )
+    return None
+
+
+def _untimed(card: Scorecard) -> str:
+    return card.model_copy(update={"timing": {}}).to_json()
 
 
 def _recorded(provenance: Mapping[str, Any], what: str) -> str:

@@ -107,7 +107,8 @@ def _add_runs(
     for name, card in cards.items():
         if name not in there:
             board.add_team(name, by=BY)
-        board.add_run(name, "1", card, by=BY, strips=strips.get(name))
+        # One team of the demo has another's videos, some of them damaged.
+        board.add_run(name, "1", card, by=BY, strips=strips.get(name), why="made by the demo", allow_shared=True)
 
 
 def _is_watchable(verdict: str) -> bool:

@@ -55,7 +55,7 @@ def fill(board: Board) -> list[Snapshot]:
         lambda: board.include([1], by="quinn", why="no proof"),
         lambda: board.exclude("rater", [("r01", "manual", "after all")], by="quinn"),
         lambda: board.set_challenge(rules(OTHER_YAML), OTHER_YAML, by="olga"),
-        lambda: board.add_run("alpha", "one", card("one", 0.9), by="olga", strips={"s1": [jpeg(2)]}),
+        lambda: board.add_run("alpha", "one", card("one", 0.9), by="olga", strips={"s1": [jpeg(2)]}, why="w"),
         lambda: board.set_gold([], by="olga"),
         lambda: board.set_rater_team("r02", None, by="olga"),
         lambda: board.set_reference({"s1": [jpeg(9)]}, by="olga"),

@@ -47,11 +47,11 @@ def test_the_same_run_again_changes_nothing(board: Board) -> None:
 def test_a_newer_scorecard_takes_the_place_of_the_old_one(board: Board) -> None:
     board.add_run("alpha", "main", card(value=0.25), by="olga", strips={"s1": [jpeg(1)]})
     before = board.snapshot()
-    assert board.add_run("alpha", "main", card(value=0.75), by="olga") == "updated"
+    assert board.add_run("alpha", "main", card(value=0.75), by="olga", why="scored anew") == "updated"
     (run,) = board.snapshot().runs
     assert run.card.metrics["identity.strict"].value == 0.75
     assert run.strips == {"s1": (jpeg(1),)}  # the same submission: the pictures are still of it
-    assert board.add_run("alpha", "main", card("another ZIP"), by="olga") == "updated"
+    assert board.add_run("alpha", "main", card("another ZIP"), by="olga", why="scored anew") == "updated"
     assert board.snapshot().runs[0].strips == {}
     assert board.snapshot(before.at).runs == before.runs
 
@@ -81,7 +81,7 @@ def test_the_first_run_competes_and_choosing_another_unchooses_it(board: Board) 
     assert board.snapshot().number == number
     board.add_run("alpha", "one", card(value=0.1), by="olga", primary=False)
     assert primaries(board) == []
-    board.add_run("beta", "first", card(value=0.4), by="olga", primary=False)
+    board.add_run("beta", "first", card("beta", 0.4), by="olga", primary=False)
     assert primaries(board) == []
 
 
@@ -106,8 +106,8 @@ def test_a_team_has_no_more_runs_than_the_challenge_allows(board: Board) -> None
         board.add_run("alpha", name, card(name), by="olga")
     with pytest.raises(InputError, match=r"has 3 runs already.*at most 3"):
         board.add_run("alpha", "four", card(), by="olga")
-    assert board.add_run("alpha", "three", card("newer"), by="olga") == "updated"
-    board.add_run("beta", "four", card(), by="olga")
+    assert board.add_run("alpha", "three", card("newer"), by="olga", why="scored anew") == "updated"
+    board.add_run("beta", "four", card("beta"), by="olga")
     board.remove_run("alpha", "two", by="olga", why="wrong file")
     assert board.add_run("alpha", "four", card(), by="olga") == "added"
     assert [run.name for run in board.snapshot().runs if run.team == "alpha"] == ["four", "one", "three"]
@@ -151,7 +151,7 @@ def test_scorecards_of_rules_that_the_board_never_had_are_refused(board: Board) 
         board.add_run("alpha", "one", newer, by="olga")
     assert board.set_challenge(rules(OTHER_YAML), OTHER_YAML, by="olga")
     assert board.add_run("alpha", "one", newer, by="olga") == "added"
-    assert board.add_run("beta", "one", card(), by="olga") == "added"  # of the version before
+    assert board.add_run("beta", "one", card("beta"), by="olga") == "added"  # of the version before
 
 
 @pytest.mark.parametrize(
@@ -169,8 +169,8 @@ def test_scorecards_of_different_backbones_never_meet(board: Board, changes: dic
     with pytest.raises(InputError, match="other backbones"):
         board.add_run("alpha", "two", card(**changes), by="olga")
     # The only run may be scored anew with others: then nothing is left of the old ones.
-    assert board.add_run("alpha", "one", card(**changes), by="olga") == "updated"
-    assert board.add_run("beta", "one", card(**changes), by="olga") == "added"
+    assert board.add_run("alpha", "one", card(**changes), by="olga", why="scored anew") == "updated"
+    assert board.add_run("beta", "one", card("beta", **changes), by="olga") == "added"
 
 
 def test_reference_pictures(board: Board) -> None:
@@ -193,4 +193,6 @@ def test_scorecards_of_different_test_sets_never_meet(board: Board) -> None:
         board.add_run("beta", "one", on("bb", "two"), by="olga")
     assert board.add_run("beta", "one", on("aa", "two"), by="olga") == "added"
     board.remove_run("beta", "one", by="olga", why="made again")
-    assert board.add_run("alpha", "one", on("bb", "one"), by="olga") == "updated"  # nobody else is there
+    assert (
+        board.add_run("alpha", "one", on("bb", "one"), by="olga", why="scored anew") == "updated"
+    )  # nobody else is there

@@ -43,6 +43,7 @@ def team(name: str, board: str, members: tuple[str, ...], by: str | None) -> Non
     epilog=example(
         "evalkit board add lumen lumen-scorecard/ --board board.sqlite --new-team --submission lumen.zip",
         "evalkit board add lumen second/ --board board.sqlite --run second --primary",
+        "evalkit board add lumen again/ --board board.sqlite --why 'the reference of s07 was wrong'",
     )
 )
 @click.argument("team")
@@ -56,6 +57,10 @@ def team(name: str, board: str, members: tuple[str, ...], by: str | None) -> Non
     type=click.Path(exists=True, path_type=Path),
     help="The ZIP or folder that was scored; frames of it are kept for the leaderboard.",
 )
+@click.option("--why", metavar="TEXT", help="The reason, for the log; needed where a scorecard is replaced.")
+@click.option(
+    "--allow-shared", is_flag=True, help="Add it though another team has the same videos on the board; with --why."
+)
 @workers_option
 @cache_option
 @quiet_option
@@ -68,6 +73,8 @@ def add(
     primary: bool | None,
     new_team: bool,
     submission: Path | None,
+    why: str | None,
+    allow_shared: bool,
     workers: int | None,
     cache: Path | None,
     quiet: bool,
@@ -75,7 +82,7 @@ def add(
 ) -> None:
     """Add a run of TEAM: SCORECARD is a folder that 'evalkit score' wrote, or its scorecard.json.
 
-    A run that is there already gets the new scorecard; the old one stays in the board's past.
+    A run that is there already gets the new scorecard, with --why; the old one stays in the board's past.
     """
     from evalkit.board import Board
     from evalkit.cli.board.media import submission_strips
@@ -83,6 +90,8 @@ def add(
     from evalkit.scoring.scorecard import Scorecard
     from evalkit.text import escape_for_display
 
+    if allow_shared and why is None:
+        raise click.UsageError("--allow-shared needs the reason: --why TEXT.")
     card = Scorecard.load(scorecard)
     strips = None
     if submission is not None:
@@ -90,7 +99,9 @@ def add(
     with Board.open(board) as opened:
         if new_team and team not in opened.team_names():
             opened.add_team(team, by=who(by))
-        done = opened.add_run(team, run, card, by=who(by), primary=primary, strips=strips)
+        done = opened.add_run(
+            team, run, card, by=who(by), primary=primary, strips=strips, why=why, allow_shared=allow_shared
+        )
     click.echo(escape_for_display(f"{team}, run {run}: {done}."))
 
 
