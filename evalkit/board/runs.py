@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Row, Table, select
 from evalkit.board.audit import names, sha256
 from evalkit.board.names import check_ids, clean_reason, clean_run, folded
 from evalkit.board.reading import read_challenge
-from evalkit.board.scorecard_check import check_alike, check_numbers
+from evalkit.board.scorecard_check import check_alike, check_declared, check_numbers
 from evalkit.board.shared_submissions import find_shared, refuse_shared
 from evalkit.board.tables import cards, choices, is_active, reference, rules, runs, strips
 from evalkit.board.teams import Found, find_team
@@ -53,6 +53,8 @@ def add_run(
     digest = sha256(text)
     last = _active_card(write, run)
     newer = last is None or last.sha256 != digest
+    if newer:
+        check_declared(card)
     shared = find_shared(write, team, card) if newer else {}
     if not allow_shared:
         refuse_shared(shared)

@@ -10,6 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from evalkit._version import __version__
 from evalkit.errors import InputError
 from evalkit.metrics.base import SetMetric, metric_registry
 from evalkit.scoring.scorecard import MetricScore, Scorecard
@@ -46,6 +47,27 @@ def check_numbers(card: Scorecard) -> tuple[str, ...]:
         elif score.n or score.coverage:
             raise _refused(f"{name} counts videos, and has no value.", f"n {score.n}", "n 0")
     return tuple(unproven)
+
+
+def check_declared(card: Scorecard) -> None:
+    """Refuse a scorecard that says otherwise than the installed metric what its number means.
+
+    So no scorecard, the first on a board included, decides how others are read. Metrics that are not installed here are
+    compared with the runs on the board (`check_alike`).
+    """
+    for name, score in card.metrics.items():
+        metric = metric_registry().get(name)
+        if score.value is None or metric is None:
+            continue
+        for what in ("protocol", *_DEFINED, "role"):
+            mine, expected = getattr(score, what), getattr(metric.record, what)
+            if mine != expected:
+                field = what.replace("_", " ")
+                raise _refused(
+                    f"The scorecard declares another {field} of {name} than evalkit {__version__}, which runs here.",
+                    str(mine)[:80],
+                    str(expected)[:80],
+                )
 
 
 def check_alike(card: Scorecard, others: Iterable[Scorecard]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from board_tools import card
+from builders.boards import as_installed, make_card
 
 from evalkit.board import Board
 from evalkit.errors import InputError
@@ -63,7 +64,7 @@ def test_numbers_that_videos_cannot_prove_are_named_in_the_log(board: Board) -> 
     board.add_team("alpha", by="olga")
     held = card()
     whole = {"value": 24.5, "higher_is_better": False, "n": 2, "coverage": 1.0, "protocol": 1}
-    board.add_run("alpha", "main", changed(held, "metrics", "fid.pytorch", to=whole), by="olga")
+    board.add_run("alpha", "main", as_installed(changed(held, "metrics", "fid.pytorch", to=whole)), by="olga")
     assert board.log()[-1].details["not_recomputed"] == ["fid.pytorch"]
 
 
@@ -72,3 +73,35 @@ def test_a_metric_of_videos_without_their_values_is_refused(board: Board) -> Non
     alone = {"value": 45.0, "higher_is_better": True, "n": 2, "coverage": 1.0, "protocol": 1}
     with pytest.raises(InputError, match="no video has one"):
         board.add_run("alpha", "main", changed(card(), "metrics", "psnr.rgb", to=alone), by="olga")
+
+
+def of_psnr(name: str = "alpha") -> Scorecard:
+    """Return a scorecard of an installed metric."""
+    made = make_card(name, {"psnr.rgb": [30.0, 31.0]})
+    return as_installed(made.model_copy(update={"challenge": card().challenge}))
+
+
+@pytest.mark.parametrize(
+    ("what", "to", "message"),
+    [
+        ("range", (0.0, 40.0), "another range"),
+        ("range", (None, 1e6), "another range"),
+        ("unit", "points", "another unit"),
+        ("unit", "d\u200bB", "another unit"),
+        ("higher_is_better", False, "another higher is better"),
+        ("higher_is_better", None, "another higher is better"),
+        ("role", "diagnostic", "another role"),
+        ("protocol", 99, "another protocol"),
+        ("protocol", -1, "another protocol"),
+    ],
+)
+def test_the_first_scorecard_does_not_decide_what_a_metric_means(
+    board: Board, what: str, to: Any, message: str
+) -> None:
+    for team in ("alpha", "beta"):
+        board.add_team(team, by="olga")
+    before = board.snapshot()
+    with pytest.raises(InputError, match=rf"{message} of psnr\.rgb than evalkit"):
+        board.add_run("alpha", "main", changed(of_psnr(), "metrics", "psnr.rgb", what, to=to), by="olga")
+    assert board.snapshot() == before
+    assert board.add_run("beta", "main", of_psnr("beta"), by="olga") == "added"

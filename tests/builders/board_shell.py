@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from builders.boards import make_card
+from builders.boards import as_installed, make_card
 
 from evalkit.challenges.model import load_challenge
 from evalkit.cli import main
@@ -67,7 +67,7 @@ def add_teams(shell: Shell) -> None:
     for team, (psnr, ssim) in TEAMS.items():
         card = make_card(team, {"psnr.rgb": [psnr - 1, psnr, psnr + 1], "ssim.gray": [ssim] * 3}, samples=SAMPLES)
         card = card.model_copy(update={"challenge": card.challenge.model_copy(update={"sha256": digest})})
-        path = shell.write(f"{team}.json", card.to_json())
+        path = shell.write(f"{team}.json", as_installed(card).to_json())
         assert "added" in shell("board", "add", team, path, "--new-team")
 
 

@@ -19,6 +19,7 @@ from builders.answers import make_comparison
 from evalkit.board.model import AuditEntry, Decision, GoldItem, Run, Snapshot, Target, Team
 from evalkit.challenges.model import Challenge, load_challenge, parse_challenge
 from evalkit.challenges.rating_rules import RatingRules
+from evalkit.metrics.base import metric_registry
 from evalkit.ratings import read_key, read_pairs, read_ratings
 from evalkit.ratings.model import Answer, Key, KeyEntry
 from evalkit.scoring.scorecard import Scorecard
@@ -120,6 +121,17 @@ def make_card(
             "provenance": {"testset": {"sha256": "ab" * 32}, "backbones": {"sha256": "cd" * 32}},
         }
     )
+
+
+def as_installed(card: Scorecard) -> Scorecard:
+    """Return the scorecard with what the installed metrics declare of their numbers, as ``board add`` asks for."""
+    document = card.model_dump(mode="json", by_alias=True)
+    for name, score in document["metrics"].items():
+        metric = metric_registry().get(name)
+        if metric is not None:
+            declared = ("protocol", "unit", "higher_is_better", "range", "role", "title")
+            score |= {what: getattr(metric.record, what) for what in declared}
+    return Scorecard.model_validate(document)
 
 
 def make_run(
