@@ -58,6 +58,7 @@ class ChallengeReport:
             "ok": self.ok,
             "id": self.challenge.id,
             "sha256": self.challenge.sha256,
+            "scoring_sha256": self.challenge.scoring_sha256,
             "faults": list(self.faults),
             "missing": list(self.missing),
             "notes": list(self.notes),

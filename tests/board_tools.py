@@ -50,7 +50,7 @@ class Clock:
 def card(name: str = "alpha", value: float = 0.5, text: str = YAML, **changes: Any) -> Scorecard:
     """Return a scorecard of the test's challenge."""
     held = rules(text)
-    challenge = {"id": held.id, "sha256": held.sha256, "title": held.title}
+    challenge = {"id": held.id, "sha256": held.scoring_sha256, "title": held.title}
     return small_card(name, {"identity.strict": [value, value]}, **{"challenge": challenge, **changes})
 
 

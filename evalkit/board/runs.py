@@ -16,7 +16,7 @@ from evalkit.board.shared_submissions import find_shared, refuse_shared
 from evalkit.board.tables import cards, choices, is_active, reference, rules, runs, strips
 from evalkit.board.teams import Found, find_team
 from evalkit.board.writing import Write
-from evalkit.challenges.model import Challenge
+from evalkit.challenges.model import Challenge, parse_challenge
 from evalkit.errors import InputError, did_you_mean
 from evalkit.scoring.scorecard import Scorecard
 from evalkit.text import count
@@ -137,14 +137,15 @@ def _check_challenge(write: Write, challenge: Challenge, card: Scorecard) -> Non
             expected=challenge.id,
             fix="One board holds one challenge: score the submission for this one.",
         )
-    known = list(write.connection.execute(select(rules.c.sha256).order_by(rules.c.id)).scalars())
+    texts = write.connection.execute(select(rules.c.text).order_by(rules.c.id)).scalars()
+    known = dict.fromkeys(parse_challenge(text, "a challenge on the board").scoring_sha256 for text in texts)
     if card.challenge.sha256 not in known:
         raise InputError(
-            f"The scorecard was made with rules of {challenge.id} that the board has never had.",
+            f"The scorecard was made with scoring rules of {challenge.id} that the board has never had.",
             found=card.challenge.sha256[:_DIGITS],
             expected=" or ".join(digest[:_DIGITS] for digest in known),
             fix="Score the submission again with the board's rules, or put the other version there: "
-            "'evalkit board rules'.",
+            "'evalkit board rules'. 'evalkit challenges show --json' prints the digest as scoring_sha256.",
         )
 
 

@@ -10,7 +10,7 @@ import json
 import re
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
@@ -260,6 +260,15 @@ class Phase(Window):
     id: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
 
 
+# What no number of a scorecard depends on: how numbers are weighted, ranked and shown, ratings, dates and texts.
+_NOT_SCORED: dict[str, Any] = {
+    **dict.fromkeys(("title", "url", "coverage", "ranking", "ranking_rules", "ratings", "schedule"), True),
+    **dict.fromkeys(("evalkit_defaults", "notes"), True),
+    "submission": {"runs"},
+    "metrics": {"__all__": set(MetricEntry.model_fields) - {"id"}},
+}
+
+
 class Challenge(ChallengePart):
     """A whole challenge. ``evalkit challenges show ID`` prints one, ``evalkit challenges init`` writes a new one.
 
@@ -323,8 +332,22 @@ class Challenge(ChallengePart):
     @property
     def sha256(self) -> str:
         """Digest of the challenge's content: comments and the order of keys don't change it."""
-        content = self.model_dump(mode="json", by_alias=True)
-        return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+        return _digest(self.model_dump(mode="json", by_alias=True))
+
+    @property
+    def scoring_sha256(self) -> str:
+        """Digest of what the numbers of a scorecard depend on.
+
+        These are the id, the rules for files, the test set and the ids of the metrics. Scorecards stay valid when
+        anything else changes, such as a rating window or a weight.
+        """
+        content = self.model_dump(mode="json", by_alias=True, exclude=_NOT_SCORED)
+        content["metrics"].sort(key=lambda entry: entry["id"])
+        return _digest(content)
+
+
+def _digest(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def parse_challenge(text: str, source: str) -> Challenge:

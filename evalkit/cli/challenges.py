@@ -52,6 +52,7 @@ def show(challenge: str, as_json: bool) -> None:
         document = {
             "schema": 1,
             "sha256": loaded.sha256,
+            "scoring_sha256": loaded.scoring_sha256,
             "challenge": loaded.model_dump(mode="json", by_alias=True),
             "evalkit_defaults": [name for name, _, default in rule_rows(loaded) if default],
         }

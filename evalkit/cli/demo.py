@@ -245,5 +245,5 @@ def _fitting(folder: Path, submission: Path, challenge: Challenge, testset: Test
         recorded.get("sha256") if isinstance(recorded, dict) else None,
         card.provenance.get("evalkit"),
     )
-    wanted = (Submission.open(submission).sha256, challenge.sha256, BACKBONES, testset.sha256, __version__)
+    wanted = (Submission.open(submission).sha256, challenge.scoring_sha256, BACKBONES, testset.sha256, __version__)
     return card if found == wanted else None

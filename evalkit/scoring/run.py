@@ -116,7 +116,7 @@ def score_run(
             videos = list(_counted(marked, stage))
     scorecard = Scorecard(
         submission=SubmissionInfo(name=submission.name, sha256=submission.sha256, layout=gate.layout.template),
-        challenge=ChallengeInfo(id=challenge.id, sha256=challenge.sha256, title=challenge.title),
+        challenge=ChallengeInfo(id=challenge.id, sha256=challenge.scoring_sha256, title=challenge.title),
         backbones=plan.backbones.name,
         metrics=builder.metrics(),
         videos=tuple(videos),

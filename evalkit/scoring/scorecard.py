@@ -126,7 +126,7 @@ class SubmissionInfo(_ScorecardPart):
 
 
 class ChallengeInfo(_ScorecardPart):
-    """For which challenge it was scored."""
+    """For which challenge it was scored. ``sha256`` is `evalkit.challenges.model.Challenge.scoring_sha256`."""
 
     id: str
     sha256: str

@@ -4,7 +4,7 @@ import hashlib
 from typing import Any
 
 import pytest
-from board_tools import OTHER_YAML, YAML, Database, card, rules
+from board_tools import YAML, Database, card, rules
 from scorecards import jpeg
 
 from evalkit.board import Board
@@ -135,7 +135,7 @@ def test_runs_go_with_their_team(board: Board) -> None:
 
 
 def test_scorecards_of_another_challenge_are_refused(board: Board) -> None:
-    other = card(challenge={"id": "other", "sha256": rules().sha256})
+    other = card(challenge={"id": "other", "sha256": rules().scoring_sha256})
     with pytest.raises(InputError, match=r"another challenge.*other.*c"):
         board.add_run("alpha", "one", other, by="olga")
     with pytest.raises(InputError, match="no team 'gamma'"):
@@ -146,12 +146,23 @@ def test_scorecards_of_another_challenge_are_refused(board: Board) -> None:
 
 
 def test_scorecards_of_rules_that_the_board_never_had_are_refused(board: Board) -> None:
-    newer = card(text=OTHER_YAML)
+    text = YAML.replace("runs:", "video: {min_width: 256}, runs:")
+    newer = card(text=text)
     with pytest.raises(InputError, match=r"never had.*Score the submission again.*evalkit board rules"):
         board.add_run("alpha", "one", newer, by="olga")
-    assert board.set_challenge(rules(OTHER_YAML), OTHER_YAML, by="olga")
+    assert board.set_challenge(rules(text), text, by="olga")
     assert board.add_run("alpha", "one", newer, by="olga") == "added"
     assert board.add_run("beta", "one", card("beta"), by="olga") == "added"  # of the version before
+
+
+def test_scorecards_outlast_a_change_of_what_scoring_does_not_depend_on(board: Board) -> None:
+    later = YAML.replace("{method: mos,", "{method: mos, window: {closes: 2026-04-01 AoE},") + "coverage: 0.5\n"
+    assert rules(later).sha256 != rules().sha256
+    assert board.add_run("alpha", "one", card(text=later), by="olga") == "added"  # before the board has the new rules
+    assert board.set_challenge(rules(later), later, by="olga")
+    assert board.add_run("beta", "one", card(), by="olga") == "added"
+    assert board.add_run("alpha", "one", card(text=later), by="olga") == "unchanged"
+    assert board.verify() == []
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ class Shell:
 
 def add_teams(shell: Shell) -> None:
     """Put three teams with a run each on the board."""
-    digest = load_challenge(shell.folder / "c.yaml").sha256
+    digest = load_challenge(shell.folder / "c.yaml").scoring_sha256
     for team, (psnr, ssim) in TEAMS.items():
         card = make_card(team, {"psnr.rgb": [psnr - 1, psnr, psnr + 1], "ssim.gray": [ssim] * 3}, samples=SAMPLES)
         card = card.model_copy(update={"challenge": card.challenge.model_copy(update={"sha256": digest})})

@@ -8,7 +8,15 @@ import pytest
 import yaml
 from builders.challenges import PRESETS, challenge
 
-from evalkit.challenges.model import load_challenge, parse_challenge, preset_text
+from evalkit.challenges.model import (
+    _NOT_SCORED,
+    Challenge,
+    MetricEntry,
+    SubmissionRules,
+    load_challenge,
+    parse_challenge,
+    preset_text,
+)
 
 
 def test_comments_and_the_order_of_keys_do_not_change_the_digest() -> None:
@@ -63,3 +71,61 @@ def test_the_digest_survives_another_writer_of_yaml(preset: str) -> None:
     assert parse_challenge(again, "again.yaml").sha256 == loaded.sha256
     backwards = yaml.safe_dump(dict(reversed(yaml.safe_load(preset_text(preset)).items())), sort_keys=False)
     assert parse_challenge(backwards, "backwards.yaml").sha256 == loaded.sha256
+
+
+SCORED = {"schema_", "id", "submission", "testset", "metrics"}
+SCORED_OF_SUBMISSION = {"layouts", "archive", "video", "audio", "severities"}
+
+
+def test_every_key_is_known_to_change_the_scoring_digest_or_not() -> None:
+    """A key that is added counts until it is listed: decide, and write it down here."""
+    assert set(Challenge.model_fields) - set(_NOT_SCORED) | {"submission", "metrics"} == SCORED
+    assert set(SubmissionRules.model_fields) - _NOT_SCORED["submission"] == SCORED_OF_SUBMISSION
+    assert set(MetricEntry.model_fields) - _NOT_SCORED["metrics"]["__all__"] == {"id"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "submission: {video: {max_fps: 60.5}}",
+        "submission: {audio: {required: false}}",
+        "submission: {archive: {max_files: 7}}",
+        "submission: {severities: {layout.extra: off}}",
+        "submission: {layouts: ['{index}.mp4']}",
+        "testset: {samples: 3}",
+        "metrics: [{id: x.y}]",
+    ],
+)
+def test_what_scoring_depends_on_changes_the_scoring_digest(text: str) -> None:
+    assert challenge(text).scoring_sha256 != challenge().scoring_sha256
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "url: x",
+        "notes: x",
+        "coverage: 0.99",
+        "ranking: borda",
+        "ranking_rules: {shortlist: borda}",
+        "submission: {runs: {max: 3}}",
+        "schedule: [{id: a, closes: 2026-03-01 AoE}]",
+        "evalkit_defaults: [coverage]",
+        "ratings: {method: pairs, window: {closes: 2026-04-01 AoE}}",
+    ],
+)
+def test_what_scoring_does_not_depend_on_leaves_the_scoring_digest(text: str) -> None:
+    assert challenge(text).scoring_sha256 == challenge().scoring_sha256
+    assert challenge(text).sha256 != challenge().sha256
+
+
+def test_weights_ranges_and_the_order_of_metrics_leave_the_scoring_digest() -> None:
+    plain = challenge("metrics: [{id: x.y}, {id: a.b}]")
+    other = challenge(
+        "metrics: [{id: a.b, weight: 3, group: speed, direction: lower}, {id: x.y, range: [0, 1], rank: false, "
+        "published_as: Y}]"
+    )
+    assert other.scoring_sha256 == plain.scoring_sha256
+    assert other.sha256 != plain.sha256
+    one, other = (parse_challenge(f"id: {name}\ntitle: t", "f") for name in ("c", "d"))
+    assert one.scoring_sha256 != other.scoring_sha256
