@@ -1,13 +1,17 @@
 """What a participant gains by sending less, more, slower or smaller videos than the truth: the table of docs/gaming.md.
 
-    python -m benchmarks.controls [--backbones bundled ...] [--identities 6] [--work FOLDER] [--json OUT.json]
+    python -m benchmarks.controls [--backbones bundled ...] [--identities 6] [--crf 1] [--work FOLDER] [--json OUT.json]
 
-Every control is the real video of puppets with one change, encoded like the truth that it is compared with. Each metric
-of the presets is computed twice: without the rules about length, size and rate, and with them.
+Every control is the real video of puppets with one change, encoded with the settings of the truth that it is compared
+with. Each metric of the presets is computed twice: without the rules about length, size and rate, and with them.
+
+By default the encoder loses next to nothing, so that a gain is the change's. With a larger ``--crf``, a larger picture
+also loses less because it has more bytes; ``truth, same bytes`` is then the truth at its own size, encoded better until
+its file is as large as that of ``upscaled``, and shows what the bytes alone gain.
 
 The exit status is 1 when a control that the preset accepts ranks above the truth: by the weighted sum of the preset's
 ranges, or, for a mean of ranks, by being better in more metrics than it is worse. Controls within the tolerance of the
-length are shown and not judged: they differ from the truth by chance.
+length are shown and not judged, as they differ from the truth by chance, and so is the truth with more bytes.
 """
 
 from __future__ import annotations
@@ -40,6 +44,8 @@ from evalkit.testsets.model import TestSet
 
 PRESETS = ("talking-head", "mmasia2025-talking-head")
 TRUTH = "truth"
+SAME_BYTES, LIKE = "truth, same bytes", "upscaled"
+LEAST_CRF = 1  # 0 is lossless, a profile that browsers can't play
 RATE, SOUND_RATE = 25, 16_000
 SEED = 4711
 Frames = list[NDArray[np.uint8]]
@@ -61,15 +67,35 @@ CONTROLS: dict[str, Callable[[Frames], tuple[Frames, float]]] = {
     "slower, same length": lambda frames: ([frames[i * 4 // 5] for i in range(len(frames))], RATE),
     "two frames": lambda frames: (frames[:2], RATE),
     "half size": lambda frames: (_resized(frames, 0.5, cv2.INTER_AREA), RATE),
+    "half size, scaled up": lambda frames: (
+        _resized(_resized(frames, 0.5, cv2.INTER_AREA), 2.0, cv2.INTER_CUBIC),
+        RATE,
+    ),
     "upscaled": lambda frames: (_resized(frames, 2.0, cv2.INTER_CUBIC), RATE),
+    "upscaled, allowed": lambda frames: (_resized(frames, 1.1, cv2.INTER_CUBIC), RATE),
+    SAME_BYTES: lambda frames: (frames, RATE),
 }
 
 
-WITHIN_TOLERANCE = ("shorter, allowed", "longer, allowed")
+NOT_JUDGED = ("shorter, allowed", "longer, allowed", SAME_BYTES)
 
 
-def write_control(testset: TestSet, path: Path, change: Callable[[Frames], tuple[Frames, float]]) -> None:
-    """Write the submission of a control: every video with the sample's speech, cut or silent to its length."""
+def write_control(
+    testset: TestSet, path: Path, change: Callable[[Frames], tuple[Frames, float]], crf: int, like: Path | None = None
+) -> None:
+    """Write the submission of a control: every video with the sample's speech, cut or silent to its length.
+
+    Args:
+        testset: whose reference videos are the truth.
+        path: the ZIP.
+        change: makes the control's frames.
+        crf: quality of the encoder.
+        like: a ZIP; each video is encoded as well as its number of bytes there allows.
+    """
+    sizes: dict[str, int] = {}
+    if like is not None:
+        with zipfile.ZipFile(like) as archive:
+            sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
     with tempfile.TemporaryDirectory() as name, zipfile.ZipFile(path, "w") as archive:
         for sample in testset.samples:
             frames, rate = change(list(iter_frames(testset.path(str(sample.reference_video)))))
@@ -77,7 +103,10 @@ def write_control(testset: TestSet, path: Path, change: Callable[[Frames], tuple
             length = round(len(frames) / rate * SOUND_RATE)
             sound = np.pad(sound[:length], (0, max(0, length - len(sound)))).astype(np.float32)
             video = Path(name) / f"{sample.id}.mp4"
-            write_video(video, frames, rate, sound, SOUND_RATE)
+            for quality in range(LEAST_CRF, crf + 1) if like is not None else (crf,):
+                write_video(video, frames, rate, sound, SOUND_RATE, crf=quality)
+                if video.stat().st_size <= sizes.get(video.name, 0):
+                    break
             archive.write(video, video.name)
 
 
@@ -88,6 +117,7 @@ def no_rules(challenge: Challenge) -> Iterator[Challenge]:
         update={
             "match_reference_seconds": None,
             "match_reference_size": False,
+            "max_reference_scale": None,
             "min_fps": 1,
             "min_frames": 1,
             "constant_frame_rate": False,
@@ -191,16 +221,16 @@ def _rows(
         yield Row(challenge.id, metric, ranks, name, truth, without, value, reason, *gains, _events(card))
 
 
-def standing(challenge: Challenge, rows: Sequence[Row], control: str) -> float | None:
-    """Return by how much a control stands above the truth with the rules, over the metrics that rank.
+def standing(challenge: Challenge, rows: Sequence[Row], control: str, *, ruled: bool = True) -> float | None:
+    """Return by how much a control stands above the truth, over the metrics that rank.
 
     The difference of the weighted sums, or of the numbers of metrics that are better and worse; ``None`` for a control
-    that lacks one of the values, which does not rank.
+    that lacks one of the values, which does not rank. ``ruled``: with the rules about length, size and rate.
     """
     ranked = [row for row in rows if row.preset == challenge.id and row.control == control and row.ranks]
-    if any(row.gains is None for row in ranked):
+    gains = {row.metric: gain for row in ranked if (gain := row.gains if ruled else row.gained) is not None}
+    if len(gains) < len(ranked):
         return None
-    gains = {row.metric: row.gains or 0.0 for row in ranked}
     if challenge.ranking != "weighted-sum":
         return float(sum(np.sign(list(gains.values()))))
     entries = {entry.id: entry for entry in challenge.metrics}
@@ -214,11 +244,13 @@ def shown(rows: Sequence[Row]) -> str:
     for preset in dict.fromkeys(row.preset for row in rows):
         mine = [row for row in rows if row.preset == preset]
         controls = [name for name in dict.fromkeys(row.control for row in mine) if name != TRUTH]
-        lines += ["", f"### {preset}", "", "Without the rules:", "", *_table(mine, controls, ruled=False)]
-        lines += ["", "With them:", "", *_table(mine, controls, ruled=True)]
-        stands = {name: standing(load_challenge(preset), mine, name) for name in controls}
-        words = ["does not rank" if value is None else f"{value:+.3g}" for value in stands.values()]
-        lines += [f"| **against the truth** | | {' | '.join(words)} |"]
+        challenge = load_challenge(preset)
+        lines += ["", f"### {preset}"]
+        for title, ruled in (("Without the rules:", False), ("With them:", True)):
+            lines += ["", title, "", *_table(mine, controls, ruled=ruled)]
+            stands = [standing(challenge, mine, name, ruled=ruled) for name in controls]
+            words = ["does not rank" if value is None else f"{value:+.3g}" for value in stands]
+            lines += [f"| **against the truth** | | {' | '.join(words)} |"]
         events = {name: ", ".join(next(row.events for row in mine if row.control == name)) for name in controls}
         lines += [f"| events | | {' | '.join(events.values())} |"]
     return "\n".join(lines)
@@ -245,10 +277,13 @@ def _table(rows: Sequence[Row], controls: Sequence[str], *, ruled: bool) -> list
     "--backbones", "-b", multiple=True, default=("bundled",), help="Each metric uses the first that has its networks."
 )
 @click.option("--identities", type=int, default=4, show_default=True)
+@click.option("--crf", type=click.IntRange(LEAST_CRF, 51), default=LEAST_CRF, show_default=True)
 @click.option("--workers", type=int, default=2, show_default=True)
 @click.option("--work", type=click.Path(path_type=Path), help="Keep the work here, and go on from it.")
 @click.option("--json", "output", type=click.Path(path_type=Path))
-def main(backbones: tuple[str, ...], identities: int, workers: int, work: Path | None, output: Path | None) -> None:
+def main(
+    *, backbones: tuple[str, ...], identities: int, crf: int, workers: int, work: Path | None, output: Path | None
+) -> None:
     """Measure every control."""
     with tempfile.TemporaryDirectory() as temporary:
         place = work or Path(temporary)
@@ -259,15 +294,18 @@ def main(backbones: tuple[str, ...], identities: int, workers: int, work: Path |
         testset = load_testset(folder)
         submissions = {}
         for name, change in CONTROLS.items():
-            submissions[name] = place / f"{name.replace(',', '').replace(' ', '-')}.zip"
+            like = submissions[LIKE] if name == SAME_BYTES else None
+            if like is not None and crf == LEAST_CRF:
+                continue  # nothing is better encoded
+            submissions[name] = place / f"{name.replace(',', '').replace(' ', '-')}-{crf}.zip"
             if not submissions[name].exists():
-                write_control(testset, submissions[name], change)
+                write_control(testset, submissions[name], change, crf, like)
         world = World(folder, submissions, place / "cache", workers)
         rows = [row for preset in PRESETS for row in world.measure(load_challenge(preset), backbones)]
     if output:
         output.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")
     click.echo(shown(rows))
-    judged = [row for row in rows if row.control not in {TRUTH, *WITHIN_TOLERANCE}]
+    judged = [row for row in rows if row.control not in {TRUTH, *NOT_JUDGED}]
     stands = [standing(load_challenge(row.preset), rows, row.control) for row in judged]
     sys.exit(any(value is not None and value > 0 for value in stands))
 

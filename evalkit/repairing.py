@@ -19,13 +19,14 @@ from evalkit.challenges.model import Challenge
 from evalkit.errors import MachineError, SubmissionError, UsageError
 from evalkit.files import atomic_write
 from evalkit.metrics.features.ffmpeg_program import Ffmpeg, FfmpegError, find_ffmpeg
-from evalkit.scoring.intake import FileReport, ValidationReport
+from evalkit.scoring.cache import FeatureCache
+from evalkit.scoring.intake import FileReport, ValidationReport, expected_lengths
 from evalkit.scoring.run import RunOptions, validate_run
 from evalkit.submission.model import Submission
 from evalkit.testsets.model import TestSet
 from evalkit.validators.archive.strays import junk
 from evalkit.validators.conversion import all_steps, ordered, output_options, suffix, unsupported
-from evalkit.validators.file import File
+from evalkit.validators.file import ExpectedLength, File
 from evalkit.validators.findings import Finding
 from evalkit.validators.layout import SPEED_FILE, Layout, match_layout
 
@@ -156,7 +157,8 @@ def repair_submission(
         )
     ignored |= {path: "belongs to no sample" for path in paths if path not in names.values() and path != layout.speed}
     with tempfile.TemporaryDirectory(prefix="evalkit-repair-") as folder:
-        work = _Workshop(Path(folder), submission, challenge, testset, options, workers)
+        expected = expected_lengths(testset, challenge, names, FeatureCache(options.cache))
+        work = _Workshop(Path(folder), submission, challenge, testset, options, workers, expected)
         first = work.unpack(names, targets)
         before = first
         for round_ in range(ROUNDS):
@@ -220,6 +222,7 @@ class _Workshop:
     testset: TestSet | None
     options: RunOptions
     workers: int
+    expected: Mapping[str, ExpectedLength] = field(default_factory=dict)  # sample -> what its video is compared with
     steps: dict[str, list[str]] = field(default_factory=dict)  # sample -> steps that were applied
     failed: dict[str, str] = field(default_factory=dict)  # sample -> why no step could be applied
 
@@ -277,7 +280,7 @@ class _Workshop:
         if report.facts is None:
             return
         sample = report.sample
-        file = File(report.facts, self.challenge.submission)
+        file = File(report.facts, self.challenge.submission, self.expected.get(sample))
         reason = unsupported(steps, file)
         speech = self._speech(sample)
         if reason is None and "speech" in steps and speech is None:

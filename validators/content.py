@@ -109,16 +109,25 @@ def _length(video: VideoFacts, file: File) -> Iterable[Violation]:
 
 
 def _reference_size(video: VideoFacts, file: File) -> Iterable[Violation]:
-    size = file.expected.size if file.expected is not None else None
-    if size is None or not file.rules.video.match_reference_size or is_damaged(video) or video.size_changes:
+    size, rules = file.expected.size if file.expected is not None else None, file.rules.video
+    if size is None or is_damaged(video) or video.size_changes:
         return
-    found = (video.height, video.width) if video.rotation % 180 else (video.width, video.height)
-    if found != size:
+    width, height = found = (video.height, video.width) if video.rotation % 180 else (video.width, video.height)
+    limit = rules.max_reference_scale
+    # 4:2:0 has no odd sizes: next to an odd reference, the even sizes above and below are right.
+    if rules.match_reference_size and any(abs(side - own) > own % 2 for side, own in zip(found, size, strict=True)):
         yield Violation(
             "The frames have another size than those of the reference video.",
-            found="{}x{} pixels".format(*found),
+            found=f"{width}x{height} pixels",
             expected="{}x{} pixels".format(*size),
-            fix="Scale the frames to {}x{} pixels.".format(*size),
+            steps=("size",),
+        )
+    elif limit is not None and any(side > own * limit + own % 2 for side, own in zip(found, size, strict=True)):
+        yield Violation(
+            "The frames are larger than those of the reference video, with which they are compared at its size.",
+            found=f"{width}x{height} pixels",
+            expected="{}x{} pixels".format(*size) + (f", at most {limit:g} times as wide and high" * (limit > 1)),
+            steps=("size",),
         )
 
 

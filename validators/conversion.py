@@ -199,9 +199,7 @@ def fitted(size: tuple[int, int], file: File) -> tuple[tuple[int, int], tuple[in
 
     The shape is kept where the limits allow it; then both sizes are equal.
     """
-    rules = file.rules.video
-    lows = (rules.min_width or 1, rules.min_height or 1)
-    highs = (rules.max_width or 1 << 15, rules.max_height or 1 << 15)
+    lows, highs = _limits(file)
     least = max(low / side for low, side in zip(lows, size, strict=True))
     most = min(high / side for high, side in zip(highs, size, strict=True))
     factor = min(max(1.0, least), most) if least <= most else least
@@ -212,6 +210,28 @@ def fitted(size: tuple[int, int], file: File) -> tuple[tuple[int, int], tuple[in
     return (target[0], target[1]), (cover[0], cover[1])
 
 
+def _limits(file: File) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return the least and the largest size that a new file may have.
+
+    It is not larger than the reference video where the challenge limits that, although a little more may be allowed:
+    scaling by a few percent costs more than it gives. The challenge's own limits come first.
+    """
+    rules = file.rules.video
+    lows = (rules.min_width or 1, rules.min_height or 1)
+    highs = (rules.max_width or 1 << 15, rules.max_height or 1 << 15)
+    reference = _reference_size(file)
+    if reference is None:
+        return lows, highs
+    inside = tuple(max(low, min(side, high)) for side, low, high in zip(_even(reference), lows, highs, strict=True))
+    size = (inside[0], inside[1])
+    return (size if rules.match_reference_size else lows), size
+
+
+def _reference_size(file: File) -> tuple[int, int] | None:
+    """Return the size of the reference video's frames, where the challenge has a rule about it."""
+    return file.expected.size if file.expected is not None and file.rules.video.compares_sizes else None
+
+
 def _even(size: tuple[int, int]) -> tuple[int, int]:
     return max(2, size[0] - size[0] % 2), max(2, size[1] - size[1] % 2)
 
@@ -219,10 +239,17 @@ def _even(size: tuple[int, int]) -> tuple[int, int]:
 def _allowed(size: tuple[int, int], file: File) -> bool:
     rules = file.rules.video
     limits = ((rules.min_width, rules.max_width), (rules.min_height, rules.max_height))
-    return all(
+    inside = all(
         (low is None or side >= low) and (high is None or side <= high)
         for side, (low, high) in zip(size, limits, strict=True)
     )
+    reference = _reference_size(file)
+    if not inside or reference is None:
+        return inside
+    pairs = tuple(zip(size, reference, strict=True))
+    if rules.match_reference_size:
+        return all(abs(side - own) <= own % 2 for side, own in pairs)
+    return all(side <= own * (rules.max_reference_scale or 1) + own % 2 for side, own in pairs)
 
 
 def target_rate(fps: float | None, file: File) -> Fraction:

@@ -38,7 +38,7 @@ class File:
     Args:
         facts: from reading the file to its end.
         rules: the challenge's.
-        expected: length of the sample's speech or reference video, where there is one and a rule compares it.
+        expected: length of the sample's speech or reference video, and size of the latter, where rules compare them.
     """
 
     facts: MediaFacts

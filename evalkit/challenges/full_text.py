@@ -27,6 +27,7 @@ EXAMPLES: Mapping[str, str] = {
     "min_width": "256",
     "min_height": "256",
     "match_reference_seconds": "0.25",
+    "max_reference_scale": "1.1",
     "severities": "{layout.extra: error}",
     "samples": "1000",
     "identities": "200",

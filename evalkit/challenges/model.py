@@ -98,6 +98,16 @@ class VideoRules(ChallengePart):
         default=False,
         description="whether frames have the width and height of the sample's reference video, if it has one",
     )
+    max_reference_scale: float | None = Field(
+        None,
+        ge=1,
+        description="largest width and height, as a multiple of those of the sample's reference video, if it has one",
+    )
+
+    @property
+    def compares_sizes(self) -> bool:
+        """Whether a rule compares the size of the frames with that of the reference video."""
+        return self.match_reference_size or self.max_reference_scale is not None
 
     @model_validator(mode="after")
     def _possible(self) -> VideoRules:

@@ -177,14 +177,24 @@ def open_gate(submission: Submission, challenge: Challenge, testset: TestSet | N
     return Gate(tuple(findings), layout, refused=False, unreadable=unreadable, samples=samples)
 
 
-def file_report(extraction: Extraction, path: str, *, in_folder: bool, rules: SubmissionRules) -> FileReport:
-    """Return the report on one file, from the worker's answer; ``in_folder`` chooses the advice."""
+def file_report(
+    extraction: Extraction,
+    path: str,
+    *,
+    in_folder: bool,
+    rules: SubmissionRules,
+    expected: ExpectedLength | None = None,
+) -> FileReport:
+    """Return the report on one file, from the worker's answer; ``in_folder`` chooses the advice.
+
+    ``expected`` is the length and the size that the file should have, where rules compare them.
+    """
     if extraction.facts is None:
         return failed_report(
             FailedReading(path, extraction.sample, "member", extraction.problem, in_folder), rules.severities
         )
     steps = [step for one in extraction.findings if one.severity != "info" for step in one.steps]
-    fix = printed_command(steps, File(extraction.facts, rules), path) if steps else None
+    fix = printed_command(steps, File(extraction.facts, rules, expected), path) if steps else None
     return FileReport(path, extraction.sample, extraction.facts, extraction.findings, fix)
 
 
@@ -247,12 +257,12 @@ def expected_length(
     """
     video = rules.video
     name = sample.audio if sample.audio is not None else sample.reference_video
-    if name is None or (video.match_reference_seconds is None and not video.match_reference_size):
+    if name is None or (video.match_reference_seconds is None and not video.compares_sizes):
         return None
     measure = _audio_length if sample.audio is not None else _video_length
     (seconds,) = _measured(testset.path(name), _length_source(sample), lambda path: (measure(path),), cache)
     size: tuple[float, ...] = ()
-    if video.match_reference_size and sample.reference_video is not None:
+    if video.compares_sizes and sample.reference_video is not None:
         with suppress(MediaError, OSError):  # metrics of the reference video report that it can't be read
             size = _measured(testset.path(sample.reference_video), "size", _video_size, cache)
     return ExpectedLength(seconds, _length_source(sample), (int(size[0]), int(size[1])) if size else None)

@@ -231,7 +231,9 @@ def _extract(
             else:
                 extraction: Extraction = result.value
                 extractions[sample] = extraction
-                reports[sample] = file_report(extraction, path, in_folder=archive is None, rules=config.rules)
+                reports[sample] = file_report(
+                    extraction, path, in_folder=archive is None, rules=config.rules, expected=lengths.get(sample)
+                )
                 _log(options.journal, extraction, path)
             progress.advance()
     return {s: reports[s] for s in paths}, {s: extractions[s] for s in paths if s in extractions}

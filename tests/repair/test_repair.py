@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import zipfile
 
 import pytest
@@ -115,6 +116,37 @@ def test_sizes(tmp_path, size, limits, expected):
     _, again = repaired(tmp_path, challenge(**limits), ["a"])
     assert again.ok
     assert (again.files[0].facts.video.width, again.files[0].facts.video.height) == expected
+
+
+@pytest.mark.parametrize(
+    ("size", "rule", "expected"),
+    [
+        ("128x128", {"max_reference_scale": 1.25}, (64, 64)),
+        ("256x128", {"max_reference_scale": 1}, (64, 32)),
+        ("32x32", {"max_reference_scale": 1.25}, (32, 32)),
+        ("72x72", {"max_reference_scale": 1.25}, (72, 72)),
+        ("128x128", {"match_reference_size": "true"}, (64, 64)),
+        ("32x32", {"match_reference_size": "true"}, (64, 64)),
+        ("128x96", {"match_reference_size": "true"}, (64, 64)),
+        ("128x128", {"max_reference_scale": 1.25, "min_width": 96}, (96, 64)),  # what no video satisfies
+    ],
+)
+def test_the_size_of_the_reference_video(tmp_path, size, rule, expected):
+    """``repair`` scales to it where the challenge asks for it, and so does the command that ``validate`` prints."""
+    clip(tmp_path / "team" / "a.mp4", size=size)
+    clip(tmp_path / "testset" / "a.mp4", size="64x64")
+    (tmp_path / "testset" / "samples.jsonl").write_text('{"id": "a", "reference_video": "a.mp4"}\n')
+    rules, testset = challenge(**rule), tmp_path / "testset"
+    (before,) = evalkit.validate(tmp_path / "team", rules, testset, workers=1).files
+    report = evalkit.repair(tmp_path / "team", rules, tmp_path / "new.zip", testset, workers=1)
+    (after,) = evalkit.validate(tmp_path / "new.zip", rules, testset, workers=1).files
+    assert (after.facts.video.width, after.facts.video.height) == expected
+    assert report.valid == ("min_width" not in rule)
+    if before.fix is not None:
+        command = before.fix.replace("ffmpeg ", "ffmpeg -v error ", 1)
+        subprocess.run(["sh", "-c", command], cwd=tmp_path / "team", check=True)
+        video = inspect_media(tmp_path / "team" / "fixed" / "a.mp4").facts.video
+        assert (video.width, video.height) == expected
 
 
 def test_a_wrong_pixel_shape_does_not_cost_the_required_size(tmp_path):

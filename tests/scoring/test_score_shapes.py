@@ -289,18 +289,27 @@ def test_what_is_not_compared_is_said(world, tmp_path):
 
 @pytest.mark.parametrize("scale", [0.5, 1, 2], ids=["half size", "same size", "upscaled"])
 def test_a_video_of_another_size_than_its_reference(world, tmp_path, scale):
-    """A challenge that asks for the size refuses it; another is told of it by an event."""
+    """A challenge that asks for the size refuses it, the preset a much larger one; else an event tells of it."""
     side = int(SIZE * scale)
     frames = (cv2.resize(255 - frame, (side, side)) for frame in shapes.shape_frames(1, 25, SIZE))
     data = video(tmp_path / "v.mp4", frames, 25, 1.0)
     team = repacked(world.zip, tmp_path / "team.zip", {"d01.mp4": data})
     settings = {"metrics": ["psnr", "fps"], "limit": 1, "workers": 1, "cache": tmp_path / "cache"}
-    loose = load_challenge("talking-head")
-    video_rules = loose.submission.video.model_copy(update={"match_reference_size": True})
-    rules = loose.submission.model_copy(update={"video": video_rules})
-    (row,) = api.score(team, loose.model_copy(update={"submission": rules}), world.testset, **settings).videos
+    preset = load_challenge("talking-head")
+    strict, loose = (
+        preset.model_copy(
+            update={
+                "submission": preset.submission.model_copy(
+                    update={"video": preset.submission.video.model_copy(update=update)}
+                )
+            }
+        )
+        for update in ({"match_reference_size": True}, {"max_reference_scale": None})
+    )
     reason = "invalid:content.reference-size"
-    assert row.reasons == ({} if scale == 1 else {"psnr.rgb": reason, "video.fps": reason})
+    for challenge, refused in ((strict, scale != 1), (preset, scale > 1)):
+        (row,) = api.score(team, challenge, world.testset, **settings).videos
+        assert row.reasons == ({"psnr.rgb": reason, "video.fps": reason} if refused else {})
     (row,) = api.score(team, loose, world.testset, **settings).videos
     assert row.values["psnr.rgb"] is not None
     assert [event.kind for event in row.events] == ["other_size_than_reference"] * (scale != 1)

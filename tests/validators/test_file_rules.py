@@ -274,6 +274,39 @@ def test_good_side_of_the_edge_is_no_fault(rule, seen):
     assert verdict_of(broken(rule, seen)) == "ok"
 
 
+def sized_by(reference: tuple[int, int], width: int, height: int, **video) -> list:
+    rules = RULES.model_copy(update={"video": RULES.video.model_copy(update=video)})
+    expected = ExpectedLength(5.0, "speech", reference)
+    return file_findings(facts({"width": width, "height": height}), rules, "a.mp4", expected)
+
+
+@pytest.mark.parametrize(
+    ("size", "reference", "fits"),
+    [
+        ((256, 256), (256, 256), True),
+        ((128, 128), (256, 256), True),  # smaller gains nothing
+        ((280, 280), (256, 256), True),  # a tenth larger
+        ((282, 256), (256, 256), False),
+        ((512, 512), (256, 256), False),
+        ((512, 512), (1920, 1080), True),
+        ((512, 512), (480, 640), True),
+        ((512, 512), (511, 511), True),
+    ],
+)
+def test_frames_are_not_much_larger_than_the_reference(size, reference, fits):
+    found = sized_by(reference, *size)
+    assert [one.rule for one in found] == ([] if fits else ["content.reference-size"])
+    assert fits or "{}x{}".format(*reference) in found[0].expected
+
+
+def test_odd_reference_is_matched_by_the_even_sizes_next_to_it():
+    """H.264 in 4:2:0 has no odd sizes, so that exactly this size can't be asked for."""
+    for size in ((510, 512), (512, 510), (511, 511)):
+        assert not sized_by((511, 511), *size, match_reference_size=True)
+    assert sized_by((511, 511), 508, 512, match_reference_size=True)
+    assert sized_by((512, 512), 510, 512, match_reference_size=True)
+
+
 def test_rules_that_are_switched_off_in_the_challenge_check_nothing():
     video = RULES.video.model_copy(
         update={"min_fps": None, "max_fps": None, "constant_frame_rate": False, "max_seconds": None,
