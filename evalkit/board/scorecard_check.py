@@ -59,7 +59,7 @@ def check_declared(card: Scorecard) -> None:
         metric = metric_registry().get(name)
         if score.value is None or metric is None:
             continue
-        for what in ("protocol", *_DEFINED, "role"):
+        for what in ("protocol", *_DEFINED):  # the role is the challenge's
             mine, expected = getattr(score, what), getattr(metric.record, what)
             if mine != expected:
                 field = what.replace("_", " ")

@@ -90,7 +90,6 @@ def of_psnr(name: str = "alpha") -> Scorecard:
         ("unit", "d\u200bB", "another unit"),
         ("higher_is_better", False, "another higher is better"),
         ("higher_is_better", None, "another higher is better"),
-        ("role", "diagnostic", "another role"),
         ("protocol", 99, "another protocol"),
         ("protocol", -1, "another protocol"),
     ],
@@ -105,3 +104,10 @@ def test_the_first_scorecard_does_not_decide_what_a_metric_means(
         board.add_run("alpha", "main", changed(of_psnr(), "metrics", "psnr.rgb", what, to=to), by="olga")
     assert board.snapshot() == before
     assert board.add_run("beta", "main", of_psnr("beta"), by="olga") == "added"
+
+
+def test_the_role_of_a_metric_is_the_challenges(board: Board) -> None:
+    board.add_team("alpha", by="olga")
+    for role in ("ranked", "secondary", "diagnostic"):
+        given = changed(of_psnr(role), "metrics", "psnr.rgb", "role", to=role)
+        assert board.add_run("alpha", role, given, by="olga") == "added"
