@@ -1,8 +1,8 @@
 """Who a page or table is for: everybody, or the organizers alone.
 
 What is published accuses nobody and names no rater: it has no findings about gaming the rules, no videos that teams
-share, no reasons of decisions, no runs and teams that a decision withholds, and raters are numbers, because their ids
-may be names. What is made for the organizers has all of it.
+share, no reasons of decisions except on samples, no runs and teams that a decision withholds, and raters are numbers,
+because their ids may be names. What is made for the organizers has all of it.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -34,6 +35,20 @@ from evalkit.scoring.scorecard import Scorecard
 def utc_now() -> datetime:
     """Return the time."""
     return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What a change of the decisions did.
+
+    Args:
+        decisions: the numbers of those that were made, or that no longer hold.
+        before, after: the board.
+    """
+
+    decisions: tuple[int, ...]
+    before: Snapshot
+    after: Snapshot
 
 
 class Board:
@@ -279,12 +294,40 @@ class Board:
         Args:
             target: kind of the subjects.
             subjects: (subject, code, reason): what, a code for programs, a sentence for people. The subject is a rater
-                id, the id of an answer (or its first digits, where no other begins with them), ``team/run``, or a
-                team. Those that are excluded already are skipped.
+                id, the id of an answer (or its first digits, where no other begins with them), ``team/run``, a team, or
+                a sample that a run has. Those that are excluded already are skipped.
             by: who decides.
         """
         with self._write(by) as write:
             return decisions.exclude(write, target, subjects)
+
+    def exclude_and_compare(
+        self, target: Target, subjects: Sequence[tuple[str, str, str]], *, by: str, keep: bool = True
+    ) -> Compared:
+        """Do what `exclude` does; return the decisions, and what the board was before and after.
+
+        With ``keep`` off it is undone; all that `exclude` refuses is refused then too.
+        """
+        return self._compare(by, lambda write: decisions.exclude(write, target, subjects), keep=keep)
+
+    def include_and_compare(self, numbers: Sequence[int], *, by: str, why: str, keep: bool = True) -> Compared:
+        """Do what `include` does; return the decisions that no longer hold, and the board before and after."""
+
+        def change(write: Write) -> list[int]:
+            decisions.include(write, numbers, why)
+            return sorted(set(numbers))
+
+        done = self._compare(by, change, keep=keep)
+        held = {one.number for one in done.before.decisions if one.holds}
+        return replace(done, decisions=tuple(number for number in done.decisions if number in held))
+
+    def decisions_on(self, target: Target, subjects: Sequence[str]) -> list[int]:
+        """Return the numbers of the decisions in force on these subjects, named as for `exclude`.
+
+        Those that were taken back already are passed over; one that no decision was about is an error.
+        """
+        with self._read() as connection:
+            return decisions.find_decisions(connection, target, subjects)
 
     def include(self, numbers: Sequence[int], *, by: str, why: str) -> None:
         """Take decisions back by their numbers; those that were taken back already are passed over."""
@@ -333,6 +376,14 @@ class Board:
         """
         with self._read() as connection, self._sound():
             yield from read_by_rater(connection)
+
+    def _compare(self, by: str, change: Callable[[Write], list[int]], *, keep: bool) -> Compared:
+        with self._write(by, keep=keep) as write:
+            with self._sound():
+                before = read_snapshot(write.connection, None)
+            done = tuple(change(write))
+            with self._sound():
+                return Compared(done, before, read_snapshot(write.connection, None))
 
     @contextmanager
     def _sound(self) -> Iterator[None]:

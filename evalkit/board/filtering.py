@@ -87,11 +87,14 @@ def _samples(snapshot: Snapshot) -> frozenset[str]:
 
 def _filter(snapshot: Snapshot, samples: frozenset[str]) -> FilteredAnswers:
     rules = snapshot.challenge.ratings
-    raters, answers = snapshot.excluded("rater"), snapshot.excluded("answer")
+    raters, answers, left_out = (snapshot.excluded(target) for target in ("rater", "answer", "sample"))
 
     def excluded(answer: Answer, entry: KeyEntry | None) -> Iterator[RejectReason]:
         decisions = (raters.get(answer.rater), answers.get(answer.id) if answers else None)
-        return (RejectReason("excluded", one.reason) for one in decisions if one is not None)
+        yield from (RejectReason("excluded", one.reason) for one in decisions if one is not None)
+        sample = answer.item if answer.teams else entry.sample if entry is not None else None
+        if sample in left_out:
+            yield RejectReason("excluded-sample", left_out[sample].reason)
 
     verdicts = check_answers(
         snapshot.answers,
@@ -101,6 +104,6 @@ def _filter(snapshot: Snapshot, samples: frozenset[str]) -> FilteredAnswers:
         teams=[team.name for team in snapshot.teams],
         samples=samples or None,
         require_key=False,
-        excluded=excluded if raters or answers else None,
+        excluded=excluded if raters or answers or left_out else None,
     )
     return FilteredAnswers(verdicts)

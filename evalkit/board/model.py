@@ -11,7 +11,7 @@ from evalkit.challenges.model import Challenge
 from evalkit.ratings.model import Answer, Key
 from evalkit.scoring.scorecard import Scorecard
 
-Target = Literal["rater", "answer", "run", "team"]
+Target = Literal["rater", "answer", "run", "team", "sample"]
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Decision:
     Args:
         number: counts up from 1, over the whole board.
         target: kind of what it is about.
-        subject: rater id, id of an answer, ``team/run``, or team.
+        subject: rater id, id of an answer, ``team/run``, team, or sample id.
         code: a code for programs, such as ``speeder``, ``straight-liner``, ``manual``.
         reason: a sentence for people.
         by: who decided.

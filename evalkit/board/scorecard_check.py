@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from evalkit._version import __version__
 from evalkit.errors import InputError
 from evalkit.metrics.base import SetMetric, metric_registry
+from evalkit.scoring.aggregate import video_mean
 from evalkit.scoring.scorecard import MetricScore, Scorecard
 
 _LARGEST = 1e12  # no metric comes near it, and sums of such numbers stay finite
@@ -125,7 +126,7 @@ def _check_mean(card: Scorecard, name: str, score: MetricScore) -> None:
         return
     if score.n != len(values):
         raise _refused(f"{name} does not count the videos that have a value.", str(score.n), str(len(values)))
-    mean = math.fsum(values) / len(values) if values else None
+    mean = video_mean(values)
     if mean is None or score.value is None:
         agree = mean is score.value
     else:

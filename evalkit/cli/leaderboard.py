@@ -115,6 +115,7 @@ def print_leaderboard(leaderboard: Leaderboard) -> None:
     from rich.table import Table
 
     from evalkit.reports.leaderboard.ranked_table import tie_lines
+    from evalkit.reports.leaderboard.words import excluded_lines, included_line
     from evalkit.reports.tables import format_value
     from evalkit.text import escape_for_display
 
@@ -137,7 +138,7 @@ def print_leaderboard(leaderboard: Leaderboard) -> None:
             first, more = row.reasons[0].sentence if row.reasons else "", len(row.reasons) - 1
             others = f" And {count(more, 'more reason')}." if more > 0 else ""
             lines.append(f"not ranked: {row.team}: {first}{others}")
-    lines += tie_lines(leaderboard)
+    lines += [*tie_lines(leaderboard), *excluded_lines(leaderboard), included_line(leaderboard)]
     for line in lines:
         if line:
             console.print(escape(escape_for_display(line, 500)), soft_wrap=True)

@@ -6,19 +6,21 @@ Columns -> ranking -> rank intervals -> one `Leaderboard` value that every outpu
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from evalkit.board.filtering import filter_answers
+from evalkit.board.excluded_samples import numbers_with_excluded, without_excluded_samples
+from evalkit.board.filtering import FilteredAnswers, filter_answers
 from evalkit.board.model import Snapshot
 from evalkit.challenges.model import Challenge
 from evalkit.errors import InputError
+from evalkit.leaderboard.answers import RatedColumns
 from evalkit.leaderboard.columns import best_cells, make_rows, ranked_columns, read_columns, shown_order
 from evalkit.leaderboard.duplicates import duplicate_videos
-from evalkit.leaderboard.model import Leaderboard, RankingPhase, Sensitivity, find_tie_groups
+from evalkit.leaderboard.model import ExcludedSample, Leaderboard, RankingPhase, Sensitivity, find_tie_groups
 from evalkit.leaderboard.per_sample import breakdowns, distributions, metric_points, sample_values
 from evalkit.leaderboard.ranking import Ranking, rank_board, split_equals
 from evalkit.leaderboard.rated_columns import ratings_info, read_rated_columns
-from evalkit.leaderboard.runs import read_runs
+from evalkit.leaderboard.runs import Runs, read_runs
 from evalkit.leaderboard.sensitivity import leave_one_out, random_weights, weight_intervals
 from evalkit.leaderboard.table import Column, Row, value_matrix
 from evalkit.leaderboard.uncertainty import PhaseUncertainty, phase_uncertainty
@@ -44,19 +46,8 @@ def compute_leaderboard(
         podium: how many first places the sensitivity to the weights is about.
     """
     challenge = snapshot.challenge
-    runs = read_runs(snapshot)
-    columns = read_columns(challenge, runs)
-    shown = shown_order(columns)
-    filtered = filter_answers(snapshot)
-
-    finalists = None
-    if challenge.ranking == "two-phase" and challenge.ratings.method == "pairs":
-        shortlist = rank_board(challenge, make_rows(runs, shown, {}), columns)
-        if shortlist.problem is None or shortlist.refused:
-            finalists = frozenset(row.key for row in shortlist.rows if row.finalist)
-    rated = read_rated_columns(snapshot, runs, filtered, finalists, draws=draws, seed=seed)
-
-    ranking = rank_board(challenge, make_rows(runs, shown, rated.by_id), columns)
+    state = rank_snapshot(snapshot, draws=draws, seed=seed)
+    runs, columns, shown, rated, ranking = state.runs, state.columns, state.shown, state.rated, state.ranking
     by_label = {row.label: row for row in ranking.rows}
     found: dict[str, PhaseUncertainty] = {}
     for phase in ranking.phases:
@@ -81,13 +72,56 @@ def compute_leaderboard(
         provisional=ranking.provisional,
         problem=ranking.problem,
         sensitivity=_sensitivity(challenge, ranking, columns, seed=seed, podium=podium),
-        ratings=ratings_info(snapshot, filtered, rated),
+        ratings=ratings_info(snapshot, state.filtered, rated),
         points=metric_points(shown, runs, values, seed=seed),
         distributions=distributions(shown, runs, values),
         breakdowns=breakdowns(shown, runs, values),
         strengths=rated.strengths,
         duplicates=duplicate_videos(snapshot),
+        excluded_samples=tuple(
+            ExcludedSample(sample, one.reason, one.number) for sample, one in snapshot.excluded("sample").items()
+        ),
     )
+
+
+@dataclass(frozen=True)
+class RankedBoard:
+    """The ranking of a board with what it was made from, without its uncertainty.
+
+    Args:
+        runs: without the excluded samples.
+        columns: in the challenge's order.
+        shown: the same in the order in which they are shown.
+        filtered: which answers count.
+        rated: the columns that raters' answers make.
+        ranking: of the runs.
+    """
+
+    runs: Runs
+    columns: tuple[Column, ...]
+    shown: tuple[Column, ...]
+    filtered: FilteredAnswers
+    rated: RatedColumns
+    ranking: Ranking
+
+
+def rank_snapshot(snapshot: Snapshot, *, draws: int, seed: int = 0) -> RankedBoard:
+    """Return the ranking of ``snapshot``; ``draws`` are those behind the intervals of rated values."""
+    challenge = snapshot.challenge
+    runs = read_runs(without_excluded_samples(snapshot))
+    kept = numbers_with_excluded(snapshot)
+    columns = tuple(replace(one, includes_excluded=kept.get(one.id, ())) for one in read_columns(challenge, runs))
+    shown = shown_order(columns)
+    filtered = filter_answers(snapshot)
+
+    finalists = None
+    if challenge.ranking == "two-phase" and challenge.ratings.method == "pairs":
+        shortlist = rank_board(challenge, make_rows(runs, shown, {}), columns)
+        if shortlist.problem is None or shortlist.refused:
+            finalists = frozenset(row.key for row in shortlist.rows if row.finalist)
+    rated = read_rated_columns(snapshot, runs, filtered, finalists, draws=draws, seed=seed)
+    ranking = rank_board(challenge, make_rows(runs, shown, rated.by_id), columns)
+    return RankedBoard(runs, columns, shown, filtered, rated, ranking)
 
 
 def _with_uncertainty(phase: RankingPhase, found: PhaseUncertainty, ranking: Ranking) -> RankingPhase:

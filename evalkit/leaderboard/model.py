@@ -213,6 +213,21 @@ class DuplicateVideos:
 
 
 @dataclass(frozen=True)
+class ExcludedSample:
+    """A sample that the organizers excluded: no score, coverage or rating of it counts.
+
+    Args:
+        sample: its id.
+        reason: a sentence for people.
+        decision: the number of the decision.
+    """
+
+    sample: str
+    reason: str
+    decision: int
+
+
+@dataclass(frozen=True)
 class Leaderboard:
     """Everything that a leaderboard shows; the terminal, JSON, CSV, LaTeX, Markdown and HTML all print this value.
 
@@ -232,6 +247,7 @@ class Leaderboard:
         breakdowns: per group, column and team.
         strengths: of comparisons in pairs.
         duplicates: videos that two teams have in common; for the organizers to check, no rank depends on them.
+        excluded_samples: in the order of the decisions.
     """
 
     rule: str
@@ -249,6 +265,7 @@ class Leaderboard:
     breakdowns: tuple[Breakdown, ...] = ()
     strengths: tuple[Strength, ...] = ()
     duplicates: tuple[DuplicateVideos, ...] = ()
+    excluded_samples: tuple[ExcludedSample, ...] = ()
 
     @property
     def uncertainty(self) -> RankUncertainty | None:

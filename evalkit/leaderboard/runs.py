@@ -12,9 +12,8 @@ import numpy as np
 from evalkit.board.model import Decision, Run, Snapshot
 from evalkit.leaderboard.scoring_rules import Floats
 from evalkit.leaderboard.table import CodedReason, RunKey
+from evalkit.scoring.aggregate import SAME_MEAN
 from evalkit.scoring.scorecard import MetricScore
-
-SAME_MEAN = 1e-6  # relative: a number that differs more from the mean of its videos is not that mean
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,8 @@ class Column:
         refused: why it ranks nobody here although the challenge says that it ranks.
         protocol: version of the metric's definition.
         notes: sentences for the reader.
+        includes_excluded: excluded samples that the value of some run still includes, because it is a number of the
+            whole set.
     """
 
     id: str
@@ -65,6 +67,7 @@ class Column:
     refused: CodedReason | None = None
     protocol: int | None = None
     notes: tuple[str, ...] = ()
+    includes_excluded: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.weight) and self.weight >= 0):

@@ -34,6 +34,7 @@ ReasonCode = Literal[
     "unknown-team",
     "unknown-sample",
     "excluded",
+    "excluded-sample",
 ]
 
 

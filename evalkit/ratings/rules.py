@@ -50,6 +50,7 @@ REASON_TITLES: dict[ReasonCode, str] = {
     "unknown-team": "of a team that does not take part",
     "unknown-sample": "of a sample that is in no run",
     "excluded": "excluded by a decision",
+    "excluded-sample": "of a sample that a decision excludes",
 }
 _NOUNS: dict[AnswerKind, tuple[str, str]] = {"rating": ("ratings", "item"), "comparison": ("comparisons", "sample")}
 _ASKED: dict[str, AnswerKind] = {"mos": "rating", "pairs": "comparison"}

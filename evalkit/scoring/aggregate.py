@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from evalkit.metrics.base import Metric, MetricRecord, SetValue, VideoValue
-from evalkit.scoring.scorecard import MetricScore, ScoreEvent
+from evalkit.errors import PluginError
+from evalkit.metrics.base import Metric, MetricRecord, SetMetric, SetValue, VideoValue, metric_registry
+from evalkit.scoring.scorecard import MetricScore, Scorecard, ScoreEvent, VideoScore
 from evalkit.statistics import BOOTSTRAP_DRAWS
 from evalkit.statistics.bootstrap import mean_interval
 
 CONFIDENCE = 0.95
+SAME_MEAN = 1e-6  # relative: a number that differs more from the mean of its videos is not that mean
+
+
+def video_mean(values: Sequence[float]) -> float | None:
+    """Return the mean of a metric over videos, as scorecards, their checks and leaderboards have it."""
+    return float(np.array(values, dtype=np.float64).mean()) if len(values) else None
 
 
 def mean_score(metric: Metric, outcomes: Mapping[str, VideoValue]) -> MetricScore:
@@ -23,24 +32,60 @@ def mean_score(metric: Metric, outcomes: Mapping[str, VideoValue]) -> MetricScor
         metric: whose number.
         outcomes: sample -> the metric's result for it, for every sample of the test set.
     """
-    values = {sample: outcome.value for sample, outcome in outcomes.items() if outcome.value is not None}
+    record = metric.record
+    values = {sample: outcome.value for sample, outcome in outcomes.items()}
+    reasons = [outcome.reason for outcome in outcomes.values() if outcome.reason]
+    found = _over_videos(record.id, values, reasons, higher_is_better=record.higher_is_better)
+    return unavailable(record.id, "no_video", record).model_copy(update=found)
+
+
+def mean_again(name: str, score: MetricScore, videos: Sequence[VideoScore]) -> MetricScore:
+    """Return what `mean_score` gives for ``videos``, a part of those that ``score`` is the mean of.
+
+    A metric that had no value keeps the reason.
+    """
+    values = {video.sample: video.values.get(name) for video in videos}
+    reasons = [video.reasons[name] for video in videos if video.values.get(name) is None and name in video.reasons]
+    found = _over_videos(name, values, reasons, higher_is_better=score.higher_is_better)
+    return score.model_copy(update=found | ({"reason": score.reason} if score.value is None else {}))
+
+
+def is_mean_of_videos(card: Scorecard, name: str) -> bool:
+    """Whether the number of a metric is the mean over its videos, so that `mean_again` may compute it.
+
+    Numbers of the whole set are not, also where videos have values of the metric. A number without a value is.
+    """
+    score = card.metrics[name]
+    if score.value is None:
+        return True
+    values = [value for video in card.videos if (value := video.values.get(name)) is not None]
+    mean = video_mean(values)
+    try:
+        of_the_set = isinstance(metric_registry().get(name), SetMetric)
+    except PluginError:  # nothing is known of it here
+        of_the_set = False
+    return not of_the_set and mean is not None and math.isclose(mean, score.value, rel_tol=SAME_MEAN, abs_tol=SAME_MEAN)
+
+
+def _over_videos(
+    name: str, outcomes: Mapping[str, float | None], reasons: Iterable[str], *, higher_is_better: bool | None
+) -> dict[str, Any]:
+    """Return the fields of a `MetricScore` that follow from the values of the videos."""
+    values = {sample: value for sample, value in outcomes.items() if value is not None}
     numbers = np.array(list(values.values()), dtype=np.float64)
-    reasons = Counter(outcome.reason for outcome in outcomes.values() if outcome.reason)
     # Best and worst by value, ties to the sample that comes first; a diagnostic's "best" is its highest.
     ascending = sorted(values, key=lambda sample: values[sample])
     descending = sorted(values, key=lambda sample: -values[sample])
-    higher = metric.record.higher_is_better is not False
-    best, worst = (descending, ascending) if higher else (ascending, descending)
-    return set_score(
-        metric.record,
-        SetValue(
-            value=float(numbers.mean()) if values else None,
-            n=len(values),
-            reason=None if values else _commonest(reasons) or "no_video",
-            ci95=bootstrap_mean(numbers, metric.record.id),
-        ),
-        len(outcomes),
-    ).model_copy(update={"best_sample": best[0] if best else None, "worst_sample": worst[0] if worst else None})
+    best, worst = (ascending, descending) if higher_is_better is False else (descending, ascending)
+    return {
+        "value": video_mean(list(values.values())),
+        "n": len(values),
+        "coverage": len(values) / len(outcomes) if outcomes else 0.0,
+        "reason": None if values else _commonest(Counter(reasons)) or "no_video",
+        "ci95": bootstrap_mean(numbers, name),
+        "best_sample": best[0] if best else None,
+        "worst_sample": worst[0] if worst else None,
+    }
 
 
 def set_score(record: MetricRecord, summary: SetValue, asked: int) -> MetricScore:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from evalkit.board.excluded_samples import without_excluded_samples
 from evalkit.board.model import Run, Snapshot
 from evalkit.clock import ANYWHERE_ON_EARTH, exact_time
 from evalkit.leaderboard.model import Leaderboard, Sensitivity
@@ -43,7 +44,14 @@ from evalkit.reports.leaderboard.ranked_table import (
     tie_lines,
 )
 from evalkit.reports.leaderboard.rules import ESTIMATORS, OWN_DEFAULT, rule_rows, rules_in_words, weight_source
-from evalkit.reports.leaderboard.words import MIN_PROBABILITY, probability_words, summary, uncertainty_words
+from evalkit.reports.leaderboard.words import (
+    MIN_PROBABILITY,
+    excluded_lines,
+    included_line,
+    probability_words,
+    summary,
+    uncertainty_words,
+)
 from evalkit.reports.page import listed, render_page
 from evalkit.reports.tables import extremes, findings_by_rule, machine_of, natural_key, video_metrics
 from evalkit.scoring.scorecard import FeatureUse
@@ -68,7 +76,7 @@ def render_leaderboard(snapshot: Snapshot, leaderboard: Leaderboard, audience: A
         leaderboard: what `evalkit.leaderboard.compute` made of it.
         audience: who may see it.
     """
-    snapshot, leaderboard = leaderboard_for(audience, snapshot, leaderboard)
+    snapshot, leaderboard = leaderboard_for(audience, without_excluded_samples(snapshot), leaderboard)
     table = RankedTable(snapshot, leaderboard)
     samples, strip_runs = choose_filmstrips(snapshot, leaderboard, table)
     scatters = [make_scatter(points, table.looks) for points in leaderboard.points]
@@ -91,6 +99,8 @@ def render_leaderboard(snapshot: Snapshot, leaderboard: Leaderboard, audience: A
         backbones=sorted({run.card.backbones for run in snapshot.runs}),
         summary=summary(snapshot, leaderboard),
         tie_lines=tie_lines(leaderboard),
+        excluded_lines=excluded_lines(leaderboard),
+        included_line=included_line(leaderboard),
         uncertainties=_uncertainties(leaderboard),
         teams=team_sections(snapshot, leaderboard, table),
         cannot_see=cannot_see,

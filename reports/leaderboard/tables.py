@@ -22,7 +22,7 @@ from evalkit.leaderboard.table import NO_CELL, Cell, Column, Row
 from evalkit.reports.audience import Audience, leaderboard_for
 from evalkit.reports.leaderboard.ranked_table import better, column_title, display_name, tie_lines
 from evalkit.reports.leaderboard.rules import rule_rows
-from evalkit.reports.leaderboard.words import summary
+from evalkit.reports.leaderboard.words import excluded_lines, included_line, summary
 from evalkit.reports.tables import NO_VALUE, format_value
 from evalkit.text import csv_cell, escape_for_display
 
@@ -58,22 +58,25 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+.!|~<>&@:$^=-])")
 def leaderboard_csv(snapshot: Snapshot, leaderboard: Leaderboard, audience: Audience = "public") -> str:
     """Return one line per run, best first: place, names, score, and per column value, interval, n, coverage, reason.
 
-    Numbers have all their digits; an empty cell is a gap, with its reason beside it.
+    Numbers have all their digits; an empty cell is a gap, with its reason beside it. Which samples are excluded, and
+    which columns still include them, is the same in every line.
     """
     snapshot, leaderboard = leaderboard_for(audience, snapshot, leaderboard)
     parts = ("", ".lo", ".hi", ".n", ".coverage", ".reason")
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     head = ["rank", "rank_low", "rank_high", "team", "run", "primary", "score", "finalist", "shortlist_rank"]
-    head += ["shortlist_score", "tied_with", "phase", "reasons"]
+    head += ["shortlist_score", "tied_with", "phase", "reasons", "excluded_samples", "includes_excluded"]
     writer.writerow([*head, *(csv_cell(column.id) + part for column in leaderboard.columns for part in parts)])
+    excluded = "; ".join(f"{one.sample}: {one.reason}" for one in leaderboard.excluded_samples)
+    included = "; ".join(column.id for column in leaderboard.columns if column.includes_excluded)
     for row in leaderboard.rows:
         low, high = row.interval or (None, None)
         tied = "; ".join(leaderboard.tied_with(row.label)) if row.rank is not None else ""
         reasons = " ".join(reason.sentence for reason in row.reasons)
         line = [row.rank, low, high, csv_cell(row.team), csv_cell(row.run), _yes(row.primary), _exact(row.score)]
         line += [_yes(row.finalist), row.shortlist_rank, _exact(row.shortlist_score), csv_cell(tied)]
-        line += [_phase(leaderboard, row), csv_cell(reasons)]
+        line += [_phase(leaderboard, row), csv_cell(reasons), csv_cell(excluded), csv_cell(included)]
         for column in leaderboard.columns:
             cell = row.cells.get(column.id, NO_CELL)
             ends = cell.ci or (None, None)
@@ -137,7 +140,11 @@ def leaderboard_latex(snapshot: Snapshot, leaderboard: Leaderboard, audience: Au
     snapshot, leaderboard = leaderboard_for(audience, snapshot, leaderboard)
     columns = _shown(leaderboard)
     score = r"Score " + _latex_arrow("lower" if leaderboard.lower_wins else "higher")
-    heads = [f"{latex_text(column_title(column))} {_latex_arrow(better(column))}".strip() for column in columns]
+    marks = [r"$^{\dagger}$" if column.includes_excluded else "" for column in columns]
+    heads = [
+        f"{latex_text(column_title(column))}{mark} {_latex_arrow(better(column))}".strip()
+        for column, mark in zip(columns, marks, strict=True)
+    ]
     lines = [
         f"% {_comment(snapshot)}",
         r"% \usepackage{booktabs}",
@@ -153,7 +160,11 @@ def leaderboard_latex(snapshot: Snapshot, leaderboard: Leaderboard, audience: Au
             " & ".join([_latex_rank(row), latex_text(display_name(row, leaderboard)), total, *values]) + r" \\"
         )
     lines += [r"\bottomrule", r"\end{tabular}"]
-    lines += [rf"\par {latex_text(line, GROUP_LIMIT)}" for line in tie_lines(leaderboard)]
+    lines += [
+        rf"\par {latex_text(line, GROUP_LIMIT)}" for line in (*tie_lines(leaderboard), *excluded_lines(leaderboard))
+    ]
+    if included := included_line(leaderboard):
+        lines.append(rf"\par $^{{\dagger}}$ {latex_text(included, GROUP_LIMIT)}")
     return "\n".join(lines) + "\n"
 
 
@@ -161,7 +172,11 @@ def leaderboard_markdown(snapshot: Snapshot, leaderboard: Leaderboard, audience:
     """Return the ranked teams as a Markdown table, the best in bold; below it tie groups and who is not ranked."""
     snapshot, leaderboard = leaderboard_for(audience, snapshot, leaderboard)
     columns = _shown(leaderboard)
-    heads = [f"{markdown_text(column_title(column))} {ARROWS[better(column)]}".strip() for column in columns]
+    marks = ["\u2020" if column.includes_excluded else "" for column in columns]
+    heads = [
+        f"{markdown_text(column_title(column))}{mark} {ARROWS[better(column)]}".strip()
+        for column, mark in zip(columns, marks, strict=True)
+    ]
     score = f"Score {ARROWS['lower' if leaderboard.lower_wins else 'higher']}"
     lines = [
         f"**{markdown_text(snapshot.challenge.title)}**, {markdown_text(summary(snapshot, leaderboard), 400)}",
@@ -177,8 +192,10 @@ def leaderboard_markdown(snapshot: Snapshot, leaderboard: Leaderboard, audience:
                 [str(row.rank), span, markdown_text(display_name(row, leaderboard)), format_value(row.score), *values]
             )
         )
-    for line in tie_lines(leaderboard):
+    for line in (*tie_lines(leaderboard), *excluded_lines(leaderboard)):
         lines += ["", markdown_text(line, GROUP_LIMIT)]
+    if included := included_line(leaderboard):
+        lines += ["", f"\u2020 {markdown_text(included, GROUP_LIMIT)}"]
     others = [row for row in leaderboard.rows if row.rank is None and row.primary]
     if others:
         lines += ["", "Not ranked:", ""]

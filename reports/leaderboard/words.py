@@ -59,6 +59,26 @@ def _titles(leaderboard: Leaderboard, ids: Sequence[str]) -> list[str]:
     return [named.get(name, name) for name in ids]
 
 
+def excluded_lines(leaderboard: Leaderboard) -> list[str]:
+    """Return which samples are excluded and why, a sentence for each; nothing when none is."""
+    found = leaderboard.excluded_samples
+    if not found:
+        return []
+    what = f"{count(len(found), 'sample is', 'samples are')} excluded"
+    first = f"{what}: no score, coverage or rating of {'it' if len(found) == 1 else 'them'} counts."
+    return [first, *(f"Excluded sample {one.sample}: {one.reason}" for one in found)]
+
+
+def included_line(leaderboard: Leaderboard) -> str:
+    """Return which columns still include excluded samples, and why; empty when none does."""
+    named = [column.id for column in leaderboard.columns if column.includes_excluded]
+    if not named:
+        return ""
+    verb = "still includes" if len(named) == 1 else "still include"
+    why = "a number of the whole set can't be computed again from the values of single videos"
+    return f"{', '.join(_titles(leaderboard, named))} {verb} excluded samples: {why}."
+
+
 def probability_words(row: Row) -> str:
     """Return the probability of each rank in words, the likely ones only."""
     likely = [(share, rank) for rank, share in enumerate(row.probability, start=1) if share >= MIN_PROBABILITY]
