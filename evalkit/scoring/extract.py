@@ -37,6 +37,7 @@ from evalkit.scoring.guard import Guard, GuardedPairs, GuardedSession, UpstreamF
 from evalkit.scoring.jobs import Config, Extraction, Job
 from evalkit.scoring.lookup import FACTS, Cached, Lookup, weights_of
 from evalkit.scoring.pairing import PairedSink
+from evalkit.scoring.timings import remember_timings
 
 
 class Handler:
@@ -73,7 +74,9 @@ class Handler:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         seconds = {"copy": copied - started, "total": time.perf_counter() - started}
-        return Extraction(**{**result.__dict__, "seconds": seconds, "networks": stopwatch.take()})
+        whole = Extraction(**{**result.__dict__, "seconds": seconds, "networks": stopwatch.take()})
+        remember_timings(self.lookup.cache, whole)
+        return whole
 
 
 class _Work:

@@ -37,6 +37,7 @@ from evalkit.scoring.journal import Journal
 from evalkit.scoring.plan import FILMSTRIP, RunPlan
 from evalkit.scoring.scorecard import ChallengeInfo, FeatureUse, Scorecard, SubmissionInfo, VideoScore
 from evalkit.scoring.scorecard_builder import ScorecardBuilder
+from evalkit.scoring.timings import earlier_timings, sum_seconds
 from evalkit.statistics import BOOTSTRAP_DRAWS
 from evalkit.submission.model import Submission
 from evalkit.testsets.model import TestSet
@@ -105,6 +106,7 @@ def score_run(
     extracted = time.monotonic()
     intake = _intake(submission, challenge, gate, files, testset)
     cache = FeatureCache(options.cache)
+    earlier = earlier_timings(cache, extractions.values())
     builder = ScorecardBuilder(plan, cache, testset, intake, extractions, progress=options.progress)
     videos: Iterable[VideoScore] = builder.videos()
     if FINGERPRINT in plan.features:
@@ -140,9 +142,10 @@ def score_run(
             "workers": getattr(options.engine, "workers", None),
             "videos_decoded": options.journal.decodes,
             "extracting_seconds": round(extracted - extracting, 3),
-            "extractors": _sums(extraction.features for extraction in extractions.values()),
-            "networks": _sums(extraction.networks for extraction in extractions.values()),
+            "extractors": sum_seconds(extraction.features for extraction in extractions.values()),
+            "networks": sum_seconds(extraction.networks for extraction in extractions.values()),
             "finished_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            **({"from_cache": earlier} if earlier else {}),
         },
     )
     strips = {sample: e.keys[FILMSTRIP] for sample, e in extractions.items() if FILMSTRIP in e.keys}
@@ -153,15 +156,6 @@ def _counted(videos: Iterable[VideoScore], stage: Progress) -> Iterator[VideoSco
     for video in videos:
         yield video
         stage.advance()
-
-
-def _sums(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:
-    """Return the seconds of all videos by name, over all workers, the longest first."""
-    total: dict[str, float] = {}
-    for part in parts:
-        for name, seconds in part.items():
-            total[name] = total.get(name, 0.0) + seconds
-    return {name: round(seconds, 3) for name, seconds in sorted(total.items(), key=lambda item: (-item[1], item[0]))}
 
 
 def _precisions(record: FeatureRecord, plan: RunPlan) -> dict[str, Any]:

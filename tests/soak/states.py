@@ -27,9 +27,11 @@ DECLARED = re.compile(
 )
 # What may stay when the command has come to its end.
 STAYS = re.compile(r"(.*/)?\.locks/.*\.lock")
+# In the cache: how long it took to compute what lies there.
+TIMES = re.compile(r"(.*/)?timings/[0-9a-f]{2}/[0-9a-f]{64}\.npz")
 _TIMING = re.compile(
-    r'<tr><th scope="row"><bdi>((extracting_)?seconds|videos_decoded|finished_at|(extractors|networks)(\.[^<]*)?)'
-    r"</bdi></th><td><bdi>[^<]*</bdi></td></tr>\n?"
+    r'<tr><th scope="row"><bdi>((extracting_)?seconds|videos_decoded|finished_at'
+    r"|(extractors|networks|from_cache)(\.[^<]*)?)</bdi></th><td><bdi>[^<]*</bdi></td></tr>\n?"
 )
 _TIMES = {"licences.json": ("accepted",), "trusted.json": ("files",)}
 
@@ -39,7 +41,7 @@ def finals(place: Path) -> dict[str, str]:
     found = {}
     for path in sorted(place.rglob("*")):
         name = str(path.relative_to(place))
-        if path.is_file() and not DECLARED.fullmatch(name) and path.name != LOG:
+        if path.is_file() and not DECLARED.fullmatch(name) and path.name != LOG and not TIMES.fullmatch(name):
             found[name] = content(path)
     return found
 
