@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from evalkit.reports.blind import cannot_see
 from evalkit.reports.comparison.inputs import ComparedEntry
 from evalkit.reports.comparison.model import GroupBreakdown, MetricColumn, ScorecardComparison
 from evalkit.reports.filmstrips import make_strips
@@ -53,6 +54,7 @@ def render_comparison(
         roles=by_role(comparison.columns, lambda column: column.score.role),
         cell=comparison.cell,
         gaps=_gaps(comparison),
+        unseen=_unseen(comparison),
         details=[_detail(comparison, column) for column in detailed],
         left_out=left_out,
         group_values=GROUP_VALUES,
@@ -62,6 +64,14 @@ def render_comparison(
         shown_frames=[(at, sample, _values_of(comparison, at)) for at, sample in picked],
         machines=[(entry.name, machine_of(entry.card)) for entry in comparison.entries],
     )
+
+
+def _unseen(comparison: ScorecardComparison) -> list[tuple[list[str], str]]:
+    """Return the titles of metrics, and what they can't see; metrics of which the same is said stand together."""
+    titles: dict[str, list[str]] = {}
+    for column in comparison.columns:
+        titles.setdefault(cannot_see(column.id), []).append(column.title)
+    return [(named, text) for text, named in titles.items() if text]
 
 
 def shown_samples(comparison: ScorecardComparison, samples: Sequence[str] | None = None) -> list[str]:

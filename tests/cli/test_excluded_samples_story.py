@@ -29,7 +29,7 @@ def shell(shell: Shell) -> Shell:
     rules = rules.replace("  - {id: ssim.gray, weight: 1, range: [0, 1]}\n", "")
     rules = rules.replace("title: Lip sync}", "title: Lip sync, weight: 0}")
     shell("board", "rules", "--challenge", shell.write("c.yaml", rules))
-    digest = load_challenge(shell.folder / "c.yaml").sha256
+    digest = load_challenge(shell.folder / "c.yaml").scoring_sha256
     for team, values in VALUES.items():
         numbers: dict[str, Any] = {"psnr.rgb": list(values), "fid.pytorch": 20.0}
         card = make_card(team, numbers, samples=SAMPLES, better={"fid.pytorch": False})
@@ -125,7 +125,7 @@ def test_a_team_below_the_coverage_is_no_longer_ranked(shell: Shell) -> None:
     rules = (shell.folder / "c.yaml").read_text("utf-8").replace("title: A small", "coverage: 0.6\ntitle: A small")
     shell("board", "rules", "--challenge", shell.write("c.yaml", rules))
     card = json.loads((shell.folder / "gamma.json").read_text("utf-8"))
-    card["challenge"]["sha256"] = load_challenge(shell.folder / "c.yaml").sha256
+    card["challenge"]["sha256"] = load_challenge(shell.folder / "c.yaml").scoring_sha256
     card["videos"][0]["values"]["psnr.rgb"] = None
     card["videos"][0]["reasons"]["psnr.rgb"] = "no_face"
     card["metrics"]["psnr.rgb"] |= {"value": 23.5, "n": 2, "coverage": 2 / 3}

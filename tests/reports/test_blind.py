@@ -10,6 +10,9 @@ from pages import Page
 from evalkit.leaderboard.compute import compute_leaderboard
 from evalkit.metrics.base import metric_registry
 from evalkit.reports.blind import cannot_see, ignoring_own_audio
+from evalkit.reports.comparison.inputs import ComparedEntry
+from evalkit.reports.comparison.model import make_comparison
+from evalkit.reports.comparison.page import render_comparison
 from evalkit.reports.leaderboard.page import render_leaderboard
 from evalkit.reports.scorecard_page import render_scorecard
 
@@ -40,6 +43,14 @@ def test_the_leaderboard_says_it_beside_the_weights(audience):
     text = section(Page(render_leaderboard(*board(), audience)), "rules")
     for name in METRICS[:-1]:
         assert f"Can't see: {metric_registry()[name].record.blind_to}" in text
+
+
+def test_the_comparison_says_it_below_the_table():
+    cards = [make_card(f"{name}.zip", {name: [1.0, 2.0] for name in METRICS}) for name in ("a", "b")]
+    entries = [ComparedEntry(card.submission.name, card) for card in cards]
+    text = " ".join(item["text"] for item in Page(render_comparison(make_comparison(entries))).find("dd"))
+    for name in METRICS[:-1]:
+        assert text.count(metric_registry()[name].record.blind_to) == 1
 
 
 def test_the_organizers_are_told_which_metrics_never_hear_the_file():
