@@ -329,6 +329,11 @@ class Board:
         with self._read() as connection:
             return decisions.find_decisions(connection, target, subjects)
 
+    def targets_of(self, numbers: Sequence[int]) -> set[str]:
+        """Return the kinds of what these decisions are about; numbers that are none are passed over."""
+        with self._read() as connection:
+            return decisions.targets_of(connection, numbers)
+
     def include(self, numbers: Sequence[int], *, by: str, why: str) -> None:
         """Take decisions back by their numbers; those that were taken back already are passed over."""
         with self._write(by) as write:

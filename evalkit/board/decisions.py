@@ -105,6 +105,12 @@ def find_decisions(connection: Connection, target: Target, subjects: Sequence[st
     return [row.id for row in rows if row.until is None and row.subject in set(subjects)]
 
 
+def targets_of(connection: Connection, numbers: Sequence[int]) -> set[str]:
+    """Return the kinds of what these decisions are about; numbers that are none are passed over."""
+    query = select(decisions.c.id, decisions.c.target)
+    return {row.target for row in connection.execute(query) if row.id in set(numbers)}
+
+
 def _check_known(write: Write, target: Target, subjects: list[str]) -> set[str]:
     """Return subjects that can be excluded, all of them unless they are answers.
 

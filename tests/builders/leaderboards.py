@@ -15,6 +15,7 @@ from evalkit.challenges.model import parse_challenge
 from evalkit.leaderboard.model import (
     Breakdown,
     Distribution,
+    ExcludedSample,
     GroupValue,
     Leaderboard,
     Points,
@@ -216,7 +217,8 @@ def hostile(teams: int = len(NASTY)) -> tuple[Snapshot, Leaderboard]:
     cells = {**rows[-1].cells, "m.id": Cell(None, None, bad)}
     rows[-1] = replace(rows[-1], rank=None, score=None, interval=None, probability=(), reasons=(reason,), cells=cells)
     columns = tuple(
-        replace(column, title=f"{bad} {column.title}", unit=bad, notes=(bad,), refused=reason) for column in COLUMNS
+        replace(column, title=f"{bad} {column.title}", unit=bad, notes=(bad,), refused=reason, includes_excluded=NASTY)
+        for column in COLUMNS
     )
     breakdowns = tuple(
         Breakdown(bad, "m.id", name, (GroupValue(NASTY[1], 0.5, 2), GroupValue(NASTY[2], 0.75, 2)), NASTY[1], 0.25)
@@ -239,6 +241,7 @@ def hostile(teams: int = len(NASTY)) -> tuple[Snapshot, Leaderboard]:
             breakdowns=breakdowns,
             provisional=reason,
             problem=bad,
+            excluded_samples=tuple(ExcludedSample(text, text, at) for at, text in enumerate(NASTY)),
             phases=tuple(
                 replace(
                     one,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from builders.board_shell import RULES, Shell, key, rating_rows
-from builders.boards import make_card
+from builders.boards import as_installed, make_card
 from pages import Page
 
 from evalkit.challenges.model import load_challenge
@@ -34,7 +34,7 @@ def shell(shell: Shell) -> Shell:
         numbers: dict[str, Any] = {"psnr.rgb": list(values), "fid.pytorch": 20.0}
         card = make_card(team, numbers, samples=SAMPLES, better={"fid.pytorch": False})
         card = card.model_copy(update={"challenge": card.challenge.model_copy(update={"sha256": digest})})
-        shell("board", "add", team, shell.write(f"{team}.json", card.to_json()), "--new-team")
+        shell("board", "add", team, shell.write(f"{team}.json", as_installed(card).to_json()), "--new-team")
     shell("ratings", "import", shell.write("long.csv", rating_rows()), "--key", shell.write("key.csv", key()))
     return shell
 
@@ -80,7 +80,7 @@ def test_an_unusable_sample_is_excluded_and_taken_back(shell: Shell) -> None:
     sentence = "1 sample is excluded: no score, coverage or rating of it counts."
     assert sentence in shown["terminal"]
     assert f"Excluded sample s2: {WHY}" in shown["terminal"]
-    assert "FID.PYTORCH still includes excluded samples" in shown["terminal"].replace("\n", " ")
+    assert "FID still includes excluded samples" in shown["terminal"].replace("\n", " ")
     document = json.loads(shown["json"])["leaderboard"]
     assert document["excluded_samples"] == [{"sample": "s2", "reason": WHY, "decision": 1}]
     assert {column["id"]: column["includes_excluded"] for column in document["columns"]}["fid.pytorch"] == ["s2"]
@@ -88,7 +88,7 @@ def test_an_unusable_sample_is_excluded_and_taken_back(shell: Shell) -> None:
         assert (line["excluded_samples"], line["includes_excluded"]) == (f"s2: {WHY}", "fid.pytorch")
         assert line["fid.pytorch"] == "20.0"
     assert r"\par Excluded sample s2: HDR reference, 1000 \& more \textless{}nits\textgreater{}" in shown[".tex"]
-    assert r"\par $^{\dagger}$ FID.PYTORCH" in shown[".tex"]
+    assert r"\par $^{\dagger}$ FID" in shown[".tex"]
     assert "1 sample is excluded" in shown[".md"]
     text = Page(shown[".html"]).find("main")[0]["text"] + Page(shown[".html"]).find("header")[0]["text"]
     assert sentence in text
@@ -114,7 +114,7 @@ def test_the_effect_as_a_table(shell: Shell) -> None:
     assert "Samples that count: 3 -> 2; ratings: 36 -> 24." in out
     lines = [" ".join(line.split()) for line in out.splitlines()]
     assert "alpha rank 2 1" in lines
-    assert "PSNR.RGB 29.00 41.50 100 %" in lines
+    assert "PSNR 29.00 41.50 100 %" in lines
     assert any(
         line.startswith("Samples that count: 2 -> 3")
         for line in shell("board", "include", "1", "--why", "x").splitlines()
@@ -129,7 +129,7 @@ def test_a_team_below_the_coverage_is_no_longer_ranked(shell: Shell) -> None:
     card["videos"][0]["values"]["psnr.rgb"] = None
     card["videos"][0]["reasons"]["psnr.rgb"] = "no_face"
     card["metrics"]["psnr.rgb"] |= {"value": 23.5, "n": 2, "coverage": 2 / 3}
-    shell("board", "add", "gamma", shell.write("gamma.json", json.dumps(card)))
+    shell("board", "add", "gamma", shell.write("gamma.json", json.dumps(card)), "--why", "a video without a face")
     out = shell("board", "exclude", "sample", "s2", "--why", WHY)
     assert "gamma is no longer ranked: psnr.rgb rests on 50 % of the samples, 60 % are needed." in out
     assert "66.7 % -> 50 %" in out

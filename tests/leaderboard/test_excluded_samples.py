@@ -86,6 +86,28 @@ def test_the_leaderboard_is_that_of_a_test_set_without_the_sample() -> None:
     assert found == wanted
 
 
+def test_ranks_with_ratings_are_those_of_a_test_set_without_the_sample() -> None:
+    """Raters and videos are resampled together; two teams' ratings of the sample change nothing any more."""
+    values = {team: VALUES[team] for team in ("alpha", "beta")}
+    short = {
+        team: make_card(
+            f"{team}.zip",
+            {**one, "psnr.rgb": [value for at, value in enumerate(one["psnr.rgb"]) if at != 1]},
+            samples=["s1", "s3", "s4"],
+            better=BETTER,
+        )
+        for team, one in values.items()
+    }
+    kept = [one for one in rated(1) if one[2] != "s2"]
+    expected = as_dict(ranked(board(RATED, decisions=(), values=short, ratings=kept))[0])
+    for low in (1, 2, 5):
+        found = as_dict(ranked(board(RATED, values=values, ratings=rated(low)))[0])
+        for part in ("phases", "tie_groups", "sensitivity"):
+            assert found[part] == expected[part]
+        for one, other in zip(found["rows"], expected["rows"], strict=True):
+            assert {**one, "cells": one["cells"]["sync"]} == {**other, "cells": other["cells"]["sync"]}
+
+
 def with_intervals(snapshot: Snapshot) -> Snapshot:
     """Give scorecards made in a test the intervals that scoring would have given them."""
     runs = []

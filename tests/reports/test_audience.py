@@ -204,3 +204,20 @@ def test_log_entries_about_what_is_withheld_have_no_name(board, ranked):
     assert {one.subject for one in snapshot.log} == {
         "a withheld team", "a withheld run", "rater 1", "a member to alpha"
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("render", [render_leaderboard, leaderboard_json, leaderboard_csv, leaderboard_latex])
+def test_the_public_sees_why_a_sample_is_excluded_without_names_of_raters(render):
+    why = "kim found no face in the reference"
+    snapshot = make_snapshot(
+        CHALLENGE,
+        {"alpha": card("alpha", 0), "beta": card("beta", 1)},
+        ratings=[("kim", "alpha", "s1", "look", 4)],
+        decisions=[("sample", "s2", "manual", why)],
+    )
+    leaderboard = compute_leaderboard(snapshot, draws=100)
+    public, own = (render(snapshot, leaderboard, audience) for audience in ("public", "organizers"))
+    assert why in own
+    assert "rater 1 found no face in the reference" in public
+    assert "kim" not in public
+    assert "s2" in public

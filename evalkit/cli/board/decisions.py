@@ -154,8 +154,8 @@ def include(words: tuple[str, ...], board: str, why: str, dry_run: bool, by: str
         numbers = [_number(word) for word in words] if target is None else []
         if target is not None:
             numbers = opened.decisions_on(cast("Target", target), words[1:])
-        about = {one.target for one in opened.snapshot().decisions if one.number in numbers}
-        if not _compares("sample" if "sample" in about else target, dry_run, as_json):
+        about = "sample" if "sample" in opened.targets_of(numbers) else target
+        if not _compares(about, dry_run, as_json):
             opened.include(numbers, by=who(by), why=why)
             click.echo(
                 f"Taken back: {', '.join(map(str, numbers))}." if numbers else "Unchanged: nothing to take back."
