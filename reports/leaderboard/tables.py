@@ -163,7 +163,7 @@ def leaderboard_latex(snapshot: Snapshot, leaderboard: Leaderboard, audience: Au
     lines += [
         rf"\par {latex_text(line, GROUP_LIMIT)}" for line in (*tie_lines(leaderboard), *excluded_lines(leaderboard))
     ]
-    if included := included_line(leaderboard):
+    if included := included_line(leaderboard, only=columns):
         lines.append(rf"\par $^{{\dagger}}$ {latex_text(included, GROUP_LIMIT)}")
     return "\n".join(lines) + "\n"
 
@@ -194,7 +194,7 @@ def leaderboard_markdown(snapshot: Snapshot, leaderboard: Leaderboard, audience:
         )
     for line in (*tie_lines(leaderboard), *excluded_lines(leaderboard)):
         lines += ["", markdown_text(line, GROUP_LIMIT)]
-    if included := included_line(leaderboard):
+    if included := included_line(leaderboard, only=columns):
         lines += ["", f"\u2020 {markdown_text(included, GROUP_LIMIT)}"]
     others = [row for row in leaderboard.rows if row.rank is None and row.primary]
     if others:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from evalkit.board.model import Snapshot
 from evalkit.leaderboard.model import Leaderboard, RankingPhase
-from evalkit.leaderboard.table import Row
+from evalkit.leaderboard.table import Column, Row
 from evalkit.reports.page import listed
 from evalkit.reports.tables import format_share, format_short_share
 from evalkit.text import count
@@ -69,9 +69,10 @@ def excluded_lines(leaderboard: Leaderboard) -> list[str]:
     return [first, *(f"Excluded sample {one.sample}: {one.reason}" for one in found)]
 
 
-def included_line(leaderboard: Leaderboard) -> str:
-    """Return which columns still include excluded samples, and why; empty when none does."""
-    named = [column.id for column in leaderboard.columns if column.includes_excluded]
+def included_line(leaderboard: Leaderboard, *, only: Iterable[Column] | None = None) -> str:
+    """Return which columns, or which of ``only``, still include excluded samples, and why; empty when none does."""
+    columns = leaderboard.columns if only is None else only
+    named = [column.id for column in columns if column.includes_excluded]
     if not named:
         return ""
     verb = "still includes" if len(named) == 1 else "still include"

@@ -19,6 +19,7 @@ from evalkit.leaderboard.effect import compare_boards
 from evalkit.leaderboard.model import Leaderboard, Points
 from evalkit.leaderboard.serialise import as_dict
 from evalkit.leaderboard.table import Row
+from evalkit.reports.leaderboard.tables import leaderboard_latex, leaderboard_markdown
 from evalkit.scoring.aggregate import bootstrap_mean
 
 RULES = """
@@ -239,3 +240,20 @@ def test_many_samples_and_two_means_that_agree_to_the_last_digit() -> None:
     assert found == float(np.array(values[:-1]).mean())
     assert found is not None
     assert math.isclose(found, math.fsum(values[:-1]) / 499, rel_tol=1e-12)
+
+
+def test_tables_mark_the_columns_that_still_include_the_sample() -> None:
+    rules = RULES.replace("rank: false", "weight: 1, range: [0, 100], direction: lower")
+    snapshot = board(rules)
+    made = compute_leaderboard(snapshot, draws=100)
+    latex, markdown = leaderboard_latex(snapshot, made), leaderboard_markdown(snapshot, made)
+    assert r"FID.PYTORCH$^{\dagger}$ $\downarrow$" in latex
+    assert r"PSNR.RGB $\uparrow$" in latex
+    assert r"\par $^{\dagger}$ FID.PYTORCH still includes excluded samples" in latex
+    assert "FID\\.PYTORCH\u2020" in markdown
+    assert "\u2020 FID\\.PYTORCH still includes" in markdown
+    change = compare_boards(board(rules, decisions=()), snapshot)
+    assert {number.id: number.still_included for number in change.runs[0].numbers} == {
+        "psnr.rgb": (),
+        "fid.pytorch": ("s2",),
+    }
