@@ -160,7 +160,7 @@ def test_scorecards_outlast_a_change_of_what_scoring_does_not_depend_on(board: B
     assert rules(later).sha256 != rules().sha256
     assert board.add_run("alpha", "one", card(text=later), by="olga") == "added"  # before the board has the new rules
     assert board.set_challenge(rules(later), later, by="olga")
-    assert board.add_run("beta", "one", card(), by="olga") == "added"
+    assert board.add_run("beta", "one", card("beta"), by="olga") == "added"
     assert board.add_run("alpha", "one", card(text=later), by="olga") == "unchanged"
     assert board.verify() == []
 
