@@ -121,7 +121,7 @@ class ProgressBar(WarningsOnly):
             *(sizes if unit == "bytes" else counts),
             progress.TextColumn("left"),
             progress.TimeRemainingColumn(),
-            console=Console(file=self._stream),
+            console=Console(file=self._stream, emoji=False),
             transient=True,
         )
         self._bar.start()

@@ -137,7 +137,7 @@ def print_comparison(comparison: ScorecardComparison) -> None:
             value = format_value(score.value) if score is not None and score.value is not None else NO_VALUE
             cells.append(f"{value}*" if entry.name in column.best else f"{value} ")
         table.add_row(*map(_plain, cells))
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     console.print(table)
     more = len(comparison.columns) - len(columns)
     rest = f" {count(more, 'more metric is', 'more metrics are')} on the page." if more else ""

@@ -82,7 +82,7 @@ def print_rows(result: Crosscheck) -> None:
         table.add_column(title, justify="left" if title in {"way", "audio"} else "right", no_wrap=True)
     for row in result.rows:
         table.add_row(*(escape(cell) for cell in _cells(row)))
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     console.print(table)
     for row in result.rows:
         if row.difference is not None:

@@ -119,7 +119,7 @@ def print_leaderboard(leaderboard: Leaderboard) -> None:
     from evalkit.reports.tables import format_value
     from evalkit.text import escape_for_display
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
     for title in ("rank", "interval", "team", "run", "score"):
         table.add_column(title, justify="left" if title in {"team", "run"} else "right", overflow="fold")

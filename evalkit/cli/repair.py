@@ -97,7 +97,7 @@ def _print(report: RepairReport, output: Path) -> None:
     def plain(text: str) -> str:
         return escape(escape_for_display(text, limit=1000))
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     changed = [file for file in report.files if file.outcome != "unchanged"]
     if changed or report.ignored:
         table = Table(header_style="bold")

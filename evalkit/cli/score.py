@@ -165,7 +165,7 @@ def print_scorecard(card: Scorecard) -> None:
         arrow = {True: " ↑", False: " ↓", None: ""}[entry.higher_is_better]
         cells = (name + arrow, value, interval, str(entry.n), f"{entry.coverage:.0%}")
         table.add_row(*(escape(escape_for_display(cell)) for cell in cells))
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     console.print(table)
     for name, entry in card.metrics.items():
         for note in entry.notes:

@@ -144,7 +144,7 @@ def _print_check(report: TestSetReport) -> None:
     from evalkit.testset_check import samples_by_rule
     from evalkit.text import escape_for_display
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
 
     def plain(text: str) -> str:
         return escape(escape_for_display(text, limit=2000))

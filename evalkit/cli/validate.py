@@ -72,7 +72,7 @@ def print_report(report: ValidationReport, *, show_all: bool = False) -> None:
 
     from evalkit.text import escape_for_display
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     table = Table(show_lines=False, header_style="bold")
     for title in ("file", "verdict", "rule", "found", "expected"):
         table.add_column(title, overflow="fold")

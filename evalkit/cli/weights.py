@@ -300,9 +300,9 @@ def _print_rows(rows: Sequence[dict[str, Any]]) -> None:
             ", ".join(row["features"]) or "none yet",
         )
         table.add_row(*(escape(escape_for_display(str(cell))) for cell in cells))
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     if not console.is_terminal:
-        console = Console(highlight=False, width=200)
+        console = Console(highlight=False, emoji=False, width=200)
     console.print(table)
 
 

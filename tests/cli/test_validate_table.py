@@ -60,3 +60,12 @@ def test_the_summary_of_one_video_without_a_layout() -> None:
 def test_one_more_finding(capsys: pytest.CaptureFixture[str]) -> None:
     out = printed(capsys, report(*(finding("a.many", "warning", number) for number in range(MOST_ROWS_OF_A_RULE + 1))))
     assert "... and 1 more finding with --json" in out
+
+
+def test_a_command_is_printed_as_it_must_be_typed(capsys: pytest.CaptureFixture[str]) -> None:
+    command = "ffmpeg -i 's:fire:.mp4' -map 0:v:0 -map '0:a:0?' fixed/x.mp4"
+    bad = Finding(rule="a.b", severity="error", message="Something.", path=":smile:.mp4", found=":heart: [b]")
+    out = printed(capsys, report(files=(FileReport(":smile:.mp4", "x", None, (bad,), fix=command),)))
+    assert f"fix: {command}\n" in out
+    assert ":smile:.mp4" in out
+    assert ":heart: [b]" in out

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from builders.leaderboards import plain
 
+import evalkit
 from evalkit.cli.baseline import _print as print_generation
 from evalkit.cli.leaderboard import print_leaderboard
 from evalkit.leaderboard.table import CodedReason
@@ -38,3 +40,17 @@ def test_what_was_not_measured(first: float | None, words: str, capsys: pytest.C
     out = capsys.readouterr().out
     assert "1 of 1 sample in a.zip." in out
     assert f"Medians: {words}" in out
+
+
+def test_no_console_makes_pictures_of_text_between_colons() -> None:
+    calls = [
+        (path.name, node)
+        for path in Path(evalkit.__file__).parent.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) == "Console"
+    ]
+    assert len(calls) > 10
+    plain_text = ast.dump(ast.Constant(value=False))
+    for name, call in calls:
+        options = {keyword.arg: ast.dump(keyword.value) for keyword in call.keywords}
+        assert options.get("emoji") == plain_text, f"{name}:{call.lineno}: ':v:' of a command becomes a hand"

@@ -50,7 +50,7 @@ def print_effect(change: BoardChange) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     samples = f"Samples that count: {_arrow(*map(str, change.samples))}"
     answers = [(change.ratings, "ratings"), (change.comparisons, "comparisons")]
     parts = [f"{name}: {_arrow(*map(str, pair))}" for pair, name in answers if any(pair)]

@@ -49,7 +49,7 @@ def print_board(snapshot: Snapshot) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
     for title in ("team", "run", "", "submission", "scorecard"):
         table.add_column(title, overflow="fold")
@@ -100,7 +100,7 @@ def print_log(entries: Sequence[AuditEntry]) -> None:
     from rich.console import Console
     from rich.markup import escape
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     for entry in entries:
         words = f"{entry.number:>5}  {exact_time(entry.at)}  {entry.by}  {entry.action}  {entry.subject}"
         console.print(escape(escape_for_display(words, 300)), soft_wrap=True)
