@@ -170,6 +170,7 @@ class Board:
         strips: Strips | None = None,
         why: str | None = None,
         allow_shared: bool = False,
+        new_team: bool = False,
     ) -> Outcome:
         """Add a run of a team, or a newer scorecard of a run that is there.
 
@@ -188,10 +189,19 @@ class Board:
             why: the reason, for the log. It is needed where another scorecard of the run is replaced by one that
                 differs in more than its timing, and where ``allow_shared`` lets videos of another team in.
             allow_shared: whether another team may have handed in the same submission, or most of its videos.
+            new_team: whether the team is added too when it is not on the board; both are added, or neither.
         """
         with self._write(by) as write:
             return runs.add_run(
-                write, team, run, card, primary=primary, pictures=strips, why=why, allow_shared=allow_shared
+                write,
+                team,
+                run,
+                card,
+                primary=primary,
+                pictures=strips,
+                why=why,
+                allow_shared=allow_shared,
+                new_team=new_team,
             )
 
     def remove_run(self, team: str, run: str, *, by: str, why: str) -> None:

@@ -13,8 +13,8 @@ from evalkit.board.names import check_ids, clean_reason, clean_run, folded
 from evalkit.board.reading import read_challenge
 from evalkit.board.scorecard_check import check_alike, check_declared, check_numbers
 from evalkit.board.shared_submissions import find_shared, refuse_shared
-from evalkit.board.tables import cards, choices, is_active, reference, rules, runs, strips
-from evalkit.board.teams import Found, find_team
+from evalkit.board.tables import cards, choices, is_active, reference, rules, runs, strips, teams
+from evalkit.board.teams import Found, find_team, has_team, insert_team
 from evalkit.board.writing import Write
 from evalkit.challenges.model import Challenge, parse_challenge
 from evalkit.errors import InputError, did_you_mean
@@ -38,10 +38,12 @@ def add_run(
     pictures: Strips | None,
     why: str | None = None,
     allow_shared: bool = False,
+    new_team: bool = False,
 ) -> Outcome:
     """Add a run, or put a newer scorecard in the place of its last one; see `evalkit.board.Board.add_run`."""
     challenge = read_challenge(write.connection)
-    team, name = find_team(write, team_name), clean_run(run_name)
+    new_team = new_team and not has_team(write, team_name)
+    team, name = insert_team(write, team_name) if new_team else find_team(write, team_name), clean_run(run_name)
     of_team = _runs_of(write, team)
     run = next((one for one in of_team if folded(one.name) == folded(name)), None)
     _check_challenge(write, challenge, card)
@@ -82,7 +84,12 @@ def add_run(
     if not write.changed:
         return "unchanged"
     details = {"outcome": outcome, "scorecard": digest, "submission": card.submission.sha256}
-    more: dict[str, Any] = {"not_recomputed": list(unproven), "shared_with": list(shared), "why": why}
+    more: dict[str, Any] = {
+        "new_team": new_team,
+        "not_recomputed": list(unproven),
+        "shared_with": list(shared),
+        "why": why,
+    }
     more = {name: value for name, value in more.items() if value}
     write.log("add-run", f"{team.name}/{run.name}", details | more | {"primary": _chosen(write, team)})
     return outcome
@@ -171,17 +178,24 @@ def _check_backbones(write: Write, card: Scorecard, run: Found | None) -> None:
 def _check_testset(write: Write, card: Scorecard, run: Found | None) -> None:
     """Refuse a scorecard of another test set than that of the runs on the board, where both say which it was."""
     mine = _recorded(card.provenance, "testset")
-    query = select(cards.c.text).where(is_active(cards)).order_by(cards.c.id)
+    query = select(cards.c.text, runs.c.name.label("run"), teams.c.name.label("team"))
+    query = query.join(runs, cards.c.run_id == runs.c.id).join(teams, runs.c.team_id == teams.c.id)
+    query = query.where(is_active(cards)).order_by(cards.c.id)
     if run is not None:
         query = query.where(cards.c.run_id != run.id)
-    other = write.connection.execute(query.limit(1)).scalar()
-    theirs = "" if other is None else _recorded(json.loads(other).get("provenance", {}), "testset")
+    other = write.connection.execute(query.limit(1)).first()
+    if other is None:
+        return
+    held = json.loads(other.text)
+    theirs = _recorded(held.get("provenance", {}), "testset")
     if mine and theirs and mine != theirs:
         raise InputError(
-            "The scorecard is of another test set than the runs on the board.",
-            found=f"test set {mine[:_DIGITS]}",
-            expected=f"test set {theirs[:_DIGITS]}",
-            fix="Score the submission on the challenge's test set.",
+            "The scorecard is of another test set, or other samples of it, than the runs on the board.",
+            found=f"test set {mine[:_DIGITS]}, {count(len(card.videos), 'sample')}",
+            expected=f"test set {theirs[:_DIGITS]}, {count(len(held['videos']), 'sample')}, "
+            f"as in {other.team}/{other.run}",
+            fix="Score the submission on the challenge's whole test set, without --limit. Where the run on the board "
+            "is the wrong one, take it off: 'evalkit board remove TEAM --run RUN --why TEXT'.",
         )
 
 

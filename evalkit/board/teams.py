@@ -42,15 +42,27 @@ def find_team(write: Write, name: str) -> Found:
     return found
 
 
-def add_team(write: Write, name: str, people: Sequence[str]) -> None:
-    """Add a team with its people; see `evalkit.board.Board.add_team`."""
+def has_team(write: Write, name: str) -> bool:
+    """Return whether the board has the team, whatever the case of its letters."""
+    row = select(teams.c.id).where(is_active(teams), teams.c.folded == folded(clean_name(name, "team")))
+    return write.connection.execute(row).first() is not None
+
+
+def insert_team(write: Write, name: str) -> Found:
+    """Add a team without people and without an entry of the log, which the caller writes."""
     name = clean_name(name, "team")
     row = write.connection.execute(select(teams).where(is_active(teams), teams.c.folded == folded(name))).first()
     if row is not None:
         raise InputError(f"The team '{row.name}' is on the board already.")
     (team,) = write.add(teams, [{"name": name, "folded": folded(name)}])
-    added = _join(write, Found(team, name), people)
-    write.log("add-team", name, {"members": added})
+    return Found(team, name)
+
+
+def add_team(write: Write, name: str, people: Sequence[str]) -> None:
+    """Add a team with its people; see `evalkit.board.Board.add_team`."""
+    team = insert_team(write, name)
+    added = _join(write, team, people)
+    write.log("add-team", team.name, {"members": added})
 
 
 def remove_team(write: Write, name: str, why: str) -> None:

@@ -184,6 +184,19 @@ def test_scorecards_of_different_backbones_never_meet(board: Board, changes: dic
     assert board.add_run("beta", "one", card("beta", **changes), by="olga") == "added"
 
 
+def test_a_new_team_is_added_with_its_run_or_not_at_all(board: Board) -> None:
+    before, log = board.snapshot(), board.log()
+    wrong = card(challenge={"id": "other", "sha256": rules().scoring_sha256})
+    with pytest.raises(InputError, match="another challenge"):
+        board.add_run("delta", "one", wrong, by="olga", new_team=True)
+    assert board.snapshot() == before and board.log() == log
+    assert board.add_run("delta", "one", card("delta"), by="olga", new_team=True) == "added"
+    assert board.add_run("DELTA", "one", card("delta"), by="olga", new_team=True) == "unchanged"
+    (entry,) = board.log()[len(log) :]
+    assert (entry.action, entry.subject, entry.details["new_team"]) == ("add-run", "delta/one", True)
+    assert board.verify() == []
+
+
 def test_reference_pictures(board: Board) -> None:
     board.set_reference({"s1": [jpeg(1)], "s2": [jpeg(2), jpeg(3)]}, by="olga")
     before = board.snapshot()
@@ -200,8 +213,9 @@ def test_scorecards_of_different_test_sets_never_meet(board: Board) -> None:
         return card(name, provenance={"testset": {"sha256": testset * 32}})
 
     board.add_run("alpha", "one", on("aa", "one"), by="olga")
-    with pytest.raises(InputError, match=r"another test set.*aaaaaaaaaaaa"):
+    with pytest.raises(InputError, match=r"another test set.*aaaaaaaaaaaa") as refused:
         board.add_run("beta", "one", on("bb", "two"), by="olga")
+    assert "alpha/one" in str(refused.value) and "--limit" in str(refused.value)
     assert board.add_run("beta", "one", on("aa", "two"), by="olga") == "added"
     board.remove_run("beta", "one", by="olga", why="made again")
     assert (

@@ -26,3 +26,10 @@ def test_another_teams_scorecard_and_one_that_replaces_need_a_reason(shell: Shel
     assert "unchanged" in shell("board", "add", "beta", other)
     last = json.loads(shell("board", "log", "--json"))["log"][-1]
     assert last["details"]["why"] == "the first ZIP was cut off"
+
+
+def test_a_refused_scorecard_leaves_no_new_team(shell: Shell) -> None:
+    add_teams(shell)
+    before = shell.state()
+    shell("board", "add", "delta", shell.folder / "alpha.json", "--new-team", code=1)
+    assert shell.state() == before

@@ -97,10 +97,16 @@ def add(
     if submission is not None:
         strips = submission_strips(card, submission, cache or cache_folder(), workers, progress_on(quiet))
     with Board.open(board) as opened:
-        if new_team and team not in opened.team_names():
-            opened.add_team(team, by=who(by))
         done = opened.add_run(
-            team, run, card, by=who(by), primary=primary, strips=strips, why=why, allow_shared=allow_shared
+            team,
+            run,
+            card,
+            by=who(by),
+            primary=primary,
+            strips=strips,
+            why=why,
+            allow_shared=allow_shared,
+            new_team=new_team,
         )
     click.echo(escape_for_display(f"{team}, run {run}: {done}."))
 
