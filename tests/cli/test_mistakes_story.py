@@ -79,6 +79,10 @@ def test_mistakes_are_undone_and_the_leaderboard_is_that_of_a_board_without_them
     assert [action for action in actions if action not in {"create", "add-team", "add-run"}][-8:] == [
         "import", "import", "undo-import", "set-key", "import", "undo-import", "exclude", "include",
     ]  # fmt: skip
+    lines = shell("board", "log").splitlines()
+    assert lines[-2].endswith("exclude  rater r01, decision 1")
+    assert lines[-1].endswith("include  decision 1  (the same r01)")
+    assert any(line.endswith("(not asked for)") for line in lines)
     assert "Everything is as it was written" in shell("board", "verify")
 
 

@@ -102,5 +102,15 @@ def print_log(entries: Sequence[AuditEntry]) -> None:
 
     console = Console(highlight=False, emoji=False)
     for entry in entries:
-        words = f"{entry.number:>5}  {exact_time(entry.at)}  {entry.by}  {entry.action}  {entry.subject}"
-        console.print(escape(escape_for_display(words, 300)), soft_wrap=True)
+        words = f"{entry.number:>5}  {exact_time(entry.at)}  {entry.by}  {entry.action}  {_subject(entry)}"
+        why = entry.details.get("why")
+        words += f"  ({why})" if isinstance(why, str) and why else ""
+        console.print(escape(escape_for_display(words, 500)), soft_wrap=True)
+
+
+def _subject(entry: AuditEntry) -> str:
+    """Return what an entry is about: of an exclusion, also of which kind it is and which decision was made."""
+    target, numbers = entry.details.get("target"), entry.details.get("numbers")
+    if entry.action != "exclude" or not isinstance(target, str) or not isinstance(numbers, list):
+        return entry.subject
+    return f"{target} {entry.subject}, decision {', '.join(map(str, numbers))}"
