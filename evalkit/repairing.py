@@ -139,7 +139,7 @@ def repair_submission(
 
     Raises:
         UsageError: when ``out`` is the submission.
-        SubmissionError: when no file can be matched with a sample.
+        SubmissionError: when no file can be read or matched with a sample.
         MachineError: when a file must be converted and there is no ffmpeg.
         StorageError: when the disk is full or ``out`` can't be written.
     """
@@ -148,6 +148,13 @@ def repair_submission(
     paths, ignored = _readable(submission)
     layout = match_layout(paths, challenge, testset)
     names, targets = _names(layout)
+    if not paths and ignored:
+        path, why = next(iter(ignored.items()))
+        raise SubmissionError(
+            "No file of the submission can be read, so there is nothing to repair.",
+            found=f"{path}: {why}",
+            fix="'evalkit validate' says for every file what to do.",
+        )
     if not names:
         raise SubmissionError(
             "No file can be matched with a sample, so there is nothing to repair.",

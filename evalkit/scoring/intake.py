@@ -102,6 +102,8 @@ class ValidationReport:
         phrases = (("ok", "ok"), ("warning", "with warnings"), ("error", "refused"))
         counted = [(sum(file.verdict == verdict for file in self.files), words) for verdict, words in phrases]
         missing = sum(finding.rule == "layout.missing" for finding in self.findings)
+        if self.samples and any(finding.rule == "layout.no-match" for finding in self.findings):
+            missing = self.samples
         return [
             f"{count(len(self.files), 'video')}{by}",
             *(f"{number} {words}" for number, words in counted if number or words == "ok"),

@@ -62,6 +62,14 @@ def test_one_more_finding(capsys: pytest.CaptureFixture[str]) -> None:
     assert "... and 1 more finding with --json" in out
 
 
+def test_where_no_name_fits_all_samples_are_missing() -> None:
+    nothing = Finding(
+        rule="layout.no-match", severity="error", message="No file has a name that the challenge expects."
+    )
+    assert summary(ValidationReport("c", "team", None, (nothing,), (), samples=3)).endswith("0 ok, 3 missing.")
+    assert "not checked" in summary(ValidationReport("c", "team", None, (nothing,), ()))
+
+
 def test_a_command_is_printed_as_it_must_be_typed(capsys: pytest.CaptureFixture[str]) -> None:
     command = "ffmpeg -i 's:fire:.mp4' -map 0:v:0 -map '0:a:0?' fixed/x.mp4"
     bad = Finding(rule="a.b", severity="error", message="Something.", path=":smile:.mp4", found=":heart: [b]")

@@ -204,6 +204,18 @@ def test_what_is_missing_or_left_out_is_said(tmp_path):
     assert zipfile.ZipFile(tmp_path / "new.zip").namelist() == ["a.mp4"]
 
 
+def test_files_that_cannot_be_read_are_not_called_no_file(tmp_path):
+    (tmp_path / "team").mkdir()
+    (tmp_path / "team" / "a.mp4").symlink_to("/etc/passwd")
+    testset = write_testset(tmp_path / "testset", ["a"])
+    with pytest.raises(evalkit.EvalkitError) as failure:
+        evalkit.repair(tmp_path / "team", challenge(), tmp_path / "new.zip", testset)
+    assert "No file of the submission can be read" in str(failure.value)
+    assert "a.mp4: a symlink, not a file" in str(failure.value)
+    assert "Name the files" not in str(failure.value)
+    assert not (tmp_path / "new.zip").exists()
+
+
 def test_no_audio_and_no_speech_is_an_honest_failure(tmp_path):
     clip(tmp_path / "team" / "a.mp4", sound=False)
     (tmp_path / "samples.jsonl").write_text('{"id": "a"}\n')
