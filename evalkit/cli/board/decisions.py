@@ -102,13 +102,15 @@ def exclude(
     team is printed.
     """
     from evalkit.board import Board
+    from evalkit.text import escape_for_display
 
     rows = [(subject, code, why) for subject in subjects]
     with Board.open(board) as opened:
         if not _compares(target, dry_run, as_json):
             numbers = opened.exclude(target, rows, by=who(by))
             shown = ", ".join(map(str, numbers))
-            click.echo(f"Decision {shown}." if numbers else "They were excluded already.")
+            made_now = f"Decision {shown}: {target} {named(subjects)} excluded. 'evalkit board include' takes it back."
+            click.echo(escape_for_display(made_now, 500) if numbers else "They were excluded already.")
             return
         done = opened.exclude_and_compare(target, rows, by=who(by), keep=not dry_run)
     made = [one for one in done.after.decisions if one.number in done.decisions]
