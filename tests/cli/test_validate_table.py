@@ -71,7 +71,7 @@ def test_where_no_name_fits_all_samples_are_missing() -> None:
 
 
 def test_a_command_is_printed_as_it_must_be_typed(capsys: pytest.CaptureFixture[str]) -> None:
-    command = "ffmpeg -i 's:fire:.mp4' -map 0:v:0 -map '0:a:0?' fixed/x.mp4"
+    command = "ffmpeg -i 's:fire:.mp4' -map 0:V:0 -map '0:a:0?' fixed/x.mp4"
     bad = Finding(rule="a.b", severity="error", message="Something.", path=":smile:.mp4", found=":heart: [b]")
     out = printed(capsys, report(files=(FileReport(":smile:.mp4", "x", None, (bad,), fix=command),)))
     assert f"fix: {command}\n" in out
