@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from evalkit.errors import UsageError, did_you_mean
 from evalkit.registry import METRICS, index_by_name, load_group
 
 Role = Literal["ranked", "secondary", "diagnostic"]
+Aggregate = Literal["mean", "median"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,8 @@ class MetricRecord:
         blind_to: what the number can't see, in a sentence: what may be wrong with a video that scores well.
         ignores_own_audio: whether it hears the test set's speech in place of the file's own audio.
         missing_policy: what happens when a video has no face, no audio and the like.
+        aggregate: how the submission's number follows from those of its videos (`evalkit.scoring.aggregate.combine`);
+            a metric of the whole set computes its own.
         aliases: short names.
         notes: pitfalls.
         definition: the steps from files to number, in Markdown.
@@ -55,10 +58,16 @@ class MetricRecord:
     blind_to: str = ""
     ignores_own_audio: bool = False
     missing_policy: str = "unscored"
+    aggregate: Aggregate = "mean"
     aliases: tuple[str, ...] = ()
     notes: str = ""
     definition: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.aggregate not in get_args(Aggregate):
+            known = ", ".join(get_args(Aggregate))
+            raise ValueError(f"the aggregate of {self.id} must be one of {known}, found {self.aggregate!r}")
 
 
 def definition_beside(module: str, name: str) -> str:
@@ -140,7 +149,7 @@ class VideoInputs:
 
 
 class Metric(ABC):
-    """A number per video; the submission's number is the mean over its scored videos."""
+    """A number per video; the submission's number is that of its scored videos by `MetricRecord.aggregate`."""
 
     record: MetricRecord
 

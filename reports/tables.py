@@ -1,4 +1,4 @@
-"""The scorecard as tables: the summary, means by group, and the per-video files for pandas and spreadsheets."""
+"""The scorecard as tables: the summary, numbers by group, and the per-video files for pandas and spreadsheets."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from evalkit.files import write_bytes
+from evalkit.scoring.aggregate import combine
 from evalkit.scoring.scorecard import Scorecard, VideoScore
 from evalkit.text import csv_cell, escape_for_display
 
@@ -30,7 +31,7 @@ BETTER = {True: "higher", False: "lower", None: None}
 
 @dataclass(frozen=True)
 class GroupRow:
-    """The videos that share one value of a group: how many, and per metric the mean and the ``n`` behind it."""
+    """The videos that share one value of a group: how many, and per metric its aggregate and the ``n`` behind it."""
 
     value: str
     videos: int
@@ -128,9 +129,10 @@ def missing_reason(video: VideoScore, metric: str) -> str:
 
 
 def group_tables(card: Scorecard) -> list[GroupTable]:
-    """Return the breakdown by group: for each group name and value, the mean of each per-video metric.
+    """Return the breakdown by group: for each group name and value, the mean of each per-video metric, or its median
+    where the metric declares that.
 
-    Videos without a value stay out of that mean; with none at all the mean is ``None`` and ``n`` is 0.
+    Videos without a value stay out of it; with none at all it is ``None`` and ``n`` is 0.
     """
     metrics = video_metrics(card)
     tables = []
@@ -140,7 +142,11 @@ def group_tables(card: Scorecard) -> list[GroupTable]:
             if name in video.groups:
                 members.setdefault(video.groups[name], []).append(video.values)
         rows = [
-            GroupRow(value, len(members[value]), tuple(_mean(members[value], metric) for metric in metrics))
+            GroupRow(
+                value,
+                len(members[value]),
+                tuple(_combined(card, members[value], metric) for metric in metrics),
+            )
             for value in sorted(members, key=natural_key)
         ]
         tables.append(GroupTable(name, tuple(rows)))
@@ -269,9 +275,10 @@ def flatten(value: object, name: str = "", depth: int = 0) -> Iterator[tuple[str
         yield name, str(value)
 
 
-def _mean(values: Sequence[dict[str, float | None]], metric: str) -> tuple[float | None, int]:
+def _combined(card: Scorecard, values: Sequence[dict[str, float | None]], metric: str) -> tuple[float | None, int]:
     known = [number for number in (row.get(metric) for row in values) if number is not None]
-    return (math.fsum(known) / len(known) if known else None), len(known)
+    score = card.metrics.get(metric)
+    return (combine(known, score.aggregate if score else "mean") if known else None), len(known)
 
 
 def _severity(word: str) -> int:

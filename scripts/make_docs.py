@@ -67,7 +67,9 @@ def metric_page(metric: Metric) -> str:
         "better": BETTER[record.higher_is_better],
         "unit": record.unit,
         "range": span(record),
-        "one number per": "submission" if isinstance(metric, SetMetric) else "video; the submission's is their mean",
+        "one number per": "submission"
+        if isinstance(metric, SetMetric)
+        else f"video; the submission's is their {record.aggregate}",
         "role": record.role,
         "does not see": record.blind_to,
         "what is missing": record.missing_policy,

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from evalkit.board.model import Run, Snapshot
-from evalkit.scoring.aggregate import is_mean_of_videos, mean_again
+from evalkit.scoring.aggregate import follows_from_videos, score_again
 from evalkit.scoring.scorecard import MetricScore, Scorecard
 
 
@@ -32,7 +32,7 @@ def numbers_with_excluded(snapshot: Snapshot) -> dict[str, tuple[str, ...]]:
     found: dict[str, set[str]] = {}
     for run in snapshot.runs if gone else ():
         for name, score in run.card.metrics.items():
-            if score.value is not None and not is_mean_of_videos(run.card, name):
+            if score.value is not None and not follows_from_videos(run.card, name):
                 found.setdefault(name, set()).update(_included(run.card, name, gone))
     return {name: tuple(one for one in gone if one in samples) for name, samples in found.items() if samples}
 
@@ -43,7 +43,9 @@ def _run(run: Run, gone: Collection[str]) -> Run:
     if len(videos) == len(card.videos):
         return run
     metrics = {
-        name: mean_again(name, score, videos) if is_mean_of_videos(card, name) else _of_the_set(card, name, score, gone)
+        name: score_again(name, score, videos)
+        if follows_from_videos(card, name)
+        else _of_the_set(card, name, score, gone)
         for name, score in card.metrics.items()
     }
     strips = {sample: images for sample, images in run.strips.items() if sample not in gone}

@@ -1,7 +1,7 @@
 """Whether the numbers of a scorecard agree with each other, and with the runs on the board.
 
-A scorecard is a file that anybody can edit. The mean of a metric, its count and its coverage follow from the values of
-the videos, so they are computed again; numbers of the whole set (FID) don't, and are only named.
+A scorecard is a file that anybody can edit. The mean or median of a metric, its count and its coverage follow from the
+values of the videos, so they are computed again; numbers of the whole set (FID) don't, and are only named.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from collections.abc import Iterable, Iterator
 
 from evalkit._version import __version__
 from evalkit.errors import InputError
-from evalkit.metrics.base import SetMetric, metric_registry
-from evalkit.scoring.aggregate import video_mean
+from evalkit.metrics.base import Aggregate, SetMetric, metric_registry
+from evalkit.scoring.aggregate import combine, spread_details
 from evalkit.scoring.scorecard import MetricScore, Scorecard
 
 _LARGEST = 1e12  # no metric comes near it, and sums of such numbers stay finite
 _SLACK = 1e-6  # of a range: 1.0000001 is a cosine too
-_DEFINED = ("unit", "higher_is_better", "range")
+_DEFINED = ("unit", "higher_is_better", "range", "aggregate")
 
 
 def check_numbers(card: Scorecard) -> tuple[str, ...]:
@@ -37,7 +37,7 @@ def check_numbers(card: Scorecard) -> tuple[str, ...]:
     for name, score in card.metrics.items():
         _check_bounds(card, name, score)
         if any(name in video.values for video in card.videos):
-            _check_mean(card, name, score)
+            _check_aggregate(card, name, score)
         elif score.value is not None:
             if not _is_of_the_set(name) and metric_registry().get(name) is not None:
                 raise _refused(f"{name} has a value, and no video has one.", f"{score.value:g}", "a value per video")
@@ -62,7 +62,7 @@ def check_declared(card: Scorecard) -> None:
             continue
         for what in ("protocol", *_DEFINED):  # the role is the challenge's
             mine, expected = getattr(score, what), getattr(metric.record, what)
-            if mine != expected:
+            if mine != expected and not (what == "aggregate" and isinstance(metric, SetMetric)):
                 field = what.replace("_", " ")
                 raise _refused(
                     f"The scorecard declares another {field} of {name} than evalkit {__version__}, which runs here.",
@@ -119,21 +119,34 @@ def _numbers(card: Scorecard, name: str, score: MetricScore) -> Iterator[tuple[s
             yield f"The value for sample '{video.sample}'", value
 
 
-def _check_mean(card: Scorecard, name: str, score: MetricScore) -> None:
+def _check_aggregate(card: Scorecard, name: str, score: MetricScore) -> None:
     values = [value for video in card.videos if (value := video.values.get(name)) is not None]
     if _is_of_the_set(name):
         _check_coverage(card, name, score)
         return
     if score.n != len(values):
         raise _refused(f"{name} does not count the videos that have a value.", str(score.n), str(len(values)))
-    mean = video_mean(values)
-    if mean is None or score.value is None:
-        agree = mean is score.value
-    else:
-        agree = math.isclose(mean, score.value, rel_tol=1e-9, abs_tol=1e-9)
-    if not agree:
-        raise _refused(f"The value of {name} is not the mean over its videos.", f"{score.value}", f"{mean}")
+    how = _aggregate(name, score)
+    expected = combine(values, how) if values else None
+    if not _agree(score.value, expected):
+        raise _refused(f"The value of {name} is not the {how} over its videos.", f"{score.value}", f"{expected}")
+    for detail, number in spread_details(values, how).items():
+        if not _agree(score.details.get(detail), number):
+            words = detail.replace("_", " ")
+            raise _refused(f"The {words} of {name} is wrong.", f"{score.details.get(detail)}", f"{number:g}")
     _check_coverage(card, name, score)
+
+
+def _aggregate(name: str, score: MetricScore) -> Aggregate:
+    """Return how the value follows from the videos: as the installed metric declares it, else the scorecard."""
+    metric = metric_registry().get(name)
+    return metric.record.aggregate if metric is not None else score.aggregate or "mean"
+
+
+def _agree(found: float | None, expected: float | None) -> bool:
+    if found is None or expected is None:
+        return found is expected
+    return math.isclose(found, expected, rel_tol=1e-9, abs_tol=1e-9)
 
 
 def _check_coverage(card: Scorecard, name: str, score: MetricScore) -> None:

@@ -168,6 +168,10 @@ def print_scorecard(card: Scorecard) -> None:
     console = Console(highlight=False, emoji=False)
     console.print(table)
     for name, entry in card.metrics.items():
+        if entry.aggregate == "median" and {"mode", "share_at_mode"} <= entry.details.keys():
+            mode, share = format_value(entry.details["mode"], entry.unit), entry.details["share_at_mode"]
+            line = f"  {name}: the value is the median over videos; {share:.0%} of them have the commonest one, {mode}"
+            console.print(escape(escape_for_display(line, 400)))
         for note in entry.notes:
             console.print(
                 escape(f"  {escape_for_display(name)}: {escape_for_display(note.detail or note.kind, 400)}"),

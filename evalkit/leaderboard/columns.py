@@ -73,6 +73,8 @@ def _metric(entry: MetricEntry, runs: Runs) -> Column:
     known = first.higher_is_better if first else record.higher_is_better if record else None
     up = known if entry.direction is None else entry.direction == "higher"
     notes = [why] if why is not None and not ranks else []
+    if first is not None and first.aggregate == "median":
+        notes.append("A run's number is the median over its videos; beside it the share of videos at the mode.")
     if known is not None and up is not known:
         meant = "higher" if known else "lower"
         notes.append(f"In the challenge {entry.direction} values are better, in the metric's definition {meant} ones.")
@@ -91,6 +93,7 @@ def _metric(entry: MetricEntry, runs: Runs) -> Column:
         refused=refused,
         range=entry.range,
         protocol=None if why else first.protocol if first else record.protocol if record else None,
+        aggregate=first.aggregate if first else record.aggregate if record else "mean",
         notes=tuple(notes),
     )
 
@@ -129,7 +132,9 @@ def _disagreement(metric: str, scored: Sequence[tuple[Entrant, MetricScore]]) ->
             score.higher_is_better
         ]
         meaning += f", {escape_for_display(score.unit, limit=40)}" if score.unit else ""
-        kinds.setdefault((score.protocol, score.unit, score.higher_is_better), f"{meaning} ({one.label})")
+        meaning += f", {score.aggregate} over videos" if score.aggregate == "median" else ""
+        kind = (score.protocol, score.unit, score.higher_is_better, score.aggregate)
+        kinds.setdefault(kind, f"{meaning} ({one.label})")
     if len(kinds) < 2:
         return None
     return f"{metric} has different meanings in the scorecards: {', '.join(kinds.values())}. Score all runs again."
@@ -197,4 +202,6 @@ def _metric_cell(score: MetricScore | None) -> Cell:
         n=score.n,
         coverage=score.coverage,
         set_sizes=sizes if SIZES[1] in score.details else {},
+        mode=score.details.get("mode") if score.aggregate == "median" else None,
+        share_at_mode=score.details.get("share_at_mode") if score.aggregate == "median" else None,
     )

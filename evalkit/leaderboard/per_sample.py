@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -11,6 +10,7 @@ from evalkit.leaderboard.answers import RatedColumn
 from evalkit.leaderboard.model import Breakdown, Distribution, GroupValue, Points
 from evalkit.leaderboard.runs import Runs
 from evalkit.leaderboard.table import Column
+from evalkit.scoring.aggregate import combine
 from evalkit.statistics.correlation import correlate
 
 CORRELATION_DRAWS = 200  # resamples of a correlation's interval; Kendall's is slow
@@ -127,7 +127,7 @@ def _breakdown(
     rows = []
     for value in sorted(members):
         known = [samples[sample] for sample in members[value] if sample in samples]
-        rows.append(GroupValue(value, math.fsum(known) / len(known) if known else None, len(known)))
+        rows.append(GroupValue(value, combine(known, column.aggregate) if known else None, len(known)))
     means = [(row.mean, row.value) for row in rows if row.mean is not None]
     if column.higher_is_better is None or len(means) < 2:
         return Breakdown(name, column.id, team, tuple(rows))

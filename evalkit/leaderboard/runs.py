@@ -12,7 +12,7 @@ import numpy as np
 from evalkit.board.model import Decision, Run, Snapshot
 from evalkit.leaderboard.scoring_rules import Floats
 from evalkit.leaderboard.table import CodedReason, RunKey
-from evalkit.scoring.aggregate import SAME_MEAN
+from evalkit.scoring.aggregate import SAME_NUMBER
 from evalkit.scoring.scorecard import MetricScore
 
 
@@ -107,14 +107,14 @@ class Runs:
         return {}
 
     def is_mean(self, metric: str, rows: Sequence[int]) -> bool:
-        """Whether the number of each of these runs is the mean over its videos, to 1e-6 of it."""
+        """Whether the number of each of these runs is declared and is the mean over its videos, to 1e-6 of it."""
         array = self.per_video(metric)
         for row in rows:
             score = self.entrants[row].score(metric)
             known = array[row][np.isfinite(array[row])]
-            if score is None or score.value is None or len(known) == 0:
+            if score is None or score.value is None or score.aggregate == "median" or len(known) == 0:
                 return False
-            if abs(float(known.mean()) - score.value) > SAME_MEAN * max(abs(score.value), SAME_MEAN):
+            if abs(float(known.mean()) - score.value) > SAME_NUMBER * max(abs(score.value), SAME_NUMBER):
                 return False
         return bool(rows)
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.errors import InputError
+from evalkit.metrics.base import Aggregate
 from evalkit.text import escape_message
 
 Group = Literal["objective", "subjective", "speed", "diagnostic"]
@@ -48,6 +49,7 @@ class Column:
         share: of the score of its phase, 0..1, group weights included; 0 for a column that does not rank.
         refused: why it ranks nobody here although the challenge says that it ranks.
         protocol: version of the metric's definition.
+        aggregate: how a run's number follows from its videos'; ``None`` for a metric of the whole set.
         notes: sentences for the reader.
         includes_excluded: excluded samples that the value of some run still includes, because it is a number of the
             whole set.
@@ -66,6 +68,7 @@ class Column:
     share: float = 0.0
     refused: CodedReason | None = None
     protocol: int | None = None
+    aggregate: Aggregate | None = "mean"
     notes: tuple[str, ...] = ()
     includes_excluded: tuple[str, ...] = ()
 
@@ -99,6 +102,7 @@ class Cell:
         best: whether no ranked run has a better value.
         set_sizes: sizes that must be equal for two values to be compared, by name. Distances of distributions carry
             ``n`` and ``n_reference``, because their bias depends on them (Heusel et al. 2017; Chong and Forsyth 2020).
+        mode, share_at_mode: beside a median, the commonest value over the videos and the share of videos that have it.
     """
 
     value: float | None
@@ -109,6 +113,8 @@ class Cell:
     points: float | None = None
     best: bool = False
     set_sizes: Mapping[str, float] = field(default_factory=dict)
+    mode: float | None = None
+    share_at_mode: float | None = None
 
     def __post_init__(self) -> None:
         if self.value is not None and not math.isfinite(self.value):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from evalkit.errors import InputError
+from evalkit.metrics.base import Aggregate
 from evalkit.text import escape_for_display
 
 if TYPE_CHECKING:
@@ -48,7 +49,9 @@ class MetricScore(_ScorecardPart):
         title: its common name.
         range: smallest and largest possible value, ``None`` where unbounded.
         role: ``ranked`` numbers may decide, ``secondary`` ones explain, ``diagnostic`` ones describe.
-        details: further values by name: number of frames per side, expected bias.
+        aggregate: how the value follows from those of the videos; ``None`` for a metric of the whole set.
+        details: further values by name: number of frames per side, expected bias; beside a median the ``mode`` and
+            ``share_at_mode``.
         notes: what a reader should know before comparing it.
     """
 
@@ -63,6 +66,7 @@ class MetricScore(_ScorecardPart):
     title: str = ""
     range: tuple[float | None, float | None] = (None, None)
     role: Literal["ranked", "secondary", "diagnostic"] = "ranked"
+    aggregate: Aggregate | None = "mean"
     details: dict[str, float] = Field(default_factory=dict)
     notes: tuple[ScoreEvent, ...] = ()
     worst_sample: str | None = None

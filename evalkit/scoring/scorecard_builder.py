@@ -101,7 +101,7 @@ class ScorecardBuilder:
             if isinstance(metric, SetMetric):
                 scores[name] = self._set_score(metric, len(outcomes))
             else:
-                scores[name] = aggregate.mean_score(metric, outcomes)
+                scores[name] = aggregate.score_of_videos(metric, outcomes)
             role = self._plan.roles.get(name)
             scores[name] = scores[name].model_copy(update={"role": role}) if role else scores[name]
         for name, reason in self._plan.unavailable.items():

@@ -1,8 +1,8 @@
 """The bootstrap: resampling with replacement, seeded, in blocks, and percentile intervals.
 
-The draws of all bootstrap intervals of evalkit are made here: of means over videos, rankings (videos and raters
-together), correlations, distances of sets, agreement of raters. A draw is one resample: as many units (videos, raters)
-as there are, chosen with replacement. The functions that make draws take a seeded generator:
+The draws of all bootstrap intervals of evalkit are made here: of means and medians over videos, rankings (videos and
+raters together), correlations, distances of sets, agreement of raters. A draw is one resample: as many units (videos,
+raters) as there are, chosen with replacement. The functions that make draws take a seeded generator:
 
 - `resample_indices`: the units of each draw, for statistics that need the rows themselves;
 - `resample_counts`: how often each unit is in a draw, for statistics with weights;
@@ -15,12 +15,12 @@ column, a team without ratings) is NaN and counts as lost in `percentile_interva
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evalkit.statistics.arrays import Index, Vector
+from evalkit.statistics.arrays import Index, Matrix, Vector
 
 BLOCK = 1_000_000  # numbers in the largest array of a block of draws
 TAIL = 0.025  # of a 95 % interval, at either end
@@ -77,14 +77,18 @@ def percentile_interval(
     return float(low), float(high)
 
 
-def mean_interval(values: Vector, rng: np.random.Generator, *, draws: int, level: float) -> tuple[float, float]:
-    """Return the percentile interval of the mean of ``values`` (n,), n at least 1.
+def percentile_bootstrap(
+    values: Vector, statistic: Callable[[Matrix], Vector], rng: np.random.Generator, *, draws: int, level: float
+) -> tuple[float, float]:
+    """Return the percentile interval of a statistic of ``values`` (n,), n at least 1.
+
+    ``statistic`` gives a number (draws,) for every row of (draws, n).
 
     The percentiles are interpolated as ``(1 - g) * a + g * b``, as `scipy.stats.bootstrap` does; `np.quantile`, which
     `percentile_interval` uses, differs by rounding and would change the last digit of published intervals.
     """
-    means = [values[rows].mean(axis=1) for rows in resample_indices(rng, len(values), draws, width=len(values))]
-    drawn = np.sort(np.concatenate(means))
+    blocks = resample_indices(rng, len(values), draws, width=len(values))
+    drawn = np.sort(np.concatenate([statistic(values[rows]) for rows in blocks]))
     tail = (1.0 - level) / 2.0
     ends = []
     for share in (tail, 1.0 - tail):

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from board_tools import card
 from builders.boards import as_installed, make_card
+from scorecards import small_card
 
 from evalkit.board import Board
 from evalkit.errors import InputError
@@ -111,3 +112,47 @@ def test_the_role_of_a_metric_is_the_challenges(board: Board) -> None:
     for role in ("ranked", "secondary", "diagnostic"):
         given = changed(of_psnr(role), "metrics", "psnr.rgb", "role", to=role)
         assert board.add_run("alpha", role, given, by="olga") == "added"
+
+
+OFFSET = "sync.own.offset"
+
+
+def with_offsets(held: Scorecard, value: float, share: float, **declared: Any) -> Scorecard:
+    """Return the scorecard with offsets of -12 and 7 frames, 2 of the others, and the number that it claims."""
+    document = held.model_dump(mode="json", by_alias=True)
+    offsets = [-12.0, 7.0, *[2.0] * (len(document["videos"]) - 2)]
+    for video, offset in zip(document["videos"], offsets, strict=True):
+        video["values"][OFFSET] = offset
+    document["metrics"][OFFSET] = {
+        "value": value, "higher_is_better": None, "n": len(offsets), "coverage": 1.0, "protocol": 2,
+        "range": [-15.0, 15.0], "unit": "frames at 25/s", "role": "diagnostic", "aggregate": "median",
+        "details": {"mode": 2.0, "share_at_mode": share}, **declared,
+    }  # fmt: skip
+    return Scorecard.model_validate(document)
+
+
+def test_offsets_are_checked_by_their_median_and_mode(board: Board) -> None:
+    challenge = card().challenge.model_dump()
+    held = small_card("alpha", {"identity.strict": [0.5] * 6}, challenge=challenge)
+    mean = (-12 + 7 + 4 * 2) / 6
+    board.add_team("alpha", by="olga")
+    for wrong, message in (
+        (with_offsets(held, mean, 4 / 6), "not the median"),
+        (with_offsets(held, mean, 4 / 6, aggregate="mean"), "not the median"),
+        (with_offsets(held, 2.0, 4 / 6, aggregate="mean"), "another aggregate"),
+        (with_offsets(held, 2.0, 1.0), "share at mode"),
+        (with_offsets(held, 2.0, 4 / 6, details={}), "mode"),
+    ):
+        with pytest.raises(InputError, match=message):
+            board.add_run("alpha", "main", wrong, by="olga")
+    board.add_run("alpha", "main", with_offsets(held, 2.0, 4 / 6), by="olga")
+
+
+def test_a_median_is_no_way_to_leave_out_the_worst_videos(board: Board) -> None:
+    """A metric that is not installed here is checked by what the scorecard declares, and all declare the same."""
+    for team in ("alpha", "beta"):
+        board.add_team(team, by="olga")
+    board.add_run("alpha", "main", card(), by="olga")
+    detailed = changed(card("beta"), *METRIC, "details", to={"mode": 0.5, "share_at_mode": 1.0})
+    with pytest.raises(InputError, match="declares another aggregate of identity"):
+        board.add_run("beta", "main", changed(detailed, *METRIC, "aggregate", to="median"), by="olga")

@@ -129,7 +129,7 @@ def as_installed(card: Scorecard) -> Scorecard:
     for name, score in document["metrics"].items():
         metric = metric_registry().get(name)
         if metric is not None:
-            declared = ("protocol", "unit", "higher_is_better", "range", "role", "title")
+            declared = ("protocol", "unit", "higher_is_better", "range", "role", "title", "aggregate")
             score |= {what: getattr(metric.record, what) for what in declared}
     return Scorecard.model_validate(document)
 

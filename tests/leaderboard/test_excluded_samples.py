@@ -19,8 +19,12 @@ from evalkit.leaderboard.effect import compare_boards
 from evalkit.leaderboard.model import Leaderboard, Points
 from evalkit.leaderboard.serialise import as_dict
 from evalkit.leaderboard.table import Row
+<<<<<<< HEAD
 from evalkit.reports.leaderboard.tables import leaderboard_latex, leaderboard_markdown
 from evalkit.scoring.aggregate import bootstrap_mean
+=======
+from evalkit.scoring.aggregate import bootstrap_interval
+>>>>>>> d468451 (Report the median of offsets and the share at the mode; declare the aggregate in the metric's record)
 
 RULES = """
 schema: 1
@@ -67,7 +71,7 @@ def test_means_counts_coverage_intervals_and_ranks() -> None:
     )
     assert {team: row.rank for team, row in rows.items()} == {"alpha": 1, "beta": 2, "delta": 3, "gamma": None}
     assert rows["alpha"].score == pytest.approx(0.42)
-    assert cells["alpha"].ci == bootstrap_mean(np.array([40.0, 42.0, 44.0]), "psnr.rgb")
+    assert cells["alpha"].ci == bootstrap_interval(np.array([40.0, 42.0, 44.0]), "psnr.rgb")
     assert [reason.code for reason in rows["gamma"].reasons] == ["coverage"]
 
 
@@ -116,7 +120,7 @@ def with_intervals(snapshot: Snapshot) -> Snapshot:
         metrics = {}
         for name, score in run.card.metrics.items():
             known = [value for video in run.card.videos if (value := video.values[name]) is not None]
-            metrics[name] = score.model_copy(update={"ci95": bootstrap_mean(np.array(known), name)})
+            metrics[name] = score.model_copy(update={"ci95": bootstrap_interval(np.array(known), name)})
         runs.append(replace(run, card=run.card.model_copy(update={"metrics": metrics})))
     return replace(snapshot, runs=tuple(runs))
 

@@ -21,7 +21,7 @@ from evalkit.metrics.base import (
     unscored,
 )
 from evalkit.metrics.features.base import Extractor, feature_registry
-from evalkit.scoring.aggregate import mean_score, set_score
+from evalkit.scoring.aggregate import score_of_videos, set_score
 
 METRICS = sorted(metric_registry().items())
 SEEDS = range(12)
@@ -42,7 +42,7 @@ def number(metric: Metric, videos: list[VideoInputs]) -> float | None:
     """Return the submission's number."""
     if isinstance(metric, SetMetric):
         return set_score(metric.record, metric.score_set(iter(videos)), len(videos)).value
-    return mean_score(metric, {video.sample: metric.score_video(video) for video in videos}).value
+    return score_of_videos(metric, {video.sample: metric.score_video(video) for video in videos}).value
 
 
 def check(record: MetricRecord, outcome: VideoValue) -> None:
@@ -161,10 +161,10 @@ def test_no_video_and_one_video(metric):
             assert (score.value is None) != (score.reason is None)
             assert score.n <= len(videos)
         return
-    empty = mean_score(metric, {})
+    empty = score_of_videos(metric, {})
     assert (empty.value, empty.reason, empty.n, empty.coverage) == (None, "no_video", 0, 0.0)
     outcome = metric.score_video(inputs(metric, 1))
-    one = mean_score(metric, {"s": outcome})
+    one = score_of_videos(metric, {"s": outcome})
     assert (one.value, one.ci95, one.reason) == (outcome.value, None, outcome.reason)
 
 

@@ -1,4 +1,4 @@
-"""From values per video to one number: the mean, its interval, who is best and worst, what is missing."""
+"""From values per video to one number: mean or median, its interval, who is best and worst, what is missing."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from evalkit.metrics.base import Metric, MetricRecord, SetValue, VideoValue, unscored
-from evalkit.scoring.aggregate import bootstrap_mean, mean_score, set_score, unavailable
+from evalkit.metrics.base import Metric, MetricRecord, SetValue, VideoValue, metric_registry, unscored
+from evalkit.scoring.aggregate import bootstrap_interval, combine, score_again, score_of_videos, set_score, unavailable
+from evalkit.scoring.scorecard import VideoScore
 from evalkit.statistics import BOOTSTRAP_DRAWS
 
 RECORD = MetricRecord(
@@ -35,7 +36,7 @@ class Planted(Metric):
 
 def scored(values: dict[str, float | None], higher: bool | None = True, reason: str = "no_face"):
     outcomes = {sample: unscored(reason) if value is None else VideoValue(value) for sample, value in values.items()}
-    return mean_score(Planted(higher), outcomes)
+    return score_of_videos(Planted(higher), outcomes)
 
 
 def test_mean_count_and_coverage_by_hand():
@@ -47,18 +48,18 @@ def test_mean_count_and_coverage_by_hand():
 
 
 def test_none_scored():
-    score = mean_score(
+    score = score_of_videos(
         Planted(), {"a": unscored("no_face"), "b": unscored("missing"), "c": unscored("missing"), "d": unscored("x")}
     )
     assert (score.value, score.n, score.coverage, score.ci95) == (None, 0, 0.0, None)
     assert score.reason == "missing"  # the commonest
     assert (score.best_sample, score.worst_sample) == (None, None)
-    tied = mean_score(Planted(), {"a": unscored("z"), "b": unscored("a")})
+    tied = score_of_videos(Planted(), {"a": unscored("z"), "b": unscored("a")})
     assert tied.reason == "a"  # of equally common ones the first in the alphabet, whatever the order
 
 
 def test_no_sample_at_all():
-    score = mean_score(Planted(), {})
+    score = score_of_videos(Planted(), {})
     assert (score.value, score.n, score.coverage, score.reason) == (None, 0, 0.0, "no_video")
 
 
@@ -111,7 +112,7 @@ def test_the_interval_is_that_of_another_implementation(shape):
         "skewed": rng.exponential(1.0, 80),
         "two values": rng.integers(0, 2, 80).astype(float),
     }[shape]
-    ours = np.array(bootstrap_mean(values, "m.x"))
+    ours = np.array(bootstrap_interval(values, "m.x"))
     # Two bootstraps with different draws differ by their Monte Carlo error. The error of a 2.5 % quantile from B draws
     # is sqrt(.025 * .975 / B) / density; for a normal mean with error s the density there is .0584 / s, so with 2000
     # draws it is .06 s, and four of those are .24 s. The reference has 200,000 draws and adds nothing.
@@ -131,7 +132,7 @@ def test_the_interval_covers_the_truth():
     rng = np.random.default_rng(11)
     held = 0
     for number in range(300):
-        low, high = bootstrap_mean(rng.normal(0, 1, 30), f"m.{number}")
+        low, high = bootstrap_interval(rng.normal(0, 1, 30), f"m.{number}")
         held += low <= 0 <= high
     assert 270 <= held <= 294
 
@@ -139,17 +140,80 @@ def test_the_interval_covers_the_truth():
 def test_the_seed_is_the_metrics_name():
     values = np.random.default_rng(0).normal(size=25)
     state = np.random.get_state()[1].copy()
-    first = bootstrap_mean(values, "a.x")
+    first = bootstrap_interval(values, "a.x")
     np.random.default_rng(99).random(10)
-    assert bootstrap_mean(values, "a.x") == first
-    assert bootstrap_mean(values, "a.y") != first
+    assert bootstrap_interval(values, "a.x") == first
+    assert bootstrap_interval(values, "a.y") != first
     np.testing.assert_array_equal(np.random.get_state()[1], state)  # global randomness is left alone
 
 
 def test_scaling_the_values_scales_the_interval():
     values = np.random.default_rng(2).normal(size=40)
-    low, high = bootstrap_mean(values, "m")
-    assert bootstrap_mean(values * 100 - 7, "m") == pytest.approx((low * 100 - 7, high * 100 - 7), rel=1e-9)
+    low, high = bootstrap_interval(values, "m")
+    assert bootstrap_interval(values * 100 - 7, "m") == pytest.approx((low * 100 - 7, high * 100 - 7), rel=1e-9)
+
+
+OFFSETS = [-12.0, -11.0, -1.0, 2.0, 2.0, 2.0, 3.0, 7.0]  # as found in real videos that are in sync
+
+
+def scored_by_median(values: list[float]):
+    metric = Planted(None)
+    metric.record = replace(metric.record, aggregate="median")
+    return score_of_videos(metric, {str(at): VideoValue(value) for at, value in enumerate(values)})
+
+
+def test_a_median_says_where_most_videos_are():
+    score = scored_by_median(OFFSETS)
+    assert (score.value, score.aggregate, score.n) == (2.0, "median", 8)  # the mean is -1
+    assert score.details == {"mode": 2.0, "share_at_mode": 3 / 8}
+    low, high = score.ci95
+    assert -12.0 <= low <= score.value <= high <= 7.0
+    rng = np.random.default_rng(3)
+    reference = np.median(np.array(OFFSETS)[rng.integers(0, 8, (200_000, 8))], axis=1)
+    # The medians of resamples are whole or half numbers, so that both ends are those of the exact distribution.
+    assert score.ci95 == (np.percentile(reference, 2.5), np.percentile(reference, 97.5))
+
+
+@pytest.mark.parametrize(("values", "median", "mode", "share"), [
+    ([4.0], 4.0, 4.0, 1.0),
+    ([1.0, 2.0], 1.5, 1.0, 0.5),                    # equally near to the median: the smaller
+    ([-9.0, -9.0, 0.0, 3.0, 3.0], 0.0, 3.0, 0.4),   # equally common: the nearer to the median
+    ([0.0, -0.0, 5.0], 0.0, 0.0, 2 / 3),
+])  # fmt: skip
+def test_the_mode_and_its_ties(values, median, mode, share):
+    for row in (values, values[::-1]):
+        score = scored_by_median(row)
+        assert (score.value, score.details) == (median, {"mode": mode, "share_at_mode": share})
+
+
+def test_a_median_without_a_video():
+    score = scored_by_median([])
+    assert (score.value, score.details, score.ci95, score.reason) == (None, {}, None, "no_video")
+
+
+def test_a_median_again_over_a_part_of_the_videos():
+    score = scored_by_median(OFFSETS)
+    videos = [VideoScore(sample=str(at), path=None, values={"m.x": value}) for at, value in enumerate(OFFSETS)]
+    assert score_again("m.x", score, videos) == score
+    again = score_again("m.x", score, videos[3:])
+    assert again == scored_by_median(OFFSETS[3:]).model_copy(update={"best_sample": "7", "worst_sample": "3"})
+    assert (again.value, again.details) == (2.0, {"mode": 2.0, "share_at_mode": 3 / 5})
+
+
+def test_an_unknown_aggregate_is_refused_when_the_metric_is_declared():
+    with pytest.raises(ValueError, match="mean, median, found 'best'"):
+        replace(RECORD, aggregate="best")
+
+
+def test_every_offset_is_a_median_and_nothing_else_is():
+    medians = {name for name, metric in metric_registry().items() if metric.record.aggregate == "median"}
+    assert medians == {name for name in metric_registry() if name.startswith("sync.") and name.endswith(".offset")}
+    assert "sync.own.offset" in medians and len(medians) == 5
+
+
+def test_a_mean_is_that_of_numpy():
+    assert combine(OFFSETS, "mean") == float(np.mean(OFFSETS)) == -1.0
+    assert scored({"a": 1.0}).details == {}
 
 
 def test_a_set_metric():

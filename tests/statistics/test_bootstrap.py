@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -9,15 +12,15 @@ from evalkit.leaderboard.bootstrap import Evidence, Ratings, draw_scores
 from evalkit.leaderboard.scoring_rules import ScoringPlan
 from evalkit.leaderboard.table import Column
 from evalkit.metrics.distances.resampling import frechet_interval, kernel_interval
-from evalkit.scoring.aggregate import bootstrap_mean
+from evalkit.scoring.aggregate import bootstrap_interval
 from evalkit.statistics import bootstrap
 from evalkit.statistics.agreement import krippendorff_alpha
 from evalkit.statistics.bootstrap import (
     RatingMeans,
     block_sizes,
     independent_streams,
-    mean_interval,
     multinomial_counts,
+    percentile_bootstrap,
     percentile_interval,
     resample_counts,
     resample_indices,
@@ -80,13 +83,15 @@ def test_percentiles_and_lost_draws() -> None:
     assert percentile_interval([], draws=0) is None
 
 
-def test_the_interval_of_a_mean_agrees_with_scipy() -> None:
+@pytest.mark.parametrize("statistic", [np.mean, np.median])
+def test_the_interval_of_a_mean_or_median_agrees_with_scipy(statistic: Any) -> None:
     from scipy.stats import bootstrap as scipy_bootstrap
 
     values = np.random.default_rng(0).normal(5, 2, 37)
-    found = mean_interval(values, np.random.default_rng(9), draws=500, level=0.9)
+    by_row = partial(statistic, axis=1)
+    found = percentile_bootstrap(values, by_row, np.random.default_rng(9), draws=500, level=0.9)
     theirs = scipy_bootstrap(
-        (values,), np.mean, n_resamples=500, confidence_level=0.9, method="percentile", rng=np.random.default_rng(9)
+        (values,), statistic, n_resamples=500, confidence_level=0.9, method="percentile", rng=np.random.default_rng(9)
     ).confidence_interval
     assert found == exactly(theirs.low, theirs.high)
 
@@ -115,7 +120,7 @@ def test_no_two_way_interval(video: np.ndarray, rater: np.ndarray, draws: int) -
 
 
 def test_the_interval_of_a_metrics_mean_stays() -> None:
-    assert bootstrap_mean(np.sin(np.arange(40.0)), "psnr") == exactly(-0.196101750017111, 0.2515450588779332)
+    assert bootstrap_interval(np.sin(np.arange(40.0)), "psnr") == exactly(-0.196101750017111, 0.2515450588779332)
 
 
 @pytest.mark.parametrize(
