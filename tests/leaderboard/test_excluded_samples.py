@@ -19,12 +19,8 @@ from evalkit.leaderboard.effect import compare_boards
 from evalkit.leaderboard.model import Leaderboard, Points
 from evalkit.leaderboard.serialise import as_dict
 from evalkit.leaderboard.table import Row
-<<<<<<< HEAD
 from evalkit.reports.leaderboard.tables import leaderboard_latex, leaderboard_markdown
-from evalkit.scoring.aggregate import bootstrap_mean
-=======
 from evalkit.scoring.aggregate import bootstrap_interval
->>>>>>> d468451 (Report the median of offsets and the share at the mode; declare the aggregate in the metric's record)
 
 RULES = """
 schema: 1
