@@ -41,6 +41,7 @@ STEP_TITLES = {
     "tone-map": "converted to standard dynamic range",
     "primaries": "colours converted to bt709",
     "audio": "audio encoded",
+    "one-channel": "first channel of the audio kept",
     "mono": "audio mixed to mono",
     "align-audio": "audio aligned with the video",
     "speech": "audio replaced by the sample's speech",

@@ -16,10 +16,11 @@ from typing import Any
 
 from evalkit.challenges.model import Challenge, SubmissionRules
 from evalkit.errors import EvalkitError, MediaError
-from evalkit.media.audio import audio_seconds
+from evalkit.media.audio import audio_seconds, read_mix
 from evalkit.media.facts import MediaFacts
 from evalkit.media.stills import describe_still, read_still
 from evalkit.metrics.base import SetMetric
+from evalkit.metrics.features.audio import RATE
 from evalkit.scoring.plan import RunPlan
 from evalkit.scoring.run import RunOptions, score_run, validate_run
 from evalkit.submission.model import Submission
@@ -137,6 +138,7 @@ def _read_media(sample: Sample, testset: TestSet) -> CheckedSample:
         path = testset.path(sample.audio)
         try:
             one = replace(one, audio_sha256=file_sha256(path), audio_seconds=audio_seconds(path))
+            one = replace(one, audio_mix_energy=read_mix(path, RATE).energy)
         except (MediaError, OSError) as error:
             one = replace(one, audio_problem=_problem(error))
     if sample.reference_video is not None:

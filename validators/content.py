@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from evalkit.media.audio import CANCELLED
 from evalkit.media.facts import AudioFacts, VideoFacts
 from evalkit.text import count
 from evalkit.validators.edits import unusual_edits
@@ -189,6 +190,16 @@ def _silent(audio: AudioFacts, file: File) -> Iterable[Violation]:
         yield Violation("The audio is silent.", found=level, expected=f"above {SILENCE_DBFS:.0f} dBFS")
 
 
+def _cancels(audio: AudioFacts, file: File) -> Iterable[Violation]:
+    if audio.mix_energy is not None and audio.mix_energy < CANCELLED and not list(_silent(audio, file)):
+        yield Violation(
+            "The channels of the audio cancel each other; scores average them, so most of the speech is lost.",
+            found=f"the average has {audio.mix_energy:.1%} of the energy of independent channels",
+            expected=f"at least {CANCELLED:.0%}",
+            steps=("one-channel",),
+        )
+
+
 def _audio_damaged(audio: AudioFacts, file: File) -> Iterable[Violation]:
     video = file.facts.video
     explained = video is not None and (is_damaged(video) or video.codec not in file.rules.video.codecs)
@@ -283,6 +294,7 @@ RULES: tuple[Rule[File], ...] = (
     Rule("content.duplicate-frames", "file", "warning", "most frames repeated", of_allowed_codec(_duplicates)),
     Rule("content.black", "file", "warning", "black video", of_allowed_codec(_black)),
     Rule("content.audio-silent", "file", "warning", "silent audio", of_audio(_silent)),
+    Rule("content.audio-cancels", "file", "warning", "channels that cancel each other", of_audio(_cancels)),
     Rule("content.audio-damaged", "file", "error", "damaged audio data", of_audio(_audio_damaged)),
     Rule("content.audio-empty", "file", "error", "empty audio stream", of_audio(_audio_empty)),
     Rule("content.audio-cut", "file", "error", "audio missing from the file", of_audio(_audio_cut)),

@@ -20,7 +20,7 @@ from evalkit.validators.findings import Step
 STEPS: tuple[Step, ...] = get_args(Step)  # in the order in which a list for people names them
 SPEECH = "SPEECH.wav"  # in printed commands; the reader knows where the file is
 _VIDEO_STEPS = {"video", "deinterlace", "square-pixels", "size", "rate", "tone-map", "primaries", "start"}
-_AUDIO_STEPS = {"audio", "mono", "align-audio", "speech", "start"}
+_AUDIO_STEPS = {"audio", "one-channel", "mono", "align-audio", "speech", "start"}
 _VIDEO_ENCODERS = {
     "h264": ("libx264", "-crf", "18"),
     "hevc": ("libx265", "-crf", "20", "-tag:v", "hvc1"),
@@ -277,7 +277,9 @@ def target_rate(fps: float | None, file: File) -> Fraction:
 def _audio_words(asked: set[Step], file: File) -> list[str]:
     rules, audio = file.rules.audio, file.facts.audio
     codec = next((name for name in rules.codecs if name in _AUDIO_ENCODERS), "aac")
-    words = ["-af", "aresample=async=1:first_pts=0"] if asked & {"align-audio", "start"} else []
+    filters = ["aresample=async=1:first_pts=0"] if asked & {"align-audio", "start"} else []
+    filters += ["pan=mono|c0=c0"] if "one-channel" in asked else []
+    words = ["-af", ",".join(filters)] if filters else []
     words += ["-c:a", _AUDIO_ENCODERS[codec]]
     low = rules.min_sample_rate
     if "mono" in asked or (low is not None and audio is not None and audio.sample_rate < low):

@@ -28,6 +28,7 @@ Step = Literal[
     "tone-map",  # high dynamic range to bt709
     "primaries",  # unusual colours to bt709
     "audio",  # encode the audio
+    "one-channel",  # of several that cancel each other
     "mono",
     "align-audio",  # start at zero, fill gaps
     "speech",  # replace the audio by the sample's speech

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from evalkit.challenges.model import TestSetSpec
+from evalkit.media.audio import CANCELLED
 from evalkit.testsets.model import Sample
 from evalkit.validators.findings import Rule, Violation
 
@@ -49,6 +50,7 @@ class CheckedSample:
         sample: its record.
         images: its reference images.
         audio_sha256, audio_seconds: of the speech; ``None`` without one.
+        audio_mix_energy: of its channels' average (`evalkit.media.audio.MonoMix`).
         audio_problem: why the speech can't be read, or ``None``.
         video_sha256, video_seconds: of the reference video; ``None`` without one.
         video_problem: why the reference video can't be read, or ``None``.
@@ -60,6 +62,7 @@ class CheckedSample:
     images: tuple[CheckedImage, ...] = ()
     audio_sha256: str | None = None
     audio_seconds: float | None = None
+    audio_mix_energy: float | None = None
     audio_problem: str | None = None
     video_sha256: str | None = None
     video_seconds: float | None = None
@@ -160,6 +163,19 @@ def _audio_unreadable(case: CheckedTestSet) -> Iterable[Violation]:
                 "The speech can't be read.",
                 found=one.audio_problem,
                 expected="an audio file such as WAV",
+                path=one.sample.audio,
+                sample=one.sample.id,
+            )
+
+
+def _audio_cancels(case: CheckedTestSet) -> Iterable[Violation]:
+    for one in case.samples:
+        if one.audio_mix_energy is not None and one.audio_mix_energy < CANCELLED:
+            yield Violation(
+                "The channels of the speech cancel each other; lip-sync metrics average them and lose most of it.",
+                found=f"the average has {one.audio_mix_energy:.1%} of the energy of independent channels",
+                expected=f"at least {CANCELLED:.0%}",
+                fix="Keep one channel before anything is scored: ffmpeg -i {path} -af 'pan=mono|c0=c0' FILE.wav",
                 path=one.sample.audio,
                 sample=one.sample.id,
             )
@@ -281,6 +297,7 @@ RULES: tuple[Rule[CheckedTestSet], ...] = (
     Rule("testset.image-unclear", "testset", "warning", "animated or transparent reference image", _image_unclear),
     Rule("testset.image-small", "testset", "warning", "small reference image", _image_small),
     Rule("testset.audio-unreadable", "testset", "error", "speech can't be read", _audio_unreadable),
+    Rule("testset.audio-cancels", "testset", "error", "channels of the speech cancel each other", _audio_cancels),
     Rule("testset.video-unreadable", "testset", "error", "reference video can't be read", _video_unreadable),
     Rule("testset.length", "testset", "warning", "speech and reference video differ in length", _length),
     Rule("testset.duplicates", "testset", "warning", "several samples share a file", _duplicates),

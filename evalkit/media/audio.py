@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,55 @@ class NoAudioError(MediaError):
     """A file without an audio stream, which is not always a fault."""
 
 
+CANCELLED = 0.5  # docs/definitions/frames-and-audio.md; independent channels have 1, real stereo 1.6 to 2
+
+
+@dataclass(frozen=True)
+class MonoMix:
+    """The average of the channels, and what it lost.
+
+    Args:
+        samples: (N,) float32 in about -1..1.
+        energy: relative to that of as many independent channels; `AudioFacts.mix_energy` says the same of the file's
+            own rate. ``None`` for one channel and for silence.
+    """
+
+    samples: NDArray[np.float32]
+    energy: float | None = None
+
+    @property
+    def cancels(self) -> bool:
+        """Whether most of the sound is lost because the channels oppose each other."""
+        return self.energy is not None and self.energy < CANCELLED
+
+
+class MixEnergy:
+    """Adds up the energy of the channels and of their average, block by block."""
+
+    def __init__(self) -> None:
+        self._mixed = self._independent = 0.0
+        self._several = False
+
+    def add(self, channels: NDArray[Any]) -> None:
+        """Take a block (channels, samples)."""
+        wave = channels.astype(np.float64)
+        self._several |= len(wave) > 1
+        self._mixed += float(np.square(wave.mean(axis=0)).sum())
+        self._independent += float(np.square(wave).sum()) / len(wave) ** 2
+
+    @property
+    def share(self) -> float | None:
+        """The energy of the average relative to that of independent channels; ``None`` for mono and for silence."""
+        return self._mixed / self._independent if self._several and self._independent > 0 else None
+
+
 def read_audio(path: Path, rate: int) -> NDArray[np.float32]:
-    """Return the first audio stream as mono samples at ``rate`` Hz: (N,) float32 in about -1..1.
+    """Return the samples of `read_mix`."""
+    return read_mix(path, rate).samples
+
+
+def read_mix(path: Path, rate: int) -> MonoMix:
+    """Return the first audio stream as mono samples at ``rate`` Hz.
 
     Any codec, sample rate and number of channels; resampled by FFmpeg's swresample. Channels are averaged (FFmpeg's own
     mix of stereo to mono is 3 dB louder for decoders that give floats, and may clip). The first sample is the first one
@@ -35,18 +83,22 @@ def read_audio(path: Path, rate: int) -> NDArray[np.float32]:
             raise NoAudioError(f"{path} has no audio stream.")
         resampler = av.AudioResampler(format="flt", rate=rate)
         parts: list[NDArray[np.float32]] = []
+        energy = MixEnergy()
         try:
             for frame in container.decode(container.streams.audio[0]):
-                parts += _samples(resampler, frame)
-            parts += _samples(resampler, None)
+                parts += _samples(resampler, frame, energy)
+            parts += _samples(resampler, None, energy)
         except DECODER_ERRORS as error:  # ValueError: channels or rate change within the stream
             check_memory(error)
             raise MediaError(f"The audio of {path} can't be decoded.", found=reason(error)) from None
-    return np.concatenate(parts) if parts else np.empty(0, dtype=np.float32)
+    return MonoMix(np.concatenate(parts) if parts else np.empty(0, dtype=np.float32), energy.share)
 
 
-def _samples(resampler: Any, frame: Any) -> list[NDArray[np.float32]]:
-    return [channels_of(part).mean(axis=0, dtype=np.float64).astype(np.float32) for part in resampler.resample(frame)]
+def _samples(resampler: Any, frame: Any, energy: MixEnergy) -> list[NDArray[np.float32]]:
+    channels = [channels_of(part) for part in resampler.resample(frame)]
+    for part in channels:
+        energy.add(part)
+    return [part.mean(axis=0, dtype=np.float64).astype(np.float32) for part in channels]
 
 
 def channels_of(frame: Any) -> NDArray[np.float32]:

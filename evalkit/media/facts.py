@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-FACTS_VERSION = 5
+FACTS_VERSION = 6
 # Transfer functions of high dynamic range, by FFmpeg's names: without tone mapping the frames look grey.
 HDR_TRANSFERS = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
 
@@ -195,6 +195,9 @@ class AudioFacts(_Facts):
     ``time_error_seconds`` is the largest difference between a frame's time stamp and the end of the samples before it
     (negative when the stamp is earlier), ``time_jumps`` how often this difference changes abruptly; ``end_seconds`` the
     end of the last frame by its own time stamp. ``stopped_early``: it goes on, but was not read further.
+    ``mix_energy`` is the energy of the channels' mean relative to that of as many independent channels: the number of
+    channels where they are equal, 1 where they are independent, 0 where they cancel each other; ``None`` for one
+    channel and for silence.
     """
 
     codec: str
@@ -212,6 +215,7 @@ class AudioFacts(_Facts):
     time_jumps: int = 0
     end_seconds: float | None = None
     stopped_early: bool = False
+    mix_energy: float | None = None
 
 
 class MediaFacts(_Facts):

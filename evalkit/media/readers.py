@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.media.audio import channels_of
+from evalkit.media.audio import MixEnergy, channels_of
 from evalkit.media.colour import Picture, RgbConverter, display_matrix, is_mirrored, luma
 from evalkit.media.container import DECODER_ERRORS, MAX_PIXELS, check_memory, reason
 from evalkit.media.decoder_log import DecoderLog
@@ -248,6 +248,7 @@ class AudioReader(Reader):
     limits: ReadLimits = field(default_factory=ReadLimits)
     samples: int = 0
     energy: float = 0.0
+    mix: MixEnergy = field(default_factory=MixEnergy, repr=False)
     values: int = 0
     peak: float = 0.0
     start: float | None = None
@@ -289,6 +290,7 @@ class AudioReader(Reader):
             wave = np.nan_to_num(channels_of(part).astype(np.float64), posinf=LOUDEST, neginf=-LOUDEST)
             wave = np.clip(wave, -LOUDEST, LOUDEST)
             self.energy += float(np.square(wave).sum())
+            self.mix.add(wave)
             self.values += wave.size
             self.peak = max(self.peak, float(np.abs(wave).max(initial=0.0)))
 
@@ -318,6 +320,7 @@ class AudioReader(Reader):
             start_seconds=self.start or 0.0,
             duration_seconds=self.seconds if self.changes else (self.samples / rate if rate else 0.0),
             rms_dbfs=float(10 * np.log10(mean_square)) if mean_square > 0 else None,
+            mix_energy=self.mix.share,
             peak=self.peak,
             decode_errors=self.errors,
             stream_id=int(self.stream.id),

@@ -94,8 +94,21 @@ def test_speech(spoiled):
         stream.setsampwidth(2)
         stream.setframerate(16_000)
         stream.writeframes(np.zeros(3 * 16_000, np.int16).tobytes())
-    _, found = check(folder, metrics=[])
-    assert found == {("testset.audio-unreadable", "d01"), ("testset.length", "d02")}
+    with wave.open(str(folder / "audio" / "d03.wav"), "rb") as stream:
+        voice = np.frombuffer(stream.readframes(stream.getnframes()), np.int16)
+    with wave.open(str(folder / "audio" / "d03.wav"), "wb") as stream:
+        stream.setnchannels(2)
+        stream.setsampwidth(2)
+        stream.setframerate(16_000)
+        stream.writeframes(np.stack([voice, -voice], axis=1).tobytes())
+    report, found = check(folder, metrics=[])
+    assert found == {
+        ("testset.audio-unreadable", "d01"),
+        ("testset.length", "d02"),
+        ("testset.audio-cancels", "d03"),
+    }
+    (cancelled,) = [finding for finding in report.findings if finding.rule == "testset.audio-cancels"]
+    assert "0.0% of the energy" in cancelled.found and "pan=mono|c0=c0" in cancelled.fix
 
 
 def test_reference_videos(spoiled):

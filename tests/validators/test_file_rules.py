@@ -127,6 +127,10 @@ CASES = {  # rule: facts that break this rule and no other, and facts on the goo
         [facts(None, {"rms_dbfs": None}), facts(None, {"rms_dbfs": -60.1})],
         [facts(None, {"rms_dbfs": -60.0})],
     ),
+    "content.audio-cancels": (
+        [facts(None, {"channels": 2, "mix_energy": 0.0}), facts(None, {"channels": 2, "mix_energy": 0.49})],
+        [facts(None, {"channels": 2, "mix_energy": 0.5}), facts(None, {"channels": 2, "mix_energy": 2.0})],
+    ),
     "content.audio-damaged": ([facts(None, {"decode_errors": 1})], [GOOD]),
     "content.audio-empty": (
         [facts(None, {"duration_seconds": 0.0, "rms_dbfs": None})],
