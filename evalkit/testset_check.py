@@ -19,10 +19,12 @@ from evalkit.errors import EvalkitError, MediaError
 from evalkit.media.audio import audio_seconds, read_mix
 from evalkit.media.facts import MediaFacts
 from evalkit.media.stills import describe_still, read_still
-from evalkit.metrics.base import SetMetric
+from evalkit.metrics.base import SetMetric, metric_registry
 from evalkit.metrics.features.audio import RATE
+from evalkit.metrics.sync.track_scores import NO_TRACK_KINDS
 from evalkit.scoring.plan import RunPlan
 from evalkit.scoring.run import RunOptions, score_run, validate_run
+from evalkit.scoring.scorecard import VideoScore
 from evalkit.submission.model import Submission
 from evalkit.testsets.model import Sample, TestSet
 from evalkit.text import escape_for_display
@@ -207,9 +209,11 @@ def _score_real_videos(
     reasons: dict[str, dict[str, str]] = {}
     for video in card.videos if card else ():
         sample_id = renamed[video.sample].id
-        values[sample_id] = {name: value for name, value in video.values.items() if value is not None}
+        found = {name: value for name, value in video.values.items() if value is not None}
+        stand_ins = {name: why for name, value in found.items() if (why := _why_stand_in(name, value, video))}
+        values[sample_id] = {name: value for name, value in found.items() if name not in stand_ins}
         # What this machine lacks says nothing about the sample.
-        reasons[sample_id] = {
+        reasons[sample_id] = stand_ins | {
             m: reason for m, reason in video.reasons.items() if not reason.startswith("weights_missing")
         }
     metrics = {
@@ -217,6 +221,17 @@ def _score_real_videos(
         for name, score in (card.metrics if card else {}).items()
     }
     return _RealVideos(facts, values, reasons, metrics)
+
+
+def _why_stand_in(metric: str, value: float, video: VideoScore) -> str | None:
+    """Return why a value only stands for a missing one: a strict metric counts a video without a face track as 0.
+
+    A team's video is 0 by its own fault; where the real video has no track either, the sample is at fault.
+    """
+    known = metric_registry().get(metric)
+    if known is None or value != known.record.options.get("without_track"):
+        return None
+    return next((event.kind for event in video.events if event.kind in NO_TRACK_KINDS), None)
 
 
 def _reference_rules(challenge: Challenge, facts: MediaFacts) -> SubmissionRules:

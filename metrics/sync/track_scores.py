@@ -18,6 +18,7 @@ Arrays = Mapping[str, NDArray[Any]]
 Audio = Literal["official", "own"]
 STILL = 0.5  # grey levels of 255, of the mouth's area at 40 x 40; encoding a held picture makes 0.03, a talking one 3
 SHOWN = 5
+NO_TRACK_KINDS = ("no_track", "track_too_short", "too_short")  # events of a video without a track that can be scored
 
 
 @dataclass(frozen=True)

@@ -133,6 +133,17 @@ def test_the_rules_of_submissions_hold_for_references(spoiled):
     assert found == {("encoding.variable-frame-rate", "d02")}
 
 
+def test_a_zero_that_stands_for_a_missing_track_is_no_score(clean):
+    """By its definition the strict confidence of a video without a face track is 0, here of three videos of shapes."""
+    text = CHALLENGE.replace("{id: ssim.gray}", "{id: ssim.gray}, {id: sync.strict.conf}")
+    challenge = parse_challenge(text, "own")
+    metrics = ["ssim.gray", "sync.strict.conf"]
+    report = evalkit.check_testset(clean, challenge, metrics=metrics, backbones="bundled", workers=1)
+    found = [one for one in report.findings if one.rule == "testset.unscored"]
+    assert {one.sample for one in found} == {"d01", "d02", "d03"}
+    assert all("sync.strict.conf" in f"{one.message} {one.found}" and "no_track" in str(one.found) for one in found)
+
+
 def test_shared_files_and_counts(spoiled):
     folder, change = spoiled
     change(
