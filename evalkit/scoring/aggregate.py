@@ -115,7 +115,7 @@ def _over_videos(
         "coverage": len(values) / len(outcomes) if outcomes else 0.0,
         "reason": None if values else _commonest(Counter(reasons)) or "no_video",
         "ci95": bootstrap_interval(numbers, name, score.aggregate),
-        "details": spread_details(numbers, score.aggregate) or score.details,
+        "details": spread_details(numbers, "median") if score.aggregate == "median" else score.details,
         "best_sample": best[0] if best else None,
         "worst_sample": worst[0] if worst else None,
     }
