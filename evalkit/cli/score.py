@@ -40,7 +40,7 @@ MOST_SAMPLES = 4  # of one of them
     "--output",
     "-o",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for the results (default: NAME-scorecard).",
+    help="Folder for the results (default: NAME-scorecard, never inside the submission).",
 )
 @click.option("--metrics", "-m", metavar="A,B", help="Metric ids or aliases (default: the challenge's).")
 @backbones_option
@@ -74,7 +74,7 @@ def score(
     names = [name.strip() for name in metrics.split(",") if name.strip()] if metrics is not None else None
     if names == []:
         raise click.UsageError("--metrics is empty: name at least one metric.")
-    out = output or Path(f"{submission.resolve().stem}-scorecard")
+    out = output or default_output(submission)
     card = api.score(
         submission,
         challenge,
@@ -141,6 +141,13 @@ def warn_of_trust(card: Scorecard) -> None:
                 f"SHA-256 {use['sha256']}. Compare it before you publish numbers."
             )
             click.echo(escape_for_display(line, limit=500), err=True)
+
+
+def default_output(submission: Path) -> Path:
+    """Return NAME-scorecard in the current folder, or beside the submission when that folder is within it."""
+    whole = submission.resolve()
+    name = f"{whole.stem}-scorecard"
+    return whole.parent / name if Path.cwd().resolve().is_relative_to(whole) else Path(name)
 
 
 def print_scorecard(card: Scorecard) -> None:

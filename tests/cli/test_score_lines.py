@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from builders.boards import make_card
 
-from evalkit.cli.score import MOST_KINDS, finding_lines, print_scorecard
+from evalkit.cli.score import MOST_KINDS, default_output, finding_lines, print_scorecard
 from evalkit.scoring.scorecard import Scorecard
 
 
@@ -53,3 +55,13 @@ def test_so_many_kinds_and_names_that_try_to_be_more() -> None:
     (line,) = finding_lines(hostile)
     assert line.isprintable()
     assert len(line) < 500
+
+
+def test_the_default_folder_is_never_inside_the_submission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inside = tmp_path / "team" / "videos"
+    inside.mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert default_output(Path("team")) == default_output(Path("team.zip")) == Path("team-scorecard")
+    for place, submission in ((inside.parent, "."), (inside, ".."), (inside, tmp_path / "team")):
+        monkeypatch.chdir(place)
+        assert default_output(Path(submission)) == tmp_path / "team-scorecard"
