@@ -10,8 +10,10 @@ also loses less because it has more bytes; ``truth, same bytes`` is then the tru
 its file is as large as that of ``upscaled``, and shows what the bytes alone gain.
 
 The exit status is 1 when a control that the preset accepts ranks above the truth: by the weighted sum of the preset's
-ranges, or, for a mean of ranks, by being better in more metrics than it is worse. Controls within the tolerance of the
-length are shown and not judged, as they differ from the truth by chance, and so is the truth with more bytes.
+ranges, or, for a mean of ranks, by being better in more metrics than it is worse. There a difference counts when the
+95 % interval of its mean over the videos excludes zero; of sets there is one number, which counts as it is. Controls
+within the tolerance of the length are shown and not judged, as they differ from the truth by chance, and so is the truth
+with more bytes.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ import click
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 import evalkit
 from evalkit.challenges.model import Challenge, load_challenge
@@ -72,7 +75,7 @@ CONTROLS: dict[str, Callable[[Frames], tuple[Frames, float]]] = {
         RATE,
     ),
     "upscaled": lambda frames: (_resized(frames, 2.0, cv2.INTER_CUBIC), RATE),
-    "upscaled, allowed": lambda frames: (_resized(frames, 1.1, cv2.INTER_CUBIC), RATE),
+    "upscaled, allowed": lambda frames: (_resized(frames, 1.09, cv2.INTER_CUBIC), RATE),
     SAME_BYTES: lambda frames: (frames, RATE),
 }
 
@@ -141,6 +144,7 @@ class Row:
         reason: why there is none.
         gained, gains: by how much the value is better than the truth's, without and with the rules; ``None`` for a
             metric without a better side.
+        side, ruled_side: 1 for a gain, -1 for a loss, 0 for a difference by chance, without and with the rules.
         events: kinds of what the scorecard tells of the control's videos.
     """
 
@@ -154,6 +158,8 @@ class Row:
     reason: str
     gained: float | None
     gains: float | None
+    side: int = 0
+    ruled_side: int = 0
     events: tuple[str, ...] = ()
 
 
@@ -218,7 +224,20 @@ def _rows(
         value = score.value if score.coverage >= challenge.coverage else None
         reason = "" if value is not None else _reason(card, metric)
         gains = _gain(without, truth, higher), _gain(value, truth, higher)
-        yield Row(challenge.id, metric, ranks, name, truth, without, value, reason, *gains, _events(card))
+        sides = (_side(metric, free[name], kept[TRUTH], gains[0]), _side(metric, card, kept[TRUTH], gains[1]))
+        yield Row(challenge.id, metric, ranks, name, truth, without, value, reason, *gains, *sides, _events(card))
+
+
+def _side(metric: str, card: Scorecard, truth: Scorecard, gain: float | None) -> int:
+    """Return 1 for a gain, -1 for a loss, 0 where the difference of the videos is one by chance."""
+    own, true = ({v.sample: v.values.get(metric) for v in one.videos} for one in (card, truth))
+    pairs = [(x, y) for sample, y in true.items() if y is not None and (x := own.get(sample)) is not None]
+    if len(pairs) > 1:
+        changes = np.subtract(*np.transpose(pairs))
+        width = stats.t.ppf(0.975, len(pairs) - 1) * changes.std(ddof=1) / np.sqrt(len(pairs))
+        if abs(changes.mean()) <= width:
+            return 0
+    return int(np.sign(gain or 0.0))
 
 
 def standing(challenge: Challenge, rows: Sequence[Row], control: str, *, ruled: bool = True) -> float | None:
@@ -232,7 +251,7 @@ def standing(challenge: Challenge, rows: Sequence[Row], control: str, *, ruled: 
     if len(gains) < len(ranked):
         return None
     if challenge.ranking != "weighted-sum":
-        return float(sum(np.sign(list(gains.values()))))
+        return float(sum(row.ruled_side if ruled else row.side for row in ranked))
     entries = {entry.id: entry for entry in challenge.metrics}
     spans = {name: entries[name].range or (0.0, 1.0) for name in gains}
     return sum((entries[name].weight or 1.0) * gain / (spans[name][1] - spans[name][0]) for name, gain in gains.items())

@@ -26,7 +26,7 @@ from evalkit.submission.model import Submission
 from evalkit.testsets.model import TestSet
 from evalkit.validators.archive.strays import junk
 from evalkit.validators.conversion import all_steps, ordered, output_options, suffix, unsupported
-from evalkit.validators.file import ExpectedLength, File
+from evalkit.validators.file import ExpectedLength, File, is_damaged
 from evalkit.validators.findings import Finding
 from evalkit.validators.layout import SPEED_FILE, Layout, match_layout
 
@@ -47,6 +47,22 @@ STEP_TITLES = {
     "speech": "audio replaced by the sample's speech",
     "start": "first frame moved to time zero",
     "enable": "tracks enabled",
+    "cut": "frames after the end of the speech cut off",
+}
+LOST = "a part of the file is lost"
+BEYOND_REPAIR = {  # rule -> why no conversion satisfies it
+    "content.truncated": LOST,
+    "content.decode-errors": LOST,
+    "content.audio-cut": LOST,
+    "content.too-few-frames": "no conversion makes frames that are not there",
+    "content.length": "a video of another length must be made again",
+    "content.duration": "a video of another length must be made again",
+    "content.endless": "a video of another length must be made again",
+    "encoding.not-media": "there is no video in it that can be read",
+    "encoding.no-video": "there is no video in it that can be read",
+    "encoding.container": "a still picture is no video",
+    "encoding.encrypted": "only its owner can remove the protection",
+    "encoding.external-data": "its data is not in the file",
 }
 Outcome = Literal["unchanged", "renamed", "repaired", "failed", "missing"]
 
@@ -188,6 +204,12 @@ def _errors(report: ValidationReport) -> int:
     return sum(finding.severity == "error" for finding in report.all_findings())
 
 
+def _has_lost_a_part(file: FileReport) -> bool:
+    """Return whether frames can't be read, whatever the rules say of the file: they skip codecs that aren't allowed."""
+    video = file.facts.video if file.facts is not None else None
+    return video is not None and is_damaged(video) and not video.stopped_early
+
+
 def _readable(submission: Submission) -> tuple[list[str], dict[str, str]]:
     """Return the paths that can be read and are clear, and for the others the reason."""
     paths: list[str] = []
@@ -281,6 +303,8 @@ class _Workshop:
         """Return the steps that were not tried on this file yet."""
         if file.facts is None or file.sample in self.failed:
             return ()
+        if _has_lost_a_part(file):  # a new file would hide it
+            return ()
         found = {step for one in file.findings if one.severity != "info" for step in one.steps}
         return tuple(step for step in ordered(found) if step not in self.steps.get(file.sample, ()))
 
@@ -327,9 +351,12 @@ class _Workshop:
         if found is None:
             return replace(done, outcome="failed", reason=self.failed.get(sample, "the file can't be read"))
         if errors:
-            first = errors[0]
+            lost = _has_lost_a_part(found)
+            first = next((one for one in errors if lost and BEYOND_REPAIR.get(one.rule) == LOST), errors[0])
             sentence = first.message.rstrip(".") + (f": {first.found}" if first.found else "")
-            return replace(done, outcome="failed", reason=self.failed.get(sample) or f"{first.rule}: {sentence}")
+            why = LOST if lost else BEYOND_REPAIR.get(first.rule, "no conversion is known that corrects this")
+            reason = f"{first.rule}: {sentence}; it can't be repaired because {why}"
+            return replace(done, outcome="failed", reason=self.failed.get(sample) or reason)
         if not steps and source == target:
             return replace(done, outcome="unchanged")
         return done

@@ -26,6 +26,7 @@ BLACK_SHARE = 0.5
 SILENCE_DBFS = -60.0
 SHORTER_THAN_SPEECH = 0.5
 AUDIO_TIME_SECONDS = 0.05
+TAIL_SHARE = 0.25  # of the speech's length: generators make whole blocks of frames
 
 
 def _is_too_large(video: VideoFacts, file: File) -> bool:
@@ -106,7 +107,17 @@ def _length(video: VideoFacts, file: File) -> Iterable[Violation]:
             f"The length of the video differs from that of the {file.expected.source}.",
             found=f"{video.duration_seconds:.2f} s",
             expected=f"{file.expected.seconds:.2f} s, at most {limit:g} s more or less",
+            steps=("cut",) if _has_a_tail(video, file.expected.seconds, limit, file.facts.audio) else (),
         )
+
+
+def _has_a_tail(video: VideoFacts, seconds: float, limit: float, audio: AudioFacts | None) -> bool:
+    """Return whether only some frames after the end of the speech are too many.
+
+    The file's audio must end where the speech ends: a video that is slower than the speech has no such tail.
+    """
+    too_long = limit < video.duration_seconds - seconds <= max(limit, TAIL_SHARE * seconds)
+    return too_long and audio is not None and abs(audio_end_seconds(audio) - seconds) <= limit
 
 
 def _reference_size(video: VideoFacts, file: File) -> Iterable[Violation]:

@@ -19,7 +19,7 @@ from evalkit.validators.findings import Step
 
 STEPS: tuple[Step, ...] = get_args(Step)  # in the order in which a list for people names them
 SPEECH = "SPEECH.wav"  # in printed commands; the reader knows where the file is
-_VIDEO_STEPS = {"video", "deinterlace", "square-pixels", "size", "rate", "tone-map", "primaries", "start"}
+_VIDEO_STEPS = {"video", "deinterlace", "square-pixels", "size", "rate", "tone-map", "primaries", "start", "cut"}
 _AUDIO_STEPS = {"audio", "one-channel", "mono", "align-audio", "speech", "start"}
 _VIDEO_ENCODERS = {
     "h264": ("libx264", "-crf", "18"),
@@ -66,9 +66,18 @@ def output_options(steps: Iterable[str], file: File) -> list[str]:
         words += ["-disposition:v:0", "default", "-disposition:a:0", "default"]
     if "start" in asked:
         words += ["-avoid_negative_ts", "make_zero"]
-    if "speech" in asked:
+    if "cut" in asked and file.expected is not None:
+        words += ["-t", f"{file.expected.seconds:.3f}"]
+    elif "speech" in asked and not _is_too_long(file):  # a video that is too long stays so, and is reported
         words += ["-shortest"]
     return [*words, "-movflags", "+faststart"]
+
+
+def _is_too_long(file: File) -> bool:
+    video, limit = file.facts.video, file.rules.video.match_reference_seconds
+    if video is None or file.expected is None or limit is None:
+        return False
+    return video.duration_seconds > file.expected.seconds + limit
 
 
 def all_steps(steps: Iterable[str], file: File) -> tuple[Step, ...]:

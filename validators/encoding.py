@@ -35,12 +35,13 @@ def _not_media(file: File) -> Iterable[Violation]:
 def _container(file: File) -> Iterable[Violation]:
     if file.facts.open_error is None and not container_fits(file):
         name = file.facts.container or "unknown"
+        still = name in _IMAGES and not (file.facts.video is not None and file.facts.video.frames > 1)
         yield Violation(
             "The container is not allowed.",
             found=container_title(name) + (f" (brand {file.facts.brand.strip()})" if file.facts.brand else ""),
             expected=" or ".join(file.rules.video.containers).upper(),
-            fix="Submit a video, not an image." if name in _IMAGES else None,
-            steps=() if name in _IMAGES else ("video", "audio"),
+            fix="Submit a video, not an image." if still else None,
+            steps=() if still else ("video", "audio"),
         )
 
 

@@ -34,6 +34,7 @@ Step = Literal[
     "speech",  # replace the audio by the sample's speech
     "start",  # the first frame at time zero
     "enable",  # tracks that are off in the index
+    "cut",  # frames after the end of the speech
 ]
 
 

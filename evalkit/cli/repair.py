@@ -98,13 +98,14 @@ def _print(report: RepairReport, output: Path) -> None:
         return escape(escape_for_display(text, limit=1000))
 
     console = Console(highlight=False, emoji=False)
-    changed = [file for file in report.files if file.outcome != "unchanged"]
+    changed = [file for file in report.files if file.outcome != "unchanged" or file.remaining]
     if changed or report.ignored:
         table = Table(header_style="bold")
         for title in ("file", "new name", "result", "what was done, or why not"):
             table.add_column(title, overflow="fold")
         for file in changed:
-            done = file.reason if file.reason else "; ".join(file.steps)
+            left = "".join(f"; not corrected: {one.message.rstrip('.')} ({one.rule})" for one in file.remaining)
+            done = file.reason if file.reason else ("; ".join(file.steps) + left).removeprefix("; ")
             new = "" if file.source == file.target or file.outcome == "missing" else file.target
             cells = (plain(file.source or file.target), plain(new), file.outcome, plain(done))
             table.add_row(*cells, style=_STYLES[file.outcome])
