@@ -12,8 +12,8 @@ its file is as large as that of ``upscaled``, and shows what the bytes alone gai
 The exit status is 1 when a control that the preset accepts ranks above the truth: by the weighted sum of the preset's
 ranges, or, for a mean of ranks, by being better in more metrics than it is worse. There a difference counts when the
 95 % interval of its mean over the videos excludes zero; of sets there is one number, which counts as it is. Controls
-within the tolerance of the length are shown and not judged, as they differ from the truth by chance, and so is the truth
-with more bytes.
+within the tolerance of the length are shown and not judged, as they differ from the truth by chance, and so is the
+truth with more bytes.
 """
 
 from __future__ import annotations

@@ -50,6 +50,7 @@ STEP_TITLES = {
     "cut": "frames after the end of the speech cut off",
 }
 LOST = "a part of the file is lost"
+LOCKED = {"encoding.encrypted", "encoding.external-data"}  # such files decode to errors, and have lost nothing
 BEYOND_REPAIR = {  # rule -> why no conversion satisfies it
     "content.truncated": LOST,
     "content.decode-errors": LOST,
@@ -206,6 +207,8 @@ def _errors(report: ValidationReport) -> int:
 
 def _has_lost_a_part(file: FileReport) -> bool:
     """Return whether frames can't be read, whatever the rules say of the file: they skip codecs that aren't allowed."""
+    if any(one.rule in LOCKED for one in file.findings):
+        return False
     video = file.facts.video if file.facts is not None else None
     return video is not None and is_damaged(video) and not video.stopped_early
 
@@ -352,7 +355,10 @@ class _Workshop:
             return replace(done, outcome="failed", reason=self.failed.get(sample, "the file can't be read"))
         if errors:
             lost = _has_lost_a_part(found)
-            first = next((one for one in errors if lost and BEYOND_REPAIR.get(one.rule) == LOST), errors[0])
+            final = [
+                one for one in errors if one.rule in BEYOND_REPAIR and (BEYOND_REPAIR[one.rule] == LOST or not lost)
+            ]
+            first = (final or errors)[0]
             sentence = first.message.rstrip(".") + (f": {first.found}" if first.found else "")
             why = LOST if lost else BEYOND_REPAIR.get(first.rule, "no conversion is known that corrects this")
             reason = f"{first.rule}: {sentence}; it can't be repaired because {why}"

@@ -120,7 +120,7 @@ class VideoFacts(_Facts):
         rotation: degrees counterclockwise by which the metadata rotates the frames.
         mirrored: whether the metadata mirrors the frames.
         header_frames: packets that the header announces (in an MP4: those that its edit list keeps, or that its
-            fragments list), 0 when it announces none.
+            fragments list; in an AVI: without those that only repeat a frame), 0 when it announces none.
         fps: frames per second from the median interval of the decoded frames; ``None`` with fewer than two frames.
         duration_seconds: from the first frame's time to the end of the last frame.
         irregular_share: share of the intervals that differ from the median interval by more than a tenth of it.

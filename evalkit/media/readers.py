@@ -214,7 +214,7 @@ class VideoReader(Reader):
             rotation=self.rotation,
             mirrored=self.mirrored,
             interlaced_frames=self.interlaced,
-            header_frames=self.announced() + listed,
+            header_frames=self.announced() + listed - self._empty_chunks(),
             packets=self.packets,
             frames=count,
             decode_errors=self.errors,
@@ -239,6 +239,14 @@ class VideoReader(Reader):
             all_primaries=tuple(self.primaries),
             pixel_shapes=tuple(self.shapes)[:_MOST_SHAPES],
         )
+
+    def _empty_chunks(self) -> int:
+        """Return how many frames an AVI announces that only repeat the one before: they have a time and no data."""
+        rate = self.stream.average_rate
+        if self.stream.container.format.name != "avi" or not rate or not self.times:
+            return 0
+        last = round(max(self.times) * float(rate)) + 1
+        return max(0, min(last, self.announced()) - self.packets)
 
 
 @dataclass

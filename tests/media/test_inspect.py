@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 from builders.clips import Recorder, facts_of
-from clip_tools import grey_planes, numbered, picture_of, tone, write_raw, write_wav
+from clip_tools import ffmpeg, grey_planes, numbered, picture_of, tone, write_raw, write_wav
 
 from evalkit.errors import MediaError
 from evalkit.media import readers
@@ -194,6 +194,17 @@ def test_truncated_file_promises_more_than_it_holds(tmp_path, plain):
     assert video.header_frames == 50
     assert video.packets < 49 and video.missing_packets == 50 - video.packets
     assert video.frames <= video.packets
+
+
+@pytest.mark.ffmpeg
+def test_avi_counts_frames_that_repeat_the_one_before_as_empty_and_not_as_missing(tmp_path):
+    source = ("-f", "lavfi", "-i", "testsrc2=s=64x64:r=25:d=2", "-vf", "select='not(between(n,20,24))'")
+    ffmpeg(*source, "-fps_mode", "vfr", "-c:v", "mpeg4", tmp_path / "repeats.avi")
+    whole = inspect_media(tmp_path / "repeats.avi").facts.video
+    assert (whole.packets, whole.frames, whole.missing_packets) == (45, 45, 0)
+    half = inspect_media(cut(tmp_path / "repeats.avi", tmp_path / "cut.avi", 0.6)).facts.video
+    assert half.packets < 35
+    assert half.missing_packets == pytest.approx(45 - half.packets, abs=1)
 
 
 # --- hostile bytes ----------------------------------------------------------------------------------------------------
