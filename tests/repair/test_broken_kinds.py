@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from builders.broken_clips import KINDS, X264, pictures, sound
@@ -22,10 +23,9 @@ def repaired(tmp_path_factory):
     root = tmp_path_factory.mktemp("kinds")
     team, testset = root / "team", root / "testset"
     testset.mkdir()
-    for sample, kind in KINDS.items():
-        path = team / kind.name.format(sample)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        kind.make(path)
+    (team / "my results").mkdir(parents=True)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda item: item[1].make(team / item[1].name.format(item[0])), KINDS.items()))
     ffmpeg(*sound(), testset / "speech.wav")
     ffmpeg(*pictures(), *X264, testset / "real.mp4")
     lines = [{"id": sample, "audio": "speech.wav", "reference_video": "real.mp4"} for sample in KINDS]
