@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-FACTS_VERSION = 6
+FACTS_VERSION = 7
 # Transfer functions of high dynamic range, by FFmpeg's names: without tone mapping the frames look grey.
 HDR_TRANSFERS = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
 
