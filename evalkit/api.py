@@ -338,11 +338,13 @@ def write_results(result: ScoreResult, out: Path, progress: Progress | None = No
     from evalkit.reports.page import write_page
     from evalkit.reports.scorecard_page import render_scorecard
     from evalkit.reports.tables import write_per_video
+    from evalkit.signing import SUFFIX
 
     with (progress or Progress()).stage("writing results", 3) as stage:
         write_per_video(result.scorecard, out)
         stage.advance()
         write_page(render_scorecard(result.scorecard, result.filmstrip), out / "report.html")
         stage.advance()
+        (out / f"scorecard.json{SUFFIX}").unlink(missing_ok=True)  # it is of the bytes that go now
         write_text(out / "scorecard.json", result.scorecard.to_json())
         stage.advance()

@@ -21,7 +21,15 @@ ROOT = Path(__file__).parents[1]
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("evalkit._version", "evalkit.text"),
     ("evalkit.errors",),
-    ("evalkit.clock", "evalkit.files", "evalkit.progress", "evalkit.registry", "evalkit.statistics", "evalkit.media"),
+    (
+        "evalkit.clock",
+        "evalkit.files",
+        "evalkit.progress",
+        "evalkit.registry",
+        "evalkit.signing",
+        "evalkit.statistics",
+        "evalkit.media",
+    ),
     ("evalkit.yamlio",),
     ("evalkit.challenges", "evalkit.testsets", "evalkit.workers"),
     ("evalkit.submission", "evalkit.ratings"),

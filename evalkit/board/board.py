@@ -13,7 +13,7 @@ from typing import Self
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import NoResultFound
 
-from evalkit.board import decisions, imports, runs, teams
+from evalkit.board import decisions, imports, runs, signers, teams
 from evalkit.board.audit import read_log
 from evalkit.board.challenge_rules import set_challenge
 from evalkit.board.database import make, open_engine
@@ -30,6 +30,7 @@ from evalkit.challenges.model import Challenge
 from evalkit.errors import StorageError
 from evalkit.ratings.model import Answer, Key
 from evalkit.scoring.scorecard import Scorecard
+from evalkit.signing import PublicKey, Signed
 
 
 def utc_now() -> datetime:
@@ -170,6 +171,8 @@ class Board:
         strips: Strips | None = None,
         why: str | None = None,
         allow_shared: bool = False,
+        scored_here: bool = False,
+        signed: Signed | None = None,
         new_team: bool = False,
     ) -> Outcome:
         """Add a run of a team, or a newer scorecard of a run that is there.
@@ -189,6 +192,9 @@ class Board:
             why: the reason, for the log. It is needed where another scorecard of the run is replaced by one that
                 differs in more than its timing, and where ``allow_shared`` lets videos of another team in.
             allow_shared: whether another team may have handed in the same submission, or most of its videos.
+            scored_here: whether ``card`` is what the organizer's own run of evalkit has just computed.
+            signed: the signature of the file that ``card`` was read from, as `evalkit.signing.check_signature` found
+                it to hold. Whether the board trusts its key is looked up whenever the board is read.
             new_team: whether the team is added too when it is not on the board; both are added, or neither.
         """
         with self._write(by) as write:
@@ -201,8 +207,20 @@ class Board:
                 pictures=strips,
                 why=why,
                 allow_shared=allow_shared,
+                scored_here=scored_here,
+                signed=signed,
                 new_team=new_team,
             )
+
+    def trust(self, key: PublicKey, *, by: str, why: str) -> bool:
+        """Trust a key: scorecards that it signed count as scored by the organizer; return whether that is new."""
+        with self._write(by) as write:
+            return signers.trust(write, key, why)
+
+    def distrust(self, fingerprint: str, *, by: str, why: str) -> None:
+        """Trust a key no longer; the scorecards that it signed count as handed in from now on."""
+        with self._write(by) as write:
+            signers.distrust(write, fingerprint, why)
 
     def remove_run(self, team: str, run: str, *, by: str, why: str) -> None:
         """Remove a run. No other run takes its place unless `set_primary` says so."""
@@ -358,6 +376,11 @@ class Board:
         """Return the names of the teams that take part now, sorted."""
         with self._read() as connection:
             return [team.name for team in read_teams(connection)]
+
+    def trusted_keys(self) -> list[str]:
+        """Return the fingerprints of the keys whose signatures count."""
+        with self._read() as connection:
+            return signers.trusted_keys(connection)
 
     def log(self, limit: int | None = None) -> list[AuditEntry]:
         """Return the log, the oldest entry first; with ``limit`` only the last so many entries."""

@@ -11,7 +11,13 @@ from evalkit.challenges.model import Challenge
 from evalkit.ratings.model import Answer, Key
 from evalkit.scoring.scorecard import Scorecard
 
+Origin = Literal["scored-here", "signed", "handed-in"]
 Target = Literal["rater", "answer", "run", "team", "sample"]
+ORIGINS: dict[Origin, str] = {
+    "scored-here": "scored here",
+    "signed": "signed by the organizer",
+    "handed-in": "handed in",
+}
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,9 @@ class Run:
         card: the scorecard that counts, the last one that was added.
         card_sha256: digest of the scorecard's JSON as it was added.
         strips: sample id -> small JPEG images in time order.
+        origin: whether the organizer scored it, as far as the board knows: ``scored-here`` when ``board add`` scored
+            the submission itself, ``signed`` with a signature of a key that the board trusts, ``handed-in`` otherwise.
+        signer: fingerprint of the key that signed it, trusted or not; ``None`` without a signature.
     """
 
     team: str
@@ -46,6 +55,23 @@ class Run:
     card: Scorecard
     card_sha256: str
     strips: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)
+    origin: Origin = "handed-in"
+    signer: str | None = None
+
+
+@dataclass(frozen=True)
+class Signer:
+    """A key whose signatures of scorecards the board trusts.
+
+    Args:
+        fingerprint: as ``ssh-keygen -l`` shows it.
+        line: the key as a ``.pub`` file holds it.
+        comment: what that file said of it.
+    """
+
+    fingerprint: str
+    line: str
+    comment: str = ""
 
 
 @dataclass(frozen=True)
@@ -162,6 +188,7 @@ class Snapshot:
         decisions: all, revoked ones included.
         imports: those that were not undone.
         reference: sample id -> small JPEG of the reference picture or strip of the reference video.
+        signers: keys whose signatures the board trusts.
     """
 
     challenge: Challenge
@@ -178,6 +205,7 @@ class Snapshot:
     decisions: tuple[Decision, ...] = ()
     imports: tuple[Import, ...] = ()
     reference: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)
+    signers: tuple[Signer, ...] = ()
 
     @property
     def digest(self) -> str:

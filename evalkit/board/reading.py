@@ -17,7 +17,9 @@ from evalkit.board.model import (
     Decision,
     GoldItem,
     Import,
+    Origin,
     Run,
+    Signer,
     Snapshot,
     Team,
 )
@@ -37,6 +39,7 @@ from evalkit.board.tables import (
     reference,
     rules,
     runs,
+    signers,
     strips,
     teams,
 )
@@ -92,6 +95,7 @@ def _frame(connection: Connection, number: int) -> Snapshot:
         gold=_gold(connection, number),
         decisions=_decisions(connection, number, log),
         imports=_imports(connection, log),
+        signers=_signers(connection, number),
     )
 
 
@@ -162,13 +166,22 @@ def _teams(connection: Connection, number: int) -> tuple[Team, ...]:
 def _runs(connection: Connection, number: int, pictures: Mapping[int, dict[str, tuple[bytes, ...]]]) -> tuple[Run, ...]:
     names = {row.id: row.name for row in connection.execute(_active_rows(teams, number))}
     chosen = {row.run_id for row in connection.execute(_active_rows(choices, number))}
-    scored = {row.run_id: (row.text, row.sha256) for row in connection.execute(_active_rows(cards, number))}
+    trusted = {signer.fingerprint for signer in _signers(connection, number)}
+    scored = {row.run_id: row for row in connection.execute(_active_rows(cards, number))}
     found = []
     for row in connection.execute(_active_rows(runs, number)):
-        text, digest = scored[row.id]
-        card = Scorecard.from_json(text, escape_for_display(f"the scorecard of {names[row.team_id]}/{row.name}"))
-        found.append(Run(names[row.team_id], row.name, row.id in chosen, card, digest, pictures.get(row.id, {})))
+        held, team = scored[row.id], names[row.team_id]
+        card = Scorecard.from_json(held.text, escape_for_display(f"the scorecard of {team}/{row.name}"))
+        origin: Origin = "signed" if held.signer in trusted else "handed-in"
+        origin = "scored-here" if held.scored_here else origin
+        primary, strip = row.id in chosen, pictures.get(row.id, {})
+        found.append(Run(team, row.name, primary, card, held.sha256, strip, origin, held.signer))
     return tuple(sorted(found, key=lambda run: (run.team, run.name)))
+
+
+def _signers(connection: Connection, number: int) -> tuple[Signer, ...]:
+    rows = connection.execute(_active_rows(signers, number))
+    return tuple(Signer(row.fingerprint, row.line, row.comment) for row in rows)
 
 
 def _pictures(connection: Connection, table: Table, number: int) -> dict[int, dict[str, tuple[bytes, ...]]]:

@@ -13,12 +13,14 @@ from evalkit.board.names import check_ids, clean_reason, clean_run, folded
 from evalkit.board.reading import read_challenge
 from evalkit.board.scorecard_check import check_alike, check_declared, check_numbers
 from evalkit.board.shared_submissions import find_shared, refuse_shared
+from evalkit.board.signers import trusted_keys
 from evalkit.board.tables import cards, choices, is_active, reference, rules, runs, strips, teams
 from evalkit.board.teams import Found, find_team, has_team, insert_team
 from evalkit.board.writing import Write
 from evalkit.challenges.model import Challenge, parse_challenge
 from evalkit.errors import InputError, did_you_mean
 from evalkit.scoring.scorecard import Scorecard
+from evalkit.signing import Signed
 from evalkit.text import count
 
 Strips = Mapping[str, Sequence[bytes]]
@@ -38,6 +40,8 @@ def add_run(
     pictures: Strips | None,
     why: str | None = None,
     allow_shared: bool = False,
+    scored_here: bool = False,
+    signed: Signed | None = None,
     new_team: bool = False,
 ) -> Outcome:
     """Add a run, or put a newer scorecard in the place of its last one; see `evalkit.board.Board.add_run`."""
@@ -54,7 +58,7 @@ def add_run(
     text = card.to_json()
     digest = sha256(text)
     last = _active_card(write, run)
-    newer = last is None or last.sha256 != digest
+    newer = last is None or _differs(write, card, digest, last, scored_here=scored_here, signed=signed)
     if newer:
         check_declared(card)
     shared = find_shared(write, team, card) if newer else {}
@@ -73,11 +77,12 @@ def add_run(
         (number,) = write.add(runs, [{"team_id": team.id, "name": name, "folded": folded(name)}])
         run, outcome = Found(number, name), "added"
         primary = not of_team if primary is None else primary
-    if newer:
+    proof = _provenance(write, None if newer else last, scored_here, signed)
+    if newer or last is None or any(last._mapping[column] != value for column, value in proof.items()):
         if pictures is None and last is not None and last.submission_sha256 != card.submission.sha256:
             pictures = {}  # the old ones show other videos
         write.end(cards, cards.c.run_id == run.id)
-        write.add(cards, [_card_row(run, card, text, digest)])
+        write.add(cards, [_card_row(run, card, text, digest) | proof])
     if pictures is not None:
         _set_pictures(write, strips, {"run_id": run.id}, pictures)
     _choose(write, challenge, team, run, primary)
@@ -89,6 +94,8 @@ def add_run(
         "not_recomputed": list(unproven),
         "shared_with": list(shared),
         "why": why,
+        "scored_here": bool(proof["scored_here"]),
+        "signer": proof["signer"],
     }
     more = {name: value for name, value in more.items() if value}
     write.log("add-run", f"{team.name}/{run.name}", details | more | {"primary": _chosen(write, team)})
@@ -213,12 +220,22 @@ def _active_card(write: Write, run: Found | None) -> Row[Any] | None:
     return write.connection.execute(select(cards).where(is_active(cards), cards.c.run_id == run.id)).first()
 
 
+def _provenance(write: Write, same: Row[Any] | None, scored_here: bool, signed: Signed | None) -> dict[str, Any]:
+    """Return where a scorecard is from, as its row keeps it; nothing less than what is known of the ``same`` one."""
+    signer, signature = (signed.key.fingerprint, signed.text) if signed else (None, None)
+    if same is not None:
+        scored_here = scored_here or bool(same.scored_here)
+        trusted = trusted_keys(write.connection)
+        if signed is None or (same.signer in trusted and signer not in trusted):
+            signer, signature = same.signer, same.signature
+    return {"scored_here": 1 if scored_here else None, "signer": signer, "signature": signature}
+
+
 def _reason(why: str | None, card: Scorecard, replaced: Row[Any] | None, shared: Mapping[str, str]) -> str | None:
     """Return why a scorecard is added; there must be a reason where it replaces another or shares its videos."""
     if why is not None or shared:
         return clean_reason(why or "", "Adding a scorecard of videos that another team has")
-    held = None if replaced is None else Scorecard.from_json(replaced.text, "A scorecard on the board")
-    if replaced is not None and held is not None and _untimed(held) != _untimed(card):
+    if replaced is not None and _untimed(_scorecard(replaced)) != _untimed(card):
         raise InputError(
             "The run has another scorecard on the board.",
             found=f"scorecard {replaced.sha256[:_DIGITS]} of submission {replaced.submission_sha256[:_DIGITS]}",
@@ -226,6 +243,20 @@ def _reason(why: str | None, card: Scorecard, replaced: Row[Any] | None, shared:
             fix="Give another --run, or say why: '--why TEXT'. The board's past keeps the old one.",
         )
     return None
+
+
+def _differs(
+    write: Write, card: Scorecard, digest: str, last: Row[Any], *, scored_here: bool, signed: Signed | None
+) -> bool:
+    """Whether ``card`` is to be kept beside ``last``, not only in its timing unless its origin is known."""
+    if last.sha256 == digest:
+        return False
+    trusted = signed is not None and signed.key.fingerprint in trusted_keys(write.connection)
+    return scored_here or trusted or _untimed(_scorecard(last)) != _untimed(card)
+
+
+def _scorecard(row: Row[Any]) -> Scorecard:
+    return Scorecard.from_json(row.text, "A scorecard on the board")
 
 
 def _untimed(card: Scorecard) -> str:

@@ -96,6 +96,9 @@ cards = _facts(
     Column("backbones", Text, nullable=False),
     Column("backbones_sha256", Text, nullable=False),
     Column("text", Text, nullable=False),
+    Column("scored_here", Integer, nullable=True),  # 1 where the organizer's own run made it; NULL otherwise
+    Column("signer", Text, nullable=True),  # fingerprint of the key that signed it, which is trusted or not
+    Column("signature", Text, nullable=True),
 )
 _one_active(cards, "run_id")
 
@@ -115,6 +118,14 @@ reference = _facts(
     Column("image", LargeBinary, nullable=False),
 )
 _one_active(reference, "sample", "position")
+
+signers = _facts(  # the keys whose signatures say that an organizer scored a submission
+    "signers",
+    Column("fingerprint", Text, nullable=False),
+    Column("line", Text, nullable=False),
+    Column("comment", Text, nullable=False),
+)
+_one_active(signers, "fingerprint")
 
 raters = _facts(
     "raters",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from evalkit.text import count
 
 if TYPE_CHECKING:
     from evalkit.scoring.scorecard import Scorecard
+    from evalkit.signing import SigningKey
 
 INCOMPLETE = 3
 MOST_KINDS = 20  # rules and kinds of events that are named
@@ -31,6 +33,7 @@ MOST_SAMPLES = 4  # of one of them
     epilog=example(
         "evalkit score team.zip --challenge talking-head --testset testset/ -o team/",
         "evalkit score team.zip -c talking-head --testset testset/ --metrics psnr,ssim --limit 10",
+        "evalkit score team.zip -c mine.yaml --testset testset/ --sign ~/.ssh/organizers",
     )
 )
 @click.argument("submission", type=click.Path(path_type=Path))
@@ -48,6 +51,13 @@ MOST_SAMPLES = 4  # of one of them
 @click.option("--limit", type=click.IntRange(min=1), help="Score only the first samples.")
 @click.option("--allow-missing", is_flag=True, help="Leave out metrics whose weights are missing.")
 @click.option("--force", is_flag=True, help="Replace the results of another submission in the output folder.")
+@click.option(
+    "--sign",
+    "key",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="KEY",
+    help="Sign scorecard.json with this Ed25519 key of OpenSSH: the signature lies beside it.",
+)
 @run_options
 @json_option
 def score(
@@ -61,6 +71,7 @@ def score(
     limit: int | None,
     allow_missing: bool,
     force: bool,
+    key: Path | None,
     run: RunArguments,
     as_json: bool,
 ) -> None:
@@ -74,6 +85,7 @@ def score(
     names = [name.strip() for name in metrics.split(",") if name.strip()] if metrics is not None else None
     if names == []:
         raise click.UsageError("--metrics is empty: name at least one metric.")
+    signing = signing_key(key) if key is not None else None  # first: a wrong passphrase costs no run
     out = output or default_output(submission)
     card = api.score(
         submission,
@@ -88,6 +100,8 @@ def score(
         replace=force,
         **run,
     )
+    if signing is not None:
+        sign_scorecard(signing, out, err=as_json)
     warn_of_trust(card)
     if as_json:
         click.echo(card.to_json(), nl=False)
@@ -96,6 +110,30 @@ def score(
         say(f"Page: {out / 'report.html'}")
     if not card.complete:
         raise click.exceptions.Exit(INCOMPLETE)
+
+
+def signing_key(file: Path) -> SigningKey:
+    """Read a private key; ask for its passphrase on a terminal."""
+    from evalkit.signing import load_signing_key
+
+    def ask() -> str | None:
+        if not sys.stdin.isatty():
+            return None
+        return str(
+            click.prompt(f"Passphrase of {file.name}", hide_input=True, err=True, default="", show_default=False)
+        )
+
+    return load_signing_key(file, ask)
+
+
+def sign_scorecard(key: SigningKey, out: Path, *, err: bool) -> None:
+    """Sign the scorecard in ``out``, and say so."""
+    from evalkit.files import write_text
+    from evalkit.signing import SUFFIX
+
+    card = out / "scorecard.json"
+    write_text(card.with_name(card.name + SUFFIX), key.sign(card.read_bytes()))
+    say(f"Signed by {key.public.fingerprint}: {card.with_name(card.name + SUFFIX)}", err=err)
 
 
 def finding_lines(card: Scorecard) -> list[str]:

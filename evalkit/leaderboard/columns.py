@@ -165,6 +165,7 @@ def make_rows(runs: Runs, columns: Sequence[Column], rated: Mapping[str, RatedCo
             one.run.primary,
             reasons=one.why_excluded,
             label=one.label,
+            origin=one.run.origin,
         )
         for one in runs.entrants
     ]

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from evalkit.board.model import Origin
 from evalkit.errors import InputError
 from evalkit.metrics.base import Aggregate
 from evalkit.text import escape_message
@@ -146,6 +147,7 @@ class Row:
         finalist: whether it was in the final phase; ``None`` when there is none.
         shortlist_rank, shortlist_score: of the objective phase of a two-phase ranking.
         label: its name in uncertainty, sensitivity and samples: the team where one run of it competes.
+        origin: whether the organizer scored it, as the board knows (`evalkit.board.model.Run`).
     """
 
     team: str
@@ -162,6 +164,7 @@ class Row:
     shortlist_rank: int | None = None
     shortlist_score: float | None = None
     label: str = ""
+    origin: Origin = "handed-in"
 
     def __post_init__(self) -> None:
         if not self.label:

@@ -213,13 +213,19 @@ class Scorecard(BaseModel):
         Raises:
             InputError: when there is none, or it can't be read.
         """
+        return cls.read(path)[0]
+
+    @classmethod
+    def read(cls, path: str | Path) -> tuple[Scorecard, Path, bytes]:
+        """Return the scorecard, its file, and what that holds to the byte; otherwise as `load`."""
         file = Path(path)
         file = file / "scorecard.json" if file.is_dir() else file
         try:
-            text = file.read_text(encoding="utf-8")
+            data = file.read_bytes()
+            text = data.decode("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"The scorecard {file} can't be read.", found=str(error)) from None
-        return cls.from_json(text, str(file))
+        return cls.from_json(text, str(file)), file, data
 
     def to_pandas(self) -> pd.DataFrame:
         """Return one row per sample: ``sample``, ``path``, ``verdict``, groups as ``group.NAME``, a column per metric.

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from evalkit.board.excluded_samples import without_excluded_samples
-from evalkit.board.model import Run, Snapshot
+from evalkit.board.model import ORIGINS, Run, Snapshot
 from evalkit.clock import ANYWHERE_ON_EARTH, exact_time
 from evalkit.leaderboard.model import Leaderboard, Sensitivity
 from evalkit.leaderboard.sensitivity import WeightInterval
@@ -118,6 +118,7 @@ def render_leaderboard(snapshot: Snapshot, leaderboard: Leaderboard, audience: A
         strip_runs=strip_runs,
         filmstrips=_filmstrips(snapshot, samples, strip_runs),
         invalid_runs=_invalid_runs(snapshot, table),
+        origins=ORIGINS,
         low_coverage=_low_coverage(snapshot, leaderboard),
         findings_per_rule=FINDINGS_PER_RULE,
         duplicates_shown=DUPLICATES,

@@ -99,7 +99,23 @@ def test_a_scorecard_takes_anothers_place_with_a_reason_only(board: Board, newer
     assert board.snapshot(before.number) == before
 
 
-def test_the_same_scorecard_and_another_timing_need_no_reason(board: Board) -> None:
+def test_the_same_scorecard_with_another_timing_changes_nothing(board: Board) -> None:
     assert board.add_run("alpha", "main", card("alpha"), by="olga") == "unchanged"
     timed: Any = card("alpha").model_copy(update={"timing": {"wall_s": 3.5}})
-    assert board.add_run("alpha", "main", timed, by="olga") == "updated"
+    assert board.add_run("alpha", "main", timed, by="olga") == "unchanged"
+    assert board.add_run("alpha", "main", timed, by="olga", scored_here=True) == "updated"
+    assert board.add_run("alpha", "main", card("alpha"), by="olga") == "unchanged"
+    assert board.snapshot().runs[0].origin == "scored-here"
+
+
+def test_a_new_team_comes_with_its_run_or_not_at_all(board: Board) -> None:
+    before = board.snapshot()
+    with pytest.raises(InputError, match="same submission"):
+        board.add_run("gamma", "main", same_submission(), by="olga", new_team=True)
+    with pytest.raises(InputError, match="empty"):
+        board.add_run(" ", "main", card("gamma"), by="olga", new_team=True)
+    assert board.snapshot() == before
+    assert board.add_run("gamma", "main", card("gamma"), by="olga", new_team=True) == "added"
+    assert board.log()[-1].details["new_team"] is True
+    assert board.add_run("Gamma", "two", card("gamma 2"), by="olga", new_team=True) == "added"
+    assert [team.name for team in board.snapshot().teams] == ["alpha", "beta", "gamma"]

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from evalkit.cli.board.decisions import exclude, gold, include, rater
-from evalkit.cli.board.teams import add, member, primary, remove, team
+from evalkit.cli.board.scorecards import add, trust
+from evalkit.cli.board.teams import member, primary, remove, team
 from evalkit.cli.options import as_json as json_option
 from evalkit.cli.options import as_of_option, board_option, by_option, challenge_option, example, moment, who
 
@@ -138,5 +139,5 @@ def verify(board: str, as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-for command in (team, add, remove, primary, member, rater, gold, exclude, include):
+for command in (team, add, trust, remove, primary, member, rater, gold, exclude, include):
     board.add_command(command)

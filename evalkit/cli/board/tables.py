@@ -17,7 +17,8 @@ def board_document(snapshot: Snapshot) -> dict[str, Any]:
     """Return the state of a board as plain data."""
     runs: dict[str, list[dict[str, Any]]] = {}
     for run in snapshot.runs:
-        row = {"run": run.name, "primary": run.primary, "scorecard": run.card_sha256}
+        row = {"run": run.name, "primary": run.primary, "scorecard": run.card_sha256, "origin": run.origin}
+        row |= {"signer": run.signer}
         runs.setdefault(run.team, []).append(row | {"submission": run.card.submission.name})
     return {
         "schema": 1,
@@ -29,6 +30,7 @@ def board_document(snapshot: Snapshot) -> dict[str, Any]:
             {"team": team.name, "members": list(team.members), "runs": runs.get(team.name, [])}
             for team in snapshot.teams
         ],
+        "trusted_keys": [{"key": one.fingerprint, "comment": one.comment} for one in snapshot.signers],
         "items_in_key": len(snapshot.key) if snapshot.key is not None else 0,
         "ratings": _count(snapshot, "rating"),
         "pairs": _count(snapshot, "comparison"),
@@ -49,20 +51,25 @@ def print_board(snapshot: Snapshot) -> None:
     from rich.markup import escape
     from rich.table import Table
 
+    from evalkit.board.model import ORIGINS
+
     console = Console(highlight=False, emoji=False)
     table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
-    for title in ("team", "run", "", "submission", "scorecard"):
+    for title in ("team", "run", "", "submission", "scorecard", "from"):
         table.add_column(title, overflow="fold")
-    runs: dict[str, list[tuple[str, str, str, str]]] = {}
+    runs: dict[str, list[tuple[str, str, str, str, str]]] = {}
     for run in snapshot.runs:
         mark = "primary" if run.primary else ""
-        runs.setdefault(run.team, []).append((run.name, mark, run.card.submission.name, run.card_sha256[:12]))
+        cells = (run.name, mark, run.card.submission.name, run.card_sha256[:12], ORIGINS[run.origin])
+        runs.setdefault(run.team, []).append(cells)
     for team in snapshot.teams:
-        for at, cells in enumerate(runs.get(team.name, [("no run", "", "", "")])):
+        for at, cells in enumerate(runs.get(team.name, [("no run", "", "", "", "")])):
             table.add_row(*(escape(escape_for_display(cell)) for cell in ("" if at else team.name, *cells)))
     console.print(table)
     rules = f"{snapshot.challenge.id} ({snapshot.challenge.sha256[:12]})"
     console.print(escape(f"Challenge {rules}; log entry {snapshot.number} of {exact_time(snapshot.at)}."))
+    for signer in snapshot.signers:
+        console.print(escape(escape_for_display(f"Trusted key {signer.fingerprint} {signer.comment}".rstrip(), 300)))
     items = len(snapshot.key) if snapshot.key is not None else 0
     ratings, pairs = _count(snapshot, "rating"), _count(snapshot, "comparison")
     console.print(f"{count(ratings, 'rating')}, {count(pairs, 'comparison')}, {count(items, 'item')} in the key.")
