@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from evalkit.media.audio import CANCELLED
-from evalkit.media.facts import AudioFacts, VideoFacts
+from evalkit.media.facts import CANCELLED, AudioFacts, VideoFacts
 from evalkit.text import count
 from evalkit.validators.edits import unusual_edits
 from evalkit.validators.encoding import IRREGULAR_SHARE

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from evalkit.challenges.model import TestSetSpec
-from evalkit.media.audio import CANCELLED
+from evalkit.media.facts import CANCELLED
 from evalkit.testsets.model import Sample
 from evalkit.validators.findings import Rule, Violation
 

@@ -12,13 +12,11 @@ from numpy.typing import NDArray
 
 from evalkit.errors import MediaError
 from evalkit.media.container import DECODER_ERRORS, check_memory, open_media, reason
+from evalkit.media.facts import CANCELLED
 
 
 class NoAudioError(MediaError):
     """A file without an audio stream, which is not always a fault."""
-
-
-CANCELLED = 0.5  # docs/definitions/frames-and-audio.md; independent channels have 1, real stereo 1.6 to 2
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict
 
 FACTS_VERSION = 7
 # Transfer functions of high dynamic range, by FFmpeg's names: without tone mapping the frames look grey.
+# Energy of the channels' average, relative to that of independent channels: below, they cancel each other.
+CANCELLED = 0.5  # docs/definitions/frames-and-audio.md; independent channels have 1, real stereo 1.6 to 2
 HDR_TRANSFERS = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
 
 
