@@ -163,7 +163,7 @@ def chunks(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
 def writing(engine: Engine, by: str, now: Callable[[], datetime], *, keep: bool = True) -> Iterator[Write]:
     """Open a writing transaction; it is committed when the block ends well and something was logged.
 
-    With ``keep`` off it is a rehearsal: all is done and checked, and in the end undone.
+    With ``keep`` off it is a dry run: all is done and checked, and in the end undone.
 
     Raises:
         RuntimeError: when facts were written and no entry says so.

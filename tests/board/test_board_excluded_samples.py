@@ -107,7 +107,7 @@ def test_a_name_that_no_database_keeps(board: Board) -> None:
         board.exclude("sample", reasons("nul\0"), by="pia")
 
 
-def test_the_board_before_and_after_and_a_rehearsal(board: Board) -> None:
+def test_the_board_before_and_after_and_a_dry_run(board: Board) -> None:
     before = board.snapshot()
     for keep in (False, True):
         done = board.exclude_and_compare("sample", reasons("p002"), by="pia", keep=keep)

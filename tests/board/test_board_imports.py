@@ -276,7 +276,7 @@ def test_a_comparison_that_is_rejected_later_is_replaced(board: Board) -> None:
     assert board.verify() == []
 
 
-def test_a_rehearsal_does_all_and_keeps_nothing(board: Board) -> None:
+def test_a_dry_run_does_all_and_keeps_nothing(board: Board) -> None:
     take(board, marked(5, ""))
     before = board.snapshot()
     again = [*marked(3, "rejected"), *ratings(2, start=5)]

@@ -8,14 +8,11 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import pytest
 from builders.board_shell import Shell, add_teams
 from builders.ssh_keys import write_key
 
 from evalkit.cli.score import sign_scorecard
 from evalkit.signing import load_public_key, load_signing_key
-
-pytest.importorskip("cryptography")
 
 
 def test_another_teams_scorecard_and_one_that_replaces_need_a_reason(shell: Shell) -> None:

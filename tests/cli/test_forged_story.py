@@ -14,8 +14,6 @@ from builders.ssh_keys import write_key
 from evalkit.cli.score import sign_scorecard
 from evalkit.signing import load_public_key, load_signing_key
 
-pytest.importorskip("cryptography")
-
 LOG_ONLY = {"board", "page"}
 
 

@@ -13,8 +13,6 @@ from shapes import unchanged, write_submission, write_testset
 
 from evalkit.signing import check_signature, load_public_key, read_signature
 
-pytest.importorskip("cryptography")
-
 
 @pytest.fixture
 def shell(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Shell:

@@ -208,4 +208,4 @@ def _tell(done: Compared, sentences: Sequence[str], document: dict[str, Any], *,
     if done.decisions:
         print_effect(change)
     if dry_run:
-        click.echo("Nothing was changed: this was a rehearsal.")
+        click.echo("Nothing was changed: this was a dry run.")
