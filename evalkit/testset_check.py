@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from evalkit.challenges.model import Challenge, SubmissionRules
+from evalkit.challenges.model import Challenge
+from evalkit.challenges.submission_rules import SubmissionRules
 from evalkit.errors import EvalkitError, MediaError
 from evalkit.media.audio import audio_seconds, read_mix
 from evalkit.media.facts import MediaFacts

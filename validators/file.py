@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import TypeVar
 
-from evalkit.challenges.model import SubmissionRules
+from evalkit.challenges.submission_rules import SubmissionRules
 from evalkit.media.facts import AudioFacts, MediaFacts, TrackFacts, VideoFacts
 from evalkit.validators.edits import unusual_edits
 from evalkit.validators.findings import Violation

@@ -6,7 +6,7 @@ mistake, so that a participant still sees all findings at once.
 
 from __future__ import annotations
 
-from evalkit.challenges.model import SubmissionRules
+from evalkit.challenges.submission_rules import SubmissionRules
 from evalkit.media.limits import MAX_AUDIO_PACKETS, MAX_FRAMES, ReadLimits
 from evalkit.validators.file import ExpectedLength
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from evalkit.challenges.model import SubmissionRules
+from evalkit.challenges.submission_rules import SubmissionRules
 from evalkit.media.facts import MediaFacts
 from evalkit.registry import VALIDATORS, index_by_name, load_group
 from evalkit.validators.conversion import printed_command

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +20,7 @@ from evalkit.board.database import make, open_engine
 from evalkit.board.database_location import DatabaseLocation, parse_location
 from evalkit.board.db_errors import translate_db_errors
 from evalkit.board.imports import Imported, KeyMerged, Undone, make_source
-from evalkit.board.model import AuditEntry, GoldItem, Snapshot, Target
+from evalkit.board.model import AuditEntry, DecisionChange, GoldItem, Snapshot, Target
 from evalkit.board.names import clean_name
 from evalkit.board.reading import read_by_rater, read_challenge, read_snapshot, read_teams
 from evalkit.board.runs import Outcome, Strips, set_primary
@@ -36,20 +36,6 @@ from evalkit.signing import PublicKey, Signed
 def utc_now() -> datetime:
     """Return the time."""
     return datetime.now(UTC)
-
-
-@dataclass(frozen=True)
-class Compared:
-    """What a change of the decisions did.
-
-    Args:
-        decisions: the numbers of those that were made, or that no longer hold.
-        before, after: the board.
-    """
-
-    decisions: tuple[int, ...]
-    before: Snapshot
-    after: Snapshot
 
 
 class Board:
@@ -331,14 +317,14 @@ class Board:
 
     def exclude_and_compare(
         self, target: Target, subjects: Sequence[tuple[str, str, str]], *, by: str, keep: bool = True
-    ) -> Compared:
+    ) -> DecisionChange:
         """Do what `exclude` does; return the decisions, and what the board was before and after.
 
         With ``keep`` off it is undone; all that `exclude` refuses is refused then too.
         """
         return self._compare(by, lambda write: decisions.exclude(write, target, subjects), keep=keep)
 
-    def include_and_compare(self, numbers: Sequence[int], *, by: str, why: str, keep: bool = True) -> Compared:
+    def include_and_compare(self, numbers: Sequence[int], *, by: str, why: str, keep: bool = True) -> DecisionChange:
         """Do what `include` does; return the decisions that no longer hold, and the board before and after."""
 
         def change(write: Write) -> list[int]:
@@ -415,13 +401,13 @@ class Board:
         with self._read() as connection, self._sound():
             yield from read_by_rater(connection)
 
-    def _compare(self, by: str, change: Callable[[Write], list[int]], *, keep: bool) -> Compared:
+    def _compare(self, by: str, change: Callable[[Write], list[int]], *, keep: bool) -> DecisionChange:
         with self._write(by, keep=keep) as write:
             with self._sound():
                 before = read_snapshot(write.connection, None)
             done = tuple(change(write))
             with self._sound():
-                return Compared(done, before, read_snapshot(write.connection, None))
+                return DecisionChange(done, before, read_snapshot(write.connection, None))
 
     @contextmanager
     def _sound(self) -> Iterator[None]:

@@ -215,3 +215,17 @@ class Snapshot:
     def excluded(self, target: Target) -> dict[str, Decision]:
         """Return subject -> the decision that holds, the newest one, for one kind of target."""
         return {one.subject: one for one in self.decisions if one.holds and one.target == target}
+
+
+@dataclass(frozen=True)
+class DecisionChange:
+    """What a change of the decisions did.
+
+    Args:
+        decisions: the numbers of those that were made, or that no longer hold.
+        before, after: the board.
+    """
+
+    decisions: tuple[int, ...]
+    before: Snapshot
+    after: Snapshot

@@ -15,7 +15,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.challenges.model import ArchiveRules, SubmissionRules
+from evalkit.challenges.submission_rules import ArchiveRules, SubmissionRules
 from evalkit.errors import MediaError
 from evalkit.media.stills import read_still
 from evalkit.metrics.features.base import Item, feature_registry

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from evalkit.challenges.model import Challenge, SubmissionRules
+from evalkit.challenges.model import Challenge
+from evalkit.challenges.submission_rules import SubmissionRules
 from evalkit.errors import MediaError, TestSetError
 from evalkit.media.facts import MediaFacts
 from evalkit.metrics.base import FeatureData

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from evalkit.challenges.model import SubmissionRules
+from evalkit.challenges.submission_rules import SubmissionRules
 from evalkit.media.facts import MediaFacts
 from evalkit.metrics.features.base import Item, WeightFile
 from evalkit.submission.references import MemberRef

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from evalkit.challenges.model import SubmissionRules
+from evalkit.challenges.submission_rules import SubmissionRules
 from evalkit.errors import SubmissionError
 from evalkit.media.facts import FACTS_VERSION, MediaFacts
 from evalkit.media.limits import ReadLimits

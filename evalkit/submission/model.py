@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, Literal
 
-from evalkit.challenges.model import ArchiveRules
+from evalkit.challenges.submission_rules import ArchiveRules
 from evalkit.errors import SubmissionError
 from evalkit.submission.members import Inconsistency, Member, walk_folder
 from evalkit.submission.references import FIX_ZIP, MemberRef, unreadable

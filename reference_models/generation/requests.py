@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from evalkit.challenges.model import Challenge, SubmissionRules
+from evalkit.challenges.model import Challenge
+from evalkit.challenges.submission_rules import SubmissionRules
 from evalkit.errors import MediaError
 from evalkit.media.audio import audio_seconds
 from evalkit.media.container import open_media

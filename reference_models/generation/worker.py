@@ -14,7 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from evalkit.challenges.model import SubmissionRules
+from evalkit.challenges.submission_rules import SubmissionRules
 from evalkit.errors import EvalkitError, InputError
 from evalkit.media.encode import write_video
 from evalkit.media.facts import MediaFacts

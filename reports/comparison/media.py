@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from evalkit.challenges.model import SubmissionRules
+from evalkit.challenges.submission_rules import SubmissionRules
 from evalkit.errors import InputError, UsageError, did_you_mean
 from evalkit.metrics.features.base import Item
 from evalkit.metrics.filmstrip import filmstrip_images

@@ -8,8 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from evalkit.challenges.model import Challenge, RunRules
+from evalkit.challenges.model import Challenge
 from evalkit.challenges.parts import Window
+from evalkit.challenges.submission_rules import RunRules
 from evalkit.leaderboard.table import Column
 from evalkit.reports.page import listed, utc
 from evalkit.reports.tables import flatten, format_short_share

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from evalkit.challenges.model import ArchiveRules
+from evalkit.challenges.submission_rules import ArchiveRules
 from evalkit.submission.members import Member
 from evalkit.submission.model import Submission
 from evalkit.validators.archive.check import check_archive

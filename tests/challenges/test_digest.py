@@ -8,15 +8,8 @@ import pytest
 import yaml
 from builders.challenges import PRESETS, challenge
 
-from evalkit.challenges.model import (
-    _NOT_SCORED,
-    Challenge,
-    MetricEntry,
-    SubmissionRules,
-    load_challenge,
-    parse_challenge,
-    preset_text,
-)
+from evalkit.challenges.model import _NOT_SCORED, Challenge, MetricEntry, load_challenge, parse_challenge, preset_text
+from evalkit.challenges.submission_rules import SubmissionRules
 
 
 def test_comments_and_the_order_of_keys_do_not_change_the_digest() -> None:

@@ -15,7 +15,8 @@ from pathlib import Path, PurePosixPath
 from scorecards import make_scorecard
 
 from evalkit.board.gold_items import read_gold
-from evalkit.challenges.model import ArchiveRules, load_challenge, parse_challenge, preset_ids, preset_text
+from evalkit.challenges.model import load_challenge, parse_challenge, preset_ids, preset_text
+from evalkit.challenges.submission_rules import ArchiveRules
 from evalkit.errors import SubmissionError
 from evalkit.ratings import load_mapping, read_key, read_pairs, read_ratings
 from evalkit.scoring.scorecard import Scorecard

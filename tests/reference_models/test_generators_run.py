@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from evalkit import api
-from evalkit.challenges.model import Challenge, SubmissionRules
+from evalkit.challenges.model import Challenge
+from evalkit.challenges.submission_rules import SubmissionRules
 from evalkit.errors import InputError, UsageError
 from evalkit.media.audio import read_audio
 from evalkit.media.decode import iter_frames

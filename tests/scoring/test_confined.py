@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from evalkit import api
-from evalkit.challenges.model import ArchiveRules
+from evalkit.challenges.submission_rules import ArchiveRules
 from evalkit.errors import UsageError
 from evalkit.metrics.features.base import Item, WeightFile
 from evalkit.scoring.engine import LocalEngine, absolute

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sync_networks import write_video
 
-from evalkit.challenges.model import SubmissionRules
+from evalkit.challenges.submission_rules import SubmissionRules
 from evalkit.metrics.features.base import Extractor, FeatureRecord, FeatureUnavailableError, Item, Session
 from evalkit.scoring import extract, lookup
 from evalkit.scoring.extract import Handler

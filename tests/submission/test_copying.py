@@ -19,7 +19,7 @@ import pytest
 from builders.submissions import LIMIT, sha256
 from hostile_zips import Entry, raw_zip
 
-from evalkit.challenges.model import ArchiveRules
+from evalkit.challenges.submission_rules import ArchiveRules
 from evalkit.errors import StorageError, SubmissionError
 from evalkit.submission import references as module
 from evalkit.submission.model import Submission

@@ -15,7 +15,7 @@ import pytest
 from builders.archives import LIMITS, check
 from hostile_zips import Entry, raw_zip
 
-from evalkit.challenges.model import ArchiveRules
+from evalkit.challenges.submission_rules import ArchiveRules
 from evalkit.submission.members import Member
 from evalkit.submission.model import Submission
 from evalkit.validators.archive.check import blocks, check_archive

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hostile_zips import Entry, raw_zip, wrong_crc
 
-from evalkit.challenges.model import ArchiveRules
+from evalkit.challenges.submission_rules import ArchiveRules
 from evalkit.errors import StorageError, SubmissionError
 from evalkit.submission import references as reading
 from evalkit.submission.model import Submission

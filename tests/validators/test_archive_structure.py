@@ -20,7 +20,7 @@ from hostile_bombs import FULL, extra, zip64_extra
 from hostile_structures import CRC, DATA, GOOD, unicode_name
 from hostile_zips import DEFLATED, DESCRIPTOR, UTF8, Entry, raw_zip, with_zip64_end
 
-from evalkit.challenges.model import ArchiveRules
+from evalkit.challenges.submission_rules import ArchiveRules
 from evalkit.errors import SubmissionError
 from evalkit.submission.model import Submission
 from evalkit.validators.archive.check import blocks, check_archive

@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 from builders.media_facts import GOOD, RULES, STRICT, VIDEO, edit, facts, index
 
-from evalkit.challenges.model import SubmissionRules
+from evalkit.challenges.submission_rules import SubmissionRules
 from evalkit.media.facts import MediaFacts
 from evalkit.validators.file import ExpectedLength
 from evalkit.validators.findings import Scope, verdict_of

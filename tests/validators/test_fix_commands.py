@@ -9,7 +9,7 @@ import pytest
 from builders.media_facts import RULES
 from clip_tools import ffmpeg, patch_matrix
 
-from evalkit.challenges.model import SubmissionRules
+from evalkit.challenges.submission_rules import SubmissionRules
 from evalkit.media.facts import MediaFacts
 from evalkit.media.inspect import inspect_media
 from evalkit.validators.registry import file_findings

@@ -10,7 +10,7 @@ import pytest
 from builders.media_facts import facts
 
 from evalkit import registry
-from evalkit.challenges.model import SubmissionRules
+from evalkit.challenges.submission_rules import SubmissionRules
 from evalkit.media.facts import MediaFacts
 from evalkit.validators.findings import Finding
 from evalkit.validators.registry import file_findings, rule_registry, rules_for

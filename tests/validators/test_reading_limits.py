@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evalkit.challenges.model import SubmissionRules
+from evalkit.challenges.submission_rules import SubmissionRules
 from evalkit.media.encode import write_video
 from evalkit.media.facts import MediaFacts
 from evalkit.media.inspect import inspect_media

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from evalkit.challenges.model import ArchiveRules
+from evalkit.challenges.submission_rules import ArchiveRules
 from evalkit.submission.model import Submission
 from evalkit.validators.archive.listing import Listing
 from evalkit.validators.findings import Finding, run_rules

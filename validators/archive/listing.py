@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from evalkit.challenges.model import ArchiveRules
+from evalkit.challenges.submission_rules import ArchiveRules
 from evalkit.submission.members import Inconsistency, Member
 from evalkit.submission.model import Submission
 from evalkit.validators.archive.strays import VIDEO_SUFFIXES, is_stray, video_suffixes

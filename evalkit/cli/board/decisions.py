@@ -17,8 +17,7 @@ from evalkit.errors import UsageError
 from evalkit.text import count
 
 if TYPE_CHECKING:
-    from evalkit.board.board import Compared
-    from evalkit.board.model import Target
+    from evalkit.board.model import DecisionChange, Target
 
 TARGETS = ("rater", "answer", "run", "team", "sample")
 
@@ -193,7 +192,9 @@ def _means(target: str, subjects: Sequence[str], excluded: str) -> bool:
     return excluded in subjects or (target == "answer" and excluded.startswith(tuple(subjects)))
 
 
-def _tell(done: Compared, sentences: Sequence[str], document: dict[str, Any], *, dry_run: bool, as_json: bool) -> None:
+def _tell(
+    done: DecisionChange, sentences: Sequence[str], document: dict[str, Any], *, dry_run: bool, as_json: bool
+) -> None:
     """Print what was decided, and its effect."""
     from evalkit.leaderboard.effect import compare_boards
 

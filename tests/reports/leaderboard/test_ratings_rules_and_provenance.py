@@ -14,7 +14,8 @@ from leaderboard_pages import cells, page_of, section
 from pages import Page
 
 from evalkit.board.model import Decision, Team
-from evalkit.challenges.model import RunRules, parse_challenge
+from evalkit.challenges.model import parse_challenge
+from evalkit.challenges.submission_rules import RunRules
 from evalkit.leaderboard.table import Column
 from evalkit.reports.leaderboard.page import render_leaderboard
 from evalkit.reports.leaderboard.rules import rule_rows, rules_in_words, weight_source
