@@ -128,7 +128,7 @@ def check_signature(data: bytes, text: str, source: str, namespace: str = NAMESP
         Ed25519PublicKey.from_public_bytes(key.raw).verify(signature, _signed_part(data, namespace, hashed_by))
     except (InvalidSignature, ValueError):
         raise _refused(
-            f"{source} is not a signature of this file: the file was changed after it was signed, or before.",
+            f"{source} is not a signature of this file: one of the two was changed, or belongs to another.",
             found=f"a signature by {key.fingerprint}",
         ) from None
     return Signed(key, text)

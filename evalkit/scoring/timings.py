@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from evalkit.metrics.base import FeatureData
 from evalkit.scoring.cache import CorruptEntryError, FeatureCache
@@ -31,6 +31,8 @@ class TimingRecord(BaseModel):
         decodes: how often the video was decoded.
         features, networks: seconds by extractor and by network.
     """
+
+    model_config = ConfigDict(allow_inf_nan=False)  # workers write the cache; a scorecard has finite numbers only
 
     at: str
     keys: dict[str, str]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from evalkit import api
+from evalkit.metrics.base import FeatureData
+from evalkit.scoring.cache import FeatureCache
 from evalkit.scoring.scorecard import Scorecard
 from evalkit.scoring.timings import ENTRY
 
@@ -65,5 +69,19 @@ def test_damaged_or_lost_records_cost_the_times_only(world: Any, tmp_path: Path,
     assert len(entries) >= 4  # of the reference videos too
     for entry in entries:
         entry.unlink() if content is None else entry.write_bytes(content)
+    kept = score(world, tmp_path, "psnr")["from_cache"]
+    assert kept == {"videos": 4, "videos_decoded": 0, "extractors": {}, "networks": {}}
+
+
+@pytest.mark.parametrize("seconds", ["NaN", "Infinity", "-Infinity", "1e999", '"long"', "null", "{}"])
+def test_records_with_impossible_numbers_never_reach_a_scorecard(world: Any, tmp_path: Path, seconds: str) -> None:
+    score(world, tmp_path, "psnr")
+    cache = FeatureCache(tmp_path / "cache")
+    for entry in (tmp_path / "cache" / ENTRY).rglob("*.npz"):
+        data = cache.load(ENTRY, entry.stem)
+        assert data is not None
+        assert data.arrays is not None
+        changed = re.sub(r'("paired_pixels":)[0-9.e-]+', rf"\g<1>{seconds}", str(data.arrays["records"]))
+        cache.store(ENTRY, entry.stem, FeatureData({"records": np.array(changed)}))
     kept = score(world, tmp_path, "psnr")["from_cache"]
     assert kept == {"videos": 4, "videos_decoded": 0, "extractors": {}, "networks": {}}
