@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from board_tools import card
 
@@ -76,7 +74,7 @@ def test_keys_are_trusted_with_a_reason_only(board: Board) -> None:
     assert board.snapshot() == before
 
 
-def test_what_was_signed_is_on_the_board_after_it_was_opened_again(tmp_path: Path, board: Board) -> None:
+def test_the_log_names_the_key_of_a_signed_scorecard(board: Board) -> None:
     board.trust(ORGANIZERS, by="olga", why="w")
     board.add_run("alpha", "main", card(), by="olga", signed=Signed(ORGANIZERS, "text"))
     assert [entry.details.get("signer") for entry in board.log()][-1] == ORGANIZERS.fingerprint
