@@ -60,10 +60,10 @@ def differences(first: Scorecard, second: Scorecard) -> Iterator[ScorecardDiffer
             yield ScorecardDifference("challenge", one.id, two.id, "Compare submissions to one challenge only.")
         else:
             yield ScorecardDifference(
-                "challenge file",
+                "scoring rules of the challenge",
                 f"{one.id} {one.sha256[:DIGITS]}",
                 f"{two.id} {two.sha256[:DIGITS]}",
-                "The challenge changed between the runs: score both with one file.",
+                "What numbers depend on in the challenge changed between the runs: score both with one file.",
             )
     yield from _backbones(first, second)
     yield from _testset(first, second)

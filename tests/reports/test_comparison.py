@@ -35,7 +35,11 @@ def test_equal_in_everything_but_the_numbers():
     ("changes", "word", "found"),
     [
         ({"challenge": {"id": "d", "sha256": "01" * 32}}, "challenge", "'c' and 'd'"),
-        ({"challenge": {"id": "c", "sha256": "02" * 32}}, "challenge file", "'c 010101010101' and 'c 020202020202'"),
+        (
+            {"challenge": {"id": "c", "sha256": "02" * 32}},
+            "scoring rules of the challenge",
+            "'c 010101010101' and 'c 020202020202'",
+        ),
         ({"backbones": "bundled"}, "backbones", "'published' and 'bundled'"),
         (
             {"provenance": {"testset": {"sha256": "ab" * 32}, "backbones": {"sha256": "ee" * 32}}},
