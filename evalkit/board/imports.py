@@ -279,7 +279,7 @@ def _check_samples(write: Write, where: str, entries: Sequence[tuple[str, str]])
         raise InputError(
             f"{where} names samples that no run on the board has: '{escape_for_display(sample, limit=60)}' of the "
             f"item '{escape_for_display(item, limit=60)}'{more}.{did_you_mean(sample, known)}",
-            fix="Fix the key, or take it as it is with --allow-unknown.",
+            fix="Add the runs first, or correct the key; --allow-unknown takes it as it is.",
         )
 
 

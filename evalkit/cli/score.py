@@ -233,8 +233,10 @@ def print_scorecard(card: Scorecard) -> None:
     networks = any(use.weights for use in card.features.values())
     backbones = f" with backbones '{escape(escape_for_display(card.backbones))}'" if networks else ""
     decoded = card.timing.get("videos_decoded", 0)
+    empty = card.scored_videos and all(score.value is None for score in card.metrics.values())
+    done = "read, but no metric has a value" if empty else "scored"
     console.print(
-        f"{card.scored_videos} of {count(len(card.videos), 'video')} scored{backbones}, {decoded} decoded now."
+        f"{card.scored_videos} of {count(len(card.videos), 'video')} {done}{backbones}, {decoded} decoded now."
     )
     if networks and card.backbones != "published":
         console.print("These numbers are not comparable with published ones.", style="yellow")

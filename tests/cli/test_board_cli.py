@@ -12,6 +12,7 @@ import pytest
 from builders.board_shell import RULES, TEAMS, Shell, add_teams, filled, key, rating_rows
 
 from evalkit.board import Board
+from evalkit.cli.board import SHOWN_LOG
 
 
 def test_from_files_to_a_leaderboard(shell: Shell) -> None:
@@ -158,3 +159,36 @@ def test_gold_items_are_of_the_challenges_dimensions_and_on_their_scales(shell: 
     assert "row 2" in shell.err and "no dimension 'sharpness'" in shell.err
     assert "row 3" in shell.err and "not on the scale from 1 to 5" in shell.err
     assert "row 4" in shell.err
+
+
+def test_new_rules_say_what_they_change(shell: Shell) -> None:
+    filled(shell)
+    total = shell.state()["ratings"]
+    later = RULES.replace("closes: 2026-03-05 AoE", "closes: 2026-03-01 AoE")
+    out = shell("board", "rules", "--challenge", shell.write("d.yaml", later))
+    assert f"Ratings that count: {total} -> 0 of {total}." in out
+    assert "scored by" not in out
+    wide = later.replace("metrics:", "submission: {video: {min_width: 64}}\nmetrics:")
+    out = shell("board", "rules", "--challenge", shell.write("e.yaml", wide))
+    assert f"Ratings that count: 0 of {total}." in out
+    assert "3 runs were scored by earlier rules for files, metrics or test set: alpha/1, beta/1, gamma/1." in out
+
+
+def test_the_log_says_that_there_are_earlier_entries(shell: Shell) -> None:
+    add_teams(shell)
+    assert "earlier" not in shell("board", "log")
+    for turn in range(SHOWN_LOG):
+        shell("board", "member", "alpha", f"p{turn}")
+    total = len(json.loads(shell("board", "log", "--json"))["log"])
+    first, *lines = shell("board", "log").splitlines()
+    assert first == f"{total - SHOWN_LOG} earlier entries: --all shows them."
+    assert len(lines) == SHOWN_LOG
+    assert len(shell("board", "log", "--all").splitlines()) == total
+
+
+def test_a_scorecard_of_a_part_of_the_test_set_is_noticed(shell: Shell) -> None:
+    add_teams(shell)
+    assert "warning" not in shell.err
+    shell("board", "rules", "--challenge", shell.write("d.yaml", RULES + "testset: {samples: 20}\n"))
+    shell("board", "add", "alpha", shell.folder / "alpha.json")
+    assert "warning: the scorecard has 3 samples, the challenge's test set has 20" in shell.err

@@ -65,3 +65,14 @@ def test_the_default_folder_is_never_inside_the_submission(tmp_path: Path, monke
     for place, submission in ((inside.parent, "."), (inside, ".."), (inside, tmp_path / "team")):
         monkeypatch.chdir(place)
         assert default_output(Path(submission)) == tmp_path / "team-scorecard"
+
+
+def test_videos_without_any_value_are_not_called_scored(capsys: pytest.CaptureFixture[str]) -> None:
+    print_scorecard(card({}, {}))
+    assert "2 of 2 videos scored" in capsys.readouterr().out
+    empty = {"psnr.rgb": None}
+    reasons = {"psnr.rgb": "no_reference_video"}
+    made = card({"values": empty, "reasons": reasons}, {"values": empty, "reasons": reasons})
+    score = made.metrics["psnr.rgb"].model_copy(update={"value": None, "n": 0, "reason": "no_reference_video"})
+    print_scorecard(made.model_copy(update={"metrics": {"psnr.rgb": score}}))
+    assert "2 of 2 videos read, but no metric has a value" in capsys.readouterr().out

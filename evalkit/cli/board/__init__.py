@@ -66,13 +66,20 @@ def rules(board: str, challenge: str, by: str | None) -> None:
     from evalkit.board import Board
     from evalkit.challenge_check import refuse_faults
     from evalkit.challenges.model import load_challenge
+    from evalkit.cli.board.effect import rules_effect
     from evalkit.cli.board.media import challenge_text
 
     loaded = load_challenge(challenge)
     refuse_faults(loaded)
     with Board.open(board) as opened:
-        changed = opened.set_challenge(loaded, challenge_text(challenge), by=who(by))
-    click.echo(f"Rules {loaded.sha256[:12]} hold from now on." if changed else "These rules hold already.")
+        before = opened.snapshot()
+        if not opened.set_challenge(loaded, challenge_text(challenge), by=who(by)):
+            click.echo("These rules hold already.")
+            return
+        after = opened.snapshot()
+    click.echo(f"Rules {loaded.sha256[:12]} hold from now on.")
+    for line in rules_effect(before, after):
+        click.echo(line)
 
 
 @board.command(

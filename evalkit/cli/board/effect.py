@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 from evalkit.text import count, escape_for_display
 
 if TYPE_CHECKING:
+    from evalkit.board.model import Snapshot
     from evalkit.leaderboard.effect import BoardChange, ChangedNumber, ChangedRun
     from evalkit.leaderboard.table import Row
+    from evalkit.ratings.model import AnswerKind
 
 
 def effect_document(change: BoardChange) -> dict[str, Any]:
@@ -68,6 +70,30 @@ def print_effect(change: BoardChange) -> None:
         console.print(table)
     for line in _sentences(change):
         console.print(escape(escape_for_display(line, 500)), soft_wrap=True)
+
+
+def rules_effect(before: Snapshot, after: Snapshot) -> list[str]:
+    """Return what other rules of the challenge change: answers that count, and runs scored by earlier rules."""
+    from evalkit.board.filtering import filter_answers
+
+    lines = []
+    filtered = filter_answers(before), filter_answers(after)
+    kinds: tuple[AnswerKind, ...] = ("rating", "comparison")
+    for kind in kinds:
+        counts = [len(one.counted(kind)) for one in filtered]
+        if filtered[1].of(kind):
+            lines.append(
+                f"{kind.capitalize()}s that count: {_arrow(*map(str, counts))} of {len(filtered[1].of(kind))}."
+            )
+    digest = after.challenge.scoring_sha256
+    earlier = [f"{run.team}/{run.name}" for run in after.runs if run.card.challenge.sha256 != digest]
+    if earlier:
+        shown = named(earlier[:5]) + (" ..." if len(earlier) > 5 else "")
+        lines.append(
+            f"{count(len(earlier), 'run was', 'runs were')} scored by earlier rules for files, metrics or test set: "
+            f"{shown}. Score them again if the change matters to them."
+        )
+    return lines
 
 
 def _lines(run: ChangedRun) -> list[tuple[str, str, str, str]]:

@@ -88,7 +88,7 @@ def add(
     from evalkit.board import Board
     from evalkit.cli.board.media import submission_strips
     from evalkit.scoring.cache import cache_folder
-    from evalkit.text import escape_for_display
+    from evalkit.text import count, escape_for_display
 
     if allow_shared and why is None:
         raise click.UsageError("--allow-shared needs the reason: --why TEXT.")
@@ -117,8 +117,14 @@ def add(
             signed=signed,
             new_team=new_team,
         )
-        trusted = opened.trusted_keys()
+        trusted, samples = opened.trusted_keys(), opened.challenge().testset.samples
     click.echo(escape_for_display(f"{team}, run {run}: {done}."))
+    if samples is not None and len(card.videos) != samples:
+        say(
+            f"warning: the scorecard has {count(len(card.videos), 'sample')}, the challenge's test set has {samples} "
+            "(testset.samples of its rules): runs of another number of samples will be refused.",
+            err=True,
+        )
     if signed is not None:
         fingerprint = signed.key.fingerprint
         if fingerprint in trusted:

@@ -108,6 +108,9 @@ def print_log(entries: Sequence[AuditEntry]) -> None:
     from rich.markup import escape
 
     console = Console(highlight=False, emoji=False)
+    earlier = entries[0].number - 1 if entries else 0
+    if earlier:
+        console.print(f"{count(earlier, 'earlier entry', 'earlier entries')}: --all shows them.")
     for entry in entries:
         words = f"{entry.number:>5}  {exact_time(entry.at)}  {entry.by}  {entry.action}  {_subject(entry)}"
         why = entry.details.get("why")
