@@ -23,6 +23,9 @@ from evalkit.metrics.features.base import Extractor, feature_registry, in_order
 from evalkit.scoring.plan import FACTS, id_of_short_name, make_plan, short_name_faults
 from evalkit.validators.registry import rule_registry
 from evalkit.weights.manifest import Backbones
+from evalkit.weights.store import WITHOUT_WEIGHTS
+
+_WITHOUT_WEIGHTS = "take the metrics out of the file, or check with '--backbones bundled'."
 
 
 @dataclass(frozen=True)
@@ -223,7 +226,7 @@ def _scoring(challenge: Challenge, backbones: Backbones) -> tuple[list[str], lis
             make_plan(challenge, backbones, names=left)
         except WeightsError as error:
             missing.append(f"Weights are missing for {', '.join(left)}.")
-            missing += str(error).splitlines()
+            missing += str(error).replace(WITHOUT_WEIGHTS, _WITHOUT_WEIGHTS).splitlines()
     missing += _programs(plan.metrics, extractors)
     return missing, notes + _sandboxed(plan.metrics, extractors)
 

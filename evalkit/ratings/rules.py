@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -57,6 +57,8 @@ _ASKED: dict[str, AnswerKind] = {"mos": "rating", "pairs": "comparison"}
 Exclusions = Callable[[Answer, KeyEntry | None], Iterable[RejectReason]]
 _LAST = datetime.max.replace(tzinfo=UTC)
 
+_DIMENSIONS, _DIMENSIONS_SHOWN = 100, 3  # that the challenge does not have: kept, and named in a line
+
 
 @dataclass(frozen=True)
 class AnswerSummary:
@@ -70,6 +72,7 @@ class AnswerSummary:
         raters: rater -> (answers that count, answers), sorted by rater.
         items: items with at least one answer that counts; of comparisons, samples.
         without_seconds: answers whose time spent is unknown, so that no rule about it applies.
+        unknown_dimensions: dimensions that the challenge does not have -> answers, the most frequent first.
     """
 
     kind: AnswerKind
@@ -79,6 +82,7 @@ class AnswerSummary:
     raters: dict[str, tuple[int, int]]
     items: int
     without_seconds: int
+    unknown_dimensions: dict[str, int] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain data for JSON."""
@@ -90,6 +94,7 @@ class AnswerSummary:
             "raters": {rater: {"counted": counted, "total": total} for rater, (counted, total) in self.raters.items()},
             "items": self.items,
             "without_seconds": self.without_seconds,
+            "unknown_dimensions": dict(self.unknown_dimensions),
         }
 
     def lines(self) -> list[str]:
@@ -99,8 +104,17 @@ class AnswerSummary:
         lines = [
             f"{self.counted} of {self.total} {answers} count: {count(raters, 'rater')}, {count(self.items, item)}."
         ]
-        lines += [f"  {number:>7} {REASON_TITLES[code]} ({code})" for code, number in self.reasons.items()]
+        lines += [
+            f"  {number:>7} {REASON_TITLES[code]} ({code}){self._named(code)}" for code, number in self.reasons.items()
+        ]
         return lines
+
+    def _named(self, code: ReasonCode) -> str:
+        if code != "unknown-dimension" or not self.unknown_dimensions:
+            return ""
+        names = [f"'{_short(name)}'" for name in self.unknown_dimensions][:_DIMENSIONS_SHOWN]
+        more = len(self.unknown_dimensions) - len(names)
+        return f": {', '.join(names)}" + (f" and {more} more" if more else "")
 
 
 def summarise_answers(verdicts: Iterable[AnswerVerdict], kind: AnswerKind = "rating") -> AnswerSummary:
@@ -109,6 +123,7 @@ def summarise_answers(verdicts: Iterable[AnswerVerdict], kind: AnswerKind = "rat
     every: Counter[str] = Counter()
     counted: Counter[str] = Counter()
     items: set[str] = set()
+    dimensions: Counter[str] = Counter()
     without_seconds = 0
     for verdict in verdicts:  # one pass: there may be more than fit into memory
         answer = verdict.answer
@@ -116,6 +131,8 @@ def summarise_answers(verdicts: Iterable[AnswerVerdict], kind: AnswerKind = "rat
             continue
         every[answer.rater] += 1
         found.update(verdict.codes)
+        if "unknown-dimension" in verdict.codes and (answer.dimension in dimensions or len(dimensions) < _DIMENSIONS):
+            dimensions[answer.dimension] += 1
         without_seconds += answer.seconds is None
         if verdict.counted:
             counted[answer.rater] += 1
@@ -128,6 +145,7 @@ def summarise_answers(verdicts: Iterable[AnswerVerdict], kind: AnswerKind = "rat
         raters={rater: (counted[rater], every[rater]) for rater in sorted(every)},
         items=len(items),
         without_seconds=without_seconds,
+        unknown_dimensions={name: number for name, number in dimensions.most_common() if name},
     )
 
 

@@ -25,6 +25,12 @@ State = Literal["there", "missing", "wrong", "unreadable"]
 
 _log = logging.getLogger("evalkit.weights")
 
+# What to do without weights, for commands that score.
+WITHOUT_WEIGHTS = (
+    "choose other metrics (--metrics), small networks that come with evalkit, whose numbers can't be compared with "
+    "published ones (--backbones bundled), or pass --allow-missing."
+)
+
 
 @dataclass(frozen=True)
 class FileState:
@@ -160,8 +166,7 @@ def several_missing(backbones: Backbones, roles: Sequence[str]) -> MissingWeight
         [f"{len(lines)} weights files of the backbones '{backbones.name}' are not in {weights_folder()}:", *lines],
         fix=f"Fetch them with '{backbones.command('pull', ' '.join(roles))}'. Without a network: "
         f"'{backbones.command('import', 'FOLDER')}' with a folder or ZIP that holds them. "
-        "Without them: choose other metrics (--metrics), small networks that come with evalkit, whose numbers can't be "
-        "compared with published ones (--backbones bundled), or pass --allow-missing.",
+        f"Without them: {WITHOUT_WEIGHTS}",
     )
 
 
@@ -176,8 +181,7 @@ def missing_weights(backbones: Backbones, role: str, entry: WeightEntry, path: P
         expected=f"{path} with {entry.digest_text}; licence: {entry.licence_text}",
         fix=f"{pull} Without a network: '{backbones.command('import', 'FOLDER')}' with a folder or ZIP that holds it. "
         f"Or put it there yourself, or set EVALKIT_WEIGHTS to the folder that holds it.{source}"
-        " Without it: choose other metrics (--metrics), small networks that come with evalkit, whose numbers can't be "
-        "compared with published ones (--backbones bundled), or pass --allow-missing.",
+        f" Without it: {WITHOUT_WEIGHTS}",
     )
 
 

@@ -265,6 +265,14 @@ def test_check_names_the_weights_that_are_missing(tmp_path: Path, run: Run, monk
     assert code == 4
     assert "Weights are missing for fid.pytorch." in out
     assert "evalkit weights pull inception" in out
+    assert "take the metrics out of the file, or check with '--backbones bundled'" in out
+    assert not any(option in out for option in ("--metrics", "--allow-missing"))  # check has neither
+    file.write_text(
+        "id: mine\ntitle: Mine\nmetrics: [{id: fid.pytorch}, {id: identity.strict.arc}]\nranking: rank-sum\n"
+    )
+    out = run("check", str(file))[1]
+    assert "take the metrics out of the file" in out
+    assert "--allow-missing" not in out
     assert run("check", str(file), "-b", "bundled")[0] == 0
 
 

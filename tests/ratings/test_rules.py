@@ -294,6 +294,7 @@ def test_the_summary_adds_up() -> None:
         "raters": {"r01": {"counted": 2, "total": 3}, "r02": {"counted": 0, "total": 1}},
         "items": 2,
         "without_seconds": 1,
+        "unknown_dimensions": {},
     }
     assert lines == [
         "2 of 4 ratings count: 1 rater, 2 items.",
@@ -301,6 +302,14 @@ def test_the_summary_adds_up() -> None:
         "        1 off the scale (off-scale)",
         "        1 of an item that is not in the key (unknown-item)",
     ]
+
+
+def test_the_summary_names_the_dimensions_that_nobody_asks_for() -> None:
+    given = [rating(item=item, dimension=name) for item in "ab" for name in ("charm", "v", "w", "x")]
+    document, lines = summary_of([*given, rating(), rating("r02", dimension="charm"), rating(dimension="a\x1b[31m")])
+    assert document["unknown_dimensions"] == {"charm": 3, "v": 2, "w": 2, "x": 2, "a\x1b[31m": 1}
+    assert lines[1].endswith("that the challenge does not ask for (unknown-dimension): 'charm', 'v', 'w' and 2 more")
+    assert "\x1b" not in "".join(lines)
 
 
 def test_nothing_is_judged_to_nothing() -> None:
