@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from numbers import Integral
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +28,21 @@ from evalkit.workers.sandbox import Level, default_level
 if TYPE_CHECKING:
     from evalkit.repairing import RepairReport
     from evalkit.testset_check import TestSetReport
+
+_PATH = (str, PathLike)
+_ARGUMENTS: Mapping[str, tuple[tuple[type, ...], str]] = {  # name -> its types, and how messages call them
+    "submission": (_PATH, "the path of a ZIP or a folder"),
+    "challenge": ((*_PATH, Challenge), "a preset's id, the path of a YAML file, or a Challenge"),
+    "testset": ((*_PATH, TestSet), "the path of a test set, or a TestSet"),
+    "backbones": ((*_PATH, Backbones), "the name of a set of backbones, the path of a file, or Backbones"),
+    "out": (_PATH, "a path"),
+    "cache": (_PATH, "a path"),
+    "metrics": ((str, Sequence), "a list of ids, or one string with commas"),
+    "device": ((str,), "cpu or cuda"),
+    "workers": ((Integral,), "a whole number"),
+    "limit": ((Integral,), "a whole number"),
+    "timeout": ((int, float), "a number of seconds"),
+}
 
 
 def validate(
@@ -60,6 +77,8 @@ def validate(
     Raises:
         EvalkitError: when the submission, the challenge or the test set can't be opened.
     """
+    _check_types(submission=submission, challenge=challenge)
+    _check_types(optional=True, testset=testset, workers=workers, cache=cache, timeout=timeout)
     rules = challenge if isinstance(challenge, Challenge) else load_challenge(challenge)
     samples = testset if isinstance(testset, TestSet) or testset is None else load_testset(testset)
     options = _run_options(workers, cache, fresh, progress, timeout, sandbox)
@@ -97,6 +116,8 @@ def repair(
     from evalkit.repairing import repair_submission
     from evalkit.workers.pool import default_workers
 
+    _check_types(submission=submission, challenge=challenge, out=out)
+    _check_types(optional=True, testset=testset, workers=workers, cache=cache, timeout=timeout)
     rules = challenge if isinstance(challenge, Challenge) else load_challenge(challenge)
     samples = testset if isinstance(testset, TestSet) or testset is None else load_testset(testset)
     options = RunOptions(
@@ -141,6 +162,8 @@ def check_testset(
     """
     from evalkit.testset_check import check_testset_media
 
+    _check_types(testset=testset, challenge=challenge, backbones=backbones, device=device)
+    _check_types(optional=True, metrics=metrics, limit=limit, workers=workers, cache=cache, timeout=timeout)
     rules = challenge if isinstance(challenge, Challenge) else load_challenge(challenge)
     samples = testset if isinstance(testset, TestSet) else load_testset(testset)
     plan = None
@@ -197,6 +220,8 @@ def score(
     Raises:
         EvalkitError: when something can't be opened, the archive is refused, or weights are missing.
     """
+    _check_types(submission=submission, challenge=challenge, testset=testset, backbones=backbones, device=device)
+    _check_types(optional=True, out=out, metrics=metrics, workers=workers, limit=limit, cache=cache, timeout=timeout)
     rules = challenge if isinstance(challenge, Challenge) else load_challenge(challenge)
     samples = testset if isinstance(testset, TestSet) else load_testset(testset)
     if limit is not None and limit < 1:
@@ -217,6 +242,28 @@ def score(
         options=_run_options(workers, cache, fresh, progress, timeout, sandbox),
     )
     return result.scorecard
+
+
+def _check_types(*, optional: bool = False, **given: object) -> None:
+    """Make sure that arguments have a type that their function takes; notebooks have no type checker.
+
+    Args:
+        optional: whether ``None`` is taken.
+        given: argument -> its value.
+
+    Raises:
+        UsageError: naming the first that has another.
+    """
+    for name, value in given.items():
+        types, expected = _ARGUMENTS[name]
+        fits = isinstance(value, types) and not (isinstance(value, bool) or (isinstance(value, bytes) and str in types))
+        if name == "metrics" and isinstance(value, Sequence):
+            fits = not isinstance(value, bytes) and all(isinstance(one, str) for one in value)
+        if not (fits or (optional and value is None)):
+            more = " with something else in it" if name == "metrics" and isinstance(value, list | tuple) else ""
+            raise UsageError(
+                f"The argument {name} has the wrong type.", found=f"{type(value).__name__}{more}", expected=expected
+            )
 
 
 def _metric_names(metrics: Sequence[str] | str | None) -> Sequence[str] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 
+import numpy as np
 import pytest
 import torch
 
@@ -58,3 +59,45 @@ def test_a_device_that_is_not_there(world, tmp_path):
 def test_a_submission_that_is_not_there_is_said_before_missing_weights(world, tmp_path):
     with pytest.raises(SubmissionError, match=r"nofile\.zip"):
         score(world, tmp_path / "nofile.zip", tmp_path, metrics=["identity"])
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "found"),
+    [
+        ("submission", None, "NoneType"),
+        ("submission", b"a.zip", "bytes"),
+        ("challenge", ["talking-head"], "list"),
+        ("testset", 3, "int"),
+        ("metrics", [1], "list with something else in it"),
+        ("metrics", b"psnr", "bytes"),
+        ("metrics", 5, "int"),
+        ("backbones", None, "NoneType"),
+        ("device", 0, "int"),
+        ("out", 5, "int"),
+        ("cache", 5, "int"),
+        ("limit", "4", "str"),
+        ("workers", True, "bool"),
+        ("timeout", "1 min", "str"),
+    ],
+)
+def test_arguments_of_a_wrong_type_are_named(name, value, found):
+    given = {"submission": "a.zip", "challenge": CHALLENGE, "testset": "t", name: value}
+    with pytest.raises(UsageError, match=rf"^The argument {name} has the wrong type\. Found {found}; expected "):
+        api.score(**given)
+
+
+@pytest.mark.parametrize("call", [api.validate, api.repair, api.check_testset])
+def test_every_function_names_them(call):
+    first = "testset" if call is api.check_testset else "submission"
+    rest = {"out": "b.zip"} if call is api.repair else {}
+    with pytest.raises(UsageError, match=rf"^The argument {first} has the wrong type\. Found int"):
+        call(7, CHALLENGE, **rest)
+    with pytest.raises(UsageError, match=r"^The argument challenge has the wrong type\. Found dict"):
+        call("a", {}, **rest)
+    with pytest.raises(UsageError, match=r"^The argument workers has the wrong type\. Found float"):
+        call("a", CHALLENGE, workers=1.5, **rest)
+
+
+def test_numbers_of_numpy_are_numbers(world, tmp_path):
+    card = score(world, world.zip, tmp_path, limit=np.int64(1), workers=np.int32(1), timeout=np.float64(60))
+    assert len(card.videos) == 1
