@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
+from pathlib import PurePosixPath
 
 from evalkit.challenges.model import Challenge
 from evalkit.errors import TestSetError
@@ -323,7 +324,20 @@ def _renames(layout: Layout) -> str | None:
     if not pairs:
         return None
     more = f" and {len(pairs) - RENAMES} more in the same way" if len(pairs) > RENAMES else ""
+    if any(_other_container(path, wanted[sample]) for sample, path in layout.near.items() if sample in wanted):
+        return f"Convert {', '.join(pairs[:RENAMES])}{more}: a new name is not enough. 'evalkit repair' does it."
     return f"Rename {', '.join(pairs[:RENAMES])}{more}; 'evalkit repair' does it."
+
+
+def _other_container(path: str, wanted: str) -> bool:
+    """Return whether the suffixes of two paths stand for different containers."""
+    return PurePosixPath(path).suffix.lower() not in {"", PurePosixPath(wanted).suffix.lower()}
+
+
+def _rename(path: str, wanted: str) -> str:
+    if _other_container(path, wanted):
+        return f"If {path} is this sample's video, convert it to {wanted} (a new name is not enough): 'evalkit repair'."
+    return f"If {path} is this sample's video, rename it to {wanted}."
 
 
 def _missing(layout: Layout) -> Iterable[Violation]:
@@ -335,7 +349,7 @@ def _missing(layout: Layout) -> Iterable[Violation]:
             "The sample has no file.",
             found=f"a file named {near}" if near else "nothing",
             expected=layout.prefix + path,
-            fix=f"If {near} is this sample's video, rename it to {layout.prefix}{path}." if near else "Add the file.",
+            fix=_rename(near, layout.prefix + path) if near else "Add the file.",
             sample=sample,
         )
 
@@ -350,7 +364,7 @@ def _extra(layout: Layout) -> Iterable[Violation]:
         yield Violation(
             "The file belongs to no sample and is ignored.",
             expected=layout.prefix + (expected[sample] if sample is not None else layout.template),
-            fix="Remove it from the ZIP." if sample is None else "Rename it if it is that sample's video.",
+            fix="Remove it from the ZIP." if sample is None else _rename(path, layout.prefix + expected[sample]),
             path=path,
         )
 

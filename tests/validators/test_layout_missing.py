@@ -47,9 +47,21 @@ def test_a_name_that_is_nearly_right_does_not_count_but_is_named(near: str, temp
     assert "s05" not in layout.files
     missing = one(findings, "missing")
     assert (missing.sample, missing.expected, missing.found) == ("s05", wanted, f"a file named {near}")
-    assert missing.fix == f"If {near} is this sample's video, rename it to {wanted}."
+    other = near.lower().endswith((".mov", ".webm", ".avi"))
+    action = (
+        f"convert it to {wanted} (a new name is not enough): 'evalkit repair'" if other else f"rename it to {wanted}"
+    )
+    assert missing.fix == f"If {near} is this sample's video, {action}."
     extra = one(findings, "extra")
-    assert (extra.path, extra.expected, extra.fix) == (near, wanted, "Rename it if it is that sample's video.")
+    assert (extra.path, extra.expected, extra.fix) == (near, wanted, missing.fix)
+
+
+def test_files_of_another_container_need_more_than_names() -> None:
+    layout, findings = judge([f"{name}.avi" for name in IDS[:2]], challenge("{id}.mp4"), samples_of(*IDS[:2]))
+    assert layout.template is None
+    assert one(findings, "no-match").fix == (
+        "Convert s01.avi to s01.mp4, s02.avi to s02.mp4: a new name is not enough. 'evalkit repair' does it."
+    )
 
 
 def test_files_in_upper_case_are_each_named_for_their_sample() -> None:
