@@ -217,9 +217,9 @@ def _pattern(template: str) -> str:
 
 
 def _loose(path: str) -> str:
-    """Return ``path`` without what often differs by mistake: case, extension, leading zeros, form of accents."""
+    """Return ``path`` without what often differs by mistake: case, extension, outer zeros and spaces, accents."""
     folder, _, name = path.rpartition("/")
-    stem = name.rsplit(".", 1)[0] or name
+    stem = (name.rsplit(".", 1)[0] or name).strip()
     return _ZEROS.sub("", composed(f"{folder}/{stem}").lower())
 
 
@@ -237,7 +237,8 @@ def _unique(items: Iterable[tuple[str, str]]) -> dict[str, str]:
 def _near(layout: Layout, extra: Sequence[str]) -> dict[str, str]:
     """Return sample id -> extra path that is probably meant; each path is used once.
 
-    A file in another folder counts only when its name alone identifies the sample, not ``prompt1.mp4`` of 200 people.
+    A file in another folder counts only when its name alone identifies the sample, not ``prompt1.mp4`` of 200 people,
+    or when it is the only one in a folder of the sample's name: ``p001/output.mp4``.
     """
     names = dict(layout.missing)
     loose = _unique((_loose(path[len(layout.prefix) :]), path) for path in extra if path.startswith(layout.prefix))
@@ -259,6 +260,10 @@ def _near(layout: Layout, extra: Sequence[str]) -> dict[str, str]:
     )
     claim(
         _unique((_without_copy_mark(path), path) for path in extra),
+        _unique((_base(path), sample) for sample, path in names.items() if every[_base(path)] == 1),
+    )
+    claim(
+        _unique((_loose(f"/{path.rsplit('/', 2)[-2]}."), path) for path in extra if "/" in path and path not in used),
         _unique((_base(path), sample) for sample, path in names.items() if every[_base(path)] == 1),
     )
     left = [path for path in extra if path not in used]

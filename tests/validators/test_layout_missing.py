@@ -35,6 +35,9 @@ def test_a_sample_without_a_file() -> None:
         ("videos/S05.avi", "{id}.mp4"),
         ("s05 .mp4", "{id}.mp4"),
         ("s05_.mp4", "{id}.mp4"),
+        (" s05 .mp4", "{id}.mp4"),
+        ("s05/output.mp4", "{id}.mp4"),
+        ("videos/S05/output.mov", "{id}.mp4"),
         ("005.mp4", "{index}.mp4"),
         ("05.mp4", "{index}.mp4"),
         ("5.MOV", "{index}.mp4"),
@@ -201,3 +204,13 @@ def test_a_wrapper_without_a_test_set() -> None:
     # One person alone is no wrapper, and neither is a folder among several.
     assert match_layout(["id001/prompt1.mp4"], challenge(*BOTH), None).prefix == ""
     assert match_layout(["a/1.mp4", "b/1.mp4"], challenge(), None).prefix == ""
+
+
+def test_a_folder_of_several_files_names_none_of_them() -> None:
+    paths = [f"{name}/{kind}.mp4" for name in IDS[:3] for kind in ("output", "preview")]
+    layout, _ = judge(paths, challenge("{id}.mp4"), samples_of(*IDS[:3]))
+    assert layout.near == {}
+    paths = [f"{name}/output.mp4" for name in IDS[:3]]
+    layout, findings = judge(paths, challenge("{id}.mp4"), samples_of(*IDS[:3]))
+    assert layout.near == dict(zip(IDS, paths, strict=False))
+    assert one(findings, "no-match").fix.startswith("Rename s01/output.mp4 to s01.mp4, ")
