@@ -30,6 +30,7 @@ from hostile_zips import (
     two_names,
     with_zip64_end,
 )
+from other_archives import cpio, iso, tar, tar_header
 
 DATA = b"not really a video"
 CRC = zlib.crc32(DATA)
@@ -245,6 +246,89 @@ def bytes_before(path: Path) -> Path:
     return raw_zip(path, GOOD, prefix=b"MZ" + bytes(500))
 
 
+def cpio_before(path: Path) -> Path:
+    """7-Zip and bsdtar read this archive in place of the ZIP."""
+    return raw_zip(path, GOOD, prefix=cpio(b"s01.mp4", b"shown by another"))
+
+
+def tar_too(path: Path) -> Path:
+    """The first member's header is the name of a file in a tar archive, of the form without ``ustar``."""
+    start = dict.fromkeys(("crc", "packed", "size"), 0) | {"flags": DESCRIPTOR, "method": 0}
+    head = local_header(Entry("x.dat"), start)
+    data = tar_header(head, 0, bytes(8))[len(head) :] + tar(b"s01.mp4", b"shown by bsdtar")
+    return raw_zip(path, Entry("x.dat", data=data, flags=DESCRIPTOR), GOOD)
+
+
+def image_too(path: Path) -> Path:
+    """The first member holds the image of a disc, at the place where a drive looks for it."""
+    return raw_zip(path, Entry("x.dat", data=iso(b"s01.mp4", b"shown by bsdtar")[30 + len("x.dat") :]), GOOD)
+
+
+def marked_as_folder(path: Path) -> Path:
+    """7-Zip makes a folder of it where the host is DOS, OS/2 or Windows, bsdtar where it is DOS."""
+    return raw_zip(path, replace(GOOD, host=0, mode=0, attributes=0x10))
+
+
+def marked_as_folder_by_ntfs(path: Path) -> Path:
+    return raw_zip(path, replace(GOOD, host=11, mode=0, attributes=0x30))
+
+
+def marked_as_label(path: Path) -> Path:
+    """Info-ZIP's unzip leaves it out, as the name of a disk."""
+    return raw_zip(path, replace(GOOD, host=0, mode=0, attributes=0x08))
+
+
+def libarchive_field(mode: int, attributes: int = 0) -> bytes:
+    """Return libarchive's field with a version (Unix) and external attributes."""
+    return extra(0x6C78, struct.pack("<BHL", 5, 3 << 8 | 20, mode << 16 | attributes))
+
+
+def libarchive_folder(path: Path) -> Path:
+    """bsdtar makes a folder of it."""
+    return raw_zip(path, replace(GOOD, extra=libarchive_field(0o040755)))
+
+
+def libarchive_link(path: Path) -> Path:
+    return raw_zip(path, replace(GOOD, local_extra=libarchive_field(0o120777)))
+
+
+def libarchive_pipe(path: Path) -> Path:
+    return raw_zip(path, replace(GOOD, extra=libarchive_field(0o010644)))
+
+
+def libarchive_dos_folder(path: Path) -> Path:
+    return raw_zip(path, replace(GOOD, local_extra=libarchive_field(0, 0x10)))
+
+
+def libarchive_cut(path: Path) -> Path:
+    return raw_zip(path, replace(GOOD, extra=extra(0x6C78, b"\4\0\0")))
+
+
+def named_like_another_by_a_field(path: Path) -> Path:
+    """7-Zip and unzip write s01.mp4 twice."""
+    return raw_zip(path, GOOD, Entry("s02.mp4", extra=unicode_name("s01.mp4", b"s02.mp4"), flags=0))
+
+
+def named_like_another_by_version_0(path: Path) -> Path:
+    """bsdtar takes the name from a field of any version."""
+    field = unicode_name("s01.mp4", b"s02.mp4")
+    return raw_zip(path, GOOD, Entry("s02.mp4", extra=field[:4] + b"\0" + field[5:], flags=0))
+
+
+def named_like_another_in_its_header(path: Path) -> Path:
+    return raw_zip(path, GOOD, Entry("s02.mp4", local_name=b"s01.mp4"))
+
+
+def named_like_another_in_dos(path: Path) -> Path:
+    """unzip translates the second name from code page 850 to Latin-1, which here is the first one's UTF-8."""
+    return raw_zip(path, Entry("\u00e9.mp4"), Entry(b"\xc7\xb8.mp4", host=0))
+
+
+def named_like_another_with_ff(path: Path) -> Path:
+    """unzip leaves the last byte out."""
+    return raw_zip(path, GOOD, Entry(b"s01.mp4\xff"))
+
+
 def bytes_between(path: Path) -> Path:
     return raw_zip(path, GOOD, Entry("s02.mp4", gap=bytes(12)))
 
@@ -330,7 +414,15 @@ FINDINGS: list[Found] = [
     *_each("end-record", None, zip64_other_place, zip64_other_length),
     *_each("hidden-member", None, hidden_between, hidden_last, hidden_after),
     *_each("hidden-member", None, second_zip_before, second_zip_before_adjusted),
-    *_each("unlisted-data", None, bytes_before, bytes_between, bytes_before_table, bytes_after),
+    *_each("unlisted-data", None, bytes_between, bytes_before_table, bytes_after),
+    *_each("other-format", None, bytes_before, cpio_before, tar_too, image_too),
+    *_each("header-mismatch", "s01.mp4", marked_as_folder, marked_as_folder_by_ntfs, marked_as_label),
+    *_each("header-mismatch", "s01.mp4", libarchive_folder, libarchive_link, libarchive_pipe, libarchive_dos_folder),
+    *_each("header-mismatch", "s01.mp4", libarchive_cut),
+    *_each("second-name", "s02.mp4", named_like_another_by_a_field, named_like_another_by_version_0),
+    *_each("second-name", "s02.mp4", named_like_another_in_its_header),
+    ("second-name", named_like_another_in_dos, ["\u01f8.mp4"]),
+    ("second-name", named_like_another_with_ff, ["s01.mp4\u00a0"]),
     ("long-name", deep, ["d/" * 999 + "s01.mp4"]),
     ("long-name", long_part, ["\u00e9" * 126 + ".mp4"]),
     ("long-name", long_path, ["/".join(["x" * 200] * 21) + ".mp4"]),

@@ -25,6 +25,7 @@ class Entry:
 
     ``local`` and ``central`` replace single numbers in the member's own header and in the table of contents: flags,
     method, crc, packed (compressed size), size; ``central`` also offset and disk. ``gap`` stands before the header.
+    ``host`` is the number of the system in "version made by", ``attributes`` the low half of the external attributes.
     """
 
     name: str | bytes
@@ -45,6 +46,8 @@ class Entry:
     central: Mapping[str, int] = field(default_factory=dict)
     descriptor: bytes | None = None
     gap: bytes = b""
+    host: int = 3
+    attributes: int = 0
 
     @property
     def raw_name(self) -> bytes:
@@ -116,9 +119,9 @@ def local_header(entry: Entry, numbers: Mapping[str, int]) -> bytes:
 
 def central_entry(entry: Entry, numbers: Mapping[str, int]) -> bytes:
     return struct.pack(
-        "<4sBBHHHHHLLLHHHHHLL", b"PK\1\2", 20, 3, entry.version, numbers["flags"], numbers["method"], 0, 0x21,
+        "<4sBBHHHHHLLLHHHHHLL", b"PK\1\2", 20, entry.host, entry.version, numbers["flags"], numbers["method"], 0, 0x21,
         numbers["crc"], numbers["packed"], numbers["size"], len(entry.raw_name), len(entry.extra), 0,
-        numbers["disk"], 0, (entry.mode & 0xFFFF) << 16, numbers["offset"],
+        numbers["disk"], 0, (entry.mode & 0xFFFF) << 16 | entry.attributes, numbers["offset"],
     ) + entry.raw_name + entry.extra  # fmt: skip
 
 

@@ -18,10 +18,11 @@ READABLE_METHODS = frozenset({STORED, DEFLATED})
 
 _BLOCK = 512  # bytes: the unit of ``st_blocks``
 UTF8_FLAG = 0x800
+FOLDER_BIT, LABEL_BIT = 0x10, 0x08  # of DOS, in a member's external attributes; the second is a disk's name
 ENCRYPTED_FLAGS = 0x1 | 0x40 | 0x2000  # the member, strong encryption, the table of contents itself
 
 Kind = Literal["file", "directory", "symlink", "device"]
-InconsistencyKind = Literal["end", "hidden", "unlisted"]
+InconsistencyKind = Literal["end", "hidden", "unlisted", "format"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,8 @@ class Inconsistency:
 
     Args:
         kind: "end": the records at the end disagree; "hidden": there is a member that the table of contents does not
-            list; "unlisted": there are other bytes that belong to no member.
+            list; "unlisted": there are other bytes that belong to no member; "format": the file is also of another
+            format, or does not start with a member.
         found: what is there.
         expected: what should be.
     """
@@ -68,6 +70,7 @@ class Member:
         end: the byte after everything of the member, as its own header states; ``None`` without one and in a folder.
         faults: what the archive contradicts itself about. Such a member is not read.
         stored: bytes that a file in a folder takes on the disk; ``None`` in a ZIP.
+        other_names: what the archive calls the member in other places, as bytes.
     """
 
     path: str
@@ -84,6 +87,7 @@ class Member:
     end: int | None = None
     faults: tuple[MemberFault, ...] = ()
     stored: int | None = None
+    other_names: tuple[bytes, ...] = ()
 
     @property
     def is_directory(self) -> bool:
@@ -137,7 +141,7 @@ def zip_member(info: zipfile.ZipInfo, name: bytes | None = None) -> Member:
         raw_name=raw,
         size=info.file_size,
         compressed_size=info.compress_size,
-        kind=_kind(info.external_attr >> 16, folder=raw.endswith(b"/")),
+        kind=kind_of(info.external_attr, folder=raw.endswith(b"/"), empty=not (info.file_size or info.compress_size)),
         encrypted=bool(info.flag_bits & ENCRYPTED_FLAGS),
         method=info.compress_type,
         utf8=utf8,
@@ -163,6 +167,14 @@ def walk_folder(root: Path) -> Iterator[Member]:
                 path, utf8 = _decoded(raw)
                 size, stored = (facts.st_size, facts.st_blocks * _BLOCK) if kind == "file" else (0, 0)
                 yield Member(path, raw, size, size, kind, utf8=utf8, stored=stored)
+
+
+def kind_of(attributes: int, *, folder: bool, empty: bool) -> Kind:
+    """Classify by a ZIP's external attributes, whichever system the archive says they are of.
+
+    A member that holds nothing is also a folder when its attributes of DOS say so.
+    """
+    return _kind(attributes >> 16, folder=folder or (empty and bool(attributes & FOLDER_BIT)))
 
 
 def _kind(mode: int, *, folder: bool) -> Kind:

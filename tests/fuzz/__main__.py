@@ -7,7 +7,9 @@ from pathlib import Path
 
 import click
 
+from fuzz import zip_differences, zip_names
 from fuzz.campaign import run_campaign
+from fuzz.differences import run_differences
 from fuzz.mp4_campaign import run_mp4_campaign
 from fuzz.targets import TARGETS
 
@@ -18,11 +20,23 @@ MP4_INPUTS = 5_000  # at most; each is decoded, some by two programs
 @click.option("--inputs", "-n", type=click.IntRange(min=1), default=10_000, show_default=True, help="For each target.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option(
-    "--target", "-t", "names", type=click.Choice([*(target.name for target in TARGETS), "mp4"]), multiple=True
+    "--target",
+    "-t",
+    "names",
+    type=click.Choice([*(target.name for target in TARGETS), "mp4", "zip-tools"]),
+    multiple=True,
 )
+@click.option("--minutes", type=float, help="Stop a comparison with other programs (zip-tools) after this.")
 @click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Folder for inputs that went wrong.")
 @click.option("--shared", type=click.Path(exists=True, file_okay=False, path_type=Path), help="For real clips, too.")
-def main(inputs: int, seed: int, names: tuple[str, ...], keep: Path | None, shared: Path | None) -> None:
+def main(
+    inputs: int,
+    seed: int,
+    names: tuple[str, ...],
+    minutes: float | None,
+    keep: Path | None,
+    shared: Path | None,
+) -> None:
     """Fuzz the code that reads untrusted files."""
     clean = True
     for target in TARGETS:
@@ -34,6 +48,19 @@ def main(inputs: int, seed: int, names: tuple[str, ...], keep: Path | None, shar
         figures = run_mp4_campaign(min(inputs, MP4_INPUTS), seed, keep=keep, shared=shared)
         click.echo(json.dumps(figures.as_dict()))
         clean &= figures.clean
+    if not names or "zip-tools" in names:
+        differing = run_differences(
+            "zip-tools",
+            zip_names.odd_zip,
+            zip_differences.judge,
+            inputs,
+            seed,
+            suffix=".zip",
+            minutes=minutes,
+            keep=keep,
+        )
+        click.echo(json.dumps(differing.as_dict()))
+        clean &= differing.clean
     raise SystemExit(0 if clean else 1)
 
 

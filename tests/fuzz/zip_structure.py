@@ -34,6 +34,21 @@ class Record:
     gap: bytes = b""
     offset: tuple[str, int] = ("own", 0)  # "own" place and so many bytes more, or that of the member of this number
     listed: int = 1
+    host: int = 3
+    mode: int = 0o100644
+    attributes: int = 0
+    version: int = 20
+
+    def entry(self) -> Entry:
+        """Return what the table of contents says beside the numbers."""
+        return Entry(
+            self.name,
+            extra=self.extra,
+            host=self.host,
+            mode=self.mode,
+            attributes=self.attributes,
+            version=self.version,
+        )
 
 
 @dataclass
@@ -57,7 +72,9 @@ class Layout:
         for record in self.records:
             body += record.gap
             places.append(len(body))
-            entry = Entry(record.name, local_name=record.local_name, local_extra=record.local_extra)
+            entry = Entry(
+                record.name, local_name=record.local_name, local_extra=record.local_extra, version=record.version
+            )
             body += local_header(entry, record.local) + record.content + record.behind
         count = 0
         for record, place in zip(self.records, places, strict=True):
@@ -65,7 +82,7 @@ class Layout:
             offset = place + number if kind == "own" else places[number % len(places)]
             numbers = {"offset": max(0, offset)} | record.central
             for _ in range(record.listed):
-                table += central_entry(Entry(record.name, extra=record.extra), numbers)
+                table += central_entry(record.entry(), numbers)
                 count += 1
         body += self.gap
         end = self._end(len(body), len(table), count)
@@ -95,6 +112,11 @@ def structured_zip(dice: random.Random) -> bytes:
 
 def _record(name: str, dice: random.Random) -> Record:
     data = b"" if name.endswith("/") else dice.choice((b"", b"abc", bytes(3000), dice.randbytes(100)))
+    return made(name.encode(), data, dice)
+
+
+def made(name: bytes, data: bytes, dice: random.Random) -> Record:
+    """Return an ordinary member, stored or deflated, one in five with its sizes after the data."""
     method = dice.choice((STORED, DEFLATED))
     content = deflated(data) if method == DEFLATED else data
     numbers = {
@@ -105,7 +127,7 @@ def _record(name: str, dice: random.Random) -> Record:
         "size": len(data),
         "disk": 0,
     }
-    record = Record(name.encode(), content, dict(numbers), dict(numbers), name.encode())
+    record = Record(name, content, dict(numbers), dict(numbers), name)
     if dice.random() < 0.2:
         _described(record, dice)
     return record

@@ -82,7 +82,6 @@ def test_one_fault_gives_one_error(tmp_path: Path, build: Callable[[Path], Path]
     "build",
     [
         hostile_zips.good,
-        hostile_zips.self_extracting,
         hostile_zips.zip64,
         hostile_zips.data_descriptor,
         raw_zip,

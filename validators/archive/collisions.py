@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from evalkit.submission.members import Member
-from evalkit.validators.archive.listing import Listing
+from evalkit.validators.archive.listing import Listing, folded_name, parts
+from evalkit.validators.archive.readings import readings
+from evalkit.validators.archive.strays import DEEPEST
 from evalkit.validators.findings import Rule, Violation
 
 _APART = "Apart from case, the encoding of accents, a final dot, what follows a colon, characters that Windows replaces"
@@ -77,6 +79,42 @@ def _file_is_folder(listing: Listing) -> Iterator[Violation]:
     yield from (found[path] for path in sorted(found))
 
 
+def _second_name(listing: Listing) -> Iterator[Violation]:
+    """Find members that some program unpacks under the name of another one, or into or around it."""
+    names: dict[str, list[Member]] = {}
+    folders: dict[str, list[Member]] = {}
+    for name, member in zip(listing.folded_names, listing.members, strict=True):
+        (folders if _is_folder(member) else names).setdefault(name, []).append(member)
+        for folder in _around(name):
+            folders.setdefault(folder, [member])
+    for member in listing.members:
+        for reading in readings(member):
+            name = folded_name("/".join(parts(reading)), folder=member.is_directory)
+            met = [*names.get(name, ()), *(one for folder in _around(name) for one in names.get(folder, ()))]
+            if not _is_folder(member):
+                met += folders.get(name, ())
+            other = next((one for one in met if one is not member), None)
+            if other is not None and not (_is_folder(member) and _is_folder(other)):
+                yield Violation(
+                    "Some programs give the member the name of another one, so that one replaces the other.",
+                    found=f"'{reading}' beside '{other.path}'",
+                    expected="one name in all places, and names in UTF-8 that are marked as such",
+                    fix=_RENAME,
+                    path=member.path,
+                )
+                break
+
+
+def _around(name: str) -> Iterator[str]:
+    """Yield the folders around a name that a small archive may have; of a very deep one the outermost."""
+    at = name.find("/")
+    for _ in range(DEEPEST):
+        if at < 0:
+            return
+        yield name[:at]
+        at = name.find("/", at + 1)
+
+
 def _groups(pairs: Iterable[tuple[str, Member]]) -> Iterator[list[Member]]:
     """Yield the members that share a key with another one, unless all of them are folders, which may repeat."""
     groups: dict[str, list[Member]] = {}
@@ -133,5 +171,6 @@ RULES: tuple[Rule[Listing], ...] = (
         "names that differ only in case or accents' encoding",
         _case_collision,
     ),
+    Rule("archive.second-name", "archive", "error", "names that are another member's for some", _second_name),
     Rule("archive.file-is-folder", "archive", "error", "files named like folders", _file_is_folder),
 )

@@ -83,10 +83,15 @@ class Listing:
         Info-ZIP's unzip drops a version number of VMS at the end of a file's name: ``a;1`` is ``a``.
         """
         names = [
-            folded("/".join(map(stored_name, (name if member.is_directory else without_version(name)).split("/"))))
+            folded_name(name, folder=member.is_directory)
             for name, member in zip(self.plain_names, self.members, strict=True)
         ]
         return tuple(_without_streams(names) if any(":" in name for name in names) else names)
+
+
+def folded_name(name: str, *, folder: bool) -> str:
+    """Return a plain name as in `Listing.folded_names`, streams left as they are."""
+    return folded("/".join(map(stored_name, (name if folder else without_version(name)).split("/"))))
 
 
 def parts(path: str) -> list[str]:

@@ -46,9 +46,16 @@ def _hidden_member(listing: Listing) -> Iterator[Violation]:
 
 
 def _unlisted_data(listing: Listing) -> Iterator[Violation]:
-    """Find bytes that belong to no member: a program put before the archive, leftovers, something after its end."""
+    """Find bytes that belong to no member: leftovers between members, something after the archive's end."""
     yield from _inconsistencies(
         listing, "unlisted", "The archive has bytes that belong to no member; evalkit ignores them."
+    )
+
+
+def _other_format(listing: Listing) -> Iterator[Violation]:
+    """Find files that are also a tar archive or a disc's image, or have a program or other bytes before the ZIP."""
+    yield from _inconsistencies(
+        listing, "format", "The file is not only a ZIP; programs that go by its start read something else."
     )
 
 
@@ -63,6 +70,7 @@ def _inconsistencies(listing: Listing, kind: InconsistencyKind, message: str) ->
 RULES: tuple[Rule[Listing], ...] = (
     Rule("archive.end-record", "archive", "error", "end records that disagree", _end_record),
     Rule("archive.hidden-member", "archive", "error", "members that are not listed", _hidden_member),
+    Rule("archive.other-format", "archive", "error", "files that are also of another format", _other_format),
     Rule("archive.header-mismatch", "archive", "error", "contradictions about a member", _header_mismatch),
     Rule("archive.unlisted-data", "archive", "warning", "bytes outside the members", _unlisted_data),
 )

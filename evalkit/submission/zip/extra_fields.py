@@ -17,7 +17,7 @@ from evalkit.submission.members import UTF8_FLAG, MemberFault
 MOST_FIELDS = 64  # in one header; `zipfile` takes time that is quadratic in their number
 FULL = 0xFFFFFFFF  # in a 32-bit number: see the Zip64 field
 
-_ZIP64, _UNICODE_NAME = 0x0001, 0x7075
+_ZIP64, _UNICODE_NAME, _UNICODE_VERSION = 0x0001, 0x7075, 1
 _HEAD = struct.Struct("<HH")
 _SUBSTITUTES = re.compile(rb"(?:[?_\x80-\xff]|#U[0-9A-Fa-f]{4}|#L[0-9A-Fa-f]{6})+")  # the last two by Info-ZIP's zip
 
@@ -81,24 +81,32 @@ def unicode_name(
     """Return the name that the Unicode Path field gives the member, ``None`` without one, and the contradictions.
 
     The field (0x7075; APPNOTE.TXT, 4.6.9) repeats in UTF-8 a name that the header has in the code page of the system
-    that wrote it. It counts only with the right checksum of the header's name, as in all programs that read it. A
-    header whose own name is certain may have no other name there, except where it has ``?``, ``_`` or ``#U00e9`` in
-    place of what its code page lacks.
+    that wrote it. It counts only with the right checksum of the header's name, as in all programs that read it; of
+    another version than 1 it counts for some, so it may not have another name. A header whose own name is certain may
+    have no other name there, except where it has ``?``, ``_`` or ``#U00e9`` in place of what its code page lacks.
 
     Args:
         fields: the header's extra fields.
         name: the header's own name.
         flags: the header's general purpose bits.
     """
-    heading = b"\1" + struct.pack("<L", zlib.crc32(name))
-    contents = [content for number, content in fields if number == _UNICODE_NAME and content.startswith(heading)]
-    names = [one for one in dict.fromkeys(content[len(heading) :] for content in contents) if _is_name(one)]
+    checksum = struct.pack("<L", zlib.crc32(name))
+    contents = [content for number, content in fields if number == _UNICODE_NAME and content[1:5] == checksum]
+    contents = [content for content in dict.fromkeys(contents) if _is_name(content[5:])]
+    unknown = [content[5:] for content in contents if content[0] != _UNICODE_VERSION]
+    names = list(dict.fromkeys(content[5:] for content in contents if content[0] == _UNICODE_VERSION))
     wrong = [one for one in names if one != name and (flags & UTF8_FLAG or not _same_path(name, one))]
+    wrong += [one for one in unknown if one != name and one not in names]
     if not wrong and len(names) > 1:
         wrong = names[1:]
     if wrong:
         return None, [MemberFault(f"also the Unicode name '{one.decode()}'", "one name") for one in wrong]
     return (names[0] if names else None), []
+
+
+def unicode_names(fields: Sequence[tuple[int, bytes]]) -> tuple[bytes, ...]:
+    """Return the names in all Unicode Path fields, whether they count or not."""
+    return tuple(content[5:] for number, content in fields if number == _UNICODE_NAME and len(content) > 5)
 
 
 def _is_name(text: bytes) -> bool:
@@ -111,13 +119,12 @@ def _is_name(text: bytes) -> bool:
 def _same_path(name: bytes, other: bytes) -> bool:
     """Whether ``name`` can be the path ``other`` (UTF-8) in a code page.
 
-    A slash is never a part of a character in a code page, so both have the same folders.
+    A slash is never a part of a character in a code page, so both have the same folders. What is beyond ASCII in one is
+    so in the other.
     """
     pairs = list(zip(name.split(b"/"), other.split(b"/"), strict=False))
     return name.count(b"/") == other.count(b"/") and all(
-        not there.isascii() and _replaced(part) == _replaced(there)
-        if part.isascii()
-        else there not in {b"", b".", b".."}
+        not there.isascii() and (not part.isascii() or _replaced(part) == _replaced(there))
         for part, there in pairs
         if part != there
     )

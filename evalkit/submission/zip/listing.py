@@ -72,7 +72,11 @@ def _members(listed: list[zipfile.ZipInfo], seen: Scan, shown: str) -> list[Memb
         raise damaged(shown, f"{count(seen.count, 'member')} counted and {len(listed)} read")
     members = []
     for index, (info, numbers) in enumerate(zip(listed, seen.numbers, strict=True)):
-        member = replace(zip_member(info, seen.names.get(index)), faults=seen.faults.get(index, ()))
+        member = replace(
+            zip_member(info, seen.names.get(index)),
+            faults=seen.faults.get(index, ()),
+            other_names=seen.other_names.get(index, ()),
+        )
         if not member.faults and numbers != (info.file_size, info.compress_size, info.header_offset - seen.shift):
             raise damaged(shown, f"an entry that zipfile reads differently: '{member.path}'")
         members.append(member)

@@ -17,8 +17,9 @@ from dataclasses import replace
 from typing import BinaryIO, NamedTuple
 
 from evalkit.submission.members import ENCRYPTED_FLAGS, STORED, UTF8_FLAG, Inconsistency, Member, MemberFault
+from evalkit.submission.zip.attributes import libarchive_faults
 from evalkit.submission.zip.end_records import LOCAL
-from evalkit.submission.zip.extra_fields import FULL, extra_fields, unicode_name, zip64_numbers
+from evalkit.submission.zip.extra_fields import FULL, extra_fields, unicode_name, unicode_names, zip64_numbers
 
 LOCAL_HEADER = struct.Struct("<4s5H3L2H")
 SEARCHED = 64 << 20  # bytes between members that are searched for a hidden one, in the whole archive
@@ -48,6 +49,14 @@ class _Header(NamedTuple):
     extra: bytes
     data: int  # the byte at which the contents start
 
+    @property
+    def names(self) -> tuple[bytes, ...]:
+        """The header's own name, and those in its Unicode Path fields."""
+        try:
+            return (self.name, *unicode_names(extra_fields(self.extra)))
+        except zipfile.BadZipFile:
+            return (self.name,)
+
 
 def compare_headers(file: BinaryIO, members: Sequence[Member], table: int, shift: int) -> Compared:
     """Compare each member's own header with the table of contents, and check the bytes between the members.
@@ -74,13 +83,16 @@ def compare_headers(file: BinaryIO, members: Sequence[Member], table: int, shift
             inconsistencies.append(_gap(file, reach, start, budget))
             budget -= min(budget, start - reach)
         faults: list[MemberFault] = []
+        names = dict.fromkeys((*member.other_names, *header.names))
         if start < reach:  # shared data is refused as a whole; only where it ends matters
             end = header.data + member.compressed_size
         else:
             end, faults = _compare(file, member, header, table)
         if shift and _is_header(file, start - shift):
             faults.append(MemberFault(f"headers at bytes {start - shift} and {start}", "one"))
-        compared[index] = replace(member, end=end, faults=tuple(dict.fromkeys((*member.faults, *faults))))
+        faults = [*dict.fromkeys((*member.faults, *faults))]
+        other_names = tuple(name for name in names if name != member.raw_name)
+        compared[index] = replace(member, end=end, faults=tuple(faults), other_names=other_names)
         reach = max(reach, end)
     if reach < table:
         inconsistencies.append(_gap(file, reach, table, budget))
@@ -125,6 +137,7 @@ def _compare(file: BinaryIO, member: Member, header: _Header, table: int) -> tup
     except zipfile.BadZipFile as error:
         fields = []
         faults.append(MemberFault(f"in the member's own header: {error}", "extra fields that can be read"))
+    faults += libarchive_faults(fields, member.kind)
     unicode, wrong = unicode_name(fields, header.name, header.flags)
     faults += wrong
     if unicode is not None and unicode != member.name_bytes:
@@ -169,9 +182,10 @@ def _gap(file: BinaryIO, start: int, end: int, budget: int) -> Inconsistency:
         return Inconsistency(
             "hidden", f"the header of a member at byte {hidden}", "only members that the table of contents lists"
         )
-    place = "before the first member" if start == 0 else f"at byte {start}"
     rest = f", of which {searched} were searched for a hidden member" if searched < end - start else ""
-    return Inconsistency("unlisted", f"{end - start} bytes {place}{rest}", "no bytes between the members")
+    if start == 0:
+        return Inconsistency("format", f"{end} bytes before the first member{rest}", "a file that starts with a member")
+    return Inconsistency("unlisted", f"{end - start} bytes at byte {start}{rest}", "no bytes between the members")
 
 
 def _find_header(file: BinaryIO, start: int, end: int) -> int | None:

@@ -11,17 +11,20 @@ import struct
 import zipfile
 import zlib
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from evalkit.errors import SubmissionError
-from evalkit.submission.members import Inconsistency, MemberFault
+from evalkit.submission.members import Inconsistency, MemberFault, kind_of
+from evalkit.submission.zip.attributes import attribute_faults, libarchive_faults
 from evalkit.submission.zip.end_records import ENTRY, TableEnd, damaged, find_table, read_padded
-from evalkit.submission.zip.extra_fields import extra_fields, unicode_name, zip64_numbers
+from evalkit.submission.zip.extra_fields import extra_fields, unicode_name, unicode_names, zip64_numbers
+from evalkit.submission.zip.other_formats import other_formats
 
 LEAST_TABLE_CAP = 16 << 20  # bytes that a ZIP's table of contents may have, however few members are allowed
 
 _ENTRY = struct.Struct("<4s24x3H12x")
-_NUMBERS = struct.Struct("<8xH10x2L6xH6xL")  # flags, compressed size, size, first disk, offset
+# flags, compressed size, size, first disk, external attributes, offset
+_NUMBERS = struct.Struct("<8xH10x2L6xH2x2L")
 # What zipfile raises on bytes that are not a valid ZIP.
 DAMAGE_ERRORS = (
     zipfile.BadZipFile,
@@ -48,6 +51,7 @@ class Scan:
         faults: of single members, by their index in the table.
         numbers: size, compressed size and offset of each member as stated, without the shift.
         names: UTF-8 names from the Unicode Path field, by the member's index in the table.
+        other_names: the names in all such fields, also in those that don't count, by the member's index.
     """
 
     count: int
@@ -58,6 +62,14 @@ class Scan:
     faults: dict[int, tuple[MemberFault, ...]] = field(default_factory=dict)
     numbers: tuple[tuple[int, int, int], ...] = ()
     names: dict[int, bytes] = field(default_factory=dict)
+    other_names: dict[int, tuple[bytes, ...]] = field(default_factory=dict)
+
+
+class _Entry(NamedTuple):
+    numbers: tuple[int, int, int]
+    name: bytes | None
+    other_names: tuple[bytes, ...]
+    faults: tuple[MemberFault, ...]
 
 
 def scan(file: BinaryIO, size: int, limit: int, shown: str) -> Scan:
@@ -90,16 +102,19 @@ def scan(file: BinaryIO, size: int, limit: int, shown: str) -> Scan:
             expected=f"at most {cap} bytes",
             fix="Shorten the names and leave out comments.",
         )
-    faults, numbers, names = {}, [], {}
     file.seek(table.start)
-    for index in range(count):
-        seen, name, found = _entry(file)
-        numbers.append(seen)
-        if name is not None:
-            names[index] = name
-        if found:
-            faults[index] = found
-    return Scan(count, table.start, table.end, table.shift, table.inconsistencies, faults, tuple(numbers), names)
+    entries = [_entry(file) for _ in range(count)]
+    return Scan(
+        count,
+        table.start,
+        table.end,
+        table.shift,
+        (*table.inconsistencies, *other_formats(file)),
+        {index: entry.faults for index, entry in enumerate(entries) if entry.faults},
+        tuple(entry.numbers for entry in entries),
+        {index: entry.name for index, entry in enumerate(entries) if entry.name is not None},
+        {index: entry.other_names for index, entry in enumerate(entries) if entry.other_names},
+    )
 
 
 def _count_entries(file: BinaryIO, table: TableEnd, limit: int) -> int:
@@ -117,11 +132,11 @@ def _count_entries(file: BinaryIO, table: TableEnd, limit: int) -> int:
     return count
 
 
-def _entry(file: BinaryIO) -> tuple[tuple[int, int, int], bytes | None, tuple[MemberFault, ...]]:
-    """Read one entry: size, compressed size and offset, the name by its Unicode Path field, and the contradictions."""
+def _entry(file: BinaryIO) -> _Entry:
+    """Read one entry: size, compressed size and offset, the names in Unicode Path fields, and the contradictions."""
     head = read_padded(file, _ENTRY.size)
     _, name_length, extra_length, comment_length = _ENTRY.unpack(head)
-    flags, packed, size, disk, offset = _NUMBERS.unpack(head)
+    flags, packed, size, disk, attributes, offset = _NUMBERS.unpack(head)
     name, extra = file.read(name_length), file.read(extra_length)
     file.seek(comment_length, os.SEEK_CUR)
     fields = extra_fields(extra)
@@ -131,4 +146,6 @@ def _entry(file: BinaryIO) -> tuple[tuple[int, int, int], bytes | None, tuple[Me
     if disk not in {0, 0xFFFF}:
         faults.append(MemberFault(f"the member starts on disk {disk}", "disk 0"))
     size, packed, offset = numbers
-    return (size, packed, offset), unicode, tuple(faults)
+    kind = kind_of(attributes, folder=name.endswith(b"/"), empty=not (size or packed))
+    faults += attribute_faults(attributes, kind) + libarchive_faults(fields, kind)
+    return _Entry((size, packed, offset), unicode, unicode_names(fields), tuple(faults))
