@@ -150,7 +150,7 @@ class Looker:
             return None
         found = []
         for shift in SHIFTS:
-            moved = np.roll(np.concatenate([np.zeros(16 * 640, np.int16), sound, np.zeros(16 * 640, np.int16)]),
+            moved = np.roll(np.concatenate([np.zeros(16 * 640, np.int16), sound.samples, np.zeros(16 * 640, np.int16)]),
                             shift * 640)  # fmt: skip
             moved = moved[16 * 640 : -16 * 640][track.first * 640 :]
             count = window_count(len(part), len(moved))

@@ -35,6 +35,7 @@ def syncnet_replicate(rng: np.random.Generator) -> Arrays:
     made = syncnet(rng)
     curves = rng.uniform(5, 15, (len(made["window_track"]), 31)).astype(np.float32)
     dropped = ("scene_start_mocha", "track_latentsync", "track_mocha", "others_mocha", "official", "has_official")
+    dropped += ("mix_official", "mix_own")
     return {name: array for name, array in made.items() if name not in dropped} | {
         "own": curves,
         "has_own": np.array(True),
@@ -60,4 +61,6 @@ def _windows(rng: np.random.Generator, windows: list[int]) -> Arrays:
         "motion": rng.uniform(3, 20, count).astype(np.float32),
         "has_official": np.array(True),
         "has_own": np.array(has_own),
+        "mix_official": np.array(np.nan),
+        "mix_own": rng.choice([0.1, 1.8, np.nan]),
     }

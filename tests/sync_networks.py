@@ -184,8 +184,9 @@ def beeps(frames: int) -> NDArray[np.int16]:
 
 
 def write_wav(path: Path, samples: NDArray[np.int16], rate: int = 16000) -> Path:
+    """Write (N,) or (N, channels) samples as 16-bit WAV."""
     with wavefile.open(str(path), "wb") as file:
-        file.setnchannels(1)
+        file.setnchannels(1 if samples.ndim == 1 else samples.shape[1])
         file.setsampwidth(2)
         file.setframerate(rate)
         file.writeframes(samples.astype("<i2").tobytes())

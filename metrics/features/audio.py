@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,37 +18,55 @@ RATE = 16000
 Samples = NDArray[np.int16]
 
 
-def official_audio(path: Path | None) -> Samples | None:
-    """Return the test set's speech (N,), whose start belongs to the video's start; ``None`` where there is none.
+@dataclass(frozen=True)
+class Sound:
+    """One side's audio.
+
+    Args:
+        samples: (N,) int16 at 16 kHz, the average of the channels.
+        mix_energy: energy of that average relative to the average of independent channels
+            (`evalkit.media.audio.MonoMix`); NaN for one channel and for silence.
+    """
+
+    samples: Samples
+    mix_energy: float = math.nan
+
+
+def official_audio(path: Path | None) -> Sound | None:
+    """Return the test set's speech, whose start belongs to the video's start; ``None`` where there is none.
 
     Raises:
         FeatureUnavailableError: ``official_audio_unreadable``.
     """
-    from evalkit.media.audio import read_audio
-
     if path is None:
         return None
     try:
-        return to_int16(read_audio(path, RATE))
+        return _read(path)
     except MediaError as error:
         raise FeatureUnavailableError("official_audio_unreadable", str(error)) from None
 
 
-def own_audio(path: Path, video_start: float) -> Samples | None:
-    """Return the video file's own audio (N,) as it plays beside the frames; ``None`` without any that can be decoded.
+def own_audio(path: Path, video_start: float) -> Sound | None:
+    """Return the video file's own audio as it plays beside the frames; ``None`` without any that can be decoded.
 
     Args:
         video_start: time of the first frame in seconds. Audio that starts later is preceded by silence, audio that
             starts earlier is cut.
     """
-    from evalkit.media.audio import read_audio
-
     try:
-        samples = to_int16(read_audio(path, RATE))
+        sound = _read(path)
         shift = round((_first_time(path) - video_start) * RATE)
     except MediaError:
         return None
-    return np.pad(samples, (shift, 0)) if shift > 0 else samples[-shift:]
+    samples = np.pad(sound.samples, (shift, 0)) if shift > 0 else sound.samples[-shift:]
+    return replace(sound, samples=samples)
+
+
+def _read(path: Path) -> Sound:
+    from evalkit.media.audio import read_mix
+
+    mix = read_mix(path, RATE)
+    return Sound(to_int16(mix.samples), math.nan if mix.energy is None else mix.energy)
 
 
 def to_int16(samples: NDArray[np.float32]) -> Samples:

@@ -96,14 +96,16 @@ class FingerprintSession(Session):
         official = self._item.audio
         if official is None or not official.is_file():
             return audio_match.AudioMatch("no_official_sound")
-        return audio_match.match_audio(own_audio(self._item.video, self._start), _official(official))
+        own = own_audio(self._item.video, self._start)
+        return audio_match.match_audio(None if own is None else own.samples, _official(official))
 
 
 def _official(path: Path) -> NDArray[np.int16] | None:
     try:
-        return official_audio(path)
+        sound = official_audio(path)
     except FeatureUnavailableError:
         return None
+    return None if sound is None else sound.samples
 
 
 def square(grey: NDArray[np.uint8]) -> NDArray[np.float32]:

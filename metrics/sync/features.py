@@ -183,7 +183,7 @@ class SyncExtractor(Extractor):
 
     record = FeatureRecord(
         name="syncnet",
-        version=5,
+        version=6,
         title="SyncNet distances of lips and audio at 31 shifts",
         inputs=frozenset({"video", "audio"}),
         weights=(DETECTOR, NETWORK),

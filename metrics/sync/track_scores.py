@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from evalkit.media.facts import CANCELLED
 from evalkit.metrics.base import Event, VideoValue, unscored
 from evalkit.metrics.sync.arithmetic import Sync, cut_to, summarise
 from evalkit.metrics.sync.tracks import TRACKS, TrackOptions
@@ -135,7 +136,8 @@ def score_tracks(statistic: Callable[[Sequence[Sync]], float], arrays: Arrays, c
         return unscored("distance_not_finite", str(error))
     outside = _outside(arrays, choice.tracks)
     if syncs:
-        return VideoValue(statistic(syncs), events=(*_events(every, choice.audio), *outside, *_still(arrays, choice)))
+        events = (*_events(every, choice.audio), *outside, *_still(arrays, choice), *_cancelled(arrays, choice.audio))
+        return VideoValue(statistic(syncs), events=events)
     if outside:
         return VideoValue(None, "outside_bundled_domain", outside)
     reason = ""
@@ -207,6 +209,19 @@ def _still(arrays: Arrays, choice: TrackChoice) -> tuple[Event, ...]:
         f"in {still} of {len(rows)} tracks the mouth does not move: their distance and offset say nothing of the lips"
     )
     return (Event("still_mouth", detail),)
+
+
+def _cancelled(arrays: Arrays, audio: Audio) -> tuple[Event, ...]:
+    """Return an event when the channels of the audio cancel each other, so that there is little left to compare."""
+    energy = float(arrays.get(f"mix_{audio}", np.nan))
+    if not energy < CANCELLED:
+        return ()
+    whose = "test set's speech" if audio == "official" else "file's own audio"
+    detail = (
+        f"the channels of the {whose} cancel each other: their average has {energy:.1%} of the energy of independent "
+        "channels. Keep one channel: ffmpeg -i IN -af 'pan=mono|c0=c0' OUT"
+    )
+    return (Event(f"{audio}_audio_cancels", detail),)
 
 
 def _events(syncs: Sequence[Sync], audio: Audio) -> tuple[Event, ...]:

@@ -87,7 +87,7 @@ class WholeFrameExtractor(Extractor):
 
     record = FeatureRecord(
         name="syncnet_whole",
-        version=3,
+        version=4,
         title="SyncNet distances of whole frames and audio at 31 shifts",
         inputs=frozenset({"video", "audio"}),
         weights=(NETWORK,),

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.metrics.features.audio import RATE, Samples, official_audio, own_audio
+from evalkit.metrics.features.audio import RATE, Samples, Sound, official_audio, own_audio
 from evalkit.metrics.features.base import Arrays, FeatureOptions, Item, Picture, described
 from evalkit.metrics.sync.distances import (
     CURVE,
@@ -38,6 +38,8 @@ WINDOW_ARRAYS = {
     "motion": "(W,) float32: change of the mouth's area to the next frame, mean over 40 x 40 in grey levels",
     "has_official": "() bool: whether the test set has speech for the sample",
     "has_own": "() bool: whether the video file has audio that can be decoded",
+    "mix_official": "() float64: energy of the speech's averaged channels, 1 if independent; NaN for one channel",
+    "mix_own": "() float64: the same of the video file's own audio",
 }
 
 
@@ -123,7 +125,7 @@ class Comparison:
 
     def __init__(self, network: SyncNetwork, item: Item, video_start: float) -> None:
         self._network = network
-        self.audio: dict[str, Samples | None] = {
+        self.audio: dict[str, Sound | None] = {
             "official": official_audio(item.audio),
             "own": own_audio(item.video, video_start),
         }
@@ -143,7 +145,11 @@ class Comparison:
                 )
                 for name in AUDIO_NAMES
             },
-            **{f"has_{name}": np.array(self.audio[name] is not None) for name in AUDIO_NAMES},
+            **{f"has_{name}": np.array(sound is not None) for name, sound in self.audio.items()},
+            **{
+                f"mix_{name}": np.array(np.nan if sound is None else sound.mix_energy)
+                for name, sound in self.audio.items()
+            },
         }
 
     def _cut(self, name: str, first: int, frames: int) -> Samples:
@@ -151,7 +157,7 @@ class Comparison:
         audio = self.audio[name]
         if audio is None:
             return np.empty(0, dtype=np.int16)
-        return audio[first * SAMPLES_PER_FRAME : (first + frames) * SAMPLES_PER_FRAME]
+        return audio.samples[first * SAMPLES_PER_FRAME : (first + frames) * SAMPLES_PER_FRAME]
 
     def _compare(self, name: str, lips: NDArray[np.float32], first: int, frames: int) -> NDArray[np.float32]:
         return compare(self._network, lips, self._cut(name, first, frames), frames)

@@ -23,7 +23,7 @@ from sync_networks import (
 from evalkit.errors import WeightsError
 from evalkit.media.inspect import inspect_media
 from evalkit.metrics.base import FeatureData, VideoInputs, metric_registry
-from evalkit.metrics.features.audio import own_audio
+from evalkit.metrics.features.audio import Sound, own_audio
 from evalkit.metrics.features.base import FeatureUnavailableError, Item, WeightFile
 from evalkit.metrics.sync.features import SyncExtractor, SyncSession
 from evalkit.metrics.sync.frame_store import FrameStore, _SecondPass
@@ -226,6 +226,18 @@ def test_unreadable_official_sound(clip: Path, tmp_path: Path) -> None:
         run(Item("s", clip, audio=broken))
 
 
+def test_speech_that_cancels_itself_is_named(clip: Path, tmp_path: Path) -> None:
+    voice = beeps(FRAMES)
+    for name, channels, energy in (("inverted", [voice, -voice], 0.0), ("stereo", [voice, voice], 2.0)):
+        made = run(Item("s", clip, audio=write_wav(tmp_path / f"{name}.wav", np.stack(channels, axis=1))))
+        assert float(made["mix_official"]) == pytest.approx(energy, abs=1e-6)
+        assert np.isnan(made["mix_own"])
+        metric = BY_ID["sync.latentsync.conf"]
+        outcome = metric.score_video(VideoInputs("s", {"syncnet": FeatureData(made)}))
+        assert [event.kind for event in outcome.events] == (["official_audio_cancels"] if energy < 1 else [])
+        assert outcome.value is not None and (outcome.value > 5) == (energy > 1)
+
+
 def test_whole_frames(clip: Path, speech: Path) -> None:
     item = Item("s", clip, audio=speech)
     session = WholeFrameSession(PlantedSyncNet(), item, WholeFrameOptions())  # type: ignore[arg-type]
@@ -304,7 +316,7 @@ def test_torch_is_loaded_only_when_it_runs() -> None:
 
 def test_audio_of_different_length_shares_the_video(clip: Path, speech: Path) -> None:
     comparison = Comparison(PlantedSyncNet(), Item("s", clip, audio=speech), 0.0)  # type: ignore[arg-type]
-    comparison.audio["own"] = beeps(40)
+    comparison.audio["own"] = Sound(beeps(40))
     assert comparison.windows(0, FRAMES) == FRAMES - 5
     crops = np.stack([np.full((224, 224, 3), PlantedSyncNet.grey(i), np.uint8) for i in range(FRAMES - 1)])
     stream = LipStream(PlantedSyncNet(), FRAMES - 5)

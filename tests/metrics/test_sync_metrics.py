@@ -49,6 +49,18 @@ def score(name: str, made: Arrays) -> VideoValue:
     return BY_ID[name].score_video(VideoInputs("s01", {feature: FeatureData(made)}))
 
 
+@pytest.mark.parametrize(("energy", "said"), [(0.0, True), (0.49, True), (0.5, False), (2.0, False), (np.nan, False)])
+def test_audio_whose_channels_cancel_is_an_event_of_the_metrics_that_hear_it(energy: float, said: bool) -> None:
+    made = arrays((95, 6.5, -5), own=(8.0, 2))
+    for audio, hears, deaf in (
+        ("own", "sync.own.conf", "sync.latentsync.conf"),
+        ("official", "sync.latentsync.conf", "sync.own.conf"),
+    ):
+        outcome = score(hears, {**made, f"mix_{audio}": np.array(energy)})
+        assert [event.kind for event in outcome.events] == ([f"{audio}_audio_cancels"] if said else [])
+        assert score(deaf, {**made, f"mix_{audio}": np.array(energy)}).events == ()
+
+
 def test_one_track() -> None:
     made = arrays((95, 6.5, -5), own=(8.0, 2))
     assert score("sync.latentsync.conf", made) == VideoValue(3.5)
