@@ -10,7 +10,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.media.facts import CANCELLED
 from evalkit.metrics.base import Event, VideoValue, unscored
 from evalkit.metrics.sync.arithmetic import Sync, cut_to, summarise
 from evalkit.metrics.sync.tracks import TRACKS, TrackOptions
@@ -213,6 +212,8 @@ def _still(arrays: Arrays, choice: TrackChoice) -> tuple[Event, ...]:
 
 def _cancelled(arrays: Arrays, audio: Audio) -> tuple[Event, ...]:
     """Return an event when the channels of the audio cancel each other, so that there is little left to compare."""
+    from evalkit.media.facts import CANCELLED
+
     energy = float(arrays.get(f"mix_{audio}", np.nan))
     if not energy < CANCELLED:
         return ()

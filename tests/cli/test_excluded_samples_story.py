@@ -113,12 +113,24 @@ def test_the_effect_as_a_table(shell: Shell) -> None:
     assert "Sample s2 does not count (decision 1)." in out
     assert "Samples that count: 3 -> 2; ratings: 36 -> 24." in out
     lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert "Ranks that change: alpha 2 -> 1; beta 1 -> 2." in out
     assert "alpha rank 2 1" in lines
+    assert not any(len(words) == 2 and words[0] == words[1] for words in (line.split()[-2:] for line in lines))
+    assert not any(line.startswith("gamma rank") for line in lines)  # it stays the third
     assert "PSNR 29.00 41.50 100 %" in lines
     assert any(
         line.startswith("Samples that count: 2 -> 3")
         for line in shell("board", "include", "1", "--why", "x").splitlines()
     )
+
+
+@pytest.mark.parametrize("sample", ["s1", "s3"])
+def test_the_effect_begins_with_the_ranks_that_change(shell: Shell, sample: str) -> None:
+    words = ("board", "exclude", "sample", sample, "--why", WHY, "--dry-run")
+    teams = json.loads(shell(*words, "--json"))["effect"]["teams"]
+    ranks = [(team["team"], team["rank"]["before"], team["rank"]["after"]) for team in teams]
+    moved = [f"{team} {before} -> {after}" for team, before, after in ranks if before != after]
+    assert shell(*words).splitlines()[2] == (f"Ranks that change: {'; '.join(moved)}." if moved else "No rank changes.")
 
 
 def test_a_team_below_the_coverage_is_no_longer_ranked(shell: Shell) -> None:

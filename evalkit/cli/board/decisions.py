@@ -110,6 +110,10 @@ def exclude(
             shown = ", ".join(map(str, numbers))
             made_now = f"Decision {shown}: {target} {named(subjects)} excluded. 'evalkit board include' takes it back."
             click.echo(escape_for_display(made_now, 500) if numbers else "They were excluded already.")
+            if numbers:
+                click.echo(
+                    "'evalkit leaderboard' shows the ranking without them; --dry-run tells an effect in advance."
+                )
             return
         done = opened.exclude_and_compare(target, rows, by=who(by), keep=not dry_run)
     made = [one for one in done.after.decisions if one.number in done.decisions]

@@ -46,7 +46,7 @@ def effect_document(change: BoardChange) -> dict[str, Any]:
 
 
 def print_effect(change: BoardChange) -> None:
-    """Print the effect: a line per number that ranks, and in sentences who is not ranked any more."""
+    """Print which ranks change, a line per number that does, and in sentences who is not ranked any more."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.markup import escape
@@ -57,13 +57,13 @@ def print_effect(change: BoardChange) -> None:
     answers = [(change.ratings, "ratings"), (change.comparisons, "comparisons")]
     parts = [f"{name}: {_arrow(*map(str, pair))}" for pair, name in answers if any(pair)]
     console.print(escape(f"{'; '.join([samples, *parts])}."), soft_wrap=True)
+    console.print(escape(escape_for_display(_ranks(change), 500)), soft_wrap=True)
     table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
     for title in ("team", "number", "before", "after", "coverage"):
         left = title in {"team", "number"}
         table.add_column(title, justify="left" if left else "right", overflow="fold", no_wrap=title == "coverage")
-    several = {run.team for run in change.runs if sum(other.team == run.team for other in change.runs) > 1}
-    for run in change.runs:
-        name = f"{run.team}/{run.run}" if run.team in several else run.team
+    names = _names(change)
+    for run, name in zip(change.runs, names, strict=True):
         for at, cells in enumerate(_lines(run)):
             table.add_row(*(escape(escape_for_display(cell)) for cell in ("" if at else name, *cells)))
     if table.rows:
@@ -96,14 +96,36 @@ def rules_effect(before: Snapshot, after: Snapshot) -> list[str]:
     return lines
 
 
+def _names(change: BoardChange) -> list[str]:
+    """Return how each run is called: by its team, or by team/run where a team has several."""
+    teams = [run.team for run in change.runs]
+    return [f"{run.team}/{run.run}" if teams.count(run.team) > 1 else run.team for run in change.runs]
+
+
+def _ranks(change: BoardChange) -> str:
+    """Return in a sentence which ranks change."""
+    moved = [
+        f"{name} {_arrow(*ranks)}"
+        for name, ranks in zip(_names(change), map(_rank_pair, change.runs), strict=True)
+        if ranks[0] != ranks[1]
+    ]
+    return f"Ranks that change: {'; '.join(moved)}." if moved else "No rank changes."
+
+
+def _rank_pair(run: ChangedRun) -> tuple[str, str]:
+    before, after = (
+        "not ranked" if row is None or row.rank is None else str(row.rank) for row in (run.before, run.after)
+    )
+    return before, after
+
+
 def _lines(run: ChangedRun) -> list[tuple[str, str, str, str]]:
+    """Return (number, before, after, coverage) of all that looks different in a table."""
     from evalkit.reports.tables import format_value
 
-    rows = (run.before, run.after)
-    ranks = ["not ranked" if row is None or row.rank is None else str(row.rank) for row in rows]
-    scores = [format_value(row.score if row is not None else None) for row in rows]
-    first = [("rank", ranks[0], ranks[1], ""), ("score", scores[0], scores[1], "")]
-    return [*first, *map(_line, run.numbers)]
+    score = [format_value(row.score if row is not None else None) for row in (run.before, run.after)]
+    lines = [("rank", *_rank_pair(run), ""), ("score", score[0], score[1], ""), *map(_line, run.numbers)]
+    return [line for line in lines if line[1] != line[2] or " -> " in line[3]]
 
 
 def _line(number: ChangedNumber) -> tuple[str, str, str, str]:
