@@ -6,6 +6,7 @@ EvalkitError              exit code 4 unless a subclass says otherwise
 |   |-- ChallengeError    2   the challenge file is at fault
 |   |-- TestSetError      1
 |   `-- SubmissionError   1
+|       `-- SubmissionChangedError
 |-- MediaError            1   a file can't be read as video, audio or image
 `-- MachineError          4   weights, disk, device, a broken installation
     |-- WeightsError
@@ -97,6 +98,10 @@ class TestSetError(InputError):
 
 class SubmissionError(InputError):
     """The submission as a whole can't be opened."""
+
+
+class SubmissionChangedError(SubmissionError):
+    """The submission is no longer what was listed: no number may follow from it."""
 
 
 class MediaError(InputError):

@@ -24,6 +24,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     (
         "evalkit.clock",
         "evalkit.files",
+        "evalkit.jsonio",
         "evalkit.progress",
         "evalkit.registry",
         "evalkit.signing",

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, Table, select
 
 from evalkit.board.model import AuditEntry
 from evalkit.board.tables import audit
+from evalkit.jsonio import parse_json
 
 
 def _image(value: Any) -> dict[str, str]:
@@ -83,7 +84,7 @@ def _entry(row: Row[Any]) -> AuditEntry:
         row.by,
         row.action,
         row.subject,
-        json.loads(row.details),
+        parse_json(row.details),
         row.digest,
     )
 

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import NoResultFound
+from sqlalchemy.exc import InvalidRequestError
 
 from evalkit.board import decisions, imports, runs, signers, teams
 from evalkit.board.audit import read_log
@@ -31,6 +31,9 @@ from evalkit.errors import StorageError
 from evalkit.ratings.model import Answer, Key
 from evalkit.scoring.scorecard import Scorecard
 from evalkit.signing import PublicKey, Signed
+
+# What reading values raises that no evalkit has written: other types, numbers, words, a row too few or too many.
+UNREADABLE = (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, InvalidRequestError)
 
 
 def utc_now() -> datetime:
@@ -299,8 +302,7 @@ class Board:
         with self._write(by, keep=False) as write:
             origin = make_source(source, "", form)
             done = imports.import_answers(write, answers, origin, key, allow_unknown=allow_unknown)
-            with self._sound():
-                return done, read_snapshot(write.connection, None)
+            return done, read_snapshot(write.connection, None)
 
     def exclude(self, target: Target, subjects: Sequence[tuple[str, str, str]], *, by: str) -> list[int]:
         """Decide that something does not count; return the numbers of the new decisions.
@@ -389,7 +391,7 @@ class Board:
                 when there is no such entry.
             StorageError: when what it holds can't be read; `verify` says more.
         """
-        with self._read() as connection, self._sound():
+        with self._read() as connection:
             return read_snapshot(connection, as_of, None if as_of is None else self._now())
 
     def by_rater(self) -> Iterator[Snapshot]:
@@ -398,22 +400,20 @@ class Board:
         Raises:
             StorageError: when what it holds can't be read.
         """
-        with self._read() as connection, self._sound():
+        with self._read() as connection:
             yield from read_by_rater(connection)
 
     def _compare(self, by: str, change: Callable[[Write], list[int]], *, keep: bool) -> DecisionChange:
         with self._write(by, keep=keep) as write:
-            with self._sound():
-                before = read_snapshot(write.connection, None)
+            before = read_snapshot(write.connection, None)
             done = tuple(change(write))
-            with self._sound():
-                return DecisionChange(done, before, read_snapshot(write.connection, None))
+            return DecisionChange(done, before, read_snapshot(write.connection, None))
 
     @contextmanager
     def _sound(self) -> Iterator[None]:
         try:
             yield
-        except (LookupError, ValueError, TypeError, NoResultFound) as error:
+        except UNREADABLE as error:
             raise StorageError(
                 f"What the board {self.place} holds was changed and can't be read.",
                 found=type(error).__name__,
@@ -423,12 +423,13 @@ class Board:
     @contextmanager
     def _write(self, by: str, *, keep: bool = True) -> Iterator[Write]:
         who = clean_name(by, "person")
-        with translate_db_errors(self._place), writing(self._engine, who, self._now, keep=keep) as write:
+        database = translate_db_errors(self._place)
+        with database, self._sound(), writing(self._engine, who, self._now, keep=keep) as write:
             yield write
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:
-        with translate_db_errors(self._place), self._engine.connect() as connection:
+        with translate_db_errors(self._place), self._sound(), self._engine.connect() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execution_options(isolation_level="REPEATABLE READ")
             with connection.begin():

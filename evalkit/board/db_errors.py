@@ -30,6 +30,8 @@ def translate_db_errors(place: DatabaseLocation) -> Iterator[None]:
         cause = error.orig
         fault = _sqlite(place, cause) if isinstance(cause, sqlite3.Error) else _postgres(place, error)
         raise fault from None
+    except UnicodeDecodeError:  # SQLite quotes names of its schema, and these are bytes that are no text
+        raise _damaged(place, "names in its schema that are not UTF-8") from None
 
 
 def _sqlite(place: DatabaseLocation, error: sqlite3.Error) -> EvalkitError:
@@ -49,7 +51,7 @@ def _sqlite(place: DatabaseLocation, error: sqlite3.Error) -> EvalkitError:
             "or copy the board to one.",
         )
     if name.startswith("SQLITE_CORRUPT"):
-        return StorageError(f"The board {place.shown} is damaged.", found=said, fix="Take the last copy of it.")
+        return _damaged(place, said)
     return _other(place, said)
 
 
@@ -71,6 +73,10 @@ def _postgres(place: DatabaseLocation, error: DBAPIError) -> EvalkitError:
             fix="Check host, port, user, password and the name of the database.",
         )
     return _other(place, said)
+
+
+def _damaged(place: DatabaseLocation, said: str) -> StorageError:
+    return StorageError(f"The board {place.shown} is damaged.", found=said, fix="Take the last copy of it.")
 
 
 def no_board(place: DatabaseLocation, found: str) -> InputError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -19,6 +18,7 @@ from evalkit.board.teams import Found, find_team, has_team, insert_team
 from evalkit.board.writing import Write
 from evalkit.challenges.model import Challenge, parse_challenge
 from evalkit.errors import InputError, did_you_mean
+from evalkit.jsonio import parse_json
 from evalkit.scoring.scorecard import Scorecard
 from evalkit.signing import Signed
 from evalkit.text import count
@@ -183,7 +183,7 @@ def _check_backbones(write: Write, card: Scorecard, run: Found | None) -> None:
 
 
 def _check_testset(write: Write, card: Scorecard, run: Found | None) -> None:
-    """Refuse a scorecard of another test set than that of the runs on the board, where both say which it was."""
+    """Refuse a scorecard of another test set, or of other samples, than the runs on the board."""
     mine = _recorded(card.provenance, "testset")
     query = select(cards.c.text, runs.c.name.label("run"), teams.c.name.label("team"))
     query = query.join(runs, cards.c.run_id == runs.c.id).join(teams, runs.c.team_id == teams.c.id)
@@ -193,13 +193,14 @@ def _check_testset(write: Write, card: Scorecard, run: Found | None) -> None:
     other = write.connection.execute(query.limit(1)).first()
     if other is None:
         return
-    held = json.loads(other.text)
+    held = parse_json(other.text)
     theirs = _recorded(held.get("provenance", {}), "testset")
-    if mine and theirs and mine != theirs:
+    samples = {str(video["sample"]) for video in held["videos"]}
+    if (mine and theirs and mine != theirs) or samples != {video.sample for video in card.videos}:
         raise InputError(
             "The scorecard is of another test set, or other samples of it, than the runs on the board.",
-            found=f"test set {mine[:_DIGITS]}, {count(len(card.videos), 'sample')}",
-            expected=f"test set {theirs[:_DIGITS]}, {count(len(held['videos']), 'sample')}, "
+            found=f"test set {mine[:_DIGITS] or '(no digest)'}, {count(len(card.videos), 'sample')}",
+            expected=f"test set {theirs[:_DIGITS] or '(no digest)'}, {count(len(samples), 'sample')}, "
             f"as in {other.team}/{other.run}",
             fix="Score the submission on the challenge's whole test set, without --limit. Where the run on the board "
             "is the wrong one, take it off: 'evalkit board remove TEAM --run RUN --why TEXT'.",

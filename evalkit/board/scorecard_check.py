@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from evalkit._version import __version__
+from evalkit.board.names import check_ids
 from evalkit.errors import InputError
 from evalkit.metrics.base import Aggregate, SetMetric, metric_registry
 from evalkit.scoring.aggregate import combine, spread_details
@@ -18,7 +19,9 @@ from evalkit.scoring.scorecard import MetricScore, Scorecard
 
 _LARGEST = 1e12  # no metric comes near it, and sums of such numbers stay finite
 _SLACK = 1e-6  # of a range: 1.0000001 is a cosine too
+_SAMPLE = 400  # characters of a sample's id
 _DEFINED = ("unit", "higher_is_better", "range", "aggregate")
+SIZES = ("n", "n_reference")  # details of a distance of distributions: how many things each side has
 
 
 def check_numbers(card: Scorecard) -> tuple[str, ...]:
@@ -33,12 +36,17 @@ def check_numbers(card: Scorecard) -> tuple[str, ...]:
     foreign = {name for video in card.videos for name in video.values} - set(card.metrics)
     if foreign:
         raise _refused("Videos have values of a metric that the scorecard does not list.", min(foreign))
+    check_ids([video.sample for video in card.videos], "A sample of the scorecard", limit=_SAMPLE)
+    check_ids(card.metrics, "A metric of the scorecard")
+    if "" in card.metrics or any(not video.sample for video in card.videos):
+        raise _refused("A sample or metric of the scorecard has no name.", "an empty id")
     unproven = []
     for name, score in card.metrics.items():
         _check_bounds(card, name, score)
         if any(name in video.values for video in card.videos):
             _check_aggregate(card, name, score)
         elif score.value is not None:
+            _check_sizes(name, score)
             if not _is_of_the_set(name) and metric_registry().get(name) is not None:
                 raise _refused(f"{name} has a value, and no video has one.", f"{score.value:g}", "a value per video")
             unproven.append(name)
@@ -97,17 +105,22 @@ def check_alike(card: Scorecard, others: Iterable[Scorecard]) -> None:
 
 
 def _check_bounds(card: Scorecard, name: str, score: MetricScore) -> None:
-    low, high = score.range
     for place, value in _numbers(card, name, score):
         if not math.isfinite(value) or abs(value) > _LARGEST:
             raise _refused(f"{place} of {name} is no possible number.", f"{value:g}", f"at most {_LARGEST:g}")
-        below = low is not None and value < low - _SLACK
-        if below or (high is not None and value > high + _SLACK):
-            ends = [f"{word} {end:g}" for word, end in (("at least", low), ("at most", high)) if end is not None]
-            raise _refused(f"{place} of {name} is outside its range.", f"{value:g}", " and ".join(ends))
+        _check_range(name, score, place, value)
+    if score.ci95 is not None and not score.ci95[0] <= score.ci95[1]:
+        raise _refused(f"The interval of {name} ends before it begins.", "{:g} to {:g}".format(*score.ci95))
     for value in [*(score.ci95 or ()), *score.details.values()]:
         if not math.isfinite(value) or abs(value) > _LARGEST:
             raise _refused(f"A detail of {name} is no possible number.", f"{value:g}", f"at most {_LARGEST:g}")
+
+
+def _check_range(name: str, score: MetricScore, place: str, value: float) -> None:
+    low, high = score.range
+    if (low is not None and value < low - _SLACK) or (high is not None and value > high + _SLACK):
+        ends = [f"{word} {end:g}" for word, end in (("at least", low), ("at most", high)) if end is not None]
+        raise _refused(f"{place} of {name} is outside its range.", f"{value:g}", " and ".join(ends))
 
 
 def _numbers(card: Scorecard, name: str, score: MetricScore) -> Iterator[tuple[str, float]]:
@@ -122,6 +135,7 @@ def _numbers(card: Scorecard, name: str, score: MetricScore) -> Iterator[tuple[s
 def _check_aggregate(card: Scorecard, name: str, score: MetricScore) -> None:
     values = [value for video in card.videos if (value := video.values.get(name)) is not None]
     if _is_of_the_set(name):
+        _check_sizes(name, score)
         _check_coverage(card, name, score)
         return
     if score.n != len(values):
@@ -130,11 +144,22 @@ def _check_aggregate(card: Scorecard, name: str, score: MetricScore) -> None:
     expected = combine(values, how) if values else None
     if not _agree(score.value, expected):
         raise _refused(f"The value of {name} is not the {how} over its videos.", f"{score.value}", f"{expected}")
-    for detail, number in spread_details(values, how).items():
+    follow = spread_details(values, how)
+    others = score.details.keys() - follow.keys()
+    if others:
+        raise _refused(f"{name} is computed of single videos and has details of a set.", min(others))
+    for detail, number in follow.items():
         if not _agree(score.details.get(detail), number):
             words = detail.replace("_", " ")
             raise _refused(f"The {words} of {name} is wrong.", f"{score.details.get(detail)}", f"{number:g}")
     _check_coverage(card, name, score)
+
+
+def _check_sizes(name: str, score: MetricScore) -> None:
+    for detail in SIZES:
+        size = score.details.get(detail)
+        if size is not None and not (size >= 1 and size == int(size)):
+            raise _refused(f"The size {detail} of {name} is no number of things.", f"{size:g}", "1 or more")
 
 
 def _aggregate(name: str, score: MetricScore) -> Aggregate:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,11 +10,13 @@ from sqlalchemy import Connection, Table, select
 
 from evalkit.board.audit import Seal, canonical, entry_digest, sha256
 from evalkit.board.reading import answer_of
+from evalkit.board.shape import extra_parts, missing_parts, wrong_types
 from evalkit.board.tables import FACTS, answers, audit, cards, imports, rules
 from evalkit.board.triggers import trigger_problems
 from evalkit.board.writing import streamed
 from evalkit.challenges.model import parse_challenge
 from evalkit.errors import EvalkitError
+from evalkit.jsonio import parse_json
 from evalkit.text import count, escape_for_display
 
 _MOST = 20  # sentences of one kind
@@ -35,12 +36,15 @@ def problems(connection: Connection) -> list[str]:
     The last entries of the log, cut off together with all that they wrote, leave no trace on the board: compare the
     digest of the last entry with one that was published.
     """
+    broken = missing_parts(connection) or _short(wrong_types(connection), "the columns")
+    if broken:  # the rest can't be read
+        return broken
     entries: dict[int, _Entry] = {}
     found = _short(_log(connection, entries), "the log")
     for table in FACTS:
         found += _short(_facts(connection, table, entries), f"'{table.name}'")
     found += _short(_contents(connection), "single rows")
-    return found + list(trigger_problems(connection))
+    return [*found, *extra_parts(connection), *trigger_problems(connection)]
 
 
 def _short(sentences: Iterator[str], where: str) -> list[str]:
@@ -59,10 +63,10 @@ def _log(connection: Connection, entries: dict[int, _Entry]) -> Iterator[str]:
         if row.number != expected:
             yield f"The log has a gap: entry {expected} is missing before entry {row.number}."
         try:
-            details = json.loads(row.details)
+            details = parse_json(row.details)
             whole = canonical(details) == row.details
-            entry.seals = dict(details["facts"])
-        except (ValueError, TypeError, KeyError, RecursionError):
+            entry.seals = {str(name): dict(seal) for name, seal in dict(details["facts"]).items()}
+        except (ValueError, TypeError, LookupError):
             yield f"{entry.title} has details that can't be read."
             whole, details = False, None
         digest = entry_digest(previous, row._mapping, details)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from evalkit.board.scorecard_check import SIZES
 from evalkit.challenges.model import Challenge, MetricEntry
 from evalkit.errors import PluginError
 from evalkit.leaderboard.answers import RatedColumn
@@ -16,7 +17,6 @@ from evalkit.scoring.scorecard import MetricScore
 from evalkit.text import escape_for_display
 
 GROUPS = ("objective", "subjective", "speed", "diagnostic")
-SIZES = ("n", "n_reference")  # of the sets that a distance of distributions compares
 
 
 def read_columns(challenge: Challenge, runs: Runs) -> tuple[Column, ...]:
@@ -65,8 +65,9 @@ def _metric(entry: MetricEntry, runs: Runs) -> Column:
     everyone = [(one, score) for one in runs.entrants if (score := one.score(entry.id)) is not None]
     scored = [(one, score) for one, score in everyone if score.value is not None]
     competing = [(one, score) for one, score in scored if one.competes]
-    first = next((score for _, score in [*competing, *scored, *everyone]), None)
-    record = None if first is not None else _record(entry.id)
+    record = _record(entry.id)
+    # What a scorecard declares of a number that it does not have is never checked.
+    first = next((score for _, score in [*competing, *scored, *(everyone if record is None else [])]), None)
     ranks = entry.rank and entry.group != "diagnostic"
     why = _disagreement(entry.id, competing)
     refused = CodedReason("protocol", why) if why is not None and ranks else None
@@ -82,7 +83,7 @@ def _metric(entry: MetricEntry, runs: Runs) -> Column:
         notes.append(f"Not among the runs that compete: {other}")
     return Column(
         id=entry.id,
-        title=(first.title if first else record.title if record else "") or entry.id,
+        title=(record.title if record else first.title if first else "") or entry.id,
         published_as=entry.published_as,
         kind="metric",
         group=entry.group,
@@ -195,7 +196,7 @@ def _metric_cell(score: MetricScore | None) -> Cell:
         return NO_CELL
     if score.value is None:
         return Cell(None, reason=score.reason, n=score.n, coverage=score.coverage)
-    # Only set metrics say how many vectors each side has.
+    # Only set metrics say how many vectors each side has; `evalkit.board.scorecard_check` holds others to that.
     sizes = {name: float(score.details[name]) for name in SIZES if name in score.details}
     return Cell(
         score.value,

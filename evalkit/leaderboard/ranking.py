@@ -25,6 +25,7 @@ from evalkit.leaderboard.table import (
     Column,
     Row,
     RunKey,
+    odd_sizes,
     reject_duplicate_runs,
     uneven_counts,
     value_matrix,
@@ -136,10 +137,10 @@ def rank_rows(
     """Return the rows with their ranks, and the phases that made them.
 
     Only primary runs with a value in every column that counts, resting on enough samples, are ranked; ranks and
-    Borda points are among those alone. A row that comes with a reason (a decision excludes it) takes no part. A column
-    whose values rest on sets of unequal size ranks nobody, nor does one in which no competing run has a value; the
-    others decide then, and the ranking says so. While a column that nobody has may still get values (ratings that are
-    not in yet, say) the ranking is provisional.
+    Borda points are among those alone. A row that comes with a reason (a decision excludes it) takes no part. A run
+    whose sets have another size than those of most is not ranked; without a majority the column ranks nobody, nor does
+    one in which no competing run has a value; the others decide then, and the ranking says so. While a column that
+    nobody has may still get values (ratings that are not in yet, say) the ranking is provisional.
 
     Two-phase: the objective and speed columns make a shortlist by the rule ``shortlist``; its first ``finalists`` (and
     every run that is equal to the last of them) are ordered by the subjective columns alone; the rest follow in the
@@ -182,6 +183,9 @@ def rank_rows(
         gaps = rules.gaps(row, asked)
         out += [replace(row, reasons=gaps)] if gaps else []
         complete += [] if gaps else [row]
+    odd = odd_sizes(rules.columns, complete)
+    out += [replace(row, reasons=odd[row.key]) for row in complete if row.key in odd]
+    complete = [row for row in complete if row.key not in odd]
     refused |= {column.id: why for column in asked if (why := uneven_counts(column, complete))}
     left = tuple(column for column in plans[0].columns if column.id not in refused)
     if not left:

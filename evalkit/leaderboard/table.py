@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -199,6 +200,47 @@ def reject_duplicate_runs(rows: Iterable[Row], primary: int) -> None:
                 expected=f"at most {primary}",
                 fix="Choose which of them competes.",
             )
+
+
+def odd_sizes(columns: Iterable[Column], rows: Sequence[Row]) -> dict[RunKey, tuple[CodedReason, ...]]:
+    """Return the runs whose sets have other sizes than those of most, with the reasons why they can't be compared.
+
+    So that one scorecard with a wrong size costs itself only. The runs that the organizer scored decide alone where
+    there are any and they agree; otherwise more than half of all. Without such sizes nobody is odd, and
+    `uneven_counts` refuses the column.
+    """
+    found: dict[RunKey, tuple[CodedReason, ...]] = {}
+    for column in columns:
+        sized = [(row, _sizes(row.cells[column.id])) for row in rows if column.id in row.cells]
+        sized = [(row, sizes) for row, sizes in sized if row.cells[column.id].value is not None]
+        usual = _usual([sizes for row, sizes in sized if row.origin != "handed-in"], all_of_them=True)
+        usual = usual if usual is not None else _usual([sizes for _, sizes in sized], all_of_them=False)
+        for row, sizes in sized:
+            if usual is not None and sizes != usual:
+                sentence = (
+                    f"{column.id} compares sets, and its bias depends on their size: "
+                    f"{_shown_sizes(sizes)} here, {_shown_sizes(usual)} in the other runs."
+                )
+                found[row.key] = (*found.get(row.key, ()), CodedReason("unequal_n", sentence))
+    return found
+
+
+_Sizes = tuple[tuple[str, float], ...]
+
+
+def _sizes(cell: Cell) -> _Sizes:
+    return tuple(sorted(cell.set_sizes.items()))
+
+
+def _usual(sizes: Sequence[_Sizes], *, all_of_them: bool) -> _Sizes | None:
+    """Return the sizes that all, or more than half, have."""
+    most = Counter(sizes).most_common(1)
+    needed = len(sizes) if all_of_them else len(sizes) // 2 + 1
+    return most[0][0] if most and most[0][1] >= needed else None
+
+
+def _shown_sizes(sizes: _Sizes) -> str:
+    return ", ".join(f"{name} {size:g}" for name, size in sizes) or "no size"
 
 
 def uneven_counts(column: Column, rows: Iterable[Row]) -> CodedReason | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import sys
@@ -13,6 +12,7 @@ from datetime import datetime, tzinfo
 from functools import lru_cache
 
 from evalkit.challenges.rating_rules import Dimension
+from evalkit.jsonio import parse_json
 from evalkit.ratings.mapping import RatingMapping
 from evalkit.ratings.read_errors import Faults, shown
 from evalkit.ratings.table import FileForm
@@ -232,8 +232,8 @@ def _unwrapped(text: str) -> str:
     if not text.startswith("[") or len(text) > MAX_ID:
         return text
     try:
-        content = json.loads(text)
-    except (ValueError, RecursionError):
+        content = parse_json(text)
+    except ValueError:
         return text
     for _ in range(4):  # a list of one, an object of one key in it, a list of one as its value
         if isinstance(content, dict) and len(content) == 1:

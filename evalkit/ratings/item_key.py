@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from evalkit.errors import InputError
+from evalkit.jsonio import parse_json
 from evalkit.ratings.cell_reader import Context, normalised
 from evalkit.ratings.jsonfile import first_sign
 from evalkit.ratings.model import Key, KeyEntry
@@ -87,8 +87,8 @@ def _columns(path: Path, header: Iterable[str]) -> dict[str, str]:
 def _json(path: Path, faults: Faults) -> Iterator[tuple[int, Mapping[str, Any]]]:
     text = read_text(path, kind=InputError, what="The key", limit=MAX_BYTES)
     try:
-        content = json.loads(text, object_pairs_hook=_once)
-    except (ValueError, RecursionError) as error:
+        content = parse_json(text)
+    except ValueError as error:
         raise InputError(f"The key {path} can't be read as JSON.", found=str(error)) from None
     if isinstance(content, dict):
         content = [{"item": item, **entry} if isinstance(entry, dict) else entry for item, entry in content.items()]
@@ -99,12 +99,3 @@ def _json(path: Path, faults: Faults) -> Iterator[tuple[int, Mapping[str, Any]]]
             yield row, {word: cells[0] for word, cells in hits.items() if cells}
         else:
             faults.add(row, None, "not an object with team and sample.")
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in content:
-            raise ValueError(f"{shown(name)} appears twice")
-        content[name] = value
-    return content

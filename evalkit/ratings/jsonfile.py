@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
+from evalkit.jsonio import STRICT_DECODER
 from evalkit.ratings.read_errors import Faults
 from evalkit.ratings.table import PLAIN, FileForm, open_text
 from evalkit.text import ended, escape_for_display
@@ -15,13 +16,6 @@ MAX_OBJECT = 4 * 1024 * 1024  # characters of one object
 MAX_DEPTH = 6  # of keys joined with dots
 _CHUNK = 256 * 1024
 _BLANK = " \t\r\n"
-
-
-def _no_constant(word: str) -> float:
-    raise ValueError(f"{word} is not JSON")
-
-
-_DECODER = json.JSONDecoder(parse_constant=_no_constant)
 
 
 def first_sign(path: Path, form: FileForm = PLAIN) -> str:
@@ -57,7 +51,7 @@ def _lines(path: Path, faults: Faults, form: FileForm) -> Iterator[tuple[int, An
             if not text:
                 continue
             try:
-                yield number, _DECODER.decode(text)
+                yield number, STRICT_DECODER.decode(text)
             except (ValueError, RecursionError) as error:
                 faults.add(number, None, ended(f"not JSON: {_cause(error)}"))
 
@@ -115,7 +109,7 @@ def _value(buffer: _Buffer) -> Any:
     buffer.sign()
     while True:
         try:
-            value, end = _DECODER.raw_decode(buffer.text, buffer.at)
+            value, end = STRICT_DECODER.raw_decode(buffer.text, buffer.at)
         except ValueError:
             if len(buffer.text) - buffer.at > MAX_OBJECT or not buffer.more():
                 raise

@@ -20,6 +20,7 @@ import platformdirs
 from numpy.typing import NDArray
 
 from evalkit.files import atomic_write, storage_error
+from evalkit.jsonio import parse_json
 from evalkit.metrics.base import FeatureData
 from evalkit.metrics.features.base import FeatureRecord, WeightFile
 
@@ -87,7 +88,7 @@ class FeatureCache:
                 raise ValueError("the entry belongs to another key, or lacks an array")  # noqa: TRY301
             unavailable = arrays.pop(_UNAVAILABLE, None)
             if unavailable is not None:
-                reason, detail = json.loads(str(unavailable))
+                reason, detail = parse_json(str(unavailable))
                 return FeatureData(None, reason, detail)
         except Exception as error:  # noqa: BLE001 - damaged bytes raise nearly anything in zipfile and numpy
             raise CorruptEntryError(path, f"{type(error).__name__}: {error}") from None

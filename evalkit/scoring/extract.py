@@ -17,7 +17,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from evalkit.errors import SubmissionError
+from evalkit.errors import SubmissionChangedError, SubmissionError
 from evalkit.files import storage_error
 from evalkit.media.colour import dynamic_range
 from evalkit.media.inspect import Inspection, inspect_media
@@ -67,6 +67,8 @@ class Handler:
             file = folder / "video"
             try:
                 digest = job.member.copy(file, self.config.rules.archive.max_file_bytes)
+            except SubmissionChangedError:
+                raise  # the run ends: nobody knows what the others are
             except SubmissionError as error:
                 return Extraction(job.sample, None, None, problem=_in_one_sentence(error))
             copied = time.perf_counter()

@@ -221,10 +221,10 @@ def _input_digest(part: str, item: Item, digest: str) -> Any:
 
 
 @lru_cache(maxsize=4096)
-def _known(path: Path, size: int, modified: int) -> str:  # size and time: a changed file is hashed again
+def _known(path: Path, *state: int) -> str:  # a changed file is hashed again
     return file_sha256(path)
 
 
 def _digest(path: Path) -> str:
     state = path.stat()
-    return _known(path, state.st_size, state.st_mtime_ns)
+    return _known(path, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)

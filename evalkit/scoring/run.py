@@ -212,7 +212,9 @@ def _extract(
     }
     extractions: dict[str, Extraction] = {}
     # Closed at once when the loop is left by an exception: workers must not outlive it.
-    archive = run.submission.sha256 if run.submission.kind == "zip" else None
+    # Of the very bytes that are read below: of a folder, each file is compared with its part of the digest.
+    digest = run.submission.sha256
+    archive = digest if run.submission.kind == "zip" else None
     results = run_jobs(options.engine.run, config, jobs, run.records, archive)
     with options.progress.stage(title, len(jobs)) as progress, closing(results):
         for result in results:
@@ -224,6 +226,7 @@ def _extract(
                 options.journal.event("failure", sample=sample, path=path, kind=result.failure, detail=result.detail)
             else:
                 extraction: Extraction = result.value
+                run.submission.refuse_changed(path, extraction.sha256)
                 extractions[sample] = extraction
                 reports[sample] = file_report(
                     extraction, path, in_folder=archive is None, rules=config.rules, expected=lengths.get(sample)

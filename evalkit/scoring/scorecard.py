@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from evalkit.errors import InputError
+from evalkit.jsonio import parse_json
 from evalkit.metrics.base import Aggregate
 from evalkit.text import escape_for_display
 
@@ -188,8 +189,8 @@ class Scorecard(BaseModel):
             InputError: when ``text`` is not a scorecard, or has a schema that this version doesn't know.
         """
         try:
-            document = json.loads(text)
-        except (ValueError, RecursionError) as error:
+            document = parse_json(text, finite=True)
+        except ValueError as error:
             raise InputError(f"{source} is not JSON.", found=str(error)) from None
         schema = document.get("schema") if isinstance(document, dict) else None
         if schema != SCHEMA:

@@ -21,7 +21,7 @@ from evalkit.challenges.submission_rules import ArchiveRules
 from evalkit.errors import SubmissionError
 from evalkit.submission.members import Inconsistency, Member, walk_folder
 from evalkit.submission.references import FIX_ZIP, MemberRef, unreadable
-from evalkit.submission.zip.listing import Stamp, list_zip, stamp_of
+from evalkit.submission.zip.listing import Stamp, changed, list_zip, open_unchanged, stamp_of
 
 
 class Submission:
@@ -145,11 +145,11 @@ class Submission:
         these are 32 NULs, so that an unrelated file does not stop a run.
 
         Raises:
-            SubmissionError: when the ZIP can't be read.
+            SubmissionError: when the ZIP can't be read, or is no longer the one that was listed.
         """
-        if self.kind == "zip":
+        if self._stamp is not None:
             try:
-                with self.path.open("rb") as file:
+                with open_unchanged(self.path, self._stamp) as file:
                     return hashlib.file_digest(file, "sha256").hexdigest()
             except OSError as error:
                 raise unreadable(str(self.path), error, FIX_ZIP) from None
@@ -157,8 +157,33 @@ class Submission:
         for member in self.members:
             if member.kind == "file":
                 # The NUL separates: no file's name contains one.
-                whole.update(member.raw_name + b"\0" + _sha256_or_zeros(MemberRef(self.path, member, None)))
+                whole.update(member.raw_name + b"\0" + self._file_digests[member.raw_name])
         return whole.hexdigest()
+
+    def refuse_changed(self, member_path: str, sha256: str | None) -> None:
+        """Make sure that what was read of a folder's file is what the digest of the folder says.
+
+        The bytes of a ZIP are held to its state, so there is nothing to compare.
+
+        Args:
+            member_path: which file.
+            sha256: of what was read; ``None`` where it could not be read, so that it is read once more.
+
+        Raises:
+            SubmissionChangedError: when the file was another one when the digest was computed.
+        """
+        if self._stamp is not None:
+            return
+        ref = self.ref(member_path)
+        found = _sha256_or_zeros(ref) if sha256 is None else bytes.fromhex(sha256)
+        if found != self._file_digests[ref.member.raw_name]:
+            raise changed(self.path / member_path)
+
+    @cached_property
+    def _file_digests(self) -> dict[bytes, bytes]:
+        """The stated path of every file of a folder -> its digest, all read at once."""
+        files = [member for member in self.members if member.kind == "file"]
+        return {member.raw_name: _sha256_or_zeros(MemberRef(self.path, member, None)) for member in files}
 
     @cached_property
     def _by_path(self) -> dict[str, list[Member]]:

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO
 
-from evalkit.errors import StorageError, SubmissionError
+from evalkit.errors import StorageError, SubmissionChangedError, SubmissionError
 from evalkit.submission.members import READABLE_METHODS, Member
 from evalkit.submission.zip.contents import open_strictly
-from evalkit.submission.zip.listing import Stamp, opened, stamp_of
+from evalkit.submission.zip.listing import Stamp, changed, opened, stamp_of
 from evalkit.submission.zip.scan import DAMAGE_ERRORS
 
 CHUNK = 1 << 20  # bytes read at once
@@ -31,8 +31,8 @@ FIX_FILE = "Make the file readable."
 class MemberRef:
     """A member and the path of its archive: small, picklable, readable from any process.
 
-    ``stamp`` is the archive's state when it was listed; an archive that has changed since is refused. It is ``None``
-    for a folder.
+    ``stamp`` is the archive's state when it was listed; an archive that has changed since, or while a member is read,
+    is refused. It is ``None`` for a folder.
     """
 
     archive: Path
@@ -80,11 +80,15 @@ class MemberRef:
         with self.open() as stream:
             for chunk in read_chunks(stream, self.member.path, self._fix):
                 digest.update(chunk)
+        self._refuse_changed()
         return digest.hexdigest()
 
     def is_current(self) -> bool:
         """Whether the archive is as it was when it was listed; a folder's files are looked at when they are opened."""
-        return self.stamp is None or stamp_of(self.archive) == self.stamp
+        try:
+            return self.stamp is None or stamp_of(self.archive) == self.stamp
+        except OSError:  # it is gone
+            return False
 
     @property
     def _fix(self) -> str:
@@ -100,19 +104,33 @@ class MemberRef:
         Raises:
             SubmissionError: when the contents are larger than ``limit``, not as long as stated, damaged, encrypted or
                 compressed with a method that evalkit does not read.
+            SubmissionChangedError: when the archive is no longer what was listed.
             StorageError: when ``destination`` exists or can't be written, for instance because the disk is full.
                 After any error no partial file remains.
         """
         shown = self.member.path
         if self.member.size > limit:
             raise _too_large(shown, self.member.size, limit)
-        with self.open() as source:
-            chunks = read_chunks(source, shown, self._fix)
-            return _write_checked(chunks, destination, size=self.member.size, limit=limit, shown=shown)
+        try:
+            with self.open() as source:
+                chunks = read_chunks(source, shown, self._fix)
+                digest = _write_checked(chunks, destination, size=self.member.size, limit=limit, shown=shown)
+        except SubmissionError:  # such as a wrong checksum, of an archive that is being written over
+            self._refuse_changed()
+            raise
+        try:
+            self._refuse_changed()
+        except SubmissionChangedError:
+            destination.unlink(missing_ok=True)
+            raise
+        return digest
+
+    def _refuse_changed(self) -> None:
+        if not self.is_current():
+            raise changed(self.archive)
 
     def _open_in_zip(self, stamp: Stamp) -> IO[bytes]:
-        if not self.is_current():
-            raise SubmissionError(f"{self.archive} changed while it was being read.", fix="Run again.")
+        self._refuse_changed()
         archive, listed = opened(os.getpid(), self.archive, stamp)
         return open_strictly(archive, listed[self.member.header_offset or 0, self.member.raw_name])
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.errors import TestSetError
-from evalkit.testsets.model import Sample, TestSet, TimelineEvent, make_sample, parse_json
+from evalkit.jsonio import parse_json
+from evalkit.testsets.model import Sample, TestSet, TimelineEvent, make_sample
 from evalkit.yamlio import read_text
 
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp"}

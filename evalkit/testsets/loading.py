@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evalkit.errors import TestSetError
+from evalkit.jsonio import parse_json
 from evalkit.testsets.ipvg import read_eval_json, read_ipvg2025
-from evalkit.testsets.model import Sample, TestSet, make_sample, parse_json
+from evalkit.testsets.model import Sample, TestSet, make_sample
 from evalkit.yamlio import is_there, read_text
 
 SAMPLES_FILE = "samples.jsonl"

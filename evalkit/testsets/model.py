@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -145,29 +144,6 @@ class TestSet:
         """Digest of the samples' records (not of the media: features record the digests of their files)."""
         records = [sample.model_dump(mode="json") for sample in self.samples]
         return hashlib.sha256(json.dumps(records, sort_keys=True).encode()).hexdigest()
-
-
-def parse_json(text: str) -> Any:
-    """Parse strict JSON: no NaN, no duplicate keys.
-
-    Raises:
-        ValueError: with a sentence.
-    """
-
-    def reject(word: str) -> None:
-        raise ValueError(f"{word} is not a JSON value")
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        record = dict(pairs)
-        if len(record) < len(pairs):
-            duplicate = Counter(key for key, _ in pairs).most_common(1)[0][0]
-            raise ValueError(f"the key '{duplicate}' appears twice")
-        return record
-
-    try:
-        return json.loads(text, parse_constant=reject, object_pairs_hook=unique)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
 
 
 def make_sample(record: Any, place: str, names: Mapping[str, str] | None = None) -> Sample:

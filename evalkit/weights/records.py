@@ -15,6 +15,7 @@ from typing import Any
 
 from evalkit.errors import StorageError, WeightsError
 from evalkit.files import write_text
+from evalkit.jsonio import parse_json
 
 LOCKS = ".locks"
 
@@ -90,10 +91,10 @@ def read_record(path: Path) -> dict[str, Any]:
         WeightsError: when the file can't be read or holds something else.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = parse_json(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise _damaged(path, str(error)) from None
     if not isinstance(document, dict):
         raise _damaged(path, "something else")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evalkit.errors import InputError
+from evalkit.jsonio import parse_json
 from evalkit.scoring.scorecard import Scorecard
 from evalkit.text import escape_for_display
 from evalkit.yamlio import read_text
@@ -145,8 +145,8 @@ def _load(place: Path, name: str | None, notes: Mapping[str, str]) -> ComparedEn
     shown = escape_for_display(str(file))
     text = read_text(file, kind=InputError, what="The scorecard", limit=SIZE_LIMIT)
     try:
-        document = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        document = parse_json(text)
+    except ValueError as error:
         raise InputError(f"{shown} is not JSON.", found=str(error)) from None
     if isinstance(document, dict) and "ok" in document:
         return _report(document, shown, name or _stem(file), named=name is not None, notes=notes)

@@ -85,15 +85,13 @@ def test_not_all_samples_can_be_excluded(board: Board) -> None:
     with pytest.raises(InputError, match="No sample would be left"):
         board.exclude("sample", reasons("p003"), by="pia")
     assert board.exclude("sample", reasons("p001", "p002"), by="pia") == []
-    board.add_team("beta", by="olga")
-    board.add_run("beta", "main", renamed(("p003", "p004"), "beta"), by="olga")
+    board.add_run("alpha", "main", renamed(("p003", "p004")), by="olga", why="the test set was mended")
     assert board.exclude("sample", reasons("p003"), by="pia") == [3]
 
 
 @pytest.mark.parametrize("sample", HOSTILE)
 def test_names_of_any_kind(board: Board, sample: str) -> None:
-    board.add_team("beta", by="olga")
-    board.add_run("beta", "main", renamed(("p001", sample), "beta"), by="olga")
+    board.add_run("alpha", "main", renamed(("p001", sample)), by="olga", why="the test set was mended")
     assert board.exclude("sample", reasons(sample, why=sample), by="pia") == [1]
     assert set(board.snapshot().excluded("sample")) == {sample}
     assert board.verify() == []

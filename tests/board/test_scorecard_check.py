@@ -36,6 +36,11 @@ FORGED = {
     "a huge detail": (*METRIC, "details", {"frames": -1e300}, "no possible number"),
     "a huge value of a video": ("videos", 0, "values", "identity.strict", 1e300, "no possible number"),
     "a sample twice": ("videos", 1, "sample", "s1", "more than once"),
+    "an interval that ends before it begins": (*METRIC, "ci95", (0.9, 0.1), "ends before it begins"),
+    "sizes of sets for a metric of videos": (*METRIC, "details", {"n_reference": 3.0}, "details of a set"),
+    "a sample without a name": ("videos", 0, "sample", "", "no name"),
+    "a sample that no database keeps": ("videos", 0, "sample", "a\0b", "can't be kept"),
+    "a sample of a million characters": ("videos", 0, "sample", "x" * 10**6, "can't be kept"),
     "a metric of videos alone": ("videos", 0, "values", "other", 1.0, "does not list"),
 }
 
@@ -156,3 +161,38 @@ def test_a_median_is_no_way_to_leave_out_the_worst_videos(board: Board) -> None:
     detailed = changed(card("beta"), *METRIC, "details", to={"mode": 0.5, "share_at_mode": 1.0})
     with pytest.raises(InputError, match="declares another aggregate of identity"):
         board.add_run("beta", "main", changed(detailed, *METRIC, "aggregate", to="median"), by="olga")
+
+
+def two_teams(board: Board) -> None:
+    for team in ("alpha", "beta"):
+        board.add_team(team, by="olga")
+    board.add_run("alpha", "main", card(), by="olga")
+
+
+@pytest.mark.parametrize("digest", [True, False], ids=["with", "without"])
+def test_other_samples_than_those_of_the_board_are_refused(board: Board, digest: bool) -> None:
+    two_teams(board)
+    before = board.snapshot()
+    other = changed(card("beta"), "videos", 1, "sample", to="s9")
+    more = small_card("beta", {"identity.strict": [0.5] * 3}, challenge=card().challenge.model_dump())
+    for held in (other, more):
+        given = held if digest else changed(held, "provenance", "testset", to={})
+        with pytest.raises(InputError, match="other samples"):
+            board.add_run("beta", "main", given, by="olga")
+    assert board.snapshot() == before
+
+
+@pytest.mark.parametrize("detail", ["n", "n_reference"])
+@pytest.mark.parametrize("size", [0.0, -0.0, -4.0, 2.5])
+def test_sizes_of_sets_are_counts(board: Board, detail: str, size: float) -> None:
+    board.add_team("alpha", by="olga")
+    whole = {
+        "value": 24.5,
+        "higher_is_better": False,
+        "n": 2,
+        "coverage": 1.0,
+        "protocol": 1,
+        "details": {detail: size},
+    }
+    with pytest.raises(InputError, match=f"The size {detail} of fid.pytorch"):
+        board.add_run("alpha", "main", as_installed(changed(card(), "metrics", "fid.pytorch", to=whole)), by="olga")

@@ -41,7 +41,7 @@ def main(
     clean = True
     for target in TARGETS:
         if not names or target.name in names:
-            figures = run_campaign(target, inputs, seed, keep=keep)
+            figures = run_campaign(target, inputs, seed, keep=keep, limit=5.0 * target.costs)
             click.echo(json.dumps(figures.as_dict()))
             clean &= figures.clean
     if not names or "mp4" in names:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.errors import EvalkitError
-from fuzz.targets import Target, WrongAcceptError
+from fuzz.kinds import Target, WrongAcceptError
 
 WARM = 0.2  # share of the inputs after which memory is measured first
 

@@ -9,7 +9,6 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from scorecards import make_scorecard
@@ -24,6 +23,8 @@ from evalkit.submission.model import Submission
 from evalkit.testsets.loading import load_testset
 from evalkit.validators.archive.check import blocks, check_archive
 from evalkit.validators.archive.strays import VIDEO_SUFFIXES, is_stray
+from fuzz import boards, signatures
+from fuzz.kinds import Target, WrongAcceptError
 from fuzz.mutations import made_zip, mutated_text, mutated_zip
 from fuzz.zip_readers import by_stream, by_unzip
 from fuzz.zip_structure import structured_zip
@@ -61,28 +62,6 @@ values: {Good: 4}
 SAMPLES = """{"id": "s01", "reference_images": ["a.png"], "audio": "a.wav", "text": "words", "groups": {"age": "old"}}
 {"id": "s02", "timeline": [{"start": 0, "end": 1.5, "description": "nods"}]}
 """
-
-
-class WrongAcceptError(AssertionError):
-    """Something was taken that must not be."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """One reader.
-
-    Args:
-        name: for people.
-        make: returns one input.
-        read: takes the file it lies in; raises `EvalkitError` to refuse it, `WrongAcceptError` when the reader took it
-            wrongly.
-        file: name of the file.
-    """
-
-    name: str
-    make: Callable[[random.Random], bytes]
-    read: Callable[[Path], object]
-    file: str = "input.dat"
 
 
 def text_target(name: str, seeds: Sequence[str], read: Callable[[Path], object], file: str = "input.dat") -> Target:
@@ -182,6 +161,10 @@ def read_gold_file(path: Path) -> object:
 
 
 TARGETS = (
+    Target("board-scorecard", boards.make_scorecard, boards.add_scorecard, "scorecard.json", costs=10),
+    Target("board-damage", boards.make_damaged, boards.use_damaged, "board.sqlite", costs=10),
+    Target("signature", signatures.make_signature, signatures.check, "scorecard.json.sig"),
+    Target("public-key", signatures.make_key, signatures.load, "key.pub"),
     Target("zip", make_zip, read_archive, "input.zip"),
     text_target(
         "ratings",

@@ -9,19 +9,21 @@ import pytest
 
 from evalkit.errors import InputError
 from fuzz.campaign import run_campaign
-from fuzz.targets import TARGETS, Target, WrongAcceptError
+from fuzz.kinds import Target, WrongAcceptError
+from fuzz.targets import TARGETS
 
 INPUTS = 400
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
 def test_nothing_crashes_hangs_or_is_taken_wrongly(target: Target, tmp_path: Path) -> None:
-    figures = run_campaign(target, INPUTS, seed=1, keep=tmp_path)
+    inputs = INPUTS // target.costs
+    figures = run_campaign(target, inputs, seed=1, keep=tmp_path, limit=5.0 * target.costs)
     assert figures.clean, figures.failures
-    assert figures.inputs == INPUTS
-    assert figures.accepted + figures.refused == INPUTS
+    assert figures.inputs == inputs
+    assert figures.accepted + figures.refused == inputs
     # inputs that are all good, or all bad, try nothing
-    assert min(figures.accepted, figures.refused) >= INPUTS // 100
+    assert min(figures.accepted, figures.refused) >= inputs // 100
 
 
 def read_badly(path: Path) -> None:
@@ -52,6 +54,6 @@ def test_a_campaign_counts_what_it_sees(tmp_path: Path) -> None:
 
 def test_the_same_seed_makes_the_same_inputs() -> None:
     for target in TARGETS:
-        one, two, other = (run_campaign(target, 40, seed).as_dict() for seed in (5, 5, 6))
+        one, two, other = (run_campaign(target, 40 // target.costs, seed).as_dict() for seed in (5, 5, 6))
         one.pop("growth_mib"), two.pop("growth_mib"), other.pop("growth_mib")
         assert one == two

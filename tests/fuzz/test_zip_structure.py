@@ -18,7 +18,8 @@ from evalkit.errors import SubmissionError
 from evalkit.submission.model import Submission
 from evalkit.validators.archive.check import check_archive
 from fuzz.campaign import run_campaign
-from fuzz.targets import RULES, TARGETS, WrongAcceptError, _compare_readers, make_zip
+from fuzz.kinds import WrongAcceptError
+from fuzz.targets import RULES, TARGETS, _compare_readers, make_zip
 from fuzz.zip_readers import by_stream, by_unzip
 from fuzz.zip_structure import structured_zip
 

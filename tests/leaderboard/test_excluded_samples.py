@@ -247,11 +247,11 @@ def test_tables_mark_the_columns_that_still_include_the_sample() -> None:
     snapshot = board(rules)
     made = compute_leaderboard(snapshot, draws=100)
     latex, markdown = leaderboard_latex(snapshot, made), leaderboard_markdown(snapshot, made)
-    assert r"FID.PYTORCH$^{\dagger}$ $\downarrow$" in latex
-    assert r"PSNR.RGB $\uparrow$" in latex
-    assert r"\par $^{\dagger}$ FID.PYTORCH still includes excluded samples" in latex
-    assert "FID\\.PYTORCH\u2020" in markdown
-    assert "\u2020 FID\\.PYTORCH still includes" in markdown
+    assert r"FID$^{\dagger}$ $\downarrow$" in latex
+    assert r"PSNR $\uparrow$" in latex
+    assert r"\par $^{\dagger}$ FID still includes excluded samples" in latex
+    assert "FID\u2020" in markdown
+    assert "\u2020 FID still includes" in markdown
     change = compare_boards(board(rules, decisions=()), snapshot)
     assert {number.id: number.still_included for number in change.runs[0].numbers} == {
         "psnr.rgb": (),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from builders.rankings import DOWN, THREE, UP, entry, ranks, weights, why
 
@@ -84,6 +86,34 @@ def test_sets_of_unequal_size_rank_nobody():
     unequal = [equal[0], sized("b", 20, n=2999, n_reference=3000)]
     said = rank_rows(unequal, [UP, FID], "borda").refused["fid"].sentence
     assert "n differs, 3000 (a), 2999 (b)" in said
+
+
+def test_a_run_with_other_sizes_than_most_costs_itself_only():
+    honest = [sized(team, fid, n=9, n_reference=9) for team, fid in (("b", 10), ("c", 20), ("d", 30))]
+    alone = rank_rows(honest, [UP, FID], "rank-sum")
+    for counts in ({"n": 8, "n_reference": 9}, {"n": 9, "n_reference": 1e9}, {"n": 9}, {}):
+        ranking = rank_rows([*honest, sized("a", 1, **counts)], [UP, FID], "rank-sum")
+        assert ranking.refused == {}
+        assert ranks(ranking) == {"b": 1, "c": 2, "d": 3, "a": None}
+        assert why(ranking, "a") == ["unequal_n"]
+        assert [row.score for row in ranking.ranked] == [row.score for row in alone.ranked]
+
+
+def test_the_runs_that_the_organizer_scored_say_which_sizes_are_right():
+    by_us = replace(sized("b", 10, n=9, n_reference=9), origin="scored-here")
+    others = [sized(team, 5, n=7, n_reference=9) for team in ("a", "c", "d")]
+    assert ranks(rank_rows([by_us, *others], [UP, FID], "rank-sum")) == {"b": 1, "a": None, "c": None, "d": None}
+    also = replace(sized("e", 10, n=8, n_reference=9), origin="signed")  # they disagree: more than half decide
+    ranking = rank_rows([by_us, also, *others], [UP, FID], "rank-sum")
+    assert {team for team, rank in ranks(ranking).items() if rank is None} == {"b", "e"}
+
+
+def test_sizes_of_a_tie_break_count_too():
+    up = Column("up", True, range=(0, 1))
+    tie = Column("fid", False, weight=0.0, range=(0, 100))
+    rows = [sized(team, fid, n=9) for team, fid in (("b", 10), ("c", 20))]
+    ranking = rank_rows([*rows, sized("d", 1, n=3)], [up, tie], "borda", tie_breaks=("fid",))
+    assert ranks(ranking) == {"b": 1, "c": 2, "d": None}
 
 
 def test_sizes_of_those_who_do_not_compete_are_not_asked():

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from evalkit import api
+from evalkit.errors import SubmissionChangedError
 from evalkit.media.encode import write_video
 from evalkit.scoring.engine import LocalEngine
 
@@ -129,3 +130,34 @@ def modules_after(command: list[str], **environment: str) -> set[str]:
         cwd=Path(__file__).parents[2],
     )
     return set(done.stderr.strip().splitlines()[-1].split("\0"))
+
+
+@pytest.mark.parametrize("kind", ["videos", "team.zip"])
+@pytest.mark.parametrize("fresh", [False, True])
+def test_a_submission_that_is_replaced_during_the_run_gives_no_scorecard(
+    world: Path, monkeypatch: pytest.MonkeyPatch, kind: str, fresh: bool
+) -> None:
+    place, other = world / kind, world / "other"
+    if kind == "videos":
+        place = place / "b.mp4"
+        frames = np.zeros((12, 64, 64, 3), dtype=np.uint8)
+        write_video(other, frames, 25, audio=np.zeros(8000, dtype=np.float32), audio_rate=16000)
+    else:
+        other.write_bytes(place.read_bytes())
+    run = LocalEngine.run
+
+    def replaced(self: LocalEngine, config, jobs):
+        other.replace(place)  # after the digest was computed, and before a worker reads
+        return run(self, config, jobs)
+
+    monkeypatch.setattr(LocalEngine, "run", replaced)
+    with pytest.raises(SubmissionChangedError, match="changed while it was being read"):
+        api.score(
+            world / kind,
+            "talking-head",
+            world / "testset",
+            metrics=["psnr"],
+            cache=world / "cache",
+            workers=1,
+            fresh=fresh,
+        )

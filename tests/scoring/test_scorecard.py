@@ -87,8 +87,22 @@ def test_numbers_keep_all_their_digits(card):
 )
 def test_nan_is_refused(document, place, bad):
     value = [bad, 1.0] if place[-1] in {"ci95", "range"} else bad
-    with pytest.raises(InputError, match="damaged"):
+    with pytest.raises(InputError, match=r"not JSON. Found -?(NaN|Infinity) is not a JSON value"):
         Scorecard.from_json(with_value(document, place, value))
+    with pytest.raises(InputError, match="damaged"):  # as text, which a reader would turn into a number
+        Scorecard.from_json(with_value(document, place, [str(bad), 1.0] if isinstance(value, list) else str(bad)))
+
+
+def test_what_two_readers_understand_differently_is_refused(card):
+    text = card.to_json().rstrip()
+    for more, message in (
+        (f'"backbones": "{card.backbones}"', "the key 'backbones' appears twice"),
+        ('"extra": 1e999', "the number 1e999 is too large"),
+        ('"extra": ' + "[" * 500 + "]" * 500, "nested too deeply"),
+        ('"extra": ' + "7" * 100_000, "Exceeds the limit"),
+    ):
+        with pytest.raises(InputError, match=message):
+            Scorecard.from_json(f"{text[:-1]}, {more}}}")
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])

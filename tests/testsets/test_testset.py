@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evalkit.errors import TestSetError
+from evalkit.jsonio import parse_json
 from evalkit.testsets.loading import load_testset
-from evalkit.testsets.model import Sample, TestSet, make_sample, parse_json
+from evalkit.testsets.model import Sample, TestSet, make_sample
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ item, other words beside a dimension (``Answer.lip_sync_comment``) make a column
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from itertools import chain
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.errors import InputError
+from evalkit.jsonio import parse_json
 from evalkit.ratings.cell_reader import Context, normalised
 from evalkit.ratings.formats.base import FileHead, RatingFormat
 from evalkit.ratings.jsonfile import flatten
@@ -94,11 +94,11 @@ def _answers(row: TableRow, context: Context) -> dict[str, Any] | None:
     text = cells.pop(_JSON, "")
     if text:
         try:
-            parts = json.loads(text)
+            parts = parse_json(text)
             parts = parts if isinstance(parts, list) else [parts]
             for part in parts:
                 cells.update({_ANSWER + name: cell for name, cell in flatten(part).items()})
-        except (ValueError, RecursionError, AttributeError):
+        except (ValueError, AttributeError):
             context.faults.add(row.number, _JSON, "the cell is not a JSON object.")
             return None
     answers: dict[str, Any] = {}

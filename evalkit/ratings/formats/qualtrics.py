@@ -7,7 +7,6 @@ and unfinished ones are kept with that word as their status; ``ignore: [Finished
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -15,6 +14,7 @@ from datetime import tzinfo
 from itertools import chain
 from pathlib import Path
 
+from evalkit.jsonio import parse_json
 from evalkit.ratings.cell_reader import ACCEPTED, Context, normalised
 from evalkit.ratings.formats.base import HEAD_ROWS, FileHead, RatingFormat, look
 from evalkit.ratings.formats.wide import wide_layout
@@ -42,8 +42,8 @@ _DISPLAY_ORDER = re.compile(r".*_DO(?:_.*)?")
 
 def _import_id(cell: str) -> dict[str, object]:
     try:
-        content = json.loads(cell)
-    except (ValueError, RecursionError):
+        content = parse_json(cell)
+    except ValueError:
         return {}
     return content if isinstance(content, dict) and "ImportId" in content else {}
 

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import os
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
+from io import BufferedReader
 from pathlib import Path
 from typing import NamedTuple
 
-from evalkit.errors import SubmissionError
+from evalkit.errors import SubmissionChangedError, SubmissionError
 from evalkit.submission.members import Inconsistency, Member, raw_name, zip_member
 from evalkit.submission.zip.end_records import damaged
 from evalkit.submission.zip.local_headers import compare_headers
 from evalkit.submission.zip.scan import DAMAGE_ERRORS, Scan, scan
 from evalkit.text import count
 
-Stamp = tuple[int, int, int]  # inode, bytes, modification time in ns: they differ when an archive has changed
+# Inode, bytes, times of modification and of change in ns. Nobody can set the last: also a file whose bytes were written
+# over in place, or that was away for a moment, has another one.
+Stamp = tuple[int, int, int, int]
 
 
 class ZipListing(NamedTuple):
@@ -33,7 +38,7 @@ def list_zip(path: Path, stamp: Stamp, limit: int, shown: str) -> ZipListing:
 
     Args:
         path: the ZIP.
-        stamp: its state, from `stamp_of`.
+        stamp: its state, from `stamp_of`; in another one it is refused.
         limit: most members that are listed.
         shown: the path, for errors.
 
@@ -42,7 +47,7 @@ def list_zip(path: Path, stamp: Stamp, limit: int, shown: str) -> ZipListing:
         OSError: when it can't be read.
     """
     try:
-        with path.open("rb") as file:
+        with open_unchanged(path, stamp) as file:
             seen = scan(file, stamp[1], limit, shown)
             if seen.count > limit:
                 return ZipListing([], seen.count, None)
@@ -83,14 +88,49 @@ def _members(listed: list[zipfile.ZipInfo], seen: Scan, shown: str) -> list[Memb
     return members
 
 
-def stamp_of(path: Path) -> Stamp:
-    """Return the state of the file at ``path``; it differs when the file was replaced or changed."""
-    facts = path.stat()
-    return facts.st_ino, facts.st_size, facts.st_mtime_ns
+def stamp_of(file: Path | int) -> Stamp:
+    """Return the state of the file of this path or descriptor; it differs when the file was replaced or changed."""
+    facts = os.stat(file)  # noqa: PTH116 - of a descriptor, too
+    return facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
+
+
+@contextmanager
+def open_unchanged(path: Path, stamp: Stamp) -> Iterator[BufferedReader]:
+    """Open the file whose state is ``stamp``, and make sure in the end that it still is.
+
+    Raises:
+        SubmissionChangedError: when there is another file, or it was changed before the block ended.
+        OSError: when it can't be read.
+    """
+    with path.open("rb") as file:
+        refuse_changed(path, file.fileno(), stamp)
+        yield file
+        refuse_changed(path, file.fileno(), stamp)
+
+
+def refuse_changed(path: Path, descriptor: int, stamp: Stamp) -> None:
+    """Make sure that the open file is as it was listed.
+
+    Raises:
+        SubmissionChangedError: when it is not.
+    """
+    if stamp_of(descriptor) != stamp:
+        raise changed(path)
+
+
+def changed(path: Path) -> SubmissionChangedError:
+    """Return the error for a submission that is no longer what was listed."""
+    return SubmissionChangedError(
+        f"{path} changed while it was being read.",
+        fix="Nothing was scored. Run again once nobody writes, moves or replaces it.",
+    )
 
 
 @lru_cache(maxsize=8)
 def opened(pid: int, path: Path, stamp: Stamp) -> tuple[zipfile.ZipFile, dict[tuple[int, bytes], zipfile.ZipInfo]]:
     """Keep an archive open per process. A forked child must not share its parent's file position, hence ``pid``."""
-    archive = zipfile.ZipFile(path)
+    archive = zipfile.ZipFile(path)  # it closes the file that it opened itself
+    if archive.fp is None or stamp_of(archive.fp.fileno()) != stamp:
+        archive.close()
+        raise changed(path)
     return archive, {(info.header_offset, raw_name(info)): info for info in archive.infolist()}

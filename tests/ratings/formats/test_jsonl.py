@@ -42,7 +42,9 @@ def test_jsonl(write: Write) -> None:
     [
         ("{", "not JSON"),
         ("[1]", "not a JSON object"),
-        ('{"a": NaN}', "not JSON: NaN is not JSON"),
+        ('{"a": NaN}', "not JSON: NaN is not a JSON value"),
+        ('{"rater": "r01", "item": "i", "dimension": "d", "value": 3, "value": 5}', "the key 'value' appears twice"),
+        ('{"rater": {"id": "r01", "id": "r02"}, "item": "i", "dimension": "d", "value": 3}', "'id' appears twice"),
         ("[" * 100_000, "not JSON"),
         ('{"rater": "r01", "item": "i", "dimension": "d", "value": ' + "9" * 5000 + "}", "not JSON"),
         ('{"rater": "r01", "item": "i", "dimension": "d", "value": 1e400}', "is not a number"),
