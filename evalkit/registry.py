@@ -76,7 +76,8 @@ def built_in_modules(group: PluginGroup) -> list[str]:
     """Return the names of the modules in the group's package whose source assigns its attribute, sorted."""
     if group.package is None:
         return []
-    assigns = re.compile(rb"^" + group.attribute.encode() + rb"\b[^=\n]*=", re.MULTILINE)
+    # Also as one of several: FEATURES, METRICS = (...), (...)
+    assigns = re.compile(rb"^(?:\w+ *, *)*" + group.attribute.encode() + rb"\b[^=\n]*=", re.MULTILINE)
     return sorted(name for name, file in _source_files(group.package) if assigns.search(file.read_bytes()))
 
 

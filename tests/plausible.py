@@ -99,6 +99,29 @@ def paired_pixels(rng: Rng) -> Arrays:
     return {"compared": compared, "psnr": psnr, "ssim_gray": ssim[0], "ssim_rgb": ssim[1], "scale": scale}
 
 
+def ms_ssim(rng: Rng) -> Arrays:
+    """30 pairs of frames, some videos good and some bad throughout."""
+    value = np.clip(rng.uniform(0, 1.1) + rng.normal(0, 0.05, 30), 0, 1)
+    compared = np.array([30.0, rng.integers(30, 42), rng.choice([0.0, 1.5])])
+    return {"compared": compared, "ms_ssim": value, "scale": np.full(30, rng.choice([0.5, 1.0, 2.0]))}
+
+
+def frame_difference(rng: Rng) -> Arrays:
+    """29 steps, between black and white frames in the worst case."""
+    return {"seconds": np.full(29, 0.04), "difference": np.clip(rng.uniform(-10, 265) + rng.normal(0, 5, 29), 0, 255)}
+
+
+def dis_flow(rng: Rng) -> Arrays:
+    """20 steps, a few of them between frames of the same time."""
+    mean = np.abs(rng.normal(0, 0.1, 20))
+    return {"seconds": rng.choice([0.0, 0.08], 20, p=[0.1, 0.9]), "mean": mean, "p95": 2 * mean}
+
+
+def farneback_flow(rng: Rng) -> Arrays:
+    """20 steps at 16 columns."""
+    return {"seconds": np.full(20, 0.04), "flow": rng.normal(0, 2, (20, 9, 16, 2)).astype(np.float32)}
+
+
 def facts(rng: Rng) -> Arrays:
     """Plain facts of a video."""
     frames = int(rng.integers(2, 500))
@@ -122,6 +145,10 @@ FEATURES: dict[str, Callable[[Rng], Arrays]] = {
     "faces": faces,
     **{f"{name}_reference": reference_vectors for name in FACE_VECTORS},
     "paired_pixels": paired_pixels,
+    "ms_ssim": ms_ssim,
+    "frame_difference": frame_difference,
+    "dis_flow": dis_flow,
+    "farneback_flow": farneback_flow,
     "facts": facts,
     "brisque": brisque,
     "clip_frames": plausible_clip.frames,
@@ -181,5 +208,6 @@ def perfect(names: tuple[str, ...], seed: int) -> dict[str, Arrays]:
             "ssim_rgb": np.ones(30),
             "scale": np.ones(30),
         },
+        "ms_ssim": {"compared": np.array([30.0, 30.0, 0.0]), "ms_ssim": np.ones(30), "scale": np.ones(30)},
     }
     return {name: known[name] for name in names}

@@ -42,6 +42,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "evalkit.metrics.clip",
         "evalkit.metrics.faces",
         "evalkit.metrics.gaming",
+        "evalkit.metrics.motion",
         "evalkit.metrics.quality",
         "evalkit.metrics.sync",
     ),

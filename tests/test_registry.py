@@ -305,3 +305,26 @@ def test_the_built_in_plugins_load(group: PluginGroup) -> None:
     assert {origin for origin, _ in load_group(group)} >= {
         f"'{module}:{group.attribute}' of evalkit-video" for module in built_in_modules(group)
     }
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("METRICS = (a,)\n", True),
+        ("METRICS: tuple[int, ...] = (a,)\n", True),
+        ("FEATURES, METRICS = (f,), (a,)\n", True),
+        ("METRICS, FEATURES = (a,), (f,)\n", True),
+        ("    METRICS = (a,)\n", False),
+        ("OTHER_METRICS = (a,)\n", False),
+        ("from x import METRICS\n", False),
+    ],
+)
+def test_a_module_that_assigns_the_attribute_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, found: bool
+) -> None:
+    package = tmp_path / "scanned_rooms"
+    package.mkdir()
+    (package / "one.py").write_text(source, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert built_in_modules(PluginGroup("x", "METRICS", "scanned_rooms")) == (["scanned_rooms.one"] if found else [])
+    sys.modules.pop("scanned_rooms", None)

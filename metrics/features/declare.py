@@ -1,4 +1,4 @@
-"""Features declared by one function: per frame, per clip, or per pair of a frame and its reference frame.
+"""Features declared by one function: per frame, per step to the next frame, per clip, or per pair with a reference.
 
 The decorators make an `Extractor` of a function. What needs more (tracks, batches through a network while the video is
 decoded, another feature's live session) subclasses `Extractor` and `Session` itself.
@@ -73,7 +73,7 @@ class _Declared(Extractor):
     def call(self, *data: Any) -> dict[str, NDArray[Any]]:
         """Return the function's arrays for one frame, clip or pair."""
         made = {name: np.asarray(value) for name, value in type(self).function(*data, *self._context).items()}
-        missing = set(self.record.arrays) - set(made) - {"frame_index", "compared"}
+        missing = set(self.record.arrays) - set(made) - {"frame_index", "seconds", "compared"}
         if missing or set(made) - set(self.record.arrays):
             declared, found = sorted(self.record.arrays), sorted(made)
             raise ValueError(f"the feature '{self.record.name}' declares {declared}, its function gave {found}")
@@ -104,6 +104,46 @@ class _FrameSession(Session):
             raise FeatureUnavailableError("no_frame", "the video has no frame")
         stacked = {name: np.stack([row[name] for _, row in self._rows]) for name in self._rows[0][1]}
         return {"frame_index": np.array([index for index, _ in self._rows], dtype=np.int64), **stacked}
+
+
+class _StepExtractor(_Declared):
+    def open(self, item: Item, upstream: Mapping[str, Any]) -> Session:
+        return _StepSession(self)
+
+
+class _StepSession(Session):
+    """Calls the function for each two neighbours among the sampled frames; keeps the last frame and a row per step."""
+
+    def __init__(self, extractor: _StepExtractor) -> None:
+        self._extractor = extractor
+        self._reset()
+
+    def _reset(self) -> None:
+        self._last: tuple[float, Picture] | None = None
+        self._seconds: list[float] = []
+        self._rows: list[dict[str, NDArray[Any]]] = []
+
+    def plan(self, times: Times) -> NDArray[np.bool_]:
+        self._reset()
+        return frame_mask(self._extractor.record.options.sampling.select(times), len(times))
+
+    def frame(self, index: int, time: float, rgb: Picture) -> None:
+        current = rgb.copy()
+        if self._last is not None:
+            before, previous = self._last
+            if previous.shape != current.shape:
+                raise FeatureUnavailableError("size_changes", f"frame {index} has another size than the one before")
+            self._rows.append(self._extractor.call(previous, current))
+            self._seconds.append(time - before)
+        self._last = (time, current)
+
+    def finish(self) -> Arrays:
+        if self._last is None:
+            raise FeatureUnavailableError("no_frame", "the video has no frame")
+        if not self._rows:
+            raise FeatureUnavailableError("too_few_frames", "a step takes two frames")
+        stacked = {name: np.stack([row[name] for row in self._rows]) for name in self._rows[0]}
+        return {"seconds": np.array(self._seconds), **stacked}
 
 
 class _ClipExtractor(_Declared):
@@ -180,6 +220,17 @@ def frame_feature(*, load: Load | None = None, **fields: Any) -> Callable[[Funct
     """
     fields["arrays"] = {"frame_index": "(K,) int64: number of each sampled frame", **fields["arrays"]}
     return _declaring(_FrameExtractor, FeatureRecord(**fields), load)
+
+
+def step_feature(*, load: Load | None = None, **fields: Any) -> Callable[[Function], type[Extractor]]:
+    """Declare a feature by ``function(previous, current, options[, model])``, called for each two neighbours.
+
+    Neighbours are among the frames that are sampled, each taken once, however often the sampling repeats it. Both are
+    (H, W, 3) uint8 RGB of the same size. The feature's arrays are what the function returns, stacked over the steps,
+    and ``seconds``, the time between the two. The arguments are those of `frame_feature`.
+    """
+    fields["arrays"] = {"seconds": "(K,) float64: time from each sampled frame to the next one", **fields["arrays"]}
+    return _declaring(_StepExtractor, FeatureRecord(**fields), load)
 
 
 def clip_feature(*, load: Load | None = None, **fields: Any) -> Callable[[Function], type[Extractor]]:

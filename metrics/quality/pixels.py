@@ -33,7 +33,7 @@ def _gaussian(size: int, sigma: float) -> FloatImage:
     return cast(FloatImage, weights / weights.sum())
 
 
-_SSIM_TAPS: Final = _gaussian(SSIM_WINDOW, SSIM_SIGMA)
+SSIM_TAPS: Final = _gaussian(SSIM_WINDOW, SSIM_SIGMA)
 
 
 def require_rgb(image: UInt8Image, name: str) -> None:
@@ -127,7 +127,7 @@ def _ssim_plane(x: UInt8Image, y: UInt8Image) -> float:
     inside = (slice(SSIM_WINDOW // 2, -(SSIM_WINDOW // 2)),) * 2
 
     def blurred(plane: FloatImage) -> FloatImage:
-        return cast(FloatImage, cv2.sepFilter2D(plane, cv2.CV_64F, _SSIM_TAPS, _SSIM_TAPS))[inside]
+        return cast(FloatImage, cv2.sepFilter2D(plane, cv2.CV_64F, SSIM_TAPS, SSIM_TAPS))[inside]
 
     # In place wherever a plane is not needed again: fresh memory costs more than the arithmetic.
     a, b = x.astype(np.float64), y.astype(np.float64)
