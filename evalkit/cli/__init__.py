@@ -104,6 +104,9 @@ def _run(arguments: list[str], *, as_json: bool, debug: bool) -> int:
         _show_usage(error, as_json=as_json)
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
+        from evalkit.files import abandon_parts
+
+        abandon_parts()
         click.echo(interruption_message(arguments), err=True)
         return INTERRUPTED
     except SystemExit as stop:

@@ -116,6 +116,27 @@ def test_the_demo(tmp_path: Path, number: signal.Signals) -> None:
     check_stopped(stop(words, tmp_path, moment, number), "not made again. Run the same command again")
 
 
+STOPPED_EARLY = """
+from evalkit import files
+
+create = files._new_part
+
+def create_and_stop(path):
+    create(path)
+    raise KeyboardInterrupt  # as a signal does that arrives before the block which removes the part
+
+files._new_part = create_and_stop
+"""
+
+
+def test_a_part_that_is_not_yet_written_is_removed(tmp_path: Path) -> None:
+    words = ["challenges", "init", "mine.yaml"]
+    program = f"import sys; sys.argv[1:] = {words}\n{STOPPED_EARLY}\n{CALL}"
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    check_stopped(Stopped(0.0, done.returncode, done.stderr), "")
+    assert list(tmp_path.iterdir()) == []
+
+
 SLOW_GENERATOR = """
 import time
 import numpy as np
