@@ -48,6 +48,7 @@ STEP_TITLES = {
     "start": "first frame moved to time zero",
     "enable": "tracks enabled",
     "cut": "frames after the end of the speech cut off",
+    "cut-audio": "audio after the end of the video cut off",
 }
 LOST = "a part of the file is lost"
 LOCKED = {"encoding.encrypted", "encoding.external-data"}  # such files decode to errors, and have lost nothing

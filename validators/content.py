@@ -16,6 +16,7 @@ from evalkit.validators.file import (
     is_truncated,
     of_allowed_codec,
     of_audio,
+    of_decoded,
 )
 from evalkit.validators.findings import Rule, Violation
 
@@ -25,6 +26,8 @@ BLACK_SHARE = 0.5
 SILENCE_DBFS = -60.0
 SHORTER_THAN_SPEECH = 0.5
 AUDIO_TIME_SECONDS = 0.05
+SURPLUS_SECONDS = 60.0  # of sound after the last frame; a mistake of muxing adds less
+_ANEW = "Generate the video again in the expected length; no command can correct this."
 TAIL_SHARE = 0.25  # of the speech's length: generators make whole blocks of frames
 
 
@@ -67,19 +70,43 @@ def _endless(video: VideoFacts, file: File) -> Iterable[Violation]:
 
 
 def _audio_endless(audio: AudioFacts, file: File) -> Iterable[Violation]:
-    if audio.stopped_early:
+    more, surplus = "more than " if audio.stopped_early else "", _audio_surplus(audio, file)
+    if audio.stopped_early or surplus > SURPLUS_SECONDS:
         yield Violation(
-            "The audio is so much longer than the video may be that it was not read to its end.",
-            found=f"more than {audio.duration_seconds:.0f} s",
+            "The audio is far longer than the video.",
+            found=f"{more}{surplus:.0f} s after the video's end"
+            if surplus > 0
+            else f"{more}{audio.duration_seconds:.0f} s",
             expected="audio as long as the video",
-            fix="Cut the audio to the length of the video.",
+            fix=None if surplus > 0 else "Cut the audio to the length of the video.",
+            steps=("cut-audio",) if surplus > 0 else (),
         )
+
+
+def _audio_surplus(audio: AudioFacts, file: File) -> float:
+    """Return how many seconds of audio follow the end of the video; 0 where a fault of the video explains it."""
+    video = file.facts.video
+    if video is None or is_damaged(video) or audio.decode_errors or _is_too_short(video, file):
+        return 0.0
+    return audio_end_seconds(audio) - video.start_seconds - video.duration_seconds
+
+
+def _is_too_short(video: VideoFacts, file: File) -> bool:
+    """Return whether frames are missing, so that another rule reports the video's length."""
+    rules, expected = file.rules.video, file.expected
+    least = rules.min_seconds or 0.0
+    if expected is not None and rules.match_reference_seconds is not None:
+        least = max(least, expected.seconds - rules.match_reference_seconds)
+    return video.frames < rules.min_frames or video.duration_seconds < least
 
 
 def _too_few_frames(video: VideoFacts, file: File) -> Iterable[Violation]:
     if video.frames < file.rules.video.min_frames and not is_damaged(video):
         yield Violation(
-            "There are too few frames.", found=str(video.frames), expected=f"at least {file.rules.video.min_frames}"
+            "There are too few frames.",
+            found=str(video.frames),
+            expected=f"at least {file.rules.video.min_frames}",
+            fix=_ANEW,
         )
 
 
@@ -89,9 +116,9 @@ def _duration(video: VideoFacts, file: File) -> Iterable[Violation]:
         return
     found = f"{video.duration_seconds:.2f} s"
     if low is not None and video.duration_seconds < low:
-        yield Violation("The video is too short.", found=found, expected=f"at least {low:g} s")
+        yield Violation("The video is too short.", found=found, expected=f"at least {low:g} s", fix=_ANEW)
     if high is not None and video.duration_seconds > high:
-        yield Violation("The video is too long.", found=found, expected=f"at most {high:g} s")
+        yield Violation("The video is too long.", found=found, expected=f"at most {high:g} s", fix=_ANEW)
 
 
 def _length(video: VideoFacts, file: File) -> Iterable[Violation]:
@@ -102,11 +129,13 @@ def _length(video: VideoFacts, file: File) -> Iterable[Violation]:
         return
     difference = video.duration_seconds - file.expected.seconds
     if abs(difference) > limit:
+        tail = _has_a_tail(video, file.expected.seconds, limit, file.facts.audio)
         yield Violation(
             f"The length of the video differs from that of the {file.expected.source}.",
             found=f"{video.duration_seconds:.2f} s",
             expected=f"{file.expected.seconds:.2f} s, at most {limit:g} s more or less",
-            steps=("cut",) if _has_a_tail(video, file.expected.seconds, limit, file.facts.audio) else (),
+            fix=None if tail else _ANEW,
+            steps=("cut",) if tail else (),
         )
 
 
@@ -282,27 +311,52 @@ def _audio_short(audio: AudioFacts, file: File) -> Iterable[Violation]:
     video_end = video.start_seconds + video.duration_seconds
     audio_end = audio_end_seconds(audio)
     if video_end - audio_end > limit:
+        whole = _fits_the_speech(video, file)
         yield Violation(
             "The audio ends well before the video.",
             found=f"audio ends at {audio_end:.2f} s, video at {video_end:.2f} s",
             expected=f"at most {limit:g} s apart",
+            fix=None if whole else "Add the whole audio to the video again; the rest of it is not in this file.",
+            steps=("speech",) if whole else (),
+        )
+
+
+def _fits_the_speech(video: VideoFacts, file: File) -> bool:
+    """Return whether the video is as long as the sample's speech, so that this is what belongs to it."""
+    limit, expected = file.rules.video.match_reference_seconds, file.expected
+    if limit is None or expected is None or expected.source != "speech":
+        return False
+    return abs(video.duration_seconds - expected.seconds) <= limit
+
+
+def _audio_long(audio: AudioFacts, file: File) -> Iterable[Violation]:
+    """Scores use the audio beside the frames only; players show the last frame until the audio ends."""
+    limit, video = file.rules.audio.max_length_difference, file.facts.video
+    surplus = _audio_surplus(audio, file)
+    if limit is not None and video is not None and limit < surplus <= SURPLUS_SECONDS and not audio.stopped_early:
+        video_end = video.start_seconds + video.duration_seconds
+        yield Violation(
+            "The audio goes on after the video's end.",
+            found=f"audio ends at {video_end + surplus:.2f} s, video at {video_end:.2f} s",
+            expected=f"at most {limit:g} s apart",
+            steps=("cut-audio",),
         )
 
 
 RULES: tuple[Rule[File], ...] = (
     Rule("content.truncated", "file", "error", "shorter than its header states", of_allowed_codec(_truncated)),
     Rule("content.decode-errors", "file", "error", "damaged video data", of_allowed_codec(_decode_errors)),
-    Rule("content.endless", "file", "error", "too many frames", of_allowed_codec(_endless)),
-    Rule("content.too-few-frames", "file", "error", "too few frames", of_allowed_codec(_too_few_frames)),
-    Rule("content.duration", "file", "error", "too short or too long", of_allowed_codec(_duration)),
-    Rule("content.length", "file", "error", "length differs from speech or reference", of_allowed_codec(_length)),
-    Rule("content.reference-size", "file", "error", "size differs from reference", of_allowed_codec(_reference_size)),
-    Rule("content.size-change", "file", "error", "frame size changes", of_allowed_codec(_size_changes)),
-    Rule("content.timestamps", "file", "error", "time stamps go backward", of_allowed_codec(_backward)),
-    Rule("content.irregular-frames", "file", "info", "a few irregular intervals", of_allowed_codec(_gap)),
-    Rule("content.frozen", "file", "warning", "frozen video", of_allowed_codec(_frozen)),
-    Rule("content.duplicate-frames", "file", "warning", "most frames repeated", of_allowed_codec(_duplicates)),
-    Rule("content.black", "file", "warning", "black video", of_allowed_codec(_black)),
+    Rule("content.endless", "file", "error", "too many frames", of_decoded(_endless)),
+    Rule("content.too-few-frames", "file", "error", "too few frames", of_decoded(_too_few_frames)),
+    Rule("content.duration", "file", "error", "too short or too long", of_decoded(_duration)),
+    Rule("content.length", "file", "error", "length differs from speech or reference", of_decoded(_length)),
+    Rule("content.reference-size", "file", "error", "size differs from reference", of_decoded(_reference_size)),
+    Rule("content.size-change", "file", "error", "frame size changes", of_decoded(_size_changes)),
+    Rule("content.timestamps", "file", "error", "time stamps go backward", of_decoded(_backward)),
+    Rule("content.irregular-frames", "file", "info", "a few irregular intervals", of_decoded(_gap)),
+    Rule("content.frozen", "file", "warning", "frozen video", of_decoded(_frozen)),
+    Rule("content.duplicate-frames", "file", "warning", "most frames repeated", of_decoded(_duplicates)),
+    Rule("content.black", "file", "warning", "black video", of_decoded(_black)),
     Rule("content.audio-silent", "file", "warning", "silent audio", of_audio(_silent)),
     Rule("content.audio-cancels", "file", "warning", "channels that cancel each other", of_audio(_cancels)),
     Rule("content.audio-damaged", "file", "error", "damaged audio data", of_audio(_audio_damaged)),
@@ -312,4 +366,5 @@ RULES: tuple[Rule[File], ...] = (
     Rule("content.audio-change", "file", "error", "sample rate or channels change", of_audio(_audio_change)),
     Rule("content.audio-timestamps", "file", "warning", "gaps in the audio's time stamps", of_audio(_audio_timestamps)),
     Rule("content.audio-short", "file", "warning", "audio shorter than video", of_audio(_audio_short)),
+    Rule("content.audio-long", "file", "warning", "audio longer than video", of_audio(_audio_long)),
 )

@@ -20,7 +20,7 @@ from evalkit.validators.findings import Step
 STEPS: tuple[Step, ...] = get_args(Step)  # in the order in which a list for people names them
 SPEECH = "SPEECH.wav"  # in printed commands; the reader knows where the file is
 _VIDEO_STEPS = {"video", "deinterlace", "square-pixels", "size", "rate", "tone-map", "primaries", "start", "cut"}
-_AUDIO_STEPS = {"audio", "one-channel", "mono", "align-audio", "speech", "start"}
+_AUDIO_STEPS = {"audio", "one-channel", "mono", "align-audio", "speech", "start", "cut-audio"}
 _VIDEO_ENCODERS = {
     "h264": ("libx264", "-crf", "18"),
     "hevc": ("libx265", "-crf", "20", "-tag:v", "hvc1"),
@@ -287,6 +287,7 @@ def _audio_words(asked: set[Step], file: File) -> list[str]:
     rules, audio = file.rules.audio, file.facts.audio
     codec = next((name for name in rules.codecs if name in _AUDIO_ENCODERS), "aac")
     filters = ["aresample=async=1:first_pts=0"] if asked & {"align-audio", "start"} else []
+    filters += [f"atrim=end={_video_end(file):.3f}"] if "cut-audio" in asked else []
     filters += ["pan=mono|c0=c0"] if "one-channel" in asked else []
     words = ["-af", ",".join(filters)] if filters else []
     words += ["-c:a", _AUDIO_ENCODERS[codec]]
@@ -294,6 +295,15 @@ def _audio_words(asked: set[Step], file: File) -> list[str]:
     if "mono" in asked or (low is not None and audio is not None and audio.sample_rate < low):
         words += ["-ar", str(max(48_000, low or 0))]
     return [*words, "-ac", "1"] if "mono" in asked else words
+
+
+def _video_end(file: File) -> float:
+    """Return when the last frame ends, counted as ffmpeg does: from the start of the stream that starts first."""
+    video, audio = file.facts.video, file.facts.audio
+    if video is None or audio is None:
+        return 0.0
+    first = min(video.start_seconds, audio.start_seconds)
+    return video.start_seconds - first + video.duration_seconds
 
 
 def unsupported(steps: Sequence[str], file: File) -> str | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from evalkit.media.facts import UPRIGHT, AudioFacts, VideoFacts
 from evalkit.media.file_kind import container_title
 from evalkit.text import count
-from evalkit.validators.file import File, container_fits, of_audio, of_video, video_track
+from evalkit.validators.file import File, container_fits, is_readable, of_audio, of_video, video_track
 from evalkit.validators.findings import Rule, Violation
 from evalkit.validators.playback import PLAYBACK_RULES
 from evalkit.validators.structure import STRUCTURE_RULES
@@ -53,7 +53,7 @@ def _video_stream(file: File) -> Iterable[Violation]:
 
 
 def _video_streams(file: File) -> Iterable[Violation]:
-    if file.facts.video_streams > 1 and container_fits(file):
+    if file.facts.video_streams > 1 and is_readable(file):
         yield Violation(
             "There are several video streams, and programs differ in which one they show.",
             found=str(file.facts.video_streams),
@@ -176,7 +176,7 @@ def _resolution(video: VideoFacts, file: File) -> Iterable[Violation]:
 
 
 def _audio_missing(file: File) -> Iterable[Violation]:
-    readable = file.facts.video is not None and container_fits(file)
+    readable = file.facts.video is not None and is_readable(file)
     if file.rules.audio.required and readable and file.facts.audio is None:
         yield Violation(
             "There is no audio stream.",
@@ -187,7 +187,7 @@ def _audio_missing(file: File) -> Iterable[Violation]:
 
 
 def _audio_streams(file: File) -> Iterable[Violation]:
-    if file.facts.audio_streams > 1 and container_fits(file):
+    if file.facts.audio_streams > 1 and is_readable(file):
         yield Violation(
             "There are several audio streams; the first is used.",
             found=str(file.facts.audio_streams),
@@ -197,8 +197,7 @@ def _audio_streams(file: File) -> Iterable[Violation]:
 
 
 def _audio_codec(audio: AudioFacts, file: File) -> Iterable[Violation]:
-    usable = file.facts.video is None or file.facts.video.codec in file.rules.video.codecs
-    if usable and audio.codec not in file.rules.audio.codecs:
+    if audio.codec not in file.rules.audio.codecs:
         yield Violation(
             "The audio codec is not allowed.",
             found=audio.codec,

@@ -47,8 +47,21 @@ class File:
 
 
 def of_video(check: Callable[[VideoFacts, File], Iterable[Violation]]) -> Callable[[File], Iterable[Violation]]:
-    """Skip the check where no video in an allowed container can be read: another rule reports that."""
+    """Skip the check where no moving pictures can be read: another rule reports that."""
     return _of_part(check, lambda file: file.facts.video)
+
+
+def of_decoded(check: Callable[[VideoFacts, File], Iterable[Violation]]) -> Callable[[File], Iterable[Violation]]:
+    """Check what does not depend on codec and container, so that a reader learns of all faults at once.
+
+    Skip the check where a codec that is not allowed gave no frames: that may be for want of a decoder.
+    """
+
+    def decoded(file: File) -> VideoFacts | None:
+        video = file.facts.video
+        return video if video is not None and (video.frames or video.codec in file.rules.video.codecs) else None
+
+    return _of_part(check, decoded)
 
 
 def of_audio(check: Callable[[AudioFacts, File], Iterable[Violation]]) -> Callable[[File], Iterable[Violation]]:
@@ -59,11 +72,12 @@ def of_audio(check: Callable[[AudioFacts, File], Iterable[Violation]]) -> Callab
 def of_allowed_codec(
     check: Callable[[VideoFacts, File], Iterable[Violation]],
 ) -> Callable[[File], Iterable[Violation]]:
-    """Skip the check where the codec is not allowed or the video can't be read: another rule reports that."""
+    """Skip the check where codec or container is not allowed or the video can't be read: another rule reports that."""
 
     def allowed(file: File) -> VideoFacts | None:
         video = file.facts.video
-        return video if video is not None and video.codec in file.rules.video.codecs else None
+        usable = video is not None and video.codec in file.rules.video.codecs and container_fits(file)
+        return video if usable else None
 
     return _of_part(check, allowed)
 
@@ -74,7 +88,7 @@ def _of_part(
     @wraps(check)  # docs/rules.md names the module of each check
     def checked(file: File) -> Iterable[Violation]:
         found = part(file)
-        return check(found, file) if found is not None and container_fits(file) and not is_locked(file) else ()
+        return check(found, file) if found is not None and is_readable(file) and not is_locked(file) else ()
 
     return checked
 
@@ -86,6 +100,12 @@ def container_fits(file: File) -> bool:
     if file.facts.brand is not None and file.facts.brand.strip() == "qt":
         return "mov" in allowed
     return bool(allowed.intersection(names))
+
+
+def is_readable(file: File) -> bool:
+    """Return whether the streams can be judged: moving pictures can, whatever the container."""
+    video = file.facts.video
+    return container_fits(file) or (video is not None and video.frames > 1)
 
 
 def is_truncated(video: VideoFacts) -> bool:
@@ -124,4 +144,5 @@ def is_locked(file: File) -> bool:
 
 def audio_end_seconds(audio: AudioFacts) -> float:
     """Return when the audio ends in players, which follow the time stamps."""
-    return max(audio.start_seconds + audio.duration_seconds, audio.end_seconds or 0.0)
+    end = audio.start_seconds + audio.duration_seconds
+    return end if audio.end_seconds is None else max(end, audio.end_seconds)

@@ -35,6 +35,7 @@ Step = Literal[
     "start",  # the first frame at time zero
     "enable",  # tracks that are off in the index
     "cut",  # frames after the end of the speech
+    "cut-audio",  # sound after the last frame
 ]
 
 

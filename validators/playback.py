@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from evalkit.media.facts import HDR_TRANSFERS as HDR
 from evalkit.media.facts import AudioFacts, VideoFacts
-from evalkit.validators.file import COMMON_PRIMARIES, File, container_fits, of_allowed_codec, of_audio
+from evalkit.validators.file import COMMON_PRIMARIES, File, container_fits, of_allowed_codec, of_audio, of_decoded
 from evalkit.validators.findings import Rule, Violation
 
 # What browsers and phones decode.
@@ -98,8 +98,8 @@ def _channels(audio: AudioFacts, file: File) -> Iterable[Violation]:
 
 
 PLAYBACK_RULES: tuple[Rule[File], ...] = (
-    Rule("encoding.hdr", "file", "error", "high dynamic range", of_allowed_codec(_hdr)),
-    Rule("encoding.primaries", "file", "warning", "unusual colours", of_allowed_codec(_primaries)),
+    Rule("encoding.hdr", "file", "error", "high dynamic range", of_decoded(_hdr)),
+    Rule("encoding.primaries", "file", "warning", "unusual colours", of_decoded(_primaries)),
     Rule("encoding.profile", "file", "warning", "profile that browsers can't play", of_allowed_codec(_profile)),
     Rule("encoding.negative-start", "file", "error", "starts before time zero", of_allowed_codec(_negative_start)),
     Rule("encoding.late-start", "file", "info", "video starts late", of_allowed_codec(_late_start)),

@@ -33,7 +33,8 @@ def _of_index(
 
     def checked(video: VideoFacts, file: File) -> Iterable[Violation]:
         track, mp4 = video_track(file), file.facts.mp4
-        return check(video, track, mp4, file) if track is not None and mp4 is not None else ()
+        known = track is not None and mp4 is not None and container_fits(file)
+        return check(video, track, mp4, file) if known else ()
 
     return of_video(checked)
 

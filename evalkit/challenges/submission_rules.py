@@ -110,7 +110,7 @@ class AudioRules(ChallengePart):
     codecs: tuple[str, ...] = ("aac", "mp3")
     min_sample_rate: int | None = Field(16_000, ge=1)
     max_start_difference: PositiveFloat | None = Field(0.1, description="start of audio against video, seconds")
-    max_length_difference: PositiveFloat | None = Field(0.5, description="audio shorter than video, seconds")
+    max_length_difference: PositiveFloat | None = Field(0.5, description="end of audio against end of video, seconds")
 
 
 class RunRules(ChallengePart):

@@ -107,6 +107,7 @@ def _two_sizes(path: Path) -> None:
         part.unlink()
 
 
+ANTIPHASE = "pan=stereo|c0=c0|c1=-1*c0"
 INDEX_FIRST = ("-movflags", "+faststart")
 TAIL, SHORT = (*pictures(seconds=2.4), *sound()), (*pictures(seconds=1), *sound(seconds=1))
 SLOW = (*pictures(seconds=3), *sound())
@@ -178,7 +179,13 @@ KINDS: dict[str, Kind] = {
     "six_channels": Kind(encoded("-ac", "6", "-ar", "48000")),
     "ac3": Kind(encoded("-c:a", "ac3", "-ar", "48000")),
     "long_sound": Kind(encoded(inputs=(*pictures(), *sound(seconds=4)))),
-    "short_sound": Kind(encoded(inputs=(*pictures(), *sound(seconds=1))), left=("content.audio-short",)),
+    "endless_sound": Kind(encoded(inputs=(*pictures(), *sound(seconds=90)))),
+    "long_sound_hevc_late": Kind(encoded(*HEVC, inputs=(*pictures(), "-itsoffset", "0.4", *sound(seconds=9)))),
+    "short_sound": Kind(encoded(inputs=(*pictures(), *sound(seconds=1)))),
+    "antiphase": Kind(encoded("-af", ANTIPHASE)),
+    "antiphase_8_khz_vp9": Kind(
+        encoded("-c:v", "libvpx-vp9", "-cpu-used", "8", "-af", ANTIPHASE, "-c:a", "aac", "-ar", "8000")
+    ),
     # streams
     "two_sounds": Kind(encoded("-map", "0:v", "-map", "1:a", "-map", "1:a")),
     "two_videos": Kind(encoded("-map", "0:v", "-map", "0:v", "-map", "1:a")),

@@ -6,6 +6,7 @@ import json
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 from builders.broken_clips import KINDS, X264, pictures, sound
 from clip_tools import ffmpeg, ffprobe
@@ -64,6 +65,28 @@ def test_valid_afterwards_or_an_honest_reason(repaired, sample):
     sounds = ffprobe("-select_streams", "a", "-show_entries", "stream=codec_name", "-of", "csv=p=0", path)
     assert sounds in (["aac"], ["mp3"])
     assert ffmpeg("-i", path, "-f", "null", "-") == b""
+
+
+@pytest.mark.parametrize(
+    ("sample", "step"),
+    [
+        ("long_sound", "audio after the end of the video cut off"),
+        ("endless_sound", "audio after the end of the video cut off"),
+        ("long_sound_hevc_late", "audio after the end of the video cut off"),
+        ("short_sound", "audio replaced by the sample's speech"),
+        ("antiphase", "first channel of the audio kept"),
+        ("antiphase_8_khz_vp9", "first channel of the audio kept"),
+    ],
+)
+def test_the_sound_is_all_there_and_ends_with_the_video(repaired, sample, step):
+    """By ffprobe's and ffmpeg's reading: 2 s of a sine at the level that ffmpeg's generator gives it."""
+    files, _, folder = repaired
+    assert step in files[sample].steps
+    path = folder / f"{sample}.mp4"
+    (length,) = ffprobe("-select_streams", "a", "-show_entries", "stream=duration", "-of", "csv=p=0", path)
+    assert float(length) == pytest.approx(2, abs=0.1)
+    samples = np.frombuffer(ffmpeg("-i", path, "-ac", "1", "-f", "s16le", "-"), np.int16) / 32768
+    assert np.sqrt(np.mean(np.square(samples))) == pytest.approx(1 / 8 / np.sqrt(2), rel=0.15)
 
 
 def test_the_kinds_are_many():

@@ -33,7 +33,7 @@ CASES = {  # rule: facts that break this rule and no other, and facts on the goo
             facts({"codec": "hevc"}),
             facts({"codec": "hevc", "pixel_format": "yuv420p10le"}),
             facts({"codec": "hevc", "packets": 60, "frames": 59, "decode_errors": 3, "duration_seconds": 2.3}),
-            facts({"codec": "vp9"}, {"codec": "opus"}),
+            facts({"codec": "vp9"}),
             facts({"codec": "unknown", "frames": 0, "decode_errors": 1, "fps": None}, {"decode_errors": 2}),
         ],
         [GOOD],
@@ -101,7 +101,8 @@ CASES = {  # rule: facts that break this rule and no other, and facts on the goo
     ),
     "content.duration": (
         [facts({"duration_seconds": 0.9}), facts({"duration_seconds": 600.5}, {"duration_seconds": 600.5})],
-        [facts({"duration_seconds": 600.0}, {"duration_seconds": 600.0}), facts({"duration_seconds": 1.0})],
+        [facts({"duration_seconds": 600.0}, {"duration_seconds": 600.0}),
+         facts({"duration_seconds": 1.0}, {"duration_seconds": 1.0})],
     ),
     "content.length": (
         [facts({"duration_seconds": 4.4}), facts({"duration_seconds": 5.6}, {"duration_seconds": 5.6})],
@@ -140,7 +141,11 @@ CASES = {  # rule: facts that break this rule and no other, and facts on the goo
         [facts(None, {"missing_packets": 2}), facts(None, {"missing_packets": 90, "duration_seconds": 1.0})],
         [facts(None, {"missing_packets": 1})],
     ),
-    "content.audio-endless": ([facts(None, {"stopped_early": True, "duration_seconds": 64.0})], [GOOD]),
+    "content.audio-endless": (
+        [facts(None, {"stopped_early": True, "duration_seconds": 64.0}), facts(None, {"duration_seconds": 65.1}),
+         facts(None, {"duration_seconds": 5.0, "end_seconds": 90.0})],
+        [GOOD],
+    ),
     "content.audio-change": ([facts(None, {"format_changes": 1})], [GOOD]),
     "encoding.index": (
         [index({"repeated_boxes": ("elst",)}), index(None, {"missing_boxes": ("stts",)}),
@@ -234,8 +239,13 @@ CASES = {  # rule: facts that break this rule and no other, and facts on the goo
     ),
     "content.audio-short": (
         [facts(None, {"duration_seconds": 4.4})],
-        [facts(None, {"duration_seconds": 4.6}), facts(None, {"duration_seconds": 4.4, "end_seconds": 4.8}),
-         facts(None, {"duration_seconds": 60.0})],
+        [facts(None, {"duration_seconds": 4.6}), facts(None, {"duration_seconds": 4.4, "end_seconds": 4.8})],
+    ),
+    "content.audio-long": (
+        [facts(None, {"duration_seconds": 5.51}), facts(None, {"duration_seconds": 65.0}),
+         facts(None, {"duration_seconds": 5.0, "end_seconds": 5.6}),
+         facts({"start_seconds": 0.04}, {"start_seconds": 0.1, "duration_seconds": 5.46})],
+        [facts(None, {"duration_seconds": 5.49}), facts(None, {"start_seconds": -0.021, "duration_seconds": 5.064})],
     ),
 }  # fmt: skip
 
@@ -335,6 +345,55 @@ def test_challenge_replaces_the_severity(severity):
     [finding] = file_findings(seen, rules)
     assert (finding.rule, finding.severity) == ("encoding.codec", severity)
     assert verdict_of([finding]) == {"error": "error", "warning": "warning", "info": "ok"}[severity]
+
+
+@pytest.mark.parametrize(
+    ("seen", "wanted"),
+    [
+        (
+            facts({"codec": "hevc", "duration_seconds": 3.0}, {"codec": "ac3"}),
+            ["encoding.codec", "encoding.audio-codec", "content.length"],
+        ),
+        (
+            facts({"codec": "mpeg2video", "duration_seconds": 3.0}, {"codec": "mp2"}, container="mpeg", brand=None),
+            ["encoding.container", "encoding.codec", "encoding.audio-codec", "content.length"],
+        ),
+        (
+            facts({"codec": "vp9", "frames": 500, "fps": 100.0}, False, container="matroska,webm", brand=None),
+            ["encoding.container", "encoding.codec", "encoding.frame-rate", "encoding.audio-missing"],
+        ),
+        (
+            facts({"codec": "hevc", "transfer": "smpte2084", "size_changes": 2, "backward_steps": 1}),
+            ["encoding.codec", "encoding.hdr", "content.size-change", "content.timestamps"],
+        ),
+        (
+            facts({"codec": "prores", "duplicate_share": 0.99}, {"duration_seconds": 5.7}, brand="qt  "),
+            ["encoding.container", "encoding.codec", "content.frozen", "content.audio-long"],
+        ),
+    ],
+)
+def test_all_faults_are_found_at_once_whatever_the_container_and_codec(seen, wanted):
+    found = {finding.rule for finding in file_findings(seen, STRICT, "a.mp4", SPEECH)}
+    assert found - {"encoding.display-size"} == set(wanted)
+
+
+@pytest.mark.parametrize("change", [{"duration_seconds": 3.0}, {"duration_seconds": 0.08, "frames": 2}])
+def test_a_wrong_length_is_told_to_be_made_again_and_its_sound_is_not_cut(change):
+    [finding] = file_findings(facts(change), STRICT.model_copy(update={"severities": {"content.duration": "off"}}),
+                              "a.mp4", SPEECH)  # fmt: skip
+    assert finding.rule == "content.length"
+    assert finding.fix == "Generate the video again in the expected length; no command can correct this."
+    assert finding.steps == ()
+
+
+def test_audio_that_ends_early_is_replaced_by_the_speech_where_the_video_fits_it():
+    short = facts(None, {"duration_seconds": 3.0})
+    [finding] = file_findings(short, STRICT, "a.mp4", SPEECH)
+    assert (finding.rule, finding.steps) == ("content.audio-short", ("speech",))
+    assert "-i a.mp4 -i SPEECH.wav -map 0:V:0 -map 1:a:0" in finding.fix
+    for expected in (None, ExpectedLength(5.0, "reference video")):
+        [finding] = file_findings(short, STRICT, "a.mp4", expected)
+        assert finding.fix == "Add the whole audio to the video again; the rest of it is not in this file."
 
 
 def test_two_faults_are_two_findings():

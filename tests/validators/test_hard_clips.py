@@ -52,12 +52,12 @@ EXPECTED = {
     "elst-claims-1e9": ("ok", []),
     # Edit lists and times.
     "edit-delay-both": ("ok", ["encoding.late-start"]),
-    "edit-delay-audio": ("warning", ["encoding.audio-start"]),
+    "edit-delay-audio": ("warning", ["content.audio-long", "encoding.audio-start"]),
     "edit-delay-video": ("warning", ["content.audio-short", "encoding.audio-start", "encoding.late-start"]),
     "edit-cut-at-keyframe": ("warning", ["encoding.hidden-frames"]),
     "edit-cut-between-keyframes": ("warning", ["encoding.hidden-frames"]),
     "edit-cut-end": ("warning", ["encoding.hidden-frames"]),
-    "edit-video-only": ("warning", ["encoding.hidden-frames"]),
+    "edit-video-only": ("warning", ["content.audio-long", "encoding.hidden-frames"]),
     "stream-copy-cut": ("warning", ["encoding.hidden-frames"]),
     "edit-hole": ("error", ["content.irregular-frames", "encoding.edit-list"]),
     "edit-negative-time": ("error", ["encoding.edit-list"]),
@@ -69,7 +69,7 @@ EXPECTED = {
     "edit-only-empty": ("error", ["encoding.edit-list"]),
     "edit-beyond-end": ("error", ["encoding.edit-list"]),
     "elst-100000-edits": ("error", ["encoding.not-media"]),
-    "negative-times": ("error", ["encoding.audio-start", "encoding.negative-start"]),
+    "negative-times": ("error", ["content.audio-long", "encoding.audio-start", "encoding.negative-start"]),
     "times-backward": ("error", ["content.timestamps"]),
     "times-equal": ("error", ["content.timestamps"]),
     # Streams.
@@ -159,7 +159,7 @@ EXPECTED = {
     "h264-tagged-nonsense": ("error", ["encoding.codec"]),
     # Sound.
     "audio-8-channels": ("warning", ["encoding.audio-channels"]),
-    "audio-pcm": ("error", ["encoding.container"]),
+    "audio-pcm": ("error", ["encoding.audio-codec", "encoding.container"]),
     "audio-pcm-in-mp4": ("error", ["encoding.audio-codec"]),
     "audio-opus": ("error", ["encoding.audio-codec"]),
     "audio-alac-192000-hz": ("error", ["encoding.audio-codec"]),
