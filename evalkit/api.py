@@ -285,7 +285,7 @@ def _require_device(device: str) -> None:
 
     if not torch.cuda.is_available():
         raise UsageError(
-            "This machine has no CUDA device that PyTorch can use.", found="device cuda", fix="Use --device cpu."
+            "PyTorch finds no CUDA device on this machine.", fix="Use the device cpu, or install PyTorch for CUDA."
         )
 
 

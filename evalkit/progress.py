@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Self, TextIO
 
 LINE_SECONDS = 10.0
+FIRST_SECONDS = 1.0
+SHORT_SECONDS = 0.5
 
 
 class Progress:
@@ -58,7 +61,11 @@ class WarningsOnly(Progress):
 
 
 class ProgressLines(WarningsOnly):
-    """Prints a line at the start and the end of a stage, and at most every ten seconds one with the time left."""
+    """Prints a line when a stage ends and at most every ten seconds one with the time left.
+
+    A stage that still runs after a second has a line for its start, too. One that ends complete within half a second
+    has none.
+    """
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(stream)
@@ -67,13 +74,16 @@ class ProgressLines(WarningsOnly):
         self._total: int | None = None
         self._before = self._done = 0
         self._started = self._printed = 0.0
+        self._first: threading.Timer | None = None
 
     def start(self, title: str, total: int | None, done: int = 0, unit: str = "") -> None:
-        """Print the stage's title and size."""
+        """Print the stage's title and size, if it runs long enough."""
         self._title, self._total, self._unit = title, total, f" {unit}" if unit else ""
         self._before = self._done = done
         self._started = self._printed = self._clock()
-        self.message(self._state())
+        self._first = threading.Timer(FIRST_SECONDS, lambda: self.message(self._state()))
+        self._first.daemon = True
+        self._first.start()
 
     def advance(self, count: int = 1) -> None:
         """Print the state if the last line is old."""
@@ -89,7 +99,11 @@ class ProgressLines(WarningsOnly):
 
     def finish(self) -> None:
         """Print how much was done, and in what time."""
-        self.message(f"{self._state()} in {duration_text(self._clock() - self._started)}")
+        if self._first is not None:
+            self._first.cancel()
+        seconds = self._clock() - self._started
+        if seconds >= SHORT_SECONDS or self._total is None or self._done < self._total:
+            self.message(f"{self._state()} in {duration_text(seconds)}")
 
     def message(self, line: str) -> None:
         """Print the line."""

@@ -16,6 +16,7 @@ import unicodedata
 ELLIPSIS = "\u2026"
 MESSAGE_LENGTH = 1_000  # characters of one sentence of an error or a finding
 FACT_LENGTH = 400  # characters of what was found, and of what was expected
+_MOST_DIGITS, _LONG_NUMBER = 9, 1e12
 EXCEL_CELL = 32_767  # characters that a spreadsheet's cell holds
 
 # Letters and marks by their Unicode category that are drawn blank: joiners, fillers, variation selectors.
@@ -32,6 +33,15 @@ _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 def count(number: int, one: str, many: str | None = None) -> str:
     """Return ``1 sample`` or ``3 samples``."""
     return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def told_apart(value: float, limit: float, digits: int = 1) -> tuple[str, str]:
+    """Return both numbers rounded to ``digits`` behind the point, or to as many more as show that they differ."""
+    while value != limit and digits < _MOST_DIGITS and round(value, digits) == round(limit, digits):
+        digits += 1
+    texts = [f"{number:.{digits}f}" if abs(number) < _LONG_NUMBER else f"{number:g}" for number in (value, limit)]
+    short = [text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text for text in texts]
+    return short[0], short[1]
 
 
 def ended(text: str) -> str:

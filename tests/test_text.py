@@ -15,6 +15,7 @@ from evalkit.text import (
     escape_message,
     hidden_characters,
     how_it_ended,
+    told_apart,
 )
 
 # st.text() leaves lone surrogates out unless asked; everything else is in, this leans towards the nasty ones.
@@ -148,6 +149,25 @@ def test_no_cell_starts_a_formula_and_all_come_back_from_a_csv_file(text: str) -
 )
 def test_a_signal_is_named(code, words):
     assert how_it_ended(code) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "limit", "texts"),
+    [
+        (100 * 8 / 11, 75, ("72.7", "75")),
+        (100 * 2 / 3, 95, ("66.7", "95")),
+        (99.99, 100, ("99.99", "100")),
+        (94.99996, 95, ("94.99996", "95")),
+        (50, 60, ("50", "60")),
+        (0.0, 1, ("0", "1")),
+        (1.9499999, 2, ("1.9", "2")),
+        (1.96, 2, ("1.96", "2")),
+        (1 / 3, 1 / 3, ("0.3", "0.3")),
+        (1e300, 60, ("1e+300", "60")),
+    ],
+)
+def test_numbers_are_rounded_as_far_as_they_differ(value, limit, texts):
+    assert told_apart(value, limit) == texts
 
 
 def test_one_is_not_many():

@@ -15,6 +15,7 @@ from evalkit.errors import TestSetError
 from evalkit.testsets.model import Sample, TestSet
 from evalkit.validators.archive.listing import composed
 from evalkit.validators.findings import Rule, Violation
+from evalkit.validators.frame_pictures import Frames, advice, described, find_frames
 
 _FIELD = re.compile(r"\{([a-z]+)\}")
 # Numbers are written without leading zeros: 001.mp4 and 1.mp4 would be two answers to one sample.
@@ -42,6 +43,7 @@ class Layout:
         near: sample id -> the extra path that is probably meant, where case, extension, leading zeros or the folder
             differ, or the name is similar.
         speed: path of the ``speed.json`` beside the videos, ``None`` without one.
+        frames: extra pictures that are the frames of videos.
     """
 
     template: str | None
@@ -53,6 +55,7 @@ class Layout:
     templates: tuple[str, ...] = field(default=())
     near: Mapping[str, str] = field(default_factory=dict)
     speed: str | None = None
+    frames: tuple[Frames, ...] = ()
 
 
 def match_layout(paths: Sequence[str], challenge: Challenge, testset: TestSet | None) -> Layout:
@@ -85,11 +88,20 @@ def match_layout(paths: Sequence[str], challenge: Challenge, testset: TestSet | 
         named = next(iter(expected.values()), {})
         count = len(testset) if testset is not None else challenge.testset.samples
         none = Layout(None, {}, missing=tuple(named.items()), extra=tuple(paths), expected=count, templates=templates)
-        return replace(none, near=_near(none, paths) if testset is not None else {})
+        return _with_near(none, paths if testset is not None else ())
     taken = set(best.files.values())
     speed = next((path for path in (SPEED_FILE, best.prefix + SPEED_FILE) if path in set(paths) - taken), None)
     extra = tuple(path for path in paths if path not in taken and path != speed)
-    return replace(best, extra=extra, near=_near(best, extra), speed=speed)
+    return _with_near(replace(best, extra=extra, speed=speed), extra)
+
+
+def _with_near(layout: Layout, candidates: Sequence[str]) -> Layout:
+    """Add which extra paths are probably meant for which samples, and which are frames of videos."""
+    near = _near(layout, candidates)
+    meant = set(near.values())
+    frames = tuple(one for one in find_frames(layout.extra) if not meant.issuperset(one.paths))
+    pictures = {path for one in frames for path in one.paths}
+    return replace(layout, near={key: path for key, path in near.items() if path not in pictures}, frames=frames)
 
 
 def _limited(layout: Layout, testset: TestSet) -> Layout:
@@ -314,12 +326,20 @@ def _no_layout(layout: Layout) -> Iterable[Violation]:
     if layout.template is None:
         yield Violation(
             "No file has a name that the challenge expects.",
-            found=layout.extra[0] if layout.extra else "no file at all",
+            found=described(layout.frames) if layout.frames else layout.extra[0] if layout.extra else "no file at all",
             expected=" or ".join(layout.templates)
             + (f", as in {layout.missing[0][1]}" if layout.missing else "")
             + (" ({index} is 1, 2, 3 ..., without leading zeros)" if "{index}" in "".join(layout.templates) else ""),
-            fix=_renames(layout) or "Name the files after the samples and zip them again.",
+            fix=_of_frames(layout) or _renames(layout) or "Name the files after the samples and zip them again.",
         )
+
+
+def _of_frames(layout: Layout) -> str | None:
+    """Return how to make a video of pictures, under the name of the sample that their folder is named for."""
+    if not layout.frames:
+        return None
+    folder = _base(f"/{layout.frames[0].folder}.")
+    return advice(layout.frames, next((path for _, path in layout.missing if _base(path) == folder), "SAMPLE.mp4"))
 
 
 def _renames(layout: Layout) -> str | None:
@@ -364,7 +384,18 @@ def _extra(layout: Layout) -> Iterable[Violation]:
         return
     meant = {path: sample for sample, path in layout.near.items()}
     expected = dict(layout.missing)
+    pictures = {path for one in layout.frames for path in one.paths}
+    if layout.frames:
+        yield Violation(
+            "Pictures take the place of a video; they are ignored.",
+            found=described(layout.frames),
+            expected=layout.prefix + layout.template,
+            fix=_of_frames(layout),
+            path=layout.frames[0].paths[0],
+        )
     for path in layout.extra:
+        if path in pictures:
+            continue
         sample = meant.get(path)
         yield Violation(
             "The file belongs to no sample and is ignored.",

@@ -136,9 +136,10 @@ def check(
 
 
 def _print_check(report: TestSetReport) -> None:
-    """Print one row for each rule, the metrics' values of the real videos, and a summary in one line."""
+    """Print a paragraph for each rule, the metrics' values of the real videos, and a summary in one line."""
     from rich.console import Console
     from rich.markup import escape
+    from rich.padding import Padding
     from rich.table import Table
 
     from evalkit.testset_check import samples_by_rule
@@ -149,25 +150,17 @@ def _print_check(report: TestSetReport) -> None:
     def plain(text: str) -> str:
         return escape(escape_for_display(text, limit=2000))
 
-    if report.findings:
-        table = Table(header_style="bold")
-        for title in ("severity", "rule", "samples", "what was found", "what to do"):
-            table.add_column(title, overflow="fold")
-        for (severity, rule), findings in samples_by_rule(report.findings).items():
-            samples = list(dict.fromkeys(one.sample for one in findings if one.sample))
-            named = ", ".join(samples[:MOST_SAMPLES])
-            more = f" and {len(samples) - MOST_SAMPLES} more" if len(samples) > MOST_SAMPLES else ""
-            first = findings[0]
-            found = " ".join(filter(None, (ended(first.message), found_and_expected(first.found, first.expected))))
-            table.add_row(
-                severity,
-                rule,
-                plain(named + more),
-                plain(found),
-                plain(first.fix or ""),
-                style=_VERDICT_STYLE[severity],
-            )
-        console.print(table)
+    for (severity, rule), findings in samples_by_rule(report.findings).items():
+        samples = list(dict.fromkeys(one.sample for one in findings if one.sample))
+        named = ", ".join(samples[:MOST_SAMPLES])
+        more = f" and {len(samples) - MOST_SAMPLES} more" if len(samples) > MOST_SAMPLES else ""
+        first = findings[0]
+        found = " ".join(filter(None, (ended(first.message), found_and_expected(first.found, first.expected))))
+        place = f" ({named}{more})" if named else ""
+        console.print(plain(f"{severity} {rule}{place}"), style=_VERDICT_STYLE[severity])
+        console.print(Padding(plain(found), (0, 0, 0, 2), expand=False))
+        if first.fix:
+            console.print(plain(f"  fix: {first.fix}"), soft_wrap=True)  # a command stays in one line, to be copied
     if report.metrics:
         table = Table(header_style="bold", title="the real videos, scored as a submission", title_justify="left")
         for title in ("metric", "value", "samples scored"):

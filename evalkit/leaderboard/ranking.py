@@ -31,7 +31,7 @@ from evalkit.leaderboard.table import (
     value_matrix,
 )
 from evalkit.scoring.plan import id_of_short_name
-from evalkit.text import escape_for_display
+from evalkit.text import escape_for_display, told_apart
 
 Rule = Literal["weighted-sum", "rank-sum", "mean-rank", "borda", "two-phase", "none"]
 
@@ -238,8 +238,8 @@ class _Rules:
             if cell.value is None:
                 found.append(CodedReason("unscored", f"{column.id} has no value: {cell.reason}."))
             elif self.rests_on_too_few(column, cell):
-                share, needed = 100 * cell.coverage, 100 * self.coverage
-                sentence = f"{column.id} rests on {share:.6g} % of the samples, {needed:.6g} % are needed."
+                share, needed = told_apart(100 * cell.coverage, 100 * self.coverage)
+                sentence = f"{column.id} rests on {share} % of the samples, {needed} % are needed."
                 found.append(CodedReason("coverage", sentence))
         return tuple(found)
 

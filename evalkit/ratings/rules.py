@@ -29,7 +29,7 @@ from typing import Any
 from evalkit.challenges.rating_rules import RatingRules
 from evalkit.errors import InputError
 from evalkit.ratings.model import Answer, AnswerKind, AnswerVerdict, Key, KeyEntry, ReasonCode, RejectReason
-from evalkit.text import count, escape_for_display
+from evalkit.text import count, escape_for_display, told_apart
 
 REASON_TITLES: dict[ReasonCode, str] = {
     "not-asked-for": "of a kind that the challenge does not ask for",
@@ -280,9 +280,11 @@ class _SingleAnswerRules:
             if closes and at.replace(microsecond=0) > closes:
                 yield RejectReason("late", f"Rated at {_utc(at)}; the window closes at {_utc(closes)}.")
         if seconds is not None and least is not None and seconds < least:
-            yield RejectReason("too-quick", f"{seconds:.6g} s for the item; at least {least:g} s are required.")
+            own, limit = told_apart(seconds, least)
+            yield RejectReason("too-quick", f"{own} s for the item; at least {limit} s are required.")
         if seconds is not None and most is not None and seconds > most:
-            yield RejectReason("too-slow", f"{seconds:.6g} s for the item; at most {most:g} s are allowed.")
+            own, limit = told_apart(seconds, most)
+            yield RejectReason("too-slow", f"{own} s for the item; at most {limit} s are allowed.")
 
     def _value(self, answer: Answer) -> Iterator[RejectReason]:
         scale = self._scales.get(answer.dimension)

@@ -21,7 +21,7 @@ from evalkit.scoring.jobs import Extraction
 from evalkit.submission.model import Submission
 from evalkit.testsets.model import Sample, TestSet
 from evalkit.text import count, escape_for_display
-from evalkit.validators.archive.check import UNREADABLE, blocks, check_archive
+from evalkit.validators.archive.check import NESTED, UNREADABLE, blocks, check_archive
 from evalkit.validators.archive.strays import is_stray, junk, video_suffixes
 from evalkit.validators.conversion import printed_command
 from evalkit.validators.file import ExpectedLength, File
@@ -103,7 +103,8 @@ class ValidationReport:
         phrases = (("ok", "ok"), ("warning", "with warnings"), ("error", "refused"))
         counted = [(sum(file.verdict == verdict for file in self.files), words) for verdict, words in phrases]
         missing = sum(finding.rule == "layout.missing" for finding in self.findings)
-        if self.samples and any(finding.rule == "layout.no-match" for finding in self.findings):
+        none = {"layout.no-match", NESTED}  # an archive in the archive may hide every video
+        if self.samples and self.layout is None and any(finding.rule in none for finding in self.findings):
             missing = self.samples
         return [
             f"{count(len(self.files), 'video')}{by}",
@@ -162,11 +163,12 @@ def open_gate(submission: Submission, challenge: Challenge, testset: TestSet | N
     findings = check_archive(submission, challenge.submission.archive, severities, layouts)
     if blocks(findings):
         return Gate(tuple(findings), Layout(None, {}), refused=True)
+    nested = {finding.path for finding in findings if finding.rule == NESTED and finding.severity == "error"}
     suffixes = video_suffixes(layouts)
     paths = [
         member.path
         for member in submission.members
-        if member.kind == "file" and not junk(member.path) and not is_stray(member, suffixes)
+        if member.kind == "file" and not (junk(member.path) or is_stray(member, suffixes) or member.path in nested)
     ]
     layout = match_layout(paths, challenge, testset)
     answers = set(layout.files.values())
@@ -175,7 +177,8 @@ def open_gate(submission: Submission, challenge: Challenge, testset: TestSet | N
         if finding.rule in UNREADABLE and finding.path in answers:
             unreadable[finding.path] = (*unreadable.get(finding.path, ()), finding)
     findings = [finding for finding in findings if finding.path not in unreadable or finding.rule not in UNREADABLE]
-    findings += run_rules(rules_for("set"), layout, severities)
+    about_set = run_rules(rules_for("set"), layout, severities)
+    findings += [one for one in about_set if paths or not nested or one.rule != "layout.no-match"]  # in the archive
     samples = {sample.id: sample for sample in testset} if testset else {}
     return Gate(tuple(findings), layout, refused=False, unreadable=unreadable, samples=samples)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 import shapes
 
 from evalkit.cli import main
-from evalkit.progress import Progress, progress_for
+from evalkit.progress import Progress, ProgressLines, progress_for
 
 CALL = [sys.executable, "-c", "from evalkit.cli import main; main()"]
 
@@ -104,3 +105,41 @@ def test_a_wrong_call_is_a_document_too(capsys: pytest.CaptureFixture[str], word
     assert (document["error"]["kind"], document["error"]["exit_code"]) == ("UsageError", 2)
     assert set(document["error"]) == {"kind", "message", "found", "expected", "fix", "exit_code"}
     assert document["error"]["message"].split()[0] in captured.err
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def lines_of(stages):
+    """Return the lines for stages of (title, total, steps done, seconds each)."""
+    stream, clock = io.StringIO(), Clock()
+    progress = ProgressLines(stream, clock)
+    for title, total, steps, seconds in stages:
+        with progress.stage(title, total):
+            for _ in range(steps):
+                clock.now += seconds
+                progress.advance()
+    return stream.getvalue().splitlines()
+
+
+def test_a_stage_that_took_no_time_has_no_line():
+    assert lines_of([("reading", 20, 20, 0.0), ("checking", 0, 0, 0.0), ("scoring", 2, 2, 3.0)]) == [
+        "scoring: 2/2 in 6 s"
+    ]
+
+
+def test_a_stage_that_ended_early_has_a_line_however_short():
+    assert lines_of([("reading", 20, 3, 0.0), ("listing", None, 4, 0.0)]) == [
+        "reading: 3/20 in 0 s",
+        "listing: 4 in 0 s",
+    ]
+
+
+def test_a_long_stage_says_what_is_left():
+    assert lines_of([("scoring", 3, 3, 6.0)]) == ["scoring: 2/3, about 6 s left", "scoring: 3/3 in 18 s"]

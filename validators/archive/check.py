@@ -16,7 +16,8 @@ from evalkit.validators.findings import Finding, run_rules
 from evalkit.validators.registry import rules_for
 
 # Faults of one member that leave the others readable: `Submission.copy` refuses only that member.
-_ONLY_THAT_MEMBER = frozenset({"archive.nested-archive", "archive.unsupported-method", "archive.header-mismatch"})
+NESTED = "archive.nested-archive"
+_ONLY_THAT_MEMBER = frozenset({NESTED, "archive.unsupported-method", "archive.header-mismatch"})
 
 # Of a member with one of these faults `MemberRef.open` reads nothing.
 UNREADABLE = frozenset({"archive.unsupported-method", "archive.header-mismatch", "archive.encrypted"})
