@@ -33,8 +33,9 @@ def _of_index(
 
     def checked(video: VideoFacts, file: File) -> Iterable[Violation]:
         track, mp4 = video_track(file), file.facts.mp4
-        known = track is not None and mp4 is not None and container_fits(file)
-        return check(video, track, mp4, file) if known else ()
+        if track is None or mp4 is None or not container_fits(file):
+            return ()
+        return check(video, track, mp4, file)
 
     return of_video(checked)
 
