@@ -111,19 +111,20 @@ def _write_half(config: Any) -> None:
         time.sleep(600)
 
 
-def _forge(config: Any, body: bytes, length: int | None) -> None:
+def _forge(config: Any, body: bytes, lengths: tuple[int, int] | None, data: bytes = b"") -> None:
     """Write to every pipe what a decoder that was compromised might."""
+    header = struct.pack("<QQ", *(lengths or (len(body), len(data))))
     for entry in range(3, 64):
         with contextlib.suppress(OSError):
             if str(Path(f"/proc/self/fd/{entry}").readlink()).startswith("pipe:"):
-                os.write(entry, struct.pack("<Q", len(body) if length is None else length) + body)
+                os.write(entry, header + body + data)
     time.sleep(600)
 
 
 def _extraction(config: Any) -> Any:
-    from evalkit.scoring.jobs import Extraction
+    from evalkit.scoring.jobs import VideoAnswer
 
-    return Extraction("s", None, None, problem="lost", keys={"f": "k"}, computed=("f",))
+    return VideoAnswer(problem="lost", errors={"f": "k"}, notes=("f",))
 
 
 def _stubborn(config: Any) -> None:

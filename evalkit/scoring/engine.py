@@ -10,14 +10,15 @@ from typing import Any, Protocol, TypeVar, cast
 
 from evalkit.files import storage_error
 from evalkit.metrics.features.base import FeatureRecord
+from evalkit.scoring.answers import accept
 from evalkit.scoring.cache import FeatureCache
 from evalkit.scoring.jobs import Config, Extraction, Job
 from evalkit.scoring.lookup import Cached, Lookup, known_digest, remember_digest
-from evalkit.workers.pool import JobResult, Workers, default_workers
+from evalkit.workers.pool import Accept, JobResult, Workers, default_workers
 from evalkit.workers.sandbox import JOB_SECONDS, Level, Limits, default_level
 
 HANDLER = "evalkit.scoring.extract:Handler"
-RunJobs = Callable[[Config, Sequence[Job]], Iterator[JobResult]]
+RunJobs = Callable[[Config, Sequence[Job], Accept], Iterator[JobResult]]
 _Value = TypeVar("_Value")
 
 
@@ -26,8 +27,8 @@ class Engine(Protocol):
 
     name: str
 
-    def run(self, config: Config, jobs: Sequence[Job]) -> Iterator[JobResult]:
-        """Yield one result per job, in any order."""
+    def run(self, config: Config, jobs: Sequence[Job], accept: Accept) -> Iterator[JobResult]:
+        """Yield one result per job, in any order; its value is what ``accept`` makes of the worker's answer."""
 
 
 class LocalEngine:
@@ -46,8 +47,8 @@ class LocalEngine:
         self.timeout = JOB_SECONDS if timeout is None else timeout
         self.sandbox = default_level() if sandbox is None else sandbox
 
-    def run(self, config: Config, jobs: Sequence[Job]) -> Iterator[JobResult]:
-        """Yield an `evalkit.scoring.jobs.Extraction` (or a failure) per job, in the order they finish."""
+    def run(self, config: Config, jobs: Sequence[Job], accept: Accept) -> Iterator[JobResult]:
+        """Yield what ``accept`` returns (or a failure) per job, in the order they finish."""
         if not jobs:
             return iter(())
         limits = Limits(
@@ -57,14 +58,13 @@ class LocalEngine:
             job_cpu_seconds=2 * self.timeout,
             file_bytes=max(Limits.file_bytes, 2 * config.rules.archive.max_file_bytes),
             graphics=config.device != "cpu",
-            writable=(config.cache.absolute(),),
         )
         try:
-            config.cache.mkdir(parents=True, exist_ok=True)  # a worker can't: it writes only in what is there
+            config.cache.mkdir(parents=True, exist_ok=True)  # fail before a worker starts
         except OSError as error:
             raise storage_error(config.cache, error) from None
         placed = [absolute(job) for job in jobs]
-        return Workers(HANDLER, absolute(config), self.workers, self.timeout, limits).run(placed)
+        return Workers(HANDLER, absolute(config), self.workers, self.timeout, limits, accept).run(placed)
 
 
 def run_jobs(
@@ -90,7 +90,8 @@ def run_jobs(
             open_jobs.append(index)
     if not open_jobs:
         return
-    results = run(config, [jobs[index] for index in open_jobs])
+    waiting = [jobs[index] for index in open_jobs]
+    results = run(config, waiting, lambda index, answer: accept(lookup, waiting[index], answer))
     # Closed at once when the caller stops: workers must not outlive the run.
     with closing(results) if isinstance(results, Generator) else nullcontext():
         for result in results:

@@ -1,7 +1,7 @@
 """One video in one worker: copy it out of the archive, look into the cache, decode it once for all features.
 
-`Handler` is what a worker process runs. It gets a `Config` once and then one `Job` per sample; it writes features to
-the cache and returns their keys, so that nothing large travels between processes.
+`Handler` is what a worker process runs. It gets a `Config` once and then one `Job` per sample. It reads the cache, and
+returns what it computed: only the parent writes the cache (`evalkit.scoring.answers`).
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import shutil
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
 
 from evalkit.errors import SubmissionChangedError, SubmissionError
 from evalkit.files import storage_error
@@ -32,12 +32,13 @@ from evalkit.metrics.features.base import (
     Session,
     feature_registry,
 )
+from evalkit.metrics.features.declared_arrays import array_mismatch
 from evalkit.scoring.cache import FeatureCache
 from evalkit.scoring.guard import Guard, GuardedPairs, GuardedSession, UpstreamFailedError
-from evalkit.scoring.jobs import Config, Extraction, Job
-from evalkit.scoring.lookup import FACTS, Cached, Lookup, weights_of
+from evalkit.scoring.jobs import Config, Job, VideoAnswer
+from evalkit.scoring.lookup import Cached, Lookup, weights_of
 from evalkit.scoring.pairing import PairedSink
-from evalkit.scoring.timings import remember_timings
+from evalkit.submission.references import in_one_sentence
 
 
 class Handler:
@@ -55,7 +56,7 @@ class Handler:
     def _build(self, kind: type[Extractor]) -> Extractor:
         return kind(weights_of(kind.record, self.config.weights), self.config.device)
 
-    def __call__(self, job: Job) -> Extraction:
+    def __call__(self, job: Job) -> VideoAnswer:
         """Do one job."""
         started = time.perf_counter()
         stopwatch.take()
@@ -70,15 +71,13 @@ class Handler:
             except SubmissionChangedError:
                 raise  # the run ends: nobody knows what the others are
             except SubmissionError as error:
-                return Extraction(job.sample, None, None, problem=_in_one_sentence(error))
+                return VideoAnswer(problem=in_one_sentence(error))
             copied = time.perf_counter()
             result = _Work(self, job, file, digest).run()
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         seconds = {"copy": copied - started, "total": time.perf_counter() - started}
-        whole = Extraction(**{**result.__dict__, "seconds": seconds, "networks": stopwatch.take()})
-        remember_timings(self.lookup.cache, whole)
-        return whole
+        return replace(result, seconds=seconds, networks=stopwatch.take())
 
 
 class _Work:
@@ -86,33 +85,31 @@ class _Work:
 
     def __init__(self, handler: Handler, job: Job, file: Path, digest: str) -> None:
         self.handler, self.lookup = handler, handler.lookup
-        self.sample = job.sample
         self.item = Item(**{**job.item.__dict__, "video": file})
         self.found: Cached = self.lookup.find(self.item, job.member.member.path, digest, job.expected)
         self.errors: dict[str, str] = {}
-        self.computed: list[str] = []
         self.seconds: dict[str, float] = {}
         self.decodes = 0
 
-    def run(self) -> Extraction:
-        found = self.found
+    def run(self) -> VideoAnswer:
+        found, times = self.found, None
+        data: dict[str, FeatureData] = {}
         if not found.complete:
             inspection, data = self._decode(found.missing, found.keys)
-            self._store_facts(inspection)
-            for name, value in data.items():
-                self.lookup.cache.store(name, found.keys[name], value)
-                self.computed.append(name)
-        return found.extraction(
-            self.sample,
-            errors=self.errors,
+            times = inspection.times
+        return VideoAnswer(
+            found.digest,
+            found.facts,
+            times=times,
+            arrays={name: value.arrays for name, value in data.items() if value.arrays is not None},
+            unavailable={
+                name: (value.reason or "", value.detail) for name, value in data.items() if value.arrays is None
+            },
             decodes=self.decodes,
-            computed=tuple(self.computed),
+            errors=self.errors,
+            notes=tuple(found.notes),
             features=self.seconds,
         )
-
-    def _store_facts(self, inspection: Inspection) -> None:
-        arrays = {"facts": np.array(inspection.facts.model_dump_json()), "times": inspection.times}
-        self.lookup.cache.store(FACTS.name, self.found.facts_key, FeatureData(arrays))
 
     def _decode(self, missing: Sequence[str], keys: Mapping[str, str]) -> tuple[Inspection, dict[str, FeatureData]]:
         """Read the file once for all missing features; drop their results when a rule refuses the file."""
@@ -140,10 +137,15 @@ class _Work:
                 guard.step(together.check)
             result = guard.finish({need: data.get(need) for need in needs if need in guards})
             self.seconds[name] = guard.seconds
-            if result is not None:
+            if result is None:
+                self.errors[name] = guard.error or ""
+                continue
+            record = self.handler.extractors[name].record
+            problem = None if result.arrays is None else array_mismatch(record, result.arrays)
+            if problem is None:
                 data[name] = result
             else:
-                self.errors[name] = guard.error or ""
+                self.errors[name] = f"ValueError: {problem}"
         self.decodes += sum(guard.decodes for guard in guards.values())
         return inspection, data
 
@@ -172,10 +174,3 @@ class _Work:
 @lru_cache(maxsize=256)
 def _dynamic_range(path: Path) -> str | None:
     return dynamic_range(path)
-
-
-def _in_one_sentence(error: SubmissionError) -> str:
-    """Return what happened and what was found, without the remedy: the finding has one of its own."""
-    facts = (("found", error.found), ("expected", error.expected))
-    details = ", ".join(f"{word} {text}" for word, text in facts if text is not None)
-    return f"{error.what.rstrip('.')}: {details}" if details else error.what.rstrip(".")

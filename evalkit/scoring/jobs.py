@@ -1,10 +1,14 @@
-"""What travels between the parent of a run and its workers: the settings, a job per video, and the answer."""
+"""What travels between the parent of a run and its workers: the settings, a job per video, and the answer.
+
+`evalkit.scoring.answers` makes an `Extraction` of the answer: what the other modules know about one video.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from evalkit.challenges.submission_rules import SubmissionRules
 from evalkit.media.facts import MediaFacts
@@ -52,8 +56,36 @@ class Job:
 
 @answer_record
 @dataclass(frozen=True)
+class VideoAnswer:
+    """A worker's answer about one file. Nothing of it is trusted.
+
+    Args:
+        sha256: digest of the file's content; ``None`` when it could not be copied out of the archive.
+        facts: ``None`` in the same case.
+        problem: why it could not be copied.
+        times: display times of the frames (N,) float64, when the file was read now; ``None`` when the facts were known.
+        arrays: feature -> its arrays, for features computed now.
+        unavailable: feature -> reason and detail, for features that the file can't have.
+        decodes, errors, notes, seconds, features, networks: see `Extraction`.
+    """
+
+    sha256: str | None = None
+    facts: MediaFacts | None = None
+    problem: str | None = None
+    times: Any = None
+    arrays: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    unavailable: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    decodes: int = 0
+    errors: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    features: Mapping[str, float] = field(default_factory=dict)
+    networks: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Extraction:
-    """A worker's answer about one file.
+    """What is known of one file.
 
     Args:
         sha256: digest of the file's content; ``None`` when it could not be copied out of the archive.

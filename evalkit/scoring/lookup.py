@@ -64,10 +64,10 @@ class Lookup:
             digest: SHA-256 of the content.
             expected: length of the sample's speech or reference video, where a rule compares it.
         """
-        found = Cached(self, path, digest, expected, facts_key=feature_key(FACTS, {}, {"video": digest}, {}))
+        found = self.about(path, digest, expected)
         found.set_facts(self._facts(found))
         if not found.refused:
-            found.keys = self._keys(item, digest)
+            found.keys = self.keys(item, digest)
             found.missing = [name for name, key in found.keys.items() if self.load(name, key, found.notes) is None]
         return found
 
@@ -93,7 +93,12 @@ class Lookup:
         # Rules of another challenge may have ended the reading sooner or later.
         return facts if facts.limits in (None, found.limits.text()) else None
 
-    def _keys(self, item: Item, digest: str) -> dict[str, str]:
+    def about(self, path: str, digest: str, expected: ExpectedLength | None) -> Cached:
+        """Return a file of which nothing is known yet; the arguments are those of `find`."""
+        return Cached(self, path, digest, expected, facts_key=feature_key(FACTS, {}, {"video": digest}, {}))
+
+    def keys(self, item: Item, digest: str) -> dict[str, str]:
+        """Return feature -> cache key, for every feature of ``records``."""
         keys: dict[str, str] = {}
         for name, record in self.records.items():
             inputs: dict[str, Any] = {part: _input_digest(part, item, digest) for part in sorted(record.inputs)}

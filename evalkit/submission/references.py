@@ -74,12 +74,17 @@ class MemberRef:
         """Return the SHA-256 of the contents as hex.
 
         Raises:
-            SubmissionError: when they can't be read.
+            SubmissionError: when they can't be read, or are not as long as stated.
         """
-        digest = hashlib.sha256()
+        digest, total = hashlib.sha256(), 0
         with self.open() as stream:
             for chunk in read_chunks(stream, self.member.path, self._fix):
+                total += len(chunk)
+                if total > self.member.size:
+                    break
                 digest.update(chunk)
+        if total != self.member.size:
+            raise _wrong_length(self.member.path, total, self.member.size)
         self._refuse_changed()
         return digest.hexdigest()
 
@@ -202,14 +207,18 @@ def _write_checked(chunks: Iterable[bytes], destination: Path, *, size: int, lim
             digest.update(chunk)
             target.write(chunk)
         if total != size:
-            more = "more than " if total > size else ""
-            raise SubmissionError(
-                f"The contents of '{shown}' are not as long as the archive states.",
-                found=f"{more}{min(total, size)} bytes",
-                expected=f"{size} bytes",
-                fix="Make the ZIP again.",
-            )
+            raise _wrong_length(shown, total, size)
     return digest.hexdigest()
+
+
+def _wrong_length(shown: str, total: int, size: int) -> SubmissionError:
+    more = "more than " if total > size else ""
+    return SubmissionError(
+        f"The contents of '{shown}' are not as long as the archive states.",
+        found=f"{more}{min(total, size)} bytes",
+        expected=f"{size} bytes",
+        fix="Make the ZIP again.",
+    )
 
 
 def _too_large(shown: str, size: int, limit: int) -> SubmissionError:
@@ -254,3 +263,10 @@ def _unwritable(destination: Path, error: OSError) -> StorageError:
         found=error.strerror or str(error),
         fix="Free some space or choose another folder.",
     )
+
+
+def in_one_sentence(error: SubmissionError) -> str:
+    """Return what happened and what was found, without the remedy: the finding has one of its own."""
+    facts = (("found", error.found), ("expected", error.expected))
+    details = ", ".join(f"{word} {text}" for word, text in facts if text is not None)
+    return f"{error.what.rstrip('.')}: {details}" if details else error.what.rstrip(".")

@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, NoReturn
 
 from evalkit.errors import EvalkitError
 from evalkit.files import abandon_parts
-from evalkit.workers.messages import Answer, encode, receive, send_bytes
+from evalkit.workers.messages import Answer, encode, receive, send_pieces
 from evalkit.workers.sandbox import Confined, Limits, enter, protect_files
 
 GRACE_SECONDS = 5.0  # for a process that was asked to exit, before it is ended by force
@@ -66,11 +66,12 @@ def _answer_all(questions: BinaryIO, answers: BinaryIO, folder: str) -> None:
         except Exception:  # noqa: BLE001 - reported to the parent, which continues with the next job
             answer = ("error", traceback.format_exc(limit=-8), False)
         try:
-            body = encode(answer)
+            pieces = encode(answer)
         except Exception as error:  # noqa: BLE001 - the job's result is at fault, not the worker
-            body = encode(("error", f"The answer can't be sent: {type(error).__name__}: {error}", True))
+            pieces = encode(("error", f"The answer can't be sent: {type(error).__name__}: {error}", True))
+        del answer  # its arrays are sent, and not needed for the next job
         try:
-            send_bytes(answers, body)
+            send_pieces(answers, pieces)
         except OSError:
             return
 

@@ -22,7 +22,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -40,6 +40,7 @@ _STARTUP_SECONDS = 300.0
 _STOP_SECONDS = 1.0  # for workers that are stopped in the middle of a job to clean up, all of them together
 _OUTPUT_SECONDS = 1.0  # for the last words of a worker; one that it started may hold the pipe open
 _JOBS_PER_WORKER = 250  # of a confined one, so that damage done by a file does not last
+Accept = Callable[[int, Any], Any]
 _PROGRAM = "import sys; from evalkit.workers.child import main; main(sys.argv[1])"
 
 
@@ -80,16 +81,26 @@ class Workers:
         timeout: time limit for one job in seconds; ``None`` for no limit.
         limits: a worker's limits from its first job on; ``None`` for none. Confined workers work in their own
             temporary folder, so paths in jobs must be absolute.
+        accept: called here with a job's index and what the worker answered; it returns the value of the result, and
+            raises `evalkit.workers.messages.BadAnswerError` for a false answer, after which the worker is replaced. It
+            is called in several threads.
     """
 
-    def __init__(
-        self, handler: str, config: Any, count: int, timeout: float | None = None, limits: Limits | None = None
+    def __init__(  # noqa: PLR0917
+        self,
+        handler: str,
+        config: Any,
+        count: int,
+        timeout: float | None = None,
+        limits: Limits | None = None,
+        accept: Accept | None = None,
     ) -> None:
         if count < 1:
             raise ValueError(f"count must be at least 1, found {count}")
         self._start = (handler, config, limits)
         self._count = count
         self._timeout = timeout
+        self._accept = accept
 
     def run(self, jobs: Sequence[Any]) -> Generator[JobResult, None, None]:
         """Yield a result per job, in the order in which they finish. Leaving the loop ends all workers.
@@ -102,7 +113,7 @@ class Workers:
             waiting.put(index)
         done: queue.SimpleQueue[JobResult | BaseException] = queue.SimpleQueue()
         sweep_folders(FOLDERS)
-        children = [_Child(self._start, self._timeout) for _ in range(min(self._count, len(jobs)))]
+        children = [_Child(self._start, self._timeout, self._accept) for _ in range(min(self._count, len(jobs)))]
         threads = [
             threading.Thread(target=_serve, args=(child, jobs, waiting, done), daemon=True) for child in children
         ]
@@ -146,8 +157,9 @@ def _serve(
 class _Child:
     """One worker process, started when first needed and again after it died."""
 
-    def __init__(self, start: tuple[str, Any, Limits | None], timeout: float | None) -> None:
+    def __init__(self, start: tuple[str, Any, Limits | None], timeout: float | None, accept: Accept | None) -> None:
         self._start = start
+        self._accept = accept
         self._served = 0  # jobs that the process was given
         self._recycle = False  # the last answer asked for a fresh process
         self._timeout = timeout
@@ -185,7 +197,11 @@ class _Child:
             raise value
         if kind in ("error", "memory"):
             return JobResult(index, failure=kind, detail=value)
-        return JobResult(index, value=value)
+        try:
+            return JobResult(index, value=value if self._accept is None else self._accept(index, value))
+        except BadAnswerError as false:
+            self.stop()
+            return JobResult(index, failure="crashed", detail=f"gave a false answer: {false}")
 
     def _ready(self) -> subprocess.Popen[bytes]:
         with self._lock:

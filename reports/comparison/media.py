@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from evalkit.challenges.submission_rules import SubmissionRules
 from evalkit.errors import InputError, UsageError, did_you_mean
-from evalkit.metrics.features.base import Item
+from evalkit.metrics.features.base import Item, feature_registry
 from evalkit.metrics.filmstrip import filmstrip_images
 from evalkit.progress import Progress
 from evalkit.reports.comparison.inputs import ComparedEntry
 from evalkit.scoring.cache import CorruptEntryError, FeatureCache
-from evalkit.scoring.engine import LocalEngine
+from evalkit.scoring.engine import LocalEngine, run_jobs
 from evalkit.scoring.jobs import Config, Extraction, Job
 from evalkit.scoring.plan import FILMSTRIP
 from evalkit.submission.model import Submission
@@ -92,8 +93,10 @@ def _strips(
     # Without rules: a video with findings is shown too, and what can't be decoded has no frames anyway.
     rules = SubmissionRules(severities=dict.fromkeys(rule_registry(), "off"))
     config = Config(cache=media.cache, features=(FILMSTRIP,), rules=rules)
-    with media.progress.stage("frames", len(jobs)) as progress:
-        for result in LocalEngine(media.workers).run(config, jobs):
+    records = {FILMSTRIP: feature_registry()[FILMSTRIP].resolved_record()}
+    results = run_jobs(LocalEngine(media.workers).run, config, jobs, records, archive_sha256=None)
+    with media.progress.stage("frames", len(jobs)) as progress, closing(results):
+        for result in results:
             name, sample = owners[result.index]
             progress.advance()
             extraction: Extraction | None = result.value

@@ -16,9 +16,22 @@ from evalkit.metrics.features.base import (
     Item,
     Session,
 )
+from evalkit.scoring.answers import accept
 from evalkit.scoring.cache import FeatureCache
+from evalkit.scoring.extract import Handler
 from evalkit.scoring.jobs import Config, Extraction, Job
 from evalkit.submission.model import Submission
+from evalkit.workers.messages import decode, encode
+
+
+class Extracting(Handler):
+    """A worker's handler, and what the parent of a run does with its answer."""
+
+    def __call__(self, job: Job) -> Extraction:
+        whole = b"".join(encode(("ok", super().__call__(job), False)))
+        text = int.from_bytes(whole[:8], "little")
+        _, answer, _ = decode(whole[16 : 16 + text], whole[16 + text :])
+        return accept(self.lookup, job, answer)
 
 
 class Planted:

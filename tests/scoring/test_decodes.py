@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from builders.extraction import Extracting
 from sync_networks import write_video
 
 from evalkit.challenges.submission_rules import SubmissionRules
 from evalkit.metrics.features.base import Extractor, FeatureRecord, FeatureUnavailableError, Item, Session
 from evalkit.scoring import extract, lookup
-from evalkit.scoring.extract import Handler
 from evalkit.scoring.jobs import Config, Job
 from evalkit.submission.model import Submission
 
@@ -43,5 +43,5 @@ def test_every_reading_of_the_video_counts(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(lookup.Cached, "refused", False)
     job = Job("v", Submission.open(archive).ref("v.mp4"), Item("v", Path()))
     for features, decodes in ((("a",), 1), (("b",), 2), (("a", "b", "c"), 3), (("a", "b", "c"), 0)):
-        handler = Handler(Config(tmp_path / "cache", features, rules=SubmissionRules()))
+        handler = Extracting(Config(tmp_path / "cache", features, rules=SubmissionRules()))
         assert handler(job).decodes == decodes, features

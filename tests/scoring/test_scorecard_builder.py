@@ -23,7 +23,7 @@ from evalkit.scoring.run import RunOptions, validate_run
 from evalkit.scoring.scorecard import Scorecard
 from evalkit.submission.model import Submission
 from evalkit.weights.manifest import Backbones
-from evalkit.workers.pool import JobResult
+from evalkit.workers.pool import Accept, JobResult
 
 NOTHING = Backbones(name="nothing", title="no weights at all", roles={})
 RECORD = MetricRecord(
@@ -209,8 +209,8 @@ class Backwards:
 
     name = "backwards"
 
-    def run(self, config: Config, jobs: Sequence[Job]) -> Iterator[JobResult]:
-        return reversed(list(LocalEngine(1).run(config, jobs)))
+    def run(self, config: Config, jobs: Sequence[Job], accept: Accept) -> Iterator[JobResult]:
+        return reversed(list(LocalEngine(1).run(config, jobs, accept)))
 
 
 def test_the_order_of_the_answers_does_not_show(world, tmp_path):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from builders.extraction import Extracting
 
 from evalkit.challenges.submission_rules import SubmissionRules
 from evalkit.media.encode import write_video
@@ -13,7 +14,6 @@ from evalkit.media.facts import MediaFacts
 from evalkit.media.inspect import inspect_media
 from evalkit.media.limits import ReadLimits
 from evalkit.metrics.features.base import Item
-from evalkit.scoring.extract import Handler
 from evalkit.scoring.jobs import NOT_UNPACKED, Config, Job
 from evalkit.submission.model import Submission
 from evalkit.validators.file import ExpectedLength
@@ -93,7 +93,7 @@ def test_facts_that_end_early_are_not_those_of_another_challenge(tmp_path: Path)
     read_now = []
     for longest in (2.0, 2.0, 100.0, 100.0):
         settings = Config(tmp_path / "cache", rules=rules(video={"max_seconds": longest, "max_fps": 60}))
-        result = Handler(settings)(work)
+        result = Extracting(settings)(work)
         assert result.facts is not None
         assert result.facts.video is not None
         read_now.append((result.facts.video.frames, result.decodes))

@@ -13,7 +13,7 @@ import pytest
 from builders.processes import ACTS, alive, eventually, results
 
 from evalkit.errors import MachineError, StorageError, WeightsError
-from evalkit.scoring.jobs import Extraction
+from evalkit.scoring.jobs import VideoAnswer
 from evalkit.workers import pool
 from evalkit.workers.pool import JobResult, Workers
 
@@ -120,26 +120,41 @@ def test_an_answer_that_cannot_be_sent_costs_one_job():
 
 
 @pytest.mark.parametrize(
-    ("body", "length", "word"),
+    ("body", "lengths", "word"),
     [
         (pickle.dumps(_Runs()), None, "gave no answer"),
-        (b"", (1 << 63) - 1, "claims"),
+        (b"", ((1 << 63) - 1, 0), "at most 1048576 are read"),
+        (b"", (0, 1 << 30), "at most 268435456 are read"),
         (b'["ok", 1]', None, "gave no answer"),
         (b'"ok"', None, "gave no answer"),
         (b'["fine", 1, false]', None, "it is not an answer"),
         (b'["stop", "words", false]', None, "it is not an answer"),
         (b'["error", 7, false]', None, "it is not an answer"),
         (b'["ok", {"record": ["os:system", {"command": "true"}]}, false]', None, "KeyError"),
-        (b'["ok", {"record": ["evalkit.scoring.jobs:Extraction", {"sample": 7}]}, false]', None, "gave no answer"),
-        (b'["ok", {"record": ["evalkit.scoring.jobs:Extraction", []]}, false]', None, "AttributeError"),
+        (b'["ok", {"record": ["evalkit.scoring.jobs:VideoAnswer", {"sha256": 7}]}, false]', None, "gave no answer"),
+        (b'["ok", {"record": ["evalkit.scoring.jobs:VideoAnswer", []]}, false]', None, "AttributeError"),
         (b'["ok", {}, false]', None, "gave no answer"),
         (b"[" * 100_000, None, "RecursionError"),
     ],
-    ids=["pickle", "length", "short", "word", "kind", "stop", "error", "function", "record", "parts", "empty", "deep"],
+    ids=[
+        "pickle",
+        "long text",
+        "1 GiB",
+        "short",
+        "word",
+        "kind",
+        "stop",
+        "error",
+        "function",
+        "record",
+        "parts",
+        "empty",
+        "deep",
+    ],
 )
-def test_a_worker_that_was_taken_over_costs_its_job_and_runs_nothing_here(body, length, word, capfd):
+def test_a_worker_that_was_taken_over_costs_its_job_and_runs_nothing_here(body, lengths, word, capfd):
     importlib.import_module("evalkit.scoring.jobs")  # announces its record
-    found = results([("forge", body, length), ("echo", 2)], 1)
+    found = results([("forge", body, lengths), ("echo", 2)], 1)
     assert found[0].failure == "crashed"
     assert word in found[0].detail
     assert found[1].value == 2
@@ -150,7 +165,7 @@ def test_records_and_plain_values_arrive_as_they_were_sent(tmp_path):
     value = {"a": [1, (2.5, None), True], 3: b"\x00", (1, 2): {"x"}, "p": tmp_path, "n": float("inf")}
     found = results([("echo", value), ("extraction",)], 1)
     assert found[0].value == value
-    assert found[1].value == Extraction("s", None, None, problem="lost", keys={"f": "k"}, computed=("f",))
+    assert found[1].value == VideoAnswer(problem="lost", errors={"f": "k"}, notes=("f",))
 
 
 def test_an_evalkit_error_stops_the_run(tmp_path):

@@ -7,14 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders.extraction import entries, jobs, same, stored
+from builders.extraction import Extracting, entries, jobs, same, stored
 
 from evalkit.metrics.base import FeatureData
 from evalkit.metrics.features.base import (
     Item,
 )
 from evalkit.scoring.cache import FeatureCache
-from evalkit.scoring.extract import Handler
 from evalkit.scoring.jobs import Config, Job
 from evalkit.submission.model import Submission
 
@@ -23,7 +22,7 @@ BUILT_IN = ("paired_pixels", "filmstrip")
 
 def test_the_second_time_nothing_is_decoded(config, job, planted):
     settings = config(*BUILT_IN, "a", "b")
-    first = Handler(settings)(job)
+    first = Extracting(settings)(job)
     assert (first.decodes, sorted(first.computed), dict(first.errors), first.notes, first.problem) == (
         1,
         ["a", "b", "filmstrip", "paired_pixels"],
@@ -33,52 +32,52 @@ def test_the_second_time_nothing_is_decoded(config, job, planted):
     )
     assert set(first.keys) == {*BUILT_IN, "a", "b"}
     planted.log.clear()
-    second = Handler(settings)(job)
+    second = Extracting(settings)(job)
     assert (second.decodes, second.computed, planted.log) == (0, (), [])
     assert (second.keys, second.facts, second.sha256) == (first.keys, first.facts, first.sha256)
 
 
 def test_the_second_time_within_one_worker(config, job):
-    handler = Handler(config(*BUILT_IN))
+    handler = Extracting(config(*BUILT_IN))
     assert [handler(job).decodes for _ in range(3)] == [1, 0, 0]
 
 
 def test_only_what_is_missing_is_made_again(config, job):
     settings = config(*BUILT_IN)
-    first = Handler(settings)(job)
+    first = Extracting(settings)(job)
     before = stored(settings, first)
     (path,) = entries(settings, "paired_pixels")
     path.unlink()
-    second = Handler(settings)(job)
+    second = Extracting(settings)(job)
     assert (second.decodes, second.computed, second.notes, second.keys) == (1, ("paired_pixels",), (), first.keys)
     for name, data in stored(settings, second).items():
         same(data, before[name])
 
 
 def test_fresh_makes_everything_again(config, job):
-    first = Handler(config(*BUILT_IN))(job)
-    again = Handler(config(*BUILT_IN, fresh=True))(job)
+    first = Extracting(config(*BUILT_IN))(job)
+    again = Extracting(config(*BUILT_IN, fresh=True))(job)
     assert (again.decodes, sorted(again.computed), again.keys) == (1, sorted(BUILT_IN), first.keys)
 
 
 def test_only_the_facts_are_asked_for(config, job):
     settings = config()
-    first = Handler(settings)(job)
+    first = Extracting(settings)(job)
     assert (first.decodes, first.keys, first.facts.video.frames) == (1, {}, 25)
-    assert Handler(settings)(job).decodes == 0
+    assert Extracting(settings)(job).decodes == 0
     # What a validation has read, scoring reads again only for the features.
-    assert Handler(config("filmstrip"))(job).decodes == 1
+    assert Extracting(config("filmstrip"))(job).decodes == 1
 
 
 @pytest.mark.parametrize("feature", ["paired_pixels", "filmstrip", "facts"])
 def test_a_corrupt_entry_is_made_again_with_a_note(config, job, feature):
     settings = config(*BUILT_IN)
-    first = Handler(settings)(job)
+    first = Extracting(settings)(job)
     before = stored(settings, first)
     (path,) = entries(settings, feature)
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
-    second = Handler(settings)(job)
+    second = Extracting(settings)(job)
     assert second.decodes == 1
     assert second.computed == (() if feature == "facts" else (feature,))
     assert len(second.notes) == 1
@@ -86,20 +85,20 @@ def test_a_corrupt_entry_is_made_again_with_a_note(config, job, feature):
     assert second.facts == first.facts
     for name, data in stored(settings, second).items():
         same(data, before[name])
-    assert Handler(settings)(job).notes == ()
+    assert Extracting(settings)(job).notes == ()
 
 
 def test_facts_of_another_version_are_made_again(config, job):
     settings = config("filmstrip")
-    first = Handler(settings)(job)
+    first = Extracting(settings)(job)
     (path,) = entries(settings, "facts")
     FeatureCache(settings.cache).store(
         "facts", path.stem, FeatureData({"facts": np.array('{"of": "another version"}')})
     )
-    second = Handler(settings)(job)
+    second = Extracting(settings)(job)
     assert (second.decodes, second.facts) == (1, first.facts)
     assert "facts" in second.notes[0]
-    assert Handler(settings)(job).decodes == 0
+    assert Extracting(settings)(job).decodes == 0
 
 
 def test_neither_order_nor_company_changes_a_result(config, world, tmp_path):
@@ -110,7 +109,7 @@ def test_neither_order_nor_company_changes_a_result(config, world, tmp_path):
         settings = config(*BUILT_IN)
         settings = Config(**{**settings.__dict__, "cache": tmp_path / f"cache-{number}"})
         for order in orders:
-            handler = Handler(settings)
+            handler = Extracting(settings)
             for job in order:
                 handler(job)
         entries = sorted(path for path in settings.cache.rglob("*.npz") if "timings" not in path.parts)
@@ -133,13 +132,13 @@ def test_equal_videos_of_two_teams_are_decoded_once(config, world, tmp_path):
             target.writestr(name, source.read(name))
     first = jobs(world.submission(), world.samples())
     second = jobs(Submission.open(copied), world.samples())
-    handler = Handler(settings)
+    handler = Extracting(settings)
     assert [handler(job).decodes for job in (*first, *second)] == [1] * len(first) + [0] * len(second)
 
 
 def test_the_same_video_against_another_reference_is_compared_again(config, job, world):
     settings = config(*BUILT_IN)
-    Handler(settings)(job)
+    Extracting(settings)(job)
     other = world.samples().path(world.samples().samples[1].reference_video)
-    found = Handler(settings)(Job(job.sample, job.member, Item(job.sample, Path(), reference_video=other)))
+    found = Extracting(settings)(Job(job.sample, job.member, Item(job.sample, Path(), reference_video=other)))
     assert (found.decodes, found.computed) == (1, ("paired_pixels",))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders.extraction import entries, same, stored
+from builders.extraction import Extracting, entries, same, stored
 
 from evalkit.errors import StorageError
 from evalkit.media.inspect import Inspection, inspect_media
@@ -19,7 +19,6 @@ from evalkit.metrics.features.base import (
     PairSession,
 )
 from evalkit.scoring import extract
-from evalkit.scoring.extract import Handler
 
 BUILT_IN = ("paired_pixels", "filmstrip")
 
@@ -35,14 +34,14 @@ def fault() -> None:
 def test_an_extractor_that_raises_costs_only_its_own_feature(config, job, planted, step):
     settings = config(*BUILT_IN, "a", "c")
     planted.act[f"c.{step}"] = fault
-    first = Handler(settings)(job)
+    first = Extracting(settings)(job)
     assert list(first.errors) == ["c"]
     assert first.errors["c"].rstrip().endswith("RuntimeError: a planted fault")
     assert set(first.keys) == {*BUILT_IN, "a"}
     assert sorted(first.computed) == ["a", "filmstrip", "paired_pixels"]
     assert entries(settings, "c") == []  # a bug is not cached
     planted.act.clear()
-    second = Handler(settings)(job)
+    second = Extracting(settings)(job)
     assert (second.decodes, second.computed, dict(second.errors)) == (1, ("c",), {})
 
 
@@ -50,13 +49,13 @@ def test_an_extractor_that_raises_costs_only_its_own_feature(config, job, plante
 def test_what_needs_a_failed_feature_fails_and_is_not_cached(config, job, planted, step):
     settings = config("a", "b", "c")
     planted.act[f"a.{step}"] = fault
-    first = Handler(settings)(job)
+    first = Extracting(settings)(job)
     assert sorted(first.errors) == ["a", "b"]
     assert "'a'" in first.errors["b"].strip().splitlines()[-1]
     assert set(first.keys) == {"c"}
     assert entries(settings, "b") == []
     planted.act.clear()
-    second = Handler(settings)(job)
+    second = Extracting(settings)(job)
     assert (sorted(second.computed), dict(second.errors)) == (["a", "b"], {})
 
 
@@ -68,14 +67,14 @@ def unavailable() -> None:
 def test_a_feature_that_cannot_be_had_is_cached_with_its_reason(config, job, planted, step):
     settings = config("c", "filmstrip")
     planted.act[f"c.{step}"] = unavailable
-    first = Handler(settings)(job)
+    first = Extracting(settings)(job)
     assert (dict(first.errors), stored(settings, first)["c"]) == (
         {},
         FeatureData(None, "no_such_thing", "the item lacks it"),
     )
     assert stored(settings, first)["filmstrip"].arrays is not None
     planted.log.clear()
-    assert Handler(settings)(job).decodes == 0
+    assert Extracting(settings)(job).decodes == 0
     assert planted.log == []
 
 
@@ -83,22 +82,22 @@ def test_a_feature_that_cannot_be_had_is_cached_with_its_reason(config, job, pla
 def test_what_needs_an_unavailable_feature_has_the_same_reason_live_and_from_the_cache(config, job, planted, step):
     planted.act[f"a.{step}"] = unavailable
     live = config("a", "b")
-    together = stored(live, Handler(live)(job))
+    together = stored(live, Extracting(live)(job))
     assert together["b"] == FeatureData(None, "no_such_thing", "the item lacks it")
     for path in entries(live, "b"):
         path.unlink()
-    later = Handler(live)(job)
+    later = Extracting(live)(job)
     assert later.computed == ("b",)
     same(stored(live, later)["b"], together["b"])
 
 
 def test_a_dependent_feature_is_the_same_live_and_from_the_cache(config, job, planted):
     settings = config("a", "b")
-    live = stored(settings, Handler(settings)(job))["b"]
+    live = stored(settings, Extracting(settings)(job))["b"]
     for path in entries(settings, "b"):
         path.unlink()
     planted.log.clear()
-    again = Handler(settings)(job)
+    again = Extracting(settings)(job)
     assert (again.computed, again.decodes) == (("b",), 1)
     assert "a.open" not in planted.log
     same(stored(settings, again)["b"], live)
@@ -106,10 +105,10 @@ def test_a_dependent_feature_is_the_same_live_and_from_the_cache(config, job, pl
 
 def test_an_upstream_entry_that_goes_during_the_run_is_no_lasting_reason(config, job, planted):
     settings = config("a", "b")
-    before = stored(settings, Handler(settings)(job))["b"]
+    before = stored(settings, Extracting(settings)(job))["b"]
     (kept,), (own,) = entries(settings, "a"), entries(settings, "b")
     own.unlink()
-    handler = Handler(settings)
+    handler = Extracting(settings)
     load = handler.lookup.cache.load
 
     def load_and_lose(name, key):
@@ -122,22 +121,22 @@ def test_an_upstream_entry_that_goes_during_the_run_is_no_lasting_reason(config,
     lost = handler(job)
     assert (list(lost.errors), lost.computed, entries(settings, "b")) == (["b"], (), [])
     assert "'a'" in lost.errors["b"].strip().splitlines()[-1]
-    again = Handler(settings)(job)
+    again = Extracting(settings)(job)
     assert (sorted(again.computed), dict(again.errors)) == (["a", "b"], {})
     same(stored(settings, again)["b"], before)
 
 
 def test_an_upstream_of_another_version_changes_the_key(config, job, planted, monkeypatch):
-    first = Handler(config("a", "b"))(job)
+    first = Extracting(config("a", "b"))(job)
     kind = extract.feature_registry()["a"]
     monkeypatch.setattr(kind, "record", FeatureRecord("a", 2, "another"))
-    second = Handler(config("a", "b"))(job)
+    second = Extracting(config("a", "b"))(job)
     assert second.keys["b"] != first.keys["b"]
     assert sorted(second.computed) == ["a", "b"]
 
 
 def test_a_mask_of_the_wrong_form_is_the_extractors_fault(config, job, planted, monkeypatch):
-    handler = Handler(config("c", "filmstrip"))
+    handler = Extracting(config("c", "filmstrip"))
     opened = handler.extractors["c"].open
 
     def open_odd(item, upstream):
@@ -158,7 +157,7 @@ def test_an_evalkit_error_that_says_the_disk_is_full_stops_the_run(config, job, 
 
     planted.act["c.frame"] = full
     with pytest.raises(StorageError):
-        Handler(config("c"))(job)
+        Extracting(config("c"))(job)
 
 
 def test_a_pair_session_that_raises_costs_only_its_own_feature(config, job, monkeypatch):
@@ -182,7 +181,7 @@ def test_a_pair_session_that_raises_costs_only_its_own_feature(config, job, monk
     registry = {**extract.feature_registry(), "p": PairExtractor}
     monkeypatch.setattr(extract, "feature_registry", lambda: registry)
     settings = config(*BUILT_IN, "p")
-    found = Handler(settings)(job)
+    found = Extracting(settings)(job)
     assert list(found.errors) == ["p"]
     assert stored(settings, found)["paired_pixels"].arrays["psnr"].shape == (25,)
 
@@ -190,7 +189,7 @@ def test_a_pair_session_that_raises_costs_only_its_own_feature(config, job, monk
 def test_when_the_index_is_wrong_the_second_pass_counts_alone(config, job, planted, monkeypatch):
     """The first pass plans on 25 packets; here the decoder's count is made to differ, as with a damaged index."""
     settings = config(*BUILT_IN, "a", "b")
-    straight = stored(settings, Handler(settings)(job))
+    straight = stored(settings, Extracting(settings)(job))
     calls = []
 
     def twice(path: Path, sinks: Any = (), limits: Any = None) -> Inspection:
@@ -202,7 +201,7 @@ def test_when_the_index_is_wrong_the_second_pass_counts_alone(config, job, plant
 
     monkeypatch.setattr(extract, "inspect_media", twice)
     planted.log.clear()
-    again = Handler(config(*BUILT_IN, "a", "b", fresh=True))(job)
+    again = Extracting(config(*BUILT_IN, "a", "b", fresh=True))(job)
     assert (again.decodes, calls, dict(again.errors)) == (2, [25], {})
     for name, data in stored(settings, again).items():
         same(data, straight[name])
@@ -218,7 +217,7 @@ def test_a_fault_of_the_first_pass_is_forgotten_in_the_second(config, job, plant
         return inspect_media(path, sinks)
 
     monkeypatch.setattr(extract, "inspect_media", twice)
-    found = Handler(config("a", "b"))(job)
+    found = Extracting(config("a", "b"))(job)
     assert (dict(found.errors), set(found.keys)) == ({}, {"a", "b"})
 
 
@@ -228,4 +227,4 @@ def test_an_extractor_that_cannot_be_built_fails_at_the_start(config, monkeypatc
 
     monkeypatch.setattr(extract.feature_registry()["c"], "__init__", broken)
     with pytest.raises(OSError, match="no such network"):
-        Handler(config("c"))
+        Extracting(config("c"))
