@@ -330,6 +330,7 @@ def run_score(
         if not replace:
             _keep_other_results(out, submission)
         options.journal = Journal(out / "log.jsonl")
+        _load_writers()
     try:
         result = score_run(submission, challenge, testset, plan, options)
         require_scorable(result.intake)
@@ -373,6 +374,15 @@ def require_scorable(intake: ValidationReport) -> None:
         expected=first.expected,
         fix=first.fix,
     )
+
+
+def _load_writers() -> None:
+    """Load what `write_results` needs, before a video is read: see `evalkit.scoring.ahead`."""
+    from evalkit import signing  # noqa: F401
+    from evalkit.reports import scorecard_page, tables  # noqa: F401
+    from evalkit.reports.page import load_ahead
+
+    load_ahead()
 
 
 def write_results(result: ScoreResult, out: Path, progress: Progress | None = None) -> None:

@@ -55,6 +55,16 @@ def render_page(name: str, *, filmstrips: Filmstrips | None = None, **values: An
     )
 
 
+def load_ahead() -> None:
+    """Read and compile all templates, which are programs, before an untrusted file is read; import what pages need."""
+    import pyarrow.parquet  # noqa: F401 - the tables beside a page
+
+    for file in (importlib.resources.files("evalkit.reports") / "templates").iterdir():
+        _resource(file.name)
+        if file.name.endswith(".html"):
+            _template(file.name)
+
+
 def write_page(text: str, path: Path) -> None:
     """Write a page to ``path`` in one step.
 

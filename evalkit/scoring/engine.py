@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 from evalkit.files import storage_error
 from evalkit.metrics.features.base import FeatureRecord
+from evalkit.scoring.ahead import import_ahead
 from evalkit.scoring.answers import accept
 from evalkit.scoring.cache import FeatureCache
 from evalkit.scoring.jobs import Config, Extraction, Job
@@ -63,6 +64,7 @@ class LocalEngine:
             config.cache.mkdir(parents=True, exist_ok=True)  # fail before a worker starts
         except OSError as error:
             raise storage_error(config.cache, error) from None
+        import_ahead()
         placed = [absolute(job) for job in jobs]
         return Workers(HANDLER, absolute(config), self.workers, self.timeout, limits, accept).run(placed)
 

@@ -1,0 +1,73 @@
+"""After the first untrusted video, evalkit loads no more code: a worker might have changed it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import shapes
+
+# Runs a command; prints the modules that were imported and the files of packages that were opened once a worker ran.
+WATCHED = """
+import json, os, sys, sysconfig
+from pathlib import Path
+from evalkit.cli import cli
+from evalkit.workers import pool
+
+import evalkit
+ours = {str(folder.resolve()) for folder in Path(evalkit.__file__).parent.iterdir() if folder.is_dir()}
+CODE = (".py", ".pyc", ".so", ".html", ".js", ".css")
+places = tuple({sys.prefix, sys.base_prefix, str(Path(evalkit.__file__).resolve().parent), *ours})
+before, opened = set(), []
+whole = pool._Child._attempt
+
+def attempt(child, index, job):
+    child._ready()
+    before.update(before and () or sys.modules)
+    return whole(child, index, job)
+
+def hook(event, arguments):
+    name = arguments[0] if event == "open" and before else None
+    if isinstance(name, str) and name.endswith(CODE) and os.path.realpath(name).startswith(places):
+        opened.append(name)
+
+pool._Child._attempt = attempt
+sys.addaudithook(hook)
+try:
+    cli(sys.argv[2:], standalone_mode=False)
+except SystemExit:
+    pass
+Path(sys.argv[1]).write_text(json.dumps([len(before), sorted(set(sys.modules) - before), opened]))
+"""
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("world")
+    shapes.write_testset(folder / "testset", 2, 1.0, 64)
+    shapes.write_submission(folder / "team.zip", 2, 1.0, shapes.blur(1.0), 64)
+    return folder
+
+
+@pytest.mark.parametrize("command", ["validate", "score"])
+def test_no_code_is_loaded_after_the_first_video(world: Path, tmp_path: Path, command: str) -> None:
+    words = [command, str(world / "team.zip"), "-c", "talking-head", "--testset", str(world / "testset")]
+    if command == "score":
+        words += ["-o", str(tmp_path / "out"), "-b", "bundled", "--metrics", "psnr,lse_c"]
+    environment = {**os.environ, "EVALKIT_CACHE": str(tmp_path / "cache")}
+    done = subprocess.run(
+        [sys.executable, "-c", WATCHED, str(tmp_path / "told"), *words],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    modules, late, opened = json.loads((tmp_path / "told").read_text())
+    assert modules > 100
+    assert late == []
+    assert opened == []
