@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from evalkit.metrics.base import FeatureData
 from evalkit.metrics.features.declared_arrays import array_mismatch
 from evalkit.scoring.jobs import Extraction, Job, VideoAnswer
 from evalkit.scoring.lookup import FACTS, Cached, Lookup
+from evalkit.scoring.reference_features import ReferenceWork, independent_of_video
 from evalkit.scoring.timings import remember_timings
 from evalkit.submission.references import MemberRef, in_one_sentence
 from evalkit.workers.messages import BadAnswerError
@@ -28,23 +30,54 @@ _LONGEST_REASON = 100
 _hashing = threading.Lock()  # the archive is open once per process
 
 
-def accept(lookup: Lookup, job: Job, answer: Any) -> Extraction:
+def accept(lookup: Lookup, job: Job, answer: Any, references: ReferenceWork | None = None) -> Extraction:
     """Check ``answer``, write what was computed to the cache, and return what is known of the video.
+
+    Args:
+        lookup: of the run.
+        job: what was asked.
+        answer: what the worker said.
+        references: what was computed of the sample's references before.
 
     Raises:
         BadAnswerError: the answer is not one about this video.
         StorageError: the cache can't be written.
     """
+    with _refusing():
+        return _accepted(lookup, job, answer, references or ReferenceWork())
+
+
+def accept_references(lookup: Lookup, job: Job, answer: Any) -> ReferenceWork:
+    """Check the answer to a job without a video, and write what was computed to the cache.
+
+    Raises:
+        BadAnswerError: the answer is false.
+        StorageError: the cache can't be written.
+    """
+    with _refusing():
+        if not isinstance(answer, VideoAnswer) or (answer.sha256, answer.facts) != (None, None):
+            raise BadAnswerError("it is not about references")
+        work = _checked_work(answer)
+        found = lookup.about("", "", None)
+        found.keys = lookup.keys(job.item, "")
+        computed = _features(lookup, found, answer)
+        for name, data in computed.items():
+            lookup.cache.store(name, found.keys[name], data)
+        return ReferenceWork(tuple(computed), answer.notes, work["features"], work["networks"])
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
     try:
-        return _accepted(lookup, job, answer)
+        yield
     except (EvalkitError, BadAnswerError):
         raise
     except Exception as error:  # whatever the rules raise for facts that no worker of ours sends
         raise BadAnswerError(f"{type(error).__name__}: {str(error)[:200]}") from error
 
 
-def _accepted(lookup: Lookup, job: Job, answer: Any) -> Extraction:
-    if not isinstance(answer, VideoAnswer):
+def _accepted(lookup: Lookup, job: Job, answer: Any, references: ReferenceWork) -> Extraction:
+    if not isinstance(answer, VideoAnswer) or job.member is None:
         raise BadAnswerError("it is not about a video")
     work = _checked_work(answer)
     if answer.problem is not None:
@@ -62,13 +95,17 @@ def _accepted(lookup: Lookup, job: Job, answer: Any) -> Extraction:
     found.set_facts(answer.facts)
     if not found.refused:
         found.keys = lookup.keys(job.item, digest)
-    computed = _features(lookup, found, answer)
+    shared = independent_of_video(lookup.records)  # other submissions read them: never from a worker that had a video
+    computed = {name: data for name, data in _features(lookup, found, answer).items() if name not in shared}
     if answer.times is not None:
         _store_facts(lookup, found, answer.times)
     for name, data in computed.items():
         lookup.cache.store(name, found.keys[name], data)
-    found.notes = list(answer.notes)
-    extraction = found.extraction(job.sample, errors=answer.errors, computed=tuple(computed), **work)
+    found.notes = [*references.notes, *answer.notes]
+    for part in ("features", "networks"):
+        work[part] = _sum(getattr(references, part), work[part])
+    names = (*references.computed, *computed)
+    extraction = found.extraction(job.sample, errors=answer.errors, computed=names, **work)
     remember_timings(lookup.cache, extraction)
     return extraction
 
@@ -122,6 +159,10 @@ def _store_facts(lookup: Lookup, found: Cached, times: Any) -> None:
         raise BadAnswerError("its frame times are not numbers")
     arrays = {"facts": np.array(found.facts.model_dump_json()), "times": times}
     lookup.cache.store(FACTS.name, found.facts_key, FeatureData(arrays))
+
+
+def _sum(first: Mapping[str, float], second: Mapping[str, float]) -> dict[str, float]:
+    return {name: first.get(name, 0.0) + second.get(name, 0.0) for name in (*first, *second)}
 
 
 def _check_finite(value: Any, what: str) -> None:

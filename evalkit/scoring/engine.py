@@ -11,10 +11,11 @@ from typing import Any, Protocol, TypeVar, cast
 from evalkit.files import storage_error
 from evalkit.metrics.features.base import FeatureRecord
 from evalkit.scoring.ahead import import_ahead
-from evalkit.scoring.answers import accept
+from evalkit.scoring.answers import accept, accept_references
 from evalkit.scoring.cache import FeatureCache
 from evalkit.scoring.jobs import Config, Extraction, Job
 from evalkit.scoring.lookup import Cached, Lookup, known_digest, remember_digest
+from evalkit.scoring.reference_features import compute_reference_features, independent_of_video
 from evalkit.workers.pool import Accept, JobResult, Workers, default_workers
 from evalkit.workers.sandbox import JOB_SECONDS, Level, Limits, default_level
 
@@ -93,18 +94,25 @@ def run_jobs(
     if not open_jobs:
         return
     waiting = [jobs[index] for index in open_jobs]
-    results = run(config, waiting, lambda index, answer: accept(lookup, waiting[index], answer))
+    shared = replace(lookup, records=independent_of_video(records))
+    references = compute_reference_features(run, config, waiting, shared, accept_references)
+    results = run(
+        replace(config, kept=tuple(shared.records)),
+        waiting,
+        lambda index, answer: accept(lookup, waiting[index], answer, references.get(waiting[index].sample)),
+    )
     # Closed at once when the caller stops: workers must not outlive the run.
     with closing(results) if isinstance(results, Generator) else nullcontext():
         for result in results:
             index = open_jobs[result.index]
-            if isinstance(result.value, Extraction) and result.value.sha256 is not None:
-                remember_digest(cache, jobs[index].member, archive_sha256, result.value.sha256)
+            member = jobs[index].member
+            if isinstance(result.value, Extraction) and result.value.sha256 is not None and member is not None:
+                remember_digest(cache, member, archive_sha256, result.value.sha256)
             yield replace(result, index=index)
 
 
 def _cached(lookup: Lookup, job: Job, archive_sha256: str | None) -> Cached | None:
-    if lookup.fresh or job.member.member.size > lookup.rules.archive.max_file_bytes:
+    if lookup.fresh or job.member is None or job.member.member.size > lookup.rules.archive.max_file_bytes:
         return None
     digest = known_digest(lookup.cache, job.member, archive_sha256)
     return None if digest is None else lookup.find(job.item, job.member.member.path, digest, job.expected)

@@ -51,7 +51,7 @@ class Handler:
         self.extractors = {name: self._build(registry[name]) for name in config.features}
         records = {name: extractor.record for name, extractor in self.extractors.items()}
         cache = FeatureCache(config.cache)
-        self.lookup = Lookup(cache, records, config.weights, config.rules, fresh=config.fresh)
+        self.lookup = Lookup(cache, records, config.weights, config.rules, fresh=config.fresh, kept=config.kept)
 
     def _build(self, kind: type[Extractor]) -> Extractor:
         return kind(weights_of(kind.record, self.config.weights), self.config.device)
@@ -60,6 +60,9 @@ class Handler:
         """Do one job."""
         started = time.perf_counter()
         stopwatch.take()
+        if job.member is None:
+            result = _Work(self, job.item, self.lookup.of_references(job.item)).of_references()
+            return replace(result, seconds={"total": time.perf_counter() - started}, networks=stopwatch.take())
         try:
             folder = Path(tempfile.mkdtemp(prefix="evalkit-"))
         except OSError as error:
@@ -73,7 +76,8 @@ class Handler:
             except SubmissionError as error:
                 return VideoAnswer(problem=in_one_sentence(error))
             copied = time.perf_counter()
-            result = _Work(self, job, file, digest).run()
+            item = replace(job.item, video=file)
+            result = _Work(self, item, self.lookup.find(item, job.member.member.path, digest, job.expected)).run()
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         seconds = {"copy": copied - started, "total": time.perf_counter() - started}
@@ -83,10 +87,9 @@ class Handler:
 class _Work:
     """The steps for one file."""
 
-    def __init__(self, handler: Handler, job: Job, file: Path, digest: str) -> None:
+    def __init__(self, handler: Handler, item: Item, found: Cached) -> None:
         self.handler, self.lookup = handler, handler.lookup
-        self.item = Item(**{**job.item.__dict__, "video": file})
-        self.found: Cached = self.lookup.find(self.item, job.member.member.path, digest, job.expected)
+        self.item, self.found = item, found
         self.errors: dict[str, str] = {}
         self.seconds: dict[str, float] = {}
         self.decodes = 0
@@ -97,26 +100,28 @@ class _Work:
         if not found.complete:
             inspection, data = self._decode(found.missing, found.keys)
             times = inspection.times
+        return self._answer(data, sha256=found.digest, facts=found.facts, times=times)
+
+    def of_references(self) -> VideoAnswer:
+        """Compute what is missing without a video."""
+        return self._answer(self._finished(self._guards(self.found.missing, self.found.keys), None))
+
+    def _answer(self, data: Mapping[str, FeatureData], **facts: Any) -> VideoAnswer:
         return VideoAnswer(
-            found.digest,
-            found.facts,
-            times=times,
+            **facts,
             arrays={name: value.arrays for name, value in data.items() if value.arrays is not None},
             unavailable={
                 name: (value.reason or "", value.detail) for name, value in data.items() if value.arrays is None
             },
             decodes=self.decodes,
             errors=self.errors,
-            notes=tuple(found.notes),
+            notes=tuple(self.found.notes),
             features=self.seconds,
         )
 
     def _decode(self, missing: Sequence[str], keys: Mapping[str, str]) -> tuple[Inspection, dict[str, FeatureData]]:
         """Read the file once for all missing features; drop their results when a rule refuses the file."""
-        guards: dict[str, Guard] = {}
-        for name in missing:
-            extractor = self.handler.extractors[name]
-            guards[name] = Guard(partial(self._open, extractor, guards, keys))
+        guards = self._guards(missing, keys)
         pairs = [guard for guard in guards.values() if guard.paired]
         sinks: list[FrameSink] = [GuardedSession(guard) for guard in guards.values() if not guard.paired]
         together = None
@@ -130,6 +135,17 @@ class _Work:
             self.found.set_facts(inspection.facts)
         if self.found.refused:
             return inspection, {}
+        return inspection, self._finished(guards, together)
+
+    def _guards(self, missing: Sequence[str], keys: Mapping[str, str]) -> dict[str, Guard]:
+        guards: dict[str, Guard] = {}
+        for name in missing:
+            extractor = self.handler.extractors[name]
+            guards[name] = Guard(partial(self._open, extractor, guards, keys))
+        return guards
+
+    def _finished(self, guards: Mapping[str, Guard], together: PairedSink | None) -> dict[str, FeatureData]:
+        """Return the features; what failed is in ``errors``."""
         data: dict[str, FeatureData] = {}
         for name, guard in guards.items():
             needs = self.handler.extractors[name].record.needs
@@ -147,7 +163,7 @@ class _Work:
             else:
                 self.errors[name] = f"ValueError: {problem}"
         self.decodes += sum(guard.decodes for guard in guards.values())
-        return inspection, data
+        return data
 
     def _open(
         self, extractor: Extractor, guards: Mapping[str, Guard], keys: Mapping[str, str]

@@ -29,6 +29,7 @@ class Config:
         weights: role -> checked file.
         device: ``cpu`` or ``cuda``.
         fresh: compute again even what is cached.
+        kept: features that ``fresh`` does not concern: this run has computed them already.
         rules: the challenge's; no feature is computed for a file that breaks one.
     """
 
@@ -37,6 +38,7 @@ class Config:
     weights: Mapping[str, WeightFile] = field(default_factory=dict)
     device: str = "cpu"
     fresh: bool = False
+    kept: tuple[str, ...] = ()
     rules: SubmissionRules = field(default_factory=SubmissionRules)
 
 
@@ -46,10 +48,13 @@ NOT_UNPACKED = Path("/not-unpacked-yet")
 
 @dataclass(frozen=True)
 class Job:
-    """One file of the submission and the sample it answers (``item.video`` is filled in by the worker)."""
+    """One file of the submission and the sample it answers (``item.video`` is filled in by the worker).
+
+    Without a ``member`` only features that don't read the video are computed.
+    """
 
     sample: str
-    member: MemberRef
+    member: MemberRef | None
     item: Item
     expected: ExpectedLength | None = None
 

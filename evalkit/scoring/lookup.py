@@ -47,6 +47,7 @@ class Lookup:
         weights: role -> checked file.
         rules: the challenge's; a file that breaks one with severity error has no features.
         fresh: find nothing, so that everything is computed again.
+        kept: features that are found all the same.
     """
 
     cache: FeatureCache
@@ -54,6 +55,7 @@ class Lookup:
     weights: Mapping[str, WeightFile]
     rules: SubmissionRules
     fresh: bool = False
+    kept: tuple[str, ...] = ()
 
     def find(self, item: Item, path: str, digest: str, expected: ExpectedLength | None) -> Cached:
         """Return what is known of the file with the content ``digest``.
@@ -67,13 +69,22 @@ class Lookup:
         found = self.about(path, digest, expected)
         found.set_facts(self._facts(found))
         if not found.refused:
-            found.keys = self.keys(item, digest)
-            found.missing = [name for name, key in found.keys.items() if self.load(name, key, found.notes) is None]
+            self._look(found, item)
         return found
+
+    def of_references(self, item: Item) -> Cached:
+        """Return what is known of the sample without its video; ``records`` has only features that don't read it."""
+        found = self.about("", "", None)
+        self._look(found, item)
+        return found
+
+    def _look(self, found: Cached, item: Item) -> None:
+        found.keys = self.keys(item, found.digest)
+        found.missing = [name for name, key in found.keys.items() if self.load(name, key, found.notes) is None]
 
     def load(self, name: str, key: str, notes: list[str]) -> FeatureData | None:
         """Return a feature, or ``None`` when it must be computed; an unreadable entry is added to ``notes``."""
-        if self.fresh:
+        if self.fresh and name not in self.kept:
             return None
         try:
             return self.cache.load(name, key)

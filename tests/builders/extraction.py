@@ -24,14 +24,18 @@ from evalkit.submission.model import Submission
 from evalkit.workers.messages import decode, encode
 
 
+def sent(value: Any) -> Any:
+    """Return ``value`` as it arrives from a worker."""
+    whole = b"".join(encode(("ok", value, False)))
+    text = int.from_bytes(whole[:8], "little")
+    return decode(whole[16 : 16 + text], whole[16 + text :])[1]
+
+
 class Extracting(Handler):
     """A worker's handler, and what the parent of a run does with its answer."""
 
     def __call__(self, job: Job) -> Extraction:
-        whole = b"".join(encode(("ok", super().__call__(job), False)))
-        text = int.from_bytes(whole[:8], "little")
-        _, answer, _ = decode(whole[16 : 16 + text], whole[16 + text :])
-        return accept(self.lookup, job, answer)
+        return accept(self.lookup, job, sent(super().__call__(job)))
 
 
 class Planted:
