@@ -58,9 +58,9 @@ def test_no_worker_starts_when_everything_is_cached(
     asked: list[int] = []
     run = LocalEngine.run
 
-    def counted(self: LocalEngine, config, jobs):
+    def counted(self: LocalEngine, config, jobs, accept):
         asked.append(len(jobs))
-        return run(self, config, jobs)
+        return run(self, config, jobs, accept)
 
     monkeypatch.setattr(LocalEngine, "run", counted)
     assert score() == first

@@ -94,11 +94,11 @@ def test_the_level_comes_from_the_environment_unless_it_is_given(monkeypatch: py
 
 def test_a_worker_may_write_whatever_the_challenge_allows(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
-    monkeypatch.setattr("evalkit.scoring.engine.Workers", lambda *words: seen.append(words[-1]) or NoWork())
+    monkeypatch.setattr("evalkit.scoring.engine.Workers", lambda *words: seen.append(words[4]) or NoWork())
     large = ArchiveRules(max_file_bytes=100 << 30)
     rules = world.challenge().submission.model_copy(update={"archive": large})
     job = Job("s1", MemberRef(Path("t.zip"), Member("s1.mp4", b"s1.mp4", 1, 1, "file"), None), Item("s1", Path()))
-    LocalEngine(1, timeout=10).run(Config(Path("c"), rules=rules, device="cuda"), [job])
+    LocalEngine(1, timeout=10).run(Config(Path("c"), rules=rules, device="cuda"), [job], lambda index, answer: answer)
     assert (seen[0].file_bytes, seen[0].job_cpu_seconds, seen[0].graphics) == (200 << 30, 20, True)
 
 
