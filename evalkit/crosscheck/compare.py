@@ -14,24 +14,18 @@ import subprocess
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from evalkit.errors import InputError, MediaError
-from evalkit.media.audio import read_audio
-from evalkit.media.inspect import inspect_media
+from evalkit.crosscheck.measuring import measure
+from evalkit.errors import InputError
 from evalkit.metrics.base import FeatureData, VideoInputs
-from evalkit.metrics.features.audio import RATE
-from evalkit.metrics.features.base import Extractor, Item, WeightFile
+from evalkit.metrics.features.base import Item, WeightFile
 from evalkit.metrics.features.ffmpeg_program import find_ffmpeg
 from evalkit.metrics.sync import lip_sync, replicate
-from evalkit.metrics.sync.features import SyncExtractor
 from evalkit.metrics.sync.networks import DETECTOR, NETWORK
-from evalkit.metrics.sync.replicate import ReplicateExtractor
 from evalkit.metrics.sync.track_scores import TrackChoice, track_syncs
 from evalkit.progress import Progress
-from evalkit.scoring.guard import Guard, GuardedSession
 from evalkit.text import how_it_ended
 from evalkit.weights.manifest import Backbones
 from evalkit.weights.store import find_weights
@@ -143,17 +137,10 @@ def crosscheck(
     source: AudioSource = "own" if audio is None else "official"
     item = Item(video.stem, video, audio=audio)
     with (progress or Progress()).stage("crosscheck", 3) as steps:
-        guards: dict[str, Guard] = {}
-        for kind in (SyncExtractor, ReplicateExtractor):
-            extractor: Extractor = kind(weights, device)
-            guards[extractor.record.name] = Guard(partial(extractor.open, item, {}))
-        facts = inspect_media(video, [GuardedSession(guard) for guard in guards.values()]).facts
-        if facts.video is None or facts.video.frames == 0:
-            raise MediaError(f"{video} can't be read as a video.", found=facts.open_error or "no frame")
-        data = _finished(guards["syncnet"])
+        data = measure("syncnet", item, weights, device)
         rows = [_row("sync.latentsync", data, source), _row("sync.mocha", data, source)]
         steps.advance()
-        rows.append(_row("sync.replicate", _finished(guards["syncnet_replicate"]), "own"))
+        rows.append(_row("sync.replicate", measure("syncnet_replicate", item, weights, device), "own"))
         steps.advance()
         rows.append(_reference(video, audio, weights, oracles))
         steps.advance()
@@ -190,15 +177,6 @@ def _weight(backbones: Backbones, role: str) -> WeightFile:
 def _check_audio(audio: Path) -> None:
     if not audio.is_file():
         raise InputError(f"There is no audio file {audio}.", fix="Name a file, or leave out --audio.")
-    read_audio(audio, RATE)
-
-
-def _finished(guard: Guard) -> FeatureData:
-    found = guard.finish({})
-    if found is not None:
-        return found
-    lines = (guard.error or "").strip().splitlines()
-    return FeatureData(None, "failed", lines[-1] if lines else "")
 
 
 def _row(name: str, data: FeatureData, source: AudioSource) -> CrosscheckRow:
