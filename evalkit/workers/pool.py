@@ -34,6 +34,7 @@ from evalkit.workers.child import GRACE_SECONDS
 from evalkit.workers.messages import Answer, BadAnswerError, receive_answer, send
 from evalkit.workers.output_relay import relay
 from evalkit.workers.sandbox import Limits
+from evalkit.workers.thread_watch import MOST_THREADS, ThreadWatch
 
 FOLDERS = "evalkit-worker-"  # how the names of the workers' temporary folders begin
 _STARTUP_SECONDS = 300.0
@@ -166,6 +167,7 @@ class _Child:
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: OwnFolder | None = None
         self._output: threading.Thread | None = None
+        self._threads: ThreadWatch | None = None
         self._lock = threading.RLock()
         self._busy = False  # in the middle of a job
         self.closed = False
@@ -241,6 +243,9 @@ class _Child:
                 start_new_session=True,
             )
             self._output = relay(_pipe(process.stderr))
+            if self._start[2] is not None and self._start[2].level != "off":
+                self._threads = ThreadWatch(process.pid, lambda: _kill(process))
+                self._threads.start()
         except OSError as error:
             raise MachineError("A worker process could not start.", found=str(error)) from None
         return process
@@ -271,7 +276,10 @@ class _Child:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(GRACE_SECONDS if isinstance(error, EOFError | OSError) else 0)
             code = process.poll()
+            watch = self._threads
             self.stop()
+            if watch is not None and watch.found:
+                raise _LostError(f"had {watch.found} threads, at most {MOST_THREADS} are allowed") from None
             if late:
                 raise _TookTooLongError(f"more than {timeout:g} s") from None
             if code == -signal.SIGXCPU:
@@ -289,6 +297,9 @@ class _Child:
         with self._lock:
             process, self._process = self._process, None
             folder, self._folder = self._folder, None
+        if self._threads is not None:
+            self._threads.stop()
+            self._threads = None
         if process is not None:
             _kill(process)
             process.wait()
