@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from evalkit.errors import EvalkitError, SubmissionError
+from evalkit.errors import EvalkitError, SubmissionChangedError, SubmissionError
 from evalkit.metrics.base import FeatureData
 from evalkit.metrics.features.declared_arrays import array_mismatch
 from evalkit.scoring.jobs import Extraction, Job, VideoAnswer
@@ -86,6 +86,8 @@ def _accepted(lookup: Lookup, job: Job, answer: Any, references: ReferenceWork) 
         raise BadAnswerError("it has no facts")
     try:
         digest = _digest(job.member, lookup.rules.archive.max_file_bytes)
+    except SubmissionChangedError:
+        raise  # the run ends: nobody knows what the others are
     except SubmissionError as error:
         return Extraction(job.sample, None, None, problem=in_one_sentence(error), seconds=work["seconds"])
     if digest != answer.sha256:
