@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ from evalkit.metrics.features.base import (
     Item,
     Session,
 )
-from evalkit.scoring.answers import accept
+from evalkit.scoring.answers import accept, accept_references
 from evalkit.scoring.cache import FeatureCache
 from evalkit.scoring.extract import Handler
 from evalkit.scoring.jobs import Config, Extraction, Job
+from evalkit.scoring.reference_features import independent_of_video
 from evalkit.submission.model import Submission
 from evalkit.workers.messages import decode, encode
 
@@ -35,7 +37,13 @@ class Extracting(Handler):
     """A worker's handler, and what the parent of a run does with its answer."""
 
     def __call__(self, job: Job) -> Extraction:
-        return accept(self.lookup, job, sent(super().__call__(job)))
+        shared = replace(self.lookup, records=independent_of_video(self.lookup.records))
+        references = None
+        if shared.of_references(job.item).missing:
+            alone = replace(job, member=None)
+            first = Handler(replace(self.config, features=tuple(shared.records)))
+            references = accept_references(shared, alone, sent(first(alone)))
+        return accept(self.lookup, job, sent(super().__call__(job)), references)
 
 
 class Planted:
