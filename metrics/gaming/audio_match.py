@@ -51,11 +51,15 @@ class AudioMatch:
 
 
 def match_audio(own: NDArray[np.int16] | None, official: NDArray[np.int16] | None) -> AudioMatch:
-    """Compare two mono signals at 16 kHz, (N,) and (M,) int16; ``None`` where there is none."""
+    """Compare two mono signals at 16 kHz, (N,) and (M,) int16; ``None`` where there is none.
+
+    What a video plays long after the speech ended is not compared: it says nothing of the speech before.
+    """
     if official is None:
         return AudioMatch("no_official_sound")
     if own is None or not len(own):
         return AudioMatch("no_sound")
+    own = own[: len(official) + RATE * MAX_SHIFT // 100]
     if min(len(own), len(official)) < RATE * MIN_OVERLAP // 100 + WINDOW:
         return AudioMatch("too_short")
     if _loudness(official) < SILENCE:

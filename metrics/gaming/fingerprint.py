@@ -121,7 +121,7 @@ class FingerprintExtractor(Extractor):
 
     record = FeatureRecord(
         name=FINGERPRINT,
-        version=1,
+        version=2,
         title="signs of copies, stills, replaced audio and overlays",
         inputs=frozenset({"video", "audio"}),
         options=OPTIONS,

@@ -166,6 +166,17 @@ def test_sound_is_found_again_with_its_offset():
     assert audio_match.match_audio(official[4800:], official).offset == pytest.approx(-0.3, abs=0.003)
 
 
+@pytest.mark.parametrize("seconds", [1, 8, 60])
+@pytest.mark.parametrize("loudness", [0, 300])
+def test_what_follows_the_speech_does_not_make_it_another(seconds, loudness):
+    """Muxing the speech with a long tail of silence or noise is a mistake, not other audio."""
+    official = speech(3)
+    tail = np.random.default_rng(7).normal(0, loudness, 16000 * seconds).astype(np.int16)
+    found = audio_match.match_audio(np.concatenate([official, tail]), official)
+    assert found.match > audio_match.SIMILAR
+    assert (found.offset, found.share) == (pytest.approx(0, abs=0.003), 1)
+
+
 def test_other_sound_and_half_of_it():
     official, other = speech(2), speech(3)
     assert audio_match.match_audio(other, official).match < 0.5
