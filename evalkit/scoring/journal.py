@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any, TextIO
 
-from evalkit.errors import UsageError
+from evalkit.errors import StorageError, UsageError
 from evalkit.files import lock_for_this_process, storage_error
 
 
@@ -26,7 +27,9 @@ class Journal:
         if path is not None:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                self._stream = path.open("a", encoding="utf-8")
+                # Not through a link that somebody planted: it would lead to a file that is none of ours.
+                flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+                self._stream = open(os.open(path, flags, 0o666), "a", encoding="utf-8")  # noqa: PTH123, SIM115 - kept
                 if not lock_for_this_process(self._stream.fileno()):  # two runs would mix their lines and results
                     self._stream.close()
                     raise UsageError(
@@ -36,6 +39,11 @@ class Journal:
                 if path.is_file():  # not a device or a pipe, which have no length
                     self._stream.truncate(0)
             except OSError as error:
+                if path.is_symlink():
+                    raise StorageError(
+                        f"{path} is a symbolic link, and logs are not written through links.",
+                        fix="Remove it, or choose another folder with -o.",
+                    ) from error
                 raise storage_error(path, error) from error
 
     def event(self, name: str, **facts: Any) -> None:

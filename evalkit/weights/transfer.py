@@ -194,7 +194,8 @@ class Transfer:
         require_space(part.parent, limit - self.start if self.total is not None else 0)
         done = self.start
         with _writing(part):
-            target = part.open("r+b" if done else "wb", buffering=0)
+            flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | (0 if done else os.O_CREAT | os.O_TRUNC)
+            target = open(os.open(part, flags, 0o666), "r+b", buffering=0)  # noqa: PTH123, SIM115 - not through a link
         with target:
             with _writing(part):
                 target.seek(done)

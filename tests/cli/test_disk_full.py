@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -86,16 +87,26 @@ def test_scoring(world: Path, tmp_path: Path, tiny_disk: Callable[[int], Path], 
     assert states.finals(tmp_path / "out") == states.finals(world / "good")
 
 
+def full_device(path: Path) -> None:
+    """Make a device that is always full."""
+    try:
+        os.mknod(path, 0o600 | stat.S_IFCHR, os.makedev(1, 7))
+    except PermissionError:
+        if os.environ.get("EVALKIT_REQUIRE") == "all":
+            pytest.fail("devices can't be made here")
+        pytest.skip("devices can't be made here")
+
+
 def test_the_log_alone(world: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "log.jsonl").symlink_to("/dev/full")
+    full_device(tmp_path / "out" / "log.jsonl")
     refused(
         evalkit(tmp_path, *score(world), "-o", "out"), "no space left to write", "log.jsonl", "Free some disk space"
     )
 
 
 def test_closing_the_log_says_what_no_event_said(tmp_path: Path) -> None:
-    (tmp_path / "log.jsonl").symlink_to("/dev/full")
+    full_device(tmp_path / "log.jsonl")
     journal = Journal(tmp_path / "log.jsonl")
     with pytest.raises(StorageError, match="no space left"):
         journal.event("video")
