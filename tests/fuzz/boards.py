@@ -408,6 +408,12 @@ def _rows(data: bytes) -> list[Any]:
         with closing(sqlite3.connect(":memory:")) as raw:
             raw.deserialize(bytes(data[:18]) + b"\x01\x01" + bytes(data[20:]))
             raw.text_factory = bytes
-            return [raw.execute(f"SELECT * FROM {table.name} ORDER BY 1").fetchall() for table in TABLES]
+            return [
+                raw.execute(f"SELECT {_columns(table)} FROM {table.name} ORDER BY 1").fetchall() for table in TABLES
+            ]
     except (sqlite3.Error, UnicodeDecodeError) as error:
         return [str(error)]
+
+
+def _columns(table: Any) -> str:
+    return ", ".join(f'"{column.name}"' for column in table.columns)
