@@ -115,7 +115,7 @@ def edits(path: Path) -> None:
 
 BOMBS: dict[str, Callable[[Path], None]] = {
     "60,000 skip frames": still(256, 25, 2400),
-    "1,000 frames of 4096 x 4096": still(4096, 25, 40),
+    "300 frames of 4096 x 4096": still(4096, 25, 12),
     "100,000 frames of 10 microseconds": still(64, 100_000, 1),
     "25,000 fragments of one frame": still(64, 10_000, 2.5, *X264, "-movflags", "frag_every_frame+empty_moov"),
     "300 PNG images of 4096 x 4096": still(4096, 25, 12, "-c:v", "png"),

@@ -146,9 +146,9 @@ def test_a_submission_that_is_replaced_during_the_run_gives_no_scorecard(
         other.write_bytes(place.read_bytes())
     run = LocalEngine.run
 
-    def replaced(self: LocalEngine, config, jobs):
+    def replaced(self: LocalEngine, config, jobs, accept):
         other.replace(place)  # after the digest was computed, and before a worker reads
-        return run(self, config, jobs)
+        return run(self, config, jobs, accept)
 
     monkeypatch.setattr(LocalEngine, "run", replaced)
     with pytest.raises(SubmissionChangedError, match="changed while it was being read"):
