@@ -344,6 +344,11 @@ def empty_name(path: Path) -> Path:
     return raw_zip(path, Entry("s01.mp4", data=b"shown"), Entry("", data=b"hidden"))
 
 
+def empty_folder_name(path: Path) -> Path:
+    """The same by the mode of a folder."""
+    return raw_zip(path, Entry("s01.mp4"), Entry("", data=b"", mode=0o040755))
+
+
 def version_collision(path: Path) -> Path:
     """Info-ZIP's unzip drops the number, which is that of a version on VMS."""
     return raw_zip(path, Entry("s01.mp4", data=b"shown"), Entry("s01.mp4;1", data=b"hidden"))
@@ -372,6 +377,7 @@ FINDINGS: list[tuple[str, Callable[[Path], Path], list[str | None]]] = [
     ("stray-name", stray_name, ["\u8bf4\u660e.txt".encode("gbk").decode("cp437")]),
     ("root-entry", root_entry, ["/"]),
     ("empty-name", empty_name, [""]),
+    ("empty-name", empty_folder_name, [""]),
     ("case-collision", version_collision, ["s01.mp4;1"]),
     ("backslash", by_backslash, ["id\\s01.mp4"]),
     ("symlink", symlink, ["s02.mp4"]),

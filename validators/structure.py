@@ -23,6 +23,7 @@ HIDDEN_SECONDS = 0.1
 WRONG_LENGTH_SECONDS = 0.5
 WRONG_LENGTH_SHARE = 0.1
 STRETCH = 0.02
+TICK_SECONDS = 0.001
 _ONE_FILE = "Save the video as one self-contained file."
 
 
@@ -93,8 +94,20 @@ def _wrong_list(track: TrackFacts, facts: MediaFacts) -> str | None:
         (played and track.samples != track.chunk_samples, f"{sizes} and {track.chunk_samples} in the table of chunks"),
         (bool(track.truncated_tables), "truncated tables: " + ", ".join(track.truncated_tables)),
         (played and bool(track.missing_boxes), "a track without " + ", ".join(track.missing_boxes)),
+        (_is_cut(track, facts), f"{track.media_seconds or 0:.2f} s in the media header, less than its samples take"),
     )
     return next((words for wrong, words in claims if wrong), None)
+
+
+def _is_cut(track: TrackFacts, facts: MediaFacts) -> bool:
+    """Return whether a player that goes by the length in the media header shows less: GStreamer does without edits."""
+    length, samples, video = track.media_seconds, track.sample_seconds, facts.video
+    if track.kind != "video" or track.edits or facts.mp4 is None or facts.mp4.fragmented:
+        return False
+    if not length or not samples or video is None or not video.frames:
+        return False
+    # The last sample may be stated to last for long; what counts is when the frames are shown.
+    return length < min(samples, video.duration_seconds * (1 - 1 / video.frames)) - TICK_SECONDS
 
 
 def _decoder_errors(file: File) -> Iterable[Violation]:

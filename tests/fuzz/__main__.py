@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from fuzz import zip_differences, zip_names
+from fuzz import mp4_crafted, mp4_players, zip_differences, zip_names
 from fuzz.campaign import run_campaign
 from fuzz.differences import run_differences
 from fuzz.mp4_campaign import run_mp4_campaign
@@ -23,10 +23,12 @@ MP4_INPUTS = 5_000  # at most; each is decoded, some by two programs
     "--target",
     "-t",
     "names",
-    type=click.Choice([*(target.name for target in TARGETS), "mp4", "zip-tools"]),
+    type=click.Choice([*(target.name for target in TARGETS), "mp4", "zip-tools", "mp4-players"]),
     multiple=True,
 )
-@click.option("--minutes", type=float, help="Stop a comparison with other programs (zip-tools) after this.")
+@click.option(
+    "--minutes", type=float, help="Stop a comparison with other programs (zip-tools, mp4-players) after this."
+)
 @click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Folder for inputs that went wrong.")
 @click.option("--shared", type=click.Path(exists=True, file_okay=False, path_type=Path), help="For real clips, too.")
 def main(
@@ -56,6 +58,19 @@ def main(
             inputs,
             seed,
             suffix=".zip",
+            minutes=minutes,
+            keep=keep,
+        )
+        click.echo(json.dumps(differing.as_dict()))
+        clean &= differing.clean
+    if not names or "mp4-players" in names:
+        differing = run_differences(
+            "mp4-players",
+            mp4_crafted.crafted,
+            mp4_players.judge,
+            min(inputs, MP4_INPUTS),
+            seed,
+            suffix=".mp4",
             minutes=minutes,
             keep=keep,
         )

@@ -40,6 +40,7 @@ TRICKS: dict[str, tuple[Callable[[Path], Path], str, set[str]]] = {
     "note in a code page": (zips.stray_name, "warned", {"stray-name"}),
     "entry of the root": (zips.root_entry, "noted", {"root-entry"}),
     "no name": (zips.empty_name, R, {"empty-name"}),
+    "no name, a folder by its mode": (zips.empty_folder_name, R, {"empty-name"}),
     "version of VMS": (zips.version_collision, R, {"case-collision"}),
     "backslash in a name": (zips.by_backslash, R, {"backslash"}),
     "symbolic link": (zips.symlink, R, {"symlink"}),

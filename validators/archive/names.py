@@ -87,9 +87,9 @@ def _root_entry(listing: Listing) -> Iterator[Violation]:
 
 
 def _empty_name(listing: Listing) -> Iterator[Violation]:
-    """Find files without a name, or with dots alone."""
+    """Find members without a name, and files whose name is dots alone."""
     for member in listing.members:
-        if not member.is_directory and not parts(member.path):
+        if not member.path or (not member.is_directory and not parts(member.path)):
             yield Violation(
                 "The member has no name; some programs unpack it over the member before it.",
                 found=f"'{member.path}'",
@@ -209,7 +209,7 @@ RULES: tuple[Rule[Listing], ...] = (
     Rule("archive.path-traversal", "archive", "error", "names that lead outside of the folder", _path_traversal),
     Rule("archive.absolute-path", "archive", "error", "absolute names", _absolute_path),
     Rule("archive.root-entry", "archive", "info", "an entry that names the root folder", _root_entry),
-    Rule("archive.empty-name", "archive", "error", "files without a name", _empty_name),
+    Rule("archive.empty-name", "archive", "error", "members without a name", _empty_name),
     Rule("archive.backslash", "archive", "error", "backslashes in names", _backslash),
     Rule("archive.nested-archive", "archive", "error", "archives in the archive", _nested_archive),
     Rule("archive.name-not-utf8", "archive", "error", "names that are not UTF-8", _name_not_utf8),
