@@ -24,6 +24,7 @@ from evalkit.board.model import (
     Team,
 )
 from evalkit.board.names import folded
+from evalkit.board.shape import refuse_wrong_types
 from evalkit.board.tables import (
     answers,
     audit,
@@ -58,6 +59,7 @@ def read_snapshot(connection: Connection, as_of: datetime | int | None, now: dat
         InputError: when the board did not exist at ``as_of``, when that is later than ``now`` and the last log entry,
             when it names no zone, or when there is no such entry.
     """
+    refuse_wrong_types(connection)
     number = _number_at(connection, as_of, now)
     frame = _frame(connection, number)
     found = _answers(connection, number, answers.c.id)
@@ -72,6 +74,7 @@ def read_snapshot(connection: Connection, as_of: datetime | int | None, now: dat
 
 def read_by_rater(connection: Connection) -> Iterator[Snapshot]:
     """Yield the board as it is with the answers of one person at a time, and without images."""
+    refuse_wrong_types(connection)
     number = _number_at(connection, None)
     frame = replace(_frame(connection, number), runs=_runs(connection, number, {}))
     rows = _answers(connection, number, answers.c.rater, answers.c.id)

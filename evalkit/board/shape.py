@@ -44,11 +44,29 @@ def wrong_types(connection: Connection) -> Iterator[str]:
         return
     for table in (audit, *FACTS):
         for column in table.columns:
-            allowed = ", ".join(f"'{kind}'" for kind in _kinds(column))
-            wrong = f'SELECT count(*) FROM {table.name} WHERE typeof("{column.name}") NOT IN ({allowed})'  # noqa: S608
+            wrong = f'SELECT count(*) FROM {table.name} WHERE typeof("{column.name}") NOT IN ({_quoted(column)})'  # noqa: S608
             number = int(connection.execute(text(wrong)).scalar() or 0)
             if number:
                 yield f"'{table.name}' holds {count(number, 'value')} of a wrong type in the column '{column.name}'."
+
+
+def refuse_wrong_types(connection: Connection) -> None:
+    """Make sure that values have the types of their columns before anything is computed from them.
+
+    Raises:
+        ValueError: naming the first table in which one has not.
+    """
+    if connection.dialect.name != "sqlite":
+        return
+    for table in (audit, *FACTS):
+        wrong = [f'typeof("{column.name}") NOT IN ({_quoted(column)})' for column in table.columns]
+        query = f"SELECT 1 FROM {table.name} WHERE {' OR '.join(wrong)} LIMIT 1"  # noqa: S608 - names of the product
+        if connection.execute(text(query)).first() is not None:
+            raise ValueError(f"a value of a wrong type in '{table.name}'")
+
+
+def _quoted(column: Column[object]) -> str:
+    return ", ".join(f"'{kind}'" for kind in _kinds(column))
 
 
 def _kinds(column: Column[object]) -> list[str]:

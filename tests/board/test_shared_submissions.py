@@ -11,6 +11,8 @@ from evalkit.board import Board
 from evalkit.errors import InputError
 from evalkit.scoring.scorecard import Scorecard
 
+SAMPLES = 12
+
 
 @pytest.fixture
 def board(board: Board) -> Board:
@@ -20,15 +22,20 @@ def board(board: Board) -> Board:
     return board
 
 
+def fingerprint(letter: str) -> dict[str, Any]:
+    """Return the fingerprint of a file."""
+    return {"sha256": letter * 64, "motion": 1.0, "picture": "0" * 16}
+
+
 def with_files(name: str, files: str) -> Scorecard:
-    """Return a scorecard of as many videos as ``files`` has letters; the same letter is the same file."""
+    """Return a scorecard of a file for each letter of ``files``, the same letter the same file; the others unknown."""
     document = card(name).model_dump(mode="json", by_alias=True)
     video = document["videos"][0]
     document["videos"] = [
-        {**video, "sample": f"s{at}", "fingerprint": {"sha256": letter * 64, "motion": 1.0, "picture": "0" * 16}}
-        for at, letter in enumerate(files)
+        {**video, "sample": f"s{at}", "fingerprint": fingerprint(files[at]) if at < len(files) else None}
+        for at in range(SAMPLES)
     ]
-    document["metrics"]["identity.strict"] |= {"n": len(files), "coverage": 1.0}
+    document["metrics"]["identity.strict"] |= {"n": SAMPLES, "coverage": 1.0}
     return Scorecard.model_validate(document)
 
 
@@ -77,8 +84,9 @@ def test_runs_of_one_team_may_share_and_what_was_taken_off_is_free(board: Board)
     ],
 )
 def test_most_of_the_videos_of_another_team_are_refused(board: Board, files: str, shared: str | None) -> None:
+    board.remove_run("alpha", "main", by="olga", why="of other samples")
     board.add_run("alpha", "files", with_files("alpha files", "abcd"), by="olga")
-    stolen = with_files("beta", files) if files else card("beta")
+    stolen = with_files("beta", files)
     if shared is None:
         assert board.add_run("beta", "main", stolen, by="olga") == "added"
         return
