@@ -205,7 +205,13 @@ def _answers(connection: Connection, number: int, *order: Column[Any]) -> Iterat
 
 
 def answer_of(row: Row[Any]) -> Answer:
-    """Return the answer that a row of ``answers``, joined with its import, holds."""
+    """Return the answer that a row of ``answers``, joined with its import, holds.
+
+    Raises:
+        ValueError: when it holds none that evalkit has written.
+    """
+    if (row.left_team is None) != (row.right_team is None):
+        raise ValueError("a comparison of one team")
     return Answer(
         rater=row.rater,
         item=row.item,
