@@ -18,11 +18,12 @@ from builders.runs import FILES, IDS, METRICS, decodes, events, run, values, wit
 
 from evalkit import api
 from evalkit.challenges.model import load_challenge, parse_challenge
-from evalkit.errors import SubmissionError, TestSetError
+from evalkit.errors import SubmissionChangedError, SubmissionError, TestSetError
 from evalkit.media.decode import iter_frames
 from evalkit.media.encode import write_video
 from evalkit.progress import Progress
 from evalkit.scoring.scorecard import Scorecard
+from evalkit.submission.model import Submission
 
 SIZE = 96
 
@@ -317,29 +318,49 @@ def test_a_video_of_another_size_than_its_reference(world, tmp_path, scale):
 
 
 class Gone(Progress):
-    """Removes files once they are listed: to whoever reads them later, they are unreadable, root or not."""
+    """Removes a file while a run works."""
 
-    def __init__(self, *paths: Path) -> None:
-        self.paths = paths
+    def __init__(self, path: Path) -> None:
+        self.path = path
 
     def start(self, title: str, total: int | None, done: int = 0, unit: str = "") -> None:
-        for path in self.paths:
-            path.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
 
 
-def test_a_file_of_a_folder_that_can_not_be_read_costs_only_itself(world, tmp_path):
-    folder = tmp_path / "team"
+def unpacked(world, folder: Path) -> Path:
     with zipfile.ZipFile(world.zip) as archive:
         archive.extractall(folder)
-    (folder / "notes.txt").write_text("x")
-    card = run(world, tmp_path / "a", folder, progress=Gone(folder / "notes.txt"))
-    assert not any(finding["severity"] == "error" for finding in card.findings)
-    assert all(video.verdict == "ok" for video in card.videos)
+    return folder
+
+
+def test_a_file_of_a_folder_that_can_not_be_read_costs_only_itself(world, tmp_path, monkeypatch):
+    """The file is removed once it is listed and before any is read: that is unreadable, root or not."""
+    folder = unpacked(world, tmp_path / "team")
     gone, *others = sorted(folder.glob("*.mp4"))
-    card = run(world, tmp_path / "b", folder, progress=Gone(gone))
+    plain = Submission.open
+
+    def open_and_remove(*words):
+        opened = plain(*words)
+        gone.unlink(missing_ok=True)
+        return opened
+
+    monkeypatch.setattr(Submission, "open", open_and_remove)
+    card = run(world, tmp_path / "b", folder)
     by_path = {video.path: video for video in card.videos}
     (finding,) = by_path.pop(gone.name).findings
     assert (finding["rule"], finding["fix"]) == ("archive.unreadable-member", "Make the file readable.")
     assert "ZIP" not in str(finding)
     assert sorted(by_path) == [path.name for path in others]
     assert all(video.verdict == "ok" for video in by_path.values())
+
+
+def test_a_file_of_a_folder_that_disappears_during_a_run(world, tmp_path):
+    """One that is not scored costs nothing; a video ends the run, as the digest would be of other files."""
+    folder = unpacked(world, tmp_path / "team")
+    (folder / "notes.txt").write_text("x")
+    card = run(world, tmp_path / "a", folder, progress=Gone(folder / "notes.txt"))
+    assert not any(finding["severity"] == "error" for finding in card.findings)
+    assert all(video.verdict == "ok" for video in card.videos)
+    gone = min(folder.glob("*.mp4"))
+    with pytest.raises(SubmissionChangedError, match=gone.name):
+        run(world, tmp_path / "b", folder, progress=Gone(gone))
