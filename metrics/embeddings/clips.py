@@ -60,7 +60,7 @@ class I3DOptions(FeatureOptions):
 
 
 _ARRAYS = {
-    "activation": "(K, 400) float32: logits, one row per clip",
+    "activation": "(K, D) float32: logits, D = 400 of I3D, one row per clip",
     "row": "(K,) int64: 0, 1, ...: the row of each clip",
 }
 

@@ -16,7 +16,7 @@ from evalkit.metrics.features.networks import opened_once
 
 EVERY_FRAME = AtRate(25.0)
 ARRAYS = {
-    "activation": "(F, 2048) float32: the last pooling layer, one row per frame looked at",
+    "activation": "(F, D) float32: the last pooling layer, D = 2048 of Inception, one row per frame looked at",
     "row": "(K,) int64: which row of activation each sample of the clock shows; a frame may be shown twice",
 }
 

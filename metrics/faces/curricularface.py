@@ -48,6 +48,6 @@ FEATURES = faces_and_reference(
     name="curricularface",
     role="curricularface",
     title="CurricularFace embeddings",
-    embedding="512) float32 in -1..1: of length 1",
+    embedding="D) float32 in -1..1: of length 1, D = 512 of the published network",
     options=CurricularFaceOptions(),
 )

@@ -63,6 +63,6 @@ FEATURES = faces_and_reference(
     name="face_inception",
     role="inception_torchvision",
     title="ImageNet activations",
-    embedding="2048) float32",
+    embedding="D) float32, D = 2048 of Inception",
     options=FaceInceptionOptions(),
 )
