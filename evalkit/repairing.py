@@ -28,7 +28,7 @@ from evalkit.validators.archive.strays import junk
 from evalkit.validators.conversion import all_steps, ordered, output_options, suffix, unsupported
 from evalkit.validators.file import ExpectedLength, File, is_damaged
 from evalkit.validators.findings import Finding
-from evalkit.validators.layout import SPEED_FILE, Layout, match_layout
+from evalkit.validators.matching import SPEED_FILE, Layout, match_layout
 
 ROUNDS = 3  # a fault may hide another: a wrong codec hides the sample rate
 STEP_TITLES = {

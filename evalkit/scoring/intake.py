@@ -26,7 +26,7 @@ from evalkit.validators.archive.strays import is_stray, junk, video_suffixes
 from evalkit.validators.conversion import printed_command
 from evalkit.validators.file import ExpectedLength, File
 from evalkit.validators.findings import Finding, Verdict, rule_lines, run_rules, verdict_of
-from evalkit.validators.layout import Layout, match_layout
+from evalkit.validators.matching import Layout, match_layout
 from evalkit.validators.reading import FailedReading
 from evalkit.validators.registry import rules_for
 from evalkit.weights.store import file_sha256

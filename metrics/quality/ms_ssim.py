@@ -10,10 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.metrics.base import definition_beside
-from evalkit.metrics.features.base import FeatureUnavailableError, Picture, described
+from evalkit.metrics.features.base import Picture, described
 from evalkit.metrics.features.declare import pair_feature
-from evalkit.metrics.quality.paired_pixels import PairedPixelsOptions, PixelMetricOptions, mean_over_frames
-from evalkit.metrics.quality.pixels import SSIM_C1, SSIM_C2, SSIM_TAPS, resize_to
+from evalkit.metrics.quality.paired_pixels import (
+    SCALE,
+    PairedPixelsOptions,
+    PixelMetricOptions,
+    in_size_of,
+    mean_over_frames,
+)
+from evalkit.metrics.quality.pixels import SSIM_C1, SSIM_C2, SSIM_TAPS
 
 Plane = NDArray[np.float64]
 
@@ -34,17 +40,12 @@ class MultiScaleOptions(PairedPixelsOptions):
     options=MultiScaleOptions(),
     arrays={
         "ms_ssim": "(K,) float64",
-        "scale": "(K,) float64: height of the candidate's frame by that of the reference's, before it is resized",
+        "scale": SCALE,
     },
 )
 def ms_ssim_frames(candidate: Picture, reference: Picture, options: MultiScaleOptions) -> Mapping[str, float]:
     """Bring the candidate to the reference's size and compare channel by channel."""
-    height, width = reference.shape[:2]
-    scale = candidate.shape[0] / height
-    if min(height, width) < options.smallest_side:
-        raise FeatureUnavailableError("reference_video_too_small", f"{width}x{height} pixels")
-    if candidate.shape != reference.shape:
-        candidate = resize_to(candidate, height, width)
+    candidate, scale = in_size_of(reference, candidate, options.smallest_side)
     channels = [
         ms_ssim_plane(candidate[..., channel], reference[..., channel], options.weights) for channel in range(3)
     ]

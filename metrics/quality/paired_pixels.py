@@ -22,6 +22,7 @@ from evalkit.metrics.features.declare import pair_feature
 CAP_DB = 100.0  # of one frame: an identical frame is infinite, and must not score below one with an error
 LEAST_SHARE = 0.8  # of the reference's frames: a mean over less is not the video's
 EXTRA_SECONDS = 0.1
+SCALE = "(K,) float64: height of the candidate's frame by that of the reference's, before it is resized"
 OTHER_SIZE = 0.01  # share; an odd height loses a row in 4:2:0
 
 
@@ -43,21 +44,30 @@ class PairedPixelsOptions(FeatureOptions):
         "psnr": "(K,) float64 dB, inf for identical frames",
         "ssim_gray": "(K,) float64",
         "ssim_rgb": "(K,) float64",
-        "scale": "(K,) float64: height of the candidate's frame by that of the reference's, before it is resized",
+        "scale": SCALE,
     },
 )
 def paired_pixels(candidate: Picture, reference: Picture, options: PairedPixelsOptions) -> Mapping[str, float]:
     """Bring the candidate to the reference's size and compare."""
-    from evalkit.metrics.quality.pixels import psnr, resize_to, ssim_gray, ssim_rgb
+    from evalkit.metrics.quality.pixels import psnr, ssim_gray, ssim_rgb
 
-    height, width = reference.shape[:2]
-    scale = candidate.shape[0] / height
-    if min(height, width) < options.smallest_side:
-        raise FeatureUnavailableError("reference_video_too_small", f"{width}x{height} pixels")
-    if candidate.shape != reference.shape:
-        candidate = resize_to(candidate, height, width)
+    candidate, scale = in_size_of(reference, candidate, options.smallest_side)
     pair = (candidate, reference)
     return {"psnr": psnr(*pair), "ssim_gray": ssim_gray(*pair), "ssim_rgb": ssim_rgb(*pair), "scale": scale}
+
+
+def in_size_of(reference: Picture, candidate: Picture, smallest_side: int) -> tuple[Picture, float]:
+    """Return the candidate in the reference's size, and its height by that of the reference before.
+
+    Raises:
+        FeatureUnavailableError: ``reference_video_too_small`` when a side of the reference is below ``smallest_side``.
+    """
+    from evalkit.metrics.quality.pixels import resize_to
+
+    height, width = reference.shape[:2]
+    if min(height, width) < smallest_side:
+        raise FeatureUnavailableError("reference_video_too_small", f"{width}x{height} pixels")
+    return resize_to(candidate, height, width), candidate.shape[0] / height
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from evalkit.testsets.loading import load_testset
 from evalkit.testsets.model import TestSet
 from evalkit.text import ended, escape_for_display, found_and_expected
 from evalkit.validators.findings import Finding, verdict_of
-from evalkit.validators.layout import SPEED_FILE, expected_paths
+from evalkit.validators.matching import SPEED_FILE, expected_paths
 from evalkit.workers.pool import JobResult, Workers
 
 SAMPLE_SECONDS = 600.0

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from evalkit.challenges.model import Challenge
 from evalkit.testsets.model import Sample, TestSet
 from evalkit.validators.findings import Finding, run_rules
-from evalkit.validators.layout import RULES, Layout, match_layout
+from evalkit.validators.layout import RULES
+from evalkit.validators.matching import Layout, match_layout
 
 IDS = [f"s{n:02}" for n in range(1, 21)]
 

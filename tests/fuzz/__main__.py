@@ -50,32 +50,16 @@ def main(
         figures = run_mp4_campaign(min(inputs, MP4_INPUTS), seed, keep=keep, shared=shared)
         click.echo(json.dumps(figures.as_dict()))
         clean &= figures.clean
-    if not names or "zip-tools" in names:
-        differing = run_differences(
-            "zip-tools",
-            zip_names.odd_zip,
-            zip_differences.judge,
-            inputs,
-            seed,
-            suffix=".zip",
-            minutes=minutes,
-            keep=keep,
-        )
-        click.echo(json.dumps(differing.as_dict()))
-        clean &= differing.clean
-    if not names or "mp4-players" in names:
-        differing = run_differences(
-            "mp4-players",
-            mp4_crafted.crafted,
-            mp4_players.judge,
-            min(inputs, MP4_INPUTS),
-            seed,
-            suffix=".mp4",
-            minutes=minutes,
-            keep=keep,
-        )
-        click.echo(json.dumps(differing.as_dict()))
-        clean &= differing.clean
+    comparisons = (
+        ("zip-tools", zip_names.odd_zip, zip_differences.judge, inputs),
+        ("mp4-players", mp4_crafted.crafted, mp4_players.judge, min(inputs, MP4_INPUTS)),
+    )
+    for name, make, judge, most in comparisons:
+        if not names or name in names:
+            suffix = f".{name.split('-')[0]}"
+            differing = run_differences(name, make, judge, most, seed, suffix=suffix, minutes=minutes, keep=keep)
+            click.echo(json.dumps(differing.as_dict()))
+            clean &= differing.clean
     raise SystemExit(0 if clean else 1)
 
 

@@ -23,7 +23,7 @@ from evalkit.submission.model import Submission
 from evalkit.testsets.loading import load_testset
 from evalkit.validators.archive.check import blocks, check_archive
 from evalkit.validators.archive.strays import VIDEO_SUFFIXES, is_stray
-from fuzz import boards, signatures
+from fuzz import board_damage, board_scorecards, signatures
 from fuzz.kinds import Target, WrongAcceptError
 from fuzz.mutations import made_zip, mutated_text, mutated_zip
 from fuzz.zip_readers import by_stream, by_unzip
@@ -161,8 +161,10 @@ def read_gold_file(path: Path) -> object:
 
 
 TARGETS = (
-    Target("board-scorecard", boards.make_scorecard, boards.add_scorecard, "scorecard.json", costs=10),
-    Target("board-damage", boards.make_damaged, boards.use_damaged, "board.sqlite", costs=10),
+    Target(
+        "board-scorecard", board_scorecards.make_scorecard, board_scorecards.add_scorecard, "scorecard.json", costs=10
+    ),
+    Target("board-damage", board_damage.make_damaged, board_damage.use_damaged, "board.sqlite", costs=10),
     Target("signature", signatures.make_signature, signatures.check, "scorecard.json.sig"),
     Target("public-key", signatures.make_key, signatures.load, "key.pub"),
     Target("zip", make_zip, read_archive, "input.zip"),

@@ -14,7 +14,7 @@ import zlib
 from hostile_zips import DESCRIPTOR, STORED, UTF8, Entry, local_header
 from other_archives import ar, cpio, iso, tar, tar_header
 
-from fuzz.zip_structure import CHANGES, Layout, Record, made
+from fuzz.zip_structure import CHANGES, Layout, Record, made, put_beside
 
 NUMBERS = ("flags", "method", "crc", "packed", "size")
 SAMPLES = ("p001", "p002", "p003", "\u00e9", "\u63d0\u4ea4")
@@ -214,15 +214,7 @@ def _unlisted_rival(layout: Layout, dice: random.Random) -> None:
     name = dice.choice(layout.records).name
     other = made(name, b"hidden" + dice.randbytes(8), dice)
     piece = local_header(Entry(name), other.local) + other.content + other.behind
-    kind = dice.randrange(4)
-    if kind == 0:
-        layout.prefix = piece
-    elif kind == 1:
-        layout.gap = piece
-    elif kind == 2:
-        layout.suffix = piece
-    else:
-        dice.choice(layout.records).gap = piece
+    put_beside(layout, piece, dice)
 
 
 def _prefix(layout: Layout, dice: random.Random) -> None:

@@ -222,9 +222,16 @@ def _between(layout: Layout, dice: random.Random) -> None:
     other = _record("hidden.mp4", dice)
     hidden = local_header(Entry(b"hidden.mp4"), other.local) + other.content
     piece = dice.choice((hidden, bytes(dice.randint(1, 40)), dice.randbytes(9), structured_zip(dice)))
+    put_beside(layout, piece, dice)
+    if layout.prefix == piece and dice.random() < 0.5:
+        layout.prefix = b"MZ" + bytes(50)
+
+
+def put_beside(layout: Layout, piece: bytes, dice: random.Random) -> None:
+    """Put bytes that no table lists before the archive, before its table, behind it, or between two members."""
     kind = dice.randrange(4)
     if kind == 0:
-        layout.prefix = dice.choice((piece, b"MZ" + bytes(50)))
+        layout.prefix = piece
     elif kind == 1:
         layout.gap = piece
     elif kind == 2:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from evalkit.errors import TestSetError
 from evalkit.testsets.model import Sample, TestSet
-from evalkit.validators.layout import RULES, expected_paths, match_layout
+from evalkit.validators.layout import RULES
+from evalkit.validators.matching import expected_paths, match_layout
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from builders.layouts import BOTH, IDS, challenge, judge, one, person_set, samples_of
 
-from evalkit.validators import layout as layout_module
-from evalkit.validators.layout import CLOSE_MISSING, CLOSE_SPARE, match_layout
+from evalkit.validators import matching
+from evalkit.validators.matching import CLOSE_MISSING, CLOSE_SPARE, match_layout
 
 # Missing files and those that are meant
 
@@ -114,7 +114,7 @@ def test_a_thousand_missing_among_a_thousand_strangers_compares_no_pairs(monkeyp
         asked.append(len(known))
         return search(word, known, **options)
 
-    monkeypatch.setattr(layout_module.difflib, "get_close_matches", counted)
+    monkeypatch.setattr(matching.difflib, "get_close_matches", counted)
     names = [f"sample{n}" for n in range(1, 1002)]
     layout, findings = judge(
         ["sample1001.mp4", *(f"clip_{n}x.mp4" for n in range(1000))], challenge(), samples_of(*names)
@@ -137,7 +137,7 @@ def test_similar_names_are_looked_for_up_to_a_limit(
         asked.append(len(known))
         return []
 
-    monkeypatch.setattr(layout_module.difflib, "get_close_matches", counted)
+    monkeypatch.setattr(matching.difflib, "get_close_matches", counted)
     layout, _ = judge(
         ["here.mp4", *(f"x{n}y.mp4" for n in range(spare))],
         challenge(),
