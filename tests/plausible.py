@@ -25,8 +25,11 @@ _DECLARED = re.compile(
 
 
 def declared(record: FeatureRecord, rng: Rng) -> Arrays:
-    """Return arrays of the shapes, types and ranges that ``record`` declares; equal letters are equal sizes."""
-    sizes: dict[str, int] = {}
+    """Return arrays of the shapes, types and ranges that ``record`` declares; equal letters are equal sizes.
+
+    D, the width of a network's vectors, is the same in all features and videos, as it is with one set of backbones.
+    """
+    sizes = {"D": DIMENSIONS}
     arrays = {}
     for name, text in record.arrays.items():
         found = _DECLARED.match(text)
