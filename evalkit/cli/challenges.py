@@ -125,6 +125,9 @@ def init(file: Path, source: str, full: bool, force: bool) -> None:
     name = re.sub(r"[^a-z0-9]+", "-", file.stem.lower()).strip("-")
     name = "my-challenge" if name in {"", "null"} else name  # in YAML both mean nothing
     text = re.sub(r"(?m)^id:.*$", f"id: {name}", full_text(loaded) if full else text, count=1)
+    if source in preset_ids():  # what a preset says of itself is not true of a challenge made from it
+        text = re.sub(r"\A(#.*\n)+", f"{'#' if full else ''}# Made from evalkit's preset '{source}'.\n", text)
+        text = re.sub(r"(?m)^(title:.*) \(evalkit's own\)", r"\1", text, count=1)
     text = re.sub(r"(?m)^(?=evalkit_defaults:)", f"{'#' if full else ''}{_ABOUT_DEFAULTS}\n", text, count=1)
     write_text(file, text)
     say(f"Wrote {file}. Edit it, then run 'evalkit challenges check {file}'.")

@@ -47,7 +47,8 @@ def test_what_init_writes_passes_check(preset: str, tmp_path: Path, run: Run) ->
     assert out.startswith(f"{file}: a valid challenge, id my-challenge-2026, ")
     own, source = load_challenge(file), load_challenge(preset)
     assert own.id == "my-challenge-2026"
-    assert own.model_copy(update={"id": preset}) == source
+    title = source.title.removesuffix(" (evalkit's own)")
+    assert own.model_copy(update={"id": preset}) == source.model_copy(update={"title": title})
 
 
 @pytest.mark.parametrize(
@@ -65,6 +66,15 @@ def test_init_makes_an_id_from_any_name(name: str, id_: str, tmp_path: Path, run
     file = tmp_path / f"{name}.yaml"
     assert run("init", str(file))[0] == 0
     assert load_challenge(file).id == id_
+
+
+@pytest.mark.parametrize("full", [[], ["--full"]])
+def test_init_leaves_out_what_a_preset_says_of_itself(full: list[str], tmp_path: Path, run: Run) -> None:
+    file = tmp_path / "mine.yaml"
+    assert run("init", str(file), "--from", "talking-head", *full)[0] == 0
+    text = file.read_text()
+    assert text.lstrip("#").startswith(" Made from evalkit's preset 'talking-head'.\nschema: 1\n")
+    assert load_challenge(file).title == "Talking heads against the real video"
 
 
 def test_init_can_start_from_a_file(tmp_path: Path, run: Run) -> None:
