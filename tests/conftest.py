@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from longest_first import longest_first
 
 if TYPE_CHECKING:
     from evalkit.board.model import Snapshot
@@ -43,6 +44,12 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, A
         report.outcome = "failed"
         report.longrepr = f"{collector.nodeid} skipped under EVALKIT_REQUIRE=all: {report.longrepr}"
     return report
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start with the longest modules where processes share the tests."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items[:] = longest_first(items)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
