@@ -95,12 +95,14 @@ def metric_page(metric: Metric) -> str:
 
 
 def background(record: MetricRecord) -> list[str]:
-    """Return the link to the page about the metric's family, where docs/definitions/ has one."""
+    """Return the link to the page about the metric or its family, where docs/definitions/ has one."""
     family = record.id.split(".", maxsplit=1)[0]
-    for line in (DOCS / "definitions" / "README.md").read_text(encoding="utf-8").splitlines():
-        page = re.match(r"\| \[([^]]+)\]\(([\w-]+\.md)\)", line)
-        if page and f"`{family}.*`" in line:
-            return ["", f"Sources, traps and check values: [{page[1]}](../definitions/{page[2]})."]
+    lines = (DOCS / "definitions" / "README.md").read_text(encoding="utf-8").splitlines()
+    for subject in (record.id, f"{family}.*"):
+        for line in lines:
+            page = re.match(r"\| \[([^]]+)\]\(([\w-]+\.md)\)", line)
+            if page and f"`{subject}`" in line:
+                return ["", f"Sources, traps and check values: [{page[1]}](../definitions/{page[2]})."]
     return []
 
 

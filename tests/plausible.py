@@ -141,7 +141,21 @@ def brisque(rng: Rng) -> Arrays:
     """20 frames, a few without structure."""
     score = rng.uniform(-10, 110, 20)
     score[rng.random(20) < 0.1] = np.nan
-    return {"frame_index": np.arange(20), "score": score, "flat_fraction": rng.random(20)}
+    reach = np.where(np.isnan(score), np.nan, rng.uniform(0.5, 1.1, 20))
+    return {"frame_index": np.arange(20), "score": score, "flat_fraction": rng.random(20), "reach": reach}
+
+
+def niqe(rng: Rng) -> Arrays:
+    """20 frames of one size, a few without structure."""
+    score = rng.uniform(2, 30, 20)
+    score[rng.random(20) < 0.1] = np.nan
+    return {
+        "frame_index": np.arange(20),
+        "score": score,
+        "flat_fraction": rng.random(20),
+        "blocks": np.full(20, rng.integers(2, 80)),
+        "furthest": np.where(np.isnan(score), np.nan, rng.uniform(0.5, 6, 20)),
+    }
 
 
 FEATURES: dict[str, Callable[[Rng], Arrays]] = {
@@ -154,6 +168,7 @@ FEATURES: dict[str, Callable[[Rng], Arrays]] = {
     "farneback_flow": farneback_flow,
     "facts": facts,
     "brisque": brisque,
+    "niqe": niqe,
     "clip_frames": plausible_clip.frames,
     "clip_frames_consisid": plausible_clip.frames,
     "clip_frames_l14": plausible_clip.frames,

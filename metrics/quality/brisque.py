@@ -30,7 +30,7 @@ def _brisque_model(weights: Mapping[str, WeightFile], device: str) -> BrisqueMod
 
 @frame_feature(
     name="brisque",
-    version=1,
+    version=2,
     title="BRISQUE of up to 64 frames",
     weights=("brisque_model", "brisque_range"),
     load=_brisque_model,
@@ -38,25 +38,29 @@ def _brisque_model(weights: Mapping[str, WeightFile], device: str) -> BrisqueMod
     arrays={
         "score": "(K,) float64, lower is better, NaN for a frame without structure",
         "flat_fraction": "(K,) float64 in 0..1: share of pixels that are rounding noise",
+        "reach": "(K,) float64: largest absolute scaled feature, above 1 outside the range of the training, or NaN",
     },
 )
 def brisque(rgb: Picture, options: BrisqueOptions, model: BrisqueModel) -> Mapping[str, float]:
     """Score the frame with the model of the LIVE release; a frame without any structure has no score."""
-    from evalkit.metrics.quality.natural_scenes import FlatImageError, brisque_score, flat_fraction
+    from evalkit.metrics.quality.natural_scenes import FlatImageError, brisque_features, flat_fraction
     from evalkit.metrics.quality.pixels import matlab_gray
 
+    gray = matlab_gray(rgb)
     try:
-        score = brisque_score(rgb, model)
+        features = brisque_features(gray)
+        score, reach = model.score(features), model.reach(features)
     except FlatImageError:
-        score = float("nan")
-    return {"score": score, "flat_fraction": flat_fraction(matlab_gray(rgb))}
+        score = reach = float("nan")
+    return {"score": score, "flat_fraction": flat_fraction(gray), "reach": reach}
 
 
 @dataclass(frozen=True)
 class MeanBrisqueOptions:
-    """A frame with a larger share of flat pixels than this is reported in an event."""
+    """A frame beyond one of these is reported in an event: its share of flat pixels, its largest scaled feature."""
 
     flat_share: float = 0.05
+    reach: float = 1.0
 
 
 @metric(
@@ -72,7 +76,8 @@ class MeanBrisqueOptions:
     aliases=("brisque",),
     definition=definition_beside(__file__, "brisque.md"),
     notes="Unclamped: values below 0 and above 100 occur. OpenCV's and MATLAB's BRISQUE are other models. "
-    "Ill-conditioned on pictures with many flat pixels (event flat_pictures).",
+    "Ill-conditioned on pictures with many flat pixels (event flat_pictures); a guess where a statistic leaves the "
+    "range of the pictures that the model learned from (event outside_training).",
     options=MeanBrisqueOptions(),
 )
 def mean_brisque(frames: Mapping[str, NDArray[Any]], options: MeanBrisqueOptions) -> VideoValue:
@@ -80,9 +85,25 @@ def mean_brisque(frames: Mapping[str, NDArray[Any]], options: MeanBrisqueOptions
     scores = frames["score"][np.isfinite(frames["score"])]
     if len(scores) == 0:
         return unscored("flat_pictures", "no frame has any structure")
-    flat = float((frames["flat_fraction"] > options.flat_share).mean())
-    detail = f"{flat:.0%} of the frames have more than {options.flat_share * 100:g} % flat pixels"
-    return VideoValue(float(scores.mean()), events=(Event("flat_pictures", detail),) if flat > 0 else ())
+    outside = share_above(frames["reach"], options.reach)
+    events = [*flat_pictures(frames["flat_fraction"], options.flat_share)]
+    if outside > 0:
+        detail = f"{outside:.0%} of the frames have a statistic outside the range of the model's training pictures"
+        events.append(Event("outside_training", detail))
+    return VideoValue(float(scores.mean()), events=tuple(events))
+
+
+def share_above(values: NDArray[Any], limit: float) -> float:
+    """Return the share of (K,) values that are above ``limit``, which NaN is not; 0 without a value."""
+    return float((values > limit).mean()) if len(values) else 0.0
+
+
+def flat_pictures(flat_fraction: NDArray[Any], limit: float) -> tuple[Event, ...]:
+    """Return an event when frames have more than ``limit`` flat pixels; ``flat_fraction`` is (K,) float64 in 0..1."""
+    flat = share_above(flat_fraction, limit)
+    if flat == 0.0:
+        return ()
+    return (Event("flat_pictures", f"{flat:.0%} of the frames have more than {limit * 100:g} % flat pixels"),)
 
 
 FEATURES = (brisque,)

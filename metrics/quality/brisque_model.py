@@ -132,7 +132,7 @@ class BrisqueModel:
         """Predict the score, ``sum_j c_j exp(-gamma |f - sv_j|^2) - rho`` with ``f`` the scaled features, unclipped.
 
         Args:
-            features: float64 array (36,) from :func:`evalkit.metrics.quality.brisque.brisque_features`.
+            features: float64 array (36,) from :func:`evalkit.metrics.quality.natural_scenes.brisque_features`.
 
         Returns:
             Lower is better; nominally 0..100, often outside.
@@ -140,9 +140,20 @@ class BrisqueModel:
         Raises:
             ValueError: the shape is wrong or a value is not finite.
         """
+        distances = np.sum((self.vectors - self._scaled(features)) ** 2, axis=1)
+        return float(np.sum(self.coefficients * np.exp(-self.gamma * distances)) - self.rho)
+
+    def reach(self, features: FloatArray) -> float:
+        """Return the largest absolute value of the scaled features: above 1 they leave the range of the training.
+
+        Raises:
+            ValueError: the shape is wrong or a value is not finite.
+        """
+        return float(np.abs(self._scaled(features)).max())
+
+    def _scaled(self, features: FloatArray) -> FloatArray:
         values = np.asarray(features, dtype=np.float64)
         if values.shape != (FEATURE_COUNT,) or not np.isfinite(values).all():
             raise ValueError(f"features must be {FEATURE_COUNT} finite numbers. Found shape {values.shape}: {values}.")
-        scaled = 2.0 * (values - self.minimum) / (self.maximum - self.minimum) - 1.0
-        distances = np.sum((self.vectors - scaled) ** 2, axis=1)
-        return float(np.sum(self.coefficients * np.exp(-self.gamma * distances)) - self.rho)
+        scaled: FloatArray = 2.0 * (values - self.minimum) / (self.maximum - self.minimum) - 1.0
+        return scaled

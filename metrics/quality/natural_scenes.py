@@ -1,4 +1,4 @@
-"""Statistics of natural scenes, and the score that BRISQUE's model of the LIVE release gives them.
+"""Statistics of natural scenes: those of BRISQUE, and what NIQE shares with them.
 
 Mittal, Moorthy and Bovik, "No-reference image quality assessment in the spatial domain", IEEE TIP 21(12), 2012, as the
 authors' release (utlive/BRISQUE) computes it: ``brisque_feature.m`` for the features, libsvm with the released
@@ -14,24 +14,14 @@ Two departures from the release, both on purpose:
 
 from __future__ import annotations
 
-import math
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gamma as gamma_function
 
-from evalkit.metrics.quality.brisque_model import BrisqueModel, FloatArray
-from evalkit.metrics.quality.pixels import matlab_gray
-
-__all__ = [
-    "BrisqueModel",
-    "FlatImageError",
-    "brisque_features",
-    "brisque_score",
-    "flat_fraction",
-    "matlab_half",
-]
+from evalkit.metrics.quality.brisque_model import FloatArray
 
 GrayImage = NDArray[np.uint8] | FloatArray
 
@@ -54,14 +44,20 @@ _SHAPE: Final[FloatArray] = np.arange(200, 10_001) / 1000.0
 _G1, _G2, _G3 = (np.asarray(gamma_function(numerator / _SHAPE), dtype=np.float64) for numerator in (1.0, 2.0, 3.0))
 _GGD_RATIO: Final[FloatArray] = _G1 * _G3 / _G2**2
 _AGGD_RATIO: Final[FloatArray] = _G2**2 / (_G1 * _G3)
-_AGGD_MEAN: Final[FloatArray] = _G2 / _G1 * (np.sqrt(_G1) / np.sqrt(_G3))
+_AGGD_SCALE: Final[FloatArray] = np.sqrt(_G1) / np.sqrt(_G3)
+_AGGD_MEAN: Final[FloatArray] = _G2 / _G1
 
 
 class FlatImageError(ValueError):
     """The image has no structure to fit: all pixels are equal, or a fit is 0/0. Its score is missing, not 0."""
 
 
-def _require_gray(image: GrayImage, name: str, smallest: int) -> FloatArray:
+def require_gray(image: GrayImage, name: str, smallest: int) -> FloatArray:
+    """Return a grey image (H, W), uint8 or float64, as float64.
+
+    Raises:
+        ValueError: the shape or dtype is wrong, a side is below ``smallest`` pixels, or a value is not finite.
+    """
     if not isinstance(image, np.ndarray) or image.dtype not in (np.uint8, np.float64) or image.ndim != 2:
         found = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
         raise ValueError(f"{name} must be a uint8 or float64 grey image of shape (H, W). Found {found}.")
@@ -72,8 +68,10 @@ def _require_gray(image: GrayImage, name: str, smallest: int) -> FloatArray:
     return image.astype(np.float64, copy=False)
 
 
-def _correlate(image: FloatArray) -> FloatArray:
-    """Correlate with the 7x7 window, zero-padded, same size; 49 taps in raster order, float64.
+def correlate_window(image: FloatArray, border: Literal["zero", "edge"]) -> FloatArray:
+    """Correlate with the 7x7 window, same size; 49 taps in raster order, float64.
+
+    Outside the image are zeros, or its outermost pixels repeated (``edge``).
 
     Where the image is flat, ``image - mu`` is only the rounding of this sum, and its sign enters the AGGD fit. So the
     order is fixed here, where no fused multiply-add and no library's choice of algorithm can change it.
@@ -82,7 +80,7 @@ def _correlate(image: FloatArray) -> FloatArray:
     stride = columns + 6
     # The padded image as one line: a tap is then an offset, and each step runs over contiguous memory. The 6 columns of
     # padding are computed along and cut off; the spare row at the end keeps their reads inside the array.
-    padded = np.pad(image, ((3, 4), (3, 3))).ravel()
+    padded = np.pad(image, ((3, 4), (3, 3)), mode="constant" if border == "zero" else "edge").ravel()
     length = rows * stride
     result, product = np.zeros(length), np.empty(_CHUNK)
     taps = [(i * stride + j, _WINDOW[i, j]) for i in range(7) for j in range(7)]
@@ -109,7 +107,7 @@ def matlab_half(image: GrayImage) -> FloatArray:
     Raises:
         ValueError: the shape or dtype is wrong, or a value is not finite.
     """
-    halved = _require_gray(image, "image", smallest=1)
+    halved = require_gray(image, "image", smallest=1)
     for _ in range(2):  # halve the rows and transpose; then the columns, likewise
         count = (halved.shape[0] + 1) // 2
         padded = np.pad(halved, ((3, 4), (0, 0)), mode="symmetric")
@@ -130,21 +128,47 @@ def _ggd_features(mscn: FloatArray) -> list[float]:
     return [float(_SHAPE[nearest]), mean_square]
 
 
+@dataclass(frozen=True, eq=False)
+class AsymmetricFit:
+    """Asymmetric generalised Gaussians fitted by moments, one to each row of values.
+
+    Attributes: all float64 (N,). ``shape``, on the grid 0.2, 0.201, ... 10; ``left`` and ``right``, root mean squares
+    of the negative and of the positive values, NaN without any, and then ``shape`` is the grid's first; ``scale``, what
+    turns them into the distribution's scales; ``mean_factor``, what turns the difference of the scales into its mean.
+    """
+
+    shape: FloatArray
+    left: FloatArray
+    right: FloatArray
+    scale: FloatArray
+    mean_factor: FloatArray
+
+    @classmethod
+    def of(cls, values: FloatArray) -> Self:
+        """Fit to each row of (N, n) finite numbers, n at least 1."""
+        # Clipping instead of selecting: the zeros add nothing to the sums, and the counts exclude them.
+        negative, positive = np.minimum(values, 0.0), np.maximum(values, 0.0)
+        left_square, right_square = np.sum(negative * negative, axis=1), np.sum(positive * positive, axis=1)
+        count = values.shape[1]
+        mean_absolute = (np.sum(positive, axis=1) - np.sum(negative, axis=1)) / count
+        with np.errstate(divide="ignore", invalid="ignore"):
+            left = np.sqrt(left_square / np.count_nonzero(values < 0, axis=1))
+            right = np.sqrt(right_square / np.count_nonzero(values > 0, axis=1))
+            skew = left / right
+            ratio = mean_absolute**2 / ((left_square + right_square) / count)
+            corrected = ratio * (skew**3 + 1.0) * (skew + 1.0) / (skew**2 + 1.0) ** 2
+        nearest = [int(np.argmin((_AGGD_RATIO - one) ** 2)) for one in corrected]
+        return cls(_SHAPE[nearest], left, right, _AGGD_SCALE[nearest], _AGGD_MEAN[nearest])
+
+
 def _aggd_features(pair: FloatArray) -> list[float]:
     """Shape, mean, left and right variance of the asymmetric generalised Gaussian fitted to products of neighbours."""
-    # Clipping instead of selecting: the zeros add nothing to the sums, and the counts exclude them.
-    left, right = np.minimum(pair, 0.0), np.maximum(pair, 0.0)
-    left_square, right_square = float(np.sum(left * left)), float(np.sum(right * right))
-    if left_square == 0.0 or right_square == 0.0:
+    fit = AsymmetricFit.of(pair.reshape(1, -1))
+    left, right = float(fit.left[0]), float(fit.right[0])
+    if not (left > 0.0 and right > 0.0):
         raise FlatImageError("the image has too little structure: all products of neighbours have the same sign.")
-    mean_absolute = (float(np.sum(right)) - float(np.sum(left))) / pair.size
-    left_std = math.sqrt(left_square / np.count_nonzero(pair < 0))
-    right_std = math.sqrt(right_square / np.count_nonzero(pair > 0))
-    skew = left_std / right_std
-    ratio = mean_absolute**2 / ((left_square + right_square) / pair.size)
-    corrected = ratio * (skew**3 + 1.0) * (skew + 1.0) / (skew**2 + 1.0) ** 2
-    nearest = np.argmin((_AGGD_RATIO - corrected) ** 2)
-    return [float(_SHAPE[nearest]), (right_std - left_std) * float(_AGGD_MEAN[nearest]), left_std**2, right_std**2]
+    mean = (right - left) * float(fit.mean_factor[0] * fit.scale[0])
+    return [float(fit.shape[0]), mean, left**2, right**2]
 
 
 def brisque_features(gray: GrayImage) -> FloatArray:
@@ -163,7 +187,7 @@ def brisque_features(gray: GrayImage) -> FloatArray:
         FlatImageError: all pixels are equal at full or at half size, or a fit has no solution. Report it as unscored.
         ValueError: the shape or dtype is wrong, the image is too small, or a value is not within 0..255.
     """
-    image = _require_gray(gray, "gray", smallest=SMALLEST_SIDE)
+    image = require_gray(gray, "gray", smallest=SMALLEST_SIDE)
     if image.min() < 0 or image.max() > 255:
         raise ValueError(f"gray must lie within 0..255. Found {image.min():g}..{image.max():g}.")
     features: list[float] = []
@@ -171,8 +195,8 @@ def brisque_features(gray: GrayImage) -> FloatArray:
         # The zero border gives even a constant image some contrast, and rounding noise would then pass for structure.
         if size.min() == size.max():
             raise FlatImageError(f"the image is flat: at {name} size every pixel is {size.flat[0]:g}.")
-        mean = _correlate(size)
-        deviation = np.sqrt(np.abs(_correlate(size * size) - mean * mean))
+        mean = correlate_window(size, "zero")
+        deviation = np.sqrt(np.abs(correlate_window(size * size, "zero") - mean * mean))
         mscn = (size - mean) / (deviation + 1.0)
         features += _ggd_features(mscn)
         for shift in _SHIFTS:
@@ -195,22 +219,5 @@ def flat_fraction(gray: GrayImage) -> float:
     Raises:
         ValueError: the shape or dtype is wrong, the image is too small, or a value is not finite.
     """
-    image = _require_gray(gray, "gray", smallest=SMALLEST_SIDE)
-    return float(np.mean(np.abs(image - _correlate(image)) < FLAT_TOLERANCE))
-
-
-def brisque_score(rgb: NDArray[np.uint8], model: BrisqueModel) -> float:
-    """BRISQUE of one RGB frame at its native size: MATLAB grey, 36 features, regression.
-
-    Args:
-        rgb: uint8 RGB frame (H, W, 3), at least 14 pixels on both sides.
-        model: the release's regression, from :meth:`BrisqueModel.from_files`.
-
-    Returns:
-        Unclamped score, lower is better; nominally 0..100, often outside.
-
-    Raises:
-        FlatImageError: the frame has no structure. Report it as unscored, because it is flat.
-        ValueError: the shape or dtype is wrong, or the frame is too small.
-    """
-    return model.score(brisque_features(matlab_gray(rgb)))
+    image = require_gray(gray, "gray", smallest=SMALLEST_SIDE)
+    return float(np.mean(np.abs(image - correlate_window(image, "zero")) < FLAT_TOLERANCE))

@@ -4,6 +4,7 @@ import csv
 import math
 from functools import lru_cache
 
+import cv2
 import numpy as np
 import pytest
 from brisque_images import smooth_noise, synthetic
@@ -11,11 +12,11 @@ from PIL import Image
 from scipy.signal import correlate2d
 
 from evalkit.errors import WeightsError
+from evalkit.metrics.base import FeatureData, VideoInputs, metric_registry
+from evalkit.metrics.quality.brisque_model import BrisqueModel
 from evalkit.metrics.quality.natural_scenes import (
-    BrisqueModel,
     FlatImageError,
     brisque_features,
-    brisque_score,
     flat_fraction,
     matlab_half,
 )
@@ -70,6 +71,10 @@ LIBSVM_SCORES = {
     0.9: 105.74265248193254,
     1.2: 138.93168348538944,
 }
+
+
+def brisque_score(rgb, model):
+    return model.score(brisque_features(matlab_gray(rgb)))
 
 
 def load(path):
@@ -174,6 +179,14 @@ def test_regression_by_hand(tmp_path):
     # Feature 1 at 20 scales to 3, beyond the range, and is not clipped: distances (3-1)^2 + 1 = 5 and 9.25.
     middle[0] = 20.0
     assert model.score(middle) == pytest.approx(2 * math.exp(-2.5) - 4 * math.exp(-4.625) + 3, rel=1e-12)
+
+
+def test_reach_by_hand(tmp_path):
+    model = BrisqueModel.from_files(*toy_files(tmp_path))
+    features = np.full(36, 5.0)
+    assert model.reach(features) == 0.0
+    features[[3, 8]] = 10.0, -2.5  # scaled to 1 and -1.5
+    assert model.reach(features) == pytest.approx(1.5)
 
 
 @pytest.mark.parametrize("features", [np.zeros(35), np.zeros((1, 36)), np.full(36, np.nan), np.full(36, np.inf)])
@@ -341,3 +354,31 @@ def test_blur_and_noise_move_the_score_up(shared, model, folder):
     noise = np.random.default_rng(13).normal(scale=40, size=frame.shape)
     noisy = np.clip(np.rint(frame + noise), 0, 255).astype(np.uint8)
     assert brisque_score(noisy, model) > brisque_score(frame, model) + 10
+
+
+def test_an_event_says_when_a_score_is_beyond_the_training():
+    """In three frames nothing is wrong, one is out of range, one has no score."""
+    arrays = {
+        "frame_index": np.arange(5),
+        "score": np.array([10.0, 20.0, 30.0, 40.0, np.nan]),
+        "flat_fraction": np.zeros(5),
+        "reach": np.array([1.0, 0.9, 0.5, 1.01, np.nan]),
+    }
+    metric = metric_registry()["iqa.brisque"]
+    outcome = metric.score_video(VideoInputs("s", {"brisque": FeatureData(arrays)}))
+    assert outcome.value == 25.0
+    assert [event.kind for event in outcome.events] == ["outside_training"]
+    assert outcome.events[0].detail.startswith("20% of the frames")
+    inside = {**arrays, "reach": np.full(5, 1.0)}
+    assert metric.score_video(VideoInputs("s", {"brisque": FeatureData(inside)})).events == ()
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_blur_moves_the_score_up_and_leaves_the_training(model, seed):
+    """Each step of blur by five points; blurred noise has a shape that no picture of the training has."""
+    sharp = np.random.default_rng(seed).normal(128, 40, size=(128, 160))
+    blurred = [cv2.GaussianBlur(sharp, (0, 0), deviation) for deviation in (1, 2, 4)]
+    features = [brisque_features(np.clip(np.rint(one), 0, 255).astype(np.uint8)) for one in blurred]
+    assert min(np.diff([model.score(one) for one in features])) > 5
+    assert model.reach(features[0]) > 1
