@@ -34,26 +34,38 @@ JOB_SECONDS = 1800.0  # time limit for one video, unless the user chooses anothe
 
 PARENT = "parent's memory out of reach"  # a key of what `probe` returns
 _CLONE_THREAD = 0x00010000
+_CPU_LIMIT = 0  # RLIMIT_CPU, on all processors
 _PROGRAMS = ("execve", "execveat")
 _OTHERS_ONLY = ("kill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo")  # their first argument is a process
-# Memory outside of the limit; graphics drivers need it.
-_UNCOUNTED = ("memfd_create", "memfd_secret", "shmget", "shmat", "shmctl", "msgget", "semget", "mq_open")
+# Memory outside of the limit, and where memory of others lies; graphics drivers need it.
+_UNCOUNTED = (
+    "memfd_create", "memfd_secret", "shmget", "shmat", "shmctl", "msgget", "semget", "mq_open", "migrate_pages",
+    "move_pages",
+)  # fmt: skip
 _REFUSED = (
     "fork", "vfork",  # some processors have clone only
     # other processes
     "ptrace", "process_vm_readv", "process_vm_writev", "pidfd_getfd", "kcmp", "tkill", "pidfd_open",
-    "pidfd_send_signal", "process_madvise", "process_mrelease",
-    # modes and owners of files, which Landlock does not cover
+    "pidfd_send_signal", "process_madvise", "process_mrelease", "setpriority", "ioprio_set",
+    "sched_setparam", "sched_setscheduler", "sched_setattr",
+    # what Landlock does not cover: modes, owners, times and attributes of files, devices, files by their number
     "chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown", "fchownat", "setxattr", "lsetxattr",
-    "fsetxattr", "removexattr", "lremovexattr", "fremovexattr",
+    "fsetxattr", "removexattr", "lremovexattr", "fremovexattr", "utime", "utimes", "futimesat", "utimensat", "mknod",
+    "mknodat", "open_by_handle_at", "fanotify_init",
     # sockets made in another way
     "io_uring_setup", "io_uring_enter", "io_uring_register",
     # the system's settings
-    "mount", "umount2", "move_mount", "fsopen", "open_tree", "pivot_root", "chroot", "setns", "unshare", "bpf",
-    "perf_event_open", "userfaultfd", "keyctl", "add_key", "request_key", "init_module", "finit_module",
-    "delete_module", "kexec_load", "kexec_file_load", "reboot", "swapon", "swapoff", "acct", "quotactl", "settimeofday",
-    "clock_settime", "clock_adjtime", "adjtimex", "sethostname", "setdomainname", "iopl", "ioperm", "syslog",
+    "mount", "umount2", "move_mount", "mount_setattr", "fsopen", "fspick", "open_tree", "pivot_root", "chroot", "setns",
+    "unshare", "bpf", "perf_event_open", "userfaultfd", "keyctl", "add_key", "request_key", "init_module",
+    "finit_module", "delete_module", "kexec_load", "kexec_file_load", "reboot", "swapon", "swapoff", "acct", "quotactl",
+    "quotactl_fd", "settimeofday", "clock_settime", "clock_adjtime", "adjtimex", "sethostname", "setdomainname",
+    "iopl", "ioperm", "syslog",
 )  # fmt: skip
+_SET_FLAGS = (0x40086602, 0x401C5820)  # ioctl: FS_IOC_SETFLAGS and FS_IOC_FSSETXATTR, which make files immutable
+# Calls are numbered alike on all processors since 424. libseccomp knows no names of those younger than it is, such as
+# setxattrat (463) and file_setattr (469), so they are refused by number, also those that no kernel has yet. Programs
+# take the answer for that of an older kernel.
+_YOUNG = range(463, 512)
 
 
 @dataclass(frozen=True)
@@ -214,6 +226,14 @@ def _filter_calls(limits: Limits) -> tuple[str, ...]:
     for name in _OTHERS_ONLY:
         _rule(calls, refuse, name, seccomp.Arg(0, seccomp.NE, own))
     _rule(calls, refuse, "prlimit64", seccomp.Arg(0, seccomp.NE, 0))  # 0 is this process
+    # Root may lift limits. That of processor time is set for each job anew.
+    _rule(calls, refuse, "setrlimit", seccomp.Arg(0, seccomp.NE, _CPU_LIMIT))
+    _rule(calls, refuse, "prlimit64", seccomp.Arg(1, seccomp.NE, _CPU_LIMIT), seccomp.Arg(2, seccomp.NE, 0))
+    _rule(calls, refuse, "sched_setaffinity", seccomp.Arg(0, seccomp.NE, 0))
+    for command in _SET_FLAGS:
+        _rule(calls, refuse, "ioctl", seccomp.Arg(1, seccomp.MASKED_EQ, 0xFFFFFFFF, command))
+    for number in _YOUNG:
+        _rule(calls, seccomp.ERRNO(errno.ENOSYS), number)
     # A thread is made with CLONE_THREAD; a process is not. What clone3 is asked lies in memory that a filter can't
     # read: with the answer that there is no such call, the C library uses clone.
     whole &= _rule(calls, refuse, "clone", seccomp.Arg(0, seccomp.MASKED_EQ, _CLONE_THREAD, 0))
@@ -232,8 +252,8 @@ def _filter_calls(limits: Limits) -> tuple[str, ...]:
     return ("no network",) * network + ("no programs",) * whole
 
 
-def _rule(calls: Any, action: Any, name: str, *arguments: Any) -> bool:
-    """Add a rule; return whether libseccomp knows the call."""
+def _rule(calls: Any, action: Any, name: str | int, *arguments: Any) -> bool:
+    """Add a rule for a call by name or number; return whether libseccomp knows it."""
     try:
         calls.add_rule(action, name, *arguments)
     except (OSError, ValueError):
