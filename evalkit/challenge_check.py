@@ -20,7 +20,7 @@ from evalkit.leaderboard.table import Column
 from evalkit.media.names import Kind, known_names, suggest_name
 from evalkit.metrics.base import Metric, metric_registry
 from evalkit.metrics.features.base import Extractor, feature_registry, in_order
-from evalkit.scoring.plan import FACTS, id_of_short_name, make_plan, short_name_faults
+from evalkit.scoring.plan import PSEUDO, id_of_short_name, make_plan, short_name_faults
 from evalkit.validators.registry import rule_registry
 from evalkit.weights.manifest import Backbones
 from evalkit.weights.store import WITHOUT_WEIGHTS
@@ -242,7 +242,7 @@ def _not_in_set(metric: Metric, extractors: Mapping[str, type[Extractor]], backb
 
 
 def _features(metric: Metric, extractors: Mapping[str, type[Extractor]]) -> list[str]:
-    return in_order((name for name in metric.record.features if name != FACTS), extractors)
+    return in_order((name for name in metric.record.features if name not in PSEUDO), extractors)
 
 
 def _programs(metrics: Mapping[str, Metric], extractors: Mapping[str, type[Extractor]]) -> list[str]:

@@ -122,6 +122,7 @@ EXAMPLES: Mapping[tuple[str, str], str] = {
     ("Challenge", "submission"): '{layouts: ["{identity}/{prompt}.mp4"]}',
     ("Challenge", "testset"): "{samples: 1000}",
     ("Challenge", "ranking_rules"): "{group_weights: {objective: 1, subjective: 2}}",
+    ("Challenge", "speed"): "{frame_rate: 30}",
     ("Challenge", "ratings"): "{method: pairs}",
     ("SubmissionRules", "layouts"): '["{identity}/{prompt}.mp4"]',
     ("SubmissionRules", "archive"): "{max_files: 2000}",

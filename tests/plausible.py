@@ -137,6 +137,21 @@ def facts(rng: Rng) -> Arrays:
     }
 
 
+def speed(rng: Rng) -> Arrays:
+    """Measured seconds of a sample; what is rarely measured is missing now and then."""
+    seconds = rng.uniform(0.1, 100)
+    given = {
+        "counted_frames": rng.integers(1, 500),
+        "clip_seconds": rng.uniform(0.1, 20),
+        "seconds": seconds,
+        "first_frame": seconds * rng.random(),
+        "end_to_end": seconds * rng.uniform(1, 2),
+        "peak_bytes": rng.uniform(1e6, 1e11),
+    }
+    kept = [*list(given)[:3], *(name for name in list(given)[3:] if rng.random() < 0.8)]
+    return {name: np.asarray(float(given[name])) for name in kept}
+
+
 def brisque(rng: Rng) -> Arrays:
     """20 frames, a few without structure."""
     score = rng.uniform(-10, 110, 20)
@@ -167,6 +182,7 @@ FEATURES: dict[str, Callable[[Rng], Arrays]] = {
     "dis_flow": dis_flow,
     "farneback_flow": farneback_flow,
     "facts": facts,
+    "speed": speed,
     "brisque": brisque,
     "niqe": niqe,
     "clip_frames": plausible_clip.frames,

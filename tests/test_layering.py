@@ -33,7 +33,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ),
     ("evalkit.yamlio",),
     ("evalkit.challenges", "evalkit.testsets", "evalkit.workers"),
-    ("evalkit.submission", "evalkit.ratings"),
+    ("evalkit.submission", "evalkit.ratings", "evalkit.speed"),
     # What a feature is, what a metric is; the rooms above hold both, a file each.
     ("evalkit.weights", "evalkit.metrics.features", "evalkit.metrics.base"),
     ("evalkit.metrics.networks",),

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from evalkit.challenges.parts import ChallengePart, FiniteFloat, Window, reject_duplicate_names
 from evalkit.challenges.rating_rules import RatingRules
+from evalkit.challenges.speed_rules import SpeedRules
 from evalkit.challenges.submission_rules import SubmissionRules
 from evalkit.errors import ChallengeError, UsageError, did_you_mean
 from evalkit.yamlio import field_names, is_there, parse_yaml, read_text, validate_model
@@ -154,6 +155,7 @@ class Challenge(ChallengePart):
         ranking: the rule that makes the order.
         ranking_rules: parameters of that rule.
         ratings: what people rate, and which ratings count.
+        speed: what counts as speed.
         schedule: phases of the challenge, for the leaderboard's page.
         notes: text for readers of the file.
     """
@@ -171,6 +173,7 @@ class Challenge(ChallengePart):
     ranking: Literal["weighted-sum", "rank-sum", "mean-rank", "borda", "two-phase", "none"] = "none"
     ranking_rules: RankingRules = RankingRules()
     ratings: RatingRules = RatingRules()
+    speed: SpeedRules = SpeedRules()
     schedule: tuple[Phase, ...] = ()
     evalkit_defaults: tuple[DottedKey, ...] = Field(
         (), description="dotted keys whose values are evalkit's own, because the organizer published none"
@@ -203,18 +206,25 @@ class Challenge(ChallengePart):
     @property
     def sha256(self) -> str:
         """Digest of the challenge's content: comments and the order of keys don't change it."""
-        return _digest(self.model_dump(mode="json", by_alias=True))
+        return _digest(_without_defaults(self.model_dump(mode="json", by_alias=True)))
 
     @property
     def scoring_sha256(self) -> str:
         """Digest of what the numbers of a scorecard depend on.
 
-        These are the id, the rules for files, the test set and the ids of the metrics. Scorecards stay valid when
-        anything else changes, such as a rating window or a weight.
+        These are the id, the rules for files, the test set, the ids of the metrics and the frame rate of speed.
+        Scorecards stay valid when anything else changes, such as a rating window or a weight.
         """
         content = self.model_dump(mode="json", by_alias=True, exclude=_NOT_SCORED)
         content["metrics"].sort(key=lambda entry: entry["id"])
-        return _digest(content)
+        return _digest(_without_defaults(content))
+
+
+def _without_defaults(content: dict[str, Any]) -> dict[str, Any]:
+    """Return the content without a part that later versions added, where it says nothing: older digests stay."""
+    usual = SpeedRules().model_dump(mode="json")
+    said = {key: value for key, value in content["speed"].items() if value != usual[key]}
+    return {key: value for key, value in content.items() if key != "speed"} | ({"speed": said} if said else {})
 
 
 def _digest(content: dict[str, Any]) -> str:

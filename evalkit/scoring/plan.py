@@ -16,6 +16,8 @@ from evalkit.weights.manifest import Backbones
 from evalkit.weights.store import find_weights, several_missing
 
 FACTS = "facts"  # every video has them; no extractor makes them
+SPEED = "speed"  # measured seconds, of the submission's speed.json; no extractor makes them
+PSEUDO = frozenset({FACTS, SPEED})
 FILMSTRIP = "filmstrip"  # for the report only; no metric needs it
 
 
@@ -103,7 +105,7 @@ def make_plan(
     stopping = {role: error for role, error in problems.items() if not backbones.packaged or role in backbones.roles}
     if stopping and not allow_missing:
         raise _all_problems(backbones, stopping)
-    features = in_order((f for m in chosen.values() for f in m.record.features if f != FACTS), extractors)
+    features = in_order((f for m in chosen.values() for f in m.record.features if f not in PSEUDO), extractors)
     if FILMSTRIP in extractors and FILMSTRIP not in features:
         features.append(FILMSTRIP)
     if FINGERPRINT in extractors and FINGERPRINT not in features and not all_off(challenge.submission.severities):
@@ -205,7 +207,7 @@ def _challenge_roles(challenge: Challenge) -> dict[str, Role]:
 
 
 def _closure(metric: Metric, extractors: Mapping[str, type[Extractor]]) -> list[str]:
-    return in_order((name for name in metric.record.features if name != FACTS), extractors)
+    return in_order((name for name in metric.record.features if name not in PSEUDO), extractors)
 
 
 def _roles(record: FeatureRecord) -> tuple[str, ...]:

@@ -34,7 +34,8 @@ from evalkit.scoring.intake import (
 )
 from evalkit.scoring.jobs import NOT_UNPACKED, Config, Extraction, Job
 from evalkit.scoring.journal import Journal
-from evalkit.scoring.plan import FILMSTRIP, RunPlan
+from evalkit.scoring.plan import FILMSTRIP, SPEED, RunPlan
+from evalkit.scoring.reported_speed import ReportedSpeed, read_reported_speed
 from evalkit.scoring.scorecard import ChallengeInfo, FeatureUse, Scorecard, SubmissionInfo, VideoScore
 from evalkit.scoring.scorecard_builder import ScorecardBuilder
 from evalkit.scoring.timings import earlier_timings, sum_seconds
@@ -107,7 +108,8 @@ def score_run(
     intake = _intake(submission, challenge, gate, files, testset)
     cache = FeatureCache(options.cache)
     earlier = earlier_timings(cache, extractions.values())
-    builder = ScorecardBuilder(plan, cache, testset, intake, extractions, progress=options.progress)
+    speed = _reported_speed(submission, gate, challenge, plan)
+    builder = ScorecardBuilder(plan, cache, testset, intake, extractions, speed=speed, progress=options.progress)
     videos: Iterable[VideoScore] = builder.videos()
     if FINGERPRINT in plan.features:
         known = read_references(
@@ -135,7 +137,7 @@ def score_run(
             )
             for name, record in plan.records.items()
         },
-        provenance=_provenance(plan, testset),
+        provenance=_provenance(plan, testset) | ({"speed": dict(speed.provenance)} if speed.provenance else {}),
         timing={
             "seconds": round(time.monotonic() - started, 3),
             "engine": options.engine.name,
@@ -150,6 +152,14 @@ def score_run(
     )
     strips = {sample: e.keys[FILMSTRIP] for sample, e in extractions.items() if FILMSTRIP in e.keys}
     return ScoreResult(scorecard, intake, cache, strips)
+
+
+def _reported_speed(submission: Submission, gate: Gate, challenge: Challenge, plan: RunPlan) -> ReportedSpeed:
+    """Read the team's measurements where a metric asks for them."""
+    rate = challenge.speed.frame_rate
+    if gate.refused or not any(SPEED in metric.record.features for metric in plan.metrics.values()):
+        return ReportedSpeed(rate)
+    return read_reported_speed(submission, gate.layout.speed, rate)
 
 
 def _counted(videos: Iterable[VideoScore], stage: Progress) -> Iterator[VideoScore]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from evalkit.challenges.speed_rules import SpeedRules
 from evalkit.errors import EvalkitError
 from evalkit.media.facts import MediaFacts
 from evalkit.metrics.base import (
@@ -25,7 +26,8 @@ from evalkit.scoring import aggregate
 from evalkit.scoring.cache import CorruptEntryError, FeatureCache
 from evalkit.scoring.intake import ValidationReport
 from evalkit.scoring.jobs import Extraction
-from evalkit.scoring.plan import FACTS, RunPlan
+from evalkit.scoring.plan import FACTS, SPEED, RunPlan
+from evalkit.scoring.reported_speed import ReportedSpeed
 from evalkit.scoring.scorecard import MetricScore, ScoreEvent, VideoScore
 from evalkit.testsets.model import Sample, TestSet
 
@@ -43,8 +45,10 @@ class ScorecardBuilder:
         intake: ValidationReport,
         extractions: Mapping[str, Extraction],
         *,
+        speed: ReportedSpeed | None = None,
         progress: Progress | None = None,
     ) -> None:
+        self._speed = speed if speed is not None else ReportedSpeed(SpeedRules().frame_rate)
         self._plan, self._cache, self._testset = plan, cache, testset
         self._refused = intake.refused
         self._files = {file.sample: file for file in intake.files}
@@ -84,6 +88,8 @@ class ScorecardBuilder:
     def _feature(self, extraction: Extraction, name: str) -> FeatureData:
         if name == FACTS:
             return FeatureData(_facts_arrays(extraction.facts))
+        if name == SPEED:
+            return self._speed.feature(extraction.sample, extraction.facts)
         if name in extraction.errors:
             return FeatureData(None, "extractor_error", extraction.errors[name].strip().splitlines()[-1])
         key = extraction.keys.get(name)
@@ -102,6 +108,7 @@ class ScorecardBuilder:
                 scores[name] = self._set_score(metric, len(outcomes))
             else:
                 scores[name] = aggregate.score_of_videos(metric, outcomes)
+            scores[name] = self._speed.noted(name, scores[name])
             role = self._plan.roles.get(name)
             scores[name] = scores[name].model_copy(update={"role": role}) if role else scores[name]
         for name, reason in self._plan.unavailable.items():

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from evalkit._version import __version__
 from evalkit.reference_models.generators.base import RgbImage
+from evalkit.speed.document import SPEED_SCHEMA
+from evalkit.speed.hardware import machine
 
-SPEED_SCHEMA = 1
 FRAMES_INCLUDE = ["reading the sample's files", "everything up to the last RGB frame in memory"]
 FRAMES_EXCLUDE = ["starting the process", "loading models", "encoding the video"]
 FILE_INCLUDE = ["the whole call", "starting a command's process and loading its models", "encoding the video"]
@@ -49,11 +47,11 @@ class GenerationTiming:
             "frames": self.frames,
             "width": self.width,
             "height": self.height,
-            "clip_seconds": _rounded(self.clip_seconds),
-            "generation_seconds": _rounded(self.seconds),
-            "time_to_first_frame": _rounded(self.first_frame),
-            "fps": _rounded(self.frames / self.seconds),
-            "rtf": _rounded(self.seconds / self.clip_seconds),
+            "clip_seconds": rounded(self.clip_seconds),
+            "generation_seconds": rounded(self.seconds),
+            "time_to_first_frame": rounded(self.first_frame),
+            "fps": rounded(self.frames / self.seconds),
+            "rtf": rounded(self.seconds / self.clip_seconds),
         }
 
 
@@ -110,6 +108,7 @@ def speed_document(
         "machine": machine(),
         "device": "as the program chose" if end_to_end else "cpu",
         "workers": workers,
+        "timed": "call" if end_to_end else "frames",
         "protocol": {
             "clock": "wall time, one sample at a time in each worker, no warm-up left out",
             "included": FILE_INCLUDE if end_to_end else FRAMES_INCLUDE,
@@ -119,42 +118,23 @@ def speed_document(
         "summary": {
             "samples": len(rows),
             "frames": sum(timing.frames for timing in timings.values()),
-            "setup_seconds": _rounded(max(setups, default=0.0)),
-            **{name: _quartiles([row[name] for row in rows]) for name in ("fps", "rtf", "time_to_first_frame")},
+            "setup_seconds": rounded(max(setups, default=0.0)),
+            **{name: quartiles([row[name] for row in rows]) for name in ("fps", "rtf", "time_to_first_frame")},
         },
         "samples": rows,
         "timed_by_an_earlier_run": list(kept),
     }
 
 
-def machine() -> dict[str, Any]:
-    """Return what determines speed on this machine, without the machine's name."""
-    return {
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "system": platform.system(),
-        "architecture": platform.machine(),
-        "python": platform.python_version(),
-    }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    named = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name") and ":" in line)
-    return next(named, platform.processor() or "unknown")
-
-
-def _quartiles(values: Sequence[float | None]) -> dict[str, float | None]:
+def quartiles(values: Sequence[float | None]) -> dict[str, float | None]:
     """Return the median and the quartiles; ``None`` if nothing was measured."""
     known = [value for value in values if value is not None]
     if not known:
         return {"median": None, "q25": None, "q75": None}
     q25, median, q75 = np.percentile(known, [25, 50, 75])
-    return {"median": _rounded(float(median)), "q25": _rounded(float(q25)), "q75": _rounded(float(q75))}
+    return {"median": rounded(float(median)), "q25": rounded(float(q25)), "q75": rounded(float(q75))}
 
 
-def _rounded(value: float | None) -> float | None:
+def rounded(value: float | None) -> float | None:
+    """Return six digits of ``value``."""
     return None if value is None else float(f"{value:.6g}")

@@ -30,7 +30,7 @@ metrics:
   - {id: sync.lse_c, weight: 1, direction: higher, range: [0, 10]}
   - {id: sync.lse_d, weight: 1, direction: lower, range: [0, 15]}
   - {id: psnr.rgb, weight: 1, direction: higher, range: [10, 50]}
-  - {id: speed.fps, group: speed, weight: 1, direction: higher, range: [0, 60]}
+  - {id: throughput.fps, group: speed, weight: 1, direction: higher, range: [0, 60]}
   - {id: iqa.brisque, rank: false, group: diagnostic}
 coverage: 0.9
 ranking: weighted-sum
@@ -93,7 +93,7 @@ def realistic() -> Snapshot:
             "iqa.brisque": 30 + rng.normal(0, 6, 24),
         }
         out: dict[str, object] = {name: [float(round(v, 6)) for v in column] for name, column in made.items()}
-        out["speed.fps"] = float(round(25 + 3 * rng.normal(), 3))
+        out["throughput.fps"] = float(round(25 + 3 * rng.normal(), 3))
         if team == "theta":
             column = list(out["identity.strict.arc"])
             out["identity.strict.arc"] = [None if at % 5 == 0 else value for at, value in enumerate(column)]
@@ -107,16 +107,16 @@ def realistic() -> Snapshot:
             samples=samples,
             groups=groups,
             better={"sync.lse_d": False, "iqa.brisque": None},
-            units={"psnr.rgb": "dB", "speed.fps": "1/s"},
+            units={"psnr.rgb": "dB", "throughput.fps": "1/s"},
             roles={"iqa.brisque": "diagnostic"},
-            ci95={"speed.fps": (22.0, 29.0)},
+            ci95={"throughput.fps": (22.0, 29.0)},
         )
         titles = {
             "identity.strict.arc": "Identity (ArcFace)",
             "sync.lse_c": "LSE-C",
             "sync.lse_d": "LSE-D",
             "psnr.rgb": "PSNR",
-            "speed.fps": "Frames per second",
+            "throughput.fps": "Frames per second",
             "iqa.brisque": "BRISQUE",
         }
         metrics = {name: score.model_copy(update={"title": titles[name]}) for name, score in made.metrics.items()}

@@ -47,6 +47,7 @@ def test_writing_out_a_default_does_not_change_the_digest() -> None:
         "metrics: [{id: x.y}]",
         "evalkit_defaults: [coverage]",
         "schedule: [{id: a, closes: 2026-03-01 AoE}]",
+        "speed: {frame_rate: 30}",
     ],
 )
 def test_every_value_changes_the_digest(text: str) -> None:
@@ -66,7 +67,7 @@ def test_the_digest_survives_another_writer_of_yaml(preset: str) -> None:
     assert parse_challenge(backwards, "backwards.yaml").sha256 == loaded.sha256
 
 
-SCORED = {"schema_", "id", "submission", "testset", "metrics"}
+SCORED = {"schema_", "id", "submission", "testset", "metrics", "speed"}
 SCORED_OF_SUBMISSION = {"layouts", "archive", "video", "audio", "severities"}
 
 
@@ -122,3 +123,8 @@ def test_weights_ranges_and_the_order_of_metrics_leave_the_scoring_digest() -> N
     assert other.sha256 != plain.sha256
     one, other = (parse_challenge(f"id: {name}\ntitle: t", "f") for name in ("c", "d"))
     assert one.scoring_sha256 != other.scoring_sha256
+
+
+def test_the_frame_rate_of_speed_is_part_of_what_scorecards_depend_on() -> None:
+    assert challenge("speed: {frame_rate: 30}").scoring_sha256 != challenge().scoring_sha256
+    assert challenge("speed: {frame_rate: 25}").scoring_sha256 == challenge().scoring_sha256

@@ -22,6 +22,7 @@ from evalkit.metrics.base import (
 )
 from evalkit.metrics.features.base import Extractor, feature_registry
 from evalkit.scoring.aggregate import score_of_videos, set_score
+from evalkit.scoring.plan import PSEUDO
 
 METRICS = sorted(metric_registry().items())
 SEEDS = range(12)
@@ -75,7 +76,7 @@ def test_the_record_is_complete(metric):
     low, high = record.range
     assert low is None or high is None or low < high
     assert record.features
-    assert set(record.features) <= {*feature_registry(), "facts"}
+    assert set(record.features) <= {*feature_registry(), *PSEUDO}
     assert len(set(record.features)) == len(record.features)
     assert record.role in {"ranked", "secondary", "diagnostic"}
     assert record.role == "diagnostic" or record.higher_is_better is not None, "what is ranked has a better side"
@@ -220,7 +221,7 @@ def test_zeros_and_empty_arrays_give_a_value_or_a_reason(metric):
 def compares(metric: Metric) -> bool:
     """Return whether the metric looks at a reference."""
     registry: dict[str, type[Extractor]] = feature_registry()
-    parts = {part for name in metric.record.features if name != "facts" for part in registry[name].record.inputs}
+    parts = {part for name in metric.record.features if name not in PSEUDO for part in registry[name].record.inputs}
     return any(part.startswith("reference") for part in parts)
 
 
@@ -241,4 +242,4 @@ def test_a_video_that_is_its_own_reference_is_best(metric):
 
 def test_the_exceptions_are_metrics():
     assert set(OF_ITSELF) <= {name for name, _ in METRICS}
-    assert set(FEATURES) - {"facts"} <= set(feature_registry())
+    assert set(FEATURES) - PSEUDO <= set(feature_registry())
