@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from longest_first import longest_first
+from longest_first import longest_first, seconds_by_module
 
 if TYPE_CHECKING:
     from evalkit.board.model import Snapshot
@@ -50,6 +50,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start with the longest modules where processes share the tests."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         items[:] = longest_first(items)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Where the longest tests are shown, show the longest modules too."""
+    shown = config.getoption("durations")
+    if shown:
+        reports = [report for found in terminalreporter.stats.values() for report in found]
+        modules = seconds_by_module(one for one in reports if isinstance(one, pytest.TestReport))
+        terminalreporter.section(f"slowest {shown} modules")
+        for module, seconds in modules[:shown]:
+            terminalreporter.write_line(f"{seconds:.1f}s {module}")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

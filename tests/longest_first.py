@@ -6,13 +6,14 @@ process busy while the others have nothing to do; one that comes first costs not
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
 
 TESTS = Path(__file__).parent
-# From the longest on, as ``--durations`` and the sums by module say; from half a minute on. The rest keeps its order.
+# From the longest on, as the sums by module at the end of a run with ``--durations`` say. The rest keeps its order.
 LONGEST = (
     "scoring/test_real_zips.py",
     "scoring/test_bundled_controls.py",
@@ -25,3 +26,11 @@ def longest_first(items: Sequence[pytest.Item]) -> list[pytest.Item]:
     """Return the tests with those of the longest modules first; within a module they keep their order."""
     places = {TESTS / name: place for place, name in enumerate(LONGEST)}
     return sorted(items, key=lambda item: places.get(item.path, len(places)))
+
+
+def seconds_by_module(reports: Iterable[pytest.TestReport]) -> list[tuple[str, float]]:
+    """Return each module with the seconds of its tests, fixtures included, from the longest on."""
+    seconds: Counter[str] = Counter()
+    for report in reports:
+        seconds[report.nodeid.partition("::")[0]] += report.duration
+    return seconds.most_common()

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from longest_first import LONGEST, TESTS, longest_first
+import pytest
+from longest_first import LONGEST, TESTS, longest_first, seconds_by_module
 
 
 @dataclass(frozen=True)
@@ -26,3 +27,11 @@ def test_all_of_them_are_there() -> None:
     """A module that was renamed would start late again."""
     assert [name for name in LONGEST if not (TESTS / name).is_file()] == []
     assert len(set(LONGEST)) == len(LONGEST)
+
+
+def test_seconds_are_summed_by_module() -> None:
+    parts = [("a.py::x", 1.0), ("b.py::y[a::b]", 4.0), ("a.py::x", 2.0), ("a.py::z", 0.5)]
+    reports = [
+        pytest.TestReport(name, ("", None, ""), {}, "passed", None, "call", duration=took) for name, took in parts
+    ]
+    assert seconds_by_module(reports) == [("b.py", 4.0), ("a.py", 3.5)]
