@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from longest_first import longest_first, seconds_by_module
+from parallel import core_of, longest_first, seconds_by_module
 
 if TYPE_CHECKING:
     from evalkit.board.model import Snapshot
@@ -44,6 +44,15 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, A
         report.outcome = "failed"
         report.longrepr = f"{collector.nodeid} skipped under EVALKIT_REQUIRE=all: {report.longrepr}"
     return report
+
+
+def pytest_configure() -> None:
+    """Keep to one core where there is a process for each."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker is not None and hasattr(os, "sched_setaffinity"):
+        core = core_of(worker, int(os.environ["PYTEST_XDIST_WORKER_COUNT"]), os.sched_getaffinity(0))
+        if core is not None:
+            os.sched_setaffinity(0, {core})
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

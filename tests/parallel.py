@@ -1,7 +1,11 @@
-"""The order in which modules start where several processes share the tests, so that all processes end together.
+"""How processes share the tests and the cores of the machine.
 
 pytest-xdist gives the next module to the process that is done first. A module of some minutes that comes last keeps one
 process busy while the others have nothing to do; one that comes first costs nothing.
+
+Where there are as many processes as cores, each keeps to one core. What it starts then counts one core too: evalkit
+starts one worker instead of one per core, and libraries start one thread. More of them would only compete with the
+other processes, and each worker imports its libraries and loads its networks anew.
 """
 
 from __future__ import annotations
@@ -26,6 +30,12 @@ def longest_first(items: Sequence[pytest.Item]) -> list[pytest.Item]:
     """Return the tests with those of the longest modules first; within a module they keep their order."""
     places = {TESTS / name: place for place, name in enumerate(LONGEST)}
     return sorted(items, key=lambda item: places.get(item.path, len(places)))
+
+
+def core_of(worker: str, workers: int, cores: Iterable[int]) -> int | None:
+    """Return the core that a process of pytest-xdist keeps to: "gw0" to the first; none if cores would stay idle."""
+    usable = sorted(cores)
+    return usable[int(worker.removeprefix("gw")) % len(usable)] if workers >= len(usable) else None
 
 
 def seconds_by_module(reports: Iterable[pytest.TestReport]) -> list[tuple[str, float]]:
