@@ -18,6 +18,9 @@ from evalkit.registry import METRICS, index_by_name, load_group
 Role = Literal["ranked", "secondary", "diagnostic"]
 Aggregate = Literal["mean", "median"]
 
+NOT_APPLICABLE = "not_applicable"  # the reason, or its first word: the sample is none that the metric is about
+NO_PERSON = f"{NOT_APPLICABLE}:no_person"
+
 
 @dataclass(frozen=True, kw_only=True)
 class MetricRecord:
@@ -36,6 +39,8 @@ class MetricRecord:
         role: ``ranked`` may decide a ranking, ``secondary`` explains, ``diagnostic`` describes.
         blind_to: what the number can't see, in a sentence: what may be wrong with a video that scores well.
         ignores_own_audio: whether it hears the test set's speech in place of the file's own audio.
+        people_only: whether it is about people: it is not applicable to samples of animals and objects alone
+            (`Sample.subjects`). They are neither scored nor missing: no value, and no part of the coverage.
         missing_policy: what happens when a video has no face, no audio and the like.
         aggregate: how the submission's number follows from those of its videos (`evalkit.scoring.aggregate.combine`);
             a metric of the whole set computes its own.
@@ -57,6 +62,7 @@ class MetricRecord:
     role: Role = "secondary"
     blind_to: str = ""
     ignores_own_audio: bool = False
+    people_only: bool = False
     missing_policy: str = "unscored"
     aggregate: Aggregate = "mean"
     aliases: tuple[str, ...] = ()
@@ -123,6 +129,11 @@ class SetValue:
             raise ValueError("a value of a set has either a value or a reason")
         if self.value is not None and not np.isfinite(self.value):
             raise ValueError(f"a value of a set is finite, found {self.value}; give a reason instead")
+
+
+def is_not_applicable(reason: str | None) -> bool:
+    """Whether a missing value is none that could have been: the third state beside scored and missing."""
+    return reason is not None and reason.partition(":")[0] == NOT_APPLICABLE
 
 
 def unscored(reason: str, detail: str = "") -> VideoValue:

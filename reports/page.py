@@ -21,8 +21,10 @@ from markupsafe import Markup
 
 from evalkit.clock import exact_time
 from evalkit.files import write_bytes
+from evalkit.metrics.base import is_not_applicable
 from evalkit.reports.filmstrips import Filmstrips
 from evalkit.reports.tables import flatten, format_share, format_short_share, format_value
+from evalkit.scoring.scorecard import gap_text
 from evalkit.text import count, escape_for_display, found_and_expected
 
 TEXT_LIMIT = 600
@@ -95,7 +97,9 @@ def _template(name: str) -> jinja2.Template:
         "utc": utc,
         "count": count,
         "exact_time": exact_time,
+        "gap": gap_text,
     }
+    environment.tests["not_applicable"] = is_not_applicable
     environment.globals["facts"] = lambda found, expected: found_and_expected(found or None, expected or None)
     return environment.get_template(name)
 

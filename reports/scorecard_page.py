@@ -9,12 +9,14 @@ from typing import Any
 
 from markupsafe import Markup
 
+from evalkit.metrics.base import is_not_applicable
 from evalkit.reports.blind import cannot_see
 from evalkit.reports.filmstrips import make_strips
 from evalkit.reports.page import by_role, render_page
 from evalkit.reports.tables import (
     BETTER,
     CELL_LIMIT,
+    NO_VALUE_EXPECTED,
     extremes,
     findings_by_rule,
     flatten,
@@ -102,10 +104,12 @@ def _role(card: Scorecard, name: str) -> str:
 def _summary(card: Scorecard) -> str:
     verdicts = Counter(video.verdict for video in card.videos)
     warned = f" ({verdicts['warning']} of them with warnings)" if verdicts["warning"] else ""
-    full = sum(score.value is not None and score.coverage >= 1 for score in card.metrics.values())
+    about = [score for score in card.metrics.values() if not is_not_applicable(score.reason)]
+    full = sum(score.value is not None and score.coverage >= 1 for score in about)
     return (
         f"{count(len(card.videos), 'sample')}: {card.scored_videos} scored{warned}, {verdicts['error']} invalid, "
-        f"{verdicts['missing']} missing. {full} of {count(len(card.metrics), 'metric')} cover every sample."
+        f"{verdicts['missing']} missing. {full} of {count(len(about), 'metric')} cover every sample"
+        f"{' that they are about' if any(score.not_applicable for score in about) else ''}."
     )
 
 
@@ -145,7 +149,9 @@ def _rows(card: Scorecard, shown: Sequence[str], ends: dict[str, tuple[list[int]
         ]
         notes = [f"{event.kind}: {event.detail}" if event.detail else event.kind for event in video.events]
         notes += dict.fromkeys(str(finding.get("rule", "finding")) for finding in video.findings)
-        problem = video.verdict != "ok" or bool(notes) or any(cell[3] is not None for cell in cells)
+        problem = (
+            video.verdict != "ok" or bool(notes) or any(cell[3] not in {None, NO_VALUE_EXPECTED} for cell in cells)
+        )
         more = [f"and {len(notes) - NOTES} more"] if len(notes) > NOTES else []
         notes = [escape_for_display(note, CELL_LIMIT) for note in notes[:NOTES]] + more
         rows.append({"video": video, "cells": cells, "notes": notes, "problem": problem})

@@ -16,13 +16,15 @@ from typing import Any
 import numpy as np
 
 from evalkit.files import write_bytes
+from evalkit.metrics.base import is_not_applicable
 from evalkit.scoring.aggregate import combine
-from evalkit.scoring.scorecard import Scorecard, VideoScore
+from evalkit.scoring.scorecard import Scorecard, VideoScore, gap_text
 from evalkit.text import csv_cell, escape_for_display
 
 NO_VALUE = "\u2013"
 SHOWN = 3  # videos at each end of a metric
 CELL_LIMIT = 100  # characters of foreign text in a table
+NO_VALUE_EXPECTED = "not applicable"
 REASONS = 6  # reasons counted beside one metric
 MAX_DEPTH = 4  # of the dotted names that `flatten` makes
 SEVERITIES = ("error", "warning", "info")
@@ -90,7 +92,7 @@ def video_metrics(card: Scorecard) -> list[str]:
 def summary_rows(card: Scorecard) -> list[dict[str, Any]]:
     """Return one row per metric, in the scorecard's order, for the command line and other plain displays.
 
-    Keys: ``metric``, ``title``, ``value`` (number or ``None``), ``text`` (formatted, or ``unscored: REASON``),
+    Keys: ``metric``, ``title``, ``value`` (number or ``None``), ``text`` (formatted, or `gap_text`),
     ``unit``, ``ci95``, ``better`` (``higher``, ``lower`` or ``None``), ``n``, ``coverage``, ``reason``, ``role``.
     """
     return [
@@ -98,7 +100,7 @@ def summary_rows(card: Scorecard) -> list[dict[str, Any]]:
             "metric": name,
             "title": score.title or name,
             "value": score.value,
-            "text": format_value(score.value) if score.value is not None else f"unscored: {score.reason or 'unknown'}",
+            "text": format_value(score.value) if score.value is not None else gap_text(score.reason),
             "unit": score.unit,
             "ci95": score.ci95,
             "better": BETTER[score.higher_is_better],
@@ -112,20 +114,26 @@ def summary_rows(card: Scorecard) -> list[dict[str, Any]]:
 
 
 def missing_reasons(card: Scorecard, metric: str) -> list[tuple[str, int]]:
-    """Return why videos have no value for ``metric`` and how many, the most frequent reason first, rare ones in one."""
+    """Return why videos have no value for ``metric`` and how many, the most frequent reason first, rare ones in one.
+
+    Samples that the metric is not applicable to come last, whatever their number: they are no gaps.
+    """
     reasons = Counter(
         missing_reason(video, metric)
         for video in card.videos
         if metric in video.values and video.values[metric] is None
     )
+    outside = reasons.pop(NO_VALUE_EXPECTED, 0)
     ranked = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
     rest = sum(count for _, count in ranked[REASONS:])
-    return ranked[:REASONS] + ([("other reasons", rest)] if rest else [])
+    found = ranked[:REASONS] + ([("other reasons", rest)] if rest else [])
+    return found + ([(NO_VALUE_EXPECTED, outside)] if outside else [])
 
 
 def missing_reason(video: VideoScore, metric: str) -> str:
     """Return why ``video`` has no value for ``metric``."""
-    return escape_for_display(video.reasons.get(metric) or "not_computed", CELL_LIMIT)
+    reason = video.reasons.get(metric) or "not_computed"
+    return NO_VALUE_EXPECTED if is_not_applicable(reason) else escape_for_display(reason, CELL_LIMIT)
 
 
 def group_tables(card: Scorecard) -> list[GroupTable]:

@@ -71,6 +71,7 @@ def metric_page(metric: Metric) -> str:
         if isinstance(metric, SetMetric)
         else f"video; the submission's is their {record.aggregate}",
         "role": record.role,
+        "applies to": "samples with a person" if record.people_only else "",
         "does not see": record.blind_to,
         "what is missing": record.missing_policy,
         "protocol": str(record.protocol),

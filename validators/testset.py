@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from evalkit.challenges.model import TestSetSpec
 from evalkit.media.facts import CANCELLED
+from evalkit.metrics.base import is_not_applicable
 from evalkit.testsets.model import Sample
 from evalkit.validators.findings import Rule, Violation
 
@@ -193,6 +194,26 @@ def _video_unreadable(case: CheckedTestSet) -> Iterable[Violation]:
             )
 
 
+def _subjects(case: CheckedTestSet) -> Iterable[Violation]:
+    """Say what the samples are taken to show: the metrics about people follow from it."""
+    everyone = [*(one.sample for one in case.samples), *case.left_out]
+    others = [sample for sample in everyone if not sample.shows_person]
+    if others:
+        kinds = sorted({kind for sample in others for kind in sample.subjects})
+        yield Violation(
+            "Metrics about people are not applicable to some samples: no person is among their subjects.",
+            found=f"{len(others)} of {len(everyone)} samples show {' or '.join(kinds)}s only: "
+            + _some(_labelled(sample) for sample in others),
+            fix="Where there is one, add 'person' to 'subjects' in samples.jsonl or to 'class_label' in eval.json.",
+            sample=others[0].id,
+        )
+
+
+def _labelled(sample: Sample) -> str:
+    label = sample.groups.get("class")
+    return f"{sample.id} ({label})" if label else sample.id
+
+
 def _length(case: CheckedTestSet) -> Iterable[Violation]:
     for one in case.samples:
         if one.audio_seconds is None or one.video_seconds is None:
@@ -246,7 +267,7 @@ def _unscored(case: CheckedTestSet) -> Iterable[Violation]:
     for one in case.samples:
         by_reason: dict[str, list[str]] = defaultdict(list)
         for metric, reason in one.reasons.items():
-            if one.values:  # another rule reports a sample without any value
+            if one.values and not is_not_applicable(reason):  # another rule reports a sample without any value
                 by_reason[reason].append(metric)
         for reason, metrics in by_reason.items():
             yield Violation(
@@ -260,10 +281,11 @@ def _unscored(case: CheckedTestSet) -> Iterable[Violation]:
 
 def _unscorable(case: CheckedTestSet) -> Iterable[Violation]:
     for one in case.samples:
-        if one.reasons and not one.values:
+        reasons = [reason for reason in one.reasons.values() if not is_not_applicable(reason)]
+        if reasons and not one.values:
             yield Violation(
                 "No metric can score this sample: not even the real video gets a value.",
-                found=", ".join(dict.fromkeys(one.reasons.values())),
+                found=", ".join(dict.fromkeys(reasons)),
                 expected="a value for each metric",
                 fix="Leave the sample out: 'evalkit board exclude sample ID --why ...' when the challenge is running.",
                 path=one.sample.reference_video,
@@ -299,6 +321,7 @@ RULES: tuple[Rule[CheckedTestSet], ...] = (
     Rule("testset.audio-unreadable", "testset", "error", "speech can't be read", _audio_unreadable),
     Rule("testset.audio-cancels", "testset", "error", "channels of the speech cancel each other", _audio_cancels),
     Rule("testset.video-unreadable", "testset", "error", "reference video can't be read", _video_unreadable),
+    Rule("testset.subjects", "testset", "info", "samples without a person", _subjects),
     Rule("testset.length", "testset", "warning", "speech and reference video differ in length", _length),
     Rule("testset.duplicates", "testset", "warning", "several samples share a file", _duplicates),
     Rule("testset.unscorable", "testset", "error", "no metric can score the sample", _unscorable),

@@ -13,9 +13,10 @@ from collections.abc import Iterable, Iterator
 from evalkit._version import __version__
 from evalkit.board.names import check_ids
 from evalkit.errors import InputError
-from evalkit.metrics.base import Aggregate, SetMetric, metric_registry
+from evalkit.metrics.base import Aggregate, SetMetric, is_not_applicable, metric_registry
 from evalkit.scoring.aggregate import combine, spread_details
 from evalkit.scoring.scorecard import MetricScore, Scorecard
+from evalkit.text import count
 
 _LARGEST = 1e12  # no metric comes near it, and sums of such numbers stay finite
 _SLACK = 1e-6  # of a range: 1.0000001 is a cosine too
@@ -30,7 +31,7 @@ def check_numbers(card: Scorecard) -> tuple[str, ...]:
     Raises:
         InputError: when a number is impossible or does not follow from the videos, or a sample is there twice.
     """
-    twice = [sample for sample, count in Counter(video.sample for video in card.videos).items() if count > 1]
+    twice = [sample for sample, times in Counter(video.sample for video in card.videos).items() if times > 1]
     if twice:
         raise _refused("A sample is in the scorecard more than once.", twice[0], "every sample once")
     foreign = {name for video in card.videos for name in video.values} - set(card.metrics)
@@ -43,6 +44,7 @@ def check_numbers(card: Scorecard) -> tuple[str, ...]:
     unproven = []
     for name, score in card.metrics.items():
         _check_bounds(card, name, score)
+        _check_applicable(card, name, score)
         if any(name in video.values for video in card.videos):
             _check_aggregate(card, name, score)
         elif score.value is not None:
@@ -91,6 +93,7 @@ def check_alike(card: Scorecard, others: Iterable[Scorecard]) -> None:
             if known is None or known.protocol != score.protocol or known.value is None:
                 continue
             del left[name]
+            _check_same_applicable(card, other, name)
             for what in _DEFINED:
                 mine, expected = getattr(score, what), getattr(known, what)
                 if mine != expected:
@@ -102,6 +105,25 @@ def check_alike(card: Scorecard, others: Iterable[Scorecard]) -> None:
                     )
         if not left:
             return
+
+
+def _check_same_applicable(card: Scorecard, other: Scorecard, name: str) -> None:
+    """Refuse a scorecard that leaves out other samples as not applicable: they are the test set's, not the team's."""
+    numbers = [one.metrics[name].not_applicable for one in (card, other)]
+    samples = [not_applicable_samples(one, name) for one in (card, other)]
+    by_video = all(any(name in video.values for video in one.videos) for one in (card, other))
+    if numbers[0] != numbers[1] or (by_video and samples[0] != samples[1]):
+        raise InputError(
+            f"The scorecard says of other samples than the runs on the board that {name} is not applicable to them.",
+            found=f"{count(numbers[0], 'sample')}{_example(samples[0] - samples[1])}",
+            expected=f"{count(numbers[1], 'sample')}{_example(samples[1] - samples[0])}",
+            fix="Score the submission with the same test set. Where the run on the board is the wrong one, take it "
+            "off: 'evalkit board remove TEAM --run RUN --why TEXT'.",
+        )
+
+
+def _example(samples: frozenset[str]) -> str:
+    return f", such as '{min(samples)}'" if samples else ""
 
 
 def _check_bounds(card: Scorecard, name: str, score: MetricScore) -> None:
@@ -155,6 +177,33 @@ def _check_aggregate(card: Scorecard, name: str, score: MetricScore) -> None:
     _check_coverage(card, name, score)
 
 
+def _check_applicable(card: Scorecard, name: str, score: MetricScore) -> None:
+    """Refuse what makes samples disappear: a sample that a metric is not applicable to is no gap."""
+    outside = not_applicable_samples(card, name)
+    metric = metric_registry().get(name)
+    if (outside or score.not_applicable) and metric is not None and not metric.record.people_only:
+        raise _refused(f"{name} is applicable to every sample.", f"{score.not_applicable or len(outside)} without", "0")
+    if any(name in video.values for video in card.videos):
+        agree = score.not_applicable == len(outside)
+    else:
+        agree = score.not_applicable + score.n <= len(card.videos)
+    if not agree or (is_not_applicable(score.reason) and score.not_applicable != len(card.videos)):
+        raise _refused(
+            f"{name} does not count the samples that it is not applicable to.",
+            str(score.not_applicable),
+            f"{len(outside)} of {len(card.videos)}",
+        )
+
+
+def not_applicable_samples(card: Scorecard, name: str) -> frozenset[str]:
+    """Return the samples that a metric is not about, as far as the rows of a scorecard say it."""
+    return frozenset(
+        video.sample
+        for video in card.videos
+        if name in video.values and video.values[name] is None and is_not_applicable(video.reasons.get(name))
+    )
+
+
 def _check_sizes(name: str, score: MetricScore) -> None:
     for detail in SIZES:
         size = score.details.get(detail)
@@ -175,7 +224,8 @@ def _agree(found: float | None, expected: float | None) -> bool:
 
 
 def _check_coverage(card: Scorecard, name: str, score: MetricScore) -> None:
-    expected = score.n / len(card.videos) if card.videos else 0.0
+    asked = len(card.videos) - score.not_applicable
+    expected = score.n / asked if asked else 0.0
     if not math.isclose(score.coverage, expected, abs_tol=1e-9):
         raise _refused(f"The coverage of {name} is wrong.", f"{score.coverage:g}", f"{expected:g}")
 

@@ -195,7 +195,9 @@ def print_scorecard(card: Scorecard) -> None:
     from rich.markup import escape
     from rich.table import Table
 
+    from evalkit.metrics.base import is_not_applicable
     from evalkit.reports.tables import format_value
+    from evalkit.scoring.scorecard import gap_text
     from evalkit.text import escape_for_display
 
     table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
@@ -203,12 +205,13 @@ def print_scorecard(card: Scorecard) -> None:
         first = title == "metric"
         table.add_column(title, justify="left" if first else "right", no_wrap=first, overflow="fold")
     for name, entry in card.metrics.items():
-        value = f"unscored: {entry.reason}" if entry.value is None else format_value(entry.value, entry.unit)
+        value = gap_text(entry.reason) if entry.value is None else format_value(entry.value, entry.unit)
         interval = (
             f"{format_value(entry.ci95[0], '')} .. {format_value(entry.ci95[1], '')}" if entry.ci95 is not None else ""
         )
         arrow = {True: " ↑", False: " ↓", None: ""}[entry.higher_is_better]
-        cells = (name + arrow, value, interval, str(entry.n), f"{entry.coverage:.0%}")
+        coverage = "" if is_not_applicable(entry.reason) else f"{entry.coverage:.0%}"
+        cells = (name + arrow, value, interval, str(entry.n), coverage)
         table.add_row(*(escape(escape_for_display(cell)) for cell in cells))
     console = Console(highlight=False, emoji=False)
     console.print(table)
@@ -222,6 +225,11 @@ def print_scorecard(card: Scorecard) -> None:
                 escape(f"  {escape_for_display(name)}: {escape_for_display(note.detail or note.kind, 400)}"),
                 style="yellow",
             )
+    partly = {name: entry.not_applicable for name, entry in card.metrics.items() if entry.not_applicable}
+    if partly:
+        most, names = max(partly.values()), ", ".join(list(partly)[:3]) + (" ..." if len(partly) > 3 else "")
+        line = f"  Not applicable to {count(most, 'sample')} without a person, and not counted there: {names}."
+        console.print(escape(escape_for_display(line, 400)))
     for line in finding_lines(card):
         console.print(escape(line), soft_wrap=True)
     unread = [video for video in card.videos if video.verdict in {"error", "missing"}]

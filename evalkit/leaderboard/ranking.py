@@ -30,6 +30,7 @@ from evalkit.leaderboard.table import (
     uneven_counts,
     value_matrix,
 )
+from evalkit.metrics.base import NOT_APPLICABLE, is_not_applicable
 from evalkit.scoring.plan import id_of_short_name
 from evalkit.text import escape_for_display, told_apart
 
@@ -339,6 +340,8 @@ def _nobody_has(column: Column, rows: Sequence[Row]) -> CodedReason | None:
     cells = [row.cells.get(column.id, NO_CELL) for row in rows]
     if not cells or any(cell.value is not None for cell in cells):
         return None
+    if all(is_not_applicable(cell.reason) for cell in cells):
+        return CodedReason(NOT_APPLICABLE, f"{column.id} is not applicable to any sample of the test set.")
     why = ", ".join(sorted({str(cell.reason) for cell in cells})[:4])
     sentence = f"No entry has a value in {column.id}: {why}."
     return CodedReason("nobody_scored", sentence + _about_short_name(column.id))
@@ -355,10 +358,11 @@ def _about_short_name(name: str) -> str:
 
 def _pending(refused: Mapping[str, CodedReason], asked: Sequence[Column]) -> CodedReason | None:
     """Return why a ranking without the columns that nobody has is not final."""
-    if not refused or not asked:
+    missing = [name for name, why in refused.items() if why.code != NOT_APPLICABLE]
+    if not missing or not asked:
         return None
     return CodedReason(
-        "columns_missing", f"No entry has a value yet in {', '.join(refused)}; the other columns decide."
+        "columns_missing", f"No entry has a value yet in {', '.join(missing)}; the other columns decide."
     )
 
 

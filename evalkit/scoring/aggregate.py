@@ -15,7 +15,16 @@ from typing import Any
 import numpy as np
 
 from evalkit.errors import PluginError
-from evalkit.metrics.base import Aggregate, Metric, MetricRecord, SetMetric, SetValue, VideoValue, metric_registry
+from evalkit.metrics.base import (
+    Aggregate,
+    Metric,
+    MetricRecord,
+    SetMetric,
+    SetValue,
+    VideoValue,
+    is_not_applicable,
+    metric_registry,
+)
 from evalkit.scoring.scorecard import MetricScore, Scorecard, ScoreEvent, VideoScore
 from evalkit.statistics import BOOTSTRAP_DRAWS
 from evalkit.statistics.arrays import Matrix, Vector
@@ -104,6 +113,10 @@ def _over_videos(
 ) -> dict[str, Any]:
     """Return the fields of a `MetricScore` that follow from the values of the videos."""
     values = {sample: value for sample, value in outcomes.items() if value is not None}
+    counted = Counter(reasons)
+    outside = sum(count for reason, count in counted.items() if is_not_applicable(reason))
+    asked = len(outcomes) - outside
+    gaps = Counter({reason: count for reason, count in counted.items() if not asked or not is_not_applicable(reason)})
     numbers = np.array(list(values.values()), dtype=np.float64)
     # Best and worst by value, ties to the sample that comes first; a diagnostic's "best" is its highest.
     ascending = sorted(values, key=lambda sample: values[sample])
@@ -112,8 +125,9 @@ def _over_videos(
     return {
         "value": combine(numbers, score.aggregate) if values else None,
         "n": len(values),
-        "coverage": len(values) / len(outcomes) if outcomes else 0.0,
-        "reason": None if values else _commonest(Counter(reasons)) or "no_video",
+        "coverage": len(values) / asked if asked else 0.0,
+        "not_applicable": outside,
+        "reason": None if values else _commonest(gaps) or "no_video",
         "ci95": bootstrap_interval(numbers, name, score.aggregate),
         "details": spread_details(numbers, "median") if score.aggregate == "median" else score.details,
         "best_sample": best[0] if best else None,
@@ -121,8 +135,15 @@ def _over_videos(
     }
 
 
-def set_score(record: MetricRecord, summary: SetValue, asked: int) -> MetricScore:
-    """Return the number of the whole set; ``asked`` is the number of samples of the test set."""
+def set_score(record: MetricRecord, summary: SetValue, asked: int, not_applicable: int = 0) -> MetricScore:
+    """Return the number of the whole set.
+
+    Args:
+        record: whose number.
+        summary: the number.
+        asked: number of samples that the metric is applicable to.
+        not_applicable: number of the others.
+    """
     counted = 0 if summary.value is None else summary.n
     return MetricScore(
         value=summary.value,
@@ -131,6 +152,7 @@ def set_score(record: MetricRecord, summary: SetValue, asked: int) -> MetricScor
         higher_is_better=record.higher_is_better,
         n=counted,
         coverage=counted / asked if asked else 0.0,
+        not_applicable=not_applicable,
         reason=summary.reason,
         protocol=record.protocol,
         title=record.title,

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from evalkit.errors import InputError
 from evalkit.jsonio import parse_json
-from evalkit.metrics.base import Aggregate
+from evalkit.metrics.base import Aggregate, is_not_applicable
 from evalkit.text import escape_for_display
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ class MetricScore(_ScorecardPart):
         unit: what the value is measured in; an empty string for a pure number.
         higher_is_better: ``None`` for a diagnostic, which has no better side.
         n: videos that entered the aggregate.
-        coverage: ``n`` divided by the number of samples asked for, 0..1.
+        coverage: ``n`` divided by the number of samples that the metric is applicable to, 0..1.
+        not_applicable: number of samples that the metric is not about, such as animals for an identity of faces.
         reason: machine-readable reason why there is no value.
         protocol: version of the metric's definition.
         title: its common name.
@@ -62,6 +63,7 @@ class MetricScore(_ScorecardPart):
     higher_is_better: bool | None
     n: int = Field(ge=0)
     coverage: float = Field(ge=0, le=1)
+    not_applicable: int = Field(0, ge=0)
     reason: str | None = None
     protocol: int
     title: str = ""
@@ -78,6 +80,14 @@ class MetricScore(_ScorecardPart):
         if self.value is None and not self.reason:
             raise ValueError("no value and no reason")
         return self
+
+
+def gap_text(reason: str | None) -> str:
+    """Return what stands in place of a number: ``unscored: no_face`` or ``not applicable: no_person``."""
+    if is_not_applicable(reason):
+        detail = str(reason).partition(":")[2]
+        return f"not applicable: {detail}" if detail else "not applicable"
+    return f"unscored: {reason or 'unknown'}"
 
 
 class Fingerprint(_ScorecardPart):
@@ -168,8 +178,11 @@ class Scorecard(BaseModel):
 
     @property
     def complete(self) -> bool:
-        """Whether every asked metric has a value for every sample."""
-        return all(score.value is not None and score.coverage >= 1 for score in self.metrics.values())
+        """Whether every asked metric has a value for every sample that it is applicable to."""
+        return all(
+            (score.value is not None and score.coverage >= 1) or is_not_applicable(score.reason)
+            for score in self.metrics.values()
+        )
 
     @property
     def scored_videos(self) -> int:
@@ -253,6 +266,7 @@ class Scorecard(BaseModel):
 
         environment = Environment(autoescape=True)
         environment.filters["plain"] = escape_for_display
+        environment.filters["gap"] = gap_text
         return environment.from_string(_NOTEBOOK).render(card=self)
 
     def __repr__(self) -> str:
@@ -262,7 +276,7 @@ class Scorecard(BaseModel):
     def __str__(self) -> str:
         lines = [escape_for_display(f"{self.submission.name} in {self.challenge.id}, backbones {self.backbones}")]
         for name, score in self.metrics.items():
-            value = f"{score.value:.6g}" if score.value is not None else f"unscored ({score.reason})"
+            value = f"{score.value:.6g}" if score.value is not None else gap_text(score.reason)
             shown = f"{escape_for_display(name):32} {escape_for_display(value):>14}"
             lines.append(f"  {shown}  n={score.n} coverage={score.coverage:.0%}")
         return "\n".join(lines)
@@ -274,6 +288,6 @@ backbones {{ card.backbones | plain }}</caption>
 <tbody>{% for name, score in card.metrics.items() %}
 <tr><td title="{{ name | plain }}">{{ (score.title or name) | plain }}</td>
 <td>{% if score.value is not none %}{{ '%.6g' % score.value }} {{ score.unit | plain }}
-{% else %}unscored: {{ score.reason | plain }}{% endif %}</td>
+{% else %}{{ score.reason | gap | plain }}{% endif %}</td>
 <td>{% if score.ci95 %}{{ '%.4g' % score.ci95[0] }} &ndash; {{ '%.4g' % score.ci95[1] }}{% endif %}</td>
 <td>{{ score.n }}</td><td>{{ '%.0f' % (100 * score.coverage) }} %</td></tr>{% endfor %}</tbody></table>"""

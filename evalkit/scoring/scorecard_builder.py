@@ -11,6 +11,7 @@ from evalkit.challenges.speed_rules import SpeedRules
 from evalkit.errors import EvalkitError
 from evalkit.media.facts import MediaFacts
 from evalkit.metrics.base import (
+    NO_PERSON,
     FeatureData,
     Metric,
     MetricRecord,
@@ -63,11 +64,18 @@ class ScorecardBuilder:
     def _score(self, sample: Sample) -> dict[str, VideoValue]:
         """Return metric -> outcome for one sample; only this sample's features are in memory."""
         reason = self._unscored_reason(sample.id)
-        if reason is not None:
-            return {name: unscored(reason) for name in self._plan.metrics}
-        needed = {name for metric in self._plan.metrics.values() for name in metric.record.features}
-        inputs = self._inputs(sample, needed)
-        return {name: _outcome(metric, inputs) for name, metric in self._plan.metrics.items()}
+        # Whether a metric is about a sample depends on the test set alone, so it comes first: it is the same for
+        # every team, also for one whose video is missing.
+        outcomes = {
+            name: unscored(NO_PERSON) if is_outside(metric.record, sample) else unscored(reason or "")
+            for name, metric in self._plan.metrics.items()
+            if reason is not None or is_outside(metric.record, sample)
+        }
+        asked = {name: metric for name, metric in self._plan.metrics.items() if name not in outcomes}
+        if asked:
+            inputs = self._inputs(sample, {name for metric in asked.values() for name in metric.record.features})
+            outcomes |= {name: _outcome(metric, inputs) for name, metric in asked.items()}
+        return {name: outcomes[name] for name in self._plan.metrics}
 
     def _unscored_reason(self, sample: str) -> str | None:
         if self._refused:
@@ -113,12 +121,19 @@ class ScorecardBuilder:
             scores[name] = scores[name].model_copy(update={"role": role}) if role else scores[name]
         for name, reason in self._plan.unavailable.items():
             known = metric_registry().get(name)
-            scores[name] = aggregate.unavailable(name, reason, known.record if known else None)
+            score = aggregate.unavailable(name, reason, known.record if known else None)
+            outside = sum(known is not None and is_outside(known.record, sample) for sample in self._testset)
+            why = NO_PERSON if outside and outside == len(self._testset) else reason
+            scores[name] = score.model_copy(update={"reason": why, "not_applicable": outside})
         return scores
 
     def _set_score(self, metric: SetMetric, asked: int) -> MetricScore:
+        others = sum(is_outside(metric.record, sample) for sample in self._testset)
+        if others and others == asked:
+            score = aggregate.unavailable(metric.record.id, NO_PERSON, metric.record)
+            return score.model_copy(update={"not_applicable": others})
         try:
-            there = sum(self._unscored_reason(sample.id) is None for sample in self._testset)
+            there = sum(1 for _ in self._readable_samples(metric))
             with self._progress.stage(f"computing {metric.record.id}", there):
                 value: Any = metric.score_set(self._readable(metric))
             if not isinstance(value, SetValue):
@@ -126,20 +141,25 @@ class ScorecardBuilder:
             elif (outside := _outside(metric.record, value.value)) is not None:
                 reason, fault = OUT_OF_RANGE, outside
             else:
-                return aggregate.set_score(metric.record, value, asked)
+                return aggregate.set_score(metric.record, value, asked - others, others)
         except EvalkitError:
             raise
         except Exception as error:  # noqa: BLE001 - a metric's bug must not cost the other metrics
             reason, fault = METRIC_ERROR, f"{type(error).__name__}: {error}"
         score = aggregate.unavailable(metric.record.id, reason, metric.record)
-        return score.model_copy(update={"notes": (ScoreEvent(kind=reason, detail=fault),)})
+        notes = (ScoreEvent(kind=reason, detail=fault),)
+        return score.model_copy(update={"notes": notes, "not_applicable": others})
 
     def _readable(self, metric: SetMetric) -> Iterator[VideoInputs]:
-        """Yield the inputs of every video that could be read, one in memory at a time."""
+        """Yield the inputs of every video that the metric is about and could be read, one in memory at a time."""
+        for sample in self._readable_samples(metric):
+            yield self._inputs(sample, metric.record.features)
+            self._progress.advance()
+
+    def _readable_samples(self, metric: SetMetric) -> Iterator[Sample]:
         for sample in self._testset:
-            if self._unscored_reason(sample.id) is None:
-                yield self._inputs(sample, metric.record.features)
-                self._progress.advance()
+            if self._unscored_reason(sample.id) is None and not is_outside(metric.record, sample):
+                yield sample
 
     def videos(self) -> Iterator[VideoScore]:
         """Yield a row per sample, in the order of the test set.
@@ -158,6 +178,10 @@ class ScorecardBuilder:
             # A file that is missing or refused is the reason, also where a metric could not have been computed here.
             own = self._unscored_reason(sample.id)
             reasons |= dict.fromkeys(self._plan.unavailable, own) if own else self._plan.unavailable
+            for name in self._plan.unavailable:
+                known = metric_registry().get(name)
+                if known is not None and is_outside(known.record, sample):
+                    reasons[name] = NO_PERSON
             yield VideoScore(
                 sample=sample.id,
                 path=report.path if report else None,
@@ -168,6 +192,11 @@ class ScorecardBuilder:
                 findings=tuple(finding.to_json() for finding in report.findings) if report else (),
                 groups=dict(sample.groups),
             )
+
+
+def is_outside(record: MetricRecord, sample: Sample) -> bool:
+    """Whether a metric is not applicable to a sample."""
+    return record.people_only and not sample.shows_person
 
 
 def _outcome(metric: Metric, inputs: VideoInputs) -> VideoValue:

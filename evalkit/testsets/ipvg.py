@@ -22,6 +22,17 @@ _PROMPT = re.compile(r"prompt([0-9]+)\.txt")
 _FACIAL_NAMES = {"reference_images": "img", "text": "prompt"}
 _SEQUENTIAL_NAMES = {"reference_images": "img_paths", "text": "global_prompt", "timeline": "temporal_captions"}
 
+# What class labels call people and animals, in lower case. The organizers publish no list: `evalkit testset check` says
+# which samples were taken for what.
+_PEOPLE = re.compile(
+    r"\b(person|people|human|man|men|woman|women|boy|girl|child|children|kid|baby|babies|face|lady|ladies|gentleman"
+    r"|gentlemen|male|female|adult|teenager|character)s?\b"
+)
+_ANIMALS = re.compile(
+    r"\b(animal|dog|puppy|cat|kitten|bird|horse|pony|rabbit|bear|panda|lion|tiger|fox|wolf|monkey|elephant|cow|sheep"
+    r"|goat|pig|duck|chicken|fish|turtle|frog|mouse|hamster|squirrel|deer|giraffe|zebra|penguin|owl|parrot|corgi)s?\b"
+)
+
 
 def _natural(path: Path) -> tuple[list[Any], str]:
     """Sort ``prompt10`` after ``prompt2``, and ``prompt02`` always on the same side of ``prompt2``."""
@@ -144,8 +155,15 @@ def _sequential(entry: Any, place: str, index: int) -> dict[str, Any]:
         "reference_images": entry["img_paths"],
         "text": entry["global_prompt"],
         "timeline": timeline,
+        "subjects": list(dict.fromkeys(_subject(str(label)) for label in labels)),
         "groups": {"class": "+".join(sorted({str(label) for label in labels}))} if labels else {},
     }
+
+
+def _subject(label: str) -> str:
+    """Return the kind of subject that a class label names; what is neither a person nor an animal is an object."""
+    words = label.casefold().replace("_", " ")
+    return "person" if _PEOPLE.search(words) else "animal" if _ANIMALS.search(words) else "object"
 
 
 def _without_other_keys(event: Any) -> Any:

@@ -16,6 +16,7 @@ from evalkit.errors import TestSetError
 from evalkit.text import hidden_characters
 from evalkit.yamlio import fault_sentence
 
+Subject = Literal["person", "animal", "object"]
 TestSetFormat = Literal["native", "ipvg2025", "ipvg2026-facial", "ipvg2026-sequential"]
 
 
@@ -83,6 +84,8 @@ class Sample(BaseModel):
         text: caption or prompt, or ``None``.
         timeline: actions with their times, or ``None``.
         reference_video: path of the real video, or ``None``.
+        subjects: what the reference images show; empty where nothing is said: people. Metrics about people are not
+            applicable to a sample without a person.
         groups: attributes for breakdowns, as in ``{"ethnicity": ...}``.
         identity, prompt: parts of the id, for layouts that put them in folders.
     """
@@ -95,9 +98,15 @@ class Sample(BaseModel):
     text: str | None = None
     timeline: tuple[TimelineEvent, ...] | None = None
     reference_video: RelativePath | None = None
+    subjects: tuple[Subject, ...] = ()
     groups: dict[str, str] = Field(default_factory=dict)
     identity: NamePart | None = None
     prompt: NamePart | None = None
+
+    @property
+    def shows_person(self) -> bool:
+        """Whether a person is among the subjects, or nothing is said about them."""
+        return not self.subjects or "person" in self.subjects
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ class FaceDistanceOptions(FaceChoice):
     higher_is_better=False,
     range=(0.0, None),
     features=("faces", "face_inception", "face_inception_reference"),
+    people_only=True,
     blind_to="Motion, lip sync, and everything outside the face: single frames are compared.",
     citation="PKU-YuanGroup/ConsisID, evaluation code; arXiv 2411.17440; network by torchvision",
     missing_policy="as the reference implementation: frames without a face are skipped, no face at all is 0, the best",

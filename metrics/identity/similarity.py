@@ -105,6 +105,7 @@ def _strict(network: FaceMetricNames) -> ArrayMetric:
         unit="cosine",
         range=(0.0, 1.0),
         features=network.features,
+        people_only=True,
         blind_to="Motion and lip sync: a still picture of the person is perfect.",
         citation=f"{network.citation}; frames and clamping as ConsisID, arXiv 2411.17440",
         role="ranked",

@@ -35,6 +35,7 @@ CONFIDENCE = ArrayMetric(
         higher_is_better=True,
         range=(0.0, None),
         features=("syncnet",),
+        people_only=True,
         blind_to="The file's own audio, which people hear: the test set's speech takes its place. Whose face it is.",
         ignores_own_audio=True,
         citation="Chung and Zisserman, Out of time, ACCV workshops 2016; tracks as bytedance/LatentSync, "

@@ -308,6 +308,7 @@ METRICS = family(
     "Here with the file's own audio, through ffmpeg's MP4, JPEG and AAC files as LatentSync's script does.",
     choice=TrackChoice(audio="own"),
     features=("syncnet_replicate",),
+    people_only=True,
     ignores_own_audio=False,
     blind_to="Whose face and whose voice it is, and what the speech says: only whether lips and the "
     "file's own audio fit.",

@@ -15,6 +15,7 @@ from evalkit.metrics.sync.track_scores import Arrays, track_rows
     unit="share",
     range=(0.0, 1.0),
     features=("syncnet",),
+    people_only=True,
     blind_to="Whether lips and speech fit.",
     citation="this project",
     role="diagnostic",

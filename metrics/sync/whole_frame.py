@@ -110,6 +110,7 @@ METRICS = family(
     "whole frame",
     "Here of whole frames resized to 224 x 224 in place of tracked faces.",
     features=("syncnet_whole",),
+    people_only=True,
     blind_to="The file's own audio, which people hear: the test set's speech takes its place. Whose face it is.",
     ignores_own_audio=True,
     citation="Prajwal et al., A Lip Sync Expert Is All You Need, ACM MM 2020; Rudrabha/Wav2Lip, evaluation scripts",

@@ -212,6 +212,7 @@ class ScorecardComparison:
                 "ci95": score.ci95 if score else None,
                 "n": score.n if score else 0,
                 "coverage": score.coverage if score else 0.0,
+                "not_applicable": score.not_applicable if score else 0,
                 "reason": cell.reason,
                 "missing": dict(cell.gaps),
             }

@@ -12,7 +12,7 @@ from evalkit.reports.comparison.inputs import ComparedEntry
 from evalkit.reports.comparison.model import GroupBreakdown, MetricColumn, ScorecardComparison
 from evalkit.reports.filmstrips import make_strips
 from evalkit.reports.page import by_role, render_page
-from evalkit.reports.tables import machine_of
+from evalkit.reports.tables import NO_VALUE_EXPECTED, machine_of
 from evalkit.text import count
 
 Gaps = tuple[tuple[str, int], ...]  # reason, number of videos
@@ -106,7 +106,8 @@ def _gaps(comparison: ScorecardComparison) -> list[tuple[str, list[tuple[list[st
     for entry in comparison.entries:
         rows: dict[Gaps, list[str]] = {}
         for column in shown:
-            if gaps := comparison.cell(entry, column).gaps:
+            gaps = comparison.cell(entry, column).gaps
+            if gaps and gaps[0][0] != NO_VALUE_EXPECTED:  # such samples come last
                 rows.setdefault(gaps, []).append(column.title)
         if rows:
             named = [(titles if len(titles) < len(shown) else None, gaps) for gaps, titles in rows.items()]

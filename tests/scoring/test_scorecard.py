@@ -304,5 +304,5 @@ def test_the_notebook_table_shows_values_and_reasons(card):
 def test_printing_a_scorecard_sends_nothing_to_the_terminal_but_text():
     text = str(make_scorecard(3, 1, hostile=True))
     assert all(char.isprintable() or char == "\n" for char in text)
-    assert "unscored (" in text
+    assert "unscored: " in text
     assert len(text.splitlines()) == 1 + len(make_scorecard(3, 1, hostile=True).metrics)
