@@ -83,6 +83,7 @@ fi
 "$venv/bin/python" - <<'END' || die "the oracles don't import"
 import cdfvd.fvd
 import ffprobe
+import lpips
 import pytorch_fid.fid_score
 import pytorch_fid.inception
 import torch_fidelity

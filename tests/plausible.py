@@ -109,6 +109,13 @@ def ms_ssim(rng: Rng) -> Arrays:
     return {"compared": compared, "ms_ssim": value, "scale": np.full(30, rng.choice([0.5, 1.0, 2.0]))}
 
 
+def lpips(rng: Rng) -> Arrays:
+    """30 pairs of frames, some videos good and some bad throughout."""
+    compared = np.array([30.0, rng.integers(30, 39), rng.choice([0.0, 1.5])])
+    value = np.clip(rng.uniform(0, 1) + rng.normal(0, 0.02, 30), 0, None)
+    return {"compared": compared, "lpips": value, "scale": np.full(30, rng.choice([0.5, 1.0, 2.0]))}
+
+
 def frame_difference(rng: Rng) -> Arrays:
     """29 steps, between black and white frames in the worst case."""
     return {"seconds": np.full(29, 0.04), "difference": np.clip(rng.uniform(-10, 265) + rng.normal(0, 5, 29), 0, 255)}
@@ -178,6 +185,8 @@ FEATURES: dict[str, Callable[[Rng], Arrays]] = {
     **{f"{name}_reference": reference_vectors for name in FACE_VECTORS},
     "paired_pixels": paired_pixels,
     "ms_ssim": ms_ssim,
+    "lpips_alex": lpips,
+    "lpips_vgg": lpips,
     "frame_difference": frame_difference,
     "dis_flow": dis_flow,
     "farneback_flow": farneback_flow,
@@ -243,5 +252,9 @@ def perfect(names: tuple[str, ...], seed: int) -> dict[str, Arrays]:
             "scale": np.ones(30),
         },
         "ms_ssim": {"compared": np.array([30.0, 30.0, 0.0]), "ms_ssim": np.ones(30), "scale": np.ones(30)},
+        **{
+            name: {"compared": np.array([30.0, 30.0, 0.0]), "lpips": np.zeros(30), "scale": np.ones(30)}
+            for name in ("lpips_alex", "lpips_vgg")
+        },
     }
     return {name: known[name] for name in names}

@@ -72,10 +72,10 @@ def in_size_of(reference: Picture, candidate: Picture, smallest_side: int) -> tu
 
 @dataclass(frozen=True)
 class PixelMetricOptions:
-    """Which array of the feature is averaged, and what one frame counts at most."""
+    """Which array of the feature is averaged, and what one frame counts at most, if there is such a limit."""
 
     column: str
-    cap: float
+    cap: float | None
 
 
 @metric(
@@ -98,7 +98,7 @@ class PixelMetricOptions:
 )
 def mean_over_frames(pixels: Mapping[str, NDArray[Any]], options: PixelMetricOptions) -> VideoValue:
     """Return the mean over the frames of the reference, each value at most the cap."""
-    capped = np.minimum(pixels[options.column], options.cap)
+    capped = pixels[options.column] if options.cap is None else np.minimum(pixels[options.column], options.cap)
     finite = capped[np.isfinite(capped)]
     if len(finite) == 0:
         return unscored("not_finite" if len(capped) else "no_common_frame")
