@@ -27,6 +27,7 @@ from evalkit.cli.ratings import ratings
 from evalkit.cli.repair import repair
 from evalkit.cli.score import score
 from evalkit.cli.signals import handle_termination_signals, interruption_message
+from evalkit.cli.speed import speed
 from evalkit.cli.testset import testset
 from evalkit.cli.validate import validate
 from evalkit.cli.weights import weights
@@ -68,6 +69,7 @@ COMMANDS = (
     metrics,
     testset,
     baseline,
+    speed,
     demo,
     doctor,
     weights,

@@ -42,7 +42,7 @@ def read_report(data: bytes, name: str = "speed.json") -> SpeedReport:
         raise InputError(
             f"{name} can't be used.",
             found=str(error),
-            fix="Write it as 'evalkit baseline run' does.",
+            fix="Write it as 'evalkit baseline run' or 'evalkit speed measure' does.",
         ) from None
 
 

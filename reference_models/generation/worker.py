@@ -6,7 +6,7 @@ import shutil
 import sys
 import time
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -167,13 +167,18 @@ class GeneratedFile:
     facts: MediaFacts | None = None
 
 
-def generate_sample(generator: Generator, request: GenerationRequest, rules: SubmissionRules) -> GeneratedFile:
-    """Generate one sample; return the finished file and its timing.
+def generate_sample(
+    generator: Generator,
+    request: GenerationRequest,
+    rules: SubmissionRules,
+    clock: Callable[[], float] = time.perf_counter,
+) -> GeneratedFile:
+    """Generate one sample; return the finished file and its timing by ``clock``.
 
     Raises:
         GenerationError: the generator failed, or its output is not a video.
     """
-    watch = Stopwatch()
+    watch = Stopwatch(clock)
     result = watch.call(generator.generate, request)
     if isinstance(result, GeneratedClip):
         return _encoded(result, request, rules, watch)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -41,6 +42,7 @@ class CommandGenerator(Generator):
 
     def __init__(self, options: Mapping[str, Any] | None = None, backbones: str = "published") -> None:
         super().__init__(options, backbones)
+        self.peak_bytes: int | None = None  # of the last run
         line = str(self.options["line"])
         try:
             self._words = shlex.split(line)
@@ -72,11 +74,12 @@ class CommandGenerator(Generator):
         with log.open("wb") as stream:
             try:
                 # In the worker's process group: whatever ends the worker also ends the command and its children.
-                code = subprocess.run(  # noqa: S603 - the user's own command
-                    words, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT, check=False
-                ).returncode
+                process = subprocess.Popen(  # noqa: S603 - the user's own command
+                    words, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT
+                )
             except OSError as error:
                 raise GenerationError(f"The command '{words[0]}' can't be started.", found=error.strerror) from None
+            code = self._wait(process)
         if code != 0:
             raise GenerationError(f"The command {how_it_ended(code)}.", found=log_tail(request.output))
         if not request.output.is_file():
@@ -86,6 +89,18 @@ class CommandGenerator(Generator):
                 expected="an MP4 file at the path that replaces {output}",
             )
         return request.output
+
+    def _wait(self, process: subprocess.Popen[bytes]) -> int:
+        """Return the exit code; keep the memory that the process, or the largest of its children, used at most."""
+        try:
+            _, status, usage = os.wait4(process.pid, 0)
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+        process.returncode = os.waitstatus_to_exitcode(status)
+        self.peak_bytes = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        return process.returncode
 
 
 def log_file(output: Path) -> Path:
