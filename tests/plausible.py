@@ -180,6 +180,18 @@ def niqe(rng: Rng) -> Arrays:
     }
 
 
+def landmarks68(rng: Rng) -> Arrays:
+    """30 pairs of frames of a face that moves, a frame without landmarks now and then."""
+    face = 128 + rng.normal(0, 40, (68, 2)) + rng.normal(0, 3, (30, 1, 2))
+    points = {name: (face + rng.normal(0, 1, face.shape)).astype(np.float32) for name in ("candidate", "reference")}
+    faces = {f"{name}_faces": np.ones(30, np.int16) for name in points}
+    for name, share in (("candidate", 0.01), ("reference", 0.05)):
+        gone = rng.random(30) < share
+        points[name][gone], faces[f"{name}_faces"][gone] = np.nan, 0
+    compared = np.array([30.0, rng.integers(30, 37), rng.choice([0.0, 1.5])])
+    return {**points, **faces, "compared": compared, "scale": np.full(30, rng.choice([0.5, 1.0, 2.0]))}
+
+
 FEATURES: dict[str, Callable[[Rng], Arrays]] = {
     "faces": faces,
     **{f"{name}_reference": reference_vectors for name in FACE_VECTORS},
@@ -187,6 +199,7 @@ FEATURES: dict[str, Callable[[Rng], Arrays]] = {
     "ms_ssim": ms_ssim,
     "lpips_alex": lpips,
     "lpips_vgg": lpips,
+    "landmarks68": landmarks68,
     "frame_difference": frame_difference,
     "dis_flow": dis_flow,
     "farneback_flow": farneback_flow,
@@ -236,6 +249,7 @@ def perfect(names: tuple[str, ...], seed: int) -> dict[str, Arrays]:
         score=np.ones(16, np.float32),
         keypoints=np.ones((16, 5, 2), np.float32),
     )
+    points = (128 + rng.normal(0, 40, (30, 68, 2))).astype(np.float32)
     known = {
         **plausible_clip.perfect(rng),
         "faces": alone,
@@ -249,6 +263,14 @@ def perfect(names: tuple[str, ...], seed: int) -> dict[str, Arrays]:
             "psnr": np.full(30, np.inf),
             "ssim_gray": np.ones(30),
             "ssim_rgb": np.ones(30),
+            "scale": np.ones(30),
+        },
+        "landmarks68": {
+            "compared": np.array([30.0, 30.0, 0.0]),
+            "candidate": points,
+            "reference": points,
+            "candidate_faces": np.ones(30, np.int16),
+            "reference_faces": np.ones(30, np.int16),
             "scale": np.ones(30),
         },
         "ms_ssim": {"compared": np.array([30.0, 30.0, 0.0]), "ms_ssim": np.ones(30), "scale": np.ones(30)},

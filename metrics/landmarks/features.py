@@ -1,0 +1,206 @@
+"""The feature ``landmarks68``: 68 face landmarks in each frame of the video and of its reference.
+
+The order of the points is that of 300-W (Sagonas et al., ICCV workshops 2013): jaw 0-16, brows 17-26, nose 27-35, eyes
+36-47, mouth 48-67. See docs/definitions/landmarks.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.errors import WeightsError
+from evalkit.metrics.features.base import (
+    Arrays,
+    Extractor,
+    FeatureOptions,
+    FeatureRecord,
+    FeatureUnavailableError,
+    Item,
+    PairCoverage,
+    PairSession,
+    Picture,
+    WeightFile,
+    described,
+)
+from evalkit.metrics.features.stopwatch import running
+from evalkit.metrics.quality.paired_pixels import in_size_of
+
+ROLE = "landmarks68"
+POINTS = 68
+SMALLEST_SIDE = 32
+NO_DLIB = "the package dlib-bin is not installed; it comes with evalkit's extra 'landmarks'"
+
+
+@dataclass(frozen=True)
+class LandmarkOptions(FeatureOptions):
+    """Options of ``landmarks68``.
+
+    Args:
+        upsample: how often the image is doubled before faces are looked for.
+        dlib: version of the package; filled in by the machine, ``None`` without it.
+    """
+
+    clock: str = described("reference frames, nearest candidate frame in time, up to the shorter video's end")
+    resize: str = described("candidate to the reference's size: cv_area down, pil_bicubic up")
+    face: str = described("the first of the detector's list, which has the highest score")
+    upsample: int = 1
+    dlib: str | None = None
+
+
+class LandmarkFinder(Protocol):
+    """Finds the landmarks of the face in an image."""
+
+    def find(self, rgb: Picture) -> tuple[NDArray[np.float32], int]:
+        """Return (68, 2) x, y in pixels, NaN without a face, and the number of faces."""
+        ...
+
+
+class DlibLandmarks:
+    """dlib's frontal face detector (HOG) and its shape predictor, as the papers call them.
+
+    Args:
+        weight: file of the shape predictor with 68 points.
+        upsample: how often the image is doubled before faces are looked for.
+
+    Raises:
+        WeightsError: the file holds no shape predictor, or one with another number of points.
+    """
+
+    def __init__(self, weight: WeightFile, upsample: int) -> None:
+        import dlib
+
+        self._upsample = upsample
+        self._detector = dlib.get_frontal_face_detector()
+        try:
+            self._predictor = dlib.shape_predictor(str(weight.path))
+            blank = self._predictor(np.zeros((8, 8, 3), np.uint8), dlib.rectangle(0, 0, 8, 8))
+        except RuntimeError as error:
+            raise _not_a_predictor(weight, str(error).strip() or "a file that dlib can't read") from None
+        if blank.num_parts != POINTS:
+            raise _not_a_predictor(weight, f"{blank.num_parts} points")
+
+    def find(self, rgb: Picture) -> tuple[NDArray[np.float32], int]:
+        """Return (68, 2) float32 x, y in whole pixels, NaN without a face, and the number of faces."""
+        rgb = np.ascontiguousarray(rgb)
+        with running(ROLE):
+            faces = self._detector(rgb, self._upsample)
+            if not len(faces):
+                return np.full((POINTS, 2), np.nan, np.float32), 0
+            shape = self._predictor(rgb, faces[0])
+        return np.array([(part.x, part.y) for part in shape.parts()], np.float32), len(faces)
+
+
+def _not_a_predictor(weight: WeightFile, found: str) -> WeightsError:
+    return WeightsError(
+        f"The file {weight.path} can't be used for the role '{weight.role}'.",
+        found=found,
+        expected=f"dlib's shape predictor with {POINTS} points",
+        fix="Compare its SHA-256 with the manifest and fetch the weights again.",
+    )
+
+
+def make_finder(weight: WeightFile, options: LandmarkOptions) -> LandmarkFinder:
+    """Return what the manifest's options describe: ``{family: dlib}``.
+
+    Raises:
+        WeightsError: for another family.
+    """
+    family = weight.options.get("family", "dlib")
+    if family != "dlib":
+        raise WeightsError(
+            f"The role '{weight.role}' has the family '{family}'.", expected="dlib", fix="Change the set of backbones."
+        )
+    return DlibLandmarks(weight, options.upsample)
+
+
+class LandmarksExtractor(Extractor):
+    """Landmarks of the video and its reference, paired in time."""
+
+    record = FeatureRecord(
+        name="landmarks68",
+        version=1,
+        title="68 face landmarks of the video and of its reference video, frame by frame",
+        inputs=frozenset({"video", "reference_video"}),
+        weights=(ROLE,),
+        options=LandmarkOptions(),
+        arrays={
+            "compared": "(3,) float64: pairs, reference frames, extra seconds",
+            "candidate": "(K, 68, 2) float32 in 0..1024: x, y in pixels of the reference's frame, NaN without a face",
+            "reference": "(K, 68, 2) float32 in 0..1024: x, y in pixels, NaN without a face",
+            "candidate_faces": "(K,) int16: faces found in the frame",
+            "reference_faces": "(K,) int16: faces found in the reference's frame",
+            "scale": "(K,) float64: height of the candidate's frame by that of the reference's, before it is resized",
+        },
+    )
+
+    def __init__(self, weights: Mapping[str, WeightFile], device: str = "cpu") -> None:
+        super().__init__(weights, device)
+        self.record = self.resolved_record()
+        options: LandmarkOptions = self.record.options
+        self._finder = make_finder(weights[ROLE], options) if options.dlib else None
+
+    @classmethod
+    def resolved_record(cls) -> FeatureRecord:
+        """Return the record with dlib's version."""
+        try:
+            import dlib
+        except ImportError:
+            return cls.record
+        return replace(cls.record, options=replace(cls.record.options, dlib=dlib.__version__))
+
+    def open(self, item: Item, upstream: Mapping[str, Any]) -> LandmarksSession:
+        """Start on a video.
+
+        Raises:
+            FeatureUnavailableError: ``no_reference_video`` or ``no_dlib``.
+        """
+        if item.reference_video is None:
+            raise FeatureUnavailableError("no_reference_video", "the sample has no reference video")
+        if self._finder is None:
+            raise FeatureUnavailableError("no_dlib", NO_DLIB)
+        return LandmarksSession(self._finder)
+
+
+class LandmarksSession(PairSession):
+    """Finds landmarks pair by pair."""
+
+    def __init__(self, finder: LandmarkFinder) -> None:
+        self._finder = finder
+        self._coverage = PairCoverage(0, 0, 0.0)
+        self.restart()
+
+    def begin(self, coverage: PairCoverage) -> None:
+        """Keep how much is compared."""
+        self._coverage = coverage
+
+    def restart(self) -> None:
+        """Forget all pairs."""
+        self._rows: list[tuple[Any, ...]] = []
+
+    def pair(self, index: int, candidate: Picture, reference: Picture) -> None:
+        """Find the landmarks of both frames, the candidate's in the reference's size."""
+        candidate, scale = in_size_of(reference, candidate, SMALLEST_SIDE)
+        self._rows.append((*self._finder.find(candidate), *self._finder.find(reference), scale))
+
+    def finish(self) -> Arrays:
+        """Return the arrays."""
+        if not self._rows:
+            raise FeatureUnavailableError("no_common_frame", "the videos share no frame")
+        candidate, candidate_faces, reference, reference_faces, scale = zip(*self._rows, strict=True)
+        whole = self._coverage
+        return {
+            "compared": np.array([whole.pairs, whole.reference_frames, whole.extra_seconds], np.float64),
+            "candidate": np.stack(candidate),
+            "reference": np.stack(reference),
+            "candidate_faces": np.array(candidate_faces, np.int16),
+            "reference_faces": np.array(reference_faces, np.int16),
+            "scale": np.array(scale, np.float64),
+        }
+
+
+FEATURES = (LandmarksExtractor,)
