@@ -150,14 +150,14 @@ organiser_akd = _PARITY.variant(
     title="AKD (MM Asia 2025)",
     summary="Euclidean distance of all landmarks from the reference's, not centred; mean over points and frames.",
     blind_to=_UNCENTRED,
-    citation="organizers' code, https://github.com/fenghe12/DiTalker-CVIU, metrics/calculate_akd.py",
+    citation="organizers' code, https://github.com/fenghe12/DiTalker-CVIU, calculate_akd.py",
     notes="The script reads landmark files of any detector and pairs frames by number; which detector and size the "
     "organizers used is not published. With 68 points it is the same number as landmark.organiser_flmd.",
 )
 organiser_face = organiser_akd.variant(
     id="landmark.organiser_flmd",
     title="F-LMD (MM Asia 2025)",
-    citation="organizers' code, https://github.com/fenghe12/DiTalker-CVIU, metrics/calculate_f_lmd.py",
+    citation="organizers' code, https://github.com/fenghe12/DiTalker-CVIU, calculate_f_lmd.py",
     notes="The script reads landmark files of any detector and pairs frames by number; which detector and size the "
     "organizers used is not published. The same number as landmark.organiser_akd.",
 )
