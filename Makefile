@@ -10,7 +10,7 @@ SOAK_ARGS ?=
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install test demo check docs format oracles wheel smoke fuzz soak bench bench-warm bench-networks bench-sandbox train-bundled clean
+.PHONY: help install test demo check docs format oracles wheel smoke fuzz soak bench bench-warm bench-networks bench-memory bench-sandbox train-bundled clean
 
 help:
 	@echo "make test     run the tests                 make demo    a made-up challenge, from nothing to one page"
@@ -22,7 +22,7 @@ help:
 	@echo "make soak     kill -9 at random moments of five commands, and what is left then (SOAK_ARGS='--kills 5')"
 	@echo "make bench    timings, as ratios in one run (bench-networks: the five neural metrics on"
 	@echo "              real clips; bench-warm: commands that find all in the cache; bench-sandbox: what"
-	@echo "              confined workers cost)"
+	@echo "              confined workers cost; bench-memory: what a worker holds after each video)"
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -76,6 +76,10 @@ bench-networks: $(STAMP)
 
 bench-warm: $(STAMP)
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.warm
+
+bench-memory: $(STAMP)
+	mkdir -p build
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.memory --networks --plot build/memory.svg
 
 bench-sandbox: $(STAMP)
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.sandbox
