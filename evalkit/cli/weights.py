@@ -124,7 +124,7 @@ def pull(
 @quiet_option
 @json_option
 def import_(paths: tuple[Path, ...], backbones: str, quiet: bool, as_json: bool) -> None:
-    """Copy weights from PATHS (folders, ZIPs or files), recognised by their digests, whatever their names.
+    """Copy weights from PATHS (folders, ZIPs, .tar.gz or files), recognised by their digests, whatever their names.
 
     For machines without a network. Exit code 1 when a file has a known name and other content, or when nothing of the
     set was found.

@@ -1,21 +1,24 @@
-"""Take weights files from a folder, a ZIP or single files: from a USB stick, for machines without a network.
+"""Take weights files from a folder, a ZIP, a .tar.gz or single files: from a USB stick, for machines without a network.
 
 Files are recognised by their digests, whatever their names; where no digest is known in full, by their names. What is
 copied is what was hashed: a file gets its name in the weights folder only when the bytes that were written there have
-the digest. Nothing in a ZIP chooses where it is written, and no more is unpacked than the manifest's sizes allow.
+the digest. Nothing in an archive chooses where it is written, and no more is unpacked than the manifest's sizes allow.
 """
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import os
 import secrets
 import stat
+import tarfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import IO, Literal
 
 from evalkit.errors import InputError, StorageError, SubmissionError
 from evalkit.progress import Progress
@@ -29,6 +32,10 @@ from evalkit.weights.trust import matches_known_digest, non_weights_content, tru
 
 _COPY = ".import-"  # no file of a manifest starts with a dot
 CHUNK = 1024 * 1024
+_GZIP_START = b"\x1f\x8b"
+_TAR_BYTES = 64 * 1024**3  # unpacked, of all members of a .tar.gz
+_TAR_READ = 16 * CHUNK  # at once; headers that state more are refused
+_TAR_FAULTS = (tarfile.TarError, OSError, EOFError, ValueError, OverflowError, RecursionError, zlib.error)
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 Verdict = Literal["imported", "there", "wrong", "extra"]
 
@@ -38,7 +45,8 @@ class CheckedImport:
     """The result of one file that was checked.
 
     Args:
-        path: where it is, as given; inside a ZIP after a colon. Print it through `evalkit.text.escape_for_display`.
+        path: where it is, as given; inside an archive after a colon. Print it through
+            `evalkit.text.escape_for_display`.
         verdict: ``imported``; ``there`` when the weights folder had it; ``wrong`` for other content under a known
             name; ``extra`` when it is none of the set's files.
         files: names that it has in the weights folder.
@@ -68,12 +76,12 @@ def import_weights(backbones: Backbones, paths: Sequence[Path], folder: Path, pr
 
     Args:
         backbones: the set.
-        paths: folders (searched to any depth, links not followed), ZIPs, single files.
+        paths: folders (searched to any depth, links not followed), ZIPs, tar archives in gzip, single files.
         folder: the weights folder.
         progress: receives what happens.
 
     Raises:
-        InputError: when a path does not exist, can't be read or is a broken ZIP.
+        InputError: when a path does not exist, can't be read or is a broken archive.
         StorageError: when the folder can't be written.
     """
     run = _Import(backbones, {entry.file: entry for entry in backbones.roles.values()}, folder, progress)
@@ -210,10 +218,10 @@ class ImportCandidate:
     """A file that may be one of the set's.
 
     Args:
-        shown: where it is, for messages; inside a ZIP after a colon. Escape it before it is shown.
+        shown: where it is, for messages; inside an archive after a colon. Escape it before it is shown.
         name: its base name.
         size: bytes, as stated; ``None`` when it can't be read.
-        place: the file itself; ``None`` inside a ZIP.
+        place: the file itself; ``None`` inside an archive.
         copy: writes at most that many bytes to a new file and returns the SHA-256 of what it wrote. Raises
             `UnreadableError`, or StorageError when the new file can't be written.
     """
@@ -228,13 +236,14 @@ class ImportCandidate:
 def import_candidates(
     path: Path, is_file: Callable[[Path], bool], is_archive: Callable[[Path], bool]
 ) -> Iterator[ImportCandidate]:
-    """Yield what lies at ``path``: a folder's files at any depth in the order of their names, a ZIP's members, a file.
+    """Yield what lies at ``path``: a folder's files at any depth by their names, an archive's members, a file.
 
     A ZIP inside a folder is opened only when ``is_archive`` says so; one that is named itself is opened unless
-    ``is_file`` knows it as a weights file, since PyTorch's files are ZIPs too. Links in a folder are not followed.
+    ``is_file`` knows it as a weights file, since PyTorch's files are ZIPs too. A tar archive in gzip, as packages of
+    Python code come, is opened when it is named itself. Links in a folder or archive are not followed.
 
     Raises:
-        InputError: when ``path`` does not exist or can't be read, or is a broken ZIP.
+        InputError: when ``path`` does not exist or can't be read, or is a broken archive.
     """
     shown = str(path)
     try:
@@ -242,14 +251,15 @@ def import_candidates(
         if stat.S_ISDIR(mode):
             os.listdir(path)  # noqa: PTH208 - os.walk would hide why the folder itself can't be read
         elif stat.S_ISREG(mode):
-            opens = is_archive(path) or (_is_zip(path) and not is_file(path))
+            opens = is_archive(path) or (_starts_with(path, _ZIP_STARTS) and not is_file(path))
+            tar = not opens and _starts_with(path, (_GZIP_START,)) and not is_file(path) and _is_tar(path)
         else:
             raise InputError(f"{shown} is neither a folder nor a file.")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(f"{shown} can't be read.", found=reason, fix="Check the path.") from None
     if stat.S_ISREG(mode):
-        yield from _zip_candidates(path) if opens else [_file_candidate(path)]
+        yield from _tar_candidates(path) if tar else _zip_candidates(path) if opens else [_file_candidate(path)]
         return
     for folder, folders, files in os.walk(path):
         folders.sort()
@@ -302,9 +312,53 @@ def _member_copier(archive: Submission, member: str) -> Callable[[Path, int], st
     return copy
 
 
-def _is_zip(path: Path) -> bool:
+def _starts_with(path: Path, starts: tuple[bytes, ...]) -> bool:
     with path.open("rb") as stream:
-        return stream.read(4) in _ZIP_STARTS
+        return stream.read(4).startswith(starts)
+
+
+class _BoundedGzip(gzip.GzipFile):
+    """Unpacks a little at a time: a header of a tar archive may state any size, and tarfile reads that many bytes."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is None or not 0 <= size <= _TAR_READ:
+            raise tarfile.ReadError("a header of more than 16 MiB")
+        return super().read(size)
+
+
+def _is_tar(path: Path) -> bool:
+    try:
+        with _BoundedGzip(path) as unpacked, tarfile.open(fileobj=unpacked, mode="r:"):
+            return True
+    except _TAR_FAULTS:
+        return False
+
+
+def _tar_candidates(path: Path) -> Iterator[ImportCandidate]:
+    """Yield the members that are files. Each is read where the archive stands, so it is copied before the next."""
+    try:
+        with _BoundedGzip(path) as unpacked, tarfile.open(fileobj=unpacked, mode="r:") as archive:
+            for member in archive:
+                if member.isreg() and not member.issparse():
+                    name = PurePosixPath(member.name).name
+                    yield ImportCandidate(
+                        f"{path}:{member.name}", name, member.size, None, _tar_copier(archive, member)
+                    )
+                archive.members = []  # type: ignore[attr-defined]  # or the list grows with the archive
+                if archive.offset > _TAR_BYTES:
+                    raise tarfile.ReadError(f"more than {_TAR_BYTES // 1024**3} GiB unpacked")
+    except _TAR_FAULTS as error:
+        raise InputError(f"{path} can't be read as a tar archive.", found=str(error) or type(error).__name__) from None
+
+
+def _tar_copier(archive: tarfile.TarFile, member: tarfile.TarInfo) -> Callable[[Path, int], str]:
+    def copy(destination: Path, limit: int) -> str:
+        stream = archive.extractfile(member)
+        if stream is None:
+            raise UnreadableError("it is no file")
+        return _write(_blocks(stream, limit), destination)
+
+    return copy
 
 
 def copy_file(path: Path, destination: Path, limit: int) -> str:
@@ -314,8 +368,15 @@ def copy_file(path: Path, destination: Path, limit: int) -> str:
         UnreadableError: when ``path`` can't be read or holds more.
         StorageError: when ``destination`` can't be written.
     """
+    try:
+        with path.open("rb") as source:
+            return _write(_blocks(source, limit), destination)
+    except OSError as error:
+        raise UnreadableError(str(error.strerror or error)) from None
+
+
+def _write(blocks: Iterator[bytes], destination: Path) -> str:
     digest = hashlib.sha256()
-    blocks = _blocks(path, limit)
     try:
         with destination.open("xb") as target:
             for block in blocks:
@@ -326,14 +387,13 @@ def copy_file(path: Path, destination: Path, limit: int) -> str:
     return digest.hexdigest()
 
 
-def _blocks(path: Path, limit: int) -> Iterator[bytes]:
+def _blocks(source: IO[bytes], limit: int) -> Iterator[bytes]:
     done = 0
     try:
-        with path.open("rb") as source:
-            while block := source.read(CHUNK):
-                done += len(block)
-                if done > limit:
-                    raise UnreadableError(f"it has more than {limit:,} bytes")
-                yield block
-    except OSError as error:
-        raise UnreadableError(str(error.strerror or error)) from None
+        while block := source.read(CHUNK):
+            done += len(block)
+            if done > limit:
+                raise UnreadableError(f"it has more than {limit:,} bytes")
+            yield block
+    except _TAR_FAULTS as error:
+        raise UnreadableError(str(getattr(error, "strerror", None) or error)) from None

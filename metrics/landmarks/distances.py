@@ -49,6 +49,7 @@ class DistanceOptions:
     unit="px",
     range=(0.0, None),
     features=("landmarks68",),
+    people_only=True,
     blind_to="Where the head is and how it turns, as far as the mouth keeps its shape; teeth, skin and sharpness; a "
     "mouth that is right for the speech but not the one of the recording scores badly.",
     citation="Chen et al., Hierarchical Cross-Modal Talking Face Generation with Dynamic Pixel-Wise Loss, CVPR 2019; "
@@ -116,6 +117,7 @@ face_nme = face_distance.variant(
     unit="share",
     range=(0.0, 1.0),
     features=("landmarks68",),
+    people_only=True,
     role="diagnostic",
     blind_to="Whether the landmarks that were found are on the face.",
     citation="docs/definitions/landmarks.md",
@@ -136,6 +138,7 @@ def missed(landmarks: Arrays) -> VideoValue:
     unit="eye distances",
     range=(0.0, None),
     features=("landmarks68",),
+    people_only=True,
     role="diagnostic",
     blind_to="Whether the face trembles or speaks: a frozen face has 0, and the detector's own noise is in it.",
     citation="docs/definitions/landmarks.md",

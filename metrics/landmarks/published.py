@@ -62,6 +62,7 @@ _UNCENTRED = (
     unit="px",
     range=(0.0, None),
     features=("landmarks68",),
+    people_only=True,
     blind_to="Where the head is and how it turns, as far as the mouth keeps its shape; the face's size in the frame "
     "changes the number.",
     citation="Li et al., ER-NeRF, ICCV 2023; Peng et al., SyncTalk, CVPR 2024: LMDMeter of their code, with dlib",

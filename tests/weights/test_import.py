@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -346,3 +349,90 @@ def test_what_a_killed_process_left_is_cleared(tmp_path: Path, folder: Path, sti
     (folder / PARTS / "a.onnx").write_bytes(b"a fetch goes on from here")
     import_weights(backbones(tmp_path), [stick], folder, progress)
     assert [path.name for path in (folder / PARTS).iterdir()] == ["a.onnx"]
+
+
+# Tar archives
+
+
+def tar_of(
+    path: Path, members: dict[str, bytes], change: Callable[[tarfile.TarInfo], None] = lambda info: None
+) -> Path:
+    with tarfile.open(path, "w:gz") as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            change(info)
+            archive.addfile(info, io.BytesIO(content) if info.isreg() else None)
+    return path
+
+
+def test_a_tar_archive_is_searched_and_its_names_choose_no_place(
+    tmp_path: Path, folder: Path, progress: Recorder
+) -> None:
+    """As a package of Python code comes: its files in folders, here with names that would lead outside too."""
+    members = {"package-1.0/a.onnx": A, "../../outside/b": B, "package-1.0/readme": b"hello"}
+    report = import_weights(backbones(tmp_path), [tar_of(tmp_path / "p-1.0.tar.gz", members)], folder, progress)
+    assert sorted(verdicts(report).values()) == ["extra", "imported", "imported"]
+    assert report.missing == ["c.bin"]
+    assert names(folder) == ["a.onnx", "b.pth"]
+    assert (folder / "b.pth").read_bytes() == B
+    assert not (tmp_path / "outside").exists()
+    assert list((folder / PARTS).iterdir()) == []
+
+
+def test_links_in_a_tar_archive_are_not_followed(tmp_path: Path, folder: Path, progress: Recorder) -> None:
+    (tmp_path / "target").write_bytes(A)
+
+    def as_link(info: tarfile.TarInfo) -> None:
+        info.type, info.linkname, info.size = tarfile.SYMTYPE, str(tmp_path / "target"), 0
+
+    report = import_weights(
+        backbones(tmp_path), [tar_of(tmp_path / "p.tar.gz", {"a.onnx": A}, as_link)], folder, progress
+    )
+    assert report.seen == []
+    assert names(folder) == []
+
+
+def test_a_gzip_file_that_is_no_tar_archive_is_one_file(tmp_path: Path, folder: Path, progress: Recorder) -> None:
+    packed = gzip.compress(A)
+    single = load_backbones(manifest(tmp_path, {"a": role("a.gz", packed)}))
+    (tmp_path / "words.gz").write_bytes(packed)
+    assert verdicts(import_weights(single, [tmp_path / "words.gz"], folder, progress)) == {"words.gz": "imported"}
+    (tmp_path / "other.gz").write_bytes(gzip.compress(B))
+    assert verdicts(import_weights(single, [tmp_path / "other.gz"], folder, progress)) == {"other.gz": "extra"}
+
+
+def test_a_tar_archive_that_breaks_off_keeps_what_came_before(tmp_path: Path, folder: Path, progress: Recorder) -> None:
+    whole = tar_of(tmp_path / "p.tar.gz", {"a.onnx": A, "b.pth": B}).read_bytes()
+    (tmp_path / "p.tar.gz").write_bytes(whole[: len(A) + 5_000])
+    with pytest.raises(InputError, match="tar archive"):
+        import_weights(backbones(tmp_path), [tmp_path / "p.tar.gz"], folder, progress)
+    assert names(folder) == ["a.onnx"]
+    assert list((folder / PARTS).iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_a_tar_header_that_states_a_huge_size_is_refused(
+    tmp_path: Path, folder: Path, progress: Recorder, kind: bytes
+) -> None:
+    """tarfile would read all of it into memory; here 32 MiB of zeros, a few KiB when packed."""
+    huge = tarfile.TarInfo("x")
+    huge.type, huge.size = kind, 32 * 1024**2
+    good = tarfile.TarInfo("a.onnx")
+    good.size = len(A)
+    padding = bytes(-len(A) % 512)
+    content = good.tobuf() + A + padding + huge.tobuf() + bytes(32 * 1024**2)
+    (tmp_path / "p.tar.gz").write_bytes(gzip.compress(content))
+    with pytest.raises(InputError, match="more than 16 MiB"):
+        import_weights(backbones(tmp_path), [tmp_path / "p.tar.gz"], folder, progress)
+
+
+def test_a_tar_member_that_is_larger_than_any_archive_is_refused(
+    tmp_path: Path, folder: Path, progress: Recorder
+) -> None:
+    huge = tarfile.TarInfo("x")
+    huge.size = 2**40
+    (tmp_path / "p.tar.gz").write_bytes(gzip.compress(huge.tobuf(tarfile.GNU_FORMAT) + bytes(5000)))
+    with pytest.raises(InputError, match="64 GiB"):
+        import_weights(backbones(tmp_path), [tmp_path / "p.tar.gz"], folder, progress)
+    assert names(folder) == []
