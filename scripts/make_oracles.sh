@@ -33,8 +33,8 @@ fi
 "$python" -m venv "$venv"
 pip=("$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-compile)
 # Without resolution: insightface and syncnet-python ask for other builds of OpenCV, whose files overwrite each other.
-# Two packages have no wheel and are built, with the pinned setuptools.
-source_only='^(cd-fvd|python_speech_features)=='
+# Three packages have no wheel and are built, with the pinned setuptools.
+source_only='^(cd-fvd|cpbd|python_speech_features)=='
 grep -v -E "$source_only" "$pins" >"$venv/wheels.txt"
 grep -E "$source_only" "$pins" >"$venv/sources.txt"
 "${pip[@]}" --only-binary :all: --requirement "$venv/wheels.txt"
