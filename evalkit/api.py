@@ -377,12 +377,12 @@ def require_scorable(intake: ValidationReport) -> None:
 
 
 def _load_writers() -> None:
-    """Load what `write_results` needs, before a video is read: see `evalkit.scoring.ahead`."""
+    """Load what `write_results` needs, before a video is read: see `evalkit.scoring.preload`."""
     from evalkit import signing  # noqa: F401
     from evalkit.reports import scorecard_page, tables  # noqa: F401
-    from evalkit.reports.page import load_ahead
+    from evalkit.reports.page import preload_templates
 
-    load_ahead()
+    preload_templates()
 
 
 def write_results(result: ScoreResult, out: Path, progress: Progress | None = None) -> None:

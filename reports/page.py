@@ -57,7 +57,7 @@ def render_page(name: str, *, filmstrips: Filmstrips | None = None, **values: An
     )
 
 
-def load_ahead() -> None:
+def preload_templates() -> None:
     """Read and compile all templates, which are programs, before an untrusted file is read; import what pages need."""
     import pyarrow.parquet  # noqa: F401 - the tables beside a page
 

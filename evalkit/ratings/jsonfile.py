@@ -126,12 +126,33 @@ def _cause(error: Exception) -> str:
     return escape_for_display(error.msg if isinstance(error, json.JSONDecodeError) else str(error), limit=100)
 
 
-def flatten(record: Mapping[str, Any], depth: int = MAX_DEPTH) -> dict[str, Any]:
-    """Return nested objects as one, keys joined with dots: ``{"a": {"b": 1}}`` becomes ``{"a.b": 1}``."""
+class KeyTwiceError(ValueError):
+    """Two keys of a record have one name when they are joined with dots."""
+
+
+def flatten(*records: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested objects as one, keys joined with dots: ``{"a": {"b": 1}}`` becomes ``{"a.b": 1}``.
+
+    Raises:
+        KeyTwiceError: when that gives a key twice, in one of ``records`` or in two: ``{"a.b": 1, "a": {"b": 2}}``.
+    """
     flat: dict[str, Any] = {}
-    for key, value in record.items():
-        if isinstance(value, dict) and depth > 1:
-            flat.update({f"{key}.{inner}": cell for inner, cell in flatten(value, depth - 1).items()})
-        else:
+    for record in records:
+        for key, value in _flat_pairs(record, MAX_DEPTH):
+            if key in flat:
+                raise KeyTwiceError(f"the key '{escape_for_display(key, limit=80)}' is there twice.")
             flat[key] = value
     return flat
+
+
+def flat_keys(record: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the keys of `flatten`, each once."""
+    return tuple(dict.fromkeys(key for key, _ in _flat_pairs(record, MAX_DEPTH)))
+
+
+def _flat_pairs(record: Mapping[str, Any], depth: int) -> Iterator[tuple[str, Any]]:
+    for key, value in record.items():
+        if isinstance(value, dict) and depth > 1:
+            yield from ((f"{key}.{inner}", cell) for inner, cell in _flat_pairs(value, depth - 1))
+        else:
+            yield key, value

@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeVar
 
 from evalkit.errors import InputError, did_you_mean
 from evalkit.ratings.cell_reader import Context, normalised
-from evalkit.ratings.jsonfile import flatten, read_objects
+from evalkit.ratings.jsonfile import KeyTwiceError, flatten, read_objects
 from evalkit.ratings.mapping import CommonMapping, Constants
 from evalkit.ratings.model import Answer
 from evalkit.ratings.times import looks_like_moment
@@ -310,7 +310,11 @@ def flat_records(
     """Yield (row, layout, flat record) of every object of a JSON file; one without a layout is a fault."""
     cached = lru_cache(maxsize=64)(layout_of)
     for row, record in read_objects(path, context.faults, context.form):
-        flat = flatten(record)
+        try:
+            flat = flatten(record)
+        except KeyTwiceError as error:
+            context.faults.add(row, None, str(error))
+            continue
         try:
             layout = cached(tuple(flat))
         except InputError as error:

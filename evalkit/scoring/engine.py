@@ -10,11 +10,11 @@ from typing import Any, Protocol, TypeVar, cast
 
 from evalkit.files import storage_error
 from evalkit.metrics.features.base import FeatureRecord
-from evalkit.scoring.ahead import import_ahead
 from evalkit.scoring.answers import accept, accept_references
 from evalkit.scoring.cache import FeatureCache
 from evalkit.scoring.jobs import Config, Extraction, Job
 from evalkit.scoring.lookup import Cached, Lookup, known_digest, remember_digest
+from evalkit.scoring.preload import preload_modules
 from evalkit.scoring.reference_features import compute_reference_features, independent_of_video
 from evalkit.workers.pool import Accept, JobResult, Workers, default_workers
 from evalkit.workers.sandbox import JOB_SECONDS, Level, Limits, default_level
@@ -65,7 +65,7 @@ class LocalEngine:
             config.cache.mkdir(parents=True, exist_ok=True)  # fail before a worker starts
         except OSError as error:
             raise storage_error(config.cache, error) from None
-        import_ahead()
+        preload_modules()
         placed = [absolute(job) for job in jobs]
         return Workers(HANDLER, absolute(config), self.workers, self.timeout, limits, accept).run(placed)
 

@@ -8,14 +8,14 @@ from pathlib import Path
 from evalkit.ratings.cell_reader import Context
 from evalkit.ratings.formats.base import FileHead, RatingFormat
 from evalkit.ratings.formats.long import has_items, record_layout
-from evalkit.ratings.jsonfile import flatten
+from evalkit.ratings.jsonfile import flat_keys
 from evalkit.ratings.layout import flat_records, note_unread_time, ratings_of
 from evalkit.ratings.model import Answer
 
 
 def detect(head: FileHead, context: Context) -> bool:
     """Whether the file holds objects with a rater, an item and ratings."""
-    return head.kind != "table" and head.record is not None and has_items(tuple(flatten(head.record)), context)
+    return head.kind != "table" and head.record is not None and has_items(flat_keys(head.record), context)
 
 
 def read(path: Path, context: Context) -> Iterator[Answer]:

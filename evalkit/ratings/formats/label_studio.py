@@ -19,7 +19,7 @@ from typing import Any
 from evalkit.errors import InputError
 from evalkit.ratings.cell_reader import MAX_TIME, Context
 from evalkit.ratings.formats.base import FileHead, RatingFormat
-from evalkit.ratings.jsonfile import flatten, read_objects
+from evalkit.ratings.jsonfile import KeyTwiceError, flatten, read_objects
 from evalkit.ratings.layout import (
     USUAL,
     Field,
@@ -64,7 +64,11 @@ def read(path: Path, context: Context) -> Iterator[Answer]:
             if not isinstance(annotation, dict):
                 context.faults.add(row, "annotations", "an annotation is not a JSON object.")
                 continue
-            record = _record(task, annotation, row, context)
+            try:
+                record = _record(task, annotation, row, context)
+            except KeyTwiceError as error:
+                context.faults.add(row, "annotations", str(error))
+                continue
             try:
                 layout = _layout(record, context)
             except InputError as error:
@@ -116,11 +120,14 @@ def _updated(annotation: Mapping[str, Any]) -> datetime:
 
 
 def _record(task: Mapping[str, Any], annotation: Mapping[str, Any], row: int, context: Context) -> dict[str, Any]:
-    """Return one annotation as a flat record: the task's data, who and when, and its answers."""
+    """Return one annotation as a flat record: the task's data, who and when, and its answers.
+
+    Raises:
+        KeyTwiceError: when two of these have one name.
+    """
     data = task.get("data")
-    record = flatten({"data": data}) if isinstance(data, dict) else {}
     about = {name: value for name, value in annotation.items() if name not in {"result", "prediction"}}
-    record.update(flatten(about))
+    record = flatten({"data": data} if isinstance(data, dict) else {}, about)
     record["status"] = "cancelled" if annotation.get("was_cancelled") is True else ""
     results = annotation.get("result")
     if not isinstance(results, list):

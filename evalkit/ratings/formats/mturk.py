@@ -20,7 +20,7 @@ from evalkit.errors import InputError
 from evalkit.jsonio import parse_json
 from evalkit.ratings.cell_reader import Context, normalised
 from evalkit.ratings.formats.base import FileHead, RatingFormat
-from evalkit.ratings.jsonfile import flatten
+from evalkit.ratings.jsonfile import KeyTwiceError, flatten
 from evalkit.ratings.layout import (
     USUAL,
     Field,
@@ -36,6 +36,7 @@ from evalkit.ratings.layout import (
 )
 from evalkit.ratings.model import Answer
 from evalkit.ratings.table import TableRow, read_table
+from evalkit.text import escape_for_display
 
 _USUAL: dict[Field, tuple[str, ...]] = {
     "rater": ("workerid",),
@@ -96,11 +97,18 @@ def _answers(row: TableRow, context: Context) -> dict[str, Any] | None:
         try:
             parts = parse_json(text)
             parts = parts if isinstance(parts, list) else [parts]
-            for part in parts:
-                cells.update({_ANSWER + name: cell for name, cell in flatten(part).items()})
+            told = flatten(*({_ANSWER + name: cell for name, cell in part.items()} for part in parts))
+        except KeyTwiceError as error:
+            context.faults.add(row.number, _JSON, str(error))
+            return None
         except (ValueError, AttributeError):
             context.faults.add(row.number, _JSON, "the cell is not a JSON object.")
             return None
+        if twice := next((name for name in told if cells.get(name)), None):
+            what = f"'{escape_for_display(twice, limit=80)}' has a column of its own, too."
+            context.faults.add(row.number, _JSON, what)
+            return None
+        cells.update(told)
     answers: dict[str, Any] = {}
     questions = _questions(tuple(cells), context)
     for name, cell in cells.items():

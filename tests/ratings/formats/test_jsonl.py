@@ -105,3 +105,24 @@ def test_a_number_that_the_buffer_cuts_is_one_number(write: Write) -> None:
     file = read_ratings(write(f"[{blank}12345, {record}]"), "jsonl")
     assert [rating.row for rating in file] == [2]
     assert [(fault.row, fault.message) for fault in file.faults] == [(1, "not a JSON object in braces.")]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        '"extra.note": 1, "extra": {"note": 2}',
+        '"extra": {"note": 2}, "extra.note": 1',
+        '"a": {"b.c": 1, "b": {"c": 1}}',
+    ],
+)
+def test_keys_that_have_one_name_when_they_are_joined_are_a_fault(write: Write, more: str) -> None:
+    """Two programs could take different ones."""
+    good = '{"rater": "r1", "item": "i1", "dimension": "lip_sync", "value": 3}\n'
+    for first, second in (
+        (good, good.replace("{", "{" + more + ", ", 1)),
+        (good.replace("}", ", " + more + "}"), good),
+    ):
+        file = read_ratings(write(first + second))
+        assert len(list(file)) == 1
+        (fault,) = file.faults
+        assert fault.message.endswith("is there twice.")

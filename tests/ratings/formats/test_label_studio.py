@@ -94,3 +94,11 @@ def test_label_studio_goes_on_behind_a_bad_task(write: Write) -> None:
     file = read_ratings(write(json.dumps(tasks)))
     assert [(rating.item, rating.value) for rating in file] == [("item001", 4), ("item007", 4)]
     assert [fault.row for fault in file.faults] == [2, 3, 4, 5, 6, 7, 8, 8]
+
+
+def test_label_studio_takes_no_item_from_a_key_that_an_annotation_repeats(write: Write) -> None:
+    good, bad = (answer("lip_sync", "rating", value) for value in (4, 5))
+    text = json.dumps([task("item001", annotation(3, good), annotation(4, bad, **{"data.item": "item002"}))])
+    file = read_ratings(write(text), dimensions=DIMENSIONS)
+    assert [(rating.rater, rating.item, rating.value) for rating in file] == [("3", "item001", 4)]
+    assert [fault.message for fault in file.faults] == ["the key 'data.item' is there twice."]

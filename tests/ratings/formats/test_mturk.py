@@ -73,6 +73,22 @@ def test_mturk_with_answers_in_json(write: Write) -> None:
     assert "no answer's name says which dimension" in file.faults[1].message
 
 
+def test_mturk_with_one_question_answered_twice(write: Write) -> None:
+    twice = json.dumps([{"lip_sync": "3"}, {"lip_sync": "4"}])
+    text = table(
+        (*BATCH, "Input.item", "Answer.lip_sync", "Answer.taskAnswers"),
+        (*batch("r01"), "item001", "", '[{"lip_sync": "3"}]'),
+        (*batch("r02"), "item001", "5", '[{"lip_sync": "3"}]'),
+        (*batch("r03"), "item001", "", twice),
+    )
+    file = read_ratings(write(text), dimensions=DIMENSIONS)
+    assert [(rating.rater, rating.value) for rating in file] == [("r01", 3)]
+    assert [(fault.row, fault.message) for fault in file.faults] == [
+        (3, "'Answer.lip_sync' has a column of its own, too."),
+        (4, "the key 'Answer.lip_sync' is there twice."),
+    ]
+
+
 @pytest.mark.parametrize("widget", [".label", ".slider", ".value", "_rating"])
 def test_mturk_with_the_word_of_a_widget(write: Write, widget: str) -> None:
     text = table(

@@ -47,7 +47,7 @@ LIBRARIES = (
 _PACKAGES = ("rich._unicode_data",)
 
 
-def import_ahead(modules: Iterable[str] = LIBRARIES) -> None:
+def preload_modules(modules: Iterable[str] = LIBRARIES) -> None:
     """Import ``modules``; those that are not installed here are left out."""
     for name in modules:
         with suppress(ImportError):
