@@ -265,10 +265,20 @@ def _seccomp() -> Any:
     """Return the binding of libseccomp, or ``None`` where there is none."""
     if not sys.platform.startswith("linux"):
         return None
+    import ctypes.util
+
+    find = ctypes.util.find_library
+
+    def by_name(name: str) -> str | None:  # `find` asks ldconfig or a compiler, and a small container has neither
+        return find(name) or ("libseccomp.so.2" if name == "seccomp" else None)
+
+    ctypes.util.find_library = by_name
     try:
         import pyseccomp
     except (ImportError, OSError, RuntimeError):
         return None
+    finally:
+        ctypes.util.find_library = find
     return pyseccomp
 
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+IS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 NOBODY = 65534  # as a user and as a group, who owns nothing
 _UNUSED = ("site-packages", "test", "tests", "idlelib", "tkinter", "ensurepip", "lib2to3", "turtledemo", "config-*",
            "asyncio", "unittest", "pydoc_data", "*.opt-?.pyc")  # fmt: skip

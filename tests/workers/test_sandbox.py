@@ -16,7 +16,7 @@ from evalkit.cli.doctor import _sandbox
 from evalkit.errors import MachineError
 from evalkit.workers import landlock, pool
 from evalkit.workers.pool import JobResult, Workers
-from evalkit.workers.sandbox import PARENT, Limits, enter
+from evalkit.workers.sandbox import PARENT, Limits, _seccomp, enter
 
 TRIES = "sandbox_handlers:tries"
 MIB = 1 << 20
@@ -226,3 +226,11 @@ def test_a_graphics_driver_may_map_much_more_than_it_uses() -> None:
 def test_nothing_is_in_force_when_it_is_off() -> None:
     assert enter(Limits(level="off")).parts == ()
     assert not enter(Limits(level="off")).should_recycle()
+
+
+@linux
+def test_the_filter_is_found_where_nothing_lists_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small container has neither ldconfig nor a compiler, which Python asks for the place of a library."""
+    monkeypatch.setattr("ctypes.util.find_library", lambda name: None)
+    monkeypatch.delitem(sys.modules, "pyseccomp", raising=False)
+    assert _seccomp() is not None

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import taken_over
-from builders.ordinary_user import NOBODY, copy_python, let_pass, run_as_nobody
+from builders.ordinary_user import IS_ROOT, NOBODY, let_pass, run_as_nobody
 
 from evalkit.workers import landlock
 from evalkit.workers.pool import Workers
@@ -25,16 +25,14 @@ from evalkit.workers.sandbox import Limits
 ROOT = Path(__file__).parents[2]
 TABLE = ROOT / "design" / "010-sandbox.md"
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the filter is of Linux; CI runs there")
-IS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 WHO = ["root", "ordinary user"] if IS_ROOT else ["ordinary user (the tests do not run as root)"]
-NEEDED = "evalkit taken_over pydantic pydantic_core annotated_types typing_extensions typing_inspection pyseccomp"
 # What an unconfined process can't do either: everywhere, or where a container or its user's rights forbid it.
 NEEDS_MORE = {
     "take the terminal": "a terminal",
     "type into the terminal": "a terminal",
     "write the parent's memory": "a kernel without Yama",
     "reach around the filter (io_uring)": "a kernel that offers it",
-    "namespaces": "root outside of a container, or a kernel that lets users have them",
+    "namespaces": "root outside of a container",
     "mount": "root outside of a container",
     "make a device in its own folder": "root with CAP_MKNOD",
     "open a file by its number": "root with CAP_DAC_READ_SEARCH",
@@ -54,16 +52,6 @@ def expected(who: str, column: str) -> dict[str, str]:
     (header,) = [row for row in rows if row[0] == "attempt"]
     at = header.index(f"{column}, {who.partition(' (')[0]}")
     return {row[0]: row[at] for row in rows if row[0] in taken_over.ATTEMPTS}
-
-
-@pytest.fixture(scope="module")
-def interpreter(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, str]]:
-    """Return a Python that everybody may run: the tests' own may lie where only root can read."""
-    if not IS_ROOT:
-        return sys.executable, {"PYTHONPATH": f"{ROOT / 'tests'}:{ROOT}"}
-    folder = tmp_path_factory.mktemp("python")
-    let_pass(folder)
-    return copy_python(folder, NEEDED.split())
 
 
 @pytest.fixture
