@@ -210,6 +210,8 @@ FEATURES: dict[str, Callable[[Rng], Arrays]] = {
     "clip_frames": plausible_clip.frames,
     "clip_frames_consisid": plausible_clip.frames,
     "clip_frames_l14": plausible_clip.frames,
+    "aesthetic_linear": plausible_clip.aesthetic,
+    "aesthetic_mlp": plausible_clip.aesthetic,
     "clip_reference": plausible_clip.reference,
     "clip_text": plausible_clip.text,
     "clip_text_l14": plausible_clip.text_large,

@@ -19,6 +19,12 @@ def frames(rng: np.random.Generator) -> Arrays:
     return {"embedding": (common + spread).astype(np.float32), "row": rows.astype(np.int64)}
 
 
+def aesthetic(rng: np.random.Generator) -> Arrays:
+    """Scores of 16 picks of a video of 4 to 40 frames."""
+    rows = np.unique(np.round(np.linspace(0, int(rng.integers(4, 41)) - 1, 16)), return_inverse=True)[1]
+    return {"score": rng.uniform(3, 7) + rng.normal(0, 0.1, int(rows.max()) + 1), "row": rows.astype(np.int64)}
+
+
 def text(rng: np.random.Generator, forms: int = 2) -> Arrays:
     """A prompt in one or two forms, now and then too long."""
     tokens = int(rng.integers(3, 120)) + np.arange(forms) * 3
