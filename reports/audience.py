@@ -201,6 +201,7 @@ class _PublicNames:
             key=None,
             raters={},
             gold=(),
+            speeds=(),
             decisions=tuple(self._decision(one) for one in snapshot.decisions if one.target in {"rater", "answer"}),
             imports=tuple(self._import(one) for one in snapshot.imports),
             log=tuple(self._entry(one) for one in snapshot.log),
@@ -248,4 +249,5 @@ def _without_accusations(run: Run) -> Run:
         for video in card.videos
     )
     findings = findings_for("public", card.findings)
-    return replace(run, card=card.model_copy(update={"videos": videos, "findings": findings}))
+    speed = None if run.speed is None else replace(run.speed, who="")
+    return replace(run, card=card.model_copy(update={"videos": videos, "findings": findings}), speed=speed)

@@ -123,6 +123,7 @@ EXAMPLES: Mapping[tuple[str, str], str] = {
     ("Challenge", "testset"): "{samples: 1000}",
     ("Challenge", "ranking_rules"): "{group_weights: {objective: 1, subjective: 2}}",
     ("Challenge", "speed"): "{frame_rate: 30}",
+    ("SpeedRules", "sources"): "[measured]",
     ("Challenge", "ratings"): "{method: pairs}",
     ("SubmissionRules", "layouts"): '["{identity}/{prompt}.mp4"]',
     ("SubmissionRules", "archive"): "{max_files: 2000}",

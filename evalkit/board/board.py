@@ -24,6 +24,7 @@ from evalkit.board.model import AuditEntry, DecisionChange, GoldItem, Snapshot, 
 from evalkit.board.names import clean_name
 from evalkit.board.reading import read_by_rater, read_challenge, read_snapshot, read_teams
 from evalkit.board.runs import Outcome, Strips, set_primary
+from evalkit.board.speeds import ImportedSpeed, import_speed
 from evalkit.board.verify import problems
 from evalkit.board.writing import Write, writing
 from evalkit.challenges.model import Challenge
@@ -31,6 +32,8 @@ from evalkit.errors import StorageError
 from evalkit.ratings.model import Answer, Key
 from evalkit.scoring.scorecard import Scorecard
 from evalkit.signing import PublicKey, Signed
+from evalkit.speed.model import Source
+from evalkit.speed.table import TeamSpeed
 
 # What reading values raises that no evalkit has written: other types, numbers, words, a row too few or too many.
 UNREADABLE = (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, InvalidRequestError)
@@ -284,6 +287,22 @@ class Board:
         with self._write(by) as write:
             origin = make_source(source, sha256, form)
             return imports.import_answers(write, answers, origin, key, allow_unknown=allow_unknown)
+
+    def import_speed(
+        self, measured: Sequence[TeamSpeed], *, source: str, sha256: str, form: str, trusted: Source, by: str
+    ) -> ImportedSpeed:
+        """Add measurements of speed; all of them or, after an error, none. A file that the board has adds nothing.
+
+        Args:
+            measured: of each team and run.
+            source: name of the file.
+            sha256: its digest.
+            form: the format it was read as.
+            trusted: ``measured`` for the organizer's own measurement, ``imported`` for those of others.
+            by: who imports it.
+        """
+        with self._write(by) as write:
+            return import_speed(write, measured, make_source(source, sha256, form), trusted)
 
     def dry_run_import(
         self,

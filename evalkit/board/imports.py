@@ -12,7 +12,7 @@ from sqlalchemy import and_, func, select
 from evalkit.board.audit import names, stored_time
 from evalkit.board.model import GoldItem
 from evalkit.board.names import check_ids, clean_reason, file_name
-from evalkit.board.tables import answers, cards, gold, imports, is_active, keys, reference
+from evalkit.board.tables import answers, cards, gold, imports, is_active, keys, reference, speeds
 from evalkit.board.writing import Write, chunks
 from evalkit.errors import InputError, did_you_mean
 from evalkit.ratings.model import Answer, Key
@@ -50,6 +50,7 @@ class Undone:
         key_removed: entries of the key that came with the import and are gone.
         key_kept: entries of the key that came with it and stay, because answers of other imports need them.
         again: later imports whose files held answers that were known: import these files again, where they are right.
+        measurements: samples' measurements of speed that are gone.
     """
 
     file: str
@@ -58,6 +59,7 @@ class Undone:
     key_removed: int
     key_kept: int
     again: tuple[str, ...] = ()
+    measurements: int = 0
 
 
 @dataclass(frozen=True)
@@ -114,14 +116,17 @@ def undo_import(write: Write, number: int, why: str) -> Undone:
     mine = select(answers.c.identity).where(is_active(answers), answers.c.import_id == number)
     identities = list(write.connection.execute(mine).scalars())
     removed = write.end(answers, answers.c.import_id == number)
+    measurements = write.end(speeds, speeds.c.import_id == number)
     write.end(imports, imports.c.id == number)
     restored = _restore(write, identities)
     key_removed, key_kept = _undo_key(write, row.since)
     later = select(imports).where(is_active(imports), imports.c.id > number, imports.c.known > 0)
     again = tuple(one.file for one in write.connection.execute(later.order_by(imports.c.id)))
-    counts = {"removed": removed, "restored": restored, "key": {"removed": key_removed, "kept": key_kept}}
+    counts: dict[str, Any] = {"removed": removed, "restored": restored}
+    counts["key"] = {"removed": key_removed, "kept": key_kept}
+    counts |= {"measurements": measurements} if measurements else {}
     write.log("undo-import", row.file, {"import": number, "why": why, **counts})
-    return Undone(row.file, removed, restored, key_removed, key_kept, again)
+    return Undone(row.file, removed, restored, key_removed, key_kept, again, measurements)
 
 
 def _restore(write: Write, identities: Sequence[str]) -> int:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from evalkit.challenges.model import Challenge
 from evalkit.ratings.model import Answer, Key
 from evalkit.scoring.scorecard import Scorecard
+from evalkit.speed.model import SampleSpeed, Source, Timed
 
 Origin = Literal["scored-here", "signed", "handed-in"]
 Target = Literal["rater", "answer", "run", "team", "sample"]
@@ -34,6 +35,50 @@ class Team:
 
 
 @dataclass(frozen=True)
+class RunSpeed:
+    """Where a run's numbers of speed are from.
+
+    Args:
+        source: whose measurement it is.
+        hardware: the machine in words; empty where nothing says it.
+        timed: what the seconds include.
+        number: of the import; ``None`` for what the team reported.
+        who: who measured; empty where nothing says it.
+    """
+
+    source: Source
+    hardware: str
+    timed: Timed
+    number: int | None = None
+    who: str = ""
+
+
+@dataclass(frozen=True)
+class MeasuredSpeed:
+    """What one import says of one run's speed.
+
+    Args:
+        team: whose.
+        run: its name; ``None`` for the only run that competes.
+        source: ``measured`` or ``imported``.
+        hardware: the machine in words.
+        timed: what the seconds include.
+        who: who measured.
+        number: of the import.
+        samples: sample -> what was measured.
+    """
+
+    team: str
+    run: str | None
+    source: Source
+    hardware: str
+    timed: Timed
+    who: str
+    number: int
+    samples: Mapping[str, SampleSpeed]
+
+
+@dataclass(frozen=True)
 class Run:
     """One submission of a team, with what it scored.
 
@@ -47,6 +92,7 @@ class Run:
         origin: whether the organizer scored it, as far as the board knows: ``scored-here`` when ``board add`` scored
             the submission itself, ``signed`` with a signature of a key that the board trusts, ``handed-in`` otherwise.
         signer: fingerprint of the key that signed it, trusted or not; ``None`` without a signature.
+        speed: where its numbers of speed are from; only `evalkit.board.speeds.with_measured_speed` says it.
     """
 
     team: str
@@ -57,6 +103,7 @@ class Run:
     strips: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)
     origin: Origin = "handed-in"
     signer: str | None = None
+    speed: RunSpeed | None = None
 
 
 @dataclass(frozen=True)
@@ -189,6 +236,7 @@ class Snapshot:
         imports: those that were not undone.
         reference: sample id -> small JPEG of the reference picture or strip of the reference video.
         signers: keys whose signatures the board trusts.
+        speeds: measurements of speed, in the order of their imports.
     """
 
     challenge: Challenge
@@ -206,6 +254,7 @@ class Snapshot:
     imports: tuple[Import, ...] = ()
     reference: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)
     signers: tuple[Signer, ...] = ()
+    speeds: tuple[MeasuredSpeed, ...] = ()
 
     @property
     def digest(self) -> str:

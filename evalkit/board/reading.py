@@ -17,6 +17,7 @@ from evalkit.board.model import (
     Decision,
     GoldItem,
     Import,
+    MeasuredSpeed,
     Origin,
     Run,
     Signer,
@@ -41,6 +42,7 @@ from evalkit.board.tables import (
     rules,
     runs,
     signers,
+    speeds,
     strips,
     teams,
 )
@@ -49,6 +51,7 @@ from evalkit.challenges.model import Challenge, parse_challenge
 from evalkit.errors import InputError, StorageError
 from evalkit.ratings.model import Answer, Key, KeyEntry
 from evalkit.scoring.scorecard import Scorecard
+from evalkit.speed.model import SOURCES, TIMED, SampleSpeed, Source, Timed
 from evalkit.text import escape_for_display
 
 
@@ -99,6 +102,7 @@ def _frame(connection: Connection, number: int) -> Snapshot:
         decisions=_decisions(connection, number, log),
         imports=_imports(connection, log),
         signers=_signers(connection, number),
+        speeds=_speeds(connection, number),
     )
 
 
@@ -283,3 +287,31 @@ def _imports(connection: Connection, log: list[AuditEntry]) -> tuple[Import, ...
         made = log[row.since - 1]
         found.append(Import(row.file, row.sha256, row.form, row.new, row.known, made.by, made.at, row.id))
     return tuple(found)
+
+
+def _speeds(connection: Connection, number: int) -> tuple[MeasuredSpeed, ...]:
+    """Return the measurements by import, team and run.
+
+    Raises:
+        ValueError: when a row holds what evalkit has never written.
+    """
+    found: dict[tuple[int, str, str | None], tuple[Row[Any], dict[str, SampleSpeed]]] = {}
+    for row in connection.execute(_active_rows(speeds, number)):
+        peak = None if row.peak_bytes is None else int(row.peak_bytes)
+        one = SampleSpeed(
+            row.sample,
+            row.seconds,
+            row.frames,
+            row.clip_seconds,
+            row.first_frame,
+            row.end_to_end,
+            peak,
+            row.timed_runs,
+        )
+        if one.fault() is not None or row.source not in SOURCES or row.timed not in TIMED:
+            raise ValueError("a measurement of speed that can't be")
+        found.setdefault((row.import_id, row.team, row.run), (row, {}))[1][row.sample] = one
+    return tuple(
+        MeasuredSpeed(team, run, cast(Source, row.source), row.hardware, cast(Timed, row.timed), row.who, made, samples)
+        for (made, team, run), (row, samples) in found.items()
+    )

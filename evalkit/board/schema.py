@@ -11,12 +11,21 @@ from collections.abc import Callable
 
 from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, select, text, update
 
-from evalkit.board.tables import metadata
-from evalkit.board.triggers import protection_statements
+from evalkit.board.tables import metadata, speeds
+from evalkit.board.triggers import protection_of, protection_statements
 
 FIRST_REVISION = "0001"
+
+
+def _add_speeds(connection: Connection) -> None:
+    """Add the table of measurements of speed."""
+    speeds.create(connection)
+    for statement in protection_of(connection.dialect.name, speeds.name):
+        connection.execute(text(statement))
+
+
 # (revision that the step leads to, what it does), the oldest first.
-UPGRADES: tuple[tuple[str, Callable[[Connection], None]], ...] = ()
+UPGRADES: tuple[tuple[str, Callable[[Connection], None]], ...] = (("0002", _add_speeds),)
 
 _version = Table("board_version", MetaData(), Column("version_num", String(32), primary_key=True))
 

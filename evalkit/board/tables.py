@@ -178,6 +178,25 @@ answers = _facts(  # ratings, and comparisons of two teams: theirs have the samp
 )
 _one_active(answers, "identity")
 
+speeds = _facts(  # what organizers measured, or imported, of a team's run: a row per sample
+    "speeds",
+    Column("import_id", Integer, _of("imports", deferred=True), nullable=False),
+    Column("source", Text, nullable=False),
+    Column("team", Text, nullable=False),
+    Column("run", Text, nullable=True),
+    Column("sample", Text, nullable=False),
+    Column("seconds", Double, nullable=False),
+    Column("frames", Integer, nullable=False),
+    Column("clip_seconds", Double, nullable=True),
+    Column("first_frame", Double, nullable=True),
+    Column("end_to_end", Double, nullable=True),
+    Column("peak_bytes", Double, nullable=True),
+    Column("timed_runs", Integer, nullable=False),
+    Column("hardware", Text, nullable=False),
+    Column("timed", Text, nullable=False),
+    Column("who", Text, nullable=False),
+)
+
 decisions = _facts(
     "decisions",
     Column("target", Text, nullable=False),

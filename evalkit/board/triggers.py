@@ -44,6 +44,11 @@ def protection_statements(dialect: str) -> list[str]:
     return [*functions, *_triggers(dialect).values()]
 
 
+def protection_of(dialect: str, table: str) -> list[str]:
+    """Return the SQL that creates the triggers of one table; their functions are there already."""
+    return [statement for name, statement in _triggers(dialect).items() if name.startswith(f"{table}_")]
+
+
 def trigger_problems(connection: Connection) -> Iterator[str]:
     """Yield a sentence for triggers that are missing, changed, or not made by evalkit."""
     dialect = connection.dialect.name

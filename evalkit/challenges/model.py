@@ -137,6 +137,7 @@ _NOT_SCORED: dict[str, Any] = {
     **dict.fromkeys(("title", "url", "coverage", "ranking", "ranking_rules", "ratings", "schedule"), True),
     **dict.fromkeys(("evalkit_defaults", "notes"), True),
     "submission": {"runs"},
+    "speed": set(SpeedRules.model_fields) - {"frame_rate"},
     "metrics": {"__all__": set(MetricEntry.model_fields) - {"id"}},
 }
 
@@ -155,7 +156,7 @@ class Challenge(ChallengePart):
         ranking: the rule that makes the order.
         ranking_rules: parameters of that rule.
         ratings: what people rate, and which ratings count.
-        speed: what counts as speed.
+        speed: which measurements of speed count.
         schedule: phases of the challenge, for the leaderboard's page.
         notes: text for readers of the file.
     """

@@ -1,4 +1,4 @@
-"""``evalkit speed``: measure how fast a generator is."""
+"""``evalkit speed``: measure how fast a generator is, and bring measurements onto a board."""
 
 from __future__ import annotations
 
@@ -8,8 +8,19 @@ from typing import Any
 
 import click
 
+from evalkit.cli.board.teams import why_option
 from evalkit.cli.options import as_json as json_option
-from evalkit.cli.options import example, progress_on, quiet_option, say
+from evalkit.cli.options import (
+    as_of_option,
+    board_option,
+    by_option,
+    example,
+    moment,
+    progress_on,
+    quiet_option,
+    say,
+    who,
+)
 
 INCOMPLETE = 3
 SHOWN_FAILURES = 20
@@ -22,7 +33,7 @@ SHOWN_FAILURES = 20
     )
 )
 def speed() -> None:
-    """Measure how fast generators are."""
+    """Measure how fast generators are, and import measurements into a board."""
 
 
 @speed.command(
@@ -116,6 +127,142 @@ def measure(
         _print(done.document, output)
     if done.failures:
         raise click.exceptions.Exit(INCOMPLETE)
+
+
+@speed.command(
+    "import",
+    epilog=example(
+        "evalkit speed import lumen.speed.json --board board.sqlite --team lumen",
+        "evalkit speed import speed.csv --board board.sqlite",
+    ),
+)
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@board_option
+@click.option("--team", metavar="TEAM", help="Whose speed FILE is; for what 'evalkit speed measure' wrote.")
+@click.option("--run", metavar="RUN", help="Which run of the team (default: its only one).")
+@by_option
+@json_option
+def import_(file: Path, board: str, team: str | None, run: str | None, by: str | None, as_json: bool) -> None:
+    """Import measurements of speed into a board, in one step: all of them, or none.
+
+    FILE is what 'evalkit speed measure' wrote, which counts as measured by the organizer, or a CSV with the columns
+    team, sample, seconds, frames, hardware, who, and where known run, clip_seconds, time_to_first_frame,
+    end_to_end_seconds, peak_bytes, timed; that counts as imported. For a run the newest import of the most trusted
+    source counts. Importing the same file again adds nothing.
+    """
+    import hashlib
+
+    from evalkit.board import Board
+    from evalkit.errors import InputError
+    from evalkit.speed.document import is_measurement
+    from evalkit.speed.table import TeamSpeed, read_file, read_measurement, read_speed_table
+    from evalkit.text import count
+
+    data, name, person = read_file(file), file.name, who(by)
+    measured: list[TeamSpeed]
+    if is_measurement(data):
+        if team is None:
+            raise click.UsageError("Say with --team whose speed the file is.")
+        measured, form = [read_measurement(data, name, team, run, person)], "speed measurement"
+    elif data.lstrip()[:1] == b"{":
+        raise InputError(
+            f"{name} was not written by 'evalkit speed measure'.",
+            fix="A team's own speed.json belongs into its ZIP, or beside it when it is scored.",
+        )
+    else:
+        if team is not None or run is not None:
+            raise click.UsageError("--team and --run are for measurements; a CSV has columns of these names.")
+        measured, form = read_speed_table(data, name), "speed table"
+    with Board.open(board) as opened:
+        done = opened.import_speed(
+            measured,
+            source=name,
+            sha256=hashlib.sha256(data).hexdigest(),
+            form=form,
+            trusted="measured" if form == "speed measurement" else "imported",
+            by=person,
+        )
+    if as_json:
+        click.echo(json.dumps({"schema": 1, "import": done.number, "new": done.new, "known": done.known}, indent=1))
+    elif done.number is None:
+        say(f"The board holds {name} already: {count(done.known, 'sample')}.")
+    else:
+        runs = count(len(measured), "run")
+        say(f"Imported {count(done.new, 'sample')} of {runs} from {name}.")
+        click.echo(f"Import {done.number}; 'evalkit speed undo {done.number} --why TEXT' takes it back.")
+
+
+@speed.command(epilog=example("evalkit speed undo 3 --board board.sqlite --why 'the GPU was shared'"))
+@click.argument("number", metavar="IMPORT", type=click.IntRange(min=1, max=2**31 - 1))
+@board_option
+@why_option
+@by_option
+@json_option
+def undo(number: int, board: str, why: str, by: str | None, as_json: bool) -> None:
+    """Take an import of measurements back: it no longer counts; --as-of a time before shows it.
+
+    IMPORT is the number that 'evalkit speed import' and 'evalkit speed list' show.
+    """
+    from evalkit.board import Board
+    from evalkit.errors import InputError
+    from evalkit.text import count
+
+    with Board.open(board) as opened:
+        held = {one.number for one in opened.snapshot().speeds}
+        if number not in held:
+            raise InputError(
+                f"Import {number} is none of measurements of speed.",
+                expected=", ".join(map(str, sorted(held))) or "one that holds measurements; there is none",
+                fix="'evalkit ratings undo' takes imports of ratings back.",
+            )
+        done = opened.undo_import(number, by=who(by), why=why)
+    if as_json:
+        document = {"schema": 1, "import": number, "file": done.file, "removed": done.measurements}
+        click.echo(json.dumps(document, indent=1))
+    else:
+        say(f"Import {number} of {done.file} is undone: {count(done.measurements, 'sample')} removed.")
+
+
+@speed.command("list", epilog=example("evalkit speed list --board board.sqlite"))
+@board_option
+@as_of_option
+@json_option
+def list_(board: str, as_of: str | None, as_json: bool) -> None:
+    """List the measurements on a board, and which of them counts for its run."""
+    from evalkit.board import Board
+    from evalkit.board.speeds import counting_speed
+    from evalkit.speed.model import SOURCES
+    from evalkit.text import count
+
+    with Board.open(board) as opened:
+        snapshot = opened.snapshot(moment(as_of))
+    counting = [counting_speed(snapshot, run) for run in snapshot.runs]
+    rows = [
+        {
+            "import": one.number,
+            "team": one.team,
+            "run": one.run,
+            "source": one.source,
+            "hardware": one.hardware,
+            "timed": one.timed,
+            "who": one.who,
+            "samples": len(one.samples),
+            "counts": one in counting,
+        }
+        for one in snapshot.speeds
+    ]
+    if as_json:
+        click.echo(json.dumps({"schema": 1, "measurements": rows}, indent=1))
+        return
+    for row, one in zip(rows, snapshot.speeds, strict=True):
+        run = f"/{one.run}" if one.run is not None else ""
+        state = "" if row["counts"] else "; does not count"
+        say(
+            f"import {one.number}: {one.team}{run}, {count(len(one.samples), 'sample')} {SOURCES[one.source]} "
+            f"({one.who}) on {one.hardware}{state}"
+        )
+    if not rows:
+        click.echo("None.")
 
 
 def _generator(

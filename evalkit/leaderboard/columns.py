@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from evalkit.board.scorecard_check import SIZES
 from evalkit.challenges.model import Challenge, MetricEntry
+from evalkit.challenges.speed_rules import SpeedRules
 from evalkit.errors import PluginError
 from evalkit.leaderboard.answers import RatedColumn
 from evalkit.leaderboard.ranking import Ranking
@@ -14,18 +15,22 @@ from evalkit.leaderboard.runs import Entrant, Runs
 from evalkit.leaderboard.table import NO_CELL, PAIRS, Cell, CodedReason, Column, Row, RunKey
 from evalkit.metrics.base import MetricRecord, metric_registry
 from evalkit.scoring.scorecard import MetricScore
+from evalkit.speed.model import FAMILY, TIMED, Timed, same_hardware
 from evalkit.text import escape_for_display
 
 GROUPS = ("objective", "subjective", "speed", "diagnostic")
+_OF_SECONDS = {"speed.fps", "speed.rtf"}  # what depends on how much the seconds include
+_SHOWN_MACHINES = 4
 
 
 def read_columns(challenge: Challenge, runs: Runs) -> tuple[Column, ...]:
     """Return the columns of ``challenge`` in its order: metrics, then dimensions or the share of points.
 
     A metric whose scorecards of competing runs disagree about what it means (protocol, unit, better side) is refused:
-    it ranks nobody and breaks no ties.
+    it ranks nobody and breaks no ties. So is one of speed that was measured on different hardware, or with and without
+    loading and encoding.
     """
-    return (*(_metric(entry, runs) for entry in challenge.metrics), *_rated(challenge))
+    return (*(_metric(entry, runs, challenge.speed) for entry in challenge.metrics), *_rated(challenge))
 
 
 def shown_order(columns: Sequence[Column]) -> tuple[Column, ...]:
@@ -61,7 +66,7 @@ def ranked_columns(
     )
 
 
-def _metric(entry: MetricEntry, runs: Runs) -> Column:
+def _metric(entry: MetricEntry, runs: Runs, speed: SpeedRules) -> Column:
     everyone = [(one, score) for one in runs.entrants if (score := one.score(entry.id)) is not None]
     scored = [(one, score) for one, score in everyone if score.value is not None]
     competing = [(one, score) for one, score in scored if one.competes]
@@ -74,8 +79,13 @@ def _metric(entry: MetricEntry, runs: Runs) -> Column:
     known = first.higher_is_better if first else record.higher_is_better if record else None
     up = known if entry.direction is None else entry.direction == "higher"
     notes = [why] if why is not None and not ranks else []
+    of_speed = entry.id.startswith(FAMILY)
+    if why is None and of_speed and (incomparable := _incomparable(entry.id, competing, speed)) is not None:
+        refused = incomparable if ranks else None
+        notes += [] if ranks else [incomparable.sentence]
     if first is not None and first.aggregate == "median":
-        notes.append("A run's number is the median over its videos; beside it the share of videos at the mode.")
+        beside = "" if of_speed else "; beside it the share of videos at the mode"
+        notes.append(f"A run's number is the median over its videos{beside}.")
     if known is not None and up is not known:
         meant = "higher" if known else "lower"
         notes.append(f"In the challenge {entry.direction} values are better, in the metric's definition {meant} ones.")
@@ -96,7 +106,36 @@ def _metric(entry: MetricEntry, runs: Runs) -> Column:
         protocol=None if why else first.protocol if first else record.protocol if record else None,
         aggregate=first.aggregate if first else record.aggregate if record else "mean",
         notes=tuple(notes),
+        min_samples=speed.min_samples if of_speed else None,
     )
+
+
+def _incomparable(
+    metric: str, competing: Sequence[tuple[Entrant, MetricScore]], rules: SpeedRules
+) -> CodedReason | None:
+    """Return why values of speed can't be compared: other machines, or seconds that include something else."""
+    if len(competing) < 2:
+        return None
+    machines: dict[str, str] = {}
+    timed: dict[Timed, str] = {}
+    for one, _ in competing:
+        held = one.run.speed
+        words = held.hardware if held is not None else ""
+        # Nobody knows whether two machines that nothing names are the same one.
+        key = same_hardware(words) or f"unknown {one.label}"
+        machines.setdefault(key, f"{words or 'unnamed hardware'} ({one.label})")
+        timed.setdefault(held.timed if held is not None else "call", one.label)
+    if len(machines) > 1 and not rules.across_hardware:
+        shown = "; ".join(list(machines.values())[:_SHOWN_MACHINES])
+        return CodedReason(
+            "hardware",
+            f"{metric} was measured on different hardware, so it ranks nobody: {shown}. Measure all runs on one "
+            "machine, or let the challenge say 'speed.across_hardware: true'.",
+        )
+    if len(timed) > 1 and metric in _OF_SECONDS:
+        shown = "; ".join(f"{TIMED[kind]} ({label})" for kind, label in timed.items())
+        return CodedReason("timed", f"{metric} includes different things, so it ranks nobody: {shown}.")
+    return None
 
 
 def _rated(challenge: Challenge) -> list[Column]:
@@ -186,7 +225,11 @@ def best_cells(rows: Sequence[Row], columns: Sequence[Column]) -> set[tuple[RunK
 
 def _cell(one: Entrant, column: Column, rated: Mapping[str, RatedColumn]) -> Cell:
     if column.kind == "metric":
-        return _metric_cell(one.score(column.id))
+        cell, speed = _metric_cell(one.score(column.id)), one.run.speed
+        if cell.value is None or speed is None or not column.id.startswith(FAMILY):
+            return cell
+        # A median of seconds has no commonest value.
+        return replace(cell, source=speed.source, hardware=speed.hardware, mode=None, share_at_mode=None)
     return rated[column.id].cells[one.key] if column.id in rated else replace(NO_CELL, reason="no_results")
 
 

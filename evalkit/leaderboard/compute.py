@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from evalkit.board.excluded_samples import numbers_with_excluded, without_excluded_samples
 from evalkit.board.filtering import FilteredAnswers, filter_answers
 from evalkit.board.model import Snapshot
+from evalkit.board.speeds import with_measured_speed
 from evalkit.challenges.model import Challenge
 from evalkit.errors import InputError
 from evalkit.leaderboard.answers import RatedColumns
@@ -108,6 +109,7 @@ class RankedBoard:
 def rank_snapshot(snapshot: Snapshot, *, draws: int, seed: int = 0) -> RankedBoard:
     """Return the ranking of ``snapshot``; ``draws`` are those behind the intervals of rated values."""
     challenge = snapshot.challenge
+    snapshot = with_measured_speed(snapshot)
     runs = read_runs(without_excluded_samples(snapshot))
     kept = numbers_with_excluded(snapshot)
     columns = tuple(replace(one, includes_excluded=kept.get(one.id, ())) for one in read_columns(challenge, runs))

@@ -32,7 +32,7 @@ from evalkit.leaderboard.table import (
 )
 from evalkit.metrics.base import NOT_APPLICABLE, is_not_applicable
 from evalkit.scoring.plan import id_of_short_name
-from evalkit.text import escape_for_display, told_apart
+from evalkit.text import count, escape_for_display, told_apart
 
 Rule = Literal["weighted-sum", "rank-sum", "mean-rank", "borda", "two-phase", "none"]
 
@@ -238,6 +238,9 @@ class _Rules:
             cell = row.cells.get(column.id, NO_CELL)
             if cell.value is None:
                 found.append(CodedReason("unscored", f"{column.id} has no value: {cell.reason}."))
+            elif column.min_samples is not None and self.rests_on_too_few(column, cell):
+                needed = count(column.min_samples, "measured sample")
+                found.append(CodedReason("coverage", f"{column.id} rests on {cell.n}; {needed} are needed."))
             elif self.rests_on_too_few(column, cell):
                 share, needed = told_apart(100 * cell.coverage, 100 * self.coverage)
                 sentence = f"{column.id} rests on {share} % of the samples, {needed} % are needed."
@@ -246,6 +249,8 @@ class _Rules:
 
     def rests_on_too_few(self, column: Column, cell: Cell) -> bool:
         """Whether an objective value rests on too few samples."""
+        if column.min_samples is not None:
+            return max(cell.n, 1) < column.min_samples  # a value rests on a sample at least
         return column.group != "subjective" and cell.coverage < self.coverage
 
     def order(self, rows: Sequence[Row], plan: ScoringPlan) -> list[Row]:

@@ -55,6 +55,7 @@ class Column:
         notes: sentences for the reader.
         includes_excluded: excluded samples that the value of some run still includes, because it is a number of the
             whole set.
+        min_samples: samples that a value must rest on, in place of the challenge's coverage; ``None`` for that.
     """
 
     id: str
@@ -73,6 +74,7 @@ class Column:
     aggregate: Aggregate | None = "mean"
     notes: tuple[str, ...] = ()
     includes_excluded: tuple[str, ...] = ()
+    min_samples: int | None = None
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.weight) and self.weight >= 0):
@@ -105,6 +107,8 @@ class Cell:
         set_sizes: sizes that must be equal for two values to be compared, by name. Distances of distributions carry
             ``n`` and ``n_reference``, because their bias depends on them (Heusel et al. 2017; Chong and Forsyth 2020).
         mode, share_at_mode: beside a median, the commonest value over the videos and the share of videos that have it.
+        source: whose measurement a value of speed is, as in `evalkit.speed.model.SOURCES`.
+        hardware: what it was measured on.
     """
 
     value: float | None
@@ -117,6 +121,8 @@ class Cell:
     set_sizes: Mapping[str, float] = field(default_factory=dict)
     mode: float | None = None
     share_at_mode: float | None = None
+    source: str | None = None
+    hardware: str | None = None
 
     def __post_init__(self) -> None:
         if self.value is not None and not math.isfinite(self.value):

@@ -120,7 +120,7 @@ def make_plan(
         weights=weights,
         backbones=backbones.pinned({role: file.sha256 for role, file in weights.items()}),
         device=device,
-        roles=_challenge_roles(challenge),
+        roles=challenge_roles(challenge),
     )
 
 
@@ -198,7 +198,8 @@ def refuse_short_names(challenge: Challenge) -> None:
         raise ChallengeError([f"The challenge {challenge.id} calls metrics by short names.", *faults])
 
 
-def _challenge_roles(challenge: Challenge) -> dict[str, Role]:
+def challenge_roles(challenge: Challenge) -> dict[str, Role]:
+    """Return metric -> what the challenge lets it do."""
     roles: dict[str, Role] = {}
     for entry in challenge.metrics:
         unranked: Role = "diagnostic" if entry.group == "diagnostic" else "secondary"

@@ -15,6 +15,7 @@ from typing import Any
 
 from evalkit.board.excluded_samples import without_excluded_samples
 from evalkit.board.model import ORIGINS, Run, Snapshot
+from evalkit.board.speeds import with_measured_speed
 from evalkit.clock import ANYWHERE_ON_EARTH, exact_time
 from evalkit.leaderboard.model import Leaderboard, Sensitivity
 from evalkit.leaderboard.sensitivity import WeightInterval
@@ -44,6 +45,7 @@ from evalkit.reports.leaderboard.ranked_table import (
     tie_lines,
 )
 from evalkit.reports.leaderboard.rules import ESTIMATORS, OWN_DEFAULT, rule_rows, rules_in_words, weight_source
+from evalkit.reports.leaderboard.speed import speed_section
 from evalkit.reports.leaderboard.words import (
     MIN_PROBABILITY,
     excluded_lines,
@@ -55,6 +57,7 @@ from evalkit.reports.leaderboard.words import (
 from evalkit.reports.page import listed, render_page
 from evalkit.reports.tables import extremes, findings_by_rule, machine_of, natural_key, video_metrics
 from evalkit.scoring.scorecard import FeatureUse
+from evalkit.speed.model import SOURCES, TIMED
 
 LOG_ENTRIES = 20
 FINDINGS_PER_RULE = 10  # of one run
@@ -76,7 +79,8 @@ def render_leaderboard(snapshot: Snapshot, leaderboard: Leaderboard, audience: A
         leaderboard: what `evalkit.leaderboard.compute` made of it.
         audience: who may see it.
     """
-    snapshot, leaderboard = leaderboard_for(audience, without_excluded_samples(snapshot), leaderboard)
+    counted = without_excluded_samples(with_measured_speed(snapshot))
+    snapshot, leaderboard = leaderboard_for(audience, counted, leaderboard)
     table = RankedTable(snapshot, leaderboard)
     samples, strip_runs = choose_filmstrips(snapshot, leaderboard, table)
     scatters = [make_scatter(points, table.looks) for points in leaderboard.points]
@@ -120,6 +124,9 @@ def render_leaderboard(snapshot: Snapshot, leaderboard: Leaderboard, audience: A
         invalid_runs=_invalid_runs(snapshot, table),
         origins=ORIGINS,
         low_coverage=_low_coverage(snapshot, leaderboard),
+        speed=speed_section(snapshot, leaderboard),
+        speed_sources=SOURCES,
+        speed_timed=TIMED,
         findings_per_rule=FINDINGS_PER_RULE,
         duplicates_shown=DUPLICATES,
         rules=rules_in_words(snapshot.challenge),
@@ -374,6 +381,7 @@ def _low_coverage(snapshot: Snapshot, leaderboard: Leaderboard) -> list[tuple[Ro
         for column in leaderboard.columns
         if column.ranks
         and column.group != "subjective"
+        and column.min_samples is None
         and (cell := row.cells.get(column.id, NO_CELL)).coverage < snapshot.challenge.coverage
         and cell.value is not None
     ]

@@ -9,6 +9,7 @@ import yaml
 from builders.challenges import PRESETS, challenge
 
 from evalkit.challenges.model import _NOT_SCORED, Challenge, MetricEntry, load_challenge, parse_challenge, preset_text
+from evalkit.challenges.speed_rules import SpeedRules
 from evalkit.challenges.submission_rules import SubmissionRules
 
 
@@ -73,7 +74,8 @@ SCORED_OF_SUBMISSION = {"layouts", "archive", "video", "audio", "severities"}
 
 def test_every_key_is_known_to_change_the_scoring_digest_or_not() -> None:
     """A key that is added counts until it is listed: decide, and write it down here."""
-    assert set(Challenge.model_fields) - set(_NOT_SCORED) | {"submission", "metrics"} == SCORED
+    assert set(Challenge.model_fields) - set(_NOT_SCORED) | {"submission", "metrics", "speed"} == SCORED
+    assert set(SpeedRules.model_fields) - _NOT_SCORED["speed"] == {"frame_rate"}
     assert set(SubmissionRules.model_fields) - _NOT_SCORED["submission"] == SCORED_OF_SUBMISSION
     assert set(MetricEntry.model_fields) - _NOT_SCORED["metrics"]["__all__"] == {"id"}
 
@@ -106,6 +108,7 @@ def test_what_scoring_depends_on_changes_the_scoring_digest(text: str) -> None:
         "schedule: [{id: a, closes: 2026-03-01 AoE}]",
         "evalkit_defaults: [coverage]",
         "ratings: {method: pairs, window: {closes: 2026-04-01 AoE}}",
+        "speed: {across_hardware: true, sources: [measured], min_samples: 3}",
     ],
 )
 def test_what_scoring_does_not_depend_on_leaves_the_scoring_digest(text: str) -> None:

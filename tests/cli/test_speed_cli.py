@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from board_tools import card, rules
 from click.testing import CliRunner
 
+from evalkit.board import Board
 from evalkit.cli import cli
 from evalkit.media.encode import write_video
 from evalkit.speed.document import read_report
@@ -68,3 +70,66 @@ def test_what_can_not_be_measured_is_refused(testset: Path, words: list[str], to
     done = CliRunner().invoke(cli, ["speed", "measure", "--testset", str(testset), *words])
     assert done.exit_code == 2
     assert told in done.output
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> str:
+    place = tmp_path / "b.sqlite"
+    text = "id: c\ntitle: c\nmetrics: [{id: identity.strict}, {id: speed.fps, group: speed}]\nranking: mean-rank\n"
+    with Board.create(place, rules(text), text, by="olga") as made:
+        for name in ("alpha", "beta"):
+            made.add_team(name, by="olga")
+            made.add_run(name, "main", card(name, text=text), by="olga")
+    return str(place)
+
+
+def call(*words: object) -> tuple[int, str]:
+    done = CliRunner().invoke(cli, [str(word) for word in words])
+    return done.exit_code, done.output + str(done.exception or "")
+
+
+def test_a_measurement_is_imported_listed_and_undone(board: str, tmp_path: Path) -> None:
+    rows = [{"sample": name, "frames": 100, "clip_seconds": 4, "generation_seconds": 8} for name in ("s1", "s2")]
+    document = {"schema": 1, "kind": "measurement", "timed": "call", "machine": {"processor": "A"}, "samples": rows}
+    file = tmp_path / "alpha.speed.json"
+    file.write_text(json.dumps(document))
+    assert "Say with --team" in call("speed", "import", file, "-B", board)[1]
+    code, out = call("speed", "import", file, "-B", board, "--team", "alpha", "--by", "olga")
+    assert (code, out.splitlines()[0]) == (0, "Imported 2 samples of 1 run from alpha.speed.json.")
+    assert "'evalkit speed undo 1 --why TEXT' takes it back" in out
+    assert (
+        "The board holds alpha.speed.json already" in call("speed", "import", file, "-B", board, "--team", "alpha")[1]
+    )
+    table = tmp_path / "speed.csv"
+    table.write_text("team,sample,seconds,frames,hardware,who\nbeta,s1,4,100,A,pia\nalpha,s1,9,100,A,pia\n")
+    code, out = call("speed", "import", table, "-B", board, "--json")
+    assert (code, json.loads(out)) == (0, {"schema": 1, "import": 2, "new": 2, "known": 0})
+    listed = json.loads(call("speed", "list", "-B", board, "--json")[1])["measurements"]
+    assert [(one["team"], one["source"], one["counts"]) for one in listed] == [
+        ("alpha", "measured", True),
+        ("beta", "imported", True),
+        ("alpha", "imported", False),
+    ]
+    assert (
+        "alpha/main, 1 sample imported by the organizer (pia) on A; does not count"
+        in call("speed", "list", "-B", board)[1]
+    )
+    shown = json.loads(call("leaderboard", "-B", board, "--json", "-o", tmp_path / "l.html")[1])
+    cells = {row["team"]: row["cells"]["speed.fps"] for row in shown["leaderboard"]["rows"]}
+    assert {team: (cell["value"], cell["source"]) for team, cell in cells.items()} == {
+        "alpha": (12.5, "measured"),
+        "beta": (25.0, "imported"),
+    }
+    assert "measurements of speed" in call("speed", "undo", 7, "-B", board, "--why", "x")[1]
+    code, out = call("speed", "undo", 2, "-B", board, "--why", "Another machine.")
+    assert (code, out) == (0, "Import 2 of speed.csv is undone: 2 samples removed.\n")
+    assert len(json.loads(call("speed", "list", "-B", board, "--json")[1])["measurements"]) == 1
+
+
+@pytest.mark.parametrize("content", ["{}", '{"schema": 1, "samples": []}', "{"])
+def test_a_teams_own_file_is_not_the_organizers(board: str, tmp_path: Path, content: str) -> None:
+    file = tmp_path / "speed.json"
+    file.write_text(content)
+    code, out = call("speed", "import", file, "-B", board, "--team", "alpha")
+    assert code == 1
+    assert "was not written by 'evalkit speed measure'" in out
