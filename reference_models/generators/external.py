@@ -6,6 +6,7 @@ import importlib
 import json
 import os
 import re
+import resource
 import shlex
 import subprocess
 import sys
@@ -91,7 +92,11 @@ class CommandGenerator(Generator):
         return request.output
 
     def _wait(self, process: subprocess.Popen[bytes]) -> int:
-        """Return the exit code; keep the memory that the process, or the largest of its children, used at most."""
+        """Return the exit code; keep the memory that the process, or the largest of its children, used at most.
+
+        A program that used less than this process did has no number: Linux counts what was there before the program
+        took the place of a copy of this process.
+        """
         try:
             _, status, usage = os.wait4(process.pid, 0)
         except BaseException:
@@ -99,7 +104,9 @@ class CommandGenerator(Generator):
             process.wait()
             raise
         process.returncode = os.waitstatus_to_exitcode(status)
-        self.peak_bytes = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        unit = 1 if sys.platform == "darwin" else 1024
+        self.peak_bytes = usage.ru_maxrss * unit if usage.ru_maxrss > own else None
         return process.returncode
 
 
