@@ -24,7 +24,7 @@ from training.publish import ROLES, manifest
 from training.tasks.detector import place_face
 from training.train import TASKS, main
 
-PEOPLE = TAKES = 20
+PEOPLE = TAKES = 12
 SEED = 7
 
 
@@ -163,7 +163,7 @@ def test_standardised_embeddings_have_mean_0_and_deviation_1() -> None:
 def train(folder: Path, workers: int) -> Path:
     output = folder / "networks"
     arguments = ["--seed", str(SEED), "--output", str(output), "--work", str(folder), "--people", str(PEOPLE),
-                 "--takes", str(TAKES), "--effort", "0.003", "--workers", str(workers)]  # fmt: skip
+                 "--takes", str(TAKES), "--effort", "0.002", "--workers", str(workers)]  # fmt: skip
     result = CliRunner().invoke(main, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return output
