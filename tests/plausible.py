@@ -192,6 +192,19 @@ def landmarks68(rng: Rng) -> Arrays:
     return {**points, **faces, "compared": compared, "scale": np.full(30, rng.choice([0.5, 1.0, 2.0]))}
 
 
+def landmarks68_video(rng: Rng) -> Arrays:
+    """75 frames of a face that moves and blinks, one without landmarks now and then."""
+    points = 128 + rng.normal(0, 40, (68, 2)) + rng.normal(0, 3, (75, 1, 2)) + rng.normal(0, 1, (75, 68, 2))
+    gone = rng.random(75) < 0.05
+    points[gone] = np.nan
+    return {
+        "frame_index": np.arange(75),
+        "points": points.astype(np.float32),
+        "faces": np.where(gone, 0, 1).astype(np.int16),
+        "frame_size": np.array([256, 256], dtype=np.int64),
+    }
+
+
 FEATURES: dict[str, Callable[[Rng], Arrays]] = {
     "faces": faces,
     **{f"{name}_reference": reference_vectors for name in FACE_VECTORS},
@@ -200,6 +213,7 @@ FEATURES: dict[str, Callable[[Rng], Arrays]] = {
     "lpips_alex": lpips,
     "lpips_vgg": lpips,
     "landmarks68": landmarks68,
+    "landmarks68_video": landmarks68_video,
     "frame_difference": frame_difference,
     "dis_flow": dis_flow,
     "farneback_flow": farneback_flow,

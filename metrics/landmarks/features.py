@@ -1,4 +1,4 @@
-"""The feature ``landmarks68``: 68 face landmarks in each frame of the video and of its reference.
+"""68 face landmarks of a video: ``landmarks68`` beside its reference's, ``landmarks68_video`` alone.
 
 The order of the points is that of 300-W (Sagonas et al., ICCV workshops 2013): jaw 0-16, brows 17-26, nose 27-35, eyes
 36-47, mouth 48-67. See docs/definitions/landmarks.md.
@@ -7,13 +7,14 @@ The order of the points is that of 300-W (Sagonas et al., ICCV workshops 2013): 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.errors import WeightsError
+from evalkit.media.sampling import AtRate, Sampling
 from evalkit.metrics.features.base import (
     Arrays,
     Extractor,
@@ -24,8 +25,11 @@ from evalkit.metrics.features.base import (
     PairCoverage,
     PairSession,
     Picture,
+    Session,
+    Times,
     WeightFile,
     described,
+    frame_mask,
 )
 from evalkit.metrics.features.stopwatch import running
 from evalkit.metrics.quality.paired_pixels import in_size_of
@@ -33,23 +37,37 @@ from evalkit.metrics.quality.paired_pixels import in_size_of
 ROLE = "landmarks68"
 POINTS = 68
 SMALLEST_SIDE = 32
+RATE = 25.0  # frames a second of a video without a reference
 NO_DLIB = "the package dlib-bin is not installed; it comes with evalkit's extra 'landmarks'"
 
 
 @dataclass(frozen=True)
-class LandmarkOptions(FeatureOptions):
-    """Options of ``landmarks68``.
+class FinderOptions(FeatureOptions):
+    """How landmarks are found in an image.
 
     Args:
         upsample: how often the image is doubled before faces are looked for.
         dlib: version of the package; filled in by the machine, ``None`` without it.
     """
 
-    clock: str = described("reference frames, nearest candidate frame in time, up to the shorter video's end")
-    resize: str = described("candidate to the reference's size: cv_area down, pil_bicubic up")
     face: str = described("the first of the detector's list, which has the highest score")
     upsample: int = 1
     dlib: str | None = None
+
+
+@dataclass(frozen=True)
+class LandmarkOptions(FinderOptions):
+    """Options of ``landmarks68``."""
+
+    clock: str = described("reference frames, nearest candidate frame in time, up to the shorter video's end")
+    resize: str = described("candidate to the reference's size: cv_area down, pil_bicubic up")
+
+
+@dataclass(frozen=True)
+class VideoLandmarkOptions(FinderOptions):
+    """Options of ``landmarks68_video``."""
+
+    sampling: Sampling = field(default_factory=lambda: AtRate(RATE))
 
 
 class LandmarkFinder(Protocol):
@@ -104,7 +122,7 @@ def _not_a_predictor(weight: WeightFile, found: str) -> WeightsError:
     )
 
 
-def make_finder(weight: WeightFile, options: LandmarkOptions) -> LandmarkFinder:
+def make_finder(weight: WeightFile, options: FinderOptions) -> LandmarkFinder:
     """Return what the manifest's options describe: ``{family: dlib}``.
 
     Raises:
@@ -118,7 +136,35 @@ def make_finder(weight: WeightFile, options: LandmarkOptions) -> LandmarkFinder:
     return DlibLandmarks(weight, options.upsample)
 
 
-class LandmarksExtractor(Extractor):
+class _WithFinder(Extractor):
+    """Opens the finder once per worker, where dlib is installed."""
+
+    def __init__(self, weights: Mapping[str, WeightFile], device: str = "cpu") -> None:
+        super().__init__(weights, device)
+        self.record = self.resolved_record()
+        self._finder = make_finder(weights[ROLE], self.record.options) if self.record.options.dlib else None
+
+    @classmethod
+    def resolved_record(cls) -> FeatureRecord:
+        """Return the record with dlib's version."""
+        try:
+            import dlib
+        except ImportError:
+            return cls.record
+        return replace(cls.record, options=replace(cls.record.options, dlib=dlib.__version__))
+
+    def finder(self) -> LandmarkFinder:
+        """Return the finder.
+
+        Raises:
+            FeatureUnavailableError: ``no_dlib``.
+        """
+        if self._finder is None:
+            raise FeatureUnavailableError("no_dlib", NO_DLIB)
+        return self._finder
+
+
+class LandmarksExtractor(_WithFinder):
     """Landmarks of the video and its reference, paired in time."""
 
     record = FeatureRecord(
@@ -138,21 +184,6 @@ class LandmarksExtractor(Extractor):
         },
     )
 
-    def __init__(self, weights: Mapping[str, WeightFile], device: str = "cpu") -> None:
-        super().__init__(weights, device)
-        self.record = self.resolved_record()
-        options: LandmarkOptions = self.record.options
-        self._finder = make_finder(weights[ROLE], options) if options.dlib else None
-
-    @classmethod
-    def resolved_record(cls) -> FeatureRecord:
-        """Return the record with dlib's version."""
-        try:
-            import dlib
-        except ImportError:
-            return cls.record
-        return replace(cls.record, options=replace(cls.record.options, dlib=dlib.__version__))
-
     def open(self, item: Item, upstream: Mapping[str, Any]) -> LandmarksSession:
         """Start on a video.
 
@@ -161,9 +192,7 @@ class LandmarksExtractor(Extractor):
         """
         if item.reference_video is None:
             raise FeatureUnavailableError("no_reference_video", "the sample has no reference video")
-        if self._finder is None:
-            raise FeatureUnavailableError("no_dlib", NO_DLIB)
-        return LandmarksSession(self._finder)
+        return LandmarksSession(self.finder())
 
 
 class LandmarksSession(PairSession):
@@ -203,4 +232,64 @@ class LandmarksSession(PairSession):
         }
 
 
-FEATURES = (LandmarksExtractor,)
+class VideoLandmarksExtractor(_WithFinder):
+    """Landmarks of the video alone, at 25 frames a second."""
+
+    record = FeatureRecord(
+        name="landmarks68_video",
+        version=1,
+        title="68 face landmarks of the video in 25 frames a second",
+        weights=(ROLE,),
+        options=VideoLandmarkOptions(),
+        arrays={
+            "frame_index": "(K,) int64: number of each sampled frame, repeated in slower videos",
+            "points": "(K, 68, 2) float32 in 0..1024: x, y in pixels, NaN without a face",
+            "faces": "(K,) int16: faces found in the frame",
+            "frame_size": "(2,) int64: width, height in pixels",
+        },
+    )
+
+    def open(self, item: Item, upstream: Mapping[str, Any]) -> VideoLandmarksSession:
+        """Start on a video.
+
+        Raises:
+            FeatureUnavailableError: ``no_dlib``.
+        """
+        return VideoLandmarksSession(self.finder(), self.record.options)
+
+
+class VideoLandmarksSession(Session):
+    """Finds landmarks while the video is decoded."""
+
+    def __init__(self, finder: LandmarkFinder, options: VideoLandmarkOptions) -> None:
+        self._finder, self._options = finder, options
+        self._wanted: NDArray[np.int64] = np.empty(0, np.int64)
+        self._found: dict[int, tuple[NDArray[np.float32], int]] = {}
+        self._size = (0, 0)
+
+    def plan(self, times: Times) -> NDArray[np.bool_]:
+        """Select frames by the sampling."""
+        self._wanted, self._found = self._options.sampling.select(times), {}
+        return frame_mask(self._wanted, len(times))
+
+    def frame(self, index: int, time: float, rgb: Picture) -> None:
+        """Find the landmarks."""
+        self._found[index] = self._finder.find(rgb)
+        self._size = (rgb.shape[1], rgb.shape[0])
+
+    def finish(self) -> Arrays:
+        """Return the arrays, a row per tick of the clock."""
+        if not self._found:
+            raise FeatureUnavailableError("no_frame", "the video has no frame")
+        rows = [self._found[int(index)] for index in self._wanted if int(index) in self._found]
+        if len(rows) < len(self._wanted):
+            raise FeatureUnavailableError("frames_missing", "some of the sampled frames can't be decoded")
+        return {
+            "frame_index": self._wanted.astype(np.int64),
+            "points": np.stack([points for points, _ in rows]),
+            "faces": np.array([count for _, count in rows], np.int16),
+            "frame_size": np.array(self._size, np.int64),
+        }
+
+
+FEATURES = (LandmarksExtractor, VideoLandmarksExtractor)
