@@ -21,7 +21,7 @@ from evalkit.errors import WeightsError
 from evalkit.media.encode import write_video
 from evalkit.metrics.base import FeatureData, VideoInputs, metric_registry
 from evalkit.metrics.features.base import FeatureUnavailableError, Item, PairCoverage, WeightFile, feature_registry
-from evalkit.metrics.landmarks.features import LandmarksExtractor
+from evalkit.metrics.landmarks.features import LandmarksExtractor, VideoLandmarksExtractor
 from evalkit.weights.manifest import load_backbones
 from evalkit.weights.store import file_sha256
 
@@ -110,6 +110,24 @@ def test_every_point_and_the_distances_equal_dlibs_own_classes(
         assert value > 0.1
     assert metrics["landmark.m_lmd"].score_video(VideoInputs("s", content)).reason == "landmarks_missing"
     assert metrics["landmark.missed"].score_video(VideoInputs("s", content)).value == 1 / 6
+
+
+def test_the_video_alone_is_sampled_at_25_frames_a_second(
+    extractor: LandmarksExtractor, predictor: Path, pairs: list[tuple[Picture, Picture]]
+) -> None:
+    """Three frames at 12.5 a second: each counts twice and is searched once; the last has no face."""
+    weight = WeightFile("landmarks68", predictor, str(ENTRY.sha256), ENTRY.options)
+    session = VideoLandmarksExtractor({"landmarks68": weight}).open(Item("s", Path("v.mp4")), {})
+    assert session.plan(np.array([0.0, 0.08, 0.16])).all()
+    frames = [pairs[0][1], pairs[3][1], pairs[5][0]]
+    for number, rgb in enumerate(frames):
+        session.frame(number, number * 0.08, rgb)
+    found = session.finish()
+    expected = arrays_of(extractor, [(rgb, rgb) for rgb in frames])
+    assert found["frame_index"].tolist() == [0, 0, 1, 1, 2, 2]
+    assert np.array_equal(found["points"], expected["reference"][[0, 0, 1, 1, 2, 2]], equal_nan=True)
+    assert found["faces"].tolist() == [1, 1, 1, 1, 0, 0]
+    assert found["frame_size"].tolist() == [256, 256]
 
 
 def test_a_larger_video_is_brought_to_the_references_size(
