@@ -20,7 +20,7 @@ from evalkit.reference_models.raters import RaterPanel
 from evalkit.scoring.scorecard import Scorecard
 from evalkit.testsets.loading import load_testset
 
-OPTIONS = ("--samples", "4", "--seconds", "0.8", "--size", "128", "--seed", "5", "--workers", "2")
+OPTIONS = ("--samples", "4", "--seconds", "0.8", "--size", "128", "--seed", "5", "--workers", "1")
 NAMES = [team.name for team in (*demo_challenge.TEAMS, demo_challenge.DAMAGED)]
 
 
