@@ -162,6 +162,15 @@ organiser_face = organiser_akd.variant(
     notes="The script reads landmark files of any detector and pairs frames by number; which detector and size the "
     "organizers used is not published. The same number as landmark.organiser_akd.",
 )
+organiser_mouth = organiser_akd.variant(
+    options=PublishedOptions("mouth", "euclidean"),
+    id="landmark.organiser_lse_d",
+    title="LSE-D of landmarks (MM Asia 2025)",
+    summary="Euclidean distance of the mouth landmarks from the reference's, not centred; mean over points and frames.",
+    citation="organizers' code, https://github.com/fenghe12/DiTalker-CVIU, calculate_lse_d.py",
+    notes="The script calls it LSE-D, and the site's Sync-D may be it; it is not SyncNet's distance "
+    "(sync.latentsync.dist). It reads landmark files of any detector and pairs frames by number.",
+)
 
 METRICS = (
     published_distance,
@@ -173,4 +182,5 @@ METRICS = (
     akd,
     organiser_akd,
     organiser_face,
+    organiser_mouth,
 )

@@ -25,7 +25,13 @@ Points = NDArray[np.float64]
 METRICS = metric_registry()
 OF_LANDMARKS = sorted(name for name in METRICS if name.startswith("landmark."))
 DISTANCES = [name for name in OF_LANDMARKS if name not in {"landmark.missed", "landmark.jitter"}]
-UNCENTRED = ("landmark.vico_liplmd", "landmark.akd", "landmark.organiser_akd", "landmark.organiser_flmd")
+UNCENTRED = (
+    "landmark.vico_liplmd",
+    "landmark.akd",
+    "landmark.organiser_akd",
+    "landmark.organiser_flmd",
+    "landmark.organiser_lse_d",
+)
 STRICT = ("landmark.m_lmd", "landmark.f_lmd", "landmark.m_lmd.nme", "landmark.f_lmd.nme")
 
 
@@ -173,6 +179,7 @@ def of_the_scripts(candidate: Points, reference: Points) -> dict[str, float]:
         last = (a, b)
     frames = len(mouth)
     raw = [math.hypot(*(a[i] - b[i])) for a, b in zip(candidate, reference, strict=True) for i in range(68)]
+    lips = [distance for at, distance in enumerate(raw) if at % 68 >= 48 and not math.isnan(distance)]
     raw = [distance for distance in raw if not math.isnan(distance)]
     return {
         "landmark.er_lmd": sum(mouth) / 20 / frames,
@@ -184,6 +191,7 @@ def of_the_scripts(candidate: Points, reference: Points) -> dict[str, float]:
         "landmark.akd": float(np.mean(absolute)),
         "landmark.organiser_akd": sum(raw) / len(raw),
         "landmark.organiser_flmd": sum(raw) / len(raw),
+        "landmark.organiser_lse_d": sum(lips) / len(lips),
     }
 
 
