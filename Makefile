@@ -10,13 +10,14 @@ SOAK_ARGS ?=
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install test demo check docs format oracles wheel smoke fuzz soak bench bench-warm bench-networks bench-memory bench-sandbox train-bundled clean
+.PHONY: help install test demo check docs format oracles lock-check wheel smoke fuzz soak bench bench-warm bench-networks bench-memory bench-sandbox train-bundled clean
 
 help:
 	@echo "make test     run the tests                 make demo    a made-up challenge, from nothing to one page"
 	@echo "make check    ruff, mypy, generated pages   make format  let ruff rewrite the files"
 	@echo "make docs     pages about metrics and rules, from the records"
 	@echo "make oracles  environment for parity tests  make smoke   build a wheel and try it elsewhere"
+	@echo "make lock-check  whether requirements.lock can be installed: digests of all packages"
 	@echo "make train-bundled  train the bundled small networks again (about 20 minutes on two cores)"
 	@echo "make fuzz     mutated archives, tables, YAML, JSON, MP4s, scorecards, boards, signatures (FUZZ_ARGS='--inputs 1000')"
 	@echo "make soak     kill -9 at random moments of five commands, and what is left then (SOAK_ARGS='--kills 5')"
@@ -53,6 +54,11 @@ format: $(STAMP)
 
 oracles:
 	scripts/make_oracles.sh
+
+# pip fetches every package and compares its digest; nothing is installed.
+lock-check: $(STAMP)
+	PIP_CONSTRAINT= $(BIN)/python -m pip install --quiet --require-hashes --no-deps --dry-run --ignore-installed \
+		-r requirements.lock
 
 fuzz: $(STAMP)
 	PYTHONPATH=tests $(BIN)/python -m fuzz $(FUZZ_ARGS)
