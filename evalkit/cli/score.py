@@ -216,7 +216,9 @@ def print_scorecard(card: Scorecard) -> None:
     console = Console(highlight=False, emoji=False)
     console.print(table)
     for name, entry in card.metrics.items():
-        if entry.aggregate == "median" and {"mode", "share_at_mode"} <= entry.details.keys():
+        # Of seconds that were measured no two are equal: there is no commonest one.
+        shared = entry.details.get("share_at_mode", 0.0) * entry.n if "mode" in entry.details else 0.0
+        if entry.aggregate == "median" and shared > 1.5:
             mode, share = format_value(entry.details["mode"], entry.unit), entry.details["share_at_mode"]
             line = f"  {name}: the value is the median over videos; {share:.0%} of them have the commonest one, {mode}"
             console.print(escape(escape_for_display(line, 400)))

@@ -8,7 +8,7 @@ import struct
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from scorecards import make_scorecard
@@ -19,6 +19,9 @@ from evalkit.challenges.submission_rules import ArchiveRules
 from evalkit.errors import SubmissionError
 from evalkit.ratings import load_mapping, read_key, read_pairs, read_ratings
 from evalkit.scoring.scorecard import Scorecard
+from evalkit.speed.document import read_report
+from evalkit.speed.model import MOST_FRAMES, MOST_SECONDS, SampleSpeed
+from evalkit.speed.table import read_speed_table
 from evalkit.submission.model import Submission
 from evalkit.testsets.loading import load_testset
 from evalkit.validators.archive.check import blocks, check_archive
@@ -52,6 +55,29 @@ LABELS = [
         ],
     }
 ]
+SPEED = {
+    "schema": 1,
+    "kind": "measurement",
+    "timed": "frames",
+    "machine": {"processor": "A", "cores": 4, "memory_bytes": 2**35, "gpu": None},
+    "workers": 1,
+    "samples": [
+        {"sample": "s1", "frames": 100, "clip_seconds": 4.0, "generation_seconds": 8.5, "time_to_first_frame": 0.5},
+        {
+            "sample": "s2",
+            "frames": 50,
+            "generation_seconds": 2,
+            "end_to_end_seconds": 3.5,
+            "peak_bytes": 10**9,
+            "runs": 3,
+        },
+    ],
+}
+SPEED_TABLE = """team,sample,seconds,frames,hardware,who,clip_seconds,peak_bytes,timed
+lumen,s1,4.5,100,EPYC 9654 16 cores,olga,4,1e9,call
+lumen,s1,5,100,EPYC 9654 16 cores,olga,4,,call
+atlas,s1,2,100,H200,olga,,,frames
+"""
 MAPPING = """format: wide
 rater: Your code
 at: Timestamp
@@ -67,6 +93,25 @@ SAMPLES = """{"id": "s01", "reference_images": ["a.png"], "audio": "a.wav", "tex
 def text_target(name: str, seeds: Sequence[str], read: Callable[[Path], object], file: str = "input.dat") -> Target:
     """Return a target whose inputs are changed from ``seeds``."""
     return Target(name, lambda random: mutated_text(random.choice(seeds), random), read, file)
+
+
+def read_speed_json(path: Path) -> None:
+    """Read a report of speed; what is taken is possible."""
+    _check_speeds(read_report(path.read_bytes()).samples.values())
+
+
+def read_speed_csv(path: Path) -> None:
+    """Read a table of speed; what is taken is possible."""
+    for one in read_speed_table(path.read_bytes(), "speed.csv"):
+        if not (one.team and one.who and one.report.hardware):
+            raise WrongAcceptError("a measurement of nobody")
+        _check_speeds(one.report.samples.values())
+
+
+def _check_speeds(found: Iterable[SampleSpeed]) -> None:
+    for one in found:
+        if not 0 < one.seconds <= MOST_SECONDS or (one.frames is not None and not 0 < one.frames <= MOST_FRAMES):
+            raise WrongAcceptError(f"{one.frames} frames in {one.seconds} s")
 
 
 def read_archive(path: Path) -> None:
@@ -173,6 +218,8 @@ TARGETS = (
         [LONG, WIDE, json.dumps(LABELS), '{"rater": "r1", "item": "i", "dimension": "lip_sync", "value": 3}\n'],
         read_rating_file,
     ),
+    text_target("speed-json", [json.dumps(SPEED)], read_speed_json, "speed.json"),
+    text_target("speed-table", [SPEED_TABLE, SPEED_TABLE.replace(",", ";")], read_speed_csv, "speed.csv"),
     text_target(
         "pairs",
         ["rater_id,sample_id,left,right,winner,submitted_at\nr04,s06,alpha,beta,right,2026-03-04T11:52:10-12:00\n"],
