@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from board_tools import Clock, card, rules
+from board_tools import Clock, Database, card, rules
 from sqlalchemy import text
 
 from evalkit.board import Board
@@ -138,15 +137,16 @@ def test_a_changed_measurement_is_noticed(board: Board, tmp_path: Path) -> None:
     engine.dispose()
 
 
-def test_a_board_without_the_table_gets_it(board: Board, tmp_path: Path) -> None:
-    place = tmp_path / "b.sqlite"
-    engine = open_engine(parse_location(place), Clock())
-    with engine.begin() as connection:
-        connection.execute(text("DROP TABLE speeds"))
-        connection.execute(text("UPDATE board_version SET version_num = '0001'"))
-    engine.dispose()
-    with Board.open(place, now=Clock(step=100)) as opened:
+def test_a_board_without_the_table_gets_it(database: Database) -> None:
+    with database.make() as made:
+        made.add_team("alpha", by="olga")
+    database.sql("DROP TABLE speeds")
+    database.sql("UPDATE board_version SET version_num = '0001'")
+    with Board.open(database.place) as opened:
         assert (opened.log()[-1].action, opened.log()[-1].details["to"]) == ("upgrade", "0002")
         assert take(opened, measured()).number == 1
         assert opened.verify() == []
-        assert replace(opened.snapshot().speeds[0], samples={}).team == "alpha"
+        assert opened.snapshot().speeds[0].samples["s1"].peak_bytes == 2**33
+        opened.undo_import(1, by="olga", why="The GPU was shared.")
+        assert opened.snapshot().speeds == ()
+        assert opened.verify() == []
