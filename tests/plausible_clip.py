@@ -41,8 +41,27 @@ def reference(rng: np.random.Generator) -> Arrays:
     return {"embedding": rng.normal(size=(int(rng.integers(1, 4)), DIMENSIONS)).astype(np.float32)}
 
 
+def dino_frames(rng: np.random.Generator) -> Arrays:
+    """The same of DINO."""
+    made = frames(rng)
+    return {"activation": made["embedding"], "row": made["row"]}
+
+
+def dino_reference(rng: np.random.Generator) -> Arrays:
+    """One to three reference images, by DINO."""
+    return {"activation": reference(rng)["embedding"]}
+
+
 def perfect(rng: np.random.Generator) -> dict[str, Arrays]:
     """A video whose every frame is the reference image."""
     one = rng.normal(size=DIMENSIONS).astype(np.float32)
     still = {"embedding": np.tile(one, (16, 1)), "row": np.arange(16)}
-    return {"clip_frames": still, "clip_reference": {"embedding": one[None]}}
+    dino = {"activation": still["embedding"], "row": still["row"]}
+    return {
+        "clip_frames": still,
+        "clip_frames_vbench": still,
+        "clip_reference": {"embedding": one[None]},
+        "dino_frames": dino,
+        "dino_frames_uniform": dino,
+        "dino_reference": {"activation": one[None]},
+    }

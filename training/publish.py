@@ -29,6 +29,7 @@ ROLES: dict[str, tuple[str, dict[str, float]]] = {
     "clip_vit_b32": ("text", {}),
     "clip_vit_l14": ("text", {}),
     "clip_vocabulary": ("text", {}),
+    "dino_vitb16": ("frames", {}),
 }
 _LICENCE = "Apache-2.0, as evalkit"
 _CITATION = "evalkit, reference_models/bundled/MODEL_CARD.md"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.media.sampling import Sampling, Uniform
+from evalkit.media.sampling import AllFrames, Sampling, Uniform
 from evalkit.metrics.embeddings.frames import FrameSession, NetworkExtractor
 from evalkit.metrics.features.base import (
     Arrays,
@@ -33,7 +33,7 @@ from evalkit.metrics.features.networks import opened_once
 from evalkit.metrics.features.stopwatch import running
 
 if TYPE_CHECKING:
-    from evalkit.metrics.networks.clip import Crop
+    from evalkit.metrics.networks.clip import Crop, Square
 
 BASE, LARGE = "clip_vit_b32", "clip_vit_l14"
 PRECISION = "float32, no TF32"
@@ -62,8 +62,8 @@ class ImageTextNetwork(Protocol):
         """Side of its images, size of its vocabulary."""
         ...
 
-    def embed_images(self, squares: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        """Return (N, D) of squares (side, side, 3) uint8 RGB, not normalised."""
+    def embed_images(self, squares: Sequence[Square]) -> NDArray[np.float32]:
+        """Return (N, D) of squares (side, side, 3) RGB in 0..255, not normalised."""
         ...
 
     def embed_texts(self, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -106,20 +106,31 @@ class FrameOptions(ClipReferenceOptions):
     sampling: Sampling = field(default_factory=lambda: Uniform(16, "round"))
 
 
+@dataclass(frozen=True)
+class VBenchOptions(FrameOptions):
+    """Every frame, prepared as VBench does."""
+
+    resize: str = described("torch_bicubic, not antialiased, not rounded; shorter side, then the middle square")
+    crop: Crop = "vbench"
+    sampling: Sampling = field(default_factory=AllFrames)
+
+
 class ClipImages:
     """The network for images behind the options' preparation; counts its time under ``role``."""
 
     def __init__(self, network: ImageTextNetwork, options: ClipReferenceOptions, role: str) -> None:
         self._network, self._options, self._role = network, options, role
 
-    def prepare(self, rgb: Picture) -> NDArray[np.uint8]:
+    def prepare(self, rgb: Picture) -> Square:
         """Return the middle square of an image (H, W, 3) uint8 RGB, as the network takes it."""
-        from evalkit.metrics.networks.clip import middle_square
+        from evalkit.metrics.networks.clip import middle_square, unrounded_square
 
+        if self._options.crop == "vbench":
+            return unrounded_square(rgb, self._network.sizes.side)
         channels = rgb[:, :, ::-1] if self._options.channels == "BGR" else rgb
         return middle_square(channels, self._network.sizes.side, self._options.crop)
 
-    def embed(self, squares: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+    def embed(self, squares: Sequence[Square]) -> NDArray[np.float32]:
         """Return the vectors (N, D) of N squares, not normalised."""
         with running(self._role):
             return self._network.embed_images(squares)
@@ -193,6 +204,12 @@ FEATURES = (
         "CLIP ViT-B/32 embeddings of 16 frames, as ConsisID picks and feeds them",
         BASE,
         FrameOptions(sampling=Uniform(16, "step"), crop="transformers", channels="BGR"),
+    ),
+    _frames(
+        "clip_frames_vbench",
+        "CLIP ViT-B/32 embeddings of every frame, prepared as VBench does",
+        BASE,
+        VBenchOptions(),
     ),
     _frames("clip_frames_l14", "CLIP ViT-L/14 embeddings of 16 frames", LARGE, FrameOptions(crop="transformers")),
     ClipReferenceExtractor,

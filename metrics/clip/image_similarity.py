@@ -41,8 +41,9 @@ def frame_consistency(frames: Arrays) -> VideoValue:
     range=(-1.0, 1.0),
     features=("clip_frames", "clip_reference"),
     blind_to="Motion, and who the person is: background and framing weigh as much as the face.",
-    citation="Radford et al., CLIP, ICML 2021; frames against reference images",
+    citation="Radford et al., CLIP, ICML 2021; Ruiz et al., DreamBooth, CVPR 2023 (CLIP-I)",
     missing_policy="a sample without a reference image is unscored",
+    aliases=("clip_i",),
     notes="Typically 0.8 to 0.97. Background and framing weigh as much as the face: it is not a measure of identity. "
     "Several reference images: the mean over all pairs.",
     definition=definition_beside(__file__, "image_cosines.md"),

@@ -26,7 +26,8 @@ BATCH = 16
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
 _GELU = 1.702
-Crop = Literal["openai", "transformers"]
+Square = NDArray[np.uint8] | NDArray[np.float32]
+Crop = Literal["openai", "transformers", "vbench"]
 
 
 class Attention(nn.Module):
@@ -182,11 +183,11 @@ class ClipEncoder:
         """What the network multiplies cosines with: 100 in the published ones."""
         return float(self._model.logit_scale.detach().exp())
 
-    def embed_images(self, squares: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+    def embed_images(self, squares: Sequence[Square]) -> NDArray[np.float32]:
         """Return (N, dimension) float32, not normalised; which images share a batch changes a value by less than 1e-5.
 
         Args:
-            squares: what `middle_square` made of each image, (side, side, 3) uint8 RGB.
+            squares: what `middle_square` or `unrounded_square` made of each image, (side, side, 3) RGB in 0..255.
         """
         parts = []
         for start in range(0, len(squares), BATCH):
@@ -252,6 +253,25 @@ def middle_square(rgb: NDArray[np.uint8], side: int, crop: Crop) -> NDArray[np.u
         resized = np.asarray(Image.fromarray(rgb).resize(size, Image.Resampling.BICUBIC))
     left, top = (_half(extent - side, crop) for extent in size)
     return np.ascontiguousarray(resized[top : top + side, left : left + side])
+
+
+def unrounded_square(rgb: NDArray[np.uint8], side: int) -> NDArray[np.float32]:
+    """Return (side, side, 3) float32 in about 0..255: the middle square as VBench makes it.
+
+    PyTorch's bicubic without antialiasing, neither rounded nor cut off, so that it overshoots at edges.
+
+    Raises:
+        ValueError: ``rgb`` is not uint8 (H, W, 3).
+    """
+    check_frame(rgb)
+    height, width = rgb.shape[:2]
+    shorter = min(height, width)
+    size = (int(side * height / shorter), int(side * width / shorter))
+    planes = torch.from_numpy(np.require(rgb, requirements=["C", "W"])).permute(2, 0, 1)[None].to(torch.float32)
+    if size != (height, width):
+        planes = F.interpolate(planes, size=size, mode="bicubic", align_corners=False, antialias=False)
+    top, left = (round((extent - side) / 2) for extent in size)
+    return planes[0, :, top : top + side, left : left + side].permute(1, 2, 0).contiguous().numpy()
 
 
 def _half(margin: int, crop: Crop) -> int:

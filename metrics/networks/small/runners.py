@@ -69,8 +69,8 @@ class _Runner:
         self._device = torch.device(device)
         self._network = open_small(self.kind, path, sha256, device)
 
-    def _planes(self, pictures: NDArray[np.uint8]) -> Tensor:
-        """Return (N, C, H, W) float32 of 0..1 of (N, H, W, C) uint8."""
+    def _planes(self, pictures: NDArray[np.uint8] | NDArray[np.float32]) -> Tensor:
+        """Return (N, C, H, W) float32 of 0..1 of (N, H, W, C) in 0..255."""
         planes = torch.from_numpy(np.ascontiguousarray(pictures)).to(self._device).permute(0, 3, 1, 2)
         return planes.to(torch.float32).div_(255.0).contiguous(memory_format=torch.channels_last)
 
@@ -257,8 +257,8 @@ class SmallText(_Runner):
         """What cosines were multiplied with in the training."""
         return float(self._network.get_parameter("logit_scale").detach().exp())
 
-    def embed_images(self, squares: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        """Return (N, 64) float32, not normalised, of (96, 96, 3) uint8 RGB."""
+    def embed_images(self, squares: Sequence[NDArray[np.uint8] | NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Return (N, 64) float32, not normalised, of (96, 96, 3) RGB in 0..255."""
         parts = [np.empty((0, TEXT_DIMENSION), dtype=np.float32)]
         for start in range(0, len(squares), BATCH):
             with inference(self._device):
