@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -69,7 +70,7 @@ class _Runner:
         self._device = torch.device(device)
         self._network = open_small(self.kind, path, sha256, device)
 
-    def _planes(self, pictures: NDArray[np.uint8] | NDArray[np.float32]) -> Tensor:
+    def _planes(self, pictures: NDArray[Any]) -> Tensor:
         """Return (N, C, H, W) float32 of 0..1 of (N, H, W, C) in 0..255."""
         planes = torch.from_numpy(np.ascontiguousarray(pictures)).to(self._device).permute(0, 3, 1, 2)
         return planes.to(torch.float32).div_(255.0).contiguous(memory_format=torch.channels_last)
