@@ -1,8 +1,8 @@
 """What a file can cost that is made to be expensive: time and memory until it is refused.
 
-``python -m benchmarks.bombs`` makes twelve bombs with the program ffmpeg, reads each in a fresh confined worker under
+``python -m benchmarks.bombs`` makes thirteen bombs with the program ffmpeg, reads each in a fresh confined worker under
 rules that ask for 256 x 256 and 2.4 s, and prints a Markdown table: size, seconds, memory above that of an honest file,
-frames decoded, and the rules that refuse it.
+frames decoded and counted, seconds of sound decoded, and the rules that refuse it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -60,21 +61,52 @@ def sound(*words: str, seconds: float) -> Callable[[Path], None]:
     return write
 
 
-def many_tracks(path: Path) -> None:
-    """Write 200 sound tracks beside the video."""
-    honest(path.with_name("one.mp4"))
-    maps = [word for _ in range(200) for word in ("-map", "0:a")]
-    ffmpeg("-i", path.with_name("one.mp4"), "-map", "0:v", *maps, "-c", "copy", path)
+def repeated(size: int, count: int) -> Callable[[Path], None]:
+    """Return what writes ``count`` frames of which all but the first repeat the same sixteen packets."""
+
+    def write(path: Path) -> None:
+        import av
+
+        short = path.with_name("short.mp4")
+        coding = ("-x264-params", "keyint=1000:bframes=0:ref=1:scenecut=0", "-bf", "0")
+        ffmpeg("-f", "lavfi", "-i", STILL.format(size, 25, 0.68), *X264, *coding, short)
+        with av.open(str(short)) as source, av.open(str(path), "w") as target:
+            given = source.streams.video[0]
+            stream = target.add_stream_from_template(given)
+            packets = [bytes(packet) for packet in source.demux(given) if packet.size]
+            for number in range(count):
+                # Frames are numbered from 0 to 15 again and again, so the last packet can be followed by the first.
+                packet = av.Packet(packets[number if number < len(packets) else 1 + (number - 1) % 16])
+                packet.pts = packet.dts = number
+                packet.time_base, packet.stream, packet.is_keyframe = Fraction(1, 25), stream, not number
+                target.mux(packet)
+
+    return write
 
 
-def subtitles(path: Path) -> None:
-    """Write 60 subtitle tracks of 1,000 lines each."""
-    lines = [f"{n + 1}\n00:00:00,{n:03} --> 00:00:00,{n + 1:03}\nx\n" for n in range(998)]
-    text = path.with_name("lines.srt")
-    text.write_text("\n".join(lines), encoding="utf-8")
-    maps = [word for _ in range(60) for word in ("-map", "1:s")]
-    honest(path.with_name("one.mp4"))
-    ffmpeg("-i", path.with_name("one.mp4"), "-i", text, "-map", "0", *maps, "-c", "copy", "-c:s", "mov_text", path)
+def many_tracks(count: int) -> Callable[[Path], None]:
+    """Return what writes ``count`` sound tracks beside the video."""
+
+    def write(path: Path) -> None:
+        honest(path.with_name("one.mp4"))
+        maps = [word for _ in range(count) for word in ("-map", "0:a")]
+        ffmpeg("-i", path.with_name("one.mp4"), "-map", "0:v", *maps, "-c", "copy", path)
+
+    return write
+
+
+def subtitles(count: int, lines: int) -> Callable[[Path], None]:
+    """Return what writes ``count`` subtitle tracks of up to 998 ``lines`` each."""
+
+    def write(path: Path) -> None:
+        said = [f"{n + 1}\n00:00:00,{n:03} --> 00:00:00,{n + 1:03}\nx\n" for n in range(lines)]
+        text = path.with_name("lines.srt")
+        text.write_text("\n".join(said), encoding="utf-8")
+        maps = [word for _ in range(count) for word in ("-map", "1:s")]
+        honest(path.with_name("one.mp4"))
+        ffmpeg("-i", path.with_name("one.mp4"), "-i", text, "-map", "0", *maps, "-c", "copy", "-c:s", "mov_text", path)
+
+    return write
 
 
 def appended(data: Callable[[], bytes]) -> Callable[[Path], None]:
@@ -88,18 +120,20 @@ def appended(data: Callable[[], bytes]) -> Callable[[Path], None]:
     return write
 
 
-def metadata() -> bytes:
-    """Return a box of metadata of 100 MB."""
-    size = 100 << 20
-    return struct.pack(">I4s", size, b"udta") + bytes(size - 8)
+def metadata(size: int) -> Callable[[], bytes]:
+    """Return what makes a box of metadata of ``size`` bytes."""
+    return lambda: struct.pack(">I4s", size, b"udta") + bytes(size - 8)
 
 
-def edits(path: Path) -> None:
-    """Write an edit list of a million entries."""
+def edits(count: int) -> Callable[[Path], None]:
+    """Return what writes an edit list of ``count`` entries."""
+    return lambda path: _edit(path, count)
+
+
+def _edit(path: Path, count: int) -> None:
     honest(path)
     data = path.read_bytes()
     at = data.index(b"elst") - 4
-    count = 1_000_000
     body = struct.pack(">II", 0, count) + struct.pack(">Iii", 1, 0, 1 << 16) * count
     box = struct.pack(">I4s", 8 + len(body), b"elst") + body
     (old,) = struct.unpack_from(">I", data, at)
@@ -115,17 +149,18 @@ def edits(path: Path) -> None:
 
 BOMBS: dict[str, Callable[[Path], None]] = {
     "60,000 skip frames": still(256, 25, 2400),
+    "199,000 skip frames of 4096 x 4096": repeated(4096, 199_000),
     "300 frames of 4096 x 4096": still(4096, 25, 12),
     "100,000 frames of 10 microseconds": still(64, 100_000, 1),
     "25,000 fragments of one frame": still(64, 10_000, 2.5, *X264, "-movflags", "frag_every_frame+empty_moov"),
     "300 PNG images of 4096 x 4096": still(4096, 25, 12, "-c:v", "png"),
     "100,000 sound packets": sound("opus", "-opus_delay", "2.5", seconds=1000),
     "21 minutes of sound": sound("aac", seconds=1260),
-    "201 tracks": many_tracks,
-    "60 subtitle tracks": subtitles,
+    "201 tracks": many_tracks(200),
+    "60 subtitle tracks": subtitles(60, 998),
     "4 million empty boxes": appended(lambda: struct.pack(">I4s", 8, b"free") * 4_000_000),
-    "100 MB of metadata": appended(metadata),
-    "an edit list of a million entries": edits,
+    "100 MB of metadata": appended(metadata(100 << 20)),
+    "an edit list of a million entries": edits(1_000_000),
 }
 
 
@@ -147,6 +182,8 @@ def reader(config: dict[str, Any]) -> Callable[[str], dict[str, Any]]:
         return {
             "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10,
             "frames": facts.video.frames if facts.video else 0,
+            "decoded": facts.video.frames - facts.video.undecoded_frames if facts.video else 0,
+            "sound": facts.audio.duration_seconds if facts.audio else 0.0,
             "rules": sorted({finding.rule for finding in found if finding.severity == "error"}),
         }
 
@@ -160,7 +197,13 @@ def measure(path: Path) -> tuple[float, dict[str, Any]]:
     (result,) = workers.run([str(path)])
     seconds = time.perf_counter() - started
     if result.failure is not None:
-        return seconds, {"peak": 0, "frames": 0, "rules": [f"content.reading-{result.failure}"]}
+        return seconds, {
+            "peak": 0,
+            "frames": 0,
+            "decoded": 0,
+            "sound": 0.0,
+            "rules": [f"content.reading-{result.failure}"],
+        }
     return seconds, result.value
 
 
@@ -173,8 +216,8 @@ def main() -> None:
         folder = Path(name)
         honest(folder / "honest.mp4")
         base_seconds, base = measure(folder / "honest.mp4")
-        print("| bomb | size | seconds | memory above an honest file | frames decoded | refused by |")
-        print("|---|---|---|---|---|---|")
+        print("| bomb | size | seconds | memory above an honest file | frames decoded, counted | sound | refused by |")
+        print("|---|---|---|---|---|---|---|")
         for title, write in BOMBS.items():
             if chosen.only and title not in chosen.only:
                 continue
@@ -186,7 +229,8 @@ def main() -> None:
                 f"{path.stat().st_size / 1e6:.1f} MB",
                 f"{max(0.0, seconds - base_seconds):.1f}",
                 f"{max(0, found['peak'] - base['peak']) >> 20} MiB",
-                f"{found['frames']:,}",
+                f"{found['decoded']:,}, {found['frames']:,}",
+                f"{found['sound']:.1f} s",
                 ", ".join(found["rules"]) or "**nothing**",
             )
             print(f"| {' | '.join(cells)} |", flush=True)

@@ -42,6 +42,7 @@ _ARGUMENTS: Mapping[str, tuple[tuple[type, ...], str]] = {  # name -> its types,
     "workers": ((Integral,), "a whole number"),
     "limit": ((Integral,), "a whole number"),
     "timeout": ((int, float), "a number of seconds"),
+    "submission_timeout": ((int, float), "a number of seconds"),
 }
 
 
@@ -55,6 +56,7 @@ def validate(
     fresh: bool = False,
     progress: Progress | None = None,
     timeout: float | None = None,
+    submission_timeout: float | None = None,
     sandbox: Level | None = None,
 ) -> ValidationReport:
     """Check a submission against a challenge's rules; every video is decoded to its end.
@@ -67,7 +69,10 @@ def validate(
         cache: folder of the feature cache; ``None`` for ``EVALKIT_CACHE`` or the platform's.
         fresh: decode again what is cached.
         progress: receives how far the run is.
-        timeout: time limit for one video in seconds; ``None`` for `evalkit.workers.sandbox.JOB_SECONDS`.
+        timeout: time limit for one video in seconds; ``None`` to derive it from the challenge's rules
+            (`evalkit.scoring.time_limits`).
+        submission_timeout: time limit for all videos together; ``None`` to derive it from theirs. Videos for which no
+            time is left are unscored.
         sandbox: limits on the processes that read the videos: ``full``, ``limits`` or ``off`` (SECURITY.md);
             ``None`` for ``EVALKIT_SANDBOX`` or ``full``.
 
@@ -79,9 +84,10 @@ def validate(
     """
     _check_types(submission=submission, challenge=challenge)
     _check_types(optional=True, testset=testset, workers=workers, cache=cache, timeout=timeout)
+    _check_types(optional=True, submission_timeout=submission_timeout)
     rules = challenge if isinstance(challenge, Challenge) else load_challenge(challenge)
     samples = testset if isinstance(testset, TestSet) or testset is None else load_testset(testset)
-    options = _run_options(workers, cache, fresh, progress, timeout, sandbox)
+    options = _run_options(workers, cache, fresh, progress, timeout, sandbox, submission_timeout)
     return validate_run(Submission.open(submission, rules.submission.archive), rules, samples, options)
 
 
@@ -95,6 +101,7 @@ def repair(
     cache: str | Path | None = None,
     progress: Progress | None = None,
     timeout: float | None = None,
+    submission_timeout: float | None = None,
     sandbox: Level | None = None,
 ) -> RepairReport:
     """Write a repaired copy of a submission: names, containers, codecs, rates, sizes, audio, as the challenge asks.
@@ -105,7 +112,7 @@ def repair(
         out: the new ZIP.
         testset: the test set, to match names with samples and for the speech of files without audio.
         workers: processes, and ffmpeg commands at once; ``None`` for one per core.
-        cache, progress, timeout, sandbox: as in `validate`.
+        cache, progress, timeout, submission_timeout, sandbox: as in `validate`.
 
     Returns:
         What was done to each file, and what could not be repaired. ``report.valid`` says whether the new ZIP is valid.
@@ -118,11 +125,12 @@ def repair(
 
     _check_types(submission=submission, challenge=challenge, out=out)
     _check_types(optional=True, testset=testset, workers=workers, cache=cache, timeout=timeout)
+    _check_types(optional=True, submission_timeout=submission_timeout)
     rules = challenge if isinstance(challenge, Challenge) else load_challenge(challenge)
     samples = testset if isinstance(testset, TestSet) or testset is None else load_testset(testset)
     options = RunOptions(
         cache=Path(cache) if cache else cache_folder(),
-        engine=LocalEngine(workers, timeout, sandbox),
+        engine=LocalEngine(workers, timeout, sandbox, submission_timeout),
         progress=progress or Progress(),
     )
     opened = Submission.open(submission, rules.submission.archive)
@@ -142,6 +150,7 @@ def check_testset(
     fresh: bool = False,
     progress: Progress | None = None,
     timeout: float | None = None,
+    submission_timeout: float | None = None,
     sandbox: Level | None = None,
 ) -> TestSetReport:
     """Check a test set before a challenge opens: its media, and what the metrics make of the real videos.
@@ -152,7 +161,7 @@ def check_testset(
             the reference videos.
         metrics: ids or aliases; ``None`` for the challenge's, an empty list to check the files only. Metrics whose
             weights are missing are left out.
-        backbones, limit, workers, device, cache, fresh, progress, timeout, sandbox: as in `score`.
+        backbones, limit, workers, device, cache, fresh, progress, timeout, submission_timeout, sandbox: as in `score`.
 
     Returns:
         The findings and the values of the real videos. ``report.verdict`` is the worst severity.
@@ -164,6 +173,7 @@ def check_testset(
 
     _check_types(testset=testset, challenge=challenge, backbones=backbones, device=device)
     _check_types(optional=True, metrics=metrics, limit=limit, workers=workers, cache=cache, timeout=timeout)
+    _check_types(optional=True, submission_timeout=submission_timeout)
     rules = challenge if isinstance(challenge, Challenge) else load_challenge(challenge)
     samples = testset if isinstance(testset, TestSet) else load_testset(testset)
     plan = None
@@ -173,7 +183,7 @@ def check_testset(
         weights = backbones if isinstance(backbones, Backbones) else load_backbones(backbones)
         free = (sandbox or default_level()) != "full"
         plan = make_plan(rules, weights, names=metrics, allow_missing=True, may_start_programs=free, device=device)
-    options = _run_options(workers, cache, fresh, progress, timeout, sandbox)
+    options = _run_options(workers, cache, fresh, progress, timeout, sandbox, submission_timeout)
     return check_testset_media(samples.limited(limit), rules, options, plan)
 
 
@@ -194,6 +204,7 @@ def score(
     fresh: bool = False,
     progress: Progress | None = None,
     timeout: float | None = None,
+    submission_timeout: float | None = None,
     sandbox: Level | None = None,
 ) -> Scorecard:
     """Score a submission.
@@ -213,7 +224,10 @@ def score(
         cache: folder of the feature cache; ``None`` for ``EVALKIT_CACHE`` or the platform's.
         fresh: compute again what is cached.
         progress: receives how far the run is.
-        timeout: time limit for one video in seconds; ``None`` for `evalkit.workers.sandbox.JOB_SECONDS`.
+        timeout: time limit for one video in seconds; ``None`` to derive it from the challenge's rules
+            (`evalkit.scoring.time_limits`).
+        submission_timeout: time limit for all videos together; ``None`` to derive it from theirs. Videos for which no
+            time is left are unscored.
         sandbox: limits on the processes that read the videos: ``full``, ``limits`` or ``off`` (SECURITY.md);
             ``None`` for ``EVALKIT_SANDBOX`` or ``full``.
 
@@ -222,6 +236,7 @@ def score(
     """
     _check_types(submission=submission, challenge=challenge, testset=testset, backbones=backbones, device=device)
     _check_types(optional=True, out=out, metrics=metrics, workers=workers, limit=limit, cache=cache, timeout=timeout)
+    _check_types(optional=True, submission_timeout=submission_timeout)
     rules = challenge if isinstance(challenge, Challenge) else load_challenge(challenge)
     samples = testset if isinstance(testset, TestSet) else load_testset(testset)
     if limit is not None and limit < 1:
@@ -239,7 +254,7 @@ def score(
         plan,
         out=Path(out) if out else None,
         replace=replace,
-        options=_run_options(workers, cache, fresh, progress, timeout, sandbox),
+        options=_run_options(workers, cache, fresh, progress, timeout, sandbox, submission_timeout),
     )
     return result.scorecard
 
@@ -296,10 +311,11 @@ def _run_options(  # noqa: PLR0917
     progress: Progress | None,
     timeout: float | None,
     sandbox: Level | None,
+    submission_timeout: float | None,
 ) -> RunOptions:
     return RunOptions(
         cache=Path(cache) if cache else cache_folder(),
-        engine=LocalEngine(workers, timeout, sandbox),
+        engine=LocalEngine(workers, timeout, sandbox, submission_timeout),
         fresh=fresh,
         progress=progress or Progress(),
     )

@@ -29,6 +29,7 @@ from evalkit.validators.conversion import all_steps, ordered, output_options, su
 from evalkit.validators.file import ExpectedLength, File, is_damaged
 from evalkit.validators.findings import Finding
 from evalkit.validators.matching import SPEED_FILE, Layout, match_layout
+from evalkit.validators.reading_limits import ALWAYS_FRAMES
 
 ROUNDS = 3  # a fault may hide another: a wrong codec hides the sample rate
 STEP_TITLES = {
@@ -282,7 +283,8 @@ class _Workshop:
     def validate(self, title: str) -> ValidationReport:
         """Return what the rules find in the files as they are now."""
         submission = Submission.open(self.new, self.challenge.submission.archive)
-        return validate_run(submission, self.challenge, self.testset, self.options)
+        options = replace(self.options, always_decoded=ALWAYS_FRAMES)
+        return validate_run(submission, self.challenge, self.testset, options)
 
     def convert(self, report: ValidationReport) -> bool:
         """Convert the files whose findings name steps; return whether there was one."""

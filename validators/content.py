@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from evalkit.media.facts import CANCELLED, AudioFacts, VideoFacts
 from evalkit.text import count
 from evalkit.validators.edits import unusual_edits
-from evalkit.validators.encoding import IRREGULAR_SHARE
+from evalkit.validators.encoding import IRREGULAR_SHARE, frame_rate, resolution
 from evalkit.validators.file import (
     File,
     audio_end_seconds,
     audio_track,
     is_damaged,
+    is_error,
+    is_locked,
+    is_readable,
     is_truncated,
     of_allowed_codec,
     of_audio,
@@ -28,6 +31,7 @@ SHORTER_THAN_SPEECH = 0.5
 AUDIO_TIME_SECONDS = 0.05
 SURPLUS_SECONDS = 60.0  # of sound after the last frame; a mistake of muxing adds less
 _ANEW = "Generate the video again in the expected length; no command can correct this."
+_Checks = tuple[tuple[str, Callable[[VideoFacts, File], Iterable[Violation]]], ...]
 TAIL_SHARE = 0.25  # of the speech's length: generators make whole blocks of frames
 
 
@@ -59,14 +63,26 @@ def _decode_errors(video: VideoFacts, file: File) -> Iterable[Violation]:
     )
 
 
-def _endless(video: VideoFacts, file: File) -> Iterable[Violation]:
-    if video.stopped_early:
-        yield Violation(
-            "The video is so much longer or larger than allowed that it was not read to its end.",
-            found=f"more than {video.frames} frames of {video.width}x{video.height} pixels",
-            expected=f"at most {video.frames} frames of this size",
-            fix="Make it as long and as large as the challenge asks.",
-        )
+def _endless(file: File) -> Iterable[Violation]:
+    """Find videos that were not read to their end and that no other rule refuses for what ended the reading."""
+    video = file.facts.video
+    if video is None or not (video.stopped_early or (video.undecoded_frames and not _is_reported(video, file))):
+        return
+    decoded = video.frames - video.undecoded_frames
+    yield Violation(
+        "The video is so much longer or larger than allowed that it was not read to its end.",
+        found=f"more than {video.frames} frames of {video.width}x{video.height} pixels, {decoded} of them decoded",
+        expected="no more and no larger frames than the challenge allows",
+        fix="Make it as long and as large as the challenge asks.",
+    )
+
+
+def _is_reported(video: VideoFacts, file: File) -> bool:
+    """Return whether a rule of severity error reports what ended the decoding."""
+    if is_locked(file) or not is_readable(file):
+        return False
+    checks = {"size": _SIZES, "length": _LENGTHS, "count": (*_LENGTHS, ("encoding.frame-rate", frame_rate))}
+    return any(is_error(file.rules, rule) and any(check(video, file)) for rule, check in checks[video.proof or "count"])
 
 
 def _audio_endless(audio: AudioFacts, file: File) -> Iterable[Violation]:
@@ -198,6 +214,10 @@ def _gap(video: VideoFacts, file: File) -> Iterable[Violation]:
             found=f"{video.irregular_share:.1%} of the intervals",
             expected="one interval between all frames",
         )
+
+
+_SIZES: _Checks = (("encoding.resolution", resolution), ("content.reference-size", _reference_size))
+_LENGTHS: _Checks = (("content.duration", _duration), ("content.length", _length))
 
 
 def _frozen(video: VideoFacts, file: File) -> Iterable[Violation]:
@@ -346,7 +366,7 @@ def _audio_long(audio: AudioFacts, file: File) -> Iterable[Violation]:
 RULES: tuple[Rule[File], ...] = (
     Rule("content.truncated", "file", "error", "shorter than its header states", of_allowed_codec(_truncated)),
     Rule("content.decode-errors", "file", "error", "damaged video data", of_allowed_codec(_decode_errors)),
-    Rule("content.endless", "file", "error", "too many frames", of_decoded(_endless)),
+    Rule("content.endless", "file", "error", "too many frames", _endless),
     Rule("content.too-few-frames", "file", "error", "too few frames", of_decoded(_too_few_frames)),
     Rule("content.duration", "file", "error", "too short or too long", of_decoded(_duration)),
     Rule("content.length", "file", "error", "length differs from speech or reference", of_decoded(_length)),

@@ -137,7 +137,8 @@ def _aspect_ratio(video: VideoFacts, file: File) -> Iterable[Violation]:
         )
 
 
-def _frame_rate(video: VideoFacts, file: File) -> Iterable[Violation]:
+def frame_rate(video: VideoFacts, file: File) -> Iterable[Violation]:
+    """Find frame rates out of range."""
     low, high = file.rules.video.min_fps, file.rules.video.max_fps
     if video.fps is None or is_variable(video, file):
         return
@@ -160,7 +161,8 @@ def _variable_frame_rate(video: VideoFacts, file: File) -> Iterable[Violation]:
         )
 
 
-def _resolution(video: VideoFacts, file: File) -> Iterable[Violation]:
+def resolution(video: VideoFacts, file: File) -> Iterable[Violation]:
+    """Find widths and heights out of range."""
     rules = file.rules.video
     for name, value, low, high in (
         ("width", video.width, rules.min_width, rules.max_width),
@@ -251,9 +253,9 @@ RULES: tuple[Rule[File], ...] = (
     Rule("encoding.interlaced", "file", "error", "interlaced", of_video(_interlaced)),
     Rule("encoding.rotation", "file", "error", "rotated by metadata", of_video(_rotation)),
     Rule("encoding.aspect-ratio", "file", "warning", "pixels not square", of_video(_aspect_ratio)),
-    Rule("encoding.frame-rate", "file", "error", "frame rate", of_video(_frame_rate)),
+    Rule("encoding.frame-rate", "file", "error", "frame rate", of_video(frame_rate)),
     Rule("encoding.variable-frame-rate", "file", "error", "frame rate not constant", of_video(_variable_frame_rate)),
-    Rule("encoding.resolution", "file", "error", "resolution", of_video(_resolution)),
+    Rule("encoding.resolution", "file", "error", "resolution", of_video(resolution)),
     Rule("encoding.audio-missing", "file", "error", "no audio stream", _audio_missing),
     Rule("encoding.several-audio-streams", "file", "warning", "several audio streams", _audio_streams),
     Rule("encoding.audio-codec", "file", "error", "audio codec", of_audio(_audio_codec)),

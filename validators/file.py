@@ -36,7 +36,7 @@ class File:
     """The input of the rules for one file.
 
     Args:
-        facts: from reading the file to its end.
+        facts: from reading the file.
         rules: the challenge's.
         expected: length of the sample's speech or reference video, and size of the latter, where rules compare them.
     """
@@ -44,6 +44,11 @@ class File:
     facts: MediaFacts
     rules: SubmissionRules
     expected: ExpectedLength | None = None
+
+
+def is_error(rules: SubmissionRules, rule: str) -> bool:
+    """Return whether the challenge leaves the rule, an error by itself, an error."""
+    return rules.severities.get(rule, "error") == "error"
 
 
 def of_video(check: Callable[[VideoFacts, File], Iterable[Violation]]) -> Callable[[File], Iterable[Violation]]:

@@ -11,7 +11,8 @@ from typing import Literal
 
 from evalkit.validators.findings import Rule, Violation
 
-Failure = Literal["member", "timeout", "memory", "crashed", "error"]
+Failure = Literal["member", "timeout", "total-timeout", "memory", "crashed", "error"]
+_AGAIN = "Run the same command again: it continues where this run ended. --submission-timeout gives it more time."
 _ENCODE = "Encode the video again."
 
 
@@ -22,7 +23,8 @@ class FailedReading:
     Args:
         path: the file's path in the submission.
         sample: the sample that it answers.
-        failure: "member": it could not be taken out of the archive; the others: how the process that read it ended.
+        failure: "member": it could not be taken out of the archive; "total-timeout": the time for all videos was used
+            up; the others: how the process that read it ended.
         detail: more about that.
         in_folder: the submission is a folder, not a ZIP.
     """
@@ -65,6 +67,7 @@ def _unreadable_member(reading: FailedReading) -> Iterator[Violation]:
 _IDS: dict[Failure, str] = {
     "member": "archive.unreadable-member",
     "timeout": "content.reading-timeout",
+    "total-timeout": "content.submission-timeout",
     "memory": "content.reading-memory",
     "crashed": "content.reading-crashed",
     "error": "content.reading-error",
@@ -77,6 +80,13 @@ RULES: tuple[Rule[FailedReading], ...] = (
         "error",
         "reading takes too long",
         _of("timeout", "Reading the file took longer than the time limit.", _ENCODE),
+    ),
+    Rule(
+        _IDS["total-timeout"],
+        "reading",
+        "error",
+        "no time left for the video",
+        _of("total-timeout", "The time limit for the whole submission ended before this video was read.", _AGAIN),
     ),
     Rule(
         _IDS["memory"],

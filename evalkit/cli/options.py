@@ -46,7 +46,13 @@ timeout_option = click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
-    help=f"Time limit for one video in seconds (default: {JOB_SECONDS:.0f}).",
+    help=f"Time limit for one video in seconds (default: by the challenge's rules, at most {JOB_SECONDS:.0f}).",
+)
+submission_timeout_option = click.option(
+    "--submission-timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Time limit for all videos together in seconds (default: a quarter of the sum of theirs, by worker).",
 )
 sandbox_option = click.option(
     "--sandbox",
@@ -152,6 +158,7 @@ class RunArguments(TypedDict):
     fresh: bool
     progress: Progress
     timeout: float | None
+    submission_timeout: float | None
     sandbox: Level | None
 
 
@@ -165,6 +172,7 @@ def run_options(command: Callable[..., None]) -> Callable[..., None]:
         cache: Path | None,
         resume: bool,
         timeout: float | None,
+        submission_timeout: float | None,
         sandbox: Level | None,
         quiet: bool,
         **others: Any,
@@ -175,10 +183,12 @@ def run_options(command: Callable[..., None]) -> Callable[..., None]:
             fresh=not resume,
             progress=progress_on(quiet),
             timeout=timeout,
+            submission_timeout=submission_timeout,
             sandbox=sandbox,
         )
         command(run=run, **others)
 
-    for option in (quiet_option, sandbox_option, timeout_option, resume_option, cache_option, workers_option):
+    limits = (submission_timeout_option, timeout_option)
+    for option in (quiet_option, sandbox_option, *limits, resume_option, cache_option, workers_option):
         collected = option(collected)
     return collected

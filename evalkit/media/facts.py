@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-FACTS_VERSION = 7
+from evalkit.media.limits import Proof
+
+FACTS_VERSION = 8
 # Transfer functions of high dynamic range, by FFmpeg's names: without tone mapping the frames look grey.
 # Energy of the channels' average, relative to that of independent channels: below, they cancel each other.
 CANCELLED = 0.5  # docs/definitions/frames-and-audio.md; independent channels have 1, real stereo 1.6 to 2
@@ -130,6 +132,11 @@ class VideoFacts(_Facts):
             0.3 grey levels on average (frozen or repeated frames).
         longest_still_seconds: longest run of such frames.
         black_share: share of frames with a mean luma below 20 of 255.
+        frames: those decoded, and those that were only counted because decoding had ended.
+        undecoded_frames: the latter; their times are those of their packets, and nothing else is known of them.
+        proof: what about the last decoded frame proved a rule broken, so that decoding ended: its ``size``, its time
+            (``length``), or how many came before it (``count``); ``None`` when all were decoded.
+        stopped_early: whether there are more frames, which were not even counted.
         corrupt_frames: frames that the decoder delivered but marked as damaged.
         decode_errors: packets that the decoder refused.
         missing_packets: packets that the container's index lists but the file does not contain.
@@ -167,6 +174,8 @@ class VideoFacts(_Facts):
     longest_still_seconds: float
     black_share: float
     stopped_early: bool
+    undecoded_frames: int = 0
+    proof: Proof | None = None
     mirrored: bool = False
     stream_id: int = 0
     pixel_formats: tuple[str, ...] = ()

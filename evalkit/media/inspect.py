@@ -6,11 +6,10 @@ no sink wants are decoded (the next frames refer to them) but never converted to
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from av.container import InputContainer
@@ -24,12 +23,15 @@ from evalkit.media.mp4.index import read_index
 from evalkit.media.readers import AudioReader, FrameSink, Reader, VideoReader, nominal_rate
 from evalkit.media.sampling import Times
 
+_PACKETS_PER_FRAME = 2  # FFmpeg may mark some as hidden
+
 
 @dataclass
 class Inspection:
-    """The facts, the display time of every decoded frame, and whether it was read completely.
+    """The facts, the display time of every decoded frame, and whether all frames were decoded.
 
     Args:
+        times: of the decoded frames, seconds.
         complete: whether the sinks received every frame that they planned.
         passes: how often the file was decoded: 2 when its index was wrong, 0 when it could not be opened.
     """
@@ -43,7 +45,8 @@ class Inspection:
 def inspect_media(path: Path, sinks: Sequence[FrameSink] = (), limits: ReadLimits | None = None) -> Inspection:
     """Read ``path`` to the end; never raises because of the file's contents, but for `MemoryError`.
 
-    Reading stops at ``limits``; by default only a video of more than 200,000 frames is not read to its end.
+    Reading stops at ``limits``; by default only a video of more than 200,000 frames is not read to its end. Where a
+    frame proves a rule broken, those after it are not decoded: their packets say how many they are, and when.
 
     The sinks plan on the time stamps of the packets. If the decoder delivers another number of frames than
     the container announces, the sinks plan again on the decoded frames and the file is read a second time.
@@ -52,9 +55,10 @@ def inspect_media(path: Path, sinks: Sequence[FrameSink] = (), limits: ReadLimit
     size = path.stat().st_size
     try:
         index = read_index(path)
-        planned = scan_times(path, limits.frames)
+        planned = scan_times(path, limits.frames + 1)  # one more tells whether there are more
         inspection = _read(path, index, sinks, planned, limits)
-        if sinks and len(inspection.times) != len(planned) and len(inspection.times):
+        ended = inspection.facts.limits is not None
+        if sinks and not ended and len(inspection.times) != len(planned) and len(inspection.times):
             # Sinks rely on non-decreasing times, whatever the file states.
             inspection = _read(path, index, sinks, np.maximum.accumulate(inspection.times), limits)
             inspection.passes = 2
@@ -76,11 +80,11 @@ def scan_times(path: Path, max_frames: int = MAX_FRAMES) -> Times:
             return np.empty(0)
         base = float(stream.time_base or 0)
         try:
-            for packet in container.demux(stream):
+            for number, packet in enumerate(container.demux(stream)):
                 if packet.size and not packet.is_discard:
                     stamps.append(packet.pts * base if packet.pts is not None else float("nan"))
-                    if len(stamps) >= max_frames:
-                        break
+                if len(stamps) >= max_frames or number > _PACKETS_PER_FRAME * max_frames:
+                    break
         except DECODER_ERRORS as error:
             check_memory(error)  # the decoding pass raises any other error again, and reports it
         rate = nominal_rate(stream)
@@ -110,14 +114,21 @@ def _listed(index: Mp4Facts | None, kind: str, reader: Reader) -> int:
     return track.fragment_samples if track is not None else 0
 
 
-def _packets(container: InputContainer, readers: Sequence[Reader], decoder_log: DecoderLog) -> Iterator[Any]:
-    packets = container.demux([reader.stream for reader in readers])
-    while True:
-        with decoder_log.capture():
-            packet = next(packets, None)
-        if packet is None:
-            return
-        yield packet
+def _feed(container: InputContainer, readers: Sequence[VideoReader | AudioReader], decoder_log: DecoderLog) -> None:
+    """Give each reader the packets of its stream, in the order of the file, until it has ended."""
+    waiting = {reader.stream.index: reader for reader in readers}
+    while waiting:
+        packets = container.demux([reader.stream for reader in waiting.values()])
+        while True:
+            with decoder_log.capture():
+                packet = next(packets, None)
+            if packet is None:
+                return
+            index = packet.stream.index
+            waiting[index].packet(packet)
+            if waiting[index].ended:
+                del waiting[index]  # from here on, FFmpeg drops its packets
+                break
 
 
 def _read(
@@ -130,18 +141,19 @@ def _read(
             container = stack.enter_context(open_media(path))
         cover_count, audio_streams = sum(map(is_cover, container.streams.video)), container.streams.audio
         stream = first_video(container)
-        video = VideoReader(stream, decoder_log, sinks, masks, limits) if stream is not None else None
+        video = (
+            VideoReader(stream, decoder_log, sinks, masks, planned=planned, limits=limits)
+            if stream is not None
+            else None
+        )
         audio = AudioReader(audio_streams[0], decoder_log, limits=limits) if audio_streams else None
-        readers = {reader.stream.index: reader for reader in (video, audio) if reader is not None}
+        readers: list[VideoReader | AudioReader] = [reader for reader in (video, audio) if reader is not None]
         if readers:
             try:
-                for packet in _packets(container, list(readers.values()), decoder_log):
-                    readers[packet.stream.index].packet(packet)
-                    if video is not None and video.stopped_early:
-                        break
+                _feed(container, readers, decoder_log)
             except DECODER_ERRORS as error:
                 check_memory(error)
-                (video or readers[next(iter(readers))]).fault(reason(error))
+                readers[0].fault(reason(error))
         facts = MediaFacts(
             size_bytes=path.stat().st_size,
             container=container.format.name,
@@ -156,8 +168,8 @@ def _read(
             mp4=index,
             decoder_messages=tuple(decoder_log.messages),
             decoder_message_count=decoder_log.count,
-            limits=limits.text() if any(reader.stopped_early for reader in readers.values()) else None,
+            limits=limits.text() if any(reader.ended for reader in readers) else None,
         )
     times = np.array(video.times) if video else np.empty(0)
-    complete = video is not None and len(times) == len(planned) and not video.stopped_early and not video.undelivered
+    complete = video is not None and len(times) == len(planned) and not video.ended and not video.undelivered
     return Inspection(facts, times, complete)

@@ -16,7 +16,7 @@ from evalkit.media.colour import Picture, RgbConverter, display_matrix, is_mirro
 from evalkit.media.container import DECODER_ERRORS, MAX_PIXELS, check_memory, reason
 from evalkit.media.decoder_log import DecoderLog
 from evalkit.media.facts import AudioFacts, VideoFacts
-from evalkit.media.limits import ReadLimits
+from evalkit.media.limits import Proof, ReadLimits
 from evalkit.media.sampling import Times
 
 STILL_GREY_LEVELS = 0.3
@@ -31,6 +31,7 @@ MATRICES = {1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 
 _MOST_SHAPES = 16
 # Without an edit list FFmpeg's muxer extends the first audio packet by the delay of the video.
 _FIRST_LONGER_SECONDS = 0.1
+_PACKETS_PER_FRAME = 2  # of interlaced video, where each field may have its own
 _JUMP_SECONDS = 0.01  # between a time stamp and the end of the frame before; rounding accounts for a millisecond
 
 
@@ -54,7 +55,7 @@ class Reader:
     packets: int = 0
     first_error: str | None = None
     decodable: bool = True
-    stopped_early: bool = False
+    ended: bool = False  # wants no more packets
 
     def __post_init__(self) -> None:
         if self.stream.codec_context is None:
@@ -96,7 +97,10 @@ class Reader:
 
 
 class VideoReader(Reader):
-    """Counts, times and compares every frame, and passes the wanted ones to the sinks as RGB."""
+    """Counts, times and compares every frame, and passes the wanted ones to the sinks as RGB.
+
+    Decoding ends with the first frame that breaks a limit; ``planned`` has the times of those after it.
+    """
 
     def __init__(
         self,
@@ -104,9 +108,14 @@ class VideoReader(Reader):
         decoder_log: DecoderLog,
         sinks: Sequence[FrameSink],
         masks: Sequence[NDArray[np.bool_]],
+        *,
+        planned: Times,
         limits: ReadLimits,
     ) -> None:
         super().__init__(stream, decoder_log)
+        self.planned = planned
+        self.proof: Proof | None = None
+        self.proven_size: tuple[int, int] | None = None
         self.sinks = list(zip(sinks, masks, strict=True))
         self.limits = limits
         self.converter = RgbConverter()
@@ -135,15 +144,39 @@ class VideoReader(Reader):
         """Take the next packet of the stream."""
         if packet.size:
             self.packets += 1
+        if self.packets > _PACKETS_PER_FRAME * self.limits.frames:  # most of them without a frame
+            self._end("count")
+            return
         for frame in self.decode(packet):
-            if len(self.times) >= self.limits.frames_of(frame.width, frame.height):
-                self.stopped_early = True
+            self._next(frame)
+            if self.ended:
                 return
-            self._frame(frame)
 
-    def _frame(self, frame: Any) -> None:
-        index = len(self.times)
+    def _next(self, frame: Any) -> None:
+        """Take a frame, unless the frames before it are as many as are decoded."""
+        limits, count = self.limits, len(self.times)
+        if count >= min(max(limits.decoded_frames, limits.always_decoded), limits.frames):
+            self._end("count")
+            return
         time = float(frame.time) if frame.pts is not None else self._guess_time()
+        if count >= limits.always_decoded:
+            if limits.refuses_size(frame.width, frame.height):
+                self.proven_size = frame.width, frame.height
+                self._end("size")
+            elif self._is_too_late(time):
+                self._end("length")
+        self._frame(frame, time)
+
+    def _end(self, proof: Proof) -> None:
+        self.ended, self.proof = True, proof
+
+    def _is_too_late(self, time: float) -> bool:
+        """Return whether the video is too long by this frame: not where a fault may be to blame for its time."""
+        faults = self.errors or self.corrupt or self.backward
+        return bool(self.times) and time - self.times[0] > self.limits.seconds and not faults
+
+    def _frame(self, frame: Any, time: float) -> None:
+        index = len(self.times)
         if self.times and time <= self.times[-1]:
             self.backward += 1
         self.times.append(time)
@@ -153,7 +186,8 @@ class VideoReader(Reader):
         self._colours(frame)
         self.rotation = self.rotation or _degrees(frame.rotation)
         self.mirrored = self.mirrored or is_mirrored(display_matrix(frame))
-        wanted = [sink for sink, mask in self.sinks if index < len(mask) and mask[index]]
+        # The file is refused if this frame is the proof: no extractor works on it.
+        wanted = [] if self.ended else [sink for sink, mask in self.sinks if index < len(mask) and mask[index]]
         rgb: Picture | None = None
         try:
             self._compare(luma(frame))
@@ -198,7 +232,10 @@ class VideoReader(Reader):
         """Return the facts after the last packet; ``listed`` is added to the packets that the header announces."""
         context = self.stream.codec_context
         aspect = self.stream.sample_aspect_ratio
-        times = np.array(self.times)
+        stopped = self.ended and max(len(self.planned), self.packets) > self.limits.frames
+        others = self.planned[len(self.times) : self.limits.frames] if self.ended else self.planned[:0]
+        width, height = self.proven_size or ((context.width, context.height) if context is not None else (0, 0))
+        times = np.concatenate((self.times, others))
         steps = np.diff(times)
         typical = float(np.median(steps)) if len(steps) else 0.0
         irregular = np.abs(steps - typical) > 0.1 * typical
@@ -208,14 +245,14 @@ class VideoReader(Reader):
             codec=self.codec(),
             profile=str(self.stream.profile) if context is not None and self.stream.profile else None,
             pixel_format=context.pix_fmt if context is not None else None,
-            width=context.width if context is not None else 0,
-            height=context.height if context is not None else 0,
+            width=width,
+            height=height,
             sample_aspect_ratio=f"{aspect.numerator}:{aspect.denominator}" if aspect else "1:1",
             rotation=self.rotation,
             mirrored=self.mirrored,
             interlaced_frames=self.interlaced,
             header_frames=self.announced() + listed - self._empty_chunks(),
-            packets=self.packets,
+            packets=max(self.packets, len(self.planned)) if self.ended else self.packets,
             frames=count,
             decode_errors=self.errors,
             corrupt_frames=self.corrupt,
@@ -228,8 +265,10 @@ class VideoReader(Reader):
             size_changes=self.size_changes,
             duplicate_share=float(np.mean(self.still)) if self.still else 0.0,
             longest_still_seconds=longest_run(self.still) * typical,
-            black_share=self.black / count if count else 0.0,
-            stopped_early=self.stopped_early,
+            black_share=self.black / len(self.times) if self.times else 0.0,
+            stopped_early=stopped,
+            undecoded_frames=len(others),
+            proof=self.proof,
             stream_id=int(self.stream.id),
             pixel_formats=tuple(self.formats),
             primaries=next(iter(self.primaries), None),
@@ -274,8 +313,8 @@ class AudioReader(Reader):
     def packet(self, packet: Any) -> None:
         """Take the next packet of the stream."""
         self.packets += bool(packet.size)
-        self.stopped_early |= self.packets > self.limits.audio_packets or self.seconds > self.limits.audio_seconds
-        if self.stopped_early:
+        self.ended |= self.packets > self.limits.audio_packets or self.seconds > self.limits.audio_seconds
+        if self.ended:
             return
         try:
             for frame in self.decode(packet):
@@ -333,13 +372,16 @@ class AudioReader(Reader):
             decode_errors=self.errors,
             stream_id=int(self.stream.id),
             format_changes=self.changes,
-            stopped_early=self.stopped_early,
+            stopped_early=self.ended,
             time_error_seconds=self.worst,
             time_jumps=self.jumps,
             end_seconds=self.end,
-            # PCM is stored in chunks, not in one packet per sample.
-            missing_packets=max(0, self.announced() + listed - self.packets) if self.codec() in {"aac", "mp3"} else 0,
+            missing_packets=0 if self.ended else self._missing(listed),
         )
+
+    def _missing(self, listed: int) -> int:
+        # PCM is stored in chunks, not in one packet per sample.
+        return max(0, self.announced() + listed - self.packets) if self.codec() in {"aac", "mp3"} else 0
 
 
 def _degrees(rotation: float) -> int:

@@ -16,6 +16,7 @@ from evalkit.scoring.jobs import Config, Extraction, Job
 from evalkit.scoring.lookup import Cached, Lookup, known_digest, remember_digest
 from evalkit.scoring.preload import preload_modules
 from evalkit.scoring.reference_features import compute_reference_features, independent_of_video
+from evalkit.scoring.time_limits import submission_seconds
 from evalkit.workers.pool import Accept, JobResult, Workers, default_workers
 from evalkit.workers.sandbox import JOB_SECONDS, Level, Limits, default_level
 
@@ -38,26 +39,35 @@ class LocalEngine:
 
     Args:
         workers: how many; ``None`` for one per core.
-        timeout: time limit for one video in seconds; ``None`` for `JOB_SECONDS`.
+        timeout: time limit for one video in seconds; ``None`` for what the job says (`evalkit.scoring.time_limits`).
         sandbox: which limits the workers have, see `evalkit.workers.sandbox`; ``None`` for ``EVALKIT_SANDBOX``.
+        submission_timeout: time limit for all videos of a submission in seconds; ``None`` to derive it from theirs.
     """
 
     name = "local"
 
-    def __init__(self, workers: int | None = None, timeout: float | None = None, sandbox: Level | None = None) -> None:
+    def __init__(
+        self,
+        workers: int | None = None,
+        timeout: float | None = None,
+        sandbox: Level | None = None,
+        submission_timeout: float | None = None,
+    ) -> None:
         self.workers = workers or default_workers()
-        self.timeout = JOB_SECONDS if timeout is None else timeout
+        self.timeout = timeout
         self.sandbox = default_level() if sandbox is None else sandbox
+        self.submission_timeout = submission_timeout
 
     def run(self, config: Config, jobs: Sequence[Job], accept: Accept) -> Iterator[JobResult]:
         """Yield what ``accept`` returns (or a failure) per job, in the order they finish."""
         if not jobs:
             return iter(())
+        timeouts = [self._seconds(job.seconds) for job in jobs]
         limits = Limits(
             level=self.sandbox,
-            # The parent ends a job after `timeout` seconds of wall time. This larger limit counts only for a worker
+            # The parent ends a job after its seconds of wall time. This larger limit counts only for a worker
             # whose parent was killed.
-            job_cpu_seconds=2 * self.timeout,
+            job_cpu_seconds=2 * max(timeouts),
             file_bytes=max(Limits.file_bytes, 2 * config.rules.archive.max_file_bytes),
             graphics=config.device != "cpu",
         )
@@ -67,7 +77,19 @@ class LocalEngine:
             raise storage_error(config.cache, error) from None
         preload_modules()
         placed = [absolute(job) for job in jobs]
-        return Workers(HANDLER, absolute(config), self.workers, self.timeout, limits, accept).run(placed)
+        total = self._total(config)
+        settings = absolute(replace(config, video_seconds=()))
+        return Workers(HANDLER, settings, self.workers, timeouts, limits, accept, total).run(placed)
+
+    def _seconds(self, derived: float | None) -> float:
+        return self.timeout or derived or JOB_SECONDS
+
+    def _total(self, config: Config) -> float | None:
+        """Return the time limit for the whole run; ``None`` for references, which the organizer chose."""
+        if not config.video_seconds or self.submission_timeout is not None:
+            return self.submission_timeout if config.video_seconds else None
+        # A limit that was given for one video may be a tight one: it can make that of the submission longer only.
+        return submission_seconds([max(one, self.timeout or 0.0) for one in config.video_seconds], self.workers)
 
 
 def run_jobs(
@@ -83,7 +105,9 @@ def run_jobs(
         archive_sha256: digest of the ZIP that the jobs read from; ``None`` for files of a folder.
     """
     cache = FeatureCache(config.cache)
-    lookup = Lookup(cache, records, config.weights, config.rules, fresh=config.fresh)
+    lookup = Lookup(
+        cache, records, config.weights, config.rules, fresh=config.fresh, always_decoded=config.always_decoded
+    )
     open_jobs: list[int] = []
     for index, job in enumerate(jobs):
         cached = _cached(lookup, job, archive_sha256)

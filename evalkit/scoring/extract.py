@@ -51,7 +51,15 @@ class Handler:
         self.extractors = {name: self._build(registry[name]) for name in config.features}
         records = {name: extractor.record for name, extractor in self.extractors.items()}
         cache = FeatureCache(config.cache)
-        self.lookup = Lookup(cache, records, config.weights, config.rules, fresh=config.fresh, kept=config.kept)
+        self.lookup = Lookup(
+            cache,
+            records,
+            config.weights,
+            config.rules,
+            fresh=config.fresh,
+            kept=config.kept,
+            always_decoded=config.always_decoded,
+        )
 
     def _build(self, kind: type[Extractor]) -> Extractor:
         return kind(weights_of(kind.record, self.config.weights), self.config.device)

@@ -31,6 +31,9 @@ class Config:
         fresh: compute again even what is cached.
         kept: features that ``fresh`` does not concern: this run has computed them already.
         rules: the challenge's; no feature is computed for a file that breaks one.
+        video_seconds: the time limit of each video of the submission, cached ones included: the limit of the whole run
+            is derived from them. Empty for a run without one.
+        always_decoded: frames of a video that are decoded whatever they prove.
     """
 
     cache: Path
@@ -40,6 +43,8 @@ class Config:
     fresh: bool = False
     kept: tuple[str, ...] = ()
     rules: SubmissionRules = field(default_factory=SubmissionRules)
+    video_seconds: tuple[float, ...] = ()
+    always_decoded: int = 0
 
 
 # Stands for the video until the worker has copied it out of the submission. Absolute, and no one's path: '.' is one.
@@ -50,13 +55,15 @@ NOT_UNPACKED = Path("/not-unpacked-yet")
 class Job:
     """One file of the submission and the sample it answers (``item.video`` is filled in by the worker).
 
-    Without a ``member`` only features that don't read the video are computed.
+    Without a ``member`` only features that don't read the video are computed. ``seconds`` is the time limit that
+    follows from the challenge's rules; ``None`` for `evalkit.workers.sandbox.JOB_SECONDS`.
     """
 
     sample: str
     member: MemberRef | None
     item: Item
     expected: ExpectedLength | None = None
+    seconds: float | None = None
 
 
 @answer_record

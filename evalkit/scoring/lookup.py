@@ -48,6 +48,7 @@ class Lookup:
         rules: the challenge's; a file that breaks one with severity error has no features.
         fresh: find nothing, so that everything is computed again.
         kept: features that are found all the same.
+        always_decoded: frames that are decoded whatever they prove.
     """
 
     cache: FeatureCache
@@ -56,6 +57,7 @@ class Lookup:
     rules: SubmissionRules
     fresh: bool = False
     kept: tuple[str, ...] = ()
+    always_decoded: int = 0
 
     def find(self, item: Item, path: str, digest: str, expected: ExpectedLength | None) -> Cached:
         """Return what is known of the file with the content ``digest``.
@@ -146,7 +148,7 @@ class Cached:
     @property
     def limits(self) -> ReadLimits:
         """How far the file is read by the challenge's rules."""
-        return read_limits(self.lookup.rules, self.expected)
+        return read_limits(self.lookup.rules, self.expected, always_decoded=self.lookup.always_decoded)
 
     @property
     def complete(self) -> bool:

@@ -52,13 +52,13 @@ def compute_reference_features(
     for job in jobs:
         found = lookup.of_references(job.item)
         if found.missing:
-            waiting.setdefault(tuple(found.keys.values()), replace(job, member=None))
+            waiting.setdefault(tuple(found.keys.values()), replace(job, member=None, seconds=None))
     if not waiting:
         return {}
     chosen = list(waiting.values())
     done: dict[str, ReferenceWork] = {}
     results = run(
-        replace(config, features=tuple(lookup.records)),
+        replace(config, features=tuple(lookup.records), video_seconds=()),
         chosen,
         lambda index, answer: accept(lookup, chosen[index], answer),
     )

@@ -9,7 +9,7 @@ import platform
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,23 +38,30 @@ from evalkit.scoring.plan import FILMSTRIP, SPEED, RunPlan
 from evalkit.scoring.reported_speed import ReportedSpeed, read_reported_speed
 from evalkit.scoring.scorecard import ChallengeInfo, FeatureUse, Scorecard, SubmissionInfo, VideoScore
 from evalkit.scoring.scorecard_builder import ScorecardBuilder
+from evalkit.scoring.time_limits import video_seconds
 from evalkit.scoring.timings import earlier_timings, sum_seconds
 from evalkit.statistics import BOOTSTRAP_DRAWS
 from evalkit.submission.model import Submission
 from evalkit.testsets.model import TestSet
+from evalkit.validators.file import ExpectedLength
 from evalkit.validators.reading import FailedReading
 from evalkit.weights.manifest import DIGEST_WORDS
+from evalkit.workers.sandbox import JOB_SECONDS
 
 
 @dataclass
 class RunOptions:
-    """How to run; none of it changes a score."""
+    """How to run; none of it changes a score.
+
+    ``always_decoded`` frames of a video are decoded, whatever they prove: a repair must know whether they are damaged.
+    """
 
     cache: Path
     engine: Engine = field(default_factory=LocalEngine)
     fresh: bool = False
     progress: Progress = field(default_factory=Progress)
     journal: Journal = field(default_factory=Journal)
+    always_decoded: int = 0
 
 
 @dataclass
@@ -81,7 +88,12 @@ def validate_run(
 ) -> ValidationReport:
     """Check a submission against the challenge's rules; every file is read to its end unless the archive is refused."""
     gate = open_gate(submission, challenge, testset)
-    config = Config(cache=options.cache, fresh=options.fresh, rules=challenge.submission)
+    config = Config(
+        cache=options.cache,
+        fresh=options.fresh,
+        rules=challenge.submission,
+        always_decoded=options.always_decoded,
+    )
     files, _ = _extract(_JobSource(submission, challenge, testset, gate), config, options, "validating")
     return _intake(submission, challenge, gate, files, testset)
 
@@ -212,11 +224,8 @@ def _extract(
     paths = run.gate.layout.files
     lengths = expected_lengths(run.testset, run.challenge, paths, FeatureCache(config.cache))
     unreadable = run.gate.unreadable
-    jobs = [
-        Job(sample, run.submission.ref(path), _item(sample, run), lengths.get(sample))
-        for sample, path in paths.items()
-        if path not in unreadable
-    ]
+    jobs = [_job(sample, path, run, lengths.get(sample)) for sample, path in paths.items() if path not in unreadable]
+    config = replace(config, video_seconds=tuple(job.seconds or JOB_SECONDS for job in jobs))
     reports = {
         sample: refused_report(sample, path, unreadable[path]) for sample, path in paths.items() if path in unreadable
     }
@@ -244,6 +253,12 @@ def _extract(
                 _log(options.journal, extraction, path)
             progress.advance()
     return {s: reports[s] for s in paths}, {s: extractions[s] for s in paths if s in extractions}
+
+
+def _job(sample: str, path: str, run: _JobSource, expected: ExpectedLength | None) -> Job:
+    member, scored = run.submission.ref(path), bool(run.records)
+    seconds = video_seconds(run.challenge.submission, expected, member.member.size, scored=scored)
+    return Job(sample, member, _item(sample, run), expected, seconds)
 
 
 def _item(sample: str, run: _JobSource) -> Item:

@@ -52,14 +52,14 @@ class JobResult:
     Args:
         index: its place in the list of jobs.
         value: what the handler returned, when ``failure`` is ``None``.
-        failure: ``crashed`` (the process died), ``timeout``, ``memory`` (it exceeded its limit), or
-            ``error`` (the handler raised).
+        failure: ``crashed`` (the process died), ``timeout``, ``memory`` (it exceeded its limit),
+            ``error`` (the handler raised), or ``total-timeout`` (the time for all jobs was used up).
         detail: for messages: the exception, the signal.
     """
 
     index: int
     value: Any = None
-    failure: Literal["crashed", "timeout", "memory", "error"] | None = None
+    failure: Literal["crashed", "timeout", "memory", "error", "total-timeout"] | None = None
     detail: str = ""
 
 
@@ -79,12 +79,14 @@ class Workers:
             `evalkit.workers.messages.answer_record`.
         config: what the handler gets; pickled.
         count: number of processes.
-        timeout: time limit for one job in seconds; ``None`` for no limit.
+        timeout: time limit for one job in seconds, or that of each; ``None`` for no limit.
         limits: a worker's limits from its first job on; ``None`` for none. Confined workers work in their own
             temporary folder, so paths in jobs must be absolute.
         accept: called here with a job's index and what the worker answered; it returns the value of the result, and
             raises `evalkit.workers.messages.BadAnswerError` for a false answer, after which the worker is replaced. It
             is called in several threads.
+        total: time limit for all jobs in seconds, from when the first one is given to a worker; jobs that are not done
+            by then fail. ``None`` for no limit.
     """
 
     def __init__(  # noqa: PLR0917
@@ -92,9 +94,10 @@ class Workers:
         handler: str,
         config: Any,
         count: int,
-        timeout: float | None = None,
+        timeout: float | Sequence[float] | None = None,
         limits: Limits | None = None,
         accept: Accept | None = None,
+        total: float | None = None,
     ) -> None:
         if count < 1:
             raise ValueError(f"count must be at least 1, found {count}")
@@ -102,6 +105,7 @@ class Workers:
         self._count = count
         self._timeout = timeout
         self._accept = accept
+        self._total = total
 
     def run(self, jobs: Sequence[Any]) -> Generator[JobResult, None, None]:
         """Yield a result per job, in the order in which they finish. Leaving the loop ends all workers.
@@ -114,7 +118,8 @@ class Workers:
             waiting.put(index)
         done: queue.SimpleQueue[JobResult | BaseException] = queue.SimpleQueue()
         sweep_folders(FOLDERS)
-        children = [_Child(self._start, self._timeout, self._accept) for _ in range(min(self._count, len(jobs)))]
+        clock = _Clock(self._timeout, self._total)
+        children = [_Child(self._start, clock, self._accept) for _ in range(min(self._count, len(jobs)))]
         threads = [
             threading.Thread(target=_serve, args=(child, jobs, waiting, done), daemon=True) for child in children
         ]
@@ -149,21 +154,51 @@ def _serve(
         except queue.Empty:
             return
         try:
-            done.put(child.call(index, jobs[index]))
+            done.put(child.clock.used_up(index) or child.call(index, jobs[index]))
         except BaseException as error:  # noqa: BLE001 - passed to the caller's thread, which raises it
             done.put(error)
             return
 
 
+class _Clock:
+    """How much time a job may take: its own limit, or what is left of the limit for all."""
+
+    def __init__(self, each: float | Sequence[float] | None, total: float | None) -> None:
+        self._each = each
+        self._total = total
+        self._end: float | None = None
+        self._lock = threading.Lock()
+
+    def start(self) -> None:
+        """Start the clock, unless it runs already."""
+        with self._lock:
+            if self._total is not None and self._end is None:
+                self._end = time.monotonic() + self._total
+
+    def used_up(self, index: int) -> JobResult | None:
+        """Return the failure of a job for which no time is left."""
+        if self._end is None or time.monotonic() < self._end:
+            return None
+        return JobResult(index, failure="total-timeout", detail=f"more than {self._total:g} s for all of them")
+
+    def seconds(self, index: int) -> float | None:
+        """Return how long the job may take from now on; ``None`` for any time."""
+        own = self._each if self._each is None or isinstance(self._each, float | int) else self._each[index]
+        if self._end is None:
+            return own
+        left = max(1e-3, self._end - time.monotonic())
+        return left if own is None else min(own, left)
+
+
 class _Child:
     """One worker process, started when first needed and again after it died."""
 
-    def __init__(self, start: tuple[str, Any, Limits | None], timeout: float | None, accept: Accept | None) -> None:
+    def __init__(self, start: tuple[str, Any, Limits | None], clock: _Clock, accept: Accept | None) -> None:
         self._start = start
+        self.clock = clock
         self._accept = accept
         self._served = 0  # jobs that the process was given
         self._recycle = False  # the last answer asked for a fresh process
-        self._timeout = timeout
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: OwnFolder | None = None
         self._output: threading.Thread | None = None
@@ -188,9 +223,10 @@ class _Child:
         self._recycle = False
         try:
             self._busy = True
-            kind, value, self._recycle = self._exchange(process, job, self._timeout)
+            self.clock.start()
+            kind, value, self._recycle = self._exchange(process, job, self.clock.seconds(index))
         except _TookTooLongError as late:
-            return JobResult(index, failure="timeout", detail=str(late))
+            return self.clock.used_up(index) or JobResult(index, failure="timeout", detail=str(late))
         except _LostError as lost:
             return JobResult(index, failure="crashed", detail=str(lost))
         finally:

@@ -45,6 +45,8 @@ def children(of: int) -> set[int]:
 
 def results(jobs: list[tuple[object, ...]], count: int = 2, timeout: float | None = 60.0, **options: object):
     """Return the results of all jobs by index; every job must have exactly one."""
-    found = list(Workers(options.pop("handler", ACTS), options.pop("config", None), count, timeout).run(jobs))
+    total = options.pop("total", None)
+    workers = Workers(options.pop("handler", ACTS), options.pop("config", None), count, timeout, total=total)
+    found = list(workers.run(jobs))
     assert sorted(result.index for result in found) == list(range(len(jobs)))
     return {result.index: result for result in found}

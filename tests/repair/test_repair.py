@@ -94,6 +94,19 @@ def test_several_faults_of_one_file_at_once(tmp_path):
     assert [one.rule for one in again.all_findings()] == ["content.duplicate-frames"]
 
 
+def test_a_video_of_a_wrong_size_that_is_damaged_further_on_is_not_repaired(tmp_path):
+    """A new file would hide the damage; validation alone ends at the first frame."""
+    path = tmp_path / "team" / "a.mp4"
+    clip(path, size="96x64")
+    data = path.read_bytes()
+    middle = data.index(b"mdat") + (len(data) - data.index(b"mdat")) // 2
+    path.write_bytes(data[:middle] + bytes(200) + data[middle + 200 :])
+    rules = challenge(max_width=64)
+    assert "content.decode-errors" not in {one.rule for one in evalkit.validate(path.parent, rules).all_findings()}
+    files, _ = repaired(tmp_path, rules, ["a"])
+    assert files["a"].outcome == "failed"
+
+
 def test_the_rate_is_the_challenges(tmp_path):
     clip(tmp_path / "team" / "a.mp4", rate=25)
     _, again = repaired(tmp_path, challenge(min_fps=30, max_fps=30), ["a"])

@@ -9,13 +9,16 @@ from typing import Any
 import pytest
 
 from evalkit import api
-from evalkit.challenges.submission_rules import ArchiveRules
+from evalkit.challenges.submission_rules import ArchiveRules, VideoRules
 from evalkit.errors import UsageError
 from evalkit.metrics.features.base import Item, WeightFile
 from evalkit.scoring.engine import LocalEngine, absolute
 from evalkit.scoring.jobs import Config, Job
+from evalkit.scoring.run import RunOptions, validate_run
+from evalkit.scoring.scorecard import Scorecard
 from evalkit.submission.members import Member
 from evalkit.submission.references import MemberRef
+from evalkit.workers.pool import JobResult
 from evalkit.workers.sandbox import default_level
 
 
@@ -65,6 +68,52 @@ def test_a_video_that_takes_too_long_is_a_finding(world: Any, tmp_path: Path) ->
     assert report.files[0].findings[0].found == "more than 0.001 s"
 
 
+def test_videos_for_which_no_time_is_left_are_unscored_and_scored_by_the_next_run(world: Any, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"metrics": ["psnr"], "cache": tmp_path / "cache", "workers": 1, "out": tmp_path / "out"}
+    path, rules, samples = world.submission().path, world.challenge(), world.samples()
+    api.score(path, rules, samples, **options, submission_timeout=0.001)
+    card = Scorecard.load(tmp_path / "out")
+    assert [video.reasons["psnr.rgb"] for video in card.videos] == ["invalid:content.submission-timeout"] * len(samples)
+    assert {video.verdict for video in card.videos} == {"error"}
+    (finding,) = card.videos[-1].findings
+    assert (finding["rule"], finding["found"]) == ("content.submission-timeout", "more than 0.001 s for all of them")
+    assert (card.metrics["psnr.rgb"].value, card.metrics["psnr.rgb"].coverage) == (None, 0.0)
+    again = api.score(path, rules, samples, **options, replace=True)
+    assert again.scored_videos == len(samples)
+
+
+def test_a_limit_that_was_reached_is_not_remembered_of_the_file(world: Any, tmp_path: Path) -> None:
+    path, rules = world.submission().path, world.challenge()
+    for limit in ({"timeout": 0.001}, {"submission_timeout": 0.001}):
+        assert not api.validate(path, rules, world.samples(), cache=tmp_path, workers=1, **limit).ok
+    assert api.validate(path, rules, world.samples(), cache=tmp_path, workers=1).ok
+
+
+def test_the_limits_of_a_run_follow_from_the_rules_unless_they_are_given(
+    world: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    seen: list[Any] = []
+    monkeypatch.setattr("evalkit.scoring.engine.Workers", lambda *words: seen.append(words) or Failing())
+    short = VideoRules(max_seconds=2.0, max_fps=25, max_width=100, max_height=100)
+    rules = world.challenge().submission.model_copy(update={"video": short})
+    challenge = world.challenge().model_copy(update={"submission": rules})
+    submission = world.submission()
+    sizes = [submission.ref(f"{sample.id}.mp4").member.size for sample in world.samples()]
+    # 60 s, the file's bytes, 51 frames of 100 x 100 pixels, and 60 + 2 x 2 s of sound
+    derived = [60 + size / 5e6 + 51 * 100 * 100 / 2e6 + 64 / 5 for size in sizes]
+    for engine, each, total in (
+        (LocalEngine(1), derived, 2 * max(derived)),
+        (LocalEngine(1, timeout=10), [10] * 4, 2 * max(derived)),
+        (LocalEngine(1, timeout=500), [500] * 4, 1000),
+        (LocalEngine(1, submission_timeout=20), derived, 20),
+    ):
+        validate_run(submission, challenge, world.samples(), RunOptions(cache=tmp_path, engine=engine))
+        *_, timeouts, limits, _, whole = seen.pop()
+        assert timeouts == pytest.approx(each)
+        assert whole == pytest.approx(total)
+        assert limits.job_cpu_seconds == pytest.approx(2 * max(each))
+
+
 def test_every_path_of_a_job_is_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     item = Item("s1", Path(), reference_images=(Path("a.png"), Path("/b.png")), audio=Path("a.wav"))
@@ -107,3 +156,10 @@ class NoWork:
 
     def run(self, jobs: Any) -> Any:
         return iter(())
+
+
+class Failing:
+    """Workers that are not started, and fail at every job."""
+
+    def run(self, jobs: Any) -> Any:
+        return iter([JobResult(index, failure="error") for index in range(len(jobs))])

@@ -21,7 +21,7 @@ from evalkit.validators.reading import RULES, FailedReading
 from evalkit.validators.registry import rule_registry
 
 CHALLENGE = load_challenge("talking-head")
-FAILURES = ("member", "timeout", "memory", "crashed", "error")
+FAILURES = ("member", "timeout", "total-timeout", "memory", "crashed", "error")
 
 
 def challenge(**severities: str):

@@ -88,6 +88,28 @@ def test_a_hang_costs_one_job():
     assert {index: result.value for index, result in found.items()} == {0: 0, 2: 2}
 
 
+def test_each_job_may_have_its_own_limit():
+    found = results([("sleep", 600, None), ("echo", 1), ("echo", 2)], 1, timeout=[2.0, 600.0, 600.0])
+    assert found.pop(0) == JobResult(0, failure="timeout", detail="more than 2 s")
+    assert {index: result.value for index, result in found.items()} == {1: 1, 2: 2}
+
+
+def test_when_the_time_for_all_jobs_is_used_up_what_was_done_before_counts(tmp_path):
+    """The last but one writes a file as soon as it is begun."""
+    jobs = [("echo", 0), ("sleep", 600, None), ("pid",), ("echo", 3)]
+    found = results(jobs, 1, timeout=300.0, total=3.0, config=str(tmp_path))
+    assert found.pop(0) == JobResult(0, 0)
+    assert {(result.failure, result.detail) for result in found.values()} == {
+        ("total-timeout", "more than 3 s for all of them")
+    }
+    assert not list(tmp_path.glob("*.pid"))
+
+
+def test_time_that_is_left_in_total_does_not_extend_the_limit_of_one_job():
+    found = results([("sleep", 600, None), ("echo", 1)], 1, timeout=2.0, total=300.0)
+    assert (found[0].failure, found[1].value) == ("timeout", 1)
+
+
 def test_a_hang_whose_child_process_holds_the_pipe_costs_one_job(tmp_path):
     found = results([("fork",), ("echo", 2)], 1, timeout=2.0, config=str(tmp_path))
     assert (found[0].failure, found[1].value) == ("timeout", 2)
