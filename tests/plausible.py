@@ -205,6 +205,11 @@ def landmarks68_video(rng: Rng) -> Arrays:
     }
 
 
+def musiq(rng: Rng) -> Arrays:
+    """16 frames."""
+    return {"frame_index": np.arange(16), "score": rng.uniform(20, 80) + rng.normal(0, 2, 16)}
+
+
 FEATURES: dict[str, Callable[[Rng], Arrays]] = {
     "faces": faces,
     **{f"{name}_reference": reference_vectors for name in FACE_VECTORS},
@@ -221,6 +226,7 @@ FEATURES: dict[str, Callable[[Rng], Arrays]] = {
     "speed": speed,
     "brisque": brisque,
     "niqe": niqe,
+    "musiq_spaq": musiq,
     "clip_frames": plausible_clip.frames,
     "clip_frames_consisid": plausible_clip.frames,
     "clip_frames_l14": plausible_clip.frames,
