@@ -163,7 +163,7 @@ def test_the_set_is_whole_and_small() -> None:
     assert all(entry.digest == "computed" for entry in backbones.roles.values())
 
 
-def test_every_network_of_the_presets_is_in_the_set_but_brisque() -> None:
+def test_every_network_of_the_presets_is_in_the_set_but_brisque_and_landmarks() -> None:
     from evalkit.challenges.model import preset_ids
     from evalkit.cli.weights import roles_for_challenge
 
@@ -171,6 +171,7 @@ def test_every_network_of_the_presets_is_in_the_set_but_brisque() -> None:
     assert {role for name in preset_ids() for role in roles_for_challenge(name)[0]} - have == {
         "brisque_model",
         "brisque_range",
+        "landmarks68",
     }
 
 
