@@ -21,6 +21,7 @@ from evalkit.media.decode import iter_frames
 from evalkit.reference_models.generation.requests import allowed_size
 from evalkit.reference_models.generation.speed import GenerationTiming, Stopwatch, speed_document
 from evalkit.reference_models.generation.submission import make_submission
+from evalkit.speed.document import read_report
 from evalkit.testsets.model import Sample, TestSet
 
 
@@ -150,6 +151,10 @@ def test_the_speed_document_by_hand() -> None:
     assert speed["summary"]["time_to_first_frame"]["median"] == 0.1
     assert (speed["summary"]["frames"], speed["summary"]["setup_seconds"], speed["workers"]) == (150, 0.7, 2)
     assert "encoding the video" in speed["protocol"]["excluded"]
+    report = read_report(json.dumps(speed).encode())  # as a scorecard takes it
+    assert {name: (one.frames, one.seconds) for name, one in report.samples.items()} == {
+        name: (row.frames, row.seconds) for name, row in rows.items()
+    }
 
 
 @pytest.mark.parametrize(
