@@ -43,9 +43,9 @@ def copy_python(folder: Path, modules: Iterable[str]) -> tuple[str, dict[str, st
 
 
 def let_pass(folder: Path) -> None:
-    """Let everybody pass through the folders of pytest above ``folder``."""
-    for one in (folder, *folder.parents):
-        if one.is_relative_to("/tmp") and one != Path("/tmp"):
+    """Let everybody pass through ``folder`` and the folders above it, where root makes them for another user."""
+    for one in (folder, *folder.parents) if IS_ROOT else ():
+        if one.is_relative_to("/tmp") and one.stat().st_mode & 0o055 != 0o055:
             one.chmod(one.stat().st_mode | 0o055)
 
 

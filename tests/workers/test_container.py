@@ -61,8 +61,9 @@ def test_the_container_of_the_manual_holds_for_an_ordinary_user(
         if IS_ROOT:
             os.chown(folder, NOBODY, NOBODY)
     let_pass(tmp_path)
-    folders = [] if IS_ROOT else environment["PYTHONPATH"].split(":")
-    more = " ".join(f"--ro-bind {shlex.quote(path)} {shlex.quote(path)}" for path in [*folders, *_bases(program)])
+    # A copy made for the test holds everything; else the interpreter may lie elsewhere, and packages in several places.
+    folders = [] if IS_ROOT else [sys.base_prefix, *environment["PYTHONPATH"].split(":"), *sys.path]
+    more = " ".join(f"--ro-bind {shlex.quote(path)} {shlex.quote(path)}" for path in folders if Path(path).is_dir())
     script = f"{options} {more} {shlex.quote(program)} -c {shlex.quote(PROBE)}"
     where = {**environment, "PATH": os.environ["PATH"], "VENV": _venv(program), "ELSEWHERE": str(elsewhere)}
     run = run_as_nobody if IS_ROOT else _run
@@ -86,12 +87,6 @@ def test_the_container_of_the_manual_holds_for_an_ordinary_user(
 
 def _venv(program: str) -> str:
     return str(Path(program).parents[1])
-
-
-def _bases(program: str) -> list[str]:
-    """Return the folder of the interpreter that an environment is made of, where it lies outside of ``/usr``."""
-    base = Path(sys.base_prefix)
-    return [] if IS_ROOT or base.is_relative_to("/usr") or str(base) == _venv(program) else [str(base)]
 
 
 def _run(command: list[str], environment: dict[str, str], cwd: Path) -> subprocess.CompletedProcess[str]:
