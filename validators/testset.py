@@ -202,7 +202,7 @@ def _subjects(case: CheckedTestSet) -> Iterable[Violation]:
         kinds = sorted({kind for sample in others for kind in sample.subjects})
         yield Violation(
             "Metrics about people are not applicable to some samples: no person is among their subjects.",
-            found=f"{len(others)} of {len(everyone)} samples show {' or '.join(kinds)}s only: "
+            found=f"{len(others)} of {len(everyone)} samples show only {' or '.join(f'{kind}s' for kind in kinds)}: "
             + _some(_labelled(sample) for sample in others),
             fix="Where there is one, add 'person' to 'subjects' in samples.jsonl or to 'class_label' in eval.json.",
             sample=others[0].id,
