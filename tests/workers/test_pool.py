@@ -94,15 +94,19 @@ def test_each_job_may_have_its_own_limit():
     assert {index: result.value for index, result in found.items()} == {1: 1, 2: 2}
 
 
-def test_when_the_time_for_all_jobs_is_used_up_what_was_done_before_counts(tmp_path):
-    """The last but one writes a file as soon as it is begun."""
-    jobs = [("echo", 0), ("sleep", 600, None), ("pid",), ("echo", 3)]
-    found = results(jobs, 1, timeout=300.0, total=3.0, config=str(tmp_path))
+def test_when_the_time_for_all_jobs_is_used_up_what_was_done_before_counts(monkeypatch):
+    """No worker takes the place of the one that was ended: the jobs after it are not begun."""
+    started, start = [], pool.subprocess.Popen
+    monkeypatch.setattr(
+        pool.subprocess, "Popen", lambda *words, **options: started.append(1) or start(*words, **options)
+    )
+    jobs = [("echo", 0), ("sleep", 600, None), ("echo", 2), ("echo", 3)]
+    found = results(jobs, 1, timeout=300.0, total=3.0)
     assert found.pop(0) == JobResult(0, 0)
     assert {(result.failure, result.detail) for result in found.values()} == {
         ("total-timeout", "more than 3 s for all of them")
     }
-    assert not list(tmp_path.glob("*.pid"))
+    assert len(started) == 1
 
 
 def test_time_that_is_left_in_total_does_not_extend_the_limit_of_one_job():
