@@ -80,7 +80,9 @@ def _metric(entry: MetricEntry, runs: Runs, speed: SpeedRules) -> Column:
     up = known if entry.direction is None else entry.direction == "higher"
     notes = [why] if why is not None and not ranks else []
     of_speed = entry.id.startswith(FAMILY)
-    if why is None and of_speed and (incomparable := _incomparable(entry.id, competing, speed)) is not None:
+    odd = _other_hardware(entry.id, competing, speed) if of_speed else ()
+    alike = [(one, score) for one, score in competing if one.label not in odd]
+    if why is None and of_speed and (incomparable := _incomparable(entry.id, alike, speed)) is not None:
         refused = incomparable if ranks else None
         notes += [] if ranks else [incomparable.sentence]
     if first is not None and first.aggregate == "median":
@@ -107,7 +109,29 @@ def _metric(entry: MetricEntry, runs: Runs, speed: SpeedRules) -> Column:
         aggregate=first.aggregate if first else record.aggregate if record else "mean",
         notes=tuple(notes),
         min_samples=speed.min_samples if of_speed else None,
+        not_comparable=odd,
     )
+
+
+def _other_hardware(
+    metric: str, competing: Sequence[tuple[Entrant, MetricScore]], rules: SpeedRules
+) -> tuple[str, ...]:
+    """Return the labels of runs that can't be compared with most, where all of them are what teams report themselves.
+
+    So what one team writes about its hardware costs that team alone.
+    """
+    kinds: dict[tuple[str, str], list[Entrant]] = {}
+    for one, _ in competing:
+        held = one.run.speed
+        words = same_hardware(held.hardware if held is not None else "") or f"unknown {one.label}"
+        timed = held.timed if held is not None and metric in _OF_SECONDS else "call"
+        kinds.setdefault(("" if rules.across_hardware else words, timed), []).append(one)
+    most = max(kinds.values(), key=len, default=[])
+    if 2 * len(most) <= len(competing):
+        return ()
+    others = [one for runs in kinds.values() if runs is not most for one in runs]
+    by_teams = all(one.run.speed is None or one.run.speed.source == "reported" for one in others)
+    return tuple(one.label for one in others) if by_teams else ()
 
 
 def _incomparable(

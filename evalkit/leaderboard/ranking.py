@@ -238,6 +238,9 @@ class _Rules:
             cell = row.cells.get(column.id, NO_CELL)
             if cell.value is None:
                 found.append(CodedReason("unscored", f"{column.id} has no value: {cell.reason}."))
+            elif row.label in column.not_comparable:
+                sentence = f"{column.id} was measured by the team on other hardware, or otherwise, than most runs."
+                found.append(CodedReason("hardware", sentence))
             elif column.min_samples is not None and self.rests_on_too_few(column, cell):
                 needed = count(column.min_samples, "measured sample")
                 found.append(CodedReason("coverage", f"{column.id} rests on {cell.n}; {needed} are needed."))

@@ -56,6 +56,7 @@ class Column:
         includes_excluded: excluded samples that the value of some run still includes, because it is a number of the
             whole set.
         min_samples: samples that a value must rest on, in place of the challenge's coverage; ``None`` for that.
+        not_comparable: labels of runs whose own report is of other hardware than most runs: only they are not ranked.
     """
 
     id: str
@@ -75,6 +76,7 @@ class Column:
     notes: tuple[str, ...] = ()
     includes_excluded: tuple[str, ...] = ()
     min_samples: int | None = None
+    not_comparable: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.weight) and self.weight >= 0):

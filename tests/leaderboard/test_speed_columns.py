@@ -137,6 +137,22 @@ def test_what_the_organizer_measured_takes_the_place_of_what_teams_report() -> N
     assert snapshot.runs[0].card.metrics["speed.fps"].value == 100.0  # the scorecard stays
 
 
+@pytest.mark.parametrize(("hardware", "timed"), [("B", "call"), ("", "call"), ("A, 16 cores", "frames")])
+def test_what_one_team_writes_of_its_hardware_costs_that_team_alone(hardware: str, timed: str) -> None:
+    values = {team: {"psnr.rgb": [30.0, 32.0]} for team in ("alpha", "beta", "gamma")}
+    odd = reported("gamma", 0.5, hardware)
+    odd.provenance["speed"]["timed"] = timed
+    cards = (reported("alpha", 1.0), reported("beta", 2.0), odd)
+    made = leaderboard(with_cards(board(measured("alpha"), values=values), *cards))
+    assert column(made).refused is None
+    assert [row(made, team).rank for team in ("beta", "alpha", "gamma")] == [1, 2, None]
+    assert [reason.code for reason in row(made, "gamma").reasons] == ["hardware"]
+    assert row(made, "gamma").cells["speed.fps"].value == 200.0
+    # What the organizer measured on another machine is the organizer's to settle: it ranks nobody.
+    mixed = board(measured("alpha"), measured("beta"), measured("gamma", hardware="B"), values=values)
+    assert column(leaderboard(mixed)).refused.code == "hardware"
+
+
 def test_reports_need_not_count() -> None:
     cards = (reported("alpha", 1.0), reported("beta", 2.0))
     made = leaderboard(with_cards(board(measured("alpha"), rules="{sources: [measured]}"), *cards))
