@@ -263,6 +263,7 @@ def test_json_has_the_numbers_of_the_page():
         "ci95": (4.0, 5.0),
         "n": 2,
         "coverage": pytest.approx(2 / 3),
+        "not_applicable": 0,
         "reason": None,
         "missing": {"no_face": 1},
     }
