@@ -237,6 +237,8 @@ FEATURES: dict[str, Callable[[Rng], Arrays]] = {
     "dino_frames_uniform": plausible_clip.dino_frames,
     "dino_reference": plausible_clip.dino_reference,
     "clip_reference": plausible_clip.reference,
+    "timeline_frames": plausible_clip.timeline_frames,
+    "timeline_events": plausible_clip.timeline_events,
     "clip_text": plausible_clip.text,
     "clip_text_l14": plausible_clip.text_large,
     "syncnet": plausible_sync.syncnet,

@@ -52,6 +52,23 @@ def dino_reference(rng: np.random.Generator) -> Arrays:
     return {"activation": reference(rng)["embedding"]}
 
 
+def timeline_frames(rng: np.random.Generator) -> Arrays:
+    """Five seconds at eight frames a second."""
+    common = rng.normal(size=DIMENSIONS)
+    spread = rng.uniform(0.1, 1.5) * rng.normal(size=(40, DIMENSIONS))
+    middle = (np.arange(40) + 0.5) / 8
+    return {"embedding": (common + spread).astype(np.float32), "time": middle, "length": np.array(5.0)}
+
+
+def timeline_events(rng: np.random.Generator) -> Arrays:
+    """Two to four events, now and then one after the end of the video."""
+    count = int(rng.integers(2, 5))
+    edges = np.linspace(0.0, rng.choice([5.0, 5.0, 9.0]), count + 1)
+    embedding = rng.normal(size=(count, DIMENSIONS)).astype(np.float32)
+    tokens = rng.integers(3, 90, count)
+    return {"embedding": embedding, "tokens": tokens, "time": np.stack([edges[:-1], edges[1:]], axis=1)}
+
+
 def perfect(rng: np.random.Generator) -> dict[str, Arrays]:
     """A video whose every frame is the reference image."""
     one = rng.normal(size=DIMENSIONS).astype(np.float32)

@@ -30,6 +30,7 @@ ROLES: dict[str, tuple[str, dict[str, float]]] = {
     "clip_vit_l14": ("text", {}),
     "clip_vocabulary": ("text", {}),
     "dino_vitb16": ("frames", {}),
+    "clip_vit_l14_336": ("text", {}),
 }
 _LICENCE = "Apache-2.0, as evalkit"
 _CITATION = "evalkit, reference_models/bundled/MODEL_CARD.md"

@@ -234,6 +234,8 @@ def _input_digest(part: str, item: Item, digest: str) -> Any:
         return [[_digest(path), READER_VERSION] for path in item.reference_images]
     if part == "text":
         return item.text
+    if part == "timeline":
+        return [list(event) for event in item.timeline]
     path = item.reference_video if part == "reference_video" else item.audio
     return _digest(path) if path and path.exists() else None
 

@@ -272,6 +272,7 @@ def _item(sample: str, run: _JobSource) -> Item:
         reference_video=testset.path(found.reference_video) if found.reference_video else None,
         audio=testset.path(found.audio) if found.audio else None,
         text=found.text,
+        timeline=tuple((event.start, event.end, event.description) for event in found.timeline or ()),
     )
 
 

@@ -21,7 +21,7 @@ from evalkit.registry import FEATURES, index_by_name, load_group
 Arrays = dict[str, NDArray[Any]]
 Picture = NDArray[np.uint8]
 Times = NDArray[np.float64]
-Input = Literal["video", "reference_video", "reference_images", "audio", "text"]
+Input = Literal["video", "reference_video", "reference_images", "audio", "text", "timeline"]
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,10 @@ class WeightFile:
 
 @dataclass(frozen=True)
 class Item:
-    """One video and the files of its sample."""
+    """One video and the files of its sample.
+
+    ``timeline`` is (start, end, description) of each event, times in seconds.
+    """
 
     sample: str
     video: Path
@@ -146,6 +149,7 @@ class Item:
     reference_video: Path | None = None
     audio: Path | None = None
     text: str | None = None
+    timeline: tuple[tuple[float, float, str], ...] = ()
 
 
 class Session(ABC):
