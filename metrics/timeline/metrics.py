@@ -68,8 +68,10 @@ Statistic = Callable[[Alignment], float | str]  # a reason where there is no num
 def aligned(statistic: Statistic, least: int, frames: Arrays, events: Arrays) -> VideoValue:
     """Return ``statistic`` of a video with at least ``least`` events; an event says when a text was cut."""
     images, texts = unit_rows(frames["embedding"]), unit_rows(events["embedding"])
-    if images is None or texts is None or not np.isfinite(events["time"]).all():
+    if images is None or texts is None:
         return unscored(UNUSABLE)
+    if not all(np.isfinite(part).all() for part in (frames["time"], frames["length"], events["time"])):
+        return unscored("times_unusable")
     if len(texts) < least:
         return unscored("too_few_events", f"{len(texts)} of at least {least}")
     if len(images) < len(texts):
