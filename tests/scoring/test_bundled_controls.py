@@ -208,7 +208,7 @@ def test_there_is_nothing_to_fetch() -> None:
         assert isinstance(result.exception, UsageError) or result.exit_code == 2
     result = CliRunner().invoke(command_line, ["weights", "verify", "-b", "bundled"])
     assert result.exit_code == 0, result.output
-    assert "13 of 13 right" in result.output
+    assert "15 of 15 right" in result.output
 
 
 def test_a_preset_runs_with_what_the_set_has(world: Path) -> None:
