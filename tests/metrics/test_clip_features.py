@@ -30,7 +30,7 @@ from evalkit.metrics.clip.embeddings import BASE, LARGE
 from evalkit.metrics.clip.prompts import VOCABULARY
 from evalkit.metrics.features import stopwatch
 from evalkit.metrics.features.base import Extractor, FeatureUnavailableError, Item, WeightFile
-from evalkit.metrics.networks.clip import ClipEncoder, middle_square
+from evalkit.metrics.networks.clip import ClipEncoder, middle_square, unrounded_square
 from evalkit.metrics.networks.tokenizer import Tokenizer
 from evalkit.weights.manifest import load_backbones
 
@@ -119,6 +119,20 @@ def test_the_frames_are_those_of_the_definition(clip_weights, tmp_path, name, co
     ]
     assert same(made["embedding"], network.embed_images(squares))
     assert made["embedding"].dtype == np.float32
+
+
+def test_vbench_sees_every_frame_unrounded(clip_weights, tmp_path):
+    path = write_numbered(tmp_path / "v.mp4", 20)
+    seen: list[NDArray[np.uint8]] = []
+    session = clip_weights.extractor("clip_frames_vbench").open(Item("s", path), {})
+    real = session.frame
+    session.frame = lambda index, time, rgb: (seen.append(rgb.copy()), real(index, time, rgb))
+    assert inspect_media(path, [session]).complete
+    made = session.finish()
+    assert [number_of(rgb) for rgb in seen] == list(range(20))
+    assert made["row"].tolist() == list(range(20))
+    squares = [unrounded_square(rgb, TINY.side) for rgb in seen]
+    assert same(made["embedding"], clip_weights.network(BASE).embed_images(squares))
 
 
 def test_the_ways_to_prepare_differ(clip_weights, tmp_path):
@@ -251,7 +265,7 @@ def test_records_know_what_they_read():
         "clip_text": {"text"},
         "clip_text_l14": {"text"},
         "clip_reference": {"reference_images"},
-        **{name: {"video"} for name in FRAME_FEATURES},
+        **{name: {"video"} for name in (*FRAME_FEATURES, "clip_frames_vbench")},
     }
     roles = load_backbones("published").roles
     assert all(role in roles for kind in FEATURES for role in kind.record.weights)
