@@ -205,10 +205,13 @@ def test_an_unknown_aggregate_is_refused_when_the_metric_is_declared():
         replace(RECORD, aggregate="best")
 
 
-def test_every_offset_is_a_median_and_nothing_else_is():
+def test_every_offset_and_every_speed_is_a_median_and_nothing_else_is():
     medians = {name for name, metric in metric_registry().items() if metric.record.aggregate == "median"}
-    assert medians == {name for name in metric_registry() if name.startswith("sync.") and name.endswith(".offset")}
-    assert "sync.own.offset" in medians and len(medians) == 5
+    offsets = {name for name in metric_registry() if name.startswith("sync.") and name.endswith(".offset")}
+    speeds = {name for name in metric_registry() if name.startswith("speed.")}
+    assert medians == offsets | speeds
+    assert "sync.own.offset" in offsets and len(offsets) == 5
+    assert len(speeds) == 5
 
 
 def test_a_mean_is_that_of_numpy():
