@@ -116,22 +116,27 @@ def _metric(entry: MetricEntry, runs: Runs, speed: SpeedRules) -> Column:
 def _other_hardware(
     metric: str, competing: Sequence[tuple[Entrant, MetricScore]], rules: SpeedRules
 ) -> tuple[str, ...]:
-    """Return the labels of runs that can't be compared with most, where all of them are what teams report themselves.
+    """Return the labels of runs whose own report can't be compared with what the organizer measured, or with most runs.
 
-    So what one team writes about its hardware costs that team alone.
+    So what a team writes about its hardware costs that team alone. Runs that the organizer measured are never among
+    them: where these differ, the column ranks nobody.
     """
     kinds: dict[tuple[str, str], list[Entrant]] = {}
+    measured = set()
     for one, _ in competing:
         held = one.run.speed
         words = same_hardware(held.hardware if held is not None else "") or f"unknown {one.label}"
         timed = held.timed if held is not None and metric in _OF_SECONDS else "call"
-        kinds.setdefault(("" if rules.across_hardware else words, timed), []).append(one)
-    most = max(kinds.values(), key=len, default=[])
-    if 2 * len(most) <= len(competing):
+        kind = ("" if rules.across_hardware else words, timed)
+        kinds.setdefault(kind, []).append(one)
+        if held is not None and held.source != "reported":
+            measured.add(kind)
+    if len(measured) > 1:
         return ()
-    others = [one for runs in kinds.values() if runs is not most for one in runs]
-    by_teams = all(one.run.speed is None or one.run.speed.source == "reported" for one in others)
-    return tuple(one.label for one in others) if by_teams else ()
+    common = next(iter(measured), None) or max(kinds, key=lambda kind: len(kinds[kind]), default=None)
+    if common is None or (not measured and 2 * len(kinds[common]) <= len(competing)):
+        return ()
+    return tuple(one.label for kind, runs in kinds.items() if kind != common for one in runs)
 
 
 def _incomparable(

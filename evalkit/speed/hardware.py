@@ -9,6 +9,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from evalkit.speed.model import UNKNOWN_GPU, UNKNOWN_PROCESSOR
+
 _GPUS = Path("/proc/driver/nvidia/gpus")
 _SECONDS = 10.0  # for nvidia-smi to answer
 
@@ -28,7 +30,7 @@ def machine() -> dict[str, Any]:
 
 def _processor() -> str:
     named = (line.split(":", 1)[1].strip() for line in _lines(Path("/proc/cpuinfo")) if _names(line, "model name"))
-    return next(named, platform.processor() or "unknown processor")
+    return next(named, platform.processor() or UNKNOWN_PROCESSOR)
 
 
 def _cores() -> int | None:
@@ -58,6 +60,7 @@ def _gpu() -> str | None:
 
 
 def _asked_driver() -> list[str]:
+    """Return the names of GPUs by nvidia-smi. Where it is installed and gives none, nobody knows what GPU there is."""
     program = shutil.which("nvidia-smi")
     if program is None:
         return []
@@ -65,8 +68,9 @@ def _asked_driver() -> list[str]:
     try:
         done = subprocess.run(words, capture_output=True, text=True, timeout=_SECONDS, check=False)  # noqa: S603
     except (OSError, subprocess.SubprocessError):
-        return []
-    return [line.strip() for line in done.stdout.splitlines() if line.strip()] if done.returncode == 0 else []
+        return [UNKNOWN_GPU]
+    names = [line.strip() for line in done.stdout.splitlines() if line.strip()] if done.returncode == 0 else []
+    return names or [UNKNOWN_GPU]
 
 
 def _names(line: str, what: str) -> bool:

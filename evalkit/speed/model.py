@@ -106,6 +106,10 @@ class SpeedReport:
     workers: int = 1
 
 
+# What `evalkit.speed.hardware` writes for a part that it can't name: two machines with one may be different machines.
+UNKNOWN_PROCESSOR, UNKNOWN_GPU = "unknown processor", "unknown gpu"
+
+
 def counted_frames(frames: int, clip_seconds: float, frame_rate: float) -> float:
     """Return how many frames count: those of the video, but no more than its length has at ``frame_rate``.
 
@@ -124,8 +128,9 @@ def hardware_text(processor: str, cores: int | None, memory_bytes: int | None, g
 
 
 def same_hardware(text: str) -> str:
-    """Return what two descriptions share that differ in case and spaces only."""
-    return " ".join(text.split()).casefold()
+    """Return what two descriptions share that differ in case and spaces only; empty where a part is unknown."""
+    words = " ".join(text.split()).casefold()
+    return "" if UNKNOWN_PROCESSOR in words or UNKNOWN_GPU in words else words
 
 
 def middle(values: Sequence[float | None]) -> float | None:

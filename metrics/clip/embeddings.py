@@ -8,27 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.media.sampling import AllFrames, Sampling, Uniform
-from evalkit.metrics.embeddings.frames import FrameSession, NetworkExtractor
+from evalkit.metrics.embeddings.frames import FrameSession, NetworkExtractor, ReferenceImagesExtractor
 from evalkit.metrics.features.base import (
-    Arrays,
     Extractor,
     FeatureOptions,
     FeatureRecord,
-    FeatureUnavailableError,
     Item,
     Picture,
     Session,
     WeightFile,
     described,
 )
-from evalkit.metrics.features.images import read_images
 from evalkit.metrics.features.networks import opened_once
 from evalkit.metrics.features.stopwatch import running
 
@@ -157,23 +153,8 @@ def _frames(name: str, title: str, role: str, options: FrameOptions) -> type[Ext
     return type(name, (ClipFramesExtractor,), {"record": record})
 
 
-class ClipReferenceSession(Session):
-    """Selects no frame of the video: it reads the reference images."""
-
-    def __init__(self, images: ClipImages, paths: tuple[Path, ...]) -> None:
-        self._images, self._paths = images, paths
-
-    def finish(self) -> Arrays:
-        """Return the embeddings.
-
-        Raises:
-            FeatureUnavailableError: ``reference_image_unreadable``.
-        """
-        return {"embedding": self._images.embed([self._images.prepare(rgb) for rgb in read_images(self._paths)])}
-
-
-class ClipReferenceExtractor(NetworkExtractor):
-    """ViT-B/32 of every reference image, prepared as OpenAI does; once per image set, not per team."""
+class ClipReferenceExtractor(ReferenceImagesExtractor):
+    """ViT-B/32 of every reference image, prepared as OpenAI does."""
 
     record = FeatureRecord(
         name="clip_reference",
@@ -185,16 +166,11 @@ class ClipReferenceExtractor(NetworkExtractor):
         arrays={"embedding": "(R, D) float32: one row per reference image, not normalised"},
     )
     open_network = staticmethod(open_network)
+    array = "embedding"
 
-    def open(self, item: Item, upstream: Mapping[str, Any]) -> Session:
-        """Start on a sample.
-
-        Raises:
-            FeatureUnavailableError: ``no_reference_image``.
-        """
-        if not item.reference_images:
-            raise FeatureUnavailableError("no_reference_image", "the sample has no reference image")
-        return ClipReferenceSession(ClipImages(self._network, self.record.options, BASE), item.reference_images)
+    def images(self) -> ClipImages:
+        """Return the network with its preparation."""
+        return ClipImages(self._network, self.record.options, BASE)
 
 
 FEATURES = (

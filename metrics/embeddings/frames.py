@@ -26,6 +26,7 @@ from evalkit.metrics.features.base import (
     WeightFile,
     frame_mask,
 )
+from evalkit.metrics.features.images import read_images
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -170,6 +171,48 @@ class SampledFramesExtractor(FrameExtractor):
     def session(self) -> Session:
         """Return a session that takes the sampled frames."""
         return FrameSession(self._network, self.record.options.sampling)
+
+
+class ReferenceImagesSession(Session):
+    """Selects no frame of the video: it reads the reference images.
+
+    Args:
+        network: `FrameNetwork`, or what has the same methods.
+        paths: of the images.
+        array: name of the array of vectors.
+    """
+
+    def __init__(self, network: Any, paths: tuple[Path, ...], array: str) -> None:
+        self._network, self._paths, self._array = network, paths, array
+
+    def finish(self) -> Arrays:
+        """Return the vectors, a row per image.
+
+        Raises:
+            FeatureUnavailableError: ``reference_image_unreadable``.
+        """
+        prepared = [self._network.prepare(rgb) for rgb in read_images(self._paths)]
+        return {self._array: self._network.embed(prepared)}
+
+
+class ReferenceImagesExtractor(NetworkExtractor):
+    """Vectors of every reference image; once per image set, not per team."""
+
+    array = "activation"
+
+    def images(self) -> Any:
+        """Return what prepares and embeds images: the network itself, unless overridden."""
+        return self._network
+
+    def open(self, item: Item, upstream: Mapping[str, Any]) -> Session:
+        """Start on a sample.
+
+        Raises:
+            FeatureUnavailableError: ``no_reference_image``.
+        """
+        if not item.reference_images:
+            raise FeatureUnavailableError("no_reference_image", "the sample has no reference image")
+        return ReferenceImagesSession(self.images(), item.reference_images, self.array)
 
 
 def video_and_reference(

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 from evalkit.media.sampling import AllFrames, Sampling, Uniform
-from evalkit.metrics.embeddings.frames import FrameNetwork, NetworkExtractor, SampledFramesExtractor, bundled_frames
+from evalkit.metrics.embeddings.frames import (
+    FrameNetwork,
+    ReferenceImagesExtractor,
+    SampledFramesExtractor,
+    bundled_frames,
+)
 from evalkit.metrics.features.base import (
-    Arrays,
     FeatureOptions,
     FeatureRecord,
-    FeatureUnavailableError,
-    Item,
-    Session,
     WeightFile,
     described,
 )
 from evalkit.metrics.features.declare import SamplingOptions
-from evalkit.metrics.features.images import read_images
 from evalkit.metrics.features.networks import opened_once
-from evalkit.metrics.features.stopwatch import running
 
 ROLE = "dino_vitb16"
 _RESIZE = "torch_bilinear, shorter side 224, not antialiased, not rounded, nothing cut off"
@@ -66,25 +62,8 @@ def _frames(name: str, title: str, options: DinoOptions) -> type[SampledFramesEx
     return type(name, (SampledFramesExtractor,), {"record": record, "open_network": staticmethod(open_network)})
 
 
-class DinoReferenceSession(Session):
-    """Selects no frame of the video: it reads the reference images."""
-
-    def __init__(self, network: FrameNetwork, paths: tuple[Path, ...]) -> None:
-        self._network, self._paths = network, paths
-
-    def finish(self) -> Arrays:
-        """Return the vectors.
-
-        Raises:
-            FeatureUnavailableError: ``reference_image_unreadable``.
-        """
-        prepared = [self._network.prepare(rgb) for rgb in read_images(self._paths)]
-        with running(ROLE):
-            return {"activation": self._network.embed(prepared)}
-
-
-class DinoReferenceExtractor(NetworkExtractor):
-    """Every reference image; once per image set, not per team."""
+class DinoReferenceExtractor(ReferenceImagesExtractor):
+    """Every reference image."""
 
     record = FeatureRecord(
         name="dino_reference",
@@ -96,16 +75,6 @@ class DinoReferenceExtractor(NetworkExtractor):
         arrays={"activation": f"(R, D) {_EMBEDDING}, one row per reference image"},
     )
     open_network = staticmethod(open_network)
-
-    def open(self, item: Item, upstream: Mapping[str, Any]) -> Session:
-        """Start on a sample.
-
-        Raises:
-            FeatureUnavailableError: ``no_reference_image``.
-        """
-        if not item.reference_images:
-            raise FeatureUnavailableError("no_reference_image", "the sample has no reference image")
-        return DinoReferenceSession(self._network, item.reference_images)
 
 
 FEATURES = (

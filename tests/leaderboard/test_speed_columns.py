@@ -137,17 +137,26 @@ def test_what_the_organizer_measured_takes_the_place_of_what_teams_report() -> N
     assert snapshot.runs[0].card.metrics["speed.fps"].value == 100.0  # the scorecard stays
 
 
+def odd_for(team: str, hardware: str, timed: str) -> Any:
+    card = reported(team, 0.5, hardware)
+    card.provenance["speed"]["timed"] = timed
+    return card
+
+
 @pytest.mark.parametrize(("hardware", "timed"), [("B", "call"), ("", "call"), ("A, 16 cores", "frames")])
 def test_what_one_team_writes_of_its_hardware_costs_that_team_alone(hardware: str, timed: str) -> None:
     values = {team: {"psnr.rgb": [30.0, 32.0]} for team in ("alpha", "beta", "gamma")}
-    odd = reported("gamma", 0.5, hardware)
-    odd.provenance["speed"]["timed"] = timed
+    odd = odd_for("gamma", hardware, timed)
     cards = (reported("alpha", 1.0), reported("beta", 2.0), odd)
     made = leaderboard(with_cards(board(measured("alpha"), values=values), *cards))
     assert column(made).refused is None
     assert [row(made, team).rank for team in ("beta", "alpha", "gamma")] == [1, 2, None]
     assert [reason.code for reason in row(made, "gamma").reasons] == ["hardware"]
     assert row(made, "gamma").cells["speed.fps"].value == 200.0
+    # Two runs have no majority, but a measurement by the organizer says which machine it is.
+    two = leaderboard(with_cards(board(measured("alpha")), reported("alpha", 1.0), odd_for("beta", hardware, timed)))
+    assert column(two).refused is None
+    assert [row(two, team).rank for team in ("alpha", "beta")] == [1, None]
     # What the organizer measured on another machine is the organizer's to settle: it ranks nobody.
     mixed = board(measured("alpha"), measured("beta"), measured("gamma", hardware="B"), values=values)
     assert column(leaderboard(mixed)).refused.code == "hardware"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from evalkit.errors import InputError
+from evalkit.speed import hardware
 from evalkit.speed.document import MOST_JSON, is_measurement, read_report
 from evalkit.speed.model import MOST_SAMPLES, SampleSpeed, counted_frames, hardware_text, middle, same_hardware
 
@@ -104,6 +106,27 @@ def test_machines_in_words() -> None:
     assert hardware_text("A", None, 15 * 2**30 + 2**29 + 1, "") == "A, 16 GiB"
     assert same_hardware(" EPYC\t9654, 16 Cores") == same_hardware("epyc 9654, 16 cores")
     assert same_hardware("A, 16 cores") != same_hardware("A, 8 cores")
+    # A machine of which a part is unknown is like no other: empty stands for that.
+    assert same_hardware("unknown processor, 16 cores") == same_hardware("A, 16 cores, Unknown GPU") == ""
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ("echo 'A100'; echo 'A100'", "2 x A100"),
+        ("echo 'No devices were found'; exit 6", "unknown gpu"),
+        ("exit 0", "unknown gpu"),
+    ],
+)
+def test_a_driver_that_names_no_gpu_is_not_taken_for_none(
+    script: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "nvidia-smi"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr(hardware, "_GPUS", tmp_path / "no driver")
+    assert hardware.machine()["gpu"] == expected
 
 
 def test_the_median_of_what_is_known() -> None:
