@@ -42,7 +42,8 @@ def main() -> None:
     arguments = parser.parse_args()
     backbones = load_backbones("published")
     weights, entry = find_weights(backbones, "landmarks68"), backbones.roles["landmarks68"]
-    finder = make_finder(WeightFile("landmarks68", weights.path, weights.sha256, entry.options), LandmarkOptions())
+    weight = WeightFile("landmarks68", weights.path, weights.sha256, entry.options)
+    finder = make_finder({weight.role: weight}, LandmarkOptions())
     rows: dict[str, list[dict[str, float | None]]] = {name: [] for name in ("faithful", "late", *ZIPS[1:])}
     with tempfile.TemporaryDirectory() as folder:
         for name in ZIPS:

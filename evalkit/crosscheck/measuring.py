@@ -54,7 +54,7 @@ def measure(feature: str, item: Item, weights: Mapping[str, WeightFile], device:
     Raises:
         MediaError: the video or the speech can't be read.
     """
-    record = EXTRACTORS[feature].resolved_record()
+    record = EXTRACTORS[feature].resolved_record(weights)
     level = default_level()
     if record.programs and level == "full":
         level = "limits"  # LatentSync's files are made by ffmpeg, which the sandbox's system call filter forbids

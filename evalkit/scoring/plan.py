@@ -116,7 +116,7 @@ def make_plan(
         metrics=chosen,
         unavailable=unavailable,
         features=tuple(features),
-        records={name: extractors[name].resolved_record() for name in features},
+        records={name: extractors[name].resolved_record(weights) for name in features},
         weights=weights,
         backbones=backbones.pinned({role: file.sha256 for role, file in weights.items()}),
         device=device,

@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -136,6 +137,9 @@ class WeightFile:
         return self.sha256 if self.pinned else None
 
 
+NO_WEIGHTS: Mapping[str, WeightFile] = MappingProxyType({})
+
+
 @dataclass(frozen=True)
 class Item:
     """One video and the files of its sample.
@@ -237,11 +241,14 @@ class Extractor(ABC):
         self.device = device
 
     @classmethod
-    def resolved_record(cls) -> FeatureRecord:
+    def resolved_record(cls, weights: Mapping[str, WeightFile] = NO_WEIGHTS) -> FeatureRecord:
         """Return the record with the options that only the machine knows, as the version of a program.
 
         The record itself unless overridden. An extractor that overrides it sets its own ``record`` to the result, so
         that the cache key has them.
+
+        Args:
+            weights: as the constructor takes them, where the options depend on them.
         """
         return cls.record
 

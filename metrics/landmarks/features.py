@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from evalkit.errors import WeightsError
 from evalkit.media.sampling import AtRate, Sampling
 from evalkit.metrics.features.base import (
+    NO_WEIGHTS,
     Arrays,
     Extractor,
     FeatureOptions,
@@ -35,6 +36,7 @@ from evalkit.metrics.features.stopwatch import running
 from evalkit.metrics.quality.paired_pixels import in_size_of
 
 ROLE = "landmarks68"
+DETECTOR = "landmarks68_detector"  # of families that need a file for it; dlib brings its own
 POINTS = 68
 SMALLEST_SIDE = 32
 RATE = 25.0  # frames a second of a video without a reference
@@ -47,7 +49,7 @@ class FinderOptions(FeatureOptions):
 
     Args:
         upsample: how often the image is doubled before faces are looked for.
-        dlib: version of the package; filled in by the machine, ``None`` without it.
+        dlib: version of the package; filled in by the machine, ``None`` without it and for other families.
     """
 
     face: str = described("the first of the detector's list, which has the highest score")
@@ -122,31 +124,45 @@ def _not_a_predictor(weight: WeightFile, found: str) -> WeightsError:
     )
 
 
-def make_finder(weight: WeightFile, options: FinderOptions) -> LandmarkFinder:
-    """Return what the manifest's options describe: ``{family: dlib}``.
+def family_of(weight: WeightFile) -> str:
+    """Return which kind of network the manifest's options name: ``{family: dlib}``."""
+    return str(weight.options.get("family", "dlib"))
+
+
+def make_finder(weights: Mapping[str, WeightFile], options: FinderOptions, device: str = "cpu") -> LandmarkFinder:
+    """Return what the manifest's options of the role ``landmarks68`` describe.
+
+    Args:
+        weights: files of the roles `ROLE` and, for families that need one, `DETECTOR`.
+        options: of the feature.
+        device: ``cpu`` or ``cuda``, for families that are networks.
 
     Raises:
-        WeightsError: for another family.
+        WeightsError: for another family, or another file than the family's.
     """
-    family = weight.options.get("family", "dlib")
-    if family != "dlib":
-        raise WeightsError(
-            f"The role '{weight.role}' has the family '{family}'.", expected="dlib", fix="Change the set of backbones."
-        )
-    return DlibLandmarks(weight, options.upsample)
+    weight = weights[ROLE]
+    family = family_of(weight)
+    if family == "dlib":
+        return DlibLandmarks(weight, options.upsample)
+    raise WeightsError(
+        f"The role '{weight.role}' has the family '{family}'.", expected="dlib", fix="Change the set of backbones."
+    )
 
 
 class _WithFinder(Extractor):
-    """Opens the finder once per worker, where dlib is installed."""
+    """Opens the finder once per worker; dlib's only where dlib is installed."""
 
     def __init__(self, weights: Mapping[str, WeightFile], device: str = "cpu") -> None:
         super().__init__(weights, device)
-        self.record = self.resolved_record()
-        self._finder = make_finder(weights[ROLE], self.record.options) if self.record.options.dlib else None
+        self.record = self.resolved_record(weights)
+        usable = self.record.options.dlib is not None or family_of(weights[ROLE]) != "dlib"
+        self._finder = make_finder(weights, self.record.options, device) if usable else None
 
     @classmethod
-    def resolved_record(cls) -> FeatureRecord:
-        """Return the record with dlib's version."""
+    def resolved_record(cls, weights: Mapping[str, WeightFile] = NO_WEIGHTS) -> FeatureRecord:
+        """Return the record with dlib's version, unless the landmarks are found by something else."""
+        if ROLE in weights and family_of(weights[ROLE]) != "dlib":
+            return cls.record
         try:
             import dlib
         except ImportError:
@@ -173,6 +189,7 @@ class LandmarksExtractor(_WithFinder):
         title="68 face landmarks of the video and of its reference video, frame by frame",
         inputs=frozenset({"video", "reference_video"}),
         weights=(ROLE,),
+        optional_weights=(DETECTOR,),
         options=LandmarkOptions(),
         arrays={
             "compared": "(3,) float64: pairs, reference frames, extra seconds",
@@ -240,6 +257,7 @@ class VideoLandmarksExtractor(_WithFinder):
         version=1,
         title="68 face landmarks of the video in 25 frames a second",
         weights=(ROLE,),
+        optional_weights=(DETECTOR,),
         options=VideoLandmarkOptions(),
         arrays={
             "frame_index": "(K,) int64: number of each sampled frame, repeated in slower videos",

@@ -25,6 +25,7 @@ from evalkit.errors import MachineError, MediaError
 from evalkit.metrics.base import definition_beside
 from evalkit.metrics.features.audio import RATE, Samples, to_int16
 from evalkit.metrics.features.base import (
+    NO_WEIGHTS,
     Arrays,
     Extractor,
     FeatureOptions,
@@ -275,13 +276,13 @@ class ReplicateExtractor(Extractor):
 
     def __init__(self, weights: Mapping[str, WeightFile], device: str = "cpu") -> None:
         super().__init__(weights, device)
-        self.record = self.resolved_record()
+        self.record = self.resolved_record(weights)
         self._ffmpeg = find_ffmpeg()
         self._detector = open_detector(weights[DETECTOR], device, self.record.options.detector)
         self._network = open_syncnet(weights[NETWORK], device)
 
     @classmethod
-    def resolved_record(cls) -> FeatureRecord:
+    def resolved_record(cls, weights: Mapping[str, WeightFile] = NO_WEIGHTS) -> FeatureRecord:
         """Return the record with ffmpeg's version and build, and OpenCV's version."""
         import cv2
 

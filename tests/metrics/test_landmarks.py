@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from evalkit.errors import WeightsError
 from evalkit.metrics.base import FeatureData, VideoInputs, VideoValue, metric_registry
+from evalkit.metrics.features.base import WeightFile
 from evalkit.metrics.landmarks.arithmetic import (
     FACE,
     MOUTH,
@@ -20,6 +25,7 @@ from evalkit.metrics.landmarks.arithmetic import (
     point_distances,
     velocity_distances,
 )
+from evalkit.metrics.landmarks.features import LandmarksExtractor, VideoLandmarksExtractor
 
 Points = NDArray[np.float64]
 METRICS = metric_registry()
@@ -312,3 +318,29 @@ def test_no_landmarks_at_all_and_a_short_video() -> None:
             assert short.reason == "too_little_compared"
         else:
             assert [event.kind for event in short.events] == ["shorter_than_reference"]
+
+
+# What finds them
+
+
+def test_dlibs_version_counts_only_where_dlib_finds_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "dlib", SimpleNamespace(__version__="20.9"))
+    for extractor in (LandmarksExtractor, VideoLandmarksExtractor):
+        versions = {
+            family: extractor.resolved_record({"landmarks68": weight}).options.dlib
+            for family, weight in (
+                ("none", WeightFile("landmarks68", Path("a"), "0" * 64)),
+                ("dlib", WeightFile("landmarks68", Path("a"), "0" * 64, {"family": "dlib"})),
+                ("other", WeightFile("landmarks68", Path("a"), "0" * 64, {"family": "other"})),
+            )
+        }
+        assert versions == {"none": "20.9", "dlib": "20.9", "other": None}
+        assert extractor.resolved_record().options.dlib == "20.9"
+
+
+def test_an_unknown_family_is_refused_with_or_without_dlib(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "dlib", None)
+    weights = {"landmarks68": WeightFile("landmarks68", Path("a"), "0" * 64, {"family": "other"})}
+    for extractor in (LandmarksExtractor, VideoLandmarksExtractor):
+        with pytest.raises(WeightsError, match="family 'other'"):
+            extractor(weights)
