@@ -23,7 +23,7 @@ from evalkit.metrics.networks.small.models import CLIP_FRAMES, CLIP_SIDE, FACE_S
 from evalkit.metrics.sync.mfcc import mfcc
 from evalkit.metrics.sync.tracks import crop
 from evalkit.reference_models.puppet import captions
-from evalkit.reference_models.puppet.landmarks import landmarks
+from evalkit.reference_models.puppet.landmarks import landmarks, landmarks68
 from evalkit.reference_models.puppet.look import BACKGROUNDS, CLOTHES, COLLARS, ROOMS, Look, make_look
 from evalkit.reference_models.puppet.motion import ACTIONS, MOODS, Action, performance
 from evalkit.reference_models.puppet.phonemes import utterance
@@ -88,7 +88,8 @@ class BatchRenderer:
 def render_images(puppet: int, number: int, batch: PeopleBatch) -> dict[str, NDArray[Any]]:
     """Return eight images of a person: clean, degraded, as aligned faces; with captions, boxes and landmarks."""
     rng = np.random.Generator(np.random.PCG64([puppet, 0xB1]))
-    names = ("whole", "frame", "faults", "appearance", "face", "box", "points", "caption", "person")
+    names = ("whole", "frame", "faults", "appearance", "face", "box", "points", "points68", "caption",
+             "person")  # fmt: skip
     rows: dict[str, list[Any]] = {name: [] for name in names}
     for _ in range(LOOKS):
         look = draw_look(puppet, rng)
@@ -108,6 +109,7 @@ def render_images(puppet: int, number: int, batch: PeopleBatch) -> dict[str, NDA
             rows["face"].append(_aligned_face(rgb, points, rng))
             rows["box"].append(box * WHOLE_SIDE / SIZE)
             rows["points"].append(points * WHOLE_SIDE / SIZE)
+            rows["points68"].append(landmarks68(look, pose, SIZE) * WHOLE_SIDE / SIZE)
             rows["caption"].append(captions.caption(look, mood))
             rows["person"].append(number)
     return {name: np.array(values) for name, values in rows.items()}

@@ -30,6 +30,7 @@ from evalkit.reference_models.puppet.pose import Pose
 
 Frame = dict[str, Pixels]
 FACE = 0.285  # half the face's height as a share of the image's
+JAW_DROP = 0.10  # face units that the chin goes down with a wide open jaw
 BLACK: Colour = (24, 22, 24)
 
 
@@ -65,7 +66,7 @@ class PuppetRenderer:
         """Return the frame of a pose: (size, size, 3) uint8 RGB."""
         look = self.look
         camera = Camera(self._unit, self._centre, pose)
-        shapes = place(camera, self._still, facial_shapes(look, pose), 0.10 * pose.jaw)
+        shapes = place(camera, self._still, facial_shapes(look, pose), JAW_DROP * pose.jaw)
         pen = camera.scale
         image = self._backdrop.copy()
         if look.hair in COVERS_EARS:
