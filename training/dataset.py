@@ -6,7 +6,7 @@ interrupted run can continue.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,15 @@ from numpy.typing import NDArray
 from evalkit.errors import MachineError
 from evalkit.files import atomic_write
 from evalkit.metrics.faces.align import norm_crop
+from evalkit.metrics.networks.clip import middle_square
 from evalkit.metrics.networks.small.inputs import mouth, shrunk
-from evalkit.metrics.networks.small.models import CLIP_FRAMES, CLIP_SIDE, FACE_SIDE, FRAME_SIDE
+from evalkit.metrics.networks.small.models import ACTION_SIDE, CLIP_FRAMES, CLIP_SIDE, FACE_SIDE, FRAME_SIDE
 from evalkit.metrics.sync.mfcc import mfcc
 from evalkit.metrics.sync.tracks import crop
 from evalkit.reference_models.puppet import captions
 from evalkit.reference_models.puppet.landmarks import landmarks, landmarks68
 from evalkit.reference_models.puppet.look import BACKGROUNDS, CLOTHES, COLLARS, ROOMS, Look, make_look
-from evalkit.reference_models.puppet.motion import ACTIONS, MOODS, Action, performance
+from evalkit.reference_models.puppet.motion import ACTIONS, FPS, MOODS, Action, performance
 from evalkit.reference_models.puppet.phonemes import utterance
 from evalkit.reference_models.puppet.renderer import PuppetRenderer
 from evalkit.reference_models.puppet.scene import Scene
@@ -45,11 +46,17 @@ BATCH_SECONDS = 1800.0
 # Above the puppets of every test set: those are seed * 1e6 + number, with a seed of at most a million.
 _FIRST_PUPPET = 2_000_000_000_000
 _FIRST_OF_CROPS = 5_000_000  # other people than those of the images and clips
+_FIRST_OF_ACTIONS = 6_000_000
+FORMS = ("images", "clips", "crops", "actions")
+# The images and clips were drawn when puppets had no hands: another list would change every network.
+ACTIONS_IN_IMAGES = tuple(name for name in ACTIONS if name != "raise_hand")
+SENTENCES = ("the person speaks", *map(captions.event_text, ACTIONS))  # the first: no action
+ACTION_SECONDS, EDGE_SECONDS = 1.6, 0.15  # of an action, and left out at both ends of it
 
 
 @dataclass(frozen=True)
 class PeopleBatch:
-    """``people`` of the training seed from number ``first`` on, to be rendered as images, clips or crops."""
+    """``people`` of the training seed from number ``first`` on, to be rendered in one of `FORMS`."""
 
     seed: int
     first: int
@@ -74,7 +81,12 @@ class BatchRenderer:
         cv2.setNumThreads(1)
         path = self.folder / f"{batch.form}-{batch.first:05}.npz"
         if not path.exists():
-            render = {"images": render_images, "clips": render_clips, "crops": render_crops}[batch.form]
+            render = {
+                "images": render_images,
+                "clips": render_clips,
+                "crops": render_crops,
+                "actions": render_actions,
+            }[batch.form]
             parts = [
                 render(puppet_number(batch.seed, number), number, batch)
                 for number in range(batch.first, batch.first + batch.people)
@@ -95,7 +107,7 @@ def render_images(puppet: int, number: int, batch: PeopleBatch) -> dict[str, NDA
         look = draw_look(puppet, rng)
         renderer = PuppetRenderer(look, SIZE)
         mood = _pick(rng, list(MOODS))
-        actions = (Action(0.0, 1.0, _pick(rng, list(ACTIONS))),) if rng.random() < 0.4 else ()
+        actions = (Action(0.0, 1.0, _pick(rng, list(ACTIONS_IN_IMAGES))),) if rng.random() < 0.4 else ()
         take = int(rng.random() * 1e9)
         poses = performance(take, utterance(take, 1.2), 1.2, mood, actions)
         for pose in (poses[int(rng.random() * 12)], poses[12 + int(rng.random() * 14)]):
@@ -165,6 +177,27 @@ def render_crops(puppet: int, number: int, batch: PeopleBatch) -> dict[str, NDAr
     return {"crops": np.array(crops)[None]}
 
 
+def render_actions(puppet: int, number: int, batch: PeopleBatch) -> dict[str, NDArray[Any]]:
+    """Return a person in two looks, a frame of each sentence: ``acting`` (24, 128, 128, 3) RGB, ``sentence`` (24,).
+
+    A frame is any one of the action, not its best: in half of a nod the head is nearly at rest.
+    """
+    puppet += _FIRST_OF_ACTIONS
+    rng = np.random.Generator(np.random.PCG64([puppet, 0xE1]))
+    frames, sentences = [], []
+    for _ in range(2):
+        renderer = PuppetRenderer(draw_look(puppet, rng), SIZE)
+        for sentence in range(len(SENTENCES)):
+            names = list(ACTIONS)[sentence - 1 : sentence] if sentence else []
+            actions = [Action(0.0, ACTION_SECONDS, name) for name in names]
+            take = int(rng.random() * 1e9)
+            poses = performance(take, utterance(take, ACTION_SECONDS), ACTION_SECONDS, "neutral", actions)
+            at = EDGE_SECONDS + rng.random() * (ACTION_SECONDS - 2 * EDGE_SECONDS)
+            frames.append(middle_square(renderer.render(poses[int(at * FPS)]), ACTION_SIDE, "openai"))
+            sentences.append(sentence)
+    return {"acting": np.array(frames), "sentence": np.array(sentences)}
+
+
 def draw_look(puppet: int, rng: np.random.Generator) -> Look:
     """Return the person with random clothes, background and light."""
     other = make_look(int(rng.random() * 1e12))
@@ -188,17 +221,34 @@ def appearance(look: Look, pose: Any) -> NDArray[np.float32]:
 
 
 def make_dataset(
-    folder: Path, seed: int, people: int, takes: int, *, workers: int, progress: Callable[[str], None] | None = None
+    folder: Path,
+    seed: int,
+    people: int,
+    takes: int,
+    *,
+    workers: int,
+    forms: Collection[str] = FORMS,
+    progress: Callable[[str], None] | None = None,
 ) -> None:
-    """Render ``people`` people as images, ``takes`` people as clips and as many others as crops into ``folder``.
+    """Render ``people`` people as images, ``takes`` people as clips, and as many others each as crops and in action.
+
+    Args:
+        folder: where to write; what is there already is kept.
+        seed: of everything.
+        people, takes: how many people.
+        workers: processes.
+        forms: only these.
+        progress: called with the name of each file.
 
     Raises:
         MachineError: a worker failed.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    batches = [PeopleBatch(seed, first, min(BATCH, people - first), "images") for first in range(0, people, BATCH)]
-    batches += [PeopleBatch(seed, first, min(BATCH, takes - first), "clips") for first in range(0, takes, BATCH)]
-    batches += [PeopleBatch(seed, first, min(BATCH, takes - first), "crops") for first in range(0, takes, BATCH)]
+    batches = []
+    for form in FORMS:
+        total = people if form == "images" else takes
+        firsts = range(0, total, BATCH) if form in forms else ()
+        batches += [PeopleBatch(seed, first, min(BATCH, total - first), form) for first in firsts]
     for result in Workers(HANDLER, folder, workers, BATCH_SECONDS).run(batches):
         if result.failure is not None:
             raise MachineError(
@@ -209,7 +259,7 @@ def make_dataset(
 
 
 def load_arrays(folder: Path, form: str, *names: str) -> list[NDArray[Any]]:
-    """Return the named arrays of all files of a form (``images``, ``clips`` or ``crops``), in order of the people."""
+    """Return the named arrays of all files of a form (one of `FORMS`), in order of the people."""
     parts: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
     for path in sorted(folder.glob(f"{form}-*.npz")):
         with np.load(path) as content:

@@ -85,12 +85,22 @@ def jitter_colours(x: Tensor, rng: np.random.Generator, strength: float = 0.25) 
     return (x * gain + offset).clamp_(0, 1)
 
 
-def shift_and_mirror(images: NDArray[np.uint8], rng: np.random.Generator, pixels: int) -> NDArray[np.uint8]:
-    """Return images (N, H, W, C), each shifted by up to ``pixels``, edges repeated, half of them mirrored."""
+def shift_and_mirror(
+    images: NDArray[np.uint8], rng: np.random.Generator, pixels: int, mirrored: NDArray[np.bool_] | None = None
+) -> NDArray[np.uint8]:
+    """Return images (N, H, W, C), each shifted by up to ``pixels``, edges repeated, half of them mirrored.
+
+    Args:
+        images: the images.
+        rng: draws.
+        pixels: the largest shift.
+        mirrored: (N,) which are mirrored; by default drawn.
+    """
     padded = np.pad(images, ((0, 0), (pixels, pixels), (pixels, pixels), (0, 0)), mode="edge")
     height, width = images.shape[1:3]
     offsets = rng.integers(0, 2 * pixels + 1, (len(images), 2))
-    mirrored = rng.random(len(images)) < 0.5
+    if mirrored is None:
+        mirrored = rng.random(len(images)) < 0.5
     result = np.empty_like(images)
     for row, ((y, x), mirror) in enumerate(zip(offsets, mirrored, strict=True)):
         part = padded[row, y : y + height, x : x + width]

@@ -1,4 +1,4 @@
-"""``make train-bundled``: render the training dataset, train the six bundled networks, write them and a record.
+"""``make train-bundled``: render the training dataset, train the bundled networks, write them and a record.
 
     python -m training.train --seed 1 --work FOLDER --output FOLDER
 
@@ -29,7 +29,7 @@ from evalkit.workers.pool import Workers
 from training.dataset import make_dataset
 from training.tasks.base import TrainingOptions, TrainingTask
 from training.tasks.detector import train_detector
-from training.tasks.embeddings import train_clips, train_faces, train_frames, train_text
+from training.tasks.embeddings import train_actions, train_clips, train_faces, train_frames, train_text
 from training.tasks.sync import train_sync
 
 HANDLER = "training.train:NetworkTrainer"
@@ -37,6 +37,7 @@ PEOPLE, TAKES = 1600, 600
 TRAINING_SECONDS = 3 * 3600.0
 # The longest first, so that two workers end together.
 TASKS: dict[str, TrainingTask] = {
+    "actions": train_actions,
     "clips": train_clips,
     "frames": train_frames,
     "detector": train_detector,
@@ -44,6 +45,8 @@ TASKS: dict[str, TrainingTask] = {
     "text": train_text,
     "sync": train_sync,
 }
+# What each reads of the dataset, if not images.
+FORMS: dict[str, tuple[str, ...]] = {"actions": ("actions",), "clips": ("clips",), "sync": ("clips", "crops")}
 
 
 # Options and the folder for the network. Not a class of this module: with "python -m" it would be a class of __main__,
@@ -99,12 +102,14 @@ def main(  # noqa: PLR0917 - click passes options by name
     def report(file: str) -> None:
         click.echo(f"rendered {file}", err=True)
 
-    make_dataset(dataset, seed, people, takes, workers=workers, progress=report)
+    chosen = only or tuple(TASKS)
+    forms = {form for name in chosen for form in FORMS.get(name, ("images",))}
+    make_dataset(dataset, seed, people, takes, workers=workers, forms=forms, progress=report)
     rendering = time.perf_counter() - started
     config = (TrainingOptions(dataset, seed, effort), output)
     networks: list[dict[str, Any]] = []
     with ThreadPoolExecutor(workers) as threads:
-        for figures in threads.map(partial(_train_one, config), only or TASKS):
+        for figures in threads.map(partial(_train_one, config), chosen):
             networks.append(figures)
             click.echo(json.dumps(figures), err=True)
     record = {
@@ -116,7 +121,17 @@ def main(  # noqa: PLR0917 - click passes options by name
         "seconds": {"rendering": round(rendering), "all": round(time.perf_counter() - started)},
         "machine": {"processor": platform.machine(), "torch": torch.__version__},
     }
-    write_text(output / "training.json", json.dumps(record, indent=1) + "\n")
+    path = output / "training.json"
+    if only and path.exists():
+        record = _completed(record, json.loads(path.read_text(encoding="utf-8")))
+    write_text(path, json.dumps(record, indent=1) + "\n")
+
+
+def _completed(record: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
+    """Return the record of some networks with what an earlier one says of the others and of their time."""
+    networks = {one["network"]: one for one in (*before["networks"], *record["networks"])}
+    seconds = {name: value + before["seconds"][name] for name, value in record["seconds"].items()}
+    return {**before, **record, "networks": [networks[name] for name in sorted(networks)], "seconds": seconds}
 
 
 if __name__ == "__main__":

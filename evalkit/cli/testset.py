@@ -40,25 +40,43 @@ def testset() -> None:
 
 
 @testset.command(
-    "make", epilog=example("evalkit testset make puppets/ --seed 1 --identities 40 --seconds 4 --workers 2")
+    "make",
+    epilog=example(
+        "evalkit testset make puppets/ --seed 1 --identities 40 --seconds 4 --workers 2",
+        "evalkit testset make acting/ --kind timeline --identities 30",
+    ),
 )
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--kind",
+    type=click.Choice(["talking", "timeline"]),
+    default="talking",
+    show_default=True,
+    help="What the people do: speak, or also 2 to 4 actions at given times (IPVG 2026, track 2).",
+)
 @click.option("--seed", "-s", type=int, default=0, show_default=True, help="Another seed gives other people.")
 @click.option("--identities", "-n", type=int, default=12, show_default=True, help="How many people.")
 @click.option("--takes", type=int, default=1, show_default=True, help="Clips of each person.")
-@click.option("--seconds", type=float, default=4.0, show_default=True, help="Length of a clip.")
+@click.option("--seconds", type=float, help="Length of a clip (default: 4; of a timeline 6).")
 @click.option("--size", type=int, default=256, show_default=True, help="Width and height in pixels.")
-@click.option("--actions", type=int, default=0, show_default=True, help="Actions requested in each clip, with times.")
+@click.option(
+    "--actions",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Actions requested in each clip, with times; 0 with --kind timeline: 2, 3 and 4 in turn.",
+)
 @click.option("--force", is_flag=True, help="Overwrite a test set that was made here with other options.")
 @workers_option
 @quiet_option
 @json_option
 def make(
     folder: Path,
+    kind: str,
     seed: int,
     identities: int,
     takes: int,
-    seconds: float,
+    seconds: float | None,
     size: int,
     actions: int,
     force: bool,
@@ -68,13 +86,16 @@ def make(
 ) -> None:
     """Write talking puppets to FOLDER: reference image, speech, caption, groups and the real video of each.
 
-    Lips and speech are in sync by construction. The same options give the same bytes; an interrupted run can be
-    continued with the same command.
+    With --kind timeline they also act, and each sample has a timeline: what happens from when to when. Lips and speech
+    are in sync by construction. The same options give the same bytes; an interrupted run can be continued with the same
+    command.
     """
     from evalkit.reference_models.puppet.testset import PuppetTestSet, write_puppet_testset
     from evalkit.workers.pool import default_workers
 
-    puppets = PuppetTestSet(folder, seed, identities, takes, seconds, size, actions)
+    if seconds is None:
+        seconds = 6.0 if kind == "timeline" else 4.0
+    puppets = PuppetTestSet(folder, seed, identities, takes, seconds, size, actions, kind)
     count = len(puppets.scenes())
     with progress_on(quiet or as_json).stage("making", count) as progress:
         write_puppet_testset(puppets, workers or default_workers(), lambda _: progress.advance(), force=force)

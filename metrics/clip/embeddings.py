@@ -71,9 +71,10 @@ class ImageTextNetwork(Protocol):
 def open_network(file: WeightFile, device: str) -> ImageTextNetwork:
     """Return the network; loads PyTorch."""
     if file.bundled:
-        from evalkit.metrics.networks.small.runners import SmallText
+        from evalkit.metrics.networks.small.runners import SmallActions, SmallText
 
-        return SmallText(file.path, file.sha256, device)
+        small = SmallActions if file.options.get("network") == "actions" else SmallText
+        return small(file.path, file.sha256, device)
     from evalkit.metrics.networks.checkpoints import precision_of
     from evalkit.metrics.networks.clip import ClipEncoder
 

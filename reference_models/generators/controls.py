@@ -255,6 +255,43 @@ class ShuffledFrames(ControlGenerator):
         return replace(clip, frames=reorder_frames(clip.frames, order))
 
 
+class ReversedFrames(ControlGenerator):
+    """Played backwards: what should happen first happens last."""
+
+    record = _record(
+        "reversed",
+        "the frames in reverse order",
+        GeneratorOption("share", 1.0, "of the clip, at its end, that is played backwards", 0, 1),
+    )
+
+    def change(self, clip: GeneratedClip, request: GenerationRequest) -> GeneratedClip:
+        """Play the end backwards."""
+        count = _count(clip)
+        start = count - round(float(self.options["share"]) * count)
+        if count - start < 2:
+            return clip
+        order = np.concatenate([np.arange(start), np.arange(start, count)[::-1]])
+        return replace(clip, frames=reorder_frames(clip.frames, order))
+
+
+class ShiftedFrames(ControlGenerator):
+    """Everything too late. Each frame is still shown once, unlike with `late`, whose gap a held frame fills."""
+
+    record = _record(
+        "shifted",
+        "the frames some seconds too late, in a circle: the end comes first",
+        GeneratorOption("seconds", 1.0, "how late; negative: early", -600.0, 600.0),
+    )
+
+    def change(self, clip: GeneratedClip, request: GenerationRequest) -> GeneratedClip:
+        """Show at time t the frame of t - seconds."""
+        count = _count(clip)
+        steps = round(float(self.options["seconds"]) * float(clip.fps)) % count if count else 0
+        return (
+            clip if steps == 0 else replace(clip, frames=reorder_frames(clip.frames, np.roll(np.arange(count), steps)))
+        )
+
+
 GENERATORS: tuple[type[Generator], ...] = (
     LateAudio,
     SwappedPerson,
@@ -263,4 +300,6 @@ GENERATORS: tuple[type[Generator], ...] = (
     JitteredFrames,
     MutedAudio,
     ShuffledFrames,
+    ReversedFrames,
+    ShiftedFrames,
 )

@@ -45,12 +45,14 @@ def caption(look: Look, mood: str = "neutral", actions: Sequence[Action] = ()) -
     return text
 
 
+def event_text(name: str) -> str:
+    """Return what a timeline says of an action, one of `motion.ACTIONS`."""
+    return f"the person {ACTIONS[name]}"
+
+
 def timeline(actions: Sequence[Action]) -> list[dict[str, object]]:
     """Return the actions in the form of a test set's timeline."""
-    return [
-        {"start": action.start, "end": action.end, "description": f"the person {ACTIONS[action.name]}"}
-        for action in actions
-    ]
+    return [{"start": action.start, "end": action.end, "description": event_text(action.name)} for action in actions]
 
 
 def groups(look: Look, mood: str) -> dict[str, str]:

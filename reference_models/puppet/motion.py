@@ -32,6 +32,7 @@ ACTIONS: dict[str, str] = {
     "look_right": "turns to the right",
     "look_up": "looks up",
     "tilt": "tilts the head",
+    "raise_hand": "raises a hand",
 }
 _CURVES: dict[str, tuple[tuple[str, float, float], ...]] = {  # channel, amplitude, oscillations per second (0: hold)
     "nod": (("pitch", 0.20, 1.6),),
@@ -44,10 +45,11 @@ _CURVES: dict[str, tuple[tuple[str, float, float], ...]] = {  # channel, amplitu
     "look_right": (("yaw", 0.42, 0.0), ("gaze_x", 0.5, 0.0)),
     "look_up": (("pitch", -0.22, 0.0), ("gaze_y", -0.7, 0.0)),
     "tilt": (("roll", 0.26, 0.0),),
+    "raise_hand": (("hand", 1.0, 0.0),),
 }
 _LIMITS = {
     **dict.fromkeys(("smile", "brows", "gaze_x", "gaze_y"), (-1.0, 1.0)),
-    **dict.fromkeys(("frown", "blink", "gap", "jaw"), (0.0, 1.0)),
+    **dict.fromkeys(("frown", "blink", "gap", "jaw", "hand"), (0.0, 1.0)),
     "squint": (-0.4, 1.0),
 }
 
@@ -78,7 +80,7 @@ def performance(
     tracks["blink"] = _blinks(times, rng)
     tracks["gaze_x"], tracks["gaze_y"] = _saccades(times, rng, 0.45), _saccades(times, rng, 0.25)
     tracks["brows"] = 0.15 * _sway(times, rng)
-    for name in ("smile", "frown", "squint"):
+    for name in ("smile", "frown", "squint", "hand"):
         tracks[name] = np.zeros(len(times))
     for name, value in MOODS[mood].items():
         tracks[name] += value

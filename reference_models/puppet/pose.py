@@ -25,6 +25,7 @@ class Pose:
         blink: lids closed, 0..1.
         squint: eyes narrowed, 0..1.
         gaze_x, gaze_y: direction of the eyes, -1..1.
+        hand: how far a hand is raised, 0 (out of sight) to 1.
     """
 
     yaw: float = 0.0
@@ -46,3 +47,4 @@ class Pose:
     squint: float = 0.0
     gaze_x: float = 0.0
     gaze_y: float = 0.0
+    hand: float = 0.0

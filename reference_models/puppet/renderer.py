@@ -23,6 +23,7 @@ from evalkit.reference_models.puppet.drawing import (
 )  # fmt: skip
 from evalkit.reference_models.puppet.facial_features import IRIS, PARTED, SHUT, facial_shapes, mouth_gap
 from evalkit.reference_models.puppet.geometry import Camera, Pixels, place
+from evalkit.reference_models.puppet.hand import draw_hand
 from evalkit.reference_models.puppet.head_shapes import COVERS_EARS, STRANDS, head_shapes
 from evalkit.reference_models.puppet.lighting import lamp, lighting_gain
 from evalkit.reference_models.puppet.look import EYE_COLOURS, HAIR_COLOURS, Look
@@ -92,6 +93,8 @@ class PuppetRenderer:
         for side in (-1, 1):
             fill(image, shapes[f"brow{side}"], self._brow)
         self._glasses(image, shapes, pen)
+        if pose.hand > 0:
+            draw_hand(image, look, pose.hand, self._unit, self._centre)
         return image
 
     def _colours(self) -> None:

@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 from evalkit.reference_models.puppet import captions
 from evalkit.reference_models.puppet.drawing import RgbImage
 from evalkit.reference_models.puppet.look import Look, make_look
-from evalkit.reference_models.puppet.motion import ACTIONS, MOODS, Action, performance
+from evalkit.reference_models.puppet.motion import ACTIONS, FPS, MOODS, Action, performance
 from evalkit.reference_models.puppet.phonemes import SpokenPhoneme, utterance
 from evalkit.reference_models.puppet.pose import Pose
 from evalkit.reference_models.puppet.renderer import PuppetRenderer
 from evalkit.reference_models.puppet.voice import make_voice, synthesize
+
+# Seconds. A shorter pause than half a second belongs to an action (docs/definitions/timeline.md).
+SHORTEST_ACTION, PAUSE = 0.8, 0.6
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,14 @@ class Scene:
 
 
 def draw_scene(
-    seed: int, number: int, take: int = 0, *, seconds: float = 4.0, size: int = 256, actions: int = 0
+    seed: int,
+    number: int,
+    take: int = 0,
+    *,
+    seconds: float = 4.0,
+    size: int = 256,
+    actions: int = 0,
+    uneven: bool = False,
 ) -> Scene:
     """Return scene ``take`` of person ``number`` of the test set ``seed``, its mood and actions drawn at random.
 
@@ -81,14 +91,35 @@ def draw_scene(
         number: of the person, below a million.
         take: of the person, below a thousand.
         seconds, size: as in `Scene`.
-        actions: how many actions are requested, one after the other, of equal length.
+        actions: how many actions are requested, one after the other.
+        uneven: whether they differ in length and leave pauses; by default they divide the clip evenly.
     """
     puppet = seed * 1_000_000 + number
     rng = np.random.Generator(np.random.PCG64([puppet, take, 0x5CE7E]))
     moods, names = list(MOODS), list(ACTIONS)
     mood = moods[int(rng.random() * len(moods))]
-    requested = []
-    for at in range(actions):
-        name = names.pop(int(rng.random() * len(names)))
-        requested.append(Action(round(at * seconds / actions, 3), round((at + 1) * seconds / actions, 3), name))
+    asked = [names.pop(int(rng.random() * len(names))) for _ in range(actions)]
+    if uneven:
+        spans = _uneven_spans(rng, actions, seconds)
+    else:
+        spans = [(at * seconds / actions, (at + 1) * seconds / actions) for at in range(actions)]
+    requested = [Action(round(start, 3), round(end, 3), name) for (start, end), name in zip(spans, asked, strict=True)]
     return Scene(puppet, puppet * 1000 + take, seconds, size, "neutral" if actions else mood, tuple(requested))
+
+
+def _uneven_spans(rng: np.random.Generator, count: int, seconds: float) -> list[tuple[float, float]]:
+    """Return start and end of ``count`` actions on whole frames, each of 0.8 s at least; of pauses 0.6 s.
+
+    In each place, before, between and after the actions, there is a pause in three of ten cases, if there is time.
+    """
+    spare = seconds - count * SHORTEST_ACTION
+    pauses = np.zeros(count + 1)
+    for place in range(count + 1):
+        if rng.random() < 0.3 and spare >= PAUSE:
+            pauses[place] = PAUSE
+            spare -= PAUSE
+    weights = np.array([0.3 + rng.random() for _ in range(count)])
+    lengths = SHORTEST_ACTION + spare * weights / weights.sum()
+    starts = np.cumsum(pauses[:-1]) + np.concatenate([[0.0], np.cumsum(lengths)[:-1]])
+    on_frames = [np.rint(times * FPS) / FPS for times in (starts, starts + lengths)]
+    return list(zip(*(times.tolist() for times in on_frames), strict=True))

@@ -26,6 +26,8 @@ from evalkit.workers.pool import Workers
 HANDLER = "evalkit.reference_models.puppet.testset:PuppetSampleWriter"
 MARKER_FILE = ".puppets.json"  # written first: the options of the test set
 SAMPLE_SECONDS = 600.0  # that one sample may take
+KINDS = ("talking", "timeline")
+LEAST_ACTIONS, MOST_ACTIONS = 2, 4  # of a clip of a timeline
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ class PuppetTestSet:
         seconds: length of a clip; a whole number of frames at 25 a second.
         size: of the images in pixels, a multiple of 4.
         actions: requested in each clip; above 0 the samples have timelines.
+        kind: ``talking``, or ``timeline``: actions of unequal length, some with pauses; 2, 3 or 4 of them in turn,
+            unless ``actions`` says how many.
 
     Raises:
         UsageError: an option is out of range.
@@ -52,6 +56,7 @@ class PuppetTestSet:
     seconds: float = 4.0
     size: int = 256
     actions: int = 0
+    kind: str = "talking"
 
     def __post_init__(self) -> None:
         limits = {
@@ -69,6 +74,14 @@ class PuppetTestSet:
                     found=f"{value}",
                     expected=f"{low} to {high}",
                 )
+        if self.kind not in KINDS:
+            raise UsageError("There is no such kind of test set.", found=str(self.kind), expected=" or ".join(KINDS))
+        if self.kind == "timeline" and self.seconds < (self.actions or MOST_ACTIONS):
+            raise UsageError(
+                "A clip of a timeline needs a second for each action.",
+                found=f"{self.seconds:g} s for up to {self.actions or MOST_ACTIONS} actions",
+                fix="Make the clips longer, or ask for fewer actions.",
+            )
         if self.size % 4:
             raise UsageError("The size must be a multiple of 4.", found=f"{self.size}")
         if abs(self.seconds * FPS - round(self.seconds * FPS)) > 1e-6:
@@ -85,11 +98,25 @@ class PuppetTestSet:
     def scenes(self) -> dict[str, Scene]:
         """Return every sample's scene by its id, in order."""
         return {
-            name: draw_scene(self.seed, number, take, seconds=self.seconds, size=self.size, actions=self.actions)
+            name: draw_scene(
+                self.seed,
+                number,
+                take,
+                seconds=self.seconds,
+                size=self.size,
+                actions=self._actions_of(number, take),
+                uneven=self.kind == "timeline",
+            )
             for name, (number, take) in self.names().items()
         }
 
-    def options(self) -> dict[str, int | float]:
+    def _actions_of(self, number: int, take: int) -> int:
+        """Return how many actions a person's take has."""
+        if self.actions or self.kind != "timeline":
+            return self.actions
+        return LEAST_ACTIONS + (number - 1 + take) % (MOST_ACTIONS - LEAST_ACTIONS + 1)
+
+    def options(self) -> dict[str, int | float | str]:
         """Return the options that determine the bytes: all but the folder."""
         return {name: value for name, value in asdict(self).items() if name != "folder"}
 

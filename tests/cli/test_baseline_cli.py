@@ -31,6 +31,7 @@ def test_the_list_has_every_generator_with_its_options(capsys: pytest.CaptureFix
     listed: dict[str, Any] = {item["name"]: item for item in json.loads(capsys.readouterr().out)["generators"]}
     assert set(listed) >= {
         *("truth", "still", "warp", "late", "swap", "blur", "frozen", "jitter", "mute", "shuffle"),
+        *("reversed", "shifted"),
         *("command", "callable"),
     }
     frames = listed["late"]["options"][0]

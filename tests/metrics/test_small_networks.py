@@ -11,6 +11,8 @@ import torch
 from safetensors.torch import save_file
 
 from evalkit.errors import WeightsError
+from evalkit.metrics.clip.embeddings import ClipImages, FrameOptions, open_network
+from evalkit.metrics.features.base import WeightFile
 from evalkit.metrics.networks.small import models as small
 from evalkit.metrics.networks.small.inputs import (
     WordNumbers,
@@ -21,6 +23,7 @@ from evalkit.metrics.networks.small.inputs import (
     shrunk,
 )
 from evalkit.metrics.networks.small.runners import (
+    SmallActions,
     SmallBoxes,
     SmallClips,
     SmallDetector,
@@ -252,6 +255,20 @@ def test_pictures_and_texts_meet_in_one_space(files: dict[str, Path]) -> None:
     assert np.allclose(short, runner.embed_texts(tokens.numbers), atol=1e-5), "empty places must not count"
     assert runner.embed_images([]).shape == runner.embed_texts(tokens.numbers[:0]).shape == (0, 64)
     assert runner.logit_scale == pytest.approx(np.exp(2.5), rel=1e-5)
+
+
+def test_actions_are_seen_in_larger_frames_by_a_network_of_their_own(files: dict[str, Path]) -> None:
+    entry = WeightFile("clip_vit_l14_336", files["actions"], "a", {"format": "bundled", "network": "actions"})
+    runner = open_network(entry, "cpu")
+    assert isinstance(runner, SmallActions)
+    square = ClipImages(runner, FrameOptions(), entry.role).prepare(picture(1, 256, 300))
+    assert square.shape == (128, 128, 3)
+    assert runner.embed_images([square]).shape == (1, 64)
+    assert runner.embed_texts(WordNumbers().tokens(["the person nods"]).numbers).shape == (1, 64)
+    other = open_network(WeightFile("clip_vit_l14", files["text"], "a", {"format": "bundled"}), "cpu")
+    assert type(other) is SmallText
+    with pytest.raises(WeightsError, match="doesn't fit the network TextNets"):
+        SmallText(files["actions"], "b")
 
 
 def test_a_file_of_another_network_is_refused(files: dict[str, Path]) -> None:

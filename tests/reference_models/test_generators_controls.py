@@ -28,7 +28,7 @@ from evalkit.reference_models.generators.controls import shift_frames
 from evalkit.reference_models.generators.inputs import open_reference, read_speech
 from evalkit.testsets.model import Sample, TestSet
 
-CONTROLS = ("late", "swap", "blur", "frozen", "jitter", "mute", "shuffle")
+CONTROLS = ("late", "swap", "blur", "frozen", "jitter", "mute", "shuffle", "reversed", "shifted")
 ZERO = {
     "late": {"frames": 0},
     "swap": {"people": 0},
@@ -37,6 +37,8 @@ ZERO = {
     "jitter": {"sigma": 0},
     "mute": {"amount": 0},
     "shuffle": {"share": 0},
+    "reversed": {"share": 0},
+    "shifted": {"seconds": 0},
 }
 
 
@@ -159,6 +161,23 @@ def test_shuffle_keeps_every_frame(puppets: TestSet, truth: list[RgbImage]) -> N
     moved = sum(not np.array_equal(a, b) for a, b in zip(some, truth, strict=True))
     assert 1 <= moved <= 9
     assert same(mixed, frames_of("shuffle", request(puppets)))
+
+
+def test_reversed_plays_the_end_backwards(puppets: TestSet, truth: list[RgbImage]) -> None:
+    assert same(frames_of("reversed", request(puppets)), truth[::-1])
+    assert same(frames_of("reversed", request(puppets), share=0.4), truth[:18] + truth[18:][::-1])
+
+
+@pytest.mark.parametrize(("seconds", "steps"), [(0.4, 10), (-0.2, -5), (1.2, 0), (1.4, 5)])
+def test_shifted_goes_round(puppets: TestSet, truth: list[RgbImage], seconds: float, steps: int) -> None:
+    """1.2 s is the whole clip."""
+    clip = clip_of("shifted", request(puppets), seconds=seconds)
+    frames = list(clip.frames)
+    assert all(np.array_equal(frames[i], truth[(i - steps) % 30]) for i in range(30))
+    own = clip_of("truth", request(puppets)).audio
+    assert own is not None
+    assert clip.audio is not None
+    assert np.array_equal(clip.audio, own)
 
 
 def test_mute_can_drop_the_track(puppets: TestSet) -> None:

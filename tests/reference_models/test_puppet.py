@@ -226,6 +226,22 @@ def test_painting_leaves_nothing_behind() -> None:
     assert np.array_equal(renderer.render(Pose()), first)
 
 
+def test_a_raised_hand_is_beside_the_head_in_colours_of_the_person() -> None:
+    for seed in range(4):
+        look = make_look(seed)
+        renderer = PuppetRenderer(look, 256)
+        plain, raised = renderer.render(Pose()).astype(int), renderer.render(Pose(hand=1.0)).astype(int)
+        rows, columns = np.nonzero(np.abs(raised - plain).sum(axis=2))
+        assert columns.max() < 80, "on the viewer's left"
+        assert rows.min() > 120
+        assert rows.max() == 255, "the sleeve reaches the edge"
+        assert raised[185, 34].astype(float) == pytest.approx(np.array(look.skin) * 0.9, abs=1.5), "the palm"
+        half = renderer.render(Pose(hand=0.5)).astype(int)
+        assert np.nonzero(np.abs(half - plain).sum(axis=2))[0].min() > rows.min() + 20
+        turned, waving = renderer.render(Pose(yaw=0.3)), renderer.render(Pose(yaw=0.3, hand=1.0))
+        assert np.array_equal(waving[:, 90:], turned[:, 90:]), "the head turns as without it"
+
+
 CHANGES = [
     ("gap", {"gap": 0.8}, 0.0, 0.60, 0.4),
     ("blink", {"blink": 1.0}, 0.34, -0.1, 0.2),

@@ -49,6 +49,35 @@ def test_it_loads_as_a_test_set(world: PuppetTestSet) -> None:
         assert np.abs(frames[0] - first).mean() < 4
 
 
+def test_a_timeline_has_two_to_four_actions_one_after_the_other() -> None:
+    made = PuppetTestSet(Path("unused"), seed=3, identities=60, seconds=6, size=64, kind="timeline").scenes()
+    counts = [len(scene.actions) for scene in made.values()]
+    assert counts[:4] == [2, 3, 4, 2]
+    lengths, pauses = [], []
+    for scene in made.values():
+        assert scene.mood == "neutral"
+        assert len({action.name for action in scene.actions}) == len(scene.actions)
+        edges = [0.0, *(time for action in scene.actions for time in (action.start, action.end)), 6.0]
+        steps = np.diff(edges)
+        assert steps.min() >= -1e-9
+        assert np.abs(np.array(edges) * 25 - np.rint(np.array(edges) * 25)).max() < 1e-6, "whole frames"
+        lengths += steps[1::2].tolist()
+        pauses += steps[::2].tolist()
+    assert min(lengths) > 0.75
+    assert np.std(lengths) > 0.3
+    # Either none or one that the metric takes for a pause; frames round it by 0.04 s at most.
+    assert {round(pause, 1) for pause in pauses} <= {0.0, 0.6}
+    assert 0.15 < np.mean(np.array(pauses) > 0.5) < 0.4
+    assert all(0.55 < pause < 0.65 for pause in pauses if pause > 0.1)
+
+
+def test_a_timeline_of_so_many_actions(tmp_path: Path) -> None:
+    made = PuppetTestSet(tmp_path, identities=3, seconds=3, kind="timeline", actions=3).scenes()
+    assert [len(scene.actions) for scene in made.values()] == [3, 3, 3]
+    with pytest.raises(UsageError, match="a second for each action"):
+        PuppetTestSet(tmp_path, seconds=3, kind="timeline")
+
+
 def test_takes_of_a_person_share_the_looks(world: PuppetTestSet) -> None:
     groups = [json.loads(line)["groups"]["skin"] for line in (world.folder / "samples.jsonl").read_text().splitlines()]
     assert groups[0] == groups[1]
@@ -86,6 +115,7 @@ def test_another_seed_is_another_world(world: PuppetTestSet, tmp_path: Path) -> 
         {"seconds": 1.01},
         {"size": 130},
         {"size": 32},
+        {"kind": "dancing"},
     ],
     ids=str,
 )
@@ -183,3 +213,15 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     captured = capsys.readouterr()
     assert json.loads(captured.out) == {"schema": 1, "ok": True, "testset": str(tmp_path / "w"), "samples": 1}
     assert len(load_testset(tmp_path / "w")) == 1
+
+
+def test_the_command_makes_a_timeline(tmp_path: Path) -> None:
+    words = ["testset", "make", str(tmp_path / "w"), "--kind", "timeline", "-n", "2", "--size", "64", "-w", "1", "-q"]
+    cli.main(args=words, standalone_mode=False)
+    for sample, count in zip(load_testset(tmp_path / "w"), (2, 3), strict=True):
+        assert sample.timeline is not None
+        assert len(sample.timeline) == count
+        assert sample.reference_video is not None
+        assert sum(1 for _ in iter_frames(tmp_path / "w" / sample.reference_video)) == 150, "6 s"
+        told = [event.description.removeprefix("the person ") for event in sample.timeline]
+        assert str(sample.text).endswith(f" The person {', then '.join(told)}.")

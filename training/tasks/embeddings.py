@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -13,13 +15,14 @@ from evalkit.metrics.networks.small.models import (
     CLIP_DIMENSION,
     FACE_DIMENSION,
     FRAME_DIMENSION,
+    ActionNets,
     ClipNet,
     FaceNet,
     FrameNet,
     TextNets,
     last_channels,
 )
-from training.dataset import load_arrays
+from training.dataset import SENTENCES, load_arrays
 from training.degrade import FAULT_COUNT, TEMPORAL_FAULTS
 from training.loop import (
     fit,
@@ -31,6 +34,8 @@ from training.loop import (
     to_tensor,
 )
 from training.tasks.base import Figures, TrainingOptions
+
+ACTION_BATCH, ACTION_STEPS = 72, 1000
 
 
 def train_frames(options: TrainingOptions) -> tuple[nn.Module, Figures]:
@@ -126,9 +131,47 @@ def train_text(options: TrainingOptions) -> tuple[nn.Module, Figures]:
         image_embeddings = network.embed_pictures(x)
         cosine = functional.normalize(image_embeddings) @ functional.normalize(text_embeddings).T
         logits = network.logit_scale.exp().clamp(max=100) * cosine
-        same = to_tensor(captions[rows][:, None] == captions[rows][None, :])
-        target = same.float() / same.sum(dim=1, keepdim=True)
-        return (functional.cross_entropy(logits, target) + functional.cross_entropy(logits.T, target)) / 2
+        return _contrastive_loss(logits, captions[rows])
 
     loss = fit([network], compute_loss, rng, steps=options.steps(700))
     return network, {"loss": loss}
+
+
+def train_actions(options: TrainingOptions) -> tuple[nn.Module, Figures]:
+    """Contrastive loss between frames of people who act and sentences of what they do, as in `train_text`.
+
+    Mirrored, somebody who turns to the left turns to the right.
+    """
+    rng = start_training(options.seed * 10 + 7)
+    images, sentences = load_arrays(options.dataset, "actions", "acting", "sentence")
+    numbers = to_tensor(WordNumbers().tokens(SENTENCES).numbers)
+    numbers = numbers[:, : int((numbers > 0).sum(dim=1).max()) + 2]
+    mirror_image = np.array([SENTENCES.index(_mirrored(text)) for text in SENTENCES])
+    network = ActionNets()
+    last_channels(network)
+
+    def compute_loss(rng: np.random.Generator) -> Tensor:
+        rows = rng.permutation(len(images))[:ACTION_BATCH]
+        mirrored = rng.random(len(rows)) < 0.5
+        shown = np.where(mirrored, mirror_image[sentences[rows]], sentences[rows])
+        x = jitter_colours(image_batch(shift_and_mirror(images[rows], rng, 5, mirrored)), rng, 0.12)
+        image_embeddings = network.embed_pictures(x)
+        text_embeddings = network.embed_texts(numbers)[to_tensor(shown)]
+        cosine = functional.normalize(image_embeddings) @ functional.normalize(text_embeddings).T
+        return _contrastive_loss(network.logit_scale.exp().clamp(max=100) * cosine, shown)
+
+    loss = fit([network], compute_loss, rng, steps=options.steps(ACTION_STEPS))
+    return network, {"loss": loss}
+
+
+def _mirrored(sentence: str) -> str:
+    """Return the sentence of the mirror image."""
+    sides = {"left": "right", "right": "left"}
+    return " ".join(sides.get(word, word) for word in sentence.split())
+
+
+def _contrastive_loss(logits: Tensor, captions: NDArray[Any]) -> Tensor:
+    """Return the loss of images (rows) and captions (columns) of one batch, ``captions`` (N,); equal ones all fit."""
+    same = to_tensor(captions[:, None] == captions[None, :])
+    target = same.float() / same.sum(dim=1, keepdim=True)
+    return (functional.cross_entropy(logits, target) + functional.cross_entropy(logits.T, target)) / 2

@@ -19,6 +19,7 @@ CLIP_SIDE, CLIP_FRAMES, CLIP_DIMENSION = 64, 16, 64
 FACE_SIDE, FACE_DIMENSION = 64, 128
 DETECTOR_SIDE, DETECTOR_STRIDE, DETECTOR_OUTPUTS = 128, 8, 15  # score, box (4), five points
 TEXT_SIDE, TEXT_DIMENSION, TEXT_VOCABULARY, TEXT_CONTEXT = 96, 64, 2048, 77
+ACTION_SIDE = 128  # closed eyes and raised brows are small
 LIP_SIDE, LIP_FRAMES, SOUND_ROWS, SOUND_COLUMNS, SYNC_DIMENSION = 40, 5, 20, 13, 65
 
 SHAPE_SIDE, COLOUR_SIDE, SHAPE_AXES, COLOUR_AXES = 16, 12, 160, 96
@@ -205,12 +206,15 @@ class TextNets(nn.Module):
     """Images and captions to vectors whose cosine measures how well they match.
 
     Images: (N, 3, 96, 96); captions: (N, L) numbers of words, 0 behind the last; both to (N, 64).
+
+    Args:
+        side: of the images, in pixels; a multiple of 32.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, side: int = TEXT_SIDE) -> None:
         super().__init__()
         self.picture = stack(3, _TEXT)
-        self.picture_head = nn.Linear(_TEXT[-1][0] * (TEXT_SIDE // 32) ** 2, TEXT_DIMENSION)
+        self.picture_head = nn.Linear(_TEXT[-1][0] * (side // 32) ** 2, TEXT_DIMENSION)
         self.words = nn.Embedding(TEXT_VOCABULARY, 64, padding_idx=0)
         self.near = nn.Conv1d(64, 96, 3, padding=1)
         self.far = nn.Conv1d(96, 96, 3, padding=1)
@@ -218,7 +222,7 @@ class TextNets(nn.Module):
         self.logit_scale = nn.Parameter(torch.tensor(2.5))
 
     def embed_pictures(self, x: Tensor) -> Tensor:
-        """Return (N, 64) of (N, 3, 96, 96), not normalised."""
+        """Return (N, 64) of (N, 3, side, side), not normalised."""
         result: Tensor = self.picture_head(self.picture(x - 0.5).flatten(1))
         return result
 
@@ -233,6 +237,13 @@ class TextNets(nn.Module):
         return result
 
 
+class ActionNets(TextNets):
+    """The same for frames (N, 3, 128, 128) of somebody who acts, and sentences of what they do."""
+
+    def __init__(self) -> None:
+        super().__init__(ACTION_SIDE)
+
+
 NETWORKS: dict[str, type[nn.Module]] = {
     "frames": FrameNet,
     "clips": ClipNet,
@@ -240,6 +251,7 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "detector": DetectorNet,
     "sync": SyncNets,
     "text": TextNets,
+    "actions": ActionNets,
 }
 
 

@@ -27,6 +27,7 @@ from evalkit.metrics.networks.small.inputs import (
     shrunk,
 )
 from evalkit.metrics.networks.small.models import (
+    ACTION_SIDE,
     CLIP_SIDE,
     DETECTOR_SIDE,
     DETECTOR_STRIDE,
@@ -259,7 +260,7 @@ class SmallText(_Runner):
         return float(self._network.get_parameter("logit_scale").detach().exp())
 
     def embed_images(self, squares: Sequence[NDArray[np.uint8] | NDArray[np.float32]]) -> NDArray[np.float32]:
-        """Return (N, 64) float32, not normalised, of (96, 96, 3) RGB in 0..255."""
+        """Return (N, 64) float32, not normalised, of squares (side, side, 3) RGB in 0..255."""
         parts = [np.empty((0, TEXT_DIMENSION), dtype=np.float32)]
         for start in range(0, len(squares), BATCH):
             with inference(self._device):
@@ -273,3 +274,12 @@ class SmallText(_Runner):
             return np.empty((0, TEXT_DIMENSION), dtype=np.float32)
         with inference(self._device):
             return np.asarray(self._network.embed_texts(torch.from_numpy(tokens).to(self._device)).cpu().numpy())  # type: ignore[operator]
+
+
+class SmallActions(SmallText):
+    """Frames and sentences of what somebody does, in place of CLIP where it looks for events."""
+
+    kind = "actions"
+    sizes = SimpleNamespace(
+        side=ACTION_SIDE, vocabulary=TEXT_VOCABULARY, context=TEXT_CONTEXT, dimension=TEXT_DIMENSION
+    )
