@@ -111,9 +111,11 @@ class Lookup:
         return Cached(self, path, digest, expected, facts_key=feature_key(FACTS, {}, {"video": digest}, {}))
 
     def keys(self, item: Item, digest: str) -> dict[str, str]:
-        """Return feature -> cache key, for every feature of ``records``."""
+        """Return feature -> cache key, for every feature of ``records`` that is used for the sample."""
         keys: dict[str, str] = {}
         for name, record in self.records.items():
+            if name in item.unused:
+                continue
             inputs: dict[str, Any] = {part: _input_digest(part, item, digest) for part in sorted(record.inputs)}
             needs = {need: keys[need] for need in record.needs}
             keys[name] = feature_key(record, weights_of(record, self.weights), inputs, needs)

@@ -34,6 +34,7 @@ class RunPlan:
         backbones: the set they come from, with the digests of the files that are trusted on first use.
         device: ``cpu`` or ``cuda``.
         roles: id -> what the challenge lets the metric do, where the challenge names it.
+        people_features: features that only metrics about people read.
     """
 
     metrics: Mapping[str, Metric]
@@ -44,6 +45,7 @@ class RunPlan:
     backbones: Backbones
     device: str = "cpu"
     roles: Mapping[str, Role] = field(default_factory=dict)
+    people_features: frozenset[str] = frozenset()
 
 
 def make_plan(
@@ -105,7 +107,9 @@ def make_plan(
     stopping = {role: error for role, error in problems.items() if not backbones.packaged or role in backbones.roles}
     if stopping and not allow_missing:
         raise _all_problems(backbones, stopping)
-    features = in_order((f for m in chosen.values() for f in m.record.features if f not in PSEUDO), extractors)
+    features = _features_of(chosen.values(), extractors)
+    others = _features_of((metric for metric in chosen.values() if not metric.record.people_only), extractors)
+    people_features = frozenset(features) - set(others) - {FILMSTRIP, FINGERPRINT}
     if FILMSTRIP in extractors and FILMSTRIP not in features:
         features.append(FILMSTRIP)
     if FINGERPRINT in extractors and FINGERPRINT not in features and not all_off(challenge.submission.severities):
@@ -121,6 +125,7 @@ def make_plan(
         backbones=backbones.pinned({role: file.sha256 for role, file in weights.items()}),
         device=device,
         roles=challenge_roles(challenge),
+        people_features=people_features,
     )
 
 
@@ -208,7 +213,12 @@ def challenge_roles(challenge: Challenge) -> dict[str, Role]:
 
 
 def _closure(metric: Metric, extractors: Mapping[str, type[Extractor]]) -> list[str]:
-    return in_order((name for name in metric.record.features if name not in PSEUDO), extractors)
+    return _features_of((metric,), extractors)
+
+
+def _features_of(metrics: Iterable[Metric], extractors: Mapping[str, type[Extractor]]) -> list[str]:
+    """Return what ``metrics`` read, each feature after those that it needs."""
+    return in_order((name for one in metrics for name in one.record.features if name not in PSEUDO), extractors)
 
 
 def _roles(record: FeatureRecord) -> tuple[str, ...]:

@@ -114,7 +114,7 @@ def score_run(
     )
     extracting = time.monotonic()
     files, extractions = _extract(
-        _JobSource(submission, challenge, testset, gate, plan.records), config, options, "scoring"
+        _JobSource(submission, challenge, testset, gate, plan.records, plan.people_features), config, options, "scoring"
     )
     extracted = time.monotonic()
     intake = _intake(submission, challenge, gate, files, testset)
@@ -215,6 +215,7 @@ class _JobSource:
     testset: TestSet | None
     gate: Gate
     records: Mapping[str, FeatureRecord] = field(default_factory=dict)
+    people_features: frozenset[str] = frozenset()
 
 
 def _extract(
@@ -273,6 +274,7 @@ def _item(sample: str, run: _JobSource) -> Item:
         audio=testset.path(found.audio) if found.audio else None,
         text=found.text,
         timeline=tuple((event.start, event.end, event.description) for event in found.timeline or ()),
+        unused=frozenset() if found.shows_person else run.people_features,
     )
 
 

@@ -144,7 +144,8 @@ NO_WEIGHTS: Mapping[str, WeightFile] = MappingProxyType({})
 class Item:
     """One video and the files of its sample.
 
-    ``timeline`` is (start, end, description) of each event, times in seconds.
+    ``timeline`` is (start, end, description) of each event, times in seconds. Features in ``unused`` are not computed:
+    no metric reads them for this sample.
     """
 
     sample: str
@@ -154,6 +155,7 @@ class Item:
     audio: Path | None = None
     text: str | None = None
     timeline: tuple[tuple[float, float, str], ...] = ()
+    unused: frozenset[str] = frozenset()
 
 
 class Session(ABC):

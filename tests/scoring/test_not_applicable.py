@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -23,11 +24,12 @@ from evalkit.reports.scorecard_page import render_scorecard
 from evalkit.reports.tables import missing_reasons, summary_rows
 from evalkit.scoring.aggregate import score_again, score_of_videos
 from evalkit.scoring.engine import LocalEngine
+from evalkit.scoring.journal import Journal
 from evalkit.scoring.plan import make_plan
 from evalkit.scoring.run import RunOptions
 from evalkit.scoring.scorecard import Scorecard, gap_text
 from evalkit.submission.model import Submission
-from evalkit.weights.manifest import Backbones
+from evalkit.weights.manifest import Backbones, load_backbones
 
 NOTHING = Backbones(name="nothing", title="no weights at all", roles={})
 ABOUT_PEOPLE = MetricRecord(
@@ -95,6 +97,28 @@ def without(zip_: Path, name: str, target: Path) -> Path:
             if entry.filename != name:
                 out.writestr(entry, source.read(entry))
     return target
+
+
+def test_nothing_is_computed_that_only_metrics_about_people_read(world, tmp_path):
+    subjects: list[tuple[str, ...]] = [("person",), ("animal",), ("object", "person"), ()]
+    samples = [s.model_copy(update={"subjects": kinds}) for s, kinds in zip(world.samples(), subjects, strict=True)]
+    plan = make_plan(world.challenge(), load_backbones("bundled"), names=["psnr", "identity.strict.arc"])
+    log = tmp_path / "log.jsonl"
+    card = api.run_score(
+        Submission.open(world.zip, world.challenge().submission.archive),
+        world.challenge(),
+        replace(world.samples(), samples=tuple(samples)),
+        plan,
+        out=None,
+        options=RunOptions(cache=tmp_path / "cache", engine=LocalEngine(1), journal=Journal(log)),
+    ).scorecard
+    events = [json.loads(line) for line in log.read_text().splitlines()]
+    computed = {event["sample"]: set(event["computed"]) for event in events if event["event"] == "video"}
+    assert plan.people_features == {"faces", "arcface", "faces_reference", "arcface_reference"}
+    everything = set(plan.features)
+    others = everything - plan.people_features
+    assert [computed[sample.id] for sample in samples] == [everything, others, everything, everything]
+    assert card.metrics["psnr.rgb"].n == 4
 
 
 def test_samples_without_a_person_are_no_gaps(world, tmp_path):
