@@ -21,7 +21,9 @@ TESTS = Path(__file__).parent
 LONGEST = (
     "scoring/test_real_zips.py",
     "scoring/test_bundled_controls.py",
+    "crosscheck/test_crosscheck.py",
     "cli/test_demo.py",
+    "repair/test_broken_kinds.py",
     "reference_models/test_training.py",
 )
 

@@ -23,13 +23,13 @@ pytestmark = pytest.mark.shared
 METRICS = "identity,identity.strict.arc.detection,identity.consisid.arc,psnr,ssim,frozen_share"
 FACES, PIXELS = "identity,identity.strict.arc.detection", "psnr,ssim"
 # What each ZIP is scored with, and on how many of its twenty samples: what a test looks at, since pixels and faces each
-# take seconds per video.
+# take seconds per video. Twelve have the three whose face is found on retry.
 ZIPS = {
-    "faithful": (METRICS, 20),
-    "blurred": (f"{FACES},{PIXELS}", 8),
-    "late": (f"{FACES},{PIXELS}", 8),
-    "swapped": (FACES, 20),
-    "frozen": (f"{FACES},frozen_share", 20),
+    "faithful": (METRICS, 12),
+    "blurred": (f"{FACES},{PIXELS}", 6),
+    "late": (f"{FACES},{PIXELS}", 6),
+    "swapped": (FACES, 12),
+    "frozen": (f"{FACES},frozen_share", 12),
     "broken": (PIXELS, 20),
 }
 
@@ -111,7 +111,7 @@ def test_identity_separates_swapped_from_faithful_in_every_sample(world: World) 
 
 
 def test_blur_lowers_psnr_and_ssim_in_every_sample_and_identity_a_little(world: World) -> None:
-    faithful, blurred = world.table("faithful")[:8], world.table("blurred")
+    faithful, blurred = world.table("faithful")[:6], world.table("blurred")
     assert list(faithful.index) == list(blurred.index)
     assert (faithful["psnr.rgb"] - blurred["psnr.rgb"] > 5).all()
     assert (faithful["ssim.gray"] - blurred["ssim.gray"] > 0.05).all()
@@ -119,7 +119,7 @@ def test_blur_lowers_psnr_and_ssim_in_every_sample_and_identity_a_little(world: 
 
 
 def test_late_audio_leaves_the_pictures_alone(world: World) -> None:
-    faithful, late = world.table("faithful")[:8], world.table("late")
+    faithful, late = world.table("faithful")[:6], world.table("late")
     assert list(faithful.index) == list(late.index)
     assert (faithful["psnr.rgb"] - late["psnr.rgb"]).abs().max() < 1
     assert (faithful["identity.strict.arc"] - late["identity.strict.arc"]).abs().max() < 0.02
