@@ -132,6 +132,13 @@ def farneback_flow(rng: Rng) -> Arrays:
     return {"seconds": np.full(20, 0.04), "flow": rng.normal(0, 2, (20, 9, 16, 2)).astype(np.float32)}
 
 
+def largest_flow(rng: Rng) -> Arrays:
+    """Up to 40 sampled frames of a video that moves little or much, rarely a single one."""
+    frames = int(rng.choice([1, 2, 3, 12, 40], p=[0.05, 0.05, 0.1, 0.4, 0.4]))
+    largest = np.abs(rng.normal(rng.uniform(0, 12), 2, frames - 1))
+    return {"largest": largest, "frames": np.array(frames), "frame_size": np.array([256, 320])}
+
+
 def facts(rng: Rng) -> Arrays:
     """Plain facts of a video."""
     frames = int(rng.integers(2, 500))
@@ -222,6 +229,8 @@ FEATURES: dict[str, Callable[[Rng], Arrays]] = {
     "frame_difference": frame_difference,
     "dis_flow": dis_flow,
     "farneback_flow": farneback_flow,
+    "raft_largest_flow": largest_flow,
+    "dis_largest_flow": largest_flow,
     "facts": facts,
     "speed": speed,
     "brisque": brisque,

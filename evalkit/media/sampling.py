@@ -105,6 +105,32 @@ class AtRate:
         return at_times(times, times[0] + np.arange(ticks) / self.fps)
 
 
+@dataclass(frozen=True)
+class EveryNth:
+    """Every n-th frame, n such that about ``fps`` frames a second are taken: ``max(1, round(rate / fps))``.
+
+    Halves are rounded to the even number: 60 frames a second and 8 give 8, not 7. The video's rate is the mean over its
+    length, to one decimal, so that the container's clock doesn't decide on halves.
+    """
+
+    fps: float
+
+    def __post_init__(self) -> None:
+        if not self.fps > 0:
+            raise ValueError(f"fps must be positive, found {self.fps}")
+
+    @property
+    def id(self) -> str:
+        """``every-nth-8`` and the like."""
+        return f"every-nth-{self.fps:g}"
+
+    def select(self, times: Times) -> Indices:
+        """Return 0, n, 2 n, ..."""
+        length = float(times[-1] - times[0]) if len(times) else 0.0
+        rate = round((len(times) - 1) / length, 1) if length > 0 else self.fps
+        return np.arange(0, len(times), max(1, round(rate / self.fps)), dtype=np.int64)
+
+
 def at_times(times: Times, wanted: Times) -> Indices:
     """Return for every wanted time the index of the nearest frame; of two equally near ones the earlier.
 

@@ -8,7 +8,7 @@ from clip_tools import ffmpeg, grey_planes, write_raw
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evalkit.media.sampling import MAX_TICKS, AllFrames, AtRate, Uniform, at_times, frame_interval
+from evalkit.media.sampling import MAX_TICKS, AllFrames, AtRate, EveryNth, Uniform, at_times, frame_interval
 
 
 def clock(count: int, fps: float) -> np.ndarray:
@@ -41,12 +41,32 @@ def test_short_videos_repeat_frames():
     assert Uniform(4, "round").select(clock(1, 25)).tolist() == [0, 0, 0, 0]
 
 
+@pytest.mark.parametrize(
+    ("fps", "step"),
+    # By 8: 0.6, 1.5, 2.5, 3, 3.125, 3.75, 7.4925, 7.5: halves become the even number.
+    [(5, 1), (12, 2), (20, 2), (24, 3), (25, 3), (30000 / 1001, 4), (60000 / 1001, 7), (60, 8)],
+)
+def test_every_nth_frame_is_that_of_python_s_round(fps, step):
+    exact = clock(300, fps)
+    assert EveryNth(8).select(exact).tolist() == list(range(0, 300, step))
+    assert EveryNth(8).select(np.round(exact, 3)).tolist() == list(range(0, 300, step))
+
+
+def test_every_nth_frame_of_hardly_any_video():
+    assert EveryNth(8).select(np.zeros(1)).tolist() == [0]
+    assert EveryNth(8).select(np.zeros(3)).tolist() == [0, 1, 2]
+    with pytest.raises(ValueError, match="positive"):
+        EveryNth(0)
+
+
 def test_one_frame_is_the_first():
     for rounding in ("floor", "round", "step"):
         assert Uniform(1, rounding).select(clock(9, 25)).tolist() == [0]
 
 
-@pytest.mark.parametrize("rule", [AllFrames(), Uniform(3), Uniform(3, "round"), Uniform(3, "step"), AtRate(25)])
+@pytest.mark.parametrize(
+    "rule", [AllFrames(), Uniform(3), Uniform(3, "round"), Uniform(3, "step"), AtRate(25), EveryNth(8)]
+)
 def test_empty_video_gives_no_index(rule):
     chosen = rule.select(np.empty(0))
     assert chosen.shape == (0,) and chosen.dtype == np.int64
