@@ -17,7 +17,7 @@ import click
 
 from evalkit.files import write_text
 from evalkit.weights.store import file_sha256
-from training.publish import ROLES
+from training.publish import QUALITY_ROLES, ROLES
 
 TEMPLATE = Path(__file__).with_name("model_card_template.md")
 FOLDER = Path(str(resources.files("evalkit"))) / "reference_models" / "bundled"
@@ -70,6 +70,7 @@ def render_card(figures: Mapping[str, Any], real: Mapping[str, Any] | None, date
         date=date,
         training=training,
         files=_files(training),
+        quality=[_described(FOLDER / "weights" / file) for file in QUALITY_ROLES.values()],
         figures=figures,
         real=real,
         columns=COLUMNS,
@@ -83,9 +84,12 @@ def _files(training: Mapping[str, Any]) -> list[dict[str, Any]]:
     for name in sorted({network for network, _ in ROLES.values()}):
         path = FOLDER / "weights" / f"{name}.safetensors"
         inputs, shape = INPUTS[name]
-        size = {"parameters": parameters[name], "bytes": path.stat().st_size, "sha256": file_sha256(path)}
-        rows.append({"file": path.name, "inputs": inputs, "shape": shape, **size})
+        rows.append({"inputs": inputs, "shape": shape, "parameters": parameters[name], **_described(path)})
     return rows
+
+
+def _described(path: Path) -> dict[str, Any]:
+    return {"file": path.name, "bytes": path.stat().st_size, "sha256": file_sha256(path)}
 
 
 def _number(value: Any) -> str:

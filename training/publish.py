@@ -32,6 +32,12 @@ ROLES: dict[str, tuple[str, dict[str, float]]] = {
     "dino_vitb16": ("frames", {}),
     "clip_vit_l14_336": ("text", {}),
 }
+# role -> file of the models that are no networks (training.quality)
+QUALITY_ROLES: dict[str, str] = {
+    "brisque_model": "brisque-model.txt",
+    "brisque_range": "brisque-range.txt",
+    "niqe_model": "niqe-model.mat",
+}
 _LICENCE = "Apache-2.0, as evalkit"
 _CITATION = "evalkit, reference_models/bundled/MODEL_CARD.md"
 
@@ -51,25 +57,31 @@ def manifest(folder: Path, name: str = "bundled", *, packaged: bool = False) -> 
         "roles:",
     ]
     for role, (network, options) in ROLES.items():
-        path = folder / f"{network}.safetensors"
         text = ", ".join(["format: bundled", *(f"{key}: {value}" for key, value in options.items())])
-        lines += [
-            f"  {role}:",
-            f"    file: {path.name}",
-            f"    sha256: {file_sha256(path)}",
-            f"    bytes: {path.stat().st_size}",
-            f"    options: {{{text}}}",
-            f"    licence: {_LICENCE}",
-            f"    citation: {_CITATION}",
-        ]
+        lines += _entry(role, folder / f"{network}.safetensors", [f"    options: {{{text}}}"])
+    for role, file in QUALITY_ROLES.items():
+        lines += _entry(role, folder / file, [])
     return "\n".join(lines) + "\n"
+
+
+def _entry(role: str, path: Path, options: list[str]) -> list[str]:
+    return [
+        f"  {role}:",
+        f"    file: {path.name}",
+        f"    sha256: {file_sha256(path)}",
+        f"    bytes: {path.stat().st_size}",
+        *options,
+        f"    licence: {_LICENCE}",
+        f"    citation: {_CITATION}",
+    ]
 
 
 def install(folder: Path) -> None:
     """Copy the networks and the record of their training into the checkout, and write the built-in manifest."""
     package = Path(str(resources.files("evalkit")))
     weights = package / "reference_models" / "bundled" / "weights"
-    for name in (*sorted({f"{network}.safetensors" for network, _ in ROLES.values()}), "training.json"):
+    networks = sorted({f"{network}.safetensors" for network, _ in ROLES.values()})
+    for name in (*networks, *QUALITY_ROLES.values(), "training.json"):
         with atomic_write(weights / name) as stream:
             stream.write((folder / name).read_bytes())
     write_text(package / "weights" / "bundled.yaml", manifest(weights, packaged=True))

@@ -27,12 +27,14 @@ from evalkit.files import atomic_write, write_text
 from evalkit.metrics.networks.small.models import fused
 from evalkit.workers.pool import Workers
 from training.dataset import make_dataset
+from training.quality import PEOPLE as PEOPLE_OF_QUALITY
 from training.tasks.base import TrainingOptions, TrainingTask
 from training.tasks.detector import train_detector
 from training.tasks.embeddings import train_actions, train_clips, train_faces, train_frames, train_text
 from training.tasks.sync import train_sync
 
 HANDLER = "training.train:NetworkTrainer"
+QUALITY, QUALITY_HANDLER = "quality", "training.quality:QualityTrainer"
 PEOPLE, TAKES = 1600, 600
 TRAINING_SECONDS = 3 * 3600.0
 # The longest first, so that two workers end together.
@@ -74,9 +76,13 @@ class NetworkTrainer:
 
 def _train_one(config: TrainerConfig, name: str) -> dict[str, Any]:
     """Train one network in a fresh process, so that nothing that ran before can influence it."""
-    (result,) = Workers(HANDLER, config, 1, TRAINING_SECONDS).run([name])
+    return _run(HANDLER, config, name, name)
+
+
+def _run(handler: str, config: object, job: object, name: str) -> dict[str, Any]:
+    (result,) = Workers(handler, config, 1, TRAINING_SECONDS).run([job])
     if result.failure is not None:
-        raise MachineError(f"The network '{name}' could not be trained.", found=f"{result.failure}: {result.detail}")
+        raise MachineError(f"'{name}' could not be trained.", found=f"{result.failure}: {result.detail}")
     figures: dict[str, Any] = result.value
     return figures
 
@@ -89,7 +95,7 @@ def _train_one(config: TrainerConfig, name: str) -> dict[str, Any]:
 @click.option("--takes", type=int, default=TAKES, show_default=True, help="Rendered as clips.")
 @click.option("--effort", type=float, default=1.0, show_default=True, help="Share of the usual steps.")
 @click.option("--workers", type=int, default=2, show_default=True, help="Processes.")
-@click.option("--only", multiple=True, type=click.Choice(list(TASKS)), help="Train only this network; repeatable.")
+@click.option("--only", multiple=True, type=click.Choice([*TASKS, QUALITY]), help="Train only this; repeatable.")
 def main(  # noqa: PLR0917 - click passes options by name
     seed: int, output: Path, work: Path, people: int, takes: int, effort: float, workers: int, only: tuple[str, ...]
 ) -> None:
@@ -102,22 +108,28 @@ def main(  # noqa: PLR0917 - click passes options by name
     def report(file: str) -> None:
         click.echo(f"rendered {file}", err=True)
 
-    chosen = only or tuple(TASKS)
-    forms = {form for name in chosen for form in FORMS.get(name, ("images",))}
+    chosen = only or (*TASKS, QUALITY)
+    networks_chosen = [name for name in chosen if name != QUALITY]
+    forms = {form for name in networks_chosen for form in FORMS.get(name, ("images",))}
     make_dataset(dataset, seed, people, takes, workers=workers, forms=forms, progress=report)
     rendering = time.perf_counter() - started
     config = (TrainingOptions(dataset, seed, effort), output)
     networks: list[dict[str, Any]] = []
     with ThreadPoolExecutor(workers) as threads:
-        for figures in threads.map(partial(_train_one, config), chosen):
+        for figures in threads.map(partial(_train_one, config), networks_chosen):
             networks.append(figures)
             click.echo(json.dumps(figures), err=True)
+    quality = {}
+    if QUALITY in chosen:
+        quality = _run(QUALITY_HANDLER, (seed, output), min(PEOPLE_OF_QUALITY, people), QUALITY)
+        click.echo(json.dumps(quality), err=True)
     record = {
         "seed": seed,
         "people": people,
         "takes": takes,
         "effort": effort,
         "networks": sorted(networks, key=lambda figures: str(figures["network"])),
+        "quality": quality,
         "seconds": {"rendering": round(rendering), "all": round(time.perf_counter() - started)},
         "machine": {"processor": platform.machine(), "torch": torch.__version__},
     }

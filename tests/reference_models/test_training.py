@@ -15,12 +15,18 @@ from safetensors import safe_open
 from torch import nn
 
 from evalkit.metrics.networks.small.models import NETWORKS
+from evalkit.metrics.quality.brisque_model import BrisqueModel
+from evalkit.metrics.quality.natural_scenes import brisque_features
+from evalkit.metrics.quality.niqe_model import NiqeModel, block_statistics
+from evalkit.metrics.quality.pixels import matlab_gray
 from evalkit.reference_models.puppet.scene import draw_scene
 from evalkit.weights.manifest import load_backbones
+from evalkit.weights.store import find_weights
 from training import dataset
 from training.degrade import FAULT_COUNT, TEMPORAL_FAULTS, ImageFaults, degrade, draw_faults, frame_order
 from training.loop import fit, image_batch, set_standardisation, shift_and_mirror, start_training
-from training.publish import ROLES, manifest
+from training.publish import QUALITY_ROLES, ROLES, manifest
+from training.quality import FILES, KINDS, draw_picture, fit_brisque, fit_niqe, one_fault, write_brisque, write_niqe
 from training.tasks.detector import place_face
 from training.train import TASKS, main
 
@@ -176,12 +182,13 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 def test_the_same_seed_gives_the_same_networks(trained: tuple[Path, Path]) -> None:
     one, two = (
-        {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.glob("*.safetensors"))}
+        {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
         for folder in trained
     )
+    assert one.pop("training.json") != two.pop("training.json")  # it has the seconds
     assert one == two
-    assert set(one) == {f"{name}.safetensors" for name in TASKS}
-    assert len(set(one.values())) == len(TASKS)
+    assert set(one) == {*(f"{name}.safetensors" for name in TASKS), *FILES}
+    assert len(set(one.values())) == len(one)
 
 
 def test_a_trained_file_has_metadata_and_half_precision(trained: tuple[Path, Path]) -> None:
@@ -196,15 +203,65 @@ def test_a_trained_file_has_metadata_and_half_precision(trained: tuple[Path, Pat
 def test_the_manifest_of_a_folder_is_a_set_of_backbones(
     trained: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from evalkit.weights.store import find_weights
-
     file = tmp_path / "mine.yaml"
     file.write_text(manifest(trained[0], "mine"), encoding="utf-8")
     backbones = load_backbones(file)
-    assert set(backbones.roles) == set(ROLES)
+    assert set(backbones.roles) == {*ROLES, *QUALITY_ROLES}
     monkeypatch.setenv("EVALKIT_WEIGHTS", str(trained[0]))
     for role, (network, _) in ROLES.items():
         assert find_weights(backbones, role).path == trained[0] / f"{network}.safetensors"
+    for role, name in QUALITY_ROLES.items():
+        assert find_weights(backbones, role).path == trained[0] / name
+
+
+# --- models of quality -----------------------------------------------------------------------------------------------
+
+
+def test_the_regression_is_the_ridge_solution_and_survives_its_file(tmp_path: Path) -> None:
+    """Two points by hand: K = (1 + 0.01 on the diagonal, e beside), with e = exp(-0.05 * 36 * 2^2)."""
+    features = np.stack([np.full(36, 3.0), np.full(36, 5.0)])
+    model = fit_brisque(features, np.array([10.0, 50.0]))
+    e = np.exp(-0.05 * 36 * 4)
+    weight = 20 / (1.01 - e)  # the two weights are opposite
+    assert model.coefficients == pytest.approx([-weight, weight])
+    assert model.score(features[0]) == pytest.approx(30 - weight * (1 - e))
+    write_brisque(model, tmp_path)
+    again = BrisqueModel.from_files(tmp_path / FILES[0], tmp_path / FILES[1])
+    between = np.linspace(3.0, 5.0, 36)
+    assert again.score(between) == pytest.approx(model.score(between), abs=1e-5)
+    with pytest.raises(ValueError, match="the same in all pictures"):
+        fit_brisque(features[[0, 0]], np.array([1.0, 2.0]))
+
+
+def test_the_mean_and_covariance_of_blocks_survive_their_file(tmp_path: Path) -> None:
+    blocks = np.random.default_rng(0).normal(size=(80, 36))
+    blocks[3, 5] = np.nan
+    write_niqe(fit_niqe(blocks), tmp_path)
+    again = NiqeModel.from_file(tmp_path / FILES[2])
+    whole = np.delete(blocks, 3, axis=0)
+    assert again.mean == pytest.approx(whole.mean(axis=0), rel=1e-6)
+    centred = whole - whole.mean(axis=0)
+    assert again.covariance == pytest.approx(centred.T @ centred / 78, rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_bundled_models_order_the_sizes_of_a_fault(kind: str) -> None:
+    """On puppets of seed 7 and 8, which the models were not fitted to (the bundled training has seed 1)."""
+    backbones = load_backbones("bundled")
+    files = [find_weights(backbones, role).path for role in QUALITY_ROLES]
+    brisque, niqe = BrisqueModel.from_files(*files[:2]), NiqeModel.from_file(files[2])
+    for seed in (7, 8):
+        picture = draw_picture(dataset.puppet_number(seed, 0), rng(seed))
+        grays = [matlab_gray(picture)]
+        for strength in (0.25, 0.5, 1.0):
+            grays.append(matlab_gray(degrade(picture, one_fault(kind, strength, len(picture)), rng(seed))))
+        scores = [brisque.score(brisque_features(gray)) for gray in grays]
+        assert scores == sorted(scores)
+        assert abs(scores[0]) < 15
+        assert scores[-1] > 60
+        distances = [niqe.distance(block_statistics(gray).features) for gray in grays]
+        assert max(distances[1:]) > 1.5 * distances[0]
+        assert min(distances) == distances[0]
 
 
 def test_training_people_are_in_no_test_set() -> None:

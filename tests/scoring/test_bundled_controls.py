@@ -146,9 +146,8 @@ def test_everything_made_with_them_says_that_it_cannot_be_compared(
     arguments = ["score", str(folder / "truth.zip"), "-c", "talking-head", "--testset", str(world), "-b", "bundled"]
     arguments += ["-o", str(tmp_path / "out"), "--workers", "1", "--limit", "2"]
     result = CliRunner().invoke(command_line, arguments, env={"EVALKIT_CACHE": str(tmp_path / "cache")})
-    assert result.exit_code == 3, result.output
+    assert result.exit_code == 0, result.output
     assert "not comparable with published" in " ".join(result.output.split())
-    assert "weights_missing:brisque_model" in (tmp_path / "out" / "scorecard.json").read_text()
     assert "not comparable with published" in " ".join((tmp_path / "out" / "report.html").read_text().split())
 
 
@@ -158,21 +157,17 @@ def test_everything_made_with_them_says_that_it_cannot_be_compared(
 def test_the_set_is_whole_and_small() -> None:
     backbones = load_backbones("bundled")
     files = {store.find_weights(backbones, role).path for role in backbones.roles}
-    assert len(files) == 6
+    assert len(files) == 9
     assert sum(path.stat().st_size for path in files) <= 6_000_000
     assert all(entry.digest == "computed" for entry in backbones.roles.values())
 
 
-def test_every_network_of_the_presets_is_in_the_set_but_brisque_and_landmarks() -> None:
+def test_every_network_of_the_presets_is_in_the_set_but_landmarks() -> None:
     from evalkit.challenges.model import preset_ids
     from evalkit.cli.weights import roles_for_challenge
 
     have = set(load_backbones("bundled").roles) | {"face_detector_second"}
-    assert {role for name in preset_ids() for role in roles_for_challenge(name)[0]} - have == {
-        "brisque_model",
-        "brisque_range",
-        "landmarks68",
-    }
+    assert {role for name in preset_ids() for role in roles_for_challenge(name)[0]} - have == {"landmarks68"}
 
 
 def test_the_model_card_names_the_files_that_are_shipped() -> None:
@@ -184,7 +179,7 @@ def test_the_model_card_names_the_files_that_are_shipped() -> None:
 
 
 def test_a_damaged_file_of_the_set_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for file in Path(store.folder_of(load_backbones("bundled"))).glob("*.safetensors"):
+    for file in Path(store.folder_of(load_backbones("bundled"))).iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     (tmp_path / "faces.safetensors").write_bytes(b"something else")
     monkeypatch.setattr(store, "folder_of", lambda backbones: tmp_path)
@@ -208,13 +203,15 @@ def test_there_is_nothing_to_fetch() -> None:
         assert isinstance(result.exception, UsageError) or result.exit_code == 2
     result = CliRunner().invoke(command_line, ["weights", "verify", "-b", "bundled"])
     assert result.exit_code == 0, result.output
-    assert "15 of 15 right" in result.output
+    assert "18 of 18 right" in result.output
 
 
-def test_a_preset_runs_with_what_the_set_has(world: Path) -> None:
+def test_metrics_run_with_what_the_set_has() -> None:
     from evalkit.scoring.plan import make_plan
 
-    plan = make_plan(load_challenge("talking-head"), load_backbones("bundled"))
-    assert plan.unavailable == {"iqa.brisque": "weights_missing:brisque_model"}
-    with pytest.raises(WeightsError, match="brisque_model"):
-        make_plan(load_challenge("talking-head"), load_backbones("bundled").model_copy(update={"packaged": False}))
+    names = ["psnr.rgb", "lpips.alex"]
+    plan = make_plan(load_challenge("talking-head"), load_backbones("bundled"), names=names)
+    assert plan.unavailable == {"lpips.alex": "weights_missing:alexnet"}
+    unpackaged = load_backbones("bundled").model_copy(update={"packaged": False})
+    with pytest.raises(WeightsError, match="alexnet"):
+        make_plan(load_challenge("talking-head"), unpackaged, names=names)
