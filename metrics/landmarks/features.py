@@ -33,6 +33,7 @@ from evalkit.metrics.features.base import (
     frame_mask,
 )
 from evalkit.metrics.features.stopwatch import running
+from evalkit.metrics.landmarks.fan_options import FanOptions
 from evalkit.metrics.quality.paired_pixels import in_size_of
 
 ROLE = "landmarks68"
@@ -50,11 +51,13 @@ class FinderOptions(FeatureOptions):
     Args:
         upsample: how often the image is doubled before faces are looked for.
         dlib: version of the package; filled in by the machine, ``None`` without it and for other families.
+        fan: how 2D-FAN is run; ``None`` for other families.
     """
 
     face: str = described("the first of the detector's list, which has the highest score")
     upsample: int = 1
     dlib: str | None = None
+    fan: FanOptions | None = None
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,7 @@ def _not_a_predictor(weight: WeightFile, found: str) -> WeightsError:
 
 
 def family_of(weight: WeightFile) -> str:
-    """Return which kind of network the manifest's options name: ``{family: dlib}``."""
+    """Return which kind of network the manifest's options name: ``{family: dlib}``, ``{family: fan}``."""
     return str(weight.options.get("family", "dlib"))
 
 
@@ -144,8 +147,20 @@ def make_finder(weights: Mapping[str, WeightFile], options: FinderOptions, devic
     family = family_of(weight)
     if family == "dlib":
         return DlibLandmarks(weight, options.upsample)
+    if family == "fan":
+        from evalkit.metrics.landmarks.fan import FanLandmarks
+
+        if DETECTOR not in weights:
+            raise WeightsError(
+                f"The role '{ROLE}' has the family 'fan', and the set of backbones names no face detector for it.",
+                expected=f"a role '{DETECTOR}'",
+                fix="Add face_alignment's s3fd-619a316812.pth: docs/definitions/landmarks.md has the lines.",
+            )
+        return FanLandmarks(weights[DETECTOR], weight, options.fan or FanOptions(), device)
     raise WeightsError(
-        f"The role '{weight.role}' has the family '{family}'.", expected="dlib", fix="Change the set of backbones."
+        f"The role '{weight.role}' has the family '{family}'.",
+        expected="dlib or fan",
+        fix="Change the set of backbones.",
     )
 
 
@@ -160,8 +175,11 @@ class _WithFinder(Extractor):
 
     @classmethod
     def resolved_record(cls, weights: Mapping[str, WeightFile] = NO_WEIGHTS) -> FeatureRecord:
-        """Return the record with dlib's version, unless the landmarks are found by something else."""
-        if ROLE in weights and family_of(weights[ROLE]) != "dlib":
+        """Return the record with dlib's version, or with what else finds the landmarks."""
+        family = family_of(weights[ROLE]) if ROLE in weights else "dlib"
+        if family == "fan":
+            return replace(cls.record, options=replace(cls.record.options, fan=FanOptions()))
+        if family != "dlib":
             return cls.record
         try:
             import dlib
