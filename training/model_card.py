@@ -30,6 +30,7 @@ INPUTS = {
         "mouth crops and audio (LSE)",
         "5 mouths of 40 x 40 and 20 x 13 MFCC; 65 numbers each; out-of-distribution score of the face",
     ),
+    "actions": ("frames and sentences of actions (timeline)", "3 x 128 x 128 and up to 77 words; 64 numbers each"),
     "text": ("images and captions (CLIPScore)", "3 x 96 x 96 and up to 77 words; 64 numbers each"),
 }
 COLUMNS = {

@@ -15,7 +15,7 @@ from evalkit.files import atomic_write, write_text
 from evalkit.weights.store import file_sha256
 
 # role -> network, options besides the format
-ROLES: dict[str, tuple[str, dict[str, float]]] = {
+ROLES: dict[str, tuple[str, dict[str, float | str]]] = {
     "face_detector": ("detector", {"threshold": 0.5}),
     "sync_detector": ("detector", {}),
     "arcface": ("faces", {}),
@@ -30,7 +30,7 @@ ROLES: dict[str, tuple[str, dict[str, float]]] = {
     "clip_vit_l14": ("text", {}),
     "clip_vocabulary": ("text", {}),
     "dino_vitb16": ("frames", {}),
-    "clip_vit_l14_336": ("text", {}),
+    "clip_vit_l14_336": ("actions", {"network": "actions"}),
 }
 # role -> file of the models that are no networks (training.quality)
 QUALITY_ROLES: dict[str, str] = {

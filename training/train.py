@@ -135,11 +135,11 @@ def main(  # noqa: PLR0917 - click passes options by name
     }
     path = output / "training.json"
     if only and path.exists():
-        record = _completed(record, json.loads(path.read_text(encoding="utf-8")))
+        record = completed(record, json.loads(path.read_text(encoding="utf-8")))
     write_text(path, json.dumps(record, indent=1) + "\n")
 
 
-def _completed(record: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
+def completed(record: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
     """Return the record of some networks with what an earlier one says of the others and of their time."""
     networks = {one["network"]: one for one in (*before["networks"], *record["networks"])}
     seconds = {name: value + before["seconds"][name] for name, value in record["seconds"].items()}

@@ -118,7 +118,7 @@ def _uneven_spans(rng: np.random.Generator, count: int, seconds: float) -> list[
         if rng.random() < 0.3 and spare >= PAUSE:
             pauses[place] = PAUSE
             spare -= PAUSE
-    weights = np.array([0.3 + rng.random() for _ in range(count)])
+    weights = np.array([-np.log(1.0 - rng.random()) for _ in range(count)])  # every division is as likely
     lengths = SHORTEST_ACTION + spare * weights / weights.sum()
     starts = np.cumsum(pauses[:-1]) + np.concatenate([[0.0], np.cumsum(lengths)[:-1]])
     on_frames = [np.rint(times * FPS) / FPS for times in (starts, starts + lengths)]

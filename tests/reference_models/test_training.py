@@ -28,7 +28,8 @@ from training.loop import fit, image_batch, set_standardisation, shift_and_mirro
 from training.publish import QUALITY_ROLES, ROLES, manifest
 from training.quality import FILES, KINDS, draw_picture, fit_brisque, fit_niqe, one_fault, write_brisque, write_niqe
 from training.tasks.detector import place_face
-from training.train import TASKS, main
+from training.tasks.embeddings import mirror_sentence
+from training.train import TASKS, completed, main
 
 PEOPLE = TAKES = 12
 SEED = 7
@@ -125,6 +126,24 @@ def test_the_targets_of_a_cell_point_at_the_face(puppet_face: np.ndarray) -> Non
     assert checked > 10
 
 
+def test_mirrored_actions_have_the_sentence_of_their_mirror_image() -> None:
+    images = np.zeros((6, 9, 9, 3), np.uint8)
+    images[:, 4, 3] = 255
+    mirrored = np.array([True, False] * 3)
+    shown = shift_and_mirror(images, rng(), 0, mirrored)
+    assert [int(np.argwhere(one[..., 0])[0, 1]) for one in shown] == [5, 3] * 3
+    wanted = {text: text for text in dataset.SENTENCES}
+    wanted |= {"the person turns to the left": "the person turns to the right"}
+    wanted |= {"the person turns to the right": "the person turns to the left"}
+    assert {text: mirror_sentence(text) for text in dataset.SENTENCES} == wanted
+
+
+def test_the_images_of_the_other_networks_show_no_hand() -> None:
+    """They were drawn before there was one: another list of actions would change every network."""
+    wanted = "nod shake smile frown raise_brows close_eyes look_left look_right look_up tilt"
+    assert " ".join(dataset.ACTIONS_IN_IMAGES) == wanted
+
+
 # --- the loop ----------------------------------------------------------------------------------------------------
 
 
@@ -198,6 +217,16 @@ def test_a_trained_file_has_metadata_and_half_precision(trained: tuple[Path, Pat
             assert {file.get_tensor(key).dtype for key in file.keys()} == {torch.float16}  # noqa: SIM118
     record = json.loads((trained[0] / "training.json").read_text())
     assert [one["network"] for one in record["networks"]] == sorted(TASKS)
+
+
+def test_a_network_that_is_trained_later_joins_the_record() -> None:
+    before = {"seed": 1, "networks": [{"network": "frames", "loss": 1}, {"network": "text", "loss": 2}],
+              "seconds": {"rendering": 10, "all": 30}}  # fmt: skip
+    later = {"seed": 1, "networks": [{"network": "actions", "loss": 3}, {"network": "text", "loss": 4}],
+             "seconds": {"rendering": 5, "all": 7}}  # fmt: skip
+    whole = completed(later, before)
+    assert [(one["network"], one["loss"]) for one in whole["networks"]] == [("actions", 3), ("frames", 1), ("text", 4)]
+    assert whole["seconds"] == {"rendering": 15, "all": 37}
 
 
 def test_the_manifest_of_a_folder_is_a_set_of_backbones(
@@ -280,6 +309,9 @@ def test_the_arrays_of_the_dataset_fit_together(trained: tuple[Path, Path]) -> N
     assert len(set(captions.tolist())) > PEOPLE
     eyes = points[:, :2].mean(axis=1)
     assert (eyes[:, 1] < points[:, 3:].mean(axis=1)[:, 1]).all(), "eyes above the mouth"
+    acting, sentences = dataset.load_arrays(folder, "actions", "acting", "sentence")
+    assert acting.shape == (TAKES * 2 * len(dataset.SENTENCES), 128, 128, 3)
+    assert np.bincount(sentences).tolist() == [TAKES * 2] * len(dataset.SENTENCES)
     mouths, audio, clip, kinds = dataset.load_arrays(folder, "clips", "mouths", "audio", "clip", "temporal_fault")
     assert mouths.shape == (TAKES, 60, 40, 40, 3)
     assert audio.shape[0] == TAKES

@@ -146,7 +146,7 @@ def train_actions(options: TrainingOptions) -> tuple[nn.Module, Figures]:
     images, sentences = load_arrays(options.dataset, "actions", "acting", "sentence")
     numbers = to_tensor(WordNumbers().tokens(SENTENCES).numbers)
     numbers = numbers[:, : int((numbers > 0).sum(dim=1).max()) + 2]
-    mirror_image = np.array([SENTENCES.index(_mirrored(text)) for text in SENTENCES])
+    mirror_image = np.array([SENTENCES.index(mirror_sentence(text)) for text in SENTENCES])
     network = ActionNets()
     last_channels(network)
 
@@ -164,7 +164,7 @@ def train_actions(options: TrainingOptions) -> tuple[nn.Module, Figures]:
     return network, {"loss": loss}
 
 
-def _mirrored(sentence: str) -> str:
+def mirror_sentence(sentence: str) -> str:
     """Return the sentence of the mirror image."""
     sides = {"left": "right", "right": "left"}
     return " ".join(sides.get(word, word) for word in sentence.split())
