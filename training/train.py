@@ -143,7 +143,13 @@ def completed(record: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
     """Return the record of some networks with what an earlier one says of the others and of their time."""
     networks = {one["network"]: one for one in (*before["networks"], *record["networks"])}
     seconds = {name: value + before["seconds"][name] for name, value in record["seconds"].items()}
-    return {**before, **record, "networks": [networks[name] for name in sorted(networks)], "seconds": seconds}
+    return {
+        **before,
+        **record,
+        "networks": [networks[name] for name in sorted(networks)],
+        "quality": record["quality"] or before["quality"],
+        "seconds": seconds,
+    }
 
 
 if __name__ == "__main__":

@@ -221,12 +221,14 @@ def test_a_trained_file_has_metadata_and_half_precision(trained: tuple[Path, Pat
 
 def test_a_network_that_is_trained_later_joins_the_record() -> None:
     before = {"seed": 1, "networks": [{"network": "frames", "loss": 1}, {"network": "text", "loss": 2}],
-              "seconds": {"rendering": 10, "all": 30}}  # fmt: skip
+              "quality": {"error": 5}, "seconds": {"rendering": 10, "all": 30}}  # fmt: skip
     later = {"seed": 1, "networks": [{"network": "actions", "loss": 3}, {"network": "text", "loss": 4}],
-             "seconds": {"rendering": 5, "all": 7}}  # fmt: skip
+             "quality": {}, "seconds": {"rendering": 5, "all": 7}}  # fmt: skip
     whole = completed(later, before)
     assert [(one["network"], one["loss"]) for one in whole["networks"]] == [("actions", 3), ("frames", 1), ("text", 4)]
     assert whole["seconds"] == {"rendering": 15, "all": 37}
+    assert whole["quality"] == {"error": 5}
+    assert completed({**later, "quality": {"error": 6}}, before)["quality"] == {"error": 6}
 
 
 def test_the_manifest_of_a_folder_is_a_set_of_backbones(
