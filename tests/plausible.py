@@ -139,6 +139,11 @@ def largest_flow(rng: Rng) -> Arrays:
     return {"largest": largest, "frames": np.array(frames), "frame_size": np.array([256, 320])}
 
 
+def amt_interpolation(rng: Rng) -> Arrays:
+    """Up to 60 interpolated frames; sometimes none."""
+    return {"difference": np.abs(rng.normal(rng.uniform(0, 20), 1, int(rng.choice([0, 1, 2, 30, 60]))))}
+
+
 def facts(rng: Rng) -> Arrays:
     """Plain facts of a video."""
     frames = int(rng.integers(2, 500))
@@ -231,6 +236,7 @@ FEATURES: dict[str, Callable[[Rng], Arrays]] = {
     "farneback_flow": farneback_flow,
     "raft_largest_flow": largest_flow,
     "dis_largest_flow": largest_flow,
+    "amt_interpolation": amt_interpolation,
     "facts": facts,
     "speed": speed,
     "brisque": brisque,

@@ -23,11 +23,12 @@ _SHOWN = 4
 _REPLACE = "Remove it and fetch the weights again, from the source that the manifest names."
 
 
-def load_state_dict(path: Path) -> dict[str, Tensor]:
+def load_state_dict(path: Path, entry: str | None = None) -> dict[str, Tensor]:
     """Return the named tensors of a checkpoint, on the CPU.
 
     Args:
         path: a file of safetensors when its suffix says so, else what ``torch.save`` wrote.
+        entry: where the tensors are when the file holds more; a file without it holds them alone.
 
     Raises:
         WeightsError: the file is missing or damaged, holds anything but named tensors, or asks for code to run.
@@ -50,6 +51,8 @@ def load_state_dict(path: Path) -> dict[str, Tensor]:
             expected="a state dict saved by PyTorch, or safetensors with that suffix",
             fix=_REPLACE,
         ) from None
+    if entry is not None and isinstance(content, Mapping) and isinstance(content.get(entry), Mapping):
+        content = content[entry]
     if not isinstance(content, Mapping) or not content:
         raise WeightsError(f"The weights file {path} holds no state dict.", found=_kind(content), fix=_REPLACE)
     strange = [name for name, value in content.items() if not (isinstance(name, str) and isinstance(value, Tensor))]

@@ -161,9 +161,7 @@ class RaftNetwork(nn.Module):
         places = torch.stack(
             torch.meshgrid(torch.arange(width), torch.arange(height), indexing="xy"),
         ).to(first_map)
-        pyramid = [second_map[0]]
-        for _ in range(LEVELS - 1):
-            pyramid.append(F.avg_pool2d(pyramid[-1][None], 2)[0])
+        pyramid = pool_levels(second_map[0], LEVELS)
         flow = torch.zeros_like(places)
         for _ in range(steps):
             correlations = look_up(first_map[0], pyramid, places + flow)
@@ -172,7 +170,15 @@ class RaftNetwork(nn.Module):
         return upsample(flow, 0.25 * self.update_block.mask(state)[0])
 
 
-def look_up(first: Tensor, pyramid: list[Tensor], places: Tensor) -> Tensor:
+def pool_levels(features: Tensor, levels: int) -> list[Tensor]:
+    """Return (C, h, w) features, and their means over 2 x 2 places, again and again: ``levels`` maps."""
+    pyramid = [features]
+    for _ in range(levels - 1):
+        pyramid.append(F.avg_pool2d(pyramid[-1][None], 2)[0])
+    return pyramid
+
+
+def look_up(first: Tensor, pyramid: list[Tensor], places: Tensor, radius: int = RADIUS) -> Tensor:
     """Return how well each place of the first picture fits the surroundings of a place of the second one.
 
     Pooling the correlations over the second picture's places, as the paper does, is the same as correlating with its
@@ -182,14 +188,16 @@ def look_up(first: Tensor, pyramid: list[Tensor], places: Tensor) -> Tensor:
         first: (C, h, w) features.
         pyramid: (C, h', w') features of the second picture; each level half as fine as the one before.
         places: (2, h, w) x and y in the second picture, on the finest level.
+        radius: places in each direction.
 
     Returns:
-        (324, h, w): for each level 9 by 9 products, divided by the square root of C, by columns; 0 outside the picture.
+        (levels * side * side, h, w), side = 2 * radius + 1: for each level the products, divided by the square root of
+        C, by columns; 0 outside the picture.
     """
     height, width = first.shape[-2:]
-    side = 2 * RADIUS + 1
+    side = 2 * radius + 1
     found = first.new_empty(len(pyramid) * side**2, height, width)
-    steps = torch.arange(-RADIUS, RADIUS + 1, device=first.device, dtype=first.dtype)
+    steps = torch.arange(-radius, radius + 1, device=first.device, dtype=first.dtype)
     for top in range(0, height, _TILE):
         for left in range(0, width, _TILE):
             tile = (slice(None), slice(top, top + _TILE), slice(left, left + _TILE))
@@ -197,7 +205,7 @@ def look_up(first: Tensor, pyramid: list[Tensor], places: Tensor) -> Tensor:
             features = first[tile].flatten(1).T / first.shape[0] ** 0.5
             x, y = places[tile].flatten(1)
             for level, second in enumerate(pyramid):
-                columns, rows = _span(x, second.shape[2]), _span(y, second.shape[1])
+                columns, rows = _span(x, second.shape[2], radius), _span(y, second.shape[1], radius)
                 window = second[:, rows, columns]
                 products = (features @ window.flatten(1)).view(-1, 1, *window.shape[1:])
                 across = (2 * (x[:, None] - columns.start + steps) + 1) / window.shape[2] - 1
@@ -212,11 +220,11 @@ def look_up(first: Tensor, pyramid: list[Tensor], places: Tensor) -> Tensor:
     return found
 
 
-def _span(places: Tensor, size: int) -> slice:
+def _span(places: Tensor, size: int, radius: int) -> slice:
     """Return the part of ``range(size)`` that the surroundings of the places need; never an empty one."""
     ends = torch.nan_to_num(torch.stack(places.aminmax())).clamp(-1e6, 1e6).floor().int().tolist()
-    first = min(max(ends[0] - RADIUS, 0), size - 1)
-    return slice(first, max(min(ends[1] + RADIUS + 2, size), first + 1))
+    first = min(max(ends[0] - radius, 0), size - 1)
+    return slice(first, max(min(ends[1] + radius + 2, size), first + 1))
 
 
 def upsample(flow: Tensor, mask: Tensor) -> Tensor:
