@@ -32,6 +32,9 @@ def read_badly(path: Path) -> None:
         raise KeyError("no such thing")
     if data.startswith(b"hang"):
         time.sleep(5)
+    if data.startswith(b"spin"):
+        while time.process_time():
+            pass
     if data.startswith(b"wrong"):
         raise WrongAcceptError("taken")
     if data.startswith(b"bad"):
@@ -39,14 +42,15 @@ def read_badly(path: Path) -> None:
 
 
 def test_a_campaign_counts_what_it_sees(tmp_path: Path) -> None:
-    words = iter([b"good", b"bad", b"crash 1", b"hang", b"wrong", b"good", b"crash 2"])
-    figures = run_campaign(Target("t", lambda _: next(words), read_badly), 7, 3, limit=0.2, keep=tmp_path / "kept")
-    assert (figures.accepted, figures.refused, figures.crashes, figures.hangs, figures.wrong_accepts) == (2, 1, 2, 1, 1)
+    words = iter([b"good", b"bad", b"crash 1", b"hang", b"spin", b"wrong", b"good", b"crash 2"])
+    figures = run_campaign(Target("t", lambda _: next(words), read_badly), 8, 3, limit=0.2, keep=tmp_path / "kept")
+    assert (figures.accepted, figures.refused, figures.crashes, figures.hangs, figures.wrong_accepts) == (2, 1, 2, 2, 1)
     assert not figures.clean
     assert sorted(path.read_bytes() for path in (tmp_path / "kept").iterdir()) == [
         b"crash 1",
         b"crash 2",
         b"hang",
+        b"spin",
         b"wrong",
     ]
     assert "KeyError" in figures.failures[0]
