@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from builders.challenges import PRESETS
@@ -100,11 +101,11 @@ def test_mm_asia_publishes_eight_numbers_and_asks_four_questions() -> None:
     ("preset", "published"),
     [
         ("facevid1k-t2v", ["FID", "FVD", "CLIPScore", "BRISQUE"]),
-        ("facevid1k-i2v", ["FID", "FVD", "CLIPScore", "BRISQUE"]),
+        ("facevid1k-i2v", ["FID", "FVD", None, "BRISQUE"]),  # CLIPScore is published for text to video
         ("facevid1k-uncond", ["FID", "FVD", "BRISQUE"]),  # no text to compare with
     ],
 )
-def test_facevid_is_a_benchmark_without_people_or_ranks(preset: str, published: list[str]) -> None:
+def test_facevid_is_a_benchmark_without_people_or_ranks(preset: str, published: list[str | None]) -> None:
     loaded = load_challenge(preset)
     assert [entry.published_as for entry in loaded.metrics] == published
     assert loaded.ranking == loaded.ratings.method == "none"
@@ -114,8 +115,31 @@ def test_facevid_is_a_benchmark_without_people_or_ranks(preset: str, published: 
 def test_the_sequential_track_scores_the_timeline() -> None:
     facial = {entry.id for entry in load_challenge("ipvg2026-facial").metrics}
     sequential = {entry.id for entry in load_challenge("ipvg2026-sequential").metrics}
-    assert sequential - facial == {"timeline.v1.nacc", "timeline.v1.tiou"}
+    assert sequential - facial == {"timeline.v1.nacc", "timeline.v1.tiou", "subject.dino", "clip.image_sim"}
     assert facial <= sequential
+
+
+def test_ipvg_2026_shows_the_numbers_of_2025_and_ranks_every_kind_of_subject() -> None:
+    shown = {entry.id: entry.rank for entry in load_challenge("ipvg2026-facial").metrics}
+    earlier = {entry.id for entry in load_challenge("ipvg2025-facial").metrics if entry.rank}
+    assert earlier <= set(shown)
+    assert [name for name in earlier if shown[name]] == ["clipscore.logits100"]  # the strict identity takes their place
+    about_all = {entry.id for entry in load_challenge("ipvg2026-sequential").metrics if entry.rank}
+    assert "subject.dino" in about_all
+
+
+def test_the_recommended_default_ranks_identity_lips_landmarks_and_pixels_alike() -> None:
+    loaded = load_challenge("talking-head")
+    parts: dict[str, float] = {}
+    for entry in loaded.metrics:
+        if entry.rank:
+            family = {"psnr": "pixels", "ssim": "pixels"}.get(entry.id.split(".")[0], entry.id.split(".")[0])
+            parts[family] = parts.get(family, 0) + entry.weight
+            assert entry.range is not None
+    assert parts == {"identity": 1, "sync": 1, "landmark": 1, "pixels": 1}
+    page = (Path(__file__).parents[2] / "docs" / "definitions" / "challenges.md").read_text("utf-8")
+    reasons = page.split("## talking-head")[1].split("\n## ")[0]
+    assert {entry.id for entry in loaded.metrics} <= set(re.findall(r"`([a-z0-9_.]+)`", reasons))
 
 
 @pytest.mark.parametrize("preset", PRESETS)

@@ -1,0 +1,44 @@
+"""Every preset has a value in each of its columns with what is part of evalkit alone."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from builders.challenges import PRESETS
+
+from benchmarks.presets import ScoredPreset, make_world, score_presets
+from evalkit.challenges.model import load_challenge
+
+AWAITED = {"weights_missing:landmarks68"}
+PEOPLE, SECONDS = 2, 2.12  # the shortest clip with a track for lip sync: more than 50 frames
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ScoredPreset]:
+    folder = tmp_path_factory.mktemp("presets")
+    return {found.preset: found for found in score_presets(make_world(folder, PEOPLE, SECONDS), folder)}
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_column_of_a_preset_has_a_value_with_the_bundled_networks(
+    scored: dict[str, ScoredPreset], preset: str
+) -> None:
+    found = scored[preset]
+    missing = {name: one.reason for name, one in found.columns.items() if one.value is None}
+    assert set(missing.values()) <= AWAITED, found.output
+    assert found.exit_code == (3 if missing else 0), found.output
+    assert set(found.columns) == {entry.id for entry in load_challenge(preset).metrics}
+    for name, one in found.columns.items():
+        if name in missing:
+            continue
+        assert one.value is not None, name
+        assert math.isfinite(one.value), name
+        assert one.coverage == 1.0, name
+
+
+def test_what_does_not_move_has_no_part_in_the_ranking() -> None:
+    """Steadiness and consistency are perfect in a frozen video (docs/gaming.md)."""
+    for preset in PRESETS:
+        ranked = [entry.id for entry in load_challenge(preset).metrics if entry.rank and entry.group != "diagnostic"]
+        assert not [name for name in ranked if name.startswith(("vbench.", "temporal.", "motion.", "landmark.jitter"))]
