@@ -217,6 +217,11 @@ def landmarks68_video(rng: Rng) -> Arrays:
     }
 
 
+def speech_onsets(rng: Rng) -> Arrays:
+    """Up to twenty onsets in four seconds."""
+    return {"onsets": np.sort(rng.uniform(0, 4, int(rng.integers(1, 21))))}
+
+
 def musiq(rng: Rng) -> Arrays:
     """16 frames."""
     return {"frame_index": np.arange(16), "score": rng.uniform(20, 80) + rng.normal(0, 2, 16)}
@@ -231,6 +236,7 @@ FEATURES: dict[str, Callable[[Rng], Arrays]] = {
     "lpips_vgg": lpips,
     "landmarks68": landmarks68,
     "landmarks68_video": landmarks68_video,
+    "speech_onsets": speech_onsets,
     "frame_difference": frame_difference,
     "dis_flow": dis_flow,
     "farneback_flow": farneback_flow,

@@ -38,6 +38,40 @@ class SpreadOptions:
     high: float = 0.95
 
 
+@dataclass(frozen=True)
+class HeadTrack:
+    """The head's angles over a video.
+
+    Args:
+        angles: (T, 3) yaw, pitch and roll in degrees at 25 frames a second, NaN where a frame has none.
+        events: what a reader should know of those.
+    """
+
+    angles: NDArray[np.float64]
+    events: tuple[Event, ...]
+
+
+def head_track(landmarks: Arrays) -> HeadTrack | VideoValue:
+    """Return the head's angles in at least 80 % of the frames, or why there are too few.
+
+    Args:
+        landmarks: arrays of ``landmarks68_video``.
+    """
+    there = found(landmarks["points"])
+    without = f"{int((~there).sum())} of {len(there)} frames have no landmarks"
+    if not there.any() or there.mean() < LEAST_FOUND:
+        return unscored("landmarks_missing", without)
+    width, height = (int(side) for side in np.resize(landmarks["frame_size"], 2))
+    if min(width, height) < 1:
+        return unscored("no_frame")
+    angles = np.full((len(there), 3), np.nan)
+    angles[there] = head_angles(landmarks["points"][there].astype(np.float64), width, height)
+    count = int(np.isfinite(angles).all(axis=1).sum())
+    if count < LEAST_FOUND * len(there):
+        return unscored("no_head_pose", f"{count} of {len(there)} frames have head angles")
+    return HeadTrack(angles, () if there.all() else (Event("frames_without_landmarks", without),))
+
+
 @metric(
     id="motion.pose_std",
     title="Head motion",
@@ -60,25 +94,17 @@ class SpreadOptions:
 )
 def head_motion(landmarks: Arrays, options: SpreadOptions) -> VideoValue:
     """Return the mean spread of the angles."""
-    there = found(landmarks["points"])
-    without = f"{int((~there).sum())} of {len(there)} frames have no landmarks"
-    if not there.any() or there.mean() < LEAST_FOUND:
-        return unscored("landmarks_missing", without)
-    width, height = (int(side) for side in np.resize(landmarks["frame_size"], 2))
-    if min(width, height) < 1:
-        return unscored("no_frame")
-    angles = head_angles(landmarks["points"][there].astype(np.float64), width, height)
-    angles = angles[np.isfinite(angles).all(axis=1)]
-    if len(angles) < LEAST_FOUND * len(there):
-        return unscored("no_head_pose", f"{len(angles)} of {len(there)} frames have head angles")
+    track = head_track(landmarks)
+    if isinstance(track, VideoValue):
+        return track
+    angles = track.angles[np.isfinite(track.angles).all(axis=1)]
     chosen = angles[:, [ANGLES.index(name) for name in options.angles]]
     if options.spread == "std":
         spread = chosen.std(axis=0)
     else:
         low, high = np.quantile(chosen, [options.low, options.high], axis=0)
         spread = high - low
-    events = () if there.all() else (Event("frames_without_landmarks", without),)
-    return VideoValue(float(spread.mean()), events=events)
+    return VideoValue(float(spread.mean()), events=track.events)
 
 
 by_angle = tuple(
