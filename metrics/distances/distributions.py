@@ -174,6 +174,12 @@ def frechet_from_features(
     """
     if X.ndim != 2 or Y.ndim != 2 or X.shape[1] != Y.shape[1] or 0 in (*X.shape, *Y.shape):
         raise ValueError(f"two sets of vectors (n, d) and (m, d) are needed, not {X.shape} and {Y.shape}")
+    if x_weights is not None and not x_weights.all():
+        X, x_weights = X[x_weights > 0], x_weights[x_weights > 0]
+    if y_weights is not None and not y_weights.all():
+        Y, y_weights = Y[y_weights > 0], y_weights[y_weights > 0]
+    if 0 in (len(X), len(Y)):
+        raise ValueError("no vectors, so they have no covariance")
     if min(len(X), len(Y)) >= X.shape[1]:
         moments = []
         for rows, weights in ((X, x_weights), (Y, y_weights)):
@@ -197,10 +203,7 @@ def _centred(rows: Features, weights: Vector | None, ddof: int) -> tuple[Vector,
     """Return the mean and the deviations, scaled so that their scatter is the covariance."""
     part = np.asarray(rows, dtype=np.float64)
     counts = np.ones(len(part)) if weights is None else weights
-    part, counts = part[counts > 0], counts[counts > 0]
     total = float(counts.sum())
-    if total <= 0:
-        raise ValueError("no vectors, so they have no covariance")
     mean = counts @ part / total
     return mean, (part - mean) * np.sqrt(counts / _divisor(total, ddof))[:, None]
 

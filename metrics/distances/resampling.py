@@ -11,7 +11,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.metrics.distances.distributions import Features, Vector, frechet_from_features, polynomial_kernel
+from evalkit.metrics.distances.distributions import Features, Vector, polynomial_kernel
+from evalkit.metrics.distances.frechet_draws import deviation_of_draws
 from evalkit.statistics.bootstrap import percentile_interval, resample_counts
 
 FRECHET_DRAWS = 30
@@ -34,8 +35,8 @@ def frechet_interval(
 ) -> tuple[float, float] | None:
     """Return the 95 % interval of a Fréchet distance over the choice of videos: value -+ 1.96 bootstrap deviations.
 
-    A sample is drawn with both its sides, unless these are ``independent``: then each side is drawn on its own. At 2048
-    dimensions and more vectors than that, a draw costs a second or two.
+    A sample is drawn with both its sides, unless these are ``independent``: then each side is drawn on its own. Few of
+    the draws are computed in full (`deviation_of_draws`), so that the interval costs about as much as the distance.
 
     Args:
         value: the distance of the whole sets.
@@ -62,14 +63,15 @@ def frechet_interval(
         )
     else:
         counts = ((weights, weights) for weights in resample_counts(rng, max(sizes), draws))
-    found = []
+    drawn = []
     for x_counts, y_counts in counts:
-        x_weights, y_weights = x_counts[x_video], y_counts[y_video]
-        if x_weights.any() and y_weights.any():
-            found.append(frechet_from_features(X, Y, ddof, x_weights=x_weights, y_weights=y_weights))
-    if len(found) < 2:
+        weights = x_counts[x_video], y_counts[y_video]
+        if weights[0].any() and weights[1].any():
+            drawn.append(weights)
+    deviation = deviation_of_draws(X, Y, drawn, ddof)
+    if deviation is None:
         return None
-    half = _NORMAL_95 * float(np.std(found, ddof=1))
+    half = _NORMAL_95 * deviation
     return max(0.0, value - half), value + half
 
 
