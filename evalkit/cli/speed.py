@@ -43,6 +43,8 @@ def speed() -> None:
         "evalkit speed measure --testset testset/ -o mine.speed.json --callable mymodel:generate --repeats 5",
         "evalkit speed measure --testset testset/ -o demo.speed.json --url http://127.0.0.1:8000/generate \\",
         "    --hardware 'NVIDIA H200, EPYC 9654, 16 cores'",
+        "evalkit speed measure --testset testset/ -o app.speed.json --url http://127.0.0.1:7860/ --gradio generate \\",
+        "    --hardware 'NVIDIA H200, EPYC 9654, 16 cores'",
     )
 )
 @click.option("--testset", required=True, type=click.Path(path_type=Path), help="The test set.")
@@ -52,6 +54,9 @@ def speed() -> None:
 )
 @click.option("--callable", "function", metavar="MODULE:FUNCTION", help="Call this Python function for each sample.")
 @click.option("--url", metavar="ADDRESS", help="Send image and audio to this web service, which answers with a video.")
+@click.option(
+    "--gradio", metavar="ENDPOINT", help="With --url: the address is a Gradio app's, and this endpoint makes the video."
+)
 @click.option(
     "--hardware", metavar="TEXT", help="What the generator runs on; needed with --url (default: this machine)."
 )
@@ -80,6 +85,7 @@ def measure(
     command: str | None,
     function: str | None,
     url: str | None,
+    gradio: str | None,
     hardware: str | None,
     limit: int | None,
     warm_ups: int,
@@ -100,7 +106,7 @@ def measure(
     from evalkit.reference_models.generation.requests import RequestBuilder
     from evalkit.testsets.loading import load_testset
 
-    kind, options = _generator(command, function, url, time_limit)
+    kind, options = _generator(command, function, url, gradio, time_limit)
     hardware = _hardware(hardware, url)
     rules = load_challenge(challenge) if challenge is not None else None
     samples = load_testset(testset).limited(limit)
@@ -266,15 +272,19 @@ def list_(board: str, as_of: str | None, as_json: bool) -> None:
 
 
 def _generator(
-    command: str | None, function: str | None, url: str | None, time_limit: float
+    command: str | None, function: str | None, url: str | None, gradio: str | None, time_limit: float
 ) -> tuple[str, dict[str, Any]]:
     """Return the kind of generator and its options."""
     if sum(word is not None for word in (command, function, url)) != 1:
         raise click.UsageError("Give --command, --callable or --url.")
+    if gradio is not None and url is None:
+        raise click.UsageError("--gradio needs --url, the address of the app.")
     if command is not None:
         return "command", {"line": command}
     if function is not None:
         return "callable", {"function": function}
+    if gradio is not None:
+        return "gradio", {"address": str(url), "endpoint": gradio, "time_limit": time_limit}
     return "url", {"address": str(url), "time_limit": time_limit}
 
 

@@ -19,6 +19,7 @@ from evalkit.reference_models.generation.speed import quartiles, rounded
 from evalkit.reference_models.generation.worker import check_needs, generate_sample
 from evalkit.reference_models.generators.base import GenerationRequest, Generator
 from evalkit.reference_models.generators.external import CallableGenerator, CommandGenerator
+from evalkit.reference_models.generators.gradio_demo import GradioDemo
 from evalkit.reference_models.generators.user_code import error_text
 from evalkit.reference_models.generators.web_demo import WebDemo
 from evalkit.scoring.speed_values import speed_values
@@ -30,7 +31,12 @@ from evalkit.workers.messages import answer_record
 from evalkit.workers.pool import Workers
 
 HANDLER = "evalkit.reference_models.generation.measuring:SpeedProbe"
-KINDS: Mapping[str, type[Generator]] = {"command": CommandGenerator, "callable": CallableGenerator, "url": WebDemo}
+KINDS: Mapping[str, type[Generator]] = {
+    "command": CommandGenerator,
+    "callable": CallableGenerator,
+    "url": WebDemo,
+    "gradio": GradioDemo,
+}
 Job = tuple[int, int]  # number of the sample, number of the run; runs below 0 are warm-ups
 
 
@@ -144,7 +150,7 @@ def measure_speed(
     """Run a generator over all samples of ``requests``, one at a time in one process.
 
     Args:
-        kind: ``command``, ``callable`` or ``url``.
+        kind: ``command``, ``callable``, ``url`` or ``gradio``.
         options: of that generator.
         requests: builds the requests; its test set says which samples.
         warm_ups: runs of the first sample that are not timed.

@@ -62,6 +62,7 @@ def test_a_program_that_fails_is_named(testset: Path) -> None:
         ([], "Give --command, --callable or --url"),
         (["--command", "a {output}", "--url", "http://a/"], "Give --command, --callable or --url"),
         (["--url", "http://127.0.0.1:9/"], "--url needs --hardware"),
+        (["--command", "a {output}", "--gradio", "generate"], "--gradio needs --url"),
         (["--url", "http://127.0.0.1:9/", "--hardware", " "], "--hardware needs 1 to 300 characters"),
         (["--command", "a {output}", "--repeats", "0"], "--repeats"),
     ],

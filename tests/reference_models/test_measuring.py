@@ -24,7 +24,7 @@ from evalkit.errors import InputError, UsageError
 from evalkit.media.encode import write_video
 from evalkit.reference_models.generation.measuring import ProbeConfig, SpeedProbe, TimedRun, measure_speed, summarise
 from evalkit.reference_models.generation.requests import RequestBuilder
-from evalkit.reference_models.generators import web_demo
+from evalkit.reference_models.generators import http_exchange
 from evalkit.speed.document import is_measurement, read_report
 from evalkit.testsets.model import Sample, TestSet
 
@@ -216,7 +216,7 @@ def _garbage(handler: BaseHTTPRequestHandler, body: bytes) -> None:
 def test_a_web_service_that_misbehaves_costs_the_sample(
     answer: Any, told: str, testset: TestSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(web_demo, "MOST_ANSWER", 4000)
+    monkeypatch.setattr(http_exchange, "MOST_ANSWER", 4000)
     with service(answer) as address:
         run = probe("url", testset, tmp_path, Clock(tmp_path), address=address)((0, 0))
     assert run.failure
