@@ -100,7 +100,7 @@ def test_networks_crops_points_and_the_whole_chain_equal_face_alignment(oracle_p
         print("picture", number, len(found), "faces, largest difference", np.abs(found - expected).max())
         assert np.abs(found - expected).max() <= 1e-2
         landmarks, count = finder.find(rgb)
-        assert 1 < count == len(expected) < 20
+        assert 0 < count == len(expected) < 9
         assert np.array_equal(landmarks, theirs[f"landmarks_{number}"][0])
 
 
@@ -141,9 +141,6 @@ def test_the_planted_face_is_found_and_small_pictures_have_none(folder):
     found = faces(Sfd(folder / "planted.pth").raw(picture(128, 128, 1)), OPTIONS)
     assert found[0, :4] == pytest.approx(BOX, abs=1e-3)
     assert found[0, 4] == pytest.approx(1 / (1 + np.exp(-9.0)))
-    landmarks, count = finder.find(picture(128, 128, 1))
-    assert count == len(found)
-    assert np.isfinite(landmarks).all()
     nothing, count = finder.find(picture(31, 200, 1))
     assert count == 0
     assert np.isnan(nothing).all()
@@ -187,6 +184,7 @@ def test_dlib_is_not_needed(folder, monkeypatch):
     session.pair(0, picture(128, 128, 1), picture(128, 128, 2))
     found = session.finish()
     assert np.isfinite(found["candidate"]).all()
+    assert found["candidate_faces"][0] >= 1
     assert not np.array_equal(found["candidate"], found["reference"])
 
 

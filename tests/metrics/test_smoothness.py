@@ -128,6 +128,7 @@ def test_too_few_too_small_changing_and_missing_frames(averaging):
 
 def test_the_padding_is_split_with_the_odd_pixel_behind():
     assert padding(135, 150) == (5, 5, 4, 5)
+    assert padding(121, 151) == (4, 5, 3, 4)
     assert padding(128, 160) == (0, 0, 0, 0)
 
 
