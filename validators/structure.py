@@ -59,6 +59,8 @@ def _index(file: File) -> Iterable[Violation]:
         fault = "misplaced boxes: " + ", ".join(facts.mp4.misplaced)
     if facts.video is not None and "-" in facts.video.sample_aspect_ratio:
         fault = f"pixels of the shape {facts.video.sample_aspect_ratio}"
+    if facts.mp4 is not None and not _is_clock(facts.mp4.time_scale):
+        fault = f"{facts.mp4.time_scale} ticks per second in the movie header"
     if facts.mp4 is not None and facts.mp4.indexes > 1:
         fault = f"{facts.mp4.indexes} indexes (moov)"
     if repeated:
@@ -72,6 +74,11 @@ def _index(file: File) -> Iterable[Violation]:
         )
 
 
+def _is_clock(time_scale: int) -> bool:
+    """Return whether every program takes the ticks per second as they are: FFmpeg reads a signed number of 32 bits."""
+    return 0 < time_scale < 1 << 31
+
+
 def _listed(facts: MediaFacts) -> tuple[TrackFacts, ...]:
     return facts.mp4.tracks if facts.mp4 is not None else ()
 
@@ -81,7 +88,7 @@ def _wrong_list(track: TrackFacts, facts: MediaFacts) -> str | None:
     played = track.kind != "other"
     (width, height), sizes = track.shown_size, f"{count(track.samples, 'sample')} in the table of sizes"
     claims = (
-        (not 0 < track.time_scale < 1 << 31, f"{track.time_scale} ticks per second"),
+        (not _is_clock(track.time_scale), f"{track.time_scale} ticks per second"),
         (max(width, height) >= 1 << 15, f"a display size of {width:g}x{height:g}"),
         (
             track.largest_sample > facts.size_bytes,

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from evalkit.media.limits import Proof
 
-FACTS_VERSION = 8
+FACTS_VERSION = 9
 # Transfer functions of high dynamic range, by FFmpeg's names: without tone mapping the frames look grey.
 # Energy of the channels' average, relative to that of independent channels: below, they cancel each other.
 CANCELLED = 0.5  # docs/definitions/frames-and-audio.md; independent channels have 1, real stereo 1.6 to 2
@@ -98,6 +98,7 @@ class Mp4Facts(_Facts):
     Args:
         tracks: in the order of the file.
         fragmented: whether samples are also listed outside of the index.
+        time_scale: ticks per second of the movie header, in which edits have their lengths.
         claimed_seconds: length in the movie header.
         matrix: the movie's own, applied after a track's.
         misplaced: boxes that are not where the standard puts them, as ``moov in udta``.
@@ -106,6 +107,7 @@ class Mp4Facts(_Facts):
 
     tracks: tuple[TrackFacts, ...]
     fragmented: bool
+    time_scale: int = 1
     claimed_seconds: float | None
     matrix: Matrix = UPRIGHT
     misplaced: tuple[str, ...] = ()

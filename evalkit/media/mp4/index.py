@@ -95,6 +95,7 @@ def _movie(reader: BoxReader, moov: Mp4Box, fragments: Counter[int], indexes: in
     return Mp4Facts(
         tracks=facts,
         fragmented=fragmented,
+        time_scale=scale,
         claimed_seconds=claimed,
         matrix=matrix,
         misplaced=tuple(misplaced_boxes(BoxReader(reader.stream, reader.size))),
