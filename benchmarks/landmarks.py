@@ -1,7 +1,8 @@
-"""Landmark distances of real videos and of their controls, with dlib's published weights.
+"""Landmark distances of real videos and of their controls, with dlib's published weights or the bundled networks.
 
-``python -m benchmarks.landmarks`` prints the table of docs/definitions/landmarks.md. It takes runs of neighbouring
-frames spread over each clip under EVALKIT_SHARED/data/talking-heads, since every frame would take an hour.
+``python -m benchmarks.landmarks`` prints the table of docs/definitions/landmarks.md, with ``--backbones bundled`` that
+of the model card. It takes runs of neighbouring frames spread over each clip under EVALKIT_SHARED/data/talking-heads,
+since dlib would take an hour for every frame.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from evalkit.media.decode import iter_frames
 from evalkit.media.inspect import scan_times
 from evalkit.metrics.base import FeatureData, VideoInputs, metric_registry
 from evalkit.metrics.features.base import WeightFile
-from evalkit.metrics.landmarks.features import LandmarkFinder, LandmarkOptions, make_finder
+from evalkit.metrics.landmarks.features import DETECTOR, ROLE, LandmarkFinder, LandmarkOptions, make_finder
 from evalkit.scoring.pairing import pair_indices
 from evalkit.weights.manifest import load_backbones
 from evalkit.weights.store import find_weights
@@ -39,11 +40,15 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--frames", type=int, default=8, help="of each run")
+    parser.add_argument("--backbones", default="published")
     arguments = parser.parse_args()
-    backbones = load_backbones("published")
-    weights, entry = find_weights(backbones, "landmarks68"), backbones.roles["landmarks68"]
-    weight = WeightFile("landmarks68", weights.path, weights.sha256, entry.options)
-    finder = make_finder({weight.role: weight}, LandmarkOptions())
+    backbones = load_backbones(arguments.backbones)
+    weights = {}
+    for role in (ROLE, DETECTOR):
+        if role in backbones.roles:
+            file = find_weights(backbones, role)
+            weights[role] = WeightFile(role, file.path, file.sha256, backbones.roles[role].options)
+    finder = make_finder(weights, LandmarkOptions())
     rows: dict[str, list[dict[str, float | None]]] = {name: [] for name in ("faithful", "late", *ZIPS[1:])}
     with tempfile.TemporaryDirectory() as folder:
         for name in ZIPS:

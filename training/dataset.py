@@ -121,7 +121,9 @@ def render_images(puppet: int, number: int, batch: PeopleBatch) -> dict[str, NDA
             rows["face"].append(_aligned_face(rgb, points, rng))
             rows["box"].append(box * WHOLE_SIDE / SIZE)
             rows["points"].append(points * WHOLE_SIDE / SIZE)
-            rows["points68"].append(landmarks68(look, pose, SIZE) * WHOLE_SIDE / SIZE)
+            # In pixels whose middles have whole numbers, unlike the points of the detector.
+            ratio = WHOLE_SIDE / SIZE
+            rows["points68"].append(landmarks68(look, pose, SIZE) * ratio + (ratio - 1) / 2)
             rows["caption"].append(captions.caption(look, mood))
             rows["person"].append(number)
     return {name: np.array(values) for name, values in rows.items()}

@@ -26,6 +26,7 @@ INPUTS = {
     "clips": ("16 frames (FVD, KVD)", "3 x 16 x 64 x 64; 64 numbers"),
     "faces": ("aligned faces (identity)", "3 x 64 x 64; 128 numbers"),
     "detector": ("faces and five points", "3 x 128 x 128; 16 x 16 cells"),
+    "landmarks": ("face crops (landmarks)", "3 x 64 x 64; 68 points"),
     "sync": (
         "mouth crops and audio (LSE)",
         "5 mouths of 40 x 40 and 20 x 13 MFCC; 65 numbers each; out-of-distribution score of the face",

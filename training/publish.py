@@ -31,6 +31,8 @@ ROLES: dict[str, tuple[str, dict[str, float | str]]] = {
     "clip_vocabulary": ("text", {}),
     "dino_vitb16": ("frames", {}),
     "clip_vit_l14_336": ("actions", {"network": "actions"}),
+    "landmarks68": ("landmarks", {}),
+    "landmarks68_detector": ("detector", {"threshold": 0.5}),
 }
 # role -> file of the models that are no networks (training.quality)
 QUALITY_ROLES: dict[str, str] = {

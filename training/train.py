@@ -31,6 +31,7 @@ from training.quality import PEOPLE as PEOPLE_OF_QUALITY
 from training.tasks.base import TrainingOptions, TrainingTask
 from training.tasks.detector import train_detector
 from training.tasks.embeddings import train_actions, train_clips, train_faces, train_frames, train_text
+from training.tasks.landmarks import train_landmarks
 from training.tasks.sync import train_sync
 
 HANDLER = "training.train:NetworkTrainer"
@@ -40,6 +41,7 @@ TRAINING_SECONDS = 3 * 3600.0
 # The longest first, so that two workers end together.
 TASKS: dict[str, TrainingTask] = {
     "actions": train_actions,
+    "landmarks": train_landmarks,
     "clips": train_clips,
     "frames": train_frames,
     "detector": train_detector,

@@ -128,8 +128,8 @@ def _not_a_predictor(weight: WeightFile, found: str) -> WeightsError:
 
 
 def family_of(weight: WeightFile) -> str:
-    """Return which kind of network the manifest's options name: ``{family: dlib}``, ``{family: fan}``."""
-    return str(weight.options.get("family", "dlib"))
+    """Return the kind that the manifest's options name: ``{family: dlib|fan}``, or ``{format: bundled}``."""
+    return "bundled" if weight.bundled else str(weight.options.get("family", "dlib"))
 
 
 def make_finder(weights: Mapping[str, WeightFile], options: FinderOptions, device: str = "cpu") -> LandmarkFinder:
@@ -157,6 +157,10 @@ def make_finder(weights: Mapping[str, WeightFile], options: FinderOptions, devic
                 fix="Add face_alignment's s3fd-619a316812.pth: docs/definitions/landmarks.md has the lines.",
             )
         return FanLandmarks(weights[DETECTOR], weight, options.fan or FanOptions(), device)
+    if family == "bundled":
+        from evalkit.metrics.landmarks.bundled import BundledLandmarks
+
+        return BundledLandmarks(weights, ROLE, DETECTOR, device)
     raise WeightsError(
         f"The role '{weight.role}' has the family '{family}'.",
         expected="dlib or fan",

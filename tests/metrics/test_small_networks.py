@@ -17,6 +17,8 @@ from evalkit.metrics.networks.small import models as small
 from evalkit.metrics.networks.small.inputs import (
     WordNumbers,
     face,
+    landmark_crop,
+    landmark_square,
     letterbox,
     mouth,
     runs_of_five,
@@ -29,6 +31,7 @@ from evalkit.metrics.networks.small.runners import (
     SmallDetector,
     SmallFaces,
     SmallFrames,
+    SmallLandmarks,
     SmallSync,
     SmallText,
 )
@@ -68,6 +71,7 @@ INPUTS = {
     "clips": (2, 3, 16, 64, 64),
     "faces": (2, 3, 64, 64),
     "detector": (2, 3, 128, 128),
+    "landmarks": (2, 3, 64, 64),
 }
 
 
@@ -105,6 +109,28 @@ def test_a_wide_picture_keeps_its_proportions_in_the_letterbox() -> None:
     assert (canvas[:32] == 7).all()
     assert (canvas[32:] == 110).all()
     assert letterbox(np.zeros((1, 4000, 3), np.uint8))[0].shape == (128, 128, 3)
+
+
+def test_the_crop_of_the_landmarks_is_a_square_about_the_face() -> None:
+    assert landmark_square(np.array([10.0, 20.0, 50.0, 120.0])) == (-35, 5, 130), "1.3 times the longer side"
+    assert landmark_square(np.array([5.0, 5.0, 5.0, 5.0])) == (4, 4, 1)
+    ramp = np.zeros((100, 80, 3), np.uint8)
+    ramp[..., 0], ramp[..., 1] = np.arange(80), np.arange(100)[:, None]
+    assert np.array_equal(landmark_crop(ramp, (7, 9, 64)), ramp[9:73, 7:71])
+    beyond = landmark_crop(ramp, (-30, 60, 64))
+    assert (beyond[:, :31, 0] == 0).all()
+    assert beyond[:, 31, 0].tolist() == [1] * 64
+    assert (beyond[40:, :, 1] == 99).all()
+    assert landmark_crop(ramp, (500, 500, 128)).shape == (64, 64, 3)
+
+
+def test_a_map_of_probabilities_has_its_mean_place() -> None:
+    maps = torch.full((1, 2, 256), -1e4)
+    maps[0, 0, 3 * 16 + 5] = 0.0  # row 3, column 5
+    maps[0, 1, [0, 15]] = float(np.log(0.5))
+    places = small.mean_places(maps)[0]
+    assert places[0].tolist() == pytest.approx([5.5 / 16, 3.5 / 16])
+    assert places[1].tolist() == pytest.approx([0.5, 0.5 / 16])
 
 
 def test_the_mouth_is_the_middle_of_a_face_crop() -> None:
@@ -221,6 +247,28 @@ def test_boxes_of_many_frames_are_those_of_each(files: dict[str, Path]) -> None:
         boxes = np.array([seen.box for seen in faces]).reshape(-1, 4)
         assert np.allclose(_by_place(rows[:, :4]), _by_place(boxes), atol=0.05)
     assert many.detect([], []) == []
+
+
+def test_landmarks_are_in_pixels_of_the_picture(files: dict[str, Path]) -> None:
+    """Against the network called by hand; the same face elsewhere, and twice as large, has the same points there."""
+    runner = SmallLandmarks(files["landmarks"], "a")
+    rgb = cv2.resize(picture(3, 16, 16), (64, 64), interpolation=cv2.INTER_CUBIC)
+    frame = np.full((200, 200, 3), 90, np.uint8)
+    frame[30:94, 50:114] = rgb
+    side = 64 / 1.3
+    box = np.array([82 - side / 2, 62 - side / 2, 82 + side / 2, 62 + side / 2], np.float32)
+    with torch.no_grad():
+        planes = torch.from_numpy(rgb.astype(np.float32) / 255).permute(2, 0, 1)[None]
+        by_hand = small.fused(random_network("landmarks"))(planes)[0].numpy()
+    found = runner.points(frame, box)
+    assert found.shape == (68, 2)
+    assert found.dtype == np.float32
+    assert np.allclose(found, by_hand * 64 + [49.5, 29.5], atol=0.05)
+    assert np.ptp(found, axis=0).min() > 0.1
+    moved, by = np.roll(frame, (40, 21), axis=(0, 1)), np.array([21, 40], np.float32)
+    assert np.allclose(runner.points(moved, box + np.tile(by, 2)), found + by, atol=1e-3)
+    large = np.repeat(np.repeat(frame, 2, axis=0), 2, axis=1)
+    assert np.allclose(runner.points(large, 2 * box), 2 * (found + 0.5) - 0.5, atol=0.05)
 
 
 def test_lips_and_sound_have_length_and_constant(files: dict[str, Path]) -> None:

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from safetensors import safe_open
 from torch import nn
 
-from evalkit.metrics.networks.small.models import NETWORKS
+from evalkit.metrics.networks.small.models import NETWORKS, mean_places
 from evalkit.metrics.quality.brisque_model import BrisqueModel
 from evalkit.metrics.quality.natural_scenes import brisque_features
 from evalkit.metrics.quality.niqe_model import NiqeModel, block_statistics
@@ -29,6 +29,7 @@ from training.publish import QUALITY_ROLES, ROLES, manifest
 from training.quality import FILES, KINDS, draw_picture, fit_brisque, fit_niqe, one_fault, write_brisque, write_niqe
 from training.tasks.detector import place_face
 from training.tasks.embeddings import mirror_sentence
+from training.tasks.landmarks import MIRRORED, crop_face, target_maps
 from training.train import TASKS, completed, main
 
 PEOPLE = TAKES = 12
@@ -142,6 +143,42 @@ def test_the_images_of_the_other_networks_show_no_hand() -> None:
     """They were drawn before there was one: another list of actions would change every network."""
     wanted = "nod shake smile frown raise_brows close_eyes look_left look_right look_up tilt"
     assert " ".join(dataset.ACTIONS_IN_IMAGES) == wanted
+
+
+def test_landmarks_stay_on_what_they_show() -> None:
+    """The colour of a pixel of this image is its place."""
+    whole = np.zeros((160, 160, 3), np.uint8)
+    whole[..., 0], whole[..., 1] = np.arange(160), np.arange(160)[:, None]
+    points = np.stack([np.linspace(55, 105, 68), 80 + 25 * np.sin(np.arange(68))], axis=1)
+    box, mirrored, errors = np.array([45.0, 40, 115, 130]), 0, []
+    for seed in range(30):
+        image, places = crop_face(whole, box, points, rng(seed))
+        assert image.shape == (64, 64, 3)
+        spots = (64 * places - 0.5).astype(np.float32)
+        seen = cv2.remap(image.astype(np.float32), spots[None], np.zeros(0, np.float32), cv2.INTER_LINEAR)[0, :, :2]
+        turned = np.abs(seen - points[MIRRORED]).max() < np.abs(seen - points).max()
+        wanted = points[MIRRORED] if turned else points
+        mirrored += turned
+        inside = ((spots > 1) & (spots < 62)).all(axis=1)
+        assert inside.mean() > 0.8
+        assert np.abs(seen - wanted)[inside].max() < 1.5, "to the rounding of colours, and of a few coarse images"
+        errors.append((seen - wanted)[inside].mean(axis=0))
+    assert np.abs(np.mean(errors, axis=0)).max() < 0.2, "half a pixel of the crop is 0.9 of the image's"
+    assert 8 < mirrored < 22
+
+
+def test_mirrored_landmarks_are_the_opposite_ones() -> None:
+    assert sorted(MIRRORED.tolist()) == list(range(68))
+    assert MIRRORED[MIRRORED].tolist() == list(range(68))
+    assert MIRRORED[[0, 8, 17, 27, 31, 36, 37, 48, 51, 57, 60]].tolist() == [16, 8, 26, 27, 35, 45, 44, 54, 51, 57, 64]
+
+
+def test_a_map_to_be_learned_has_its_mean_at_the_place() -> None:
+    places = torch.tensor([[[0.5, 0.25], [0.31, 0.77]]])
+    maps = target_maps(places)
+    assert maps.shape == (1, 2, 256)
+    assert maps.sum(dim=2).flatten().tolist() == pytest.approx([1, 1])
+    assert torch.allclose(mean_places(maps.log()), places, atol=2e-3)
 
 
 # --- the loop ----------------------------------------------------------------------------------------------------

@@ -157,20 +157,17 @@ def test_everything_made_with_them_says_that_it_cannot_be_compared(
 def test_the_set_is_whole_and_small() -> None:
     backbones = load_backbones("bundled")
     files = {store.find_weights(backbones, role).path for role in backbones.roles}
-    assert len(files) == 10
-    assert sum(path.stat().st_size for path in files) <= 6_000_000
+    assert len(files) == 11
+    assert sum(path.stat().st_size for path in files) <= 6_500_000
     assert all(entry.digest == "computed" for entry in backbones.roles.values())
 
 
-def test_every_network_of_the_presets_is_in_the_set_but_landmarks() -> None:
+def test_every_network_of_the_presets_is_in_the_set() -> None:
     from evalkit.challenges.model import preset_ids
     from evalkit.cli.weights import roles_for_challenge
 
     have = set(load_backbones("bundled").roles) | {"face_detector_second"}
-    assert {role for name in preset_ids() for role in roles_for_challenge(name)[0]} - have <= {
-        "landmarks68",
-        "landmarks68_detector",  # optional: dlib has its own
-    }
+    assert {role for name in preset_ids() for role in roles_for_challenge(name)[0]} <= have
 
 
 def test_the_model_card_names_the_files_that_are_shipped() -> None:
@@ -206,7 +203,7 @@ def test_there_is_nothing_to_fetch() -> None:
         assert isinstance(result.exception, UsageError) or result.exit_code == 2
     result = CliRunner().invoke(command_line, ["weights", "verify", "-b", "bundled"])
     assert result.exit_code == 0, result.output
-    assert "18 of 18 right" in result.output
+    assert "20 of 20 right" in result.output
 
 
 def test_metrics_run_with_what_the_set_has() -> None:

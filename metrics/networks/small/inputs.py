@@ -6,6 +6,7 @@ import re
 import unicodedata
 import zlib
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ from evalkit.metrics.networks.small.models import (
     COLOUR_SIDE,
     DETECTOR_SIDE,
     FACE_SIDE,
+    LANDMARK_SIDE,
     LIP_FRAMES,
     LIP_SIDE,
     SHAPE_SIDE,
@@ -26,6 +28,7 @@ from evalkit.metrics.networks.tokenizer import Tokens
 Picture = NDArray[np.uint8]
 GREY = 110
 MOUTH_ROWS, MOUTH_COLUMNS = slice(74, 162), slice(68, 156)  # of a crop of 224, as `sync_tracks.crop` makes them
+LANDMARK_MARGIN = 1.3  # side of the crop by the longer side of the detector's box
 _WORD = re.compile(r"[\w']+|[^\w\s]")
 
 
@@ -64,6 +67,21 @@ def face_shape(crop: Picture) -> NDArray[np.float32]:
 def face_colours(crop: Picture) -> NDArray[np.float32]:
     """Return (432,) of a face crop of `sync_tracks.crop`: its colours at 12 x 12, 0..1."""
     return (shrunk(crop, COLOUR_SIDE).astype(np.float32) / np.float32(255)).ravel()
+
+
+def landmark_square(box: NDArray[np.floating[Any]]) -> tuple[int, int, int]:
+    """Return the crop of a face's box x1, y1, x2, y2 as left, top and side in whole pixels; it may leave the image."""
+    x1, y1, x2, y2 = (float(value) for value in box)
+    side = max(1, round(LANDMARK_MARGIN * max(x2 - x1, y2 - y1)))
+    return round((x1 + x2 - side) / 2), round((y1 + y2 - side) / 2), side
+
+
+def landmark_crop(rgb: Picture, square: tuple[int, int, int]) -> Picture:
+    """Return (64, 64, 3) uint8 of a square of the image; beyond the image its edge is repeated."""
+    left, top, side = square
+    rows = np.clip(np.arange(top, top + side), 0, rgb.shape[0] - 1)
+    columns = np.clip(np.arange(left, left + side), 0, rgb.shape[1] - 1)
+    return shrunk(np.ascontiguousarray(rgb[rows[:, None], columns]), LANDMARK_SIDE)
 
 
 def runs_of_five(mouths: Picture) -> Picture:

@@ -20,6 +20,7 @@ FACE_SIDE, FACE_DIMENSION = 64, 128
 DETECTOR_SIDE, DETECTOR_STRIDE, DETECTOR_OUTPUTS = 128, 8, 15  # score, box (4), five points
 TEXT_SIDE, TEXT_DIMENSION, TEXT_VOCABULARY, TEXT_CONTEXT = 96, 64, 2048, 77
 ACTION_SIDE = 128  # closed eyes and raised brows are small
+LANDMARK_SIDE, LANDMARK_CELLS, LANDMARK_POINTS = 64, 16, 68
 LIP_SIDE, LIP_FRAMES, SOUND_ROWS, SOUND_COLUMNS, SYNC_DIMENSION = 40, 5, 20, 13, 65
 
 SHAPE_SIDE, COLOUR_SIDE, SHAPE_AXES, COLOUR_AXES = 16, 12, 160, 96
@@ -139,6 +140,46 @@ class DetectorNet(nn.Module):
         return result
 
 
+class LandmarkNet(nn.Module):
+    """68 points of a face crop: (N, 3, 64, 64) to (N, 68, 2), x and y in 0..1 of the crop's sides.
+
+    A map of 16 x 16 cells for each point; its softmax is where the point may be, and the mean place is the result (Sun
+    et al., Integral Human Pose Regression, ECCV 2018).
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fine = stack(3, ((24, 2), (48, 2), (64, 1)))
+        self.middle = stack(64, ((64, 2),))
+        self.coarse = stack(64, ((96, 2), (96, 1)))
+        self.middle_joint = stack(64 + 96, ((64, 1),))
+        self.joint = nn.Conv2d(64 + 64, 96, 1)
+        self.head = nn.Conv2d(96, LANDMARK_POINTS, 1)
+
+    def maps(self, x: Tensor) -> Tensor:
+        """Return the logarithm of each point's probabilities (N, 68, 16 * 16), a row of cells after the other."""
+        fine = self.fine(x - 0.5)
+        middle = self.middle(fine)
+        wide = functional.interpolate(self.coarse(middle), scale_factor=2.0, mode="nearest")
+        wide = self.middle_joint(torch.cat([middle, wide], dim=1))
+        wide = functional.interpolate(wide, scale_factor=2.0, mode="nearest")
+        joint = functional.relu(self.joint(torch.cat([fine, wide], dim=1)))
+        result: Tensor = self.head(joint).flatten(2).log_softmax(dim=2)
+        return result
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the points."""
+        return mean_places(self.maps(x))
+
+
+def mean_places(maps: Tensor) -> Tensor:
+    """Return the mean places (N, P, 2), in 0..1, of logarithms of probabilities (N, P, C * C)."""
+    cells = round(maps.shape[2] ** 0.5)
+    share = maps.exp().reshape(*maps.shape[:2], cells, cells)
+    centres = (torch.arange(cells, dtype=maps.dtype, device=maps.device) + 0.5) / cells
+    return torch.stack([(share.sum(dim=2) * centres).sum(dim=2), (share.sum(dim=3) * centres).sum(dim=2)], dim=2)
+
+
 class KnownFaces(nn.Module):
     """How unlike the training's faces a face crop is: what of it the main axes of their crops can't express.
 
@@ -249,6 +290,7 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "clips": ClipNet,
     "faces": FaceNet,
     "detector": DetectorNet,
+    "landmarks": LandmarkNet,
     "sync": SyncNets,
     "text": TextNets,
     "actions": ActionNets,

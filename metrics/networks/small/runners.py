@@ -21,6 +21,8 @@ from evalkit.metrics.networks.small.inputs import (
     face,
     face_colours,
     face_shape,
+    landmark_crop,
+    landmark_square,
     letterbox,
     mouth,
     runs_of_five,
@@ -202,6 +204,25 @@ class SmallBoxes(_FaceMaps):
             rows = [[*map(float, one.box), one.score] for one in faces]
             result.append(np.array(rows, dtype=np.float64).reshape(-1, 5))
         return result
+
+
+class SmallLandmarks(_Runner):
+    """Finds 68 points of a face, in place of a published predictor."""
+
+    kind = "landmarks"
+
+    def points(self, rgb: NDArray[np.uint8], box: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return (68, 2) float32 x, y in pixels.
+
+        Args:
+            rgb: (H, W, 3) uint8.
+            box: (4,) x1, y1, x2, y2 of the face, as the bundled detector draws it.
+        """
+        left, top, side = square = landmark_square(box)
+        with running("landmarks68"), inference(self._device):
+            found = self._network(self._planes(landmark_crop(rgb, square)[None]))[0].cpu().numpy()
+        # Pixel (0, 0) of an image is the one whose middle has these coordinates.
+        return np.asarray(found * side + np.array([left, top]) - 0.5, dtype=np.float32)
 
 
 class SmallSync(_Runner):
