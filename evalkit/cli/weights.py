@@ -233,7 +233,7 @@ def _chosen(
         roles += found
         if unknown:
             say(f"not installed, so not counted: {', '.join(unknown)}", err=True)
-    absent = sorted({role for role in roles if role not in loaded.roles})
+    absent = sorted({role for role in roles if role not in loaded.roles and role in _required()})
     if absent:
         say(f"the backbones '{loaded.name}' have no {', '.join(absent)}", err=True)
     words = [*names, *(role for role in roles if role in loaded.roles)]
@@ -371,6 +371,13 @@ def roles_for_challenge(challenge: str) -> tuple[list[str], list[str]]:
     asked = [entry.id for entry in load_challenge(challenge).metrics] or sorted(registry)
     unknown = [name for name in asked if name not in by_name]
     return _roles(by_name[name].record.features for name in asked if name in by_name), unknown
+
+
+def _required() -> set[str]:
+    """Return the roles without which some feature can't be computed; the others may be absent from a set."""
+    from evalkit.metrics.features.base import feature_registry
+
+    return {role for extractor in feature_registry().values() for role in extractor.record.weights}
 
 
 def _roles(features: Iterable[Iterable[str]]) -> list[str]:

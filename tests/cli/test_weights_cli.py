@@ -213,6 +213,13 @@ def test_pull_for_a_challenge(
     assert "have no arcface" in err
 
 
+def test_an_absent_role_that_is_optional_is_not_reported(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    """Landmarks by dlib need no detector's file, and the published set has none."""
+    _, out, err = weights(capsys, "verify", "--for", "landmark.m_lmd")
+    assert "landmarks68" in out + err
+    assert "landmarks68_detector" not in out + err
+
+
 def test_a_failed_pull_names_every_address_and_is_exit_4(
     capsys: pytest.CaptureFixture[str], folder: Path, server: Server, mine: Path
 ) -> None:

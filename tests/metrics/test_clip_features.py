@@ -346,5 +346,5 @@ def test_workers_and_cache_do_not_matter_and_texts_are_read_once(world, clip_wei
 def test_presets_find_their_metrics():
     wanted = {metric.id for preset in preset_ids() for metric in load_challenge(preset).metrics}
     ours = {name for name in wanted if name.startswith(("clip.", "clipscore."))}
-    assert ours == {"clipscore.logits100", "clipscore.hessel"}
+    assert ours == {"clipscore.logits100", "clipscore.hessel", "clip.image_sim"}
     assert ours <= set(NAMES)
