@@ -58,13 +58,15 @@ def render_page(name: str, *, filmstrips: Filmstrips | None = None, **values: An
 
 
 def preload_templates() -> None:
-    """Read and compile all templates, which are programs, before an untrusted file is read; import what pages need."""
+    """Read all templates, which are programs, before an untrusted file is read; import what pages need.
+
+    A template is compiled when its page is made, from the text that is in memory by then.
+    """
     import pyarrow.parquet  # noqa: F401 - the tables beside a page
 
     for file in (importlib.resources.files("evalkit.reports") / "templates").iterdir():
         _resource(file.name)
-        if file.name.endswith(".html"):
-            _template(file.name)
+    _environment().from_string("{% if none %}{% endif %}")  # the compiler itself
 
 
 def write_page(text: str, path: Path) -> None:
@@ -76,8 +78,13 @@ def write_page(text: str, path: Path) -> None:
     write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
-@functools.cache
 def _template(name: str) -> jinja2.Template:
+    return _environment().get_template(name)
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    """Return what holds for all templates; it keeps those that are compiled, which pages share."""
     environment = jinja2.Environment(
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -101,7 +108,7 @@ def _template(name: str) -> jinja2.Template:
     }
     environment.tests["not_applicable"] = is_not_applicable
     environment.globals["facts"] = lambda found, expected: found_and_expected(found or None, expected or None)
-    return environment.get_template(name)
+    return environment
 
 
 def _shown(value: object) -> object:

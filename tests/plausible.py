@@ -96,10 +96,19 @@ def paired_pixels(rng: Rng) -> Arrays:
     """30 pairs of frames, some videos good and some bad throughout, a few frames identical."""
     psnr = np.clip(rng.uniform(0, 60) + rng.normal(0, 2, 30), 0, None)
     psnr[rng.random(30) < 0.1] = np.inf
-    ssim = [np.clip(rng.uniform(-1, 1.1) + rng.normal(0, 0.05, 30), -1, 1) for _ in range(2)]
     compared = np.array([30.0, rng.integers(30, 42), rng.choice([0.0, 1.5])])
-    scale = np.full(len(psnr), rng.choice([0.5, 1.0, 2.0]))
-    return {"compared": compared, "psnr": psnr, "ssim_gray": ssim[0], "ssim_rgb": ssim[1], "scale": scale}
+    return {"compared": compared, "psnr": psnr, "scale": np.full(len(psnr), rng.choice([0.5, 1.0, 2.0]))}
+
+
+def paired_ssim(name: str) -> Callable[[Rng], Arrays]:
+    """30 pairs of frames, some videos good and some bad throughout."""
+
+    def made(rng: Rng) -> Arrays:
+        value = np.clip(rng.uniform(-1, 1.1) + rng.normal(0, 0.05, 30), -1, 1)
+        compared = np.array([30.0, rng.integers(30, 42), rng.choice([0.0, 1.5])])
+        return {"compared": compared, name: value, "scale": np.full(30, rng.choice([0.5, 1.0, 2.0]))}
+
+    return made
 
 
 def ms_ssim(rng: Rng) -> Arrays:
@@ -231,6 +240,7 @@ FEATURES: dict[str, Callable[[Rng], Arrays]] = {
     "faces": faces,
     **{f"{name}_reference": reference_vectors for name in FACE_VECTORS},
     "paired_pixels": paired_pixels,
+    **{f"paired_{name}": paired_ssim(name) for name in ("ssim_gray", "ssim_rgb")},
     "ms_ssim": ms_ssim,
     "lpips_alex": lpips,
     "lpips_vgg": lpips,
@@ -310,9 +320,11 @@ def perfect(names: tuple[str, ...], seed: int) -> dict[str, Arrays]:
         "paired_pixels": {
             "compared": np.array([30.0, 30.0, 0.0]),
             "psnr": np.full(30, np.inf),
-            "ssim_gray": np.ones(30),
-            "ssim_rgb": np.ones(30),
             "scale": np.ones(30),
+        },
+        **{
+            f"paired_{name}": {"compared": np.array([30.0, 30.0, 0.0]), name: np.ones(30), "scale": np.ones(30)}
+            for name in ("ssim_gray", "ssim_rgb")
         },
         "landmarks68": {
             "compared": np.array([30.0, 30.0, 0.0]),

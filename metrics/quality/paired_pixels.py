@@ -1,4 +1,8 @@
-"""PSNR and SSIM against the reference video: the feature ``paired_pixels`` and its means."""
+"""PSNR and SSIM against the reference video: a feature for each of them, and its mean.
+
+Each is a feature of its own, so that only what the metrics of a run read is computed and cached; SSIM costs several
+times as much as PSNR. Features of one video share its decoded pairs of frames.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +32,7 @@ OTHER_SIZE = 0.01  # share; an odd height loses a row in 4:2:0
 
 @dataclass(frozen=True)
 class PairedPixelsOptions(FeatureOptions):
-    """Options of ``paired_pixels``."""
+    """Options of ``paired_pixels``, ``paired_ssim_gray`` and ``paired_ssim_rgb``."""
 
     clock: str = described("reference frames, nearest candidate frame in time, up to the shorter video's end")
     resize: str = described("candidate to the reference's size: cv_area down, pil_bicubic up")
@@ -37,23 +41,47 @@ class PairedPixelsOptions(FeatureOptions):
 
 @pair_feature(
     name="paired_pixels",
-    version=3,
-    title="PSNR and SSIM against the reference video, frame by frame",
+    version=4,
+    title="PSNR against the reference video, frame by frame",
     options=PairedPixelsOptions(),
-    arrays={
-        "psnr": "(K,) float64 dB, inf for identical frames",
-        "ssim_gray": "(K,) float64",
-        "ssim_rgb": "(K,) float64",
-        "scale": SCALE,
-    },
+    arrays={"psnr": "(K,) float64 dB, inf for identical frames", "scale": SCALE},
 )
 def paired_pixels(candidate: Picture, reference: Picture, options: PairedPixelsOptions) -> Mapping[str, float]:
     """Bring the candidate to the reference's size and compare."""
-    from evalkit.metrics.quality.pixels import psnr, ssim_gray, ssim_rgb
+    from evalkit.metrics.quality.pixels import psnr
 
     candidate, scale = in_size_of(reference, candidate, options.smallest_side)
-    pair = (candidate, reference)
-    return {"psnr": psnr(*pair), "ssim_gray": ssim_gray(*pair), "ssim_rgb": ssim_rgb(*pair), "scale": scale}
+    return {"psnr": psnr(candidate, reference), "scale": scale}
+
+
+@pair_feature(
+    name="paired_ssim_gray",
+    version=1,
+    title="SSIM on grey against the reference video, frame by frame",
+    options=PairedPixelsOptions(),
+    arrays={"ssim_gray": "(K,) float64", "scale": SCALE},
+)
+def paired_ssim_gray(candidate: Picture, reference: Picture, options: PairedPixelsOptions) -> Mapping[str, float]:
+    """As `paired_pixels`."""
+    from evalkit.metrics.quality.pixels import ssim_gray
+
+    candidate, scale = in_size_of(reference, candidate, options.smallest_side)
+    return {"ssim_gray": ssim_gray(candidate, reference), "scale": scale}
+
+
+@pair_feature(
+    name="paired_ssim_rgb",
+    version=1,
+    title="SSIM on R, G and B against the reference video, frame by frame",
+    options=PairedPixelsOptions(),
+    arrays={"ssim_rgb": "(K,) float64", "scale": SCALE},
+)
+def paired_ssim_rgb(candidate: Picture, reference: Picture, options: PairedPixelsOptions) -> Mapping[str, float]:
+    """As `paired_pixels`."""
+    from evalkit.metrics.quality.pixels import ssim_rgb
+
+    candidate, scale = in_size_of(reference, candidate, options.smallest_side)
+    return {"ssim_rgb": ssim_rgb(candidate, reference), "scale": scale}
 
 
 def in_size_of(reference: Picture, candidate: Picture, smallest_side: int) -> tuple[Picture, float]:
@@ -125,6 +153,7 @@ def mean_over_frames(pixels: Mapping[str, NDArray[Any]], options: PixelMetricOpt
 
 ssim = mean_over_frames.variant(
     options=PixelMetricOptions("ssim_gray", 1.0),
+    features=("paired_ssim_gray",),
     id="ssim.gray",
     title="SSIM",
     summary="Structural similarity to the reference video on grey, Gaussian 11x11, mean over frames.",
@@ -139,6 +168,7 @@ ssim = mean_over_frames.variant(
 )
 ssim_of_channels = ssim.variant(
     options=PixelMetricOptions("ssim_rgb", 1.0),
+    features=("paired_ssim_rgb",),
     id="ssim.rgb",
     title="SSIM (RGB)",
     summary="As ssim.gray on each of R, G and B, mean of the three.",
@@ -146,5 +176,5 @@ ssim_of_channels = ssim.variant(
     notes="",
 )
 
-FEATURES = (paired_pixels,)
+FEATURES = (paired_pixels, paired_ssim_gray, paired_ssim_rgb)
 METRICS = (mean_over_frames, ssim, ssim_of_channels)

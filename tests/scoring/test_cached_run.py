@@ -15,6 +15,7 @@ from evalkit import api
 from evalkit.errors import SubmissionChangedError
 from evalkit.media.encode import write_video
 from evalkit.scoring.engine import LocalEngine
+from evalkit.scoring.scorecard import Scorecard
 
 # Each takes longer to import than a cached run of a few videos takes for everything else.
 HEAVY = ("av", "onnxruntime", "pandas", "scipy.signal", "scipy.stats", "torch")
@@ -161,3 +162,26 @@ def test_a_submission_that_is_replaced_during_the_run_gives_no_scorecard(
             workers=1,
             fresh=fresh,
         )
+
+
+def test_only_what_the_metrics_read_is_computed(world: Path) -> None:
+    """SSIM is not computed for PSNR; asked for later, it alone is, and the numbers are those of one run for both."""
+
+    def score(*metrics: str, cache: str = "cache") -> Scorecard:
+        return api.score(
+            world / "team.zip",
+            "talking-head",
+            world / "testset",
+            metrics=list(metrics),
+            cache=world / cache,
+            workers=1,
+        )
+
+    first = score("psnr")
+    assert not list((world / "cache").glob("paired_ssim*"))
+    assert "paired_pixels" in first.timing["extractors"]
+    second = score("psnr", "ssim", "ssim.rgb")
+    assert set(second.timing["extractors"]) == {"paired_ssim_gray", "paired_ssim_rgb"}
+    together = score("psnr", "ssim", "ssim.rgb", cache="other")
+    assert [video.values for video in second.videos] == [video.values for video in together.videos]
+    assert second.metrics["psnr.rgb"] == first.metrics["psnr.rgb"]

@@ -71,7 +71,7 @@ def plant(monkeypatch):
 def test_names_and_aliases_in_the_order_asked_for():
     plan = make_plan(challenge(), NOTHING, names=["ssim", "psnr.rgb", "psnr", "duration", "ssim.gray"])
     assert list(plan.metrics) == ["ssim.gray", "psnr.rgb", "video.duration"]
-    assert plan.features == ("paired_pixels", "filmstrip", "fingerprint")
+    assert plan.features == ("paired_pixels", "paired_ssim_gray", "filmstrip", "fingerprint")
     assert plan.unavailable == {}
     assert plan.weights == {}
     assert set(plan.records) == set(plan.features)
