@@ -8,10 +8,14 @@ and then renamed; an entry that can't be read is treated as absent.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import math
 import os
 import shutil
+import zipfile
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +30,7 @@ from evalkit.metrics.features.base import FeatureRecord, WeightFile
 
 FORMAT = 3
 _KEY = "__key__"
+_PREFIX = 10  # bytes of a .npy file before its header: magic, version 1.0, the header's length
 _UNAVAILABLE = "__unavailable__"
 
 
@@ -82,8 +87,8 @@ class FeatureCache:
         except OSError as error:
             raise CorruptEntryError(path, str(error)) from None
         try:
-            with stream, np.load(stream, allow_pickle=False) as archive:
-                arrays = {entry: archive[entry] for entry in archive.files}
+            with stream, zipfile.ZipFile(stream) as archive:
+                arrays = {entry.removesuffix(".npy"): _array(archive.read(entry)) for entry in archive.namelist()}
             if arrays.pop(_KEY).tolist() != [key, *sorted(arrays)]:
                 raise ValueError("the entry belongs to another key, or lacks an array")  # noqa: TRY301
             unavailable = arrays.pop(_UNAVAILABLE, None)
@@ -111,6 +116,29 @@ class FeatureCache:
         _clear(path)
         with atomic_write(path) as stream:
             np.savez(stream, allow_pickle=False, **content)
+
+
+def _array(data: bytes) -> NDArray[Any]:
+    """Return the array of a ``.npy`` file; `numpy.load` parses the same few headers again for every video.
+
+    Raises:
+        ValueError: the bytes are not those of one array of numbers or text.
+    """
+    start = _PREFIX + int.from_bytes(data[_PREFIX - 2 : _PREFIX], "little")
+    if data[: _PREFIX - 2] != np.lib.format.magic(1, 0):
+        raise ValueError("not an array")
+    shape, fortran, dtype = _header(data[_PREFIX - 2 : start])
+    if dtype.hasobject or len(data) - start != dtype.itemsize * math.prod(shape):
+        raise ValueError("an array of objects, or of another size than its header says")
+    if len(data) == start:  # no element, or empty texts
+        return np.zeros(shape, dtype)
+    found = np.frombuffer(data, dtype, math.prod(shape), start)
+    return found.reshape(shape, order="F" if fortran else "C").copy(order="K")
+
+
+@lru_cache(maxsize=4096)
+def _header(data: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    return np.lib.format.read_array_header_1_0(io.BytesIO(data))
 
 
 def _clear(path: Path) -> None:

@@ -51,6 +51,21 @@ def test_odd_arrays_come_back(cache):
     assert np.signbit(cache.load("f", KEY).arrays["nan"][3])
 
 
+def test_what_is_read_may_be_changed_and_lies_as_it_lay(cache):
+    """As `numpy.load` returns it: an array of its own, in the order of its memory, and empty texts."""
+    turned = np.asfortranarray(np.arange(12.0).reshape(3, 4))
+    cache.store("f", KEY, FeatureData({"turned": turned, "text": np.array(""), "texts": np.array(["", ""])}))
+    with np.load(cache.path("f", KEY)) as archive:
+        expected = {name: archive[name] for name in ("turned", "text", "texts")}
+    for _ in range(2):
+        back = cache.load("f", KEY).arrays
+        assert back["turned"].flags.f_contiguous
+        for name, array in expected.items():
+            assert np.array_equal(back[name], array), name
+        back["turned"][0, 0] = 5.0
+        assert back["texts"].tolist() == ["", ""]
+
+
 def test_no_array_at_all(cache):
     cache.store("f", KEY, FeatureData({}))
     assert cache.load("f", KEY) == FeatureData({})
