@@ -87,7 +87,9 @@ class FeatureCache:
         except OSError as error:
             raise CorruptEntryError(path, str(error)) from None
         try:
-            with stream, zipfile.ZipFile(stream) as archive:
+            with stream:
+                content = stream.read()
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
                 arrays = {entry.removesuffix(".npy"): _array(archive.read(entry)) for entry in archive.namelist()}
             if arrays.pop(_KEY).tolist() != [key, *sorted(arrays)]:
                 raise ValueError("the entry belongs to another key, or lacks an array")  # noqa: TRY301
