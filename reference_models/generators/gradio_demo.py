@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 from evalkit.errors import did_you_mean
+from evalkit.jsonio import parse_json
 from evalkit.reference_models.generators.base import (
     GenerationError,
     GenerationRequest,
@@ -212,8 +213,8 @@ def _video_path(value: Any, depth: int = 0) -> str | None:
 
 def _parsed(body: bytes) -> Any:
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
+        return parse_json(body.decode("utf-8"))
+    except ValueError:
         raise _unexpected("JSON", body[:_SHOWN].decode("utf-8", "replace")) from None
 
 
