@@ -32,7 +32,7 @@ NAMED = 5  # names in one sentence
 ROLES = (
     ("ranked", "Ranked", "may decide the ranking"),
     ("secondary", "Secondary", "explain the ranked ones"),
-    ("diagnostic", "Diagnostic", "describe, without a better side"),
+    ("diagnostic", "Diagnostic", "describe the video, and rank nobody"),
 )
 Member = TypeVar("Member")
 
