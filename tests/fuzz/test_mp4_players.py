@@ -129,6 +129,7 @@ CHANGES: dict[str, Callable[[Box], None]] = {
     "an edit twice": _edited((0.2, 0.08, 1), (0.2, 0.08, 1)),
     "double speed": _edited((0.6, 0.08, 2)),
     "a movie clock that FFmpeg reads as negative": _movie_clock(0xFFFFFFFF),
+    "the slowest movie clock that FFmpeg reads as negative": _movie_clock(1 << 31),
     "a movie clock that stands still": _movie_clock(0),
     "0.2 s in the media header": _short(0.2),
     "0.3 s in the media header": _short(0.3),
