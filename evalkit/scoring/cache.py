@@ -13,6 +13,7 @@ import json
 import math
 import os
 import shutil
+import threading
 import zipfile
 from collections.abc import Mapping
 from functools import lru_cache
@@ -100,6 +101,29 @@ class FeatureCache:
         except Exception as error:  # noqa: BLE001 - damaged bytes raise nearly anything in zipfile and numpy
             raise CorruptEntryError(path, f"{type(error).__name__}: {error}") from None
         return FeatureData(arrays)
+
+    def now(self) -> int:
+        """Return the time in nanoseconds by the clock that stamps the entries, which may be a file server's.
+
+        Raises:
+            StorageError: when the folder can't be written.
+        """
+        clock = self.root / f".clock-{os.getpid()}-{threading.get_ident()}"
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            clock.write_bytes(b"")
+            found = clock.stat().st_mtime_ns
+            clock.unlink()
+        except OSError as error:
+            raise storage_error(self.root, error) from error
+        return found
+
+    def written_since(self, name: str, key: str, time: int) -> bool:
+        """Whether there is an entry that was written at or after ``time``, as `now` gives it."""
+        try:
+            return self.path(name, key).stat().st_mtime_ns >= time
+        except OSError:
+            return False
 
     def store(self, name: str, key: str, data: FeatureData) -> None:
         """Write an entry; a reader sees all of it or nothing.

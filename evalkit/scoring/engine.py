@@ -17,6 +17,7 @@ from evalkit.scoring.lookup import Cached, Lookup, known_digest, remember_digest
 from evalkit.scoring.preload import preload_modules
 from evalkit.scoring.reference_features import compute_reference_features, independent_of_video
 from evalkit.scoring.time_limits import submission_seconds
+from evalkit.scoring.twins import in_turn
 from evalkit.workers.pool import Accept, JobResult, Workers, default_workers
 from evalkit.workers.sandbox import JOB_SECONDS, Level, Limits, default_level
 
@@ -79,7 +80,8 @@ class LocalEngine:
         placed = [absolute(job) for job in jobs]
         total = self._total(config)
         settings = absolute(replace(config, video_seconds=()))
-        return Workers(HANDLER, settings, self.workers, timeouts, limits, accept, total).run(placed)
+        after = {index: job.after for index, job in enumerate(jobs) if job.after is not None}
+        return Workers(HANDLER, settings, self.workers, timeouts, limits, accept, total).run(placed, after)
 
     def _seconds(self, derived: float | None) -> float:
         return self.timeout or derived or JOB_SECONDS
@@ -117,11 +119,11 @@ def run_jobs(
             open_jobs.append(index)
     if not open_jobs:
         return
-    waiting = [jobs[index] for index in open_jobs]
+    waiting = in_turn([jobs[index] for index in open_jobs])
     shared = replace(lookup, records=independent_of_video(records))
     references = compute_reference_features(run, config, waiting, shared, accept_references)
     results = run(
-        replace(config, kept=tuple(shared.records)),
+        replace(config, kept=tuple(shared.records), started=cache.now() if config.fresh else None),
         waiting,
         lambda index, answer: accept(lookup, waiting[index], answer, references.get(waiting[index].sample)),
     )

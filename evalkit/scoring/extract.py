@@ -58,6 +58,7 @@ class Handler:
             config.rules,
             fresh=config.fresh,
             kept=config.kept,
+            started=config.started,
             always_decoded=config.always_decoded,
         )
 

@@ -30,6 +30,8 @@ class Config:
         device: ``cpu`` or ``cuda``.
         fresh: compute again even what is cached.
         kept: features that ``fresh`` does not concern: this run has computed them already.
+        started: when the run began, as the cache's file system tells it (`FeatureCache.now`): entries written since
+            then are used all the same. ``None`` to use none.
         rules: the challenge's; no feature is computed for a file that breaks one.
         video_seconds: the time limit of each video of the submission, cached ones included: the limit of the whole run
             is derived from them. Empty for a run without one.
@@ -42,6 +44,7 @@ class Config:
     device: str = "cpu"
     fresh: bool = False
     kept: tuple[str, ...] = ()
+    started: int | None = None
     rules: SubmissionRules = field(default_factory=SubmissionRules)
     video_seconds: tuple[float, ...] = ()
     always_decoded: int = 0
@@ -56,7 +59,9 @@ class Job:
     """One file of the submission and the sample it answers (``item.video`` is filled in by the worker).
 
     Without a ``member`` only features that don't read the video are computed. ``seconds`` is the time limit that
-    follows from the challenge's rules; ``None`` for `evalkit.workers.sandbox.JOB_SECONDS`.
+    follows from the challenge's rules; ``None`` for `evalkit.workers.sandbox.JOB_SECONDS`. ``after`` is the number of
+    an earlier job of the list that should be done before this one is started (`evalkit.scoring.twins`); an engine that
+    doesn't heed it gets the same results with more work.
     """
 
     sample: str
@@ -64,6 +69,7 @@ class Job:
     item: Item
     expected: ExpectedLength | None = None
     seconds: float | None = None
+    after: int | None = None
 
 
 @answer_record

@@ -48,6 +48,7 @@ class Lookup:
         rules: the challenge's; a file that breaks one with severity error has no features.
         fresh: find nothing, so that everything is computed again.
         kept: features that are found all the same.
+        started: with ``fresh``, entries written since this time of `FeatureCache.now` are found too.
         always_decoded: frames that are decoded whatever they prove.
     """
 
@@ -57,6 +58,7 @@ class Lookup:
     rules: SubmissionRules
     fresh: bool = False
     kept: tuple[str, ...] = ()
+    started: int | None = None
     always_decoded: int = 0
 
     def find(self, item: Item, path: str, digest: str, expected: ExpectedLength | None) -> Cached:
@@ -86,13 +88,16 @@ class Lookup:
 
     def load(self, name: str, key: str, notes: list[str]) -> FeatureData | None:
         """Return a feature, or ``None`` when it must be computed; an unreadable entry is added to ``notes``."""
-        if self.fresh and name not in self.kept:
+        if self.fresh and name not in self.kept and not self._is_of_this_run(name, key):
             return None
         try:
             return self.cache.load(name, key)
         except CorruptEntryError as error:
             notes.append(f"cache entry computed again: {error}")
             return None
+
+    def _is_of_this_run(self, name: str, key: str) -> bool:
+        return self.started is not None and self.cache.written_since(name, key, self.started)
 
     def _facts(self, found: Cached) -> MediaFacts | None:
         data = self.load(FACTS.name, found.facts_key, found.notes)

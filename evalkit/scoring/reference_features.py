@@ -52,7 +52,7 @@ def compute_reference_features(
     for job in jobs:
         found = lookup.of_references(job.item)
         if found.missing:
-            waiting.setdefault(tuple(found.keys.values()), replace(job, member=None, seconds=None))
+            waiting.setdefault(tuple(found.keys.values()), replace(job, member=None, seconds=None, after=None))
     if not waiting:
         return {}
     chosen = list(waiting.values())

@@ -22,7 +22,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -35,6 +35,7 @@ from evalkit.workers.messages import Answer, BadAnswerError, receive_answer, sen
 from evalkit.workers.output_relay import relay
 from evalkit.workers.sandbox import Limits
 from evalkit.workers.thread_watch import MOST_THREADS, ThreadWatch
+from evalkit.workers.waiting import WaitingJobs
 
 FOLDERS = "evalkit-worker-"  # how the names of the workers' temporary folders begin
 _STARTUP_SECONDS = 300.0
@@ -107,15 +108,17 @@ class Workers:
         self._accept = accept
         self._total = total
 
-    def run(self, jobs: Sequence[Any]) -> Generator[JobResult, None, None]:
+    def run(self, jobs: Sequence[Any], after: Mapping[int, int] | None = None) -> Generator[JobResult, None, None]:
         """Yield a result per job, in the order in which they finish. Leaving the loop ends all workers.
+
+        Args:
+            jobs: what to do, by number.
+            after: job -> an earlier job that must be done before this one is started.
 
         Raises:
             EvalkitError: when a worker can't start, or a job raises one (the disk is full): the run can't continue.
         """
-        waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
-        for index in range(len(jobs)):
-            waiting.put(index)
+        waiting = WaitingJobs(len(jobs), after)
         done: queue.SimpleQueue[JobResult | BaseException] = queue.SimpleQueue()
         sweep_folders(FOLDERS)
         clock = _Clock(self._timeout, self._total)
@@ -132,6 +135,7 @@ class Workers:
                     raise result
                 yield result
         finally:
+            waiting.close()
             for child in children:
                 child.request_exit()
             until = time.monotonic() + _STOP_SECONDS
@@ -145,19 +149,19 @@ class Workers:
 def _serve(
     child: _Child,
     jobs: Sequence[Any],
-    waiting: queue.SimpleQueue[int],
+    waiting: WaitingJobs,
     done: queue.SimpleQueue[JobResult | BaseException],
 ) -> None:
     while not child.closed:
-        try:
-            index = waiting.get_nowait()
-        except queue.Empty:
+        index = waiting.take()
+        if index is None:
             return
         try:
             done.put(child.clock.used_up(index) or child.call(index, jobs[index]))
         except BaseException as error:  # noqa: BLE001 - passed to the caller's thread, which raises it
             done.put(error)
             return
+        waiting.finish(index)
 
 
 class _Clock:
