@@ -152,6 +152,7 @@ _ACTS: dict[str, Callable[..., Any]] = {
     "leave": _leave_file,
     "fork": _fork,
     "pid": _pid,
+    "own pid": lambda config, seconds=0.0: (time.sleep(seconds), os.getpid())[1],
     "close pipe": _close_pipe,
     "write half": _write_half,
     "stubborn": _stubborn,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from evalkit.workers import messages, pool, thread_watch
+from evalkit.workers import messages, process, thread_watch
 from evalkit.workers.sandbox import Limits
 
 ROOT = Path(__file__).parents[1]
@@ -64,7 +64,7 @@ def test_numbers_are_those_of_the_code() -> None:
         f"at most {thread_watch.MOST_THREADS} threads": 0,
         f"at most {messages.MOST_TEXT_BYTES >> 20} MiB of text": messages.MOST_TEXT_BYTES % (1 << 20),
         f"{messages.MOST_DATA_BYTES >> 20} MiB of arrays": messages.MOST_DATA_BYTES % (1 << 20),
-        f"serves at most {pool._JOBS_PER_WORKER}": 0,
+        f"serves at most {process.JOBS_PER_WORKER}": 0,
     }.items():
         assert words in said
         assert number == 0  # nothing is rounded

@@ -81,7 +81,11 @@ class LocalEngine:
         total = self._total(config)
         settings = absolute(replace(config, video_seconds=()))
         after = {index: job.after for index, job in enumerate(jobs) if job.after is not None}
-        return Workers(HANDLER, settings, self.workers, timeouts, limits, accept, total).run(placed, after)
+        return self._results(Workers(HANDLER, settings, self.workers, timeouts, limits, accept, total), placed, after)
+
+    def _results(self, work: Workers, jobs: Sequence[Job], after: Mapping[int, int]) -> Iterator[JobResult]:
+        """Yield the results of the jobs; of workers that this run has for itself."""
+        return work.run(jobs, after)
 
     def _seconds(self, derived: float | None) -> float:
         return self.timeout or derived or JOB_SECONDS

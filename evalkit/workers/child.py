@@ -1,6 +1,6 @@
 """What runs in a worker process: it confines itself, and answers one job after the other.
 
-The other end is `evalkit.workers.pool`.
+The other end is `evalkit.workers.process`.
 """
 
 from __future__ import annotations

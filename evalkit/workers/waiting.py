@@ -1,14 +1,13 @@
-"""The jobs that workers share: which of them may be started now, and which wait for another to be done first."""
+"""The jobs of a batch: which of them may be started now, and which wait for another to be done first."""
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Mapping
 
 
 class WaitingJobs:
-    """The numbers of jobs that no worker has yet, in their order. Safe for several threads.
+    """The numbers of jobs that no worker has yet, in their order. Not safe for several threads: the pool has the lock.
 
     Args:
         count: how many jobs there are.
@@ -22,32 +21,34 @@ class WaitingJobs:
         held = after or {}
         if any(not 0 <= first < index < count for index, first in held.items()):
             raise ValueError("a job can only wait for an earlier one")
-        self._changed = threading.Condition()
         self._ready = deque(index for index in range(count) if index not in held)
         self._held: dict[int, list[int]] = {}
         for index in sorted(held):
             self._held.setdefault(held[index], []).append(index)
-        self._closed = False
 
-    def take(self) -> int | None:
-        """Return a job, once there is one that may be started; ``None`` when there will be none."""
-        with self._changed:
-            while not self._closed:
-                if self._ready:
-                    return self._ready.popleft()
-                if not self._held:
-                    return None
-                self._changed.wait()
-            return None
+    @property
+    def ready(self) -> int:
+        """How many jobs may be started now."""
+        return len(self._ready)
+
+    @property
+    def held(self) -> bool:
+        """Whether jobs wait for others to be done."""
+        return bool(self._held)
+
+    def take(self) -> int:
+        """Return a job that may be started.
+
+        Raises:
+            IndexError: when there is none.
+        """
+        return self._ready.popleft()
 
     def finish(self, index: int) -> None:
         """Release the jobs that waited for ``index``, whatever became of it."""
-        with self._changed:
-            self._ready.extend(self._held.pop(index, ()))
-            self._changed.notify_all()
+        self._ready.extend(self._held.pop(index, ()))
 
-    def close(self) -> None:
-        """Give out no more jobs, and wake who waits for one."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
+    def clear(self) -> None:
+        """Give out no more jobs."""
+        self._ready.clear()
+        self._held.clear()

@@ -16,14 +16,14 @@ WATCHED = """
 import json, os, sys, sysconfig
 from pathlib import Path
 from evalkit.cli import cli
-from evalkit.workers import pool
+from evalkit.workers import process
 
 import evalkit
 ours = {str(folder.resolve()) for folder in Path(evalkit.__file__).parent.iterdir() if folder.is_dir()}
 CODE = (".py", ".pyc", ".so", ".html", ".js", ".css")
 places = tuple({sys.prefix, sys.base_prefix, str(Path(evalkit.__file__).resolve().parent), *ours})
 before, opened = set(), []
-whole = pool._Child._attempt
+whole = process.WorkerProcess._attempt
 
 def attempt(child, index, job):
     child._ready()
@@ -35,7 +35,7 @@ def hook(event, arguments):
     if isinstance(name, str) and name.endswith(CODE) and os.path.realpath(name).startswith(places):
         opened.append(name)
 
-pool._Child._attempt = attempt
+process.WorkerProcess._attempt = attempt
 sys.addaudithook(hook)
 try:
     cli(sys.argv[2:], standalone_mode=False)

@@ -14,7 +14,7 @@ from builders.processes import ACTS, alive, eventually, results
 
 from evalkit.errors import MachineError, StorageError, WeightsError
 from evalkit.scoring.jobs import VideoAnswer
-from evalkit.workers import pool
+from evalkit.workers import process
 from evalkit.workers.pool import JobResult, Workers
 
 
@@ -96,9 +96,9 @@ def test_each_job_may_have_its_own_limit():
 
 def test_when_the_time_for_all_jobs_is_used_up_what_was_done_before_counts(monkeypatch):
     """No worker takes the place of the one that was ended: the jobs after it are not begun."""
-    started, start = [], pool.subprocess.Popen
+    started, start = [], process.subprocess.Popen
     monkeypatch.setattr(
-        pool.subprocess, "Popen", lambda *words, **options: started.append(1) or start(*words, **options)
+        process.subprocess, "Popen", lambda *words, **options: started.append(1) or start(*words, **options)
     )
     jobs = [("echo", 0), ("sleep", 600, None), ("echo", 2), ("echo", 3)]
     found = results(jobs, 1, timeout=300.0, total=3.0)
@@ -122,7 +122,7 @@ def test_a_hang_whose_child_process_holds_the_pipe_costs_one_job(tmp_path):
 
 
 def test_a_worker_that_closes_its_pipe_and_lives_on_costs_one_job(monkeypatch):
-    monkeypatch.setattr(pool, "GRACE_SECONDS", 0.5)
+    monkeypatch.setattr(process, "GRACE_SECONDS", 0.5)
     found = results([("close pipe",), ("echo", 2)], 1, timeout=None)
     assert (found[0].failure, found[1].value) == ("crashed", 2)
 
@@ -230,7 +230,7 @@ def test_a_worker_that_cannot_start_is_the_machines_fault(handler, found):
 
 
 def test_a_worker_that_hangs_at_the_start_is_the_machines_fault(monkeypatch):
-    monkeypatch.setattr(pool, "_STARTUP_SECONDS", 0.01)
+    monkeypatch.setattr(process, "_STARTUP_SECONDS", 0.01)
     with pytest.raises(MachineError, match="could not start"):
         list(Workers(ACTS, None, 1).run([("echo", 1)]))
 
