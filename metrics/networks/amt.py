@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from evalkit.metrics.features.stopwatch import running
-from evalkit.metrics.networks.checkpoints import fill, inference, load_state_dict, settle
+from evalkit.metrics.networks.checkpoints import Unfilled, fill, inference, load_state_dict, settle
 from evalkit.metrics.networks.inception import check_frame
 from evalkit.metrics.networks.raft import look_up, pool_levels
 
@@ -272,7 +272,8 @@ class Amt:
     """
 
     def __init__(self, path: Path, device: str = "cpu", precision: torch.dtype = torch.float32) -> None:
-        model = AmtModel()
+        with Unfilled():
+            model = AmtModel()
         fill(model, load_state_dict(path, entry="state_dict"), path)
         self._device, self._precision = settle(device), precision
         self._model = model.eval().to(self._device).requires_grad_(requires_grad=False)

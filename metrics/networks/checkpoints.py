@@ -15,12 +15,32 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from evalkit.errors import InputError, MachineError, WeightsError
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _SHOWN = 4
 _REPLACE = "Remove it and fetch the weights again, from the source that the manifest names."
+
+
+_DRAWS = (Tensor.normal_, Tensor.uniform_, Tensor.random_)
+
+
+class Unfilled(TorchFunctionMode):
+    """Build a network inside ``with Unfilled():`` without drawing its random initial weights: a checkpoint follows.
+
+    A parameter that would be drawn keeps what the memory holds, so every one must be filled (`fill`).
+    """
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Run ``func``, or return its tensor as it is where ``func`` only fills it with random numbers."""
+        given = dict(kwargs or {})
+        if getattr(func, "__module__", None) == "torch.nn.init" or func in _DRAWS:
+            return given["tensor"] if "tensor" in given else args[0]
+        return func(*args, **given)
 
 
 def load_state_dict(path: Path, entry: str | None = None) -> dict[str, Tensor]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from evalkit.metrics.networks.checkpoints import fill, inference, settle
+from evalkit.metrics.networks.checkpoints import Unfilled, fill, inference, settle
 from evalkit.metrics.networks.clip_states import Sizes, load_clip_state, sizes_of
 from evalkit.metrics.networks.inception import check_frame
 
@@ -224,7 +224,8 @@ def build(state: Mapping[str, Tensor], sizes: Sizes, path: Path) -> ClipModel:
     Raises:
         WeightsError: names are missing or unknown, or shapes differ.
     """
-    model = ClipModel(sizes)
+    with Unfilled():
+        model = ClipModel(sizes)
     fill(model, state, path)
     return model.float().eval()
 

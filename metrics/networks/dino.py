@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from evalkit.errors import WeightsError
 from evalkit.metrics.features.stopwatch import running
-from evalkit.metrics.networks.checkpoints import fill, inference, load_state_dict, settle
+from evalkit.metrics.networks.checkpoints import Unfilled, fill, inference, load_state_dict, settle
 from evalkit.metrics.networks.inception import check_frame
 
 MEAN = (0.485, 0.456, 0.406)
@@ -176,7 +176,8 @@ class DinoEncoder:
     def __init__(self, path: Path, device: str = "cpu", precision: torch.dtype = torch.float32) -> None:
         self._device, self._precision = settle(device), precision
         state = load_state_dict(path)
-        model = DinoModel(dino_sizes(state, path))
+        with Unfilled():
+            model = DinoModel(dino_sizes(state, path))
         fill(model, state, path)
         self._model = model.eval().to(self._device)
         self._mean = torch.tensor(MEAN).view(3, 1, 1)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from evalkit.metrics.features.stopwatch import running
-from evalkit.metrics.networks.checkpoints import fill, inference, load_state_dict, settle
+from evalkit.metrics.networks.checkpoints import Unfilled, fill, inference, load_state_dict, settle
 from evalkit.metrics.networks.folding import settle_layout
 from evalkit.metrics.networks.torchscript import is_torchscript, load_torchscript_state
 
@@ -130,7 +130,8 @@ class Fan:
     def __init__(
         self, path: Path, pin: str | None = None, device: str = "cpu", precision: torch.dtype = torch.float32
     ) -> None:
-        model = FanModel()
+        with Unfilled():
+            model = FanModel()
         state = load_torchscript_state(path, pin) if is_torchscript(path) else load_state_dict(path)
         fill(model, state, path, _UNUSED)
         self._device, self._precision = settle(device), precision

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from evalkit.errors import WeightsError
 from evalkit.metrics.features.stopwatch import running
-from evalkit.metrics.networks.checkpoints import filled, inference, settle
+from evalkit.metrics.networks.checkpoints import Unfilled, filled, inference, settle
 from evalkit.metrics.networks.i3d import DIMENSION, EPSILON, FEWEST_FRAMES, I3D, SIDE, UNUSED
 from evalkit.metrics.networks.inception import check_frame
 from evalkit.metrics.networks.torchscript import load_torchscript
@@ -47,7 +47,8 @@ class StateDictI3D:
     def __init__(
         self, path: Path, device: str = "cpu", epsilon: float = EPSILON, precision: torch.dtype = torch.float32
     ) -> None:
-        network = I3D(epsilon)
+        with Unfilled():
+            network = I3D(epsilon)
         self._device = filled(network, path, device, ignore=UNUSED)
         self._precision = precision
         self._network = network.optimise().to(self._device)

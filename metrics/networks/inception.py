@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from evalkit.metrics.features.stopwatch import running
-from evalkit.metrics.networks.checkpoints import filled, inference
+from evalkit.metrics.networks.checkpoints import Unfilled, filled, inference
 from evalkit.metrics.networks.folding import fold_norm, settle_layout
 
 SIDE = 299
@@ -288,7 +288,8 @@ class InceptionRunner(FrameRunner):
     pools: tuple[str, str]
 
     def __init__(self, path: Path, device: str = "cpu", precision: torch.dtype = torch.float32) -> None:
-        network = Inception(*self.pools)
+        with Unfilled():
+            network = Inception(*self.pools)
         self._device = filled(network, path, device, ignore=UNUSED)
         self._precision = precision
         for module in network.modules():

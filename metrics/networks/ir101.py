@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from evalkit.metrics.features.stopwatch import running
-from evalkit.metrics.networks.checkpoints import filled, inference
+from evalkit.metrics.networks.checkpoints import Unfilled, filled, inference
 from evalkit.metrics.networks.folding import fold_norm, settle_layout
 
 CROP_SIDE = 224
@@ -115,7 +115,8 @@ class CurricularFace:
     dimension = DIMENSION
 
     def __init__(self, path: Path, device: str = "cpu", precision: torch.dtype = torch.float32) -> None:
-        network = IR101()
+        with Unfilled():
+            network = IR101()
         self._device = filled(network, path, device, ignore=UNUSED)
         self._precision = precision
         network.fold()

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from evalkit.metrics.networks.checkpoints import fill, filled, inference, load_state_dict
+from evalkit.metrics.networks.checkpoints import Unfilled, fill, filled, inference, load_state_dict
 from evalkit.metrics.networks.inception import check_frame
 
 Backbone = Literal["alex", "vgg"]
@@ -113,7 +113,8 @@ class Lpips:
         device: str = "cpu",
         precision: torch.dtype = torch.float32,
     ) -> None:
-        network, heads = Features(backbone), Heads(backbone)
+        with Unfilled():
+            network, heads = Features(backbone), Heads(backbone)
         self._device = filled(network, backbone_path, device, ignore=UNUSED)
         fill(heads, load_state_dict(heads_path), heads_path)
         self._network = network.eval().to(self._device)

@@ -17,7 +17,7 @@ import torch.nn.functional as F  # noqa: N812 - its customary name
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from evalkit.metrics.networks.checkpoints import filled, inference
+from evalkit.metrics.networks.checkpoints import Unfilled, filled, inference
 from evalkit.metrics.networks.inception import check_frame
 
 PATCH: Final = 32
@@ -194,7 +194,8 @@ class Musiq:
     """
 
     def __init__(self, path: Path, device: str = "cpu", precision: torch.dtype = torch.float32) -> None:
-        network = MusiqNetwork()
+        with Unfilled():
+            network = MusiqNetwork()
         self._device = filled(network, path, device)
         self._network = network.eval().to(self._device)
         self._precision = precision

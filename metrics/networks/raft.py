@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from evalkit.metrics.features.stopwatch import running
-from evalkit.metrics.networks.checkpoints import fill, inference, load_state_dict, settle
+from evalkit.metrics.networks.checkpoints import Unfilled, fill, inference, load_state_dict, settle
 from evalkit.metrics.networks.inception import check_frame
 
 STRIDE: Final = 8  # pixels of one place
@@ -265,7 +265,8 @@ class Raft:
 
     def __init__(self, path: Path, device: str = "cpu", precision: torch.dtype = torch.float32) -> None:
         state = {name.removeprefix("module."): tensor for name, tensor in load_state_dict(path).items()}
-        network = RaftNetwork()
+        with Unfilled():
+            network = RaftNetwork()
         # The published files have the normalisation beside a strided convolution under two names.
         fill(network, state, path, ignore=("*.norm3.*",))
         self._device, self._precision = settle(device), precision

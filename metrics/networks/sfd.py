@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from evalkit.metrics.features.stopwatch import running
-from evalkit.metrics.networks.checkpoints import filled, inference
+from evalkit.metrics.networks.checkpoints import Unfilled, filled, inference
 from evalkit.metrics.networks.folding import settle_layout
 
 SMALLEST = 32  # pixels of an image; below, a pooling has nothing left to pool
@@ -98,7 +98,8 @@ class Sfd:
     """
 
     def __init__(self, path: Path, device: str = "cpu", precision: torch.dtype = torch.float32) -> None:
-        model = SfdModel()
+        with Unfilled():
+            model = SfdModel()
         self._device, self._precision = filled(model, path, device), precision
         self._model = model.eval().to(self._device).requires_grad_(requires_grad=False)
         settle_layout(self._model)

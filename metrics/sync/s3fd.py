@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from evalkit.metrics.features.stopwatch import running
-from evalkit.metrics.networks.checkpoints import filled, inference
+from evalkit.metrics.networks.checkpoints import Unfilled, filled, inference
 from evalkit.metrics.sync.s3fd_boxes import DETECTION, DetectorOptions, faces
 
 # Subtracted from B, G, R; the reference swaps the channels of its RGB frames before and back after.
@@ -79,7 +79,8 @@ class S3fd:
         precision: torch.dtype = torch.float32,
         options: DetectorOptions = DETECTION,
     ) -> None:
-        network = build_s3fd()
+        with Unfilled():
+            network = build_s3fd()
         self._options = options
         self._device = filled(network, path, device)
         self._precision = precision

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from evalkit.metrics.features.stopwatch import running
-from evalkit.metrics.networks.checkpoints import filled, inference
+from evalkit.metrics.networks.checkpoints import Unfilled, filled, inference
 
 SIZE = 224
 FRAMES = 5
@@ -99,7 +99,8 @@ class SyncNet:
     """
 
     def __init__(self, path: Path, device: str = "cpu", precision: torch.dtype = torch.float32) -> None:
-        network = build_syncnet()
+        with Unfilled():
+            network = build_syncnet()
         self._device = filled(network, path, device, ignore=UNUSED)
         self._precision = precision
         parameters = {name: value.double() for name, value in network.state_dict().items()}
