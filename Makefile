@@ -7,10 +7,11 @@ STAMP := $(VENV)/.stamp-$(EXTRAS)
 PYTEST_ARGS ?=
 FUZZ_ARGS ?=
 SOAK_ARGS ?=
+PEERS_ARGS ?=
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install test demo check docs format oracles lock-check wheel smoke fuzz soak bench bench-warm bench-networks bench-memory bench-sandbox train-bundled clean
+.PHONY: help install test demo check docs format oracles lock-check wheel smoke fuzz soak bench bench-warm bench-networks bench-peers bench-memory bench-sandbox train-bundled clean
 
 help:
 	@echo "make test     run the tests                 make demo    a made-up challenge, from nothing to one page"
@@ -23,7 +24,8 @@ help:
 	@echo "make soak     kill -9 at random moments of five commands, and what is left then (SOAK_ARGS='--kills 5')"
 	@echo "make bench    timings, as ratios in one run (bench-networks: the five neural metrics on"
 	@echo "              real clips; bench-warm: commands that find all in the cache; bench-sandbox: what"
-	@echo "              confined workers cost; bench-memory: what a worker holds after each video)"
+	@echo "              confined workers cost; bench-memory: what a worker holds after each video;"
+	@echo "              bench-peers: other people's programs on the same clips, PEERS_ARGS='--clips 20')"
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -79,6 +81,10 @@ bench: $(STAMP)
 bench-networks: $(STAMP)
 	$(BIN)/python -m benchmarks.networks
 	$(BIN)/python -m benchmarks.five_metrics
+
+# Other people's programs beside evalkit; PEERS_ARGS='--clips 20 --family identity'
+bench-peers: $(STAMP) oracles
+	$(BIN)/python -m benchmarks.peers $(PEERS_ARGS)
 
 bench-warm: $(STAMP)
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.warm

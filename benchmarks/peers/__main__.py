@@ -1,0 +1,141 @@
+"""Other people's programs and evalkit on the same clips, weights and core, in turn: ``make bench-peers``.
+
+Each peer is its package with the script that a user of it writes; it needs the oracle environment (``make oracles``).
+evalkit is the command ``evalkit score`` with one worker and an empty cache, both sides included. Seconds are of
+processor time, of the command and of all that it started, on one core for both. The floor is one decode and the
+forward passes alone (`benchmarks.peers.floor`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.peers.command import Spent, run
+from benchmarks.peers.job import ORACLES, SCRIPTS, Work, write_work
+
+
+@dataclass(frozen=True)
+class Family:
+    """One number or pair of numbers that both compute.
+
+    Args:
+        peer: name and version are read from the oracle environment.
+        metrics: evalkit's ids of the same numbers.
+    """
+
+    name: str
+    peer: str
+    metrics: tuple[str, ...]
+
+
+FAMILIES = (
+    Family("identity", "insightface", ("identity.consisid.arc",)),
+    Family("lip_sync", "syncnet-python", ("sync.mocha.conf", "sync.mocha.dist")),
+    Family("fvd", "cd-fvd", ("fvd.cd_i3d",)),
+    Family("fid", "pytorch-fid", ("fid.pytorch",)),
+    Family("clipscore", "clip-anytorch", ("clipscore.logits100",)),
+)
+LINE = "{:10} {:16} {:>9} {:>9} {:>7} {:>9} {:>7} {:>9} {:>7}"
+
+
+class Bench:
+    """Runs both programs on one job.
+
+    Args:
+        folder: for caches, logs and results.
+        cores: which processor cores a command may use.
+    """
+
+    def __init__(self, folder: Path, work: Work, cores: list[int]) -> None:
+        self._folder, self._work, self._cores = folder, work, cores
+        self._runs = 0
+
+    def peer(self, family: Family) -> tuple[Spent, dict[str, float]]:
+        """Return what the peer's script costs, and its numbers."""
+        result = self._folder / f"{family.name}.json"
+        command = [ORACLES, SCRIPTS / f"{family.name}.py", self._work.job, result]
+        spent = run(command, self._folder / f"{family.name}.log", self._cores, {})
+        values: dict[str, float] = json.loads(result.read_text())["values"]
+        return spent, values
+
+    def evalkit(self, metrics: tuple[str, ...], *options: str) -> tuple[Spent, dict[str, float]]:
+        """Return what ``evalkit score`` costs from an empty cache, and its numbers."""
+        self._runs += 1
+        name = f"evalkit{self._runs}"
+        out = self._folder / name
+        command = [*self._score(metrics, out), *options]
+        spent = run(command, self._folder / f"{name}.log", self._cores, self._environment(name))
+        card = json.loads((out / "scorecard.json").read_text())
+        return spent, {metric: card["metrics"][metric]["value"] for metric in metrics}
+
+    def floor(self) -> dict[str, dict[str, float]]:
+        """Return the seconds that each family can't do without, by what they are spent on."""
+        result = self._folder / "floor.json"
+        names = [family.name for family in FAMILIES]
+        command = [sys.executable, "-m", "benchmarks.peers.floor", self._work.job, self._work.manifest, *names, result]
+        run(command, self._folder / "floor.log", self._cores, self._environment("floor"))
+        found: dict[str, dict[str, float]] = json.loads(result.read_text())
+        return found
+
+    def _score(self, metrics: tuple[str, ...], out: Path) -> list[str | Path]:
+        score = [sys.executable, "-m", "evalkit", "score", self._work.submission, "--challenge", "talking-head"]
+        score += ["--testset", self._work.testset, "--backbones", self._work.manifest, "--workers", "1"]
+        return [*score, "--metrics", ",".join(metrics), "-o", out, "--quiet"]
+
+    def _environment(self, name: str) -> dict[str, str]:
+        weights = str(self._work.manifest.parent)
+        return {"EVALKIT_WEIGHTS": weights, "EVALKIT_CACHE": str(self._folder / "caches" / name)}
+
+
+def show(family: str, peer: str, spent: Spent | None, ours: Spent, floor: float) -> None:
+    """Print one line of the table."""
+    theirs = (f"{spent.cpu:.1f}", f"{spent.wall:.1f}", f"{spent.cpu / ours.cpu:.2f}") if spent else ("", "", "")
+    cells = (f"{ours.cpu:.1f}", f"{ours.wall:.1f}", theirs[2], f"{floor:.1f}", f"{ours.cpu / floor:.2f}")
+    print(LINE.format(family, peer, *theirs[:2], *cells), flush=True)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clips", type=int, default=6, help="of about 5 s, 256 x 256 pixels (at most 20)")
+    parser.add_argument("--cores", type=int, default=1, help="that a command may use")
+    parser.add_argument("--family", choices=[family.name for family in FAMILIES], action="append")
+    chosen = parser.parse_args()
+    families = [family for family in FAMILIES if not chosen.family or family.name in chosen.family]
+    cores = sorted(os.sched_getaffinity(0))[: chosen.cores]
+    print(f"{chosen.clips} clips, cores {cores}; load at the start {os.getloadavg()[0]:.1f}")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        bench = Bench(folder, write_work(folder, chosen.clips), cores)
+        floor = bench.floor()
+        print(LINE.format("", "peer", "CPU s", "wall s", "evalkit", "wall s", "ratio", "floor", "x floor"))
+        both: list[tuple[Family, dict[str, float], dict[str, float]]] = []
+        peers = 0.0
+        for family in families:
+            theirs, their_values = bench.peer(family)
+            ours, our_values = bench.evalkit(family.metrics)
+            peers += theirs.cpu
+            show(family.name, family.peer, theirs, ours, sum(floor[family.name].values()))
+            both.append((family, their_values, our_values))
+        together, _ = bench.evalkit(tuple(metric for family in families for metric in family.metrics))
+        decode = max(floor[family.name]["decode"] for family in families)
+        least = decode + sum(sum(floor[f.name].values()) - floor[f.name]["decode"] for f in families)
+        show("all", "in sum", Spent(peers, 0.0), together, least)
+        print("\nfloor, by what it is spent on")
+        for family in families:
+            print(f"  {family.name:10} " + ", ".join(f"{part} {s:.1f}" for part, s in floor[family.name].items()))
+        print("\nthe numbers that both computed")
+        for family, their_values, our_values in both:
+            for metric, value in our_values.items():
+                print(f"  {metric:24} {family.peer:16} {their_values[metric]:12.5f}   evalkit {value:12.5f}")
+        print(f"load at the end {os.getloadavg()[0]:.1f}")
+
+
+if __name__ == "__main__":
+    main()
