@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from evalkit._version import __version__
 
 if TYPE_CHECKING:
-    from evalkit.api import check_testset, repair, score, validate
+    from evalkit.api import check_testset, merge, repair, score, score_shard, validate
     from evalkit.challenges.model import Challenge, load_challenge
     from evalkit.errors import EvalkitError
     from evalkit.scoring.intake import ValidationReport
@@ -34,8 +34,10 @@ __all__ = [
     "check_testset",
     "load_challenge",
     "load_testset",
+    "merge",
     "repair",
     "score",
+    "score_shard",
     "validate",
 ]
 
@@ -48,8 +50,10 @@ _HOMES = {
     "load_challenge": "evalkit.challenges.model",
     "load_testset": "evalkit.testsets.loading",
     "check_testset": "evalkit.api",
+    "merge": "evalkit.api",
     "repair": "evalkit.api",
     "score": "evalkit.api",
+    "score_shard": "evalkit.api",
     "validate": "evalkit.api",
 }
 

@@ -13,10 +13,10 @@ from evalkit.errors import EvalkitError, SubmissionError, TestSetError, UsageErr
 from evalkit.progress import Progress
 from evalkit.scoring.cache import cache_folder
 from evalkit.scoring.engine import LocalEngine
-from evalkit.scoring.intake import ValidationReport
+from evalkit.scoring.intake import Gate, ValidationReport, open_gate
 from evalkit.scoring.journal import Journal
 from evalkit.scoring.plan import RunPlan, make_plan, require_references
-from evalkit.scoring.run import RunOptions, ScoreResult, score_run, validate_run
+from evalkit.scoring.run import RunOptions, ScoreResult, intake_report, score_run, validate_run
 from evalkit.scoring.scorecard import Scorecard
 from evalkit.submission.model import Submission
 from evalkit.testsets.loading import load_testset
@@ -26,6 +26,7 @@ from evalkit.weights.manifest import Backbones, load_backbones
 from evalkit.workers.sandbox import Level, default_level
 
 if TYPE_CHECKING:
+    from evalkit.cluster.shard_run import PartWritten
     from evalkit.repairing import RepairReport
     from evalkit.testset_check import TestSetReport
 
@@ -237,26 +238,172 @@ def score(
     _check_types(submission=submission, challenge=challenge, testset=testset, backbones=backbones, device=device)
     _check_types(optional=True, out=out, metrics=metrics, workers=workers, limit=limit, cache=cache, timeout=timeout)
     _check_types(optional=True, submission_timeout=submission_timeout)
-    rules = challenge if isinstance(challenge, Challenge) else load_challenge(challenge)
-    samples = testset if isinstance(testset, TestSet) else load_testset(testset)
-    if limit is not None and limit < 1:
-        raise UsageError("The limit must be at least 1.", found=str(limit))
-    opened = Submission.open(submission, rules.submission.archive)  # first: its faults are the user's own
+    opened, rules, samples = _opened(submission, challenge, testset, limit)
     _require_device(device)
-    weights = backbones if isinstance(backbones, Backbones) else load_backbones(backbones)
-    metrics = _metric_names(metrics)
-    free = (sandbox or default_level()) != "full"
-    plan = make_plan(rules, weights, names=metrics, allow_missing=allow_missing, may_start_programs=free, device=device)
+    plan = _plan(rules, backbones, metrics, allow_missing, device, sandbox)
     result = run_score(
         opened,
         rules,
-        samples.limited(limit),
+        samples,
         plan,
         out=Path(out) if out else None,
         replace=replace,
         options=_run_options(workers, cache, fresh, progress, timeout, sandbox, submission_timeout),
     )
     return result.scorecard
+
+
+def score_shard(
+    submission: str | Path,
+    challenge: str | Path | Challenge,
+    testset: str | Path | TestSet,
+    shard: str,
+    part: str | Path,
+    *,
+    metrics: Sequence[str] | str | None = None,
+    backbones: str | Path | Backbones = "published",
+    workers: int | None = None,
+    device: str = "cpu",
+    limit: int | None = None,
+    allow_missing: bool = False,
+    cache: str | Path | None = None,
+    fresh: bool = False,
+    progress: Progress | None = None,
+    timeout: float | None = None,
+    submission_timeout: float | None = None,
+    sandbox: Level | None = None,
+) -> PartWritten:
+    """Compute one share of a submission's features, for `merge`; the shards need nothing of each other.
+
+    Args:
+        submission, challenge, testset: as in `score`, the same for all shards.
+        shard: ``i/n``: which of how many.
+        part: the file to write; one that is there is replaced when the new one is complete.
+        metrics, backbones, device, limit, allow_missing: as in `score`, the same for all shards.
+        workers, cache, fresh, progress, timeout, submission_timeout, sandbox: as in `score`. The time limit of the
+            submission is derived from the videos of the share.
+
+    Raises:
+        EvalkitError: as in `score`.
+    """
+    from evalkit.cluster.shard_run import run_shard
+    from evalkit.cluster.shares import Shard
+
+    _check_types(submission=submission, challenge=challenge, testset=testset, backbones=backbones, device=device)
+    _check_types(optional=True, out=part, metrics=metrics, workers=workers, limit=limit, cache=cache, timeout=timeout)
+    _check_types(optional=True, submission_timeout=submission_timeout)
+    which = Shard.parse(shard)
+    opened, rules, samples = _opened(submission, challenge, testset, limit)
+    _require_device(device)
+    plan = _plan(rules, backbones, metrics, allow_missing, device, sandbox)
+    gate = _scorable_gate(opened, rules, samples, plan)
+    options = _run_options(workers, cache, fresh, progress, timeout, sandbox, submission_timeout)
+    return run_shard(opened, rules, samples, plan, gate, which, Path(part), options)
+
+
+def merge(
+    parts: Sequence[str | Path],
+    submission: str | Path,
+    challenge: str | Path | Challenge,
+    testset: str | Path | TestSet,
+    *,
+    out: str | Path | None = None,
+    metrics: Sequence[str] | str | None = None,
+    backbones: str | Path | Backbones = "published",
+    device: str = "cpu",
+    limit: int | None = None,
+    allow_missing: bool = False,
+    replace: bool = False,
+    progress: Progress | None = None,
+    sandbox: Level | None = None,
+) -> Scorecard:
+    """Make the scorecard of a submission from the parts of all its shards; no video is decoded.
+
+    The parts are not trusted: what they say is checked as what workers say is. Videos that failed in their shard are
+    unscored, as in a run on one machine, and not tried again.
+
+    Args:
+        parts: the files that `score_shard` wrote, in any order.
+        submission, challenge, testset, out, metrics, backbones, device, limit, allow_missing, replace, progress: as in
+            `score`. The device need not be there.
+        sandbox: as the shards had it; metrics that start programs depend on it.
+
+    Raises:
+        InputError: when a part is damaged, belongs to another run, is missing, or is there twice.
+        EvalkitError: as in `score`.
+    """
+    from evalkit.cluster.identity import run_identity
+    from evalkit.cluster.merging import FOLDERS, PartsEngine, check_parts, open_parts
+    from evalkit.cluster.shares import shares
+    from evalkit.files import OwnFolder, storage_error, sweep_folders
+
+    _check_types(submission=submission, challenge=challenge, testset=testset, backbones=backbones, device=device)
+    _check_types(optional=True, out=out, metrics=metrics, limit=limit)
+    opened_parts = open_parts([Path(part) for part in parts])
+    opened, rules, samples = _opened(submission, challenge, testset, limit)
+    plan = _plan(rules, backbones, metrics, allow_missing, device, sandbox)
+    gate = _scorable_gate(opened, rules, samples, plan)
+    expected = shares(opened, gate, samples, opened_parts[0].shard.count)
+    check_parts(opened_parts, run_identity(opened, rules, samples, plan), expected)
+    shown = progress or Progress()
+    for part in opened_parts:
+        if part.failures:
+            few = ", ".join(sorted(map(escape_for_display, part.failures))[:3])
+            shown.warn(
+                f"{len(part.failures)} of the videos of shard {part.shard} failed there ({few}) and stay unscored; "
+                "to try them again, run the shard again before merging"
+            )
+    sweep_folders(FOLDERS)
+    try:
+        folder = OwnFolder(FOLDERS)
+    except OSError as error:
+        raise storage_error(Path(FOLDERS), error) from error
+    try:
+        options = RunOptions(cache=folder.path, engine=PartsEngine(opened_parts), progress=shown)
+        goal = Path(out) if out else None
+        return run_score(opened, rules, samples, plan, out=goal, replace=replace, options=options).scorecard
+    finally:
+        folder.remove()
+
+
+def _opened(
+    submission: str | Path, challenge: str | Path | Challenge, testset: str | Path | TestSet, limit: int | None
+) -> tuple[Submission, Challenge, TestSet]:
+    rules = challenge if isinstance(challenge, Challenge) else load_challenge(challenge)
+    samples = testset if isinstance(testset, TestSet) else load_testset(testset)
+    if limit is not None and limit < 1:
+        raise UsageError("The limit must be at least 1.", found=str(limit))
+    opened = Submission.open(submission, rules.submission.archive)  # first: its faults are the user's own
+    return opened, rules, samples.limited(limit)
+
+
+def _plan(  # noqa: PLR0917
+    challenge: Challenge,
+    backbones: str | Path | Backbones,
+    metrics: Sequence[str] | str | None,
+    allow_missing: bool,
+    device: str,
+    sandbox: Level | None,
+) -> RunPlan:
+    weights = backbones if isinstance(backbones, Backbones) else load_backbones(backbones)
+    return make_plan(
+        challenge,
+        weights,
+        names=_metric_names(metrics),
+        allow_missing=allow_missing,
+        may_start_programs=(sandbox or default_level()) != "full",
+        device=device,
+    )
+
+
+def _scorable_gate(submission: Submission, challenge: Challenge, testset: TestSet, plan: RunPlan) -> Gate:
+    """Return what is known before a file is opened, of a submission and a test set with which a run makes sense."""
+    if not testset.samples:
+        raise TestSetError("The test set is empty.", expected="at least one sample")
+    require_references(testset, plan)
+    gate = open_gate(submission, challenge, testset)
+    require_scorable(intake_report(submission, challenge, gate, {}, testset))
+    return gate
 
 
 def _check_types(*, optional: bool = False, **given: object) -> None:

@@ -48,7 +48,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ),
     ("evalkit.metrics", "evalkit.validators"),
     ("evalkit.scoring",),
-    ("evalkit.board", "evalkit.crosscheck", "evalkit.repairing", "evalkit.testset_check"),
+    ("evalkit.board", "evalkit.cluster", "evalkit.crosscheck", "evalkit.repairing", "evalkit.testset_check"),
     ("evalkit.leaderboard", "evalkit.rating_report"),
     ("evalkit.challenge_check", "evalkit.reports", "evalkit.reference_models"),
     ("evalkit.api",),

@@ -21,6 +21,7 @@ from evalkit.cli.crosscheck import crosscheck
 from evalkit.cli.demo import demo
 from evalkit.cli.doctor import doctor
 from evalkit.cli.leaderboard import leaderboard
+from evalkit.cli.merge import merge
 from evalkit.cli.metrics import metrics
 from evalkit.cli.options import DEBUG
 from evalkit.cli.ratings import ratings
@@ -61,6 +62,7 @@ COMMANDS = (
     validate,
     repair,
     score,
+    merge,
     compare,
     board,
     ratings,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ from evalkit.cli.options import as_json as json_option
 from evalkit.text import count
 
 if TYPE_CHECKING:
+    from evalkit.cluster.shard_run import PartWritten
     from evalkit.scoring.scorecard import Scorecard
     from evalkit.signing import SigningKey
 
@@ -34,6 +36,7 @@ MOST_SAMPLES = 4  # of one of them
         "evalkit score team.zip --challenge talking-head --testset testset/ -o team/",
         "evalkit score team.zip -c talking-head --testset testset/ --metrics psnr,ssim --limit 10",
         "evalkit score team.zip -c mine.yaml --testset testset/ --sign ~/.ssh/organizers",
+        "evalkit score team.zip -c mine.yaml --testset testset/ --shard 2/8 -o parts/2.part",
     )
 )
 @click.argument("submission", type=click.Path(path_type=Path))
@@ -42,8 +45,8 @@ MOST_SAMPLES = 4  # of one of them
 @click.option(
     "--output",
     "-o",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for the results (default: NAME-scorecard, never inside the submission).",
+    type=click.Path(path_type=Path),
+    help="Folder for the results (default: NAME-scorecard, never inside the submission); with --shard the part.",
 )
 @click.option("--metrics", "-m", metavar="A,B", help="Metric ids or aliases (default: the challenge's).")
 @backbones_option
@@ -58,6 +61,7 @@ MOST_SAMPLES = 4  # of one of them
     metavar="KEY",
     help="Sign scorecard.json with this Ed25519 key of OpenSSH: the signature lies beside it.",
 )
+@click.option("--shard", metavar="I/N", help="Compute one of N shares only, for 'evalkit merge'.")
 @run_options
 @json_option
 def score(
@@ -72,6 +76,7 @@ def score(
     allow_missing: bool,
     force: bool,
     key: Path | None,
+    shard: str | None,
     run: RunArguments,
     as_json: bool,
 ) -> None:
@@ -82,9 +87,27 @@ def score(
     """
     from evalkit import api
 
-    names = [name.strip() for name in metrics.split(",") if name.strip()] if metrics is not None else None
-    if names == []:
-        raise click.UsageError("--metrics is empty: name at least one metric.")
+    names = metric_names(metrics)
+    if shard is not None:
+        if force or key is not None:
+            raise click.UsageError("--force and --sign are for 'evalkit merge', not for a shard.")
+        written = api.score_shard(
+            submission,
+            challenge,
+            testset,
+            shard,
+            output or default_part(submission, shard),
+            metrics=names,
+            backbones=backbones,
+            device=device,
+            limit=limit,
+            allow_missing=allow_missing,
+            **run,
+        )
+        report_part(written, as_json=as_json)
+        return
+    if output is not None and output.is_file():
+        raise click.BadParameter(f"Directory '{output}' is a file.", param_hint="'--output' / '-o'")
     signing = signing_key(key) if key is not None else None  # first: a wrong passphrase costs no run
     out = output or default_output(submission)
     card = api.score(
@@ -100,6 +123,55 @@ def score(
         replace=force,
         **run,
     )
+    report_scorecard(card, out, signing, as_json=as_json)
+
+
+def metric_names(metrics: str | None) -> list[str] | None:
+    """Return the names of ``--metrics``; ``None`` when it is not given."""
+    names = [name.strip() for name in metrics.split(",") if name.strip()] if metrics is not None else None
+    if names == []:
+        raise click.UsageError("--metrics is empty: name at least one metric.")
+    return names
+
+
+def default_part(submission: Path, shard: str) -> Path:
+    """Return NAME-I-of-N.part.evalkit beside where the results would go."""
+    from evalkit.cluster.part_file import SUFFIX
+    from evalkit.cluster.shares import Shard
+
+    which, folder = Shard.parse(shard), default_output(submission)
+    return folder.with_name(f"{folder.name.removesuffix('-scorecard')}-{which.index}-of-{which.count}{SUFFIX}")
+
+
+def report_part(written: PartWritten, *, as_json: bool) -> None:
+    """Say what a shard did; leave with the code for incomplete results when videos failed."""
+    from evalkit.text import escape_for_display
+
+    if as_json:
+        document = {
+            "schema": 1,
+            "ok": not written.failures,
+            "part": str(written.path),
+            "bytes": written.size,
+            "shard": str(written.shard),
+            "samples": written.samples,
+            "videos": written.videos,
+            "failures": dict(written.failures),
+        }
+        click.echo(json.dumps(document, indent=1))
+    else:
+        share = f"shard {written.shard}: {count(written.samples, 'sample')}, {count(written.videos, 'video')}"
+        say(f"{share}. Part: {written.path} ({written.size / 1e6:.1f} MB)")
+        for sample, failure in list(written.failures.items())[:MOST_KINDS]:
+            say(f"  failed {escape_for_display(sample)}: {failure}")
+        if len(written.failures) > MOST_KINDS:
+            say(f"  ... and {len(written.failures) - MOST_KINDS} more")
+    if written.failures:
+        raise click.exceptions.Exit(INCOMPLETE)
+
+
+def report_scorecard(card: Scorecard, out: Path, signing: SigningKey | None, *, as_json: bool) -> None:
+    """Sign and print a scorecard that was written; leave with the code for incomplete results where it is."""
     if signing is not None:
         sign_scorecard(signing, out, err=as_json)
     warn_of_trust(card)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from evalkit.challenges.submission_rules import ArchiveRules, SubmissionRules
 from evalkit.errors import MediaError
 from evalkit.media.stills import read_still
-from evalkit.metrics.features.base import Item, feature_registry
+from evalkit.metrics.features.base import FeatureRecord, Item, feature_registry
 from evalkit.metrics.gaming import signature, stillness
 from evalkit.metrics.gaming.audio_match import AudioMatch
 from evalkit.metrics.gaming.fingerprint import FINGERPRINT, square
@@ -137,18 +137,9 @@ def read_references(
 
     A reference video that can't be read has none: the journal records it, and nothing is compared with it.
     """
-    names = [sample.id for sample in testset if sample.reference_video]
-    places = [testset.path(str(sample.reference_video)) for sample in testset if sample.reference_video]
-    there = [(name, place.resolve()) for name, place in zip(names, places, strict=True) if place.is_file()]
-    jobs = [Job(name, MemberRef(place.parent, _member(place), None), Item(name, NOT_UNPACKED)) for name, place in there]
-    # No rule may exclude a reference from the comparison.
-    rules = SubmissionRules(
-        severities=dict.fromkeys(rule_registry(), "off"), archive=ArchiveRules(max_file_bytes=LARGEST_REFERENCE)
-    )
     found: dict[str, VideoFingerprint] = {}
-    config = Config(cache=cache, features=(FINGERPRINT,), fresh=fresh, rules=rules)
-    records = {FINGERPRINT: feature_registry()[FINGERPRINT].resolved_record()}
-    results = run_jobs(run, config, jobs, records, archive_sha256=None)
+    config, jobs = reference_jobs(testset, cache, fresh=fresh)
+    results = run_jobs(run, config, jobs, fingerprint_records(), archive_sha256=None)
     with (progress or Progress()).stage("reading reference videos", len(jobs)) as stage, closing(results):
         for result in results:
             name = jobs[result.index].sample
@@ -158,7 +149,25 @@ def read_references(
             else:
                 found[name] = one
             stage.advance()
-    return {name: found[name] for name in names if name in found}
+    return {job.sample: found[job.sample] for job in jobs if job.sample in found}
+
+
+def fingerprint_records() -> dict[str, FeatureRecord]:
+    """Return the records of the features that are computed of reference videos."""
+    return {FINGERPRINT: feature_registry()[FINGERPRINT].resolved_record()}
+
+
+def reference_jobs(testset: TestSet, cache: Path, *, fresh: bool) -> tuple[Config, list[Job]]:
+    """Return settings and jobs that compute the fingerprint of every reference video, in the order of the test set."""
+    names = [sample.id for sample in testset if sample.reference_video]
+    places = [testset.path(str(sample.reference_video)) for sample in testset if sample.reference_video]
+    there = [(name, place.resolve()) for name, place in zip(names, places, strict=True) if place.is_file()]
+    jobs = [Job(name, MemberRef(place.parent, _member(place), None), Item(name, NOT_UNPACKED)) for name, place in there]
+    # No rule may exclude a reference from the comparison.
+    rules = SubmissionRules(
+        severities=dict.fromkeys(rule_registry(), "off"), archive=ArchiveRules(max_file_bytes=LARGEST_REFERENCE)
+    )
+    return Config(cache=cache, features=(FINGERPRINT,), fresh=fresh, rules=rules), jobs
 
 
 def _member(place: Path) -> Member:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -94,8 +94,8 @@ def validate_run(
         rules=challenge.submission,
         always_decoded=options.always_decoded,
     )
-    files, _ = _extract(_JobSource(submission, challenge, testset, gate), config, options, "validating")
-    return _intake(submission, challenge, gate, files, testset)
+    files, _ = _extract(JobSource(submission, challenge, testset, gate), config, options, "validating")
+    return intake_report(submission, challenge, gate, files, testset)
 
 
 def score_run(
@@ -114,10 +114,10 @@ def score_run(
     )
     extracting = time.monotonic()
     files, extractions = _extract(
-        _JobSource(submission, challenge, testset, gate, plan.records, plan.people_features), config, options, "scoring"
+        JobSource(submission, challenge, testset, gate, plan.records, plan.people_features), config, options, "scoring"
     )
     extracted = time.monotonic()
-    intake = _intake(submission, challenge, gate, files, testset)
+    intake = intake_report(submission, challenge, gate, files, testset)
     cache = FeatureCache(options.cache)
     earlier = earlier_timings(cache, extractions.values())
     speed = _reported_speed(submission, gate, challenge, plan)
@@ -137,19 +137,8 @@ def score_run(
         metrics=builder.metrics(),
         videos=tuple(videos),
         findings=tuple(finding.to_json() for finding in gate.findings),
-        features={
-            name: FeatureUse(
-                version=record.version,
-                weights=tuple(
-                    plan.weights[role].sha256
-                    for role in (*record.weights, *record.optional_weights)
-                    if role in plan.weights
-                ),
-                options={**record.options.as_dict(), **_precisions(record, plan)},
-            )
-            for name, record in plan.records.items()
-        },
-        provenance=_provenance(plan, testset) | ({"speed": dict(speed.provenance)} if speed.provenance else {}),
+        features=features_used(plan),
+        provenance=provenance_of(plan, testset) | ({"speed": dict(speed.provenance)} if speed.provenance else {}),
         timing={
             "seconds": round(time.monotonic() - started, 3),
             "engine": options.engine.name,
@@ -180,6 +169,22 @@ def _counted(videos: Iterable[VideoScore], stage: Progress) -> Iterator[VideoSco
         stage.advance()
 
 
+def features_used(plan: RunPlan) -> dict[str, FeatureUse]:
+    """Return feature -> its version, the digests of its weights and its options."""
+    return {
+        name: FeatureUse(
+            version=record.version,
+            weights=tuple(
+                plan.weights[role].sha256
+                for role in (*record.weights, *record.optional_weights)
+                if role in plan.weights
+            ),
+            options={**record.options.as_dict(), **_precisions(record, plan)},
+        )
+        for name, record in plan.records.items()
+    }
+
+
 def _precisions(record: FeatureRecord, plan: RunPlan) -> dict[str, Any]:
     """Return ``precision_of_roles`` where the backbones ask for one: role -> float32, bfloat16, float16."""
     roles = [role for role in (*record.weights, *record.optional_weights) if role in plan.weights]
@@ -188,13 +193,14 @@ def _precisions(record: FeatureRecord, plan: RunPlan) -> dict[str, Any]:
     return {"precision_of_roles": asked} if asked else {}
 
 
-def _intake(
+def intake_report(
     submission: Submission,
     challenge: Challenge,
     gate: Gate,
     files: Mapping[str, FileReport],
     testset: TestSet | None,
 ) -> ValidationReport:
+    """Return the report about the set and about ``files``, by sample."""
     return ValidationReport(
         challenge=challenge.id,
         submission=submission.name,
@@ -207,8 +213,8 @@ def _intake(
 
 
 @dataclass(frozen=True)
-class _JobSource:
-    """What the jobs of a run are built from."""
+class JobSource:
+    """What the jobs of a run are built from: ``records`` and ``people_features`` are those of the plan."""
 
     submission: Submission
     challenge: Challenge
@@ -219,13 +225,13 @@ class _JobSource:
 
 
 def _extract(
-    run: _JobSource, config: Config, options: RunOptions, title: str
+    run: JobSource, config: Config, options: RunOptions, title: str
 ) -> tuple[dict[str, FileReport], dict[str, Extraction]]:
     """Run all jobs; return reports and extractions by sample, in the order of the layout's samples."""
     paths = run.gate.layout.files
-    lengths = expected_lengths(run.testset, run.challenge, paths, FeatureCache(config.cache))
     unreadable = run.gate.unreadable
-    jobs = [_job(sample, path, run, lengths.get(sample)) for sample, path in paths.items() if path not in unreadable]
+    jobs = submission_jobs(run, FeatureCache(config.cache))
+    lengths = {job.sample: job.expected for job in jobs}
     config = replace(config, video_seconds=tuple(job.seconds or JOB_SECONDS for job in jobs))
     reports = {
         sample: refused_report(sample, path, unreadable[path]) for sample, path in paths.items() if path in unreadable
@@ -256,13 +262,31 @@ def _extract(
     return {s: reports[s] for s in paths}, {s: extractions[s] for s in paths if s in extractions}
 
 
-def _job(sample: str, path: str, run: _JobSource, expected: ExpectedLength | None) -> Job:
+def submission_jobs(run: JobSource, cache: FeatureCache, only: Collection[str] | None = None) -> list[Job]:
+    """Return a job for every file that answers a sample and can be opened, in the order of the layout's samples.
+
+    Args:
+        run: the submission and what it is scored with.
+        cache: keeps the lengths of references.
+        only: the samples to choose from; ``None`` for all.
+
+    Raises:
+        TestSetError: when the length of a reference can't be read.
+    """
+    paths = run.gate.layout.files
+    chosen = [sample for sample in paths if only is None or sample in only]
+    lengths = expected_lengths(run.testset, run.challenge, chosen, cache)
+    readable = [sample for sample in chosen if paths[sample] not in run.gate.unreadable]
+    return [_job(sample, paths[sample], run, lengths.get(sample)) for sample in readable]
+
+
+def _job(sample: str, path: str, run: JobSource, expected: ExpectedLength | None) -> Job:
     member, scored = run.submission.ref(path), bool(run.records)
     seconds = video_seconds(run.challenge.submission, expected, member.member.size, scored=scored)
     return Job(sample, member, _item(sample, run), expected, seconds)
 
 
-def _item(sample: str, run: _JobSource) -> Item:
+def _item(sample: str, run: JobSource) -> Item:
     found, testset = run.gate.samples.get(sample), run.testset
     if found is None or testset is None:
         return Item(sample, NOT_UNPACKED)
@@ -294,7 +318,8 @@ def _log(journal: Journal, extraction: Extraction, path: str) -> None:
         journal.event("extractor-error", sample=extraction.sample, feature=feature, traceback=trace)
 
 
-def _provenance(plan: RunPlan, testset: TestSet) -> dict[str, Any]:
+def provenance_of(plan: RunPlan, testset: TestSet) -> dict[str, Any]:
+    """Return the versions, the test set and the weights that a scorecard names."""
     from importlib.metadata import PackageNotFoundError, version
 
     packages = {}
