@@ -27,6 +27,7 @@ from evalkit.metrics.features.base import (
     frame_mask,
 )
 from evalkit.metrics.features.images import read_images
+from evalkit.metrics.features.repeats import Repeats
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -68,6 +69,8 @@ class NetworkExtractor(Extractor):
 class FrameSession(Session):
     """Embeds the sampled frames while the video is decoded, 16 at a time.
 
+    A frame that the network would see exactly as the one before has the same vector, and is not run.
+
     Args:
         network: `FrameNetwork`, or what has the same methods.
         sampling: which frames.
@@ -82,11 +85,18 @@ class FrameSession(Session):
         self._selection = self._sampling.select(times)
         self._pending: list[Any] = []
         self._parts: list[NDArray[np.float32]] = []
+        self._vectors: list[int] = []  # which vector each frame has
+        self._repeats = Repeats()
         return frame_mask(self._selection, len(times))
 
     def frame(self, index: int, time: float, rgb: Picture) -> None:
-        """Prepare the frame and, with the sixteenth, run the network."""
-        self._pending.append(self._network.prepare(rgb))
+        """Prepare the frame and, with the sixteenth new one, run the network."""
+        prepared = self._network.prepare(rgb)
+        again = self._repeats.again(prepared)
+        self._vectors.append(self._vectors[-1] + (not again) if self._vectors else 0)
+        if again:
+            return
+        self._pending.append(prepared)
         if len(self._pending) == BATCH:
             self._run()
 
@@ -105,7 +115,7 @@ class FrameSession(Session):
         if not self._parts:
             raise FeatureUnavailableError("no_frame", "the video has no frame")
         rows = np.unique(self._selection, return_inverse=True)[1]
-        return {self._array: np.concatenate(self._parts), "row": rows.astype(np.int64)}
+        return {self._array: np.concatenate(self._parts)[self._vectors], "row": rows.astype(np.int64)}
 
 
 class ReferenceVideoSession(Session):

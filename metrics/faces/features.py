@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ from evalkit.metrics.features.base import (
 )
 from evalkit.metrics.features.declare import SamplingOptions
 from evalkit.metrics.features.face import Detector, Face
+from evalkit.metrics.features.repeats import Repeats
 
 DETECTOR = "face_detector"
 SECOND_DETECTOR = "face_detector_second"
@@ -90,11 +91,15 @@ class FacesSession(Session):
         """Select 16 frames spread over the video."""
         self._wanted = self._options.sampling.select(times)
         self._found, self._times = {}, {}
+        self._newest = -1
+        self._repeats = Repeats()
         return frame_mask(self._wanted, len(times))
 
     def frame(self, index: int, time: float, rgb: Picture) -> None:
-        """Detect faces."""
-        self._found[index] = self._policy.detect(rgb)
+        """Detect faces; a frame that equals the one before has the same."""
+        again = self._repeats.again(rgb)
+        self._found[index] = _copied(self._found[self._newest]) if again else self._policy.detect(rgb)
+        self._newest = index
         self._times[index] = time
         self._size = (rgb.shape[1], rgb.shape[0])
 
@@ -124,6 +129,11 @@ class FacesSession(Session):
             "subject": np.array(tracks.index(subject) if subject else -1, dtype=np.int64),
             "frame_size": np.array(self._size, dtype=np.int64),
         }
+
+
+def _copied(detection: Detection) -> Detection:
+    """Return the same detection with faces of its own: tracks tell faces of two frames apart by their identity."""
+    return replace(detection, faces=tuple(replace(face) for face in detection.faces))
 
 
 class FacesView:

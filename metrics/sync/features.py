@@ -29,6 +29,7 @@ from evalkit.metrics.features.base import (
     described,
     frame_mask,
 )
+from evalkit.metrics.features.repeats import Repeats
 from evalkit.metrics.sync import scene_cuts
 from evalkit.metrics.sync import tracks as sync_tracks
 from evalkit.metrics.sync.distances import FRAME_RATE
@@ -96,6 +97,8 @@ class SyncSession(Session):
         self._scores: dict[int, list[float]] = {}
         self._waiting: list[tuple[int, Picture, tuple[int, int]]] = []
         self._faces: dict[int, NDArray[np.float64]] = {}
+        self._same_as: dict[int, int] = {}  # frame -> the frame with its faces: an equal one before it, or itself
+        self._repeats, self._newest = Repeats(), (-1, (0, 0))
         self._store = FrameStore(item.video, memory)
 
     def plan(self, times: Times) -> NDArray[np.bool_]:
@@ -108,13 +111,18 @@ class SyncSession(Session):
         return frame_mask(self._ticks, len(times))
 
     def frame(self, index: int, time: float, rgb: Picture) -> None:
-        """Detect cuts and, in batches, faces."""
+        """Detect cuts and, in batches, faces: not again in a frame that the detector sees as the one before."""
         self._scores[index] = [score(rgb) for score in self._score]
-        small = self._detector.small(rgb)
-        self._waiting.append((index, small, (rgb.shape[1], rgb.shape[0])))
+        self._store.add(index, rgb)
+        small, size = self._detector.small(rgb), (rgb.shape[1], rgb.shape[0])
+        if self._repeats.again(small) and size == self._newest[1]:
+            self._same_as[index] = self._newest[0]
+            return
+        self._newest = (index, size)
+        self._same_as[index] = index
+        self._waiting.append((index, small, size))
         if len(self._waiting) >= self._detector.batch_size(small):
             self._detect()
-        self._store.add(index, rgb)
 
     def _detect(self) -> None:
         if self._waiting:
@@ -129,8 +137,8 @@ class SyncSession(Session):
             FeatureUnavailableError: ``no_frame``, ``frames_missing``, ``official_audio_unreadable``.
         """
         self._detect()
-        check_complete(self._ticks, self._faces)
-        faces = [self._faces[int(index)] for index in self._ticks]
+        check_complete(self._ticks, self._same_as)
+        faces = [self._faces[self._same_as[int(index)]] for index in self._ticks]
         by_protocol = [
             protocol.tracks(faces, self._tick_scores(row), self._options.tracks)
             for row, protocol in enumerate(self._protocols.values())
