@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from evalkit.challenges.model import Challenge, load_challenge
 from evalkit.errors import EvalkitError, SubmissionError, TestSetError, UsageError
 from evalkit.progress import Progress
-from evalkit.scoring.cache import cache_folder
 from evalkit.scoring.engine import LocalEngine
 from evalkit.scoring.intake import Gate, ValidationReport, open_gate
 from evalkit.scoring.journal import Journal
 from evalkit.scoring.plan import RunPlan, make_plan, require_references
 from evalkit.scoring.run import RunOptions, ScoreResult, intake_report, score_run, validate_run
 from evalkit.scoring.scorecard import Scorecard
+from evalkit.scoring.shared_cache import open_place
 from evalkit.submission.model import Submission
 from evalkit.testsets.loading import load_testset
 from evalkit.testsets.model import TestSet
@@ -37,7 +37,7 @@ _ARGUMENTS: Mapping[str, tuple[tuple[type, ...], str]] = {  # name -> its types,
     "testset": ((*_PATH, TestSet), "the path of a test set, or a TestSet"),
     "backbones": ((*_PATH, Backbones), "the name of a set of backbones, the path of a file, or Backbones"),
     "out": (_PATH, "a path"),
-    "cache": (_PATH, "a path"),
+    "cache": (_PATH, "a path or an address"),
     "metrics": ((str, Sequence), "a list of ids, or one string with commas"),
     "device": ((str,), "cpu or cuda"),
     "workers": ((Integral,), "a whole number"),
@@ -67,7 +67,8 @@ def validate(
         challenge: a preset's id, the path of a YAML file, or a `Challenge`.
         testset: the test set, to find missing files; without it every file of the right form is a sample.
         workers: processes; ``None`` for one per core.
-        cache: folder of the feature cache; ``None`` for ``EVALKIT_CACHE`` or the platform's.
+        cache: folder of the feature cache, or an address that fsspec opens, as ``s3://...`` (docs/clusters.md);
+            ``None`` for ``EVALKIT_CACHE`` or the platform's.
         fresh: decode again what is cached.
         progress: receives how far the run is.
         timeout: time limit for one video in seconds; ``None`` to derive it from the challenge's rules
@@ -130,7 +131,7 @@ def repair(
     rules = challenge if isinstance(challenge, Challenge) else load_challenge(challenge)
     samples = testset if isinstance(testset, TestSet) or testset is None else load_testset(testset)
     options = RunOptions(
-        cache=Path(cache) if cache else cache_folder(),
+        cache=open_place(cache, (progress or Progress()).warn),
         engine=LocalEngine(workers, timeout, sandbox, submission_timeout),
         progress=progress or Progress(),
     )
@@ -222,7 +223,8 @@ def score(
         limit: score the first samples only.
         allow_missing: leave out metrics whose weights are not there, instead of stopping.
         replace: write over the results of another submission in ``out``.
-        cache: folder of the feature cache; ``None`` for ``EVALKIT_CACHE`` or the platform's.
+        cache: folder of the feature cache, or an address that fsspec opens, as ``s3://...`` (docs/clusters.md);
+            ``None`` for ``EVALKIT_CACHE`` or the platform's.
         fresh: compute again what is cached.
         progress: receives how far the run is.
         timeout: time limit for one video in seconds; ``None`` to derive it from the challenge's rules
@@ -461,7 +463,7 @@ def _run_options(  # noqa: PLR0917
     submission_timeout: float | None,
 ) -> RunOptions:
     return RunOptions(
-        cache=Path(cache) if cache else cache_folder(),
+        cache=open_place(cache, (progress or Progress()).warn),
         engine=LocalEngine(workers, timeout, sandbox, submission_timeout),
         fresh=fresh,
         progress=progress or Progress(),

@@ -77,7 +77,7 @@ def compare(
     samples: tuple[str, ...],
     audience: Audience,
     workers: int | None,
-    cache: Path | None,
+    cache: Path | str | None,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -94,7 +94,7 @@ def compare(
     from evalkit.reports.comparison.model import make_comparison
     from evalkit.reports.comparison.page import render_comparison, shown_samples
     from evalkit.reports.page import write_page
-    from evalkit.scoring.cache import cache_folder
+    from evalkit.scoring.shared_cache import open_place
 
     places = list({place.resolve(): place for place in (*scorecards, *(path for _, path in names))}.values())
     if not places:
@@ -106,7 +106,7 @@ def compare(
             raise UsageError(f"There is no sample '{sample}'.{did_you_mean(sample, comparison.samples)}")
     frames = None
     if media:
-        where = SubmissionMedia(dict(media), cache or cache_folder(), workers, progress_on(quiet))
+        where = SubmissionMedia(dict(media), open_place(cache), workers, progress_on(quiet))
         frames = read_filmstrips(comparison.entries, shown_samples(comparison, samples), where)
     write_page(render_comparison(comparison, frames, samples), output)
     if as_json:

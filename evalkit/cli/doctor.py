@@ -121,9 +121,9 @@ def _cache() -> dict[str, Any]:
 
     from evalkit.errors import StorageError
     from evalkit.files import write_text
-    from evalkit.scoring.cache import cache_folder
+    from evalkit.scoring.shared_cache import open_place
 
-    folder = cache_folder()
+    folder = open_place(None)
     probe = folder / ".doctor"
     try:
         write_text(probe, "ok")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -21,6 +22,19 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+
+class CacheType(click.ParamType):
+    """A folder, or an address for fsspec, whose slashes a path would lose."""
+
+    name = "folder or address"
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Path | str:
+        """Return a folder as a path and an address as text."""
+        if isinstance(value, str) and "://" in value:
+            return value
+        return Path(os.fsdecode(click.Path(file_okay=False).convert(value, parameter, context)))
+
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
 challenge_option = click.option(
     "--challenge", "-c", required=True, metavar="ID|FILE", help="A preset ('evalkit challenges list') or a YAML file."
@@ -39,8 +53,10 @@ workers_option = click.option(
 )
 cache_option = click.option(
     "--cache",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of the feature cache (default: EVALKIT_CACHE or the user's cache folder).",
+    type=CacheType(),
+    metavar="FOLDER|URL",
+    help="The feature cache: a folder, or an address such as s3://... that machines share (default: EVALKIT_CACHE or "
+    "the user's cache folder).",
 )
 timeout_option = click.option(
     "--timeout",
@@ -154,7 +170,7 @@ class RunArguments(TypedDict):
     """The options of `run_options`, as the functions of `evalkit.api` take them."""
 
     workers: int | None
-    cache: Path | None
+    cache: Path | str | None
     fresh: bool
     progress: Progress
     timeout: float | None
@@ -169,7 +185,7 @@ def run_options(command: Callable[..., None]) -> Callable[..., None]:
     def collected(
         *,
         workers: int | None,
-        cache: Path | None,
+        cache: Path | str | None,
         resume: bool,
         timeout: float | None,
         submission_timeout: float | None,

@@ -54,7 +54,7 @@ def repair(
     testset: Path | None,
     output: Path,
     workers: int | None,
-    cache: Path | None,
+    cache: Path | str | None,
     timeout: float | None,
     sandbox: Level | None,
     quiet: bool,

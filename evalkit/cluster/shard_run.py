@@ -20,7 +20,7 @@ from evalkit.errors import MachineError
 from evalkit.metrics.base import FeatureData
 from evalkit.metrics.features.base import FeatureRecord
 from evalkit.metrics.gaming.fingerprint import FINGERPRINT
-from evalkit.scoring.cache import CorruptEntryError, FeatureCache
+from evalkit.scoring.cache import CorruptEntryError
 from evalkit.scoring.engine import run_jobs
 from evalkit.scoring.gaming import fingerprint_records, reference_jobs
 from evalkit.scoring.intake import Gate
@@ -29,6 +29,7 @@ from evalkit.scoring.lookup import FACTS, Lookup
 from evalkit.scoring.plan import RunPlan
 from evalkit.scoring.reference_features import independent_of_video
 from evalkit.scoring.run import JobSource, RunOptions, submission_jobs
+from evalkit.scoring.shared_cache import open_cache
 from evalkit.submission.model import Submission
 from evalkit.testsets.model import TestSet
 from evalkit.workers.pool import JobResult
@@ -74,7 +75,7 @@ def run_shard(  # noqa: PLR0917
     identity = run_identity(submission, challenge, testset, plan)  # first: of the very bytes that are read below
     share = shares(submission, gate, testset, shard.count)[shard.index - 1]
     source = JobSource(submission, challenge, testset, gate, plan.records, plan.people_features)
-    jobs = submission_jobs(source, FeatureCache(options.cache), share)
+    jobs = submission_jobs(source, open_cache(options.cache), share)
     config = Config(
         cache=options.cache,
         features=plan.features,
@@ -95,7 +96,7 @@ def run_shard(  # noqa: PLR0917
         of_references = [job for job in of_references if job.sample in share]
         fingerprints = _run(options, about, of_references, fingerprint_records(), None, "reading reference videos")
         known = list(zip(of_references, fingerprints, strict=True))
-    lookup = Lookup(FeatureCache(options.cache), plan.records, plan.weights, config.rules)
+    lookup = Lookup(open_cache(options.cache), plan.records, plan.weights, config.rules)
     done = list(zip(jobs, videos, strict=True))
 
     def records() -> Iterator[tuple[Phase, str, Record]]:

@@ -11,11 +11,11 @@ from typing import Any, Protocol, TypeVar, cast
 from evalkit.files import storage_error
 from evalkit.metrics.features.base import FeatureRecord
 from evalkit.scoring.answers import accept, accept_references
-from evalkit.scoring.cache import FeatureCache
 from evalkit.scoring.jobs import Config, Extraction, Job
 from evalkit.scoring.lookup import Cached, Lookup, known_digest, remember_digest
 from evalkit.scoring.preload import preload_modules
 from evalkit.scoring.reference_features import compute_reference_features, independent_of_video
+from evalkit.scoring.shared_cache import flush, open_cache
 from evalkit.scoring.time_limits import submission_seconds
 from evalkit.scoring.twins import in_turn
 from evalkit.workers.pool import Accept, JobResult, Workers, default_workers
@@ -110,7 +110,7 @@ def run_jobs(
         records: feature -> its record, for the features of ``config``.
         archive_sha256: digest of the ZIP that the jobs read from; ``None`` for files of a folder.
     """
-    cache = FeatureCache(config.cache)
+    cache = open_cache(config.cache)
     lookup = Lookup(
         cache, records, config.weights, config.rules, fresh=config.fresh, always_decoded=config.always_decoded
     )
@@ -139,6 +139,7 @@ def run_jobs(
             if isinstance(result.value, Extraction) and result.value.sha256 is not None and member is not None:
                 remember_digest(cache, member, archive_sha256, result.value.sha256)
             yield replace(result, index=index)
+    flush(config.cache)
 
 
 def _cached(lookup: Lookup, job: Job, archive_sha256: str | None) -> Cached | None:

@@ -29,6 +29,7 @@ from evalkit.scoring.engine import RunJobs, run_jobs
 from evalkit.scoring.jobs import NOT_UNPACKED, Config, Extraction, Job
 from evalkit.scoring.journal import Journal
 from evalkit.scoring.scorecard import Fingerprint, VideoScore
+from evalkit.scoring.shared_cache import open_cache
 from evalkit.submission.members import Member
 from evalkit.submission.references import MemberRef
 from evalkit.testsets.model import Sample, TestSet
@@ -143,7 +144,7 @@ def read_references(
     with (progress or Progress()).stage("reading reference videos", len(jobs)) as stage, closing(results):
         for result in results:
             name = jobs[result.index].sample
-            one = _fingerprinted(name, result.value, FeatureCache(cache)) if result.failure is None else None
+            one = _fingerprinted(name, result.value, open_cache(cache)) if result.failure is None else None
             if one is None:
                 journal.event("reference-unread", sample=name, detail=result.detail)
             else:

@@ -38,6 +38,7 @@ from evalkit.scoring.plan import FILMSTRIP, SPEED, RunPlan
 from evalkit.scoring.reported_speed import ReportedSpeed, read_reported_speed
 from evalkit.scoring.scorecard import ChallengeInfo, FeatureUse, Scorecard, SubmissionInfo, VideoScore
 from evalkit.scoring.scorecard_builder import ScorecardBuilder
+from evalkit.scoring.shared_cache import open_cache
 from evalkit.scoring.time_limits import video_seconds
 from evalkit.scoring.timings import earlier_timings, sum_seconds
 from evalkit.statistics import BOOTSTRAP_DRAWS
@@ -118,7 +119,7 @@ def score_run(
     )
     extracted = time.monotonic()
     intake = intake_report(submission, challenge, gate, files, testset)
-    cache = FeatureCache(options.cache)
+    cache = open_cache(options.cache)
     earlier = earlier_timings(cache, extractions.values())
     speed = _reported_speed(submission, gate, challenge, plan)
     builder = ScorecardBuilder(plan, cache, testset, intake, extractions, speed=speed, progress=options.progress)
@@ -230,7 +231,7 @@ def _extract(
     """Run all jobs; return reports and extractions by sample, in the order of the layout's samples."""
     paths = run.gate.layout.files
     unreadable = run.gate.unreadable
-    jobs = submission_jobs(run, FeatureCache(config.cache))
+    jobs = submission_jobs(run, open_cache(config.cache))
     lengths = {job.sample: job.expected for job in jobs}
     config = replace(config, video_seconds=tuple(job.seconds or JOB_SECONDS for job in jobs))
     reports = {

@@ -74,7 +74,7 @@ def add(
     why: str | None,
     allow_shared: bool,
     workers: int | None,
-    cache: Path | None,
+    cache: Path | str | None,
     quiet: bool,
     by: str | None,
 ) -> None:
@@ -87,7 +87,7 @@ def add(
     """
     from evalkit.board import Board
     from evalkit.cli.board.media import submission_strips
-    from evalkit.scoring.cache import cache_folder
+    from evalkit.scoring.shared_cache import open_place
     from evalkit.text import count, escape_for_display
 
     if allow_shared and why is None:
@@ -102,7 +102,7 @@ def add(
         card, signed = read_signed(scorecard)
     strips = None
     if submission is not None:
-        strips = submission_strips(card, submission, cache or cache_folder(), workers, progress_on(quiet))
+        strips = submission_strips(card, submission, open_place(cache), workers, progress_on(quiet))
     with Board.open(board) as opened:
         done = opened.add_run(
             team,
@@ -143,7 +143,7 @@ def _scored(
     testset: Path,
     backbones: str,
     workers: int | None,
-    cache: Path | None,
+    cache: Path | str | None,
     *,
     quiet: bool,
 ) -> Scorecard:
