@@ -11,7 +11,7 @@ PEERS_ARGS ?=
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install test demo check docs format oracles lock-check wheel smoke fuzz soak bench bench-warm bench-networks bench-peers bench-memory bench-sandbox train-bundled clean
+.PHONY: help install test demo check docs format oracles lock-check wheel smoke fuzz soak bench bench-warm bench-networks bench-peers bench-memory bench-sandbox bench-scaling train-bundled clean
 
 help:
 	@echo "make test     run the tests                 make demo    a made-up challenge, from nothing to one page"
@@ -25,7 +25,8 @@ help:
 	@echo "make bench    timings, as ratios in one run (bench-networks: the five neural metrics on"
 	@echo "              real clips; bench-warm: commands that find all in the cache; bench-sandbox: what"
 	@echo "              confined workers cost; bench-memory: what a worker holds after each video;"
-	@echo "              bench-peers: other people's programs on the same clips, PEERS_ARGS='--clips 20')"
+	@echo "              bench-peers: other people's programs on the same clips, PEERS_ARGS='--clips 20';"
+	@echo "              bench-scaling: time and memory by the number of videos)"
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -92,6 +93,10 @@ bench-warm: $(STAMP)
 bench-memory: $(STAMP)
 	mkdir -p build
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.memory --networks --plot build/memory.svg
+
+bench-scaling: $(STAMP)
+	mkdir -p build
+	$(BIN)/python -m benchmarks.scaling --plot build/scaling.svg
 
 bench-sandbox: $(STAMP)
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.sandbox

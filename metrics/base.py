@@ -89,7 +89,7 @@ class Event:
     detail: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class VideoValue:
     """A metric's value of one video, or the reason why there is none."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup
@@ -26,7 +26,7 @@ from evalkit.reports.tables import (
     missing_reasons,
     video_metrics,
 )
-from evalkit.scoring.scorecard import MetricScore, Scorecard
+from evalkit.scoring.scorecard import MetricScore, Scorecard, VideoScore
 from evalkit.text import count, escape_for_display
 
 FrameReader = Callable[[str], Sequence[bytes] | None]
@@ -34,6 +34,7 @@ FrameReader = Callable[[str], Sequence[bytes] | None]
 RULE_DETAILS = 100  # findings listed under one rule
 GROUP_VALUES = 50  # rows of one group's table
 NOTES = 6  # events and findings named in one row
+SHOWN_VIDEOS = 2000  # rows of the table of videos; with more of them browsers are slow, and the page has megabytes
 VERDICTS = {"missing": "missing", "error": "invalid", "warning": "warning", "ok": "ok"}
 
 
@@ -49,6 +50,7 @@ def render_scorecard(card: Scorecard, frames_of: FrameReader) -> str:
     ends = {name: extremes(card, name) for name in shown}
     ordered = [name for _, _, names in by_role(shown, lambda name: _role(card, name)) for name in names]
     picked = dict.fromkeys(index for name in ordered for end in ends[name] for index in end)
+    rows, problems = _rows(card, shown, ends, picked)
     return render_page(
         "scorecard",
         filmstrips=make_strips((str(index), frames_of(card.videos[index].sample)) for index in picked),
@@ -76,7 +78,8 @@ def render_scorecard(card: Scorecard, frames_of: FrameReader) -> str:
             )
             for name in ordered
         ],
-        rows=_rows(card, shown, ends),
+        rows=rows,
+        problems=problems,
         group_names=sorted({name for video in card.videos for name in video.groups}),
         groups=group_tables(card),
         group_values=GROUP_VALUES,
@@ -136,26 +139,34 @@ def _round_up(number: float) -> float:
     return next((step * power for step in (1, 2, 5) if step * power >= number), 10 * power)
 
 
-def _rows(card: Scorecard, shown: Sequence[str], ends: dict[str, tuple[list[int], list[int]]]) -> list[dict[str, Any]]:
-    """Return a row per video; a cell is ``(formatted, exact, among the worst, reason)``."""
+def _rows(
+    card: Scorecard, shown: Sequence[str], ends: dict[str, tuple[list[int], list[int]]], picked: Collection[int]
+) -> tuple[dict[int, dict[str, Any]], int]:
+    """Return a row by number of the video, and how many videos have a problem.
+
+    Of more than `SHOWN_VIDEOS` the table has those that are ``picked``, then those with a problem, then the first ones.
+    """
     low = {name: set(worst) if best and _marks(card, name) else set() for name, (worst, best) in ends.items()}
-    rows = []
-    for at, video in enumerate(card.videos):
-        cells = [
-            (Markup(format_value(value)), Markup(repr(value)), at in low[name], None)  # noqa: S704  (digits)
-            if (value := video.values.get(name)) is not None
-            else ("", "", False, missing_reason(video, name))
-            for name in shown
-        ]
-        notes = [f"{event.kind}: {event.detail}" if event.detail else event.kind for event in video.events]
-        notes += dict.fromkeys(str(finding.get("rule", "finding")) for finding in video.findings)
-        problem = (
-            video.verdict != "ok" or bool(notes) or any(cell[3] not in {None, NO_VALUE_EXPECTED} for cell in cells)
-        )
-        more = [f"and {len(notes) - NOTES} more"] if len(notes) > NOTES else []
-        notes = [escape_for_display(note, CELL_LIMIT) for note in notes[:NOTES]] + more
-        rows.append({"video": video, "cells": cells, "notes": notes, "problem": problem})
-    return rows
+    bad = [at for at, video in enumerate(card.videos) if _row(at, video, shown, low)["problem"]]
+    chosen = dict.fromkeys((*picked, *bad, *range(len(card.videos))))
+    kept = sorted(list(chosen)[: max(SHOWN_VIDEOS, len(set(picked)))])
+    return {at: _row(at, card.videos[at], shown, low) for at in kept}, len(bad)
+
+
+def _row(at: int, video: VideoScore, shown: Sequence[str], low: Mapping[str, set[int]]) -> dict[str, Any]:
+    """Return one row; a cell is ``(formatted, exact, among the worst, reason)``."""
+    cells = [
+        (Markup(format_value(value)), Markup(repr(value)), at in low[name], None)  # noqa: S704  (digits)
+        if (value := video.values.get(name)) is not None
+        else ("", "", False, missing_reason(video, name))
+        for name in shown
+    ]
+    notes = [f"{event.kind}: {event.detail}" if event.detail else event.kind for event in video.events]
+    notes += dict.fromkeys(str(finding.get("rule", "finding")) for finding in video.findings)
+    problem = video.verdict != "ok" or bool(notes) or any(cell[3] not in {None, NO_VALUE_EXPECTED} for cell in cells)
+    more = [f"and {len(notes) - NOTES} more"] if len(notes) > NOTES else []
+    notes = [escape_for_display(note, CELL_LIMIT) for note in notes[:NOTES]] + more
+    return {"video": video, "cells": cells, "notes": notes, "problem": problem}
 
 
 def _marks(card: Scorecard, name: str) -> bool:

@@ -14,7 +14,7 @@ from evalkit.media.facts import FACTS_VERSION
 from evalkit.media.stills import READER_VERSION
 from evalkit.scoring import cache
 from evalkit.scoring.plan import RunPlan
-from evalkit.scoring.run import features_used, provenance_of
+from evalkit.scoring.provenance import features_used, provenance_of
 from evalkit.submission.model import Submission
 from evalkit.testsets.model import TestSet
 from evalkit.text import escape_for_display

@@ -98,8 +98,13 @@ class LocalEngine:
         return submission_seconds([max(one, self.timeout or 0.0) for one in config.video_seconds], self.workers)
 
 
-def run_jobs(
-    run: RunJobs, config: Config, jobs: Sequence[Job], records: Mapping[str, FeatureRecord], archive_sha256: str | None
+def run_jobs(  # noqa: PLR0917
+    run: RunJobs,
+    config: Config,
+    jobs: Sequence[Job],
+    records: Mapping[str, FeatureRecord],
+    archive_sha256: str | None,
+    wanted: frozenset[str] = frozenset(),
 ) -> Generator[JobResult, None, None]:
     """Yield one result per job, in any order. No worker starts when the cache holds everything.
 
@@ -109,10 +114,17 @@ def run_jobs(
         jobs: what to read.
         records: feature -> its record, for the features of ``config``.
         archive_sha256: digest of the ZIP that the jobs read from; ``None`` for files of a folder.
+        wanted: features that `Extraction.loaded` has where all of a video's came from the cache.
     """
     cache = open_cache(config.cache)
     lookup = Lookup(
-        cache, records, config.weights, config.rules, fresh=config.fresh, always_decoded=config.always_decoded
+        cache,
+        records,
+        config.weights,
+        config.rules,
+        fresh=config.fresh,
+        always_decoded=config.always_decoded,
+        wanted=wanted,
     )
     open_jobs: list[int] = []
     for index, job in enumerate(jobs):

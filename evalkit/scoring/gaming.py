@@ -1,14 +1,15 @@
 """Compares the fingerprint of every video with the references, the official speech and the other videos of the run.
 
-No number changes: findings and fingerprints are added to rows that are complete.
+No number changes: findings and fingerprints are added to rows that are complete. Of each video about a kilobyte is kept
+until all were read.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,7 +33,7 @@ from evalkit.scoring.scorecard import Fingerprint, VideoScore
 from evalkit.scoring.shared_cache import open_cache
 from evalkit.submission.members import Member
 from evalkit.submission.references import MemberRef
-from evalkit.testsets.model import Sample, TestSet
+from evalkit.testsets.model import TestSet
 from evalkit.validators.content import FROZEN_SHARE
 from evalkit.validators.findings import run_rules
 from evalkit.validators.gaming import GamingCase, VideoCopy, made_of_few
@@ -46,89 +47,114 @@ MAX_DUPLICATES = 100  # identical files or stills that are listed for one video
 
 @dataclass(frozen=True)
 class VideoFingerprint:
-    """A video with its fingerprint."""
+    """What is kept of a video's fingerprint.
+
+    Args:
+        sample: its sample.
+        sha256: digest of the file.
+        motion: amount of motion in grey levels.
+        motion_bits: as hexadecimal text; none of a video that hardly moves, where they would be noise.
+        hash: (63,) bool, of its middle picture.
+        is_still: whether it shows one image or a few.
+    """
 
     sample: str
     sha256: str
-    arrays: Arrays
+    motion: float
+    motion_bits: str
+    hash: signature.Bits
+    is_still: bool
+
+    @classmethod
+    def of(cls, sample: str, sha256: str, arrays: Arrays) -> VideoFingerprint:
+        """Return what is kept of the feature's arrays."""
+        motion = float(arrays["motion"])
+        bits = cast("signature.Bits", arrays["bits"])
+        text = signature.to_hex(bits if motion >= signature.MIN_MOTION else bits[:0])
+        return cls(sample, sha256, motion, text, np.array(arrays["hash"]), made_of_few(*_counts(arrays)))
 
     @property
     def bits(self) -> signature.Bits:
-        """Motion bits (K, 24); none of a video that hardly moves, where they would be noise."""
-        bits = cast("signature.Bits", self.arrays["bits"])
-        return bits if float(self.arrays["motion"]) >= signature.MIN_MOTION else bits[:0]
-
-    @property
-    def is_still(self) -> bool:
-        """Whether the video shows one image or a few."""
-        return made_of_few(*self._counts())
-
-    def _counts(self) -> tuple[int, int, float]:
-        return int(self.arrays["ticks"]), int(self.arrays["distinct"]), float(self.arrays["warped"])
+        """Motion bits (K, 24)."""
+        return signature.from_hex(self.motion_bits)
 
     def fingerprint(self) -> Fingerprint:
         """Return what the scorecard stores."""
         return Fingerprint(
             sha256=self.sha256,
-            motion=round(float(self.arrays["motion"]), 4),
-            picture=signature.to_hex(np.asarray(self.arrays["hash"])),
-            bits=signature.to_hex(self.bits),
+            motion=round(self.motion, 4),
+            picture=signature.to_hex(self.hash),
+            bits=self.motion_bits,
         )
 
-    def case(self, extraction: Extraction, sample: Sample | None, testset: TestSet, **others: Any) -> GamingCase:
-        """Return the facts that the rules examine."""
-        ticks, distinct, warped = self._counts()
+
+def _counts(arrays: Arrays) -> tuple[int, int, float]:
+    return int(arrays["ticks"]), int(arrays["distinct"]), float(arrays["warped"])
+
+
+class GamingCheck:
+    """Takes the videos as they are read, and adds findings to their rows when all are known.
+
+    Args:
+        testset: whose references are compared.
+        cache: has the fingerprints.
+        severities: of the rules, by the challenge.
+    """
+
+    def __init__(self, testset: TestSet, cache: FeatureCache, severities: Mapping[str, str]) -> None:
+        self._testset, self._cache, self._severities = testset, cache, severities
+        self._samples = {sample.id: sample for sample in testset}
+        self._seen: dict[str, VideoFingerprint] = {}
+        self._cases: dict[str, GamingCase] = {}
+
+    def take(self, extraction: Extraction) -> None:
+        """Keep what is compared of a video, and examine what concerns it alone."""
+        arrays = _arrays(extraction, self._cache)
+        if arrays is None or extraction.sha256 is None:
+            return
+        one = VideoFingerprint.of(extraction.sample, extraction.sha256, arrays)
+        self._seen[one.sample] = one
+        self._cases[one.sample] = self._case(one, arrays, extraction)
+
+    def _case(self, one: VideoFingerprint, arrays: Arrays, extraction: Extraction) -> GamingCase:
+        ticks, distinct, warped = _counts(arrays)
         facts = extraction.facts.video if extraction.facts else None
-        match, offset, share = (float(value) for value in self.arrays["sound"])
-        images = [testset.path(image) for image in sample.reference_images] if sample and self.is_still else []
+        match, offset, share = (float(value) for value in arrays["sound"])
+        sample = self._samples.get(one.sample)
+        images = [self._testset.path(image) for image in sample.reference_images] if sample and one.is_still else []
         return GamingCase(
-            sample=self.sample,
+            sample=one.sample,
             ticks=ticks,
             distinct=distinct,
             warped=warped,
             frozen=facts is not None and facts.duplicate_share >= FROZEN_SHARE,
-            reference_picture=_least_residual(np.asarray(self.arrays["picture"], np.float32), images),
-            audio=AudioMatch(cast(Any, str(self.arrays["sound_state"])), match, offset, share),
-            islands=tuple(Island(*(float(value) for value in row)) for row in self.arrays["islands"]),
-            **others,
+            reference_picture=_least_residual(np.asarray(arrays["picture"], np.float32), images),
+            audio=AudioMatch(cast(Any, str(arrays["sound_state"])), match, offset, share),
+            islands=tuple(Island(*(float(value) for value in row)) for row in arrays["islands"]),
         )
 
-
-def add_gaming_findings(  # noqa: PLR0917
-    videos: Iterable[VideoScore],
-    extractions: Mapping[str, Extraction],
-    references: Mapping[str, VideoFingerprint],
-    testset: TestSet,
-    cache: FeatureCache,
-    severities: Mapping[str, str],
-) -> Iterator[VideoScore]:
-    """Yield the rows with their fingerprints and the findings of the gaming rules; values and reasons stay."""
-    rows = list(videos)
-    seen = {row.sample: one for row in rows if (one := _fingerprinted(row.sample, extractions.get(row.sample), cache))}
-    samples = {sample.id: sample for sample in testset}
-    copies = _copies(list(seen.values()), list(references.values()))
-    duplicates = _duplicates(list(seen.values()))
-    for row in rows:
-        one = seen.get(row.sample)
-        if one is None:
-            yield row
-            continue
-        case = one.case(
-            extractions[row.sample],
-            samples.get(row.sample),
-            testset,
-            references=copies.get(row.sample, ()),
-            duplicates=duplicates.get(row.sample, ()),
-        )
-        findings = [finding.to_json() for finding in run_rules(rules_for("gaming"), case, severities, row.path)]
-        marked = row.verdict == "ok" and any(finding["severity"] != "info" for finding in findings)
-        yield row.model_copy(
-            update={
-                "verdict": "warning" if marked else row.verdict,
-                "findings": (*row.findings, *findings),
-                "fingerprint": one.fingerprint(),
-            }
-        )
+    def findings(self, rows: Iterable[VideoScore], references: Mapping[str, VideoFingerprint]) -> Iterator[VideoScore]:
+        """Yield the rows with their fingerprints and the findings of the gaming rules; values and reasons stay."""
+        rows = list(rows)
+        videos = [self._seen[row.sample] for row in rows if row.sample in self._seen]
+        # Of one video at a time: where all are equal, what is listed for all would fill the memory.
+        copies, duplicates = _copies(videos, list(references.values())), _duplicates(videos)
+        for row in rows:
+            one = self._seen.get(row.sample)
+            if one is None:
+                yield row
+                continue
+            case = replace(self._cases[row.sample], references=next(copies), duplicates=next(duplicates))
+            found = run_rules(rules_for("gaming"), case, self._severities, row.path)
+            findings = [finding.to_json() for finding in found]
+            marked = row.verdict == "ok" and any(finding["severity"] != "info" for finding in findings)
+            yield row.model_copy(
+                update={
+                    "verdict": "warning" if marked else row.verdict,
+                    "findings": (*row.findings, *findings),
+                    "fingerprint": one.fingerprint(),
+                }
+            )
 
 
 def read_references(
@@ -139,18 +165,19 @@ def read_references(
     A reference video that can't be read has none: the journal records it, and nothing is compared with it.
     """
     found: dict[str, VideoFingerprint] = {}
+    samples = list(_reference_places(testset).values())
     config, jobs = reference_jobs(testset, cache, fresh=fresh)
-    results = run_jobs(run, config, jobs, fingerprint_records(), archive_sha256=None)
+    results = run_jobs(run, config, jobs, fingerprint_records(), archive_sha256=None, wanted=frozenset((FINGERPRINT,)))
     with (progress or Progress()).stage("reading reference videos", len(jobs)) as stage, closing(results):
         for result in results:
-            name = jobs[result.index].sample
-            one = _fingerprinted(name, result.value, open_cache(cache)) if result.failure is None else None
-            if one is None:
-                journal.event("reference-unread", sample=name, detail=result.detail)
-            else:
-                found[name] = one
+            one = _kept("", result.value, open_cache(cache)) if result.failure is None else None
+            for name in samples[result.index]:
+                if one is None:
+                    journal.event("reference-unread", sample=name, detail=result.detail)
+                else:
+                    found[name] = replace(one, sample=name)
             stage.advance()
-    return {job.sample: found[job.sample] for job in jobs if job.sample in found}
+    return {sample.id: found[sample.id] for sample in testset if sample.id in found}
 
 
 def fingerprint_records() -> dict[str, FeatureRecord]:
@@ -159,11 +186,14 @@ def fingerprint_records() -> dict[str, FeatureRecord]:
 
 
 def reference_jobs(testset: TestSet, cache: Path, *, fresh: bool) -> tuple[Config, list[Job]]:
-    """Return settings and jobs that compute the fingerprint of every reference video, in the order of the test set."""
-    names = [sample.id for sample in testset if sample.reference_video]
-    places = [testset.path(str(sample.reference_video)) for sample in testset if sample.reference_video]
-    there = [(name, place.resolve()) for name, place in zip(names, places, strict=True) if place.is_file()]
-    jobs = [Job(name, MemberRef(place.parent, _member(place), None), Item(name, NOT_UNPACKED)) for name, place in there]
+    """Return settings and jobs that compute the fingerprint of every reference video, in the order of the test set.
+
+    A file that is the reference of several samples has one job, with the name of the first.
+    """
+    jobs = [
+        Job(names[0], MemberRef(place.parent, _member(place), None), Item(names[0], NOT_UNPACKED))
+        for place, names in _reference_places(testset).items()
+    ]
     # No rule may exclude a reference from the comparison.
     rules = SubmissionRules(
         severities=dict.fromkeys(rule_registry(), "off"), archive=ArchiveRules(max_file_bytes=LARGEST_REFERENCE)
@@ -171,70 +201,112 @@ def reference_jobs(testset: TestSet, cache: Path, *, fresh: bool) -> tuple[Confi
     return Config(cache=cache, features=(FINGERPRINT,), fresh=fresh, rules=rules), jobs
 
 
+def _reference_places(testset: TestSet) -> dict[Path, list[str]]:
+    """Return the reference videos that are there -> the samples that have them."""
+    found: dict[Path, list[str]] = {}
+    for sample in testset:
+        place = testset.path(sample.reference_video) if sample.reference_video else None
+        if place is not None and place.is_file():
+            found.setdefault(place.resolve(), []).append(sample.id)
+    return found
+
+
 def _member(place: Path) -> Member:
     size = place.stat().st_size
     return Member(place.name, os.fsencode(place.name), size, size, "file")
 
 
-def _fingerprinted(sample: str, extraction: Extraction | None, cache: FeatureCache) -> VideoFingerprint | None:
-    key = extraction.keys.get(FINGERPRINT) if extraction else None
-    if extraction is None or extraction.sha256 is None or key is None:
+def _kept(sample: str, extraction: Extraction, cache: FeatureCache) -> VideoFingerprint | None:
+    arrays = _arrays(extraction, cache)
+    if arrays is None or extraction.sha256 is None:
+        return None
+    return VideoFingerprint.of(sample, extraction.sha256, arrays)
+
+
+def _arrays(extraction: Extraction, cache: FeatureCache) -> Arrays | None:
+    key = extraction.keys.get(FINGERPRINT)
+    if extraction.sha256 is None or key is None:
         return None
     try:
-        data = cache.load(FINGERPRINT, key)
+        data = extraction.loaded.get(FINGERPRINT) or cache.load(FINGERPRINT, key)
     except CorruptEntryError:
         return None
-    return (
-        VideoFingerprint(sample, extraction.sha256, data.arrays)
-        if data is not None and data.arrays is not None
-        else None
-    )
+    return data.arrays if data is not None else None
 
 
 def _copies(
     videos: Sequence[VideoFingerprint], references: Sequence[VideoFingerprint]
-) -> dict[str, tuple[VideoCopy, ...]]:
-    """Return sample -> the reference videos with the content of its video, the best match first."""
-    found: dict[str, list[VideoCopy]] = {}
-    alike = signature.matches([one.bits for one in references], [one.bits for one in videos])
-    for (at, number), match in alike.items():
-        one, other = videos[number], references[at]
-        found.setdefault(one.sample, []).append(VideoCopy(other.sample, None if one.sha256 == other.sha256 else match))
-    return {sample: tuple(sorted(copies, key=_closeness)) for sample, copies in found.items()}
+) -> Iterator[tuple[VideoCopy, ...]]:
+    """Yield, for each video, the reference videos with its content, the best match first.
+
+    About `MAX_DUPLICATES` files at most, and always the video's own reference. Of a file that is the reference of
+    several samples, the video's own counts, or the first one.
+    """
+    samples: dict[str, list[str]] = {}
+    for reference in references:
+        samples.setdefault(reference.sha256, []).append(reference.sample)
+    files = list({reference.sha256: reference for reference in references}.values())
+    number = {file.sha256: at for at, file in enumerate(files)}
+    of_sample = {reference.sample: number[reference.sha256] for reference in references}
+    own = [of_sample.get(video.sample, -1) for video in videos]
+    first = {digest: min(names) for digest, names in samples.items()}
+    for at, matches in enumerate(_matched(files, videos, MAX_DUPLICATES, own)):
+        one = videos[at]
+        copies = []
+        for i, match in matches:
+            digest = files[i].sha256
+            name = one.sample if i == own[at] else first[digest]
+            copies.append(VideoCopy(name, None if one.sha256 == digest else match))
+        yield tuple(sorted(copies, key=_closeness))
 
 
-def _duplicates(videos: Sequence[VideoFingerprint]) -> dict[str, tuple[VideoCopy, ...]]:
-    """Return sample -> the other videos with its content: identical files, the same motion, or the same still."""
-    alike: dict[tuple[int, int], signature.Match | None] = dict(
-        signature.matches([one.bits for one in videos], [one.bits for one in videos])
-    )
+def _duplicates(videos: Sequence[VideoFingerprint]) -> Iterator[tuple[VideoCopy, ...]]:
+    """Yield, for each video, the others with its content: identical files, the same motion, or the same still.
+
+    At most `MAX_DUPLICATES` of each kind.
+    """
     digests: dict[str, list[int]] = {}
     for at, one in enumerate(videos):
         digests.setdefault(one.sha256, []).append(at)
-    for equal in digests.values():
-        alike |= {(i, j): None for i in equal for j in equal[:MAX_DUPLICATES]}
-    for pair, still in _equal_stills(videos).items():
-        alike.setdefault(pair, still)
-    found: dict[str, list[VideoCopy]] = {}
-    for (i, j), match in sorted(alike.items(), key=lambda pair: pair[0]):
-        if i != j:
-            found.setdefault(videos[i].sample, []).append(VideoCopy(videos[j].sample, match))
-    return {sample: tuple(sorted(copies, key=_closeness)) for sample, copies in found.items()}
+    stills = _equal_stills(videos)
+    some = MAX_DUPLICATES + 1  # a video is like itself
+    for at, matches in enumerate(_matched(videos, videos, some)):
+        equal = dict.fromkeys(digests[videos[at].sha256][:some])
+        alike: dict[int, signature.Match | None] = {}
+        for kind in (stills(at), matches, equal.items()):  # the last word is that of equal files
+            alike |= dict([(other, match) for other, match in kind if other != at][:MAX_DUPLICATES])
+        copies = (VideoCopy(videos[other].sample, match) for other, match in alike.items())
+        yield tuple(sorted(copies, key=_closeness))
 
 
-def _equal_stills(videos: Sequence[VideoFingerprint]) -> dict[tuple[int, int], signature.Match]:
-    """Return the pairs of videos that are stills of the same image, at most `MAX_DUPLICATES` of each video."""
+def _matched(
+    first: Sequence[VideoFingerprint], second: Sequence[VideoFingerprint], most: int, own: Sequence[int] = ()
+) -> Iterator[Sequence[tuple[int, signature.Match]]]:
+    """Yield the matches of each video of ``second``, also where there are none."""
+    rows = signature.matching_rows([one.bits for one in first], [one.bits for one in second], most=most, own=own)
+    following = next(rows, None)
+    for at in range(len(second)):
+        if following is not None and following[0] == at:
+            yield following[1]
+            following = next(rows, None)
+        else:
+            yield ()
+
+
+def _equal_stills(videos: Sequence[VideoFingerprint]) -> Callable[[int], Iterator[tuple[int, signature.Match]]]:
+    """Return a function from a video's number to the stills of the same image, where it is one itself."""
     stills = [at for at, one in enumerate(videos) if one.is_still]
-    if not stills:
-        return {}
-    hashes = np.stack([videos[at].arrays["hash"] for at in stills])
-    found = {}
-    for i, own in zip(stills, hashes, strict=True):
-        apart = np.count_nonzero(hashes != own, axis=1)
-        for at in np.flatnonzero(apart <= HASH_BITS)[:MAX_DUPLICATES]:
-            share = 1 - float(apart[at]) / hashes.shape[1]
-            found[i, stills[int(at)]] = signature.Match(share, 0.0, mirrored=False)
-    return found
+    hashes = np.stack([videos[at].hash for at in stills]) if stills else np.zeros((0, 0), bool)
+
+    def of(at: int) -> Iterator[tuple[int, signature.Match]]:
+        if not videos[at].is_still:
+            return
+        apart = np.count_nonzero(hashes != videos[at].hash, axis=1)
+        for other in np.flatnonzero(apart <= HASH_BITS)[: MAX_DUPLICATES + 1]:
+            share = 1 - float(apart[other]) / hashes.shape[1]
+            yield stills[int(other)], signature.Match(share, 0.0, mirrored=False)
+
+    return of
 
 
 def _closeness(copy: VideoCopy) -> tuple[float, str]:

@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from evalkit.challenges.submission_rules import SubmissionRules
 from evalkit.media.facts import MediaFacts
+from evalkit.metrics.base import FeatureData
 from evalkit.metrics.features.base import Item, WeightFile
 from evalkit.submission.references import MemberRef
 from evalkit.validators.file import ExpectedLength
@@ -119,6 +120,7 @@ class Extraction:
         seconds: wall time by stage.
         features: seconds of work by extractor, its networks included.
         networks: seconds of forward passes by network.
+        loaded: features that were read from the cache on the way, of those that the run wants at once.
     """
 
     sample: str
@@ -134,3 +136,8 @@ class Extraction:
     seconds: Mapping[str, float] = field(default_factory=dict)
     features: Mapping[str, float] = field(default_factory=dict)
     networks: Mapping[str, float] = field(default_factory=dict)
+    loaded: Mapping[str, FeatureData] = field(default_factory=dict)
+
+    def slim(self) -> Extraction:
+        """Return it without what is used once, when it arrives: facts, findings and features."""
+        return replace(self, facts=None, findings=(), loaded={})

@@ -50,6 +50,7 @@ class Lookup:
         kept: features that are found all the same.
         started: with ``fresh``, entries written since this time of `FeatureCache.now` are found too.
         always_decoded: frames that are decoded whatever they prove.
+        wanted: features that `Cached.loaded` keeps, so that nobody reads them a second time.
     """
 
     cache: FeatureCache
@@ -60,6 +61,7 @@ class Lookup:
     kept: tuple[str, ...] = ()
     started: int | None = None
     always_decoded: int = 0
+    wanted: frozenset[str] = frozenset()
 
     def find(self, item: Item, path: str, digest: str, expected: ExpectedLength | None) -> Cached:
         """Return what is known of the file with the content ``digest``.
@@ -84,7 +86,12 @@ class Lookup:
 
     def _look(self, found: Cached, item: Item) -> None:
         found.keys = self.keys(item, found.digest)
-        found.missing = [name for name, key in found.keys.items() if self.load(name, key, found.notes) is None]
+        for name, key in found.keys.items():
+            data = self.load(name, key, found.notes)
+            if data is None:
+                found.missing.append(name)
+            elif name in self.wanted:
+                found.loaded[name] = data
 
     def load(self, name: str, key: str, notes: list[str]) -> FeatureData | None:
         """Return a feature, or ``None`` when it must be computed; an unreadable entry is added to ``notes``."""
@@ -139,6 +146,7 @@ class Cached:
         keys: feature -> cache key; empty for a refused file.
         missing: features that must be computed.
         notes: cache entries that must be computed again, and why.
+        loaded: features that the cache holds, of those that the lookup is to keep.
     """
 
     lookup: Lookup
@@ -151,6 +159,7 @@ class Cached:
     keys: dict[str, str] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    loaded: dict[str, FeatureData] = field(default_factory=dict)
 
     @property
     def limits(self) -> ReadLimits:
@@ -173,7 +182,7 @@ class Cached:
         if facts is not None:
             self.findings = tuple(file_findings(facts, self.lookup.rules, self.path, self.expected))
         if self.refused:
-            self.keys, self.missing = {}, []
+            self.keys, self.missing, self.loaded = {}, [], {}
 
     def extraction(self, sample: str, *, errors: Mapping[str, str] | None = None, **work: Any) -> Extraction:
         """Return the answer about this file; ``work`` has the fields about what was computed for it."""
@@ -186,6 +195,7 @@ class Cached:
             keys={name: key for name, key in self.keys.items() if name not in failed},
             errors=failed,
             notes=tuple(self.notes),
+            loaded=self.loaded,
             **work,
         )
 

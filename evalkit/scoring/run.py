@@ -5,23 +5,21 @@
 
 from __future__ import annotations
 
-import platform
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-from evalkit._version import __version__
 from evalkit.challenges.model import Challenge
+from evalkit.metrics.base import VideoValue
 from evalkit.metrics.features.base import FeatureRecord, Item
 from evalkit.metrics.filmstrip import filmstrip_images
 from evalkit.metrics.gaming.fingerprint import FINGERPRINT
 from evalkit.progress import Progress
 from evalkit.scoring.cache import CorruptEntryError, FeatureCache
 from evalkit.scoring.engine import Engine, LocalEngine, run_jobs
-from evalkit.scoring.gaming import add_gaming_findings, read_references
+from evalkit.scoring.gaming import GamingCheck, read_references
 from evalkit.scoring.intake import (
     FileReport,
     Gate,
@@ -35,18 +33,18 @@ from evalkit.scoring.intake import (
 from evalkit.scoring.jobs import NOT_UNPACKED, Config, Extraction, Job
 from evalkit.scoring.journal import Journal
 from evalkit.scoring.plan import FILMSTRIP, SPEED, RunPlan
+from evalkit.scoring.provenance import features_used, provenance_of
 from evalkit.scoring.reported_speed import ReportedSpeed, read_reported_speed
-from evalkit.scoring.scorecard import ChallengeInfo, FeatureUse, Scorecard, SubmissionInfo, VideoScore
+from evalkit.scoring.scorecard import ChallengeInfo, Scorecard, SubmissionInfo, VideoScore
 from evalkit.scoring.scorecard_builder import ScorecardBuilder
 from evalkit.scoring.shared_cache import open_cache
 from evalkit.scoring.time_limits import video_seconds
 from evalkit.scoring.timings import earlier_timings, sum_seconds
-from evalkit.statistics import BOOTSTRAP_DRAWS
+from evalkit.scoring.video_scores import VideoScorer
 from evalkit.submission.model import Submission
 from evalkit.testsets.model import TestSet
 from evalkit.validators.file import ExpectedLength
 from evalkit.validators.reading import FailedReading
-from evalkit.weights.manifest import DIGEST_WORDS
 from evalkit.workers.sandbox import JOB_SECONDS
 
 
@@ -95,7 +93,7 @@ def validate_run(
         rules=challenge.submission,
         always_decoded=options.always_decoded,
     )
-    files, _ = _extract(JobSource(submission, challenge, testset, gate), config, options, "validating")
+    files, _ = _extract(JobSource(submission, challenge, testset, gate), config, options, "validating", _ignore)
     return intake_report(submission, challenge, gate, files, testset)
 
 
@@ -113,24 +111,36 @@ def score_run(
         fresh=options.fresh,
         rules=challenge.submission,
     )
+    cache = open_cache(options.cache)
+    speed = _reported_speed(submission, gate, challenge, plan)
+    scorer = VideoScorer(plan, cache, speed, refused=gate.refused)
+    check = GamingCheck(testset, cache, challenge.submission.severities) if FINGERPRINT in plan.features else None
+    outcomes: dict[str, dict[str, VideoValue]] = {}
+
+    def take(report: FileReport, extraction: Extraction) -> None:
+        """Use everything of a video as soon as it is there, so that little of it must be kept."""
+        if (sample := gate.samples.get(report.sample)) is not None:
+            outcomes[sample.id] = scorer.score(sample, report, extraction)
+        if check is not None:
+            check.take(extraction)
+
     extracting = time.monotonic()
-    files, extractions = _extract(
-        JobSource(submission, challenge, testset, gate, plan.records, plan.people_features), config, options, "scoring"
-    )
+    source = JobSource(submission, challenge, testset, gate, plan.records, plan.people_features)
+    wanted = scorer.wanted | ({FINGERPRINT} if check else set())
+    files, extractions = _extract(source, config, options, "scoring", take, wanted)
     extracted = time.monotonic()
     intake = intake_report(submission, challenge, gate, files, testset)
-    cache = open_cache(options.cache)
     earlier = earlier_timings(cache, extractions.values())
-    speed = _reported_speed(submission, gate, challenge, plan)
-    builder = ScorecardBuilder(plan, cache, testset, intake, extractions, speed=speed, progress=options.progress)
+    builder = ScorecardBuilder(
+        plan, testset, intake, extractions, outcomes, scorer, speed=speed, progress=options.progress
+    )
     videos: Iterable[VideoScore] = builder.videos()
-    if FINGERPRINT in plan.features:
+    if check is not None:
         known = read_references(
             testset, options.cache, options.engine.run, options.journal, fresh=options.fresh, progress=options.progress
         )
-        marked = add_gaming_findings(videos, extractions, known, testset, cache, challenge.submission.severities)
         with options.progress.stage("looking for copies", len(testset)) as stage:
-            videos = list(_counted(marked, stage))
+            videos = list(_counted(check.findings(videos, known), stage))
     scorecard = Scorecard(
         submission=SubmissionInfo(name=submission.name, sha256=submission.sha256, layout=gate.layout.template),
         challenge=ChallengeInfo(id=challenge.id, sha256=challenge.scoring_sha256, title=challenge.title),
@@ -170,30 +180,6 @@ def _counted(videos: Iterable[VideoScore], stage: Progress) -> Iterator[VideoSco
         stage.advance()
 
 
-def features_used(plan: RunPlan) -> dict[str, FeatureUse]:
-    """Return feature -> its version, the digests of its weights and its options."""
-    return {
-        name: FeatureUse(
-            version=record.version,
-            weights=tuple(
-                plan.weights[role].sha256
-                for role in (*record.weights, *record.optional_weights)
-                if role in plan.weights
-            ),
-            options={**record.options.as_dict(), **_precisions(record, plan)},
-        )
-        for name, record in plan.records.items()
-    }
-
-
-def _precisions(record: FeatureRecord, plan: RunPlan) -> dict[str, Any]:
-    """Return ``precision_of_roles`` where the backbones ask for one: role -> float32, bfloat16, float16."""
-    roles = [role for role in (*record.weights, *record.optional_weights) if role in plan.weights]
-    options = {role: plan.weights[role].options for role in roles}
-    asked = {role: chosen["precision"] for role, chosen in options.items() if "precision" in chosen}
-    return {"precision_of_roles": asked} if asked else {}
-
-
 def intake_report(
     submission: Submission,
     challenge: Challenge,
@@ -225,10 +211,23 @@ class JobSource:
     people_features: frozenset[str] = frozenset()
 
 
-def _extract(
-    run: JobSource, config: Config, options: RunOptions, title: str
+def _ignore(report: FileReport, extraction: Extraction) -> None:
+    """Use nothing of a video but its report."""
+
+
+def _extract(  # noqa: PLR0917
+    run: JobSource,
+    config: Config,
+    options: RunOptions,
+    title: str,
+    take: Callable[[FileReport, Extraction], None],
+    wanted: frozenset[str] = frozenset(),
 ) -> tuple[dict[str, FileReport], dict[str, Extraction]]:
-    """Run all jobs; return reports and extractions by sample, in the order of the layout's samples."""
+    """Run all jobs; return reports and slim extractions by sample, in the order of the layout's samples.
+
+    ``take`` is called with each video that could be read, in the order in which they are done, and may use all of it.
+    ``wanted`` are the features that it uses.
+    """
     paths = run.gate.layout.files
     unreadable = run.gate.unreadable
     jobs = submission_jobs(run, open_cache(config.cache))
@@ -242,7 +241,7 @@ def _extract(
     # Of the very bytes that are read below: of a folder, each file is compared with its part of the digest.
     digest = run.submission.sha256
     archive = digest if run.submission.kind == "zip" else None
-    results = run_jobs(options.engine.run, config, jobs, run.records, archive)
+    results = run_jobs(options.engine.run, config, jobs, run.records, archive, wanted)
     with options.progress.stage(title, len(jobs)) as progress, closing(results):
         for result in results:
             sample = jobs[result.index].sample
@@ -254,10 +253,11 @@ def _extract(
             else:
                 extraction: Extraction = result.value
                 run.submission.refuse_changed(path, extraction.sha256)
-                extractions[sample] = extraction
-                reports[sample] = file_report(
+                report = reports[sample] = file_report(
                     extraction, path, in_folder=archive is None, rules=config.rules, expected=lengths.get(sample)
                 )
+                take(report, extraction)
+                extractions[sample] = extraction.slim()
                 _log(options.journal, extraction, path)
             progress.advance()
     return {s: reports[s] for s in paths}, {s: extractions[s] for s in paths if s in extractions}
@@ -317,37 +317,3 @@ def _log(journal: Journal, extraction: Extraction, path: str) -> None:
         journal.event("cache", sample=extraction.sample, note=note)
     for feature, trace in extraction.errors.items():
         journal.event("extractor-error", sample=extraction.sample, feature=feature, traceback=trace)
-
-
-def provenance_of(plan: RunPlan, testset: TestSet) -> dict[str, Any]:
-    """Return the versions, the test set and the weights that a scorecard names."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    packages = {}
-    for name in ("av", "numpy", "scipy", "opencv-python-headless", "onnxruntime", "pillow"):
-        try:
-            packages[name] = version(name)
-        except PackageNotFoundError:
-            packages[name] = "unknown"
-    return {
-        "evalkit": __version__,
-        "python": platform.python_version(),
-        "platform": f"{platform.system()} {platform.machine()}",
-        "packages": packages,
-        "device": plan.device,
-        "testset": {"sha256": testset.sha256, "samples": len(testset), "format": testset.format},
-        "backbones": {"title": plan.backbones.title, "sha256": plan.backbones.sha256},
-        "weights": {role: _weights_used(plan, role) for role in sorted(plan.weights)},
-        "confidence": {"method": "percentile bootstrap over videos", "draws": BOOTSTRAP_DRAWS},
-    }
-
-
-def _weights_used(plan: RunPlan, role: str) -> dict[str, Any]:
-    """Return which file had a role, and how its digest is known."""
-    entry = plan.backbones.roles[role]
-    return {
-        "file": entry.file,
-        "sha256": plan.weights[role].sha256,
-        "digest": DIGEST_WORDS[entry.digest],
-        "trusted_on_first_use": entry.first_use,
-    }

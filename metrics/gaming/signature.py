@@ -14,7 +14,7 @@ is not in the first `TICKS` tenths of a second; and any copy of a video that har
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +33,7 @@ MIN_OVERLAP = 0.6  # and their share of the shorter video
 MAX_SHIFT = 10
 MIN_MOTION = 0.06  # grey levels; below it the bits are noise
 HASH_ORDER = 8
+_ROWS, _COLUMNS = 256, 1024  # videos compared at once: a few arrays of a megabyte each
 
 
 @dataclass(frozen=True)
@@ -108,38 +109,99 @@ def matches(first: Sequence[Bits], second: Sequence[Bits]) -> dict[tuple[int, in
         first: (K, 24) each, K up to `TICKS`; K = 0 for a video that does not move.
         second: the same.
     """
-    if not first or not second:
-        return {}
-    mirror = np.array([-1.0 if at % ORDER % 2 else 1.0 for at in range(1, ORDER * ORDER)], np.float32)
-    # The longest video and a shift: beyond them there are only zeros.
-    width = min(TICKS, max(map(len, (*first, *second))) + MAX_SHIFT)
-    left, left_present = _signs(first, width)
-    right, right_present = _signs(second, width)
-    shortest = np.minimum.outer(left_present.sum(1), right_present.sum(1))
-    needed = np.maximum(MIN_TICKS, np.ceil(MIN_OVERLAP * shortest))
-    found: dict[tuple[int, int], Match] = {}
-    for mirrored, right_bits in ((False, right), (True, right * mirror)):
-        for shift in range(-MAX_SHIFT, MAX_SHIFT + 1):
-            ours, theirs = _overlap(left, right_bits, shift)
-            both = np.matmul(*_flat(*_overlap(left_present, right_present, shift)))
-            dot = np.matmul(*_flat(ours, theirs))
-            share = np.where(both >= needed, 0.5 + 0.5 * dot / np.maximum(both * BITS, 1), 0.0)
-            for i, j in zip(*np.nonzero(share >= SAME_SHARE), strict=True):
-                key, value = (int(i), int(j)), float(share[i, j])
-                known = found.get(key)
-                if known is None or (value, -abs(shift)) > (known.share, -abs(known.shift) * RATE):
-                    found[key] = Match(value, shift / RATE, mirrored)
+    found = {(i, j): match for j, row in matching_rows(first, second) for i, match in row}
     return dict(sorted(found.items()))
 
 
-def _signs(videos: Sequence[Bits], width: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return bits as -1 and 1, 0 after a video's end (N, width, 24), and which frames exist (N, width)."""
+def matching_rows(
+    first: Sequence[Bits], second: Sequence[Bits], *, most: int | None = None, own: Sequence[int] = ()
+) -> Iterator[tuple[int, list[tuple[int, Match]]]]:
+    """Yield each video of ``second`` that matches any of ``first``: its number, and the matches, the best first.
+
+    Memory grows with the two lists, not with their product.
+
+    Args:
+        first: as in `matches`.
+        second: the same.
+        most: matches kept of one video; of equally good ones those with the lower numbers. ``None`` for all.
+        own: for each video of ``second`` the number of the one of ``first`` that is kept whatever ``most`` says; a
+            negative number for none.
+    """
+    # Shorter ones have too few common frames with any video.
+    rows, columns = ([at for at, bits in enumerate(one) if len(bits) >= MIN_TICKS] for one in (second, first))
+    if not rows or not columns:
+        return
+    # The longest video and a shift: beyond them there are only zeros.
+    width = min(TICKS, max(len(bits) for bits in (*first, *second)) + MAX_SHIFT)
+    for start in range(0, len(rows), _ROWS):
+        chosen = rows[start : start + _ROWS]
+        theirs = _signs([second[at] for at in chosen], width)
+        found: list[list[tuple[int, Match]]] = [[] for _ in chosen]
+        for begin in range(0, len(columns), _COLUMNS):
+            numbers = np.array(columns[begin : begin + _COLUMNS])
+            share, shift, mirrored = _best(_signs([first[at] for at in numbers], width), theirs)
+            for j, at in enumerate(chosen):
+                kept = np.flatnonzero(share[:, j] >= SAME_SHARE)
+                if most is not None and len(kept) > most:
+                    best = kept[np.argsort(-share[kept, j], kind="stable")[:most]]
+                    mine = kept[numbers[kept] == own[at]] if own else kept[:0]
+                    kept = np.concatenate([best, np.setdiff1d(mine, best)])
+                found[j] += [
+                    (int(numbers[i]), Match(float(share[i, j]), int(shift[i, j]) / RATE, bool(mirrored[i, j])))
+                    for i in kept
+                ]
+        for at, matched in zip(chosen, found, strict=True):
+            if matched:
+                matched.sort(key=lambda one: -one[1].share)
+                mine = [one for one in matched[most:] if own and one[0] == own[at]] if most is not None else []
+                yield at, matched[:most] + mine
+
+
+def _best(
+    left: tuple[NDArray[np.float32], NDArray[np.int64]], right: tuple[NDArray[np.float32], NDArray[np.int64]]
+) -> tuple[NDArray[np.float32], NDArray[np.int8], NDArray[np.bool_]]:
+    """Return, of every pair, the share of equal bits of the best alignment, its shift in ticks, and whether mirrored.
+
+    Shares below `SAME_SHARE` may be given as 0. Of equally good alignments the smallest shift counts, then the one that
+    is not mirrored, then the negative shift.
+    """
+    (ours, our_lengths), (theirs, their_lengths) = left, right
+    mirror = np.array([-1.0 if at % ORDER % 2 else 1.0 for at in range(1, ORDER * ORDER)], np.float32)
+    flipped = theirs * mirror
+    width = ours.shape[1]
+    needed = np.maximum(MIN_TICKS, np.ceil(MIN_OVERLAP * np.minimum.outer(our_lengths, their_lengths)))
+    best = np.zeros(needed.shape, np.float32)
+    shifts, mirrors = np.zeros(needed.shape, np.int8), np.zeros(needed.shape, bool)
+    for shift in sorted(range(-MAX_SHIFT, MAX_SHIFT + 1), key=lambda one: (abs(one), one)):
+        # Frames that both have: those of each end with its length, and what is shifted out at either end is lost.
+        lost = (min(shift, 0), max(shift, 0))
+        common = np.minimum.outer(
+            np.minimum(our_lengths + lost[0], width - abs(shift)),
+            np.minimum(their_lengths - lost[1], width - abs(shift)),
+        )
+        enough = common >= needed
+        if not enough.any():
+            continue
+        bits = np.maximum(common * BITS, 1).astype(np.float32)
+        # All but a few pairs are out at once; one bit of room, and the share decides.
+        least = np.where(enough, (2 * SAME_SHARE - 1) * bits - 1, np.inf).astype(np.float32)
+        for mirrored, their_signs in ((False, theirs), (True, flipped)):
+            dot = np.matmul(*_flat(*_overlap(ours, their_signs, shift)))
+            hits = np.nonzero(dot >= least)
+            share = np.float32(0.5) + np.float32(0.5) * dot[hits] / bits[hits]
+            better = share > best[hits]
+            if better.any():
+                at = tuple(part[better] for part in hits)
+                best[at], shifts[at], mirrors[at] = share[better], shift, mirrored
+    return best, shifts, mirrors
+
+
+def _signs(videos: Sequence[Bits], width: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return bits as -1 and 1, 0 after a video's end (N, width, 24), and the videos' lengths (N,)."""
     signs = np.zeros((len(videos), width, BITS), np.float32)
-    present = np.zeros((len(videos), width), np.float32)
     for at, bits in enumerate(videos):
         signs[at, : len(bits)] = np.where(bits, 1.0, -1.0)
-        present[at, : len(bits)] = 1.0
-    return signs, present
+    return signs, np.array([len(bits) for bits in videos], np.int64)
 
 
 def _overlap(

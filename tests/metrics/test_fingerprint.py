@@ -359,3 +359,54 @@ def test_a_logo_over_a_real_clip(real, tmp_path):
     islands = fingerprint(pasted)["islands"]
     assert len(islands) == 1
     assert islands[0] == pytest.approx([110 / 256, 120 / 256, 41 / 256, 31 / 256], abs=0.03)
+
+
+def alignments(left, right):
+    """Yield share, shift and mirrored of every alignment of two videos with enough common frames, frame by frame."""
+    signs = [-1 if at % 5 % 2 else 1 for at in range(1, 25)]
+    for mirrored in (False, True):
+        for shift in range(-10, 11):
+            common = [(at, at + shift) for at in range(len(left)) if 0 <= at + shift < len(right)]
+            if len(common) < max(20, int(np.ceil(0.6 * min(len(left), len(right)) - 1e-9))):
+                continue
+            equal = 0
+            for ours, theirs in common:
+                other = [
+                    bit if not mirrored or sign > 0 else not bit for bit, sign in zip(right[theirs], signs, strict=True)
+                ]
+                equal += sum(bool(a) == bool(b) for a, b in zip(left[ours], other, strict=True))
+            yield equal / (24 * len(common)), shift / 10, mirrored
+
+
+def test_many_videos_are_compared_in_blocks_as_one_by_one(monkeypatch):
+    rng = np.random.default_rng(3)
+    mirror = np.array([at % 5 % 2 == 1 for at in range(1, 25)])
+    videos = [rng.random((length, 24)) < 0.5 for length in (0, 19, 20, 33, 45)]
+    for source in videos[2:]:
+        late = np.concatenate([rng.random((4, 24)) < 0.5, source])
+        videos += [late ^ (rng.random(late.shape) < 0.1), source[3:] ^ mirror]
+    monkeypatch.setattr(signature, "_ROWS", 3)
+    monkeypatch.setattr(signature, "_COLUMNS", 4)
+    found = matches(videos, videos)
+    for i, left in enumerate(videos):
+        for j, right in enumerate(videos):
+            best = max(alignments(left, right), key=lambda one: (one[0], -abs(one[1]), not one[2]), default=(0, 0, 0))
+            assert ((i, j) in found) == (best[0] >= SAME_SHARE), (i, j)
+            if (i, j) in found:
+                match = found[i, j]
+                assert match.share == pytest.approx(best[0], abs=1e-6)
+                assert (abs(match.shift), match.mirrored) == (abs(best[1]), best[2])
+    assert len(found) > len(videos)
+
+
+def test_of_many_matches_the_best_are_kept_and_the_own_one(monkeypatch):
+    rng = np.random.default_rng(4)
+    one = rng.random((40, 24)) < 0.5
+    worse = [one ^ (rng.random(one.shape) < 0.01 * at) for at in range(8)]
+    monkeypatch.setattr(signature, "_COLUMNS", 3)
+    everything = dict(signature.matching_rows(worse, [one]))[0]
+    assert len(everything) == 8
+    assert [match.share for _, match in everything] == sorted((match.share for _, match in everything), reverse=True)
+    assert dict(signature.matching_rows(worse, [one], most=2))[0] == everything[:2]
+    last = everything[-1][0]
+    assert dict(signature.matching_rows(worse, [one], most=2, own=[last]))[0] == [*everything[:2], everything[-1]]

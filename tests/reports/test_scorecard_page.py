@@ -10,6 +10,7 @@ from pages import Page
 from scorecards import HOSTILE, jpeg, make_scorecard, strips_for
 
 from evalkit.errors import StorageError
+from evalkit.reports import scorecard_page
 from evalkit.reports.filmstrips import IMAGE_BUDGET, STRIP_FRAMES
 from evalkit.reports.page import write_page
 from evalkit.reports.scorecard_page import (
@@ -291,6 +292,23 @@ def test_a_thousand_videos_stay_small():
     html = render_scorecard(card, lambda sample: [frame + f"{sample}{step}".encode() for step in range(6)])
     assert len(html.encode()) < 6_000_000
     assert html.count('<tr id="video-') == 1000
+
+
+def test_of_very_many_videos_the_page_lists_the_ends_the_problems_and_the_first(monkeypatch):
+    card = make_scorecard(100, 2)
+    whole = render_scorecard(card, no_frames)
+    assert "videos are listed" not in whole
+    bad = {int(number) for number in re.findall(r'<tr id="video-(\d+)" data-problem', whole)}
+    monkeypatch.setattr(scorecard_page, "SHOWN_VIDEOS", 80)
+    html = render_scorecard(card, no_frames)
+    listed = [int(number) for number in re.findall(r'<tr id="video-(\d+)"', html)]
+    linked = {int(number) for number in re.findall(r'href="#video-(\d+)"', html)}
+    assert linked | bad < set(listed)
+    assert listed == sorted(
+        [*(linked | bad), *[at for at in range(100) if at not in linked | bad][: 80 - len(linked | bad)]]
+    )
+    assert "80 of 100 videos are listed" in html
+    assert f"{len(bad)} of 100 have a problem" in html
 
 
 def test_an_unwritable_folder_is_a_storage_error(tmp_path):

@@ -15,7 +15,6 @@ import pytest
 from evalkit import api
 from evalkit.errors import InputError
 from evalkit.metrics.base import Metric, MetricRecord, SetMetric, SetValue, VideoValue
-from evalkit.progress import Progress
 from evalkit.scoring.engine import LocalEngine
 from evalkit.scoring.jobs import Config, Job
 from evalkit.scoring.plan import make_plan
@@ -63,10 +62,10 @@ class PlantedSet(SetMetric):
         return SetValue(self.act(), sum(1 for _ in videos))
 
 
-def run(world: Any, folder: Path, *planted: Metric, progress: Progress | None = None) -> Scorecard:
+def run(world: Any, folder: Path, *planted: Metric) -> Scorecard:
     plan = make_plan(world.challenge(), NOTHING, names=["psnr", "duration"])
     plan = replace(plan, metrics={**{metric.record.id: metric for metric in planted}, **plan.metrics})
-    options = RunOptions(cache=folder / "cache", engine=LocalEngine(1), progress=progress or Progress())
+    options = RunOptions(cache=folder / "cache", engine=LocalEngine(1))
     return api.run_score(
         world.submission(), world.challenge(), world.samples(), plan, out=None, options=options
     ).scorecard
@@ -175,29 +174,31 @@ def test_what_a_metric_says_on_purpose_stops_the_run(world, tmp_path, kind):
         run(world, tmp_path, kind(refuse))
 
 
-class Spoiler(Progress):
-    """Damages cache entries after the map, before the fold."""
+class Spoiler:
+    """An engine that damages a cache entry before the run hears of the first video."""
+
+    name = "spoiler"
 
     def __init__(self, cache: Path, how: str) -> None:
         self.cache, self.how = cache, how
-        self.title = ""
 
-    def start(self, title: str, total: int | None, done: int = 0, unit: str = "") -> None:
-        self.title = title
-
-    def finish(self) -> None:
-        if self.title != "scoring":
-            return
+    def run(self, config: Config, jobs: Sequence[Job], accept: Accept) -> Iterator[JobResult]:
+        results = list(LocalEngine(1).run(config, jobs, accept))
         first = sorted(self.cache.rglob("paired_pixels/**/*.npz"))[0]
         if self.how == "removed":
             first.unlink()
         else:
             first.write_bytes(b"damaged")
+        return iter(results)
 
 
 @pytest.mark.parametrize(("how", "reason"), [("removed", "feature_missing"), ("damaged", "cache_entry_unreadable")])
 def test_an_entry_lost_between_map_and_fold_is_a_reason(world, tmp_path, how, reason):
-    card = run(world, tmp_path, progress=Spoiler(tmp_path / "cache", how))
+    plan = make_plan(world.challenge(), NOTHING, names=["psnr", "duration"])
+    options = RunOptions(cache=tmp_path / "cache", engine=Spoiler(tmp_path / "cache", how))
+    card = api.run_score(
+        world.submission(), world.challenge(), world.samples(), plan, out=None, options=options
+    ).scorecard
     lost = [video for video in card.videos if video.values["psnr.rgb"] is None]
     assert [video.reasons["psnr.rgb"] for video in lost] == [reason]
     assert lost[0].values["video.duration"] == 1.0

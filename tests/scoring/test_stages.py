@@ -65,7 +65,6 @@ def test_every_part_of_a_run_is_announced_and_counted(world: Any, tmp_path: Path
     run(world, tmp_path, progress=heard)
     assert heard.stages == [
         ["scoring", 4, 4],
-        ["computing values", 4, 4],
         ["reading reference videos", 4, 4],
         ["looking for copies", 4, 4],
         ["computing planted.count", 4, 4],
@@ -73,7 +72,7 @@ def test_every_part_of_a_run_is_announced_and_counted(world: Any, tmp_path: Path
     ]
 
 
-@pytest.mark.parametrize("name", ["scoring", "computing values"])
+@pytest.mark.parametrize("name", ["scoring", "looking for copies"])
 def test_stages_end_when_a_run_is_stopped(world: Any, tmp_path: Path, name: str) -> None:
     class Stop(Heard):
         def start(self, title: str, total: int | None, done: int = 0, unit: str = "") -> None:
