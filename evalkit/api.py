@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from numbers import Integral
 from os import PathLike
 from pathlib import Path
@@ -28,6 +29,8 @@ from evalkit.workers.sandbox import Level, default_level
 if TYPE_CHECKING:
     from evalkit.cluster.shard_run import PartWritten
     from evalkit.repairing import RepairReport
+    from evalkit.scoring.packs.making import PackReport
+    from evalkit.scoring.packs.use import PackUse
     from evalkit.testset_check import TestSetReport
 
 _PATH = (str, PathLike)
@@ -40,6 +43,7 @@ _ARGUMENTS: Mapping[str, tuple[tuple[type, ...], str]] = {  # name -> its types,
     "cache": (_PATH, "a path or an address"),
     "metrics": ((str, Sequence), "a list of ids, or one string with commas"),
     "device": ((str,), "cpu or cuda"),
+    "reference_pack": (_PATH, "the path of a reference pack"),
     "workers": ((Integral,), "a whole number"),
     "limit": ((Integral,), "a whole number"),
     "timeout": ((int, float), "a number of seconds"),
@@ -52,6 +56,7 @@ def validate(
     challenge: str | Path | Challenge,
     testset: str | Path | TestSet | None = None,
     *,
+    reference_pack: str | Path | None = None,
     workers: int | None = None,
     cache: str | Path | None = None,
     fresh: bool = False,
@@ -66,6 +71,7 @@ def validate(
         submission: a ZIP, or a folder laid out like one.
         challenge: a preset's id, the path of a YAML file, or a `Challenge`.
         testset: the test set, to find missing files; without it every file of the right form is a sample.
+        reference_pack: file of `prepare_references`: the lengths of speech and reference videos are taken from it.
         workers: processes; ``None`` for one per core.
         cache: folder of the feature cache, or an address that fsspec opens, as ``s3://...`` (docs/clusters.md);
             ``None`` for ``EVALKIT_CACHE`` or the platform's.
@@ -82,15 +88,20 @@ def validate(
         The findings by file. ``report.ok`` is false when any is an error.
 
     Raises:
-        EvalkitError: when the submission, the challenge or the test set can't be opened.
+        EvalkitError: when the submission, the challenge, the test set or the pack can't be opened, or the pack is of
+            another test set.
     """
     _check_types(submission=submission, challenge=challenge)
     _check_types(optional=True, testset=testset, workers=workers, cache=cache, timeout=timeout)
-    _check_types(optional=True, submission_timeout=submission_timeout)
+    _check_types(optional=True, submission_timeout=submission_timeout, reference_pack=reference_pack)
     rules = challenge if isinstance(challenge, Challenge) else load_challenge(challenge)
     samples = testset if isinstance(testset, TestSet) or testset is None else load_testset(testset)
     options = _run_options(workers, cache, fresh, progress, timeout, sandbox, submission_timeout)
-    return validate_run(Submission.open(submission, rules.submission.archive), rules, samples, options)
+    opened = Submission.open(submission, rules.submission.archive)
+    if reference_pack is not None and samples is None:
+        raise UsageError("A reference pack belongs to a test set.", fix="Give the test set too, with --testset.")
+    with _fitting_pack(reference_pack, samples) as options.references:
+        return validate_run(opened, rules, samples, options)
 
 
 def repair(
@@ -197,6 +208,7 @@ def score(
     out: str | Path | None = None,
     metrics: Sequence[str] | str | None = None,
     backbones: str | Path | Backbones = "published",
+    reference_pack: str | Path | None = None,
     workers: int | None = None,
     device: str = "cpu",
     limit: int | None = None,
@@ -218,6 +230,8 @@ def score(
         out: folder for ``scorecard.json``, ``per_video.parquet``, ``per_video.csv``, ``report.html``, ``log.jsonl``.
         metrics: ids or aliases, as a list or one string with commas; ``None`` for the challenge's.
         backbones: a set's name or file.
+        reference_pack: file of `prepare_references`: features of references are taken from it. Reference videos may
+            lack then; what compares with them frame by frame is unscored.
         workers: processes; ``None`` for one per core. The scores don't depend on it.
         device: ``cpu`` or ``cuda``.
         limit: score the first samples only.
@@ -235,24 +249,81 @@ def score(
             ``None`` for ``EVALKIT_SANDBOX`` or ``full``.
 
     Raises:
-        EvalkitError: when something can't be opened, the archive is refused, or weights are missing.
+        EvalkitError: when something can't be opened, the archive is refused, weights are missing, or the reference
+            pack is of another test set, version or set of weights.
     """
     _check_types(submission=submission, challenge=challenge, testset=testset, backbones=backbones, device=device)
     _check_types(optional=True, out=out, metrics=metrics, workers=workers, limit=limit, cache=cache, timeout=timeout)
-    _check_types(optional=True, submission_timeout=submission_timeout)
+    _check_types(optional=True, submission_timeout=submission_timeout, reference_pack=reference_pack)
     opened, rules, samples = _opened(submission, challenge, testset, limit)
     _require_device(device)
     plan = _plan(rules, backbones, metrics, allow_missing, device, sandbox)
-    result = run_score(
-        opened,
-        rules,
-        samples,
-        plan,
-        out=Path(out) if out else None,
-        replace=replace,
-        options=_run_options(workers, cache, fresh, progress, timeout, sandbox, submission_timeout),
-    )
-    return result.scorecard
+    options = _run_options(workers, cache, fresh, progress, timeout, sandbox, submission_timeout)
+    goal = Path(out) if out else None
+    with _fitting_pack(reference_pack, samples, plan) as options.references:
+        return run_score(opened, rules, samples, plan, out=goal, replace=replace, options=options).scorecard
+
+
+@contextmanager
+def _fitting_pack(
+    path: str | Path | None, testset: TestSet | None, plan: RunPlan | None = None
+) -> Iterator[PackUse | None]:
+    """Open a reference pack and compare it with the test set and, where there is one, the plan."""
+    if path is None or testset is None:
+        yield None
+        return
+    from evalkit.scoring.packs.reader import ReferencePack
+    from evalkit.scoring.packs.use import fit_run, fit_testset
+
+    with ReferencePack(Path(path)) as pack:
+        yield fit_testset(pack, testset) if plan is None else fit_run(pack, testset, plan)
+
+
+def prepare_references(
+    testset: str | Path | TestSet,
+    challenge: str | Path | Challenge,
+    out: str | Path,
+    *,
+    metrics: Sequence[str] | str | None = None,
+    backbones: str | Path | Backbones = "published",
+    workers: int | None = None,
+    device: str = "cpu",
+    allow_missing: bool = False,
+    cache: str | Path | None = None,
+    fresh: bool = False,
+    progress: Progress | None = None,
+    timeout: float | None = None,
+    submission_timeout: float | None = None,
+    sandbox: Level | None = None,
+) -> PackReport:
+    """Compute the features of a test set's references once, and write them to one file for `score` anywhere.
+
+    Args:
+        testset: the test set's folder, its ``samples.jsonl`` or ``eval.json``, or a `TestSet`; all of it.
+        challenge: a preset's id, the path of a YAML file, or a `Challenge`.
+        out: the file to write. The same input gives the same bytes.
+        metrics, backbones, workers, device, allow_missing, cache, fresh, progress, timeout, submission_timeout,
+            sandbox: as in `score`.
+
+    Returns:
+        What was written.
+
+    Raises:
+        EvalkitError: when something can't be opened, weights are missing, or a feature can't be computed.
+    """
+    from evalkit.scoring.packs.making import prepare_pack
+
+    _check_types(testset=testset, challenge=challenge, backbones=backbones, device=device, out=out)
+    _check_types(optional=True, metrics=metrics, workers=workers, cache=cache, timeout=timeout)
+    _check_types(optional=True, submission_timeout=submission_timeout)
+    rules = challenge if isinstance(challenge, Challenge) else load_challenge(challenge)
+    samples = testset if isinstance(testset, TestSet) else load_testset(testset)
+    if not samples.samples:
+        raise TestSetError("The test set is empty.", expected="at least one sample")
+    _require_device(device)
+    plan = _plan(rules, backbones, metrics, allow_missing, device, sandbox)
+    options = _run_options(workers, cache, fresh, progress, timeout, sandbox, submission_timeout)
+    return prepare_pack(samples, rules, plan, options, Path(out))
 
 
 def score_shard(
@@ -490,7 +561,8 @@ def run_score(
     """
     if not testset.samples:
         raise TestSetError("The test set is empty.", expected="at least one sample")
-    require_references(testset, plan)
+    pack = options.references
+    require_references(testset, plan if pack is None else pack.rest(plan), videos=pack is None)
     if out is not None:
         if not replace:
             _keep_other_results(out, submission)

@@ -5,6 +5,7 @@ EvalkitError              exit code 4 unless a subclass says otherwise
 |-- InputError            1   the submission, the test set or another input file is at fault
 |   |-- ChallengeError    2   the challenge file is at fault
 |   |-- TestSetError      1
+|   |-- ReferencePackError
 |   `-- SubmissionError   1
 |       `-- SubmissionChangedError
 |-- MediaError            1   a file can't be read as video, audio or image
@@ -94,6 +95,10 @@ class TestSetError(InputError):
     """The test set is missing, empty or malformed."""
 
     __test__ = False  # the name starts with "Test"; pytest must not collect it
+
+
+class ReferencePackError(InputError):
+    """A reference pack is damaged, or of another test set, version or set of weights."""
 
 
 class SubmissionError(InputError):

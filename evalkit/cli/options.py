@@ -75,6 +75,12 @@ sandbox_option = click.option(
     type=click.Choice(LEVELS),
     help="Limits on processes that read videos (default: EVALKIT_SANDBOX or full; see 'evalkit doctor').",
 )
+reference_pack_option = click.option(
+    "--reference-pack",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="A file of 'evalkit testset prepare': what it has of the references is not computed.",
+)
 device_option = click.option(
     "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="Where networks are run."
 )

@@ -15,6 +15,7 @@ from evalkit.cli.options import (
     challenge_option,
     device_option,
     example,
+    reference_pack_option,
     run_options,
     say,
 )
@@ -35,6 +36,7 @@ MOST_SAMPLES = 4  # of one of them
     epilog=example(
         "evalkit score team.zip --challenge talking-head --testset testset/ -o team/",
         "evalkit score team.zip -c talking-head --testset testset/ --metrics psnr,ssim --limit 10",
+        "evalkit score team.zip -c mine.yaml --testset testset/ --reference-pack testset.refpack",
         "evalkit score team.zip -c mine.yaml --testset testset/ --sign ~/.ssh/organizers",
         "evalkit score team.zip -c mine.yaml --testset testset/ --shard 2/8 -o parts/2.part",
     )
@@ -50,6 +52,7 @@ MOST_SAMPLES = 4  # of one of them
 )
 @click.option("--metrics", "-m", metavar="A,B", help="Metric ids or aliases (default: the challenge's).")
 @backbones_option
+@reference_pack_option
 @device_option
 @click.option("--limit", type=click.IntRange(min=1), help="Score only the first samples.")
 @click.option("--allow-missing", is_flag=True, help="Leave out metrics whose weights are missing.")
@@ -71,6 +74,7 @@ def score(
     output: Path | None,
     metrics: str | None,
     backbones: str,
+    reference_pack: Path | None,
     device: str,
     limit: int | None,
     allow_missing: bool,
@@ -117,6 +121,7 @@ def score(
         out=out,
         metrics=names,
         backbones=backbones,
+        reference_pack=reference_pack,
         device=device,
         limit=limit,
         allow_missing=allow_missing,

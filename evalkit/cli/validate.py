@@ -13,6 +13,7 @@ from evalkit.cli.options import (
     RunArguments,
     challenge_option,
     example,
+    reference_pack_option,
     run_options,
 )
 from evalkit.cli.options import as_json as json_option
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 @click.argument("submission", type=click.Path(path_type=Path))
 @challenge_option
 @click.option("--testset", type=click.Path(path_type=Path), help="The test set, to find missing files.")
+@reference_pack_option
 @click.option("--all", "show_all", is_flag=True, help="Also list files without findings.")
 @run_options
 @json_option
@@ -34,6 +36,7 @@ def validate(
     submission: Path,
     challenge: str,
     testset: Path | None,
+    reference_pack: Path | None,
     show_all: bool,
     run: RunArguments,
     as_json: bool,
@@ -48,6 +51,7 @@ def validate(
         submission,
         challenge,
         testset,
+        reference_pack=reference_pack,
         **run,
     )
     if as_json:

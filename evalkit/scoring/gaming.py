@@ -158,15 +158,25 @@ class GamingCheck:
 
 
 def read_references(
-    testset: TestSet, cache: Path, run: RunJobs, journal: Journal, *, fresh: bool, progress: Progress | None = None
+    testset: TestSet,
+    cache: Path,
+    run: RunJobs,
+    journal: Journal,
+    known: Mapping[str, tuple[str, Arrays]] | None = None,
+    *,
+    fresh: bool,
+    progress: Progress | None = None,
 ) -> dict[str, VideoFingerprint]:
     """Return sample -> the fingerprint of its reference video; cached ones are not decoded again.
 
-    A reference video that can't be read has none: the journal records it, and nothing is compared with it.
+    A reference video that can't be read has none: the journal records it, and nothing is compared with it. What is
+    ``known``, the digest of a sample's reference video and the arrays of its fingerprint, is not looked for.
     """
-    found: dict[str, VideoFingerprint] = {}
-    samples = list(_reference_places(testset).values())
-    config, jobs = reference_jobs(testset, cache, fresh=fresh)
+    given = known or {}
+    found = {name: VideoFingerprint.of(name, digest, arrays) for name, (digest, arrays) in given.items()}
+    unread = replace(testset, samples=tuple(sample for sample in testset if sample.id not in given))
+    samples = list(_reference_places(unread).values())
+    config, jobs = reference_jobs(unread, cache, fresh=fresh)
     results = run_jobs(run, config, jobs, fingerprint_records(), archive_sha256=None, wanted=frozenset((FINGERPRINT,)))
     with (progress or Progress()).stage("reading reference videos", len(jobs)) as stage, closing(results):
         for result in results:

@@ -225,11 +225,16 @@ def refused_report(sample: str, path: str, findings: Iterable[Finding]) -> FileR
 
 
 def expected_lengths(
-    testset: TestSet | None, challenge: Challenge, samples: Iterable[str], cache: FeatureCache
+    testset: TestSet | None,
+    challenge: Challenge,
+    samples: Iterable[str],
+    cache: FeatureCache,
+    known: Mapping[str, ExpectedLength] | None = None,
 ) -> dict[str, ExpectedLength]:
     """Return how long each sample's video should be, where a rule of the challenge asks for it.
 
     The speech says so, or the reference video where a sample has no speech. Samples with neither are left out.
+    ``known`` lengths, of a reference pack, are not measured.
 
     Raises:
         TestSetError: when such a file can't be read; without its length the rule would pass everything.
@@ -242,7 +247,7 @@ def expected_lengths(
         if sample.id not in wanted:
             continue
         try:
-            expected = expected_length(sample, testset, challenge.submission, cache)
+            expected = expected_length(sample, testset, challenge.submission, cache, (known or {}).get(sample.id))
         except (MediaError, OSError) as error:
             source = _length_source(sample)
             raise TestSetError(
@@ -256,7 +261,11 @@ def expected_lengths(
 
 
 def expected_length(
-    sample: Sample, testset: TestSet, rules: SubmissionRules, cache: FeatureCache | None = None
+    sample: Sample,
+    testset: TestSet,
+    rules: SubmissionRules,
+    cache: FeatureCache | None = None,
+    known: ExpectedLength | None = None,
 ) -> ExpectedLength | None:
     """Return how long one sample's video should be; ``None`` where no rule asks for it, or nothing says so.
 
@@ -265,18 +274,37 @@ def expected_length(
         testset: where its media are.
         rules: the challenge's.
         cache: keeps what was measured, so that a cached run opens no media file; ``None`` to measure now.
+        known: what `measured_length` returned before.
 
     Raises:
         MediaError: when the speech or the reference video can't be read.
     """
     video = rules.video
+    if video.match_reference_seconds is None and not video.compares_sizes:
+        return None
+    found = known or measured_length(sample, testset, cache, with_size=video.compares_sizes)
+    return found if found is None or video.compares_sizes else replace(found, size=None)
+
+
+def measured_length(
+    sample: Sample, testset: TestSet, cache: FeatureCache | None = None, *, with_size: bool = True
+) -> ExpectedLength | None:
+    """Return how long the sample's speech is, or its reference video; ``None`` for a sample with neither.
+
+    Args:
+        sample, testset, cache: as in `expected_length`.
+        with_size: whether the size of the reference video's frames is wanted too.
+
+    Raises:
+        MediaError: when the speech or the reference video can't be read.
+    """
     name = sample.audio if sample.audio is not None else sample.reference_video
-    if name is None or (video.match_reference_seconds is None and not video.compares_sizes):
+    if name is None:
         return None
     measure = _audio_length if sample.audio is not None else _video_length
     (seconds,) = _measured(testset.path(name), _length_source(sample), lambda path: (measure(path),), cache)
     size: tuple[float, ...] = ()
-    if video.compares_sizes and sample.reference_video is not None:
+    if with_size and sample.reference_video is not None:
         with suppress(MediaError, OSError):  # metrics of the reference video report that it can't be read
             size = _measured(testset.path(sample.reference_video), "size", _video_size, cache)
     return ExpectedLength(seconds, _length_source(sample), (int(size[0]), int(size[1])) if size else None)

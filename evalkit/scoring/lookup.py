@@ -248,13 +248,13 @@ def _input_digest(part: str, item: Item, digest: str) -> Any:
     if part == "video":
         return digest
     if part == "reference_images":
-        return [[_digest(path), READER_VERSION] for path in item.reference_images]
+        return [[file_digest(path), READER_VERSION] for path in item.reference_images]
     if part == "text":
         return item.text
     if part == "timeline":
         return [list(event) for event in item.timeline]
     path = item.reference_video if part == "reference_video" else item.audio
-    return _digest(path) if path and path.exists() else None
+    return file_digest(path) if path and path.exists() else None
 
 
 @lru_cache(maxsize=4096)
@@ -262,6 +262,7 @@ def _known(path: Path, *state: int) -> str:  # a changed file is hashed again
     return file_sha256(path)
 
 
-def _digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a reference file, read once per process as long as it isn't changed."""
     state = path.stat()
     return _known(path, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)

@@ -254,8 +254,8 @@ def _resolve_weights(
     return faults
 
 
-def require_references(testset: TestSet, plan: RunPlan) -> None:
-    """Make sure that every reference file that the plan reads is there.
+def require_references(testset: TestSet, plan: RunPlan, *, videos: bool = True) -> None:
+    """Make sure that every reference file that the plan reads is there; without ``videos`` reference videos may lack.
 
     Raises:
         TestSetError: naming the sample and the file.
@@ -266,7 +266,7 @@ def require_references(testset: TestSet, plan: RunPlan) -> None:
         needed: list[str] = []
         if "reference_images" in inputs:
             needed += sample.reference_images
-        if "reference_video" in inputs and sample.reference_video:
+        if videos and "reference_video" in inputs and sample.reference_video:
             needed.append(sample.reference_video)
         if "audio" in inputs and sample.audio:
             needed.append(sample.audio)

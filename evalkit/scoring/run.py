@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from evalkit.challenges.model import Challenge
 from evalkit.metrics.base import VideoValue
@@ -47,12 +48,16 @@ from evalkit.validators.file import ExpectedLength
 from evalkit.validators.reading import FailedReading
 from evalkit.workers.sandbox import JOB_SECONDS
 
+if TYPE_CHECKING:
+    from evalkit.scoring.packs.use import PackUse
+
 
 @dataclass
 class RunOptions:
     """How to run; none of it changes a score.
 
     ``always_decoded`` frames of a video are decoded, whatever they prove: a repair must know whether they are damaged.
+    ``references`` is a reference pack that fits the run: its features are not computed.
     """
 
     cache: Path
@@ -61,6 +66,7 @@ class RunOptions:
     progress: Progress = field(default_factory=Progress)
     journal: Journal = field(default_factory=Journal)
     always_decoded: int = 0
+    references: PackUse | None = None
 
 
 @dataclass
@@ -93,7 +99,8 @@ def validate_run(
         rules=challenge.submission,
         always_decoded=options.always_decoded,
     )
-    files, _ = _extract(JobSource(submission, challenge, testset, gate), config, options, "validating", _ignore)
+    source = JobSource(submission, challenge, testset, gate, references=options.references)
+    files, _ = _extract(source, config, options, "validating", _ignore)
     return intake_report(submission, challenge, gate, files, testset)
 
 
@@ -102,10 +109,14 @@ def score_run(
 ) -> ScoreResult:
     """Score a submission. Files that break a rule are unscored, with the rule as the reason; the others are scored."""
     started = time.monotonic()
+    pack = options.references
+    own = plan if pack is None else pack.rest(plan)
+    if pack is not None:
+        options.journal.event("reference-pack", **pack.provenance, features=sorted(pack.served))
     gate = open_gate(submission, challenge, testset)
     config = Config(
         cache=options.cache,
-        features=plan.features,
+        features=own.features,
         weights=plan.weights,
         device=plan.device,
         fresh=options.fresh,
@@ -113,7 +124,7 @@ def score_run(
     )
     cache = open_cache(options.cache)
     speed = _reported_speed(submission, gate, challenge, plan)
-    scorer = VideoScorer(plan, cache, speed, refused=gate.refused)
+    scorer = VideoScorer(plan, cache, speed, pack, refused=gate.refused)
     check = GamingCheck(testset, cache, challenge.submission.severities) if FINGERPRINT in plan.features else None
     outcomes: dict[str, dict[str, VideoValue]] = {}
 
@@ -125,7 +136,7 @@ def score_run(
             check.take(extraction)
 
     extracting = time.monotonic()
-    source = JobSource(submission, challenge, testset, gate, plan.records, plan.people_features)
+    source = JobSource(submission, challenge, testset, gate, own.records, own.people_features, pack)
     wanted = scorer.wanted | ({FINGERPRINT} if check else set())
     files, extractions = _extract(source, config, options, "scoring", take, wanted)
     extracted = time.monotonic()
@@ -137,7 +148,13 @@ def score_run(
     videos: Iterable[VideoScore] = builder.videos()
     if check is not None:
         known = read_references(
-            testset, options.cache, options.engine.run, options.journal, fresh=options.fresh, progress=options.progress
+            testset,
+            options.cache,
+            options.engine.run,
+            options.journal,
+            pack.fingerprints(testset) if pack is not None else None,
+            fresh=options.fresh,
+            progress=options.progress,
         )
         with options.progress.stage("looking for copies", len(testset)) as stage:
             videos = list(_counted(check.findings(videos, known), stage))
@@ -149,7 +166,11 @@ def score_run(
         videos=tuple(videos),
         findings=tuple(finding.to_json() for finding in gate.findings),
         features=features_used(plan),
-        provenance=provenance_of(plan, testset) | ({"speed": dict(speed.provenance)} if speed.provenance else {}),
+        provenance={
+            **provenance_of(plan, testset),
+            **({"speed": dict(speed.provenance)} if speed.provenance else {}),
+            **({"reference_pack": pack.provenance} if pack is not None else {}),
+        },
         timing={
             "seconds": round(time.monotonic() - started, 3),
             "engine": options.engine.name,
@@ -201,7 +222,10 @@ def intake_report(
 
 @dataclass(frozen=True)
 class JobSource:
-    """What the jobs of a run are built from: ``records`` and ``people_features`` are those of the plan."""
+    """What the jobs of a run are built from: ``records`` and ``people_features`` are those of the plan.
+
+    With ``references``, a pack that fits the run, the records are those of the features that are not taken from it.
+    """
 
     submission: Submission
     challenge: Challenge
@@ -209,6 +233,7 @@ class JobSource:
     gate: Gate
     records: Mapping[str, FeatureRecord] = field(default_factory=dict)
     people_features: frozenset[str] = frozenset()
+    references: PackUse | None = None
 
 
 def _ignore(report: FileReport, extraction: Extraction) -> None:
@@ -276,7 +301,8 @@ def submission_jobs(run: JobSource, cache: FeatureCache, only: Collection[str] |
     """
     paths = run.gate.layout.files
     chosen = [sample for sample in paths if only is None or sample in only]
-    lengths = expected_lengths(run.testset, run.challenge, chosen, cache)
+    known = run.references.lengths if run.references is not None else None
+    lengths = expected_lengths(run.testset, run.challenge, chosen, cache, known)
     readable = [sample for sample in chosen if paths[sample] not in run.gate.unreadable]
     return [_job(sample, paths[sample], run, lengths.get(sample)) for sample in readable]
 
@@ -289,6 +315,7 @@ def _job(sample: str, path: str, run: JobSource, expected: ExpectedLength | None
 
 def _item(sample: str, run: JobSource) -> Item:
     found, testset = run.gate.samples.get(sample), run.testset
+    absent = run.references.unused(sample) if run.references is not None else frozenset()
     if found is None or testset is None:
         return Item(sample, NOT_UNPACKED)
     return Item(
@@ -299,7 +326,7 @@ def _item(sample: str, run: JobSource) -> Item:
         audio=testset.path(found.audio) if found.audio else None,
         text=found.text,
         timeline=tuple((event.start, event.end, event.description) for event in found.timeline or ()),
-        unused=frozenset() if found.shows_person else run.people_features,
+        unused=absent if found.shows_person else absent | run.people_features,
     )
 
 

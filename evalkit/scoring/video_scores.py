@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,6 +25,9 @@ from evalkit.scoring.plan import FACTS, PSEUDO, SPEED, RunPlan
 from evalkit.scoring.reported_speed import ReportedSpeed
 from evalkit.testsets.model import Sample
 
+if TYPE_CHECKING:
+    from evalkit.scoring.packs.use import PackUse
+
 METRIC_ERROR, OUT_OF_RANGE = "metric_error", "out_of_declared_range"
 
 
@@ -35,11 +38,21 @@ class VideoScorer:
         plan: gives the metrics.
         cache: has the features.
         speed: what the team measured.
+        references: a reference pack that has features of the references.
         refused: whether the archive was refused.
     """
 
-    def __init__(self, plan: RunPlan, cache: FeatureCache, speed: ReportedSpeed, *, refused: bool) -> None:
+    def __init__(
+        self,
+        plan: RunPlan,
+        cache: FeatureCache,
+        speed: ReportedSpeed,
+        references: PackUse | None = None,
+        *,
+        refused: bool,
+    ) -> None:
         self._plan, self._cache, self._speed, self._refused = plan, cache, speed, refused
+        self._references = references
 
     @property
     def wanted(self) -> frozenset[str]:
@@ -94,14 +107,18 @@ class VideoScorer:
             return self._speed.feature(extraction.sample, facts)
         if name in extraction.errors:
             return FeatureData(None, "extractor_error", extraction.errors[name].strip().splitlines()[-1])
-        if name in extraction.loaded:
-            return extraction.loaded[name]
+        given = extraction.loaded.get(name) or self._of_references(name, extraction.sample)
+        if given is not None:
+            return given
         key = extraction.keys.get(name)
         try:
             data = self._cache.load(name, key) if key else None
         except CorruptEntryError as error:
             return FeatureData(None, "cache_entry_unreadable", error.detail)
         return data or FeatureData(None, "feature_missing")
+
+    def _of_references(self, name: str, sample: str) -> FeatureData | None:
+        return self._references.feature(name, sample) if self._references is not None else None
 
 
 def is_outside(record: MetricRecord, sample: Sample) -> bool:
