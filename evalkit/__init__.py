@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from evalkit._version import __version__
 
 if TYPE_CHECKING:
-    from evalkit.api import check_testset, merge, repair, score, score_shard, validate
+    from evalkit.api import check_testset, estimate_all, merge, repair, score, score_all, score_shard, validate
     from evalkit.challenges.model import Challenge, load_challenge
     from evalkit.errors import EvalkitError
     from evalkit.scoring.intake import ValidationReport
@@ -32,11 +32,13 @@ __all__ = [
     "ValidationReport",
     "__version__",
     "check_testset",
+    "estimate_all",
     "load_challenge",
     "load_testset",
     "merge",
     "repair",
     "score",
+    "score_all",
     "score_shard",
     "validate",
 ]
@@ -50,9 +52,11 @@ _HOMES = {
     "load_challenge": "evalkit.challenges.model",
     "load_testset": "evalkit.testsets.loading",
     "check_testset": "evalkit.api",
+    "estimate_all": "evalkit.api",
     "merge": "evalkit.api",
     "repair": "evalkit.api",
     "score": "evalkit.api",
+    "score_all": "evalkit.api",
     "score_shard": "evalkit.api",
     "validate": "evalkit.api",
 }

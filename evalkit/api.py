@@ -27,6 +27,10 @@ from evalkit.weights.manifest import Backbones, load_backbones
 from evalkit.workers.sandbox import Level, default_level
 
 if TYPE_CHECKING:
+    from evalkit.batch.entries import Entry
+    from evalkit.batch.estimate import Estimate
+    from evalkit.batch.outcome import BatchResult
+    from evalkit.batch.running import Settings
     from evalkit.cluster.shard_run import PartWritten
     from evalkit.repairing import RepairReport
     from evalkit.scoring.packs.making import PackReport
@@ -36,6 +40,8 @@ if TYPE_CHECKING:
 _PATH = (str, PathLike)
 _ARGUMENTS: Mapping[str, tuple[tuple[type, ...], str]] = {  # name -> its types, and how messages call them
     "submission": (_PATH, "the path of a ZIP or a folder"),
+    "submissions": (_PATH, "the path of a folder or a list"),
+    "board": (_PATH, "the path of a file, or a URL"),
     "challenge": ((*_PATH, Challenge), "a preset's id, the path of a YAML file, or a Challenge"),
     "testset": ((*_PATH, TestSet), "the path of a test set, or a TestSet"),
     "backbones": ((*_PATH, Backbones), "the name of a set of backbones, the path of a file, or Backbones"),
@@ -324,6 +330,208 @@ def prepare_references(
     plan = _plan(rules, backbones, metrics, allow_missing, device, sandbox)
     options = _run_options(workers, cache, fresh, progress, timeout, sandbox, submission_timeout)
     return prepare_pack(samples, rules, plan, options, Path(out))
+
+
+def score_all(
+    submissions: str | Path,
+    challenge: str | Path | Challenge,
+    testset: str | Path | TestSet,
+    out: str | Path,
+    *,
+    metrics: Sequence[str] | str | None = None,
+    backbones: str | Path | Backbones = "published",
+    workers: int | None = None,
+    device: str = "cpu",
+    limit: int | None = None,
+    allow_missing: bool = False,
+    retry: bool = False,
+    board: str | Path | None = None,
+    by: str | None = None,
+    why: str | None = None,
+    allow_shared: bool = False,
+    cache: str | Path | None = None,
+    fresh: bool = False,
+    progress: Progress | None = None,
+    timeout: float | None = None,
+    submission_timeout: float | None = None,
+    sandbox: Level | None = None,
+) -> BatchResult:
+    """Score all submissions with one pool of workers. What is wrong with one of them costs no other.
+
+    Submissions that an earlier run finished are not scored again; one that was under way goes on from the cache.
+
+    Args:
+        submissions: a folder with a ZIP or a folder for each team, or a list (CSV or YAML: team, run, path, primary).
+        challenge, testset, metrics, backbones, workers, device, limit, allow_missing, cache: as in `score`.
+        out: folder with a folder for each submission, ``summary.csv``, ``summary.html`` and ``log.jsonl``.
+        retry: score again those of which something has no number.
+        board: the board that scorecards are put on; ``None`` for none.
+        by: who puts them there, for the board's log.
+        why: the reason, where a scorecard on the board is replaced, or videos of two teams are equal.
+        allow_shared: whether two teams may have the same videos on the board.
+        fresh: score everything again, also what is finished.
+        progress: receives how far all of them are.
+        timeout, submission_timeout, sandbox: as in `score`, for each submission.
+
+    Returns:
+        What came of each. ``result.exit_code`` is that of the command.
+
+    Raises:
+        EvalkitError: when nothing could be begun: the list, the challenge, the test set or weights are at fault.
+    """
+    from evalkit.batch.boarding import BoardWriter
+    from evalkit.batch.running import run_batch
+    from evalkit.batch.summary import write_summary
+
+    _check_types(optional=True, board=board)
+    shown = progress or Progress()
+    entries, settings = _batch(
+        submissions,
+        challenge,
+        testset,
+        out,
+        metrics=metrics,
+        backbones=backbones,
+        workers=workers,
+        device=device,
+        limit=limit,
+        allow_missing=allow_missing,
+        cache=cache,
+        progress=shown,
+        fresh=fresh,
+        retry=retry,
+        timeout=timeout,
+        submission_timeout=submission_timeout,
+        sandbox=sandbox,
+    )
+
+    def score_one(opened: Submission, folder: Path, options: RunOptions) -> ScoreResult:
+        return run_score(
+            opened,
+            settings.challenge,
+            settings.testset,
+            settings.plan,
+            out=folder,
+            options=options,
+            replace=True,
+        )
+
+    _load_writers()
+    if board is None:
+        result = run_batch(entries, settings, score_one, shown)
+    else:
+        from evalkit.board import Board
+
+        if by is None:
+            raise UsageError("Nobody is named who puts scorecards on the board.", fix="Give a name with 'by'.")
+        with BoardWriter(Board.open(board), settings.challenge, by=by, why=why, allow_shared=allow_shared) as writer:
+            result = run_batch(entries, settings, score_one, shown, writer)
+    write_summary(result)
+    return result
+
+
+def estimate_all(
+    submissions: str | Path,
+    challenge: str | Path | Challenge,
+    testset: str | Path | TestSet,
+    out: str | Path,
+    *,
+    metrics: Sequence[str] | str | None = None,
+    backbones: str | Path | Backbones = "published",
+    workers: int | None = None,
+    device: str = "cpu",
+    limit: int | None = None,
+    allow_missing: bool = False,
+    cache: str | Path | None = None,
+    progress: Progress | None = None,
+    timeout: float | None = None,
+    submission_timeout: float | None = None,
+    sandbox: Level | None = None,
+) -> Estimate:
+    """Score a few videos of the first submissions into the cache, and say what `score_all` will take.
+
+    Args:
+        submissions, challenge, testset, out, metrics, backbones, workers, device, limit, allow_missing, cache,
+            progress, timeout, submission_timeout, sandbox: as in `score_all`; nothing is written to ``out``.
+
+    Returns:
+        Hours, disk and memory, with the spread of the hours.
+
+    Raises:
+        EvalkitError: as `score_all`, and when there is nothing to measure.
+    """
+    from evalkit.batch.estimate import estimate_batch
+
+    shown = progress or Progress()
+    entries, settings = _batch(
+        submissions,
+        challenge,
+        testset,
+        out,
+        metrics=metrics,
+        backbones=backbones,
+        workers=workers,
+        device=device,
+        limit=limit,
+        allow_missing=allow_missing,
+        cache=cache,
+        progress=shown,
+        timeout=timeout,
+        submission_timeout=submission_timeout,
+        sandbox=sandbox,
+    )
+    return estimate_batch(entries, settings, shown)
+
+
+def _batch(
+    submissions: str | Path,
+    challenge: str | Path | Challenge,
+    testset: str | Path | TestSet,
+    out: str | Path,
+    *,
+    metrics: Sequence[str] | str | None,
+    backbones: str | Path | Backbones,
+    workers: int | None,
+    device: str,
+    limit: int | None,
+    allow_missing: bool,
+    cache: str | Path | None,
+    progress: Progress,
+    sandbox: Level | None,
+    timeout: float | None,
+    submission_timeout: float | None,
+    **more: bool,
+) -> tuple[list[Entry], Settings]:
+    """Return the queue, and what all submissions share; everything that may be wrong with either is found here."""
+    from evalkit.batch.entries import read_entries
+    from evalkit.batch.running import Settings
+    from evalkit.workers.pool import default_workers
+
+    _check_types(submissions=submissions, challenge=challenge, testset=testset, out=out, backbones=backbones)
+    _check_types(device=device)
+    _check_types(optional=True, metrics=metrics, workers=workers, limit=limit, cache=cache, timeout=timeout)
+    _check_types(optional=True, submission_timeout=submission_timeout)
+    rules = challenge if isinstance(challenge, Challenge) else load_challenge(challenge)
+    samples = testset if isinstance(testset, TestSet) else load_testset(testset)
+    if limit is not None and limit < 1:
+        raise UsageError("The limit must be at least 1.", found=str(limit))
+    entries = read_entries(Path(submissions), rules.submission.runs, Path(out))
+    _require_device(device)
+    plan = _plan(rules, backbones, metrics, allow_missing, device, sandbox)
+    require_references(samples.limited(limit), plan)
+    settings = Settings(
+        challenge=rules,
+        testset=samples.limited(limit),
+        plan=plan,
+        out=Path(out),
+        cache=open_place(cache, progress.warn),
+        workers=workers or default_workers(),
+        sandbox=sandbox,
+        timeout=timeout,
+        submission_timeout=submission_timeout,
+        **more,
+    )
+    return entries, settings
 
 
 def score_shard(

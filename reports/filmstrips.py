@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from evalkit.reports.tables import natural_key
+
+CHOSEN = 6  # samples whose frames a board keeps
 STRIP_FRAMES = 8
 STRIP_HEIGHT = 72
 IMAGE_BUDGET = 3_000_000  # bytes of JPEG in one page; base64 makes a third more of them
@@ -29,6 +32,13 @@ class Filmstrips:
     images: Sequence[tuple[Markup, float]]
     strips: Mapping[str, Strip | str]
     height: int = STRIP_HEIGHT
+
+
+def chosen_samples(samples: Iterable[str], count: int = CHOSEN) -> list[str]:
+    """Return ``count`` samples spread evenly over all, in natural order: the same ones for every team."""
+    ordered = sorted(samples, key=natural_key)
+    count = min(count, len(ordered))
+    return [ordered[(2 * step + 1) * len(ordered) // (2 * count)] for step in range(count)]
 
 
 def make_strips(given: Iterable[tuple[str, Sequence[bytes] | None]]) -> Filmstrips:

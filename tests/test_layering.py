@@ -51,6 +51,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("evalkit.board", "evalkit.cluster", "evalkit.crosscheck", "evalkit.repairing", "evalkit.testset_check"),
     ("evalkit.leaderboard", "evalkit.rating_report"),
     ("evalkit.challenge_check", "evalkit.reports", "evalkit.reference_models"),
+    ("evalkit.batch",),
     ("evalkit.api",),
     ("evalkit.cli",),
     ("evalkit.__main__", "evalkit"),

@@ -27,6 +27,7 @@ from evalkit.cli.options import DEBUG
 from evalkit.cli.ratings import ratings
 from evalkit.cli.repair import repair
 from evalkit.cli.score import score
+from evalkit.cli.score_all import score_all
 from evalkit.cli.signals import handle_termination_signals, interruption_message
 from evalkit.cli.speed import speed
 from evalkit.cli.testset import testset
@@ -62,6 +63,7 @@ COMMANDS = (
     validate,
     repair,
     score,
+    score_all,
     merge,
     compare,
     board,

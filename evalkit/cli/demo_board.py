@@ -96,9 +96,9 @@ def _add_runs(
     workers: int,
     progress: Progress,
 ) -> None:
-    from evalkit.cli.board.media import chosen_samples
     from evalkit.reports.comparison.inputs import ComparedEntry
     from evalkit.reports.comparison.media import SubmissionMedia, read_filmstrips
+    from evalkit.reports.filmstrips import chosen_samples
 
     samples = chosen_samples({video.sample for card in cards.values() for video in card.videos})
     entries = [ComparedEntry(name, card) for name, card in cards.items()]

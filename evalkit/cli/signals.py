@@ -19,6 +19,8 @@ _BOARD_CHANGE = (
 _MESSAGES: dict[tuple[str, ...], str] = {
     (): f"Finished work is kept. {_RUN_AGAIN}.",
     ("score",): f"Finished videos are kept in the cache and not read again. {_RUN_AGAIN}.",
+    ("score-all",): "Finished submissions are kept and not scored again, and finished videos of the others are kept in "
+    f"the cache. {_RUN_AGAIN}.",
     ("validate",): f"Finished videos are kept in the cache and not read again. {_RUN_AGAIN}.",
     ("demo",): f"Finished files in the folder are kept and not made again. {_RUN_AGAIN}.",
     ("baseline", "run"): "Finished clips are kept in the folder OUTPUT.clips beside the ZIP and not made again. "

@@ -51,6 +51,8 @@ from evalkit.workers.sandbox import JOB_SECONDS
 if TYPE_CHECKING:
     from evalkit.scoring.packs.use import PackUse
 
+SCORING = "scoring"  # title of the stage in which the videos are read
+
 
 @dataclass
 class RunOptions:
@@ -123,7 +125,7 @@ def score_run(
         rules=challenge.submission,
     )
     cache = open_cache(options.cache)
-    speed = _reported_speed(submission, gate, challenge, plan)
+    speed = reported_speed(submission, gate, challenge, plan)
     scorer = VideoScorer(plan, cache, speed, pack, refused=gate.refused)
     check = GamingCheck(testset, cache, challenge.submission.severities) if FINGERPRINT in plan.features else None
     outcomes: dict[str, dict[str, VideoValue]] = {}
@@ -138,7 +140,7 @@ def score_run(
     extracting = time.monotonic()
     source = JobSource(submission, challenge, testset, gate, own.records, own.people_features, pack)
     wanted = scorer.wanted | ({FINGERPRINT} if check else set())
-    files, extractions = _extract(source, config, options, "scoring", take, wanted)
+    files, extractions = _extract(source, config, options, SCORING, take, wanted)
     extracted = time.monotonic()
     intake = intake_report(submission, challenge, gate, files, testset)
     earlier = earlier_timings(cache, extractions.values())
@@ -187,7 +189,7 @@ def score_run(
     return ScoreResult(scorecard, intake, cache, strips)
 
 
-def _reported_speed(submission: Submission, gate: Gate, challenge: Challenge, plan: RunPlan) -> ReportedSpeed:
+def reported_speed(submission: Submission, gate: Gate, challenge: Challenge, plan: RunPlan) -> ReportedSpeed:
     """Read the team's measurements where a metric asks for them."""
     rate = challenge.speed.frame_rate
     if gate.refused or not any(SPEED in metric.record.features for metric in plan.metrics.values()):

@@ -40,18 +40,25 @@ class SharedEngine(LocalEngine):
     ) -> None:
         super().__init__(pool.count, timeout, sandbox, submission_timeout)
         self.begun = False
+        self._alone = False  # features of the test set are computed
         self._pool, self._rank, self._references = pool, rank, references
 
     def run(self, config: Config, jobs: Sequence[Job], accept: Accept) -> Iterator[JobResult]:
         """Yield what ``accept`` returns (or a failure) per job, in the order they finish."""
         if config.video_seconds:
-            self.begun = True
             return super().run(config, jobs, accept)
         return self._run_alone(config, jobs, accept)
 
     def _run_alone(self, config: Config, jobs: Sequence[Job], accept: Accept) -> Iterator[JobResult]:
         with self._references:
-            yield from super().run(config, jobs, accept)
+            self._alone = True
+            try:
+                yield from super().run(config, jobs, accept)
+            finally:
+                self._alone = False
 
     def _results(self, work: Workers, jobs: Sequence[Job], after: Mapping[int, int]) -> Iterator[JobResult]:
-        return self._pool.run(work, jobs, after, self._rank)
+        return self._pool.run(work, jobs, after, self._rank, self._queued)
+
+    def _queued(self) -> None:
+        self.begun = self.begun or not self._alone

@@ -19,7 +19,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -128,7 +128,12 @@ class Pool:
         sweep_folders(FOLDERS)
 
     def run(
-        self, work: Workers, jobs: Sequence[Any], after: Mapping[int, int] | None = None, rank: int = 0
+        self,
+        work: Workers,
+        jobs: Sequence[Any],
+        after: Mapping[int, int] | None = None,
+        rank: int = 0,
+        queued: Callable[[], None] = lambda: None,
     ) -> Generator[JobResult, None, None]:
         """Yield a result per job, in the order in which they finish. Leaving the loop ends this batch of jobs.
 
@@ -137,6 +142,7 @@ class Pool:
             jobs: what to do, by number.
             after: job -> an earlier job that must be done before this one is started.
             rank: place in the queue; of two batches of one rank, the one that came first is served first.
+            queued: called when the jobs are in the queue.
 
         Raises:
             EvalkitError: when a worker can't start, or a job raises one (the disk is full): the run can't continue.
@@ -145,6 +151,7 @@ class Pool:
         batch = _Batch((rank, next(self._numbers)), work, jobs, clock, WaitingJobs(len(jobs), after))
         try:  # a run that is stopped while the workers start must not leave one behind
             self._add(batch)
+            queued()
             for _ in range(len(jobs)):
                 result = batch.done.get()
                 if isinstance(result, BaseException):

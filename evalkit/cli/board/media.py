@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from evalkit.scoring.scorecard import Scorecard
     from evalkit.testsets.model import TestSet
 
-CHOSEN = 6  # samples whose frames a board keeps
 HEIGHT = 144
 
 
@@ -29,21 +28,13 @@ def challenge_text(name: str) -> str:
     return read_text(Path(name), kind=ChallengeError, what="The challenge file")
 
 
-def chosen_samples(samples: Iterable[str], count: int = CHOSEN) -> list[str]:
-    """Return ``count`` samples spread evenly over all, in natural order: the same ones for every team."""
-    from evalkit.reports.tables import natural_key
-
-    ordered = sorted(samples, key=natural_key)
-    count = min(count, len(ordered))
-    return [ordered[(2 * step + 1) * len(ordered) // (2 * count)] for step in range(count)]
-
-
 def submission_strips(
     card: Scorecard, submission: Path, cache: Path, workers: int | None, progress: Progress
 ) -> dict[str, list[bytes]]:
     """Return frames of the chosen samples; the submission must be the one that was scored."""
     from evalkit.reports.comparison.inputs import ComparedEntry
     from evalkit.reports.comparison.media import SubmissionMedia, read_filmstrips
+    from evalkit.reports.filmstrips import chosen_samples
 
     name = card.submission.name
     samples = chosen_samples(video.sample for video in card.videos)
@@ -53,6 +44,8 @@ def submission_strips(
 
 def reference_strips(testset: TestSet) -> dict[str, Sequence[bytes]]:
     """Return the first reference picture of the chosen samples as small JPEG."""
+    from evalkit.reports.filmstrips import chosen_samples
+
     found: dict[str, Sequence[bytes]] = {}
     wanted = set(chosen_samples(sample.id for sample in testset.samples))
     for sample in testset.samples:
