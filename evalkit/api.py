@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from evalkit.scoring.packs.making import PackReport
     from evalkit.scoring.packs.use import PackUse
     from evalkit.testset_check import TestSetReport
+    from evalkit.workers.budget import MemoryPlan
 
 _PATH = (str, PathLike)
 _ARGUMENTS: Mapping[str, tuple[tuple[type, ...], str]] = {  # name -> its types, and how messages call them
@@ -51,6 +52,7 @@ _ARGUMENTS: Mapping[str, tuple[tuple[type, ...], str]] = {  # name -> its types,
     "device": ((str,), "cpu or cuda"),
     "reference_pack": (_PATH, "the path of a reference pack"),
     "workers": ((Integral,), "a whole number"),
+    "memory": ((str, Integral), "a size such as 8G, or a number of bytes"),
     "limit": ((Integral,), "a whole number"),
     "timeout": ((int, float), "a number of seconds"),
     "submission_timeout": ((int, float), "a number of seconds"),
@@ -64,6 +66,7 @@ def validate(
     *,
     reference_pack: str | Path | None = None,
     workers: int | None = None,
+    memory: str | int | None = None,
     cache: str | Path | None = None,
     fresh: bool = False,
     progress: Progress | None = None,
@@ -79,6 +82,8 @@ def validate(
         testset: the test set, to find missing files; without it every file of the right form is a sample.
         reference_pack: file of `prepare_references`: the lengths of speech and reference videos are taken from it.
         workers: processes; ``None`` for one per core.
+        memory: budget for the whole run, as ``8G`` or bytes: chooses the number of workers, unless that is given, and
+            the limit of each (docs/throughput.md). The scores don't depend on it. ``None`` for none.
         cache: folder of the feature cache, or an address that fsspec opens, as ``s3://...`` (docs/clusters.md);
             ``None`` for ``EVALKIT_CACHE`` or the platform's.
         fresh: decode again what is cached.
@@ -98,11 +103,11 @@ def validate(
             another test set.
     """
     _check_types(submission=submission, challenge=challenge)
-    _check_types(optional=True, testset=testset, workers=workers, cache=cache, timeout=timeout)
+    _check_types(optional=True, testset=testset, workers=workers, memory=memory, cache=cache, timeout=timeout)
     _check_types(optional=True, submission_timeout=submission_timeout, reference_pack=reference_pack)
     rules = challenge if isinstance(challenge, Challenge) else load_challenge(challenge)
     samples = testset if isinstance(testset, TestSet) or testset is None else load_testset(testset)
-    options = _run_options(workers, cache, fresh, progress, timeout, sandbox, submission_timeout)
+    options = _run_options(workers, cache, fresh, progress, timeout, sandbox, submission_timeout, memory)
     opened = Submission.open(submission, rules.submission.archive)
     if reference_pack is not None and samples is None:
         raise UsageError("A reference pack belongs to a test set.", fix="Give the test set too, with --testset.")
@@ -216,6 +221,7 @@ def score(
     backbones: str | Path | Backbones = "published",
     reference_pack: str | Path | None = None,
     workers: int | None = None,
+    memory: str | int | None = None,
     device: str = "cpu",
     limit: int | None = None,
     allow_missing: bool = False,
@@ -239,6 +245,8 @@ def score(
         reference_pack: file of `prepare_references`: features of references are taken from it. Reference videos may
             lack then; what compares with them frame by frame is unscored.
         workers: processes; ``None`` for one per core. The scores don't depend on it.
+        memory: budget for the whole run, as ``8G`` or bytes: chooses the number of workers, unless that is given, and
+            the limit of each (docs/throughput.md). The scores don't depend on it. ``None`` for none.
         device: ``cpu`` or ``cuda``.
         limit: score the first samples only.
         allow_missing: leave out metrics whose weights are not there, instead of stopping.
@@ -259,12 +267,21 @@ def score(
             pack is of another test set, version or set of weights.
     """
     _check_types(submission=submission, challenge=challenge, testset=testset, backbones=backbones, device=device)
-    _check_types(optional=True, out=out, metrics=metrics, workers=workers, limit=limit, cache=cache, timeout=timeout)
+    _check_types(
+        optional=True,
+        out=out,
+        metrics=metrics,
+        workers=workers,
+        memory=memory,
+        limit=limit,
+        cache=cache,
+        timeout=timeout,
+    )
     _check_types(optional=True, submission_timeout=submission_timeout, reference_pack=reference_pack)
     opened, rules, samples = _opened(submission, challenge, testset, limit)
     _require_device(device)
     plan = _plan(rules, backbones, metrics, allow_missing, device, sandbox)
-    options = _run_options(workers, cache, fresh, progress, timeout, sandbox, submission_timeout)
+    options = _run_options(workers, cache, fresh, progress, timeout, sandbox, submission_timeout, memory, plan)
     goal = Path(out) if out else None
     with _fitting_pack(reference_pack, samples, plan) as options.references:
         return run_score(opened, rules, samples, plan, out=goal, replace=replace, options=options).scorecard
@@ -544,6 +561,7 @@ def score_shard(
     metrics: Sequence[str] | str | None = None,
     backbones: str | Path | Backbones = "published",
     workers: int | None = None,
+    memory: str | int | None = None,
     device: str = "cpu",
     limit: int | None = None,
     allow_missing: bool = False,
@@ -571,14 +589,23 @@ def score_shard(
     from evalkit.cluster.shares import Shard
 
     _check_types(submission=submission, challenge=challenge, testset=testset, backbones=backbones, device=device)
-    _check_types(optional=True, out=part, metrics=metrics, workers=workers, limit=limit, cache=cache, timeout=timeout)
+    _check_types(
+        optional=True,
+        out=part,
+        metrics=metrics,
+        workers=workers,
+        memory=memory,
+        limit=limit,
+        cache=cache,
+        timeout=timeout,
+    )
     _check_types(optional=True, submission_timeout=submission_timeout)
     which = Shard.parse(shard)
     opened, rules, samples = _opened(submission, challenge, testset, limit)
     _require_device(device)
     plan = _plan(rules, backbones, metrics, allow_missing, device, sandbox)
     gate = _scorable_gate(opened, rules, samples, plan)
-    options = _run_options(workers, cache, fresh, progress, timeout, sandbox, submission_timeout)
+    options = _run_options(workers, cache, fresh, progress, timeout, sandbox, submission_timeout, memory, plan)
     return run_shard(opened, rules, samples, plan, gate, which, Path(part), options)
 
 
@@ -740,13 +767,28 @@ def _run_options(  # noqa: PLR0917
     timeout: float | None,
     sandbox: Level | None,
     submission_timeout: float | None,
+    memory: str | int | None = None,
+    plan: RunPlan | None = None,
 ) -> RunOptions:
+    divided = None if memory is None else _divided(memory, workers, plan)
+    if divided is not None:
+        (progress or Progress()).message(divided.text())
     return RunOptions(
         cache=open_place(cache, (progress or Progress()).warn),
-        engine=LocalEngine(workers, timeout, sandbox, submission_timeout),
+        engine=LocalEngine(workers, timeout, sandbox, submission_timeout, divided),
         fresh=fresh,
         progress=progress or Progress(),
     )
+
+
+def _divided(memory: str | int, workers: int | None, plan: RunPlan | None) -> MemoryPlan:
+    """Divide a budget for the networks of a plan; without one videos are only checked."""
+    from evalkit.workers.budget import divide_memory, parse_memory
+    from evalkit.workers.pool import default_workers
+
+    files = {file.path for file in plan.weights.values()} if plan is not None else set()
+    weight_bytes = sum(path.stat().st_size for path in files)
+    return divide_memory(parse_memory(memory), workers, default_workers(), weight_bytes)
 
 
 def run_score(

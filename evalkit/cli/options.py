@@ -51,6 +51,11 @@ backbones_option = click.option(
 workers_option = click.option(
     "--workers", "-w", type=click.IntRange(min=1), help="Worker processes (default: one per core)."
 )
+memory_option = click.option(
+    "--memory",
+    metavar="SIZE",
+    help="Memory for the whole run, such as 8G: chooses the number of workers and their limits (default: no budget).",
+)
 cache_option = click.option(
     "--cache",
     type=CacheType(),

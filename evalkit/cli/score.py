@@ -15,6 +15,7 @@ from evalkit.cli.options import (
     challenge_option,
     device_option,
     example,
+    memory_option,
     reference_pack_option,
     run_options,
     say,
@@ -65,6 +66,7 @@ MOST_SAMPLES = 4  # of one of them
     help="Sign scorecard.json with this Ed25519 key of OpenSSH: the signature lies beside it.",
 )
 @click.option("--shard", metavar="I/N", help="Compute one of N shares only, for 'evalkit merge'.")
+@memory_option
 @run_options
 @json_option
 def score(
@@ -81,6 +83,7 @@ def score(
     force: bool,
     key: Path | None,
     shard: str | None,
+    memory: str | None,
     run: RunArguments,
     as_json: bool,
 ) -> None:
@@ -106,6 +109,7 @@ def score(
             device=device,
             limit=limit,
             allow_missing=allow_missing,
+            memory=memory,
             **run,
         )
         report_part(written, as_json=as_json)
@@ -126,6 +130,7 @@ def score(
         limit=limit,
         allow_missing=allow_missing,
         replace=force,
+        memory=memory,
         **run,
     )
     report_scorecard(card, out, signing, as_json=as_json)

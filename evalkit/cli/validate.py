@@ -13,6 +13,7 @@ from evalkit.cli.options import (
     RunArguments,
     challenge_option,
     example,
+    memory_option,
     reference_pack_option,
     run_options,
 )
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 @click.option("--testset", type=click.Path(path_type=Path), help="The test set, to find missing files.")
 @reference_pack_option
 @click.option("--all", "show_all", is_flag=True, help="Also list files without findings.")
+@memory_option
 @run_options
 @json_option
 def validate(
@@ -38,6 +40,7 @@ def validate(
     testset: Path | None,
     reference_pack: Path | None,
     show_all: bool,
+    memory: str | None,
     run: RunArguments,
     as_json: bool,
 ) -> None:
@@ -52,6 +55,7 @@ def validate(
         challenge,
         testset,
         reference_pack=reference_pack,
+        memory=memory,
         **run,
     )
     if as_json:

@@ -18,6 +18,7 @@ from evalkit.scoring.reference_features import compute_reference_features, indep
 from evalkit.scoring.shared_cache import flush, open_cache
 from evalkit.scoring.time_limits import submission_seconds
 from evalkit.scoring.twins import in_turn
+from evalkit.workers.budget import MemoryPlan
 from evalkit.workers.pool import Accept, JobResult, Workers, default_workers
 from evalkit.workers.sandbox import JOB_SECONDS, Level, Limits, default_level
 
@@ -43,6 +44,7 @@ class LocalEngine:
         timeout: time limit for one video in seconds; ``None`` for what the job says (`evalkit.scoring.time_limits`).
         sandbox: which limits the workers have, see `evalkit.workers.sandbox`; ``None`` for ``EVALKIT_SANDBOX``.
         submission_timeout: time limit for all videos of a submission in seconds; ``None`` to derive it from theirs.
+        memory: how a budget is divided, which says the number of workers too; ``None`` for none.
     """
 
     name = "local"
@@ -53,8 +55,10 @@ class LocalEngine:
         timeout: float | None = None,
         sandbox: Level | None = None,
         submission_timeout: float | None = None,
+        memory: MemoryPlan | None = None,
     ) -> None:
-        self.workers = workers or default_workers()
+        self.workers = memory.workers if memory else workers or default_workers()
+        self.memory = memory
         self.timeout = timeout
         self.sandbox = default_level() if sandbox is None else sandbox
         self.submission_timeout = submission_timeout
@@ -72,6 +76,9 @@ class LocalEngine:
             file_bytes=max(Limits.file_bytes, 2 * config.rules.archive.max_file_bytes),
             graphics=config.device != "cpu",
         )
+        if self.memory is not None:
+            limits = replace(limits, memory_bytes=self.memory.job_bytes)
+            config = replace(config, frame_bytes=self.memory.frame_bytes)
         try:
             config.cache.mkdir(parents=True, exist_ok=True)  # fail before a worker starts
         except OSError as error:

@@ -33,6 +33,7 @@ from evalkit.metrics.features.base import (
     feature_registry,
 )
 from evalkit.metrics.features.declared_arrays import array_mismatch
+from evalkit.metrics.sync.frame_store import choose_memory
 from evalkit.scoring.cache import FeatureCache
 from evalkit.scoring.guard import Guard, GuardedPairs, GuardedSession, UpstreamFailedError
 from evalkit.scoring.jobs import Config, Job, VideoAnswer
@@ -47,6 +48,8 @@ class Handler:
     def __init__(self, config: Config) -> None:
         cv2.setNumThreads(1)
         self.config = config
+        if config.frame_bytes is not None:
+            choose_memory(config.frame_bytes)
         registry = feature_registry() if config.features else {}
         self.extractors = {name: self._build(registry[name]) for name in config.features}
         records = {name: extractor.record for name, extractor in self.extractors.items()}

@@ -37,6 +37,7 @@ class Config:
         video_seconds: the time limit of each video of the submission, cached ones included: the limit of the whole run
             is derived from them. Empty for a run without one.
         always_decoded: frames of a video that are decoded whatever they prove.
+        frame_bytes: frames that lip sync keeps in memory; ``None`` for what it keeps by itself.
     """
 
     cache: Path
@@ -49,6 +50,7 @@ class Config:
     rules: SubmissionRules = field(default_factory=SubmissionRules)
     video_seconds: tuple[float, ...] = ()
     always_decoded: int = 0
+    frame_bytes: int | None = None
 
 
 # Stands for the video until the worker has copied it out of the submission. Absolute, and no one's path: '.' is one.

@@ -33,7 +33,7 @@ from evalkit.metrics.features.repeats import Repeats
 from evalkit.metrics.sync import scene_cuts
 from evalkit.metrics.sync import tracks as sync_tracks
 from evalkit.metrics.sync.distances import FRAME_RATE
-from evalkit.metrics.sync.frame_store import MEMORY, FrameStore
+from evalkit.metrics.sync.frame_store import FrameStore
 from evalkit.metrics.sync.networks import (
     DETECTOR,
     NETWORK,
@@ -86,7 +86,7 @@ class SyncSession(Session):
         network: SyncNetwork,
         item: Item,
         options: SyncOptions = SYNC,
-        memory: int = MEMORY,
+        memory: int | None = None,
     ) -> None:
         self._detector, self._network, self._item = detector, network, item
         self._options = options

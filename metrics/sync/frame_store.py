@@ -11,8 +11,15 @@ from numpy.typing import NDArray
 from evalkit.metrics.features.base import FeatureUnavailableError, Picture, Times
 
 MEMORY = 384 * 2**20  # bytes: 78 s at 256 x 256, 2.6 s at 1920 x 1080 (25 frames/s)
+_chosen = MEMORY
 
 Take = Callable[[int, Picture], None]
+
+
+def choose_memory(size: int) -> None:
+    """Let the stores of this process keep up to ``size`` bytes each; results don't depend on it."""
+    global _chosen  # noqa: PLW0603 - one choice for a process, as its limit on memory
+    _chosen = size
 
 
 class FrameStore:
@@ -20,14 +27,14 @@ class FrameStore:
 
     Args:
         path: the file that the frames come from.
-        limit: bytes.
+        limit: bytes; ``None`` for what `choose_memory` says.
 
     Attributes:
         decodes: how often the file was decoded once more.
     """
 
-    def __init__(self, path: Path, limit: int = MEMORY) -> None:
-        self._path, self._limit = path, limit
+    def __init__(self, path: Path, limit: int | None = None) -> None:
+        self._path, self._limit = path, _chosen if limit is None else limit
         self._frames: dict[int, Picture] = {}
         self._bytes = 0
         self.overflowed = False

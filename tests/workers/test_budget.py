@@ -1,0 +1,64 @@
+"""Dividing a budget of memory over the parent and the workers."""
+
+from __future__ import annotations
+
+import pytest
+
+from evalkit.errors import UsageError
+from evalkit.metrics.sync.frame_store import MEMORY
+from evalkit.workers import budget
+from evalkit.workers.budget import divide_memory, parse_memory
+from evalkit.workers.sandbox import Limits
+
+GIB = 1 << 30
+MIB = 1 << 20
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("8G", 8 * GIB), ("8 GiB", 8 * GIB), ("1.5g", 3 * GIB // 2), ("800M", 800 * MIB), ("4096", 4096), (4096, 4096),
+     ("1T", 1024 * GIB), ("512k", 512 << 10)],
+)  # fmt: skip
+def test_sizes(text: str | int, size: int) -> None:
+    assert parse_memory(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "8X", "-8G", "0", "0G", 0, -1, True, "G", "1e9", "8G\x1b[31m", "8" * 40])
+def test_what_is_no_size_is_refused(text: str | int) -> None:
+    with pytest.raises(UsageError, match="not a size") as refused:
+        parse_memory(text)
+    assert "\x1b" not in str(refused.value)
+
+
+@pytest.mark.parametrize("weights", [0, 5 * MIB, 3 * GIB])
+@pytest.mark.parametrize("total", [9 * GIB, 10 * GIB, 17 * GIB, 64 * GIB, 500 * GIB])
+@pytest.mark.parametrize("cores", [1, 2, 16])
+def test_the_parts_are_no_more_than_the_whole(weights: int, total: int, cores: int) -> None:
+    plan = divide_memory(total, None, cores, weights)
+    assert budget.PARENT + plan.workers * (plan.worker_bytes + plan.job_bytes) <= total
+    assert 1 <= plan.workers <= cores
+    assert budget.LEAST_JOB <= plan.job_bytes <= Limits.memory_bytes
+    assert plan.frame_bytes <= plan.job_bytes / 8
+    if plan.workers < cores:  # one more would not fit
+        assert budget.PARENT + (plan.workers + 1) * (plan.worker_bytes + budget.LEAST_JOB) > total
+
+
+def test_with_plenty_everything_is_as_without_a_budget() -> None:
+    plan = divide_memory(1000 * GIB, None, 8, 100 * MIB)
+    assert (plan.workers, plan.job_bytes, plan.frame_bytes) == (8, Limits.memory_bytes, MEMORY)
+
+
+def test_by_hand() -> None:
+    # 512 MiB for the parent; a worker that only checks holds 128 MiB; 7.5 GiB / 3 - 128 MiB = 2432 MiB for a video.
+    plan = divide_memory(8 * GIB, 3, 16, 0)
+    assert (plan.workers, plan.job_bytes, plan.frame_bytes) == (3, 2432 * MIB, 304 * MIB)
+    assert plan.text() == "memory 8 GiB: 512 MiB for evalkit itself, 3 workers of up to 2.5 GiB (frames kept: 304 MiB)"
+
+
+@pytest.mark.parametrize("asked", [None, 1, 4])
+def test_too_little_names_the_least(asked: int | None) -> None:
+    with pytest.raises(UsageError, match="at least") as refused:
+        divide_memory(GIB, asked, 8, 0)
+    least = str(refused.value).split("at least ")[1].split(":")[0]
+    assert ("fewer --workers" in str(refused.value)) == (asked == 4)
+    assert divide_memory(parse_memory(least), asked, 8, 0).workers == (asked or 1)
