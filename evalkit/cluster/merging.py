@@ -8,6 +8,7 @@ run's cache is a folder of its own that is removed afterwards, so no part reache
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from evalkit.cluster.identity import Identity, differences, listed_differences
@@ -15,8 +16,10 @@ from evalkit.cluster.part_file import PartFile, Phase, Record
 from evalkit.errors import InputError, UsageError
 from evalkit.metrics.features.base import feature_registry
 from evalkit.scoring.cache import FeatureCache
+from evalkit.scoring.engine import Engine
 from evalkit.scoring.jobs import Config, Extraction, Job
 from evalkit.scoring.lookup import Lookup
+from evalkit.scoring.reference_features import independent_of_video
 from evalkit.text import count, escape_for_display
 from evalkit.workers.messages import BadAnswerError
 from evalkit.workers.pool import Accept, JobResult
@@ -25,7 +28,7 @@ FOLDERS = "evalkit-merge-"  # how the names of the caches of merges begin
 _MOST_NAMED = 20
 
 
-class PartsEngine:
+class PartsEngine(Engine):
     """Answers jobs with what parts say of them; nothing is computed.
 
     Args:
@@ -45,6 +48,7 @@ class PartsEngine:
             InputError: when a part has no answer to a job, or a false one.
         """
         lookup = _lookup(config)
+        of_references = replace(lookup, records=independent_of_video(lookup.records))
         for index, job in enumerate(jobs):
             phase = _phase(config, job)
             part = self._of.get(job.sample)
@@ -58,7 +62,7 @@ class PartsEngine:
                 value = accept(index, record.answer)
             except BadAnswerError as false:
                 raise part.damaged(f"the {phase} of '{escape_for_display(job.sample)}': {false}") from None
-            keys = value.keys if isinstance(value, Extraction) else lookup.keys(job.item, "")
+            keys = value.keys if isinstance(value, Extraction) else of_references.keys(job.item, "")
             _compare_keys(part, job.sample, record, keys)
             yield JobResult(index, value=value)
 

@@ -127,8 +127,11 @@ def _run(  # noqa: PLR0917
 ) -> list[JobResult]:
     """Return the results in the order of ``jobs``."""
     found: dict[int, JobResult] = {}
-    results = run_jobs(options.engine.run, config, jobs, records, archive)
-    with options.progress.stage(title, len(jobs)) as stage, closing(results):
+    with (
+        options.engine.session() as run_batch,
+        options.progress.stage(title, len(jobs)) as stage,
+        closing(run_jobs(run_batch, config, jobs, records, archive)) as results,
+    ):
         for result in results:
             found[result.index] = result
             stage.advance()

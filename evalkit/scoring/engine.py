@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import fields, is_dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from evalkit.files import storage_error
 from evalkit.metrics.features.base import FeatureRecord
@@ -19,7 +21,7 @@ from evalkit.scoring.shared_cache import flush, open_cache
 from evalkit.scoring.time_limits import submission_seconds
 from evalkit.scoring.twins import in_turn
 from evalkit.workers.budget import MemoryPlan
-from evalkit.workers.pool import Accept, JobResult, Workers, default_workers
+from evalkit.workers.pool import Accept, JobResult, Pool, Workers, default_workers
 from evalkit.workers.sandbox import JOB_SECONDS, Level, Limits, default_level
 
 HANDLER = "evalkit.scoring.extract:Handler"
@@ -27,16 +29,21 @@ RunJobs = Callable[[Config, Sequence[Job], Accept], Iterator[JobResult]]
 _Value = TypeVar("_Value")
 
 
-class Engine(Protocol):
+class Engine(ABC):
     """Runs jobs somewhere."""
 
     name: str
 
+    @abstractmethod
     def run(self, config: Config, jobs: Sequence[Job], accept: Accept) -> Iterator[JobResult]:
         """Yield one result per job, in any order; its value is what ``accept`` makes of the worker's answer."""
 
+    def session(self) -> AbstractContextManager[RunJobs]:
+        """Return a context whose value stands for `run`, and may keep processes from one call to the next."""
+        return nullcontext(self.run)
 
-class LocalEngine:
+
+class LocalEngine(Engine):
     """Worker processes on this machine, each with one video at a time.
 
     Args:
@@ -65,14 +72,23 @@ class LocalEngine:
 
     def run(self, config: Config, jobs: Sequence[Job], accept: Accept) -> Iterator[JobResult]:
         """Yield what ``accept`` returns (or a failure) per job, in the order they finish."""
+        return self._run(None, config, jobs, accept)
+
+    @contextmanager
+    def session(self) -> Iterator[RunJobs]:
+        """Keep processes that have read references alone for the videos that follow."""
+        with Pool(self.workers) as pool:
+            yield partial(self._run, pool)
+
+    def _run(self, pool: Pool | None, config: Config, jobs: Sequence[Job], accept: Accept) -> Iterator[JobResult]:
         if not jobs:
             return iter(())
         timeouts = [self._seconds(job.seconds) for job in jobs]
         limits = Limits(
             level=self.sandbox,
             # The parent ends a job after its seconds of wall time. This larger limit counts only for a worker
-            # whose parent was killed.
-            job_cpu_seconds=2 * max(timeouts),
+            # whose parent was killed. It is the same for all jobs: processes with other limits can't go on with them.
+            job_cpu_seconds=2 * (self.timeout or JOB_SECONDS),
             file_bytes=max(Limits.file_bytes, 2 * config.rules.archive.max_file_bytes),
             graphics=config.device != "cpu",
         )
@@ -88,11 +104,15 @@ class LocalEngine:
         total = self._total(config)
         settings = absolute(replace(config, video_seconds=()))
         after = {index: job.after for index, job in enumerate(jobs) if job.after is not None}
-        return self._results(Workers(HANDLER, settings, self.workers, timeouts, limits, accept, total), placed, after)
+        trusted = all(job.member is None for job in jobs)
+        work = Workers(HANDLER, settings, self.workers, timeouts, limits, accept, total, trusted=trusted)
+        return self._results(pool, work, placed, after)
 
-    def _results(self, work: Workers, jobs: Sequence[Job], after: Mapping[int, int]) -> Iterator[JobResult]:
-        """Yield the results of the jobs; of workers that this run has for itself."""
-        return work.run(jobs, after)
+    def _results(
+        self, pool: Pool | None, work: Workers, jobs: Sequence[Job], after: Mapping[int, int]
+    ) -> Iterator[JobResult]:
+        """Yield the results of the jobs, of the workers of ``pool``, or of workers for them alone."""
+        return work.run(jobs, after) if pool is None else pool.run(work, jobs, after)
 
     def _seconds(self, derived: float | None) -> float:
         return self.timeout or derived or JOB_SECONDS
@@ -143,10 +163,12 @@ def run_jobs(  # noqa: PLR0917
     if not open_jobs:
         return
     waiting = in_turn([jobs[index] for index in open_jobs])
+    if config.fresh:
+        config = replace(config, started=cache.now())
     shared = replace(lookup, records=independent_of_video(records))
     references = compute_reference_features(run, config, waiting, shared, accept_references)
     results = run(
-        replace(config, kept=tuple(shared.records), started=cache.now() if config.fresh else None),
+        config,
         waiting,
         lambda index, answer: accept(lookup, waiting[index], answer, references.get(waiting[index].sample)),
     )

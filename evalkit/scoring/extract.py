@@ -39,6 +39,7 @@ from evalkit.scoring.guard import Guard, GuardedPairs, GuardedSession, UpstreamF
 from evalkit.scoring.jobs import Config, Job, VideoAnswer
 from evalkit.scoring.lookup import Cached, Lookup, weights_of
 from evalkit.scoring.pairing import PairedSink
+from evalkit.scoring.reference_features import independent_of_video
 from evalkit.submission.references import in_one_sentence
 
 
@@ -60,10 +61,10 @@ class Handler:
             config.weights,
             config.rules,
             fresh=config.fresh,
-            kept=config.kept,
             started=config.started,
             always_decoded=config.always_decoded,
         )
+        self.references = replace(self.lookup, records=independent_of_video(records))
 
     def _build(self, kind: type[Extractor]) -> Extractor:
         return kind(weights_of(kind.record, self.config.weights), self.config.device)
@@ -73,7 +74,7 @@ class Handler:
         started = time.perf_counter()
         stopwatch.take()
         if job.member is None:
-            result = _Work(self, job.item, self.lookup.of_references(job.item)).of_references()
+            result = _Work(self, job.item, self.references.of_references(job.item)).of_references()
             return replace(result, seconds={"total": time.perf_counter() - started}, networks=stopwatch.take())
         try:
             folder = Path(tempfile.mkdtemp(prefix="evalkit-"))

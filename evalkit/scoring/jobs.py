@@ -30,7 +30,6 @@ class Config:
         weights: role -> checked file.
         device: ``cpu`` or ``cuda``.
         fresh: compute again even what is cached.
-        kept: features that ``fresh`` does not concern: this run has computed them already.
         started: when the run began, as the cache's file system tells it (`FeatureCache.now`): entries written since
             then are used all the same. ``None`` to use none.
         rules: the challenge's; no feature is computed for a file that breaks one.
@@ -45,7 +44,6 @@ class Config:
     weights: Mapping[str, WeightFile] = field(default_factory=dict)
     device: str = "cpu"
     fresh: bool = False
-    kept: tuple[str, ...] = ()
     started: int | None = None
     rules: SubmissionRules = field(default_factory=SubmissionRules)
     video_seconds: tuple[float, ...] = ()

@@ -47,8 +47,7 @@ class Lookup:
         weights: role -> checked file.
         rules: the challenge's; a file that breaks one with severity error has no features.
         fresh: find nothing, so that everything is computed again.
-        kept: features that are found all the same.
-        started: with ``fresh``, entries written since this time of `FeatureCache.now` are found too.
+        started: with ``fresh``, entries written since this time of `FeatureCache.now` are found all the same.
         always_decoded: frames that are decoded whatever they prove.
         wanted: features that `Cached.loaded` keeps, so that nobody reads them a second time.
     """
@@ -58,7 +57,6 @@ class Lookup:
     weights: Mapping[str, WeightFile]
     rules: SubmissionRules
     fresh: bool = False
-    kept: tuple[str, ...] = ()
     started: int | None = None
     always_decoded: int = 0
     wanted: frozenset[str] = frozenset()
@@ -95,7 +93,7 @@ class Lookup:
 
     def load(self, name: str, key: str, notes: list[str]) -> FeatureData | None:
         """Return a feature, or ``None`` when it must be computed; an unreadable entry is added to ``notes``."""
-        if self.fresh and name not in self.kept and not self._is_of_this_run(name, key):
+        if self.fresh and not self._is_of_this_run(name, key):
             return None
         try:
             return self.cache.load(name, key)

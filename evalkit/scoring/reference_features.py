@@ -58,7 +58,7 @@ def compute_reference_features(
     chosen = list(waiting.values())
     done: dict[str, ReferenceWork] = {}
     results = run(
-        replace(config, features=tuple(lookup.records), video_seconds=()),
+        replace(config, video_seconds=()),
         chosen,
         lambda index, answer: accept(lookup, chosen[index], answer),
     )

@@ -264,12 +264,15 @@ def _extract(  # noqa: PLR0917
         sample: refused_report(sample, path, unreadable[path]) for sample, path in paths.items() if path in unreadable
     }
     extractions: dict[str, Extraction] = {}
-    # Closed at once when the loop is left by an exception: workers must not outlive it.
     # Of the very bytes that are read below: of a folder, each file is compared with its part of the digest.
     digest = run.submission.sha256
     archive = digest if run.submission.kind == "zip" else None
-    results = run_jobs(options.engine.run, config, jobs, run.records, archive, wanted)
-    with options.progress.stage(title, len(jobs)) as progress, closing(results):
+    # Closed at once when the loop is left by an exception: workers must not outlive it.
+    with (
+        options.engine.session() as run_batch,
+        options.progress.stage(title, len(jobs)) as progress,
+        closing(run_jobs(run_batch, config, jobs, run.records, archive, wanted)) as results,
+    ):
         for result in results:
             sample = jobs[result.index].sample
             path = paths[sample]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
-from evalkit.scoring.engine import LocalEngine
+from evalkit.scoring.engine import LocalEngine, RunJobs
 from evalkit.scoring.jobs import Config, Job
 from evalkit.workers.pool import Accept, JobResult, Pool, Workers
 from evalkit.workers.sandbox import Level
@@ -49,6 +50,11 @@ class SharedEngine(LocalEngine):
             return super().run(config, jobs, accept)
         return self._run_alone(config, jobs, accept)
 
+    @contextmanager
+    def session(self) -> Iterator[RunJobs]:
+        """Return `run`: the pool keeps its processes."""
+        yield self.run
+
     def _run_alone(self, config: Config, jobs: Sequence[Job], accept: Accept) -> Iterator[JobResult]:
         with self._references:
             self._alone = True
@@ -57,7 +63,9 @@ class SharedEngine(LocalEngine):
             finally:
                 self._alone = False
 
-    def _results(self, work: Workers, jobs: Sequence[Job], after: Mapping[int, int]) -> Iterator[JobResult]:
+    def _results(
+        self, pool: Pool | None, work: Workers, jobs: Sequence[Job], after: Mapping[int, int]
+    ) -> Iterator[JobResult]:
         return self._pool.run(work, jobs, after, self._rank, self._queued)
 
     def _queued(self) -> None:

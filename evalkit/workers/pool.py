@@ -4,8 +4,10 @@ Each worker is a fresh interpreter started with ``python -c``, so a script that 
 ``if __name__ == "__main__"``. `evalkit.workers.process` is one of them.
 
 A `Pool` has a fixed number of workers for the batches of any number of runs. A process serves one batch and no other:
-one that a file of a batch took over can say nothing about another batch, and its successor finds nothing of it. A
-worker turns to the first batch in the queue that has a job to give, so it is idle only when none has one.
+one that a file of a batch took over can say nothing about another batch, and its successor finds nothing of it. The
+exception is a process that has read nothing of a submission yet (`Workers.trusted`): it goes on with the next batch
+that starts its processes alike, so that networks are loaded once. A worker turns to the first batch in the queue that
+has a job to give, so it is idle only when none has one.
 
 What a parent that was killed leaves, the next run removes. A run that is stopped gives workers in the middle of a job
 a moment to clean up, and then kills them. With `evalkit.workers.sandbox.Limits` a worker is confined before its first
@@ -59,6 +61,8 @@ class Workers:
             is called in several threads.
         total: time limit for all jobs in seconds, from when the first one is given to a worker; jobs that are not done
             by then fail. ``None`` for no limit. See `evalkit.workers.batch_clock` for workers that are shared.
+        trusted: whether the jobs read only what the one who runs them chose, and nothing of a submission. Processes
+            that have done only such jobs may do those of another batch.
     """
 
     def __init__(  # noqa: PLR0917
@@ -70,6 +74,8 @@ class Workers:
         limits: Limits | None = None,
         accept: Accept | None = None,
         total: float | None = None,
+        *,
+        trusted: bool = False,
     ) -> None:
         _check_count(count)
         self.start: Start = (handler, config, limits)
@@ -77,6 +83,7 @@ class Workers:
         self.timeout = timeout
         self.accept = accept
         self.total = total
+        self.trusted = trusted
 
     def run(self, jobs: Sequence[Any], after: Mapping[int, int] | None = None) -> Generator[JobResult, None, None]:
         """Yield a result per job, in the order in which they finish. Leaving the loop ends all workers.
@@ -212,24 +219,44 @@ class Pool:
             worker.close(until)
 
     def _serve(self) -> None:
-        """Serve one batch after the other; each gets a process of its own."""
-        while (first := self._next()) is not None:
+        """Serve one batch after the other; each gets a process of its own, or one that served trusted batches only."""
+        spare: WorkerProcess | None = None
+        while (first := self._next(spare)) is not None:
             batch, worker, index = first
+            if spare is not None and spare is not worker:
+                self._end(spare)
+            spare = None
             try:
                 self._work(batch, worker, index)
+                if batch.work.trusted and worker.usable:
+                    spare = worker
             finally:
-                worker.stop()
                 with self._change:
                     batch.workers.discard(worker)
-                    self.peak_bytes = max(self.peak_bytes, worker.peak_bytes)
+                if spare is None:
+                    self._end(worker)
+        if spare is not None:
+            self._end(spare)
 
-    def _next(self) -> tuple[_Batch, WorkerProcess, int] | None:
-        """Wait for a job; return its batch with a new worker, or ``None`` when the pool was closed."""
+    def _end(self, worker: WorkerProcess) -> None:
+        worker.stop()
+        with self._change:
+            self.peak_bytes = max(self.peak_bytes, worker.peak_bytes)
+
+    def _next(self, spare: WorkerProcess | None) -> tuple[_Batch, WorkerProcess, int] | None:
+        """Wait for a job; return its batch with a worker, or ``None`` when the pool was closed.
+
+        The worker is ``spare`` where its process is started as those of the batch, else a new one.
+        """
         with self._change:
             while not self._closed:
                 batch = self._first()
                 if batch is not None:
-                    worker = WorkerProcess(batch.work.start, batch.clock, batch.work.accept)
+                    if spare is not None and spare.usable and spare.start == batch.work.start:
+                        worker = spare
+                        worker.turn_to(batch.clock, batch.work.accept)
+                    else:
+                        worker = WorkerProcess(batch.work.start, batch.clock, batch.work.accept)
                     batch.workers.add(worker)
                     return batch, worker, batch.waiting.take()
                 self._change.wait()
@@ -252,10 +279,13 @@ class Pool:
                 return
             finally:
                 self._shares.leave(batch.clock)
+            if batch.work.trusted:  # before the run, which ends with this result, ends its workers
+                with self._change:
+                    batch.workers.discard(worker)
             batch.done.put(result)
-            index = self._another(batch, index)
+            index = self._another(batch, worker, index)
 
-    def _another(self, batch: _Batch, done: int) -> int | None:
+    def _another(self, batch: _Batch, worker: WorkerProcess, done: int) -> int | None:
         """Return the next job of the batch, once one may be started; ``None`` when its worker is not needed now."""
         with self._change:
             batch.waiting.finish(done)
@@ -263,6 +293,7 @@ class Pool:
             while not self._closed:
                 first = self._first()
                 if first is batch:
+                    batch.workers.add(worker)
                     return batch.waiting.take()
                 if first is not None or not batch.waiting.held:
                     return None

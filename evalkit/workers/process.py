@@ -61,19 +61,20 @@ class JobResult:
 
 
 class WorkerProcess:
-    """One worker process for the jobs of one batch, started when first needed and again after it died.
+    """One worker process, started when first needed and again after it died.
 
     Args:
         start: what the process is started with.
-        clock: of the batch.
+        clock: of the batch that it serves.
         accept: see `evalkit.workers.pool.Workers`.
 
     Attributes:
+        start: as given.
         peak_bytes: the most memory that a process of this worker was seen to hold; 0 where the system does not say.
     """
 
     def __init__(self, start: Start, clock: BatchClock, accept: Accept | None) -> None:
-        self._start = start
+        self.start = start
         self._clock = clock
         self._accept = accept
         self._served = 0  # jobs that the process was given
@@ -86,6 +87,15 @@ class WorkerProcess:
         self._busy = False  # in the middle of a job
         self.closed = False
         self.peak_bytes = 0
+
+    @property
+    def usable(self) -> bool:
+        """Whether its process runs and may be given more jobs."""
+        return not self.closed and self._process is not None and self._process.poll() is None
+
+    def turn_to(self, clock: BatchClock, accept: Accept | None) -> None:
+        """Serve another batch from now on, with the same process."""
+        self._clock, self._accept = clock, accept
 
     def call(self, index: int, job: Any) -> JobResult:
         """Do one job; return its result, whatever becomes of the process.
@@ -101,7 +111,7 @@ class WorkerProcess:
             # What the jobs before it left in the process may be the cause: only a fresh one can say.
             self.stop()
             result = self._attempt(index, job)
-        if self._recycle or (self._start[2] is not None and self._served >= JOBS_PER_WORKER):
+        if self._recycle or (self.start[2] is not None and self._served >= JOBS_PER_WORKER):
             self.stop()  # the next job finds a fresh one
         return result
 
@@ -147,7 +157,7 @@ class WorkerProcess:
             process = self._process = self._spawn()
             self._served = 0
         try:
-            kind, value, _ = self._exchange(process, self._start, _STARTUP_SECONDS)
+            kind, value, _ = self._exchange(process, self.start, _STARTUP_SECONDS)
         except _TookTooLongError:
             raise MachineError(
                 "A worker process could not start.", found=f"no answer in {_STARTUP_SECONDS:g} s"
@@ -174,7 +184,7 @@ class WorkerProcess:
                 start_new_session=True,
             )
             self._output = relay(_pipe(process.stderr))
-            if self._start[2] is not None and self._start[2].level != "off":
+            if self.start[2] is not None and self.start[2].level != "off":
                 self._threads = ThreadWatch(process.pid, lambda: _kill(process))
                 self._threads.start()
         except OSError as error:

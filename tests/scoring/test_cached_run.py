@@ -14,8 +14,8 @@ import pytest
 from evalkit import api
 from evalkit.errors import SubmissionChangedError
 from evalkit.media.encode import write_video
-from evalkit.scoring.engine import LocalEngine
 from evalkit.scoring.scorecard import Scorecard
+from evalkit.workers.pool import Pool
 
 # Each takes longer to import than a cached run of a few videos takes for everything else.
 HEAVY = ("av", "onnxruntime", "pandas", "scipy.signal", "scipy.stats", "torch")
@@ -57,13 +57,13 @@ def test_no_worker_starts_when_everything_is_cached(
 
     first = score()
     asked: list[int] = []
-    run = LocalEngine.run
+    run = Pool.run
 
-    def counted(self: LocalEngine, config, jobs, accept):
+    def counted(self: Pool, work, jobs, after):
         asked.append(len(jobs))
-        return run(self, config, jobs, accept)
+        return run(self, work, jobs, after)
 
-    monkeypatch.setattr(LocalEngine, "run", counted)
+    monkeypatch.setattr(Pool, "run", counted)
     assert score() == first
     assert asked == []
     entry = next((world / "cache" / "paired_pixels").rglob("*.npz"))
@@ -145,13 +145,13 @@ def test_a_submission_that_is_replaced_during_the_run_gives_no_scorecard(
         write_video(other, frames, 25, audio=np.zeros(8000, dtype=np.float32), audio_rate=16000)
     else:
         other.write_bytes(place.read_bytes())
-    run = LocalEngine.run
+    run = Pool.run
 
-    def replaced(self: LocalEngine, config, jobs, accept):
+    def replaced(self: Pool, work, jobs, after):
         other.replace(place)  # after the digest was computed, and before a worker reads
-        return run(self, config, jobs, accept)
+        return run(self, work, jobs, after)
 
-    monkeypatch.setattr(LocalEngine, "run", replaced)
+    monkeypatch.setattr(Pool, "run", replaced)
     with pytest.raises(SubmissionChangedError, match="changed while it was being read"):
         api.score(
             world / kind,

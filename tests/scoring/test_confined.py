@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ from evalkit.scoring.run import RunOptions, validate_run
 from evalkit.scoring.scorecard import Scorecard
 from evalkit.submission.members import Member
 from evalkit.submission.references import MemberRef
-from evalkit.workers.pool import JobResult
-from evalkit.workers.sandbox import default_level
+from evalkit.workers.pool import JobResult, Pool, Workers
+from evalkit.workers.sandbox import JOB_SECONDS, default_level
 
 
 @pytest.mark.parametrize("level", ["full", "off"])
@@ -92,8 +93,7 @@ def test_a_limit_that_was_reached_is_not_remembered_of_the_file(world: Any, tmp_
 def test_the_limits_of_a_run_follow_from_the_rules_unless_they_are_given(
     world: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    seen: list[Any] = []
-    monkeypatch.setattr("evalkit.scoring.engine.Workers", lambda *words: seen.append(words) or Failing())
+    seen = watch_pools(monkeypatch)
     short = VideoRules(max_seconds=2.0, max_fps=25, max_width=100, max_height=100)
     rules = world.challenge().submission.model_copy(update={"video": short})
     challenge = world.challenge().model_copy(update={"submission": rules})
@@ -108,10 +108,10 @@ def test_the_limits_of_a_run_follow_from_the_rules_unless_they_are_given(
         (LocalEngine(1, submission_timeout=20), derived, 20),
     ):
         validate_run(submission, challenge, world.samples(), RunOptions(cache=tmp_path, engine=engine))
-        *_, timeouts, limits, _, whole = seen.pop()
-        assert timeouts == pytest.approx(each)
-        assert whole == pytest.approx(total)
-        assert limits.job_cpu_seconds == pytest.approx(2 * max(each))
+        work = seen.pop()
+        assert work.timeout == pytest.approx(each)
+        assert work.total == pytest.approx(total)
+        assert work.start[2].job_cpu_seconds == 2 * (engine.timeout or JOB_SECONDS)
 
 
 def test_every_path_of_a_job_is_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,24 +142,23 @@ def test_the_level_comes_from_the_environment_unless_it_is_given(monkeypatch: py
 
 
 def test_a_worker_may_write_whatever_the_challenge_allows(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[Any] = []
-    monkeypatch.setattr("evalkit.scoring.engine.Workers", lambda *words: seen.append(words[4]) or NoWork())
+    seen = watch_pools(monkeypatch)
     large = ArchiveRules(max_file_bytes=100 << 30)
     rules = world.challenge().submission.model_copy(update={"archive": large})
     job = Job("s1", MemberRef(Path("t.zip"), Member("s1.mp4", b"s1.mp4", 1, 1, "file"), None), Item("s1", Path()))
-    LocalEngine(1, timeout=10).run(Config(Path("c"), rules=rules, device="cuda"), [job], lambda index, answer: answer)
-    assert (seen[0].file_bytes, seen[0].job_cpu_seconds, seen[0].graphics) == (200 << 30, 20, True)
+    config = Config(Path("c"), rules=rules, device="cuda")
+    list(LocalEngine(1, timeout=10).run(config, [job], lambda index, answer: answer))
+    limits = seen[0].start[2]
+    assert (limits.file_bytes, limits.job_cpu_seconds, limits.graphics) == (200 << 30, 20, True)
 
 
-class NoWork:
-    """Workers that are not started."""
+def watch_pools(monkeypatch: pytest.MonkeyPatch) -> list[Workers]:
+    """Return a list that grows by what pools are asked to do; they start no worker, and every job fails."""
+    seen: list[Workers] = []
 
-    def run(self, jobs: Any) -> Any:
-        return iter(())
-
-
-class Failing:
-    """Workers that are not started, and fail at every job."""
-
-    def run(self, jobs: Any) -> Any:
+    def run(pool: Pool, work: Workers, jobs: Any, after: Any) -> Iterator[JobResult]:
+        seen.append(work)
         return iter([JobResult(index, failure="error") for index in range(len(jobs))])
+
+    monkeypatch.setattr(Pool, "run", run)
+    return seen

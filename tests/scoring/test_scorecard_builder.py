@@ -15,7 +15,7 @@ import pytest
 from evalkit import api
 from evalkit.errors import InputError
 from evalkit.metrics.base import Metric, MetricRecord, SetMetric, SetValue, VideoValue
-from evalkit.scoring.engine import LocalEngine
+from evalkit.scoring.engine import Engine, LocalEngine
 from evalkit.scoring.jobs import Config, Job
 from evalkit.scoring.plan import make_plan
 from evalkit.scoring.run import RunOptions, validate_run
@@ -174,7 +174,7 @@ def test_what_a_metric_says_on_purpose_stops_the_run(world, tmp_path, kind):
         run(world, tmp_path, kind(refuse))
 
 
-class Spoiler:
+class Spoiler(Engine):
     """An engine that damages a cache entry before the run hears of the first video."""
 
     name = "spoiler"
@@ -205,7 +205,7 @@ def test_an_entry_lost_between_map_and_fold_is_a_reason(world, tmp_path, how, re
     assert card.metrics["psnr.rgb"].n == 3
 
 
-class Backwards:
+class Backwards(Engine):
     """An engine whose answers come in the opposite order."""
 
     name = "backwards"
