@@ -14,6 +14,7 @@ from evalkit.errors import MediaError
 from evalkit.metrics.features.base import FeatureUnavailableError
 
 RATE = 16000
+_BLOCK = 1 << 20  # samples converted at once
 
 Samples = NDArray[np.int16]
 
@@ -71,7 +72,11 @@ def _read(path: Path) -> Sound:
 
 def to_int16(samples: NDArray[np.float32]) -> Samples:
     """Return samples of about -1..1 as int16, rounded and clipped; those of a 16-bit file come back unchanged."""
-    return np.clip(np.rint(samples.astype(np.float64) * 32768), -32768, 32767).astype(np.int16)
+    found = np.empty(len(samples), np.int16)
+    for start in range(0, len(samples), _BLOCK):
+        block = samples[start : start + _BLOCK].astype(np.float64)
+        found[start : start + _BLOCK] = np.clip(np.rint(block * 32768), -32768, 32767)
+    return found
 
 
 def _first_time(path: Path) -> float:

@@ -29,6 +29,7 @@ MAX_SHIFT = 200  # hundredths of a second
 MIN_OVERLAP = 100  # hundredths of a second in common
 SILENCE = 10 ** (-60 / 20)  # of full scale, root mean square
 BLOCK = 100  # hundredths of a second
+_ROWS = 6000  # windows transformed at once, a minute
 SIMILAR = 0.7  # correlation of a block that is found again
 PEAK_TOLERANCE = 0.05  # peaks this far below the largest correlation compete by their distance from 0
 
@@ -77,19 +78,28 @@ def match_audio(own: NDArray[np.int16] | None, official: NDArray[np.int16] | Non
 
 def envelope(audio: NDArray[np.int16]) -> Envelope:
     """Return the level of each band in decibels (T, 9), 100 times a second, at least `DEPTH` below the loud parts."""
-    samples = np.asarray(audio, np.float32) / 32768
-    count = 1 + max(0, len(samples) - WINDOW) // HOP
-    frames = np.lib.stride_tricks.sliding_window_view(np.pad(samples, (0, WINDOW)), WINDOW)[::HOP][:count]
-    spectrum = np.fft.rfft(frames * np.hanning(WINDOW).astype(np.float32), axis=1)
-    power = np.square(spectrum.real) + np.square(spectrum.imag)
-    edges = np.searchsorted(np.fft.rfftfreq(WINDOW, 1 / RATE), EDGES)
-    bands = np.add.reduceat(power[:, : edges[-1]], edges[:-1], axis=1).astype(np.float64)
+    count = 1 + max(0, len(audio) - WINDOW) // HOP
+    bands = np.empty((count, len(EDGES) - 1))
+    for start in range(0, count, _ROWS):
+        some = min(_ROWS, count - start)
+        part = np.asarray(audio[start * HOP : (start + some - 1) * HOP + WINDOW], np.float32) / 32768
+        bands[start : start + some] = _band_power(np.pad(part, (0, (some - 1) * HOP + WINDOW - len(part))))
     level = 10 * np.log10(bands + 1e-12)
     return np.asarray(np.maximum(level, np.percentile(level.max(axis=1), 95) - DEPTH))
 
 
+def _band_power(samples: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the power of each band (T, 9) of the windows in samples (N,)."""
+    frames = np.lib.stride_tricks.sliding_window_view(samples, WINDOW)[::HOP]
+    spectrum = np.fft.rfft(frames * np.hanning(WINDOW).astype(np.float32), axis=1)
+    power = np.square(spectrum.real) + np.square(spectrum.imag)
+    edges = np.searchsorted(np.fft.rfftfreq(WINDOW, 1 / RATE), EDGES)
+    return np.add.reduceat(power[:, : edges[-1]], edges[:-1], axis=1).astype(np.float64)
+
+
 def _loudness(audio: NDArray[np.int16]) -> float:
-    return float(np.sqrt(np.mean(np.square(audio.astype(np.float64) / 32768))))
+    blocks = (audio[start : start + RATE * 60].astype(np.int64) for start in range(0, len(audio), RATE * 60))
+    return float(np.sqrt(sum(int(block @ block) for block in blocks) / len(audio))) / 32768
 
 
 def _correlation(ours: Envelope, theirs: Envelope) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

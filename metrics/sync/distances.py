@@ -22,6 +22,8 @@ SHIFTS = 15  # frames to either side
 CURVE = 2 * SHIFTS + 1
 FRAMES_PER_WINDOW = 5
 SAMPLES_PER_FRAME = RATE // FRAME_RATE
+ROWS_PER_WINDOW = 4  # of MFCC, one every 10 ms, from one window to the next
+_ROWS = 1024  # windows compared at once: 8 MB of float64
 EPSILON = 1e-6  # PyTorch's pairwise_distance adds it to every component of the difference
 
 
@@ -50,16 +52,31 @@ def shift_distances(lips: NDArray[Any], audio: NDArray[Any], shifts: int = SHIFT
     """
     if lips.shape != audio.shape or lips.ndim != 2:
         raise ValueError(f"lips and audio have one shape (n, d), found {lips.shape} and {audio.shape}")
-    count = len(lips)
-    padded = np.pad(audio.astype(np.float32), ((shifts, shifts), (0, 0)))
-    near = lips.astype(np.float32) + np.float32(EPSILON)
-    columns = [_norms(near - padded[k : k + count]) for k in range(2 * shifts + 1)]
-    return np.stack(columns, axis=1) if count else np.empty((0, 2 * shifts + 1), dtype=np.float32)
+    return padded_distances(lips, np.pad(audio.astype(np.float32), ((shifts, shifts), (0, 0))))
+
+
+def padded_distances(lips: NDArray[Any], padded: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return ``D[i, k] = || lips[i] - padded[i + k] + 1e-6 ||``: (n, m - n + 1) float32, a block of rows at a time.
+
+    Args:
+        lips: (n, d).
+        padded: (m, d), m >= n.
+    """
+    count, columns = len(lips), len(padded) - len(lips) + 1
+    found = np.empty((count, columns), dtype=np.float32)
+    for start in range(0, count, _ROWS):
+        near = lips[start : start + _ROWS].astype(np.float32) + np.float32(EPSILON)
+        for k in range(columns):
+            found[start : start + _ROWS, k] = _norms(near - padded[start + k : start + k + len(near)])
+    return found
 
 
 def silent_distances(lips: NDArray[Any]) -> NDArray[np.float32]:
     """Return the distance of each lip vector (n, d) to the zero vector, as `shift_distances` has it: (n,) float32."""
-    return _norms(lips.astype(np.float32) + np.float32(EPSILON))
+    blocks = (lips[start : start + _ROWS] for start in range(0, len(lips), _ROWS))
+    return np.concatenate(
+        [np.empty(0, np.float32), *(_norms(block.astype(np.float32) + np.float32(EPSILON)) for block in blocks)]
+    )
 
 
 def _norms(rows: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -18,13 +18,15 @@ FFT = 512
 PRE_EMPHASIS = 0.97
 LIFTER = 22
 FRAME_SECONDS, HOP_SECONDS = 0.025, 0.01
+_ROWS = 6000
 SMALLEST = np.finfo(np.float64).eps  # replaces an energy of zero, which has no logarithm
 
 
 def mfcc(samples: NDArray[np.int16], rate: int = 16000) -> NDArray[np.float64]:
     """Return the coefficients of mono audio: (T, 13) float64, one row every 10 ms.
 
-    The last frame is filled up with zeros; audio shorter than one frame gives one row.
+    The last frame is filled up with zeros; audio shorter than one frame gives one row. Lengths are rounded half up. A
+    minute is transformed at a time.
 
     Args:
         samples: (N,) int16, N >= 1. The scale matters: coefficient 0 is the logarithm of the energy.
@@ -33,13 +35,30 @@ def mfcc(samples: NDArray[np.int16], rate: int = 16000) -> NDArray[np.float64]:
     Raises:
         ValueError: for audio without a sample, of more than one channel or of another type.
     """
-    from scipy.fft import dct
-
     if samples.ndim != 1 or len(samples) == 0 or samples.dtype != np.int16:
         raise ValueError(f"samples is a (N,) int16 array with N >= 1, found {samples.dtype} {samples.shape}")
-    signal = samples.astype(np.float64)
-    signal[1:] -= PRE_EMPHASIS * samples[:-1]
-    power = np.abs(np.fft.rfft(_frames(signal, rate), FFT)) ** 2 / FFT
+    length, hop = int(FRAME_SECONDS * rate + 0.5), int(HOP_SECONDS * rate + 0.5)
+    count = 1 if len(samples) <= length else 1 + -(-(len(samples) - length) // hop)
+    rows = np.empty((count, COEFFICIENTS))
+    for start in range(0, count, _ROWS):
+        some = min(_ROWS, count - start)
+        first = start * hop
+        part = samples[max(first - 1, 0) : first + (some - 1) * hop + length].astype(np.float64)
+        emphasised = part[1:] - PRE_EMPHASIS * part[:-1]
+        signal = np.zeros((some - 1) * hop + length)
+        if first == 0:
+            signal[0] = part[0]
+        signal[int(first == 0) :][: len(emphasised)] = emphasised
+        frames = np.lib.stride_tricks.sliding_window_view(signal, length)[::hop]
+        rows[start : start + some] = _coefficients(frames, rate)
+    return rows
+
+
+def _coefficients(frames: NDArray[np.float64], rate: int) -> NDArray[np.float64]:
+    """Return the coefficients (T, 13) of frames (T, 0.025 rate)."""
+    from scipy.fft import dct
+
+    power = np.abs(np.fft.rfft(frames, FFT)) ** 2 / FFT
     energy = _positive(power.sum(axis=1))
     bands = np.log(_positive(power @ mel_filters(rate).T))
     cepstra = dct(bands, type=2, axis=1, norm="ortho")[:, :COEFFICIENTS]
@@ -66,15 +85,6 @@ def mel_filters(rate: int) -> NDArray[np.float64]:
         filters[row, falling] = (right - bins[falling]) / (right - top)
     filters.flags.writeable = False
     return filters
-
-
-def _frames(signal: NDArray[np.float64], rate: int) -> NDArray[np.float64]:
-    """Return overlapping frames (T, 0.025 rate); lengths are rounded half up."""
-    length, hop = int(FRAME_SECONDS * rate + 0.5), int(HOP_SECONDS * rate + 0.5)
-    count = 1 if len(signal) <= length else 1 + -(-(len(signal) - length) // hop)
-    padded = np.zeros((count - 1) * hop + length)
-    padded[: len(signal)] = signal
-    return np.lib.stride_tricks.sliding_window_view(padded, length)[::hop]
 
 
 def _positive(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -14,9 +14,10 @@ from evalkit.metrics.features.base import Arrays, FeatureOptions, Item, Picture,
 from evalkit.metrics.sync.distances import (
     CURVE,
     FRAMES_PER_WINDOW,
+    ROWS_PER_WINDOW,
     SAMPLES_PER_FRAME,
     SHIFTS,
-    shift_distances,
+    padded_distances,
     silent_distances,
     window_count,
 )
@@ -28,6 +29,7 @@ LIP_ARRAYS = ("silent", "ood_score", "motion")
 _NONE = np.empty(0, dtype=np.float32)
 _MOUTH_ROWS, _MOUTH_COLUMNS = slice(74, 162), slice(68, 156)  # of a crop of 224
 _MOUTH_SIDE = 40
+_AUDIO_WINDOWS = 1536  # windows (61 s) whose audio is embedded at once; a multiple of the networks' batches
 _CHUNK = 12  # crops that are embedded at once: eight windows
 WINDOW_ARRAYS = {
     "window_track": "(W,) int64: row of the track that the window of five frames belongs to",
@@ -91,7 +93,9 @@ class LipStream:
 
     def finish(self) -> NDArray[np.float32]:
         """Return the embeddings (n, 1024)."""
-        return np.concatenate(self._parts) if self._parts else np.empty((0, 1024), dtype=np.float32)
+        if len(self._parts) != 1:  # joined once, so that they are not held twice
+            self._parts = [np.concatenate(self._parts) if self._parts else np.empty((0, 1024), dtype=np.float32)]
+        return self._parts[0]
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """Return what `WINDOW_ARRAYS` says of ``silent``, ``ood_score`` and ``motion``, a row per window."""
@@ -174,8 +178,18 @@ def compare(network: SyncNetwork, lips: NDArray[np.float32], audio: Samples, fra
     """
     count = window_count(frames, len(audio))
     result = _nothing(len(lips))
-    if count:
-        result[:count] = shift_distances(lips[:count], network.audio(mfcc(audio), count))
+    coefficients = mfcc(audio) if count else np.empty((0, 0))
+    done = 0  # windows that have distances
+    held = np.zeros((SHIFTS, lips.shape[1]), np.float32)  # the audio from `SHIFTS` windows before the next one on
+    for start in range(0, count, _AUDIO_WINDOWS):
+        some = min(_AUDIO_WINDOWS, count - start)
+        held = np.concatenate([held, network.audio(coefficients[ROWS_PER_WINDOW * start :], some)])
+        if start + some == count:
+            held = np.concatenate([held, np.zeros((SHIFTS, lips.shape[1]), np.float32)])
+        ready = len(held) - 2 * SHIFTS
+        if ready > 0:
+            result[done : done + ready] = padded_distances(lips[done : done + ready], held)
+            held, done = held[ready:], done + ready
     return result
 
 
