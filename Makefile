@@ -11,7 +11,7 @@ PEERS_ARGS ?=
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install test demo check docs format oracles lock-check wheel smoke fuzz soak bench bench-warm bench-networks bench-peers bench-memory bench-sandbox bench-scaling train-bundled clean
+.PHONY: help install test demo check docs format oracles lock-check wheel smoke fuzz soak bench bench-warm bench-networks bench-peers bench-memory bench-sandbox bench-scaling bench-night train-bundled clean
 
 help:
 	@echo "make test     run the tests                 make demo    a made-up challenge, from nothing to one page"
@@ -100,6 +100,9 @@ bench-scaling: $(STAMP)
 
 bench-sandbox: $(STAMP)
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.sandbox
+
+bench-night: $(STAMP)
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.night
 
 # The networks go to build/bundled; 'python -m training.publish build/bundled --install' makes them the bundled ones.
 train-bundled: $(STAMP)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from numbers import Integral
 from os import PathLike
 from pathlib import Path
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from evalkit.batch.entries import Entry
     from evalkit.batch.estimate import Estimate
     from evalkit.batch.outcome import BatchResult
-    from evalkit.batch.running import Settings
+    from evalkit.batch.settings import Settings
     from evalkit.cluster.shard_run import PartWritten
     from evalkit.repairing import RepairReport
     from evalkit.scoring.packs.making import PackReport
@@ -357,7 +357,9 @@ def score_all(
     *,
     metrics: Sequence[str] | str | None = None,
     backbones: str | Path | Backbones = "published",
+    reference_pack: str | Path | None = None,
     workers: int | None = None,
+    memory: str | int | None = None,
     device: str = "cpu",
     limit: int | None = None,
     allow_missing: bool = False,
@@ -379,7 +381,8 @@ def score_all(
 
     Args:
         submissions: a folder with a ZIP or a folder for each team, or a list (CSV or YAML: team, run, path, primary).
-        challenge, testset, metrics, backbones, workers, device, limit, allow_missing, cache: as in `score`.
+        challenge, testset, metrics, backbones, reference_pack, workers, memory, device, limit, allow_missing, cache: as
+            in `score`.
         out: folder with a folder for each submission, ``summary.csv``, ``summary.html`` and ``log.jsonl``.
         retry: score again those of which something has no number.
         board: the board that scorecards are put on; ``None`` for none.
@@ -410,6 +413,7 @@ def score_all(
         metrics=metrics,
         backbones=backbones,
         workers=workers,
+        memory=memory,
         device=device,
         limit=limit,
         allow_missing=allow_missing,
@@ -434,15 +438,19 @@ def score_all(
         )
 
     _load_writers()
-    if board is None:
-        result = run_batch(entries, settings, score_one, shown)
-    else:
-        from evalkit.board import Board
+    with (
+        _fitting_pack(reference_pack, settings.testset, settings.plan) as settings.options.references,
+        ExitStack() as open_board,
+    ):
+        writer = None
+        if board is not None:
+            from evalkit.board import Board
 
-        if by is None:
-            raise UsageError("Nobody is named who puts scorecards on the board.", fix="Give a name with 'by'.")
-        with BoardWriter(Board.open(board), settings.challenge, by=by, why=why, allow_shared=allow_shared) as writer:
-            result = run_batch(entries, settings, score_one, shown, writer)
+            if by is None:
+                raise UsageError("Nobody is named who puts scorecards on the board.", fix="Give a name with 'by'.")
+            given = BoardWriter(Board.open(board), settings.challenge, by=by, why=why, allow_shared=allow_shared)
+            writer = open_board.enter_context(given)
+        result = run_batch(entries, settings, score_one, shown, writer)
     write_summary(result)
     return result
 
@@ -455,7 +463,9 @@ def estimate_all(
     *,
     metrics: Sequence[str] | str | None = None,
     backbones: str | Path | Backbones = "published",
+    reference_pack: str | Path | None = None,
     workers: int | None = None,
+    memory: str | int | None = None,
     device: str = "cpu",
     limit: int | None = None,
     allow_missing: bool = False,
@@ -468,8 +478,9 @@ def estimate_all(
     """Score a few videos of the first submissions into the cache, and say what `score_all` will take.
 
     Args:
-        submissions, challenge, testset, out, metrics, backbones, workers, device, limit, allow_missing, cache,
-            progress, timeout, submission_timeout, sandbox: as in `score_all`; nothing is written to ``out``.
+        submissions, challenge, testset, out, metrics, backbones, reference_pack, workers, memory, device, limit,
+            allow_missing, cache, progress, timeout, submission_timeout, sandbox: as in `score_all`; nothing is written
+            to ``out``.
 
     Returns:
         Hours, disk and memory, with the spread of the hours.
@@ -488,6 +499,7 @@ def estimate_all(
         metrics=metrics,
         backbones=backbones,
         workers=workers,
+        memory=memory,
         device=device,
         limit=limit,
         allow_missing=allow_missing,
@@ -497,7 +509,8 @@ def estimate_all(
         submission_timeout=submission_timeout,
         sandbox=sandbox,
     )
-    return estimate_batch(entries, settings, shown)
+    with _fitting_pack(reference_pack, settings.testset, settings.plan) as settings.options.references:
+        return estimate_batch(entries, settings, shown)
 
 
 def _batch(
@@ -509,6 +522,7 @@ def _batch(
     metrics: Sequence[str] | str | None,
     backbones: str | Path | Backbones,
     workers: int | None,
+    memory: str | int | None,
     device: str,
     limit: int | None,
     allow_missing: bool,
@@ -517,38 +531,28 @@ def _batch(
     sandbox: Level | None,
     timeout: float | None,
     submission_timeout: float | None,
-    **more: bool,
+    fresh: bool = False,
+    retry: bool = False,
 ) -> tuple[list[Entry], Settings]:
     """Return the queue, and what all submissions share; everything that may be wrong with either is found here."""
     from evalkit.batch.entries import read_entries
-    from evalkit.batch.running import Settings
-    from evalkit.workers.pool import default_workers
+    from evalkit.batch.settings import Settings
 
     _check_types(submissions=submissions, challenge=challenge, testset=testset, out=out, backbones=backbones)
     _check_types(device=device)
-    _check_types(optional=True, metrics=metrics, workers=workers, limit=limit, cache=cache, timeout=timeout)
-    _check_types(optional=True, submission_timeout=submission_timeout)
+    _check_types(optional=True, metrics=metrics, workers=workers, memory=memory, limit=limit, cache=cache)
+    _check_types(optional=True, timeout=timeout, submission_timeout=submission_timeout)
     rules = challenge if isinstance(challenge, Challenge) else load_challenge(challenge)
     samples = testset if isinstance(testset, TestSet) else load_testset(testset)
     if limit is not None and limit < 1:
         raise UsageError("The limit must be at least 1.", found=str(limit))
+    samples = samples.limited(limit)
     entries = read_entries(Path(submissions), rules.submission.runs, Path(out))
     _require_device(device)
     plan = _plan(rules, backbones, metrics, allow_missing, device, sandbox)
-    require_references(samples.limited(limit), plan)
-    settings = Settings(
-        challenge=rules,
-        testset=samples.limited(limit),
-        plan=plan,
-        out=Path(out),
-        cache=open_place(cache, progress.warn),
-        workers=workers or default_workers(),
-        sandbox=sandbox,
-        timeout=timeout,
-        submission_timeout=submission_timeout,
-        **more,
-    )
-    return entries, settings
+    options = _run_options(workers, cache, fresh, progress, timeout, sandbox, submission_timeout, memory, plan)
+    assert isinstance(options.engine, LocalEngine)  # noqa: S101 - for the type checker
+    return entries, Settings(rules, samples, plan, Path(out), options, options.engine, retry)
 
 
 def score_shard(

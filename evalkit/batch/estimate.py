@@ -9,19 +9,20 @@ import shutil
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from evalkit.batch.entries import Entry
-from evalkit.batch.running import Settings, videos_of
+from evalkit.batch.running import videos_of
+from evalkit.batch.settings import Settings
 from evalkit.challenges.model import Challenge
 from evalkit.errors import EvalkitError, MachineError, SubmissionError
 from evalkit.progress import Progress
 from evalkit.scoring.journal import Journal
-from evalkit.scoring.run import RunOptions, score_run
+from evalkit.scoring.run import score_run
 from evalkit.scoring.shared_engine import SharedEngine
 from evalkit.submission.model import Submission
 from evalkit.workers.pool import Pool
@@ -137,11 +138,11 @@ def estimate_batch(entries: Sequence[Entry], settings: Settings, progress: Progr
             else:
                 unreadable[entry.name] = _why(entry, settings.challenge)
             stage.advance()
-    wanted = max(LEAST_VIDEOS, 2 * settings.workers)
+    wanted = max(LEAST_VIDEOS, 2 * settings.engine.workers)
     seconds: list[list[float]] = []
     others: list[float] = []
-    before = _sizes(settings.cache)
-    with Pool(settings.workers) as pool:
+    before = _sizes(settings.options.cache)
+    with Pool(settings.engine.workers) as pool:
         for at in list(counts)[:SUBMISSIONS]:
             times, other = _measure(entries[at], settings, wanted, pool, progress)
             if times:
@@ -154,19 +155,21 @@ def estimate_batch(entries: Sequence[Entry], settings: Settings, progress: Progr
             fix="Run without --dry-run.",
         )
     shared = {name for name, record in settings.plan.records.items() if "video" not in record.inputs}
-    grown = sum(size - before.get(name, 0) for name, size in _sizes(settings.cache).items() if name not in shared)
+    grown = sum(
+        size - before.get(name, 0) for name, size in _sizes(settings.options.cache).items() if name not in shared
+    )
     return Estimate(
         challenge=settings.challenge,
         submissions=len(entries),
         unreadable=unreadable,
         videos=sum(counts.values()),
         measured=measured,
-        workers=settings.workers,
+        workers=settings.engine.workers,
         seconds_per_video=_interval(seconds),
         seconds_per_submission=float(np.mean(others)),
         cache_bytes_per_video=max(0, grown) / measured,
         peak_bytes=pool.peak_bytes,
-        disk_free=shutil.disk_usage(settings.cache).free,
+        disk_free=shutil.disk_usage(settings.options.cache).free,
     )
 
 
@@ -174,16 +177,9 @@ def _measure(
     entry: Entry, settings: Settings, wanted: int, pool: Pool, progress: Progress
 ) -> tuple[list[float], float]:
     """Return the seconds of each video that was computed, and those that the submission took besides."""
-    engine = SharedEngine(
-        pool,
-        0,
-        threading.Lock(),
-        timeout=settings.timeout,
-        sandbox=settings.sandbox,
-        submission_timeout=settings.submission_timeout,
-    )
+    engine = SharedEngine(pool, 0, threading.Lock(), settings.engine)
     journal = _Times()
-    options = RunOptions(settings.cache, engine, settings.fresh, progress, journal)
+    options = replace(settings.options, engine=engine, progress=progress, journal=journal)
     limit, total = wanted, len(settings.testset)
     started = time.monotonic()
     while True:

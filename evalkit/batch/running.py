@@ -21,52 +21,24 @@ from evalkit.batch.entries import Entry
 from evalkit.batch.finished import earlier_scorecard
 from evalkit.batch.outcome import BatchResult, Outcome, outcome_of_card, outcome_of_error
 from evalkit.batch.progress import OverallProgress, SubmissionProgress
+from evalkit.batch.settings import Settings
 from evalkit.challenges.model import Challenge
 from evalkit.errors import ChallengeError, EvalkitError, InputError, MachineError, TestSetError
 from evalkit.progress import Progress
 from evalkit.scoring.intake import open_gate
 from evalkit.scoring.journal import Journal
-from evalkit.scoring.plan import RunPlan
 from evalkit.scoring.run import RunOptions, ScoreResult
 from evalkit.scoring.shared_engine import SharedEngine
 from evalkit.submission.model import Submission
 from evalkit.testsets.model import TestSet
 from evalkit.text import count
 from evalkit.workers.pool import Pool
-from evalkit.workers.sandbox import Level
 
 IN_FLIGHT = 3  # submissions, at most: one whose last videos are read, one that is read, one that is opened
 TITLE = "scoring all"
 _LOOK_SECONDS = 0.1
 _LEAVE_SECONDS = 10.0  # for threads of a run that is stopped
 ScoreOne = Callable[[Submission, Path, RunOptions], ScoreResult]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What all submissions share.
-
-    Args:
-        challenge, testset, plan: by which, on what, and how they are scored.
-        out: folder of the results.
-        cache: folder of the feature cache.
-        workers: processes.
-        fresh: score everything again, also what is finished and what is cached.
-        retry: score again those of which something has no number.
-        timeout, submission_timeout, sandbox: see `evalkit.scoring.engine.LocalEngine`.
-    """
-
-    challenge: Challenge
-    testset: TestSet
-    plan: RunPlan
-    out: Path
-    cache: Path
-    workers: int
-    fresh: bool = False
-    retry: bool = False
-    timeout: float | None = None
-    submission_timeout: float | None = None
-    sandbox: Level | None = None
 
 
 @dataclass(frozen=True)
@@ -141,7 +113,7 @@ class _Run:
             for entry in self._entries:
                 videos.append(videos_of(entry, self._settings.challenge, self._settings.testset))
                 stage.advance()
-        pool = Pool(self._settings.workers)
+        pool = Pool(self._settings.engine.workers)
         try:
             with self._progress.stage(TITLE, sum(videos), unit="videos"):
                 self._serve(pool, videos, OverallProgress(self._progress, sum(videos)))
@@ -184,15 +156,7 @@ class _Run:
         return all(engine.begun for engine in self._engines.values()) and pool.wants_more()
 
     def _begin(self, at: int, pool: Pool, parts: Sequence[SubmissionProgress]) -> None:
-        settings = self._settings
-        self._engines[at] = SharedEngine(
-            pool,
-            at,
-            self._references,
-            timeout=settings.timeout,
-            sandbox=settings.sandbox,
-            submission_timeout=settings.submission_timeout,
-        )
+        self._engines[at] = SharedEngine(pool, at, self._references, self._settings.engine)
         self._note("begin", submission=self._entries[at].name)
         thread = threading.Thread(target=self._work, args=(at, parts[at]), daemon=True)
         self._threads[at] = thread
@@ -225,14 +189,12 @@ class _Run:
         submission = Submission.open(entry.path, settings.challenge.submission.archive)
         sha256.append(submission.sha256)
         folder = settings.out / entry.folder
-        if not settings.fresh:
-            card = earlier_scorecard(
-                folder, submission, settings.challenge, settings.testset, settings.plan, retry=settings.retry
-            )
+        if not settings.options.fresh:
+            card = earlier_scorecard(folder, submission, settings)
             if card is not None and (self._board is None or self._board.has(entry, card)):
                 board = None if self._board is None else "unchanged"
                 return _Ended(at, outcome_of_card(entry, card, earlier=True, board=board))
-        options = RunOptions(cache=settings.cache, engine=self._engines[at], fresh=settings.fresh, progress=progress)
+        options = replace(settings.options, engine=self._engines[at], progress=progress, journal=Journal())
         result = self._score_one(submission, folder, options)
         return _Ended(at, outcome_of_card(entry, result.scorecard), result)
 

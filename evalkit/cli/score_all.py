@@ -15,6 +15,8 @@ from evalkit.cli.options import (
     challenge_option,
     device_option,
     example,
+    memory_option,
+    reference_pack_option,
     run_options,
     say,
     who,
@@ -49,6 +51,7 @@ GIB = 1 << 30
 )
 @click.option("--metrics", "-m", metavar="A,B", help="Metric ids or aliases (default: the challenge's).")
 @backbones_option
+@reference_pack_option
 @device_option
 @click.option("--limit", type=click.IntRange(min=1), help="Score only the first samples.")
 @click.option("--allow-missing", is_flag=True, help="Leave out metrics whose weights are missing.")
@@ -59,6 +62,7 @@ GIB = 1 << 30
 @click.option("--allow-shared", is_flag=True, help="Let two teams have the same videos on the board; with --why.")
 @by_option
 @run_options
+@memory_option
 @json_option
 def score_all(
     submissions: Path,
@@ -67,6 +71,7 @@ def score_all(
     output: Path,
     metrics: str | None,
     backbones: str,
+    reference_pack: Path | None,
     device: str,
     limit: int | None,
     allow_missing: bool,
@@ -77,6 +82,7 @@ def score_all(
     allow_shared: bool,
     by: str | None,
     run: RunArguments,
+    memory: str | None,
     as_json: bool,
 ) -> None:
     """Score all submissions in FOLDER, or those of a LIST, with one pool of workers.
@@ -104,6 +110,8 @@ def score_all(
             output,
             metrics=names,
             backbones=backbones,
+            reference_pack=reference_pack,
+            memory=memory,
             device=device,
             limit=limit,
             allow_missing=allow_missing,
@@ -126,6 +134,8 @@ def score_all(
         output,
         metrics=names,
         backbones=backbones,
+        reference_pack=reference_pack,
+        memory=memory,
         device=device,
         limit=limit,
         allow_missing=allow_missing,

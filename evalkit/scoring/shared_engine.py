@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from evalkit.scoring.engine import LocalEngine, RunJobs
 from evalkit.scoring.jobs import Config, Job
 from evalkit.workers.pool import Accept, JobResult, Pool, Workers
-from evalkit.workers.sandbox import Level
 
 
 class SharedEngine(LocalEngine):
@@ -23,7 +22,7 @@ class SharedEngine(LocalEngine):
         rank: place of the submission in the queue; the first is served first.
         references: held while features of the test set are computed, which all submissions need: the next submission
             then finds them in the cache.
-        timeout, sandbox, submission_timeout: see `LocalEngine`.
+        like: the engine of a submission that is alone, with its limits.
 
     Attributes:
         begun: whether the submission's videos were put into the queue.
@@ -34,12 +33,9 @@ class SharedEngine(LocalEngine):
         pool: Pool,
         rank: int,
         references: threading.Lock,
-        *,
-        timeout: float | None = None,
-        sandbox: Level | None = None,
-        submission_timeout: float | None = None,
+        like: LocalEngine,
     ) -> None:
-        super().__init__(pool.count, timeout, sandbox, submission_timeout)
+        super().__init__(pool.count, like.timeout, like.sandbox, like.submission_timeout, like.memory)
         self.begun = False
         self._alone = False  # features of the test set are computed
         self._pool, self._rank, self._references = pool, rank, references

@@ -9,6 +9,7 @@ import shutil
 import signal
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from builders.runs import decodes, without_timing
 
 from evalkit import api
 from evalkit.batch.finished import earlier_scorecard
+from evalkit.batch.settings import Settings
 from evalkit.errors import SubmissionChangedError, UsageError
 from evalkit.progress import Progress
 from evalkit.scoring.journal import Journal
@@ -282,7 +284,9 @@ def test_giving_up_ends_all_workers_and_threads(night: Any, tmp_path: Path) -> N
 def test_a_scorecard_of_another_sample_or_protocol_is_not_taken_for_finished(done: Any, night: Any) -> None:
     place, *_ = done
     from evalkit.challenges.model import load_challenge
+    from evalkit.scoring.engine import LocalEngine
     from evalkit.scoring.plan import make_plan
+    from evalkit.scoring.run import RunOptions
     from evalkit.submission.model import Submission
     from evalkit.testsets.loading import load_testset
     from evalkit.weights.manifest import load_backbones
@@ -291,7 +295,13 @@ def test_a_scorecard_of_another_sample_or_protocol_is_not_taken_for_finished(don
     plan = make_plan(rules, load_backbones("published"), names=["psnr", "ssim"])
     submission = Submission.open(night.zips / "alpha.zip", rules.submission.archive)
     folder = place / "out" / "alpha"
-    assert earlier_scorecard(folder, submission, rules, samples, plan, retry=False) == Scorecard.load(folder)
+
+    def found(**changes: Any) -> Scorecard | None:
+        engine = LocalEngine(1)
+        settings = Settings(rules, samples, plan, place / "out", RunOptions(place / "cache", engine), engine)
+        return earlier_scorecard(folder, submission, replace(settings, **changes))
+
+    assert found() == Scorecard.load(folder)
     other = make_plan(rules, load_backbones("bundled"), names=["psnr", "ssim"])
-    assert earlier_scorecard(folder, submission, rules, samples, other, retry=False) is None
-    assert earlier_scorecard(folder, submission, rules, samples.limited(2), plan, retry=False) is None
+    assert found(plan=other) is None
+    assert found(testset=samples.limited(2)) is None

@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 import shapes
 
+from evalkit.board import Board
+from evalkit.challenges.model import load_challenge, preset_text
+
 # Runs a command; prints the modules that were imported and the files of packages that were opened once a worker ran.
 WATCHED = """
 import json, os, sys, sysconfig
@@ -49,15 +52,21 @@ Path(sys.argv[1]).write_text(json.dumps([len(before), sorted(set(sys.modules) - 
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("world")
     shapes.write_testset(folder / "testset", 2, 1.0, 64)
-    shapes.write_submission(folder / "team.zip", 2, 1.0, shapes.blur(1.0), 64)
+    (folder / "zips").mkdir()
+    shapes.write_submission(folder / "zips" / "team.zip", 2, 1.0, shapes.blur(1.0), 64)
     return folder
 
 
-@pytest.mark.parametrize("command", ["validate", "score"])
+@pytest.mark.parametrize("command", ["validate", "score", "score-all"])
 def test_no_code_is_loaded_after_the_first_video(world: Path, tmp_path: Path, command: str) -> None:
-    words = [command, str(world / "team.zip"), "-c", "talking-head", "--testset", str(world / "testset")]
-    if command == "score":
+    given = world / "zips" if command == "score-all" else world / "zips" / "team.zip"
+    words = [command, str(given), "-c", "talking-head", "--testset", str(world / "testset")]
+    if command != "validate":
         words += ["-o", str(tmp_path / "out"), "-b", "bundled", "--metrics", "psnr,lse_c"]
+    if command == "score-all":
+        place = tmp_path / "board.sqlite"
+        Board.create(place, load_challenge("talking-head"), preset_text("talking-head"), by="olga").close()
+        words += ["--board", str(place), "--by", "olga"]
     environment = {**os.environ, "EVALKIT_CACHE": str(tmp_path / "cache")}
     done = subprocess.run(
         [sys.executable, "-c", WATCHED, str(tmp_path / "told"), *words],
