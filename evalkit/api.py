@@ -232,6 +232,8 @@ def score(
     timeout: float | None = None,
     submission_timeout: float | None = None,
     sandbox: Level | None = None,
+    engine: str = "local",
+    address: str | None = None,
 ) -> Scorecard:
     """Score a submission.
 
@@ -261,6 +263,8 @@ def score(
             time is left are unscored.
         sandbox: limits on the processes that read the videos: ``full``, ``limits`` or ``off`` (SECURITY.md);
             ``None`` for ``EVALKIT_SANDBOX`` or ``full``.
+        engine: ``local`` for this machine, ``ray`` for the nodes of a Ray cluster (docs/clusters.md).
+        address: of the Ray cluster, as ``HOST:PORT``; ``None`` for ``RAY_ADDRESS``, else the one of this machine.
 
     Raises:
         EvalkitError: when something can't be opened, the archive is refused, weights are missing, or the reference
@@ -278,12 +282,17 @@ def score(
         timeout=timeout,
     )
     _check_types(optional=True, submission_timeout=submission_timeout, reference_pack=reference_pack)
+    _check_engine(engine, address, device, memory)
     opened, rules, samples = _opened(submission, challenge, testset, limit)
     _require_device(device)
     plan = _plan(rules, backbones, metrics, allow_missing, device, sandbox)
     options = _run_options(workers, cache, fresh, progress, timeout, sandbox, submission_timeout, memory, plan)
     goal = Path(out) if out else None
-    with _fitting_pack(reference_pack, samples, plan) as options.references:
+    if engine == "ray":
+        from evalkit.cluster.ray.engine import RayEngine
+
+        options.engine = RayEngine(address, workers, timeout, sandbox, submission_timeout, warn=options.progress.warn)
+    with _fitting_pack(reference_pack, samples, plan) as options.references, options.engine.connected():
         return run_score(opened, rules, samples, plan, out=goal, replace=replace, options=options).scorecard
 
 
@@ -760,6 +769,30 @@ def _require_device(device: str) -> None:
     if not torch.cuda.is_available():
         raise UsageError(
             "PyTorch finds no CUDA device on this machine.", fix="Use the device cpu, or install PyTorch for CUDA."
+        )
+
+
+def _check_engine(engine: str, address: str | None, device: str, memory: str | int | None) -> None:
+    """Refuse an engine that is not there, or what it does not do.
+
+    Raises:
+        UsageError: saying what to do instead.
+    """
+    if engine not in {"local", "ray"}:
+        raise UsageError("There is no such engine.", found=engine, expected="local or ray")
+    if engine == "local" and address is not None:
+        raise UsageError("An address is for the engine ray.", found=address, fix="Add --engine ray.")
+    if engine == "ray" and device != "cpu":
+        raise UsageError(
+            "The engine ray runs networks on processors only.",
+            found=device,
+            expected="cpu",
+            fix="Use one shard for each GPU: evalkit score --shard (docs/clusters.md).",
+        )
+    if engine == "ray" and memory is not None:
+        raise UsageError(
+            "A budget of memory is for one machine; the engine ray has nodes of its own.",
+            fix="Leave out --memory, and choose the processes of each node with --workers.",
         )
 
 

@@ -1,7 +1,8 @@
 """Fixtures for all tests, and the rule that CI has no excuse.
 
 What a test needs beyond Python packages is said by a marker: ``shared`` (real clips and networks), ``oracles`` (other
-people's implementations in an environment of their own), ``ffmpeg``, ``browser``, ``postgres`` (a server's programs).
+people's implementations in an environment of their own), ``ffmpeg``, ``browser``, ``postgres`` (a server's programs),
+``ray`` (the package).
 Without it the test skips with a reason; under ``EVALKIT_REQUIRE=all`` every skip is a failure.
 """
 
@@ -82,6 +83,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip("no oracle environment; run 'make oracles'")
     if item.get_closest_marker("browser") and not _chromium():
         pytest.skip("no Chromium; install it or set EVALKIT_CHROMIUM")
+    if item.get_closest_marker("ray") and importlib.util.find_spec("ray") is None:
+        pytest.skip("no Ray; install the extra 'cluster'")
     if item.get_closest_marker("postgres") and not _has_postgres():
         pytest.skip("no PostgreSQL server programs (Debian: postgresql) or no psycopg")
 

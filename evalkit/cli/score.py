@@ -65,6 +65,14 @@ MOST_SAMPLES = 4  # of one of them
     metavar="KEY",
     help="Sign scorecard.json with this Ed25519 key of OpenSSH: the signature lies beside it.",
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="Where videos are read: on this machine or on the nodes of a Ray cluster.",
+)
+@click.option("--address", metavar="HOST:PORT", help="The Ray cluster (default: RAY_ADDRESS, or that of this machine).")
 @click.option("--shard", metavar="I/N", help="Compute one of N shares only, for 'evalkit merge'.")
 @memory_option
 @run_options
@@ -82,6 +90,8 @@ def score(
     allow_missing: bool,
     force: bool,
     key: Path | None,
+    engine: str,
+    address: str | None,
     shard: str | None,
     memory: str | None,
     run: RunArguments,
@@ -98,6 +108,10 @@ def score(
     if shard is not None:
         if force or key is not None:
             raise click.UsageError("--force and --sign are for 'evalkit merge', not for a shard.")
+        if engine != "local" or address is not None:
+            raise click.UsageError("A shard is computed on this machine: leave out --engine and --address.")
+        if reference_pack is not None:
+            raise click.UsageError("A shard computes the features of references itself: leave out --reference-pack.")
         written = api.score_shard(
             submission,
             challenge,
@@ -131,6 +145,8 @@ def score(
         allow_missing=allow_missing,
         replace=force,
         memory=memory,
+        engine=engine,
+        address=address,
         **run,
     )
     report_scorecard(card, out, signing, as_json=as_json)

@@ -38,6 +38,10 @@ class Engine(ABC):
     def run(self, config: Config, jobs: Sequence[Job], accept: Accept) -> Iterator[JobResult]:
         """Yield one result per job, in any order; its value is what ``accept`` makes of the worker's answer."""
 
+    def connected(self) -> AbstractContextManager[object]:
+        """Return a context in which the engine can be used; the engine of a cluster leaves it at the end."""
+        return nullcontext(self)
+
     def session(self) -> AbstractContextManager[RunJobs]:
         """Return a context whose value stands for `run`, and may keep processes from one call to the next."""
         return nullcontext(self.run)

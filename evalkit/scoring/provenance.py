@@ -43,6 +43,18 @@ def _precisions(record: FeatureRecord, plan: RunPlan) -> dict[str, Any]:
 
 def provenance_of(plan: RunPlan, testset: TestSet) -> dict[str, Any]:
     """Return the versions, the test set and the weights that a scorecard names."""
+    return {
+        **software(),
+        "device": plan.device,
+        "testset": {"sha256": testset.sha256, "samples": len(testset), "format": testset.format},
+        "backbones": {"title": plan.backbones.title, "sha256": plan.backbones.sha256},
+        "weights": {role: _weights_used(plan, role) for role in sorted(plan.weights)},
+        "confidence": {"method": "percentile bootstrap over videos", "draws": BOOTSTRAP_DRAWS},
+    }
+
+
+def software() -> dict[str, Any]:
+    """Return the versions of what computes on this machine."""
     from importlib.metadata import PackageNotFoundError, version
 
     packages = {}
@@ -56,11 +68,6 @@ def provenance_of(plan: RunPlan, testset: TestSet) -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "packages": packages,
-        "device": plan.device,
-        "testset": {"sha256": testset.sha256, "samples": len(testset), "format": testset.format},
-        "backbones": {"title": plan.backbones.title, "sha256": plan.backbones.sha256},
-        "weights": {role: _weights_used(plan, role) for role in sorted(plan.weights)},
-        "confidence": {"method": "percentile bootstrap over videos", "draws": BOOTSTRAP_DRAWS},
     }
 
 

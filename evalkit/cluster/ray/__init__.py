@@ -1,0 +1,1 @@
+"""Videos read on the nodes of a Ray cluster."""
