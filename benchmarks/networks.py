@@ -20,7 +20,8 @@ from evalkit.metrics.distances.distributions import frechet, frechet_from_featur
 from evalkit.metrics.networks import i3d as i3d_network
 from evalkit.metrics.networks.fid_inception import FidInception
 from evalkit.metrics.networks.i3d_clips import StateDictI3D
-from evalkit.metrics.sync.s3fd import S3fd, build_s3fd
+from evalkit.metrics.networks.runners import TorchRunner
+from evalkit.metrics.sync.s3fd import S3fd, S3fdModel, build_s3fd
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import i3d_checkpoint
@@ -71,8 +72,9 @@ def s3fd(folder: Path, rng: np.random.Generator) -> None:
     """The detector of lip sync, on the quarter of 256x256."""
     path = sync_networks.random_s3fd(folder / "s3fd.pth")
     ours, plain = S3fd(path), S3fd(path)
-    plain._network = build_s3fd()
-    plain._network.load_state_dict(torch.load(path, weights_only=True))
+    published = build_s3fd()
+    published.load_state_dict(torch.load(path, weights_only=True))
+    plain._runner = TorchRunner(S3fdModel(published), torch.device("cpu"))
     smalls = rng.integers(0, 256, (16, 64, 64, 3), dtype=np.uint8)
 
     def one_by_one() -> None:

@@ -36,6 +36,7 @@ def run_identity(submission: Submission, challenge: Challenge, testset: TestSet,
         "metrics left out": dict(plan.unavailable),
     }
     facts |= {f"weights of {role}": use for role, use in provenance["weights"].items()}
+    facts |= {f"library of {role}": name for role, name in provenance.get("runners", {}).items()}
     facts |= {f"feature {name}": use.model_dump(mode="json") for name, use in features_used(plan).items()}
     return {name: _text(value) for name, value in facts.items()} | code_identity(provenance)
 

@@ -9,6 +9,7 @@ from evalkit.challenges.model import Challenge
 from evalkit.errors import ChallengeError, MissingWeightsError, PluginError, TestSetError, UsageError, WeightsError
 from evalkit.metrics.base import Metric, Role, metric_registry, resolve_metric
 from evalkit.metrics.features.base import Extractor, FeatureRecord, WeightFile, feature_registry, in_order
+from evalkit.metrics.features.runner import with_runners
 from evalkit.metrics.gaming.fingerprint import FINGERPRINT
 from evalkit.testsets.model import TestSet
 from evalkit.validators.gaming import all_off
@@ -67,7 +68,8 @@ def make_plan(
 
     Raises:
         ChallengeError: the challenge calls a metric by its short name.
-        UsageError: a name in ``names`` is not a metric, or a metric starts a program where none may be started.
+        UsageError: a name in ``names`` is not a metric, a metric starts a program where none may be started, or
+            ``EVALKIT_RUNNER`` is not a choice.
         WeightsError: weights are missing and ``allow_missing`` is not set; all of them are named.
         PluginError: a metric needs a feature that no package registers, or features need each other in a circle.
     """
@@ -115,7 +117,7 @@ def make_plan(
     if FINGERPRINT in extractors and FINGERPRINT not in features and not all_off(challenge.submission.severities):
         features.append(FINGERPRINT)
     used = {role for name in features for role in _roles(extractors[name].record)}
-    weights = {role: file for role, file in weights.items() if role in used}
+    weights = with_runners({role: file for role, file in weights.items() if role in used}, device)
     return RunPlan(
         metrics=chosen,
         unavailable=unavailable,

@@ -7,6 +7,7 @@ from typing import Any
 
 from evalkit._version import __version__
 from evalkit.metrics.features.base import FeatureRecord
+from evalkit.metrics.features.runner import runners_used
 from evalkit.scoring.plan import RunPlan
 from evalkit.scoring.scorecard import FeatureUse
 from evalkit.statistics import BOOTSTRAP_DRAWS
@@ -43,9 +44,11 @@ def _precisions(record: FeatureRecord, plan: RunPlan) -> dict[str, Any]:
 
 def provenance_of(plan: RunPlan, testset: TestSet) -> dict[str, Any]:
     """Return the versions, the test set and the weights that a scorecard names."""
+    runners = runners_used(plan.weights)
     return {
         **software(),
         "device": plan.device,
+        **({"runners": runners} if runners else {}),
         "testset": {"sha256": testset.sha256, "samples": len(testset), "format": testset.format},
         "backbones": {"title": plan.backbones.title, "sha256": plan.backbones.sha256},
         "weights": {role: _weights_used(plan, role) for role in sorted(plan.weights)},

@@ -14,6 +14,7 @@ from evalkit.metrics.embeddings.inception import ARRAYS, EVERY_FRAME
 from evalkit.metrics.features.base import WeightFile, described
 from evalkit.metrics.features.declare import SamplingOptions
 from evalkit.metrics.features.networks import opened_once
+from evalkit.metrics.features.runner import runner_of
 
 ROLE = "inception_clean"
 FORMATS = ("torchscript", "state_dict")
@@ -53,7 +54,7 @@ def open_network(file: WeightFile, device: str) -> FrameNetwork:
 
     precision = precision_of(file.options)
     if form == "state_dict":
-        return CleanFidInception(file.path, device, precision)
+        return CleanFidInception(file.path, device, precision, runner_of(file.options))
     return CleanInception(file.path, file.pin, device, precision)
 
 

@@ -27,6 +27,7 @@ from evalkit.metrics.features.base import (
     described,
 )
 from evalkit.metrics.features.networks import opened_once
+from evalkit.metrics.features.runner import runner_of
 from evalkit.text import count
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def open_network(file: WeightFile, device: str) -> ClipNetwork:
     precision = precision_of(file.options)
     if form == "torchscript":
         return TorchScriptI3D(file.path, file.pin, device, precision)
-    return StateDictI3D(file.path, device, epsilon, precision)
+    return StateDictI3D(file.path, device, epsilon, precision, runner_of(file.options))
 
 
 def _bad_option(role: str, found: str, expected: str) -> InputError:

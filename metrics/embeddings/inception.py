@@ -13,6 +13,7 @@ from evalkit.metrics.embeddings.frames import FrameNetwork, SampledFramesExtract
 from evalkit.metrics.features.base import WeightFile, described
 from evalkit.metrics.features.declare import SamplingOptions
 from evalkit.metrics.features.networks import opened_once
+from evalkit.metrics.features.runner import runner_of
 
 EVERY_FRAME = AtRate(25.0)
 ARRAYS = {
@@ -41,7 +42,7 @@ def open_network(file: WeightFile, device: str) -> FrameNetwork:
     from evalkit.metrics.networks.checkpoints import precision_of
     from evalkit.metrics.networks.fid_inception import FidInception
 
-    return FidInception(file.path, device, precision_of(file.options))
+    return FidInception(file.path, device, precision_of(file.options), runner_of(file.options))
 
 
 FEATURES = (

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from evalkit.errors import WeightsError
-from evalkit.metrics.features.onnx_session import Model, model_label, open_session, run, single_input
+from evalkit.metrics.features.onnx_session import Model, OnnxRunner, model_label, open_session, single_input
 from evalkit.metrics.features.stopwatch import running
 
 _SIDE = 112
@@ -37,14 +37,14 @@ class ArcFace:
     def __init__(
         self, model: Model, *, mean: float = 127.5, std: float = 127.5, device: str = "cpu", threads: int = 1
     ) -> None:
-        self._session = open_session(model, device=device, threads=threads)
+        session = open_session(model, device=device, threads=threads)
         role = "face embedder"
-        spec = single_input(self._session, (None, 3, _SIDE, _SIDE), model=model, role=role)
-        self._input_name = spec.name
+        spec = single_input(session, (None, 3, _SIDE, _SIDE), model=model, role=role)
+        self._run = OnnxRunner(session, spec.name)
         self._mean, self._std = float(mean), float(std)
         self._fixed_batch = spec.shape[0] is not None
         self._batch = spec.shape[0] or _LARGEST_BATCH
-        outputs = self._session.get_outputs()
+        outputs = session.get_outputs()
         shape = self._forward(np.zeros((1, _SIDE, _SIDE, 3), np.uint8)).shape if len(outputs) == 1 else ()
         if len(shape) != 2 or shape[0] != 1:
             raise WeightsError(
@@ -81,7 +81,7 @@ class ArcFace:
             images += [np.zeros((_SIDE, _SIDE, 3), np.uint8)] * (self._batch - len(images))
         blob = cv2.dnn.blobFromImages(images, 1.0 / self._std, (_SIDE, _SIDE), (self._mean,) * 3, swapRB=False)
         with running("arcface"):
-            (output, *_) = run(self._session, self._input_name, blob)
+            (output, *_) = self._run(blob)
         return np.asarray(output, dtype=np.float32)[: len(crops)]
 
 

@@ -15,6 +15,7 @@ from evalkit.metrics.faces.curricularface import CROP
 from evalkit.metrics.faces.embeddings import CropRule, FaceEmbeddingOptions, faces_and_reference
 from evalkit.metrics.features.base import WeightFile, described
 from evalkit.metrics.features.networks import opened_once
+from evalkit.metrics.features.runner import runner_of
 
 DIMENSION = 2048
 
@@ -55,7 +56,9 @@ def open_network(file: WeightFile, device: str) -> FaceInception:
     from evalkit.metrics.networks.checkpoints import precision_of
     from evalkit.metrics.networks.imagenet_inception import ImageNetInception
 
-    return FaceInception(ImageNetInception(file.path, device, precision_of(file.options)), DIMENSION)
+    return FaceInception(
+        ImageNetInception(file.path, device, precision_of(file.options), runner_of(file.options)), DIMENSION
+    )
 
 
 FEATURES = faces_and_reference(

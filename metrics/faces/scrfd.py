@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from evalkit.errors import WeightsError
 from evalkit.metrics.features.face import Face, check_image
-from evalkit.metrics.features.onnx_session import Model, model_label, open_session, run, single_input
+from evalkit.metrics.features.onnx_session import Model, OnnxRunner, model_label, open_session, single_input
 from evalkit.metrics.features.stopwatch import running
 
 # Number of outputs (score, box, five points per level) -> strides of the levels.
@@ -52,14 +52,14 @@ class Scrfd:
         threads: int = 1,
     ) -> None:
         self._label = model_label(model)
-        self._session = open_session(model, device=device, threads=threads)
-        spec = single_input(self._session, (None, 3, None, None), model=model, role="SCRFD face detector")
+        session = open_session(model, device=device, threads=threads)
+        spec = single_input(session, (None, 3, None, None), model=model, role="SCRFD face detector")
         height, width = spec.shape[2], spec.shape[3]
         self.input_size = (width or input_size[0], height or input_size[1])
         self.threshold = float(threshold)
         self.nms = float(nms)
-        self._input_name = spec.name
-        outputs = self._session.get_outputs()
+        self._run = OnnxRunner(session, spec.name)
+        outputs = session.get_outputs()
         self._check_outputs(outputs)
         self._strides = _STRIDES[len(outputs)]
         largest = max(self._strides)
@@ -100,7 +100,7 @@ class Scrfd:
             canvases += [np.zeros_like(canvases[0])] * (self.batch_size - len(canvases))
         blob = cv2.dnn.blobFromImages(canvases, 1.0 / _STD, self.input_size, (_MEAN, _MEAN, _MEAN), swapRB=False)
         with running("face_detector"):
-            outputs = [np.asarray(output) for output in run(self._session, self._input_name, blob)]
+            outputs = self._run(blob)
         return [
             self._faces([output[index] if output.ndim == 3 else output for output in outputs], scale)
             for index, (_, scale) in enumerate(boxed)

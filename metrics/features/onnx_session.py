@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from evalkit.errors import MachineError, UsageError, WeightsError
 
 if TYPE_CHECKING:
@@ -132,10 +135,22 @@ def single_input(
     return ModelInput(name=str(inputs[0].name), shape=shape)
 
 
-def run(session: onnxruntime.InferenceSession, name: str, value: Any) -> list[Any]:
-    """Run the model on one input and return all outputs in the model's order."""
-    outputs: list[Any] = session.run(None, {name: value})
-    return outputs
+class OnnxRunner:
+    """Runs an open model with one input by ONNX Runtime (`evalkit.metrics.features.runner.Runner`).
+
+    Args:
+        session: from `open_session`.
+        name: of the input, from `single_input`.
+    """
+
+    backend = "onnxruntime"
+
+    def __init__(self, session: onnxruntime.InferenceSession, name: str) -> None:
+        self._session, self._name = session, name
+
+    def __call__(self, batch: Any) -> list[NDArray[Any]]:
+        """Return all outputs in the model's order."""
+        return [np.asarray(output) for output in self._session.run(None, {self._name: batch})]
 
 
 def _runtime() -> Any:

@@ -20,6 +20,7 @@ from evalkit.metrics.networks.checkpoints import settle
 from evalkit.metrics.networks.fid_inception import FidInception
 from evalkit.metrics.networks.folding import settle_layout
 from evalkit.metrics.networks.inception import DIMENSION, SIDE, FrameRunner, check_frame
+from evalkit.metrics.networks.runners import TorchRunner
 from evalkit.metrics.networks.torchscript import load_torchscript
 
 
@@ -68,13 +69,13 @@ class CleanInception(FrameRunner):
     def __init__(
         self, path: Path, sha256: str | None, device: str = "cpu", precision: torch.dtype = torch.float32
     ) -> None:
-        self._device, self._precision = settle(device), precision
-        module = load_torchscript(path, sha256).to(self._device)
+        place = settle(device)
+        module = load_torchscript(path, sha256).to(place)
         layers = getattr(module, "layers", None)
         if not isinstance(layers, torch.nn.Module):
             raise _another_network(path, f"parts {', '.join(name for name, _ in module.named_children()) or 'none'}")
         settle_layout(module)
-        self._network = layers
+        self._runner = TorchRunner(layers, place, precision, torch.channels_last)
         found = self._run([torch.zeros(3, SIDE, SIDE)]).size
         if found != DIMENSION:
             raise _another_network(path, f"{found} numbers for a frame")

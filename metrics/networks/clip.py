@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from evalkit.metrics.networks.checkpoints import Unfilled, fill, inference, settle
+from evalkit.metrics.networks.checkpoints import Unfilled, fill, settle
 from evalkit.metrics.networks.clip_states import Sizes, load_clip_state, sizes_of
 from evalkit.metrics.networks.inception import check_frame
+from evalkit.metrics.networks.runners import TorchRunner
 
 BATCH = 16
 MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -170,13 +171,14 @@ class ClipEncoder:
         sha256: str | None = None,
         precision: torch.dtype = torch.float32,
     ) -> None:
-        self._device = settle(device)
-        self._precision = precision
+        place = settle(device)
         state = load_clip_state(path, sha256)
         self.sizes = sizes_of(state, path)
-        self._model = build(state, self.sizes, path).to(self._device)
-        self._mean = torch.tensor(MEAN, device=self._device).view(1, 3, 1, 1)
-        self._std = torch.tensor(STD, device=self._device).view(1, 3, 1, 1)
+        self._model = build(state, self.sizes, path).to(place)
+        self._mean = torch.tensor(MEAN, device=place).view(1, 3, 1, 1)
+        self._std = torch.tensor(STD, device=place).view(1, 3, 1, 1)
+        self._images = TorchRunner(self._clip_images, place, precision)
+        self._texts = TorchRunner(self._model.encode_text, place, precision)
 
     @property
     def logit_scale(self) -> float:
@@ -189,13 +191,14 @@ class ClipEncoder:
         Args:
             squares: what `middle_square` or `unrounded_square` made of each image, (side, side, 3) RGB in 0..255.
         """
-        parts = []
+        parts: list[NDArray[np.float32]] = []
         for start in range(0, len(squares), BATCH):
-            stack = np.stack(squares[start : start + BATCH])
-            with inference(self._device, self._precision):
-                planes = torch.from_numpy(stack).to(self._device).permute(0, 3, 1, 2).to(torch.float32)
-                parts.append(self._model.encode_image((planes / 255.0 - self._mean) / self._std).float().cpu().numpy())
+            parts += self._images(np.stack(squares[start : start + BATCH]))
         return np.concatenate(parts) if parts else self._none()
+
+    def _clip_images(self, squares: Tensor) -> Tensor:
+        planes = squares.permute(0, 3, 1, 2).to(torch.float32)
+        return self._model.encode_image((planes / 255.0 - self._mean) / self._std)
 
     def embed_texts(self, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return (N, dimension) float32, not normalised, of token numbers (N, context) int64.
@@ -207,11 +210,9 @@ class ClipEncoder:
             raise ValueError(f"token numbers are (N, {self.sizes.context}), not {tokens.shape}")
         if tokens.size and not 0 <= tokens.min() <= tokens.max() < self.sizes.vocabulary:
             raise ValueError(f"token numbers are below {self.sizes.vocabulary}, found up to {tokens.max()}")
-        parts = []
+        parts: list[NDArray[np.float32]] = []
         for start in range(0, len(tokens), BATCH):
-            with inference(self._device, self._precision):
-                batch = torch.from_numpy(tokens[start : start + BATCH]).to(self._device)
-                parts.append(self._model.encode_text(batch).float().cpu().numpy())
+            parts += self._texts(tokens[start : start + BATCH])
         return np.concatenate(parts) if parts else self._none()
 
     def _none(self) -> NDArray[np.float32]:

@@ -87,9 +87,12 @@ def max_pool(x: Tensor, kernel: Size, stride: Size) -> Tensor:
     """Return the maximum over windows of ``x`` >= 0 (N, C, T, H, W), padded ``SAME``: zeros change no maximum there.
 
     One axis after the other, as the maximum of shifted copies: exactly what ``max_pool3d`` gives, several times as fast
-    on a CPU.
+    on a CPU. A trace, which is for a library with a fast pool, gets one operator.
     """
-    x = _pad(x, [same_padding(*axis) for axis in zip(x.shape[2:], kernel, stride, strict=True)])
+    sizes = [int(size) for size in x.shape[2:]]
+    x = _pad(x, [same_padding(*axis) for axis in zip(sizes, kernel, stride, strict=True)])
+    if torch.jit.is_tracing():  # type: ignore[no-untyped-call]
+        return F.max_pool3d(x, kernel, stride)
     for axis, (width, step) in enumerate(zip(kernel, stride, strict=True), start=2):
         last = x.shape[axis] - width
         before = (slice(None),) * axis
@@ -114,7 +117,8 @@ class Convolution(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, out, T', H', W') of (N, channels, T, H, W)."""
         unit = self._unit
-        sides = [same_padding(*axis) for axis in zip(x.shape[2:], unit.kernel, unit.stride, strict=True)]
+        sizes = [int(size) for size in x.shape[2:]]
+        sides = [same_padding(*axis) for axis in zip(sizes, unit.kernel, unit.stride, strict=True)]
         padding = [before for before, _ in sides]
         if any(before != behind for before, behind in sides):
             x, padding = _pad(x, sides), [0, 0, 0]
@@ -191,7 +195,8 @@ class I3D(nn.Module):
         Raises:
             ValueError: another shape, or numbers outside -1..1.
         """
-        check_clips(x)
+        if not torch.jit.is_tracing():  # type: ignore[no-untyped-call]
+            check_clips(x)
         x = self.features(x)
         x = F.avg_pool3d(x, _LAST_POOL, stride=1)
         averaged: Tensor = self.logits(x).mean(dim=(2, 3, 4))

@@ -17,14 +17,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from evalkit.errors import WeightsError
+from evalkit.metrics.features.runner import PYTORCH, Runner
 from evalkit.metrics.features.stopwatch import running
 from evalkit.metrics.networks.checkpoints import Unfilled, filled, inference, settle
-from evalkit.metrics.networks.i3d import DIMENSION, EPSILON, FEWEST_FRAMES, I3D, SIDE, UNUSED
+from evalkit.metrics.networks.i3d import DIMENSION, EPSILON, FEWEST_FRAMES, I3D, SIDE, UNUSED, check_clips
 from evalkit.metrics.networks.inception import check_frame
+from evalkit.metrics.networks.runners import make_runner
 from evalkit.metrics.networks.torchscript import load_torchscript
 
 FLAGS = ("rescale", "resize", "return_features")
 _STOPWATCH = "i3d"
+USUAL_LENGTH = 16  # of a clip, in frames; a network is ready for it from the start
 
 
 class StateDictI3D:
@@ -38,6 +41,7 @@ class StateDictI3D:
         device: ``cpu`` or ``cuda``.
         epsilon: of the batch normalisation, as in the port whose numbers are wanted.
         precision: of convolutions and products.
+        runner: the library that runs it: ``pytorch``, or ``openvino`` on a CPU in float32.
 
     Raises:
         WeightsError: the checkpoint can't be read, is unsafe, or is another network's.
@@ -45,13 +49,32 @@ class StateDictI3D:
     """
 
     def __init__(
-        self, path: Path, device: str = "cpu", epsilon: float = EPSILON, precision: torch.dtype = torch.float32
+        self,
+        path: Path,
+        device: str = "cpu",
+        epsilon: float = EPSILON,
+        precision: torch.dtype = torch.float32,
+        runner: str = PYTORCH,
     ) -> None:
         with Unfilled():
             network = I3D(epsilon)
-        self._device = filled(network, path, device, ignore=UNUSED)
-        self._precision = precision
-        self._network = network.optimise().to(self._device)
+        place = filled(network, path, device, ignore=UNUSED)
+        network.optimise()
+
+        def make(length: int) -> Runner:
+            shape = (1, 3, length, SIDE, SIDE)
+            return make_runner(
+                network,
+                runner,
+                place,
+                precision,
+                layout=torch.channels_last_3d,
+                example=torch.zeros(shape),
+                shape=shape,
+            )
+
+        self._make = make
+        self._runners = {USUAL_LENGTH: make(USUAL_LENGTH)}  # by the frames of a clip
 
     def prepare(self, rgb: NDArray[np.uint8]) -> Tensor:
         """Return one frame as the network takes it.
@@ -74,11 +97,13 @@ class StateDictI3D:
     def embed(self, frames: Sequence[Tensor]) -> NDArray[np.float32]:
         """Return the logits (400,) float32 of one clip: its prepared frames in order, at least 10."""
         check_length(frames)
-        with running(_STOPWATCH), inference(self._device, self._precision):
+        with running(_STOPWATCH):
             clip = torch.stack(list(frames), dim=1)[None]
-            clip = clip.to(device=self._device, memory_format=torch.channels_last_3d)
-            logits: NDArray[np.float32] = self._network(clip)[0].float().cpu().numpy()
-        return logits
+            check_clips(clip)
+            if len(frames) not in self._runners:
+                self._runners[len(frames)] = self._make(len(frames))
+            (logits,) = self._runners[len(frames)](clip)
+        return logits[0]
 
 
 class TorchScriptI3D:

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from evalkit.metrics.features.stopwatch import running
-from evalkit.metrics.networks.checkpoints import Unfilled, filled, inference
+from evalkit.metrics.networks.checkpoints import Unfilled, filled
 from evalkit.metrics.networks.folding import fold_norm, settle_layout
+from evalkit.metrics.networks.runners import TorchRunner
 
 CROP_SIDE = 224
 SIDE = 112
@@ -117,11 +118,11 @@ class CurricularFace:
     def __init__(self, path: Path, device: str = "cpu", precision: torch.dtype = torch.float32) -> None:
         with Unfilled():
             network = IR101()
-        self._device = filled(network, path, device, ignore=UNUSED)
-        self._precision = precision
+        place = filled(network, path, device, ignore=UNUSED)
         network.fold()
         settle_layout(network)
-        self._network = network.eval().to(self._device)
+        self._network = network.eval().to(place)
+        self._runner = TorchRunner(self._curricularface, place, precision)
 
     def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Embed aligned crops.
@@ -144,9 +145,13 @@ class CurricularFace:
 
     def _forward(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         small = np.stack([cv2.resize(crop, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR) for crop in crops])
-        with running("curricularface"), inference(self._device, self._precision):
-            batch = torch.from_numpy(small).to(self._device).permute(0, 3, 1, 2).to(torch.float32)
-            batch = batch.div_(255.0).sub_(0.5).div_(0.5).contiguous(memory_format=torch.channels_last)
-            embeddings = self._network(batch).float()
-            normalised: NDArray[np.float32] = torch.nn.functional.normalize(embeddings, dim=1).cpu().numpy()
-        return normalised
+        with running("curricularface"):
+            (embeddings,) = self._runner(small)
+        return embeddings
+
+    def _curricularface(self, small: Tensor) -> Tensor:
+        """Return (N, 512) of crops (N, 112, 112, 3) uint8."""
+        batch = small.permute(0, 3, 1, 2).to(torch.float32)
+        batch = batch.div_(255.0).sub_(0.5).div_(0.5).contiguous(memory_format=torch.channels_last)
+        embeddings = self._network(batch).float()
+        return torch.nn.functional.normalize(embeddings, dim=1)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from evalkit.metrics.features.base import WeightFile
 from evalkit.metrics.features.networks import opened_once
+from evalkit.metrics.features.runner import runner_of
 from evalkit.metrics.sync.s3fd_boxes import DETECTION, DetectorOptions
 
 DETECTOR = "sync_detector"
@@ -66,7 +67,7 @@ def open_detector(file: WeightFile, device: str, options: DetectorOptions = DETE
     from evalkit.metrics.networks.checkpoints import precision_of
     from evalkit.metrics.sync.s3fd import S3fd
 
-    return S3fd(file.path, device, precision_of(file.options), options)
+    return S3fd(file.path, device, precision_of(file.options), options, runner_of(file.options))
 
 
 @opened_once

@@ -16,8 +16,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from evalkit.metrics.features.runner import PYTORCH
 from evalkit.metrics.features.stopwatch import running
-from evalkit.metrics.networks.checkpoints import Unfilled, filled, inference
+from evalkit.metrics.networks.checkpoints import Unfilled, filled
+from evalkit.metrics.networks.runners import make_runner
 from evalkit.metrics.sync.s3fd_boxes import DETECTION, DetectorOptions, faces
 
 # Subtracted from B, G, R; the reference swaps the channels of its RGB frames before and back after.
@@ -59,6 +61,73 @@ def build_s3fd() -> nn.ModuleDict:
     return nn.ModuleDict(parts).eval()
 
 
+class S3fdModel(nn.Module):
+    """The network with what comes before and after it: (B, h, w, 3) uint8 RGB to offsets and probabilities of anchors.
+
+    Args:
+        network: what `build_s3fd` returned.
+    """
+
+    def __init__(self, network: nn.ModuleDict) -> None:
+        super().__init__()
+        self._network = network
+
+    def forward(self, smalls: Tensor) -> tuple[Tensor, Tensor]:
+        """Return box offsets (B, P, 4) and face probabilities (B, P)."""
+        x = smalls.float() - torch.tensor(MEANS_RGB, device=smalls.device)
+        offsets, logits = [], []
+        for level, source in enumerate(self._sources(x.permute(0, 3, 1, 2))):
+            offsets.append(self._run("loc", level, source).permute(0, 2, 3, 1).flatten(1, 2).float())
+            both = self._run("conf", level, source).float()
+            if level == 0:  # the smallest anchors choose the strongest of three backgrounds
+                both = torch.cat([both[:, :3].amax(dim=1, keepdim=True), both[:, 3:]], dim=1)
+            logits.append(both.permute(0, 2, 3, 1).flatten(1, 2))
+        return torch.cat(offsets, dim=1), torch.softmax(torch.cat(logits, dim=1), dim=-1)[..., 1]
+
+    def _sources(self, x: Tensor) -> list[Tensor]:
+        """Return the six feature maps that boxes are read from."""
+        sources = []
+        norms = {index: name for name, (index, _) in _TAKEN_AFTER.items()}
+        vgg, extras = self._parts("vgg"), self._parts("extras")
+        for index, layer in enumerate(vgg):
+            x = layer(x)
+            if index in norms:
+                scale = self._network[norms[index]].get_parameter("weight")
+                taken = x.float()
+                length = taken.pow(2).sum(dim=1, keepdim=True).sqrt() + 1e-10
+                sources.append(scale[None, :, None, None] * (taken / length))
+        sources.append(x)
+        for index, layer in enumerate(extras):
+            x = torch.relu(layer(x))
+            if index % 2 == 1:
+                sources.append(x)
+        return sources
+
+    def _parts(self, name: str) -> list[nn.Module]:
+        return list(self._network[name].children())
+
+    def _run(self, name: str, level: int, x: Tensor) -> Tensor:
+        output: Tensor = self._parts(name)[level](x)
+        return output
+
+
+def map_sizes(height: int, width: int) -> list[tuple[int, int]]:
+    """Return rows and columns of the six feature maps of an input of this size.
+
+    Three poolings come before the second map, the last of them rounding up; the last two maps halve, rounding up.
+    """
+
+    def sizes(side: int) -> list[int]:
+        quarter = side // 2 // 2
+        eighth = (quarter + 1) // 2
+        found = [quarter, eighth, eighth // 2, eighth // 2 // 2]
+        for _ in range(2):
+            found.append((found[-1] + 1) // 2)
+        return found
+
+    return list(zip(sizes(height), sizes(width), strict=True))
+
+
 class S3fd:
     """Finds faces.
 
@@ -67,6 +136,7 @@ class S3fd:
         device: ``cpu`` or ``cuda``.
         precision: of the convolutions.
         options: scale of the frames, thresholds.
+        runner: the library that runs it: ``pytorch``, or ``openvino`` on a CPU in float32.
 
     Raises:
         WeightsError: when the file can't be read, or a parameter is missing, unknown or of another shape.
@@ -78,16 +148,25 @@ class S3fd:
         device: str = "cpu",
         precision: torch.dtype = torch.float32,
         options: DetectorOptions = DETECTION,
+        runner: str = PYTORCH,
     ) -> None:
         with Unfilled():
             network = build_s3fd()
         self._options = options
-        self._device = filled(network, path, device)
-        self._precision = precision
-        self._network = network.to(self._device).requires_grad_(requires_grad=False)
-        for parameter in self._network.parameters():
+        place = filled(network, path, device)
+        network.requires_grad_(requires_grad=False)
+        for parameter in network.parameters():
             if parameter.ndim == 4:
                 parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+        self._runner = make_runner(
+            S3fdModel(network),
+            runner,
+            place,
+            precision,
+            layout=torch.contiguous_format,
+            example=torch.zeros((1, 64, 64, 3), dtype=torch.uint8),
+            shape=(-1, -1, -1, 3),
+        )
 
     def small(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return the frame (H, W, 3) uint8 RGB as the network takes it, reduced by the scale."""
@@ -137,42 +216,6 @@ class S3fd:
         Args:
             smalls: (B, h, w, 3) uint8 RGB.
         """
-        with running("sync_detector"), inference(self._device, self._precision):
-            x = torch.from_numpy(smalls).to(self._device).float() - torch.tensor(MEANS_RGB, device=self._device)
-            sources = self._sources(x.permute(0, 3, 1, 2))
-            offsets, logits = [], []
-            for level, source in enumerate(sources):
-                offsets.append(self._run("loc", level, source).permute(0, 2, 3, 1).flatten(1, 2).float())
-                both = self._run("conf", level, source).float()
-                if level == 0:  # the smallest anchors choose the strongest of three backgrounds
-                    both = torch.cat([both[:, :3].amax(dim=1, keepdim=True), both[:, 3:]], dim=1)
-                logits.append(both.permute(0, 2, 3, 1).flatten(1, 2))
-            scores = torch.softmax(torch.cat(logits, dim=1), dim=-1)[..., 1]
-            maps = [(int(source.shape[2]), int(source.shape[3])) for source in sources]
-            return torch.cat(offsets, dim=1).cpu().numpy(), scores.cpu().numpy(), maps
-
-    def _sources(self, x: Tensor) -> list[Tensor]:
-        """Return the six feature maps that boxes are read from."""
-        sources = []
-        norms = {index: name for name, (index, _) in _TAKEN_AFTER.items()}
-        vgg, extras = self._modules("vgg"), self._modules("extras")
-        for index, layer in enumerate(vgg):
-            x = layer(x)
-            if index in norms:
-                scale = self._network[norms[index]].get_parameter("weight")
-                taken = x.float()
-                length = taken.pow(2).sum(dim=1, keepdim=True).sqrt() + 1e-10
-                sources.append(scale[None, :, None, None] * (taken / length))
-        sources.append(x)
-        for index, layer in enumerate(extras):
-            x = torch.relu(layer(x))
-            if index % 2 == 1:
-                sources.append(x)
-        return sources
-
-    def _modules(self, name: str) -> list[nn.Module]:
-        return list(self._network[name].children())
-
-    def _run(self, name: str, level: int, x: Tensor) -> Tensor:
-        output: Tensor = self._modules(name)[level](x)
-        return output
+        with running("sync_detector"):
+            offsets, scores = self._runner(smalls)
+        return offsets, scores, map_sizes(smalls.shape[1], smalls.shape[2])

@@ -93,7 +93,7 @@ def test_the_option_reaches_every_network(folder: Path) -> None:
     lower = SyncExtractor(weights(folder, precision="bfloat16"))
     assert lower._network is WholeFrameExtractor(weights(folder, precision="bfloat16"))._network
     assert lower._network is not SyncExtractor(weights(folder))._network
-    assert lower._network._precision == lower._detector._precision == torch.bfloat16
+    assert lower._network._precision == lower._detector._runner._precision == torch.bfloat16
 
 
 @pytest.mark.parametrize("word", ["half", "BF16", 16, ["float16"], None])

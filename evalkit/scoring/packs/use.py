@@ -20,6 +20,7 @@ from evalkit.media.stills import READER_VERSION
 from evalkit.metrics.base import FeatureData
 from evalkit.metrics.features.base import FeatureRecord, WeightFile
 from evalkit.metrics.features.declared_arrays import array_mismatch
+from evalkit.metrics.features.runner import OPTION
 from evalkit.metrics.gaming import signature
 from evalkit.metrics.gaming.fingerprint import FINGERPRINT
 from evalkit.scoring.intake import LENGTH_VERSION
@@ -106,9 +107,12 @@ def sample_digest(sample: Sample) -> str:
 
 
 def feature_entry(record: FeatureRecord, weights: Mapping[str, WeightFile]) -> FeatureEntry:
-    """Return what identifies a feature's result."""
+    """Return what identifies a feature's result, but for the library that ran the network.
+
+    The libraries agree to 1e-5: a pack serves those who have another one than its maker.
+    """
     used = {
-        role: {"sha256": file.sha256, "options": dict(file.options)}
+        role: {"sha256": file.sha256, "options": {name: one for name, one in file.options.items() if name != OPTION}}
         for role, file in weights_of(record, weights).items()
     }
     facts = {"version": record.version, "options": record.options.as_dict(), "needs": list(record.needs)}
