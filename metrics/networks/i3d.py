@@ -91,7 +91,7 @@ def max_pool(x: Tensor, kernel: Size, stride: Size) -> Tensor:
     """
     sizes = [int(size) for size in x.shape[2:]]
     x = _pad(x, [same_padding(*axis) for axis in zip(sizes, kernel, stride, strict=True)])
-    if torch.jit.is_tracing():  # type: ignore[no-untyped-call]
+    if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
         return F.max_pool3d(x, kernel, stride)
     for axis, (width, step) in enumerate(zip(kernel, stride, strict=True), start=2):
         last = x.shape[axis] - width
@@ -195,7 +195,7 @@ class I3D(nn.Module):
         Raises:
             ValueError: another shape, or numbers outside -1..1.
         """
-        if not torch.jit.is_tracing():  # type: ignore[no-untyped-call]
+        if not torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
             check_clips(x)
         x = self.features(x)
         x = F.avg_pool3d(x, _LAST_POOL, stride=1)

@@ -102,8 +102,8 @@ class StateDictI3D:
             check_clips(clip)
             if len(frames) not in self._runners:
                 self._runners[len(frames)] = self._make(len(frames))
-            (logits,) = self._runners[len(frames)](clip)
-        return logits[0]
+            logits: NDArray[np.float32] = self._runners[len(frames)](clip)[0][0]
+        return logits
 
 
 class TorchScriptI3D:
