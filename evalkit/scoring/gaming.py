@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from itertools import repeat
 from pathlib import Path
 from typing import Any, cast
 
@@ -107,6 +108,11 @@ class GamingCheck:
         self._seen: dict[str, VideoFingerprint] = {}
         self._cases: dict[str, GamingCase] = {}
 
+    @property
+    def compares_references(self) -> bool:
+        """Whether the challenge looks for copies of reference videos."""
+        return self._severities.get("gaming.reference-video") != "off"
+
     def take(self, extraction: Extraction) -> None:
         """Keep what is compared of a video, and examine what concerns it alone."""
         arrays = _arrays(extraction, self._cache)
@@ -137,8 +143,11 @@ class GamingCheck:
         """Yield the rows with their fingerprints and the findings of the gaming rules; values and reasons stay."""
         rows = list(rows)
         videos = [self._seen[row.sample] for row in rows if row.sample in self._seen]
-        # Of one video at a time: where all are equal, what is listed for all would fill the memory.
-        copies, duplicates = _copies(videos, list(references.values())), _duplicates(videos)
+        # Of one video at a time: where all are equal, what is listed for all would fill the memory. The comparisons
+        # take time by the square of the set, so they are left out where nobody asks for them.
+        nothing: Iterator[tuple[VideoCopy, ...]] = repeat(())
+        copies = _copies(videos, list(references.values())) if self.compares_references else nothing
+        duplicates = _duplicates(videos) if self._severities.get("gaming.duplicate") != "off" else nothing
         for row in rows:
             one = self._seen.get(row.sample)
             if one is None:

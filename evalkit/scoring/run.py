@@ -20,7 +20,7 @@ from evalkit.metrics.gaming.fingerprint import FINGERPRINT
 from evalkit.progress import Progress
 from evalkit.scoring.cache import CorruptEntryError, FeatureCache
 from evalkit.scoring.engine import Engine, LocalEngine, run_jobs
-from evalkit.scoring.gaming import GamingCheck, read_references
+from evalkit.scoring.gaming import GamingCheck, VideoFingerprint, read_references
 from evalkit.scoring.intake import (
     FileReport,
     Gate,
@@ -149,15 +149,17 @@ def score_run(
     )
     videos: Iterable[VideoScore] = builder.videos()
     if check is not None:
-        known = read_references(
-            testset,
-            options.cache,
-            options.engine.run,
-            options.journal,
-            pack.fingerprints(testset) if pack is not None else None,
-            fresh=options.fresh,
-            progress=options.progress,
-        )
+        known: Mapping[str, VideoFingerprint] = {}
+        if check.compares_references:
+            known = read_references(
+                testset,
+                options.cache,
+                options.engine.run,
+                options.journal,
+                pack.fingerprints(testset) if pack is not None else None,
+                fresh=options.fresh,
+                progress=options.progress,
+            )
         with options.progress.stage("looking for copies", len(testset)) as stage:
             videos = list(_counted(check.findings(videos, known), stage))
     scorecard = Scorecard(

@@ -14,7 +14,9 @@ import pytest
 import shapes
 
 from evalkit import api
+from evalkit.challenges.model import load_challenge
 from evalkit.media.facts import MediaFacts
+from evalkit.metrics.gaming import signature
 from evalkit.metrics.gaming.fingerprint import FINGERPRINT
 from evalkit.progress import Progress
 from evalkit.scoring import gaming
@@ -150,3 +152,28 @@ def test_a_fingerprint_keeps_what_is_compared() -> None:
     still = VideoFingerprint.of("a", "0", {**arrays, "motion": np.array(0.01), "distinct": np.array(1)})
     assert still.bits.shape == (0, 24)
     assert still.is_still
+
+
+@pytest.mark.parametrize(("off", "calls"), [((), 2), (("gaming.duplicate",), 1), (("gaming.reference-video",), 1)])
+def test_videos_are_compared_only_for_rules_that_are_on(
+    scored: Any, off: tuple[str, ...], calls: int, monkeypatch: Any
+) -> None:
+    folder, archive, testset, _ = scored
+    compared: list[int] = []
+    matching = signature.matching_rows
+
+    def counted(first: Any, second: Any, **more: Any) -> Any:
+        compared.append(len(second))
+        return matching(first, second, **more)
+
+    monkeypatch.setattr(signature, "matching_rows", counted)
+    challenge = load_challenge("talking-head")
+    rules = challenge.submission
+    severities = {**rules.severities, **dict.fromkeys(off, "off")}
+    changed = rules.model_copy(update={"severities": severities})
+    challenge = challenge.model_copy(update={"submission": changed})
+    card = api.score(archive, challenge, testset, metrics=METRICS, cache=folder / "cache", workers=1)
+    assert compared == [60] * calls
+    found = {str(finding["rule"]) for video in card.videos for finding in video.findings}
+    assert {"gaming.duplicate", "gaming.reference-video"} - set(off) <= found
+    assert not found & set(off)
