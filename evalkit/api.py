@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from evalkit.challenges.model import Challenge, load_challenge
 from evalkit.errors import EvalkitError, SubmissionError, TestSetError, UsageError
 from evalkit.progress import Progress
+from evalkit.scoring.devices import AUTO, settled_device
 from evalkit.scoring.engine import LocalEngine
 from evalkit.scoring.intake import Gate, ValidationReport, open_gate
 from evalkit.scoring.journal import Journal
@@ -49,7 +50,7 @@ _ARGUMENTS: Mapping[str, tuple[tuple[type, ...], str]] = {  # name -> its types,
     "out": (_PATH, "a path"),
     "cache": (_PATH, "a path or an address"),
     "metrics": ((str, Sequence), "a list of ids, or one string with commas"),
-    "device": ((str,), "cpu or cuda"),
+    "device": ((str,), "cpu, cuda or auto"),
     "reference_pack": (_PATH, "the path of a reference pack"),
     "workers": ((Integral,), "a whole number"),
     "memory": ((str, Integral), "a size such as 8G, or a number of bytes"),
@@ -203,7 +204,7 @@ def check_testset(
     plan = None
     metrics = _metric_names(metrics)
     if metrics is None or metrics:
-        _require_device(device)
+        device = settled_device(device)
         weights = backbones if isinstance(backbones, Backbones) else load_backbones(backbones)
         free = (sandbox or default_level()) != "full"
         plan = make_plan(rules, weights, names=metrics, allow_missing=True, may_start_programs=free, device=device)
@@ -249,7 +250,7 @@ def score(
         workers: processes; ``None`` for one per core. The scores don't depend on it.
         memory: budget for the whole run, as ``8G`` or bytes: chooses the number of workers, unless that is given, and
             the limit of each (docs/throughput.md). The scores don't depend on it. ``None`` for none.
-        device: ``cpu`` or ``cuda``.
+        device: ``cpu``, ``cuda``, or ``auto`` for a GPU where there is one.
         limit: score the first samples only.
         allow_missing: leave out metrics whose weights are not there, instead of stopping.
         replace: write over the results of another submission in ``out``.
@@ -282,9 +283,11 @@ def score(
         timeout=timeout,
     )
     _check_types(optional=True, submission_timeout=submission_timeout, reference_pack=reference_pack)
+    if engine == "ray" and device == AUTO:
+        device = "cpu"
     _check_engine(engine, address, device, memory)
     opened, rules, samples = _opened(submission, challenge, testset, limit)
-    _require_device(device)
+    device = settled_device(device)
     plan = _plan(rules, backbones, metrics, allow_missing, device, sandbox)
     options = _run_options(workers, cache, fresh, progress, timeout, sandbox, submission_timeout, memory, plan)
     goal = Path(out) if out else None
@@ -352,7 +355,7 @@ def prepare_references(
     samples = testset if isinstance(testset, TestSet) else load_testset(testset)
     if not samples.samples:
         raise TestSetError("The test set is empty.", expected="at least one sample")
-    _require_device(device)
+    device = settled_device(device)
     plan = _plan(rules, backbones, metrics, allow_missing, device, sandbox)
     options = _run_options(workers, cache, fresh, progress, timeout, sandbox, submission_timeout)
     return prepare_pack(samples, rules, plan, options, Path(out))
@@ -557,7 +560,7 @@ def _batch(
         raise UsageError("The limit must be at least 1.", found=str(limit))
     samples = samples.limited(limit)
     entries = read_entries(Path(submissions), rules.submission.runs, Path(out))
-    _require_device(device)
+    device = settled_device(device)
     plan = _plan(rules, backbones, metrics, allow_missing, device, sandbox)
     options = _run_options(workers, cache, fresh, progress, timeout, sandbox, submission_timeout, memory, plan)
     assert isinstance(options.engine, LocalEngine)  # noqa: S101 - for the type checker
@@ -615,7 +618,7 @@ def score_shard(
     _check_types(optional=True, submission_timeout=submission_timeout)
     which = Shard.parse(shard)
     opened, rules, samples = _opened(submission, challenge, testset, limit)
-    _require_device(device)
+    device = settled_device(device)
     plan = _plan(rules, backbones, metrics, allow_missing, device, sandbox)
     gate = _scorable_gate(opened, rules, samples, plan)
     options = _run_options(workers, cache, fresh, progress, timeout, sandbox, submission_timeout, memory, plan)
@@ -662,6 +665,8 @@ def merge(
     _check_types(optional=True, out=out, metrics=metrics, limit=limit)
     opened_parts = open_parts([Path(part) for part in parts])
     opened, rules, samples = _opened(submission, challenge, testset, limit)
+    if device == AUTO:
+        device = settled_device(device)
     plan = _plan(rules, backbones, metrics, allow_missing, device, sandbox)
     gate = _scorable_gate(opened, rules, samples, plan)
     expected = shares(opened, gate, samples, opened_parts[0].shard.count)
@@ -752,24 +757,6 @@ def _check_types(*, optional: bool = False, **given: object) -> None:
 def _metric_names(metrics: Sequence[str] | str | None) -> Sequence[str] | None:
     """Return the names; one string is a list separated by commas, as on the command line."""
     return [name.strip() for name in metrics.split(",") if name.strip()] if isinstance(metrics, str) else metrics
-
-
-def _require_device(device: str) -> None:
-    """Refuse a device that this machine does not have, before anything is decoded.
-
-    Raises:
-        UsageError: for an unknown device, or ``cuda`` where PyTorch sees none.
-    """
-    if device == "cpu":
-        return
-    if device != "cuda":
-        raise UsageError("There is no such device.", found=device, expected="cpu or cuda")
-    import torch
-
-    if not torch.cuda.is_available():
-        raise UsageError(
-            "PyTorch finds no CUDA device on this machine.", fix="Use the device cpu, or install PyTorch for CUDA."
-        )
 
 
 def _check_engine(engine: str, address: str | None, device: str, memory: str | int | None) -> None:

@@ -49,6 +49,7 @@ def crosscheck(
     """
     from evalkit.crosscheck.compare import crosscheck as compare
     from evalkit.crosscheck.compare import find_oracles
+    from evalkit.scoring.devices import settled_device
     from evalkit.weights.manifest import load_backbones
 
     result = compare(
@@ -56,7 +57,7 @@ def crosscheck(
         load_backbones(backbones),
         audio=audio,
         oracles=find_oracles(oracles),
-        device=device,
+        device=settled_device(device),
         progress=progress_on(quiet),
     )
     if as_json:

@@ -87,7 +87,11 @@ reference_pack_option = click.option(
     help="A file of 'evalkit testset prepare': what it has of the references is not computed.",
 )
 device_option = click.option(
-    "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="Where networks are run."
+    "--device",
+    type=click.Choice(["cpu", "cuda", "auto"]),
+    default="cpu",
+    show_default=True,
+    help="Where networks are run; auto: on a GPU where there is one.",
 )
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress on standard error.")
 resume_option = click.option(
