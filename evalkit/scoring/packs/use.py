@@ -16,6 +16,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from evalkit.errors import ReferencePackError
+from evalkit.jsonio import parse_json
 from evalkit.media.stills import READER_VERSION
 from evalkit.metrics.base import FeatureData
 from evalkit.metrics.features.base import FeatureRecord, WeightFile
@@ -116,7 +117,7 @@ def feature_entry(record: FeatureRecord, weights: Mapping[str, WeightFile]) -> F
         for role, file in weights_of(record, weights).items()
     }
     facts = {"version": record.version, "options": record.options.as_dict(), "needs": list(record.needs)}
-    return FeatureEntry.model_validate(json.loads(json.dumps({**facts, "weights": used})))
+    return FeatureEntry.model_validate(parse_json(json.dumps({**facts, "weights": used})))
 
 
 def sample_files(sample: Sample) -> dict[str, tuple[str, ...]]:
