@@ -34,6 +34,7 @@ from evalkit.scoring.reference_features import ReferenceWork, compute_reference_
 from evalkit.scoring.run import RunOptions
 from evalkit.scoring.shared_cache import open_cache
 from evalkit.testsets.model import Sample, TestSet
+from evalkit.text import count, escape_for_display
 from evalkit.workers.pool import JobResult
 
 
@@ -183,9 +184,16 @@ def _counted(options: RunOptions) -> RunJobs:
 def _fingerprints(testset: TestSet, plan: RunPlan, options: RunOptions) -> dict[str, VideoFingerprint]:
     if FINGERPRINT not in plan.features:
         return {}
-    return read_references(
+    found = read_references(
         testset, options.cache, options.engine.run, options.journal, fresh=options.fresh, progress=options.progress
     )
+    unread = [s.id for s in testset if s.reference_video and s.id not in found]
+    if unread:
+        options.progress.warn(
+            f"{count(len(unread), 'reference video')} can't be read, such as that of '{escape_for_display(unread[0])}': nothing will be "
+            "compared with it"
+        )
+    return found
 
 
 class _Packing:

@@ -15,7 +15,7 @@ from builders.runs import events
 
 from evalkit import api
 from evalkit.cli import main
-from evalkit.errors import ReferencePackError, TestSetError
+from evalkit.errors import ReferencePackError, TestSetError, UsageError
 from evalkit.scoring.scorecard import Scorecard
 
 REFERENCES = {"dino_reference", "i3d_reference", "inception_reference"}
@@ -201,6 +201,11 @@ def test_the_lengths_of_a_pack_are_those_of_the_files(packed: Packed, tmp_path: 
     )
     report = api.validate(packed.zip, challenge, testset, workers=1, cache=tmp_path / "cache", reference_pack=longer)
     assert [file.sample for file in report.files if file.verdict == "error"] == ["d01"]
+
+
+def test_a_pack_needs_its_test_set(packed: Packed) -> None:
+    with pytest.raises(UsageError, match="belongs to a test set"):
+        api.validate(packed.zip, "talking-head", reference_pack=packed.pack)
 
 
 def test_the_commands(packed: Packed, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
