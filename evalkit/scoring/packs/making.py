@@ -189,9 +189,9 @@ def _fingerprints(testset: TestSet, plan: RunPlan, options: RunOptions) -> dict[
     )
     unread = [s.id for s in testset if s.reference_video and s.id not in found]
     if unread:
+        such = f"such as that of '{escape_for_display(unread[0])}'"
         options.progress.warn(
-            f"{count(len(unread), 'reference video')} can't be read, such as that of '{escape_for_display(unread[0])}': nothing will be "
-            "compared with it"
+            f"{count(len(unread), 'reference video')} can't be read, {such}: the pack has no fingerprint of it"
         )
     return found
 

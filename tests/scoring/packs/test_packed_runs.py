@@ -16,6 +16,7 @@ from builders.runs import events
 from evalkit import api
 from evalkit.cli import main
 from evalkit.errors import ReferencePackError, TestSetError, UsageError
+from evalkit.progress import Progress
 from evalkit.scoring.scorecard import Scorecard
 
 REFERENCES = {"dino_reference", "i3d_reference", "inception_reference"}
@@ -201,6 +202,32 @@ def test_the_lengths_of_a_pack_are_those_of_the_files(packed: Packed, tmp_path: 
     )
     report = api.validate(packed.zip, challenge, testset, workers=1, cache=tmp_path / "cache", reference_pack=longer)
     assert [file.sample for file in report.files if file.verdict == "error"] == ["d01"]
+
+
+class Warnings(Progress):
+    """Keeps what the user must know."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def warn(self, line: str) -> None:
+        self.lines.append(line)
+
+
+def test_a_reference_video_that_can_not_be_read(packed: Packed, tmp_path: Path) -> None:
+    testset, pack, progress = tmp_path / "testset", tmp_path / "t.refpack", Warnings()
+    shutil.copytree(packed.testset, testset)
+    (testset / "videos" / "d03.mp4").write_bytes(b"no video")
+    report = prepare(testset, pack, tmp_path / "cache", metrics="kvd", progress=progress)
+    feature = report.features["i3d_reference"]
+    assert feature.unavailable == {"d03": "reference_video_unreadable", "d04": "no_reference_video"}
+    assert (feature.entries, report.fingerprints, report.lengths) == (3, 2, 4)
+    assert len(progress.lines) == 1
+    assert "1 reference video can't be read, such as that of 'd03'" in progress.lines[0]
+    assert str(tmp_path).encode() not in pack.read_bytes()
+    (testset / "videos" / "d01.mp4").unlink()
+    with pytest.raises(TestSetError, match="'d01' names a file that is not there"):
+        prepare(testset, pack, tmp_path / "cache", metrics="kvd")
 
 
 def test_a_pack_needs_its_test_set(packed: Packed) -> None:
