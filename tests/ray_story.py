@@ -18,7 +18,7 @@ from builders.ray_cluster import StartedNode, ray_nodes
 
 from evalkit import api
 from evalkit.challenges.model import load_challenge
-from evalkit.cluster import ray_nodes as nodes_module
+from evalkit.cluster.ray import nodes as nodes_module
 from evalkit.cluster.ray.engine import RayEngine
 from evalkit.errors import MachineError
 from evalkit.progress import Progress
