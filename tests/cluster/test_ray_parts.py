@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from evalkit.cluster.ray.engine import MOST_LOSSES, RayEngine, _Batch
-from evalkit.cluster.ray.jobs import _parsed
+from evalkit.cluster.ray.jobs import _parsed, _run
 from evalkit.cluster.ray.node import Node
 from evalkit.cluster.ray.nodes import NodeLostError
 from evalkit.errors import MachineError, StorageError
@@ -156,6 +156,18 @@ def test_files_arrive_whole_or_not_at_all(node: Node) -> None:
     assert node.finish("other", "x", sha(data)) is None
     node.drop(sha(data))
     assert not Path(place).exists()
+
+
+def test_a_job_for_the_process_before_is_not_done(node: Node) -> None:
+    """Its files were sent there; here they would be missing, and a good video would be called unreadable."""
+    assert node.run("/tmp/evalkit-node-before/cache", 0, 0, None, 1.0) == b""
+
+    class Replaced:
+        def call(self, *arguments: Any, seconds: float | None) -> bytes:
+            return node.run(*arguments[1:])
+
+    with pytest.raises(NodeLostError, match="started again"):
+        _run(Replaced(), "/tmp/evalkit-node-before/cache", 0, 0, None, 1.0)  # type: ignore[arg-type]
 
 
 def test_without_ray_a_sentence_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from evalkit.cluster.ray.nodes import RemoteNode
+from evalkit.cluster.ray.nodes import NodeLostError, RemoteNode
 from evalkit.errors import EvalkitError, SubmissionChangedError, SubmissionError
 from evalkit.files import storage_error
 from evalkit.metrics.features.base import Item, feature_registry
@@ -55,13 +55,14 @@ class JobSender:
             NodeLostError: when the node is gone; nothing is known of the job then.
             EvalkitError: when the run can't go on.
         """
+        home = node.home  # before anything is sent there
         if job.member is None:
             placed = replace(job, item=_placed(node, job.item), after=None)
             self._send_cached(node, self._lookup.of_references(job.item))
-            return _judged(node, worker, index, _run(node, worker, index, placed, seconds), accept)
+            return _judged(node, worker, index, _run(node, home, worker, index, placed, seconds), accept)
         try:
             with tempfile.TemporaryDirectory(prefix="evalkit-ray-") as folder:
-                return self._of_video(Path(folder) / "video", node, worker, index, job, seconds, accept)
+                return self._of_video(Path(folder) / "video", node, home, worker, index, job, seconds, accept)
         except OSError as error:
             raise storage_error(Path(tempfile.gettempdir()), error) from error
 
@@ -69,6 +70,7 @@ class JobSender:
         self,
         file: Path,
         node: RemoteNode,
+        home: str,
         worker: int,
         index: int,
         job: Job,
@@ -94,7 +96,7 @@ class JobSender:
             size = member.member.size
             there = Member(member.member.path, sent.name.encode(), size, size, "file")
             placed = replace(job, member=MemberRef(sent.parent, there, None), item=_placed(node, job.item), after=None)
-            answer = _run(node, worker, index, placed, seconds)
+            answer = _run(node, home, worker, index, placed, seconds)
         finally:
             node.call("drop", name)
         return _judged(node, worker, index, answer, accept)
@@ -108,10 +110,19 @@ class JobSender:
         node.store([(name, key, cache.path(name, key)) for name, key in entries.items()])
 
 
-def _run(node: RemoteNode, worker: int, index: int, job: Job, seconds: float | None) -> Any:
-    """Return what the node sent. One that says nothing for longer than two attempts can take counts as lost."""
+def _run(  # noqa: PLR0917
+    node: RemoteNode, home: str, worker: int, index: int, job: Job, seconds: float | None
+) -> Any:
+    """Return what the node sent. One that says nothing for longer than two attempts can take counts as lost.
+
+    Raises:
+        NodeLostError: also when what the job reads was sent to a process that has been replaced since.
+    """
     longest = None if seconds is None else 2 * (seconds + _START_SECONDS)
-    return node.call("run", worker, index, job, seconds, seconds=longest)
+    answer = node.call("run", home, worker, index, job, seconds, seconds=longest)
+    if answer == b"":
+        raise NodeLostError("its process was started again meanwhile")
+    return answer
 
 
 def _placed(node: RemoteNode, item: Item) -> Item:

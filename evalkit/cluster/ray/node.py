@@ -113,8 +113,14 @@ class Node:
         """Return whether there are workers."""
         return bool(self._workers)
 
-    def run(self, worker: int, index: int, job: Any, seconds: float | None) -> bytes:
-        """Do one job in a worker; return an encoded answer: failure, detail and the worker's own answer."""
+    def run(self, home: str, worker: int, index: int, job: Any, seconds: float | None) -> bytes:
+        """Do one job in a worker; return an encoded answer: failure, detail and the worker's own answer.
+
+        Nothing is done, and nothing returned, for a job whose files were sent to another process: to this one they
+        would be missing, which is a fault of no video. ``home`` is what that process said its cache folder is.
+        """
+        if home != str(self._cache.root):
+            return b""
         try:
             result = self._workers[worker].call(index, job, seconds)
             answer = encode(("ok", (result.failure, result.detail, result.value), False))

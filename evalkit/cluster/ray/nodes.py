@@ -39,6 +39,7 @@ class RemoteNode:
     Attributes:
         shown: its address, for messages.
         lost: whether it is gone for good.
+        home: the folder of its process, which changes when that is started again.
     """
 
     def __init__(self, ray: Any, place: Mapping[str, Any], workers: int, *, shared_files: bool) -> None:
@@ -47,6 +48,7 @@ class RemoteNode:
         self.shown = escape_for_display(f"{place.get('NodeManagerAddress')} ({self._id[:8]})", 80)
         self.workers = workers
         self.lost = False
+        self.home = ""
         self._shared_files = shared_files
         self._lock = threading.RLock()
         self._starts = 0
@@ -79,9 +81,9 @@ class RemoteNode:
                 role: replace(file, path=Path(self.place(file.path, file.sha256)))
                 for role, file in config.weights.items()
             }
-            folder = Path(self.call("cache_folder"))
+            self.home = self.call("cache_folder")
             # What the node's cache holds was sent for this run, so all of it counts there.
-            own: Config = replace(config, weights=weights, cache=folder, fresh=False, started=None)
+            own: Config = replace(config, weights=weights, cache=Path(self.home), fresh=False, started=None)
             there = self.call("begin", (handler, own, limits), self.workers)
             phrases = differences(there, feature_identity(config.features, config.weights))
         if phrases:
