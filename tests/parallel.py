@@ -23,6 +23,7 @@ LONGEST = (
     "scoring/test_bundled_controls.py",
     "crosscheck/test_crosscheck.py",
     "cli/test_demo.py",
+    "batch/test_score_all.py",
     "repair/test_broken_kinds.py",
     "reference_models/test_training.py",
 )

@@ -35,10 +35,19 @@ class Kills:
     code: int | None = None
 
 
-def run_with_kills(words: Sequence[str], place: Path, out: Path, kills: int, seconds: float, seed: int) -> Kills:
+def run_with_kills(
+    words: Sequence[str], place: Path, out: Path, videos: int, kills: int, seconds: float, seed: int
+) -> Kills:
     """Run ``evalkit WORDS`` in ``place`` until it ends by itself after ``kills`` kills.
 
-    Each kill comes between 0 and ``seconds`` after the first new video is in a log of ``out``.
+    Args:
+        words: of the command.
+        place: folder to run it in.
+        out: folder of the results.
+        videos: how many it decodes; the kills are spread over them.
+        kills: how many at most: a run that ends before is not killed.
+        seconds: a kill comes up to as many after a video that was drawn is in a log.
+        seed: of what is drawn.
     """
     rng = random.Random(seed)
     found = Kills()
@@ -53,8 +62,8 @@ def run_with_kills(words: Sequence[str], place: Path, out: Path, kills: int, sec
         )
         try:
             if found.killed < kills:
-                seen = _total(out)
-                _wait(lambda before=seen: _total(out) not in {0, before}, process)
+                goal = max(1, round(videos * (found.killed + rng.random()) / kills))
+                _wait(lambda goal=goal: len(_decoded(out) | set(found.decodes)) >= goal, process)
                 time.sleep(rng.uniform(0, seconds))
                 process.send_signal(signal.SIGKILL)
             code = process.wait(GUARD)
@@ -95,10 +104,10 @@ def _decodes_of(submission: str, line: str) -> Counter[tuple[str, str]]:
     return Counter({(submission, event["sample"]): event["decodes"]} if event["event"] == "video" else {})
 
 
-def _total(out: Path) -> int:
-    """Return the decodes that the logs in ``out`` tell now."""
+def _decoded(out: Path) -> set[tuple[str, str]]:
+    """Return the videos that the logs in ``out`` tell of now."""
     logs = [(log.parent.name, line) for log in out.glob("*/log.jsonl") for line in _lines(log)]
-    return sum(sum(_decodes_of(name, line).values()) for name, line in logs)
+    return {key for name, line in logs for key in _decodes_of(name, line)}
 
 
 def _finished(out: Path) -> list[str]:

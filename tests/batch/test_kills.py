@@ -20,8 +20,9 @@ def test_nothing_is_decoded_twice_but_what_was_under_way(night: Any, tmp_path: P
         "score-all", str(night.zips), "-c", "talking-head", "--testset", str(night.testset), "-m", "psnr,ssim",
         "-o", "out", "--cache", "cache", "-w", str(WORKERS), "--quiet",
     ]  # fmt: skip
-    found = run_with_kills(words, tmp_path, tmp_path / "out", KILLS, 2.0, seed)
+    found = run_with_kills(words, tmp_path, tmp_path / "out", READ, KILLS, 1.0, seed)
     assert found.killed >= 1
+    assert set.union(*map(set, found.finished)) <= {"alpha", "beta", "gamma", "missing"}
     assert found.code == 1  # two are refused
     assert sum(found.decodes.values()) <= READ + WORKERS * found.killed
     # What a log tells is in the cache by then, so nothing that it tells may be told again.

@@ -305,3 +305,21 @@ def test_a_scorecard_of_another_sample_or_protocol_is_not_taken_for_finished(don
     other = make_plan(rules, load_backbones("bundled"), names=["psnr", "ssim"])
     assert found(plan=other) is None
     assert found(testset=samples.limited(2)) is None
+
+
+def test_a_reference_pack_and_a_budget_serve_all_submissions(night: Any, tmp_path: Path) -> None:
+    zips, pack = night.copy(tmp_path, "alpha", "beta"), tmp_path / "references.pack"
+    names = ["psnr", "ssim"]
+    api.prepare_references(night.testset, "talking-head", pack, metrics=names, workers=1, cache=tmp_path / "first")
+    found = night.score_all(zips, tmp_path, reference_pack=pack, memory="8G")
+    assert found.exit_code == 0
+    api.score(
+        zips / "beta.zip", "talking-head", night.testset, out=tmp_path / "alone", metrics=names, workers=1,
+        cache=tmp_path / "second", reference_pack=pack,
+    )  # fmt: skip
+    assert without_timing(tmp_path / "out" / "beta") == without_timing(tmp_path / "alone")
+    assert "reference_pack" in Scorecard.load(tmp_path / "out" / "beta").provenance
+    assert all(one.earlier for one in night.score_all(zips, tmp_path, reference_pack=pack).outcomes)
+    assert not any(one.earlier for one in night.score_all(zips, tmp_path).outcomes)
+    with pytest.raises(UsageError, match="too little"):
+        night.score_all(zips, tmp_path, memory="100M")
