@@ -22,7 +22,7 @@ SUBSETS = 100
 SUBSET_SIZE = 1000
 SEED = 2020
 _BLOCK = 4096  # rows turned into float64 at a time
-_WHOLE = 4096  # rows up to which all kernel values are held: three matrices of 134 MB
+_WHOLE = 4096  # rows up to which all kernel values are held: a matrix of 134 MB at a time
 
 
 class Moments:
@@ -57,6 +57,8 @@ class Moments:
         for start in range(0, len(rows), _BLOCK):
             part = np.asarray(rows[start : start + _BLOCK], dtype=np.float64)
             counts = np.ones(len(part)) if weights is None else weights[start : start + _BLOCK]
+            if not counts.all():
+                part, counts = part[counts > 0], counts[counts > 0]
             total = float(counts.sum())
             if total > 0:
                 mean = counts @ part / total
@@ -174,19 +176,23 @@ def frechet_from_features(
     """
     if X.ndim != 2 or Y.ndim != 2 or X.shape[1] != Y.shape[1] or 0 in (*X.shape, *Y.shape):
         raise ValueError(f"two sets of vectors (n, d) and (m, d) are needed, not {X.shape} and {Y.shape}")
-    if x_weights is not None and not x_weights.all():
-        X, x_weights = X[x_weights > 0], x_weights[x_weights > 0]
-    if y_weights is not None and not y_weights.all():
-        Y, y_weights = Y[y_weights > 0], y_weights[y_weights > 0]
-    if 0 in (len(X), len(Y)):
+    counted = [
+        len(rows) if weights is None else int(np.count_nonzero(weights))
+        for rows, weights in ((X, x_weights), (Y, y_weights))
+    ]
+    if 0 in counted:
         raise ValueError("no vectors, so they have no covariance")
-    if min(len(X), len(Y)) >= X.shape[1]:
+    if min(counted) >= X.shape[1]:  # block by block: many vectors lie in a file
         moments = []
         for rows, weights in ((X, x_weights), (Y, y_weights)):
             side = Moments(X.shape[1])
             side.add(rows, weights)
             moments.append(side)
         return frechet(moments[0].mean, moments[0].covariance(ddof), moments[1].mean, moments[1].covariance(ddof))
+    if x_weights is not None and not x_weights.all():
+        X, x_weights = X[x_weights > 0], x_weights[x_weights > 0]
+    if y_weights is not None and not y_weights.all():
+        Y, y_weights = Y[y_weights > 0], y_weights[y_weights > 0]
     mean_x, left = _centred(X, x_weights, ddof)
     mean_y, right = _centred(Y, y_weights, ddof)
     if not (np.isfinite(left).all() and np.isfinite(right).all()):
@@ -229,8 +235,11 @@ def frechet_bias(cov: Matrix, n: int, m: int) -> float:
 
 def polynomial_kernel(X: Features, Y: Features) -> Matrix:
     """Return ``(x.y / d + 1)^3`` for every x of (n, d) and y of (m, d): (n, m) float64."""
-    product = np.asarray(X, dtype=np.float64) @ np.asarray(Y, dtype=np.float64).T
-    return np.asarray((product / X.shape[1] + 1.0) ** 3)
+    product: Matrix = np.asarray(X, dtype=np.float64) @ np.asarray(Y, dtype=np.float64).T
+    product /= X.shape[1]  # in place: such matrices are large
+    product += 1.0
+    product **= 3
+    return product
 
 
 def unbiased_mmd(kernel_xx: Matrix, kernel_xy: Matrix, kernel_yy: Matrix) -> float:
@@ -247,9 +256,12 @@ def unbiased_mmd(kernel_xx: Matrix, kernel_xy: Matrix, kernel_yy: Matrix) -> flo
     n, m = kernel_xy.shape
     if min(n, m) < 2:
         raise ValueError(f"two vectors a side are needed, found {n} and {m}")
-    within_x = (kernel_xx.sum() - np.trace(kernel_xx)) / (n * (n - 1))
-    within_y = (kernel_yy.sum() - np.trace(kernel_yy)) / (m * (m - 1))
-    return float(within_x + within_y - 2.0 * kernel_xy.mean())
+    return float(_mean_of_pairs(kernel_xx) + _mean_of_pairs(kernel_yy) - 2.0 * kernel_xy.mean())
+
+
+def _mean_of_pairs(kernel: Matrix) -> float:
+    """Return the mean kernel value (n, n) of two different vectors of one set."""
+    return float((kernel.sum() - np.trace(kernel)) / (len(kernel) * (len(kernel) - 1)))
 
 
 def kid(
@@ -313,14 +325,19 @@ def _kernel_diagonal(X: Features) -> float:
 
 def _subset_estimates(X: Features, Y: Features, size: int, subsets: int, seed: int) -> Iterator[float]:
     random = np.random.RandomState(seed)
-    whole = max(len(X), len(Y)) <= _WHOLE
-    if whole:
-        xx, xy, yy = polynomial_kernel(X, X), polynomial_kernel(X, Y), polynomial_kernel(Y, Y)
-    for _ in range(subsets):
-        left = random.choice(len(X), size, replace=False)
-        right = random.choice(len(Y), size, replace=False)
-        if whole:
-            yield unbiased_mmd(xx[np.ix_(left, left)], xy[np.ix_(left, right)], yy[np.ix_(right, right)])
-        else:
+    picks = (
+        (random.choice(len(X), size, replace=False), random.choice(len(Y), size, replace=False)) for _ in range(subsets)
+    )
+    if max(len(X), len(Y)) > _WHOLE:
+        for left, right in picks:
             x, y = np.asarray(X[left], dtype=np.float64), np.asarray(Y[right], dtype=np.float64)
             yield unbiased_mmd(polynomial_kernel(x, x), polynomial_kernel(x, y), polynomial_kernel(y, y))
+        return
+    chosen = list(picks)
+    kernel = polynomial_kernel(X, X)  # one at a time
+    within_x = [_mean_of_pairs(kernel[np.ix_(left, left)]) for left, _ in chosen]
+    kernel = polynomial_kernel(Y, Y)
+    within_y = [_mean_of_pairs(kernel[np.ix_(right, right)]) for _, right in chosen]
+    kernel = polynomial_kernel(X, Y)
+    across = [kernel[np.ix_(left, right)].mean() for left, right in chosen]
+    yield from (float(x + y - 2.0 * both) for x, y, both in zip(within_x, within_y, across, strict=True))

@@ -5,11 +5,15 @@ See design/016-frechet-interval.md.
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evalkit.files import storage_error
 from evalkit.metrics.distances.distributions import Features, Matrix, Vector, frechet_from_features
 
 Weights = tuple[Vector, Vector]  # how often each vector of either side counts
@@ -19,6 +23,7 @@ ALIKE = 0.95  # correlation of the distances in all and in half of the leading d
 FULL_DRAWS = 8  # computed in full where it is less
 _BASIS_ROWS = 4096  # vectors a side that the leading directions are found from
 _BLOCK = 4096
+_IN_MEMORY = 64 << 20  # bytes of coordinates that are kept in memory
 
 
 def deviation_of_draws(X: Features, Y: Features, draws: Sequence[Weights], ddof: int) -> float | None:
@@ -104,6 +109,27 @@ def leading_directions(X: Features, Y: Features, count: int) -> Matrix:
 
 
 def project(rows: Features, basis: Matrix) -> Matrix:
-    """Return the coordinates (n, k) float64 of rows (n, d) along a basis (d, k)."""
-    parts = [np.asarray(rows[at : at + _BLOCK], dtype=np.float64) @ basis for at in range(0, len(rows), _BLOCK)]
-    return np.concatenate(parts)
+    """Return the coordinates (n, k) float64 of rows (n, d) along a basis (d, k).
+
+    Many of them lie in a temporary file without a name, which goes with the array.
+
+    Raises:
+        StorageError: the disk is full.
+    """
+    shape = (len(rows), basis.shape[1])
+    found: Matrix
+    try:
+        if 8 * shape[0] * shape[1] > _IN_MEMORY:
+            with tempfile.TemporaryFile(prefix="evalkit-") as file:
+                size = 8 * shape[0] * shape[1]
+                file.truncate(size)
+                if hasattr(os, "posix_fallocate"):  # a full disk shows here, and not as a signal
+                    os.posix_fallocate(file.fileno(), 0, size)
+                found = np.memmap(file, np.float64, "r+", shape=shape)
+        else:
+            found = np.empty(shape)
+    except OSError as error:
+        raise storage_error(Path(tempfile.gettempdir()), error) from None
+    for at in range(0, len(rows), _BLOCK):
+        found[at : at + _BLOCK] = np.asarray(rows[at : at + _BLOCK], dtype=np.float64) @ basis
+    return found

@@ -6,13 +6,14 @@ spread of the resampled distances is taken, not where they lie.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.metrics.distances.distributions import Features, Vector, polynomial_kernel
-from evalkit.metrics.distances.frechet_draws import deviation_of_draws
+from evalkit.metrics.distances.frechet_draws import Weights, deviation_of_draws
 from evalkit.statistics.bootstrap import percentile_interval, resample_counts
 
 FRECHET_DRAWS = 30
@@ -63,16 +64,27 @@ def frechet_interval(
         )
     else:
         counts = ((weights, weights) for weights in resample_counts(rng, max(sizes), draws))
-    drawn = []
-    for x_counts, y_counts in counts:
-        weights = x_counts[x_video], y_counts[y_video]
-        if weights[0].any() and weights[1].any():
-            drawn.append(weights)
-    deviation = deviation_of_draws(X, Y, drawn, ddof)
+    x_there, y_there = np.unique(x_video), np.unique(y_video)
+    drawn = [(x, y) for x, y in counts if x[x_there].any() and y[y_there].any()]
+    deviation = deviation_of_draws(X, Y, _Draws(drawn, x_video, y_video), ddof)
     if deviation is None:
         return None
     half = _NORMAL_95 * deviation
     return max(0.0, value - half), value + half
+
+
+class _Draws(Sequence[Weights]):
+    """The weights of the vectors in each draw, made when asked for from how often each video counts."""
+
+    def __init__(self, counts: list[Weights], x_video: NDArray[np.int64], y_video: NDArray[np.int64]) -> None:
+        self._counts, self._videos = counts, (x_video, y_video)
+
+    def __len__(self) -> int:
+        return len(self._counts)
+
+    def __getitem__(self, at: Any) -> Any:
+        x_counts, y_counts = self._counts[at]
+        return x_counts[self._videos[0]], y_counts[self._videos[1]]
 
 
 def kernel_interval(
@@ -106,8 +118,9 @@ def kernel_interval(
         return None
     keep_x, keep_y = _spread(len(X)), _spread(len(Y))
     x, y = np.asarray(X[keep_x], dtype=np.float64), np.asarray(Y[keep_y], dtype=np.float64)
-    in_x, in_y = _membership(x_video[keep_x], videos), _membership(y_video[keep_y], videos)
-    weights = np.stack(list(resample_counts(np.random.default_rng(seed), videos, draws)))
+    there = np.union1d(x_video[keep_x], y_video[keep_y])  # the others have no vector among those kept
+    in_x, in_y = _membership(x_video[keep_x], there), _membership(y_video[keep_y], there)
+    weights = np.stack([counts[there] for counts in resample_counts(np.random.default_rng(seed), videos, draws)])
     with np.errstate(invalid="ignore", divide="ignore"):  # a draw may leave a side with fewer than two vectors
         found = _within(polynomial_kernel(x, x), in_x, weights) + _within(polynomial_kernel(y, y), in_y, weights)
         across = _form(weights, in_x.T @ polynomial_kernel(x, y) @ in_y)
@@ -122,9 +135,9 @@ def _spread(rows: int) -> NDArray[np.int64]:
     return np.unique(np.linspace(0, rows - 1, min(rows, KERNEL_ROWS)).round().astype(np.int64))
 
 
-def _membership(video: NDArray[np.int64], videos: int) -> NDArray[np.float64]:
-    """Return (n, videos): 1 where the vector belongs to the video."""
-    return np.asarray(video[:, None] == np.arange(videos), dtype=np.float64)
+def _membership(video: NDArray[np.int64], videos: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return (n, v): 1 where the vector belongs to the video, of n vectors and v videos by their numbers."""
+    return np.asarray(video[:, None] == videos, dtype=np.float64)
 
 
 def _form(weights: NDArray[np.float64], blocks: NDArray[np.float64]) -> Vector:

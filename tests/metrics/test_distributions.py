@@ -3,12 +3,14 @@
 The vectors are those of docs/definitions/fid-kid.md#check-values.
 """
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import scipy.linalg
 from numpy.testing import assert_allclose
 
-from evalkit.metrics.distances import distributions
+from evalkit.metrics.distances import distributions, resampling
 from evalkit.metrics.distances.distributions import (
     Moments,
     frechet,
@@ -298,3 +300,51 @@ def test_copies_of_a_video_are_not_compared():
     other = within(X, x_video) + within(Y, y_video) - 2 * polynomial_kernel(repeat_x, repeat_y).mean()
     assert high == pytest.approx(-low)
     assert high - low == pytest.approx(0.95 * abs(expected - other), rel=1e-9)
+
+
+def test_a_kernel_interval_of_more_videos_than_kept_vectors_is_that_of_the_kept_ones(monkeypatch):
+    """Videos without a kept vector count as drawn and give nothing: against sums over all of them."""
+    monkeypatch.setattr(resampling, "KERNEL_ROWS", 12)
+    X, video = videos(40, 1, 4)
+    Y, _ = videos(40, 1, 4, seed=1, shift=0.5)
+    kept = np.unique(np.linspace(0, 39, 12).round().astype(int))
+    assert len(kept) == 12
+    found = []
+    for weights in resample_counts(np.random.default_rng(7), 40, 200):
+        counts = weights[kept]
+        pairs = np.outer(counts, counts)
+        np.fill_diagonal(pairs, counts * (counts - 1))
+        x, y = X[kept], Y[kept]
+        # A vector a video: two copies of it are two copies of its video, so they are not compared.
+        np.fill_diagonal(pairs, 0.0)
+        within = sum((pairs * polynomial_kernel(side, side)).sum() / pairs.sum() for side in (x, y))
+        across = (np.outer(counts, counts) * polynomial_kernel(x, y)).sum() / counts.sum() ** 2
+        found.append(within - 2 * across)
+    centred = np.array(found) - np.mean(found)
+    expected = 1.0 + np.quantile(centred, [0.025, 0.975])
+    assert kernel_interval(1.0, X, Y, video, video, seed=7, draws=200) == pytest.approx(tuple(expected), rel=1e-9)
+
+
+def test_intervals_need_no_memory_for_each_pair_of_videos_and_each_vector_of_each_draw():
+    rng = np.random.default_rng(0)
+    X, Y = (rng.normal(size=(24_000, 80)).astype(np.float32) for _ in range(2))
+    video = np.repeat(np.arange(6000), 4)
+    for interval, most in ((kernel_interval, 330), (frechet_interval, 40)):
+        tracemalloc.start()
+        try:
+            assert interval(1.0, X, Y, video, video) is not None
+            peak = tracemalloc.get_traced_memory()[1] / 2**20
+        finally:
+            tracemalloc.stop()
+        assert peak < most, interval  # the pairs alone are 275 MiB a side, the vectors of 30 draws 11
+
+
+def test_weights_that_are_zero_leave_vectors_out():
+    rng = np.random.default_rng(5)
+    X, Y = rng.normal(size=(60, 4)), rng.normal(size=(50, 4)) + 0.3
+    weights = rng.integers(0, 3, 60).astype(float)
+    repeated = np.repeat(X, weights.astype(int), axis=0)
+    expected = frechet_from_features(repeated, Y)
+    assert frechet_from_features(X, Y, x_weights=weights) == pytest.approx(expected, rel=1e-10)
+    with pytest.raises(ValueError, match="no vectors"):
+        frechet_from_features(X, Y, x_weights=np.zeros(60))

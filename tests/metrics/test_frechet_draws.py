@@ -119,3 +119,14 @@ def test_leading_directions_are_those_of_the_covariance():
     assert held.sum() == pytest.approx(np.linalg.eigvalsh(both)[-20:].sum(), rel=0.02)
     assert (np.diff(held) <= 1e-5 * held[0]).all(), "widest first"
     assert project(X, basis) == pytest.approx(X @ basis)
+
+
+def test_coordinates_in_a_file_are_those_in_memory(monkeypatch):
+    rng = np.random.default_rng(2)
+    rows = rng.normal(size=(9000, 12)).astype(np.float32)
+    basis = np.linalg.qr(rng.normal(size=(12, 5)))[0]
+    expected = project(rows, basis)
+    monkeypatch.setattr(frechet_draws, "_IN_MEMORY", 1000)
+    found = project(rows, basis)
+    assert isinstance(found, np.memmap)
+    np.testing.assert_array_equal(found, expected)
