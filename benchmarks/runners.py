@@ -190,7 +190,7 @@ NETWORKS = {
     "curricularface": curricularface, "lpips": lpips,
 }  # fmt: skip
 ONNX_FILES = {
-    "scrfd": ("SCRFD, canvases of 320x320", "face_detector", 1, (320, 320)),
+    "scrfd": ("SCRFD, canvases", "face_detector", 1, (320, 320)),
     "arcface": ("ArcFace, crops", "arcface", 16, (112, 112)),
 }
 
@@ -213,6 +213,14 @@ def session_of(content: bytes) -> Way:
     session = open_session(content)
     run = OnnxRunner(session, session.get_inputs()[0].name)
     return lambda batch: run(np.asarray(batch))
+
+
+def shape_of(content: bytes, wanted: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of a model's input: its own where it is fixed, else what is wanted."""
+    from evalkit.metrics.features.onnx_session import open_session
+
+    own = open_session(content).get_inputs()[0].shape
+    return tuple(have if isinstance(have, int) else want for have, want in zip(own, wanted, strict=True))
 
 
 def by_openvino(case: Case) -> Way:
@@ -246,6 +254,8 @@ def compare(title: str, items: int, batch: Any, ways: dict[str, Callable[[], Way
         pairs = zip(outputs, wanted, strict=True)
         aways[name] = max(float(np.abs(a - b).max() / np.abs(b).max()) for a, b in pairs)
         ready[name] = way
+    if not ready:
+        return
     taken = dict.fromkeys(ready, 0.0)
     rounds = 0
     while sum(taken.values()) < SECONDS * len(taken):
@@ -289,8 +299,10 @@ def main() -> None:
                 if path is None:
                     print(f"\n{title}: no file")
                     continue
-                batch = RNG.normal(size=(items, 3, *size)).astype(np.float32)
                 content = path.read_bytes()
+                shape = shape_of(content, (items, 3, *size))
+                title, items = f"{title} ({shape[3]}x{shape[2]})", shape[0]
+                batch = RNG.normal(size=shape).astype(np.float32)
                 ways = {
                     "onnxruntime": lambda content=content: session_of(content),
                     "openvino": lambda content=content: file_by_openvino(content),
