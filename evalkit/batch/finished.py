@@ -8,6 +8,7 @@ from typing import Any
 
 from evalkit.batch.settings import Settings
 from evalkit.errors import EvalkitError
+from evalkit.jsonio import parse_json
 from evalkit.scoring.intake import open_gate
 from evalkit.scoring.plan import SPEED
 from evalkit.scoring.provenance import features_used, provenance_of
@@ -78,4 +79,4 @@ def _provenance(submission: Submission, settings: Settings) -> dict[str, Any]:
 
 def _as_json(value: Any) -> Any:
     """Return a value as it is after it was written and read: tuples are lists."""
-    return json.loads(json.dumps(value))
+    return parse_json(json.dumps(value))
