@@ -23,8 +23,10 @@ class Seen(Workers):
 
     given: list[tuple[int, int, int | None]] = []  # noqa: RUF012 - emptied by the test
 
-    def __init__(self, handler: str, config: Any, count: int, timeout: Any, limits: Any, *more: Any) -> None:
-        super().__init__(handler, config, count, timeout, limits, *more)
+    def __init__(
+        self, handler: str, config: Any, count: int, timeout: Any, limits: Any, *more: Any, **named: Any
+    ) -> None:
+        super().__init__(handler, config, count, timeout, limits, *more, **named)
         self.given.append((count, limits.memory_bytes, config.frame_bytes))
 
 
