@@ -132,7 +132,7 @@ def test_three_networks_look_for_faces_once(planted, tmp_path):
     detector = PlantedDetector([face()])
     network = planted(detector)
     clip = tmp_path / "a.mp4"
-    write_video(clip, (picture(0) for _ in range(40)), 25, crf=0, preset="ultrafast")
+    write_video(clip, (picture(number) for number in range(40)), 25, crf=0, preset="ultrafast")
     item = Item("s", clip, reference_images=(image(tmp_path / "1.png"), image(tmp_path / "2.png", 1)))
     detected, references = opened(FacesExtractor, item, {}), opened(reference_faces.ReferenceFacesExtractor, item, {})
     sessions = [detected, references]
