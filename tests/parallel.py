@@ -26,6 +26,7 @@ LONGEST = (
     "batch/test_score_all.py",
     "repair/test_broken_kinds.py",
     "reference_models/test_training.py",
+    "cluster/test_ray.py",
 )
 
 
