@@ -84,11 +84,19 @@ def read_entries(place: Path, rules: RunRules, out: Path | None = None) -> list[
         out: folder of the results, which is no submission.
 
     Raises:
-        UsageError: when there is nothing.
+        UsageError: when there is nothing, ``place`` is a single ZIP, or ``out`` is the folder of the submissions or
+            lies in one of them.
         InputError: when a list can't be read, or a team has more runs than it may.
     """
     if place.is_dir():
+        _check_out(place, out)
         found = _in_folder(place, out)
+    elif place.suffix.lower() == ".zip" and place.is_file():
+        raise UsageError(
+            f"{place} is a single submission.",
+            expected="a folder of ZIPs, or a list of them (CSV or YAML)",
+            fix="Score it with 'evalkit score', or give the folder that it lies in.",
+        )
     elif place.suffix.lower() in {".yaml", ".yml"}:
         found = _in_yaml(place)
     elif place.suffix.lower() in _LIST or place.is_file():
@@ -104,6 +112,22 @@ def read_entries(place: Path, rules: RunRules, out: Path | None = None) -> list[
     _check_runs(found, rules, place)
     found = _with_primary(found)
     return sorted(found, key=lambda entry: not entry.primary)  # stable: otherwise in the order of the list
+
+
+def _check_out(place: Path, out: Path | None) -> None:
+    """Refuse a folder for the results that is that of the submissions: the next run would take results for teams.
+
+    A folder directly in it is no submission then; one further down would change what a team handed in.
+    """
+    if out is None:
+        return
+    folder, own = place.resolve(), out.resolve()
+    if own == folder or folder in own.parent.parents:
+        raise UsageError(
+            "The results can't lie among the submissions.",
+            found=str(out),
+            fix="Choose another folder with -o.",
+        )
 
 
 def _in_folder(place: Path, out: Path | None) -> list[Entry]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    epilog=example("evalkit merge parts/*.part.evalkit --submission team.zip -c mine.yaml --testset testset/ -o team/")
+    epilog=example("evalkit merge parts/*.part --submission team.zip -c mine.yaml --testset testset/ -o team/")
 )
 @click.argument("parts", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--submission", required=True, type=click.Path(path_type=Path), help="What the shards scored.")

@@ -85,7 +85,8 @@ def check_parts(parts: Sequence[PartFile], identity: Identity, expected: Sequenc
             raise InputError(
                 f"The part {part.path} is of another run than the one asked for.",
                 found=listed_differences(phrases),
-                fix="Merge with the submission, challenge, test set, metrics, backbones and versions of the shards.",
+                fix="Merge with the submission, challenge, test set, --limit, metrics, backbones and versions of the "
+                "shards.",
             )
     total = len(expected)
     seen: dict[int, Path] = {}

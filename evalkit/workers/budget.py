@@ -100,7 +100,9 @@ def divide_memory(total: int, asked: int | None, cores: int, weight_bytes: int) 
 
 
 def size_text(size: int) -> str:
-    """Return a size in MiB, or in GiB from 1 GiB on; rounded up, so that it is enough when it is given back."""
+    """Return a size in bytes (below 10 MiB), MiB or GiB; rounded up, so that it is enough when given back."""
+    if size < 10 * MIB:
+        return f"{size:,} bytes"
     if size < 1 << 30:
         return f"{-(-size // MIB)} MiB"
     return f"{-(-size * 100 // (1 << 30)) / 100:g} GiB"

@@ -33,6 +33,22 @@ def test_a_folder_has_a_team_for_each_zip_and_each_folder(tmp_path: Path) -> Non
     ]
 
 
+def test_results_do_not_go_among_the_submissions(tmp_path: Path) -> None:
+    (tmp_path / "lumen").mkdir()
+    (tmp_path / "atlas.zip").touch()
+    for out in (tmp_path, tmp_path / "lumen" / "..", tmp_path / "lumen" / "results"):
+        with pytest.raises(UsageError, match="among the submissions"):
+            read_entries(tmp_path, RunRules(), out)
+    for out in (tmp_path / "out", tmp_path.parent, tmp_path.parent / "out"):
+        assert [one.team for one in read_entries(tmp_path, RunRules(), out)] == ["atlas", "lumen"]
+
+
+def test_a_single_zip_is_no_list(tmp_path: Path) -> None:
+    (tmp_path / "atlas.ZIP").write_bytes(b"PK\x03\x04\xff")
+    with pytest.raises(UsageError, match="single submission"):
+        read_entries(tmp_path / "atlas.ZIP", RunRules())
+
+
 def test_names_in_a_folder_that_cannot_be_teams_cost_no_other_submission(tmp_path: Path) -> None:
     for name in ("lumen.zip", "Lumen.zip", "a\u202eb.zip", f"{'x' * 120}.zip", "good.zip"):
         (tmp_path / name).touch()

@@ -62,3 +62,13 @@ def test_too_little_names_the_least(asked: int | None) -> None:
     least = str(refused.value).split("at least ")[1].split(":")[0]
     assert ("fewer --workers" in str(refused.value)) == (asked == 4)
     assert divide_memory(parse_memory(least), asked, 8, 0).workers == (asked or 1)
+
+
+def test_too_little_says_how_much_was_given() -> None:
+    """Of a number without a unit the user sees that it was taken for bytes."""
+    with pytest.raises(UsageError) as refused:
+        divide_memory(parse_memory("8"), None, 8, 0)
+    assert refused.value.found == "8 bytes"
+    with pytest.raises(UsageError) as refused:
+        divide_memory(parse_memory("100M"), None, 8, 0)
+    assert refused.value.found == "100 MiB"
