@@ -416,6 +416,12 @@ def score_all(
     from evalkit.batch.summary import write_summary
 
     _check_types(optional=True, board=board)
+    if board is not None and limit is not None:
+        raise UsageError(
+            "A board takes whole submissions, not the first samples of them.",
+            found=f"limit {limit} and board {board}",
+            fix="Leave out --limit, or --board.",
+        )
     shown = progress or Progress()
     entries, settings = _batch(
         submissions,

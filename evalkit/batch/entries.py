@@ -137,7 +137,6 @@ def _in_folder(place: Path, out: Path | None) -> list[Entry]:
     except OSError as error:
         raise InputError(f"{place} can't be listed.", found=str(error.strerror or error)) from None
     found: list[Entry] = []
-    seen: dict[str, Path] = {}
     for path in paths:
         is_zip = path.suffix.lower() == ".zip"
         if path.name.startswith((".", "__")) or not (is_zip or path.is_dir()) or path.resolve() == own:
@@ -147,16 +146,29 @@ def _in_folder(place: Path, out: Path | None) -> list[Entry]:
             entry = Entry(clean_name(stem, "team"), FIRST_RUN, path)
         except EvalkitError as error:
             entry = Entry(stem, FIRST_RUN, path, fault=error)
-        other = seen.setdefault(folded(entry.team), path)
-        if other is not path and entry.fault is None:
-            fault = SubmissionError(
-                f"There are two submissions of the team '{entry.team}' in the folder.",
-                found=f"{other.name} and {path.name}",
-                fix="Remove one of them, or write a list with a run for each.",
-            )
-            entry = replace(entry, run=path.name, fault=fault)
         found.append(entry)
-    return found
+    return _without_twins(found)
+
+
+def _without_twins(entries: Sequence[Entry]) -> list[Entry]:
+    """Return the entries; those of one team are all at fault: which of them counts is for a person to say."""
+    by_team: dict[str, list[Entry]] = {}
+    for entry in entries:
+        if entry.fault is None:
+            by_team.setdefault(folded(entry.team), []).append(entry)
+    checked = []
+    for entry in entries:
+        alike = by_team.get(folded(entry.team), []) if entry.fault is None else []
+        if len(alike) > 1:
+            names = " and ".join(escape_for_display(one.path.name) for one in alike)
+            fault = SubmissionError(
+                f"{names} are submissions of one team, '{entry.team}'.",
+                fix="Remove all but one, or write a list with a run for each.",
+            )
+            checked.append(replace(entry, run=entry.path.name, fault=fault))
+        else:
+            checked.append(entry)
+    return checked
 
 
 class _Line(BaseModel):
@@ -243,6 +255,8 @@ def _entry(row: Mapping[str, Any], where: str, place: Path) -> Entry:
         raise InputError(f"{where}: {error.what}", found=error.found, expected=error.expected, fix=error.fix) from None
     if not path or "\0" in path:
         raise InputError(f"{where}: the path is {'empty' if not path else 'none'}.", fix="Give the path of a ZIP.")
+    if "\\" in path and not (place.parent / path).exists():
+        raise InputError(f"{where}: there is no such file.", found=path, fix="Write / between folders, not \\.")
     return Entry(team, run, place.parent / path, row["primary"])
 
 
