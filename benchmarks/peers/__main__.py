@@ -3,7 +3,8 @@
 Each peer is its package with the script that a user of it writes; it needs the oracle environment (``make oracles``).
 evalkit is the command ``evalkit score`` with one worker and an empty cache, both sides included. Seconds are of
 processor time, of the command and of all that it started, on one core for both. The floor is one decode and the
-forward passes alone (`benchmarks.peers.floor`).
+forward passes alone (`benchmarks.peers.floor`). *Pack* is the same command with a reference pack of the test set
+(``evalkit testset prepare``), for families that have a reference side; what making it costs is printed below.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ FAMILIES = (
     Family("fid", "pytorch-fid", ("fid.pytorch",)),
     Family("clipscore", "clip-anytorch", ("clipscore.logits100",)),
 )
-LINE = "{:10} {:16} {:>9} {:>9} {:>7} {:>9} {:>7} {:>9} {:>7}"
+WITH_PACK = ("fvd", "fid")  # families that compare with the reference videos
+LINE = "{:10} {:16} {:>9} {:>9} {:>7} {:>9} {:>7} {:>9} {:>7} {:>9} {:>7}"
 
 
 class Bench:
@@ -74,6 +76,16 @@ class Bench:
         card = json.loads((out / "scorecard.json").read_text())
         return spent, {metric: card["metrics"][metric]["value"] for metric in metrics}
 
+    def pack(self, metrics: tuple[str, ...]) -> tuple[Spent, Path]:
+        """Return what ``evalkit testset prepare`` costs from an empty cache, and the pack."""
+        self._runs += 1
+        name = f"pack{self._runs}"
+        file = self._folder / f"{name}.pack"
+        command: list[str | Path] = [sys.executable, "-m", "evalkit", "testset", "prepare", self._work.testset]
+        command += ["--challenge", "talking-head", "--backbones", self._work.manifest, "--workers", "1"]
+        command += ["--metrics", ",".join(metrics), "-o", file, "--quiet"]
+        return run(command, self._folder / f"{name}.log", self._cores, self._environment(name)), file
+
     def floor(self) -> dict[str, dict[str, float]]:
         """Return the seconds that each family can't do without, by what they are spent on."""
         result = self._folder / "floor.json"
@@ -93,11 +105,12 @@ class Bench:
         return {"EVALKIT_WEIGHTS": weights, "EVALKIT_CACHE": str(self._folder / "caches" / name)}
 
 
-def show(family: str, peer: str, spent: Spent | None, ours: Spent, floor: float) -> None:
+def show(family: str, peer: str, *, theirs: Spent, ours: Spent, floor: float, packed: Spent | None) -> None:
     """Print one line of the table."""
-    theirs = (f"{spent.cpu:.1f}", f"{spent.wall:.1f}", f"{spent.cpu / ours.cpu:.2f}") if spent else ("", "", "")
-    cells = (f"{ours.cpu:.1f}", f"{ours.wall:.1f}", theirs[2], f"{floor:.1f}", f"{ours.cpu / floor:.2f}")
-    print(LINE.format(family, peer, *theirs[:2], *cells), flush=True)
+    cells = [f"{theirs.cpu:.1f}", f"{theirs.wall:.1f}", f"{ours.cpu:.1f}", f"{ours.wall:.1f}"]
+    cells += [f"{theirs.cpu / ours.cpu:.2f}", f"{floor:.1f}", f"{ours.cpu / floor:.2f}"]
+    cells += [f"{packed.cpu:.1f}", f"{theirs.cpu / packed.cpu:.2f}"] if packed else ["", ""]
+    print(LINE.format(family, peer, *cells), flush=True)
 
 
 def main() -> None:
@@ -114,19 +127,34 @@ def main() -> None:
         folder = Path(name)
         bench = Bench(folder, write_work(folder, chosen.clips), cores)
         floor = bench.floor()
-        print(LINE.format("", "peer", "CPU s", "wall s", "evalkit", "wall s", "ratio", "floor", "x floor"))
+        head = ("CPU s", "wall s", "evalkit", "wall s", "ratio", "floor", "x floor", "pack", "ratio")
+        print(LINE.format("", "peer", *head))
         both: list[tuple[Family, dict[str, float], dict[str, float]]] = []
-        peers = 0.0
+        peers = Spent(0.0, 0.0)
+        made: list[str] = []
         for family in families:
             theirs, their_values = bench.peer(family)
             ours, our_values = bench.evalkit(family.metrics)
-            peers += theirs.cpu
-            show(family.name, family.peer, theirs, ours, sum(floor[family.name].values()))
+            packed = None
+            if family.name in WITH_PACK:
+                making, pack = bench.pack(family.metrics)
+                packed, packed_values = bench.evalkit(family.metrics, "--reference-pack", str(pack))
+                if packed_values != our_values:
+                    raise SystemExit(f"{family.name}: {packed_values} with a pack, {our_values} without")
+                made.append(f"{family.name} {making.cpu:.1f}")
+            peers = Spent(peers.cpu + theirs.cpu, peers.wall + theirs.wall)
+            least = sum(floor[family.name].values())
+            show(family.name, family.peer, theirs=theirs, ours=ours, floor=least, packed=packed)
             both.append((family, their_values, our_values))
-        together, _ = bench.evalkit(tuple(metric for family in families for metric in family.metrics))
+        metrics = tuple(metric for family in families for metric in family.metrics)
+        together, _ = bench.evalkit(metrics)
+        making, pack = bench.pack(metrics)
+        packed, _ = bench.evalkit(metrics, "--reference-pack", str(pack))
+        made.append(f"all {making.cpu:.1f}")
         decode = max(floor[family.name]["decode"] for family in families)
         least = decode + sum(sum(floor[f.name].values()) - floor[f.name]["decode"] for f in families)
-        show("all", "in sum", Spent(peers, 0.0), together, least)
+        show("all", "in sum", theirs=peers, ours=together, floor=least, packed=packed)
+        print("\nmaking the packs, CPU s: " + ", ".join(made))
         print("\nfloor, by what it is spent on")
         for family in families:
             print(f"  {family.name:10} " + ", ".join(f"{part} {s:.1f}" for part, s in floor[family.name].items()))
