@@ -121,7 +121,7 @@ class FingerprintExtractor(Extractor):
 
     record = FeatureRecord(
         name=FINGERPRINT,
-        version=2,
+        version=3,
         title="signs of copies, stills, replaced audio and overlays",
         inputs=frozenset({"video", "audio"}),
         options=OPTIONS,

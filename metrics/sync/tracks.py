@@ -173,16 +173,15 @@ def smooth(boxes: NDArray[np.float64], median: int = CROP.median) -> NDArray[np.
     Beyond the ends the median takes zeros, so the first and last values are the smallest of half the window, as in the
     reference.
     """
-    from scipy.signal import medfilt
-
     half = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]) / 2
     columns = ((boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2, half)
-    return np.stack([medfilt(_padded(column, median), median)[: len(boxes)] for column in columns], axis=1)
+    return np.stack([_median(column, median) for column in columns], axis=1)
 
 
-def _padded(values: NDArray[np.float64], length: int) -> NDArray[np.float64]:
-    """Return the values with zeros up to the filter's length, which scipy warns about below."""
-    return np.pad(values, (0, max(0, length - len(values))))
+def _median(values: NDArray[np.float64], length: int) -> NDArray[np.float64]:
+    """Return the median of the ``length`` (odd) values around each of (N,) values."""
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(values, length // 2), length)
+    return np.asarray(np.median(windows, axis=1))
 
 
 def crop(picture: NDArray[np.uint8], x: float, y: float, half: float, options: CropOptions = CROP) -> NDArray[np.uint8]:

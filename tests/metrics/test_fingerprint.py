@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from gaming_clips import AAC, COPIES, fingerprint, refilmed, resounded, still
 from scipy.fft import dctn
+from scipy.signal import correlate
 
 from evalkit.metrics.gaming import audio_match, overlay, signature, stillness
 from evalkit.metrics.gaming.signature import SAME_SHARE, matches, motion_bits
@@ -33,6 +34,15 @@ def moving(seed: int, count: int = 60) -> np.ndarray:
 
 def bits(pictures: np.ndarray) -> np.ndarray:
     return motion_bits(pictures)[0]
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [(500, 480), (60, 500), (300, 10), (1, 1), (1, 7)])
+def test_products_of_envelopes_are_scipys(ours: int, theirs: int) -> None:
+    rng = np.random.default_rng(ours)
+    one, other = rng.normal(size=(ours, 9)), rng.normal(size=(theirs, 9))
+    wanted = sum(correlate(one[:, band], other[:, band], "full", "direct") for band in range(9))
+    found = audio_match._products(one, other)[np.arange(1 - theirs, ours)]
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-12)
 
 
 # signature

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy.signal import medfilt
 
 from evalkit.metrics.sync import s3fd_boxes, scene_cuts
 from evalkit.metrics.sync.tracks import AfterMiss, TrackOptions, crop, intersection_over_union, smooth, track_faces
@@ -233,3 +234,13 @@ def test_weak_boxes_never_matter() -> None:
     outer = s3fd_boxes.suppress(pixels, scores[every][kept].astype(np.float64), 0.1)
     assert len(ours) > 3
     np.testing.assert_array_equal(ours[:, :4], pixels[outer])
+
+
+@pytest.mark.parametrize("count", [1, 2, 6, 12, 13, 14, 60])
+def test_tracks_are_smoothed_by_scipys_median(count: int) -> None:
+    boxes = np.random.default_rng(count).uniform(0, 200, (count, 4)).cumsum(axis=1)
+    half = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]) / 2
+    columns = ((boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2, half)
+    padded = [np.pad(column, (0, max(0, 13 - count))) for column in columns]
+    wanted = np.stack([medfilt(column, 13)[:count] for column in padded], axis=1)
+    np.testing.assert_array_equal(smooth(boxes, 13), wanted)
