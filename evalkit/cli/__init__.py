@@ -20,6 +20,7 @@ from evalkit.cli.compare import compare
 from evalkit.cli.crosscheck import crosscheck
 from evalkit.cli.demo import demo
 from evalkit.cli.doctor import doctor
+from evalkit.cli.features import features
 from evalkit.cli.leaderboard import leaderboard
 from evalkit.cli.merge import merge
 from evalkit.cli.metrics import metrics
@@ -71,6 +72,7 @@ COMMANDS = (
     leaderboard,
     challenges,
     metrics,
+    features,
     testset,
     baseline,
     speed,
