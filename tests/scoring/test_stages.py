@@ -60,7 +60,7 @@ def test_every_part_of_a_run_is_announced_and_counted(world: Any, tmp_path: Path
         made = make_plan(*args, **options)
         return replace(made, metrics={**made.metrics, "planted.count": CountVideos()})
 
-    monkeypatch.setattr("evalkit.api.make_plan", planned)
+    monkeypatch.setattr("evalkit.api.arguments.make_plan", planned)
     heard = Heard()
     run(world, tmp_path, progress=heard)
     assert heard.stages == [

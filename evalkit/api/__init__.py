@@ -1,0 +1,24 @@
+"""The Python interface; the command line calls exactly these functions."""
+
+from __future__ import annotations
+
+from evalkit.api.batches import estimate_all, score_all
+from evalkit.api.checking import check_testset, repair, validate
+from evalkit.api.results import run_score
+from evalkit.api.scoring import prepare_references, score
+from evalkit.api.shards import merge, score_shard
+from evalkit.testsets.loading import load_testset
+
+__all__ = [
+    "check_testset",
+    "estimate_all",
+    "load_testset",
+    "merge",
+    "prepare_references",
+    "repair",
+    "run_score",
+    "score",
+    "score_all",
+    "score_shard",
+    "validate",
+]
