@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from evalkit.challenges.model import Challenge, load_challenge
 from evalkit.errors import UsageError
+from evalkit.metrics.base import Metric
 from evalkit.progress import Progress
 from evalkit.scoring.engine import LocalEngine
 from evalkit.scoring.plan import RunPlan, make_plan
@@ -47,11 +48,12 @@ _ARGUMENTS: Mapping[str, tuple[tuple[type, ...], str]] = {  # name -> its types,
 }
 
 
-def check_types(*, optional: bool = False, **given: object) -> None:
+def check_types(*, optional: bool = False, objects: bool = False, **given: object) -> None:
     """Make sure that arguments have a type that their function takes; notebooks have no type checker.
 
     Args:
         optional: whether ``None`` is taken.
+        objects: whether ``metrics`` may hold metrics as well as their names.
         given: argument -> its value.
 
     Raises:
@@ -61,7 +63,8 @@ def check_types(*, optional: bool = False, **given: object) -> None:
         types, expected = _ARGUMENTS[name]
         fits = isinstance(value, types) and not (isinstance(value, bool) or (isinstance(value, bytes) and str in types))
         if name == "metrics" and isinstance(value, Sequence):
-            fits = not isinstance(value, bytes) and all(isinstance(one, str) for one in value)
+            kinds = (str, Metric) if objects else (str,)
+            fits = not isinstance(value, bytes) and all(isinstance(one, kinds) for one in value)
         if not (fits or (optional and value is None)):
             more = " with something else in it" if name == "metrics" and isinstance(value, list | tuple) else ""
             raise UsageError(
@@ -69,8 +72,8 @@ def check_types(*, optional: bool = False, **given: object) -> None:
             )
 
 
-def metric_names(metrics: Sequence[str] | str | None) -> Sequence[str] | None:
-    """Return the names; one string is a list separated by commas, as on the command line."""
+def metric_names(metrics: Sequence[str | Metric] | str | None) -> Sequence[str | Metric] | None:
+    """Return the names and metrics; one string is a list separated by commas, as on the command line."""
     return [name.strip() for name in metrics.split(",") if name.strip()] if isinstance(metrics, str) else metrics
 
 
@@ -118,7 +121,7 @@ def opened_inputs(
 def planned(  # noqa: PLR0917
     challenge: Challenge,
     backbones: str | Path | Backbones,
-    metrics: Sequence[str] | str | None,
+    metrics: Sequence[str | Metric] | str | None,
     allow_missing: bool,
     device: str,
     sandbox: Level | None,

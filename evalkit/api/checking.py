@@ -169,11 +169,11 @@ def check_testset(
     rules = challenge if isinstance(challenge, Challenge) else load_challenge(challenge)
     samples = testset if isinstance(testset, TestSet) else load_testset(testset)
     plan = None
-    metrics = metric_names(metrics)
-    if metrics is None or metrics:
+    names = metric_names(metrics)
+    if names is None or names:
         device = settled_device(device)
         weights = backbones if isinstance(backbones, Backbones) else load_backbones(backbones)
         free = (sandbox or default_level()) != "full"
-        plan = make_plan(rules, weights, names=metrics, allow_missing=True, may_start_programs=free, device=device)
+        plan = make_plan(rules, weights, names=names, allow_missing=True, may_start_programs=free, device=device)
     options = run_options(workers, cache, fresh, progress, timeout, sandbox, submission_timeout)
     return check_testset_media(samples.limited(limit), rules, options, plan)

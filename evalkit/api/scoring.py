@@ -10,6 +10,7 @@ from evalkit.api.arguments import check_engine, check_types, fitting_pack, opene
 from evalkit.api.results import run_score
 from evalkit.challenges.model import Challenge, load_challenge
 from evalkit.errors import TestSetError
+from evalkit.metrics.base import Metric
 from evalkit.progress import Progress
 from evalkit.scoring.devices import AUTO, settled_device
 from evalkit.scoring.scorecard import Scorecard
@@ -28,7 +29,7 @@ def score(
     testset: str | Path | TestSet,
     *,
     out: str | Path | None = None,
-    metrics: Sequence[str] | str | None = None,
+    metrics: Sequence[str | Metric] | str | None = None,
     backbones: str | Path | Backbones = "published",
     reference_pack: str | Path | None = None,
     workers: int | None = None,
@@ -53,7 +54,9 @@ def score(
         challenge: a preset's id, the path of a YAML file, or a `Challenge`.
         testset: the test set's folder, its ``samples.jsonl`` or ``eval.json``, or a `TestSet`.
         out: folder for ``scorecard.json``, ``per_video.parquet``, ``per_video.csv``, ``report.html``, ``log.jsonl``.
-        metrics: ids or aliases, as a list or one string with commas; ``None`` for the challenge's.
+        metrics: ids or aliases, as a list or one string with commas; ``None`` for the challenge's. A list may also hold
+            metrics that no package registers (`evalkit.metrics.base.metric`), which read installed features. A board
+            takes their numbers only where they are installed.
         backbones: a set's name or file.
         reference_pack: file of `prepare_references`: features of references are taken from it. Reference videos may
             lack then; what compares with them frame by frame is unscored.
@@ -82,16 +85,8 @@ def score(
             pack is of another test set, version or set of weights.
     """
     check_types(submission=submission, challenge=challenge, testset=testset, backbones=backbones, device=device)
-    check_types(
-        optional=True,
-        out=out,
-        metrics=metrics,
-        workers=workers,
-        memory=memory,
-        limit=limit,
-        cache=cache,
-        timeout=timeout,
-    )
+    check_types(optional=True, objects=True, metrics=metrics)
+    check_types(optional=True, out=out, workers=workers, memory=memory, limit=limit, cache=cache, timeout=timeout)
     check_types(optional=True, submission_timeout=submission_timeout, reference_pack=reference_pack)
     if engine == "ray" and device == AUTO:
         device = "cpu"

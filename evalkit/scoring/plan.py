@@ -53,7 +53,7 @@ def make_plan(
     challenge: Challenge,
     backbones: Backbones,
     *,
-    names: Sequence[str] | None = None,
+    names: Sequence[str | Metric] | None = None,
     allow_missing: bool = False,
     may_start_programs: bool = True,
     device: str = "cpu",
@@ -61,19 +61,19 @@ def make_plan(
     """Resolve metric names to features and weights.
 
     Args:
-        names: ids or aliases; ``None`` for all of the challenge.
+        names: ids or aliases, or metrics that no package registers; ``None`` for all of the challenge.
         may_start_programs: whether the processes that read the videos may start programs such as ffmpeg.
         allow_missing: leave out metrics whose weights are missing. Metrics whose role the set does not have are
             always left out when the set is part of evalkit.
 
     Raises:
         ChallengeError: the challenge calls a metric by its short name.
-        UsageError: a name in ``names`` is not a metric, a metric starts a program where none may be started, or
-            ``EVALKIT_RUNNER`` is not a choice.
+        UsageError: a name in ``names`` is not a metric, a given metric has the name of an installed one, a metric
+            starts a program where none may be started, or ``EVALKIT_RUNNER`` is not a choice.
         WeightsError: weights are missing and ``allow_missing`` is not set; all of them are named.
         PluginError: a metric needs a feature that no package registers, or features need each other in a circle.
     """
-    metrics = metric_registry()
+    metrics, names = _with_given(metric_registry(), names)
     extractors = feature_registry()
     refuse_short_names(challenge)
     asked, unavailable = _asked(challenge, names, metrics)
@@ -149,6 +149,25 @@ def _all_problems(backbones: Backbones, problems: Mapping[str, WeightsError]) ->
     if len(errors) == 1:
         return errors[0]
     return WeightsError([line for error in errors for line in str(error).split("\n")])
+
+
+def _with_given(
+    installed: Mapping[str, Metric], names: Sequence[str | Metric] | None
+) -> tuple[dict[str, Metric], list[str] | None]:
+    """Return the installed metrics and those that were given as objects, and the names of all that is asked for."""
+    if names is None:
+        return dict(installed), None
+    metrics = dict(installed)
+    aliases = {alias for metric in installed.values() for alias in metric.record.aliases}
+    for one in names:
+        if isinstance(one, str):
+            continue
+        name = one.record.id
+        if name in aliases or metrics.setdefault(name, one) is not one:
+            raise UsageError(
+                f"There is a metric '{name}' already.", fix="Give the one that is new another id in its record."
+            )
+    return metrics, [one if isinstance(one, str) else one.record.id for one in names]
 
 
 def _asked(

@@ -10,6 +10,7 @@ import torch
 
 from evalkit import api
 from evalkit.errors import SubmissionError, UsageError
+from evalkit.metrics.base import metric
 from evalkit.scoring.journal import Journal
 from evalkit.scoring.scorecard import Scorecard
 
@@ -101,3 +102,45 @@ def test_every_function_names_them(call):
 def test_numbers_of_numpy_are_numbers(world, tmp_path):
     card = score(world, world.zip, tmp_path, limit=np.int64(1), workers=np.int32(1), timeout=np.float64(60))
     assert len(card.videos) == 1
+
+
+def halved(**fields):
+    """Return a metric that no package registers; it reads an installed feature."""
+
+    @metric(
+        id="mine.half_rate",
+        title="Half the rate",
+        higher_is_better=None,
+        features=("facts",),
+        citation="this test",
+        **fields,
+    )
+    def declared(facts):
+        """Half of the frames per second."""
+        return float(facts["fps"]) / 2
+
+    return declared
+
+
+def test_a_metric_that_is_in_no_package(world, tmp_path):
+    out = tmp_path / "out"
+    card = score(world, world.zip, tmp_path, metrics=["fps", halved()], out=out)
+    assert list(card.metrics) == ["video.fps", "mine.half_rate"]
+    rates = [(video.values["video.fps"], video.values["mine.half_rate"]) for video in card.videos]
+    assert all(rate is not None and half == rate / 2 for rate, half in rates) and len(rates) == len(card.videos) > 0
+    assert "Half the rate" in (out / "report.html").read_text()
+    assert Scorecard.load(out).metrics["mine.half_rate"].value == card.metrics["mine.half_rate"].value
+
+
+def test_a_metric_of_an_installed_ones_name_is_refused(world, tmp_path):
+    for name in ("psnr.rgb", "psnr"):
+        taken = halved().variant(id=name)
+        with pytest.raises(UsageError, match="already"):
+            score(world, world.zip, tmp_path, metrics=[taken])
+
+
+def test_only_metrics_and_names_are_metrics(world, tmp_path):
+    with pytest.raises(UsageError, match="argument metrics has the wrong type"):
+        score(world, world.zip, tmp_path, metrics=["duration", 3])
+    with pytest.raises(UsageError, match="argument metrics has the wrong type"):
+        api.score_all(tmp_path, CHALLENGE, world.testset, tmp_path / "out", metrics=[halved()])
