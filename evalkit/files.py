@@ -142,7 +142,10 @@ class OwnFolder:
     def __init__(self, prefix: str) -> None:
         for _ in range(_TRIES):
             self.path = Path(tempfile.mkdtemp(prefix=prefix))
-            self._descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                self._descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+            except FileNotFoundError:  # another process swept it before there was a lock
+                continue
             if _lock(self._descriptor, self.path):
                 return
             os.close(self._descriptor)

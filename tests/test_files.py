@@ -13,7 +13,7 @@ import pytest
 
 from evalkit import files
 from evalkit.errors import StorageError
-from evalkit.files import abandon_parts, atomic_write, storage_error, write_text
+from evalkit.files import OwnFolder, abandon_parts, atomic_write, storage_error, sweep_folders, write_text
 
 
 def names(folder: Path) -> list[str]:
@@ -207,3 +207,28 @@ def test_a_part_whose_block_was_never_entered_is_abandoned(tmp_path: Path) -> No
     abandon_parts()
     assert names(tmp_path) == ["other.part", "whole.bin"]
     assert not files._unfinished
+
+
+@pytest.mark.parametrize("moment", ["mkdtemp", "open"])
+def test_a_folder_that_another_process_sweeps_at_once_is_made_again(tmp_path, monkeypatch, moment):
+    """The sweep comes before the folder is opened, or between that and its lock."""
+    monkeypatch.setattr(files.tempfile, "tempdir", str(tmp_path))
+    owner, made = (files.tempfile, []) if moment == "mkdtemp" else (files.os, [])
+    plain = getattr(owner, moment)
+
+    def swept(*words, **options):
+        result = plain(*words, **options)
+        made.append(result)
+        if len(made) == 1:
+            monkeypatch.setattr(owner, moment, plain)
+            sweep_folders("evalkit-test-")
+        return result
+
+    monkeypatch.setattr(owner, moment, swept)
+    folder = OwnFolder("evalkit-test-")
+    assert len(made) == 1
+    assert folder.path.is_dir()
+    sweep_folders("evalkit-test-")
+    assert folder.path.is_dir()
+    folder.remove()
+    assert not names(tmp_path)
