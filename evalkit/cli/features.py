@@ -22,7 +22,7 @@ def features() -> None:
 
 
 @features.command("list", epilog=example("evalkit features list --json", "evalkit features list --metric lse_c"))
-@click.option("--metric", "-m", metavar="NAME", help="Only the features that this metric reads, directly or not.")
+@click.option("--metric", metavar="NAME", help="Only the features that this metric reads, directly or not.")
 @json_option
 def list_(metric: str | None, as_json: bool) -> None:
     """List the installed features, each with the metrics that read it."""

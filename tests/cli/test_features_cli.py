@@ -40,7 +40,7 @@ def test_a_metric_lists_what_it_reads_each_after_what_it_needs(capsys: pytest.Ca
     names = [one["name"] for one in document(capsys, "list", "--metric", "identity")["features"]]
     assert set(names) == {"faces", "faces_reference", "arcface", "arcface_reference"}
     assert names.index("faces") < names.index("arcface")
-    assert "no metric 'idenity'" in said(capsys, "list", "-m", "idenity", code=2)
+    assert "no metric 'idenity'" in said(capsys, "list", "--metric", "idenity", code=2)
 
 
 @pytest.mark.parametrize("name", sorted(feature_registry()))

@@ -20,7 +20,7 @@ from evalkit.metrics.sync.s3fd import S3fd
 from evalkit.metrics.sync.syncnet import SyncNet
 from evalkit.metrics.sync.whole_frame import WholeFrameExtractor
 from evalkit.scoring.cache import feature_key
-from evalkit.scoring.run import _precisions
+from evalkit.scoring.provenance import _precisions
 
 # Share of a vector's length by which it may move: bfloat16 keeps 8 bits (2^-8 = 0.4 % a number), float16 11 (0.05 %).
 TOLERANCES = {"bfloat16": 0.01, "float16": 0.0015}

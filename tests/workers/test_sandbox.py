@@ -14,7 +14,7 @@ import pytest
 
 from evalkit.cli.doctor import _sandbox
 from evalkit.errors import MachineError
-from evalkit.workers import landlock, pool
+from evalkit.workers import landlock, process
 from evalkit.workers.pool import JobResult, Workers
 from evalkit.workers.sandbox import PARENT, Limits, _seccomp, enter
 
@@ -184,7 +184,7 @@ def test_a_crash_that_earlier_jobs_caused_is_not_held_against_a_job() -> None:
 
 
 def test_a_worker_is_replaced_after_a_number_of_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool, "_JOBS_PER_WORKER", 3)
+    monkeypatch.setattr(process, "JOBS_PER_WORKER", 3)
     pids = values(*[("pid",)] * 7)
     assert pids[0] == pids[1] == pids[2] != pids[3]
     assert len(set(pids)) == 3
