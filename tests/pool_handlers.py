@@ -176,3 +176,12 @@ def broken_start(config: Any) -> Handle:
 def crash_at_start(config: Any) -> Handle:
     """Die at the start."""
     os._exit(7)
+
+
+def crash_at_first_start(config: Any) -> Handle:
+    """Be killed at the start, once: ``config`` is a folder that remembers it."""
+    mark = Path(config) / "was-here"
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return lambda job: job

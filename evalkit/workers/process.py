@@ -147,6 +147,20 @@ class WorkerProcess:
         return JobResult(index, failure="total-timeout", detail=f"more than {self._clock.total:g} s for all of them")
 
     def _ready(self) -> subprocess.Popen[bytes]:
+        """Return the running process.
+
+        Raises:
+            MachineError: it can't start.
+            EvalkitError: the handler raised one.
+        """
+        with contextlib.suppress(_LostError):  # something killed it while it started: it may be started once more
+            return self._running()
+        try:
+            return self._running()
+        except _LostError as lost:
+            raise _not_started(f"it {lost}") from None
+
+    def _running(self) -> subprocess.Popen[bytes]:
         with self._lock:
             if self.closed:
                 raise MachineError("The run was stopped.")
@@ -159,15 +173,11 @@ class WorkerProcess:
         try:
             kind, value, _ = self._exchange(process, self.start, _STARTUP_SECONDS)
         except _TookTooLongError:
-            raise MachineError(
-                "A worker process could not start.", found=f"no answer in {_STARTUP_SECONDS:g} s"
-            ) from None
-        except _LostError as lost:
-            raise MachineError("A worker process could not start.", found=f"it {lost}") from None
+            raise _not_started(f"no answer in {_STARTUP_SECONDS:g} s") from None
         if kind == "stop":
             raise value
         if kind in ("error", "memory"):
-            raise MachineError("A worker process could not start.", found=value)
+            raise _not_started(value)
         return process
 
     def _spawn(self) -> subprocess.Popen[bytes]:
@@ -266,6 +276,10 @@ class WorkerProcess:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(max(0.0, until - time.monotonic()))
         self.stop()
+
+
+def _not_started(found: str) -> MachineError:
+    return MachineError("A worker process could not start.", found=found)
 
 
 class _TookTooLongError(Exception):

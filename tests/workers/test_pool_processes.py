@@ -108,3 +108,9 @@ def test_folders_of_a_killed_run_are_removed_by_the_next_one_and_no_others(tmp_p
     assert sorted(temporary.iterdir()) == held
     assert results([("echo", 1)])[0].value == 1
     assert [path.name for path in temporary.iterdir()] == [f"{pool.FOLDERS}note"]
+
+
+def test_a_process_that_is_killed_while_it_starts_is_started_once_more(tmp_path: Path) -> None:
+    found = list(pool.Workers("pool_handlers:crash_at_first_start", str(tmp_path), 1).run([1, 2]))
+    assert [(result.value, result.failure) for result in found] == [(1, None), (2, None)]
+    assert (tmp_path / "was-here").exists()
