@@ -147,10 +147,10 @@ def _in_folder(place: Path, out: Path | None) -> list[Entry]:
         except EvalkitError as error:
             entry = Entry(stem, FIRST_RUN, path, fault=error)
         found.append(entry)
-    return _without_twins(found)
+    return _refuse_second_submissions(found)
 
 
-def _without_twins(entries: Sequence[Entry]) -> list[Entry]:
+def _refuse_second_submissions(entries: Sequence[Entry]) -> list[Entry]:
     """Return the entries; those of one team are all at fault: which of them counts is for a person to say."""
     by_team: dict[str, list[Entry]] = {}
     for entry in entries:

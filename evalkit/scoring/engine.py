@@ -13,13 +13,13 @@ from typing import Any, TypeVar, cast
 from evalkit.files import storage_error
 from evalkit.metrics.features.base import FeatureRecord
 from evalkit.scoring.answers import accept, accept_references
+from evalkit.scoring.equal_files import in_turn
 from evalkit.scoring.jobs import Config, Extraction, Job
 from evalkit.scoring.lookup import Cached, Lookup, known_digest, remember_digest
 from evalkit.scoring.preload import preload_modules
 from evalkit.scoring.reference_features import compute_reference_features, independent_of_video
 from evalkit.scoring.shared_cache import flush, open_cache
 from evalkit.scoring.time_limits import submission_seconds
-from evalkit.scoring.twins import in_turn
 from evalkit.workers.budget import MemoryPlan
 from evalkit.workers.pool import Accept, JobResult, Pool, Workers, default_workers
 from evalkit.workers.sandbox import JOB_SECONDS, Level, Limits, default_level

@@ -61,8 +61,8 @@ class Job:
 
     Without a ``member`` only features that don't read the video are computed. ``seconds`` is the time limit that
     follows from the challenge's rules; ``None`` for `evalkit.workers.sandbox.JOB_SECONDS`. ``after`` is the number of
-    an earlier job of the list that should be done before this one is started (`evalkit.scoring.twins`); an engine that
-    doesn't heed it gets the same results with more work.
+    an earlier job of the list that should be done before this one is started (`evalkit.scoring.equal_files`); an engine
+    that doesn't heed it gets the same results with more work.
     """
 
     sample: str

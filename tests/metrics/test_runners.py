@@ -29,7 +29,7 @@ from evalkit.metrics.sync.s3fd import S3fd, map_sizes
 from evalkit.scoring.cache import feature_key
 from evalkit.scoring.packs.use import feature_entry
 
-needs_openvino = pytest.mark.skipif(runner.openvino_version() is None, reason="needs openvino")
+needs_openvino = pytest.mark.skipif(runner.openvino_version() is None, reason="no OpenVINO; install the extra 'fast'")
 
 
 def away(found: NDArray, wanted: NDArray) -> float:

@@ -15,8 +15,8 @@ from evalkit import api
 from evalkit.media.encode import write_video
 from evalkit.metrics.features.base import Item
 from evalkit.scoring import engine
+from evalkit.scoring.equal_files import in_turn
 from evalkit.scoring.jobs import NOT_UNPACKED, Job
-from evalkit.scoring.twins import in_turn
 from evalkit.submission.members import Member
 from evalkit.submission.references import MemberRef
 

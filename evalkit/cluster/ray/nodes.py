@@ -115,7 +115,7 @@ class RemoteNode:
                 try:
                     self._start_actor()
                     self.begin(start)
-                except NodeLostError:
+                except NodeLostError:  # counted; after the last start the node counts as lost, which is said
                     continue
                 return True
             self.lost = True
@@ -174,13 +174,13 @@ class RemoteNode:
 
     def stop_workers(self) -> None:
         """End the workers, also in the middle of their jobs."""
-        with suppress(NodeLostError, MachineError):
+        with suppress(NodeLostError, MachineError):  # gone, and its workers with it
             if not self.lost:
                 self.call("stop_workers", seconds=_CLOSE_SECONDS)
 
     def close(self) -> None:
         """End everything on the node."""
-        with suppress(NodeLostError, MachineError):
+        with suppress(NodeLostError, MachineError):  # gone already
             if not self.lost:
                 self.call("close", seconds=_CLOSE_SECONDS)
         with suppress(Exception):  # it is gone already
