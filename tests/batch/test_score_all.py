@@ -6,7 +6,6 @@ import csv
 import json
 import os
 import shutil
-import signal
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders.processes import children
+from builders.processes import kill, worker_processes
 from builders.runs import decodes, without_timing
 
 from evalkit import api
@@ -210,13 +209,12 @@ def test_a_refused_zip_in_the_place_of_a_scored_one_says_that_its_results_are_ol
 
 
 def test_a_worker_that_is_killed_costs_at_most_its_video(night: Any, tmp_path: Path) -> None:
-    def kill() -> None:
-        for pid in children(os.getpid()):
-            if b"evalkit.workers" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                os.kill(pid, signal.SIGKILL)
+    def kill_workers() -> None:
+        for pid in worker_processes(os.getpid()):
+            kill(pid)
 
-    result = night.score_all(night.copy(tmp_path, *WHOLE), tmp_path, progress=Watching(kill))
-    assert {one.state for one in result.outcomes} <= {"scored", "partly scored"}
+    result = night.score_all(night.copy(tmp_path, *WHOLE), tmp_path, progress=Watching(kill_workers))
+    assert {one.state for one in result.outcomes} <= {"scored", "partly scored"}, result.to_json()
     lost = sum(one.videos - one.scored_videos for one in result.outcomes)
     assert lost <= 2  # one for each worker
     assert all("content.reading-crashed" in reason for one in result.outcomes for reason in one.reasons)
@@ -274,7 +272,7 @@ def test_giving_up_ends_all_workers_and_threads(night: Any, tmp_path: Path) -> N
     before = set(threading.enumerate())
     with pytest.raises(KeyboardInterrupt):
         night.score_all(night.copy(tmp_path, *WHOLE), tmp_path, progress=Stopping())
-    assert not [pid for pid in children(os.getpid()) if b"evalkit.workers" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    assert not worker_processes(os.getpid())
     assert set(threading.enumerate()) <= before
     again = night.score_all(tmp_path / "zips", tmp_path)
     assert again.exit_code == 0

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -41,6 +44,25 @@ def children(of: int) -> set[int]:
             if parent == of:
                 found.add(int(entry.name))
     return found
+
+
+def worker_processes(of: int) -> set[int]:
+    """Return the worker processes of evalkit that ``of`` started and that run."""
+    return {pid for pid in children(of) if b"evalkit.workers" in _command_line(pid)}
+
+
+def kill(pid: int) -> None:
+    """Kill the process, unless it ended by itself in this moment."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def _command_line(pid: int) -> bytes:
+    """Return the words of its command; none of a process that has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 def results(jobs: list[tuple[object, ...]], count: int = 2, timeout: float | None = 60.0, **options: object):
