@@ -21,9 +21,10 @@ from benchmarks.peers.command import run
 from benchmarks.peers.job import write_work
 
 RATE = 50  # samples a second
-WAITING = re.compile(r"_end_with_parent|(wait|acquire|get) \(threading.py|receive|poll \(|select")
+WAITING = re.compile(r"_end_with_parent|(wait|acquire|get) \(threading.py|receive|_exactly|_relay|poll \(|select")
 KINDS = {
-    "forward passes": r"\(onnxruntime/|_call_impl|OpenVinoRunner\.__call__|TorchRunner\._run|infer \(openvino",
+    "forward passes": r"\(onnxruntime/|_call_impl|SyncNet\._run_|FrameRunner\._run|OpenVinoRunner\.__call__"
+    r"|TorchRunner\._run|infer \(openvino",
     "loading and converting networks": r"_build \(evalkit/scoring/extract|open_network|OpenVinoRunner\.__init__",
     "imports": r"importlib\._bootstrap|importlib/__init__",
     "digests": r"sha256|hashlib|digest \(",

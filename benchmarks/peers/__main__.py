@@ -129,7 +129,6 @@ def main() -> None:
         floor = bench.floor()
         head = ("CPU s", "wall s", "evalkit", "wall s", "ratio", "floor", "x floor", "pack", "ratio")
         print(LINE.format("", "peer", *head))
-        both: list[tuple[Family, dict[str, float], dict[str, float]]] = []
         peers = Spent(0.0, 0.0)
         made: list[str] = []
         for family in families:
@@ -145,7 +144,8 @@ def main() -> None:
             peers = Spent(peers.cpu + theirs.cpu, peers.wall + theirs.wall)
             least = sum(floor[family.name].values())
             show(family.name, family.peer, theirs=theirs, ours=ours, floor=least, packed=packed)
-            both.append((family, their_values, our_values))
+            for metric, value in our_values.items():
+                print(f"           {metric:26} {their_values[metric]:12.5f}   evalkit {value:12.5f}", flush=True)
         metrics = tuple(metric for family in families for metric in family.metrics)
         together, _ = bench.evalkit(metrics)
         making, pack = bench.pack(metrics)
@@ -158,10 +158,6 @@ def main() -> None:
         print("\nfloor, by what it is spent on")
         for family in families:
             print(f"  {family.name:10} " + ", ".join(f"{part} {s:.1f}" for part, s in floor[family.name].items()))
-        print("\nthe numbers that both computed")
-        for family, their_values, our_values in both:
-            for metric, value in our_values.items():
-                print(f"  {metric:24} {family.peer:16} {their_values[metric]:12.5f}   evalkit {value:12.5f}")
         print(f"load at the end {os.getloadavg()[0]:.1f}")
 
 
