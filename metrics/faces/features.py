@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -98,7 +98,7 @@ class FacesSession(Session):
     def frame(self, index: int, time: float, rgb: Picture) -> None:
         """Detect faces; a frame that equals the one before has the same."""
         again = self._repeats.again(rgb)
-        self._found[index] = _copied(self._found[self._newest]) if again else self._policy.detect(rgb)
+        self._found[index] = self._found[self._newest] if again else self._policy.detect(rgb)
         self._newest = index
         self._times[index] = time
         self._size = (rgb.shape[1], rgb.shape[0])
@@ -117,7 +117,12 @@ class FacesSession(Session):
         detections = [self._found[index] for index in frames]
         faces = [(row, face) for row, detection in enumerate(detections) for face in detection.faces]
         tracks = build_tracks([d.faces for d in detections], frames, iou=self._options.track_iou)
-        owner = {id(face): number for number, track in enumerate(tracks) for face in track.faces}
+        # By row too: frames that are equal have the same faces, and two tracks may share one.
+        owner = {
+            (row, id(face)): number
+            for number, track in enumerate(tracks)
+            for row, face in zip(track.positions, track.faces, strict=True)
+        }
         subject = subject_track(tracks, self._size)
         return {
             "sampled": np.searchsorted(np.array(frames, dtype=np.int64), self._wanted).astype(np.int64),
@@ -125,15 +130,10 @@ class FacesSession(Session):
             "frame_time": np.array([self._times[index] for index in frames], dtype=np.float64),
             "face_frame": np.array([row for row, _ in faces], dtype=np.int64),
             **detection_arrays(detections, [face for _, face in faces]),
-            "track": np.array([owner[id(face)] for _, face in faces], dtype=np.int64),
+            "track": np.array([owner[row, id(face)] for row, face in faces], dtype=np.int64),
             "subject": np.array(tracks.index(subject) if subject else -1, dtype=np.int64),
             "frame_size": np.array(self._size, dtype=np.int64),
         }
-
-
-def _copied(detection: Detection) -> Detection:
-    """Return the same detection with faces of its own: tracks tell faces of two frames apart by their identity."""
-    return replace(detection, faces=tuple(replace(face) for face in detection.faces))
 
 
 class FacesView:

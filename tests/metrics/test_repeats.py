@@ -115,7 +115,10 @@ def test_faces_of_lip_sync_are_those_of_every_frame(tmp_path: Path, without_repe
 
 
 class CountedDetector:
-    """Finds a face whose place follows from the picture, and counts its calls."""
+    """Finds faces whose place follows from the picture, and counts its calls.
+
+    The last one has no area, so that no two frames have it in one track.
+    """
 
     calls = 0
 
@@ -123,11 +126,12 @@ class CountedDetector:
         self.calls += 1
         x = float(rgb[0, 0].sum()) / 10
         box = np.array([x, 20, x + 90, 120], dtype=np.float32)
-        return [Face(box, 0.9, np.zeros((5, 2), dtype=np.float32)), Face(box + 3, 0.8, np.zeros((5, 2), np.float32))]
+        boxes = (box, box + 3, np.array([x, 20, x, 20], dtype=np.float32))
+        return [Face(one, 0.9 - 0.1 * at, np.zeros((5, 2), np.float32)) for at, one in enumerate(boxes)]
 
 
 def test_faces_are_found_once_in_equal_frames(tmp_path: Path, without_repeats: Callable[[], None]) -> None:
-    """Two faces a frame, so that faces of two frames must not be taken for one another."""
+    """Several faces a frame, so that faces of two frames must not be taken for one another."""
     video = encode(tmp_path / "clip.mp4", PATTERN)
 
     def run() -> tuple[int, dict[str, NDArray]]:
