@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from parallel import core_of, longest_first, seconds_by_module
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 REQUIRE_ALL = os.environ.get("EVALKIT_REQUIRE") == "all"
+
+# A busy machine must not fail a test: no example has a time limit.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 @pytest.hookimpl(wrapper=True)

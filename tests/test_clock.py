@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.clock import ANYWHERE_ON_EARTH, exact_time, parse_time
@@ -95,7 +95,6 @@ def test_the_zone_has_its_name() -> None:
     assert ANYWHERE_ON_EARTH.utcoffset(None) == timedelta(hours=-12)
 
 
-@settings(deadline=None)
 @given(st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(9990, 1, 1)))
 def test_every_time_has_one_zone_or_is_refused(moment: datetime) -> None:
     text = moment.isoformat()
@@ -109,7 +108,6 @@ def test_every_time_has_one_zone_or_is_refused(moment: datetime) -> None:
             parse_time(f"{text}{zone} AoE")
 
 
-@settings(deadline=None)
 @given(st.text(st.one_of(st.characters(), st.sampled_from("0123456789-:T.+Z AoEaW")), max_size=30))
 def test_any_text_is_a_moment_with_a_zone_or_a_value_error(text: str) -> None:
     try:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -291,7 +291,6 @@ def _only_evalkit_errors(text: str) -> None:
         assert all(line.startswith("f") for line in str(error).split("\n"))
 
 
-@settings(deadline=None)
 @given(st.text(st.characters(), max_size=200))
 def test_any_text_is_read_or_refused(text: str) -> None:
     _only_evalkit_errors(text)
@@ -322,13 +321,11 @@ yamlish = st.lists(
 ).map("".join)
 
 
-@settings(deadline=None)
 @given(yamlish)
 def test_anything_that_looks_like_yaml_is_read_or_refused(text: str) -> None:
     _only_evalkit_errors(text)
 
 
-@settings(deadline=None)
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=0x2FF, exclude_categories=["Cc", "Cf"]), max_size=40))
 def test_quoted_text_comes_back(text: str) -> None:
     quoted = "'" + text.replace("'", "''") + "'"
@@ -336,7 +333,6 @@ def test_quoted_text_comes_back(text: str) -> None:
     assert car(f"name: {quoted}").name == text
 
 
-@settings(deadline=None)
 @given(st.integers(-(10**18) + 1, 10**18 - 1), st.floats(allow_nan=False, allow_infinity=False))
 def test_numbers_come_back(integer: int, real: float) -> None:
     assert value(str(integer)) == integer

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from builders.challenges import challenge
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.challenges.model import load_challenge, parse_challenge
@@ -273,7 +273,6 @@ nested = st.recursive(
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.dictionaries(
         st.sampled_from(["id", "submission", "metrics", "coverage", "ratings", "schedule", "evalkit_defaults", "x"]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.cluster.shares import Shard, split
@@ -20,7 +20,6 @@ def test_samples_without_bytes_are_shared_out_by_number() -> None:
     assert [len(share) for share in split(dict.fromkeys("abcdefgh", 0), 3)] == [3, 3, 2]
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.text("abcdeé", max_size=3), st.integers(0, 1000), max_size=20), st.integers(1, 9))
 def test_every_sample_is_in_one_share_and_none_is_overloaded(sizes: dict[str, int], count: int) -> None:
     found = split(sizes, count)

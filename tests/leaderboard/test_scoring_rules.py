@@ -119,7 +119,7 @@ def by_fractions(rule: str, table: list[list[int]], higher: list[bool], weights:
     return [1 + sum(other > mine for other in totals) for mine in totals]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     st.sampled_from(["weighted-sum", "rank-sum", "mean-rank", "borda"]),
     st.integers(1, 3).flatmap(

@@ -91,7 +91,7 @@ def test_ids_name_the_whole_rule():
 
 
 @given(st.integers(0, 400), st.integers(1, 100), st.sampled_from(["floor", "round", "step"]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_uniform_is_in_range_in_order_and_as_long_as_asked(total, count, rounding):
     chosen = Uniform(count, rounding).select(clock(total, 25))
     assert len(chosen) == (count if total else 0)
@@ -152,7 +152,7 @@ def test_a_gap_of_years_does_not_fill_the_memory():
 @given(
     st.integers(2, 300), st.sampled_from([12, 23.976, 24, 25, 29.97, 30, 48, 50, 59.94, 60]), st.sampled_from([8, 25])
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_every_tick_shows_the_nearest_frame(total, native, fps):
     # From two frames on: how long a single one lasts, no other tells.
     times = clock(total, native)
@@ -220,7 +220,7 @@ def test_nothing_wanted_nothing_chosen():
     st.lists(st.floats(0, 100, width=32), min_size=1, max_size=50),
     st.lists(st.floats(-10, 110, width=32), max_size=50),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_at_times_is_nearest_and_keeps_the_order(stamps, wanted):
     times, asked = np.sort(np.array(stamps, float)), np.sort(np.array(wanted, float))
     chosen = at_times(times, asked)

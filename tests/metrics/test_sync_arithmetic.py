@@ -155,7 +155,7 @@ def test_number_of_windows(frames: int, samples: int, windows: int) -> None:
     assert window_count(frames, samples) == windows
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 60), st.integers(0, 70), st.integers(0, 5))
 def test_cutting_distances_is_cutting_embeddings(count: int, windows: int, seed: int) -> None:
     random = np.random.default_rng(seed)

@@ -109,7 +109,7 @@ def walked(boxes: list[NDArray[np.float64]], min_track: int, after_miss: AfterMi
             tracks.append([track[0]["frame"], track[-1]["frame"], len(track)])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.integers(0, 2**32 - 1), st.sampled_from(["go_on", "stop"]))
 def test_same_as_lists_that_change_while_walked(seed: int, after_miss: AfterMiss) -> None:
     random = np.random.default_rng(seed)

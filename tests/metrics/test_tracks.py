@@ -107,7 +107,7 @@ coordinates = st.integers(0, 12).map(lambda step: 15.0 * step)
 frame = st.lists(st.builds(face, coordinates, coordinates, st.sampled_from([30.0, 40.0, 60.0])), max_size=4)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(frame, min_size=1, max_size=6), st.randoms(use_true_random=False))
 def test_order_within_a_frame_never_matters(frames: list[list[Face]], random: object) -> None:
     """A coarse grid and three sizes make equal overlaps and equal boxes common."""

@@ -294,7 +294,7 @@ def test_a_hundred_thousand_rows_take_no_more_memory_than_a_thousand(tmp_path: P
     assert peaks[100_000] < peaks[1_000] + 500_000
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=st.binary(max_size=300), head=st.sampled_from([b"", HEADER.encode(), b"\xff\xfe", b"\xef\xbb\xbf[", b"{"]))
 def test_any_bytes_are_ratings_or_faults_or_an_input_error(tmp_path: Path, body: bytes, head: bytes) -> None:
     path = tmp_path / "any.csv"

@@ -69,7 +69,7 @@ def test_empty_and_single():
     st.integers(1, 200), st.sampled_from([20, 24, 25, 29.97, 30, 60]), st.integers(1, 200),
     st.sampled_from([24, 25, 30, 60]), st.floats(0, 5),
 )  # fmt: skip
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_pairs_are_nearest_in_order_and_within_both(count, fps, reference_count, reference_fps, start):
     candidate, reference = clock(count, fps, start), clock(reference_count, reference_fps)
     pairs = pair_indices(candidate, reference)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from builders.testsets import FACIAL, Write, _event, _json, refused
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.errors import TestSetError
@@ -255,7 +255,6 @@ def test_the_digest_is_of_the_records_not_of_their_writing(native: Write) -> Non
     assert load_testset(native('{"id": "a", "text": "y"}', '{"id": "b"}')).sha256 != one
 
 
-@settings(deadline=None)
 @given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(max_size=9), lambda x: st.lists(x, max_size=3)))
 def test_strict_json_reads_what_json_writes(data: Any) -> None:
     text = json.dumps(data)
@@ -268,7 +267,6 @@ def test_strict_json_reads_what_json_writes(data: Any) -> None:
     assert parse_json(text) == data
 
 
-@settings(deadline=None)
 @given(st.text(st.one_of(st.characters(), st.sampled_from("/.\\ ab")), max_size=30))
 def test_no_id_leads_out_of_a_folder(text: str) -> None:
     try:
@@ -279,7 +277,6 @@ def test_no_id_leads_out_of_a_folder(text: str) -> None:
     assert os.path.normpath(f"/answers/{sample.id}.mp4") == f"/answers/{text}.mp4"
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from([*Sample.model_fields, "x"]), st.none() | st.integers() | st.text() | st.lists(st.text())

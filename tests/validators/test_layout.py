@@ -7,7 +7,7 @@ from typing import Literal
 
 import pytest
 from builders.layouts import BOTH, IDS, challenge, judge, names, one, person_set, samples_of
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.errors import TestSetError
@@ -269,7 +269,6 @@ def test_the_expected_paths_are_those_of_the_first_layout_that_names_every_sampl
         expected_paths(challenge("{identity}.mp4"), samples_of("a"))
 
 
-@settings(deadline=None)
 @given(
     st.lists(names, unique=True, max_size=12),
     st.sampled_from([("{id}.mp4",), ("{index}",), BOTH, ("{id}",), ("{identity}-{prompt}",), ("{id}/{id}", "{id}")]),
