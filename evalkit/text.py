@@ -14,6 +14,7 @@ import signal
 import unicodedata
 
 ELLIPSIS = "\u2026"
+NO_VALUE = "\u2013"
 MESSAGE_LENGTH = 1_000  # characters of one sentence of an error or a finding
 FACT_LENGTH = 400  # characters of what was found, and of what was expected
 _MOST_DIGITS, _LONG_NUMBER = 9, 1e12
@@ -42,6 +43,22 @@ def told_apart(value: float, limit: float, digits: int = 1) -> tuple[str, str]:
     texts = [f"{number:.{digits}f}" if abs(number) < _LONG_NUMBER else f"{number:g}" for number in (value, limit)]
     short = [text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text for text in texts]
     return short[0], short[1]
+
+
+def format_value(value: float | None, unit: str = "") -> str:
+    """Return ``value`` with four significant digits (all those before the point), then a space and its unit.
+
+    0.81234 gives ``0.8123``, 12345.6 gives ``12346``, 0.0000123 gives ``1.230e-05``; ``None`` gives a dash.
+    """
+    if value is None:
+        return NO_VALUE
+    if value == 0:
+        text = "0"
+    else:
+        text = f"{value:#.4g}".removesuffix(".")
+        if "e" in text and 1 <= abs(value) < 1e15:
+            text = f"{value:.0f}"
+    return f"{text} {unit}" if unit else text
 
 
 def ended(text: str) -> str:

@@ -23,9 +23,9 @@ from evalkit.clock import exact_time
 from evalkit.files import write_bytes
 from evalkit.metrics.base import is_not_applicable
 from evalkit.reports.filmstrips import Filmstrips
-from evalkit.reports.tables import flatten, format_share, format_short_share, format_value
+from evalkit.reports.tables import flatten, format_share, format_short_share
 from evalkit.scoring.scorecard import gap_text
-from evalkit.text import count, escape_for_display, found_and_expected
+from evalkit.text import count, escape_for_display, format_value, found_and_expected
 
 TEXT_LIMIT = 600
 NAMED = 5  # names in one sentence

@@ -20,14 +20,13 @@ from evalkit.reports.tables import (
     extremes,
     findings_by_rule,
     flatten,
-    format_value,
     group_tables,
     missing_reason,
     missing_reasons,
     video_metrics,
 )
 from evalkit.scoring.scorecard import MetricScore, Scorecard, VideoScore
-from evalkit.text import count, escape_for_display
+from evalkit.text import count, escape_for_display, format_value
 
 FrameReader = Callable[[str], Sequence[bytes] | None]
 

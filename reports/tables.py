@@ -19,9 +19,8 @@ from evalkit.files import write_bytes
 from evalkit.metrics.base import is_not_applicable
 from evalkit.scoring.aggregate import combine
 from evalkit.scoring.scorecard import Scorecard, VideoScore, gap_text
-from evalkit.text import csv_cell, escape_for_display
+from evalkit.text import csv_cell, escape_for_display, format_value
 
-NO_VALUE = "\u2013"
 SHOWN = 3  # videos at each end of a metric
 CELL_LIMIT = 100  # characters of foreign text in a table
 NO_VALUE_EXPECTED = "not applicable"
@@ -46,22 +45,6 @@ class GroupTable:
 
     name: str
     rows: tuple[GroupRow, ...]
-
-
-def format_value(value: float | None, unit: str = "") -> str:
-    """Return ``value`` with four significant digits (all those before the point), then a space and its unit.
-
-    0.81234 gives ``0.8123``, 12345.6 gives ``12346``, 0.0000123 gives ``1.230e-05``; ``None`` gives a dash.
-    """
-    if value is None:
-        return NO_VALUE
-    if value == 0:
-        text = "0"
-    else:
-        text = f"{value:#.4g}".removesuffix(".")
-        if "e" in text and 1 <= abs(value) < 1e15:
-            text = f"{value:.0f}"
-    return f"{text} {unit}" if unit else text
 
 
 def format_share(share: float) -> str:

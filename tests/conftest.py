@@ -121,6 +121,16 @@ def _chromium() -> str | None:
     return os.environ.get("EVALKIT_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium without a window; tests with the marker ``browser`` are skipped before this when it is not there."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as tool:
+        running = tool.chromium.launch(executable_path=_chromium(), args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Return the folder with the real clips and networks."""

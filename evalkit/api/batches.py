@@ -24,7 +24,7 @@ from evalkit.workers.sandbox import Level
 if TYPE_CHECKING:
     from evalkit.batch.entries import Entry
     from evalkit.batch.estimate import Estimate
-    from evalkit.batch.outcome import BatchResult
+    from evalkit.batch.result import BatchResult
     from evalkit.batch.settings import Settings
 
 

@@ -1,4 +1,4 @@
-"""What came of each submission, and of all of them."""
+"""What came of each submission."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from evalkit.batch.entries import Entry
-from evalkit.challenges.model import Challenge
 from evalkit.errors import EvalkitError
 from evalkit.scoring.scorecard import Scorecard
 from evalkit.text import count
@@ -107,56 +106,6 @@ class Outcome:
             "scorecard": str(folder / "scorecard.json") if has_card else None,
             "report": str(folder / "report.html") if has_card else None,
             "log": str(folder / "log.jsonl") if (folder / "log.jsonl").is_file() else None,
-        }
-
-
-@dataclass(frozen=True)
-class BatchResult:
-    """What came of all submissions.
-
-    Args:
-        challenge: for which they were scored.
-        out: folder of the results.
-        outcomes: of each, in the order of the queue.
-        seconds: how long it took.
-        stopped: what ended the run before all were scored; ``None`` when nothing did.
-        peak_bytes: the most memory that a worker was seen to hold; 0 when none ran or nobody knows.
-    """
-
-    challenge: Challenge
-    out: Path
-    outcomes: tuple[Outcome, ...]
-    seconds: float = 0.0
-    stopped: EvalkitError | None = None
-    peak_bytes: int = 0
-
-    @property
-    def exit_code(self) -> int:
-        """4 when evalkit or the machine is at fault, 1 when a submission or the board refused something, 3 when
-        something could not be scored, 0 when everything was.
-        """
-        codes = [one.exit_code for one in self.outcomes] + [1 for one in self.outcomes if one.board_error is not None]
-        if self.stopped is not None or 4 in codes:
-            return 4
-        return 1 if {1, 2} & set(codes) else INCOMPLETE if INCOMPLETE in codes else 0
-
-    def counts(self) -> dict[str, int]:
-        """Return how many submissions there are in each state."""
-        return dict(Counter(one.state for one in self.outcomes))
-
-    def to_json(self) -> dict[str, Any]:
-        """Return what ``evalkit score-all --json`` prints."""
-        return {
-            "schema": SCHEMA,
-            "ok": self.exit_code == 0,
-            "exit_code": self.exit_code,
-            "challenge": {"id": self.challenge.id, "sha256": self.challenge.scoring_sha256},
-            "out": str(self.out),
-            "seconds": round(self.seconds, 3),
-            "peak_worker_bytes": self.peak_bytes or None,
-            "stopped": None if self.stopped is None else error_document(self.stopped),
-            "states": self.counts(),
-            "submissions": [one.to_json(self.out) for one in self.outcomes],
         }
 
 

@@ -19,8 +19,9 @@ from pathlib import Path
 from evalkit.batch.boarding import BoardWriter
 from evalkit.batch.entries import Entry
 from evalkit.batch.finished import earlier_scorecard
-from evalkit.batch.outcome import BatchResult, Outcome, outcome_of_card, outcome_of_error
+from evalkit.batch.outcome import Outcome, outcome_of_card, outcome_of_error
 from evalkit.batch.progress import OverallProgress, SubmissionProgress
+from evalkit.batch.result import BatchResult
 from evalkit.batch.settings import Settings
 from evalkit.challenges.model import Challenge
 from evalkit.errors import ChallengeError, EvalkitError, InputError, MachineError, TestSetError

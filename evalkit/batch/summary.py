@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
-from evalkit.batch.outcome import BatchResult
+from evalkit.batch.result import BatchResult
 from evalkit.files import write_text
 from evalkit.progress import duration_text
 from evalkit.reports.page import listed, render_page, write_page

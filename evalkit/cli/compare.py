@@ -122,7 +122,7 @@ def print_comparison(comparison: ScorecardComparison) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from evalkit.reports.tables import NO_VALUE, format_value
+    from evalkit.text import NO_VALUE, format_value
 
     columns = comparison.columns[:SHOWN_COLUMNS]
     table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False)

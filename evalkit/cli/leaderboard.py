@@ -116,8 +116,7 @@ def print_leaderboard(leaderboard: Leaderboard) -> None:
 
     from evalkit.reports.leaderboard.ranked_table import tie_lines
     from evalkit.reports.leaderboard.words import excluded_lines, included_line
-    from evalkit.reports.tables import format_value
-    from evalkit.text import escape_for_display
+    from evalkit.text import escape_for_display, format_value
 
     console = Console(highlight=False, emoji=False)
     table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False)

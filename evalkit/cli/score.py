@@ -294,9 +294,8 @@ def print_scorecard(card: Scorecard) -> None:
     from rich.table import Table
 
     from evalkit.metrics.base import is_not_applicable
-    from evalkit.reports.tables import format_value
     from evalkit.scoring.scorecard import gap_text
-    from evalkit.text import escape_for_display
+    from evalkit.text import escape_for_display, format_value
 
     table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
     for title in ("metric", "value", "95 % interval", "n", "coverage"):

@@ -26,7 +26,7 @@ from evalkit.cli.score import metric_names
 
 if TYPE_CHECKING:
     from evalkit.batch.estimate import Estimate
-    from evalkit.batch.outcome import BatchResult
+    from evalkit.batch.result import BatchResult
 
 GIB = 1 << 30
 
@@ -163,8 +163,7 @@ def print_batch(result: BatchResult) -> None:
 
     from evalkit.batch.summary import ranked_metrics, sentence
     from evalkit.progress import duration_text
-    from evalkit.reports.tables import format_value
-    from evalkit.text import escape_for_display
+    from evalkit.text import escape_for_display, format_value
 
     metrics = ranked_metrics(result)
     table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from evalkit.leaderboard.scoring_rules import ScoringPlan
 from evalkit.leaderboard.sensitivity import RandomWeights, WeightInterval
 from evalkit.leaderboard.table import CodedReason, Column, Row
 from evalkit.statistics.correlation import Correlations
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from evalkit.leaderboard.frames import Form
 
 PhaseName = Literal["ranking", "shortlist", "final"]
 
@@ -287,6 +292,31 @@ class Leaderboard:
         """Return the labels of the runs that are statistically tied with the run ``label``."""
         groups = [group.labels for group in self.tie_groups if label in group.labels]
         return list(dict.fromkeys(other for group in groups for other in group if other != label))
+
+    def to_pandas(self, form: Form = "wide") -> pd.DataFrame:
+        """Return the runs as a table of pandas, best first. A missing value is NaN, with its reason beside it.
+
+        Args:
+            form: ``wide`` for a row per run: ``rank``, ``rank_low``, ``rank_high``, ``team``, ``run``, ``primary``,
+                ``score``, ``tied_with``, ``reasons`` (why it is not ranked), then per column its value as ``ID``, the
+                95 % interval as ``ID.low`` and ``ID.high``, and ``reason.ID``. ``long`` for a row per run and column:
+                ``rank``, ``team``, ``run``, ``column``, ``value``, ``low``, ``high``, ``n``, ``coverage``,
+                ``reason``, ``higher_is_better``, ``unit``, ``ranks``.
+
+        Raises:
+            UsageError: for another form.
+        """
+        from evalkit.leaderboard.frames import leaderboard_frame
+
+        return leaderboard_frame(self.columns, self.rows, self.tied_with, form)
+
+    def _repr_html_(self) -> str:
+        """Show the ranking in a notebook, with rank intervals and the reasons of those who are not ranked."""
+        from evalkit.leaderboard.notebook import leaderboard_fragment
+
+        said = [self.problem, None if self.provisional is None else self.provisional.sentence]
+        said += [self.no_uncertainty if self.uncertainty is None and self.problem is None else None]
+        return leaderboard_fragment(self.rule, self.columns, self.rows, self.tied_with, [one for one in said if one])
 
 
 def find_tie_groups(phases: Sequence[RankingPhase], rows: Iterable[Row]) -> tuple[TieGroup, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -103,6 +104,19 @@ class ValidationReport:
             verdict = f"{'valid' if self.ok else 'NOT valid'} for {escape_for_display(self.challenge)}"
             head = f"{name}: {verdict}: {', '.join(self.counts())}."
         return "\n".join((head, *rule_lines(self.all_findings())))
+
+    def _repr_html_(self) -> str:
+        """Show in a notebook how many files are of each verdict, and what each rule found."""
+        from evalkit.scoring.notebook import validation_fragment
+
+        if self.refused:
+            title = f"{self.submission}: refused by {self.challenge}; no file in it was opened"
+        else:
+            title = f"{self.submission}: {'valid' if self.ok else 'NOT valid'} for {self.challenge}"
+        verdicts: Counter[str] = Counter(file.verdict for file in self.files)
+        first, *_, missing = self.counts()
+        said = [] if self.refused else [f"{first}, {missing}."]
+        return validation_fragment(title, verdicts, said, self.all_findings())
 
     def counts(self) -> list[str]:
         """Return how many files there are, how many of each verdict, and how many are missing, as phrases."""

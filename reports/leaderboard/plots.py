@@ -10,7 +10,7 @@ import numpy as np
 from markupsafe import Markup
 
 from evalkit.leaderboard.model import Distribution, Points
-from evalkit.reports.tables import format_value
+from evalkit.text import format_value
 
 LOOKS = 8  # distinguishable colours, with as many shapes
 POINTS_DRAWN = 400  # of one scatter

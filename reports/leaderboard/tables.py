@@ -23,8 +23,7 @@ from evalkit.reports.audience import Audience, leaderboard_for
 from evalkit.reports.leaderboard.ranked_table import better, column_title, display_name, tie_lines
 from evalkit.reports.leaderboard.rules import rule_rows
 from evalkit.reports.leaderboard.words import excluded_lines, included_line, summary
-from evalkit.reports.tables import NO_VALUE, format_value
-from evalkit.text import csv_cell, escape_for_display
+from evalkit.text import NO_VALUE, csv_cell, escape_for_display, format_value
 
 SCHEMA = 1
 NAME_LIMIT = 100  # characters of a name in LaTeX and Markdown

@@ -12,7 +12,7 @@ import pytest
 import shapes
 
 from evalkit import api
-from evalkit.batch.outcome import BatchResult
+from evalkit.batch.result import BatchResult
 
 SAMPLES, SECONDS, SIZE = 3, 0.4, 64
 WHOLE = ("alpha", "beta", "gamma")

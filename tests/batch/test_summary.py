@@ -6,7 +6,8 @@ import csv
 from pathlib import Path
 
 from evalkit.batch.entries import Entry
-from evalkit.batch.outcome import BatchResult, Number, Outcome, outcome_of_error
+from evalkit.batch.outcome import Number, Outcome, outcome_of_error
+from evalkit.batch.result import BatchResult
 from evalkit.batch.summary import sentence, summary_csv, summary_page
 from evalkit.challenges.model import load_challenge
 from evalkit.errors import EvalkitError, InputError, StorageError

@@ -16,7 +16,7 @@ from evalkit.reports.comparison.inputs import ComparedEntry, UnscoredSubmission
 from evalkit.reports.comparison.model import make_comparison
 from evalkit.reports.comparison.page import render_comparison, shown_samples
 from evalkit.reports.page import write_page
-from evalkit.reports.tables import NO_VALUE
+from evalkit.text import NO_VALUE
 
 ALLOWED_ATTRIBUTES = re.compile(
     r"aria-(hidden|label|labelledby)|data-(first|m|sort|v)|charset|content|http-equiv|lang|name|rel|title|type|href|id|class"

@@ -16,7 +16,7 @@ from evalkit.board.model import Decision, GoldItem, Import
 from evalkit.rating_report.compute import compute_rating_report
 from evalkit.reports.page import write_page
 from evalkit.reports.ratings_page import render_ratings_report
-from evalkit.reports.tables import NO_VALUE
+from evalkit.text import NO_VALUE
 
 DRAWS = 200
 PAIRS = "id: c\ntitle: The challenge\nratings: {method: pairs}\n"

@@ -16,8 +16,9 @@ from evalkit.reports.page import write_page
 from evalkit.reports.scorecard_page import (
     render_scorecard,
 )
-from evalkit.reports.tables import NO_VALUE, extremes, video_metrics
+from evalkit.reports.tables import extremes, video_metrics
 from evalkit.scoring.scorecard import Scorecard
+from evalkit.text import NO_VALUE
 
 ALLOWED_ATTRIBUTES = re.compile(
     r"aria-(hidden|label|labelledby)|data-(problem|sort|v)|charset|content|http-equiv|lang|name|rel|title|type|href|id|class"

@@ -8,16 +8,8 @@ import pytest
 from scorecards import HOSTILE, make_scorecard
 
 from evalkit.errors import StorageError
-from evalkit.reports.tables import (
-    flatten,
-    format_value,
-    group_tables,
-    natural_key,
-    summary_rows,
-    video_metrics,
-    write_per_video,
-)
-from evalkit.text import csv_cell
+from evalkit.reports.tables import flatten, group_tables, natural_key, summary_rows, video_metrics, write_per_video
+from evalkit.text import csv_cell, format_value
 
 
 @pytest.mark.parametrize(

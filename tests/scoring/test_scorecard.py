@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import math
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from pydantic import ValidationError
-from scorecards import HOSTILE, make_scorecard
+from scorecards import make_scorecard
 
 from evalkit.errors import InputError
 from evalkit.scoring.scorecard import MetricScore, Scorecard, VideoScore
@@ -266,39 +265,6 @@ def test_to_pandas_without_videos(card):
     frame = card.model_copy(update={"videos": ()}).to_pandas()
     assert isinstance(frame, pd.DataFrame)
     assert (len(frame), list(frame.columns)) == (0, ["sample", "path", "verdict"])
-
-
-class Tags(HTMLParser):
-    """Collects the tags and attributes of a page."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.tags: set[str] = set()
-        self.attributes: set[str] = set()
-        self.feed(page)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.add(tag)
-        self.attributes |= {name for name, _ in attrs}
-
-
-def test_the_notebook_table_escapes_hostile_names():
-    page = make_scorecard(3, 1, hostile=True)._repr_html_()
-    found = Tags(page)
-    assert found.tags == {"table", "caption", "thead", "tbody", "tr", "th", "td"}
-    assert found.attributes == {"title"}
-    assert "\u202e" not in page
-    assert "\x1b" not in page
-    for name in HOSTILE[:2]:
-        assert name not in page
-
-
-def test_the_notebook_table_shows_values_and_reasons(card):
-    page = card._repr_html_()
-    for score in card.metrics.values():
-        assert score.title in page
-        shown = f"unscored: {score.reason}" if score.value is None else f"{score.value:.6g}"
-        assert shown in page
 
 
 def test_printing_a_scorecard_sends_nothing_to_the_terminal_but_text():

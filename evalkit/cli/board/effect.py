@@ -121,7 +121,7 @@ def _rank_pair(run: ChangedRun) -> tuple[str, str]:
 
 def _lines(run: ChangedRun) -> list[tuple[str, str, str, str]]:
     """Return (number, before, after, coverage) of all that looks different in a table."""
-    from evalkit.reports.tables import format_value
+    from evalkit.text import format_value
 
     score = [format_value(row.score if row is not None else None) for row in (run.before, run.after)]
     lines = [("rank", *_rank_pair(run), ""), ("score", score[0], score[1], ""), *map(_line, run.numbers)]
@@ -129,7 +129,8 @@ def _lines(run: ChangedRun) -> list[tuple[str, str, str, str]]:
 
 
 def _line(number: ChangedNumber) -> tuple[str, str, str, str]:
-    from evalkit.reports.tables import format_short_share, format_value
+    from evalkit.reports.tables import format_short_share
+    from evalkit.text import format_value
 
     values = [cell.reason if cell.value is None else format_value(cell.value) for cell in (number.before, number.after)]
     shares = [format_short_share(cell.coverage) for cell in (number.before, number.after)]

@@ -17,7 +17,7 @@ from evalkit.leaderboard.model import RatingsInfo
 from evalkit.leaderboard.table import CodedReason
 from evalkit.reports.leaderboard.page import render_leaderboard
 from evalkit.reports.page import write_page
-from evalkit.reports.tables import NO_VALUE
+from evalkit.text import NO_VALUE
 
 ALLOWED_ATTRIBUTES = re.compile(
     r"aria-(hidden|label|labelledby|pressed)|data-(first|finalist|key|m|part|run|sort|team|v)|charset|content|http-equiv"

@@ -24,7 +24,7 @@ from evalkit.reports.leaderboard.page import ranks_without_column, render_leader
 from evalkit.reports.leaderboard.ranked_table import RankedTable
 from evalkit.reports.leaderboard.tables import leaderboard_csv, leaderboard_latex, leaderboard_markdown
 from evalkit.reports.leaderboard.words import summary
-from evalkit.reports.tables import NO_VALUE
+from evalkit.text import NO_VALUE
 
 # --- the head ---------------------------------------------------------------------------------------------------------
 

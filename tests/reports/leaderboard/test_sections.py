@@ -12,7 +12,7 @@ from leaderboard_pages import cells, detail, page_of, section, text_of
 
 from evalkit.leaderboard.model import RankingPhase
 from evalkit.leaderboard.scoring_rules import ScoringPlan
-from evalkit.reports.tables import NO_VALUE
+from evalkit.text import NO_VALUE
 
 OPTIONAL = {
     "metrics-and-ratings": {"points": ()},
