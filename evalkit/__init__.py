@@ -16,13 +16,25 @@ from typing import TYPE_CHECKING, Any
 from evalkit._version import __version__
 
 if TYPE_CHECKING:
-    from evalkit.api import check_testset, estimate_all, merge, repair, score, score_all, score_shard, validate
+    from evalkit.api import (
+        check_testset,
+        estimate_all,
+        list_cache,
+        merge,
+        prune_cache,
+        repair,
+        score,
+        score_all,
+        score_shard,
+        validate,
+    )
     from evalkit.challenges.model import Challenge, load_challenge
     from evalkit.errors import EvalkitError
     from evalkit.scoring.intake import ValidationReport
     from evalkit.scoring.scorecard import Scorecard
     from evalkit.testsets.loading import load_testset
     from evalkit.testsets.model import TestSet
+    from evalkit.testsets.picking import pick
 
 __all__ = [
     "Challenge",
@@ -33,9 +45,12 @@ __all__ = [
     "__version__",
     "check_testset",
     "estimate_all",
+    "list_cache",
     "load_challenge",
     "load_testset",
     "merge",
+    "pick",
+    "prune_cache",
     "repair",
     "score",
     "score_all",
@@ -53,7 +68,10 @@ _HOMES = {
     "load_testset": "evalkit.testsets.loading",
     "check_testset": "evalkit.api",
     "estimate_all": "evalkit.api",
+    "list_cache": "evalkit.api",
     "merge": "evalkit.api",
+    "pick": "evalkit.testsets.picking",
+    "prune_cache": "evalkit.api",
     "repair": "evalkit.api",
     "score": "evalkit.api",
     "score_all": "evalkit.api",

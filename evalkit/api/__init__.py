@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from evalkit.api.batches import estimate_all, score_all
+from evalkit.api.caches import list_cache, prune_cache
 from evalkit.api.checking import check_testset, repair, validate
 from evalkit.api.results import run_score
 from evalkit.api.scoring import prepare_references, score
@@ -12,9 +13,11 @@ from evalkit.testsets.loading import load_testset
 __all__ = [
     "check_testset",
     "estimate_all",
+    "list_cache",
     "load_testset",
     "merge",
     "prepare_references",
+    "prune_cache",
     "repair",
     "run_score",
     "score",

@@ -15,6 +15,7 @@ from evalkit._version import __version__
 from evalkit.cli import output
 from evalkit.cli.baseline import baseline
 from evalkit.cli.board import board
+from evalkit.cli.cache import cache
 from evalkit.cli.challenges import challenges
 from evalkit.cli.compare import compare
 from evalkit.cli.crosscheck import crosscheck
@@ -79,6 +80,7 @@ COMMANDS = (
     demo,
     doctor,
     weights,
+    cache,
     crosscheck,
 )
 for command in COMMANDS:

@@ -21,6 +21,7 @@ from evalkit.metrics.base import FeatureData
 from evalkit.metrics.features.base import FeatureRecord
 from evalkit.metrics.gaming.fingerprint import FINGERPRINT
 from evalkit.scoring.cache import CorruptEntryError
+from evalkit.scoring.cache_lock import cache_in_use
 from evalkit.scoring.engine import run_jobs
 from evalkit.scoring.gaming import fingerprint_records, reference_jobs
 from evalkit.scoring.intake import Gate
@@ -72,6 +73,20 @@ def run_shard(  # noqa: PLR0917
     Raises:
         EvalkitError: as for an ordinary run; then nothing is written.
     """
+    with cache_in_use(options.cache):
+        return _run_shard(submission, challenge, testset, plan, gate, shard, part, options)
+
+
+def _run_shard(  # noqa: PLR0917
+    submission: Submission,
+    challenge: Challenge,
+    testset: TestSet,
+    plan: RunPlan,
+    gate: Gate,
+    shard: Shard,
+    part: Path,
+    options: RunOptions,
+) -> PartWritten:
     identity = run_identity(submission, challenge, testset, plan)  # first: of the very bytes that are read below
     share = shares(submission, gate, testset, shard.count)[shard.index - 1]
     source = JobSource(submission, challenge, testset, gate, plan.records, plan.people_features)

@@ -62,7 +62,7 @@ def accept_references(lookup: Lookup, job: Job, answer: Any) -> ReferenceWork:
         found.keys = lookup.keys(job.item, "")
         computed = _features(lookup, found, answer)
         for name, data in computed.items():
-            lookup.cache.store(name, found.keys[name], data)
+            lookup.cache.store(name, found.keys[name], data, lookup.records[name].version)
         return ReferenceWork(tuple(computed), answer.notes, work["features"], work["networks"])
 
 
@@ -102,7 +102,7 @@ def _accepted(lookup: Lookup, job: Job, answer: Any, references: ReferenceWork) 
     if answer.times is not None:
         _store_facts(lookup, found, answer.times)
     for name, data in computed.items():
-        lookup.cache.store(name, found.keys[name], data)
+        lookup.cache.store(name, found.keys[name], data, lookup.records[name].version)
     found.notes = [*references.notes, *answer.notes]
     for part in ("features", "networks"):
         work[part] = _sum(getattr(references, part), work[part])
@@ -160,7 +160,7 @@ def _store_facts(lookup: Lookup, found: Cached, times: Any) -> None:
     if found.facts is None or not isinstance(times, np.ndarray) or times.dtype != np.float64 or times.ndim != 1:
         raise BadAnswerError("its frame times are not numbers")
     arrays = {"facts": np.array(found.facts.model_dump_json()), "times": times}
-    lookup.cache.store(FACTS.name, found.facts_key, FeatureData(arrays))
+    lookup.cache.store(FACTS.name, found.facts_key, FeatureData(arrays), FACTS.version)
 
 
 def _sum(first: Mapping[str, float], second: Mapping[str, float]) -> dict[str, float]:

@@ -31,8 +31,10 @@ from evalkit.metrics.features.base import FeatureRecord, WeightFile
 
 FORMAT = 3
 _KEY = "__key__"
+_MOST_SMALL = 4096  # bytes of the member that says what an entry was made by
 _PREFIX = 10  # bytes of a .npy file before its header: magic, version 1.0, the header's length
 _UNAVAILABLE = "__unavailable__"
+_MADE_BY = "__made_by__"  # format of the cache, version of the feature: a key does not say which
 
 
 def cache_folder() -> Path:
@@ -94,6 +96,7 @@ class FeatureCache:
                 arrays = {entry.removesuffix(".npy"): _array(archive.read(entry)) for entry in archive.namelist()}
             if arrays.pop(_KEY).tolist() != [key, *sorted(arrays)]:
                 raise ValueError("the entry belongs to another key, or lacks an array")  # noqa: TRY301
+            arrays.pop(_MADE_BY, None)
             unavailable = arrays.pop(_UNAVAILABLE, None)
             if unavailable is not None:
                 reason, detail = parse_json(str(unavailable))
@@ -125,8 +128,14 @@ class FeatureCache:
         except OSError:
             return False
 
-    def store(self, name: str, key: str, data: FeatureData) -> None:
+    def store(self, name: str, key: str, data: FeatureData, version: int | None = None) -> None:
         """Write an entry; a reader sees all of it or nothing.
+
+        Args:
+            name: of the feature.
+            key: of the entry.
+            data: what it holds.
+            version: of the feature, for `evalkit cache`, which finds entries that nothing reads any more.
 
         Raises:
             StorageError: when it can't be written.
@@ -136,12 +145,37 @@ class FeatureCache:
             content[_UNAVAILABLE] = np.array(json.dumps([data.reason, data.detail]))
         else:
             content |= data.arrays
+        if version is not None:
+            content[_MADE_BY] = np.array([FORMAT, version], dtype=np.int64)
         # The names too: damage to the ZIP's table of contents can hide an array, and no checksum notices.
         content[_KEY] = np.array([key, *sorted(content)])
         path = self.path(name, key)
         _clear(path)
         with atomic_write(path) as stream:
             np.savez(stream, allow_pickle=False, **content)
+
+
+def made_by(path: Path) -> tuple[int, int] | None:
+    """Return the cache's format and the feature's version of an entry; ``None`` where it doesn't say, or is damaged.
+
+    The time of the last access stays as it is.
+    """
+    flags = os.O_RDONLY | os.O_NOFOLLOW
+    try:
+        try:
+            descriptor = os.open(path, flags | getattr(os, "O_NOATIME", 0))
+        except PermissionError:  # only the owner may read without leaving a trace
+            descriptor = os.open(path, flags)
+        with os.fdopen(descriptor, "rb") as stream, zipfile.ZipFile(stream) as archive:
+            member = archive.getinfo(f"{_MADE_BY}.npy")
+            if member.file_size > _MOST_SMALL or member.compress_type != zipfile.ZIP_STORED:
+                return None
+            found = _array(archive.read(member))
+    except Exception:  # noqa: BLE001 - damaged bytes raise nearly anything in zipfile and numpy
+        return None
+    if found.shape != (2,) or found.dtype != np.int64:
+        return None
+    return int(found[0]), int(found[1])
 
 
 def _array(data: bytes) -> NDArray[Any]:

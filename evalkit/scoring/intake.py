@@ -34,6 +34,7 @@ from evalkit.validators.registry import rules_for
 from evalkit.weights.store import file_sha256
 
 SCHEMA = 1
+LENGTH = "length"  # cache folder: file of the test set -> length or size
 LENGTH_VERSION = 2  # of the lengths in the cache
 
 
@@ -336,13 +337,14 @@ def _measured(
         return measure(path)
     key = hashlib.sha256(f"{LENGTH_VERSION} {what} {file_sha256(path)}".encode()).hexdigest()
     try:
-        known = cache.load("length", key)
+        known = cache.load(LENGTH, key)
     except CorruptEntryError:  # measured again, and written over
         known = None
     if known is not None and known.arrays is not None:
         return tuple(float(number) for number in known.arrays["numbers"])
     numbers = measure(path)
-    cache.store("length", key, FeatureData({"numbers": np.asarray(numbers, dtype=np.float64)}))
+    found = FeatureData({"numbers": np.asarray(numbers, dtype=np.float64)})
+    cache.store(LENGTH, key, found, LENGTH_VERSION)
     return numbers
 
 

@@ -34,7 +34,7 @@ from evalkit.validators.registry import file_findings
 from evalkit.weights.store import file_sha256
 
 FACTS = FeatureRecord(name="facts", version=FACTS_VERSION, title="facts measured while reading the file to its end")
-_DIGESTS = "digests"  # cache folder: member of a ZIP -> SHA-256 of its content
+DIGESTS = "digests"  # cache folder: member of a ZIP -> SHA-256 of its content
 
 
 @dataclass
@@ -214,7 +214,7 @@ def known_digest(cache: FeatureCache, member: MemberRef, archive_sha256: str | N
     if not member.is_current():
         return None
     try:
-        data = cache.load(_DIGESTS, _digest_key(member, archive_sha256))
+        data = cache.load(DIGESTS, _digest_key(member, archive_sha256))
     except CorruptEntryError:
         return None
     return str(data.arrays["sha256"]) if data is not None and data.arrays is not None else None
@@ -228,7 +228,7 @@ def remember_digest(cache: FeatureCache, member: MemberRef, archive_sha256: str 
     """
     if archive_sha256 is not None:
         arrays = {"sha256": np.array(digest)}
-        cache.store(_DIGESTS, _digest_key(member, archive_sha256), FeatureData(arrays))
+        cache.store(DIGESTS, _digest_key(member, archive_sha256), FeatureData(arrays))
 
 
 def weights_of(record: FeatureRecord, weights: Mapping[str, WeightFile]) -> dict[str, WeightFile]:

@@ -19,6 +19,7 @@ from evalkit.metrics.filmstrip import filmstrip_images
 from evalkit.metrics.gaming.fingerprint import FINGERPRINT
 from evalkit.progress import Progress
 from evalkit.scoring.cache import CorruptEntryError, FeatureCache
+from evalkit.scoring.cache_lock import cache_in_use
 from evalkit.scoring.engine import Engine, LocalEngine, run_jobs
 from evalkit.scoring.gaming import GamingCheck, VideoFingerprint, read_references
 from evalkit.scoring.intake import (
@@ -102,7 +103,8 @@ def validate_run(
         always_decoded=options.always_decoded,
     )
     source = JobSource(submission, challenge, testset, gate, references=options.references)
-    files, _ = _extract(source, config, options, "validating", _ignore)
+    with cache_in_use(options.cache):
+        files, _ = _extract(source, config, options, "validating", _ignore)
     return intake_report(submission, challenge, gate, files, testset)
 
 
@@ -110,6 +112,13 @@ def score_run(
     submission: Submission, challenge: Challenge, testset: TestSet, plan: RunPlan, options: RunOptions
 ) -> ScoreResult:
     """Score a submission. Files that break a rule are unscored, with the rule as the reason; the others are scored."""
+    with cache_in_use(options.cache):
+        return _score_run(submission, challenge, testset, plan, options)
+
+
+def _score_run(
+    submission: Submission, challenge: Challenge, testset: TestSet, plan: RunPlan, options: RunOptions
+) -> ScoreResult:
     started = time.monotonic()
     pack = options.references
     own = plan if pack is None else pack.rest(plan)

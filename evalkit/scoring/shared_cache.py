@@ -114,9 +114,9 @@ class SharedFeatureCache(FeatureCache):
                 raise CorruptEntryError(path, mismatch)
         return data
 
-    def store(self, name: str, key: str, data: FeatureData) -> None:
+    def store(self, name: str, key: str, data: FeatureData, version: int | None = None) -> None:
         """Write an entry here, and to the address in the background; see `FeatureCache.store`."""
-        super().store(name, key, data)
+        super().store(name, key, data, version)
         self._shared.push(f"{name}/{key[:2]}/{key}.npz", self.path(name, key))
 
 

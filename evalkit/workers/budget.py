@@ -59,15 +59,21 @@ def parse_memory(given: str | int) -> int:
     Raises:
         UsageError: not a size, or not above 0.
     """
-    found = _SIZE.fullmatch(given) if isinstance(given, str) else None
-    size = int(float(found[1]) * _UNITS[found[2].upper()]) if found else given
-    if isinstance(size, bool) or not isinstance(size, int) or size <= 0:
+    size = size_in_bytes(given)
+    if size is None or size <= 0:
         raise UsageError(
             "The memory is not a size.",
             found=escape_for_display(str(given), limit=40),
             expected="bytes, or a number with K, M, G or T, such as 8G",
         )
     return size
+
+
+def size_in_bytes(given: str | int) -> int | None:
+    """Return bytes: of a number, or of text such as ``8G``, ``800M``, ``1.5 GiB``; ``None`` for what is no size."""
+    found = _SIZE.fullmatch(given) if isinstance(given, str) else None
+    size = int(float(found[1]) * _UNITS[found[2].upper()]) if found else given
+    return None if isinstance(size, bool) or not isinstance(size, int) or size < 0 else size
 
 
 def divide_memory(total: int, asked: int | None, cores: int, weight_bytes: int) -> MemoryPlan:

@@ -22,6 +22,7 @@ from evalkit.metrics.features.base import Item
 from evalkit.metrics.gaming.fingerprint import FINGERPRINT
 from evalkit.scoring.answers import accept_references
 from evalkit.scoring.cache import CorruptEntryError
+from evalkit.scoring.cache_lock import cache_in_use
 from evalkit.scoring.engine import RunJobs
 from evalkit.scoring.gaming import VideoFingerprint, fingerprint_records, read_references
 from evalkit.scoring.intake import measured_length
@@ -118,6 +119,11 @@ def prepare_pack(testset: TestSet, challenge: Challenge, plan: RunPlan, options:
         TestSetError: a file is missing, or a feature of a sample could not be computed.
         StorageError: a file can't be written.
     """
+    with cache_in_use(options.cache):
+        return _prepare_pack(testset, challenge, plan, options, out)
+
+
+def _prepare_pack(testset: TestSet, challenge: Challenge, plan: RunPlan, options: RunOptions, out: Path) -> PackReport:
     started = time.monotonic()
     records = independent_of_video(plan.records)
     require_references(testset, replace(plan, records=records, features=tuple(records)))
