@@ -176,7 +176,8 @@ def read_contents(root: Path, progress: Progress | None = None) -> CacheContents
     Raises:
         StorageError: when the folder can't be read.
     """
-    versions: dict[str, int | None] = {name: kind.record.version for name, kind in feature_registry().items()} | _OWN
+    versions: dict[str, int | None] = {name: kind.record.version for name, kind in feature_registry().items()}
+    versions |= _OWN
     found = []
     shown = progress or Progress()
     with shown.stage("reading the cache", None) as stage:

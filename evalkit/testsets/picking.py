@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from evalkit.errors import UsageError
 from evalkit.testsets.model import Sample, TestSet
 
-Traits = tuple[tuple[str, str], ...]
+Trait = tuple[tuple[str, str], ...]  # a single one, or all of a sample
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def narrowed(testset: TestSet, chosen: set[str]) -> TestSet:
     return replace(testset, samples=inside, left_out=outside + testset.left_out)
 
 
-def _traits(sample: Sample) -> Traits:
+def _traits(sample: Sample) -> Trait:
     parts = ("reference_images", "audio", "text", "timeline", "reference_video")
     return (
         *((f"group {name}", value) for name, value in sorted(sample.groups.items())),
@@ -73,27 +73,32 @@ def _traits(sample: Sample) -> Traits:
 
 def _ordered(samples: Sequence[Sample], seed: int) -> Iterator[Sample]:
     """Yield all samples so that every first part of them is spread over the traits as all are."""
-    queues: dict[Traits, list[Sample]] = defaultdict(list)
+    queues: dict[Trait, list[Sample]] = defaultdict(list)
     for sample in sorted(samples, key=lambda one: _rank(seed, one.id), reverse=True):
         queues[_traits(sample)].append(sample)
-    shares: dict[tuple[str, str] | Traits, float] = defaultdict(float)
+    shares: dict[Trait, float] = defaultdict(float)
     for traits, queue in queues.items():
-        for trait in (*traits, traits):
+        for trait in _each(traits):
             shares[trait] += len(queue) / len(samples)
-    taken: dict[tuple[str, str] | Traits, int] = defaultdict(int)
+    taken: dict[Trait, int] = defaultdict(int)
     for number in range(1, len(samples) + 1):
 
-        def lack(traits: Traits, number: int = number) -> float:
+        def lack(traits: Trait, number: int = number) -> float:
             """How many more samples with these traits there should be among the first ``number``."""
-            return sum(number * shares[trait] - taken[trait] for trait in (*traits, traits))
+            return sum(number * shares[trait] - taken[trait] for trait in _each(traits))
 
         # Rounded: sums of shares that are equal on paper must not be told apart by their last bits.
         best = max(queues, key=lambda traits: (round(lack(traits), 9), _rank(seed, queues[traits][-1].id)))
-        for trait in (*best, best):
+        for trait in _each(best):
             taken[trait] += 1
         yield queues[best].pop()
         if not queues[best]:
             del queues[best]
+
+
+def _each(traits: Trait) -> list[Trait]:
+    """Return every trait alone, and all together."""
+    return [*((trait,) for trait in traits), traits]
 
 
 def _rank(seed: int, sample: str) -> str:
