@@ -8,7 +8,7 @@ from pathlib import Path
 from evalkit.api.arguments import check_types
 from evalkit.errors import UsageError
 from evalkit.progress import Progress
-from evalkit.scoring.cache_contents import CacheContents, PruneReport, prune, read_contents
+from evalkit.scoring.pruning import CacheContents, PruneReport, prune, read_contents
 from evalkit.scoring.shared_cache import open_place
 from evalkit.workers.budget import size_in_bytes
 

@@ -13,7 +13,7 @@ from evalkit.cli.options import as_json as json_option
 from evalkit.cli.options import cache_option, example, progress_on, quiet_option, say
 
 if TYPE_CHECKING:
-    from evalkit.scoring.cache_contents import CacheContents
+    from evalkit.scoring.pruning import CacheContents
 
 
 @click.group(
