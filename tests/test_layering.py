@@ -54,6 +54,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("evalkit.challenge_check", "evalkit.reports", "evalkit.reference_models"),
     ("evalkit.batch",),
     ("evalkit.api",),
+    ("evalkit.hosting",),
     ("evalkit.cli",),
     ("evalkit.__main__", "evalkit"),
 )

@@ -22,6 +22,7 @@ from evalkit.cli.crosscheck import crosscheck
 from evalkit.cli.demo import demo
 from evalkit.cli.doctor import doctor
 from evalkit.cli.features import features
+from evalkit.cli.host import host
 from evalkit.cli.leaderboard import leaderboard
 from evalkit.cli.merge import merge
 from evalkit.cli.metrics import metrics
@@ -77,6 +78,7 @@ COMMANDS = (
     testset,
     baseline,
     speed,
+    host,
     demo,
     doctor,
     weights,

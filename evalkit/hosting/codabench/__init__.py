@@ -1,0 +1,1 @@
+"""Codabench: the bundle of a competition, its scoring program, and the rules of the platform."""

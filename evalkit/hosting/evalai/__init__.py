@@ -1,0 +1,1 @@
+"""EvalAI: the configuration of a challenge, what its evaluation script starts, and the rules of the platform."""
