@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any
 from evalkit._version import __version__
 
 if TYPE_CHECKING:
+    from evalkit import plot
     from evalkit.api import (
         check_testset,
         estimate_all,
         list_cache,
+        load_leaderboard,
         merge,
         prune_cache,
         repair,
@@ -47,9 +49,11 @@ __all__ = [
     "estimate_all",
     "list_cache",
     "load_challenge",
+    "load_leaderboard",
     "load_testset",
     "merge",
     "pick",
+    "plot",
     "prune_cache",
     "repair",
     "score",
@@ -69,6 +73,7 @@ _HOMES = {
     "check_testset": "evalkit.api",
     "estimate_all": "evalkit.api",
     "list_cache": "evalkit.api",
+    "load_leaderboard": "evalkit.api",
     "merge": "evalkit.api",
     "pick": "evalkit.testsets.picking",
     "prune_cache": "evalkit.api",
@@ -82,11 +87,11 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first asked for."""
-    if name not in _HOMES:
+    if name not in _HOMES and name != "plot":
         raise AttributeError(f"module 'evalkit' has no attribute '{name}'")
     from importlib import import_module
 
-    value = getattr(import_module(_HOMES[name]), name)
+    value = import_module("evalkit.plot") if name == "plot" else getattr(import_module(_HOMES[name]), name)
     globals()[name] = value
     return value
 

@@ -51,7 +51,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("evalkit.scoring",),
     ("evalkit.board", "evalkit.cluster", "evalkit.crosscheck", "evalkit.repairing", "evalkit.testset_check"),
     ("evalkit.leaderboard", "evalkit.rating_report"),
-    ("evalkit.challenge_check", "evalkit.reports", "evalkit.reference_models"),
+    ("evalkit.challenge_check", "evalkit.plot", "evalkit.reports", "evalkit.reference_models"),
     ("evalkit.batch",),
     ("evalkit.api",),
     ("evalkit.hosting",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from evalkit.api.batches import estimate_all, score_all
+from evalkit.api.boards import load_leaderboard
 from evalkit.api.caches import list_cache, prune_cache
 from evalkit.api.checking import check_testset, repair, validate
 from evalkit.api.results import run_score
@@ -14,6 +15,7 @@ __all__ = [
     "check_testset",
     "estimate_all",
     "list_cache",
+    "load_leaderboard",
     "load_testset",
     "merge",
     "prepare_references",
