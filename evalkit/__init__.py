@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from evalkit import plot
     from evalkit.api import (
         check_testset,
+        distance,
         estimate_all,
         list_cache,
         load_leaderboard,
@@ -46,6 +47,7 @@ __all__ = [
     "ValidationReport",
     "__version__",
     "check_testset",
+    "distance",
     "estimate_all",
     "list_cache",
     "load_challenge",
@@ -71,6 +73,7 @@ _HOMES = {
     "load_challenge": "evalkit.challenges.model",
     "load_testset": "evalkit.testsets.loading",
     "check_testset": "evalkit.api",
+    "distance": "evalkit.api",
     "estimate_all": "evalkit.api",
     "list_cache": "evalkit.api",
     "load_leaderboard": "evalkit.api",

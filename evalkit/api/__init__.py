@@ -6,6 +6,7 @@ from evalkit.api.batches import estimate_all, score_all
 from evalkit.api.boards import load_leaderboard
 from evalkit.api.caches import list_cache, prune_cache
 from evalkit.api.checking import check_testset, repair, validate
+from evalkit.api.folders import distance
 from evalkit.api.results import run_score
 from evalkit.api.scoring import prepare_references, score
 from evalkit.api.shards import merge, score_shard
@@ -13,6 +14,7 @@ from evalkit.testsets.loading import load_testset
 
 __all__ = [
     "check_testset",
+    "distance",
     "estimate_all",
     "list_cache",
     "load_leaderboard",

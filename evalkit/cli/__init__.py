@@ -20,6 +20,7 @@ from evalkit.cli.challenges import challenges
 from evalkit.cli.compare import compare
 from evalkit.cli.crosscheck import crosscheck
 from evalkit.cli.demo import demo
+from evalkit.cli.distance import distance
 from evalkit.cli.doctor import doctor
 from evalkit.cli.features import features
 from evalkit.cli.host import host
@@ -67,6 +68,7 @@ COMMANDS = (
     repair,
     score,
     score_all,
+    distance,
     merge,
     compare,
     board,

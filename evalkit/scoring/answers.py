@@ -93,7 +93,7 @@ def _accepted(lookup: Lookup, job: Job, answer: Any, references: ReferenceWork) 
     if digest != answer.sha256:
         raise BadAnswerError("it is about another file")
     _check_finite(answer.facts.model_dump(), "facts")
-    found = lookup.about(job.member.member.path, digest, job.expected)
+    found = lookup.about(job.member.member.path, digest, job.expected, still=job.item.still)
     found.set_facts(answer.facts)
     if not found.refused:
         found.keys = lookup.keys(job.item, digest)

@@ -22,6 +22,7 @@ from evalkit.files import storage_error
 from evalkit.media.colour import dynamic_range
 from evalkit.media.inspect import Inspection, inspect_media
 from evalkit.media.readers import FrameSink
+from evalkit.media.still_frame import inspect_still
 from evalkit.metrics.base import FeatureData
 from evalkit.metrics.features import stopwatch
 from evalkit.metrics.features.base import (
@@ -140,9 +141,12 @@ class _Work:
         together = None
         if pairs and self.item.reference_video is not None:
             sessions = [GuardedPairs(guard) for guard in pairs]
-            together = PairedSink(self.item.reference_video, sessions)
+            together = PairedSink(self.item.reference_video, sessions, still=self.item.still)
             sinks.append(together)
-        inspection = inspect_media(self.item.video, sinks, self.found.limits)
+        if self.item.still:
+            inspection = inspect_still(self.item.video, sinks)
+        else:
+            inspection = inspect_media(self.item.video, sinks, self.found.limits)
         self.decodes = inspection.passes
         if self.found.facts is None:
             self.found.set_facts(inspection.facts)

@@ -70,7 +70,7 @@ class Lookup:
             digest: SHA-256 of the content.
             expected: length of the sample's speech or reference video, where a rule compares it.
         """
-        found = self.about(path, digest, expected)
+        found = self.about(path, digest, expected, still=item.still)
         found.set_facts(self._facts(found))
         if not found.refused:
             self._look(found, item)
@@ -116,9 +116,10 @@ class Lookup:
         # Rules of another challenge may have ended the reading sooner or later.
         return facts if facts.limits in (None, found.limits.text()) else None
 
-    def about(self, path: str, digest: str, expected: ExpectedLength | None) -> Cached:
-        """Return a file of which nothing is known yet; the arguments are those of `find`."""
-        return Cached(self, path, digest, expected, facts_key=feature_key(FACTS, {}, {"video": digest}, {}))
+    def about(self, path: str, digest: str, expected: ExpectedLength | None, *, still: bool = False) -> Cached:
+        """Return a file of which nothing is known yet; the arguments are those of `find`, and of `Item`."""
+        inputs = {"video": _as_read(digest, still=still)}
+        return Cached(self, path, digest, expected, facts_key=feature_key(FACTS, {}, inputs, {}))
 
     def keys(self, item: Item, digest: str) -> dict[str, str]:
         """Return feature -> cache key, for every feature of ``records`` that is used for the sample."""
@@ -244,7 +245,7 @@ def _digest_key(member: MemberRef, archive_sha256: str) -> str:
 
 def _input_digest(part: str, item: Item, digest: str) -> Any:
     if part == "video":
-        return digest
+        return _as_read(digest, still=item.still)
     if part == "reference_images":
         return [[file_digest(path), READER_VERSION] for path in item.reference_images]
     if part == "text":
@@ -252,7 +253,13 @@ def _input_digest(part: str, item: Item, digest: str) -> Any:
     if part == "timeline":
         return [list(event) for event in item.timeline]
     path = item.reference_video if part == "reference_video" else item.audio
-    return file_digest(path) if path and path.exists() else None
+    found = file_digest(path) if path and path.exists() else None
+    return _as_read(found, still=item.still) if part == "reference_video" else found
+
+
+def _as_read(digest: str | None, *, still: bool) -> Any:
+    """Return what a key has of a file: the same bytes may be read as a video or as an image."""
+    return [digest, "image", READER_VERSION] if still else digest
 
 
 @lru_cache(maxsize=4096)

@@ -17,6 +17,7 @@ from evalkit.media.decode import iter_frames
 from evalkit.media.inspect import scan_times
 from evalkit.media.limits import MAX_FRAMES
 from evalkit.media.sampling import Indices, Times, at_times, frame_interval
+from evalkit.media.still_frame import STILL_TIMES, iter_still
 from evalkit.metrics.features.base import FeatureUnavailableError, PairCoverage, PairSession, Picture
 
 
@@ -46,10 +47,19 @@ def _extra_seconds(candidate: Times, reference: Times) -> float:
 
 
 class PairedSink:
-    """A frame sink for the candidate that reads the reference in step and feeds sessions with pairs."""
+    """A frame sink for the candidate that reads the reference in step and feeds sessions with pairs.
 
-    def __init__(self, reference: Path, sessions: Sequence[PairSession], max_frames: int = MAX_FRAMES) -> None:
-        self._reference = reference
+    Args:
+        reference: a video; with ``still`` an image, which is one frame.
+        sessions: what takes the pairs.
+        max_frames: frames of the reference that are looked at.
+        still: whether the reference is an image.
+    """
+
+    def __init__(
+        self, reference: Path, sessions: Sequence[PairSession], max_frames: int = MAX_FRAMES, *, still: bool = False
+    ) -> None:
+        self._reference, self._still = reference, still
         self._sessions = sessions
         self._max_frames = max_frames
         self._problem: Exception | None = None
@@ -64,7 +74,7 @@ class PairedSink:
         for session in self._sessions:
             session.restart()
         try:
-            reference = scan_times(self._reference, self._max_frames)
+            reference = STILL_TIMES if self._still else scan_times(self._reference, self._max_frames)
         except (MediaError, OSError) as error:
             self._problem = FeatureUnavailableError("reference_video_unreadable", str(error))
             return mask
@@ -73,7 +83,7 @@ class PairedSink:
         for session in self._sessions:
             session.begin(coverage)
         self._next = 0
-        self._stream = iter_frames(self._reference)
+        self._stream = iter_still(self._reference) if self._still else iter_frames(self._reference)
         mask[self._matches] = True
         return mask
 

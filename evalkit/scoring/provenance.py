@@ -44,12 +44,19 @@ def _precisions(record: FeatureRecord, plan: RunPlan) -> dict[str, Any]:
 
 def provenance_of(plan: RunPlan, testset: TestSet) -> dict[str, Any]:
     """Return the versions, the test set and the weights that a scorecard names."""
+    found = computed_with(plan)
+    about = {"testset": {"sha256": testset.sha256, "samples": len(testset), "format": testset.format}}
+    at = list(found).index("backbones")
+    return dict([*list(found.items())[:at], *about.items(), *list(found.items())[at:]])
+
+
+def computed_with(plan: RunPlan) -> dict[str, Any]:
+    """Return the versions, the device, the backbones and the weights of a run."""
     runners = runners_used(plan.weights)
     return {
         **software(),
         "device": plan.device,
         **({"runners": runners} if runners else {}),
-        "testset": {"sha256": testset.sha256, "samples": len(testset), "format": testset.format},
         "backbones": {"title": plan.backbones.title, "sha256": plan.backbones.sha256},
         "weights": {role: _weights_used(plan, role) for role in sorted(plan.weights)},
         "confidence": {"method": "percentile bootstrap over videos", "draws": BOOTSTRAP_DRAWS},

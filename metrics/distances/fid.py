@@ -36,24 +36,34 @@ UNPAIRED_MISSING = (
 )
 UNIFORM = "16 frames spread over each video, for sets whose videos differ in length."
 
+CLEAN = replace(
+    FID,
+    id="fid.clean",
+    title="FID (clean-fid)",
+    summary="As fid.pytorch, with the resize of clean-fid, which low-pass filters and doesn't round.",
+    features=("inception_clean", "inception_clean_reference"),
+    blind_to="Which sample a video belongs to, the order of frames, and audio: exchanged videos score the same.",
+    citation="Parmar et al., CVPR 2022; resize, network and covariance as clean-fid 0.1.35, mode clean",
+    definition=definition_beside(__file__, "fid_clean.md"),
+    aliases=(),
+    notes="The network's file is NVIDIA's, for non-commercial use. Frames, pairing and bias as in fid.pytorch; "
+    "on pictures larger or smaller than 299x299 the two numbers differ by several points.",
+)
+
 METRICS = (
     FrechetDistance(FID, pairing="frames"),
+    FrechetDistance(CLEAN, pairing="frames"),
     FrechetDistance(
         replace(
-            FID,
-            id="fid.clean",
-            title="FID (clean-fid)",
-            summary="As fid.pytorch, with the resize of clean-fid, which low-pass filters and doesn't round.",
-            features=("inception_clean", "inception_clean_reference"),
-            blind_to="Which sample a video belongs to, the order of frames, and audio: exchanged videos "
-            "score the same.",
-            citation="Parmar et al., CVPR 2022; resize, network and covariance as clean-fid 0.1.35, mode clean",
-            definition=definition_beside(__file__, "fid_clean.md"),
-            aliases=(),
-            notes="The network's file is NVIDIA's, for non-commercial use. Frames, pairing and bias as in fid.pytorch; "
-            "on pictures larger or smaller than 299x299 the two numbers differ by several points.",
+            CLEAN,
+            id="fid.clean.unpaired",
+            title="FID (clean-fid), unpaired sets",
+            summary="As fid.clean, over all frames of all videos and all frames of all references.",
+            missing_policy=UNPAIRED_MISSING,
+            notes=f"{UNPAIRED}The network's file is NVIDIA's, for non-commercial use. Frames and bias as in "
+            "fid.pytorch.unpaired.",
         ),
-        pairing="frames",
+        pairing="none",
     ),
     FrechetDistance(
         replace(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from evalkit.metrics.base import definition_beside
-from evalkit.metrics.distances.fid import FID, UNIFORM
+from evalkit.metrics.distances.fid import FID, UNIFORM, UNPAIRED, UNPAIRED_MISSING
 from evalkit.metrics.distances.set_distance import KernelDistance
 
 KID = replace(
@@ -27,6 +27,34 @@ KID = replace(
 
 METRICS = (
     KernelDistance(KID, pairing="frames"),
+    KernelDistance(
+        replace(
+            KID,
+            id="kid.torchfidelity.unpaired",
+            title="KID, unpaired sets",
+            summary="As kid.torchfidelity, over all frames of all videos and all frames of all references.",
+            missing_policy=UNPAIRED_MISSING,
+            aliases=(),
+            notes=f"{UNPAIRED}Every frame at 25 frames/s, so longer videos weigh more. Unbiased, so the number to look "
+            "at with few frames. Unscored below 1000 frames a side.",
+        ),
+        pairing="none",
+    ),
+    KernelDistance(
+        replace(
+            KID,
+            id="kid.whole.unpaired",
+            title="KID, all pairs, unpaired sets",
+            summary="As kid.torchfidelity.unpaired, once over all pairs of frames in place of random subsets.",
+            citation="Binkowski et al., ICLR 2018; kernel as torch-fidelity, the unbiased estimate over all pairs",
+            missing_policy=UNPAIRED_MISSING,
+            aliases=(),
+            notes=f"{UNPAIRED}For sets of fewer than 1000 frames, of which kid.torchfidelity says nothing: two frames "
+            "a side are enough. Unbiased; no random subsets, so no seed.",
+        ),
+        pairing="none",
+        subsets=False,
+    ),
     KernelDistance(
         replace(
             KID,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from evalkit.metrics.base import definition_beside
+from evalkit.metrics.distances.fid import UNPAIRED, UNPAIRED_MISSING
 from evalkit.metrics.distances.fvd import FVD
 from evalkit.metrics.distances.set_distance import KernelDistance
 
@@ -26,4 +27,20 @@ KVD = replace(
     "The kernel is (x.y / 400 + 1)^3.",
 )
 
-METRICS = (KernelDistance(KVD, pairing="frames", subsets=False, unit="clips"),)
+METRICS = (
+    KernelDistance(KVD, pairing="frames", subsets=False, unit="clips"),
+    KernelDistance(
+        replace(
+            KVD,
+            id="kvd.styleganv.unpaired",
+            title="KVD, unpaired sets",
+            summary="As kvd.styleganv, over all videos and all references.",
+            missing_policy=UNPAIRED_MISSING,
+            aliases=(),
+            notes=f"{UNPAIRED}{KVD.notes}",
+        ),
+        pairing="none",
+        subsets=False,
+        unit="clips",
+    ),
+)

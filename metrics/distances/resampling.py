@@ -96,10 +96,12 @@ def kernel_interval(
     *,
     seed: int = 0,
     draws: int = KERNEL_DRAWS,
+    independent: bool = False,
 ) -> tuple[float, float] | None:
     """Return the 95 % interval of a kernel distance over the choice of videos: bootstrap percentiles about the value.
 
-    Two copies of a video are never compared with each other. At most 2048 vectors a side are used, spread evenly.
+    Two copies of a video are never compared with each other. At most 2048 vectors a side are used, spread evenly. A
+    sample is drawn with both its sides, unless these are ``independent``: then each side is drawn on its own.
 
     Args:
         value: the distance of the whole sets.
@@ -109,22 +111,30 @@ def kernel_interval(
         y_video: (m,) of Y.
         seed: of the draws.
         draws: how many.
+        independent: whether video n of one side has nothing to do with video n of the other.
 
     Returns:
-        Low and high; ``None`` with fewer than two videos a side.
+        Low and high; ``None`` with fewer than two videos a side (of either side, if independent).
     """
-    videos = int(max(x_video.max(initial=-1), y_video.max(initial=-1))) + 1
-    if videos < 2:
+    sizes = [int(video.max(initial=-1)) + 1 for video in (x_video, y_video)]
+    if (min(sizes) if independent else max(sizes)) < 2:
         return None
     keep_x, keep_y = _spread(len(X)), _spread(len(Y))
     x, y = np.asarray(X[keep_x], dtype=np.float64), np.asarray(Y[keep_y], dtype=np.float64)
-    there = np.union1d(x_video[keep_x], y_video[keep_y])  # the others have no vector among those kept
-    in_x, in_y = _membership(x_video[keep_x], there), _membership(y_video[keep_y], there)
-    weights = np.stack([counts[there] for counts in resample_counts(np.random.default_rng(seed), videos, draws)])
+    rng = np.random.default_rng(seed)
+    if independent:
+        ours, theirs = rng.spawn(2)
+        x_there, y_there = np.unique(x_video[keep_x]), np.unique(y_video[keep_y])
+        x_weights = np.stack([counts[x_there] for counts in resample_counts(ours, sizes[0], draws)])
+        y_weights = np.stack([counts[y_there] for counts in resample_counts(theirs, sizes[1], draws)])
+    else:
+        x_there = y_there = np.union1d(x_video[keep_x], y_video[keep_y])  # the others have no vector among those kept
+        x_weights = y_weights = np.stack([counts[x_there] for counts in resample_counts(rng, max(sizes), draws)])
+    in_x, in_y = _membership(x_video[keep_x], x_there), _membership(y_video[keep_y], y_there)
     with np.errstate(invalid="ignore", divide="ignore"):  # a draw may leave a side with fewer than two vectors
-        found = _within(polynomial_kernel(x, x), in_x, weights) + _within(polynomial_kernel(y, y), in_y, weights)
-        across = _form(weights, in_x.T @ polynomial_kernel(x, y) @ in_y)
-        found -= 2.0 * across / ((weights @ in_x.sum(axis=0)) * (weights @ in_y.sum(axis=0)))
+        found = _within(polynomial_kernel(x, x), in_x, x_weights) + _within(polynomial_kernel(y, y), in_y, y_weights)
+        across = _form(x_weights, in_x.T @ polynomial_kernel(x, y) @ in_y, y_weights)
+        found -= 2.0 * across / ((x_weights @ in_x.sum(axis=0)) * (y_weights @ in_y.sum(axis=0)))
     found = found[np.isfinite(found)]
     ends = percentile_interval(found - found.mean() if len(found) else found, draws=draws)
     return None if ends is None else (float(value + ends[0]), float(value + ends[1]))
@@ -140,9 +150,9 @@ def _membership(video: NDArray[np.int64], videos: NDArray[np.int64]) -> NDArray[
     return np.asarray(video[:, None] == videos, dtype=np.float64)
 
 
-def _form(weights: NDArray[np.float64], blocks: NDArray[np.float64]) -> Vector:
-    """Return ``w' B w`` for each row w of ``weights``."""
-    return np.asarray(((weights @ blocks) * weights).sum(axis=1))
+def _form(weights: NDArray[np.float64], blocks: NDArray[np.float64], others: NDArray[np.float64]) -> Vector:
+    """Return ``w' B v`` for each row w of ``weights`` and v of ``others``."""
+    return np.asarray(((weights @ blocks) * others).sum(axis=1))
 
 
 def _within(
@@ -155,5 +165,5 @@ def _within(
     pairs = np.outer(count, count)
     np.fill_diagonal(blocks, 0.0)
     np.fill_diagonal(pairs, 0.0)
-    total = _form(weights, blocks) + weights @ own
-    return np.asarray(total / (_form(weights, pairs) + weights @ (count * (count - 1.0))))
+    total = _form(weights, blocks, weights) + weights @ own
+    return np.asarray(total / (_form(weights, pairs, weights) + weights @ (count * (count - 1.0))))

@@ -107,8 +107,13 @@ class DistributionDistance(SetMetric):
         return (Event("videos_left_out", f"{total} of {ours + total} videos are left out of both sides: {reasons}"),)
 
     @property
+    def pairs_samples(self) -> bool:
+        """Whether a video counts with its own reference alone; else both sets count whole."""
+        return self._pairing != "none"
+
+    @property
     def _independent(self) -> bool:
-        return self._pairing == "none"
+        return not self.pairs_samples
 
     @abstractmethod
     def _measure(self, sides: Sides, videos: int) -> SetValue: ...
@@ -189,14 +194,12 @@ class KernelDistance(DistributionDistance):
     """The unbiased kernel distance (cubic), over random subsets as torch-fidelity or over everything at once.
 
     Args:
-        record, pairing: as in `DistributionDistance`, but ``none``.
+        record, pairing: as in `DistributionDistance`.
         subsets: whether the mean over 100 subsets of 1000 is meant; fewer vectors are unscored then.
         unit: what one vector represents, for reasons.
     """
 
-    def __init__(
-        self, record: MetricRecord, *, pairing: Literal["frames", "videos"], subsets: bool = True, unit: str = "frames"
-    ) -> None:
+    def __init__(self, record: MetricRecord, *, pairing: Pairing, subsets: bool = True, unit: str = "frames") -> None:
         super().__init__(record, pairing=pairing)
         self._subsets, self._unit = subsets, unit
 
@@ -209,7 +212,15 @@ class KernelDistance(DistributionDistance):
             value, details["deviation_of_subsets"] = kid(sides.ours, sides.theirs)
         else:
             value = whole_kernel_distance(sides.ours, sides.theirs)
-        interval = kernel_interval(value, sides.ours, sides.theirs, sides.our_video, sides.their_video, seed=self._seed)
+        interval = kernel_interval(
+            value,
+            sides.ours,
+            sides.theirs,
+            sides.our_video,
+            sides.their_video,
+            seed=self._seed,
+            independent=self._independent,
+        )
         return SetValue(value, videos, ci95=interval, details=details)
 
 

@@ -145,7 +145,8 @@ class Item:
     """One video and the files of its sample.
 
     ``timeline`` is (start, end, description) of each event, times in seconds. Features in ``unused`` are not computed:
-    no metric reads them for this sample.
+    no metric reads them for this sample. With ``still`` the video and the reference video are images, each read as one
+    frame (`evalkit.media.still_frame`).
     """
 
     sample: str
@@ -156,6 +157,7 @@ class Item:
     text: str | None = None
     timeline: tuple[tuple[float, float, str], ...] = ()
     unused: frozenset[str] = frozenset()
+    still: bool = False
 
 
 class Session(ABC):

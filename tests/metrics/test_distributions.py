@@ -272,6 +272,28 @@ def test_the_kernel_intervals_width_is_that_of_repeated_experiments():
     assert np.median(widths) == pytest.approx(2 * 1.96 * np.std(values), rel=0.34)
 
 
+def test_the_kernel_intervals_width_of_independent_sides_is_that_of_repeated_experiments():
+    """30 videos of one side against 45 that have nothing to do with them: each side is drawn on its own."""
+    values, widths = [], []
+    for seed in range(60):
+        X, x_video = videos(30, 3, 4, seed=seed)
+        Y, y_video = videos(45, 2, 4, seed=1000 + seed, shift=0.6)
+        value = unbiased_mmd(polynomial_kernel(X, X), polynomial_kernel(X, Y), polynomial_kernel(Y, Y))
+        low, high = kernel_interval(value, X, Y, x_video, y_video, draws=300, independent=True)
+        values.append(value)
+        widths.append(high - low)
+    assert np.median(widths) == pytest.approx(2 * 1.96 * np.std(values), rel=0.34)
+
+
+def test_an_interval_of_independent_sides_needs_two_videos_of_either():
+    X, x_video = videos(1, 4, 6)
+    Y, y_video = videos(9, 4, 6, seed=1)
+    for interval in (kernel_interval, frechet_interval):
+        assert interval(1.0, X, Y, x_video, y_video, independent=True) is None
+        assert interval(1.0, Y, X, y_video, x_video, independent=True) is None
+        assert interval(1.0, Y, X, y_video, x_video) is not None
+
+
 def test_copies_of_a_video_are_not_compared():
     """A draw that has a video twice, against the sum over all pairs of frames written out."""
     X, x_video = videos(3, 2, 4)

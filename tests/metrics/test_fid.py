@@ -9,9 +9,9 @@ import pytest
 
 from evalkit.errors import StorageError
 from evalkit.metrics.base import FeatureData, VideoInputs, unscored
-from evalkit.metrics.distances import fid, fvd, row_file, set_distance
+from evalkit.metrics.distances import fid, fvd, kvd, row_file, set_distance
 from evalkit.metrics.distances import kid as kernel_distances
-from evalkit.metrics.distances.distributions import frechet_bias, frechet_from_features, kid
+from evalkit.metrics.distances.distributions import frechet_bias, frechet_from_features, kid, whole_kernel_distance
 from evalkit.metrics.distances.set_distance import KernelDistance
 
 EVERY = (*fid.METRICS, *kernel_distances.METRICS)
@@ -150,6 +150,43 @@ def test_a_video_that_can_not_be_read_leaves_its_reference_in_unpaired_sets(metr
 def test_unpaired_sets_need_both_sides(metric):
     summary = metric.score_set(arranged(metric, [], [None, None]))
     assert (summary.value, summary.n, summary.reason) == (None, 0, "no_reference_video")
+
+
+KERNELS = (METRICS["kid.whole.unpaired"], next(m for m in kvd.METRICS if m.record.id == "kvd.styleganv.unpaired"))
+
+
+@pytest.mark.parametrize("metric", KERNELS, ids=lambda metric: metric.record.id)
+def test_kernel_distances_of_unpaired_sets_are_over_all_pairs(metric):
+    """8 generated against 6 real, by the formula over every vector, whichever reference a sample names."""
+    rng = np.random.default_rng(3)
+    references = [activations(rng, 5 + number, 0.2) for number in range(6)]
+    made = arranged(metric, references, [*range(6), None, None])
+    summary = metric.score_set(made)
+    ours = np.concatenate([video.features[metric.record.features[0]].arrays["activation"] for video in made])
+    theirs = np.concatenate([reference["activation"] for reference in references])
+    assert summary.value == pytest.approx(whole_kernel_distance(ours, theirs), rel=1e-9)
+    assert (summary.n, summary.details["n"], summary.details["n_reference"]) == (8, 64, sum(range(5, 11)))
+    assert summary.ci95 is not None
+    assert metric.score_set(arranged(metric, references, [None, 3, 5, None, 0, 4, 1, 2])) == summary
+
+
+def test_subsets_of_unpaired_sets_are_drawn_from_all_vectors():
+    """With 1000 vectors a side every subset is the whole set, so the mean over subsets is the whole distance."""
+    metric = METRICS["kid.torchfidelity.unpaired"]
+    rng = np.random.default_rng(5)
+    references = [activations(rng, 100, 0.2) for _ in range(10)]
+    names = metric.record.features
+    made = [
+        VideoInputs(f"s{n}", {names[0]: FeatureData(activations(rng, 125)), names[1]: FeatureData(references[n])})
+        for n in range(8)
+    ]
+    alone = FeatureData(None, "missing")
+    made += [VideoInputs(f"t{n}", {names[0]: alone, names[1]: FeatureData(references[n])}) for n in (8, 9)]
+    summary = metric.score_set(made)
+    ours = np.concatenate([video.features[names[0]].arrays["activation"] for video in made[:8]])
+    theirs = np.concatenate([reference["activation"] for reference in references])
+    assert summary.value == pytest.approx(whole_kernel_distance(ours, theirs), rel=1e-9)
+    assert summary.details["deviation_of_subsets"] == pytest.approx(0.0, abs=1e-12)
 
 
 def test_paired_sets_say_what_they_leave_out():

@@ -156,7 +156,7 @@ def fit_run(pack: ReferencePack, testset: TestSet, plan: RunPlan) -> PackUse:
     differences = [line for name in sorted(offered) for line in _other_feature(pack, independent[name], plan)]
     fingerprint = plan.records.get(FINGERPRINT)
     if fingerprint is not None and header.fingerprint is not None:
-        differences += _differences(fingerprint, header.fingerprint, feature_entry(fingerprint, plan.weights))
+        differences += feature_differences(fingerprint, header.fingerprint, feature_entry(fingerprint, plan.weights))
         differences += _bad_fingerprints(pack, fingerprint)
     _refuse(pack, differences)
     served = _taken(offered, plan.records)
@@ -231,7 +231,7 @@ def _files_here(pack: ReferencePack, testset: TestSet, parts: tuple[str, ...]) -
 
 def _other_feature(pack: ReferencePack, record: FeatureRecord, plan: RunPlan) -> Iterator[str]:
     header = pack.header
-    yield from _differences(record, header.features[record.name], feature_entry(record, plan.weights))
+    yield from feature_differences(record, header.features[record.name], feature_entry(record, plan.weights))
     for need in record.needs:
         if need not in header.features:
             yield f"The pack has '{record.name}' without the feature '{need}', which it is computed from."
@@ -243,7 +243,8 @@ def _other_feature(pack: ReferencePack, record: FeatureRecord, plan: RunPlan) ->
             return
 
 
-def _differences(record: FeatureRecord, theirs: FeatureEntry, ours: FeatureEntry) -> list[str]:
+def feature_differences(record: FeatureRecord, theirs: FeatureEntry, ours: FeatureEntry) -> list[str]:
+    """Return in words what makes a feature of a pack another one than that of this run; nothing where they are one."""
     name, found = record.name, []
     if theirs.version != ours.version:
         found.append(f"The feature '{name}' has version {theirs.version} in the pack, {ours.version} here.")

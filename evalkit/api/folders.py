@@ -1,0 +1,109 @@
+"""`distance`: two folders of videos or images, without a test set or a challenge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evalkit.api.arguments import check_types, metric_names, run_options
+from evalkit.errors import UsageError
+from evalkit.metrics.base import Metric
+from evalkit.progress import Progress
+from evalkit.scoring.devices import settled_device
+from evalkit.weights.manifest import Backbones
+from evalkit.workers.sandbox import Level
+
+if TYPE_CHECKING:
+    from evalkit.folders.model import DistanceResult
+
+Folder = str | PathLike[str] | Sequence[str | PathLike[str]]
+
+
+def distance(
+    real: Folder,
+    generated: Folder,
+    *,
+    metrics: Sequence[str | Metric] | str | None = None,
+    backbones: str | Path | Backbones = "published",
+    out: str | Path | None = None,
+    save_reference: str | Path | None = None,
+    workers: int | None = None,
+    memory: str | int | None = None,
+    device: str = "cpu",
+    allow_missing: bool = False,
+    replace: bool = False,
+    cache: str | Path | None = None,
+    fresh: bool = False,
+    progress: Progress | None = None,
+    timeout: float | None = None,
+    sandbox: Level | None = None,
+) -> DistanceResult:
+    """Compare generated videos or images with real ones: FID, FVD, KID, KVD over all files, others over pairs.
+
+    Args:
+        real: a folder, a pattern such as ``"real/*.mp4"``, a text file with a path on each line, a list of paths, or a
+            saved reference.
+        generated: likewise, but no saved reference. Files of equal names (path below the folder, without suffix) are
+            pairs for metrics that compare with a real file.
+        metrics: ids or short names, as a list or one string with commas; ``fid``, ``kid``, ``fvd`` and ``kvd`` stand
+            for the variants over unpaired sets. ``None`` for these four, of images for the first two.
+        backbones: a set's name or file.
+        out: folder for ``distance.json``, ``per_file.csv``, and the numbers as CSV, LaTeX, Markdown and a page.
+        save_reference: file to which the features of the real side are written, to stand for it in later runs.
+        workers: processes; ``None`` for one per core. The numbers don't depend on it.
+        memory: budget for the whole run, as ``8G`` or bytes (docs/throughput.md).
+        device: ``cpu``, ``cuda``, or ``auto`` for a GPU where there is one.
+        allow_missing: leave out metrics whose weights are not there, instead of stopping.
+        replace: write over the results of other folders in ``out``.
+        cache: folder of the feature cache, or an address that fsspec opens; ``None`` for ``EVALKIT_CACHE`` or the
+            platform's.
+        fresh: compute again what is cached.
+        progress: receives how far the run is.
+        timeout: time limit for one file in seconds.
+        sandbox: limits on the processes that read the files: ``full``, ``limits`` or ``off`` (SECURITY.md).
+
+    Returns:
+        The numbers, what the files are like, and what to know before using them. ``result["fid"]`` is a value.
+
+    Raises:
+        EvalkitError: a side has no file, weights are missing, or a saved reference is of other backbones, protocols or
+            versions.
+    """
+    from evalkit.folders.distance import default_metrics, folder_metrics, measure_distance, open_sides
+    from evalkit.folders.rules import folder_challenge
+    from evalkit.scoring.plan import make_plan
+    from evalkit.weights.manifest import load_backbones
+    from evalkit.workers.sandbox import default_level
+
+    check_types(backbones=backbones, device=device)
+    check_types(optional=True, objects=True, metrics=metrics)
+    check_types(optional=True, out=out, workers=workers, memory=memory, cache=cache, timeout=timeout)
+    inputs = open_sides(real, generated)
+    names = metric_names(metrics)
+    if names is not None and not names:
+        raise UsageError("No metric is named.", expected="at least one id, such as fid")
+    asked = folder_metrics(default_metrics(inputs) if names is None else names)
+    plan = make_plan(
+        folder_challenge(),
+        backbones if isinstance(backbones, Backbones) else load_backbones(backbones),
+        names=list(asked.values()),
+        allow_missing=allow_missing,
+        may_start_programs=(sandbox or default_level()) != "full",
+        device=settled_device(device),
+    )
+    options = run_options(workers, cache, fresh, progress, timeout, sandbox, None, memory, plan)
+    goal = Path(out) if out is not None else None
+    if goal is not None:
+        from evalkit.reports.distance.writing import refuse_other_results
+
+        refuse_other_results(goal, inputs.real.source, inputs.generated.source, replace=replace)
+    ids = {name: one if isinstance(one, str) else one.record.id for name, one in asked.items()}
+    saved = Path(save_reference) if save_reference is not None else None
+    result = measure_distance(inputs, plan, options, asked=ids, save_to=saved)
+    if goal is not None:
+        from evalkit.reports.distance.writing import write_results
+
+        write_results(result, goal)
+    return result
