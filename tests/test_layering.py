@@ -57,7 +57,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "evalkit.repairing",
         "evalkit.testset_check",
     ),
-    ("evalkit.leaderboard", "evalkit.rating_report"),
+    ("evalkit.leaderboard", "evalkit.packing", "evalkit.rating_report"),
     ("evalkit.challenge_check", "evalkit.plot", "evalkit.reports", "evalkit.reference_models"),
     ("evalkit.batch",),
     ("evalkit.api",),

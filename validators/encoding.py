@@ -41,8 +41,22 @@ def _container(file: File) -> Iterable[Violation]:
             found=container_title(name) + (f" (brand {file.facts.brand.strip()})" if file.facts.brand else ""),
             expected=" or ".join(file.rules.video.containers).upper(),
             fix="Submit a video, not an image." if still else None,
-            steps=() if still else ("video", "audio"),
+            steps=() if still else ("rewrite",) if _can_be_copied(file) else ("video", "audio"),
         )
+
+
+def _can_be_copied(file: File) -> bool:
+    """Return whether the streams of a QuickTime file are those of a valid MP4, so that only the container changes.
+
+    Other containers round the times of frames, or have none.
+    """
+    video, audio, rules = file.facts.video, file.facts.audio, file.rules
+    if file.facts.brand is None or file.facts.brand.strip() != "qt" or "mp4" not in rules.video.containers:
+        return False
+    if video is None or video.rotation or video.mirrored or video.interlaced_frames or video.non_square_pixels:
+        return False
+    known = video.codec in rules.video.codecs and video.pixel_format in rules.video.pixel_formats
+    return known and not is_variable(video, file) and (audio is None or audio.codec in rules.audio.codecs)
 
 
 def _video_stream(file: File) -> Iterable[Violation]:

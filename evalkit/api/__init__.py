@@ -5,7 +5,7 @@ from __future__ import annotations
 from evalkit.api.batches import estimate_all, score_all
 from evalkit.api.boards import load_leaderboard
 from evalkit.api.caches import list_cache, prune_cache
-from evalkit.api.checking import check_testset, repair, validate
+from evalkit.api.checking import check_testset, pack, repair, validate
 from evalkit.api.folders import distance
 from evalkit.api.results import run_score
 from evalkit.api.scoring import prepare_references, score
@@ -20,6 +20,7 @@ __all__ = [
     "load_leaderboard",
     "load_testset",
     "merge",
+    "pack",
     "prepare_references",
     "prune_cache",
     "repair",

@@ -36,6 +36,11 @@ _ARGUMENTS: Mapping[str, tuple[tuple[type, ...], str]] = {  # name -> its types,
     "testset": ((*_PATH, TestSet), "the path of a test set, or a TestSet"),
     "backbones": ((*_PATH, Backbones), "the name of a set of backbones, the path of a file, or Backbones"),
     "out": (_PATH, "a path"),
+    "folder": (_PATH, "the path of a folder"),
+    "speed": (_PATH, "the path of a speed.json"),
+    "mapping": (_PATH, "the path of a CSV"),
+    "only": ((str, Sequence), "a list of patterns, or one pattern"),
+    "exclude": ((str, Sequence), "a list of patterns, or one pattern"),
     "cache": (_PATH, "a path or an address"),
     "metrics": ((str, Sequence), "a list of ids, or one string with commas"),
     "device": ((str,), "cpu, cuda or auto"),
@@ -75,6 +80,11 @@ def check_types(*, optional: bool = False, objects: bool = False, **given: objec
 def metric_names(metrics: Sequence[str | Metric] | str | None) -> Sequence[str | Metric] | None:
     """Return the names and metrics; one string is a list separated by commas, as on the command line."""
     return [name.strip() for name in metrics.split(",") if name.strip()] if isinstance(metrics, str) else metrics
+
+
+def patterns(given: Sequence[str] | str) -> tuple[str, ...]:
+    """Return a list of patterns; one string is one pattern."""
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 def check_engine(engine: str, address: str | None, device: str, memory: str | int | None) -> None:

@@ -1,4 +1,4 @@
-"""`validate`, `repair` and `check_testset`: what is wrong, before anything is scored."""
+"""`validate`, `repair`, `pack` and `check_testset`: what is wrong, before anything is scored."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evalkit.api.arguments import check_types, fitting_pack, metric_names, run_options
+from evalkit.api.arguments import check_types, fitting_pack, metric_names, patterns, run_options
 from evalkit.challenges.model import Challenge, load_challenge
 from evalkit.errors import UsageError
 from evalkit.progress import Progress
@@ -23,7 +23,8 @@ from evalkit.weights.manifest import Backbones, load_backbones
 from evalkit.workers.sandbox import Level, default_level
 
 if TYPE_CHECKING:
-    from evalkit.repairing import RepairReport
+    from evalkit.packing.report import PackReport
+    from evalkit.repairing.report import RepairReport
     from evalkit.testset_check import TestSetReport
 
 
@@ -112,7 +113,7 @@ def repair(
     Raises:
         EvalkitError: when something can't be opened, nothing can be matched with a sample, or ffmpeg is missing.
     """
-    from evalkit.repairing import repair_submission
+    from evalkit.repairing.repair import repair_submission
     from evalkit.workers.pool import default_workers
 
     check_types(submission=submission, challenge=challenge, out=out)
@@ -127,6 +128,74 @@ def repair(
     )
     opened = Submission.open(submission, rules.submission.archive)
     return repair_submission(opened, rules, samples, Path(out), options, workers=workers or default_workers())
+
+
+def pack(
+    folder: str | Path,
+    challenge: str | Path | Challenge,
+    testset: str | Path | TestSet,
+    out: str | Path | None = None,
+    *,
+    speed: str | Path | None = None,
+    mapping: str | Path | None = None,
+    only: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    incomplete: bool = False,
+    dry_run: bool = False,
+    workers: int | None = None,
+    cache: str | Path | None = None,
+    progress: Progress | None = None,
+    timeout: float | None = None,
+    submission_timeout: float | None = None,
+    sandbox: Level | None = None,
+) -> PackReport:
+    """Make a valid submission from a folder of generated videos: find each sample's file, correct it, write the ZIP.
+
+    Args:
+        folder: with a video for each sample, at any depth and in any container; only read, links are not followed.
+        challenge: a preset's id, the path of a YAML file, or a `Challenge`.
+        testset: whose samples the videos belong to; its speech goes into files without audio.
+        out: the ZIP; written at the end, whole or not at all. Needed unless ``dry_run``.
+        speed: a ``speed.json`` for the ZIP.
+        mapping: a CSV with the columns ``sample`` and ``file``, for samples whose file its name does not tell.
+        only, exclude: patterns such as ``*_result.mp4``, of names or of paths in the folder: which videos count.
+        incomplete: write the ZIP also when samples are missing or videos break rules.
+        dry_run: say what would be done; convert and write nothing.
+        workers: processes, and ffmpeg commands at once; ``None`` for one per core.
+        cache, progress, timeout, submission_timeout, sandbox: as in `validate`.
+
+    Returns:
+        How the file of each sample was found, what was done to it and why. ``report.valid`` is the verdict of
+        `validate` on the ZIP; one that is not valid is written only with ``incomplete``.
+
+    Raises:
+        EvalkitError: when it is not clear which file belongs to a sample, a sample has none, something can't be
+            opened, or ffmpeg is missing.
+    """
+    from evalkit.packing.pack import PackSettings, pack_folder
+    from evalkit.workers.pool import default_workers
+
+    check_types(folder=folder, challenge=challenge, testset=testset)
+    check_types(optional=True, out=out, speed=speed, mapping=mapping, workers=workers, cache=cache, timeout=timeout)
+    check_types(optional=True, submission_timeout=submission_timeout)
+    check_types(only=only, exclude=exclude)
+    if out is None and not dry_run:
+        raise UsageError("The name of the ZIP is missing.", fix="Give it, or ask for a dry run.")
+    rules = challenge if isinstance(challenge, Challenge) else load_challenge(challenge)
+    samples = testset if isinstance(testset, TestSet) else load_testset(testset)
+    settings = PackSettings(
+        speed=None if speed is None else Path(speed),
+        mapping=None if mapping is None else Path(mapping),
+        only=patterns(only),
+        exclude=patterns(exclude),
+        incomplete=incomplete,
+        dry_run=dry_run,
+    )
+    options = run_options(workers, cache, False, progress, timeout, sandbox, submission_timeout)
+    place = None if out is None else Path(out)
+    return pack_folder(
+        Path(folder), rules, samples, place, settings, options=options, workers=workers or default_workers()
+    )
 
 
 def check_testset(

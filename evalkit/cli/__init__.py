@@ -28,6 +28,7 @@ from evalkit.cli.leaderboard import leaderboard
 from evalkit.cli.merge import merge
 from evalkit.cli.metrics import metrics
 from evalkit.cli.options import DEBUG
+from evalkit.cli.pack import pack
 from evalkit.cli.ratings import ratings
 from evalkit.cli.repair import repair
 from evalkit.cli.score import score
@@ -66,6 +67,7 @@ def cli(debug: bool) -> None:
 COMMANDS = (
     validate,
     repair,
+    pack,
     score,
     score_all,
     distance,

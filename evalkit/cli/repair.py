@@ -23,7 +23,7 @@ from evalkit.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from evalkit.repairing import RepairReport
+    from evalkit.repairing.report import RepairReport
     from evalkit.workers.sandbox import Level
 
 INCOMPLETE = 3

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import zipfile
 from collections.abc import Callable, Container, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -22,6 +20,7 @@ from evalkit.reference_models.generators.base import find_generator
 from evalkit.reference_models.generators.external import log_tail
 from evalkit.scoring.intake import open_gate
 from evalkit.submission.model import Submission
+from evalkit.submission.zip.writing import write_stored
 from evalkit.testsets.loading import load_testset
 from evalkit.testsets.model import TestSet
 from evalkit.text import ended, escape_for_display, found_and_expected
@@ -30,7 +29,6 @@ from evalkit.validators.matching import SPEED_FILE, expected_paths
 from evalkit.workers.pool import JobResult, Workers
 
 SAMPLE_SECONDS = 600.0
-_DATE = (2026, 1, 1, 0, 0, 0)  # of every member: the same content makes the same bytes
 
 
 @dataclass(frozen=True, repr=False)
@@ -234,18 +232,9 @@ def _outcome(result: JobResult, folder: Path, name: str) -> SampleOutcome:
 
 
 def _write_zip(output: Path, files: Mapping[str, Path | None], speed: Mapping[str, Any] | None) -> None:
-    """Write the ZIP atomically, without compression: videos are compressed already."""
-    with atomic_write(output) as stream, zipfile.ZipFile(stream, "w") as archive:
-        for place, file in files.items():
-            if file is None:
-                continue
-            with file.open("rb") as source, archive.open(_member(place), "w", force_zip64=True) as member:
-                shutil.copyfileobj(source, member, 1 << 20)
-        if speed is not None:
-            archive.writestr(_member(SPEED_FILE), json.dumps(speed, indent=1) + "\n")
-
-
-def _member(name: str) -> zipfile.ZipInfo:
-    info = zipfile.ZipInfo(name, _DATE)
-    info.external_attr = 0o644 << 16
-    return info
+    """Write the ZIP atomically."""
+    members: list[tuple[str, Path | bytes]] = [(place, file) for place, file in files.items() if file is not None]
+    if speed is not None:
+        members.append((SPEED_FILE, (json.dumps(speed, indent=1) + "\n").encode()))
+    with atomic_write(output) as stream:
+        write_stored(stream, members)
