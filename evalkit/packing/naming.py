@@ -85,9 +85,9 @@ def match_names(paths: Sequence[str], targets: Mapping[str, str], mapping: Mappi
         if len(found) == 1:
             ((path, how),) = found.items()
             files[sample] = Match(path, how)
-    for path, samples in list(unclear.items()):
-        if all(sample in files for sample in samples):  # nothing to decide: each has a file of its own
-            spare[path] = f"may be meant for {_either(samples)}, which have files of their own"
+    for path, either in list(unclear.items()):
+        if all(sample in files for sample in either):  # nothing to decide: each has a file of its own
+            spare[path] = f"may be meant for {_either(either)}, which have files of their own"
             del unclear[path]
     missing = tuple(sample for sample in targets if sample not in files and sample not in several)
     return Matching({sample: files[sample] for sample in targets if sample in files}, missing, several, unclear, spare)
@@ -106,8 +106,8 @@ class _Names:
         self._depth = 1 + max((key.count("/") for pairs in keys for key, _ in pairs), default=0)
         self._whole = {how: [_grouped(pairs, form) for pairs in keys] for how, form in _FORMS.items()}
         pairs = [pair for part in keys for pair in part]
-        self._words = [_grouped(pairs, form) for form in (_words, _words_without_zeros)]
-        self._longest = max((len(words) for words in self._words[0]), default=0)
+        self._words = [(form, _grouped(pairs, form)) for form in (_words, _words_without_zeros)]
+        self._longest = max((len(words) for words in self._words[0][1]), default=0)
 
     def read(self, path: str) -> tuple[list[str], How]:
         """Return the samples that the file's name means, and how it was read; none when it means nothing."""
@@ -122,8 +122,8 @@ class _Names:
                     if found := keys.get(form(tail)):
                         return found, how
         for depth in range(1, len(parts) + 1):
-            for form, keys in zip((_words, _words_without_zeros), self._words, strict=True):
-                if found := self._contained(form("/".join(parts[-depth:])), keys):
+            for split, named in self._words:
+                if found := self._contained(split("/".join(parts[-depth:])), named):
                     return found, "part" if depth == 1 else "folder"
         return [], "part"
 
