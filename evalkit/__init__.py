@@ -5,6 +5,7 @@
     report = evalkit.validate("team.zip", "talking-head", testset="testset/")
     card = evalkit.score("team.zip", "talking-head", "testset/", backbones="published")
     card.to_pandas()
+    evalkit.measure("lse_c", frames, fps=25, audio=wave, audio_rate=16000)  # arrays in memory
 
 Importing this package loads no network library and no video library; each is loaded when first used.
 """
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
         score_shard,
         validate,
     )
+    from evalkit.arrays.calling import measure
+    from evalkit.arrays.record import Measurement
+    from evalkit.arrays.session import Measurer
     from evalkit.challenges.model import Challenge, load_challenge
     from evalkit.errors import EvalkitError
     from evalkit.scoring.intake import ValidationReport
@@ -43,6 +47,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Challenge",
     "EvalkitError",
+    "Measurement",
+    "Measurer",
     "Scorecard",
     "TestSet",
     "ValidationReport",
@@ -54,6 +60,7 @@ __all__ = [
     "load_challenge",
     "load_leaderboard",
     "load_testset",
+    "measure",
     "merge",
     "pack",
     "pick",
@@ -72,6 +79,9 @@ _HOMES = {
     "ValidationReport": "evalkit.scoring.intake",
     "Scorecard": "evalkit.scoring.scorecard",
     "TestSet": "evalkit.testsets.model",
+    "Measurement": "evalkit.arrays.record",
+    "Measurer": "evalkit.arrays.session",
+    "measure": "evalkit.arrays.calling",
     "load_challenge": "evalkit.challenges.model",
     "load_testset": "evalkit.testsets.loading",
     "check_testset": "evalkit.api",

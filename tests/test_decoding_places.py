@@ -29,6 +29,7 @@ OWN_FILES = {
     "testset_check.py": "the organizer's own test set",
     "cli/board/media.py": "reference images of the test set",
     "reference_models/": "generators and controls read the test set and what they wrote",
+    "arrays/extract.py": "frames in memory: nothing is decoded",
     "reports/filmstrips.py": "the header of a JPEG, which Pillow reads in Python; it is never decoded",
 }
 

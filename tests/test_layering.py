@@ -50,6 +50,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("evalkit.metrics", "evalkit.validators"),
     ("evalkit.scoring",),
     (
+        "evalkit.arrays",
         "evalkit.board",
         "evalkit.cluster",
         "evalkit.crosscheck",
@@ -57,6 +58,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "evalkit.repairing",
         "evalkit.testset_check",
     ),
+    ("evalkit.functional", "evalkit.torchmetrics"),
     ("evalkit.leaderboard", "evalkit.packing", "evalkit.rating_report"),
     ("evalkit.challenge_check", "evalkit.plot", "evalkit.reports", "evalkit.reference_models"),
     ("evalkit.batch",),

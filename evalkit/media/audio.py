@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 from evalkit.errors import MediaError
 from evalkit.media.container import DECODER_ERRORS, check_memory, open_media, reason
 from evalkit.media.facts import CANCELLED
+from evalkit.media.held import HeldVideo, SoundSource
 
 
 class NoAudioError(MediaError):
@@ -58,38 +61,50 @@ class MixEnergy:
         return self._mixed / self._independent if self._several and self._independent > 0 else None
 
 
-def read_audio(path: Path, rate: int) -> NDArray[np.float32]:
+def read_audio(path: SoundSource, rate: int) -> NDArray[np.float32]:
     """Return the samples of `read_mix`."""
     return read_mix(path, rate).samples
 
 
-def read_mix(path: Path, rate: int) -> MonoMix:
+def read_mix(path: SoundSource, rate: int) -> MonoMix:
     """Return the first audio stream as mono samples at ``rate`` Hz.
 
     Any codec, sample rate and number of channels; resampled by FFmpeg's swresample. Channels are averaged (FFmpeg's own
     mix of stereo to mono is 3 dB louder for decoders that give floats, and may clip). The first sample is the first one
     that the stream presents: the encoder's delay is cut off as the container states, the padding of the last block is
-    not, and a stream that starts later than the video is not shifted.
+    not, and a stream that starts later than the video is not shifted. A sound in memory takes the same way.
 
     Raises:
         MediaError: when there is no audio stream or it can't be decoded.
     """
     if rate < 1:
         raise ValueError(f"rate must be positive, found {rate}")
-    with open_media(path) as container:
-        if not container.streams.audio:
-            raise NoAudioError(f"{path} has no audio stream.")
+    with _decoded(path) as frames:
         resampler = av.AudioResampler(format="flt", rate=rate)
         parts: list[NDArray[np.float32]] = []
         energy = MixEnergy()
         try:
-            for frame in container.decode(container.streams.audio[0]):
+            for frame in frames:
                 parts += _samples(resampler, frame, energy)
             parts += _samples(resampler, None, energy)
         except DECODER_ERRORS as error:  # ValueError: channels or rate change within the stream
             check_memory(error)
             raise MediaError(f"The audio of {path} can't be decoded.", found=reason(error)) from None
     return MonoMix(np.concatenate(parts) if parts else np.empty(0, dtype=np.float32), energy.share)
+
+
+@contextmanager
+def _decoded(source: SoundSource) -> Iterator[Iterable[Any]]:
+    if isinstance(source, Path):
+        with open_media(source) as container:
+            if not container.streams.audio:
+                raise NoAudioError(f"{source} has no audio stream.")
+            yield container.decode(container.streams.audio[0])
+        return
+    sound = source.sound if isinstance(source, HeldVideo) else source
+    if sound is None:
+        raise NoAudioError(f"{source} has no audio.")
+    yield sound.frames()
 
 
 def _samples(resampler: Any, frame: Any, energy: MixEnergy) -> list[NDArray[np.float32]]:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from evalkit.errors import MediaError
 from evalkit.media.colour import Picture, RgbConverter
 from evalkit.media.container import DECODER_ERRORS, check_memory, first_video, open_media, reason
+from evalkit.media.held import HeldVideo, VideoSource
 
 
-def iter_frames(path: Path) -> Iterator[Picture]:
+def iter_frames(path: VideoSource) -> Iterator[Picture]:
     """Yield every frame of the first video stream as (H, W, 3) uint8 RGB in display orientation.
+
+    Of a video in memory these are its frames.
 
     Raises:
         MediaError: when there is no video stream, or the data is damaged.
     """
+    if isinstance(path, HeldVideo):
+        yield from path.frames
+        return
     with open_media(path) as container:
         stream = first_video(container)
         if stream is None:

@@ -18,6 +18,7 @@ from evalkit.errors import MediaError
 from evalkit.media.container import DECODER_ERRORS, check_memory, first_video, is_cover, open_media, reason
 from evalkit.media.decoder_log import DecoderLog
 from evalkit.media.facts import MediaFacts, Mp4Facts
+from evalkit.media.held import HeldVideo, VideoSource
 from evalkit.media.limits import MAX_FRAMES, ReadLimits
 from evalkit.media.mp4.index import read_index
 from evalkit.media.readers import AudioReader, FrameSink, Reader, VideoReader, nominal_rate
@@ -42,7 +43,7 @@ class Inspection:
     passes: int = 1
 
 
-def inspect_media(path: Path, sinks: Sequence[FrameSink] = (), limits: ReadLimits | None = None) -> Inspection:
+def inspect_media(path: VideoSource, sinks: Sequence[FrameSink] = (), limits: ReadLimits | None = None) -> Inspection:
     """Read ``path`` to the end; never raises because of the file's contents, but for `MemoryError`.
 
     Reading stops at ``limits``; by default only a video of more than 200,000 frames is not read to its end. Where a
@@ -50,7 +51,11 @@ def inspect_media(path: Path, sinks: Sequence[FrameSink] = (), limits: ReadLimit
 
     The sinks plan on the time stamps of the packets. If the decoder delivers another number of frames than
     the container announces, the sinks plan again on the decoded frames and the file is read a second time.
+
+    Of a video in memory all frames go to the sinks, without limits; nothing is known of a container or a stream.
     """
+    if isinstance(path, HeldVideo):
+        return _feed_held(path, sinks)
     limits = limits or ReadLimits()
     size = path.stat().st_size
     try:
@@ -67,12 +72,14 @@ def inspect_media(path: Path, sinks: Sequence[FrameSink] = (), limits: ReadLimit
     return inspection
 
 
-def scan_times(path: Path, max_frames: int = MAX_FRAMES) -> Times:
+def scan_times(path: VideoSource, max_frames: int = MAX_FRAMES) -> Times:
     """Return the display times (seconds, sorted) of the packets of the first video stream, without decoding.
 
     Raises:
         MediaError: when the file can't be opened.
     """
+    if isinstance(path, HeldVideo):
+        return path.times
     stamps: list[float] = []
     with open_media(path) as container:
         stream = first_video(container)
@@ -92,6 +99,29 @@ def scan_times(path: Path, max_frames: int = MAX_FRAMES) -> Times:
     if np.isnan(times).any():
         times = np.arange(len(times)) / rate
     return np.sort(times)
+
+
+def _feed_held(video: HeldVideo, sinks: Sequence[FrameSink]) -> Inspection:
+    masks = [sink.plan(video.times) for sink in sinks]
+    for index, (rgb, time) in enumerate(zip(video.frames, video.times, strict=True)):
+        for sink, mask in zip(sinks, masks, strict=True):
+            if mask[index]:
+                sink.frame(index, float(time), rgb)
+    return Inspection(_no_container(), video.times, complete=True)
+
+
+def _no_container() -> MediaFacts:
+    return MediaFacts(
+        size_bytes=0,
+        container=None,
+        brand=None,
+        video_streams=1,
+        audio_streams=0,
+        other_streams=(),
+        video=None,
+        audio=None,
+        open_error=None,
+    )
 
 
 def _unreadable(size: int, error: MediaError) -> MediaFacts:

@@ -21,7 +21,6 @@ from evalkit.errors import SubmissionChangedError, SubmissionError
 from evalkit.files import storage_error
 from evalkit.media.colour import dynamic_range
 from evalkit.media.inspect import Inspection, inspect_media
-from evalkit.media.readers import FrameSink
 from evalkit.media.still_frame import inspect_still
 from evalkit.metrics.base import FeatureData
 from evalkit.metrics.features import stopwatch
@@ -33,10 +32,9 @@ from evalkit.metrics.features.base import (
     Session,
     feature_registry,
 )
-from evalkit.metrics.features.declared_arrays import array_mismatch
 from evalkit.metrics.sync.frame_store import choose_memory
 from evalkit.scoring.cache import FeatureCache
-from evalkit.scoring.guard import Guard, GuardedPairs, GuardedSession, UpstreamFailedError
+from evalkit.scoring.guard import Guard, UpstreamFailedError, finish_guards, frame_sinks
 from evalkit.scoring.jobs import Config, Job, VideoAnswer
 from evalkit.scoring.lookup import Cached, Lookup, weights_of
 from evalkit.scoring.pairing import PairedSink
@@ -136,13 +134,7 @@ class _Work:
     def _decode(self, missing: Sequence[str], keys: Mapping[str, str]) -> tuple[Inspection, dict[str, FeatureData]]:
         """Read the file once for all missing features; drop their results when a rule refuses the file."""
         guards = self._guards(missing, keys)
-        pairs = [guard for guard in guards.values() if guard.paired]
-        sinks: list[FrameSink] = [GuardedSession(guard) for guard in guards.values() if not guard.paired]
-        together = None
-        if pairs and self.item.reference_video is not None:
-            sessions = [GuardedPairs(guard) for guard in pairs]
-            together = PairedSink(self.item.reference_video, sessions, still=self.item.still)
-            sinks.append(together)
+        sinks, together = frame_sinks(guards, self.item.reference_video, still=self.item.still)
         if self.item.still:
             inspection = inspect_still(self.item.video, sinks)
         else:
@@ -163,24 +155,12 @@ class _Work:
 
     def _finished(self, guards: Mapping[str, Guard], together: PairedSink | None) -> dict[str, FeatureData]:
         """Return the features; what failed is in ``errors``."""
-        data: dict[str, FeatureData] = {}
-        for name, guard in guards.items():
-            needs = self.handler.extractors[name].record.needs
-            if guard.paired and together is not None:
-                guard.step(together.check)
-            result = guard.finish({need: data.get(need) for need in needs if need in guards})
-            self.seconds[name] = guard.seconds
-            if result is None:
-                self.errors[name] = guard.error or ""
-                continue
-            record = self.handler.extractors[name].record
-            problem = None if result.arrays is None else array_mismatch(record, result.arrays)
-            if problem is None:
-                data[name] = result
-            else:
-                self.errors[name] = f"ValueError: {problem}"
+        records = {name: self.handler.extractors[name].record for name in guards}
+        finished = finish_guards(guards, records, together)
+        self.errors |= finished.errors
+        self.seconds |= {name: guard.seconds for name, guard in guards.items()}
         self.decodes += sum(guard.decodes for guard in guards.values())
-        return data
+        return finished.data
 
     def _open(
         self, extractor: Extractor, guards: Mapping[str, Guard], keys: Mapping[str, str]

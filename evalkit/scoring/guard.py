@@ -5,14 +5,27 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.errors import StorageError
+from evalkit.media.held import VideoSource
+from evalkit.media.readers import FrameSink
 from evalkit.metrics.base import FeatureData
-from evalkit.metrics.features.base import FeatureUnavailableError, PairCoverage, PairSession, Picture, Session, Times
+from evalkit.metrics.features.base import (
+    FeatureRecord,
+    FeatureUnavailableError,
+    PairCoverage,
+    PairSession,
+    Picture,
+    Session,
+    Times,
+)
+from evalkit.metrics.features.declared_arrays import array_mismatch
+from evalkit.scoring.pairing import PairedSink
 
 
 class UpstreamFailedError(Exception):
@@ -163,6 +176,59 @@ class GuardedPairs(PairSession):
     def finish(self) -> dict[str, NDArray[Any]]:
         """Return nothing."""
         return {}
+
+
+def frame_sinks(
+    guards: Mapping[str, Guard], reference: VideoSource | None, *, still: bool = False
+) -> tuple[list[FrameSink], PairedSink | None]:
+    """Return what takes the frames of one video: a sink for each session, and one for all that take pairs.
+
+    Args:
+        guards: feature -> its guard.
+        reference: of the video; an image with ``still``.
+        still: whether both are images.
+    """
+    sinks: list[FrameSink] = [GuardedSession(guard) for guard in guards.values() if not guard.paired]
+    pairs = [GuardedPairs(guard) for guard in guards.values() if guard.paired]
+    if not pairs or reference is None:
+        return sinks, None
+    together = PairedSink(reference, pairs, still=still)
+    return [*sinks, together], together
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The features of one video; ``errors`` has the traceback of those whose extractor failed."""
+
+    data: dict[str, FeatureData]
+    errors: dict[str, str]
+
+
+def finish_guards(
+    guards: Mapping[str, Guard], records: Mapping[str, FeatureRecord], together: PairedSink | None
+) -> Finished:
+    """End all sessions, in the order in which they were opened: each after those that it needs.
+
+    Args:
+        guards: feature -> its guard.
+        records: feature -> its record, for all of ``guards``.
+        together: what gave the pairs, if anything did.
+    """
+    data: dict[str, FeatureData] = {}
+    errors: dict[str, str] = {}
+    for name, guard in guards.items():
+        if guard.paired and together is not None:
+            guard.step(together.check)
+        result = guard.finish({need: data.get(need) for need in records[name].needs if need in guards})
+        if result is None:
+            errors[name] = guard.error or ""
+            continue
+        problem = None if result.arrays is None else array_mismatch(records[name], result.arrays)
+        if problem is None:
+            data[name] = result
+        else:
+            errors[name] = f"ValueError: {problem}"
+    return Finished(data, errors)
 
 
 def _mask(mask: NDArray[np.bool_], frames: int) -> NDArray[np.bool_]:

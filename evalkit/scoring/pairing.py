@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.errors import MediaError
 from evalkit.media.decode import iter_frames
+from evalkit.media.held import VideoSource
 from evalkit.media.inspect import scan_times
 from evalkit.media.limits import MAX_FRAMES
 from evalkit.media.sampling import Indices, Times, at_times, frame_interval
@@ -57,7 +59,12 @@ class PairedSink:
     """
 
     def __init__(
-        self, reference: Path, sessions: Sequence[PairSession], max_frames: int = MAX_FRAMES, *, still: bool = False
+        self,
+        reference: VideoSource,
+        sessions: Sequence[PairSession],
+        max_frames: int = MAX_FRAMES,
+        *,
+        still: bool = False,
     ) -> None:
         self._reference, self._still = reference, still
         self._sessions = sessions
@@ -83,7 +90,7 @@ class PairedSink:
         for session in self._sessions:
             session.begin(coverage)
         self._next = 0
-        self._stream = iter_still(self._reference) if self._still else iter_frames(self._reference)
+        self._stream = iter_still(cast(Path, self._reference)) if self._still else iter_frames(self._reference)
         mask[self._matches] = True
         return mask
 

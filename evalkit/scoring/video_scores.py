@@ -79,7 +79,7 @@ class VideoScorer:
         if asked and extraction is not None:
             needed = {name for metric in asked.values() for name in metric.record.features}
             inputs = self.inputs(sample, extraction, extraction.facts, needed)
-            outcomes |= {name: _outcome(metric, inputs) for name, metric in asked.items()}
+            outcomes |= {name: outcome_of(metric, inputs) for name, metric in asked.items()}
         return {name: outcomes[name] for name in self._plan.metrics}
 
     def unscored_reason(self, report: FileReport | None) -> str | None:
@@ -126,7 +126,7 @@ def is_outside(record: MetricRecord, sample: Sample) -> bool:
     return record.people_only and not sample.shows_person
 
 
-def _outcome(metric: Metric, inputs: VideoInputs) -> VideoValue:
+def outcome_of(metric: Metric, inputs: VideoInputs) -> VideoValue:
     """Return the metric's value of one video. What another package's metric does wrong costs this value only."""
     name = metric.record.id
     try:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from copy import copy
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,7 @@ from evalkit.metrics.distances.row_file import RowFile, Rows
 
 Numbers = NDArray[np.int64]
 Pairing = Literal["frames", "videos", "none"]
+OTHER_SIDE_ONLY = "other_side_only"  # the reason of a side that a row of `unpaired` sets does not have, by design
 BIAS_SHARE = 0.1  # of the value; a note is added where the bias is more
 
 
@@ -63,6 +65,25 @@ class DistributionDistance(SetMetric):
     def __init__(self, record: MetricRecord, *, pairing: Pairing) -> None:
         self.record = record
         self._pairing = pairing
+        self.is_unpaired_form = False  # whether `unpaired` made it of a paired one
+
+    def unpaired(self) -> Self:
+        """Return the same distance over all vectors of all videos and of all references, however many each side has."""
+        other = copy(self)
+        other._pairing, other.is_unpaired_form = "none", self._pairing != "none"
+        return other
+
+    def keeps_everything(self, videos: Sequence[VideoInputs]) -> bool:
+        """Whether no vector of these videos and references is left out."""
+        if self._pairing == "none":
+            return True
+        for video in videos:
+            ours, theirs = (_activations(video.features[name]) for name in self.record.features)
+            if isinstance(ours, str) or isinstance(theirs, str):
+                return False
+            if self._pairing == "frames" and len(ours) != len(theirs):
+                return False
+        return True
 
     def compute(self, features: Mapping[str, Mapping[str, NDArray[Any]]]) -> VideoValue:
         """Return the reason why a single video has no value."""
@@ -77,7 +98,7 @@ class DistributionDistance(SetMetric):
             for video in videos:
                 sides = [_activations(video.features[name]) for name in self.record.features]
                 missing = [side for side in sides if isinstance(side, str)]
-                lost.update(missing[:1])
+                lost.update([why for why in missing if why != OTHER_SIDE_ONLY][:1])
                 if missing and self._pairing != "none":
                     continue
                 kept = [side for side in sides if not isinstance(side, str)]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.errors import MediaError
+from evalkit.media.held import HeldVideo, SoundSource, VideoSource
 from evalkit.metrics.features.base import FeatureUnavailableError
 
 RATE = 16000
@@ -33,7 +33,7 @@ class Sound:
     mix_energy: float = math.nan
 
 
-def official_audio(path: Path | None) -> Sound | None:
+def official_audio(path: SoundSource | None) -> Sound | None:
     """Return the test set's speech, whose start belongs to the video's start; ``None`` where there is none.
 
     Raises:
@@ -47,7 +47,7 @@ def official_audio(path: Path | None) -> Sound | None:
         raise FeatureUnavailableError("official_audio_unreadable", str(error)) from None
 
 
-def own_audio(path: Path, video_start: float) -> Sound | None:
+def own_audio(path: VideoSource, video_start: float) -> Sound | None:
     """Return the video file's own audio as it plays beside the frames; ``None`` without any that can be decoded.
 
     Args:
@@ -63,7 +63,7 @@ def own_audio(path: Path, video_start: float) -> Sound | None:
     return replace(sound, samples=samples)
 
 
-def _read(path: Path) -> Sound:
+def _read(path: SoundSource) -> Sound:
     from evalkit.media.audio import read_mix
 
     mix = read_mix(path, RATE)
@@ -79,8 +79,10 @@ def to_int16(samples: NDArray[np.float32]) -> Samples:
     return found
 
 
-def _first_time(path: Path) -> float:
+def _first_time(path: VideoSource) -> float:
     """Return when the first audio frame is played, in seconds."""
+    if isinstance(path, HeldVideo):
+        return float(path.times[0]) if len(path.times) else 0.0
     import av
 
     from evalkit.media.container import open_media

@@ -144,6 +144,9 @@ NO_WEIGHTS: Mapping[str, WeightFile] = MappingProxyType({})
 class Item:
     """One video and the files of its sample.
 
+    In place of a path there may be what is in memory already (`evalkit.media.held`: `evalkit.arrays` gives it): the
+    readers of `evalkit.media` take both, so pass them on, and open nothing yourself.
+
     ``timeline`` is (start, end, description) of each event, times in seconds. Features in ``unused`` are not computed:
     no metric reads them for this sample. With ``still`` the video and the reference video are images, each read as one
     frame (`evalkit.media.still_frame`).

@@ -1,0 +1,1 @@
+"""Measuring arrays in memory: `evalkit.measure`, `evalkit.functional` and the session that both are built on."""
