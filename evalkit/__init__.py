@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from evalkit.arrays.session import Measurer
     from evalkit.challenges.model import Challenge, load_challenge
     from evalkit.errors import EvalkitError
+    from evalkit.scorer.scorer import Scorer
     from evalkit.scoring.intake import ValidationReport
     from evalkit.scoring.scorecard import Scorecard
     from evalkit.testsets.loading import load_testset
@@ -50,6 +51,7 @@ __all__ = [
     "Measurement",
     "Measurer",
     "Scorecard",
+    "Scorer",
     "TestSet",
     "ValidationReport",
     "__version__",
@@ -78,6 +80,7 @@ _HOMES = {
     "EvalkitError": "evalkit.errors",
     "ValidationReport": "evalkit.scoring.intake",
     "Scorecard": "evalkit.scoring.scorecard",
+    "Scorer": "evalkit.scorer.scorer",
     "TestSet": "evalkit.testsets.model",
     "Measurement": "evalkit.arrays.record",
     "Measurer": "evalkit.arrays.session",

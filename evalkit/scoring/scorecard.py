@@ -7,6 +7,7 @@ two runs give the same bytes.
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -83,6 +84,21 @@ class Scorecard(BaseModel):
             (score.value is not None and score.coverage >= 1) or is_not_applicable(score.reason)
             for score in self.metrics.values()
         )
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        """Metric id -> why it has no value, for those that have none."""
+        return {name: score.reason or "unknown" for name, score in self.metrics.items() if score.value is None}
+
+    def scores(self, prefix: str = "", *, nan: bool = False) -> dict[str, float]:
+        """Return the numbers as a flat dictionary, for the logger of a training loop.
+
+        Args:
+            prefix: before each metric's id, as ``val/``.
+            nan: give a missing value as NaN; without, it is left out, and `reasons` says why. It is never 0.
+        """
+        values = {name: math.nan if score.value is None else score.value for name, score in self.metrics.items()}
+        return {f"{prefix}{name}": value for name, value in values.items() if nan or not math.isnan(value)}
 
     @property
     def scored_videos(self) -> int:
