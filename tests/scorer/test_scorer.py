@@ -20,7 +20,7 @@ from evalkit.reference_models.generators.base import GenerationError
 from evalkit.scorer.scorer import Scorer
 from evalkit.scoring.cache import FeatureCache
 
-METRICS = "fid,kid,kvd,fvd,lse_c,sync.own.offset,identity,psnr,ssim,m_lmd,clipscore,niqe,motion.flow,frozen_share,fps"
+METRICS = "fid,kvd,fvd,lse_c,sync.own.offset,identity,psnr,ssim,m_lmd,clipscore,niqe,motion.flow,frozen_share,fps"
 
 
 def scorer_of(puppets, challenge="talking-head", **given) -> Scorer:
