@@ -31,10 +31,13 @@ def kept_random_states() -> Iterator[None]:
 
 
 def seed_everything(seed: int) -> None:
-    """Seed Python, NumPy and PyTorch with a number of up to 64 bits."""
+    """Seed Python, NumPy and PyTorch (all started GPUs too) with a number of up to 64 bits."""
     random.seed(seed)
     np.random.seed(seed % (1 << 32))
     if "torch" in sys.modules:
         import torch
 
-        torch.manual_seed(seed % (1 << 63))
+        torch.default_generator.manual_seed(seed % (1 << 63))
+        cuda: Any = torch.cuda
+        if cuda.is_available() and cuda.is_initialized():  # else the seed would wait there for the caller's first use
+            cuda.manual_seed_all(seed % (1 << 63))
