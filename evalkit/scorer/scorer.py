@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from evalkit.arrays.checks import items_of
 from evalkit.arrays.session import Measurer
 from evalkit.challenges.model import Challenge, load_challenge
-from evalkit.errors import EvalkitError, UsageError, did_you_mean
+from evalkit.errors import EvalkitError, InputError, UsageError, did_you_mean
 from evalkit.media.held import HeldSound, HeldVideo
 from evalkit.metrics.base import Metric
 from evalkit.progress import Progress
@@ -234,7 +234,7 @@ class Scorer:
                 try:
                     self._take(asked, generate, seeded=seeded)
                 except EvalkitError as error:
-                    if not skip_errors:
+                    if not (skip_errors and isinstance(error, InputError)):  # a full disk costs more than one sample
                         problem = error
                         break
                     self._failures[asked.id] = str(error)
@@ -268,8 +268,8 @@ class Scorer:
         frames, audio = made if isinstance(made, tuple) and len(made) == 2 else (made, None)
         try:
             self.update(asked.id, frames, audio, asked.fps, audio_rate=asked.audio_rate)
-        except EvalkitError as error:
-            raise type(error)(
+        except InputError as error:
+            raise InputError(
                 [f"What the generator returned for the sample '{asked.id}' can't be scored.", error.what],
                 found=error.found,
                 expected=error.expected,
