@@ -86,6 +86,32 @@ class Measurement:
         better = "" if self.higher_is_better is None else f" ({self.direction} is better)"
         return f"{self.metric} = {self.value:.6g}{unit}{better}"
 
+    def _repr_html_(self) -> str:
+        """Show the number in a notebook, with its interval, or why there is none."""
+        from evalkit.arrays.notebook import measurement_fragment
+        from evalkit.scoring.scorecard import MetricScore, ScoreEvent
+
+        score = MetricScore(
+            value=self.value,
+            reason=self.reason or (None if self.value is not None else "unknown"),
+            title=self.title,
+            unit=self.unit,
+            higher_is_better=self.higher_is_better,
+            protocol=self.protocol,
+            n=self.n,
+            coverage=self.coverage,
+            ci95=self.ci95,
+            notes=tuple(ScoreEvent(kind=note.kind, detail=note.detail) for note in self.notes),
+        )
+        return measurement_fragment(
+            self.metric,
+            score,
+            detail=self.detail,
+            values=self.values,
+            reasons=self.reasons,
+            provenance=self.provenance,
+        )
+
     def as_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
         return {

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from evalkit.errors import InputError
 from evalkit.jsonio import parse_json
 from evalkit.scoring.scorecard import FeatureUse, MetricScore, ScoreEvent
-from evalkit.text import escape_for_display
+from evalkit.text import count, escape_for_display
 from evalkit.yamlio import read_text
 
 if TYPE_CHECKING:
@@ -130,6 +130,15 @@ class DistanceResult(_Part):
     def __repr__(self) -> str:
         values = ", ".join(f"{name} {score.value}" for name, score in self.metrics.items())
         return f"<DistanceResult: {self.generated.read} generated, {self.real.read} real files; {values}>"
+
+    def _repr_html_(self) -> str:
+        """Show in a notebook what was compared, and the numbers."""
+        from evalkit.folders.notebook import distance_fragment
+
+        sides = (("generated", self.generated), ("real", self.real))
+        said = [f"{name}: {side.source}, {side.read} of {count(side.files, 'file')} read" for name, side in sides]
+        title = f"Generated against real files, backbones {self.backbones}"
+        return distance_fragment(title, said, self.metrics, self.files, self.warnings)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as plain data for JSON."""

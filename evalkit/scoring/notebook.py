@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 from evalkit.metrics.base import is_not_applicable
 from evalkit.notebook.fragment import Cell, Sentence, Table, Tone, fragment
@@ -26,20 +28,55 @@ _TONES: dict[str, Tone] = {"error": "error", "warning": "warning", "missing": "e
 _SEVERITIES = ("error", "warning", "info")
 
 
+class Valued(Protocol):
+    """Something that has a value per metric, or the reason why it has none."""
+
+    @property
+    def values(self) -> Mapping[str, float | None]:
+        """Metric -> value."""
+
+    @property
+    def reasons(self) -> Mapping[str, str]:
+        """Metric -> why there is no value."""
+
+
+@dataclass(frozen=True)
+class Values:
+    """One of them: the values and reasons of a video that is known by its place alone."""
+
+    values: Mapping[str, float | None]
+    reasons: Mapping[str, str]
+
+
 def scorecard_fragment(title: str, metrics: Mapping[str, MetricScore], videos: Sequence[VideoScore]) -> str:
     """Return the HTML of a scorecard: its metrics, and the first videos at a click."""
-    heads: list[Cell | str] = ["metric", Cell("value", number=True), "95 % interval", "videos", "better"]
+    table = metrics_table("Metrics of the whole submission", metrics, videos, "to_pandas('metrics')")
+    return fragment(title, _verdicts(Counter(video.verdict for video in videos)), table, _videos(metrics, videos))
+
+
+def metrics_table(
+    caption: str, metrics: Mapping[str, MetricScore], videos: Sequence[Valued], rest: str, what: str = "video"
+) -> Table:
+    """Return a row per metric: its value with everything beside it, and how the values of the videos spread.
+
+    Args:
+        caption: of the table.
+        metrics: of all videos together.
+        videos: the values of each; empty where there are none.
+        rest: where all of it is.
+        what: what has a value each, in the singular.
+    """
+    heads: list[Cell | str] = ["metric", Cell("value", number=True), "95 % interval", f"{what}s", "better"]
     heads += [Cell("n", number=True), Cell("coverage", number=True)]
-    table = Table(
-        "Metrics of the whole submission",
+    return Table(
+        caption,
         heads,
-        [_metric_cells(name, score, videos) for name, score in list(metrics.items())[:METRICS]],
+        [_metric_cells(name, score, videos, what) for name, score in list(metrics.items())[:METRICS]],
         total=len(metrics),
         what="metric",
-        rest="to_pandas('metrics')",
+        rest=rest,
         most=METRICS,
     )
-    return fragment(title, _verdicts(Counter(video.verdict for video in videos)), table, _videos(metrics, videos))
 
 
 def _verdicts(found: Mapping[str, int], what: str = "video") -> Sentence:
@@ -50,7 +87,7 @@ def _verdicts(found: Mapping[str, int], what: str = "video") -> Sentence:
     return Sentence(said, parts([(verdict, found.get(verdict, 0)) for verdict, _ in VERDICTS], said))
 
 
-def _metric_cells(name: str, score: MetricScore, videos: Sequence[VideoScore]) -> list[Cell]:
+def _metric_cells(name: str, score: MetricScore, videos: Sequence[Valued], what: str) -> list[Cell]:
     unit = f" {score.unit}" if score.unit else ""
     notes = ", ".join(dict.fromkeys(note.kind for note in score.notes))
     value = Cell(gap_text(score.reason), number=True, tone="muted" if is_not_applicable(score.reason) else "error")
@@ -61,20 +98,20 @@ def _metric_cells(name: str, score: MetricScore, videos: Sequence[VideoScore]) -
         Cell(score.title or name, name if score.title else ""),
         value,
         Cell(ends),
-        _spread(name, score, videos),
+        _spread(name, score, videos, what),
         Cell(BETTER[score.higher_is_better]),
         Cell(str(score.n), number=True),
         Cell(share_text(score.coverage), number=True),
     ]
 
 
-def _spread(name: str, score: MetricScore, videos: Sequence[VideoScore]) -> Cell:
+def _spread(name: str, score: MetricScore, videos: Sequence[Valued], what: str) -> Cell:
     """Return how the values of the videos are distributed; of a number of the whole set there are none."""
     asked = [video for video in videos if name in video.values]
     values = [value for video in asked if (value := video.values[name]) is not None]
     if not values:
         return Cell()
-    said = f"{count(len(values), 'video')} from {format_value(min(values))} to {format_value(max(values))}"
+    said = f"{count(len(values), what)} from {format_value(min(values))} to {format_value(max(values))}"
     gaps = sum(video.values[name] is None and not is_not_applicable(video.reasons.get(name)) for video in asked)
     note = f"{format_value(min(values))} to {format_value(max(values))}" + (f", {gaps} without" if gaps else "")
     return Cell(note=note, picture=spread(values, score.value if score.aggregate == "mean" else None, said))

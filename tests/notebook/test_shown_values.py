@@ -5,18 +5,22 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from builders.leaderboards import NASTY, hostile, plain
 from pages import Page
 from scorecards import HOSTILE, make_scorecard
 
+from evalkit.arrays.record import Measurement
 from evalkit.batch.entries import Entry
 from evalkit.batch.outcome import outcome_of_card, outcome_of_error
 from evalkit.batch.result import BatchResult
 from evalkit.challenges.model import load_challenge
 from evalkit.errors import SubmissionError
+from evalkit.folders.model import DistanceResult
 from evalkit.leaderboard.table import CodedReason
+from evalkit.metrics.base import Event
 from evalkit.scoring.intake import FileReport, ValidationReport
 from evalkit.scoring.scorecard import Scorecard
 from evalkit.text import format_value
@@ -176,6 +180,86 @@ def test_a_validation_without_findings_has_no_table() -> None:
     assert "no file in it was opened" in Page(refused._repr_html_()).find("p")[0]["text"]
 
 
+def measurement(text: str = "s", **changes: Any) -> Measurement:
+    fields: dict[str, Any] = {
+        "metric": "psnr.rgb",
+        "title": f"PSNR {text}",
+        "value": 31.0,
+        "unit": "dB",
+        "higher_is_better": True,
+        "n": 2,
+        "coverage": 2 / 3,
+        "ci95": (30.0, 32.0),
+        "values": (30.0, None, 32.0),
+        "reasons": (None, f"no_face {text}", None),
+        "events": ((), (), ()),
+        "notes": (Event("small_sample", f"few {text}"),),
+        "provenance": {"backbones": {"name": f"bundled {text}"}},
+    }
+    return Measurement(**(fields | changes))
+
+
+def test_a_measurement_shows_its_number_and_that_of_each_video() -> None:
+    page = Page(measurement()._repr_html_())
+    assert [item["text"] for item in page.find("p")] == ["PSNR s, backbones bundled s", "small_sample: few s"]
+    assert rows_of(page, 0) == [
+        [
+            "PSNR spsnr.rgb",
+            "31.00 dBsmall_sample",
+            "30.00 to 32.00",
+            "30.00 to 32.00, 1 without",
+            "higher",
+            "2",
+            "66.7 %",
+        ]
+    ]
+    assert rows_of(page, 1) == [["0", "30.00"], ["1", "unscored: no_face s"], ["2", "32.00"]]
+    assert page.find("svg")[0]["attrs"]["aria-label"] == "2 videos from 30.00 to 32.00"
+
+
+def test_a_measurement_without_a_number_says_why() -> None:
+    gap = {"value": None, "reason": "no_face", "detail": "No frame holds a face.", "ci95": None}
+    page = Page(measurement(values=(), reasons=(), events=(), notes=(), **gap)._repr_html_())
+    assert page.find("p")[1]["text"] == "No frame holds a face."
+    assert rows_of(page)[0][1] == "unscored: no_face"
+    assert len(page.find("table")) == 1
+
+
+def distance(text: str = "s") -> DistanceResult:
+    card = make_scorecard(3, 1)
+    side = {"source": f"{text}/real", "files": 3, "read": 2}
+    return DistanceResult.model_validate(
+        {
+            "real": side,
+            "generated": {**side, "source": f"{text}/made"},
+            "pairing": {"pairs": 2},
+            "backbones": text,
+            "metrics": {name: card.metrics[name] for name in ("fid.pytorch", "psnr.rgb", "ssim.gray")},
+            "files": [
+                {"name": f"{text}{at}", "path": f"{text}{at}", "values": {"psnr.rgb": 30.0 + at}, "reasons": {}}
+                for at in range(2)
+            ],
+            "warnings": [{"kind": "few_files", "detail": f"{text} {at}"} for at in range(30)],
+        }
+    )
+
+
+def test_a_distance_shows_both_sides_warnings_and_metrics() -> None:
+    page = Page(distance()._repr_html_())
+    texts = [item["text"] for item in page.find("p")]
+    assert texts[:4] == [
+        "Generated against real files, backbones s",
+        "generated: s/made, 2 of 3 files read",
+        "real: s/real, 2 of 3 files read",
+        "few_files: s 0",
+    ]
+    assert texts[-1] == "22 more in warnings."
+    rows = rows_of(page)
+    assert [row[0] for row in rows] == ["FIDfid.pytorch", "PSNRpsnr.rgb", "SSIMssim.gray"]
+    assert page.find("svg")[0]["attrs"]["aria-label"] == "2 files from 30.00 to 31.00"
+    assert rows[2][1] == "unscored: no_reference_video"
+
+
 def hostile_batch() -> BatchResult:
     card = make_scorecard(12, 1, hostile=True)
     wrong = SubmissionError(EVIL, found=EVIL)
@@ -193,6 +277,8 @@ SHOWN = {
     "many teams": lambda: plain(tuple(f"{NASTY[at % len(NASTY)]} {at}" for at in range(300)))[1],
     "batch": hostile_batch,
     "validation": lambda: validation(EVIL, 2000),
+    "measurement": lambda: measurement(EVIL, values=(1.0, None) * 5000, reasons=(None, EVIL) * 5000),
+    "distance": lambda: distance(EVIL),
 }
 
 
