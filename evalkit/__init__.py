@@ -104,13 +104,16 @@ _HOMES = {
 }
 
 
+_MODULES = ("functional", "plot")
+
+
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first asked for."""
-    if name not in _HOMES and name != "plot":
+    if name not in _HOMES and name not in _MODULES:
         raise AttributeError(f"module 'evalkit' has no attribute '{name}'")
     from importlib import import_module
 
-    value = import_module("evalkit.plot") if name == "plot" else getattr(import_module(_HOMES[name]), name)
+    value = import_module(f"evalkit.{name}") if name in _MODULES else getattr(import_module(_HOMES[name]), name)
     globals()[name] = value
     return value
 

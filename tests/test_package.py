@@ -65,6 +65,13 @@ def test_public_names_exist_and_are_documented() -> None:
         evalkit.nonsense  # noqa: B018
 
 
+@pytest.mark.parametrize("name", ["functional", "plot"])
+def test_modules_for_users_are_there_after_importing_the_package(name: str) -> None:
+    code = f"import evalkit; print(evalkit.{name}.__name__)"
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert found.stdout.strip() == f"evalkit.{name}"
+
+
 def test_scoring_loads_no_torch() -> None:
     assert "torch" not in loaded_by("import evalkit.api, evalkit.scoring.extract, evalkit.metrics.faces.features")
 
