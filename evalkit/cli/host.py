@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evalkit.cli.options import as_json as json_option
-from evalkit.cli.options import backbones_option, example, say
+from evalkit.cli.options import backbones_option, example, progress_on, quiet_option, say
 
 if TYPE_CHECKING:
     from evalkit.hosting.bundle import Choices
@@ -99,6 +99,7 @@ def bundle_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--terms", type=_FILE, metavar="FILE", help="Your terms, in the form the platform shows."),
         click.option("--logo", type=_FILE, metavar="FILE", help="A PNG or JPEG (default: drawn from the title)."),
         force_option,
+        quiet_option,
         json_option,
     )
     for option in reversed(options):
@@ -115,11 +116,20 @@ def bundle_options(command: Callable[..., None]) -> Callable[..., None]:
 @bundle_options
 @click.option("--image", metavar="NAME", help="Name of the image where the platform's workers can pull it.")
 @click.option("--queue", metavar="VHOST", help="Queue of your own workers (default: the platform's, with 600 s).")
-def codabench(choices: Choices, out: Path, image: str | None, queue: str | None, force: bool, as_json: bool) -> None:
+def codabench(
+    choices: Choices,
+    out: Path,
+    image: str | None,
+    queue: str | None,
+    force: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
     """Write a bundle for Codabench: pages, phases, leaderboard, scoring program, image."""
     from evalkit.hosting.codabench.writing import write_codabench
 
-    made = write_codabench(choices, out, image=image, queue=queue, force=force)
+    progress = progress_on(quiet)
+    made = write_codabench(choices, out, image=image, queue=queue, force=force, progress=progress)
     _report("codabench", made, Path(made["bundle"]), out, as_json=as_json)
 
 
@@ -131,14 +141,14 @@ def codabench(choices: Choices, out: Path, image: str | None, queue: str | None,
 )
 @bundle_options
 @click.option("--hosted", is_flag=True, help="EvalAI's workers score, with the test set as annotation file.")
-def evalai(choices: Choices, out: Path, hosted: bool, force: bool, as_json: bool) -> None:
+def evalai(choices: Choices, out: Path, hosted: bool, force: bool, quiet: bool, as_json: bool) -> None:
     """Write a configuration for EvalAI: pages, phases, leaderboard, evaluation scripts.
 
     Without --hosted a worker of your own scores, and the test set is not uploaded.
     """
     from evalkit.hosting.evalai.writing import write_evalai
 
-    made = write_evalai(choices, out, hosted=hosted, force=force)
+    made = write_evalai(choices, out, hosted=hosted, force=force, progress=progress_on(quiet))
     _report("evalai", made, Path(made["bundle"]), out, as_json=as_json)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from evalkit.errors import InputError
 from evalkit.files import atomic_write
+from evalkit.progress import Progress
 
 _FIRST_DAY = (1980, 1, 1, 0, 0, 0)
 _MODE = 0o100644 << 16
@@ -17,18 +17,25 @@ _BLOCK = 1 << 20
 _TEXT = {".html", ".json", ".jsonl", ".md", ".py", ".sh", ".txt", ".yaml"}  # the rest is compressed already
 
 
-def write_zip(path: Path, content: Mapping[str, bytes | Path]) -> None:
+def write_zip(path: Path, content: Mapping[str, bytes | Path], progress: Progress | None = None) -> None:
     """Write a ZIP in one step; the same names and content give the same bytes.
 
     Args:
         path: the file to write.
         content: name in the ZIP -> its bytes, or the file that holds them.
+        progress: is told how many bytes of the files are written.
 
     Raises:
         InputError: when a file can't be read.
         StorageError: when the ZIP can't be written.
     """
-    with atomic_write(path) as stream, zipfile.ZipFile(stream, "w") as archive:
+    files = [source for source in content.values() if isinstance(source, Path) and source.is_file()]
+    total = sum(file.stat().st_size for file in files)
+    with (
+        atomic_write(path) as stream,
+        zipfile.ZipFile(stream, "w") as archive,
+        (progress or Progress()).stage(f"writing {path.name}", total, unit="bytes") as stage,
+    ):
         for name in sorted(content, key=str.encode):
             info = zipfile.ZipInfo(name, _FIRST_DAY)
             info.external_attr, info.create_system = _MODE, _UNIX
@@ -41,6 +48,7 @@ def write_zip(path: Path, content: Mapping[str, bytes | Path]) -> None:
                 with source.open("rb") as file:
                     info.file_size = source.stat().st_size  # large files need other records
                     with archive.open(info, "w") as member:
-                        shutil.copyfileobj(file, member, _BLOCK)
+                        while block := file.read(_BLOCK):
+                            stage.advance(member.write(block))
             except FileNotFoundError:
                 raise InputError(f"{source} does not exist.", fix="Restore the file.") from None

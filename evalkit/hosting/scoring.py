@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from evalkit import api
 from evalkit.api.arguments import fitting_pack, planned, run_options
@@ -33,10 +34,12 @@ from evalkit.testsets.loading import load_testset
 from evalkit.text import count, escape_for_display, escape_message
 
 DEBUG = "EVALKIT_HOST_DEBUG"
+_LONGEST_START = 600.0  # seconds; what is more is a clock that means something else
 OK, REFUSED, NOT_THEIRS = 0, 1, 4  # exit codes, as those of the commands
-_SHARE, _ENDING, _LEAST = 0.8, 15.0, 1.0  # of the time for reading videos; seconds kept for the rest; for any run
-_LAST, _AT_ONCE = 3.0, 0.05  # seconds before the end at which the program gives up; where there are fewer
-MOST_FINDINGS, MOST_VIDEOS = 40, 20  # lines
+_MOST, _FEWEST, _LEAST = 0.8, 0.3, 1.0  # share of the time for reading videos; seconds for it at least
+_ENDING, _REFERENCE = 15.0, 1.0  # seconds kept for what comes after; for each reference video that is read then
+_LAST, _AT_ONCE = 8.0, 0.05  # seconds before the end at which the program gives up; where there are fewer
+MOST_KINDS, MOST_PLACES, MOST_VIDEOS = 40, 4, 20  # rules, files of one of them, videos without a value
 
 
 class OutOfTimeError(EvalkitError):
@@ -52,6 +55,16 @@ class Outcome:
     run: HostedRun | None = None
 
 
+def seconds_running() -> float:
+    """Return how long this process has been running: the platform's clock started before evalkit was loaded."""
+    try:
+        fields = Path("/proc/self/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+        running = time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError, AttributeError):  # not Linux, or no /proc
+        return time.process_time()
+    return running if 0 <= running <= _LONGEST_START else time.process_time()
+
+
 def say(line: str) -> None:
     """Print a line for participants; control characters of names in it are escaped."""
     sys.stdout.write(escape_message(line) + "\n")
@@ -59,7 +72,13 @@ def say(line: str) -> None:
 
 
 def score_and_tell(
-    program: Program, submission: Path, testset: Path, out: Path, ignored: Collection[str] = ()
+    program: Program,
+    submission: Path,
+    testset: Path,
+    out: Path,
+    *,
+    ignored: Collection[str] = (),
+    name: str | None = None,
 ) -> Outcome:
     """Score a submission and print what its team should know.
 
@@ -69,15 +88,18 @@ def score_and_tell(
         testset: the folder of the test set, with the reference pack where there is one.
         out: a folder of its own for the files of the run.
         ignored: names in the folder that the platform put there.
+        name: of the submission on its page, where the platform's folder or file has none that says something.
 
     Returns:
         Code 0 with the scorecard, which may be incomplete; 1 when the submission is at fault, or none of its videos
         could be scored; 4 when something else is.
     """
-    started = time.monotonic()
+    started = time.monotonic() - seconds_running()
     try:
-        with _time_limit(program.settings.seconds):
-            card = _scored(program, open_submission(submission, program, ignored), testset, out, started)
+        with _time_limit(program.settings.seconds - (time.monotonic() - started)):
+            opened = open_submission(submission, program, ignored)
+            opened.name = name or opened.name
+            card = _scored(program, opened, testset, out, started)
     except OutOfTimeError:
         say(
             f"error: The {program.settings.seconds:.0f} seconds for a submission are over, and it is not scored. "
@@ -143,24 +165,28 @@ def open_submission(place: Path, program: Program, ignored: Collection[str] = ()
     return Submission(place, members, member_count=len(members), size=sum(one.size for one in members))
 
 
+def time_for_videos(left: float, references: int) -> float:
+    """Return the seconds in which videos are read, so that what they gave is handed over before the time is over.
+
+    Args:
+        left: seconds until the platform ends the program.
+        references: reference videos that are read after them, in search of copies.
+    """
+    rest = left - _ENDING - _REFERENCE * references
+    return max(_LEAST, min(_MOST * left, max(_FEWEST * left, rest)))
+
+
 def _scored(program: Program, opened: Submission, testset: Path, out: Path, started: float) -> Scorecard:
     seconds = program.settings.seconds
     say(f"evalkit {program.settings.evalkit}: {count(sum(one.kind == 'file' for one in opened.members), 'file')}.")
     samples = load_testset(testset)
     plan = planned(program.challenge, program.backbones, None, False, "cpu", None)
-    left = seconds - (time.monotonic() - started)
-    options = run_options(
-        None,
-        out / "cache",
-        False,
-        ProgressLines(sys.stdout),
-        None,
-        None,
-        max(_LEAST, min(_SHARE * left, left - _ENDING)),
-        None,
-        plan,
-    )
     pack = testset / PACK_FILE
+    left = seconds - (time.monotonic() - started)
+    references = 0 if pack.is_file() else sum(sample.reference_video is not None for sample in samples)
+    options = run_options(
+        None, out / "cache", False, ProgressLines(sys.stdout), None, None, time_for_videos(left, references), None, plan
+    )
     with fitting_pack(pack if pack.is_file() else None, samples, plan) as options.references:
         return api.run_score(opened, program.challenge, samples, plan, out=out / "run", options=options).scorecard
 
@@ -169,18 +195,26 @@ def _about(card: Scorecard, run: HostedRun, program: Program) -> Iterator[str]:
     """Yield what the team should know: its numbers, what was found in its files, which videos have none."""
     yield f"{card.scored_videos} of {count(len(card.videos), 'video')} scored."
     yield from lines_about(run, host_columns(program.challenge))
-    findings = [*card.findings, *(finding for video in card.videos for finding in video.findings)]
-    serious = [one for one in findings if one.get("severity") in {"error", "warning"}]
-    for one in serious[:MOST_FINDINGS]:
-        where = f" {one['path']}" if one.get("path") else f" {one['sample']}" if one.get("sample") else ""
-        yield f"{one.get('severity')} {one.get('rule')}{where}: {one.get('message')}"
-    if len(serious) > MOST_FINDINGS:
-        yield f"... and {len(serious) - MOST_FINDINGS} more findings"
+    yield from _finding_lines(card)
     unscored = [video for video in card.videos if video.verdict in {"error", "missing"}]
     for video in unscored[:MOST_VIDEOS]:
         yield f"unscored {video.sample}: {next(iter(video.reasons.values()), 'missing')}"
     if len(unscored) > MOST_VIDEOS:
         yield f"... and {len(unscored) - MOST_VIDEOS} more videos"
+
+
+def _finding_lines(card: Scorecard) -> Iterator[str]:
+    """Yield a line for each rule that found errors or warnings: how often, in which files, what the first says."""
+    kinds: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for one in [*card.findings, *(finding for video in card.videos for finding in video.findings)]:
+        if one.get("severity") in {"error", "warning"}:
+            kinds.setdefault((str(one["severity"]), str(one.get("rule"))), []).append(one)
+    for (severity, rule), found in sorted(kinds.items())[:MOST_KINDS]:
+        places = list(dict.fromkeys(str(one.get("path") or one.get("sample") or "") for one in found))
+        named = ", ".join(filter(None, places[:MOST_PLACES])) + (" ..." if len(places) > MOST_PLACES else "")
+        yield f"{severity} {rule} x {len(found)}{f' ({named})' if named else ''}: {found[0].get('message')}"
+    if len(kinds) > MOST_KINDS:
+        yield f"... and {len(kinds) - MOST_KINDS} more kinds of findings"
 
 
 @contextmanager

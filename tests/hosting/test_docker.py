@@ -141,36 +141,15 @@ def test_the_entry_point_scores_in_a_read_only_tree_without_network(scorer: Path
         pytest.skip(f"this system has no namespaces for us: {can.stderr.strip()}")
     out = tmp_path / "out"
     out.mkdir()
-    places = [
-        "--dev",
-        "/dev",
-        "--proc",
-        "/proc",
-        "--tmpfs",
-        "/mnt",
-        "--dir",
-        "/mnt/work",
-        "--bind",
-        str(out),
-        "/mnt/out",
-    ]
+    places = ["--dev", "/dev", "--proc", "/proc", "--tmpfs", "/mnt", "--dir", "/mnt/work", "--bind"]
+    places += [str(out), "/mnt/out"]
     for source, target in (
         (world.zip, "in/submission.zip"),
         (world.testset, "testset"),
         (scorer / "program", "program"),
     ):
         places += ["--ro-bind", str(source), f"/mnt/{target}"]
-    sets = [
-        "--setenv",
-        "TMPDIR",
-        "/mnt/work",
-        "--setenv",
-        "HOME",
-        "/mnt/work",
-        "--setenv",
-        "PYTHONDONTWRITEBYTECODE",
-        "1",
-    ]
+    sets = ["--setenv", "TMPDIR", "/mnt/work", "--setenv", "HOME", "/mnt/work"]
     command = [sys.executable, "-m", "evalkit.hosting.container", "/mnt/program"]
     done = subprocess.run(
         [*base, *places, *sets, *command, "/mnt/in/submission.zip", "/mnt/testset", "/mnt/out"],

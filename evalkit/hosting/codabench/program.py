@@ -34,7 +34,9 @@ def main(folder: Path, arguments: Sequence[str]) -> int:
     try:
         program = load_program(folder)
         with folder_of_a_run() as own:
-            outcome = score_and_tell(program, given / "res", given / "ref", own, PLATFORM_FILES)
+            outcome = score_and_tell(
+                program, given / "res", given / "ref", own, ignored=PLATFORM_FILES, name="Submission"
+            )
             if outcome.card is not None:
                 _hand_over(outcome, own / "run", out, details=program.settings.details)
     except Exception as error:  # noqa: BLE001 - participants are told that it is not theirs

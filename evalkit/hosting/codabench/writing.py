@@ -19,6 +19,7 @@ from evalkit.hosting.markup import to_markdown
 from evalkit.hosting.pages import data, evaluation, overview, terms
 from evalkit.hosting.phases import HostPhase, host_phases, phase_facts, stamp
 from evalkit.hosting.testset_files import testset_content
+from evalkit.progress import Progress
 from evalkit.text import escape_for_display
 
 COMMAND = "python3 /app/program/score.py /app/input /app/output"
@@ -33,7 +34,13 @@ _MISSING = (
 
 
 def write_codabench(
-    choices: Choices, out: Path, *, image: str | None = None, queue: str | None = None, force: bool = False
+    choices: Choices,
+    out: Path,
+    *,
+    image: str | None = None,
+    queue: str | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Write the bundle, what it is made of, and the folder of its image; return a summary.
 
@@ -43,6 +50,7 @@ def write_codabench(
         image: name of the image where the platform can pull it.
         queue: of the organizer's own workers, by its vhost.
         force: whether a bundle that is there is replaced.
+        progress: is told how much of the test set is written.
 
     Raises:
         EvalkitError: when the challenge has no phases or metrics, something can't be read, or the folder can't be
@@ -75,9 +83,9 @@ def write_codabench(
     write_zip(folder / PROGRAM, dict(program))
     whole: dict[str, bytes | Path] = {**small, PROGRAM: folder / PROGRAM}
     if choices.testset is not None:
-        write_zip(folder / REFERENCE, testset_content(choices.testset, choices.pack))
+        write_zip(folder / REFERENCE, testset_content(choices.testset, choices.pack), progress)
         whole[REFERENCE] = folder / REFERENCE
-    write_zip(out / BUNDLE, whole)
+    write_zip(out / BUNDLE, whole, progress)
     write_folder(out, {f"image/{p}": c for p, c in image_content(choices, seconds, own_machine=False).items()})
     write_folder(out, {"README.md": _readme(choices, name, seconds, queue).encode()})
     return {

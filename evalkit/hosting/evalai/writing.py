@@ -21,6 +21,7 @@ from evalkit.hosting.markup import Block, heading, paragraphs, to_html
 from evalkit.hosting.pages import data, evaluation, overview, terms
 from evalkit.hosting.phases import HostPhase, host_phases, phase_facts, refuse_endless, stamp
 from evalkit.hosting.testset_files import testset_content
+from evalkit.progress import Progress
 from evalkit.text import escape_for_display
 
 SECONDS = 86_400  # the platform's own limit for a submission
@@ -39,7 +40,9 @@ _MISSING = (
 )
 
 
-def write_evalai(choices: Choices, out: Path, *, hosted: bool = False, force: bool = False) -> dict[str, Any]:
+def write_evalai(
+    choices: Choices, out: Path, *, hosted: bool = False, force: bool = False, progress: Progress | None = None
+) -> dict[str, Any]:
     """Write the configuration, what it is made of, and the script of a remote worker; return a summary.
 
     Args:
@@ -48,6 +51,7 @@ def write_evalai(choices: Choices, out: Path, *, hosted: bool = False, force: bo
         hosted: whether EvalAI's workers score, with the test set as annotation file; else a worker of the organizers'
             does, and the test set stays there.
         force: whether a bundle that is there is replaced.
+        progress: is told how much of the test set is written.
 
     Raises:
         EvalkitError: when the challenge has no phases with an end or no metrics, something can't be read, or the folder
@@ -82,9 +86,9 @@ def write_evalai(choices: Choices, out: Path, *, hosted: bool = False, force: bo
     write_zip(folder / SCRIPT, dict(script))
     whole: dict[str, bytes | Path] = {**content, SCRIPT: folder / SCRIPT}
     if with_testset and choices.testset is not None:
-        write_zip(folder / TESTSET, testset_content(choices.testset, choices.pack))
+        write_zip(folder / TESTSET, testset_content(choices.testset, choices.pack), progress)
         whole[TESTSET] = folder / TESTSET
-    write_zip(out / BUNDLE, whole)
+    write_zip(out / BUNDLE, whole, progress)
     write_folder(out, {f"remote_evaluation/{name}": bytes_ for name, bytes_ in remote.items()})
     write_folder(
         out,
