@@ -2,17 +2,20 @@
 
     python -m benchmarks.arrays_and_files [--clips 5] [--seconds 3] [--shared ../shared] [--work FOLDER]
 
-The arrays are the frames of real clips, slightly blurred. The files are these frames without loss (H.264 in RGB, sound
-as ALAC) and as a generator would write them (H.264 4:2:0, CRF 18, AAC). Each cell is the largest difference over the
-videos. tests/arrays/test_arrays_and_files.py holds a small version.
+The arrays are the frames of real clips, cut and slightly blurred; the references are these clips. The files are these
+frames without loss (H.264 in RGB, sound as ALAC) and as a generator would write them (H.264 4:2:0, CRF 18, AAC). Each
+cell is the largest difference over the videos. tests/arrays/test_arrays_and_files.py holds a small version.
 """
 
 from __future__ import annotations
 
+import json
 import tempfile
+import wave
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ import av
 import click
 import cv2
 import numpy as np
+from PIL import Image
 
 import evalkit
 from evalkit.media.audio import read_audio
@@ -32,9 +36,9 @@ from evalkit.testsets.model import TestSet
 
 RATE = 16_000
 METRICS = (
-    "fid", "fid.pytorch.uniform16", "fvd", "kvd", "lse_c", "lse_d", "sync.own.conf", "identity", "facefid.strict",
+    "fid", "fid.pytorch.uniform16", "fvd", "kvd", "identity", "facefid.strict",
     "clipscore", "clip.image_sim", "clip.frame_consistency", "subject.dino", "psnr", "ssim", "ssim.rgb", "ms_ssim",
-    "niqe", "brisque", "cpbd", "m_lmd", "akd", "landmark.jitter", "motion.flow", "motion.smoothness",
+    "niqe", "brisque", "cpbd", "m_lmd", "akd", "landmark.jitter", "motion.flow",
     "temporal.flicker", "frozen_share", "duration",
 )  # fmt: skip
 CHALLENGE = """\
@@ -63,7 +67,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class World:
-    """Some samples as arguments of `measure`, and where their references lie."""
+    """Some samples as arguments of `measure`, and as a test set."""
 
     testset: TestSet
     names: tuple[str, ...]
@@ -72,28 +76,55 @@ class World:
     arguments: dict[str, Any]
 
 
-def read_world(testset: TestSet, clips: int, seconds: float) -> World:
-    """Return the first samples with the frames of their real video, blurred and cut to ``seconds``."""
-    chosen = testset.limited(clips)
+def make_world(source: TestSet, folder: Path, clips: int, seconds: float) -> World:
+    """Cut the first samples to ``seconds`` and return them as a test set of their own; the videos are blurred.
+
+    Raises:
+        UsageError: a sample has no reference video or no speech.
+    """
+    (folder / "testset").mkdir(parents=True)
     given: dict[str, list[Any]] = {"reference": [], "reference_image": [], "audio": [], "prompt": []}
-    rates, videos = [], []
-    for sample in chosen:
+    rates, videos, lines = [], [], []
+    for sample in source.limited(clips):
         if not (sample.reference_video and sample.audio):
             raise click.UsageError(f"the sample {sample.id} has no reference video or no speech")
-        path = testset.path(sample.reference_video)
+        path = source.path(sample.reference_video)
         with av.open(str(path)) as container:
             rates.append(Fraction(container.streams.video[0].average_rate or 25))
-        real = np.stack(list(iter_frames(path)))
-        given["reference"].append(real)
-        given["reference_image"].append([read_still(testset.path(image)) for image in sample.reference_images])
-        given["audio"].append(to_int16(read_audio(testset.path(sample.audio), RATE)))
-        given["prompt"].append(sample.text)
-        videos.append(np.stack([cv2.GaussianBlur(rgb, (0, 0), 1.0) for rgb in real[: round(seconds * rates[-1])]]))
+        real = np.stack(list(islice(iter_frames(path), round(seconds * rates[-1]))))
+        sound = to_int16(read_audio(source.path(sample.audio), RATE))[: round(seconds * RATE)]
+        images = [read_still(source.path(image)) for image in sample.reference_images]
+        lines.append(_write_sample(folder / "testset", sample.id, sample.text, real, rates[-1], sound, images))
+        for name, value in zip(given, (real, images, sound, sample.text), strict=True):
+            given[name].append(value)
+        videos.append(np.stack([cv2.GaussianBlur(rgb, (0, 0), 1.0) for rgb in real]))
+    (folder / "testset" / "samples.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
     arguments = {**given, "fps": [float(rate) for rate in rates], "audio_rate": RATE}
-    return World(chosen, tuple(sample.id for sample in chosen), videos, rates, arguments)
+    names = tuple(str(line["id"]) for line in lines)
+    return World(load_testset(folder / "testset"), names, videos, rates, arguments)
 
 
-def write_lossless(path: Path, frames: Any, rate: Fraction, wave: Any) -> None:
+def _write_sample(  # noqa: PLR0917
+    folder: Path, name: str, text: str | None, real: Any, rate: Fraction, sound: Any, images: Sequence[Any]
+) -> dict[str, Any]:
+    """Write the files of one sample, and return its line."""
+    with wave.open(str(folder / f"{name}.wav"), "wb") as file:
+        file.setparams((1, 2, RATE, 0, "NONE", ""))
+        file.writeframes(sound.tobytes())
+    write_lossless(folder / f"{name}.mp4", real, rate, sound)
+    pictures = [f"{name}_{at}.png" for at in range(len(images))]
+    for picture, image in zip(pictures, images, strict=True):
+        Image.fromarray(image).save(folder / picture)
+    return {
+        "id": name,
+        "text": text,
+        "audio": f"{name}.wav",
+        "reference_video": f"{name}.mp4",
+        "reference_images": pictures,
+    }
+
+
+def write_lossless(path: Path, frames: Any, rate: Fraction, samples: Any) -> None:
     """Write the frames and the sound without loss."""
     with av.open(str(path), "w") as container:
         video = container.add_stream("libx264rgb", rate=rate, options={"qp": "0", "preset": "ultrafast"})
@@ -102,8 +133,8 @@ def write_lossless(path: Path, frames: Any, rate: Fraction, wave: Any) -> None:
         for picture in frames:
             container.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(video.encode(None))
-        for start in range(0, len(wave), 4096):
-            block = av.AudioFrame.from_ndarray(wave[None, start : start + 4096], format="s16p", layout="mono")
+        for start in range(0, len(samples), 4096):
+            block = av.AudioFrame.from_ndarray(samples[None, start : start + 4096], format="s16p", layout="mono")
             block.sample_rate, block.pts = RATE, start
             container.mux(sound.encode(block))
         container.mux(sound.encode(None))
@@ -120,11 +151,11 @@ def compare(world: World, folder: Path, metrics: Sequence[str], backbones: str =
     kinds = [folder / kind for kind in ("lossless", "encoded")]
     for kind in kinds:
         kind.mkdir()
-    for name, frames, rate, wave in zip(world.names, world.videos, world.rates, world.arguments["audio"], strict=True):
-        write_lossless(kinds[0] / f"{name}.mp4", frames, rate, wave)
+    for name, frames, rate, sound in zip(world.names, world.videos, world.rates, world.arguments["audio"], strict=True):
+        write_lossless(kinds[0] / f"{name}.mp4", frames, rate, sound)
         if not np.array_equal(np.stack(list(iter_frames(kinds[0] / f"{name}.mp4"))), frames):
             raise RuntimeError(f"the file without loss does not give the frames of {name} back")
-        write_video(kinds[1] / f"{name}.mp4", frames, rate, wave.astype(np.float32) / 32768, RATE)
+        write_video(kinds[1] / f"{name}.mp4", frames, rate, sound.astype(np.float32) / 32768, RATE)
     cards = [
         evalkit.score(
             kind, challenge, world.testset, backbones=backbones, metrics=metrics, workers=1, cache=folder / "cache"
@@ -167,7 +198,7 @@ def main(clips: int, seconds: float, shared: Path, work: Path | None) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = work or Path(name)
         folder.mkdir(parents=True, exist_ok=True)
-        world = read_world(load_testset(shared / "data/talking-heads/testset"), clips, seconds)
+        world = make_world(load_testset(shared / "data/talking-heads/testset"), folder, clips, seconds)
         print(table(compare(world, folder, METRICS)))
 
 

@@ -8,7 +8,16 @@ from typing import Any
 
 from evalkit.arrays.record import Measurement
 from evalkit.errors import EvalkitError
-from evalkit.metrics.base import Event, FeatureData, Metric, SetMetric, SetValue, VideoInputs, VideoValue
+from evalkit.metrics.base import (
+    Event,
+    FeatureData,
+    Metric,
+    SetMetric,
+    SetValue,
+    VideoInputs,
+    VideoValue,
+    metric_registry,
+)
 from evalkit.metrics.distances.set_distance import OTHER_SIDE_ONLY, DistributionDistance
 from evalkit.scoring.aggregate import score_of_videos, set_score
 from evalkit.scoring.scorecard import MetricScore
@@ -46,15 +55,22 @@ def _with(row: VideoInputs, features: Mapping[str, FeatureData]) -> VideoInputs:
     return replace(row, features=features)
 
 
-def distance_of(metric: SetMetric, rows: Sequence[VideoInputs]) -> SetMetric:
-    """Return the metric that takes all vectors of both sides: itself where it leaves out none of these."""
-    if isinstance(metric, DistributionDistance) and not metric.keeps_everything(rows):
-        return metric.unpaired()
-    return metric
+def whole_form(metric: SetMetric, rows: Sequence[VideoInputs]) -> SetMetric:
+    """Return the metric that takes all vectors of both sides: itself where it leaves out none of these.
+
+    Else it is the registered metric of unpaired sets (``fid.pytorch.unpaired``) where there is one.
+    """
+    if not isinstance(metric, DistributionDistance) or metric.keeps_everything(rows):
+        return metric
+    registered = metric_registry().get(f"{metric.record.id}.unpaired")
+    if isinstance(registered, SetMetric) and registered.record.features == metric.record.features:
+        return registered
+    return metric.unpaired()
 
 
-def measurement_of_set(metric: SetMetric, rows: Sequence[VideoInputs], provenance: Mapping[str, Any]) -> Measurement:
+def measurement_of_set(asked: SetMetric, rows: Sequence[VideoInputs], provenance: Mapping[str, Any]) -> Measurement:
     """Return a metric of the whole set; an exception of another package's metric becomes its reason."""
+    metric = whole_form(asked, rows)
     record = metric.record
     try:
         value: Any = metric.score_set(iter(rows))
@@ -66,7 +82,7 @@ def measurement_of_set(metric: SetMetric, rows: Sequence[VideoInputs], provenanc
         raise
     except Exception as error:  # noqa: BLE001 - as in a run: the other metrics go on
         value = SetValue(None, 0, METRIC_ERROR, notes=(Event(METRIC_ERROR, f"{type(error).__name__}: {error}"),))
-    if isinstance(metric, DistributionDistance) and metric.is_unpaired_form:
+    if metric is not asked:
         value = replace(value, notes=(UNPAIRED, *value.notes))
     ours = [row for row in rows if row.features[record.features[0]].arrays is not None]
     detail = ""

@@ -17,7 +17,8 @@ class Measurement:
     ``float(m)`` and ``f"{m:.3f}"`` take the value; a missing one is an error there, never 0.
 
     Args:
-        metric: id of the metric: numbers of different ids, protocols or backbones are not comparable.
+        metric: id of the metric: numbers of different ids, protocols or backbones are not comparable. A distance of
+            sets that are not paired has the id of that (``fid.pytorch.unpaired``), whatever name was asked for.
         title: its common name.
         value: the number, or ``None`` with a ``reason``.
         reason: machine-readable reason why there is no number.

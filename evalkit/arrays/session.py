@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from evalkit._version import __version__
-from evalkit.arrays.combining import distance_of, measurement_of_set, measurement_of_videos, sides_of
+from evalkit.arrays.combining import measurement_of_set, measurement_of_videos, sides_of
 from evalkit.arrays.extract import extract, facts_of, order_of
 from evalkit.arrays.needs import refuse_what_needs_files
 from evalkit.arrays.preparing import as_asked, prepared, refuse_short, sets_of
@@ -184,8 +184,7 @@ class Measurer:
         for name, metric in plan.metrics.items():
             where = self.provenance(plan, metric)
             if isinstance(metric, SetMetric):
-                sides = sides_of(metric, rows, references)
-                found[name] = measurement_of_set(distance_of(metric, sides), sides, where)
+                found[name] = measurement_of_set(metric, sides_of(metric, rows, references), where)
             else:
                 outcomes = {row.sample: one[name] for row, one in zip(rows, values, strict=True)}
                 found[name] = measurement_of_videos(metric, outcomes, where)

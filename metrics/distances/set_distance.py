@@ -65,12 +65,11 @@ class DistributionDistance(SetMetric):
     def __init__(self, record: MetricRecord, *, pairing: Pairing) -> None:
         self.record = record
         self._pairing = pairing
-        self.is_unpaired_form = False  # whether `unpaired` made it of a paired one
 
     def unpaired(self) -> Self:
         """Return the same distance over all vectors of all videos and of all references, however many each side has."""
         other = copy(self)
-        other._pairing, other.is_unpaired_form = "none", self._pairing != "none"
+        other._pairing = "none"
         return other
 
     def keeps_everything(self, videos: Sequence[VideoInputs]) -> bool:

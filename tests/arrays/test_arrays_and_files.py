@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.arrays_and_files import Difference, compare, read_world, table
+from benchmarks.arrays_and_files import Difference, compare, make_world, table
 from evalkit.reference_models.puppet.testset import PuppetTestSet, write_puppet_testset
 from evalkit.testsets.loading import load_testset
 
@@ -17,8 +17,8 @@ SAME = {"video.duration"}  # what encoding does not change
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Difference]:
     folder = tmp_path_factory.mktemp("files")
-    testset = write_puppet_testset(PuppetTestSet(folder / "testset", 12, 2, seconds=2.2), 1)
-    world = read_world(load_testset(testset), 2, 2.2)
+    testset = write_puppet_testset(PuppetTestSet(folder / "puppets", 12, 2, seconds=2.2), 1)
+    world = make_world(load_testset(testset), folder, 2, 2.2)
     return {row.metric: row for row in compare(world, folder, METRICS)}
 
 
@@ -44,7 +44,7 @@ def test_the_table_has_a_line_for_each(rows: dict[str, Difference]) -> None:
 
 @pytest.mark.shared
 def test_real_clips(shared: Path, tmp_path: Path) -> None:
-    world = read_world(load_testset(shared / "data/talking-heads/testset"), 2, 1.0)
-    for row in compare(world, tmp_path, ("psnr", "identity", "clip.image_sim")):
+    world = make_world(load_testset(shared / "data/talking-heads/testset"), tmp_path, 2, 1.0)
+    for row in compare(world, tmp_path, ("psnr", "identity", "clip.image_sim", "fid")):
         assert row.lossless == 0, row
         assert row.encoded, row

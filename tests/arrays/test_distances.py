@@ -64,7 +64,9 @@ def test_unequal_sets_use_every_clip_of_both() -> None:
     assert fvd.value == pytest.approx(frechet(X, Y, 0), rel=1e-3)  # sqrtm of singular matrices has few digits
     assert (fvd.details["n"], fvd.details["n_reference"]) == (7, 5)
     assert "all_of_both_sides" in {note.kind for note in fvd.notes}
+    assert fvd.metric == "fvd.styleganv.unpaired"
     kvd = functional.kvd(OURS, THEIRS, backbones="bundled")
+    assert kvd.metric == "kvd.styleganv.unpaired"
     assert kvd.value == pytest.approx(kernel(X, Y), rel=1e-6)
     assert kvd.ci95 is not None
     assert kvd.ci95[0] < kvd.value < kvd.ci95[1]
@@ -99,6 +101,7 @@ def test_the_sides_may_be_exchanged() -> None:
 
 def test_equal_sets_need_no_note_and_are_apart_by_nothing() -> None:
     found = functional.kvd(OURS, OURS, backbones="bundled")
+    assert found.metric == "kvd.styleganv"
     assert "all_of_both_sides" not in {note.kind for note in found.notes}
     assert functional.fid(OURS, OURS, backbones="bundled").value == pytest.approx(0, abs=1e-6)
 
