@@ -68,7 +68,14 @@ def items_of(
         if references[at] is not None:
             pictures = frames_of(references[at], f"the reference of {where}")
             other_rate = _rate(reference_rates[at], "reference_fps") or rate
-            other = HeldVideo(pictures, _times(len(pictures), other_rate, None, where))
+            same = clocks[at] if other_rate is None else None
+            if same is not None and len(pictures) != len(frames):
+                raise InputError(
+                    f"The reference of {where} has not as many frames as the times that were given.",
+                    found=f"{len(pictures)} frames, {len(frames)} times",
+                    fix="Add reference_fps=25 (or what it is).",
+                )
+            other = HeldVideo(pictures, _times(len(pictures), other_rate, same, where))
         items.append(_item(at, held, other, images[at], sound, prompts[at], timelines[at]))
     return items
 

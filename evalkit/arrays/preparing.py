@@ -63,6 +63,10 @@ def _unequal(video: Any, there: dict[str, Any]) -> tuple[dict[str, Any], list[It
             "With another number of references than of videos, one rate goes for all of them.",
             fix="Give fps and reference_fps as numbers.",
         )
+    if rate is None and "times" in there:
+        raise UsageError(
+            "The videos have times, and the references have no frame rate.", fix="Add reference_fps=25 (or what it is)."
+        )
     rest = {name: value for name, value in there.items() if name not in {"reference", "reference_fps"}}
     return rest, references_alone(there["reference"], rate)
 

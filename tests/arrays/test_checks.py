@@ -37,6 +37,7 @@ def test_frames_are_shown_at_the_rate_or_the_times_given() -> None:
     item = held(fps=50, reference=VIDEO[:3], reference_fps=25)
     assert item.reference_video.times.tolist() == [0, 0.04, 0.08]
     assert held(fps=50, reference=VIDEO[:2]).reference_video.times.tolist() == [0, 0.02]
+    assert held(times=[0, 1, 2, 3, 5, 8], reference=VIDEO).reference_video.times.tolist() == [0, 1, 2, 3, 5, 8]
 
 
 @pytest.mark.parametrize("wave", [WAVE, WAVE.astype(np.float64), torch.from_numpy(WAVE), WAVE[None], WAVE[:, None]])
@@ -70,13 +71,17 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     "a frame rate in ms": ({"fps": 0}, "no frame rate.*0"),
     "times of another length": ({"times": [0, 1]}, r"times of the video don't fit.*shape \(2,\) for 6"),
     "times that go back": ({"times": [0, 1, 2, 1, 3, 4]}, "not ascending"),
+    "times without the rate of the reference": (
+        {"times": [0, 1, 2, 3, 5, 8], "reference": VIDEO[:3]},
+        "not as many frames as the times.*3 frames, 6 times.*reference_fps=25",
+    ),
     "no sample rate": ({"audio": WAVE}, "rate of the audio of the video is missing.*audio_rate=16000"),
     "kHz": ({"audio": WAVE, "audio_rate": 16}, "Hz, not kHz"),
     "16-bit samples as floats": ({"audio": PCM.astype(np.float32), "audio_rate": 16000}, "divide by 32768"),
     "floats cast to int16": ({"audio": np.sign(PCM).astype(np.int16), "audio_rate": 16000}, "give the floats"),
     "32-bit samples": ({"audio": PCM.astype(np.int32), "audio_rate": 16000}, r"int32.*2\*\*31"),
     "NaN in a sound": ({"audio": np.full(3840, np.nan), "audio_rate": 16000}, "NaN"),
-    "a sound of three dimensions": ({"audio": WAVE[None, None], "audio_rate": 16000}, r"\(1, 1, 3840\)"),
+    "a sound of four dimensions": ({"audio": WAVE[None, None, None], "audio_rate": 16000}, r"\(1, 1, 1, 3840\)"),
     "an empty sound": ({"audio": WAVE[:0], "audio_rate": 16000}, "another shape|no sample"),
     "fewer references": ({"video": [VIDEO, VIDEO], "reference": [VIDEO]}, "not as many references as videos.*1 for 2"),
     "one image for two": (
@@ -108,6 +113,14 @@ def test_a_sound_that_would_fit_at_another_rate_is_refused() -> None:
 def test_a_black_video_and_silence_are_taken() -> None:
     assert frames_of(np.zeros((2, 4, 4, 3), np.uint8), "the video").max() == 0
     assert held(fps=25, audio=np.zeros(3840, np.int16), audio_rate=16000).audio.samples.max() == 0
+
+
+def test_a_batch_of_sounds_goes_with_a_batch_of_videos() -> None:
+    batch = np.stack([WAVE, -WAVE])
+    items = items_of(np.stack([VIDEO, VIDEO]), fps=25, audio=torch.from_numpy(batch), audio_rate=16000)
+    assert [np.array_equal(item.audio.samples, one[None]) for item, one in zip(items, batch, strict=True)] == [True] * 2
+    (item,) = items_of(VIDEO[None], fps=25, audio=batch, audio_rate=16000)
+    assert item.audio.samples.shape == (2, 3840)  # two channels of a single video
 
 
 def test_several_images_of_one_person() -> None:

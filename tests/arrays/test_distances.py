@@ -120,6 +120,8 @@ def test_videos_without_a_clip_are_refused_when_none_has_one() -> None:
 def test_one_rate_goes_for_unequal_sets() -> None:
     half = functional.fid(OURS, THEIRS, fps=50, backbones="bundled")
     assert (half.details["n"], half.details["n_reference"]) == (7 * 8, 5 * 8)
+    with pytest.raises(evalkit.EvalkitError, match=r"references have no frame rate. Add reference_fps"):
+        functional.fid(OURS, THEIRS, times=[list(range(16))] * 7, backbones="bundled")
     with pytest.raises(evalkit.EvalkitError, match="one rate goes for all"):
         functional.fid(OURS, THEIRS, fps=[50.0] * 7, backbones="bundled")
 

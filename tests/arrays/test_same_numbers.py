@@ -16,9 +16,9 @@ from evalkit.metrics.base import VideoInputs
 from evalkit.scoring.scorecard import Scorecard
 
 METRICS = (
-    "fid", "fid.pytorch.uniform16", "fvd", "kvd", "lse_c", "lse_d", "sync.own.offset", "identity", "facefid.strict",
-    "clipscore", "clip.image_sim", "psnr", "ssim", "ms_ssim", "niqe", "motion.flow", "motion.bas", "m_lmd", "akd",
-    "frozen_share", "fps", "subject.dino",
+    "fid", "fid.pytorch.uniform16", "fvd", "kvd", "lse_c", "lse_d", "sync.own.conf", "sync.own.offset", "identity",
+    "facefid.strict", "clipscore", "clip.image_sim", "psnr", "ssim", "ms_ssim", "niqe", "motion.flow", "motion.bas",
+    "m_lmd", "akd", "frozen_share", "fps", "subject.dino",
 )  # fmt: skip
 
 
@@ -87,6 +87,10 @@ def test_a_session_video_by_video_gives_the_same(given: dict[str, Any], measured
         ours = measured[name]
         assert found[ours.metric].value == ours.value, name
         assert found[ours.metric].values == ours.values, name
+
+
+def test_the_sound_stands_for_the_speech_and_for_the_files_own(measured: dict[str, Any]) -> None:
+    assert measured["sync.own.conf"].values == measured["lse_c"].values
 
 
 def test_one_video_alone_has_the_value_that_it_has_among_others(
