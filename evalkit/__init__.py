@@ -31,6 +31,8 @@ if TYPE_CHECKING:
         score,
         score_all,
         score_shard,
+        table,
+        testset_from_folder,
         validate,
     )
     from evalkit.arrays.calling import measure
@@ -72,6 +74,8 @@ __all__ = [
     "score",
     "score_all",
     "score_shard",
+    "table",
+    "testset_from_folder",
     "validate",
 ]
 
@@ -100,6 +104,8 @@ _HOMES = {
     "score": "evalkit.api",
     "score_all": "evalkit.api",
     "score_shard": "evalkit.api",
+    "table": "evalkit.api",
+    "testset_from_folder": "evalkit.api",
     "validate": "evalkit.api",
 }
 

@@ -1,4 +1,4 @@
-"""The page about the YAML files (challenge, ratings mapping, test set, backbones), made from their models."""
+"""The page about the YAML files (challenge, mapping, test set, backbones, table), made from their models."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from evalkit.challenges.full_text import yaml_value
 from evalkit.challenges.model import Challenge
 from evalkit.ratings import mapping
 from evalkit.ratings.mapping import PairMapping, RatingMapping
+from evalkit.tables.model import TableSpec
 from evalkit.testsets.model import Sample
 from evalkit.weights.manifest import Backbones
 
@@ -57,6 +58,25 @@ roles:
     sha256: {SHA}
     licence: insightface, non-commercial research only
     noncommercial: true
+"""
+TABLE = """
+title: Training sets, text to video
+header: Training set
+precision: 2
+columns:
+  - {metric: fvd, dataset: CelebV-HQ}
+  - {metric: fid, dataset: CelebV-HQ, interval: true}
+  - {metric: fvd, dataset: HDTF}
+  - {metric: cost, title: Cost, unit: GPU h, better: lower, precision: 0}
+rows:
+  - name: Ours
+    runs: {CelebV-HQ: runs/ours-celebv/, HDTF: runs/ours-hdtf/distance.json}
+    values: [{metric: cost, value: 96, source: our log}]
+  - name: Theirs
+    source: table 2 of their paper
+    values:
+      - {metric: fvd, dataset: CelebV-HQ, value: 151.31}
+      - {metric: fid, dataset: CelebV-HQ, reason: not reported}
 """
 
 
@@ -113,6 +133,13 @@ FILES = (
         Backbones,
         "A set of networks for `--backbones FILE`. Roles are those of `evalkit weights list`.",
         BACKBONES,
+    ),
+    File(
+        "Table",
+        TableSpec,
+        "A paper's table for `evalkit table runs.yaml`. Where `fid`, `fvd`, `kid` or `kvd` is not in the runs and the "
+        "variant over unpaired sets is, that is meant. Examples: [Folders](folders.md#a-papers-table).",
+        TABLE,
     ),
 )
 # Examples of keys whose default is nothing to start from; full_text.EXAMPLES has those of challenges.
@@ -172,6 +199,34 @@ EXAMPLES: Mapping[tuple[str, str], str] = {
     ("TimelineEvent", "start"): "0.5",
     ("TimelineEvent", "end"): "2.5",
     ("TimelineEvent", "description"): '"She nods."',
+    ("TableSpec", "title"): "Training sets, text to video",
+    ("TableSpec", "label"): "tab:training-sets",
+    ("TableSpec", "header"): "Training set",
+    ("TableSpec", "columns"): "[{metric: fvd}, {metric: fid}]",
+    ("TableSpec", "rows"): "[{name: Ours, run: runs/ours}]",
+    ("TableSpec", "precision"): "2",
+    ("TableSpec", "interval"): "true",
+    ("ColumnSpec", "metric"): "fvd.styleganv.unpaired",
+    ("ColumnSpec", "dataset"): "HDTF",
+    ("ColumnSpec", "title"): "FVD",
+    ("ColumnSpec", "precision"): "1",
+    ("ColumnSpec", "better"): "lower",
+    ("ColumnSpec", "unit"): "GPU h",
+    ("ColumnSpec", "interval"): "true",
+    ("ColumnSpec", "mixed"): "true",
+    ("RowSpec", "name"): "3B, 400 h",
+    ("RowSpec", "block"): "3B",
+    ("RowSpec", "run"): "runs/ours",
+    ("RowSpec", "runs"): "{HDTF: runs/ours-hdtf}",
+    ("RowSpec", "values"): "[{metric: fvd, value: 38.01, source: their paper}]",
+    ("RowSpec", "source"): "table 2 of their paper",
+    ("RowSpec", "note"): "stopped after 50,000 steps",
+    ("ValueSpec", "metric"): "fvd",
+    ("ValueSpec", "dataset"): "HDTF",
+    ("ValueSpec", "value"): "38.01",
+    ("ValueSpec", "interval"): "[35.2, 41.0]",
+    ("ValueSpec", "source"): "table 2 of their paper",
+    ("ValueSpec", "reason"): "not reported",
     ("Backbones", "name"): "mine",
     ("Backbones", "title"): "My networks",
     ("Backbones", "archives"): f"{{models.zip: {{sha256: {SHA}, bytes: 1000}}}}",

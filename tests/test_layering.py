@@ -59,7 +59,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "evalkit.testset_check",
     ),
     ("evalkit.functional", "evalkit.torchmetrics"),
-    ("evalkit.leaderboard", "evalkit.packing", "evalkit.rating_report"),
+    ("evalkit.leaderboard", "evalkit.packing", "evalkit.rating_report", "evalkit.tables"),
     ("evalkit.challenge_check", "evalkit.plot", "evalkit.reports", "evalkit.reference_models"),
     ("evalkit.batch", "evalkit.scorer"),
     ("evalkit.api", "evalkit.huggingface", "evalkit.lightning"),

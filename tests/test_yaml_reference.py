@@ -54,6 +54,10 @@ NEEDED: dict[str, dict[str, Any]] = {
     "TimelineEvent": {"start": 0, "end": 9, "description": "x"},
     "Backbones": {"name": "a", "title": "A", "roles": {"face": {"file": "a.onnx", "licence": "MIT"}}},
     "ArchiveEntry": {"sha256": "0" * 64, "bytes": 1},
+    "TableSpec": {"columns": [{"metric": "fvd"}], "rows": [{"name": "A"}]},
+    "ColumnSpec": {"metric": "fvd"},
+    "RowSpec": {"name": "A", "source": "a paper"},
+    "ValueSpec": {"metric": "fvd", "value": 1.5},
     "WeightEntry": {"file": "a.onnx", "licence": "MIT"},
 }
 

@@ -6,10 +6,11 @@ from evalkit.api.batches import estimate_all, score_all
 from evalkit.api.boards import load_leaderboard
 from evalkit.api.caches import list_cache, prune_cache
 from evalkit.api.checking import check_testset, pack, repair, validate
-from evalkit.api.folders import distance
+from evalkit.api.folders import distance, testset_from_folder
 from evalkit.api.results import run_score
 from evalkit.api.scoring import prepare_references, score
 from evalkit.api.shards import merge, score_shard
+from evalkit.api.tables import table
 from evalkit.testsets.loading import load_testset
 
 __all__ = [
@@ -28,5 +29,7 @@ __all__ = [
     "score",
     "score_all",
     "score_shard",
+    "table",
+    "testset_from_folder",
     "validate",
 ]

@@ -1,4 +1,4 @@
-"""`distance`: two folders of videos or images, without a test set or a challenge."""
+"""`distance` of two folders of videos or images without a test set, and `testset_from_folder`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from evalkit.workers.sandbox import Level
 
 if TYPE_CHECKING:
     from evalkit.folders.model import DistanceResult
+    from evalkit.folders.testset_making import TestSetMade
 
 Folder = str | PathLike[str] | Sequence[str | PathLike[str]]
 
@@ -107,3 +108,52 @@ def distance(
 
         write_results(result, goal)
     return result
+
+
+def testset_from_folder(
+    folder: str | Path,
+    out: str | Path,
+    *,
+    license: str,
+    source: str,
+    replace: bool = False,
+    workers: int | None = None,
+    cache: str | Path | None = None,
+    fresh: bool = False,
+    progress: Progress | None = None,
+    timeout: float | None = None,
+    sandbox: Level | None = None,
+) -> TestSetMade:
+    """Make a test set of a folder of real videos.
+
+    Reference image, speech and prompt are files of the same name beside a video; where there is none, the image is the
+    first frame, the speech the video's own sound, and there is no prompt.
+
+    Args:
+        folder: the videos, also in folders below it.
+        out: the new test set's folder.
+        license: under which terms the videos may be used.
+        source: where they are from.
+        replace: write over a test set that this function made.
+        workers, cache, fresh, progress, timeout, sandbox: as in `distance`.
+
+    Returns:
+        What was written, what was guessed, which files were left out and why.
+
+    Raises:
+        EvalkitError: no video can be read, or ``out`` can't be written.
+    """
+    from evalkit.folders.rules import folder_challenge
+    from evalkit.folders.testset_making import make_testset
+    from evalkit.scoring.plan import make_plan
+    from evalkit.weights.manifest import load_backbones
+
+    for name, text in (("license", license), ("source", source)):
+        if not isinstance(text, str) or not text.strip():
+            raise UsageError(f"The {name} of the videos is not given.", expected="a line of text")
+    check_types(optional=True, workers=workers, cache=cache, timeout=timeout)
+    plan = make_plan(folder_challenge(), load_backbones("bundled"), names=[])
+    options = run_options(workers, cache, fresh, progress, timeout, sandbox, None)
+    return make_testset(
+        Path(folder), Path(out), plan, options, license_text=license.strip(), source=source.strip(), replace=replace
+    )

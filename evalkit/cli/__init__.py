@@ -35,6 +35,7 @@ from evalkit.cli.score import score
 from evalkit.cli.score_all import score_all
 from evalkit.cli.signals import handle_termination_signals, interruption_message
 from evalkit.cli.speed import speed
+from evalkit.cli.table import table
 from evalkit.cli.testset import testset
 from evalkit.cli.validate import validate
 from evalkit.cli.weights import weights
@@ -71,6 +72,7 @@ COMMANDS = (
     score,
     score_all,
     distance,
+    table,
     merge,
     compare,
     board,

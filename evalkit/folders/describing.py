@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -59,7 +60,13 @@ def summarise(
         seconds=round(seconds, 3),
         equal_files=len(digests) - len(set(digests)),
         unread=tuple(unread),
+        sha256=digest_of(digests),
     )
+
+
+def digest_of(digests: Iterable[str]) -> str:
+    """Return one digest of many files, whatever their names and order."""
+    return hashlib.sha256("\n".join(sorted(digests)).encode()).hexdigest()
 
 
 def rate_text(fps: float) -> str:

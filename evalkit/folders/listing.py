@@ -146,14 +146,19 @@ def _walk(folder: Path, title: str) -> Iterator[Path]:
 
 
 def _named(paths: Sequence[Path], base: Path | None) -> tuple[MediaFile, ...]:
-    """Return the videos and images under unique names: with the suffix where two would be called the same."""
+    """Return the videos and images under unique names: with the suffix where two would be called the same.
+
+    A video keeps its name beside an image of that name, which may be its first frame.
+    """
     kept = [(path, kind) for path in paths if (kind := kind_of(path)) is not None]
     root = base if base is not None else _common([path for path, _ in kept])
     relative = [_below(path, root) for path, _ in kept]
-    taken = Counter(str(one.with_suffix("")) for one in relative)
+    taken = Counter((str(one.with_suffix("")), kind) for one, (_, kind) in zip(relative, kept, strict=True))
     files: dict[str, MediaFile] = {}
     for (path, kind), one in zip(kept, relative, strict=True):
-        name = str(one.with_suffix("")) if taken[str(one.with_suffix(""))] == 1 else str(one)
+        bare = str(one.with_suffix(""))
+        alone = taken[bare, kind] == 1 and (kind == "video" or not taken[bare, "video"])
+        name = bare if alone else str(one)
         files.setdefault(name, MediaFile(name, path, kind))
     return tuple(sorted(files.values(), key=lambda file: os.fsencode(file.name)))
 

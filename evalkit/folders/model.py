@@ -50,6 +50,7 @@ class SideSummary(_Part):
         seconds: length of all videos together.
         equal_files: files whose bytes are those of another one of this side.
         unread: the others.
+        sha256: of the digests of all files that were read, sorted: equal for equal files under any names.
         saved: SHA-256 of the saved reference that stands for the files.
     """
 
@@ -65,6 +66,7 @@ class SideSummary(_Part):
     seconds: float = 0.0
     equal_files: int = Field(0, ge=0)
     unread: tuple[UnreadFile, ...] = ()
+    sha256: str | None = None
     saved: str | None = None
 
 

@@ -17,6 +17,7 @@ from evalkit.scoring.engine import run_jobs
 from evalkit.scoring.intake import FileReport, failed_report, file_report
 from evalkit.scoring.jobs import NOT_UNPACKED, Config, Extraction, Job
 from evalkit.scoring.plan import RunPlan
+from evalkit.scoring.reference_features import independent_of_video
 from evalkit.scoring.run import RunOptions
 from evalkit.submission.members import Member
 from evalkit.submission.references import MemberRef
@@ -27,7 +28,13 @@ Take = Callable[[MediaFile, FileReport, Extraction], None]
 
 @dataclass(frozen=True)
 class Partner:
-    """What lies beside a generated file: its real file, its prompt, its speech."""
+    """What belongs to a generated file.
+
+    Args:
+        reference: its real file.
+        text: its prompt.
+        audio: its speech, a sound beside it; where there is none, the speech is the video's own sound.
+    """
 
     reference: Path | None = None
     text: str | None = None
@@ -88,7 +95,7 @@ def read_side(  # noqa: PLR0917
         except OSError as error:
             _refuse(found, file, failed_report(_failed(file, "member", error.strerror or str(error)), rules.severities))
             continue
-        jobs.append(Job(file.name, member, _item(file, (partners or {}).get(file.name, Partner()))))
+        jobs.append(Job(file.name, member, _item(file, records, (partners or {}).get(file.name, Partner()))))
         files.append(file)
     config = Config(
         cache=options.cache,
@@ -129,13 +136,17 @@ def member_of(path: Path) -> MemberRef:
     return MemberRef(place.parent, member, None)
 
 
-def _item(file: MediaFile, partner: Partner) -> Item:
+def _item(file: MediaFile, records: Mapping[str, FeatureRecord], partner: Partner) -> Item:
+    own = partner.audio is None and file.kind == "video"
+    # Features of a sound alone are computed in processes that see no generated file, so its own sound is none of theirs.
+    of_sound = {name for name, record in independent_of_video(records).items() if "audio" in record.inputs}
     return Item(
         sample=file.name,
         video=NOT_UNPACKED,
         reference_video=partner.reference,
-        audio=partner.audio,
+        audio=Path(os.path.realpath(file.path)) if own else partner.audio,
         text=partner.text,
+        unused=frozenset(of_sound) if own else frozenset(),
         still=file.kind == "image",
     )
 

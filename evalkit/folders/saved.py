@@ -7,7 +7,8 @@ stored as one more feature. It is compared with the run before anything is taken
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import numpy as np
 from evalkit._version import __version__
 from evalkit.errors import ReferencePackError
 from evalkit.files import atomic_write
-from evalkit.folders.describing import rate_text
+from evalkit.folders.describing import digest_of, rate_text
 from evalkit.folders.measuring import REFERENCE
 from evalkit.folders.model import SideSummary
 from evalkit.folders.reading import SideRead
@@ -162,13 +163,12 @@ class SavedReference:
             frames=(frames[0], float(np.median(frames)), frames[-1]) if frames else None,
             seconds=round(sum(row["seconds"] for row in videos), 3),
             equal_files=len(rows) - len(set(self.digests())),
+            sha256=digest_of(self.digests()),
             saved=self.pack.sha256,
         )
 
 
-def _counted(texts: Any) -> dict[str, int]:
-    from collections import Counter
-
+def _counted(texts: Iterable[str]) -> dict[str, int]:
     return dict(sorted(Counter(texts).items(), key=lambda item: (-item[1], item[0])))
 
 

@@ -1,0 +1,339 @@
+"""From the file and the runs to a table: which number stands where, which is best, what must be said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from evalkit.errors import EvalkitError, InputError, did_you_mean
+from evalkit.metrics.base import MetricRecord, metric_registry
+from evalkit.scoring.scorecard import MetricScore, gap_text
+from evalkit.tables.model import ColumnSpec, RowSpec, TableSpec, ValueSpec, place_of
+from evalkit.tables.runs import Identity, Run, identity_of, load_run
+from evalkit.text import format_value
+from evalkit.yamlio import YamlDocument
+
+UNPAIRED = ".unpaired"
+Mark = Literal["best", "second"]
+
+
+@dataclass(frozen=True)
+class TableCell:
+    """One number, or a gap.
+
+    Args:
+        value: ``None`` for a gap.
+        text: as printed, without its marks; empty for a gap.
+        interval: low and high, and as printed.
+        n: number of files or videos that it rests on; ``None`` for a plain number.
+        mark: whether it is the best or the second.
+        notes: numbers of its footnotes, from 1.
+        source: where a plain number is from; ``None`` for one of a run.
+        reason: why there is none.
+    """
+
+    value: float | None = None
+    text: str = ""
+    interval: tuple[float, float] | None = None
+    interval_text: tuple[str, str] | None = None
+    n: int | None = None
+    mark: Mark | None = None
+    notes: tuple[int, ...] = ()
+    source: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class TableColumn:
+    """A column as it is printed."""
+
+    metric: str
+    title: str
+    dataset: str | None
+    unit: str
+    better: str | None
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """A row as it is printed; ``notes`` are the numbers of its own footnotes."""
+
+    name: str
+    block: str | None
+    cells: tuple[TableCell, ...]
+    notes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class PaperTable:
+    """A whole table. ``notes`` are its footnotes, the first is number 1."""
+
+    title: str | None
+    label: str | None
+    header: str
+    columns: tuple[TableColumn, ...]
+    rows: tuple[TableRow, ...]
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass
+class _Notes:
+    texts: list[str] = field(default_factory=list)
+
+    def number(self, text: str) -> int:
+        if text not in self.texts:
+            self.texts.append(text)
+        return self.texts.index(text) + 1
+
+
+def make_table(spec: TableSpec, document: YamlDocument, folder: Path, *, mixed: bool = False) -> PaperTable:
+    """Return the table.
+
+    Args:
+        spec: of `evalkit.tables.model.load_table`.
+        document: where its parts stand, for errors.
+        folder: that paths of runs are relative to.
+        mixed: whether every column may mix what can't be compared.
+
+    Raises:
+        InputError: a run can't be read, a metric is in no run, or a column mixes what can't be compared; with the line.
+    """
+    return _Maker(spec, document, folder, mixed).table()
+
+
+class _Maker:
+    def __init__(self, spec: TableSpec, document: YamlDocument, folder: Path, mixed: bool) -> None:
+        self.spec, self.document, self.mixed = spec, document, mixed
+        self.notes = _Notes()
+        self.warnings: list[str] = []
+        self._runs: dict[Path, Run] = {}
+        self.runs = [
+            {column: self._run(number, row, column, folder) for column in {c.dataset for c in spec.columns}}
+            for number, row in enumerate(spec.rows)
+        ]
+
+    def table(self) -> PaperTable:
+        columns = [self._column(number, column) for number, column in enumerate(self.spec.columns)]
+        order = _together([column.dataset for column, _ in columns])
+        heads = tuple(columns[at][0] for at in order)
+        rows = []
+        for number, row in enumerate(self.spec.rows):
+            notes = (self.notes.number(row.note),) if row.note else ()
+            cells = [self._noted(columns[at][1][number]) for at in order]
+            rows.append(TableRow(row.name, row.block, tuple(cells), notes))
+        return PaperTable(
+            self.spec.title,
+            self.spec.label,
+            self.spec.header,
+            heads,
+            tuple(rows),
+            tuple(self.notes.texts),
+            tuple(self.warnings),
+        )
+
+    def _noted(self, pending: tuple[TableCell, list[str]]) -> TableCell:
+        """Return the cell with the numbers of its footnotes: in the order in which a reader meets them."""
+        cell, texts = pending
+        return replace(cell, notes=tuple(self.notes.number(text) for text in texts))
+
+    def _run(self, number: int, row: RowSpec, dataset: str | None, folder: Path) -> Run | None:
+        given = row.runs.get(dataset) if dataset is not None else None
+        where: tuple[Any, ...] = ("rows", number, "runs", dataset) if given is not None else ("rows", number, "run")
+        given = given if given is not None else row.run
+        if given is None:
+            return None
+        path = folder / given
+        if path not in self._runs:
+            try:
+                self._runs[path] = load_run(path)
+            except EvalkitError as error:
+                place = place_of(self.document, *where)
+                raise InputError(
+                    f"{place}: {error.what}", found=error.found, expected=error.expected, fix=error.fix
+                ) from None
+        return self._runs[path]
+
+    def _column(self, number: int, column: ColumnSpec) -> tuple[TableColumn, list[tuple[TableCell, list[str]]]]:
+        runs = [row[column.dataset] for row in self.runs]
+        metric = self._meant(number, column, runs)
+        metrics = metric_registry()
+        record = metrics[metric].record if metric in metrics else None
+        scores = [run.metrics.get(metric) if run is not None else None for run in runs]
+        first = next((score for score in scores if score is not None), None)
+        better = column.better or _better(record, first)
+        if better is None:
+            raise InputError(
+                f"{place_of(self.document, 'columns', number)}: it is not known which side of '{column.metric}' is "
+                "better.",
+                fix="Add 'better: higher', 'better: lower' or 'better: neither' to the column.",
+            )
+        values = [_plain(row, column) for row in self.spec.rows]
+        shown = [None if value is not None else score for value, score in zip(values, scores, strict=True)]
+        strange = self._mixture(number, column, metric, runs, shown)
+        cells: list[tuple[TableCell, list[str]]] = []
+        for at, row in enumerate(self.spec.rows):
+            if (value := values[at]) is not None:
+                cells.append(self._of_value(value, row, column))
+            else:
+                cell, texts = self._of_run(runs[at], shown[at], metric, column)
+                cells.append((cell, [*texts, *([strange[at]] if at in strange else [])]))
+        head = TableColumn(
+            metric=metric,
+            title=column.title or (record.title if record else None) or (first.title if first else "") or column.metric,
+            dataset=column.dataset,
+            unit=column.unit or (record.unit if record else first.unit if first else ""),
+            better=None if better == "neither" else better,
+        )
+        return head, self._marked(cells, head.better)
+
+    def _meant(self, number: int, column: ColumnSpec, runs: Sequence[Run | None]) -> str:
+        """Return the id that the column shows."""
+        registry, name = metric_registry(), column.metric
+        aliases = {alias: metric.record.id for metric in registry.values() for alias in metric.record.aliases}
+        there = [set(run.metrics) for run in runs if run is not None]
+        everywhere = set().union(*there)
+        if name in everywhere or name in registry:
+            return name
+        candidates = [one for one in (aliases.get(name), f"{aliases.get(name)}{UNPAIRED}") if one is not None]
+        found = [one for one in candidates if one in everywhere]
+        if len(found) > 1:
+            raise InputError(
+                f"{place_of(self.document, 'columns', number, 'metric')}: '{name}' is two numbers in these runs.",
+                found=" and ".join(found),
+                fix="Name the id that you mean.",
+            )
+        if found or name in aliases:
+            return found[0] if found else aliases[name]
+        if not any(value.metric == name for row in self.spec.rows for value in row.values):
+            raise InputError(
+                f"{place_of(self.document, 'columns', number, 'metric')}: no run and no row has '{name}'."
+                f"{did_you_mean(name, sorted({*everywhere, *registry, *aliases}))}",
+                fix="'evalkit metrics list' shows the metrics; numbers of your own go into 'values'.",
+            )
+        return name
+
+    def _mixture(
+        self,
+        number: int,
+        column: ColumnSpec,
+        metric: str,
+        runs: Sequence[Run | None],
+        scores: Sequence[MetricScore | None],
+    ) -> dict[int, str]:
+        """Return row -> footnote, for numbers that can't be compared with the first of the column.
+
+        Raises:
+            InputError: there are some, and nobody said that they may stand in one column.
+        """
+        known: dict[int, Identity] = {}
+        for at, (run, score) in enumerate(zip(runs, scores, strict=True)):
+            if run is not None and score is not None and score.value is not None:
+                known[at] = identity_of(run, metric)
+        if not known:
+            return {}
+        first = min(known)
+        name = self.spec.rows[first].name
+        found = {at: differing for at, one in known.items() if (differing := known[first].differences(one))}
+        if found and not (self.mixed or column.mixed):
+            lines = [
+                f"{place_of(self.document, 'columns', number)}: the column '{column.metric}' mixes numbers that can't "
+                "be compared.",
+                *(
+                    f"'{name}' and '{self.spec.rows[at].name}' differ in {', '.join(parts)}."
+                    for at, parts in found.items()
+                ),
+            ]
+            raise InputError(
+                lines[:12],
+                fix="Compute them in one way, or put 'mixed: true' into the column, or add --mixed: footnotes then "
+                "say so.",
+            )
+        counts = {scores[at].n for at in known if at not in found}  # type: ignore[union-attr]
+        if len(counts) > 1 and metric.startswith(("fid.", "fvd.")):
+            few, many = min(counts), max(counts)
+            self.warnings.append(
+                f"The column '{column.metric}' has numbers of {few} to {many} files: fewer files make it larger by "
+                "themselves."
+            )
+        return {at: f"Not comparable with '{name}': other {', '.join(parts)}." for at, parts in found.items()}
+
+    def _of_value(self, value: ValueSpec, row: RowSpec, column: ColumnSpec) -> tuple[TableCell, list[str]]:
+        source = value.source or row.source
+        if value.value is None:
+            return TableCell(source=source, reason=value.reason), [f"{value.reason}"]
+        texts = [f"From {source}; not computed here."] if source else []
+        cell = TableCell(value.value, self._text(value.value, column), value.interval, source=source)
+        return self._with_interval(cell, column), texts
+
+    def _of_run(
+        self, run: Run | None, score: MetricScore | None, metric: str, column: ColumnSpec
+    ) -> tuple[TableCell, list[str]]:
+        if run is None:
+            return TableCell(reason="no run"), ["No run."]
+        if score is None:
+            twin = f"{metric}{UNPAIRED}" if f"{metric}{UNPAIRED}" in run.metrics else metric.removesuffix(UNPAIRED)
+            has = f"; the run has {twin}" if twin != metric and twin in run.metrics else ""
+            return TableCell(reason="not computed"), [f"{metric} was not computed{has}."]
+        if score.value is None:
+            words = gap_text(score.reason)
+            return TableCell(n=score.n, reason=score.reason), [f"{words[:1].upper()}{words[1:]}."]
+        cell = TableCell(score.value, self._text(score.value, column), score.ci95, n=score.n)
+        part = [] if score.coverage >= 1 else [f"Of {score.coverage:.0%} of the files or samples."]
+        return self._with_interval(cell, column), part
+
+    def _with_interval(self, cell: TableCell, column: ColumnSpec) -> TableCell:
+        wanted = self.spec.interval if column.interval is None else column.interval
+        if cell.interval is None or not wanted:
+            return cell
+        low, high = (self._text(end, column) for end in cell.interval)
+        return replace(cell, interval_text=(low, high))
+
+    def _text(self, value: float, column: ColumnSpec) -> str:
+        digits = column.precision if column.precision is not None else self.spec.precision
+        if digits is None:
+            return format_value(value)
+        text = f"{value:.{digits}f}"
+        return text.removeprefix("-") if float(text) == 0 else text
+
+    def _marked(
+        self, cells: Sequence[tuple[TableCell, list[str]]], better: str | None
+    ) -> list[tuple[TableCell, list[str]]]:
+        """Return the cells with the best and the second marked, by the numbers as they are printed."""
+        marked = list(cells)
+        if better is None or self.spec.best == "none":
+            return marked
+        blocks: dict[str | None, list[int]] = {}
+        for at, row in enumerate(self.spec.rows):
+            blocks.setdefault(row.block if self.spec.best == "block" else None, []).append(at)
+        for members in blocks.values():
+            numbers = {at: float(cells[at][0].text) for at in members if cells[at][0].value is not None}
+            levels = sorted(set(numbers.values()), reverse=better == "higher")
+            if len(levels) < 2:
+                continue  # alone or all equal: nothing is better
+            first = [at for at, value in numbers.items() if value == levels[0]]
+            second = [at for at, value in numbers.items() if value == levels[1]] if len(first) == 1 else []
+            marks: tuple[tuple[list[int], Mark], ...] = ((first, "best"), (second, "second"))
+            for places, mark in marks:
+                for at in places:
+                    marked[at] = (replace(marked[at][0], mark=mark), marked[at][1])
+        return marked
+
+
+def _plain(row: RowSpec, column: ColumnSpec) -> ValueSpec | None:
+    return next((one for one in row.values if (one.metric, one.dataset) == (column.metric, column.dataset)), None)
+
+
+def _better(record: MetricRecord | None, score: MetricScore | None) -> str | None:
+    known: Mapping[bool | None, str] = {True: "higher", False: "lower", None: "neither"}
+    if record is not None:
+        return known[record.higher_is_better]
+    return known[score.higher_is_better] if score is not None else None
+
+
+def _together(groups: Sequence[str | None]) -> list[int]:
+    """Return the columns' numbers with those of a group beside each other, groups in the order of their first."""
+    order = list(dict.fromkeys(groups))
+    return sorted(range(len(groups)), key=lambda at: (order.index(groups[at]), at))
