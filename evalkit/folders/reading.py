@@ -138,7 +138,7 @@ def member_of(path: Path) -> MemberRef:
 
 def _item(file: MediaFile, records: Mapping[str, FeatureRecord], partner: Partner) -> Item:
     own = partner.audio is None and file.kind == "video"
-    # Features of a sound alone are computed in processes that see no generated file, so its own sound is none of theirs.
+    # What is computed of a sound alone is, in processes that see no generated file: its own sound is none of theirs.
     of_sound = {name for name, record in independent_of_video(records).items() if "audio" in record.inputs}
     return Item(
         sample=file.name,
