@@ -183,11 +183,11 @@ def print_result(result: DistanceResult) -> None:
 def side_line(side: SideSummary) -> str:
     """Return what one side is like, in one line."""
     kinds = [count(number, word) for number, word in ((side.videos, "video"), (side.images, "image")) if number]
-    parts = [f"{' and '.join(kinds) or 'nothing read'} of {side.source}"]
+    parts = [f"{' and '.join(kinds) or 'nothing read'} of {side.source}" + (", saved" if side.saved else "")]
     for numbers, unit in ((side.sizes, ""), (side.frame_rates, " frames/s")):
         if numbers:
             shown = [name if len(numbers) == 1 else f"{name} ({number})" for name, number in numbers.items()]
-            more = f" and {len(shown) - MOST_KINDS} more" if len(shown) > MOST_KINDS else ""
+            more = f" and {len(shown) - MOST_KINDS} other" if len(shown) > MOST_KINDS else ""
             parts.append(", ".join(shown[:MOST_KINDS]) + more + unit)
     if side.frames is not None:
         low, middle, high = side.frames

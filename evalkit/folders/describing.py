@@ -177,4 +177,4 @@ def _ranked(counted: Counter[str]) -> dict[str, int]:
 def _named(numbers: Mapping[str, int]) -> str:
     shown = [f"{escape_for_display(name, 20)} ({number})" for name, number in list(numbers.items())[:SHOWN]]
     rest = len(numbers) - SHOWN
-    return ", ".join(shown) + (f" and {rest} more" if rest > 0 else "")
+    return ", ".join(shown) + (f" and {rest} other" if rest > 0 else "")

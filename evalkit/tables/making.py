@@ -272,11 +272,12 @@ class _Maker:
         self, run: Run | None, score: MetricScore | None, metric: str, column: ColumnSpec
     ) -> tuple[TableCell, list[str]]:
         if run is None:
-            return TableCell(reason="no run"), ["No run."]
+            return TableCell(reason="no run"), ["No run." if metric in metric_registry() else "No number is given."]
         if score is None:
             twin = f"{metric}{UNPAIRED}" if f"{metric}{UNPAIRED}" in run.metrics else metric.removesuffix(UNPAIRED)
             has = f"; the run has {twin}" if twin != metric and twin in run.metrics else ""
-            return TableCell(reason="not computed"), [f"{metric} was not computed{has}."]
+            words = f"{metric} was not computed{has}." if metric in metric_registry() else "No number is given."
+            return TableCell(reason="not computed"), [words]
         if score.value is None:
             words = gap_text(score.reason)
             return TableCell(n=score.n, reason=score.reason), [f"{words[:1].upper()}{words[1:]}."]

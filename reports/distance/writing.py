@@ -9,10 +9,16 @@ from pathlib import Path
 from evalkit.errors import InputError, UsageError
 from evalkit.files import storage_error, write_text
 from evalkit.folders.model import DistanceResult
+from evalkit.reports.distance.page import render_distance
+from evalkit.reports.distance.table import result_table
+from evalkit.reports.page import write_page
+from evalkit.reports.paper_table import WRITERS
 from evalkit.text import csv_cell
 
 RESULT = "distance.json"
 PER_FILE = "per_file.csv"
+TABLE = "distance"  # .csv, .tex and .md
+PAGE = "distance.html"
 
 
 def refuse_other_results(folder: Path, real: str, generated: str, *, replace: bool) -> None:
@@ -50,6 +56,12 @@ def write_results(result: DistanceResult, folder: Path) -> None:
         raise storage_error(folder, error) from None
     if result.files:
         write_text(folder / PER_FILE, per_file_csv(result))
+    else:
+        (folder / PER_FILE).unlink(missing_ok=True)  # of other metrics or files
+    table = result_table(result)
+    for suffix in (".csv", ".tex", ".md"):
+        write_text(folder / f"{TABLE}{suffix}", WRITERS[suffix](table))
+    write_page(render_distance(result), folder / PAGE)
     write_text(folder / RESULT, result.to_json())
 
 

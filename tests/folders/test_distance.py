@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import shutil
 import zipfile
@@ -335,3 +337,41 @@ def test_jpegs_are_read_as_viewers_show_them(world, tmp_path):
     (tmp_path / "turned").mkdir()
     turned.save(tmp_path / "turned" / "a.png", exif=exif)
     assert world.distance(tmp_path / "a.png", tmp_path / "turned", metrics="psnr")["psnr"] == 100.0
+
+
+def test_the_output_folder(world, result, tmp_path):
+    out = tmp_path / "out"
+    generated = tmp_path / "<b>evil & co"
+    shutil.copytree(world.generated, generated)
+    (generated / "cut.mp4").write_bytes(b"<i>no video")
+    found = world.distance(generated=generated, metrics="fid,fvd,psnr", out=out)
+    assert sorted(file.name for file in out.iterdir()) == [
+        *(f"distance.{suffix}" for suffix in ("csv", "html", "json", "md", "tex")),
+        "per_file.csv",
+    ]
+    assert DistanceResult.load(out / "distance.json").to_json() == found.to_json()
+    page = (out / "distance.html").read_text()
+    assert "<b>evil" not in page
+    assert "&lt;b&gt;evil &amp; co" in page
+    assert "http" not in page.replace("http-equiv", "")
+    assert f"{found['psnr']:.2f} dB" in page
+    assert "encoding.not-media" in page
+    assert f"${found['psnr']:.2f}$" in (out / "distance.tex").read_text()
+    rows = list(csv.DictReader(io.StringIO((out / "per_file.csv").read_text())))
+    assert {row["name"]: row["psnr.rgb"] for row in rows}["cut"] == ""
+    assert float(rows[1]["psnr.rgb"]) == next(file.values["psnr.rgb"] for file in found.files if file.name == "d01")
+    with pytest.raises(UsageError, match="has other results"):
+        world.distance(metrics="fid", out=out)
+    world.distance(metrics="fid", out=out, replace=True)
+    assert DistanceResult.load(out / "distance.json")["fid"] == result["fid"]
+    assert not (out / "per_file.csv").exists(), "it is of the other files"
+    with pytest.raises(UsageError, match="is a file"):
+        world.distance(metrics="fid", out=out / "distance.json")
+
+
+def test_lip_sync_hears_the_sound_beside_a_video_or_its_own(world, tmp_path):
+    """Discs have no lips: what is tested is that a sound is there, and which."""
+    real = tmp_path / "real"
+    shutil.copytree(world.generated, real)
+    own = world.distance(real, real, metrics="lse_c")
+    assert own.metrics["sync.latentsync.conf"].reason != "no_official_audio"
