@@ -18,6 +18,7 @@ from evalkit.media.held import HeldSound, HeldVideo
 from evalkit.metrics.base import Metric
 from evalkit.progress import Progress
 from evalkit.reference_models.generators.base import GenerationError
+from evalkit.scorer.arguments import check_kinds
 from evalkit.scorer.array_facts import facts_of, findings_in
 from evalkit.scorer.cards import scorecard_of
 from evalkit.scorer.planning import scorer_plan
@@ -99,6 +100,8 @@ class Scorer:
         name: str = "model",
         progress: Progress | None = None,
     ) -> None:
+        check_kinds(challenge=challenge, testset=testset, metrics=metrics, backbones=backbones, device=device)
+        check_kinds(cache=cache, fps=fps, seed=seed, name=name)
         self.challenge = challenge if isinstance(challenge, Challenge) else load_challenge(challenge)
         whole = testset if isinstance(testset, TestSet) else load_testset(testset)
         self.testset = chosen_samples(whole, samples)

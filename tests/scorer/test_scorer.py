@@ -299,6 +299,19 @@ def test_the_caller_notices_nothing(puppets):
     assert first.complete
 
 
+def test_a_fault_of_the_machine_is_no_fault_of_a_sample(puppets, monkeypatch):
+    """With a full disk `skip_errors` must not leave a scorecard without samples."""
+    from evalkit.errors import StorageError
+
+    def full(self, *given, **more):
+        raise StorageError("There is no space left.")
+
+    with scorer_of(puppets, metrics="psnr") as scorer:
+        monkeypatch.setattr("evalkit.arrays.session.Measurer.features", full)
+        with pytest.raises(StorageError):
+            scorer.run(lambda sample: puppets.darker(sample.id), skip_errors=True)
+
+
 def test_without_seeds_evaluations_differ_and_the_state_comes_back(puppets):
     drawn = []
 
@@ -350,6 +363,11 @@ def test_what_frames_do_not_suffice_for(puppets):
         ({"metrics": "psnrr"}, "psnrr"),
         ({"device": "tpu"}, "tpu"),
         ({"threads": 0}, "threads"),
+        ({"metrics": 5}, "argument metrics has the wrong type"),
+        ({"metrics": ["psnr", 5]}, "argument metrics has the wrong type"),
+        ({"cache": 5}, "argument cache has the wrong type"),
+        ({"fps": "25"}, "argument fps has the wrong type"),
+        ({"seed": None}, "argument seed has the wrong type"),
     ],
 )
 def test_wrong_arguments(puppets, given, said):
