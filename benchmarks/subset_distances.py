@@ -63,10 +63,11 @@ def main() -> None:
                 for seed in range(chosen.seeds):
                     part = evalkit.pick(count, seed=seed).of(testset)
                     found.append(metrics[metric].score_set(iter([inputs[sample.id] for sample in part])).value)
-                ratio = np.array([one for one in found if one is not None]) / value
-                cells.append(
-                    f"x {ratio.mean():.2f} ({ratio.min():.2f}-{ratio.max():.2f})" if len(ratio) else "unscored"
+                numbers = np.array([one for one in found if one is not None])
+                shown = (
+                    f"{numbers.mean():.3g} ({numbers.min():.3g} to {numbers.max():.3g})" if len(numbers) else "unscored"
                 )
+                cells.append(shown)
             print(f"| {metric} | {value:.4g} | {' | '.join(cells)} |", flush=True)
 
 
