@@ -8,16 +8,18 @@ PYTEST_ARGS ?=
 FUZZ_ARGS ?=
 SOAK_ARGS ?=
 PEERS_ARGS ?=
+MATRIX_ARGS ?=
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install test demo check docs format oracles lock-check wheel smoke fuzz soak bench bench-warm bench-networks bench-peers bench-memory bench-sandbox bench-scaling bench-night train-bundled clean
+.PHONY: help install test demo check docs format oracles lock-check wheel smoke matrix fuzz soak bench bench-warm bench-networks bench-peers bench-memory bench-sandbox bench-scaling bench-night train-bundled clean
 
 help:
 	@echo "make test     run the tests                 make demo    a made-up challenge, from nothing to one page"
 	@echo "make check    ruff, mypy, generated pages   make format  let ruff rewrite the files"
 	@echo "make docs     pages about metrics and rules, from the records"
 	@echo "make oracles  environment for parity tests  make smoke   build a wheel and try it elsewhere"
+	@echo "make matrix   the wheel beside what users have: Pythons, NumPy 1.26, the lowest versions"
 	@echo "make lock-check  whether requirements.lock can be installed: digests of all packages"
 	@echo "make train-bundled  train the bundled small networks again (about 40 minutes on two cores)"
 	@echo "make fuzz     mutated archives, tables, YAML, JSON, MP4s, scorecards, boards, signatures (FUZZ_ARGS='--inputs 1000')"
@@ -75,6 +77,10 @@ wheel: $(STAMP)
 
 smoke: wheel
 	scripts/smoke_wheel.sh
+
+# MATRIX_ARGS='3.13 numpy-1.26'
+matrix: wheel
+	scripts/install_matrix.sh $(MATRIX_ARGS)
 
 bench: $(STAMP)
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.run

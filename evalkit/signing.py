@@ -193,7 +193,9 @@ def load_signing_key(file: Path, ask: Callable[[], str | None]) -> SigningKey:
     try:
         try:
             key = load_ssh_private_key(text.encode(), None)
-        except TypeError:  # it is encrypted
+        except (TypeError, ValueError) as error:  # it is encrypted; versions of the library differ in how they say it
+            if isinstance(error, ValueError) and "password" not in str(error):
+                raise
             given = ask()
             if given is None:
                 raise InputError(

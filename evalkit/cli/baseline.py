@@ -83,7 +83,7 @@ def record_json(record: GeneratorRecord) -> dict[str, Any]:
     ),
 )
 @click.argument("name", required=False)
-@click.option("--testset", required=True, type=click.Path(path_type=Path), help="The test set.")
+@click.option("--testset", "-t", required=True, type=click.Path(path_type=Path), help="The test set.")
 @click.option("--output", "-o", required=True, type=click.Path(path_type=Path), help="The ZIP to write.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="An option of the generator; repeatable.")
 @click.option(

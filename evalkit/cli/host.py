@@ -82,7 +82,9 @@ def bundle_options(command: Callable[..., None]) -> Callable[..., None]:
     options = (
         click.argument("challenge", metavar="ID|FILE"),
         output_option,
-        click.option("--testset", type=_PATH, help="The test set: the files that scoring reads go into the bundle."),
+        click.option(
+            "--testset", "-t", type=_PATH, help="The test set: the files that scoring reads go into the bundle."
+        ),
         click.option(
             "--reference-pack",
             "pack",

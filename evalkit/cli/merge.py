@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.argument("parts", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--submission", required=True, type=click.Path(path_type=Path), help="What the shards scored.")
 @challenge_option
-@click.option("--testset", required=True, type=click.Path(path_type=Path), help="The test set.")
+@click.option("--testset", "-t", required=True, type=click.Path(path_type=Path), help="The test set.")
 @click.option(
     "--output",
     "-o",

@@ -38,7 +38,7 @@ _STYLES = {"failed": "red", "missing": "red", "repaired": "green", "renamed": "g
 )
 @click.argument("submission", type=click.Path(path_type=Path))
 @challenge_option
-@click.option("--testset", type=click.Path(path_type=Path), help="The test set, to match names with samples.")
+@click.option("--testset", "-t", type=click.Path(path_type=Path), help="The test set, to match names with samples.")
 @click.option(
     "--output", "-o", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The repaired ZIP."
 )

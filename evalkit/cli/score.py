@@ -44,7 +44,7 @@ MOST_SAMPLES = 4  # of one of them
 )
 @click.argument("submission", type=click.Path(path_type=Path))
 @challenge_option
-@click.option("--testset", required=True, type=click.Path(path_type=Path), help="The test set.")
+@click.option("--testset", "-t", required=True, type=click.Path(path_type=Path), help="The test set.")
 @click.option(
     "--output",
     "-o",

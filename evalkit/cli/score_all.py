@@ -41,7 +41,7 @@ GIB = 1 << 30
 )
 @click.argument("submissions", metavar="FOLDER|LIST", type=click.Path(path_type=Path))
 @challenge_option
-@click.option("--testset", required=True, type=click.Path(path_type=Path), help="The test set.")
+@click.option("--testset", "-t", required=True, type=click.Path(path_type=Path), help="The test set.")
 @click.option(
     "--output",
     "-o",

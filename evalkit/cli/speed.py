@@ -47,7 +47,7 @@ def speed() -> None:
         "    --hardware 'NVIDIA H200, EPYC 9654, 16 cores'",
     )
 )
-@click.option("--testset", required=True, type=click.Path(path_type=Path), help="The test set.")
+@click.option("--testset", "-t", required=True, type=click.Path(path_type=Path), help="The test set.")
 @click.option("--challenge", "-c", metavar="ID|FILE", help="Challenge whose frame rate and limits hold.")
 @click.option(
     "--command", metavar="LINE", help="Run this program for each sample; {output} and other fields are filled in."

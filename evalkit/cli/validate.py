@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.command(epilog=example("evalkit validate team.zip --challenge talking-head --testset testset/"))
 @click.argument("submission", type=click.Path(path_type=Path))
 @challenge_option
-@click.option("--testset", type=click.Path(path_type=Path), help="The test set, to find missing files.")
+@click.option("--testset", "-t", type=click.Path(path_type=Path), help="The test set, to find missing files.")
 @reference_pack_option
 @click.option("--all", "show_all", is_flag=True, help="Also list files without findings.")
 @memory_option

@@ -17,6 +17,7 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.response import BaseHTTPResponse
 from urllib3.util import Retry
 
 from evalkit._version import __version__
@@ -26,6 +27,7 @@ from evalkit.text import escape_for_display
 from evalkit.weights.records import unwritable_error
 
 CHUNK = 64 * 1024
+MOST_WAIT = 60.0  # seconds between two tries, when a server asks for a pause
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 _PAGES = ("text/html", "application/xhtml+xml")
 
@@ -98,17 +100,25 @@ class Session(requests.Session):
         return target
 
 
+class _PatientRetry(Retry):
+    """Waits as a server asks, but no longer than a minute; urllib3 before 2.7 has no option for that."""
+
+    def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
+        """Return the seconds to wait; ``None`` when the server asks for none."""
+        seconds = super().get_retry_after(response)
+        return None if seconds is None else min(seconds, MOST_WAIT)
+
+
 def open_session(policy: RetryPolicy) -> requests.Session:
     """Return a session with the policy's retries; it honours the environment's proxies."""
     session = Session()
-    retry = Retry(
+    retry = _PatientRetry(
         total=policy.retries,
         backoff_factor=policy.pause,
         backoff_max=30,
         status_forcelist=(429, 500, 502, 503, 504),
         allowed_methods=("GET",),
         raise_on_status=False,
-        retry_after_max=60,
     )
     session.max_redirects = 10
     for scheme in ("https://", "http://"):

@@ -7,14 +7,24 @@ from pathlib import Path
 import pytest
 import requests
 from builders.pulls import BODY, FAST, Recorder, backbones, dead_url, pulled, unfinished, visible
+from urllib3 import HTTPResponse
 from weights_server import Behaviour, Server, noise, role, sha256
 
 from evalkit.errors import WeightsError
 from evalkit.weights.download import PARTS, fetch
 from evalkit.weights.pull import PullResult
-from evalkit.weights.transfer import CHUNK, MirrorError, RemoteFile, Session
+from evalkit.weights.transfer import CHUNK, MirrorError, RemoteFile, RetryPolicy, Session, open_session
 
 # One mirror
+
+
+@pytest.mark.parametrize(("asked", "seconds"), [("3", 3), ("60", 60), ("86400", 60), (None, None)])
+def test_a_server_can_ask_for_a_minute_and_no_more(asked, seconds):
+    """With every version of urllib3 that evalkit takes."""
+    retry = open_session(RetryPolicy()).get_adapter("https://x").max_retries
+    answer = HTTPResponse(status=503, headers={} if asked is None else {"Retry-After": asked})
+    assert retry.get_retry_after(answer) == seconds
+    assert retry.increment("GET", "/", answer).get_retry_after(answer) == seconds  # the copy for the next try
 
 
 def test_a_file_is_fetched_checked_and_named(tmp_path: Path, folder: Path, server: Server, progress: Recorder) -> None:
