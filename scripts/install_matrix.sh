@@ -60,10 +60,10 @@ try() { # NAME PYTHON TORCH|- PACKAGE...
         [ $# = 0 ] || "$bin/python" -m pip install --quiet "$@"
     fi
     packages "$bin" >"$folder/before"
-    local limits=()
+    local limits=(-c "$folder/before") # as docs/dependencies.md says; pip alone replaces NumPy for the newest OpenCV
     if [ "$name" = lowest ]; then
         "$path" "$root/scripts/lowest_versions.py" >"$folder/lowest"
-        limits=(-c "$folder/lowest")
+        limits+=(-c "$folder/lowest")
     fi
     local started=$EPOCHSECONDS
     if [ "${#option[@]}" = 0 ]; then
