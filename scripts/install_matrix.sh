@@ -64,6 +64,8 @@ try() { # NAME PYTHON TORCH|- PACKAGE...
     if [ "$name" = lowest ]; then
         "$path" "$root/scripts/lowest_versions.py" >"$folder/lowest"
         limits+=(-c "$folder/lowest")
+    elif [ $# -gt 0 ]; then # NumPy 1.26, which the newest pyarrow refuses when it is imported, without telling pip
+        limits+=("pyarrow<21")
     fi
     local started=$EPOCHSECONDS
     if [ "${#option[@]}" = 0 ]; then
