@@ -18,7 +18,7 @@ import zipfile
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import platformdirs
@@ -152,7 +152,15 @@ class FeatureCache:
         path = self.path(name, key)
         _clear(path)
         with atomic_write(path) as stream:
-            np.savez(stream, allow_pickle=False, **content)
+            _write_arrays(stream, content)
+
+
+def _write_arrays(stream: IO[bytes], arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write what ``numpy.savez`` writes, without pickles; NumPy before 2.1 has no option for that."""
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
 
 
 def made_by(path: Path) -> tuple[int, int] | None:

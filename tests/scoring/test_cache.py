@@ -348,3 +348,17 @@ def test_a_folder_in_the_place_of_an_entry_gives_way(cache):
         cache.load("f", KEY)
     cache.store("f", KEY, FeatureData({"a": np.arange(3)}))
     assert cache.load("f", KEY).arrays["a"].tolist() == [0, 1, 2]
+
+
+def test_an_entry_is_what_numpy_writes_with_every_version_and_never_a_pickle(tmp_path: Path) -> None:
+    """NumPy before 2.1 takes ``allow_pickle`` of ``savez`` for one more array."""
+    cache, key = FeatureCache(tmp_path), "0" * 64
+    cache.store("faces", key, FeatureData({"scores": np.arange(3.0), "found": np.array(True)}))
+    with zipfile.ZipFile(cache.path("faces", key)) as archive:
+        assert archive.namelist() == ["scores.npy", "found.npy", "__key__.npy"]
+    with np.load(cache.path("faces", key)) as arrays:
+        assert arrays["scores"].tolist() == [0, 1, 2]
+        assert arrays["found"].shape == ()
+    with pytest.raises(ValueError, match="pickle"):
+        cache.store("faces", key, FeatureData({"scores": np.array([{}])}))
+    assert cache.load("faces", key).arrays["scores"].tolist() == [0, 1, 2]
