@@ -27,7 +27,7 @@ quiet "$bin/evalkit" validate team.zip --challenge talking-head --testset testse
 if [ "${2:-}" = --without-torch ]; then
     quiet "$bin/evalkit" score team.zip --challenge talking-head --testset testset/ -o team/ --metrics psnr,ssim
 else
-    quiet "$bin/evalkit" score team.zip --challenge talking-head --testset testset/ -o team/ -b bundled --allow-missing
+    quiet "$bin/evalkit" score team.zip --challenge talking-head --testset testset/ -o team/ -b bundled --metrics psnr,ssim,fid,identity
     quiet "$bin/evalkit" demo -o demo --samples 3 --seconds 0.8 --size 64 --quiet
     test -s demo/scorecards/truth/report.html
     test -s demo/compare.html
