@@ -21,7 +21,7 @@ from typing import Any
 
 from evalkit import api
 from evalkit.api.arguments import fitting_pack, planned, run_options
-from evalkit.errors import EvalkitError, SubmissionError
+from evalkit.errors import SubmissionError
 from evalkit.files import OwnFolder
 from evalkit.hosting.columns import host_columns
 from evalkit.hosting.runs import HostedRun, hosted_run, lines_about
@@ -42,8 +42,8 @@ _LAST, _AT_ONCE = 8.0, 0.05  # seconds before the end at which the program gives
 MOST_KINDS, MOST_PLACES, MOST_VIDEOS = 40, 4, 20  # rules, files of one of them, videos without a value
 
 
-class OutOfTimeError(EvalkitError):
-    """The platform would end the program soon."""
+class OutOfTimeError(BaseException):
+    """The platform would end the program soon. Like an interruption, it is no error that code on the way may handle."""
 
 
 @dataclass(frozen=True)
