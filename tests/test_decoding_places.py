@@ -30,6 +30,8 @@ OWN_FILES = {
     "folders/testset_making.py": "the organizer's own videos, of which a test set is made",
     "cli/board/media.py": "reference images of the test set",
     "reference_models/": "generators and controls read the test set and what they wrote",
+    "scorer/": "images, speech and reference videos of the test set, for a generator in the same process",
+    "hosting/logo.py": "the organizer's own logo",
     "arrays/extract.py": "frames in memory: nothing is decoded",
     "reports/filmstrips.py": "the header of a JPEG, which Pillow reads in Python; it is never decoded",
 }
