@@ -22,7 +22,7 @@ summary=()
 interpreter() { # VERSION -> its path, or nothing
     local found
     for found in "$(command -v "python$1" || true)" "$HOME"/.pyenv/versions/"$1".*/bin/python; do
-        if [ -x "$found" ] && [ "$("$found" -c 'import sys; print("%d.%d" % sys.version_info[:2])')" = "$1" ]; then
+        if [ -x "$found" ] && [ "$("$found" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)" = "$1" ]; then
             echo "$found"
             return
         fi
