@@ -140,8 +140,12 @@ def on_page() -> str:
 
 
 def agree(page: str, now: str) -> bool:
-    """Return whether a page says what is seen now; ratios may differ by a tenth, as processors do."""
-    (words, ratios), (new_words, new_ratios) = without_numbers(page.strip()), without_numbers(now.strip())
+    """Return whether a page says what is seen now; ratios may differ by a tenth, as processors do.
+
+    Empty lines don't count: ruff puts its own between the lines of code on a page.
+    """
+    lines = ["\n".join(line for line in text.splitlines() if line.strip()) for text in (page, now)]
+    (words, ratios), (new_words, new_ratios) = map(without_numbers, lines)
     close = all(abs(one - other) <= 0.1 * abs(other) for one, other in zip(ratios, new_ratios, strict=False))
     return words == new_words and len(ratios) == len(new_ratios) and close
 

@@ -20,7 +20,7 @@ from evalkit.scoring.scorecard import Scorecard
 MOST_BYTES = 256 * 2**20
 MOST_POINTS = 1_000_000
 STEP = "step"
-_ABSENT = {"", "nan", "null", "none", "na", "n/a"}
+_ABSENT = {"nan", "null", "none", "na", "n/a"}
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ def series_of(log: Any) -> Series:
 
     Args:
         log: pairs of a step and a scorecard, or of a step and numbers by metric; or the path of a file. A CSV has a
-            column ``step`` and one per metric; beside ``psnr`` there may be ``psnr.low`` and ``psnr.high``. JSON lines
+            column ``step`` and one per metric, ``nan`` for a missing value and an empty cell where it was not measured;
+            beside ``psnr`` there may be ``psnr.low`` and ``psnr.high``. JSON lines
             have ``step`` and, by metric, a number, null, or an object with ``value``, ``ci95`` and ``reason``: at the
             top, or in ``metrics``. Numbers of pairs may also be measurements of `evalkit.measure`.
 
@@ -112,13 +113,14 @@ def _csv_rows(text: str, path: Path) -> Iterable[tuple[float, Any]]:
                 raise InputError(f"{where} has another number of cells.", found=str(len(row)), expected=str(len(head)))
             cells = dict(zip(head, row, strict=True))
             step = _step(cells.pop(STEP), where)
-            yield step, {name: _cell(cell) for name, cell in cells.items()}
+            # Loggers write a row for whatever was logged at a step: an empty cell is a metric that was not.
+            yield step, {name: _cell(cell) for name, cell in cells.items() if cell.strip()}
     except csv.Error as error:
         raise InputError(f"{path} is no CSV.", found=str(error)) from None
 
 
 def _cell(text: str) -> float | str | None:
-    """Return a cell's number, ``None`` where it is empty; words stay words: such a column is none of numbers."""
+    """Return a cell's number, ``None`` where it says that there is none; words stay words, of a column of words."""
     if text.strip().lower() in _ABSENT:
         return None
     try:

@@ -24,8 +24,16 @@ def test_a_csv_has_a_column_for_each_metric(tmp_path):
     )
     found = series_of(path)
     assert found["psnr.rgb"] == [Point(100, 30, (29, 31)), Point(200, 31, (30, 32))]
-    assert found["fid"] == [Point(100, 9.5), Point(200, None)]
+    assert found["fid"] == [Point(100, 9.5)]  # not measured at 200
     assert set(found) == {"psnr.rgb", "fid"}  # words are no numbers
+
+
+def test_a_value_that_a_csv_says_is_missing_is_a_gap(tmp_path):
+    assert series_of(written(tmp_path, "step,fid\n1,9.5\n2,nan\n3,N/A\n"))["fid"] == [
+        Point(1, 9.5),
+        Point(2, None),
+        Point(3, None),
+    ]
 
 
 def test_json_lines_have_metrics_at_the_top_or_in_their_own_place(tmp_path):
