@@ -19,6 +19,11 @@ import pytest
 TESTS = Path(__file__).parent
 # From the longest on, as the sums by module at the end of a run with ``--durations`` say. The rest keeps its order.
 LONGEST = (
+    "hosting/test_hosted_runs.py",
+    "hosting/test_codabench_program.py",
+    "scorer/test_lightning.py",
+    "packing/test_broken_folders.py",
+    "hosting/test_evalai.py",
     "scoring/test_real_zips.py",
     "scoring/test_bundled_controls.py",
     "crosscheck/test_crosscheck.py",
