@@ -59,7 +59,7 @@ def measure(
         timeline: (start, end, description) of each event of each video.
         backbones: ``published``, ``bundled``, or the path of a backbones file.
         device: ``cpu``, ``cuda`` or ``auto``.
-        threads: of PyTorch on the CPU; with 1 the numbers are those of `evalkit score` to the last digit.
+        threads: of PyTorch on the CPU; with 1 the numbers are those of `evalkit score` to 1e-6.
 
     Returns:
         A `Measurement`; for a list of metrics a dictionary of them, by the names that were given.

@@ -62,8 +62,8 @@ class Measurer:
     Args:
         backbones: ``published``, ``bundled``, the path of a file, or `Backbones`.
         device: ``cpu``, ``cuda`` or ``auto``.
-        threads: of one PyTorch operator on the CPU. 1 gives the numbers of `evalkit score` to the bit; with more they
-            differ in the last digits.
+        threads: of one PyTorch operator on the CPU. 1 gives the numbers of `evalkit score` to 1e-6; with more they
+            differ a little more.
 
     Raises:
         UsageError: an unknown set of backbones or device.

@@ -43,8 +43,10 @@ _MOST_LINES = 12
 def is_saved(path: Path) -> bool:
     """Whether the file begins like a saved reference."""
     try:
+        if not path.is_file():  # opening a pipe would wait for whoever writes to it
+            return False
         with path.open("rb") as stream:
-            return path.is_file() and stream.read(len(MAGIC)) == MAGIC
+            return stream.read(len(MAGIC)) == MAGIC
     except OSError:
         return False
 

@@ -1,4 +1,8 @@
-"""What `measure` says of arrays is what `score` says of a file without loss of the same frames, to the last digit."""
+"""What `measure` says of arrays is what `score` says of a file without loss of the same frames.
+
+In a fresh process to the last digit; where other code has used the process's memory, arrays lie elsewhere, and
+libraries add numbers up in another order.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +24,8 @@ METRICS = (
     "facefid.strict", "clipscore", "clip.image_sim", "psnr", "ssim", "ms_ssim", "niqe", "motion.flow", "motion.bas",
     "m_lmd", "akd", "frozen_share", "fps", "subject.dino",
 )  # fmt: skip
+
+TOLERANCE = 1e-6  # relative
 
 
 def arguments(given: dict[str, Any]) -> dict[str, Any]:
@@ -50,12 +56,12 @@ def test_every_number_is_that_of_the_file(card: Scorecard, measured: dict[str, A
     found = measured[name]
     score = card.metrics[found.metric]
     assert found.value is not None
-    assert found.value == score.value
-    assert found.ci95 == score.ci95
+    assert found.value == pytest.approx(score.value, rel=TOLERANCE)
+    assert found.ci95 == (None if score.ci95 is None else pytest.approx(score.ci95, rel=TOLERANCE))
     assert (found.unit, found.higher_is_better, found.protocol) == (score.unit, score.higher_is_better, score.protocol)
     assert (found.n, found.coverage) == (score.n, score.coverage)
     if found.values:
-        assert list(found.values) == [video.values[found.metric] for video in card.videos]
+        assert list(found.values) == pytest.approx([video.values[found.metric] for video in card.videos], rel=TOLERANCE)
     assert found.provenance["features"] == {
         feature: card.features[feature].model_dump(mode="json") for feature in found.provenance["features"]
     }
@@ -66,8 +72,8 @@ def test_tensors_give_the_same_as_arrays(given: dict[str, Any], measured: dict[s
     tensors = [torch.from_numpy(video).permute(0, 3, 1, 2) for video in given["videos"]]
     references = [torch.from_numpy(video).permute(0, 3, 1, 2) for video in given["reference"]]
     found = evalkit.measure(["fid", "psnr"], tensors, fps=25, reference=references, backbones="bundled")
-    assert found["fid"].value == measured["fid"].value
-    assert found["psnr"].values == measured["psnr"].values
+    assert found["fid"].value == pytest.approx(measured["fid"].value, rel=TOLERANCE)
+    assert found["psnr"].values == pytest.approx(measured["psnr"].values, rel=TOLERANCE)
 
 
 def test_a_session_video_by_video_gives_the_same(given: dict[str, Any], measured: dict[str, Any]) -> None:
@@ -85,12 +91,12 @@ def test_a_session_video_by_video_gives_the_same(given: dict[str, Any], measured
         found = measurer.combine(plan, rows)
     for name in ("fid", "psnr", "clipscore", "identity"):
         ours = measured[name]
-        assert found[ours.metric].value == ours.value, name
-        assert found[ours.metric].values == ours.values, name
+        assert found[ours.metric].value == pytest.approx(ours.value, rel=TOLERANCE), name
+        assert list(found[ours.metric].values) == pytest.approx(list(ours.values), rel=TOLERANCE), name
 
 
 def test_the_sound_stands_for_the_speech_and_for_the_files_own(measured: dict[str, Any]) -> None:
-    assert measured["sync.own.conf"].values == measured["lse_c"].values
+    assert measured["sync.own.conf"].values == pytest.approx(measured["lse_c"].values, rel=TOLERANCE)
 
 
 def test_one_video_alone_has_the_value_that_it_has_among_others(
@@ -99,6 +105,6 @@ def test_one_video_alone_has_the_value_that_it_has_among_others(
     alone = evalkit.measure(
         "lse_c", given["videos"][1], fps=25, audio=given["audio"][1], audio_rate=16000, backbones="bundled"
     )
-    assert alone.value == measured["lse_c"].values[1]
+    assert alone.value == pytest.approx(measured["lse_c"].values[1], rel=TOLERANCE)
     assert alone.direction == "higher"
     assert f"{alone:.2f}" == f"{alone.value:.2f}"

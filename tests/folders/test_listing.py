@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from evalkit.errors import InputError
 from evalkit.folders.listing import Side, list_side
 from evalkit.folders.pairing import pair_by_name
+from evalkit.folders.saved import is_saved
 
 
 def made(folder: Path, *names: str) -> Path:
@@ -75,3 +77,9 @@ def test_a_name_that_is_not_alone_is_no_pair(tmp_path: Path) -> None:
     real = list_side(made(tmp_path / "real", "a/1.mp4", "b/1.mp4"), "real")
     generated = list_side(made(tmp_path / "gen", "c/1.mp4"), "generated")
     assert dict(pair_by_name(real, generated).real) == {}
+
+
+def test_a_pipe_in_place_of_a_saved_reference_is_not_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "real.refpack"
+    os.mkfifo(pipe)
+    assert not is_saved(pipe)
