@@ -1,7 +1,6 @@
 """What `measure` says of arrays is what `score` says of a file without loss of the same frames.
 
-In a fresh process to the last digit; where other code has used the process's memory, arrays lie elsewhere, and
-libraries add numbers up in another order.
+In a fresh process to the last digit; after a training in the same process, differences of up to 4e-7 were seen.
 """
 
 from __future__ import annotations
