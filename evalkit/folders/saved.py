@@ -47,7 +47,7 @@ def is_saved(path: Path) -> bool:
             return False
         with path.open("rb") as stream:
             return stream.read(len(MAGIC)) == MAGIC
-    except OSError:
+    except OSError:  # listing the folder says why it can't be read
         return False
 
 

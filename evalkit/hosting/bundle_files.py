@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import lzma
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,12 +35,33 @@ class Bundle:
         return name in self.names or any(one.startswith(name.rstrip("/") + "/") for one in self.names)
 
     def read(self, name: str, limit: int = MAX_BYTES) -> bytes:
-        """Return the bytes of a file, at most ``limit`` and one of them."""
+        """Return the bytes of a file, at most ``limit`` and one of them.
+
+        Raises:
+            InputError: it is damaged, encrypted, or can't be read.
+        """
         if self.archive is None:
             with (self.path / name).open("rb") as stream:
                 return stream.read(limit + 1)
-        with self.archive.open(name) as stream:
+        return read_member(self.archive, name, limit)
+
+
+# ZIPs of another version are a NotImplementedError.
+NO_ZIP = (zipfile.BadZipFile, NotImplementedError)
+
+
+def read_member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
+    """Return the bytes of a file in a ZIP, at most ``limit`` and one of them.
+
+    Raises:
+        InputError: it is damaged, encrypted, or packed in a way that Python can't read.
+    """
+    try:
+        with archive.open(name) as stream:
             return stream.read(limit + 1)
+    # Each method of compression has an error of its own for damage; an encrypted file is a RuntimeError.
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError) as error:
+        raise InputError(f"The file {name} in the ZIP can't be read.", found=str(error)) from None
 
 
 @contextmanager
@@ -58,5 +81,5 @@ def open_bundle(path: Path) -> Iterator[Bundle]:
     try:
         with zipfile.ZipFile(path) as archive:
             yield Bundle(path, frozenset(archive.namelist()), archive)
-    except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
+    except (*NO_ZIP, OSError) as error:
         raise InputError(f"The bundle {path} can't be read.", found=str(error), expected="a folder or a ZIP") from None

@@ -72,7 +72,7 @@ def _closure() -> dict[str, str]:
 def _required(package: str) -> Iterator[str]:
     try:
         lines = metadata.requires(package) or []
-    except metadata.PackageNotFoundError:
+    except metadata.PackageNotFoundError:  # an extra's, or for another system: it asks for nothing here
         return
     for line in lines:
         if "extra ==" not in line and (name := _NAME.match(line)) is not None:

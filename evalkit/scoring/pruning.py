@@ -282,7 +282,7 @@ def _files(root: Path) -> Iterator[tuple[str, Path, os.stat_result]]:
                 match = _KEY.fullmatch(file.name)
                 if match is None or match[1][:2] != part.name or not file.is_file(follow_symlinks=False):
                     continue
-                with suppress(FileNotFoundError):
+                with suppress(FileNotFoundError):  # removed in this moment
                     yield feature.name, Path(file.path), file.stat(follow_symlinks=False)
 
 

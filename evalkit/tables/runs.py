@@ -123,5 +123,5 @@ def _features_of(metric: Metric | None) -> set[str] | None:
     registry = feature_registry()
     try:
         return set(in_order([name for name in metric.record.features if name in registry], registry))
-    except (KeyError, ValueError, EvalkitError):
+    except (KeyError, ValueError, EvalkitError):  # a feature that it needs is not installed
         return None

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Any
 
-from evalkit.hosting.bundle_files import Bundle
+from evalkit.hosting.bundle_files import NO_ZIP, Bundle
 
 DEFAULT_QUEUE_SECONDS = 600
 RULES = {"Add", "Add_And_Delete", "Add_And_Delete_Multiple", "Force_Last", "Force_Latest_Multiple", "Force_Best"}
@@ -105,7 +105,7 @@ def _program(bundle: Bundle, name: str) -> Iterator[str]:
         try:
             with zipfile.ZipFile(io.BytesIO(bundle.read(name, _PROGRAM_LIMIT))) as archive:
                 names = set(archive.namelist())
-        except zipfile.BadZipFile:
+        except NO_ZIP:
             yield f"{name} is no ZIP."
             return
     if not names & {"metadata.yaml", "metadata"}:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Any
 
-from evalkit.hosting.bundle_files import Bundle
+from evalkit.errors import InputError
+from evalkit.hosting.bundle_files import NO_ZIP, Bundle, read_member
 
 _PAGES = ("description", "evaluation_details", "terms_and_conditions", "submission_guidelines")
 _SPLIT_KEYS = (
@@ -66,10 +67,12 @@ def _script(bundle: Bundle, name: str) -> Iterator[str]:
         with zipfile.ZipFile(io.BytesIO(bundle.read(name, _SCRIPT_LIMIT))) as archive:
             if "__init__.py" not in archive.namelist():
                 yield f"{name} has no __init__.py at its top, so the worker finds no evaluate()."
-            elif b"evaluate" not in archive.read("__init__.py"):
+            elif b"evaluate" not in read_member(archive, "__init__.py", _SCRIPT_LIMIT):
                 yield f"__init__.py of {name} does not name evaluate()."
-    except zipfile.BadZipFile:
+    except NO_ZIP:
         yield f"{name} is no ZIP."
+    except InputError as error:
+        yield f"{name}: {error}"
 
 
 def _dates(what: str, document: dict[str, Any]) -> Iterator[str]:
