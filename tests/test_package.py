@@ -97,6 +97,7 @@ def test_python_m_evalkit_works_from_the_root() -> None:
 
 def test_every_installed_package_is_pinned() -> None:
     """constraints.txt names everything in this environment, at its version."""
+    import sysconfig
     from importlib.metadata import distributions
 
     pins = {}
@@ -105,10 +106,10 @@ def test_every_installed_package_is_pinned() -> None:
             name, version = line.split("==")
             pins[name.lower().replace("_", "-")] = version
     ours = {"evalkit-video", "pip", "setuptools", "wheel"}
+    # Not all of sys.path: Ray adds a folder of its own copies of packages to it when it is imported.
+    folders = sorted({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
     installed = {
-        item.name.lower().replace("_", "-"): item.version.split("+")[0]
-        for item in distributions()
-        if Path(str(item.locate_file(""))).is_relative_to(Path(sys.prefix))
+        item.name.lower().replace("_", "-"): item.version.split("+")[0] for item in distributions(path=folders)
     }
     wrong = {name: version for name, version in installed.items() if name not in ours and pins.get(name) != version}
     if os.environ.get("EVALKIT_REQUIRE") != "all" and wrong:
