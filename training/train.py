@@ -13,7 +13,9 @@ import json
 import os
 import platform
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -81,6 +83,22 @@ def _train_one(config: TrainerConfig, name: str) -> dict[str, Any]:
     return _run(HANDLER, config, name, name)
 
 
+@contextmanager
+def same_sums() -> Iterator[None]:
+    """Have MKL add numbers up in one order in the processes that are started: it would follow the place in memory.
+
+    The variable is put back, because it also moves the last digits of what workers of a scoring run compute.
+    """
+    before = os.environ.get("MKL_CBWR")
+    os.environ["MKL_CBWR"] = "AVX2,STRICT"
+    try:
+        yield
+    finally:
+        os.environ.pop("MKL_CBWR")
+        if before is not None:
+            os.environ["MKL_CBWR"] = before
+
+
 def _run(handler: str, config: object, job: object, name: str) -> dict[str, Any]:
     (result,) = Workers(handler, config, 1, TRAINING_SECONDS).run([job])
     if result.failure is not None:
@@ -102,7 +120,6 @@ def main(  # noqa: PLR0917 - click passes options by name
     seed: int, output: Path, work: Path, people: int, takes: int, effort: float, workers: int, only: tuple[str, ...]
 ) -> None:
     """Train the bundled networks."""
-    os.environ["MKL_CBWR"] = "AVX2,STRICT"  # the workers read it when they start
     started = time.perf_counter()
     dataset = work / f"dataset-{seed}-{people}-{takes}"
     output.mkdir(parents=True, exist_ok=True)
@@ -117,13 +134,14 @@ def main(  # noqa: PLR0917 - click passes options by name
     rendering = time.perf_counter() - started
     config = (TrainingOptions(dataset, seed, effort), output)
     networks: list[dict[str, Any]] = []
-    with ThreadPoolExecutor(workers) as threads:
+    with same_sums(), ThreadPoolExecutor(workers) as threads:
         for figures in threads.map(partial(_train_one, config), networks_chosen):
             networks.append(figures)
             click.echo(json.dumps(figures), err=True)
     quality = {}
     if QUALITY in chosen:
-        quality = _run(QUALITY_HANDLER, (seed, output), min(PEOPLE_OF_QUALITY, people), QUALITY)
+        with same_sums():
+            quality = _run(QUALITY_HANDLER, (seed, output), min(PEOPLE_OF_QUALITY, people), QUALITY)
         click.echo(json.dumps(quality), err=True)
     record = {
         "seed": seed,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import cv2
@@ -30,7 +31,7 @@ from training.quality import FILES, KINDS, draw_picture, fit_brisque, fit_niqe, 
 from training.tasks.detector import place_face
 from training.tasks.embeddings import mirror_sentence
 from training.tasks.landmarks import MIRRORED, crop_face, target_maps
-from training.train import TASKS, completed, main
+from training.train import TASKS, completed, main, same_sums
 
 PEOPLE = TAKES = 12
 SEED = 7
@@ -243,8 +244,19 @@ def test_the_same_seed_gives_the_same_networks(trained: tuple[Path, Path]) -> No
     )
     assert one.pop("training.json") != two.pop("training.json")  # it has the seconds
     assert one == two
+    assert os.environ.get("MKL_CBWR") != "AVX2,STRICT", "numbers of later workers would differ in the last digits"
     assert set(one) == {*(f"{name}.safetensors" for name in TASKS), *FILES}
     assert len(set(one.values())) == len(one)
+
+
+def test_the_setting_of_mkl_is_the_callers_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    for before in (None, "COMPATIBLE"):
+        monkeypatch.delenv("MKL_CBWR", raising=False)
+        if before is not None:
+            monkeypatch.setenv("MKL_CBWR", before)
+        with same_sums():
+            assert os.environ["MKL_CBWR"] == "AVX2,STRICT"
+        assert os.environ.get("MKL_CBWR") == before
 
 
 def test_a_trained_file_has_metadata_and_half_precision(trained: tuple[Path, Path]) -> None:
