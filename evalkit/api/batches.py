@@ -237,4 +237,6 @@ def _batch(
     plan = planned(rules, backbones, metrics, allow_missing, device, sandbox)
     options = run_options(workers, cache, fresh, progress, timeout, sandbox, submission_timeout, memory, plan)
     assert isinstance(options.engine, LocalEngine)  # noqa: S101 - for the type checker
-    return entries, Settings(rules, samples, plan, Path(out), options, options.engine, retry)
+    return entries, Settings(
+        rules, samples, plan, Path(out), options, options.engine, retry, chosen=metrics is not None
+    )

@@ -15,17 +15,17 @@ _TONES: dict[str, Tone] = {"refused": "error", "failed": "error", "partly scored
 _COLOURS = {"scored": "ok", "partly scored": "warning", "refused": "error", "failed": "error", "not scored": "missing"}
 
 
-def batch_fragment(challenge: str, outcomes: Sequence[Outcome], stopped: str | None) -> str:
+def batch_fragment(challenge: str, outcomes: Sequence[Outcome], names: Sequence[str], stopped: str | None) -> str:
     """Return the HTML of a batch: how many submissions ended how, and a row for each of the first ones.
 
     Args:
         challenge: its id.
         outcomes: of the submissions.
+        names: ids of the metrics; the first ones are columns.
         stopped: what ended the run before all were scored.
     """
     states = Counter(one.state for one in outcomes)
     said = ", ".join(f"{number} {state}" for state, number in states.items())
-    names = list(dict.fromkeys(name for one in outcomes for name, number in one.metrics.items() if number.ranked))
     shown = names[:METRICS]
     more = f", {count(len(names) - len(shown), 'more metric')}" if len(names) > len(shown) else ""
     table = Table(

@@ -28,6 +28,7 @@ class BatchResult:
         seconds: how long it took.
         stopped: what ended the run before all were scored; ``None`` when nothing did.
         peak_bytes: the most memory that a worker was seen to hold; 0 when none ran or nobody knows.
+        chosen: whether the caller named the metrics: then all are shown, otherwise those that may rank.
     """
 
     challenge: Challenge
@@ -36,6 +37,13 @@ class BatchResult:
     seconds: float = 0.0
     stopped: EvalkitError | None = None
     peak_bytes: int = 0
+    chosen: bool = False
+
+    @property
+    def shown_metrics(self) -> list[str]:
+        """The ids of the metrics that summaries show, in the order of the scorecards."""
+        numbers = (pair for one in self.outcomes for pair in one.metrics.items())
+        return list(dict.fromkeys(name for name, number in numbers if self.chosen or number.ranked))
 
     @property
     def exit_code(self) -> int:
@@ -74,7 +82,7 @@ class BatchResult:
         from evalkit.batch.notebook import batch_fragment
 
         stopped = None if self.stopped is None else " ".join(self.stopped.lines)
-        return batch_fragment(self.challenge.id, self.outcomes, stopped)
+        return batch_fragment(self.challenge.id, self.outcomes, self.shown_metrics, stopped)
 
     def to_json(self) -> dict[str, Any]:
         """Return what ``evalkit score-all --json`` prints."""

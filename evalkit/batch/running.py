@@ -125,7 +125,13 @@ class _Run:
         )
         seconds = time.monotonic() - started
         return BatchResult(
-            self._settings.challenge, self._settings.out, outcomes, seconds, self._stopped, pool.peak_bytes
+            self._settings.challenge,
+            self._settings.out,
+            outcomes,
+            seconds,
+            self._stopped,
+            pool.peak_bytes,
+            chosen=self._settings.chosen,
         )
 
     def _end(self, pool: Pool) -> None:

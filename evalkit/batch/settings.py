@@ -22,6 +22,7 @@ class Settings:
         options: of each run: cache, reference pack, whether to compute again what is cached and finished.
         engine: what `options` has for a submission that is alone: the number of workers and the limits.
         retry: score again those of which something has no number.
+        chosen: whether the caller named the metrics.
     """
 
     challenge: Challenge
@@ -31,3 +32,4 @@ class Settings:
     options: RunOptions
     engine: LocalEngine
     retry: bool = False
+    chosen: bool = False

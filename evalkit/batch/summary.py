@@ -28,14 +28,9 @@ def write_summary(result: BatchResult) -> None:
     write_page(summary_page(result), result.out / "summary.html")
 
 
-def ranked_metrics(result: BatchResult) -> list[str]:
-    """Return the ids of the metrics that may rank, in the order of the scorecards."""
-    return list(dict.fromkeys(name for one in result.outcomes for name, number in one.metrics.items() if number.ranked))
-
-
 def summary_csv(result: BatchResult) -> str:
-    """Return a row per submission, with a column per ranked metric; no cell is a formula."""
-    metrics = ranked_metrics(result)
+    """Return a row per submission, with a column per metric shown; no cell is a formula."""
+    metrics = result.shown_metrics
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow([*COLUMNS, *map(csv_cell, metrics)])
@@ -57,7 +52,7 @@ def summary_page(result: BatchResult) -> str:
         "batch",
         challenge=result.challenge,
         outcomes=result.outcomes,
-        metrics=ranked_metrics(result),
+        metrics=result.shown_metrics,
         tags=TAGS,
         stopped=None if result.stopped is None else " ".join(result.stopped.lines),
         time=duration_text(result.seconds),

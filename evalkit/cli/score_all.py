@@ -161,11 +161,11 @@ def print_batch(result: BatchResult) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from evalkit.batch.summary import ranked_metrics, sentence
+    from evalkit.batch.summary import sentence
     from evalkit.progress import duration_text
     from evalkit.text import escape_for_display, format_value
 
-    metrics = ranked_metrics(result)
+    metrics = result.shown_metrics
     table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
     for title in ("submission", "state", "videos", *metrics):
         table.add_column(

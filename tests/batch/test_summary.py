@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 from evalkit.batch.entries import Entry
@@ -38,6 +39,16 @@ def test_names_and_reasons_act_nowhere() -> None:
     assert [row["psnr.rgb"] for row in rows] == ["31.5", ""]
     assert not [cell for row in rows for cell in row.values() if cell.startswith("=")]
     assert sentence(made) == "2 submissions: 1 partly scored and 1 refused."
+
+
+def test_metrics_that_were_asked_for_are_shown_even_if_they_never_rank() -> None:
+    numbers = {"psnr.rgb": Number(31.5, None, "dB", 1.0, ranked=True), "fid": Number(4.5, None, "", 1.0, ranked=False)}
+    one = replace(scored("a"), metrics=numbers)
+    for chosen, shown in ((True, ["psnr.rgb", "fid"]), (False, ["psnr.rgb"])):
+        made = replace(result(one), chosen=chosen)
+        assert next(csv.reader(summary_csv(made).splitlines()))[-len(shown) - 1 :] == ["reasons", *shown]
+        assert ("<code>fid</code>" in summary_page(made)) is chosen
+        assert (">fid<" in made._repr_html_()) is chosen
 
 
 def test_the_exit_code_is_the_worst_of_all() -> None:
