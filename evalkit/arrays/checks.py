@@ -46,6 +46,7 @@ def items_of(
     """
     videos = split(video, "video")
     count = len(videos)
+    _refuse_loose_frames(videos, beside=[one for one in (reference, audio) if _is_array(one)])
     rates = _each(_maybe_list(fps), count, "fps")
     clocks = _each([times] if times is not None and not _is_list_of_arrays(times) else times, count, "times")
     references = _each(None if reference is None else split(reference, "reference"), count, "reference")
@@ -124,6 +125,23 @@ def split(videos: Any, name: str) -> list[Any]:
     if not videos:
         raise InputError(f"The list of the argument {name} is empty.", fix="Give at least one video.")
     return list(videos)
+
+
+def _refuse_loose_frames(videos: Sequence[Any], beside: Sequence[Any]) -> None:
+    """Refuse the frames of one video as a list: each of them would be a video of one frame.
+
+    Args:
+        videos: the list.
+        beside: other arguments that are a single array: what is beside many videos is a list.
+    """
+    pillow = any(type(one).__module__.startswith("PIL.") for one in videos)
+    if pillow or (beside and len(videos) > 1 and all(_is_array(one) and one.ndim == 3 for one in videos)):
+        raise InputError(
+            "The list of videos has single pictures.",
+            found=f"{len(videos)} of type {type(videos[0]).__name__}",
+            expected="one array for each video",
+            fix="If they are the frames of one video: np.stack([np.asarray(frame) for frame in frames]).",
+        )
 
 
 def frames_of(video: Any, where: str) -> NDArray[np.uint8]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from evalkit.arrays.checks import frames_of, items_of
 from evalkit.errors import InputError
@@ -84,6 +85,11 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     "a sound of four dimensions": ({"audio": WAVE[None, None, None], "audio_rate": 16000}, r"\(1, 1, 1, 3840\)"),
     "an empty sound": ({"audio": WAVE[:0], "audio_rate": 16000}, "another shape|no sample"),
     "fewer references": ({"video": [VIDEO, VIDEO], "reference": [VIDEO]}, "not as many references as videos.*1 for 2"),
+    "frames as a list": ({"video": list(VIDEO), "reference": VIDEO}, r"single pictures.*6 of type ndarray.*np\.stack"),
+    "pictures of Pillow": (
+        {"video": [Image.fromarray(one) for one in VIDEO]},
+        r"single pictures.*np\.asarray\(frame\)",
+    ),
     "one image for two": (
         {"video": [VIDEO, VIDEO], "reference_image": VIDEO[0]},
         "not as many reference images as videos.*1 for 2.*list of 2",
