@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from evalkit.batch.outcome import INCOMPLETE, SCHEMA, Outcome, error_document
 from evalkit.challenges.model import Challenge
 from evalkit.errors import EvalkitError
+from evalkit.text import escape_for_display
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,6 +59,10 @@ class BatchResult:
     def counts(self) -> dict[str, int]:
         """Return how many submissions there are in each state."""
         return dict(Counter(one.state for one in self.outcomes))
+
+    def __repr__(self) -> str:
+        states = ", ".join(f"{number} {state}" for state, number in self.counts().items())
+        return f"<BatchResult: {escape_for_display(self.challenge.id)}, {states or 'no submission'}>"
 
     def to_pandas(self, form: Form = "wide") -> pd.DataFrame:
         """Return the submissions as a table of pandas. A missing value is NaN, with its reason beside it.

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evalkit.errors import InputError
 from evalkit.jsonio import parse_json
-from evalkit.scoring.scorecard import FeatureUse, MetricScore, ScoreEvent
+from evalkit.scoring.scorecard import FeatureUse, MetricScore, ScoreEvent, metric_lines
 from evalkit.text import count, escape_for_display
 from evalkit.yamlio import read_text
 
@@ -132,6 +132,10 @@ class DistanceResult(_Part):
     def __repr__(self) -> str:
         values = ", ".join(f"{name} {score.value}" for name, score in self.metrics.items())
         return f"<DistanceResult: {self.generated.read} generated, {self.real.read} real files; {values}>"
+
+    def __str__(self) -> str:
+        lines = [f"{self.generated.read} generated against {self.real.read} real files, backbones {self.backbones}"]
+        return "\n".join([*lines, *metric_lines(self.metrics)])
 
     def _repr_html_(self) -> str:
         """Show in a notebook what was compared, and the numbers."""

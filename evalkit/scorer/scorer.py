@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -224,6 +225,9 @@ class Scorer:
             distributed: share the samples among the processes of `torch.distributed`. Every process must call it, and
                 each gets the whole scorecard.
 
+        Warns:
+            RuntimeWarning: the challenge refuses what ``generate`` made; those videos have no number.
+
         Raises:
             GenerationError: ``generate`` raised; the message names the sample.
             InputError: it returned something else than frames.
@@ -247,6 +251,8 @@ class Scorer:
         if problem is not None:
             self._hand_back()
             raise problem
+        if rank == 0:
+            self._warn_of_refused()
         return self.compute()
 
     def filmstrip(self, sample_id: str) -> NDArray[np.uint8] | None:
@@ -278,6 +284,19 @@ class Scorer:
                 expected=error.expected,
                 fix=error.fix,
             ) from error
+
+    def _warn_of_refused(self) -> None:
+        """Say it when the rules refuse videos: nobody would look for the reason of a gap in a log of training."""
+        errors = [[one for one in row.findings if one.severity == "error"] for row in self._rows.values()]
+        refused = [found[0] for found in errors if found]
+        if refused:
+            first = refused[0]
+            warnings.warn(
+                f"Not scored, because they break a rule of '{self.challenge.id}': {len(refused)} of {len(self._rows)} "
+                f"videos. The first: {first.path}: {first.message} Found {first.found}; expected {first.expected}.",
+                RuntimeWarning,
+                stacklevel=3,
+            )
 
     def _gather(self, problem: EvalkitError | None) -> EvalkitError | None:
         """Take the rows of all processes; return the first problem of any."""

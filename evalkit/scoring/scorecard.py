@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -187,9 +188,15 @@ class Scorecard(BaseModel):
         return f"<Scorecard: {names}, {len(self.metrics)} metrics, {len(self.videos)} videos>"
 
     def __str__(self) -> str:
-        lines = [escape_for_display(f"{self.submission.name} in {self.challenge.id}, backbones {self.backbones}")]
-        for name, score in self.metrics.items():
-            value = f"{score.value:.6g}" if score.value is not None else gap_text(score.reason)
-            shown = f"{escape_for_display(name):32} {escape_for_display(value):>14}"
-            lines.append(f"  {shown}  n={score.n} coverage={score.coverage:.0%}")
-        return "\n".join(lines)
+        title = escape_for_display(f"{self.submission.name} in {self.challenge.id}, backbones {self.backbones}")
+        return "\n".join([title, *metric_lines(self.metrics)])
+
+
+def metric_lines(metrics: Mapping[str, MetricScore]) -> list[str]:
+    """Return a line for each metric: id, value or why there is none, number of videos, coverage."""
+    lines = []
+    for name, score in metrics.items():
+        value = f"{score.value:.6g}" if score.value is not None else gap_text(score.reason)
+        shown = f"{escape_for_display(name):32} {escape_for_display(value):>14}"
+        lines.append(f"  {shown}  n={score.n} coverage={score.coverage:.0%}")
+    return lines

@@ -51,6 +51,10 @@ def test_metrics_that_were_asked_for_are_shown_even_if_they_never_rank() -> None
         assert (">fid<" in made._repr_html_()) is chosen
 
 
+def test_printed_in_python_it_is_short() -> None:
+    assert repr(result(scored("a"), scored("b", 3))) == "<BatchResult: talking-head, 1 scored, 1 partly scored>"
+
+
 def test_the_exit_code_is_the_worst_of_all() -> None:
     refused = outcome_of_error(Entry("b", "1", Path("b.zip")), InputError("No ZIP."))
     failed = outcome_of_error(Entry("c", "1", Path("c.zip")), EvalkitError("evalkit itself failed."))

@@ -84,6 +84,13 @@ def test_the_numbers_are_those_of_score(world, result):
     assert result.complete
 
 
+def test_printed_it_is_a_line_for_each_metric(result):
+    lines = str(result).splitlines()
+    assert lines[0] == "4 generated against 4 real files, backbones bundled"
+    assert [line.split()[0] for line in lines[1:]] == list(result.metrics)
+    assert all("n=4" in line for line in lines[1:])
+
+
 def test_computed_again_without_the_cache_of_score_the_numbers_are_the_same(world, result, tmp_path):
     again = world.distance(metrics="fid,psnr", cache=tmp_path / "other", workers=2)
     assert again.timing["decoded"] == 8

@@ -230,6 +230,18 @@ def test_other_rates_are_asked_for(puppets):
         scorer_of(puppets, metrics="psnr", fps=5)
 
 
+def test_videos_that_a_rule_refuses_are_warned_of(puppets):
+    short = puppets.testset.samples[1].id
+
+    def generate(sample):
+        return puppets.darker(sample.id)[: 20 if sample.id == short else None]
+
+    said = f"1 of 4 videos. The first: {short} .*length.*Found 0.80 s; expected"
+    with scorer_of(puppets, metrics="psnr") as scorer, pytest.warns(RuntimeWarning, match=said):
+        card = scorer.run(generate)
+    assert card.metrics["psnr.rgb"].coverage == 0.75
+
+
 def failing(puppets):
     bad = puppets.testset.samples[2].id
 
