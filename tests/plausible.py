@@ -236,6 +236,15 @@ def musiq(rng: Rng) -> Arrays:
     return {"frame_index": np.arange(16), "score": rng.uniform(20, 80) + rng.normal(0, 2, 16)}
 
 
+def openface(rng: Rng) -> Arrays:
+    """50 frames, one or two without a face now and then."""
+    return {
+        "intensity": rng.uniform(0, 5, (50, 17)),
+        "success": rng.random(50) > 0.02,
+        "confidence": rng.uniform(0.8, 1, 50),
+    }
+
+
 FEATURES: dict[str, Callable[[Rng], Arrays]] = {
     "faces": faces,
     **{f"{name}_reference": reference_vectors for name in FACE_VECTORS},
@@ -258,6 +267,8 @@ FEATURES: dict[str, Callable[[Rng], Arrays]] = {
     "brisque": brisque,
     "niqe": niqe,
     "musiq_spaq": musiq,
+    "openface": openface,
+    "openface_reference": openface,
     "clip_frames": plausible_clip.frames,
     "clip_frames_consisid": plausible_clip.frames,
     "clip_frames_l14": plausible_clip.frames,
@@ -309,6 +320,7 @@ def perfect(names: tuple[str, ...], seed: int) -> dict[str, Arrays]:
         keypoints=np.ones((16, 5, 2), np.float32),
     )
     points = (128 + rng.normal(0, 40, (30, 68, 2))).astype(np.float32)
+    one_face = {"intensity": rng.uniform(0, 5, (30, 17)), "success": np.ones(30, bool), "confidence": np.ones(30)}
     known = {
         **plausible_clip.perfect(rng),
         "faces": alone,
@@ -326,6 +338,7 @@ def perfect(names: tuple[str, ...], seed: int) -> dict[str, Arrays]:
             f"paired_{name}": {"compared": np.array([30.0, 30.0, 0.0]), name: np.ones(30), "scale": np.ones(30)}
             for name in ("ssim_gray", "ssim_rgb")
         },
+        **dict.fromkeys(("openface", "openface_reference"), one_face),
         "landmarks68": {
             "compared": np.array([30.0, 30.0, 0.0]),
             "candidate": points,

@@ -45,6 +45,7 @@ _ARGUMENTS: Mapping[str, tuple[tuple[type, ...], str]] = {  # name -> its types,
     "metrics": ((str, Sequence), "a list of ids, or one string with commas"),
     "device": ((str,), "cpu, cuda or auto"),
     "reference_pack": (_PATH, "the path of a reference pack"),
+    "features": ((Mapping,), "a dictionary of source -> folder"),
     "workers": ((Integral,), "a whole number"),
     "memory": ((str, Integral), "a size such as 8G, or a number of bytes"),
     "limit": ((Integral,), "a whole number"),
@@ -108,6 +109,21 @@ def check_engine(engine: str, address: str | None, device: str, memory: str | in
         raise UsageError(
             "A budget of memory is for one machine; the engine ray has nodes of its own.",
             fix="Leave out --memory, and choose the processes of each node with --workers.",
+        )
+
+
+def refuse_imports(features: Mapping[str, str | Path] | None, engine: str, reference_pack: str | Path | None) -> None:
+    """Refuse imported features where they can't be read.
+
+    Raises:
+        UsageError: saying what to do instead.
+    """
+    if features and engine != "local":
+        raise UsageError("Imported features are read on this machine.", fix="Leave out --engine, or --features.")
+    if features and reference_pack is not None:
+        raise UsageError(
+            "A reference pack holds features of references, and imported files would be others.",
+            fix="Leave out --reference-pack, or --features.",
         )
 
 

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evalkit.api.arguments import check_engine, check_types, fitting_pack, opened_inputs, planned, run_options
+from evalkit.api.arguments import (
+    check_engine,
+    check_types,
+    fitting_pack,
+    opened_inputs,
+    planned,
+    refuse_imports,
+    run_options,
+)
 from evalkit.api.results import run_score
 from evalkit.challenges.model import Challenge, load_challenge
 from evalkit.errors import TestSetError
 from evalkit.metrics.base import Metric
 from evalkit.progress import Progress
 from evalkit.scoring.devices import AUTO, settled_device
+from evalkit.scoring.imports import open_imports
 from evalkit.scoring.scorecard import Scorecard
 from evalkit.testsets.loading import load_testset
 from evalkit.testsets.model import TestSet
@@ -32,6 +41,7 @@ def score(
     metrics: Sequence[str | Metric] | str | None = None,
     backbones: str | Path | Backbones = "published",
     reference_pack: str | Path | None = None,
+    features: Mapping[str, str | Path] | None = None,
     workers: int | None = None,
     memory: str | int | None = None,
     device: str = "cpu",
@@ -60,6 +70,7 @@ def score(
         backbones: a set's name or file.
         reference_pack: file of `prepare_references`: features of references are taken from it. Reference videos may
             lack then; what compares with them frame by frame is unscored.
+        features: source -> folder of files that another program made of the videos (docs/imported-features.md).
         workers: processes; ``None`` for one per core. The scores don't depend on it.
         memory: budget for the whole run, as ``8G`` or bytes: chooses the number of workers, unless that is given, and
             the limit of each (docs/throughput.md). The scores don't depend on it. ``None`` for none.
@@ -87,7 +98,8 @@ def score(
     check_types(submission=submission, challenge=challenge, testset=testset, backbones=backbones, device=device)
     check_types(optional=True, objects=True, metrics=metrics)
     check_types(optional=True, out=out, workers=workers, memory=memory, limit=limit, cache=cache, timeout=timeout)
-    check_types(optional=True, submission_timeout=submission_timeout, reference_pack=reference_pack)
+    check_types(optional=True, submission_timeout=submission_timeout, reference_pack=reference_pack, features=features)
+    refuse_imports(features, engine, reference_pack)
     if engine == "ray" and device == AUTO:
         device = "cpu"
     check_engine(engine, address, device, memory)
@@ -95,6 +107,8 @@ def score(
     device = settled_device(device)
     plan = planned(rules, backbones, metrics, allow_missing, device, sandbox)
     options = run_options(workers, cache, fresh, progress, timeout, sandbox, submission_timeout, memory, plan)
+    if features:
+        options.imports = open_imports(features, samples, plan, opened.path)
     goal = Path(out) if out else None
     if engine == "ray":
         from evalkit.cluster.ray.engine import RayEngine

@@ -48,6 +48,12 @@ def refuse_what_needs_files(metric: Metric) -> None:
             f"{name} is made of measured seconds, which arrays don't have.",
             fix="Measure with 'evalkit speed', or divide the seconds yourself.",
         )
+    sources = sorted({one.source for record in records_of(metric) for one in record.imports})
+    if sources:
+        raise NotOfArraysError(
+            f"{name} reads files that another program made of the video ({', '.join(sources)}).",
+            fix=f"Score the file with 'evalkit score --features {sources[0]}=DIR'.",
+        )
     programs = sorted({program for record in records_of(metric) for program in record.programs})
     if programs:
         raise NotOfArraysError(

@@ -88,6 +88,7 @@ def record_json(record: FeatureRecord, users: Mapping[str, list[str]]) -> dict[s
         "optional_weights": list(record.optional_weights),
         "needs": list(record.needs),
         "programs": list(record.programs),
+        "imports": [f"{one.source}={one.side}/SAMPLE{one.suffix}" for one in record.imports],
         "metrics": users.get(record.name, []),
         "arrays": dict(record.arrays),
         "options": record.options.as_dict(),

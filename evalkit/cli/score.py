@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,7 @@ MOST_SAMPLES = 4  # of one of them
         "evalkit score team.zip --challenge talking-head --testset testset/ -o team/",
         "evalkit score team.zip -c talking-head --testset testset/ --metrics psnr,ssim --limit 10",
         "evalkit score team.zip -c mine.yaml --testset testset/ --reference-pack testset.refpack",
+        "evalkit score team.zip -c mine.yaml --testset testset/ --features openface=features/team/",
         "evalkit score team.zip -c mine.yaml --testset testset/ --sign ~/.ssh/organizers",
         "evalkit score team.zip -c mine.yaml --testset testset/ --shard 2/8 -o parts/2.part",
     )
@@ -54,6 +56,13 @@ MOST_SAMPLES = 4  # of one of them
 @click.option("--metrics", "-m", metavar="A,B", help="Metric ids or aliases (default: the challenge's).")
 @backbones_option
 @reference_pack_option
+@click.option(
+    "--features",
+    "imported",
+    multiple=True,
+    metavar="NAME=DIR",
+    help="Folder of files that another program made of the videos (openface, deep3d); may be repeated.",
+)
 @device_option
 @click.option("--limit", type=click.IntRange(min=1), help="Score only the first samples.")
 @click.option("--allow-missing", is_flag=True, help="Leave out metrics whose weights are missing.")
@@ -85,6 +94,7 @@ def score(
     metrics: str | None,
     backbones: str,
     reference_pack: Path | None,
+    imported: tuple[str, ...],
     device: str,
     limit: int | None,
     allow_missing: bool,
@@ -110,6 +120,8 @@ def score(
             raise click.UsageError("--force and --sign are for 'evalkit merge', not for a shard.")
         if engine != "local" or address is not None:
             raise click.UsageError("A shard is computed on this machine: leave out --engine and --address.")
+        if imported:
+            raise click.UsageError("A shard reads no imported features: leave out --features.")
         if reference_pack is not None:
             raise click.UsageError("A shard computes the features of references itself: leave out --reference-pack.")
         written = api.score_shard(
@@ -140,6 +152,7 @@ def score(
         metrics=names,
         backbones=backbones,
         reference_pack=reference_pack,
+        features=folders_of(imported),
         device=device,
         limit=limit,
         allow_missing=allow_missing,
@@ -158,6 +171,21 @@ def metric_names(metrics: str | None) -> list[str] | None:
     if names == []:
         raise click.UsageError("--metrics is empty: name at least one metric.")
     return names
+
+
+def folders_of(imported: Sequence[str]) -> dict[str, str] | None:
+    """Return source -> folder of every ``--features``; ``None`` without any."""
+    folders: dict[str, str] = {}
+    for one in imported:
+        source, equals, folder = one.partition("=")
+        if not (source and equals and folder):
+            raise click.BadParameter(
+                f"'{one}' is not NAME=DIR, as in openface=features/openface.", param_hint="--features"
+            )
+        if source in folders:
+            raise click.BadParameter(f"'{source}' is given twice.", param_hint="--features")
+        folders[source] = folder
+    return folders or None
 
 
 def default_part(submission: Path, shard: str) -> Path:

@@ -61,7 +61,8 @@ def _needs_more(metric: Metric) -> str | None:
         named = in_order(set(metric.record.features) - PSEUDO, registry)
     except (KeyError, ValueError):
         return None  # `make_plan` says what is wrong with it
-    return NEEDS_FILE if any(registry[name].record.programs for name in named) else None
+    records = [registry[name].record for name in named]
+    return NEEDS_FILE if any(record.programs or record.imports for record in records) else None
 
 
 def _refusal(name: str, reason: str) -> UsageError:

@@ -23,7 +23,14 @@ from evalkit.media.facts import FACTS_VERSION, MediaFacts
 from evalkit.media.limits import ReadLimits
 from evalkit.media.stills import READER_VERSION
 from evalkit.metrics.base import FeatureData
-from evalkit.metrics.features.base import FeatureRecord, Item, WeightFile
+from evalkit.metrics.features.base import (
+    IMPORT_MISSING,
+    NOT_IMPORTED,
+    FeatureRecord,
+    ImportedFile,
+    Item,
+    WeightFile,
+)
 from evalkit.scoring.cache import CorruptEntryError, FeatureCache, feature_key
 from evalkit.scoring.jobs import Extraction
 from evalkit.submission.references import MemberRef
@@ -128,6 +135,7 @@ class Lookup:
             if name in item.unused:
                 continue
             inputs: dict[str, Any] = {part: _input_digest(part, item, digest) for part in sorted(record.inputs)}
+            inputs |= {f"{one.source}/{one.side}": _import_digest(one, item) for one in record.imports}
             needs = {need: keys[need] for need in record.needs}
             keys[name] = feature_key(record, weights_of(record, self.weights), inputs, needs)
         return keys
@@ -255,6 +263,13 @@ def _input_digest(part: str, item: Item, digest: str) -> Any:
     path = item.reference_video if part == "reference_video" else item.audio
     found = file_digest(path) if path and path.exists() else None
     return _as_read(found, still=item.still) if part == "reference_video" else found
+
+
+def _import_digest(wanted: ImportedFile, item: Item) -> str:
+    path = item.imported_file(wanted)
+    if path is None:
+        return NOT_IMPORTED
+    return file_digest(path) if path.is_file() else IMPORT_MISSING
 
 
 def _as_read(digest: str | None, *, still: bool) -> Any:

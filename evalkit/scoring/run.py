@@ -22,6 +22,7 @@ from evalkit.scoring.cache import CorruptEntryError, FeatureCache
 from evalkit.scoring.cache_lock import cache_in_use
 from evalkit.scoring.engine import Engine, LocalEngine, run_jobs
 from evalkit.scoring.gaming import GamingCheck, VideoFingerprint, read_references
+from evalkit.scoring.imports import Imports
 from evalkit.scoring.intake import (
     FileReport,
     Gate,
@@ -60,7 +61,8 @@ class RunOptions:
     """How to run; none of it changes a score.
 
     ``always_decoded`` frames of a video are decoded, whatever they prove: a repair must know whether they are damaged.
-    ``references`` is a reference pack that fits the run: its features are not computed.
+    ``references`` is a reference pack that fits the run: its features are not computed. ``imports`` are folders of
+    files that other programs made of the videos.
     """
 
     cache: Path
@@ -70,6 +72,7 @@ class RunOptions:
     journal: Journal = field(default_factory=Journal)
     always_decoded: int = 0
     references: PackUse | None = None
+    imports: Imports = field(default_factory=Imports)
 
 
 @dataclass
@@ -147,14 +150,22 @@ def _score_run(
             check.take(extraction)
 
     extracting = time.monotonic()
-    source = JobSource(submission, challenge, testset, gate, own.records, own.people_features, pack)
+    source = JobSource(submission, challenge, testset, gate, own.records, own.people_features, pack, options.imports)
     wanted = scorer.wanted | ({FINGERPRINT} if check else set())
     files, extractions = _extract(source, config, options, SCORING, take, wanted)
     extracted = time.monotonic()
     intake = intake_report(submission, challenge, gate, files, testset)
     earlier = earlier_timings(cache, extractions.values())
     builder = ScorecardBuilder(
-        plan, testset, intake, extractions, outcomes, scorer, speed=speed, progress=options.progress
+        plan,
+        testset,
+        intake,
+        extractions,
+        outcomes,
+        scorer,
+        speed=speed,
+        progress=options.progress,
+        imports=options.imports,
     )
     videos: Iterable[VideoScore] = builder.videos()
     if check is not None:
@@ -182,6 +193,7 @@ def _score_run(
         provenance={
             **provenance_of(plan, testset),
             **({"speed": dict(speed.provenance)} if speed.provenance else {}),
+            **({"imported_features": dict(options.imports.provenance)} if options.imports.provenance else {}),
             **({"reference_pack": pack.provenance} if pack is not None else {}),
         },
         timing={
@@ -247,6 +259,7 @@ class JobSource:
     records: Mapping[str, FeatureRecord] = field(default_factory=dict)
     people_features: frozenset[str] = frozenset()
     references: PackUse | None = None
+    imports: Imports = field(default_factory=Imports)
 
 
 def _ignore(report: FileReport, extraction: Extraction) -> None:
@@ -343,6 +356,7 @@ def _item(sample: str, run: JobSource) -> Item:
         text=found.text,
         timeline=tuple((event.start, event.end, event.description) for event in found.timeline or ()),
         unused=absent if found.shows_person else absent | run.people_features,
+        imported=run.imports.places,
     )
 
 

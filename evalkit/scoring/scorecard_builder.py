@@ -9,6 +9,7 @@ from evalkit.errors import EvalkitError
 from evalkit.metrics.base import NO_PERSON, SetMetric, SetValue, VideoInputs, VideoValue, metric_registry
 from evalkit.progress import Progress
 from evalkit.scoring import aggregate
+from evalkit.scoring.imports import Imports
 from evalkit.scoring.intake import ValidationReport
 from evalkit.scoring.jobs import Extraction
 from evalkit.scoring.plan import PSEUDO, RunPlan
@@ -30,6 +31,7 @@ class ScorecardBuilder:
         scorer: computes values, and reads the features of metrics of the whole set.
         speed: what the team measured.
         progress: told of the metrics of the whole set.
+        imports: files of other programs that features were read from.
     """
 
     def __init__(  # noqa: PLR0917
@@ -43,11 +45,12 @@ class ScorecardBuilder:
         *,
         speed: ReportedSpeed,
         progress: Progress | None = None,
+        imports: Imports | None = None,
     ) -> None:
         self._plan, self._testset, self._scorer, self._speed = plan, testset, scorer, speed
         self._files = {file.sample: file for file in intake.files}
         self._extractions = extractions
-        self._progress = progress or Progress()
+        self._progress, self._imports = progress or Progress(), imports or Imports()
         self._outcomes = {
             sample.id: outcomes.get(sample.id) or scorer.score(sample, self._files.get(sample.id), None)
             for sample in testset
@@ -65,7 +68,7 @@ class ScorecardBuilder:
                 scores[name] = self._set_score(metric, len(outcomes))
             else:
                 scores[name] = aggregate.score_of_videos(metric, outcomes)
-            scores[name] = self._speed.noted(name, scores[name])
+            scores[name] = self._imports.noted(name, self._speed.noted(name, scores[name]), self._plan)
             role = self._plan.roles.get(name)
             scores[name] = scores[name].model_copy(update={"role": role}) if role else scores[name]
         for name, reason in self._plan.unavailable.items():

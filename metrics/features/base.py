@@ -23,6 +23,8 @@ Arrays = dict[str, NDArray[Any]]
 Picture = NDArray[np.uint8]
 Times = NDArray[np.float64]
 Input = Literal["video", "reference_video", "reference_images", "audio", "text", "timeline"]
+Side = Literal["generated", "reference"]
+NOT_IMPORTED, IMPORT_MISSING, IMPORT_UNUSABLE = "not_imported", "import_missing", "import_unusable"
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,25 @@ def _plain(value: Any) -> Any:
 
 
 @dataclass(frozen=True)
+class ImportedFile:
+    """A file that another program made of a sample's video: the organizer runs the program and gives a folder.
+
+    Args:
+        source: name of the program's folder on the command line, as in ``--features openface=DIR``.
+        side: of which video: the generated one or the reference.
+        suffix: ending of the file, with the dot; it is called ``SIDE/SAMPLE.SUFFIX`` in the folder.
+    """
+
+    source: str
+    side: Side
+    suffix: str
+
+    def path(self, folder: Path, sample: str) -> Path:
+        """Return where a sample's file is."""
+        return folder / self.side / f"{sample}{self.suffix}"
+
+
+@dataclass(frozen=True)
 class FeatureRecord:
     """What identifies a feature's result.
 
@@ -73,6 +94,7 @@ class FeatureRecord:
         options: a `FeatureOptions`: everything else that changes the result; part of the cache key and the scorecard.
         arrays: name of each returned array: its shape, dtype and unit.
         programs: names of programs that it starts; the sandbox ``full`` forbids them.
+        imports: files of other programs that it reads.
     """
 
     name: str
@@ -85,6 +107,7 @@ class FeatureRecord:
     options: Any = field(default_factory=FeatureOptions)
     arrays: Mapping[str, str] = field(default_factory=dict)
     programs: tuple[str, ...] = ()
+    imports: tuple[ImportedFile, ...] = ()
 
 
 def frame_mask(indices: NDArray[np.int64], count: int) -> NDArray[np.bool_]:
@@ -149,7 +172,7 @@ class Item:
 
     ``timeline`` is (start, end, description) of each event, times in seconds. Features in ``unused`` are not computed:
     no metric reads them for this sample. With ``still`` the video and the reference video are images, each read as one
-    frame (`evalkit.media.still_frame`).
+    frame (`evalkit.media.still_frame`). ``imported`` has the folder of each source of `ImportedFile` that was given.
     """
 
     sample: str
@@ -161,6 +184,12 @@ class Item:
     timeline: tuple[tuple[float, float, str], ...] = ()
     unused: frozenset[str] = frozenset()
     still: bool = False
+    imported: tuple[tuple[str, Path], ...] = ()
+
+    def imported_file(self, wanted: ImportedFile) -> Path | None:
+        """Return where the sample's file is, whether or not there is one; ``None`` when no folder was given for it."""
+        folder = dict(self.imported).get(wanted.source)
+        return wanted.path(folder, self.sample) if folder is not None else None
 
 
 class Session(ABC):
