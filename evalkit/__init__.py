@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         score_all,
         score_shard,
         table,
+        table_check,
         testset_from_folder,
         validate,
     )
@@ -75,6 +76,7 @@ __all__ = [
     "score_all",
     "score_shard",
     "table",
+    "table_check",
     "testset_from_folder",
     "validate",
 ]
@@ -105,6 +107,7 @@ _HOMES = {
     "score_all": "evalkit.api",
     "score_shard": "evalkit.api",
     "table": "evalkit.api",
+    "table_check": "evalkit.api",
     "testset_from_folder": "evalkit.api",
     "validate": "evalkit.api",
 }

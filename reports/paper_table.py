@@ -10,11 +10,12 @@ from dataclasses import asdict
 from typing import Any
 
 from evalkit.reports.leaderboard.tables import ARROWS, latex_text, markdown_text
-from evalkit.tables.making import PaperTable, TableCell, TableColumn
+from evalkit.tables.record import PaperTable, TableCell, TableColumn
 from evalkit.text import NO_VALUE, csv_cell
 
 SCHEMA = 1
 NOTE_LIMIT = 600  # characters of a footnote
+PARETO = "◆"
 _LATEX_ARROWS = {"higher": r"$\uparrow$", "lower": r"$\downarrow$", None: ""}
 
 
@@ -30,7 +31,7 @@ def table_csv(table: PaperTable) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     heads = [csv_cell(_key(column)) + part for column in table.columns for part in parts]
-    writer.writerow([csv_cell(table.header), "block", *heads, "note"])
+    writer.writerow([csv_cell(table.header), "block", *heads, "note", *(["pareto"] if table.pareto else [])])
     for row in table.rows:
         line: list[Any] = [csv_cell(row.name), csv_cell(row.block or "")]
         for cell in row.cells:
@@ -38,6 +39,7 @@ def table_csv(table: PaperTable) -> str:
             line += [_exact(cell.value), _exact(low), _exact(high), cell.n, cell.mark or ""]
             line.append(csv_cell(" ".join(table.notes[number - 1] for number in cell.notes)))
         line.append(csv_cell(" ".join(table.notes[number - 1] for number in row.notes)))
+        line += [{True: "yes", False: "no", None: ""}[row.pareto]] if table.pareto else []
         writer.writerow(line)
     return stream.getvalue()
 
@@ -57,8 +59,10 @@ def table_markdown(table: PaperTable) -> str:
         if row.block != block and row.block is not None:
             lines.append(_line([f"*{markdown_text(row.block)}*", *[""] * len(heads)]))
         block = row.block
-        name = markdown_text(row.name) + _markdown_notes(row.notes)
+        name = markdown_text(row.name) + (f" {PARETO}" if row.pareto else "") + _markdown_notes(row.notes)
         lines.append(_line([name, *(_markdown_cell(cell) for cell in row.cells)]))
+    if table.pareto:
+        lines += ["", f"{PARETO} {markdown_text(_pareto_words(table), NOTE_LIMIT)}"]
     for number, note in enumerate(table.notes, start=1):
         lines += ["", f"<sup>{number}</sup> {markdown_text(note, NOTE_LIMIT)}"]
     return "\n".join(lines) + "\n"
@@ -91,9 +95,11 @@ def table_latex(table: PaperTable) -> str:
             if row.block:
                 lines.append(rf"\multicolumn{{{len(table.columns) + 1}}}{{l}}{{\textit{{{latex_text(row.block)}}}}} \\")
         block = row.block
-        name = latex_text(row.name) + _latex_notes(row.notes)
+        name = latex_text(row.name) + (r"$^{\ast}$" if row.pareto else "") + _latex_notes(row.notes)
         lines.append(" & ".join([name, *(_latex_cell(cell) for cell in row.cells)]) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}"]
+    if table.pareto:
+        lines.append(rf"\par {{\footnotesize $^{{\ast}}$ {latex_text(_pareto_words(table), NOTE_LIMIT)}}}")
     lines += [
         rf"\par {{\footnotesize $^{{{number}}}$ {latex_text(note, NOTE_LIMIT)}}}"
         for number, note in enumerate(table.notes, start=1)
@@ -107,6 +113,11 @@ WRITERS: Mapping[str, Callable[[PaperTable], str]] = {
     ".md": table_markdown,
     ".json": table_json,
 }
+
+
+def _pareto_words(table: PaperTable) -> str:
+    names = ", ".join(f"'{title}'" for title in table.pareto)
+    return f"Pareto set of {names}: no other row is as good in all of these columns and better in one."
 
 
 def _key(column: TableColumn) -> str:

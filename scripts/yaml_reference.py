@@ -20,6 +20,7 @@ from evalkit.challenges.model import Challenge
 from evalkit.ratings import mapping
 from evalkit.ratings.mapping import PairMapping, RatingMapping
 from evalkit.tables.model import TableSpec
+from evalkit.tables.published import PublishedFigures
 from evalkit.testsets.model import Sample
 from evalkit.weights.manifest import Backbones
 
@@ -77,6 +78,31 @@ rows:
     values:
       - {metric: fvd, dataset: CelebV-HQ, value: 151.31}
       - {metric: fid, dataset: CelebV-HQ, reason: not reported}
+"""
+FIGURES = """
+title: Training sets, text to video
+source: their paper, tables 1 and 2
+tables:
+  - name: Table 1
+    columns: [{name: FVD, better: lower}, {name: FID, better: lower}]
+    rows:
+      - {name: Theirs, values: [151.31, 25.18]}
+      - {name: Ours, values: [38.01, 8.71]}
+  - name: Table 2
+    columns: [{name: FVD, better: lower}]
+    rows:
+      - {name: "6B, 1000 h", values: [38.01]}
+      - {name: "3B, 600 h", values: [41.2]}
+sums:
+  - {title: clips, parts: [35150, 178350], total: 213500}
+same:
+  - {table: Table 1, row: Ours, other_table: Table 2, other: "6B, 1000 h"}
+best:
+  - {table: Table 2, row: "6B, 1000 h", columns: [FVD], said: more data is better}
+better:
+  - {table: Table 1, row: Ours, than: Theirs}
+alike:
+  - {table: Table 1, columns: [FVD, FID], at_least: 0.9}
 """
 
 
@@ -140,6 +166,13 @@ FILES = (
         "A paper's table for `evalkit table runs.yaml`. Where `fid`, `fvd`, `kid` or `kvd` is not in the runs and the "
         "variant over unpaired sets is, that is meant. Examples: [Folders](folders.md#a-papers-table).",
         TABLE,
+    ),
+    File(
+        "Published figures",
+        PublishedFigures,
+        "Figures of a paper or a leaderboard, as they are printed, and what is said of them, for `evalkit table-check "
+        "figures.yaml`. Numbers are read digit by digit. With output: [FaceVid-1K](papers/facevid1k.md).",
+        FIGURES,
     ),
 )
 # Examples of keys whose default is nothing to start from; full_text.EXAMPLES has those of challenges.
@@ -206,6 +239,7 @@ EXAMPLES: Mapping[tuple[str, str], str] = {
     ("TableSpec", "rows"): "[{name: Ours, run: runs/ours}]",
     ("TableSpec", "precision"): "2",
     ("TableSpec", "interval"): "true",
+    ("TableSpec", "pareto"): "[fvd]",
     ("ColumnSpec", "metric"): "fvd.styleganv.unpaired",
     ("ColumnSpec", "dataset"): "HDTF",
     ("ColumnSpec", "title"): "FVD",
@@ -214,11 +248,14 @@ EXAMPLES: Mapping[tuple[str, str], str] = {
     ("ColumnSpec", "unit"): "GPU h",
     ("ColumnSpec", "interval"): "true",
     ("ColumnSpec", "mixed"): "true",
+    ("ColumnSpec", "formula"): "opens2v-v1.1",
+    ("ColumnSpec", "reference"): "the real videos",
     ("RowSpec", "name"): "3B, 400 h",
     ("RowSpec", "block"): "3B",
     ("RowSpec", "run"): "runs/ours",
     ("RowSpec", "runs"): "{HDTF: runs/ours-hdtf}",
     ("RowSpec", "values"): "[{metric: fvd, value: 38.01, source: their paper}]",
+    ("RowSpec", "facts"): "{parameters: 3, hours: 400}",
     ("RowSpec", "source"): "table 2 of their paper",
     ("RowSpec", "note"): "stopped after 50,000 steps",
     ("ValueSpec", "metric"): "fvd",
@@ -227,6 +264,44 @@ EXAMPLES: Mapping[tuple[str, str], str] = {
     ("ValueSpec", "interval"): "[35.2, 41.0]",
     ("ValueSpec", "source"): "table 2 of their paper",
     ("ValueSpec", "reason"): "not reported",
+    ("PublishedFigures", "title"): "FaceVid-1K",
+    ("PublishedFigures", "source"): "arXiv 2410.07151",
+    ("PublishedFigures", "tables"): "[{name: Table 1, file: results.csv}]",
+    ("PublishedFigures", "sums"): "[{title: age in percent, parts: ['60', '40'], total: '100'}]",
+    ("PublishedFigures", "same"): "[{table: Table 1, row: ours, other_table: Table 2, other: 6B}]",
+    ("PublishedFigures", "best"): "[{table: Table 1, row: ours}]",
+    ("PublishedFigures", "better"): "[{table: Table 1, row: ours, than: theirs}]",
+    ("PublishedFigures", "alike"): "[{table: Table 1, columns: [FVD, FID], at_least: 0.9}]",
+    ("PublishedFigures", "totals"): "[{table: leaderboard, column: TotalScore, formula: opens2v-v1.1}]",
+    ("PublishedTable", "name"): "Table 1",
+    ("PublishedTable", "file"): "results.csv",
+    ("PublishedTable", "columns"): "[{name: FVD, better: lower}]",
+    ("PublishedTable", "rows"): "[{name: ours, values: ['38.01']}]",
+    ("PublishedColumn", "name"): "FVD",
+    ("PublishedColumn", "better"): "lower",
+    ("PublishedRow", "name"): "3B, 400 h",
+    ("PublishedRow", "block"): "3B",
+    ("PublishedRow", "values"): "['38.01', null]",
+    ("SumRule", "title"): "age in percent",
+    ("SumRule", "parts"): "['60', '30', '10']",
+    ("SumRule", "total"): "'100'",
+    ("SumRule", "within"): "1",
+    ("*", "said"): "more data is better",
+    ("*", "table"): "Table 1",
+    ("*", "row"): "ours",
+    ("SameClaim", "other_table"): "Table 2",
+    ("SameClaim", "other"): "6B",
+    ("BetterClaim", "than_table"): "Table 2",
+    ("BetterClaim", "than"): "theirs",
+    ("AlikeClaim", "columns"): "[FVD, FID]",
+    ("*", "columns"): "[FVD]",
+    ("BestClaim", "block"): "3B",
+    ("AlikeClaim", "at_least"): "0.9",
+    ("AlikeClaim", "at_most"): "0.5",
+    ("TotalRule", "column"): "TotalScore",
+    ("TotalRule", "formula"): "opens2v-v1.1",
+    ("TotalRule", "reference"): "GT",
+    ("TotalRule", "within"): "0.01",
     ("Backbones", "name"): "mine",
     ("Backbones", "title"): "My networks",
     ("Backbones", "archives"): f"{{models.zip: {{sha256: {SHA}, bytes: 1000}}}}",

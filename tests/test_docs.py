@@ -25,6 +25,7 @@ GUIDES = [
     ROOT / "README.md",
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "docs" / "definitions").glob("*.md")),
+    *sorted((ROOT / "docs" / "papers").glob("*.md")),
 ]
 SHOWN = "\n".join(path.read_text(encoding="utf-8") for path in GUIDES)
 ORGANIZERS = (ROOT / "docs" / "organizers.md").read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ from evalkit.api.folders import distance, testset_from_folder
 from evalkit.api.results import run_score
 from evalkit.api.scoring import prepare_references, score
 from evalkit.api.shards import merge, score_shard
-from evalkit.api.tables import table
+from evalkit.api.tables import table, table_check
 from evalkit.testsets.loading import load_testset
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "score_all",
     "score_shard",
     "table",
+    "table_check",
     "testset_from_folder",
     "validate",
 ]

@@ -1,4 +1,4 @@
-"""`table`: a paper's table from many runs."""
+"""`table`: a paper's table from many runs; `table_check`: whether published figures agree."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from evalkit.tables.making import PaperTable
+    from evalkit.tables.figures import TableCheck
+    from evalkit.tables.record import PaperTable
 
 
 def table(file: str | Path, *, mixed: bool = False) -> PaperTable:
@@ -28,3 +29,20 @@ def table(file: str | Path, *, mixed: bool = False) -> PaperTable:
     path = Path(file)
     spec, document = load_table(path)
     return make_table(spec, document, path.parent, mixed=mixed)
+
+
+def table_check(file: str | Path) -> TableCheck:
+    """Check the figures that a paper or a leaderboard publishes: duplicates, sums, claims, totals, correlations.
+
+    Args:
+        file: a YAML file of figures (docs/yaml-files.md), or the CSV file of one table.
+
+    Returns:
+        What was found: ``clean`` where everything agrees, ``complete`` where everything could be judged.
+
+    Raises:
+        InputError: the file can't be read, or names a table, row or column that is not there; with the line.
+    """
+    from evalkit.tables.checking import check_figures
+
+    return check_figures(Path(file))

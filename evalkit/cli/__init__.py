@@ -36,6 +36,7 @@ from evalkit.cli.score_all import score_all
 from evalkit.cli.signals import handle_termination_signals, interruption_message
 from evalkit.cli.speed import speed
 from evalkit.cli.table import table
+from evalkit.cli.table_check import table_check
 from evalkit.cli.testset import testset
 from evalkit.cli.validate import validate
 from evalkit.cli.weights import weights
@@ -73,6 +74,7 @@ COMMANDS = (
     score_all,
     distance,
     table,
+    table_check,
     merge,
     compare,
     board,

@@ -5,78 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from evalkit.errors import EvalkitError, InputError, did_you_mean
 from evalkit.metrics.base import MetricRecord, metric_registry
 from evalkit.scoring.scorecard import MetricScore, gap_text
-from evalkit.tables.model import ColumnSpec, RowSpec, TableSpec, ValueSpec, place_of
+from evalkit.tables.combining import notes_of, row_terms, values_of
+from evalkit.tables.formulas import FORMULAS, Formula, combine
+from evalkit.tables.marks import Cells, marked, pareto_set
+from evalkit.tables.model import ColumnSpec, RowSpec, TableSpec, ValueSpec, key_of, place_of
+from evalkit.tables.record import PaperTable, TableCell, TableColumn, TableRow
 from evalkit.tables.runs import Identity, Run, identity_of, load_run
 from evalkit.text import format_value
 from evalkit.yamlio import YamlDocument
 
 UNPAIRED = ".unpaired"
-Mark = Literal["best", "second"]
-
-
-@dataclass(frozen=True)
-class TableCell:
-    """One number, or a gap.
-
-    Args:
-        value: ``None`` for a gap.
-        text: as printed, without its marks; empty for a gap.
-        interval: low and high, and as printed.
-        n: number of files or videos that it rests on; ``None`` for a plain number.
-        mark: whether it is the best or the second.
-        notes: numbers of its footnotes, from 1.
-        source: where a plain number is from; ``None`` for one of a run.
-        reason: why there is none.
-    """
-
-    value: float | None = None
-    text: str = ""
-    interval: tuple[float, float] | None = None
-    interval_text: tuple[str, str] | None = None
-    n: int | None = None
-    mark: Mark | None = None
-    notes: tuple[int, ...] = ()
-    source: str | None = None
-    reason: str | None = None
-
-
-@dataclass(frozen=True)
-class TableColumn:
-    """A column as it is printed."""
-
-    metric: str
-    title: str
-    dataset: str | None
-    unit: str
-    better: str | None
-
-
-@dataclass(frozen=True)
-class TableRow:
-    """A row as it is printed; ``notes`` are the numbers of its own footnotes."""
-
-    name: str
-    block: str | None
-    cells: tuple[TableCell, ...]
-    notes: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class PaperTable:
-    """A whole table. ``notes`` are its footnotes, the first is number 1."""
-
-    title: str | None
-    label: str | None
-    header: str
-    columns: tuple[TableColumn, ...]
-    rows: tuple[TableRow, ...]
-    notes: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
+Pending = tuple[TableColumn, Cells]  # a column, and its cells with the texts of their footnotes
 
 
 @dataclass
@@ -119,11 +63,12 @@ class _Maker:
         columns = [self._column(number, column) for number, column in enumerate(self.spec.columns)]
         order = _together([column.dataset for column, _ in columns])
         heads = tuple(columns[at][0] for at in order)
+        best = self._pareto(columns)
         rows = []
         for number, row in enumerate(self.spec.rows):
             notes = (self.notes.number(row.note),) if row.note else ()
             cells = [self._noted(columns[at][1][number]) for at in order]
-            rows.append(TableRow(row.name, row.block, tuple(cells), notes))
+            rows.append(TableRow(row.name, row.block, tuple(cells), notes, best[number]))
         return PaperTable(
             self.spec.title,
             self.spec.label,
@@ -132,7 +77,30 @@ class _Maker:
             tuple(rows),
             tuple(self.notes.texts),
             tuple(self.warnings),
+            tuple(columns[at][0].title for at in self._pareto_columns()),
         )
+
+    def _pareto_columns(self) -> list[int]:
+        return [at for at, column in enumerate(self.spec.columns) if key_of(column) in self.spec.pareto]
+
+    def _pareto(self, columns: Sequence[Pending]) -> list[bool | None]:
+        """Return which rows are in the Pareto set of the columns that the file names.
+
+        Raises:
+            InputError: one of these has no better side.
+        """
+        chosen = self._pareto_columns()
+        for at in chosen:
+            if columns[at][0].better is None:
+                raise InputError(
+                    f"{place_of(self.document, 'columns', at)}: a Pareto set needs to know which side is better.",
+                    fix="Add 'better: higher' or 'better: lower' to the column.",
+                )
+        if not chosen:
+            return [None] * len(self.spec.rows)
+        higher = [columns[at][0].better == "higher" for at in chosen]
+        rows = range(len(self.spec.rows))
+        return pareto_set([[columns[at][1][row][0].value for at in chosen] for row in rows], higher)
 
     def _noted(self, pending: tuple[TableCell, list[str]]) -> TableCell:
         """Return the cell with the numbers of its footnotes: in the order in which a reader meets them."""
@@ -156,7 +124,9 @@ class _Maker:
                 ) from None
         return self._runs[path]
 
-    def _column(self, number: int, column: ColumnSpec) -> tuple[TableColumn, list[tuple[TableCell, list[str]]]]:
+    def _column(self, number: int, column: ColumnSpec) -> Pending:
+        if column.formula is not None:
+            return self._combined(number, column, FORMULAS[column.formula])
         runs = [row[column.dataset] for row in self.runs]
         metric = self._meant(number, column, runs)
         metrics = metric_registry()
@@ -173,7 +143,7 @@ class _Maker:
         values = [_plain(row, column) for row in self.spec.rows]
         shown = [None if value is not None else score for value, score in zip(values, scores, strict=True)]
         strange = self._mixture(number, column, metric, runs, shown)
-        cells: list[tuple[TableCell, list[str]]] = []
+        cells: Cells = []
         for at, row in enumerate(self.spec.rows):
             if (value := values[at]) is not None:
                 cells.append(self._of_value(value, row, column))
@@ -188,6 +158,45 @@ class _Maker:
             better=None if better == "neither" else better,
         )
         return head, self._marked(cells, head.better)
+
+    def _combined(self, number: int, column: ColumnSpec, formula: Formula) -> Pending:
+        """Return a column that follows from other numbers of its rows."""
+        runs = [row[column.dataset] for row in self.runs]
+        sources = [row_terms(formula, row, run, column.dataset) for row, run in zip(self.spec.rows, runs, strict=True)]
+        strange: dict[int, list[str]] = {}
+        for name in dict.fromkeys(term.metric for row in sources for term in row.values() if term.metric is not None):
+            scores = [next((t.score for t in row.values() if t.metric == name), None) for row in sources]
+            for at, text in self._mixture(number, column, name, runs, scores).items():
+                strange.setdefault(at, []).append(text)
+        names = [row.name for row in self.spec.rows]
+        real = names.index(column.reference) if column.reference is not None else None
+        reference = values_of(sources[real]) if real is not None else None
+        cells: Cells = []
+        for at, row in enumerate(sources):
+            made = combine(formula, values_of(row), reference)
+            if made.value is None:
+                cells.append((TableCell(reason=made.reason), [f"{made.reason}"]))
+            else:
+                cells.append(
+                    (TableCell(made.value, self._text(made.value, column)), [*notes_of(row), *strange.get(at, [])])
+                )
+        head = TableColumn(
+            metric=column.metric,
+            title=column.title or formula.title,
+            dataset=column.dataset,
+            unit=column.unit or "",
+            better=None if column.better == "neither" else column.better or "higher",
+        )
+        return head, self._marked(cells, head.better, apart=real)
+
+    def _marked(self, cells: Cells, better: str | None, apart: int | None = None) -> Cells:
+        """Return the cells with marks; the row ``apart``, which is as close to itself as can be, has none."""
+        if self.spec.best == "none":
+            return cells
+        groups = [
+            (row.block if self.spec.best == "block" else None, at == apart) for at, row in enumerate(self.spec.rows)
+        ]
+        return marked(cells, groups, better)
 
     def _meant(self, number: int, column: ColumnSpec, runs: Sequence[Run | None]) -> str:
         """Return the id that the column shows."""
@@ -207,7 +216,9 @@ class _Maker:
             )
         if found or name in aliases:
             return found[0] if found else aliases[name]
-        if not any(value.metric == name for row in self.spec.rows for value in row.values):
+        if not any(value.metric == name for row in self.spec.rows for value in row.values) and not any(
+            name in row.facts for row in self.spec.rows
+        ):
             raise InputError(
                 f"{place_of(self.document, 'columns', number, 'metric')}: no run and no row has '{name}'."
                 f"{did_you_mean(name, sorted({*everywhere, *registry, *aliases}))}",
@@ -299,31 +310,10 @@ class _Maker:
         text = f"{value:.{digits}f}"
         return text.removeprefix("-") if float(text) == 0 else text
 
-    def _marked(
-        self, cells: Sequence[tuple[TableCell, list[str]]], better: str | None
-    ) -> list[tuple[TableCell, list[str]]]:
-        """Return the cells with the best and the second marked, by the numbers as they are printed."""
-        marked = list(cells)
-        if better is None or self.spec.best == "none":
-            return marked
-        blocks: dict[str | None, list[int]] = {}
-        for at, row in enumerate(self.spec.rows):
-            blocks.setdefault(row.block if self.spec.best == "block" else None, []).append(at)
-        for members in blocks.values():
-            numbers = {at: float(cells[at][0].text) for at in members if cells[at][0].value is not None}
-            levels = sorted(set(numbers.values()), reverse=better == "higher")
-            if len(levels) < 2:
-                continue  # alone or all equal: nothing is better
-            first = [at for at, value in numbers.items() if value == levels[0]]
-            second = [at for at, value in numbers.items() if value == levels[1]] if len(first) == 1 else []
-            marks: tuple[tuple[list[int], Mark], ...] = ((first, "best"), (second, "second"))
-            for places, mark in marks:
-                for at in places:
-                    marked[at] = (replace(marked[at][0], mark=mark), marked[at][1])
-        return marked
-
 
 def _plain(row: RowSpec, column: ColumnSpec) -> ValueSpec | None:
+    if column.dataset is None and column.metric in row.facts:
+        return ValueSpec(metric=column.metric, value=row.facts[column.metric])
     return next((one for one in row.values if (one.metric, one.dataset) == (column.metric, column.dataset)), None)
 
 

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from evalkit.errors import InputError
+from evalkit.errors import InputError, did_you_mean
+from evalkit.tables.formulas import FORMULAS
 from evalkit.yamlio import YamlDocument, parse_yaml, read_text, validate_model
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -33,6 +34,9 @@ class ColumnSpec(_Part):
         interval: whether to print the 95 % interval (default: the table's).
         mixed: whether numbers of different backbones, protocols, versions or real sets may stand in it; footnotes say
             which.
+        formula: the column follows from other numbers of its row: one of opens2v-v1.1, opens2v-v1.1-human,
+            opens2v-v1.0, opens2v-v1.0-human, theval, theval-p68; ``metric`` is then a name of your own.
+        reference: for formulas that compare with real videos, the row of these.
     """
 
     metric: Name
@@ -43,6 +47,8 @@ class ColumnSpec(_Part):
     unit: Name | None = None
     interval: bool | None = None
     mixed: bool = False
+    formula: Name | None = None
+    reference: Name | None = None
 
 
 class ValueSpec(_Part):
@@ -83,6 +89,8 @@ class RowSpec(_Part):
             ``evalkit score`` or ``evalkit distance``, or its JSON file, relative to this file.
         runs: data set -> result of a run.
         values: plain numbers; they take precedence over the runs.
+        facts: numbers about the row itself, which need no source: parameters, hours of data, GPU hours; name of a
+            column -> number.
         source: where plain numbers of the row are from.
         note: footnote of the row.
     """
@@ -92,6 +100,7 @@ class RowSpec(_Part):
     run: Text | None = None
     runs: dict[Name, Text] = Field(default_factory=dict)
     values: tuple[ValueSpec, ...] = ()
+    facts: dict[Name, Number] = Field(default_factory=dict)
     source: Text | None = None
     note: Text | None = None
 
@@ -109,6 +118,8 @@ class TableSpec(_Part):
         precision: digits after the decimal point; null for four significant ones.
         interval: whether to print 95 % intervals.
         best: among which rows the best is bold and the second underlined.
+        pareto: columns, as ``metric`` or ``dataset/metric``, whose Pareto set of rows is marked: those that no other
+            row beats in one of them without being worse in another.
     """
 
     schema_: Literal[1] = Field(1, alias="schema")
@@ -120,6 +131,7 @@ class TableSpec(_Part):
     precision: Decimals | None = None
     interval: bool = False
     best: Literal["table", "block", "none"] = "table"
+    pareto: Annotated[tuple[Name, ...], Field(max_length=20)] = ()
 
     @model_validator(mode="after")
     def _unique(self) -> TableSpec:
@@ -138,10 +150,40 @@ class TableSpec(_Part):
                     )
                 if value.value is not None and value.source is None and row.source is None:
                     raise ValueError(f"the row '{row.name}' has a plain number for '{value.metric}' without a source")
+            for name in row.facts:
+                if (name, None) not in known:
+                    raise ValueError(f"the row '{row.name}' has the fact '{name}', which is no column")
+                if any((value.metric, value.dataset) == (name, None) for value in row.values):
+                    raise ValueError(f"the row '{row.name}' has '{name}' among its values and among its facts")
             for name in row.runs:
                 if name not in datasets:
                     raise ValueError(f"the row '{row.name}' has a run for '{name}', which is no column's data set")
         return self
+
+    @model_validator(mode="after")
+    def _known_names(self) -> TableSpec:
+        keys = [key_of(column) for column in self.columns]
+        if unknown := next((name for name in self.pareto if name not in keys), None):
+            raise ValueError(f"'pareto' names '{unknown}', which is no column; there are {', '.join(keys)}"[:400])
+        rows = {row.name for row in self.rows}
+        for column in self.columns:
+            if column.reference is not None and column.formula is None:
+                raise ValueError(f"the column '{column.metric}' has a reference and no formula")
+            if column.reference is not None and column.reference not in rows:
+                raise ValueError(
+                    f"the column '{column.metric}' names the reference '{column.reference}', which is no row"
+                )
+            if column.formula is not None and column.formula not in FORMULAS:
+                near = did_you_mean(column.formula, [*FORMULAS])
+                raise ValueError(f"there is no formula '{column.formula}'; there are {', '.join(FORMULAS)}.{near}")
+            if column.formula is not None and column.reference is None and FORMULAS[column.formula].rule == "closeness":
+                raise ValueError(f"the formula '{column.formula}' needs a 'reference', the row of the real videos")
+        return self
+
+
+def key_of(column: ColumnSpec) -> str:
+    """Return the name under which ``pareto`` and CSV files know a column."""
+    return f"{column.dataset}/{column.metric}" if column.dataset else column.metric
 
 
 def load_table(path: Path) -> tuple[TableSpec, YamlDocument]:

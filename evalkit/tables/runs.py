@@ -14,6 +14,7 @@ from evalkit.jsonio import parse_json
 from evalkit.metrics.base import Metric, metric_registry
 from evalkit.metrics.features.base import feature_registry, in_order
 from evalkit.scoring.scorecard import MetricScore, Scorecard
+from evalkit.tables.opens2v import is_opens2v, load_opens2v
 from evalkit.yamlio import read_text
 
 SCORECARD, DISTANCE = "scorecard.json", "distance.json"
@@ -73,16 +74,20 @@ class Identity:
 def load_run(path: Path) -> Run:
     """Return the result in a folder of `evalkit score` or `evalkit distance`, or in its JSON file.
 
+    A folder of OpenS2V-Eval's JSON files is a result too (`evalkit.tables.opens2v`).
+
     Raises:
         InputError: there is none, or it is damaged.
     """
     file = path
     if path.is_dir():
         there = [path / name for name in (SCORECARD, DISTANCE) if (path / name).is_file()]
+        if not there and is_opens2v(path):
+            return Run(path, load_opens2v(path), {}, ("opens2v", ""), "")
         if len(there) != 1:
             raise InputError(
                 f"The folder {path} has {'no' if not there else 'more than one'} result.",
-                expected=f"{SCORECARD} or {DISTANCE}",
+                expected=f"{SCORECARD} or {DISTANCE}, or the files of OpenS2V-Eval",
             )
         file = there[0]
     text = read_text(file, kind=InputError, what="The result", limit=MAX_BYTES)

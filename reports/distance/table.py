@@ -6,7 +6,7 @@ from pathlib import PurePath
 
 from evalkit.folders.model import DistanceResult
 from evalkit.scoring.scorecard import MetricScore, gap_text
-from evalkit.tables.making import PaperTable, TableCell, TableColumn, TableRow
+from evalkit.tables.record import PaperTable, TableCell, TableColumn, TableRow
 from evalkit.text import format_value
 
 BETTER = {True: "higher", False: "lower", None: None}
