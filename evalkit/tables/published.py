@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
-
-from evalkit.errors import InputError
-from evalkit.yamlio import YamlDocument, parse_yaml, read_text, validate_model
 
 MAX_ROWS = 500  # of a file, all tables together: every two of them are compared
 NUMBER = re.compile(r"[-+]?[0-9]{1,20}(?:\.[0-9]{1,20})?(?:[eE][-+]?[0-9]{1,2})?")
@@ -277,41 +273,3 @@ class PublishedFigures(_Part):
         if not self.tables and not self.sums:
             raise ValueError("there is no table and no sum to check")
         return self
-
-
-def load_figures(path: Path) -> tuple[PublishedFigures, YamlDocument]:
-    """Return the figures of a file, and where each part of it stands. Tables of CSV files are read.
-
-    A CSV file alone is one table, about which nothing is said.
-
-    Raises:
-        InputError: it or a CSV file that it names can't be read, or has faults; each with its line.
-    """
-    from evalkit.tables.published_csv import table_of_csv
-
-    if path.suffix.lower() in {".csv", ".tsv"}:
-        table = table_of_csv(path, path.name[:200])
-        return PublishedFigures(tables=(table,)), YamlDocument({}, {}, str(path))
-    document = parse_yaml(read_text(path, kind=InputError, what="The file of figures"), str(path))
-    figures = validate_model(PublishedFigures, document)
-    tables = tuple(
-        table if table.file is None else table_of_csv(beside(path, table.file), table.name) for table in figures.tables
-    )
-    figures = figures.model_copy(update={"tables": tables})
-    if (rows := sum(len(table.rows) for table in tables)) > MAX_ROWS:
-        raise InputError(f"{path} has too many rows.", found=str(rows), expected=f"at most {MAX_ROWS}")
-    return figures, document
-
-
-def beside(path: Path, name: str) -> Path:
-    """Return the file ``name`` in the folder of ``path`` or below it.
-
-    Raises:
-        InputError: it would be elsewhere: a file of others opens no file of yours.
-    """
-    goal = (path.parent / name).resolve()
-    if not goal.is_relative_to(path.parent.resolve()):
-        raise InputError(
-            f"{path} names a file outside its folder.", found=name, fix="Put the CSV file beside the YAML file."
-        )
-    return goal
