@@ -13,7 +13,7 @@ from pathlib import Path
 from evalkit.tables.claims import judged_claims
 from evalkit.tables.figures import CheckFinding, FigureIndex, Place, RankCorrelation, TableCheck, spearman
 from evalkit.tables.published import PublishedTable
-from evalkit.tables.published_files import load_figures
+from evalkit.tables.reading import load_figures
 
 LEAST_DIGITS = 4  # a single cell of fewer significant digits agrees with another by chance too often to be told
 LEAST_CELLS = 2  # of two rows that agree
