@@ -3,7 +3,8 @@
 #
 #   3.11 3.12 3.13   a new environment of that Python: PyTorch first, then the wheel
 #   numpy-1.26       Python 3.11 with PyTorch and NumPy 1.26
-#   torch-2.6        Python 3.11 with PyTorch 2.6 and NumPy 1.26
+#   torch-2.6        Python 3.11 with PyTorch 2.6 and NumPy 1.26; ANY_BUILD=1 takes a CUDA build (3 GB) where pip finds
+#                    no other, which runs on a processor, too
 #   lowest           Python 3.11 with the lowest version of every dependency that pyproject.toml allows
 #
 # The wheel must replace no package that is there. PyTorch is the CPU build that pip finds for the version of
@@ -50,6 +51,8 @@ try() { # NAME PYTHON TORCH|- PACKAGE...
     local bin="$folder/venv/bin"
     if has_cpu_build "$bin" "$version"; then
         "$bin/python" -m pip install --quiet "torch==$version+cpu" "$@"
+    elif [ "$name" = torch-2.6 ] && [ -n "${ANY_BUILD:-}" ]; then
+        "$bin/python" -m pip install --quiet --only-binary :all: "torch==$version" "$@"
     elif [ "$name" = torch-2.6 ]; then
         summary+=("$name: not tried, pip finds no CPU build of torch $version")
         return
