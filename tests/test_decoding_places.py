@@ -11,6 +11,7 @@ ROOT = Path(evalkit.__file__).resolve().parent
 DECODERS = {
     "inspect_media", "scan_times", "iter_frames", "read_audio", "audio_seconds", "read_mix", "dynamic_range",
     "read_still", "describe_still", "read_images", "imdecode", "imread", "VideoCapture",
+    "inspect_sound", "scan_arrays", "read_arrays", "read_shapes",
 }  # fmt: skip
 OPENERS = {("av", "open"), ("Image", "open")}
 
@@ -18,13 +19,16 @@ OPENERS = {("av", "open"), ("Image", "open")}
 IN_WORKERS = {
     "crosscheck/measuring.py": "`handler` runs in a confined worker",
     "scoring/extract.py": "the handler of a run",
+    "scoring/kinds/video.py": "called by the handler of a run",
+    "scoring/kinds/sound.py": "called by the handler of a run",
+    "scoring/kinds/motion.py": "called by the handler of a run; of the test set's own motion only the headers are read",
     "scoring/pairing.py": "called by the handler of a run",
     "metrics/": "sessions of extractors; metrics themselves are arithmetic",
     "media/": "the readers themselves",
 }
 # The organizer's own files, which are trusted (SECURITY.md), and files that evalkit wrote itself.
 OWN_FILES = {
-    "scoring/intake.py": "length and size of the test set's speech and reference videos",
+    "scoring/kinds/lengths.py": "length and size of the test set's speech and reference videos",
     "scoring/gaming.py": "reference images of the test set",
     "testset_check.py": "the organizer's own test set",
     "folders/testset_making.py": "the organizer's own videos, of which a test set is made",

@@ -32,7 +32,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "evalkit.statistics",
         "evalkit.media",
     ),
-    ("evalkit.yamlio",),
+    ("evalkit.numpy_files", "evalkit.yamlio"),
     ("evalkit.challenges", "evalkit.testsets", "evalkit.workers"),
     ("evalkit.submission", "evalkit.ratings", "evalkit.speed"),
     # What a feature is, what a metric is; the rooms above hold both, a file each.

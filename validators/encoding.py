@@ -160,7 +160,7 @@ def frame_rate(video: VideoFacts, file: File) -> Iterable[Violation]:
         yield Violation(
             "The frame rate is out of range.",
             found=f"{video.fps:.3f} frames/s",
-            expected=_range(low, high, "frames/s"),
+            expected=allowed_range(low, high, "frames/s"),
             steps=("rate",),
         )
 
@@ -186,7 +186,7 @@ def resolution(video: VideoFacts, file: File) -> Iterable[Violation]:
             yield Violation(
                 f"The {name} is out of range.",
                 found=f"{value} pixels",
-                expected=_range(low, high, "pixels"),
+                expected=allowed_range(low, high, "pixels"),
                 steps=("size",),
             )
 
@@ -247,7 +247,8 @@ def _audio_start(audio: AudioFacts, file: File) -> Iterable[Violation]:
         )
 
 
-def _range(low: float | None, high: float | None, unit: str) -> str:
+def allowed_range(low: float | None, high: float | None, unit: str) -> str:
+    """Return the limits in words, one at least; ``None`` for an end without one."""
     if low is not None and low == high:
         return f"{low:g} {unit}"
     if low is None:

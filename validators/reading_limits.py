@@ -27,6 +27,8 @@ def read_limits(rules: SubmissionRules, expected: ExpectedLength | None, *, alwa
         expected: length and size of the sample's speech or reference video, where there is one and a rule compares it.
         always_decoded: frames that are decoded whatever they prove.
     """
+    if rules.kind != "video":
+        return _sound_limits(rules) if rules.kind == "audio" else ReadLimits()
     if not is_error(rules, "content.endless"):
         return ReadLimits()
     video, seconds = rules.video, longest_seconds(rules, expected)
@@ -53,6 +55,13 @@ def read_limits(rules: SubmissionRules, expected: ExpectedLength | None, *, alwa
         audio_packets=packets,
         audio_seconds=audio,
     )
+
+
+def _sound_limits(rules: SubmissionRules) -> ReadLimits:
+    longest = rules.sound.max_seconds
+    if longest is None or not is_error(rules, "sound.duration"):
+        return ReadLimits()
+    return ReadLimits(audio_seconds=_ALWAYS_SECONDS + 2 * longest)
 
 
 def longest_seconds(rules: SubmissionRules, expected: ExpectedLength | None) -> float | None:

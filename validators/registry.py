@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any
 
+from evalkit.challenges.kinds import Kind
 from evalkit.challenges.submission_rules import SubmissionRules
 from evalkit.media.facts import MediaFacts
 from evalkit.registry import VALIDATORS, index_by_name, load_group
 from evalkit.validators.conversion import printed_command
 from evalkit.validators.file import ExpectedLength, File
 from evalkit.validators.findings import Finding, Rule, Scope, run_rules
+
+FILE_SCOPES: Mapping[Kind, Scope] = {"video": "file", "audio": "sound", "motion": "motion"}  # rules of one file
 
 
 @cache
@@ -31,7 +35,7 @@ def file_findings(
 ) -> list[Finding]:
     """Return what the rules find in one file."""
     file = File(facts, rules, expected)
-    findings = run_rules(rules_for("file"), file, rules.severities, path)
+    findings = run_rules(rules_for(FILE_SCOPES[rules.kind]), file, rules.severities, path)
     return [
         replace(one, fix=printed_command(one.steps, file, path or "FILE.mp4")) if one.steps and not one.fix else one
         for one in findings

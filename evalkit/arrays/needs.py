@@ -9,7 +9,8 @@ from evalkit.errors import UsageError
 from evalkit.media.sampling import AtRate, EveryNth
 from evalkit.metrics.base import Metric, SetMetric
 from evalkit.metrics.features.base import FeatureRecord, feature_registry, in_order
-from evalkit.scoring.plan import FACTS, PSEUDO, SPEED, RunPlan
+from evalkit.scoring.kinds.video import FACTS
+from evalkit.scoring.plan import PSEUDO, SPEED, RunPlan
 
 # Input of a feature -> the argument that gives it, and what it is.
 ARGUMENTS = {

@@ -25,7 +25,8 @@ from evalkit.metrics.base import FeatureData, Metric, SetMetric, VideoInputs, Vi
 from evalkit.metrics.features.base import Extractor, Item, feature_registry, in_order
 from evalkit.metrics.features.runner import runners_used
 from evalkit.scoring.devices import settled_device
-from evalkit.scoring.plan import FACTS, PSEUDO, RunPlan, make_plan
+from evalkit.scoring.kinds.video import FACTS
+from evalkit.scoring.plan import PSEUDO, RunPlan, make_plan
 from evalkit.scoring.provenance import features_used
 from evalkit.scoring.reference_features import independent_of_video
 from evalkit.scoring.video_scores import outcome_of

@@ -27,6 +27,8 @@ EXAMPLES: Mapping[str, str] = {
     "min_width": "256",
     "min_height": "256",
     "match_reference_seconds": "0.25",
+    "match_reference_frames": "0",
+    "sample_rates": "[16000]",
     "max_reference_scale": "1.1",
     "severities": "{layout.extra: error}",
     "samples": "1000",

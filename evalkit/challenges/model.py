@@ -225,7 +225,11 @@ def _without_defaults(content: dict[str, Any]) -> dict[str, Any]:
     """Return the content without a part that later versions added, where it says nothing: older digests stay."""
     usual = SpeedRules().model_dump(mode="json")
     said = {key: value for key, value in content["speed"].items() if value != usual[key]}
-    return {key: value for key, value in content.items() if key != "speed"} | ({"speed": said} if said else {})
+    rules = SubmissionRules().model_dump(mode="json")
+    added = {key for key in ("kind", "sound", "motion") if content["submission"][key] == rules[key]}
+    submission = {key: value for key, value in content["submission"].items() if key not in added}
+    rest = {key: value for key, value in content.items() if key != "speed"} | {"submission": submission}
+    return rest | ({"speed": said} if said else {})
 
 
 def _digest(content: dict[str, Any]) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from evalkit.challenges.kinds import KINDS, Kind
+from evalkit.challenges.motion_rules import MotionRules
 from evalkit.challenges.parts import ChallengePart, PositiveFloat
+from evalkit.challenges.sound_rules import SoundRules
 from evalkit.errors import did_you_mean
 
 TEMPLATE_FIELDS = ("id", "identity", "prompt", "index")
@@ -135,18 +138,44 @@ class SubmissionRules(ChallengePart):
     """Requirements for a submission.
 
     Args:
-        layouts: paths of the videos with ``{id}``, ``{identity}``, ``{prompt}`` or ``{index}``; the first that fits.
+        kind: what the files are: ``video``, ``audio`` (WAV, FLAC) or ``motion`` (coefficients as NPY, NPZ).
+        layouts: paths of the files with ``{id}``, ``{identity}``, ``{prompt}`` or ``{index}``; the first that fits. By
+            default ``{id}`` with the usual endings of the kind.
         archive: limits of the ZIP.
-        video: requirements for the video stream.
-        audio: requirements for the audio stream.
+        video: requirements for the video stream, of the kind ``video``.
+        audio: requirements for the audio stream of a video.
+        sound: requirements for files of the kind ``audio``.
+        motion: requirements for files of the kind ``motion``.
         runs: how many runs a team may submit.
     """
 
+    kind: Kind = "video"
     layouts: tuple[Template, ...] = Field(("{id}.mp4",), min_length=1)
     archive: ArchiveRules = ArchiveRules()
     video: VideoRules = VideoRules()
     audio: AudioRules = AudioRules()
+    sound: SoundRules = SoundRules()
+    motion: MotionRules = MotionRules()
     runs: RunRules = RunRules()
     severities: dict[str, Literal["error", "warning", "info", "off"]] = Field(
         default_factory=dict, description="rule id: severity that replaces the rule's own"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_layouts(cls, data: Any) -> Any:
+        """Name the files as is usual for the kind, where the challenge doesn't say how."""
+        kind = data.get("kind", "video") if isinstance(data, dict) else None
+        if isinstance(kind, str) and kind in KINDS and kind != "video" and "layouts" not in data:
+            return {**data, "layouts": KINDS[kind].layouts}  # type: ignore[index]  # it is one of them
+        return data
+
+    @model_validator(mode="after")
+    def _of_the_kind(self) -> SubmissionRules:
+        """Refuse rules that would check nothing."""
+        parts = {"video": ("video", "audio"), "audio": ("sound",), "motion": ("motion",)}
+        for kind, names in parts.items():
+            for name in names:
+                if kind != self.kind and getattr(self, name) != type(getattr(self, name))():
+                    raise ValueError(f"'{name}' has rules for the kind '{kind}', and the kind is '{self.kind}'")
+        return self

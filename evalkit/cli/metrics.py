@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from evalkit.challenges.kinds import KINDS, Kind
 from evalkit.cli.options import as_json as json_option
 from evalkit.cli.options import example
 
@@ -19,13 +20,21 @@ def metrics() -> None:
     """List metrics and show their documentation."""
 
 
-@metrics.command("list", epilog=example("evalkit metrics list --json"))
+@metrics.command("list", epilog=example("evalkit metrics list --json", "evalkit metrics list --kind audio"))
+@click.option("--kind", type=click.Choice(list(KINDS)), help="Only metrics of submissions of this kind.")
 @json_option
-def list_(as_json: bool) -> None:
+def list_(kind: Kind | None, as_json: bool) -> None:
     """List the installed metrics."""
     from evalkit.metrics.base import metric_registry
 
-    records = [metric.record for _, metric in sorted(metric_registry().items())]
+    found = [metric for _, metric in sorted(metric_registry().items())]
+    if kind is not None:
+        from evalkit.metrics.features.base import feature_registry
+        from evalkit.scoring.plan import kinds_read
+
+        extractors = feature_registry()
+        found = [metric for metric in found if kind in kinds_read(metric, extractors)]
+    records = [metric.record for metric in found]
     if as_json:
         click.echo(json.dumps({"schema": 1, "metrics": [record_json(record) for record in records]}, indent=1))
         return

@@ -321,7 +321,9 @@ def print_scorecard(card: Scorecard) -> None:
     from rich.markup import escape
     from rich.table import Table
 
+    from evalkit.challenges.kinds import KINDS
     from evalkit.metrics.base import is_not_applicable
+    from evalkit.scoring.plan import OTHER_KIND
     from evalkit.scoring.scorecard import gap_text
     from evalkit.text import escape_for_display, format_value
 
@@ -354,8 +356,10 @@ def print_scorecard(card: Scorecard) -> None:
             )
     partly = {name: entry.not_applicable for name, entry in card.metrics.items() if entry.not_applicable}
     if partly:
+        people = any(card.metrics[name].reason != OTHER_KIND for name in partly)
         most, names = max(partly.values()), ", ".join(list(partly)[:3]) + (" ..." if len(partly) > 3 else "")
-        line = f"  Not applicable to {count(most, 'sample')} without a person, and not counted there: {names}."
+        why = "without a person" if people else f"of {KINDS[card.submission.kind].file}s"
+        line = f"  Not applicable to {count(most, 'sample')} {why}, and not counted there: {names}."
         console.print(escape(escape_for_display(line, 400)))
     for line in finding_lines(card):
         console.print(escape(line), soft_wrap=True)
@@ -371,7 +375,8 @@ def print_scorecard(card: Scorecard) -> None:
     empty = card.scored_videos and all(score.value is None for score in card.metrics.values())
     done = "read, but no metric has a value" if empty else "scored"
     console.print(
-        f"{card.scored_videos} of {count(len(card.videos), 'video')} {done}{backbones}, {decoded} decoded now."
+        f"{card.scored_videos} of {count(len(card.videos), KINDS[card.submission.kind].file)} {done}{backbones}, "
+        f"{decoded} {'decoded' if card.submission.kind == 'video' else 'read'} now."
     )
     if networks and card.backbones != "published":
         console.print("These numbers are not comparable with published ones.", style="yellow")

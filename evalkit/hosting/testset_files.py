@@ -45,4 +45,4 @@ def opened_testset(path: Path | None) -> TestSet | None:
 def _named(testset: TestSet) -> Iterator[str]:
     for sample in testset:
         yield from sample.reference_images
-        yield from (name for name in (sample.audio, sample.reference_video) if name is not None)
+        yield from (name for name in sample.media if name is not None)

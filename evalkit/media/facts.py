@@ -231,9 +231,65 @@ class AudioFacts(_Facts):
     mix_energy: float | None = None
 
 
+class SoundFacts(_Facts):
+    """What is known of an audio file besides its stream (`AudioFacts`).
+
+    Args:
+        samples: samples per channel that were decoded.
+        claimed_samples: samples per channel that the header announces; ``None`` where it announces none.
+        claimed_bytes, there_bytes: length of the samples by the header of a WAV file, and what the file has of them;
+            ``None`` for other files.
+        hidden_bytes: bytes behind the end of a WAV file as its header has it.
+        not_finite: decoded values that are NaN or infinite.
+    """
+
+    samples: int
+    claimed_samples: int | None = None
+    claimed_bytes: int | None = None
+    there_bytes: int | None = None
+    hidden_bytes: int = 0
+    not_finite: int = 0
+
+
+class ArrayFacts(_Facts):
+    """One array of a motion file.
+
+    Args:
+        name: in an NPZ file; empty for an NPY file.
+        dtype: numpy's name of the type of its elements.
+        shape: its shape.
+        nans, infinities: numbers of elements that are none.
+        still: whether all its rows are equal, the first dimension being that of the rows.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    nans: int = 0
+    infinities: int = 0
+    still: bool = False
+
+
+class MotionFacts(_Facts):
+    """What is known of a file of motion coefficients.
+
+    Args:
+        arrays: in the order of the file; none when it can't be read.
+        fault: why it can't be read (`evalkit.numpy_files.header.Fault`), or ``None``.
+        fault_found: what was found there.
+        fault_array: in which array; empty for the file.
+    """
+
+    arrays: tuple[ArrayFacts, ...] = ()
+    fault: str | None = None
+    fault_found: str = ""
+    fault_array: str = ""
+
+
 class MediaFacts(_Facts):
     """One file. ``open_error`` is set when no container could be opened; then nothing else is known.
 
+    ``sound`` is known of a file that was read as an audio file, ``motion`` of one that was read as motion coefficients.
     ``video_streams`` excludes cover images; ``mp4`` is what an MP4's own index states; ``decoder_messages`` are
     the first distinct errors that FFmpeg logged while it read the file, of ``decoder_message_count`` in all;
     ``limits`` those that ended the reading, ``None`` where it came to the end.
@@ -253,3 +309,5 @@ class MediaFacts(_Facts):
     decoder_messages: tuple[str, ...] = ()
     decoder_message_count: int = 0
     limits: str | None = None
+    sound: SoundFacts | None = None
+    motion: MotionFacts | None = None

@@ -308,6 +308,7 @@ class AudioReader(Reader):
     worst: float = 0.0
     jumps: int = 0
     end: float | None = None
+    not_finite: int = 0
     resampler: Any = field(default=None, repr=False)
 
     def packet(self, packet: Any) -> None:
@@ -334,7 +335,9 @@ class AudioReader(Reader):
             self.form, self.resampler = form, av.AudioResampler(format="flt")
         self.seconds += frame.samples / form[0] if form[0] else 0.0
         for part in self.resampler.resample(frame):
-            wave = np.nan_to_num(channels_of(part).astype(np.float64), posinf=LOUDEST, neginf=-LOUDEST)
+            values = channels_of(part).astype(np.float64)
+            self.not_finite += values.size - int(np.isfinite(values).sum())
+            wave = np.nan_to_num(values, posinf=LOUDEST, neginf=-LOUDEST)
             wave = np.clip(wave, -LOUDEST, LOUDEST)
             self.energy += float(np.square(wave).sum())
             self.mix.add(wave)

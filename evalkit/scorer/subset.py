@@ -73,13 +73,4 @@ def subset_note(testset: TestSet, plan: RunPlan, name: str) -> ScoreEvent | None
 
 def item_of(sample: Sample, testset: TestSet, video: Any, unused: frozenset[str]) -> Item:
     """Return the sample with its references' files and a video in memory."""
-    return Item(
-        sample=sample.id,
-        video=video,
-        reference_images=tuple(testset.path(image) for image in sample.reference_images),
-        reference_video=testset.path(sample.reference_video) if sample.reference_video else None,
-        audio=testset.path(sample.audio) if sample.audio else None,
-        text=sample.text,
-        timeline=tuple((event.start, event.end, event.description) for event in sample.timeline or ()),
-        unused=unused,
-    )
+    return Item.of(sample, testset, video, unused=unused)

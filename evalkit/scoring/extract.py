@@ -1,4 +1,4 @@
-"""One video in one worker: copy it out of the archive, look into the cache, decode it once for all features.
+"""One file in one worker: copy it out of the archive, look into the cache, decode it once for all features.
 
 `Handler` is what a worker process runs. It gets a `Config` once and then one `Job` per sample. It reads the cache, and
 returns what it computed: only the parent writes the cache (`evalkit.scoring.answers`).
@@ -20,8 +20,7 @@ import cv2
 from evalkit.errors import SubmissionChangedError, SubmissionError
 from evalkit.files import storage_error
 from evalkit.media.colour import dynamic_range
-from evalkit.media.inspect import Inspection, inspect_media
-from evalkit.media.still_frame import inspect_still
+from evalkit.media.inspect import Inspection
 from evalkit.metrics.base import FeatureData
 from evalkit.metrics.features import stopwatch
 from evalkit.metrics.features.base import (
@@ -36,6 +35,7 @@ from evalkit.metrics.sync.frame_store import choose_memory
 from evalkit.scoring.cache import FeatureCache
 from evalkit.scoring.guard import Guard, UpstreamFailedError, finish_guards, frame_sinks
 from evalkit.scoring.jobs import Config, Job, VideoAnswer
+from evalkit.scoring.kinds import kind_of
 from evalkit.scoring.lookup import Cached, Lookup, weights_of
 from evalkit.scoring.pairing import PairedSink
 from evalkit.scoring.reference_features import independent_of_video
@@ -135,10 +135,8 @@ class _Work:
         """Read the file once for all missing features; drop their results when a rule refuses the file."""
         guards = self._guards(missing, keys)
         sinks, together = frame_sinks(guards, self.item.reference_video, still=self.item.still)
-        if self.item.still:
-            inspection = inspect_still(self.item.video, sinks)
-        else:
-            inspection = inspect_media(self.item.video, sinks, self.found.limits)
+        rules = self.handler.config.rules
+        inspection = kind_of(rules).inspect(self.item, sinks, self.found.limits, rules)
         self.decodes = inspection.passes
         if self.found.facts is None:
             self.found.set_facts(inspection.facts)

@@ -6,13 +6,14 @@ import hashlib
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from evalkit.challenges.kinds import KINDS, Kind
 from evalkit.challenges.model import Challenge
 from evalkit.challenges.submission_rules import SubmissionRules
 from evalkit.errors import MediaError, TestSetError
@@ -20,6 +21,8 @@ from evalkit.media.facts import MediaFacts
 from evalkit.metrics.base import FeatureData
 from evalkit.scoring.cache import CorruptEntryError, FeatureCache
 from evalkit.scoring.jobs import Extraction
+from evalkit.scoring.kinds import kind_of
+from evalkit.scoring.kinds.lengths import length_of_sample, media_source, size_of_reference
 from evalkit.submission.model import Submission
 from evalkit.testsets.model import Sample, TestSet
 from evalkit.text import count, escape_for_display
@@ -77,6 +80,7 @@ class ValidationReport:
         files: one per file that answers a sample, in the order of the test set.
         refused: whether the archive was refused before any file in it was opened.
         samples: number of samples asked for; ``None`` without a test set, when nobody knows what is missing.
+        kind: what the files are.
     """
 
     challenge: str
@@ -86,6 +90,7 @@ class ValidationReport:
     files: tuple[FileReport, ...] = ()
     refused: bool = False
     samples: int | None = None
+    kind: Kind = "video"
 
     @property
     def ok(self) -> bool:
@@ -129,7 +134,7 @@ class ValidationReport:
         if self.samples and self.layout is None and any(finding.rule in none for finding in self.findings):
             missing = self.samples
         return [
-            f"{count(len(self.files), 'video')}{by}",
+            f"{count(len(self.files), KINDS[self.kind].file)}{by}",
             *(f"{number} {words}" for number, words in counted if number or words == "ok"),
             "missing files not checked, which needs --testset" if self.samples is None else f"{missing} missing",
         ]
@@ -246,9 +251,10 @@ def expected_lengths(
     cache: FeatureCache,
     known: Mapping[str, ExpectedLength] | None = None,
 ) -> dict[str, ExpectedLength]:
-    """Return how long each sample's video should be, where a rule of the challenge asks for it.
+    """Return how long each sample's file should be, where a rule of the challenge asks for it.
 
-    The speech says so, or the reference video where a sample has no speech. Samples with neither are left out.
+    Of a video and an audio file the speech says so, or the reference video where a sample has no speech; of motion the
+    reference motion, where there is one. Samples with nothing of these are left out.
     ``known`` lengths, of a reference pack, are not measured.
 
     Raises:
@@ -264,11 +270,12 @@ def expected_lengths(
         try:
             expected = expected_length(sample, testset, challenge.submission, cache, (known or {}).get(sample.id))
         except (MediaError, OSError) as error:
-            source = _length_source(sample)
+            of_motion = challenge.submission.kind == "motion" and sample.motion is not None
+            source = "reference motion" if of_motion else media_source(sample)
             raise TestSetError(
                 f"The {source} of the test set's sample '{sample.id}' can't be read.",
                 found=str(error),
-                fix=f"Fix the test set: the challenge compares each video's length with its {source}.",
+                fix=f"Fix the test set: the challenge compares each file's length with its {source}.",
             ) from None
         if expected is not None:
             found[sample.id] = expected
@@ -282,7 +289,7 @@ def expected_length(
     cache: FeatureCache | None = None,
     known: ExpectedLength | None = None,
 ) -> ExpectedLength | None:
-    """Return how long one sample's video should be; ``None`` where no rule asks for it, or nothing says so.
+    """Return how long one sample's file should be; ``None`` where no rule asks for it, or nothing says so.
 
     Args:
         sample: of the test set.
@@ -292,45 +299,27 @@ def expected_length(
         known: what `measured_length` returned before.
 
     Raises:
-        MediaError: when the speech or the reference video can't be read.
+        MediaError: when the reference can't be read.
     """
-    video = rules.video
-    if video.match_reference_seconds is None and not video.compares_sizes:
-        return None
-    found = known or measured_length(sample, testset, cache, with_size=video.compares_sizes)
-    return found if found is None or video.compares_sizes else replace(found, size=None)
+    if known is not None and rules.kind == "video":
+        asked = rules.video.match_reference_seconds is not None or rules.video.compares_sizes
+        return (known if rules.video.compares_sizes else replace(known, size=None)) if asked else None
+    return kind_of(rules).expected(sample, testset, rules, partial(_measured, cache))
 
 
-def measured_length(
-    sample: Sample, testset: TestSet, cache: FeatureCache | None = None, *, with_size: bool = True
-) -> ExpectedLength | None:
+def measured_length(sample: Sample, testset: TestSet, cache: FeatureCache | None = None) -> ExpectedLength | None:
     """Return how long the sample's speech is, or its reference video; ``None`` for a sample with neither.
-
-    Args:
-        sample, testset, cache: as in `expected_length`.
-        with_size: whether the size of the reference video's frames is wanted too.
 
     Raises:
         MediaError: when the speech or the reference video can't be read.
     """
-    name = sample.audio if sample.audio is not None else sample.reference_video
-    if name is None:
-        return None
-    measure = _audio_length if sample.audio is not None else _video_length
-    (seconds,) = _measured(testset.path(name), _length_source(sample), lambda path: (measure(path),), cache)
-    size: tuple[float, ...] = ()
-    if with_size and sample.reference_video is not None:
-        with suppress(MediaError, OSError):  # metrics of the reference video report that it can't be read
-            size = _measured(testset.path(sample.reference_video), "size", _video_size, cache)
-    return ExpectedLength(seconds, _length_source(sample), (int(size[0]), int(size[1])) if size else None)
-
-
-def _length_source(sample: Sample) -> str:
-    return "speech" if sample.audio is not None else "reference video"
+    measured = partial(_measured, cache)
+    found = length_of_sample(sample, testset, measured)
+    return None if found is None else size_of_reference(found, sample, testset, measured)
 
 
 def _measured(
-    path: Path, what: str, measure: Callable[[Path], tuple[float, ...]], cache: FeatureCache | None
+    cache: FeatureCache | None, path: Path, what: str, measure: Callable[[Path], tuple[float, ...]]
 ) -> tuple[float, ...]:
     """Return what ``measure`` finds in the file, from the cache where that knows it."""
     if cache is None:
@@ -346,27 +335,3 @@ def _measured(
     found = FeatureData({"numbers": np.asarray(numbers, dtype=np.float64)})
     cache.store(LENGTH, key, found, LENGTH_VERSION)
     return numbers
-
-
-def _video_size(path: Path) -> tuple[float, ...]:
-    """Return width and height of the first frame; nothing for a video without one."""
-    from evalkit.media.decode import iter_frames
-
-    frame = next(iter(iter_frames(path)), None)
-    return () if frame is None else (frame.shape[1], frame.shape[0])
-
-
-def _audio_length(path: Path) -> float:
-    from evalkit.media.audio import audio_seconds
-
-    return audio_seconds(path)
-
-
-def _video_length(path: Path) -> float:
-    from evalkit.media.inspect import scan_times
-    from evalkit.media.sampling import frame_interval
-
-    times = scan_times(path)
-    if not len(times):
-        raise MediaError("It has no video frames.")
-    return float(times[-1] - times[0]) + frame_interval(times, default=0.04)

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from evalkit.challenges.kinds import Kind
 from evalkit.challenges.submission_rules import SubmissionRules
 from evalkit.errors import SubmissionError
 from evalkit.media.facts import FACTS_VERSION, MediaFacts
@@ -33,6 +34,7 @@ from evalkit.metrics.features.base import (
 )
 from evalkit.scoring.cache import CorruptEntryError, FeatureCache, feature_key
 from evalkit.scoring.jobs import Extraction
+from evalkit.scoring.kinds import FILE_KINDS
 from evalkit.submission.references import MemberRef
 from evalkit.validators.file import ExpectedLength
 from evalkit.validators.findings import Finding, verdict_of
@@ -125,7 +127,7 @@ class Lookup:
 
     def about(self, path: str, digest: str, expected: ExpectedLength | None, *, still: bool = False) -> Cached:
         """Return a file of which nothing is known yet; the arguments are those of `find`, and of `Item`."""
-        inputs = {"video": _as_read(digest, still=still)}
+        inputs = {"video": _as_read(digest, still=still, kind=self.rules.kind)}
         return Cached(self, path, digest, expected, facts_key=feature_key(FACTS, {}, inputs, {}))
 
     def keys(self, item: Item, digest: str) -> dict[str, str]:
@@ -134,7 +136,8 @@ class Lookup:
         for name, record in self.records.items():
             if name in item.unused:
                 continue
-            inputs: dict[str, Any] = {part: _input_digest(part, item, digest) for part in sorted(record.inputs)}
+            kind = self.rules.kind
+            inputs: dict[str, Any] = {part: _input_digest(part, item, digest, kind) for part in sorted(record.inputs)}
             inputs |= {f"{one.source}/{one.side}": _import_digest(one, item) for one in record.imports}
             needs = {need: keys[need] for need in record.needs}
             keys[name] = feature_key(record, weights_of(record, self.weights), inputs, needs)
@@ -251,16 +254,18 @@ def _digest_key(member: MemberRef, archive_sha256: str) -> str:
     return hashlib.sha256(json.dumps(place).encode()).hexdigest()
 
 
-def _input_digest(part: str, item: Item, digest: str) -> Any:
+def _input_digest(part: str, item: Item, digest: str, kind: Kind) -> Any:
     if part == "video":
-        return _as_read(digest, still=item.still)
+        return _as_read(digest, still=item.still, kind=kind)
     if part == "reference_images":
         return [[file_digest(path), READER_VERSION] for path in item.reference_images]
     if part == "text":
         return item.text
     if part == "timeline":
         return [list(event) for event in item.timeline]
-    path = item.reference_video if part == "reference_video" else item.audio
+    if part in {"transcript", "rate"}:
+        return getattr(item, part)
+    path: Path | None = getattr(item, part)
     found = file_digest(path) if path and path.exists() else None
     return _as_read(found, still=item.still) if part == "reference_video" else found
 
@@ -272,8 +277,10 @@ def _import_digest(wanted: ImportedFile, item: Item) -> str:
     return file_digest(path) if path.is_file() else IMPORT_MISSING
 
 
-def _as_read(digest: str | None, *, still: bool) -> Any:
-    """Return what a key has of a file: the same bytes may be read as a video or as an image."""
+def _as_read(digest: str | None, *, still: bool, kind: Kind = "video") -> Any:
+    """Return what a key has of a file: the same bytes may be read as a video, as an image, or as another kind."""
+    if kind != "video":
+        return [digest, kind, FILE_KINDS[kind].version]
     return [digest, "image", READER_VERSION] if still else digest
 
 

@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from evalkit.challenges.kinds import KINDS, Kind
 from evalkit.challenges.model import Challenge
+from evalkit.challenges.submission_rules import SubmissionRules
 from evalkit.errors import ChallengeError, MissingWeightsError, PluginError, TestSetError, UsageError, WeightsError
-from evalkit.metrics.base import Metric, Role, metric_registry, resolve_metric
-from evalkit.metrics.features.base import Extractor, FeatureRecord, WeightFile, feature_registry, in_order
+from evalkit.metrics.base import NOT_APPLICABLE, Metric, Role, metric_registry, resolve_metric
+from evalkit.metrics.features.base import VIDEOS, Extractor, FeatureRecord, WeightFile, feature_registry, in_order
 from evalkit.metrics.features.runner import with_runners
 from evalkit.metrics.gaming.fingerprint import FINGERPRINT
+from evalkit.scoring.kinds import FACT_FEATURES
 from evalkit.testsets.model import TestSet
+from evalkit.text import count
 from evalkit.validators.gaming import all_off
 from evalkit.weights.manifest import Backbones
 from evalkit.weights.store import find_weights, several_missing
 
-FACTS = "facts"  # every video has them; no extractor makes them
 SPEED = "speed"  # measured seconds, of the submission's speed.json; no extractor makes them
-PSEUDO = frozenset({FACTS, SPEED})
+PSEUDO = frozenset({*FACT_FEATURES, SPEED})  # every file has its facts; no extractor makes them
+OTHER_KIND = f"{NOT_APPLICABLE}:other_kind"
 FILMSTRIP = "filmstrip"  # for the report only; no metric needs it
 
 
@@ -36,6 +40,7 @@ class RunPlan:
         device: ``cpu`` or ``cuda``.
         roles: id -> what the challenge lets the metric do, where the challenge names it.
         people_features: features that only metrics about people read.
+        submission: the challenge's rules for files.
     """
 
     metrics: Mapping[str, Metric]
@@ -47,6 +52,7 @@ class RunPlan:
     device: str = "cpu"
     roles: Mapping[str, Role] = field(default_factory=dict)
     people_features: frozenset[str] = frozenset()
+    submission: SubmissionRules = field(default_factory=SubmissionRules)
 
 
 def make_plan(
@@ -67,9 +73,11 @@ def make_plan(
             always left out when the set is part of evalkit.
 
     Raises:
-        ChallengeError: the challenge calls a metric by its short name.
-        UsageError: a name in ``names`` is not a metric, a given metric has the name of an installed one, a metric
-            starts a program where none may be started, or ``EVALKIT_RUNNER`` is not a choice.
+        ChallengeError: the challenge calls a metric by its short name, or none of its metrics reads its kind of
+            submission.
+        UsageError: a name in ``names`` is not a metric, a given metric has the name of an installed one, none of them
+            reads the challenge's kind of submission, a metric starts a program where none may be started, or
+            ``EVALKIT_RUNNER`` is not a choice.
         WeightsError: weights are missing and ``allow_missing`` is not set; all of them are named.
         PluginError: a metric needs a feature that no package registers, or features need each other in a circle.
     """
@@ -77,6 +85,7 @@ def make_plan(
     extractors = feature_registry()
     refuse_short_names(challenge)
     asked, unavailable = _asked(challenge, names, metrics)
+    asked = _of_the_kind(asked, unavailable, challenge, metrics, extractors, named=names is not None)
     weights: dict[str, WeightFile] = {}
     problems: dict[str, WeightsError] = {}
     chosen: dict[str, Metric] = {}
@@ -112,9 +121,11 @@ def make_plan(
     features = _features_of(chosen.values(), extractors)
     others = _features_of((metric for metric in chosen.values() if not metric.record.people_only), extractors)
     people_features = frozenset(features) - set(others) - {FILMSTRIP, FINGERPRINT}
-    if FILMSTRIP in extractors and FILMSTRIP not in features:
+    of_videos = challenge.submission.kind == "video"
+    if of_videos and FILMSTRIP in extractors and FILMSTRIP not in features:
         features.append(FILMSTRIP)
-    if FINGERPRINT in extractors and FINGERPRINT not in features and not all_off(challenge.submission.severities):
+    checks = of_videos and not all_off(challenge.submission.severities)
+    if checks and FINGERPRINT in extractors and FINGERPRINT not in features:
         features.append(FINGERPRINT)
     used = {role for name in features for role in _roles(extractors[name].record)}
     weights = with_runners({role: file for role, file in weights.items() if role in used}, device)
@@ -128,7 +139,60 @@ def make_plan(
         device=device,
         roles=challenge_roles(challenge),
         people_features=people_features,
+        submission=challenge.submission,
     )
+
+
+def kinds_read(metric: Metric, extractors: Mapping[str, type[Extractor]]) -> frozenset[Kind]:
+    """Return the kinds of submission that a metric can be computed of: those that all of its features read."""
+    kinds: frozenset[Kind] = frozenset(KINDS)
+    for name in metric.record.features:
+        if name in FACT_FEATURES:
+            kinds &= {FACT_FEATURES[name]}
+        elif name == SPEED:
+            kinds &= VIDEOS  # its numbers are for each frame of a video
+    try:
+        needed = _closure(metric, extractors)
+    except (KeyError, ValueError):
+        return kinds  # reported where the features are resolved
+    for name in needed:
+        record = extractors[name].record
+        if "video" in record.inputs:
+            kinds &= record.reads
+    return kinds
+
+
+def _of_the_kind(
+    asked: list[str],
+    unavailable: dict[str, str],
+    challenge: Challenge,
+    metrics: Mapping[str, Metric],
+    extractors: Mapping[str, type[Extractor]],
+    *,
+    named: bool,
+) -> list[str]:
+    """Return the metrics of ``asked`` that read the challenge's kind; the others are not applicable.
+
+    Raises:
+        ChallengeError, UsageError: none does, of the challenge's or of those that were named.
+    """
+    kind = challenge.submission.kind
+    read = {name: kinds_read(metrics[name], extractors) for name in asked}
+    fitting = [name for name in asked if kind in read[name]]
+    others = [name for name in asked if name not in fitting]
+    if not named and not challenge.metrics:
+        return fitting  # all that there are for this kind
+    if others and not fitting:
+        theirs = (
+            " or ".join(f"{KINDS[one].file}s" for one in KINDS if one in read[others[0]]) or "nothing that there is"
+        )
+        raise (UsageError if named else ChallengeError)(
+            f"The metric '{others[0]}' reads {theirs}, and the submissions of {challenge.id} are {KINDS[kind].file}s.",
+            found=f"submission.kind: {kind}, and {count(len(others), 'metric')} of another kind",
+            fix=f"'evalkit metrics list --kind {kind}' shows the metrics of this kind.",
+        )
+    unavailable |= dict.fromkeys(others, OTHER_KIND)
+    return fitting
 
 
 def _forbidden(metric: str, programs: Sequence[str]) -> UsageError:
@@ -289,8 +353,9 @@ def require_references(testset: TestSet, plan: RunPlan, *, videos: bool = True) 
             needed += sample.reference_images
         if videos and "reference_video" in inputs and sample.reference_video:
             needed.append(sample.reference_video)
-        if "audio" in inputs and sample.audio:
-            needed.append(sample.audio)
+        for part in ("audio", "motion", "partner_motion"):
+            if part in inputs and (name := getattr(sample, part)):
+                needed.append(name)
         for relative in needed:
             if not testset.path(relative).is_file():
                 raise TestSetError(

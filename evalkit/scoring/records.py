@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
+from evalkit.challenges.kinds import Kind
 from evalkit.metrics.base import Aggregate, is_not_applicable
 
 
@@ -118,11 +126,20 @@ class FeatureUse(_ScorecardPart):
 
 
 class SubmissionInfo(_ScorecardPart):
-    """What was scored. ``layout`` is the path template that its files follow."""
+    """What was scored. ``layout`` is the path template that its files follow, ``kind`` what its files are."""
 
     name: str
     sha256: str
     layout: str | None = None
+    kind: Kind = "video"
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out the kind of a submission of videos: scorecards from before there were kinds stay as they are."""
+        written: dict[str, Any] = write(self)
+        if self.kind == "video":
+            written.pop("kind", None)
+        return written
 
 
 class ChallengeInfo(_ScorecardPart):

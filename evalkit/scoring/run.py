@@ -35,13 +35,13 @@ from evalkit.scoring.intake import (
 )
 from evalkit.scoring.jobs import NOT_UNPACKED, Config, Extraction, Job
 from evalkit.scoring.journal import Journal
+from evalkit.scoring.kinds import kind_of
 from evalkit.scoring.plan import FILMSTRIP, SPEED, RunPlan
 from evalkit.scoring.provenance import features_used, provenance_of
 from evalkit.scoring.reported_speed import ReportedSpeed, read_reported_speed
 from evalkit.scoring.scorecard import ChallengeInfo, Scorecard, SubmissionInfo, VideoScore
 from evalkit.scoring.scorecard_builder import ScorecardBuilder
 from evalkit.scoring.shared_cache import open_cache
-from evalkit.scoring.time_limits import video_seconds
 from evalkit.scoring.timings import earlier_timings, sum_seconds
 from evalkit.scoring.video_scores import VideoScorer
 from evalkit.submission.model import Submission
@@ -183,7 +183,12 @@ def _score_run(
         with options.progress.stage("looking for copies", len(testset)) as stage:
             videos = list(_counted(check.findings(videos, known), stage))
     scorecard = Scorecard(
-        submission=SubmissionInfo(name=submission.name, sha256=submission.sha256, layout=gate.layout.template),
+        submission=SubmissionInfo(
+            name=submission.name,
+            sha256=submission.sha256,
+            layout=gate.layout.template,
+            kind=challenge.submission.kind,
+        ),
         challenge=ChallengeInfo(id=challenge.id, sha256=challenge.scoring_sha256, title=challenge.title),
         backbones=plan.backbones.name,
         metrics=builder.metrics(),
@@ -242,6 +247,7 @@ def intake_report(
         files=tuple(files.values()),
         refused=gate.refused,
         samples=None if testset is None else len(testset),
+        kind=challenge.submission.kind,
     )
 
 
@@ -338,7 +344,8 @@ def submission_jobs(run: JobSource, cache: FeatureCache, only: Collection[str] |
 
 def _job(sample: str, path: str, run: JobSource, expected: ExpectedLength | None) -> Job:
     member, scored = run.submission.ref(path), bool(run.records)
-    seconds = video_seconds(run.challenge.submission, expected, member.member.size, scored=scored)
+    rules = run.challenge.submission
+    seconds = kind_of(rules).seconds(rules, expected, member.member.size, scored=scored)
     return Job(sample, member, _item(sample, run), expected, seconds)
 
 
@@ -347,15 +354,13 @@ def _item(sample: str, run: JobSource) -> Item:
     absent = run.references.unused(sample) if run.references is not None else frozenset()
     if found is None or testset is None:
         return Item(sample, NOT_UNPACKED)
-    return Item(
-        sample=sample,
-        video=NOT_UNPACKED,
-        reference_images=tuple(testset.path(image) for image in found.reference_images),
-        reference_video=testset.path(found.reference_video) if found.reference_video else None,
-        audio=testset.path(found.audio) if found.audio else None,
-        text=found.text,
-        timeline=tuple((event.start, event.end, event.description) for event in found.timeline or ()),
+    rules = run.challenge.submission
+    return Item.of(
+        found,
+        testset,
+        NOT_UNPACKED,
         unused=absent if found.shows_person else absent | run.people_features,
+        rate=rules.motion.rate if rules.kind == "motion" else None,
         imported=run.imports.places,
     )
 

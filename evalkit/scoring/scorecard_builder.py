@@ -12,7 +12,7 @@ from evalkit.scoring import aggregate
 from evalkit.scoring.imports import Imports
 from evalkit.scoring.intake import ValidationReport
 from evalkit.scoring.jobs import Extraction
-from evalkit.scoring.plan import PSEUDO, RunPlan
+from evalkit.scoring.plan import OTHER_KIND, PSEUDO, RunPlan
 from evalkit.scoring.reported_speed import ReportedSpeed
 from evalkit.scoring.scorecard import MetricScore, ScoreEvent, VideoScore
 from evalkit.scoring.video_scores import METRIC_ERROR, OUT_OF_RANGE, VideoScorer, is_outside, range_fault
@@ -76,6 +76,8 @@ class ScorecardBuilder:
             score = aggregate.unavailable(name, reason, known.record if known else None)
             outside = sum(known is not None and is_outside(known.record, sample) for sample in self._testset)
             why = NO_PERSON if outside and outside == len(self._testset) else reason
+            if reason == OTHER_KIND:
+                outside, why = len(self._testset), reason
             scores[name] = score.model_copy(update={"reason": why, "not_applicable": outside})
         return scores
 
@@ -132,9 +134,11 @@ class ScorecardBuilder:
             # A file that is missing or refused is the reason, also where a metric could not have been computed here.
             own = self._unscored_reason(sample.id)
             reasons |= dict.fromkeys(self._plan.unavailable, own) if own else self._plan.unavailable
-            for name in self._plan.unavailable:
+            for name, why in self._plan.unavailable.items():
                 known = metric_registry().get(name)
-                if known is not None and is_outside(known.record, sample):
+                if why == OTHER_KIND:
+                    reasons[name] = why
+                elif known is not None and is_outside(known.record, sample):
                     reasons[name] = NO_PERSON
             yield VideoScore(
                 sample=sample.id,

@@ -21,7 +21,8 @@ from evalkit.metrics.base import (
 from evalkit.scoring.cache import CorruptEntryError, FeatureCache
 from evalkit.scoring.intake import FileReport
 from evalkit.scoring.jobs import Extraction
-from evalkit.scoring.plan import FACTS, PSEUDO, SPEED, RunPlan
+from evalkit.scoring.kinds import FACT_FEATURES, kind_of
+from evalkit.scoring.plan import PSEUDO, SPEED, RunPlan
 from evalkit.scoring.reported_speed import ReportedSpeed
 from evalkit.testsets.model import Sample
 
@@ -101,8 +102,8 @@ class VideoScorer:
         return VideoInputs(sample.id, features, sample.groups)
 
     def _feature(self, extraction: Extraction, facts: MediaFacts | None, name: str) -> FeatureData:
-        if name == FACTS:
-            return FeatureData(_facts_arrays(facts))
+        if name in FACT_FEATURES:
+            return FeatureData(kind_of(self._plan.submission).arrays(facts, self._plan.submission))
         if name == SPEED:
             return self._speed.feature(extraction.sample, facts)
         if name in extraction.errors:
@@ -152,10 +153,3 @@ def range_fault(record: MetricRecord, value: float | None) -> str | None:
         return None
     ends = ["" if end is None else f"{end:g}" for end in (low, high)]
     return f"{value:g} is outside of the declared range {ends[0]}..{ends[1]}"
-
-
-def _facts_arrays(facts: MediaFacts | None) -> dict[str, Any]:
-    if facts is None or facts.video is None:
-        return {}
-    numbers = facts.video.model_dump(include={"duration_seconds", "fps", "duplicate_share", "frames"})
-    return {name: np.asarray(value) for name, value in numbers.items() if value is not None}

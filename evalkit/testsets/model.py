@@ -74,8 +74,11 @@ Id = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_id)]
 NamePart = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_name_part)]
 
 
+_ADDED = ("motion", "partner_motion", "transcript")  # to a sample, in this order
+
+
 class Sample(BaseModel):
-    """One video to generate: reference images, speech, a prompt, and the real video where there is one.
+    """One file to generate: reference images, speech, a prompt, and the real video where there is one.
 
     Args:
         id: unique in the test set; has the form of a relative path, since layouts put it into paths.
@@ -88,6 +91,9 @@ class Sample(BaseModel):
             applicable to a sample without a person.
         groups: attributes for breakdowns, as in ``{"ethnicity": ...}``.
         identity, prompt: parts of the id, for layouts that put them in folders.
+        motion: path of the real motion coefficients (NPY, NPZ), or ``None``.
+        partner_motion: path of those of the person who is spoken to, or ``None``.
+        transcript: what is said in the speech, or ``None``.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -102,6 +108,20 @@ class Sample(BaseModel):
     groups: dict[str, str] = Field(default_factory=dict)
     identity: NamePart | None = None
     prompt: NamePart | None = None
+    motion: RelativePath | None = None
+    partner_motion: RelativePath | None = None
+    transcript: str | None = None
+
+    @property
+    def media(self) -> tuple[str | None, ...]:
+        """Paths of its files besides the reference images, ``None`` for each that it does not have."""
+        return self.audio, self.reference_video, self.motion, self.partner_motion
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What digests are made of: without the fields that later versions added, where they say nothing."""
+        absent = {name for name in _ADDED if getattr(self, name) is None}
+        return self.model_dump(mode="json", exclude=absent)
 
     @property
     def shows_person(self) -> bool:
@@ -151,7 +171,7 @@ class TestSet:
     @cached_property
     def sha256(self) -> str:
         """Digest of the samples' records (not of the media: features record the digests of their files)."""
-        records = [sample.model_dump(mode="json") for sample in self.samples]
+        records = [sample.record for sample in self.samples]
         return hashlib.sha256(json.dumps(records, sort_keys=True).encode()).hexdigest()
 
 

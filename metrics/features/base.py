@@ -12,19 +12,28 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evalkit.challenges.kinds import Kind
 from evalkit.registry import FEATURES, index_by_name, load_group
+
+if TYPE_CHECKING:  # listing features loads NumPy alone
+    from evalkit.media.readers import FrameSink
+    from evalkit.testsets.model import Sample, TestSet
 
 Arrays = dict[str, NDArray[Any]]
 Picture = NDArray[np.uint8]
 Times = NDArray[np.float64]
-Input = Literal["video", "reference_video", "reference_images", "audio", "text", "timeline"]
 Side = Literal["generated", "reference"]
 NOT_IMPORTED, IMPORT_MISSING, IMPORT_UNUSABLE = "not_imported", "import_missing", "import_unusable"
+Input = Literal[
+    "video", "reference_video", "reference_images", "audio", "text", "timeline",
+    "motion", "partner_motion", "transcript", "rate",
+]  # fmt: skip
+VIDEOS: frozenset[Kind] = frozenset({"video"})
 
 
 @dataclass(frozen=True)
@@ -87,7 +96,9 @@ class FeatureRecord:
         name: as metrics and cache know it.
         version: raised by one whenever the arrays change for the same input.
         title: one line that describes the feature to users.
-        inputs: the files whose content the result depends on.
+        inputs: the files whose content the result depends on; ``video`` is the submitted file, whatever its kind.
+        reads: kinds of submission whose files it can read (`evalkit.challenges.kinds`); of no meaning for a feature
+            that reads no submitted file.
         weights: roles in the backbones manifest whose files are needed, in the order of the constructor's mapping.
         optional_weights: roles that are used when the manifest has them.
         needs: names of other features whose session (or cached result) this one reads.
@@ -101,6 +112,7 @@ class FeatureRecord:
     version: int
     title: str
     inputs: frozenset[Input] = frozenset({"video"})
+    reads: frozenset[Kind] = VIDEOS
     weights: tuple[str, ...] = ()
     optional_weights: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
@@ -165,7 +177,9 @@ NO_WEIGHTS: Mapping[str, WeightFile] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class Item:
-    """One video and the files of its sample.
+    """One submitted file and the files of its sample.
+
+    ``video`` is the submitted file, whatever its kind is: a video, an audio file, motion coefficients.
 
     In place of a path there may be what is in memory already (`evalkit.media.held`: `evalkit.arrays` gives it): the
     readers of `evalkit.media` take both, so pass them on, and open nothing yourself.
@@ -173,6 +187,8 @@ class Item:
     ``timeline`` is (start, end, description) of each event, times in seconds. Features in ``unused`` are not computed:
     no metric reads them for this sample. With ``still`` the video and the reference video are images, each read as one
     frame (`evalkit.media.still_frame`). ``imported`` has the folder of each source of `ImportedFile` that was given.
+    ``motion`` and ``partner_motion`` are the sample's reference coefficients,
+    ``transcript`` the words of its speech, ``rate`` the frames in a second of motion, by the challenge.
     """
 
     sample: str
@@ -185,11 +201,53 @@ class Item:
     unused: frozenset[str] = frozenset()
     still: bool = False
     imported: tuple[tuple[str, Path], ...] = ()
+    motion: Path | None = None
+    partner_motion: Path | None = None
+    transcript: str | None = None
+    rate: float | None = None
+
+    @classmethod
+    def of(
+        cls,
+        sample: Sample,
+        testset: TestSet,
+        video: Any,
+        *,
+        unused: frozenset[str] = frozenset(),
+        rate: float | None = None,
+        imported: tuple[tuple[str, Path], ...] = (),
+    ) -> Item:
+        """Return the sample with the paths of its files; ``video`` is the submitted file, or what stands for it."""
+
+        def path(name: str | None) -> Path | None:
+            return testset.path(name) if name else None
+
+        return cls(
+            sample=sample.id,
+            video=video,
+            reference_images=tuple(testset.path(image) for image in sample.reference_images),
+            reference_video=path(sample.reference_video),
+            audio=path(sample.audio),
+            text=sample.text,
+            timeline=tuple((event.start, event.end, event.description) for event in sample.timeline or ()),
+            unused=unused,
+            motion=path(sample.motion),
+            partner_motion=path(sample.partner_motion),
+            transcript=sample.transcript,
+            rate=rate,
+            imported=imported,
+        )
 
     def imported_file(self, wanted: ImportedFile) -> Path | None:
         """Return where the sample's file is, whether or not there is one; ``None`` when no folder was given for it."""
         folder = dict(self.imported).get(wanted.source)
         return wanted.path(folder, self.sample) if folder is not None else None
+
+
+def no_frames(sinks: Iterable[FrameSink]) -> None:
+    """Tell the sinks that the file has no frames, as an audio file has none."""
+    for sink in sinks:
+        sink.plan(np.empty(0))
 
 
 class Session(ABC):

@@ -1,4 +1,5 @@
-"""Features declared by one function: per frame, per step to the next frame, per clip, or per pair with a reference.
+"""Features declared by one function: per frame, per step to the next frame, per clip, per pair with a reference, or
+per file that is no video.
 
 The decorators make an `Extractor` of a function. What needs more (tracks, batches through a network while the video is
 decoded, another feature's live session) subclasses `Extractor` and `Session` itself.
@@ -175,6 +176,21 @@ class _ClipSession(Session):
         return self._extractor.call(Clip(frames, self._indices, self._times, self._item))
 
 
+class _FileExtractor(_Declared):
+    def open(self, item: Item, upstream: Mapping[str, Any]) -> Session:
+        return _FileSession(self, item)
+
+
+class _FileSession(Session):
+    """Calls the function at the end, with the sample's files; it reads them itself."""
+
+    def __init__(self, extractor: _FileExtractor, item: Item) -> None:
+        self._extractor, self._item = extractor, item
+
+    def finish(self) -> Arrays:
+        return self._extractor.call(self._item)
+
+
 class _PairExtractor(_Declared):
     def open(self, item: Item, upstream: Mapping[str, Any]) -> PairSession:
         if item.reference_video is None:
@@ -240,6 +256,18 @@ def clip_feature(*, load: Load | None = None, **fields: Any) -> Callable[[Functi
     returns an array for each name in ``arrays``. The arguments are those of `frame_feature`, and ``inputs``.
     """
     return _declaring(_ClipExtractor, FeatureRecord(**fields), load)
+
+
+def file_feature(*, load: Load | None = None, **fields: Any) -> Callable[[Function], type[Extractor]]:
+    """Declare a feature by ``function(item, options[, model])``, called once per submitted file, which it reads itself.
+
+    For submissions that are no videos: ``item.video`` is the path of the audio file or of the motion coefficients, to
+    be read with `evalkit.media.audio.read_audio` or `evalkit.metrics.features.coefficients.read_motion`. The function
+    is called in a confined worker, and only for a file that keeps the challenge's rules. It raises
+    `FeatureUnavailableError` where the sample lacks what it needs. The arguments are those of `frame_feature`,
+    ``inputs``, and ``reads``: the kinds of submission whose files it can read.
+    """
+    return _declaring(_FileExtractor, FeatureRecord(**fields), load)
 
 
 def pair_feature(*, load: Load | None = None, **fields: Any) -> Callable[[Function], type[Extractor]]:

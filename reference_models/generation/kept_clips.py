@@ -123,7 +123,7 @@ def run_key(parts: Mapping[str, Any], testset: TestSet, files: Iterable[Path]) -
     media = [
         testset.path(name)
         for sample in testset
-        for name in (*sample.reference_images, sample.audio, sample.reference_video)
+        for name in (*sample.reference_images, *sample.media)
         if name is not None
     ]
     content = {

@@ -162,15 +162,7 @@ def _prepare_pack(testset: TestSet, challenge: Challenge, plan: RunPlan, options
 
 
 def _item(sample: Sample, testset: TestSet) -> Item:
-    return Item(
-        sample=sample.id,
-        video=NOT_UNPACKED,
-        reference_images=tuple(testset.path(image) for image in sample.reference_images),
-        reference_video=testset.path(sample.reference_video) if sample.reference_video else None,
-        audio=testset.path(sample.audio) if sample.audio else None,
-        text=sample.text,
-        timeline=tuple((event.start, event.end, event.description) for event in sample.timeline or ()),
-    )
+    return Item.of(sample, testset, NOT_UNPACKED)
 
 
 def _counted(options: RunOptions) -> RunJobs:

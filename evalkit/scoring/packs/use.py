@@ -104,7 +104,7 @@ class PackUse:
 
 def sample_digest(sample: Sample) -> str:
     """Return the SHA-256 of a sample's record."""
-    return hashlib.sha256(json.dumps(sample.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(sample.record, sort_keys=True).encode()).hexdigest()
 
 
 def feature_entry(record: FeatureRecord, weights: Mapping[str, WeightFile]) -> FeatureEntry:
@@ -126,6 +126,8 @@ def sample_files(sample: Sample) -> dict[str, tuple[str, ...]]:
         "reference_images": sample.reference_images,
         "reference_video": (sample.reference_video,) if sample.reference_video else (),
         "audio": (sample.audio,) if sample.audio else (),
+        "motion": (sample.motion,) if sample.motion else (),
+        "partner_motion": (sample.partner_motion,) if sample.partner_motion else (),
     }
 
 
@@ -208,7 +210,7 @@ def _other_readers(pack: ReferencePack) -> Iterator[str]:
 
 
 def _other_sizes(pack: ReferencePack, testset: TestSet) -> Iterator[str]:
-    for name, path in _files_here(pack, testset, ("reference_images", "reference_video", "audio")):
+    for name, path in _files_here(pack, testset, tuple(sample_files(testset.samples[0]))):
         size, stated = path.stat().st_size, pack.header.files[name].bytes
         if size != stated:
             yield f"The test set's file '{name}' has {size} bytes here, {stated} in the pack."
