@@ -20,6 +20,7 @@ from evalkit.leaderboard.table import Column
 from evalkit.media.names import Kind, known_names, suggest_name
 from evalkit.metrics.base import Metric, metric_registry
 from evalkit.metrics.features.base import Extractor, feature_registry, in_order
+from evalkit.metrics.regions.paired import region_of
 from evalkit.scoring.plan import PSEUDO, id_of_short_name, make_plan, short_name_faults
 from evalkit.validators.registry import rule_registry
 from evalkit.weights.manifest import Backbones
@@ -173,10 +174,29 @@ def _ranking(challenge: Challenge) -> Iterator[str]:
                 f"'metrics.{at}.range' is {entry.range[0]:g} to {entry.range[1]:g}: no value of {entry.id} lies "
                 f"inside, as it can be {_span(low, high)}. Every entry would get the same points."
             )
+    yield from _regions(challenge)
     columns = [_assumed(column) if column.id not in metrics else column for column in read_columns(challenge, Runs(()))]
     problem = rank_board(challenge, (), columns).problem
     if problem is not None:
         yield problem
+
+
+def _regions(challenge: Challenge) -> Iterator[str]:
+    """Yield which metrics rank although they are one number of different regions of the frame."""
+    if challenge.ranking == "none":
+        return
+    ranked: dict[str, dict[str, str]] = {}
+    for entry in challenge.metrics:
+        found = region_of(entry.id) if ranks(entry) else None
+        if found is not None:
+            ranked.setdefault(found[0], {}).setdefault(found[1], entry.id)
+    for regions in ranked.values():
+        if len(regions) > 1:
+            names = " and ".join(regions.values())
+            yield (
+                f"'metrics' rank {names}: one number of different regions of the frame, of which the larger one is "
+                "flattered by what is copied from the source. Rank one, and write 'rank: false' at the others."
+            )
 
 
 def ranks(entry: MetricEntry) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 import plausible_clip
+import plausible_dubbing
 import plausible_sync
 from numpy.typing import NDArray
 
@@ -286,7 +287,12 @@ FEATURES: dict[str, Callable[[Rng], Arrays]] = {
     "syncnet": plausible_sync.syncnet,
     "syncnet_replicate": plausible_sync.syncnet_replicate,
     "syncnet_whole": plausible_sync.syncnet_whole,
+    **plausible_dubbing.FEATURES,
 }
+REGIONS = ("face", "mouth")
+OF_REGIONS = ("paired_pixels", "paired_ssim_gray", "lpips_alex")  # features that exist for regions of the frame too
+FEATURES |= {f"{name}_{region}": FEATURES[name] for name in OF_REGIONS for region in REGIONS}
+FEATURES["landmarks68_last"] = landmarks68
 
 
 def plausible(names: tuple[str, ...], seed: int) -> dict[str, Arrays]:
@@ -352,5 +358,8 @@ def perfect(names: tuple[str, ...], seed: int) -> dict[str, Arrays]:
             name: {"compared": np.array([30.0, 30.0, 0.0]), "lpips": np.zeros(30), "scale": np.ones(30)}
             for name in ("lpips_alex", "lpips_vgg")
         },
+        **plausible_dubbing.perfect(rng),
     }
+    known |= {f"{name}_{region}": known[name] for name in OF_REGIONS for region in REGIONS}
+    known["landmarks68_last"] = known["landmarks68"]
     return {name: known[name] for name in names}

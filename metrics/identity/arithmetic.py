@@ -46,6 +46,19 @@ def consisid_mean(cosines: Cosines) -> float:
     return float(values[found].mean()) if found.any() else 0.0
 
 
+def mean_found(cosines: Cosines) -> float | None:
+    """Mean of the cosines of the frames with a face, -1..1, nothing clamped; ``None`` when no frame has one."""
+    strict_values(cosines)
+    found = [value for value in cosines if value is not None]
+    return float(np.mean(found)) if found else None
+
+
+def mean_missing_zero(cosines: Cosines) -> float:
+    """Mean of the cosines of all sampled frames, -1..1, 0 where the face is missing; nothing clamped."""
+    strict_values(cosines)
+    return float(np.mean([0.0 if value is None else value for value in cosines]))
+
+
 def worst(cosines: Cosines) -> float:
     """Smallest strict value, 0..1; 0.0 as soon as one frame lacks the face."""
     return float(strict_values(cosines).min())

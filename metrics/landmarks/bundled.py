@@ -20,12 +20,16 @@ class BundledLandmarks:
         points: role of the network of points.
         detector: role of the detector, with ``threshold`` among its options.
         device: ``cpu`` or ``cuda``.
+        last: take the face that the detector is least sure of.
 
     Raises:
         WeightsError: there is no detector, or a file holds another network.
     """
 
-    def __init__(self, weights: Mapping[str, WeightFile], points: str, detector: str, device: str) -> None:
+    def __init__(
+        self, weights: Mapping[str, WeightFile], points: str, detector: str, device: str, *, last: bool = False
+    ) -> None:
+        self._chosen = -1 if last else 0
         if detector not in weights:
             raise WeightsError(
                 f"The network of the role '{points}' needs the face detector of the role '{detector}'.",
@@ -49,4 +53,4 @@ class BundledLandmarks:
         faces = self._detector.detect(rgb)
         if not faces:
             return np.full((68, 2), np.nan, np.float32), 0
-        return self._points.points(np.ascontiguousarray(rgb), faces[0].box), len(faces)
+        return self._points.points(np.ascontiguousarray(rgb), faces[self._chosen].box), len(faces)

@@ -147,13 +147,22 @@ class FanLandmarks:
         network: the file of 2D-FAN.
         options: thresholds and the rule of the crop.
         device: ``cpu`` or ``cuda``.
+        last: take the face with the lowest score, in place of the best.
 
     Raises:
         WeightsError: a file holds another network.
     """
 
-    def __init__(self, detector: WeightFile, network: WeightFile, options: FanOptions, device: str = "cpu") -> None:
-        self._options = options
+    def __init__(
+        self,
+        detector: WeightFile,
+        network: WeightFile,
+        options: FanOptions,
+        device: str = "cpu",
+        *,
+        last: bool = False,
+    ) -> None:
+        self._options, self._chosen = options, -1 if last else 0
         self._detector, self._network = open_sfd(detector, device), open_fan(network, device)
 
     def find(self, rgb: Picture) -> tuple[NDArray[np.float32], int]:
@@ -162,7 +171,7 @@ class FanLandmarks:
         found = faces(self._detector.raw(rgb), self._options)
         if not len(found):
             return nothing, 0
-        centre, scale = centre_and_scale(found[0], self._options)
+        centre, scale = centre_and_scale(found[self._chosen], self._options)
         try:
             picture = crop(rgb, centre, scale)
         except ValueError:  # a box of no size, or out of all proportion

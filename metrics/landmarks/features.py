@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,11 @@ class FinderOptions(FeatureOptions):
     dlib: str | None = None
     fan: FanOptions | None = None
 
+    @property
+    def last(self) -> bool:
+        """Whether the last face of a network's list counts, in place of the first."""
+        return False
+
 
 @dataclass(frozen=True)
 class LandmarkOptions(FinderOptions):
@@ -69,10 +74,25 @@ class LandmarkOptions(FinderOptions):
 
 
 @dataclass(frozen=True)
+class LastFaceOptions(LandmarkOptions):
+    """Options of ``landmarks68_last``."""
+
+    face: str = described("the last of the detector's list, which has the lowest score; of dlib's the first")
+
+    @property
+    def last(self) -> bool:
+        """Whether the last face of a network's list counts, in place of the first."""
+        return True
+
+
+@dataclass(frozen=True)
 class VideoLandmarkOptions(FinderOptions):
     """Options of ``landmarks68_video``."""
 
     sampling: Sampling = field(default_factory=lambda: AtRate(RATE))
+
+
+_Options = TypeVar("_Options", bound=FinderOptions)
 
 
 class LandmarkFinder(Protocol):
@@ -156,16 +176,30 @@ def make_finder(weights: Mapping[str, WeightFile], options: FinderOptions, devic
                 expected=f"a role '{DETECTOR}'",
                 fix="Add face_alignment's s3fd-619a316812.pth: docs/definitions/landmarks.md has the lines.",
             )
-        return FanLandmarks(weights[DETECTOR], weight, options.fan or FanOptions(), device)
+        return FanLandmarks(weights[DETECTOR], weight, options.fan or FanOptions(), device, last=options.last)
     if family == "bundled":
         from evalkit.metrics.landmarks.bundled import BundledLandmarks
 
-        return BundledLandmarks(weights, ROLE, DETECTOR, device)
+        return BundledLandmarks(weights, ROLE, DETECTOR, device, last=options.last)
     raise WeightsError(
         f"The role '{weight.role}' has the family '{family}'.",
         expected="dlib or fan",
         fix="Change the set of backbones.",
     )
+
+
+def resolved_options(options: _Options, weights: Mapping[str, WeightFile]) -> _Options:
+    """Return ``options`` with dlib's version, or with what else finds the landmarks."""
+    family = family_of(weights[ROLE]) if ROLE in weights else "dlib"
+    if family == "fan":
+        return replace(options, fan=FanOptions())
+    if family != "dlib":
+        return options
+    try:
+        import dlib
+    except ImportError:
+        return options
+    return replace(options, dlib=dlib.__version__)
 
 
 class _WithFinder(Extractor):
@@ -180,16 +214,7 @@ class _WithFinder(Extractor):
     @classmethod
     def resolved_record(cls, weights: Mapping[str, WeightFile] = NO_WEIGHTS) -> FeatureRecord:
         """Return the record with dlib's version, or with what else finds the landmarks."""
-        family = family_of(weights[ROLE]) if ROLE in weights else "dlib"
-        if family == "fan":
-            return replace(cls.record, options=replace(cls.record.options, fan=FanOptions()))
-        if family != "dlib":
-            return cls.record
-        try:
-            import dlib
-        except ImportError:
-            return cls.record
-        return replace(cls.record, options=replace(cls.record.options, dlib=dlib.__version__))
+        return replace(cls.record, options=resolved_options(cls.record.options, weights))
 
     def finder(self) -> LandmarkFinder:
         """Return the finder.
@@ -232,6 +257,17 @@ class LandmarksExtractor(_WithFinder):
         if item.reference_video is None:
             raise FeatureUnavailableError("no_reference_video", "the sample has no reference video")
         return LandmarksSession(self.finder())
+
+
+class LastFaceLandmarksExtractor(LandmarksExtractor):
+    """As `LandmarksExtractor`, of the last face in each frame: SyncTalk's way to measure."""
+
+    record = replace(
+        LandmarksExtractor.record,
+        name="landmarks68_last",
+        title="68 landmarks of the last face that is found in the video's and its reference's frames",
+        options=LastFaceOptions(),
+    )
 
 
 class LandmarksSession(PairSession):
@@ -332,4 +368,4 @@ class VideoLandmarksSession(Session):
         }
 
 
-FEATURES = (LandmarksExtractor, VideoLandmarksExtractor)
+FEATURES = (LandmarksExtractor, LastFaceLandmarksExtractor, VideoLandmarksExtractor)

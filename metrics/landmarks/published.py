@@ -86,6 +86,19 @@ def published_distance(landmarks: Mapping[str, NDArray[Any]], options: Published
     return VideoValue(value, events=frames.events) if np.isfinite(value) else unscored("not_finite")
 
 
+synctalk = published_distance.variant(
+    id="landmark.synctalk_lmd",
+    title="LMD (SyncTalk, FAN)",
+    summary="Mouth landmarks of the last face of the list against the reference's, centred; mean over 20 and frames.",
+    features=("landmarks68_last",),
+    citation="Peng et al., SyncTalk, CVPR 2024: LMDMeter('fan') of its nerf_triplane/utils.py",
+    aliases=(),
+    notes="As landmark.er_lmd, of the face with the lowest score where the network finds several, as the script takes "
+    "it with face_alignment; with dlib it takes the first, and so does this. The script cuts the network's own floats "
+    "to 8 bit; frames of a file are 8 bit already, and none of the 256 values changes. It stops at the end of the "
+    "shorter video without a word. Pixels of the reference's frame: compare equal sizes only.",
+)
+
 _PARITY = published_distance.variant(
     missing_policy="as the reference implementation: frames without landmarks are left out", aliases=()
 )
@@ -174,6 +187,7 @@ organiser_mouth = organiser_akd.variant(
 
 METRICS = (
     published_distance,
+    synctalk,
     atvg,
     eat_mouth,
     eat_face,

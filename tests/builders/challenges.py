@@ -5,6 +5,8 @@ from __future__ import annotations
 from evalkit.challenges.model import Challenge, parse_challenge
 
 PRESETS = [
+    "dub-hdtf",
+    "dub-lrs2",
     "facevid1k-i2v",
     "facevid1k-t2v",
     "facevid1k-uncond",

@@ -37,6 +37,8 @@ def test_every_preset_loads_under_its_own_name(preset: str) -> None:
         ("facevid1k-i2v", ("{id}.mp4",)),
         ("facevid1k-uncond", ("{id}.mp4",)),
         ("talking-head", ("{id}.mp4",)),
+        ("dub-hdtf", ("{id}.mp4",)),
+        ("dub-lrs2", ("{id}.mp4",)),
     ],
 )
 def test_layouts_are_the_challenges(preset: str, layouts: tuple[str, ...]) -> None:
@@ -112,6 +114,15 @@ def test_facevid_is_a_benchmark_without_people_or_ranks(preset: str, published: 
     assert [entry.id for entry in loaded.metrics[:2]] == ["fid.pytorch.unpaired", "fvd.styleganv.unpaired"]
 
 
+@pytest.mark.parametrize(("preset", "region"), [("dub-lrs2", "rgb"), ("dub-hdtf", "face")])
+def test_dubbing_publishes_seven_numbers_of_one_region(preset: str, region: str) -> None:
+    loaded = load_challenge(preset)
+    published = {entry.published_as: entry.id for entry in loaded.metrics if entry.published_as}
+    assert list(published) == ["PSNR", "SSIM", "FID", "LMD", "LSE-C", "LSE-D", "CSIM"]
+    assert published["PSNR"] == f"psnr.{region}"
+    assert loaded.ranking == "none"
+
+
 def test_the_sequential_track_scores_the_timeline() -> None:
     facial = {entry.id for entry in load_challenge("ipvg2026-facial").metrics}
     sequential = {entry.id for entry in load_challenge("ipvg2026-sequential").metrics}
@@ -165,6 +176,8 @@ UNPUBLISHED = {
     "facevid1k-i2v": {"submission", "ranking"},
     "facevid1k-uncond": {"submission", "ranking"},
     "talking-head": {"submission", "metrics", "ranking", "ratings"},
+    "dub-hdtf": {"submission", "metrics", "ranking"},
+    "dub-lrs2": {"submission", "metrics", "ranking"},
 }
 
 

@@ -10,6 +10,10 @@ from builders.challenges import PRESETS
 from benchmarks.presets import ScoredPreset, make_world, score_presets
 from evalkit.challenges.model import load_challenge
 
+# SyncNet on whole frames wants face crops; the bundled network says of whole puppets that it can't judge them.
+_NO_CROPS = dict.fromkeys(("sync.wav2lip_lrs.conf", "sync.wav2lip_lrs.dist"), "outside_bundled_domain")
+NO_VALUE: dict[str, dict[str, str]] = {"dub-lrs2": _NO_CROPS}
+INCOMPLETE = 3
 PEOPLE, SECONDS = 2, 2.12  # the shortest clip with a track for lip sync: more than 50 frames
 
 
@@ -24,10 +28,13 @@ def test_every_column_of_a_preset_has_a_value_with_the_bundled_networks(
     scored: dict[str, ScoredPreset], preset: str
 ) -> None:
     found = scored[preset]
-    assert {name: one.reason for name, one in found.columns.items() if one.value is None} == {}
-    assert found.exit_code == 0, found.output
+    without = NO_VALUE.get(preset, {})
+    assert {name: one.reason for name, one in found.columns.items() if one.value is None} == without
+    assert found.exit_code == (INCOMPLETE if without else 0), found.output
     assert set(found.columns) == {entry.id for entry in load_challenge(preset).metrics}
     for name, one in found.columns.items():
+        if name in without:
+            continue
         assert one.value is not None, name
         assert math.isfinite(one.value), name
         assert one.coverage == 1.0, name

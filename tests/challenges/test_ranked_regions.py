@@ -1,0 +1,39 @@
+"""Two regions of one metric never rank together."""
+
+from __future__ import annotations
+
+import pytest
+from builders.challenges import challenge
+
+from evalkit.challenge_check import challenge_faults
+
+
+def faults(*entries: str, ranking: str = "rank-sum") -> list[str]:
+    lines = "".join(f"  - {entry}\n" for entry in entries)
+    return challenge_faults(challenge(f"metrics:\n{lines}ranking: {ranking}\n"))
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("psnr.rgb", "psnr.face"), ("psnr.face", "psnr.mouth"), ("ssim.rgb", "ssim.mouth"), ("lpips.vgg", "lpips.face")],
+)
+def test_two_regions_are_refused(first: str, second: str) -> None:
+    (fault,) = faults(f"{{id: {first}}}", f"{{id: {second}}}")
+    assert fault.startswith(f"'metrics' rank {first} and {second}: ")
+    assert fault.endswith("Rank one, and write 'rank: false' at the others.")
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        ("{id: psnr.face}", "{id: psnr.rgb, rank: false, group: diagnostic}"),
+        ("{id: psnr.face}", "{id: ssim.gray}"),
+        ("{id: ssim.gray}", "{id: ssim.rgb}"),
+    ],
+)
+def test_one_region_and_other_metrics_are_not(entries: tuple[str, ...]) -> None:
+    assert faults(*entries) == []
+
+
+def test_without_a_ranking_nothing_is_ranked_together() -> None:
+    assert faults("{id: psnr.rgb}", "{id: psnr.face}", ranking="none") == []

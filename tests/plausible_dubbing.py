@@ -1,0 +1,57 @@
+"""Made-up arrays of the features of dubbing: regions of the face, paired face vectors, lip leakage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Arrays = dict[str, NDArray]
+Rng = np.random.Generator
+DIMENSIONS = 24
+
+
+def compared(rng: Rng, pairs: int = 30) -> NDArray:
+    """Nearly all of the reference."""
+    return np.array([float(pairs), float(rng.integers(pairs, pairs + 7)), float(rng.choice([0.0, 1.5]))])
+
+
+def paired_vectors(rng: Rng) -> Arrays:
+    """16 pairs of frames, a face missing now and then."""
+    found = {f"{name}_found": rng.random(16) < 0.9 for name in ("candidate", "reference")}
+    vectors = {
+        name: (rng.normal(size=(16, DIMENSIONS)) * found[f"{name}_found"][:, None]).astype(np.float32)
+        for name in ("candidate", "reference")
+    }
+    return {"compared": compared(rng), **vectors, **found}
+
+
+def face_region(rng: Rng) -> Arrays:
+    """A face somewhere in 256 x 256."""
+    low, size = rng.integers(0, 100, 2), rng.integers(60, 150, 2)
+    return {
+        "box": np.concatenate([low, low + size]).astype(np.int64),
+        "frames": np.array(rng.integers(1, 17), dtype=np.int64),
+        "frame_size": np.array([256, 256], dtype=np.int64),
+    }
+
+
+FEATURES: dict[str, Callable[[Rng], Arrays]] = {
+    "arcface_paired": paired_vectors,
+    "arcface_idloss": paired_vectors,
+    "reference_face_region": face_region,
+}
+
+
+def perfect(rng: Rng) -> dict[str, Arrays]:
+    """Return the arrays of a video that is its own reference."""
+    vectors = rng.normal(size=(16, DIMENSIONS)).astype(np.float32)
+    pairs = {
+        "compared": np.array([30.0, 30.0, 0.0]),
+        "candidate": vectors,
+        "reference": vectors,
+        "candidate_found": np.ones(16, bool),
+        "reference_found": np.ones(16, bool),
+    }
+    return {"arcface_paired": pairs, "arcface_idloss": pairs}
