@@ -102,7 +102,7 @@ def enclosing(boxes: NDArray[Any], frame_size: NDArray[np.int64]) -> NDArray[np.
     size = np.tile(np.asarray(frame_size, np.int64), 2)
     low = np.floor(boxes[:, :2].min(axis=0).astype(np.float64))
     high = np.ceil(boxes[:, 2:].max(axis=0).astype(np.float64))
-    box = np.clip(np.concatenate([low, high]), 0, size).astype(np.int64)
+    box: NDArray[np.int64] = np.clip(np.concatenate([low, high]), 0, size).astype(np.int64)
     box[:2] = np.minimum(box[:2], size[:2] - 1)
     box[2:] = np.maximum(box[2:], box[:2] + 1)
     return box
