@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import plausible_clip
 import plausible_dubbing
+import plausible_speech
 import plausible_sync
 from numpy.typing import NDArray
 
@@ -288,6 +289,7 @@ FEATURES: dict[str, Callable[[Rng], Arrays]] = {
     "syncnet_replicate": plausible_sync.syncnet_replicate,
     "syncnet_whole": plausible_sync.syncnet_whole,
     **plausible_dubbing.FEATURES,
+    **plausible_speech.FEATURES,
 }
 REGIONS = ("face", "mouth")
 OF_REGIONS = ("paired_pixels", "paired_ssim_gray", "lpips_alex")  # features that exist for regions of the frame too

@@ -56,7 +56,7 @@ def own_audio(path: VideoSource, video_start: float) -> Sound | None:
     """
     try:
         sound = _read(path)
-        shift = round((_first_time(path) - video_start) * RATE)
+        shift = round((first_audio_time(path) - video_start) * RATE)
     except MediaError:
         return None
     samples = np.pad(sound.samples, (shift, 0)) if shift > 0 else sound.samples[-shift:]
@@ -79,7 +79,7 @@ def to_int16(samples: NDArray[np.float32]) -> Samples:
     return found
 
 
-def _first_time(path: VideoSource) -> float:
+def first_audio_time(path: VideoSource) -> float:
     """Return when the first audio frame is played, in seconds."""
     if isinstance(path, HeldVideo):
         return float(path.times[0]) if len(path.times) else 0.0
