@@ -21,7 +21,9 @@ from evalkit.media.audio import audio_seconds, read_mix
 from evalkit.media.facts import MediaFacts
 from evalkit.media.stills import describe_still, read_still
 from evalkit.metrics.base import SetMetric, metric_registry
+from evalkit.metrics.binding.streams import activity, read_streams
 from evalkit.metrics.features.audio import RATE
+from evalkit.metrics.features.base import FeatureUnavailableError, Voice
 from evalkit.metrics.sync.track_scores import NO_TRACK_KINDS
 from evalkit.scoring.plan import RunPlan
 from evalkit.scoring.run import RunOptions, score_run, validate_run
@@ -135,7 +137,9 @@ def _perfect_values(plan: RunPlan | None) -> dict[str, float]:
 
 
 def _read_media(sample: Sample, testset: TestSet) -> CheckedSample:
-    images = tuple(_read_image(path, testset) for path in sample.reference_images)
+    portraits = (speaker.reference_image for speaker in sample.speakers)
+    paths = (*sample.reference_images, *(path for path in portraits if path is not None))
+    images = tuple(_read_image(path, testset) for path in paths)
     one = CheckedSample(sample, images)
     if sample.audio is not None:
         path = testset.path(sample.audio)
@@ -149,6 +153,16 @@ def _read_media(sample: Sample, testset: TestSet) -> CheckedSample:
             one = replace(one, video_sha256=file_sha256(testset.path(sample.reference_video)))
         except OSError as error:
             one = replace(one, video_problem=_problem(error))
+    if sample.speakers:
+        try:
+            streams = read_streams([Voice.of(speaker, testset) for speaker in sample.speakers])
+            speaking = activity(streams)
+            silent = [
+                speaker.name for speaker, speaks in zip(sample.speakers, speaking, strict=True) if not speaks.any()
+            ]
+            one = replace(one, silent_voices=tuple(silent))
+        except FeatureUnavailableError as error:
+            one = replace(one, voices_problem=error.detail)
     return one
 
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 
 import numpy as np
+import plausible_binding
 import plausible_clip
 import plausible_dubbing
 import plausible_speech
@@ -285,6 +286,7 @@ FEATURES: dict[str, Callable[[Rng], Arrays]] = {
     "timeline_events": plausible_clip.timeline_events,
     "clip_text": plausible_clip.text,
     "clip_text_l14": plausible_clip.text_large,
+    "binding": plausible_binding.binding,
     "syncnet": plausible_sync.syncnet,
     "syncnet_replicate": plausible_sync.syncnet_replicate,
     "syncnet_whole": plausible_sync.syncnet_whole,
@@ -303,8 +305,12 @@ def plausible(names: tuple[str, ...], seed: int) -> dict[str, Arrays]:
     registry = feature_registry()
     made: dict[str, Arrays] = {}
     needed = {*names, "faces"} if set(FACE_VECTORS) & set(names) else names
-    for name in sorted(needed, key=lambda name: name != "faces"):
-        if name in FACE_VECTORS:
+    if "binding_mouths" in names:
+        needed = {*names, "binding"}
+    for name in sorted(needed, key=lambda name: name not in {"faces", "binding"}):
+        if name == "binding_mouths":
+            made[name] = plausible_binding.binding_mouths(rng, made["binding"])
+        elif name in FACE_VECTORS:
             made[name] = face_vectors(rng, made["faces"])
         elif name in FEATURES:
             made[name] = FEATURES[name](rng)

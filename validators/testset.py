@@ -53,6 +53,8 @@ class CheckedSample:
         audio_sha256, audio_seconds: of the speech; ``None`` without one.
         audio_mix_energy: of its channels' average (`evalkit.media.audio.MonoMix`).
         audio_problem: why the speech can't be read, or ``None``.
+        voices_problem: why the speakers' voices can't be used, or ``None``.
+        silent_voices: names of the speakers whose voice never speaks.
         video_sha256, video_seconds: of the reference video; ``None`` without one.
         video_problem: why the reference video can't be read, or ``None``.
         values: metric -> value of the real video as a submission; empty when nothing was scored.
@@ -65,6 +67,8 @@ class CheckedSample:
     audio_seconds: float | None = None
     audio_mix_energy: float | None = None
     audio_problem: str | None = None
+    voices_problem: str | None = None
+    silent_voices: tuple[str, ...] = ()
     video_sha256: str | None = None
     video_seconds: float | None = None
     video_problem: str | None = None
@@ -178,6 +182,29 @@ def _audio_cancels(case: CheckedTestSet) -> Iterable[Violation]:
                 expected=f"at least {CANCELLED:.0%}",
                 fix="Keep one channel before anything is scored: ffmpeg -i {path} -af 'pan=mono|c0=c0' FILE.wav",
                 path=one.sample.audio,
+                sample=one.sample.id,
+            )
+
+
+def _voices(case: CheckedTestSet) -> Iterable[Violation]:
+    for one in case.samples:
+        if one.voices_problem is not None:
+            yield Violation(
+                "The voices of the speakers can't be told apart or compared.",
+                found=one.voices_problem,
+                expected="a file for each speaker with their voice alone, all equally long",
+                fix="Use the recordings from before they were mixed, or separate the voices; fill with silence.",
+                path=one.sample.speakers[0].audio,
+                sample=one.sample.id,
+            )
+
+
+def _silent_voices(case: CheckedTestSet) -> Iterable[Violation]:
+    for one in case.samples:
+        if one.silent_voices:
+            yield Violation(
+                "Some speakers never speak, so whether their lips follow their voice can't be judged.",
+                found=_some(one.silent_voices),
                 sample=one.sample.id,
             )
 
@@ -320,6 +347,8 @@ RULES: tuple[Rule[CheckedTestSet], ...] = (
     Rule("testset.image-small", "testset", "warning", "small reference image", _image_small),
     Rule("testset.audio-unreadable", "testset", "error", "speech can't be read", _audio_unreadable),
     Rule("testset.audio-cancels", "testset", "error", "channels of the speech cancel each other", _audio_cancels),
+    Rule("testset.voices", "testset", "error", "voices of speakers unreadable, unequal in length or mixed", _voices),
+    Rule("testset.voice-silent", "testset", "warning", "a speaker never speaks", _silent_voices),
     Rule("testset.video-unreadable", "testset", "error", "reference video can't be read", _video_unreadable),
     Rule("testset.subjects", "testset", "info", "samples without a person", _subjects),
     Rule("testset.length", "testset", "warning", "speech and reference video differ in length", _length),

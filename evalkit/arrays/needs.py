@@ -55,6 +55,11 @@ def refuse_what_needs_files(metric: Metric) -> None:
             f"{name} reads files that another program made of the video ({', '.join(sources)}).",
             fix=f"Score the file with 'evalkit score --features {sources[0]}=DIR'.",
         )
+    if "speakers" in inputs_of(metric):
+        raise NotOfArraysError(
+            f"{name} compares several persons with several voices, which arrays don't have.",
+            fix="Score files with a test set whose samples have speakers: 'evalkit score'.",
+        )
     programs = sorted({program for record in records_of(metric) for program in record.programs})
     if programs:
         raise NotOfArraysError(

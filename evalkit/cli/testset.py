@@ -53,21 +53,25 @@ def testset() -> None:
     epilog=example(
         "evalkit testset make puppets/ --seed 1 --identities 40 --seconds 4 --workers 2",
         "evalkit testset make acting/ --kind timeline --identities 30",
+        "evalkit testset make talks/ --kind dialogue --identities 10",
     ),
 )
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option(
     "--kind",
-    type=click.Choice(["talking", "timeline"]),
+    type=click.Choice(["talking", "timeline", "dialogue"]),
     default="talking",
     show_default=True,
-    help="What the people do: speak, or also 2 to 4 actions at given times (IPVG 2026, track 2).",
+    help="What the people do: speak; also 2 to 4 actions at given times (IPVG 2026, track 2); or speak in twos and "
+    "threes in one picture, in turns and at once (MultiTalk).",
 )
 @click.option("--seed", "-s", type=int, default=0, show_default=True, help="Another seed gives other people.")
-@click.option("--identities", "-n", type=int, default=12, show_default=True, help="How many people.")
+@click.option("--identities", "-n", type=int, default=12, show_default=True, help="How many people, or groups of them.")
 @click.option("--takes", type=int, default=1, show_default=True, help="Clips of each person.")
-@click.option("--seconds", type=float, help="Length of a clip (default: 4; of a timeline 6).")
-@click.option("--size", type=int, default=256, show_default=True, help="Width and height in pixels.")
+@click.option("--seconds", type=float, help="Length of a clip (default: 4; of a timeline 6; of a dialogue 9).")
+@click.option(
+    "--size", type=int, default=256, show_default=True, help="Width and height in pixels; of a dialogue the height."
+)
 @click.option(
     "--actions",
     type=int,
@@ -95,17 +99,18 @@ def make(
 ) -> None:
     """Write talking puppets to FOLDER: reference image, speech, caption, groups and the real video of each.
 
-    With --kind timeline they also act, and each sample has a timeline: what happens from when to when. Lips and speech
-    are in sync by construction. The same options give the same bytes; an interrupted run can be continued with the same
-    command.
+    With --kind timeline they also act, and each sample has a timeline: what happens from when to when. With --kind
+    dialogue two or three of them share a picture, and each has a file with their voice alone (speakers). Lips and
+    speech are in sync by construction. The same options give the same bytes; an interrupted run can be continued with
+    the same command.
     """
     from evalkit.reference_models.puppet.testset import PuppetTestSet, write_puppet_testset
     from evalkit.workers.pool import default_workers
 
     if seconds is None:
-        seconds = 6.0 if kind == "timeline" else 4.0
+        seconds = {"timeline": 6.0, "dialogue": 9.0}.get(kind, 4.0)
     puppets = PuppetTestSet(folder, seed, identities, takes, seconds, size, actions, kind)
-    count = len(puppets.scenes())
+    count = len(puppets.names())
     with progress_on(quiet or as_json).stage("making", count) as progress:
         write_puppet_testset(puppets, workers or default_workers(), lambda _: progress.advance(), force=force)
     if as_json:

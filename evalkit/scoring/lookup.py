@@ -259,11 +259,13 @@ def _input_digest(part: str, item: Item, digest: str, kind: Kind) -> Any:
         return _as_read(digest, still=item.still, kind=kind)
     if part == "reference_images":
         return [[file_digest(path), READER_VERSION] for path in item.reference_images]
-    if part == "text":
-        return item.text
     if part == "timeline":
         return [list(event) for event in item.timeline]
-    if part in {"transcript", "rate"}:
+    if part == "speakers":
+        return [
+            [one.name, file_digest(one.audio), one.box, one.image and file_digest(one.image)] for one in item.speakers
+        ]
+    if part in {"text", "transcript", "rate"}:
         return getattr(item, part)
     path: Path | None = getattr(item, part)
     found = file_digest(path) if path and path.exists() else None

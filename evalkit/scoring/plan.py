@@ -356,6 +356,8 @@ def require_references(testset: TestSet, plan: RunPlan, *, videos: bool = True) 
         for part in ("audio", "motion", "partner_motion"):
             if part in inputs and (name := getattr(sample, part)):
                 needed.append(name)
+        if "speakers" in inputs:
+            needed += sample.speaker_files
         for relative in needed:
             if not testset.path(relative).is_file():
                 raise TestSetError(

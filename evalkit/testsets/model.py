@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from evalkit.errors import TestSetError
 from evalkit.text import hidden_characters
@@ -74,7 +74,48 @@ Id = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_id)]
 NamePart = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_name_part)]
 
 
-_ADDED = ("motion", "partner_motion", "transcript")  # to a sample, in this order
+Share = Annotated[float, Field(ge=0, le=1)]
+MOST_SPEAKERS = 8
+_ADDED = ("motion", "partner_motion", "transcript", "speakers")  # to a sample, in this order
+_OWN = {"name": "a name of its own", "audio": "an audio file with this voice alone"}
+
+
+class Speaker(BaseModel):
+    """A person of a video in which several speak, and their voice alone.
+
+    Args:
+        name: of the person, in reports.
+        audio: path of this person's speech alone, as long as that of the others.
+        box: x1, y1, x2, y2 of the person in the sample's first reference image, and where the video starts: as shares
+            of width and height, from 0 at the left and the top to 1.
+        reference_image: path of a picture of the person alone, or ``None``.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    name: NamePart
+    audio: RelativePath
+    box: tuple[Share, Share, Share, Share] | None = None
+    reference_image: RelativePath | None = None
+
+    @field_validator("box", mode="before")
+    @classmethod
+    def _inside(cls, value: Any) -> Any:
+        if isinstance(value, list | tuple) and all(isinstance(one, int | float) for one in value):
+            if any(not 0 <= one <= 1 for one in value):
+                raise ValueError(
+                    f"a box lies inside the frame: shares of its width and height from 0 to 1, found {list(value)}; "
+                    "divide pixels by the width and the height"
+                )
+            if len(value) == 4 and not (value[0] < value[2] and value[1] < value[3]):
+                raise ValueError(f"a box is x1, y1, x2, y2 with x1 < x2 and y1 < y2, found {list(value)}")
+        return value
+
+    @model_validator(mode="after")
+    def _recognizable(self) -> Speaker:
+        if self.box is None and self.reference_image is None:
+            raise ValueError(f"the speaker '{self.name}' needs a box or a reference_image, to be told from the others")
+        return self
 
 
 class Sample(BaseModel):
@@ -94,6 +135,8 @@ class Sample(BaseModel):
         motion: path of the real motion coefficients (NPY, NPZ), or ``None``.
         partner_motion: path of those of the person who is spoken to, or ``None``.
         transcript: what is said in the speech, or ``None``.
+        speakers: the persons of a video in which several speak, each with a voice of their own; empty for one voice.
+            ``audio`` is then what is heard, the mix of all voices.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -111,17 +154,36 @@ class Sample(BaseModel):
     motion: RelativePath | None = None
     partner_motion: RelativePath | None = None
     transcript: str | None = None
+    speakers: tuple[Speaker, ...] = ()
+
+    @field_validator("speakers")
+    @classmethod
+    def _several(cls, value: tuple[Speaker, ...]) -> tuple[Speaker, ...]:
+        if value and not 2 <= len(value) <= MOST_SPEAKERS:
+            raise ValueError(f"speakers are 2 to {MOST_SPEAKERS} persons, found {len(value)}")
+        for what in ("name", "audio"):
+            found = [getattr(speaker, what) for speaker in value]
+            twice = next((one for number, one in enumerate(found) if one in found[:number]), None)
+            if twice is not None:
+                raise ValueError(f"each speaker has {_OWN[what]}, found '{twice}' twice")
+        return value
 
     @property
     def media(self) -> tuple[str | None, ...]:
         """Paths of its files besides the reference images, ``None`` for each that it does not have."""
-        return self.audio, self.reference_video, self.motion, self.partner_motion
+        return self.audio, self.reference_video, self.motion, self.partner_motion, *self.speaker_files
 
     @property
     def record(self) -> dict[str, Any]:
         """What digests are made of: without the fields that later versions added, where they say nothing."""
-        absent = {name for name in _ADDED if getattr(self, name) is None}
+        absent = {name for name in _ADDED if getattr(self, name) in (None, ())}
         return self.model_dump(mode="json", exclude=absent)
+
+    @property
+    def speaker_files(self) -> tuple[str, ...]:
+        """Paths of the speakers' audio and pictures."""
+        images = (speaker.reference_image for speaker in self.speakers)
+        return (*(speaker.audio for speaker in self.speakers), *(image for image in images if image is not None))
 
     @property
     def shows_person(self) -> bool:

@@ -62,7 +62,7 @@ def narrowed(testset: TestSet, chosen: set[str]) -> TestSet:
 
 
 def _traits(sample: Sample) -> Trait:
-    parts = ("reference_images", "audio", "text", "timeline", "reference_video")
+    parts = ("reference_images", "audio", "text", "timeline", "reference_video", "speakers")
     return (
         *((f"group {name}", value) for name, value in sorted(sample.groups.items())),
         ("subjects", " ".join(sorted(set(sample.subjects)))),

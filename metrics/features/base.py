@@ -22,7 +22,7 @@ from evalkit.registry import FEATURES, index_by_name, load_group
 
 if TYPE_CHECKING:  # listing features loads NumPy alone
     from evalkit.media.readers import FrameSink
-    from evalkit.testsets.model import Sample, TestSet
+    from evalkit.testsets.model import Sample, Speaker, TestSet
 
 Arrays = dict[str, NDArray[Any]]
 Picture = NDArray[np.uint8]
@@ -31,7 +31,7 @@ Side = Literal["generated", "reference"]
 NOT_IMPORTED, IMPORT_MISSING, IMPORT_UNUSABLE = "not_imported", "import_missing", "import_unusable"
 Input = Literal[
     "video", "reference_video", "reference_images", "audio", "text", "timeline",
-    "motion", "partner_motion", "transcript", "rate",
+    "motion", "partner_motion", "transcript", "rate", "speakers",
 ]  # fmt: skip
 VIDEOS: frozenset[Kind] = frozenset({"video"})
 
@@ -176,6 +176,22 @@ NO_WEIGHTS: Mapping[str, WeightFile] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
+class Voice:
+    """One of several persons who speak in a video (`evalkit.testsets.model.Speaker`)."""
+
+    name: str
+    audio: Path
+    box: tuple[float, float, float, float] | None = None
+    image: Path | None = None
+
+    @classmethod
+    def of(cls, speaker: Speaker, testset: TestSet) -> Voice:
+        """Return the speaker with the paths of their files."""
+        image = testset.path(speaker.reference_image) if speaker.reference_image else None
+        return cls(speaker.name, testset.path(speaker.audio), speaker.box, image)
+
+
+@dataclass(frozen=True)
 class Item:
     """One submitted file and the files of its sample.
 
@@ -198,6 +214,7 @@ class Item:
     audio: Path | None = None
     text: str | None = None
     timeline: tuple[tuple[float, float, str], ...] = ()
+    speakers: tuple[Voice, ...] = ()
     unused: frozenset[str] = frozenset()
     still: bool = False
     imported: tuple[tuple[str, Path], ...] = ()
@@ -234,6 +251,7 @@ class Item:
             motion=path(sample.motion),
             partner_motion=path(sample.partner_motion),
             transcript=sample.transcript,
+            speakers=tuple(Voice.of(speaker, testset) for speaker in sample.speakers),
             rate=rate,
             imported=imported,
         )

@@ -202,7 +202,7 @@ def resolved_options(options: _Options, weights: Mapping[str, WeightFile]) -> _O
     return replace(options, dlib=dlib.__version__)
 
 
-class _WithFinder(Extractor):
+class WithFinder(Extractor):
     """Opens the finder once per worker; dlib's only where dlib is installed."""
 
     def __init__(self, weights: Mapping[str, WeightFile], device: str = "cpu") -> None:
@@ -227,7 +227,7 @@ class _WithFinder(Extractor):
         return self._finder
 
 
-class LandmarksExtractor(_WithFinder):
+class LandmarksExtractor(WithFinder):
     """Landmarks of the video and its reference, paired in time."""
 
     record = FeatureRecord(
@@ -307,7 +307,7 @@ class LandmarksSession(PairSession):
         }
 
 
-class VideoLandmarksExtractor(_WithFinder):
+class VideoLandmarksExtractor(WithFinder):
     """Landmarks of the video alone, at 25 frames a second."""
 
     record = FeatureRecord(

@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import json
-import wave
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from evalkit.errors import MachineError, UsageError
 from evalkit.files import atomic_write, storage_error, sweep_parts, write_text
 from evalkit.media.encode import write_video
 from evalkit.reference_models.puppet import captions
+from evalkit.reference_models.puppet.dialogue import Dialogue
+from evalkit.reference_models.puppet.dialogue_files import draw_dialogue, voice_files, write_dialogue
 from evalkit.reference_models.puppet.motion import FPS
 from evalkit.reference_models.puppet.scene import Scene, draw_scene
+from evalkit.reference_models.puppet.sound_file import write_wav
 from evalkit.reference_models.puppet.voice import RATE
 from evalkit.testsets.loading import SAMPLES_FILE
 from evalkit.workers.pool import Workers
 
 HANDLER = "evalkit.reference_models.puppet.testset:PuppetSampleWriter"
 MARKER_FILE = ".puppets.json"  # written first: the options of the test set
+SHORTEST_DIALOGUE = 5.0  # seconds
 SAMPLE_SECONDS = 600.0  # that one sample may take
-KINDS = ("talking", "timeline")
+KINDS = ("talking", "timeline", "dialogue")
 LEAST_ACTIONS, MOST_ACTIONS = 2, 4  # of a clip of a timeline
 
 
@@ -37,13 +38,13 @@ class PuppetTestSet:
     Args:
         folder: where to write.
         seed: other seeds have other people.
-        identities: how many people.
+        identities: how many people; of dialogues, how many groups of two and three people in turn.
         takes: clips of each.
         seconds: length of a clip; a whole number of frames at 25 a second.
         size: of the images in pixels, a multiple of 4.
         actions: requested in each clip; above 0 the samples have timelines.
-        kind: ``talking``, or ``timeline``: actions of unequal length, some with pauses; 2, 3 or 4 of them in turn,
-            unless ``actions`` says how many.
+        kind: ``talking``; ``timeline``: actions of unequal length, some with pauses; 2, 3 or 4 of them in turn,
+            unless ``actions`` says how many; or ``dialogue``: several people in one picture, each with a voice.
 
     Raises:
         UsageError: an option is out of range.
@@ -82,8 +83,17 @@ class PuppetTestSet:
                 found=f"{self.seconds:g} s for up to {self.actions or MOST_ACTIONS} actions",
                 fix="Make the clips longer, or ask for fewer actions.",
             )
-        if self.size % 4:
-            raise UsageError("The size must be a multiple of 4.", found=f"{self.size}")
+        if self.kind == "dialogue" and self.actions:
+            raise UsageError("The people of a dialogue speak and do nothing else.", found=f"{self.actions} actions")
+        if self.kind == "dialogue" and self.seconds < SHORTEST_DIALOGUE:
+            raise UsageError(
+                "A dialogue needs time for each person's turn and for all at once.",
+                found=f"{self.seconds:g} s",
+                expected=f"at least {SHORTEST_DIALOGUE:g} s",
+            )
+        step = 8 if self.kind == "dialogue" else 4
+        if self.size % step:
+            raise UsageError(f"The size must be a multiple of {step}.", found=f"{self.size}")
         if abs(self.seconds * FPS - round(self.seconds * FPS)) > 1e-6:
             raise UsageError(f"A clip must be a whole number of frames at {FPS} frames/s.", found=f"{self.seconds} s")
 
@@ -110,6 +120,13 @@ class PuppetTestSet:
             for name, (number, take) in self.names().items()
         }
 
+    def dialogues(self) -> dict[str, Dialogue]:
+        """Return every sample's dialogue by its id, in order."""
+        return {
+            name: draw_dialogue(self.seed, number, take, seconds=self.seconds, size=self.size)
+            for name, (number, take) in self.names().items()
+        }
+
     def _actions_of(self, number: int, take: int) -> int:
         """Return how many actions a person's take has."""
         if self.actions or self.kind != "timeline":
@@ -127,9 +144,11 @@ class PuppetSampleWriter:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def __call__(self, job: tuple[str, Scene]) -> str:
+    def __call__(self, job: tuple[str, Scene | Dialogue]) -> str:
         """Write reference image, speech and video; return the sample's line for the index."""
         name, scene = job
+        if isinstance(scene, Dialogue):
+            return write_dialogue(self.folder, name, scene)
         image, audio, video = _files(name)
         frames = scene.frames()
         first = next(frames)
@@ -176,7 +195,8 @@ def write_puppet_testset(
         index.unlink(missing_ok=True)  # written last: a folder with an index is complete
     except OSError as error:
         raise storage_error(puppets.folder, error) from error
-    jobs = list(puppets.scenes().items())
+    jobs: list[tuple[str, Scene | Dialogue]] = []
+    jobs += (puppets.dialogues() if puppets.kind == "dialogue" else puppets.scenes()).items()
     lines: dict[int, str] = {}
     for result in Workers(HANDLER, puppets.folder, workers, SAMPLE_SECONDS).run(jobs):
         if result.failure is not None:
@@ -230,7 +250,9 @@ def _testset_in(folder: Path) -> PuppetTestSet | None:
 def _remove(puppets: PuppetTestSet) -> None:
     """Remove the files of a test set: the index first, so that no part is read as a complete one."""
     try:
-        for file in (SAMPLES_FILE, *chain.from_iterable(map(_files, puppets.names()))):
+        voices = [voice_files(name, len(scene.puppets)) for name, scene in puppets.dialogues().items()]
+        own = voices if puppets.kind == "dialogue" else []
+        for file in (SAMPLES_FILE, *chain.from_iterable(map(_files, puppets.names())), *chain.from_iterable(own)):
             (puppets.folder / file).unlink(missing_ok=True)
     except OSError as error:
         raise storage_error(puppets.folder, error) from error
@@ -239,16 +261,3 @@ def _remove(puppets: PuppetTestSet) -> None:
 def _files(name: str) -> tuple[str, str, str]:
     """Return the paths of a sample's image, audio and video."""
     return f"images/{name}.png", f"audio/{name}.wav", f"videos/{name}.mp4"
-
-
-def write_wav(path: Path, samples: NDArray[np.float32], rate: int = RATE) -> None:
-    """Write mono 16-bit audio of (N,) float32 in -1..1.
-
-    Raises:
-        StorageError: the file can't be written.
-    """
-    with atomic_write(path) as stream, wave.open(stream, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes((np.clip(samples, -1, 1) * 32767).round().astype("<i2").tobytes())

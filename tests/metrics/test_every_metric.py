@@ -222,7 +222,8 @@ def compares(metric: Metric) -> bool:
     """Return whether the metric looks at a reference."""
     registry: dict[str, type[Extractor]] = feature_registry()
     parts = {part for name in metric.record.features if name not in PSEUDO for part in registry[name].record.inputs}
-    return any(part.startswith("reference") for part in parts)
+    # Where several speak, pictures tell who is who.
+    return "speakers" not in parts and any(part.startswith("reference") for part in parts)
 
 
 @every_metric

@@ -172,7 +172,7 @@ def lower_lip_motion(frames: list[RgbImage], parts: FaceParts) -> NDArray[np.flo
 
 def test_frames_follow_a_planted_sound_to_the_frame(puppets: TestSet, tmp_path: Path) -> None:
     """Bursts of a vowel at known frames: the picture changes in those frames and in no other."""
-    from evalkit.reference_models.puppet.testset import write_wav
+    from evalkit.reference_models.puppet.sound_file import write_wav
 
     loud = np.zeros(50)
     loud[[8, 9, 10, 20, 21, 22, 23, 35, 36]] = 1

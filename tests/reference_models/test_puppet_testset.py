@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import wave
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from evalkit.cli import cli, main
 from evalkit.errors import UsageError
 from evalkit.media.audio import audio_seconds
 from evalkit.media.decode import iter_frames
+from evalkit.media.stills import read_still
 from evalkit.reference_models.puppet.testset import PuppetTestSet, write_puppet_testset
 from evalkit.testsets.loading import load_testset
 
@@ -78,6 +80,31 @@ def test_a_timeline_of_so_many_actions(tmp_path: Path) -> None:
         PuppetTestSet(tmp_path, seconds=3, kind="timeline")
 
 
+def test_dialogues_of_two_and_three(tmp_path: Path) -> None:
+    """Everybody speaks in their own turn and at the end, in a file of their own; the mix is their mean."""
+    folder = write_puppet_testset(PuppetTestSet(tmp_path / "w", 4, 2, seconds=5, size=64, kind="dialogue"))
+    two, three = load_testset(folder)
+    assert [len(sample.speakers) for sample in (two, three)] == [2, 3]
+    assert [read_still(folder / one.reference_images[0]).shape for one in (two, three)] == [(64, 96, 3), (64, 144, 3)]
+    voices = [_samples(folder / speaker.audio) for speaker in two.speakers]
+    energy = [
+        [float(np.square(voice[a:b]).mean()) for a, b in ((0, 24000), (24000, 48000), (48000, 80000))]
+        for voice in voices
+    ]
+    assert energy[0][1] == energy[1][0] == 0
+    assert min(energy[0][0], energy[0][2], energy[1][1], energy[1][2]) > 1e-4
+    assert two.audio is not None
+    np.testing.assert_allclose(_samples(folder / two.audio), np.mean(voices, axis=0), atol=1e-4)
+    other = PuppetTestSet(tmp_path / "w", 4, 1, seconds=0.4, size=64)
+    write_puppet_testset(other, force=True)
+    assert len(list((folder / "audio").iterdir())) == 1, "all files of the dialogues are gone"
+
+
+def _samples(path: Path) -> np.ndarray:
+    with wave.open(str(path)) as file:
+        return np.frombuffer(file.readframes(file.getnframes()), "<i2") / 32768
+
+
 def test_takes_of_a_person_share_the_looks(world: PuppetTestSet) -> None:
     groups = [json.loads(line)["groups"]["skin"] for line in (world.folder / "samples.jsonl").read_text().splitlines()]
     assert groups[0] == groups[1]
@@ -116,6 +143,9 @@ def test_another_seed_is_another_world(world: PuppetTestSet, tmp_path: Path) -> 
         {"size": 130},
         {"size": 32},
         {"kind": "dancing"},
+        {"kind": "dialogue", "seconds": 4},
+        {"kind": "dialogue", "seconds": 9, "actions": 2},
+        {"kind": "dialogue", "seconds": 9, "size": 132},
     ],
     ids=str,
 )

@@ -138,6 +138,10 @@ def _placed(node: RemoteNode, item: Item) -> Item:
         audio=None if item.audio is None else at(item.audio),
         motion=None if item.motion is None else at(item.motion),
         partner_motion=None if item.partner_motion is None else at(item.partner_motion),
+        speakers=tuple(
+            replace(one, audio=at(one.audio), image=None if one.image is None else at(one.image))
+            for one in item.speakers
+        ),
     )
 
 

@@ -128,6 +128,7 @@ def sample_files(sample: Sample) -> dict[str, tuple[str, ...]]:
         "audio": (sample.audio,) if sample.audio else (),
         "motion": (sample.motion,) if sample.motion else (),
         "partner_motion": (sample.partner_motion,) if sample.partner_motion else (),
+        "speakers": sample.speaker_files,
     }
 
 
