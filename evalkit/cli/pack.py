@@ -125,6 +125,7 @@ def pack(
 
 
 def _print(report: PackReport, output: Path | None) -> None:
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -136,17 +137,20 @@ def _print(report: PackReport, output: Path | None) -> None:
         return escape(escape_for_display(text, limit=1000))
 
     console = Console(highlight=False, emoji=False)
-    table = Table(header_style="bold")
-    for title in ("file", "in the ZIP", "found", "result", "what was done, and why"):
+    table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    for title in ("file", "in the ZIP", "found", "result"):
         table.add_column(title, overflow="fold")
     # What needs a look comes first; among equals the order is the test set's.
     files = sorted(report.files, key=lambda file: file.outcome not in {"failed", "missing"})
     for file in files[:MOST_ROWS]:
         how = report.how.get(file.sample)
         result = _PLANNED.get(file.outcome, file.outcome) if report.dry_run else file.outcome
-        cells = (file.source or "", file.target, "" if how is None else HOWS[how], result, _explained(file))
+        cells = (file.source or "", file.target, "" if how is None else HOWS[how], result)
         table.add_row(*(plain(cell) for cell in cells), style=_STYLES[file.outcome])
     console.print(table)
+    for file in files[:MOST_ROWS]:
+        for line in _explained(file):  # below the table: a narrow column would break each sentence into ten lines
+            console.print(plain(line), soft_wrap=True)
     if len(files) > MOST_ROWS:
         console.print(f"  ... and {count(len(files) - MOST_ROWS, 'more sample')} with --json")
     ignored = list(report.ignored.items())
@@ -167,16 +171,16 @@ def _print(report: PackReport, output: Path | None) -> None:
     say(_verdict(report, output))
 
 
-def _explained(file: RepairedFile) -> str:
-    """Return what was done to the file and why, or why it can't be used."""
+def _explained(file: RepairedFile) -> list[str]:
+    """Return lines with what was done to the file and which rules asked for it, or why it can't be used."""
     if file.reason is not None:
-        return file.reason
-    done = "; ".join(file.steps)
-    why = "; ".join(
-        f"{one.message.rstrip('.')}{f': {one.found}' if one.found else ''} ({one.rule})" for one in file.reasons
-    )
-    left = "".join(f"; warning: {one.message.rstrip('.')} ({one.rule})" for one in file.remaining)
-    return ((f"{done}, because: {why}" if done and why else done) + left).removeprefix("; ")
+        return [f"  {file.target}: {file.reason}"]
+    lines = [f"  {file.target}: {'; '.join(file.steps)}"] if file.steps else []
+    for one in file.reasons:
+        lines.append(f"      {one.rule}: {one.message.rstrip('.')}{f': {one.found}' if one.found else ''}")
+    for one in file.remaining:
+        lines.append(f"  {file.target}: warning: {one.message.rstrip('.')} ({one.rule})")
+    return lines
 
 
 def _verdict(report: PackReport, output: Path | None) -> str:

@@ -88,6 +88,7 @@ def repair(
 
 
 def _print(report: RepairReport, output: Path) -> None:
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -100,18 +101,24 @@ def _print(report: RepairReport, output: Path) -> None:
     console = Console(highlight=False, emoji=False)
     changed = [file for file in report.files if file.outcome != "unchanged" or file.remaining]
     if changed or report.ignored:
-        table = Table(header_style="bold")
-        for title in ("file", "new name", "result", "what was done, or why not"):
+        table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+        for title in ("file", "new name", "result"):
             table.add_column(title, overflow="fold")
+        done = []
         for file in changed:
             left = "".join(f"; not corrected: {one.message.rstrip('.')} ({one.rule})" for one in file.remaining)
-            done = file.reason if file.reason else ("; ".join(file.steps) + left).removeprefix("; ")
+            what = file.reason if file.reason else ("; ".join(file.steps) + left).removeprefix("; ")
+            if what:
+                done.append(f"  {file.target}: {what}")
             new = "" if file.source == file.target or file.outcome == "missing" else file.target
-            cells = (plain(file.source or file.target), plain(new), file.outcome, plain(done))
+            cells = (plain(file.source or file.target), plain(new), file.outcome)
             table.add_row(*cells, style=_STYLES[file.outcome])
         for path, reason in report.ignored.items():
-            table.add_row(plain(path), "", "left out", plain(reason), style="yellow")
+            table.add_row(plain(path), "", "left out", style="yellow")
+            done.append(f"  {path}: {reason}")
         console.print(table)
+        for line in done:
+            console.print(plain(line), soft_wrap=True)
     counts = Counter(file.outcome for file in report.files)
     say(", ".join(f"{count} {outcome}" for outcome, count in counts.most_common()) + ".")
     say(f"Errors: {report.before} before, {report.after} now. {output} is {'valid' if report.valid else 'NOT valid'}.")
