@@ -48,6 +48,8 @@ class MetricRecord:
         notes: pitfalls.
         definition: the steps from files to number, in Markdown.
         options: constants of the metric's own arithmetic, by name.
+        libraries: modules that the arithmetic imports when it is called. They are loaded before the first file of
+            others is read.
     """
 
     id: str
@@ -69,6 +71,7 @@ class MetricRecord:
     notes: str = ""
     definition: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+    libraries: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.aggregate not in get_args(Aggregate):

@@ -248,6 +248,12 @@ def openface(rng: Rng) -> Arrays:
     }
 
 
+def dual_motion(rng: Rng) -> Arrays:
+    """150 frames or a few fewer of expression, jaw and head rotation."""
+    frames = int(rng.integers(145, 151))
+    return {name: rng.normal(size=(frames, numbers)) for name, numbers in (("exp", 50), ("jaw", 3), ("pose", 3))}
+
+
 FEATURES: dict[str, Callable[[Rng], Arrays]] = {
     "faces": faces,
     **{f"{name}_reference": reference_vectors for name in FACE_VECTORS},
@@ -270,6 +276,7 @@ FEATURES: dict[str, Callable[[Rng], Arrays]] = {
     "brisque": brisque,
     "niqe": niqe,
     "musiq_spaq": musiq,
+    **dict.fromkeys(("dual_motion", "dual_motion_reference", "dual_motion_partner"), dual_motion),
     "openface": openface,
     "openface_reference": openface,
     "clip_frames": plausible_clip.frames,

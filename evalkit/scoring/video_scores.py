@@ -23,6 +23,7 @@ from evalkit.scoring.intake import FileReport
 from evalkit.scoring.jobs import Extraction
 from evalkit.scoring.kinds import FACT_FEATURES, kind_of
 from evalkit.scoring.plan import PSEUDO, SPEED, RunPlan
+from evalkit.scoring.preload import preload_modules
 from evalkit.scoring.reported_speed import ReportedSpeed
 from evalkit.testsets.model import Sample
 
@@ -54,6 +55,7 @@ class VideoScorer:
     ) -> None:
         self._plan, self._cache, self._speed, self._refused = plan, cache, speed, refused
         self._references = references
+        preload_modules(sorted({name for metric in plan.metrics.values() for name in metric.record.libraries}))
 
     @property
     def wanted(self) -> frozenset[str]:

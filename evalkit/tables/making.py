@@ -152,7 +152,7 @@ class _Maker:
                 cells.append((cell, [*texts, *([strange[at]] if at in strange else [])]))
         head = TableColumn(
             metric=metric,
-            title=column.title or (record.title if record else None) or (first.title if first else "") or column.metric,
+            title=_title(column, record.title if record else first.title if first else ""),
             dataset=column.dataset,
             unit=column.unit or (record.unit if record else first.unit if first else ""),
             better=None if better == "neither" else better,
@@ -292,7 +292,9 @@ class _Maker:
         if score.value is None:
             words = gap_text(score.reason)
             return TableCell(n=score.n, reason=score.reason), [f"{words[:1].upper()}{words[1:]}."]
-        cell = TableCell(score.value, self._text(score.value, column), score.ci95, n=score.n)
+        value, times = score.value * column.times, column.times
+        interval = None if score.ci95 is None else (score.ci95[0] * times, score.ci95[1] * times)
+        cell = TableCell(value, self._text(value, column), interval, n=score.n)
         part = [] if score.coverage >= 1 else [f"Of {score.coverage:.0%} of the files or samples."]
         return self._with_interval(cell, column), part
 
@@ -309,6 +311,12 @@ class _Maker:
             return format_value(value)
         text = f"{value:.{digits}f}"
         return text.removeprefix("-") if float(text) == 0 else text
+
+
+def _title(column: ColumnSpec, usual: str) -> str:
+    """Return the header's text, with the factor by which the numbers are printed."""
+    factor = f" (\u00d7{column.times:g})" if column.times != 1.0 else ""
+    return f"{column.title or usual or column.metric}{factor}"
 
 
 def _plain(row: RowSpec, column: ColumnSpec) -> ValueSpec | None:

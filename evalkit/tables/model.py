@@ -37,6 +37,8 @@ class ColumnSpec(_Part):
         formula: the column follows from other numbers of its row: one of opens2v-v1.1, opens2v-v1.1-human,
             opens2v-v1.0, opens2v-v1.0-human, theval, theval-p68; ``metric`` is then a name of your own.
         reference: for formulas that compare with real videos, the row of these.
+        times: the runs' numbers are printed times this, as papers print small ones, and the header says so; a number in
+            ``values`` is printed as it stands.
     """
 
     metric: Name
@@ -49,6 +51,13 @@ class ColumnSpec(_Part):
     mixed: bool = False
     formula: Name | None = None
     reference: Name | None = None
+    times: Annotated[float, Field(gt=0, le=1e12, allow_inf_nan=False)] = 1.0
+
+    @model_validator(mode="after")
+    def _of_runs(self) -> ColumnSpec:
+        if self.formula is not None and self.times != 1.0:
+            raise ValueError("'times' is for numbers of runs, and a formula has its own weights")
+        return self
 
 
 class ValueSpec(_Part):

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from evalkit.metrics.dual.arithmetic import nearest, spread_over_clusters
 from evalkit.metrics.dual.sequences import Motion
 
+LIBRARIES = ("sklearn.cluster", "sklearn.exceptions", "threadpoolctl")  # what is imported below
 NO_SCIKIT_LEARN = "the package scikit-learn is not installed; it comes with evalkit's extra 'motion'"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from evalkit.challenges.model import Challenge, parse_challenge
 
 PRESETS = [
+    "dualtalk",
     "dub-hdtf",
     "dub-lrs2",
     "facevid1k-i2v",

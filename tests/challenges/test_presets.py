@@ -39,6 +39,7 @@ def test_every_preset_loads_under_its_own_name(preset: str) -> None:
         ("talking-head", ("{id}.mp4",)),
         ("dub-hdtf", ("{id}.mp4",)),
         ("dub-lrs2", ("{id}.mp4",)),
+        ("dualtalk", ("{id}.npy",)),
     ],
 )
 def test_layouts_are_the_challenges(preset: str, layouts: tuple[str, ...]) -> None:
@@ -178,6 +179,7 @@ UNPUBLISHED = {
     "talking-head": {"submission", "metrics", "ranking", "ratings"},
     "dub-hdtf": {"submission", "metrics", "ranking"},
     "dub-lrs2": {"submission", "metrics", "ranking"},
+    "dualtalk": {"submission", "ranking"},
 }
 
 

@@ -109,6 +109,30 @@ rows:
     assert table.warnings == ()
 
 
+def test_small_numbers_are_printed_times_a_factor(tmp_path: Path) -> None:
+    run(tmp_path, "a", {FVD: 0.00167, FID: 0.00167})
+    run(tmp_path, "b", {FVD: 0.0021, FID: 0.0021})
+    table = table_of(
+        tmp_path,
+        """
+precision: 2
+columns: [{metric: fvd, times: 1000, interval: true}, {metric: fid, title: Plain, precision: 4}]
+rows:
+  - {name: A, run: a}
+  - {name: B, run: b}
+  - {name: Published, source: the paper, values: [{metric: fvd, value: 1.78}]}
+""",
+    )
+    assert [row[0] for row in texts(table)] == ["1.67", "2.10", "1.78"]
+    assert [row[1] for row in texts(table)][:2] == ["0.0017", "0.0021"]
+    assert marks(table, 0) == ["best", None, "second"]
+    assert [column.title for column in table.columns] == ["FVD, unpaired sets (\u00d71000)", "Plain"]
+    low, high = table.rows[0].cells[0].interval
+    assert low < 1.67 < high
+    with pytest.raises(InputError, match="a formula has its own weights"):
+        table_of(tmp_path, "columns: [{metric: x, formula: theval, times: 10}]\nrows: [{name: A, run: a}]\n")
+
+
 def test_parameters_by_hours(tmp_path: Path) -> None:
     rows = []
     for name, hours in PUBLISHED.items():
