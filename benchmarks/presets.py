@@ -17,7 +17,8 @@ from pathlib import Path
 import click
 from click.testing import CliRunner
 
-from evalkit.challenges.model import preset_ids
+from evalkit.api import testset_setups
+from evalkit.challenges.model import load_challenge, preset_ids
 from evalkit.cli import cli as command_line
 from evalkit.reference_models.generation.submission import make_submission
 from evalkit.reference_models.puppet.testset import PuppetTestSet, write_puppet_testset
@@ -46,12 +47,18 @@ def make_world(folder: Path, people: int, seconds: float) -> Path:
     return testset
 
 
+def testset_with_setups(testset: Path) -> Path:
+    """Return the list that asks for several videos of each sample."""
+    return testset_setups(testset, replace=True).path
+
+
 def score_presets(testset: Path, folder: Path) -> Iterator[ScoredPreset]:
     """Make the truth's submission for each preset, and score it as a user does."""
     for preset in preset_ids():
         archive, out = folder / f"{preset}.zip", folder / preset
-        make_submission("truth", testset, archive, challenge=preset, workers=1)
-        words = ["score", str(archive), "-c", preset, "--testset", str(testset), "-b", "bundled", "-o", str(out)]
+        samples = testset_with_setups(testset) if load_challenge(preset).submission.setups else testset
+        make_submission("truth", samples, archive, challenge=preset, workers=1)
+        words = ["score", str(archive), "-c", preset, "--testset", str(samples), "-b", "bundled", "-o", str(out)]
         words += ["--workers", "1", "--quiet", "--cache", str(folder / "cache")]
         result = CliRunner().invoke(command_line, words)
         columns = dict(Scorecard.load(out).metrics) if (out / "scorecard.json").exists() else {}

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         table,
         table_check,
         testset_from_folder,
+        testset_setups,
         validate,
     )
     from evalkit.arrays.calling import measure
@@ -78,6 +79,7 @@ __all__ = [
     "table",
     "table_check",
     "testset_from_folder",
+    "testset_setups",
     "validate",
 ]
 
@@ -109,6 +111,7 @@ _HOMES = {
     "table": "evalkit.api",
     "table_check": "evalkit.api",
     "testset_from_folder": "evalkit.api",
+    "testset_setups": "evalkit.api",
     "validate": "evalkit.api",
 }
 

@@ -175,6 +175,7 @@ def _ranking(challenge: Challenge) -> Iterator[str]:
                 f"inside, as it can be {_span(low, high)}. Every entry would get the same points."
             )
     yield from _regions(challenge)
+    yield from _setups(challenge)
     columns = [_assumed(column) if column.id not in metrics else column for column in read_columns(challenge, Runs(()))]
     problem = rank_board(challenge, (), columns).problem
     if problem is not None:
@@ -197,6 +198,25 @@ def _regions(challenge: Challenge) -> Iterator[str]:
                 f"'metrics' rank {names}: one number of different regions of the frame, of which the larger one is "
                 "flattered by what is copied from the source. Rank one, and write 'rank: false' at the others."
             )
+
+
+def _setups(challenge: Challenge) -> Iterator[str]:
+    """Yield metrics of setups that the challenge does not ask for, and rules of which one excludes the other."""
+    metrics, asked = metric_registry(), challenge.submission.setups
+    for entry in challenge.metrics:
+        needed = metrics[entry.id].record.setups if entry.id in metrics else ()
+        lacking = [name for name in needed if name not in asked]
+        if lacking:
+            yield (
+                f"'metrics' has {entry.id}, which compares the setups {', '.join(needed)}, and 'submission.setups' "
+                f"names {', '.join(asked) or 'none'}."
+            )
+    rules = sorted(entry.id for entry in challenge.metrics if entry.id in {"leak.lsd_ar", "leak.lsd_cr"})
+    if len(rules) > 1:
+        yield (
+            "'metrics' has leak.lsd_ar and leak.lsd_cr: a submission is made by one rule for the identity's picture. "
+            "Keep the one whose rule the challenge declares."
+        )
 
 
 def ranks(entry: MetricEntry) -> bool:

@@ -20,6 +20,7 @@ Aggregate = Literal["mean", "median"]
 
 NOT_APPLICABLE = "not_applicable"  # the reason, or its first word: the sample is none that the metric is about
 NO_PERSON = f"{NOT_APPLICABLE}:no_person"
+OTHER_SETUP = f"{NOT_APPLICABLE}:other_setup"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +42,8 @@ class MetricRecord:
         ignores_own_audio: whether it hears the test set's speech in place of the file's own audio.
         people_only: whether it is about people: it is not applicable to samples of animals and objects alone
             (`Sample.subjects`). They are neither scored nor missing: no value, and no part of the coverage.
+        setups: of a challenge whose items have several videos, the setups that it is about (`Sample.setup`); it is not
+            applicable to videos of other setups and to samples without one. Empty: it is about every video.
         missing_policy: what happens when a video has no face, no audio and the like.
         aggregate: how the submission's number follows from those of its videos (`evalkit.scoring.aggregate.combine`);
             a metric of the whole set computes its own.
@@ -65,6 +68,7 @@ class MetricRecord:
     blind_to: str = ""
     ignores_own_audio: bool = False
     people_only: bool = False
+    setups: tuple[str, ...] = ()
     missing_policy: str = "unscored"
     aggregate: Aggregate = "mean"
     aliases: tuple[str, ...] = ()
@@ -155,11 +159,16 @@ class FeatureData:
 
 @dataclass(frozen=True)
 class VideoInputs:
-    """What a metric may read about one video."""
+    """What a metric may read about one video.
+
+    ``item`` and ``setup`` say which of the videos of an item it is, where a test set asks for several (`Sample.setup`).
+    """
 
     sample: str
     features: Mapping[str, FeatureData]
     groups: Mapping[str, str] = field(default_factory=dict)
+    item: str = ""
+    setup: str | None = None
 
 
 class Metric(ABC):

@@ -150,7 +150,9 @@ FILES = (
         "Test set",
         Sample,
         "A test set of the format `native` is a folder with `samples.jsonl`: one JSON object per sample and line, with "
-        "these keys. Paths are relative to the folder. The formats of published challenges need no such file.",
+        "these keys. Paths are relative to the folder. The formats of published challenges need no such file. A line with "
+        '`"setups": {"silent": {"driving_audio": "quiet.wav"}, "own": {}, "other": {"audio": "b.wav"}}` stands for a sample '
+        "of each setup, for challenges that ask for several videos ([lip leakage](papers/lip-leakage.md)).",
         SAMPLE,
         "json",
     ),
@@ -189,6 +191,7 @@ EXAMPLES: Mapping[tuple[str, str], str] = {
     ("SubmissionRules", "archive"): "{max_files: 2000}",
     ("SubmissionRules", "video"): "{min_fps: 25, max_fps: 25}",
     ("SubmissionRules", "audio"): "{required: false}",
+    ("SubmissionRules", "setups"): "[silent, own, other]",
     ("SubmissionRules", "sound"): "{sample_rates: [16000], channels: [1]}",
     ("SubmissionRules", "motion"): "{rate: 30, arrays: {motion: {shape: [frames, 56]}}}",
     ("SubmissionRules", "runs"): "{max: 3, primary: 1}",
@@ -231,6 +234,9 @@ EXAMPLES: Mapping[tuple[str, str], str] = {
     ("Sample", "motion"): '"real/01.npz"',
     ("Sample", "partner_motion"): '"real/01-partner.npz"',
     ("Sample", "transcript"): '"Good morning."',
+    ("Sample", "item"): '"01"',
+    ("Sample", "setup"): '"silent"',
+    ("Sample", "driving_audio"): '"setups/01-silent.wav"',
     ("Sample", "groups"): '{"language": "German"}',
     ("Sample", "identity"): '"anna"',
     ("Sample", "prompt"): '"01"',

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import plausible_sync
 from numpy.typing import NDArray
 
 Arrays = dict[str, NDArray]
@@ -37,10 +38,23 @@ def face_region(rng: Rng) -> Arrays:
     }
 
 
+def closed_mouth(rng: Rng) -> Arrays:
+    """Still lips against 95 windows of speech."""
+    return {
+        "official": rng.uniform(8, 14, (95, 31)).astype(np.float32),
+        "silent": rng.uniform(8, 14, 95).astype(np.float32),
+        "ood_score": np.array(rng.uniform(0, 1)),
+        "frame": np.array(rng.integers(0, 100)),
+        "opening": np.array(rng.uniform(0, 0.1)),
+    }
+
+
 FEATURES: dict[str, Callable[[Rng], Arrays]] = {
     "arcface_paired": paired_vectors,
     "arcface_idloss": paired_vectors,
     "reference_face_region": face_region,
+    "syncnet_reference": plausible_sync.syncnet,
+    "syncnet_closed_mouth": closed_mouth,
 }
 
 

@@ -31,6 +31,7 @@ OWN_FILES = {
     "scoring/kinds/lengths.py": "length and size of the test set's speech and reference videos",
     "scoring/gaming.py": "reference images of the test set",
     "testset_check.py": "the organizer's own test set",
+    "folders/setups_making.py": "the speech of the organizer's own test set",
     "folders/testset_making.py": "the organizer's own videos, of which a test set is made",
     "cli/board/media.py": "reference images of the test set",
     "reference_models/": "generators and controls read the test set and what they wrote",

@@ -17,7 +17,7 @@ from evalkit.validators.frame_pictures import Frames, find_frames
 
 _FIELD = re.compile(r"\{([a-z]+)\}")
 # Numbers are written without leading zeros: 001.mp4 and 1.mp4 would be two answers to one sample.
-_PATTERNS = {"index": r"[1-9][0-9]*", "id": r".+", "identity": r"[^/]+", "prompt": r"[^/]+"}
+_PATTERNS = {"index": r"[1-9][0-9]*", "id": r".+", "identity": r"[^/]+", "prompt": r"[^/]+", "setup": r"[^/]+"}
 _ZEROS = re.compile(r"(?<![0-9])0+(?=[0-9])")
 _COPY_MARK = re.compile(r"( ?\([0-9]+\)|[ _-]+(copy|kopie|copie)( ?\(?[0-9]+\)?)?)+$")
 WRAPPER_DEPTH = 3
@@ -67,14 +67,17 @@ def match_layout(paths: Sequence[str], challenge: Challenge, testset: TestSet | 
     """
     if testset is not None and testset.left_out:
         return _limited(match_layout(paths, challenge, testset.whole), testset)
-    templates = challenge.submission.layouts
+    rules = challenge.submission
+    templates = rules.layouts
     expected = _expected_by_template(templates, testset)
     best: Layout | None = None
     for template in templates:
         for prefix in _prefixes(paths, template, testset):
             stripped = {path[len(prefix) :]: path for path in paths if path.startswith(prefix)}
             if testset is None:
-                fit = Layout(template, _files_of_form(template, stripped), expected=challenge.testset.samples)
+                fit = Layout(
+                    template, _files_of_form(template, stripped, rules.setups), expected=challenge.testset.samples
+                )
             elif template in expected:
                 fit = _fit(template, stripped, expected[template])
             else:
@@ -176,7 +179,14 @@ def _expected_by_template(templates: Sequence[str], testset: TestSet | None) -> 
 
 def _path(template: str, sample: Sample, index: int) -> str | None:
     """Return where ``template`` puts ``sample``; ``None`` when the sample lacks one of its fields."""
-    values = {"id": sample.id, "identity": sample.identity, "prompt": sample.prompt, "index": str(index)}
+    own = sample.item if sample.item is not None and "{setup}" in template else sample.id
+    values = {
+        "id": own,
+        "identity": sample.identity,
+        "prompt": sample.prompt,
+        "index": str(index),
+        "setup": sample.setup,
+    }
     if any(values[name] is None for name in _FIELD.findall(template)):
         return None
     return _FIELD.sub(lambda match: str(values[match.group(1)]), template)
@@ -198,9 +208,9 @@ def _by_accents(stripped: Mapping[str, str]) -> dict[str, str]:
     return _unique((composed(short), path) for short, path in stripped.items() if not short.isascii())
 
 
-def _files_of_form(template: str, stripped: Mapping[str, str]) -> dict[str, str]:
+def _files_of_form(template: str, stripped: Mapping[str, str], setups: Sequence[str]) -> dict[str, str]:
     """Return sample -> path for the paths of the template's form; a sample's name is made of the fields' values."""
-    pattern = re.compile(_pattern(template))
+    pattern = re.compile(_pattern(template, setups))
     files: dict[str, str] = {}
     for short, path in sorted(stripped.items()):
         match = pattern.fullmatch(short)
@@ -209,8 +219,9 @@ def _files_of_form(template: str, stripped: Mapping[str, str]) -> dict[str, str]
     return files
 
 
-def _pattern(template: str) -> str:
+def _pattern(template: str, setups: Sequence[str] = ()) -> str:
     """Return the template as a regular expression; a repeated field must have the same value each time."""
+    forms = _PATTERNS | ({"setup": "|".join(map(re.escape, setups))} if setups else {})
     parts = _FIELD.split(template)  # text, field, text, ...
     seen: set[str] = set()
     pattern = ""
@@ -221,7 +232,7 @@ def _pattern(template: str) -> str:
             pattern += f"(?P={part})"
         else:
             seen.add(part)
-            pattern += f"(?P<{part}>{_PATTERNS[part]})"
+            pattern += f"(?P<{part}>{forms[part]})"
     return pattern
 
 

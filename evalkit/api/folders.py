@@ -1,11 +1,11 @@
-"""`distance` of two folders of videos or images without a test set, and `testset_from_folder`."""
+"""`distance` of two folders of videos or images without a test set; `testset_from_folder`, `testset_setups`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from evalkit.api.arguments import check_types, metric_names, run_options
 from evalkit.errors import UsageError
@@ -17,6 +17,7 @@ from evalkit.workers.sandbox import Level
 
 if TYPE_CHECKING:
     from evalkit.folders.model import DistanceResult
+    from evalkit.folders.setups_making import SetupsMade, Silence
     from evalkit.folders.testset_making import TestSetMade
 
 Folder = str | PathLike[str] | Sequence[str | PathLike[str]]
@@ -157,3 +158,34 @@ def testset_from_folder(
     return make_testset(
         Path(folder), Path(out), plan, options, license_text=license.strip(), source=source.strip(), replace=replace
     )
+
+
+def testset_setups(
+    testset: str | Path,
+    *,
+    silence: str = "zeros",
+    replace: bool = False,
+    progress: Progress | None = None,
+) -> SetupsMade:
+    """Ask for three videos of each sample of a test set: dubbed with silence, with its own and with other speech.
+
+    Writes ``setups.jsonl`` and the sounds beside the samples: that file is the test set of a challenge with the setups
+    ``silent``, ``own`` and ``other``.
+
+    Args:
+        testset: a folder with ``samples.jsonl``.
+        silence: ``zeros``, or ``noise`` at -60 dBFS.
+        replace: write over what this function made.
+        progress: told of each sample.
+
+    Returns:
+        What was written, whose speech is the other one of each sample, and which samples were left out and why.
+
+    Raises:
+        EvalkitError: there is no such test set, it has no speech of two people, or the files are there already.
+    """
+    from evalkit.folders.setups_making import make_setups
+
+    if silence not in {"zeros", "noise"}:
+        raise UsageError("There is no such silence.", found=repr(silence), expected="'zeros' or 'noise'")
+    return make_setups(Path(testset), silence=cast("Silence", silence), replace=replace, progress=progress)

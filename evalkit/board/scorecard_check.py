@@ -181,7 +181,8 @@ def _check_applicable(card: Scorecard, name: str, score: MetricScore) -> None:
     """Refuse what makes samples disappear: a sample that a metric is not applicable to is no gap."""
     outside = not_applicable_samples(card, name)
     metric = metric_registry().get(name)
-    if (outside or score.not_applicable) and metric is not None and not metric.record.people_only:
+    of_all = metric is not None and not (metric.record.people_only or metric.record.setups)
+    if (outside or score.not_applicable) and of_all:
         raise _refused(f"{name} is applicable to every sample.", f"{score.not_applicable or len(outside)} without", "0")
     if any(name in video.values for video in card.videos):
         agree = score.not_applicable == len(outside)

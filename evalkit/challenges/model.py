@@ -226,7 +226,7 @@ def _without_defaults(content: dict[str, Any]) -> dict[str, Any]:
     usual = SpeedRules().model_dump(mode="json")
     said = {key: value for key, value in content["speed"].items() if value != usual[key]}
     rules = SubmissionRules().model_dump(mode="json")
-    added = {key for key in ("kind", "sound", "motion") if content["submission"][key] == rules[key]}
+    added = {key for key in ("kind", "setups", "sound", "motion") if content["submission"][key] == rules[key]}
     submission = {key: value for key, value in content["submission"].items() if key not in added}
     rest = {key: value for key, value in content.items() if key != "speed"} | {"submission": submission}
     return rest | ({"speed": said} if said else {})

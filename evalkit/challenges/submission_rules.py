@@ -9,11 +9,11 @@ from pydantic import AfterValidator, Field, model_validator
 
 from evalkit.challenges.kinds import KINDS, Kind
 from evalkit.challenges.motion_rules import MotionRules
-from evalkit.challenges.parts import ChallengePart, PositiveFloat
+from evalkit.challenges.parts import ChallengePart, PositiveFloat, reject_duplicate_names
 from evalkit.challenges.sound_rules import SoundRules
 from evalkit.errors import did_you_mean
 
-TEMPLATE_FIELDS = ("id", "identity", "prompt", "index")
+TEMPLATE_FIELDS = ("id", "identity", "prompt", "index", "setup")
 _FIELD = re.compile(r"\{([^{}]*)\}")
 
 
@@ -32,6 +32,7 @@ def _template(text: str) -> str:
 
 
 Template = Annotated[str, AfterValidator(_template)]
+SetupName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 
 
 class ArchiveRules(ChallengePart):
@@ -139,8 +140,10 @@ class SubmissionRules(ChallengePart):
 
     Args:
         kind: what the files are: ``video``, ``audio`` (WAV, FLAC) or ``motion`` (coefficients as NPY, NPZ).
-        layouts: paths of the files with ``{id}``, ``{identity}``, ``{prompt}`` or ``{index}``; the first that fits. By
-            default ``{id}`` with the usual endings of the kind.
+        layouts: paths of the files with ``{id}``, ``{identity}``, ``{prompt}``, ``{index}`` or ``{setup}``; the first
+            that fits. By default ``{id}`` with the usual endings of the kind, or ``{id}/{setup}.mp4``.
+        setups: names of the videos that are asked for of each sample, where it is several: ``silent``, ``own``,
+            ``other`` for lip leakage. The test set says what drives each.
         archive: limits of the ZIP.
         video: requirements for the video stream, of the kind ``video``.
         audio: requirements for the audio stream of a video.
@@ -151,6 +154,7 @@ class SubmissionRules(ChallengePart):
 
     kind: Kind = "video"
     layouts: tuple[Template, ...] = Field(("{id}.mp4",), min_length=1)
+    setups: tuple[SetupName, ...] = ()
     archive: ArchiveRules = ArchiveRules()
     video: VideoRules = VideoRules()
     audio: AudioRules = AudioRules()
@@ -166,16 +170,34 @@ class SubmissionRules(ChallengePart):
     def _usual_layouts(cls, data: Any) -> Any:
         """Name the files as is usual for the kind, where the challenge doesn't say how."""
         kind = data.get("kind", "video") if isinstance(data, dict) else None
+        if kind == "video" and data.get("setups") and "layouts" not in data:
+            return {**data, "layouts": ("{id}/{setup}.mp4",)}
         if isinstance(kind, str) and kind in KINDS and kind != "video" and "layouts" not in data:
             return {**data, "layouts": KINDS[kind].layouts}  # type: ignore[index]  # it is one of them
         return data
 
     @model_validator(mode="after")
     def _of_the_kind(self) -> SubmissionRules:
-        """Refuse rules that would check nothing."""
+        """Refuse rules that would check nothing, and setups that no layout tells apart."""
+        self._check_setups()
         parts = {"video": ("video", "audio"), "audio": ("sound",), "motion": ("motion",)}
         for kind, names in parts.items():
             for name in names:
                 if kind != self.kind and getattr(self, name) != type(getattr(self, name))():
                     raise ValueError(f"'{name}' has rules for the kind '{kind}', and the kind is '{self.kind}'")
         return self
+
+    def _check_setups(self) -> None:
+        reject_duplicate_names(self.setups, "setup")
+        with_setup = [layout for layout in self.layouts if "{setup}" in layout]
+        if not self.setups:
+            if with_setup:
+                raise ValueError(f"the layout '{with_setup[0]}' has {{setup}}, and 'setups' names none")
+            return
+        if self.kind != "video":
+            raise ValueError(f"'setups' are several videos of a sample, and the kind is '{self.kind}'")
+        if len(self.setups) < 2:
+            raise ValueError("'setups' names the videos of a sample where it is several: at least two")
+        for layout in self.layouts:
+            if layout not in with_setup:
+                raise ValueError(f"the layout '{layout}' has no {{setup}}, so all videos of a sample would be one file")

@@ -322,7 +322,7 @@ def print_scorecard(card: Scorecard) -> None:
     from rich.table import Table
 
     from evalkit.challenges.kinds import KINDS
-    from evalkit.metrics.base import is_not_applicable
+    from evalkit.metrics.base import OTHER_SETUP, is_not_applicable
     from evalkit.scoring.plan import OTHER_KIND
     from evalkit.scoring.scorecard import gap_text
     from evalkit.text import escape_for_display, format_value
@@ -357,8 +357,10 @@ def print_scorecard(card: Scorecard) -> None:
     partly = {name: entry.not_applicable for name, entry in card.metrics.items() if entry.not_applicable}
     if partly:
         people = any(card.metrics[name].reason != OTHER_KIND for name in partly)
+        setups = any(reason == OTHER_SETUP for video in card.videos for reason in video.reasons.values())
         most, names = max(partly.values()), ", ".join(list(partly)[:3]) + (" ..." if len(partly) > 3 else "")
         why = "without a person" if people else f"of {KINDS[card.submission.kind].file}s"
+        why = "of other setups" if setups else why
         line = f"  Not applicable to {count(most, 'sample')} {why}, and not counted there: {names}."
         console.print(escape(escape_for_display(line, 400)))
     for line in finding_lines(card):

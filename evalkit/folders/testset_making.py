@@ -241,10 +241,11 @@ def _own_sound(file: MediaFile, out: Path) -> str | None:
         samples = read_audio(file.path, RATE)
     except (NoAudioError, MediaError):
         return None
-    return _written(_wav(samples), out, f"audio/{file.name}.wav") if len(samples) else None
+    return _written(wav_bytes(samples), out, f"audio/{file.name}.wav") if len(samples) else None
 
 
-def _wav(samples: NDArray[np.float32]) -> bytes:
+def wav_bytes(samples: NDArray[np.float32]) -> bytes:
+    """Return a WAV file of mono samples at `RATE`, 16 bit."""
     stream = io.BytesIO()
     with wave.open(stream, "wb") as file:
         file.setnchannels(1)

@@ -25,6 +25,7 @@ from evalkit.scoring.kinds import kind_of
 from evalkit.scoring.kinds.lengths import length_of_sample, media_source, size_of_reference
 from evalkit.submission.model import Submission
 from evalkit.testsets.model import Sample, TestSet
+from evalkit.testsets.setups import check_setups
 from evalkit.text import count, escape_for_display
 from evalkit.validators.archive.check import NESTED, UNREADABLE, blocks, check_archive
 from evalkit.validators.archive.strays import is_stray, junk, video_suffixes
@@ -186,6 +187,8 @@ class Gate:
 def open_gate(submission: Submission, challenge: Challenge, testset: TestSet | None) -> Gate:
     """Check the archive's table of contents and match names to samples; decompresses nothing."""
     severities = challenge.submission.severities
+    if testset is not None:
+        check_setups(testset, challenge.submission.setups)
     layouts = challenge.submission.layouts
     findings = check_archive(submission, challenge.submission.archive, severities, layouts)
     if blocks(findings):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from evalkit.errors import EvalkitError
-from evalkit.metrics.base import NO_PERSON, SetMetric, SetValue, VideoInputs, VideoValue, metric_registry
+from evalkit.metrics.base import MetricRecord, SetMetric, SetValue, VideoInputs, VideoValue, metric_registry
 from evalkit.progress import Progress
 from evalkit.scoring import aggregate
 from evalkit.scoring.imports import Imports
@@ -15,7 +16,7 @@ from evalkit.scoring.jobs import Extraction
 from evalkit.scoring.plan import OTHER_KIND, PSEUDO, RunPlan
 from evalkit.scoring.reported_speed import ReportedSpeed
 from evalkit.scoring.scorecard import MetricScore, ScoreEvent, VideoScore
-from evalkit.scoring.video_scores import METRIC_ERROR, OUT_OF_RANGE, VideoScorer, is_outside, range_fault
+from evalkit.scoring.video_scores import METRIC_ERROR, OUT_OF_RANGE, VideoScorer, is_outside, range_fault, why_outside
 from evalkit.testsets.model import Sample, TestSet
 
 
@@ -75,16 +76,21 @@ class ScorecardBuilder:
             known = metric_registry().get(name)
             score = aggregate.unavailable(name, reason, known.record if known else None)
             outside = sum(known is not None and is_outside(known.record, sample) for sample in self._testset)
-            why = NO_PERSON if outside and outside == len(self._testset) else reason
+            all_outside = known is not None and outside == len(self._testset)
+            why = self._why_outside(known.record) if known is not None and all_outside else reason
             if reason == OTHER_KIND:
                 outside, why = len(self._testset), reason
             scores[name] = score.model_copy(update={"reason": why, "not_applicable": outside})
         return scores
 
+    def _why_outside(self, record: MetricRecord) -> str:
+        """Return why a metric is not applicable to any sample: the commonest reason."""
+        return Counter(why_outside(record, sample) or "" for sample in self._testset).most_common(1)[0][0]
+
     def _set_score(self, metric: SetMetric, asked: int) -> MetricScore:
         others = sum(is_outside(metric.record, sample) for sample in self._testset)
         if others and others == asked:
-            score = aggregate.unavailable(metric.record.id, NO_PERSON, metric.record)
+            score = aggregate.unavailable(metric.record.id, self._why_outside(metric.record), metric.record)
             return score.model_copy(update={"not_applicable": others})
         try:
             there = sum(1 for _ in self._readable_samples(metric))
@@ -138,8 +144,8 @@ class ScorecardBuilder:
                 known = metric_registry().get(name)
                 if why == OTHER_KIND:
                     reasons[name] = why
-                elif known is not None and is_outside(known.record, sample):
-                    reasons[name] = NO_PERSON
+                elif known is not None and (outside := why_outside(known.record, sample)) is not None:
+                    reasons[name] = outside
             yield VideoScore(
                 sample=sample.id,
                 path=report.path if report else None,

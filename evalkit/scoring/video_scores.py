@@ -11,6 +11,7 @@ from evalkit.errors import EvalkitError
 from evalkit.media.facts import MediaFacts
 from evalkit.metrics.base import (
     NO_PERSON,
+    OTHER_SETUP,
     FeatureData,
     Metric,
     MetricRecord,
@@ -74,7 +75,7 @@ class VideoScorer:
         # Whether a metric is about a sample depends on the test set alone, so it comes first: it is the same for
         # every team, also for one whose video is missing.
         outcomes = {
-            name: unscored(NO_PERSON) if is_outside(metric.record, sample) else unscored(reason or "")
+            name: unscored(why_outside(metric.record, sample) or reason or "")
             for name, metric in self._plan.metrics.items()
             if reason is not None or is_outside(metric.record, sample)
         }
@@ -101,7 +102,7 @@ class VideoScorer:
     ) -> VideoInputs:
         """Return what metrics read of one video."""
         features = {name: self._feature(extraction, facts, name) for name in sorted(needed)}
-        return VideoInputs(sample.id, features, sample.groups)
+        return VideoInputs(sample.id, features, sample.groups, sample.item or sample.id, sample.setup)
 
     def _feature(self, extraction: Extraction, facts: MediaFacts | None, name: str) -> FeatureData:
         if name in FACT_FEATURES:
@@ -126,7 +127,16 @@ class VideoScorer:
 
 def is_outside(record: MetricRecord, sample: Sample) -> bool:
     """Whether a metric is not applicable to a sample."""
-    return record.people_only and not sample.shows_person
+    return why_outside(record, sample) is not None
+
+
+def why_outside(record: MetricRecord, sample: Sample) -> str | None:
+    """Return why a metric is not applicable to a sample; ``None`` where it is."""
+    if record.people_only and not sample.shows_person:
+        return NO_PERSON
+    if record.setups and sample.setup not in record.setups:
+        return OTHER_SETUP
+    return None
 
 
 def outcome_of(metric: Metric, inputs: VideoInputs) -> VideoValue:

@@ -13,7 +13,8 @@ from pathlib import Path
 from evalkit.errors import TestSetError
 from evalkit.jsonio import parse_json
 from evalkit.testsets.ipvg import read_eval_json, read_ipvg2025
-from evalkit.testsets.model import Sample, TestSet, make_sample
+from evalkit.testsets.model import Sample, TestSet
+from evalkit.testsets.setups import samples_of
 from evalkit.yamlio import is_there, read_text
 
 SAMPLES_FILE = "samples.jsonl"
@@ -54,7 +55,7 @@ def _read_native(file: Path) -> TestSet:
             record = parse_json(line)
         except ValueError as error:
             raise TestSetError(f"{place}: not a JSON object.", found=str(error)) from None
-        samples.append(make_sample(record, place))
+        samples += samples_of(record, place)
     return TestSet(file.parent, tuple(samples))
 
 

@@ -116,6 +116,7 @@ class Speaker(BaseModel):
         if self.box is None and self.reference_image is None:
             raise ValueError(f"the speaker '{self.name}' needs a box or a reference_image, to be told from the others")
         return self
+_ADDED = ("motion", "partner_motion", "transcript", "item", "setup", "driving_audio")  # to a sample, in this order
 
 
 class Sample(BaseModel):
@@ -137,6 +138,10 @@ class Sample(BaseModel):
         transcript: what is said in the speech, or ``None``.
         speakers: the persons of a video in which several speak, each with a voice of their own; empty for one voice.
             ``audio`` is then what is heard, the mix of all voices.
+        item, setup: where several videos are asked for of one sample, its id in the test set and which of them this
+            is; ``id`` is then ``item/setup``. Both or none.
+        driving_audio: path of the sound that the generator is given, where that is not ``audio``: silence, for a video
+            whose lips are compared with speech that it must not know.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -167,11 +172,26 @@ class Sample(BaseModel):
             if twice is not None:
                 raise ValueError(f"each speaker has {_OWN[what]}, found '{twice}' twice")
         return value
+    item: Id | None = None
+    setup: NamePart | None = None
+    driving_audio: RelativePath | None = None
+
+    @model_validator(mode="after")
+    def _item_of_setup(self) -> Sample:
+        if (self.item is None) != (self.setup is None):
+            raise ValueError("'item' and 'setup' belong together: give both, or neither")
+        return self
 
     @property
     def media(self) -> tuple[str | None, ...]:
         """Paths of its files besides the reference images, ``None`` for each that it does not have."""
         return self.audio, self.reference_video, self.motion, self.partner_motion, *self.speaker_files
+        return self.audio, self.reference_video, self.motion, self.partner_motion, self.driving_audio
+
+    @property
+    def given_audio(self) -> str | None:
+        """Path of the sound that the generator is given; ``None`` without any."""
+        return self.driving_audio or self.audio
 
     @property
     def record(self) -> dict[str, Any]:

@@ -56,7 +56,7 @@ class RequestBuilder:
             target=self._target(sample),
             output=output,
             reference_images=tuple(map(path, sample.reference_images)),
-            audio=path(sample.audio) if sample.audio else None,
+            audio=path(sample.given_audio) if sample.given_audio else None,
             text=sample.text,
             timeline=sample.timeline,
             reference_video=path(sample.reference_video) if sample.reference_video else None,
@@ -98,8 +98,8 @@ class RequestBuilder:
         )
 
     def _seconds(self, sample: Sample) -> float:
-        if sample.audio:
-            return audio_seconds(self.testset.path(sample.audio))
+        if sample.given_audio:
+            return audio_seconds(self.testset.path(sample.given_audio))
         if sample.reference_video:
             times = scan_times(self.testset.path(sample.reference_video))
             return len(times) * frame_interval(times, default=1 / DEFAULT_FPS)

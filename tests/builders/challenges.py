@@ -15,6 +15,7 @@ PRESETS = [
     "ipvg2025-fullbody",
     "ipvg2026-facial",
     "ipvg2026-sequential",
+    "leakage",
     "mmasia2025-talking-head",
     "talking-head",
 ]

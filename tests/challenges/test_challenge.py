@@ -116,8 +116,8 @@ def test_layouts_that_are_right(template: str) -> None:
 @pytest.mark.parametrize(
     ("template", "words"),
     [
-        ("{name}.mp4", "unknown field {name}; known: id, identity, prompt, index."),
-        ("{ID}.mp4", "unknown field {ID}; known: id, identity, prompt, index. Did you mean 'id'?"),
+        ("{name}.mp4", "unknown field {name}; known: id, identity, prompt, index, setup."),
+        ("{ID}.mp4", "unknown field {ID}; known: id, identity, prompt, index, setup. Did you mean 'id'?"),
         ("{promt}.mp4", "Did you mean 'prompt'?"),
         ("{id!r}.mp4", "unknown field {id!r}"),
         ("{}.mp4", "unknown field {}"),

@@ -69,7 +69,7 @@ def test_the_digest_survives_another_writer_of_yaml(preset: str) -> None:
 
 
 SCORED = {"schema_", "id", "submission", "testset", "metrics", "speed"}
-SCORED_OF_SUBMISSION = {"kind", "layouts", "archive", "video", "audio", "sound", "motion", "severities"}
+SCORED_OF_SUBMISSION = {"kind", "layouts", "setups", "archive", "video", "audio", "sound", "motion", "severities"}
 
 
 def test_every_key_is_known_to_change_the_scoring_digest_or_not() -> None:

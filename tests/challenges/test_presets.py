@@ -40,6 +40,7 @@ def test_every_preset_loads_under_its_own_name(preset: str) -> None:
         ("dub-hdtf", ("{id}.mp4",)),
         ("dub-lrs2", ("{id}.mp4",)),
         ("dualtalk", ("{id}.npy",)),
+        ("leakage", ("{id}/{setup}.mp4",)),
     ],
 )
 def test_layouts_are_the_challenges(preset: str, layouts: tuple[str, ...]) -> None:
@@ -180,6 +181,7 @@ UNPUBLISHED = {
     "dub-hdtf": {"submission", "metrics", "ranking"},
     "dub-lrs2": {"submission", "metrics", "ranking"},
     "dualtalk": {"submission", "ranking"},
+    "leakage": {"submission", "metrics", "ranking"},
 }
 
 

@@ -1,4 +1,4 @@
-"""Two regions of one metric never rank together."""
+"""Two regions of one metric never rank together; numbers of setups need a challenge that asks for them."""
 
 from __future__ import annotations
 
@@ -37,3 +37,16 @@ def test_one_region_and_other_metrics_are_not(entries: tuple[str, ...]) -> None:
 
 def test_without_a_ranking_nothing_is_ranked_together() -> None:
     assert faults("{id: psnr.rgb}", "{id: psnr.face}", ranking="none") == []
+
+
+def test_a_metric_of_setups_needs_a_challenge_that_asks_for_them() -> None:
+    (fault,) = faults("{id: leak.silent_conf}", ranking="none")
+    assert fault == (
+        "'metrics' has leak.silent_conf, which compares the setups silent, and 'submission.setups' names none."
+    )
+
+
+def test_one_submission_has_one_rule_for_the_identitys_picture() -> None:
+    lines = "metrics: [{id: leak.lsd_ar}, {id: leak.lsd_cr}]\nsubmission: {setups: [silent, own, other]}\n"
+    (fault,) = challenge_faults(challenge(lines))
+    assert fault.startswith("'metrics' has leak.lsd_ar and leak.lsd_cr: ")
