@@ -59,6 +59,7 @@ def refuse_what_needs_files(metric: Metric) -> None:
         raise NotOfArraysError(
             f"{name} compares several persons with several voices, which arrays don't have.",
             fix="Score files with a test set whose samples have speakers: 'evalkit score'.",
+        )
     if metric.record.setups:
         raise NotOfArraysError(
             f"{name} is made of several videos of each sample, which a test set with setups asks for.",

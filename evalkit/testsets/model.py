@@ -116,6 +116,8 @@ class Speaker(BaseModel):
         if self.box is None and self.reference_image is None:
             raise ValueError(f"the speaker '{self.name}' needs a box or a reference_image, to be told from the others")
         return self
+
+
 _ADDED = ("motion", "partner_motion", "transcript", "item", "setup", "driving_audio")  # to a sample, in this order
 
 
@@ -172,6 +174,7 @@ class Sample(BaseModel):
             if twice is not None:
                 raise ValueError(f"each speaker has {_OWN[what]}, found '{twice}' twice")
         return value
+
     item: Id | None = None
     setup: NamePart | None = None
     driving_audio: RelativePath | None = None
