@@ -151,8 +151,8 @@ FILES = (
         Sample,
         "A test set of the format `native` is a folder with `samples.jsonl`: one JSON object per sample and line, with "
         "these keys. Paths are relative to the folder. The formats of published challenges need no such file. A line "
-        'with `"setups": {"silent": {"driving_audio": "quiet.wav"}, "own": {}, "other": {"audio": "b.wav"}}` stands for '
-        "a sample of each setup, for challenges that ask for several videos ([lip leakage](papers/lip-leakage.md)).",
+        'with `"setups": {"silent": {"driving_audio": "quiet.wav"}, "own": {}, "other": {"audio": "b.wav"}}` stands '
+        "for a sample of each setup, where a challenge asks for several videos ([lip leakage](papers/lip-leakage.md)).",
         SAMPLE,
         "json",
     ),

@@ -76,7 +76,10 @@ NamePart = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_n
 
 Share = Annotated[float, Field(ge=0, le=1)]
 MOST_SPEAKERS = 8
-_ADDED = ("motion", "partner_motion", "transcript", "speakers")  # to a sample, in this order
+_ADDED = (  # to a sample, in this order
+    *("motion", "partner_motion", "transcript", "speakers"),
+    *("item", "setup", "driving_audio"),
+)
 _OWN = {"name": "a name of its own", "audio": "an audio file with this voice alone"}
 
 
@@ -116,9 +119,6 @@ class Speaker(BaseModel):
         if self.box is None and self.reference_image is None:
             raise ValueError(f"the speaker '{self.name}' needs a box or a reference_image, to be told from the others")
         return self
-
-
-_ADDED = ("motion", "partner_motion", "transcript", "item", "setup", "driving_audio")  # to a sample, in this order
 
 
 class Sample(BaseModel):
@@ -162,6 +162,9 @@ class Sample(BaseModel):
     partner_motion: RelativePath | None = None
     transcript: str | None = None
     speakers: tuple[Speaker, ...] = ()
+    item: Id | None = None
+    setup: NamePart | None = None
+    driving_audio: RelativePath | None = None
 
     @field_validator("speakers")
     @classmethod
@@ -175,10 +178,6 @@ class Sample(BaseModel):
                 raise ValueError(f"each speaker has {_OWN[what]}, found '{twice}' twice")
         return value
 
-    item: Id | None = None
-    setup: NamePart | None = None
-    driving_audio: RelativePath | None = None
-
     @model_validator(mode="after")
     def _item_of_setup(self) -> Sample:
         if (self.item is None) != (self.setup is None):
@@ -188,8 +187,8 @@ class Sample(BaseModel):
     @property
     def media(self) -> tuple[str | None, ...]:
         """Paths of its files besides the reference images, ``None`` for each that it does not have."""
-        return self.audio, self.reference_video, self.motion, self.partner_motion, *self.speaker_files
-        return self.audio, self.reference_video, self.motion, self.partner_motion, self.driving_audio
+        media = (self.audio, self.reference_video, self.motion, self.partner_motion, self.driving_audio)
+        return (*media, *self.speaker_files)
 
     @property
     def given_audio(self) -> str | None:
