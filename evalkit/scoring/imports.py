@@ -120,7 +120,12 @@ def _digests(source: str, folder: Path, wanted: Iterable[ImportedFile], testset:
                 expected=f"generated/ and reference/, with SAMPLE{one.suffix} for each sample",
             )
         there = {sample.id: one.path(folder, sample.id) for sample in testset}
-        read = {f"{one.side}/{name}{one.suffix}": file_digest(path) for name, path in there.items() if path.is_file()}
+        try:
+            read = {f"{one.side}/{id_}{one.suffix}": file_digest(file) for id_, file in there.items() if file.is_file()}
+        except OSError as error:
+            raise UsageError(
+                f"A file of '{source}' can't be read.", found=f"{error.filename}: {error.strerror}"
+            ) from None
         if not read:
             raise UsageError(
                 f"The folder of '{source}' has no file of a sample in '{one.side}'.",

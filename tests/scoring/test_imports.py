@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ import evalkit
 from evalkit import api
 from evalkit.cli import cli
 from evalkit.errors import UsageError
+from evalkit.metrics.distances.distributions import frechet_from_features
 from evalkit.metrics.features.base import ImportedFile
 
 AUE = ("aue.lower", "aue.upper", "aue.total")
@@ -64,6 +66,17 @@ def test_the_numbers_and_where_they_come_from(world, tmp_path, folder):
         assert "organizer" in note.detail
 
 
+def test_files_are_read_in_the_workers(world, tmp_path, folder, monkeypatch):
+    """What only this process lacks is not missed: a worker is another one."""
+
+    def read_here(*_):
+        raise AssertionError("read in evalkit's own process")
+
+    monkeypatch.setattr("evalkit.metrics.action_units.openface.read_table", read_here)
+    card = score(world, tmp_path / "out", folder, sandbox="full")
+    assert card.metrics["aue.lower"].value == pytest.approx(9.0)
+
+
 def test_a_changed_table_is_read_again_and_changes_the_digest(world, tmp_path, folder):
     cache = tmp_path / "cache"
     before = score(world, tmp_path / "a", folder, cache=cache)
@@ -73,6 +86,35 @@ def test_a_changed_table_is_read_again_and_changes_the_digest(world, tmp_path, f
     assert [card.metrics["aue.lower"].value for card in (before, again, after)] == pytest.approx([9, 9, 9 * 7 / 4])
     used = [card.provenance["imported_features"]["openface"]["sha256"] for card in (before, again, after)]
     assert used[0] == used[1] != used[2]
+
+
+def test_coefficients_of_all_videos_are_compared_as_sets(world, tmp_path):
+    rng = np.random.default_rng(0)
+    root, rows = tmp_path / "deep3d", {}
+    for side, scale in (("generated", 0.6), ("reference", 0.5)):
+        (root / side).mkdir(parents=True)
+        for name in SAMPLES:
+            whole = rng.normal(0, scale, (25, 257)).astype(np.float32)
+            rows[side, name] = whole[:, 80:144].copy()
+            np.savez(root / side / f"{name}.npz", coeffs=whole)
+    gone = np.load(root / "generated" / "d01.npz")["coeffs"]
+    gone[:2] = np.nan  # more than a twentieth: the video is left out of both sides
+    np.savez(root / "generated" / "d01.npz", coeffs=gone)
+    one = np.load(root / "generated" / "d02.npz")["coeffs"]
+    one[7] = np.nan
+    np.savez(root / "generated" / "d02.npz", coeffs=one)
+    (root / "reference" / "d03.npz").write_bytes(b"\x80\x04pickle")
+    card = run(world, tmp_path / "out", metrics=("efid",), features={"deep3d": root})
+    entry = card.metrics["motion.efid"]
+    ours = np.concatenate([np.delete(rows["generated", "d02"], 7, axis=0), rows["generated", "d04"]])
+    theirs = np.concatenate([rows["reference", "d02"], rows["reference", "d04"]])
+    assert entry.value == pytest.approx(frechet_from_features(ours, theirs), rel=1e-6)
+    assert (entry.n, entry.coverage) == (2, 0.5)
+    assert (entry.details["n"], entry.details["n_reference"]) == (49, 50)
+    notes = {note.kind: note.detail for note in entry.notes}
+    assert {"videos_left_out", "small_sample", "imported_features"} <= set(notes)
+    assert "import_unusable (1), no_face (1)" in notes["videos_left_out"]
+    assert card.provenance["imported_features"]["deep3d"]["files"] == 8
 
 
 def test_without_a_folder_the_videos_are_unscored_for_that_reason(world, tmp_path):
@@ -126,6 +168,13 @@ def test_folders_that_can_not_be_meant_are_refused(world, tmp_path, folder):
     (folder / "reference").mkdir()
     (folder / "reference" / "other.csv").touch()
     assert "other.csv" in refused(world, tmp_path, features={"openface": folder})
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc")
+def test_a_file_that_can_not_be_read_is_named(world, tmp_path, folder):
+    (folder / "reference" / "d01.csv").unlink()
+    (folder / "reference" / "d01.csv").symlink_to("/proc/1/mem")  # a file that nobody may read
+    assert "A file of 'openface' can't be read" in refused(world, tmp_path, features={"openface": folder})
 
 
 def test_a_team_does_not_bring_its_own(world, tmp_path, folder):
