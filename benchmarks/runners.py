@@ -87,7 +87,7 @@ def i3d(folder: Path) -> list[Case]:
 
     ours = StateDictI3D(i3d_checkpoint.write_checkpoint(folder / "i3d.pt", i3d_checkpoint.random_i3d()))
     frames = [ours.prepare(RNG.integers(0, 256, (224, 224, 3), dtype=np.uint8)) for _ in range(16)]
-    network: Any = ours._runners[16]
+    network: Any = ours._runner._runners[16]
     clip = torch.stack(frames, dim=1)[None]
     return [Case("I3D, clips of 16 frames", 1, network._network, clip, (), torch.channels_last_3d)]
 
@@ -109,9 +109,12 @@ def s3fd(folder: Path) -> list[Case]:
 def syncnet(folder: Path) -> list[Case]:
     import sync_networks
 
+    from evalkit.metrics.networks.checkpoints import filled
     from evalkit.metrics.sync import syncnet as module
 
-    ours = module.SyncNet(sync_networks.random_syncnet(folder / "syncnet.model"))
+    network = module.build_syncnet()
+    place = filled(network, sync_networks.random_syncnet(folder / "syncnet.model"), "cpu", ignore=module.UNUSED)
+    ours = module._Towers(network, place)
 
     def tower(x: Tensor, parameters: Any, layers: Any, head: Any) -> Tensor:
         for layer, (weight, bias) in zip(layers, parameters, strict=True):
@@ -143,13 +146,15 @@ def syncnet(folder: Path) -> list[Case]:
 def clip(folder: Path) -> list[Case]:
     import clip_checkpoint
 
-    from evalkit.metrics.networks.clip import ClipEncoder
+    from evalkit.metrics.networks.clip import build
+    from evalkit.metrics.networks.clip_states import load_clip_state, sizes_of
 
     state = clip_checkpoint.random_state(clip_checkpoint.BASE)
     digest = clip_checkpoint.write_archive(
         folder / "clip.pt", clip_checkpoint.as_published(state, clip_checkpoint.BASE)
     )
-    model = ClipEncoder(folder / "clip.pt", "cpu", digest)._model
+    loaded = load_clip_state(folder / "clip.pt", digest)
+    model = build(loaded, sizes_of(loaded, folder / "clip.pt"), folder / "clip.pt")
     images = torch.from_numpy(RNG.normal(size=(16, 3, 224, 224)).astype(np.float32))
     tokens = torch.from_numpy(RNG.integers(0, 49000, (16, 77)))
     return [
@@ -162,12 +167,18 @@ def clip(folder: Path) -> list[Case]:
 def curricularface(folder: Path) -> list[Case]:
     import face_checkpoints
 
-    from evalkit.metrics.networks.ir101 import CurricularFace
+    from evalkit.metrics.networks.checkpoints import filled
+    from evalkit.metrics.networks.folding import settle_layout
+    from evalkit.metrics.networks.ir101 import IR101, UNUSED
 
     crops = RNG.integers(0, 256, (16, 224, 224, 3), dtype=np.uint8)
     pixels = face_checkpoints.as_pixels(crops, 112)
     torch.save(face_checkpoints.state_of(face_checkpoints.random_ir101(pixels)), folder / "face.bin")
-    network = CurricularFace(folder / "face.bin")._network
+    network = IR101()
+    filled(network, folder / "face.bin", "cpu", ignore=UNUSED)
+    network.fold()
+    settle_layout(network)
+    network.eval()
     return [Case("CurricularFace, crops", 16, network, pixels.float().contiguous(), layout=torch.channels_last)]
 
 

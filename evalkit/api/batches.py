@@ -233,7 +233,7 @@ def _batch(
         raise UsageError("The limit must be at least 1.", found=str(limit))
     samples = samples.limited(limit)
     entries = read_entries(Path(submissions), rules.submission.runs, Path(out))
-    device = settled_device(device)
+    device = settled_device(device, several=True)
     plan = planned(rules, backbones, metrics, allow_missing, device, sandbox)
     options = run_options(workers, cache, fresh, progress, timeout, sandbox, submission_timeout, memory, plan)
     assert isinstance(options.engine, LocalEngine)  # noqa: S101 - for the type checker

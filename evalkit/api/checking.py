@@ -240,7 +240,7 @@ def check_testset(
     plan = None
     names = metric_names(metrics)
     if names is None or names:
-        device = settled_device(device)
+        device = settled_device(device, several=True)
         weights = backbones if isinstance(backbones, Backbones) else load_backbones(backbones)
         free = (sandbox or default_level()) != "full"
         plan = make_plan(rules, weights, names=names, allow_missing=True, may_start_programs=free, device=device)

@@ -56,7 +56,7 @@ def distance(
         save_reference: file to which the features of the real side are written, to stand for it in later runs.
         workers: processes; ``None`` for one per core. The numbers don't depend on it.
         memory: budget for the whole run, as ``8G`` or bytes (docs/throughput.md).
-        device: ``cpu``, ``cuda``, or ``auto`` for a GPU where there is one.
+        device: ``cpu``, ``cuda`` for all GPUs, ``auto`` for them where there are some, or ``cuda:0,cuda:1``.
         allow_missing: leave out metrics whose weights are not there, instead of stopping.
         replace: write over the results of other folders in ``out``.
         cache: folder of the feature cache, or an address that fsspec opens; ``None`` for ``EVALKIT_CACHE`` or the
@@ -93,7 +93,7 @@ def distance(
         names=list(asked.values()),
         allow_missing=allow_missing,
         may_start_programs=(sandbox or default_level()) != "full",
-        device=settled_device(device),
+        device=settled_device(device, several=True),
     )
     options = run_options(workers, cache, fresh, progress, timeout, sandbox, None, memory, plan)
     goal = Path(out) if out is not None else None

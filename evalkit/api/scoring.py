@@ -74,7 +74,7 @@ def score(
         workers: processes; ``None`` for one per core. The scores don't depend on it.
         memory: budget for the whole run, as ``8G`` or bytes: chooses the number of workers, unless that is given, and
             the limit of each (docs/throughput.md). The scores don't depend on it. ``None`` for none.
-        device: ``cpu``, ``cuda``, or ``auto`` for a GPU where there is one.
+        device: ``cpu``, ``cuda`` for all GPUs, ``auto`` for them where there are some, or ``cuda:0,cuda:1``.
         limit: score the first samples only.
         allow_missing: leave out metrics whose weights are not there, instead of stopping.
         replace: write over the results of another submission in ``out``.
@@ -104,7 +104,7 @@ def score(
         device = "cpu"
     check_engine(engine, address, device, memory)
     opened, rules, samples = opened_inputs(submission, challenge, testset, limit)
-    device = settled_device(device)
+    device = settled_device(device, several=True)
     plan = planned(rules, backbones, metrics, allow_missing, device, sandbox)
     options = run_options(workers, cache, fresh, progress, timeout, sandbox, submission_timeout, memory, plan)
     if features:
@@ -159,7 +159,7 @@ def prepare_references(
     samples = testset if isinstance(testset, TestSet) else load_testset(testset)
     if not samples.samples:
         raise TestSetError("The test set is empty.", expected="at least one sample")
-    device = settled_device(device)
+    device = settled_device(device, several=True)
     plan = planned(rules, backbones, metrics, allow_missing, device, sandbox)
     options = run_options(workers, cache, fresh, progress, timeout, sandbox, submission_timeout)
     return prepare_pack(samples, rules, plan, options, Path(out))

@@ -73,7 +73,7 @@ def score_shard(
     check_types(optional=True, submission_timeout=submission_timeout)
     which = Shard.parse(shard)
     opened, rules, samples = opened_inputs(submission, challenge, testset, limit)
-    device = settled_device(device)
+    device = settled_device(device, several=True)
     plan = planned(rules, backbones, metrics, allow_missing, device, sandbox)
     gate = scorable_gate(opened, rules, samples, plan)
     options = run_options(workers, cache, fresh, progress, timeout, sandbox, submission_timeout, memory, plan)
@@ -121,7 +121,7 @@ def merge(
     opened_parts = open_parts([Path(part) for part in parts])
     opened, rules, samples = opened_inputs(submission, challenge, testset, limit)
     if device == AUTO:
-        device = settled_device(device)
+        device = settled_device(device, several=True)
     plan = planned(rules, backbones, metrics, allow_missing, device, sandbox)
     gate = scorable_gate(opened, rules, samples, plan)
     expected = shares(opened, gate, samples, opened_parts[0].shard.count)

@@ -88,10 +88,10 @@ reference_pack_option = click.option(
 )
 device_option = click.option(
     "--device",
-    type=click.Choice(["cpu", "cuda", "auto"]),
+    metavar="cpu|cuda|auto|cuda:N,...",
     default="cpu",
     show_default=True,
-    help="Where networks are run; auto: on a GPU where there is one.",
+    help="Where networks are run; cuda: on all GPUs; auto: on them where there are some.",
 )
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress on standard error.")
 resume_option = click.option(

@@ -13,6 +13,7 @@ from evalkit.challenges.model import Challenge
 from evalkit.media.facts import FACTS_VERSION
 from evalkit.media.stills import READER_VERSION
 from evalkit.scoring import cache
+from evalkit.scoring.devices import kind_of
 from evalkit.scoring.plan import RunPlan
 from evalkit.scoring.provenance import features_used, provenance_of
 from evalkit.submission.model import Submission
@@ -33,7 +34,7 @@ def run_identity(submission: Submission, challenge: Challenge, testset: TestSet,
         "samples": provenance["testset"]["samples"],
         "format of the test set": provenance["testset"]["format"],
         "backbones": provenance["backbones"],
-        "device": plan.device,
+        "device": kind_of(plan.device),
         "metrics": list(plan.metrics),
         "metrics left out": dict(plan.unavailable),
     }

@@ -13,6 +13,8 @@ from typing import Any, TypeVar, cast
 from evalkit.files import storage_error
 from evalkit.metrics.features.base import FeatureRecord
 from evalkit.scoring.answers import accept, accept_references
+from evalkit.scoring.device_networks import device_work
+from evalkit.scoring.devices import device_places
 from evalkit.scoring.equal_files import in_turn
 from evalkit.scoring.jobs import Config, Extraction, Job
 from evalkit.scoring.lookup import Cached, Lookup, known_digest, remember_digest
@@ -88,13 +90,14 @@ class LocalEngine(Engine):
         if not jobs:
             return iter(())
         timeouts = [self._seconds(job.seconds) for job in jobs]
+        devices = device_work(config, device_places(config.device))
         limits = Limits(
             level=self.sandbox,
             # The parent ends a job after its seconds of wall time. This larger limit counts only for a worker
             # whose parent was killed. It is the same for all jobs: processes with other limits can't go on with them.
             job_cpu_seconds=2 * (self.timeout or JOB_SECONDS),
             file_bytes=max(Limits.file_bytes, 2 * config.rules.archive.max_file_bytes),
-            graphics=config.device != "cpu",
+            graphics=config.device != "cpu" and devices is None,
         )
         if self.memory is not None:
             limits = replace(limits, memory_bytes=self.memory.job_bytes)
@@ -109,7 +112,9 @@ class LocalEngine(Engine):
         settings = absolute(replace(config, video_seconds=()))
         after = {index: job.after for index, job in enumerate(jobs) if job.after is not None}
         trusted = all(job.member is None for job in jobs)
-        work = Workers(HANDLER, settings, self.workers, timeouts, limits, accept, total, trusted=trusted)
+        work = Workers(
+            HANDLER, settings, self.workers, timeouts, limits, accept, total, trusted=trusted, devices=devices
+        )
         return self._results(pool, work, placed, after)
 
     def _results(

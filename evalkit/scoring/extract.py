@@ -40,6 +40,7 @@ from evalkit.scoring.lookup import Cached, Lookup, weights_of
 from evalkit.scoring.pairing import PairedSink
 from evalkit.scoring.reference_features import independent_of_video
 from evalkit.submission.references import in_one_sentence
+from evalkit.workers.devices.client import client
 
 
 class Handler:
@@ -66,7 +67,9 @@ class Handler:
         self.references = replace(self.lookup, records=independent_of_video(records))
 
     def _build(self, kind: type[Extractor]) -> Extractor:
-        return kind(weights_of(kind.record, self.config.weights), self.config.device)
+        # With a device process, what it doesn't run is run here, where there is no driver.
+        device = "cpu" if client() is not None else self.config.device
+        return kind(weights_of(kind.record, self.config.weights), device)
 
     def __call__(self, job: Job) -> VideoAnswer:
         """Do one job."""

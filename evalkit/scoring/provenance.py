@@ -8,6 +8,7 @@ from typing import Any
 from evalkit._version import __version__
 from evalkit.metrics.features.base import FeatureRecord
 from evalkit.metrics.features.runner import runners_used
+from evalkit.scoring.devices import kind_of
 from evalkit.scoring.plan import RunPlan
 from evalkit.scoring.scorecard import FeatureUse
 from evalkit.statistics import BOOTSTRAP_DRAWS
@@ -55,7 +56,7 @@ def computed_with(plan: RunPlan) -> dict[str, Any]:
     runners = runners_used(plan.weights)
     return {
         **software(),
-        "device": plan.device,
+        "device": kind_of(plan.device),
         **({"runners": runners} if runners else {}),
         "backbones": {"title": plan.backbones.title, "sha256": plan.backbones.sha256},
         "weights": {role: _weights_used(plan, role) for role in sorted(plan.weights)},

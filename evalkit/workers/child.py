@@ -22,14 +22,20 @@ from typing import Any, BinaryIO, NoReturn
 
 from evalkit.errors import EvalkitError
 from evalkit.files import abandon_parts
+from evalkit.workers.devices.channel import DeviceLostError, Ends
 from evalkit.workers.messages import Answer, encode, receive, send_pieces
 from evalkit.workers.sandbox import Confined, Limits, enter, protect_files
 
 GRACE_SECONDS = 5.0  # for a process that was asked to exit, before it is ended by force
 
 
-def main(folder: str) -> None:
-    """Serve jobs until the parent closes the pipe; remove ``folder`` at the end."""
+def main(folder: str, channel: tuple[int, ...] = ()) -> None:
+    """Serve jobs until the parent closes the pipe; remove ``folder`` at the end.
+
+    Args:
+        folder: the worker's own.
+        channel: the descriptors of its channel to a device process (`evalkit.workers.devices.channel.Ends`), if any.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
     signal.signal(signal.SIGTERM, _leave)
     answers = os.fdopen(os.dup(1), "wb")
@@ -38,13 +44,13 @@ def main(folder: str) -> None:
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     try:
-        _answer_all(questions, answers, folder)
+        _answer_all(questions, answers, folder, channel)
     finally:
         abandon_parts()
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _answer_all(questions: BinaryIO, answers: BinaryIO, folder: str) -> None:
+def _answer_all(questions: BinaryIO, answers: BinaryIO, folder: str, channel: tuple[int, ...]) -> None:
     handle: Callable[[Any], Any] | None = None
     confined: Confined | None = None
     give_back = _memory_returner()
@@ -56,6 +62,10 @@ def _answer_all(questions: BinaryIO, answers: BinaryIO, folder: str) -> None:
         answer: Answer
         try:
             if handle is None:
+                if channel:
+                    from evalkit.workers.devices.client import connect
+
+                    connect(Ends(*channel))
                 handle, confined = _begin(message, folder, questions.fileno())
                 answer = ("ok", None, False)
             else:
@@ -64,6 +74,8 @@ def _answer_all(questions: BinaryIO, answers: BinaryIO, folder: str) -> None:
                 answer = ("ok", handle(message), confined is not None and confined.should_recycle())
         except EvalkitError as error:
             answer = ("stop", error, False)
+        except DeviceLostError as error:
+            answer = ("device", str(error), True)
         except MemoryError:
             answer = ("memory", "The file takes more memory than the limit allows.", True)
         except Exception:  # noqa: BLE001 - reported to the parent, which continues with the next job

@@ -33,10 +33,10 @@ _MOST_DIMENSIONS = 8
 _DTYPE = re.compile(r"\|b1|[|<>](?:[iu][1248]|f[248]|c8|c16)|[|<>][US][1-9][0-9]{0,8}")
 _LAST_CHARACTER = 0x10FFFF
 Answer = tuple[
-    Literal["ok", "stop", "error", "memory"], Any, bool
+    Literal["ok", "stop", "error", "memory", "device"], Any, bool
 ]  # kind, value, whether the worker should be replaced
 _PLAIN = {bool, int, float, str}
-_KINDS = ("ok", "stop", "error", "memory")
+_KINDS = ("ok", "stop", "error", "memory", "device")
 _RECORDS: dict[str, type[Any]] = {}
 _Record = TypeVar("_Record", bound=type[Any])
 

@@ -29,6 +29,7 @@ from evalkit.errors import MachineError
 from evalkit.files import sweep_folders
 from evalkit.workers.batch_clock import BatchClock, Shares
 from evalkit.workers.child import GRACE_SECONDS
+from evalkit.workers.devices.process import DevicePool, DeviceWork
 from evalkit.workers.process import FOLDERS, Accept, JobResult, Start, WorkerProcess
 from evalkit.workers.sandbox import Limits
 from evalkit.workers.waiting import WaitingJobs
@@ -63,6 +64,7 @@ class Workers:
             by then fail. ``None`` for no limit. See `evalkit.workers.batch_clock` for workers that are shared.
         trusted: whether the jobs read only what the one who runs them chose, and nothing of a submission. Processes
             that have done only such jobs may do those of another batch.
+        devices: the networks that device processes run for the workers; ``None`` for none.
     """
 
     def __init__(  # noqa: PLR0917
@@ -76,6 +78,7 @@ class Workers:
         total: float | None = None,
         *,
         trusted: bool = False,
+        devices: DeviceWork | None = None,
     ) -> None:
         _check_count(count)
         self.start: Start = (handler, config, limits)
@@ -84,6 +87,7 @@ class Workers:
         self.accept = accept
         self.total = total
         self.trusted = trusted
+        self.devices = devices
 
     def run(self, jobs: Sequence[Any], after: Mapping[int, int] | None = None) -> Generator[JobResult, None, None]:
         """Yield a result per job, in the order in which they finish. Leaving the loop ends all workers.
@@ -120,12 +124,14 @@ class Pool:
 
     Attributes:
         peak_bytes: the most memory that one of the processes that ended so far was seen to hold.
+        devices: the device processes of its workers, if any.
     """
 
     def __init__(self, count: int) -> None:
         _check_count(count)
         self.count = count
         self.peak_bytes = 0
+        self.devices = DevicePool()
         self._shares = Shares()
         self._batches: list[_Batch] = []  # in the order of the queue
         self._numbers = itertools.count()
@@ -181,6 +187,7 @@ class Pool:
         for batch in batches:
             batch.done.put(_stopped())
             self._remove(batch)
+        self.devices.close()
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join(GRACE_SECONDS)
@@ -256,7 +263,9 @@ class Pool:
                         worker = spare
                         worker.turn_to(batch.clock, batch.work.accept)
                     else:
-                        worker = WorkerProcess(batch.work.start, batch.clock, batch.work.accept)
+                        worker = WorkerProcess(
+                            batch.work.start, batch.clock, batch.work.accept, self.devices, batch.work.devices
+                        )
                     batch.workers.add(worker)
                     return batch, worker, batch.waiting.take()
                 self._change.wait()

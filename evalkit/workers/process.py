@@ -11,7 +11,6 @@ killed can't clean up. What runs in it is `evalkit.workers.child`.
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import subprocess
 import sys
@@ -28,9 +27,11 @@ from evalkit.text import how_it_ended
 from evalkit.workers.alarm import Alarm
 from evalkit.workers.batch_clock import BatchClock
 from evalkit.workers.child import GRACE_SECONDS
+from evalkit.workers.devices.process import DevicePool, DeviceWork, Lease
 from evalkit.workers.messages import Answer, BadAnswerError, receive_answer, send
 from evalkit.workers.output_relay import relay
 from evalkit.workers.sandbox import Limits
+from evalkit.workers.surroundings import environment, kill
 from evalkit.workers.thread_watch import MOST_THREADS, ThreadWatch
 
 FOLDERS = "evalkit-worker-"  # how the names of the workers' temporary folders begin
@@ -39,7 +40,8 @@ Accept = Callable[[int, Any], Any]
 Start = tuple[str, Any, Limits | None]  # handler, its config, limits
 _STARTUP_SECONDS = 300.0
 _OUTPUT_SECONDS = 1.0  # for the last words of a worker; one that it started may hold the pipe open
-_PROGRAM = "import sys; from evalkit.workers.child import main; main(sys.argv[1])"
+DEVICE_TRIES = 3  # of a job whose device process ended; the last without another job under way
+_PROGRAM = "import sys; from evalkit.workers.child import main; main(sys.argv[1], tuple(map(int, sys.argv[2:])))"
 
 
 @dataclass(frozen=True)
@@ -67,14 +69,26 @@ class WorkerProcess:
         start: what the process is started with.
         clock: of the batch that it serves.
         accept: see `evalkit.workers.pool.Workers`.
+        devices: the device processes of the pool, with ``device_work``.
+        device_work: which networks a device process runs for it; ``None`` for none.
 
     Attributes:
         start: as given.
         peak_bytes: the most memory that a process of this worker was seen to hold; 0 where the system does not say.
     """
 
-    def __init__(self, start: Start, clock: BatchClock, accept: Accept | None) -> None:
+    def __init__(
+        self,
+        start: Start,
+        clock: BatchClock,
+        accept: Accept | None,
+        devices: DevicePool,
+        device_work: DeviceWork | None = None,
+    ) -> None:
         self.start = start
+        self._devices, self._device_work = devices, device_work
+        self._lease: Lease | None = None
+        self._device_lost = False  # the device process ended during the last job
         self._clock = clock
         self._accept = accept
         self._served = 0  # jobs that the process was given
@@ -103,9 +117,20 @@ class WorkerProcess:
         Raises:
             EvalkitError: when the process can't start, or the job raised one.
         """
-        late = self._too_late(index)
-        if late is not None:
-            return late
+        for tries in range(1, DEVICE_TRIES + 1):
+            late = self._too_late(index)
+            if late is not None:
+                return late
+            if self._device_work is None:
+                return self._served_job(index, job)
+            with self._devices.use(alone=tries == DEVICE_TRIES):
+                result = self._served_job(index, job)
+            if not self._device_lost or self.closed:
+                return result
+            self.stop()  # its channel ended with the device process
+        return JobResult(index, failure="crashed", detail=f"lost its device process {DEVICE_TRIES} times")
+
+    def _served_job(self, index: int, job: Any) -> JobResult:
         result = self._attempt(index, job)
         if self._served > 1 and result.failure in ("memory", "crashed") and not self.closed:
             # What the jobs before it left in the process may be the cause: only a fresh one can say.
@@ -117,6 +142,7 @@ class WorkerProcess:
 
     def _attempt(self, index: int, job: Any) -> JobResult:
         process = self._ready()
+        self._device_lost = False
         self._served += 1
         self._recycle = False
         try:
@@ -131,6 +157,9 @@ class WorkerProcess:
             self._busy = False
         if kind == "stop":
             raise value
+        if kind == "device" and self._device_work is not None:
+            self._device_lost = True
+            return JobResult(index, failure="crashed", detail=value)
         if kind in ("error", "memory"):
             return JobResult(index, failure=kind, detail=value)
         try:
@@ -161,13 +190,15 @@ class WorkerProcess:
             raise _not_started(f"it {lost}") from None
 
     def _running(self) -> subprocess.Popen[bytes]:
+        if self.usable and self._process is not None:
+            return self._process
+        self.stop()
+        lease = self._leased()  # may take long, and who ends this worker must not wait for it
         with self._lock:
+            self._lease = lease
             if self.closed:
+                self.stop()
                 raise MachineError("The run was stopped.")
-            process = self._process
-            if process is not None and process.poll() is None:
-                return process
-            self.stop()
             process = self._process = self._spawn()
             self._served = 0
         try:
@@ -176,29 +207,43 @@ class WorkerProcess:
             raise _not_started(f"no answer in {_STARTUP_SECONDS:g} s") from None
         if kind == "stop":
             raise value
+        if kind == "device":
+            self.stop()
+            raise _LostError(value)
         if kind in ("error", "memory"):
             raise _not_started(value)
         return process
 
+    def _leased(self) -> Lease | None:
+        if self.closed:
+            raise MachineError("The run was stopped.")
+        return None if self._device_work is None else self._devices.lease(self._device_work)
+
     def _spawn(self) -> subprocess.Popen[bytes]:
+        ends = self._lease.ends if self._lease is not None else None
+        inherited = () if ends is None else (ends.reading, ends.writing, ends.window)
         try:
             self._folder = OwnFolder(FOLDERS)
             # A session of its own: Ctrl-C reaches the parent only, and what a job starts can be ended with it.
             # -P: a random.py in the user's folder must not be imported by the worker.
             process = subprocess.Popen(  # noqa: S603 - this interpreter and this module
-                [sys.executable, "-P", "-c", _PROGRAM, str(self._folder.path)],
+                [sys.executable, "-P", "-c", _PROGRAM, str(self._folder.path), *map(str, inherited)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env={**_environment(), "TMPDIR": str(self._folder.path)},
+                env={**environment(), "TMPDIR": str(self._folder.path)},
+                pass_fds=inherited,
                 start_new_session=True,
             )
             self._output = relay(_pipe(process.stderr))
             if self.start[2] is not None and self.start[2].level != "off":
-                self._threads = ThreadWatch(process.pid, lambda: _kill(process))
+                self._threads = ThreadWatch(process.pid, lambda: kill(process))
                 self._threads.start()
         except OSError as error:
             raise MachineError("A worker process could not start.", found=str(error)) from None
+        finally:
+            if self._lease is not None:
+                self._lease.close()
         return process
 
     def _exchange(
@@ -216,7 +261,7 @@ class WorkerProcess:
             timeout: seconds that it may take; ``None`` for any.
             left: returns how many are left of another limit, at least; ``None`` for any.
         """
-        alarm = Alarm(timeout, left, lambda: _kill(process))
+        alarm = Alarm(timeout, left, lambda: kill(process))
         try:
             send(_pipe(process.stdin), message)
             answer = receive_answer(_pipe(process.stdout))
@@ -247,11 +292,14 @@ class WorkerProcess:
             process, self._process = self._process, None
             folder, self._folder = self._folder, None
             threads, self._threads = self._threads, None
+            lease, self._lease = self._lease, None
+        if lease is not None:
+            self._devices.release(lease)
         if threads is not None:
             threads.stop()
         if process is not None:
             self.peak_bytes = max(self.peak_bytes, _peak_bytes(process))
-            _kill(process)
+            kill(process)
             process.wait()
             for pipe in (process.stdin, process.stdout):
                 if pipe and not sys.is_finalizing():  # then a thread that waits for it never releases it
@@ -300,26 +348,8 @@ def _peak_bytes(process: subprocess.Popen[bytes]) -> int:
     return int(found.split()[1]) << 10 if found else 0
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End the process and whatever it started, unless its number may already belong to another."""
-    if process.returncode is not None:
-        return
-    with contextlib.suppress(OSError):
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, signal.SIGKILL)
-    with contextlib.suppress(OSError):
-        process.kill()
-
-
 def _death(code: int | None) -> str:
     return how_it_ended(code).removeprefix("was ") if code is not None else "ended"
-
-
-def _environment() -> dict[str, str]:
-    """One thread per library and process: results must not depend on the number of cores."""
-    single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
-    paths = [path or str(Path.cwd()) for path in sys.path]
-    return {**os.environ, **single, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
 
 
 def _pipe(stream: Any) -> BinaryIO:

@@ -10,7 +10,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from evalkit.errors import WeightsError
-from evalkit.metrics.features.onnx_session import Model, OnnxRunner, model_label, open_session, single_input
+from evalkit.metrics.features.onnx_session import (
+    Model,
+    OnnxRunner,
+    model_key,
+    model_label,
+    open_session,
+    single_input,
+)
+from evalkit.metrics.features.placement import Inputs, Network, placed
 from evalkit.metrics.features.stopwatch import running
 
 _SIDE = 112
@@ -37,23 +45,29 @@ class ArcFace:
     def __init__(
         self, model: Model, *, mean: float = 127.5, std: float = 127.5, device: str = "cpu", threads: int = 1
     ) -> None:
-        session = open_session(model, device=device, threads=threads)
-        role = "face embedder"
-        spec = single_input(session, (None, 3, _SIDE, _SIDE), model=model, role=role)
-        self._run = OnnxRunner(session, spec.name)
+        def build() -> Network:
+            session = open_session(model, device=device, threads=threads)
+            role = "face embedder"
+            spec = single_input(session, (None, 3, _SIDE, _SIDE), model=model, role=role)
+            run = OnnxRunner(session, spec.name)
+            outputs, batch = session.get_outputs(), spec.shape[0]
+            shape = run(np.zeros((batch or 1, 3, _SIDE, _SIDE), np.float32))[0].shape if len(outputs) == 1 else ()
+            if len(shape) != 2 or shape[0] != (batch or 1):
+                raise WeightsError(
+                    f"The model {model_label(model)} is not a {role}.",
+                    found=f"{len(outputs)} outputs of shapes {[output.shape for output in outputs]}",
+                    expected="one output N x D",
+                    fix=f"Name a model that is a {role}, or correct the manifest's entry.",
+                )
+            inputs = Inputs("float32", (3, _SIDE, _SIDE), batch or _LARGEST_BATCH)
+            return Network({"crops": run}, {"crops": inputs}, {"batch": batch, "dimension": int(shape[1])})
+
+        network = placed(("ArcFace", model_key(model)), build)
+        self._run = network.runners["crops"]
         self._mean, self._std = float(mean), float(std)
-        self._fixed_batch = spec.shape[0] is not None
-        self._batch = spec.shape[0] or _LARGEST_BATCH
-        outputs = session.get_outputs()
-        shape = self._forward(np.zeros((1, _SIDE, _SIDE, 3), np.uint8)).shape if len(outputs) == 1 else ()
-        if len(shape) != 2 or shape[0] != 1:
-            raise WeightsError(
-                f"The model {model_label(model)} is not a {role}.",
-                found=f"{len(outputs)} outputs of shapes {[output.shape for output in outputs]}",
-                expected="one output N x D",
-                fix=f"Name a model that is a {role}, or correct the manifest's entry.",
-            )
-        self.dimension = int(shape[1])
+        self._fixed_batch = network.facts["batch"] is not None
+        self._batch = network.facts["batch"] or _LARGEST_BATCH
+        self.dimension = int(network.facts["dimension"])
 
     def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Embed aligned crops.

@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 
 from evalkit.errors import WeightsError
 from evalkit.metrics.features.face import Face, check_image
-from evalkit.metrics.features.onnx_session import Model, OnnxRunner, model_label, open_session, single_input
+from evalkit.metrics.features.onnx_session import (
+    Model,
+    OnnxRunner,
+    model_key,
+    model_label,
+    open_session,
+    single_input,
+)
+from evalkit.metrics.features.placement import Inputs, Network, placed
 from evalkit.metrics.features.stopwatch import running
 
 # Number of outputs (score, box, five points per level) -> strides of the levels.
@@ -52,23 +60,32 @@ class Scrfd:
         threads: int = 1,
     ) -> None:
         self._label = model_label(model)
-        session = open_session(model, device=device, threads=threads)
-        spec = single_input(session, (None, 3, None, None), model=model, role="SCRFD face detector")
-        height, width = spec.shape[2], spec.shape[3]
-        self.input_size = (width or input_size[0], height or input_size[1])
+
+        def build() -> Network:
+            session = open_session(model, device=device, threads=threads)
+            spec = single_input(session, (None, 3, None, None), model=model, role="SCRFD face detector")
+            size = (spec.shape[3] or input_size[0], spec.shape[2] or input_size[1])
+            shapes = [list(output.shape) for output in session.get_outputs()]
+            facts = {"batch": spec.shape[0], "size": size, "outputs": shapes}
+            # Outputs may lack a batch axis, so several callers' canvases never share a batch.
+            inputs = Inputs("float32", (3, size[1], size[0]), batch=None)
+            return Network({"canvases": OnnxRunner(session, spec.name)}, {"canvases": inputs}, facts)
+
+        network = placed(("Scrfd", model_key(model), input_size), build)
+        self._run, facts = network.runners["canvases"], network.facts
+        self.input_size = (int(facts["size"][0]), int(facts["size"][1]))
         self.threshold = float(threshold)
         self.nms = float(nms)
-        self._run = OnnxRunner(session, spec.name)
-        outputs = session.get_outputs()
+        outputs = facts["outputs"]
         self._check_outputs(outputs)
         self._strides = _STRIDES[len(outputs)]
         largest = max(self._strides)
         if self.input_size[0] % largest or self.input_size[1] % largest:
             raise ValueError(f"input_size must be a multiple of {largest}, not {self.input_size}")
         # Exports without a batch axis on their outputs (buffalo_l's) can hold one image only, whatever the input says.
-        with_batch_axis = all(len(output.shape) == 3 for output in outputs)
-        self.batch_size = (spec.shape[0] or _LARGEST_BATCH) if with_batch_axis else 1
-        self._fixed_batch = spec.shape[0] is not None
+        with_batch_axis = all(len(shape) == 3 for shape in outputs)
+        self.batch_size = (facts["batch"] or _LARGEST_BATCH) if with_batch_axis else 1
+        self._fixed_batch = facts["batch"] is not None
 
     def detect(self, rgb: NDArray[np.uint8]) -> list[Face]:
         """Find the faces of one image.
@@ -155,9 +172,9 @@ class Scrfd:
         grid = np.stack([x, y], axis=-1).reshape(-1, 2).astype(np.float32) * np.float32(stride)
         return np.repeat(grid, anchors, axis=0)
 
-    def _check_outputs(self, outputs: Sequence[Any]) -> None:
+    def _check_outputs(self, outputs: Sequence[Sequence[Any]]) -> None:
         levels = len(outputs) // 3
-        last = [output.shape[-1] if len(output.shape) in (2, 3) else None for output in outputs]
+        last = [shape[-1] if len(shape) in (2, 3) else None for shape in outputs]
         wanted = [width for width in _WIDTHS for _ in range(levels)]
         fits = len(outputs) in _STRIDES and all(
             have == want or isinstance(have, str) for have, want in zip(last, wanted, strict=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,11 @@ class ModelInput:
 def model_label(model: Model) -> str:
     """How error messages name ``model``: the file's path, or the number of bytes."""
     return f"a model of {len(model)} bytes in memory" if isinstance(model, bytes) else str(model)
+
+
+def model_key(model: Model) -> str:
+    """Return what identifies ``model`` in a run: the file's path, or the digest of the bytes."""
+    return hashlib.sha256(model).hexdigest() if isinstance(model, bytes) else str(model)
 
 
 def read_model(model: Model) -> bytes:

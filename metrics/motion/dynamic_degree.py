@@ -151,7 +151,7 @@ class RaftLargestFlow(_LargestFlowExtractor):
         from evalkit.metrics.networks.raft import Raft
 
         file = weights[ROLE]
-        self._network = Raft(file.path, device, precision_of(file.options))
+        self._network = Raft(file.path, device, precision_of(file.options), self.record.options.steps)
 
     def prepare(self, rgb: Picture) -> Any:
         """Return the padded frame and its features."""
@@ -164,7 +164,7 @@ class RaftLargestFlow(_LargestFlowExtractor):
 
     def flow(self, first: Any, second: Any) -> NDArray[np.float32]:
         """Return the flow of the padded frame."""
-        return self._network.flow(first, second, self.record.options.steps)
+        return self._network.flow(first, second)
 
 
 class DisLargestFlow(_LargestFlowExtractor):

@@ -16,6 +16,7 @@ import torch.nn.functional as F  # noqa: N812 - its customary name
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from evalkit.metrics.features.placement import Inputs, Network, placed
 from evalkit.metrics.features.stopwatch import running
 from evalkit.metrics.networks.checkpoints import Unfilled, fill, inference, load_state_dict, settle
 from evalkit.metrics.networks.inception import check_frame
@@ -272,11 +273,27 @@ class Amt:
     """
 
     def __init__(self, path: Path, device: str = "cpu", precision: torch.dtype = torch.float32) -> None:
-        with Unfilled():
-            model = AmtModel()
-        fill(model, load_state_dict(path, entry="state_dict"), path)
-        self._device, self._precision = settle(device), precision
-        self._model = model.eval().to(self._device).requires_grad_(requires_grad=False)
+        def build() -> Network:
+            with Unfilled():
+                model = AmtModel()
+            fill(model, load_state_dict(path, entry="state_dict"), path)
+            place = settle(device)
+            network = model.eval().to(place).requires_grad_(requires_grad=False)
+
+            def between(pair: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+                height, width = pair.shape[1:3]
+                left, right, above, below = padding(height, width)
+                with inference(place, precision):
+                    pixels = torch.from_numpy(pair).to(place).permute(0, 3, 1, 2) / 255.0
+                    pixels = F.pad(pixels, (left, right, above, below), mode="replicate")
+                    found = network(pixels[:1], pixels[1:])[0].float()
+                    inner = found[:, above : above + height, left : left + width]
+                    made = (inner * 255.0).permute(1, 2, 0).cpu().numpy()
+                return [made.clip(0, 255).astype(np.uint8)]
+
+            return Network({"pairs": between}, {"pairs": Inputs("uint8", (None, None, 3), batch=None)})
+
+        self._run = placed(("Amt", path, precision), build).runners["pairs"]
 
     def between(self, before: NDArray[np.uint8], after: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return the picture (H, W, 3) uint8 RGB in the middle of two such pictures, cut to whole numbers.
@@ -292,13 +309,8 @@ class Amt:
         left, right, above, below = padding(height, width)
         if min(height + above + below, width + left + right) < SMALLEST_SIDE:
             raise ValueError(f"a padded picture has at least {SMALLEST_SIDE} by {SMALLEST_SIDE} pixels")
-        with running("amt"), inference(self._device, self._precision):
-            pixels = torch.from_numpy(np.stack([before, after])).to(self._device).permute(0, 3, 1, 2) / 255.0
-            pixels = F.pad(pixels, (left, right, above, below), mode="replicate")
-            found = self._model(pixels[:1], pixels[1:])[0].float()
-            inner = found[:, above : above + height, left : left + width]
-            made = (inner * 255.0).permute(1, 2, 0).cpu().numpy()
-        return np.asarray(made.clip(0, 255).astype(np.uint8))
+        with running("amt"):
+            return self._run(np.stack([before, after]))[0]
 
 
 def padding(height: int, width: int) -> tuple[int, int, int, int]:

@@ -16,10 +16,11 @@ from PIL import Image
 from torch import Tensor
 
 from evalkit.errors import WeightsError
+from evalkit.metrics.features.placement import Network, placed
 from evalkit.metrics.networks.checkpoints import settle
 from evalkit.metrics.networks.fid_inception import FidInception
 from evalkit.metrics.networks.folding import settle_layout
-from evalkit.metrics.networks.inception import DIMENSION, SIDE, FrameRunner, check_frame
+from evalkit.metrics.networks.inception import DIMENSION, FRAMES, SIDE, FrameRunner, check_frame
 from evalkit.metrics.networks.runners import TorchRunner
 from evalkit.metrics.networks.torchscript import load_torchscript
 
@@ -69,13 +70,18 @@ class CleanInception(FrameRunner):
     def __init__(
         self, path: Path, sha256: str | None, device: str = "cpu", precision: torch.dtype = torch.float32
     ) -> None:
-        place = settle(device)
-        module = load_torchscript(path, sha256).to(place)
-        layers = getattr(module, "layers", None)
-        if not isinstance(layers, torch.nn.Module):
-            raise _another_network(path, f"parts {', '.join(name for name, _ in module.named_children()) or 'none'}")
-        settle_layout(module)
-        self._runner = TorchRunner(layers, place, precision, torch.channels_last)
+        def build() -> Network:
+            place = settle(device)
+            module = load_torchscript(path, sha256).to(place)
+            layers = getattr(module, "layers", None)
+            if not isinstance(layers, torch.nn.Module):
+                parts = ", ".join(name for name, _ in module.named_children()) or "none"
+                raise _another_network(path, f"parts {parts}")
+            settle_layout(module)
+            made = TorchRunner(layers, place, precision, torch.channels_last)
+            return Network({"frames": made}, {"frames": FRAMES})
+
+        self._runner = placed(("CleanInception", path, sha256, precision), build).runners["frames"]
         found = self._run([torch.zeros(3, SIDE, SIDE)]).size
         if found != DIMENSION:
             raise _another_network(path, f"{found} numbers for a frame")

@@ -8,6 +8,7 @@ class serves ViT-B/32, ViT-B/16, ViT-L/14 and smaller ones. `clip_states` reads 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from evalkit.metrics.features.placement import Inputs, Network, placed
 from evalkit.metrics.networks.checkpoints import Unfilled, fill, settle
 from evalkit.metrics.networks.clip_states import Sizes, load_clip_state, sizes_of
 from evalkit.metrics.networks.inception import check_frame
@@ -159,6 +161,10 @@ class ClipEncoder:
         sha256: the pinned digest of the file; only with it a TorchScript archive is loaded.
         precision: of convolutions and products.
 
+    Attributes:
+        sizes: of the network.
+        logit_scale: what it multiplies cosines with: 100 in the published ones.
+
     Raises:
         WeightsError: the file is missing, asks for code to run, or holds another network.
         MachineError: CUDA was asked for and is not there.
@@ -171,19 +177,32 @@ class ClipEncoder:
         sha256: str | None = None,
         precision: torch.dtype = torch.float32,
     ) -> None:
-        place = settle(device)
-        state = load_clip_state(path, sha256)
-        self.sizes = sizes_of(state, path)
-        self._model = build(state, self.sizes, path).to(place)
-        self._mean = torch.tensor(MEAN, device=place).view(1, 3, 1, 1)
-        self._std = torch.tensor(STD, device=place).view(1, 3, 1, 1)
-        self._images = TorchRunner(self._clip_images, place, precision)
-        self._texts = TorchRunner(self._model.encode_text, place, precision)
+        def load() -> Network:
+            place = settle(device)
+            state = load_clip_state(path, sha256)
+            sizes = sizes_of(state, path)
+            model = build(state, sizes, path).to(place)
+            mean, std = (torch.tensor(values, device=place).view(1, 3, 1, 1) for values in (MEAN, STD))
 
-    @property
-    def logit_scale(self) -> float:
-        """What the network multiplies cosines with: 100 in the published ones."""
-        return float(self._model.logit_scale.detach().exp())
+            def clip_images(squares: Tensor) -> Tensor:
+                planes = squares.permute(0, 3, 1, 2).to(torch.float32)
+                return model.encode_image((planes / 255.0 - mean) / std)
+
+            images, square = TorchRunner(clip_images, place, precision), (sizes.side, sizes.side, 3)
+            return Network(
+                {"uint8": images, "float32": images, "texts": TorchRunner(model.encode_text, place, precision)},
+                {
+                    "uint8": Inputs("uint8", square, BATCH),
+                    "float32": Inputs("float32", square, BATCH),
+                    "texts": Inputs("int64", (sizes.context,), BATCH, below=sizes.vocabulary),
+                },
+                {"sizes": asdict(sizes), "logit_scale": float(model.logit_scale.detach().exp())},
+            )
+
+        network = placed(("Clip", path, sha256, precision), load)
+        self.sizes = Sizes(**network.facts["sizes"])
+        self.logit_scale = float(network.facts["logit_scale"])
+        self._runners = network.runners
 
     def embed_images(self, squares: Sequence[Square]) -> NDArray[np.float32]:
         """Return (N, dimension) float32, not normalised; which images share a batch changes a value by less than 1e-5.
@@ -193,12 +212,9 @@ class ClipEncoder:
         """
         parts: list[NDArray[np.float32]] = []
         for start in range(0, len(squares), BATCH):
-            parts += self._images(np.stack(squares[start : start + BATCH]))
+            batch = np.stack(squares[start : start + BATCH])
+            parts += self._runners[batch.dtype.name](batch)
         return np.concatenate(parts) if parts else self._none()
-
-    def _clip_images(self, squares: Tensor) -> Tensor:
-        planes = squares.permute(0, 3, 1, 2).to(torch.float32)
-        return self._model.encode_image((planes / 255.0 - self._mean) / self._std)
 
     def embed_texts(self, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return (N, dimension) float32, not normalised, of token numbers (N, context) int64.
@@ -212,7 +228,7 @@ class ClipEncoder:
             raise ValueError(f"token numbers are below {self.sizes.vocabulary}, found up to {tokens.max()}")
         parts: list[NDArray[np.float32]] = []
         for start in range(0, len(tokens), BATCH):
-            parts += self._texts(tokens[start : start + BATCH])
+            parts += self._runners["texts"](tokens[start : start + BATCH])
         return np.concatenate(parts) if parts else self._none()
 
     def _none(self) -> NDArray[np.float32]:

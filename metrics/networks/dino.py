@@ -19,9 +19,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from evalkit.errors import WeightsError
+from evalkit.metrics.features.placement import Inputs, Network, placed
 from evalkit.metrics.features.stopwatch import running
-from evalkit.metrics.networks.checkpoints import Unfilled, fill, inference, load_state_dict, settle
+from evalkit.metrics.networks.checkpoints import Unfilled, fill, load_state_dict, settle
 from evalkit.metrics.networks.inception import check_frame
+from evalkit.metrics.networks.runners import TorchRunner
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
@@ -174,12 +176,22 @@ class DinoEncoder:
     """
 
     def __init__(self, path: Path, device: str = "cpu", precision: torch.dtype = torch.float32) -> None:
-        self._device, self._precision = settle(device), precision
-        state = load_state_dict(path)
-        with Unfilled():
-            model = DinoModel(dino_sizes(state, path))
-        fill(model, state, path)
-        self._model = model.eval().to(self._device)
+        def build() -> Network:
+            place = settle(device)
+            state = load_state_dict(path)
+            with Unfilled():
+                model = DinoModel(dino_sizes(state, path))
+            fill(model, state, path)
+            made = TorchRunner(model.eval().to(place), place, precision)
+            # Frames of any shape, whose number the caller chooses: never filled up.
+            return Network(
+                {"frames": made},
+                {"frames": Inputs("float32", (3, None, None), batch=None)},
+                {"dimension": model.cls_token.shape[-1]},
+            )
+
+        network = placed(("Dino", path, precision), build)
+        self._runner, self._dimension = network.runners["frames"], int(network.facts["dimension"])
         self._mean = torch.tensor(MEAN).view(3, 1, 1)
         self._std = torch.tensor(STD).view(3, 1, 1)
 
@@ -199,12 +211,11 @@ class DinoEncoder:
 
     def embed(self, frames: Sequence[Tensor]) -> NDArray[np.float32]:
         """Return (N, D) float32, not normalised, of N prepared frames; frames of one shape run together."""
-        found = np.empty((len(frames), self._model.cls_token.shape[-1]), dtype=np.float32)
+        found = np.empty((len(frames), self._dimension), dtype=np.float32)
         shapes: dict[tuple[int, ...], list[int]] = {}
         for at, frame in enumerate(frames):
             shapes.setdefault(tuple(frame.shape), []).append(at)
         for places in shapes.values():
-            with running("dino"), inference(self._device, self._precision):
-                batch = torch.stack([frames[at] for at in places]).to(self._device)
-                found[places] = self._model(batch).float().cpu().numpy()
+            with running("dino"):
+                found[places] = self._runner(torch.stack([frames[at] for at in places]))[0]
         return found

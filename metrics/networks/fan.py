@@ -16,9 +16,11 @@ import torch.nn.functional as F  # noqa: N812 - its customary name
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from evalkit.metrics.features.placement import Inputs, Network, placed
 from evalkit.metrics.features.stopwatch import running
-from evalkit.metrics.networks.checkpoints import Unfilled, fill, inference, load_state_dict, settle
+from evalkit.metrics.networks.checkpoints import Unfilled, fill, load_state_dict, settle
 from evalkit.metrics.networks.folding import settle_layout
+from evalkit.metrics.networks.runners import TorchRunner
 from evalkit.metrics.networks.torchscript import is_torchscript, load_torchscript_state
 
 SIDE = 256  # of the crop, in pixels
@@ -130,13 +132,22 @@ class Fan:
     def __init__(
         self, path: Path, pin: str | None = None, device: str = "cpu", precision: torch.dtype = torch.float32
     ) -> None:
-        with Unfilled():
-            model = FanModel()
-        state = load_torchscript_state(path, pin) if is_torchscript(path) else load_state_dict(path)
-        fill(model, state, path, _UNUSED)
-        self._device, self._precision = settle(device), precision
-        self._model = model.eval().to(self._device).requires_grad_(requires_grad=False)
-        settle_layout(self._model)
+        def build() -> Network:
+            with Unfilled():
+                model = FanModel()
+            state = load_torchscript_state(path, pin) if is_torchscript(path) else load_state_dict(path)
+            fill(model, state, path, _UNUSED)
+            place = settle(device)
+            network = model.eval().to(place).requires_grad_(requires_grad=False)
+            settle_layout(network)
+
+            def fan(crops: Tensor) -> Tensor:
+                heatmaps: Tensor = network(crops.float() / 255.0)
+                return heatmaps
+
+            return Network({"crops": TorchRunner(fan, place, precision)}, {"crops": Inputs("uint8", (3, SIDE, SIDE))})
+
+        self._runner = placed(("Fan", path, pin, precision), build).runners["crops"]
 
     def heatmaps(self, crop: NDArray[Any]) -> NDArray[np.float32]:
         """Return the heatmaps (68, 64, 64) float32 of a crop (256, 256, 3) uint8 RGB.
@@ -146,7 +157,6 @@ class Fan:
         """
         if crop.shape != (SIDE, SIDE, 3) or crop.dtype != np.uint8:
             raise ValueError(f"a crop is ({SIDE}, {SIDE}, 3) uint8, not {crop.shape} {crop.dtype}")
-        with running("landmarks68"), inference(self._device, self._precision):
-            planes = torch.from_numpy(np.ascontiguousarray(crop.transpose(2, 0, 1))).to(self._device)
-            found = self._model(planes[None].float() / 255.0)
-            return np.asarray(found[0].float().cpu().numpy(), dtype=np.float32)
+        with running("landmarks68"):
+            heatmaps: NDArray[np.float32] = self._runner(np.ascontiguousarray(crop.transpose(2, 0, 1))[None])[0][0]
+        return heatmaps

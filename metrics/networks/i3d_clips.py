@@ -7,8 +7,9 @@ call of its own, so a clip's numbers don't depend on others in a batch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,17 +18,41 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from evalkit.errors import WeightsError
+from evalkit.metrics.features.placement import Inputs, Network, placed
 from evalkit.metrics.features.runner import PYTORCH, Runner
 from evalkit.metrics.features.stopwatch import running
-from evalkit.metrics.networks.checkpoints import Unfilled, filled, inference, settle
+from evalkit.metrics.networks.checkpoints import Unfilled, filled, settle
 from evalkit.metrics.networks.i3d import DIMENSION, EPSILON, FEWEST_FRAMES, I3D, SIDE, UNUSED, check_clips
 from evalkit.metrics.networks.inception import check_frame
-from evalkit.metrics.networks.runners import make_runner
+from evalkit.metrics.networks.runners import TorchRunner, make_runner
 from evalkit.metrics.networks.torchscript import load_torchscript
 
 FLAGS = ("rescale", "resize", "return_features")
 _STOPWATCH = "i3d"
 USUAL_LENGTH = 16  # of a clip, in frames; a network is ready for it from the start
+
+
+class _ByLength:
+    """Runs clips of any length, each with a runner for its length: some libraries convert a network for one shape.
+
+    Args:
+        make: returns the runner for a length in frames.
+
+    Attributes:
+        backend: see `Runner`.
+    """
+
+    def __init__(self, make: Callable[[int], Runner]) -> None:
+        self._make = make
+        self._runners = {USUAL_LENGTH: make(USUAL_LENGTH)}
+        self.backend = self._runners[USUAL_LENGTH].backend
+
+    def __call__(self, clips: Any) -> list[NDArray[Any]]:
+        """Return the outputs for clips (1, 3, T, H, W)."""
+        length = clips.shape[2]
+        if length not in self._runners:
+            self._runners[length] = self._make(length)
+        return self._runners[length](clips)
 
 
 class StateDictI3D:
@@ -56,25 +81,27 @@ class StateDictI3D:
         precision: torch.dtype = torch.float32,
         runner: str = PYTORCH,
     ) -> None:
-        with Unfilled():
-            network = I3D(epsilon)
-        place = filled(network, path, device, ignore=UNUSED)
-        network.optimise()
+        def build() -> Network:
+            with Unfilled():
+                network = I3D(epsilon)
+            place = filled(network, path, device, ignore=UNUSED)
+            network.optimise()
 
-        def make(length: int) -> Runner:
-            shape = (1, 3, length, SIDE, SIDE)
-            return make_runner(
-                network,
-                runner,
-                place,
-                precision,
-                layout=torch.channels_last_3d,
-                example=torch.zeros(shape),
-                shape=shape,
-            )
+            def make(length: int) -> Runner:
+                shape = (1, 3, length, SIDE, SIDE)
+                return make_runner(
+                    network,
+                    runner,
+                    place,
+                    precision,
+                    layout=torch.channels_last_3d,
+                    example=torch.zeros(shape),
+                    shape=shape,
+                )
 
-        self._make = make
-        self._runners = {USUAL_LENGTH: make(USUAL_LENGTH)}  # by the frames of a clip
+            return Network({"clips": _ByLength(make)}, {"clips": Inputs("float32", (3, None, SIDE, SIDE))})
+
+        self._runner = placed(("I3D", path, epsilon, precision, runner), build).runners["clips"]
 
     def prepare(self, rgb: NDArray[np.uint8]) -> Tensor:
         """Return one frame as the network takes it.
@@ -100,9 +127,7 @@ class StateDictI3D:
         with running(_STOPWATCH):
             clip = torch.stack(list(frames), dim=1)[None]
             check_clips(clip)
-            if len(frames) not in self._runners:
-                self._runners[len(frames)] = self._make(len(frames))
-            logits: NDArray[np.float32] = self._runners[len(frames)](clip)[0][0]
+            logits: NDArray[np.float32] = self._runner(clip)[0][0]
         return logits
 
 
@@ -123,12 +148,30 @@ class TorchScriptI3D:
     def __init__(
         self, path: Path, sha256: str | None, device: str = "cpu", precision: torch.dtype = torch.float32
     ) -> None:
-        self._device, self._precision = settle(device), precision
         self._path = path
-        self._network = load_torchscript(path, sha256).to(self._device)
-        known = [argument.name for argument in self._network.forward.schema.arguments]  # type: ignore[attr-defined]
-        if not set(FLAGS) <= set(known):
-            raise self._another_program(f"arguments {', '.join(known)}")
+
+        def build() -> Network:
+            place = settle(device)
+            network = load_torchscript(path, sha256).to(place)
+            known = [argument.name for argument in network.forward.schema.arguments]  # type: ignore[attr-defined]
+            if not set(FLAGS) <= set(known):
+                raise self._another_program(f"arguments {', '.join(known)}")
+
+            def i3d(clips: Tensor) -> Tensor:
+                clip = clips.permute(0, 4, 1, 2, 3).to(torch.float32).contiguous()
+                # Without the profiling executor, which would compile the program again after the first clips and for
+                # each size of frames.
+                with torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
+                    logits = network(clip, **dict.fromkeys(FLAGS, True))
+                if not isinstance(logits, Tensor) or tuple(logits.shape) != (len(clip), DIMENSION):
+                    raise self._another_program(f"{getattr(logits, 'shape', type(logits).__name__)} for one clip")
+                return logits
+
+            return Network(
+                {"clips": TorchRunner(i3d, place, precision)}, {"clips": Inputs("uint8", (None, None, None, 3))}
+            )
+
+        self._runner = placed(("TorchScriptI3D", path, sha256, precision), build).runners["clips"]
 
     def prepare(self, rgb: NDArray[np.uint8]) -> Tensor:
         """Return a copy of a frame (H, W, 3) uint8: the program resizes and rescales by itself.
@@ -142,17 +185,9 @@ class TorchScriptI3D:
     def embed(self, frames: Sequence[Tensor]) -> NDArray[np.float32]:
         """Return the logits (400,) float32 of one clip: its prepared frames in order and of one size, at least 10."""
         check_length(frames)
-        # Without the profiling executor, which would compile the program again after the first clips and for each size
-        # of frames.
-        plain = torch.jit.optimized_execution(False)  # type: ignore[attr-defined]
-        with running(_STOPWATCH), inference(self._device, self._precision), plain:
-            clip = torch.stack(list(frames)).permute(3, 0, 1, 2)[None].to(self._device)
-            clip = clip.to(torch.float32).contiguous()
-            logits = self._network(clip, **dict.fromkeys(FLAGS, True))
-        if not isinstance(logits, Tensor) or tuple(logits.shape) != (1, DIMENSION):
-            raise self._another_program(f"{getattr(logits, 'shape', type(logits).__name__)} for one clip")
-        values: NDArray[np.float32] = logits[0].float().cpu().numpy()
-        return values
+        with running(_STOPWATCH):
+            logits: NDArray[np.float32] = self._runner(torch.stack(list(frames))[None])[0][0]
+        return logits
 
     def _another_program(self, found: str) -> WeightsError:
         return WeightsError(

@@ -18,6 +18,7 @@ import torch.nn.functional as F  # noqa: N812 - its customary name
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from evalkit.metrics.features.placement import Inputs, Network, placed
 from evalkit.metrics.features.runner import PYTORCH, Runner
 from evalkit.metrics.features.stopwatch import running
 from evalkit.metrics.networks.checkpoints import Unfilled, filled
@@ -27,6 +28,7 @@ from evalkit.metrics.networks.runners import make_runner
 SIDE = 299
 DIMENSION = 2048
 BATCH = 16
+FRAMES = Inputs("float32", (3, SIDE, SIDE), BATCH)
 UNUSED = ("fc.*", "AuxLogits.*", "*.num_batches_tracked")  # the classifiers, and a counter of training
 _EPSILON = 1e-3
 
@@ -290,22 +292,26 @@ class InceptionRunner(FrameRunner):
     def __init__(
         self, path: Path, device: str = "cpu", precision: torch.dtype = torch.float32, runner: str = PYTORCH
     ) -> None:
-        with Unfilled():
-            network = Inception(*self.pools)
-        place = filled(network, path, device, ignore=UNUSED)
-        for module in network.modules():
-            if isinstance(module, Convolution):
-                module.fold()
-        settle_layout(network)
-        self._runner = make_runner(
-            network.eval(),
-            runner,
-            place,
-            precision,
-            layout=torch.channels_last,
-            example=torch.zeros(1, 3, SIDE, SIDE),
-            shape=(-1, 3, SIDE, SIDE),
-        )
+        def build() -> Network:
+            with Unfilled():
+                network = Inception(*self.pools)
+            place = filled(network, path, device, ignore=UNUSED)
+            for module in network.modules():
+                if isinstance(module, Convolution):
+                    module.fold()
+            settle_layout(network)
+            made = make_runner(
+                network.eval(),
+                runner,
+                place,
+                precision,
+                layout=torch.channels_last,
+                example=torch.zeros(1, 3, SIDE, SIDE),
+                shape=(-1, 3, SIDE, SIDE),
+            )
+            return Network({"frames": made}, {"frames": FRAMES})
+
+        self._runner = placed(("Inception", self.pools, path, precision, runner), build).runners["frames"]
 
 
 def check_frame(rgb: NDArray[np.uint8]) -> None:

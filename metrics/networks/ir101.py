@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from evalkit.metrics.features.placement import Inputs, Network, placed
 from evalkit.metrics.features.stopwatch import running
 from evalkit.metrics.networks.checkpoints import Unfilled, filled
 from evalkit.metrics.networks.folding import fold_norm, settle_layout
@@ -116,13 +117,24 @@ class CurricularFace:
     dimension = DIMENSION
 
     def __init__(self, path: Path, device: str = "cpu", precision: torch.dtype = torch.float32) -> None:
-        with Unfilled():
-            network = IR101()
-        place = filled(network, path, device, ignore=UNUSED)
-        network.fold()
-        settle_layout(network)
-        self._network = network.eval().to(place)
-        self._runner = TorchRunner(self._curricularface, place, precision)
+        def build() -> Network:
+            with Unfilled():
+                model = IR101()
+            place = filled(model, path, device, ignore=UNUSED)
+            model.fold()
+            settle_layout(model)
+            network = model.eval().to(place)
+
+            def curricularface(small: Tensor) -> Tensor:
+                """Return (N, 512) of crops (N, 112, 112, 3) uint8."""
+                batch = small.permute(0, 3, 1, 2).to(torch.float32)
+                batch = batch.div_(255.0).sub_(0.5).div_(0.5).contiguous(memory_format=torch.channels_last)
+                return torch.nn.functional.normalize(network(batch).float(), dim=1)
+
+            made = TorchRunner(curricularface, place, precision)
+            return Network({"crops": made}, {"crops": Inputs("uint8", (SIDE, SIDE, 3), BATCH)})
+
+        self._runner = placed(("CurricularFace", path, precision), build).runners["crops"]
 
     def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Embed aligned crops.
@@ -148,10 +160,3 @@ class CurricularFace:
         with running("curricularface"):
             (embeddings,) = self._runner(small)
         return embeddings
-
-    def _curricularface(self, small: Tensor) -> Tensor:
-        """Return (N, 512) of crops (N, 112, 112, 3) uint8."""
-        batch = small.permute(0, 3, 1, 2).to(torch.float32)
-        batch = batch.div_(255.0).sub_(0.5).div_(0.5).contiguous(memory_format=torch.channels_last)
-        embeddings = self._network(batch).float()
-        return torch.nn.functional.normalize(embeddings, dim=1)

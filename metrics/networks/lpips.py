@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from evalkit.metrics.features.placement import Inputs, Network, placed
 from evalkit.metrics.networks.checkpoints import Unfilled, fill, filled, inference, load_state_dict
 from evalkit.metrics.networks.inception import check_frame
 
@@ -113,15 +114,30 @@ class Lpips:
         device: str = "cpu",
         precision: torch.dtype = torch.float32,
     ) -> None:
-        with Unfilled():
-            network, heads = Features(backbone), Heads(backbone)
-        self._device = filled(network, backbone_path, device, ignore=UNUSED)
-        fill(heads, load_state_dict(heads_path), heads_path)
-        self._network = network.eval().to(self._device)
-        self._weights = [weight.to(self._device) for weight in heads.channel_weights()]
-        self._precision = precision
-        self._shift = torch.tensor(SHIFT, device=self._device).view(1, 3, 1, 1)
-        self._scale = torch.tensor(SCALE, device=self._device).view(1, 3, 1, 1)
+        def build() -> Network:
+            with Unfilled():
+                model, heads = Features(backbone), Heads(backbone)
+            place = filled(model, backbone_path, device, ignore=UNUSED)
+            fill(heads, load_state_dict(heads_path), heads_path)
+            network = model.eval().to(place)
+            weights = [weight.to(place) for weight in heads.channel_weights()]
+            shift, scale = (torch.tensor(values, device=place).view(1, 3, 1, 1) for values in (SHIFT, SCALE))
+
+            def distance(pair: NDArray[np.uint8]) -> list[NDArray[np.float64]]:
+                total = torch.zeros((), dtype=torch.float64)
+                with inference(place, precision):
+                    pixels = torch.from_numpy(pair).to(place).permute(0, 3, 1, 2)
+                    images = (pixels.to(torch.float32) / 127.5 - 1.0 - shift) / scale
+                    for activation, weight in zip(network(images), weights, strict=True):
+                        one = activation.float()
+                        units = one / (one.square().sum(dim=1, keepdim=True).sqrt() + EPSILON)
+                        places = ((units[0] - units[1]).square() * weight[:, None, None]).sum(dim=0)
+                        total += places.mean(dtype=torch.float64).cpu()
+                return [total.reshape(1).numpy()]
+
+            return Network({"pairs": distance}, {"pairs": Inputs("uint8", (None, None, 3), batch=None)})
+
+        self._run = placed(("Lpips", backbone, backbone_path, heads_path, precision), build).runners["pairs"]
 
     def distance(self, first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
         """Return the LPIPS of two images (H, W, 3) uint8 RGB of one size: 0 for equal ones, lower is more alike.
@@ -133,13 +149,4 @@ class Lpips:
         check_frame(second)
         if first.shape != second.shape:
             raise ValueError(f"two images of one size, not {first.shape} and {second.shape}")
-        total = torch.zeros((), dtype=torch.float64)
-        with inference(self._device, self._precision):
-            pixels = torch.from_numpy(np.stack([first, second])).to(self._device).permute(0, 3, 1, 2)
-            images = (pixels.to(torch.float32) / 127.5 - 1.0 - self._shift) / self._scale
-            for activation, weight in zip(self._network(images), self._weights, strict=True):
-                one = activation.float()
-                units = one / (one.square().sum(dim=1, keepdim=True).sqrt() + EPSILON)
-                places = ((units[0] - units[1]).square() * weight[:, None, None]).sum(dim=0)
-                total += places.mean(dtype=torch.float64).cpu()
-        return float(total)
+        return float(self._run(np.stack([first, second]))[0][0])

@@ -17,8 +17,10 @@ import torch.nn.functional as F  # noqa: N812 - its customary name
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from evalkit.metrics.networks.checkpoints import Unfilled, filled, inference
+from evalkit.metrics.features.placement import Inputs, Network, placed
+from evalkit.metrics.networks.checkpoints import Unfilled, filled
 from evalkit.metrics.networks.inception import check_frame
+from evalkit.metrics.networks.runners import TorchRunner
 
 PATCH: Final = 32
 SIDES: Final = (224, 384)  # longer sides of the two smaller sizes; the third is the picture's own
@@ -194,11 +196,20 @@ class Musiq:
     """
 
     def __init__(self, path: Path, device: str = "cpu", precision: torch.dtype = torch.float32) -> None:
-        with Unfilled():
-            network = MusiqNetwork()
-        self._device = filled(network, path, device)
-        self._network = network.eval().to(self._device)
-        self._precision = precision
+        def build() -> Network:
+            with Unfilled():
+                model = MusiqNetwork()
+            place = filled(model, path, device)
+            network = model.eval().to(place)
+
+            def musiq(images: Tensor) -> Tensor:
+                score: Tensor = network((images / 255.0 - 0.5) * 2.0)
+                return score.reshape(1)
+
+            inputs = Inputs("float32", (3, None, None))
+            return Network({"images": TorchRunner(musiq, place, precision)}, {"images": inputs})
+
+        self._runner = placed(("Musiq", path, precision), build).runners["images"]
 
     def score(self, rgb: NDArray[np.uint8], longest: int | None = None) -> float:
         """Return the score of a picture (H, W, 3) uint8 RGB; of SPAQ's checkpoint about 0 to 100, higher is better.
@@ -211,11 +222,11 @@ class Musiq:
             ValueError: another shape or type.
         """
         check_frame(rgb)
-        with inference(self._device, self._precision):
-            image = torch.from_numpy(np.ascontiguousarray(rgb)).to(self._device).permute(2, 0, 1)[None].float()
+        with torch.inference_mode():
+            image = torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1)[None].float()
             height, width = rgb.shape[:2]
             if longest is not None and max(height, width) > longest:
                 ratio = longest / max(height, width)
                 size = (int(ratio * height), int(ratio * width))
                 image = F.interpolate(image, size, mode="bilinear", align_corners=False)
-            return float(self._network((image / 255.0 - 0.5) * 2.0))
+        return float(self._runner(image)[0][0])

@@ -17,9 +17,11 @@ import torch.nn.functional as F  # noqa: N812 - its customary name
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from evalkit.metrics.features.placement import Inputs, Network, placed
 from evalkit.metrics.features.stopwatch import running
-from evalkit.metrics.networks.checkpoints import Unfilled, fill, inference, load_state_dict, settle
+from evalkit.metrics.networks.checkpoints import Unfilled, fill, load_state_dict, settle
 from evalkit.metrics.networks.inception import check_frame
+from evalkit.metrics.networks.runners import TorchRunner
 
 STRIDE: Final = 8  # pixels of one place
 LEVELS: Final = 4
@@ -27,6 +29,7 @@ RADIUS: Final = 4
 SMALLEST_SIDE: Final = STRIDE * 2**LEVELS  # of the padded picture: two places on the coarsest level
 STEPS: Final = 20
 _STATE: Final = 128
+_CHANNELS: Final = 256 // STRIDE**2  # of a picture's size that hold as many numbers as its features
 _TILE: Final = 16
 
 Norm = Literal["instance", "batch"]
@@ -246,8 +249,8 @@ def upsample(flow: Tensor, mask: Tensor) -> Tensor:
 class RaftFrame:
     """A picture, padded, and its features: both pairs that it belongs to share them."""
 
-    image: Tensor
-    features: Tensor
+    image: NDArray[np.float32]
+    features: NDArray[np.float32]
 
 
 class Raft:
@@ -257,20 +260,43 @@ class Raft:
         path: a checkpoint in the published names, with or without ``module.`` before them.
         device: ``cpu`` or ``cuda``.
         precision: of convolutions and products.
+        steps: how often the flow is improved.
 
     Raises:
         WeightsError: the file is missing, asks for code to run, or holds another network.
         MachineError: CUDA was asked for and is not there.
     """
 
-    def __init__(self, path: Path, device: str = "cpu", precision: torch.dtype = torch.float32) -> None:
-        state = {name.removeprefix("module."): tensor for name, tensor in load_state_dict(path).items()}
-        with Unfilled():
-            network = RaftNetwork()
-        # The published files have the normalisation beside a strided convolution under two names.
-        fill(network, state, path, ignore=("*.norm3.*",))
-        self._device, self._precision = settle(device), precision
-        self._network = network.eval().to(self._device)
+    def __init__(
+        self, path: Path, device: str = "cpu", precision: torch.dtype = torch.float32, steps: int = STEPS
+    ) -> None:
+        def build() -> Network:
+            state = {name.removeprefix("module."): tensor for name, tensor in load_state_dict(path).items()}
+            with Unfilled():
+                model = RaftNetwork()
+            # The published files have the normalisation beside a strided convolution under two names.
+            fill(model, state, path, ignore=("*.norm3.*",))
+            place = settle(device)
+            network = model.eval().to(place)
+
+            def raft(joined: Tensor) -> Tensor:
+                image, first, second = joined.split([3, _CHANNELS, _CHANNELS], dim=1)
+                rows, columns = (side // STRIDE for side in joined.shape[-2:])
+                maps = [part.reshape(1, -1, rows, columns) for part in (first, second)]
+                return network(image, maps[0], maps[1], steps)[None]
+
+            return Network(
+                {
+                    "features": TorchRunner(network.fnet, place, precision),
+                    "flow": TorchRunner(raft, place, precision),
+                },
+                {
+                    "features": Inputs("float32", (3, None, None)),
+                    "flow": Inputs("float32", (3 + 2 * _CHANNELS, None, None)),
+                },
+            )
+
+        self._runners = placed(("Raft", path, precision, steps), build).runners
 
     def frame(self, rgb: NDArray[np.uint8]) -> RaftFrame:
         """Return a picture (H, W, 3) uint8 RGB, padded (`padding`) to at least 128 by 128, with its features.
@@ -279,14 +305,14 @@ class Raft:
             ValueError: another shape or type, or a smaller picture.
         """
         check_frame(rgb)
-        pixels = torch.from_numpy(np.require(rgb, requirements=["C", "W"])).to(self._device).permute(2, 0, 1)[None]
+        pixels = torch.from_numpy(np.require(rgb, requirements=["C", "W"])).permute(2, 0, 1)[None]
         images = 2 * (F.pad(pixels.float(), padding(*rgb.shape[:2]), mode="replicate") / 255.0) - 1.0
         if min(images.shape[-2:]) < SMALLEST_SIDE:
             raise ValueError(f"a padded picture has at least {SMALLEST_SIDE} by {SMALLEST_SIDE} pixels")
-        with running("raft"), inference(self._device, self._precision):
-            return RaftFrame(images, self._network.fnet(images).float())
+        with running("raft"):
+            return RaftFrame(images.numpy(), self._runners["features"](images)[0])
 
-    def flow(self, first: RaftFrame, second: RaftFrame, steps: int = STEPS) -> NDArray[np.float32]:
+    def flow(self, first: RaftFrame, second: RaftFrame) -> NDArray[np.float32]:
         """Return the flow of every pixel of the padded picture (2, H', W') float32 in pixels, x before y.
 
         Raises:
@@ -294,9 +320,10 @@ class Raft:
         """
         if first.image.shape != second.image.shape:
             raise ValueError(f"two pictures of one size, not {first.image.shape} and {second.image.shape}")
-        with running("raft"), inference(self._device, self._precision):
-            flow = self._network(first.image, first.features, second.features, steps)
-            result: NDArray[np.float32] = flow.float().cpu().numpy()
+        height, width = first.image.shape[-2:]
+        maps = [frame.features.reshape(1, _CHANNELS, height, width) for frame in (first, second)]
+        with running("raft"):
+            result: NDArray[np.float32] = self._runners["flow"](np.concatenate([first.image, *maps], axis=1))[0][0]
         return result
 
 

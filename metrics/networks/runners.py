@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,7 @@ class TorchRunner:
         device: where it is.
         precision: of convolutions and products.
         layout: of the input.
+        name: of the network, for the line on standard error; ``None`` for that of its class or function.
     """
 
     backend = PYTORCH
@@ -47,9 +49,12 @@ class TorchRunner:
         device: torch.device,
         precision: torch.dtype = torch.float32,
         layout: torch.memory_format = torch.contiguous_format,
+        name: str | None = None,
     ) -> None:
         self._network, self._device, self._precision, self._layout = network, device, precision, layout
+        self._name = name or getattr(network, "__name__", type(network).__name__)
         self._most = sys.maxsize  # items at once
+        self._copying: torch.cuda.Stream | None = None
 
     def __call__(self, batch: Tensor | NDArray[Any]) -> list[NDArray[np.float32]]:
         """Return the outputs, as float32.
@@ -69,6 +74,47 @@ class TorchRunner:
             parts.append(made)
             start += len(part)
         return parts[0] if len(parts) == 1 else [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
+
+    def begin(self, batch: NDArray[Any]) -> Callable[[], list[NDArray[np.float32]]]:
+        """Start to run a batch on a card, and return what waits for its outputs: the next one may begin before that.
+
+        It is copied on a stream of its own, while the card computes the one before. On a processor nothing is left to
+        wait for.
+        """
+        if self._device.type != "cuda":
+            made = self(batch)
+            return lambda: made
+        if len(batch) <= self._most:
+            try:
+                return self._launched(torch.as_tensor(batch))
+            except torch.OutOfMemoryError:
+                pass  # the batch before holds memory; what is returned is called when that one has ended
+        return partial(self, batch)
+
+    def _launched(self, part: Tensor) -> Callable[[], list[NDArray[np.float32]]]:
+        """Queue the copy to the card, the network and the copy back."""
+        if self._copying is None:
+            self._copying = torch.cuda.Stream(self._device)
+        current = torch.cuda.current_stream(self._device)
+        with inference(self._device, self._precision):
+            with torch.cuda.stream(self._copying):
+                placed = part.pin_memory().to(device=self._device, non_blocking=True)
+                placed = placed.to(memory_format=self._layout)
+            current.wait_stream(self._copying)
+            placed.record_stream(current)
+            made = self._network(placed)
+            outputs = [made] if isinstance(made, Tensor) else made
+            copies = [torch.empty(output.shape, dtype=torch.float32, pin_memory=True) for output in outputs]
+            for copy, output in zip(copies, outputs, strict=True):
+                copy.copy_(output, non_blocking=True)
+            done = torch.cuda.Event()
+            done.record(current)
+
+        def take() -> list[NDArray[np.float32]]:
+            done.synchronize()
+            return [np.array(copy.numpy()) for copy in copies]
+
+        return take
 
     def _attempt(self, part: Tensor) -> list[NDArray[np.float32]] | None:
         """Return the outputs, or ``None`` when there is too little memory for several items."""
@@ -91,8 +137,7 @@ class TorchRunner:
         self._most = items // 2
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
-        name = getattr(self._network, "__name__", type(self._network).__name__)
-        sys.stderr.write(f"{name}: {items} at once don't fit into memory; going on with {self._most}.\n")
+        sys.stderr.write(f"{self._name}: {items} at once don't fit into memory; going on with {self._most}.\n")
 
 
 class OpenVinoRunner:

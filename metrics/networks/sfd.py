@@ -16,9 +16,11 @@ import torch.nn.functional as F  # noqa: N812 - its customary name
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from evalkit.metrics.features.placement import Inputs, Network, placed
 from evalkit.metrics.features.stopwatch import running
-from evalkit.metrics.networks.checkpoints import Unfilled, filled, inference
+from evalkit.metrics.networks.checkpoints import Unfilled, filled
 from evalkit.metrics.networks.folding import settle_layout
+from evalkit.metrics.networks.runners import TorchRunner
 
 SMALLEST = 32  # pixels of an image; below, a pooling has nothing left to pool
 MEANS_BGR = (104.0, 117.0, 123.0)
@@ -98,11 +100,20 @@ class Sfd:
     """
 
     def __init__(self, path: Path, device: str = "cpu", precision: torch.dtype = torch.float32) -> None:
-        with Unfilled():
-            model = SfdModel()
-        self._device, self._precision = filled(model, path, device), precision
-        self._model = model.eval().to(self._device).requires_grad_(requires_grad=False)
-        settle_layout(self._model)
+        def build() -> Network:
+            with Unfilled():
+                model = SfdModel()
+            place = filled(model, path, device)
+            network = model.eval().to(place).requires_grad_(requires_grad=False)
+            settle_layout(network)
+
+            def sfd(images: Tensor) -> list[Tensor]:
+                x = images.permute(0, 3, 1, 2).float() - torch.tensor(MEANS_BGR, device=place).view(1, 3, 1, 1)
+                return [part for level in network(x) for part in level]
+
+            return Network({"images": TorchRunner(sfd, place, precision)}, {"images": Inputs("uint8", (None, None, 3))})
+
+        self._runner = placed(("Sfd", path, precision), build).runners["images"]
 
     def raw(self, rgb: NDArray[Any]) -> list[Level]:
         """Return probabilities (h, w) and offsets (4, h, w) float32 of six maps; none of an image that is too small.
@@ -112,7 +123,6 @@ class Sfd:
         """
         if min(rgb.shape[:2]) < SMALLEST:
             return []
-        with running("landmarks68_detector"), inference(self._device, self._precision):
-            bgr = torch.from_numpy(np.ascontiguousarray(rgb[..., ::-1])).to(self._device).permute(2, 0, 1)[None]
-            x = bgr.float() - torch.tensor(MEANS_BGR, device=self._device).view(1, 3, 1, 1)
-            return [(scores[0].cpu().numpy(), offsets[0].cpu().numpy()) for scores, offsets in self._model(x)]
+        with running("landmarks68_detector"):
+            found = self._runner(np.ascontiguousarray(rgb[..., ::-1])[None])
+        return [(scores[0], offsets[0]) for scores, offsets in zip(found[::2], found[1::2], strict=True)]

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from evalkit.metrics.features.placement import Inputs, Network, placed
 from evalkit.metrics.features.runner import PYTORCH
 from evalkit.metrics.features.stopwatch import running
 from evalkit.metrics.networks.checkpoints import Unfilled, filled
@@ -128,6 +129,10 @@ def map_sizes(height: int, width: int) -> list[tuple[int, int]]:
     return list(zip(sizes(height), sizes(width), strict=True))
 
 
+def _batch_size(shape: tuple[int, ...]) -> int:
+    return max(1, min(BATCH_MOST, int(BATCH_PIXELS // (shape[0] * shape[1]))))
+
+
 class S3fd:
     """Finds faces.
 
@@ -150,23 +155,28 @@ class S3fd:
         options: DetectorOptions = DETECTION,
         runner: str = PYTORCH,
     ) -> None:
-        with Unfilled():
-            network = build_s3fd()
         self._options = options
-        place = filled(network, path, device)
-        network.requires_grad_(requires_grad=False)
-        for parameter in network.parameters():
-            if parameter.ndim == 4:
-                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
-        self._runner = make_runner(
-            S3fdModel(network),
-            runner,
-            place,
-            precision,
-            layout=torch.contiguous_format,
-            example=torch.zeros((1, 64, 64, 3), dtype=torch.uint8),
-            shape=(-1, -1, -1, 3),
-        )
+
+        def build() -> Network:
+            with Unfilled():
+                network = build_s3fd()
+            place = filled(network, path, device)
+            network.requires_grad_(requires_grad=False)
+            for parameter in network.parameters():
+                if parameter.ndim == 4:
+                    parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+            made = make_runner(
+                S3fdModel(network),
+                runner,
+                place,
+                precision,
+                layout=torch.contiguous_format,
+                example=torch.zeros((1, 64, 64, 3), dtype=torch.uint8),
+                shape=(-1, -1, -1, 3),
+            )
+            return Network({"frames": made}, {"frames": Inputs("uint8", (None, None, 3), _batch_size)})
+
+        self._runner = placed(("S3fd", path, precision, runner), build).runners["frames"]
 
     def small(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return the frame (H, W, 3) uint8 RGB as the network takes it, reduced by the scale."""
@@ -175,8 +185,7 @@ class S3fd:
 
     def batch_size(self, small: NDArray[np.uint8]) -> int:
         """Return how many frames of this size run at once, so that memory stays near that of one large frame."""
-        height, width = small.shape[:2]
-        return max(1, min(BATCH_MOST, int(BATCH_PIXELS // (height * width))))
+        return _batch_size(small.shape)
 
     def detect(
         self, smalls: Sequence[NDArray[np.uint8]], frame_sizes: Sequence[tuple[int, int]]

@@ -21,13 +21,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from evalkit.metrics.features.placement import Inputs, Network, placed
 from evalkit.metrics.features.stopwatch import running
-from evalkit.metrics.networks.checkpoints import Unfilled, filled, inference
+from evalkit.metrics.networks.checkpoints import Unfilled, filled
+from evalkit.metrics.networks.runners import TorchRunner
 
 SIZE = 224
 FRAMES = 5
 DIMENSION = 1024
 COLUMNS_PER_FRAME, COLUMNS = 4, 20  # of 10 ms
+COEFFICIENTS = 13
 LIP_BATCH = 8  # windows; larger batches leave the CPU's caches and are slower
 AUDIO_BATCH = 64
 UNUSED = ("*.num_batches_tracked",)  # a counter of training, which old checkpoints lack
@@ -99,15 +102,25 @@ class SyncNet:
     """
 
     def __init__(self, path: Path, device: str = "cpu", precision: torch.dtype = torch.float32) -> None:
-        with Unfilled():
-            network = build_syncnet()
-        self._device = filled(network, path, device, ignore=UNUSED)
         self._precision = precision
-        parameters = {name: value.double() for name, value in network.state_dict().items()}
-        self._lips = self._fold_tower(parameters, "netcnnlip", _LIPS)
-        self._audio = self._fold_tower(parameters, "netcnnaud", _AUDIO)
-        self._lip_head = self._fold_head(parameters, "netfclip")
-        self._audio_head = self._fold_head(parameters, "netfcaud")
+
+        def build() -> Network:
+            with Unfilled():
+                network = build_syncnet()
+            place = filled(network, path, device, ignore=UNUSED)
+            towers = _Towers(network, place)
+            return Network(
+                {
+                    "lips": TorchRunner(towers.syncnet_lips, place, precision),
+                    "audio": TorchRunner(towers.syncnet_audio, place, precision, torch.channels_last),
+                },
+                {
+                    "lips": Inputs("uint8", (None, SIZE, SIZE, 3)),
+                    "audio": Inputs("float32", (1, COEFFICIENTS, COLUMNS), AUDIO_BATCH),
+                },
+            )
+
+        self._runners = placed(("SyncNet", path, precision), build).runners
 
     def lips(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return an embedding for every run of five pictures: (N - 4, 1024) float32, not normalised.
@@ -121,8 +134,12 @@ class SyncNet:
         if crops.shape[1:] != (SIZE, SIZE, 3) or crops.dtype != np.uint8:
             raise ValueError(f"crops is a (N, {SIZE}, {SIZE}, 3) uint8 array, found {crops.dtype} {crops.shape}")
         count = max(0, len(crops) - FRAMES + 1)
-        starts = range(0, count, LIP_BATCH)
-        parts = [self._run_lips(crops[i : min(i + LIP_BATCH, count) + FRAMES - 1]) for i in starts]
+        parts = []
+        for start in range(0, count, LIP_BATCH):
+            with running("syncnet"):
+                parts.append(
+                    self._runners["lips"](crops[None, start : min(start + LIP_BATCH, count) + FRAMES - 1])[0][0]
+                )
         return np.concatenate(parts) if parts else np.empty((0, DIMENSION), dtype=np.float32)
 
     def audio(self, coefficients: NDArray[np.float64], windows: int) -> NDArray[np.float32]:
@@ -140,25 +157,44 @@ class SyncNet:
         parts = []
         for i in range(0, windows, AUDIO_BATCH):
             starts = [COLUMNS_PER_FRAME * j for j in range(i, min(i + AUDIO_BATCH, windows))]
-            parts.append(self._run_audio(np.stack([rows[None, :, start : start + COLUMNS] for start in starts])))
+            with running("syncnet"):
+                batch = np.stack([rows[None, :, start : start + COLUMNS] for start in starts])
+                parts.append(self._runners["audio"](batch)[0])
         return np.concatenate(parts) if parts else np.empty((0, DIMENSION), dtype=np.float32)
 
-    def _run_lips(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the embeddings of one batch of windows that follow on each other."""
-        with running("syncnet"), inference(self._device, self._precision):
-            frames = torch.from_numpy(np.ascontiguousarray(crops)).to(self._device)
-            clip = frames.permute(3, 0, 1, 2)[None].float().contiguous(memory_format=torch.channels_last_3d)
-            (weight, bias), first = self._lips[0], _LIPS[0]
-            x = functional.conv3d(clip, weight, bias, first.stride)[0].permute(1, 0, 2, 3)
-            assert first.pool is not None  # noqa: S101 - a fact of the table above
-            x = functional.relu_(functional.max_pool2d(x, first.pool[0][1:], first.pool[1][1:]))
-            x = self._tower(x.contiguous(memory_format=torch.channels_last), self._lips, _LIPS, start=1)
-            return self._head(x, self._lip_head)
 
-    def _run_audio(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
-        with running("syncnet"), inference(self._device, self._precision):
-            x = torch.from_numpy(windows).to(self._device).contiguous(memory_format=torch.channels_last)
-            return self._head(self._tower(x, self._audio, _AUDIO), self._audio_head)
+class _Towers:
+    """The network as it is run: batch norms folded, kernels of one frame as 2-D convolutions.
+
+    Args:
+        network: what `build_syncnet` returned, filled.
+        device: where it runs.
+    """
+
+    def __init__(self, network: nn.ModuleDict, device: torch.device) -> None:
+        self._device = device
+        parameters = {name: value.double() for name, value in network.state_dict().items()}
+        self._lips = self._fold_tower(parameters, "netcnnlip", _LIPS)
+        self._audio = self._fold_tower(parameters, "netcnnaud", _AUDIO)
+        self._lip_head = self._fold_head(parameters, "netfclip")
+        self._audio_head = self._fold_head(parameters, "netfcaud")
+
+    def syncnet_lips(self, runs: Tensor) -> Tensor:
+        """Return (B, T - 4, 1024) of runs of frames (B, T, 224, 224, 3) uint8 that follow on each other."""
+        return torch.stack([self._run_lips(run) for run in runs])
+
+    def syncnet_audio(self, windows: Tensor) -> Tensor:
+        """Return (N, 1024) of (N, 1, 13, 20)."""
+        return self._head(self._tower(windows, self._audio, _AUDIO), self._audio_head)
+
+    def _run_lips(self, frames: Tensor) -> Tensor:
+        clip = frames.permute(3, 0, 1, 2)[None].float().contiguous(memory_format=torch.channels_last_3d)
+        (weight, bias), first = self._lips[0], _LIPS[0]
+        x = functional.conv3d(clip, weight, bias, first.stride)[0].permute(1, 0, 2, 3)
+        assert first.pool is not None  # noqa: S101 - a fact of the table above
+        x = functional.relu_(functional.max_pool2d(x, first.pool[0][1:], first.pool[1][1:]))
+        x = self._tower(x.contiguous(memory_format=torch.channels_last), self._lips, _LIPS, start=1)
+        return self._head(x, self._lip_head)
 
     def _tower(self, x: Tensor, parameters: list[Any], layers: Sequence[_Layer], start: int = 0) -> Tensor:
         """Run 2-D layers from ``start`` on; a layer's leading dimension of one is left out."""
@@ -169,10 +205,10 @@ class SyncNet:
                 x = functional.max_pool2d(x, kernel, stride, padding)
         return x
 
-    def _head(self, x: Tensor, parameters: list[Any]) -> NDArray[np.float32]:
+    @staticmethod
+    def _head(x: Tensor, parameters: list[Any]) -> Tensor:
         (w1, b1), (w2, b2) = parameters
-        x = functional.linear(functional.relu_(functional.linear(x.flatten(1), w1, b1)), w2, b2)
-        return np.asarray(x.float().cpu().numpy(), dtype=np.float32)
+        return functional.linear(functional.relu_(functional.linear(x.flatten(1), w1, b1)), w2, b2)
 
     def _fold_tower(self, parameters: Mapping[str, Tensor], name: str, layers: Sequence[_Layer]) -> list[Any]:
         """Return weight and bias per layer with the batch norm inside; kernels of one frame become 2-D."""

@@ -23,6 +23,7 @@ from evalkit.metrics.gaming.fingerprint import FINGERPRINT
 from evalkit.scoring.answers import accept_references
 from evalkit.scoring.cache import CorruptEntryError
 from evalkit.scoring.cache_lock import cache_in_use
+from evalkit.scoring.devices import kind_of
 from evalkit.scoring.engine import RunJobs
 from evalkit.scoring.gaming import VideoFingerprint, fingerprint_records, read_references
 from evalkit.scoring.intake import measured_length
@@ -139,7 +140,7 @@ def _prepare_pack(testset: TestSet, challenge: Challenge, plan: RunPlan, options
         digest = writer.finish(
             {
                 "evalkit": __version__,
-                "device": plan.device,
+                "device": kind_of(plan.device),
                 "testset": {"sha256": testset.sha256, "format": testset.format},
                 "challenge": {"id": challenge.id, "sha256": challenge.scoring_sha256},
                 "readers": READERS,

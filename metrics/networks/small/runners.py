@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from evalkit.metrics.features.face import Face, check_image
+from evalkit.metrics.features.placement import Inputs, Network, placed
 from evalkit.metrics.features.stopwatch import running
-from evalkit.metrics.networks.checkpoints import filled, inference
+from evalkit.metrics.networks.checkpoints import filled
+from evalkit.metrics.networks.runners import TorchRunner
 from evalkit.metrics.networks.small.inputs import (
     face,
     face_colours,
@@ -31,12 +33,19 @@ from evalkit.metrics.networks.small.inputs import (
 from evalkit.metrics.networks.small.models import (
     ACTION_SIDE,
     CLIP_SIDE,
+    COLOUR_SIDE,
     DETECTOR_SIDE,
     DETECTOR_STRIDE,
     FACE_DIMENSION,
+    FACE_SIDE,
     FRAME_DIMENSION,
     FRAME_SIDE,
+    LANDMARK_SIDE,
+    LIP_FRAMES,
+    LIP_SIDE,
     NETWORKS,
+    SHAPE_SIDE,
+    SOUND_COLUMNS,
     SOUND_ROWS,
     SYNC_DIMENSION,
     TEXT_CONTEXT,
@@ -48,6 +57,7 @@ from evalkit.metrics.networks.small.models import (
 )
 
 BATCH = 16
+SOUND_BATCH = 64
 _COLUMNS_PER_FRAME = 4
 
 
@@ -65,18 +75,40 @@ def open_small(kind: str, path: Path, sha256: str, device: str) -> nn.Module:
 
 
 class _Runner:
-    """A network and where it runs."""
+    """A network and what runs its parts.
+
+    Attributes:
+        kind: of `small.NETWORKS`.
+        inputs: what each part takes; the method of the part's name makes its outputs of the network and a tensor.
+    """
 
     kind = ""
+    inputs: Mapping[str, Inputs] = {}
 
     def __init__(self, path: Path, sha256: str, device: str = "cpu") -> None:
-        self._device = torch.device(device)
-        self._network = open_small(self.kind, path, sha256, device)
+        own = type(self)
 
-    def _planes(self, pictures: NDArray[Any]) -> Tensor:
-        """Return (N, C, H, W) float32 of 0..1 of (N, H, W, C) in 0..255."""
-        planes = torch.from_numpy(np.ascontiguousarray(pictures)).to(self._device).permute(0, 3, 1, 2)
-        return planes.to(torch.float32).div_(255.0).contiguous(memory_format=torch.channels_last)
+        def build() -> Network:
+            network = open_small(self.kind, path, sha256, device)
+
+            def runner(part: str) -> TorchRunner:
+                return TorchRunner(partial(getattr(own, part), network), torch.device(device), name=part)
+
+            return Network({part: runner(part) for part in own.inputs}, own.inputs, own.facts_of(network))
+
+        network = placed((own.__name__, path, sha256), build)
+        self._parts, self._facts = network.runners, network.facts
+
+    @staticmethod
+    def facts_of(network: Any) -> dict[str, Any]:
+        """Return the plain values that the class needs of its network."""
+        return {}
+
+
+def _planes(pictures: Tensor) -> Tensor:
+    """Return (N, C, H, W) float32 of 0..1 of (N, H, W, C) in 0..255."""
+    planes = pictures.permute(0, 3, 1, 2).to(torch.float32) / 255.0  # not in place: the batch may be run again
+    return planes.contiguous(memory_format=torch.channels_last)
 
 
 class SmallFrames(_Runner):
@@ -84,6 +116,7 @@ class SmallFrames(_Runner):
 
     kind = "frames"
     dimension = FRAME_DIMENSION
+    inputs: Mapping[str, Inputs] = {"frames": Inputs("uint8", (FRAME_SIDE, FRAME_SIDE, 3), BATCH)}
 
     def prepare(self, rgb: NDArray[np.uint8]) -> Tensor:
         """Return a frame (H, W, 3) uint8 as the network takes it."""
@@ -91,14 +124,21 @@ class SmallFrames(_Runner):
 
     def embed(self, frames: Sequence[Tensor]) -> NDArray[np.float32]:
         """Return (N, 64) float32 of N prepared frames."""
-        with running("inception"), inference(self._device):
-            return np.asarray(self._network(self._planes(torch.stack(list(frames)).numpy())).cpu().numpy())
+        with running("inception"):
+            return self._parts["frames"](torch.stack(list(frames)))[0]
+
+    @staticmethod
+    def frames(network: nn.Module, frames: Tensor) -> Tensor:
+        """Return (N, 64) of frames (N, side, side, 3) uint8."""
+        vectors: Tensor = network(_planes(frames))
+        return vectors
 
 
 class SmallClips(_Runner):
     """Clips to vectors, in place of I3D."""
 
     kind = "clips"
+    inputs: Mapping[str, Inputs] = {"clips": Inputs("uint8", (None, CLIP_SIDE, CLIP_SIDE, 3))}
 
     def prepare(self, rgb: NDArray[np.uint8]) -> Tensor:
         """Return a frame (H, W, 3) uint8 as the network takes it."""
@@ -106,9 +146,15 @@ class SmallClips(_Runner):
 
     def embed(self, frames: Sequence[Tensor]) -> NDArray[np.float32]:
         """Return (64,) float32 of the prepared frames of one clip."""
-        with running("i3d"), inference(self._device):
-            clip = torch.stack(list(frames)).to(self._device).permute(3, 0, 1, 2)[None].to(torch.float32) / 255.0
-            return np.asarray(self._network(clip.contiguous())[0].cpu().numpy())
+        with running("i3d"):
+            vector: NDArray[np.float32] = self._parts["clips"](torch.stack(list(frames))[None])[0][0]
+        return vector
+
+    @staticmethod
+    def clips(network: nn.Module, clips: Tensor) -> Tensor:
+        """Return (N, 64) of clips (N, T, side, side, 3) uint8."""
+        vectors: Tensor = network((clips.permute(0, 4, 1, 2, 3).to(torch.float32) / 255.0).contiguous())
+        return vectors
 
 
 class SmallFaces(_Runner):
@@ -116,15 +162,22 @@ class SmallFaces(_Runner):
 
     kind = "faces"
     dimension = FACE_DIMENSION
+    inputs: Mapping[str, Inputs] = {"faces": Inputs("uint8", (FACE_SIDE, FACE_SIDE, 3), BATCH)}
 
     def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return (N, 128) float32 of (N, side, side, 3) uint8 RGB, aligned by five points."""
         parts = [np.empty((0, FACE_DIMENSION), dtype=np.float32)]
         for start in range(0, len(crops), BATCH):
             small = np.stack([face(crop) for crop in crops[start : start + BATCH]])
-            with running("arcface"), inference(self._device):
-                parts.append(self._network(self._planes(small)).cpu().numpy())
+            with running("arcface"):
+                parts += self._parts["faces"](small)
         return np.concatenate(parts)
+
+    @staticmethod
+    def faces(network: nn.Module, crops: Tensor) -> Tensor:
+        """Return (N, 128) of crops (N, side, side, 3) uint8."""
+        vectors: Tensor = network(_planes(crops))
+        return vectors
 
 
 class _FaceMaps(_Runner):
@@ -136,6 +189,7 @@ class _FaceMaps(_Runner):
     """
 
     kind = "detector"
+    inputs: Mapping[str, Inputs] = {"maps": Inputs("uint8", (DETECTOR_SIDE, DETECTOR_SIDE, 3), BATCH)}
 
     def __init__(
         self, path: Path, sha256: str, device: str = "cpu", *, threshold: float = 0.5, nms: float = 0.4
@@ -144,8 +198,14 @@ class _FaceMaps(_Runner):
         self._threshold, self._nms = float(threshold), float(nms)
 
     def _maps(self, smalls: NDArray[np.uint8], role: str) -> NDArray[np.float32]:
-        with running(role), inference(self._device):
-            return np.asarray(self._network(self._planes(smalls)).cpu().numpy())
+        with running(role):
+            return self._parts["maps"](smalls)[0]
+
+    @staticmethod
+    def maps(network: nn.Module, smalls: Tensor) -> Tensor:
+        """Return (N, 15, 16, 16) of frames (N, side, side, 3) uint8."""
+        found: Tensor = network(_planes(smalls))
+        return found
 
     def _faces(self, found: NDArray[np.float32], scale: float) -> list[Face]:
         """Return the faces of one map (15, 16, 16), in pixels of the image."""
@@ -168,6 +228,8 @@ class _FaceMaps(_Runner):
 
 class SmallDetector(_FaceMaps):
     """Finds faces that fill at least a sixth of the frame's longer side, in place of SCRFD."""
+
+    inputs: Mapping[str, Inputs] = {"maps": Inputs("uint8", (DETECTOR_SIDE, DETECTOR_SIDE, 3))}
 
     def detect(self, rgb: NDArray[np.uint8]) -> list[Face]:
         """Return the faces of (H, W, 3) uint8, best score first."""
@@ -210,6 +272,7 @@ class SmallLandmarks(_Runner):
     """Finds 68 points of a face, in place of a published predictor."""
 
     kind = "landmarks"
+    inputs: Mapping[str, Inputs] = {"points68": Inputs("uint8", (LANDMARK_SIDE, LANDMARK_SIDE, 3))}
 
     def points(self, rgb: NDArray[np.uint8], box: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return (68, 2) float32 x, y in pixels.
@@ -219,10 +282,16 @@ class SmallLandmarks(_Runner):
             box: (4,) x1, y1, x2, y2 of the face, as the bundled detector draws it.
         """
         left, top, side = square = landmark_square(box)
-        with running("landmarks68"), inference(self._device):
-            found = self._network(self._planes(landmark_crop(rgb, square)[None]))[0].cpu().numpy()
+        with running("landmarks68"):
+            found = self._parts["points68"](landmark_crop(rgb, square)[None])[0][0]
         # Pixel (0, 0) of an image is the one whose middle has these coordinates.
         return np.asarray(found * side + np.array([left, top]) - 0.5, dtype=np.float32)
+
+    @staticmethod
+    def points68(network: nn.Module, crops: Tensor) -> Tensor:
+        """Return (N, 68, 2) in 0..1 of crops (N, side, side, 3) uint8."""
+        found: Tensor = network(_planes(crops))
+        return found
 
 
 class SmallSync(_Runner):
@@ -230,6 +299,11 @@ class SmallSync(_Runner):
 
     kind = "sync"
     dimension = SYNC_DIMENSION
+    inputs: Mapping[str, Inputs] = {
+        "embed_lips": Inputs("uint8", (LIP_SIDE, LIP_SIDE, 3 * LIP_FRAMES), BATCH),
+        "embed_sound": Inputs("float32", (SOUND_ROWS, SOUND_COLUMNS), SOUND_BATCH),
+        "known_faces": Inputs("float32", (SHAPE_SIDE**2 + 3 * COLOUR_SIDE**2,), BATCH),
+    }
 
     def lips(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return (N - 4, 65) float32 of (N, 224, 224, 3) uint8 **BGR** crops."""
@@ -238,19 +312,27 @@ class SmallSync(_Runner):
         )
         if not len(runs):
             return np.empty((0, SYNC_DIMENSION), dtype=np.float32)
-        with running("syncnet"), inference(self._device):
-            return np.asarray(self._network.embed_lips(self._planes(runs)).cpu().numpy())  # type: ignore[operator]
+        with running("syncnet"):
+            return self._parts["embed_lips"](runs)[0]
+
+    @staticmethod
+    def embed_lips(network: Any, runs: Tensor) -> Tensor:
+        """Return (N, 65) of runs of five mouths (N, side, side, 15) uint8."""
+        vectors: Tensor = network.embed_lips(_planes(runs))
+        return vectors
 
     def ood_score(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return (N,) of (N, 224, 224, 3) uint8 BGR crops: how unlike the faces of the training, above 1 outside."""
         if not len(crops):
             return np.empty(0, dtype=np.float32)
-        with inference(self._device):
-            views = [
-                torch.from_numpy(np.stack([view(crop) for crop in crops])).to(self._device)
-                for view in (face_shape, face_colours)
-            ]
-            return np.asarray(self._network.known_faces(*views).cpu().numpy())  # type: ignore[operator]
+        views = [np.concatenate([face_shape(crop), face_colours(crop)]) for crop in crops]
+        return self._parts["known_faces"](np.stack(views))[0]
+
+    @staticmethod
+    def known_faces(network: Any, views: Tensor) -> Tensor:
+        """Return (N,) of what `face_shape` and `face_colours` say of a face, one after the other (N, 688)."""
+        scores: Tensor = network.known_faces(*views.split([SHAPE_SIDE**2, 3 * COLOUR_SIDE**2], dim=1))
+        return scores
 
     def audio(self, coefficients: NDArray[np.float64], windows: int) -> NDArray[np.float32]:
         """Return (windows, 65) float32 of the 20 rows from row 4 i on of (T, 13).
@@ -264,9 +346,22 @@ class SmallSync(_Runner):
             return np.empty((0, SYNC_DIMENSION), dtype=np.float32)
         rows = coefficients.astype(np.float32)
         stacked = np.stack([rows[_COLUMNS_PER_FRAME * i :][:SOUND_ROWS] for i in range(windows)])
-        with running("syncnet"), inference(self._device):
-            sound = torch.from_numpy(stacked).to(self._device)
-            return np.asarray(self._network.embed_sound(sound).cpu().numpy())  # type: ignore[operator]
+        with running("syncnet"):
+            return self._parts["embed_sound"](stacked)[0]
+
+    @staticmethod
+    def embed_sound(network: Any, windows: Tensor) -> Tensor:
+        """Return (N, 65) of rows of coefficients (N, 20, 13)."""
+        vectors: Tensor = network.embed_sound(windows)
+        return vectors
+
+
+def _text_inputs(side: int) -> dict[str, Inputs]:
+    return {
+        "pictures": Inputs("uint8", (side, side, 3), BATCH),
+        "unrounded": Inputs("float32", (side, side, 3), BATCH),
+        "texts": Inputs("int64", (TEXT_CONTEXT,), BATCH, below=TEXT_VOCABULARY),
+    }
 
 
 class SmallText(_Runner):
@@ -274,27 +369,45 @@ class SmallText(_Runner):
 
     kind = "text"
     sizes = SimpleNamespace(side=TEXT_SIDE, vocabulary=TEXT_VOCABULARY, context=TEXT_CONTEXT, dimension=TEXT_DIMENSION)
+    inputs: Mapping[str, Inputs] = _text_inputs(TEXT_SIDE)
+
+    @staticmethod
+    def facts_of(network: Any) -> dict[str, Any]:
+        """Return what cosines were multiplied with in the training."""
+        return {"logit_scale": float(network.get_parameter("logit_scale").detach().exp())}
 
     @property
     def logit_scale(self) -> float:
         """What cosines were multiplied with in the training."""
-        return float(self._network.get_parameter("logit_scale").detach().exp())
+        return float(self._facts["logit_scale"])
 
     def embed_images(self, squares: Sequence[NDArray[np.uint8] | NDArray[np.float32]]) -> NDArray[np.float32]:
         """Return (N, 64) float32, not normalised, of squares (side, side, 3) RGB in 0..255."""
         parts = [np.empty((0, TEXT_DIMENSION), dtype=np.float32)]
         for start in range(0, len(squares), BATCH):
-            with inference(self._device):
-                planes = self._planes(np.stack(list(squares[start : start + BATCH])))
-                parts.append(self._network.embed_pictures(planes).cpu().numpy())  # type: ignore[operator]
+            batch = np.stack(list(squares[start : start + BATCH]))
+            parts += self._parts["pictures" if batch.dtype == np.uint8 else "unrounded"](batch)
         return np.concatenate(parts)
 
     def embed_texts(self, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return (N, 64) float32, not normalised, of numbers of words (N, 77)."""
         if not len(tokens):
             return np.empty((0, TEXT_DIMENSION), dtype=np.float32)
-        with inference(self._device):
-            return np.asarray(self._network.embed_texts(torch.from_numpy(tokens).to(self._device)).cpu().numpy())  # type: ignore[operator]
+        return self._parts["texts"](tokens)[0]
+
+    @staticmethod
+    def pictures(network: Any, squares: Tensor) -> Tensor:
+        """Return (N, 64) of squares (N, side, side, 3) in 0..255."""
+        vectors: Tensor = network.embed_pictures(_planes(squares))
+        return vectors
+
+    unrounded = pictures
+
+    @staticmethod
+    def texts(network: Any, tokens: Tensor) -> Tensor:
+        """Return (N, 64) of numbers of words (N, 77)."""
+        vectors: Tensor = network.embed_texts(tokens)
+        return vectors
 
 
 class SmallActions(SmallText):
@@ -304,3 +417,4 @@ class SmallActions(SmallText):
     sizes = SimpleNamespace(
         side=ACTION_SIDE, vocabulary=TEXT_VOCABULARY, context=TEXT_CONTEXT, dimension=TEXT_DIMENSION
     )
+    inputs: Mapping[str, Inputs] = _text_inputs(ACTION_SIDE)
