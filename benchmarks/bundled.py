@@ -28,7 +28,8 @@ from evalkit.media.stills import read_still
 from evalkit.metrics.faces.align import norm_crop
 from evalkit.metrics.features.audio import official_audio
 from evalkit.metrics.networks.small.inputs import WordNumbers
-from evalkit.metrics.networks.small.runners import SmallBoxes, SmallDetector, SmallFaces, SmallSync, SmallText
+from evalkit.metrics.networks.small.runners import SmallBoxes, SmallDetector, SmallFaces, SmallSync
+from evalkit.metrics.networks.small.texts import SmallText
 from evalkit.metrics.sync.arithmetic import summarise
 from evalkit.metrics.sync.distances import shift_distances, window_count
 from evalkit.metrics.sync.mfcc import mfcc

@@ -25,7 +25,7 @@ from evalkit.media.sampling import AtRate
 from evalkit.metrics.clip.cosines import unit_rows
 from evalkit.metrics.networks.clip import middle_square
 from evalkit.metrics.networks.small.inputs import WordNumbers
-from evalkit.metrics.networks.small.runners import SmallActions
+from evalkit.metrics.networks.small.texts import SmallActions
 from evalkit.metrics.timeline.features import RATE
 from evalkit.metrics.timeline.metrics import METRICS
 from evalkit.reference_models.puppet import captions

@@ -193,12 +193,14 @@ def run_options(  # noqa: PLR0917
 
 def _divided(memory: str | int, workers: int | None, plan: RunPlan | None) -> MemoryPlan:
     """Divide a budget for the networks of a plan; without one videos are only checked."""
+    from evalkit.scoring.devices import device_places
     from evalkit.workers.budget import divide_memory, parse_memory
     from evalkit.workers.pool import default_workers
 
     files = {file.path for file in plan.weights.values()} if plan is not None else set()
     weight_bytes = sum(path.stat().st_size for path in files)
-    return divide_memory(parse_memory(memory), workers, default_workers(), weight_bytes)
+    devices = len(device_places(plan.device)) if plan is not None else 0
+    return divide_memory(parse_memory(memory), workers, default_workers(), weight_bytes, devices)
 
 
 @contextmanager

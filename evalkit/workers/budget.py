@@ -11,12 +11,14 @@ from dataclasses import dataclass
 
 from evalkit.errors import UsageError
 from evalkit.text import escape_for_display
+from evalkit.workers.devices.channel import WINDOW_BYTES
 
 MIB = 1 << 20
 PARENT = 512 * MIB  # of a run with ten thousand videos (docs/throughput.md)
 WORKER = 128 * MIB  # interpreter and libraries
 WITH_NETWORKS = 384 * MIB  # with PyTorch or ONNX Runtime, without the weights
 COPIES_OF_WEIGHTS = 2  # those that were read, and those that were prepared for running
+BATCHES = 2  # of the largest size: the one in a worker's window, and the device process's copy
 LEAST_JOB = 1536 * MIB  # for one video: address space; clips of 4K were scored within it (docs/throughput.md)
 MOST_JOB = 4096 * MIB  # as without a budget
 FRAMES_SHARE = 8  # of a job's memory, a part of this many may be frames that wait for their face tracks
@@ -36,6 +38,8 @@ class MemoryPlan:
         worker_bytes: what one of them holds when it is ready.
         job_bytes: what it may take for a video beyond that.
         frame_bytes: frames that lip sync keeps in memory until the tracks of faces are known.
+        devices: number of device processes.
+        device_bytes: what one of them holds on the machine, when it is ready.
     """
 
     total: int
@@ -43,12 +47,15 @@ class MemoryPlan:
     worker_bytes: int
     job_bytes: int
     frame_bytes: int
+    devices: int = 0
+    device_bytes: int = 0
 
     def text(self) -> str:
         """Return one line for the user."""
         return (
             f"memory {size_text(self.total)}: {size_text(PARENT)} for evalkit itself, "
-            f"{self.workers} worker{'s' if self.workers > 1 else ''} of up to "
+            + (f"{self.devices} x {size_text(self.device_bytes)} for GPUs' processes, " if self.devices else "")
+            + f"{self.workers} worker{'s' if self.workers > 1 else ''} of up to "
             f"{size_text(self.worker_bytes + self.job_bytes)} (frames kept: {size_text(self.frame_bytes)})"
         )
 
@@ -76,7 +83,7 @@ def size_in_bytes(given: str | int) -> int | None:
     return None if isinstance(size, bool) or not isinstance(size, int) or size < 0 else size
 
 
-def divide_memory(total: int, asked: int | None, cores: int, weight_bytes: int) -> MemoryPlan:
+def divide_memory(total: int, asked: int | None, cores: int, weight_bytes: int, devices: int = 0) -> MemoryPlan:
     """Divide a budget: as many workers as fit, at most one for each core, and equal shares of what is left.
 
     Args:
@@ -84,25 +91,32 @@ def divide_memory(total: int, asked: int | None, cores: int, weight_bytes: int) 
         asked: number of workers that the user wants; ``None`` to choose it.
         cores: processor cores.
         weight_bytes: size of the files of networks that a worker loads; 0 without networks.
+        devices: how many device processes load them in place of the workers (design/025); 0 for none.
 
     Raises:
         UsageError: too little for the workers asked for, or for one.
     """
     ready = WITH_NETWORKS + COPIES_OF_WEIGHTS * weight_bytes if weight_bytes else WORKER
+    devices, device = (devices, ready) if weight_bytes else (0, 0)
+    if devices:
+        ready = WITH_NETWORKS + BATCHES * WINDOW_BYTES
+    fixed = PARENT + devices * device
     least = ready + LEAST_JOB
-    workers = asked or max(1, min(cores, (total - PARENT) // least))
-    needed = PARENT + workers * least
+    workers = asked or max(1, min(cores, (total - fixed) // least))
+    needed = fixed + workers * least
     if total < needed:
         fewer = asked is not None and asked > 1
         parts = f"{size_text(PARENT)} for evalkit itself and {size_text(least)} a worker"
+        if devices:
+            parts = f"{size_text(device)} for each of {devices} GPUs' processes, {parts}"
         raise UsageError(
             f"The memory is too little for {workers} worker{'s' if workers > 1 else ''}.",
             found=size_text(total),
             expected=f"at least {size_text(needed)}: {parts}",
             fix=f"Give more with --memory{', or ask for fewer --workers' if fewer else ''}.",
         )
-    job = min(MOST_JOB, (total - PARENT) // workers - ready)
-    return MemoryPlan(total, workers, ready, job, min(MOST_FRAMES, job // FRAMES_SHARE))
+    job = min(MOST_JOB, (total - fixed) // workers - ready)
+    return MemoryPlan(total, workers, ready, job, min(MOST_FRAMES, job // FRAMES_SHARE), devices, device)
 
 
 def size_text(size: int) -> str:

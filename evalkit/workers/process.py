@@ -82,11 +82,11 @@ class WorkerProcess:
         start: Start,
         clock: BatchClock,
         accept: Accept | None,
-        devices: DevicePool,
+        devices: DevicePool | None = None,
         device_work: DeviceWork | None = None,
     ) -> None:
         self.start = start
-        self._devices, self._device_work = devices, device_work
+        self._devices, self._device_work = devices or DevicePool(), device_work
         self._lease: Lease | None = None
         self._device_lost = False  # the device process ended during the last job
         self._clock = clock

@@ -71,7 +71,7 @@ class ImageTextNetwork(Protocol):
 def open_network(file: WeightFile, device: str) -> ImageTextNetwork:
     """Return the network; loads PyTorch."""
     if file.bundled:
-        from evalkit.metrics.networks.small.runners import SmallActions, SmallText
+        from evalkit.metrics.networks.small.texts import SmallActions, SmallText
 
         small = SmallActions if file.options.get("network") == "actions" else SmallText
         return small(file.path, file.sha256, device)

@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from evalkit.metrics.features.placement import Inputs, Network, placed
-from evalkit.metrics.features.runner import PYTORCH, Runner
+from evalkit.metrics.features.runner import PYTORCH
 from evalkit.metrics.features.stopwatch import running
 from evalkit.metrics.networks.checkpoints import Unfilled, filled
 from evalkit.metrics.networks.folding import fold_norm, settle_layout
@@ -246,7 +247,7 @@ class FrameRunner(ABC):
     """
 
     name: str
-    _runner: Runner
+    _runner: Any  # `Runner`, or what stands for it (`evalkit.metrics.features.placement`)
 
     @abstractmethod
     def prepare(self, rgb: NDArray[np.uint8]) -> Tensor:
@@ -267,7 +268,8 @@ class FrameRunner(ABC):
     def _run(self, frames: Sequence[Tensor]) -> NDArray[np.float32]:
         with running(self.name):
             (activations,) = self._runner(torch.stack(list(frames)))
-        return activations.reshape(len(frames), -1)
+        vectors: NDArray[np.float32] = activations.reshape(len(frames), -1)
+        return vectors
 
 
 class InceptionRunner(FrameRunner):

@@ -280,10 +280,11 @@ class Raft:
             network = model.eval().to(place)
 
             def raft(joined: Tensor) -> Tensor:
-                image, first, second = joined.split([3, _CHANNELS, _CHANNELS], dim=1)
+                image, first, second = joined[:, :3], joined[:, 3 : 3 + _CHANNELS], joined[:, 3 + _CHANNELS :]
                 rows, columns = (side // STRIDE for side in joined.shape[-2:])
                 maps = [part.reshape(1, -1, rows, columns) for part in (first, second)]
-                return network(image, maps[0], maps[1], steps)[None]
+                flow: Tensor = network(image, maps[0], maps[1], steps)
+                return flow[None]
 
             return Network(
                 {

@@ -94,7 +94,7 @@ class TorchRunner:
     def _launched(self, part: Tensor) -> Callable[[], list[NDArray[np.float32]]]:
         """Queue the copy to the card, the network and the copy back."""
         if self._copying is None:
-            self._copying = torch.cuda.Stream(self._device)
+            self._copying = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
         current = torch.cuda.current_stream(self._device)
         with inference(self._device, self._precision):
             with torch.cuda.stream(self._copying):
@@ -107,7 +107,7 @@ class TorchRunner:
             copies = [torch.empty(output.shape, dtype=torch.float32, pin_memory=True) for output in outputs]
             for copy, output in zip(copies, outputs, strict=True):
                 copy.copy_(output, non_blocking=True)
-            done = torch.cuda.Event()
+            done = torch.cuda.Event()  # type: ignore[no-untyped-call]
             done.record(current)
 
         def take() -> list[NDArray[np.float32]]:

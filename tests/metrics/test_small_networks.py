@@ -25,7 +25,6 @@ from evalkit.metrics.networks.small.inputs import (
     shrunk,
 )
 from evalkit.metrics.networks.small.runners import (
-    SmallActions,
     SmallBoxes,
     SmallClips,
     SmallDetector,
@@ -33,8 +32,8 @@ from evalkit.metrics.networks.small.runners import (
     SmallFrames,
     SmallLandmarks,
     SmallSync,
-    SmallText,
 )
+from evalkit.metrics.networks.small.texts import SmallActions, SmallText
 
 
 def random_network(kind: str, seed: int = 0) -> torch.nn.Module:

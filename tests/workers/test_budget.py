@@ -55,6 +55,19 @@ def test_by_hand() -> None:
     assert plan.text() == "memory 8 GiB: 512 MiB for evalkit itself, 3 workers of up to 2.5 GiB (frames kept: 304 MiB)"
 
 
+def test_with_device_processes_by_hand() -> None:
+    # Two processes of 384 MiB and twice 1 GiB; a worker with 384 MiB and two windows of 256 MiB.
+    # 16384 - 512 - 2 * 2432 = 11008 MiB for workers of at least 896 + 1536 MiB: four, with 2752 - 896 for a video.
+    plan = divide_memory(16 * GIB, None, 16, GIB, devices=2)
+    assert (plan.workers, plan.worker_bytes, plan.job_bytes) == (4, 896 * MIB, 1856 * MIB)
+    assert "2 x 2.38 GiB for GPUs' processes, 4 workers of up to" in plan.text()
+    with pytest.raises(UsageError, match=r"2\.38 GiB for each of 2 GPUs' processes") as refused:
+        divide_memory(7 * GIB, None, 16, GIB, devices=2)
+    assert refused.value.expected is not None
+    assert refused.value.expected.startswith("at least 7.63 GiB")  # 512 + 4864 + 2432 MiB
+    assert divide_memory(8 * GIB, 3, 16, 0, devices=2) == divide_memory(8 * GIB, 3, 16, 0)  # nothing to run there
+
+
 @pytest.mark.parametrize("asked", [None, 1, 4])
 def test_too_little_names_the_least(asked: int | None) -> None:
     with pytest.raises(UsageError, match="at least") as refused:

@@ -246,6 +246,32 @@ def test_a_batch_that_fails_costs_only_the_request_that_is_at_fault(desk) -> Non
     assert found.service.idle
 
 
+def test_a_request_in_two_passes_that_fail_is_answered_once(desk) -> None:
+    def begin(batch: NDArray[Any]) -> Callable[[], list[NDArray[Any]]]:
+        def take() -> list[NDArray[Any]]:
+            raise RuntimeError("no luck")
+
+        return take
+
+    def run(batch: NDArray[Any]) -> list[NDArray[Any]]:
+        raise RuntimeError("no luck")
+
+    run.begin = begin  # type: ignore[attr-defined]
+    found = desk(
+        {
+            "any": Network({"rows": run}, {"rows": Inputs("float32", (1,), BATCH)}),
+            "sums": networks()["sums"],
+        }
+    )
+    long, short = found.join(), found.join()
+    answers = found.serve((long, 0, np.ones((6, 1), np.float32)), (short, 0, np.ones((1, 1), np.float32)))
+    assert answers == ["RuntimeError: no luck"] * 2
+    while not found.service.idle:  # the second pass of the long one
+        found.service.step()
+    (outputs,) = found.serve((long, 1, np.ones((2, WIDTH), np.float32)))
+    np.testing.assert_array_equal(outputs[1], [WIDTH, WIDTH])
+
+
 def test_the_window_can_not_be_shrunk_and_changes_after_the_check_do_not_count(desk) -> None:
     found = desk(networks())
     client = found.join()

@@ -99,6 +99,7 @@ class _Request:
     batch: NDArray[Any]
     at: int = 0  # the first item that was not taken yet
     done: int = 0  # items that were run
+    answered: bool = False
     seconds: float = 0.0
     made: list[Outputs] = field(default_factory=list)
 
@@ -170,7 +171,7 @@ class Service:
                 self._log("A worker sent something else than a request; its channel is closed.\n")
             self.drop(channel)
         except ValueError as error:
-            self._fail(channel, str(error))
+            self._send(channel, packed_answer("error", text=str(error)[:_LONGEST_ERROR]))
 
     def drop(self, channel: Channel) -> None:
         """Forget a worker and what it asked for."""
@@ -259,29 +260,29 @@ class Service:
         made = request.made
         outputs = made[0] if len(made) == 1 else [np.concatenate(parts) for parts in zip(*made, strict=True)]
         channel = request.channel
-        if channel.closed:
+        if channel.closed or request.answered:
             return
         try:
             channel.window.write(outputs)
         except ValueError as error:
-            self._fail(channel, f"{request.part.label}: its outputs are {error}")
+            self._fail(request, f"{request.part.label}: its outputs are {error}")
             return
-        channel.busy = False
         described = [(output.dtype.str, output.shape) for output in outputs]
-        channel.answer(packed_answer("arrays", arrays=described, seconds=request.seconds))
+        request.answered = True
+        self._send(channel, packed_answer("arrays", arrays=described, seconds=request.seconds))
 
     def _attribute(self, shares: list[tuple[_Request, int]], error: Exception) -> None:
         """Fail the requests of a batch that could not be run; where it had several, each is tried alone."""
         for request, _ in shares:
             with suppress(ValueError):
                 self._queue.remove(request)
-            if len(shares) == 1:
-                self._fail(request.channel, _text(error))
+            if request.answered or len(shares) == 1:
+                self._fail(request, _text(error))
                 continue
             try:
                 request.made = [self._alone(request)]
             except Exception as own:  # noqa: BLE001 - as above
-                self._fail(request.channel, _text(own))
+                self._fail(request, _text(own))
             else:
                 self._answer(request)
 
@@ -294,10 +295,16 @@ class Service:
             made.append([output[: len(piece)] for output in request.part.run(zeros_after(piece, size))])
         return [np.concatenate(parts) for parts in zip(*made, strict=True)]
 
+    def _fail(self, request: _Request, text: str) -> None:
+        """Answer a request once; a part of it that still runs is thrown away when it ends."""
+        if not request.answered:
+            request.answered = True
+            self._send(request.channel, packed_answer("error", text=text[:_LONGEST_ERROR]))
+
     @staticmethod
-    def _fail(channel: Channel, text: str) -> None:
+    def _send(channel: Channel, answer: bytes) -> None:
         channel.busy = False
-        channel.answer(packed_answer("error", text=text[:_LONGEST_ERROR]))
+        channel.answer(answer)
 
 
 def _done(outputs: Outputs) -> Callable[[], Outputs]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache, partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -15,10 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from evalkit.metrics.features.face import Face, check_image
-from evalkit.metrics.features.placement import Inputs, Network, placed
+from evalkit.metrics.features.placement import Inputs
 from evalkit.metrics.features.stopwatch import running
-from evalkit.metrics.networks.checkpoints import filled
-from evalkit.metrics.networks.runners import TorchRunner
+from evalkit.metrics.networks.small.base import BATCH, SmallRunner, planes
 from evalkit.metrics.networks.small.inputs import (
     face,
     face_colours,
@@ -31,7 +28,6 @@ from evalkit.metrics.networks.small.inputs import (
     shrunk,
 )
 from evalkit.metrics.networks.small.models import (
-    ACTION_SIDE,
     CLIP_SIDE,
     COLOUR_SIDE,
     DETECTOR_SIDE,
@@ -43,75 +39,17 @@ from evalkit.metrics.networks.small.models import (
     LANDMARK_SIDE,
     LIP_FRAMES,
     LIP_SIDE,
-    NETWORKS,
     SHAPE_SIDE,
     SOUND_COLUMNS,
     SOUND_ROWS,
     SYNC_DIMENSION,
-    TEXT_CONTEXT,
-    TEXT_DIMENSION,
-    TEXT_SIDE,
-    TEXT_VOCABULARY,
-    fused,
-    last_channels,
 )
 
-BATCH = 16
 SOUND_BATCH = 64
 _COLUMNS_PER_FRAME = 4
 
 
-@lru_cache(maxsize=16)
-def open_small(kind: str, path: Path, sha256: str, device: str) -> nn.Module:
-    """Return the network ``kind`` of `small.NETWORKS` with the file's weights, built once per process.
-
-    Raises:
-        WeightsError: the file holds another network.
-    """
-    network = fused(NETWORKS[kind]())
-    place = filled(network, path, device)
-    last_channels(network)
-    return network.eval().to(place)
-
-
-class _Runner:
-    """A network and what runs its parts.
-
-    Attributes:
-        kind: of `small.NETWORKS`.
-        inputs: what each part takes; the method of the part's name makes its outputs of the network and a tensor.
-    """
-
-    kind = ""
-    inputs: Mapping[str, Inputs] = {}
-
-    def __init__(self, path: Path, sha256: str, device: str = "cpu") -> None:
-        own = type(self)
-
-        def build() -> Network:
-            network = open_small(self.kind, path, sha256, device)
-
-            def runner(part: str) -> TorchRunner:
-                return TorchRunner(partial(getattr(own, part), network), torch.device(device), name=part)
-
-            return Network({part: runner(part) for part in own.inputs}, own.inputs, own.facts_of(network))
-
-        network = placed((own.__name__, path, sha256), build)
-        self._parts, self._facts = network.runners, network.facts
-
-    @staticmethod
-    def facts_of(network: Any) -> dict[str, Any]:
-        """Return the plain values that the class needs of its network."""
-        return {}
-
-
-def _planes(pictures: Tensor) -> Tensor:
-    """Return (N, C, H, W) float32 of 0..1 of (N, H, W, C) in 0..255."""
-    planes = pictures.permute(0, 3, 1, 2).to(torch.float32) / 255.0  # not in place: the batch may be run again
-    return planes.contiguous(memory_format=torch.channels_last)
-
-
-class SmallFrames(_Runner):
+class SmallFrames(SmallRunner):
     """Frames to vectors, in place of Inception."""
 
     kind = "frames"
@@ -130,11 +68,11 @@ class SmallFrames(_Runner):
     @staticmethod
     def frames(network: nn.Module, frames: Tensor) -> Tensor:
         """Return (N, 64) of frames (N, side, side, 3) uint8."""
-        vectors: Tensor = network(_planes(frames))
+        vectors: Tensor = network(planes(frames))
         return vectors
 
 
-class SmallClips(_Runner):
+class SmallClips(SmallRunner):
     """Clips to vectors, in place of I3D."""
 
     kind = "clips"
@@ -157,7 +95,7 @@ class SmallClips(_Runner):
         return vectors
 
 
-class SmallFaces(_Runner):
+class SmallFaces(SmallRunner):
     """Aligned faces to vectors, in place of ArcFace."""
 
     kind = "faces"
@@ -176,11 +114,11 @@ class SmallFaces(_Runner):
     @staticmethod
     def faces(network: nn.Module, crops: Tensor) -> Tensor:
         """Return (N, 128) of crops (N, side, side, 3) uint8."""
-        vectors: Tensor = network(_planes(crops))
+        vectors: Tensor = network(planes(crops))
         return vectors
 
 
-class _FaceMaps(_Runner):
+class _FaceMaps(SmallRunner):
     """Runs the detector and reads its maps.
 
     Args:
@@ -204,7 +142,7 @@ class _FaceMaps(_Runner):
     @staticmethod
     def maps(network: nn.Module, smalls: Tensor) -> Tensor:
         """Return (N, 15, 16, 16) of frames (N, side, side, 3) uint8."""
-        found: Tensor = network(_planes(smalls))
+        found: Tensor = network(planes(smalls))
         return found
 
     def _faces(self, found: NDArray[np.float32], scale: float) -> list[Face]:
@@ -268,7 +206,7 @@ class SmallBoxes(_FaceMaps):
         return result
 
 
-class SmallLandmarks(_Runner):
+class SmallLandmarks(SmallRunner):
     """Finds 68 points of a face, in place of a published predictor."""
 
     kind = "landmarks"
@@ -290,11 +228,11 @@ class SmallLandmarks(_Runner):
     @staticmethod
     def points68(network: nn.Module, crops: Tensor) -> Tensor:
         """Return (N, 68, 2) in 0..1 of crops (N, side, side, 3) uint8."""
-        found: Tensor = network(_planes(crops))
+        found: Tensor = network(planes(crops))
         return found
 
 
-class SmallSync(_Runner):
+class SmallSync(SmallRunner):
     """Lips and audio to vectors, in place of SyncNet."""
 
     kind = "sync"
@@ -318,7 +256,7 @@ class SmallSync(_Runner):
     @staticmethod
     def embed_lips(network: Any, runs: Tensor) -> Tensor:
         """Return (N, 65) of runs of five mouths (N, side, side, 15) uint8."""
-        vectors: Tensor = network.embed_lips(_planes(runs))
+        vectors: Tensor = network.embed_lips(planes(runs))
         return vectors
 
     def ood_score(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -331,7 +269,7 @@ class SmallSync(_Runner):
     @staticmethod
     def known_faces(network: Any, views: Tensor) -> Tensor:
         """Return (N,) of what `face_shape` and `face_colours` say of a face, one after the other (N, 688)."""
-        scores: Tensor = network.known_faces(*views.split([SHAPE_SIDE**2, 3 * COLOUR_SIDE**2], dim=1))
+        scores: Tensor = network.known_faces(views[:, : SHAPE_SIDE**2], views[:, SHAPE_SIDE**2 :])
         return scores
 
     def audio(self, coefficients: NDArray[np.float64], windows: int) -> NDArray[np.float32]:
@@ -354,67 +292,3 @@ class SmallSync(_Runner):
         """Return (N, 65) of rows of coefficients (N, 20, 13)."""
         vectors: Tensor = network.embed_sound(windows)
         return vectors
-
-
-def _text_inputs(side: int) -> dict[str, Inputs]:
-    return {
-        "pictures": Inputs("uint8", (side, side, 3), BATCH),
-        "unrounded": Inputs("float32", (side, side, 3), BATCH),
-        "texts": Inputs("int64", (TEXT_CONTEXT,), BATCH, below=TEXT_VOCABULARY),
-    }
-
-
-class SmallText(_Runner):
-    """Images and captions to vectors, in place of CLIP."""
-
-    kind = "text"
-    sizes = SimpleNamespace(side=TEXT_SIDE, vocabulary=TEXT_VOCABULARY, context=TEXT_CONTEXT, dimension=TEXT_DIMENSION)
-    inputs: Mapping[str, Inputs] = _text_inputs(TEXT_SIDE)
-
-    @staticmethod
-    def facts_of(network: Any) -> dict[str, Any]:
-        """Return what cosines were multiplied with in the training."""
-        return {"logit_scale": float(network.get_parameter("logit_scale").detach().exp())}
-
-    @property
-    def logit_scale(self) -> float:
-        """What cosines were multiplied with in the training."""
-        return float(self._facts["logit_scale"])
-
-    def embed_images(self, squares: Sequence[NDArray[np.uint8] | NDArray[np.float32]]) -> NDArray[np.float32]:
-        """Return (N, 64) float32, not normalised, of squares (side, side, 3) RGB in 0..255."""
-        parts = [np.empty((0, TEXT_DIMENSION), dtype=np.float32)]
-        for start in range(0, len(squares), BATCH):
-            batch = np.stack(list(squares[start : start + BATCH]))
-            parts += self._parts["pictures" if batch.dtype == np.uint8 else "unrounded"](batch)
-        return np.concatenate(parts)
-
-    def embed_texts(self, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return (N, 64) float32, not normalised, of numbers of words (N, 77)."""
-        if not len(tokens):
-            return np.empty((0, TEXT_DIMENSION), dtype=np.float32)
-        return self._parts["texts"](tokens)[0]
-
-    @staticmethod
-    def pictures(network: Any, squares: Tensor) -> Tensor:
-        """Return (N, 64) of squares (N, side, side, 3) in 0..255."""
-        vectors: Tensor = network.embed_pictures(_planes(squares))
-        return vectors
-
-    unrounded = pictures
-
-    @staticmethod
-    def texts(network: Any, tokens: Tensor) -> Tensor:
-        """Return (N, 64) of numbers of words (N, 77)."""
-        vectors: Tensor = network.embed_texts(tokens)
-        return vectors
-
-
-class SmallActions(SmallText):
-    """Frames and sentences of what somebody does, in place of CLIP where it looks for events."""
-
-    kind = "actions"
-    sizes = SimpleNamespace(
-        side=ACTION_SIDE, vocabulary=TEXT_VOCABULARY, context=TEXT_CONTEXT, dimension=TEXT_DIMENSION
-    )
-    inputs: Mapping[str, Inputs] = _text_inputs(ACTION_SIDE)
