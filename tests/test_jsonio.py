@@ -22,6 +22,7 @@ OWN = {
     "evalkit/cli/leaderboard.py": "a document that the same command made",
     "evalkit/crosscheck/compare.py": "the answer of the other package's process",
     "evalkit/crosscheck/syncnet_python.py": "the job of that process",
+    "evalkit/workers/devices/client.py": "answers of the device process, which the worker trusts",
     "reference_models/generation/kept_clips.py": "records of generated clips",
     "reference_models/puppet/testset.py": "the marker of a test set that evalkit made",
 }
