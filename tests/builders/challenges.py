@@ -17,6 +17,7 @@ PRESETS = [
     "ipvg2026-sequential",
     "leakage",
     "mmasia2025-talking-head",
+    "synctalkpp",
     "talking-head",
 ]
 

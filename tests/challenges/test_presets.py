@@ -41,6 +41,7 @@ def test_every_preset_loads_under_its_own_name(preset: str) -> None:
         ("dub-lrs2", ("{id}.mp4",)),
         ("dualtalk", ("{id}.npy",)),
         ("leakage", ("{id}/{setup}.mp4",)),
+        ("synctalkpp", ("{id}.mp4",)),
     ],
 )
 def test_layouts_are_the_challenges(preset: str, layouts: tuple[str, ...]) -> None:
@@ -125,6 +126,13 @@ def test_dubbing_publishes_seven_numbers_of_one_region(preset: str, region: str)
     assert loaded.ranking == "none"
 
 
+def test_synctalkpp_publishes_ten_numbers() -> None:
+    loaded = load_challenge("synctalkpp")
+    published = {entry.published_as: entry.id for entry in loaded.metrics if entry.published_as}
+    assert list(published) == [*("PSNR", "LPIPS", "MS-SSIM", "FID", "LMD", "NIQE", "BRISQUE", "LSE-C", "LSE-D", "FPS")]
+    assert published["LMD"] == "landmark.synctalk_lmd"
+
+
 def test_the_sequential_track_scores_the_timeline() -> None:
     facial = {entry.id for entry in load_challenge("ipvg2026-facial").metrics}
     sequential = {entry.id for entry in load_challenge("ipvg2026-sequential").metrics}
@@ -158,7 +166,7 @@ def test_the_recommended_default_ranks_identity_lips_landmarks_and_pixels_alike(
 @pytest.mark.parametrize("preset", PRESETS)
 def test_metric_ids_are_family_dot_variant(preset: str) -> None:
     for entry in load_challenge(preset).metrics:
-        assert re.fullmatch(r"[a-z][a-z0-9]*(\.[a-z0-9_]+)+", entry.id), entry.id
+        assert re.fullmatch(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)+", entry.id), entry.id
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -182,6 +190,7 @@ UNPUBLISHED = {
     "dub-lrs2": {"submission", "metrics", "ranking"},
     "dualtalk": {"submission", "ranking"},
     "leakage": {"submission", "metrics", "ranking"},
+    "synctalkpp": {"submission", "metrics", "ranking"},
 }
 
 

@@ -20,8 +20,8 @@ from PIL import Image
 from evalkit.cli import main
 from evalkit.errors import WeightsError
 from evalkit.media.encode import write_video
-from evalkit.metrics.features.base import Item, PairCoverage, WeightFile
-from evalkit.metrics.landmarks.fan import centre_and_scale, crop, faces, points
+from evalkit.metrics.features.base import Item, PairCoverage, WeightFile, feature_registry
+from evalkit.metrics.landmarks.fan import FanLandmarks, centre_and_scale, crop, faces, open_fan, open_sfd, points
 from evalkit.metrics.landmarks.fan_options import FanOptions
 from evalkit.metrics.landmarks.features import LandmarksExtractor, make_finder
 from evalkit.metrics.networks.fan import Fan, FanModel
@@ -231,3 +231,27 @@ def test_landmark_metrics_of_a_submission_with_a_set_of_ones_own(folder, tmp_pat
     other["roles"]["landmarks68"]["options"] = {"family": "dlib"}
     (tmp_path / "other.yaml").write_text(yaml.safe_dump(other))
     assert load_backbones(backbones).sha256 != load_backbones(tmp_path / "other.yaml").sha256
+
+
+def test_synctalks_face_is_the_last_of_the_list(folder):
+    """Of several faces the one with the lowest score, which face_alignment lists last."""
+    files = weights_in(folder, "planted.pth")
+    options = FanOptions()
+    rgb = picture(128, 128, 1)
+    network, detector = open_fan(files["landmarks68"], "cpu"), open_sfd(files["landmarks68_detector"], "cpu")
+    found = faces(detector.raw(rgb), options)
+    assert len(found) > 1
+    assert (np.diff(found[:, 4]) <= 0).all()
+    for last, box in ((False, found[0]), (True, found[-1])):
+        centre, scale = centre_and_scale(box, options)
+        by_hand = points(network.heatmaps(crop(rgb, centre, scale)), centre, scale)
+        finder = FanLandmarks(files["landmarks68_detector"], files["landmarks68"], options, last=last)
+        assert np.array_equal(finder.find(rgb)[0], by_hand)
+    assert feature_registry()["landmarks68_last"].record.options.last
+    assert not feature_registry()["landmarks68"].record.options.last
+
+
+def test_cutting_floats_to_8_bit_changes_nothing_in_what_a_file_shows():
+    """SyncTalk divides 8-bit pixels by 255 in float32, multiplies by 255 and cuts: every value comes back."""
+    shown = np.arange(256, dtype=np.uint8)
+    assert np.array_equal(((shown / np.float32(255)).astype(np.float32) * 255).astype(np.uint8), shown)

@@ -12,7 +12,10 @@ from evalkit.challenges.model import load_challenge
 
 # SyncNet on whole frames wants face crops; the bundled network says of whole puppets that it can't judge them.
 _NO_CROPS = dict.fromkeys(("sync.wav2lip_lrs.conf", "sync.wav2lip_lrs.dist"), "outside_bundled_domain")
-NO_VALUE: dict[str, dict[str, str]] = {"dub-lrs2": _NO_CROPS}
+NO_VALUE: dict[str, dict[str, str]] = {
+    "dub-lrs2": _NO_CROPS,
+    "synctalkpp": {"lpips.alex": "weights_missing:alexnet"},  # no network is bundled for it
+}
 INCOMPLETE = 3
 PEOPLE, SECONDS = 2, 2.12  # the shortest clip with a track for lip sync: more than 50 frames
 
