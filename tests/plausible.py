@@ -165,6 +165,8 @@ def facts(rng: Rng) -> Arrays:
         "fps": np.asarray(fps),
         "duplicate_share": np.asarray(rng.random()),
         "frames": np.asarray(frames),
+        "width": np.asarray(int(rng.choice([256, 480]))),
+        "height": np.asarray(256),
     }
 
 
@@ -234,6 +236,19 @@ def speech_onsets(rng: Rng) -> Arrays:
     return {"onsets": np.sort(rng.uniform(0, 4, int(rng.integers(1, 21))))}
 
 
+def speech_level(rng: Rng) -> Arrays:
+    """Three seconds, loud and still in turn, now and then all loud."""
+    loud = np.repeat(rng.random(7) < rng.uniform(0.3, 1.0), 10)[:61]
+    return {"rms": np.where(loud, rng.uniform(0.05, 0.3, 61), 1e-5)}
+
+
+def facemesh(rng: Rng) -> Arrays:
+    """300 frames of 478 points, some without a face now and then."""
+    points = 0.5 + rng.normal(0, 0.1, (478, 2)) + rng.normal(0, 0.01, (300, 478, 2))
+    points[rng.random(300) < 0.02] = np.nan
+    return {"points": points.astype(np.float32)}
+
+
 def musiq(rng: Rng) -> Arrays:
     """16 frames."""
     return {"frame_index": np.arange(16), "score": rng.uniform(20, 80) + rng.normal(0, 2, 16)}
@@ -277,6 +292,8 @@ FEATURES: dict[str, Callable[[Rng], Arrays]] = {
     "niqe": niqe,
     "musiq_spaq": musiq,
     **dict.fromkeys(("dual_motion", "dual_motion_reference", "dual_motion_partner"), dual_motion),
+    "facemesh": facemesh,
+    "speech_level": speech_level,
     "openface": openface,
     "openface_reference": openface,
     "clip_frames": plausible_clip.frames,

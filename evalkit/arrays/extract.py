@@ -84,6 +84,8 @@ def facts_of(video: HeldVideo) -> dict[str, NDArray[Any]]:
         "duration_seconds": float(times[-1] - times[0] + typical),
         "duplicate_share": still / len(steps) if len(steps) else 0.0,
         "frames": len(times),
+        "width": video.frames[0].shape[1],
+        "height": video.frames[0].shape[0],
     }
     if typical > 0:
         facts["fps"] = round(1.0 / typical, 6)

@@ -19,6 +19,7 @@ PRESETS = [
     "mmasia2025-talking-head",
     "synctalkpp",
     "talking-head",
+    "theval",
 ]
 
 

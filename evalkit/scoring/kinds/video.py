@@ -33,8 +33,13 @@ class VideoKind(FileKind):
         return inspect_still(item.video, sinks) if item.still else inspect_media(item.video, sinks, limits)
 
     def numbers(self, facts: MediaFacts, rules: SubmissionRules) -> dict[str, float | None]:
-        """Return length, frame rate, share of repeated frames and number of frames."""
-        return {} if facts.video is None else facts.video.model_dump(include=_NUMBERS)
+        """Return length, frame rate, share of repeated frames, number of frames, and the size of frames as shown."""
+        if facts.video is None:
+            return {}
+        width, height = facts.video.width, facts.video.height
+        if facts.video.rotation % 180:
+            width, height = height, width
+        return {**facts.video.model_dump(include=_NUMBERS), "width": width, "height": height}
 
     def expected(
         self, sample: Sample, testset: TestSet, rules: SubmissionRules, measured: Measured
