@@ -264,8 +264,8 @@ def openface(rng: Rng) -> Arrays:
 
 
 def dual_motion(rng: Rng) -> Arrays:
-    """150 frames or a few fewer of expression, jaw and head rotation."""
-    frames = int(rng.integers(145, 151))
+    """60 frames or a few fewer of expression, jaw and head rotation."""
+    frames = int(rng.integers(55, 61))
     return {name: rng.normal(size=(frames, numbers)) for name, numbers in (("exp", 50), ("jaw", 3), ("pose", 3))}
 
 

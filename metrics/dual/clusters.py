@@ -6,7 +6,9 @@ Its import is here alone: the package comes with evalkit's extra ``motion``.
 from __future__ import annotations
 
 import warnings
+from functools import cache
 from importlib.util import find_spec
+from typing import Any
 
 from evalkit.metrics.dual.arithmetic import nearest, spread_over_clusters
 from evalkit.metrics.dual.sequences import Motion
@@ -35,13 +37,20 @@ def cluster_centres(sequence: Motion, clusters: int) -> Motion:
         raise ValueError(f"{clusters} clusters need as many frames, found {len(sequence)}")
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
-    from threadpoolctl import threadpool_limits
 
-    with warnings.catch_warnings(), threadpool_limits(limits=1, user_api="openmp"):  # sums in the same order every time
+    with warnings.catch_warnings(), _threads().limit(limits=1, user_api="openmp"):  # the same order of sums every time
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer different frames than clusters: some stay empty
         fitted = KMeans(n_clusters=clusters, random_state=0, n_init=1).fit(sequence)
     centres: Motion = fitted.cluster_centers_
     return centres
+
+
+@cache
+def _threads() -> Any:
+    """Return what limits threads; it looks for libraries once, when scikit-learn's are loaded."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def cluster_spread(of: Motion, by: Motion, clusters: int) -> float:
