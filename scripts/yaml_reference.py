@@ -236,6 +236,7 @@ EXAMPLES: Mapping[tuple[str, str], str] = {
     ("Sample", "transcript"): '"Good morning."',
     ("Sample", "item"): '"01"',
     ("Sample", "setup"): '"silent"',
+    ("Sample", "occluders"): '"masks/01.mkv"',
     ("Sample", "driving_audio"): '"setups/01-silent.wav"',
     ("Sample", "groups"): '{"language": "German"}',
     ("Sample", "identity"): '"anna"',

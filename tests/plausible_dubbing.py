@@ -49,10 +49,22 @@ def closed_mouth(rng: Rng) -> Arrays:
     }
 
 
+def region_errors(rng: Rng) -> Arrays:
+    """30 frames, the region empty now and then."""
+    pixels = rng.integers(100, 2000, 30) * (rng.random(30) < 0.9)
+    return {
+        "compared": compared(rng),
+        "squared_error": (pixels * rng.integers(0, 500)).astype(np.int64),
+        "pixels": pixels,
+    }
+
+
 FEATURES: dict[str, Callable[[Rng], Arrays]] = {
     "arcface_paired": paired_vectors,
     "arcface_idloss": paired_vectors,
     "reference_face_region": face_region,
+    "occluded_pixels": region_errors,
+    "outside_mouth_pixels": region_errors,
     "syncnet_reference": plausible_sync.syncnet,
     "syncnet_closed_mouth": closed_mouth,
 }
@@ -68,4 +80,8 @@ def perfect(rng: Rng) -> dict[str, Arrays]:
         "candidate_found": np.ones(16, bool),
         "reference_found": np.ones(16, bool),
     }
-    return {"arcface_paired": pairs, "arcface_idloss": pairs}
+    equal = {"compared": pairs["compared"], "squared_error": np.zeros(30, np.int64), "pixels": np.full(30, 500)}
+    return {
+        **dict.fromkeys(("arcface_paired", "arcface_idloss"), pairs),
+        **dict.fromkeys(("occluded_pixels", "outside_mouth_pixels"), equal),
+    }

@@ -60,6 +60,11 @@ def refuse_what_needs_files(metric: Metric) -> None:
             f"{name} compares several persons with several voices, which arrays don't have.",
             fix="Score files with a test set whose samples have speakers: 'evalkit score'.",
         )
+    if "occluders" in inputs_of(metric):
+        raise NotOfArraysError(
+            f"{name} needs masks of what covers the face, which arrays don't have.",
+            fix="Score files with a test set whose samples have occluders: 'evalkit score'.",
+        )
     if metric.record.setups:
         raise NotOfArraysError(
             f"{name} is made of several videos of each sample, which a test set with setups asks for.",

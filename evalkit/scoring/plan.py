@@ -353,7 +353,7 @@ def require_references(testset: TestSet, plan: RunPlan, *, videos: bool = True) 
             needed += sample.reference_images
         if videos and "reference_video" in inputs and sample.reference_video:
             needed.append(sample.reference_video)
-        for part in ("audio", "motion", "partner_motion"):
+        for part in ("audio", "motion", "partner_motion", "occluders"):
             if part in inputs and (name := getattr(sample, part)):
                 needed.append(name)
         if "speakers" in inputs:

@@ -78,7 +78,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 MOST_SPEAKERS = 8
 _ADDED = (  # to a sample, in this order
     *("motion", "partner_motion", "transcript", "speakers"),
-    *("item", "setup", "driving_audio"),
+    *("item", "setup", "driving_audio", "occluders"),
 )
 _OWN = {"name": "a name of its own", "audio": "an audio file with this voice alone"}
 
@@ -144,6 +144,8 @@ class Sample(BaseModel):
             is; ``id`` is then ``item/setup``. Both or none.
         driving_audio: path of the sound that the generator is given, where that is not ``audio``: silence, for a video
             whose lips are compared with speech that it must not know.
+        occluders: path of a video of masks, a frame for each of the reference video's and of its size: white where a
+            hand or a thing is before the face.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -165,6 +167,7 @@ class Sample(BaseModel):
     item: Id | None = None
     setup: NamePart | None = None
     driving_audio: RelativePath | None = None
+    occluders: RelativePath | None = None
 
     @field_validator("speakers")
     @classmethod
@@ -187,7 +190,7 @@ class Sample(BaseModel):
     @property
     def media(self) -> tuple[str | None, ...]:
         """Paths of its files besides the reference images, ``None`` for each that it does not have."""
-        media = (self.audio, self.reference_video, self.motion, self.partner_motion, self.driving_audio)
+        media = (self.audio, self.reference_video, self.motion, self.partner_motion, self.driving_audio, self.occluders)
         return (*media, *self.speaker_files)
 
     @property

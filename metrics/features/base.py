@@ -31,7 +31,7 @@ Side = Literal["generated", "reference"]
 NOT_IMPORTED, IMPORT_MISSING, IMPORT_UNUSABLE = "not_imported", "import_missing", "import_unusable"
 Input = Literal[
     "video", "reference_video", "reference_images", "audio", "text", "timeline",
-    "motion", "partner_motion", "transcript", "rate", "speakers",
+    "motion", "partner_motion", "transcript", "rate", "speakers", "occluders",
 ]  # fmt: skip
 VIDEOS: frozenset[Kind] = frozenset({"video"})
 
@@ -204,7 +204,8 @@ class Item:
     no metric reads them for this sample. With ``still`` the video and the reference video are images, each read as one
     frame (`evalkit.media.still_frame`). ``imported`` has the folder of each source of `ImportedFile` that was given.
     ``motion`` and ``partner_motion`` are the sample's reference coefficients,
-    ``transcript`` the words of its speech, ``rate`` the frames in a second of motion, by the challenge.
+    ``transcript`` the words of its speech, ``rate`` the frames in a second of motion, by the challenge, ``occluders``
+    the video of masks of what covers the face.
     """
 
     sample: str
@@ -222,6 +223,7 @@ class Item:
     partner_motion: Path | None = None
     transcript: str | None = None
     rate: float | None = None
+    occluders: Path | None = None
 
     @classmethod
     def of(
@@ -244,6 +246,7 @@ class Item:
             video=video,
             reference_images=tuple(testset.path(image) for image in sample.reference_images),
             reference_video=path(sample.reference_video),
+            occluders=path(sample.occluders),
             audio=path(sample.audio),
             text=sample.text,
             timeline=tuple((event.start, event.end, event.description) for event in sample.timeline or ()),

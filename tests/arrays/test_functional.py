@@ -21,6 +21,7 @@ OTHERS = [np.clip(one.astype(int) + RNG.integers(-30, 30, one.shape), 0, 255).as
 NO_FUNCTION = {"speed.e2e", "speed.fps", "speed.peak_mem", "speed.rtf", "speed.ttff"} | {
     f"sync.replicate.{part}" for part in ("conf", "dist", "offset")
 }
+NO_FUNCTION |= {"occl.keep_psnr"}  # masks of the test set
 NO_FUNCTION |= {name for name, metric in metric_registry().items() if metric.record.setups}  # of several videos
 
 

@@ -136,6 +136,7 @@ def _placed(node: RemoteNode, item: Item) -> Item:
         reference_images=tuple(at(path) for path in item.reference_images),
         reference_video=None if item.reference_video is None else at(item.reference_video),
         audio=None if item.audio is None else at(item.audio),
+        occluders=None if item.occluders is None else at(item.occluders),
         motion=None if item.motion is None else at(item.motion),
         partner_motion=None if item.partner_motion is None else at(item.partner_motion),
         speakers=tuple(

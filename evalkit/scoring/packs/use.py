@@ -129,6 +129,7 @@ def sample_files(sample: Sample) -> dict[str, tuple[str, ...]]:
         "motion": (sample.motion,) if sample.motion else (),
         "partner_motion": (sample.partner_motion,) if sample.partner_motion else (),
         "speakers": sample.speaker_files,
+        "occluders": (sample.occluders,) if sample.occluders else (),
     }
 
 
