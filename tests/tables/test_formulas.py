@@ -317,9 +317,18 @@ rows:
   - {name: dear, facts: {parameters: 3, gpu_hours: 300}, values: [{metric: fvd, value: 99.52, source: a}]}
   - {name: large, facts: {parameters: 6, gpu_hours: 900}, values: [{metric: fvd, value: 38.01, source: a}]}
   - {name: unknown, facts: {parameters: 6}, values: [{metric: fvd, value: 1, source: a}]}
+  - {name: wasteful, facts: {parameters: 6, gpu_hours: 950}, values: [{metric: fvd, value: 38.01, source: a}]}
+  - {name: twin, facts: {parameters: 6, gpu_hours: 900}, values: [{metric: fvd, value: 38.01, source: a}]}
 """
     table = written(tmp_path, text)
-    assert [row.pareto for row in table.rows] == [True, False, True, None]
+    assert [row.pareto for row in table.rows] == [
+        True,
+        False,
+        True,
+        None,
+        False,
+        True,
+    ]  # equal rows beat each other in nothing
     assert [cell.text for cell in table.rows[0].cells] == ["1", "100", "87.62"]
     assert table.pareto == ("gpu_hours", "FVD")
     for wrong, message in (

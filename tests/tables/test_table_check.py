@@ -145,6 +145,12 @@ def test_duplicates(tmp_path: Path, first: str, second: str, expected: list[str]
     assert result.clean == ("duplicate-row" not in expected)
 
 
+def test_rows_that_differ_in_a_cell_are_not_copied(tmp_path: Path) -> None:
+    rows = "      - {name: a, values: [1.234, 2.5, 3]}\n      - {name: b, values: [1.234, 2.5, 4]}\n"
+    result = check(tmp_path, table(rows, "[{name: A}, {name: B}, {name: C}]"))
+    assert [one.rule for one in result.findings] == ["duplicate-cell"]
+
+
 @pytest.mark.parametrize(
     ("rule", "verdict"),
     [
