@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from evalkit.cli import cli as command_line
 from evalkit.reference_models.generation.submission import make_submission
 from evalkit.reference_models.puppet.testset import PuppetTestSet, write_puppet_testset
 from evalkit.scoring.scorecard import MetricScore, Scorecard
-from evalkit.testsets.loading import SAMPLES_FILE
+from evalkit.testsets.loading import SAMPLES_FILE, load_testset
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ def make_world(folder: Path, people: int, seconds: float) -> Path:
         PuppetTestSet(folder / "testset", 2026, people, seconds=seconds, actions=2, kind="timeline"), 1
     )
     file = testset / SAMPLES_FILE
-    samples = [json.loads(line) | {"prompt": "prompt1"} for line in file.read_text("utf-8").splitlines()]
+    said = {"prompt": "prompt1", "transcript": "what a puppet says"}
+    samples = [json.loads(line) | said for line in file.read_text("utf-8").splitlines()]
     file.write_text("".join(json.dumps(sample) + "\n" for sample in samples), "utf-8")
     return testset
 
@@ -52,12 +54,24 @@ def testset_with_setups(testset: Path) -> Path:
     return testset_setups(testset, replace=True).path
 
 
+def _zip_speech(testset: Path, archive: Path) -> None:
+    """Write the test set's own speech as a submission of audio files."""
+    with zipfile.ZipFile(archive, "w") as file:
+        for sample in load_testset(testset):
+            if sample.audio is not None:
+                file.write(testset / sample.audio, f"{sample.id}.wav")
+
+
 def score_presets(testset: Path, folder: Path) -> Iterator[ScoredPreset]:
     """Make the truth's submission for each preset, and score it as a user does."""
     for preset in preset_ids():
         archive, out = folder / f"{preset}.zip", folder / preset
-        samples = testset_with_setups(testset) if load_challenge(preset).submission.setups else testset
-        make_submission("truth", samples, archive, challenge=preset, workers=1)
+        rules = load_challenge(preset).submission
+        samples = testset_with_setups(testset) if rules.setups else testset
+        if rules.kind == "audio":
+            _zip_speech(testset, archive)
+        else:
+            make_submission("truth", samples, archive, challenge=preset, workers=1)
         words = ["score", str(archive), "-c", preset, "--testset", str(samples), "-b", "bundled", "-o", str(out)]
         words += ["--workers", "1", "--quiet", "--cache", str(folder / "cache")]
         result = CliRunner().invoke(command_line, words)

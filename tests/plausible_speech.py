@@ -29,4 +29,16 @@ def voice_activity(rng: Rng) -> Arrays:
     return {**sides, "samples": np.array([47900, 48000]), "by_network": np.array(rng.random() < 0.9)}
 
 
-FEATURES = {"speech_pair": speech_pair, "voice_activity": voice_activity}
+def transcripts(rng: Rng) -> Arrays:
+    """Nine words, some of them misheard; now and then nothing at all."""
+    words = ["and", "then", "we", "went", "on", "to", "the", "last", "one"]
+    heard = [word if rng.random() < 0.7 else "what" for word in words] if rng.random() < 0.9 else []
+    return {"hypothesis": np.array(" ".join(heard)), "reference": np.array(" ".join(words))}
+
+
+FEATURES = {
+    "speech_pair": speech_pair,
+    "voice_activity": voice_activity,
+    "transcript_sphinx": transcripts,
+    "transcript_imported": transcripts,
+}

@@ -39,6 +39,11 @@ _DELETED = str.maketrans("", "", string.punctuation + _MARKS)
 _SPACES = re.compile(r"\s\s+")
 
 
+def as_written(text: str) -> str:
+    """Return the text as it is: case and punctuation count, as in jiwer's default transforms."""
+    return text
+
+
 def without_punctuation(text: str) -> str:
     """Return the text in small letters without ASCII and CJK punctuation, as AlignDiT's evaluation does.
 

@@ -16,6 +16,8 @@ PRESETS = [
     "ipvg2026-facial",
     "ipvg2026-sequential",
     "leakage",
+    "lip-to-speech",
+    "lip-to-speech-video",
     "mmasia2025-talking-head",
     "synctalkpp",
     "talking-head",

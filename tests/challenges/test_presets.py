@@ -43,6 +43,8 @@ def test_every_preset_loads_under_its_own_name(preset: str) -> None:
         ("dualtalk", ("{id}.npy",)),
         ("leakage", ("{id}/{setup}.mp4",)),
         ("synctalkpp", ("{id}.mp4",)),
+        ("lip-to-speech", ("{id}.wav", "{id}.flac")),
+        ("lip-to-speech-video", ("{id}.mp4",)),
     ],
 )
 def test_layouts_are_the_challenges(preset: str, layouts: tuple[str, ...]) -> None:
@@ -134,6 +136,15 @@ def test_synctalkpp_publishes_ten_numbers() -> None:
     assert published["LMD"] == "landmark.synctalk_lmd"
 
 
+def test_lip_to_speech_publishes_its_numbers_of_audio_files_and_adds_lip_sync_for_videos() -> None:
+    audio, video = load_challenge("lip-to-speech"), load_challenge("lip-to-speech-video")
+    assert (audio.submission.kind, video.submission.kind) == ("audio", "video")
+    published = [entry.published_as for entry in audio.metrics if entry.published_as]
+    assert published == ["WER", "STOI", "ESTOI", "PESQ", "SECS"]
+    assert [entry.published_as for entry in video.metrics if entry.published_as] == [*published, "LSE-C", "LSE-D"]
+    assert {entry.id for entry in audio.metrics} < {entry.id for entry in video.metrics}
+
+
 def test_the_sequential_track_scores_the_timeline() -> None:
     facial = {entry.id for entry in load_challenge("ipvg2026-facial").metrics}
     sequential = {entry.id for entry in load_challenge("ipvg2026-sequential").metrics}
@@ -193,6 +204,8 @@ UNPUBLISHED = {
     "dualtalk": {"submission", "ranking"},
     "leakage": {"submission", "metrics", "ranking"},
     "synctalkpp": {"submission", "metrics", "ranking"},
+    "lip-to-speech": {"submission", "metrics", "ranking"},
+    "lip-to-speech-video": {"submission", "metrics", "ranking"},
 }
 
 

@@ -13,12 +13,21 @@ from evalkit.metrics.base import is_not_applicable
 
 # SyncNet on whole frames wants face crops; the bundled network says of whole puppets that it can't judge them.
 _NO_CROPS = dict.fromkeys(("sync.wav2lip_lrs.conf", "sync.wav2lip_lrs.dist"), "outside_bundled_domain")
+# Of speech: what another program must hear, and networks that evalkit has no small one for.
+_NO_NETWORKS = {
+    **dict.fromkeys(("asr.wer.aligndit", "asr.cer.aligndit"), "not_imported"),
+    "speech.vad_ratio": "no_voice_network",
+    "speech.secs": "weights_missing:speaker_encoder",
+    "speech.dnsmos": "weights_missing:dnsmos",
+}
 # Two seconds of speech have no pause of 0.3 s, in which lips could rest.
 _NO_PAUSE = {"theval.silent_lip_stability.p68": "not_applicable:no_silence"}
 NO_VALUE: dict[str, dict[str, str]] = {
     "dub-lrs2": _NO_CROPS,
     "synctalkpp": {"lpips.alex": "weights_missing:alexnet"},  # no network is bundled for it
     "theval": _NO_PAUSE,
+    "lip-to-speech": _NO_NETWORKS,
+    "lip-to-speech-video": _NO_NETWORKS,
 }
 INCOMPLETE = 3
 PEOPLE, SECONDS = 2, 2.12  # the shortest clip with a track for lip sync: more than 50 frames
