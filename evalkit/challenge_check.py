@@ -120,12 +120,14 @@ def _names(challenge: Challenge) -> Iterator[str]:
                 f"'submission.severities' names a rule that does not exist: '{rule}'.{did_you_mean(rule, rules)}"
                 " 'docs/rules.md' lists them."
             )
-    video, audio = challenge.submission.video, challenge.submission.audio
+    video, audio, sound = challenge.submission.video, challenge.submission.audio, challenge.submission.sound
     named: tuple[tuple[str, Kind, tuple[str, ...]], ...] = (
         ("video.containers", "container", video.containers),
         ("video.codecs", "video codec", video.codecs),
         ("video.pixel_formats", "pixel format", video.pixel_formats),
         ("audio.codecs", "audio codec", audio.codecs),
+        ("sound.containers", "container", sound.containers),
+        ("sound.codecs", "audio codec", sound.codecs),
     )
     for key, kind, names in named:
         for name in names:

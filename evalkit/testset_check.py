@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from evalkit.challenges.kinds import Kind
 from evalkit.challenges.model import Challenge
 from evalkit.challenges.submission_rules import SubmissionRules
 from evalkit.errors import EvalkitError, MediaError
@@ -23,17 +24,19 @@ from evalkit.media.stills import describe_still, read_still
 from evalkit.metrics.base import SetMetric, metric_registry
 from evalkit.metrics.binding.streams import activity, read_streams
 from evalkit.metrics.features.audio import RATE
-from evalkit.metrics.features.base import FeatureUnavailableError, Voice
+from evalkit.metrics.features.base import FeatureUnavailableError, Input, Voice
 from evalkit.metrics.sync.track_scores import NO_TRACK_KINDS
+from evalkit.numpy_files.header import ArrayFileError
+from evalkit.numpy_files.reading import scan_arrays
 from evalkit.scoring.plan import RunPlan
 from evalkit.scoring.run import RunOptions, score_run, validate_run
 from evalkit.scoring.scorecard import VideoScore
 from evalkit.submission.model import Submission
 from evalkit.testsets.model import Sample, TestSet
-from evalkit.text import escape_for_display
+from evalkit.text import count, escape_for_display
 from evalkit.validators.findings import Finding, Verdict, rule_lines, run_rules, verdict_of
-from evalkit.validators.registry import file_findings, rules_for
-from evalkit.validators.testset import LENGTH_TOLERANCE, CheckedImage, CheckedSample, CheckedTestSet
+from evalkit.validators.registry import FILE_SCOPES, file_findings, rules_for
+from evalkit.validators.testset import LENGTH_TOLERANCE, CheckedImage, CheckedSample, CheckedTestSet, real_file
 from evalkit.weights.store import file_sha256
 
 
@@ -95,6 +98,7 @@ def check_testset_media(
     Raises:
         EvalkitError: when the temporary folder can't be written or a worker can't be started.
     """
+    kind = challenge.submission.kind
     media = {sample.id: _read_media(sample, testset) for sample in testset}
     real = _score_real_videos(testset, challenge, options, plan)
     checked = []
@@ -105,19 +109,28 @@ def check_testset_media(
         if seen is not None:
             findings += [
                 replace(finding, sample=sample.id)
-                for finding in file_findings(seen, _reference_rules(challenge, seen), sample.reference_video)
+                for finding in file_findings(seen, _reference_rules(challenge, seen), real_file(sample, kind))
             ]
             if seen.video is not None:
                 one = replace(one, video_seconds=seen.video.duration_seconds)
         checked.append(replace(one, values=real.values.get(sample.id, {}), reasons=real.reasons.get(sample.id, {})))
     limit = challenge.submission.video.match_reference_seconds
     case = CheckedTestSet(
-        tuple(checked), challenge.testset, limit or LENGTH_TOLERANCE, _perfect_values(plan), testset.left_out
+        tuple(checked),
+        challenge.testset,
+        limit or LENGTH_TOLERANCE,
+        _perfect_values(plan),
+        testset.left_out,
+        kind,
+        partner=kind == "motion" and challenge.submission.motion.partner,
     )
     findings += run_rules(rules_for("testset"), case, challenge.submission.severities)
     place = {sample.id: number for number, sample in enumerate(testset, start=1)}
     findings.sort(key=lambda finding: place.get(finding.sample or "", 0))
     return TestSetReport(challenge.id, len(testset), tuple(findings), real.metrics)
+
+
+_REAL: Mapping[Kind, Input] = {"video": "reference_video", "audio": "audio", "motion": "motion"}
 
 
 def _perfect_values(plan: RunPlan | None) -> dict[str, float]:
@@ -128,7 +141,7 @@ def _perfect_values(plan: RunPlan | None) -> dict[str, float]:
     for name, metric in plan.metrics.items():
         record = metric.record
         inputs = {part for one in record.features if one in records for part in records[one].inputs}
-        paired = {"video", "reference_video"} <= inputs and not isinstance(metric, SetMetric)
+        paired = {"video", _REAL[plan.submission.kind]} <= inputs and not isinstance(metric, SetMetric)
         if paired and record.higher_is_better is not None:
             best = record.range[1 if record.higher_is_better else 0]
             if best is not None:
@@ -163,7 +176,25 @@ def _read_media(sample: Sample, testset: TestSet) -> CheckedSample:
             one = replace(one, silent_voices=tuple(silent))
         except FeatureUnavailableError as error:
             one = replace(one, voices_problem=error.detail)
-    return one
+    return replace(
+        one,
+        motion_problem=_motion_problem(sample.motion, testset),
+        partner_problem=_motion_problem(sample.partner_motion, testset),
+    )
+
+
+def _motion_problem(relative: str | None, testset: TestSet) -> str | None:
+    """Return why a motion file can't be used; ``None`` where it can, or there is none."""
+    if relative is None:
+        return None
+    try:
+        arrays = scan_arrays(testset.path(relative))
+    except ArrayFileError as error:
+        return error.found
+    except OSError as error:
+        return _problem(error)
+    broken = sum(one.nans + one.infinities for one in arrays)
+    return f"{count(broken, 'element')} NaN or infinite" if broken else None
 
 
 def _read_image(relative: str, testset: TestSet) -> CheckedImage:
@@ -199,9 +230,10 @@ def _score_real_videos(
     with tempfile.TemporaryDirectory(prefix="evalkit-testset-") as folder:
         names = {}
         for number, sample in enumerate(testset):
-            if sample.reference_video is not None and testset.path(sample.reference_video).is_file():
-                names[sample.id] = f"{number:06d}.mp4"
-                _place(testset.path(sample.reference_video), Path(folder) / names[sample.id])
+            real = real_file(sample, challenge.submission.kind)
+            if real is not None and testset.path(real).is_file():
+                names[sample.id] = f"{number:06d}.mp4"  # the name says nothing of what is in it
+                _place(testset.path(real), Path(folder) / names[sample.id])
         if not names:
             return _RealVideos()
         # Samples by number: the test set's own ids may contain slashes, and the layout of the challenge does not
@@ -256,6 +288,11 @@ def _reference_rules(challenge: Challenge, facts: MediaFacts) -> SubmissionRules
     edits, damage.
     """
     rules = challenge.submission
+    if rules.kind == "audio" and facts.audio is not None:
+        stored = {"containers": tuple((facts.container or "").split(",")), "codecs": (facts.audio.codec,)}
+        return rules.model_copy(update={"sound": rules.sound.model_copy(update=stored)})
+    if rules.kind != "video":
+        return rules
     video: dict[str, Any] = {"containers": (*(facts.container or "").split(","), "mov")}
     if facts.video is not None:
         video["codecs"] = (facts.video.codec,)
@@ -270,9 +307,13 @@ def _reference_rules(challenge: Challenge, facts: MediaFacts) -> SubmissionRules
 
 def _without_errors(challenge: Challenge) -> Challenge:
     """Return the challenge with file rules that refuse nothing, so that every metric is tried; no gaming rules."""
-    severities: dict[str, Any] = {rule.id: "warning" for rule in rules_for("file") if rule.severity == "error"}
+    scope = FILE_SCOPES[challenge.submission.kind]
+    severities: dict[str, Any] = {rule.id: "warning" for rule in rules_for(scope) if rule.severity == "error"}
     severities |= {rule.id: "off" for rule in (*rules_for("gaming"), *rules_for("set"))}
-    rules = challenge.submission.model_copy(update={"severities": severities, "layouts": ("{id}.mp4",)})
+    own = challenge.submission
+    # The real motion is as long as itself; where it can't be read, another rule says so.
+    motion = own.motion.model_copy(update={"match_reference_frames": None})
+    rules = own.model_copy(update={"severities": severities, "layouts": ("{id}.mp4",), "motion": motion})
     return challenge.model_copy(update={"submission": rules})
 
 

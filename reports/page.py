@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import jinja2
 from markupsafe import Markup
 
+from evalkit.challenges.kinds import KINDS, Kind
 from evalkit.clock import exact_time
 from evalkit.files import write_bytes
 from evalkit.metrics.base import is_not_applicable
@@ -37,13 +38,14 @@ ROLES = (
 Member = TypeVar("Member")
 
 
-def render_page(name: str, *, filmstrips: Filmstrips | None = None, **values: Any) -> str:
+def render_page(name: str, *, filmstrips: Filmstrips | None = None, kind: Kind = "video", **values: Any) -> str:
     """Return the page; equal values give equal text.
 
     Args:
         name: of the page: its template is ``templates/NAME.html``; the style and script of that name, where there are
             any, follow those of all pages.
         filmstrips: what the page shows of videos.
+        kind: what the submissions' files are; the templates call them ``thing`` and ``things``.
         values: what the template reads.
     """
     style, script = _resource("style.css") + _resource(f"{name}.css"), _resource("page.js") + _resource(f"{name}.js")
@@ -53,6 +55,8 @@ def render_page(name: str, *, filmstrips: Filmstrips | None = None, **values: An
         csp=f"default-src 'none'; img-src data:; style-src {_digest(style)}; script-src {_digest(script)}; "
         "base-uri 'none'; form-action 'none'",
         filmstrips=filmstrips or Filmstrips([], {}),
+        thing=KINDS[kind].file,
+        things=f"{KINDS[kind].file}s",
         **values,
     )
 

@@ -53,6 +53,7 @@ def render_scorecard(card: Scorecard, frames_of: FrameReader) -> str:
     return render_page(
         "scorecard",
         filmstrips=make_strips((str(index), frames_of(card.videos[index].sample)) for index in picked),
+        kind=card.submission.kind,
         card=card,
         cannot_see=cannot_see,
         summary=_summary(card),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
+from evalkit.challenges.kinds import KINDS
 from evalkit.validators.findings import Rule, Violation
 from evalkit.validators.frame_pictures import advice, described
 from evalkit.validators.matching import Layout, loose_name
@@ -40,8 +41,13 @@ def _renames(layout: Layout) -> str | None:
         return None
     more = f" and {len(pairs) - RENAMES} more in the same way" if len(pairs) > RENAMES else ""
     if any(_other_container(path, wanted[sample]) for sample, path in layout.near.items() if sample in wanted):
-        return f"Convert {', '.join(pairs[:RENAMES])}{more}: a new name is not enough. 'evalkit repair' does it."
-    return f"Rename {', '.join(pairs[:RENAMES])}{more}; 'evalkit repair' does it."
+        return f"Convert {', '.join(pairs[:RENAMES])}{more}: a new name is not enough.{_repair(layout, ' {} does it.')}"
+    return f"Rename {', '.join(pairs[:RENAMES])}{more}{_repair(layout, '; {} does it') or ''}."
+
+
+def _repair(layout: Layout, words: str) -> str:
+    """Return ``words`` with the command that repairs, where there is one: it converts videos."""
+    return words.format("'evalkit repair'") if layout.kind == "video" else ""
 
 
 def _other_container(path: str, wanted: str) -> bool:
@@ -49,10 +55,12 @@ def _other_container(path: str, wanted: str) -> bool:
     return PurePosixPath(path).suffix.lower() not in {"", PurePosixPath(wanted).suffix.lower()}
 
 
-def _rename(path: str, wanted: str) -> str:
+def _rename(layout: Layout, path: str, wanted: str) -> str:
+    thing = KINDS[layout.kind].file
     if _other_container(path, wanted):
-        return f"If {path} is this sample's video, convert it to {wanted} (a new name is not enough): 'evalkit repair'."
-    return f"If {path} is this sample's video, rename it to {wanted}."
+        how = f"(a new name is not enough){_repair(layout, ': {}')}"
+        return f"If {path} is this sample's {thing}, convert it to {wanted} {how}."
+    return f"If {path} is this sample's {thing}, rename it to {wanted}."
 
 
 def _missing(layout: Layout) -> Iterable[Violation]:
@@ -64,7 +72,7 @@ def _missing(layout: Layout) -> Iterable[Violation]:
             "The sample has no file.",
             found=f"a file named {near}" if near else "nothing",
             expected=layout.prefix + path,
-            fix=_rename(near, layout.prefix + path) if near else "Add the file.",
+            fix=_rename(layout, near, layout.prefix + path) if near else "Add the file.",
             sample=sample,
         )
 
@@ -90,7 +98,9 @@ def _extra(layout: Layout) -> Iterable[Violation]:
         yield Violation(
             "The file belongs to no sample and is ignored.",
             expected=layout.prefix + (expected[sample] if sample is not None else layout.template),
-            fix="Remove it from the ZIP." if sample is None else _rename(path, layout.prefix + expected[sample]),
+            fix="Remove it from the ZIP."
+            if sample is None
+            else _rename(layout, path, layout.prefix + expected[sample]),
             path=path,
         )
 
@@ -109,14 +119,16 @@ def _count(layout: Layout) -> Iterable[Violation]:
     counted = len(layout.files)
     if layout.template and not layout.missing and layout.expected is not None and counted != layout.expected:
         yield Violation(
-            "The number of videos differs from the challenge's.", found=str(counted), expected=str(layout.expected)
+            f"The number of {KINDS[layout.kind].file}s differs from the challenge's.",
+            found=str(counted),
+            expected=str(layout.expected),
         )
 
 
 RULES: tuple[Rule[Layout], ...] = (
     Rule("layout.no-match", "set", "error", "no file has an expected name", _no_layout),
     Rule("layout.missing", "set", "error", "a sample has no file", _missing),
-    Rule("layout.count", "set", "error", "wrong number of videos", _count),
+    Rule("layout.count", "set", "error", "wrong number of files", _count),
     Rule("layout.extra", "set", "warning", "a file belongs to no sample", _extra),
     Rule("layout.wrapper-folder", "set", "warning", "all files in an extra folder", _wrapper),
 )

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 
+from evalkit.challenges.kinds import Kind
 from evalkit.challenges.model import Challenge
 from evalkit.errors import TestSetError
 from evalkit.testsets.model import Sample, TestSet
@@ -41,6 +42,7 @@ class Layout:
             differ, or the name is similar.
         speed: path of the ``speed.json`` beside the videos, ``None`` without one.
         frames: extra pictures that are the frames of videos.
+        kind: what the files are.
     """
 
     template: str | None
@@ -53,6 +55,7 @@ class Layout:
     near: Mapping[str, str] = field(default_factory=dict)
     speed: str | None = None
     frames: tuple[Frames, ...] = ()
+    kind: Kind = "video"
 
 
 def match_layout(paths: Sequence[str], challenge: Challenge, testset: TestSet | None) -> Layout:
@@ -69,6 +72,7 @@ def match_layout(paths: Sequence[str], challenge: Challenge, testset: TestSet | 
         return _limited(match_layout(paths, challenge, testset.whole), testset)
     rules = challenge.submission
     templates = rules.layouts
+    kind = rules.kind
     expected = _expected_by_template(templates, testset)
     best: Layout | None = None
     for template in templates:
@@ -83,11 +87,12 @@ def match_layout(paths: Sequence[str], challenge: Challenge, testset: TestSet | 
             else:
                 continue
             if best is None or len(fit.files) > len(best.files):
-                best = replace(fit, prefix=prefix, templates=templates)
+                best = replace(fit, prefix=prefix, templates=templates, kind=kind)
     if best is None or not best.files:
         named = next(iter(expected.values()), {})
         count = len(testset) if testset is not None else challenge.testset.samples
-        none = Layout(None, {}, missing=tuple(named.items()), extra=tuple(paths), expected=count, templates=templates)
+        missing = tuple(named.items())
+        none = Layout(None, {}, missing, tuple(paths), expected=count, templates=templates, kind=kind)
         return _with_near(none, paths if testset is not None else ())
     taken = set(best.files.values())
     speed = next((path for path in (SPEED_FILE, best.prefix + SPEED_FILE) if path in set(paths) - taken), None)
@@ -99,7 +104,8 @@ def _with_near(layout: Layout, candidates: Sequence[str]) -> Layout:
     """Add which extra paths are probably meant for which samples, and which are frames of videos."""
     near = _near(layout, candidates)
     meant = set(near.values())
-    frames = tuple(one for one in find_frames(layout.extra) if not meant.issuperset(one.paths))
+    pictures_meant = find_frames(layout.extra) if layout.kind == "video" else ()
+    frames = tuple(one for one in pictures_meant if not meant.issuperset(one.paths))
     pictures = {path for one in frames for path in one.paths}
     return replace(layout, near={key: path for key, path in near.items() if path not in pictures}, frames=frames)
 

@@ -13,7 +13,7 @@ from evalkit.validators.findings import Rule, Violation
 
 Failure = Literal["member", "timeout", "total-timeout", "memory", "crashed", "error"]
 _AGAIN = "Run the same command again: it continues where this run ended. --submission-timeout gives it more time."
-_ENCODE = "Encode the video again."
+_ENCODE = "Make the file again."
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,8 @@ RULES: tuple[Rule[FailedReading], ...] = (
         _IDS["total-timeout"],
         "reading",
         "error",
-        "no time left for the video",
-        _of("total-timeout", "The time limit for the whole submission ended before this video was read.", _AGAIN),
+        "no time left for the file",
+        _of("total-timeout", "The time limit for the whole submission ended before this file was read.", _AGAIN),
     ),
     Rule(
         _IDS["memory"],

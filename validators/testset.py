@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from evalkit.challenges.kinds import KINDS, Kind
 from evalkit.challenges.model import TestSetSpec
 from evalkit.media.facts import CANCELLED
 from evalkit.metrics.base import is_not_applicable
@@ -57,8 +58,9 @@ class CheckedSample:
         silent_voices: names of the speakers whose voice never speaks.
         video_sha256, video_seconds: of the reference video; ``None`` without one.
         video_problem: why the reference video can't be read, or ``None``.
-        values: metric -> value of the real video as a submission; empty when nothing was scored.
-        reasons: metric -> why the real video has no value.
+        motion_problem, partner_problem: why the reference motion, or that of the partner, can't be read, or ``None``.
+        values: metric -> value of the real file as a submission; empty when nothing was scored.
+        reasons: metric -> why the real file has no value.
     """
 
     sample: Sample
@@ -72,6 +74,8 @@ class CheckedSample:
     video_sha256: str | None = None
     video_seconds: float | None = None
     video_problem: str | None = None
+    motion_problem: str | None = None
+    partner_problem: str | None = None
     values: Mapping[str, float] = field(default_factory=dict)
     reasons: Mapping[str, str] = field(default_factory=dict)
 
@@ -86,6 +90,8 @@ class CheckedTestSet:
         length_tolerance: allowed difference between the speech and the reference video, in seconds.
         perfect: metric -> value that a video has when compared with itself, for paired metrics.
         left_out: samples that a limit left unchecked; they are counted.
+        kind: what a team submits; the real file of a sample is of this kind.
+        partner: whether each sample must have the partner's motion.
     """
 
     samples: tuple[CheckedSample, ...]
@@ -93,6 +99,18 @@ class CheckedTestSet:
     length_tolerance: float = LENGTH_TOLERANCE
     perfect: Mapping[str, float] = field(default_factory=dict)
     left_out: tuple[Sample, ...] = ()
+    kind: Kind = "video"
+    partner: bool = False
+
+    @property
+    def real(self) -> str:
+        """What the real file of a sample is called."""
+        return f"real {KINDS[self.kind].file}"
+
+
+def real_file(sample: Sample, kind: Kind) -> str | None:
+    """Return the path of what a perfect team would submit for the sample; ``None`` where the test set has it not."""
+    return {"video": sample.reference_video, "audio": sample.audio, "motion": sample.motion}[kind]
 
 
 def _counts(case: CheckedTestSet) -> Iterable[Violation]:
@@ -221,6 +239,36 @@ def _video_unreadable(case: CheckedTestSet) -> Iterable[Violation]:
             )
 
 
+def _motion_unreadable(case: CheckedTestSet) -> Iterable[Violation]:
+    for one in case.samples:
+        for whose, problem, path in (
+            ("reference motion", one.motion_problem, one.sample.motion),
+            ("partner's motion", one.partner_problem, one.sample.partner_motion),
+        ):
+            if problem is not None:
+                yield Violation(
+                    f"The {whose} can't be read.",
+                    found=problem,
+                    expected="an NPY or NPZ file of finite numbers",
+                    path=path,
+                    sample=one.sample.id,
+                )
+
+
+def _partner_missing(case: CheckedTestSet) -> Iterable[Violation]:
+    if not case.partner:
+        return
+    for one in case.samples:
+        if one.sample.partner_motion is None:
+            yield Violation(
+                "The sample has no motion of the person who is spoken to.",
+                found="nothing",
+                expected="a path under 'partner_motion'",
+                fix="Add the file, or set submission.motion.partner to false in the challenge.",
+                sample=one.sample.id,
+            )
+
+
 def _subjects(case: CheckedTestSet) -> Iterable[Violation]:
     """Say what the samples are taken to show: the metrics about people follow from it."""
     everyone = [*(one.sample for one in case.samples), *case.left_out]
@@ -298,10 +346,10 @@ def _unscored(case: CheckedTestSet) -> Iterable[Violation]:
                 by_reason[reason].append(metric)
         for reason, metrics in by_reason.items():
             yield Violation(
-                "The real video itself gets no value for some metrics, so no team's video can be expected to.",
+                f"The {case.real} itself gets no value for some metrics, so no team's can be expected to.",
                 found=f"{_some(metrics)}: {reason}",
                 expected="a value for each metric",
-                path=one.sample.reference_video,
+                path=real_file(one.sample, case.kind),
                 sample=one.sample.id,
             )
 
@@ -311,11 +359,11 @@ def _unscorable(case: CheckedTestSet) -> Iterable[Violation]:
         reasons = [reason for reason in one.reasons.values() if not is_not_applicable(reason)]
         if reasons and not one.values:
             yield Violation(
-                "No metric can score this sample: not even the real video gets a value.",
+                f"No metric can score this sample: not even the {case.real} gets a value.",
                 found=", ".join(dict.fromkeys(reasons)),
                 expected="a value for each metric",
                 fix="Leave the sample out: 'evalkit board exclude sample ID --why ...' when the challenge is running.",
-                path=one.sample.reference_video,
+                path=real_file(one.sample, case.kind),
                 sample=one.sample.id,
             )
 
@@ -326,11 +374,11 @@ def _not_itself(case: CheckedTestSet) -> Iterable[Violation]:
             value = one.values.get(metric)
             if value is not None and abs(value - perfect) > 1e-6 * max(1.0, abs(perfect)):
                 yield Violation(
-                    f"The real video compared with itself does not get the best {metric}.",
+                    f"The {case.real} compared with itself does not get the best {metric}.",
                     found=f"{value:g}",
                     expected=f"{perfect:g}",
                     fix="The file decodes differently from one reading to the next; encode it again.",
-                    path=one.sample.reference_video,
+                    path=real_file(one.sample, case.kind),
                     sample=one.sample.id,
                 )
 
@@ -350,10 +398,12 @@ RULES: tuple[Rule[CheckedTestSet], ...] = (
     Rule("testset.voices", "testset", "error", "voices of speakers unreadable, unequal in length or mixed", _voices),
     Rule("testset.voice-silent", "testset", "warning", "a speaker never speaks", _silent_voices),
     Rule("testset.video-unreadable", "testset", "error", "reference video can't be read", _video_unreadable),
+    Rule("testset.motion-unreadable", "testset", "error", "motion can't be read", _motion_unreadable),
+    Rule("testset.partner-missing", "testset", "error", "a sample without its partner's motion", _partner_missing),
     Rule("testset.subjects", "testset", "info", "samples without a person", _subjects),
     Rule("testset.length", "testset", "warning", "speech and reference video differ in length", _length),
     Rule("testset.duplicates", "testset", "warning", "several samples share a file", _duplicates),
     Rule("testset.unscorable", "testset", "error", "no metric can score the sample", _unscorable),
-    Rule("testset.unscored", "testset", "warning", "a metric can't score the real video", _unscored),
-    Rule("testset.not-itself", "testset", "error", "the real video differs from itself", _not_itself),
+    Rule("testset.unscored", "testset", "warning", "a metric can't score the real file", _unscored),
+    Rule("testset.not-itself", "testset", "error", "the real file differs from itself", _not_itself),
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from evalkit.batch.entries import Entry
+from evalkit.challenges.kinds import KINDS
 from evalkit.errors import EvalkitError
 from evalkit.scoring.scorecard import Scorecard
 from evalkit.text import count
@@ -68,7 +69,7 @@ class Outcome:
         """Return one line about it; names in it are not escaped."""
         words = f"{self.entry.name}: {self.state}"
         if self.state in {"scored", "partly scored"}:
-            words += f", {self.scored_videos} of {count(self.videos, 'video')}"
+            words += f", {self.scored_videos} of {count(self.videos, 'sample')}"
         words += ", by an earlier run" if self.earlier else ""
         if self.error is not None:
             words += f": {self.error.lines[0]}"
@@ -157,7 +158,8 @@ def _reasons(card: Scorecard) -> tuple[str, ...]:
     silent = Counter(
         score.reason for score in card.metrics.values() if score.value is None and score.reason not in unread
     )
-    found = [f"{reason}: {count(number, 'video')}" for reason, number in _most_frequent(unread)]
+    thing = KINDS[card.submission.kind].file
+    found = [f"{reason}: {count(number, thing)}" for reason, number in _most_frequent(unread)]
     found += [f"{reason}: {count(number, 'metric')}" for reason, number in _most_frequent(silent)]
     partly = [
         f"{name}: {_percent(score.coverage)} of the samples"

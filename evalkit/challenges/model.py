@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from evalkit.challenges.kinds import KINDS
 from evalkit.challenges.parts import ChallengePart, FiniteFloat, Window, reject_duplicate_names
 from evalkit.challenges.rating_rules import RatingRules
 from evalkit.challenges.speed_rules import SpeedRules
@@ -234,6 +235,22 @@ def _without_defaults(content: dict[str, Any]) -> dict[str, Any]:
 
 def _digest(content: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def require_videos(challenge: Challenge, what: str) -> None:
+    """Make sure that a challenge asks for videos, where ``what`` can do nothing else.
+
+    Raises:
+        UsageError: its submissions are of another kind.
+    """
+    kind = challenge.submission.kind
+    if kind != "video":
+        layouts = " or ".join(challenge.submission.layouts)
+        raise UsageError(
+            f"{what} is for submissions of videos, and those of {challenge.id} are {KINDS[kind].file}s.",
+            found=f"submission.kind: {kind}",
+            fix=f"Make a ZIP of the files with the names {layouts}; 'evalkit validate' checks it.",
+        )
 
 
 def parse_challenge(text: str, source: str) -> Challenge:

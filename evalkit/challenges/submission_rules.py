@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -14,6 +15,12 @@ from evalkit.challenges.sound_rules import SoundRules
 from evalkit.errors import did_you_mean
 
 TEMPLATE_FIELDS = ("id", "identity", "prompt", "index", "setup")
+RULES_OF_KINDS: Mapping[Kind, tuple[str, ...]] = {
+    "video": ("video", "audio"),
+    "audio": ("sound",),
+    "motion": ("motion",),
+}  # fields of `SubmissionRules`
+ANY_RATIO = 1100.0  # deflate compresses nothing more; a silent file in a ZIP is no attack
 _FIELD = re.compile(r"\{([^{}]*)\}")
 
 
@@ -165,23 +172,31 @@ class SubmissionRules(ChallengePart):
         default_factory=dict, description="rule id: severity that replaces the rule's own"
     )
 
+    @property
+    def of_other_kinds(self) -> frozenset[str]:
+        """The fields that say nothing here: rules for other kinds of submission, and the kind where it is the usual."""
+        others = {name for kind, names in RULES_OF_KINDS.items() if kind != self.kind for name in names}
+        return frozenset(others | ({"kind"} if self.kind == "video" else set()))
+
     @model_validator(mode="before")
     @classmethod
     def _usual_layouts(cls, data: Any) -> Any:
-        """Name the files as is usual for the kind, where the challenge doesn't say how."""
+        """Name the files as is usual for the kind and allow compressed silence, where the challenge doesn't say it."""
         kind = data.get("kind", "video") if isinstance(data, dict) else None
         if kind == "video" and data.get("setups") and "layouts" not in data:
             return {**data, "layouts": ("{id}/{setup}.mp4",)}
-        if isinstance(kind, str) and kind in KINDS and kind != "video" and "layouts" not in data:
-            return {**data, "layouts": KINDS[kind].layouts}  # type: ignore[index]  # it is one of them
-        return data
+        if not isinstance(kind, str) or kind not in KINDS or kind == "video":
+            return data
+        archive = data.get("archive", {})
+        if isinstance(archive, dict):
+            archive = {"max_ratio": ANY_RATIO, **archive}
+        return {"layouts": KINDS[kind].layouts, **data, "archive": archive}  # type: ignore[index]  # it is one of them
 
     @model_validator(mode="after")
     def _of_the_kind(self) -> SubmissionRules:
         """Refuse rules that would check nothing, and setups that no layout tells apart."""
         self._check_setups()
-        parts = {"video": ("video", "audio"), "audio": ("sound",), "motion": ("motion",)}
-        for kind, names in parts.items():
+        for kind, names in RULES_OF_KINDS.items():
             for name in names:
                 if kind != self.kind and getattr(self, name) != type(getattr(self, name))():
                     raise ValueError(f"'{name}' has rules for the kind '{kind}', and the kind is '{self.kind}'")

@@ -167,7 +167,7 @@ def print_batch(result: BatchResult) -> None:
 
     metrics = result.shown_metrics
     table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
-    for title in ("submission", "state", "videos", *metrics):
+    for title in ("submission", "state", "samples", *metrics):
         table.add_column(
             escape(title), justify="left" if title in {"submission", "state"} else "right", overflow="fold"
         )
@@ -196,12 +196,12 @@ def print_estimate(found: Estimate) -> None:
     mean, low, high = found.hours
     each, each_low, each_high = found.seconds_per_video
     lines = [
-        f"{count(found.submissions, 'submission')}, {count(found.videos, 'video')}; measured on "
-        f"{count(found.measured, 'video')} with {count(found.workers, 'worker')}",
+        f"{count(found.submissions, 'submission')}, {count(found.videos, 'file')}; measured on "
+        f"{count(found.measured, 'file')} with {count(found.workers, 'worker')}",
         f"Time: {_hours(mean)} ({_hours(low)} to {_hours(high)})",
-        f"  a video takes a worker {each:.2f} s ({each_low:.2f} to {each_high:.2f}): {found.videos_per_minute:.1f} "
-        f"videos a minute; a submission takes {found.seconds_per_submission:.1f} s besides",
-        f"Disk: {_size(found.cache_bytes)} for the cache, {_size(found.cache_bytes_per_video)} a video; "
+        f"  a file takes a worker {each:.2f} s ({each_low:.2f} to {each_high:.2f}): {found.videos_per_minute:.1f} "
+        f"files a minute; a submission takes {found.seconds_per_submission:.1f} s besides",
+        f"Disk: {_size(found.cache_bytes)} for the cache, {_size(found.cache_bytes_per_video)} a file; "
         f"{_size(found.disk_free)} are free",
     ]
     if found.peak_bytes:

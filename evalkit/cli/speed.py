@@ -100,7 +100,7 @@ def measure(
     Each sample is generated several times; its numbers are the medians. What is printed are medians and quartiles over
     the samples. Measure on an idle machine. A sample that fails is named, and the exit code is then 3.
     """
-    from evalkit.challenges.model import Challenge, load_challenge
+    from evalkit.challenges.model import Challenge, load_challenge, require_videos
     from evalkit.files import write_text
     from evalkit.reference_models.generation.measuring import measure_speed
     from evalkit.reference_models.generation.requests import RequestBuilder
@@ -109,6 +109,8 @@ def measure(
     kind, options = _generator(command, function, url, gradio, time_limit)
     hardware = _hardware(hardware, url)
     rules = load_challenge(challenge) if challenge is not None else None
+    if rules is not None:
+        require_videos(rules, "'evalkit speed'")
     samples = load_testset(testset).limited(limit)
     requests = RequestBuilder(samples, rules, 0)
     rate = (rules or Challenge(id="any", title="any")).speed.frame_rate

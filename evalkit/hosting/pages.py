@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from evalkit.challenges.kinds import KINDS
 from evalkit.challenges.model import Challenge
-from evalkit.challenges.submission_rules import AudioRules, VideoRules
+from evalkit.challenges.motion_rules import MotionRules
+from evalkit.challenges.sound_rules import SoundRules
+from evalkit.challenges.submission_rules import AudioRules, SubmissionRules, VideoRules
 from evalkit.hosting.columns import SCORE, HostColumn
 from evalkit.hosting.markup import Block, bullets, heading, paragraphs, table
 from evalkit.hosting.phases import HostPhase, stamp
@@ -67,8 +70,8 @@ def data(challenge: Challenge, samples: int | None) -> list[Block]:
     how_many = f" There is one for each of the {count(expected, 'sample')} of the test set." if expected else ""
     return [
         heading("What to submit"),
-        paragraphs(f"One ZIP with the videos, named {' or '.join(rules.layouts)}.{how_many}"),
-        bullets(*_video(rules.video), *_audio(rules.audio), *_archive(challenge)),
+        paragraphs(f"One ZIP with the {KINDS[rules.kind].file}s, named {' or '.join(rules.layouts)}.{how_many}"),
+        bullets(*_files(rules), *_archive(challenge)),
         paragraphs("Check the ZIP before you send it: 'evalkit validate' names every fault and what to do about it."),
     ]
 
@@ -82,8 +85,8 @@ def terms(challenge: Challenge) -> list[Block]:
         bullets(
             f"A team may submit {count(runs.max, 'run')}, of which {runs.primary} {_compete(runs.primary)}.",
             "Nobody is in two teams.",
-            "Submitted videos are read by the scoring program and may be shown to the organizers and to raters.",
-            "A video that is a copy of the reference, of an input or of another team's video may be excluded.",
+            "Submitted files are read by the scoring program and may be shown to the organizers and to raters.",
+            "A file that is a copy of the reference, of an input or of another team's file may be excluded.",
         ),
     ]
 
@@ -94,6 +97,37 @@ def _compete(number: int) -> str:
 
 def _side(column: HostColumn) -> str:
     return "higher" if column.higher_is_better else "lower"
+
+
+def _files(rules: SubmissionRules) -> Iterator[str]:
+    if rules.kind == "audio":
+        yield from _sound(rules.sound)
+    elif rules.kind == "motion":
+        yield from _motion(rules.motion)
+    else:
+        yield from _video(rules.video)
+        yield from _audio(rules.audio)
+
+
+def _sound(sound: SoundRules) -> Iterator[str]:
+    yield f"Container: {', '.join(sound.containers)}; codec: {', '.join(sound.codecs)}"
+    if sound.sample_rates:
+        yield f"Sample rate: {' or '.join(f'{rate} Hz' for rate in sound.sample_rates)}"
+    if sound.channels:
+        yield f"Channels: {' or '.join(map(str, sound.channels))}"
+    if (length := _between(sound.min_seconds, sound.max_seconds, "s")) is not None:
+        yield f"Length: {length}"
+    if sound.match_reference_seconds is not None:
+        yield f"As long as the sample's speech or reference video, within {sound.match_reference_seconds:g} s"
+
+
+def _motion(motion: MotionRules) -> Iterator[str]:
+    for name, array in motion.arrays.items():
+        shape = " x ".join("any" if one is None else str(one) for one in array.shape)
+        yield f"Array '{name}': {shape}, {' or '.join(array.dtypes)}"
+    yield f"Length: {motion.min_frames} to {motion.max_frames} frames at {motion.rate:g} frames/s"
+    if motion.match_reference_frames is not None:
+        yield f"As long as the sample's reference motion or speech, within {motion.match_reference_frames} frames"
 
 
 def _video(video: VideoRules) -> Iterator[str]:

@@ -21,6 +21,7 @@ from typing import Any
 
 from evalkit import api
 from evalkit.api.arguments import fitting_pack, planned, run_options
+from evalkit.challenges.kinds import KINDS
 from evalkit.errors import SubmissionError
 from evalkit.files import OwnFolder
 from evalkit.hosting.columns import host_columns
@@ -103,7 +104,7 @@ def score_and_tell(
     except OutOfTimeError:
         say(
             f"error: The {program.settings.seconds:.0f} seconds for a submission are over, and it is not scored. "
-            "Shorter videos take less time; otherwise ask the organizers."
+            "Shorter files take less time; otherwise ask the organizers."
         )
         return Outcome(REFUSED)
     except SubmissionError as error:
@@ -161,7 +162,7 @@ def open_submission(place: Path, program: Program, ignored: Collection[str] = ()
     if len(files) == 1 and files[0].path.lower().endswith(".zip"):
         return Submission.open(place / files[0].path, rules)
     if not files:
-        raise SubmissionError("The submission is empty.", expected="a ZIP with the videos in it")
+        raise SubmissionError("The submission is empty.", expected="a ZIP with the files in it")
     return Submission(place, members, member_count=len(members), size=sum(one.size for one in members))
 
 
@@ -193,14 +194,14 @@ def _scored(program: Program, opened: Submission, testset: Path, out: Path, star
 
 def _about(card: Scorecard, run: HostedRun, program: Program) -> Iterator[str]:
     """Yield what the team should know: its numbers, what was found in its files, which videos have none."""
-    yield f"{card.scored_videos} of {count(len(card.videos), 'video')} scored."
+    yield f"{card.scored_videos} of {count(len(card.videos), KINDS[card.submission.kind].file)} scored."
     yield from lines_about(run, host_columns(program.challenge))
     yield from _finding_lines(card)
     unscored = [video for video in card.videos if video.verdict in {"error", "missing"}]
     for video in unscored[:MOST_VIDEOS]:
         yield f"unscored {video.sample}: {next(iter(video.reasons.values()), 'missing')}"
     if len(unscored) > MOST_VIDEOS:
-        yield f"... and {len(unscored) - MOST_VIDEOS} more videos"
+        yield f"... and {len(unscored) - MOST_VIDEOS} more samples"
 
 
 def _finding_lines(card: Scorecard) -> Iterator[str]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
-from evalkit.challenges.model import Challenge
+from evalkit.challenges.model import Challenge, require_videos
 from evalkit.challenges.submission_rules import ArchiveRules
 from evalkit.errors import SubmissionError, UsageError
 from evalkit.files import part_beside, storage_error
@@ -85,6 +85,7 @@ def pack_folder(
         MachineError: when a file must be converted and there is no ffmpeg.
         StorageError: when the disk is full or ``out`` can't be written.
     """
+    require_videos(challenge, "'evalkit pack'")
     if out is not None and out.is_dir():
         raise UsageError(f"{out} is a folder.", expected="the name of a ZIP file")
     submission = _opened(folder)

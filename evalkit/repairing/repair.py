@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
-from evalkit.challenges.model import Challenge
+from evalkit.challenges.model import Challenge, require_videos
 from evalkit.errors import SubmissionError, UsageError
 from evalkit.files import atomic_write
 from evalkit.repairing.report import RepairReport
@@ -42,11 +42,12 @@ def repair_submission(
         workers: ffmpeg processes at once.
 
     Raises:
-        UsageError: when ``out`` is the submission.
+        UsageError: when ``out`` is the submission, or the challenge does not ask for videos.
         SubmissionError: when no file can be read or matched with a sample.
         MachineError: when a file must be converted and there is no ffmpeg.
         StorageError: when the disk is full or ``out`` can't be written.
     """
+    require_videos(challenge, "'evalkit repair'")
     if out.resolve() == submission.path.resolve():
         raise UsageError("The repaired ZIP would replace the submission.", fix="Choose another name with -o.")
     paths, ignored = readable_paths(submission)

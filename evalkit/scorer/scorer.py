@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from evalkit.arrays.checks import items_of
 from evalkit.arrays.session import Measurer
-from evalkit.challenges.model import Challenge, load_challenge
+from evalkit.challenges.model import Challenge, load_challenge, require_videos
 from evalkit.errors import EvalkitError, InputError, UsageError, did_you_mean
 from evalkit.media.held import HeldSound, HeldVideo
 from evalkit.metrics.base import Metric
@@ -104,6 +104,7 @@ class Scorer:
         check_kinds(challenge=challenge, testset=testset, metrics=metrics, backbones=backbones, device=device)
         check_kinds(cache=cache, fps=fps, seed=seed, name=name)
         self.challenge = challenge if isinstance(challenge, Challenge) else load_challenge(challenge)
+        require_videos(self.challenge, "A scorer of frames in memory")
         whole = testset if isinstance(testset, TestSet) else load_testset(testset)
         self.testset = chosen_samples(whole, samples)
         self._chosen = samples

@@ -347,6 +347,14 @@ def require_references(testset: TestSet, plan: RunPlan, *, videos: bool = True) 
     """
     # The fingerprint looks for nothing in what is not there.
     inputs = {part for name, record in plan.records.items() if name != FINGERPRINT for part in record.inputs}
+    if plan.submission.kind == "motion" and plan.submission.motion.partner:
+        lacking = next((sample.id for sample in testset if sample.partner_motion is None), None)
+        if lacking is not None:
+            raise TestSetError(
+                f"The test set's sample '{lacking}' has no motion of the person who is spoken to.",
+                expected="'partner_motion' in every sample, as the challenge asks for it",
+                fix="Complete the test set, or set submission.motion.partner to false in the challenge.",
+            )
     for sample in testset:
         needed: list[str] = []
         if "reference_images" in inputs:

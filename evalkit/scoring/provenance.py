@@ -6,6 +6,7 @@ import platform
 from typing import Any
 
 from evalkit._version import __version__
+from evalkit.challenges.kinds import KINDS
 from evalkit.metrics.features.base import FeatureRecord
 from evalkit.metrics.features.runner import runners_used
 from evalkit.scoring.devices import kind_of
@@ -60,7 +61,10 @@ def computed_with(plan: RunPlan) -> dict[str, Any]:
         **({"runners": runners} if runners else {}),
         "backbones": {"title": plan.backbones.title, "sha256": plan.backbones.sha256},
         "weights": {role: _weights_used(plan, role) for role in sorted(plan.weights)},
-        "confidence": {"method": "percentile bootstrap over videos", "draws": BOOTSTRAP_DRAWS},
+        "confidence": {
+            "method": f"percentile bootstrap over {KINDS[plan.submission.kind].file}s",
+            "draws": BOOTSTRAP_DRAWS,
+        },
     }
 
 

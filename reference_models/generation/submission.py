@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from evalkit.challenges.model import Challenge, load_challenge
+from evalkit.challenges.model import Challenge, load_challenge, require_videos
 from evalkit.errors import InputError, UsageError
 from evalkit.files import atomic_write
 from evalkit.reference_models.generation.kept_clips import ClipFolder
@@ -134,6 +134,8 @@ def make_submission(
     samples = testset if isinstance(testset, TestSet) else load_testset(testset)
     samples = replace(samples, root=samples.root.absolute())
     rules = load_challenge(challenge) if isinstance(challenge, str) else challenge
+    if rules is not None:
+        require_videos(rules, "'evalkit baseline'")
     places = expected_paths(rules or _default_challenge(), samples)
     requests = RequestBuilder(samples, rules, seed)
     with ClipFolder(output, fresh=fresh) as clips:

@@ -47,6 +47,7 @@ def render_comparison(
             for at, sample in picked
             for number, entry in enumerate(comparison.entries)
         ),
+        kind=card.submission.kind,
         comparison=comparison,
         card=card,
         testset=_digest_of(card.provenance.get("testset")),
@@ -90,7 +91,7 @@ def _summary(comparison: ScorecardComparison) -> str:
     parts = [count(len(comparison.entries), "entry", "entries") + f" on {count(len(comparison.samples), 'sample')}"]
     partial = sum(entry.card.scored_videos < len(comparison.samples) for entry in comparison.entries)
     if partial:
-        parts.append(f"{partial} with videos that could not be scored")
+        parts.append(f"{partial} with files that could not be scored")
     if comparison.unscored:
         parts.append(f"{count(len(comparison.unscored), 'more submission')} without a scorecard")
     return ", ".join(parts) + ". Nothing on this page is a ranking."

@@ -88,6 +88,7 @@ def render_leaderboard(snapshot: Snapshot, leaderboard: Leaderboard, audience: A
     sensitivity = leaderboard.sensitivity
     return render_page(
         "leaderboard",
+        kind=snapshot.challenge.submission.kind,
         audience=audience,
         snapshot=snapshot,
         leaderboard=leaderboard,

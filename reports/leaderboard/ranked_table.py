@@ -12,7 +12,7 @@ from evalkit.reports.leaderboard.plots import LOOKS, Bar, bar_on_axis
 from evalkit.reports.tables import BETTER
 
 COLUMN_GROUPS = (
-    ("objective", "Objective", "measured on the videos"),
+    ("objective", "Objective", "measured on the files"),
     ("subjective", "Human ratings", "given by raters"),
     ("speed", "Speed", "of generation"),
     ("diagnostic", "Diagnostic", "describe, never rank"),

@@ -160,7 +160,11 @@ def _span(window: Window) -> str:
 
 def rule_rows(challenge: Challenge) -> list[tuple[str, str, bool]]:
     """Return every rule as (dotted name, value, whether it is evalkit's own default)."""
-    content = challenge.model_dump(mode="json", by_alias=True, exclude={"evalkit_defaults"})
+    content = challenge.model_dump(
+        mode="json",
+        by_alias=True,
+        exclude={"evalkit_defaults": True, "submission": set(challenge.submission.of_other_kinds)},
+    )
     return [
         (name, text, is_default(challenge, ".".join(step for step in place if isinstance(step, str)), place))
         for name, text, place in _leaves(content, "", ())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from builders.kinds import (
+    AUDIO,
     audio_challenge,
     float_wav,
     motion,
@@ -25,12 +28,18 @@ from builders.kinds import (
 )
 
 from evalkit import api
-from evalkit.challenges.model import Challenge, load_challenge
-from evalkit.errors import ChallengeError, TestSetError, UsageError
+from evalkit.arrays.calling import measure
+from evalkit.board.board import Board
+from evalkit.challenges.model import Challenge, load_challenge, parse_challenge
+from evalkit.errors import ChallengeError, InputError, TestSetError, UsageError
+from evalkit.leaderboard.compute import compute_leaderboard
 from evalkit.metrics.base import is_not_applicable
 from evalkit.metrics.features.base import FeatureUnavailableError, Item
 from evalkit.metrics.features.coefficients import one_array, read_motion
 from evalkit.metrics.features.declare import file_feature
+from evalkit.reference_models.generation.submission import make_submission
+from evalkit.reports.leaderboard.page import render_leaderboard
+from evalkit.scorer.scorer import Scorer
 from evalkit.scoring.cache import FeatureCache
 from evalkit.scoring.lookup import Lookup, file_digest
 from evalkit.scoring.scorecard import Scorecard
@@ -184,3 +193,83 @@ def test_the_scorecard_is_read_back_with_its_kind(testset: Path, tmp_path: Path)
     document = json.loads((tmp_path / "out" / "scorecard.json").read_text())
     assert document["submission"]["kind"] == "motion"
     assert Scorecard.load(tmp_path / "out").submission == card.submission
+
+
+@pytest.mark.parametrize("make", [audio_challenge, motion_challenge])
+def test_the_real_files_of_a_test_set_are_checked(testset: Path, tmp_path: Path, make: Any) -> None:
+    report = api.check_testset(testset, make(), workers=1, cache=tmp_path / "cache")
+    assert (report.verdict, report.findings) == ("ok", ())
+    assert {one["n"] for one in report.metrics.values()} == {6}
+
+
+def test_motion_of_a_test_set_that_can_not_be_used_is_told(tmp_path: Path) -> None:
+    broken = write_testset(tmp_path / "broken", 3)
+    (broken / "s0.npy").write_bytes(npy(np.array([None], object)))
+    (broken / "s1-partner.npy").write_bytes(npy(np.full((25, 6), np.nan, np.float32)))
+    text = (broken / "samples.jsonl").read_text().replace(', "partner_motion": "s2-partner.npy"', "")
+    (broken / "samples.jsonl").write_text(text)
+    rules = motion_challenge().submission
+    asked = rules.model_copy(update={"motion": rules.motion.model_copy(update={"partner": True})})
+    challenge = motion_challenge().model_copy(update={"submission": asked})
+    report = api.check_testset(broken, challenge, workers=1, metrics=[], cache=tmp_path / "cache")
+    found = {(one.rule, one.sample, one.found) for one in report.findings}
+    assert ("testset.motion-unreadable", "s0", "an array of Python objects (a pickle)") in found
+    assert ("testset.motion-unreadable", "s1", "150 elements NaN or infinite") in found
+    assert ("testset.partner-missing", "s2", "nothing") in found
+    with pytest.raises(TestSetError, match="'s2' has no motion of the person who is spoken to"):
+        score(challenge, broken, {"s0.npy": npy(motion())}, tmp_path / "out")
+
+
+def test_what_only_knows_videos_says_so(testset: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "s0.wav").write_bytes(wav(tone()))
+    said = r"is for submissions of videos, and those of speech-test are audio files\."
+    with pytest.raises(UsageError, match=f"'evalkit pack' {said}"):
+        api.pack(folder, audio_challenge(), testset, tmp_path / "team.zip")
+    with pytest.raises(UsageError, match=f"'evalkit repair' {said}"):
+        api.repair(folder, audio_challenge(), tmp_path / "new.zip", testset)
+    with pytest.raises(UsageError, match=f"'evalkit baseline' {said}"):
+        make_submission("blur", testset, tmp_path / "copy.zip", challenge=audio_challenge())
+    with pytest.raises(UsageError, match=f"A scorer of frames in memory {said}"):
+        Scorer(audio_challenge(), testset)
+    with pytest.raises(InputError, match="has no video or image"):
+        api.distance(folder, folder)
+    with pytest.raises(UsageError, match="reads audio files"):
+        measure("sound.duration", np.zeros((2, 8, 8, 3), np.uint8), fps=25)
+
+
+def test_a_misnamed_file_is_told_how_to_name_it(testset: Path, tmp_path: Path) -> None:
+    files = {f"s{at}.wav": wav(tone()) for at in range(4)} | {"s4.mp3": b"x", "S5.wav": wav(tone())}
+    report = api.validate(write_zip(tmp_path / "team.zip", files), audio_challenge(), testset, workers=1)
+    fixes = {one.sample: one.fix for one in report.findings if one.rule == "layout.missing"}
+    assert fixes == {
+        "s4": "If s4.mp3 is this sample's audio file, convert it to s4.wav (a new name is not enough).",
+        "s5": "If S5.wav is this sample's audio file, rename it to s5.wav.",
+    }
+
+
+def test_silence_may_be_compressed(testset: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "team.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("s0.wav", wav(tone(120.0, level=0.0)))
+    rules = parse_challenge(AUDIO.replace(", match_reference_seconds: 0.1", ""), "test")
+    report = api.validate(tmp_path / "team.zip", rules, testset, workers=1, cache=tmp_path / "cache")
+    assert [one.rule for one in report.all_findings() if one.sample == "s0" or one.path == "s0.wav"] == ["sound.silent"]
+
+
+def test_the_pages_speak_of_the_files_that_there_are(testset: Path, tmp_path: Path) -> None:
+    zip_ = write_zip(tmp_path / "team.zip", {f"s{at}.wav": wav(tone()) for at in range(5)})
+    run = {"workers": 1, "cache": tmp_path / "cache"}
+    card = api.score(zip_, audio_challenge(), testset, out=tmp_path / "out", **run)
+    with Board.create(tmp_path / "board.sqlite", audio_challenge(), AUDIO, by="olga") as board:
+        board.add_team("one", by="olga")
+        board.add_run("one", "main", card, by="olga")
+        snapshot = board.snapshot()
+    pages = [
+        (tmp_path / "out" / "report.html").read_text(),
+        render_leaderboard(snapshot, compute_leaderboard(snapshot), "participants"),
+    ]
+    for page in pages:
+        words = re.sub(r"<(script|style).*?</\1>|<[^>]*>|per_video|videos_decoded", " ", page, flags=re.DOTALL)
+        assert [found for found in re.findall(r".{0,40}[Vv]ideo.{0,20}", words) if "reference video" not in found] == []
+        assert "audio file" in words

@@ -131,8 +131,8 @@ def test_why_values_are_missing():
         {"m.x": [None, None], "m.y": [None, None], "m.z": [None, None]},
     )
     assert cells(page, "gaps")[1:] == [
-        ["ay", "all per-video metrics", "no_face x 1"],
-        ["bee", "all per-video metrics", "no_face x 2"],
+        ["ay", "all per-sample metrics", "no_face x 1"],
+        ["bee", "all per-sample metrics", "no_face x 2"],
     ]
     comparison = big()[0]
     rows = cells(Page(render_comparison(comparison)), "gaps")

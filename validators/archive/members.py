@@ -63,7 +63,7 @@ def _bomb_ratio(listing: Listing) -> Iterator[Violation]:
                 "The member has a suspicious compression ratio.",
                 found=f"{ratio:.0f} : 1 ({member.compressed_size} to {member.size} bytes)",
                 expected=f"at most {listing.rules.max_ratio:g} : 1",
-                fix="Submit compressed video; uncompressed or empty files don't belong in a submission.",
+                fix="Uncompressed videos and empty files don't belong in a submission.",
                 path=member.path,
             )
 
@@ -76,7 +76,7 @@ def _too_large_total(listing: Listing) -> Iterator[Violation]:
             "The archive is too large when it is decompressed.",
             found=f"{total} bytes",
             expected=f"at most {listing.rules.max_total_bytes} bytes",
-            fix="Encode the videos with a lower bit rate.",
+            fix="Make the files smaller, as videos by a lower bit rate.",
         )
 
 
@@ -88,7 +88,7 @@ def _too_large_file(listing: Listing) -> Iterator[Violation]:
                 "The member is too large when it is decompressed.",
                 found=f"{member.size} bytes",
                 expected=f"at most {listing.rules.max_file_bytes} bytes",
-                fix="Encode the video with a lower bit rate.",
+                fix="Make the file smaller, as a video by a lower bit rate.",
                 path=member.path,
             )
 
@@ -101,7 +101,7 @@ def _too_many_files(listing: Listing) -> Iterator[Violation]:
             "The archive has too many members.",
             found=f"{listing.member_count} or more{unread}" if unread else f"{listing.member_count}",
             expected=f"at most {listing.rules.max_files}, folders included",
-            fix="Submit the requested videos and nothing else.",
+            fix="Submit the requested files and nothing else.",
         )
 
 
@@ -113,7 +113,7 @@ def _sparse_file(listing: Listing) -> Iterator[Violation]:
                 "The file is sparse: it takes much less space on the disk than its length.",
                 found=f"{member.stored} bytes on the disk, {member.size} when read",
                 expected=f"at most {listing.rules.max_ratio:g} times as much",
-                fix="Submit the videos as they were encoded.",
+                fix="Submit the files as they were written.",
                 path=member.path,
             )
 
