@@ -103,6 +103,7 @@ class _CoveredErrors(_Errors):
         super().__init__(face)
         self._item = item
         self._masks: Iterator[Picture] = iter(())
+        self.restart()
 
     def restart(self) -> None:
         """Forget all pairs, and read the masks from the first again."""

@@ -50,7 +50,6 @@ def run(feature: str, pairs: Sequence[tuple[Picture, Picture]], occluders: Path 
     kind: type[Extractor] = feature_registry()[feature]
     item = Item("s", Path("v.mp4"), reference_video=Path("r.mp4"), occluders=occluders)
     taking = cast(PairSession, kind({}, "cpu").open(item, {"reference_face_region": FACE}))
-    taking.restart()
     taking.begin(PairCoverage(len(pairs), len(pairs), 0.0))
     for index, (candidate, reference) in enumerate(pairs):
         taking.pair(index, candidate, reference)
