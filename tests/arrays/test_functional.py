@@ -13,6 +13,7 @@ from evalkit import functional
 from evalkit.arrays.needs import needs_rate
 from evalkit.errors import EvalkitError, InputError, UsageError
 from evalkit.metrics.base import metric_registry, resolve_metric
+from evalkit.metrics.features.base import feature_registry
 
 RNG = np.random.default_rng(11)
 SMALL = [RNG.integers(0, 256, (18, 32, 40, 3), dtype=np.uint8) for _ in range(3)]
@@ -23,6 +24,12 @@ NO_FUNCTION = {"speed.e2e", "speed.fps", "speed.peak_mem", "speed.rtf", "speed.t
 }
 NO_FUNCTION |= {"occl.keep_psnr"}  # masks of the test set
 NO_FUNCTION |= {name for name, metric in metric_registry().items() if metric.record.setups}  # of several videos
+NO_FUNCTION |= {name for name in metric_registry() if name.startswith("bind.")}  # of the speakers of a test set
+NO_FUNCTION |= {  # of files that another program made of the video
+    name
+    for name, metric in metric_registry().items()
+    if any(feature_registry()[one].record.imports for one in metric.record.features if one in feature_registry())
+}
 
 
 def test_every_metric_has_a_function_by_each_of_its_names() -> None:
