@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         table,
         table_check,
         testset_from_folder,
+        testset_from_truth,
         testset_setups,
         validate,
     )
@@ -79,6 +80,7 @@ __all__ = [
     "table",
     "table_check",
     "testset_from_folder",
+    "testset_from_truth",
     "testset_setups",
     "validate",
 ]
@@ -111,6 +113,7 @@ _HOMES = {
     "table": "evalkit.api",
     "table_check": "evalkit.api",
     "testset_from_folder": "evalkit.api",
+    "testset_from_truth": "evalkit.api",
     "testset_setups": "evalkit.api",
     "validate": "evalkit.api",
 }

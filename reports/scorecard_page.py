@@ -10,6 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from evalkit.metrics.base import is_not_applicable
+from evalkit.reports import detector_plots
 from evalkit.reports.blind import cannot_see
 from evalkit.reports.filmstrips import make_strips
 from evalkit.reports.page import by_role, render_page
@@ -56,6 +57,9 @@ def render_scorecard(card: Scorecard, frames_of: FrameReader) -> str:
         kind=card.submission.kind,
         card=card,
         cannot_see=cannot_see,
+        detector=detector_plots.detector_section(card),
+        details_of=detector_plots.not_of_a_generator,
+        plot_size=(detector_plots.WIDTH, detector_plots.HEIGHT, detector_plots.LEFT, detector_plots.BOTTOM),
         summary=_summary(card),
         roles=[
             (title, words, [(name, score, _interval(score), missing_reasons(card, name)) for name, score in members])

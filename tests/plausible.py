@@ -269,7 +269,29 @@ def dual_motion(rng: Rng) -> Arrays:
     return {name: rng.normal(size=(frames, numbers)) for name, numbers in (("exp", 50), ("jaw", 3), ("pose", 3))}
 
 
+def detection(rng: Rng) -> Arrays:
+    """One video of a test set with two generators, now and then without a score."""
+    fake, lost = bool(rng.random() < 0.6), bool(rng.random() < 0.1)
+    texts = {
+        "state": "detector_failed" if lost else "",
+        "generator": f"maker{rng.integers(1, 3)}" if fake else "",
+        "identity": f"p{rng.integers(1, 9)}",
+        "driver": f"p{rng.integers(1, 9)}" if fake else "",
+        "run": "",
+        "within": "",
+        "base": "",
+    }
+    score = np.nan if lost else rng.normal() + fake
+    numbers = {
+        "score": np.array(score),
+        "probability": 1 / (1 + np.exp(-np.array(score))),
+        "label": np.array(int(fake)),
+    }
+    return numbers | {name: np.array(text) for name, text in texts.items()}
+
+
 FEATURES: dict[str, Callable[[Rng], Arrays]] = {
+    "detection": detection,
     "faces": faces,
     **{f"{name}_reference": reference_vectors for name in FACE_VECTORS},
     "paired_pixels": paired_pixels,

@@ -48,6 +48,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "evalkit.metrics.sync",
     ),
     ("evalkit.metrics", "evalkit.validators"),
+    ("evalkit.detection",),
     ("evalkit.scoring",),
     (
         "evalkit.arrays",

@@ -15,7 +15,7 @@ from evalkit.text import FACT_LENGTH, MESSAGE_LENGTH, escape_for_display, escape
 
 Severity = Literal["error", "warning", "info"]
 Verdict = Literal["ok", "warning", "error"]
-Scope = Literal["archive", "set", "file", "sound", "motion", "reading", "gaming", "board", "testset"]
+Scope = Literal["archive", "set", "file", "sound", "motion", "reading", "gaming", "board", "testset", "scores", "truth"]
 Facts = TypeVar("Facts")
 # What corrects a file; `evalkit.validators.conversion` makes one ffmpeg command of several.
 Step = Literal[

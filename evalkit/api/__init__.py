@@ -6,7 +6,7 @@ from evalkit.api.batches import estimate_all, score_all
 from evalkit.api.boards import load_leaderboard
 from evalkit.api.caches import list_cache, prune_cache
 from evalkit.api.checking import check_testset, pack, repair, validate
-from evalkit.api.folders import distance, testset_from_folder, testset_setups
+from evalkit.api.folders import distance, testset_from_folder, testset_from_truth, testset_setups
 from evalkit.api.results import run_score
 from evalkit.api.scoring import prepare_references, score
 from evalkit.api.shards import merge, score_shard
@@ -32,6 +32,7 @@ __all__ = [
     "table",
     "table_check",
     "testset_from_folder",
+    "testset_from_truth",
     "testset_setups",
     "validate",
 ]

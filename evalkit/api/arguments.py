@@ -203,6 +203,20 @@ def _divided(memory: str | int, workers: int | None, plan: RunPlan | None) -> Me
     return divide_memory(parse_memory(memory), workers, default_workers(), weight_bytes, devices)
 
 
+def refuse_scores(challenge: Challenge, what: str) -> None:
+    """Make sure that the submissions of a challenge are files that can be read one by one.
+
+    Raises:
+        UsageError: they are tables of scores.
+    """
+    if challenge.submission.kind == "scores":
+        raise UsageError(
+            f"{what} is for submissions of files.",
+            found=f"{challenge.id}, whose submissions are tables of scores",
+            fix="Write the CSV anew, and look at it with 'evalkit validate'.",
+        )
+
+
 @contextmanager
 def fitting_pack(
     path: str | Path | None, testset: TestSet | None, plan: RunPlan | None = None

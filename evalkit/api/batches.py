@@ -232,7 +232,9 @@ def _batch(
     if limit is not None and limit < 1:
         raise UsageError("The limit must be at least 1.", found=str(limit))
     samples = samples.limited(limit)
-    entries = read_entries(Path(submissions), rules.submission.runs, Path(out))
+    entries = read_entries(
+        Path(submissions), rules.submission.runs, Path(out), tables=rules.submission.kind == "scores"
+    )
     device = settled_device(device, several=True)
     plan = planned(rules, backbones, metrics, allow_missing, device, sandbox)
     options = run_options(workers, cache, fresh, progress, timeout, sandbox, submission_timeout, memory, plan)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evalkit.api.arguments import check_types, fitting_pack, metric_names, patterns, run_options
+from evalkit.api.arguments import check_types, fitting_pack, metric_names, patterns, refuse_scores, run_options
 from evalkit.challenges.model import Challenge, load_challenge
 from evalkit.errors import UsageError
 from evalkit.progress import Progress
@@ -120,6 +120,7 @@ def repair(
     check_types(optional=True, testset=testset, workers=workers, cache=cache, timeout=timeout)
     check_types(optional=True, submission_timeout=submission_timeout)
     rules = challenge if isinstance(challenge, Challenge) else load_challenge(challenge)
+    refuse_scores(rules, "Repairing")
     samples = testset if isinstance(testset, TestSet) or testset is None else load_testset(testset)
     options = RunOptions(
         cache=open_place(cache, (progress or Progress()).warn),
@@ -182,6 +183,7 @@ def pack(
     if out is None and not dry_run:
         raise UsageError("The name of the ZIP is missing.", fix="Give it, or ask for a dry run.")
     rules = challenge if isinstance(challenge, Challenge) else load_challenge(challenge)
+    refuse_scores(rules, "Packing")
     samples = testset if isinstance(testset, TestSet) else load_testset(testset)
     settings = PackSettings(
         speed=None if speed is None else Path(speed),
@@ -204,6 +206,7 @@ def check_testset(
     *,
     metrics: Sequence[str] | str | None = None,
     backbones: str | Path | Backbones = "published",
+    train: str | Path | None = None,
     limit: int | None = None,
     workers: int | None = None,
     device: str = "cpu",
@@ -222,6 +225,8 @@ def check_testset(
             the reference videos.
         metrics: ids or aliases; ``None`` for the challenge's, an empty list to check the files only. Metrics whose
             weights are missing are left out.
+        train: of a challenge for detectors, a table of the videos that they are trained with; ``None`` for
+            ``train.csv`` in the test set's folder. What it shares with the test set and must not is an error.
         backbones, limit, workers, device, cache, fresh, progress, timeout, submission_timeout, sandbox: as in `score`.
 
     Returns:
@@ -237,6 +242,18 @@ def check_testset(
     check_types(optional=True, submission_timeout=submission_timeout)
     rules = challenge if isinstance(challenge, Challenge) else load_challenge(challenge)
     samples = testset if isinstance(testset, TestSet) else load_testset(testset)
+    if rules.submission.kind == "scores":
+        from evalkit.detection.testset_check import check_truth
+        from evalkit.testset_check import TestSetReport
+
+        chosen = samples.limited(limit)
+        return TestSetReport(rules.id, len(chosen), tuple(check_truth(chosen, rules, _path(train))))
+    if train is not None:
+        raise UsageError(
+            "A list of the training is for challenges about detectors.",
+            found=f"submission.kind: {rules.submission.kind}",
+            expected="submission.kind: scores",
+        )
     plan = None
     names = metric_names(metrics)
     if names is None or names:
@@ -246,3 +263,7 @@ def check_testset(
         plan = make_plan(rules, weights, names=names, allow_missing=True, may_start_programs=free, device=device)
     options = run_options(workers, cache, fresh, progress, timeout, sandbox, submission_timeout)
     return check_testset_media(samples.limited(limit), rules, options, plan)
+
+
+def _path(given: str | Path | None) -> Path | None:
+    return None if given is None else Path(given)

@@ -1,4 +1,4 @@
-"""`distance` of two folders of videos or images without a test set; `testset_from_folder`, `testset_setups`."""
+"""`distance` of two folders without a test set; test sets from a folder, from a truth table, for several setups."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from evalkit.weights.manifest import Backbones
 from evalkit.workers.sandbox import Level
 
 if TYPE_CHECKING:
+    from evalkit.detection.testset_making import TruthMade
     from evalkit.folders.model import DistanceResult
     from evalkit.folders.setups_making import SetupsMade, Silence
     from evalkit.folders.testset_making import TestSetMade
@@ -189,3 +190,23 @@ def testset_setups(
     if silence not in {"zeros", "noise"}:
         raise UsageError("There is no such silence.", found=repr(silence), expected="'zeros' or 'noise'")
     return make_setups(Path(testset), silence=cast("Silence", silence), replace=replace, progress=progress)
+
+
+def testset_from_truth(table: str | Path, out: str | Path, *, replace: bool = False) -> TruthMade:
+    """Make a test set for detectors of a table that says which videos are fake.
+
+    Args:
+        table: a CSV with the columns video_id and label, and where known generator, identity, driver, dataset, quality,
+            split, run and video. Rows of other splits than ``test`` go to ``train.csv`` beside the test set.
+        out: the new test set's folder; its folder ``for-participants`` has the ids alone.
+        replace: write over a test set that this function made.
+
+    Returns:
+        What was written.
+
+    Raises:
+        EvalkitError: the table can't be read, with every row at fault, or ``out`` can't be written.
+    """
+    from evalkit.detection.testset_making import make_truth_testset
+
+    return make_truth_testset(Path(table), Path(out), replace=replace)

@@ -13,6 +13,7 @@ from evalkit.api.arguments import (
     opened_inputs,
     planned,
     refuse_imports,
+    refuse_scores,
     run_options,
 )
 from evalkit.api.results import run_score
@@ -156,6 +157,7 @@ def prepare_references(
     check_types(optional=True, metrics=metrics, workers=workers, cache=cache, timeout=timeout)
     check_types(optional=True, submission_timeout=submission_timeout)
     rules = challenge if isinstance(challenge, Challenge) else load_challenge(challenge)
+    refuse_scores(rules, "A reference pack")
     samples = testset if isinstance(testset, TestSet) else load_testset(testset)
     if not samples.samples:
         raise TestSetError("The test set is empty.", expected="at least one sample")

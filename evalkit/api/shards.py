@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evalkit.api.arguments import check_types, opened_inputs, planned, run_options
+from evalkit.api.arguments import check_types, opened_inputs, planned, refuse_scores, run_options
 from evalkit.api.results import run_score, scorable_gate
 from evalkit.challenges.model import Challenge
 from evalkit.progress import Progress
@@ -73,6 +73,7 @@ def score_shard(
     check_types(optional=True, submission_timeout=submission_timeout)
     which = Shard.parse(shard)
     opened, rules, samples = opened_inputs(submission, challenge, testset, limit)
+    refuse_scores(rules, "A shard")
     device = settled_device(device, several=True)
     plan = planned(rules, backbones, metrics, allow_missing, device, sandbox)
     gate = scorable_gate(opened, rules, samples, plan)
@@ -120,6 +121,7 @@ def merge(
     check_types(optional=True, out=out, metrics=metrics, limit=limit)
     opened_parts = open_parts([Path(part) for part in parts])
     opened, rules, samples = opened_inputs(submission, challenge, testset, limit)
+    refuse_scores(rules, "A shard")
     if device == AUTO:
         device = settled_device(device, several=True)
     plan = planned(rules, backbones, metrics, allow_missing, device, sandbox)

@@ -10,7 +10,7 @@ from evalkit.media.sampling import AtRate, EveryNth
 from evalkit.metrics.base import Metric, SetMetric
 from evalkit.metrics.features.base import FeatureRecord, feature_registry, in_order
 from evalkit.scoring.kinds.video import FACTS
-from evalkit.scoring.plan import PSEUDO, SPEED, RunPlan
+from evalkit.scoring.plan import DETECTION, PSEUDO, SPEED, RunPlan
 
 # Input of a feature -> the argument that gives it, and what it is.
 ARGUMENTS = {
@@ -44,6 +44,11 @@ def refuse_what_needs_files(metric: Metric) -> None:
         NotOfArraysError: it can't; the message says what to do instead.
     """
     name = metric.record.id
+    if DETECTION in metric.record.features:
+        raise NotOfArraysError(
+            f"{name} is made of a detector's scores, which videos don't have.",
+            fix="Score a table with 'evalkit score', or use the functions of evalkit.statistics.detection.",
+        )
     if SPEED in metric.record.features:
         raise NotOfArraysError(
             f"{name} is made of measured seconds, which arrays don't have.",

@@ -21,6 +21,7 @@ from evalkit.board.names import clean_name, clean_run, folded
 from evalkit.challenges.submission_rules import RunRules
 from evalkit.errors import EvalkitError, InputError, SubmissionError, UsageError, did_you_mean
 from evalkit.reports.tables import natural_key
+from evalkit.submission.model import TABLES
 from evalkit.text import count, escape_for_display
 from evalkit.yamlio import parse_yaml, read_text, validate_model
 
@@ -34,6 +35,7 @@ _NO = {"no", "false", "0"}
 _LIST = {".csv", ".tsv", ".txt"}
 _PLAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.]|-(?!-)){0,59}")
 _SEPARATOR = "--"
+SINGLE = frozenset({".zip"})  # endings of a file in a folder that is a submission
 _DIGITS = 8
 
 
@@ -75,13 +77,14 @@ class Entry:
         return f"{_SEPARATOR.join(words)}~{digest}"
 
 
-def read_entries(place: Path, rules: RunRules, out: Path | None = None) -> list[Entry]:
+def read_entries(place: Path, rules: RunRules, out: Path | None = None, *, tables: bool = False) -> list[Entry]:
     """Return the submissions in a folder or a list, in the order in which they are scored.
 
     Args:
         place: a folder, or a file: ``.yaml``, ``.yml`` or a CSV. Paths in a file are relative to its folder.
         rules: how many runs a team may have, and how many of them compete.
         out: folder of the results, which is no submission.
+        tables: whether a CSV in a folder is a submission: a detector's scores.
 
     Raises:
         UsageError: when there is nothing, ``place`` is a single ZIP, or ``out`` is the folder of the submissions or
@@ -90,7 +93,7 @@ def read_entries(place: Path, rules: RunRules, out: Path | None = None) -> list[
     """
     if place.is_dir():
         _check_out(place, out)
-        found = _in_folder(place, out)
+        found = _in_folder(place, out, SINGLE | TABLES if tables else SINGLE)
     elif place.suffix.lower() == ".zip" and place.is_file():
         raise UsageError(
             f"{place} is a single submission.",
@@ -130,7 +133,7 @@ def _check_out(place: Path, out: Path | None) -> None:
         )
 
 
-def _in_folder(place: Path, out: Path | None) -> list[Entry]:
+def _in_folder(place: Path, out: Path | None, single: frozenset[str]) -> list[Entry]:
     own = None if out is None else out.resolve()
     try:
         paths = sorted(place.iterdir(), key=lambda path: natural_key(path.name))
@@ -138,10 +141,10 @@ def _in_folder(place: Path, out: Path | None) -> list[Entry]:
         raise InputError(f"{place} can't be listed.", found=str(error.strerror or error)) from None
     found: list[Entry] = []
     for path in paths:
-        is_zip = path.suffix.lower() == ".zip"
-        if path.name.startswith((".", "__")) or not (is_zip or path.is_dir()) or path.resolve() == own:
+        is_file = path.suffix.lower() in single
+        if path.name.startswith((".", "__")) or not (is_file or path.is_dir()) or path.resolve() == own:
             continue
-        stem = path.stem if is_zip else path.name
+        stem = path.stem if is_file else path.name
         try:
             entry = Entry(clean_name(stem, "team"), FIRST_RUN, path)
         except EvalkitError as error:

@@ -77,6 +77,8 @@ def run_batch(
 
 def videos_of(entry: Entry, challenge: Challenge, testset: TestSet) -> int:
     """Return how many videos of a submission would be read; 0 when it can't be opened or is refused."""
+    if challenge.submission.kind == "scores":
+        return 0
     try:
         if entry.fault is not None:
             return 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-Kind = Literal["video", "audio", "motion"]
+Kind = Literal["video", "audio", "motion", "scores"]
 
 
 @dataclass(frozen=True)
@@ -30,5 +30,6 @@ KINDS: Mapping[Kind, KindWords] = MappingProxyType(
         "video": KindWords("video", ("{id}.mp4",)),
         "audio": KindWords("audio file", ("{id}.wav", "{id}.flac"), ("wav", "flac", "mp3", "m4a", "ogg")),
         "motion": KindWords("motion file", ("{id}.npy", "{id}.npz"), ("npy", "npz")),
+        "scores": KindWords("score", ("{id}.csv",), ("csv", "tsv")),
     }
 )

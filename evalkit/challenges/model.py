@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from evalkit.challenges.detection_rules import DetectionRules
 from evalkit.challenges.kinds import KINDS
 from evalkit.challenges.parts import ChallengePart, FiniteFloat, Window, reject_duplicate_names
 from evalkit.challenges.rating_rules import RatingRules
@@ -139,6 +140,7 @@ _NOT_SCORED: dict[str, Any] = {
     **dict.fromkeys(("evalkit_defaults", "notes"), True),
     "submission": {"runs"},
     "speed": set(SpeedRules.model_fields) - {"frame_rate"},
+    "detection": {"disjoint", "held_out_generator"},
     "metrics": {"__all__": set(MetricEntry.model_fields) - {"id"}},
 }
 
@@ -158,6 +160,7 @@ class Challenge(ChallengePart):
         ranking_rules: parameters of that rule.
         ratings: what people rate, and which ratings count.
         speed: which measurements of speed count.
+        detection: how scores of detectors are read and compared, of the kind ``scores``.
         schedule: phases of the challenge, for the leaderboard's page.
         notes: text for readers of the file.
     """
@@ -176,6 +179,7 @@ class Challenge(ChallengePart):
     ranking_rules: RankingRules = RankingRules()
     ratings: RatingRules = RatingRules()
     speed: SpeedRules = SpeedRules()
+    detection: DetectionRules = DetectionRules()
     schedule: tuple[Phase, ...] = ()
     evalkit_defaults: tuple[DottedKey, ...] = Field(
         (), description="dotted keys whose values are evalkit's own, because the organizer published none"
@@ -205,6 +209,12 @@ class Challenge(ChallengePart):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _detection_of_scores(self) -> Challenge:
+        if self.submission.kind != "scores" and self.detection != DetectionRules():
+            raise ValueError(f"'detection' has rules for the kind 'scores', and the kind is '{self.submission.kind}'")
+        return self
+
     @property
     def sha256(self) -> str:
         """Digest of the challenge's content: comments and the order of keys don't change it."""
@@ -230,7 +240,9 @@ def _without_defaults(content: dict[str, Any]) -> dict[str, Any]:
     added = {key for key in ("kind", "setups", "sound", "motion") if content["submission"][key] == rules[key]}
     submission = {key: value for key, value in content["submission"].items() if key not in added}
     rest = {key: value for key, value in content.items() if key != "speed"} | {"submission": submission}
-    return rest | ({"speed": said} if said else {})
+    plain = DetectionRules().model_dump(mode="json")
+    detection = {key: value for key, value in rest.pop("detection").items() if value != plain[key]}
+    return rest | ({"speed": said} if said else {}) | ({"detection": detection} if detection else {})
 
 
 def _digest(content: dict[str, Any]) -> str:

@@ -146,7 +146,8 @@ class SubmissionRules(ChallengePart):
     """Requirements for a submission.
 
     Args:
-        kind: what the files are: ``video``, ``audio`` (WAV, FLAC) or ``motion`` (coefficients as NPY, NPZ).
+        kind: what the files are: ``video``, ``audio`` (WAV, FLAC), ``motion`` (coefficients as NPY, NPZ) or
+            ``scores`` (a detector's CSV).
         layouts: paths of the files with ``{id}``, ``{identity}``, ``{prompt}``, ``{index}`` or ``{setup}``; the first
             that fits. By default ``{id}`` with the usual endings of the kind, or ``{id}/{setup}.mp4``.
         setups: names of the videos that are asked for of each sample, where it is several: ``silent``, ``own``,

@@ -25,6 +25,7 @@ from evalkit.cli.options import (
     workers_option,
 )
 from evalkit.cli.options import as_json as json_option
+from evalkit.cli.testset_truth import from_truth, made_up_scores
 from evalkit.text import count, ended, found_and_expected
 
 if TYPE_CHECKING:
@@ -46,6 +47,10 @@ _VERDICT_STYLE = {"error": "red", "warning": "yellow", "info": "dim"}
 )
 def testset() -> None:
     """Make and check test sets, and compute their references once for everybody."""
+
+
+testset.add_command(from_truth)
+testset.add_command(made_up_scores)
 
 
 @testset.command(
@@ -147,6 +152,7 @@ def _say_made(folder: Path, samples: int, seconds: float, *, as_json: bool) -> N
     epilog=example(
         "evalkit testset check testset/ --challenge challenge.yaml",
         "evalkit testset check testset/ -c talking-head --backbones bundled --json",
+        "evalkit testset check testset/ -c talkingheadbench-p3 --train train.csv",
     ),
 )
 @click.argument("folder", metavar="TESTSET", type=click.Path(path_type=Path))
@@ -154,6 +160,12 @@ def _say_made(folder: Path, samples: int, seconds: float, *, as_json: bool) -> N
 @backbones_option
 @click.option("--metrics", "-m", metavar="A,B", help="Metrics to try (default: the challenge's).")
 @click.option("--media-only", is_flag=True, help="Check the files only; score nothing.")
+@click.option(
+    "--train",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="CSV",
+    help="Of a challenge for detectors: the list of the training, to find what leaks (default: TESTSET/train.csv).",
+)
 @click.option("--limit", type=click.IntRange(min=1), help="Check the first samples only.")
 @run_options
 @json_option
@@ -163,6 +175,7 @@ def check(
     backbones: str,
     metrics: str | None,
     media_only: bool,
+    train: Path | None,
     limit: int | None,
     run: RunArguments,
     as_json: bool,
@@ -171,8 +184,9 @@ def check(
 
     Reads every image, speech and reference video; applies the challenge's rules for submissions to the reference
     videos; and scores the real videos as if a team had submitted them, to find samples and metrics that can't be
-    scored. Metrics whose weights are missing are left out. Exit code 0 when nothing of severity error was found,
-    else 1.
+    scored. Metrics whose weights are missing are left out. Of a challenge for detectors it checks what is said of the
+    videos, and names the people, generators and videos that training and test share and must not. Exit code 0 when
+    nothing of severity error was found, else 1.
     """
     from evalkit import api
 
@@ -182,6 +196,7 @@ def check(
         challenge,
         metrics=[] if media_only else names,
         backbones=backbones,
+        train=train,
         limit=limit,
         **run,
     )

@@ -130,8 +130,8 @@ class ValidationReport:
         by = "" if self.layout is None else f" by layout {escape_for_display(self.layout)}"
         phrases = (("ok", "ok"), ("warning", "with warnings"), ("error", "refused"))
         counted = [(sum(file.verdict == verdict for file in self.files), words) for verdict, words in phrases]
-        missing = sum(finding.rule == "layout.missing" for finding in self.findings)
-        none = {"layout.no-match", NESTED}  # an archive in the archive may hide every video
+        missing = sum(finding.rule in {"layout.missing", "scores.missing"} for finding in self.findings)
+        none = {"layout.no-match", "scores.none", NESTED}  # an archive in the archive may hide every video
         if self.samples and self.layout is None and any(finding.rule in none for finding in self.findings):
             missing = self.samples
         return [

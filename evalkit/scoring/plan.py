@@ -21,7 +21,8 @@ from evalkit.weights.manifest import Backbones
 from evalkit.weights.store import find_weights, several_missing
 
 SPEED = "speed"  # measured seconds, of the submission's speed.json; no extractor makes them
-PSEUDO = frozenset({*FACT_FEATURES, SPEED})  # every file has its facts; no extractor makes them
+DETECTION = "detection"  # a detector's scores and the truth, of a submission of scores; no extractor makes them
+PSEUDO = frozenset({*FACT_FEATURES, SPEED, DETECTION})  # every file has its facts; no extractor makes them
 OTHER_KIND = f"{NOT_APPLICABLE}:other_kind"
 FILMSTRIP = "filmstrip"  # for the report only; no metric needs it
 
@@ -151,6 +152,8 @@ def kinds_read(metric: Metric, extractors: Mapping[str, type[Extractor]]) -> fro
             kinds &= {FACT_FEATURES[name]}
         elif name == SPEED:
             kinds &= VIDEOS  # its numbers are for each frame of a video
+        elif name == DETECTION:
+            kinds &= {"scores"}
     try:
         needed = _closure(metric, extractors)
     except (KeyError, ValueError):

@@ -20,6 +20,7 @@ from evalkit.metrics.gaming.fingerprint import FINGERPRINT
 from evalkit.progress import Progress
 from evalkit.scoring.cache import CorruptEntryError, FeatureCache
 from evalkit.scoring.cache_lock import cache_in_use
+from evalkit.scoring.detector_run import score_scores, validate_scores
 from evalkit.scoring.engine import Engine, LocalEngine, run_jobs
 from evalkit.scoring.gaming import GamingCheck, VideoFingerprint, read_references
 from evalkit.scoring.imports import Imports
@@ -98,6 +99,8 @@ def validate_run(
     submission: Submission, challenge: Challenge, testset: TestSet | None, options: RunOptions
 ) -> ValidationReport:
     """Check a submission against the challenge's rules; every file is read to its end unless the archive is refused."""
+    if challenge.submission.kind == "scores":
+        return validate_scores(submission, challenge, testset)
     gate = open_gate(submission, challenge, testset)
     config = Config(
         cache=options.cache,
@@ -115,6 +118,10 @@ def score_run(
     submission: Submission, challenge: Challenge, testset: TestSet, plan: RunPlan, options: RunOptions
 ) -> ScoreResult:
     """Score a submission. Files that break a rule are unscored, with the rule as the reason; the others are scored."""
+    if challenge.submission.kind == "scores":
+        cache = open_cache(options.cache)
+        card, intake = score_scores(submission, challenge, testset, plan, cache, options.progress)
+        return ScoreResult(card, intake, cache, {})
     with cache_in_use(options.cache):
         return _score_run(submission, challenge, testset, plan, options)
 

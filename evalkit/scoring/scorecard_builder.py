@@ -114,7 +114,8 @@ class ScorecardBuilder:
         """Yield the inputs of every video that the metric is about and could be read, one in memory at a time."""
         for sample in self._readable_samples(metric):
             needed = metric.record.features
-            facts = self._files[sample.id].facts if not PSEUDO.isdisjoint(needed) else None
+            report = self._files.get(sample.id)
+            facts = report.facts if report is not None and not PSEUDO.isdisjoint(needed) else None
             yield self._scorer.inputs(sample, self._extractions[sample.id], facts, needed)
             self._progress.advance()
 

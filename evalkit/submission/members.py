@@ -169,6 +169,13 @@ def walk_folder(root: Path) -> Iterator[Member]:
                 yield Member(path, raw, size, size, kind, utf8=utf8, stored=stored)
 
 
+def file_member(path: Path) -> Member:
+    """Return the entry of one file by its name alone, in a submission that has no other."""
+    facts, raw = path.stat(), os.fsencode(path.name)
+    name, utf8 = _decoded(raw)
+    return Member(name, raw, facts.st_size, facts.st_size, "file", utf8=utf8, stored=facts.st_blocks * _BLOCK)
+
+
 def kind_of(attributes: int, *, folder: bool, empty: bool) -> Kind:
     """Classify by a ZIP's external attributes, whichever system the archive says they are of.
 

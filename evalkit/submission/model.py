@@ -19,16 +19,18 @@ from typing import IO, Literal
 
 from evalkit.challenges.submission_rules import ArchiveRules
 from evalkit.errors import SubmissionError
-from evalkit.submission.members import Inconsistency, Member, walk_folder
+from evalkit.submission.members import Inconsistency, Member, file_member, walk_folder
 from evalkit.submission.references import FIX_ZIP, MemberRef, unreadable
 from evalkit.submission.zip.listing import Stamp, changed, list_zip, open_unchanged, stamp_of
+
+TABLES = frozenset({".csv", ".tsv"})  # endings of a single file that is a submission: a detector's scores
 
 
 class Submission:
     """An opened submission.
 
     Attributes:
-        path: the ZIP or the folder.
+        path: the ZIP or the folder; of a single table the folder that it lies in, whose other files are not members.
         name: the file's name without its suffix, or the folder's name.
         kind: "zip" or "directory".
         size: bytes of the ZIP, or of all files in the folder.
@@ -49,10 +51,11 @@ class Submission:
         stamp: Stamp | None = None,
         directory_offset: int | None = None,
         inconsistencies: tuple[Inconsistency, ...] = (),
+        name: str | None = None,
     ) -> None:
         self.path = path
         self.kind: Literal["zip", "directory"] = "directory" if stamp is None else "zip"
-        self.name = path.resolve().name if stamp is None else path.stem
+        self.name = name or (path.resolve().name if stamp is None else path.stem)
         self.size = size
         self.members = tuple(sorted(members, key=lambda member: (member.path.encode(), member.header_offset or 0)))
         self.member_count = member_count
@@ -66,7 +69,7 @@ class Submission:
         """List a ZIP or a folder (recursively, symbolic links not followed) without reading a member.
 
         Args:
-            path: the ZIP or the folder.
+            path: the ZIP or the folder, or a table of scores (CSV).
             rules: ``max_files`` says how many members are listed at most.
 
         Raises:
@@ -81,6 +84,8 @@ class Submission:
                 return cls._open_folder(place, limit)
             if not stat.S_ISREG(facts.st_mode):
                 raise SubmissionError(f"{shown} is neither a ZIP nor a folder.", fix="Give the path of a ZIP.")
+            if place.suffix.lower() in TABLES:
+                return cls._open_table(place.resolve(), place.stem)
             return cls._open_zip(place, limit, shown)
         except FileNotFoundError as error:
             gone = os.fsencode(error.filename or place)
@@ -102,6 +107,12 @@ class Submission:
             if len(members) > limit:
                 return cls(place, [], member_count=len(members), size=0)
         return cls(place, members, member_count=len(members), size=sum(member.size for member in members))
+
+    @classmethod
+    def _open_table(cls, place: Path, name: str) -> Submission:
+        """Return a table of scores as a folder that has nothing else."""
+        member = file_member(place)
+        return cls(place.parent, [member], member_count=1, size=member.size, name=name)
 
     @classmethod
     def _open_zip(cls, place: Path, limit: int, shown: str) -> Submission:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from evalkit.errors import TestSetError
+from evalkit.testsets.truth import Truth
 from evalkit.text import hidden_characters
 from evalkit.yamlio import fault_sentence
 
@@ -78,7 +79,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 MOST_SPEAKERS = 8
 _ADDED = (  # to a sample, in this order
     *("motion", "partner_motion", "transcript", "speakers"),
-    *("item", "setup", "driving_audio", "occluders"),
+    *("item", "setup", "driving_audio", "occluders", "truth"),
 )
 _OWN = {"name": "a name of its own", "audio": "an audio file with this voice alone"}
 
@@ -146,6 +147,7 @@ class Sample(BaseModel):
             whose lips are compared with speech that it must not know.
         occluders: path of a video of masks, a frame for each of the reference video's and of its size: white where a
             hand or a thing is before the face.
+        truth: whether the video is fake, for detectors; ``None`` for participants.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -168,6 +170,7 @@ class Sample(BaseModel):
     setup: NamePart | None = None
     driving_audio: RelativePath | None = None
     occluders: RelativePath | None = None
+    truth: Truth | None = None
 
     @field_validator("speakers")
     @classmethod

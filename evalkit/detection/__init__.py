@@ -1,0 +1,1 @@
+"""Scores of detectors and what is true of the videos: tables, submissions, leaks between training and test."""

@@ -1,0 +1,117 @@
+"""Rules about a detector's tables of scores: what can't be read, which videos have no usable score."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from evalkit.text import count, escape_for_display
+from evalkit.validators.findings import Rule, Violation
+
+NAMED = 20  # rows or ids of one fault that are reported one by one
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong in a table.
+
+    Args:
+        path: of the table in the submission.
+        message: a sentence.
+        found: what is there.
+        expected: what should be.
+        fix: what to do.
+        sample: the video that it is about, where it is one of the test set.
+    """
+
+    path: str
+    message: str
+    found: str | None = None
+    expected: str | None = None
+    fix: str | None = None
+    sample: str | None = None
+
+
+@dataclass(frozen=True)
+class ScoreTables:
+    """What was found in the tables of a submission, for the rules.
+
+    Args:
+        tables: paths of the tables.
+        others: paths of other files.
+        faults: rule -> what it reports, in the order of the rows.
+        missing: ids of the test set that no table has.
+        failed: ids whose score is empty.
+        constant: the score that all videos have; ``None`` where they differ.
+        scored: number of videos with a score.
+    """
+
+    tables: tuple[str, ...]
+    others: tuple[str, ...] = ()
+    faults: Mapping[str, tuple[Fault, ...]] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+    constant: float | None = None
+    scored: int = 0
+
+
+def _no_table(tables: ScoreTables) -> Iterable[Violation]:
+    if not tables.tables:
+        yield Violation(
+            "There is no table of scores.",
+            found=escape_for_display(tables.others[0]) if tables.others else "no file at all",
+            expected="scores.csv with the columns video_id and score",
+            fix="Write one row per video, and submit the CSV, or a ZIP or folder with it.",
+        )
+
+
+def _missing(tables: ScoreTables) -> Iterable[Violation]:
+    for sample in tables.missing:
+        yield Violation("The video has no row.", expected="a row for every video of the test set", sample=sample)
+
+
+def _failed(tables: ScoreTables) -> Iterable[Violation]:
+    for sample in tables.failed:
+        yield Violation("The detector gave no score: the cell is empty.", sample=sample)
+
+
+def _constant(tables: ScoreTables) -> Iterable[Violation]:
+    if tables.constant is not None:
+        yield Violation(
+            "All videos have the same score: nothing is detected.",
+            found=f"{tables.constant:g} for {count(tables.scored, 'video')}",
+            fix="Look at whether the detector's output was read.",
+        )
+
+
+def _reported(rule: str) -> Rule[ScoreTables]:
+    title = _TITLES[rule]
+
+    def check(tables: ScoreTables) -> Iterable[Violation]:
+        for one in tables.faults.get(rule, ()):
+            yield Violation(one.message, one.found, one.expected, one.fix, one.path, one.sample)
+
+    return Rule(rule, "scores", "warning" if rule in _WARNINGS else "error", title, check)
+
+
+UNREADABLE, COLUMN, ROW = "scores.unreadable", "scores.columns", "scores.row"
+UNKNOWN, DUPLICATE, NUMBER = "scores.unknown-video", "scores.duplicate", "scores.number"
+PROBABILITY, FRAMES = "scores.probability", "scores.frames"
+_WARNINGS = {UNKNOWN}
+_TITLES = {
+    UNREADABLE: "a table that can't be read",
+    COLUMN: "columns that a table lacks, or has twice",
+    ROW: "rows that can't be read",
+    UNKNOWN: "rows about videos that the test set lacks",
+    DUPLICATE: "videos or frames with two scores",
+    NUMBER: "scores that are no numbers",
+    PROBABILITY: "probabilities outside of 0 to 1",
+    FRAMES: "videos with another number of frames than asked for",
+}
+RULES = (
+    Rule("scores.none", "scores", "error", "no table of scores", _no_table),
+    *(_reported(rule) for rule in _TITLES),
+    Rule("scores.missing", "scores", "error", "videos without a row", _missing),
+    Rule("scores.failed", "scores", "info", "videos that the detector gave no score", _failed),
+    Rule("scores.constant", "scores", "warning", "one score for all videos", _constant),
+)
