@@ -51,6 +51,7 @@ NEEDED: dict[str, dict[str, Any]] = {
     "Dimension": {"id": "a", "title": "A"},
     "Phase": {"id": "a"},
     "Sample": {"id": "a"},
+    "Truth": {"label": "fake"},
     "TimelineEvent": {"start": 0, "end": 9, "description": "x"},
     "Backbones": {"name": "a", "title": "A", "roles": {"face": {"file": "a.onnx", "licence": "MIT"}}},
     "ArchiveEntry": {"sha256": "0" * 64, "bytes": 1},
@@ -104,6 +105,10 @@ def test_every_key_has_a_type_a_meaning_and_an_example_that_loads(file: Any, pat
     data = {**NEEDED.get(owner.__name__, {}), key.name: value}
     if (owner.__name__, key.name) in {("SubmissionRules", "sound"), ("SubmissionRules", "motion")}:
         data = {**data, "kind": {"sound": "audio"}.get(key.name, key.name)}  # rules of another kind are refused
+    if (owner.__name__, key.name) == ("Challenge", "detection"):
+        data = {**data, "submission": {"kind": "scores"}}
+    if (owner.__name__, key.name) == ("DetectionRules", "base"):
+        data = {**data, "within": ["quality"]}
     if owner.__name__ == "Sample" and key.name in {"item", "setup"}:  # they belong together
         data = {"item": "01", "setup": "own", **data}
     if (owner.__name__, key.name) == ("WeightEntry", "archive"):  # it names another part of the file

@@ -404,7 +404,18 @@ def test_two_faults_are_two_findings():
 def test_rules_are_registered_once_with_a_scope_and_a_title():
     for key, rule in rule_registry().items():
         assert key == rule.id and rule.title and rule.scope in get_args(Scope)
-        assert key.split(".")[0] in {"archive", "layout", "encoding", "content", "sound", "motion", "gaming", "testset"}
+        assert key.split(".")[0] in {
+            "archive",
+            "layout",
+            "encoding",
+            "content",
+            "sound",
+            "motion",
+            "gaming",
+            "testset",
+            "scores",
+            "truth",
+        }
 
 
 def test_path_in_the_command_is_quoted():
