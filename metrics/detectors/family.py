@@ -61,8 +61,8 @@ def family(
             title=f"{record.title}, failures count",
             summary=_STRICT.format(id=record.id),
             missing_policy="strict: the worst score for the true label",
-            definition=f"As `{record.id}`, of all videos of the test set: where there is no score, a fake has the lowest "
-            "and a real video the highest one there could be.",
+            definition=f"As `{record.id}`, of all videos of the test set: where there is no score, a fake has the "
+            "lowest and a real video the highest one there could be.",
         )
         for one, counts in ((record, False), (strict, True)):
             made.append(kind(one, prepare, strict=counts, probability=probability, notes_of=notes_of))

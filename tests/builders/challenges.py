@@ -5,6 +5,9 @@ from __future__ import annotations
 from evalkit.challenges.model import Challenge, parse_challenge
 
 PRESETS = [
+    "celebdfpp-gf",
+    "celebdfpp-gfd",
+    "celebdfpp-gfq",
     "dualtalk",
     "dub-hdtf",
     "dub-lrs2",
@@ -21,6 +24,9 @@ PRESETS = [
     "mmasia2025-talking-head",
     "synctalkpp",
     "talking-head",
+    "talkingheadbench-p1",
+    "talkingheadbench-p2",
+    "talkingheadbench-p3",
     "theval",
 ]
 

@@ -45,6 +45,8 @@ def test_every_preset_loads_under_its_own_name(preset: str) -> None:
         ("synctalkpp", ("{id}.mp4",)),
         ("lip-to-speech", ("{id}.wav", "{id}.flac")),
         ("lip-to-speech-video", ("{id}.mp4",)),
+        ("celebdfpp-gf", ("{id}.csv",)),
+        ("talkingheadbench-p1", ("{id}.csv",)),
     ],
 )
 def test_layouts_are_the_challenges(preset: str, layouts: tuple[str, ...]) -> None:
@@ -206,6 +208,7 @@ UNPUBLISHED = {
     "synctalkpp": {"submission", "metrics", "ranking"},
     "lip-to-speech": {"submission", "metrics", "ranking"},
     "lip-to-speech-video": {"submission", "metrics", "ranking"},
+    **{name: {"detection", "ranking"} for name in PRESETS if name.startswith(("celebdfpp", "talkingheadbench"))},
 }
 
 
