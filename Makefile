@@ -22,7 +22,7 @@ help:
 	@echo "make matrix   the wheel beside what users have: Pythons, NumPy 1.26, the lowest versions"
 	@echo "make lock-check  whether requirements.lock can be installed: digests of all packages"
 	@echo "make train-bundled  train the bundled small networks again (about 40 minutes on two cores)"
-	@echo "make fuzz     mutated archives, tables, YAML, JSON, MP4s, scorecards, boards, signatures (FUZZ_ARGS='--inputs 1000')"
+	@echo "make fuzz     mutated archives, NPY and WAV files, tables, YAML, JSON, MP4s, scorecards, boards, signatures (FUZZ_ARGS='--inputs 1000')"
 	@echo "make soak     kill -9 at random moments of five commands, and what is left then (SOAK_ARGS='--kills 5')"
 	@echo "make bench    timings, as ratios in one run (bench-networks: the five neural metrics on"
 	@echo "              real clips; bench-warm: commands that find all in the cache; bench-sandbox: what"

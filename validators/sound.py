@@ -135,15 +135,17 @@ def _hidden(audio: AudioFacts, sound: SoundFacts, file: File) -> Iterable[Violat
 
 
 def _damaged(audio: AudioFacts, sound: SoundFacts, file: File) -> Iterable[Violation]:
-    more = sound.claimed_samples is not None and sound.samples > sound.claimed_samples and not sound.claimed_bytes
-    if audio.decode_errors or (file.facts.decoder_message_count and not _is_truncated(sound, audio)) or more:
-        messages = file.facts.decoder_messages
-        yield Violation(
-            "The sound can't be decoded without errors.",
-            found=messages[0] if messages else count(audio.decode_errors, "packet") + " refused",
-            expected="none",
-            fix=_ANEW,
-        )
+    if _is_truncated(sound, audio) or audio.stopped_early:
+        return
+    claimed = sound.claimed_samples
+    messages = file.facts.decoder_messages
+    if audio.decode_errors or messages:
+        found = messages[0] if messages else f"{count(audio.decode_errors, 'packet')} refused"
+    elif claimed not in (None, sound.samples):
+        found = f"{sound.samples} samples, {claimed} by the header"
+    else:
+        return
+    yield Violation("The sound can't be decoded without errors.", found=found, expected="none", fix=_ANEW)
 
 
 def _not_finite(audio: AudioFacts, sound: SoundFacts, file: File) -> Iterable[Violation]:

@@ -26,7 +26,7 @@ from evalkit.submission.model import Submission
 from evalkit.testsets.loading import load_testset
 from evalkit.validators.archive.check import blocks, check_archive
 from evalkit.validators.archive.strays import VIDEO_SUFFIXES, is_stray
-from fuzz import board_damage, board_scorecards, signatures
+from fuzz import board_damage, board_scorecards, signatures, submitted_files
 from fuzz.kinds import Target, WrongAcceptError
 from fuzz.mutations import made_zip, mutated_text, mutated_zip
 from fuzz.zip_readers import by_stream, by_unzip
@@ -212,6 +212,8 @@ TARGETS = (
     Target("board-damage", board_damage.make_damaged, board_damage.use_damaged, "board.sqlite", costs=10),
     Target("signature", signatures.make_signature, signatures.check, "scorecard.json.sig"),
     Target("public-key", signatures.make_key, signatures.load, "key.pub"),
+    Target("arrays", submitted_files.make_arrays, submitted_files.read_array_file, "motion.npy"),
+    Target("sound", submitted_files.make_sound, submitted_files.read_sound_file, "sound.wav"),
     Target("zip", make_zip, read_archive, "input.zip"),
     text_target(
         "ratings",

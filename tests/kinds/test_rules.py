@@ -23,6 +23,7 @@ from builders.kinds import (
 )
 
 from evalkit.challenges.submission_rules import SubmissionRules
+from evalkit.media.facts import MotionFacts
 from evalkit.media.limits import ReadLimits
 from evalkit.metrics.features.base import Item
 from evalkit.scoring.kinds import kind_of
@@ -67,6 +68,7 @@ SOUND: dict[str, tuple[bytes, dict[str, Any]]] = {
     "sound.codec": (wav(tone()), {"codecs": ("flac",)}),
     "sound.truncated": (wav(tone())[:-1000], {}),
     "sound.empty": (wav([]), {}),
+    "sound.damaged": (wav(tone()).replace(b"\x02\0\x10\0data", b"\x04\0\x10\0data"), {}),  # bytes of a sample
     "sound.not-finite": (float_wav(np.where(np.arange(16000) == 7, np.nan, tone())), {}),
     "sound.rate": (wav(tone(), rate=8000), {"match_reference_seconds": None}),
     "sound.channels": (wav(np.repeat(tone(), 2), channels=2), {}),
@@ -116,7 +118,7 @@ def test_a_fault_of_a_motion_file_has_a_rule_of_its_own(findings: Broken, rule: 
 
 
 def test_every_rule_of_a_file_is_tried() -> None:
-    untried = {"sound.no-stream", "sound.damaged", "sound.changes", "motion.too-large"}  # below, or in other tests
+    untried = {"sound.no-stream", "sound.changes", "motion.too-large"}  # below
     assert {one.id for one in (*rules_for("sound"), *rules_for("motion"))} - untried == {*SOUND, *MOTION}
 
 
@@ -158,3 +160,24 @@ def test_a_video_in_place_of_an_audio_file_is_told(findings: Broken, tmp_path: P
     (found,) = findings((tmp_path / "video.mp4").read_bytes(), sound_rules())
     assert (found.rule, found.severity) == ("sound.container", "error")
     assert str(found.found).endswith("with moving pictures")
+
+
+def test_facts_that_no_small_file_has(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(wav(tone()))
+    rules = sound_rules()
+    facts = kind_of(rules).inspect(Item("s", path), (), ReadLimits(), rules).facts
+    assert facts.audio is not None
+    changing = facts.model_copy(update={"audio": facts.audio.model_copy(update={"format_changes": 2})})
+    empty = facts.model_copy(update={"audio": None, "audio_streams": 0})
+    large = facts.model_copy(update={"motion": MotionFacts(fault="too-large", fault_found="2000000000 bytes")})
+    found = [
+        *file_findings(changing, rules, "s.wav", SPEECH),
+        *file_findings(empty, rules, "s.wav", SPEECH),
+        *file_findings(large, motion_rules(), "s.npy", SPEECH),
+    ]
+    assert [(one.rule, one.found) for one in found] == [
+        ("sound.changes", "2 changes"),
+        ("sound.no-stream", "none"),
+        ("motion.too-large", "2000000000 bytes"),
+    ]
