@@ -65,6 +65,11 @@ def refuse_what_needs_files(metric: Metric) -> None:
             f"{name} compares several persons with several voices, which arrays don't have.",
             fix="Score files with a test set whose samples have speakers: 'evalkit score'.",
         )
+    if "transcript" in inputs_of(metric):
+        raise NotOfArraysError(
+            f"{name} compares words with a sample's transcript, which arrays don't have.",
+            fix="Score files with a test set whose samples have transcripts: 'evalkit score'.",
+        )
     if "occluders" in inputs_of(metric):
         raise NotOfArraysError(
             f"{name} needs masks of what covers the face, which arrays don't have.",
