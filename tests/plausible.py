@@ -170,6 +170,16 @@ def facts(rng: Rng) -> Arrays:
     }
 
 
+def sound_facts(rng: Rng) -> Arrays:
+    """Plain facts of an audio file."""
+    return {"duration_seconds": np.asarray(rng.uniform(0.1, 20)), "rms_dbfs": np.asarray(rng.uniform(-60, 0))}
+
+
+def motion_facts(rng: Rng) -> Arrays:
+    """Plain facts of a file of motion coefficients."""
+    return {"frames": np.asarray(float(rng.integers(1, 500)))}
+
+
 def speed(rng: Rng) -> Arrays:
     """Measured seconds of a sample; what is rarely measured is missing now and then."""
     seconds = rng.uniform(0.1, 100)
@@ -310,6 +320,8 @@ FEATURES: dict[str, Callable[[Rng], Arrays]] = {
     "amt_interpolation": amt_interpolation,
     "facts": facts,
     "speed": speed,
+    "sound_facts": sound_facts,
+    "motion_facts": motion_facts,
     "brisque": brisque,
     "niqe": niqe,
     "musiq_spaq": musiq,

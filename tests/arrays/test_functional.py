@@ -25,6 +25,7 @@ NO_FUNCTION = {"speed.e2e", "speed.fps", "speed.peak_mem", "speed.rtf", "speed.t
 NO_FUNCTION |= {"occl.keep_psnr"}  # masks of the test set
 NO_FUNCTION |= {name for name, metric in metric_registry().items() if metric.record.setups}  # of several videos
 NO_FUNCTION |= {name for name in metric_registry() if name.startswith("bind.")}  # of the speakers of a test set
+NO_FUNCTION |= {name for name in metric_registry() if name.startswith("det.")}  # of a detector's scores
 NO_FUNCTION |= {"asr.wer.sphinx", "asr.cer.sphinx"}  # of the words of a test set
 NO_FUNCTION |= {  # of files that another program made of the video
     name
