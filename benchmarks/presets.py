@@ -26,6 +26,8 @@ from evalkit.reference_models.puppet.testset import PuppetTestSet, write_puppet_
 from evalkit.scoring.scorecard import MetricScore, Scorecard
 from evalkit.testsets.loading import SAMPLES_FILE, load_testset
 
+OF_SEVERAL = {"multitalk"}
+
 
 @dataclass(frozen=True)
 class ScoredPreset:
@@ -62,9 +64,16 @@ def _zip_speech(testset: Path, archive: Path) -> None:
                 file.write(testset / sample.audio, f"{sample.id}.wav")
 
 
+def make_dialogues(folder: Path) -> Path:
+    """Return a test set of two puppets who speak in turns and at once, for presets about several people."""
+    return write_puppet_testset(PuppetTestSet(folder, 2026, 1, 2, 6.4, kind="dialogue"), 1)
+
+
 def score_presets(testset: Path, folder: Path) -> Iterator[ScoredPreset]:
     """Make the truth's submission for each preset, and score it as a user does."""
+    people = testset
     for preset in preset_ids():
+        testset = make_dialogues(folder / "dialogues") if preset in OF_SEVERAL else people
         archive, out = folder / f"{preset}.zip", folder / preset
         rules = load_challenge(preset).submission
         samples = testset_with_setups(testset) if rules.setups else testset

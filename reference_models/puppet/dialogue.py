@@ -17,7 +17,7 @@ from evalkit.reference_models.puppet.renderer import PuppetRenderer
 from evalkit.reference_models.puppet.voice import make_voice, synthesize
 
 Binding = Literal["right", "swapped", "everybody"]
-AT_ONCE = 0.4  # of the clip, at its end, in which all speak
+AT_ONCE = 0.45  # of the clip, at its end, in which all speak
 PANEL = 0.75  # width of a puppet's part of the picture, as a share of the height
 
 

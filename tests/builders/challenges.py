@@ -22,6 +22,7 @@ PRESETS = [
     "lip-to-speech",
     "lip-to-speech-video",
     "mmasia2025-talking-head",
+    "multitalk",
     "synctalkpp",
     "talking-head",
     "talkingheadbench-p1",

@@ -47,6 +47,7 @@ def test_every_preset_loads_under_its_own_name(preset: str) -> None:
         ("lip-to-speech-video", ("{id}.mp4",)),
         ("celebdfpp-gf", ("{id}.csv",)),
         ("talkingheadbench-p1", ("{id}.csv",)),
+        ("multitalk", ("{id}.mp4",)),
     ],
 )
 def test_layouts_are_the_challenges(preset: str, layouts: tuple[str, ...]) -> None:
@@ -209,6 +210,7 @@ UNPUBLISHED = {
     "lip-to-speech": {"submission", "metrics", "ranking"},
     "lip-to-speech-video": {"submission", "metrics", "ranking"},
     **{name: {"detection", "ranking"} for name in PRESETS if name.startswith(("celebdfpp", "talkingheadbench"))},
+    "multitalk": {"submission", "metrics", "ranking"},
 }
 
 
