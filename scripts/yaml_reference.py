@@ -229,6 +229,12 @@ EXAMPLES: Mapping[tuple[str, str], str] = {
     ("DetectionRules", "frames_per_video"): "32",
     ("DetectionRules", "within"): "[quality]",
     ("DetectionRules", "base"): "original",
+    ("Sample", "speakers"): '[{"name": "ada", "audio": "voices/ada.wav", "box": [0.1, 0.2, 0.5, 0.9]}, '
+    '{"name": "ben", "audio": "voices/ben.wav", "box": [0.5, 0.2, 0.9, 0.9]}]',
+    ("Speaker", "name"): '"ada"',
+    ("Speaker", "audio"): '"voices/ada.wav"',
+    ("Speaker", "box"): "[0.1, 0.2, 0.5, 0.9]",
+    ("Speaker", "reference_image"): '"images/ada.png"',
     ("Sample", "truth"): '{"label": "fake", "generator": "hallo2"}',
     ("Truth", "label"): '"fake"',
     ("Truth", "generator"): '"hallo2"',

@@ -60,7 +60,7 @@ NEEDED: dict[str, dict[str, Any]] = {
     "RowSpec": {"name": "A", "source": "a paper"},
     "ValueSpec": {"metric": "fvd", "value": 1.5},
     "WeightEntry": {"file": "a.onnx", "licence": "MIT"},
-    "Speaker": {"name": "ada", "audio": "ada.wav"},
+    "Speaker": {"name": "ada", "audio": "ada.wav", "box": [0.1, 0.2, 0.5, 0.9]},
     "PublishedFigures": {"sums": [{"title": "x", "parts": ["1"], "total": "1"}]},
     "PublishedTable": {"name": "T", "columns": [{"name": "FVD"}], "rows": [{"name": "a", "values": ["1"]}]},
     "PublishedColumn": {"name": "FVD"},
