@@ -367,8 +367,7 @@ def print_scorecard(card: Scorecard) -> None:
         console.print(escape(line), soft_wrap=True)
     unread = [video for video in card.videos if video.verdict in {"error", "missing"}]
     for video in unread[:20]:
-        reasons = [reason for reason in video.reasons.values() if not is_not_applicable(reason)]
-        reason = next(iter(reasons), "missing")
+        reason = next((reason for reason in video.reasons.values() if not is_not_applicable(reason)), "missing")
         console.print(escape(f"  unscored {escape_for_display(video.sample)}: {escape_for_display(reason)}"))
     if len(unread) > 20:
         console.print(f"  ... and {len(unread) - 20} more")
