@@ -2,7 +2,8 @@
 
     python -m benchmarks.presets [--people 3] [--seconds 2.4] [--work FOLDER]
 
-The submission is the real video of acting puppets, encoded again. tests/scoring/test_whole_presets.py holds what the
+The submission is the real video of acting puppets, encoded again, or its sound; presets for motion coefficients and for
+scores of detectors are left out. tests/scoring/test_whole_presets.py holds what the
 table shows.
 """
 
@@ -27,6 +28,9 @@ from evalkit.scoring.scorecard import MetricScore, Scorecard
 from evalkit.testsets.loading import SAMPLES_FILE, load_testset
 
 OF_SEVERAL = {"multitalk"}
+
+
+MADE_OF_PUPPETS = ("video", "audio")  # kinds of submission that the puppets' test set has references for
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,8 @@ def score_presets(testset: Path, folder: Path) -> Iterator[ScoredPreset]:
         testset = make_dialogues(folder / "dialogues") if preset in OF_SEVERAL else people
         archive, out = folder / f"{preset}.zip", folder / preset
         rules = load_challenge(preset).submission
+        if rules.kind not in MADE_OF_PUPPETS:
+            continue
         samples = testset_with_setups(testset) if rules.setups else testset
         if rules.kind == "audio":
             _zip_speech(testset, archive)
