@@ -72,7 +72,7 @@ def test_wrong_words_are_refused(night: Any, tmp_path: Path, capsys: pytest.Capt
 def test_the_estimate_is_printed(night: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = call(words(night, tmp_path, night.copy(tmp_path, "alpha", "refused"), "--dry-run"), capsys)
     assert code == 0
-    for line in ("2 submissions, 3 videos", "Time: ", "videos a minute", "Disk: ", "Memory: ", "refused: "):
+    for line in ("2 submissions, 3 files", "Time: ", "files a minute", "Disk: ", "Memory: ", "refused: "):
         assert line in out
 
 
