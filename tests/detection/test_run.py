@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from detection.conftest import SCORES, challenge
@@ -16,7 +17,9 @@ from evalkit.cli import cli
 from evalkit.errors import EvalkitError
 from evalkit.reports.detector_plots import LOOKS, detector_section, read_curves
 from evalkit.reports.scorecard_page import render_scorecard
+from evalkit.scoring.detector_curves import POINTS, _thinned
 from evalkit.scoring.scorecard import Scorecard
+from evalkit.statistics.detection import ScoredVideos, roc_auc
 
 PRESETS = ("talkingheadbench-p1", "talkingheadbench-p2", "talkingheadbench-p3", "celebdfpp-gf", "celebdfpp-gfq")
 
@@ -216,3 +219,18 @@ def test_digests_of_other_challenges_stay(tmp_path: Path):
     with pytest.raises(EvalkitError, match="'detection' has rules for the kind 'scores'"):
         (tmp_path / "c.yaml").write_text("schema: 1\nid: a\ntitle: A\ndetection: {frames: max}\n")
         load_challenge(tmp_path / "c.yaml")
+
+
+def test_curves_are_short_and_keep_their_form():
+    """Of 6000 videos a page gets 200 points at most, which enclose the same area."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 6000)
+    scores = rng.normal(size=6000) + labels
+    whole = ScoredVideos(labels, scores).curves()
+    points = np.array(_thinned(whole.false_alarm_rates[0], whole.hit_rates[0]))
+    assert len(points) <= POINTS
+    assert points[0].tolist() == [0, 0]
+    assert points[-1].tolist() == [1, 1]
+    assert np.trapezoid(points[:, 1], points[:, 0]) == pytest.approx(float(roc_auc(whole)[0]), abs=2e-3)
+    few = np.array(_thinned(np.array([0, 0, 0, 0.5, 1.0]), np.array([0, 0.25, 0.5, 0.75, 1.0])))
+    assert few.tolist() == [[0, 0], [0, 0.5], [1, 1]]
