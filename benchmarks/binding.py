@@ -1,6 +1,8 @@
 """The binding score of dialogues of puppets: right, swapped, everybody with every voice, one mix; a Markdown table.
 
 python -m benchmarks.binding [--groups 2] [--seconds 7.2] [--size 192] [--work FOLDER]
+
+tests/scoring/test_binding_controls.py holds what the table shows.
 """
 
 from __future__ import annotations
