@@ -43,6 +43,8 @@ _MESSAGES = {  # pydantic's own messages use Python terms
     "string_type": "must be text",
     "string_unicode": "must be text, without halves of characters",
     "finite_number": "must be a finite number",
+    "too_short": "has too few entries",
+    "too_long": "has too many entries",
 }
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
@@ -113,7 +115,7 @@ def parse_yaml(text: str, source: str, *, kind: type[InputError] = InputError) -
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{source}, line {mark.line + 1}" if mark else source
-        raise kind(f"{place}: not valid YAML.", found=str(error.problem), fix="Fix the line.") from None
+        raise kind(f"{place}: not valid YAML: {error.problem}.", fix="Fix the line, or one before it.") from None
     except ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         found = f"the character U+{error.character:04X}"

@@ -282,7 +282,7 @@ def _rate(fps: Any, name: str) -> float | None:
     if fps is None:
         return None
     try:
-        rate = float(fps)
+        rate = float("nan") if isinstance(fps, str | bytes) else float(fps)
     except (TypeError, ValueError):
         rate = float("nan")
     if isinstance(fps, bool) or not 0 < rate < 1000:
@@ -330,7 +330,13 @@ def _each(values: Any, count: int, name: str) -> list[Any]:
         return [None] * count
     if isinstance(values, _Same):
         return [values.value] * count
-    if not isinstance(values, Sequence) or len(values) != count:
+    if not isinstance(values, Sequence):
+        raise InputError(
+            f"The argument {name} has the wrong type.",
+            found=type(values).__name__,
+            expected=f"one for each video: a list of {count}" if count > 1 else "one value, or a list of one",
+        )
+    if len(values) != count:
         found = len(values) if hasattr(values, "__len__") else 1
         raise InputError(
             f"There are not as many {_PLURALS.get(name, name)} as videos.",
@@ -358,6 +364,13 @@ def _image_lists(images: Any, count: int) -> Any:
     """Return a list of images for each video: for a single video a list is several images of one person."""
     if images is None:
         return None
+    if _is_array(images) and images.ndim == 4 and count == 1 and len(images) > 1:
+        raise InputError(
+            "The argument reference_image has several pictures in one array.",
+            found=f"shape {tuple(images.shape)}",
+            expected="one picture (H, W, 3)",
+            fix="Of a video, choose a frame: frames[0]. Several pictures of one person are a list: list(images).",
+        )
     if _is_array(images):
         return [[images]] if images.ndim == 3 or len(images) == 1 else [[one] for one in images]
     if not isinstance(images, Sequence):
@@ -368,6 +381,13 @@ def _image_lists(images: Any, count: int) -> Any:
 
 
 def _wave_list(audio: Any, count: int) -> Any:
+    if isinstance(audio, list | tuple) and audio and isinstance(audio[0], int | float):
+        raise InputError(
+            "The argument audio is not an array.",
+            found=f"{type(audio).__name__} of {len(audio)} {type(audio[0]).__name__}",
+            expected="a NumPy array or a PyTorch tensor of samples, or a list of them",
+            fix="Samples in a list: np.asarray(samples, dtype=np.float32).",
+        )
     if audio is None or isinstance(audio, list | tuple):
         return audio
     # A batch of sounds beside a batch of videos; two channels of a single video are no batch.

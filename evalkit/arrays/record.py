@@ -80,12 +80,14 @@ class Measurement:
         return format(self.value, spec) if self.value is not None else f"unscored: {self.reason}"
 
     def __str__(self) -> str:
-        """One line: number, unit and direction, or why there is none."""
+        """One line: number, unit and direction, or why there is none; and the kinds of what else `events` tell."""
         if self.value is None:
             return f"{self.metric}: unscored ({self.reason}{': ' + self.detail if self.detail else ''})"
         unit = f" {self.unit}" if self.unit else ""
         better = "" if self.higher_is_better is None else f" ({self.direction} is better)"
-        return f"{self.metric} = {self.value:.6g}{unit}{better}"
+        kinds = dict.fromkeys(event.kind for events in self.events for event in events)
+        told = f"; events: {', '.join(kinds)}" if kinds else ""
+        return f"{self.metric} = {self.value:.6g}{unit}{better}{told}"
 
     def _repr_html_(self) -> str:
         """Show the number in a notebook, with its interval, or why there is none."""

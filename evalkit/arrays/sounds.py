@@ -26,15 +26,31 @@ def sound_of(wave: Any, rate: Any, where: str) -> HeldSound | None:
     """
     if wave is None:
         return None
-    if isinstance(rate, bool) or rate is None or not float(rate).is_integer() or not _RATES[0] <= rate <= _RATES[1]:
+    hertz = _number(rate)
+    if hertz is None or not hertz.is_integer() or not _RATES[0] <= hertz <= _RATES[1]:
         raise InputError(
             f"The rate of {where} is missing." if rate is None else f"The rate of {where} is no sample rate.",
             found=None if rate is None else repr(rate),
             expected="samples per second, as audio_rate=16000",
-            fix="Rates are in Hz, not kHz." if rate is not None and 0 < float(rate) < _RATES[0] else None,
+            fix="Rates are in Hz, not kHz." if hertz is not None and 0 < hertz < _RATES[0] else None,
         )
-    array = wave.detach().cpu().numpy() if hasattr(wave, "detach") else np.asarray(wave)
-    return HeldSound(_samples(_channels_first(array, where), where), int(rate))
+    if isinstance(wave, np.ndarray) or hasattr(wave, "detach"):
+        array = np.asarray(wave if isinstance(wave, np.ndarray) else wave.detach().cpu().numpy())
+        return HeldSound(_samples(_channels_first(array, where), where), int(hertz))
+    raise InputError(
+        f"{where[:1].upper()}{where[1:]} is not an array.",
+        found=f"{type(wave).__name__} of {len(wave)}" if isinstance(wave, list | tuple) else type(wave).__name__,
+        expected="a NumPy array or a PyTorch tensor of samples, without the rate",
+    )
+
+
+def _number(rate: Any) -> float | None:
+    """Return the rate as a number, ``None`` when it is none."""
+    is_text = isinstance(rate, bool | str | bytes)
+    try:
+        return None if rate is None or is_text else float(rate)
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def _channels_first(array: NDArray[Any], where: str) -> NDArray[Any]:

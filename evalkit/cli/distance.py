@@ -175,7 +175,7 @@ def print_result(result: DistanceResult) -> None:
     networks = any(use.weights for use in result.features.values())
     words = f" with backbones '{escape_for_display(result.backbones)}'" if networks else ""
     decoded = result.timing.get("decoded", 0)
-    console.print(plain(f"{count(len(result.metrics), 'metric')}{words}, {decoded} files decoded now."))
+    console.print(plain(f"{count(len(result.metrics), 'metric')}{words}, {count(decoded, 'file')} decoded now."))
     if networks and result.backbones != "published":
         console.print("These numbers are not comparable with published ones.", style="yellow")
 

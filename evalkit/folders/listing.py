@@ -85,8 +85,13 @@ def list_side(source: Source, title: str) -> Side:
         found = ", ".join(
             f"{number} {escape_for_display(suffix, 20)}" for suffix, number in suffixes.most_common(NAMED)
         )
+        single = len(unique) == 1 and base is not None and unique[0].parent == base and not others
         raise InputError(
             f"The {title} side has no video or image.",
+            fix="If it was to be a saved reference, the file is damaged or something else: make it again with "
+            "--save-reference."
+            if single and title == "real"
+            else None,
             found=found or (f"{count(others, 'file')} of other kinds in {shown}" if others else f"no file in {shown}"),
             expected="files such as NAME.mp4 or NAME.png",
         )

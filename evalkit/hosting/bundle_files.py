@@ -82,4 +82,9 @@ def open_bundle(path: Path) -> Iterator[Bundle]:
         with zipfile.ZipFile(path) as archive:
             yield Bundle(path, frozenset(archive.namelist()), archive)
     except (*NO_ZIP, OSError) as error:
-        raise InputError(f"The bundle {path} can't be read.", found=str(error), expected="a folder or a ZIP") from None
+        raise InputError(
+            f"The bundle {path} can't be read: it is no ZIP, or it was cut off or damaged.",
+            found=str(error),
+            expected="a folder or a ZIP of 'evalkit host'",
+            fix="Copy it again, or make it again.",
+        ) from None

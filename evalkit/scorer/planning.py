@@ -32,6 +32,8 @@ def scorer_plan(
     Raises:
         UsageError: frames don't suffice for a metric that was named, or as `make_plan` raises it.
     """
+    if names is not None and not names:
+        raise UsageError("No metric was named.", fix="Leave out metrics for those of the challenge.")
     if names is not None:
         for one in names:
             reason = _needs_more(one if isinstance(one, Metric) else _installed(one))

@@ -83,6 +83,15 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     "32-bit samples": ({"audio": PCM.astype(np.int32), "audio_rate": 16000}, r"int32.*2\*\*31"),
     "NaN in a sound": ({"audio": np.full(3840, np.nan), "audio_rate": 16000}, "NaN"),
     "a sound of four dimensions": ({"audio": WAVE[None, None, None], "audio_rate": 16000}, r"\(1, 1, 1, 3840\)"),
+    "a rate as text": ({"audio": WAVE, "audio_rate": "16k"}, "no sample rate.*'16k'"),
+    "a frame rate as text": ({"fps": "25"}, "no frame rate.*'25'"),
+    "a sound with its rate": (
+        {"audio": [(WAVE, 16000)], "audio_rate": 16000},
+        "array.*tuple of 2.*without the rate",
+    ),
+    "samples in a list": ({"audio": [0.0] * 6, "audio_rate": 16000}, "audio is not an array.*list of 6 float.*asarray"),
+    "a number as a prompt": ({"prompt": 5}, "prompt has the wrong type.*int"),
+    "a video as the image": ({"reference_image": VIDEO}, r"several pictures in one array.*frames\[0\]"),
     "an empty sound": ({"audio": WAVE[:0], "audio_rate": 16000}, "another shape|no sample"),
     "fewer references": ({"video": [VIDEO, VIDEO], "reference": [VIDEO]}, "not as many references as videos.*1 for 2"),
     "frames as a list": ({"video": list(VIDEO), "reference": VIDEO}, r"single pictures.*6 of type ndarray.*np\.stack"),
@@ -134,3 +143,12 @@ def test_several_images_of_one_person() -> None:
     items = items_of([VIDEO, VIDEO], reference_image=[[VIDEO[0], VIDEO[1]], VIDEO[2]])
     assert [len(item.reference_images) for item in items] == [2, 1]
     assert np.array_equal(items[1].reference_images[0], VIDEO[2])
+
+
+def test_what_was_resized_is_said_where_the_number_is_printed() -> None:
+    from evalkit import measure
+
+    large = VIDEO.repeat(8, axis=1).repeat(8, axis=2)
+    assert str(measure("psnr", large, reference=255 - large)).endswith("(higher is better)")
+    resized = measure("psnr", large, reference=255 - large[:, :32])
+    assert str(resized).endswith("(higher is better); events: other_size_than_reference")

@@ -142,7 +142,7 @@ def test_layouts_that_are_wrong(template: str, words: str) -> None:
 
 def test_a_challenge_has_at_least_one_layout() -> None:
     (fault,) = faults("submission: {layouts: []}")
-    assert "'submission.layouts': Tuple should have at least 1 item" in fault
+    assert "'submission.layouts': has too few entries." in fault
 
 
 @pytest.mark.parametrize(

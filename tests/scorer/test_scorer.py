@@ -406,3 +406,8 @@ def test_wrong_updates(puppets):
 def test_importing_evalkit_loads_no_trainer():
     code = "import sys, evalkit; evalkit.pick(2); print({'torch', 'lightning', 'transformers'} & sys.modules.keys())"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+def test_a_scorer_without_a_metric_is_refused(puppets):
+    with pytest.raises(UsageError, match="No metric was named"):
+        scorer_of(puppets, metrics=[])
