@@ -95,6 +95,17 @@ def test_python_m_evalkit_works_from_the_root() -> None:
     assert done.stdout.strip() == f"evalkit, version {evalkit.__version__}"
 
 
+def test_definitions_of_metrics_are_in_the_wheel() -> None:
+    """A metric reads the Markdown file beside it when it is imported."""
+    import tomllib
+
+    data = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["package-data"]
+    files = list((ROOT / "metrics").rglob("*.md"))
+    packages = {"evalkit." + file.parent.relative_to(ROOT).as_posix().replace("/", ".") for file in files}
+    assert len(packages) > 10
+    assert {name for name in packages if "*.md" not in data.get(name, [])} == set()
+
+
 def test_every_installed_package_is_pinned() -> None:
     """constraints.txt names everything in this environment, at its version."""
     import sysconfig
