@@ -27,7 +27,7 @@ from evalkit.metrics.features.audio import RATE
 from evalkit.metrics.features.base import FeatureUnavailableError, Input, Voice
 from evalkit.metrics.sync.track_scores import NO_TRACK_KINDS
 from evalkit.numpy_files.header import ArrayFileError
-from evalkit.numpy_files.reading import scan_arrays
+from evalkit.numpy_files.reading import is_archive, read_shapes, scan_arrays
 from evalkit.scoring.plan import RunPlan
 from evalkit.scoring.run import RunOptions, score_run, validate_run
 from evalkit.scoring.scorecard import VideoScore
@@ -231,7 +231,7 @@ def _score_real_videos(
         names = {}
         for number, sample in enumerate(testset):
             real = real_file(sample, challenge.submission.kind)
-            if real is not None and testset.path(real).is_file():
+            if real is not None and testset.path(real).is_file() and _in_form(testset.path(real), challenge):
                 names[sample.id] = f"{number:06d}.mp4"  # the name says nothing of what is in it
                 _place(testset.path(real), Path(folder) / names[sample.id])
         if not names:
@@ -268,6 +268,19 @@ def _score_real_videos(
         for name, score in (card.metrics if card else {}).items()
     }
     return _RealVideos(facts, values, reasons, metrics)
+
+
+def _in_form(real: Path, challenge: Challenge) -> bool:
+    """Whether the file has the form of a submission: the truth of a data set may name its arrays otherwise.
+
+    What can't be read is for the rules to say.
+    """
+    if challenge.submission.kind != "motion":
+        return True
+    try:
+        return not is_archive(real) or set(challenge.submission.motion.arrays) <= set(read_shapes(real))
+    except (ArrayFileError, OSError):
+        return True
 
 
 def _why_stand_in(metric: str, value: float, video: VideoScore) -> str | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.metrics.distances.distributions import frechet_from_features
 from evalkit.metrics.dual.sequences import Motion, Sequences, beside
 
 STEP_SECONDS = 0.1  # of STS, whatever the frame rate is
@@ -23,7 +22,7 @@ def frechet_distance(parts: Sequences) -> float:
         ValueError: fewer than two frames.
     """
     _need(parts.frames, 2)
-    return frechet_from_features(parts.prediction, parts.truth)
+    return _frechet(parts.prediction, parts.truth)
 
 
 def paired_frechet_distance(parts: Sequences) -> float:
@@ -33,7 +32,7 @@ def paired_frechet_distance(parts: Sequences) -> float:
         ValueError: fewer than two frames.
     """
     _need(parts.frames, 2)
-    return frechet_from_features(beside(parts.partner, parts.prediction), beside(parts.partner, parts.truth))
+    return _frechet(beside(parts.partner, parts.prediction), beside(parts.partner, parts.truth))
 
 
 def mean_squared_error(parts: Sequences) -> float:
@@ -98,6 +97,26 @@ def nearest(sequence: Motion, centres: Motion) -> NDArray[np.int64]:
     """Return the number of the nearest of ``centres`` (k, d) for each frame (T, d): (T,), the first of equally near."""
     distances = np.square(centres).sum(axis=1) - 2.0 * sequence @ centres.T  # the frame's own norm is the same for all
     return np.asarray(distances.argmin(axis=1), dtype=np.int64)
+
+
+def _frechet(x: Motion, y: Motion) -> float:
+    """Return the Fréchet distance of the rows (n, d) and (m, d) from the rows themselves, without their covariances.
+
+    The trace of the root of the product of two covariances is the sum of the singular values of the product of the
+    triangles of both QR decompositions. Smooth motion has nearly singular covariances, whose eigenvalues lose digits.
+
+    Raises:
+        ValueError: an element is not finite, or overflows when it is squared.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        step = x.mean(axis=0) - y.mean(axis=0)
+        sides = [(one - one.mean(axis=0)) / np.sqrt(len(one) - 1) for one in (x, y)]
+        traces = sum(float(np.square(side).sum()) for side in sides) + float(np.square(step).sum())
+    if not np.isfinite(traces):
+        raise ValueError("a mean or a covariance is not finite")
+    one, other = (np.asarray(np.linalg.qr(side, mode="r")) for side in sides)
+    roots = np.linalg.svd(one @ other.T, compute_uv=False)
+    return max(0.0, traces - 2.0 * float(roots.sum()))
 
 
 def _correlation(x: Motion, y: Motion) -> float:

@@ -202,6 +202,18 @@ def test_the_real_files_of_a_test_set_are_checked(testset: Path, tmp_path: Path,
     assert {one["n"] for one in report.metrics.values()} == {6}
 
 
+def test_truth_that_names_its_arrays_otherwise_is_no_bad_submission(testset: Path, tmp_path: Path) -> None:
+    """DualTalk's data has ``exp`` and ``pose`` in a file; what is submitted is one array."""
+    for at in range(6):
+        (testset / f"s{at}.npz").write_bytes(npz(exp=motion(at), pose=motion(at)))
+    text = (testset / "samples.jsonl").read_text()
+    renamed = re.sub(r'"motion": "(s\d)\.npy"', r'"motion": "\1.npz"', text)
+    assert renamed != text
+    (testset / "own.jsonl").write_text(renamed)
+    report = api.check_testset(testset / "own.jsonl", motion_challenge(), workers=1, cache=tmp_path / "cache")
+    assert (report.verdict, report.findings) == ("ok", ())
+
+
 def test_motion_of_a_test_set_that_can_not_be_used_is_told(tmp_path: Path) -> None:
     broken = write_testset(tmp_path / "broken", 3)
     (broken / "s0.npy").write_bytes(npy(np.array([None], object)))

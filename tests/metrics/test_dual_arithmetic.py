@@ -173,3 +173,14 @@ def test_a_constant_sequence_correlates_with_nothing():
 def test_fewer_frames_than_clusters_have_no_centres():
     with pytest.raises(ValueError, match="10 clusters"):
         clusters.cluster_centres(np.ones((9, 3)), 10)
+
+
+@pytest.mark.parametrize("frames", [40, 300])
+def test_the_distance_of_smooth_motion_has_all_its_digits(frames: int) -> None:
+    rng = np.random.RandomState(0)
+    few = np.cumsum(rng.randn(frames, 5), axis=0)
+    truth = few @ rng.randn(5, 50) + 1e-7 * rng.randn(frames, 50)  # 50 numbers that move as 5
+    mean, trace = truth.mean(axis=0), truth.var(axis=0, ddof=1).sum()
+    exact = np.square(0.1 * mean).sum() + 0.01 * trace  # of 1.1 times the truth: 1 + 1.21 - 2 * 1.1
+    parts = Sequences(1.1 * truth, truth, truth)
+    assert arithmetic.frechet_distance(parts) == pytest.approx(exact, rel=1e-12)
