@@ -12,6 +12,8 @@ from evalkit.metrics.features.base import FeatureUnavailableError
 from evalkit.numpy_files.header import ArrayFileError
 from evalkit.numpy_files.reading import ONLY, read_arrays
 
+LARGEST = 1e6  # no parameter of a face or a body is that large; squares of larger numbers overflow in some metrics only
+
 
 def read_motion(path: Path | None, what: str = "motion") -> dict[str, NDArray[np.float64]]:
     """Return name -> array of a motion file, in float64; the array of an NPY file has the name "".
@@ -22,7 +24,7 @@ def read_motion(path: Path | None, what: str = "motion") -> dict[str, NDArray[np
             ``partner_motion``.
 
     Raises:
-        FeatureUnavailableError: ``no_WHAT`` where there is none, ``WHAT_unreadable``.
+        FeatureUnavailableError: ``no_WHAT`` where there is none, ``WHAT_unreadable``, ``WHAT_out_of_range``.
     """
     if path is None:
         raise FeatureUnavailableError(f"no_{what}", f"the sample has no {what.replace('_', ' ')}")
@@ -31,7 +33,15 @@ def read_motion(path: Path | None, what: str = "motion") -> dict[str, NDArray[np
     except (ArrayFileError, OSError) as error:
         detail = error.found if isinstance(error, ArrayFileError) else str(error.strerror)
         raise FeatureUnavailableError(f"{what}_unreadable", detail) from None
-    return {name: array.astype(np.float64) for name, array in found.items()}
+    arrays = {name: array.astype(np.float64) for name, array in found.items()}
+    for name, array in arrays.items():
+        largest = float(np.abs(array[np.isfinite(array)]).max(initial=0.0))
+        if largest > LARGEST:
+            where = f" in the array '{name}'" if name else ""
+            raise FeatureUnavailableError(
+                f"{what}_out_of_range", f"{largest:.3g}{where}, and coefficients are at most {LARGEST:g}"
+            )
+    return arrays
 
 
 def one_array(arrays: dict[str, NDArray[Any]], name: str, what: str = "motion") -> NDArray[Any]:

@@ -18,6 +18,8 @@ from evalkit.metrics.base import metric_registry
 from evalkit.metrics.dual import arithmetic
 from evalkit.metrics.dual.clusters import cluster_spread
 from evalkit.metrics.dual.sequences import Sequences
+from evalkit.metrics.features.base import FeatureUnavailableError
+from evalkit.metrics.features.coefficients import read_motion
 from evalkit.reference_models.conversation import Conversations, conversation, write_conversations
 from evalkit.testsets.loading import load_testset
 
@@ -133,6 +135,16 @@ def test_each_file_that_has_no_number_costs_itself_alone(talks, tmp_path):
     assert reasons["talk0004_speaker2"]["dual.fd.exp"].startswith(("invalid:", "too_little"))
     assert reasons["talk0005_speaker1"]["dual.fd.exp"].startswith("invalid:")
     assert of(card, "talk0005_speaker2").values["dual.fd.exp"] is not None
+
+
+def test_numbers_that_no_face_has_are_no_motion(tmp_path):
+    (tmp_path / "large.npy").write_bytes(npy(np.full((30, 6), -1e200)))
+    (tmp_path / "gap.npy").write_bytes(npy(np.full((30, 6), np.nan)))
+    with pytest.raises(FeatureUnavailableError) as caught:
+        read_motion(tmp_path / "large.npy", "partner_motion")
+    assert caught.value.reason == "partner_motion_out_of_range"
+    assert caught.value.detail.startswith("1e+200, ")
+    assert np.isnan(read_motion(tmp_path / "gap.npy")[""]).all()
 
 
 def exchanged(talks):
