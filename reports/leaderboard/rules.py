@@ -163,7 +163,11 @@ def rule_rows(challenge: Challenge) -> list[tuple[str, str, bool]]:
     content = challenge.model_dump(
         mode="json",
         by_alias=True,
-        exclude={"evalkit_defaults": True, "submission": set(challenge.submission.of_other_kinds)},
+        exclude={
+            "evalkit_defaults": True,
+            "submission": set(challenge.submission.of_other_kinds),
+            "detection": set() if challenge.submission.kind == "scores" else True,
+        },
     )
     return [
         (name, text, is_default(challenge, ".".join(step for step in place if isinstance(step, str)), place))
