@@ -44,8 +44,9 @@ def test_what_init_writes_passes_check(preset: str, tmp_path: Path, run: Run) ->
     file = tmp_path / "My Challenge (2026).yaml"
     assert run("init", str(file), "--from", preset)[0] == 0
     code, out, _ = run("check", str(file), "-b", "bundled")
-    # Every metric of the presets is installed, and the bundled set has what they need, but for voices and opinions.
-    without = ["speech.secs", "speech.dnsmos"] if preset.startswith("lip-to-speech") else []
+    # Every metric is installed, and the bundled set has what they need, but for voices, opinions of sound and LPIPS.
+    speech = ["speech.secs", "speech.dnsmos"]
+    without = {"lip-to-speech": speech, "lip-to-speech-video": speech, "synctalkpp": ["lpips.alex"]}.get(preset, [])
     assert "is not installed here" not in out
     assert code == 0, out
     assert re.findall(r"(\S+) would be unscored: the backbones 'bundled' have no file for", out) == without

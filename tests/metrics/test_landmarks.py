@@ -72,7 +72,8 @@ def arrays(candidate: Points, reference: Points, compared: tuple[float, float, f
 
 
 def outcome(name: str, content: dict[str, Any]) -> VideoValue:
-    return METRICS[name].score_video(VideoInputs("s", {"landmarks68": FeatureData(content)}))
+    (feature,) = METRICS[name].record.features
+    return METRICS[name].score_video(VideoInputs("s", {feature: FeatureData(content)}))
 
 
 def value(name: str, candidate: Points, reference: Points) -> float:
@@ -190,6 +191,7 @@ def of_the_scripts(candidate: Points, reference: Points) -> dict[str, float]:
     return {
         "landmark.er_lmd": sum(mouth) / 20 / frames,
         "landmark.atvg_lmd": sum(mouth) / frames,
+        "landmark.synctalk_lmd": sum(mouth) / (frames * 20),
         "landmark.eat_mlmd": sum(mouth) / (frames * 20),
         "landmark.eat_flmd": sum(face) / (frames * 68),
         "landmark.eat_lvd": sum(velocity) / (frames * 20),
