@@ -19,6 +19,7 @@ from evalkit.metrics.features.base import (
     PairSession,
 )
 from evalkit.scoring import extract
+from evalkit.scoring.kinds import video
 
 BUILT_IN = ("paired_pixels", "filmstrip")
 
@@ -199,7 +200,7 @@ def test_when_the_index_is_wrong_the_second_pass_counts_alone(config, job, plant
         inspection.passes = 2
         return inspection
 
-    monkeypatch.setattr(extract, "inspect_media", twice)
+    monkeypatch.setattr(video, "inspect_media", twice)
     planted.log.clear()
     again = Extracting(config(*BUILT_IN, "a", "b", fresh=True))(job)
     assert (again.decodes, calls, dict(again.errors)) == (2, [25], {})
@@ -216,7 +217,7 @@ def test_a_fault_of_the_first_pass_is_forgotten_in_the_second(config, job, plant
         planted.act.clear()
         return inspect_media(path, sinks)
 
-    monkeypatch.setattr(extract, "inspect_media", twice)
+    monkeypatch.setattr(video, "inspect_media", twice)
     found = Extracting(config("a", "b"))(job)
     assert (dict(found.errors), set(found.keys)) == ({}, {"a", "b"})
 
