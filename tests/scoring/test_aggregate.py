@@ -209,7 +209,8 @@ def test_every_offset_and_every_speed_is_a_median_and_nothing_else_is():
     medians = {name for name, metric in metric_registry().items() if metric.record.aggregate == "median"}
     offsets = {name for name in metric_registry() if name.startswith("sync.") and name.endswith(".offset")}
     speeds = {name for name in metric_registry() if name.startswith("speed.")}
-    assert medians == offsets | speeds
+    # One far-off delay, or one detector's score of another scale, must not move what is typical.
+    assert medians == offsets | speeds | {"speech.delay", "det.score"}
     assert "sync.own.offset" in offsets and len(offsets) == 5
     assert len(speeds) == 5
 
