@@ -5,19 +5,21 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.challenges.submission_rules import SubmissionRules
 from evalkit.media.facts import MediaFacts
-from evalkit.media.inspect import Inspection
 from evalkit.media.limits import ReadLimits
-from evalkit.media.readers import FrameSink
 from evalkit.metrics.features.base import Item
 from evalkit.testsets.model import Sample, TestSet
 from evalkit.validators.file import ExpectedLength
+
+if TYPE_CHECKING:
+    from evalkit.media.inspect import Inspection
+    from evalkit.media.readers import FrameSink
 
 # (path, what is measured, how) -> the numbers, from the cache where that has them.
 Measured = Callable[[Path, str, Callable[[Path], tuple[float, ...]]], tuple[float, ...]]

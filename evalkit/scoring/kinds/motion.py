@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -12,9 +12,7 @@ from evalkit.challenges.motion_rules import FRAMES, MotionRules
 from evalkit.challenges.submission_rules import SubmissionRules
 from evalkit.errors import MediaError
 from evalkit.media.facts import ArrayFacts, MediaFacts, MotionFacts
-from evalkit.media.inspect import Inspection
 from evalkit.media.limits import ReadLimits
-from evalkit.media.readers import FrameSink
 from evalkit.metrics.features.base import Item, no_frames
 from evalkit.numpy_files.header import ArrayFileError
 from evalkit.numpy_files.reading import ONLY, is_archive, read_shapes, scan_arrays
@@ -25,6 +23,10 @@ from evalkit.testsets.model import Sample, TestSet
 from evalkit.validators.file import ExpectedLength, File
 from evalkit.validators.motion_files import frames_of
 from evalkit.workers.sandbox import JOB_SECONDS
+
+if TYPE_CHECKING:
+    from evalkit.media.inspect import Inspection
+    from evalkit.media.readers import FrameSink
 
 FEATURES_SECONDS_PER_FRAME = 0.1  # for all features of a run together: arithmetic, no networks
 
@@ -66,6 +68,8 @@ class MotionKind(FileKind):
             open_error=None,
             motion=motion,
         )
+        from evalkit.media.inspect import Inspection
+
         return Inspection(facts, np.empty(0), complete=True)
 
     def numbers(self, facts: MediaFacts, rules: SubmissionRules) -> dict[str, float | None]:

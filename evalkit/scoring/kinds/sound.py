@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from evalkit.challenges.submission_rules import SubmissionRules
 from evalkit.media.facts import MediaFacts
-from evalkit.media.inspect import Inspection
 from evalkit.media.limits import ReadLimits
-from evalkit.media.readers import FrameSink
-from evalkit.media.sound_file import inspect_sound
 from evalkit.metrics.features.base import Item, no_frames
 from evalkit.scoring.kinds.base import FileKind, Measured
 from evalkit.scoring.kinds.lengths import length_of_sample
@@ -18,6 +15,10 @@ from evalkit.scoring.time_limits import BYTES_PER_SECOND, SOUND_PER_SECOND, STAR
 from evalkit.testsets.model import Sample, TestSet
 from evalkit.validators.file import ExpectedLength, is_error
 from evalkit.workers.sandbox import JOB_SECONDS
+
+if TYPE_CHECKING:
+    from evalkit.media.inspect import Inspection
+    from evalkit.media.readers import FrameSink
 
 FEATURES_SECONDS_PER_SECOND = 60.0  # for all networks of a run together, for each second of sound
 
@@ -30,6 +31,8 @@ class SoundKind(FileKind):
 
     def inspect(self, item: Item, sinks: Sequence[FrameSink], limits: ReadLimits, rules: SubmissionRules) -> Inspection:
         """Decode the sound once; the sinks receive no frame, their features read the file themselves."""
+        from evalkit.media.sound_file import inspect_sound
+
         no_frames(sinks)
         return inspect_sound(item.video, limits, rules.sound.containers)
 

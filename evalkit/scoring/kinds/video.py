@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from evalkit.challenges.submission_rules import SubmissionRules
 from evalkit.media.facts import MediaFacts
-from evalkit.media.inspect import Inspection, inspect_media
 from evalkit.media.limits import ReadLimits
-from evalkit.media.readers import FrameSink
-from evalkit.media.still_frame import inspect_still
 from evalkit.metrics.features.base import Item
 from evalkit.scoring.kinds.base import FileKind, Measured
 from evalkit.scoring.kinds.lengths import length_of_sample, size_of_reference
 from evalkit.scoring.time_limits import video_seconds
 from evalkit.testsets.model import Sample, TestSet
 from evalkit.validators.file import ExpectedLength
+
+if TYPE_CHECKING:
+    from evalkit.media.inspect import Inspection
+    from evalkit.media.readers import FrameSink
 
 FACTS = "facts"
 _NUMBERS = {"duration_seconds", "fps", "duplicate_share", "frames"}
@@ -30,6 +31,10 @@ class VideoKind(FileKind):
 
     def inspect(self, item: Item, sinks: Sequence[FrameSink], limits: ReadLimits, rules: SubmissionRules) -> Inspection:
         """Decode the file once for all sinks."""
+        # Only workers decode; a run that finds all in the cache loads no decoder.
+        from evalkit.media.inspect import inspect_media
+        from evalkit.media.still_frame import inspect_still
+
         return inspect_still(item.video, sinks) if item.still else inspect_media(item.video, sinks, limits)
 
     def numbers(self, facts: MediaFacts, rules: SubmissionRules) -> dict[str, float | None]:

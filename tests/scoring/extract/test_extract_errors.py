@@ -10,6 +10,7 @@ import pytest
 from builders.extraction import Extracting, entries, same, stored
 
 from evalkit.errors import StorageError
+from evalkit.media import inspect
 from evalkit.media.inspect import Inspection, inspect_media
 from evalkit.metrics.base import FeatureData
 from evalkit.metrics.features.base import (
@@ -19,7 +20,6 @@ from evalkit.metrics.features.base import (
     PairSession,
 )
 from evalkit.scoring import extract
-from evalkit.scoring.kinds import video
 
 BUILT_IN = ("paired_pixels", "filmstrip")
 
@@ -200,7 +200,7 @@ def test_when_the_index_is_wrong_the_second_pass_counts_alone(config, job, plant
         inspection.passes = 2
         return inspection
 
-    monkeypatch.setattr(video, "inspect_media", twice)
+    monkeypatch.setattr(inspect, "inspect_media", twice)
     planted.log.clear()
     again = Extracting(config(*BUILT_IN, "a", "b", fresh=True))(job)
     assert (again.decodes, calls, dict(again.errors)) == (2, [25], {})
@@ -217,7 +217,7 @@ def test_a_fault_of_the_first_pass_is_forgotten_in_the_second(config, job, plant
         planted.act.clear()
         return inspect_media(path, sinks)
 
-    monkeypatch.setattr(video, "inspect_media", twice)
+    monkeypatch.setattr(inspect, "inspect_media", twice)
     found = Extracting(config("a", "b"))(job)
     assert (dict(found.errors), set(found.keys)) == ({}, {"a", "b"})
 
