@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -21,13 +21,11 @@ PAGE = (ROOT / "docs" / "yaml-files.md").read_text(encoding="utf-8")
 
 def script() -> Any:
     """Return the module that makes the page."""
-    spec = importlib.util.spec_from_file_location("yaml_reference", ROOT / "scripts" / "yaml_reference.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    sys.path.insert(0, str(ROOT / "scripts"))  # where its own imports are, too
+    try:
+        return importlib.import_module("yaml_reference")
+    finally:
+        sys.path.pop(0)
 
 
 REFERENCE = script()

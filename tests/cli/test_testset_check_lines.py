@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from evalkit.cli.testset import _print_check
+from evalkit.cli.testset.checking import _print_check
 from evalkit.testset_check import TestSetReport
 from evalkit.validators.findings import Finding
 
