@@ -6,6 +6,7 @@ end; names are never used as paths.
 
 from __future__ import annotations
 
+import errno
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -25,6 +26,8 @@ MOST_BYTES = 1 << 30  # of all arrays of a file together, and of the file
 _CHUNK = 1 << 20
 _LONGEST_NAME = 100
 _ZIP = b"PK"
+# What zipfile and zlib raise for damaged bytes: among them NotImplementedError for a method or version that they don't
+# know, ValueError for a number that can't be, and OSError for a place before the start of the file.
 _DAMAGE = (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError, NotImplementedError, ValueError, OSError)
 
 
@@ -153,6 +156,8 @@ def _damage(name: str = "") -> Iterator[None]:
     except ArrayFileError:
         raise
     except _DAMAGE as error:
+        if isinstance(error, OSError) and error.errno not in {None, errno.EINVAL}:
+            raise  # the file is not there, or the disk fails: nothing is known of the bytes
         raise ArrayFileError("archive", f"a damaged ZIP: {str(error)[:100] or type(error).__name__}", name) from None
     except (RuntimeError, KeyError) as error:  # zipfile raises these for passwords and absent members
         raise ArrayFileError("archive", f"a damaged ZIP: {str(error)[:100]}", name) from None

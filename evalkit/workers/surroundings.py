@@ -21,8 +21,8 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     """End the process and whatever it started, unless its number may already belong to another."""
     if process.returncode is not None:
         return
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):  # it ended by itself in between
         if hasattr(os, "killpg"):
             os.killpg(process.pid, signal.SIGKILL)
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):  # as above
         process.kill()

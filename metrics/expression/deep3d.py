@@ -44,6 +44,8 @@ def read_coefficients(file: Path, options: Deep3DOptions) -> NDArray[np.float64]
         arrays = read_arrays(file)
     except ArrayFileError as error:
         raise unusable(file, f"can't be read as arrays: {error.found}") from None
+    except OSError as error:
+        raise unusable(file, f"can't be read: {error.strerror}") from None
     if len(arrays) > 1 and ARRAY not in arrays:
         names = ", ".join(list(arrays)[:5])
         raise unusable(file, f"has several arrays ({names}) and none of the name '{ARRAY}'")

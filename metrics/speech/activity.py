@@ -145,7 +145,7 @@ class VoiceActivityExtractor(SpeechExtractor):
         """Return the arrays."""
         try:
             reference = reference_speech(item)
-        except FeatureUnavailableError:
+        except FeatureUnavailableError:  # the other side is counted without it
             reference = Speech(np.empty(0, np.int16))
         return {
             "generated": voice_of(self.weights, self.device, generated.samples),

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,12 +10,10 @@ import numpy as np
 from evalkit.metrics.base import ArrayMetric, MetricRecord, VideoValue, unscored
 from evalkit.metrics.features.audio import RATE
 from evalkit.metrics.features.base import (
-    NO_WEIGHTS,
     Arrays,
     FeatureRecord,
     FeatureUnavailableError,
     Item,
-    WeightFile,
     described,
 )
 from evalkit.metrics.speech.comparing import FEATURES_READ, UNSCORED, compared, with_strict
@@ -49,18 +45,7 @@ class PesqOptions(SpeechOptions):
 class PesqExtractor(SpeechExtractor):
     """PESQ of both sides as they are: the model aligns and levels by itself."""
 
-    def __init__(self, weights: Mapping[str, WeightFile], device: str = "cpu") -> None:
-        super().__init__(weights, device)
-        self.record = self.resolved_record(weights)
-
-    @classmethod
-    def resolved_record(cls, weights: Mapping[str, WeightFile] = NO_WEIGHTS) -> FeatureRecord:
-        """Return the record with the package's version."""
-        try:
-            found = version("pesq")
-        except PackageNotFoundError:
-            return cls.record
-        return replace(cls.record, options=replace(cls.record.options, package=found))
+    package = ("pesq", "package")
 
     def measure(self, item: Item, generated: Speech) -> Arrays:
         """Return the value.

@@ -74,7 +74,7 @@ class IntelligibilityExtractor(SpeechExtractor):
 def _segments(generated: Signal, reference: Signal) -> tuple[Signal, Signal]:
     try:
         return stoi.intelligibility(reference, generated)
-    except stoi.TooShortError:
+    except stoi.TooShortError:  # no value: the metrics say `too_short`
         return np.empty(0), np.empty(0)
 
 

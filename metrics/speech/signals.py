@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +21,16 @@ from evalkit.errors import MediaError
 from evalkit.media.held import HeldSound, HeldVideo, SoundSource
 from evalkit.metrics.features.audio import RATE, first_audio_time, to_int16
 from evalkit.metrics.features.base import (
+    NO_WEIGHTS,
     Arrays,
     Extractor,
     FeatureOptions,
+    FeatureRecord,
     FeatureUnavailableError,
     Item,
     Session,
     Times,
+    WeightFile,
     described,
 )
 
@@ -161,7 +165,30 @@ class SpeechSession(Session):
 
 
 class SpeechExtractor(Extractor):
-    """A feature of a submitted sound, or of a submitted video's sound: override `measure`."""
+    """A feature of a submitted sound, or of a submitted video's sound: override `measure`.
+
+    Attributes:
+        package: of another project that it needs: its name, and the option that takes its version; the option stays
+            ``None`` where the package is not installed. ``None`` for a feature that needs none.
+    """
+
+    package: ClassVar[tuple[str, str] | None] = None
+
+    def __init__(self, weights: Mapping[str, WeightFile], device: str = "cpu") -> None:
+        super().__init__(weights, device)
+        self.record = self.resolved_record(weights)
+
+    @classmethod
+    def resolved_record(cls, weights: Mapping[str, WeightFile] = NO_WEIGHTS) -> FeatureRecord:
+        """Return the record with the version of the package, which may change the numbers."""
+        if cls.package is None:
+            return cls.record
+        name, option = cls.package
+        try:
+            found = version(name)
+        except PackageNotFoundError:  # `measure` says so for each sample
+            return cls.record
+        return replace(cls.record, options=replace(cls.record.options, **{option: found}))
 
     def open(self, item: Item, upstream: Mapping[str, Any]) -> SpeechSession:
         """Start on a file."""

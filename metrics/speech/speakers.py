@@ -6,9 +6,8 @@ detector of voice, mel spectra, slices of 1.6 s at 1.3 a second, the mean of the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +15,6 @@ from numpy.typing import NDArray
 
 from evalkit.metrics.features.audio import RATE
 from evalkit.metrics.features.base import (
-    NO_WEIGHTS,
     Arrays,
     FeatureRecord,
     FeatureUnavailableError,
@@ -155,18 +153,7 @@ class SpeakersExtractor(SpeechExtractor):
         },
     )
 
-    def __init__(self, weights: Mapping[str, WeightFile], device: str = "cpu") -> None:
-        super().__init__(weights, device)
-        self.record = self.resolved_record(weights)
-
-    @classmethod
-    def resolved_record(cls, weights: Mapping[str, WeightFile] = NO_WEIGHTS) -> FeatureRecord:
-        """Return the record with the version of the package that carries the detector."""
-        try:
-            found = version("pocketsphinx")
-        except PackageNotFoundError:
-            return cls.record
-        return replace(cls.record, options=replace(cls.record.options, detector=found))
+    package = ("pocketsphinx", "detector")
 
     def measure(self, item: Item, generated: Speech) -> Arrays:
         """Return the arrays.

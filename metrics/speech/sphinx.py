@@ -6,21 +6,18 @@ under an id of their own, and with nothing published.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from evalkit.metrics.features.audio import RATE
 from evalkit.metrics.features.base import (
-    NO_WEIGHTS,
     Arrays,
     FeatureRecord,
     FeatureUnavailableError,
     Item,
-    WeightFile,
     described,
 )
 from evalkit.metrics.features.stopwatch import running
@@ -62,18 +59,7 @@ class SphinxExtractor(SpeechExtractor):
         },
     )
 
-    def __init__(self, weights: Mapping[str, WeightFile], device: str = "cpu") -> None:
-        super().__init__(weights, device)
-        self.record = self.resolved_record(weights)
-
-    @classmethod
-    def resolved_record(cls, weights: Mapping[str, WeightFile] = NO_WEIGHTS) -> FeatureRecord:
-        """Return the record with the package's version."""
-        try:
-            found = version("pocketsphinx")
-        except PackageNotFoundError:
-            return cls.record
-        return replace(cls.record, options=replace(cls.record.options, package=found))
+    package = ("pocketsphinx", "package")
 
     def measure(self, item: Item, generated: Speech) -> Arrays:
         """Return the arrays.

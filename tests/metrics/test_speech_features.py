@@ -18,7 +18,7 @@ from evalkit.metrics.features.audio import to_int16
 from evalkit.metrics.features.base import FeatureUnavailableError, Item, WeightFile, feature_registry
 from evalkit.metrics.networks.speaker import Ge2e, SpeakerEncoder
 from evalkit.metrics.speech import pesq as pesq_module
-from evalkit.metrics.speech import speakers
+from evalkit.metrics.speech import signals, speakers
 from evalkit.metrics.speech.activity import VoiceActivityExtractor, speech_spans
 from evalkit.metrics.speech.dnsmos import log_mel, pieces_of
 from evalkit.metrics.speech.intelligibility import intelligibility
@@ -175,9 +175,9 @@ def test_a_file_that_is_no_sound_is_named(tmp_path):
 
 def test_without_the_package_pesq_is_unscored_and_says_what_to_install(tmp_path, monkeypatch):
     def absent(_name: str) -> str:
-        raise pesq_module.PackageNotFoundError
+        raise signals.PackageNotFoundError
 
-    monkeypatch.setattr(pesq_module, "version", absent)
+    monkeypatch.setattr(signals, "version", absent)
     (value,) = score(tmp_path, voice(1), voice(1), "speech.pesq_wb").values()
     assert (value.reason, value.events[0].detail) == ("no_pesq", pesq_module.NO_PESQ)
 

@@ -12,7 +12,7 @@ from sync_networks import write_wav
 
 from evalkit.metrics.base import FeatureData, VideoInputs, metric_registry
 from evalkit.metrics.features.base import FeatureUnavailableError, Item, feature_registry
-from evalkit.metrics.speech import sphinx
+from evalkit.metrics.speech import signals, sphinx
 from evalkit.metrics.speech.imported import TranscriptExtractor
 
 METRICS = metric_registry()
@@ -142,9 +142,9 @@ def test_sphinx_hears_nothing_in_silence(tmp_path):
 
 def test_without_the_package_sphinx_is_unscored_and_says_what_to_install(tmp_path, monkeypatch):
     def absent(_name: str) -> str:
-        raise sphinx.PackageNotFoundError
+        raise signals.PackageNotFoundError
 
-    monkeypatch.setattr(sphinx, "version", absent)
+    monkeypatch.setattr(signals, "version", absent)
     item = Item("s", write_wav(tmp_path / "s.wav", np.zeros(32000, np.int16)), transcript="one two")
     session = feature_registry()["transcript_sphinx"]({}).open(item, {})
     session.plan(np.empty(0))

@@ -216,3 +216,9 @@ def test_equal_rows_are_still(file: Path) -> None:
     for array, expected in ((still, True), (moved, False), (still[:1], True), (still[:0], False)):
         file.write_bytes(npy(array))
         assert [one.still for one in scan_arrays(file)] == [expected]
+
+
+def test_a_file_that_is_not_there_is_no_damaged_one(tmp_path: Path) -> None:
+    for read in (scan_arrays, read_arrays, read_shapes):
+        with pytest.raises(FileNotFoundError):
+            read(tmp_path / "nothing.npz")

@@ -160,7 +160,7 @@ def test_folders_that_can_not_be_meant_are_refused(world, tmp_path, folder):
     assert "other.csv" in refused(world, tmp_path, features={"openface": folder})
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has /proc, whose files even root can't read as others")
 def test_a_file_that_can_not_be_read_is_named(world, tmp_path, folder):
     (folder / "reference" / "d01.csv").unlink()
     (folder / "reference" / "d01.csv").symlink_to("/proc/1/mem")  # a file that nobody may read

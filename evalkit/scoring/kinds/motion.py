@@ -106,6 +106,8 @@ def reference_frames(path: Path, rules: MotionRules) -> int:
         shapes = read_shapes(path)
     except ArrayFileError as error:
         raise MediaError("The motion file can't be read.", found=error.found) from None
+    except OSError as error:
+        raise MediaError("The motion file can't be read.", found=error.strerror or str(error)) from None
     names = list(rules.arrays)
     if set(shapes) == {ONLY} and len(names) == 1:
         shapes = {names[0]: shapes[ONLY]}

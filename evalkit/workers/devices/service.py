@@ -58,7 +58,7 @@ class Channel:
         """
         try:
             found = os.read(self.ends.reading, REQUEST.size - len(self._begun))
-        except BlockingIOError:
+        except BlockingIOError:  # the rest of the request is on its way
             return None
         except OSError:
             raise EOFError from None
