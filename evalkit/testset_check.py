@@ -6,6 +6,7 @@ it can't take from any team.
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import tempfile
@@ -13,6 +14,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from evalkit.challenges.kinds import Kind
 from evalkit.challenges.model import Challenge
@@ -36,7 +39,14 @@ from evalkit.testsets.model import Sample, TestSet
 from evalkit.text import count, escape_for_display
 from evalkit.validators.findings import Finding, Verdict, rule_lines, run_rules, verdict_of
 from evalkit.validators.registry import FILE_SCOPES, file_findings, rules_for
-from evalkit.validators.testset import LENGTH_TOLERANCE, CheckedImage, CheckedSample, CheckedTestSet, real_file
+from evalkit.validators.testset import (
+    LENGTH_TOLERANCE,
+    CheckedImage,
+    CheckedSample,
+    CheckedTestSet,
+    DrivingSound,
+    real_file,
+)
 from evalkit.weights.store import file_sha256
 
 
@@ -161,6 +171,8 @@ def _read_media(sample: Sample, testset: TestSet) -> CheckedSample:
             one = replace(one, audio_mix_energy=read_mix(path, RATE).energy)
         except (MediaError, OSError) as error:
             one = replace(one, audio_problem=_problem(error))
+    if sample.driving_audio is not None:
+        one = replace(one, driving=_driving_sound(testset.path(sample.driving_audio)))
     if sample.reference_video is not None:
         try:
             one = replace(one, video_sha256=file_sha256(testset.path(sample.reference_video)))
@@ -181,6 +193,14 @@ def _read_media(sample: Sample, testset: TestSet) -> CheckedSample:
         motion_problem=_motion_problem(sample.motion, testset),
         partner_problem=_motion_problem(sample.partner_motion, testset),
     )
+
+
+def _driving_sound(path: Path) -> DrivingSound:
+    try:
+        peak = float(np.abs(read_mix(path, RATE).samples).max(initial=0.0))
+        return DrivingSound(file_sha256(path), 20 * math.log10(peak) if peak else -math.inf)
+    except (MediaError, OSError) as error:
+        return DrivingSound(problem=_problem(error))
 
 
 def _motion_problem(relative: str | None, testset: TestSet) -> str | None:

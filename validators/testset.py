@@ -6,6 +6,7 @@ be either (`evalkit.testset_check`).
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from evalkit.challenges.model import TestSetSpec
 from evalkit.media.facts import CANCELLED
 from evalkit.metrics.base import is_not_applicable
 from evalkit.testsets.model import Sample
+from evalkit.testsets.setup_names import OTHER
 from evalkit.validators.findings import Rule, Violation
 
 LENGTH_TOLERANCE = 0.5  # seconds, where the challenge has no rule about the length
@@ -45,6 +47,21 @@ class CheckedImage:
 
 
 @dataclass(frozen=True)
+class DrivingSound:
+    """A sound that generators are given in place of the speech.
+
+    Args:
+        sha256: of the file; ``None`` where it can't be read.
+        peak_dbfs: its loudest sample in decibels below full scale; minus infinity for silence.
+        problem: why it can't be read, or ``None``.
+    """
+
+    sha256: str | None = None
+    peak_dbfs: float = -math.inf
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
 class CheckedSample:
     """What is known of one sample.
 
@@ -54,6 +71,7 @@ class CheckedSample:
         audio_sha256, audio_seconds: of the speech; ``None`` without one.
         audio_mix_energy: of its channels' average (`evalkit.media.audio.MonoMix`).
         audio_problem: why the speech can't be read, or ``None``.
+        driving: the sound that generators are given in its place, or ``None``.
         voices_problem: why the speakers' voices can't be used, or ``None``.
         silent_voices: names of the speakers whose voice never speaks.
         video_sha256, video_seconds: of the reference video; ``None`` without one.
@@ -69,6 +87,7 @@ class CheckedSample:
     audio_seconds: float | None = None
     audio_mix_energy: float | None = None
     audio_problem: str | None = None
+    driving: DrivingSound | None = None
     voices_problem: str | None = None
     silent_voices: tuple[str, ...] = ()
     video_sha256: str | None = None
@@ -306,17 +325,19 @@ def _length(case: CheckedTestSet) -> Iterable[Violation]:
 
 
 def _duplicates(case: CheckedTestSet) -> Iterable[Violation]:
-    """Media that two samples share. Samples of one person may share the image."""
+    """Media that two samples share. Samples of one person may share the image, and setups of one item everything."""
+    items = {one.sample.id: one.sample.item or one.sample.id for one in case.samples}
     for what, digests in (
         ("reference video", {one.sample.id: one.video_sha256 for one in case.samples}),
-        ("speech", {one.sample.id: one.audio_sha256 for one in case.samples}),
+        # The other speech of an item is that of another item.
+        ("speech", {one.sample.id: one.audio_sha256 for one in case.samples if one.sample.setup != OTHER}),
     ):
         by_digest: dict[str, list[str]] = defaultdict(list)
         for sample, digest in digests.items():
             if digest is not None:
                 by_digest[digest].append(sample)
         for samples in by_digest.values():
-            if len(samples) > 1:
+            if len({items[sample] for sample in samples}) > 1:
                 yield Violation(
                     f"Several samples have the same {what}.",
                     found=_some(samples),

@@ -31,11 +31,12 @@ from evalkit.metrics.leakage.arithmetic import (
     mean_item_difference,
     sync_difference,
 )
-from evalkit.metrics.leakage.silence import CITATION, OTHER, OWN, SILENT
+from evalkit.metrics.leakage.silence import CITATION
 from evalkit.metrics.sync.arithmetic import Sync, cut_to, summarise
 from evalkit.metrics.sync.track_scores import TrackChoice, mean_confidence, mean_distance, ood_score, track_syncs
 from evalkit.statistics import BOOTSTRAP_DRAWS
 from evalkit.statistics.bootstrap import percentile_interval, resample_indices
+from evalkit.testsets.setup_names import OTHER, OWN, SILENT
 
 Arrays = Mapping[str, NDArray[Any]]
 SHOWN = 5

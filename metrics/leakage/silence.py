@@ -7,8 +7,8 @@ from functools import partial
 from evalkit.metrics.base import definition_beside
 from evalkit.metrics.sync.lip_sync import CONFIDENCE, DISTANCE
 from evalkit.metrics.sync.track_scores import TrackChoice, mean_confidence, mean_distance, score_tracks
+from evalkit.testsets.setup_names import SILENT
 
-SILENT, OWN, OTHER = "silent", "own", "other"
 CITATION = "lip leakage as in arXiv 2511.08613; SyncNet by Chung and Zisserman, ACCV workshops 2016"
 _MISSING = "unscored where no face makes a track; the other setups of an item are not part of it"
 

@@ -12,6 +12,7 @@ import pytest
 from builders.challenges import challenge
 from numpy.typing import NDArray
 
+from evalkit.api import check_testset
 from evalkit.api import testset_setups as make_setups
 from evalkit.challenges.model import load_challenge
 from evalkit.errors import ChallengeError, TestSetError, UsageError
@@ -21,6 +22,7 @@ from evalkit.testsets.setups import check_setups
 from evalkit.validators.matching import match_layout
 
 RATE = 16_000
+DRIVING = {"testset.driving-unreadable", "testset.driving-silent", "testset.driving-other"}
 SETUPS = {"silent": {"driving_audio": "quiet.wav"}, "own": {}, "other": {"audio": "b.wav"}}
 
 
@@ -173,6 +175,29 @@ def test_silence_may_be_noise_at_60_db_below_full_scale(speech: Path) -> None:
     testset = load_testset(made.path)
     noise = sound(testset.path(testset.samples[0].given_audio or ""))
     assert 20 * np.log10(np.sqrt(np.square(noise, dtype=np.float64).mean())) == pytest.approx(-60, abs=0.2)
+
+
+@pytest.mark.parametrize("silence", ["zeros", "noise"])
+def test_what_the_command_makes_passes_the_check_and_wrong_sounds_do_not(speech: Path, silence: str) -> None:
+    made = make_setups(speech, silence=silence)
+    rules = load_challenge("leakage")
+    run: dict[str, Any] = {"metrics": [], "workers": 1, "cache": speech / "cache"}
+    assert not {one.rule for one in check_testset(made.path, rules, **run).findings} & DRIVING
+    lines = [json.loads(line) for line in made.path.read_text().splitlines()]
+    lines[0]["setups"]["silent"] = {}
+    lines[0]["setups"]["other"] = {}
+    lines[1]["setups"]["silent"]["driving_audio"] = "gone.wav"
+    lines[2]["setups"]["silent"]["driving_audio"] = "audio/a.wav"
+    lines[2]["setups"]["other"] = {"driving_audio": lines[2]["setups"]["own"].get("audio", "audio/c.wav")}
+    (speech / "wrong.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    found = check_testset(speech / "wrong.jsonl", rules, **run).findings
+    assert {(one.rule, one.sample) for one in found if one.rule in DRIVING} == {
+        ("testset.driving-silent", "a/silent"),
+        ("testset.driving-other", "a/other"),
+        ("testset.driving-unreadable", "b/silent"),
+        ("testset.driving-silent", "c/silent"),
+        ("testset.driving-other", "c/other"),
+    }
 
 
 def test_nothing_is_written_over_but_what_the_command_made(speech: Path) -> None:
