@@ -34,10 +34,12 @@ from evalkit.metrics.distances.distributions import (
 )
 from evalkit.metrics.distances.resampling import frechet_interval, kernel_interval
 from evalkit.metrics.distances.row_file import RowFile, Rows
+from evalkit.metrics.features.base import IMPORT_UNUSABLE
 
 Numbers = NDArray[np.int64]
 Pairing = Literal["frames", "videos", "none"]
 OTHER_SIDE_ONLY = "other_side_only"  # the reason of a side that a row of `unpaired` sets does not have, by design
+NAMED = 5  # unusable files in a note
 BIAS_SHARE = 0.1  # of the value; a note is added where the bias is more
 
 
@@ -91,12 +93,18 @@ class DistributionDistance(SetMetric):
     def score_set(self, videos: Iterable[VideoInputs]) -> SetValue:
         """Return the distance of the videos whose features are all there, in the byte-wise order of their samples."""
         lost: Counter[str] = Counter()
+        unusable: list[str] = []  # what is wrong with an imported file is nowhere else: no video has a value
         with ExitStack() as stack:
             files = [stack.enter_context(RowFile()) for _ in self.record.features]
             counts: list[dict[str, int]] = [{}, {}]  # of each side: video -> number of its vectors
             for video in videos:
                 sides = [_activations(video.features[name]) for name in self.record.features]
                 missing = [side for side in sides if isinstance(side, str)]
+                unusable += [
+                    f"{video.sample}: {video.features[name].detail}"
+                    for name, side in zip(self.record.features, sides, strict=True)
+                    if isinstance(side, str) and side == IMPORT_UNUSABLE
+                ]
                 lost.update([why for why in missing if why != OTHER_SIDE_ONLY][:1])
                 if missing and self._pairing != "none":
                     continue
@@ -108,13 +116,15 @@ class DistributionDistance(SetMetric):
                         files[place].append(rows[:common])
                         counts[place][name] = len(rows[:common])
             if not all(counts):
-                return SetValue(None, 0, min(lost, key=lambda name: (-lost[name], name)) if lost else "no_video")
+                why = min(lost, key=lambda name: (-lost[name], name)) if lost else "no_video"
+                return SetValue(None, 0, why, notes=_faults(unusable))
             (ours, our_video), (theirs, their_video) = (
                 _sorted(file.rows(), count, stack.enter_context(RowFile()))
                 for file, count in zip(files, counts, strict=True)
             )
             result = self._measure(Sides(ours, theirs, our_video, their_video), len(counts[0]))
-            return replace(result, notes=(*result.notes, *self._sizes(lost, len(counts[0]), len(counts[1]))))
+            sizes = self._sizes(lost, len(counts[0]), len(counts[1]))
+            return replace(result, notes=(*result.notes, *sizes, *_faults(unusable)))
 
     def _sizes(self, lost: Counter[str], ours: int, theirs: int) -> tuple[Event, ...]:
         """Return a note when a video has no reference, or a reference no video."""
@@ -247,6 +257,14 @@ class KernelDistance(DistributionDistance):
 def _counts(sides: Sides) -> dict[str, float]:
     """Return the number of vectors and their length: two entries are comparable only where these are equal."""
     return {"n": len(sides.ours), "n_reference": len(sides.theirs), "dimension": sides.ours.shape[1]}
+
+
+def _faults(unusable: Sequence[str]) -> tuple[Event, ...]:
+    """Return a note that names imported files which can't be used, if there are any."""
+    if not unusable:
+        return ()
+    more = len(unusable) - NAMED
+    return (Event(IMPORT_UNUSABLE, "; ".join(unusable[:NAMED]) + (f"; and {more} more" if more > 0 else "")),)
 
 
 def _activations(data: FeatureData) -> Rows | str:

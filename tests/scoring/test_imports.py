@@ -111,6 +111,7 @@ def test_coefficients_of_all_videos_are_compared_as_sets(world, tmp_path):
     notes = {note.kind: note.detail for note in entry.notes}
     assert {"videos_left_out", "small_sample", "imported_features"} <= set(notes)
     assert "import_unusable (1), no_face (1)" in notes["videos_left_out"]
+    assert notes["import_unusable"].startswith("d03: d03.npz can't be read as arrays: ")
     assert card.provenance["imported_features"]["deep3d"]["files"] == 8
 
 
