@@ -64,7 +64,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("evalkit.challenge_check", "evalkit.plot", "evalkit.reports", "evalkit.reference_models"),
     ("evalkit.batch", "evalkit.scorer"),
     ("evalkit.api", "evalkit.huggingface", "evalkit.lightning"),
-    ("evalkit.hosting",),
+    ("evalkit.hosting", "evalkit.studio"),
     ("evalkit.cli",),
     ("evalkit.__main__", "evalkit"),
 )
