@@ -14,6 +14,8 @@ from evalkit.statistics import BOOTSTRAP_DRAWS
 from evalkit.text import count
 
 if TYPE_CHECKING:
+    from rich.table import Table as RichTable
+
     from evalkit.board.model import Snapshot
     from evalkit.leaderboard.model import Leaderboard
     from evalkit.reports.audience import Audience
@@ -108,7 +110,7 @@ def write_table(
 
 
 def print_leaderboard(leaderboard: Leaderboard) -> None:
-    """Print the ranks with their intervals, and who is not ranked and why."""
+    """Print the ranks with their intervals, and who is not ranked and why; without any rank the values by name."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.markup import escape
@@ -130,10 +132,13 @@ def print_leaderboard(leaderboard: Leaderboard) -> None:
             table.add_row(*(escape(escape_for_display(cell)) for cell in cells))
     if table.rows:
         console.print(table)
-    lines = [leaderboard.problem or "", leaderboard.provisional.sentence if leaderboard.provisional else ""]
-    lines += [leaderboard.no_uncertainty or "" if leaderboard.uncertainty is None else ""]
+    elif values := values_table(leaderboard):
+        console.print(values)
+    declared = "The challenge declares no ranking." if leaderboard.rule == "none" else ""
+    lines = [declared, leaderboard.problem or "", leaderboard.provisional.sentence if leaderboard.provisional else ""]
+    lines += [leaderboard.no_uncertainty or "" if leaderboard.uncertainty is None and not declared else ""]
     for row in leaderboard.rows:
-        if row.rank is None and row.primary:
+        if row.rank is None and row.primary and leaderboard.rule != "none":
             first, more = row.reasons[0].sentence if row.reasons else "", len(row.reasons) - 1
             others = f" And {count(more, 'more reason')}." if more > 0 else ""
             lines.append(f"not ranked: {row.team}: {first}{others}")
@@ -141,3 +146,29 @@ def print_leaderboard(leaderboard: Leaderboard) -> None:
     for line in lines:
         if line:
             console.print(escape(escape_for_display(line, 500)), soft_wrap=True)
+
+
+def values_table(leaderboard: Leaderboard) -> RichTable | None:
+    """Return the values of all competing runs by name; ``None`` where there are none."""
+    from rich.box import SIMPLE_HEAD
+    from rich.markup import escape
+    from rich.table import Table
+
+    from evalkit.leaderboard.table import NO_CELL
+    from evalkit.reports.leaderboard.ranked_table import better, column_title, display_name
+    from evalkit.reports.leaderboard.tables import ARROWS, listed_rows, shown_columns
+    from evalkit.text import NO_VALUE, escape_for_display, format_value
+
+    rows, columns = listed_rows(leaderboard), shown_columns(leaderboard)
+    if not rows or not columns:
+        return None
+    table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("team", overflow="fold")
+    for column in columns:
+        title = escape(escape_for_display(column_title(column), 40))
+        table.add_column(f"{title} {ARROWS[better(column)]}".strip(), justify="right")
+    for row in rows:
+        cells = [row.cells.get(column.id, NO_CELL) for column in columns]
+        words = [f"{NO_VALUE} {cell.reason}" if cell.value is None else format_value(cell.value) for cell in cells]
+        table.add_row(*(escape(escape_for_display(word)) for word in (display_name(row, leaderboard), *words)))
+    return table

@@ -95,7 +95,7 @@ def _strips(
     config = Config(cache=media.cache, features=(FILMSTRIP,), rules=rules)
     records = {FILMSTRIP: feature_registry()[FILMSTRIP].resolved_record()}
     results = run_jobs(LocalEngine(media.workers).run, config, jobs, records, archive_sha256=None)
-    with media.progress.stage("frames", len(jobs)) as progress, closing(results):
+    with media.progress.stage("filmstrips", len(jobs)) as progress, closing(results):
         for result in results:
             name, sample = owners[result.index]
             progress.advance()

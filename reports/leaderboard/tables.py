@@ -23,6 +23,7 @@ from evalkit.reports.audience import Audience, leaderboard_for
 from evalkit.reports.leaderboard.ranked_table import better, column_title, display_name, tie_lines
 from evalkit.reports.leaderboard.rules import rule_rows
 from evalkit.reports.leaderboard.words import excluded_lines, included_line, summary
+from evalkit.reports.tables import format_share, natural_key
 from evalkit.text import NO_VALUE, csv_cell, escape_for_display, format_value
 
 SCHEMA = 1
@@ -133,12 +134,13 @@ def leaderboard_json(snapshot: Snapshot, leaderboard: Leaderboard, audience: Aud
 def leaderboard_latex(snapshot: Snapshot, leaderboard: Leaderboard, audience: Audience = "public") -> str:
     """Return the ranked teams as a table for booktabs, and the tie groups below it: values with 95 % intervals.
 
-    Of names, only the characters that have a meaning in TeX are escaped. Letters outside ASCII stay, for engines
-    that read UTF-8.
+    Where nobody is ranked it has the values of all competing runs, without ranks and scores. Of names, only the
+    characters that have a meaning in TeX are escaped. Letters outside ASCII stay, for engines that read UTF-8.
     """
     snapshot, leaderboard = leaderboard_for(audience, snapshot, leaderboard)
-    columns = _shown(leaderboard)
+    columns, rows, ranked = shown_columns(leaderboard), listed_rows(leaderboard), is_ranked(leaderboard)
     score = r"Score " + _latex_arrow("lower" if leaderboard.lower_wins else "higher")
+    first = ["Rank", "Team", score] if ranked else ["Team"]
     marks = [r"$^{\dagger}$" if column.includes_excluded else "" for column in columns]
     heads = [
         f"{latex_text(column_title(column))}{mark} {_latex_arrow(better(column))}".strip()
@@ -147,17 +149,16 @@ def leaderboard_latex(snapshot: Snapshot, leaderboard: Leaderboard, audience: Au
     lines = [
         f"% {_comment(snapshot)}",
         r"% \usepackage{booktabs}",
-        r"\begin{tabular}{rl" + "r" * (len(columns) + 1) + "}",
+        r"\begin{tabular}{" + ("rlr" if ranked else "l") + "r" * len(columns) + "}",
         r"\toprule",
-        " & ".join(["Rank", "Team", score, *heads]) + r" \\",
+        " & ".join([*first, *heads]) + r" \\",
         r"\midrule",
     ]
-    for row in _ranked(leaderboard):
+    for row in rows:
         values = [_latex_value(row.cells.get(column.id, NO_CELL)) for column in columns]
         total = f"${_latex_number(row.score)}$" if row.score is not None else "--"
-        lines.append(
-            " & ".join([_latex_rank(row), latex_text(display_name(row, leaderboard)), total, *values]) + r" \\"
-        )
+        name = latex_text(display_name(row, leaderboard))
+        lines.append(" & ".join([*([_latex_rank(row), name, total] if ranked else [name]), *values]) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}"]
     lines += [
         rf"\par {latex_text(line, GROUP_LIMIT)}" for line in (*tie_lines(leaderboard), *excluded_lines(leaderboard))
@@ -168,9 +169,12 @@ def leaderboard_latex(snapshot: Snapshot, leaderboard: Leaderboard, audience: Au
 
 
 def leaderboard_markdown(snapshot: Snapshot, leaderboard: Leaderboard, audience: Audience = "public") -> str:
-    """Return the ranked teams as a Markdown table, the best in bold; below it tie groups and who is not ranked."""
+    """Return the ranked teams as a Markdown table, the best in bold; below it tie groups and who is not ranked.
+
+    Where nobody is ranked the table has the values of all competing runs by name, without ranks and scores.
+    """
     snapshot, leaderboard = leaderboard_for(audience, snapshot, leaderboard)
-    columns = _shown(leaderboard)
+    columns, rows, ranked = shown_columns(leaderboard), listed_rows(leaderboard), is_ranked(leaderboard)
     marks = ["\u2020" if column.includes_excluded else "" for column in columns]
     heads = [
         f"{markdown_text(column_title(column))}{mark} {ARROWS[better(column)]}".strip()
@@ -180,23 +184,22 @@ def leaderboard_markdown(snapshot: Snapshot, leaderboard: Leaderboard, audience:
     lines = [
         f"**{markdown_text(snapshot.challenge.title)}**, {markdown_text(summary(snapshot, leaderboard), 400)}",
         "",
-        _line(["Rank", "Rank interval", "Team", score, *heads]),
-        _line(["---:", ":---:", ":---", "---:", *["---:"] * len(columns)]),
+        _line(["Rank", "Rank interval", "Team", score, *heads] if ranked else ["Team", *heads]),
+        _line([*(["---:", ":---:", ":---", "---:"] if ranked else [":---"]), *["---:"] * len(columns)]),
     ]
-    for row in _ranked(leaderboard):
-        span = _span(row) or NO_VALUE
+    for row in rows:
         values = [_markdown_value(row.cells.get(column.id, NO_CELL)) for column in columns]
-        lines.append(
-            _line(
-                [str(row.rank), span, markdown_text(display_name(row, leaderboard)), format_value(row.score), *values]
-            )
-        )
+        name = markdown_text(display_name(row, leaderboard))
+        place = [str(row.rank), _span(row) or NO_VALUE, name, format_value(row.score)] if ranked else [name]
+        lines.append(_line([*place, *values]))
+    if any(row.cells.get(column.id, NO_CELL).coverage < 1 for row in rows for column in columns):
+        lines += ["", "A share behind a value says on how many of the samples it rests; without one it is all of them."]
     for line in (*tie_lines(leaderboard), *excluded_lines(leaderboard)):
         lines += ["", markdown_text(line, GROUP_LIMIT)]
     if included := included_line(leaderboard, only=columns):
         lines += ["", f"\u2020 {markdown_text(included, GROUP_LIMIT)}"]
     others = [row for row in leaderboard.rows if row.rank is None and row.primary]
-    if others:
+    if others and leaderboard.rule != "none":
         lines += ["", "Not ranked:", ""]
         lines += [
             f"- {markdown_text(display_name(row, leaderboard))}: "
@@ -231,12 +234,23 @@ def _phase(leaderboard: Leaderboard, row: Row) -> str:
     return phase.name if phase is not None else ""
 
 
-def _shown(leaderboard: Leaderboard) -> list[Column]:
-    return [column for column in leaderboard.columns if column.ranks]
+def is_ranked(leaderboard: Leaderboard) -> bool:
+    """Return whether anybody has a rank."""
+    return any(row.rank is not None for row in leaderboard.rows)
 
 
-def _ranked(leaderboard: Leaderboard) -> list[Row]:
-    return [row for row in leaderboard.rows if row.rank is not None]
+def listed_rows(leaderboard: Leaderboard) -> list[Row]:
+    """Return the rows of a table of the best: the ranked ones or, where nobody is ranked, all that compete, by name."""
+    if is_ranked(leaderboard):
+        return [row for row in leaderboard.rows if row.rank is not None]
+    return sorted((row for row in leaderboard.rows if row.primary), key=lambda row: natural_key(row.label))
+
+
+def shown_columns(leaderboard: Leaderboard) -> list[Column]:
+    """Return the columns of such a table: those that rank or, without a ranking, all but diagnostics."""
+    if leaderboard.rule != "none":
+        return [column for column in leaderboard.columns if column.ranks]
+    return [column for column in leaderboard.columns if column.group != "diagnostic"] or list(leaderboard.columns)
 
 
 def _span(row: Row) -> str:
@@ -280,7 +294,8 @@ def _markdown_value(cell: Cell) -> str:
     if cell.value is None:
         return f"{NO_VALUE} {markdown_text(cell.reason or 'unknown')}"
     value = f"**{format_value(cell.value)}**" if cell.best else format_value(cell.value)
-    return value + (f" ({format_value(cell.ci[0])} to {format_value(cell.ci[1])})" if cell.ci else "")
+    value += f" ({format_value(cell.ci[0])} to {format_value(cell.ci[1])})" if cell.ci else ""
+    return value + (f" on {format_share(cell.coverage)}" if cell.coverage < 1 else "")
 
 
 def _line(cells: Sequence[str]) -> str:

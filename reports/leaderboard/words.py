@@ -21,6 +21,9 @@ def summary(snapshot: Snapshot, leaderboard: Leaderboard) -> str:
     teams = count(len(snapshot.teams), "team")
     if leaderboard.problem:
         return f"Nobody is ranked. {teams} on the board."
+    if leaderboard.rule == "none":
+        runs = count(len(snapshot.runs), "run")
+        return f"The challenge declares no ranking: the values stand by name. {teams} on the board, {runs}."
     if not ranked:
         return f"Nobody is ranked yet. {teams} on the board, {count(len(snapshot.runs), 'run')}."
     with_run = {row.team for row in leaderboard.rows}

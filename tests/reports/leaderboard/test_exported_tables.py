@@ -10,9 +10,12 @@ import re
 from dataclasses import replace
 
 import pytest
+from builders.boards import make_snapshot
 from builders.leaderboards import COLUMNS, NASTY, empty, hostile, make_row, many, plain, tied
 from builders.realistic_board import realistic, realistic_leaderboard
 
+from evalkit.cli.leaderboard import print_leaderboard
+from evalkit.leaderboard.compute import compute_leaderboard
 from evalkit.leaderboard.model import RatingsInfo
 from evalkit.leaderboard.table import Cell, CodedReason
 from evalkit.reports.leaderboard.tables import (
@@ -240,3 +243,56 @@ def test_a_gap_is_a_dash_with_its_reason():
     snapshot, leaderboard = plain(("alpha",), rows=(row,), **tied())
     assert " & -- & " in leaderboard_latex(snapshot, leaderboard)
     assert "\u2013 too\\_few\\_frames" in leaderboard_markdown(snapshot, leaderboard)
+
+
+# --- without a ranking ------------------------------------------------------------------------------------------------
+
+UNRANKED = """schema: 1
+id: c
+title: T
+metrics:
+  - {id: psnr, direction: higher}
+  - {id: ssim, direction: higher}
+  - {id: iqa.brisque, group: diagnostic, rank: false}
+ranking: none
+"""
+
+
+def unranked():
+    values = {
+        "b10": {"psnr": [1, 2, None], "ssim": [0.5, 0.6, 0.7], "iqa.brisque": [30.0] * 3},
+        "b9": {"psnr": [3, 4, 5], "ssim": None, "iqa.brisque": [40.0] * 3},
+    }
+    snapshot = make_snapshot(UNRANKED, values)
+    return snapshot, compute_leaderboard(snapshot, draws=100)
+
+
+def test_markdown_without_a_ranking_has_all_values_by_name():
+    text = leaderboard_markdown(*unranked())
+    assert [line for line in text.splitlines() if line.startswith("|")] == [
+        "| Team | PSNR \u2191 | SSIM \u2191 |",
+        "| :--- | ---: | ---: |",
+        "| b9 | 4.000 (3.000 to 5.000) | \u2013 no\\_face |",
+        "| b10 | 1.500 (1.000 to 2.000) on 66.7 % | 0.6000 (0.5000 to 0.7000) |",
+    ]
+    assert "on how many of the samples it rests" in text
+    assert "Not ranked" not in text
+    assert "The challenge declares no ranking" in text
+
+
+def test_latex_without_a_ranking_has_all_values_by_name():
+    rows = [line for line in leaderboard_latex(*unranked()).splitlines() if line.endswith(r"\\")]
+    assert rows[0] == r"Team & PSNR $\uparrow$ & SSIM $\uparrow$ \\"
+    assert [row.split(" & ")[0] for row in rows[1:]] == ["b9", "b10"]
+    assert "$4.000$" in rows[1]
+
+
+def test_the_terminal_without_a_ranking_has_all_values(capsys):
+    print_leaderboard(unranked()[1])
+    text = capsys.readouterr().out
+    assert [line.split() for line in text.splitlines() if line.strip().startswith("b")] == [
+        ["b9", "4.000", "\u2013", "no_face"],
+        ["b10", "1.500", "0.6000"],
+    ]
+    assert "The challenge declares no ranking." in text
+    assert "not ranked" not in text
