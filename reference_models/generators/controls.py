@@ -39,7 +39,11 @@ class ControlGenerator(Generator):
 
     def __init__(self, options: Mapping[str, Any] | None = None, backbones: str = "published") -> None:
         super().__init__(options, backbones)
-        self.base = BASE_GENERATORS[str(self.options["base"])](backbones=backbones)
+        self.base = self.make_base(str(self.options["base"]))
+
+    def make_base(self, name: str) -> Generator:
+        """Return the generator that the option ``base`` names."""
+        return BASE_GENERATORS[name](backbones=self.backbones)
 
     @property
     def needs(self) -> frozenset[SampleField]:
@@ -126,7 +130,7 @@ class SwappedPerson(ControlGenerator):
         if not isinstance(self.base, ReferenceCopy):
             return super().generate(replace(request, reference_images=other.reference_images))
         own, theirs = super().generate(request), super().generate(other)
-        seconds = _count(own) / float(own.fps)
+        seconds = frame_count(own) / float(own.fps)
         count = max(1, round(seconds * float(theirs.fps)))
         return GeneratedClip(_forwards_and_backwards(theirs, count), theirs.fps, own.audio, own.rate, count)
 
@@ -135,7 +139,12 @@ class SwappedPerson(ControlGenerator):
         return clip
 
 
-def _count(clip: GeneratedClip) -> int:
+def frame_count(clip: GeneratedClip) -> int:
+    """Return the number of frames of a clip that knows it.
+
+    Raises:
+        GenerationError: it does not.
+    """
     if clip.count is None:
         raise GenerationError("A control needs a base whose number of frames is known.")
     return clip.count
@@ -143,7 +152,7 @@ def _count(clip: GeneratedClip) -> int:
 
 def _forwards_and_backwards(clip: GeneratedClip, count: int) -> Iterator[RgbImage]:
     """Yield ``count`` frames; a clip that is too short is played forwards and backwards."""
-    available = _count(clip)
+    available = frame_count(clip)
     if count <= available:
         return (frame for frame, _ in zip(clip.frames, range(count), strict=False))
     period = max(1, 2 * available - 2)
@@ -177,11 +186,12 @@ class FrozenFrames(ControlGenerator):
 
     def change(self, clip: GeneratedClip, request: GenerationRequest) -> GeneratedClip:
         """Hold the first frame of the frozen part."""
-        start = round((1 - float(self.options["share"])) * _count(clip))
-        return replace(clip, frames=_held(clip.frames, start))
+        start = round((1 - float(self.options["share"])) * frame_count(clip))
+        return replace(clip, frames=hold_from(clip.frames, start))
 
 
-def _held(frames: Iterable[RgbImage], start: int) -> Iterator[RgbImage]:
+def hold_from(frames: Iterable[RgbImage], start: int) -> Iterator[RgbImage]:
+    """Yield the frames up to number ``start``, then that one again and again."""
     held: RgbImage | None = None
     for index, frame in enumerate(frames):
         if index <= start:
@@ -245,7 +255,7 @@ class ShuffledFrames(ControlGenerator):
 
     def change(self, clip: GeneratedClip, request: GenerationRequest) -> GeneratedClip:
         """Permute the chosen frames."""
-        count = _count(clip)
+        count = frame_count(clip)
         rng = np.random.default_rng(request.seed)
         chosen = np.sort(rng.permutation(count)[: round(float(self.options["share"]) * count)])
         if len(chosen) < 2:
@@ -266,7 +276,7 @@ class ReversedFrames(ControlGenerator):
 
     def change(self, clip: GeneratedClip, request: GenerationRequest) -> GeneratedClip:
         """Play the end backwards."""
-        count = _count(clip)
+        count = frame_count(clip)
         start = count - round(float(self.options["share"]) * count)
         if count - start < 2:
             return clip
@@ -285,7 +295,7 @@ class ShiftedFrames(ControlGenerator):
 
     def change(self, clip: GeneratedClip, request: GenerationRequest) -> GeneratedClip:
         """Show at time t the frame of t - seconds."""
-        count = _count(clip)
+        count = frame_count(clip)
         steps = round(float(self.options["seconds"]) * float(clip.fps)) % count if count else 0
         return (
             clip if steps == 0 else replace(clip, frames=reorder_frames(clip.frames, np.roll(np.arange(count), steps)))
