@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from evalkit.challenges.kinds import KINDS
+from evalkit.validators import kind_of_files
 from evalkit.validators.findings import Rule, Violation
 from evalkit.validators.frame_pictures import advice, described
 from evalkit.validators.matching import Layout, loose_name
@@ -15,14 +16,27 @@ RENAMES = 3  # named in a sentence
 
 def _no_layout(layout: Layout) -> Iterable[Violation]:
     if layout.template is None:
+        other = kind_of_files.other_kind(layout.extra, layout.kind)
+        if other is not None and not layout.frames:
+            yield Violation(
+                kind_of_files.sentence(layout.kind, other),
+                found=kind_of_files.of_kind(layout.extra, other),
+                expected=f"{KINDS[layout.kind].files}: {_expected(layout)}",
+                fix=kind_of_files.fix(layout.kind, other),
+            )
+            return
         yield Violation(
             "No file has a name that the challenge expects.",
             found=described(layout.frames) if layout.frames else layout.extra[0] if layout.extra else "no file at all",
-            expected=" or ".join(layout.templates)
-            + (f", as in {layout.missing[0][1]}" if layout.missing else "")
-            + (" ({index} is 1, 2, 3 ..., without leading zeros)" if "{index}" in "".join(layout.templates) else ""),
+            expected=_expected(layout),
             fix=_of_frames(layout) or _renames(layout) or "Name the files after the samples and zip them again.",
         )
+
+
+def _expected(layout: Layout) -> str:
+    example = f", as in {layout.missing[0][1]}" if layout.missing else ""
+    index = " ({index} is 1, 2, 3 ..., without leading zeros)" if "{index}" in "".join(layout.templates) else ""
+    return " or ".join(layout.templates) + example + index
 
 
 def _of_frames(layout: Layout) -> str | None:

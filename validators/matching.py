@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
+from pathlib import PurePosixPath
 
 from evalkit.challenges.kinds import Kind
 from evalkit.challenges.model import Challenge
@@ -15,6 +16,7 @@ from evalkit.errors import TestSetError
 from evalkit.testsets.model import Sample, TestSet
 from evalkit.validators.archive.listing import composed
 from evalkit.validators.frame_pictures import Frames, find_frames
+from evalkit.validators.kind_of_files import fits
 
 _FIELD = re.compile(r"\{([a-z]+)\}")
 # Numbers are written without leading zeros: 001.mp4 and 1.mp4 would be two answers to one sample.
@@ -63,7 +65,8 @@ def match_layout(paths: Sequence[str], challenge: Challenge, testset: TestSet | 
 
     With a test set the expected paths are known; without one, every path that matches a template is a
     sample of its own. A limited test set is matched as a whole: files of the samples left out are neither expected nor
-    unexpected. Of two templates that match equally many, the one listed first in the challenge wins.
+    unexpected. Of two templates that match equally many, the one listed first in the challenge wins. Samples that it
+    has no file for may have one by a template that differs in the ending only.
 
     Raises:
         TestSetError: when no template can name all samples of the test set, so that no submission could be valid.
@@ -94,15 +97,37 @@ def match_layout(paths: Sequence[str], challenge: Challenge, testset: TestSet | 
         missing = tuple(named.items())
         none = Layout(None, {}, missing, tuple(paths), expected=count, templates=templates, kind=kind)
         return _with_near(none, paths if testset is not None else ())
+    best = _with_other_endings(best, paths, expected, rules.setups)
     taken = set(best.files.values())
     speed = next((path for path in (SPEED_FILE, best.prefix + SPEED_FILE) if path in set(paths) - taken), None)
     extra = tuple(path for path in paths if path not in taken and path != speed)
     return _with_near(replace(best, extra=extra, speed=speed), extra)
 
 
+def _with_other_endings(
+    layout: Layout, paths: Sequence[str], expected: Mapping[str, Mapping[str, str]], setups: Sequence[str]
+) -> Layout:
+    """Add the files of samples without one that follow another template of the same form: WAV beside FLAC."""
+    own = str(layout.template)
+    others = [one for one in layout.templates if one != own and _without_suffix(one) == _without_suffix(own)]
+    stripped = {path[len(layout.prefix) :]: path for path in paths if path.startswith(layout.prefix)}
+    files = dict(layout.files)
+    for template in others:
+        named = expected.get(template)
+        more = _files_of_form(template, stripped, setups) if named is None else _fit(template, stripped, named).files
+        files = {**more, **files}
+    order = expected.get(own)
+    files = dict(sorted(files.items())) if order is None else {name: files[name] for name in order if name in files}
+    return replace(layout, files=files, missing=tuple(one for one in layout.missing if one[0] not in files))
+
+
+def _without_suffix(template: str) -> str:
+    return str(PurePosixPath(template).with_suffix(""))
+
+
 def _with_near(layout: Layout, candidates: Sequence[str]) -> Layout:
     """Add which extra paths are probably meant for which samples, and which are frames of videos."""
-    near = _near(layout, candidates)
+    near = _near(layout, [path for path in candidates if fits(path, layout.kind)])
     meant = set(near.values())
     pictures_meant = find_frames(layout.extra) if layout.kind == "video" else ()
     frames = tuple(one for one in pictures_meant if not meant.issuperset(one.paths))

@@ -15,6 +15,7 @@ from evalkit.validators.findings import Rule, Violation
 
 _ANEW = "Write the file again from the samples."
 _CLIPPED = 1.0  # full scale
+_OF_WHOLE_NUMBERS = 100.0  # a peak above it is none of floats
 
 
 def _of_sound(
@@ -41,7 +42,7 @@ def _not_audio(file: File) -> Iterable[Violation]:
 
 
 def _containers(file: File) -> str:
-    return " or ".join(file.rules.sound.containers).upper()
+    return " or ".join(one.upper() for one in file.rules.sound.containers)
 
 
 def _container_fits(file: File) -> bool:
@@ -162,9 +163,11 @@ def _clipped(audio: AudioFacts, sound: SoundFacts, file: File) -> Iterable[Viola
     if audio.codec.startswith("pcm_f") and audio.peak > _CLIPPED and not sound.not_finite:
         yield Violation(
             "Samples are beyond full scale; players cut them off.",
-            found=f"a peak of {audio.peak:.3g}",
+            found=f"a peak of {audio.peak:,.2f}",
             expected="-1 to 1",
-            fix="Scale the samples: floats of 16-bit numbers are 32768 times too large.",
+            fix="Divide the samples by 32768: they are 16-bit numbers, written as floats."
+            if audio.peak > _OF_WHOLE_NUMBERS
+            else "Divide the samples by their peak.",
         )
 
 

@@ -49,6 +49,9 @@ def run_score(
         options.journal = Journal(out / "log.jsonl")
         _load_writers()
     try:
+        if challenge.submission.kind != "scores":  # said before references are read
+            gate = open_gate(submission, challenge, testset)
+            require_scorable(intake_report(submission, challenge, gate, {}, testset))
         result = score_run(submission, challenge, testset, plan, options)
         require_scorable(result.intake)
         if out is not None:

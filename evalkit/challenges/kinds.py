@@ -16,20 +16,24 @@ class KindWords:
 
     Args:
         file: one of its files, as in "3 videos": plural by an s.
+        files: what is submitted, in the plural.
         layouts: where the files are, unless the challenge says it.
         suffixes: endings of such files besides those of the challenge's layouts, without the dot.
     """
 
     file: str
+    files: str
     layouts: tuple[str, ...]
     suffixes: tuple[str, ...] = ()
 
 
 KINDS: Mapping[Kind, KindWords] = MappingProxyType(
     {
-        "video": KindWords("video", ("{id}.mp4",)),
-        "audio": KindWords("audio file", ("{id}.wav", "{id}.flac"), ("wav", "flac", "mp3", "m4a", "ogg")),
-        "motion": KindWords("motion file", ("{id}.npy", "{id}.npz"), ("npy", "npz")),
-        "scores": KindWords("score", ("{id}.csv",), ("csv", "tsv")),
+        "video": KindWords("video", "videos", ("{id}.mp4",)),
+        "audio": KindWords(
+            "audio file", "audio files", ("{id}.wav", "{id}.flac"), ("wav", "flac", "mp3", "m4a", "ogg")
+        ),
+        "motion": KindWords("motion file", "files of motion coefficients", ("{id}.npy", "{id}.npz"), ("npy", "npz")),
+        "scores": KindWords("score", "tables of scores", ("{id}.csv",), ("csv", "tsv")),
     }
 )

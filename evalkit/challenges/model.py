@@ -258,10 +258,16 @@ def require_videos(challenge: Challenge, what: str) -> None:
     kind = challenge.submission.kind
     if kind != "video":
         layouts = " or ".join(challenge.submission.layouts)
+        how = f"Make a ZIP of the files with the names {layouts}; 'evalkit validate' checks it."
+        if kind == "scores":
+            how = (
+                "Write a CSV with the columns video_id and score, a row for each id of the test set, with your detector; "
+                "'evalkit validate' checks it."
+            )
         raise UsageError(
-            f"{what} is for submissions of videos, and those of {challenge.id} are {KINDS[kind].file}s.",
+            f"{what} is for submissions of videos, and those of {challenge.id} are {KINDS[kind].files}.",
             found=f"submission.kind: {kind}",
-            fix=f"Make a ZIP of the files with the names {layouts}; 'evalkit validate' checks it.",
+            fix=how,
         )
 
 

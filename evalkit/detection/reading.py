@@ -83,6 +83,8 @@ def read_scores(submission: Submission, challenge: Challenge, testset: TestSet |
         failed=tuple(name for name in asked if name in scores and _failed(scores[name])),
         constant=_constant(scores, asked),
         scored=sum(name in scores and scores[name].score is not None for name in asked),
+        unknown=reader.unknown,
+        known=sum(name in scores for name in whole or ()),
     )
     findings = (*found, *run_rules(rules_for("scores"), facts, severities))
     return ReadScores(findings, False, tuple(tables), {name: scores[name] for name in asked if name in scores})

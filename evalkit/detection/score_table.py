@@ -25,6 +25,7 @@ from evalkit.validators.scores import (
     UNKNOWN,
     UNREADABLE,
     Fault,
+    Unknown,
 )
 
 COLUMNS = ("video_id", "score", "prob", "frame")
@@ -34,6 +35,7 @@ LONGEST_ID = 400  # characters
 _LONGEST_NUMBER = 60
 _LARGEST_FRAME = 10**9
 _LARGEST = 1e12  # of a score: what a scorecard takes
+_KEPT_STRANGERS = 200  # ids that the test set lacks, of which similar ones are looked for
 
 
 @dataclass
@@ -79,7 +81,9 @@ class ScoreReader:
         self._rules = rules
         self._samples = None if samples is None else frozenset(samples)
         self._videos: dict[str, _Video] = {}
-        self._rows = self._unknown = 0
+        self._rows = 0
+        self._strangers: dict[str, None] = {}
+        self._unknown = 0
         self._faults: dict[str, list[Fault]] = {}
         self._left: dict[str, int] = {}
 
@@ -148,6 +152,8 @@ class ScoreReader:
         sample = self._sample(name, prefixes)
         if sample is None:
             self._unknown += 1
+            if len(self._strangers) < _KEPT_STRANGERS:
+                self._strangers[name] = None
             self._add(UNKNOWN, Fault(path, f"Row {number}: the test set has no video {shown(name)}."))
             return
         video = self._videos.setdefault(sample, _Video(path))
@@ -172,8 +178,11 @@ class ScoreReader:
         value = _number(score) if score else None
         chance = _number(probability) if probability else math.nan
         if score and value is None:
-            expected = "a finite number with a decimal point, or nothing where the detector failed"
-            self._spoil(video, NUMBER, path, sample, f"{where}: the score is no number.", shown(score), expected)
+            message, expected = f"{where}: the score is no number.", "a finite number with a decimal point"
+            if _too_large(score):
+                message, expected = f"{where}: the score is too large.", f"{-_LARGEST:g} to {_LARGEST:g}"
+            expected += ", or nothing where the detector failed"
+            self._spoil(video, NUMBER, path, sample, message, shown(score), expected)
         elif chance is None or (probability and not 0.0 <= chance <= 1.0):
             message = f"{where}: the probability is none."
             self._spoil(video, PROBABILITY, path, sample, message, shown(probability), "a number from 0 to 1")
@@ -222,6 +231,11 @@ class ScoreReader:
             found[rule] = (*kept, *last)
         return found
 
+    @property
+    def unknown(self) -> Unknown:
+        """What the rows are about that no id of the test set fits."""
+        return Unknown(self._unknown, self._rows, tuple(self._strangers))
+
     def scores(self) -> Iterator[tuple[str, VideoScore]]:
         """Yield the sample and what is said of it, in the order of the tables."""
         wanted = self._rules.frames_per_video
@@ -251,6 +265,14 @@ def _number(text: str) -> float | None:
     except ValueError:
         return None
     return value if math.isfinite(value) and abs(value) <= _LARGEST else None
+
+
+def _too_large(text: str) -> bool:
+    """Return whether a text that `_number` refuses is a finite number."""
+    try:
+        return text.isascii() and "_" not in text and math.isfinite(float(text[:_LONGEST_NUMBER]))
+    except ValueError:
+        return False
 
 
 def _whole(text: str) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from os import SEEK_CUR
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,6 +19,7 @@ from evalkit.media.readers import AudioReader
 
 _NOT_DECODED = "container not allowed"  # in the facts: another challenge may allow it
 UNKNOWN = (0, 0xFFFFFFFF)  # lengths that programs write which don't know it yet, because they write to a pipe
+MOST_CHANNELS = 64
 _CHUNKS = 1000  # that are looked at in a WAV file
 _BLOCK = slice(12, 14)  # bytes per sample of all channels, in the format chunk
 _TOTAL_BITS = 36  # of the number of samples, at the end of the first 18 bytes of FLAC's stream info
@@ -42,7 +44,8 @@ def inspect_sound(path: Path, limits: ReadLimits, containers: tuple[str, ...]) -
         containers: allowed ones, by FFmpeg's names.
     """
     try:
-        facts = _read(path, limits, containers)
+        fault = _header_fault(path)
+        facts = _facts(path, open_error=fault) if fault is not None else _read(path, limits, containers)
     except MediaError as error:
         facts = _facts(path, open_error=error.found or error.what)
     return Inspection(facts, np.empty(0), complete=facts.open_error is None, passes=int(facts.open_error is None))
@@ -105,6 +108,29 @@ def _claim(path: Path) -> _Claim:
         if start[:4] == b"fLaC":
             return _flac_claim(start[4:] + stream.read(30))
     return _Claim()
+
+
+def _header_fault(path: Path) -> str | None:
+    """Return what a WAV file's format chunk says that no sound can have; decoders only say that they can't read it."""
+    with path.open("rb") as stream:
+        start = stream.read(12)
+        if start[:4] != b"RIFF" or start[8:] != b"WAVE":
+            return None
+        for _ in range(_CHUNKS):
+            head = stream.read(8)
+            if len(head) < 8 or head[:4] == b"data":
+                return None
+            length = int.from_bytes(head[4:], "little")
+            if head[:4] == b"fmt ":
+                form = stream.read(8)
+                channels, rate = int.from_bytes(form[2:4], "little"), int.from_bytes(form[4:8], "little")
+                if len(form) == 8 and not rate:
+                    return "a WAV file with a sample rate of 0 Hz in its header"
+                if len(form) == 8 and not 1 <= channels <= MOST_CHANNELS:
+                    return f"a WAV file with {channels:,} channels in its header; 1 to {MOST_CHANNELS} can be read"
+                return None
+            stream.seek(length + length % 2, SEEK_CUR)
+    return None
 
 
 def _flac_claim(blocks: bytes) -> _Claim:

@@ -131,7 +131,12 @@ class ValidationReport:
         phrases = (("ok", "ok"), ("warning", "with warnings"), ("error", "refused"))
         counted = [(sum(file.verdict == verdict for file in self.files), words) for verdict, words in phrases]
         missing = sum(finding.rule in {"layout.missing", "scores.missing"} for finding in self.findings)
-        none = {"layout.no-match", "scores.none", NESTED}  # an archive in the archive may hide every video
+        none = {
+            "layout.no-match",
+            "scores.none",
+            "scores.ids",
+            NESTED,
+        }  # an archive in the archive may hide every video
         if self.samples and self.layout is None and any(finding.rule in none for finding in self.findings):
             missing = self.samples
         return [

@@ -17,7 +17,7 @@ import platformdirs
 
 from evalkit.errors import MissingWeightsError, StorageError, WeightsError
 from evalkit.text import ended
-from evalkit.weights.manifest import DIGEST_WORDS, Backbones, WeightEntry
+from evalkit.weights.manifest import DIGEST_WORDS, Backbones, WeightEntry, load_backbones
 from evalkit.weights.trust import expected_digest, matches_known_digest, non_weights_content, trust, trust_warning
 
 CHUNK = 1024 * 1024
@@ -166,8 +166,16 @@ def several_missing(backbones: Backbones, roles: Sequence[str]) -> MissingWeight
         [f"{len(lines)} weights files of the backbones '{backbones.name}' are not in {weights_folder()}:", *lines],
         fix=f"Fetch them with '{backbones.command('pull', ' '.join(roles))}'. Without a network: "
         f"'{backbones.command('import', 'FOLDER')}' with a folder or ZIP that holds them. "
-        f"Without them: {WITHOUT_WEIGHTS}",
+        f"Without them: {WITHOUT_WEIGHTS}{_not_bundled(roles)}",
     )
+
+
+def _not_bundled(roles: Sequence[str]) -> str:
+    """Return which of the roles the networks that come with evalkit don't fill, as a sentence; empty for none."""
+    lacking = [role for role in roles if role not in load_backbones("bundled").roles]
+    if not lacking:
+        return ""
+    return f" The bundled networks have none for {', '.join(lacking)}: metrics of these stay unscored with them."
 
 
 def missing_weights(backbones: Backbones, role: str, entry: WeightEntry, path: Path) -> WeightsError:
@@ -181,7 +189,7 @@ def missing_weights(backbones: Backbones, role: str, entry: WeightEntry, path: P
         expected=f"{path} with {entry.digest_text}; licence: {entry.licence_text}",
         fix=f"{pull} Without a network: '{backbones.command('import', 'FOLDER')}' with a folder or ZIP that holds it. "
         f"Or put it there yourself, or set EVALKIT_WEIGHTS to the folder that holds it.{source}"
-        f" Without it: {WITHOUT_WEIGHTS}",
+        f" Without it: {WITHOUT_WEIGHTS}{_not_bundled([role])}",
     )
 
 

@@ -37,7 +37,7 @@ def unit_error(ours: NDArray[np.float64], theirs: NDArray[np.float64], units: tu
     Returns:
         0 or more; NaN where a unit has no number in common.
     """
-    columns = [UNITS.index(unit) for unit in units]
+    columns = _places(units)
     squares = np.square(ours[:, columns] - theirs[:, columns])
     there = np.isfinite(squares)
     with np.errstate(invalid="ignore"):
@@ -75,8 +75,18 @@ def action_unit_error(ours: Arrays, theirs: Arrays, options: UnitOptions) -> Vid
     value = unit_error(ours["intensity"][:frames], theirs["intensity"][:frames], options.units)
     if not np.isfinite(value):
         return unscored("not_finite", "an action unit has no number in common with the reference")
-    cut = Event("shorter_than_reference", compared)
-    return VideoValue(value, events=(cut,) if frames < whole - 1 else ())
+    events = [
+        Event("numbers_missing", f"{missing} of {used.size} intensities of the {side} are no numbers and left out")
+        for side, table in (("video", ours), ("reference", theirs))
+        if (missing := int(np.isnan(used := table["intensity"][:frames, _places(options.units)]).sum()))
+    ]
+    if frames < whole - 1:
+        events.append(Event("shorter_than_reference", compared))
+    return VideoValue(value, events=tuple(events))
+
+
+def _places(units: tuple[str, ...]) -> list[int]:
+    return [UNITS.index(unit) for unit in units]
 
 
 METRICS = (

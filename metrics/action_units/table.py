@@ -19,7 +19,11 @@ UPPER = ("AU01", "AU02", "AU04", "AU05", "AU06", "AU07", "AU09", "AU45")
 LOWER = ("AU10", "AU12", "AU14", "AU15", "AU17", "AU20", "AU23", "AU25", "AU26")
 UNITS = tuple(sorted((*UPPER, *LOWER)))
 MOST_COLUMNS = 4096  # OpenFace writes 714 at most
-_NEEDED = ("frame", "confidence", "success", *(f"{unit}_r" for unit in UNITS))
+HIGHEST = 5.0  # intensity; OpenFace cuts its estimates to 0..5
+_INTENSITIES = tuple(f"{unit}_r" for unit in UNITS)
+_NEEDED = ("frame", "confidence", "success", *_INTENSITIES)
+_FACE = "face_id"  # 0 in all rows that FeatureExtraction writes
+_RANGES = {"confidence": (0.0, 1.0), "success": (0.0, 1.0), **dict.fromkeys(_INTENSITIES, (0.0, HIGHEST))}
 
 
 @dataclass(frozen=True)
@@ -41,13 +45,19 @@ def read_table(file: Path) -> ActionUnits:
     """Read a table of FeatureExtraction.
 
     Raises:
-        FeatureUnavailableError: it is none, or has several faces or missing frames.
+        FeatureUnavailableError: it is none, or has several faces, missing frames or numbers that can't be.
     """
     rows: list[list[float]] = []
     last = 0.0
     try:
         with file.open(encoding="utf-8-sig", newline="") as stream:
             for number, cells in _rows(csv.reader(stream, strict=True), file):
+                if _FACE in cells and _number(cells[_FACE], _FACE, number, file) != 0:
+                    raise unusable(
+                        file,
+                        f"has the {_FACE} {cells[_FACE].strip()[:40]} in row {number}: it is of one of several faces, as "
+                        "OpenFace's FaceLandmarkVidMulti writes it; FeatureExtraction, which follows one face, is needed",
+                    )
                 frame, *values = (_number(cells[name], name, number, file) for name in _NEEDED)
                 if rows and frame != last + 1:
                     raise unusable(
@@ -87,7 +97,9 @@ def _rows(reader: Iterator[list[str]], file: Path) -> Iterator[tuple[int, Mappin
     twice = [name for name in _NEEDED if head.count(name) > 1]
     if twice:
         raise unusable(file, f"has the column {twice[0]} twice")
-    places = {name: head.index(name) for name in _NEEDED}
+    if head.count(_FACE) > 1:
+        raise unusable(file, f"has the column {_FACE} twice")
+    places = {name: head.index(name) for name in (*_NEEDED, *([_FACE] if _FACE in head else []))}
     for number, cells in enumerate(reader, start=2):
         if not any(cell.strip() for cell in cells):
             continue
@@ -105,4 +117,7 @@ def _number(cell: str, name: str, row: int, file: Path) -> float:
         value = math.inf
     if math.isinf(value) or (name == "frame" and math.isnan(value)):
         raise unusable(file, f"has '{text[:40]}' for {name} in row {row}; a number is needed")
+    low, high = _RANGES.get(name, (-math.inf, math.inf))
+    if value < low or value > high:
+        raise unusable(file, f"has {value:g} for {name} in row {row}; OpenFace's are from {low:g} to {high:g}")
     return value

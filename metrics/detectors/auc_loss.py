@@ -29,6 +29,9 @@ class AucLoss(DetectorMetric):
     def _fault(self, table: ScoredSet) -> str | None:
         if not table.base:
             return "no_base_quality"
+        scores = table.scores[np.isfinite(table.scores)]
+        if len(scores) > 1 and np.ptp(scores) == 0:
+            return "constant_scores"  # a loss of 0 would be the best of all
         levels = set(table.within)
         return None if table.base in levels and len(levels) > 1 else "one_quality_only"
 
@@ -59,7 +62,8 @@ METRICS = (
             features=(DETECTION,),
             citation="Li et al., Celeb-DF++, 2025 (protocol GFQ)",
             blind_to=f"{BLIND[:-1]}; a detector that is bad at every quality loses nothing.",
-            missing_policy="a video without a score is left out; coverage says how many",
+            missing_policy="a video without a score is left out; coverage says how many; unscored where all scores are "
+            "the same",
             notes="Real and fake videos are compared at the same quality only.",
             definition="For each quality the mean over generators of the AUC of its fakes against the real videos of "
             "the same quality; that of the challenge's `detection.base` minus each other one; their mean. A negative "

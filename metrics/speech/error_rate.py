@@ -23,6 +23,7 @@ from evalkit.metrics.speech.words import Normaliser, edit_distance, error_rate
 from evalkit.statistics import BOOTSTRAP_DRAWS
 from evalkit.statistics.bootstrap import FEWEST_UNITS, multinomial_counts, percentile_interval
 
+NO_WORDS = "transcript_without_words"
 Split = Callable[[str], Sequence[str]]
 
 
@@ -45,6 +46,8 @@ class PooledErrorRate(SetMetric):
         if counted is None:
             return unscored("no_transcript", "the transcript or what was recognised is no text")
         errors, length, recognised = counted
+        if not length:
+            return unscored(NO_WORDS, "nothing is left of the transcript to be recognised")
         events = () if recognised else (Event("no_words", "nothing was recognised: every word counts as deleted"),)
         return VideoValue(error_rate(errors, length), events=events)
 
@@ -61,6 +64,9 @@ class PooledErrorRate(SetMetric):
                 reasons.append(video.features[name].reason or "no_transcript")
                 continue
             errors, length, recognised = counted
+            if not length:
+                reasons.append(NO_WORDS)
+                continue
             rows.append((video.sample, errors, length))
             empty += not recognised
         if not rows:
@@ -92,8 +98,7 @@ class PooledErrorRate(SetMetric):
             return None
         rng = np.random.default_rng(int.from_bytes(hashlib.sha256(self.record.id.encode()).digest()[:8], "big"))
         drawn = multinomial_counts(rng, len(counts), BOOTSTRAP_DRAWS) @ counts
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return percentile_interval(np.where(drawn[:, 1] > 0, drawn[:, 0] / drawn[:, 1], np.nan))
+        return percentile_interval(drawn[:, 0] / drawn[:, 1])
 
 
 def _mean_rate(counts: NDArray[np.float64]) -> float:

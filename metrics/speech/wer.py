@@ -8,7 +8,7 @@ from evalkit.metrics.base import MetricRecord, definition_beside
 from evalkit.metrics.speech.error_rate import PooledErrorRate
 from evalkit.metrics.speech.words import as_written, without_punctuation, words_of
 
-MISSING = "unscored without a transcript; speech in which nothing is recognised counts as all words deleted"
+MISSING = "unscored without a transcript with words; speech in which nothing is recognised counts as all words deleted"
 WER = MetricRecord(
     id="asr.wer",
     title="WER",
@@ -21,6 +21,7 @@ WER = MetricRecord(
     missing_policy=f"{MISSING}; without --features asr=DIR not_imported",
     definition=definition_beside(__file__, "wer.md"),
     aliases=("wer",),
+    protocol=2,
     notes="Case and punctuation count, as in jiwer's defaults: `asr.wer.aligndit` is without. The number belongs to "
     "the recogniser that made the texts: say which, and compare only numbers of one.",
 )
@@ -43,6 +44,7 @@ SPHINX = replace(
     citation="PocketSphinx 5.1 with its own English model; pooled as jiwer 4 does",
     missing_policy=MISSING,
     aliases=("wer_sphinx",),
+    protocol=2,
     notes="Small letters, no punctuation. For comparing submissions of one challenge: the recogniser is far behind "
     "those of published tables. Needs the extra speech.",
 )

@@ -85,5 +85,5 @@ def edit_distance(reference: Sequence[str], hypothesis: Sequence[str]) -> int:
 
 
 def error_rate(errors: int, length: int) -> float:
-    """Return errors by the length of the reference; of an empty reference the number of errors."""
-    return errors / length if length else float(errors)
+    """Return errors by the length of the reference, which is at least 1."""
+    return errors / length

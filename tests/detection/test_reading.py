@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from pathlib import Path
 
@@ -184,3 +185,37 @@ def test_a_link_is_no_table(tmp_path: Path, testset):
     (tmp_path / "links" / "scores.csv").symlink_to(tmp_path / "secret")
     found = read_scores(Submission.open(tmp_path / "links"), challenge(), testset)
     assert found.videos == {}
+
+
+@pytest.mark.parametrize(
+    ("ids", "first", "missing"),
+    [
+        (["R1.mp4", "r2.mp4", "f1.mp4"], "No row is about a video of the test set", 0),
+        (["r1", "r2.mp4", "f1.mp4", "f2.mp4"], "Only 1 of 4 rows is about a video of the test set", 6),
+    ],
+)
+def test_ids_that_do_not_fit_are_told_first(read, ids, first, missing):
+    found = read("video_id,score\n" + "".join(f"{name},0.{at}\n" for at, name in enumerate(ids)))
+    told = found.findings[0]
+    assert told.rule == "scores.ids"
+    assert told.message.startswith(first)
+    assert "r2.mp4" in told.found
+    assert "r2" in told.expected.replace("r2.mp4", "")
+    assert re.match(r"Did you mean '(r1|r2)' by '(R1|r2)\.mp4'\?", told.fix)
+    assert sum(one.rule == "scores.missing" for one in found.findings) == missing
+
+
+def test_a_few_strange_rows_are_no_strange_ids(read):
+    found = read("video_id,score\nr1,0.1\nr2,0.2\nnobody,0.3\n")
+    assert "scores.ids" not in {one.rule for one in found.findings}
+    all_there = read("video_id,score\n" + "".join(f"{name},0.1\n" for name in [*SCORES, *(f"x{i}" for i in range(30))]))
+    assert "scores.ids" not in {one.rule for one in all_there.findings}
+
+
+@pytest.mark.parametrize("text", ["1e13", "-1e13", "1" + "0" * 70])
+def test_a_score_that_is_too_large_is_called_so(read, text):
+    (told,) = [one for one in read(f"video_id,score\nr1,{text}\nr2,0.2\n").findings if one.rule == "scores.number"]
+    assert told.message == "Row 2: the score is too large."
+    assert told.expected.startswith("-1e+12 to 1e+12")
+    (told,) = [one for one in read("video_id,score\nr1,wide\n").findings if one.rule == "scores.number"]
+    assert told.message == "Row 2: the score is no number."

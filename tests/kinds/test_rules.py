@@ -181,3 +181,22 @@ def test_facts_that_no_small_file_has(tmp_path: Path) -> None:
         ("sound.no-stream", "none"),
         ("motion.too-large", "2000000000 bytes"),
     ]
+
+
+def test_what_a_wav_header_can_not_say_is_named(findings: Broken) -> None:
+    data = wav(tone())
+    silent_rate = data[:24] + bytes(4) + data[28:]
+    (found,) = findings(silent_rate, sound_rules())
+    assert (found.rule, found.found) == ("sound.not-audio", "a WAV file with a sample rate of 0 Hz in its header")
+    assert found.expected == "WAV or FLAC"
+    for channels, text in ((60_000, "60,000"), (0, "0")):
+        (found,) = findings(data[:22] + channels.to_bytes(2, "little") + data[24:], sound_rules())
+        assert found.rule == "sound.not-audio"
+        assert str(found.found).startswith(f"a WAV file with {text} channels in its header")
+
+
+@pytest.mark.parametrize(("peak", "advice"), [(8192.0, "by 32768: they are 16-bit numbers"), (1.25, "by their peak")])
+def test_a_peak_beyond_full_scale_is_written_out(findings: Broken, peak: float, advice: str) -> None:
+    (found,) = findings(float_wav(tone(level=peak)), sound_rules())
+    assert (found.rule, found.found) == ("sound.full-scale", f"a peak of {peak:,.2f}")
+    assert advice in str(found.fix)

@@ -72,7 +72,13 @@ def test_the_number_is_that_of_pandas_on_the_same_tables(tmp_path, frames):
     for name, units in (("aue.total", UNITS), ("aue.lower", LOWER), ("aue.upper", UPPER)):
         found = outcome(name, *read)
         assert_allclose(found.value, with_pandas(ours, theirs, units), rtol=1e-12)
-        assert [event.kind for event in found.events] == (["shorter_than_reference"] if frames < 49 else [])
+        lacking = UNITS[3] in units
+        assert [event.kind for event in found.events] == [
+            *(["numbers_missing"] if lacking else []),
+            *(["shorter_than_reference"] if frames < 49 else []),
+        ]
+        if lacking:
+            assert found.events[0].detail.startswith(f"1 of {len(units) * frames} intensities of the video")
 
 
 def test_what_is_read_of_a_table(tmp_path):
@@ -121,6 +127,11 @@ HOSTILE = {
     "another program's": ("frame,AU01,AU02\n1,0,0\n", "OpenFace 2.2's FeatureExtraction"),
     "a column twice": (GOOD.replace(" AU01_c", " AU01_r"), "has the column AU01_r twice"),
     "a word": (GOOD.replace("0.5", "wide", 1), "has 'wide' for AU01_r in row 2"),
+    "above 5": (GOOD.replace("0.5", "5.01", 1), "has 5.01 for AU01_r in row 2; OpenFace's are from 0 to 5"),
+    "below 0": (GOOD.replace("0.5", "-1e-9", 1), "has -1e-09 for AU01_r in row 2"),
+    "a confidence of 2": (GOOD.replace("0.98", "2", 1), "has 2 for confidence in row 2"),
+    "another face": (GOOD.replace("\n2, 0,", "\n2, 1,"), "face_id 1 in row 3.*several faces.*FeatureExtraction"),
+    "face_id twice": (GOOD.replace(" gaze_0_x", " face_id"), "has the column face_id twice"),
     "infinite": (GOOD.replace("0.5", "1e999", 1), "has '1e999' for AU01_r"),
     "underscores": (GOOD.replace("0.5", "1_0", 1), "has '1_0' for AU01_r"),
     "a short row": (GOOD.replace(", 0.00\n", "\n", 1).replace("AU28_c, ", "AU28_c"), "cells in row 2"),

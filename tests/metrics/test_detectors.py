@@ -154,6 +154,8 @@ def test_qualities_are_compared_at_the_same_quality():
     assert found.details["loss at q2"] == pytest.approx(losses["q2"], abs=1e-12)
     assert found.details["of m, q1"] == pytest.approx(expected["q1"], abs=1e-12)
     assert number("det.auc.macro", videos).value == pytest.approx(np.mean(list(expected.values())), abs=1e-12)
+    same = [video(f"{at}", at % 2, 0.5, within=f"q{at // 2 % 2}", base="q0", generator="m") for at in range(8)]
+    assert (number("det.auc_loss", same).value, number("det.auc_loss", same).reason) == (None, "constant_scores")
     assert number("det.auc_loss", ten()).reason == "no_base_quality"
     assert number("det.auc_loss", ten(within="q0", base="q0")).reason == "one_quality_only"
 

@@ -64,9 +64,14 @@ def test_case_and_punctuation_count_only_where_the_id_says_so():
     assert METRICS["asr.cer.aligndit"].score_video(one).value == 0.0
 
 
-def test_an_empty_transcript_counts_what_was_heard_in_it():
-    assert METRICS["asr.wer"].score_video(video("s", "", "um hello")).value == 2.0
-    assert METRICS["asr.wer"].score_set([video("s", "", "um"), video("t", "a b", "a b")]).value == 0.5
+@pytest.mark.parametrize(("name", "transcript"), [("asr.wer", ""), ("asr.cer", "  "), ("asr.wer.aligndit", "?! ...")])
+def test_a_transcript_without_words_is_left_out(name: str, transcript: str):
+    for heard in ("um hello", ""):
+        found = METRICS[name].score_video(video("s", transcript, heard))
+        assert (found.value, found.reason) == (None, "transcript_without_words")
+    pooled = METRICS[name].score_set([video("s", transcript, "um"), video("t", "a b", "a b")])
+    assert (pooled.value, pooled.n) == (0.0, 1)
+    assert METRICS[name].score_set([video("s", transcript, "um")]).reason == "transcript_without_words"
 
 
 def test_samples_without_a_transcript_are_left_out():

@@ -26,7 +26,7 @@ SAMPLES = ("d01", "d02", "d03", "d04")
 
 
 def intensities(seed: int, frames: int = 25) -> np.ndarray:
-    return np.random.default_rng(seed).uniform(0, 5, (frames, 17)).round(2)
+    return np.random.default_rng(seed).uniform(0, 3, (frames, 17)).round(2)  # + 2 is at most 5
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from evalkit.weights.store import (
     file_sha256,
     file_state,
     find_weights,
+    several_missing,
     weights_folder,
 )
 from evalkit.weights.trust import trust
@@ -328,3 +329,12 @@ def test_every_error_of_the_weights_ends_a_run_with_4() -> None:
     assert issubclass(WeightsError, EvalkitError)
     assert WeightsError.exit_code == 4
     assert re.fullmatch("[0-9a-f]{64}", ABC)
+
+
+def test_roles_that_the_bundled_networks_lack_are_named() -> None:
+    backbones = load_backbones("published")
+    said = str(several_missing(backbones, ["arcface", "speaker_encoder"]).fix)
+    assert said.endswith(
+        "The bundled networks have none for speaker_encoder: metrics of these stay unscored with them."
+    )
+    assert "have none" not in str(several_missing(backbones, ["arcface"]).fix)

@@ -27,7 +27,7 @@ class SoundKind(FileKind):
     """An audio file; nothing of it but its first audio stream is read."""
 
     facts: ClassVar[str] = "sound_facts"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def inspect(self, item: Item, sinks: Sequence[FrameSink], limits: ReadLimits, rules: SubmissionRules) -> Inspection:
         """Decode the sound once; the sinks receive no frame, their features read the file themselves."""
