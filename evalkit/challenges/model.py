@@ -261,8 +261,8 @@ def require_videos(challenge: Challenge, what: str) -> None:
         how = f"Make a ZIP of the files with the names {layouts}; 'evalkit validate' checks it."
         if kind == "scores":
             how = (
-                "Write a CSV with the columns video_id and score, a row for each id of the test set, with your detector; "
-                "'evalkit validate' checks it."
+                "Write a CSV with the columns video_id and score, a row for each id of the test set, with your "
+                "detector; 'evalkit validate' checks it."
             )
         raise UsageError(
             f"{what} is for submissions of videos, and those of {challenge.id} are {KINDS[kind].files}.",

@@ -55,8 +55,9 @@ def read_table(file: Path) -> ActionUnits:
                 if _FACE in cells and _number(cells[_FACE], _FACE, number, file) != 0:
                     raise unusable(
                         file,
-                        f"has the {_FACE} {cells[_FACE].strip()[:40]} in row {number}: it is of one of several faces, as "
-                        "OpenFace's FaceLandmarkVidMulti writes it; FeatureExtraction, which follows one face, is needed",
+                        f"has the {_FACE} {cells[_FACE].strip()[:40]} in row {number}: it is of one of several faces, "
+                        "as OpenFace's FaceLandmarkVidMulti writes it; FeatureExtraction, which follows one face, is "
+                        "needed",
                     )
                 frame, *values = (_number(cells[name], name, number, file) for name in _NEEDED)
                 if rows and frame != last + 1:
