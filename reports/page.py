@@ -38,17 +38,22 @@ ROLES = (
 Member = TypeVar("Member")
 
 
-def render_page(name: str, *, filmstrips: Filmstrips | None = None, kind: Kind = "video", **values: Any) -> str:
+def render_page(
+    name: str, *, filmstrips: Filmstrips | None = None, kind: Kind = "video", parts: Sequence[str] = (), **values: Any
+) -> str:
     """Return the page; equal values give equal text.
 
     Args:
         name: of the page: its template is ``templates/NAME.html``; the style and script of that name, where there are
             any, follow those of all pages.
         filmstrips: what the page shows of videos.
+        parts: of the page that have a style or script of their own.
         kind: what the submissions' files are; the templates call them ``thing`` and ``things``.
         values: what the template reads.
     """
-    style, script = _resource("style.css") + _resource(f"{name}.css"), _resource("page.js") + _resource(f"{name}.js")
+    names = (name, *parts)
+    style = _resource("style.css") + "".join(_resource(f"{one}.css") for one in names)
+    script = _resource("page.js") + "".join(_resource(f"{one}.js") for one in names)
     return _template(f"{name}.html").render(
         style=Markup(style),  # noqa: S704  (ours, from the package)
         script=Markup(script),  # noqa: S704

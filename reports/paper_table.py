@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from evalkit.reports.leaderboard.tables import ARROWS, latex_text, markdown_text
+from evalkit.reports.leaderboard.ranked_table import ARROWS
+from evalkit.reports.leaderboard.tables import latex_text, markdown_text
 from evalkit.tables.record import PaperTable, TableCell, TableColumn
 from evalkit.text import NO_VALUE, csv_cell
 

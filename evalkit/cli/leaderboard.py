@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table as RichTable
 
     from evalkit.board.model import Snapshot
+    from evalkit.leaderboard.contrasts import Contrast
     from evalkit.leaderboard.model import Leaderboard
     from evalkit.reports.audience import Audience
 
@@ -27,6 +28,7 @@ TABLES = {"csv": ".csv", "json": ".json", "latex": ".tex", "markdown": ".md"}
     epilog=example(
         "evalkit leaderboard --board board.sqlite -o leaderboard.html",
         "evalkit leaderboard --board board.sqlite -o final.html --as-of '2026-03-05 AoE' --also csv --also latex",
+        "evalkit leaderboard --board board.sqlite --why lumen atlas",
     )
 )
 @board_option
@@ -49,6 +51,13 @@ TABLES = {"csv": ".csv", "json": ".json", "latex": ".tex", "markdown": ".md"}
     help="Bootstrap draws for the rank intervals.",
 )
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Seed of the resampling.")
+@click.option(
+    "--why",
+    nargs=2,
+    multiple=True,
+    metavar="TEAM TEAM",
+    help="Print why one of two ranked teams is above the other, column by column; may be given several times.",
+)
 @json_option
 def leaderboard(
     board: str,
@@ -58,6 +67,7 @@ def leaderboard(
     also: tuple[str, ...],
     draws: int,
     seed: int,
+    why: tuple[tuple[str, str], ...],
     as_json: bool,
 ) -> None:
     """Rank the teams of a board and publish them as one HTML file that needs no network.
@@ -75,15 +85,18 @@ def leaderboard(
 
     with Board.open(board) as opened:
         snapshot = opened.snapshot(moment(as_of))
-    leaderboard = compute_leaderboard(snapshot, draws=draws, seed=seed)
+    leaderboard = compute_leaderboard(snapshot, draws=draws, seed=seed, compared=why)
+    shown = leaderboard_for(audience, snapshot, leaderboard)[1]
+    contrasts = [asked_contrast(shown, *pair) for pair in why]
     write_page(render_leaderboard(snapshot, leaderboard, audience), output)
     others = [write_table(name, snapshot, leaderboard, output, audience) for name in dict.fromkeys(also)]
     if as_json:
         document = json.loads(leaderboard_json(snapshot, leaderboard, audience))
         click.echo(json.dumps({**document, "page": str(output)}, indent=1))
         return
-    shown = leaderboard_for(audience, snapshot, leaderboard)[1]
     print_leaderboard(shown)
+    for contrast in contrasts:
+        print_contrast(shown, contrast)
     if withheld := len(leaderboard.rows) - len(shown.rows):
         say(f"{withheld} run{'s' if withheld != 1 else ''} withheld by decisions; '--for organizers' shows all.")
     say(f"Page: {output}   (log entry {snapshot.number}, seal {snapshot.digest[:12]})")
@@ -155,8 +168,8 @@ def values_table(leaderboard: Leaderboard) -> RichTable | None:
     from rich.table import Table
 
     from evalkit.leaderboard.table import NO_CELL
-    from evalkit.reports.leaderboard.ranked_table import better, column_title, display_name
-    from evalkit.reports.leaderboard.tables import ARROWS, listed_rows, shown_columns
+    from evalkit.reports.leaderboard.ranked_table import ARROWS, better, column_title, display_name
+    from evalkit.reports.leaderboard.tables import listed_rows, shown_columns
     from evalkit.text import NO_VALUE, escape_for_display, format_value
 
     rows, columns = listed_rows(leaderboard), shown_columns(leaderboard)
@@ -172,3 +185,52 @@ def values_table(leaderboard: Leaderboard) -> RichTable | None:
         words = [f"{NO_VALUE} {cell.reason}" if cell.value is None else format_value(cell.value) for cell in cells]
         table.add_row(*(escape(escape_for_display(word)) for word in (display_name(row, leaderboard), *words)))
     return table
+
+
+def asked_contrast(leaderboard: Leaderboard, one: str, other: str) -> Contrast:
+    """Return the contrast of two runs by label.
+
+    Raises:
+        UsageError: for a label that is not ranked, twice the same, or two that no common phase orders.
+    """
+    from evalkit.errors import UsageError, did_you_mean
+
+    ranked = [row.label for row in leaderboard.rows if row.rank is not None]
+    for label in (one, other):
+        if label not in ranked:
+            raise UsageError(
+                f"There is no ranked team '{label}' to explain.{did_you_mean(label, ranked)}",
+                expected=f"one of {', '.join(ranked)}" if ranked else "a board on which somebody is ranked",
+            )
+    if one == other:
+        raise UsageError("'--why' compares two teams.", found=f"'{one}' twice")
+    found = leaderboard.contrast(one, other)
+    if found is None:
+        raise UsageError(
+            f"'{one}' and '{other}' are ordered by different phases.",
+            expected="two finalists, or two teams behind them",
+        )
+    return found
+
+
+def print_contrast(leaderboard: Leaderboard, contrast: Contrast) -> None:
+    """Print why one run is above another: sentences, and a line per column."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from evalkit.reports.leaderboard.why import HEADS, explain
+    from evalkit.text import escape_for_display
+
+    told = explain(leaderboard, contrast)
+    console = Console(highlight=False, emoji=False)
+    table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    for at, title in enumerate(("column", told.first, told.second, *(head.lower() for head in HEADS))):
+        table.add_column(escape(escape_for_display(title, 40)), justify="right" if at else "left", overflow="fold")
+    for row in told.rows:
+        cells = (row.title, row.first, row.second, row.difference, row.interval, row.ahead, row.gain)
+        table.add_row(*map(escape, cells))
+    for sentence in told.sentences:
+        console.print(escape(sentence), soft_wrap=True)
+    console.print(table)

@@ -31,6 +31,7 @@ from evalkit.statistics.bootstrap import (
 )
 
 Integers = NDArray[np.int64]
+KEPT_VALUES = 25_000_000  # numbers: 200 MB
 
 
 @dataclass(frozen=True)
@@ -216,6 +217,7 @@ class Draws:
         freedom: (teams, teams) degrees of freedom of the difference of two scores; infinite where ``spread`` is not 1.
         lost: draws that were left out because a team had none of its ratings or videos in them.
         spread: factor on the deviations of the resampled values.
+        values: (draws, teams, columns) the values behind the first of the scores; no draw where they weren't asked for.
     """
 
     scores: Floats
@@ -224,10 +226,17 @@ class Draws:
     freedom: Floats
     lost: int = 0
     spread: float = 1.0
+    values: Floats = field(default_factory=lambda: np.empty((0, 0, 0)))
 
 
 def draw_scores(
-    evidence: Evidence, plan: ScoringPlan, *, draws: int = BOOTSTRAP_DRAWS, seed: int = 0, spread: float = 1.0
+    evidence: Evidence,
+    plan: ScoringPlan,
+    *,
+    draws: int = BOOTSTRAP_DRAWS,
+    seed: int = 0,
+    spread: float = 1.0,
+    keep_values: bool = False,
 ) -> Draws:
     """Return the scores of ``draws`` resampled challenges under ``plan``.
 
@@ -241,6 +250,7 @@ def draw_scores(
         draws: how many, at least 100.
         seed: the same seed gives the same draws.
         spread: factor on the deviation of every resampled value; 1 for the bootstrap itself.
+        keep_values: whether to keep the resampled values, of as many draws as fit into `KEPT_VALUES`.
 
     Raises:
         InputError: when the columns differ, draws are too few, or more than half of them are lost.
@@ -251,7 +261,8 @@ def draw_scores(
         raise InputError("A bootstrap needs more draws.", found=str(draws), expected=f"at least {FEWEST_DRAWS}")
     evidence = evidence.varying()
     sampler = _Sampler(evidence, plan)
-    scores, lost = sampler.run(draws, seed, videos=True, raters=True, spread=spread)
+    keep = KEPT_VALUES // max(1, evidence.values.size) if keep_values else 0
+    scores, lost, values = sampler.run(draws, seed, videos=True, raters=True, spread=spread, keep=keep)
     if len(scores) * 2 < draws:
         raise InputError(
             "Most resampled challenges leave a team without ratings.",
@@ -261,7 +272,7 @@ def draw_scores(
     point = plan.scores(evidence.values)
     teams = len(evidence.teams)
     freedom = _freedom(evidence, sampler, draws, seed) if spread == 1.0 else np.full((teams, teams), np.inf)
-    return Draws(scores, point, plan.lower_wins, freedom, lost, spread)
+    return Draws(scores, point, plan.lower_wins, freedom, lost, spread, values)
 
 
 def _freedom(evidence: Evidence, sampler: _Sampler, draws: int, seed: int) -> Floats:
@@ -277,7 +288,7 @@ def _freedom(evidence: Evidence, sampler: _Sampler, draws: int, seed: int) -> Fl
     few = max(FEWEST_DRAWS, draws // 4)
     total, parts = np.zeros((teams, teams)), np.zeros((teams, teams))
     for name, freedom in present.items():
-        scores, _ = sampler.run(few, seed + 1, videos=name == "videos", raters=name == "raters")
+        scores, *_ = sampler.run(few, seed + 1, videos=name == "videos", raters=name == "raters")
         variance = difference_variance(scores)
         total += variance
         parts += variance**2 / freedom
@@ -304,15 +315,20 @@ class _Sampler:
             cell = ratings.team * len(evidence.columns) + ratings.column
             self._ratings = RatingMeans(cell, ratings.video, ratings.rater, ratings.value, videos=evidence.video_count)
 
-    def run(self, draws: int, seed: int, *, videos: bool, raters: bool, spread: float = 1.0) -> tuple[Floats, int]:
-        """Return the scores of the draws that kept every team, and how many did not."""
-        kept = []
+    def run(
+        self, draws: int, seed: int, *, videos: bool, raters: bool, spread: float = 1.0, keep: int = 0
+    ) -> tuple[Floats, int, Floats]:
+        """Return the scores of the draws that kept every team, how many did not, and values of the first ``keep``."""
+        kept, held, room = [], [np.empty((0, *self._evidence.values.shape))], keep
         for shifts in self._shifts(draws, seed, videos=videos, raters=raters):
             values = self._evidence.values + spread * shifts
             whole = np.isfinite(values).all(axis=(1, 2))
             kept.append(self._plan.scores(values[whole]))
+            if room > 0:
+                held.append(values[whole][:room])
+                room -= len(held[-1])
         scores = np.concatenate(kept)
-        return scores, draws - len(scores)
+        return scores, draws - len(scores), np.concatenate(held)
 
     def _shifts(self, draws: int, seed: int, *, videos: bool, raters: bool) -> Iterator[Floats]:
         """Yield the deviations of the values in blocks (some draws, teams, columns); NaN: a team without data."""

@@ -29,7 +29,13 @@ from evalkit.statistics import BOOTSTRAP_DRAWS
 
 
 def compute_leaderboard(
-    snapshot: Snapshot, *, draws: int = BOOTSTRAP_DRAWS, seed: int = 0, confidence: float = 0.95, podium: int = 3
+    snapshot: Snapshot,
+    *,
+    draws: int = BOOTSTRAP_DRAWS,
+    seed: int = 0,
+    confidence: float = 0.95,
+    podium: int = 3,
+    compared: Sequence[tuple[str, str]] = (),
 ) -> Leaderboard:
     """Return the leaderboard of ``snapshot``.
 
@@ -45,6 +51,8 @@ def compute_leaderboard(
         seed: of the bootstrap and of random weights.
         confidence: probability that no two teams are separated wrongly, between 0.5 and 1.
         podium: how many first places the sensitivity to the weights is about.
+        compared: labels of runs whose contrast is asked for. Those of neighbours, and of the first
+            `evalkit.leaderboard.contrasts.ALL_PAIRS` runs with each other, are always there.
     """
     challenge = snapshot.challenge
     state = rank_snapshot(snapshot, draws=draws, seed=seed)
@@ -54,7 +62,7 @@ def compute_leaderboard(
     for phase in ranking.phases:
         ordered = [by_label[label] for label in phase.order]
         found[phase.name] = phase_uncertainty(
-            ordered, phase.plan, runs, rated.by_id, draws=draws, seed=seed, confidence=confidence
+            phase, ordered, runs, rated.by_id, draws=draws, seed=seed, confidence=confidence, wanted=compared
         )
     phases = tuple(_with_uncertainty(phase, found[phase.name], ranking) for phase in ranking.phases)
 
@@ -78,6 +86,7 @@ def compute_leaderboard(
         distributions=distributions(shown, runs, values),
         breakdowns=breakdowns(shown, runs, values),
         strengths=rated.strengths,
+        contrasts=tuple(one for phase in ranking.phases for one in found[phase.name].contrasts),
         duplicates=duplicate_videos(snapshot),
         excluded_samples=tuple(
             ExcludedSample(sample, one.reason, one.number) for sample, one in snapshot.excluded("sample").items()

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from evalkit.leaderboard.contrasts import Contrast
 from evalkit.leaderboard.scoring_rules import ScoringPlan
 from evalkit.leaderboard.sensitivity import RandomWeights, WeightInterval
 from evalkit.leaderboard.table import CodedReason, Column, Row
@@ -251,6 +252,7 @@ class Leaderboard:
         distributions: per column and team.
         breakdowns: per group, column and team.
         strengths: of comparisons in pairs.
+        contrasts: pairs of runs column by column, in the order of the phases and ranks.
         duplicates: videos that two teams have in common; for the organizers to check, no rank depends on them.
         excluded_samples: in the order of the decisions.
     """
@@ -269,6 +271,7 @@ class Leaderboard:
     distributions: tuple[Distribution, ...] = ()
     breakdowns: tuple[Breakdown, ...] = ()
     strengths: tuple[Strength, ...] = ()
+    contrasts: tuple[Contrast, ...] = ()
     duplicates: tuple[DuplicateVideos, ...] = ()
     excluded_samples: tuple[ExcludedSample, ...] = ()
 
@@ -292,6 +295,17 @@ class Leaderboard:
         """Return the labels of the runs that are statistically tied with the run ``label``."""
         groups = [group.labels for group in self.tie_groups if label in group.labels]
         return list(dict.fromkeys(other for group in groups for other in group if other != label))
+
+    def contrast(self, one: str, other: str) -> Contrast | None:
+        """Return the contrast of the runs ``one`` and ``other`` (labels) in the phase that decides between them.
+
+        ``None`` where a run has no rank, one is a finalist and the other is not, or the pair wasn't asked for.
+        """
+        rows = {row.label: row for row in self.rows}
+        phases = [self.deciding_phase(rows[name]) for name in (one, other) if name in rows]
+        names = {phase.name if phase is not None else None for phase in phases}
+        found = [c for c in self.contrasts if {c.first, c.second} == {one, other} and names == {c.phase}]
+        return found[0] if found else None
 
     def to_pandas(self, form: Form = "wide") -> pd.DataFrame:
         """Return the runs as a table of pandas, best first. A missing value is NaN, with its reason beside it.

@@ -47,6 +47,7 @@ class RankIntervals:
         draws: how many draws were used.
         lost: how many were left out.
         seed: of the draws.
+        made: the draws themselves, with their values.
         held_fixed: columns that counted as certain, each with the reason.
     """
 
@@ -63,6 +64,7 @@ class RankIntervals:
     draws: int
     lost: int
     seed: int
+    made: Draws
     held_fixed: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -89,7 +91,7 @@ def rank_uncertainty(
         raise InputError(
             "The confidence of rank intervals is out of range.", found=str(confidence), expected="between 0.5 and 1"
         )
-    made = draw_scores(evidence, plan, draws=draws, seed=seed)
+    made = draw_scores(evidence, plan, draws=draws, seed=seed, keep_values=True)
     above = share_above(made)
     of_ranks = plan.method in {"rank-sum", "mean-rank", "borda"}
     key = made.point if made.lower_wins else -made.point
@@ -115,6 +117,7 @@ def rank_uncertainty(
         draws=len(made.scores),
         lost=made.lost,
         seed=seed,
+        made=made,
         held_fixed=evidence.held_fixed,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -10,7 +10,8 @@ import numpy as np
 from evalkit.errors import InputError
 from evalkit.leaderboard.answers import RatedColumn, ratings_of
 from evalkit.leaderboard.bootstrap import Evidence, Ratings
-from evalkit.leaderboard.model import RankUncertainty
+from evalkit.leaderboard.contrasts import Contrast, contrasts
+from evalkit.leaderboard.model import RankingPhase, RankUncertainty
 from evalkit.leaderboard.rank_intervals import rank_uncertainty
 from evalkit.leaderboard.runs import Runs
 from evalkit.leaderboard.scoring_rules import Floats, ScoringPlan
@@ -34,6 +35,7 @@ class PhaseUncertainty:
         intervals: run -> best and worst rank.
         probability: run -> probability of rank 1, 2, ...
         notes: column id -> what was assumed about it.
+        contrasts: pairs of runs, column by column.
     """
 
     uncertainty: RankUncertainty | None = None
@@ -41,36 +43,43 @@ class PhaseUncertainty:
     intervals: Mapping[RunKey, tuple[int, int]] = field(default_factory=dict)
     probability: Mapping[RunKey, tuple[float, ...]] = field(default_factory=dict)
     notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    contrasts: tuple[Contrast, ...] = ()
 
 
 def phase_uncertainty(
+    phase: RankingPhase,
     rows: Sequence[Row],
-    plan: ScoringPlan,
     runs: Runs,
     rated: Mapping[str, RatedColumn],
     *,
     draws: int,
     seed: int,
     confidence: float,
+    wanted: Iterable[tuple[str, str]] = (),
 ) -> PhaseUncertainty:
-    """Return how certain the order of ``rows`` under ``plan`` is.
+    """Return how certain the order of a phase is.
 
     Args:
-        rows: the ranked runs, best first.
-        plan: the rule.
+        phase: its name and rule.
+        rows: the runs that it ordered, best first.
         runs: all runs of the board.
         rated: column id -> the answers of raters.
         draws, seed, confidence: as for `evalkit.leaderboard.rank_intervals.rank_uncertainty`.
+        wanted: pairs of labels to compare, beside those that always are.
     """
     if not rows:
         return PhaseUncertainty(why_not="Nobody is ranked.")
+    plan, place = phase.plan, {row.label: at for at, row in enumerate(rows)}
+    pairs = [(place[a], place[b]) for a, b in wanted if a != b and a in place and b in place]
+    bare = contrasts(phase.name, rows, plan, wanted=pairs)
     try:
         evidence, notes = collect_evidence(rows, plan, runs, rated)
         if len(evidence.held_fixed) == len(plan.columns):
-            return PhaseUncertainty(why_not="No column that ranks shows how far its values vary.", notes=notes)
+            why = "No column that ranks shows how far its values vary."
+            return PhaseUncertainty(why_not=why, notes=notes, contrasts=bare)
         found = rank_uncertainty(evidence, plan, draws=draws, seed=seed, confidence=confidence)
     except InputError as error:
-        return PhaseUncertainty(why_not=str(error))
+        return PhaseUncertainty(why_not=str(error), contrasts=bare)
     named = [found.teams[at] for at in found.order]
     uncertainty = RankUncertainty(
         confidence=found.confidence,
@@ -87,6 +96,7 @@ def phase_uncertainty(
         {row.key: (int(found.low[at]), int(found.high[at])) for at, row in enumerate(rows)},
         {row.key: tuple(float(share) for share in found.rank_probability[at]) for at, row in enumerate(rows)},
         notes,
+        contrasts(phase.name, rows, plan, evidence=evidence, found=found, wanted=pairs),
     )
 
 

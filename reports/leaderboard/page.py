@@ -46,6 +46,7 @@ from evalkit.reports.leaderboard.ranked_table import (
 )
 from evalkit.reports.leaderboard.rules import ESTIMATORS, OWN_DEFAULT, rule_rows, rules_in_words, weight_source
 from evalkit.reports.leaderboard.speed import speed_section
+from evalkit.reports.leaderboard.why import HEADS, neighbours, script_data
 from evalkit.reports.leaderboard.words import (
     MIN_PROBABILITY,
     excluded_lines,
@@ -86,8 +87,16 @@ def render_leaderboard(snapshot: Snapshot, leaderboard: Leaderboard, audience: A
     scatters = [make_scatter(points, table.looks) for points in leaderboard.points]
     moment = snapshot.as_of or snapshot.at
     sensitivity = leaderboard.sensitivity
+    why_pairs, why_more = neighbours(leaderboard)
+    why_labels, why_data = script_data(leaderboard)
     return render_page(
         "leaderboard",
+        parts=["leaderboard_why"],
+        why_pairs=why_pairs,
+        why_more=why_more,
+        why_labels=why_labels,
+        why_data=why_data,
+        why_heads=HEADS,
         kind=snapshot.challenge.submission.kind,
         audience=audience,
         snapshot=snapshot,

@@ -19,6 +19,7 @@ COLUMN_GROUPS = (
 )
 RANKED, UNRANKED, OTHER = 0, 1, 2  # parts of the table, from the top; other runs don't compete
 BRACKETS = 4  # beside each other
+ARROWS = {"higher": "\u2191", "lower": "\u2193", None: ""}
 TILES = 40  # of a strip of rank probabilities
 SHADES = 5
 

@@ -20,7 +20,7 @@ from evalkit.leaderboard.model import Leaderboard
 from evalkit.leaderboard.serialise import as_dict
 from evalkit.leaderboard.table import NO_CELL, Cell, Column, Row
 from evalkit.reports.audience import Audience, leaderboard_for
-from evalkit.reports.leaderboard.ranked_table import better, column_title, display_name, tie_lines
+from evalkit.reports.leaderboard.ranked_table import ARROWS, better, column_title, display_name, tie_lines
 from evalkit.reports.leaderboard.rules import rule_rows
 from evalkit.reports.leaderboard.words import excluded_lines, included_line, summary
 from evalkit.reports.tables import format_share, natural_key
@@ -29,7 +29,6 @@ from evalkit.text import NO_VALUE, csv_cell, escape_for_display, format_value
 SCHEMA = 1
 NAME_LIMIT = 100  # characters of a name in LaTeX and Markdown
 GROUP_LIMIT = 600  # characters of a tie group there
-ARROWS = {"higher": "\u2191", "lower": "\u2193", None: ""}
 _LATEX = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
