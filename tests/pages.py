@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from html.parser import HTMLParser
 
-VOID = {"meta", "link", "input"}
+VOID = {"meta", "link", "input", "img"}
 
 
 class Page(HTMLParser):
