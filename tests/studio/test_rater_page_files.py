@@ -90,8 +90,9 @@ def test_what_the_organizer_wrote_is_text() -> None:
 
 
 def test_what_is_said_to_be_stored_follows_the_plan() -> None:
-    assert 'data-t="stored_worker"' not in page()
-    assert 'data-t="stored_worker"' in page(keep=("worker",))
+    for text, keep in (("stored_digest", ()), ("stored_worker", ("worker",))):
+        said = [item["attrs"].get("data-t") for item in Html(page(keep=keep)).find("li")]
+        assert said == ["stored_answers", text, "stored_here"]
 
 
 def test_only_the_plans_languages_are_offered() -> None:
