@@ -35,6 +35,7 @@ from evalkit.cli.score import score
 from evalkit.cli.score_all import score_all
 from evalkit.cli.signals import handle_termination_signals, interruption_message
 from evalkit.cli.speed import speed
+from evalkit.cli.studio import studio
 from evalkit.cli.table import table
 from evalkit.cli.table_check import table_check
 from evalkit.cli.testset import testset
@@ -79,6 +80,7 @@ COMMANDS = (
     compare,
     board,
     ratings,
+    studio,
     leaderboard,
     challenges,
     metrics,

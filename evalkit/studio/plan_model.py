@@ -310,7 +310,7 @@ def _check_item(plan: Plan, name: str, item: PlanItem) -> None:
     _require(set(item.expected) <= asked, f"the item {name} has an answer to a question that is not asked")
     if item.repeat_of is not None:
         first = plan.items.get(item.repeat_of)
-        same = first is not None and first.kind == "rating" and set(first.media) == set(item.media)
+        same = first is not None and first.kind in {"rating", "gold"} and set(first.media) == set(item.media)
         _require(same, f"the item {name} does not repeat an item of the plan")
 
 

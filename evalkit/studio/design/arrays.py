@@ -1,0 +1,8 @@
+"""Types of the designs' arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Flags = NDArray[np.bool_]

@@ -1,0 +1,135 @@
+"""From a board, the submissions and a test set to a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from evalkit.board.model import Snapshot
+from evalkit.board.names import folded
+from evalkit.challenges.model import require_videos
+from evalkit.errors import InputError
+from evalkit.progress import Progress
+from evalkit.studio.inputs import read_gold_videos
+from evalkit.studio.making import make_plan, questions_of
+from evalkit.studio.plan_model import Medium, Plan, PlanSample
+from evalkit.studio.request import PlanRequest
+from evalkit.studio.videos import RatedRun, common_samples, competing_runs, find_videos, own_video
+from evalkit.testsets.model import Sample, TestSet
+from evalkit.text import count
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What a plan is made from.
+
+    Args:
+        snapshot: the board.
+        submissions: folder or list of 'evalkit score-all'.
+        testset: the test set.
+        teams: only these; all that compete by default.
+        samples: how many, drawn by the seed; all by default.
+        gold: CSV of videos with known answers.
+        references: hidden real videos that each rater sees.
+    """
+
+    snapshot: Snapshot
+    submissions: Path
+    testset: TestSet
+    teams: Sequence[str] = ()
+    samples: int | None = None
+    gold: Path | None = None
+    references: int = 0
+
+
+def plan_study(sources: Sources, request: PlanRequest, progress: Progress) -> Plan:
+    """Return the plan; see `evalkit.studio.making.make_plan`.
+
+    Raises:
+        InputError: something is missing or is not what was scored, or there is no such plan.
+    """
+    snapshot, challenge = sources.snapshot, sources.snapshot.challenge
+    require_videos(challenge, "A rating study")
+    questions = questions_of(challenge)
+    runs = competing_runs(snapshot, sources.teams)
+    by_id = {sample.id: sample for sample in sources.testset.whole.samples}
+    there = common_samples(runs, list(by_id), snapshot.excluded("sample"))
+    if not there:
+        raise InputError(
+            "The runs have no video of a sample of this test set.",
+            found=count(len(by_id), "sample") + " in the test set",
+            fix="Give the test set that they were scored with.",
+        )
+    chosen = _some(there, sources.samples, request.seed)
+    rated = find_videos(runs, frozenset(chosen), sources.submissions, snapshot, progress)
+    root = sources.testset.root
+    request = replace(
+        request,
+        gold=()
+        if sources.gold is None
+        else read_gold_videos(
+            sources.gold, questions, partial(_team_video, rated), _own(root, by_id, challenge.ratings.method)
+        ),
+        references=_references(sources, by_id, chosen),
+        references_per_rater=sources.references,
+    )
+    shown = [*chosen, *(one.medium.sample for one in request.gold), *(one.sample for one in request.references)]
+    samples = {name: _plan_sample(by_id[name]) for name in by_id if name in set(shown)}
+    return make_plan(challenge, rated, samples, request)
+
+
+def _some(there: Sequence[str], wanted: int | None, seed: int) -> list[str]:
+    if wanted is None or wanted == len(there):
+        return list(there)
+    if wanted > len(there):
+        raise InputError(
+            f"There are no {wanted} samples to rate.",
+            found=count(len(there), "sample") + " with videos",
+            expected=f"at most {len(there)}",
+        )
+    drawn = np.random.default_rng([seed, 1]).choice(len(there), wanted, replace=False)
+    return [there[at] for at in sorted(drawn)]
+
+
+def _plan_sample(sample: Sample) -> PlanSample:
+    return PlanSample(image=sample.reference_images[0] if sample.reference_images else None, audio=sample.audio)
+
+
+def _team_video(rated: Sequence[RatedRun], team: str, sample: str) -> Medium | None:
+    found = [one.videos[sample] for one in rated if folded(one.team) == folded(team) and sample in one.videos]
+    return found[0] if len(found) == 1 else None
+
+
+def _own(root: Path, by_id: dict[str, Sample], method: str) -> Callable[[str, str], Medium]:
+    def find(file: str, sample: str) -> Medium:
+        if sample not in by_id:
+            raise InputError(f"the test set has no sample '{sample}'.")
+        if method == "pairs":
+            raise InputError("gold of comparisons is not a single video.")
+        return own_video(root, file, sample)
+
+    return find
+
+
+def _references(sources: Sources, by_id: dict[str, Sample], chosen: Sequence[str]) -> tuple[Medium, ...]:
+    """Return the real videos that can be hidden among the others.
+
+    Raises:
+        InputError: there are too few, or comparisons are asked for.
+    """
+    if not sources.references:
+        return ()
+    if sources.snapshot.challenge.ratings.method == "pairs":
+        raise InputError("Hidden references are for ratings, and the challenge asks for comparisons.")
+    videos = [(name, by_id[name].reference_video) for name in chosen]
+    found = tuple(own_video(sources.testset.root, file, name) for name, file in videos if file is not None)
+    if len(found) < sources.references:
+        raise InputError(
+            f"There are no {sources.references} real videos to hide among the others.",
+            found=count(len(found), "reference video") + " in the test set",
+        )
+    return found
