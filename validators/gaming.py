@@ -149,7 +149,7 @@ def likeness(copy: VideoCopy) -> str:
     words = f"{copy.match.share:.1%} of the signature equal"
     if abs(copy.match.shift) > 1e-9:
         words += f", {abs(copy.match.shift):.1f} s apart"
-    return f"{words}, mirrored" if copy.match.mirrored else words
+    return f"{words}, {copy.match.view}" if copy.match.view else words
 
 
 def _across_teams(shared: RunPair) -> Iterable[Violation]:

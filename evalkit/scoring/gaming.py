@@ -323,7 +323,7 @@ def _equal_stills(videos: Sequence[VideoFingerprint]) -> Callable[[int], Iterato
         apart = np.count_nonzero(hashes != videos[at].hash, axis=1)
         for other in np.flatnonzero(apart <= HASH_BITS)[: MAX_DUPLICATES + 1]:
             share = 1 - float(apart[other]) / hashes.shape[1]
-            yield stills[int(other)], signature.Match(share, 0.0, mirrored=False)
+            yield stills[int(other)], signature.Match(share, 0.0)
 
     return of
 

@@ -5,11 +5,12 @@ subtracted, which leaves what moves, and each coefficient but the constant one g
 Transform and signs are those of `pHash` (C. Zauner, "Implementation and Benchmarking of Perceptual Image Hash
 Functions", 2010); the mean over time in place of the median over coefficients is this module's own. Two videos of one
 photo with different speech share background and face, but not the bits; a copy that was encoded again, scaled, blurred
-or cropped by a few percent keeps most of them. Mirroring negates the odd horizontal coefficients, so a mirrored copy is
-found by inverting their bits.
+or cropped by a few percent keeps most of them. What turns or flips a picture only exchanges coefficients and negates
+the odd ones, and the negative of a picture negates them all: the bits of one video give those of its sixteen views
+(`VIEWS`), and each is compared. A video whose low frequencies alone are inverted is a negative to these coefficients.
 
-Not detected: copies that were cropped by more than about 8 %, rotated, played faster or backwards, or whose copied part
-is not in the first `TICKS` tenths of a second; and any copy of a video that hardly moves.
+Not detected: copies that were cropped by more than about 8 %, turned by another angle, played faster or backwards, or
+whose copied part is not in the first `TICKS` tenths of a second; and any copy of a video that hardly moves.
 """
 
 from __future__ import annotations
@@ -27,12 +28,31 @@ RATE = 10  # frames per second
 TICKS = 64  # frames in a signature: 6.4 s
 ORDER = 5
 BITS = ORDER * ORDER - 1
-SAME_SHARE = 0.82  # share of equal bits; from it on two videos have the same moving content
+SAME_SHARE = 0.78  # share of equal bits; from it on two videos have the same moving content
+SHORT_SHARE = 0.82  # the same, where they have fewer than `LONG` frames in common
+LONG = 30
 MIN_TICKS = 20  # common frames that a comparison needs
 MIN_OVERLAP = 0.6  # and their share of the shorter video
-MAX_SHIFT = 10
+MAX_SHIFT = 25
 MIN_MOTION = 0.06  # grey levels; below it the bits are noise
 HASH_ORDER = 8
+_TURNS = (
+    "",
+    "upside down",
+    "mirrored",
+    "turned by 180 degrees",
+    "turned by 90 degrees and mirrored",
+    "turned by 90 degrees",
+    "turned by 90 degrees",
+    "turned by 90 degrees and mirrored",
+)  # transposed or not, mirrored or not, upside down or not
+VIEWS = (*_TURNS, *(f"{turn}, negative" if turn else "negative" for turn in _TURNS))
+_PARITIES = ((0, 0), (0, 1), (1, 0), (1, 1))  # of a coefficient down and across
+_GROUPS = tuple(
+    [at - 1 for at in range(1, ORDER * ORDER) if (at // ORDER % 2, at % ORDER % 2) == parity] for parity in _PARITIES
+)
+_TRANSPOSED = [at % ORDER * ORDER + at // ORDER - 1 for at in range(1, ORDER * ORDER)]
+_GROUPS_OF_BOTH = tuple((group, [_TRANSPOSED[at] for at in group]) for group in _GROUPS)  # as they are, transposed
 _ROWS, _COLUMNS = 256, 1024  # videos compared at once: a few arrays of a megabyte each
 
 
@@ -43,12 +63,12 @@ class Match:
     Args:
         share: of equal bits, 0..1; unrelated videos are near 0.5.
         shift: seconds by which the second video is later than the first.
-        mirrored: whether the second is the first, mirrored.
+        view: what was done to the picture of one to match the other, one of `VIEWS`; empty for nothing.
     """
 
     share: float
     shift: float
-    mirrored: bool
+    view: str = ""
 
 
 def cosine_basis(size: int, order: int) -> NDArray[np.float64]:
@@ -102,7 +122,7 @@ def from_hex(text: str) -> Bits:
 def matches(first: Sequence[Bits], second: Sequence[Bits]) -> dict[tuple[int, int], Match]:
     """Return the pairs (i, j) of two lists of videos with the same moving content, each with its best match.
 
-    Every pair is compared at shifts of up to a second, as it is and mirrored. All numbers are counts, so the result
+    Every pair is compared at shifts of up to 2.5 s, in each of `VIEWS`. All numbers are counts, so the result
     does not depend on the machine.
 
     Args:
@@ -139,15 +159,15 @@ def matching_rows(
         found: list[list[tuple[int, Match]]] = [[] for _ in chosen]
         for begin in range(0, len(columns), _COLUMNS):
             numbers = np.array(columns[begin : begin + _COLUMNS])
-            share, shift, mirrored = _best(_signs([first[at] for at in numbers], width), theirs)
+            share, shift, view = _best(_signs([first[at] for at in numbers], width), theirs)
             for j, at in enumerate(chosen):
-                kept = np.flatnonzero(share[:, j] >= SAME_SHARE)
+                kept = np.flatnonzero(share[:, j])
                 if most is not None and len(kept) > most:
                     best = kept[np.argsort(-share[kept, j], kind="stable")[:most]]
                     mine = kept[numbers[kept] == own[at]] if own else kept[:0]
                     kept = np.concatenate([best, np.setdiff1d(mine, best)])
                 found[j] += [
-                    (int(numbers[i]), Match(float(share[i, j]), int(shift[i, j]) / RATE, bool(mirrored[i, j])))
+                    (int(numbers[i]), Match(float(share[i, j]), int(shift[i, j]) / RATE, VIEWS[view[i, j]]))
                     for i in kept
                 ]
         for at, matched in zip(chosen, found, strict=True):
@@ -159,19 +179,17 @@ def matching_rows(
 
 def _best(
     left: tuple[NDArray[np.float32], NDArray[np.int64]], right: tuple[NDArray[np.float32], NDArray[np.int64]]
-) -> tuple[NDArray[np.float32], NDArray[np.int8], NDArray[np.bool_]]:
-    """Return, of every pair, the share of equal bits of the best alignment, its shift in ticks, and whether mirrored.
+) -> tuple[NDArray[np.float32], NDArray[np.int8], NDArray[np.int8]]:
+    """Return, of every pair, the share of equal bits of the best alignment, its shift in ticks, and its view's number.
 
-    Shares below `SAME_SHARE` may be given as 0. Of equally good alignments the smallest shift counts, then the one that
-    is not mirrored, then the negative shift.
+    Shares below the limit are given as 0. Of equally good alignments the smallest shift counts, then the negative
+    one, then the view that comes first in `VIEWS`.
     """
     (ours, our_lengths), (theirs, their_lengths) = left, right
-    mirror = np.array([-1.0 if at % ORDER % 2 else 1.0 for at in range(1, ORDER * ORDER)], np.float32)
-    flipped = theirs * mirror
     width = ours.shape[1]
     needed = np.maximum(MIN_TICKS, np.ceil(MIN_OVERLAP * np.minimum.outer(our_lengths, their_lengths)))
     best = np.zeros(needed.shape, np.float32)
-    shifts, mirrors = np.zeros(needed.shape, np.int8), np.zeros(needed.shape, bool)
+    shifts, views = np.zeros(needed.shape, np.int8), np.zeros(needed.shape, np.int8)
     for shift in sorted(range(-MAX_SHIFT, MAX_SHIFT + 1), key=lambda one: (abs(one), one)):
         # Frames that both have: those of each end with its length, and what is shifted out at either end is lost.
         lost = (min(shift, 0), max(shift, 0))
@@ -184,16 +202,39 @@ def _best(
             continue
         bits = np.maximum(common * BITS, 1).astype(np.float32)
         # All but a few pairs are out at once; one bit of room, and the share decides.
-        least = np.where(enough, (2 * SAME_SHARE - 1) * bits - 1, np.inf).astype(np.float32)
-        for mirrored, their_signs in ((False, theirs), (True, flipped)):
-            dot = np.matmul(*_flat(*_overlap(ours, their_signs, shift)))
-            hits = np.nonzero(dot >= least)
-            share = np.float32(0.5) + np.float32(0.5) * dot[hits] / bits[hits]
-            better = share > best[hits]
-            if better.any():
-                at = tuple(part[better] for part in hits)
-                best[at], shifts[at], mirrors[at] = share[better], shift, mirrored
-    return best, shifts, mirrors
+        limit = np.where(enough, np.where(common < LONG, SHORT_SHARE, SAME_SHARE), np.inf).astype(np.float32)
+        least = (2 * limit - 1) * bits - 1
+        for number, dot in enumerate(_dots(*_overlap(ours, theirs, shift))):
+            # The negative of a video has all bits inverted.
+            hits = np.nonzero(np.abs(dot) >= least)
+            if not len(hits[0]):
+                continue
+            found = dot[hits]
+            share = np.float32(0.5) + np.float32(0.5) * np.abs(found) / bits[hits]
+            better = (share > best[hits]) & (share >= limit[hits])
+            at = tuple(axis[better] for axis in hits)
+            best[at], shifts[at] = share[better], shift
+            views[at] = number + len(_TURNS) * (found[better] < 0)
+    return best, shifts, views
+
+
+def _dots(left: NDArray[np.float32], right: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+    """Yield, for each of `_TURNS` of the right-hand videos, the sums of products of signs of every pair.
+
+    Both have their frames side by side. Flips only change the signs of odd coefficients, so that the sums over the
+    four groups of coefficients serve them all.
+    """
+    for transposed in (False, True):
+        groups = [
+            _flat(left[:, :, ours]) @ _flat(right[:, :, theirs[1 if transposed else 0]]).T
+            for ours, theirs in zip(_GROUPS, _GROUPS_OF_BOTH, strict=True)
+        ]
+        for mirrored in (False, True):
+            for upside_down in (False, True):
+                yield sum(
+                    np.negative(dot) if (mirrored and across) != (upside_down and down) else dot
+                    for dot, (down, across) in zip(groups, _PARITIES, strict=True)
+                )
 
 
 def _signs(videos: Sequence[Bits], width: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -213,5 +254,5 @@ def _overlap(
     return left[:, -shift:], right[:, : right.shape[1] + shift]
 
 
-def _flat(left: NDArray[np.float32], right: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    return left.reshape(len(left), -1), right.reshape(len(right), -1).T
+def _flat(signs: NDArray[np.float32]) -> NDArray[np.float32]:
+    return signs.reshape(len(signs), -1)

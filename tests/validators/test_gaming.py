@@ -67,7 +67,7 @@ def test_each_rule_at_its_limit(case, rules):
 
 
 def test_numbers_are_in_the_words():
-    match = Match(0.913, -0.7, mirrored=True)
+    match = Match(0.913, -0.7, "mirrored")
     found = rules_of(replace(HONEST, references=(VideoCopy("s04", match), VideoCopy("s01", None))))
     assert found == {"reference-video": "equal files"}  # its own, though another one is first
     found = rules_of(replace(HONEST, references=(VideoCopy("s04", match),)))
@@ -101,7 +101,7 @@ def test_the_rules_are_registered_and_of_no_file():
 
 
 def test_what_two_teams_share():
-    one = RunPair(("alpha", "beta"), ("main", "late"), (("s01", VideoCopy("s01", Match(0.95, 0.0, mirrored=False))),))
+    one = RunPair(("alpha", "beta"), ("main", "late"), (("s01", VideoCopy("s01", Match(0.95, 0.0))),))
     (finding,) = run_rules(BOARD_RULES, one, {})
     assert finding.rule == "gaming.across-teams" and finding.severity == "warning"
     assert finding.message == "Two teams submitted the same content in 1 video."
