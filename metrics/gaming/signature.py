@@ -231,10 +231,10 @@ def _dots(left: NDArray[np.float32], right: NDArray[np.float32]) -> Iterator[NDA
         ]
         for mirrored in (False, True):
             for upside_down in (False, True):
-                yield sum(
-                    np.negative(dot) if (mirrored and across) != (upside_down and down) else dot
-                    for dot, (down, across) in zip(groups, _PARITIES, strict=True)
-                )
+                total = np.zeros_like(groups[0])
+                for dot, (down, across) in zip(groups, _PARITIES, strict=True):
+                    total += np.negative(dot) if (mirrored and across) != (upside_down and down) else dot
+                yield total
 
 
 def _signs(videos: Sequence[Bits], width: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
