@@ -270,6 +270,7 @@ class Board:
         by: str,
         key: Key | None = None,
         allow_unknown: bool = False,
+        join: bool = False,
     ) -> Imported:
         """Add the answers that the board does not have; all of them or, after an error, none.
 
@@ -283,10 +284,12 @@ class Board:
             by: who imports it.
             key: what its anonymous items are, added in the same transaction.
             allow_unknown: whether the key may name samples that no run on the board has.
+            join: whether answers of the same digest and format as an import that was not undone belong to that import:
+                for answers that come one by one and are undone together. ``key`` is then for the first ones.
         """
         with self._write(by) as write:
             origin = make_source(source, sha256, form)
-            return imports.import_answers(write, answers, origin, key, allow_unknown=allow_unknown)
+            return imports.import_answers(write, answers, origin, key, allow_unknown=allow_unknown, join=join)
 
     def import_speed(
         self, measured: Sequence[TeamSpeed], *, source: str, sha256: str, form: str, trusted: Source, by: str

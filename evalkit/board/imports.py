@@ -86,9 +86,17 @@ def make_source(source: str, sha256: str, form: str) -> ImportSource:
 
 
 def import_answers(
-    write: Write, given: Iterable[Answer], source: ImportSource, key: Key | None, *, allow_unknown: bool = False
+    write: Write,
+    given: Iterable[Answer],
+    source: ImportSource,
+    key: Key | None,
+    *,
+    allow_unknown: bool = False,
+    join: bool = False,
 ) -> Imported:
     """Add answers; see `evalkit.board.Board.import_answers`."""
+    if join and (known_number := _import_of(write, source)) is not None:
+        return _join_import(write, given, source, known_number)
     added = None if key is None else _merge_key(write, key, allow_unknown=allow_unknown)
     number = (write.connection.execute(select(func.max(imports.c.id))).scalar() or 0) + 1
     new, changed, known = write.add_unknown(answers, (_row(answer, source, number) for answer in given))
@@ -98,6 +106,21 @@ def import_answers(
         details = {"sha256": source.sha256, "form": source.form, **counts, **({"changed": changed} if changed else {})}
         if added is not None:
             details["key"] = {"new": added.new, "known": added.known}
+        write.log("import", source.file, details)
+    return Imported(new, known, changed, number if write.changed else None)
+
+
+def _import_of(write: Write, source: ImportSource) -> int | None:
+    """Return the number of the last import from ``source`` that was not undone."""
+    query = select(func.max(imports.c.id)).where(is_active(imports), imports.c.form == source.form)
+    return write.connection.execute(query.where(imports.c.sha256 == source.sha256)).scalar()
+
+
+def _join_import(write: Write, given: Iterable[Answer], source: ImportSource, number: int) -> Imported:
+    """Add answers to an import that is there; its row keeps the counts of its first answers, the log has the others."""
+    new, changed, known = write.add_unknown(answers, (_row(answer, source, number) for answer in given))
+    if write.changed:
+        details = {"import": number, "new": new, "known": known, **({"changed": changed} if changed else {})}
         write.log("import", source.file, details)
     return Imported(new, known, changed, number if write.changed else None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -283,10 +284,22 @@ def _decisions(connection: Connection, number: int, log: list[AuditEntry]) -> tu
 
 def _imports(connection: Connection, log: list[AuditEntry]) -> tuple[Import, ...]:
     found = []
+    later = _joined(log)
     for row in connection.execute(_active_rows(imports, len(log))):
         made = log[row.since - 1]
-        found.append(Import(row.file, row.sha256, row.form, row.new, row.known, made.by, made.at, row.id))
+        new = row.new + later.get(row.id, 0)
+        found.append(Import(row.file, row.sha256, row.form, new, row.known, made.by, made.at, row.id))
     return tuple(found)
+
+
+def _joined(log: list[AuditEntry]) -> Counter[int]:
+    """Return import -> answers that came later and belong to it."""
+    found: Counter[int] = Counter()
+    for entry in log:
+        number, new = entry.details.get("import"), entry.details.get("new")
+        if entry.action == "import" and type(number) is int and type(new) is int:
+            found[number] += new
+    return found
 
 
 def _speeds(connection: Connection, number: int) -> tuple[MeasuredSpeed, ...]:

@@ -12,7 +12,7 @@ from builders.answers import make_comparison
 from scorecards import jpeg
 
 from evalkit.board import Board
-from evalkit.board.imports import KeyMerged
+from evalkit.board.imports import Imported, KeyMerged
 from evalkit.board.model import GoldItem
 from evalkit.errors import InputError
 from evalkit.ratings.model import Answer, Key, KeyEntry
@@ -284,4 +284,22 @@ def test_a_dry_run_does_all_and_keeps_nothing(board: Board) -> None:
     assert (done.new, done.changed, done.known) == (2, 3, 0)
     assert sorted(one.status for one in after.answers) == [""] * 4 + ["rejected"] * 3
     assert board.snapshot() == before
+    assert board.verify() == []
+
+
+def test_answers_that_come_one_by_one_are_one_import(board: Board) -> None:
+    def take(*given: Answer, digest: str = "cd") -> Imported:
+        source = {"source": "plan.json", "sha256": digest * 32, "form": "studio", "by": "studio"}
+        return board.import_answers(given, join=True, **source)
+
+    first, second, third, fourth = ratings(4)
+    assert [take(first).number, take(second, third).number] == [1, 1]
+    assert take(second) == Imported(0, 1), "nothing is logged where nothing is new"
+    assert take(fourth, digest="ef").number == 2, "another plan's answers are another import"
+    held = board.snapshot()
+    assert [(one.number, one.file, one.new) for one in held.imports] == [(1, "plan.json", 3), (2, "plan.json", 1)]
+    assert len(held.answers) == 4
+    assert board.undo_import(1, by="otto", why="a trial").removed == 3
+    assert board.snapshot().answers == (fourth,)
+    assert take(second).number == 3, "what was undone is over: a new import begins"
     assert board.verify() == []
