@@ -86,8 +86,8 @@ def _clear_contents(target: Path) -> None:
 
 def _write(made: Any, stream: Any, packets: list[Any]) -> None:
     for packet in packets:
-        if packet.dts is None:
-            continue  # nothing says when it is due
+        if packet.dts is None:  # Matroska does not say in which order frames are decoded
+            raise MediaError("The file does not say when each frame is decoded.", fix="Give an MP4 file.")
         packet.stream = stream
         made.mux(packet)
 

@@ -6,16 +6,18 @@ import click
 
 from evalkit.cli.options import example
 from evalkit.cli.studio.planning import plan
+from evalkit.cli.studio.serve import serve
 
 
 @click.group(
     epilog=example(
         "evalkit studio plan --board board.sqlite --submissions zips/ --testset testset/ --raters 24 -o plan.json",
+        "evalkit studio serve plan.json --board board.sqlite --submissions zips/ --testset testset/",
     )
 )
 def studio() -> None:
-    """Collect ratings: plan who sees what."""
+    """Collect ratings: plan who sees what, and serve the pages on which people answer."""
 
 
-for command in (plan,):
+for command in (plan, serve):
     studio.add_command(command)

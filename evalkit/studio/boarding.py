@@ -1,0 +1,123 @@
+"""What the board gets of a study: its key and gold items at the start, then answers as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from evalkit.board import Board
+from evalkit.board.model import GoldItem
+from evalkit.challenges.rating_rules import RatingRules
+from evalkit.errors import InputError
+from evalkit.ratings.model import Answer, Key, KeyEntry
+from evalkit.studio.journal import StoredAnswer
+from evalkit.studio.plan_model import Plan, key_of
+
+FORM = "studio"
+_UNRANKED = {"training", "reference"}  # kinds of items whose answers the board has no use for
+
+
+def is_for_board(plan: Plan, item: str) -> bool:
+    """Return whether answers to an item go to the board: not of training, nor where a side is nobody's."""
+    found = plan.items[item]
+    if found.kind in _UNRANKED:
+        return False
+    return plan.method == "mos" or len(plan.teams_of(item)) == len(found.media)
+
+
+def board_answers(plan: Plan, stored: StoredAnswer) -> list[Answer]:
+    """Return what an answer is on the board: one for each question.
+
+    The time spent is the lesser of what server and page measured. The server's runs on while a rater is away or without
+    a connection; the page's is only a claim, and one that is too small harms nobody else.
+    """
+    item = plan.items[stored.item]
+    seconds = stored.page_seconds if stored.seconds is None else min(stored.seconds, stored.page_seconds)
+    teams = plan.teams_of(stored.item) if plan.method == "pairs" else ()
+    return [
+        Answer(
+            rater=stored.rater,
+            item=item.sample if teams else stored.item,
+            dimension=question.dimension,
+            value=float(stored.values[question.id]),
+            at=stored.at,
+            seconds=round(seconds, 3),
+            row=stored.number,
+            teams=teams,
+        )
+        for question in plan.questions
+    ]
+
+
+def board_writer(
+    board: Board, plan: Plan, source: str, sha256: str, by: str
+) -> Callable[[Sequence[StoredAnswer]], None]:
+    """Return what gives answers to the board: all of a plan are one import, which can be undone as a whole.
+
+    Args:
+        board: the board.
+        plan: the plan, perhaps without some items.
+        source: name of the plan's file.
+        sha256: digest of the whole plan.
+        by: who, for the board's log.
+    """
+
+    def write(given: Sequence[StoredAnswer]) -> None:
+        rows = (answer for stored in given for answer in board_answers(plan, stored))
+        board.import_answers(rows, source=source, sha256=sha256, form=FORM, by=by, join=True)
+
+    return write
+
+
+def set_up_board(board: Board, plan: Plan, source: str, by: str) -> list[str]:
+    """Give the board the plan's key, gold items and the raters' teams; return sentences that the organizer must read.
+
+    Raises:
+        InputError: the board is of another challenge, asks other questions, or has another key.
+    """
+    challenge = board.challenge()
+    if challenge.id != plan.challenge.id:
+        raise InputError(
+            "The plan is not of the board's challenge.", found=plan.challenge.id, expected=challenge.id
+        )
+    _check_questions(plan, challenge.ratings)
+    notes = []
+    if challenge.sha256 != plan.challenge.sha256:
+        notes.append("The board's rules have changed since the plan was made.")
+    key = {item: KeyEntry(*meaning) for item, meaning in key_of(plan).items()}
+    if key:
+        board.set_key(Key(key, source), by=by)
+    held = board.snapshot()
+    known = {(one.item, one.dimension): one for one in held.gold}
+    gold = {(one.item, one.dimension): one for one in _gold(plan)}
+    if gold.keys() - known.keys() or any(known[place] != one for place, one in gold.items() if place in known):
+        board.set_gold(list({**known, **gold}.values()), by=by)
+    for name, rater in plan.raters.items():
+        if rater.team is not None and held.raters.get(name) != rater.team:
+            board.set_rater_team(name, rater.team, by=by)
+    return notes
+
+
+def _gold(plan: Plan) -> Iterable[GoldItem]:
+    if plan.method == "mos":
+        for name, item in plan.items.items():
+            for dimension, (low, high) in item.expected.items():
+                yield GoldItem(name, dimension, low, high)
+
+
+def _check_questions(plan: Plan, rules: RatingRules) -> None:
+    if rules.method != plan.method:
+        raise InputError("The plan's method is not the challenge's.", found=plan.method, expected=rules.method)
+    asked = {one.id: one.scale for one in rules.dimensions}
+    for question in plan.questions:
+        if not question.dimension:
+            continue
+        if question.id not in asked:
+            raise InputError(
+                f"The plan asks '{question.id}', which the challenge does not have.", expected=", ".join(asked)
+            )
+        if question.scale is not None and question.scale != asked[question.id]:
+            raise InputError(
+                f"The plan's scale of '{question.id}' is not the challenge's.",
+                found=str(list(question.scale)),
+                expected=str(list(asked[question.id])),
+            )
