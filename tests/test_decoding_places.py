@@ -22,6 +22,7 @@ IN_WORKERS = {
     "scoring/kinds/video.py": "called by the handler of a run",
     "scoring/kinds/sound.py": "called by the handler of a run",
     "scoring/kinds/motion.py": "called by the handler of a run; of the test set's own motion only the headers are read",
+    "studio/preparing.py": "`handler` runs in a confined worker",
     "scoring/pairing.py": "called by the handler of a run",
     "metrics/": "sessions of extractors; metrics themselves are arithmetic",
     "media/": "the readers themselves",

@@ -61,7 +61,9 @@ def _copy(given: Any, target: Path) -> None:
     if audio is not None and _codec(audio) not in AUDIO_CODECS:
         raise MediaError("Browsers don't play this sound.", found=_codec(audio), expected=", ".join(AUDIO_CODECS))
     with av.open(str(target), "w", format="mp4", options=_OPTIONS) as made:
-        streams = {stream.index: made.add_stream_from_template(stream, opaque=True) for stream in (video, audio) if stream}
+        streams = {
+            stream.index: made.add_stream_from_template(stream, opaque=True) for stream in (video, audio) if stream
+        }
         for stream in streams.values():
             stream.metadata.clear()
         cleaner = BitStreamFilterContext(VIDEO_FILTERS[name], video, streams[video.index])

@@ -70,9 +70,7 @@ class StudioApp:
         known = self.study.rater(request.path_params["token"]) is not None
         if not known:
             self._strangers.check("")
-        return HTMLResponse(
-            self._page, 200 if known else 404, headers={"content-security-policy": RATER_POLICY}
-        )
+        return HTMLResponse(self._page, 200 if known else 404, headers={"content-security-policy": RATER_POLICY})
 
     async def state(self, request: Request) -> Response:
         """What the rater is asked now."""

@@ -76,9 +76,7 @@ def set_up_board(board: Board, plan: Plan, source: str, by: str) -> list[str]:
     """
     challenge = board.challenge()
     if challenge.id != plan.challenge.id:
-        raise InputError(
-            "The plan is not of the board's challenge.", found=plan.challenge.id, expected=challenge.id
-        )
+        raise InputError("The plan is not of the board's challenge.", found=plan.challenge.id, expected=challenge.id)
     _check_questions(plan, challenge.ratings)
     notes = []
     if challenge.sha256 != plan.challenge.sha256:

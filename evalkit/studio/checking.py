@@ -51,7 +51,7 @@ def read_answer(given: Any) -> GivenAnswer:
     watched = given.get("watched")
     if not isinstance(watched, list) or not all(_is_number(share) for share in watched):
         raise RefusedError("An answer says how much of each video was played.")
-    seconds = given.get("page_seconds")
+    seconds: Any = given.get("page_seconds")
     if not _is_number(seconds) or not 0 <= seconds <= MOST_SECONDS:
         raise RefusedError("An answer says how many seconds it took.")
     return GivenAnswer(

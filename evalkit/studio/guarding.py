@@ -1,4 +1,4 @@
-"""What every request and response of the studio goes through: headers, limits, and errors that say nothing of inside."""
+"""What every request and response of the studio goes through: headers, limits, errors without details."""
 
 from __future__ import annotations
 

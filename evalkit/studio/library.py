@@ -239,9 +239,7 @@ class _Sources:
     def _checked(self, medium: Medium, place: str) -> Submission:
         submission = Submission.open((self._folder / place).resolve(), self._archive_rules())
         if self._digests is None:
-            self._digests = {
-                (run.team, run.name): run.card.submission.sha256 for run in self._board.snapshot().runs
-            }
+            self._digests = {(run.team, run.name): run.card.submission.sha256 for run in self._board.snapshot().runs}
         expected = self._digests.get((medium.team or "", medium.run or ""))
         if expected is None:
             raise InputError(f"The board has no run '{medium.run}' of '{medium.team}'.")

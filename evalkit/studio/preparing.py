@@ -56,9 +56,7 @@ class Prepared:
     fault: str = ""
 
 
-def prepare(
-    jobs: Sequence[PreparingJob], folder: Path, *, workers: int = 1, progress: Progress
-) -> dict[int, str]:
+def prepare(jobs: Sequence[PreparingJob], folder: Path, *, workers: int = 1, progress: Progress) -> dict[int, str]:
     """Do the jobs; return number -> why there is no file, for those that failed.
 
     Args:

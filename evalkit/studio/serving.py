@@ -6,7 +6,7 @@ import ipaddress
 import logging
 import os
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -161,7 +161,7 @@ def open_studio(board: Board, options: ServeOptions, progress: Progress) -> Iter
             )
             writer.start()
             try:
-                study = Study(shown, library, writer, held, journal.answers(), secret)
+                study = Study(shown, library, writer, held=held, answers=journal.answers(), secret=secret)
                 running = Running(
                     build_app(study), study, plan, url or _address(options.host, listening), listening, notes
                 )

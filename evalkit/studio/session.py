@@ -77,6 +77,7 @@ class Study:
         plan: Plan,
         library: Library,
         writer: Writer,
+        *,
         held: Held,
         answers: Sequence[StoredAnswer],
         secret: bytes,
@@ -404,4 +405,3 @@ def _name_of(given: Any) -> str:
     """Return the id by which a reply names an answer, whatever it is."""
     name = given.get("id") if isinstance(given, dict) else None
     return name[:64] if isinstance(name, str) else ""
-

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from evalkit.errors import EvalkitError, MachineError
 from evalkit.studio.journal import Change, Journal, StoredAnswer, add_answer, mark_on_board
 
+
 class NotStoredError(MachineError):
     """The journal can't be written: nothing of a change is stored."""
 

@@ -63,7 +63,7 @@ def serve(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Serve the pages of PLAN, a file of 'evalkit studio plan', until Ctrl-C or SIGTERM.
+    """Serve the pages of the study PLAN until Ctrl-C or SIGTERM.
 
     Answers go into the board as they come. After a crash, start the same command again: nothing is lost or doubled.
     """
@@ -119,6 +119,7 @@ def _tell(running: Running, *, as_json: bool) -> None:
         }
         click.echo(json.dumps(document))
         return
-    say(f"Serving {len(running.study.raters)} raters' links at {running.url}; {len(running.study.order)} answers so far.")
+    raters, answers = len(running.study.raters), len(running.study.order)
+    say(f"Serving {raters} raters' links at {running.url}; {answers} answers so far.")
     say(f"Organizer's page (keep the address to yourself): {running.organizer_link}")
     say(f"Join link, for platforms and for people without a link of their own: {running.join_link}")
