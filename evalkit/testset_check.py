@@ -192,7 +192,18 @@ def _read_media(sample: Sample, testset: TestSet) -> CheckedSample:
         one,
         motion_problem=_motion_problem(sample.motion, testset),
         partner_problem=_motion_problem(sample.partner_motion, testset),
+        partner_same=_same_file(sample.motion, sample.partner_motion, testset),
     )
+
+
+def _same_file(one: str | None, other: str | None, testset: TestSet) -> bool:
+    """Return whether two files of a sample are equal to the byte; whether they can be read is said elsewhere."""
+    if one is None or other is None:
+        return False
+    try:
+        return one == other or file_sha256(testset.path(one)) == file_sha256(testset.path(other))
+    except OSError:
+        return False
 
 
 def _driving_sound(path: Path) -> DrivingSound:

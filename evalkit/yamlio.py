@@ -11,17 +11,17 @@ from __future__ import annotations
 import copy
 import math
 import re
-import types
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 from yaml.reader import ReaderError
 
-from evalkit.errors import EvalkitError, InputError, did_you_mean
-from evalkit.text import count, escape_for_display
+from evalkit.errors import EvalkitError, InputError
+from evalkit.model_faults import fault_sentence
+from evalkit.text import count
 
 MAX_BYTES = 4 * 1024 * 1024
 MAX_DEPTH = 40
@@ -37,15 +37,6 @@ _CONSTANTS = {
 }
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")  # longer ones are ids, not counts
 _FLOAT = re.compile(r"(?=.*[.eE])[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
-_MESSAGES = {  # pydantic's own messages use Python terms
-    **dict.fromkeys(("tuple_type", "list_type"), "must be a list"),
-    **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "must be a set of keys with values"),
-    "string_type": "must be text",
-    "string_unicode": "must be text, without halves of characters",
-    "finite_number": "must be a finite number",
-    "too_short": "has too few entries",
-    "too_long": "has too many entries",
-}
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
 
@@ -270,60 +261,3 @@ def _fault(document: YamlDocument, model: type[BaseModel], item: dict[str, Any])
     where = tuple(part for part in item["loc"] if isinstance(part, (str, int)))
     place = f"{document.source}, line {document.line(where)}"
     return f"{place}: {fault_sentence(model, item)}"
-
-
-def fault_sentence(model: type[BaseModel], item: Mapping[str, Any], names: Mapping[str, str] | None = None) -> str:
-    """Return one of pydantic's errors as a sentence that names the key; for an unknown one also the known ones.
-
-    Args:
-        model: what was validated.
-        item: an element of ``ValidationError.errors()``.
-        names: key of the model -> its name in the file.
-    """
-    where = tuple(part for part in item["loc"] if isinstance(part, (str, int)))
-    shown = [str((names or {}).get(str(part), part)) for part in where]
-    name = ".".join(shown)
-    if item["type"] == "extra_forbidden":
-        known = [(names or {}).get(key, key) for key in field_names(model, where[:-1])]
-        near = did_you_mean(str(where[-1]), known) or did_you_mean(str(where[-1]).lower(), known)
-        listed = f" Known keys: {', '.join(known)}." if known else ""
-        return f"unknown key '{name}'.{near}{listed}"
-    if item["type"] == "missing":
-        return f"the key '{name}' is missing."
-    message = _MESSAGES.get(item["type"]) or str(item["msg"]).removeprefix("Value error, ")
-    message += "" if message.endswith((".", "?")) else "."
-    found = item.get("input")
-    if isinstance(found, str):
-        shown_value = f" Found '{escape_for_display(found, limit=80)}'."
-    elif isinstance(found, (int, float)):
-        shown_value = f" Found {str(found).lower() if isinstance(found, bool) else found}."
-    else:
-        shown_value = ""
-    return f"'{name}': {message}{shown_value}" if name else message
-
-
-def field_names(model: type[BaseModel], where: Sequence[str | int]) -> list[str]:
-    """Return the keys allowed at ``where``, followed through the nested models, lists and dictionaries."""
-    annotation: Any = model
-    for part in where:
-        if _is_model(annotation):
-            fields = {field.alias or name: field.annotation for name, field in annotation.model_fields.items()}
-            annotation = fields.get(str(part))
-        else:
-            inner = get_args(annotation)
-            annotation = (inner[1] if get_origin(annotation) is dict else inner[0]) if inner else None
-        annotation = _without_none(annotation)
-    if not _is_model(annotation):
-        return []
-    return [field.alias or name for name, field in annotation.model_fields.items()]
-
-
-def _is_model(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
-
-
-def _without_none(annotation: Any) -> Any:
-    """Return ``X`` for ``X | None``."""
-    if get_origin(annotation) in {Union, types.UnionType}:
-        return next((inner for inner in get_args(annotation) if inner is not type(None)), None)
-    return annotation

@@ -25,6 +25,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "evalkit.clock",
         "evalkit.files",
         "evalkit.jsonio",
+        "evalkit.model_faults",
         "evalkit.notebook",
         "evalkit.progress",
         "evalkit.registry",

@@ -12,8 +12,9 @@ import pytest
 from pydantic import BaseModel
 
 from evalkit.challenges.model import parse_challenge
+from evalkit.model_faults import field_names
 from evalkit.testsets.model import Sample
-from evalkit.yamlio import field_names, parse_yaml, validate_model
+from evalkit.yamlio import parse_yaml, validate_model
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "yaml-files.md").read_text(encoding="utf-8")

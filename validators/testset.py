@@ -77,6 +77,7 @@ class CheckedSample:
         video_sha256, video_seconds: of the reference video; ``None`` without one.
         video_problem: why the reference video can't be read, or ``None``.
         motion_problem, partner_problem: why the reference motion, or that of the partner, can't be read, or ``None``.
+        partner_same: whether the partner's motion is the sample's own, to the byte.
         values: metric -> value of the real file as a submission; empty when nothing was scored.
         reasons: metric -> why the real file has no value.
     """
@@ -95,6 +96,7 @@ class CheckedSample:
     video_problem: str | None = None
     motion_problem: str | None = None
     partner_problem: str | None = None
+    partner_same: bool = False
     values: Mapping[str, float] = field(default_factory=dict)
     reasons: Mapping[str, str] = field(default_factory=dict)
 
@@ -288,6 +290,19 @@ def _partner_missing(case: CheckedTestSet) -> Iterable[Violation]:
             )
 
 
+def _partner_same(case: CheckedTestSet) -> Iterable[Violation]:
+    for one in case.samples:
+        if one.partner_same:
+            yield Violation(
+                "The motion of the person who is spoken to is the sample's own.",
+                found=f"{one.sample.partner_motion}, equal to {one.sample.motion}",
+                expected="the motion of the other person",
+                fix="Numbers that compare the two (SID, rPCC, STS) say nothing so. Name the other speaker's file.",
+                path=one.sample.partner_motion,
+                sample=one.sample.id,
+            )
+
+
 def _subjects(case: CheckedTestSet) -> Iterable[Violation]:
     """Say what the samples are taken to show: the metrics about people follow from it."""
     everyone = [*(one.sample for one in case.samples), *case.left_out]
@@ -421,6 +436,7 @@ RULES: tuple[Rule[CheckedTestSet], ...] = (
     Rule("testset.video-unreadable", "testset", "error", "reference video can't be read", _video_unreadable),
     Rule("testset.motion-unreadable", "testset", "error", "motion can't be read", _motion_unreadable),
     Rule("testset.partner-missing", "testset", "error", "a sample without its partner's motion", _partner_missing),
+    Rule("testset.partner-same", "testset", "error", "the partner's motion is the sample's own", _partner_same),
     Rule("testset.subjects", "testset", "info", "samples without a person", _subjects),
     Rule("testset.length", "testset", "warning", "speech and reference video differ in length", _length),
     Rule("testset.duplicates", "testset", "warning", "several samples share a file", _duplicates),

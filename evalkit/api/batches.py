@@ -18,6 +18,7 @@ from evalkit.scoring.run import RunOptions, ScoreResult
 from evalkit.submission.model import Submission
 from evalkit.testsets.loading import load_testset
 from evalkit.testsets.model import TestSet
+from evalkit.text import escape_for_display
 from evalkit.weights.manifest import Backbones
 from evalkit.workers.sandbox import Level
 
@@ -220,7 +221,7 @@ def _batch(
     retry: bool = False,
 ) -> tuple[list[Entry], Settings]:
     """Return the queue, and what all submissions share; everything that may be wrong with either is found here."""
-    from evalkit.batch.entries import read_entries
+    from evalkit.batch.entries import passed_over, read_entries
     from evalkit.batch.settings import Settings
 
     check_types(submissions=submissions, challenge=challenge, testset=testset, out=out, backbones=backbones)
@@ -235,6 +236,10 @@ def _batch(
     entries = read_entries(
         Path(submissions), rules.submission.runs, Path(out), tables=rules.submission.kind == "scores"
     )
+    if Path(submissions).is_dir() and (
+        others := passed_over(Path(submissions), tables=rules.submission.kind == "scores")
+    ):
+        progress.warn(_about_others(others, rules))
     device = settled_device(device, several=True)
     plan = planned(rules, backbones, metrics, allow_missing, device, sandbox)
     options = run_options(workers, cache, fresh, progress, timeout, sandbox, submission_timeout, memory, plan)
@@ -242,3 +247,11 @@ def _batch(
     return entries, Settings(
         rules, samples, plan, Path(out), options, options.engine, retry, chosen=metrics is not None
     )
+
+
+def _about_others(names: Sequence[str], rules: Challenge) -> str:
+    """Return that files beside the submissions are none, as a sentence."""
+    shown = ", ".join(escape_for_display(name, limit=60) for name in names[:3])
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    kinds = "a ZIP, a CSV or a folder" if rules.submission.kind == "scores" else "a ZIP or a folder"
+    return f"{shown}{more}: no submission, and passed over. A submission to {rules.id} is {kinds}."

@@ -117,6 +117,23 @@ def read_entries(place: Path, rules: RunRules, out: Path | None = None, *, table
     return sorted(found, key=lambda entry: not entry.primary)  # stable: otherwise in the order of the list
 
 
+def passed_over(place: Path, *, tables: bool = False) -> list[str]:
+    """Return the names of the files in a folder of submissions that are taken for none; hidden ones are left out.
+
+    Args:
+        place, tables: as in `read_entries`.
+    """
+    single = SINGLE | TABLES if tables else SINGLE
+    return [
+        path.name
+        for path in sorted(place.iterdir(), key=lambda path: natural_key(path.name))
+        if path.is_file()
+        and path.suffix.lower() not in single
+        and not path.name.startswith((".", "__"))
+        and path.name not in OWN_FILES
+    ]
+
+
 def _check_out(place: Path, out: Path | None) -> None:
     """Refuse a folder for the results that is that of the submissions: the next run would take results for teams.
 

@@ -20,7 +20,8 @@ from evalkit.challenges.rating_rules import RatingRules
 from evalkit.challenges.speed_rules import SpeedRules
 from evalkit.challenges.submission_rules import SubmissionRules
 from evalkit.errors import ChallengeError, UsageError, did_you_mean
-from evalkit.yamlio import field_names, is_there, parse_yaml, read_text, validate_model
+from evalkit.model_faults import field_names
+from evalkit.yamlio import is_there, parse_yaml, read_text, validate_model
 
 
 def _dotted_key(text: str) -> str:

@@ -25,6 +25,10 @@ _MESSAGES: dict[tuple[str, ...], str] = {
     ("demo",): f"Finished files in the folder are kept and not made again. {_RUN_AGAIN}.",
     ("baseline", "run"): "Finished clips are kept in the folder OUTPUT.clips beside the ZIP and not made again. "
     f"{_RUN_AGAIN}.",
+    (
+        "host",
+    ): "What was written so far can't be used; a bundle is complete when the command ends. Run the same command "
+    "again: it starts from the beginning.",
     ("weights", "pull"): f"The bytes received so far are kept. {_RUN_AGAIN}.",
     ("ratings", "import"): "All ratings of the file are on the board, or none. Run the same command again: nothing is "
     "added twice.",

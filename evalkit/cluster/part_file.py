@@ -24,6 +24,7 @@ from evalkit.cluster.shares import MOST_SHARDS, Shard
 from evalkit.errors import InputError
 from evalkit.files import atomic_write
 from evalkit.jsonio import parse_json
+from evalkit.model_faults import first_fault
 from evalkit.scoring.jobs import VideoAnswer
 from evalkit.text import escape_for_display
 from evalkit.workers import messages
@@ -218,8 +219,7 @@ def _read_outline(stream: BinaryIO, size: int) -> tuple[_Header, dict[tuple[Phas
         head = _Header.model_validate(parse_json(header.decode("ascii")))
         entries = _Table.model_validate(parse_json(table.decode("ascii"))).records
     except ValidationError as error:
-        first_fault = error.errors(include_url=False)[0]
-        raise ValueError(f"{first_fault['loc']}: {first_fault['msg']}") from None
+        raise ValueError(first_fault(_Header, error)) from None
     if head.index > head.count:
         raise ValueError(f"it is shard {head.index} of {head.count}")
     found: dict[tuple[Phase, str], _Entry] = {}

@@ -11,11 +11,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from evalkit.errors import EvalkitError, InputError, did_you_mean
+from evalkit.model_faults import first_fault
 from evalkit.ratings.read_errors import Faults, shown
 from evalkit.ratings.table import read_table
 from evalkit.testsets.model import Sample, make_sample
 from evalkit.testsets.truth import Truth
-from evalkit.yamlio import fault_sentence
 
 NEEDED = ("video_id", "label")
 OPTIONAL = ("generator", "identity", "driver", "dataset", "quality", "split", "run", "video")
@@ -105,8 +105,7 @@ def _row(cells: dict[str, str], number: int, faults: Faults) -> TruthRow | None:
         )
         row.as_sample(f"row {number}")
     except ValidationError as error:
-        fault = dict(error.errors(include_url=False)[0])
-        faults.add(number, None, fault_sentence(Truth, fault))
+        faults.add(number, None, first_fault(Truth, error))
         return None
     except EvalkitError as error:
         faults.add(number, "video_id", str(error).removeprefix(f"row {number}: "))

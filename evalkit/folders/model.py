@@ -11,8 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evalkit.errors import InputError
 from evalkit.jsonio import parse_json
+from evalkit.model_faults import first_fault
 from evalkit.scoring.scorecard import FeatureUse, MetricScore, ScoreEvent, metric_lines
-from evalkit.text import count, escape_for_display
+from evalkit.text import count
 from evalkit.yamlio import read_text
 
 if TYPE_CHECKING:
@@ -175,12 +176,7 @@ class DistanceResult(_Part):
         try:
             return cls.model_validate(parse_json(text, finite=True))
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            place = ".".join(map(str, first["loc"]))
-            raise InputError(
-                f"{source} is not a result of evalkit distance.",
-                found=escape_for_display(f"{place}: {first['msg']}", limit=300),
-            ) from None
+            raise InputError(f"{source} is not a result of evalkit distance: {first_fault(cls, error)}") from None
         except ValueError as error:
             raise InputError(f"{source} is not JSON.", found=str(error)) from None
 

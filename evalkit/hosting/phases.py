@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from pydantic import ValidationError
+
 from evalkit.challenges.model import Challenge, Phase
 from evalkit.challenges.parts import Window
 from evalkit.errors import ChallengeError, UsageError, did_you_mean
+from evalkit.model_faults import first_fault
 
 _SECOND = timedelta(seconds=1)
 
@@ -77,9 +80,8 @@ def refuse_endless(phases: Sequence[HostPhase], platform: str) -> None:
 def _phase(opens: str | None, closes: str | None) -> Phase:
     try:
         return Phase(id="submission", opens=opens, closes=closes)
-    except ValueError as error:
-        first = error.errors(include_url=False)[0]["msg"] if hasattr(error, "errors") else str(error)
-        raise UsageError("The times of the phase can't be read.", found=str(first)) from None
+    except ValidationError as error:
+        raise UsageError(f"The times of the phase can't be read: {first_fault(Phase, error)}") from None
 
 
 def _chosen(challenge: Challenge, only: Sequence[str]) -> tuple[Phase, ...]:

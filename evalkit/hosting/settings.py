@@ -12,6 +12,7 @@ from evalkit._version import __version__
 from evalkit.challenges.model import Challenge, parse_challenge
 from evalkit.errors import ChallengeError, InputError, MachineError
 from evalkit.jsonio import parse_json
+from evalkit.model_faults import first_fault
 from evalkit.weights.manifest import Backbones, load_backbones
 from evalkit.yamlio import read_text
 
@@ -66,9 +67,7 @@ def load_program(folder: Path) -> Program:
     try:
         settings = Settings.model_validate(parse_json(text, finite=True))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{place} is damaged at '{key}'.", found=str(first["msg"])) from None
+        raise InputError(f"{place} is damaged: {first_fault(Settings, error)}") from None
     except ValueError as error:
         raise InputError(f"{place} is not JSON.", found=str(error)) from None
     if settings.evalkit != __version__:

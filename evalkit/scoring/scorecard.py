@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from evalkit.errors import InputError
 from evalkit.jsonio import parse_json
 from evalkit.metrics.base import is_not_applicable
+from evalkit.model_faults import first_fault
 from evalkit.scoring.records import (
     ChallengeInfo,
     FeatureUse,
@@ -133,9 +134,7 @@ class Scorecard(BaseModel):
         try:
             return cls.model_validate(document)
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise InputError(f"{source} is damaged at '{place}'.", found=str(first["msg"])) from None
+            raise InputError(f"{source} is damaged: {first_fault(cls, error)}") from None
 
     @classmethod
     def load(cls, path: str | Path) -> Scorecard:

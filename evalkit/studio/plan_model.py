@@ -12,16 +12,17 @@ import json
 import os
 import secrets
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from evalkit.errors import InputError
 from evalkit.files import atomic_write
 from evalkit.jsonio import parse_json
+from evalkit.model_faults import first_fault
 from evalkit.testsets.model import Id, RelativePath
 from evalkit.text import escape_for_display, hidden_characters
-from evalkit.yamlio import fault_sentence, read_text
+from evalkit.yamlio import read_text
 
 Language = Literal["en", "zh", "ko", "ja", "de", "fr"]
 
@@ -350,9 +351,7 @@ def plan_from_json(text: str, source: str = "The plan") -> Plan:
         # Strict about types, but as JSON has them: a list is a tuple.
         return Plan.model_validate_json(json.dumps(document, ensure_ascii=True))
     except ValidationError as error:
-        first: Any = error.errors(include_url=False)[0]
-        fault = fault_sentence(Plan, dict(first))
-        raise InputError(f"{source} can't be used: {fault}") from None
+        raise InputError(f"{source} can't be used: {first_fault(Plan, error)}") from None
 
 
 def read_plan(path: Path) -> Plan:

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from evalkit.errors import InputError
+from evalkit.model_faults import first_fault
 from evalkit.tables.published import MAX_ROWS, Better, PublishedColumn, PublishedRow, PublishedTable, number_in
 from evalkit.text import escape_for_display
 from evalkit.yamlio import read_text
@@ -43,8 +44,7 @@ def table_of_csv(path: Path, name: str) -> PublishedTable:
             ),
         )
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise InputError(f"{path} is no table.", found=str(first["msg"]).removeprefix("Value error, ")) from None
+        raise InputError(f"{path} is no table: {first_fault(PublishedTable, error)}") from None
 
 
 def _lines(path: Path) -> list[tuple[int, list[str]]]:

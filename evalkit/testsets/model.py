@@ -13,9 +13,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from evalkit.errors import TestSetError
+from evalkit.model_faults import first_fault
 from evalkit.testsets.truth import Truth
 from evalkit.text import hidden_characters
-from evalkit.yamlio import fault_sentence
 
 Subject = Literal["person", "animal", "object"]
 TestSetFormat = Literal["native", "ipvg2025", "ipvg2026-facial", "ipvg2026-sequential"]
@@ -281,7 +281,4 @@ def make_sample(record: Any, place: str, names: Mapping[str, str] | None = None)
     try:
         return Sample.model_validate(record)
     except ValidationError as error:
-        faults = error.errors(include_url=False)
-        # A misspelt key is both unknown and missing; report the unknown one, which has a suggestion.
-        first = next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])
-        raise TestSetError(f"{place}: {fault_sentence(Sample, dict(first), names)}") from None
+        raise TestSetError(f"{place}: {first_fault(Sample, error, names)}") from None

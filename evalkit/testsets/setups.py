@@ -17,6 +17,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from evalkit.errors import TestSetError
+from evalkit.model_faults import fault_message
 from evalkit.testsets.model import RelativePath, Sample, TestSet, make_sample
 
 KEY = "setups"
@@ -75,11 +76,11 @@ def _entries(value: Any, place: str) -> Mapping[str, SetupEntry]:
     try:
         entries = _ENTRIES.validate_python(value)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        first = dict(error.errors(include_url=False)[0])
         where = ".".join(str(part) for part in first["loc"] if part != "[key]")
         raise TestSetError(
             f"{place}: '{KEY}{'.' + where if where else ''}' is not a setup.",
-            found=str(first["msg"]),
+            found=fault_message(first),
             expected="an object of small names, each with 'audio' or 'driving_audio' where they are not the sample's",
         ) from None
     if not 1 <= len(entries) <= MOST:

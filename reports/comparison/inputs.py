@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evalkit.errors import InputError
 from evalkit.jsonio import parse_json
+from evalkit.model_faults import first_fault
 from evalkit.scoring.scorecard import Scorecard
 from evalkit.text import escape_for_display
 from evalkit.yamlio import read_text
@@ -181,9 +182,7 @@ def _report(
             return UnscoredSubmission(name, "refused", None, 0, (finding,), notes.get(name, ""))
         report = _Report.model_validate(document)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{shown} is damaged at '{place}'.", found=str(first["msg"])) from None
+        raise InputError(f"{shown} is damaged: {first_fault(_Report, error)}") from None
     name = name if named else report.submission or name
     findings = [_finding_row(finding, place=finding.path or finding.sample or "") for finding in report.findings]
     findings += [

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from evalkit import api
-from evalkit.batch.entries import Entry, read_entries
+from evalkit.batch.entries import Entry, passed_over, read_entries
 from evalkit.challenges.submission_rules import RunRules
 from evalkit.errors import InputError, UsageError
 
@@ -32,6 +32,13 @@ def test_a_folder_has_a_team_for_each_zip_and_each_folder(tmp_path: Path) -> Non
         ("lumen2", "1", "lumen2.ZIP", True),
         ("lumen10", "1", "lumen10.zip", True),
     ]
+
+
+def test_other_files_are_named(tmp_path: Path) -> None:
+    for name in ("lumen.zip", "atlas.csv", "notes.txt", ".hidden.csv", "summary.csv", "log.jsonl"):
+        (tmp_path / name).touch()
+    assert passed_over(tmp_path) == ["atlas.csv", "notes.txt"]
+    assert passed_over(tmp_path, tables=True) == ["notes.txt"]
 
 
 def test_results_do_not_go_among_the_submissions(tmp_path: Path) -> None:

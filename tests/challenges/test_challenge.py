@@ -75,7 +75,7 @@ def test_a_file_is_named_in_its_faults(tmp_path: Path) -> None:
         ),
         ("metrics:\n  - {weight: 2}", "line 4: the key 'metrics.0.id' is missing."),
         ("ratings:\n  dimensions:\n    - {id: a}", "line 5: the key 'ratings.dimensions.0.title' is missing."),
-        ("schema: 2", "line 3: 'schema': Input should be 1. Found 2."),
+        ("schema: 2", "line 3: 'schema': must be 1. Found 2."),
         ("metrics: {id: a.b}", "line 3: 'metrics': must be a list."),
         ("submission: flat", "line 3: 'submission': must be a set of keys with values. Found 'flat'."),
         ("evalkit_defaults:\n  - coverage\n  - metrics.wait", "line 5: 'evalkit_defaults.1': 'metrics.wait' is not"),
@@ -101,7 +101,7 @@ def test_an_id_of_digits_is_taken_as_written() -> None:
 
 @pytest.mark.parametrize("text", ["My Challenge", "../x", "a/b", "-a", "'a\n\nb'", "caf\u00e9"])
 def test_an_id_is_made_of_small_letters_digits_and_dashes(text: str) -> None:
-    with pytest.raises(ChallengeError, match=r"line 1: 'id': String should match pattern"):
+    with pytest.raises(ChallengeError, match=r"line 1: 'id': must be of the form"):
         parse_challenge(f"id: {text}\ntitle: x", "f")
 
 
@@ -142,16 +142,16 @@ def test_layouts_that_are_wrong(template: str, words: str) -> None:
 
 def test_a_challenge_has_at_least_one_layout() -> None:
     (fault,) = faults("submission: {layouts: []}")
-    assert "'submission.layouts': has too few entries." in fault
+    assert "'submission.layouts': has too few entries; at least 1." in fault
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("coverage: 1.01", "'coverage': Input should be less than or equal to 1"),
-        ("coverage: -0.1", "'coverage': Input should be greater than or equal to 0"),
+        ("coverage: 1.01", "'coverage': must be at most 1"),
+        ("coverage: -0.1", "'coverage': must be at least 0"),
         ("coverage: nan", "'coverage'"),
-        ("coverage: yes", "'coverage': Input should be a valid number"),
+        ("coverage: yes", "'coverage': must be a number"),
         ("coverage: true", "'coverage': must be a number. Found true."),
         ("metrics: [{id: a.b, weight: -1}]", "'metrics.0.weight'"),
         ("metrics: [{id: a.b, weight: .inf}]", "'metrics.0.weight'"),
@@ -162,7 +162,7 @@ def test_a_challenge_has_at_least_one_layout() -> None:
         ("metrics: [{id: a.b, range: [0, inf]}]", "'metrics.0.range.1': must be a finite number"),
         ("metrics: [{id: a.b, range: [nan, 1]}]", "'metrics.0.range.0': must be a finite number"),
         ("metrics: [{id: a.b, range: [0]}]", "'metrics.0.range.1' is missing"),
-        ("metrics: [{id: a.b, direction: up}]", "Input should be 'higher' or 'lower'. Found 'up'"),
+        ("metrics: [{id: a.b, direction: up}]", "must be 'higher' or 'lower'. Found 'up'"),
         ("metrics: [{id: a.b}, {id: c.d}, {id: a.b}]", "'metrics': the metric 'a.b' appears twice."),
         ("metrics: [{id: ''}]", "'metrics.0.id'"),
         ("submission: {video: {max_fps: 0}}", "'submission.video.max_fps'"),

@@ -18,10 +18,10 @@ from evalkit.leaderboard.columns import read_columns
 from evalkit.leaderboard.ranking import rank_board
 from evalkit.leaderboard.runs import Runs
 from evalkit.leaderboard.table import Row
+from evalkit.model_faults import field_names
 from evalkit.reports.leaderboard.rules import rule_rows
 from evalkit.scoring.plan import make_plan
 from evalkit.weights.manifest import load_backbones
-from evalkit.yamlio import field_names
 
 # The command line
 

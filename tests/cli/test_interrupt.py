@@ -321,3 +321,11 @@ def test_what_is_torn_down_half_way_is_silent_and_signals_are_given_back(
     finally:
         for each, handler in zip(SIGNALS, inherited, strict=True):
             signal.signal(each, handler)
+
+
+def test_a_bundle_that_was_stopped_is_not_said_to_be_kept() -> None:
+    from evalkit.cli.signals import interruption_message
+
+    said = interruption_message(["host", "codabench", "mine.yaml", "-t", "testset"])
+    assert "kept" not in said
+    assert "starts from the beginning" in said

@@ -232,6 +232,16 @@ def test_motion_of_a_test_set_that_can_not_be_used_is_told(tmp_path: Path) -> No
         score(challenge, broken, {"s0.npy": npy(motion())}, tmp_path / "out")
 
 
+def test_a_partner_who_is_oneself_is_told(tmp_path: Path) -> None:
+    made = write_testset(tmp_path / "testset", 3)
+    (made / "s1-partner.npy").write_bytes((made / "s1.npy").read_bytes())
+    text = (made / "samples.jsonl").read_text().replace("s2-partner.npy", "s2.npy")
+    (made / "samples.jsonl").write_text(text)
+    report = api.check_testset(made, motion_challenge(), workers=1, metrics=[], cache=tmp_path / "cache")
+    told = {one.sample: one.found for one in report.findings if one.rule == "testset.partner-same"}
+    assert told == {"s1": "s1-partner.npy, equal to s1.npy", "s2": "s2.npy, equal to s2.npy"}
+
+
 def test_what_only_knows_videos_says_so(testset: Path, tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()

@@ -349,9 +349,9 @@ def test_a_submission_that_could_not_be_opened(tmp_path):
         ('{"schema": 1}', "neither a scorecard nor"),
         ('{"schema": 2, "metrics": {}}', "schema 2"),
         ('{"schema": 2, "ok": true}', "schema 2"),
-        ('{"ok": true}', "damaged at 'schema'"),
-        ('{"schema": 1, "ok": true, "files": [{"path": 3}]}', "damaged at 'files.0.path'"),
-        ('{"schema": 1, "ok": false, "error": {}}', "damaged at 'error.kind'"),
+        ('{"ok": true}', "damaged: the key 'schema' is missing"),
+        ('{"schema": 1, "ok": true, "files": [{"path": 3}]}', "damaged: 'files.0.path': must be text"),
+        ('{"schema": 1, "ok": false, "error": {}}', "damaged: the key 'error.kind' is missing"),
     ],
 )
 def test_other_files_are_refused_with_a_sentence(tmp_path, text, words):

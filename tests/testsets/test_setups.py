@@ -120,7 +120,7 @@ def test_the_test_set_must_have_the_challenges_setups(tmp_path: Path) -> None:
     [
         ("setups: [own]", "at least two"),
         ("setups: [own, own]", "appears twice"),
-        ("{setups: [own, Other]}", "should match pattern"),
+        ("{setups: [own, Other]}", "must be of the form"),
         ('{setups: [own, other], layouts: ["{id}.mp4"]}', "has no {setup}"),
         ('{layouts: ["{id}/{setup}.mp4"]}', "'setups' names none"),
         ("{kind: audio, setups: [own, other]}", "the kind is 'audio'"),

@@ -91,7 +91,7 @@ def test_json_may_hold_what_other_formats_take_for_the_end_of_a_line(native: Wri
         ('{"id": null}', "'id': must be text."),
         ('{"id": "\\ud800"}', "'id': must be text, without halves of characters."),
         ('{"id": ""}', "'id'"),
-        ('{"id": "' + "a" * 201 + '"}', "'id': String should have at most 200 characters"),
+        ('{"id": "' + "a" * 201 + '"}', "'id': must have at most 200 characters"),
         ('{"id": "a", "text": 5}', "'text': must be text. Found 5."),
         ('{"id": "a", "reference_images": "x.png"}', "'reference_images': must be a list. Found 'x.png'."),
         ('{"id": "a", "reference_images": ["x.png", 5]}', "'reference_images.1': must be text. Found 5."),
@@ -176,12 +176,12 @@ def test_an_empty_test_set(native: Write, lines: list[str]) -> None:
 @pytest.mark.parametrize(
     ("event", "words"),
     [
-        (_event(start=-0.1), "'timeline.1.start': Input should be greater than or equal to 0. Found -0.1."),
+        (_event(start=-0.1), "'timeline.1.start': must be at least 0. Found -0.1."),
         (_event(end=0), "'timeline.1': an event must end after it starts, found 0.0 to 0.0."),
         (_event(start=3), "'timeline.1': an event must end after it starts, found 3.0 to 2.5."),
         (_event(end=float("nan")), "'timeline.1.end': must be a finite number."),
         (_event(end=float("inf")), "'timeline.1.end': must be a finite number."),
-        (_event(start="soon"), "'timeline.1.start': Input should be a valid number"),
+        (_event(start="soon"), "'timeline.1.start': must be a number"),
         (_event(description=5), "'timeline.1.description': must be text. Found 5."),
         ({"start": 0, "end": 1}, "the key 'timeline.1.description' is missing."),
         (_event(strat=1), "unknown key 'timeline.1.strat'. Did you mean 'start'?"),

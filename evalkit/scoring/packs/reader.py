@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from evalkit.errors import ReferencePackError
 from evalkit.jsonio import parse_json
 from evalkit.metrics.base import FeatureData
+from evalkit.model_faults import first_fault
 from evalkit.scoring.packs.format import (
     FOOTER,
     MAGIC,
@@ -139,9 +140,7 @@ class ReferencePack:
         try:
             return Header.model_validate(parse_json(data.decode(), finite=True))
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            place = ".".join(map(str, first["loc"]))
-            raise self._fault("has a header that is none", found=f"{place}: {first['msg']}") from None
+            raise self._fault("has a header that is none", found=first_fault(Header, error)) from None
         except ValueError as error:
             raise self._fault("has a header that is none", found=str(error)) from None
 
