@@ -76,7 +76,7 @@ def _entries(value: Any, place: str) -> Mapping[str, SetupEntry]:
     try:
         entries = _ENTRIES.validate_python(value)
     except ValidationError as error:
-        first = dict(error.errors(include_url=False)[0])
+        first: Any = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"] if part != "[key]")
         raise TestSetError(
             f"{place}: '{KEY}{'.' + where if where else ''}' is not a setup.",
