@@ -46,6 +46,8 @@ def leaderboard_for(audience: Audience, snapshot: Snapshot, leaderboard: Leaderb
         rows=rows,
         ratings=names.ratings(leaderboard.ratings) if leaderboard.ratings is not None else None,
         points=tuple(_points_of(labels, one) for one in leaderboard.points),
+        overall_points=tuple(_points_of(labels, one) for one in leaderboard.overall_points),
+        team_points=tuple(_points_of(labels, one) for one in leaderboard.team_points),
         distributions=tuple(one for one in leaderboard.distributions if one.team in labels),
         breakdowns=tuple(one for one in leaderboard.breakdowns if one.team in labels),
         strengths=tuple(one for one in leaderboard.strengths if one.team in labels),
@@ -238,7 +240,8 @@ def _points_of(labels: set[str], points: Points) -> Points:
     """Return the points of these runs; the coefficients are those of all competing runs."""
     kept = [at for at, team in enumerate(points.teams) if team in labels]
     teams, samples, x, y = (
-        tuple(values[at] for at in kept) for values in (points.teams, points.samples, points.x, points.y)
+        tuple(values[at] for at in kept) if values else ()
+        for values in (points.teams, points.samples, points.x, points.y)
     )
     return replace(points, teams=teams, samples=samples, x=x, y=y)  # type: ignore[arg-type]
 

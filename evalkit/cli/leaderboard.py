@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from evalkit.leaderboard.model import Leaderboard
     from evalkit.reports.audience import Audience
 
-TABLES = {"csv": ".csv", "json": ".json", "latex": ".tex", "markdown": ".md"}
+TABLES = {"csv": ".csv", "json": ".json", "latex": ".tex", "markdown": ".md", "agreement": ".agreement.csv"}
 
 
 @click.command(
@@ -42,7 +42,12 @@ TABLES = {"csv": ".csv", "json": ".json", "latex": ".tex", "markdown": ".md"}
 )
 @audience_option
 @as_of_option
-@click.option("--also", type=click.Choice(list(TABLES)), multiple=True, help="Also write this table, beside the page.")
+@click.option(
+    "--also",
+    type=click.Choice(list(TABLES)),
+    multiple=True,
+    help="Also write this table, beside the page; 'agreement' is how well metrics agree with people, as CSV.",
+)
 @click.option(
     "--draws",
     type=click.IntRange(min=100, max=100_000),
@@ -109,9 +114,10 @@ def write_table(
 ) -> Path:
     """Write one of `TABLES` beside the page; return where."""
     from evalkit.files import write_text
-    from evalkit.reports.leaderboard import tables
+    from evalkit.reports.leaderboard import people, tables
 
     makers = {
+        "agreement": people.agreement_csv,
         "csv": tables.leaderboard_csv,
         "json": tables.leaderboard_json,
         "latex": tables.leaderboard_latex,

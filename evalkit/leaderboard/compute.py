@@ -14,11 +14,12 @@ from evalkit.board.model import Snapshot
 from evalkit.board.speeds import with_measured_speed
 from evalkit.challenges.model import Challenge
 from evalkit.errors import InputError
+from evalkit.leaderboard.agreement import metric_points, overall_points, team_points
 from evalkit.leaderboard.answers import RatedColumns
 from evalkit.leaderboard.columns import best_cells, make_rows, ranked_columns, read_columns, shown_order
 from evalkit.leaderboard.duplicates import duplicate_videos
 from evalkit.leaderboard.model import ExcludedSample, Leaderboard, RankingPhase, Sensitivity, find_tie_groups
-from evalkit.leaderboard.per_sample import breakdowns, distributions, metric_points, sample_values
+from evalkit.leaderboard.per_sample import breakdowns, distributions, sample_values
 from evalkit.leaderboard.ranking import Ranking, rank_board, split_equals
 from evalkit.leaderboard.rated_columns import ratings_info, read_rated_columns
 from evalkit.leaderboard.runs import Runs, read_runs
@@ -83,6 +84,8 @@ def compute_leaderboard(
         sensitivity=_sensitivity(challenge, ranking, columns, seed=seed, podium=podium),
         ratings=ratings_info(snapshot, state.filtered, rated),
         points=metric_points(shown, runs, values, seed=seed),
+        overall_points=overall_points(shown, runs, values, seed=seed),
+        team_points=team_points(shown, runs, rows, seed=seed),
         distributions=distributions(shown, runs, values),
         breakdowns=breakdowns(shown, runs, values),
         strengths=rated.strengths,

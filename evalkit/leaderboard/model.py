@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from evalkit.leaderboard.frames import Form
 
 PhaseName = Literal["ranking", "shortlist", "final"]
+ALL_DIMENSIONS = "*"  # in the place of a dimension's id: the mean over all of them
 
 
 @dataclass(frozen=True)
@@ -88,13 +89,13 @@ class Sensitivity:
 
 @dataclass(frozen=True)
 class Points:
-    """A metric against human ratings: one point per team and sample that has both.
+    """A metric against human ratings: one point per team and sample that has both, or one per team.
 
     Args:
-        metric, dimension: column ids.
-        teams, samples: of each point.
+        metric, dimension: column ids; `ALL_DIMENSIONS` for the mean over all dimensions.
+        teams, samples: of each point; no samples where a point is a team.
         x, y: the metric's value and the mean opinion score.
-        agreement: correlation over the points, samples resampled together.
+        agreement: correlation over the points, samples (or teams) resampled together.
     """
 
     metric: str
@@ -248,7 +249,9 @@ class Leaderboard:
         problem: why nothing could be ranked at all, as one sentence.
         sensitivity: ``None`` for rules and data that have none.
         ratings: the human ratings behind it; ``None`` when nobody rates.
-        points: metrics against human ratings.
+        points: metrics against human ratings, over single videos.
+        overall_points: the same against the mean over all dimensions.
+        team_points: the numbers of teams against each other, for all dimensions and their mean.
         distributions: per column and team.
         breakdowns: per group, column and team.
         strengths: of comparisons in pairs.
@@ -268,6 +271,8 @@ class Leaderboard:
     sensitivity: Sensitivity | None = None
     ratings: RatingsInfo | None = None
     points: tuple[Points, ...] = ()
+    overall_points: tuple[Points, ...] = ()
+    team_points: tuple[Points, ...] = ()
     distributions: tuple[Distribution, ...] = ()
     breakdowns: tuple[Breakdown, ...] = ()
     strengths: tuple[Strength, ...] = ()

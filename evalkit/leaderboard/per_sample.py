@@ -1,4 +1,4 @@
-"""What the values per sample show: metrics against human ratings, distributions, and the groups of a test set."""
+"""What the values per sample show: distributions, and the groups of a test set."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from evalkit.leaderboard.answers import RatedColumn
-from evalkit.leaderboard.model import Breakdown, Distribution, GroupValue, Points
+from evalkit.leaderboard.model import Breakdown, Distribution, GroupValue
 from evalkit.leaderboard.runs import Runs
 from evalkit.leaderboard.table import Column
 from evalkit.scoring.aggregate import combine
-from evalkit.statistics.correlation import correlate
 
-CORRELATION_DRAWS = 200  # resamples of a correlation's interval; Kendall's is slow
 Samples = Mapping[str, float]
 SampleValues = Mapping[str, Mapping[int, Samples]]
 
@@ -40,50 +38,6 @@ def _values(column: Column, runs: Runs, rated: Mapping[str, RatedColumn]) -> dic
         if values:
             found[at] = values
     return found
-
-
-def metric_points(columns: Sequence[Column], runs: Runs, values: SampleValues, *, seed: int) -> tuple[Points, ...]:
-    """Return every metric with a better side and values per video against every dimension with opinion scores.
-
-    One point per competing run and sample that has both. Samples are resampled whole, for all teams together, because
-    a sample that is hard for one is hard for others. A metric whose scorecards disagree in what it means is left out:
-    its values are no single quantity, and its column says so.
-    """
-    metrics = [
-        column
-        for column in columns
-        if column.kind == "metric" and column.higher_is_better is not None and column.protocol is not None
-    ]
-    dimensions = [column for column in columns if column.kind == "dimension"]
-    return tuple(
-        _points(metric, dimension, runs, values, seed)
-        for metric in metrics
-        for dimension in dimensions
-        if values[metric.id] and values[dimension.id]
-    )
-
-
-def _points(metric: Column, dimension: Column, runs: Runs, values: SampleValues, seed: int) -> Points:
-    found = [
-        (at, sample, values[metric.id][at][sample], y)
-        for at, samples in values[dimension.id].items()
-        for sample, y in samples.items()
-        if sample in values[metric.id].get(at, {})
-    ]
-    x = np.array([point[2] for point in found], dtype=np.float64)
-    y = np.array([point[3] for point in found], dtype=np.float64)
-    clusters = np.array([runs.sample_index[point[1]] for point in found], dtype=np.int64)
-    return Points(
-        metric=metric.id,
-        dimension=dimension.id,
-        teams=tuple(runs.entrants[point[0]].label for point in found),
-        samples=tuple(point[1] for point in found),
-        x=tuple(point[2] for point in found),
-        y=tuple(point[3] for point in found),
-        agreement=correlate(
-            x, y, higher_is_better=bool(metric.higher_is_better), clusters=clusters, draws=CORRELATION_DRAWS, seed=seed
-        ),
-    )
 
 
 def distributions(columns: Sequence[Column], runs: Runs, values: SampleValues) -> tuple[Distribution, ...]:

@@ -24,16 +24,15 @@ from evalkit.ratings import REASON_TITLES
 from evalkit.reports.audience import Audience, leaderboard_for
 from evalkit.reports.blind import cannot_see, ignoring_own_audio
 from evalkit.reports.filmstrips import Filmstrips, make_strips
+from evalkit.reports.leaderboard.people import people_section, reason_words
 from evalkit.reports.leaderboard.plots import (
     BOX_WIDTH,
     LOOKS,
     Bar,
     Box,
-    Scatter,
     Tick,
     bar_on_axis,
     make_boxes,
-    make_scatter,
     mark_path,
 )
 from evalkit.reports.leaderboard.ranked_table import (
@@ -84,7 +83,8 @@ def render_leaderboard(snapshot: Snapshot, leaderboard: Leaderboard, audience: A
     snapshot, leaderboard = leaderboard_for(audience, counted, leaderboard)
     table = RankedTable(snapshot, leaderboard)
     samples, strip_runs = choose_filmstrips(snapshot, leaderboard, table)
-    scatters = [make_scatter(points, table.looks) for points in leaderboard.points]
+    people = people_section(leaderboard, table.columns, table.looks)
+    drawn = [plot for _, plots in people.plots for plot, *_ in plots] if people is not None else []
     moment = snapshot.as_of or snapshot.at
     sensitivity = leaderboard.sensitivity
     why_pairs, why_more = neighbours(leaderboard)
@@ -120,8 +120,9 @@ def render_leaderboard(snapshot: Snapshot, leaderboard: Leaderboard, audience: A
         cannot_see=cannot_see,
         ignoring_own_audio=ignoring_own_audio(column.id for column in leaderboard.columns if column.kind == "metric"),
         legend=[(label, look, mark_path(look), table.teams.get(label, label)) for label, look in table.looks.items()],
-        others=(LOOKS, mark_path(LOOKS)) if any(look == LOOKS for one in scatters for look, _ in one.clouds) else None,
-        scatters=_by_metric(table, scatters),
+        others=(LOOKS, mark_path(LOOKS)) if any(look == LOOKS for one in drawn for look, *_ in one.clouds) else None,
+        people=people,
+        reason_words=reason_words,
         boxes=_boxes(leaderboard, table),
         box_width=BOX_WIDTH,
         breakdowns=_breakdowns(leaderboard, table),
@@ -275,15 +276,6 @@ def _worst_samples(run: Run, columns: Sequence[Column]) -> list[tuple[Column, li
 
 
 # --- evidence ---------------------------------------------------------------------------------------------------------
-
-
-def _by_metric(table: RankedTable, scatters: Sequence[Scatter]) -> list[tuple[str, list[Scatter]]]:
-    """Return the scatters by metric, in the order of the table's columns."""
-    place = {column.id: at for at, column in enumerate(table.columns)}
-    metrics: dict[str, list[Scatter]] = {}
-    for one in sorted(scatters, key=lambda one: place.get(one.points.metric, len(place))):
-        metrics.setdefault(one.points.metric, []).append(one)
-    return list(metrics.items())
 
 
 def _boxes(leaderboard: Leaderboard, table: RankedTable) -> list[tuple[Column, tuple[Tick, ...], tuple[Box, ...]]]:

@@ -41,14 +41,15 @@ class Tick:
 class Scatter:
     """A metric against human ratings: ticks of both axes, and how many of all points are drawn.
 
-    ``clouds`` are (look, path that draws the points) per team.
+    ``clouds`` are (look, path that draws the points, label) per team; ``anchor`` is the plot's id on the page.
     """
 
     points: Points
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
-    clouds: tuple[tuple[int, Markup], ...]
+    clouds: tuple[tuple[int, Markup, str], ...]
     drawn: int
+    anchor: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,10 +78,10 @@ def bar_on_axis(x: float, width: float, at: float) -> Bar:
     return Bar(_two(x), _two(width), _two(at))
 
 
-def make_scatter(points: Points, looks: Mapping[str, int]) -> Scatter:
-    """Return the drawing of ``points``; of too many points every n-th, evenly over all teams and samples."""
+def make_scatter(points: Points, looks: Mapping[str, int], *, most: int = POINTS_DRAWN, anchor: str = "") -> Scatter:
+    """Return the drawing of ``points``; of more than ``most`` every n-th, evenly over all teams and samples."""
     x_axis, y_axis = _ticks(points.x, WIDTH - LEFT - 8), _ticks(points.y, HEIGHT - BOTTOM - 8)
-    step = max(1, math.ceil(len(points.x) / POINTS_DRAWN))
+    step = max(1, math.ceil(len(points.x) / most))
     chosen = range(0, len(points.x), step)
     clouds: dict[str, list[str]] = {}
     for at in chosen:
@@ -93,8 +94,9 @@ def make_scatter(points: Points, looks: Mapping[str, int]) -> Scatter:
         points,
         tuple(Tick(_two(LEFT + tick.at), tick.text) for tick in x_axis.ticks),
         tuple(Tick(_two(HEIGHT - BOTTOM - tick.at), tick.text) for tick in y_axis.ticks),
-        tuple((looks.get(team, LOOKS), Markup("".join(clouds[team]))) for team in ordered),  # noqa: S704  (digits)
+        tuple((looks.get(team, LOOKS), Markup("".join(clouds[team])), team) for team in ordered),  # noqa: S704
         len(chosen),
+        anchor,
     )
 
 
