@@ -7,6 +7,7 @@ import click
 from evalkit.cli.options import example
 from evalkit.cli.studio.planning import plan
 from evalkit.cli.studio.serve import serve
+from evalkit.cli.studio.simulating import simulate
 
 
 @click.group(
@@ -19,5 +20,5 @@ def studio() -> None:
     """Collect ratings: plan who sees what, and serve the pages on which people answer."""
 
 
-for command in (plan, serve):
+for command in (plan, serve, simulate):
     studio.add_command(command)
