@@ -57,6 +57,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "evalkit.cluster",
         "evalkit.crosscheck",
         "evalkit.folders",
+        "evalkit.groups",
         "evalkit.repairing",
         "evalkit.testset_check",
     ),

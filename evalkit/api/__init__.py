@@ -7,6 +7,7 @@ from evalkit.api.boards import load_leaderboard
 from evalkit.api.caches import list_cache, prune_cache
 from evalkit.api.checking import check_testset, pack, repair, validate
 from evalkit.api.folders import distance, testset_from_folder, testset_from_truth, testset_setups
+from evalkit.api.groups import fairness
 from evalkit.api.results import run_score
 from evalkit.api.scoring import prepare_references, score
 from evalkit.api.shards import merge, score_shard
@@ -17,6 +18,7 @@ __all__ = [
     "check_testset",
     "distance",
     "estimate_all",
+    "fairness",
     "list_cache",
     "load_leaderboard",
     "load_testset",

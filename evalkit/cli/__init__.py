@@ -22,6 +22,7 @@ from evalkit.cli.crosscheck import crosscheck
 from evalkit.cli.demo import demo
 from evalkit.cli.distance import distance
 from evalkit.cli.doctor import doctor
+from evalkit.cli.fairness import fairness
 from evalkit.cli.features import features
 from evalkit.cli.host import host
 from evalkit.cli.leaderboard import leaderboard
@@ -78,6 +79,7 @@ COMMANDS = (
     table_check,
     merge,
     compare,
+    fairness,
     board,
     ratings,
     studio,

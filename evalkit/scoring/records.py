@@ -104,6 +104,7 @@ class VideoScore(_ScorecardPart):
     """One sample: the file that answers it, its values, and for each missing value the reason.
 
     ``fingerprint`` is ``None`` for a video that could not be read, and in scorecards made without gaming rules.
+    ``identity`` is who is in the video, where the test set says so: videos of one person are drawn together.
     """
 
     sample: str
@@ -115,6 +116,15 @@ class VideoScore(_ScorecardPart):
     findings: tuple[dict[str, Any], ...] = ()
     groups: dict[str, str] = Field(default_factory=dict)
     fingerprint: Fingerprint | None = None
+    identity: str | None = None
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out an identity that nobody gave: scorecards from before there were any stay as they are."""
+        written: dict[str, Any] = write(self)
+        if self.identity is None:
+            written.pop("identity", None)
+        return written
 
 
 class FeatureUse(_ScorecardPart):

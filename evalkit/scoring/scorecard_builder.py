@@ -156,4 +156,5 @@ class ScorecardBuilder:
                 events=tuple(ScoreEvent(kind=kind, detail=detail) for kind, detail in events),
                 findings=tuple(finding.to_json() for finding in report.findings) if report else (),
                 groups=dict(sample.groups),
+                identity=sample.person,
             )

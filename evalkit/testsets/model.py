@@ -214,6 +214,11 @@ class Sample(BaseModel):
         return (*(speaker.audio for speaker in self.speakers), *(image for image in images if image is not None))
 
     @property
+    def person(self) -> str | None:
+        """Who is in the video, where the test set says so; videos of one item in several setups show one person."""
+        return self.identity or (self.truth.identity if self.truth is not None else "") or self.item or None
+
+    @property
     def shows_person(self) -> bool:
         """Whether a person is among the subjects, or nothing is said about them."""
         return not self.subjects or "person" in self.subjects

@@ -1,0 +1,188 @@
+"""From numbers per sample to a `FairnessReport`: lines per group, gaps, one family of tests, and what is refused."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from evalkit.errors import InputError, UsageError
+from evalkit.groups.distances import group_distances, refused_numbers
+from evalkit.groups.influence import influence_of_groups
+from evalkit.groups.inputs import Entry, GroupedSamples, SampleValues
+from evalkit.groups.lines import group_lines
+from evalkit.groups.model import FairnessReport, FairnessRules, GroupTable
+from evalkit.groups.words import findings
+from evalkit.statistics.arrays import Index
+from evalkit.statistics.group_gaps import LabelShuffles, gap_of_means, holm
+
+
+def compare_groups(
+    entries: Sequence[Entry],
+    people: GroupedSamples,
+    rules: FairnessRules | None = None,
+    truth: Entry | None = None,
+) -> FairnessReport:
+    """Return the report of ``entries``.
+
+    Args:
+        entries: the submissions, whose names must differ.
+        people: who is in which sample.
+        rules: how groups are compared.
+        truth: the real videos as an entry: their gaps stand beside those of the entries.
+
+    Raises:
+        InputError: no sample has a group, or two entries have one name.
+        UsageError: an unknown attribute is to be combined.
+    """
+    rules = rules or FairnessRules()
+    if len({one.name for one in entries}) < len(entries):
+        raise InputError("Two submissions have the same name.", found=", ".join(sorted(one.name for one in entries)))
+    if not people.groups:
+        raise InputError(
+            "No sample says which group it is of, so there is nothing to compare.",
+            expected='\'groups\' in the test set, such as {"gender": "female"}',
+            fix="Add groups that people told you or annotators wrote; evalkit never infers them from a video.",
+        )
+    if rules.min_videos < 2 or rules.min_identities < 2:
+        raise UsageError("A group needs at least two videos and two people, to be compared.")
+    people = people.with_combinations(rules.intersect)
+    attributes = tuple(people.groups)
+    tables = [
+        _table(attribute, entry.name, measured, people, rules)
+        for attribute in attributes
+        for entry in entries
+        for measured in entry.measured
+    ]
+    if truth is not None:
+        tables = [_beside_truth(table, truth, people, rules) for table in tables]
+    tested = _tested(tables, entries, people, rules)
+    refused = refused_numbers(entries)
+    report = FairnessReport(
+        rules=rules,
+        entries=tuple(one.name for one in entries),
+        attributes=attributes,
+        tables=tuple(tested),
+        refused=refused,
+        distances=group_distances(entries, people),
+        influence=influence_of_groups(entries, people),
+        tests=sum(one.p is not None for one in tested),
+        truth=truth is not None,
+        identities_known=people.identities_known,
+    )
+    return replace(report, findings=tuple(findings(report)))
+
+
+def _table(
+    attribute: str, entry: str, measured: SampleValues, people: GroupedSamples, rules: FairnessRules
+) -> GroupTable:
+    """Return the table without its tests, and without the real videos."""
+    labels, measure = people.groups[attribute], measured.measure
+    about = {*measured.values, *measured.reasons}
+    lines = group_lines(labels, measured, people, rules)
+    table = GroupTable(
+        attribute,
+        entry,
+        measure,
+        lines,
+        unlabelled=sum(one in about and one not in labels for one in people.samples),
+    )
+    chosen = table.compared
+    if measure.higher_is_better is None:
+        untested = "Neither side is better, so no group is worse."
+    elif len(chosen) < 2:
+        untested = "Fewer than two groups are large enough."
+    else:
+        untested = None
+    if len(chosen) > 1:
+        means = [float(line.mean) for line in chosen if line.mean is not None]
+        found = gap_of_means(means, higher_is_better=measure.higher_is_better is not False)
+        table = replace(table, gap=found.gap, ratio=found.ratio, macro=found.macro)
+        if measure.higher_is_better is not None:
+            table = replace(table, worst=chosen[found.worst].value, best=chosen[found.best].value)
+    return replace(table, untested=untested)
+
+
+def _beside_truth(table: GroupTable, truth: Entry, people: GroupedSamples, rules: FairnessRules) -> GroupTable:
+    """Return the table with the gap of the real videos, over the groups that are compared."""
+    labels = people.groups[table.attribute]
+    same = next((one for one in truth.measured if one.measure.id == table.measure.id), None)
+    if same is None and table.measure.kind in {"coverage", "detection"}:
+        same = _all_found(table, truth)
+    if same is None:
+        return replace(table, no_real="The real videos have no values of it.")
+    real = {line.value: line for line in group_lines(labels, same, people, rules)}
+    lines = tuple(
+        replace(line, real_mean=real[line.value].mean if line.value in real else None) for line in table.lines
+    )
+    table = replace(table, lines=lines)
+    if table.gap is None:
+        return table
+    small = [line.value for line in table.compared if line.value not in real or real[line.value].too_few is not None]
+    if small:
+        return replace(table, no_real=f"Too few of the real videos have a value: {', '.join(small)}.")
+    means = [float(line.real_mean) for line in table.compared if line.real_mean is not None]
+    gap = gap_of_means(means, higher_is_better=table.measure.higher_is_better is not False).gap
+    return replace(table, real_gap=gap, excess=table.gap - gap)
+
+
+def _all_found(table: GroupTable, truth: Entry) -> SampleValues | None:
+    """Return the share of real videos with a value where it is 1: then no measure was made of it.
+
+    ``None`` where the real videos were not asked for the same metrics.
+    """
+    covers = set(table.measure.covers)
+    asked = [one for one in truth.measured if one.measure.kind == "metric" and one.measure.id in covers]
+    if not covers or len(asked) < len(covers):
+        return None
+    found = dict.fromkeys((sample for one in asked for sample in one.values), 1.0)
+    if table.measure.kind == "coverage":
+        found |= dict.fromkeys((sample for one in asked for sample in one.reasons), 0.0)
+    return SampleValues(table.measure, found)
+
+
+def _tested(
+    tables: Sequence[GroupTable], entries: Sequence[Entry], people: GroupedSamples, rules: FairnessRules
+) -> list[GroupTable]:
+    """Return the tables with their p-values, and those corrected for all tests of the report."""
+    values = {(one.name, measured.measure.id): measured for one in entries for measured in one.measured}
+    out = list(tables)
+    for (attribute, groups, median), places in _alike(tables):
+        labels = people.groups[attribute]
+        samples = [one for one in people.samples if labels.get(one) in groups]
+        columns = np.array(
+            [
+                [values[tables[at].entry, tables[at].measure.id].values.get(one, np.nan) for at in places]
+                for one in samples
+            ],
+            dtype=np.float64,
+        )
+        label = np.array([groups.index(labels[one]) for one in samples], dtype=np.int64)
+        person = _numbers([people.identity[one] for one in samples])
+        shuffles = LabelShuffles(label, person, draws=rules.permutations, seed=rules.seed)
+        if not shuffles.changeable:
+            for at in places:
+                out[at] = replace(out[at], untested="Every person is of one group only, and no two may be exchanged.")
+            continue
+        for at, p in zip(places, shuffles.p_values(columns, medians=median), strict=True):
+            out[at] = replace(out[at], p=float(p))
+    places = [at for at, one in enumerate(out) if one.p is not None]
+    for at, adjusted in zip(places, holm([out[at].p or 0.0 for at in places]), strict=True):
+        out[at] = replace(out[at], adjusted=adjusted)
+    return out
+
+
+def _alike(tables: Sequence[GroupTable]) -> Iterator[tuple[tuple[str, tuple[str, ...], bool], list[int]]]:
+    """Yield (attribute, compared groups, whether of medians) with the places of the tables that share its shuffles."""
+    alike: dict[tuple[str, tuple[str, ...], bool], list[int]] = defaultdict(list)
+    for at, table in enumerate(tables):
+        if table.untested is None:
+            names = tuple(line.value for line in table.compared)
+            alike[table.attribute, names, table.measure.aggregate == "median"].append(at)
+    yield from alike.items()
+
+
+def _numbers(names: Sequence[str]) -> Index:
+    return np.unique(np.asarray(names), return_inverse=True)[1].astype(np.int64)

@@ -1,0 +1,55 @@
+"""Numbers of the whole set: kernel distances by group where they were measured so, and why no others are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from evalkit.groups.inputs import Entry, GroupedSamples
+from evalkit.groups.model import GroupDistance
+
+BY_GROUP = ".by_group"  # how ids of distances that are measured by group end
+VIDEOS = "videos_of_each"
+_FRECHET = ("fid", "fvd")
+
+
+def detail_name(attribute: str, group: str, what: str = "") -> str:
+    """Return the name of a group's number among the details of a distance by group."""
+    return f"{attribute}={group}{f' {what}' if what else ''}"
+
+
+def group_distances(entries: Sequence[Entry], people: GroupedSamples) -> tuple[GroupDistance, ...]:
+    """Return what the scorecards hold of distances by group."""
+    found = []
+    for attribute, labels in people.groups.items():
+        groups = sorted(set(labels.values()), key=str.casefold)
+        for entry in entries:
+            for metric, details in entry.details.items():
+                if not metric.endswith(BY_GROUP):
+                    continue
+                values = {
+                    one: details[detail_name(attribute, one)]
+                    for one in groups
+                    if detail_name(attribute, one) in details
+                }
+                spread = {one: details.get(detail_name(attribute, one, "deviation"), 0.0) for one in values}
+                if values:
+                    videos = int(details.get(f"{VIDEOS} {attribute}", 0))
+                    found.append(GroupDistance(attribute, entry.name, metric, videos, values, spread))
+    return tuple(found)
+
+
+def refused_numbers(entries: Sequence[Entry]) -> dict[str, str]:
+    """Return why numbers of the whole set are not given by group."""
+    found = {}
+    for entry in entries:
+        for metric, title in entry.of_the_set.items():
+            if metric.endswith(BY_GROUP):
+                continue
+            if metric.split(".")[0] in _FRECHET:
+                found[metric] = (
+                    f"{title} is refused by group: it is biased upwards the more, the fewer videos there are, so a "
+                    "smaller group would look worse."
+                )
+            else:
+                found[metric] = f"{title} is a number of the whole set; single videos, and so groups, have none of it."
+    return found

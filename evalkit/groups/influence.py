@@ -1,0 +1,99 @@
+"""How much of an order a group decides: the order without it, and its part of neighbours' differences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+
+from evalkit.groups.inputs import Entry, GroupedSamples, SampleValues
+from evalkit.groups.model import Influence, PairShare
+from evalkit.scoring.aggregate import combine
+
+_EQUAL = 1e-12  # relative: a difference that is rounding comes from no group
+
+
+def influence_of_groups(entries: Sequence[Entry], people: GroupedSamples) -> tuple[Influence, ...]:
+    """Return the influence of every attribute's groups on the order of entries in every measure with a better side."""
+    if len(entries) < 2:
+        return ()
+    found = []
+    for attribute, labels in people.groups.items():
+        for measured in entries[0].measured:
+            if measured.measure.kind not in {"metric", "dimension"} or measured.measure.higher_is_better is None:
+                continue
+            of_all = {one.name: _of(one, measured.measure.id) for one in entries}
+            known = {name: one for name, one in of_all.items() if one is not None and one.values}
+            if len(known) > 1:
+                found.append(_influence(attribute, labels, known))
+    return tuple(found)
+
+
+def _of(entry: Entry, measure: str) -> SampleValues | None:
+    return next((one for one in entry.measured if one.measure.id == measure), None)
+
+
+def _influence(attribute: str, labels: Mapping[str, str], known: Mapping[str, SampleValues]) -> Influence:
+    measure = next(iter(known.values())).measure
+
+    def order(without: str | None) -> tuple[str, ...] | None:
+        means = {}
+        for name, one in known.items():
+            values = [value for sample, value in one.values.items() if without is None or labels.get(sample) != without]
+            if not values:
+                return None
+            means[name] = combine(values, measure.aggregate)
+        return tuple(sorted(means, key=lambda name: means[name] * (-1 if measure.higher_is_better else 1)))
+
+    whole = order(None) or ()
+    groups = sorted(set(labels.values()), key=str.casefold)
+    pairs = [_share(labels, groups, known, *pair) for pair in pairwise(whole)]
+    return with_moves((attribute, measure.id), whole, groups, order, pairs=[one for one in pairs if one is not None])
+
+
+def with_moves(
+    of: tuple[str, str],
+    whole: tuple[str, ...],
+    groups: Sequence[str],
+    order: Callable[[str], tuple[str, ...] | None],
+    *,
+    pairs: Sequence[PairShare] = (),
+) -> Influence:
+    """Return the influence of ``groups`` on the order ``whole``.
+
+    Args:
+        of: the attribute whose groups they are, and the measure, or ``ranking``.
+        whole: names, best first.
+        groups: to leave out, one after the other.
+        order: group -> the order without it.
+        pairs: of neighbours.
+    """
+    without = {group: order(group) for group in groups}
+    moved = {group: None if after is None else _moved(whole, after) for group, after in without.items()}
+    return Influence(*of, whole, without, moved, tuple(pairs))
+
+
+def _moved(before: Sequence[str], after: Sequence[str]) -> int:
+    """Return how many names have another place, or are in one of the orders alone."""
+    places = [{name: at for at, name in enumerate(order)} for order in (before, after)]
+    return sum(places[0].get(name) != places[1].get(name) for name in {*before, *after})
+
+
+def _share(
+    labels: Mapping[str, str], groups: Sequence[str], known: Mapping[str, SampleValues], better: str, worse: str
+) -> PairShare | None:
+    """Return the parts of the difference of two entries; ``None`` where they don't differ, or of a median."""
+    first, second = known[better], known[worse]
+    common = [sample for sample in first.values if sample in second.values and sample in labels]
+    differences = {sample: first.values[sample] - second.values[sample] for sample in common}
+    total = sum(differences.values())
+    size = sum(map(abs, differences.values()))
+    if not common or abs(total) <= _EQUAL * max(size, 1e-300) or first.measure.aggregate == "median":
+        return None
+    parts = {group: [differences[sample] for sample in common if labels[sample] == group] for group in groups}
+    return PairShare(
+        better,
+        worse,
+        total / len(common),
+        {group: sum(part) / total for group, part in parts.items()},
+        {group: len(part) / len(common) for group, part in parts.items()},
+    )
