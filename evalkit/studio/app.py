@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
@@ -136,7 +136,7 @@ async def robots(request: Request) -> Response:
     return Response("User-agent: *\nDisallow: /\n", media_type="text/plain")
 
 
-def build_app(study: Study, more: Callable[[StudioApp], list[Route]] = lambda _: []) -> ASGIApp:
+def build_app(study: Study, more: Sequence[Route] = ()) -> ASGIApp:
     """Return the application.
 
     Args:
@@ -153,7 +153,7 @@ def build_app(study: Study, more: Callable[[StudioApp], list[Route]] = lambda _:
 
     handlers = {HTTPException: _http_error, EvalkitError: _own_error, Exception: _any_error}
     app = Starlette(
-        routes=[*studio.routes(), *more(studio)],
+        routes=[*studio.routes(), *more],
         exception_handlers=handlers,  # type: ignore[arg-type]
         lifespan=lifespan,
     )

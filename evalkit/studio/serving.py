@@ -125,6 +125,8 @@ def open_studio(board: Board, options: ServeOptions, progress: Progress) -> Iter
     """
     require_packages()
     from evalkit.studio.app import build_app
+    from evalkit.studio.joining import JoinPages
+    from evalkit.studio.organizer import OrganizerPages
 
     url = _checked_url(options.public_url)
     plan = read_plan(options.plan)
@@ -162,10 +164,9 @@ def open_studio(board: Board, options: ServeOptions, progress: Progress) -> Iter
             writer.start()
             try:
                 study = Study(shown, library, writer, held=held, answers=journal.answers(), secret=secret)
-                running = Running(
-                    build_app(study), study, plan, url or _address(options.host, listening), listening, notes
-                )
-                yield running
+                where = url or _address(options.host, listening)
+                more = [*OrganizerPages(study, board, where).routes(), *JoinPages(study).routes()]
+                yield Running(build_app(study, more), study, plan, where, listening, notes)
             finally:
                 writer.close()
         finally:

@@ -130,7 +130,7 @@ def test_a_file_that_was_cut_off_leaves_nothing_behind(tmp_path: Path, share: fl
 
 @pytest.mark.shared
 def test_real_clips_play_as_before(shared: Path, tmp_path: Path) -> None:
-    for name in ("c07.mp4", "c08.mp4"):
+    for name in ("c07.mp4",):
         target = tmp_path / name
         remux_video(shared / "data" / "clips" / name, target)
         assert contents(target)[1:] == contents(shared / "data" / "clips" / name)[1:]

@@ -1,0 +1,128 @@
+"""The organizer's addresses: the page, its data, pause and resume, invitations, the export."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import UTC, datetime
+from typing import Any
+
+from anyio import to_thread
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from evalkit.board import Board
+from evalkit.errors import EvalkitError
+from evalkit.studio.guarding import Rates, log_failure, read_body
+from evalkit.studio.overview import Flags, Screening, export_rows, progress
+from evalkit.studio.pages.organizer import render_organizer_page
+from evalkit.studio.session import Study
+
+_UNKNOWN = "There is no such page."
+
+
+class OrganizerPages:
+    """What the organizer's addresses answer.
+
+    Args:
+        study: the running study.
+        board: of which the ratings are screened.
+        url: how raters reach the studio.
+    """
+
+    def __init__(self, study: Study, board: Board, url: str) -> None:
+        self._study = study
+        self._screening = Screening(board)
+        self._url = url
+        self._rates = Rates(10, 50)
+
+    def routes(self) -> list[Route]:
+        """Return the addresses."""
+        return [
+            Route("/o/{token}", self.page),
+            Route("/o/{token}/progress", self.progress),
+            Route("/o/{token}/export", self.export),
+            Route("/o/{token}/pause", self.pause, methods=["POST"]),
+            Route("/o/{token}/resume", self.resume, methods=["POST"]),
+            Route("/o/{token}/invite", self.invite, methods=["POST"]),
+        ]
+
+    def _check(self, request: Request) -> str:
+        token: str = request.path_params["token"]
+        self._rates.check("")
+        if not self._study.is_organizer(token):
+            raise HTTPException(404, _UNKNOWN)
+        return token
+
+    async def _progress(self, *, teams: bool) -> dict[str, Any]:
+        try:
+            flags = await to_thread.run_sync(self._screening.flags)
+        except EvalkitError as error:
+            log_failure(error)
+            flags = Flags({}, why="The board can't be read now, so nobody is screened.")
+        return progress(self._study, flags, datetime.now(UTC), teams=teams)
+
+    async def page(self, request: Request) -> Response:
+        """The page; it needs no script."""
+        token = self._check(request)
+        teams = request.query_params.get("teams") == "1"
+        invited = self._study.raters.get(request.query_params.get("invited", ""))
+        link = None if invited is None or invited.place is None else f"{self._url}/r/{invited.plan.token}"
+        text = render_organizer_page(
+            self._study.plan,
+            await self._progress(teams=teams),
+            token=token,
+            teams=teams,
+            invited=None if link is None or invited is None else (invited.name, link),
+            join=f"{self._url}/join/{self._study.plan.join}",
+        )
+        return HTMLResponse(text)
+
+    async def progress(self, request: Request) -> Response:
+        """The same as data."""
+        self._check(request)
+        return JSONResponse(await self._progress(teams=request.query_params.get("teams") == "1"))
+
+    async def export(self, request: Request) -> Response:
+        """All answers that the board has, as a table."""
+        self._check(request)
+        plan, answers = self._study.plan, list(self._study.order)
+
+        def table() -> str:
+            text = io.StringIO()
+            csv.writer(text, lineterminator="\n").writerows(export_rows(plan, answers))
+            return text.getvalue()
+
+        name = "pairs.csv" if plan.method == "pairs" else "ratings.csv"
+        headers = {"content-disposition": f'attachment; filename="{name}"'}
+        return Response(await to_thread.run_sync(table), media_type="text/csv; charset=utf-8", headers=headers)
+
+    async def pause(self, request: Request) -> Response:
+        """Stop the collection."""
+        return await self._pause(request, paused=True)
+
+    async def resume(self, request: Request) -> Response:
+        """Go on with the collection."""
+        return await self._pause(request, paused=False)
+
+    async def _pause(self, request: Request, *, paused: bool) -> Response:
+        token = self._check(request)
+        await read_body(request)
+        await self._study.pause(paused=paused)
+        return _done(request, token, {"paused": paused})
+
+    async def invite(self, request: Request) -> Response:
+        """Give a rater's place away."""
+        token = self._check(request)
+        await read_body(request)
+        rater = await self._study.invite()
+        found = {"rater": rater.name, "link": f"{self._url}/r/{rater.plan.token}"}
+        return _done(request, token, found, f"?invited={rater.name}")
+
+
+def _done(request: Request, token: str, found: dict[str, Any], query: str = "") -> Response:
+    if "text/html" in request.headers.get("accept", ""):
+        return RedirectResponse(f"/o/{token}{query}", 303)
+    return JSONResponse(found)

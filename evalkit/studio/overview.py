@@ -1,0 +1,200 @@
+"""What the organizer sees of a running study: progress, balance, pace, and raters whom the screening flags."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from evalkit.board import Board
+from evalkit.board.filtering import filter_answers
+from evalkit.rating_report.screening import screen
+from evalkit.studio.boarding import board_answers, is_for_board
+from evalkit.studio.journal import StoredAnswer
+from evalkit.studio.plan_model import Plan
+from evalkit.studio.session import Study
+
+SCREENING_SECONDS = 20.0  # how old a screening may be
+_HOUR = timedelta(hours=1)
+_LEAST_SPAN = timedelta(minutes=1)  # a pace over less says nothing
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Flags:
+    """What the screening says of raters.
+
+    Args:
+        raters: rater -> a sentence for each rule that rejects them.
+        excluded: raters whom a decision excludes already.
+        why: why there is no screening; empty when there is one.
+    """
+
+    raters: Mapping[str, tuple[str, ...]]
+    excluded: frozenset[str] = frozenset()
+    why: str = ""
+
+
+class Screening:
+    """The screening of the board's ratings, computed anew at most every `SCREENING_SECONDS`."""
+
+    def __init__(self, board: Board, clock: Callable[[], float] = time.monotonic) -> None:
+        self._board = board
+        self._clock = clock
+        self._flags: Flags | None = None
+        self._at = 0.0
+        self._lock = threading.Lock()
+
+    def flags(self) -> Flags:
+        """Return what the screening says."""
+        with self._lock:
+            if self._flags is None or self._clock() - self._at > SCREENING_SECONDS:
+                self._flags = self._screened()
+                self._at = self._clock()
+            return self._flags
+
+    def _screened(self) -> Flags:
+        snapshot = self._board.snapshot()
+        found = screen(snapshot, filter_answers(snapshot))
+        against = {rater: tuple(one.sentence for one in results if one.rejected) for rater, results in found.items()}
+        excluded = frozenset(snapshot.excluded("rater"))
+        return Flags({rater: sentences for rater, sentences in against.items() if sentences}, excluded)
+
+
+def progress(study: Study, flags: Flags, now: datetime, *, teams: bool = False) -> dict[str, Any]:
+    """Return everything as plain data.
+
+    Args:
+        study: the running study.
+        flags: of the screening.
+        now: the time.
+        teams: whether teams have their names; otherwise numbers that mean the same on each page.
+    """
+    answers, total = len(study.order), sum(len(rater.plan.items) for rater in study.raters.values())
+    pace = _per_hour(study.order, now)
+    left = total - answers
+    end = now + timedelta(hours=left / pace) if pace and left else None
+    return {
+        "paused": study.paused,
+        "answers": answers,
+        "total": total,
+        "started": sum(bool(rater.answers) for rater in study.raters.values()),
+        "finished": sum(len(rater.answers) >= len(rater.plan.items) for rater in study.raters.values()),
+        "answers_per_hour": None if pace is None else round(pace, 1),
+        "expected_end": None if end is None else end.isoformat(timespec="minutes"),
+        "screening": flags.why or None,
+        "raters": [_rater(study, name, flags) for name in study.raters],
+        "balance": _balance(study, teams=teams),
+    }
+
+
+def _rater(study: Study, name: str, flags: Flags) -> Row:
+    rater = study.raters[name]
+    seconds = sorted(one.page_seconds for one in rater.answers.values())
+    return {
+        "rater": name,
+        "done": len(rater.answers),
+        "total": len(rater.plan.items),
+        "last": None if rater.last is None else rater.last.isoformat(timespec="seconds"),
+        "median_seconds": round(seconds[len(seconds) // 2], 1) if seconds else None,
+        "consented": rater.consented_at is not None,
+        "came_by": None if rater.place is None else rater.place.how,
+        "flags": list(flags.raters.get(name, ())),
+        "excluded": name in flags.excluded,
+    }
+
+
+def _per_hour(answers: Sequence[StoredAnswer], now: datetime) -> float | None:
+    """Return the pace of the last hour, or since the first answer where that is less."""
+    if not answers:
+        return None
+    start = max(answers[0].at, now - _HOUR)
+    recent = 0
+    for answer in reversed(answers):
+        if answer.at < start:
+            break
+        recent += 1
+    return recent / max((now - start) / _HOUR, _LEAST_SPAN / _HOUR)
+
+
+def _balance(study: Study, *, teams: bool) -> list[Row]:
+    """Return a row for each team, or pair of teams: answers that count for it, and how many are planned."""
+    label = _labels(study.plan, teams=teams)
+    done: Counter[tuple[str, ...]] = Counter()
+    planned: Counter[tuple[str, ...]] = Counter()
+    for answer in study.order:
+        done.update(_ranked(study.plan, answer.item))
+    for rater in study.raters.values():
+        for item in rater.plan.items:
+            if item is not None:
+                planned.update(_ranked(study.plan, item))
+    adaptive = study.plan.adaptive
+    rows = [
+        {
+            "teams": sorted(label[team] for team in group),
+            "answers": done[group],
+            "planned": None if adaptive else planned[group],
+        }
+        for group in done.keys() | planned.keys()
+    ]
+    return sorted(rows, key=lambda row: row["teams"])
+
+
+def _ranked(plan: Plan, item: str) -> Iterator[tuple[str, ...]]:
+    """Yield the team, or the pair of teams, that an answer to an item counts for, if any."""
+    found = plan.teams_of(item)
+    if plan.items[item].kind == "rating" and len(found) == len(plan.items[item].media):
+        yield tuple(sorted(found))
+
+
+def _labels(plan: Plan, *, teams: bool) -> dict[str, str]:
+    """Return team -> what the page calls it: by a number that does not follow from the name."""
+    names = {medium.team for medium in plan.media.values() if medium.team is not None}
+    if teams:
+        return {name: name for name in names}
+    key = plan.organizer.encode()
+    order = sorted(names, key=lambda name: hmac.new(key, name.encode(), hashlib.sha256).digest())
+    width = len(str(len(order)))
+    return {name: f"team {number:0{width}}" for number, name in enumerate(order, 1)}
+
+
+EXPORT_MORE = ("kind", "id", "page_seconds", "server_seconds", "watched", "shown_at", "answered_at")
+
+
+def export_rows(plan: Plan, answers: Sequence[StoredAnswer]) -> Iterator[list[str]]:
+    """Yield the rows of the answers that the board has, as `evalkit ratings import` reads them; the first is the head.
+
+    Ratings are a long table; comparisons have a row each with the teams' names. What the board does not keep follows in
+    columns that the import leaves out. Importing it into the same board adds nothing.
+    """
+    pairs = plan.method == "pairs"
+    about = ["rater", "sample", "left", "right", "winner"] if pairs else ["rater", "item", "dimension", "value"]
+    named = pairs and any(question.dimension for question in plan.questions)
+    yield [*about, *(["dimension"] if named else []), "at", "seconds", *EXPORT_MORE]
+    for stored in answers:
+        if not is_for_board(plan, stored.item):
+            continue
+        for one in board_answers(plan, stored):
+            if pairs:
+                cells = [one.rater, one.item, *one.teams, f"{one.value:g}", *([one.dimension] if named else [])]
+            else:
+                cells = [one.rater, one.item, one.dimension, f"{one.value:g}"]
+            at = "" if one.at is None else one.at.isoformat()
+            yield [
+                *cells,
+                at,
+                "" if one.seconds is None else f"{one.seconds:g}",
+                plan.items[stored.item].kind,
+                stored.id,
+                f"{stored.page_seconds:g}",
+                "" if stored.seconds is None else f"{stored.seconds:g}",
+                " ".join(f"{share:.3f}" for share in stored.watched),
+                stored.shown_at,
+                stored.answered_at,
+            ]

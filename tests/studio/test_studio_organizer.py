@@ -1,0 +1,216 @@
+"""The organizer's page and the shared link: who sees what, pause, invitations, the export, the screening."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from builders.studies import TEAMS, BuiltStudy, build_study
+from builders.studio_server import Person, Served, answer_to, served
+from pages import Page
+
+from evalkit.cli import main
+from evalkit.studio.pages.organizer import join_words
+from evalkit.studio.plan_model import LANGUAGES
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> BuiltStudy:
+    return build_study(tmp_path_factory.mktemp("study"), raters=5)
+
+
+@pytest.fixture
+def studio(study: BuiltStudy) -> Iterator[Served]:
+    with served(study) as running:
+        yield running
+
+
+def base(studio: Served) -> str:
+    return f"/o/{studio.study.plan.organizer}"
+
+
+def test_only_the_organizer_opens_the_page(studio: Served) -> None:
+    for path in ("", "/progress", "/export"):
+        assert studio.client.get(base(studio) + path).status == 200
+        assert studio.client.get(f"/o/{'A' * 32}{path}").status == 404
+    for path in ("/pause", "/resume", "/invite"):
+        assert studio.client.post(f"/o/{studio.person(1).token}{path}", b"").status == 404
+        assert studio.client.get(base(studio) + path).status == 405, "a link that is followed changes nothing"
+    assert studio.client.get(base(studio) + "/progress").json["paused"] is False
+
+
+def test_progress_pace_and_balance_are_those_of_the_answers(studio: Served) -> None:
+    person = studio.person(1)
+    person.agree()
+    for _ in range(4):  # training, and three videos
+        person.next()
+    found = studio.client.get(base(studio) + "/progress").json
+    assert (found["answers"], found["total"], found["started"], found["finished"]) == (4, 35, 1, 0)
+    first = next(one for one in found["raters"] if one["rater"] == "rater-1")
+    assert (first["done"], first["total"], first["median_seconds"], first["flags"]) == (4, 7, 6.5, [])
+    assert found["answers_per_hour"] == pytest.approx(240, rel=0.2), "four in the first minute"
+    assert found["expected_end"] is not None
+    assert sorted(row["answers"] for row in found["balance"]) == [1, 2], "training ranks nobody"
+    assert [row["planned"] for row in found["balance"]] == [10, 10]
+    assert [row["teams"] for row in found["balance"]] == [["team 1"], ["team 2"]]
+
+
+def test_teams_have_names_only_where_the_organizer_asks_for_them(studio: Served) -> None:
+    plain = studio.client.get(base(studio))
+    assert [word for word in TEAMS if word.encode() in plain.body] == []
+    named = studio.client.get(base(studio) + "?teams=1")
+    assert all(word.encode() in named.body for word in TEAMS)
+    assert [row["teams"] for row in studio.client.get(base(studio) + "/progress?teams=1").json["balance"]] == [
+        [team] for team in sorted(TEAMS)
+    ]
+
+
+def test_a_pause_stops_the_collection_and_loses_nothing(studio: Served) -> None:
+    person = studio.person(2)
+    state = person.agree()
+    person.watch(state["item"])
+    answer = answer_to(state)
+    assert studio.client.post(base(studio) + "/pause", b"").json == {"paused": True}
+    reply = person.send(answer)
+    assert (reply["saved"], reply["refused"]) == ([], []), "the page keeps it and sends it again"
+    assert reply["waiting"] == [{"id": answer["id"], "why": "The study is paused."}]
+    assert reply["state"]["paused"] is True
+    assert reply["state"]["item"] is None
+    assert b"Paused" in studio.client.get(base(studio)).body
+    assert studio.client.post(base(studio) + "/resume", b"").json == {"paused": False}
+    assert person.send(answer)["saved"] == [answer["id"]]
+
+
+def test_buttons_lead_back_to_the_page(studio: Served) -> None:
+    reply = studio.client.post(base(studio) + "/pause", b"", Accept="text/html")
+    assert (reply.status, reply.headers["location"]) == (303, base(studio))
+    reply = studio.client.post(base(studio) + "/resume", b"", Accept="text/html")
+    page = Page(studio.client.get(base(studio)).body.decode())
+    assert [form["attrs"]["action"] for form in page.find("form")] == [base(studio) + "/pause", base(studio) + "/invite"]
+    assert all("onclick" not in element["attrs"] for element in page.elements)
+
+
+def test_an_invitation_gives_away_an_unused_place_and_then_new_ones(studio: Served) -> None:
+    links = [studio.client.post(base(studio) + "/invite", b"").json for _ in range(5)]
+    tokens = [link["link"].rpartition("/")[2] for link in links]
+    known = {rater.token: name for name, rater in studio.study.plan.raters.items()}
+    assert [known.get(token) for token in tokens[:3]] == ["rater-5", "rater-4", "rater-3"]
+    assert [link["rater"] for link in links[3:]] == ["extra-1", "extra-2"]
+    person = Person(studio.client, tokens[3])
+    assert person.agree()["total"] == 7
+    answer, reply = person.next()
+    assert reply["saved"] == [answer["id"]]
+    page = studio.client.post(base(studio) + "/invite", b"", Accept="text/html")
+    shown = studio.client.get(page.headers["location"]).body.decode()
+    assert f"{studio.client.url}/r/" in shown
+
+
+def test_invited_raters_are_there_after_a_restart(study: BuiltStudy, studio: Served) -> None:
+    found = {one["rater"]: one for one in studio.client.get(base(studio) + "/progress").json["raters"]}
+    assert found["extra-1"]["done"] == 1
+    assert found["rater-5"]["came_by"] == "invite"
+    assert found["rater-1"]["done"] == 4
+
+
+def test_a_worker_has_the_same_place_each_time(tmp_path: Path) -> None:
+    study = build_study(tmp_path, raters=3)
+    join = f"/join/{study.plan.join}"
+    with served(study) as studio:
+        client = studio.client
+        first = client.get(f"{join}?PROLIFIC_PID=5f1a&STUDY_ID=x&SESSION_ID=y")
+        assert (first.status, client.get(f"{join}?PROLIFIC_PID=5f1a").headers["location"]) == (
+            303,
+            first.headers["location"],
+        )
+        other = client.get(f"{join}?workerId=A1B2&assignmentId=3XYZ")
+        assert other.headers["location"] != first.headers["location"]
+        by_form = client.post(join, b"worker=me%40home")
+        assert by_form.status == 303
+        assert client.get(f"{join}?workerId=LATE").status == 409, "all places are taken"
+        assert client.get(f"{join}?workerId=A1B2&assignmentId=ASSIGNMENT_ID_NOT_AVAILABLE").status == 200
+        assert client.get(f"{join}?workerId=a%20b").status == 400
+        assert client.get(join).status == 200
+        assert client.get(f"/join/{'A' * 32}?workerId=A1B2").status == 404
+        person = Person(client, first.headers["location"].rpartition("/")[2])
+        person.agree()
+        while (state := person.state())["item"] is not None:
+            person.next()
+        assert state["completion_url"] == "https://app.prolific.com/submissions/complete?cc=CODE-1234"
+    with served(study) as again:
+        assert again.client.get(f"{join}?workerId=A1B2").headers["location"] == other.headers["location"]
+    stored = b"".join(path.read_bytes() for path in (tmp_path / "plan-studio").glob("studio.sqlite*"))
+    assert [word for word in (b"5f1a", b"A1B2", b"me@home") if word in stored] == [], "only keyed digests are kept"
+
+
+def test_a_plan_may_keep_the_worker_ids(tmp_path: Path) -> None:
+    study = build_study(tmp_path, raters=1, keep=["worker"])
+    with served(study) as studio:
+        assert studio.client.get(f"/join/{study.plan.join}?workerId=A1B2C3").status == 303
+    stored = b"".join(path.read_bytes() for path in (tmp_path / "plan-studio").glob("studio.sqlite*"))
+    assert b"A1B2C3" in stored
+
+
+@pytest.mark.parametrize("method", ["mos", "pairs"])
+def test_the_export_says_what_the_board_has(
+    tmp_path: Path, method: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = build_study(tmp_path, raters=1, method=method)
+    with served(study) as studio:
+        person = studio.person(1)
+        person.agree()
+        while person.state()["item"] is not None:
+            person.next(1 if method == "pairs" else 4)
+        reply = studio.client.get(base(studio) + "/export")
+        held = studio.board.snapshot().answers
+    rows = list(csv.DictReader(io.StringIO(reply.body.decode())))
+    assert len(rows) == len(held) == (12 if method == "mos" else 4)
+    assert {row["kind"] for row in rows} == ({"rating", "gold", "repeat"} if method == "mos" else {"rating"})
+    file = tmp_path / "export.csv"
+    file.write_bytes(reply.body)
+    words = ["ratings", "import", str(file), "--board", str(study.board), *(["--pairs"] if method == "pairs" else [])]
+    with pytest.raises(SystemExit) as stopped:
+        main(words)
+    assert stopped.value.code == 0, capsys.readouterr().err
+    assert f"Imported 0 new rows of export.csv ({'pairs' if method == 'pairs' else 'long'}); {len(held)} were" in (
+        capsys.readouterr().out
+    )
+
+
+def test_comparisons_are_of_the_teams_that_were_shown(tmp_path: Path) -> None:
+    study = build_study(tmp_path, raters=1, method="pairs")
+    with served(study) as studio:
+        person = studio.person(1)
+        state = person.agree()
+        assert "0.5" in person.next(0.25)[1]["refused"][0]["why"]
+        shown = [study.plan.media[address.rpartition("/")[2][:32]].team for address in state["item"]["videos"]]
+        person.next(0)
+        first = studio.board.snapshot().answers
+        assert {(one.teams, one.value, one.item) for one in first} == {((shown[0], shown[1]), 0.0, "s1")}
+
+
+def test_who_always_says_the_same_is_flagged(tmp_path: Path) -> None:
+    study = build_study(tmp_path, raters=4)
+    with served(study) as studio:
+        for number in range(1, 5):
+            person = studio.person(number)
+            person.agree()
+            at = 0
+            while person.state()["item"] is not None:
+                person.next(1 if number == 4 else 4 + at % 2)
+                at += 1
+        found = studio.client.get(base(studio) + "/progress").json
+        flags = {one["rater"]: one["flags"] for one in found["raters"]}
+        assert [name for name, sentences in flags.items() if sentences] == ["rater-4"]
+        assert "gold" in " ".join(flags["rater-4"])
+        page = studio.client.get(base(studio)).body.decode()
+        assert flags["rater-4"][0].split(":")[0] in page
+
+
+def test_the_words_of_the_shared_link_are_there_in_all_languages() -> None:
+    words = join_words()
+    assert set(words) == set(LANGUAGES)
+    assert {frozenset(one) for one in words.values()} == {frozenset(words["en"])}
+    assert all(text.strip() for one in words.values() for text in one.values())
