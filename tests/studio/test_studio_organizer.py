@@ -89,7 +89,8 @@ def test_buttons_lead_back_to_the_page(studio: Served) -> None:
     assert (reply.status, reply.headers["location"]) == (303, base(studio))
     reply = studio.client.post(base(studio) + "/resume", b"", Accept="text/html")
     page = Page(studio.client.get(base(studio)).body.decode())
-    assert [form["attrs"]["action"] for form in page.find("form")] == [base(studio) + "/pause", base(studio) + "/invite"]
+    actions = [form["attrs"]["action"] for form in page.find("form")]
+    assert actions == [base(studio) + "/pause", base(studio) + "/invite"]
     assert all("onclick" not in element["attrs"] for element in page.elements)
 
 
