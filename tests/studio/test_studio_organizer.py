@@ -155,9 +155,7 @@ def test_a_plan_may_keep_the_worker_ids(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("method", ["mos", "pairs"])
-def test_the_export_says_what_the_board_has(
-    tmp_path: Path, method: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_export_says_what_the_board_has(tmp_path: Path, method: str, capsys: pytest.CaptureFixture[str]) -> None:
     study = build_study(tmp_path, raters=1, method=method)
     with served(study) as studio:
         person = studio.person(1)
