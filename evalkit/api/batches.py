@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evalkit.api.arguments import check_types, fitting_pack, planned, run_options
+from evalkit.api.arguments import check_types, fitting_pack, planned, refuse_imports, run_options
 from evalkit.api.results import _load_writers, run_score
 from evalkit.challenges.model import Challenge, load_challenge
 from evalkit.errors import UsageError
 from evalkit.progress import Progress
 from evalkit.scoring.devices import settled_device
 from evalkit.scoring.engine import LocalEngine
+from evalkit.scoring.imports import require_read
 from evalkit.scoring.run import RunOptions, ScoreResult
 from evalkit.submission.model import Submission
 from evalkit.testsets.loading import load_testset
@@ -38,6 +39,7 @@ def score_all(
     metrics: Sequence[str] | str | None = None,
     backbones: str | Path | Backbones = "published",
     reference_pack: str | Path | None = None,
+    features: Mapping[str, str | Path] | None = None,
     workers: int | None = None,
     memory: str | int | None = None,
     device: str = "cpu",
@@ -64,6 +66,8 @@ def score_all(
         challenge, testset, metrics, backbones, reference_pack, workers, memory, device, limit, allow_missing, cache: as
             in `score`.
         out: folder with a folder for each submission, ``summary.csv``, ``summary.html`` and ``log.jsonl``.
+        features: source -> folder with a folder for each submission, called as that of its results, in which its files
+            of another program lie (docs/imported-features.md).
         retry: score again those of which something has no number.
         board: the board that scorecards are put on; ``None`` for none.
         by: who puts them there, for the board's log.
@@ -83,7 +87,8 @@ def score_all(
     from evalkit.batch.running import run_batch
     from evalkit.batch.summary import write_summary
 
-    check_types(optional=True, board=board)
+    check_types(optional=True, board=board, features=features)
+    refuse_imports(features, "local", reference_pack)
     if board is not None and limit is not None:
         raise UsageError(
             "A board takes whole submissions, not the first samples of them.",
@@ -110,6 +115,7 @@ def score_all(
         timeout=timeout,
         submission_timeout=submission_timeout,
         sandbox=sandbox,
+        features=features,
     )
 
     def score_one(opened: Submission, folder: Path, options: RunOptions) -> ScoreResult:
@@ -219,6 +225,7 @@ def _batch(
     submission_timeout: float | None,
     fresh: bool = False,
     retry: bool = False,
+    features: Mapping[str, str | Path] | None = None,
 ) -> tuple[list[Entry], Settings]:
     """Return the queue, and what all submissions share; everything that may be wrong with either is found here."""
     from evalkit.batch.entries import passed_over, read_entries
@@ -244,8 +251,18 @@ def _batch(
     plan = planned(rules, backbones, metrics, allow_missing, device, sandbox)
     options = run_options(workers, cache, fresh, progress, timeout, sandbox, submission_timeout, memory, plan)
     assert isinstance(options.engine, LocalEngine)  # noqa: S101 - for the type checker
+    require_read(features or {}, plan)
+    folders = {source: Path(folder).expanduser() for source, folder in (features or {}).items()}
     return entries, Settings(
-        rules, samples, plan, Path(out), options, options.engine, retry, chosen=metrics is not None
+        rules,
+        samples,
+        plan,
+        Path(out),
+        options,
+        options.engine,
+        retry,
+        chosen=metrics is not None,
+        features=folders,
     )
 
 

@@ -198,12 +198,15 @@ class _Run:
         submission = Submission.open(entry.path, settings.challenge.submission.archive)
         sha256.append(submission.sha256)
         folder = settings.out / entry.folder
+        imports = settings.imports_of(entry, entry.path)
         if not settings.options.fresh:
-            card = earlier_scorecard(folder, submission, settings)
+            card = earlier_scorecard(folder, submission, settings, imports)
             if card is not None and (self._board is None or self._board.has(entry, card)):
                 board = None if self._board is None else "unchanged"
                 return _Ended(at, outcome_of_card(entry, card, earlier=True, board=board))
-        options = replace(settings.options, engine=self._engines[at], progress=progress, journal=Journal())
+        options = replace(
+            settings.options, engine=self._engines[at], progress=progress, journal=Journal(), imports=imports
+        )
         result = self._score_one(submission, folder, options)
         return _Ended(at, outcome_of_card(entry, result.scorecard), result)
 

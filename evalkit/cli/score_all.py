@@ -22,7 +22,7 @@ from evalkit.cli.options import (
     who,
 )
 from evalkit.cli.options import as_json as json_option
-from evalkit.cli.score import metric_names
+from evalkit.cli.score import folders_of, metric_names
 
 if TYPE_CHECKING:
     from evalkit.batch.estimate import Estimate
@@ -52,6 +52,13 @@ GIB = 1 << 30
 @click.option("--metrics", "-m", metavar="A,B", help="Metric ids or aliases (default: the challenge's).")
 @backbones_option
 @reference_pack_option
+@click.option(
+    "--features",
+    "imported",
+    multiple=True,
+    metavar="NAME=DIR",
+    help="Folder of files that another program made of the videos, with a folder for each submission; may be repeated.",
+)
 @device_option
 @click.option("--limit", type=click.IntRange(min=1), help="Score only the first samples.")
 @click.option("--allow-missing", is_flag=True, help="Leave out metrics whose weights are missing.")
@@ -72,6 +79,7 @@ def score_all(
     metrics: str | None,
     backbones: str,
     reference_pack: Path | None,
+    imported: tuple[str, ...],
     device: str,
     limit: int | None,
     allow_missing: bool,
@@ -135,6 +143,7 @@ def score_all(
         metrics=names,
         backbones=backbones,
         reference_pack=reference_pack,
+        features=folders_of(imported),
         memory=memory,
         device=device,
         limit=limit,

@@ -14,7 +14,10 @@ from evalkit._version import __version__
 from evalkit.challenges.model import Challenge, load_challenge, preset_ids, preset_text
 from evalkit.errors import ChallengeError, InputError, UsageError
 from evalkit.files import write_bytes
+from evalkit.hosting.columns import measured_columns
 from evalkit.hosting.settings import BACKBONES_FILE, CHALLENGE_FILE, SETTINGS_FILE, Settings
+from evalkit.metrics.base import metric_registry
+from evalkit.metrics.features.base import feature_registry
 from evalkit.testsets.loading import load_testset
 from evalkit.testsets.model import TestSet
 from evalkit.weights.manifest import load_backbones
@@ -76,6 +79,7 @@ def read_choices(
         EvalkitError: when one of them can't be read.
     """
     rules = load_challenge(challenge)
+    refuse_imported(rules)
     if challenge in preset_ids():
         text = preset_text(challenge)
     else:
@@ -96,6 +100,35 @@ def read_choices(
     if own is not None and not own.strip():
         raise InputError(f"The file of terms {terms} is empty, and platforms refuse empty pages.")
     return Choices(rules, text, backbones, samples, pack, terms=own, **others)
+
+
+def refuse_imported(challenge: Challenge) -> None:
+    """Make sure that the ranking needs no files that the organizers make of the submitted videos by hand.
+
+    Raises:
+        ChallengeError: naming the metrics that do.
+    """
+    records = {name: kind.record for name, kind in feature_registry().items()}
+    found = {
+        column.id: sorted(
+            {
+                one.source
+                for name in metric_registry()[column.id].record.features
+                if name in records
+                for one in records[name].imports
+            }
+        )
+        for column in measured_columns(challenge)
+        if column.counts and column.id in metric_registry()
+    }
+    imported = [f"{name} (files of '{', '.join(sources)}')" for name, sources in found.items() if sources]
+    if imported:
+        raise ChallengeError(
+            "A platform scores without the files that other programs made, and the challenge ranks by them.",
+            found="; ".join(imported),
+            fix="Write 'rank: false' beside these metrics, or score with 'evalkit score-all --features' and publish "
+            "'evalkit leaderboard'.",
+        )
 
 
 def program_content(choices: Choices, seconds: float, split: str = "test") -> dict[str, bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from evalkit.challenges.detection_rules import DetectionRules
 from evalkit.challenges.kinds import KINDS
 from evalkit.challenges.model import Challenge
 from evalkit.challenges.motion_rules import MotionRules
@@ -67,11 +68,12 @@ def data(challenge: Challenge, samples: int | None) -> list[Block]:
     """Return what a submission must look like."""
     expected = samples or challenge.testset.samples
     rules = challenge.submission
-    how_many = f" There is one for each of the {count(expected, 'sample')} of the test set." if expected else ""
+    one = "a row" if rules.kind == "scores" else "one"
+    how_many = f" There is {one} for each of the {count(expected, 'sample')} of the test set." if expected else ""
     return [
         heading("What to submit"),
-        paragraphs(f"One ZIP with the {KINDS[rules.kind].file}s, named {' or '.join(rules.layouts)}.{how_many}"),
-        bullets(*_files(rules), *_archive(challenge)),
+        paragraphs(f"{_what(rules)}{how_many}"),
+        bullets(*_files(rules, challenge.detection), *_archive(challenge)),
         paragraphs("Check the ZIP before you send it: 'evalkit validate' names every fault and what to do about it."),
     ]
 
@@ -99,14 +101,30 @@ def _side(column: HostColumn) -> str:
     return "higher" if column.higher_is_better else "lower"
 
 
-def _files(rules: SubmissionRules) -> Iterator[str]:
-    if rules.kind == "audio":
+def _what(rules: SubmissionRules) -> str:
+    if rules.kind == "scores":
+        return "One ZIP with a table of scores, scores.csv."
+    return f"One ZIP with the {KINDS[rules.kind].file}s, named {' or '.join(rules.layouts)}."
+
+
+def _files(rules: SubmissionRules, detection: DetectionRules) -> Iterator[str]:
+    if rules.kind == "scores":
+        yield from _scores(detection)
+    elif rules.kind == "audio":
         yield from _sound(rules.sound)
     elif rules.kind == "motion":
         yield from _motion(rules.motion)
     else:
         yield from _video(rules.video)
         yield from _audio(rules.audio)
+
+
+def _scores(detection: DetectionRules) -> Iterator[str]:
+    yield "Columns: video_id and score; also prob, the probability of being fake, and frame for a row per frame"
+    yield "score: a number, higher for fake; empty where the detector failed"
+    yield f"A table with a row per frame: the score of a video is the {detection.frames} of its frames'"
+    if detection.frames_per_video is not None:
+        yield f"Rows of each video in such a table: {detection.frames_per_video}"
 
 
 def _sound(sound: SoundRules) -> Iterator[str]:

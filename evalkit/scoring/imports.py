@@ -68,6 +68,23 @@ class Imports:
         return score.model_copy(update={"notes": (*score.notes, *notes)}) if notes else score
 
 
+def require_read(sources: Iterable[str], plan: RunPlan) -> None:
+    """Make sure that the run reads what is imported.
+
+    Raises:
+        UsageError: a source that no feature reads, or no metric of the run.
+    """
+    known, read = known_sources(), known_sources(plan.records.values())
+    for source in sources:
+        if source not in known:
+            raise UsageError(
+                f"No feature reads files of '{source}'.{did_you_mean(source, known)}", expected=", ".join(known)
+            )
+        if source not in read:
+            users = ", ".join(_metrics_of(source))
+            raise UsageError(f"No metric of this run reads files of '{source}'.", fix=f"Ask for one with -m: {users}.")
+
+
 def open_imports(folders: Mapping[str, str | Path], testset: TestSet, plan: RunPlan, submission: Path) -> Imports:
     """Look into the folders that were given; no file is read but for its digest.
 
@@ -80,17 +97,11 @@ def open_imports(folders: Mapping[str, str | Path], testset: TestSet, plan: RunP
     Raises:
         UsageError: a source that no feature reads, or a folder that isn't as it must be.
     """
-    known, read = known_sources(), known_sources(plan.records.values())
+    require_read(folders, plan)
+    read = known_sources(plan.records.values())
     found: dict[str, Path] = {}
     provenance: dict[str, Any] = {}
     for source, given in folders.items():
-        if source not in known:
-            raise UsageError(
-                f"No feature reads files of '{source}'.{did_you_mean(source, known)}", expected=", ".join(known)
-            )
-        if source not in read:
-            users = ", ".join(_metrics_of(source))
-            raise UsageError(f"No metric of this run reads files of '{source}'.", fix=f"Ask for one with -m: {users}.")
         folder = Path(given).expanduser()
         if submission.is_dir() and folder.resolve().is_relative_to(submission.resolve()):
             raise UsageError(
@@ -113,7 +124,7 @@ def _digests(source: str, folder: Path, wanted: Iterable[ImportedFile], testset:
     """Return SIDE/SAMPLE.SUFFIX -> digest of every file that there is; each side must have one."""
     digests: dict[str, str] = {}
     for one in wanted:
-        if not (folder / one.side).is_dir():
+        if not one.place(folder).is_dir():
             raise UsageError(
                 f"The folder of '{source}' has no folder '{one.side}'.",
                 found=str(folder) if folder.is_dir() else f"no folder {folder}",
@@ -129,7 +140,7 @@ def _digests(source: str, folder: Path, wanted: Iterable[ImportedFile], testset:
         if not read:
             raise UsageError(
                 f"The folder of '{source}' has no file of a sample in '{one.side}'.",
-                found=", ".join(sorted(path.name for path in (folder / one.side).iterdir())[:3]) or "nothing",
+                found=", ".join(sorted(path.name for path in one.place(folder).iterdir())[:3]) or "nothing",
                 expected=f"{next(iter(there), 'SAMPLE')}{one.suffix} and so on",
             )
         digests |= read

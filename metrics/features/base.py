@@ -84,8 +84,13 @@ class ImportedFile:
     suffix: str
 
     def path(self, folder: Path, sample: str) -> Path:
-        """Return where a sample's file is."""
-        return folder / self.side / f"{sample}{self.suffix}"
+        """Return where a sample's file is: the reference's may lie beside the folders of all teams, once."""
+        return self.place(folder) / f"{sample}{self.suffix}"
+
+    def place(self, folder: Path) -> Path:
+        """Return the folder of one side; ``FOLDER/../reference`` where ``FOLDER`` has none of its own."""
+        own = folder / self.side
+        return folder.parent / self.side if self.side == "reference" and not own.is_dir() else own
 
 
 @dataclass(frozen=True)

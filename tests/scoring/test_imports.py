@@ -20,6 +20,7 @@ from evalkit.cli import cli
 from evalkit.errors import UsageError
 from evalkit.metrics.distances.distributions import frechet_from_features
 from evalkit.metrics.features.base import ImportedFile
+from evalkit.scoring.scorecard import Scorecard
 
 AUE = ("aue.lower", "aue.upper", "aue.total")
 SAMPLES = ("d01", "d02", "d03", "d04")
@@ -217,3 +218,35 @@ def test_features_show_names_the_file():
 def test_samples_in_folders(tmp_path):
     wanted = ImportedFile("openface", "generated", ".csv")
     assert wanted.path(Path("/x"), "a/b") == Path("/x/generated/a/b.csv")
+
+
+def test_score_all_takes_a_folder_for_each_team(world, tmp_path):
+    zips, root = tmp_path / "zips", tmp_path / "openface"
+    zips.mkdir()
+    for team, offset in (("atlas", 1), ("lumen", 2), ("none", 0)):
+        shutil.copy(world.zip, zips / f"{team}.zip")
+        for seed, name in enumerate(SAMPLES):
+            if team != "none":
+                write_table(root / team / "generated" / f"{name}.csv", intensities(seed) + offset)
+            write_table(root / "reference" / f"{name}.csv", intensities(seed))  # once for all teams
+
+    def scored():
+        options = {"metrics": AUE, "features": {"openface": root}, "workers": 1, "cache": tmp_path / "cache"}
+        done = api.score_all(zips, "talking-head", world.testset, tmp_path / "out", **options)
+        return {one.entry.name: one for one in done.outcomes}
+
+    first = scored()
+    values = {name: Scorecard.load(tmp_path / "out" / name).metrics["aue.lower"].value for name in ("atlas", "lumen")}
+    assert values == pytest.approx({"atlas": 9.0, "lumen": 36.0})
+    assert "no folder 'generated'" in str(first["none"].error)
+    assert "folder" in str(first["none"].error)
+    again = scored()
+    assert [again[name].earlier for name in ("atlas", "lumen")] == [True, True]
+    write_table(root / "lumen" / "generated" / "d01.csv", intensities(0) + 1)
+    changed = scored()
+    assert [changed[name].earlier for name in ("atlas", "lumen")] == [True, False]
+    assert Scorecard.load(tmp_path / "out" / "lumen").metrics["aue.lower"].value == pytest.approx((9 + 3 * 36) / 4)
+    with pytest.raises(UsageError, match="No feature reads files of 'openfaces'"):
+        api.score_all(
+            zips, "talking-head", world.testset, tmp_path / "o", metrics=AUE, features={"openfaces": root}, workers=1
+        )
