@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from evalkit.errors import EvalkitError
@@ -182,7 +183,9 @@ class Study:
             return
         every = [Given(one.rater, one.item, one.values) for one in self.order]
         loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(self._chooser, next_item, self.plan, every, rater.name)
+        asked = [(one.name, one.current) for one in self.raters.values() if one.known and one.current is not None]
+        choose = partial(next_item, self.plan, every, rater.name, pending=asked)
+        found = await loop.run_in_executor(self._chooser, choose)
         if not rater.known:
             rater.current, rater.known = found, True
 

@@ -10,11 +10,13 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from builders.board_shell import Shell
 from studio.study import PAIRS, RATINGS, TEAMS, Study, make_study
 
 from evalkit.board import Board
+from evalkit.statistics.power import comparisons_needed
 from evalkit.studio.plan_model import Plan, read_plan
 
 GOLD = "sample,dimension,low,high,file,team\n"
@@ -228,3 +230,40 @@ def test_the_rules_of_ratings_are_needed(shell: Shell) -> None:
     study = make_study(shell.folder, RATINGS.split("ratings:")[0])
     shell("studio", "plan", *study.words, "--raters", "3", "--dry-run", code=1)
     assert "asks people nothing" in shell.err
+
+
+def test_power_is_by_the_ratings_on_the_board_where_there_are_some(shell: Shell, usual: Study) -> None:
+    study = copied(shell, usual)
+    words = ("--raters", "6", "--items", "9", "--difference", "1")
+    _, document = planned(shell, study, *words)
+    assumed = document["power"][0]
+    assert (assumed["question"], assumed["estimated_from"], assumed["spread"]["rest"]) == ("overall", 0, 0.7)
+    rng = np.random.default_rng(0)
+    rows = ["rater_id,item_id,dimension,score"]
+    for rater in range(12):
+        for team in TEAMS:
+            for sample in range(1, 7):
+                rows.append(f"x{rater},{team}-{sample},overall,{int(rng.integers(1, 6))}")
+    key = [f"{team}-{sample},{team},s{sample}" for team in TEAMS for sample in range(1, 7)]
+    shell(
+        "ratings", "import", shell.write("r.csv", "\n".join(rows) + "\n"), "-B", study.board,
+        "--key", shell.write("k.csv", "\n".join(["item_id,team,sample_id", *key]) + "\n"),
+    )  # fmt: skip
+    _, document = planned(shell, study, *words)
+    overall, lip_sync = document["power"]
+    assert overall["estimated_from"] == 216 and lip_sync["estimated_from"] == 0
+    assert 1.2 < overall["spread"]["rest"] < 1.6, "uniform from 1 to 5: the deviation is 1.41"
+    assert overall["needed"] > assumed["needed"] and overall["detectable"] > assumed["detectable"]
+    out = shell("studio", "plan", *study.words, *words, "--dry-run")
+    assert "estimated from 216 ratings on the board" in out and "is assumed" in out
+    shell("studio", "plan", *study.words, "--raters", "6", "--difference", "9", "--dry-run", code=2)
+    assert "at most 4" in shell.err
+
+
+def test_power_of_pairs_counts_those_that_are_chosen_later(shell: Shell) -> None:
+    study = make_study(shell.folder, PAIRS)
+    _, document = planned(shell, study, "--raters", "6", "--items", "10", "--adaptive", "--difference", "0.7")
+    (found,) = document["power"]
+    assert found["there"] == 20 and found["spread"] is None and found["detectable"] > 0.6
+    assert found["needed"] == comparisons_needed(0.7, 3)
+    assert "comparisons of every two teams" in shell("studio", "plan", *study.words, "--raters", "6", "--dry-run")

@@ -13,7 +13,6 @@ from evalkit.cli.options import board_option, example, progress_on, quiet_option
 
 if TYPE_CHECKING:
     from evalkit.board.model import Snapshot
-    from evalkit.studio.balance import Balance
     from evalkit.studio.request import AskedRater
 
 
@@ -58,6 +57,13 @@ if TYPE_CHECKING:
 @click.option(
     "--seed", "-s", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Another seed, another plan."
 )
+@click.option(
+    "--difference",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="D",
+    help="Say how many raters tell teams apart that differ by D points of the scale, or of pairs by this share of "
+    "points (default: an eighth of the scale; 0.6).",
+)
 @click.option("--dry-run", is_flag=True, help="Show the balance; write nothing.")
 @click.option("--force", is_flag=True, help="Replace a plan. Answers to its items no longer count.")
 @quiet_option
@@ -79,6 +85,7 @@ def plan(
     page: Path | None,
     completion: str | None,
     seed: int,
+    difference: float | None,
     dry_run: bool,
     force: bool,
     quiet: bool,
@@ -90,10 +97,12 @@ def plan(
     sees the own team's videos. Where that can't be, the error says how many raters or items it takes.
     """
     from evalkit.board import Board
+    from evalkit.cli.studio.plan_tables import print_balance, print_power
     from evalkit.studio.balance import balance_of
     from evalkit.studio.inputs import read_page
     from evalkit.studio.plan_model import Page, write_plan
     from evalkit.studio.planning import Sources, plan_study
+    from evalkit.studio.power_estimate import power_of
     from evalkit.studio.request import PlanRequest
     from evalkit.testsets.loading import load_testset
 
@@ -116,15 +125,17 @@ def plan(
     names = () if teams is None else tuple(name for part in teams.split(",") if (name := part.strip()))
     sources = Sources(snapshot, submissions, load_testset(testset), names, samples, gold, references)
     made = plan_study(sources, request, progress_on(quiet))
+    powers = power_of(made, snapshot, difference)
     if output is not None and not dry_run:
         write_plan(made, output)
     balance = balance_of(made)
     written = None if output is None or dry_run else str(output)
     if as_json:
-        document = {"schema": 1, "plan": written, "sha256": made.sha256, "balance": balance.as_dict()}
-        click.echo(json.dumps(document, indent=1))
+        counted = {"balance": balance.as_dict(), "power": [one.as_dict() for one in powers]}
+        click.echo(json.dumps({"schema": 1, "plan": written, "sha256": made.sha256, **counted}, indent=1))
         return
     print_balance(balance)
+    print_power(powers, made)
     if written is not None:
         say(f"Plan: {written}. It says whose video an item is, and has the links' secrets: keep it to yourself.")
 
@@ -153,44 +164,3 @@ def _completion(word: str | None) -> str | None:
     if not re.fullmatch(r"[A-Za-z0-9-]{4,40}", word):
         raise click.BadParameter("a code has 4 to 40 letters, digits and hyphens.", param_hint="--completion")
     return word
-
-
-def print_balance(balance: Balance) -> None:
-    """Print the table of the design."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from evalkit.text import count, escape_for_display
-
-    kinds = ", ".join(
-        f"{low}{'' if low == high else f' to {high}'} {name}" for name, (low, high) in balance.items.items()
-    )
-    say(f"{count(balance.raters, 'rater')}; each has {kinds}.")
-    table = Table(header_style="bold")
-    for title in ("team", "run", "shown", "per rater", "per video", "mean place", "on the left"):
-        table.add_column(title, justify="left" if title in {"team", "run"} else "right")
-    for one in balance.teams:
-        table.add_row(
-            Text(escape_for_display(one.team)),
-            Text(escape_for_display(one.run)),
-            str(one.shown),
-            _span(one.fewest, one.most),
-            _span(one.video_fewest, one.video_most),
-            "" if one.place is None else f"{one.place:.2f}",
-            "" if one.left is None else f"{one.left:.0%}",
-        )
-    if any(one.shown for one in balance.teams):
-        Console().print(table)
-    if balance.pair_fewest is not None:
-        say(f"Two teams meet {_span(balance.pair_fewest, balance.pair_most or 0)} times.")
-    say(
-        f"Neighbours of one team: {balance.same_team}; of one sample: {balance.same_sample}; "
-        f"videos of a rater's own team: {balance.own_team}."
-    )
-    if balance.repeat_distance is not None:
-        say(f"Repeats come at least {balance.repeat_distance} items after what they repeat.")
-
-
-def _span(low: int, high: int) -> str:
-    return str(low) if low == high else f"{low} to {high}"
