@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import InvalidRequestError
 
 from evalkit.board import decisions, imports, runs, signers, teams
@@ -25,6 +25,7 @@ from evalkit.board.names import clean_name
 from evalkit.board.reading import read_by_rater, read_challenge, read_snapshot, read_teams
 from evalkit.board.runs import Outcome, Strips, set_primary
 from evalkit.board.speeds import ImportedSpeed, import_speed
+from evalkit.board.tables import audit
 from evalkit.board.verify import problems
 from evalkit.board.writing import Write, writing
 from evalkit.challenges.model import Challenge
@@ -117,6 +118,22 @@ class Board:
     def close(self) -> None:
         """Close the connections to the database."""
         self._engine.dispose()
+
+    @contextmanager
+    def kept_open(self) -> Iterator[None]:
+        """Keep a connection open for as long as the block lasts, for many short transactions.
+
+        SQLite copies its write-ahead log into the file whenever the last connection is closed: without another one,
+        after every transaction.
+        """
+        with translate_db_errors(self._place):
+            connection = self._engine.connect()
+            connection.execute(select(audit.c.number).limit(1)).scalar()
+            connection.rollback()
+        try:
+            yield
+        finally:
+            connection.close()
 
     @property
     def place(self) -> str:

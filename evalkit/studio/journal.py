@@ -45,7 +45,7 @@ CREATE TABLE extras (rater TEXT PRIMARY KEY, token TEXT NOT NULL UNIQUE, alike T
 """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class StoredAnswer:
     """One answer as the page gave it, and when it came.
 

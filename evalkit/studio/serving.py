@@ -166,7 +166,8 @@ def open_studio(board: Board, options: ServeOptions, progress: Progress) -> Iter
                 study = Study(shown, library, writer, held=held, answers=journal.answers(), secret=secret)
                 where = url or _address(options.host, listening)
                 more = [*OrganizerPages(study, board, where).routes(), *JoinPages(study).routes()]
-                yield Running(build_app(study, more), study, plan, where, listening, notes)
+                with board.kept_open():
+                    yield Running(build_app(study, more), study, plan, where, listening, notes)
             finally:
                 writer.close()
         finally:
