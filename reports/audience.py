@@ -52,6 +52,7 @@ def leaderboard_for(audience: Audience, snapshot: Snapshot, leaderboard: Leaderb
         breakdowns=tuple(one for one in leaderboard.breakdowns if one.team in labels),
         strengths=tuple(one for one in leaderboard.strengths if one.team in labels),
         contrasts=tuple(one for one in leaderboard.contrasts if {one.first, one.second} <= labels),
+        turning_points=tuple(one for one in leaderboard.turning_points if {one.run, one.rival} <= labels),
         duplicates=(),
     )
     return names.snapshot(snapshot), names.masked(published)

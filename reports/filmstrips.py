@@ -33,6 +33,11 @@ class Filmstrips:
     strips: Mapping[str, Strip | str]
     height: int = STRIP_HEIGHT
 
+    def poster(self, key: str) -> Markup | None:
+        """Return the first image of a strip as base64; ``None`` where there is no strip."""
+        strip = self.strips.get(key)
+        return self.images[strip.frames[0][0]][0] if isinstance(strip, Strip) else None
+
 
 def chosen_samples(samples: Iterable[str], count: int = CHOSEN) -> list[str]:
     """Return ``count`` samples spread evenly over all, in natural order: the same ones for every team."""

@@ -39,7 +39,13 @@ Member = TypeVar("Member")
 
 
 def render_page(
-    name: str, *, filmstrips: Filmstrips | None = None, kind: Kind = "video", parts: Sequence[str] = (), **values: Any
+    name: str,
+    *,
+    filmstrips: Filmstrips | None = None,
+    kind: Kind = "video",
+    parts: Sequence[str] = (),
+    with_media: bool = False,
+    **values: Any,
 ) -> str:
     """Return the page; equal values give equal text.
 
@@ -49,18 +55,21 @@ def render_page(
         filmstrips: what the page shows of videos.
         parts: of the page that have a style or script of their own.
         kind: what the submissions' files are; the templates call them ``thing`` and ``things``.
+        with_media: whether the page plays videos that lie beside it; otherwise its policy forbids that.
         values: what the template reads.
     """
     names = (name, *parts)
+    playing = "media-src 'self'; " if with_media else ""
     style = _resource("style.css") + "".join(_resource(f"{one}.css") for one in names)
     script = _resource("page.js") + "".join(_resource(f"{one}.js") for one in names)
     return _template(f"{name}.html").render(
         style=Markup(style),  # noqa: S704  (ours, from the package)
         script=Markup(script),  # noqa: S704
-        csp=f"default-src 'none'; img-src data:; style-src {_digest(style)}; script-src {_digest(script)}; "
+        csp=f"default-src 'none'; img-src data:; {playing}style-src {_digest(style)}; script-src {_digest(script)}; "
         "base-uri 'none'; form-action 'none'",
         filmstrips=filmstrips or Filmstrips([], {}),
         thing=KINDS[kind].file,
+        with_media=with_media,
         things=f"{KINDS[kind].file}s",
         **values,
     )

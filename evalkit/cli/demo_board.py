@@ -41,11 +41,12 @@ def publish(
     progress: Progress,
 ) -> Published:
     """Complete the demo's board, and write the leaderboard, its tables and the report on the ratings."""
-    from evalkit.cli.leaderboard import TABLES, write_table
+    from evalkit.cli.leaderboard import TABLES, beside_page, write_table, write_teams
     from evalkit.cli.ratings.importing import RatingsInput, import_ratings
     from evalkit.leaderboard.compute import compute_leaderboard
     from evalkit.rating_report.compute import compute_rating_report
     from evalkit.rating_report.screening import propose_exclusions
+    from evalkit.reports.audience import leaderboard_for
     from evalkit.reports.leaderboard.page import render_leaderboard
     from evalkit.reports.page import write_page
     from evalkit.reports.ratings_page import render_ratings_report
@@ -70,7 +71,9 @@ def publish(
     page, ratings_page = show.folder / "leaderboard.html", show.folder / "ratings.html"
     write_page(render_ratings_report(snapshot, compute_rating_report(snapshot), "organizers"), ratings_page)
     leaderboard = compute_leaderboard(snapshot)
-    write_page(render_leaderboard(snapshot, leaderboard), page)
+    beside = beside_page(leaderboard_for("public", snapshot, leaderboard)[1], page, teams=True)
+    write_page(render_leaderboard(snapshot, leaderboard, beside=beside), page)
+    write_teams(snapshot, leaderboard, beside, page)
     for name in TABLES:
         write_table(name, snapshot, leaderboard, page)
     return Published(leaderboard, place, page, ratings_page)

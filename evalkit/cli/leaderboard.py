@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from evalkit.leaderboard.contrasts import Contrast
     from evalkit.leaderboard.model import Leaderboard
     from evalkit.reports.audience import Audience
+    from evalkit.reports.leaderboard.beside import Beside
 
 TABLES = {"csv": ".csv", "json": ".json", "latex": ".tex", "markdown": ".md", "agreement": ".agreement.csv"}
 
@@ -63,6 +64,7 @@ TABLES = {"csv": ".csv", "json": ".json", "latex": ".tex", "markdown": ".md", "a
     metavar="TEAM TEAM",
     help="Print why one of two ranked teams is above the other, column by column; may be given several times.",
 )
+@click.option("--teams", is_flag=True, help="Also write a page for each team, into the folder 'teams' beside the page.")
 @json_option
 def leaderboard(
     board: str,
@@ -73,6 +75,7 @@ def leaderboard(
     draws: int,
     seed: int,
     why: tuple[tuple[str, str], ...],
+    teams: bool,
     as_json: bool,
 ) -> None:
     """Rank the teams of a board and publish them as one HTML file that needs no network.
@@ -93,7 +96,9 @@ def leaderboard(
     leaderboard = compute_leaderboard(snapshot, draws=draws, seed=seed, compared=why)
     shown = leaderboard_for(audience, snapshot, leaderboard)[1]
     contrasts = [asked_contrast(shown, *pair) for pair in why]
-    write_page(render_leaderboard(snapshot, leaderboard, audience), output)
+    beside = beside_page(shown, output, teams=teams)
+    write_page(render_leaderboard(snapshot, leaderboard, audience, beside), output)
+    gone = write_teams(snapshot, leaderboard, beside, output, audience) if teams else []
     others = [write_table(name, snapshot, leaderboard, output, audience) for name in dict.fromkeys(also)]
     if as_json:
         document = json.loads(leaderboard_json(snapshot, leaderboard, audience))
@@ -105,8 +110,31 @@ def leaderboard(
     if withheld := len(leaderboard.rows) - len(shown.rows):
         say(f"{withheld} run{'s' if withheld != 1 else ''} withheld by decisions; '--for organizers' shows all.")
     say(f"Page: {output}   (log entry {snapshot.number}, seal {snapshot.digest[:12]})")
+    if teams:
+        say(f"Teams: {output.parent / 'teams'}   ({count(len(beside.pages), 'page')})")
+    for path in gone:
+        say(f"Removed: {path}   (no team of this board, or withheld)")
     for path in others:
         say(f"Table: {path}")
+
+
+def beside_page(leaderboard: Leaderboard, page: Path, *, teams: bool) -> Beside:
+    """Return what lies beside the page: a page per team when ``teams``, and the folder 'media' where there is one."""
+    from evalkit.reports.leaderboard.beside import Beside, page_names
+
+    names = page_names(row.team for row in leaderboard.rows)
+    return Beside(names if teams else {}, names, page.parent)
+
+
+def write_teams(
+    snapshot: Snapshot, leaderboard: Leaderboard, beside: Beside, page: Path, audience: Audience = "public"
+) -> list[Path]:
+    """Write a page for each team into the folder 'teams' beside ``page``; return the pages that were removed."""
+    from evalkit.reports.leaderboard.beside import TEAMS, write_team_pages
+    from evalkit.reports.leaderboard.team_page import render_team_pages
+
+    pages = render_team_pages(snapshot, leaderboard, beside, page.name, audience)
+    return write_team_pages(pages, page.parent / TEAMS)[1]
 
 
 def write_table(

@@ -25,6 +25,7 @@ from evalkit.leaderboard.rated_columns import ratings_info, read_rated_columns
 from evalkit.leaderboard.runs import Runs, read_runs
 from evalkit.leaderboard.sensitivity import leave_one_out, random_weights, weight_intervals
 from evalkit.leaderboard.table import Column, Row, value_matrix
+from evalkit.leaderboard.turning_points import turning_points
 from evalkit.leaderboard.uncertainty import PhaseUncertainty, phase_uncertainty
 from evalkit.statistics import BOOTSTRAP_DRAWS
 
@@ -89,6 +90,11 @@ def compute_leaderboard(
         distributions=distributions(shown, runs, values),
         breakdowns=breakdowns(shown, runs, values),
         strengths=rated.strengths,
+        turning_points=tuple(
+            one
+            for phase in ranking.phases
+            for one in turning_points(phase.name, [by_label[label] for label in phase.order], phase.plan)
+        ),
         contrasts=tuple(one for phase in ranking.phases for one in found[phase.name].contrasts),
         duplicates=duplicate_videos(snapshot),
         excluded_samples=tuple(

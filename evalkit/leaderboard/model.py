@@ -10,6 +10,7 @@ from evalkit.leaderboard.contrasts import Contrast
 from evalkit.leaderboard.scoring_rules import ScoringPlan
 from evalkit.leaderboard.sensitivity import RandomWeights, WeightInterval
 from evalkit.leaderboard.table import CodedReason, Column, Row
+from evalkit.leaderboard.turning_points import TurningPoint
 from evalkit.statistics.correlation import Correlations
 
 if TYPE_CHECKING:
@@ -256,6 +257,7 @@ class Leaderboard:
         breakdowns: per group, column and team.
         strengths: of comparisons in pairs.
         contrasts: pairs of runs column by column, in the order of the phases and ranks.
+        turning_points: by how much a value would have to change for a run to draw level with its nearest rivals.
         duplicates: videos that two teams have in common; for the organizers to check, no rank depends on them.
         excluded_samples: in the order of the decisions.
     """
@@ -277,6 +279,7 @@ class Leaderboard:
     breakdowns: tuple[Breakdown, ...] = ()
     strengths: tuple[Strength, ...] = ()
     contrasts: tuple[Contrast, ...] = ()
+    turning_points: tuple[TurningPoint, ...] = ()
     duplicates: tuple[DuplicateVideos, ...] = ()
     excluded_samples: tuple[ExcludedSample, ...] = ()
 

@@ -24,6 +24,7 @@ from evalkit.ratings import REASON_TITLES
 from evalkit.reports.audience import Audience, leaderboard_for
 from evalkit.reports.blind import cannot_see, ignoring_own_audio
 from evalkit.reports.filmstrips import Filmstrips, make_strips
+from evalkit.reports.leaderboard.beside import Beside
 from evalkit.reports.leaderboard.people import people_section, reason_words
 from evalkit.reports.leaderboard.plots import (
     BOX_WIDTH,
@@ -71,18 +72,23 @@ STRIP_RUNS = 16
 Rule = tuple[str, Counter[str], list[dict[str, str]]]  # name, severities, findings
 
 
-def render_leaderboard(snapshot: Snapshot, leaderboard: Leaderboard, audience: Audience = "public") -> str:
+def render_leaderboard(
+    snapshot: Snapshot, leaderboard: Leaderboard, audience: Audience = "public", beside: Beside | None = None
+) -> str:
     """Return the page; the same snapshot and leaderboard give the same text.
 
     Args:
         snapshot: the board at one moment.
         leaderboard: what `evalkit.leaderboard.compute` made of it.
         audience: who may see it.
+        beside: what lies beside the page: pages of teams, videos.
     """
+    beside = beside or Beside()
     counted = without_excluded_samples(with_measured_speed(snapshot))
     snapshot, leaderboard = leaderboard_for(audience, counted, leaderboard)
     table = RankedTable(snapshot, leaderboard)
     samples, strip_runs = choose_filmstrips(snapshot, leaderboard, table)
+    players = _players(beside, snapshot, samples, strip_runs)
     people = people_section(leaderboard, table.columns, table.looks)
     drawn = [plot for _, plots in people.plots for plot, *_ in plots] if people is not None else []
     moment = snapshot.as_of or snapshot.at
@@ -91,7 +97,10 @@ def render_leaderboard(snapshot: Snapshot, leaderboard: Leaderboard, audience: A
     why_labels, why_data = script_data(leaderboard)
     return render_page(
         "leaderboard",
-        parts=["leaderboard_why"],
+        parts=["leaderboard_why", "player"],
+        beside=beside,
+        with_media=any(players.values()),
+        players=players,
         why_pairs=why_pairs,
         why_more=why_more,
         why_labels=why_labels,
@@ -357,6 +366,18 @@ def _filmstrips(snapshot: Snapshot, samples: Sequence[str], runs: Sequence[tuple
         given.append((f"{at}-ref", snapshot.reference.get(sample)))
         given += [(f"{at}-{number}", run.strips.get(sample)) for number, (_, run) in enumerate(runs)]
     return make_strips(given)
+
+
+def _players(
+    beside: Beside, snapshot: Snapshot, samples: Sequence[str], runs: Sequence[tuple[str, Run]]
+) -> dict[str, str | None]:
+    """Return the address of the video of each strip, by the same keys, where there is one beside the page."""
+    competing = Counter(run.team for run in snapshot.runs if run.primary)
+    return {
+        f"{at}-{number}": beside.video(run, sample, several=competing[run.team] > 1)
+        for at, sample in enumerate(samples)
+        for number, (_, run) in enumerate(runs)
+    }
 
 
 def _invalid_runs(snapshot: Snapshot, table: RankedTable) -> list[tuple[Run, Counter[str], list[Rule]]]:
