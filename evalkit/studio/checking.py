@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from evalkit.studio.plan_model import Plan, PlanItem
 
@@ -19,12 +19,24 @@ _EDGE = 1e-6
 
 
 class RefusedError(Exception):
-    """An answer can't be taken; the message is a sentence for the rater's page."""
+    """An answer can't be taken; the message is a sentence, the code what the rater's page tells by.
+
+    Args:
+        message: the sentence.
+        code: ``answered`` where the item has an answer already, ``other`` for everything else.
+    """
+
+    def __init__(self, message: str, code: Literal["answered", "other"] = "other") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 @dataclass(frozen=True)
 class GivenAnswer:
-    """An answer as the page sent it: of the right form, not yet compared with what was asked."""
+    """An answer as the page sent it: of the right form, not yet compared with what was asked.
+
+    One without values says that a video could not be played.
+    """
 
     id: str
     item: str
@@ -33,6 +45,7 @@ class GivenAnswer:
     watched: tuple[float, ...]
     shown_at: str
     answered_at: str
+    unplayable: bool = False
 
 
 def read_answer(given: Any) -> GivenAnswer:
@@ -62,6 +75,7 @@ def read_answer(given: Any) -> GivenAnswer:
         tuple(min(1.0, max(0.0, float(share))) for share in watched),
         _time(given.get("shown_at")),
         _time(given.get("answered_at")),
+        given.get("unplayable") is True and not values,
     )
 
 

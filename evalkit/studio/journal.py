@@ -52,9 +52,11 @@ class StoredAnswer:
     Args:
         id: that the page made.
         rater, item: of the plan.
-        values: question -> answer; of comparisons 1, 0.5 or 0 for the left side.
+        values: question -> answer; of comparisons 1, 0.5 or 0 for the left side. None
+            where a video could not be played.
         at: when the server had it.
-        seconds: from when the server first asked until the answer came; ``None`` where it does not know.
+        seconds: from when the server first asked until the answer came, the page's where the page was without a
+            connection; ``None`` where it does not know.
         page_seconds: that the page measured.
         watched: share of each video that was played, as the page says.
         shown_at, answered_at: by the rater's clock.

@@ -272,7 +272,7 @@ class Study:
                         rater.known = False
                     saved.append(name)
                 except RefusedError as error:
-                    refused.append({"id": name, "why": str(error)})
+                    refused.append({"id": name, "why": str(error), "code": error.code})
             await self._store(rater, new)
             lost = self._writer.unwritten(saved)
             waiting += [{"id": one, "why": "The board can't be written."} for one in saved if one in lost]
@@ -289,7 +289,7 @@ class Study:
         if there is not None:
             if there.id == answer.id or answer.values == dict(there.values):
                 return there
-            raise RefusedError("This item was answered already.")
+            raise RefusedError("This item was answered already.", "answered")
         if any(one.id == answer.id for one in rater.answers.values()):
             raise RefusedError("The id belongs to another answer.")
         return None
@@ -304,9 +304,11 @@ class Study:
         if answer.item != rater.current or asked_at is None:
             raise RefusedError("This is not the item that was asked.")
         item = self.plan.items[answer.item]
-        values = check_values(self.plan, answer.values)
-        shares = tuple(self.share_fetched(rater, medium) for medium in item.media)
-        check_watched(self.plan, item, answer.watched, shares)
+        values: dict[str, float] = {}
+        if not answer.unplayable:
+            values = check_values(self.plan, answer.values)
+            shares = tuple(self.share_fetched(rater, medium) for medium in item.media)
+            check_watched(self.plan, item, answer.watched, shares)
         at = self._now()
         return StoredAnswer(
             id=answer.id,
@@ -314,13 +316,25 @@ class Study:
             item=answer.item,
             values=values,
             at=at,
-            seconds=max(0.0, (at - asked_at).total_seconds()),
+            seconds=self._seconds(rater, answer, asked_at, at),
             page_seconds=answer.page_seconds,
             watched=answer.watched,
             shown_at=answer.shown_at,
             answered_at=answer.answered_at,
-            on_board=not is_for_board(self.plan, answer.item),
+            on_board=answer.unplayable or not is_for_board(self.plan, answer.item),
         )
+
+    def _seconds(self, rater: Rater, answer: GivenAnswer, asked_at: datetime, at: datetime) -> float:
+        """Return how long an item was with the rater.
+
+        Without a connection the page goes on with the item that was announced: the server asks for it when the answer
+        is there already. The page's time counts then, as far as the previous item was asked so long ago.
+        """
+        earliest = asked_at
+        if not rater.adaptive and rater.answers:
+            earliest = self._asked.get((rater.name, next(reversed(rater.answers))), asked_at)
+        measured, most = (max(0.0, (at - since).total_seconds()) for since in (asked_at, earliest))
+        return max(measured, min(answer.page_seconds, most))
 
     async def _store(self, rater: Rater, new: Sequence[StoredAnswer]) -> None:
         if not new:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,9 +74,12 @@ def build_study(
     method: str = "mos",
     repeats: bool = True,
     board: str | None = None,
+    samples: Sequence[str] = SAMPLES,
+    frames: int = 48,
+    training: int = 1,
     **page: Any,
 ) -> BuiltStudy:
-    """Make a study of two teams and two samples in ``folder``, and return it.
+    """Make a study of two teams in ``folder``, and return it.
 
     Args:
         folder: an empty one.
@@ -83,29 +87,34 @@ def build_study(
         method: ``mos`` or ``pairs``.
         repeats: whether each rater sees a video twice, and a training and a gold item.
         board: place of the board, if not in the folder.
+        samples: of the test set.
+        frames: of each video, 24 a second.
+        training: number of training items.
         page: fields of the plan's page.
     """
-    videos = _videos(folder)
+    videos = _videos(folder, samples, frames)
     cards = {team: _zip(folder, team, videos) for team in TEAMS}
     text = RULES.replace("METHOD", method)
     challenge = parse_challenge(text, "test")
     with Board.create(board or folder / "board.sqlite", challenge, text, by="olga") as made:
         for team, digest in cards.items():
-            made.add_run(team, "main run", _card(team, digest, challenge), by="olga", new_team=True)
-    _testset(folder)
-    plan = _plan(challenge, videos, raters, method, repeats=repeats, page=page)
+            made.add_run(team, "main run", _card(team, digest, challenge, len(samples)), by="olga", new_team=True)
+    _testset(folder, samples)
+    plan = _plan(challenge, videos, raters, method, repeats=repeats, practice=training, page=page)
     write_plan(plan, folder / "plan.json")
     return BuiltStudy(folder, plan)
 
 
-def _videos(folder: Path) -> dict[tuple[str, str], bytes]:
+def _videos(folder: Path, samples: Sequence[str], count: int) -> dict[tuple[str, str], bytes]:
     found = {}
     rng = np.random.default_rng(1)
-    for number, (team, sample) in enumerate((team, sample) for team in TEAMS for sample in SAMPLES):
+    for number, (team, sample) in enumerate((team, sample) for team in TEAMS for sample in samples):
         made, named = folder / "made.mp4", folder / "named.mp4"
-        noise = rng.integers(0, 40, (48, 64, 64, 3), dtype=np.uint8)
-        frames = [np.clip(picture + 50 * number + at, 0, 255).astype(np.uint8) for at, picture in enumerate(noise)]
-        tone = 0.1 * np.sin(np.arange(32_000) * (0.1 + number / 50)).astype(np.float32)
+        noise = rng.integers(0, 40, (count, 64, 64, 3), dtype=np.uint8)
+        frames = [
+            np.clip(picture + 50 * number % 200 + at % 48, 0, 255).astype(np.uint8) for at, picture in enumerate(noise)
+        ]
+        tone = 0.1 * np.sin(np.arange(count * 16_000 // 24) * (0.1 + number / 50)).astype(np.float32)
         write_video(made, frames, 24, tone, preset="ultrafast")
         _name(made, named, team)
         found[team, sample] = named.read_bytes()
@@ -131,25 +140,26 @@ def _zip(folder: Path, team: str, videos: dict[tuple[str, str], bytes]) -> str:
     place = folder / "zips" / f"{team}.zip"
     place.parent.mkdir(exist_ok=True)
     with zipfile.ZipFile(place, "w") as archive:
-        for sample in SAMPLES:
-            archive.writestr(f"{sample}.mp4", videos[team, sample])
+        for (whose, sample), video in videos.items():
+            if whose == team:
+                archive.writestr(f"{sample}.mp4", video)
     return hashlib.sha256(place.read_bytes()).hexdigest()
 
 
-def _card(team: str, digest: str, challenge: Any) -> Scorecard:
+def _card(team: str, digest: str, challenge: Any, samples: int) -> Scorecard:
     about = {"id": challenge.id, "sha256": challenge.scoring_sha256, "title": challenge.title}
-    card = small_card(team, {"identity.strict": [0.5] * len(SAMPLES)}, challenge=about)
+    card = small_card(team, {"identity.strict": [0.5] * samples}, challenge=about)
     document = json.loads(card.to_json())
     document["submission"]["sha256"] = digest
     return Scorecard.from_json(json.dumps(document), "test")
 
 
-def _testset(folder: Path) -> None:
+def _testset(folder: Path, samples: Sequence[str]) -> None:
     place = folder / "testset"
     place.mkdir()
     lines = []
-    for number, sample in enumerate(SAMPLES):
-        Image.new("RGB", (64, 64), (40 * number, 90, 120)).save(place / f"{sample}.jpg", comment=b"by Nebula Lab")
+    for number, sample in enumerate(samples):
+        Image.new("RGB", (64, 64), (40 * number % 256, 90, 120)).save(place / f"{sample}.jpg", comment=b"by Nebula Lab")
         _wav(place / f"{sample}.wav", 200 + 100 * number)
         lines.append({"id": sample, "reference_images": [f"{sample}.jpg"], "audio": f"{sample}.wav"})
     text = "".join(json.dumps(line) + "\n" for line in lines)
@@ -167,7 +177,7 @@ def _wav(path: Path, hertz: float) -> None:
         file.writeframes(samples.tobytes())
 
 
-def _plan(challenge: Any, videos: Any, raters: int, method: str, *, repeats: bool, page: Any) -> Plan:
+def _plan(challenge: Any, videos: Any, raters: int, method: str, *, repeats: bool, practice: int, page: Any) -> Plan:
     media = {
         new_id(): {
             "team": team,
@@ -184,18 +194,18 @@ def _plan(challenge: Any, videos: Any, raters: int, method: str, *, repeats: boo
         for medium, about in media.items():
             items[new_id()] = {"media": [medium], "sample": about["sample"], "kind": "rating"}
     else:
-        for sample in SAMPLES:
+        for sample in dict.fromkeys(about["sample"] for about in media.values()):
             both = [medium for medium, about in media.items() if about["sample"] == sample]
             items[new_id()] = {"media": both, "sample": sample, "kind": "rating"}
     orders: list[list[str]] = [list(items) for _ in range(raters)]
     first = next(iter(items))
     if repeats and method == "mos":
         gold = {"kind": "gold", "expected": {"sync": [4, 5]}}
-        training, known, again = new_id(), new_id(), new_id()
+        training, known, again = [new_id() for _ in range(practice)], new_id(), new_id()
         shown = {"media": items[first]["media"], "sample": items[first]["sample"]}
-        items |= {training: {**shown, "kind": "training"}, known: {**shown, **gold}}
+        items |= {**{one: {**shown, "kind": "training"} for one in training}, known: {**shown, **gold}}
         items[again] = {**shown, "kind": "repeat", "repeat_of": first}
-        orders = [[training, *order, known, again] for order in orders]
+        orders = [[*training, *order, known, again] for order in orders]
     document = {
         "format": 1,
         "challenge": {"id": challenge.id, "sha256": challenge.sha256},
@@ -209,7 +219,10 @@ def _plan(challenge: Any, videos: Any, raters: int, method: str, *, repeats: boo
         "completion": {"code": "CODE-1234"},
         "organizer": new_token(),
         "join": new_token(),
-        "samples": {sample: {"image": f"{sample}.jpg", "audio": f"{sample}.wav"} for sample in SAMPLES},
+        "samples": {
+            sample: {"image": f"{sample}.jpg", "audio": f"{sample}.wav"}
+            for sample in dict.fromkeys(sample for _, sample in videos)
+        },
         "media": media,
         "items": items,
         "raters": {f"rater-{at + 1}": {"token": new_token(), "items": orders[at]} for at in range(raters)},

@@ -242,3 +242,51 @@ def test_the_study_lies_in_a_folder_that_only_its_owner_reads(studio: Served) ->
     assert (folder.stat().st_mode & 0o777, (folder / "studio.sqlite").stat().st_mode & 0o777) == (0o700, 0o600)
     names = [path.name for path in Path(folder / "media").iterdir()]
     assert [name for name in names if "s1" in name.split("-")[1] or "Nebula" in name] == []
+
+
+def test_a_video_that_can_not_be_played_is_no_answer_and_the_study_goes_on(studio: Served) -> None:
+    person = studio.person(11)
+    state = person.agree()
+    first = state["item"]["id"]
+    refused = person.send(answer_to(state, values={}, watched=[0]))
+    assert "no answer to" in refused["refused"][0]["why"]
+    reply = person.send(answer_to(state, values={}, watched=[0], unplayable=True))
+    assert (len(reply["saved"]), reply["state"]["rater_done"]) == (1, 1)
+    state = reply["state"]
+    reply = person.send(answer_to(state, watched=[0], unplayable=True))
+    assert "not watched" in reply["refused"][0]["why"], "with answers it is an answer"
+    while person.state()["item"] is not None:
+        assert person.state()["item"]["id"] != first
+        person.send(answer_to(person.state(), values={}, watched=[0], unplayable=True))
+    assert [one for one in studio.board.snapshot().answers if one.rater == "rater-11"] == []
+
+
+def test_the_page_is_told_that_an_item_was_answered(studio: Served) -> None:
+    person = studio.person(12)
+    person.agree()
+    answer, _ = person.next(3)
+    reply = person.send({**answer, "id": "another-answer", "values": dict.fromkeys(answer["values"], 4)})
+    assert [(one["id"], one["code"]) for one in reply["refused"]] == [("another-answer", "answered")]
+    assert person.send({**answer, "id": "one-more-answer", "item": "x"})["refused"][0]["code"] == "other"
+
+
+def test_an_item_that_was_shown_without_a_connection_has_the_time_of_the_page(study: BuiltStudy) -> None:
+    """The second item is asked and answered within a moment, 30 s after the first was asked."""
+    from datetime import timedelta
+
+    with served(study, data=study.folder / "other") as studio:
+        asked = studio.running.study
+        person = studio.person(10)
+        first = person.agree()
+        name = "rater-10", first["item"]["id"]
+        asked._asked[name] -= timedelta(seconds=30)
+        person.watch(first["item"])
+        second = person.send(answer_to(first, page_seconds=10))["state"]
+        person.watch(second["item"])
+        third = person.send(answer_to(second, page_seconds=20))["state"]
+        person.watch(third["item"])
+        person.send(answer_to(third, page_seconds=500))
+        times = [one.seconds for one in asked.raters["rater-10"].answers.values()]
+    assert times[0] is not None and times[0] >= 30
+    assert times[1] == 20
+    assert times[2] is not None and times[2] < 20, "no more than has passed"

@@ -189,8 +189,16 @@ export class App {
     }
     this.preloader.keepOnly([item, this.state.next]);
     // The item itself first: the next one must not take the connection away from it.
-    this.item.whenLoaded(() => this.preloader.fetch(this.state.next));
+    this.item.whenLoaded(() => this.preload());
     return fresh;
+  }
+
+  /** Fetch the next item; data-next of the page says whether it is here. */
+  async preload() {
+    const { next } = this.state;
+    document.body.dataset.next = "coming";
+    await this.preloader.fetch(next);
+    if (next && this.state.next === next && this.preloader.has(next)) document.body.dataset.next = "here";
   }
 
   renderThanks() {

@@ -4,7 +4,7 @@ import { VisibleClock } from "./clock.js";
 import { byId, say } from "./dom.js";
 import { Form } from "./form.js";
 import { Players } from "./player.js";
-import { keyOf } from "./machine.js";
+import { isSame, keyOf } from "./machine.js";
 import { newId } from "./queue.js";
 
 const SLACK = 1e-6;
@@ -44,7 +44,7 @@ export class ItemScreen {
   /** Show an item; the same item again, as with its id or in another language, keeps what was done. */
   show(item, state, strings) {
     this.strings = strings;
-    const same = this.item !== null && keyOf(this.item) === keyOf(item);
+    const same = this.item !== null && isSame(this.item, item);
     const again = same && (!this.busy || state === this.state); // else the answer was not taken: begin anew
     this.state = state;
     if (again) {

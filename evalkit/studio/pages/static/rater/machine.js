@@ -5,6 +5,11 @@ export function keyOf(item) {
   return item ? item.videos.join(" ") : "";
 }
 
+/** Return whether two are one item; one that was announced has no id yet, and a video may come again in another item. */
+export function isSame(one, other) {
+  return keyOf(one) === keyOf(other) && (!one.id || !other.id || one.id === other.id);
+}
+
 /**
  * Return the name of the screen.
  *
