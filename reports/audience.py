@@ -51,6 +51,7 @@ def leaderboard_for(audience: Audience, snapshot: Snapshot, leaderboard: Leaderb
         distributions=tuple(one for one in leaderboard.distributions if one.team in labels),
         breakdowns=tuple(one for one in leaderboard.breakdowns if one.team in labels),
         strengths=tuple(one for one in leaderboard.strengths if one.team in labels),
+        curves=tuple(one for one in leaderboard.curves if one.team in labels),
         contrasts=tuple(one for one in leaderboard.contrasts if {one.first, one.second} <= labels),
         turning_points=tuple(one for one in leaderboard.turning_points if {one.run, one.rival} <= labels),
         duplicates=(),

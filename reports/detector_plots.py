@@ -6,49 +6,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import NormalDist
-from typing import Annotated, Any
+from typing import Any
 
 from markupsafe import Markup
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evalkit.metrics.detectors.numbers import MACRO, OF
 from evalkit.scoring.scorecard import Scorecard
+from evalkit.scoring.stored_curves import Bin, Curve, read_curves
 
 WIDTH, HEIGHT, LEFT, BOTTOM, EDGE = 300, 268, 52, 36, 8  # of a plot and its margins, in SVG units
 LOOKS = 6  # curves with a look of their own
 _FEWEST, _MOST = 0.001, 0.9  # rates at the ends of the axes of a DET plot
 _DET_TICKS = (0.001, 0.01, 0.05, 0.2, 0.5, 0.8)
 _TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
-
-Rate = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class Curve(_Part):
-    """The ROC curve of one generator, as the scorecard has it."""
-
-    name: str = Field(max_length=1000)
-    n_real: int = Field(ge=1)
-    n_fake: int = Field(ge=1)
-    points: tuple[tuple[Rate, Rate], ...] = Field(min_length=2, max_length=1000)
-
-
-class Bin(_Part):
-    """One bin of the reliability diagram."""
-
-    n: int = Field(ge=1)
-    probability: Rate
-    share: Rate
-
-
-class Curves(_Part):
-    """What a scorecard has to draw of a detector."""
-
-    roc: tuple[Curve, ...] = Field(max_length=1000)
-    reliability: tuple[Bin, ...] = Field((), max_length=1000)
 
 
 @dataclass(frozen=True)
@@ -123,19 +93,11 @@ def detector_section(card: Scorecard) -> DetectorSection | None:
         return DetectorSection(columns, rows, {}, (), ()) if rows else None
     looks = _looks(curves.roc)
     legend = tuple((looks[at], curve.name) for at, curve in enumerate(curves.roc) if looks[at] < LOOKS)
-    plots = [_roc(curves.roc, looks), _det(curves.roc, looks)]
+    plots = [roc_plot(curves.roc, looks), det_plot(curves.roc, looks)]
     if curves.reliability:
         plots.append(_reliability(curves.reliability))
     sizes = {curve.name: (curve.n_real, curve.n_fake) for curve in curves.roc}
     return DetectorSection(columns, rows, sizes, tuple(plots), legend, len(curves.roc) - len(legend))
-
-
-def read_curves(card: Scorecard) -> Curves | None:
-    """Return the curves of a scorecard; ``None`` where it has none that can be drawn. Anybody may have edited it."""
-    try:
-        return Curves.model_validate((card.model_extra or {}).get("curves"))
-    except ValidationError:
-        return None
 
 
 def _by_generator(
@@ -164,7 +126,8 @@ def _area(points: Sequence[tuple[float, float]]) -> float:
     return sum((b[0] - a[0]) * (a[1] + b[1]) / 2 for a, b in pairwise(points))
 
 
-def _roc(curves: Sequence[Curve], looks: Sequence[int]) -> Plot:
+def roc_plot(curves: Sequence[Curve], looks: Sequence[int]) -> Plot:
+    """Return the plot of fakes found by false alarms; ``looks`` are those of the curves, `LOOKS` for a plain one."""
     ticks = [(at, f"{at:g}") for at in _TICKS]
     return Plot(
         "ROC",
@@ -177,7 +140,8 @@ def _roc(curves: Sequence[Curve], looks: Sequence[int]) -> Plot:
     )
 
 
-def _det(curves: Sequence[Curve], looks: Sequence[int]) -> Plot:
+def det_plot(curves: Sequence[Curve], looks: Sequence[int]) -> Plot:
+    """Return the plot of fakes missed by false alarms, on axes of normal deviates."""
     ticks = [(_deviate(at), f"{100 * at:g} %") for at in _DET_TICKS]
     lines = (
         (look, curve.name, [(_deviate(alarm), _deviate(1.0 - hit)) for alarm, hit in curve.points])

@@ -19,7 +19,7 @@ from evalkit.leaderboard.answers import RatedColumns
 from evalkit.leaderboard.columns import best_cells, make_rows, ranked_columns, read_columns, shown_order
 from evalkit.leaderboard.duplicates import duplicate_videos
 from evalkit.leaderboard.model import ExcludedSample, Leaderboard, RankingPhase, Sensitivity, find_tie_groups
-from evalkit.leaderboard.per_sample import breakdowns, distributions, sample_values
+from evalkit.leaderboard.per_sample import breakdowns, detector_curves, distributions, sample_values
 from evalkit.leaderboard.ranking import Ranking, rank_board, split_equals
 from evalkit.leaderboard.rated_columns import ratings_info, read_rated_columns
 from evalkit.leaderboard.runs import Runs, read_runs
@@ -90,6 +90,7 @@ def compute_leaderboard(
         distributions=distributions(shown, runs, values),
         breakdowns=breakdowns(shown, runs, values),
         strengths=rated.strengths,
+        curves=detector_curves(runs),
         turning_points=tuple(
             one
             for phase in ranking.phases

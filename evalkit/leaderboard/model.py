@@ -200,6 +200,24 @@ class Strength:
 
 
 @dataclass(frozen=True)
+class DetectorCurve:
+    """The ROC curve of a competing run of scores at one generator, as its scorecard has it.
+
+    Args:
+        team: label of the run.
+        generator: whose fakes.
+        n_real, n_fake: videos behind it.
+        points: (false alarms, fakes found), shares from 0 to 1.
+    """
+
+    team: str
+    generator: str
+    n_real: int
+    n_fake: int
+    points: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
 class DuplicateVideos:
     """Runs of two teams that show the same videos (`evalkit.leaderboard.duplicates`).
 
@@ -256,6 +274,7 @@ class Leaderboard:
         distributions: per column and team.
         breakdowns: per group, column and team.
         strengths: of comparisons in pairs.
+        curves: of detectors.
         contrasts: pairs of runs column by column, in the order of the phases and ranks.
         turning_points: by how much a value would have to change for a run to draw level with its nearest rivals.
         duplicates: videos that two teams have in common; for the organizers to check, no rank depends on them.
@@ -278,6 +297,7 @@ class Leaderboard:
     distributions: tuple[Distribution, ...] = ()
     breakdowns: tuple[Breakdown, ...] = ()
     strengths: tuple[Strength, ...] = ()
+    curves: tuple[DetectorCurve, ...] = ()
     contrasts: tuple[Contrast, ...] = ()
     turning_points: tuple[TurningPoint, ...] = ()
     duplicates: tuple[DuplicateVideos, ...] = ()

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from evalkit.leaderboard.answers import RatedColumn
-from evalkit.leaderboard.model import Breakdown, Distribution, GroupValue
+from evalkit.leaderboard.model import Breakdown, DetectorCurve, Distribution, GroupValue
 from evalkit.leaderboard.runs import Runs
 from evalkit.leaderboard.table import Column
 from evalkit.scoring.aggregate import combine
+from evalkit.scoring.stored_curves import read_curves
 
 Samples = Mapping[str, float]
 SampleValues = Mapping[str, Mapping[int, Samples]]
@@ -90,3 +91,13 @@ def _breakdown(
     return Breakdown(
         name, column.id, team, tuple(rows), next(value for mean, value in means if mean == worst), high - low
     )
+
+
+def detector_curves(runs: Runs) -> tuple[DetectorCurve, ...]:
+    """Return the ROC curves of the competing runs of scores, a curve per run and generator."""
+    found = []
+    for one in runs.competing:
+        held = read_curves(one.run.card) if one.run.card.submission.kind == "scores" else None
+        for curve in held.roc if held is not None else ():
+            found.append(DetectorCurve(one.label, curve.name, curve.n_real, curve.n_fake, curve.points))
+    return tuple(found)

@@ -12,7 +12,8 @@ of matplotlib, no backend. Matplotlib is imported when a function is called.
 from __future__ import annotations
 
 from evalkit.plot.boards import metric_against_people, rank_intervals
+from evalkit.plot.detectors import detector_curves
 from evalkit.plot.runs import distributions
 from evalkit.plot.steps import metric_over_steps
 
-__all__ = ["distributions", "metric_against_people", "metric_over_steps", "rank_intervals"]
+__all__ = ["detector_curves", "distributions", "metric_against_people", "metric_over_steps", "rank_intervals"]

@@ -21,10 +21,12 @@ from evalkit.leaderboard.model import Leaderboard, Sensitivity
 from evalkit.leaderboard.sensitivity import WeightInterval
 from evalkit.leaderboard.table import NO_CELL, Cell, Column, Row
 from evalkit.ratings import REASON_TITLES
+from evalkit.reports import detector_plots
 from evalkit.reports.audience import Audience, leaderboard_for
 from evalkit.reports.blind import cannot_see, ignoring_own_audio
 from evalkit.reports.filmstrips import Filmstrips, make_strips
 from evalkit.reports.leaderboard.beside import Beside
+from evalkit.reports.leaderboard.detectors import detector_curves_section
 from evalkit.reports.leaderboard.people import people_section, reason_words
 from evalkit.reports.leaderboard.plots import (
     BOX_WIDTH,
@@ -131,6 +133,8 @@ def render_leaderboard(
         legend=[(label, look, mark_path(look), table.teams.get(label, label)) for label, look in table.looks.items()],
         others=(LOOKS, mark_path(LOOKS)) if any(look == LOOKS for one in drawn for look, *_ in one.clouds) else None,
         people=people,
+        detectors=detector_curves_section(leaderboard, table),
+        plot_size=(detector_plots.WIDTH, detector_plots.HEIGHT, detector_plots.LEFT, detector_plots.BOTTOM),
         reason_words=reason_words,
         boxes=_boxes(leaderboard, table),
         box_width=BOX_WIDTH,

@@ -105,6 +105,7 @@ class _Maker:
             "better_of": better,
             "rules_per_run": FINDINGS,
             "team": section,
+            "whole_page": True,
             "row": row,
             "anchor": self._table.anchors[section.name],
             "filmstrips": strips,

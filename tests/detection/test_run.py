@@ -7,18 +7,26 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from builders.boards import make_snapshot
 from click.testing import CliRunner
 from detection.conftest import SCORES, challenge
+from leaderboard_pages import section
+from pages import Page
 
 import evalkit
 from evalkit.board.scorecard_check import check_declared, check_numbers
 from evalkit.challenges.model import load_challenge
 from evalkit.cli import cli
 from evalkit.errors import EvalkitError
-from evalkit.reports.detector_plots import LOOKS, detector_section, read_curves
+from evalkit.leaderboard.compute import compute_leaderboard
+from evalkit.reports.detector_plots import BOTTOM, EDGE, HEIGHT, LEFT, LOOKS, WIDTH, detector_section
+from evalkit.reports.leaderboard.detectors import thinned
+from evalkit.reports.leaderboard.page import render_leaderboard
+from evalkit.reports.leaderboard.tables import leaderboard_json
 from evalkit.reports.scorecard_page import render_scorecard
 from evalkit.scoring.detector_curves import POINTS, _thinned
 from evalkit.scoring.scorecard import Scorecard
+from evalkit.scoring.stored_curves import read_curves
 from evalkit.statistics.detection import ScoredVideos, roc_auc
 
 PRESETS = ("talkingheadbench-p1", "talkingheadbench-p2", "talkingheadbench-p3", "celebdfpp-gf", "celebdfpp-gfq")
@@ -234,3 +242,51 @@ def test_curves_are_short_and_keep_their_form():
     assert np.trapezoid(points[:, 1], points[:, 0]) == pytest.approx(float(roc_auc(whole)[0]), abs=2e-3)
     few = np.array(_thinned(np.array([0, 0, 0, 0.5, 1.0]), np.array([0, 0.25, 0.5, 0.75, 1.0])))
     assert few.tolist() == [[0, 0], [0, 0.5], [1, 1]]
+
+
+def test_the_leaderboard_draws_a_curve_per_team(tmp_path: Path, testset):
+    """The JSON file has the points of the scorecards; the page draws just these, a pair of plots per generator."""
+    card = score(tmp_path, testset)
+    worse = score(tmp_path, testset, {**SCORES, "f2": 0.05})
+    failed = score(tmp_path, testset, {**SCORES, "f3": ""})
+    rules = challenge(ranking="none")
+    snapshot = make_snapshot(rules, {"keen": card, "worse": worse, "failed": failed})
+    leaderboard = compute_leaderboard(snapshot, draws=100)
+    shown = json.loads(leaderboard_json(snapshot, leaderboard))["leaderboard"]["curves"]
+    own = {(one["team"], one["generator"]): one["points"] for one in shown}
+    assert len(own) == 6
+    for team, scored in (("keen", card), ("worse", worse), ("failed", failed)):
+        for one in scored.model_extra["curves"]["roc"]:
+            assert own[team, one["name"]] == one["points"]
+    page = Page(render_leaderboard(snapshot, leaderboard))
+    plots = page.find("svg", class_="curve")
+    assert [one["attrs"]["aria-label"].partition(":")[0] for one in plots] == [
+        "maker1, ROC", "maker1, DET", "maker2, ROC", "maker2, DET",
+    ]  # fmt: skip
+    paths = [one for one in page.find("path") if one["attrs"].get("class", "")[:1] == "k" and one["text"]]
+    assert len(paths) == 12
+    drawn = {one["text"]: one["attrs"]["d"] for one in paths if paths.index(one) < 3}
+    left, right, top, bottom = LEFT, WIDTH - EDGE, EDGE, HEIGHT - BOTTOM
+    for team, path in drawn.items():
+        places = [tuple(map(float, place.split(","))) for place in path[1:].split("L")]
+        expected = [(left + x * (right - left), bottom - y * (bottom - top)) for x, y in own[team, "maker1"]]
+        assert places == list(dict.fromkeys((round(x, 1), round(y, 1)) for x, y in expected))
+    text = section(page, "detectors")
+    assert "2 fakes against 3 real videos" in text
+    assert "1 fakes against 3 real videos (1 of the teams)" in text
+
+
+def test_no_curves_no_section(tmp_path: Path, testset):
+    document = json.loads(score(tmp_path, testset).to_json()) | {"curves": "<script>"}
+    snapshot = make_snapshot(challenge(ranking="none"), {"keen": Scorecard.from_json(json.dumps(document))})
+    leaderboard = compute_leaderboard(snapshot, draws=100)
+    assert leaderboard.curves == ()
+    assert 'id="detectors"' not in render_leaderboard(snapshot, leaderboard)
+
+
+def test_curves_of_many_teams_are_thinned_with_both_ends():
+    points = [(at / 199, (at / 199) ** 0.5) for at in range(200)]
+    few = thinned(points, 20)
+    assert (len(few), few[0], few[-1]) == (20, (0.0, 0.0), (1.0, 1.0))
+    assert set(few) <= set(points)
+    assert thinned(points[:5], 20) == tuple(points[:5])

@@ -14,9 +14,9 @@ from scorecards import make_scorecard, small_card
 
 import evalkit
 from evalkit.errors import InputError, MachineError, UsageError
-from evalkit.leaderboard.model import Distribution
+from evalkit.leaderboard.model import DetectorCurve, Distribution
 from evalkit.leaderboard.table import CodedReason
-from evalkit.plot import distributions, metric_against_people, metric_over_steps, rank_intervals
+from evalkit.plot import detector_curves, distributions, metric_against_people, metric_over_steps, rank_intervals
 from evalkit.plot.axes import COLOURS, axis_words
 
 matplotlib = pytest.importorskip("matplotlib")
@@ -283,3 +283,62 @@ def test_colours_are_told_apart_without_red_and_green():
         apart = [np.linalg.norm(seen[a] - seen[b]) for a in range(4) for b in range(a)]
         assert apart[0] > 0.5  # of two runs side by side
         assert min(apart) > 0.1
+
+
+# --- curves of detectors ----------------------------------------------------------------------------------------------
+
+
+def detector_card(name, *generators):
+    """A scorecard with a curve per generator through a point that depends on name and generator."""
+    roc = [
+        {"name": one, "n_real": 4, "n_fake": 5, "points": [[0, 0], [0.1 * len(name), 0.5 + 0.1 * at], [1, 1]]}
+        for at, one in enumerate(generators)
+    ]
+    return small_card(name, {"det.score": [0.5]}).model_copy(update={"curves": {"roc": roc, "reliability": []}})
+
+
+def test_roc_curves_of_one_run_and_of_several():
+    one = detector_card("ab", "g1", "g2")
+    ax = detector_curves(one)
+    assert [line.get_label() for line in ax.lines] == ["g1", "g2", "guessing"]
+    assert [tuple(point) for point in ax.lines[1].get_xydata()] == [(0, 0), (pytest.approx(0.2), 0.6), (1, 1)]
+    ax = detector_curves({"x": one, "y": detector_card("abc", "g1")}, "g1")
+    assert [line.get_label() for line in ax.lines] == ["x", "y", "guessing"]
+    assert ax.lines[1].get_xydata()[1].tolist() == pytest.approx([0.3, 0.5])
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("false alarms", "fakes found")
+
+
+def test_det_curves_are_normal_deviates_of_misses():
+    ax = detector_curves(detector_card("ab", "g1"), kind="det")
+    x, y = ax.lines[0].get_xydata()[1]
+    assert (x, y) == (pytest.approx(-0.8416212), pytest.approx(0.0))  # of 20 % and of 50 %
+    ends = ax.lines[0].get_xydata()[[0, -1]]
+    assert ends[0].tolist() == pytest.approx([-3.0902323, 1.2815516])  # 0.1 % and 90 %
+    assert ends[1].tolist() == pytest.approx([1.2815516, -3.0902323])
+
+
+def test_curves_of_a_leaderboard():
+    curves = tuple(
+        DetectorCurve(f"t{at}", "g1", 4, 5, ((0.0, 0.0), (0.1, 0.2 + at / 20), (1.0, 1.0))) for at in range(9)
+    )
+    board = replace(plain(("alpha",))[1], curves=curves)
+    ax = detector_curves(board)
+    assert len(ax.lines) == 10
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+        *(f"t{at}" for at in range(7)),
+        "2 others",
+        "guessing",
+    ]
+    assert ax.lines[8].get_ydata()[1] == pytest.approx(0.6)
+
+
+def test_curves_that_can_not_be_drawn_say_why():
+    with pytest.raises(InputError, match="no curves"):
+        detector_curves(small_card("a", {"psnr.rgb": [1.0]}))
+    two = {"x": detector_card("ab", "g1", "g2")}
+    with pytest.raises(UsageError, match="several generators"):
+        detector_curves(two)
+    with pytest.raises(UsageError, match="Did you mean 'g1'"):
+        detector_curves(two, "g11")
+    with pytest.raises(UsageError, match="no such plot"):
+        detector_curves(two, "g1", kind="pr")
