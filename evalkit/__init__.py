@@ -34,8 +34,10 @@ if TYPE_CHECKING:
         score_shard,
         table,
         table_check,
+        testset_fingerprint,
         testset_from_folder,
         testset_from_truth,
+        testset_leaks,
         testset_setups,
         validate,
     )
@@ -81,8 +83,10 @@ __all__ = [
     "score_shard",
     "table",
     "table_check",
+    "testset_fingerprint",
     "testset_from_folder",
     "testset_from_truth",
+    "testset_leaks",
     "testset_setups",
     "validate",
 ]
@@ -115,8 +119,10 @@ _HOMES = {
     "score_shard": "evalkit.api",
     "table": "evalkit.api",
     "table_check": "evalkit.api",
+    "testset_fingerprint": "evalkit.api",
     "testset_from_folder": "evalkit.api",
     "testset_from_truth": "evalkit.api",
+    "testset_leaks": "evalkit.api",
     "testset_setups": "evalkit.api",
     "validate": "evalkit.api",
 }

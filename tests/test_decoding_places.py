@@ -34,6 +34,7 @@ OWN_FILES = {
     "testset_check.py": "the organizer's own test set",
     "folders/setups_making.py": "the speech of the organizer's own test set",
     "folders/testset_making.py": "the organizer's own videos, of which a test set is made",
+    "leaks/wanted.py": "reference images and speech of the test set",
     "cli/board/media.py": "reference images of the test set",
     "reference_models/": "generators and controls read the test set and what they wrote",
     "scorer/": "images, speech and reference videos of the test set, for a generator in the same process",

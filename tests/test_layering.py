@@ -61,7 +61,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "evalkit.repairing",
         "evalkit.testset_check",
     ),
-    ("evalkit.functional", "evalkit.torchmetrics"),
+    ("evalkit.functional", "evalkit.leaks", "evalkit.torchmetrics"),
     ("evalkit.leaderboard", "evalkit.packing", "evalkit.rating_report", "evalkit.tables"),
     ("evalkit.challenge_check", "evalkit.plot", "evalkit.reports", "evalkit.reference_models"),
     ("evalkit.batch", "evalkit.scorer"),

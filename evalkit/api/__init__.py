@@ -8,6 +8,7 @@ from evalkit.api.caches import list_cache, prune_cache
 from evalkit.api.checking import check_testset, pack, repair, validate
 from evalkit.api.folders import distance, testset_from_folder, testset_from_truth, testset_setups
 from evalkit.api.groups import fairness
+from evalkit.api.leaks import testset_fingerprint, testset_leaks
 from evalkit.api.results import run_score
 from evalkit.api.scoring import prepare_references, score
 from evalkit.api.shards import merge, score_shard
@@ -33,8 +34,10 @@ __all__ = [
     "score_shard",
     "table",
     "table_check",
+    "testset_fingerprint",
     "testset_from_folder",
     "testset_from_truth",
+    "testset_leaks",
     "testset_setups",
     "validate",
 ]

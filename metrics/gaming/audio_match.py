@@ -63,9 +63,9 @@ def match_audio(own: NDArray[np.int16] | None, official: NDArray[np.int16] | Non
     own = own[: len(official) + RATE * MAX_SHIFT // 100]
     if min(len(own), len(official)) < RATE * MIN_OVERLAP // 100 + WINDOW:
         return AudioMatch("too_short")
-    if _loudness(official) < SILENCE:
+    if loudness(official) < SILENCE:
         return AudioMatch("official_silent")
-    if _loudness(own) < SILENCE:
+    if loudness(own) < SILENCE:
         return AudioMatch("silent")
     ours, theirs = envelope(own), envelope(official)
     shifts, values = _correlation(ours, theirs)
@@ -97,7 +97,8 @@ def _band_power(samples: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.add.reduceat(power[:, : edges[-1]], edges[:-1], axis=1).astype(np.float64)
 
 
-def _loudness(audio: NDArray[np.int16]) -> float:
+def loudness(audio: NDArray[np.int16]) -> float:
+    """Return the root mean square of samples (N,), N > 0, as a share of full scale."""
     blocks = (audio[start : start + RATE * 60].astype(np.int64) for start in range(0, len(audio), RATE * 60))
     return float(np.sqrt(sum(int(block @ block) for block in blocks) / len(audio))) / 32768
 

@@ -6,7 +6,9 @@ import click
 
 from evalkit.cli.options import example
 from evalkit.cli.testset.checking import check
+from evalkit.cli.testset.fingerprinting import fingerprint
 from evalkit.cli.testset.from_folder import from_folder
+from evalkit.cli.testset.leaking import leaks
 from evalkit.cli.testset.making import make
 from evalkit.cli.testset.preparing import prepare
 from evalkit.cli.testset.setups import setups
@@ -24,5 +26,5 @@ def testset() -> None:
     """Make and check test sets, and compute their references once for everybody."""
 
 
-for command in (make, check, prepare, from_folder, setups, from_truth, made_up_scores):
+for command in (make, check, prepare, from_folder, setups, from_truth, made_up_scores, fingerprint, leaks):
     testset.add_command(command)
