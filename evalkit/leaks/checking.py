@@ -162,21 +162,23 @@ class Search:
         sound = Block(Packed.of(SOUND, [one.sound for one in prints]))
         images = np.frombuffer(b"".join(one.image.ljust(IMAGE_BYTES, b"\0") for one in prints), "<u8")
         has_image = np.array([bool(one.image) for one in prints])
-        for one in prints:
-            for sample in self._digests.get(one.sha256, ()):
-                self._add(TrainingLeak(sample, "file", listing, one.id))
-        for one in self._wanted:
-            videos = [(hit, False) for hit in motion.search(one.motion)]
-            videos += [(hit, True) for hit in motion.search(one.mirrored)]
+        for line in prints:
+            for name in self._digests.get(line.sha256, ()):
+                self._add(TrainingLeak(name, "file", listing, line.id))
+        for sample in self._wanted:
+            videos = [(hit, False) for hit in motion.search(sample.motion)]
+            videos += [(hit, True) for hit in motion.search(sample.mirrored)]
             for hit, mirrored in _best_of_lines(videos):
-                print_ = prints[hit.line]
-                if print_.sha256 != one.sha256:  # else it is told as the file that it is
-                    self._add(TrainingLeak(one.sample, "video", listing, print_.id, hit.share, hit.shift, mirrored))
-            sounds = [(hit, False) for start in one.sounds for hit in sound.search(start)]
+                training = prints[hit.line]
+                if training.sha256 != sample.sha256:  # else it is told as the file that it is
+                    self._add(
+                        TrainingLeak(sample.sample, "video", listing, training.id, hit.share, hit.shift, mirrored)
+                    )
+            sounds = [(hit, False) for start in sample.sounds for hit in sound.search(start)]
             for hit, _ in _best_of_lines(sounds):
-                self._add(TrainingLeak(one.sample, "speech", listing, prints[hit.line].id, hit.share, hit.shift))
-            for line, apart in _images(images, has_image, one.images):
-                self._add(TrainingLeak(one.sample, "image", listing, prints[line].id, 1 - apart / 63))
+                self._add(TrainingLeak(sample.sample, "speech", listing, prints[hit.line].id, hit.share, hit.shift))
+            for number, apart in _images(images, has_image, sample.images):
+                self._add(TrainingLeak(sample.sample, "image", listing, prints[number].id, 1 - apart / 63))
 
     def _add(self, leak: TrainingLeak) -> None:
         key = leak.sample, leak.what

@@ -22,7 +22,8 @@ from evalkit.jsonio import parse_json
 from evalkit.leaks.packed import BitKind
 from evalkit.metrics.gaming import signature, sound_print
 
-MOTION = BitKind(signature.BITS, 4, signature.SAME_SHARE)
+# Above what the rules of gaming ask for: a listing has millions of videos, and nobody hides a leak.
+MOTION = BitKind(signature.BITS, 4, 0.82)
 SOUND = BitKind(sound_print.BITS, 2, 0.8)
 IMAGE_BYTES = 8
 LONGEST_LINE = 8192  # bytes
