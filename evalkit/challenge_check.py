@@ -13,7 +13,9 @@ from typing import Any
 
 from evalkit.challenges.model import Challenge, MetricEntry
 from evalkit.errors import ChallengeError, PluginError, WeightsError, did_you_mean
+from evalkit.groups.inputs import grouped_samples
 from evalkit.leaderboard.columns import read_columns
+from evalkit.leaderboard.group_rules import too_small
 from evalkit.leaderboard.ranking import rank_board
 from evalkit.leaderboard.runs import Runs
 from evalkit.leaderboard.table import Column
@@ -22,6 +24,7 @@ from evalkit.metrics.base import Metric, metric_registry
 from evalkit.metrics.features.base import Extractor, feature_registry, in_order
 from evalkit.metrics.regions.paired import region_of
 from evalkit.scoring.plan import PSEUDO, id_of_short_name, make_plan, short_name_faults
+from evalkit.testsets.model import TestSet
 from evalkit.validators.registry import rule_registry
 from evalkit.weights.manifest import Backbones
 from evalkit.weights.store import WITHOUT_WEIGHTS
@@ -69,8 +72,13 @@ class ChallengeReport:
         }
 
 
-def check_challenge(challenge: Challenge, backbones: Backbones) -> ChallengeReport:
+def check_challenge(challenge: Challenge, backbones: Backbones, testset: TestSet | None = None) -> ChallengeReport:
     """Return whether ``challenge`` can be scored with ``backbones`` and ranked.
+
+    Args:
+        challenge: what to check.
+        backbones: the weights.
+        testset: where it is there, whether its groups of people are large enough for a ranking by groups.
 
     Raises:
         PluginError: when the installed metrics or rules can't be read.
@@ -78,7 +86,21 @@ def check_challenge(challenge: Challenge, backbones: Backbones) -> ChallengeRepo
     faults = challenge_faults(challenge)
     meant = _with_ids(challenge)
     missing, notes = _scoring(meant, backbones)
-    return ChallengeReport(challenge, tuple(faults), tuple(missing), (*notes, *_notes(meant)))
+    by_group, about = _groups(meant, testset)
+    return ChallengeReport(challenge, (*faults, *by_group), tuple(missing), (*notes, *_notes(meant), *about))
+
+
+def _groups(challenge: Challenge, testset: TestSet | None) -> tuple[list[str], list[str]]:
+    """Return what is wrong with a ranking by groups of people, and what the organizer should know."""
+    rules = challenge.fairness
+    if rules.rule == "none":
+        return [], []
+    if testset is None:
+        return [], [
+            f"'fairness' ranks by groups of {rules.attribute}: check with --testset whether they are large enough."
+        ]
+    small = too_small(rules, grouped_samples([], testset))
+    return ([f"'fairness': {small}"] if small is not None else []), []
 
 
 def refuse_faults(challenge: Challenge) -> None:
@@ -104,10 +126,13 @@ def _with_ids(challenge: Challenge) -> Challenge:
     entries = {ids[entry.id]: entry for entry in reversed(challenge.metrics)}  # the first of twins
     rules = challenge.ranking_rules
     breaks = tuple(dict.fromkeys(ids.get(name, name) for name in rules.tie_breaks))
+    named = challenge.fairness.columns
+    by_group = None if named is None else tuple(dict.fromkeys(ids.get(name, name) for name in named))
     return challenge.model_copy(
         update={
             "metrics": tuple(entry.model_copy(update={"id": name}) for name, entry in reversed(entries.items())),
             "ranking_rules": rules.model_copy(update={"tie_breaks": breaks}),
+            "fairness": challenge.fairness.model_copy(update={"columns": by_group}),
         }
     )
 

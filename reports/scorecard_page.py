@@ -9,9 +9,14 @@ from typing import Any
 
 from markupsafe import Markup
 
+from evalkit.groups import MIN_VIDEOS
+from evalkit.groups.computing import compare_groups
+from evalkit.groups.inputs import entry_of_card, grouped_samples
+from evalkit.groups.model import FairnessReport
 from evalkit.metrics.base import is_not_applicable
 from evalkit.reports import detector_plots
 from evalkit.reports.blind import cannot_see
+from evalkit.reports.fairness.section import attribute_sections
 from evalkit.reports.filmstrips import make_strips
 from evalkit.reports.page import by_role, render_page
 from evalkit.reports.tables import (
@@ -51,6 +56,7 @@ def render_scorecard(card: Scorecard, frames_of: FrameReader) -> str:
     ordered = [name for _, _, names in by_role(shown, lambda name: _role(card, name)) for name in names]
     picked = dict.fromkeys(index for name in ordered for end in ends[name] for index in end)
     rows, problems = _rows(card, shown, ends, picked)
+    fairness = _fairness(card)
     return render_page(
         "scorecard",
         filmstrips=make_strips((str(index), frames_of(card.videos[index].sample)) for index in picked),
@@ -86,11 +92,22 @@ def render_scorecard(card: Scorecard, frames_of: FrameReader) -> str:
         problems=problems,
         group_names=sorted({name for video in card.videos for name in video.groups}),
         groups=group_tables(card),
+        fairness=fairness,
+        fairness_sections_of=[] if fairness is None else attribute_sections(fairness),
         group_values=GROUP_VALUES,
         verdicts=VERDICTS,
         provenance=list(flatten(card.provenance)),
         timing=list(flatten(card.timing)),
     )
+
+
+def _fairness(card: Scorecard) -> FairnessReport | None:
+    """Return the report on the groups of people; ``None`` where no two groups of an attribute are large enough."""
+    people = grouped_samples([card])
+    if not people.groups or len(card.videos) < 2 * MIN_VIDEOS:
+        return None
+    report = compare_groups([entry_of_card(card.submission.name, card)], people)
+    return report if any(table.gap is not None for table in report.tables) else None
 
 
 def _title(card: Scorecard, name: str) -> str:

@@ -38,6 +38,7 @@ KEYS = [
 ]
 # What a group needs besides the key itself.
 NEEDED: dict[str, dict[str, Any]] = {
+    "GroupRules": {"rule": "worst-group", "attribute": "ethnicity"},
     "Challenge": {
         "id": "a",
         "title": "A",

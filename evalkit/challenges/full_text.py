@@ -51,6 +51,9 @@ EXAMPLES: Mapping[str, str] = {
     "opens": "2026-03-01 AoE",
     "closes": "2026-03-05 AoE",
     "evalkit_defaults": "[coverage, metrics.range]",
+    "attribute": "ethnicity",
+    "groups": "[Asian, White, African]",
+    "columns": "[psnr.rgb]",
     "notes": "Two entries per team are scored.",
 }
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*( [A-Za-z0-9_./-]+)*")

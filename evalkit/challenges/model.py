@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from evalkit.challenges.detection_rules import DetectionRules
+from evalkit.challenges.fairness_rules import GroupRules
 from evalkit.challenges.kinds import KINDS
 from evalkit.challenges.parts import ChallengePart, FiniteFloat, Window, reject_duplicate_names
 from evalkit.challenges.rating_rules import RatingRules
@@ -137,7 +138,7 @@ class Phase(Window):
 
 # What no number of a scorecard depends on: how numbers are weighted, ranked and shown, ratings, dates and texts.
 _NOT_SCORED: dict[str, Any] = {
-    **dict.fromkeys(("title", "url", "coverage", "ranking", "ranking_rules", "ratings", "schedule"), True),
+    **dict.fromkeys(("title", "url", "coverage", "ranking", "ranking_rules", "ratings", "schedule", "fairness"), True),
     **dict.fromkeys(("evalkit_defaults", "notes"), True),
     "submission": {"runs"},
     "speed": set(SpeedRules.model_fields) - {"frame_rate"},
@@ -161,6 +162,7 @@ class Challenge(ChallengePart):
         ranking_rules: parameters of that rule.
         ratings: what people rate, and which ratings count.
         speed: which measurements of speed count.
+        fairness: whether the ranking looks at groups of people.
         detection: how scores of detectors are read and compared, of the kind ``scores``.
         schedule: phases of the challenge, for the leaderboard's page.
         notes: text for readers of the file.
@@ -181,6 +183,7 @@ class Challenge(ChallengePart):
     ratings: RatingRules = RatingRules()
     speed: SpeedRules = SpeedRules()
     detection: DetectionRules = DetectionRules()
+    fairness: GroupRules = GroupRules()
     schedule: tuple[Phase, ...] = ()
     evalkit_defaults: tuple[DottedKey, ...] = Field(
         (), description="dotted keys whose values are evalkit's own, because the organizer published none"
@@ -207,6 +210,17 @@ class Challenge(ChallengePart):
             if name not in known:
                 raise ValueError(
                     f"the tie break '{name}' is not a metric or dimension of this challenge.{did_you_mean(name, known)}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _columns_by_group_exist(self) -> Challenge:
+        known = [entry.id for entry in self.metrics] + [dimension.id for dimension in self.ratings.dimensions]
+        for name in self.fairness.columns or ():
+            if name not in known:
+                raise ValueError(
+                    f"the column '{name}' of 'fairness' is not a metric or dimension of this challenge."
+                    f"{did_you_mean(name, known)}"
                 )
         return self
 
@@ -243,6 +257,8 @@ def _without_defaults(content: dict[str, Any]) -> dict[str, Any]:
     rest = {key: value for key, value in content.items() if key != "speed"} | {"submission": submission}
     plain = DetectionRules().model_dump(mode="json")
     detection = {key: value for key, value in rest.pop("detection").items() if value != plain[key]}
+    if rest.get("fairness") == GroupRules().model_dump(mode="json"):
+        del rest["fairness"]
     return rest | ({"speed": said} if said else {}) | ({"detection": detection} if detection else {})
 
 

@@ -64,12 +64,23 @@ def show(challenge: str, as_json: bool) -> None:
 
 
 @challenges.command(
-    "check", epilog=example("evalkit challenges check mine.yaml", "evalkit challenges check mine.yaml -b bundled")
+    "check",
+    epilog=example(
+        "evalkit challenges check mine.yaml",
+        "evalkit challenges check mine.yaml -b bundled",
+        "evalkit challenges check mine.yaml --testset testset/",
+    ),
 )
 @click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--testset",
+    "-t",
+    type=click.Path(path_type=Path),
+    help="The test set: are its groups of people large enough to rank by them?",
+)
 @backbones_option
 @json_option
-def check(file: Path, backbones: str, as_json: bool) -> None:
+def check(file: Path, testset: Path | None, backbones: str, as_json: bool) -> None:
     """Check that the challenge FILE can be scored and ranked with what is installed.
 
     Every key and value, names of metrics, rules and codecs, the ranking, and the weights that the metrics need. Exit
@@ -77,9 +88,11 @@ def check(file: Path, backbones: str, as_json: bool) -> None:
     """
     from evalkit.challenge_check import check_challenge
     from evalkit.challenges.model import load_challenge
+    from evalkit.testsets.loading import load_testset
     from evalkit.weights.manifest import load_backbones
 
-    report = check_challenge(load_challenge(file), load_backbones(backbones))
+    samples = None if testset is None else load_testset(testset)
+    report = check_challenge(load_challenge(file), load_backbones(backbones), samples)
     if as_json:
         click.echo(json.dumps(report.to_json(), indent=1))
     else:

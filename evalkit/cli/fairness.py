@@ -24,10 +24,16 @@ TABLES = {".csv", ".json"}
     epilog=example(
         "evalkit fairness lumen-scorecard/ --testset testset/",
         "evalkit fairness lumen/ atlas/ --truth real-scorecard/ --intersect ethnicity,gender --html fairness.html",
-        "evalkit fairness lumen/ --json",
+        "evalkit fairness --board board.sqlite --json",
     )
 )
-@click.argument("scorecards", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("scorecards", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--board",
+    "-B",
+    metavar="FILE|URL",
+    help="A board, in place of scorecards: its runs that compete, with their ratings.",
+)
 @click.option(
     "--testset",
     type=click.Path(path_type=Path),
@@ -67,9 +73,11 @@ TABLES = {".csv", ".json"}
 )
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Seed of both.")
 @click.option("--csv", "table", type=click.Path(dir_okay=False, path_type=Path), help="Write a line per group.")
+@click.option("--html", "page", type=click.Path(dir_okay=False, path_type=Path), help="Write the page with plots.")
 @json_option
 def fairness(
     scorecards: tuple[Path, ...],
+    board: str | None,
     testset: Path | None,
     truth: Path | None,
     intersect: str | None,
@@ -79,9 +87,10 @@ def fairness(
     draws: int,
     seed: int,
     table: Path | None,
+    page: Path | None,
     as_json: bool,
 ) -> None:
-    """Compare the groups of people in the SCORECARDS of one challenge.
+    """Compare the groups of people in the SCORECARDS of one challenge, or in all runs of a board.
 
     Groups are those of the test set ('groups' of a sample): what people said of themselves or annotators wrote. They
     are never inferred from a video. Every number per video has a table per attribute: mean by group with its interval,
@@ -90,10 +99,13 @@ def fairness(
     """
     from evalkit import api
     from evalkit.files import write_text
+    from evalkit.reports.fairness.page import render_fairness
     from evalkit.reports.fairness.tables import fairness_csv
+    from evalkit.reports.page import write_page
 
     found = api.fairness(
         scorecards,
+        board=board,
         testset=testset,
         truth=truth,
         intersect=_names(intersect),
@@ -105,12 +117,22 @@ def fairness(
     )
     if table is not None:
         write_text(table, fairness_csv(found))
+    if page is not None:
+        write_page(render_fairness(found, _title(scorecards, board)), page)
     if as_json:
         click.echo(json.dumps(found.to_json(), indent=1, ensure_ascii=True, allow_nan=False))
         return
     print_fairness(found)
-    if table is not None:
-        say(f"Table: {table}")
+    for what, path in (("Table", table), ("Page", page)):
+        if path is not None:
+            say(f"{what}: {path}")
+
+
+def _title(scorecards: tuple[Path, ...], board: str | None) -> str:
+    """Return what the page is of; an address of a database may have a password in it."""
+    if board is not None:
+        return "Board" if "://" in board else Path(board).stem
+    return ", ".join(place.name for place in scorecards[:4]) + (" and others" if len(scorecards) > 4 else "")
 
 
 def _names(text: str | None) -> list[str]:
@@ -119,7 +141,10 @@ def _names(text: str | None) -> list[str]:
 
 def print_fairness(report: FairnessReport) -> None:
     """Print what was found, and per attribute the gap of every measure."""
-    say(f"{count(len(report.entries), 'submission')}, {', '.join(report.attributes)}; {count(report.tests, 'test')}.")
+    say(
+        f"{count(len(report.entries), 'submission')} by {', '.join(report.attributes)}; {count(report.tests, 'test')}, "
+        f"p corrected for all of them (Holm), * at most {report.rules.alpha:g}."
+    )
     for sentence in report.findings:
         say(f"- {sentence}")
     for attribute in report.attributes:
@@ -136,9 +161,15 @@ def _print_attribute(report: FairnessReport, attribute: str) -> None:
 
     from evalkit.text import NO_VALUE, escape_for_display, format_value
 
-    table = Table(title=escape(escape_for_display(attribute)), box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table = Table(
+        title=escape(escape_for_display(attribute)),
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        header_style="bold",
+    )
     several = len(report.entries) > 1
-    for title in ("entry", "measure", "worst", "best", "gap", "real gap", "p", "groups"):
+    for title in ("entry", "measure", "worst", "best", "gap", "real gap", "p"):
         if (title != "entry" or several) and (title != "real gap" or report.truth):
             right = title in {"gap", "real gap", "p"}
             table.add_column(title, justify="right" if right else "left", overflow="fold")
@@ -150,11 +181,13 @@ def _print_attribute(report: FairnessReport, attribute: str) -> None:
         cells.append(format_value(one.gap) if one.gap is not None else NO_VALUE)
         if report.truth:
             cells.append(format_value(one.real_gap) if one.real_gap is not None else NO_VALUE)
-        cells += [_p(report, one), _sizes(one)]
+        cells.append(_p(report, one))
         table.add_row(*(escape(escape_for_display(cell)) for cell in cells))
     if table.rows:
-        table.caption = "p is corrected for all tests (Holm), * below 0.05; groups in brackets are too small to compare"
         Console(highlight=False, emoji=False).print(table)
+    first = next((one for one in report.tables if one.attribute == attribute), None)
+    if first is not None:
+        say(f"{attribute}: {_sizes(report, first)}.")
 
 
 def _group(table: GroupTable, name: str | None) -> str:
@@ -173,9 +206,10 @@ def _p(report: FairnessReport, table: GroupTable) -> str:
     return f"{format_p(table.adjusted)}{'*' if report.significant(table) else ''}"
 
 
-def _sizes(table: GroupTable) -> str:
-    """Return how many videos each group has; in brackets those that are too few."""
+def _sizes(report: FairnessReport, table: GroupTable) -> str:
+    """Return how many samples each group has; in brackets those that are too few."""
+    least = report.rules.min_videos
     return ", ".join(
-        f"{line.value} {line.videos}" if line.too_few is None else f"({line.value} {line.videos})"
+        f"{line.value} {line.samples}" if line.samples >= least else f"({line.value} {line.samples})"
         for line in table.lines
     )

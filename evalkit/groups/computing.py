@@ -100,7 +100,7 @@ def _table(
         means = [float(line.mean) for line in chosen if line.mean is not None]
         found = gap_of_means(means, higher_is_better=measure.higher_is_better is not False)
         table = replace(table, gap=found.gap, ratio=found.ratio, macro=found.macro)
-        if measure.higher_is_better is not None:
+        if measure.higher_is_better is not None and found.gap > 0:
             table = replace(table, worst=chosen[found.worst].value, best=chosen[found.best].value)
     return replace(table, untested=untested)
 

@@ -137,12 +137,22 @@ def entry_of_card(name: str, card: Scorecard) -> Entry:
         if metric not in whole and score.aggregate is not None
     ]
     kept = [one for one in measured if one.values or one.reasons]
-    return Entry(
+    entry = Entry(
         name=name,
-        measured=(*kept, *_coverage(kept), *_detection(card.videos)),
+        measured=tuple(kept),
         of_the_set={metric: card.metrics[metric].title or metric for metric in card.metrics if metric in whole},
         details={metric: dict(card.metrics[metric].details) for metric in card.metrics if metric in whole},
     )
+    return with_shares(entry, card.videos)
+
+
+def with_shares(entry: Entry, videos: Sequence[VideoScore]) -> Entry:
+    """Return the entry with the shares of videos that have a value, and in which faces were found, as measures."""
+    metrics = [one for one in entry.measured if one.measure.kind == "metric"]
+    faces = _detection(videos)
+    # A coverage that lacks the videos without a face, and no others, would be the same test twice.
+    shares = [one for one in _coverage(metrics) if all(one.values != other.values for other in faces)]
+    return replace(entry, measured=(*entry.measured, *shares, *faces))
 
 
 def _set_metrics(card: Scorecard) -> set[str]:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from evalkit.groups.model import FairnessReport, GroupLine, GroupTable
 from evalkit.text import count, format_value
 
+WORTH_SAYING = 0.1  # share of videos without a face, in a group that no test is about
+
 
 def format_p(p: float) -> str:
     """Return a p-value; never 0."""
@@ -30,6 +32,7 @@ def findings(report: FairnessReport) -> Iterator[str]:
             f"{report.rules.alpha:.0%}."
         )
     yield from _small(report)
+    yield from _lost(report)
     if not report.identities_known:
         yield (
             "Nothing says who is in a video ('identity' in the test set), so every sample counts as another person. "
@@ -43,6 +46,8 @@ def _detection(table: GroupTable, *, of: str, significant: bool) -> Iterator[str
     if not missed:
         return
     worst = min(missed, key=lambda line: line.mean if line.mean is not None else 1.0)
+    if not significant and (table.p is not None or 1 - (worst.mean or 0.0) < WORTH_SAYING):
+        return
     others = [line for line in table.lines if line is not worst and line.mean is not None]
     beside = "; ".join(f"{_misses(line)} of {line.value}" for line in others[:4])
     sentence = f"The face detector fails in {_misses(worst)} of {table.attribute} {worst.value}{of}"
@@ -75,7 +80,8 @@ def _gap(table: GroupTable, *, of: str) -> str:
     )
     if table.excess is not None:
         on_top = f"{format_value(table.excess)}{unit}"
-        sentence += f" In the real videos the gap is {format_value(table.real_gap)}{unit}, so {on_top} comes on top."
+        sentence += f" In the real videos the gap is {format_value(table.real_gap)}{unit}, "
+        sentence += f"so {on_top} comes on top." if table.excess > 0 else "which is no less."
     return sentence
 
 
@@ -88,3 +94,20 @@ def _small(report: FairnessReport) -> Iterator[str]:
         if small:
             named = ", ".join(f"{value} ({count(line.samples, 'sample')})" for value, line in small.items())
             yield f"Too few to say anything by {attribute}: {named}. They are listed, and not merged with others."
+
+
+def _lost(report: FairnessReport) -> Iterator[str]:
+    """Yield, by submission, which groups are too small for want of values, though they have samples enough."""
+    lost: dict[tuple[str, str, str], list[str]] = {}
+    for table in report.tables:
+        for line in table.lines:
+            if line.too_few is not None and line.samples >= report.rules.min_videos:
+                found = lost.setdefault((table.attribute, line.value, table.entry), [])
+                found.append(f"{table.measure.title} ({line.videos} of {line.samples})")
+    for (attribute, value, entry), measures in lost.items():
+        whose = f" of {entry}" if len(report.entries) > 1 else ""
+        more = f" and {len(measures) - 4} more" if len(measures) > 4 else ""
+        yield (
+            f"Too few videos{whose} by {attribute} {value} have a value, though there are samples enough: "
+            f"{', '.join(measures[:4])}{more}. What these numbers say holds for the other groups only."
+        )

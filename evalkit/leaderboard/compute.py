@@ -10,14 +10,20 @@ from dataclasses import dataclass, replace
 
 from evalkit.board.excluded_samples import numbers_with_excluded, without_excluded_samples
 from evalkit.board.filtering import FilteredAnswers, filter_answers
-from evalkit.board.model import Snapshot
+from evalkit.board.model import Decision, Snapshot
 from evalkit.board.speeds import with_measured_speed
 from evalkit.challenges.model import Challenge
 from evalkit.errors import InputError
+from evalkit.groups.influence import with_moves
+from evalkit.groups.inputs import Entry
+from evalkit.groups.model import FairnessReport, FairnessRules
 from evalkit.leaderboard.agreement import metric_points, overall_points, team_points
 from evalkit.leaderboard.answers import RatedColumns
 from evalkit.leaderboard.columns import best_cells, make_rows, ranked_columns, read_columns, shown_order
 from evalkit.leaderboard.duplicates import duplicate_videos
+from evalkit.leaderboard.fairness_report import fairness_of_runs
+from evalkit.leaderboard.group_rules import columns_by_group, rows_by_group
+from evalkit.leaderboard.groups import board_groups
 from evalkit.leaderboard.model import ExcludedSample, Leaderboard, RankingPhase, Sensitivity, find_tie_groups
 from evalkit.leaderboard.per_sample import breakdowns, detector_curves, distributions, sample_values
 from evalkit.leaderboard.ranking import Ranking, rank_board, split_equals
@@ -28,6 +34,7 @@ from evalkit.leaderboard.table import Column, Row, value_matrix
 from evalkit.leaderboard.turning_points import turning_points
 from evalkit.leaderboard.uncertainty import PhaseUncertainty, phase_uncertainty
 from evalkit.statistics import BOOTSTRAP_DRAWS
+from evalkit.statistics.bootstrap import FEWEST_DRAWS
 
 
 def compute_leaderboard(
@@ -89,6 +96,7 @@ def compute_leaderboard(
         team_points=team_points(shown, runs, rows, seed=seed),
         distributions=distributions(shown, runs, values),
         breakdowns=breakdowns(shown, runs, values),
+        fairness=board_fairness(snapshot, state),
         strengths=rated.strengths,
         curves=detector_curves(runs),
         turning_points=tuple(
@@ -102,6 +110,50 @@ def compute_leaderboard(
             ExcludedSample(sample, one.reason, one.number) for sample, one in snapshot.excluded("sample").items()
         ),
     )
+
+
+def board_fairness(
+    snapshot: Snapshot, state: RankedBoard, rules: FairnessRules | None = None, truth: Entry | None = None
+) -> FairnessReport | None:
+    """Return the report on the groups of the runs that compete, with how much of the ranking each group decides.
+
+    Args:
+        snapshot: the board.
+        state: its ranking.
+        rules: how groups are compared.
+        truth: the real videos.
+
+    Returns:
+        ``None`` where no sample has groups, or nobody competes.
+    """
+    report = fairness_of_runs(state.columns, state.runs, state.rated, rules, truth)
+    if report is None or len(state.ranking.ranked) < 2:
+        return report
+    people, order = board_groups(state.runs).people, _order(state)
+    found = []
+    for attribute, labels in people.groups.items():
+
+        def without(group: str, labels: Mapping[str, str] = labels) -> tuple[str, ...] | None:
+            left_out = [sample for sample, value in labels.items() if value == group]
+            after = _order(rank_snapshot(_without(snapshot, left_out), draws=FEWEST_DRAWS))
+            return after or None
+
+        names = sorted(set(labels.values()), key=str.casefold)
+        found.append(with_moves((attribute, "ranking"), order, names, without))
+    return replace(report, influence=(*found, *report.influence))
+
+
+def _order(state: RankedBoard) -> tuple[str, ...]:
+    return tuple(row.label for row in state.ranking.ranked)
+
+
+def _without(snapshot: Snapshot, samples: Sequence[str]) -> Snapshot:
+    """Return the board as if the organizers had excluded the samples."""
+    made = [
+        Decision(-at, "sample", sample, "group", "left out to see what it decides", "evalkit", snapshot.at)
+        for at, sample in enumerate(samples, start=1)
+    ]
+    return replace(snapshot, decisions=(*snapshot.decisions, *made))
 
 
 @dataclass(frozen=True)
@@ -132,16 +184,19 @@ def rank_snapshot(snapshot: Snapshot, *, draws: int, seed: int = 0) -> RankedBoa
     runs = read_runs(without_excluded_samples(snapshot))
     kept = numbers_with_excluded(snapshot)
     columns = tuple(replace(one, includes_excluded=kept.get(one.id, ())) for one in read_columns(challenge, runs))
+    columns = columns_by_group(challenge.fairness, columns, runs)
     shown = shown_order(columns)
     filtered = filter_answers(snapshot)
 
     finalists = None
     if challenge.ranking == "two-phase" and challenge.ratings.method == "pairs":
-        shortlist = rank_board(challenge, make_rows(runs, shown, {}), columns)
+        rows = rows_by_group(challenge.fairness, make_rows(runs, shown, {}), runs, RatedColumns(), shown, seed=seed)
+        shortlist = rank_board(challenge, rows, columns)
         if shortlist.problem is None or shortlist.refused:
             finalists = frozenset(row.key for row in shortlist.rows if row.finalist)
     rated = read_rated_columns(snapshot, runs, filtered, finalists, draws=draws, seed=seed)
-    ranking = rank_board(challenge, make_rows(runs, shown, rated.by_id), columns)
+    rows = rows_by_group(challenge.fairness, make_rows(runs, shown, rated.by_id), runs, rated, shown, seed=seed)
+    ranking = rank_board(challenge, rows, columns)
     return RankedBoard(runs, columns, shown, filtered, rated, ranking)
 
 

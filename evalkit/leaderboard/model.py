@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from evalkit.groups.model import FairnessReport
 from evalkit.leaderboard.contrasts import Contrast
 from evalkit.leaderboard.scoring_rules import ScoringPlan
 from evalkit.leaderboard.sensitivity import RandomWeights, WeightInterval
@@ -279,6 +280,7 @@ class Leaderboard:
         turning_points: by how much a value would have to change for a run to draw level with its nearest rivals.
         duplicates: videos that two teams have in common; for the organizers to check, no rank depends on them.
         excluded_samples: in the order of the decisions.
+        fairness: how the columns differ between groups of people; ``None`` where no sample has groups.
     """
 
     rule: str
@@ -302,6 +304,7 @@ class Leaderboard:
     turning_points: tuple[TurningPoint, ...] = ()
     duplicates: tuple[DuplicateVideos, ...] = ()
     excluded_samples: tuple[ExcludedSample, ...] = ()
+    fairness: FairnessReport | None = None
 
     @property
     def uncertainty(self) -> RankUncertainty | None:

@@ -74,7 +74,10 @@ def rank_board(challenge: Challenge, rows: Sequence[Row], columns: Sequence[Colu
         _check_rule(challenge, columns)
         return rank_challenge(challenge, rows, columns)
     except InputError as error:
-        problem = str(error)
+        counting = [column for column in columns if column.counts]
+        refused = [column.refused.sentence for column in counting if column.refused is not None]
+        nothing = bool(refused) and len(refused) == len(counting)
+        problem = " ".join(["Every number that would rank is refused:", *refused]) if nothing else str(error)
     why = (CodedReason("problem", problem),)
     unranked = tuple(sorted((replace(row, reasons=row.reasons or why) for row in rows), key=lambda row: row.key))
     return Ranking(challenge.ranking, unranked, problem=problem)

@@ -57,6 +57,8 @@ class Column:
             whole set.
         min_samples: samples that a value must rest on, in place of the challenge's coverage; ``None`` for that.
         not_comparable: labels of runs whose own report is of other hardware than most runs: only they are not ranked.
+        by_group: how its values follow from groups of people, as `evalkit.challenges.fairness_rules.GroupRules.rule`;
+            empty for means over all videos.
     """
 
     id: str
@@ -77,6 +79,7 @@ class Column:
     includes_excluded: tuple[str, ...] = ()
     min_samples: int | None = None
     not_comparable: tuple[str, ...] = ()
+    by_group: str = ""
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.weight) and self.weight >= 0):

@@ -111,13 +111,15 @@ def collect_evidence(
     one rater.
     """
     positions = [runs.position[row.key] for row in rows]
+    by_group = {column.id for column in plan.columns if column.by_group}  # no means over all videos or raters
+    rated = {name: column for name, column in rated.items() if name not in by_group}
     videos: dict[str, Floats] = {}
     errors: dict[str, Floats] = {}
     notes: dict[str, tuple[str, ...]] = {}
     for column in plan.columns:
         if column.id in rated:
             continue
-        if runs.is_mean(column.id, positions):
+        if not column.by_group and runs.is_mean(column.id, positions):
             videos[column.id] = runs.per_video(column.id)[positions]
             continue
         error = np.array([_standard_error(row.cells[column.id]) for row in rows])

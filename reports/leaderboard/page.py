@@ -24,6 +24,7 @@ from evalkit.ratings import REASON_TITLES
 from evalkit.reports import detector_plots
 from evalkit.reports.audience import Audience, leaderboard_for
 from evalkit.reports.blind import cannot_see, ignoring_own_audio
+from evalkit.reports.fairness.section import attribute_sections
 from evalkit.reports.filmstrips import Filmstrips, make_strips
 from evalkit.reports.leaderboard.beside import Beside
 from evalkit.reports.leaderboard.detectors import detector_curves_section
@@ -139,6 +140,7 @@ def render_leaderboard(
         boxes=_boxes(leaderboard, table),
         box_width=BOX_WIDTH,
         breakdowns=_breakdowns(leaderboard, table),
+        fairness_sections_of=[] if leaderboard.fairness is None else attribute_sections(leaderboard.fairness),
         weight_bars=[(one, _weight_bar(one)) for one in sensitivity.intervals] if sensitivity else [],
         wins=_wins(sensitivity, table) if sensitivity else [],
         without_column=ranks_without_column(sensitivity, leaderboard) if sensitivity else ([], []),

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from evalkit.challenges.fairness_rules import GroupRules
 from evalkit.challenges.model import Challenge
 from evalkit.challenges.parts import Window
 from evalkit.challenges.submission_rules import RunRules
@@ -92,12 +93,28 @@ def rules_in_words(challenge: Challenge) -> list[RuleSentence]:
     if ranking.tie_breaks:
         words = f"Between equal scores decide, in this order: {', '.join(ranking.tie_breaks)}."
         said.append(("Tie breaks", words, "ranking_rules.tie_breaks"))
+    if challenge.fairness.rule != "none":
+        said.append(("Groups", _about_groups(challenge.fairness), "fairness"))
     share = format_short_share(challenge.coverage)
     said.append(("Coverage", f"Each measured value must rest on at least {share} of the samples.", "coverage"))
     said.append(("Runs", _about_runs(runs), "submission.runs"))
     said += _about_ratings(challenge)
     said += [(f"Phase {phase.id}", _span(phase), "schedule") for phase in challenge.schedule]
     return [RuleSentence(name, words, is_default(challenge, key)) for name, words, key in said]
+
+
+def _about_groups(rules: GroupRules) -> str:
+    what = (
+        "Every column that has values per video" if rules.columns is None else f"Of {listed(rules.columns, 20)}, each"
+    )
+    groups = "" if rules.groups is None else f" ({listed(rules.groups, 20)})"
+    least = f"{count(rules.min_videos, 'video')} of {count(rules.min_identities, 'person', 'people')}"
+    if rules.rule == "worst-group":
+        return f"{what} ranks by the mean of its worst group of {rules.attribute}{groups}; a group needs {least}."
+    return (
+        f"{what} ranks by its mean made worse by {rules.penalty:g} times the gap between the groups of "
+        f"{rules.attribute}{groups}; a group needs {least}."
+    )
 
 
 def _about_runs(runs: RunRules) -> str:
