@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
+import stat
 import tempfile
 import wave
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -25,6 +27,7 @@ from evalkit.workers.sandbox import Limits, default_level
 HANDLER = f"{__name__}:handler"
 Form = Literal["video", "image", "audio"]
 ENDINGS: dict[Form, str] = {"video": ".mp4", "image": ".png", "audio": ".wav"}
+_WORK = "work-"  # how the names of the folders begin in which workers write
 _SECONDS = 300.0  # for one file
 _SOUND_RATE = 48_000  # Hz; of the reference speech
 
@@ -59,31 +62,63 @@ class Prepared:
 def prepare(jobs: Sequence[PreparingJob], folder: Path, *, workers: int = 1, progress: Progress) -> dict[int, str]:
     """Do the jobs; return number -> why there is no file, for those that failed.
 
+    A process sees the files of one submission only, and writes only into a folder of that submission, from which the
+    finished files are moved here: who takes it over reaches no other team's videos.
+
     Args:
         jobs: what to prepare.
-        folder: in which all targets lie, the only place where the workers may write.
+        folder: in which all targets lie; nobody else uses it.
         workers: processes at once.
         progress: where to tell it.
     """
-    if not jobs:
-        return {}
-    limits = Limits(default_level(), job_cpu_seconds=_SECONDS, writable=(folder.resolve(),))
-    workers = min(workers, len(jobs))
+    for left in folder.glob(f"{_WORK}*"):  # of a process that was killed
+        shutil.rmtree(left, ignore_errors=True)
+    groups: dict[Path | None, list[int]] = {}
+    for number, job in enumerate(jobs):
+        groups.setdefault(job.source.archive if isinstance(job.source, MemberRef) else None, []).append(number)
     faults: dict[int, str] = {}
-    with progress.stage("preparing videos", len(jobs)) as stage:
-        for result in Workers(HANDLER, None, workers, _SECONDS, limits).run(jobs):
-            target = jobs[result.index].target
+    if jobs:
+        with progress.stage("preparing videos", len(jobs)) as stage:
+            for numbers in groups.values():
+                faults |= _prepare_group(jobs, numbers, folder, workers=workers, stage=stage)
+    return faults
+
+
+def _prepare_group(
+    jobs: Sequence[PreparingJob], numbers: Sequence[int], folder: Path, *, workers: int, stage: Progress
+) -> dict[int, str]:
+    """Do the jobs of one submission, or those of the test set."""
+    faults: dict[int, str] = {}
+    with tempfile.TemporaryDirectory(prefix=_WORK, dir=folder) as name:
+        place = Path(name)
+        given = [replace(jobs[number], target=place / jobs[number].target.name) for number in numbers]
+        limits = Limits(default_level(), job_cpu_seconds=_SECONDS, writable=(place,))
+        for result in Workers(HANDLER, None, min(workers, len(given)), _SECONDS, limits).run(given):
+            number = numbers[result.index]
             if result.failure is not None:
                 lines = result.detail.strip().splitlines()
-                faults[result.index] = lines[-1] if lines else result.failure
+                faults[number] = lines[-1] if lines else result.failure
             elif not isinstance(result.value, Prepared):
-                faults[result.index] = "the worker gave a false answer"
+                faults[number] = "the worker gave a false answer"
             elif result.value.fault:
-                faults[result.index] = result.value.fault
-            elif not target.is_file():
-                faults[result.index] = "the worker wrote no file"
+                faults[number] = result.value.fault
+            else:
+                fault = _taken(given[result.index].target, jobs[number].target)
+                if fault:
+                    faults[number] = fault
             stage.advance()
     return faults
+
+
+def _taken(made: Path, target: Path) -> str:
+    """Move a finished file to its place; return why that can't be."""
+    try:
+        if not stat.S_ISREG(made.lstat().st_mode):
+            return "the worker wrote something that is no file"
+        made.replace(target)
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
 
 
 def handler(config: None) -> Callable[[PreparingJob], Prepared]:

@@ -128,7 +128,7 @@ def served(study: BuiltStudy, *, place: str | None = None, **options: Any) -> It
             while not server.started and time.monotonic() < end:
                 time.sleep(0.01)
             assert server.started
-            yield Served(study, running, Client(running.url), board)
+            yield Served(study, running, Client(f"http://127.0.0.1:{running.socket.getsockname()[1]}"), board)
         finally:
             server.should_exit = True
             thread.join()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import select
 import signal
 import subprocess
@@ -11,7 +10,6 @@ import sys
 import threading
 import time
 from collections import Counter
-from contextlib import suppress
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
@@ -129,25 +127,3 @@ def on_board(study: BuiltStudy, place: str, promised: set[str]) -> None:
     with Board.open(place) as board:
         there = {(one.rater, one.item) for one in board.snapshot().answers}
     assert {(held[key].rater, held[key].item) for key in promised if held[key].item not in training} <= there
-
-
-def test_a_second_server_of_the_same_plan_is_refused(tmp_path: Path) -> None:
-    study = build_study(tmp_path, raters=1)
-    process, url = start(study, str(study.board))
-    try:
-        words = [sys.executable, "-m", "evalkit", "studio", "serve", str(study.plan_path), "-B", str(study.board)]
-        words += ["--submissions", str(study.submissions), "-t", str(study.testset), "--port"]
-        port = url.rpartition(":")[2]
-        refusals = {"0": "another 'evalkit studio serve' runs", port: f"can't listen on 127.0.0.1, port {port}"}
-        for number, why in refusals.items():
-            done = subprocess.run([*words, number], capture_output=True, text=True, check=False, timeout=60)
-            assert done.returncode in {1, 4}
-            assert why in done.stderr
-            assert len(done.stderr.strip().splitlines()) == 1
-        process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=30)
-        assert process.returncode == 0
-        assert told.startswith("Stopped.")
-    finally:
-        with suppress(ProcessLookupError):
-            os.kill(process.pid, signal.SIGKILL)
