@@ -10,62 +10,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from evalkit.metrics.gaming.audio_match import SIMILAR, AudioMatch
-from evalkit.metrics.gaming.overlay import Island
-from evalkit.metrics.gaming.signature import SAME_SHARE, Match
+from evalkit.metrics.gaming.audio_match import SIMILAR
+from evalkit.metrics.gaming.signature import SAME_SHARE
 from evalkit.metrics.gaming.stillness import FEW_IMAGES, SINGLE_IMAGE
 from evalkit.text import count
 from evalkit.validators.findings import Rule, Violation
+from evalkit.validators.gaming_case import GamingCase, VideoCopy
+from evalkit.validators.tricks import FOUND_AGAIN, TRICK_RULES
 
-LEAST_PICTURES = 15  # tenths of a second
 REFERENCE_PICTURE = 11.0  # unit of `evalkit.metrics.gaming.stillness.residual`
 SHIFTED = 0.08  # seconds: two frames at 25 a second, and more than any encoder's delay
-FOUND_AGAIN = 0.8
 NAMED = 3
-NO_AUDIO = AudioMatch("no_official_sound")
-
-
-@dataclass(frozen=True)
-class VideoCopy:
-    """Another video with the same content.
-
-    Args:
-        sample: the sample that the other video belongs to.
-        match: how well the signatures match; ``None`` when the files are identical.
-    """
-
-    sample: str
-    match: Match | None
-
-
-@dataclass(frozen=True)
-class GamingCase:
-    """What is known of one video of a submission.
-
-    Args:
-        sample: the sample that it belongs to.
-        ticks: frames that were examined, ten a second.
-        distinct: how many of them differ.
-        warped: what one frame, moved and zoomed, leaves unexplained of the others, in per cent.
-        frozen: whether nearly every frame equals the one before; another rule reports that.
-        reference_picture: what the best of the reference images leaves unexplained; ``None`` when there is none, or
-            when the video shows more than a few different frames.
-        references: reference videos with the same content, the best match first.
-        duplicates: other videos of the submission with the same content, the best match first.
-        audio: how its audio compares with the official speech.
-        islands: areas that look pasted.
-    """
-
-    sample: str
-    ticks: int = 0
-    distinct: int = 0
-    warped: float = 100.0
-    frozen: bool = False
-    reference_picture: float | None = None
-    references: tuple[VideoCopy, ...] = ()
-    duplicates: tuple[VideoCopy, ...] = ()
-    audio: AudioMatch = NO_AUDIO
-    islands: tuple[Island, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,13 +38,8 @@ class RunPair:
     copies: tuple[tuple[str, VideoCopy], ...]
 
 
-def made_of_few(ticks: int, distinct: int, warped: float) -> bool:
-    """Return whether a video shows one image or a few, still or moved."""
-    return ticks >= LEAST_PICTURES and (distinct <= FEW_IMAGES or warped < SINGLE_IMAGE)
-
-
 def _nearly_frozen(case: GamingCase) -> Iterable[Violation]:
-    if case.frozen or not made_of_few(case.ticks, case.distinct, case.warped):
+    if case.frozen or not case.is_still:
         return
     if case.distinct <= FEW_IMAGES:
         yield Violation(
@@ -194,7 +144,7 @@ def _shifted_audio(case: GamingCase) -> Iterable[Violation]:
 
 
 def _overlay(case: GamingCase) -> Iterable[Violation]:
-    if case.islands and not made_of_few(case.ticks, case.distinct, case.warped):
+    if case.islands and not case.is_still:
         places = "; ".join(
             f"{one.width:.0%} by {one.height:.0%} at {one.left:.0%} from the left, {one.top:.0%} from the top"
             for one in case.islands[:NAMED]
@@ -214,6 +164,7 @@ CASE_RULES: tuple[Rule[GamingCase], ...] = (
     Rule("gaming.audio-replaced", "gaming", "warning", "not the official speech", _other_audio),
     Rule("gaming.audio-shifted", "gaming", "warning", "official speech, earlier or later", _shifted_audio),
     Rule("gaming.overlay", "gaming", "info", "something pasted over the video", _overlay),
+    *TRICK_RULES,
 )
 
 BOARD_RULES: tuple[Rule[RunPair], ...] = (

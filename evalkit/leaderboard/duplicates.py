@@ -13,7 +13,8 @@ from evalkit.board.model import Run, Snapshot
 from evalkit.leaderboard.model import DuplicateVideos
 from evalkit.metrics.gaming import signature
 from evalkit.validators.findings import run_rules
-from evalkit.validators.gaming import RunPair, VideoCopy
+from evalkit.validators.gaming import RunPair
+from evalkit.validators.gaming_case import VideoCopy
 from evalkit.validators.registry import rules_for
 
 Pair = tuple[int, int]

@@ -23,8 +23,10 @@ from evalkit.media.stills import read_still
 from evalkit.metrics.features.base import FeatureRecord, Item, feature_registry
 from evalkit.metrics.gaming import signature, stillness
 from evalkit.metrics.gaming.audio_match import AudioMatch
+from evalkit.metrics.gaming.face_motion import FACE_STILLNESS
 from evalkit.metrics.gaming.fingerprint import FINGERPRINT, square
 from evalkit.metrics.gaming.overlay import Island, small_grey
+from evalkit.metrics.gaming.repetition import Repetition
 from evalkit.progress import Progress
 from evalkit.scoring.cache import CorruptEntryError, FeatureCache
 from evalkit.scoring.engine import RunJobs, run_jobs
@@ -37,7 +39,7 @@ from evalkit.submission.references import MemberRef
 from evalkit.testsets.model import TestSet
 from evalkit.validators.content import FROZEN_SHARE
 from evalkit.validators.findings import run_rules
-from evalkit.validators.gaming import GamingCase, VideoCopy, made_of_few
+from evalkit.validators.gaming_case import GamingCase, VideoCopy, made_of_few
 from evalkit.validators.registry import rule_registry, rules_for
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -115,7 +117,7 @@ class GamingCheck:
 
     def take(self, extraction: Extraction) -> None:
         """Keep what is compared of a video, and examine what concerns it alone."""
-        arrays = _arrays(extraction, self._cache)
+        arrays = _arrays(extraction, self._cache, FINGERPRINT)
         if arrays is None or extraction.sha256 is None:
             return
         one = VideoFingerprint.of(extraction.sample, extraction.sha256, arrays)
@@ -128,6 +130,7 @@ class GamingCheck:
         match, offset, share = (float(value) for value in arrays["sound"])
         sample = self._samples.get(one.sample)
         images = [self._testset.path(image) for image in sample.reference_images] if sample and one.is_still else []
+        face = _arrays(extraction, self._cache, FACE_STILLNESS)
         return GamingCase(
             sample=one.sample,
             ticks=ticks,
@@ -137,6 +140,12 @@ class GamingCheck:
             reference_picture=_least_residual(np.asarray(arrays["picture"], np.float32), images),
             audio=AudioMatch(cast(Any, str(arrays["sound_state"])), match, offset, share),
             islands=tuple(Island(*(float(value) for value in row)) for row in arrays["islands"]),
+            rest=None if face is None else float(face["rest"]),
+            bent=None if face is None else float(face["bent"]),
+            loop=Repetition(*(float(value) for value in arrays["loop"])),
+            reversal=Repetition(*(float(value) for value in arrays["reversal"])),
+            inserted=int(arrays["inserted"]),
+            left_over=float(arrays["sound_left"]),
         )
 
     def findings(self, rows: Iterable[VideoScore], references: Mapping[str, VideoFingerprint]) -> Iterator[VideoScore]:
@@ -236,18 +245,18 @@ def _member(place: Path) -> Member:
 
 
 def _kept(sample: str, extraction: Extraction, cache: FeatureCache) -> VideoFingerprint | None:
-    arrays = _arrays(extraction, cache)
+    arrays = _arrays(extraction, cache, FINGERPRINT)
     if arrays is None or extraction.sha256 is None:
         return None
     return VideoFingerprint.of(sample, extraction.sha256, arrays)
 
 
-def _arrays(extraction: Extraction, cache: FeatureCache) -> Arrays | None:
-    key = extraction.keys.get(FINGERPRINT)
+def _arrays(extraction: Extraction, cache: FeatureCache, feature: str) -> Arrays | None:
+    key = extraction.keys.get(feature)
     if extraction.sha256 is None or key is None:
         return None
     try:
-        data = extraction.loaded.get(FINGERPRINT) or cache.load(FINGERPRINT, key)
+        data = extraction.loaded.get(feature) or cache.load(feature, key)
     except CorruptEntryError:
         return None
     return data.arrays if data is not None else None

@@ -12,6 +12,7 @@ from evalkit.errors import ChallengeError, MissingWeightsError, PluginError, Tes
 from evalkit.metrics.base import NOT_APPLICABLE, Metric, Role, metric_registry, resolve_metric
 from evalkit.metrics.features.base import VIDEOS, Extractor, FeatureRecord, WeightFile, feature_registry, in_order
 from evalkit.metrics.features.runner import with_runners
+from evalkit.metrics.gaming.face_motion import FACE_STILLNESS, FACES
 from evalkit.metrics.gaming.fingerprint import FINGERPRINT
 from evalkit.scoring.kinds import FACT_FEATURES
 from evalkit.testsets.model import TestSet
@@ -128,6 +129,9 @@ def make_plan(
     checks = of_videos and not all_off(challenge.submission.severities)
     if checks and FINGERPRINT in extractors and FINGERPRINT not in features:
         features.append(FINGERPRINT)
+    if checks and FACE_STILLNESS in extractors and FACES in features and FACE_STILLNESS not in features:
+        features.append(FACE_STILLNESS)  # no network runs for it: faces are looked for already
+        people_features |= {FACE_STILLNESS} if FACES in people_features else set()
     used = {role for name in features for role in _roles(extractors[name].record)}
     weights = with_runners({role: file for role, file in weights.items() if role in used}, device)
     return RunPlan(

@@ -16,6 +16,7 @@ from evalkit.challenges.model import Challenge
 from evalkit.metrics.base import VideoValue
 from evalkit.metrics.features.base import FeatureRecord, Item
 from evalkit.metrics.filmstrip import filmstrip_images
+from evalkit.metrics.gaming.face_motion import FACE_STILLNESS
 from evalkit.metrics.gaming.fingerprint import FINGERPRINT
 from evalkit.progress import Progress
 from evalkit.scoring.cache import CorruptEntryError, FeatureCache
@@ -158,7 +159,7 @@ def _score_run(
 
     extracting = time.monotonic()
     source = JobSource(submission, challenge, testset, gate, own.records, own.people_features, pack, options.imports)
-    wanted = scorer.wanted | ({FINGERPRINT} if check else set())
+    wanted = scorer.wanted | ({FINGERPRINT, FACE_STILLNESS} if check else set())
     files, extractions = _extract(source, config, options, SCORING, take, wanted)
     extracted = time.monotonic()
     intake = intake_report(submission, challenge, gate, files, testset)

@@ -24,7 +24,7 @@ from evalkit.metrics.features.base import (
     described,
 )
 from evalkit.metrics.features.declare import SamplingOptions
-from evalkit.metrics.gaming import audio_match, overlay, signature, stillness
+from evalkit.metrics.gaming import audio_match, audio_residual, overlay, repetition, signature, stillness
 
 FINGERPRINT = "fingerprint"
 
@@ -77,7 +77,9 @@ class FingerprintSession(Session):
         images = np.stack(self._images)
         bits, motion = signature.motion_bits(images)
         distinct = stillness.distinct_images(images)
-        audio = self._audio()
+        audio, left = self._audio()
+        apart = repetition.distances(images)
+        loop, reversal = repetition.find_loop(apart), repetition.find_reversal(apart)
         islands = self._sums.islands()
         return {
             "bits": bits,
@@ -90,14 +92,23 @@ class FingerprintSession(Session):
             "islands": np.array([[i.left, i.top, i.width, i.height] for i in islands], np.float64).reshape(-1, 4),
             "sound": np.array([audio.match, audio.offset, audio.share], np.float64),
             "sound_state": np.array(audio.state),
+            "sound_left": np.array(left),
+            "loop": np.array([loop.ratio, loop.seconds]),
+            "reversal": np.array([reversal.ratio, reversal.seconds]),
+            "inserted": np.array(repetition.inserted_images(apart)),
         }
 
-    def _audio(self) -> audio_match.AudioMatch:
-        official = self._item.audio
-        if official is None or not official.is_file():
-            return audio_match.AudioMatch("no_official_sound")
-        own = own_audio(self._item.video, self._start)
-        return audio_match.match_audio(None if own is None else own.samples, _official(official))
+    def _audio(self) -> tuple[audio_match.AudioMatch, float]:
+        """Return how the audio compares with the official speech, and the share of it that the speech leaves."""
+        place = self._item.audio
+        if place is None or not place.is_file():
+            return audio_match.AudioMatch("no_official_sound"), float("nan")
+        sound, official = own_audio(self._item.video, self._start), _official(place)
+        own = None if sound is None else sound.samples
+        match = audio_match.match_audio(own, official)
+        if own is None or official is None:
+            return match, float("nan")
+        return match, audio_residual.left_over(own, official, match)
 
 
 def _official(path: Path) -> NDArray[np.int16] | None:
@@ -121,7 +132,7 @@ class FingerprintExtractor(Extractor):
 
     record = FeatureRecord(
         name=FINGERPRINT,
-        version=3,
+        version=4,
         title="signs of copies, stills, replaced audio and overlays",
         inputs=frozenset({"video", "audio"}),
         options=OPTIONS,
@@ -136,6 +147,10 @@ class FingerprintExtractor(Extractor):
             "islands": "(N, 4) float64: left, top, width, height of each overlay, as shares",
             "sound": "(3,) float64: correlation with the official speech, delay in s, share of seconds found again",
             "sound_state": "() str: compared, or why not",
+            "sound_left": "() float64 in 0..1: share of the audio that no filter of the speech explains, or NaN",
+            "loop": "(2,) float64: difference of the best repetition as a share of the spread, its lag in s",
+            "reversal": "(2,) float64: the same for a part played backwards, the moment from which on in s",
+            "inserted": "() int64: images that differ from both neighbours, which resemble each other",
         },
     )
 

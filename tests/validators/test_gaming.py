@@ -8,9 +8,11 @@ import pytest
 
 from evalkit.metrics.gaming.audio_match import AudioMatch
 from evalkit.metrics.gaming.overlay import Island
+from evalkit.metrics.gaming.repetition import Repetition
 from evalkit.metrics.gaming.signature import Match
 from evalkit.validators.findings import run_rules
-from evalkit.validators.gaming import BOARD_RULES, CASE_RULES, GamingCase, RunPair, VideoCopy, all_off
+from evalkit.validators.gaming import BOARD_RULES, CASE_RULES, RunPair, all_off
+from evalkit.validators.gaming_case import GamingCase, VideoCopy
 from evalkit.validators.registry import rule_registry, rules_for
 
 HONEST = GamingCase("s01", ticks=50, distinct=13, warped=30.0, audio=AudioMatch("compared", 0.99, 0.02, 1.0))
@@ -60,6 +62,23 @@ def test_an_honest_video_has_no_finding():
         (replace(HONEST, audio=AudioMatch("official_silent")), set()),
         (replace(HONEST, islands=(Island(0.1, 0.2, 0.3, 0.1),)), {"overlay"}),
         (replace(HONEST, islands=(Island(0.1, 0.2, 0.3, 0.1),), distinct=1, frozen=True), set()),
+        (replace(HONEST, rest=5.0, bent=16.9), {"face-still"}),
+        (replace(HONEST, rest=50.0, bent=16.9), {"face-still"}),  # bent by waves
+        (replace(HONEST, rest=50.0, bent=17.0), set()),
+        (replace(HONEST, rest=11.9, bent=17.0), {"mouth-only"}),
+        (replace(HONEST, rest=12.0, bent=17.0), set()),
+        (replace(HONEST, rest=5.0, bent=5.0, warped=5.0), {"nearly-frozen"}),  # all of the picture is one
+        (replace(HONEST, rest=5.0, bent=5.0, frozen=True), set()),
+        (replace(HONEST, loop=Repetition(0.149, 1.5)), {"looped"}),
+        (replace(HONEST, loop=Repetition(0.15, 1.5)), set()),
+        (replace(HONEST, reversal=Repetition(0.149, 1.5)), {"looped"}),
+        (replace(HONEST, loop=Repetition(0.0, 1.0), distinct=4), {"nearly-frozen"}),
+        (replace(HONEST, inserted=3), {"inserted-frames"}),
+        (replace(HONEST, inserted=2), set()),
+        (replace(HONEST, left_over=0.101), {"audio-mixed"}),
+        (replace(HONEST, left_over=0.1), set()),
+        (replace(sound(0.69, 0.0, 1.0), left_over=0.5), {"audio-replaced"}),  # one finding for one sound
+        (replace(sound(0.9, 0.0, 0.79), left_over=0.5), {"audio-replaced"}),
     ],
 )
 def test_each_rule_at_its_limit(case, rules):

@@ -1,0 +1,120 @@
+"""Whether a video repeats itself, forwards or backwards, or a picture is put between its frames.
+
+All three are decided on the mean squared differences of all pairs of small images, ten a second. A loop has pairs that
+are a fixed time apart and hardly differ, compared with the differences of the same images to each other; a video that
+is played backwards from some moment on has pairs around that moment. Images that hardly differ at all say nothing. A
+picture put between the frames differs from both neighbours, which
+resemble each other.
+
+Not detected: a loop of less than 0.8 s that is no still either; a part that comes again in a video that goes on
+otherwise; parts that are repeated at another speed; a repetition of less than a second; a picture that is put in so
+rarely that fewer than three of the examined frames show it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+SIDE = 32
+RATE = 10  # images a second
+LEAST_LAG = 8  # images, from one pass of a loop to the next
+LEAST_COMMON = 10  # images that repeat
+LEAST_SPREAD = 6.0  # squared grey levels; images that differ by less say nothing
+LEAST_CHANGE = 1.0  # grey levels
+FLASH = 2.0  # how much more a picture differs from both neighbours than they from each other
+REPEATED = 0.15  # of the spread; below it a part of the video is there twice
+INSERTED = 3  # images
+NOTHING = 9.0
+EQUALLY_GOOD = 0.02
+
+Distances = NDArray[np.float64]
+Numbers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Repetition:
+    """The best repetition of a video.
+
+    Args:
+        ratio: mean squared difference of its pairs, as a share of that of all pairs of the images compared; near 1
+            for a video that never repeats itself, `NOTHING` for one that is too short to say.
+        seconds: from one pass to the next; for a reversal the moment of it.
+    """
+
+    ratio: float = NOTHING
+    seconds: float = 0.0
+
+
+def distances(images: NDArray[np.floating]) -> Distances:
+    """Return the mean squared differences (K, K) of grey images (K, S, S), made small and smooth before."""
+    import cv2
+
+    small = np.stack(
+        [cv2.resize(cv2.GaussianBlur(one, (0, 0), 0.8), (SIDE, SIDE), interpolation=cv2.INTER_AREA) for one in images]
+    )
+    rows = small.reshape(len(small), -1).astype(np.float64)
+    rows -= rows.mean(axis=0)
+    products = rows @ rows.T
+    norms = np.diag(products)
+    return np.asarray(np.maximum(norms[:, None] + norms[None] - 2 * products, 0) / rows.shape[1])
+
+
+def find_loop(apart: Distances) -> Repetition:
+    """Return the repetition at a fixed lag that fits best of distances (K, K); of about equally good ones the first."""
+    count = len(apart)
+    found = []
+    for lag in range(LEAST_LAG, count - LEAST_COMMON):
+        first = np.arange(count - lag - 1)
+        found.append(_repetition(apart, first, first + lag, lag / RATE, 1 / RATE))
+    best = min((one.ratio for one in found), default=NOTHING)
+    return next((one for one in found if one.ratio <= best + EQUALLY_GOOD), Repetition())
+
+
+def find_reversal(apart: Distances) -> Repetition:
+    """Return the moment from which on the video fits best what was before it, played backwards."""
+    count = len(apart)
+    best = Repetition()
+    # The middle is an image or lies between two: counted in halves.
+    for middle in range(LEAST_LAG, 2 * count - LEAST_LAG):
+        reach = min(middle // 2, count - 2 - (middle + 1) // 2)
+        before = middle // 2 - np.arange(reach + 1)
+        after = middle - before
+        # Images around the middle resemble each other in any video.
+        apart_enough = after - before >= LEAST_LAG // 2
+        if np.count_nonzero(apart_enough) < LEAST_COMMON:
+            continue
+        found = _repetition(apart, before[apart_enough], after[apart_enough], middle / 2 / RATE, 0.5 / RATE)
+        if found.ratio < best.ratio:
+            best = found
+    return best
+
+
+def _repetition(apart: Distances, first: Numbers, second: Numbers, seconds: float, more: float) -> Repetition:
+    """Return how well the images ``first`` come again at ``second``, or in part at the images after these.
+
+    An image between two neighbours is taken for their mixture: with the share f of the later one, the squared
+    difference to it is (1 - f) a + f b - f (1 - f) c, of the squared differences a and b to the two and c between them.
+    """
+    among = apart[first.min() : first.max() + 1, first.min() : first.max() + 1]
+    count = len(among)
+    spread = float(among.sum()) / max(count * (count - 1), 1)
+    if spread < LEAST_SPREAD:
+        return Repetition()
+    to_one, to_next = float(apart[first, second].mean()), float(apart[first, second + 1].mean())
+    between = float(apart[second, second + 1].mean())
+    share = float(np.clip((to_one - to_next + between) / (2 * between), 0, 1)) if between > 0 else 0.0
+    left = (1 - share) * to_one + share * to_next - share * (1 - share) * between
+    return Repetition(max(left, 0.0) / spread, seconds + share * more)
+
+
+def inserted_images(apart: Distances) -> int:
+    """Return how many images differ from both neighbours by more than `FLASH` times what the neighbours differ."""
+    if len(apart) < 3:
+        return 0
+    steps = np.sqrt(np.diagonal(apart, 1))
+    around = np.sqrt(np.diagonal(apart, 2))
+    least = np.minimum(steps[:-1], steps[1:])
+    return int(np.count_nonzero(least > FLASH * np.maximum(around, LEAST_CHANGE)))
