@@ -103,6 +103,7 @@ def _rater(study: Study, name: str, flags: Flags) -> Row:
         "total": len(rater.plan.items),
         "last": None if rater.last is None else rater.last.isoformat(timespec="seconds"),
         "median_seconds": round(seconds[len(seconds) // 2], 1) if seconds else None,
+        "unplayable": sum(not one.values for one in rater.answers.values()),
         "consented": rater.consented_at is not None,
         "came_by": None if rater.place is None else rater.place.how,
         "flags": list(flags.raters.get(name, ())),
@@ -129,7 +130,8 @@ def _balance(study: Study, *, teams: bool) -> list[Row]:
     done: Counter[tuple[str, ...]] = Counter()
     planned: Counter[tuple[str, ...]] = Counter()
     for answer in study.order:
-        done.update(_ranked(study.plan, answer.item))
+        if answer.values:
+            done.update(_ranked(study.plan, answer.item))
     for rater in study.raters.values():
         for item in rater.plan.items:
             if item is not None:
@@ -178,7 +180,7 @@ def export_rows(plan: Plan, answers: Sequence[StoredAnswer]) -> Iterator[list[st
     named = pairs and any(question.dimension for question in plan.questions)
     yield [*about, *(["dimension"] if named else []), "at", "seconds", *EXPORT_MORE]
     for stored in answers:
-        if not is_for_board(plan, stored.item):
+        if not stored.values or not is_for_board(plan, stored.item):
             continue
         for one in board_answers(plan, stored):
             if pairs:

@@ -178,6 +178,23 @@ def test_the_export_says_what_the_board_has(tmp_path: Path, method: str, capsys:
     )
 
 
+def test_a_video_that_could_not_be_played_is_told_and_in_no_export(tmp_path: Path) -> None:
+    study = build_study(tmp_path, raters=1)
+    with served(study) as studio:
+        person = studio.person(1)
+        person.agree()
+        person.next()  # training
+        report = answer_to(person.state(), values={}, watched=[0.0], unplayable=True)
+        assert person.send(report)["saved"] == [report["id"]]
+        person.next()
+        found = studio.client.get(base(studio) + "/progress").json
+        assert [one["unplayable"] for one in found["raters"]] == [1]
+        assert sum(row["answers"] for row in found["balance"]) == 1
+        assert b"1 could not be played" in studio.client.get(base(studio)).body
+        rows = studio.client.get(base(studio) + "/export").body.decode().splitlines()
+        assert len(rows) == 3, "a head, and two questions of the one answer"
+
+
 def test_comparisons_are_of_the_teams_that_were_shown(tmp_path: Path) -> None:
     study = build_study(tmp_path, raters=1, method="pairs")
     with served(study) as studio:
