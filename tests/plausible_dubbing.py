@@ -62,6 +62,7 @@ def region_errors(rng: Rng) -> Arrays:
 FEATURES: dict[str, Callable[[Rng], Arrays]] = {
     "arcface_paired": paired_vectors,
     "arcface_idloss": paired_vectors,
+    "glint_paired": paired_vectors,
     "reference_face_region": face_region,
     "occluded_pixels": region_errors,
     "outside_mouth_pixels": region_errors,
@@ -82,6 +83,6 @@ def perfect(rng: Rng) -> dict[str, Arrays]:
     }
     equal = {"compared": pairs["compared"], "squared_error": np.zeros(30, np.int64), "pixels": np.full(30, 500)}
     return {
-        **dict.fromkeys(("arcface_paired", "arcface_idloss"), pairs),
+        **dict.fromkeys(("arcface_paired", "arcface_idloss", "glint_paired"), pairs),
         **dict.fromkeys(("occluded_pixels", "outside_mouth_pixels"), equal),
     }

@@ -242,9 +242,11 @@ _ARRAYS = {
 
 
 class _PairExtractor(Extractor):
+    role = ROLE
+
     def __init__(self, weights: Mapping[str, WeightFile], device: str = "cpu") -> None:
         super().__init__(weights, device)
-        self._network: FaceNetwork = open_arcface(weights[ROLE], device)
+        self._network: FaceNetwork = open_arcface(weights[self.role], device)
 
     def _check(self, item: Item) -> None:
         if item.reference_video is None:

@@ -158,4 +158,15 @@ _IDLOSS = _PAIRED[0].variant(
     f"{_TRAP}",
 )
 
-METRICS = (*_PAIRED, *_SOURCE, *_FIRST, _IDLOSS)
+_GLINT = _PAIRED[0].variant(
+    options=PairingOptions("reference frame shown at the same time"),
+    id="csim.r100_glint",
+    title="CSIM (ResNet-100, Glint360K)",
+    summary="As csim.paired, by a ResNet-100 trained on Glint360K; mean over the frames with a face.",
+    features=("glint_paired",),
+    citation="Deng et al., ArcFace, CVPR 2019; An et al., Partial FC, CVPR 2022; paired as in papers on dubbing",
+    notes="Networks give different cosines for the same faces: never compared with csim.paired. evalkit's choice of "
+    f"file is insightface's ONNX (role arcface_r100_glint); papers often name none. {_TRAP}",
+)
+
+METRICS = (*_PAIRED, *_SOURCE, *_FIRST, _IDLOSS, _GLINT)

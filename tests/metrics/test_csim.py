@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from evalkit.metrics.base import FeatureData, VideoInputs, VideoValue, metric_registry
-from evalkit.metrics.identity.frame_pairs import FixedCropOptions, fixed_crop, pooled, spread
+from evalkit.metrics.features.base import WeightFile
+from evalkit.metrics.identity.frame_pairs import FixedCropOptions, PairedFacesExtractor, fixed_crop, pooled, spread
+from evalkit.metrics.identity.glint_faces import GLINT, GlintFacesExtractor
+from evalkit.weights.manifest import load_backbones
+from evalkit.weights.store import file_sha256
 
 METRICS = metric_registry()
 Vectors = NDArray[np.float64]
@@ -137,3 +143,32 @@ def test_the_fixed_crop_is_rows_35_to_222_and_columns_32_to_219() -> None:
     assert (fixed_crop(picture, FixedCropOptions()) == 255).all()
     picture[222] = 0
     assert (fixed_crop(picture, FixedCropOptions())[-1] < 255).all()
+
+
+def test_the_larger_network_is_read_and_prepared_as_arcface(weights: Path) -> None:
+    """No file of the larger network is here: another one in its role gives what ONNX Runtime gives by itself."""
+    import onnxruntime
+
+    file = weights / "face_embedder_mobilefacenet.onnx"
+    detector = weights / "scrfd_500m_kps.onnx"
+    crops = np.random.default_rng(0).integers(0, 256, (3, 112, 112, 3), dtype=np.uint8)
+    entry = load_backbones("published").roles[GLINT]
+    given = {
+        GLINT: WeightFile(GLINT, file, file_sha256(file), dict(entry.options)),
+        "face_detector": WeightFile("face_detector", detector, file_sha256(detector), {"family": "scrfd"}),
+    }
+    found = GlintFacesExtractor(given)._network.embed(crops)
+    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    pixels = (crops.transpose(0, 3, 1, 2).astype(np.float32) - 127.5) / 127.5
+    alone = np.concatenate([session.run(None, {session.get_inputs()[0].name: one[None]})[0] for one in pixels])
+    np.testing.assert_allclose(found, alone, rtol=1e-4, atol=1e-4)
+    assert GlintFacesExtractor.record.weights == (GLINT, "face_detector")
+    assert GlintFacesExtractor.record.options == PairedFacesExtractor.record.options
+
+
+def test_the_larger_network_has_an_id_of_its_own() -> None:
+    ours, theirs = vector()
+    pair = paired(ours, theirs)
+    assert outcome("csim.r100_glint", glint_paired=pair).value == pytest.approx(0.542905525976, abs=1e-12)
+    assert METRICS["csim.r100_glint"].record.features == ("glint_paired",)
+    assert GLINT not in load_backbones("bundled").roles

@@ -79,7 +79,8 @@ def score(
     return {name: METRICS[name].score_video(VideoInputs("s", found)) for name in names}
 
 
-COMPARED = ("speech.stoi", "speech.estoi", "speech.stoi.aligned", "speech.pesq_wb", "speech.mcd", "speech.mcd.aligned")
+SPECTRA = ("speech.mcd", "speech.mcd.aligned", "speech.mcd.dtw")
+COMPARED = ("speech.stoi", "speech.estoi", "speech.stoi.aligned", "speech.pesq_wb", *SPECTRA)
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +116,7 @@ def test_a_delay_of_10_ms_costs_much_and_nothing_once_it_is_removed(cases):
     assert cases["late"]["speech.stoi.aligned"] == pytest.approx(1.0, abs=1e-3)
     assert cases["late"]["speech.mcd"] > 1
     assert cases["late"]["speech.mcd.aligned"] < 0.3
+    assert cases["late"]["speech.mcd.dtw"] < cases["late"]["speech.mcd"] / 5
     assert cases["late"]["speech.pesq_wb"] > 4 > cases["noisy"]["speech.pesq_wb"]
 
 
