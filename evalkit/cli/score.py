@@ -314,6 +314,11 @@ def default_output(submission: Path) -> Path:
     return whole.parent / name if Path.cwd().resolve().is_relative_to(whole) else Path(name)
 
 
+def _first_of(names: Sequence[str]) -> str:
+    more = len(names) - 3
+    return ", ".join(names[:3]) + (f" and {more} more" if more > 0 else "")
+
+
 def print_scorecard(card: Scorecard) -> None:
     """Print the summary table."""
     from rich.box import SIMPLE_HEAD
@@ -358,7 +363,7 @@ def print_scorecard(card: Scorecard) -> None:
     if partly:
         people = any(card.metrics[name].reason != OTHER_KIND for name in partly)
         setups = any(reason == OTHER_SETUP for video in card.videos for reason in video.reasons.values())
-        most, names = max(partly.values()), ", ".join(list(partly)[:3]) + (" ..." if len(partly) > 3 else "")
+        most, names = max(partly.values()), _first_of(list(partly))
         why = "without a person" if people else f"of {KINDS[card.submission.kind].file}s"
         why = "of other setups" if setups else why
         line = f"  Not applicable to {count(most, 'sample')} {why}, and not counted there: {names}."

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evalkit.metrics.features.base import Arrays, FeatureRecord, Item
 from evalkit.metrics.speech import cepstra
@@ -48,10 +51,10 @@ class WarpedExtractor(SpeechExtractor):
         ours, theirs = (cepstra.mel_cepstra(side, options.order, options.alpha) for side in sides)
         frames = round(options.band * 16000 / cepstra.HOP)
         mean, pairs = warped_mean(ours, theirs, cepstra.distortion, frames)
-        return {"distortion_mean": np.float64(mean), "pairs": np.int64(pairs)}
+        return {"distortion_mean": np.asarray(mean, np.float64), "pairs": np.asarray(pairs, np.int64)}
 
 
-def _mean(own: Arrays) -> float:
+def _mean(own: Mapping[str, NDArray[Any]]) -> float:
     return float(own["distortion_mean"])
 
 
