@@ -11,40 +11,35 @@ originals.
 
 from __future__ import annotations
 
-import itertools
+import hashlib
 import os
 import resource
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 import numpy as np
 from numpy.typing import NDArray
 
-import evalkit
 from evalkit.leaks.checking import Search
 from evalkit.leaks.listing import MOTION, SOUND, Print, WrongLines, read_blocks
 from evalkit.leaks.wanted import STARTS, Wanted, mirrored, rows
 from evalkit.media.audio import NoAudioError, read_audio
+from evalkit.media.decode import iter_frames
+from evalkit.media.inspect import scan_times
+from evalkit.media.sampling import AtRate
 from evalkit.metrics.features.audio import to_int16
-from evalkit.metrics.gaming.signature import TICKS
+from evalkit.metrics.gaming.fingerprint import square
+from evalkit.metrics.gaming.overlay import small_grey
+from evalkit.metrics.gaming.signature import MIN_MOTION, TICKS, image_hash, motion_bits
 from evalkit.metrics.gaming.sound_print import RATE, sound_bits
 
 SLOW = 0.9  # correlation of a coefficient with itself a tenth of a second later
 AGAIN = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-crf", "28", "-c:a", "aac")
-COPIES = {
-    "encoded again": (),
-    "cropped 6 %": ("-vf", "crop=iw*0.94:ih*0.94,scale=256:256"),
-    "cropped 10 %": ("-vf", "crop=iw*0.9:ih*0.9,scale=256:256"),
-    "trimmed 0.25 s": ("-ss", "0.25"),
-    "trimmed 0.55 s": ("-ss", "0.55"),
-    "trimmed 0.7 s": ("-ss", "0.7"),
-    "mirrored": ("-vf", "hflip"),
-    "mono 8 kHz": ("-ac", "1", "-ar", "8000"),
-}
 
 
 def slow_bits(rng: np.random.Generator, count: int, bits: int) -> NDArray[np.uint8]:
@@ -116,99 +111,105 @@ def large(lines: int, samples: int) -> None:
 def real(shared: Path) -> None:
     """Compare real clips."""
     data = shared / "data"
-    clips = [
-        *sorted((data / "talking-heads" / "testset" / "videos").glob("*.mp4")),
-        *sorted((data / "clips").glob("c*.*")),
-        data / "syncnet" / "example.avi",
-    ]
-    with tempfile.TemporaryDirectory() as name:
-        place = Path(name)
-        originals = place / "originals"
-        originals.mkdir()
-        for clip in clips:
-            (originals / clip.name).symlink_to(clip.resolve())
-        prints = {one.id: one for one in _listed(originals, place)}
-        wanted = {key: _wanted(one, originals / key) for key, one in prints.items()}
-        _others(prints, wanted)
-        _halves(clips, place)
-        for title, words in COPIES.items():
-            folder = place / "copies"
-            folder.mkdir()
-            for clip in clips[:20]:
-                before = words if "-ss" in words else ()
-                after = () if before else words
-                _ffmpeg(*before, "-i", clip, *after, *AGAIN, folder / clip.name)
-            copies = {one.id: one for one in _listed(folder, place)}
-            _copies(title, copies, wanted)
-            for file in folder.iterdir():
-                file.unlink()
-            folder.rmdir()
+    heads = sorted((data / "talking-heads" / "testset" / "videos").glob("*.mp4"))
+    others = [*sorted((data / "clips").glob("c*.*")), data / "syncnet" / "example.avi"]
+    prints, wanted = [], []
+    copied: dict[str, Counter[str]] = {name: Counter() for name in COPIES}
+    halves: list[tuple[str, str]] = []
+    for path in [*heads, *others]:
+        images, sound = pictures(path)
+        one = print_of(path.stem, images, sound)
+        prints.append(one)
+        wanted.append(wanted_of(one, sound))
+        middle = len(images) // 2
+        first = print_of(path.stem, images[:middle], sound[: middle * RATE // 10])
+        second = print_of(path.stem, images[middle:], sound[middle * RATE // 10 :])
+        halves += [(path.stem, what) for what, _ in found(wanted_of(first, sound[: middle * RATE // 10]), [second])]
+        for name, copy in COPIES.items() if path in heads else ():
+            copied[name].update(what for what, _ in found(wanted[-1], [copy(path, images, sound)]))
+    suspected = sorted(
+        (one.sample, what, other)
+        for at, one in enumerate(wanted)
+        for what, other in found(one, [*prints[:at], *prints[at + 1 :]])
+    )
+    print(f"different clips: {len(prints) * (len(prints) - 1)} ordered pairs, suspected {suspected}")
+    print(f"halves of one clip: {len(prints)} pairs, suspected {halves}")
+    for name, numbers in copied.items():
+        print(
+            f"{name}, of {len(heads)}: " + ", ".join(f"{what} {numbers[what]}" for what in ("video", "image", "speech"))
+        )
 
 
-def _listed(folder: Path, place: Path) -> Iterator[Print]:
-    out = place / "listing.jsonl"
-    evalkit.testset_fingerprint(folder, out, cache=place / "cache", workers=1)
-    for block, _ in read_blocks(out, WrongLines()):
-        yield from block
+Images = NDArray[np.float32]
+Sound = NDArray[np.int16]
 
 
-def _wanted(one: Print, path: Path) -> Wanted:
+def pictures(path: Path) -> tuple[Images, Sound]:
+    """Return ten small images per second (K, 64, 64), and the sound at 16 kHz."""
+    chosen = AtRate(10).select(scan_times(path))
+    wanted = set(chosen[: TICKS + 12].tolist())
+    small = {index: square(small_grey(frame)) for index, frame in enumerate(iter_frames(path)) if index in wanted}
+    images = np.stack([small[index] for index in chosen.tolist() if index in small])
     try:
-        samples = to_int16(read_audio(path, RATE))
-        sounds = tuple(rows(np.packbits(sound_bits(samples, start)).tobytes(), SOUND.bits) for start in STARTS)
+        return images, to_int16(read_audio(path, RATE))
     except NoAudioError:
-        sounds = ()
+        return images, np.zeros(0, np.int16)
+
+
+def print_of(name: str, images: Images, sound: Sound) -> Print:
+    """Return the fingerprint, as the feature ``leak_print`` makes it."""
+    bits, motion = motion_bits(images)
+    packed = np.packbits(bits if motion >= MIN_MOTION else bits[:0]).tobytes()
+    image = np.packbits(image_hash(images[0])).tobytes()
+    digest = hashlib.sha256(packed + image).hexdigest()
+    return Print(name, digest, packed, image, np.packbits(sound_bits(sound)).tobytes())
+
+
+def wanted_of(one: Print, sound: Sound) -> Wanted:
+    """Return what is looked for."""
+    sounds = tuple(rows(np.packbits(sound_bits(sound, start)).tobytes(), SOUND.bits) for start in STARTS)
     motion = rows(one.motion, MOTION.bits)
     images = (np.uint64(int.from_bytes(one.image, "little")),)
-    return Wanted(one.id, one.sha256, motion, mirrored(motion), images, sounds)
+    return Wanted(one.id, "", motion, mirrored(motion), images, sounds)
 
 
-def _found(wanted: Wanted, lines: list[Print]) -> set[tuple[str, str]]:
+def found(wanted: Wanted, lines: list[Print]) -> set[tuple[str, str]]:
+    """Return what is found of it in which lines."""
     search = Search([wanted])
     search.block(lines, "")
     return {(leak.what, leak.id) for leak in search.leaks()}
 
 
-def _others(prints: dict[str, Print], wanted: dict[str, Wanted]) -> None:
-    suspected = {(key, what, other) for key, one in wanted.items()
-                 for what, other in _found(one, [p for p in prints.values() if p.id != key])}  # fmt: skip
-    pairs = len(prints) * (len(prints) - 1)
-    print(f"different clips: {pairs} ordered pairs, suspected {sorted(suspected)}")
+def _refilmed(*words: str) -> Callable[[Path, Images, Sound], Print]:
+    def copy(path: Path, images: Images, sound: Sound) -> Print:
+        with tempfile.TemporaryDirectory() as folder:
+            out = Path(folder) / "copy.mp4"
+            command = ["ffmpeg", "-v", "error", "-i", str(path), *words, *AGAIN, str(out)]
+            subprocess.run(command, check=True)
+            return print_of(path.stem, *pictures(out))
+
+    return copy
 
 
-def _halves(clips: list[Path], place: Path) -> None:
-    folder = place / "halves"
-    folder.mkdir()
-    for clip, part in itertools.product(clips, (1, 2)):
-        seconds = float(
-            subprocess.run(
-                ["ffprobe", "-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0", str(clip)],
-                capture_output=True, text=True, check=True,
-            ).stdout
-        )  # fmt: skip
-        _ffmpeg(
-            "-ss", (part - 1) * seconds / 2, "-t", seconds / 2, "-i", clip, *AGAIN, folder / f"{clip.stem}-{part}.mp4"
-        )
-    prints = {one.id: one for one in _listed(folder, place)}
-    suspected = []
-    for clip in clips:
-        first, second = (prints.get(f"{clip.stem}-{part}.mp4") for part in (1, 2))
-        if first is None or second is None:
-            continue
-        suspected += [(clip.stem, what) for what, _ in _found(_wanted(first, folder / first.id), [second])]
-    print(f"halves of one clip: {len(clips)} pairs, suspected {sorted(suspected)}")
+def _later(steps: float) -> Callable[[Path, Images, Sound], Print]:
+    """Cut tenths of a second off; of half ones, the mean of two images stands for the one between them."""
+
+    def copy(path: Path, images: Images, sound: Sound) -> Print:
+        whole = int(steps)
+        kept = images[whole:] if whole == steps else np.float32(0.5) * (images[whole:-1] + images[whole + 1 :])
+        return print_of(path.stem, kept, sound[round(steps * RATE / 10) :])
+
+    return copy
 
 
-def _copies(title: str, copies: dict[str, Print], wanted: dict[str, Wanted]) -> None:
-    found = dict.fromkeys(("video", "image", "speech"), 0)
-    for name, copy in copies.items():
-        for what, _ in _found(wanted[name], [copy]):
-            found[what] += 1
-    print(f"{title}: of {len(copies)}, " + ", ".join(f"{what} {number}" for what, number in found.items()))
-
-
-def _ffmpeg(*words: object) -> None:
-    subprocess.run(["ffmpeg", "-v", "fatal", "-y", *map(str, words)], check=False)  # some clips have damaged sound
+COPIES: dict[str, Callable[[Path, Images, Sound], Print]] = {
+    "encoded again": _refilmed(),
+    "cropped by 6 %": _refilmed("-vf", "crop=iw*0.94:ih*0.94,scale=256:256"),
+    "mirrored": lambda path, images, sound: print_of(path.stem, images[:, :, ::-1], sound),
+    "trimmed by 0.3 s": _later(3),
+    "trimmed by 0.55 s": _later(5.5),
+    "trimmed by 0.9 s": _later(9),
+}
 
 
 if __name__ == "__main__":

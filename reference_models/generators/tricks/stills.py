@@ -19,8 +19,9 @@ from evalkit.reference_models.generators.controls import frame_count, hold_from
 from evalkit.reference_models.generators.tricks.base import Change, TrickGenerator, changed, trick_record
 from evalkit.reference_models.generators.tricks.geometry import turned, warped
 
-LIGHT_SECONDS = 2.0  # one rise and fall of the light
-WAVE_SECONDS = 1.0
+# Two periods that have none in common: a still that moves periodically would be found as a loop.
+LIGHT_SECONDS = (2.0, 3.3)
+WAVE_SECONDS = (1.0, 1.7)
 WAVES = 3.0  # over the height
 
 
@@ -101,12 +102,13 @@ class LitStill(MovedStill):
     )
 
     def motion(self, seconds: float, rng: np.random.Generator) -> Change:
-        """Brighten and darken the image in a wave as long as it is wide."""
+        """Brighten and darken the image by two waves as long as it is wide, one to each side."""
         levels = float(self.options["levels"])
 
         def lit(frame: RgbImage, time: float) -> RgbImage:
             across = np.arange(frame.shape[1]) / frame.shape[1]
-            light = levels * np.sin(2 * np.pi * (time / LIGHT_SECONDS + across))
+            first, second = (time / seconds for seconds in LIGHT_SECONDS)
+            light = levels / 2 * (np.sin(2 * np.pi * (first + across)) + np.sin(2 * np.pi * (second - across)))
             return np.asarray(np.clip(np.rint(frame + light[None, :, None]), 0, 255), np.uint8)
 
         return lit
@@ -123,14 +125,16 @@ class WavingStill(MovedStill):
     )
 
     def motion(self, seconds: float, rng: np.random.Generator) -> Change:
-        """Move every row to the side, by a wave along the height."""
+        """Move every row to the side, by two waves along the height, one down and one up."""
         percent = float(self.options["percent"])
 
         def waving(frame: RgbImage, time: float) -> RgbImage:
             height, width = frame.shape[:2]
-            phase = 2 * np.pi * (WAVES * np.arange(height) / height + time / WAVE_SECONDS)
+            down = WAVES * np.arange(height) / height
+            first, second = (time / seconds for seconds in WAVE_SECONDS)
+            wave = (np.sin(2 * np.pi * (down + first)) + np.sin(2 * np.pi * (down - second))) / 2
             rows, columns = np.indices((height, width), np.float32)
-            columns += (percent / 100 * width * np.sin(phase)[:, None]).astype(np.float32)
+            columns += (percent / 100 * width * wave[:, None]).astype(np.float32)
             moved = cv2.remap(frame, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
             return np.asarray(moved, np.uint8)
 
