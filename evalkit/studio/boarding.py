@@ -68,6 +68,21 @@ def board_writer(
     return write
 
 
+def refuse_forgotten(board: Board, sha256: str, folder: str) -> None:
+    """Make sure that the board has no answers of a plan whose journal is new: raters would be asked everything again.
+
+    Raises:
+        InputError: it has some.
+    """
+    found = [one for one in board.snapshot().imports if (one.form, one.sha256) == (FORM, sha256)]
+    if found:
+        raise InputError(
+            f"The board has answers of this plan, and {folder} knows nothing of them.",
+            found=f"import {found[0].number}, {found[0].new} new",
+            fix="Give the studio's folder of before with --data, or undo the import with 'evalkit ratings undo'.",
+        )
+
+
 def set_up_board(board: Board, plan: Plan, source: str, by: str) -> list[str]:
     """Give the board the plan's key, gold items and the raters' teams; return sentences that the organizer must read.
 

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from evalkit.board import Board
 from evalkit.errors import MachineError, UsageError
 from evalkit.progress import Progress
-from evalkit.studio.boarding import board_writer, set_up_board
+from evalkit.studio.boarding import board_writer, refuse_forgotten, set_up_board
 from evalkit.studio.journal import Journal
 from evalkit.studio.library import build_library, missing_lines, refuse_missing, without_media
 from evalkit.studio.plan_model import Plan, read_plan
@@ -137,7 +137,9 @@ def open_studio(board: Board, options: ServeOptions, progress: Progress) -> Iter
         digest = plan.sha256
         journal = Journal.open(folder / JOURNAL, digest)
         try:
-            secret, held = journal.secret, journal.held()
+            secret, held, answers = journal.secret, journal.held(), journal.answers()
+            if not answers:
+                refuse_forgotten(board, digest, str(folder))
             library = build_library(
                 plan,
                 folder / MEDIA,
@@ -163,7 +165,7 @@ def open_studio(board: Board, options: ServeOptions, progress: Progress) -> Iter
             )
             writer.start()
             try:
-                study = Study(shown, library, writer, held=held, answers=journal.answers(), secret=secret)
+                study = Study(shown, library, writer, held=held, answers=answers, secret=secret)
                 where = url or _address(options.host, listening)
                 more = [*OrganizerPages(study, board, where).routes(), *JoinPages(study).routes()]
                 with board.kept_open():

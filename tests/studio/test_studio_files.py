@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from builders.studies import BuiltStudy, build_study
 from builders.studio_server import Served, served
 
 from evalkit.board import Board
+from evalkit.cli.studio.serve import _warn
 from evalkit.errors import EvalkitError, MachineError
 from evalkit.progress import Progress
 from evalkit.studio import preparing
@@ -149,6 +151,41 @@ def test_a_plan_is_served_once_at_a_time(made: BuiltStudy) -> None:
         port = studio.running.socket.getsockname()[1]
         with pytest.raises(MachineError, match=f"can't listen on 127.0.0.1, port {port}"):
             listen("127.0.0.1", port)
+
+
+def test_a_folder_that_has_forgotten_the_answers_is_refused(study: BuiltStudy) -> None:
+    with served(study) as studio:
+        person = studio.person(1)
+        person.agree()
+        person.next()  # training, of which the board knows nothing
+        person.next()
+    data = with_videos(study)
+    assert "import 1, 2 new" in (told := refusal(study, data=data))
+    assert "The board has answers of this plan" in told
+    with Board.open(study.board) as board:
+        board.undo_import(1, by="olga", why="a trial")
+    assert opened(study, data=data) == []
+
+
+def test_a_damaged_file_of_the_studio_is_told(study: BuiltStudy) -> None:
+    (study.folder / "plan-studio" / "studio.sqlite").write_bytes(b"no database at all" * 100)
+    assert "can't be used as the studio's file. Found file is not a database." in refusal(study)
+
+
+def test_without_the_web_server_the_extra_is_named(study: BuiltStudy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    assert "pip install 'evalkit-video[studio]'" in refusal(study)
+
+
+def test_who_listens_for_everybody_is_warned(made: BuiltStudy, capsys: pytest.CaptureFixture[str]) -> None:
+    with served(made) as studio:
+        _warn(studio.running, "127.0.0.1", None)
+        _warn(studio.running, "127.0.0.1", "https://rate.example.org")
+        assert capsys.readouterr().err == ""
+        _warn(studio.running, "0.0.0.0", None)
+        assert "put a proxy with TLS before it" in capsys.readouterr().err
+        _warn(studio.running, "127.0.0.1", "http://rate.example.org")
+        assert "without TLS" in capsys.readouterr().err
 
 
 def test_changed_rules_are_said(study: BuiltStudy) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -205,6 +206,27 @@ def test_comparisons_are_of_the_teams_that_were_shown(tmp_path: Path) -> None:
         person.next(0)
         first = studio.board.snapshot().answers
         assert {(one.teams, one.value, one.item) for one in first} == {((shown[0], shown[1]), 0.0, "s1")}
+
+
+def test_pairs_that_are_chosen_stay_chosen_when_the_server_starts_again(tmp_path: Path) -> None:
+    study = build_study(tmp_path, raters=2, method="pairs")
+    document = json.loads(study.plan_path.read_text())
+    for rater in document["raters"].values():
+        rater["items"] = [None, None]
+    study.plan_path.write_text(json.dumps(document))
+    with served(study) as studio:
+        state = studio.person(1).agree()
+        assert (state["total"], state["next"]) == (2, None)
+        assert len(state["item"]["videos"]) == 2
+    with served(study) as studio:
+        person = studio.person(1)
+        assert person.state()["item"] == state["item"]
+        first, reply = person.next(0.5)
+        assert reply["saved"] == [first["id"]]
+        second, reply = person.next(1)
+        assert reply["state"]["finished"]
+        assert second["item"] != first["item"]
+        assert len(studio.board.snapshot().answers) == 4
 
 
 def test_who_always_says_the_same_is_flagged(tmp_path: Path) -> None:
