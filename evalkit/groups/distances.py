@@ -6,15 +6,9 @@ from collections.abc import Sequence
 
 from evalkit.groups.inputs import Entry, GroupedSamples
 from evalkit.groups.model import GroupDistance
+from evalkit.metrics.distances.by_group import BY_GROUP, VIDEOS_OF_EACH, detail_name
 
-BY_GROUP = ".by_group"  # how ids of distances that are measured by group end
-VIDEOS = "videos_of_each"
 _FRECHET = ("fid", "fvd")
-
-
-def detail_name(attribute: str, group: str, what: str = "") -> str:
-    """Return the name of a group's number among the details of a distance by group."""
-    return f"{attribute}={group}{f' {what}' if what else ''}"
 
 
 def group_distances(entries: Sequence[Entry], people: GroupedSamples) -> tuple[GroupDistance, ...]:
@@ -33,7 +27,7 @@ def group_distances(entries: Sequence[Entry], people: GroupedSamples) -> tuple[G
                 }
                 spread = {one: details.get(detail_name(attribute, one, "deviation"), 0.0) for one in values}
                 if values:
-                    videos = int(details.get(f"{VIDEOS} {attribute}", 0))
+                    videos = int(details.get(f"{VIDEOS_OF_EACH} {attribute}", 0))
                     found.append(GroupDistance(attribute, entry.name, metric, videos, values, spread))
     return tuple(found)
 
@@ -48,7 +42,7 @@ def refused_numbers(entries: Sequence[Entry]) -> dict[str, str]:
             if metric.split(".")[0] in _FRECHET:
                 found[metric] = (
                     f"{title} is refused by group: it is biased upwards the more, the fewer videos there are, so a "
-                    "smaller group would look worse."
+                    "smaller group would look worse. Score kid.by_group or kvd.by_group, which have no such bias."
                 )
             else:
                 found[metric] = f"{title} is a number of the whole set; single videos, and so groups, have none of it."

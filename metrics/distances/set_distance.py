@@ -45,12 +45,16 @@ BIAS_SHARE = 0.1  # of the value; a note is added where the bias is more
 
 @dataclass(frozen=True)
 class Sides:
-    """The vectors of both sides, those of a video one after the other, and the number of the video of each."""
+    """The vectors of both sides, those of a video one after the other, and the number of the video of each.
+
+    ``names`` has the samples of our videos, by their number; where videos are paired, also of theirs.
+    """
 
     ours: Rows
     theirs: Rows
     our_video: Numbers
     their_video: Numbers
+    names: tuple[str, ...] = ()
 
 
 class DistributionDistance(SetMetric):
@@ -122,7 +126,8 @@ class DistributionDistance(SetMetric):
                 _sorted(file.rows(), count, stack.enter_context(RowFile()))
                 for file, count in zip(files, counts, strict=True)
             )
-            result = self._measure(Sides(ours, theirs, our_video, their_video), len(counts[0]))
+            names = tuple(_in_order(counts[0]))
+            result = self._measure(Sides(ours, theirs, our_video, their_video, names), len(counts[0]))
             sizes = self._sizes(lost, len(counts[0]), len(counts[1]))
             return replace(result, notes=(*result.notes, *sizes, *_faults(unusable)))
 
@@ -277,6 +282,10 @@ def _activations(data: FeatureData) -> Rows | str:
     return rows if np.isfinite(rows).all() else "activation_not_finite"
 
 
+def _in_order(names: Iterable[str]) -> list[str]:
+    return sorted(names, key=lambda name: name.encode())
+
+
 def _content(rows: Rows, sample: str) -> str:
     """Return a name that sorts a reference by its content, so that it doesn't matter which sample it belongs to."""
     return f"{hashlib.sha256(np.ascontiguousarray(rows).tobytes()).hexdigest()} {sample}"
@@ -287,7 +296,7 @@ def _sorted(rows: Rows, counts: Mapping[str, int], sorted_rows: RowFile) -> tupl
 
     KID draws vectors by number: the result must not depend on the order in which the videos came.
     """
-    names = sorted(counts, key=lambda name: name.encode())
+    names = _in_order(counts)
     video = np.repeat(np.arange(len(names)), [counts[name] for name in names])
     if names == list(counts):
         return rows, video
