@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from evalkit.challenge_gaming import gaming_faults, gaming_notes
 from evalkit.challenges.model import Challenge, MetricEntry
 from evalkit.errors import ChallengeError, PluginError, WeightsError, did_you_mean
 from evalkit.groups.inputs import grouped_samples
@@ -117,7 +118,13 @@ def refuse_faults(challenge: Challenge) -> None:
 def challenge_faults(challenge: Challenge) -> list[str]:
     """Return why ``challenge`` can't work: names that mean nothing, limits that nothing meets, no possible ranking."""
     meant = _with_ids(challenge)
-    return [*_names(challenge), *short_name_faults(challenge), *_limits(challenge), *_ranking(meant)]
+    return [
+        *_names(challenge),
+        *short_name_faults(challenge),
+        *_limits(challenge),
+        *_ranking(meant),
+        *gaming_faults(meant),
+    ]
 
 
 def _with_ids(challenge: Challenge) -> Challenge:
@@ -338,7 +345,7 @@ def _sandboxed(metrics: Mapping[str, Metric], extractors: Mapping[str, type[Extr
 
 
 def _notes(challenge: Challenge) -> list[str]:
-    notes = []
+    notes = gaming_notes(challenge)
     metrics = metric_registry()
     if challenge.ranking == "none":
         notes.append("The challenge declares no ranking: entries are listed, not ranked.")

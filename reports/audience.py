@@ -55,6 +55,7 @@ def leaderboard_for(audience: Audience, snapshot: Snapshot, leaderboard: Leaderb
         contrasts=tuple(one for one in leaderboard.contrasts if {one.first, one.second} <= labels),
         turning_points=tuple(one for one in leaderboard.turning_points if {one.run, one.rival} <= labels),
         duplicates=(),
+        consequences=tuple(one for one in leaderboard.consequences if one.team in {row.team for row in rows}),
     )
     return names.snapshot(snapshot), names.masked(published)
 

@@ -54,6 +54,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     (
         "evalkit.arrays",
         "evalkit.board",
+        "evalkit.challenge_gaming",
         "evalkit.cluster",
         "evalkit.crosscheck",
         "evalkit.folders",

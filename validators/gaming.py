@@ -1,7 +1,9 @@
 """Signs that a video was not generated: still images, copies, other audio, duplicates, overlays.
 
-They are findings for the organizers to review and never change a score or a rank: whatever severity a challenge gives
-them, the video stays as valid as it was. The thresholds and the data behind them are in design/009-gaming.md.
+They are findings for the organizers to review and never change a score: whatever severity a challenge gives them, the
+video stays as valid as it was. What a challenge declares to follow is applied where runs are ranked
+(`evalkit.scoring.consequences`). The thresholds and the data behind them are in design/009-gaming.md and
+design/034-detectors-of-tricks.md.
 """
 
 from __future__ import annotations

@@ -22,6 +22,8 @@ from evalkit.text import count, escape_for_display
 _BEGIN = re.compile(r"[0-9a-f]{4,63}")  # of an answer's id
 _SUBJECT = 201  # characters: two names and a slash
 _SAMPLE = 400  # characters of a sample's id
+_FINDING = 700  # of a team, a run, a sample and a rule
+_LIMITS = {"sample": _SAMPLE, "finding": _FINDING}
 _NEAREST = 3  # names of samples in a message
 
 
@@ -34,7 +36,7 @@ def exclude(write: Write, target: Target, subjects: Sequence[tuple[str, str, str
         subjects = [(_whole(write.connection, begin), code, reason) for begin, code, reason in subjects]
     for subject, code, reason in subjects:
         wanted.setdefault(subject, (clean_code(code), clean_reason(reason, "Leaving something out")))
-    check_ids(wanted, f"The {target}", limit=_SAMPLE if target == "sample" else _SUBJECT)
+    check_ids(wanted, f"The {target}", limit=_LIMITS.get(target, _SUBJECT))
     known = _check_known(write, target, list(wanted))
     query = select(decisions.c.subject).where(is_active(decisions), decisions.c.target == target)
     held = set(write.connection.execute(query).scalars())
@@ -130,6 +132,13 @@ def _check_known(write: Write, target: Target, subjects: list[str]) -> set[str]:
     elif target == "sample":
         for text in write.connection.execute(select(cards.c.text).where(is_active(cards))).scalars():
             known.update(video.sample for video in Scorecard.from_json(text, "a scorecard on the board").videos)
+    elif target == "finding":
+        found = select(cards.c.text, runs.c.name, teams.c.name.label("team")).join(runs, cards.c.run_id == runs.c.id)
+        found = found.join(teams, runs.c.team_id == teams.c.id).where(is_active(cards), is_active(runs))
+        for row in write.connection.execute(found):
+            for video in Scorecard.from_json(row.text, "a scorecard on the board").videos:
+                rules = (str(finding.get("rule")) for finding in video.findings)
+                known.update(f"{row.team}/{row.name}/{video.sample}/{rule}" for rule in rules)
     else:
         column = answers.c.identity
         for some in chunks(subjects):
@@ -139,7 +148,8 @@ def _check_known(write: Write, target: Target, subjects: list[str]) -> set[str]:
         more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
         hint = did_you_mean(unknown[0], known) if target != "answer" else ""
         nearest = difflib.get_close_matches(unknown[0], sorted(known), n=_NEAREST, cutoff=0.0)
-        shown = ", ".join(escape_for_display(name, limit=40) for name in nearest)
-        expected = f"a sample of a run, such as {shown}" if target == "sample" and nearest else None
+        shown = ", ".join(escape_for_display(name, limit=80) for name in nearest)
+        words = {"sample": "a sample of a run", "finding": "TEAM/RUN/SAMPLE/RULE of a finding"}
+        expected = f"{words[target]}, such as {shown}" if target in words and nearest else None
         raise InputError(f"The board has no {target} '{unknown[0]}'{more}.{hint}", expected=expected)
     return known

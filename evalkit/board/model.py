@@ -13,7 +13,7 @@ from evalkit.scoring.scorecard import Scorecard
 from evalkit.speed.model import SampleSpeed, Source, Timed
 
 Origin = Literal["scored-here", "signed", "handed-in"]
-Target = Literal["rater", "answer", "run", "team", "sample"]
+Target = Literal["rater", "answer", "run", "team", "sample", "finding"]
 ORIGINS: dict[Origin, str] = {
     "scored-here": "scored here",
     "signed": "signed by the organizer",
@@ -138,7 +138,8 @@ class Decision:
     Args:
         number: counts up from 1, over the whole board.
         target: kind of what it is about.
-        subject: rater id, id of an answer, ``team/run``, team, or sample id.
+        subject: rater id, id of an answer, ``team/run``, team, sample id, or ``team/run/sample/rule`` of a finding that
+            is overruled.
         code: a code for programs, such as ``speeder``, ``straight-liner``, ``manual``.
         reason: a sentence for people.
         by: who decided.

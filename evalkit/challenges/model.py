@@ -140,7 +140,7 @@ class Phase(Window):
 _NOT_SCORED: dict[str, Any] = {
     **dict.fromkeys(("title", "url", "coverage", "ranking", "ranking_rules", "ratings", "schedule", "fairness"), True),
     **dict.fromkeys(("evalkit_defaults", "notes"), True),
-    "submission": {"runs"},
+    "submission": {"runs", "gaming"},
     "speed": set(SpeedRules.model_fields) - {"frame_rate"},
     "detection": {"disjoint", "held_out_generator"},
     "metrics": {"__all__": set(MetricEntry.model_fields) - {"id"}},
@@ -252,7 +252,8 @@ def _without_defaults(content: dict[str, Any]) -> dict[str, Any]:
     usual = SpeedRules().model_dump(mode="json")
     said = {key: value for key, value in content["speed"].items() if value != usual[key]}
     rules = SubmissionRules().model_dump(mode="json")
-    added = {key for key in ("kind", "setups", "sound", "motion") if content["submission"][key] == rules[key]}
+    later = ("kind", "setups", "sound", "motion", "gaming")
+    added = {key for key in later if content["submission"].get(key) == rules[key]}
     submission = {key: value for key, value in content["submission"].items() if key not in added}
     rest = {key: value for key, value in content.items() if key != "speed"} | {"submission": submission}
     plain = DetectionRules().model_dump(mode="json")

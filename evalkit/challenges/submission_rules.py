@@ -172,6 +172,11 @@ class SubmissionRules(ChallengePart):
     severities: dict[str, Literal["error", "warning", "info", "off"]] = Field(
         default_factory=dict, description="rule id: severity that replaces the rule's own"
     )
+    gaming: dict[str, Literal["tell", "zero", "refuse"]] = Field(
+        default_factory=dict,
+        description="gaming rule id: what a finding does to its video where runs are ranked: nothing (tell), the worst "
+        "value in each ranking metric (zero), or no value (refuse)",
+    )
 
     @property
     def of_other_kinds(self) -> frozenset[str]:

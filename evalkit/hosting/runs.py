@@ -25,6 +25,7 @@ from evalkit.hosting.columns import (
 )
 from evalkit.leaderboard.table import Column
 from evalkit.metrics.base import is_not_applicable
+from evalkit.scoring.consequences import with_consequences
 from evalkit.scoring.scorecard import MetricScore, Scorecard, gap_text
 from evalkit.text import count, told_apart
 
@@ -66,6 +67,7 @@ def hosted_run(card: Scorecard, challenge: Challenge) -> HostedRun:
     Raises:
         ChallengeError: when the challenge measures nothing.
     """
+    card = with_consequences(card, challenge)
     columns, measured = host_columns(challenge), measured_columns(challenge)
     counting = [one for one in counting_columns(challenge, measured) if not _not_applicable(card, one)]
     shares = {column.id: _share(card.metrics.get(column.id), column, challenge) for column in counting}

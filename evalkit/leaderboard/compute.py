@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from evalkit.board.consequences import board_consequences, with_consequences
 from evalkit.board.excluded_samples import numbers_with_excluded, without_excluded_samples
 from evalkit.board.filtering import FilteredAnswers, filter_answers
 from evalkit.board.model import Decision, Snapshot
@@ -24,7 +25,14 @@ from evalkit.leaderboard.duplicates import duplicate_videos
 from evalkit.leaderboard.fairness_report import fairness_of_runs
 from evalkit.leaderboard.group_rules import columns_by_group, rows_by_group
 from evalkit.leaderboard.groups import board_groups
-from evalkit.leaderboard.model import ExcludedSample, Leaderboard, RankingPhase, Sensitivity, find_tie_groups
+from evalkit.leaderboard.model import (
+    ExcludedSample,
+    FindingEffect,
+    Leaderboard,
+    RankingPhase,
+    Sensitivity,
+    find_tie_groups,
+)
 from evalkit.leaderboard.per_sample import breakdowns, detector_curves, distributions, sample_values
 from evalkit.leaderboard.ranking import Ranking, rank_board, split_equals
 from evalkit.leaderboard.rated_columns import ratings_info, read_rated_columns
@@ -109,6 +117,10 @@ def compute_leaderboard(
         excluded_samples=tuple(
             ExcludedSample(sample, one.reason, one.number) for sample, one in snapshot.excluded("sample").items()
         ),
+        consequences=tuple(
+            FindingEffect(run.team, run.name, one.sample, one.rule, one.effect, one.found, one.overruled)
+            for run, one in board_consequences(snapshot)
+        ),
     )
 
 
@@ -180,7 +192,7 @@ class RankedBoard:
 def rank_snapshot(snapshot: Snapshot, *, draws: int, seed: int = 0) -> RankedBoard:
     """Return the ranking of ``snapshot``; ``draws`` are those behind the intervals of rated values."""
     challenge = snapshot.challenge
-    snapshot = with_measured_speed(snapshot)
+    snapshot = with_consequences(with_measured_speed(snapshot))
     runs = read_runs(without_excluded_samples(snapshot))
     kept = numbers_with_excluded(snapshot)
     columns = tuple(replace(one, includes_excluded=kept.get(one.id, ())) for one in read_columns(challenge, runs))

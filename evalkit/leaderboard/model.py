@@ -255,6 +255,28 @@ class ExcludedSample:
 
 
 @dataclass(frozen=True)
+class FindingEffect:
+    """What a finding about gaming does to a run by the challenge's rules.
+
+    Args:
+        team, run: whose.
+        sample: whose video.
+        rule: what was found.
+        effect: ``zero`` (the worst value in each ranking metric) or ``refuse`` (no value).
+        found: what the rule saw.
+        overruled: whether the organizers decided that it is wrong, so that nothing follows.
+    """
+
+    team: str
+    run: str
+    sample: str
+    rule: str
+    effect: str
+    found: str
+    overruled: bool = False
+
+
+@dataclass(frozen=True)
 class Leaderboard:
     """Everything that a leaderboard shows; the terminal, JSON, CSV, LaTeX, Markdown and HTML all print this value.
 
@@ -281,6 +303,7 @@ class Leaderboard:
         duplicates: videos that two teams have in common; for the organizers to check, no rank depends on them.
         excluded_samples: in the order of the decisions.
         fairness: how the columns differ between groups of people; ``None`` where no sample has groups.
+        consequences: of findings about gaming, by run and sample.
     """
 
     rule: str
@@ -305,6 +328,7 @@ class Leaderboard:
     duplicates: tuple[DuplicateVideos, ...] = ()
     excluded_samples: tuple[ExcludedSample, ...] = ()
     fairness: FairnessReport | None = None
+    consequences: tuple[FindingEffect, ...] = ()
 
     @property
     def uncertainty(self) -> RankUncertainty | None:

@@ -39,7 +39,7 @@ from evalkit.submission.references import MemberRef
 from evalkit.testsets.model import TestSet
 from evalkit.testsets.setup_names import SILENT
 from evalkit.validators.content import FROZEN_SHARE
-from evalkit.validators.findings import run_rules
+from evalkit.validators.findings import Finding, run_rules
 from evalkit.validators.gaming_case import GamingCase, VideoCopy, made_of_few
 from evalkit.validators.registry import rule_registry, rules_for
 
@@ -104,9 +104,17 @@ class GamingCheck:
         testset: whose references are compared.
         cache: has the fingerprints.
         severities: of the rules, by the challenge.
+        effects: what follows from a rule's finding where runs are ranked, by the challenge.
     """
 
-    def __init__(self, testset: TestSet, cache: FeatureCache, severities: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        testset: TestSet,
+        cache: FeatureCache,
+        severities: Mapping[str, str],
+        effects: Mapping[str, str] | None = None,
+    ) -> None:
+        self._effects = effects or {}
         self._testset, self._cache, self._severities = testset, cache, severities
         self._samples = {sample.id: sample for sample in testset}
         self._seen: dict[str, VideoFingerprint] = {}
@@ -157,6 +165,11 @@ class GamingCheck:
             return self._severities
         return {**self._severities, **dict.fromkeys(OF_STILLNESS, "off")}
 
+    def _told(self, finding: Finding) -> dict[str, Any]:
+        """Return the finding for the scorecard, with what the challenge declares to follow from it."""
+        effect = self._effects.get(finding.rule, "tell")
+        return finding.to_json() | ({"consequence": effect} if effect != "tell" else {})
+
     def findings(self, rows: Iterable[VideoScore], references: Mapping[str, VideoFingerprint]) -> Iterator[VideoScore]:
         """Yield the rows with their fingerprints and the findings of the gaming rules; values and reasons stay."""
         rows = list(rows)
@@ -173,7 +186,7 @@ class GamingCheck:
                 continue
             case = replace(self._cases[row.sample], references=next(copies), duplicates=next(duplicates))
             found = run_rules(rules_for("gaming"), case, self._severities_of(row.sample), row.path)
-            findings = [finding.to_json() for finding in found]
+            findings = [self._told(finding) for finding in found]
             marked = row.verdict == "ok" and any(finding["severity"] != "info" for finding in findings)
             yield row.model_copy(
                 update={

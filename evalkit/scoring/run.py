@@ -147,7 +147,8 @@ def _score_run(
     cache = open_cache(options.cache)
     speed = reported_speed(submission, gate, challenge, plan)
     scorer = VideoScorer(plan, cache, speed, pack, refused=gate.refused)
-    check = GamingCheck(testset, cache, challenge.submission.severities) if FINGERPRINT in plan.features else None
+    told = challenge.submission
+    check = GamingCheck(testset, cache, told.severities, told.gaming) if FINGERPRINT in plan.features else None
     outcomes: dict[str, dict[str, VideoValue]] = {}
 
     def take(report: FileReport, extraction: Extraction) -> None:

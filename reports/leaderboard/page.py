@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from evalkit.board.consequences import with_consequences
 from evalkit.board.excluded_samples import without_excluded_samples
 from evalkit.board.model import ORIGINS, Run, Snapshot
 from evalkit.board.speeds import with_measured_speed
@@ -66,6 +67,7 @@ from evalkit.speed.model import SOURCES, TIMED
 LOG_ENTRIES = 20
 FINDINGS_PER_RULE = 10  # of one run
 DUPLICATES = 20  # pairs of runs
+CONSEQUENCES = 50  # findings
 RULES_PER_RUN = 12  # rules, and kinds of events
 WORST_SAMPLES = 3  # of a team, per column
 TEAMS_WITHOUT_COLUMN = 10  # in the table of ranks without a column
@@ -87,7 +89,7 @@ def render_leaderboard(
         beside: what lies beside the page: pages of teams, videos.
     """
     beside = beside or Beside()
-    counted = without_excluded_samples(with_measured_speed(snapshot))
+    counted = without_excluded_samples(with_consequences(with_measured_speed(snapshot)))
     snapshot, leaderboard = leaderboard_for(audience, counted, leaderboard)
     table = RankedTable(snapshot, leaderboard)
     samples, strip_runs = choose_filmstrips(snapshot, leaderboard, table)
@@ -155,6 +157,7 @@ def render_leaderboard(
         speed_timed=TIMED,
         findings_per_rule=FINDINGS_PER_RULE,
         duplicates_shown=DUPLICATES,
+        consequences_shown=CONSEQUENCES,
         rules=rules_in_words(snapshot.challenge),
         rule_rows=rule_rows(snapshot.challenge),
         own_default=OWN_DEFAULT,

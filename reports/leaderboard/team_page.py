@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from evalkit.board.consequences import with_consequences
 from evalkit.board.excluded_samples import without_excluded_samples
 from evalkit.board.model import Run, Snapshot
 from evalkit.board.speeds import with_measured_speed
@@ -59,7 +60,7 @@ def render_team_pages(
         board_page: file name of the leaderboard, which lies in the folder above.
         audience: who may see them.
     """
-    counted = without_excluded_samples(with_measured_speed(snapshot))
+    counted = without_excluded_samples(with_consequences(with_measured_speed(snapshot)))
     snapshot, leaderboard = leaderboard_for(audience, counted, leaderboard)
     table = RankedTable(snapshot, leaderboard)
     sections = team_sections(snapshot, leaderboard, table)

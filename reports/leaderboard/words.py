@@ -72,6 +72,20 @@ def excluded_lines(leaderboard: Leaderboard) -> list[str]:
     return [first, *(f"Excluded sample {one.sample}: {one.reason}" for one in found)]
 
 
+def consequence_lines(leaderboard: Leaderboard) -> list[str]:
+    """Return what findings about gaming do to which runs, a sentence for each; nothing when they do nothing."""
+    done: dict[tuple[str, str, str], list[str]] = {}
+    for one in leaderboard.consequences:
+        if not one.overruled:
+            done.setdefault((one.team, one.run, one.effect), []).append(one.sample)
+    does = {"zero": "with the worst value in each ranking metric", "refuse": "without a value"}
+    return [
+        f"{team}, run {run}: {count(len(set(samples)), 'video counts', 'videos count')} {does[effect]}, "
+        "for findings about gaming."
+        for (team, run, effect), samples in done.items()
+    ]
+
+
 def included_line(leaderboard: Leaderboard, *, only: Iterable[Column] | None = None) -> str:
     """Return which columns, or which of ``only``, still include excluded samples, and why; empty when none does."""
     columns = leaderboard.columns if only is None else only

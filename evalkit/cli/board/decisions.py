@@ -19,7 +19,7 @@ from evalkit.text import count
 if TYPE_CHECKING:
     from evalkit.board.model import DecisionChange, Target
 
-TARGETS = ("rater", "answer", "run", "team", "sample")
+TARGETS = ("rater", "answer", "run", "team", "sample", "finding")
 
 
 @click.command(
@@ -72,6 +72,7 @@ dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would ch
         "evalkit board exclude run lumen/second --board board.sqlite --why 'contains the reference video'",
         "evalkit board exclude answer 5f0c2a9e71d4 --board board.sqlite --why 'the page froze, says the rater'",
         "evalkit board exclude sample p017 --board board.sqlite --dry-run --why 'the reference has no face'",
+        "evalkit board exclude finding lumen/main/p017/gaming.looped --board board.sqlite --why 'she nods, we looked'",
     )
 )
 @click.argument("target", type=click.Choice(TARGETS))
@@ -99,6 +100,9 @@ def exclude(
     Of a sample of the test set, no score and no rating counts any more, for any team: means and coverage are computed
     again without it. Numbers of the whole set (FID) keep their value, and the leaderboard says so. The effect on every
     team is printed.
+
+    A finding about gaming is named TEAM/RUN/SAMPLE/RULE, as the leaderboard shows it: what the challenge declares to
+    follow from it does not.
     """
     from evalkit.board import Board
     from evalkit.text import escape_for_display
