@@ -81,7 +81,8 @@ def script_data(leaderboard: Leaderboard) -> tuple[list[str], Markup]:
     """Return the labels that can be chosen, and the contrasts as JSON for an attribute, for the page's script.
 
     ``phases`` have the titles of their columns; ``values`` the values of a label in a phase; ``pairs`` are
-    ``[first, second, phase, sentences, rows]`` with ``[difference, interval, ahead, gain]`` a row.
+    ``[first, second, phase, sentences, rows]``: a sentence a line, a row a line with difference, interval, share ahead
+    and gain between tabs. Lists of texts would be longer by a half, as every quote in an attribute is escaped.
     """
     order = [row.label for row in leaderboard.rows if row.rank is not None]
     deciding = [one for one in leaderboard.contrasts if leaderboard.contrast(one.first, one.second) is one]
@@ -96,8 +97,8 @@ def script_data(leaderboard: Leaderboard) -> tuple[list[str], Markup]:
         columns[phase] = [row.title for row in told.rows]
         values[phase][at[one.first]] = [row.first for row in told.rows]
         values[phase][at[one.second]] = [row.second for row in told.rows]
-        rows = [[row.difference, row.interval, row.ahead, row.gain] for row in told.rows]
-        pairs.append([at[one.first], at[one.second], phase, list(told.sentences), rows])
+        rows = ["\t".join((row.difference, row.interval, row.ahead, row.gain)) for row in told.rows]
+        pairs.append([at[one.first], at[one.second], phase, "\n".join(told.sentences), "\n".join(rows)])
     document = {
         "names": [escape_for_display(label, 100) for label in labels],
         "phases": [{"title": PHASES.get(name, ""), "columns": columns[n]} for n, name in enumerate(phases)],
@@ -174,6 +175,11 @@ def _verdict(leaderboard: Leaderboard, one: Contrast) -> str:
     if one.significant is None:
         return "How certain that is can't be computed."
     tied = one.second in leaderboard.tied_with(one.first)
+    if not one.significant and one.ci is not None and one.ci[0] > 0:
+        return (
+            "The ranking doesn't separate the two: it decides about all pairs at once and allows for few raters and "
+            "videos, which asks for more than the interval of a single pair."
+        )
     if not one.significant:
         return "The ranking doesn't separate the two: the difference is no larger than chance explains."
     if tied:

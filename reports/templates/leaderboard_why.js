@@ -27,13 +27,13 @@
         return;
       }
       const [a, b, phase, sentences, rows] = pair;
-      for (const sentence of sentences) words.append(cell("p", sentence));
+      for (const sentence of sentences.split("\n")) words.append(cell("p", sentence));
       const heads = table.tHead.rows[0].cells;
       heads[1].textContent = names[a];
       heads[2].textContent = names[b];
-      table.tBodies[0].replaceChildren(...rows.map((row, at) => {
+      table.tBodies[0].replaceChildren(...rows.split("\n").map((row, at) => {
         const line = document.createElement("tr");
-        const texts = [values[phase][a][at], values[phase][b][at], ...row];
+        const texts = [values[phase][a][at], values[phase][b][at], ...row.split("\t")];
         line.append(cell("th", phases[phase].columns[at]), ...texts.map((text) => cell("td", text)));
         return line;
       }));

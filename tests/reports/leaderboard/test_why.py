@@ -60,7 +60,8 @@ def test_what_the_script_shows_is_in_the_json_file():
     data = json.loads(form["attrs"]["data-why"])
     pairs = {(one["first"], one["second"]): one for one in in_json()}
     assert len(data["pairs"]) == len(pairs) == 21
-    for first, second, phase, _, rows in data["pairs"]:
+    for first, second, phase, _, lines in data["pairs"]:
+        rows = [line.split("\t") for line in lines.split("\n")]
         names = data["names"][first], data["names"][second]
         values = data["values"][phase]
         shown = [[a, b, *row] for a, b, row in zip(values[str(first)], values[str(second)], rows, strict=True)]
@@ -71,6 +72,9 @@ def test_sentences_name_what_helps_and_whether_it_is_significant():
     leaderboard = realistic_leaderboard()
     told = {one.significant: explain(leaderboard, one) for one in leaderboard.contrasts}
     assert "doesn't separate" in told[False].sentences[-1]
+    for pair in leaderboard.contrasts:
+        verdict = explain(leaderboard, pair).sentences[-1]
+        assert ("more than the interval of a single pair" in verdict) == (not pair.significant and pair.ci[0] > 0)
     assert "significant among all pairs" in told[True].sentences[-1]
     one = leaderboard.contrasts[0]
     best = max(one.columns, key=lambda column: column.gain)
@@ -104,9 +108,8 @@ def test_hostile_labels_stay_text():
     pair = Contrast("ranking", first, second, 0.25, (0.1, 0.4), 0.99, True, (column,), 100, 100)
     page = page_of((snapshot, leaderboard.__class__(**{**leaderboard.__dict__, "contrasts": (pair,)})))
     (form,) = page.find("div", id="why-form")
-    assert json.loads(form["attrs"]["data-why"])["pairs"][0][4] == [
-        ["+0.5000", "+0.1000 to +0.9000", "99.0 %", "+0.2500"]
-    ]
+    (shown,) = json.loads(form["attrs"]["data-why"])["pairs"]
+    assert shown[4] == "+0.5000\t+0.1000 to +0.9000\t99.0 %\t+0.2500"
     assert not page.find("img")
     assert any(NASTY[0][:4] in text_of(one) for one in page.find("option"))
 
