@@ -44,6 +44,7 @@ class OrganizerPages:
             Route("/o/{token}", self.page),
             Route("/o/{token}/progress", self.progress),
             Route("/o/{token}/export", self.export),
+            Route("/o/{token}/links", self.links),
             Route("/o/{token}/pause", self.pause, methods=["POST"]),
             Route("/o/{token}/resume", self.resume, methods=["POST"]),
             Route("/o/{token}/invite", self.invite, methods=["POST"]),
@@ -98,6 +99,15 @@ class OrganizerPages:
         name = "pairs.csv" if plan.method == "pairs" else "ratings.csv"
         headers = {"content-disposition": f'attachment; filename="{name}"'}
         return Response(await to_thread.run_sync(table), media_type="text/csv; charset=utf-8", headers=headers)
+
+    async def links(self, request: Request) -> Response:
+        """The links of all raters, to be sent out."""
+        self._check(request)
+        text = io.StringIO()
+        rows = [[name, f"{self._url}/r/{one.plan.token}"] for name, one in self._study.raters.items()]
+        csv.writer(text, lineterminator="\n").writerows([["rater", "link"], *rows])
+        headers = {"content-disposition": 'attachment; filename="links.csv"'}
+        return Response(text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
 
     async def pause(self, request: Request) -> Response:
         """Stop the collection."""

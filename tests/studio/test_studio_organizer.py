@@ -34,7 +34,7 @@ def base(studio: Served) -> str:
 
 
 def test_only_the_organizer_opens_the_page(studio: Served) -> None:
-    for path in ("", "/progress", "/export"):
+    for path in ("", "/progress", "/export", "/links"):
         assert studio.client.get(base(studio) + path).status == 200
         assert studio.client.get(f"/o/{'A' * 32}{path}").status == 404
     for path in ("/pause", "/resume", "/invite"):
@@ -93,6 +93,14 @@ def test_buttons_lead_back_to_the_page(studio: Served) -> None:
     actions = [form["attrs"]["action"] for form in page.find("form")]
     assert actions == [base(studio) + "/pause", base(studio) + "/invite"]
     assert all("onclick" not in element["attrs"] for element in page.elements)
+
+
+def test_the_links_are_those_of_the_raters(studio: Served) -> None:
+    rows = list(csv.reader(io.StringIO(studio.client.get(base(studio) + "/links").body.decode())))
+    assert rows[0] == ["rater", "link"]
+    for name, link in rows[1:]:
+        assert link == f"{studio.client.url}/r/{studio.study.plan.raters[name].token}"
+    assert len(rows) == 6
 
 
 def test_an_invitation_gives_away_an_unused_place_and_then_new_ones(studio: Served) -> None:

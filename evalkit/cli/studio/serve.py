@@ -26,7 +26,13 @@ _BY = "studio"
 )
 @click.argument("plan", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="PLAN")
 @board_option
-@click.option("--submissions", required=True, type=_FOLDER, metavar="FOLDER", help="The teams' ZIPs or folders.")
+@click.option(
+    "--submissions",
+    required=True,
+    type=click.Path(exists=True, path_type=Path),
+    metavar="FOLDER|LIST",
+    help="The teams' ZIPs or folders, or the list of them that the plan was made with.",
+)
 @click.option("--testset", "-t", type=_FOLDER, help="The test set, for reference pictures and speech.")
 @click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Address to listen on.")
 @click.option(
@@ -74,7 +80,7 @@ def serve(
 
     options = ServeOptions(
         plan=plan,
-        submissions=submissions,
+        submissions=submissions if submissions.is_dir() else submissions.parent,
         testset=testset,
         data=data,
         host=host,
