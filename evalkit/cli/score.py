@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -319,6 +320,32 @@ def _first_of(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (f" and {more} more" if more > 0 else "")
 
 
+def not_applicable_lines(card: Scorecard) -> list[str]:
+    """Return a line for each reason why metrics are not applicable to samples: how many, and which metrics."""
+    from evalkit.challenges.kinds import KINDS
+    from evalkit.metrics.base import NO_PERSON, NOT_APPLICABLE, OTHER_SETUP, is_not_applicable
+    from evalkit.scoring.plan import OTHER_KIND
+
+    by_reason: dict[str, dict[str, int]] = {}
+    for name, entry in card.metrics.items():
+        if not entry.not_applicable:
+            continue
+        reasons = Counter(one for video in card.videos if is_not_applicable(one := video.reasons.get(name)))
+        for reason, times in (reasons or Counter({entry.reason: entry.not_applicable})).items():
+            by_reason.setdefault(str(reason), {})[name] = times
+    words = {
+        NO_PERSON: "without a person",
+        OTHER_SETUP: "of other setups",
+        OTHER_KIND: f"of {KINDS[card.submission.kind].file}s",
+        NOT_APPLICABLE: "that they are not about",
+    }
+    return [
+        f"  Not applicable to {count(max(names.values()), 'sample')} "
+        f"{words.get(reason, '(' + reason.partition(':')[2] + ')')}, and not counted there: {_first_of(list(names))}."
+        for reason, names in by_reason.items()
+    ]
+
+
 def print_scorecard(card: Scorecard) -> None:
     """Print the summary table."""
     from rich.box import SIMPLE_HEAD
@@ -327,8 +354,7 @@ def print_scorecard(card: Scorecard) -> None:
     from rich.table import Table
 
     from evalkit.challenges.kinds import KINDS
-    from evalkit.metrics.base import OTHER_SETUP, is_not_applicable
-    from evalkit.scoring.plan import OTHER_KIND
+    from evalkit.metrics.base import is_not_applicable
     from evalkit.scoring.scorecard import gap_text
     from evalkit.text import escape_for_display, format_value
 
@@ -359,14 +385,7 @@ def print_scorecard(card: Scorecard) -> None:
                 escape(f"  {escape_for_display(name)}: {escape_for_display(note.detail or note.kind, 400)}"),
                 style="yellow",
             )
-    partly = {name: entry.not_applicable for name, entry in card.metrics.items() if entry.not_applicable}
-    if partly:
-        people = any(card.metrics[name].reason != OTHER_KIND for name in partly)
-        setups = any(reason == OTHER_SETUP for video in card.videos for reason in video.reasons.values())
-        most, names = max(partly.values()), _first_of(list(partly))
-        why = "without a person" if people else f"of {KINDS[card.submission.kind].file}s"
-        why = "of other setups" if setups else why
-        line = f"  Not applicable to {count(most, 'sample')} {why}, and not counted there: {names}."
+    for line in not_applicable_lines(card):
         console.print(escape(escape_for_display(line, 400)))
     for line in finding_lines(card):
         console.print(escape(line), soft_wrap=True)

@@ -63,13 +63,15 @@ def read_filmstrips(
     jobs: list[Job] = []
     for name, place in media.places.items():
         submission = _opened(named[name], place)
+        if named[name].card.submission.kind != "video":
+            continue  # sounds, coefficients and tables have no frames
         paths = {video.sample: video.path for video in named[name].card.videos}
         for sample in samples:
             path = paths.get(sample)
             if path is not None:
                 owners.append((name, sample))
                 jobs.append(Job(sample, submission.ref(path), Item(sample, Path())))
-    return _strips(owners, jobs, media)
+    return _strips(owners, jobs, media) if jobs else {}
 
 
 def _opened(entry: ComparedEntry, place: Path) -> Submission:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from builders.boards import make_card
 
-from evalkit.cli.score import MOST_KINDS, default_output, finding_lines, print_scorecard
+from evalkit.cli.score import MOST_KINDS, default_output, finding_lines, not_applicable_lines, print_scorecard
 from evalkit.scoring.scorecard import Scorecard
 
 
@@ -76,3 +76,16 @@ def test_videos_without_any_value_are_not_called_scored(capsys: pytest.CaptureFi
     score = made.metrics["psnr.rgb"].model_copy(update={"value": None, "n": 0, "reason": "no_reference_video"})
     print_scorecard(made.model_copy(update={"metrics": {"psnr.rgb": score}}))
     assert "2 of 2 videos read, but no metric has a value" in capsys.readouterr().out
+
+
+def test_why_a_metric_is_not_applicable_is_its_own_reason() -> None:
+    made = make_card("a.zip", {"psnr.rgb": [30.0], "ssim.gray": [0.5]})
+    names = [*made.metrics]
+    metrics = {name: entry.model_copy(update={"not_applicable": 1}) for name, entry in made.metrics.items()}
+    reasons = dict(zip(names, ("not_applicable:no_silence", "not_applicable:no_person"), strict=True))
+    videos = (made.videos[0].model_copy(update={"reasons": reasons}),)
+    lines = not_applicable_lines(made.model_copy(update={"metrics": metrics, "videos": videos}))
+    assert lines == [
+        f"  Not applicable to 1 sample (no_silence), and not counted there: {names[0]}.",
+        f"  Not applicable to 1 sample without a person, and not counted there: {names[1]}.",
+    ]

@@ -37,6 +37,7 @@ from evalkit.metrics.base import is_not_applicable
 from evalkit.metrics.features.base import FeatureUnavailableError, Item
 from evalkit.metrics.features.coefficients import one_array, read_motion
 from evalkit.metrics.features.declare import file_feature
+from evalkit.progress import Progress
 from evalkit.reference_models.generation.submission import make_submission
 from evalkit.reports.leaderboard.page import render_leaderboard
 from evalkit.scorer.scorer import Scorer
@@ -240,6 +241,25 @@ def test_a_partner_who_is_oneself_is_told(tmp_path: Path) -> None:
     report = api.check_testset(made, motion_challenge(), workers=1, metrics=[], cache=tmp_path / "cache")
     told = {one.sample: one.found for one in report.findings if one.rule == "testset.partner-same"}
     assert told == {"s1": "s1-partner.npy, equal to s1.npy", "s2": "s2.npy, equal to s2.npy"}
+
+
+def test_no_frames_are_looked_for_in_other_kinds(testset: Path, tmp_path: Path) -> None:
+    from evalkit.cli.board.media import submission_strips
+
+    files = {f"s{at}.wav": wav(tone()) for at in range(6)}
+    card = score(audio_challenge(), testset, files, tmp_path / "out")
+    stages: list[str] = []
+
+    class Recording(Progress):
+        def stage(self, title: str, total: int | None = None, **more: Any) -> Any:  # type: ignore[override]
+            stages.append(title)
+            return super().stage(title, total, **more)
+
+    zip_ = tmp_path / "out.zip"
+    assert submission_strips(card, zip_, tmp_path / "cache", 1, Recording()) == {}
+    assert stages == []
+    with pytest.raises(InputError, match="is not the submission"):
+        submission_strips(card, write_zip(tmp_path / "other.zip", {}), tmp_path / "cache", 1, Recording())
 
 
 def test_what_only_knows_videos_says_so(testset: Path, tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ def compare(candidate: NDArray[np.uint8], reference: NDArray[np.uint8]) -> dict[
 
 def test_the_vector_of_the_definition() -> None:
     assert ms_ssim_plane(*vector()) == pytest.approx(0.970645256274, abs=1e-12)
+    assert ms_ssim_plane(*vector(), weights=(1.0,)) == pytest.approx(0.722721469540, abs=1e-12)  # one scale: SSIM
 
 
 def of_torchmetrics(x: Plane, y: Plane) -> float:

@@ -38,7 +38,7 @@ def board() -> None:
 @click.option(
     "--testset",
     "-t",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=click.Path(exists=True, path_type=Path),
     help="Show its reference pictures on the leaderboard.",
 )
 @by_option
