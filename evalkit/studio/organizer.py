@@ -90,10 +90,12 @@ class OrganizerPages:
         """All answers that the board has, as a table."""
         self._check(request)
         plan, answers = self._study.plan, list(self._study.order)
+        places = {name: one.place for name, one in self._study.raters.items() if one.place is not None}
+        workers = {name: place.worker_id for name, place in places.items() if place.worker_id is not None}
 
         def table() -> str:
             text = io.StringIO()
-            csv.writer(text, lineterminator="\n").writerows(export_rows(plan, answers))
+            csv.writer(text, lineterminator="\n").writerows(export_rows(plan, answers, workers))
             return text.getvalue()
 
         name = "pairs.csv" if plan.method == "pairs" else "ratings.csv"

@@ -166,14 +166,21 @@ def _labels(plan: Plan, *, teams: bool) -> dict[str, str]:
     return {name: f"team {number:0{width}}" for number, name in enumerate(order, 1)}
 
 
-EXPORT_MORE = ("kind", "id", "page_seconds", "server_seconds", "watched", "shown_at", "answered_at")
+EXPORT_MORE = ("kind", "id", "page_seconds", "server_seconds", "watched", "shown_at", "answered_at", "platform_worker")
 
 
-def export_rows(plan: Plan, answers: Sequence[StoredAnswer]) -> Iterator[list[str]]:
+def export_rows(
+    plan: Plan, answers: Sequence[StoredAnswer], workers: Mapping[str, str] | None = None
+) -> Iterator[list[str]]:
     """Yield the rows of the answers that the board has, as `evalkit ratings import` reads them; the first is the head.
 
     Ratings are a long table; comparisons have a row each with the teams' names. What the board does not keep follows in
     columns that the import leaves out. Importing it into the same board adds nothing.
+
+    Args:
+        plan: of the study.
+        answers: stored ones.
+        workers: rater -> worker id of a platform, where the plan keeps it.
     """
     pairs = plan.method == "pairs"
     about = ["rater", "sample", "left", "right", "winner"] if pairs else ["rater", "item", "dimension", "value"]
@@ -199,4 +206,5 @@ def export_rows(plan: Plan, answers: Sequence[StoredAnswer]) -> Iterator[list[st
                 " ".join(f"{share:.3f}" for share in stored.watched),
                 stored.shown_at,
                 stored.answered_at,
+                (workers or {}).get(stored.rater, ""),
             ]

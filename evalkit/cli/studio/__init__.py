@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from evalkit.cli.options import example
+from evalkit.cli.studio.exporting import export, returned
 from evalkit.cli.studio.planning import plan
 from evalkit.cli.studio.serve import serve
 from evalkit.cli.studio.simulating import simulate
@@ -20,5 +21,5 @@ def studio() -> None:
     """Collect ratings: plan who sees what, and serve the pages on which people answer."""
 
 
-for command in (plan, serve, simulate):
+for command in (plan, serve, export, returned, simulate):
     studio.add_command(command)
