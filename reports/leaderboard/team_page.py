@@ -11,6 +11,8 @@ from evalkit.board.excluded_samples import without_excluded_samples
 from evalkit.board.model import Run, Snapshot
 from evalkit.board.speeds import with_measured_speed
 from evalkit.clock import exact_time
+from evalkit.groups.model import GroupLine, GroupTable
+from evalkit.groups.words import format_p
 from evalkit.leaderboard.model import Leaderboard
 from evalkit.leaderboard.table import NO_CELL, Column, Row
 from evalkit.leaderboard.turning_points import TurningPoint
@@ -27,6 +29,8 @@ from evalkit.text import NO_VALUE, format_value
 VIDEOS = 12  # shown with their frames
 EXTREMES = 5  # best and worst videos of a metric
 FINDINGS = 100
+GROUPS = 20  # columns of a table
+MEASURES = {"metric", "dimension"}  # of the report on groups; what detectors find is no property of a team
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,15 @@ class Rival:
     behind: bool
     why: Why | None
     rows: tuple[tuple[str, str, str, str], ...]
+
+
+@dataclass(frozen=True)
+class GroupRow:
+    """One measure by the groups of people: its table, a line per group (``None`` where it has none), and p in words."""
+
+    table: GroupTable
+    cells: tuple[GroupLine | None, ...]
+    p: str
 
 
 @dataclass(frozen=True)
@@ -116,6 +129,7 @@ class _Maker:
             "findings": _findings(run)[:FINDINGS] if run is not None else [],
             "more_findings": max(0, len(_findings(run)) - FINDINGS) if run is not None else 0,
             "groups": self._groups(row) if row is not None else [],
+            "fairness": self._fairness(row) if row is not None else [],
             "rivals": self._rivals(row) if row is not None and row.rank is not None else [],
             "without": self._without(row) if row is not None and row.rank is not None else [],
             "rated": [column for column in self._leaderboard.columns if column.group == "subjective"],
@@ -172,6 +186,23 @@ class _Maker:
                 title = column_title(self._columns[one.column]) if one.column in self._columns else one.column
                 lines.append((title, [means.get(value, (None, 0)) for value in values], one.worst, one.gap))
             found.append((group, values, lines))
+        return found
+
+    def _fairness(self, row: Row) -> list[tuple[str, list[str], list[GroupRow]]]:
+        """Return (attribute, its groups, a line per measure) of the report on groups of people, where there is one."""
+        report = self._leaderboard.fairness
+        own = [table for table in report.tables if table.entry == row.label] if report is not None else []
+        found = []
+        for attribute in dict.fromkeys(table.attribute for table in own):
+            here = [table for table in own if table.attribute == attribute and table.measure.kind in MEASURES]
+            names = list(dict.fromkeys(line.value for table in here for line in table.lines))[:GROUPS]
+            lines = []
+            for table in here:
+                cells = {line.value: line for line in table.lines}
+                p = format_p(table.adjusted) if table.adjusted is not None else table.untested or NO_VALUE
+                lines.append(GroupRow(table, tuple(cells.get(name) for name in names), p))
+            if lines and names:
+                found.append((attribute, names, lines))
         return found
 
     def _rivals(self, row: Row) -> list[Rival]:
