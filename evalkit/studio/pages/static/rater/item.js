@@ -65,7 +65,7 @@ export class ItemScreen {
     this.shownAt = new Date().toISOString();
     this.clock.restart();
     const sources = item.videos.map((url) => this.preloader.source(url));
-    this.players.show(sources, item.videos.map((_, index) => this.nameOf(index)));
+    this.players.show(item.videos, sources, item.videos.map((_, index) => this.nameOf(index)));
     this.reference(item);
     this.form.show(state.questions, this.strings);
   }

@@ -13,10 +13,10 @@ export class Players {
     document.addEventListener("play", (event) => this.onlyOne(event.target), true);
   }
 
-  /** Show the videos at these addresses; `names` are their titles. */
-  show(addresses, names) {
+  /** Show the videos at these addresses; `sources` are the copies that are here, `names` their titles. */
+  show(addresses, sources, names) {
     this.close();
-    this.videos = addresses.map((address, index) => new Video(address, names[index], this.told));
+    this.videos = addresses.map((address, index) => new Video(address, sources[index], names[index], this.told));
     this.place.replaceChildren(...this.videos.map((video) => video.figure));
     this.place.classList.toggle("two", addresses.length > 1);
   }
@@ -69,14 +69,14 @@ export class Players {
 }
 
 class Video {
-  constructor(address, name, told) {
+  constructor(address, source, name, told) {
     this.address = address;
     this.name = name;
     this.told = told;
     this.ranges = [];
     this.failed = false;
     this.element = make("video", {
-      src: address,
+      src: source,
       controls: true,
       playsinline: true,
       preload: "auto",
@@ -133,7 +133,7 @@ class Video {
 
   retry() {
     this.failed = false;
-    this.element.src = this.address;
+    this.element.src = this.address; // not the copy: it may be what is broken
     this.element.load();
     this.told.failed();
   }
