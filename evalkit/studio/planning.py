@@ -55,6 +55,8 @@ def plan_study(sources: Sources, request: PlanRequest, progress: Progress) -> Pl
     snapshot, challenge = sources.snapshot, sources.snapshot.challenge
     require_videos(challenge, "A rating study")
     questions = questions_of(challenge)
+    if sources.gold is not None and challenge.ratings.method == "pairs":
+        raise InputError("Videos with known answers are for ratings, and the challenge asks for comparisons.")
     runs = competing_runs(snapshot, sources.teams)
     by_id = {sample.id: sample for sample in sources.testset.whole.samples}
     there = common_samples(runs, list(by_id), snapshot.excluded("sample"))
@@ -71,9 +73,7 @@ def plan_study(sources: Sources, request: PlanRequest, progress: Progress) -> Pl
         request,
         gold=()
         if sources.gold is None
-        else read_gold_videos(
-            sources.gold, questions, partial(_team_video, rated), _own(root, by_id, challenge.ratings.method)
-        ),
+        else read_gold_videos(sources.gold, questions, partial(_team_video, rated), _own(root, by_id)),
         references=_references(sources, by_id, chosen),
         references_per_rater=sources.references,
     )
@@ -104,12 +104,10 @@ def _team_video(rated: Sequence[RatedRun], team: str, sample: str) -> Medium | N
     return found[0] if len(found) == 1 else None
 
 
-def _own(root: Path, by_id: dict[str, Sample], method: str) -> Callable[[str, str], Medium]:
+def _own(root: Path, by_id: dict[str, Sample]) -> Callable[[str, str], Medium]:
     def find(file: str, sample: str) -> Medium:
         if sample not in by_id:
             raise InputError(f"the test set has no sample '{sample}'.")
-        if method == "pairs":
-            raise InputError("gold of comparisons is not a single video.")
         return own_video(root, file, sample)
 
     return find

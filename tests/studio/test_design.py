@@ -86,7 +86,7 @@ def test_nobody_sees_the_own_team(teams: int, samples: int, raters: int, seed: i
     assert all(team.video_most - team.video_fewest <= 1 for team in balance.teams)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.integers(3, 8), st.integers(3, 10), st.integers(2, 10), st.integers(0, 2**31), st.data())
 def test_pairs_and_their_sides_are_balanced(
     teams: int, samples: int, raters: int, seed: int, data: st.DataObject
@@ -130,6 +130,18 @@ def test_samples_of_a_rater_come_twice_only_after_all_came_once() -> None:
     shares = np.full((1, 4), 3)
     chosen = choose_samples(shares, there, np.random.default_rng(3))
     assert sorted(sample for _, sample in chosen[0]) == list(range(12))
+
+
+def test_raters_exchange_samples_until_nobody_sees_one_twice_too_early() -> None:
+    there = np.ones((3, 4), dtype=bool)
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        shares = share_out(np.ones((7, 3), dtype=bool), np.full(7, 2), np.full(3, 4), rng)
+        chosen = choose_samples(shares, there, rng)
+        videos = Counter(cell for cells in chosen for cell in cells)
+        assert len(videos) == 12 and max(videos.values()) - min(videos.values()) <= 1
+        for cells in chosen:
+            assert len({sample for _, sample in cells}) == 2, (seed, cells)
 
 
 def test_sides_alternate() -> None:
