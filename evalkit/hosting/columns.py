@@ -50,8 +50,15 @@ def measured_columns(challenge: Challenge) -> tuple[Column, ...]:
     """Return the challenge's metrics as the leaderboard shows them: by group, those that rank first.
 
     Raises:
-        ChallengeError: without metrics, or for one that ranks although nothing says which values are better.
+        ChallengeError: without metrics, for one that ranks although nothing says which values are better, or for a
+            ranking by groups of people, which a platform can't make.
     """
+    if challenge.fairness.rule != "none":
+        raise ChallengeError(
+            "A platform ranks by means over all videos, and this challenge ranks by groups of people.",
+            found=f"fairness.rule: {challenge.fairness.rule}",
+            fix="Leave 'fairness' out of the hosted challenge, and rank by groups on a board of your own.",
+        )
     columns = tuple(one for one in shown_order(read_columns(challenge, Runs(()))) if one.kind == "metric")
     if not columns:
         raise ChallengeError(
