@@ -88,7 +88,7 @@ def render_team_pages(
             made[beside.pages[section.name]] = render_page(
                 "team",
                 kind=snapshot.challenge.submission.kind,
-                parts=["player"],
+                parts=["leaderboard", "player"],
                 audience=audience,
                 board_page=board_page,
                 around=around,
@@ -199,7 +199,7 @@ class _Maker:
             lines = []
             for table in here:
                 cells = {line.value: line for line in table.lines}
-                p = format_p(table.adjusted) if table.adjusted is not None else table.untested or NO_VALUE
+                p = format_p(table.adjusted) if table.adjusted is not None else NO_VALUE
                 lines.append(GroupRow(table, tuple(cells.get(name) for name in names), p))
             if lines and names:
                 found.append((attribute, names, lines))
