@@ -40,7 +40,7 @@ def print_balance(balance: Balance) -> None:
             *(() if one.left is None else (f"{one.left:.0%}",)),
         )
     if any(one.shown for one in balance.teams):
-        Console().print(table)
+        Console(highlight=False, emoji=False).print(table)
     if balance.pair_fewest is not None:
         say(f"Two teams meet {_span(balance.pair_fewest, balance.pair_most or 0)} times.")
     say(

@@ -80,7 +80,7 @@ def print_simulation(result: SimulationResult) -> None:
     step = max(1, len(result.counts) // SHOWN_ROWS)
     for at in range(step - 1, len(result.counts), step):
         table.add_row(str(result.counts[at]), *(f"{errors[at]:.3f}" for errors in result.errors.values()))
-    Console().print(table)
+    Console(highlight=False, emoji=False).print(table)
     end = result.errors["random"][-1]
     for name in ("balanced", "adaptive"):
         number, share = result.needed[name], result.shares[name]
