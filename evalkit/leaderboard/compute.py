@@ -145,9 +145,12 @@ def board_fairness(
     found = []
     for attribute, labels in people.groups.items():
 
-        def without(group: str, labels: Mapping[str, str] = labels) -> tuple[str, ...] | None:
+        def without(
+            group: str, attribute: str = attribute, labels: Mapping[str, str] = labels
+        ) -> tuple[str, ...] | None:
             left_out = [sample for sample, value in labels.items() if value == group]
-            after = _order(rank_snapshot(_without(snapshot, left_out), draws=FEWEST_DRAWS))
+            rest = _without(_not_counting(snapshot, attribute, group), left_out)
+            after = _order(rank_snapshot(rest, draws=FEWEST_DRAWS))
             return after or None
 
         names = sorted(set(labels.values()), key=str.casefold)
@@ -157,6 +160,16 @@ def board_fairness(
 
 def _order(state: RankedBoard) -> tuple[str, ...]:
     return tuple(row.label for row in state.ranking.ranked)
+
+
+def _not_counting(snapshot: Snapshot, attribute: str, group: str) -> Snapshot:
+    """Return the board under a rule for groups that doesn't name the group, if it does and two others are left."""
+    rules = snapshot.challenge.fairness
+    kept = tuple(name for name in rules.groups or () if name != group)
+    if rules.attribute != attribute or len(kept) < 2:
+        return snapshot
+    changed = rules.model_copy(update={"groups": kept})
+    return replace(snapshot, challenge=snapshot.challenge.model_copy(update={"fairness": changed}))
 
 
 def _without(snapshot: Snapshot, samples: Sequence[str]) -> Snapshot:

@@ -156,9 +156,9 @@ def _gap_words(table: GroupTable) -> str:
     if table.real_gap is not None:
         words += f"; in the real videos {format_value(table.real_gap)}{unit}, excess {format_value(table.excess)}{unit}"
     elif table.no_real is not None:
-        words += f"; no gap of the real videos: {table.no_real}"
+        words += f"; no gap of the real videos: {table.no_real.rstrip('.')}"
     if table.adjusted is not None and table.p is not None:
         words += f"; p {format_p(table.p)}, corrected {format_p(table.adjusted)}"
     elif table.untested:
-        words += f"; not tested: {table.untested}"
+        words += f"; not tested: {table.untested.rstrip('.')}"
     return words

@@ -198,3 +198,15 @@ def test_the_report_is_part_of_the_leaderboard_with_what_a_group_decides() -> No
 
 def test_no_groups_no_report() -> None:
     assert make(groups={}).fairness is None
+
+
+def test_a_group_that_a_rule_names_is_left_out_of_the_rule_too() -> None:
+    groups = {f"s{at}": {"age": ("young", "old", "older")[(at - 1) // 2]} for at in range(1, 7)}
+    rule = RULE.format(rule="worst-group", least=2, more=", groups: [young, old, older]").replace("gender", "age")
+    teams = {"alpha": {"psnr": [40.0, 40.0, 30.0, 30.0, 10.0, 10.0]}, "beta": {"psnr": [20.0] * 6}}
+    leaderboard = compute_leaderboard(make_snapshot(CHALLENGE + rule, teams, groups=groups), draws=200)
+    assert leaderboard.fairness is not None
+    decided = leaderboard.fairness.influence[0]
+    assert decided.order == ("beta", "alpha")  # 20 and 10
+    # Without the older ones alpha's worst group has 30, the others leave it at 10.
+    assert decided.without == {"old": ("beta", "alpha"), "older": ("alpha", "beta"), "young": ("beta", "alpha")}
