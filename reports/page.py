@@ -2,7 +2,8 @@
 
 A page is one HTML file that needs nothing else: no network, no second file, no script to be readable. Names, messages
 and findings are foreign text: every string passes `escape_for_display` on its way out and jinja2's escaping after it.
-The page's own style and script are allowed by their digests; its content security policy blocks everything else.
+The page's own style and script are allowed by their digests; its content security policy blocks everything else, but
+for videos that lie beside a leaderboard.
 """
 
 from __future__ import annotations
