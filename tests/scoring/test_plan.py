@@ -365,3 +365,15 @@ def test_the_fingerprint_is_left_out_when_every_rule_that_reads_it_is_off():
     assert make_plan(rules(**off), NOTHING, names=["fps"]).features == ("filmstrip",)
     one_left = {**off, "gaming.overlay": "info"}
     assert make_plan(rules(**one_left), NOTHING, names=["fps"]).features == ("filmstrip", "fingerprint")
+
+
+def test_faces_are_looked_at_for_stillness_where_a_metric_has_them_looked_for():
+    bundled = load_backbones("bundled")
+    asked = make_plan(challenge(), bundled, names=["identity.strict.arc"])
+    assert asked.features[-2:] == ("fingerprint", "face_stillness") and "faces" in asked.features
+    assert "face_stillness" in asked.people_features, "no face is looked for in videos without people"
+    assert "face_stillness" not in make_plan(challenge(), bundled, names=["psnr"]).features
+    off = {rule.id: "off" for rule in gaming.RULES}
+    rules = challenge().submission.model_copy(update={"severities": off})
+    silent = make_plan(challenge().model_copy(update={"submission": rules}), bundled, names=["identity.strict.arc"])
+    assert "face_stillness" not in silent.features
