@@ -16,7 +16,7 @@ from evalkit.board.filtering import filter_answers
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> BuiltStudy:
-    return build_study(tmp_path_factory.mktemp("study"), raters=12)
+    return build_study(tmp_path_factory.mktemp("study"), raters=13)
 
 
 @pytest.fixture(scope="module")
@@ -262,7 +262,7 @@ def test_a_video_that_can_not_be_played_is_no_answer_and_the_study_goes_on(studi
 
 
 def test_the_page_is_told_that_an_item_was_answered(studio: Served) -> None:
-    person = studio.person(12)
+    person = studio.person(13)
     person.agree()
     answer, _ = person.next(3)
     reply = person.send({**answer, "id": "another-answer", "values": dict.fromkeys(answer["values"], 4)})
@@ -270,15 +270,15 @@ def test_the_page_is_told_that_an_item_was_answered(studio: Served) -> None:
     assert person.send({**answer, "id": "one-more-answer", "item": "x"})["refused"][0]["code"] == "other"
 
 
-def test_an_item_that_was_shown_without_a_connection_has_the_time_of_the_page(study: BuiltStudy) -> None:
+def test_an_item_that_was_shown_without_a_connection_has_the_time_of_the_page(tmp_path: Path) -> None:
     """The second item is asked and answered within a moment, 30 s after the first was asked."""
     from datetime import timedelta
 
-    with served(study, data=study.folder / "other") as studio:
+    with served(build_study(tmp_path, raters=1)) as studio:
         asked = studio.running.study
-        person = studio.person(10)
+        person = studio.person(1)
         first = person.agree()
-        name = "rater-10", first["item"]["id"]
+        name = "rater-1", first["item"]["id"]
         asked._asked[name] -= timedelta(seconds=30)
         person.watch(first["item"])
         second = person.send(answer_to(first, page_seconds=10))["state"]
@@ -286,7 +286,7 @@ def test_an_item_that_was_shown_without_a_connection_has_the_time_of_the_page(st
         third = person.send(answer_to(second, page_seconds=20))["state"]
         person.watch(third["item"])
         person.send(answer_to(third, page_seconds=500))
-        times = [one.seconds for one in asked.raters["rater-10"].answers.values()]
+        times = [one.seconds for one in asked.raters["rater-1"].answers.values()]
     assert times[0] is not None and times[0] >= 30
     assert times[1] == 20
     assert times[2] is not None and times[2] < 20, "no more than has passed"
