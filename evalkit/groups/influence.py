@@ -9,6 +9,7 @@ from evalkit.groups.inputs import Entry, GroupedSamples, SampleValues
 from evalkit.groups.model import Influence, PairShare
 from evalkit.scoring.aggregate import combine
 
+MOST_GROUPS = 40  # each is one more ranking, and a scorecard of others may name thousands
 _EQUAL = 1e-12  # relative: a difference that is rounding comes from no group
 
 
@@ -17,7 +18,7 @@ def influence_of_groups(entries: Sequence[Entry], people: GroupedSamples) -> tup
     if len(entries) < 2:
         return ()
     found = []
-    for attribute, labels in people.groups.items():
+    for attribute, labels in few_groups(people):
         for measured in entries[0].measured:
             if measured.measure.kind not in {"metric", "dimension"} or measured.measure.higher_is_better is None:
                 continue
@@ -26,6 +27,16 @@ def influence_of_groups(entries: Sequence[Entry], people: GroupedSamples) -> tup
             if len(known) > 1:
                 found.append(_influence(attribute, labels, known))
     return tuple(found)
+
+
+def few_groups(people: GroupedSamples) -> list[tuple[str, Mapping[str, str]]]:
+    """Return the attributes, with their labels by sample, whose groups are no more than `MOST_GROUPS` in all."""
+    found, total = [], 0
+    for attribute, labels in people.groups.items():
+        total += len(set(labels.values()))
+        if total <= MOST_GROUPS:
+            found.append((attribute, labels))
+    return found
 
 
 def _of(entry: Entry, measure: str) -> SampleValues | None:

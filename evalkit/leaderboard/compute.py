@@ -15,7 +15,7 @@ from evalkit.board.model import Decision, Snapshot
 from evalkit.board.speeds import with_measured_speed
 from evalkit.challenges.model import Challenge
 from evalkit.errors import InputError
-from evalkit.groups.influence import with_moves
+from evalkit.groups.influence import few_groups, with_moves
 from evalkit.groups.inputs import Entry
 from evalkit.groups.model import FairnessReport, FairnessRules
 from evalkit.leaderboard.agreement import metric_points, overall_points, team_points
@@ -143,7 +143,7 @@ def board_fairness(
         return report
     people, order = board_groups(state.runs).people, _order(state)
     found = []
-    for attribute, labels in people.groups.items():
+    for attribute, labels in few_groups(people):
 
         def without(
             group: str, attribute: str = attribute, labels: Mapping[str, str] = labels

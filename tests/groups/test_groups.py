@@ -197,6 +197,12 @@ def test_what_a_group_decides():
     assert pair.expected == pytest.approx({"f": 0.5, "m": 0.5})
 
 
+def test_thousands_of_groups_are_not_ranked_one_by_one():
+    groups = [{"age": "fm"[at % 2], "name": f"n{at}"} for at in range(60)]
+    cards = [small_card(name, {"m": [float(at) for at in range(60)]}, groups=groups) for name in ("a", "b")]
+    assert {one.attribute for one in report_of(*cards).influence} == {"age"}
+
+
 def test_numbers_of_the_whole_set_are_refused():
     card = small_card("lumen", {"m": list(VALUES)}, groups=LANGUAGES, whole={"fid.pytorch": 20.0})
     refused = report_of(card).refused
