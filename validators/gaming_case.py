@@ -56,7 +56,8 @@ class GamingCase:
         loop: its best repetition.
         reversal: the same, played backwards.
         inserted: images that resemble neither neighbour, while the neighbours resemble each other.
-        left_over: share of the audio that no filter of the official speech explains; NaN where it can't be said.
+        left_over: share of the audio that no filter of the official speech explains; negative or
+            NaN where it can't be said.
     """
 
     sample: str
