@@ -182,6 +182,7 @@ export class App {
     const { item } = this.state;
     const fresh = this.item.show(item, this.state, this.strings);
     if (fresh) {
+      document.body.dataset.next = "coming";
       this.notice.age();
       if (this.kind === "training" && item.kind !== "training") this.notice.show("training_over", this.strings, false);
       this.kind = item.kind;
@@ -196,7 +197,6 @@ export class App {
   /** Fetch the next item; data-next of the page says whether it is here. */
   async preload() {
     const { next } = this.state;
-    document.body.dataset.next = "coming";
     await this.preloader.fetch(next);
     if (next && this.state.next === next && this.preloader.has(next)) document.body.dataset.next = "here";
   }
