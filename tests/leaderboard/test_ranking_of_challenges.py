@@ -91,7 +91,7 @@ def test_ranking_rules_written_out_as_their_defaults_do_not_change_the_digest():
         ("{tie_breaks: [psnr.rgb, psnr.rgb]}", "the tie break 'psnr.rgb' appears twice"),
         ("{tie_breaks: [pairs]}", "is not a metric or dimension"),
         ("{group_weights: {objective: 0, subjective: 0, speed: 0}}", "at least one group must weigh more than 0"),
-        ("{group_weights: {speed: -1}}", "greater than or equal to 0"),
+        ("{group_weights: {speed: -1}}", "must be at least 0"),
         ("{group_weights: {diagnostic: 1}}", "unknown key"),
         ("{shortlist: two-phase}", "shortlist"),
     ],
