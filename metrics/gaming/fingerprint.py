@@ -132,7 +132,7 @@ class FingerprintExtractor(Extractor):
 
     record = FeatureRecord(
         name=FINGERPRINT,
-        version=4,
+        version=5,
         title="signs of copies, stills, replaced audio and overlays",
         inputs=frozenset({"video", "audio"}),
         options=OPTIONS,

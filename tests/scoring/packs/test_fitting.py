@@ -67,7 +67,7 @@ def option(name: str, **facts: Any) -> Change:
         ),
         (lambda h: h["readers"].update(image=9), "reading 'image' is 9 in the pack, 1 here"),
         (lambda h: h["readers"].pop("length"), "reading 'length' is None in the pack"),
-        (lambda h: h["fingerprint"].update(version=1), "'fingerprint' has version 1 in the pack, 4 here"),
+        (lambda h: h["fingerprint"].update(version=1), "'fingerprint' has version 1 in the pack, 5 here"),
         (lambda h: h["samples"]["d01"].update(sha256=WEIGHTS, features={}), "other features of the sample 'd01'"),
         (lambda h: h["testset"].update(sha256=WEIGHTS), "another test set"),
         (lambda h: h["files"]["audio/d01.wav"].update(bytes=5), r"'audio/d01.wav' has \d+ bytes here, 5 in the pack"),
