@@ -59,6 +59,13 @@ def region_errors(rng: Rng) -> Arrays:
     }
 
 
+def mouth_visible(rng: Rng) -> Arrays:
+    """125 frames at 25/s, the mouth partly covered for a while."""
+    visible = np.ones(125)
+    visible[int(rng.integers(0, 60)) :] = rng.uniform(0.4, 1)
+    return {"frame_time": np.arange(125) / 25, "visible": visible}
+
+
 FEATURES: dict[str, Callable[[Rng], Arrays]] = {
     "arcface_paired": paired_vectors,
     "arcface_idloss": paired_vectors,
@@ -66,6 +73,7 @@ FEATURES: dict[str, Callable[[Rng], Arrays]] = {
     "reference_face_region": face_region,
     "occluded_pixels": region_errors,
     "outside_mouth_pixels": region_errors,
+    "mouth_visible": mouth_visible,
     "syncnet_reference": plausible_sync.syncnet,
     "syncnet_closed_mouth": closed_mouth,
 }

@@ -7,14 +7,13 @@ where it is covered.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.errors import MediaError
 from evalkit.metrics.base import Event, VideoValue, definition_beside, metric, unscored
 from evalkit.metrics.features.base import (
     Arrays,
@@ -28,10 +27,9 @@ from evalkit.metrics.features.base import (
     Picture,
     described,
 )
+from evalkit.metrics.occlusion.masks import WHITE, Masks, check_inputs
 from evalkit.metrics.quality.paired_pixels import CAP_DB, LEAST_SHARE, in_size_of
 from evalkit.metrics.regions.face_region import NAME, FaceRegionView
-
-WHITE = 128  # of the masks' grey level: from here on a pixel is covered
 
 
 @dataclass(frozen=True)
@@ -102,29 +100,18 @@ class _CoveredErrors(_Errors):
     def __init__(self, face: FaceRegionView, item: Item) -> None:
         super().__init__(face)
         self._item = item
-        self._masks: Iterator[Picture] = iter(())
         self.restart()
 
     def restart(self) -> None:
         """Forget all pairs, and read the masks from the first again."""
-        from evalkit.media.decode import iter_frames
-
         super().restart()
-        self._masks = iter_frames(self._item.occluders) if self._item.occluders is not None else iter(())
+        self._masks = Masks(self._item)
 
     def _region(self, reference: Picture) -> NDArray[np.bool_]:
-        try:
-            mask = next(self._masks)
-        except StopIteration:
-            raise FeatureUnavailableError("occluders_too_short", "the masks end before the reference video") from None
-        except (MediaError, OSError) as error:
-            raise FeatureUnavailableError("occluders_unreadable", str(error)) from None
-        if mask.shape[:2] != reference.shape[:2]:
-            found = f"masks of {mask.shape[1]}x{mask.shape[0]}, frames of {reference.shape[1]}x{reference.shape[0]}"
-            raise FeatureUnavailableError("occluders_other_size", found)
-        covered = np.zeros(reference.shape[:2], dtype=bool)
+        height, width = reference.shape[:2]
         mouth = self._face.slices("mouth")
-        covered[mouth] = mask[mouth][..., 1] >= WHITE
+        covered = np.zeros((height, width), dtype=bool)
+        covered[mouth] = self._masks.next(width, height, mouth)
         return covered
 
 
@@ -175,10 +162,7 @@ class OccludedExtractor(Extractor):
         Raises:
             FeatureUnavailableError: ``no_reference_video``, ``no_occluders``.
         """
-        if item.reference_video is None:
-            raise FeatureUnavailableError("no_reference_video", "the sample has no reference video")
-        if item.occluders is None:
-            raise FeatureUnavailableError("no_occluders", "the sample has no video of masks")
+        check_inputs(item)
         return _CoveredErrors(upstream[NAME], item)
 
 

@@ -47,6 +47,11 @@ class FaceRegionView:
         box: NDArray[np.int64] = self._arrays["box"]
         return box
 
+    def frame_size(self) -> tuple[int, int]:
+        """Return width and height of the reference's frame in pixels."""
+        width, height = (int(value) for value in self._arrays["frame_size"])
+        return width, height
+
     def slices(self, region: Region) -> tuple[slice, slice]:
         """Return the rows and columns of the face, or of its lower half."""
         x1, y1, x2, y2 = (int(value) for value in self.box())
@@ -68,6 +73,14 @@ class FaceRegionSession(Session, FaceRegionView):
         """
         box: NDArray[np.int64] = self.finish()["box"]
         return box
+
+    def frame_size(self) -> tuple[int, int]:
+        """As `FaceRegionView.frame_size`.
+
+        Raises:
+            FeatureUnavailableError: as `box`.
+        """
+        return FaceRegionView(self.finish()).frame_size()
 
     def finish(self) -> Arrays:
         """Return the rectangle.

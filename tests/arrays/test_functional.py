@@ -22,7 +22,7 @@ OTHERS = [np.clip(one.astype(int) + RNG.integers(-30, 30, one.shape), 0, 255).as
 NO_FUNCTION = {"speed.e2e", "speed.fps", "speed.peak_mem", "speed.rtf", "speed.ttff"} | {
     f"sync.replicate.{part}" for part in ("conf", "dist", "offset")
 }
-NO_FUNCTION |= {"occl.keep_psnr"}  # masks of the test set
+NO_FUNCTION |= {"occl.keep_psnr", "occl.sync_conf", "occl.sync_dist", "occl.sync_coverage"}  # masks of the test set
 NO_FUNCTION |= {name for name, metric in metric_registry().items() if metric.record.setups}  # of several videos
 NO_FUNCTION |= {name for name in metric_registry() if name.startswith("bind.")}  # of the speakers of a test set
 NO_FUNCTION |= {name for name in metric_registry() if name.startswith("det.")}  # of a detector's scores
