@@ -3,9 +3,10 @@
     python -m benchmarks.tricks --json OUT.json [--shared ../shared] [--only A,B] [--limit 10] [--work FOLDER]
 
 Every trick of `evalkit baseline` is applied to the talking heads and scored as a submission, by a challenge that asks
-for nothing but findings. Honest videos are the other kinds that are there: the real clips against the references of
-other people, so that none is a copy; the submissions of the talking heads; published generators; puppets, and what
-``warp`` makes. A finished row is in OUT.json and not measured again: a change of the rules asks for a new file.
+for nothing but findings. Honest videos are the other kinds that are there: the real clips against the reference videos
+of other people, so that none is a copy, the talking heads with their own reference images and speech; the submissions
+of the talking heads; published generators; puppets, and what ``warp`` makes. A finished row is in OUT.json and not
+measured again: a change of the rules asks for a new file.
 
 A detected share counts the videos with at least one finding that the rules of gaming, or of frozen content, make.
 """
@@ -229,12 +230,17 @@ class Bench:
         for one in (folder, others):
             shutil.rmtree(one, ignore_errors=True)
             one.mkdir()
-        samples = []
+        samples, heads = [], {head.id: head for head in load_testset(self.heads.root).samples}
         for number, path in enumerate(own):
             shutil.copyfile(path, folder / f"{path.stem}.mp4")  # the rules about containers are off
             partner = other[number % len(other)]
             shutil.copyfile(partner, others / partner.name)
-            samples.append(Sample(id=path.stem, reference_video=f"{others.name}/{partner.name}"))
+            own_files: dict[str, Any] = {}
+            if (head := heads.get(path.stem)) is not None:
+                own_files["reference_images"] = [str(self.heads.path(image)) for image in head.reference_images]
+                own_files["audio"] = str(self.heads.path(str(head.audio)))
+            sample = Sample(id=path.stem, reference_video=f"{others.name}/{partner.name}")
+            samples.append(sample.model_copy(update=own_files))  # paths of another folder
         self.row(label, folder, TestSet(self.place, tuple(samples)))
 
     def _puppets(self, label: str, name: str) -> None:

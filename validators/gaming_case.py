@@ -43,7 +43,7 @@ class GamingCase:
         ticks: frames that were examined, ten a second.
         distinct: how many of them differ.
         warped: what one frame, moved and zoomed, leaves unexplained of the others, in per cent.
-        frozen: whether nearly every frame equals the one before; another rule reports that.
+        frozen: whether nearly every frame equals the one before. A small mouth that moves on a still may be so too.
         reference_picture: what the best of the reference images leaves unexplained; ``None`` when there is none, or
             when the video shows more than a few different frames.
         references: reference videos with the same content, the best match first.

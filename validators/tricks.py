@@ -20,7 +20,7 @@ FOUND_AGAIN = 0.8  # of the seconds of the official speech
 
 
 def _one_face(case: GamingCase) -> bool:
-    return case.bent is not None and case.bent < FACE_BENT and not case.frozen and not case.is_still
+    return case.bent is not None and case.bent < FACE_BENT and not case.is_still
 
 
 def _face_still(case: GamingCase) -> Iterable[Violation]:
@@ -34,7 +34,7 @@ def _face_still(case: GamingCase) -> Iterable[Violation]:
 
 def _mouth_only(case: GamingCase) -> Iterable[Violation]:
     moves = case.rest is None or case.rest >= FACE_REST
-    if moves or case.frozen or case.is_still or _one_face(case):
+    if moves or case.is_still or _one_face(case):
         return
     yield Violation(
         "Nothing of the face moves but the mouth.",

@@ -78,7 +78,7 @@ def test_every_attack_is_found_and_no_number_changes(attacked, small_testset, tm
         "s04": {"audio-replaced", "duplicate"},
         "s05": {"reference-video"},
         "s06": {"audio-replaced"},
-        "s07": {"reference-image"},
+        "s07": {"nearly-frozen", "reference-image"},
     }
     found = {(video.sample, f["rule"]): f["found"] for video in card.videos for f in video.findings}
     assert found["s05", "gaming.reference-video"].startswith("sample s06: ")

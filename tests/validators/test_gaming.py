@@ -44,9 +44,9 @@ def test_an_honest_video_has_no_finding():
         (replace(HONEST, warped=10.9), {"nearly-frozen"}),
         (replace(HONEST, warped=11.0), set()),
         (replace(HONEST, distinct=1, ticks=14), set()),  # too short to say
-        (replace(HONEST, distinct=1, frozen=True), set()),  # content.frozen says it
-        (replace(HONEST, distinct=1, frozen=True, reference_picture=0.9), {"reference-image"}),
-        (replace(HONEST, distinct=1, frozen=True, reference_picture=11.0), set()),
+        (replace(HONEST, distinct=1, frozen=True), {"nearly-frozen"}),  # nothing can follow from content.frozen
+        (replace(HONEST, distinct=1, frozen=True, reference_picture=0.9), {"nearly-frozen", "reference-image"}),
+        (replace(HONEST, distinct=1, frozen=True, reference_picture=11.0), {"nearly-frozen"}),
         (replace(HONEST, references=(VideoCopy("s01", None),)), {"reference-video"}),
         (replace(HONEST, duplicates=(VideoCopy("s02", None),)), {"duplicate"}),
         (sound(0.69, 0.0, 1.0), {"audio-replaced"}),
@@ -61,14 +61,16 @@ def test_an_honest_video_has_no_finding():
         (replace(HONEST, audio=AudioMatch("no_sound")), set()),  # encoding.audio-missing says it
         (replace(HONEST, audio=AudioMatch("official_silent")), set()),
         (replace(HONEST, islands=(Island(0.1, 0.2, 0.3, 0.1),)), {"overlay"}),
-        (replace(HONEST, islands=(Island(0.1, 0.2, 0.3, 0.1),), distinct=1, frozen=True), set()),
+        (replace(HONEST, islands=(Island(0.1, 0.2, 0.3, 0.1),), distinct=1, frozen=True), {"nearly-frozen"}),
         (replace(HONEST, rest=5.0, bent=16.9), {"face-still"}),
         (replace(HONEST, rest=50.0, bent=16.9), {"face-still"}),  # bent by waves
         (replace(HONEST, rest=50.0, bent=17.0), set()),
         (replace(HONEST, rest=11.9, bent=17.0), {"mouth-only"}),
         (replace(HONEST, rest=12.0, bent=17.0), set()),
         (replace(HONEST, rest=5.0, bent=5.0, warped=5.0), {"nearly-frozen"}),  # all of the picture is one
-        (replace(HONEST, rest=5.0, bent=5.0, frozen=True), set()),
+        (replace(HONEST, rest=5.0, bent=5.0, frozen=True), {"face-still"}),  # what moves on it is small
+        (replace(HONEST, rest=5.0, bent=17.0, frozen=True), {"mouth-only"}),
+        (replace(HONEST, loop=Repetition(0.0, 1.0), frozen=True), set()),
         (replace(HONEST, loop=Repetition(0.149, 1.5)), {"looped"}),
         (replace(HONEST, loop=Repetition(0.15, 1.5)), set()),
         (replace(HONEST, reversal=Repetition(0.149, 1.5)), {"looped"}),
