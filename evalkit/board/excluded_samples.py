@@ -14,8 +14,10 @@ from evalkit.scoring.aggregate import follows_from_videos, score_again
 from evalkit.scoring.scorecard import MetricScore, Scorecard
 
 
-def without_excluded_samples(snapshot: Snapshot) -> Snapshot:
+def without_excluded_samples(snapshot: Snapshot, *, intervals: bool = True) -> Snapshot:
     """Return the board as if the excluded samples were not in the test set; without any, ``snapshot`` itself.
+
+    Without ``intervals``, numbers that are computed again have none: for who asks for the order alone.
 
     Answers stay: which of them count is for `evalkit.board.filtering.filter_answers` to say.
     """
@@ -23,7 +25,8 @@ def without_excluded_samples(snapshot: Snapshot) -> Snapshot:
     if not gone:
         return snapshot
     pictures = {sample: images for sample, images in snapshot.reference.items() if sample not in gone}
-    return replace(snapshot, runs=tuple(_run(run, gone) for run in snapshot.runs), reference=pictures)
+    runs = tuple(_run(run, gone, intervals=intervals) for run in snapshot.runs)
+    return replace(snapshot, runs=runs, reference=pictures)
 
 
 def numbers_with_excluded(snapshot: Snapshot) -> dict[str, tuple[str, ...]]:
@@ -37,13 +40,13 @@ def numbers_with_excluded(snapshot: Snapshot) -> dict[str, tuple[str, ...]]:
     return {name: tuple(one for one in gone if one in samples) for name, samples in found.items() if samples}
 
 
-def _run(run: Run, gone: Collection[str]) -> Run:
+def _run(run: Run, gone: Collection[str], *, intervals: bool) -> Run:
     card = run.card
     videos = tuple(video for video in card.videos if video.sample not in gone)
     if len(videos) == len(card.videos):
         return run
     metrics = {
-        name: score_again(name, score, videos)
+        name: score_again(name, score, videos, interval=intervals)
         if follows_from_videos(card, name)
         else _of_the_set(card, name, score, gone)
         for name, score in card.metrics.items()

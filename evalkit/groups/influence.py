@@ -30,9 +30,14 @@ def influence_of_groups(entries: Sequence[Entry], people: GroupedSamples) -> tup
 
 
 def few_groups(people: GroupedSamples) -> list[tuple[str, Mapping[str, str]]]:
-    """Return the attributes, with their labels by sample, whose groups are no more than `MOST_GROUPS` in all."""
+    """Return the attributes, with their labels by sample, whose groups are no more than `MOST_GROUPS` in all.
+
+    An attribute of which all samples have the same value is none of them: without its group nothing is left.
+    """
     found, total = [], 0
     for attribute, labels in people.groups.items():
+        if len(labels) == len(people.samples) and len(set(labels.values())) == 1:
+            continue
         total += len(set(labels.values()))
         if total <= MOST_GROUPS:
             found.append((attribute, labels))

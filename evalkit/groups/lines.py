@@ -67,7 +67,14 @@ def _interval(numbers: Vector, who: Sequence[str], median: bool, rules: Fairness
     counts = _counts(int(member.max()) + 1, rules.draws, rules.seed)
     if median:
         return interval_of_draws(lambda weights: _weighted_medians(numbers, weights), member, counts)
-    return interval_of_draws(lambda weights: weights @ numbers / weights.sum(axis=1), member, counts)
+    # Sums of each person once, in place of a weight for every video in every draw.
+    of_people = np.column_stack([np.bincount(member, weights=numbers), np.bincount(member)])
+
+    def means(weights: Matrix) -> Vector:
+        totals = weights @ of_people
+        return np.asarray(totals[:, 0] / totals[:, 1])
+
+    return interval_of_draws(means, np.arange(len(of_people)), counts)
 
 
 @lru_cache(maxsize=64)  # groups of one size share their draws

@@ -150,7 +150,7 @@ def board_fairness(
         ) -> tuple[str, ...] | None:
             left_out = [sample for sample, value in labels.items() if value == group]
             rest = _without(_not_counting(snapshot, attribute, group), left_out)
-            after = _order(rank_snapshot(rest, draws=FEWEST_DRAWS))
+            after = _order(rank_snapshot(rest, draws=FEWEST_DRAWS, intervals=False))
             return after or None
 
         names = sorted(set(labels.values()), key=str.casefold)
@@ -202,11 +202,19 @@ class RankedBoard:
     ranking: Ranking
 
 
-def rank_snapshot(snapshot: Snapshot, *, draws: int, seed: int = 0) -> RankedBoard:
-    """Return the ranking of ``snapshot``; ``draws`` are those behind the intervals of rated values."""
+def rank_snapshot(snapshot: Snapshot, *, draws: int, seed: int = 0, intervals: bool = True) -> RankedBoard:
+    """Return the ranking of ``snapshot``.
+
+    Args:
+        snapshot: the board.
+        draws: behind the intervals of rated values, and of those that rank by groups.
+        seed: of these.
+        intervals: whether numbers that are computed again without excluded samples get their intervals; no order
+            depends on them.
+    """
     challenge = snapshot.challenge
     snapshot = with_consequences(with_measured_speed(snapshot))
-    runs = read_runs(without_excluded_samples(snapshot))
+    runs = read_runs(without_excluded_samples(snapshot, intervals=intervals))
     kept = numbers_with_excluded(snapshot)
     columns = tuple(replace(one, includes_excluded=kept.get(one.id, ())) for one in read_columns(challenge, runs))
     columns = columns_by_group(challenge.fairness, columns, runs)
@@ -215,12 +223,14 @@ def rank_snapshot(snapshot: Snapshot, *, draws: int, seed: int = 0) -> RankedBoa
 
     finalists = None
     if challenge.ranking == "two-phase" and challenge.ratings.method == "pairs":
-        rows = rows_by_group(challenge.fairness, make_rows(runs, shown, {}), runs, RatedColumns(), shown, seed=seed)
+        rows = make_rows(runs, shown, {})
+        rows = rows_by_group(challenge.fairness, rows, runs, RatedColumns(), shown, draws=draws, seed=seed)
         shortlist = rank_board(challenge, rows, columns)
         if shortlist.problem is None or shortlist.refused:
             finalists = frozenset(row.key for row in shortlist.rows if row.finalist)
     rated = read_rated_columns(snapshot, runs, filtered, finalists, draws=draws, seed=seed)
-    rows = rows_by_group(challenge.fairness, make_rows(runs, shown, rated.by_id), runs, rated, shown, seed=seed)
+    rows = make_rows(runs, shown, rated.by_id)
+    rows = rows_by_group(challenge.fairness, rows, runs, rated, shown, draws=draws, seed=seed)
     ranking = rank_board(challenge, rows, columns)
     return RankedBoard(runs, columns, shown, filtered, rated, ranking)
 

@@ -27,6 +27,7 @@ from evalkit.text import count
 
 OTHER_GROUPS = "other_groups"  # reason of a run whose scorecard contradicts the others about who is in a sample
 TOO_FEW = "too_few_of_group"
+NAMED = 12  # groups in one sentence
 
 
 def columns_by_group(rules: GroupRules, columns: Sequence[Column], runs: Runs) -> tuple[Column, ...]:
@@ -98,11 +99,19 @@ def too_small(rules: GroupRules, people: GroupedSamples) -> str | None:
             small.append(f"{name} shows {count(persons, 'person', 'people')}, {rules.min_identities} are needed")
     if not small:
         return None
-    return f"too few to rank by {rules.attribute}: {'; '.join(small)}."
+    more = f"; and {len(small) - NAMED:,} more" if len(small) > NAMED else ""
+    return f"too few to rank by {rules.attribute}: {'; '.join(small[:NAMED])}{more}."
 
 
 def rows_by_group(
-    rules: GroupRules, rows: Sequence[Row], runs: Runs, rated: RatedColumns, columns: Sequence[Column], *, seed: int
+    rules: GroupRules,
+    rows: Sequence[Row],
+    runs: Runs,
+    rated: RatedColumns,
+    columns: Sequence[Column],
+    *,
+    draws: int = BOOTSTRAP_DRAWS,
+    seed: int,
 ) -> list[Row]:
     """Return the rows with the values of columns that rank by groups in place of the means over all videos."""
     chosen = [column for column in columns if column.by_group and column.refused is None]
@@ -119,7 +128,7 @@ def rows_by_group(
                 cells[column.id] = (
                     replace(cells[column.id], value=None, ci=None, reason=OTHER_GROUPS)
                     if one.key in groups.contradicting
-                    else _cell(rules, column, cells[column.id], values, groups.people, seed=seed)
+                    else _cell(rules, column, cells[column.id], values, groups.people, draws=draws, seed=seed)
                 )
         out.append(replace(row, cells=cells))
     return out
@@ -132,6 +141,7 @@ def _cell(
     values: Mapping[str, float],
     people: GroupedSamples,
     *,
+    draws: int,
     seed: int,
 ) -> Cell:
     names = counting_groups(rules, people)
@@ -158,7 +168,7 @@ def _cell(
         return np.asarray(weights @ numbers / weights.sum(axis=1) - sign * rules.penalty * gap)
 
     value = float(number(np.ones((1, len(samples))))[0])
-    counts = multinomial_counts(np.random.default_rng([seed, 20]), int(who.max()) + 1, BOOTSTRAP_DRAWS)
+    counts = multinomial_counts(np.random.default_rng([seed, 20]), int(who.max()) + 1, draws)
     found = interval_of_draws(number, who, counts)
     return replace(cell, value=value, ci=found.ends, mode=None, share_at_mode=None)
 

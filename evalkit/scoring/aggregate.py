@@ -79,14 +79,15 @@ def score_of_videos(metric: Metric, outcomes: Mapping[str, VideoValue]) -> Metri
     return score.model_copy(update=_over_videos(record.id, score, values, reasons))
 
 
-def score_again(name: str, score: MetricScore, videos: Sequence[VideoScore]) -> MetricScore:
+def score_again(name: str, score: MetricScore, videos: Sequence[VideoScore], *, interval: bool = True) -> MetricScore:
     """Return what `score_of_videos` gives for ``videos``, a part of those that ``score`` follows from.
 
-    A metric that had no value keeps the reason.
+    A metric that had no value keeps the reason. The interval takes nearly all of the time: without ``interval`` there
+    is none.
     """
     values = {video.sample: video.values.get(name) for video in videos}
     reasons = [video.reasons[name] for video in videos if video.values.get(name) is None and name in video.reasons]
-    found = _over_videos(name, score, values, reasons)
+    found = _over_videos(name, score, values, reasons, interval=interval)
     return score.model_copy(update=found | ({"reason": score.reason} if score.value is None else {}))
 
 
@@ -109,7 +110,12 @@ def follows_from_videos(card: Scorecard, name: str) -> bool:
 
 
 def _over_videos(
-    name: str, score: MetricScore, outcomes: Mapping[str, float | None], reasons: Iterable[str]
+    name: str,
+    score: MetricScore,
+    outcomes: Mapping[str, float | None],
+    reasons: Iterable[str],
+    *,
+    interval: bool = True,
 ) -> dict[str, Any]:
     """Return the fields of a `MetricScore` that follow from the values of the videos."""
     values = {sample: value for sample, value in outcomes.items() if value is not None}
@@ -128,7 +134,7 @@ def _over_videos(
         "coverage": len(values) / asked if asked else 0.0,
         "not_applicable": outside,
         "reason": None if values else _commonest(gaps) or "no_video",
-        "ci95": bootstrap_interval(numbers, name, score.aggregate),
+        "ci95": bootstrap_interval(numbers, name, score.aggregate) if interval else None,
         "details": spread_details(numbers, "median") if score.aggregate == "median" else score.details,
         "best_sample": best[0] if best else None,
         "worst_sample": worst[0] if worst else None,

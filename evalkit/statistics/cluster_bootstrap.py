@@ -54,9 +54,11 @@ def interval_of_draws(statistic: Callable[[Matrix], Vector], member: Index, coun
     if member.ndim != 1 or counts.ndim != 2 or (len(member) and int(member.max()) >= counts.shape[1]):
         raise InputError("Every video must belong to a cluster that is drawn.")
     drawn = []
+    each_once = len(member) == counts.shape[1] and bool((member == np.arange(len(member))).all())
     at = 0
     for size in block_sizes(len(counts), len(member)):
-        drawn.append(statistic(counts[at : at + size][:, member]))
+        block = counts[at : at + size]
+        drawn.append(statistic(block if each_once else block[:, member]))
         at += size
     values = np.concatenate(drawn) if drawn else np.empty(0)
     kept = values[np.isfinite(values)]
