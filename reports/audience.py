@@ -2,7 +2,8 @@
 
 What is published accuses nobody and names no rater: it has no findings about gaming the rules, no videos that teams
 share, no reasons of decisions except on samples, no runs and teams that a decision withholds, and raters are numbers,
-because their ids may be names. What is made for the organizers has all of it.
+because their ids may be names. A finding that changes a number by the rules of the challenge is published with what it
+does, since a rank can depend on it. What is made for the organizers has all of it.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def leaderboard_for(audience: Audience, snapshot: Snapshot, leaderboard: Leaderb
         contrasts=tuple(one for one in leaderboard.contrasts if {one.first, one.second} <= labels),
         turning_points=tuple(one for one in leaderboard.turning_points if {one.run, one.rival} <= labels),
         duplicates=(),
-        consequences=tuple(one for one in leaderboard.consequences if one.team in {row.team for row in rows}),
+        consequences=tuple(one for one in leaderboard.consequences if (one.team, one.run) in {row.key for row in rows}),
     )
     return names.snapshot(snapshot), names.masked(published)
 

@@ -16,7 +16,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from evalkit.challenges.model import Challenge
+from evalkit.challenges.model import Challenge, MetricEntry
 from evalkit.scoring.aggregate import follows_from_videos, score_again
 from evalkit.scoring.scorecard import MetricScore, Scorecard, VideoScore
 
@@ -52,13 +52,18 @@ def worst_values(challenge: Challenge, card: Scorecard | None = None) -> dict[st
     """
     found: dict[str, float | None] = {}
     for entry in challenge.metrics:
-        if not entry.rank or entry.group != "objective":
-            continue
-        higher, own = _known(entry.id, card)
-        higher = entry.direction == "higher" if entry.direction else higher
-        low, high = entry.range or own
-        found[entry.id] = None if higher is None else low if higher else high
+        if entry.rank and entry.group == "objective":
+            higher, (low, high) = _side_and_range(entry, card)
+            found[entry.id] = None if higher is None else low if higher else high
     return found
+
+
+def _side_and_range(
+    entry: MetricEntry, card: Scorecard | None
+) -> tuple[bool | None, tuple[float | None, float | None]]:
+    """Return whether higher is better, and the range: what the challenge says of them, or else the metric."""
+    higher, own = _known(entry.id, card)
+    return entry.direction == "higher" if entry.direction else higher, entry.range or own
 
 
 def _known(name: str, card: Scorecard | None) -> tuple[bool | None, tuple[float | None, float | None]]:
@@ -98,10 +103,11 @@ def with_consequences(card: Scorecard, challenge: Challenge, overruled: Collecti
             refused.setdefault(one.sample, one.rule)
     zeroed = {one.sample for one in holding} - set(refused)
     worst = worst_values(challenge, card)
+    higher = {entry.id: _side_and_range(entry, card)[0] for entry in challenge.metrics}
     videos = tuple(
         _refused(video, refused[video.sample])
         if video.sample in refused
-        else _zeroed(video, card, worst)
+        else _zeroed(video, worst, higher)
         if video.sample in zeroed
         else video
         for video in card.videos
@@ -121,18 +127,18 @@ def _refused(video: VideoScore, rule: str) -> VideoScore:
     return video.model_copy(update={"values": values, "reasons": video.reasons | dict.fromkeys(gone, rule)})
 
 
-def _zeroed(video: VideoScore, card: Scorecard, worst: Mapping[str, float | None]) -> VideoScore:
+def _zeroed(
+    video: VideoScore, worst: Mapping[str, float | None], higher_is_better: Mapping[str, bool | None]
+) -> VideoScore:
     values, reasons = dict(video.values), dict(video.reasons)
     for name, end in worst.items():
-        own, score = values.get(name), card.metrics.get(name)
+        own = values.get(name)
         if own is None:
             continue  # missing is not the worst: coverage says it
         if end is None:
             values[name], reasons[name] = None, NO_WORST_VALUE
-        elif score is None or score.higher_is_better is None:
-            values[name] = end
         else:
-            values[name] = min(own, end) if score.higher_is_better else max(own, end)
+            values[name] = min(own, end) if higher_is_better[name] else max(own, end)
     return video.model_copy(update={"values": values, "reasons": reasons})
 
 

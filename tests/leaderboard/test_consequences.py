@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from board_tools import YAML
-from builders.boards import make_snapshot
+from builders.boards import NOW, make_snapshot
 
 from evalkit.board import Board
 from evalkit.board.consequences import with_consequences
-from evalkit.board.model import Snapshot
+from evalkit.board.model import Decision, Snapshot
 from evalkit.challenge_check import challenge_faults
 from evalkit.challenge_gaming import gaming_notes
 from evalkit.challenges.model import parse_challenge
@@ -40,6 +40,7 @@ metrics:
 ranking: weighted-sum
 """
 BETTER = {"fid.pytorch": False}
+WHY = ("manual", "a test run", "organizer", NOW)
 VALUES: dict[str, Any] = {
     "alpha": {"psnr.rgb": [40.0, 44.0, 42.0, 42.0], "fid.pytorch": 20.0, "ssim.gray": [0.9] * 4},
     "beta": {"psnr.rgb": [36.0, 36.0, 36.0, 36.0], "fid.pytorch": 30.0, "ssim.gray": [0.8] * 4},
@@ -81,6 +82,16 @@ def test_zero_is_the_worst_end_of_the_range():
     assert [(row.team, row.rank) for row in board_.rows if row.rank] == [("beta", 1), ("alpha", 2)]
     first = compute_leaderboard(board("tell"), draws=100)
     assert [(row.team, row.rank) for row in first.rows if row.rank] == [("alpha", 1), ("beta", 2)]
+
+
+def test_zero_is_the_worst_end_of_the_side_that_the_challenge_says():
+    snapshot = board("zero")
+    metrics = tuple(
+        entry.model_copy(update={"direction": "lower"}) if entry.id == "psnr.rgb" else entry
+        for entry in snapshot.challenge.metrics
+    )
+    turned = replace(snapshot, challenge=snapshot.challenge.model_copy(update={"metrics": metrics}))
+    assert [video.values["psnr.rgb"] for video in alpha(turned).videos] == [40.0, 50.0, 42.0, 42.0]
 
 
 def test_zero_never_helps_and_missing_stays_missing():
@@ -133,6 +144,11 @@ def test_what_follows_is_told_everywhere():
     assert 'id="consequences"' not in render_leaderboard(board("tell"), compute_leaderboard(board("tell"), draws=100))
     hidden = replace(found, rows=tuple(row for row in found.rows if row.team != "alpha"))
     assert leaderboard_for("public", snapshot, hidden)[1].consequences == ()
+    other = replace(snapshot.runs[0], name="second", primary=False)
+    withheld = replace(snapshot, runs=(*snapshot.runs, other), decisions=(Decision(1, "run", "alpha/second", *WHY),))
+    found = compute_leaderboard(withheld, draws=100)
+    assert {one.run for one in found.consequences} == {snapshot.runs[0].name, "second"}
+    assert {one.run for one in leaderboard_for("public", withheld, found)[1].consequences} == {snapshot.runs[0].name}
 
 
 def test_platforms_get_what_counts():
