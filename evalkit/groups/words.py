@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from evalkit.groups.model import FairnessReport, GroupLine, GroupTable
 from evalkit.text import count, format_value
 
 WORTH_SAYING = 0.1  # share of videos without a face, in a group that no test is about
+NAMED = 12  # groups in one sentence; a scorecard of others may name thousands
 
 
 def format_p(p: float) -> str:
@@ -26,7 +28,15 @@ def findings(report: FairnessReport) -> Iterator[str]:
     for table in report.tables:
         if report.significant(table) and table.measure.kind != "detection":
             yield _gap(table, of=f" of {table.entry}" if several else "")
-    if report.tests and not any(report.significant(table) for table in report.tables):
+    least = report.tests / (1 + report.rules.permutations)  # the smallest corrected p that the shuffles allow
+    if least > report.rules.alpha:
+        needed = math.ceil(report.tests / report.rules.alpha)
+        yield (
+            f"No gap can be told from chance here: {count(report.tests, 'test')} with "
+            f"{report.rules.permutations:,} shuffles each can't have a corrected p below {min(1.0, least):.2g}. Compare "
+            f"fewer submissions or metrics, or ask for --permutations {needed}."
+        )
+    elif report.tests and not any(report.significant(table) for table in report.tables):
         yield (
             f"No gap is larger than chance explains: {count(report.tests, 'test')}, family-wise error "
             f"{report.rules.alpha:.0%}."
@@ -58,9 +68,14 @@ def _detection(table: GroupTable, *, of: str, significant: bool) -> Iterator[str
     if worst.real_mean is None:
         sentence += " Whether the detector or the generated videos are at fault, the real videos' scorecard would tell."
     elif worst.real_mean < 1:
+        lost = 1 - worst.real_mean
         sentence += (
-            f" It also fails in {1 - worst.real_mean:.0%} of the group's real videos: that is a finding about the "
-            "detector, not about the submission."
+            f" It also fails in {f'{lost:.0%}' if lost >= 0.01 else 'less than 1%'} of the group's real videos: "
+        )
+        sentence += (
+            "that is a finding about the detector, not about the submission."
+            if 2 * lost >= 1 - (worst.mean or 0.0)
+            else "less than half of it is about the detector, the rest is about the generated videos."
         )
     else:
         sentence += " It finds a face in all of the group's real videos: the generated ones are at fault."
@@ -78,11 +93,26 @@ def _gap(table: GroupTable, *, of: str) -> str:
         f"{table.measure.title}{of} differs by {table.attribute}: {table.worst} is worst, "
         f"{format_value(table.gap)}{unit} behind {table.best} (p {format_p(table.adjusted or 0)} after correction)."
     )
-    if table.excess is not None:
+    real_worst = _worst_of_real(table)
+    if real_worst is not None and real_worst != table.worst:
+        sentence += (
+            f" In the real videos {real_worst} is worst, with a gap of {format_value(table.real_gap)}{unit}: they "
+            "don't explain this one."
+        )
+    elif table.excess is not None:
         on_top = f"{format_value(table.excess)}{unit}"
         sentence += f" In the real videos the gap is {format_value(table.real_gap)}{unit}, "
         sentence += f"so {on_top} comes on top." if table.excess > 0 else "which is no less."
     return sentence
+
+
+def _worst_of_real(table: GroupTable) -> str | None:
+    """Return the group that is worst in the real videos; ``None`` without a gap of theirs."""
+    if not table.real_gap:
+        return None
+    means = {line.value: line.real_mean for line in table.compared if line.real_mean is not None}
+    worst = max if table.measure.higher_is_better is False else min
+    return worst(means, key=lambda name: means[name])
 
 
 def _small(report: FairnessReport) -> Iterator[str]:
@@ -92,8 +122,9 @@ def _small(report: FairnessReport) -> Iterator[str]:
         large = {line.value for table in tables for line in table.compared}
         small = {line.value: line for table in tables for line in table.lines if line.value not in large}
         if small:
-            named = ", ".join(f"{value} ({count(line.samples, 'sample')})" for value, line in small.items())
-            yield f"Too few to say anything by {attribute}: {named}. They are listed, and not merged with others."
+            named = ", ".join(f"{value} ({count(line.samples, 'sample')})" for value, line in [*small.items()][:NAMED])
+            more = f" and {len(small) - NAMED:,} more" if len(small) > NAMED else ""
+            yield f"Too few to say anything by {attribute}: {named}{more}. They are listed, and not merged with others."
 
 
 def _lost(report: FairnessReport) -> Iterator[str]:

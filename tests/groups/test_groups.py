@@ -136,6 +136,45 @@ def test_the_gap_of_real_videos_stands_beside():
     assert [line.real_mean for line in table.lines] == pytest.approx([6.0, 5.5])
 
 
+def test_a_gap_of_the_real_videos_the_other_way_round_explains_nothing():
+    first = [5.0 + at / 100 for at in range(20)]
+    second = [value - 2.0 for value in first]
+    generated, real = two_groups(first, second), two_groups([3.0] * 20, [6.0] * 20, name="real")
+    (sentence,) = (one for one in report_of(generated, truth=real).findings if "differs by gender" in one)
+    assert "m is worst" in sentence
+    assert sentence.endswith("In the real videos f is worst, with a gap of 3.000: they don't explain this one.")
+    worse = small_card(
+        "lumen", {"m": [*first, *second]}, groups=[{"gender": "f"}] * 20 + [{"gender": "m"}] * 20, better={"m": False}
+    )
+    (sentence,) = (one for one in report_of(worse, truth=real).findings if "differs by gender" in one)
+    assert "f is worst" in sentence
+    assert "In the real videos m is worst" in sentence
+
+
+def test_too_few_shuffles_for_all_tests_are_said():
+    # 0.05 / 40 tests is below the least p of 199 shuffles, 1 / 200: 40 / 200 = 0.2.
+    values = {
+        f"m{at}": [5.0 + one / 100 for one in range(20)] + [3.0 + one / 100 for one in range(20)] for at in range(40)
+    }
+    card = small_card("lumen", values, groups=[{"gender": "f"}] * 20 + [{"gender": "m"}] * 20)
+    report = report_of(card)
+    assert not any(report.significant(table) for table in report.tables)
+    assert "No gap can be told from chance here: 40 tests with 199 shuffles" in report.findings[0]
+    assert "below 0.2." in report.findings[0]
+    assert "--permutations 800" in report.findings[0]
+    enough = report_of(card, rules=FairnessRules(min_videos=2, min_identities=2, permutations=800, draws=100))
+    assert all(enough.significant(table) for table in enough.tables)
+
+
+def test_many_small_groups_are_counted_in_a_sentence():
+    groups = [{"name": f"n{at:03d}"} for at in range(300)]
+    (sentence,) = (
+        one for one in report_of(small_card("a", {"m": [1.0] * 300}, groups=groups)).findings if "Too few" in one
+    )
+    assert sentence.count("sample)") == 12
+    assert "n011 (1 sample) and 288 more." in sentence
+
+
 def test_real_videos_without_the_metric_give_no_excess():
     truth = small_card("real", {"other": [1.0] * 6}, groups=[{"gender": "f"}] * 3 + [{"gender": "m"}] * 3)
     table = report_of(two_groups([1.0, 2.0, 3.0], [2.0, 3.0, 4.0]), truth=truth).table("gender", "m", "lumen")
@@ -159,7 +198,12 @@ def test_a_detector_that_misses_a_group_is_said_to():
 
 
 @pytest.mark.parametrize(
-    ("lost", "said"), [(9, "a finding about the detector"), (0, "the generated ones are at fault")]
+    ("lost", "said"),
+    [
+        (9, "a finding about the detector"),
+        (2, "fails in 9% of the group's real videos: less than half of it is about the detector"),
+        (0, "the generated ones are at fault"),
+    ],
 )
 def test_the_real_videos_tell_who_is_at_fault(lost: int, said: str):
     card = two_groups([1.0] * 22, [None] * 12 + [1.0] * 10)
@@ -195,6 +239,12 @@ def test_what_a_group_decides():
     assert pair.difference == pytest.approx(0.5)
     assert pair.shares == pytest.approx({"f": -1.0, "m": 2.0})  # -3 and 6 of 3
     assert pair.expected == pytest.approx({"f": 0.5, "m": 0.5})
+
+
+def test_a_group_of_all_samples_decides_nothing():
+    groups = [{"age": "fm"[at % 2], "split": "test"} for at in range(6)]
+    cards = [small_card(name, {"m": [float(at) for at in range(6)]}, groups=groups) for name in ("a", "b")]
+    assert {one.attribute for one in report_of(*cards).influence} == {"age"}
 
 
 def test_thousands_of_groups_are_not_ranked_one_by_one():

@@ -87,6 +87,18 @@ def test_small_groups_refuse_the_column_and_never_rank_by_the_mean() -> None:
     assert "too few to rank by gender" in (leaderboard.problem or "")
 
 
+def test_many_groups_that_are_too_small_are_counted() -> None:
+    samples = [f"s{at}" for at in range(1, 41)]
+    leaderboard = make(
+        "worst-group",
+        teams={"alpha": {"psnr": [30.0] * 40}, "beta": {"psnr": [28.0] * 40}},
+        groups={sample: {"gender": f"g{at:02d}"} for at, sample in enumerate(samples)},
+    )
+    assert leaderboard.problem is not None
+    assert "g11 has 1 sample, 2 are needed; and 28 more." in leaderboard.problem
+    assert "g12" not in leaderboard.problem
+
+
 def test_declared_groups_leave_others_out() -> None:
     groups = {**GROUPS, "s6": {"gender": "other"}}
     assert order(make("worst-group", groups=groups)) == []  # one sample of "other"
