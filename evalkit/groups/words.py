@@ -33,8 +33,8 @@ def findings(report: FairnessReport) -> Iterator[str]:
         needed = math.ceil(report.tests / report.rules.alpha)
         yield (
             f"No gap can be told from chance here: {count(report.tests, 'test')} with "
-            f"{report.rules.permutations:,} shuffles each can't have a corrected p below {min(1.0, least):.2g}. Compare "
-            f"fewer submissions or metrics, or ask for --permutations {needed}."
+            f"{report.rules.permutations:,} shuffles each can't have a corrected p below {min(1.0, least):.2g}. "
+            f"Compare fewer submissions or metrics, or use 'evalkit fairness' with --permutations {needed}."
         )
     elif report.tests and not any(report.significant(table) for table in report.tables):
         yield (
