@@ -196,7 +196,8 @@ class Journal:
                     self._connection.execute(statement, values)
                 self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                if self._connection.in_transaction:  # a full disk has ended it already
+                    self._connection.execute("ROLLBACK")
                 raise
         except sqlite3.Error as error:
             raise StorageError(f"{self.path} can't be written.", found=str(error)) from None

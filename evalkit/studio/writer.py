@@ -67,6 +67,7 @@ class Writer:
         It holds an `EvalkitError` when they are not; answers in the journal are given to the board again later.
         """
         work = _Work(changes, answers)
+        work.done.set_running_or_notify_cancel()  # who waits may go away: it is written all the same
         self._queue.put(work)
         return work.done
 
@@ -114,9 +115,14 @@ class Writer:
             for work in batch:
                 work.done.set_exception(NotStoredError("The studio's file can't be written.", found=str(error)))
             return
+        for work in batch:
+            if not work.answers:  # need not wait for a board that somebody else is writing
+                work.done.set_result(None)
         self._waiting |= {answer.id: answer for answer in new if not answer.on_board}
         failure = self._try_board()
         for work in batch:
+            if not work.answers:
+                continue
             if failure is not None and any(answer.id in self._waiting for answer in work.answers):
                 work.done.set_exception(failure)
             else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from evalkit.errors import InputError, StorageError
-from evalkit.studio.journal import Journal, Place, StoredAnswer, add_place, set_paused
+from evalkit.studio.journal import Journal, Place, StoredAnswer, add_answer, add_place, set_paused
 from evalkit.studio.writer import NotStoredError, Writer
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -92,6 +93,46 @@ def test_what_the_journal_can_not_store_is_told_and_what_follows_is_stored(journ
     writer.close()
     assert board.batches == [["answer-2"]]
     journal.close()
+
+
+def test_who_goes_away_stops_nobody_from_writing(journal: Journal) -> None:
+    board = Database()
+    writer = Writer(journal, board.write)
+    gone = writer.write(answers=[answer(1)])
+    assert not gone.cancel(), "as when the server ends a request that takes too long"
+    writer.start()
+    writer.write(answers=[answer(2)]).result(10)
+    writer.close()
+    assert [one.id for one in journal.answers()] == ["answer-1", "answer-2"]
+
+
+def test_what_is_not_for_the_board_does_not_wait_for_it(journal: Journal) -> None:
+    free, begun = threading.Event(), threading.Event()
+
+    def slow(given: Sequence[StoredAnswer]) -> None:
+        begun.set()
+        assert free.wait(20)
+
+    writer = Writer(journal, slow)
+    taken, paused = writer.write(answers=[answer(1)]), writer.write([set_paused(paused=True)])
+    writer.start()
+    assert begun.wait(10)
+    paused.result(10)
+    assert not taken.done()
+    free.set()
+    taken.result(10)
+    writer.close()
+
+
+def test_a_full_disk_is_told_as_such(journal: Journal) -> None:
+    run = journal._connection.execute
+    why = "SELECT RAISE(ROLLBACK, 'database or disk is full')"  # as SQLite does it: the transaction is over
+    run(f"CREATE TEMP TRIGGER full_disk BEFORE INSERT ON answers BEGIN {why}; END")
+    with pytest.raises(StorageError, match="Found database or disk is full"):
+        journal.apply([add_answer(answer(1))])
+    run("DROP TRIGGER full_disk")
+    journal.apply([add_answer(answer(1))])
+    assert len(journal.answers()) == 1
 
 
 def test_a_journal_has_one_user_and_one_plan(journal: Journal, tmp_path: Path) -> None:
