@@ -124,7 +124,12 @@ def check_watched(plan: Plan, item: PlanItem, watched: tuple[float, ...], fetche
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number that no float holds
+        return False
 
 
 def _time(value: Any) -> str:

@@ -37,6 +37,7 @@ class Rater:
         answers: item -> answer, in the order in which they came; those that are being written included.
         current: the item that is asked now; ``None`` at the end.
         known: whether ``current`` is up to date.
+        asked: whether something was asked since the server started.
         lock: held while an answer is taken.
     """
 
@@ -45,6 +46,7 @@ class Rater:
     answers: dict[str, StoredAnswer] = field(default_factory=dict)
     current: str | None = None
     known: bool = False
+    asked: bool = False
     consented_at: str | None = None
     place: Place | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -88,22 +90,24 @@ class Study:
             name: plan.raters[alike].model_copy(update={"token": token, "team": None})
             for name, (token, alike) in held.extras.items()
         }
+        self._extras = set(held.extras)
         self.plan = plan.model_copy(update={"raters": {**plan.raters, **extras}})
         self.library = library
         self.paused = held.paused
         self.raters = {name: Rater(name, rater) for name, rater in self.plan.raters.items()}
         self.order: list[StoredAnswer] = []
+        self._ids: set[str] = set()
         self._writer = writer
         self._secret = secret
         self._now = now
         self._asked = dict(held.asked)
         self._fetched = dict(held.fetched)
         self._chooser = ThreadPoolExecutor(1, "studio-chooser")
+        self._choosing = asyncio.Lock()
         self._places = asyncio.Lock()
         for answer in answers:
             if answer.rater in self.raters and answer.item in self.plan.items:
-                self.raters[answer.rater].answers[answer.item] = answer
-                self.order.append(answer)
+                self._take(self.raters[answer.rater], answer)
         for name, at in held.consents.items():
             if name in self.raters:
                 self.raters[name].consented_at = at
@@ -112,7 +116,8 @@ class Study:
                 self.raters[name].place = place
         for (name, item), _ in sorted(held.asked.items(), key=lambda one: one[1]):
             rater = self.raters.get(name)
-            if rater is not None and rater.adaptive and item in self.plan.items and item not in rater.answers:
+            open_ = rater is not None and not rater.known and item in self.plan.items and item not in rater.answers
+            if rater is not None and rater.adaptive and open_:
                 rater.current, rater.known = item, True  # the pair that was chosen before the server stopped
         self._by_token = {_digest(rater.plan.token): rater for rater in self.raters.values()}
 
@@ -137,14 +142,16 @@ class Study:
 
     async def state(self, rater: Rater) -> dict[str, Any]:
         """Return what the rater's page has to know."""
-        await self._choose(rater)
         consented = self._has_consented(rater)
+        if consented:  # a pair that is chosen counts as being compared
+            await self._choose(rater)
         done, total = len(rater.answers), len(rater.plan.items)
         item = coming = None
-        if rater.current is not None and consented and not self.paused:
-            asked_at = await self._ask(rater, rater.current)
-            item = {"id": rater.current, **self._shown(rater, rater.current), "asked_at": asked_at.isoformat()}
-            following = self._following(rater, rater.current)
+        current = rater.current  # another request of the rater may change it meanwhile
+        if current is not None and consented and not self.paused:
+            asked_at = await self._ask(rater, current)
+            item = {"id": current, **self._shown(rater, current), "asked_at": asked_at.isoformat()}
+            following = self._following(rater, current)
             coming = None if following is None else self._shown(rater, following)
         every = self.plan.page.break_every
         finished = rater.current is None and rater.known
@@ -181,13 +188,15 @@ class Study:
             own = [Given(rater.name, answer.item, answer.values) for answer in rater.answers.values()]
             rater.current, rater.known = next_item(self.plan, own, rater.name), True
             return
-        every = [Given(one.rater, one.item, one.values) for one in self.order]
-        loop = asyncio.get_running_loop()
-        asked = [(one.name, one.current) for one in self.raters.values() if one.known and one.current is not None]
-        choose = partial(next_item, self.plan, every, rater.name, pending=asked)
-        found = await loop.run_in_executor(self._chooser, choose)
-        if not rater.known:
-            rater.current, rater.known = found, True
+        async with self._choosing:  # one after the other: each choice counts those before it as being made
+            if rater.known:
+                return
+            every = [Given(one.rater, one.item, one.values) for one in self.order]
+            asked = [(one.name, one.current) for one in self.raters.values() if one.known and one.current is not None]
+            choose = partial(next_item, self.plan, every, rater.name, pending=asked)
+            found = await asyncio.get_running_loop().run_in_executor(self._chooser, choose)
+            if not rater.known:
+                rater.current, rater.known = found, True
 
     def _following(self, rater: Rater, current: str) -> str | None:
         """Return the item after the current one, as far as it is known already."""
@@ -198,11 +207,17 @@ class Study:
 
     async def _ask(self, rater: Rater, item: str) -> datetime:
         place = rater.name, item
+        rater.asked = True
         if place not in self._asked:
-            self._asked[place] = self._now()
-            done = self._writer.write([changes.add_asked(rater.name, item, self._asked[place])])
+            at = self._asked[place] = self._now()
+            done = self._writer.write([changes.add_asked(rater.name, item, at)])
             if rater.adaptive:  # after a crash the same pair must be asked
-                await asyncio.wrap_future(done)
+                try:
+                    await asyncio.wrap_future(done)
+                except EvalkitError:
+                    self._asked.pop(place, None)  # it is in no file: stored when it is asked again
+                    raise
+            return at
         return self._asked[place]
 
     def _shown(self, rater: Rater, item: str) -> dict[str, Any]:
@@ -238,9 +253,13 @@ class Study:
     async def fetched(self, rater: Rater, medium: str, share: float) -> None:
         """Note how much of a video's bytes a rater's browser has."""
         place = rater.name, medium
-        if share > self._fetched.get(place, 0.0):
+        if share > (before := self._fetched.get(place, 0.0)):
             self._fetched[place] = share
-            await asyncio.wrap_future(self._writer.write([changes.set_fetched(rater.name, medium, share)]))
+            try:
+                await asyncio.wrap_future(self._writer.write([changes.set_fetched(rater.name, medium, share)]))
+            except EvalkitError:
+                self._fetched[place] = before  # it is in no file: stored when it is fetched again
+                raise
 
     def share_fetched(self, rater: Rater, medium: str) -> float:
         """Return how much of a video's bytes was sent to a rater."""
@@ -257,22 +276,24 @@ class Study:
             refused: list[dict[str, str]] = []
             waiting: list[dict[str, str]] = []
             new: list[StoredAnswer] = []
-            for one in given:
-                name = _name_of(one)
-                try:
-                    answer = read_answer(one)
-                    stored = self._known(rater, answer)
-                    if stored is None and self.paused:
-                        waiting.append({"id": name, "why": "The study is paused."})
-                        continue
-                    if stored is None:
-                        stored = await self._check(rater, answer)
-                        new.append(stored)
-                        rater.answers[stored.item] = stored
-                        rater.known = False
-                    saved.append(name)
-                except RefusedError as error:
-                    refused.append({"id": name, "why": str(error), "code": error.code})
+            try:
+                for one in given:
+                    name = _name_of(one)
+                    try:
+                        answer = read_answer(one)
+                        stored = self._known(rater, answer)
+                        if stored is None and self.paused:
+                            waiting.append({"id": name, "why": "The study is paused."})
+                            continue
+                        if stored is None:
+                            new.append(await self._check(rater, answer))
+                            self._take(rater, new[-1])
+                        saved.append(name)
+                    except RefusedError as error:
+                        refused.append({"id": name, "why": str(error), "code": error.code})
+            except BaseException:
+                self._forget(rater, new)  # else it would be known when it comes again, and in no file
+                raise
             await self._store(rater, new)
             lost = self._writer.unwritten(saved)
             waiting += [{"id": one, "why": "The board can't be written."} for one in saved if one in lost]
@@ -290,7 +311,7 @@ class Study:
             if there.id == answer.id or answer.values == dict(there.values):
                 return there
             raise RefusedError("This item was answered already.", "answered")
-        if any(one.id == answer.id for one in rater.answers.values()):
+        if answer.id in self._ids:
             raise RefusedError("The id belongs to another answer.")
         return None
 
@@ -301,7 +322,9 @@ class Study:
         if rater.current is None:
             raise RefusedError("All items are answered.")
         asked_at = self._asked.get((rater.name, answer.item))
-        if answer.item != rater.current or asked_at is None:
+        # What was asked just before the server was killed may be in no file; who knows the id was asked.
+        lost = asked_at is None and not rater.asked and not rater.adaptive
+        if answer.item != rater.current or (asked_at is None and not lost):
             raise RefusedError("This is not the item that was asked.")
         item = self.plan.items[answer.item]
         values: dict[str, float] = {}
@@ -316,7 +339,7 @@ class Study:
             item=answer.item,
             values=values,
             at=at,
-            seconds=self._seconds(rater, answer, asked_at, at),
+            seconds=None if asked_at is None else self._seconds(rater, answer, asked_at, at),
             page_seconds=answer.page_seconds,
             watched=answer.watched,
             shown_at=answer.shown_at,
@@ -336,17 +359,28 @@ class Study:
         measured, most = (max(0.0, (at - since).total_seconds()) for since in (asked_at, earliest))
         return max(measured, min(answer.page_seconds, most))
 
+    def _take(self, rater: Rater, answer: StoredAnswer) -> None:
+        rater.answers[answer.item] = answer
+        rater.known = False
+        self.order.append(answer)
+        self._ids.add(answer.id)
+
+    def _forget(self, rater: Rater, new: Sequence[StoredAnswer]) -> None:
+        """Undo `_take` for answers that are in no file: as if they had never come."""
+        for answer in new:
+            del rater.answers[answer.item]
+            self.order.remove(answer)
+            self._ids.remove(answer.id)
+        if new:
+            rater.current, rater.known = new[0].item, True  # a pair stays chosen: its answer comes again
+
     async def _store(self, rater: Rater, new: Sequence[StoredAnswer]) -> None:
         if not new:
             return
-        self.order.extend(new)
         try:
             await asyncio.shield(asyncio.wrap_future(self._writer.write(answers=new)))
         except NotStoredError:
-            for answer in new:  # it is in no file: as if it had never come
-                del rater.answers[answer.item]
-                self.order.remove(answer)
-                rater.known = False
+            self._forget(rater, new)
             raise
 
     # --- what the organizer does -------------------------------------------------------------------------------------
@@ -358,16 +392,15 @@ class Study:
 
     async def invite(self) -> Rater:
         """Return a rater whose link nobody has: an unused one, or a new one who sees what another one sees."""
-        rater, made = self._unused(), []
-        if rater is None:
-            alike = self._least_seen()
-            number = 1 + sum(name.startswith("extra-") for name in self.raters)
-            name = next(f"extra-{at}" for at in itertools.count(number) if f"extra-{at}" not in self.raters)
-            rater = Rater(name, alike.plan.model_copy(update={"token": new_token(), "team": None}))
-            made = [changes.add_extra(name, rater.plan.token, alike.name)]
-        place = Place(rater.name, "invite")
-        await self._give(rater, place, made)
-        return rater
+        async with self._places:
+            rater, made = self._unused(), []
+            if rater is None:
+                alike = self._least_seen()
+                name = next(f"extra-{at}" for at in itertools.count(1) if f"extra-{at}" not in self.raters)
+                rater = Rater(name, alike.plan.model_copy(update={"token": new_token(), "team": None}))
+                made = [changes.add_extra(name, rater.plan.token, alike.name)]
+            await self._give(rater, Place(rater.name, "invite"), made)
+            return rater
 
     async def join(self, worker: str, how: str) -> Rater | None:
         """Return the rater whose place a platform's worker has, or gets; ``None`` when there is none left.
@@ -387,16 +420,13 @@ class Study:
             return free
 
     async def _give(self, rater: Rater, place: Place, made: list[Change]) -> None:
+        await asyncio.wrap_future(self._writer.write([*made, changes.add_place(place, self._now())]))
         rater.place = place
         if rater.name not in self.raters:
             self.raters[rater.name] = rater
+            self._extras.add(rater.name)
             self._by_token[_digest(rater.plan.token)] = rater
             self.plan = self.plan.model_copy(update={"raters": {**self.plan.raters, rater.name: rater.plan}})
-        try:
-            await asyncio.wrap_future(self._writer.write([*made, changes.add_place(place, self._now())]))
-        except EvalkitError:
-            rater.place = None
-            raise
 
     def _unused(self) -> Rater | None:
         """Return a rater whom nobody was yet: the last one, since links are usually sent out from the first on."""
@@ -408,9 +438,10 @@ class Study:
         return None
 
     def _least_seen(self) -> Rater:
-        """Return the rater without a team whose items have the fewest answers."""
+        """Return the plan's rater, if possible without a team, whose items have the fewest answers."""
         seen = Counter(answer.item for answer in self.order)
-        neutral = [rater for rater in self.raters.values() if rater.plan.team is None] or list(self.raters.values())
+        own = [rater for rater in self.raters.values() if rater.name not in self._extras]
+        neutral = [rater for rater in own if rater.plan.team is None] or own
         return min(neutral, key=lambda rater: sum(seen[item] for item in rater.plan.items if item is not None))
 
 
