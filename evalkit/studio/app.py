@@ -37,6 +37,7 @@ class StudioApp:
         self._page = render_rater_page(study.plan.page)
         self._rates = Rates(20, 100)
         self._strangers = Rates(20, 200)
+        self._files = Rates(40, 400)
         self._parts: dict[tuple[str, str], list[tuple[int, int]]] = {}
         self._streams: dict[str, int] = {}
 
@@ -100,12 +101,16 @@ class StudioApp:
         if found is None or file is None or not self.study.may_fetch(found, name):
             self._strangers.check("")
             raise HTTPException(404, _UNKNOWN)
+        self._files.check(found.name)
         rater, medium = found, name.partition(".")[0]
         if self._streams.get(rater.name, 0) >= _MOST_STREAMS:
             raise HTTPException(429, "Too many requests.", headers={"retry-after": "2"})
 
         async def sent(start: int, end: int) -> None:
-            parts = merged(self._parts.get((rater.name, medium), []), (start, end))
+            known = self._parts.get((rater.name, medium))
+            if known is None:  # before this start; only how much is stored, and browsers load from the beginning
+                known = [(0, round(self.study.share_fetched(rater, medium) * file.size))]
+            parts = merged(known, (start, end))
             self._parts[rater.name, medium] = parts
             if name.endswith(".mp4"):
                 await self.study.fetched(rater, medium, sum(to - at for at, to in parts) / file.size)

@@ -126,5 +126,5 @@ async def read_json(request: Request) -> dict[str, Any]:
 
 
 def log_failure(error: BaseException) -> None:
-    """Tell the organizer's terminal of an error; the browser hears nothing of it."""
-    _log.error("%s: %s", type(error).__name__, error, exc_info=error)
+    """Tell the organizer's terminal of an error that the studio expects; the browser hears nothing of it."""
+    _log.error("%s", error)

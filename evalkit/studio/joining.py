@@ -34,8 +34,9 @@ class JoinPages:
 
     async def join(self, request: Request) -> Response:
         """Give a place to a worker; who has no id yet is asked for it."""
-        self._rates.check("")
-        if not self._study.is_join(request.path_params["token"]):
+        known = self._study.is_join(request.path_params["token"])
+        self._rates.check("known" if known else "strangers")  # who guesses keeps nobody out
+        if not known:
             raise HTTPException(404, "There is no such page.")
         given: Mapping[str, str] = request.query_params
         if request.method == "POST":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 from collections.abc import Awaitable, Callable
@@ -14,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from evalkit.studio.library import ServedFile
 
 CHUNK = 256 * 1024
+MOST_PARTS = 200
 _RANGE = re.compile(r"bytes=\s*([0-9]{0,18})-([0-9]{0,18})\s*")
 Sent = Callable[[int, int], Awaitable[None]]
 
@@ -53,7 +55,6 @@ class FileParts:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
-        del receive
         headers = Headers(scope=scope)
         size = self._file.size
         common = [
@@ -79,13 +80,17 @@ class FileParts:
             await _head(send, status, common, end - start)
             return
         await send({"type": "http.response.start", "status": status, "headers": [*common, _length(end - start)]})
-        await self._body(send, start, end)
+        gone = asyncio.ensure_future(_until_gone(receive))
+        try:
+            await self._body(send, start, end, gone.done)
+        finally:
+            gone.cancel()
 
-    async def _body(self, send: Send, start: int, end: int) -> None:
+    async def _body(self, send: Send, start: int, end: int, gone: Callable[[], bool]) -> None:
         handle = await to_thread.run_sync(partial(os.open, self._file.path, os.O_RDONLY))
         at = start
         try:
-            while at < end:
+            while at < end and not gone():
                 data = await to_thread.run_sync(os.pread, handle, min(CHUNK, end - at), at)
                 if not data:
                     break
@@ -93,11 +98,18 @@ class FileParts:
                 if last:
                     await self._sent(start, end)  # noted before the browser can say that it played it
                 await send({"type": "http.response.body", "body": data, "more_body": not last})
+                if not last and gone():  # servers throw away what nobody takes
+                    break
                 at += len(data)
         finally:
             os.close(handle)
             if start < at < end:
                 await self._sent(start, at)
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _head(send: Send, status: int, headers: list[tuple[bytes, bytes]], length: int | None) -> None:
@@ -111,11 +123,14 @@ def _length(length: int) -> tuple[bytes, bytes]:
 
 
 def merged(parts: list[tuple[int, int]], new: tuple[int, int]) -> list[tuple[int, int]]:
-    """Return the parts of a file with another one, sorted and without overlaps."""
+    """Return the parts of a file with another one, sorted and without overlaps.
+
+    One that would be one too many, with gaps between all of them, is left out: players ask for a few.
+    """
     joined: list[tuple[int, int]] = []
     for start, end in sorted([*parts, new]):
         if joined and start <= joined[-1][1]:
             joined[-1] = (joined[-1][0], max(joined[-1][1], end))
         else:
             joined.append((start, end))
-    return joined
+    return joined if len(joined) <= MOST_PARTS else parts

@@ -116,6 +116,18 @@ def test_a_video_that_was_not_loaded_is_not_watched(studio: Served) -> None:
     assert len(person.send(answer_to(state))["saved"]) == 1, "two halves are the whole"
 
 
+def test_the_rest_of_a_video_may_come_after_a_restart(tmp_path: Path) -> None:
+    study = build_study(tmp_path, raters=1)
+    with served(study) as studio:
+        state = studio.person().agree()
+        (address,) = state["item"]["videos"]
+        size = int(studio.client.ask("HEAD", address).headers["content-length"])
+        assert studio.client.get(address, Range=f"bytes=0-{size * 6 // 10}").status == 206
+    with served(study) as again:
+        assert again.client.get(address, Range=f"bytes={size * 6 // 10}-").status == 206
+        assert len(again.person().send(answer_to(state))["saved"]) == 1, "the browser had the first part already"
+
+
 def test_without_an_agreement_nothing_is_taken(studio: Served) -> None:
     person = studio.person(5)
     item = studio.study.plan.raters["rater-5"].items[0]

@@ -43,6 +43,15 @@ def test_only_the_organizer_opens_the_page(studio: Served) -> None:
     assert studio.client.get(base(studio) + "/progress").json["paused"] is False
 
 
+def test_who_guesses_links_keeps_nobody_out(studio: Served) -> None:
+    for path, own in (("/o/", studio.study.plan.organizer), ("/join/", studio.study.plan.join)):
+        codes = [studio.client.get(path + "A" * 32).status]
+        while codes[-1] != 429 and len(codes) < 2000:
+            codes.append(studio.client.get(path + "A" * 32).status)
+        assert (set(codes[:-1]), codes[-1]) == ({404}, 429)
+        assert studio.client.get(path + own).status == 200
+
+
 def test_progress_pace_and_balance_are_those_of_the_answers(studio: Served) -> None:
     person = studio.person(1)
     person.agree()
