@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 
 from evalkit.board import Board
 from evalkit.board.model import GoldItem
+from evalkit.challenges.parts import Window
 from evalkit.challenges.rating_rules import RatingRules
 from evalkit.errors import InputError
 from evalkit.ratings.model import Answer, Key, KeyEntry
 from evalkit.studio.journal import StoredAnswer
 from evalkit.studio.plan_model import Plan, key_of
+from evalkit.text import count, escape_for_display
 
 FORM = "studio"
+_SHOWN = 5
 _UNRANKED = {"training", "reference"}  # kinds of items whose answers the board has no use for
 
 
@@ -96,6 +100,7 @@ def set_up_board(board: Board, plan: Plan, source: str, by: str) -> list[str]:
     notes = []
     if challenge.sha256 != plan.challenge.sha256:
         notes.append("The board's rules have changed since the plan was made.")
+    notes += about_window(challenge.ratings.window, datetime.now(UTC))
     key = {item: KeyEntry(*meaning) for item, meaning in key_of(plan).items()}
     if key:
         board.set_key(Key(key, source), by=by)
@@ -108,6 +113,30 @@ def set_up_board(board: Board, plan: Plan, source: str, by: str) -> list[str]:
         if rater.team is not None and held.raters.get(name) != rater.team:
             board.set_rater_team(name, rater.team, by=by)
     return notes
+
+
+def names_of_others(board: Board, plan: Plan) -> list[str]:
+    """Return a sentence where the board has answers of other studies under the names of the plan's raters."""
+    known = {answer.rater for answer in board.snapshot().answers}
+    same = [name for name in plan.raters if name in known]
+    if not same:
+        return []
+    shown = ", ".join(escape_for_display(name, 40) for name in same[:_SHOWN]) + (", ..." if len(same) > _SHOWN else "")
+    return [
+        f"The board has answers of {count(len(same), 'rater')} with the same name from elsewhere ({shown}). They count "
+        "as the same people, also for the most items of a rater. If they are others, make the plan with other names: "
+        "--raters FILE."
+    ]
+
+
+def about_window(window: Window | None, now: datetime) -> list[str]:
+    """Return a sentence where answers that come now don't count by the window of the challenge."""
+    opens, closes = (None, None) if window is None else (window.opens_at(), window.closes_at())
+    if opens is not None and now < opens:
+        return [f"By the challenge's rules, answers count from {opens.isoformat()} on: those before don't."]
+    if closes is not None and now > closes:
+        return [f"By the challenge's rules, answers counted until {closes.isoformat()}: new ones don't."]
+    return []
 
 
 def _gold(plan: Plan) -> Iterable[GoldItem]:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from evalkit.board import Board
 from evalkit.errors import MachineError, UsageError
 from evalkit.progress import Progress
-from evalkit.studio.boarding import board_writer, refuse_forgotten, set_up_board
+from evalkit.studio.boarding import board_writer, names_of_others, refuse_forgotten, set_up_board
 from evalkit.studio.journal import Journal
 from evalkit.studio.library import build_library, missing_lines, refuse_missing, without_media
 from evalkit.studio.plan_model import Plan, read_plan
@@ -156,6 +156,8 @@ def open_studio(board: Board, options: ServeOptions, progress: Progress) -> Iter
             elif library.missing:
                 notes += [f"Left out: {line}" for line in missing_lines(plan, library.missing)]
             shown = without_media(plan, library.missing)
+            if not answers:
+                notes += names_of_others(board, plan)
             notes += set_up_board(board, plan, options.plan.name, options.by)
             problems: list[str | None] = [None]
             writer = Writer(
@@ -233,6 +235,14 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == _LOCAL
+
+
+def is_unspecified(host: str) -> bool:
+    """Return whether a host means all addresses of the machine, and none that somebody could open."""
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return not host
 
 
 def _checked_url(url: str | None) -> str | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import sys
 import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,15 @@ from builders.studies import BuiltStudy, build_study
 from builders.studio_server import Served, served
 
 from evalkit.board import Board
+from evalkit.challenges.parts import Window
 from evalkit.cli.studio.serve import _warn
 from evalkit.errors import EvalkitError, MachineError
 from evalkit.progress import Progress
+from evalkit.ratings.model import Answer
 from evalkit.studio import preparing
-from evalkit.studio.ranges import merged, wanted_range
+from evalkit.studio.boarding import about_window
+from evalkit.studio.library import ServedFile
+from evalkit.studio.ranges import CHUNK, MOST_PARTS, FileParts, merged, wanted_range
 from evalkit.studio.serving import ServeOptions, is_loopback, listen, open_studio
 
 
@@ -188,6 +194,49 @@ def test_who_listens_for_everybody_is_warned(made: BuiltStudy, capsys: pytest.Ca
         assert "without TLS" in capsys.readouterr().err
 
 
+def test_who_listens_on_all_addresses_is_told_that_links_need_a_name(
+    made: BuiltStudy, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with served(made) as studio:
+        for host in ("0.0.0.0", "::", ""):
+            _warn(studio.running, host, None)
+            assert "say --public-url" in capsys.readouterr().err.splitlines()[-1]
+        _warn(studio.running, "192.0.2.7", None)
+        _warn(studio.running, "0.0.0.0", "https://rate.example.org")
+        assert "Nobody can open" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("window", "why"),
+    [
+        (
+            Window(opens="2999-01-01T00:00:00+00:00"),
+            ["By the challenge's rules, answers count from 2999-01-01T00:00:00"],
+        ),
+        (
+            Window(closes="2020-01-01T00:00:00+00:00"),
+            ["By the challenge's rules, answers counted until 2020-01-01T00:00:00"],
+        ),
+        (Window(opens="2020-01-01T00:00:00+00:00", closes="2999-01-01T00:00:00+00:00"), []),
+        (None, []),
+    ],
+)
+def test_answers_outside_of_the_window_are_told_before_anybody_gives_them(
+    window: Window | None, why: list[str]
+) -> None:
+    found = about_window(window, datetime(2026, 3, 1, tzinfo=UTC))
+    assert [one.split("+")[0] for one in found] == why
+
+
+def test_raters_of_another_study_with_the_same_names_are_told(study: BuiltStudy) -> None:
+    assert opened(study, data=with_videos(study)) == []
+    one = Answer("rater-1", "elsewhere", "sync", 3.0, datetime(2026, 3, 1, tzinfo=UTC), 4.0, 2)
+    with Board.open(study.board) as board:
+        board.import_answers([one], source="first.csv", sha256="1" * 64, form="long", by="olga")
+    (note,) = opened(study, data=study.folder / "other")
+    assert "1 rater with the same name from elsewhere (rater-1)" in note
+
+
 def test_changed_rules_are_said(study: BuiltStudy) -> None:
     rewrite(study, lambda document: document["challenge"].update(sha256="1" * 64))
     assert opened(study, data=with_videos(study)) == ["The board's rules have changed since the plan was made."]
@@ -310,3 +359,43 @@ def test_links_begin_with_the_public_address(made: BuiltStudy) -> None:
         reply = Served.person(studio).client.get(f"/o/{made.plan.organizer}")
         assert f"https://rate.example.org/join/{made.plan.join}".encode() in reply.body
         assert studio.running.organizer_link.startswith("https://rate.example.org/o/")
+
+
+def test_what_nobody_took_is_not_counted_as_sent(tmp_path: Path) -> None:
+    path = tmp_path / "video.mp4"
+    path.write_bytes(bytes(4 * CHUNK))
+    sent: list[tuple[int, int]] = []
+    taken = 0
+
+    async def story() -> None:
+        left = asyncio.Event()
+
+        async def receive() -> dict[str, Any]:
+            await left.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            nonlocal taken
+            taken += len(message.get("body", b""))
+            if taken > CHUNK:  # the browser goes away; as servers do, this one goes on taking
+                left.set()
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+
+        async def note(start: int, end: int) -> None:
+            sent.append((start, end))
+
+        served = FileParts(ServedFile(path, 4 * CHUNK, "video/mp4"), '"tag"', note)
+        await served({"type": "http", "method": "GET", "headers": []}, receive, send)
+
+    asyncio.run(story())
+    assert sent == [(0, CHUNK)]
+    assert taken == 2 * CHUNK, "and nothing more is read"
+
+
+def test_a_file_in_a_thousand_pieces_takes_no_room() -> None:
+    parts: list[tuple[int, int]] = []
+    for at in range(1000):
+        parts = merged(parts, (2 * at, 2 * at + 1))
+    assert len(parts) == MOST_PARTS
+    assert merged(parts, (0, 2000)) == [(0, 2000)]

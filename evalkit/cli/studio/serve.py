@@ -98,7 +98,7 @@ def serve(
 
 
 def _warn(running: Running, host: str, public_url: str | None) -> None:
-    from evalkit.studio.serving import is_loopback
+    from evalkit.studio.serving import is_loopback, is_unspecified
 
     for note in running.notes:
         say(f"warning: {note}", err=True)
@@ -109,7 +109,9 @@ def _warn(running: Running, host: str, public_url: str | None) -> None:
             "reverse-proxy --from rate.example.org --to 127.0.0.1:8080', and say --public-url https://rate.example.org.",
             err=True,
         )
-    elif public_url is not None and public_url.startswith("http:"):
+    if is_unspecified(host) and public_url is None:
+        say(f"warning: Nobody can open the links, which begin with {running.url}: say --public-url.", err=True)
+    if is_loopback(host) and public_url is not None and public_url.startswith("http:"):
         say("warning: The public address is without TLS: everybody on the way can read links and answers.", err=True)
 
 
