@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
 from evalkit.groups.inputs import Entry, GroupedSamples, SampleValues
-from evalkit.groups.model import Influence, PairShare
+from evalkit.groups.model import Influence, Measure, PairShare
 from evalkit.scoring.aggregate import combine
 
 MOST_GROUPS = 40  # each is one more ranking, and a scorecard of others may name thousands
@@ -18,11 +18,14 @@ def influence_of_groups(entries: Sequence[Entry], people: GroupedSamples) -> tup
     if len(entries) < 2:
         return ()
     found = []
+    measures: dict[str, Measure] = {}
+    for one in (measured.measure for entry in entries for measured in entry.measured):
+        measures.setdefault(one.id, one)
     for attribute, labels in few_groups(people):
-        for measured in entries[0].measured:
-            if measured.measure.kind not in {"metric", "dimension"} or measured.measure.higher_is_better is None:
+        for measure in measures.values():
+            if measure.kind not in {"metric", "dimension"} or measure.higher_is_better is None:
                 continue
-            of_all = {one.name: _of(one, measured.measure.id) for one in entries}
+            of_all = {one.name: _of(one, measure.id) for one in entries}
             known = {name: one for name, one in of_all.items() if one is not None and one.values}
             if len(known) > 1:
                 found.append(_influence(attribute, labels, known))

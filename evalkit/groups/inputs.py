@@ -87,6 +87,8 @@ class Entry:
 def grouped_samples(cards: Sequence[Scorecard], testset: TestSet | None = None) -> GroupedSamples:
     """Return who is in which sample, as the test set says it, or else the scorecards.
 
+    A scorecard without groups or identities, such as one from before the test set had any, says nothing of them.
+
     Raises:
         InputError: the test set is another one than that of a scorecard, or scorecards contradict each other.
     """
@@ -97,13 +99,16 @@ def grouped_samples(cards: Sequence[Scorecard], testset: TestSet | None = None) 
         known = {}
         for card in cards:
             for video in card.videos:
-                found = (dict(video.groups), video.identity)
-                if known.setdefault(video.sample, found) != found:
-                    raise InputError(
-                        f"The scorecards contradict each other about the groups of sample '{video.sample}'.",
-                        found=f"{known[video.sample][0]} and {found[0]}",
-                        fix="Give the test set with --testset: then its groups count.",
-                    )
+                groups, person = known.get(video.sample, ({}, None))
+                said = (("groups", groups, dict(video.groups)), ("identity", person, video.identity))
+                for what, before, now in said:
+                    if before and now and before != now:
+                        raise InputError(
+                            f"The scorecards contradict each other about the {what} of sample '{video.sample}'.",
+                            found=f"{before} and {now}",
+                            fix="Give the test set with --testset: then what it says counts.",
+                        )
+                known[video.sample] = (groups or dict(video.groups), person or video.identity)
     names = sorted({name for groups, _ in known.values() for name in groups})
     return GroupedSamples(
         samples=tuple(known),

@@ -16,6 +16,8 @@ from evalkit.metrics.base import is_not_applicable
 from evalkit.scoring.aggregate import follows_from_videos
 from evalkit.scoring.scorecard import MetricScore
 
+Said = tuple[tuple[str, str], ...] | str | None
+
 
 @dataclass(frozen=True)
 class BoardGroups:
@@ -35,17 +37,24 @@ def board_groups(runs: Runs) -> BoardGroups:
 
     A scorecard that was handed in could say anything. So those of runs that the organizer scored decide where there are
     any, otherwise what most scorecards say of a sample; of equally many, the first. One with other groups costs itself
-    only.
+    only; one without groups or identities, such as one from before the test set had any, says nothing of them.
     """
     competing = runs.competing
     trusted = [one for one in competing if one.run.origin != "handed-in"] or list(competing)
-    said: dict[str, Counter[tuple[Any, ...]]] = {}
+    said: dict[str, tuple[Counter[Said], Counter[Said]]] = {}
     for one in trusted:
-        for sample, what in _said(one).items():
-            said.setdefault(sample, Counter())[what] += 1
-    settled = {sample: votes.most_common(1)[0][0] for sample, votes in said.items()}
+        for sample, parts in _said(one).items():
+            for votes, part in zip(said.setdefault(sample, (Counter(), Counter())), parts, strict=True):
+                votes.update([part] if part else [])
+    settled = {sample: (_most(groups) or (), _most(persons)) for sample, (groups, persons) in said.items()}
     odd = {
-        one.key for one in competing if any(settled.get(sample, what) != what for sample, what in _said(one).items())
+        one.key
+        for one in competing
+        if any(
+            now and sample in settled and now != known
+            for sample, parts in _said(one).items()
+            for now, known in zip(parts, settled.get(sample, parts), strict=True)
+        )
     }
     names = sorted({name for groups, _ in settled.values() for name, _ in groups})
     samples = tuple(sample for sample in runs.samples if sample in settled)
@@ -61,7 +70,12 @@ def board_groups(runs: Runs) -> BoardGroups:
     return BoardGroups(people, frozenset(odd))
 
 
-def _said(one: Entrant) -> dict[str, tuple[Any, ...]]:
+def _most(votes: Counter[Said]) -> Any:
+    return votes.most_common(1)[0][0] if votes else None
+
+
+def _said(one: Entrant) -> dict[str, tuple[Said, Said]]:
+    """Return sample -> its groups, and who is in it; empty where the scorecard says nothing."""
     return {video.sample: (tuple(sorted(video.groups.items())), video.identity) for video in one.run.card.videos}
 
 

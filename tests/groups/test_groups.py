@@ -241,6 +241,33 @@ def test_what_a_group_decides():
     assert pair.expected == pytest.approx({"f": 0.5, "m": 0.5})
 
 
+def test_a_measure_that_the_first_submission_lacks_is_there_all_the_same():
+    groups = [{"age": "fm"[at % 2]} for at in range(6)]
+    cards = [small_card(name, {"m": [float(at + len(name)) for at in range(6)]}, groups=groups) for name in ("bb", "c")]
+    without = small_card("a", {"other": [1.0] * 6}, groups=groups)
+    assert [one.order for one in report_of(without, *cards).influence if one.order_of == "m"] == [("bb", "c")]
+
+
+def test_scorecards_without_groups_or_identities_contradict_nobody():
+    values: list[float | None] = [1.0, 2.0, 3.0, 4.0]
+    full = two_groups(values[:2], values[2:])
+    full = full.model_copy(
+        update={"videos": tuple(video.model_copy(update={"identity": "p"}) for video in full.videos)}
+    )
+    before = two_groups(values[:2], values[2:], name="before")
+    plain = small_card("plain", {"m": values})
+    for cards in ([full, before, plain], [plain, before, full]):
+        people = grouped_samples(cards)
+        assert people.groups["gender"] == {"s1": "f", "s2": "f", "s3": "m", "s4": "m"}
+        assert set(people.identity.values()) == {"p"}
+    other = full.model_copy(
+        update={"videos": tuple(video.model_copy(update={"identity": "q"}) for video in full.videos)}
+    )
+    with pytest.raises(InputError, match="about the identity of sample 's1'") as error:
+        grouped_samples([full, other])
+    assert error.value.found == "p and q"
+
+
 def test_a_group_of_all_samples_decides_nothing():
     groups = [{"age": "fm"[at % 2], "split": "test"} for at in range(6)]
     cards = [small_card(name, {"m": [float(at) for at in range(6)]}, groups=groups) for name in ("a", "b")]

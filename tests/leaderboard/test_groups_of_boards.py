@@ -135,6 +135,23 @@ def test_a_scorecard_with_other_groups_costs_itself_only() -> None:
     assert "contradicts the others about who is in a sample: alpha." in leaderboard.fairness.findings[-1]
 
 
+def test_scorecards_without_groups_or_identities_lose_nothing() -> None:
+    snapshot = make_snapshot(CHALLENGE + RULE.format(rule="worst-group", least=2, more=""), TEAMS, groups=GROUPS)
+    alpha, beta, gamma = snapshot.runs
+    known = tuple(video.model_copy(update={"identity": video.sample}) for video in alpha.card.videos)
+    plain = tuple(video.model_copy(update={"groups": {}}) for video in gamma.card.videos)
+    runs = (
+        replace(alpha, card=alpha.card.model_copy(update={"videos": known})),
+        beta,
+        replace(gamma, card=gamma.card.model_copy(update={"videos": plain})),
+    )
+    leaderboard = compute_leaderboard(replace(snapshot, runs=runs), draws=100)
+    assert order(leaderboard) == ["beta", "gamma", "alpha"]
+    assert leaderboard.fairness is not None
+    assert leaderboard.fairness.entries == ("alpha", "beta", "gamma")
+    assert leaderboard.fairness.identities_known
+
+
 def test_scorecards_of_the_organizer_say_who_is_who() -> None:
     lies = {sample: {"gender": "m"} for sample in GROUPS}
     runs = {team: [make_run(team, values, groups=lies)] for team, values in TEAMS.items()}
