@@ -237,7 +237,7 @@ class Bench:
             shutil.copyfile(partner, others / partner.name)
             own_files: dict[str, Any] = {}
             if (head := heads.get(path.stem)) is not None:
-                own_files["reference_images"] = [str(self.heads.path(image)) for image in head.reference_images]
+                own_files["reference_images"] = tuple(str(self.heads.path(one)) for one in head.reference_images)
                 own_files["audio"] = str(self.heads.path(str(head.audio)))
             sample = Sample(id=path.stem, reference_video=f"{others.name}/{partner.name}")
             samples.append(sample.model_copy(update=own_files))  # paths of another folder
