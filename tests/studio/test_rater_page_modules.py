@@ -184,6 +184,25 @@ def test_an_answer_whose_item_was_answered_elsewhere_is_told(page: Any) -> None:
     assert found["refusals"] == [{"id": "b", "code": "answered"}]
 
 
+def test_an_answer_whose_item_has_no_id_yet_waits_while_the_study_is_paused(page: Any) -> None:
+    code = f"""{QUEUE}
+        await queue.add(answer("a", "i1", "v1"));
+        await queue.add(answer("b", null, "v2"));
+        clearTimeout(queue.timer);
+        replies.push(given.paused);
+        await queue.flush();
+        const kept = queue.waiting().map((one) => [one.id, one.item]);
+        replies.push(given.then);
+        queue.named(given.on);
+        await queue.flush();
+        return {{ kept, refusals, left: queue.waiting() }};
+    """
+    paused = {**reply(["a"]), "state": {"item": None, "paused": True}}
+    on = {"item": {"id": "next", "videos": ["v2"]}, "paused": False}
+    found = run(page, "queue", code, replies=[], paused=paused, on=on, then=reply(["b"]))
+    assert found == {"kept": [["b", None]], "refusals": [], "left": []}
+
+
 def test_without_storage_answers_are_kept_in_the_page(page: Any) -> None:
     code = f"""{QUEUE}
         const set = Storage.prototype.setItem;

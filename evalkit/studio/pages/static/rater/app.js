@@ -115,7 +115,7 @@ export class App {
       const state = await this.page.server.state();
       this.local.failed = false;
       this.queue.named(state);
-      if (this.queue.waiting().length) await this.queue.flush();
+      if (this.queue.ready().length) await this.queue.flush();
       else this.received(state);
     } catch (error) {
       this.local.failed = true;
@@ -131,7 +131,7 @@ export class App {
   hurry() {
     this.queueChanged();
     this.item.players.retry();
-    if (this.queue.waiting().length) this.queue.hurry();
+    if (this.queue.ready().length) this.queue.hurry();
     else this.look();
   }
 

@@ -43,6 +43,11 @@ export class AnswerQueue {
     }
   }
 
+  /** Return those of them that can be sent: whose item has an id. */
+  ready() {
+    return this.waiting().filter((one) => one.item !== null);
+  }
+
   keep(answers) {
     this.memory = answers;
     try {
@@ -72,7 +77,7 @@ export class AnswerQueue {
 
   async attempt() {
     for (;;) {
-      const ready = this.waiting().filter((one) => one.item !== null);
+      const ready = this.ready();
       if (!ready.length) return true;
       let reply;
       try {
@@ -106,6 +111,7 @@ export class AnswerQueue {
     const waiting = this.waiting();
     const nameless = waiting.filter((one) => one.item === null);
     if (!nameless.length || waiting.length > nameless.length) return waiting.length > 0;
+    if (state.paused) return false; // nothing is asked now; the id comes when the study goes on
     const first = nameless[0];
     if (first.key === keyOf(state.item)) {
       this.keep(waiting.map((one) => (one === first ? { ...one, item: state.item.id } : one)));
