@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from evalkit.board import Board
 from evalkit.board.model import GoldItem
+from evalkit.challenges.model import Challenge
 from evalkit.challenges.parts import Window
 from evalkit.challenges.rating_rules import RatingRules
 from evalkit.errors import InputError
@@ -97,10 +98,7 @@ def set_up_board(board: Board, plan: Plan, source: str, by: str) -> list[str]:
     if challenge.id != plan.challenge.id:
         raise InputError("The plan is not of the board's challenge.", found=plan.challenge.id, expected=challenge.id)
     _check_questions(plan, challenge.ratings)
-    notes = []
-    if challenge.sha256 != plan.challenge.sha256:
-        notes.append("The board's rules have changed since the plan was made.")
-    notes += about_window(challenge.ratings.window, datetime.now(UTC))
+    notes = about_rules(challenge, plan, datetime.now(UTC))
     key = {item: KeyEntry(*meaning) for item, meaning in key_of(plan).items()}
     if key:
         board.set_key(Key(key, source), by=by)
@@ -127,6 +125,13 @@ def names_of_others(board: Board, plan: Plan) -> list[str]:
         "as the same people, also for the most items of a rater. If they are others, make the plan with other names: "
         "--raters FILE."
     ]
+
+
+def about_rules(challenge: Challenge, plan: Plan, now: datetime) -> list[str]:
+    """Return what the organizer must know of the board's present rules."""
+    changed = challenge.sha256 != plan.challenge.sha256
+    notes = ["The board's rules have changed since the plan was made."] if changed else []
+    return notes + about_window(challenge.ratings.window, now)
 
 
 def about_window(window: Window | None, now: datetime) -> list[str]:

@@ -34,7 +34,7 @@ class OrganizerPages:
 
     def __init__(self, study: Study, board: Board, url: str) -> None:
         self._study = study
-        self._screening = Screening(board)
+        self._screening = Screening(board, study.plan)
         self._url = url
         self._rates = Rates(10, 50)
 

@@ -9,13 +9,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from evalkit.board import Board
 from evalkit.board.filtering import filter_answers
 from evalkit.rating_report.screening import screen
-from evalkit.studio.boarding import board_answers, is_for_board
+from evalkit.studio.boarding import about_rules, board_answers, is_for_board
 from evalkit.studio.journal import StoredAnswer
 from evalkit.studio.plan_model import Plan
 from evalkit.studio.session import Study
@@ -34,18 +34,21 @@ class Flags:
         raters: rater -> a sentence for each rule that rejects them.
         excluded: raters whom a decision excludes already.
         why: why there is no screening; empty when there is one.
+        rules: sentences about the board's present rules that the organizer must read.
     """
 
     raters: Mapping[str, tuple[str, ...]]
     excluded: frozenset[str] = frozenset()
     why: str = ""
+    rules: tuple[str, ...] = ()
 
 
 class Screening:
     """The screening of the board's ratings, computed anew at most every `SCREENING_SECONDS`."""
 
-    def __init__(self, board: Board, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, board: Board, plan: Plan, clock: Callable[[], float] = time.monotonic) -> None:
         self._board = board
+        self._plan = plan
         self._clock = clock
         self._flags: Flags | None = None
         self._at = 0.0
@@ -64,7 +67,8 @@ class Screening:
         found = screen(snapshot, filter_answers(snapshot))
         against = {rater: tuple(one.sentence for one in results if one.rejected) for rater, results in found.items()}
         excluded = frozenset(snapshot.excluded("rater"))
-        return Flags({rater: sentences for rater, sentences in against.items() if sentences}, excluded)
+        rules = tuple(about_rules(snapshot.challenge, self._plan, datetime.now(UTC)))
+        return Flags({rater: sentences for rater, sentences in against.items() if sentences}, excluded, rules=rules)
 
 
 def progress(study: Study, flags: Flags, now: datetime, *, teams: bool = False) -> dict[str, Any]:
@@ -89,6 +93,7 @@ def progress(study: Study, flags: Flags, now: datetime, *, teams: bool = False) 
         "answers_per_hour": None if pace is None else round(pace, 1),
         "expected_end": None if end is None else end.isoformat(timespec="minutes"),
         "screening": flags.why or None,
+        "rules": list(flags.rules),
         "raters": [_rater(study, name, flags) for name in study.raters],
         "balance": _balance(study, teams=teams),
     }

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from builders.studies import TEAMS, BuiltStudy, build_study
+from builders.studies import RULES, TEAMS, BuiltStudy, build_study
 from builders.studio_server import Person, Served, answer_to, served
 from pages import Page
 
+from evalkit.challenges.model import parse_challenge
 from evalkit.cli import main
 from evalkit.studio.pages.organizer import join_words
 from evalkit.studio.plan_model import LANGUAGES
@@ -59,6 +60,7 @@ def test_progress_pace_and_balance_are_those_of_the_answers(studio: Served) -> N
         person.next()
     found = studio.client.get(base(studio) + "/progress").json
     assert (found["answers"], found["total"], found["started"], found["finished"]) == (4, 35, 1, 0)
+    assert found["rules"] == []
     first = next(one for one in found["raters"] if one["rater"] == "rater-1")
     assert (first["done"], first["total"], first["median_seconds"], first["flags"]) == (4, 7, 6.5, [])
     assert found["answers_per_hour"] == pytest.approx(240, rel=0.2), "four in the first minute"
@@ -66,6 +68,18 @@ def test_progress_pace_and_balance_are_those_of_the_answers(studio: Served) -> N
     assert sorted(row["answers"] for row in found["balance"]) == [1, 2], "training ranks nobody"
     assert [row["planned"] for row in found["balance"]] == [10, 10]
     assert [row["teams"] for row in found["balance"]] == [["team 1"], ["team 2"]]
+
+
+def test_rules_that_change_meanwhile_are_told(tmp_path: Path) -> None:
+    study = build_study(tmp_path, raters=1)
+    with served(study) as studio:
+        text = RULES.replace("METHOD", "mos") + "  window: {closes: '2020-01-01T00:00:00+00:00'}\n"
+        studio.board.set_challenge(parse_challenge(text, "test"), text, by="olga")
+        told = studio.client.get(base(studio) + "/progress").json["rules"]
+        assert told[0] == "The board's rules have changed since the plan was made."
+        assert told[1].startswith("By the challenge's rules, answers counted until 2020-01-01")
+        page = studio.client.get(base(studio)).body.decode()
+        assert "answers counted until 2020-01-01" in page
 
 
 def test_teams_have_names_only_where_the_organizer_asks_for_them(studio: Served) -> None:
