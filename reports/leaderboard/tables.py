@@ -22,7 +22,13 @@ from evalkit.leaderboard.table import NO_CELL, Cell, Column, Row
 from evalkit.reports.audience import Audience, leaderboard_for
 from evalkit.reports.leaderboard.ranked_table import ARROWS, better, column_title, display_name, tie_lines
 from evalkit.reports.leaderboard.rules import rule_rows
-from evalkit.reports.leaderboard.words import excluded_lines, included_line, summary
+from evalkit.reports.leaderboard.words import (
+    by_group_lines,
+    consequence_lines,
+    excluded_lines,
+    included_line,
+    summary,
+)
 from evalkit.reports.tables import format_share, natural_key
 from evalkit.text import NO_VALUE, csv_cell, escape_for_display, format_value
 
@@ -159,9 +165,7 @@ def leaderboard_latex(snapshot: Snapshot, leaderboard: Leaderboard, audience: Au
         name = latex_text(display_name(row, leaderboard))
         lines.append(" & ".join([*([_latex_rank(row), name, total] if ranked else [name]), *values]) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}"]
-    lines += [
-        rf"\par {latex_text(line, GROUP_LIMIT)}" for line in (*tie_lines(leaderboard), *excluded_lines(leaderboard))
-    ]
+    lines += [rf"\par {latex_text(line, GROUP_LIMIT)}" for line in _lines_below(leaderboard, columns)]
     if included := included_line(leaderboard, only=columns):
         lines.append(rf"\par $^{{\dagger}}$ {latex_text(included, GROUP_LIMIT)}")
     return "\n".join(lines) + "\n"
@@ -193,7 +197,7 @@ def leaderboard_markdown(snapshot: Snapshot, leaderboard: Leaderboard, audience:
         lines.append(_line([*place, *values]))
     if any(row.cells.get(column.id, NO_CELL).coverage < 1 for row in rows for column in columns):
         lines += ["", "A share behind a value says on how many of the samples it rests; without one it is all of them."]
-    for line in (*tie_lines(leaderboard), *excluded_lines(leaderboard)):
+    for line in _lines_below(leaderboard, columns):
         lines += ["", markdown_text(line, GROUP_LIMIT)]
     if included := included_line(leaderboard, only=columns):
         lines += ["", f"\u2020 {markdown_text(included, GROUP_LIMIT)}"]
@@ -208,6 +212,16 @@ def leaderboard_markdown(snapshot: Snapshot, leaderboard: Leaderboard, audience:
     state = f"State after log entry {snapshot.number}, {exact_time(snapshot.as_of or snapshot.at)}"
     lines += ["", f"{state}, digest `{escape_for_display(snapshot.digest[:12]).replace('`', '')}`."]
     return "\n".join(lines) + "\n"
+
+
+def _lines_below(leaderboard: Leaderboard, columns: Sequence[Column]) -> list[str]:
+    """Return what a reader must know of the table's ranks and numbers, a sentence or two each."""
+    return [
+        *tie_lines(leaderboard),
+        *by_group_lines(leaderboard, columns),
+        *excluded_lines(leaderboard),
+        *consequence_lines(leaderboard),
+    ]
 
 
 def latex_text(text: str, limit: int = NAME_LIMIT) -> str:

@@ -128,6 +128,9 @@ class _Maker:
             "extremes": self._extremes(run, len(runs) > 1) if run is not None else [],
             "findings": _findings(run)[:FINDINGS] if run is not None else [],
             "more_findings": max(0, len(_findings(run)) - FINDINGS) if run is not None else 0,
+            "consequences": [
+                one for one in self._leaderboard.consequences if row is not None and (one.team, one.run) == row.key
+            ],
             "groups": self._groups(row) if row is not None else [],
             "fairness": self._fairness(row) if row is not None else [],
             "rivals": self._rivals(row) if row is not None and row.rank is not None else [],

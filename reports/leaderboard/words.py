@@ -86,6 +86,19 @@ def consequence_lines(leaderboard: Leaderboard) -> list[str]:
     ]
 
 
+def by_group_lines(leaderboard: Leaderboard, columns: Iterable[Column] | None = None) -> list[str]:
+    """Return which of ``columns`` (all by default) hold no means over all videos, by a rule about groups of people."""
+    says = {
+        "worst-group": "the mean of the worst group of people, not that of all videos",
+        "gap-penalty": "the value made worse by the gap between groups of people, not the mean of all videos",
+    }
+    named: dict[str, list[str]] = {}
+    for column in leaderboard.columns if columns is None else columns:
+        if column.by_group and column.refused is None:
+            named.setdefault(column.by_group, []).append(column.id)
+    return [f"{', '.join(_titles(leaderboard, ids))}: {says[rule]}." for rule, ids in named.items()]
+
+
 def included_line(leaderboard: Leaderboard, *, only: Iterable[Column] | None = None) -> str:
     """Return which columns, or which of ``only``, still include excluded samples, and why; empty when none does."""
     columns = leaderboard.columns if only is None else only

@@ -21,7 +21,10 @@ from evalkit.hosting.runs import hosted_run
 from evalkit.leaderboard.compute import compute_leaderboard
 from evalkit.leaderboard.serialise import as_dict
 from evalkit.reports.audience import leaderboard_for
+from evalkit.reports.leaderboard.beside import Beside
 from evalkit.reports.leaderboard.page import render_leaderboard
+from evalkit.reports.leaderboard.tables import leaderboard_latex, leaderboard_markdown
+from evalkit.reports.leaderboard.team_page import render_team_pages
 from evalkit.reports.leaderboard.words import consequence_lines
 from evalkit.scoring.scorecard import Scorecard
 from evalkit.validators.operating_points import OPERATING_POINTS, OperatingPoint
@@ -140,6 +143,11 @@ def test_what_follows_is_told_everywhere():
     )
     (line,) = consequence_lines(found)
     assert line.endswith("1 video counts with the worst value in each ranking metric, for findings about gaming.")
+    assert "worst value in each ranking metric" in leaderboard_latex(snapshot, found)
+    assert "worst value in each ranking metric" in leaderboard_markdown(snapshot, found)
+    pages = render_team_pages(snapshot, found, Beside({"alpha": "alpha", "beta": "beta"}), "board.html")
+    assert "gaming.looped" in pages["alpha"] and "Again: after 1.5 s." in pages["alpha"]
+    assert "gaming.looped" not in pages["beta"]
     assert 'id="consequences"' in render_leaderboard(snapshot, found)
     assert 'id="consequences"' not in render_leaderboard(board("tell"), compute_leaderboard(board("tell"), draws=100))
     hidden = replace(found, rows=tuple(row for row in found.rows if row.team != "alpha"))

@@ -12,10 +12,13 @@ from builders.boards import make_run, make_snapshot
 from builders.computed import codes, ranks, row_of
 
 from evalkit.challenges.model import parse_challenge
+from evalkit.cli.leaderboard import print_leaderboard
 from evalkit.errors import ChallengeError
 from evalkit.leaderboard.compute import compute_leaderboard
 from evalkit.leaderboard.model import Leaderboard
 from evalkit.leaderboard.serialise import as_dict
+from evalkit.reports.leaderboard.tables import latex_text, leaderboard_latex, leaderboard_markdown, markdown_text
+from evalkit.reports.leaderboard.words import by_group_lines
 
 CHALLENGE = """
 schema: 1
@@ -60,6 +63,20 @@ def test_the_worst_group_ranks() -> None:
     assert "worst group of gender" in " ".join(leaderboard.columns[0].notes)
     # Not the means of all videos are resampled, which would leave alpha first.
     assert row_of(leaderboard, "alpha").interval == (3, 3)
+
+
+def test_tables_say_that_a_number_is_of_the_worst_group(capsys) -> None:
+    snapshot = make_snapshot(CHALLENGE + RULE.format(rule="worst-group", least=2, more=""), TEAMS, groups=GROUPS)
+    leaderboard = compute_leaderboard(snapshot, draws=100)
+    line = "PSNR, Sync: the mean of the worst group of people, not that of all videos."
+    print_leaderboard(leaderboard)
+    assert line in capsys.readouterr().out
+    assert latex_text(line, 600) in leaderboard_latex(snapshot, leaderboard)
+    assert markdown_text(line, 600) in leaderboard_markdown(snapshot, leaderboard)
+    assert by_group_lines(make("gap-penalty")) == [
+        "PSNR, Sync: the value made worse by the gap between groups of people, not the mean of all videos."
+    ]
+    assert by_group_lines(make()) == []
 
 
 def test_the_worst_group_of_a_distance_is_the_largest() -> None:
