@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,9 +14,12 @@ from evalkit.groups.influence import influence_of_groups
 from evalkit.groups.inputs import Entry, GroupedSamples, SampleValues
 from evalkit.groups.lines import group_lines
 from evalkit.groups.model import FairnessReport, FairnessRules, GroupTable
-from evalkit.groups.words import findings
+from evalkit.groups.words import NAMED, findings
 from evalkit.statistics.arrays import Index
 from evalkit.statistics.group_gaps import LabelShuffles, gap_of_means, holm
+from evalkit.text import escape_for_display
+
+MOST_GROUPS = 500  # of all attributes: each is a line of every measure and submission, and hostile ones name thousands
 
 
 def compare_groups(
@@ -48,7 +51,7 @@ def compare_groups(
         )
     if rules.min_videos < 2 or rules.min_identities < 2:
         raise UsageError("A group needs at least two videos and two people, to be compared.")
-    people = people.with_combinations(rules.intersect)
+    people, left_out = _bounded(people.with_combinations(rules.intersect))
     attributes = tuple(people.groups)
     tables = [
         _table(attribute, entry.name, measured, people, rules)
@@ -72,7 +75,26 @@ def compare_groups(
         truth=truth is not None,
         identities_known=people.identities_known,
     )
-    return replace(report, findings=tuple(findings(report)))
+    return replace(report, findings=(*findings(report), *left_out))
+
+
+def _bounded(people: GroupedSamples) -> tuple[GroupedSamples, tuple[str, ...]]:
+    """Return the attributes that `MOST_GROUPS` has room for, by name, and a sentence about the others."""
+    kept: dict[str, Mapping[str, str]] = {}
+    out: list[str] = []
+    total = 0
+    for attribute, labels in people.groups.items():
+        number = len(set(labels.values()))
+        if total + number <= MOST_GROUPS:
+            kept[attribute] = labels
+            total += number
+        else:
+            out.append(f"{escape_for_display(attribute, 60)} ({number:,})")
+    if not out:
+        return people, ()
+    named = ", ".join(out[:NAMED]) + (f" and {len(out) - NAMED:,} more" if len(out) > NAMED else "")
+    room = f"There is room for {MOST_GROUPS} groups of all attributes together."
+    return replace(people, groups=kept), (f"Not compared, for too many groups: {named}. {room}",)
 
 
 def _table(

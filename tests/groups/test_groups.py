@@ -12,6 +12,7 @@ from evalkit.errors import InputError, UsageError
 from evalkit.groups.computing import compare_groups
 from evalkit.groups.inputs import entry_of_card, grouped_samples
 from evalkit.groups.model import FairnessRules
+from evalkit.reports.fairness.page import render_fairness
 from evalkit.reports.fairness.tables import fairness_csv
 from evalkit.scoring.scorecard import Scorecard
 from tests.scorecards import small_card
@@ -272,6 +273,18 @@ def test_a_group_of_all_samples_decides_nothing():
     groups = [{"age": "fm"[at % 2], "split": "test"} for at in range(6)]
     cards = [small_card(name, {"m": [float(at) for at in range(6)]}, groups=groups) for name in ("a", "b")]
     assert {one.attribute for one in report_of(*cards).influence} == {"age"}
+
+
+def test_attributes_with_thousands_of_groups_are_left_out_and_said_to_be():
+    groups = [{"age": "fm"[at % 2], "name": f"n{at}", "zone": "east"} for at in range(600)]
+    report = report_of(small_card("a", {"m": [float(at) for at in range(600)]}, groups=groups))
+    assert report.attributes == ("age", "zone")
+    assert {table.attribute for table in report.tables} == {"age", "zone"}
+    assert report.findings[-1].startswith("Not compared, for too many groups: name (600).")
+    nothing = report_of(small_card("a", {"m": [1.0] * 600}, groups=[{"name": f"n{at}"} for at in range(600)]))
+    assert (nothing.attributes, nothing.tables) == ((), ())
+    assert "name (600)" in nothing.findings[-1]
+    assert "name (600)" in render_fairness(nothing, "a")
 
 
 def test_thousands_of_groups_are_not_ranked_one_by_one():
