@@ -11,6 +11,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from evalkit.challenges.model import preset_ids
 from evalkit.hosting.bundle import Choices, read_choices
 
 RULES = """\
@@ -26,7 +27,13 @@ schedule:
   - {id: development, opens: 2026-03-01 UTC, closes: 2026-03-10 UTC}
   - {id: final, opens: 2026-03-11T02:00:00+02:00, closes: 2026-03-20 AoE}
 """
+RANKED_BY_IMPORTED_FILES = {"lip-to-speech", "lip-to-speech-video"}
 INSTALLED = {**os.environ, "PYTHONUNBUFFERED": "1"}
+
+
+def hostable_presets() -> list[str]:
+    """Return the presets that a platform can score: the others rank by files that other programs made."""
+    return [name for name in preset_ids() if name not in RANKED_BY_IMPORTED_FILES]
 
 
 def choices(folder: Path, rules: str = RULES, testset: Path | None = None, **others: object) -> Choices:

@@ -47,7 +47,7 @@ def stamps(folder: Path) -> dict[str, int]:
     return {
         str(path): path.stat().st_mtime_ns
         for path in folder.rglob("*")
-        if path.is_file() and path.suffix != ".html" and path.stem not in {"leaderboard", "board"}
+        if path.is_file() and path.suffix != ".html" and path.name.partition(".")[0] not in {"leaderboard", "board"}
     }
 
 

@@ -11,12 +11,11 @@ from typing import Any
 
 import pytest
 import yaml
-from builders.hosting import RULES, choices, unzip
+from builders.hosting import RULES, choices, hostable_presets, unzip
 from builders.leaderboards import NASTY
 from PIL import Image
 
 from evalkit import __version__
-from evalkit.challenges.model import preset_ids
 from evalkit.errors import InputError, TestSetError, UsageError
 from evalkit.hosting.bundle import read_choices
 from evalkit.hosting.checking import check_bundle
@@ -107,7 +106,7 @@ def test_equal_input_gives_equal_bytes(world, tmp_path: Path) -> None:
     assert [one for one in files if (first / one).read_bytes() != (second / one).read_bytes()] == []
 
 
-@pytest.mark.parametrize("preset", preset_ids())
+@pytest.mark.parametrize("preset", hostable_presets())
 def test_every_preset_makes_a_bundle_that_fits_the_rules(preset: str, tmp_path: Path) -> None:
     made = read_choices(preset, "bundled", opens="2026-03-01 AoE", closes="2026-03-31 AoE")
     write_codabench(made, tmp_path / "bundle", image="organizer/faces:1")

@@ -18,10 +18,9 @@ from typing import Any
 
 import pytest
 import yaml
-from builders.hosting import RULES, choices, unzip
+from builders.hosting import RULES, choices, hostable_presets, unzip
 from builders.leaderboards import NASTY
 
-from evalkit.challenges.model import preset_ids
 from evalkit.errors import ChallengeError
 from evalkit.hosting.bundle import read_choices, template
 from evalkit.hosting.checking import check_bundle
@@ -127,7 +126,7 @@ def test_a_remote_bundle_uploads_nothing_of_the_test_set(world, tmp_path: Path) 
     assert not report.notes
 
 
-@pytest.mark.parametrize("preset", preset_ids())
+@pytest.mark.parametrize("preset", hostable_presets())
 def test_every_preset_fits_the_rules(preset: str, tmp_path: Path) -> None:
     made = read_choices(preset, "bundled", opens="2026-03-01 AoE", closes="2026-03-31 AoE")
     write_evalai(made, tmp_path / "bundle")

@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from builders.hosting import Finished, choices, codabench_folders, run_codabench
+from builders.hosting import RANKED_BY_IMPORTED_FILES, Finished, choices, codabench_folders, run_codabench
 from builders.kinds import motion, npy, tone, wav, write_testset, write_zip
 
 from evalkit.detection.testset_making import make_truth_testset
@@ -66,8 +66,12 @@ def test_audio_and_motion(rules: str, suffix: str, content: bytes, expected: flo
     assert f"named &#123;id&#125;.{suffix}" in page
 
 
-def test_a_ranking_by_imported_files_is_refused() -> None:
+@pytest.mark.parametrize("preset", sorted(RANKED_BY_IMPORTED_FILES))
+def test_a_ranking_by_imported_files_is_refused(preset: str) -> None:
     with pytest.raises(ChallengeError, match=r"asr\.wer\.aligndit \(files of 'asr'\)") as raised:
-        read_choices("lip-to-speech")
+        read_choices(preset)
     assert "score-all --features" in str(raised.value.fix)
+
+
+def test_imported_files_may_be_shown() -> None:
     assert read_choices("theval").challenge.id == "theval"  # there they don't rank
