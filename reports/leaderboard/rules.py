@@ -184,6 +184,7 @@ def rule_rows(challenge: Challenge) -> list[tuple[str, str, bool]]:
             "evalkit_defaults": True,
             "submission": set(challenge.submission.of_other_kinds),
             "detection": set() if challenge.submission.kind == "scores" else True,
+            "fairness": set() if challenge.fairness.rule != "none" else set(GroupRules.model_fields) - {"rule"},
         },
     )
     return [

@@ -327,7 +327,7 @@ def test_the_result_is_read_back_and_a_false_one_is_refused(result, tmp_path):
     document = json.loads(result.to_json())
     document["metrics"][UNPAIRED["fid"]]["value"] = None
     file.write_text(json.dumps(document))
-    with pytest.raises(InputError, match=r"not a result of evalkit distance. Found metrics.fid.pytorch.unpaired"):
+    with pytest.raises(InputError, match=r"not a result of evalkit distance: 'metrics.fid.pytorch.unpaired'"):
         DistanceResult.load(file)
     file.write_text('{"schema": 1, "x": NaN}')
     with pytest.raises(InputError, match="not JSON"):
