@@ -287,7 +287,8 @@ def _teller(problems: list[str | None]) -> Callable[[str | None], None]:
 
     def tell(problem: str | None) -> None:
         if problem != problems[0]:
-            log.error("The board: %s", problem or "written again.")
+            waits = "Answers wait in the studio's file until the board can be written; it is tried again by itself. %s"
+            log.error(waits if problem else "The board is written again.", *([problem] if problem else []))
             problems[0] = problem
 
     return tell

@@ -93,5 +93,8 @@ def find_units(pairs: bool, runs: Sequence[RatedRun], samples: tuple[str, ...], 
                 fix="Add at least one rater of no team or of another one.",
             )
         if not there[unit].any():
-            raise InputError(f"There is no sample of which {names} has a playable video.", fix="Leave the team out.")
+            raise InputError(
+                f"There is no sample of which {names} has a playable video.",
+                fix="Name those that are to be rated: --teams A,B,C.",
+            )
     return units

@@ -6,14 +6,19 @@ import queue
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-from evalkit.errors import EvalkitError, MachineError
+from evalkit.errors import EvalkitError, MachineError, StorageError
 from evalkit.studio.journal import Change, Journal, StoredAnswer, add_answer, mark_on_board
 
 
 class NotStoredError(MachineError):
     """The journal can't be written: nothing of a change is stored."""
+
+
+class NotOnBoardError(StorageError):
+    """The board can't be written now: the journal has the answers, and gives them to the board later."""
 
 
 _MOST = 500  # changes in one transaction
@@ -102,7 +107,8 @@ class Writer:
             if batch:
                 self._do(batch)
         if self._marks:
-            self._journal.apply(mark_on_board(self._marks))
+            with suppress(StorageError):  # the board is given them once more, and takes nothing twice
+                self._journal.apply(mark_on_board(self._marks))
 
     def _do(self, batch: Sequence[_Work]) -> None:
         marks, self._marks = self._marks, []
@@ -133,8 +139,9 @@ class Writer:
             self._flush()
         except Exception as error:  # noqa: BLE001 - the journal has the answers: they are tried again
             self.waiting = len(self._waiting)
-            self._told(str(error) if isinstance(error, EvalkitError) else type(error).__name__)
-            return error
+            why = str(error) if isinstance(error, EvalkitError) else type(error).__name__
+            self._told(why)
+            return NotOnBoardError("The board can't be written now.", found=why)
         return None
 
     def _flush(self) -> None:

@@ -85,7 +85,7 @@ def test_digests_are_those_of_the_files(shell: Shell, usual: Study) -> None:
 
 def test_the_table_is_printed(shell: Shell, usual: Study) -> None:
     out = shell("studio", "plan", *copied(shell, usual).words, "--raters", "6", "--items", "9", "--dry-run")
-    assert "6 raters; each has 9 rating." in out
+    assert "6 raters; items of each: 9 rating." in out
     for team in TEAMS:
         assert team in out
     assert "Neighbours of one team: 0; of one sample: 0; videos of a rater's own team: 0." in out

@@ -11,7 +11,8 @@ import pytest
 
 from evalkit.errors import InputError, StorageError
 from evalkit.studio.journal import Journal, Place, StoredAnswer, add_answer, add_place, set_paused
-from evalkit.studio.writer import NotStoredError, Writer
+from evalkit.studio.serving import _teller
+from evalkit.studio.writer import NotOnBoardError, NotStoredError, Writer
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -45,7 +46,7 @@ def test_answers_that_the_board_does_not_take_are_kept_and_given_to_it_later(jou
     writer.start()
     writer.write(answers=[answer(1)]).result(10)
     board.locked = True
-    with pytest.raises(StorageError, match="locked"):
+    with pytest.raises(NotOnBoardError, match="The board is locked"):
         writer.write(answers=[answer(2)]).result(10)
     assert writer.unwritten(["answer-1", "answer-2"]) == {"answer-2"}
     writer.write([set_paused(paused=True)]).result(10)
@@ -93,6 +94,30 @@ def test_what_the_journal_can_not_store_is_told_and_what_follows_is_stored(journ
     writer.close()
     assert board.batches == [["answer-2"]]
     journal.close()
+
+
+def test_the_terminal_hears_once_that_answers_wait_and_once_that_they_are_written(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    tell = _teller([None])
+    for problem in ("It is locked.", "It is locked.", None, None):
+        tell(problem)
+    assert [one.getMessage() for one in caplog.records] == [
+        "Answers wait in the studio's file until the board can be written; it is tried again by itself. It is locked.",
+        "The board is written again.",
+    ]
+
+
+def test_a_disk_that_is_full_at_the_end_ends_nothing_badly(journal: Journal) -> None:
+    board = Database()
+    writer = Writer(journal, board.write)
+    writer.start()
+    writer.write(answers=[answer(1)]).result(10)
+    why = "SELECT RAISE(ROLLBACK, 'database or disk is full')"
+    journal._connection.execute(f"CREATE TEMP TRIGGER full_disk BEFORE UPDATE ON answers BEGIN {why}; END")
+    writer.close()
+    assert [one.on_board for one in journal.answers()] == [False], "it is given to the board once more"
+    assert board.batches == [["answer-1"]]
 
 
 def test_who_goes_away_stops_nobody_from_writing(journal: Journal) -> None:

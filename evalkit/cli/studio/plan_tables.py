@@ -24,7 +24,7 @@ def print_balance(balance: Balance) -> None:
     kinds = ", ".join(
         f"{low}{'' if low == high else f' to {high}'} {name}" for name, (low, high) in balance.items.items()
     )
-    say(f"{count(balance.raters, 'rater')}; each has {kinds}.")
+    say(f"{count(balance.raters, 'rater')}; items of each: {kinds}.")
     table = Table(header_style="bold")
     sides = ("on the left",) if balance.method == "pairs" else ()
     for title in ("team", "run", "shown", "per rater", "per video", "mean place", *sides):
