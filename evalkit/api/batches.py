@@ -156,6 +156,7 @@ def estimate_all(
     metrics: Sequence[str] | str | None = None,
     backbones: str | Path | Backbones = "published",
     reference_pack: str | Path | None = None,
+    features: Mapping[str, str | Path] | None = None,
     workers: int | None = None,
     memory: str | int | None = None,
     device: str = "cpu",
@@ -170,9 +171,9 @@ def estimate_all(
     """Score a few videos of the first submissions into the cache, and say what `score_all` will take.
 
     Args:
-        submissions, challenge, testset, out, metrics, backbones, reference_pack, workers, memory, device, limit,
-            allow_missing, cache, progress, timeout, submission_timeout, sandbox: as in `score_all`; nothing is written
-            to ``out``.
+        submissions, challenge, testset, out, metrics, backbones, reference_pack, features, workers, memory, device,
+            limit, allow_missing, cache, progress, timeout, submission_timeout, sandbox: as in `score_all`; nothing is
+            written to ``out``.
 
     Returns:
         Hours, disk and memory, with the spread of the hours.
@@ -182,6 +183,8 @@ def estimate_all(
     """
     from evalkit.batch.estimate import estimate_batch
 
+    check_types(optional=True, features=features)
+    refuse_imports(features, "local", reference_pack)
     shown = progress or Progress()
     entries, settings = _batch(
         submissions,
@@ -200,6 +203,7 @@ def estimate_all(
         timeout=timeout,
         submission_timeout=submission_timeout,
         sandbox=sandbox,
+        features=features,
     )
     with fitting_pack(reference_pack, settings.testset, settings.plan) as settings.options.references:
         return estimate_batch(entries, settings, shown)

@@ -19,7 +19,7 @@ from evalkit.batch.entries import Entry
 from evalkit.batch.running import videos_of
 from evalkit.batch.settings import Settings
 from evalkit.challenges.model import Challenge
-from evalkit.errors import EvalkitError, MachineError, SubmissionError
+from evalkit.errors import EvalkitError, MachineError, SubmissionError, UsageError
 from evalkit.progress import Progress
 from evalkit.scoring.journal import Journal
 from evalkit.scoring.run import score_run
@@ -133,10 +133,11 @@ def estimate_batch(entries: Sequence[Entry], settings: Settings, progress: Progr
     with progress.stage("opening submissions", len(entries)) as stage:
         for at, entry in enumerate(entries):
             number = videos_of(entry, settings.challenge, settings.testset)
-            if number:
+            fault = _import_fault(entry, settings) if number else _why(entry, settings.challenge)
+            if fault is None:
                 counts[at] = number
             else:
-                unreadable[entry.name] = _why(entry, settings.challenge)
+                unreadable[entry.name] = fault
             stage.advance()
     wanted = max(LEAST_VIDEOS, 2 * settings.engine.workers)
     seconds: list[list[float]] = []
@@ -179,7 +180,8 @@ def _measure(
     """Return the seconds of each video that was computed, and those that the submission took besides."""
     engine = SharedEngine(pool, 0, threading.Lock(), settings.engine)
     journal = _Times()
-    options = replace(settings.options, engine=engine, progress=progress, journal=journal)
+    imports = settings.imports_of(entry, entry.path)
+    options = replace(settings.options, engine=engine, progress=progress, journal=journal, imports=imports)
     limit, total = wanted, len(settings.testset)
     started = time.monotonic()
     while True:
@@ -207,6 +209,15 @@ def _interval(seconds: Sequence[Sequence[float]]) -> tuple[float, float, float]:
     low, high = np.percentile(means, [2.5, 97.5])
     mean = float(np.mean(np.concatenate(groups)))
     return mean, min(mean, float(low)), max(mean, float(high))
+
+
+def _import_fault(entry: Entry, settings: Settings) -> str | None:
+    """Return why the submission's imported files are not as they must be: what the night would fail on."""
+    try:
+        settings.imports_of(entry, entry.path)
+    except UsageError as error:
+        return error.lines[0]
+    return None
 
 
 def _why(entry: Entry, challenge: Challenge) -> str:

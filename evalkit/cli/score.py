@@ -326,13 +326,16 @@ def not_applicable_lines(card: Scorecard) -> list[str]:
     from evalkit.metrics.base import NO_PERSON, NOT_APPLICABLE, OTHER_SETUP, is_not_applicable
     from evalkit.scoring.plan import OTHER_KIND
 
-    by_reason: dict[str, dict[str, int]] = {}
+    by_reason: dict[tuple[str, int], list[str]] = {}
     for name, entry in card.metrics.items():
         if not entry.not_applicable:
             continue
         reasons = Counter(one for video in card.videos if is_not_applicable(one := video.reasons.get(name)))
-        for reason, times in (reasons or Counter({entry.reason: entry.not_applicable})).items():
-            by_reason.setdefault(str(reason), {})[name] = times
+        if not reasons:  # a number of the set, which has no reasons by video
+            own = entry.reason if is_not_applicable(entry.reason) else _why_not_of_all(name)
+            reasons = Counter({own: entry.not_applicable})
+        for reason, times in reasons.items():
+            by_reason.setdefault((str(reason), times), []).append(name)
     words = {
         NO_PERSON: "without a person",
         OTHER_SETUP: "of other setups",
@@ -340,10 +343,20 @@ def not_applicable_lines(card: Scorecard) -> list[str]:
         NOT_APPLICABLE: "that they are not about",
     }
     return [
-        f"  Not applicable to {count(max(names.values()), 'sample')} "
-        f"{words.get(reason, '(' + reason.partition(':')[2] + ')')}, and not counted there: {_first_of(list(names))}."
-        for reason, names in by_reason.items()
+        f"  Not applicable to {count(times, 'sample')} "
+        f"{words.get(reason, '(' + reason.partition(':')[2] + ')')}, and not counted there: {_first_of(names)}."
+        for (reason, times), names in by_reason.items()
     ]
+
+
+def _why_not_of_all(name: str) -> str:
+    """Return why a metric is not about all samples, by what it is about."""
+    from evalkit.metrics.base import NO_PERSON, NOT_APPLICABLE, OTHER_SETUP, metric_registry
+
+    known = metric_registry().get(name)
+    if known is None:
+        return NOT_APPLICABLE
+    return OTHER_SETUP if known.record.setups else NO_PERSON if known.record.people_only else NOT_APPLICABLE
 
 
 def print_scorecard(card: Scorecard) -> None:

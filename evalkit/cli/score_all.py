@@ -119,6 +119,7 @@ def score_all(
             metrics=names,
             backbones=backbones,
             reference_pack=reference_pack,
+            features=folders_of(imported),
             memory=memory,
             device=device,
             limit=limit,

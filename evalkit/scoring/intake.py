@@ -25,6 +25,7 @@ from evalkit.scoring.kinds import kind_of
 from evalkit.scoring.kinds.lengths import length_of_sample, media_source, size_of_reference
 from evalkit.submission.model import Submission
 from evalkit.testsets.model import Sample, TestSet
+from evalkit.testsets.setup_names import SILENT
 from evalkit.testsets.setups import check_setups
 from evalkit.text import count, escape_for_display
 from evalkit.validators.archive.check import NESTED, UNREADABLE, blocks, check_archive
@@ -39,6 +40,7 @@ from evalkit.weights.store import file_sha256
 
 SCHEMA = 1
 LENGTH = "length"  # cache folder: file of the test set -> length or size
+OF_REST = ("content.frozen", "content.duplicate-frames")  # what a mouth at rest looks like
 LENGTH_VERSION = 2  # of the lengths in the cache
 
 
@@ -225,19 +227,26 @@ def file_report(
     in_folder: bool,
     rules: SubmissionRules,
     expected: ExpectedLength | None = None,
+    setup: str | None = None,
 ) -> FileReport:
     """Return the report on one file, from the worker's answer; ``in_folder`` chooses the advice.
 
-    ``expected`` is the length and the size that the file should have, where rules compare them.
+    Args:
+        extraction, path, rules: the answer, and what it is about.
+        in_folder: whether the submission is a folder.
+        expected: the length and the size that the file should have, where rules compare them.
+        setup: which of several videos of a sample it is: one that was driven by silence may show one picture.
     """
     if extraction.facts is None:
         return failed_report(
             FailedReading(path, extraction.sample, "member", extraction.problem, in_folder), rules.severities
         )
-    steps = [step for one in extraction.findings if one.severity != "info" for step in one.steps]
+    rest = OF_REST if setup == SILENT else ()
+    findings = tuple(one for one in extraction.findings if one.severity == "error" or one.rule not in rest)
+    steps = [step for one in findings if one.severity != "info" for step in one.steps]
     fix = printed_command(steps, File(extraction.facts, rules, expected), path) if steps else None
     packed = zlib.compress(extraction.facts.model_dump_json().encode(), 1)
-    return FileReport(path, extraction.sample, packed, extraction.findings, fix)
+    return FileReport(path, extraction.sample, packed, findings, fix)
 
 
 def failed_report(reading: FailedReading, severities: Mapping[str, str]) -> FileReport:

@@ -322,8 +322,14 @@ def _extract(  # noqa: PLR0917
             else:
                 extraction: Extraction = result.value
                 run.submission.refuse_changed(path, extraction.sha256)
+                asked = run.gate.samples.get(sample)
                 report = reports[sample] = file_report(
-                    extraction, path, in_folder=archive is None, rules=config.rules, expected=lengths.get(sample)
+                    extraction,
+                    path,
+                    in_folder=archive is None,
+                    rules=config.rules,
+                    expected=lengths.get(sample),
+                    setup=asked.setup if asked else None,
                 )
                 take(report, extraction)
                 extractions[sample] = extraction.slim()

@@ -89,3 +89,15 @@ def test_why_a_metric_is_not_applicable_is_its_own_reason() -> None:
         f"  Not applicable to 1 sample (no_silence), and not counted there: {names[0]}.",
         f"  Not applicable to 1 sample without a person, and not counted there: {names[1]}.",
     ]
+
+
+def test_numbers_of_the_set_say_what_they_are_not_about() -> None:
+    made = make_card("a.zip", {"leak.silent_conf": [0.2], "leak.frac": [0.1], "leak.lsd_cr": [0.3]})
+    counts = {"leak.silent_conf": 6, "leak.frac": 6, "leak.lsd_cr": 3}
+    metrics = {name: made.metrics[name].model_copy(update={"not_applicable": times}) for name, times in counts.items()}
+    metrics["leak.frac"] = metrics["leak.frac"].model_copy(update={"value": None, "reason": "weights_missing:syncnet"})
+    lines = not_applicable_lines(made.model_copy(update={"metrics": metrics}))
+    assert lines == [
+        "  Not applicable to 6 samples of other setups, and not counted there: leak.silent_conf, leak.frac.",
+        "  Not applicable to 3 samples of other setups, and not counted there: leak.lsd_cr.",
+    ]

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from builders.media_facts import RULES
+from builders.media_facts import facts as facts_of_a_file
 
 from evalkit.scoring.cache import FeatureCache
 from evalkit.scoring.gaming import OF_STILLNESS, GamingCheck, VideoFingerprint
+from evalkit.scoring.intake import OF_REST, file_report
+from evalkit.scoring.jobs import Extraction
 from evalkit.scoring.records import VideoScore
 from evalkit.testsets.model import Sample, TestSet
 from evalkit.validators.gaming_case import GamingCase
-from evalkit.validators.registry import rule_registry
+from evalkit.validators.registry import file_findings, rule_registry
 
 
 def test_stillness_is_no_sign_under_silence(tmp_path: Path) -> None:
@@ -30,4 +35,20 @@ def test_stillness_is_no_sign_under_silence(tmp_path: Path) -> None:
 
 
 def test_the_rules_exist() -> None:
-    assert set(OF_STILLNESS) <= set(rule_registry())
+    assert {*OF_STILLNESS, *OF_REST} <= set(rule_registry())
+
+
+def test_a_frozen_video_is_right_under_silence_alone() -> None:
+    facts = facts_of_a_file({"duplicate_share": 1.0})
+    found = file_findings(facts, RULES, "v.mp4")
+    assert [one.rule for one in found if one.rule in OF_REST] == ["content.frozen"]
+    refused = replace(next(one for one in found if one.rule == "content.frozen"), severity="error")
+    for setup, expected in (("silent", set()), ("own", {"content.frozen"}), (None, {"content.frozen"})):
+        extraction = Extraction("v", "0" * 64, facts, findings=tuple(found))
+        report = file_report(extraction, "v.mp4", in_folder=False, rules=RULES, setup=setup)
+        assert {one.rule for one in report.findings} & set(OF_REST) == expected
+        others = {one.rule for one in found} - set(OF_REST)
+        assert {one.rule for one in report.findings} - set(OF_REST) == others
+    # What the challenge itself makes an error has left the video without values, so it is said.
+    extraction = Extraction("v", "0" * 64, facts, findings=(refused,))
+    assert file_report(extraction, "v.mp4", in_folder=False, rules=RULES, setup="silent").findings == (refused,)

@@ -250,3 +250,38 @@ def test_score_all_takes_a_folder_for_each_team(world, tmp_path):
         api.score_all(
             zips, "talking-head", world.testset, tmp_path / "o", metrics=AUE, features={"openfaces": root}, workers=1
         )
+
+
+def test_a_dry_run_reads_them_and_tells_who_lacks_them(world, tmp_path):
+    zips, root, cache = tmp_path / "zips", tmp_path / "openface", tmp_path / "cache"
+    zips.mkdir()
+    for team in ("none", "atlas"):
+        shutil.copy(world.zip, zips / f"{team}.zip")
+    for seed, name in enumerate(SAMPLES):
+        write_table(root / "atlas" / "generated" / f"{name}.csv", intensities(seed) + 1)
+        write_table(root / "reference" / f"{name}.csv", intensities(seed))
+    arguments = ["score-all", zips, "-c", "talking-head", "-t", world.testset, "-o", tmp_path / "out"]
+    arguments += [
+        "-m",
+        "aue.lower",
+        "--features",
+        f"openface={root}",
+        "--cache",
+        cache,
+        "--workers",
+        1,
+        "--dry-run",
+        "--json",
+    ]
+    done = CliRunner().invoke(cli, [str(one) for one in arguments])
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert (told["submissions"], told["videos"], told["measured_videos"]) == (2, len(SAMPLES), len(SAMPLES))
+    assert list(told["unreadable"]) == ["none"]
+    assert "no folder 'generated'" in told["unreadable"]["none"]
+    read = []
+    for file in (cache / "openface").rglob("*.npz"):
+        with np.load(file) as arrays:
+            read.append("intensity" in arrays)
+    assert read == [True] * len(SAMPLES)
+    assert not (tmp_path / "out").exists()
