@@ -22,6 +22,15 @@ from evalkit.plot.axes import COLOURS, axis_words
 matplotlib = pytest.importorskip("matplotlib")
 
 
+@pytest.fixture(autouse=True)
+def closed_figures():
+    """Close what a test drew: pyplot keeps every figure, and warns of more than 20."""
+    yield
+    import matplotlib.pyplot as plt
+
+    plt.close("all")
+
+
 def lines(ax, gid):
     return [line for line in ax.lines if line.get_gid() == gid]
 

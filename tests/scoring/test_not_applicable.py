@@ -114,7 +114,8 @@ def test_nothing_is_computed_that_only_metrics_about_people_read(world, tmp_path
     ).scorecard
     events = [json.loads(line) for line in log.read_text().splitlines()]
     computed = {event["sample"]: set(event["computed"]) for event in events if event["event"] == "video"}
-    assert plan.people_features == {"faces", "arcface", "faces_reference", "arcface_reference"}
+    of_people = {"faces", "face_stillness", "arcface", "faces_reference", "arcface_reference"}
+    assert plan.people_features == of_people
     everything = set(plan.features)
     others = everything - plan.people_features
     assert [computed[sample.id] for sample in samples] == [everything, others, everything, everything]
