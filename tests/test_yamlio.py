@@ -90,7 +90,7 @@ def test_all_faults_are_named_one_a_line() -> None:
     lines = str(caught.value).splitlines()
     assert [line.split(":")[0] for line in lines] == [f"car.yaml, line {n}" for n in (1, 1, 2, 4)]
     assert "Found 'many'." in lines[1]
-    assert "greater than or equal to 1. Found 0." in lines[3]
+    assert "must be at least 1. Found 0." in lines[3]
 
 
 def test_a_file_with_thousands_of_faults_gets_a_short_message() -> None:

@@ -130,7 +130,7 @@ def test_numbers_of_numpy_are_numbers():
         ("{}", "schema None"),
         ('{"schema": 2}', "schema 2"),
         ('{"schema": "1"}', "schema '1'"),
-        ('{"schema": 1}', "damaged at 'submission'"),
+        ('{"schema": 1}', "damaged: the key 'submission' is missing"),
     ],
 )
 def test_what_is_no_scorecard(text, words):
@@ -160,14 +160,14 @@ def test_an_unknown_schema_says_what_to_do(document):
     ],
 )
 def test_a_damaged_file_is_named_with_the_place(document, place, value, told):
-    with pytest.raises(InputError, match=rf"damaged at '{re.escape(told)}'"):
+    with pytest.raises(InputError, match=rf"damaged: '{re.escape(told)}': must be"):
         Scorecard.from_json(with_value(document, place, value))
 
 
 @pytest.mark.parametrize("key", ["submission", "challenge", "backbones", "metrics", "videos"])
 def test_a_missing_part_is_named(document, key):
     del document[key]
-    with pytest.raises(InputError, match=f"damaged at '{key}'"):
+    with pytest.raises(InputError, match=f"damaged: the key '{key}' is missing"):
         Scorecard.from_json(json.dumps(document))
 
 
