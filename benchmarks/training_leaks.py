@@ -152,7 +152,7 @@ def pictures(path: Path) -> tuple[Images, Sound]:
     images = np.stack([small[index] for index in chosen.tolist() if index in small])
     try:
         return images, to_int16(read_audio(path, RATE))
-    except NoAudioError:
+    except NoAudioError:  # compared by its pictures alone
         return images, np.zeros(0, np.int16)
 
 

@@ -271,7 +271,7 @@ def _too_large(text: str) -> bool:
     """Return whether a text that `_number` refuses is a finite number."""
     try:
         return text.isascii() and "_" not in text and math.isfinite(float(text[:_LONGEST_NUMBER]))
-    except ValueError:
+    except ValueError:  # it is no number at all, which is told of as such
         return False
 
 

@@ -105,7 +105,8 @@ def read_prints(files: Iterable[MediaFile], title: str, options: RunOptions) -> 
         try:
             data = extraction.loaded.get(LEAK_PRINT) or (cache.load(LEAK_PRINT, key) if key else None)
         except CorruptEntryError:
-            data = None
+            left_out[file.name] = "its entry in the cache was damaged after it was made: run the command again"
+            return
         if data is None or data.arrays is None or extraction.sha256 is None:
             trace = extraction.errors.get(LEAK_PRINT, "").strip().splitlines()
             reason = data.reason if data is not None else trace[-1] if trace else None

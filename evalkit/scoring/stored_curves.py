@@ -43,5 +43,5 @@ def read_curves(card: Scorecard) -> Curves | None:
     """Return the curves of a scorecard; ``None`` where it has none that can be drawn."""
     try:
         return Curves.model_validate((card.model_extra or {}).get("curves"))
-    except ValidationError:
+    except ValidationError:  # a scorecard of others: its numbers are shown all the same
         return None

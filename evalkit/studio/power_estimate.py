@@ -89,7 +89,7 @@ def _of_ratings(
         raise UsageError("Teams can't differ by that.", found=f"{asked:g}", expected=expected)
     own = [one for one in verdicts if one.answer.dimension == question.id and one.entry is not None]
     spread, count = assumed_spread(width), 0
-    with suppress(InputError):  # too few ratings: what is assumed is said to be
+    with suppress(InputError):  # too few ratings, or no spread to tell apart: the assumed one is used, and named so
         spread, count = _estimated(own), min(len(own), MOST_RATINGS)
     return QuestionPower(
         question.id,

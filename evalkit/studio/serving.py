@@ -233,7 +233,7 @@ def is_loopback(host: str) -> bool:
     """Return whether only this machine can reach an address."""
     try:
         return ipaddress.ip_address(host).is_loopback
-    except ValueError:
+    except ValueError:  # a name, not an address
         return host == _LOCAL
 
 
@@ -241,7 +241,7 @@ def is_unspecified(host: str) -> bool:
     """Return whether a host means all addresses of the machine, and none that somebody could open."""
     try:
         return ipaddress.ip_address(host).is_unspecified
-    except ValueError:
+    except ValueError:  # a name
         return not host
 
 

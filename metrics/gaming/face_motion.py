@@ -114,7 +114,7 @@ class FaceStillnessSession(Session):
     def _largest(self, index: int) -> Face | None:
         try:
             found = self._faces.detection(index).faces
-        except KeyError:
+        except KeyError:  # no face was looked for in this frame
             return None
         return max(found, key=lambda face: face.area, default=None)
 

@@ -143,7 +143,7 @@ def _aligned(middle: GreyImage, image: GreyImage, steady: Mask) -> tuple[GreyIma
     rule = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 30, 1e-3)
     try:
         _, matrix = cv2.findTransformECC(middle, image, start, cv2.MOTION_AFFINE, rule, steady.astype(np.uint8), 1)
-    except cv2.error:
+    except cv2.error:  # too little to align by, or no convergence: more is left unexplained, so nobody is suspected
         return image, np.ones_like(steady)
     linear, nearest = (kind | cv2.WARP_INVERSE_MAP for kind in (cv2.INTER_LINEAR, cv2.INTER_NEAREST))
     shown = cv2.warpAffine(image, matrix, (SIZE, SIZE), flags=linear, borderMode=cv2.BORDER_REPLICATE)

@@ -77,7 +77,7 @@ class Beside:
                 file = root.joinpath(*parts).resolve()
                 if file.is_file() and file.is_relative_to(root):
                     return "/".join((MEDIA, *(quote(part, safe="") for part in parts)))
-            except (OSError, ValueError):
+            except (OSError, ValueError):  # a name that no file can have: the filmstrip stays
                 continue
         return None
 
@@ -110,5 +110,5 @@ def _is_ours(file: Path) -> bool:
     try:
         with file.open("rb") as opened:
             return OURS in opened.read(4096)
-    except OSError:
+    except OSError:  # what can't be read is not known to be ours, and stays
         return False
