@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from evalkit.errors import InputError, PluginError, UsageError, did_you_mean
+from evalkit.errors import InputError, UsageError, did_you_mean
 from evalkit.groups.model import Measure
 from evalkit.metrics.base import SetMetric, is_not_applicable, metric_registry
 from evalkit.scoring.scorecard import Scorecard, VideoScore
@@ -161,10 +161,7 @@ def with_shares(entry: Entry, videos: Sequence[VideoScore]) -> Entry:
 
 
 def _set_metrics(card: Scorecard) -> set[str]:
-    try:
-        known = metric_registry()
-    except PluginError:
-        return set()
+    known = metric_registry()
     return {name for name in card.metrics if isinstance(known.get(name), SetMetric)}
 
 

@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from evalkit.studio.guarding import Rates, read_body
 from evalkit.studio.pages.organizer import render_join_page
+from evalkit.studio.places import Places
 from evalkit.studio.session import Study
 
 # What platforms call the id in the address, and what the studio calls the platform.
@@ -24,8 +25,9 @@ _PREVIEW = "ASSIGNMENT_ID_NOT_AVAILABLE"  # what MTurk says for the assignment b
 class JoinPages:
     """What the shared link answers."""
 
-    def __init__(self, study: Study) -> None:
+    def __init__(self, study: Study, places: Places) -> None:
         self._study = study
+        self._places = places
         self._rates = Rates(20, 200)
 
     def routes(self) -> list[Route]:
@@ -49,7 +51,7 @@ class JoinPages:
         worker = given[name].strip()
         if not _WORKER.fullmatch(worker):
             return self._page("wrong", 400)
-        rater = await self._study.join(worker, _NAMES[name])
+        rater = await self._places.join(worker, _NAMES[name])
         if rater is None:
             return self._page("paused" if self._study.paused else "full", 409)
         return RedirectResponse(f"/r/{rater.plan.token}", 303)

@@ -18,6 +18,7 @@ from evalkit.errors import EvalkitError
 from evalkit.studio.guarding import Rates, log_failure, read_body
 from evalkit.studio.overview import Flags, Screening, export_rows, progress
 from evalkit.studio.pages.organizer import render_organizer_page
+from evalkit.studio.places import Places
 from evalkit.studio.session import Study
 
 _UNKNOWN = "There is no such page."
@@ -28,12 +29,14 @@ class OrganizerPages:
 
     Args:
         study: the running study.
+        places: of its raters.
         board: of which the ratings are screened.
         url: how raters reach the studio.
     """
 
-    def __init__(self, study: Study, board: Board, url: str) -> None:
+    def __init__(self, study: Study, places: Places, board: Board, url: str) -> None:
         self._study = study
+        self._places = places
         self._screening = Screening(board, study.plan)
         self._url = url
         self._rates = Rates(10, 50)
@@ -130,7 +133,7 @@ class OrganizerPages:
         """Give a rater's place away."""
         token = self._check(request)
         await read_body(request)
-        rater = await self._study.invite()
+        rater = await self._places.invite()
         found = {"rater": rater.name, "link": f"{self._url}/r/{rater.plan.token}"}
         return _done(request, token, found, f"?invited={rater.name}")
 

@@ -19,6 +19,7 @@ from evalkit.progress import Progress
 from evalkit.studio.boarding import board_writer, names_of_others, refuse_forgotten, set_up_board
 from evalkit.studio.journal import Journal
 from evalkit.studio.library import build_library, missing_lines, refuse_missing, without_media
+from evalkit.studio.places import Places
 from evalkit.studio.plan_model import Plan, read_plan
 from evalkit.studio.session import Study
 from evalkit.studio.writer import Writer
@@ -167,9 +168,10 @@ def open_studio(board: Board, options: ServeOptions, progress: Progress) -> Iter
             )
             writer.start()
             try:
-                study = Study(shown, library, writer, held=held, answers=answers, secret=secret)
+                study = Study(shown, library, writer, held=held, answers=answers)
+                places = Places(study, writer, secret)
                 where = url or _address(options.host, listening)
-                more = [*OrganizerPages(study, board, where).routes(), *JoinPages(study).routes()]
+                more = [*OrganizerPages(study, places, board, where).routes(), *JoinPages(study, places).routes()]
                 with board.kept_open():
                     yield Running(build_app(study, more), study, plan, where, listening, notes)
             finally:

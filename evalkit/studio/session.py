@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-import itertools
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -18,10 +16,10 @@ from evalkit.errors import EvalkitError
 from evalkit.studio import journal as changes
 from evalkit.studio.boarding import is_for_board
 from evalkit.studio.checking import GivenAnswer, RefusedError, check_values, check_watched, read_answer
-from evalkit.studio.journal import Change, Held, Place, StoredAnswer
+from evalkit.studio.journal import Held, Place, StoredAnswer
 from evalkit.studio.library import Library
 from evalkit.studio.next_item import Given, next_item
-from evalkit.studio.plan_model import Plan, PlanRater, new_token
+from evalkit.studio.plan_model import Plan, PlanRater
 from evalkit.studio.writer import NotStoredError, Writer
 
 PROLIFIC_END = "https://app.prolific.com/submissions/complete?cc="
@@ -71,7 +69,6 @@ class Study:
         writer: makes changes durable.
         held: what the journal has.
         answers: what the journal has of them.
-        secret: of the studio.
         now: the clock.
     """
 
@@ -83,14 +80,13 @@ class Study:
         *,
         held: Held,
         answers: Sequence[StoredAnswer],
-        secret: bytes,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         extras = {
             name: plan.raters[alike].model_copy(update={"token": token, "team": None})
             for name, (token, alike) in held.extras.items()
         }
-        self._extras = set(held.extras)
+        self.extras = set(held.extras)
         self.plan = plan.model_copy(update={"raters": {**plan.raters, **extras}})
         self.library = library
         self.paused = held.paused
@@ -98,13 +94,11 @@ class Study:
         self.order: list[StoredAnswer] = []
         self._ids: set[str] = set()
         self._writer = writer
-        self._secret = secret
         self._now = now
         self._asked = dict(held.asked)
         self._fetched = dict(held.fetched)
         self._chooser = ThreadPoolExecutor(1, "studio-chooser")
         self._choosing = asyncio.Lock()
-        self._places = asyncio.Lock()
         for answer in answers:
             if answer.rater in self.raters and answer.item in self.plan.items:
                 self._take(self.raters[answer.rater], answer)
@@ -390,59 +384,18 @@ class Study:
         await asyncio.wrap_future(self._writer.write([changes.set_paused(paused=paused)]))
         self.paused = paused
 
-    async def invite(self) -> Rater:
-        """Return a rater whose link nobody has: an unused one, or a new one who sees what another one sees."""
-        async with self._places:
-            rater, made = self._unused(), []
-            if rater is None:
-                alike = self._least_seen()
-                name = next(f"extra-{at}" for at in itertools.count(1) if f"extra-{at}" not in self.raters)
-                rater = Rater(name, alike.plan.model_copy(update={"token": new_token(), "team": None}))
-                made = [changes.add_extra(name, rater.plan.token, alike.name)]
-            await self._give(rater, Place(rater.name, "invite"), made)
-            return rater
-
-    async def join(self, worker: str, how: str) -> Rater | None:
-        """Return the rater whose place a platform's worker has, or gets; ``None`` when there is none left.
-
-        Only a keyed digest of the worker's id is stored, unless the plan keeps the id.
-        """
-        digest = hmac.new(self._secret, f"worker:{worker}".encode(), hashlib.sha256).hexdigest()
-        async with self._places:
-            for rater in self.raters.values():
-                if rater.place is not None and rater.place.worker == digest:
-                    return rater
-            free = self._unused()
-            if free is None or self.paused:
-                return None
-            kept = worker if "worker" in self.plan.page.keep else None
-            await self._give(free, Place(free.name, how, digest, kept), [])
-            return free
-
-    async def _give(self, rater: Rater, place: Place, made: list[Change]) -> None:
-        await asyncio.wrap_future(self._writer.write([*made, changes.add_place(place, self._now())]))
+    def admit(self, rater: Rater, place: Place) -> None:
+        """Give a rater a place that the journal has; a new rater takes part from now on."""
         rater.place = place
         if rater.name not in self.raters:
             self.raters[rater.name] = rater
-            self._extras.add(rater.name)
+            self.extras.add(rater.name)
             self._by_token[_digest(rater.plan.token)] = rater
             self.plan = self.plan.model_copy(update={"raters": {**self.plan.raters, rater.name: rater.plan}})
 
-    def _unused(self) -> Rater | None:
-        """Return a rater whom nobody was yet: the last one, since links are usually sent out from the first on."""
-        asked = {name for name, _ in self._asked}
-        for rater in reversed(self.raters.values()):
-            untouched = not rater.answers and rater.consented_at is None and rater.name not in asked
-            if untouched and rater.place is None and rater.plan.team is None:
-                return rater
-        return None
-
-    def _least_seen(self) -> Rater:
-        """Return the plan's rater, if possible without a team, whose items have the fewest answers."""
-        seen = Counter(answer.item for answer in self.order)
-        own = [rater for rater in self.raters.values() if rater.name not in self._extras]
-        neutral = [rater for rater in own if rater.plan.team is None] or own
-        return min(neutral, key=lambda rater: sum(seen[item] for item in rater.plan.items if item is not None))
+    def asked_raters(self) -> set[str]:
+        """Return the raters who were shown an item."""
+        return {name for name, _ in self._asked}
 
 
 def _digest(token: str) -> bytes:

@@ -19,6 +19,7 @@ from studio.plans import hex_id, plan_document
 from evalkit.jsonio import parse_json
 from evalkit.studio.journal import Journal
 from evalkit.studio.library import Library
+from evalkit.studio.places import Places
 from evalkit.studio.plan_model import Plan
 from evalkit.studio.session import Study
 from evalkit.studio.writer import NotStoredError, Writer
@@ -51,6 +52,7 @@ class Opened:
     """A study over a file of its own; the board takes everything."""
 
     study: Study
+    places: Places
     journal: Journal
     board: list[str] = field(default_factory=list)
 
@@ -85,11 +87,10 @@ def opened(plan: Plan, folder: Path) -> Iterator[Opened]:
     board: list[str] = []
     writer = Writer(journal, lambda given: board.extend(one.id for one in given))
     writer.start()
-    study = Study(
-        plan, Library({}), writer, held=journal.held(), answers=journal.answers(), secret=secrets.token_bytes(32)
-    )
+    study = Study(plan, Library({}), writer, held=journal.held(), answers=journal.answers())
+    places = Places(study, writer, secrets.token_bytes(32))
     try:
-        yield Opened(study, journal, board)
+        yield Opened(study, places, journal, board)
     finally:
         study.close()
         writer.close()
@@ -232,11 +233,11 @@ def test_an_invitation_that_can_not_be_stored_leaves_nobody_behind(tmp_path: Pat
     with opened(plan, tmp_path) as studio:
 
         async def story() -> list[str]:
-            first = await studio.study.invite()
+            first = await studio.places.invite()
             with studio.full_disk("places"), pytest.raises(NotStoredError):
-                await studio.study.invite()
+                await studio.places.invite()
             assert list(studio.study.raters) == ["r01"]
-            return [first.name, (await studio.study.invite()).name]
+            return [first.name, (await studio.places.invite()).name]
 
         assert asyncio.run(story()) == ["r01", "extra-1"]
         token = studio.study.raters["extra-1"].plan.token
@@ -254,7 +255,7 @@ def test_invited_raters_of_a_plan_for_teams_alone_are_there_after_a_restart(tmp_
     with opened(plan, tmp_path) as studio:
 
         async def story() -> list[str]:
-            return [(await studio.study.invite()).name for _ in range(3)]
+            return [(await studio.places.invite()).name for _ in range(3)]
 
         assert asyncio.run(story()) == ["extra-1", "extra-2", "extra-3"]
     with opened(plan, tmp_path) as again:
