@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from evalkit.board import Board
 from evalkit.errors import MachineError, UsageError
@@ -21,6 +20,7 @@ from evalkit.studio.journal import Journal
 from evalkit.studio.library import build_library, missing_lines, refuse_missing, without_media
 from evalkit.studio.places import Places
 from evalkit.studio.plan_model import Plan, read_plan
+from evalkit.studio.public_address import root_address
 from evalkit.studio.session import Study
 from evalkit.studio.writer import Writer
 
@@ -250,19 +250,15 @@ def is_unspecified(host: str) -> bool:
 def _checked_url(url: str | None) -> str | None:
     if url is None:
         return None
-    try:
-        parts = urlsplit(url)
-        whole = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        whole = False
-    if not whole or parts.path.strip("/") or parts.query or parts.fragment or parts.username is not None:
+    root = root_address(url, {"http", "https"})
+    if root is None:
         raise UsageError(
             "The public address can't be used.",
             found=url,
             expected="a scheme and a host, such as https://rate.example.org",
             fix="Give the studio a host name of its own: its addresses begin at the root.",
         )
-    return f"{parts.scheme}://{parts.netloc}"
+    return root
 
 
 def _address(host: str, listening: socket.socket) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from evalkit.errors import InputError, UsageError
 from evalkit.studio.plan_model import Plan, PlanRater
+from evalkit.studio.public_address import root_address
 
 
 def checked_address(url: str) -> str:
@@ -14,19 +13,15 @@ def checked_address(url: str) -> str:
     Raises:
         UsageError: it is not the secure address of a host; platforms show no others.
     """
-    try:
-        parts = urlsplit(url)
-        whole = parts.scheme == "https" and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        whole = False
-    if not whole or parts.path.strip("/") or parts.query or parts.fragment or parts.username is not None:
+    root = root_address(url, {"https"})
+    if root is None:
         raise UsageError(
             "The address of the studio can't be given to a platform.",
             found=url,
             expected="https and a host, such as https://rate.example.org",
             fix="Give the address at which people reach 'evalkit studio serve'.",
         )
-    return f"{parts.scheme}://{parts.netloc}"
+    return root
 
 
 def completion_code(plan: Plan) -> str:
